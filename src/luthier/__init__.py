@@ -1,0 +1,1 @@
+"""luthier: adapt a pre-trained model to your own examples."""

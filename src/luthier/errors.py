@@ -1,0 +1,80 @@
+"""Everything luthier raises on purpose, as one tree.
+
+    LuthierError
+    ├── InputError            the request or the data is wrong; nothing was written      exit code 2
+    │   ├── PlanError         a setting: unknown key, wrong type, settings that clash
+    │   ├── DataError         a file of rows: its place, its encoding, its columns, its labels
+    │   ├── ModelError        a folder of weights: missing, truncated, unsafe, of no use for the task
+    │   └── RunError          a run's folder: of another plan, unfinished, not a run at all
+    ├── WorldError            disk full, no permission, a library that is not installed   exit code 1
+    └── Interrupted           Ctrl-C or SIGTERM; what was reached is saved                exit code 130
+
+A message says what was found, where (file, row, column, key), what was expected, and what to do.
+`assert` is for what our own code promised; a failed one is a bug of ours.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class LuthierError(Exception):
+    """Root of the tree; `exit_code` is what the command line ends with."""
+
+    exit_code = 1
+
+
+class InputError(LuthierError):
+    """The request or the data is wrong. Nothing was written; the message says how to mend it."""
+
+    exit_code = 2
+
+
+class PlanError(InputError):
+    """A setting is unknown, of the wrong type, out of range, or clashes with another."""
+
+
+class DataError(InputError):
+    """A data file cannot be read, or its rows cannot serve the task."""
+
+
+class ModelError(InputError):
+    """A model folder cannot be opened safely, or cannot serve the task."""
+
+
+class RunError(InputError):
+    """A folder is not a run, is unfinished, or belongs to another plan."""
+
+
+class WorldError(LuthierError):
+    """The machine said no: disk full, permission, a missing library."""
+
+
+class Interrupted(LuthierError):
+    """The user or the system asked to stop; the best state so far is on disk."""
+
+    exit_code = 130
+
+
+def listing(names: Iterable[object], most: int = 8) -> str:
+    """Names for a message: all of them while they are few, then how many more there are.
+
+    >>> listing("abc")
+    "'a', 'b', 'c'"
+    >>> listing(range(20), most=2)
+    '0, 1 and 18 more'
+    """
+    shown = [repr(name) for name in names]
+    if len(shown) <= most:
+        return ", ".join(shown)
+    return f"{', '.join(shown[:most])} and {len(shown) - most:,} more"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A sentence that offers the nearest known name, or the empty string when none is near.
+
+    >>> did_you_mean("txt", ["text", "label"])
+    " Did you mean 'text'?"
+    """
+    by_lower = {candidate.lower(): candidate for candidate in known}
+    near = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
+    return f" Did you mean {by_lower[near[0]]!r}?" if near else ""

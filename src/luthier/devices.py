@@ -1,0 +1,88 @@
+"""Where to compute, in which precision: decided once, by measuring this machine, and recorded with the run."""
+
+import contextlib
+import os
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+from luthier.errors import PlanError
+
+
+@dataclass(frozen=True)
+class Device:
+    """One process on one device."""
+
+    kind: str
+    """`cpu` or `cuda`, as torch names it."""
+    precision: str
+    """`fp32` or `bf16`: of the matrix products in training and features. Weights and sums stay in fp32."""
+    threads: int
+
+    @property
+    def torch(self) -> torch.device:
+        return torch.device(self.kind)
+
+    @contextlib.contextmanager
+    def fast(self) -> Iterator[None]:
+        """Compute inside in this device's precision (autocast for bf16)."""
+        with torch.autocast(self.kind, torch.bfloat16, enabled=self.precision == "bf16"):
+            yield
+
+    @contextlib.contextmanager
+    def exact(self) -> Iterator[None]:
+        """Compute inside in fp32: for all that is reported or saved."""
+        with torch.autocast(self.kind, enabled=False):
+            yield
+
+
+def choose(device: str = "auto", precision: str = "auto", threads: int | None = None) -> Device:
+    """The device for a run. Raises PlanError when it was named and is not there.
+
+    Call it before any other torch work of the process: flushing denormals takes hold of the worker threads only if it is
+    set before they start. (AdamW's moments of word rows not seen for long sink into denormals, which cost ten-fold.)
+    """
+    torch.set_flush_denormal(True)
+    torch.set_num_threads(threads or available_cores())
+    if device == "cuda" and not torch.cuda.is_available():
+        raise PlanError("run.device: 'cuda' was asked for, but torch finds no CUDA device here. Use --device cpu.")
+    kind = "cuda" if device == "cuda" or (device == "auto" and torch.cuda.is_available()) else "cpu"
+    if precision == "auto":
+        precision = "bf16" if bf16_pays(torch.device(kind)) else "fp32"
+    return Device(kind, precision, torch.get_num_threads())
+
+
+def available_cores() -> int:
+    """Cores this process may use, which in a container are fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def bf16_pays(device: torch.device, size: int = 768, factor: float = 1.5) -> bool:
+    """Whether a bf16 matrix product is at least `factor` times faster than fp32 here.
+
+    Measured, because without AMX or avx512_bf16 it can be a hundred times slower, and no flag tells reliably.
+    """
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return factor * product_seconds(size, torch.bfloat16) < product_seconds(size, torch.float32)
+
+
+def product_seconds(size: int, dtype: torch.dtype, tries: int = 5) -> float:
+    """Shortest time of a square matrix product, after one that warms up."""
+    left, right = torch.ones(size, size, dtype=dtype), torch.ones(size, size, dtype=dtype)
+    times = []
+    for _ in range(tries + 1):
+        begin = time.perf_counter()
+        torch.mm(left, right)
+        times.append(time.perf_counter() - begin)
+    return min(times[1:])
+
+
+def peak_bytes() -> int:
+    """Most memory this process has held so far (resident set)."""
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024

@@ -1,0 +1,122 @@
+"""What happens during a run, as plain records: told once, read by the bar, the log file, the report.
+
+A new listener iterates over the same events; nobody registers anything.
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened. Its JSON form is one line of `events.jsonl`."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {"event": type(self).__name__.lower(), **dataclasses.asdict(self)}
+
+    def line(self) -> str:
+        return json.dumps(self.to_json(), ensure_ascii=False) + "\n"
+
+
+@dataclass(frozen=True)
+class Started(Event):
+    """A step of the path began."""
+
+    step_name: str
+    seconds: float
+    """Since the command began, as in all events."""
+    expects: int = 0
+    """How many units of work the step will report through `Advanced` or `Stepped`; 0 when it does not say."""
+
+
+@dataclass(frozen=True)
+class Advanced(Event):
+    """A long step without optimizer steps (reading, features) got on. Shown, not logged."""
+
+    done: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Ended(Event):
+    """A step of the path is done and its artefact is on disk."""
+
+    step_name: str
+    seconds: float
+    took: float
+    reused: bool = False
+    """True when the artefact of an earlier, identical run was used."""
+
+
+@dataclass(frozen=True)
+class Noted(Event):
+    """Something the user should know: a guess, a count of rows left out, a fallback."""
+
+    text: str
+    seconds: float
+    warning: bool = False
+
+
+@dataclass(frozen=True)
+class Stepped(Event):
+    """One optimizer step."""
+
+    candidate: str
+    step: int
+    epoch: float
+    loss: float
+    """Weighted mean over the rows of the step."""
+    lr: float
+    norm: float
+    """Norm of the gradient before clipping."""
+    rows: int
+    tokens: int
+    """Real tokens, without padding."""
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Validated(Event):
+    """The validation part was scored during training."""
+
+    candidate: str
+    step: int
+    epoch: float
+    metric: str
+    score: float
+    loss: float
+    best: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Stopped(Event):
+    """Training ended, and why: `epochs`, `patience`, `budget` or `interrupted`."""
+
+    candidate: str
+    step: int
+    why: str
+    best_step: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Candidate(Event):
+    """A candidate is ready: its score on the validation part."""
+
+    name: str
+    metric: str
+    valid: float
+    took: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Chose(Event):
+    """The candidate that is kept, and why."""
+
+    name: str
+    words: str
+    seconds: float

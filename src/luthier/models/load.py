@@ -1,0 +1,179 @@
+"""Open a model folder, the only place that does, and put a head for the task on it."""
+
+import contextlib
+import io
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from luthier import seeds
+from luthier.errors import ModelError, listing
+from luthier.models.classifier import Classifier, new_head
+from luthier.models.inspect import Folder
+from luthier.models.texts import first_line
+
+
+def load_classifier(
+    folder: Folder, labels: int, pooling: str = "auto", hidden: tuple[int, ...] = (), dropout: float = 0.1, seed: int = 0
+) -> Classifier:
+    """The model of a folder in fp32, its pre-training head replaced by one for `labels` labels.
+
+    With `pooling` "auto" it is pooled as the folder declares, else as the architecture's own classification class does
+    it. Raises ModelError when the weights are not those of the architecture.
+    """
+    declared = folder.pooling if pooling == "auto" else pooling
+    if declared is None and hidden:
+        declared = "cls"  # the architecture's own class has no room for more layers
+    torch.manual_seed(seeds.derive(seed, "fresh layers"))
+    if declared is None:
+        body = own_class(folder, labels)
+        name, last = last_linear(body, labels, folder)
+        body.set_submodule(name, nn.Identity())
+        silence_head_dropout(body)
+        width = last.in_features
+    else:
+        body = pretrained(folder, "AutoModel", folder_config(folder, None))
+        width = int(body.config.hidden_size)  # type: ignore[union-attr, arg-type]
+    torch.manual_seed(seeds.derive(seed, "head"))
+    return Classifier(body.eval(), declared, new_head(width, hidden, labels, dropout), width)
+
+
+def reload_classifier(folder: Folder, labels: int, pooling: str | None, hidden: tuple[int, ...]) -> Classifier:
+    """A model that luthier saved, its head included."""
+    if pooling is None:
+        body = own_class(folder, labels)
+        name, last = last_linear(body, labels, folder)
+        body.set_submodule(name, nn.Identity())
+        head = new_head(last.in_features, (), labels, 0.0)
+        with torch.no_grad():
+            head[1].load_state_dict(last.state_dict())
+        return Classifier(body.eval(), None, head, last.in_features).eval()
+    body = pretrained(folder, "AutoModel", folder_config(folder, None))
+    width = int(body.config.hidden_size)  # type: ignore[union-attr, arg-type]
+    head = new_head(width, hidden, labels, 0.0)
+    for level, linear in enumerate(layer for layer in head if isinstance(layer, nn.Linear)):
+        weights = load_file(folder.path / f"{level + 2}_Dense" / "model.safetensors")
+        linear.load_state_dict({name.removeprefix("linear."): tensor for name, tensor in weights.items()})
+    return Classifier(body.eval(), pooling, head, width).eval()
+
+
+def own_class(folder: Folder, labels: int) -> nn.Module:
+    """The architecture's own sequence classification model."""
+    return pretrained(folder, "AutoModelForSequenceClassification", folder_config(folder, labels))
+
+
+def folder_config(folder: Folder, labels: int | None) -> Any:
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(folder.path, trust_remote_code=False, local_files_only=True)
+    except Exception as error:  # transformers raises many kinds; each means that the settings cannot be used.
+        raise ModelError(
+            f"{folder.path / 'config.json'}: transformers cannot use it ({type(error).__name__}: {first_line(error)})."
+        ) from error
+    if labels is not None:
+        config.num_labels = labels
+        config.problem_type = None
+    return config
+
+
+def pretrained(folder: Folder, auto_class: str, config: Any) -> nn.Module:
+    """A transformers model with the folder's weights, once its shapes are known to be those of its settings."""
+    import transformers
+
+    auto = getattr(transformers, auto_class)
+    try:
+        with torch.device("meta"):
+            skeleton = auto.from_config(config)
+    except ValueError as error:
+        raise ModelError(
+            f"{folder.path}: transformers has no {auto_class} for {folder.family!r}. Choose an encoder such as BERT."
+        ) from error
+    check_shapes(folder, skeleton)
+    attention = "eager" if "eager" in attention_ways(skeleton) and not torch.cuda.is_available() else "sdpa"
+    with quiet():
+        model, info = auto.from_pretrained(
+            folder.path,
+            config=config,
+            dtype=torch.float32,
+            # Plain products beat torch's fused CPU attention, whose backward is slow at these lengths (docs/recipes.md).
+            attn_implementation=attention,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )
+    check_nothing_missing(folder, model, info["missing_keys"])
+    result: nn.Module = model
+    return result
+
+
+def attention_ways(model: Any) -> tuple[str, ...]:
+    """What the architecture can be asked for; all of transformers' own models know `eager`."""
+    return ("eager", "sdpa") if getattr(model, "_supports_sdpa", False) else ("eager",)
+
+
+def check_shapes(folder: Folder, skeleton: Any) -> None:
+    """Compare the weight files with the architecture before memory is taken: a wrong config could ask for any amount."""
+    expected = {name: tuple(tensor.shape) for name, tensor in skeleton.state_dict().items()}
+    prefix = skeleton.base_model_prefix + "."
+    wrong = []
+    for name, shape in folder.tensors.items():
+        for spelling in (name, prefix + name, name.removeprefix(prefix)):
+            inside = spelling.startswith(prefix) or not any(key.startswith(prefix) for key in expected)
+            if inside and spelling in expected and expected[spelling] != shape:
+                wrong.append(f"{name} is {shape} in the file and {expected[spelling]} by config.json")
+                break
+    if wrong:
+        raise ModelError(
+            f"{folder.path}: weights and config.json do not belong together: {wrong[0]}"
+            f"{f', and {len(wrong) - 1} more' if len(wrong) > 1 else ''}. Fetch or copy both again."
+        )
+
+
+def check_nothing_missing(folder: Folder, model: Any, missing: set[str]) -> None:
+    """All of the body's tensors must come from the file; poolers and heads may be new."""
+    prefix = model.base_model_prefix + "."
+    bare = not any(name.startswith(prefix) for name, _ in model.named_parameters())
+    lost = sorted(name for name in missing if (bare or name.startswith(prefix)) and "pooler" not in name)
+    if lost:
+        raise ModelError(
+            f"{folder.path}: the weights lack {len(lost)} tensors of a {folder.family} model: {listing(lost, 3)}. "
+            "They belong to another architecture, or are not whole."
+        )
+
+
+def last_linear(model: nn.Module, labels: int, folder: Folder) -> tuple[str, nn.Linear]:
+    """The layer that gives the logits, with its name."""
+    found = [(name, module) for name, module in model.named_modules() if isinstance(module, nn.Linear)]
+    if not found or found[-1][1].out_features != labels:
+        raise ModelError(f"{folder.path}: luthier finds no last linear layer in {type(model).__name__}. Use --pooling mean.")
+    return found[-1]
+
+
+def silence_head_dropout(model: Any) -> None:
+    """Dropout outside of the pre-trained body is luthier's own (`model.dropout`): the architecture's is switched off."""
+    for name, module in model.named_modules():
+        if not name.startswith(model.base_model_prefix + ".") and "dropout" in type(module).__name__.lower():
+            module.p = 0.0
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """transformers prints a loading bar and a table of fresh weights; luthier says the same in its own words."""
+    from transformers.utils import logging as hf_logging
+
+    level = hf_logging.get_verbosity()
+    hf_logging.set_verbosity(logging.CRITICAL)
+    hf_logging.disable_progress_bar()
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        hf_logging.set_verbosity(level)
+        hf_logging.enable_progress_bar()

@@ -1,0 +1,109 @@
+"""Texts to token numbers, with every token that does not fit counted."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from luthier.errors import DataError, ModelError
+from luthier.models.inspect import Folder
+
+CHUNK = 2_000
+"""Texts tokenised at once: enough to keep the tokenizer's threads busy, few enough to bound memory."""
+
+OFFSET_FAMILIES = ("roberta", "camembert", "xlm-roberta", "xlm-roberta-xl", "mpnet", "longformer", "data2vec-text")
+"""Families that count positions from pad_token_id + 1, so that many of the positions are not for tokens."""
+
+
+@dataclass(frozen=True)
+class Long:
+    """How many texts went beyond the limit, and what that cost."""
+
+    limit: int
+    """Tokens a part may have, special tokens included."""
+    rows: int
+    tokens: int
+    """Tokens beyond the limit, over all rows."""
+    way: str
+    """`cut` or `windows`."""
+
+
+class Texts:
+    """A tokenizer with its limit. `encode` is all the rest of luthier needs to know about it."""
+
+    def __init__(self, folder: Folder) -> None:
+        from transformers import AutoTokenizer
+
+        try:
+            self.tokenizer: Any = AutoTokenizer.from_pretrained(
+                folder.path, trust_remote_code=False, local_files_only=True, use_fast=True
+            )
+        except Exception as error:  # transformers raises many kinds; each means that the tokenizer is of no use.
+            raise ModelError(
+                f"{folder.path}: its tokenizer cannot be loaded ({type(error).__name__}: {first_line(error)}). "
+                "Save it anew beside the weights: AutoTokenizer.from_pretrained(...).save_pretrained(FOLDER)"
+            ) from error
+        if self.tokenizer.pad_token_id is None and self.tokenizer.eos_token_id is None:
+            raise ModelError(f"{folder.path}: its tokenizer names neither a padding nor an end token. Add pad_token to it.")
+        if len(self.tokenizer) > folder.config.get("vocab_size", len(self.tokenizer)):
+            raise ModelError(
+                f"{folder.path}: its tokenizer knows {len(self.tokenizer):,} tokens and its model "
+                f"{folder.config['vocab_size']:,}: they do not belong together. Copy the tokenizer of this model."
+            )
+        self.lower_case = folder.lower_case
+        self.limit = token_limit(folder, self.tokenizer)
+        self.pad = int(
+            self.tokenizer.eos_token_id if self.tokenizer.pad_token_id is None else self.tokenizer.pad_token_id
+        )
+
+    def encode(self, texts: Sequence[str], way: str = "cut") -> tuple[list[list[list[int]]], Long]:
+        """Token numbers of each text as one part, or as several overlapping ones where `way` is `windows`.
+
+        Raises DataError where `way` is `refuse` and a text is too long.
+        """
+        rows: list[list[list[int]]] = []
+        too_long: list[int] = []
+        beyond = 0
+        for begin in range(0, len(texts), CHUNK):
+            chunk = [text.lower() if self.lower_case else text for text in texts[begin : begin + CHUNK]]
+            numbers = self.tokenizer(chunk, truncation=False, verbose=False)["input_ids"]
+            for place, found in enumerate(numbers):
+                if len(found) <= self.limit:
+                    rows.append([found])
+                    continue
+                too_long.append(begin + place)
+                beyond += len(found) - self.limit
+                rows.append(self.parts(chunk[place], way))
+        if too_long and way == "refuse":
+            raise DataError(
+                f"{len(too_long):,} of {len(texts):,} texts are longer than the {self.limit} tokens this model reads, the first "
+                f"in row {too_long[0] + 1}. Use --long cut or --long windows, or a model that reads more."
+            )
+        return rows, Long(self.limit, len(too_long), beyond, way)
+
+    def parts(self, text: str, way: str) -> list[list[int]]:
+        """A long text's parts: its beginning, or windows that overlap by a quarter."""
+        encoded = self.tokenizer(
+            text,
+            truncation=True,
+            max_length=self.limit,
+            stride=self.limit // 4 if way == "windows" else 0,
+            return_overflowing_tokens=way == "windows",
+        )
+        found: list[Any] = encoded["input_ids"]
+        return found if way == "windows" else [found]
+
+
+def token_limit(folder: Folder, tokenizer: Any) -> int:
+    """Tokens the model can read: the lowest of what folder, tokenizer and position embeddings allow."""
+    limits = [512] if folder.config.get("max_position_embeddings") is None else [int(folder.config["max_position_embeddings"])]
+    if folder.family in OFFSET_FAMILIES:
+        limits[0] -= int(folder.config.get("pad_token_id", 1)) + 1
+    if tokenizer.model_max_length < 1_000_000:  # transformers' way to say "not known" is 1e30
+        limits.append(int(tokenizer.model_max_length))
+    if folder.max_tokens is not None:
+        limits.append(int(folder.max_tokens))
+    return min(limits)
+
+
+def first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0][:200]

@@ -1,0 +1,105 @@
+"""The sections of a plan: one field is one setting, and the text under it is its help everywhere."""
+
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le, Lt, MinLen
+
+from luthier.plan.section import Section
+
+Share = Annotated[float, Ge(0), Lt(1)]
+Positive = Annotated[int, Ge(1)]
+
+
+class DataPlan(Section):
+    """Which rows, and how they are parted."""
+
+    path: Annotated[str, MinLen(1)]
+    """File with the examples: .csv, .tsv, .jsonl, .json or .parquet, each also as .gz."""
+    valid: str | None = None
+    """File with the validation rows. Without it they are split off, stratified by label."""
+    test: str | None = None
+    """File with the test rows. Without it they are split off, stratified by label."""
+    text: str | None = None
+    """Column that holds the text. Guessed when not given."""
+    label: str | None = None
+    """Column that holds the label. Guessed when not given."""
+    group: str | None = None
+    """Column whose equal values must stay on one side of every split (a user, a document)."""
+    encoding: str | None = None
+    """Encoding of the files, as Python names it. Found when not given."""
+    delimiter: Annotated[str, MinLen(1)] | None = None
+    """Character between the values of a CSV file. Found when not given."""
+    valid_share: Share = 0.1
+    """Share of the rows split off for validation when no file is given for it."""
+    test_share: Share = 0.2
+    """Share of the rows split off for the test when no file is given for it."""
+    calibration_share: Share = 0.1
+    """Share of the training rows set aside for calibration, at most 500 rows."""
+    long: Literal["cut", "windows", "refuse"] = "cut"
+    """Texts beyond the model's limit: cut them, read them in windows and average the answers, or refuse."""
+
+
+class TaskPlan(Section):
+    """What is to be learnt."""
+
+    name: Literal["text-classification"] = "text-classification"
+    """The task."""
+    labels_per_row: Literal["auto", "one", "many"] = "auto"
+    """Whether a row has one label or a list of them (a list in JSON, a|b in CSV)."""
+    metric: Literal["accuracy", "macro_f1"] = "accuracy"
+    """The score that chooses between candidates, stops training and decides the verdict."""
+
+
+class ModelPlan(Section):
+    """Which pre-trained model, and what is put on top of it."""
+
+    name: Annotated[str, MinLen(1)] = "all-MiniLM-L6-v2"
+    """A folder, a run to tune onward from, a hub name, or all-MiniLM-L6-v2 (packaged in the extra [demo])."""
+    pooling: Literal["auto", "mean", "cls", "max"] = "auto"
+    """How token states become one vector: as the model itself declares, or one of these."""
+    hidden: tuple[Positive, ...] = ()
+    """Widths of extra hidden layers between the pooled vector and the labels, as in 256,64."""
+    dropout: Annotated[float, Ge(0), Lt(1)] = 0.1
+    """Dropout before each layer of the head while training."""
+
+
+class TrainPlan(Section):
+    """How the weights are moved. What is left out comes from the recipe of the model's family."""
+
+    method: Literal["auto", "probe", "full"] = "auto"
+    """probe: a head on frozen features; full: all layers; auto: both, and the better one is kept."""
+    lr: Annotated[float, Gt(0), Lt(1)] | None = None
+    """Peak learning rate of AdamW."""
+    epochs: Annotated[float, Gt(0), Le(1000)] | None = None
+    """Passes over the training rows at the most."""
+    batch_rows: Positive | None = None
+    """Rows per optimizer step, whatever the size of the micro-batches it is made of."""
+    weight_decay: Annotated[float, Ge(0), Lt(1)] | None = None
+    """Decoupled weight decay; norms and biases are left out of it."""
+    warmup: Annotated[float, Ge(0), Le(1)] | None = None
+    """Share of the steps over which the learning rate rises from zero; after that it falls linearly to zero."""
+    max_norm: Annotated[float, Gt(0)] = 1.0
+    """Gradients are scaled down to this norm when theirs is larger."""
+    head: Literal["auto", "fresh", "probe"] = "auto"
+    """Where the head starts: small and random, or from the probe; auto is what measurement favours (docs/recipes.md)."""
+    validations: Positive = 2
+    """How often per epoch the validation part is scored."""
+    patience: Positive | None = None
+    """Stop after this many validations without a better score. Left out: after two epochs' worth of them."""
+
+
+class RunPlan(Section):
+    """Where, how long, on what."""
+
+    out: str | None = None
+    """Folder of the run. Left out: runs/<name of the data>-<hash of the plan>."""
+    seed: Annotated[int, Ge(0), Lt(2**32)] = 0
+    """Every random choice follows from it."""
+    budget: str | None = None
+    """Wall time of the whole command, as 90s, 10m or 1.5h; training ends in time with the best state so far."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to compute."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Of training and of the features: auto measures whether bf16 pays on this machine. What is reported is computed in fp32."""
+    threads: Positive | None = None
+    """CPU threads. Another number gives other roundings: it is recorded with the run."""

@@ -1,0 +1,98 @@
+"""Sections about the making: training, cost, provenance, and how to use what was made."""
+
+from luthier.report import usage, words
+from luthier.report.markup import Column, Html, beside, code, details, facts, join, picture, table, table_or_details, tag
+from luthier.report.pictures import time_bars, training_curves
+from luthier.report.records import Records
+
+TUNING = {
+    "lr": "Learning rate",
+    "batch_rows": "Rows per step",
+    "epochs": "Epochs",
+    "steps": "Steps",
+    "weight_decay": "Weight decay",
+    "warmup": "Warm-up",
+    "max_norm": "Gradient norm at most",
+}
+"""Names of the settings of training; others are shown by their key."""
+
+
+def training(records: Records) -> Html:
+    tuning = records.part("tuning")
+    named = [(TUNING.get(key, key.replace("_", " ").capitalize()), words.setting(value)) for key, value in tuning.items()]
+    parts = [facts(named)] if named else []
+    if records.steps:
+        metric = words.metric_named(records.scorecard["metric"])
+        drawn = picture(
+            training_curves(records.steps, records.validations, metric),
+            "Loss of each step and smoothed; diamonds are validations, the filled dot is the best one.",
+        )
+        parts.append(beside(drawn, validations(records)) if records.validations else drawn)
+    return join(parts)
+
+
+def validations(records: Records) -> Html:
+    metric = words.metric_named(str(records.validations[0].get("metric") or records.scorecard["metric"]))
+    columns = [*[Column(title, number=True) for title in ("Step", "Epoch", metric.title, "Loss")], Column("Note")]
+    rows = [
+        (
+            words.count(one["step"]),
+            f"{epoch:.2f}" if (epoch := words.number(one.get("epoch"))) is not None else words.NOTHING,
+            metric.show(one.get("score")),
+            words.three(one.get("loss")),
+            "best so far" if one.get("best") else "",
+        )
+        for one in records.validations
+    ]
+    return table_or_details("Validations", columns, rows)
+
+
+def cost(records: Records) -> Html:
+    spent = records.part("cost")
+    held = (spent.get("seconds") or {}).items()
+    parts = {str(name): value for name, seconds in held if (value := words.number(seconds)) is not None}
+    total = parts.pop("total", None) or sum(parts.values())
+    pairs = [
+        ("Whole run", words.duration(total) if total else words.NOTHING),
+        ("Training speed", f"{words.count(spent.get('tokens_per_second'))} tokens/s"),
+        ("Tokens trained on", words.count(spent.get("tokens"))),
+        ("Peak memory", words.memory(spent.get("peak_bytes"))),
+    ]
+    made = [facts(pair for pair in pairs if not pair[1].startswith(words.NOTHING))] if spent else []
+    if parts and max(parts.values()) > 0:
+        rows = [(name, words.duration(value), words.share(value / total)) for name, value in parts.items()]
+        columns = [Column("Part"), Column("Time", number=True), Column("Share", number=True)]
+        numbers = table("Time of each part", columns, rows)
+        made.append(beside(picture(time_bars(list(parts.items())), "Where the time went."), numbers))
+    return join(made)
+
+
+def provenance(records: Records) -> Html:
+    scorecard = records.scorecard
+    told = {key.capitalize(): scorecard.get(key) for key in ("task", "model", "method", "seed")}
+    told["Fingerprint of the data"] = (records.table or {}).get("fingerprint")
+    shown = [(name, value) for name, value in told.items() if value is not None]
+    versions = [(name, words.setting(version)) for name, version in records.part("versions").items()]
+    forgot = [(str(name).replace("_", " "), words.setting(value)) for name, value in records.part("forgetting").items()]
+    return join(
+        [
+            facts((name, tag("code", words.setting(value))) for name, value in shown),
+            table("Versions", [Column("Part"), Column("Version")], versions) if versions else "",
+            table("Distance to the base model", [Column("Measure"), Column("Value", number=True)], forgot) if forgot else "",
+            tag("p", "The same run again: ", tag("code", "luthier tune --plan plan.toml")) if records.plan else "",
+            details("The whole plan", code(records.plan)) if records.plan else "",
+        ]
+    )
+
+
+def use(records: Records) -> Html:
+    plain = usage.without_luthier(records.scorecard, "path/to/run/model")
+    library = str(records.scorecard.get("model_format"))
+    return join(
+        [
+            tag("h3", "With luthier"),
+            code(usage.with_luthier("path/to/run")),
+            tag("p", "Or a whole file at once: ", tag("code", "luthier predict path/to/run rows.csv --out answers.jsonl")),
+            join([tag("h3", f"With {library} alone"), code(plain)]) if plain else "",
+        ]
+    )

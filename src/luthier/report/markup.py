@@ -1,0 +1,96 @@
+"""HTML that cannot be forgotten to be escaped: whatever is not `Html` already is escaped on its way in."""
+
+import html
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+class Html(str):
+    """Text that is markup already. Made by the functions here, and of literals that hold no data."""
+
+    __slots__ = ()
+
+
+def safe(value: object) -> Html:
+    """Markup as it is, anything else escaped.
+
+    >>> safe("<b>"), safe(Html("<b>"))
+    ('&lt;b&gt;', '<b>')
+    """
+    return value if isinstance(value, Html) else Html(html.escape(str(value)))
+
+
+def join(parts: Iterable[object]) -> Html:
+    return Html("".join(map(safe, parts)))
+
+
+def tag(name: str, *children: object) -> Html:
+    """An element; `name` may carry classes as a CSS selector does.
+
+    >>> tag("td.number", "a < b")
+    '<td class="number">a &lt; b</td>'
+    """
+    element, *classes = name.split(".")
+    css = f' class="{" ".join(classes)}"' if classes else ""
+    return Html(f"<{element}{css}>{join(children)}</{element}>")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table: numbers stand at the right, in figures of one width."""
+
+    title: str
+    number: bool = False
+    wide: bool = False
+    """Holds running text, and may take the room that is left."""
+
+
+def table(caption: object, columns: Sequence[Column], rows: Iterable[Sequence[object]]) -> Html:
+    """A table whose first column names its rows. It scrolls sideways by itself where the screen is narrow."""
+    head = join(Html(f'<th scope="col"{css(column)}>{safe(column.title)}</th>') for column in columns)
+    body = join(tag("tr", join(map(cell, columns, row, (True, *[False] * len(columns))))) for row in rows)
+    room = "scroll full" if any(column.wide for column in columns) else "scroll"
+    return Html(
+        f'<div class="{room}"><table><caption>{safe(caption)}</caption><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>\n"
+    )
+
+
+def cell(column: Column, value: object, heads_row: bool) -> Html:
+    if heads_row:
+        return Html(f'<th scope="row"{css(column)}>{safe(value)}</th>')
+    return Html(f"<td{css(column)}>{safe(value)}</td>")
+
+
+def css(column: Column) -> str:
+    names = ["number"] * column.number + ["wide"] * column.wide
+    return f' class="{" ".join(names)}"' if names else ""
+
+
+def details(summary: object, *children: object) -> Html:
+    """Children that are shown on demand."""
+    return Html(f"<details><summary>{safe(summary)}</summary>{join(children)}</details>\n")
+
+
+def table_or_details(caption: str, columns: Sequence[Column], rows: Sequence[Sequence[object]], most: int = 16) -> Html:
+    """A table as it is while it is short, folded away when it is long."""
+    made = table(caption, columns, rows)
+    return made if len(rows) <= most else details(f"{caption}: {len(rows):,} rows", made)
+
+
+def facts(pairs: Iterable[tuple[object, object]]) -> Html:
+    """Names and values, one below the other."""
+    return tag("dl.facts", join(tag("div", tag("dt", name), tag("dd", value)) for name, value in pairs))
+
+
+def picture(svg: Html, caption: object) -> Html:
+    return tag("figure", svg, tag("figcaption", caption))
+
+
+def beside(left: Html, right: Html) -> Html:
+    """A picture and its numbers: side by side where there is room."""
+    return tag("div.beside", left, tag("div", right))
+
+
+def code(text: str) -> Html:
+    return tag("pre", tag("code", text))

@@ -1,0 +1,78 @@
+"""`report.html`: one page that needs nothing else, written from the records of a run."""
+
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+
+from luthier.files import write_bytes
+from luthier.report import words
+from luthier.report.making import cost, provenance, training, use
+from luthier.report.markup import Html, join, safe
+from luthier.report.quality import calibration, classes, confusion, mistakes, scores
+from luthier.report.records import Records, read_records
+from luthier.report.rows import data, findings
+from luthier.report.verdict import verdict
+
+SECTIONS: dict[str, Callable[[Records], Html]] = {
+    "Verdict": verdict,
+    "Scores": scores,
+    "Classes": classes,
+    "Confusions": confusion,
+    "Mistakes": mistakes,
+    "Calibration": calibration,
+    "Data": data,
+    "Findings": findings,
+    "Training": training,
+    "Cost": cost,
+    "How it was made": provenance,
+    "How to use it": use,
+}
+"""The sections in their order. One that has nothing to say is left out."""
+
+
+def write_report(run: Path) -> Path:
+    """Write `report.html` into a run's folder. The same records give the same bytes."""
+    path = run / "report.html"
+    # A lone surrogate, which JSON may hold and UTF-8 may not, becomes a question mark.
+    write_bytes(path, page(read_records(run)).encode("utf-8", "replace"))
+    return path
+
+
+def page(records: Records) -> str:
+    """The whole page."""
+    bodies = {title: body for title, write in SECTIONS.items() if (body := write(records))}
+    links = join(Html(f'<li><a href="#{anchor(title)}">{safe(title)}</a></li>') for title in bodies)
+    sections = join(section(title, body) for title, body in bodies.items())
+    name = f"{records.scorecard.get('model', 'Model')} on {records.dataset or 'your rows'}"
+    style = resources.files("luthier.report").joinpath("style.css").read_text(encoding="utf-8")
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{safe(words.headline(records.scorecard))} {safe(name)}</title>
+<style>
+{style}</style>
+</head>
+<body>
+<header>
+<p class="kicker">luthier report</p>
+<h1>{safe(name)}</h1>
+<nav aria-label="Sections"><ul>{links}</ul></nav>
+</header>
+<main>
+{sections}</main>
+<footer><p>Written by luthier from the records beside this file. It loads nothing from elsewhere.</p></footer>
+</body>
+</html>
+"""
+
+
+def section(title: str, body: Html) -> Html:
+    name = anchor(title)
+    return Html(f'<section id="{name}" aria-labelledby="{name}-title"><h2 id="{name}-title">{safe(title)}</h2>{body}</section>\n')
+
+
+def anchor(title: str) -> str:
+    return title.lower().replace(" ", "-")

@@ -1,0 +1,329 @@
+"""Pictures as inline SVG, drawn by matplotlib from plain numbers.
+
+Colours are CSS variables of the page, so that one picture serves light, dark and paper. No difference is told by
+colour alone: shape, fill or dash tells it too. The same numbers give the same bytes.
+"""
+
+import io
+import re
+import warnings
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from luthier.report.markup import Html, safe
+from luthier.report.records import Record
+from luthier.report.words import Metric, cut, decimals, duration, number
+
+COLOURS = {"--ink": "#1d1b19", "--muted": "#696259", "--line": "#dfd9cf", "--accent": "#96450f", "--paper": "#fffefc"}
+"""What matplotlib draws with, each replaced by the page's variable of that name (style.css)."""
+
+INK, MUTED, LINE, ACCENT, PAPER = COLOURS.values()
+
+STYLE: dict[str, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "luthier",
+    "text.parse_math": False,  # a label may hold dollar signs
+    "font.size": 12,
+    "text.color": INK,
+    "axes.edgecolor": LINE,
+    "axes.labelcolor": MUTED,
+    "axes.linewidth": 1,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "grid.color": LINE,
+    "grid.linewidth": 1,
+    "xtick.color": LINE,
+    "ytick.color": LINE,
+    "xtick.labelcolor": MUTED,
+    "ytick.labelcolor": MUTED,
+    "legend.frameon": False,
+    "legend.fontsize": 12,
+    "legend.labelcolor": MUTED,
+}
+
+WIDTH = 540
+"""Pixels. Not wider, so that letters stay readable when a phone shrinks the picture."""
+
+
+def drawing(name: str, description: str, height: float, draw: Callable[[Any], None], width: float = WIDTH) -> Html:
+    """What `draw` paints on a matplotlib Figure, as `<svg>`. `name` keeps the ids of one page apart."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    target = io.StringIO()
+    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
+        # Only widths are guessed with matplotlib's own font; the browser finds a glyph for every script.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure = Figure(figsize=(width / 72, height / 72), dpi=72, layout="constrained")
+        draw(figure)
+        blank = {"Date": None, "Creator": None, "Format": None, "Type": None}
+        figure.savefig(target, format="svg", transparent=True, metadata=blank)
+    return inline(target.getvalue(), name, description, width)
+
+
+def inline(text: str, name: str, description: str, width: float) -> Html:
+    """An SVG file as an element of a page: no prologue, no namespaces, no ids or styles that could leak."""
+    root = ET.fromstring(text)
+    for element in list(root.iter()):
+        element.tag = element.tag.rpartition("}")[2]
+        for child in [child for child in element if child.tag.endswith(("}metadata", "}style"))]:
+            element.remove(child)
+        for key, value in list(element.attrib.items()):
+            del element.attrib[key]
+            element.set(key.rpartition("}")[2], attribute(key.rpartition("}")[2], value, name))
+    box = root.get("viewBox", "")
+    body = "".join(ET.tostring(child, encoding="unicode") for child in root)
+    body = re.sub(r"\s*\n\s*", "\n", body)
+    return Html(f'<svg role="img" aria-label="{safe(description)}" viewBox="{box}" width="{width:g}">{body.strip()}</svg>')
+
+
+def attribute(key: str, value: str, name: str) -> str:
+    if key == "id":
+        return f"{name}-{value}"
+    if key == "style":
+        value = re.sub(r"font-family: [^;]*;? ?", "", value)
+        for variable, colour in COLOURS.items():
+            value = value.replace(colour, f"var({variable})")
+        return value
+    if key == "d":
+        return re.sub(r"\d+\.\d{3,}", lambda match: f"{float(match[0]):.2f}", value.replace("\n", ""))
+    return value.replace("#", f"#{name}-") if key in ("href", "clip-path") else value
+
+
+def short(label: object, most: int = 22) -> str:
+    """A label for an axis: one line, nothing that XML forbids."""
+    return "".join(letter for letter in cut(label, most) if letter.isprintable())
+
+
+def candidate_dots(candidates: Sequence[Record], chosen: str, metric: Metric) -> Html:
+    """A row per candidate: its test score as a dot with its interval, its validation score as an open one."""
+
+    def draw(figure: Any) -> None:
+        axes = figure.add_subplot()
+        for place, candidate in enumerate(candidates):
+            colour = ACCENT if candidate["name"] == chosen else INK
+            test, valid = number(candidate.get("test")), number(candidate.get("valid"))
+            low, high = number(candidate.get("test_low")), number(candidate.get("test_high"))
+            if low is not None and high is not None:
+                axes.plot([low, high], [place, place], color=colour, linewidth=2, solid_capstyle="butt")
+            if valid is not None:
+                axes.plot([valid], [place + 0.27], "o", color=PAPER, markeredgecolor=MUTED, markersize=6)
+            if test is not None:
+                axes.plot([test], [place], "o", color=colour, markersize=8)
+        axes.plot([], [], "o-", color=INK, markersize=8, linewidth=2, label="test, with its 95% interval")
+        axes.plot([], [], "o", color=PAPER, markeredgecolor=MUTED, markersize=6, label="validation")
+        axes.set_yticks(range(len(candidates)), [short(candidate["name"]) for candidate in candidates], color=INK)
+        axes.set_ylim(len(candidates) - 0.4, -0.6)
+        axes.margins(x=0.06)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%" if metric.percent else f"{value:.2f}")
+        axes.grid(axis="x")
+        axes.tick_params(length=0, pad=6)
+        axes.spines[["left", "bottom"]].set_visible(False)
+        figure.legend(loc="outside upper left", ncols=2, handletextpad=0.5)
+
+    told = "; ".join(f"{candidate['name']} {metric.show(candidate.get('test'))}" for candidate in candidates)
+    return drawing("candidates", f"{metric.title} on the test rows: {told}", 90 + 42 * len(candidates), draw)
+
+
+def training_curves(steps: Sequence[Record], validations: Sequence[Record], metric: Metric) -> Html:
+    """Loss per step, raw and smoothed, with the validations; below it the validation score and the learning rate."""
+    losses = [(float(event["step"]), loss) for event in steps if (loss := number(event.get("loss"))) is not None]
+    rates = [(float(event["step"]), rate) for event in steps if (rate := number(event.get("lr"))) is not None]
+    scores = [(event, score) for event in validations if (score := number(event.get("score"))) is not None]
+
+    def draw(figure: Any) -> None:
+        heights = [3.0, *[1.5] * bool(scores), *[0.8] * bool(rates)]
+        panels = list(figure.subplots(len(heights), sharex=True, squeeze=False, height_ratios=heights)[:, 0])
+        draw_losses(panels[0], losses, validations)
+        if scores:
+            draw_scores(panels[1], scores, metric)
+        if rates:
+            draw_rates(panels[-1], rates)
+        for panel in panels:
+            panel.grid(axis="y")
+            panel.tick_params(length=0, pad=6)
+            panel.spines[["left", "bottom"]].set_visible(False)
+            panel.yaxis.label.set(rotation=0, ha="left", va="bottom")
+            panel.yaxis.set_label_coords(0, 1.03)
+        figure.get_layout_engine().set(hspace=0.1)
+        panels[-1].set_xlabel("step")
+
+    first, last = (losses[0][1], smooth(losses)[-1][1]) if losses else (0.0, 0.0)
+    best = max((score for _, score in scores), default=None)
+    told = f"The training loss goes from {decimals(first)} to {decimals(last)} over {len(steps)} steps"
+    told += "" if best is None else f"; the best validation score is {metric.show(best)}"
+    return drawing("training", told, 210 + 130 * bool(scores) + 100 * bool(rates), draw)
+
+
+def draw_losses(axes: Any, losses: list[tuple[float, float]], validations: Sequence[Record]) -> None:
+    if losses:
+        axes.plot(*zip(*thinned(losses), strict=True), color=MUTED, alpha=0.35, linewidth=1, label="each step")
+        axes.plot(*zip(*thinned(smooth(losses)), strict=True), color=ACCENT, linewidth=2, label="smoothed")
+    points = [(event["step"], loss) for event in validations if (loss := number(event.get("loss"))) is not None]
+    if points:
+        style: dict[str, Any] = {"color": INK, "linewidth": 1, "markersize": 6, "markerfacecolor": PAPER}
+        axes.plot(*zip(*points, strict=True), "D--", label="validation", **style)
+    axes.set_ylabel("loss", color=INK)
+    axes.set_ylim(bottom=0)
+    axes.locator_params(axis="y", nbins=4)
+    if losses or points:
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, handlelength=1.6, borderpad=0, borderaxespad=0.4)
+
+
+def draw_scores(axes: Any, scores: list[tuple[Record, float]], metric: Metric) -> None:
+    axes.plot([event["step"] for event, _ in scores], [score for _, score in scores], color=INK, linewidth=1)
+    best = max(scores, key=lambda one: one[1])
+    for event, score in scores:
+        kept = event is best[0]
+        axes.plot(
+            [event["step"]],
+            [score],
+            "o" if kept else "D",
+            color=ACCENT if kept else PAPER,
+            markeredgecolor=ACCENT if kept else INK,
+            markersize=8 if kept else 6,
+        )
+    axes.margins(y=0.25)
+    axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%" if metric.percent else f"{value:.2f}")
+    axes.set_ylabel(f"{metric.title.lower()} on validation", color=INK)
+    axes.locator_params(axis="y", nbins=3)
+
+
+def draw_rates(axes: Any, rates: list[tuple[float, float]]) -> None:
+    peak = max(rate for _, rate in rates)
+    axes.plot(*zip(*thinned(rates), strict=True), color=INK, linewidth=1.5)
+    axes.set_yticks([0, peak], ["0", f"{peak:.2g}"])
+    axes.set_ylim(0, peak * 1.1 or 1)
+    axes.set_ylabel("learning rate", color=INK)
+
+
+def smooth(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Mean over a window centred on each point: a twentieth of the points, and at the ends what there is of it.
+
+    >>> smooth([(0, 1.0), (1, 2.0), (2, 6.0)])
+    [(0, 1.5), (1, 3.0), (2, 4.0)]
+    """
+    half = max(1, len(points) // 40)
+    sums = [0.0]
+    for _, value in points:
+        sums.append(sums[-1] + value)
+    smoothed = []
+    for place, (x, _) in enumerate(points):
+        start, end = max(0, place - half), min(len(points), place + half + 1)
+        smoothed.append((x, (sums[end] - sums[start]) / (end - start)))
+    return smoothed
+
+
+def thinned(points: list[tuple[float, float]], most: int = 600) -> list[tuple[float, float]]:
+    """At most `most` points: the lowest and the highest of each stretch, so that no spike is lost."""
+    if len(points) <= most:
+        return points
+    size = -(-2 * len(points) // most)
+    kept: list[tuple[float, float]] = []
+    for start in range(0, len(points), size):
+        stretch = points[start : start + size]
+        kept += sorted({min(stretch, key=lambda point: point[1]), max(stretch, key=lambda point: point[1])})
+    return kept
+
+
+def heat_map(labels: Sequence[str], confusion: Sequence[Sequence[float]]) -> Html:
+    """Rows are the given labels, columns the answers; a cell is as dark as its share of the row."""
+    size = len(labels)
+
+    def draw(figure: Any) -> None:
+        from matplotlib.patches import Rectangle
+
+        axes = figure.add_subplot()
+        for row, counts in enumerate(confusion):
+            total = sum(counts) or 1
+            for column, value in enumerate(counts):
+                dark = value / total
+                axes.add_patch(Rectangle((column, row), 0.96, 0.96, facecolor=ACCENT, alpha=dark, linewidth=0))
+                if value and size <= 14:
+                    colour = PAPER if dark > 0.55 else INK
+                    letters = 12 if size <= 8 else 10
+                    axes.text(column + 0.48, row + 0.5, f"{value:,}", color=colour, size=letters, ha="center", va="center")
+        ticks = [place + 0.48 for place in range(size)]
+        names = [short(label, 18) for label in labels]
+        letters = 12 if size <= 14 else 10
+        axes.set_yticks(ticks, names, color=INK, size=letters)
+        turned: dict[str, Any] = {} if size * max(map(len, names)) < 50 else {"rotation": 90}
+        axes.set_xticks(ticks, names, color=INK, size=letters, **turned)
+        axes.set_xlim(0, size)
+        axes.set_ylim(size, 0)
+        axes.set_aspect("equal", anchor="W")
+        axes.set_xlabel("answered")
+        axes.set_ylabel("given")
+        axes.tick_params(length=0, pad=5)
+        axes.spines[["left", "bottom"]].set_visible(False)
+
+    right = sum(row[place] for place, row in enumerate(confusion))
+    total = sum(map(sum, confusion))
+    told = f"Given label by answer, {size} classes: {right:,} of {total:,} test rows lie on the diagonal"
+    return drawing("confusion", told, min(WIDTH, 150 + 60 * size), draw)
+
+
+def reliability_diagram(before: Sequence[Record], after: Sequence[Record]) -> Html:
+    """Accuracy against confidence before and after calibration, with the rows per bin below."""
+    halves = [(title, bins) for title, bins in (("before", before), ("after", after)) if bins]
+
+    def draw(figure: Any) -> None:
+        grid = figure.subplots(2, len(halves), sharex=True, sharey="row", squeeze=False, height_ratios=[4, 1])
+        for place, (title, bins) in enumerate(halves):
+            filled = [one for one in bins if one.get("count") and number(one.get("accuracy")) is not None]
+            top, bottom = grid[0][place], grid[1][place]
+            top.plot([0, 1], [0, 1], "--", color=MUTED, linewidth=1)
+            top.plot(
+                [one["confidence"] for one in filled],
+                [one["accuracy"] for one in filled],
+                "o-",
+                color=ACCENT if title == "after" else INK,
+                markerfacecolor=ACCENT if title == "after" else PAPER,
+                linewidth=1.5,
+                markersize=6,
+            )
+            top.set_title(f"{title} calibration", size=12, loc="left", color=INK)
+            top.set_xlim(0, 1)
+            top.set_xticks([0, 0.5, 1])
+            top.set_ylim(0, 1.03)
+            for one in bins:
+                width = one["high"] - one["low"]
+                bottom.bar(one["low"], one["count"], width * 0.88, align="edge", color=MUTED, alpha=0.6, linewidth=0)
+            bottom.set_xlabel("confidence")
+            bottom.locator_params(axis="y", nbins=2)
+            for panel in (top, bottom):
+                panel.grid(axis="y")
+                panel.tick_params(length=0, pad=6)
+                panel.spines["left"].set_visible(False)
+        grid[0][0].set_ylabel("answered right")
+        grid[1][0].set_ylabel("rows")
+        grid[0][0].yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
+        grid[1][0].yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        grid[1][0].xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
+        figure.align_ylabels(grid[:, 0])
+
+    told = "Share answered right against confidence, before and after calibration; the dashed diagonal is perfect"
+    return drawing("reliability", told, 360, draw)
+
+
+def time_bars(seconds: Sequence[tuple[str, float]]) -> Html:
+    """A bar per part of the run."""
+
+    def draw(figure: Any) -> None:
+        axes = figure.add_subplot()
+        longest = max(value for _, value in seconds)
+        for place, (_, value) in enumerate(seconds):
+            colour = ACCENT if value == longest else MUTED
+            axes.barh(place, value, 0.5, color=colour, linewidth=0)
+            axes.text(value + longest * 0.015, place, duration(value), color=INK, va="center")
+        axes.set_yticks(range(len(seconds)), [short(name) for name, _ in seconds], color=INK)
+        axes.set_ylim(len(seconds) - 0.5, -0.5)
+        axes.set_xlim(0, longest * 1.22 or 1)
+        axes.set_xticks([])
+        axes.tick_params(length=0, pad=6)
+        axes.spines[["left", "bottom"]].set_visible(False)
+
+    told = "; ".join(f"{name} {duration(value)}" for name, value in seconds)
+    return drawing("cost", f"Time of each part: {told}", 24 + 34 * len(seconds), draw)

@@ -1,0 +1,193 @@
+"""What a run's folder tells: its JSON records, read once. What is missing or unreadable is None, or empty."""
+
+import heapq
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from luthier.errors import RunError, listing
+
+Record = Mapping[str, Any]
+
+NEEDED = ("metric", "test", "candidates", "chosen")
+"""Keys of the scorecard without which there is no report. Every other record may be missing."""
+
+MISTAKES = 20
+"""How many wrong answers are kept of `predictions/test.jsonl`."""
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A test row answered wrongly, and how sure the model was."""
+
+    row: Record
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Records:
+    """All that the report and the model card are written from."""
+
+    scorecard: Record
+    table: Record | None
+    split: Record | None
+    findings: tuple[Record, ...] | None
+    plan: str | None
+    steps: tuple[Record, ...]
+    """`stepped` events of the candidate that is shown, one per step, in their order."""
+    validations: tuple[Record, ...]
+    mistakes: tuple[Mistake, ...]
+    """The surest wrong answers, the surest first."""
+    wrong: int | None
+    """Wrong answers among the test rows; None without predictions."""
+    unreadable: tuple[str, ...]
+    """Files that are there and are not what they should be."""
+
+    @property
+    def dataset(self) -> str | None:
+        """Names of the files the rows came from."""
+        files = (self.table or {}).get("files") or ()
+        return ", ".join(str(file["name"]) for file in files) or None
+
+    @property
+    def candidates(self) -> list[Record]:
+        return list(self.scorecard["candidates"])
+
+    def part(self, key: str) -> Record:
+        """An object of the scorecard; empty when it is missing."""
+        value = self.scorecard.get(key)
+        return value if isinstance(value, Mapping) else {}
+
+    def items(self, key: str) -> list[Any]:
+        """A list of the scorecard; empty when it is missing."""
+        value = self.scorecard.get(key)
+        return value if isinstance(value, list) else []
+
+
+def read_records(run: Path) -> Records:
+    """Read a run's folder. Raises RunError when there is no scorecard to speak of."""
+    unreadable: list[str] = []
+
+    def optional(name: str, kind: type) -> Any:
+        try:
+            value = json.loads((run / name).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError):
+            value = None
+        if not isinstance(value, kind):
+            unreadable.append(name)
+            return None
+        return value
+
+    scorecard = read_scorecard(run)
+    findings = optional("findings.json", list)
+    steps, validations = read_curves(run / "events.jsonl", str(scorecard["chosen"]))
+    mistakes, wrong = read_mistakes(run / "predictions" / "test.jsonl")
+    plan = run / "plan.toml"
+    return Records(
+        scorecard=scorecard,
+        table=optional("table.json", dict),
+        split=optional("split.json", dict),
+        findings=None if findings is None else tuple(one for one in findings if isinstance(one, dict)),
+        plan=plan.read_text(encoding="utf-8", errors="replace") if plan.is_file() else None,
+        steps=steps,
+        validations=validations,
+        mistakes=mistakes,
+        wrong=wrong,
+        unreadable=tuple(unreadable),
+    )
+
+
+def read_scorecard(run: Path) -> Record:
+    path = run / "scorecard.json"
+    mend = f"`luthier tune DATA` makes it; a run that was interrupted is finished by `luthier resume {run}`."
+    if not run.is_dir():
+        raise RunError(f"{run}: there is no such folder. Give the folder of a run; `luthier tune DATA` makes one.")
+    try:
+        scorecard = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunError(f"{run}: scorecard.json is missing, so there is nothing to report yet. {mend}") from None
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path}: cannot be read as JSON ({error}). {mend}") from error
+    if not isinstance(scorecard, dict):
+        raise RunError(f"{path}: expected a JSON object, found {type(scorecard).__name__}. {mend}")
+    missing = [key for key in NEEDED if not scorecard.get(key)]
+    if missing:
+        raise RunError(f"{path}: lacks {listing(missing)}. {mend}")
+    if not isinstance(scorecard["test"], dict) or scorecard["metric"] not in scorecard["test"]:
+        raise RunError(f"{path}: 'test' has no value of the metric {scorecard['metric']!r}. {mend}")
+    return scorecard
+
+
+def read_lines(path: Path) -> Iterator[Record]:
+    """The objects of a .jsonl file; a torn line (the last one of a killed run) is passed over."""
+    try:
+        file = open(path, encoding="utf-8", errors="replace")
+    except OSError:
+        return
+    with file:
+        for line in file:
+            try:
+                value = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(value, dict):
+                yield value
+
+
+def read_curves(path: Path, chosen: str) -> tuple[tuple[Record, ...], tuple[Record, ...]]:
+    """Steps and validations of the chosen candidate or, where that took no steps, of the last one that did.
+
+    A resumed run tells some steps twice; the later telling counts.
+    """
+    steps: dict[str, dict[int, Record]] = {}
+    validations: dict[str, dict[int, Record]] = {}
+    for event in read_lines(path):
+        kind = {"stepped": steps, "validated": validations}.get(str(event.get("event")))
+        if kind is not None and isinstance(event.get("step"), int):
+            kind.setdefault(str(event.get("candidate", "")), {})[event["step"]] = event
+    if not steps:
+        return (), ()
+    shown = chosen if chosen in steps else list(steps)[-1]
+    of_steps, of_validations = steps[shown], validations.get(shown, {})
+    return (
+        tuple(of_steps[step] for step in sorted(of_steps)),
+        tuple(of_validations[step] for step in sorted(of_validations)),
+    )
+
+
+def read_mistakes(path: Path) -> tuple[tuple[Mistake, ...], int | None]:
+    """The surest wrong answers, and how many wrong answers there are in all."""
+    if not path.is_file():
+        return (), None
+    wrong = 0
+    surest: list[tuple[float, int, Record]] = []  # a heap; the count breaks ties, so rows are never compared
+    for row in read_lines(path):
+        confidence = surety_of_error(row)
+        if confidence is None:
+            continue
+        wrong += 1
+        keep = heapq.heappush if len(surest) < MISTAKES else heapq.heappushpop
+        keep(surest, (confidence, -wrong, row))
+    return tuple(Mistake(row, confidence) for confidence, _, row in sorted(surest, key=lambda one: one[:2])[::-1]), wrong
+
+
+def surety_of_error(row: Record) -> float | None:
+    """How sure the model was of a wrong answer, in [0, 1]; None when the answer is right or cannot be judged.
+
+    With several labels a row, that of the label it was surest about and wrong: p for one too many, 1 - p for one missed.
+
+    >>> surety_of_error({"label": "a", "prediction": "b", "probabilities": {"a": 0.2, "b": 0.8}})
+    0.8
+    """
+    given, said, probabilities = row.get("label"), row.get("prediction"), row.get("probabilities")
+    if given is None or said is None or not isinstance(probabilities, dict):
+        return None
+    if isinstance(given, list) and isinstance(said, list):
+        sureties = [probabilities.get(label, 0.0) for label in said if label not in given]
+        sureties += [1 - probabilities.get(label, 1.0) for label in given if label not in said]
+        return max(sureties, default=None)
+    return None if given == said else float(probabilities.get(said, 0.0))

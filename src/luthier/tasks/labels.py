@@ -1,0 +1,65 @@
+"""Labels as the user wrote them: a string, a number, a list; told apart, named, put in order."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+SEPARATOR = "|"
+
+
+def name_of(value: Any) -> str:
+    """A label's name: 3.0 is `3`, true is `true`; a text stays as it is but for spaces around it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).strip()
+
+
+def names_of(value: Any, many: bool) -> list[str]:
+    """The labels of a row: none where the value is missing or empty; several only where `many`."""
+    if value is None or value == "":
+        return []
+    if isinstance(value, (list, tuple)):
+        found = [name_of(one) for one in value]
+    elif many and isinstance(value, str):
+        found = [name_of(one) for one in value.split(SEPARATOR)]
+    else:
+        found = [name_of(value)]
+    return [name for name in found if name]
+
+
+def has_many(values: Sequence[Any]) -> bool:
+    """Whether rows have lists of labels: as JSON lists, or as texts such as `a|b` whose parts recur.
+
+    The parts must be fewer than the texts they make: a label that merely holds the sign `|` is one label.
+
+    >>> has_many(["a|b", "a", "b|c", "c"]), has_many(["yes|no", "other"])
+    (True, False)
+    """
+    if any(isinstance(value, (list, tuple)) for value in values):
+        return True
+    whole = {value for value in values if isinstance(value, str) and value}
+    if not any(SEPARATOR in text for text in whole):
+        return False
+    return len({part.strip() for text in whole for part in text.split(SEPARATOR)}) < len(whole)
+
+
+def in_order(names: Sequence[str] | set[str]) -> tuple[str, ...]:
+    """Numbers by value, before texts by letter: `2` before `10`.
+
+    >>> in_order({"10", "2", "b", "a"})
+    ('2', '10', 'a', 'b')
+    """
+
+    def key(name: str) -> tuple[int, float, str]:
+        number = re.fullmatch(r"-?\d+(\.\d+)?", name)
+        return (0, float(name), "") if number else (1, 0.0, name)
+
+    return tuple(sorted(names, key=key))
+
+
+def occurrences(values: Sequence[Any], many: bool) -> Counter[str]:
+    """How many rows have each label."""
+    return Counter(name for value in values for name in set(names_of(value, many)))

@@ -1,0 +1,46 @@
+"""Learning rate, batch, epochs for a family of models: read from recipes.toml, a table anyone can correct."""
+
+import tomllib
+from dataclasses import dataclass
+from importlib import resources
+
+from luthier.batches.order import steps_per_epoch
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One row of the table."""
+
+    name: str
+    families: tuple[str, ...]
+    parameters_below: float
+    """In millions."""
+    lr: float
+    batch_rows: int
+    epochs: int
+    steps: int
+    epochs_at_most: int
+    weight_decay: float
+    warmup: float
+    source: str
+
+    def epochs_for(self, rows: int, batch_rows: int) -> int:
+        """More epochs when rows are few: small sets need a floor of steps (Mosbach et al. 2021, arXiv:2006.04884)."""
+        enough = -(-self.steps // steps_per_epoch(rows, batch_rows))
+        return min(max(self.epochs, enough), self.epochs_at_most)
+
+
+def recipes() -> list[Recipe]:
+    """The table, in order."""
+    text = resources.files("luthier.train").joinpath("recipes.toml").read_text(encoding="utf-8")
+    return [Recipe(**(row | {"families": tuple(row["families"])})) for row in tomllib.loads(text)["recipe"]]
+
+
+def recipe_for(family: str, parameters: int) -> Recipe:
+    """The first row that fits a model_type and a number of parameters."""
+    fitting = [
+        recipe
+        for recipe in recipes()
+        if (not recipe.families or family in recipe.families) and parameters < recipe.parameters_below * 1e6
+    ]
+    return fitting[0] if fitting else recipes()[-1]

@@ -103,7 +103,7 @@ class Stopped(Event):
 
 
 @dataclass(frozen=True)
-class Candidate(Event):
+class CandidateReady(Event):
     """A candidate is ready: its score on the validation part."""
 
     name: str

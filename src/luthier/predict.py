@@ -1,6 +1,9 @@
 """A model over rows: the one way to get logits or features, for training, scoring, comparing and serving."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -42,3 +45,42 @@ def features_of(
         with torch.inference_mode(), device.exact() if exact else device.fast():
             features = model.features(batch).cpu().numpy()
         yield batch, features
+
+
+@dataclass(frozen=True, repr=False)
+class Predictions(Sequence[dict[str, Any]]):
+    """Answers in row order, each as `luthier predict` writes it."""
+
+    rows: tuple[dict[str, Any], ...]
+
+    @property
+    def labels(self) -> list[Any]:
+        """The answers alone: a label per row, or a list of them."""
+        return [row["label"] for row in self.rows]
+
+    @overload
+    def __getitem__(self, at: int) -> dict[str, Any]: ...
+    @overload
+    def __getitem__(self, at: slice) -> "Predictions": ...
+    def __getitem__(self, at: int | slice) -> "dict[str, Any] | Predictions":
+        return Predictions(self.rows[at]) if isinstance(at, slice) else self.rows[at]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __repr__(self) -> str:
+        shown = [f"{row['label']} ({sure(row):.2f})" for row in self.rows[:5]]
+        more = f", and {len(self.rows) - 5} more" if len(self.rows) > 5 else ""
+        return f"Predictions({', '.join(shown)}{more})"
+
+    def to_json(self) -> list[dict[str, Any]]:
+        return [{"row": at, **row} for at, row in enumerate(self.rows)]
+
+    def lines(self) -> str:
+        """One JSON object per line, as JSONL."""
+        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in self.to_json())
+
+
+def sure(row: dict[str, Any]) -> float:
+    """The highest probability of a row."""
+    return float(max(row["probabilities"].values()))

@@ -1,6 +1,5 @@
 """Tokenised rows, kept flat: no padding, no object per row."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,20 +54,6 @@ class Examples:
         """(rows,) real tokens of each row over all its parts."""
         return self.ends[self.first_part[1:]] - self.ends[self.first_part[:-1]]
 
-    @staticmethod
-    def pack(
-        parts: Sequence[Sequence[Sequence[int]]], targets: np.ndarray[Any, np.dtype[Any]], pad: int
-    ) -> "Examples":
-        """From rows of parts of token numbers, and a target for each row."""
-        flat = [part for row in parts for part in row]
-        return Examples(
-            ids=np.fromiter((number for part in flat for number in part), np.int32),
-            ends=np.concatenate([[0], np.cumsum([len(part) for part in flat], dtype=np.int64)]),
-            first_part=np.concatenate([[0], np.cumsum([len(row) for row in parts], dtype=np.int64)]),
-            targets=targets,
-            pad=pad,
-        )
-
     def select(self, rows: Ints) -> "Examples":
         """The Examples of some rows, in the order given."""
         counts = self.first_part[rows + 1] - self.first_part[rows]
@@ -111,4 +96,5 @@ def runs(begins: Ints, lengths: Ints) -> Ints:
     [5, 6, 0, 1, 2]
     """
     offsets = np.cumsum(lengths) - lengths
-    return np.arange(int(lengths.sum())) + np.repeat(begins - offsets, lengths)
+    positions: Ints = np.arange(int(lengths.sum())) + np.repeat(begins - offsets, lengths)
+    return positions

@@ -1,13 +1,16 @@
 """Rows as they were read: columns that stay on disk, and where each row came from."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+
+from luthier.data.fingerprint import fingerprint
+from luthier.errors import DataError, did_you_mean, listing
 
 Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
 
@@ -18,7 +21,7 @@ class Place:
 
     file: str
     line: int
-    """Line of the file, counted from 1, where the row begins. For parquet, and JSON that is one list: the row, from 1."""
+    """Line of the file, from 1, where the row begins; of parquet, and JSON that is one list, the row, from 1."""
 
     def __str__(self) -> str:
         return f"{self.file}, line {self.line}"
@@ -32,12 +35,14 @@ class Table:
     """
 
     columns: pa.Table
-    """Memory-mapped. Strings, numbers, booleans and lists as the file held them; in CSV every value is a string."""
+    """Memory-mapped. Strings, numbers, lists and so on as the file has them; in CSV every value is a string."""
     files: tuple[Path, ...]
     file_of: Ints
     """(rows,) index into `files`."""
     line_of: Ints
     """(rows,) line in that file."""
+    guesses: tuple[str, ...] = ()
+    """What was taken for likely of the files, such as an encoding, each with the setting that corrects it."""
 
     def __len__(self) -> int:
         return int(self.columns.num_rows)
@@ -52,7 +57,9 @@ class Table:
     def values(self, name: str, rows: Sequence[int] | Ints | None = None) -> list[Any]:
         """A column's values as Python objects, of all rows or of those named, in their order."""
         column = self.columns.column(name)
-        values: list[Any] = (column if rows is None else column.take(pa.array(rows, pa.int64()))).to_pylist()
+        values: list[Any] = (
+            column.to_pylist() if rows is None else picked(column, np.asarray(rows, dtype=np.int64))
+        )
         return values
 
     def texts(self, name: str, rows: Sequence[int] | Ints | None = None) -> list[str]:
@@ -63,28 +70,66 @@ class Table:
         """Rows that came from `files[index]`."""
         return np.flatnonzero(self.file_of == index)
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over names, types and values, in row order: the same rows give the same, whatever the file format's
-        compression or the file's place."""
-        digest = hashlib.sha256()
-        for field in self.columns.schema:
-            digest.update(f"{field.name}\0{field.type}\0".encode())
-        for batch in self.columns.combine_chunks().to_batches(max_chunksize=65_536):
-            # A slice shares its parent's buffers: the IPC writer cuts them to the slice.
-            digest.update(batch.serialize())
-        return digest.hexdigest()
+        """SHA-256 over names, types and values, in row order: the same rows give the same, whatever the place
+        and compression of the file."""
+        return fingerprint(self.columns)
 
     @staticmethod
     def join(tables: Sequence["Table"]) -> "Table":
-        """One table from the tables of several files with the same columns, in the order given."""
+        """One table from the tables of several files, in the order given, with the columns of the first.
+
+        Raises DataError when another lacks one of them, or holds values of another kind in it.
+        """
         first = tables[0]
         if len(tables) == 1:
             return first
+        for table in tables[1:]:
+            check_columns(first, table)
         counts = np.cumsum([0] + [len(table.files) for table in tables])
         return Table(
-            columns=pa.concat_tables([table.columns.select(first.names) for table in tables]),
+            columns=pa.concat_tables(
+                [table.columns.select(first.names) for table in tables], promote_options="permissive"
+            ),
             files=tuple(file for table in tables for file in table.files),
-            file_of=np.concatenate([table.file_of + start for table, start in zip(tables, counts, strict=False)]),
+            file_of=np.concatenate(
+                [table.file_of + start for table, start in zip(tables, counts, strict=False)]
+            ),
             line_of=np.concatenate([table.line_of for table in tables]),
+            guesses=tuple(guess for table in tables for guess in table.guesses),
         )
+
+
+def picked(column: pa.ChunkedArray, rows: Ints) -> list[Any]:
+    """The values of some rows, in their order. (Arrow's `take` first copies all chunks of a column into memory.)"""
+    ends = np.cumsum([len(chunk) for chunk in column.chunks], dtype=np.int64)
+    chunk_of = np.searchsorted(ends, rows, side="right")
+    order = np.argsort(chunk_of, kind="stable")
+    values: list[Any] = [None] * len(rows)
+    for places in np.split(order, np.flatnonzero(np.diff(chunk_of[order])) + 1):
+        if len(places):
+            number = chunk_of[places[0]]
+            chunk = column.chunk(number)
+            inside = rows[places] - (ends[number] - len(chunk))
+            for place, value in zip(places, chunk.take(pa.array(inside)).to_pylist(), strict=True):
+                values[place] = value
+    return values
+
+
+def check_columns(first: Table, other: Table) -> None:
+    """Raise DataError unless `other` has all columns of `first`, of types that go together."""
+    for field in first.columns.schema:
+        if field.name not in other.names:
+            raise DataError(
+                f"{other.files[0]}: has no column {field.name!r}, which {first.files[0]} has."
+                f"{did_you_mean(field.name, other.names)} Its columns: {listing(other.names)}."
+            )
+        there = other.columns.schema.field(field.name)
+        try:
+            pa.unify_schemas([pa.schema([field]), pa.schema([there])], promote_options="permissive")
+        except (pa.ArrowInvalid, pa.ArrowTypeError):
+            raise DataError(
+                f"{other.files[0]}: column {field.name!r} is of type {there.type}, "
+                f"but in {first.files[0]} it is of {field.type}. Write it in the same form in both."
+            ) from None

@@ -15,13 +15,17 @@ class Classifier(nn.Module):
     None: it pools by itself), or the bare model whose token states are pooled here.
     """
 
-    def __init__(self, body: nn.Module, pooling: str | None, head: nn.Sequential, width: int) -> None:
+    def __init__(self, body: nn.Module, pooling: str | None, head: nn.Sequential, last_name: str | None = None) -> None:
         super().__init__()
         self.body = body
         self.pooling = pooling
         self.head = head
-        self.width = width
+        self.last_name = last_name
+        """Where the body's own last layer was taken out; None when the body never had one."""
+    @property
+    def width(self) -> int:
         """Numbers in a feature vector."""
+        return int(self.head[1].in_features)  # type: ignore[arg-type]
 
     @property
     def outputs(self) -> int:

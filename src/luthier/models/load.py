@@ -1,9 +1,5 @@
 """Open a model folder, the only place that does, and put a head for the task on it."""
 
-import contextlib
-import io
-import logging
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -14,6 +10,7 @@ from luthier import seeds
 from luthier.errors import ModelError, listing
 from luthier.models.classifier import Classifier, new_head
 from luthier.models.inspect import Folder
+from luthier.models.quiet import quiet
 from luthier.models.texts import first_line
 
 
@@ -30,40 +27,37 @@ def load_classifier(
         declared = "cls"  # the architecture's own class has no room for more layers
     torch.manual_seed(seeds.derive(seed, "fresh layers"))
     if declared is None:
-        body = own_class(folder, labels)
-        name, last = last_linear(body, labels, folder)
-        body.set_submodule(name, nn.Identity())
+        body, last_name, last = own_class(folder, labels)
         silence_head_dropout(body)
         width = last.in_features
     else:
-        body = pretrained(folder, "AutoModel", folder_config(folder, None))
-        width = int(body.config.hidden_size)  # type: ignore[union-attr, arg-type]
+        body, last_name = pretrained(folder, "AutoModel", folder_config(folder, None)), None
+        width = int(body.config.hidden_size)
     torch.manual_seed(seeds.derive(seed, "head"))
-    return Classifier(body.eval(), declared, new_head(width, hidden, labels, dropout), width)
+    return Classifier(body.eval(), declared, new_head(width, hidden, labels, dropout), last_name)
 
 
 def reload_classifier(folder: Folder, labels: int, pooling: str | None, hidden: tuple[int, ...]) -> Classifier:
     """A model that luthier saved, its head included."""
     if pooling is None:
-        body = own_class(folder, labels)
-        name, last = last_linear(body, labels, folder)
-        body.set_submodule(name, nn.Identity())
+        body, last_name, last = own_class(folder, labels)
         head = new_head(last.in_features, (), labels, 0.0)
-        with torch.no_grad():
-            head[1].load_state_dict(last.state_dict())
-        return Classifier(body.eval(), None, head, last.in_features).eval()
+        head[-1].load_state_dict(last.state_dict())
+        return Classifier(body, None, head, last_name).eval()
     body = pretrained(folder, "AutoModel", folder_config(folder, None))
-    width = int(body.config.hidden_size)  # type: ignore[union-attr, arg-type]
-    head = new_head(width, hidden, labels, 0.0)
+    head = new_head(int(body.config.hidden_size), hidden, labels, 0.0)
     for level, linear in enumerate(layer for layer in head if isinstance(layer, nn.Linear)):
         weights = load_file(folder.path / f"{level + 2}_Dense" / "model.safetensors")
         linear.load_state_dict({name.removeprefix("linear."): tensor for name, tensor in weights.items()})
-    return Classifier(body.eval(), pooling, head, width).eval()
+    return Classifier(body, pooling, head).eval()
 
 
-def own_class(folder: Folder, labels: int) -> nn.Module:
-    """The architecture's own sequence classification model."""
-    return pretrained(folder, "AutoModelForSequenceClassification", folder_config(folder, labels))
+def own_class(folder: Folder, labels: int) -> tuple[Any, str, nn.Linear]:
+    """The architecture's own sequence classification model with its last layer taken out; that layer, and its name."""
+    body = pretrained(folder, "AutoModelForSequenceClassification", folder_config(folder, labels))
+    name, last = last_linear(body, labels, folder)
+    body.set_submodule(name, nn.Identity())
+    return body, name, last
 
 
 def folder_config(folder: Folder, labels: int | None) -> Any:
@@ -81,7 +75,7 @@ def folder_config(folder: Folder, labels: int | None) -> Any:
     return config
 
 
-def pretrained(folder: Folder, auto_class: str, config: Any) -> nn.Module:
+def pretrained(folder: Folder, auto_class: str, config: Any) -> Any:
     """A transformers model with the folder's weights, once its shapes are known to be those of its settings."""
     import transformers
 
@@ -109,8 +103,7 @@ def pretrained(folder: Folder, auto_class: str, config: Any) -> nn.Module:
             output_loading_info=True,
         )
     check_nothing_missing(folder, model, info["missing_keys"])
-    result: nn.Module = model
-    return result
+    return model
 
 
 def attention_ways(model: Any) -> tuple[str, ...]:
@@ -161,19 +154,3 @@ def silence_head_dropout(model: Any) -> None:
     for name, module in model.named_modules():
         if not name.startswith(model.base_model_prefix + ".") and "dropout" in type(module).__name__.lower():
             module.p = 0.0
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """transformers prints a loading bar and a table of fresh weights; luthier says the same in its own words."""
-    from transformers.utils import logging as hf_logging
-
-    level = hf_logging.get_verbosity()
-    hf_logging.set_verbosity(logging.CRITICAL)
-    hf_logging.disable_progress_bar()
-    try:
-        with contextlib.redirect_stderr(io.StringIO()):
-            yield
-    finally:
-        hf_logging.set_verbosity(level)
-        hf_logging.enable_progress_bar()

@@ -4,8 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from luthier.batches.examples import Examples
 from luthier.errors import DataError, ModelError
 from luthier.models.inspect import Folder
+
+Array = np.ndarray[Any, np.dtype[Any]]
 
 CHUNK = 2_000
 """Texts tokenised at once: enough to keep the tokenizer's threads busy, few enough to bound memory."""
@@ -28,7 +33,7 @@ class Long:
 
 
 class Texts:
-    """A tokenizer with its limit. `encode` is all the rest of luthier needs to know about it."""
+    """A tokenizer with its limit. `examples` is all the rest of luthier needs of it."""
 
     def __init__(self, folder: Folder) -> None:
         from transformers import AutoTokenizer
@@ -55,30 +60,42 @@ class Texts:
             self.tokenizer.eos_token_id if self.tokenizer.pad_token_id is None else self.tokenizer.pad_token_id
         )
 
-    def encode(self, texts: Sequence[str], way: str = "cut") -> tuple[list[list[list[int]]], Long]:
-        """Token numbers of each text as one part, or as several overlapping ones where `way` is `windows`.
+    def examples(self, texts: Sequence[str], targets: Array, way: str = "cut") -> tuple[Examples, Long]:
+        """Texts as token numbers, each as one part, or as several overlapping ones where `way` is `windows`.
 
         Raises DataError where `way` is `refuse` and a text is too long.
         """
-        rows: list[list[list[int]]] = []
+        ids: list[Array] = []
+        lengths: list[int] = []
+        parts_of_row: list[int] = []
         too_long: list[int] = []
         beyond = 0
         for begin in range(0, len(texts), CHUNK):
             chunk = [text.lower() if self.lower_case else text for text in texts[begin : begin + CHUNK]]
             numbers = self.tokenizer(chunk, truncation=False, verbose=False)["input_ids"]
+            rows = [[found] for found in numbers]
             for place, found in enumerate(numbers):
-                if len(found) <= self.limit:
-                    rows.append([found])
-                    continue
-                too_long.append(begin + place)
-                beyond += len(found) - self.limit
-                rows.append(self.parts(chunk[place], way))
+                if len(found) > self.limit:
+                    too_long.append(begin + place)
+                    beyond += len(found) - self.limit
+                    rows[place] = self.parts(chunk[place], way)
+            parts = [part for row in rows for part in row]
+            ids.append(np.fromiter((number for part in parts for number in part), np.int32))
+            lengths += [len(part) for part in parts]
+            parts_of_row += [len(row) for row in rows]
         if too_long and way == "refuse":
             raise DataError(
-                f"{len(too_long):,} of {len(texts):,} texts are longer than the {self.limit} tokens this model reads, the first "
-                f"in row {too_long[0] + 1}. Use --long cut or --long windows, or a model that reads more."
+                f"{len(too_long):,} of {len(texts):,} texts are longer than the {self.limit} tokens this model reads, "
+                f"by {beyond:,} tokens in all. Use --long cut or --long windows, or a model that reads more."
             )
-        return rows, Long(self.limit, len(too_long), beyond, way)
+        examples = Examples(
+            ids=np.concatenate([*ids, np.zeros(0, np.int32)]),
+            ends=np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]),
+            first_part=np.concatenate([[0], np.cumsum(parts_of_row, dtype=np.int64)]),
+            targets=targets,
+            pad=self.pad,
+        )
+        return examples, Long(self.limit, len(too_long), beyond, way)
 
     def parts(self, text: str, way: str) -> list[list[int]]:
         """A long text's parts: its beginning, or windows that overlap by a quarter."""

@@ -79,8 +79,8 @@ class Plan(Section):
                 "model.hidden has no effect with train.method 'probe', whose head is one linear layer. "
                 "Leave it out, or choose --method full."
             )
-        if self.train.head == "probe" and self.model.hidden:
-            found.append("train.head 'probe' is one linear layer and cannot start model.hidden. Choose --head fresh.")
+        if self.train.head in ("probe", "shrunk") and self.model.hidden:
+            found.append(f"train.head {self.train.head!r} is one linear layer and cannot start model.hidden. Choose --head fresh.")
         return found
 
     def with_settings(self, settings: Mapping[str, Any]) -> "Plan":

@@ -80,8 +80,9 @@ class TrainPlan(Section):
     """Share of the steps over which the learning rate rises from zero; after that it falls linearly to zero."""
     max_norm: Annotated[float, Gt(0)] = 1.0
     """Gradients are scaled down to this norm when theirs is larger."""
-    head: Literal["auto", "fresh", "probe"] = "auto"
-    """Where the head starts: small and random, or from the probe; auto is what measurement favours (docs/recipes.md)."""
+    head: Literal["auto", "fresh", "shrunk", "probe"] = "auto"
+    """Where the head starts: small and random, from the probe shrunk to a tenth, or from the probe as it is.
+    auto is what measurement favours (docs/recipes.md)."""
     validations: Positive = 2
     """How often per epoch the validation part is scored."""
     patience: Positive | None = None

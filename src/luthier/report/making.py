@@ -1,7 +1,19 @@
 """Sections about the making: training, cost, provenance, and how to use what was made."""
 
-from luthier.report import usage, words
-from luthier.report.markup import Column, Html, beside, code, details, facts, join, picture, table, table_or_details, tag
+from luthier.report import numbers, usage
+from luthier.report.markup import (
+    Column,
+    Html,
+    beside,
+    code,
+    details,
+    facts,
+    join,
+    picture,
+    table,
+    table_or_details,
+    tag,
+)
 from luthier.report.pictures import time_bars, training_curves
 from luthier.report.records import Records
 
@@ -19,10 +31,13 @@ TUNING = {
 
 def training(records: Records) -> Html:
     tuning = records.part("tuning")
-    named = [(TUNING.get(key, key.replace("_", " ").capitalize()), words.setting(value)) for key, value in tuning.items()]
+    named = [
+        (TUNING.get(key, key.replace("_", " ").capitalize()), numbers.setting(value))
+        for key, value in tuning.items()
+    ]
     parts = [facts(named)] if named else []
     if records.steps:
-        metric = words.metric_named(records.scorecard["metric"])
+        metric = numbers.metric_named(records.scorecard["metric"])
         drawn = picture(
             training_curves(records.steps, records.validations, metric),
             "Loss of each step and smoothed; diamonds are validations, the filled dot is the best one.",
@@ -32,14 +47,17 @@ def training(records: Records) -> Html:
 
 
 def validations(records: Records) -> Html:
-    metric = words.metric_named(str(records.validations[0].get("metric") or records.scorecard["metric"]))
-    columns = [*[Column(title, number=True) for title in ("Step", "Epoch", metric.title, "Loss")], Column("Note")]
+    metric = numbers.metric_named(str(records.validations[0].get("metric") or records.scorecard["metric"]))
+    columns = [
+        *[Column(title, number=True) for title in ("Step", "Epoch", metric.title, "Loss")],
+        Column("Note"),
+    ]
     rows = [
         (
-            words.count(one["step"]),
-            f"{epoch:.2f}" if (epoch := words.number(one.get("epoch"))) is not None else words.NOTHING,
+            numbers.count(one["step"]),
+            f"{epoch:.2f}" if (epoch := numbers.number(one.get("epoch"))) is not None else numbers.NOTHING,
             metric.show(one.get("score")),
-            words.three(one.get("loss")),
+            numbers.three(one.get("loss")),
             "best so far" if one.get("best") else "",
         )
         for one in records.validations
@@ -50,20 +68,22 @@ def validations(records: Records) -> Html:
 def cost(records: Records) -> Html:
     spent = records.part("cost")
     held = (spent.get("seconds") or {}).items()
-    parts = {str(name): value for name, seconds in held if (value := words.number(seconds)) is not None}
+    parts = {str(name): value for name, seconds in held if (value := numbers.number(seconds)) is not None}
     total = parts.pop("total", None) or sum(parts.values())
     pairs = [
-        ("Whole run", words.duration(total) if total else words.NOTHING),
-        ("Training speed", f"{words.count(spent.get('tokens_per_second'))} tokens/s"),
-        ("Tokens trained on", words.count(spent.get("tokens"))),
-        ("Peak memory", words.memory(spent.get("peak_bytes"))),
+        ("Whole run", numbers.duration(total) if total else numbers.NOTHING),
+        ("Training speed", f"{numbers.count(spent.get('tokens_per_second'))} tokens/s"),
+        ("Tokens trained on", numbers.count(spent.get("tokens"))),
+        ("Peak memory", numbers.memory(spent.get("peak_bytes"))),
     ]
-    made = [facts(pair for pair in pairs if not pair[1].startswith(words.NOTHING))] if spent else []
+    made = [facts(pair for pair in pairs if not pair[1].startswith(numbers.NOTHING))] if spent else []
     if parts and max(parts.values()) > 0:
-        rows = [(name, words.duration(value), words.share(value / total)) for name, value in parts.items()]
+        rows = [
+            (name, numbers.duration(value), numbers.share(value / total)) for name, value in parts.items()
+        ]
         columns = [Column("Part"), Column("Time", number=True), Column("Share", number=True)]
-        numbers = table("Time of each part", columns, rows)
-        made.append(beside(picture(time_bars(list(parts.items())), "Where the time went."), numbers))
+        listed = table("Time of each part", columns, rows)
+        made.append(beside(picture(time_bars(list(parts.items())), "Where the time went."), listed))
     return join(made)
 
 
@@ -72,17 +92,26 @@ def provenance(records: Records) -> Html:
     told = {key.capitalize(): scorecard.get(key) for key in ("task", "model", "method", "seed")}
     told["Fingerprint of the data"] = (records.table or {}).get("fingerprint")
     shown = [(name, value) for name, value in told.items() if value is not None]
-    versions = [(name, words.setting(version)) for name, version in records.part("versions").items()]
-    forgot = [(str(name).replace("_", " "), words.setting(value)) for name, value in records.part("forgetting").items()]
+    versions = [(name, numbers.setting(version)) for name, version in records.part("versions").items()]
+    forgot = [
+        (str(name).replace("_", " "), numbers.setting(value))
+        for name, value in records.part("forgetting").items()
+    ]
     return join(
         [
-            facts((name, tag("code", words.setting(value))) for name, value in shown),
+            facts((name, tag("code", numbers.setting(value))) for name, value in shown),
             table("Versions", [Column("Part"), Column("Version")], versions) if versions else "",
-            table("Distance to the base model", [Column("Measure"), Column("Value", number=True)], forgot) if forgot else "",
-            tag("p", "The same run again: ", tag("code", "luthier tune --plan plan.toml")) if records.plan else "",
-            details("The whole plan", code(records.plan)) if records.plan else "",
+            table("Distance to the base model", [Column("Measure"), Column("Value", number=True)], forgot)
+            if forgot
+            else "",
+            the_plan(records.plan) if records.plan else "",
         ]
     )
+
+
+def the_plan(plan: str) -> Html:
+    again = tag("p", "The same run again: ", tag("code", "luthier tune --plan plan.toml"))
+    return join([again, details("The whole plan", code(plan))])
 
 
 def use(records: Records) -> Html:
@@ -92,7 +121,11 @@ def use(records: Records) -> Html:
         [
             tag("h3", "With luthier"),
             code(usage.with_luthier("path/to/run")),
-            tag("p", "Or a whole file at once: ", tag("code", "luthier predict path/to/run rows.csv --out answers.jsonl")),
+            tag(
+                "p",
+                "Or a whole file at once: ",
+                tag("code", "luthier predict path/to/run rows.csv --out answers.jsonl"),
+            ),
             join([tag("h3", f"With {library} alone"), code(plain)]) if plain else "",
         ]
     )

@@ -67,12 +67,19 @@ def css(column: Column) -> str:
     return f' class="{" ".join(names)}"' if names else ""
 
 
+def with_note(value: object, note: object) -> Html:
+    """A cell's value and, smaller below it, what there is to say about it."""
+    return join([value, tag("small", note) if note else ""])
+
+
 def details(summary: object, *children: object) -> Html:
     """Children that are shown on demand."""
     return Html(f"<details><summary>{safe(summary)}</summary>{join(children)}</details>\n")
 
 
-def table_or_details(caption: str, columns: Sequence[Column], rows: Sequence[Sequence[object]], most: int = 16) -> Html:
+def table_or_details(
+    caption: str, columns: Sequence[Column], rows: Sequence[Sequence[object]], most: int = 16
+) -> Html:
     """A table as it is while it is short, folded away when it is long."""
     made = table(caption, columns, rows)
     return made if len(rows) <= most else details(f"{caption}: {len(rows):,} rows", made)
@@ -80,7 +87,8 @@ def table_or_details(caption: str, columns: Sequence[Column], rows: Sequence[Seq
 
 def facts(pairs: Iterable[tuple[object, object]]) -> Html:
     """Names and values, one below the other."""
-    return tag("dl.facts", join(tag("div", tag("dt", name), tag("dd", value)) for name, value in pairs))
+    groups = join(tag("div", tag("dt", name), tag("dd", value)) for name, value in pairs)
+    return tag("dl.facts", groups) if groups else groups
 
 
 def picture(svg: Html, caption: object) -> Html:

@@ -16,13 +16,13 @@ from luthier.report.verdict import verdict
 SECTIONS: dict[str, Callable[[Records], Html]] = {
     "Verdict": verdict,
     "Scores": scores,
-    "Classes": classes,
-    "Confusions": confusion,
-    "Mistakes": mistakes,
-    "Calibration": calibration,
     "Data": data,
     "Findings": findings,
     "Training": training,
+    "Classes": classes,
+    "Confusions": confusion,
+    "Calibration": calibration,
+    "Mistakes": mistakes,
     "Cost": cost,
     "How it was made": provenance,
     "How to use it": use,
@@ -71,7 +71,8 @@ def page(records: Records) -> str:
 
 def section(title: str, body: Html) -> Html:
     name = anchor(title)
-    return Html(f'<section id="{name}" aria-labelledby="{name}-title"><h2 id="{name}-title">{safe(title)}</h2>{body}</section>\n')
+    head = f'<h2 id="{name}-title">{safe(title)}</h2>'
+    return Html(f'<section id="{name}" aria-labelledby="{name}-title">{head}{body}</section>\n')
 
 
 def anchor(title: str) -> str:

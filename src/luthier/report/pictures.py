@@ -1,100 +1,12 @@
-"""Pictures as inline SVG, drawn by matplotlib from plain numbers.
+"""The pictures of the report, each from plain numbers."""
 
-Colours are CSS variables of the page, so that one picture serves light, dark and paper. No difference is told by
-colour alone: shape, fill or dash tells it too. The same numbers give the same bytes.
-"""
-
-import io
-import re
-import warnings
-import xml.etree.ElementTree as ET
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from luthier.report.markup import Html, safe
+from luthier.report.drawing import ACCENT, INK, MUTED, PAPER, WIDTH, drawing, short
+from luthier.report.markup import Html
+from luthier.report.numbers import Metric, decimals, duration, number
 from luthier.report.records import Record
-from luthier.report.words import Metric, cut, decimals, duration, number
-
-COLOURS = {"--ink": "#1d1b19", "--muted": "#696259", "--line": "#dfd9cf", "--accent": "#96450f", "--paper": "#fffefc"}
-"""What matplotlib draws with, each replaced by the page's variable of that name (style.css)."""
-
-INK, MUTED, LINE, ACCENT, PAPER = COLOURS.values()
-
-STYLE: dict[str, Any] = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "luthier",
-    "text.parse_math": False,  # a label may hold dollar signs
-    "font.size": 12,
-    "text.color": INK,
-    "axes.edgecolor": LINE,
-    "axes.labelcolor": MUTED,
-    "axes.linewidth": 1,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "grid.color": LINE,
-    "grid.linewidth": 1,
-    "xtick.color": LINE,
-    "ytick.color": LINE,
-    "xtick.labelcolor": MUTED,
-    "ytick.labelcolor": MUTED,
-    "legend.frameon": False,
-    "legend.fontsize": 12,
-    "legend.labelcolor": MUTED,
-}
-
-WIDTH = 540
-"""Pixels. Not wider, so that letters stay readable when a phone shrinks the picture."""
-
-
-def drawing(name: str, description: str, height: float, draw: Callable[[Any], None], width: float = WIDTH) -> Html:
-    """What `draw` paints on a matplotlib Figure, as `<svg>`. `name` keeps the ids of one page apart."""
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    target = io.StringIO()
-    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
-        # Only widths are guessed with matplotlib's own font; the browser finds a glyph for every script.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure = Figure(figsize=(width / 72, height / 72), dpi=72, layout="constrained")
-        draw(figure)
-        blank = {"Date": None, "Creator": None, "Format": None, "Type": None}
-        figure.savefig(target, format="svg", transparent=True, metadata=blank)
-    return inline(target.getvalue(), name, description, width)
-
-
-def inline(text: str, name: str, description: str, width: float) -> Html:
-    """An SVG file as an element of a page: no prologue, no namespaces, no ids or styles that could leak."""
-    root = ET.fromstring(text)
-    for element in list(root.iter()):
-        element.tag = element.tag.rpartition("}")[2]
-        for child in [child for child in element if child.tag.endswith(("}metadata", "}style"))]:
-            element.remove(child)
-        for key, value in list(element.attrib.items()):
-            del element.attrib[key]
-            element.set(key.rpartition("}")[2], attribute(key.rpartition("}")[2], value, name))
-    box = root.get("viewBox", "")
-    body = "".join(ET.tostring(child, encoding="unicode") for child in root)
-    body = re.sub(r"\s*\n\s*", "\n", body)
-    return Html(f'<svg role="img" aria-label="{safe(description)}" viewBox="{box}" width="{width:g}">{body.strip()}</svg>')
-
-
-def attribute(key: str, value: str, name: str) -> str:
-    if key == "id":
-        return f"{name}-{value}"
-    if key == "style":
-        value = re.sub(r"font-family: [^;]*;? ?", "", value)
-        for variable, colour in COLOURS.items():
-            value = value.replace(colour, f"var({variable})")
-        return value
-    if key == "d":
-        return re.sub(r"\d+\.\d{3,}", lambda match: f"{float(match[0]):.2f}", value.replace("\n", ""))
-    return value.replace("#", f"#{name}-") if key in ("href", "clip-path") else value
-
-
-def short(label: object, most: int = 22) -> str:
-    """A label for an axis: one line, nothing that XML forbids."""
-    return "".join(letter for letter in cut(label, most) if letter.isprintable())
 
 
 def candidate_dots(candidates: Sequence[Record], chosen: str, metric: Metric) -> Html:
@@ -114,10 +26,14 @@ def candidate_dots(candidates: Sequence[Record], chosen: str, metric: Metric) ->
                 axes.plot([test], [place], "o", color=colour, markersize=8)
         axes.plot([], [], "o-", color=INK, markersize=8, linewidth=2, label="test, with its 95% interval")
         axes.plot([], [], "o", color=PAPER, markeredgecolor=MUTED, markersize=6, label="validation")
-        axes.set_yticks(range(len(candidates)), [short(candidate["name"]) for candidate in candidates], color=INK)
+        axes.set_yticks(
+            range(len(candidates)), [short(candidate["name"]) for candidate in candidates], color=INK
+        )
         axes.set_ylim(len(candidates) - 0.4, -0.6)
         axes.margins(x=0.06)
-        axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%" if metric.percent else f"{value:.2f}")
+        axes.xaxis.set_major_formatter(
+            lambda value, _: f"{100 * value:.3g}%" if metric.percent else f"{value:.3g}"
+        )
         axes.grid(axis="x")
         axes.tick_params(length=0, pad=6)
         axes.spines[["left", "bottom"]].set_visible(False)
@@ -128,8 +44,10 @@ def candidate_dots(candidates: Sequence[Record], chosen: str, metric: Metric) ->
 
 
 def training_curves(steps: Sequence[Record], validations: Sequence[Record], metric: Metric) -> Html:
-    """Loss per step, raw and smoothed, with the validations; below it the validation score and the learning rate."""
-    losses = [(float(event["step"]), loss) for event in steps if (loss := number(event.get("loss"))) is not None]
+    """Loss per step, raw and smoothed, and of each validation; below it the validation score and the rate."""
+    losses = [
+        (float(event["step"]), loss) for event in steps if (loss := number(event.get("loss"))) is not None
+    ]
     rates = [(float(event["step"]), rate) for event in steps if (rate := number(event.get("lr"))) is not None]
     scores = [(event, score) for event in validations if (score := number(event.get("score"))) is not None]
 
@@ -159,9 +77,13 @@ def training_curves(steps: Sequence[Record], validations: Sequence[Record], metr
 
 def draw_losses(axes: Any, losses: list[tuple[float, float]], validations: Sequence[Record]) -> None:
     if losses:
-        axes.plot(*zip(*thinned(losses), strict=True), color=MUTED, alpha=0.35, linewidth=1, label="each step")
+        axes.plot(
+            *zip(*thinned(losses), strict=True), color=MUTED, alpha=0.35, linewidth=1, label="each step"
+        )
         axes.plot(*zip(*thinned(smooth(losses)), strict=True), color=ACCENT, linewidth=2, label="smoothed")
-    points = [(event["step"], loss) for event in validations if (loss := number(event.get("loss"))) is not None]
+    points = [
+        (event["step"], loss) for event in validations if (loss := number(event.get("loss"))) is not None
+    ]
     if points:
         style: dict[str, Any] = {"color": INK, "linewidth": 1, "markersize": 6, "markerfacecolor": PAPER}
         axes.plot(*zip(*points, strict=True), "D--", label="validation", **style)
@@ -169,7 +91,14 @@ def draw_losses(axes: Any, losses: list[tuple[float, float]], validations: Seque
     axes.set_ylim(bottom=0)
     axes.locator_params(axis="y", nbins=4)
     if losses or points:
-        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, handlelength=1.6, borderpad=0, borderaxespad=0.4)
+        axes.legend(
+            loc="lower right",
+            bbox_to_anchor=(1, 1),
+            ncols=3,
+            handlelength=1.6,
+            borderpad=0,
+            borderaxespad=0.4,
+        )
 
 
 def draw_scores(axes: Any, scores: list[tuple[Record, float]], metric: Metric) -> None:
@@ -186,7 +115,9 @@ def draw_scores(axes: Any, scores: list[tuple[Record, float]], metric: Metric) -
             markersize=8 if kept else 6,
         )
     axes.margins(y=0.25)
-    axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%" if metric.percent else f"{value:.2f}")
+    axes.yaxis.set_major_formatter(
+        lambda value, _: f"{100 * value:.3g}%" if metric.percent else f"{value:.3g}"
+    )
     axes.set_ylabel(f"{metric.title.lower()} on validation", color=INK)
     axes.locator_params(axis="y", nbins=3)
 
@@ -200,7 +131,7 @@ def draw_rates(axes: Any, rates: list[tuple[float, float]]) -> None:
 
 
 def smooth(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Mean over a window centred on each point: a twentieth of the points, and at the ends what there is of it.
+    """Mean over a window centred on each point: a twentieth of all points, less at the ends.
 
     >>> smooth([(0, 1.0), (1, 2.0), (2, 6.0)])
     [(0, 1.5), (1, 3.0), (2, 4.0)]
@@ -240,16 +171,28 @@ def heat_map(labels: Sequence[str], confusion: Sequence[Sequence[float]]) -> Htm
             total = sum(counts) or 1
             for column, value in enumerate(counts):
                 dark = value / total
-                axes.add_patch(Rectangle((column, row), 0.96, 0.96, facecolor=ACCENT, alpha=dark, linewidth=0))
+                axes.add_patch(
+                    Rectangle((column, row), 0.96, 0.96, facecolor=ACCENT, alpha=dark, linewidth=0)
+                )
                 if value and size <= 14:
                     colour = PAPER if dark > 0.55 else INK
-                    letters = 12 if size <= 8 else 10
-                    axes.text(column + 0.48, row + 0.5, f"{value:,}", color=colour, size=letters, ha="center", va="center")
+                    letters = 13 if size <= 7 else 10
+                    axes.text(
+                        column + 0.48,
+                        row + 0.5,
+                        f"{value:,}",
+                        color=colour,
+                        size=letters,
+                        ha="center",
+                        va="center",
+                    )
         ticks = [place + 0.48 for place in range(size)]
         names = [short(label, 18) for label in labels]
-        letters = 12 if size <= 14 else 10
+        letters = 13 if size <= 7 else 11 if size <= 14 else 10
         axes.set_yticks(ticks, names, color=INK, size=letters)
-        turned: dict[str, Any] = {} if size * max(map(len, names)) < 50 else {"rotation": 90}
+        turned: dict[str, Any] = {}
+        if size * max(map(len, names)) > 44:
+            turned = {"rotation": 90, "rotation_mode": "anchor", "ha": "right", "va": "center"}
         axes.set_xticks(ticks, names, color=INK, size=letters, **turned)
         axes.set_xlim(0, size)
         axes.set_ylim(size, 0)
@@ -284,13 +227,15 @@ def reliability_diagram(before: Sequence[Record], after: Sequence[Record]) -> Ht
                 linewidth=1.5,
                 markersize=6,
             )
-            top.set_title(f"{title} calibration", size=12, loc="left", color=INK)
+            top.set_title(f"{title} calibration", size=13, loc="left", color=INK)
             top.set_xlim(0, 1)
             top.set_xticks([0, 0.5, 1])
             top.set_ylim(0, 1.03)
             for one in bins:
                 width = one["high"] - one["low"]
-                bottom.bar(one["low"], one["count"], width * 0.88, align="edge", color=MUTED, alpha=0.6, linewidth=0)
+                bottom.bar(
+                    one["low"], one["count"], width * 0.88, align="edge", color=MUTED, alpha=0.6, linewidth=0
+                )
             bottom.set_xlabel("confidence")
             bottom.locator_params(axis="y", nbins=2)
             for panel in (top, bottom):
@@ -304,7 +249,7 @@ def reliability_diagram(before: Sequence[Record], after: Sequence[Record]) -> Ht
         grid[1][0].xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
         figure.align_ylabels(grid[:, 0])
 
-    told = "Share answered right against confidence, before and after calibration; the dashed diagonal is perfect"
+    told = "Share answered right against confidence, before and after calibration; the dashed line is perfect"
     return drawing("reliability", told, 360, draw)
 
 

@@ -1,7 +1,7 @@
 """Sections about the answers on the test rows: per class, confusions, calibration, the surest mistakes."""
 
-from luthier.report import words
-from luthier.report.markup import Column, Html, beside, details, join, picture, table, tag
+from luthier.report import numbers, words
+from luthier.report.markup import Column, Html, beside, details, join, picture, table, tag, with_note
 from luthier.report.pictures import heat_map, reliability_diagram
 from luthier.report.records import Mistake, Record, Records
 from luthier.report.rows import place
@@ -15,56 +15,53 @@ MOST_CONFUSIONS = 20
 def scores(records: Records) -> Html:
     """Every metric of the test rows."""
     rows = []
-    for name, score in records.scorecard["test"].items():
-        metric = words.metric_named(name)
+    for name, score in records.scores.items():
+        metric = numbers.metric_named(name)
         interval = metric.show_range(score.get("low"), score.get("high"))
-        rows.append((metric.title, metric.show(score.get("value")), interval, words.sentence(metric.meaning)))
-    columns = [
-        Column("Metric"),
-        Column("Value", number=True),
-        Column("95% interval", number=True),
-        Column("What it is", wide=True),
-    ]
-    tested = words.count(records.part("rows").get("test"), "test row")
-    return table(f"Scores on {tested}", columns, rows)
+        rows.append((with_note(metric.title, metric.meaning), metric.show(score.get("value")), interval))
+    columns = [Column("Metric"), Column("Value", number=True), Column("95% interval", number=True)]
+    return table(f"Scores on {words.test_rows(records.scorecard)}", columns, rows)
 
 
 def classes(records: Records) -> Html:
     measured = [one for one in records.items("per_class") if isinstance(one, dict)]
     if not measured:
         return Html("")
-    weakest_first = sorted(measured, key=lambda one: words.number(one.get("f1")) or 0.0)
-    columns = [Column("Label"), *[Column(name, number=True) for name in ("Precision", "Recall", "F1", "Test rows")]]
+    weakest_first = sorted(measured, key=lambda one: numbers.number(one.get("f1")) or 0.0)
+    columns = [
+        Column("Label"),
+        *[Column(name, number=True) for name in ("Precision", "Recall", "F1", "Rows")],
+    ]
     rows = [
         (
             one.get("label", ""),
-            *[words.three(one.get(key)) for key in ("precision", "recall", "f1")],
-            words.count(one.get("support")),
+            *[numbers.three(one.get(key)) for key in ("precision", "recall", "f1")],
+            numbers.count(one.get("support")),
         )
         for one in weakest_first
     ]
     if len(rows) <= MOST_CLASSES:
-        return table("Each class, the weakest first", columns, rows)
+        return table("Each class on the test rows, the weakest first", columns, rows)
     whole = details(f"All {len(rows)} classes", table("Each class, the weakest first", columns, rows))
     return join([table("The ten weakest classes", columns, rows[:10]), whole])
 
 
 def confusion(records: Records) -> Html:
     counts = records.items("confusion")
-    labels = [str(label) for label in records.items("labels")] or [str(number) for number in range(len(counts))]
+    labels = [str(label) for label in records.items("labels") or range(len(counts))]
     if not counts or len(labels) != len(counts):
         return Html("")
     if len(labels) > MOST_CLASSES:
-        told = f"With {len(labels)} classes a map of all confusions cannot be read; these are the most frequent ones."
+        told = f"A map of {len(labels)} classes cannot be read; these are the most frequent confusions."
         return join([tag("p", told), frequent(labels, counts)])
     columns = [Column("Given \\ answered"), *[Column(label, number=True) for label in labels]]
-    rows = [(label, *map(words.count, row)) for label, row in zip(labels, counts, strict=True)]
-    numbers = table("Test rows by given label (rows) and answer (columns)", columns, rows)
-    caption = "Given labels by answers. The fuller the colour, the larger the share of the row; the diagonal is right."
+    rows = [(label, *map(numbers.count, row)) for label, row in zip(labels, counts, strict=True)]
+    listed = table("Test rows by given label (rows) and answer (columns)", columns, rows)
+    caption = "Given labels by answers. The fuller the colour, the larger its share of the row."
     drawn = picture(heat_map(labels, counts), caption)
     if len(labels) <= 4:
-        return beside(drawn, numbers)
-    return join([beside(drawn, frequent(labels, counts, most=10)), details("All counts", numbers)])
+        return beside(drawn, listed)
+    return join([beside(drawn, frequent(labels, counts, most=10)), details("All counts", listed)])
 
 
 def frequent(labels: list[str], counts: list[list[int]], most: int = MOST_CONFUSIONS) -> Html:
@@ -76,17 +73,14 @@ def frequent(labels: list[str], counts: list[list[int]], most: int = MOST_CONFUS
         if given != said and value
     ]
     found.sort(key=lambda one: (-one[0], one[1:]))
-    columns = [
-        Column("Given"),
-        Column("Answered"),
-        Column("Rows", number=True),
-        Column("Of the class", number=True),
-    ]
+    columns = [*map(Column, ("Given", "Answered")), Column("Rows", number=True), Column("Share", number=True)]
     rows = [
-        (labels[given], labels[said], words.count(value), words.share(value / sum(counts[given])))
+        (labels[given], labels[said], numbers.count(value), numbers.share(value / sum(counts[given])))
         for value, given, said in found[:most]
     ]
-    return table("The most frequent confusions", columns, rows) if rows else tag("p", "No test row was confused.")
+    if not rows:
+        return tag("p", "No test row was confused.")
+    return table("The most frequent confusions, and their share of the given class", columns, rows)
 
 
 def calibration(records: Records) -> Html:
@@ -95,7 +89,7 @@ def calibration(records: Records) -> Html:
     bins = {title: list(held.get(title) or ()) for title in ("before", "after")}
     parts = [tag("p", sentence)] if sentence else []
     if any(bins.values()):
-        caption = "On the dashed diagonal a confidence of 80% is right in 80% of the rows. Below: test rows per bin of confidence."
+        caption = "On the dashed line, 80% sure is right in 80% of the rows. Below: test rows per bin."
         drawn = picture(reliability_diagram(bins["before"], bins["after"]), caption)
         parts.append(beside(drawn, bin_table(bins)))
     return join(parts)
@@ -113,12 +107,13 @@ def bin_table(bins: dict[str, list[Record]]) -> Html:
         )
         for low, high in edges
     ]
-    return table("Rows per bin and the share answered right", columns, [row for row in rows if row[1] != "0" or row[3] != "0"])
+    filled = [row for row in rows if row[1] != "0" or row[3] != "0"]
+    return table("Rows per bin and the share answered right", columns, filled)
 
 
 def bin_cells(one: Record) -> tuple[str, str]:
-    filled = bool(one.get("count"))
-    return words.count(one.get("count", 0)), words.share(one.get("accuracy")) if filled else words.NOTHING
+    right = numbers.share(one.get("accuracy")) if one.get("count") else numbers.NOTHING
+    return numbers.count(one.get("count", 0)), right
 
 
 def mistakes(records: Records) -> Html:
@@ -126,21 +121,19 @@ def mistakes(records: Records) -> Html:
         return Html("")
     if not records.mistakes:
         return tag("p", "No test row was answered wrongly.")
-    columns = [*map(Column, ("Confidence", "Answered", "Given")), Column("Text", wide=True), Column("Where")]
+    columns = [Column("Text", wide=True), Column("Answered")]
     rows = [mistake_row(mistake) for mistake in records.mistakes]
     told = (
-        f"{words.count(records.wrong, 'test row')} {'was' if records.wrong == 1 else 'were'} answered wrongly. "
-        "These are the ones the model was surest about; where it is sure and wrong, look at the given label first."
+        f"Answered wrongly: {numbers.count(records.wrong, 'test row')}. Below, those it was surest about. "
+        "Where it is sure and wrong, look at the given label first."
     )
     return join([tag("p", told), table("The surest mistakes", columns, rows)])
 
 
-def mistake_row(mistake: Mistake) -> tuple[object, ...]:
+def mistake_row(mistake: Mistake) -> tuple[Html, Html]:
     row = mistake.row
+    sure = f"{numbers.share(mistake.confidence)} sure; given: {words.label_of(row.get('label'))}"
     return (
-        words.share(mistake.confidence),
-        words.label_of(row.get("prediction")),
-        words.label_of(row.get("label")),
-        words.cut(row.get("text", "")),
-        place(row),
+        with_note(words.cut(row.get("text", "")), place(row)),
+        with_note(words.label_of(row.get("prediction")), sure),
     )

@@ -55,6 +55,11 @@ class Records:
     def candidates(self) -> list[Record]:
         return list(self.scorecard["candidates"])
 
+    @property
+    def scores(self) -> dict[str, Record]:
+        """Scores of the test rows by metric, each with `value` and perhaps `low` and `high`."""
+        return {name: score for name, score in self.scorecard["test"].items() if isinstance(score, dict)}
+
     def part(self, key: str) -> Record:
         """An object of the scorecard; empty when it is missing."""
         value = self.scorecard.get(key)
@@ -105,11 +110,15 @@ def read_scorecard(run: Path) -> Record:
     path = run / "scorecard.json"
     mend = f"`luthier tune DATA` makes it; a run that was interrupted is finished by `luthier resume {run}`."
     if not run.is_dir():
-        raise RunError(f"{run}: there is no such folder. Give the folder of a run; `luthier tune DATA` makes one.")
+        raise RunError(
+            f"{run}: there is no such folder. Give the folder of a run; `luthier tune DATA` makes one."
+        )
     try:
         scorecard = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise RunError(f"{run}: scorecard.json is missing, so there is nothing to report yet. {mend}") from None
+        raise RunError(
+            f"{run}: scorecard.json is missing, so there is nothing to report yet. {mend}"
+        ) from None
     except (OSError, ValueError) as error:
         raise RunError(f"{path}: cannot be read as JSON ({error}). {mend}") from error
     if not isinstance(scorecard, dict):
@@ -117,18 +126,21 @@ def read_scorecard(run: Path) -> Record:
     missing = [key for key in NEEDED if not scorecard.get(key)]
     if missing:
         raise RunError(f"{path}: lacks {listing(missing)}. {mend}")
-    if not isinstance(scorecard["test"], dict) or scorecard["metric"] not in scorecard["test"]:
-        raise RunError(f"{path}: 'test' has no value of the metric {scorecard['metric']!r}. {mend}")
+    metric, test, candidates = scorecard["metric"], scorecard["test"], scorecard["candidates"]
+    if not isinstance(test, dict) or not isinstance(test.get(metric), dict):
+        raise RunError(f"{path}: 'test' has no value of the metric {metric!r}. {mend}")
+    if not isinstance(candidates, list) or not all(
+        isinstance(one, dict) and one.get("name") for one in candidates
+    ):
+        raise RunError(f"{path}: expected 'candidates' to be a list of objects with a 'name'. {mend}")
     return scorecard
 
 
 def read_lines(path: Path) -> Iterator[Record]:
     """The objects of a .jsonl file; a torn line (the last one of a killed run) is passed over."""
-    try:
-        file = open(path, encoding="utf-8", errors="replace")
-    except OSError:
+    if not path.is_file():
         return
-    with file:
+    with open(path, encoding="utf-8", errors="replace") as file:
         for line in file:
             try:
                 value = json.loads(line)
@@ -172,13 +184,15 @@ def read_mistakes(path: Path) -> tuple[tuple[Mistake, ...], int | None]:
         wrong += 1
         keep = heapq.heappush if len(surest) < MISTAKES else heapq.heappushpop
         keep(surest, (confidence, -wrong, row))
-    return tuple(Mistake(row, confidence) for confidence, _, row in sorted(surest, key=lambda one: one[:2])[::-1]), wrong
+    return tuple(
+        Mistake(row, confidence) for confidence, _, row in sorted(surest, key=lambda one: one[:2])[::-1]
+    ), wrong
 
 
 def surety_of_error(row: Record) -> float | None:
     """How sure the model was of a wrong answer, in [0, 1]; None when the answer is right or cannot be judged.
 
-    With several labels a row, that of the label it was surest about and wrong: p for one too many, 1 - p for one missed.
+    With several labels a row, that of its surest error: p for a label too many, 1 - p for one missed.
 
     >>> surety_of_error({"label": "a", "prediction": "b", "probabilities": {"a": 0.2, "b": 0.8}})
     0.8

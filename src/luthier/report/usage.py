@@ -1,14 +1,14 @@
 """Code that loads the tuned model, with luthier and without it: for the report and for the model card."""
 
+from luthier.report.numbers import number
 from luthier.report.records import Record
-from luthier.report.words import number
 
 
 def with_luthier(folder: str) -> str:
     return f"""\
 import luthier
 
-model = luthier.load({folder!r})
+model = luthier.load("{folder}")
 model.predict(["a text to be sorted"])
 """
 
@@ -25,8 +25,8 @@ def for_transformers(scorecard: Record, folder: str) -> str:
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-tokenizer = AutoTokenizer.from_pretrained({folder!r})
-model = AutoModelForSequenceClassification.from_pretrained({folder!r}).eval()
+tokenizer = AutoTokenizer.from_pretrained("{folder}")
+model = AutoModelForSequenceClassification.from_pretrained("{folder}").eval()
 
 rows = tokenizer(["a text to be sorted"], padding=True, truncation=True, return_tensors="pt")
 with torch.inference_mode():
@@ -44,11 +44,11 @@ from pathlib import Path
 
 from sentence_transformers import SentenceTransformer
 
-model = SentenceTransformer({folder!r})
+model = SentenceTransformer("{folder}")
 
 logits = model.encode(["a text to be sorted"], convert_to_tensor=True)  # the last module is the head
 {probabilities(scorecard)}
-labels = json.loads(Path({folder!r}, "luthier.json").read_text())["labels"]
+labels = json.loads(Path("{folder}", "luthier.json").read_text("utf-8"))["labels"]
 print([dict(zip(labels, row.tolist())) for row in probabilities])
 """
 

@@ -1,12 +1,11 @@
-"""The first section: ship or not, against what, by how much, how sure; then all candidates from cheap to dear."""
+"""The first section: ship or not, against what, by how much, how sure; then all candidates."""
 
 from collections.abc import Callable
 
-from luthier.report import words
-from luthier.report.markup import Column, Html, beside, join, picture, table, tag
+from luthier.report import numbers, words
+from luthier.report.markup import Column, Html, beside, join, picture, table, tag, with_note
 from luthier.report.pictures import candidate_dots
 from luthier.report.records import Record, Records
-
 
 CHOICE = (
     "The candidate best on validation is kept, unless a cheaper one is within its standard error. "
@@ -16,14 +15,15 @@ CHOICE = (
 
 def verdict(records: Records) -> Html:
     scorecard = records.scorecard
-    metric = words.metric_named(scorecard["metric"])
+    metric = numbers.metric_named(scorecard["metric"])
     explained = {
         "How sure?": words.certainty(records.part("verdict"), metric),
         "Worth its price?": words.worth_words(scorecard),
     }
+    headline = "p.headline.ship" if records.part("verdict").get("ship") else "p.headline"
     return join(
         [
-            tag("p.headline", words.headline(scorecard)),
+            tag(headline, words.headline(scorecard)),
             tag("p.lead", words.verdict_words(scorecard)),
             figures(records),
             *[tag("p", tag("strong", question), " ", told) for question, told in explained.items() if told],
@@ -35,32 +35,34 @@ def verdict(records: Records) -> Html:
 def figures(records: Records) -> Html:
     """The few numbers to remember."""
     scorecard = records.scorecard
-    metric = words.metric_named(scorecard["metric"])
-    score = scorecard["test"][scorecard["metric"]]
-    rows = words.count(records.part("rows").get("test"), "unseen test row")
-    shown = [(metric.title, metric.show(score.get("value")), f"on {rows}; {between(metric.show_range, score)}")]
+    metric = numbers.metric_named(scorecard["metric"])
+    score = records.scores[scorecard["metric"]]
+    note = f"on {words.test_rows(scorecard)}; {between(metric.show_range, score)}"
+    shown = [(metric.title, metric.show(score.get("value")), note)]
     verdict, worth = records.part("verdict"), records.part("worth")
-    if words.number(verdict.get("difference")) is not None:
+    if numbers.number(verdict.get("difference")) is not None:
         told = metric.show_difference(verdict["difference"])
-        shown.append((f"Against {verdict.get('against')}", told, between(metric.show_difference_range, verdict)))
-    if words.number(worth.get("difference")) is not None:
+        note = between(metric.show_difference_range, verdict)
+        shown.append((f"Against {verdict.get('against')}", told, note))
+    if numbers.number(worth.get("difference")) is not None:
         told = metric.show_difference(worth["difference"])
         pair = words.sentence(f"{worth.get('dearer')} against {worth.get('cheaper')}")
         shown.append((pair, told, between(metric.show_difference_range, worth)))
     seconds = (records.part("cost").get("seconds") or {}).get("total")
-    if words.number(seconds) is not None:
-        shown.append(("Time", words.duration(seconds), "for the whole run"))
-    return tag("dl.figures", join(tag("div", tag("dt", name), tag("dd", value), tag("dd", note)) for name, value, note in shown))
+    if numbers.number(seconds) is not None:
+        shown.append(("Time spent", numbers.duration(seconds), "for the whole run"))
+    groups = [tag("div", tag("dt", name), tag("dd", value), tag("dd", note)) for name, value, note in shown]
+    return tag("dl.figures", *groups)
 
 
 def between(show: Callable[[object, object], str], part: Record) -> str:
     told = show(part.get("low"), part.get("high"))
-    return "no interval" if told == words.NOTHING else f"95% interval {told}"
+    return "no interval" if told == numbers.NOTHING else f"95% interval {told}"
 
 
 def candidates(records: Records) -> Html:
     scorecard = records.scorecard
-    metric = words.metric_named(scorecard["metric"])
+    metric = numbers.metric_named(scorecard["metric"])
     chosen = str(scorecard["chosen"])
     columns = [Column("Candidate"), *[Column(title, number=True) for title in ("Validation", "Test", "Time")]]
     rows = [
@@ -68,18 +70,18 @@ def candidates(records: Records) -> Html:
             name_of(candidate, chosen),
             metric.show(candidate.get("valid")),
             with_interval(candidate, metric),
-            words.duration(candidate.get("seconds")),
+            numbers.duration(candidate.get("seconds")),
         )
         for candidate in records.candidates
     ]
     drawn = candidate_dots(records.candidates, chosen, metric)
-    caption = f"{metric.title} of each candidate: the filled dot on the test rows, the open one on validation."
-    numbers = table("The same in numbers; below each test score its 95% interval", columns, rows)
+    caption = f"{metric.title} of each candidate: the filled dot on test, the open one on validation."
+    listed = table("The same in numbers; below each test score its 95% interval", columns, rows)
     return join(
         [
             tag("h3", "From cheap to dear"),
             tag("p", CHOICE) if scorecard.get("method") == "auto" else "",
-            beside(picture(drawn, caption), numbers),
+            beside(picture(drawn, caption), listed),
         ]
     )
 
@@ -88,9 +90,9 @@ def name_of(candidate: Record, chosen: str) -> Html:
     name = str(candidate.get("name"))
     kept = tag("span.mark", "kept") if name == chosen else ""
     kind = words.CANDIDATES.get(name)
-    return join([name, kept, tag("small", kind.meaning) if kind else ""])
+    return with_note(join([name, " ", kept]), kind.meaning if kind else "")
 
 
-def with_interval(candidate: Record, metric: words.Metric) -> Html:
+def with_interval(candidate: Record, metric: numbers.Metric) -> Html:
     interval = metric.show_range(candidate.get("test_low"), candidate.get("test_high"))
-    return join([metric.show(candidate.get("test")), tag("small", interval) if interval != words.NOTHING else ""])
+    return with_note(metric.show(candidate.get("test")), interval if interval != numbers.NOTHING else "")

@@ -98,7 +98,7 @@ def fit_temperature(logits: Floats, labels: Ints) -> float:
         return LOWEST_TEMPERATURE
     if slope(highest) >= 0:
         return HIGHEST_TEMPERATURE
-    from scipy.optimize import brentq  # type: ignore[import-untyped]  # 0.3 s, and prediction does without it
+    from scipy.optimize import brentq  # 0.3 s, and prediction does without it
 
     return math.exp(brentq(slope, lowest, highest, xtol=1e-12))
 

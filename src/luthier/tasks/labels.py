@@ -1,7 +1,6 @@
 """Labels as the user wrote them: a string, a number, a list; told apart, named, put in order."""
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,12 +8,12 @@ SEPARATOR = "|"
 
 
 def name_of(value: Any) -> str:
-    """A label's name: 3.0 is `3`, true is `true`; a text stays as it is but for spaces around it."""
+    """A label's name: 3.0 is `3`, true is `true`; a text stays as it is, spaces and all, so that a slip is seen."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return str(value).strip()
+    return str(value)
 
 
 def names_of(value: Any, many: bool) -> list[str]:
@@ -24,10 +23,10 @@ def names_of(value: Any, many: bool) -> list[str]:
     if isinstance(value, (list, tuple)):
         found = [name_of(one) for one in value]
     elif many and isinstance(value, str):
-        found = [name_of(one) for one in value.split(SEPARATOR)]
+        found = [one.strip() for one in value.split(SEPARATOR)]
     else:
         found = [name_of(value)]
-    return [name for name in found if name]
+    return [name for name in found if name.strip()]
 
 
 def has_many(values: Sequence[Any]) -> bool:
@@ -58,8 +57,3 @@ def in_order(names: Sequence[str] | set[str]) -> tuple[str, ...]:
         return (0, float(name), "") if number else (1, 0.0, name)
 
     return tuple(sorted(names, key=key))
-
-
-def occurrences(values: Sequence[Any], many: bool) -> Counter[str]:
-    """How many rows have each label."""
-    return Counter(name for value in values for name in set(names_of(value, many)))

@@ -9,12 +9,11 @@ import torch
 from torch.nn import functional
 
 from luthier.batches.examples import Batch
-from luthier.errors import PlanError
 from luthier.scores import classification, multilabel
 from luthier.scores.calibration import Platt, apply_platt, apply_temperature, fit_platt_per_label, fit_temperature
 from luthier.scores.intervals import Difference, Estimate, bootstrap, mean_of, paired_bootstrap, paired_bootstrap_of, proportion
 from luthier.scores.thresholds import best_thresholds
-from luthier.tasks.labels import has_many, in_order, names_of, occurrences
+from luthier.tasks.labels import names_of
 from luthier.tasks.task import Array, Calibration, Loss, Model, Task
 
 FEWEST_TO_CALIBRATE = 20
@@ -38,14 +37,6 @@ class TextClassification(Task):
         {"text": "When will my order leave your house?", "label": "delivery"},
         {"text": "Lovely tone, and it stays in tune.", "label": "praise"},
     ]
-
-    @staticmethod
-    def understand(values: Sequence[Any], labels_per_row: str, metric: str) -> "TextClassification":
-        """The task as the label column shows it."""
-        many = has_many(values) if labels_per_row == "auto" else labels_per_row == "many"
-        if not many and any(isinstance(value, (list, tuple)) for value in values):
-            raise PlanError("task.labels_per_row: 'one' was asked for, but the label column holds lists. Use --labels-per-row many.")
-        return TextClassification(in_order(set(occurrences(values, many))), many, metric)
 
     @property
     def outputs(self) -> int:  # type: ignore[override]

@@ -1,0 +1,204 @@
+"""The command line: flags made from the plan's own fields, each command one call."""
+
+import inspect
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+from cyclopts import App, CycloptsError, Parameter
+
+from luthier.errors import InputError, LuthierError, PlanError, did_you_mean
+from luthier.plan.plan import fields, flag, full_key, read_plan
+
+app = App(
+    name="luthier",
+    help="Adapts a pre-trained model to your own examples: tested, calibrated, explained, ready to use without luthier.",
+    version_flags=["--version"],
+)
+
+
+def main() -> None:
+    """Run a command and end with its exit code; what went wrong is one message on standard error, never a traceback of ours."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    try:
+        result = app(sys.argv[1:], exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        fail(f"{error}  `luthier --help` lists what there is.", InputError.exit_code)
+    except LuthierError as error:
+        fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        fail("Interrupted.", 130)
+    except BrokenPipeError:
+        # Whoever read our output has left, as `head` does: nothing is wrong, and nothing more can be said.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    else:
+        sys.exit(result if isinstance(result, int) else 0)
+
+
+def fail(message: str, code: int) -> None:
+    print(message, file=sys.stderr)
+    sys.exit(code)
+
+
+def planned(function: Any) -> Any:
+    """Give a command the plan's fields as flags. It is called with the settings that were given, keyed `section.field`."""
+    names: dict[str, str] = {}
+    parameters = [
+        inspect.Parameter(
+            "data", inspect.Parameter.POSITIONAL_ONLY, default=None,
+            annotation=Annotated[str | None, Parameter(help=fields()["data.path"].description)],
+        )
+    ]  # fmt: skip
+    for key, info in fields().items():
+        if key != "data.path":
+            names[key.replace(".", "_")] = key
+            parameters.append(option(key.replace(".", "_"), flag(key), str, described(info)))
+    extras = {
+        "plan": option("plan", "--plan", str, "Plan file (TOML), such as RUN/plan.toml; flags given beside it win."),
+        "set": option("set", "--set", list[str], "Any setting as section.key=value; may be repeated."),
+        "json": option("json", "--json", bool, "Last line of standard output: the result as one JSON object."),
+        "quiet": option("quiet", "--quiet", bool, "No progress."),
+    }
+    parameters += extras.values()
+
+    def command(data: str | None = None, **given: Any) -> Any:
+        settings = read_plan(Path(given["plan"])) if given.get("plan") else {}
+        if data is not None:
+            settings["data.path"] = data
+        settings |= {names[name]: value for name, value in given.items() if name in names and value is not None}
+        for pair in given.get("set") or []:
+            key, equals, value = pair.partition("=")
+            if not equals:
+                raise PlanError(f"--set {pair!r}: expected section.key=value, as in --set train.lr=1e-4")
+            settings[full_key(key)] = value
+        return function(settings, as_json=bool(given.get("json")), quiet=bool(given.get("quiet")))
+
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__name__, command.__doc__ = function.__name__, function.__doc__
+    return command
+
+
+def option(name: str, spelling: str, kind: Any, help: str) -> inspect.Parameter:
+    optional = kind if kind is bool else kind | None
+    return inspect.Parameter(
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=False if kind is bool else None,
+        annotation=Annotated[optional, Parameter(name=spelling, help=help, negative=(), show_default=False)],
+    )
+
+
+def described(info: Any) -> str:
+    """A field's help with its choices and its default."""
+    text = " ".join(str(info.description).split())
+    choices = get_args(info.annotation)
+    if choices and all(isinstance(choice, str) for choice in choices):
+        text += f" One of {', '.join(choices)}."
+    if info.default is None or info.default == () or not isinstance(info.default, (str, int, float)):
+        return text
+    return f"{text} [{info.default}]"
+
+
+@app.command(name="tune")
+@planned
+def tune(settings: dict[str, Any], as_json: bool, quiet: bool) -> None:
+    """Adapt a pre-trained model to the examples in DATA: the main job."""
+    from luthier.plan.plan import Plan
+    from luthier.session import run_plan
+
+    show(run_plan(Plan.build(settings), quiet), as_json)
+
+
+def show(folder: Any, as_json: bool) -> None:
+    """What a finished run ends with."""
+    scorecard = folder.scorecard
+    if as_json:
+        print(json.dumps({"run": str(folder.path), **scorecard.record}, ensure_ascii=False))
+        return
+    print()
+    for candidate in scorecard.record["candidates"]:
+        mark = "  <- kept" if candidate["name"] == scorecard.chosen else ""
+        print(
+            f"  {candidate['name']:<10} {scorecard.metric} {candidate['valid']:.3f} on validation, "
+            f"{candidate['test']:.3f} on test{mark}"
+        )
+    print(f"\n{scorecard.record['verdict']['words']}")
+    print(scorecard.record["worth"]["words"])
+    print(f"\n{folder.path}/report.html   the report\n{folder.path}/model         the model")
+
+
+@app.command
+def predict(
+    run: Annotated[str, Parameter(help="Folder of a run, or its model folder.")],
+    data: Annotated[str, Parameter(help="File with a text column, as for tune.")],
+    *,
+    out: Annotated[str | None, Parameter(help="File to write; standard output without it.")] = None,
+    text: Annotated[str | None, Parameter(help="Column that holds the text. The column of the run when not given.")] = None,
+) -> None:
+    """One JSON line per row, in row order, with calibrated probabilities."""
+    from luthier.data.read import read
+    from luthier.errors import DataError, listing
+    from luthier.files import write_text
+    from luthier.folder.model_folder import load
+
+    folder = load(run)
+    table = read(Path(data))
+    column = text or folder.beside.text
+    if column not in table.names:
+        raise DataError(
+            f"{data}: has no column {column!r}.{did_you_mean(column, table.names)} It has {listing(table.names)}. "
+            "Name the text column with --text."
+        )
+    lines = folder.predict(table.texts(column)).lines()
+    if out is None:
+        sys.stdout.write(lines)
+    else:
+        write_text(Path(out), lines)
+
+
+@app.command
+def report(run: Annotated[str, Parameter(help="Folder of a finished run.")]) -> None:
+    """Write report.html anew from the records of a run."""
+    from luthier.report.page import write_report
+
+    print(write_report(Path(run)))
+
+
+@app.command
+def verdict(run: Annotated[str, Parameter(help="Folder of a finished run.")]) -> int:
+    """Exit code 0: ship. Exit code 3: not better than its baseline beyond noise."""
+    from luthier.folder.scorecard import Scorecard
+
+    scorecard = Scorecard.read(Path(run))
+    print(scorecard.record["verdict"]["words"])
+    return 0 if scorecard.ship else 3
+
+
+@app.command
+def demo(*, out: Annotated[str, Parameter(help="Folder of the run.")] = "runs/demo") -> None:
+    """The main job on embedded messages and the packaged model, offline, in about a minute."""
+    from importlib.resources import as_file, files
+
+    from luthier.plan.plan import Plan
+    from luthier.session import run_plan
+
+    with as_file(files("luthier.demo")) as here:
+        settings = {"data.path": str(here / "messages.csv"), "data.test": str(here / "messages_test.csv"), "run.out": out}
+        folder = run_plan(Plan.build(settings))
+    show(folder, as_json=False)
+    texts = [
+        "My parcel was meant to come on Monday and there is still no sign of it.",
+        "The neck of the ukulele is cracked right through.",
+        "Do these strings fit a seven string guitar?",
+    ]
+    print("\nThree predictions:")
+    for words, answer in zip(texts, folder.predict(texts), strict=True):
+        print(f"  {answer['label']:<17} {answer['probabilities'][answer['label']]:.2f}  {words}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""Which candidate is kept, and what a manager should be told about it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from luthier.scores.intervals import Difference, Estimate, paired_standard_error
+from luthier.tasks.task import Array, Calibration
+
+UNLABELLED = ("majority", "zero-shot")
+"""Candidates that learnt from no label: what the verdict compares with."""
+METRIC_WORDS = {"accuracy": "accuracy", "macro_f1": "macro F1"}
+
+
+@dataclass
+class Candidate:
+    """One way to answer, from cheap to dear, with its answers on the parts."""
+
+    name: str
+    seconds: float
+    """What it took beyond the cheaper ones."""
+    logits: dict[str, Array]
+    """(rows, outputs) for `valid`, `calibration`, `test`."""
+    calibration: Calibration = field(default_factory=Calibration)
+    predicted: dict[str, Array] = field(default_factory=dict)
+    probabilities: dict[str, Array] = field(default_factory=dict)
+    scores: dict[str, Estimate] = field(default_factory=dict)
+    """The metric on `valid` and `test`."""
+
+
+def choose(candidates: Sequence[Candidate], right: Sequence[Array]) -> tuple[Candidate, str]:
+    """The best on validation, unless a cheaper one is within one standard error of it; and why, in words.
+
+    candidates: from cheap to dear.  right: for each, (valid rows,) how right each answer is.
+    The one-standard-error rule in favour of the simpler (Breiman et al. 1984, "CART", section 3.4.3), paired by row.
+    """
+    best = max(range(len(candidates)), key=lambda at: (candidates[at].scores["valid"].value, -at))
+    top = candidates[best].scores["valid"].value
+    for at in range(best):
+        gap = top - candidates[at].scores["valid"].value
+        if gap <= paired_standard_error(right[best], right[at]):
+            return candidates[at], (
+                f"{candidates[at].name} is within one standard error of {candidates[best].name} on the validation rows "
+                f"({candidates[at].scores['valid'].value:.3f} against {top:.3f}), and cheaper"
+            )
+    return candidates[best], f"{candidates[best].name} is best on the validation rows ({top:.3f})"
+
+
+def verdict_words(chosen: str, against: str, metric: str, ours: float, theirs: float, gap: Difference, ship: bool) -> str:
+    """The verdict as a manager reads it."""
+    name = METRIC_WORDS[metric]
+    scores = f"{percent(ours)} against {percent(theirs)} {name} on the test rows"
+    if ship:
+        return (
+            f"Ship it. The {chosen} model is better than {described(against)} beyond noise: {scores}, "
+            f"{points(gap.value)} more (95 % interval {points(gap.low)} to {points(gap.high)})."
+        )
+    if gap.high < 0:
+        return f"Do not ship it. The {chosen} model is worse than {described(against)}: {scores}."
+    return (
+        f"Do not ship it yet. The {chosen} model is not better than {described(against)} beyond noise: {scores}, a difference of "
+        f"{points(gap.value)} (95 % interval {points(gap.low)} to {points(gap.high)}). More test rows, or better labels, may tell."
+    )
+
+
+def worth_words(dearer: str, cheaper: str, metric: str, gap: Difference, seconds: float) -> str:
+    """Whether the dearest candidate was worth its time."""
+    cost = f"at {seconds:,.0f} more seconds of training"
+    if gap.low > 0:
+        return f"The {dearer} model gains {points(gap.value)} of {METRIC_WORDS[metric]} over the {cheaper} {cost}: worth it."
+    if gap.high < 0:
+        return f"The {dearer} model loses {points(-gap.value)} of {METRIC_WORDS[metric]} against the {cheaper} {cost}: not worth it."
+    return (
+        f"The {dearer} model is no different from the {cheaper} beyond noise ({points(gap.low)} to {points(gap.high)} of "
+        f"{METRIC_WORDS[metric]}) {cost}."
+    )
+
+
+def described(name: str) -> str:
+    return {
+        "majority": "always answering the most frequent label",
+        "zero-shot": "the untrained model, which only compares texts with the labels' names",
+    }.get(name, f"the {name}")
+
+
+def percent(value: float) -> str:
+    return f"{100 * value:.1f} %"
+
+
+def points(value: float) -> str:
+    return f"{100 * value:+.1f} points"

@@ -1,0 +1,27 @@
+from collections.abc import Iterator
+
+import numpy as np
+
+from luthier.data.checks.empty import count_of
+from luthier.data.checks.finding import Evidence, Finding
+
+
+def contradictions(evidence: Evidence) -> Iterator[Finding]:
+    """The same text with different labels: at most one of them can be right."""
+    split = evidence.split
+    rows = np.sort(np.concatenate([split.train, split.valid, split.calibration, split.test]))
+    _, number, times = np.unique(evidence.keys[rows], return_inverse=True, return_counts=True)
+    repeated = rows[times[number] > 1]
+    order = repeated[np.argsort(evidence.keys[repeated], kind="stable")]
+    runs = np.split(order, np.flatnonzero(np.diff(evidence.keys[order])) + 1)
+    found = [row for run in runs if len(np.unique(evidence.label_sets[run])) > 1 for row in run]
+    if found:
+        yield Finding(
+            check="contradictions",
+            severity="warn",
+            count=len(found),
+            share=len(found) / len(rows),
+            rows=evidence.shown(found, most=None),
+            message=f"{count_of(len(found), 'row has', 'rows have')} a text that occurs again with another label.",
+            mend="Decide which label is right, and correct or delete the others.",
+        )

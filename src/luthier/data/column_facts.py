@@ -1,0 +1,66 @@
+"""What the values of each column look like, from a sample of the rows."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from luthier.data.table import Ints, Table
+
+SAMPLE_ROWS = 20_000
+SAMPLE_VALUES = 2_000_000
+"""Over all columns: a very wide table is judged by fewer rows."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Of one column, over the sample. What is missing or empty is left out."""
+
+    name: str
+    kind: pa.DataType
+    filled: int
+    distinct: int
+    characters: float
+    """On average, of a value written out."""
+    repeated: float
+    """Share of values that another row has too, in [0, 1]."""
+    wordy: float
+    """Share of values that read like text."""
+
+
+def sample(table: Table) -> Ints:
+    """Rows to look at, evenly spread; all of them when they are few."""
+    rows = min(len(table), SAMPLE_ROWS, max(200, SAMPLE_VALUES // len(table.names)))
+    return np.linspace(0, len(table) - 1, rows).astype(np.int64)
+
+
+def look_at(table: Table, rows: Ints) -> list[Facts]:
+    """The facts of every column, over some rows."""
+    found = []
+    for field in table.columns.schema:
+        values = [text for text in table.texts(field.name, rows) if text.strip()]
+        counts = Counter(values)
+        found.append(
+            Facts(
+                name=field.name,
+                kind=field.type,
+                filled=len(values),
+                distinct=len(counts),
+                characters=sum(map(len, values)) / max(len(values), 1),
+                repeated=sum(count for count in counts.values() if count > 1) / max(len(values), 1),
+                wordy=sum(map(reads_like_text, values)) / max(len(values), 1),
+            )
+        )
+    return found
+
+
+def reads_like_text(value: str) -> bool:
+    """Whether a value may be a text rather than a name, number, date, address or code: several words with letters.
+
+    One word is enough beyond ASCII, where scripts are that have no space between words.
+
+    >>> [reads_like_text(value) for value in ("good sound", "好听", "B00-4711", "2024-01-31 08:00")]
+    [True, True, False, False]
+    """
+    return (not value.isascii() or len(value.split()) > 1) and any(map(str.isalpha, value))

@@ -1,0 +1,104 @@
+"""CSV text cut into rows as RFC 4180 says: between quotes, a value may hold delimiters, line ends and doubled quotes."""
+
+import contextlib
+import csv
+import threading
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from luthier.data.problems import Problems, counted, shorten
+from luthier.data.text_files import TextFile
+from luthier.errors import DataError
+
+MOST_CHARACTERS = 1_000_000
+"""Of one value. A longer one is nearly always a quote opened by mistake, which swallows the rest of the file."""
+
+QUOTING = 'Quotes that belong to a text are doubled, and the text put between quotes: "say ""yes""".'
+
+Row = tuple[int, list[str]]
+"""The line, from 1, where a row begins, and its values."""
+
+LIMIT = threading.Lock()
+
+
+@contextlib.contextmanager
+def long_values() -> Iterator[None]:
+    """The csv module's limit on the length of a value, which holds for the whole process, set to ours meanwhile."""
+    with LIMIT:
+        before = csv.field_size_limit(MOST_CHARACTERS)
+        try:
+            yield
+        finally:
+            csv.field_size_limit(before)
+
+
+def split_rows(file: TextFile, delimiter: str) -> Iterator[Row]:
+    """Each row that is not blank. Raises DataError for quotes that do not fit, at the end and together if it can."""
+    misquoted = Problems()
+    header: list[str] = []
+    begin = 1
+    with file.open() as lines:
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
+        while True:
+            try:
+                for row in reader:
+                    if row:
+                        header = header or row
+                        yield begin, row
+                    begin = reader.line_num + 1
+                break
+            except csv.Error as error:
+                if "expected after" not in str(
+                    error
+                ):  # a value without end, or nearly so: no row can follow it
+                    if misquoted.count:
+                        break
+                    raise endless_value(file, delimiter, header, begin, reader.line_num) from None
+                end = reader.line_num
+                misquoted.add(f"line {begin}" if begin == end else f"lines {begin} to {end}")
+                begin = end + 1
+    if misquoted.count:
+        raise DataError(
+            f"{file.path}: {counted(misquoted.count, 'row')} with text between a closing quote and the next "
+            f"{delimiter!r}: {misquoted}. {QUOTING}"
+        )
+
+
+def endless_value(file: TextFile, delimiter: str, header: Sequence[str], begin: int, end: int) -> DataError:
+    """What to say of the value at which the reader gave up, in the row on the lines `begin` to `end`."""
+    with file.open() as text:
+        lines = list(islice(text, begin - 1, end))
+    line, position, length = last_value(lines, delimiter)
+    column = shorten(header[position]) if position < len(header) else position + 1
+    place = f"{file.path}, line {begin + line}, column {column!r}"
+    if length > MOST_CHARACTERS:
+        return DataError(
+            f"{place}: a value is longer than {MOST_CHARACTERS:,} characters. "
+            f"Shorten it, or see whether a quote opened it by mistake. {QUOTING}"
+        )
+    return DataError(f"{place}: a quote opens a value and is never closed. Close it. {QUOTING}")
+
+
+def last_value(lines: Sequence[str], delimiter: str) -> tuple[int, int, int]:
+    """Of the first value of a row that is too long, or else of its last: its line, its position, its length.
+
+    Line and position count from 0; the length is that up to where it is too long.
+
+    >>> last_value(['a,"b\\n', 'c ""d"" e",f,"g\\n', 'h\\n'], ",")
+    (1, 3, 5)
+    """
+    begin = position = length = 0
+    quoted = closed = False
+    for number, line in enumerate(lines):
+        for character in line:
+            if quoted:
+                quoted, closed = character != '"', character == '"'
+            elif character == '"' and (closed or not length):  # the second of a pair, or the one that opens
+                quoted, closed = True, False
+            elif character == delimiter:
+                begin, position, length, closed = number, position + 1, 0, False
+                continue
+            length += 1
+            if length > MOST_CHARACTERS + 1:  # the opening quote was counted
+                return begin, position, length
+    return begin, position, length

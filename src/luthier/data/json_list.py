@@ -1,0 +1,120 @@
+"""JSON that is one list of objects, or an object whose only key holds one."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from luthier.data.json_lines import rows_of_lines
+from luthier.data.json_objects import DECODER, NotAnObject, check_object, parse_object
+from luthier.data.json_rows import EXAMPLE, Row, table_of
+from luthier.data.json_types import WORDS
+from luthier.data.problems import Problems, counted, shorten
+from luthier.data.table import Table
+from luthier.data.text_files import TextFile
+from luthier.errors import DataError, listing
+
+BLANKS = re.compile(r"[ \t\n\r]*")
+OPENING = re.compile(r'[ \t\n\r]*(\{[ \t\n\r]*"(?:[^"\\]|\\.)*"[ \t\n\r]*:[ \t\n\r]*)?\[[ \t\n\r]*')
+"""Of the list; group 1 is the key of an object around it."""
+
+
+def read_json(path: Path, encoding: str | None) -> Table:
+    """The rows of a list of objects; or of JSON lines, whose file names often end in .json too.
+
+    The text is held in memory while it is read; JSON lines are the form for a file too large for that.
+    """
+    file = TextFile.at(path, encoding)
+    if holds_lines(file):
+        table = table_of(path, partial(rows_of_lines, file), "line")
+    else:
+        table = table_of(path, partial(rows_of_list, file), "row")
+    return replace(table, guesses=file.guesses)
+
+
+def holds_lines(file: TextFile) -> bool:
+    """Whether the first line is a whole object and another line follows."""
+    with file.open() as lines:
+        start = list(islice((line for line in lines if not line.isspace()), 2))
+    try:
+        return len(start) == 2 and start[0].lstrip().startswith("{") and parse_object(start[0]) is not None
+    except NotAnObject:
+        return False
+
+
+def rows_of_list(file: TextFile) -> Iterator[Row]:
+    """Each object with its number. Raises DataError where the JSON breaks, or at the end for what is no object."""
+    with file.open() as lines:
+        text = lines.read()
+    problems = Problems()
+    number = 0
+    try:
+        for number, (value, start, end) in enumerate(items(file.path, text), start=1):
+            try:
+                yield number, check_object(value, text[start:end]), end - start
+            except NotAnObject as words:
+                problems.add(f"row {number} ({words})")
+    except json.JSONDecodeError as error:
+        place = f"{file.path}, line {error.lineno}, character {error.colno}"
+        raise DataError(f"{place}: is not valid JSON ({error.msg}). Correct it there.") from None
+    except (RecursionError, ValueError):
+        raise DataError(
+            f"{file.path}, row {number + 1}: is nested too deeply, or has a number of thousands of digits. "
+            "Remove it."
+        ) from None
+    if problems.count:
+        share = f"{problems.count:,} of {counted(number, 'row')}"
+        raise DataError(
+            f"{file.path}: {share} cannot be read as a JSON object: {problems}. Expected {EXAMPLE}."
+        )
+    if not number:
+        raise DataError(f"{file.path}: holds a list without rows. Expected objects in it, such as {EXAMPLE}.")
+
+
+def items(path: Path, text: str) -> Iterator[tuple[Any, int, int]]:
+    """Each item of the list, and where its text begins and ends."""
+    opening = OPENING.match(text)
+    if opening is None:
+        raise other_shape(path, text)
+    end = opening.end()
+    empty = text.startswith("]", end)
+    while not empty:
+        start = end
+        value, end = DECODER.raw_decode(text, start)
+        yield value, start, end
+        end = past_blanks(text, end)
+        if not text.startswith(",", end):
+            break
+        end = past_blanks(text, end + 1)
+    for mark in "]}" if opening[1] else "]":
+        if not text.startswith(mark, end):
+            if mark == "}" and text.startswith(",", end):
+                raise other_shape(path, text)
+            raise json.JSONDecodeError(f"Expecting {mark!r}", text, end)
+        end = past_blanks(text, end + 1)
+    if end < len(text):
+        raise json.JSONDecodeError("Extra data", text, end)
+
+
+def past_blanks(text: str, start: int) -> int:
+    match = BLANKS.match(text, start)
+    assert match is not None
+    return match.end()
+
+
+def other_shape(path: Path, text: str) -> DataError:
+    """What to say of a text without a list where one is expected. Raises JSONDecodeError when it is no JSON."""
+    expected = f"Expected a list of objects such as [{EXAMPLE}, …], or an object whose only key holds one"
+    if not text.strip():
+        return DataError(f"{path}: is empty. {expected}.")
+    value = DECODER.decode(text)
+    if not isinstance(value, dict):
+        return DataError(f"{path}: is {'null' if value is None else WORDS[type(value)]}. {expected}.")
+    keys = listing(shorten(key) for key in value)
+    return DataError(
+        f"{path}: is one object with the keys {keys}. {expected}; pandas writes it with orient='records'."
+    )

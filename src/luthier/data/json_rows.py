@@ -1,0 +1,101 @@
+"""Rows that are JSON objects, laid out as columns.
+
+Columns are the keys of all rows, in order of first appearance; a key that a row lacks is null there. Their types
+are those of json_types; a number or boolean in a column that also has texts is kept as JSON writes it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from luthier.data.json_types import Clash, Unwieldy, to_arrow, type_of, wider
+from luthier.data.spill import BATCH_CHARACTERS, BATCH_ROWS, Spill, spilling
+from luthier.data.table import Table
+from luthier.errors import DataError
+
+Row = tuple[int, dict[str, Any], int]
+"""A row's line (in a JSON list: its number, from 1), the row, and how many characters it was written in."""
+
+
+def table_of(path: Path, rows: Callable[[], Iterator[Row]], unit: str) -> Table:
+    """The table of the rows that each call of `rows` goes through anew.
+
+    unit: what a row's number counts, "line" or "row".
+    """
+    try:
+        known = pa.struct([])
+        with spilling(path) as spill:
+            known = lay_out(rows(), known, spill)
+            if not known.num_fields:
+                raise DataError(f"{path}: holds no row with a value. Expected objects such as {EXAMPLE}.")
+            if spill.schema == pa.schema(list(known)):
+                return spill.table()
+        # A later batch brought a new column or a wider type. Now all are known: once more, from the start.
+        with spilling(path) as spill:
+            lay_out(rows(), known, spill)
+            return spill.table()
+    except Clash:
+        raise explained(path, rows, unit) from None
+    except Unwieldy as unwieldy:
+        raise DataError(
+            f"{path}: {unwieldy}. Write what varies from row to row as values, not as keys."
+        ) from None
+
+
+EXAMPLE = '{"text": "…", "label": "…"}'
+
+
+def lay_out(rows: Iterable[Row], known: pa.StructType, spill: Spill) -> pa.StructType:
+    """Write the batches that have the schema of the first; return the columns of all, added to `known`."""
+    for batch in batches(rows):
+        objects = [row for _, row, _ in batch]
+        known = wider(known, type_of(objects))
+        schema = pa.schema(list(known))
+        if spill.schema is None or spill.schema == schema:
+            columns = [to_arrow([row.get(field.name) for row in objects], field.type) for field in known]
+            spill.write(columns, schema, [line for line, _, _ in batch])
+    return known
+
+
+def batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    batch: list[Row] = []
+    characters = 0
+    for row in rows:
+        batch.append(row)
+        characters += row[2]
+        if len(batch) == BATCH_ROWS or characters > BATCH_CHARACTERS:
+            yield batch
+            batch, characters = [], 0
+    if batch:
+        yield batch
+
+
+def explained(path: Path, rows: Callable[[], Iterator[Row]], unit: str) -> DataError:
+    """The clash that was met, told with the first row where it shows and the first row it clashes with."""
+    known = pa.struct([])
+    for number, row, _ in rows():
+        try:
+            own = type_of([row])
+        except Clash as clash:
+            return clashing(
+                path, f"{clash.where!r} holds {clash.first} and {clash.second} on {unit} {number}"
+            )
+        try:
+            known = wider(known, own)
+        except Clash:
+            break
+    for earlier, row, _ in rows():
+        try:
+            wider(type_of([row]), own)
+        except Clash as clash:
+            return clashing(
+                path,
+                f"{clash.where!r} holds {clash.first} on {unit} {earlier}, {clash.second} on {unit} {number}",
+            )
+    raise AssertionError("rows that clash together but not in pairs")
+
+
+def clashing(path: Path, words: str) -> DataError:
+    return DataError(f"{path}: column {words}. Write the column's values in one form.")

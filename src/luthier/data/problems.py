@@ -1,0 +1,54 @@
+"""What is wrong with rows, in few words: how many, the first few, and of a value no more than fits a line."""
+
+from dataclasses import dataclass, field
+
+SHOWN = 8
+"""Problems of one kind that a message tells one by one."""
+
+
+@dataclass
+class Problems:
+    """Rows that are wrong in the same way, collected to be told together."""
+
+    count: int = 0
+    first: list[str] = field(default_factory=list)
+
+    def add(self, words: str) -> None:
+        self.count += 1
+        if len(self.first) < SHOWN:
+            self.first.append(words)
+
+    def __str__(self) -> str:
+        """
+        >>> problems = Problems()
+        >>> for line in range(2, 13):
+        ...     problems.add(f"line {line}")
+        >>> str(problems)
+        'line 2, line 3, line 4, line 5, line 6, line 7, line 8, line 9 and 3 more'
+        """
+        more = self.count - len(self.first)
+        if more:
+            return f"{', '.join(self.first)} and {more:,} more"
+        return (
+            " and ".join([", ".join(self.first[:-1]), self.first[-1]])
+            if self.count > 1
+            else "".join(self.first)
+        )
+
+
+def counted(count: int, noun: str) -> str:
+    """A count with its noun.
+
+    >>> counted(1, "row"), counted(2000, "row")
+    ('1 row', '2,000 rows')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def shorten(value: str, most: int = 80) -> str:
+    """The beginning of a value, for a message.
+
+    >>> shorten("a very long value", most=6)
+    'a very…'
+    """
+    return value if len(value) <= most else f"{value[:most]}…"

@@ -1,0 +1,84 @@
+"""Read a file of rows, whatever its form."""
+
+import os
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+
+from luthier.data.delimited import read_delimited, read_tabbed
+from luthier.data.json_lines import read_json_lines
+from luthier.data.json_list import read_json
+from luthier.data.parquet import read_parquet
+from luthier.data.raw_bytes import telling_read_errors
+from luthier.data.table import Table
+from luthier.errors import DataError, did_you_mean, listing
+
+READERS: dict[str, Callable[[Path, str | None, str | None], Table]] = {
+    ".csv": read_delimited,
+    ".tsv": read_tabbed,
+    ".jsonl": lambda path, encoding, delimiter: read_json_lines(path, encoding),
+    ".json": lambda path, encoding, delimiter: read_json(path, encoding),
+    ".parquet": lambda path, encoding, delimiter: read_parquet(path),
+}
+"""By how the name ends, before .gz; each takes the path, the encoding and the delimiter."""
+
+KNOWN = f"{', '.join(READERS)} (or one of these with .gz)"
+
+NAMES_LOOKED_AT = 10_000
+
+
+def read(path: str | Path, *, encoding: str | None = None, delimiter: str | None = None) -> Table:
+    """The rows of a .csv, .tsv, .jsonl, .json or .parquet file, or of one of these with .gz.
+
+    encoding: of a text file, as Python names it; found when None.
+    delimiter: between the values of a CSV or TSV file; found when None.
+
+    Raises DataError when it cannot be read as rows, saying where and how to mend it; WorldError when it may not be
+    read, or the disk is full.
+    """
+    path = Path(path)
+    with telling_read_errors(path):
+        check_place(path)
+    return READERS[ending(path)](path, encoding, delimiter)
+
+
+def check_place(path: Path) -> None:
+    """Raise DataError unless there is a file, of a kind that is known."""
+    if path.is_dir():
+        inside = [name for name in names_in(path) if ending(Path(name)) in READERS]
+        hint = (
+            f"In it there are {listing(inside)}." if inside else f"In it there is none that ends in {KNOWN}."
+        )
+        raise DataError(f"{path}: is a folder. Expected a file of rows. {hint}")
+    if not path.exists():
+        folder = path.parent
+        if not folder.is_dir():
+            raise DataError(f"{path}: there is no such file, nor a folder {folder}.")
+        raise DataError(
+            f"{path}: there is no such file in {folder.resolve()}.{did_you_mean(path.name, names_in(folder))}"
+        )
+    if ending(path) not in READERS:
+        found = (
+            f"ends in {path.suffix!r}, which is not read"
+            if path.suffix
+            else "has no ending, so that its form is unknown"
+        )
+        raise DataError(f"{path}: {found}. Convert it, or rename it if it is one of {KNOWN}.")
+    if not path.is_file():
+        raise DataError(
+            f"{path}: is a device or a pipe. Expected a file of rows, which can be read more than once."
+        )
+
+
+def names_in(folder: Path) -> list[str]:
+    """The names in a folder, in order; of a very full one, not all."""
+    return sorted(entry.name for entry in islice(os.scandir(folder), NAMES_LOOKED_AT))
+
+
+def ending(path: Path) -> str:
+    """What the name ends in, without .gz, in lower case.
+
+    >>> ending(Path("a.b/Reviews.CSV.gz"))
+    '.csv'
+    """
+    return Path(path.name.lower().removesuffix(".gz")).suffix

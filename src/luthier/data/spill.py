@@ -1,0 +1,89 @@
+"""Rows laid out in a temporary file and mapped back, so that a table larger than memory is no trouble."""
+
+import contextlib
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+
+from luthier.data.table import Ints, Table
+from luthier.errors import WorldError
+
+BATCH_ROWS = 8_192
+BATCH_CHARACTERS = 16_000_000
+"""A batch is laid out when it has this many rows or, of long ones, this many characters."""
+
+
+class Spill:
+    """Batches of one schema on their way to a file without a name; `table` maps what was written."""
+
+    def __init__(self, source: Path, file: BinaryIO, name: str) -> None:
+        self.source = source
+        self.file = file
+        self.name = name
+        self.writer: Any = None
+        self.schema: pa.Schema | None = None
+        self.lines: list[Ints] = []
+
+    def write(self, columns: Sequence[pa.Array], schema: pa.Schema, lines: Sequence[int]) -> None:
+        """Append a batch; `lines` says where each of its rows begins."""
+        with telling_spill_errors(self.source):
+            if self.writer is None:
+                self.schema = schema
+                self.writer = pa.ipc.new_file(self.file, schema)
+            self.writer.write_batch(pa.RecordBatch.from_arrays(list(columns), schema=schema))
+        self.lines.append(np.asarray(lines, dtype=np.int64))
+
+    @property
+    def rows(self) -> int:
+        return sum(map(len, self.lines))
+
+    def table(self) -> Table:
+        """Everything written, memory-mapped."""
+        with telling_spill_errors(self.source):
+            self.writer.close()
+            self.file.flush()
+            columns = pa.ipc.open_file(pa.memory_map(self.name)).read_all()
+        line_of = np.concatenate(self.lines)
+        return Table(columns, (self.source,), np.zeros(len(line_of), dtype=np.int64), line_of)
+
+
+@contextlib.contextmanager
+def spilling(source: Path) -> Iterator[Spill]:
+    """A spill for the rows of `source`. Its file loses its name at the end; what was mapped stays."""
+    with telling_spill_errors(source):
+        descriptor, name = tempfile.mkstemp(prefix="luthier-", suffix=".arrow")
+    file = os.fdopen(descriptor, "wb", buffering=0)
+    try:
+        yield Spill(source, file, name)
+    finally:
+        file.close()
+        with contextlib.suppress(PermissionError):  # Windows keeps a file that is mapped
+            os.unlink(name)
+
+
+@contextlib.contextmanager
+def telling_spill_errors(source: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        mend = "Set the environment variable TMPDIR to a folder that has room."
+        try:
+            folder = tempfile.gettempdir()
+        except FileNotFoundError:
+            raise WorldError(
+                f"{source}: there is no temporary folder to lay its rows out in. {mend}"
+            ) from error
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            free = shutil.disk_usage(folder).free
+            raise WorldError(
+                f"{folder}: the disk is full ({free / 1e6:,.0f} MB free) while the rows of {source} were laid "
+                "out there. Free some space, or set the environment variable TMPDIR to a folder that has more."
+            ) from error
+        raise WorldError(f"{folder}: cannot be written ({error.strerror or error}). {mend}") from error

@@ -1,0 +1,164 @@
+"""Rows into train, valid, calibration and test: stratified, seeded, and what belongs together on one side."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from luthier import seeds
+from luthier.data.table import Ints, Table
+from luthier.errors import DataError
+
+PARTS = ("train", "valid", "calibration", "test")
+FEWEST_ROWS = 8
+MOST_CALIBRATION_ROWS = 500
+"""One temperature needs no more."""
+GOLDEN = 0.6180339887498949
+
+
+@dataclass(frozen=True)
+class Split:
+    """Row numbers of each part, in table order. No score on `test` is computed before the run's last step."""
+
+    train: Ints
+    valid: Ints
+    calibration: Ints
+    test: Ints
+    how: str
+    """A sentence for the report."""
+    warnings: tuple[str, ...]
+
+    def sizes(self) -> dict[str, int]:
+        return {part: len(getattr(self, part)) for part in PARTS}
+
+    def to_json(self) -> dict[str, Any]:
+        """Sizes, how, and a hash per part: the rows follow from table, plan and seed."""
+        hashes = {part: hashlib.sha256(getattr(self, part).tobytes()).hexdigest() for part in PARTS}
+        return {**self.sizes(), "how": self.how, "warnings": list(self.warnings), "hashes": hashes}
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Shares of the rows that are split off where no file is given for a part."""
+
+    valid: float = 0.1
+    calibration: float = 0.1
+    test: float = 0.2
+
+
+def split_rows(rows: Ints, roles: Sequence[str], role_of: Ints, strata: Ints, groups: Ints, shares: Shares, seed: int) -> Split:
+    """Part `rows`.
+
+    roles: the part each file was given for, `train` for the first.  role_of: (table rows,) index into roles.
+    strata, groups: (table rows,) label number, and number of the group a row stays with.
+    Raises DataError when there are too few rows to part.
+    """
+    by_role = {role: rows[role_of[rows] == at] for at, role in enumerate(roles)}
+    own = by_role["train"]
+    if len(own) < FEWEST_ROWS:
+        raise DataError(
+            f"{len(own)} rows with text and label are too few to learn from and to test on. "
+            f"Expected at least {FEWEST_ROWS}; a useful result starts near 20 per label."
+        )
+    wanted = {part: getattr(shares, part) for part in ("test", "valid") if part not in by_role}
+    pieces = deal(own, strata, groups, wanted, seed, "split") if wanted else {"train": own}
+    found = {**by_role, **pieces}
+    share = min(shares.calibration, MOST_CALIBRATION_ROWS / max(1, len(found["train"])))
+    dealt = deal(found["train"], strata, groups, {"calibration": share}, seed, "calibration")
+    found |= dealt
+    given = list(roles[1:])
+    how = (
+        f"{' and '.join(given)} as given by file; " if given else ""
+    ) + f"the rest split at random with seed {seed}, stratified by label, copies and groups kept on one side"
+    parts = {part: np.sort(found.get(part, own[:0])) for part in PARTS}
+    return Split(**parts, how=how, warnings=tuple(what_it_means(parts, strata)))
+
+
+def deal(rows: Ints, strata: Ints, groups: Ints, wanted: dict[str, float], seed: int, name: str) -> dict[str, Ints]:
+    """`rows` dealt out to `wanted` (shares of the rows) and `train`, group by group, alike in every stratum.
+
+    Groups are put in random order within their stratum and numbered through; group i goes where the fraction of
+    i x the golden ratio falls among the shares. Any run of such fractions is spread evenly, so every stratum, however
+    small, gets its shares to within about one group, and the whole does too. Each stratum keeps a group in train.
+    """
+    units, unit_of = np.unique(groups[rows], return_inverse=True)
+    first_row = np.zeros(len(units), np.int64)
+    first_row[unit_of[::-1]] = rows[::-1]
+    stratum = strata[first_row]
+    rng = seeds.generator(seed, name)
+    order = np.lexsort((rng.permutation(len(units)), stratum))
+    fraction = (np.arange(len(units)) * GOLDEN + rng.random()) % 1.0
+    names = [*wanted, "train"]
+    edges = np.cumsum(list(wanted.values()))
+    part = np.empty(len(units), np.int64)
+    part[order] = np.searchsorted(edges, fraction, side="right")
+    train = len(names) - 1
+
+    # Every stratum learns: where it has nothing in train, its first group goes there.
+    learns = np.zeros(strata.max() + 1, bool)
+    learns[stratum[part == train]] = True
+    for unit in order:
+        if not learns[stratum[unit]]:
+            part[unit], learns[stratum[unit]] = train, True
+    # Every part has something: taken from the strata that have most in train.
+    for at, wanted_part in enumerate(wanted):
+        if wanted[wanted_part] > 0 and not np.any(part == at):
+            counts = np.bincount(stratum[part == train], minlength=len(learns))
+            richest = int(counts.argmax())
+            if counts[richest] > 1:
+                part[next(unit for unit in order if part[unit] == train and stratum[unit] == richest)] = at
+    return {label: rows[part[unit_of] == at] for at, label in enumerate(names)}
+
+
+def what_it_means(parts: dict[str, Ints], strata: Ints) -> list[str]:
+    """Plain statements on small parts."""
+    found = []
+    tested = len(parts["test"])
+    if 0 < tested < 200:
+        margin = 1.96 * (0.8 * 0.2 / tested) ** 0.5
+        found.append(
+            f"The test part has {tested} rows: an accuracy of 80 % would be known to about {100 * margin:.0f} points "
+            "either way. More test rows make the numbers firmer."
+        )
+    missing = len(np.setdiff1d(strata[parts["train"]], strata[parts["test"]])) if tested else 0
+    if missing:
+        found.append(f"{missing} of the labels have no row in the test part: nothing is known about how well they are found.")
+    if len(parts["calibration"]) < 20:
+        found.append(
+            f"{len(parts['calibration'])} rows are too few to calibrate on: probabilities are the model's own, "
+            "which are often too sure."
+        )
+    return found
+
+
+def text_keys(table: Table, column: str) -> Ints:
+    """(rows,) a number per text, the same for texts that differ only in case and white space (64-bit BLAKE2b)."""
+    keys = np.empty(len(table), np.int64)
+    at = 0
+    for chunk in table.columns.column(column).chunks:
+        for begin in range(0, len(chunk), 65_536):
+            for value in chunk.slice(begin, 65_536).to_pylist():
+                text = " ".join(str(value).lower().split())
+                digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+                keys[at] = int.from_bytes(digest, "big", signed=True)
+                at += 1
+    return keys
+
+
+def joined_groups(*keys: Ints) -> Ints:
+    """(rows,) group numbers: rows that share any key, directly or through others, are one group."""
+    numbers = [np.unique(key, return_inverse=True)[1] for key in keys]
+    if len(numbers) == 1:
+        return numbers[0]
+    rows = len(numbers[0])
+    # A graph of rows and keys; its connected components are the groups.
+    starts = np.cumsum([rows] + [int(number.max()) + 1 for number in numbers])
+    ends = np.concatenate([number + start for number, start in zip(numbers, starts, strict=False)])
+    begins = np.tile(np.arange(rows), len(numbers))
+    graph = coo_array((np.ones(len(begins), bool), (begins, ends)), shape=(starts[-1], starts[-1]))
+    groups: Ints = connected_components(graph, directed=False)[1][:rows]
+    return groups

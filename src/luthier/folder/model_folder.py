@@ -1,0 +1,85 @@
+"""A finished model on disk: what `tune` returns and `load` opens."""
+
+import json
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from luthier.devices import Device, choose
+from luthier.errors import RunError
+from luthier.folder.scorecard import Scorecard
+from luthier.folder.write import Beside
+from luthier.models.classifier import Classifier
+from luthier.models.inspect import Folder, inspect_folder
+from luthier.models.load import reload_classifier
+from luthier.models.texts import Texts
+from luthier.predict import Predictions, logits_of
+from luthier.tasks import TASKS
+
+
+class ModelFolder:
+    """A run's folder, or the model folder inside one. Weights are loaded at the first prediction."""
+
+    def __init__(self, path: str | Path) -> None:
+        """Raises RunError when there is no model that luthier saved."""
+        self.path = Path(path)
+        inner = self.path / "model"
+        self.model_path = inner if (inner / "luthier.json").is_file() else self.path
+        file = self.model_path / "luthier.json"
+        try:
+            self.beside = Beside.from_json(json.loads(file.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            what = "there is no such folder" if not self.path.exists() else "holds no model/luthier.json"
+            raise RunError(f"{self.path}: {what}, so it is not a model that luthier saved. `luthier tune` makes one.") from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunError(f"{file}: is damaged ({error}). Run `luthier tune` again.") from error
+        self.task = TASKS[self.beside.task["name"]].from_json(self.beside.task)
+
+    @cached_property
+    def scorecard(self) -> Scorecard:
+        """What the run measured. Raises RunError for a run that is not finished."""
+        return Scorecard.read(self.path)
+
+    @cached_property
+    def folder(self) -> Folder:
+        return inspect_folder(str(self.path), self.model_path)
+
+    @cached_property
+    def texts(self) -> Texts:
+        return Texts(self.folder)
+
+    @cached_property
+    def model(self) -> Classifier:
+        return reload_classifier(self.folder, self.task.outputs, self.beside.pooling, self.beside.hidden)
+
+    @cached_property
+    def device(self) -> Device:
+        return choose(precision="fp32")
+
+    def logits(self, texts: Sequence[str]) -> np.ndarray[Any, np.dtype[Any]]:
+        """(rows, labels) uncalibrated, in fp32: what the saved model gives in its own library."""
+        examples, _ = self.texts.examples(texts, np.zeros(len(texts), np.int64), self.beside.long)
+        return logits_of(self.model.to(self.device.torch), examples, self.device)
+
+    def predict(self, texts: Sequence[str] | str) -> Predictions:
+        """Calibrated answers for texts, in their order."""
+        given = [texts] if isinstance(texts, str) else list(texts)
+        probabilities = self.task.probabilities(self.logits(given), self.beside.calibration)
+        predicted = self.task.predicted(probabilities, self.beside.calibration)
+        return Predictions(tuple(self.task.answers(probabilities, predicted)))
+
+    def __repr__(self) -> str:
+        if not (self.path / "scorecard.json").is_file():
+            return f"ModelFolder({str(self.path)!r})"
+        metric = self.scorecard.metric
+        estimate = self.scorecard.test[metric]
+        half = (estimate.high - estimate.low) / 2
+        return f"ModelFolder({str(self.path)!r}, {metric} {estimate.value:.2f} ± {half:.2f})"
+
+
+def load(path: str | Path) -> ModelFolder:
+    """Open a run's folder, or the model folder inside one. Raises RunError when it is neither."""
+    return ModelFolder(path)

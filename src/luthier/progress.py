@@ -1,0 +1,124 @@
+"""Events as a person wants to see them: a bar with the time left on a terminal, plain lines without one."""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from luthier.events import (
+    Advanced,
+    CandidateReady,
+    Chose,
+    Ended,
+    Event,
+    Noted,
+    Started,
+    Stepped,
+    Stopped,
+    Validated,
+)
+
+TITLES = {
+    "prepare": "Reading data and model",
+    "features": "Frozen features",
+    "probe": "Baselines and probe",
+    "train": "Tuning all layers",
+    "score": "Scoring and writing",
+}
+SECONDS_BETWEEN_LINES = 10.0
+WHY_STOPPED = {
+    "epochs": "all epochs done",
+    "patience": "validation stopped improving",
+    "budget": "the time budget is used up",
+    "interrupted": "you asked to stop",
+}
+
+
+class Progress:
+    """Writes to standard error, so that standard output stays for results."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self.bar: Any = None
+        self.task: Any = None
+        self.total = 0
+        self.began = 0.0
+        self.last_line = 0.0
+
+    @contextlib.contextmanager
+    def showing(self) -> Iterator["Progress"]:
+        """Show a bar inside the block when standard error is a terminal."""
+        if self.quiet or not sys.stderr.isatty():
+            yield self
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
+        columns = (TextColumn("{task.description:<24}"), BarColumn(), TextColumn("{task.fields[told]}"),
+                   TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())  # fmt: skip
+        with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+            self.bar = bar
+            try:
+                yield self
+            finally:
+                self.bar = None
+
+    def show(self, event: Event) -> None:
+        """Tell of one event."""
+        if isinstance(event, Started):
+            self.start(event)
+        elif isinstance(event, Advanced):
+            self.advance(event.done, event.seconds, "")
+        elif isinstance(event, Stepped):
+            self.advance(event.step, event.seconds, f"loss {event.loss:.3f}")
+        else:
+            line = told(event)
+            if line:
+                self.write(line)
+
+    def start(self, event: Started) -> None:
+        self.total, self.began, self.last_line = event.expects, event.seconds, event.seconds
+        title = TITLES.get(event.step_name, event.step_name)
+        if self.bar is not None:
+            if self.task is not None:
+                self.bar.remove_task(self.task)
+            self.task = self.bar.add_task(title, total=event.expects or None, told="")
+        else:
+            self.write(f"{title} ...")
+
+    def advance(self, done: int, seconds: float, words: str) -> None:
+        if self.bar is not None:
+            self.bar.update(self.task, completed=done, told=words)
+        elif seconds - self.last_line >= SECONDS_BETWEEN_LINES:
+            self.last_line = seconds
+            left = (seconds - self.began) / done * (self.total - done)
+            self.write(f"  {done:,} of {self.total:,}  {words}  {left:.0f} s left".replace("    ", "  "))
+
+    def write(self, line: str) -> None:
+        if self.quiet:
+            return
+        if self.bar is not None:
+            self.bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        else:
+            print(line, file=sys.stderr, flush=True)
+
+
+def told(event: Event) -> str | None:
+    """An event as a line; None where it is not worth one."""
+    match event:
+        case Noted(text=text, warning=warning):
+            return f"  ! {text}" if warning else f"  {text}"
+        case Validated():
+            mark = "  best so far" if event.best else ""
+            return f"  epoch {event.epoch:.1f}  {event.metric} {event.score:.4f} on validation{mark}"
+        case CandidateReady():
+            return f"  {event.name:<10} {event.metric} {event.valid:.4f} on validation  ({event.took:.1f} s)"
+        case Stopped():
+            return f"  stopped after step {event.step:,}: {WHY_STOPPED[event.why]}; best was step {event.best_step:,}"
+        case Chose():
+            return f"  kept: {event.words}"
+        case Ended(step_name="prepare" | "features" | "probe" | "train" | "score"):
+            return None
+        case _:
+            return None

@@ -1,0 +1,265 @@
+"""The model card: README.md for the model's folder, in the hub's format, from measured values only.
+
+The block at its top follows https://github.com/huggingface/hub-docs/blob/main/modelcard.md.
+"""
+
+import html
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path, PurePath
+from typing import Any
+
+from luthier.report import numbers, usage, words
+from luthier.report.records import Records
+from luthier.report.rows import LEFT_OUT, PARTS
+
+HUB_NAMES = {"all-MiniLM-L6-v2": "sentence-transformers/all-MiniLM-L6-v2"}
+"""Short names of models and their names on the hub."""
+
+HUB_METRICS: dict[str, tuple[str, dict[str, str]]] = {
+    "macro_f1": ("f1", {"average": "macro"}),
+    "micro_f1": ("f1", {"average": "micro"}),
+    "brier": ("brier_score", {}),
+}
+"""The hub's name of a metric and its arguments, where they are not ours."""
+
+DATASET_TYPES = {".csv": "csv", ".tsv": "csv", ".jsonl": "json", ".json": "json", ".parquet": "parquet"}
+"""The name under which `datasets.load_dataset` reads a kind of file."""
+
+WEAKEST = 3
+"""How many classes of the lowest F1 are named among the limits."""
+
+
+def model_card(records: Records) -> str:
+    """README.md of the tuned model."""
+    sections = {
+        "Labels": labels(records),
+        "How it was made": making(records),
+        "Results": results(records),
+        "Calibration": plain(words.calibration_words(records.part("calibration"))),
+        "Limits": bullets(limits(records)),
+        "How to use it": use(records),
+    }
+    body = "\n\n".join(f"## {title}\n\n{text}" for title, text in sections.items() if text)
+    head = f"---\n{block(metadata(records))}\n---\n\n# {plain(title(records))}\n\n{summary(records)}"
+    card = f"{head}\n\n{body}\n"
+    return card.encode("utf-8", "replace").decode()
+
+
+def title(records: Records) -> str:
+    return f"{base_name(records)} tuned on {records.dataset or 'local rows'}"
+
+
+def base_name(records: Records) -> str:
+    """The base model's own name, without the folder or the owner it was found in."""
+    return PurePath(str(records.scorecard.get("model") or "model")).name
+
+
+def metadata(records: Records) -> dict[str, Any]:
+    scorecard = records.scorecard
+    task = scorecard.get("task")
+    held: dict[str, Any] = {
+        "library_name": scorecard.get("model_format"),
+        "pipeline_tag": task,
+        "tags": ["luthier", *[str(tag) for tag in (task, scorecard["chosen"]) if tag]],
+        "base_model": hub_name(str(scorecard.get("model") or "")),
+        "metrics": list(dict.fromkeys(hub_metric(name)[0] for name in records.scores)),
+        "model-index": [{"name": title(records), "results": [evaluation(records)]}],
+    }
+    return {key: value for key, value in held.items() if value}
+
+
+def evaluation(records: Records) -> dict[str, Any]:
+    """The scores of the test rows as one result of the model index."""
+    files = [str(file["name"]) for file in (records.table or {}).get("files") or ()]
+    kinds = {DATASET_TYPES.get(PurePath(name.removesuffix(".gz")).suffix, "local") for name in files}
+    metrics = []
+    for key, score in records.scores.items():
+        value = numbers.number(score.get("value"))
+        kind, arguments = hub_metric(key)
+        if value is not None:
+            metric: dict[str, Any] = {"type": kind, "value": value, "name": numbers.metric_named(key).title}
+            metrics.append(metric | ({"args": arguments} if arguments else {}))
+    return {
+        "task": {"type": str(records.scorecard.get("task"))},
+        "dataset": {
+            "name": records.dataset or "local rows",
+            "type": kinds.pop() if len(kinds) == 1 else "local",
+            "split": "test",
+        },
+        "metrics": metrics,
+    }
+
+
+def hub_metric(name: str) -> tuple[str, dict[str, str]]:
+    return HUB_METRICS.get(name, (name, {}))
+
+
+def hub_name(model: str) -> str | None:
+    """The name of a model on the hub; None for a folder.
+
+    >>> hub_name("google-bert/bert-base-uncased"), hub_name("./models/mine")
+    ('google-bert/bert-base-uncased', None)
+    """
+    if model in HUB_NAMES:
+        return HUB_NAMES[model]
+    named = re.fullmatch(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", model, re.ASCII)
+    # A relative folder looks the same; one that exists was the one that was read.
+    return model if named and not re.search(r"--|\.\.", model) and not Path(model).exists() else None
+
+
+def summary(records: Records) -> str:
+    """What the model does, and whether it is good enough."""
+    scorecard = records.scorecard
+    told = ["Written by luthier; every number below was measured."]
+    if names := records.items("labels"):
+        gives = "any number" if scorecard.get("multi_label") else "one"
+        told.insert(0, f"Gives a text {gives} of {numbers.count(len(names), 'label')}.")
+    metric = numbers.metric_named(scorecard["metric"])
+    verdict = f"{words.verdict_words(scorecard)} {words.certainty(records.part('verdict'), metric)}"
+    return f"{' '.join(told)}\n\n**{words.headline(scorecard)}** {plain(verdict)}"
+
+
+def labels(records: Records) -> str:
+    return ", ".join(plain(label) for label in records.items("labels"))
+
+
+def making(records: Records) -> str:
+    scorecard = records.scorecard
+    chosen = words.called(scorecard["chosen"])
+    rows = {name: numbers.count(records.part("rows").get(name)) for name in PARTS}
+    counts = [(name, PARTS[name], size) for name, size in rows.items() if size != numbers.NOTHING]
+    told = [f"Base model: {plain(scorecard.get('model') or numbers.NOTHING)}. Kept: {plain(chosen)}."]
+    settings = ", ".join(
+        f"{key.replace('_', ' ')} {numbers.setting(value)}" for key, value in records.part("tuning").items()
+    )
+    told += [f"Settings: {plain(settings)}."] if settings else []
+    out = [
+        f"{numbers.count(size, 'row')} {LEFT_OUT.get(why, why)}"
+        for why, size in records.part("left_out").items()
+        if size
+    ]
+    told += [f"Left out: {plain(', '.join(out))}."] if out else []
+    seed = scorecard.get("seed")
+    told += [f"Seed {plain(seed)}."] if seed is not None else []
+    listed = [table(("Part", "What it is for", "Rows"), counts, texts=2)] if counts else []
+    return "\n\n".join([" ".join(told), *listed])
+
+
+def results(records: Records) -> str:
+    scorecard = records.scorecard
+    metric = numbers.metric_named(scorecard["metric"])
+    scores = [
+        (known.title, known.show(score.get("value")), known.show_range(score.get("low"), score.get("high")))
+        for known, score in ((numbers.metric_named(name), score) for name, score in records.scores.items())
+    ]
+    candidates = [
+        (
+            f"{one['name']} (this model)" if one["name"] == scorecard["chosen"] else one["name"],
+            metric.show(one.get("test")),
+            metric.show_range(one.get("test_low"), one.get("test_high")),
+            numbers.duration(one.get("seconds")),
+        )
+        for one in records.candidates
+    ]
+    return "\n\n".join(
+        [
+            f"On {words.test_rows(scorecard)}, with 95% intervals:",
+            table(("Metric", "Value", "95% interval"), scores),
+            "Beside what is cheaper, on the same rows:",
+            table(("Candidate", metric.title, "95% interval", "Time"), candidates),
+            *[plain(worth) for worth in [words.worth_words(scorecard)] if worth],
+        ]
+    )
+
+
+def limits(records: Records) -> Iterator[str]:
+    """What was measured and speaks for care."""
+    tested = words.test_rows(records.scorecard)
+    source = records.dataset or "one data set"
+    yield f"Measured on {tested} of {source}. On texts of another kind nothing was measured."
+    classes = [
+        one
+        for one in records.items("per_class")
+        if isinstance(one, dict) and numbers.number(one.get("f1")) is not None
+    ]
+    if classes:
+        weakest = sorted(classes, key=lambda one: float(one["f1"]))[:WEAKEST]
+        named = "; ".join(
+            f"{one.get('label')} {numbers.three(one['f1'])} ({numbers.count(one.get('support'), 'test row')})"
+            for one in weakest
+        )
+        yield f"Lowest F1: {named}."
+    after = numbers.number(records.part("calibration").get("ece_after"))
+    if after is not None:
+        yield f"Its confidence is off by {100 * after:.1f} points on average."
+    if long := words.long_words(records.part("long")):
+        yield long
+    yield from map(str, records.items("warnings"))
+
+
+def use(records: Records) -> str:
+    plain_code = usage.without_luthier(records.scorecard, "path/to/this/folder")
+    library = records.scorecard.get("model_format")
+    if plain_code is None:
+        return f"```python\n{usage.with_luthier('path/to/run')}```"
+    return (
+        f"With {library} alone:\n\n```python\n{plain_code}```\n\n"
+        f"With luthier, from the run's folder:\n\n```python\n{usage.with_luthier('path/to/run')}```"
+    )
+
+
+def bullets(sentences: Iterable[str]) -> str:
+    return "\n".join(f"- {plain(sentence)}" for sentence in sentences)
+
+
+def table(titles: Sequence[str], rows: Iterable[Sequence[object]], texts: int = 1) -> str:
+    """A table whose first `texts` columns hold texts and whose others hold numbers."""
+    rule = [*["---"] * texts, *["---:"] * (len(titles) - texts)]
+    lines = [titles, rule, *[[plain(value) for value in row] for row in rows]]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def plain(value: object) -> str:
+    """A text that Markdown and HTML leave as it is, on one line.
+
+    >>> print(plain("a|b <script> card_arrival"))
+    a\\|b &lt;script&gt; card\\_arrival
+    """
+    text = html.escape(" ".join(str(value).split()), quote=False)
+    return re.sub(r"([\\`*_\[\]|~])", r"\\\1", text)
+
+
+def block(value: object, depth: int = 0) -> str:
+    """A value as YAML, in block style. Texts are quoted, so that no name can be taken for a number or a date.
+
+    >>> print(block({"tags": ["no", "a: b"], "value": 0.5}))
+    tags:
+      - "no"
+      - "a: b"
+    value: 0.5
+    """
+    margin = "  " * depth
+    if isinstance(value, Mapping):
+        return "\n".join(
+            f"{margin}{key}:\n{block(held, depth + 1)}"
+            if isinstance(held, dict | list)
+            else f"{margin}{key}: {scalar(held)}"
+            for key, held in value.items()
+        )
+    assert isinstance(value, list)
+    items = [
+        block(item, depth + 1) if isinstance(item, dict | list) else f"{margin}  {scalar(item)}"
+        for item in value
+    ]
+    return "\n".join(f"{margin}- {item.lstrip()}" for item in items)
+
+
+def scalar(value: object) -> str:
+    if isinstance(value, float):
+        number = f"{value:.6f}".rstrip("0")  # never 1e-05, which YAML takes for a text
+        return number + "0" if number.endswith(".") else number
+    quoted = json.dumps(str(value), ensure_ascii=False)
+    # YAML refuses what is not printable, unless it is written as a number.
+    return "".join(letter if letter.isprintable() else f"\\U{ord(letter):08x}" for letter in quoted)

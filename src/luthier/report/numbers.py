@@ -1,0 +1,175 @@
+"""Numbers as people read them."""
+
+import math
+from dataclasses import dataclass
+
+NOTHING = "–"
+"""Stands where a number was not measured."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a score is called and written."""
+
+    title: str
+    meaning: str
+    percent: bool = False
+    """Written as a percentage; differences are then in points."""
+
+    def show(self, value: object) -> str:
+        """A score.
+
+        >>> METRICS["accuracy"].show(0.8921), METRICS["macro_f1"].show(0.8921)
+        ('89.2%', '0.892')
+        """
+        found = number(value)
+        if found is None:
+            return NOTHING
+        return f"{100 * found:.1f}%" if self.percent else decimals(found)
+
+    def show_range(self, low: object, high: object) -> str:
+        """Both ends of an interval.
+
+        >>> METRICS["accuracy"].show_range(0.878, 0.906)
+        '87.8 to 90.6%'
+        """
+        if number(low) is None or number(high) is None:
+            return NOTHING
+        return f"{self.show(low).removesuffix('%')} to {self.show(high)}"
+
+    def show_difference(self, value: object, signed: bool = True) -> str:
+        """A difference of two scores.
+
+        >>> METRICS["accuracy"].show_difference(-0.0042)
+        '−0.4 points'
+        >>> METRICS["macro_f1"].show_difference(0.08, signed=False)
+        '0.080'
+        """
+        found = number(value)
+        if found is None:
+            return NOTHING
+        size = f"{100 * abs(found):.1f} points" if self.percent else decimals(abs(found))
+        return (sign(found) if signed else "") + size
+
+    def show_difference_range(self, low: object, high: object) -> str:
+        """Both ends of the interval of a difference.
+
+        >>> METRICS["accuracy"].show_difference_range(-0.005, 0.029)
+        '−0.5 to +2.9 points'
+        """
+        if number(low) is None or number(high) is None:
+            return NOTHING
+        return f"{self.show_difference(low).removesuffix(' points')} to {self.show_difference(high)}"
+
+
+METRICS = {
+    "accuracy": Metric("Accuracy", "the share of rows answered right", percent=True),
+    "macro_f1": Metric("Macro F1", "the F1 of each class, averaged; each class counts the same"),
+    "micro_f1": Metric("Micro F1", "F1 over all labels of all rows together"),
+    "log_loss": Metric("Log loss", "the mean surprise at the right answer; lower is better"),
+    "brier": Metric("Brier score", "the mean squared error of the probabilities; lower is better"),
+    "ece": Metric("Calibration error", "the mean gap between confidence and accuracy; lower is better"),
+    "exact_match": Metric("Exact match", "the share of rows whose whole answer is right", percent=True),
+}
+
+
+def metric_named(name: str) -> Metric:
+    """A known metric, or one named after its key."""
+    return METRICS.get(name) or Metric(name.replace("_", " ").capitalize(), "")
+
+
+def number(value: object) -> float | None:
+    """A finite number, or None for everything else that a record may hold in its place."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def sign(value: float) -> str:
+    return "−" if value < 0 else "+" if value > 0 else ""
+
+
+def decimals(value: float) -> str:
+    return f"{value:.3f}".replace("-", "−")
+
+
+def three(value: object) -> str:
+    """A number with three decimals."""
+    found = number(value)
+    return NOTHING if found is None else decimals(found)
+
+
+def count(value: object, noun: str = "") -> str:
+    """A whole number and what it counts.
+
+    >>> count(1821, "row"), count(1, "row"), count(None)
+    ('1,821 rows', '1 row', '–')
+    """
+    found = number(value)
+    if found is None:
+        return NOTHING
+    return f"{found:,.0f}" + (f" {noun}{'' if found == 1 else 's'}" if noun else "")
+
+
+def share(value: object) -> str:
+    """A part of one as a percentage; small ones keep a digit that says something.
+
+    >>> share(0.125), share(0.0004), share(1)
+    ('12.5%', '0.04%', '100.0%')
+    """
+    found = number(value)
+    if found is None:
+        return NOTHING
+    return f"{100 * found:.2f}%" if 0 < found < 0.001 else f"{100 * found:.1f}%"
+
+
+def duration(seconds: object) -> str:
+    """A time as people say it.
+
+    >>> duration(9.94), duration(81.4), duration(3720), duration(0.04)
+    ('9.9 s', '1 min 21 s', '1 h 02 min', '0.04 s')
+    """
+    found = number(seconds)
+    if found is None:
+        return NOTHING
+    if found < 0.995:
+        return f"{found:.2f} s" if found else "0 s"
+    if found < 59.95:
+        return f"{found:.1f} s"
+    whole = round(found)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
+def memory(size: object) -> str:
+    """Bytes in units of 1024.
+
+    >>> memory(1932735283), memory(900)
+    ('1.8 GiB', '900 bytes')
+    """
+    found = number(size)
+    if found is None:
+        return NOTHING
+    if found < 1024:
+        return f"{found:.0f} bytes"
+    for unit in ("KiB", "MiB", "GiB"):
+        found /= 1024
+        if found < 1024:
+            return f"{found:.1f} {unit}"
+    return f"{found / 1024:.1f} TiB"
+
+
+def setting(value: object) -> str:
+    """A setting of the plan or a version.
+
+    >>> setting(0.0001), setting(802), setting(True)
+    ('0.0001', '802', 'yes')
+    """
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(setting, value)) or NOTHING
+    return NOTHING if value is None else str(value)

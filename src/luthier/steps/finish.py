@@ -1,0 +1,172 @@
+"""The last step: the test part is opened, everything is scored, and the folder is completed."""
+
+import json
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from luthier.compare.choice import UNLABELLED, Candidate, verdict_words, worth_words
+from luthier.devices import peak_bytes
+from luthier.events import Event, Started
+from luthier.files import whole_folder, write_json, write_text
+from luthier.predict import features_of, logits_of
+from luthier.report.card import model_card
+from luthier.report.page import write_report
+from luthier.report.records import read_records
+from luthier.steps.prepare import Prepared
+from luthier.steps.run import Run
+from luthier.tasks.task import Array, Calibration
+
+VERSIONS = ("luthier", "torch", "transformers", "tokenizers", "scikit-learn", "numpy")
+
+
+def write_records(folder: Path, ready: Prepared) -> None:
+    """What is known before training: the plan, the table, the split, the findings."""
+    rows, table = ready.rows, ready.rows.table
+    write_text(folder / "plan.toml", ready.plan.to_toml())
+    files = [
+        {"name": file.name, "rows": len(table.rows_of_file(at))} for at, file in enumerate(table.files)
+    ]
+    write_json(
+        folder / "table.json",
+        {"files": files, "rows": len(table), "columns": table.names, "text": rows.text, "label": rows.label,
+         "fingerprint": table.fingerprint},
+    )  # fmt: skip
+    write_json(folder / "split.json", {**rows.split.to_json(), "seed": ready.plan.run.seed})
+    write_json(folder / "findings.json", [finding.to_json() for finding in rows.findings])
+
+
+def score_and_write(run: Run) -> Iterator[Event]:
+    """Open the test part, score every candidate on it, and write all that a finished run leaves."""
+    yield Started("score", run.clock())
+    ready = run.ready
+    for candidate in run.candidates:
+        if "test" not in candidate.logits:
+            candidate.logits["test"] = logits_of(ready.model, ready.examples["test"], ready.device)
+        run.answer(candidate, "test")
+    assert run.kept is not None, "a candidate was chosen before"
+    forgetting = drift(run, run.kept)
+    with whole_folder(run.folder.path / "predictions") as folder:
+        for part in ("valid", "test"):
+            (folder / f"{part}.jsonl").write_text(prediction_lines(run, run.kept, part), encoding="utf-8")
+    path = run.folder.path
+    write_json(path / "scorecard.json", make_scorecard(run, run.kept, forgetting))
+    card = model_card(read_records(path))
+    write_text(path / "model" / "README.md", card)
+    write_text(path / "README.md", card)
+    write_report(path)  # last: a run counts as finished once its report stands
+    run.folder.forget("tuned")
+
+
+def drift(run: Run, kept: Candidate) -> dict[str, Any]:
+    """How far the features of the validation rows moved from the pre-trained model's: 1 is not at all."""
+    if kept.name == "probe":
+        return {"feature_cosine": 1.0, "words": "The body is the pre-trained model's own: nothing was forgotten."}
+    valid = run.ready.examples["valid"]
+    now = np.zeros_like(run.features["valid"])
+    for batch, features in features_of(run.ready.model, valid, run.ready.device):
+        now[batch.rows] = features
+    before = run.features["valid"]
+    lengths = np.linalg.norm(now, axis=1) * np.linalg.norm(before, axis=1)
+    cosine = float(np.mean((now * before).sum(axis=1) / np.maximum(lengths, 1e-12)))
+    words = f"On the validation rows the tuned features have a mean cosine of {cosine:.2f} with the pre-trained ones."
+    return {"feature_cosine": cosine, "words": words}
+
+
+def prediction_lines(run: Run, candidate: Candidate, part: str) -> str:
+    """predictions/PART.jsonl: where a row came from, its label, the answer, calibrated probabilities."""
+    rows, task = run.ready.rows, run.ready.rows.task
+    numbers = getattr(rows.split, part)
+    answers = task.answers(candidate.probabilities[part], candidate.predicted[part])
+    lines = []
+    for number, text, target, answer in zip(numbers, rows.texts(numbers), run.targets(part), answers, strict=True):
+        place = rows.table.place(int(number))
+        record = {"row": int(number), "file": place.file, "line": place.line, "text": text,
+                  "label": task.names(target), "prediction": answer["label"], "probabilities": answer["probabilities"]}  # fmt: skip
+        lines.append(json.dumps(record, ensure_ascii=False) + "\n")
+    return "".join(lines)
+
+
+def make_scorecard(run: Run, kept: Candidate, forgetting: dict[str, Any]) -> dict[str, Any]:
+    """scorecard.json, as docs/scorecard.md describes it."""
+    ready, task, plan = run.ready, run.ready.rows.task, run.plan
+    test, targets = kept.probabilities["test"], run.targets("test")
+    plain = task.probabilities(kept.logits["test"], Calibration())
+    scores = task.scores(test, kept.predicted["test"], targets, plan.run.seed)
+    errors = {"ece_before": task.calibration_error(plain, targets), "ece_after": task.calibration_error(test, targets)}
+    seconds = {**run.took, "total": run.clock()}
+    return {
+        "task": task.name,
+        "model": plan.model.name,
+        "method": plan.train.method,
+        "seed": plan.run.seed,
+        "rows": ready.rows.split.sizes(),
+        "left_out": ready.rows.left_out,
+        "metric": task.metric,
+        "test": {name: estimate.to_json() for name, estimate in scores.items()},
+        "candidates": [candidate_record(candidate) for candidate in run.candidates],
+        "chosen": kept.name,
+        "verdict": verdict(run, kept),
+        "worth": worth(run),
+        "calibration": {"temperature": kept.calibration.temperature, **errors, "rows": len(run.targets("calibration"))},
+        "reliability": {"before": task.reliability(plain, targets), "after": task.reliability(test, targets)},
+        "forgetting": forgetting,
+        **task.details(test, kept.predicted["test"], targets),
+        "long": {"rows": ready.long.rows, "tokens": ready.long.tokens, "limit": ready.long.limit, "way": ready.long.way},
+        "tuning": {**tuning_settings(run), **run.tuning},
+        "warnings": list(ready.rows.split.warnings),
+        "model_format": run.beside(kept, ()).form,
+        "cost": {
+            "seconds": {name: round(value, 3) for name, value in seconds.items()},
+            "peak_bytes": peak_bytes(),
+            "tokens": run.tokens,
+            "tokens_per_second": round(run.tokens / run.training_seconds) if run.training_seconds else None,
+        },
+        "machine": {"device": ready.device.kind, "precision": ready.device.precision, "threads": ready.device.threads},
+        "versions": {name: version(name) for name in VERSIONS},
+    }
+
+
+def candidate_record(candidate: Candidate) -> dict[str, Any]:
+    valid, test = candidate.scores["valid"], candidate.scores["test"]
+    return {
+        "name": candidate.name, "valid": valid.value, "valid_low": valid.low, "valid_high": valid.high,
+        "test": test.value, "test_low": test.low, "test_high": test.high, "seconds": round(candidate.seconds, 3),
+    }  # fmt: skip
+
+
+def tuning_settings(run: Run) -> dict[str, Any]:
+    """The settings that moved the weights, for who reads the scorecard alone."""
+    if run.plan.train.method == "probe":
+        return {}
+    train = run.plan.train
+    return {"lr": train.lr, "batch_rows": train.batch_rows, "epochs": train.epochs, "weight_decay": train.weight_decay,
+            "warmup": train.warmup, "head": train.head}  # fmt: skip
+
+
+def verdict(run: Run, kept: Candidate) -> dict[str, Any]:
+    """Whether the chosen candidate is better on the test rows, beyond noise, than the best that learnt from no label."""
+    unlabelled = [candidate for candidate in run.candidates if candidate.name in UNLABELLED]
+    against = max(unlabelled, key=lambda candidate: candidate.scores["valid"].value)
+    gap = difference(run, kept, against)
+    ship = gap.low > 0
+    words = verdict_words(
+        kept.name, against.name, run.plan.task.metric, kept.scores["test"].value, against.scores["test"].value, gap, ship
+    )
+    return {"ship": ship, "against": against.name, **gap.to_json(), "words": words}
+
+
+def worth(run: Run) -> dict[str, Any]:
+    """The dearest candidate against the next cheaper: what its time bought."""
+    cheaper, dearer = run.candidates[-2:]
+    gap = difference(run, dearer, cheaper)
+    words = worth_words(dearer.name, cheaper.name, run.plan.task.metric, gap, dearer.seconds)
+    return {"dearer": dearer.name, "cheaper": cheaper.name, **gap.to_json(), "words": words}
+
+
+def difference(run: Run, ours: Candidate, theirs: Candidate) -> Any:
+    targets: Array = run.targets("test")
+    return run.ready.rows.task.difference(ours.predicted["test"], theirs.predicted["test"], targets, run.plan.run.seed)

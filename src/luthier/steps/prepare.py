@@ -1,0 +1,121 @@
+"""Everything up to the first computation: rows, model, tokens, the resolved plan. Nothing is written here."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from luthier import devices
+from luthier.batches.examples import Examples
+from luthier.data.split import PARTS
+from luthier.devices import Device
+from luthier.files import hash_json
+from luthier.models.classifier import Classifier
+from luthier.models.find import find_model
+from luthier.models.inspect import Folder, inspect_folder
+from luthier.models.load import load_classifier
+from luthier.models.texts import Long, Texts
+from luthier.plan.plan import Plan, flag
+from luthier.steps.rows import Rows, understand
+from luthier.train.recipe import Recipe, recipe_for
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A setting that luthier chose, why, and the flag that corrects it."""
+
+    key: str
+    value: object
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.key} = {self.value}  ({self.why}; {flag(self.key)} corrects it)"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a run stands on."""
+
+    plan: Plan
+    """With nothing left open."""
+    guesses: tuple[Guess, ...]
+    rows: Rows
+    folder: Folder
+    texts: Texts
+    model: Classifier
+    recipe: Recipe
+    examples: dict[str, Examples]
+    """The tokenised rows of each part."""
+    long: Long
+    device: Device
+    key: str
+    """Hash of plan, data and model: what a run's folder belongs to."""
+    out: Path
+
+
+def prepare(plan: Plan) -> Prepared:
+    """Open and check all that the plan names; raise InputError for what cannot be used."""
+    device = devices.choose(plan.run.device, plan.run.precision, plan.run.threads)
+    rows = understand(plan)
+    folder = inspect_folder(plan.model.name, find_model(plan.model.name))
+    texts = Texts(folder)
+    model = load_classifier(
+        folder, rows.task.outputs, plan.model.pooling, plan.model.hidden, plan.model.dropout, plan.run.seed
+    )
+    recipe = recipe_for(folder.family, sum(weight.numel() for weight in model.parameters()))
+    plan, guesses = resolve(plan, rows, recipe, device, model.pooling)
+
+    used = {part: getattr(rows.split, part) for part in PARTS}
+    everything = np.concatenate(list(used.values()))
+    examples, long = texts.examples(rows.texts(everything), rows.targets(everything), plan.data.long)
+    ends = np.cumsum([len(part) for part in used.values()])
+    parts = np.split(np.arange(len(everything)), ends[:-1])
+    key = hash_json([plan.identity(), rows.table.fingerprint, folder.fingerprint()])
+    out = Path(plan.run.out) if plan.run.out else Path("runs") / f"{Path(plan.data.path).name.split('.')[0]}-{key[:8]}"
+    return Prepared(
+        plan=plan,
+        guesses=tuple(guesses),
+        rows=rows,
+        folder=folder,
+        texts=texts,
+        model=model,
+        recipe=recipe,
+        examples={part: examples.select(chosen) for part, chosen in zip(PARTS, parts, strict=True)},
+        long=long,
+        device=device,
+        key=key,
+        out=out,
+    )
+
+
+def resolve(plan: Plan, rows: Rows, recipe: Recipe, device: Device, pooling: str | None) -> tuple[Plan, list[Guess]]:
+    """The plan with every open setting filled in, and what was filled in."""
+    guesses = [
+        Guess("data.text", rows.text, rows.guesses.get("text", "")),
+        Guess("data.label", rows.label, rows.guesses.get("label", "")),
+        Guess("task.labels_per_row", "many" if rows.labels.many else "one", f"{len(rows.task.labels)} labels seen"),
+    ]
+    if plan.train.method != "probe":
+        train_rows = len(rows.split.train)
+        batch_rows = plan.train.batch_rows or recipe.batch_rows
+        epochs = plan.train.epochs or recipe.epochs_for(train_rows, batch_rows)
+        why = f"recipe for {recipe.name}"
+        guesses += [
+            Guess("train.lr", recipe.lr, why),
+            Guess("train.batch_rows", recipe.batch_rows, why),
+            Guess("train.epochs", epochs, f"{why}, {train_rows:,} rows"),
+            Guess("train.weight_decay", recipe.weight_decay, why),
+            Guess("train.warmup", recipe.warmup, why),
+            Guess("train.patience", 2 * plan.train.validations, "two epochs of validations"),
+            Guess("train.head", "fresh" if plan.model.hidden else "shrunk", "docs/recipes.md"),
+        ]
+    guesses += [
+        Guess("run.precision", device.precision, "fastest here by measurement"),
+        Guess("run.device", device.kind, "found here"),
+        Guess("run.threads", device.threads, "cores found"),
+    ]
+    if pooling is not None:
+        guesses.append(Guess("model.pooling", pooling, "declared by the model" if not plan.model.hidden else "room for model.hidden"))
+    asked = plan.settings()
+    open_ones = [guess for guess in guesses if asked.get(guess.key) in (None, "auto")]
+    return plan.with_settings({guess.key: guess.value for guess in open_ones}), open_ones

@@ -1,0 +1,224 @@
+"""From the plan's files to rows that a task understands: read, named, counted, split, checked. Nothing is written."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from luthier.data.checks import CHECKS
+from luthier.data.checks.finding import Evidence, Finding
+from luthier.data.columns import ColumnGuess, guess_text_and_label
+from luthier.data.read import read
+from luthier.data.split import Shares, Split, joined_groups, split_rows, text_keys
+from luthier.data.table import Ints, Table
+from luthier.errors import DataError, did_you_mean, listing
+from luthier.plan.plan import Plan
+from luthier.tasks.labels import has_many, in_order, names_of
+from luthier.tasks.text_classification import TextClassification
+from luthier.tasks.task import Array
+
+
+@dataclass(frozen=True)
+class LabelColumn:
+    """The label column, each distinct label (or set of labels) held once."""
+
+    many: bool
+    set_of: Ints
+    """(table rows,) index into `sets`; the empty set where a row has no label."""
+    sets: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The data, understood."""
+
+    table: Table
+    text: str
+    label: str
+    guesses: dict[str, str]
+    """Setting to the reason of its guess."""
+    task: TextClassification
+    split: Split
+    labels: LabelColumn
+    left_out: dict[str, int]
+    """How many rows are not used, by reason."""
+    findings: tuple[Finding, ...]
+
+    def texts(self, rows: Ints) -> list[str]:
+        return self.table.texts(self.text, rows)
+
+    def targets(self, rows: Ints) -> Array:
+        return self.task.targets([self.labels.sets[at] for at in self.labels.set_of[rows]])
+
+
+def read_files(plan: Plan) -> dict[str, Table]:
+    """The table of each file, by the part it is for; `train` first."""
+    files = {"train": plan.data.path, "valid": plan.data.valid, "test": plan.data.test}
+    return {
+        part: read(Path(file), encoding=plan.data.encoding, delimiter=plan.data.delimiter)
+        for part, file in files.items()
+        if file is not None
+    }
+
+
+def needed_columns(plan: Plan, table: Table) -> ColumnGuess:
+    """Text and label column, named or guessed; raises DataError for a group column that is not there."""
+    group = plan.data.group
+    if group is not None and group not in table.names:
+        raise DataError(
+            f"{plan.data.path}: has no column {group!r}.{did_you_mean(group, table.names)} It has {listing(table.names)}."
+        )
+    return guess_text_and_label(table, plan.data.text, plan.data.label)
+
+
+def read_labels(values: Sequence[Any], labels_per_row: str) -> LabelColumn:
+    """Labels of all rows, and whether a row may have several."""
+    many = has_many(values) if labels_per_row == "auto" else labels_per_row == "many"
+    numbers: dict[tuple[str, ...], int] = {}
+    set_of = np.empty(len(values), np.int64)
+    known: dict[Any, int] = {}
+    for row, value in enumerate(values):
+        key = tuple(value) if isinstance(value, list) else value
+        if key not in known:
+            names = tuple(sorted(set(names_of(value, many))))
+            known[key] = numbers.setdefault(names, len(numbers))
+        set_of[row] = known[key]
+    return LabelColumn(many, set_of, tuple(numbers))
+
+
+def understand(plan: Plan) -> Rows:
+    """Read, find the columns, name the labels, split, check. Raises DataError for what cannot be used."""
+    tables = read_files(plan)
+    guess = needed_columns(plan, tables["train"])
+    text, label, group = guess.text, guess.label, plan.data.group
+    # The first file's columns first, so that a part that lacks one is told by its name; columns of no use stay on disk.
+    names = [name for name in dict.fromkeys((text, label, group)) if name is not None]
+    first = tables["train"]
+    tables["train"] = Table(first.columns.select(names), first.files, first.file_of, first.line_of, first.guesses)
+    table, roles = Table.join(list(tables.values())), list(tables)
+    role_of = table.file_of
+    values = table.values(label)
+    labels = read_labels(values, plan.task.labels_per_row)
+    if plan.task.labels_per_row == "one" and any(isinstance(value, list) for value in values):
+        raise DataError(f"{plan.data.path}: column {label!r} holds lists of labels. Use --labels-per-row many.")
+    has_text = has_content(table, text)
+    has_label = np.array([bool(names) for names in labels.sets])[labels.set_of]
+    refuse_nothing_left(plan, table, text, label, has_text, has_label)
+
+    usable = np.flatnonzero(has_text & has_label)
+    usable, single = without_single_labels(usable, labels, role_of)
+    refuse_useless_labels(plan, label, usable, labels, role_of)
+    known = in_order({name for at in np.unique(labels.set_of[usable]) for name in labels.sets[at]})
+    task = TextClassification(known, labels.many, plan.task.metric)
+    refuse_unknown_labels(table, roles, role_of, usable, labels)
+
+    keys = text_keys(table, text)
+    groups = joined_groups(keys, group_keys(table, group)) if group else joined_groups(keys)
+    strata = rarest_label(labels, usable, known)
+    shares = Shares(plan.data.valid_share, plan.data.calibration_share, plan.data.test_share)
+    split = split_rows(usable, roles, role_of, strata, groups, shares, plan.run.seed)
+
+    empty_text, empty_label = np.flatnonzero(~has_text), np.flatnonzero(has_text & ~has_label)
+    evidence = Evidence(table, text, label, split, keys, labels.set_of, labels.sets, empty_text, empty_label, single)
+    findings = tuple(finding for check in CHECKS.values() for finding in check(evidence))
+    left_out = {"empty": len(empty_text) + len(empty_label), "single": len(single)}
+    return Rows(
+        table, text, label, guess.reasons, task, split, labels, {why: n for why, n in left_out.items() if n}, findings
+    )
+
+
+def has_content(table: Table, column: str) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """(rows,) whether there is more than white space."""
+    found = np.empty(len(table), bool)
+    at = 0
+    for chunk in table.columns.column(column).chunks:
+        for begin in range(0, len(chunk), 65_536):
+            values = chunk.slice(begin, 65_536).to_pylist()
+            found[at : at + len(values)] = [value is not None and bool(str(value).strip()) for value in values]
+            at += len(values)
+    return found
+
+
+def without_single_labels(usable: Ints, labels: LabelColumn, role_of: Ints) -> tuple[Ints, Ints]:
+    """`usable` without the rows of which some label occurs only once among the training file's rows; and those rows."""
+    learnable = usable[role_of[usable] == 0]
+    times: dict[str, int] = {}
+    for at, count in zip(*np.unique(labels.set_of[learnable], return_counts=True), strict=True):
+        for name in labels.sets[at]:
+            times[name] = times.get(name, 0) + int(count)
+    rare = np.array([any(times.get(name) == 1 for name in names) for names in labels.sets])
+    out = rare[labels.set_of[usable]]
+    return usable[~out], usable[out]
+
+
+def refuse_nothing_left(plan: Plan, table: Table, text: str, label: str, has_text: Any, has_label: Any) -> None:
+    """A column that is empty throughout is a wrong column, not a few bad rows."""
+    for column, filled, flag in ((text, has_text, "--text"), (label, has_label, "--label")):
+        if not filled.any():
+            raise DataError(
+                f"{plan.data.path}: column {column!r} is empty in all {len(table):,} rows. "
+                f"Name another column with {flag}; there are {listing(table.names)}."
+            )
+
+
+def refuse_useless_labels(plan: Plan, label: str, usable: Ints, labels: LabelColumn, role_of: Ints) -> None:
+    """All alike, or all different: nothing can be learnt from either."""
+    own = usable[role_of[usable] == 0]
+    names = {name for at in np.unique(labels.set_of[own]) for name in labels.sets[at]}
+    if not names:
+        raise DataError(
+            f"{plan.data.path}: no two rows share a label in column {label!r}: it looks like an identifier. "
+            "Name the label column with --label."
+        )
+    if len(names) == 1:
+        raise DataError(
+            f"{plan.data.path}: every row has the label {next(iter(names))!r} in column {label!r}. "
+            "Expected at least two different labels. Add rows with others, or name another column with --label."
+        )
+
+
+def refuse_unknown_labels(table: Table, roles: list[str], role_of: Ints, usable: Ints, labels: LabelColumn) -> None:
+    """A valid or test row whose label cannot have been learnt."""
+    own = usable[role_of[usable] == 0]
+    known = {name for at in np.unique(labels.set_of[own]) for name in labels.sets[at]}
+    for at, role in enumerate(roles[1:], start=1):
+        rows = usable[role_of[usable] == at]
+        strange = {
+            number: missing
+            for number in np.unique(labels.set_of[rows])
+            if (missing := [name for name in labels.sets[number] if name not in known])
+        }
+        if strange:
+            bad = rows[np.isin(labels.set_of[rows], list(strange))]
+            names = sorted({name for missing in strange.values() for name in missing})
+            raise DataError(
+                f"{table.place(int(bad[0]))}: label {names[0]!r} never occurs in the training rows"
+                f" ({len(bad):,} {role} {'row' if len(bad) == 1 else 'rows'}, labels {listing(names)})."
+                f"{did_you_mean(names[0], known)} Correct the label, or add training rows with it."
+            )
+
+
+def group_keys(table: Table, column: str) -> Ints:
+    """(rows,) equal where the column is; a row without a value is a group of its own."""
+    values = table.values(column)
+    numbers: dict[Any, int] = {}
+    return np.array(
+        [-1 - row if value is None or value == "" else numbers.setdefault(str(value), len(numbers)) for row, value in enumerate(values)]
+    )
+
+
+def rarest_label(labels: LabelColumn, usable: Ints, names: tuple[str, ...]) -> Ints:
+    """(table rows,) a label number to stratify by: of several labels the rarest, as it is the hardest to spread."""
+    number = {name: at for at, name in enumerate(names)}
+    sets, times = np.unique(labels.set_of[usable], return_counts=True)
+    count = np.zeros(len(names), np.int64)
+    for at, seen in zip(sets, times, strict=True):
+        for name in labels.sets[at]:
+            count[number[name]] += seen
+    of_set = np.zeros(len(labels.sets), np.int64)
+    for at in sets:
+        of_set[at] = min((number[name] for name in labels.sets[at]), key=lambda one: count[one])
+    found: Ints = of_set[labels.set_of]
+    return found

@@ -1,0 +1,110 @@
+"""A run on its way: what it stands on, what has come of it so far, and the best model, which is always on disk."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+from torch import nn
+
+from luthier.compare.choice import Candidate
+from luthier.errors import Interrupted
+from luthier.folder.run_folder import RunFolder
+from luthier.folder.write import Beside, write_model
+from luthier.plan.plan import Plan
+from luthier.scores.intervals import Estimate
+from luthier.steps.prepare import Prepared
+from luthier.tasks.task import Array, Calibration
+from luthier.train.probe import Probe
+
+HELD_OUT = ("valid", "calibration", "test")
+
+
+@dataclass
+class Run:
+    """What the steps hand on to each other."""
+
+    ready: Prepared
+    folder: RunFolder
+    clock: Callable[[], float]
+    stop: Callable[[], bool]
+    took: dict[str, float] = field(default_factory=dict)
+    """Seconds of each step."""
+    tuning: dict[str, Any] = field(default_factory=dict)
+    """What training turned out to be, for the scorecard."""
+    features: dict[str, Array] = field(default_factory=dict)
+    """(rows, width) of each part, and of the labels' names, as the pre-trained model gives them."""
+    probe: Probe | None = None
+    candidates: list[Candidate] = field(default_factory=list)
+    """From cheap to dear."""
+    kept: Candidate | None = None
+    """Whose model stands in model/ now."""
+    tokens: int = 0
+    training_seconds: float = 0.0
+
+    @property
+    def plan(self) -> Plan:
+        return self.ready.plan
+
+    def targets(self, part: str) -> Array:
+        return self.ready.examples[part].targets
+
+    def add(self, candidate: Candidate, learnt: bool) -> None:
+        """Calibrate a candidate if it learnt from labels, and score it on the validation rows."""
+        task = self.ready.rows.task
+        if learnt:
+            calibration = task.calibrate(candidate.logits["calibration"], self.targets("calibration"))
+            candidate.calibration = task.with_thresholds(calibration, candidate.logits["valid"], self.targets("valid"))
+        self.answer(candidate, "valid")
+        self.candidates.append(candidate)
+
+    def answer(self, candidate: Candidate, part: str) -> None:
+        """Turn a candidate's logits on a part into answers and its score there."""
+        task = self.ready.rows.task
+        probabilities = task.probabilities(candidate.logits[part], candidate.calibration)
+        predicted = task.predicted(probabilities, candidate.calibration)
+        candidate.probabilities[part], candidate.predicted[part] = probabilities, predicted
+        scores = task.scores(probabilities, predicted, self.targets(part), self.plan.run.seed)
+        candidate.scores[part] = scores[task.metric]
+
+    def right(self, candidate: Candidate) -> Array:
+        """(valid rows,) how right each answer is."""
+        return self.ready.rows.task.row_scores(candidate.predicted["valid"], self.targets("valid"))
+
+    def beside(self, candidate: Candidate, hidden: tuple[int, ...]) -> Beside:
+        """What luthier.json says of a candidate's model."""
+        ready = self.ready
+        return Beside(
+            task=ready.rows.task.to_json(),
+            calibration=candidate.calibration,
+            pooling=ready.model.pooling,
+            hidden=hidden,
+            long="windows" if ready.long.way == "windows" else "cut",
+            text=ready.rows.text,
+            base=self.plan.model.name,
+            base_fingerprint=ready.folder.fingerprint(),
+            method=candidate.name,
+            version=version("luthier"),
+        )
+
+    def keep(self, candidate: Candidate, head: nn.Sequential, hidden: tuple[int, ...]) -> None:
+        """Write a candidate's model as the best so far."""
+        ready = self.ready
+        path = self.folder.path / "model"
+        write_model(path, ready.model, head, ready.texts, ready.rows.task, self.beside(candidate, hidden), card="")
+        self.kept = candidate
+
+    def interrupted(self) -> Interrupted:
+        """What to tell when somebody asked to stop."""
+        where = self.folder.path
+        if self.kept is None:
+            return Interrupted(
+                f"Interrupted before a first model was ready. The same command goes on from what {where} holds."
+            )
+        return Interrupted(
+            f"Interrupted. {where}/model holds the best model so far: {self.kept.name}, "
+            f"{self.plan.task.metric} {self.kept.scores['valid']} on the validation rows. "
+            "The same command goes on from the last finished step."
+        )
+
+

@@ -1,0 +1,83 @@
+"""The path from rows to a tested model folder, in its order, as one generator of events."""
+
+import time
+from collections.abc import Callable, Generator, Iterator
+
+from luthier.events import Advanced, Ended, Event, Noted, Started
+from luthier.folder.model_folder import ModelFolder
+from luthier.folder.run_folder import RunFolder
+from luthier.plan.plan import Plan
+from luthier.steps.candidates import compute_features, decide, probe_and_baselines, tune_all_layers
+from luthier.steps.finish import score_and_write, write_records
+from luthier.steps.prepare import Prepared, prepare
+from luthier.steps.run import Run
+
+
+def tune(plan: Plan, stop: Callable[[], bool] = lambda: False) -> Generator[Event, None, ModelFolder]:
+    """Adapt a model to the rows of a plan; yield what happens, return the finished folder.
+
+    Raises InputError before anything is written, WorldError when the machine fails, and Interrupted when `stop()` has
+    turned true: the best model so far then stands in the run's folder. What an earlier, identical command finished is
+    not done again.
+    """
+    begin = time.monotonic()
+
+    def clock() -> float:
+        return time.monotonic() - begin
+
+    yield Started("prepare", clock())
+    ready = prepare(plan)
+    folder = RunFolder(ready.out, ready.key)
+    opening: list[Event] = [Ended("prepare", clock(), clock())]
+    opening += [Noted(str(guess), clock()) for guess in ready.guesses]
+    opening += [Noted(text, clock(), warning=True) for text in statements(ready)]
+    yield from opening
+    if folder.finished:
+        yield Noted(f"{folder.path} holds the finished run of this plan, data and model: nothing is left to do.", clock())
+        return ModelFolder(folder.path)
+
+    run = Run(ready, folder, clock, stop, took={"prepare": clock()})
+    folder.begin()
+    for event in opening:
+        folder.log(event)
+    write_records(folder.path, ready)
+    for event in path(run):
+        if not isinstance(event, Advanced):
+            folder.log(event)
+        yield event
+    return ModelFolder(folder.path)
+
+
+def path(run: Run) -> Iterator[Event]:
+    """The steps in their order."""
+    yield from timed(run, "features", compute_features(run))
+    yield from timed(run, "probe", probe_and_baselines(run))
+    if run.plan.train.method != "probe":
+        yield from timed(run, "train", tune_all_layers(run))
+    yield from decide(run)
+    yield from timed(run, "score", score_and_write(run))
+
+
+def timed(run: Run, name: str, step: Iterator[Event]) -> Iterator[Event]:
+    """A step and its Ended; a wish to stop is granted between steps."""
+    if run.stop():
+        raise run.interrupted()
+    begin = run.clock()
+    yield from step
+    run.took[name] = run.clock() - begin
+    yield Ended(name, run.clock(), run.took[name])
+
+
+def statements(ready: Prepared) -> list[str]:
+    """What the user should know before anything is trained."""
+    found = list(ready.rows.table.guesses)
+    found += [finding.message for finding in ready.rows.findings if finding.severity != "note"]
+    found += ready.rows.split.warnings
+    long = ready.long
+    if long.rows:
+        beyond = f"{long.rows:,} texts are longer than the {long.limit} tokens this model reads"
+        if long.way == "cut":
+            found.append(f"{beyond}: {long.tokens:,} tokens are cut off. --long windows reads them all.")
+        else:
+            found.append(f"{beyond}: they are read in windows, and the answers averaged.")
+    return found

@@ -44,7 +44,8 @@ SCORECARD: dict[str, Any] = {
     "verdict": {"ship": True, "against": "zero-shot", "difference": 0.242, "low": 0.219, "high": 0.265},
     "worth": {"dearer": "tuned", "cheaper": "probe", "difference": 0.08, "low": 0.063, "high": 0.097},
     "calibration": {"temperature": 1.31, "ece_before": 0.041, "ece_after": 0.012},
-    "forgetting": {"kl_to_base": 0.04},
+    "forgetting": {"feature_cosine": 0.97, "words": "Little was forgotten."},
+    "machine": {"device": "cpu", "precision": "fp32"},
     "cost": {
         "seconds": {"read": 0.2, "train": 61.0, "total": 81.4},
         "peak_bytes": 1932735283,
@@ -65,7 +66,7 @@ SCORECARD: dict[str, Any] = {
         ]
         for side in ("before", "after")
     },
-    "tuning": {"lr": 1e-4, "batch_rows": 16, "epochs": 2, "steps": 3},
+    "tuning": {"lr": 1e-4, "batch_rows": 16, "epochs": 2, "tuned": {"steps": 3, "why": "patience"}},
     "left_out": {"empty": 3, "single": 1},
     "long": {"rows": 12, "tokens": 3400, "limit": 256, "way": "cut"},
     "warnings": ["Few rows."],
@@ -186,10 +187,10 @@ def test_the_verdict_comes_first_in_words_a_manager_reads(page: str) -> None:
     text = re.sub(r"<[^>]+>", " ", page.partition('<section id="verdict"')[2].partition("<svg")[0])
     for words in (
         "Ship it.",
-        "The tuned model reaches 89.2% accuracy on rows it has never seen: "
+        "The tuned model reaches 89.2 % accuracy on rows it has never seen: "
         "24.2 points better than the zero-shot model, the best candidate that learnt from no label.",
-        "With 95% confidence the true difference to the zero-shot model lies between +21.9 and +26.5 points.",
-        "Even the low end is a gain: this is not luck of the test rows.",
+        "With 95 % confidence the true difference to the zero-shot model lies between +21.9 and +26.5",
+        "Even the low end of the interval is a gain: this is not luck of the test rows.",
         "The tuned model (1 min 14 s) is 8.0 points better than the probe (9.9 s).",
     ):
         assert words in text
@@ -202,12 +203,13 @@ def test_a_model_within_the_noise_of_its_baseline_is_not_to_be_shipped(
     verdict = {"ship": False, "against": "majority", "difference": 0.004, "low": -0.011, "high": 0.019}
     page = report_of(make_run(tmp_path / "run", verdict=verdict))
     assert "Do not ship it." in page
-    assert "lies between −1.1 and +1.9 points. Zero lies within" in page
+    assert "lies between −1.1 and +1.9 points. The interval holds zero" in page
 
 
 def test_recorded_words_of_the_verdict_are_kept(tmp_path: Path, no_pictures: None) -> None:
-    page = report_of(make_run(tmp_path / "run", verdict={"ship": True, "words": "Take <it>."}))
-    assert '<p class="lead">Take &lt;it&gt;.</p>' in page
+    words = "Do not ship it yet. Label <more> rows."
+    page = report_of(make_run(tmp_path / "run", verdict={"ship": False, "words": words}))
+    assert '<p class="headline">Do not ship it yet.</p><p class="lead">Label &lt;more&gt; rows.</p>' in page
 
 
 def test_every_record_has_its_section_and_every_section_its_record(page: str) -> None:
@@ -303,7 +305,7 @@ def test_with_several_labels_a_row_the_surest_wrong_one_counts(tmp_path: Path, n
     }
     (run / "predictions/test.jsonl").write_text(json.dumps(row))
     page = report_of(run)
-    assert "a, b<small>80.0% sure; given: a, c</small>" in page
+    assert "a, b<small>80.0 % sure; given: a, c</small>" in page
     assert 'id="confusions"' not in page
 
 
@@ -347,8 +349,8 @@ def test_a_key_that_is_missing_leaves_its_part_out(
     if there:
         scorecard = json.loads((run / "scorecard.json").read_text())
         (run / "scorecard.json").write_text(json.dumps({**scorecard, key: None}))
-    assert "89.2%" in report_of(run)
-    assert "89.2%" in model_card(read_records(run))
+    assert "89.2 %" in report_of(run)
+    assert "89.2 %" in model_card(read_records(run))
 
 
 def test_a_scorecard_alone_makes_a_report(tmp_path: Path) -> None:
@@ -473,17 +475,17 @@ def test_no_name_breaks_the_block_at_the_top_of_the_card(tmp_path: Path) -> None
 def test_the_card_tells_results_baselines_and_limits(tmp_path: Path) -> None:
     text = card_of(make_run(tmp_path / "run")).text
     for line in (
-        "| Accuracy | 89.2% | 87.8 to 90.6% |",
-        "| majority | 49.9% | – | 0 s |",
-        "| probe | 81.2% | 79.4 to 83.0% | 9.9 s |",
-        "| tuned (this model) | 89.2% | – | 1 min 14 s |",
+        "| Accuracy | 89.2 % | 87.8 to 90.6 % |",
+        "| majority | 49.9 % | – | 0 s |",
+        "| probe | 81.2 % | 79.4 to 83.0 % | 9.9 s |",
+        "| tuned (this model) | 89.2 % | – | 1 min 14 s |",
         "- Its confidence is off by 1.2 points on average.",
         "- 12 texts are longer than the 256 tokens the model reads: "
         "3,400 tokens beyond the limit were cut off and never seen.",
     ):
         assert line in text.splitlines()
     assert "- Lowest F1: po$s$ & \x07 日本 0.700 (607 test rows);".replace("&", "&amp;") in text
-    assert "**Ship it.** The tuned model reaches 89.2% accuracy" in text
+    assert "**Ship it.** The tuned model reaches 89.2 % accuracy" in text
 
 
 @pytest.mark.parametrize("model_format", ["transformers", "sentence-transformers"])
@@ -496,4 +498,4 @@ def test_the_code_without_luthier_compiles_and_calibrates(
     compile(plain, "plain", "exec")
     compile(with_luthier, "with luthier", "exec")
     assert "import luthier" not in plain
-    assert f"(logits / 1.31).{'sigmoid()' if multi_label else 'softmax(dim=-1)'}" in plain
+    assert ("logits.sigmoid()" if multi_label else "(logits / 1.31).softmax(dim=-1)") in plain

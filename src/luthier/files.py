@@ -1,8 +1,7 @@
-"""Files that are either whole or not there, and hashes of them."""
+"""Files that are either whole or not there."""
 
 import contextlib
 import errno
-import hashlib
 import json
 import os
 import shutil
@@ -97,14 +96,3 @@ def sync_folder(folder: Path) -> None:
             raise
     finally:
         os.close(descriptor)
-
-
-def hash_file(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def hash_json(value: Any) -> str:
-    """SHA-256 of a JSON value with its keys in order: equal values give equal hashes."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()

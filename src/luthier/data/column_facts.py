@@ -56,7 +56,7 @@ def look_at(table: Table, rows: Ints) -> list[Facts]:
 
 
 def reads_like_text(value: str) -> bool:
-    """Whether a value may be a text rather than a name, number, date, address or code: several words with letters.
+    """Whether a value may be a text rather than a number, date, address or code: several words with letters.
 
     One word is enough beyond ASCII, where scripts are that have no space between words.
 

@@ -1,4 +1,4 @@
-"""CSV text cut into rows as RFC 4180 says: between quotes, a value may hold delimiters, line ends and doubled quotes."""
+"""CSV text cut into rows as RFC 4180 has it: quoted values hold delimiters, line ends and doubled quotes."""
 
 import contextlib
 import csv
@@ -11,7 +11,7 @@ from luthier.data.text_files import TextFile
 from luthier.errors import DataError
 
 MOST_CHARACTERS = 1_000_000
-"""Of one value. A longer one is nearly always a quote opened by mistake, which swallows the rest of the file."""
+"""Of one value. A longer one is mostly a quote opened by mistake, which swallows the rest of the file."""
 
 QUOTING = 'Quotes that belong to a text are doubled, and the text put between quotes: "say ""yes""".'
 
@@ -23,7 +23,7 @@ LIMIT = threading.Lock()
 
 @contextlib.contextmanager
 def long_values() -> Iterator[None]:
-    """The csv module's limit on the length of a value, which holds for the whole process, set to ours meanwhile."""
+    """The csv module's limit on a value, which the whole process shares, set to ours for a while."""
     with LIMIT:
         before = csv.field_size_limit(MOST_CHARACTERS)
         try:
@@ -33,7 +33,7 @@ def long_values() -> Iterator[None]:
 
 
 def split_rows(file: TextFile, delimiter: str) -> Iterator[Row]:
-    """Each row that is not blank. Raises DataError for quotes that do not fit, at the end and together if it can."""
+    """Each row that is not blank. Raises DataError for quotes that do not fit, at the end if it can."""
     misquoted = Problems()
     header: list[str] = []
     begin = 1

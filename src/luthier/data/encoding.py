@@ -44,8 +44,8 @@ class Flaw:
 def find_encoding(path: Path) -> str:
     """The encoding in which the whole file is text. Raises DataError when there is none.
 
-    UTF-8 is tried before Windows-1252 (cp1252), which takes nearly everything. A file that is UTF-8 beyond ASCII
-    for a while and then is not is refused: as cp1252, those letters would be read wrong.
+    UTF-8 is tried before Windows-1252 (cp1252), which takes nearly everything. A file that has
+    letters beyond ASCII in UTF-8 and then is not UTF-8 is refused: as cp1252 they would be read wrong.
     """
     with open_bytes(path) as file:
         head = file.read(HEAD_BYTES)
@@ -78,7 +78,8 @@ def check_encoding(path: Path, encoding: str) -> str:
     """The encoding the user named, when all of the file is text in it."""
     try:
         "".encode(encoding)
-    except LookupError:
+        codecs.getincrementaldecoder(encoding)
+    except (LookupError, UnicodeError):
         raise DataError(
             f"data.encoding: there is no text encoding {shorten(encoding)!r}. "
             "Name one that Python knows, such as utf-8, cp1252 or utf-16, or leave it out to have it found."
@@ -131,6 +132,11 @@ def first_flaw(path: Path, encoding: str) -> Flaw | None:
                 start = error.start + len(chunk) - len(error.object)
                 others = others or any(byte > 127 for byte in error.object[: error.start])
                 return Flaw(done + start, error.object[error.start], others)
+            except UnicodeError as error:  # no byte is to blame: UTF-16 without its mark, for one
+                raise DataError(
+                    f"{path}: cannot be read in {encoding} ({error}). "
+                    "Name another encoding with --set data.encoding=NAME, or leave it out to have it found."
+                ) from None
             if "\0" in text:
                 line = lines + text.partition("\0")[0].count("\n")
                 raise DataError(

@@ -30,7 +30,7 @@ def rows_of_lines(file: TextFile) -> Iterator[Row]:
                 continue
             try:
                 rows += 1
-                yield number, parse_object(line), len(line)
+                yield number, parse_object(line.rstrip("\r\n")), len(line)
             except NotAnObject as words:
                 is_list = is_list or (rows == 1 and line.lstrip().startswith("["))
                 problems.add(f"line {number} ({words})")

@@ -47,7 +47,7 @@ def holds_lines(file: TextFile) -> bool:
 
 
 def rows_of_list(file: TextFile) -> Iterator[Row]:
-    """Each object with its number. Raises DataError where the JSON breaks, or at the end for what is no object."""
+    """Each object with its number. Raises DataError where the JSON breaks, or in the end for what is none."""
     with file.open() as lines:
         text = lines.read()
     problems = Problems()
@@ -94,7 +94,8 @@ def items(path: Path, text: str) -> Iterator[tuple[Any, int, int]]:
         if not text.startswith(mark, end):
             if mark == "}" and text.startswith(",", end):
                 raise other_shape(path, text)
-            raise json.JSONDecodeError(f"Expecting {mark!r}", text, end)
+            expected = "',' or ']'" if mark == "]" else "'}'"
+            raise json.JSONDecodeError(f"Expecting {expected}", text, end)
         end = past_blanks(text, end + 1)
     if end < len(text):
         raise json.JSONDecodeError("Extra data", text, end)
@@ -107,7 +108,7 @@ def past_blanks(text: str, start: int) -> int:
 
 
 def other_shape(path: Path, text: str) -> DataError:
-    """What to say of a text without a list where one is expected. Raises JSONDecodeError when it is no JSON."""
+    """What to say of a text that has no list to read. Raises JSONDecodeError when it is no JSON."""
     expected = f"Expected a list of objects such as [{EXAMPLE}, …], or an object whose only key holds one"
     if not text.strip():
         return DataError(f"{path}: is empty. {expected}.")

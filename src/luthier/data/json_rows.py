@@ -1,7 +1,7 @@
 """Rows that are JSON objects, laid out as columns.
 
-Columns are the keys of all rows, in order of first appearance; a key that a row lacks is null there. Their types
-are those of json_types; a number or boolean in a column that also has texts is kept as JSON writes it.
+Columns are the keys of all rows, in order of first appearance; a key that a row lacks is null there. For
+their types see json_types; a number or boolean in a column that also has texts is kept as JSON writes it.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -39,9 +39,7 @@ def table_of(path: Path, rows: Callable[[], Iterator[Row]], unit: str) -> Table:
     except Clash:
         raise explained(path, rows, unit) from None
     except Unwieldy as unwieldy:
-        raise DataError(
-            f"{path}: {unwieldy}. Write what varies from row to row as values, not as keys."
-        ) from None
+        raise DataError(f"{path}: {unwieldy}.") from None
 
 
 EXAMPLE = '{"text": "…", "label": "…"}'
@@ -92,7 +90,7 @@ def explained(path: Path, rows: Callable[[], Iterator[Row]], unit: str) -> DataE
         except Clash as clash:
             return clashing(
                 path,
-                f"{clash.where!r} holds {clash.first} on {unit} {earlier}, {clash.second} on {unit} {number}",
+                f"{clash.where!r} holds {clash.first} on {unit} {earlier} and {clash.second} on {unit} {number}",
             )
     raise AssertionError("rows that clash together but not in pairs")
 

@@ -1,7 +1,7 @@
 """The Arrow type that holds all values of a JSON column, the same however the rows are batched.
 
-Types widen along nothing → integer → float → text and nothing → boolean → text; an integer beyond 64 bits makes
-its column one of texts. Lists widen by their items, objects by their fields. Plain values, lists, objects clash.
+Types widen along nothing → integer → float → text and nothing → boolean → text; an integer beyond 64 bits
+makes its column one of texts. Lists widen by their items, objects by their fields. The three kinds clash.
 """
 
 import json
@@ -41,7 +41,7 @@ class Clash(Exception):
 
 
 class Unwieldy(Exception):
-    """Objects with more keys, or more levels, than a table can have columns for."""
+    """Objects with too many keys or levels for a table; in words that end with the mend."""
 
 
 def type_of(values: Sequence[Any], where: str = "", levels: int = MOST_LEVELS) -> pa.DataType:
@@ -63,7 +63,10 @@ def type_of(values: Sequence[Any], where: str = "", levels: int = MOST_LEVELS) -
         )
         raise Clash(where, first, second)
     if not levels:
-        raise Unwieldy(f"column {shorten(where)!r} has lists and objects more than {MOST_LEVELS} levels deep")
+        raise Unwieldy(
+            f"column {shorten(where, 20)!r} has lists and objects more than {MOST_LEVELS} levels deep. "
+            "Flatten them"
+        )
     if kinds == {list}:
         return pa.list_(type_of(list(chain.from_iterable(filter(None, values))), f"{where}[]", levels - 1))
     objects = [value for value in values if value is not None]
@@ -113,12 +116,14 @@ def word(type: pa.DataType) -> str:
 def few_enough(names: Mapping[str, Any], where: str) -> Mapping[str, Any]:
     if len(names) > MOST_FIELDS:
         who = f"column {shorten(where)!r} has" if where else "the rows have"
-        raise Unwieldy(f"{who} more than {MOST_FIELDS:,} different keys")
+        raise Unwieldy(
+            f"{who} more than {MOST_FIELDS:,} different keys. Write what varies as values, not as keys"
+        )
     return names
 
 
 def to_arrow(values: Sequence[Any], type: pa.DataType) -> pa.Array:
-    """Values as an array of a type as wide as theirs or wider; in one of texts, others are written as JSON."""
+    """Values as an array of their type or a wider one; among texts, other values are written as JSON."""
     try:
         return pa.array(values, type)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):

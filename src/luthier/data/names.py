@@ -18,7 +18,7 @@ def check_names(path: Path, names: Sequence[str]) -> list[str]:
             else ""
         )
         raise DataError(
-            f"{path}: the header has no name for column {listing(nameless)} of {len(names):,}. "
+            f"{path}: the header has no name for column {listing(nameless)} (of {len(names):,}). "
             f"Name it, or remove the column.{hint}"
         )
     twice = [shorten(name) for name, count in Counter(names).items() if count > 1]

@@ -1,10 +1,9 @@
 """Parquet files, their types brought to those that the other readers give."""
 
 import contextlib
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,7 +11,7 @@ import pyarrow.parquet as pq
 from luthier.data.names import check_names
 from luthier.data.problems import shorten
 from luthier.data.raw_bytes import open_bytes
-from luthier.data.spill import BATCH_CHARACTERS, BATCH_ROWS, spilling, telling_spill_errors
+from luthier.data.spill import BATCH_CHARACTERS, BATCH_ROWS, spilling, telling_spill_errors, temporary_file
 from luthier.data.table import Table
 from luthier.errors import DataError
 
@@ -37,15 +36,13 @@ def read_parquet(path: Path) -> Table:
 
 
 @contextlib.contextmanager
-def seekable(path: Path) -> Iterator[BinaryIO]:
+def seekable(path: Path) -> Iterator[IO[bytes]]:
     """The bytes of a file in any order, as parquet needs them: a gzip file is laid out in a temporary one."""
     with open_bytes(path) as file:
         if path.suffix.lower() != ".gz":
             yield file
             return
-        with telling_spill_errors(path):
-            unzipped = tempfile.TemporaryFile(prefix="luthier-")
-        with unzipped:
+        with temporary_file(path) as unzipped:
             while chunk := file.read(CHUNK_BYTES):
                 with telling_spill_errors(path):
                     unzipped.write(chunk)

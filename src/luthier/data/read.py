@@ -33,8 +33,8 @@ def read(path: str | Path, *, encoding: str | None = None, delimiter: str | None
     encoding: of a text file, as Python names it; found when None.
     delimiter: between the values of a CSV or TSV file; found when None.
 
-    Raises DataError when it cannot be read as rows, saying where and how to mend it; WorldError when it may not be
-    read, or the disk is full.
+    Raises DataError when it cannot be read as rows, saying where and how to mend it; WorldError when it may
+    not be read, or the disk is full.
     """
     path = Path(path)
     with telling_read_errors(path):
@@ -46,28 +46,19 @@ def check_place(path: Path) -> None:
     """Raise DataError unless there is a file, of a kind that is known."""
     if path.is_dir():
         inside = [name for name in names_in(path) if ending(Path(name)) in READERS]
-        hint = (
-            f"In it there are {listing(inside)}." if inside else f"In it there is none that ends in {KNOWN}."
-        )
-        raise DataError(f"{path}: is a folder. Expected a file of rows. {hint}")
+        held = f"It holds {listing(inside)}" if inside else f"It holds none: they end in {KNOWN}"
+        raise DataError(f"{path}: is a folder. Expected a file of rows. {held}.")
     if not path.exists():
         folder = path.parent
         if not folder.is_dir():
             raise DataError(f"{path}: there is no such file, nor a folder {folder}.")
-        raise DataError(
-            f"{path}: there is no such file in {folder.resolve()}.{did_you_mean(path.name, names_in(folder))}"
-        )
+        place = "" if path.is_absolute() else f" in {folder.resolve()}"
+        raise DataError(f"{path}: there is no such file{place}.{did_you_mean(path.name, names_in(folder))}")
     if ending(path) not in READERS:
-        found = (
-            f"ends in {path.suffix!r}, which is not read"
-            if path.suffix
-            else "has no ending, so that its form is unknown"
-        )
+        found = f"ends in {path.suffix!r}, which is not read" if path.suffix else "has no ending"
         raise DataError(f"{path}: {found}. Convert it, or rename it if it is one of {KNOWN}.")
     if not path.is_file():
-        raise DataError(
-            f"{path}: is a device or a pipe. Expected a file of rows, which can be read more than once."
-        )
+        raise DataError(f"{path}: is a device or a pipe. Expected a file, which can be read more than once.")
 
 
 def names_in(folder: Path) -> list[str]:

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -59,13 +59,20 @@ def spilling(source: Path) -> Iterator[Spill]:
     """A spill for the rows of `source`. Its file loses its name at the end; what was mapped stays."""
     with telling_spill_errors(source):
         descriptor, name = tempfile.mkstemp(prefix="luthier-", suffix=".arrow")
-    file = os.fdopen(descriptor, "wb", buffering=0)
+    file = os.fdopen(descriptor, "wb")
     try:
         yield Spill(source, file, name)
     finally:
-        file.close()
+        with contextlib.suppress(OSError):  # a full disk, which was told of already
+            file.close()
         with contextlib.suppress(PermissionError):  # Windows keeps a file that is mapped
             os.unlink(name)
+
+
+def temporary_file(source: Path) -> IO[bytes]:
+    """A file without a name, for bytes of `source`."""
+    with telling_spill_errors(source):
+        return tempfile.TemporaryFile(prefix="luthier-")
 
 
 @contextlib.contextmanager
@@ -83,7 +90,7 @@ def telling_spill_errors(source: Path) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             free = shutil.disk_usage(folder).free
             raise WorldError(
-                f"{folder}: the disk is full ({free / 1e6:,.0f} MB free) while the rows of {source} were laid "
-                "out there. Free some space, or set the environment variable TMPDIR to a folder that has more."
+                f"{folder}: the disk is full ({free / 1e6:,.0f} MB free) while rows of {source} were laid "
+                "out there. Free some space, or set the variable TMPDIR to a folder that has more."
             ) from error
         raise WorldError(f"{folder}: cannot be written ({error.strerror or error}). {mend}") from error

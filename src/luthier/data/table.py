@@ -21,7 +21,7 @@ class Place:
 
     file: str
     line: int
-    """Line of the file, from 1, where the row begins; of parquet, and JSON that is one list, the row, from 1."""
+    """Line of the file, from 1, where the row begins. In parquet, and JSON that is a list: the row."""
 
     def __str__(self) -> str:
         return f"{self.file}, line {self.line}"
@@ -35,7 +35,7 @@ class Table:
     """
 
     columns: pa.Table
-    """Memory-mapped. Strings, numbers, lists and so on as the file has them; in CSV every value is a string."""
+    """Memory-mapped. Strings, numbers, lists and so on, as in the file; in CSV every value is a string."""
     files: tuple[Path, ...]
     file_of: Ints
     """(rows,) index into `files`."""
@@ -102,7 +102,7 @@ class Table:
 
 
 def picked(column: pa.ChunkedArray, rows: Ints) -> list[Any]:
-    """The values of some rows, in their order. (Arrow's `take` first copies all chunks of a column into memory.)"""
+    """The values of some rows, in their order. (Arrow's `take` first copies all chunks into memory.)"""
     ends = np.cumsum([len(chunk) for chunk in column.chunks], dtype=np.int64)
     chunk_of = np.searchsorted(ends, rows, side="right")
     order = np.argsort(chunk_of, kind="stable")

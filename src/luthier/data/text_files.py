@@ -36,8 +36,8 @@ class TextFile:
 
     @contextlib.contextmanager
     def open(self) -> Iterator[TextIO]:
-        r"""The text without its byte order mark. Lines end in \n, \r\n or \r, which they keep, and nowhere else:
-        U+2028 is part of a text."""
+        r"""The text without its byte order mark. Lines end in \n, \r\n or \r, which they keep; not in
+        U+2028 and its like, which are parts of a text."""
         with open_bytes(self.path) as raw, io.TextIOWrapper(raw, encoding=self.encoding, newline="") as text:
             if text.read(1) != "\ufeff":
                 text.seek(0)

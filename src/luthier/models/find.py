@@ -4,7 +4,7 @@ import importlib.util
 from pathlib import Path
 
 from luthier.errors import ModelError, did_you_mean
-from luthier.files import hash_file
+from luthier.hashes import hash_file
 
 PACKAGED = "all-MiniLM-L6-v2"
 """Short name of the model in the extra [demo]; on the hub it is sentence-transformers/all-MiniLM-L6-v2."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from luthier.errors import ModelError, listing
-from luthier.files import hash_file, hash_json
+from luthier.hashes import hash_file, hash_json
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "spm.model", "spiece.model", "tokenizer.model",

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from luthier.errors import PlanError, did_you_mean, listing
-from luthier.files import hash_json
+from luthier.hashes import hash_json
 from luthier.plan.section import Section
 from luthier.plan.sections import DataPlan, ModelPlan, RunPlan, TaskPlan, TrainPlan
 

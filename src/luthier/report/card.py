@@ -131,9 +131,8 @@ def making(records: Records) -> str:
     rows = {name: numbers.count(records.part("rows").get(name)) for name in PARTS}
     counts = [(name, PARTS[name], size) for name, size in rows.items() if size != numbers.NOTHING]
     told = [f"Base model: {plain(scorecard.get('model') or numbers.NOTHING)}. Kept: {plain(chosen)}."]
-    settings = ", ".join(
-        f"{key.replace('_', ' ')} {numbers.setting(value)}" for key, value in records.part("tuning").items()
-    )
+    named = words.settings(records.part("tuning"))
+    settings = ", ".join(f"{name.lower()} {numbers.setting(value)}" for name, value in named)
     told += [f"Settings: {plain(settings)}."] if settings else []
     out = [
         f"{numbers.count(size, 'row')} {LEFT_OUT.get(why, why)}"
@@ -165,10 +164,10 @@ def results(records: Records) -> str:
     ]
     return "\n\n".join(
         [
-            f"On {words.test_rows(scorecard)}, with 95% intervals:",
-            table(("Metric", "Value", "95% interval"), scores),
+            f"On {words.test_rows(scorecard)}, with 95 % intervals:",
+            table(("Metric", "Value", "95 % interval"), scores),
             "Beside what is cheaper, on the same rows:",
-            table(("Candidate", metric.title, "95% interval", "Time"), candidates),
+            table(("Candidate", metric.title, "95 % interval", "Time"), candidates),
             *[plain(worth) for worth in [words.worth_words(scorecard)] if worth],
         ]
     )

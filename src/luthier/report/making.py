@@ -1,6 +1,6 @@
 """Sections about the making: training, cost, provenance, and how to use what was made."""
 
-from luthier.report import numbers, usage
+from luthier.report import numbers, usage, words
 from luthier.report.markup import (
     Column,
     Html,
@@ -17,25 +17,9 @@ from luthier.report.markup import (
 from luthier.report.pictures import time_bars, training_curves
 from luthier.report.records import Records
 
-TUNING = {
-    "lr": "Learning rate",
-    "batch_rows": "Rows per step",
-    "epochs": "Epochs",
-    "steps": "Steps",
-    "weight_decay": "Weight decay",
-    "warmup": "Warm-up",
-    "max_norm": "Gradient norm at most",
-}
-"""Names of the settings of training; others are shown by their key."""
-
 
 def training(records: Records) -> Html:
-    tuning = records.part("tuning")
-    named = [
-        (TUNING.get(key, key.replace("_", " ").capitalize()), numbers.setting(value))
-        for key, value in tuning.items()
-    ]
-    parts = [facts(named)] if named else []
+    parts = [facts((name, numbers.setting(value)) for name, value in words.settings(records.part("tuning")))]
     if records.steps:
         metric = numbers.metric_named(records.scorecard["metric"])
         drawn = picture(
@@ -90,23 +74,30 @@ def cost(records: Records) -> Html:
 def provenance(records: Records) -> Html:
     scorecard = records.scorecard
     told = {key.capitalize(): scorecard.get(key) for key in ("task", "model", "method", "seed")}
+    told |= {key.capitalize(): value for key, value in records.part("machine").items()}
     told["Fingerprint of the data"] = (records.table or {}).get("fingerprint")
     shown = [(name, value) for name, value in told.items() if value is not None]
     versions = [(name, numbers.setting(version)) for name, version in records.part("versions").items()]
-    forgot = [
-        (str(name).replace("_", " "), numbers.setting(value))
-        for name, value in records.part("forgetting").items()
-    ]
     return join(
         [
             facts((name, tag("code", numbers.setting(value))) for name, value in shown),
             table("Versions", [Column("Part"), Column("Version")], versions) if versions else "",
-            table("Distance to the base model", [Column("Measure"), Column("Value", number=True)], forgot)
-            if forgot
-            else "",
+            forgetting(records),
             the_plan(records.plan) if records.plan else "",
         ]
     )
+
+
+def forgetting(records: Records) -> Html:
+    """What tuning left of the pre-trained model: in words where there are any, else in numbers."""
+    measured = records.part("forgetting")
+    if not measured:
+        return Html("")
+    if measured.get("words"):
+        return join([tag("h3", "What it forgot"), tag("p", measured["words"])])
+    rows = [(name.replace("_", " "), numbers.setting(value)) for name, value in measured.items()]
+    columns = [Column("Measure"), Column("Value", number=True)]
+    return join([tag("h3", "What it forgot"), table("Distance to the pre-trained model", columns, rows)])
 
 
 def the_plan(plan: str) -> Html:

@@ -20,22 +20,22 @@ class Metric:
         """A score.
 
         >>> METRICS["accuracy"].show(0.8921), METRICS["macro_f1"].show(0.8921)
-        ('89.2%', '0.892')
+        ('89.2 %', '0.892')
         """
         found = number(value)
         if found is None:
             return NOTHING
-        return f"{100 * found:.1f}%" if self.percent else decimals(found)
+        return f"{100 * found:.1f} %" if self.percent else decimals(found)
 
     def show_range(self, low: object, high: object) -> str:
         """Both ends of an interval.
 
         >>> METRICS["accuracy"].show_range(0.878, 0.906)
-        '87.8 to 90.6%'
+        '87.8 to 90.6 %'
         """
         if number(low) is None or number(high) is None:
             return NOTHING
-        return f"{self.show(low).removesuffix('%')} to {self.show(high)}"
+        return f"{self.show(low).removesuffix(' %')} to {self.show(high)}"
 
     def show_difference(self, value: object, signed: bool = True) -> str:
         """A difference of two scores.
@@ -115,12 +115,12 @@ def share(value: object) -> str:
     """A part of one as a percentage; small ones keep a digit that says something.
 
     >>> share(0.125), share(0.0004), share(1)
-    ('12.5%', '0.04%', '100.0%')
+    ('12.5 %', '0.04 %', '100.0 %')
     """
     found = number(value)
     if found is None:
         return NOTHING
-    return f"{100 * found:.2f}%" if 0 < found < 0.001 else f"{100 * found:.1f}%"
+    return f"{100 * found:.2f} %" if 0 < found < 0.001 else f"{100 * found:.1f} %"
 
 
 def duration(seconds: object) -> str:

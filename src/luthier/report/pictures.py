@@ -24,7 +24,7 @@ def candidate_dots(candidates: Sequence[Record], chosen: str, metric: Metric) ->
                 axes.plot([valid], [place + 0.27], "o", color=PAPER, markeredgecolor=MUTED, markersize=6)
             if test is not None:
                 axes.plot([test], [place], "o", color=colour, markersize=8)
-        axes.plot([], [], "o-", color=INK, markersize=8, linewidth=2, label="test, with its 95% interval")
+        axes.plot([], [], "o-", color=INK, markersize=8, linewidth=2, label="test, with its 95 % interval")
         axes.plot([], [], "o", color=PAPER, markeredgecolor=MUTED, markersize=6, label="validation")
         axes.set_yticks(
             range(len(candidates)), [short(candidate["name"]) for candidate in candidates], color=INK
@@ -32,7 +32,7 @@ def candidate_dots(candidates: Sequence[Record], chosen: str, metric: Metric) ->
         axes.set_ylim(len(candidates) - 0.4, -0.6)
         axes.margins(x=0.06)
         axes.xaxis.set_major_formatter(
-            lambda value, _: f"{100 * value:.3g}%" if metric.percent else f"{value:.3g}"
+            lambda value, _: f"{100 * value:.3g} %" if metric.percent else f"{value:.3g}"
         )
         axes.grid(axis="x")
         axes.tick_params(length=0, pad=6)
@@ -103,9 +103,10 @@ def draw_losses(axes: Any, losses: list[tuple[float, float]], validations: Seque
 
 def draw_scores(axes: Any, scores: list[tuple[Record, float]], metric: Metric) -> None:
     axes.plot([event["step"] for event, _ in scores], [score for _, score in scores], color=INK, linewidth=1)
-    best = max(scores, key=lambda one: one[1])
+    told = [event for event, _ in scores if event.get("best")]
+    best = told[-1] if told else max(scores, key=lambda one: one[1])[0]
     for event, score in scores:
-        kept = event is best[0]
+        kept = event is best
         axes.plot(
             [event["step"]],
             [score],
@@ -116,7 +117,7 @@ def draw_scores(axes: Any, scores: list[tuple[Record, float]], metric: Metric) -
         )
     axes.margins(y=0.25)
     axes.yaxis.set_major_formatter(
-        lambda value, _: f"{100 * value:.3g}%" if metric.percent else f"{value:.3g}"
+        lambda value, _: f"{100 * value:.3g} %" if metric.percent else f"{value:.3g}"
     )
     axes.set_ylabel(f"{metric.title.lower()} on validation", color=INK)
     axes.locator_params(axis="y", nbins=3)
@@ -244,9 +245,9 @@ def reliability_diagram(before: Sequence[Record], after: Sequence[Record]) -> Ht
                 panel.spines["left"].set_visible(False)
         grid[0][0].set_ylabel("answered right")
         grid[1][0].set_ylabel("rows")
-        grid[0][0].yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
+        grid[0][0].yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
         grid[1][0].yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-        grid[1][0].xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
+        grid[1][0].xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
         figure.align_ylabels(grid[:, 0])
 
     told = "Share answered right against confidence, before and after calibration; the dashed line is perfect"

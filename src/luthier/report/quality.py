@@ -19,7 +19,7 @@ def scores(records: Records) -> Html:
         metric = numbers.metric_named(name)
         interval = metric.show_range(score.get("low"), score.get("high"))
         rows.append((with_note(metric.title, metric.meaning), metric.show(score.get("value")), interval))
-    columns = [Column("Metric"), Column("Value", number=True), Column("95% interval", number=True)]
+    columns = [Column("Metric"), Column("Value", number=True), Column("95 % interval", number=True)]
     return table(f"Scores on {words.test_rows(records.scorecard)}", columns, rows)
 
 
@@ -89,7 +89,7 @@ def calibration(records: Records) -> Html:
     bins = {title: list(held.get(title) or ()) for title in ("before", "after")}
     parts = [tag("p", sentence)] if sentence else []
     if any(bins.values()):
-        caption = "On the dashed line, 80% sure is right in 80% of the rows. Below: test rows per bin."
+        caption = "On the dashed line, 80 % sure is right in 80 % of the rows. Below: test rows per bin."
         drawn = picture(reliability_diagram(bins["before"], bins["after"]), caption)
         parts.append(beside(drawn, bin_table(bins)))
     return join(parts)
@@ -102,7 +102,7 @@ def bin_table(bins: dict[str, list[Record]]) -> Html:
     columns = [Column("Confidence"), *[Column(title, number=True) for title in titles]]
     rows = [
         (
-            f"{100 * low:.0f}–{100 * high:.0f}%",
+            f"{100 * low:.0f}–{100 * high:.0f} %",
             *[value for title in bins for value in bin_cells(by_edge[title].get((low, high), {}))],
         )
         for low, high in edges

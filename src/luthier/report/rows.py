@@ -52,7 +52,8 @@ def parts(records: Records) -> Html:
         for name, size in known.items()
     ]
     how = [words.sentence(str(split["how"]).rstrip("."))] if split.get("how") else []
-    how += [f"Seed {split['seed']}"] if split.get("seed") is not None else []
+    if split.get("seed") is not None and "seed" not in str(split.get("how")):
+        how.append(f"Seed {split['seed']}")
     explained = tag("p", ". ".join(how) + ".") if how else ""
     return join([tag("h3", "The split"), explained, table("Rows of each part", columns, told)])
 

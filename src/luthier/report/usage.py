@@ -17,46 +17,57 @@ def without_luthier(scorecard: Record, folder: str) -> str | None:
     """Probabilities from the library that the model was saved for; None when that is not known."""
     write = {"transformers": for_transformers, "sentence-transformers": for_sentence_transformers}
     chosen = write.get(str(scorecard.get("model_format")))
-    return chosen(scorecard, folder) if chosen else None
+    return chosen(folder, probabilities(scorecard)) if chosen else None
 
 
-def for_transformers(scorecard: Record, folder: str) -> str:
-    return f"""\
-import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
-
-tokenizer = AutoTokenizer.from_pretrained("{folder}")
-model = AutoModelForSequenceClassification.from_pretrained("{folder}").eval()
-
-rows = tokenizer(["a text to be sorted"], padding=True, truncation=True, return_tensors="pt")
-with torch.inference_mode():
-    logits = model(**rows).logits
-{probabilities(scorecard)}
-labels = [model.config.id2label[number] for number in range(model.config.num_labels)]
-print([dict(zip(labels, row.tolist())) for row in probabilities])
-"""
-
-
-def for_sentence_transformers(scorecard: Record, folder: str) -> str:
+def for_transformers(folder: str, calibrated: str) -> str:
     return f"""\
 import json
 from pathlib import Path
 
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+folder = "{folder}"
+tokenizer = AutoTokenizer.from_pretrained(folder)
+model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+beside = json.loads(Path(folder, "luthier.json").read_text("utf-8"))
+
+rows = tokenizer(["a text to be sorted"], padding=True, truncation=True, return_tensors="pt")
+with torch.inference_mode():
+    logits = model(**rows).logits
+{calibrated}
+print([dict(zip(beside["task"]["labels"], row.tolist())) for row in probabilities])
+"""
+
+
+def for_sentence_transformers(folder: str, calibrated: str) -> str:
+    return f"""\
+import json
+from pathlib import Path
+
+import torch
 from sentence_transformers import SentenceTransformer
 
-model = SentenceTransformer("{folder}")
+folder = "{folder}"
+model = SentenceTransformer(folder)
+beside = json.loads(Path(folder, "luthier.json").read_text("utf-8"))
 
-logits = model.encode(["a text to be sorted"], convert_to_tensor=True)  # the last module is the head
-{probabilities(scorecard)}
-labels = json.loads(Path("{folder}", "luthier.json").read_text("utf-8"))["labels"]
-print([dict(zip(labels, row.tolist())) for row in probabilities])
+logits = torch.from_numpy(model.encode(["a text to be sorted"]))  # the last module is the head
+{calibrated}
+print([dict(zip(beside["task"]["labels"], row.tolist())) for row in probabilities])
 """
 
 
 def probabilities(scorecard: Record) -> str:
-    """The line from logits to probabilities, calibrated where a temperature was fitted."""
+    """The lines from logits to calibrated probabilities."""
+    if scorecard.get("multi_label"):
+        return """\
+scale, bias = (torch.tensor(beside["calibration"][name]) for name in ("scale", "bias"))
+if len(scale):  # calibrated: a line per label
+    logits = logits * scale + bias
+probabilities = logits.sigmoid()"""
     temperature = number((scorecard.get("calibration") or {}).get("temperature"))
-    logits = "logits" if temperature is None else f"(logits / {temperature:.6g})"
-    link = "sigmoid()" if scorecard.get("multi_label") else "softmax(dim=-1)"
-    note = "" if temperature is None else "  # divided by the temperature: calibrated"
-    return f"probabilities = {logits}.{link}{note}"
+    if temperature is None or temperature == 1:
+        return "probabilities = logits.softmax(dim=-1)"
+    return f"probabilities = (logits / {temperature:.6g}).softmax(dim=-1)  # calibrated by the temperature"

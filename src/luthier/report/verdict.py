@@ -57,7 +57,7 @@ def figures(records: Records) -> Html:
 
 def between(show: Callable[[object, object], str], part: Record) -> str:
     told = show(part.get("low"), part.get("high"))
-    return "no interval" if told == numbers.NOTHING else f"95% interval {told}"
+    return "no interval" if told == numbers.NOTHING else f"95 % interval {told}"
 
 
 def candidates(records: Records) -> Html:
@@ -76,7 +76,7 @@ def candidates(records: Records) -> Html:
     ]
     drawn = candidate_dots(records.candidates, chosen, metric)
     caption = f"{metric.title} of each candidate: the filled dot on test, the open one on validation."
-    listed = table("The same in numbers; below each test score its 95% interval", columns, rows)
+    listed = table("The same in numbers; below each test score its 95 % interval", columns, rows)
     return join(
         [
             tag("h3", "From cheap to dear"),

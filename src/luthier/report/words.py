@@ -18,11 +18,24 @@ class Kind:
 
 CANDIDATES = {
     "majority": Kind("the majority class", "always says the most frequent label"),
-    "zero-shot": Kind("the zero-shot model", "the model as it was; saw no label"),
+    "zero-shot": Kind("the zero-shot model", "the model as it was, told only the labels' names"),
     "probe": Kind("the probe", "a linear head on frozen features"),
     "tuned": Kind("the tuned model", "the model's own weights, tuned"),
 }
 """The usual candidates."""
+
+
+TUNING = {
+    "lr": "Learning rate",
+    "batch_rows": "Rows per step",
+    "warmup": "Warm-up",
+    "max_norm": "Gradient norm at most",
+    "why": "Ended by",
+}
+"""Names of the settings of training; others are shown by their key."""
+
+COUNTED = ("tokens", "seconds")
+"""What is told as cost, and not again among the settings."""
 
 
 def called(name: object) -> str:
@@ -53,8 +66,23 @@ def test_rows(scorecard: Record) -> str:
     return "the test rows" if number(rows) is None else count(rows, "unseen test row")
 
 
-HEADLINE = re.compile(r"(Ship it|Do not ship it( yet)?)\.\s+")
+HEADLINE = re.compile(r"(Ship it|Do not ship it( yet)?)\.\s")
 """How recorded words of a verdict may begin."""
+
+
+def settings(tuning: Record) -> Iterator[tuple[str, object]]:
+    """Settings and outcomes of training by name; what belongs to one candidate says so.
+
+    >>> dict(settings({"lr": 0.1, "probe": {"strength": 2, "cross_validated": {}}}))
+    {'Learning rate': 0.1, 'Strength (probe)': 2}
+    """
+    for key, value in tuning.items():
+        if not isinstance(value, dict):
+            yield TUNING.get(key, sentence(key.replace("_", " "))), value
+        else:
+            for inner, held in value.items():
+                if not isinstance(held, dict | list) and inner not in COUNTED:
+                    yield f"{TUNING.get(inner, sentence(inner.replace('_', ' ')))} ({key})", held
 
 
 def headline(scorecard: Record) -> str:
@@ -70,7 +98,9 @@ def verdict_words(scorecard: Record) -> str:
     """The verdict as recorded, less its headline; made from its numbers where no words were recorded."""
     verdict = scorecard.get("verdict") or {}
     if verdict.get("words"):
-        return HEADLINE.sub("", str(verdict["words"]), count=1)
+        recorded = str(verdict["words"])
+        begins = HEADLINE.match(recorded)
+        return recorded[begins.end() :] if begins else recorded
     metric = metric_named(scorecard["metric"])
     value = metric.show(scorecard["test"][scorecard["metric"]].get("value"))
     reached = sentence(
@@ -94,7 +124,9 @@ def certainty(part: Record, metric: Metric) -> str:
     told = ""
     if "interval" not in str(part.get("words")):
         ends = metric.show_difference_range(low, high).replace(" to ", " and ")
-        told = f"With 95% confidence the true difference to {called(part.get('against'))} lies between {ends}. "
+        told = (
+            f"With 95 % confidence the true difference to {called(part.get('against'))} lies between {ends}. "
+        )
     if low > 0:
         return f"{told}Even the low end of the interval is a gain: this is not luck of the test rows."
     if high < 0:
@@ -145,9 +177,8 @@ def calibration_words(calibration: Record) -> str:
     if before is None or after is None:
         return ""
     temperature = number(calibration.get("temperature"))
-    by = (
-        "" if temperature is None else f", after the logits were divided by the temperature {temperature:.3g}"
-    )
+    fitted = temperature is not None and temperature != 1
+    by = f", after the logits were divided by the temperature {temperature:.3g}" if fitted else ""
     gap = f"{100 * after:.1f} points on average"
     told = f"The gap between how sure the model says it is and how often it is right is {gap}{by}"
     if abs(before - after) < 5e-4:

@@ -9,7 +9,7 @@ from luthier import devices
 from luthier.batches.examples import Examples
 from luthier.data.split import PARTS
 from luthier.devices import Device
-from luthier.files import hash_json
+from luthier.hashes import hash_json
 from luthier.models.classifier import Classifier
 from luthier.models.find import find_model
 from luthier.models.inspect import Folder, inspect_folder

@@ -1,5 +1,6 @@
 """From the plan's files to rows that a task understands: read, named, counted, split, checked. Nothing is written."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,8 @@ class Rows:
     left_out: dict[str, int]
     """How many rows are not used, by reason."""
     findings: tuple[Finding, ...]
+    seconds: dict[str, float]
+    """What reading and checking took."""
 
     def texts(self, rows: Ints) -> list[str]:
         return self.table.texts(self.text, rows)
@@ -90,7 +93,9 @@ def read_labels(values: Sequence[Any], labels_per_row: str) -> LabelColumn:
 
 def understand(plan: Plan) -> Rows:
     """Read, find the columns, name the labels, split, check. Raises DataError for what cannot be used."""
+    begin = time.monotonic()
     tables = read_files(plan)
+    read_at = time.monotonic()
     guess = needed_columns(plan, tables["train"])
     text, label, group = guess.text, guess.label, plan.data.group
     # The first file's columns first, so that a part that lacks one is told by its name; columns of no use stay on disk.
@@ -125,7 +130,16 @@ def understand(plan: Plan) -> Rows:
     findings = tuple(finding for check in CHECKS.values() for finding in check(evidence))
     left_out = {"empty": len(empty_text) + len(empty_label), "single": len(single)}
     return Rows(
-        table, text, label, guess.reasons, task, split, labels, {why: n for why, n in left_out.items() if n}, findings
+        table=table,
+        text=text,
+        label=label,
+        guesses=guess.reasons,
+        task=task,
+        split=split,
+        labels=labels,
+        left_out={why: count for why, count in left_out.items() if count},
+        findings=findings,
+        seconds={"read": read_at - begin, "check": time.monotonic() - read_at},
     )
 
 

@@ -36,7 +36,7 @@ def tune(plan: Plan, stop: Callable[[], bool] = lambda: False) -> Generator[Even
         yield Noted(f"{folder.path} holds the finished run of this plan, data and model: nothing is left to do.", clock())
         return ModelFolder(folder.path)
 
-    run = Run(ready, folder, clock, stop, took={"prepare": clock()})
+    run = Run(ready, folder, clock, stop, took={**ready.rows.seconds, "load": clock() - sum(ready.rows.seconds.values())})
     folder.begin()
     for event in opening:
         folder.log(event)

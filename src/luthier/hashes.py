@@ -1,0 +1,17 @@
+"""Hashes of files and of JSON values: what decides whether two things are the same."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hash_json(value: Any) -> str:
+    """SHA-256 of a JSON value with its keys in order: equal values give equal hashes."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()

@@ -1,0 +1,78 @@
+"""The floors, the public face, the speed of the door."""
+
+import ast
+from pathlib import Path
+
+import luthier
+
+SOURCE = Path(luthier.__file__).parent
+
+FLOORS = [
+    {"errors", "events", "seeds", "hashes", "interrupts"},
+    {"plan", "batches", "devices", "files", "progress"},
+    {"data", "models", "scores"},
+    {"tasks"},
+    {"predict"},
+    {"train", "folder"},
+    {"compare", "report"},
+    {"steps"},
+    {"session"},
+    {"__init__", "cli"},
+]
+"""From the ground up, as docs/design.md draws them. A room is a file or a folder of the package."""
+
+FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+
+
+def rooms_imported(file: Path) -> set[str]:
+    """The rooms of luthier that a file imports from, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "luthier":
+            inside = node.module.split(".")[1:]
+            found |= {inside[0]} if inside else {alias.name for alias in node.names}
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("luthier.")}
+    return found & FLOOR_OF.keys()
+
+
+def room_of(file: Path) -> str:
+    inside = file.relative_to(SOURCE)
+    return inside.parts[0] if len(inside.parts) > 1 else inside.stem
+
+
+def python_files() -> list[Path]:
+    return sorted(SOURCE.rglob("*.py"))
+
+
+def test_every_room_has_a_floor() -> None:
+    assert {room_of(file) for file in python_files()} == FLOOR_OF.keys()
+
+
+def test_no_file_imports_from_a_floor_above_its_own_or_from_a_neighbour() -> None:
+    wrong = [
+        f"{file.relative_to(SOURCE)} imports {other}"
+        for file in python_files()
+        for other in rooms_imported(file)
+        if other != room_of(file) and FLOOR_OF[other] >= FLOOR_OF[room_of(file)]
+    ]
+    assert wrong == []
+
+
+def test_the_public_names_are_these_and_all_can_be_had() -> None:
+    assert luthier.__all__ == [
+        "DataError", "InputError", "Interrupted", "LuthierError", "ModelError", "ModelFolder", "Plan", "PlanError",
+        "Predictions", "RunError", "WorldError", "load", "tune",
+    ]  # fmt: skip
+    assert all(getattr(luthier, name) is not None for name in luthier.__all__)
+
+
+def test_only_models_load_opens_weight_files_and_nothing_unpickles() -> None:
+    forbidden = ("pickle", "torch.load(", "np.load(", "trust_remote_code=True", "joblib")
+    found = [
+        f"{file.relative_to(SOURCE)}: {word}"
+        for file in python_files()
+        for word in forbidden
+        if f"import {word}" in (text := file.read_text(encoding="utf-8")) or (word.endswith(("(", "True")) and word in text)
+    ]
+    assert found == []

@@ -73,6 +73,7 @@ def test_only_models_load_opens_weight_files_and_nothing_unpickles() -> None:
         f"{file.relative_to(SOURCE)}: {word}"
         for file in python_files()
         for word in forbidden
-        if f"import {word}" in (text := file.read_text(encoding="utf-8")) or (word.endswith(("(", "True")) and word in text)
+        if f"import {word}" in (text := file.read_text(encoding="utf-8"))
+        or (word.endswith(("(", "True")) and word in text)
     ]
     assert found == []

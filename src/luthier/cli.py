@@ -7,15 +7,17 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 
-from luthier.errors import InputError, LuthierError, PlanError, did_you_mean
-from luthier.plan.plan import fields, flag, full_key, read_plan
+from luthier.errors import DataError, InputError, LuthierError, PlanError, did_you_mean, listing
+from luthier.plan.plan import Plan, fields, flag, read_plan
 
 app = App(
     name="luthier",
     help="Adapts a pre-trained model to your own examples: tested, calibrated, explained, ready to use without luthier.",
+    help_format="plaintext",
     version_flags=["--version"],
+    suppress_keyboard_interrupt=False,
 )
 
 
@@ -25,8 +27,9 @@ def main() -> None:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     try:
         result = app(sys.argv[1:], exit_on_error=False, print_error=False, result_action="return_value")
+        sys.stdout.flush()
     except CycloptsError as error:
-        fail(f"{error}  `luthier --help` lists what there is.", InputError.exit_code)
+        fail(misspelt(error), InputError.exit_code)
     except LuthierError as error:
         fail(str(error), error.exit_code)
     except KeyboardInterrupt:
@@ -44,8 +47,18 @@ def fail(message: str, code: int) -> None:
     sys.exit(code)
 
 
+def misspelt(error: CycloptsError) -> str:
+    """What to say of a command line that cannot be read."""
+    command = " ".join(["luthier", *(error.command_chain or [])])
+    words = str(error)
+    if isinstance(error, UnusedCliTokensError):
+        extra = listing(error.unused_tokens or [])
+        words = f"{extra}: more than `{command}` takes. Put a name with blanks between quotes."
+    return f"{words} `{command} --help` lists what there is."
+
+
 def planned(function: Any) -> Any:
-    """Give a command the plan's fields as flags. It is called with the settings that were given, keyed `section.field`."""
+    """Give a command the plan's fields as flags. It is called with the plan of the settings that were given."""
     names: dict[str, str] = {}
     parameters = [
         inspect.Parameter(
@@ -58,9 +71,13 @@ def planned(function: Any) -> Any:
             names[key.replace(".", "_")] = key
             parameters.append(option(key.replace(".", "_"), flag(key), str, described(info)))
     extras = {
-        "plan": option("plan", "--plan", str, "Plan file (TOML), such as RUN/plan.toml; flags given beside it win."),
+        "plan": option(
+            "plan", "--plan", str, "Plan file (TOML), such as RUN/plan.toml; flags given beside it win."
+        ),
         "set": option("set", "--set", list[str], "Any setting as section.key=value; may be repeated."),
-        "json": option("json", "--json", bool, "Last line of standard output: the result as one JSON object."),
+        "json": option(
+            "json", "--json", bool, "Last line of standard output: the result as one JSON object."
+        ),
         "quiet": option("quiet", "--quiet", bool, "No progress."),
     }
     parameters += extras.values()
@@ -69,14 +86,18 @@ def planned(function: Any) -> Any:
         settings = read_plan(Path(given["plan"])) if given.get("plan") else {}
         if data is not None:
             settings["data.path"] = data
-        settings |= {names[name]: value for name, value in given.items() if name in names and value is not None}
+        settings |= {
+            names[name]: value for name, value in given.items() if name in names and value is not None
+        }
         for pair in given.get("set") or []:
             key, equals, value = pair.partition("=")
             if not equals:
-                raise PlanError(f"--set {pair!r}: expected section.key=value, as in --set train.lr=1e-4")
-            settings[full_key(key)] = value
-        return function(settings, as_json=bool(given.get("json")), quiet=bool(given.get("quiet")))
+                raise PlanError(f"--set {pair!r}: expected section.key=value, as in --set train.lr=1e-4.")
+            settings.pop(key, None)  # What is said last counts, whichever way the key is written.
+            settings[key] = value
+        return function(Plan.build(settings), as_json=bool(given.get("json")), quiet=bool(given.get("quiet")))
 
+    command.__annotations__ = {}  # Those of the signature count, which have the help.
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__name__, command.__doc__ = function.__name__, function.__doc__
     return command
@@ -105,12 +126,11 @@ def described(info: Any) -> str:
 
 @app.command(name="tune")
 @planned
-def tune(settings: dict[str, Any], as_json: bool, quiet: bool) -> None:
+def tune(plan: Plan, as_json: bool, quiet: bool) -> None:
     """Adapt a pre-trained model to the examples in DATA: the main job."""
-    from luthier.plan.plan import Plan
     from luthier.session import run_plan
 
-    show(run_plan(Plan.build(settings), quiet), as_json)
+    show(run_plan(plan, quiet), as_json)
 
 
 def show(folder: Any, as_json: bool) -> None:
@@ -135,23 +155,27 @@ def show(folder: Any, as_json: bool) -> None:
 def predict(
     run: Annotated[str, Parameter(help="Folder of a run, or its model folder.")],
     data: Annotated[str, Parameter(help="File with a text column, as for tune.")],
+    /,
     *,
     out: Annotated[str | None, Parameter(help="File to write; standard output without it.")] = None,
-    text: Annotated[str | None, Parameter(help="Column that holds the text. The column of the run when not given.")] = None,
+    text: Annotated[
+        str | None, Parameter(help="Column that holds the text. The column of the run when not given.")
+    ] = None,
+    encoding: Annotated[str | None, Parameter(help=fields()["data.encoding"].description)] = None,
+    delimiter: Annotated[str | None, Parameter(help=fields()["data.delimiter"].description)] = None,
 ) -> None:
     """One JSON line per row, in row order, with calibrated probabilities."""
     from luthier.data.read import read
-    from luthier.errors import DataError, listing
     from luthier.files import write_text
     from luthier.folder.model_folder import load
 
     folder = load(run)
-    table = read(Path(data))
+    table = read(Path(data), encoding=encoding, delimiter=delimiter)
     column = text or folder.beside.text
     if column not in table.names:
         raise DataError(
-            f"{data}: has no column {column!r}.{did_you_mean(column, table.names)} It has {listing(table.names)}. "
-            "Name the text column with --text."
+            f"{data}: there is no column {column!r}.{did_you_mean(column, table.names)} "
+            f"Columns: {listing(table.names)}. Name the one that holds the text with --text COLUMN."
         )
     lines = folder.predict(table.texts(column)).lines()
     if out is None:
@@ -161,7 +185,7 @@ def predict(
 
 
 @app.command
-def report(run: Annotated[str, Parameter(help="Folder of a finished run.")]) -> None:
+def report(run: Annotated[str, Parameter(help="Folder of a finished run.")], /) -> None:
     """Write report.html anew from the records of a run."""
     from luthier.report.page import write_report
 
@@ -169,7 +193,7 @@ def report(run: Annotated[str, Parameter(help="Folder of a finished run.")]) -> 
 
 
 @app.command
-def verdict(run: Annotated[str, Parameter(help="Folder of a finished run.")]) -> int:
+def verdict(run: Annotated[str, Parameter(help="Folder of a finished run.")], /) -> int:
     """Exit code 0: ship. Exit code 3: not better than its baseline beyond noise."""
     from luthier.folder.scorecard import Scorecard
 
@@ -183,11 +207,14 @@ def demo(*, out: Annotated[str, Parameter(help="Folder of the run.")] = "runs/de
     """The main job on embedded messages and the packaged model, offline, in about a minute."""
     from importlib.resources import as_file, files
 
-    from luthier.plan.plan import Plan
     from luthier.session import run_plan
 
     with as_file(files("luthier.demo")) as here:
-        settings = {"data.path": str(here / "messages.csv"), "data.test": str(here / "messages_test.csv"), "run.out": out}
+        settings = {
+            "data.path": str(here / "messages.csv"),
+            "data.test": str(here / "messages_test.csv"),
+            "run.out": out,
+        }
         folder = run_plan(Plan.build(settings))
     show(folder, as_json=False)
     texts = [

@@ -49,7 +49,9 @@ def choose(device: str = "auto", precision: str = "auto", threads: int | None = 
     torch.set_flush_denormal(True)
     torch.set_num_threads(threads or available_cores())
     if device == "cuda" and not torch.cuda.is_available():
-        raise PlanError("run.device: 'cuda' was asked for, but torch finds no CUDA device here. Use --device cpu.")
+        raise PlanError(
+            "run.device: 'cuda' was asked for, but torch finds no CUDA device here. Use --device cpu."
+        )
     kind = "cuda" if device == "cuda" or (device == "auto" and torch.cuda.is_available()) else "cpu"
     if precision == "auto":
         precision = "bf16" if bf16_pays(torch.device(kind)) else "fp32"

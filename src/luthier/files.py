@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,16 +18,33 @@ def telling_disk_errors(path: Path) -> Iterator[None]:
     """Turn what the disk refuses into a sentence that says which folder and what to do."""
     try:
         yield
-    except OSError as error:
+    except Exception as raised:
+        error = disk_error(raised)
+        if error is None:
+            raise
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             free = shutil.disk_usage(existing_parent(path)).free
             raise WorldError(
                 f"{path}: the disk is full ({free / 1e6:,.0f} MB free). Everything finished before is kept; "
                 "free some space and give the same command again."
-            ) from error
+            ) from raised
         if isinstance(error, PermissionError) or error.errno == errno.EROFS:
-            raise WorldError(f"{path}: no permission to write here. Choose another folder with --out.") from error
-        raise WorldError(f"{path}: cannot be written ({error.strerror or error}).") from error
+            raise WorldError(
+                f"{path}: no permission to write here. Choose another folder with --out."
+            ) from raised
+        raise WorldError(f"{path}: cannot be written ({error.strerror or error}).") from raised
+
+
+def disk_error(error: Exception) -> OSError | None:
+    """What the disk refused, if that is what an error tells; safetensors and tokenizers tell it in words only.
+
+    >>> disk_error(ValueError("I/O error: No space left on device (os error 28)"))
+    OSError(28, 'No space left on device')
+    """
+    if isinstance(error, OSError):
+        return error
+    number = re.search(r"\(os error (\d+)\)", str(error))
+    return OSError(int(number[1]), os.strerror(int(number[1]))) if number else None
 
 
 def existing_parent(path: Path) -> Path:
@@ -75,15 +93,25 @@ def whole_folder(path: Path) -> Iterator[Path]:
                 if file.is_file():
                     with open(file, "rb+") as opened:
                         os.fsync(opened.fileno())
-            old = path.with_name(f".{path.name}.{os.getpid()}.old")
-            if path.exists():
-                os.replace(path, old)
-            os.replace(part, path)
-            shutil.rmtree(old, ignore_errors=True)
+            take_name(part, path)
         except BaseException:
             shutil.rmtree(part, ignore_errors=True)
             raise
         sync_folder(path.parent)
+
+
+def take_name(part: Path, path: Path) -> None:
+    """Rename the folder `part` to `path`; a folder of that name goes, but only once the new one stands."""
+    old = path.with_name(f".{path.name}.{os.getpid()}.old")
+    if path.exists():
+        os.replace(path, old)
+    try:
+        os.replace(part, path)
+    except BaseException:
+        if old.exists():
+            os.replace(old, path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def sync_folder(folder: Path) -> None:

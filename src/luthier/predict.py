@@ -25,7 +25,9 @@ def over_rows(examples: Examples, device: Device, tokens: int = TOKENS) -> Itera
 
 
 @torch.inference_mode()
-def logits_of(model: Classifier, examples: Examples, device: Device, exact: bool = True, tokens: int = TOKENS) -> Array:
+def logits_of(
+    model: Classifier, examples: Examples, device: Device, exact: bool = True, tokens: int = TOKENS
+) -> Array:
     """(rows, outputs) in row order; `exact` computes in fp32, else in the device's precision."""
     found = np.zeros((len(examples), model.outputs), np.float32)
     model.eval()

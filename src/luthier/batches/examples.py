@@ -51,8 +51,10 @@ class Examples:
 
     @property
     def lengths(self) -> Ints:
-        """(rows,) real tokens of each row over all its parts."""
-        return self.ends[self.first_part[1:]] - self.ends[self.first_part[:-1]]
+        """(rows,) tokens of each row with its parts padded to the longest of them: its share of a batch."""
+        longest = np.maximum.reduceat(np.diff(self.ends), self.first_part[:-1]) if len(self) else self.ends[:0]
+        found: Ints = np.diff(self.first_part) * longest
+        return found
 
     def select(self, rows: Ints) -> "Examples":
         """The Examples of some rows, in the order given."""

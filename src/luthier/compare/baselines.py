@@ -40,7 +40,8 @@ def readable(label: str) -> str:
     ('card arrival', 'card arrival', 'num')
     """
     spaced = "".join(
-        f" {sign}" if sign.isupper() and at and label[at - 1].islower() else sign for at, sign in enumerate(label)
+        f" {sign}" if sign.isupper() and at and label[at - 1].islower() else sign
+        for at, sign in enumerate(label)
     )
     return " ".join(spaced.replace("_", " ").replace("-", " ").replace("/", " ").lower().split())
 

@@ -45,7 +45,9 @@ def choose(candidates: Sequence[Candidate], right: Sequence[Array]) -> tuple[Can
     return candidates[best], f"{candidates[best].name} is best on the validation rows ({top:.3f})"
 
 
-def verdict_words(chosen: str, against: str, metric: str, ours: float, theirs: float, gap: Difference, ship: bool) -> str:
+def verdict_words(
+    chosen: str, against: str, metric: str, ours: float, theirs: float, gap: Difference, ship: bool
+) -> str:
     """The verdict as a manager reads it."""
     name = METRIC_WORDS[metric]
     scores = f"{percent(ours)} against {percent(theirs)} {name} on the test rows"

@@ -51,7 +51,7 @@ class ColumnGuess:
     text: str
     label: str
     reasons: dict[str, str]
-    """For `text` and for `label`: which column and why, and the option that names another."""
+    """For `text` and for `label`: which column and why."""
 
 
 def guess_text_and_label(table: Table, text: str | None = None, label: str | None = None) -> ColumnGuess:
@@ -68,9 +68,9 @@ def guess_text_and_label(table: Table, text: str | None = None, label: str | Non
 
     # The names of both come before the contents of either: a column called `label` is not the text.
     if label is None and (label := by_name(table, LABEL_NAMES, "label", besides=text)) is not None:
-        reasons["label"] = f"column {label!r}, by its name; --label COLUMN names another."
+        reasons["label"] = f"column {label!r}, by its name"
     if text is None and (text := by_name(table, TEXT_NAMES, "text", besides=label)) is not None:
-        reasons["text"] = f"column {text!r}, by its name; --text COLUMN names another."
+        reasons["text"] = f"column {text!r}, by its name"
     if text is None or label is None:
         rows = sample(table)
         facts = look_at(table, rows)
@@ -132,7 +132,7 @@ def text_by_content(table: Table, facts: Sequence[Facts], seen: str, besides: st
         raise not_found(table, facts, seen, "text")
     best = max(fit, key=lambda column: column.characters)
     why = f"because its texts are the longest, {best.characters:.0f} characters on average{seen}"
-    return best.name, f"column {best.name!r}, {why}; --text COLUMN names another."
+    return best.name, f"column {best.name!r}, {why}"
 
 
 def label_by_content(table: Table, facts: Sequence[Facts], seen: str, besides: str) -> tuple[str, str]:
@@ -154,7 +154,7 @@ def label_by_content(table: Table, facts: Sequence[Facts], seen: str, besides: s
     others = [column.name for column in fit if column is not best]
     than = f", fewer than {shown(others)}" if others else ""
     why = f"because it has {best.distinct:,} values that occur again and again{than}{seen}"
-    return best.name, f"column {best.name!r}, {why}; --label COLUMN names another."
+    return best.name, f"column {best.name!r}, {why}"
 
 
 def not_found(table: Table, facts: Sequence[Facts], seen: str, role: str) -> DataError:

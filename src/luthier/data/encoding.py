@@ -51,16 +51,16 @@ def find_encoding(path: Path) -> str:
         head = file.read(HEAD_BYTES)
     refuse_other_formats(path, head)
     marked = next((encoding for mark, encoding in BYTE_ORDER_MARKS.items() if head.startswith(mark)), None)
-    encoding = marked or utf16_by_pattern(head)
-    if encoding is None and looks_binary(head):
+    certain = marked or utf16_by_pattern(head)
+    if certain is None and looks_binary(head):
         raise DataError(
             f"{path}: is binary data, not text (it begins with {head[:8]!r}). Expected rows of text."
         )
-    flaw = first_flaw(path, encoding or "utf-8")
+    encoding = certain or "utf-8"
+    flaw = first_flaw(path, encoding)
     if flaw is None:
-        return encoding or "utf-8"
-    if encoding is not None or flaw.after_others:
-        encoding = encoding or "utf-8"
+        return encoding
+    if certain is not None or flaw.after_others:
         raise DataError(
             f"{where(path, encoding, flaw)} is not valid in {encoding}, as the text before it is. "
             "Correct it, or name the encoding with --set data.encoding=NAME."

@@ -37,12 +37,11 @@ def parse_object(text: str) -> dict[str, Any]:
 def check_object(value: Any, text: str) -> dict[str, Any]:
     """`value`, read from `text`, if it is an object and all its characters are whole. Raises NotAnObject."""
     if not isinstance(value, dict):
-        raise NotAnObject("nothing: null" if value is None else WORDS[type(value)])
+        raise NotAnObject("null" if value is None else WORDS[type(value)])
     if "\\ud" in text or "\\uD" in text:
         try:
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError as error:
-            raise NotAnObject(
-                f"half of a character: {ascii(error.object[error.start])[1:-1]} without its other half"
-            ) from None
+            half = ascii(error.object[error.start])[1:-1]
+            raise NotAnObject(f"half a character, {half}, without the other half") from None
     return value

@@ -11,38 +11,43 @@ from typing import Any
 import pyarrow as pa
 
 from luthier.data.json_types import Clash, Unwieldy, to_arrow, type_of, wider
+from luthier.data.problems import shorten
 from luthier.data.spill import BATCH_CHARACTERS, BATCH_ROWS, Spill, spilling
 from luthier.data.table import Table
 from luthier.errors import DataError
+
+EXAMPLE = '{"text": "…", "label": "…"}'
 
 Row = tuple[int, dict[str, Any], int]
 """A row's line (in a JSON list: its number, from 1), the row, and how many characters it was written in."""
 
 
 def table_of(path: Path, rows: Callable[[], Iterator[Row]], unit: str) -> Table:
-    """The table of the rows that each call of `rows` goes through anew.
+    """The table of the rows, through which each call of `rows` goes anew.
 
-    unit: what a row's number counts, "line" or "row".
+    unit: what the number of a row counts, "line" or "row".
     """
     try:
-        known = pa.struct([])
-        with spilling(path) as spill:
-            known = lay_out(rows(), known, spill)
-            if not known.num_fields:
-                raise DataError(f"{path}: holds no row with a value. Expected objects such as {EXAMPLE}.")
-            if spill.schema == pa.schema(list(known)):
-                return spill.table()
-        # A later batch brought a new column or a wider type. Now all are known: once more, from the start.
-        with spilling(path) as spill:
-            lay_out(rows(), known, spill)
-            return spill.table()
-    except Clash:
-        raise explained(path, rows, unit) from None
+        try:
+            return laid_out(path, rows)
+        except Clash:
+            raise explained(path, rows, unit) from None
     except Unwieldy as unwieldy:
         raise DataError(f"{path}: {unwieldy}.") from None
 
 
-EXAMPLE = '{"text": "…", "label": "…"}'
+def laid_out(path: Path, rows: Callable[[], Iterator[Row]]) -> Table:
+    known = pa.struct([])
+    with spilling(path) as spill:
+        known = lay_out(rows(), known, spill)
+        if not known.num_fields:
+            raise DataError(f"{path}: holds no row with a value. Expected objects such as {EXAMPLE}.")
+        if spill.schema == pa.schema(list(known)):
+            return spill.table()
+    # A later batch brought a new column or a wider type. Now all are known: once more, from the start.
+    with spilling(path) as spill:
+        lay_out(rows(), known, spill)
+        return spill.table()
 
 
 def lay_out(rows: Iterable[Row], known: pa.StructType, spill: Spill) -> pa.StructType:
@@ -72,14 +77,14 @@ def batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
 
 def explained(path: Path, rows: Callable[[], Iterator[Row]], unit: str) -> DataError:
     """The clash that was met, told with the first row where it shows and the first row it clashes with."""
+    for _ in rows():
+        pass  # Rows that are no objects are told first: this raises when there are some.
     known = pa.struct([])
     for number, row, _ in rows():
         try:
             own = type_of([row])
         except Clash as clash:
-            return clashing(
-                path, f"{clash.where!r} holds {clash.first} and {clash.second} on {unit} {number}"
-            )
+            return clashing(path, clash, f"on {unit} {number}", "there too")
         try:
             known = wider(known, own)
         except Clash:
@@ -88,12 +93,12 @@ def explained(path: Path, rows: Callable[[], Iterator[Row]], unit: str) -> DataE
         try:
             wider(type_of([row]), own)
         except Clash as clash:
-            return clashing(
-                path,
-                f"{clash.where!r} holds {clash.first} on {unit} {earlier} and {clash.second} on {unit} {number}",
-            )
+            return clashing(path, clash, f"on {unit} {earlier}", f"on {unit} {number}")
     raise AssertionError("rows that clash together but not in pairs")
 
 
-def clashing(path: Path, words: str) -> DataError:
-    return DataError(f"{path}: column {words}. Write the column's values in one form.")
+def clashing(path: Path, clash: Clash, first: str, second: str) -> DataError:
+    return DataError(
+        f"{path}: column {shorten(clash.where)!r} holds {clash.first} {first} and {clash.second} {second}. "
+        "Write the column in one form."
+    )

@@ -5,6 +5,7 @@ makes its column one of texts. Lists widen by their items, objects by their fiel
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import reduce
 from itertools import chain
@@ -15,7 +16,7 @@ import pyarrow as pa
 
 from luthier.data.problems import shorten
 
-MOST_FIELDS = 10_000
+MOST_FIELDS = 5_000
 """Different keys of all rows, or of the objects in a column. Where there are more, the keys are data."""
 MOST_LEVELS = 32
 """Of lists and objects within each other."""
@@ -69,13 +70,14 @@ def type_of(values: Sequence[Any], where: str = "", levels: int = MOST_LEVELS) -
         )
     if kinds == {list}:
         return pa.list_(type_of(list(chain.from_iterable(filter(None, values))), f"{where}[]", levels - 1))
-    objects = [value for value in values if value is not None]
-    names = few_enough(dict.fromkeys(chain.from_iterable(objects)), where)
+    columns: defaultdict[str, list[Any]] = defaultdict(list)
+    for value in values:
+        if value is not None:
+            for name, inner in value.items():
+                columns[name].append(inner)
+    few_enough(columns, where)
     return pa.struct(
-        [
-            (name, type_of([value.get(name) for value in objects], below(where, name), levels - 1))
-            for name in names
-        ]
+        [(name, type_of(column, below(where, name), levels - 1)) for name, column in columns.items()]
     )
 
 
@@ -95,7 +97,8 @@ def wider(one: pa.DataType, other: pa.DataType, where: str = "") -> pa.DataType:
             fields[field.name] = wider(
                 fields.get(field.name, pa.null()), field.type, below(where, field.name)
             )
-        return pa.struct(list(few_enough(fields, where).items()))
+        few_enough(fields, where)
+        return pa.struct(list(fields.items()))
     if pa.types.is_list(one) and pa.types.is_list(other):
         return pa.list_(wider(one.value_type, other.value_type, f"{where}[]"))
     if pa.types.is_nested(one) or pa.types.is_nested(other):
@@ -113,13 +116,12 @@ def word(type: pa.DataType) -> str:
     return next(WORDS[kind] for kind, scalar in SCALARS.items() if scalar == type)
 
 
-def few_enough(names: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+def few_enough(names: Mapping[str, Any], where: str) -> None:
     if len(names) > MOST_FIELDS:
         who = f"column {shorten(where)!r} has" if where else "the rows have"
         raise Unwieldy(
             f"{who} more than {MOST_FIELDS:,} different keys. Write what varies as values, not as keys"
         )
-    return names
 
 
 def to_arrow(values: Sequence[Any], type: pa.DataType) -> pa.Array:

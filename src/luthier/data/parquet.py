@@ -30,8 +30,11 @@ def read_parquet(path: Path) -> Table:
             [(name, plain(fields.field(position).type)) for position, name in enumerate(names)]
         )
         for batch in parquet.iter_batches(rows_at_a_time(parquet.metadata)):
+            batch.validate(full=True)  # strings that are not UTF-8, for one
             columns = [column.cast(field.type) for column, field in zip(batch.columns, schema, strict=True)]
             spill.write(columns, schema, range(spill.rows + 1, spill.rows + 1 + batch.num_rows))
+        if spill.rows != parquet.metadata.num_rows:
+            raise ValueError(f"it should have {parquet.metadata.num_rows:,} rows and has {spill.rows:,}")
         return spill.table()
 
 
@@ -54,10 +57,10 @@ def seekable(path: Path) -> Iterator[IO[bytes]]:
 def telling_parquet_errors(path: Path) -> Iterator[None]:
     try:
         yield
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # The disk's, not the file's.
-        words = shorten(str(error).splitlines()[0].rstrip("."))
+        words = shorten(next(iter(str(error).splitlines()), type(error).__name__).rstrip("."))
         raise DataError(f"{path}: is not a whole parquet file ({words}). Write or copy it anew.") from error
 
 

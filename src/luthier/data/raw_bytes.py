@@ -39,7 +39,7 @@ def telling_read_errors(path: Path) -> Iterator[None]:
             f"{path}: is cut off in the middle of its gzip data. Copy or download it again."
         ) from None
     except (gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{path}: its gzip data are damaged ({error}). Copy or download it again.") from error
+        raise DataError(f"{path}: its gzip data are damaged. Copy or download it again.") from error
     except PermissionError as error:
         raise WorldError(
             f"{path}: no permission to read it. Ask its owner, or copy it to a place of your own."

@@ -55,7 +55,8 @@ def check_place(path: Path) -> None:
         place = "" if path.is_absolute() else f" in {folder.resolve()}"
         raise DataError(f"{path}: there is no such file{place}.{did_you_mean(path.name, names_in(folder))}")
     if ending(path) not in READERS:
-        found = f"ends in {path.suffix!r}, which is not read" if path.suffix else "has no ending"
+        whole = ending(path) + ".gz" * path.name.lower().endswith(".gz")
+        found = f"ends in {whole!r}, which is not read" if whole else "has no ending"
         raise DataError(f"{path}: {found}. Convert it, or rename it if it is one of {KNOWN}.")
     if not path.is_file():
         raise DataError(f"{path}: is a device or a pipe. Expected a file, which can be read more than once.")

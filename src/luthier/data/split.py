@@ -17,7 +17,6 @@ PARTS = ("train", "valid", "calibration", "test")
 FEWEST_ROWS = 8
 MOST_CALIBRATION_ROWS = 500
 """One temperature needs no more."""
-GOLDEN = 0.6180339887498949
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,8 @@ def split_rows(rows: Ints, roles: Sequence[str], role_of: Ints, strata: Ints, gr
     found = {**by_role, **pieces}
     share = min(shares.calibration, MOST_CALIBRATION_ROWS / max(1, len(found["train"])))
     dealt = deal(found["train"], strata, groups, {"calibration": share}, seed, "calibration")
-    found |= dealt
+    calibration = at_most(MOST_CALIBRATION_ROWS, dealt["calibration"], groups)
+    found |= {"calibration": calibration, "train": np.setdiff1d(found["train"], calibration)}
     given = list(roles[1:])
     how = (
         f"{' and '.join(given)} as given by file; " if given else ""
@@ -81,9 +81,9 @@ def split_rows(rows: Ints, roles: Sequence[str], role_of: Ints, strata: Ints, gr
 def deal(rows: Ints, strata: Ints, groups: Ints, wanted: dict[str, float], seed: int, name: str) -> dict[str, Ints]:
     """`rows` dealt out to `wanted` (shares of the rows) and `train`, group by group, alike in every stratum.
 
-    Groups are put in random order within their stratum and numbered through; group i goes where the fraction of
-    i x the golden ratio falls among the shares. Any run of such fractions is spread evenly, so every stratum, however
-    small, gets its shares to within about one group, and the whole does too. Each stratum keeps a group in train.
+    Groups are put in random order within their stratum, the strata behind each other, and from the row that they form
+    every (1 / share)-th is taken, for one part after the other. So every stratum, however small, gets its shares to
+    within about one group, and the whole does too. Every stratum keeps a row in train.
     """
     units, unit_of = np.unique(groups[rows], return_inverse=True)
     first_row = np.zeros(len(units), np.int64)
@@ -91,27 +91,36 @@ def deal(rows: Ints, strata: Ints, groups: Ints, wanted: dict[str, float], seed:
     stratum = strata[first_row]
     rng = seeds.generator(seed, name)
     order = np.lexsort((rng.permutation(len(units)), stratum))
-    fraction = (np.arange(len(units)) * GOLDEN + rng.random()) % 1.0
     names = [*wanted, "train"]
-    edges = np.cumsum(list(wanted.values()))
-    part = np.empty(len(units), np.int64)
-    part[order] = np.searchsorted(edges, fraction, side="right")
     train = len(names) - 1
+    part = np.full(len(units), train)
+    left, whole = order, 1.0
+    for at, share in enumerate(wanted.values()):
+        taken = np.diff(np.floor(np.arange(len(left) + 1) * (share / whole) + rng.random())) > 0
+        part[left[taken]] = at
+        left, whole = left[~taken], whole - share
 
     # Every stratum learns: where it has nothing in train, its first group goes there.
-    learns = np.zeros(strata.max() + 1, bool)
-    learns[stratum[part == train]] = True
-    for unit in order:
-        if not learns[stratum[unit]]:
-            part[unit], learns[stratum[unit]] = train, True
+    present, first = np.unique(strata[rows], return_index=True)
+    unlearnt = ~np.isin(present, strata[rows[part[unit_of] == train]])
+    part[unit_of[first[unlearnt]]] = train
     # Every part has something: taken from the strata that have most in train.
-    for at, wanted_part in enumerate(wanted):
-        if wanted[wanted_part] > 0 and not np.any(part == at):
-            counts = np.bincount(stratum[part == train], minlength=len(learns))
+    for at, share in enumerate(wanted.values()):
+        if share > 0 and not np.any(part == at):
+            counts = np.bincount(stratum[part == train])
             richest = int(counts.argmax())
             if counts[richest] > 1:
                 part[next(unit for unit in order if part[unit] == train and stratum[unit] == richest)] = at
     return {label: rows[part[unit_of] == at] for at, label in enumerate(names)}
+
+
+def at_most(most: int, rows: Ints, groups: Ints) -> Ints:
+    """As many of `rows` as do not exceed `most`, whole groups of them, the smallest first."""
+    _, group_of, sizes = np.unique(groups[rows], return_inverse=True, return_counts=True)
+    order = np.argsort(sizes, kind="stable")
+    fits = np.empty(len(sizes), bool)
+    fits[order] = np.cumsum(sizes[order]) <= most
+    return rows[fits[group_of]]
 
 
 def what_it_means(parts: dict[str, Ints], strata: Ints) -> list[str]:

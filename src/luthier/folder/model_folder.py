@@ -31,12 +31,15 @@ class ModelFolder:
         file = self.model_path / "luthier.json"
         try:
             self.beside = Beside.from_json(json.loads(file.read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            what = "there is no such folder" if not self.path.exists() else "holds no model/luthier.json"
-            raise RunError(f"{self.path}: {what}, so it is not a model that luthier saved. `luthier tune` makes one.") from None
-        except (ValueError, KeyError, TypeError) as error:
+            self.task = TASKS[self.beside.task["name"]].from_json(self.beside.task)
+        except (FileNotFoundError, NotADirectoryError):
+            there = "is a file" if self.path.is_file() else "holds no model/luthier.json"
+            what = there if self.path.exists() else "there is no such folder"
+            raise RunError(
+                f"{self.path}: {what}, so it is not a model that luthier saved. `luthier tune` makes one."
+            ) from None
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise RunError(f"{file}: is damaged ({error}). Run `luthier tune` again.") from error
-        self.task = TASKS[self.beside.task["name"]].from_json(self.beside.task)
 
     @cached_property
     def scorecard(self) -> Scorecard:

@@ -28,7 +28,9 @@ class RunFolder:
             return
         found = self.record("key")
         if found is None:
-            raise RunError(f"{path}: is not empty and not the folder of a run. Choose another folder with --out.")
+            raise RunError(
+                f"{path}: is not empty and not the folder of a run. Choose another folder with --out."
+            )
         if found["key"] != key:
             raise RunError(
                 f"{path}: holds a run of another plan, other data or another model. "
@@ -59,7 +61,9 @@ class RunFolder:
 
     def save(self, name: str, arrays: dict[str, Array], record: dict[str, Any]) -> None:
         """Keep the outcome of a step: arrays first, then the record that says they are whole."""
-        write_bytes(self.arrays_path(name), save({key: np.ascontiguousarray(value) for key, value in arrays.items()}))
+        write_bytes(
+            self.arrays_path(name), save({key: np.ascontiguousarray(value) for key, value in arrays.items()})
+        )
         write_json(self.path / "state" / f"{name}.json", record)
 
     def saved(self, name: str) -> tuple[dict[str, Array], dict[str, Any]] | None:

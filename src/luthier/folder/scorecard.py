@@ -49,6 +49,10 @@ class Scorecard:
             return Scorecard(json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             what = "is not finished" if (run / "plan.toml").is_file() else "is not the folder of a run"
-            raise RunError(f"{run}: {what}: it holds no scorecard.json. `luthier tune` writes it at its end.") from None
+            raise RunError(
+                f"{run}: {what}: it holds no scorecard.json. `luthier tune` writes it at its end."
+            ) from None
         except ValueError as error:
-            raise RunError(f"{path}: is not valid JSON ({error}). Delete it and give the command of the run again.") from error
+            raise RunError(
+                f"{path}: is not valid JSON ({error}). Delete it and give the command of the run again."
+            ) from error

@@ -1,5 +1,6 @@
 """The tuned model in the format of the library its weights came from, so that it loads there without luthier."""
 
+import copy
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -55,7 +56,9 @@ class Beside:
         return Beside(**fields)
 
 
-def write_model(path: Path, model: Classifier, head: nn.Sequential, texts: Texts, task: Task, beside: Beside, card: str) -> None:
+def write_model(
+    path: Path, model: Classifier, head: nn.Sequential, texts: Texts, task: Task, beside: Beside, card: str
+) -> None:
     """Write a model folder, whole or not at all.
 
     head: dropout and linear layers, `model.head` or the probe's.  card: README.md.
@@ -67,13 +70,17 @@ def write_model(path: Path, model: Classifier, head: nn.Sequential, texts: Texts
             write_transformers(folder, body, model.last_name, head, labels, many=bool(beside.task["many"]))
         else:
             body.save_pretrained(folder)
-            write_sentence_modules(folder, model, head, texts.limit)
-        texts.tokenizer.save_pretrained(folder)
-        (folder / "luthier.json").write_text(json.dumps(beside.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            write_sentence_modules(folder, model, head, texts)
+        write_tokenizer(folder, texts)
+        (folder / "luthier.json").write_text(
+            json.dumps(beside.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
         (folder / "README.md").write_text(card, encoding="utf-8")
 
 
-def write_transformers(folder: Path, body: Any, last_name: str, head: nn.Sequential, labels: list[str], many: bool) -> None:
+def write_transformers(
+    folder: Path, body: Any, last_name: str, head: nn.Sequential, labels: list[str], many: bool
+) -> None:
     """The architecture's own classification class, its last layer put back."""
     before = {name: getattr(body.config, name) for name in ("id2label", "label2id", "problem_type")}
     hole = body.get_submodule(last_name)
@@ -89,7 +96,17 @@ def write_transformers(folder: Path, body: Any, last_name: str, head: nn.Sequent
             setattr(body.config, name, value)
 
 
-def write_sentence_modules(folder: Path, model: Classifier, head: nn.Sequential, limit: int) -> None:
+def write_tokenizer(folder: Path, texts: Texts) -> None:
+    """The tokenizer with luthier's own limit, and without the truncation that its last call left in it."""
+    tokenizer = copy.deepcopy(texts.tokenizer)
+    tokenizer.model_max_length = texts.limit
+    if tokenizer.is_fast:
+        tokenizer.backend_tokenizer.no_truncation()
+        tokenizer.backend_tokenizer.no_padding()
+    tokenizer.save_pretrained(folder)
+
+
+def write_sentence_modules(folder: Path, model: Classifier, head: nn.Sequential, texts: Texts) -> None:
     """A sentence-transformers folder: transformer, pooling, and one dense module per layer; `encode` gives the logits.
 
     In the spelling that every version since 2.0 reads.
@@ -105,7 +122,7 @@ def write_sentence_modules(folder: Path, model: Classifier, head: nn.Sequential,
     pooling = {"mean": "mean_tokens", "cls": "cls_token", "max": "max_tokens"}
     files: dict[str, Any] = {
         "modules.json": modules,
-        "sentence_bert_config.json": {"max_seq_length": limit, "do_lower_case": False},
+        "sentence_bert_config.json": {"max_seq_length": texts.limit, "do_lower_case": texts.lower_case},
         "1_Pooling/config.json": {
             "word_embedding_dimension": width,
             **{f"pooling_mode_{long}": model.pooling == short for short, long in pooling.items()},
@@ -117,11 +134,16 @@ def write_sentence_modules(folder: Path, model: Classifier, head: nn.Sequential,
             "in_features": linear.in_features,
             "out_features": linear.out_features,
             "bias": True,
-            "activation_function": "torch.nn.modules.linear.Identity" if last else "torch.nn.modules.activation.Tanh",
+            "activation_function": "torch.nn.modules.linear.Identity"
+            if last
+            else "torch.nn.modules.activation.Tanh",
         }
     for name, content in files.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     for at, linear in enumerate(linears):
-        tensors = {f"linear.{name}": tensor.detach().to(torch.float32).contiguous() for name, tensor in linear.state_dict().items()}
+        tensors = {
+            f"linear.{name}": tensor.detach().to(torch.float32).contiguous()
+            for name, tensor in linear.state_dict().items()
+        }
         save_file(tensors, folder / f"{at + 2}_Dense" / "model.safetensors", metadata={"format": "pt"})

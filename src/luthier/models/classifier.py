@@ -22,6 +22,7 @@ class Classifier(nn.Module):
         self.head = head
         self.last_name = last_name
         """Where the body's own last layer was taken out; None when the body never had one."""
+
     @property
     def width(self) -> int:
         """Numbers in a feature vector."""
@@ -33,19 +34,24 @@ class Classifier(nn.Module):
         return int(self.head[-1].out_features)  # type: ignore[arg-type]
 
     def part_features(self, inputs: dict[str, Tensor]) -> Tensor:
-        """(parts, tokens) -> (parts, width), in fp32."""
+        """(parts, tokens) -> (parts, width), in fp32 or finer."""
         out: Any = self.body(**inputs)
         if self.pooling is None:
-            return out.logits.float()  # type: ignore[no-any-return]
-        return pool(out.last_hidden_state.float(), inputs["attention_mask"], self.pooling)
+            return at_least_fp32(out.logits)
+        return pool(at_least_fp32(out.last_hidden_state), inputs["attention_mask"], self.pooling)
 
     def features(self, batch: Batch) -> Tensor:
         """(rows, width): what the head reads; the mean over a row's windows."""
         return mean_of_parts(self.part_features(batch.inputs), batch)
 
     def forward(self, batch: Batch) -> Tensor:
-        """(rows, labels) logits in fp32; the mean over a row's windows."""
-        return mean_of_parts(self.head(self.part_features(batch.inputs)).float(), batch)
+        """(rows, labels) logits in fp32 or finer; the mean over a row's windows."""
+        return mean_of_parts(at_least_fp32(self.head(self.part_features(batch.inputs))), batch)
+
+
+def at_least_fp32(values: Tensor) -> Tensor:
+    """Sums over tokens and windows are too coarse in bf16."""
+    return values if values.dtype == torch.float64 else values.float()
 
 
 def pool(states: Tensor, mask: Tensor, pooling: str) -> Tensor:

@@ -1,6 +1,7 @@
 """From what the user calls a model to a folder on this machine."""
 
 import importlib.util
+import os
 from pathlib import Path
 
 from luthier.errors import ModelError, did_you_mean
@@ -21,11 +22,13 @@ def find_model(name: str) -> Path:
 
     Raises ModelError when there is no such model, saying where it was looked for.
     """
-    folder = Path(name).expanduser()
+    folder = Path(os.path.expanduser(name))  # Path.expanduser fails where there is no such user
     if folder.is_dir():
         return folder / "model" if (folder / "model" / "luthier.json").is_file() else folder
     if folder.is_file():
-        raise ModelError(f"{name}: is a file. Give the folder that holds the model: its config.json, weights and tokenizer.")
+        raise ModelError(
+            f"{name}: is a file. Give the folder that holds the model: its config.json, weights and tokenizer."
+        )
     if name in (PACKAGED, f"sentence-transformers/{PACKAGED}"):
         packaged = packaged_model()
         if packaged is not None:
@@ -59,7 +62,9 @@ def from_hub(name: str) -> Path:
     try:
         return Path(snapshot_download(name, allow_patterns=WANTED, local_files_only=True))
     except HFValidationError:
-        raise ModelError(f"{name!r} is neither a folder nor a hub name. A hub name looks like owner/model.") from None
+        raise ModelError(
+            f"{name!r} is neither a folder nor a hub name, which looks like owner/model.{near_folder(Path(name))}"
+        ) from None
     except LocalEntryNotFoundError:
         return fetch(name)
 
@@ -72,15 +77,15 @@ def fetch(name: str) -> Path:
     try:
         return Path(snapshot_download(name, allow_patterns=WANTED))
     except RepositoryNotFoundError:
-        hint = did_you_mean(name.split("/")[-1], [PACKAGED])
+        hint = near_folder(Path(name)) or did_you_mean(name.split("/")[-1], [PACKAGED])
         raise ModelError(
             f"{name!r}: there is no such folder, and the hub has no model of that name that you may read.{hint}"
         ) from None
     except (LocalEntryNotFoundError, OSError) as error:
         raise ModelError(
             f"{name!r}: there is no such folder, this machine holds no copy from the hub, and the hub cannot be reached "
-            f"({type(error).__name__}). Give a folder, connect to the network, or use the packaged {PACKAGED}: "
-            'pip install "luthier[demo]"'
+            f"({type(error).__name__}).{near_folder(Path(name))} Give a folder, connect to the network, or use the "
+            f'packaged {PACKAGED}: pip install "luthier[demo]"'
         ) from error
 
 

@@ -1,18 +1,23 @@
 """What a model folder holds, found out before any weight is loaded: safe to open, whole, of the shape it claims."""
 
+import contextlib
 import json
 import os
-import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from luthier.errors import ModelError, listing
+from safetensors import SafetensorError, safe_open
+
+from luthier.errors import ModelError, WorldError, listing
 from luthier.hashes import hash_file, hash_json
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "spm.model", "spiece.model", "tokenizer.model",
               "sentencepiece.bpe.model")  # fmt: skip
+GIT_LFS = b"version https://git-lfs"
+"""How the note begins that stands in for a large file until git has fetched it."""
 POOLINGS = {
     "pooling_mode_mean_tokens": "mean",
     "pooling_mode_cls_token": "cls",
@@ -58,10 +63,15 @@ def inspect_folder(name: str, path: Path) -> Folder:
     """Read the settings and the weight files' headers; raise ModelError, with the mend, for what cannot or must not be loaded."""
     modules = sentence_modules(path)
     root = path / modules[0].get("path", "") if modules else path
-    config = read_json(root / "config.json", missing=f"{path}: holds no config.json, so it is not a model folder of transformers.")
+    config = read_object(
+        root / "config.json",
+        missing=f"{path}: holds no config.json, so it is not a model folder of transformers. Give one that is.",
+    )
     refuse_custom_code(root, config)
-    if "model_type" not in config:
-        raise ModelError(f"{root / 'config.json'}: names no model_type, so the architecture is not known. Add it.")
+    if not isinstance(config.get("model_type"), str):
+        raise ModelError(
+            f'{root / "config.json"}: names no model_type, so the architecture is not known. Add it, such as "bert".'
+        )
     if not any((root / file).is_file() for file in TOKENIZERS):
         raise ModelError(
             f"{root}: holds no tokenizer (looked for {listing(TOKENIZERS)}). Copy the tokenizer's files beside the weights: "
@@ -74,16 +84,22 @@ def inspect_folder(name: str, path: Path) -> Folder:
         if kind == "Pooling":
             pooling = declared_pooling(path / module["path"] / "config.json")
     if modules and (root / "sentence_bert_config.json").is_file():
-        sentence = read_json(root / "sentence_bert_config.json", missing="")
+        sentence = read_object(root / "sentence_bert_config.json")
         max_tokens, lower_case = sentence.get("max_seq_length"), bool(sentence.get("do_lower_case"))
     return Folder(name, root, config, pooling, max_tokens, lower_case, tensors)
 
 
 def sentence_modules(path: Path) -> list[dict[str, Any]]:
     """The modules of a sentence-transformers folder, in order; none for a plain transformers folder."""
-    if not (path / "modules.json").is_file():
+    file = path / "modules.json"
+    if not file.is_file():
         return []
-    modules: list[dict[str, Any]] = read_json(path / "modules.json", missing="")
+    modules = read_json(file)
+    if not isinstance(modules, list) or not all(map(is_module, modules)):
+        raise ModelError(
+            f"{file}: is not a list of modules, each with its path and type, as sentence-transformers writes it. "
+            "Fetch or copy it again."
+        )
     strange = [
         module["type"] for module in modules
         if not module["type"].startswith("sentence_transformers.")
@@ -91,17 +107,25 @@ def sentence_modules(path: Path) -> list[dict[str, Any]]:
     ]  # fmt: skip
     if strange:
         raise ModelError(
-            f"{path / 'modules.json'}: asks for {listing(strange)}, which luthier does not know and will not import. "
+            f"{file}: asks for {listing(strange)}, which luthier does not know and will not import. "
             f"Known are {listing(sorted(SENTENCE_MODULES))} of sentence_transformers."
         )
     return modules
 
 
+def is_module(entry: Any) -> bool:
+    return isinstance(entry, dict) and all(isinstance(entry.get(key), str) for key in ("path", "type"))
+
+
 def declared_pooling(path: Path) -> str:
     """The pooling of a sentence-transformers folder, in its older or newer spelling."""
-    config = read_json(path, missing=f"{path}: is missing, so the pooling is not known.")
+    config = read_object(path, missing=f"{path}: is missing, so the pooling is not known. Fetch or copy it.")
     chosen = [name for key, name in POOLINGS.items() if config.get(key)]
-    strange = [key for key, on in config.items() if key.startswith("pooling_mode_") and on is True and key not in POOLINGS]
+    strange = [
+        key
+        for key, on in config.items()
+        if key.startswith("pooling_mode_") and on is True and key not in POOLINGS
+    ]
     mode = config.get("pooling_mode")
     chosen += [mode] if isinstance(mode, str) else []
     if len(chosen) != 1 or strange or chosen[0] not in POOLINGS.values():
@@ -115,7 +139,7 @@ def declared_pooling(path: Path) -> str:
 def refuse_custom_code(root: Path, config: dict[str, Any]) -> None:
     """A folder that brings its own Python is not opened: it could do anything."""
     for file in ("config.json", "tokenizer_config.json"):
-        content = config if file == "config.json" else read_json(root / file, missing=None)
+        content = config if file == "config.json" else read_object(root / file)
         if "auto_map" in content:
             raise ModelError(
                 f"{root / file}: asks to run code of its own (auto_map: {listing(content['auto_map'])}). luthier runs no code "
@@ -127,10 +151,17 @@ def read_shapes(root: Path) -> dict[str, tuple[int, ...]]:
     """Shapes of all tensors, from the headers of the safetensors files; each file's size checked against its header."""
     index = root / "model.safetensors.index.json"
     if index.is_file():
-        names = sorted(set(read_json(index, missing="")["weight_map"].values()))
+        file_of = read_object(index).get("weight_map")
+        if not isinstance(file_of, dict) or not file_of:
+            raise ModelError(
+                f"{index}: has no weight_map, which names the weight files. Fetch or copy it again."
+            )
+        names = sorted(set(map(str, file_of.values())))
         missing = [name for name in names if not (root / name).is_file()]
         if missing:
-            raise ModelError(f"{index}: names {listing(missing)}, which {root} does not hold. Fetch the missing files.")
+            raise ModelError(
+                f"{index}: names {listing(missing)}, which {root} does not hold. Fetch the missing files."
+            )
     elif (root / "model.safetensors").is_file():
         names = ["model.safetensors"]
     else:
@@ -140,7 +171,9 @@ def read_shapes(root: Path) -> dict[str, tuple[int, ...]]:
                 f"{root}: holds its weights only as {listing(pickles)}, a pickle, which can run any code when it is opened. "
                 "Convert it where you trust it: AutoModel.from_pretrained(FOLDER).save_pretrained(NEW_FOLDER)"
             )
-        raise ModelError(f"{root}: holds no weights (looked for model.safetensors). Fetch or copy the weight file.")
+        raise ModelError(
+            f"{root}: holds no weights (looked for model.safetensors). Fetch or copy the weight file."
+        )
     shapes: dict[str, tuple[int, ...]] = {}
     total = 0
     for name in names:
@@ -158,37 +191,53 @@ def read_shapes(root: Path) -> dict[str, tuple[int, ...]]:
 
 def read_header(path: Path) -> tuple[dict[str, tuple[int, ...]], int]:
     """Shapes in one safetensors file and its size in bytes. Raises ModelError when it is cut off or not what it claims."""
-    size = path.stat().st_size
-    with open(path, "rb") as file:
-        head = file.read(8)
-        length = struct.unpack("<Q", head)[0] if len(head) == 8 else -1
-        if not 0 < length <= min(size - 8, 100_000_000):
-            raise ModelError(f"{path}: is not a whole safetensors file ({size:,} bytes). Fetch or copy it again.")
+    with telling_read_errors(path):
+        size = path.stat().st_size
         try:
-            header: dict[str, Any] = json.loads(file.read(length))
-            tensors = {name: entry for name, entry in header.items() if name != "__metadata__"}
-            shapes = {name: tuple(int(side) for side in entry["shape"]) for name, entry in tensors.items()}
-            expected = 8 + length + max((entry["data_offsets"][1] for entry in tensors.values()), default=0)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ModelError(f"{path}: its header is damaged. Fetch or copy it again.") from error
-    if size != expected:
-        raise ModelError(
-            f"{path}: holds {size:,} bytes where its header promises {expected:,}: it is cut off or damaged. "
-            "Fetch or copy it again."
-        )
-    return shapes, size
+            # It compares the header with the file's size, and each tensor's place with its shape; it reads no weight.
+            with safe_open(path, framework="np") as file:
+                names = file.keys()
+                return {name: tuple(file.get_slice(name).get_shape()) for name in names}, size
+        except SafetensorError as error:
+            with open(path, "rb") as raw:
+                if raw.read(len(GIT_LFS)) == GIT_LFS:
+                    raise ModelError(
+                        f"{path}: is a note of Git LFS in place of the weights. Fetch them: git lfs pull"
+                    ) from None
+            raise ModelError(
+                f"{path}: is cut off or damaged: its {size:,} bytes are not those that a header promises. "
+                "Fetch or copy it again."
+            ) from error
 
 
-def read_json(path: Path, missing: str | None) -> Any:
-    """A JSON file of a model folder. `missing` is the message when it is not there; None makes that an empty object."""
+def read_object(path: Path, missing: str | None = None) -> dict[str, Any]:
+    """A JSON object of a model folder. `missing` is the message when it is not there; None makes that an empty object."""
+    if not path.is_file():
+        if missing is not None:
+            raise ModelError(missing)
+        return {}
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise ModelError(f"{path}: holds no JSON object, which is expected here. Fetch or copy it again.")
+    return content
+
+
+def read_json(path: Path) -> Any:
+    with telling_read_errors(path):
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except (ValueError, RecursionError) as error:
+            raise ModelError(f"{path}: is not valid JSON ({error}). Fetch or copy it again.") from error
+
+
+@contextlib.contextmanager
+def telling_read_errors(path: Path) -> Iterator[None]:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        if missing is None:
-            return {}
-        raise ModelError(missing) from None
-    except ValueError as error:
-        raise ModelError(f"{path}: is not valid JSON ({error}). Fetch or copy it again.") from error
+        yield
+    except OSError as error:
+        raise WorldError(
+            f"{path}: cannot be read ({error.strerror or error}). Ask its owner, or copy it to a place of your own."
+        ) from error
 
 
 def available_bytes() -> int:

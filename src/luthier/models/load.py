@@ -9,7 +9,7 @@ from torch import nn
 from luthier import seeds
 from luthier.errors import ModelError, listing
 from luthier.models.classifier import Classifier, new_head
-from luthier.models.inspect import Folder
+from luthier.models.inspect import Folder, read_header
 from luthier.models.quiet import quiet
 from luthier.models.texts import first_line
 
@@ -34,22 +34,36 @@ def load_classifier(
         body, last_name = pretrained(folder, "AutoModel", folder_config(folder, None)), None
         width = int(body.config.hidden_size)
     torch.manual_seed(seeds.derive(seed, "head"))
-    return Classifier(body.eval(), declared, new_head(width, hidden, labels, dropout), last_name)
+    return Classifier(body, declared, new_head(width, hidden, labels, dropout), last_name).eval()
 
 
 def reload_classifier(folder: Folder, labels: int, pooling: str | None, hidden: tuple[int, ...]) -> Classifier:
     """A model that luthier saved, its head included."""
     if pooling is None:
         body, last_name, last = own_class(folder, labels)
+        if folder.tensors.get(f"{last_name}.weight") != tuple(last.weight.shape):
+            raise head_is_missing(folder, f"{last_name}.weight", last)
         head = new_head(last.in_features, (), labels, 0.0)
         head[-1].load_state_dict(last.state_dict())
         return Classifier(body, None, head, last_name).eval()
     body = pretrained(folder, "AutoModel", folder_config(folder, None))
     head = new_head(int(body.config.hidden_size), hidden, labels, 0.0)
     for level, linear in enumerate(layer for layer in head if isinstance(layer, nn.Linear)):
-        weights = load_file(folder.path / f"{level + 2}_Dense" / "model.safetensors")
+        file = f"{level + 2}_Dense/model.safetensors"
+        shapes = read_header(folder.path / file)[0] if (folder.path / file).is_file() else {}
+        if shapes.get("linear.weight") != tuple(linear.weight.shape):
+            raise head_is_missing(folder, file, linear)
+        weights = load_file(folder.path / file)
         linear.load_state_dict({name.removeprefix("linear."): tensor for name, tensor in weights.items()})
     return Classifier(body, pooling, head).eval()
+
+
+def head_is_missing(folder: Folder, what: str, layer: nn.Linear) -> ModelError:
+    """A saved model without its head would answer at random."""
+    return ModelError(
+        f"{folder.path}: {what} is not there with the {layer.out_features} x {layer.in_features} weights that "
+        "luthier.json asks for. The folder was changed after luthier wrote it: copy it again from the run."
+    )
 
 
 def own_class(folder: Folder, labels: int) -> tuple[Any, str, nn.Linear]:

@@ -15,7 +15,10 @@ Array = np.ndarray[Any, np.dtype[Any]]
 CHUNK = 2_000
 """Texts tokenised at once: enough to keep the tokenizer's threads busy, few enough to bound memory."""
 
-OFFSET_FAMILIES = ("roberta", "camembert", "xlm-roberta", "xlm-roberta-xl", "mpnet", "longformer", "data2vec-text")
+OFFSET_FAMILIES = (
+    *("roberta", "roberta-prelayernorm", "camembert", "xlm-roberta", "xlm-roberta-xl", "xmod", "mpnet"),
+    *("longformer", "data2vec-text", "ibert", "luke", "markuplm", "lilt", "esm"),
+)
 """Families that count positions from pad_token_id + 1, so that many of the positions are not for tokens."""
 
 

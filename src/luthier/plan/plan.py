@@ -1,17 +1,19 @@
 """The plan: everything the user asks for, in one frozen object."""
 
+import os
 import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 import tomli_w
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from luthier.errors import PlanError, did_you_mean, listing
+from luthier.errors import PlanError, did_you_mean
 from luthier.hashes import hash_json
+from luthier.plan.duration import seconds_of
 from luthier.plan.section import Section
 from luthier.plan.sections import DataPlan, ModelPlan, RunPlan, TaskPlan, TrainPlan
 
@@ -39,7 +41,7 @@ class Plan(Section):
             except PlanError as error:
                 problems.append(str(error))
             else:
-                sections.setdefault(section, {})[field] = from_text(section, field, value)
+                sections.setdefault(section, {})[field] = plain(section, field, value)
         plan: Plan | None = None
         try:
             plan = Plan.model_validate(sections)
@@ -53,34 +55,29 @@ class Plan(Section):
 
     def clashes(self) -> list[str]:
         """Settings that are right one by one and wrong together."""
-        found = []
-        if self.data.text is not None and self.data.text == self.data.label:
-            found.append(f"data.text and data.label both name the column {self.data.text!r}. Name two columns.")
-        if self.data.valid_share + self.data.test_share >= 1:
+        found, data = [], self.data
+        if data.text is not None and data.text == data.label:
+            found.append(f"data.text and data.label both name the column {data.text!r}. Name two columns.")
+        if data.valid is None and data.test is None and data.valid_share + data.test_share >= 1:
             found.append(
-                f"data.valid_share {self.data.valid_share} and data.test_share {self.data.test_share} "
+                f"data.valid_share {data.valid_share} and data.test_share {data.test_share} "
                 "leave no rows to train on. Make their sum smaller than 1."
             )
-        if self.run.budget is not None:
-            try:
-                seconds_of(self.run.budget)
-            except PlanError as error:
-                found.append(str(error))
-        if self.train.method == "probe":
-            idle = [key for key in ("lr", "epochs", "batch_rows", "weight_decay", "warmup", "patience")
-                    if getattr(self.train, key) is not None]  # fmt: skip
-            if idle:
-                found.append(
-                    f"train.{idle[0]} has no effect with train.method 'probe', which solves for its head exactly. "
-                    "Leave it out, or choose --method full."
-                )
+        idle = [f"train.{key}" for key in TUNING_ALONE if getattr(self.train, key) is not None]
+        if self.train.method == "probe" and idle:
+            found.append(
+                f"{', '.join(idle)}: no effect with train.method 'probe', which solves for its head exactly. "
+                "Leave it out, or choose --method full."
+            )
         if self.train.method == "probe" and self.model.hidden:
             found.append(
                 "model.hidden has no effect with train.method 'probe', whose head is one linear layer. "
                 "Leave it out, or choose --method full."
             )
         if self.train.head in ("probe", "shrunk") and self.model.hidden:
-            found.append(f"train.head {self.train.head!r} is one linear layer and cannot start model.hidden. Choose --head fresh.")
+            found.append(
+                f"train.head {self.train.head!r} is one linear layer and cannot start model.hidden. Choose --head fresh."
+            )
         return found
 
     def with_settings(self, settings: Mapping[str, Any]) -> "Plan":
@@ -110,18 +107,27 @@ class Plan(Section):
 
 def sections() -> dict[str, type[Section]]:
     """The sections by name, in the order of a plan."""
-    return {name: field.annotation for name, field in Plan.model_fields.items() if isinstance(field.annotation, type)}
+    return {
+        name: field.annotation
+        for name, field in Plan.model_fields.items()
+        if isinstance(field.annotation, type)
+    }
 
 
 def fields() -> dict[str, FieldInfo]:
     """Every setting there is, keyed `section.field`."""
     return {
-        f"{name}.{field}": info for name, section in sections().items() for field, info in section.model_fields.items()
+        f"{name}.{field}": info
+        for name, section in sections().items()
+        for field, info in section.model_fields.items()
     }
 
 
-SHORT = {"task": "task.name", "model": "model.name", "plan": "", "data": "data.path"}
+SHORT = {"task": "task.name", "model": "model.name", "data": "data.path"}
 """Names that mean a field of another name: `--task` is `task.name`."""
+
+TUNING_ALONE = ("lr", "epochs", "batch_rows", "weight_decay", "warmup", "patience")
+"""Settings of `train` that the probe has no use for."""
 
 
 def flag(key: str) -> str:
@@ -139,74 +145,79 @@ def full_key(key: str) -> str:
     known = fields()
     if key in known:
         return key
-    if SHORT.get(key):
+    if key in SHORT:
         return SHORT[key]
-    ending = [full for full in known if full.split(".")[1] == key]
-    if len(ending) == 1:
-        return ending[0]
+    fitting = [full for full in known if full.split(".")[1] == key]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        raise PlanError(f"There is no setting {key!r} alone. Write {' or '.join(fitting)}.")
     names = [*known, *SHORT, *(full.split(".")[1] for full in known)]
-    short = key.split(".")[-1]
-    hint = did_you_mean(key, names) or did_you_mean(short, names)
+    hint = did_you_mean(key, names) or did_you_mean(key.split(".")[-1], names)
     raise PlanError(f"There is no setting {key!r}.{hint} `luthier tune --help` lists them all.")
 
 
-def from_text(section: str, field: str, value: Any) -> Any:
-    """A value as typed on the command line: a field that is a tuple takes `256,64`."""
-    info = sections()[section].model_fields[field]
-    if isinstance(value, str) and str(info.annotation).startswith("tuple"):
-        return tuple(part for part in value.split(",") if part)
+def plain(section: str, field: str, value: Any) -> Any:
+    """A value as TOML could hold it: a path is a text, and `256,64` a list where the field is a tuple."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, str) and get_origin(sections()[section].model_fields[field].annotation) is tuple:
+        return [part for part in value.split(",") if part]
     return value
+
+
+EXPECTED = {
+    "string_type": "a text",
+    "string_too_short": "a text that is not empty",
+    "tuple_type": "a list",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "finite_number": "a finite number",
+}
+"""In our words, by pydantic's name of the error."""
 
 
 def complaint(error: Any) -> str:
     """One of pydantic's errors as a sentence that names the setting, the value and what is expected."""
     key = ".".join(str(part) for part in error["loc"][:2])
-    if error["type"] == "missing":
+    if error["type"] == "missing" or (key == "data.path" and error["input"] == ""):
         return "No data was named. Give the file with your examples: luthier tune reviews.csv"
-    if error["type"] == "extra_forbidden":
-        return f"There is no setting {key!r}.{did_you_mean(key, fields())}"
     if error["type"] == "literal_error":
         return f"{key}: {error['input']!r} is not a choice. Expected {error['ctx']['expected']}."
-    if key == "data.path":
-        return f"data.path: {error['input']!r} is not a file's name. Give the file with your examples."
-    expected = re.sub(r"^Input should be (a valid )?", "", error["msg"])
+    if error["type"] == "value_error":
+        expected = str(error["ctx"]["error"])
+    else:
+        expected = EXPECTED.get(error["type"]) or re.sub("^Input should be ", "a number ", error["msg"])
     return f"{key}: {error['input']!r} does not fit. Expected {expected}."
 
 
-def seconds_of(words: str) -> float:
-    """Seconds of a duration such as `90s`, `10m`, `1.5h`, `600`.
-
-    >>> seconds_of("10m")
-    600.0
-    """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh]?)\s*", words)
-    if not match or float(match[1]) == 0:
-        raise PlanError(f"run.budget: {words!r} is not a duration. Expected a number with s, m or h, as in 90s, 10m or 1.5h.")
-    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
-
-
 def read_plan(path: Path) -> dict[str, Any]:
-    """The settings of a plan file, keyed `section.field`. Raises PlanError with the line where TOML breaks."""
+    """The settings of a plan file, keyed `section.field`, for `Plan.build` to check.
+
+    Raises PlanError when it is not there, or not TOML.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        raise PlanError(f"{path}: there is no such plan file.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise PlanError(f"{path}: cannot be read as a plan ({error}).") from error
-    try:
-        content = tomllib.loads(text)
+        raise PlanError(
+            f"{path}: there is no such plan file. Every run's folder holds one: plan.toml."
+        ) from None
+    except IsADirectoryError:
+        raise PlanError(f"{path}: is a folder. Give the plan file itself: {path / 'plan.toml'}") from None
+    except OSError as error:
+        raise PlanError(f"{path}: cannot be read ({error.strerror or error}).") from error
+    except UnicodeDecodeError:
+        raise PlanError(f"{path}: is not text in UTF-8, as TOML is. Save it as UTF-8.") from None
     except tomllib.TOMLDecodeError as error:
-        raise PlanError(f"{path}: is not valid TOML: {error}.") from error
-    known = sections()
+        raise PlanError(f"{path}: is not valid TOML: {error}. Correct it there.") from None
     settings: dict[str, Any] = {}
-    problems = []
-    for section, body in content.items():
-        if section not in known:
-            problems.append(f"{path}: there is no section [{section}].{did_you_mean(section, known)} Expected {listing(known)}.")
-        elif not isinstance(body, dict):
-            problems.append(f"{path}: {section} is not a section. Write [{section}] and its settings below it.")
-        else:
-            settings |= {f"{section}.{field}": value for field, value in body.items()}
-    if problems:
-        raise PlanError("\n".join(problems))
+    for name, body in content.items():
+        settings |= (
+            {f"{name}.{field}": value for field, value in body.items()}
+            if isinstance(body, dict)
+            else {name: body}
+        )
     return settings

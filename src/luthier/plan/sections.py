@@ -3,37 +3,41 @@
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
+from pydantic import BeforeValidator
 
+from luthier.plan.duration import checked_duration
 from luthier.plan.section import Section
 
-Share = Annotated[float, Ge(0), Lt(1)]
+Name = Annotated[str, MinLen(1)]
+Share = Annotated[float, Gt(0), Lt(1)]
 Positive = Annotated[int, Ge(1)]
+Duration = Annotated[str, BeforeValidator(checked_duration)]
 
 
 class DataPlan(Section):
     """Which rows, and how they are parted."""
 
-    path: Annotated[str, MinLen(1)]
+    path: Name
     """File with the examples: .csv, .tsv, .jsonl, .json or .parquet, each also as .gz."""
-    valid: str | None = None
+    valid: Name | None = None
     """File with the validation rows. Without it they are split off, stratified by label."""
-    test: str | None = None
+    test: Name | None = None
     """File with the test rows. Without it they are split off, stratified by label."""
-    text: str | None = None
+    text: Name | None = None
     """Column that holds the text. Guessed when not given."""
-    label: str | None = None
+    label: Name | None = None
     """Column that holds the label. Guessed when not given."""
-    group: str | None = None
+    group: Name | None = None
     """Column whose equal values must stay on one side of every split (a user, a document)."""
-    encoding: str | None = None
+    encoding: Name | None = None
     """Encoding of the files, as Python names it. Found when not given."""
-    delimiter: Annotated[str, MinLen(1)] | None = None
+    delimiter: Name | None = None
     """Character between the values of a CSV file. Found when not given."""
     valid_share: Share = 0.1
     """Share of the rows split off for validation when no file is given for it."""
     test_share: Share = 0.2
     """Share of the rows split off for the test when no file is given for it."""
-    calibration_share: Share = 0.1
+    calibration_share: Annotated[float, Ge(0), Lt(1)] = 0.1
     """Share of the training rows set aside for calibration, at most 500 rows."""
     long: Literal["cut", "windows", "refuse"] = "cut"
     """Texts beyond the model's limit: cut them, read them in windows and average the answers, or refuse."""
@@ -53,7 +57,7 @@ class TaskPlan(Section):
 class ModelPlan(Section):
     """Which pre-trained model, and what is put on top of it."""
 
-    name: Annotated[str, MinLen(1)] = "all-MiniLM-L6-v2"
+    name: Name = "all-MiniLM-L6-v2"
     """A folder, a run to tune onward from, a hub name, or all-MiniLM-L6-v2 (packaged in the extra [demo])."""
     pooling: Literal["auto", "mean", "cls", "max"] = "auto"
     """How token states become one vector: as the model itself declares, or one of these."""
@@ -92,11 +96,11 @@ class TrainPlan(Section):
 class RunPlan(Section):
     """Where, how long, on what."""
 
-    out: str | None = None
+    out: Name | None = None
     """Folder of the run. Left out: runs/<name of the data>-<hash of the plan>."""
     seed: Annotated[int, Ge(0), Lt(2**32)] = 0
     """Every random choice follows from it."""
-    budget: str | None = None
+    budget: Duration | None = None
     """Wall time of the whole command, as 90s, 10m or 1.5h; training ends in time with the best state so far."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute."""

@@ -82,8 +82,8 @@ def provenance(records: Records) -> Html:
         [
             facts((name, tag("code", numbers.setting(value))) for name, value in shown),
             table("Versions", [Column("Part"), Column("Version")], versions) if versions else "",
-            forgetting(records),
             the_plan(records.plan) if records.plan else "",
+            forgetting(records),
         ]
     )
 

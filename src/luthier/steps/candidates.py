@@ -92,7 +92,10 @@ def fit_or_reuse(run: Run, targets: Array) -> Probe:
 
 def probe_record(probe: Probe) -> dict[str, Any]:
     """The probe's strength and how it was found, as JSON."""
-    return {"strength": probe.strength, "cross_validated": {str(c): score for c, score in probe.cross_validated.items()}}
+    return {
+        "strength": probe.strength,
+        "cross_validated": {str(c): score for c, score in probe.cross_validated.items()},
+    }
 
 
 def tune_all_layers(run: Run) -> Iterator[Event]:
@@ -126,7 +129,11 @@ def decide(run: Run) -> Iterator[Event]:
     if run.plan.train.method == "full":
         trained = trained[-1:]
     chosen, why = choose(trained, [run.right(candidate) for candidate in trained])
-    yield Chose(chosen.name, why if len(trained) > 1 else f"{chosen.name} is the method that was asked for", run.clock())
+    yield Chose(
+        chosen.name,
+        why if len(trained) > 1 else f"{chosen.name} is the method that was asked for",
+        run.clock(),
+    )
     if chosen is not run.kept:
         run.keep(chosen, run.ready.model.head, run.plan.model.hidden)
 
@@ -148,8 +155,12 @@ def last_layer(head: nn.Sequential) -> nn.Linear:
 def pace_of(run: Run) -> Pace:
     """The resolved plan as the loop wants it."""
     plan = run.plan.train
-    assert plan.lr and plan.batch_rows and plan.epochs and plan.patience, "a resolved plan leaves nothing open"
-    assert plan.weight_decay is not None and plan.warmup is not None, "a resolved plan leaves nothing open"
+    assert plan.lr is not None, "a resolved plan leaves nothing open"
+    assert plan.batch_rows is not None, "a resolved plan leaves nothing open"
+    assert plan.epochs is not None, "a resolved plan leaves nothing open"
+    assert plan.patience is not None, "a resolved plan leaves nothing open"
+    assert plan.weight_decay is not None, "a resolved plan leaves nothing open"
+    assert plan.warmup is not None, "a resolved plan leaves nothing open"
     return Pace(
         lr=plan.lr,
         batch_rows=plan.batch_rows,
@@ -176,11 +187,22 @@ def follow(run: Run, state: State, pace: Pace) -> Iterator[Event]:
     def validate() -> tuple[float, float]:
         logits = logits_of(state.model, valid, ready.device, exact=False)
         calibration = task.with_thresholds(plain, logits, valid.targets)
-        return task.score(task.predicted(task.probabilities(logits, plain), calibration), valid.targets), task.mean_loss(logits, valid.targets)
+        return task.score(
+            task.predicted(task.probabilities(logits, plain), calibration), valid.targets
+        ), task.mean_loss(logits, valid.targets)
 
     begin = run.clock()
     for event in train(
-        state, task, ready.examples["train"], validate, pace, ready.device, run.plan.run.seed, run.clock, deadline(run), run.stop
+        state,
+        task,
+        ready.examples["train"],
+        validate,
+        pace,
+        ready.device,
+        run.plan.run.seed,
+        run.clock,
+        deadline(run),
+        run.stop,
     ):
         if isinstance(event, Stepped):
             run.tokens += event.tokens

@@ -27,9 +27,7 @@ def write_records(folder: Path, ready: Prepared) -> None:
     """What is known before training: the plan, the table, the split, the findings."""
     rows, table = ready.rows, ready.rows.table
     write_text(folder / "plan.toml", ready.plan.to_toml())
-    files = [
-        {"name": file.name, "rows": len(table.rows_of_file(at))} for at, file in enumerate(table.files)
-    ]
+    files = [{"name": file.name, "rows": len(table.rows_of_file(at))} for at, file in enumerate(table.files)]
     write_json(
         folder / "table.json",
         {"files": files, "rows": len(table), "columns": table.names, "text": rows.text, "label": rows.label,
@@ -64,7 +62,10 @@ def score_and_write(run: Run) -> Iterator[Event]:
 def drift(run: Run, kept: Candidate) -> dict[str, Any]:
     """How far the features of the validation rows moved from the pre-trained model's: 1 is not at all."""
     if kept.name == "probe":
-        return {"feature_cosine": 1.0, "words": "The body is the pre-trained model's own: nothing was forgotten."}
+        return {
+            "feature_cosine": 1.0,
+            "words": "The body is the pre-trained model's own: nothing was forgotten.",
+        }
     valid = run.ready.examples["valid"]
     now = np.zeros_like(run.features["valid"])
     for batch, features in features_of(run.ready.model, valid, run.ready.device):
@@ -82,7 +83,9 @@ def prediction_lines(run: Run, candidate: Candidate, part: str) -> str:
     numbers = getattr(rows.split, part)
     answers = task.answers(candidate.probabilities[part], candidate.predicted[part])
     lines = []
-    for number, text, target, answer in zip(numbers, rows.texts(numbers), run.targets(part), answers, strict=True):
+    for number, text, target, answer in zip(
+        numbers, rows.texts(numbers), run.targets(part), answers, strict=True
+    ):
         place = rows.table.place(int(number))
         record = {"row": int(number), "file": place.file, "line": place.line, "text": text,
                   "label": task.names(target), "prediction": answer["label"], "probabilities": answer["probabilities"]}  # fmt: skip
@@ -96,7 +99,10 @@ def make_scorecard(run: Run, kept: Candidate, forgetting: dict[str, Any]) -> dic
     test, targets = kept.probabilities["test"], run.targets("test")
     plain = task.probabilities(kept.logits["test"], Calibration())
     scores = task.scores(test, kept.predicted["test"], targets, plan.run.seed)
-    errors = {"ece_before": task.calibration_error(plain, targets), "ece_after": task.calibration_error(test, targets)}
+    errors = {
+        "ece_before": task.calibration_error(plain, targets),
+        "ece_after": task.calibration_error(test, targets),
+    }
     seconds = {**run.took, "total": run.clock()}
     return {
         "task": task.name,
@@ -111,11 +117,20 @@ def make_scorecard(run: Run, kept: Candidate, forgetting: dict[str, Any]) -> dic
         "chosen": kept.name,
         "verdict": verdict(run, kept),
         "worth": worth(run),
-        "calibration": {"temperature": kept.calibration.temperature, **errors, "rows": len(run.targets("calibration"))},
+        "calibration": {
+            "temperature": kept.calibration.temperature,
+            **errors,
+            "rows": len(run.targets("calibration")),
+        },
         "reliability": {"before": task.reliability(plain, targets), "after": task.reliability(test, targets)},
         "forgetting": forgetting,
         **task.details(test, kept.predicted["test"], targets),
-        "long": {"rows": ready.long.rows, "tokens": ready.long.tokens, "limit": ready.long.limit, "way": ready.long.way},
+        "long": {
+            "rows": ready.long.rows,
+            "tokens": ready.long.tokens,
+            "limit": ready.long.limit,
+            "way": ready.long.way,
+        },
         "tuning": {**tuning_settings(run), **run.tuning},
         "warnings": list(ready.rows.split.warnings),
         "model_format": run.beside(kept, ()).form,
@@ -125,7 +140,11 @@ def make_scorecard(run: Run, kept: Candidate, forgetting: dict[str, Any]) -> dic
             "tokens": run.tokens,
             "tokens_per_second": round(run.tokens / run.training_seconds) if run.training_seconds else None,
         },
-        "machine": {"device": ready.device.kind, "precision": ready.device.precision, "threads": ready.device.threads},
+        "machine": {
+            "device": ready.device.kind,
+            "precision": ready.device.precision,
+            "threads": ready.device.threads,
+        },
         "versions": {name: version(name) for name in VERSIONS},
     }
 
@@ -154,7 +173,13 @@ def verdict(run: Run, kept: Candidate) -> dict[str, Any]:
     gap = difference(run, kept, against)
     ship = gap.low > 0
     words = verdict_words(
-        kept.name, against.name, run.plan.task.metric, kept.scores["test"].value, against.scores["test"].value, gap, ship
+        kept.name,
+        against.name,
+        run.plan.task.metric,
+        kept.scores["test"].value,
+        against.scores["test"].value,
+        gap,
+        ship,
     )
     return {"ship": ship, "against": against.name, **gap.to_json(), "words": words}
 
@@ -169,4 +194,6 @@ def worth(run: Run) -> dict[str, Any]:
 
 def difference(run: Run, ours: Candidate, theirs: Candidate) -> Any:
     targets: Array = run.targets("test")
-    return run.ready.rows.task.difference(ours.predicted["test"], theirs.predicted["test"], targets, run.plan.run.seed)
+    return run.ready.rows.task.difference(
+        ours.predicted["test"], theirs.predicted["test"], targets, run.plan.run.seed
+    )

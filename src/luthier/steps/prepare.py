@@ -71,7 +71,11 @@ def prepare(plan: Plan) -> Prepared:
     ends = np.cumsum([len(part) for part in used.values()])
     parts = np.split(np.arange(len(everything)), ends[:-1])
     key = hash_json([plan.identity(), rows.table.fingerprint, folder.fingerprint()])
-    out = Path(plan.run.out) if plan.run.out else Path("runs") / f"{Path(plan.data.path).name.split('.')[0]}-{key[:8]}"
+    out = (
+        Path(plan.run.out)
+        if plan.run.out
+        else Path("runs") / f"{Path(plan.data.path).name.split('.')[0]}-{key[:8]}"
+    )
     return Prepared(
         plan=plan,
         guesses=tuple(guesses),
@@ -88,12 +92,18 @@ def prepare(plan: Plan) -> Prepared:
     )
 
 
-def resolve(plan: Plan, rows: Rows, recipe: Recipe, device: Device, pooling: str | None) -> tuple[Plan, list[Guess]]:
+def resolve(
+    plan: Plan, rows: Rows, recipe: Recipe, device: Device, pooling: str | None
+) -> tuple[Plan, list[Guess]]:
     """The plan with every open setting filled in, and what was filled in."""
     guesses = [
         Guess("data.text", rows.text, rows.guesses.get("text", "")),
         Guess("data.label", rows.label, rows.guesses.get("label", "")),
-        Guess("task.labels_per_row", "many" if rows.labels.many else "one", f"{len(rows.task.labels)} labels seen"),
+        Guess(
+            "task.labels_per_row",
+            "many" if rows.labels.many else "one",
+            f"{len(rows.task.labels)} labels seen",
+        ),
     ]
     if plan.train.method != "probe":
         train_rows = len(rows.split.train)
@@ -115,7 +125,13 @@ def resolve(plan: Plan, rows: Rows, recipe: Recipe, device: Device, pooling: str
         Guess("run.threads", device.threads, "cores found"),
     ]
     if pooling is not None:
-        guesses.append(Guess("model.pooling", pooling, "declared by the model" if not plan.model.hidden else "room for model.hidden"))
+        guesses.append(
+            Guess(
+                "model.pooling",
+                pooling,
+                "declared by the model" if not plan.model.hidden else "room for model.hidden",
+            )
+        )
     asked = plan.settings()
     open_ones = [guess for guess in guesses if asked.get(guess.key) in (None, "auto")]
     return plan.with_settings({guess.key: guess.value for guess in open_ones}), open_ones

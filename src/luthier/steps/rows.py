@@ -10,15 +10,15 @@ import numpy as np
 
 from luthier.data.checks import CHECKS
 from luthier.data.checks.finding import Evidence, Finding
-from luthier.data.columns import ColumnGuess, guess_text_and_label
+from luthier.data.columns import ColumnGuess, check, guess_text_and_label
 from luthier.data.read import read
 from luthier.data.split import Shares, Split, joined_groups, split_rows, text_keys
 from luthier.data.table import Ints, Table
 from luthier.errors import DataError, did_you_mean, listing
 from luthier.plan.plan import Plan
 from luthier.tasks.labels import has_many, in_order, names_of
-from luthier.tasks.text_classification import TextClassification
 from luthier.tasks.task import Array
+from luthier.tasks.text_classification import TextClassification
 
 
 @dataclass(frozen=True)
@@ -67,13 +67,16 @@ def read_files(plan: Plan) -> dict[str, Table]:
 
 
 def needed_columns(plan: Plan, table: Table) -> ColumnGuess:
-    """Text and label column, named or guessed; raises DataError for a group column that is not there."""
-    group = plan.data.group
-    if group is not None and group not in table.names:
+    """Text and label column, named or guessed; raises DataError for a group column that cannot serve."""
+    guess, group = guess_text_and_label(table, plan.data.text, plan.data.label), plan.data.group
+    if group is not None:
+        check(table, group, "group")
+    if group == guess.label:
         raise DataError(
-            f"{plan.data.path}: has no column {group!r}.{did_you_mean(group, table.names)} It has {listing(table.names)}."
+            f"{plan.data.path}: column {group!r} is the label, so grouping by it would keep whole labels out of training. "
+            "Name another column with --group."
         )
-    return guess_text_and_label(table, plan.data.text, plan.data.label)
+    return guess
 
 
 def read_labels(values: Sequence[Any], labels_per_row: str) -> LabelColumn:
@@ -101,20 +104,24 @@ def understand(plan: Plan) -> Rows:
     # The first file's columns first, so that a part that lacks one is told by its name; columns of no use stay on disk.
     names = [name for name in dict.fromkeys((text, label, group)) if name is not None]
     first = tables["train"]
-    tables["train"] = Table(first.columns.select(names), first.files, first.file_of, first.line_of, first.guesses)
+    tables["train"] = Table(
+        first.columns.select(names), first.files, first.file_of, first.line_of, first.guesses
+    )
     table, roles = Table.join(list(tables.values())), list(tables)
     role_of = table.file_of
     values = table.values(label)
     labels = read_labels(values, plan.task.labels_per_row)
     if plan.task.labels_per_row == "one" and any(isinstance(value, list) for value in values):
-        raise DataError(f"{plan.data.path}: column {label!r} holds lists of labels. Use --labels-per-row many.")
+        raise DataError(
+            f"{plan.data.path}: column {label!r} holds lists of labels. Use --labels-per-row many."
+        )
     has_text = has_content(table, text)
     has_label = np.array([bool(names) for names in labels.sets])[labels.set_of]
     refuse_nothing_left(plan, table, text, label, has_text, has_label)
 
     usable = np.flatnonzero(has_text & has_label)
     usable, single = without_single_labels(usable, labels, role_of)
-    refuse_useless_labels(plan, label, usable, labels, role_of)
+    refuse_useless_labels(plan, label, usable, single, labels, role_of)
     known = in_order({name for at in np.unique(labels.set_of[usable]) for name in labels.sets[at]})
     task = TextClassification(known, labels.many, plan.task.metric)
     refuse_unknown_labels(table, roles, role_of, usable, labels)
@@ -124,9 +131,12 @@ def understand(plan: Plan) -> Rows:
     strata = rarest_label(labels, usable, known)
     shares = Shares(plan.data.valid_share, plan.data.calibration_share, plan.data.test_share)
     split = split_rows(usable, roles, role_of, strata, groups, shares, plan.run.seed)
+    refuse_empty_parts(plan, split)
 
     empty_text, empty_label = np.flatnonzero(~has_text), np.flatnonzero(has_text & ~has_label)
-    evidence = Evidence(table, text, label, split, keys, labels.set_of, labels.sets, empty_text, empty_label, single)
+    evidence = Evidence(
+        table, text, label, split, keys, labels.set_of, labels.sets, empty_text, empty_label, single
+    )
     findings = tuple(finding for check in CHECKS.values() for finding in check(evidence))
     left_out = {"empty": len(empty_text) + len(empty_label), "single": len(single)}
     return Rows(
@@ -150,7 +160,9 @@ def has_content(table: Table, column: str) -> np.ndarray[Any, np.dtype[np.bool_]
     for chunk in table.columns.column(column).chunks:
         for begin in range(0, len(chunk), 65_536):
             values = chunk.slice(begin, 65_536).to_pylist()
-            found[at : at + len(values)] = [value is not None and bool(str(value).strip()) for value in values]
+            found[at : at + len(values)] = [
+                value is not None and bool(str(value).strip()) for value in values
+            ]
             at += len(values)
     return found
 
@@ -167,7 +179,9 @@ def without_single_labels(usable: Ints, labels: LabelColumn, role_of: Ints) -> t
     return usable[~out], usable[out]
 
 
-def refuse_nothing_left(plan: Plan, table: Table, text: str, label: str, has_text: Any, has_label: Any) -> None:
+def refuse_nothing_left(
+    plan: Plan, table: Table, text: str, label: str, has_text: Any, has_label: Any
+) -> None:
     """A column that is empty throughout is a wrong column, not a few bad rows."""
     for column, filled, flag in ((text, has_text, "--text"), (label, has_label, "--label")):
         if not filled.any():
@@ -177,23 +191,33 @@ def refuse_nothing_left(plan: Plan, table: Table, text: str, label: str, has_tex
             )
 
 
-def refuse_useless_labels(plan: Plan, label: str, usable: Ints, labels: LabelColumn, role_of: Ints) -> None:
+def refuse_useless_labels(
+    plan: Plan, label: str, usable: Ints, single: Ints, labels: LabelColumn, role_of: Ints
+) -> None:
     """All alike, or all different: nothing can be learnt from either."""
     own = usable[role_of[usable] == 0]
     names = {name for at in np.unique(labels.set_of[own]) for name in labels.sets[at]}
+    if not names and not len(single):
+        raise DataError(
+            f"{plan.data.path}: no row has both a text and a label. Fill them in, or name other columns with --text "
+            "and --label."
+        )
     if not names:
         raise DataError(
             f"{plan.data.path}: no two rows share a label in column {label!r}: it looks like an identifier. "
             "Name the label column with --label."
         )
     if len(names) == 1:
+        but = ", but for labels that occur once" if len(single) else ""
         raise DataError(
-            f"{plan.data.path}: every row has the label {next(iter(names))!r} in column {label!r}. "
+            f"{plan.data.path}: every row has the label {next(iter(names))!r} in column {label!r}{but}. "
             "Expected at least two different labels. Add rows with others, or name another column with --label."
         )
 
 
-def refuse_unknown_labels(table: Table, roles: list[str], role_of: Ints, usable: Ints, labels: LabelColumn) -> None:
+def refuse_unknown_labels(
+    table: Table, roles: list[str], role_of: Ints, usable: Ints, labels: LabelColumn
+) -> None:
     """A valid or test row whose label cannot have been learnt."""
     own = usable[role_of[usable] == 0]
     known = {name for at in np.unique(labels.set_of[own]) for name in labels.sets[at]}
@@ -214,12 +238,34 @@ def refuse_unknown_labels(table: Table, roles: list[str], role_of: Ints, usable:
             )
 
 
+def refuse_empty_parts(plan: Plan, split: Split) -> None:
+    """Nothing can be chosen or reported without rows for it."""
+    for name, rows, file in (
+        ("validation", split.valid, plan.data.valid),
+        ("test", split.test, plan.data.test),
+    ):
+        if len(rows):
+            continue
+        if file is not None:
+            raise DataError(
+                f"{file}: none of its rows can be used: each lacks its text or its label, or has a label that occurs "
+                "only once in the training rows."
+            )
+        raise DataError(
+            f"{plan.data.path}: no row is left for the {name} part, because rows with the same text or the same group "
+            "stay together, and here nearly all do. Add rows that differ, or choose another --group."
+        )
+
+
 def group_keys(table: Table, column: str) -> Ints:
     """(rows,) equal where the column is; a row without a value is a group of its own."""
     values = table.values(column)
     numbers: dict[Any, int] = {}
     return np.array(
-        [-1 - row if value is None or value == "" else numbers.setdefault(str(value), len(numbers)) for row, value in enumerate(values)]
+        [
+            -1 - row if value is None or value == "" else numbers.setdefault(str(value), len(numbers))
+            for row, value in enumerate(values)
+        ]
     )
 
 

@@ -12,9 +12,8 @@ from luthier.errors import Interrupted
 from luthier.folder.run_folder import RunFolder
 from luthier.folder.write import Beside, write_model
 from luthier.plan.plan import Plan
-from luthier.scores.intervals import Estimate
 from luthier.steps.prepare import Prepared
-from luthier.tasks.task import Array, Calibration
+from luthier.tasks.task import Array
 from luthier.train.probe import Probe
 
 HELD_OUT = ("valid", "calibration", "test")
@@ -54,7 +53,9 @@ class Run:
         task = self.ready.rows.task
         if learnt:
             calibration = task.calibrate(candidate.logits["calibration"], self.targets("calibration"))
-            candidate.calibration = task.with_thresholds(calibration, candidate.logits["valid"], self.targets("valid"))
+            candidate.calibration = task.with_thresholds(
+                calibration, candidate.logits["valid"], self.targets("valid")
+            )
         self.answer(candidate, "valid")
         self.candidates.append(candidate)
 
@@ -91,7 +92,9 @@ class Run:
         """Write a candidate's model as the best so far."""
         ready = self.ready
         path = self.folder.path / "model"
-        write_model(path, ready.model, head, ready.texts, ready.rows.task, self.beside(candidate, hidden), card="")
+        write_model(
+            path, ready.model, head, ready.texts, ready.rows.task, self.beside(candidate, hidden), card=""
+        )
         self.kept = candidate
 
     def interrupted(self) -> Interrupted:
@@ -106,5 +109,3 @@ class Run:
             f"{self.plan.task.metric} {self.kept.scores['valid']} on the validation rows. "
             "The same command goes on from the last finished step."
         )
-
-

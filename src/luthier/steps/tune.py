@@ -33,10 +33,19 @@ def tune(plan: Plan, stop: Callable[[], bool] = lambda: False) -> Generator[Even
     opening += [Noted(text, clock(), warning=True) for text in statements(ready)]
     yield from opening
     if folder.finished:
-        yield Noted(f"{folder.path} holds the finished run of this plan, data and model: nothing is left to do.", clock())
+        yield Noted(
+            f"{folder.path} holds the finished run of this plan, data and model: nothing is left to do.",
+            clock(),
+        )
         return ModelFolder(folder.path)
 
-    run = Run(ready, folder, clock, stop, took={**ready.rows.seconds, "load": clock() - sum(ready.rows.seconds.values())})
+    run = Run(
+        ready,
+        folder,
+        clock,
+        stop,
+        took={**ready.rows.seconds, "load": clock() - sum(ready.rows.seconds.values())},
+    )
     folder.begin()
     for event in opening:
         folder.log(event)

@@ -90,7 +90,9 @@ class Task(ABC):
         """(rows,) how right each answer is by itself, in [0, 1]."""
 
     @abstractmethod
-    def scores(self, probabilities: Array, predicted: Array, targets: Array, seed: int) -> dict[str, Estimate]:
+    def scores(
+        self, probabilities: Array, predicted: Array, targets: Array, seed: int
+    ) -> dict[str, Estimate]:
         """Every metric of the scorecard, with its interval."""
 
     @abstractmethod

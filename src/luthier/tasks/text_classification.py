@@ -10,8 +10,22 @@ from torch.nn import functional
 
 from luthier.batches.examples import Batch
 from luthier.scores import classification, multilabel
-from luthier.scores.calibration import Platt, apply_platt, apply_temperature, fit_platt_per_label, fit_temperature
-from luthier.scores.intervals import Difference, Estimate, bootstrap, mean_of, paired_bootstrap, paired_bootstrap_of, proportion
+from luthier.scores.calibration import (
+    Platt,
+    apply_platt,
+    apply_temperature,
+    fit_platt_per_label,
+    fit_temperature,
+)
+from luthier.scores.intervals import (
+    Difference,
+    Estimate,
+    bootstrap,
+    mean_of,
+    paired_bootstrap,
+    paired_bootstrap_of,
+    proportion,
+)
 from luthier.scores.thresholds import best_thresholds
 from luthier.tasks.labels import names_of
 from luthier.tasks.task import Array, Calibration, Loss, Model, Task
@@ -86,7 +100,9 @@ class TextClassification(Task):
         if not self.many:
             return apply_temperature(logits, calibration.temperature)
         unchanged = Platt((1.0,) * self.outputs, (0.0,) * self.outputs, ())
-        return apply_platt(logits, Platt(calibration.scale, calibration.bias, ()) if calibration.scale else unchanged)
+        return apply_platt(
+            logits, Platt(calibration.scale, calibration.bias, ()) if calibration.scale else unchanged
+        )
 
     def predicted(self, probabilities: Array, calibration: Calibration) -> Array:
         if not self.many:
@@ -107,11 +123,16 @@ class TextClassification(Task):
             return multilabel.accuracy_per_row(targets, predicted)
         return classification.accuracy_per_row(targets, predicted)
 
-    def scores(self, probabilities: Array, predicted: Array, targets: Array, seed: int) -> dict[str, Estimate]:
+    def scores(
+        self, probabilities: Array, predicted: Array, targets: Array, seed: int
+    ) -> dict[str, Estimate]:
         rows = len(targets)
         right = self.row_scores(predicted, targets)
         if self.many:
-            log_loss, brier = multilabel.log_loss_per_row(probabilities, targets), multilabel.brier_per_row(probabilities, targets)
+            log_loss, brier = (
+                multilabel.log_loss_per_row(probabilities, targets),
+                multilabel.brier_per_row(probabilities, targets),
+            )
             found = {
                 "accuracy": proportion(right, seed=seed),
                 "macro_f1": bootstrap(multilabel.resampled_macro_f1(targets, predicted), rows, seed=seed),
@@ -122,7 +143,9 @@ class TextClassification(Task):
             brier = classification.brier_per_row(probabilities, targets)
             found = {
                 "accuracy": proportion(right, seed=seed),
-                "macro_f1": bootstrap(classification.resampled_macro_f1(targets, predicted, self.outputs), rows, seed=seed),
+                "macro_f1": bootstrap(
+                    classification.resampled_macro_f1(targets, predicted, self.outputs), rows, seed=seed
+                ),
             }
         return found | {
             "log_loss": bootstrap(mean_of(log_loss), rows, seed=seed),
@@ -144,7 +167,8 @@ class TextClassification(Task):
             "labels": list(self.labels),
             "multi_label": self.many,
             "per_class": [
-                {"label": label, **score.to_json()} for label, score in zip(self.labels, per_class, strict=True)
+                {"label": label, **score.to_json()}
+                for label, score in zip(self.labels, per_class, strict=True)
             ],
         }
         if not self.many:
@@ -157,7 +181,13 @@ class TextClassification(Task):
         found = how(probabilities, targets, bins)
         columns = zip(found.counts, found.confidence, found.accuracy, strict=True)
         return [
-            {"low": at / bins, "high": (at + 1) / bins, "count": count, "confidence": confidence, "accuracy": accuracy}
+            {
+                "low": at / bins,
+                "high": (at + 1) / bins,
+                "count": count,
+                "confidence": confidence,
+                "accuracy": accuracy,
+            }
             for at, (count, confidence, accuracy) in enumerate(columns)
         ]
 
@@ -169,7 +199,10 @@ class TextClassification(Task):
             first, second = (multilabel.resampled_macro_f1(targets, answers) for answers in (ours, theirs))
             differing = int(np.any(ours != theirs, axis=1).sum())
         else:
-            first, second = (classification.resampled_macro_f1(targets, answers, self.outputs) for answers in (ours, theirs))
+            first, second = (
+                classification.resampled_macro_f1(targets, answers, self.outputs)
+                for answers in (ours, theirs)
+            )
             differing = int((ours != theirs).sum())
         return paired_bootstrap_of(first, second, len(targets), differing=differing, seed=seed)
 

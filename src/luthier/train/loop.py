@@ -12,9 +12,9 @@ from luthier.batches.order import cut_by_budget, epoch_order, steps_per_epoch
 from luthier.devices import Device
 from luthier.errors import WorldError
 from luthier.events import Event, Stepped, Stopped, Validated
+from luthier.tasks.task import Task
 from luthier.train.schedule import warm_then_linear
 from luthier.train.state import State
-from luthier.tasks.task import Task
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def train(
     per_epoch = steps_per_epoch(rows, pace.batch_rows)
     steps = pace.steps(rows)
     validate_at = validation_steps(steps, per_epoch, pace.validations)
-    order = epoch_order(lengths, pace.batch_rows, seed, 0)
+    order = epoch_order(lengths, pace.batch_rows, seed, state.step // per_epoch)
     why = "epochs"
 
     while state.step < steps:
@@ -82,7 +82,11 @@ def train(
             with device.fast():
                 found = task.loss(state.model, batch)
             found.total.backward()  # type: ignore[no-untyped-call]
-            loss, weight, tokens = loss + float(found.total.detach()), weight + found.weight, tokens + batch.tokens
+            loss, weight, tokens = (
+                loss + float(found.total.detach()),
+                weight + found.weight,
+                tokens + batch.tokens,
+            )
         divide_gradients(state.model, weight)
         norm = float(torch.nn.utils.clip_grad_norm_(state.model.parameters(), pace.max_norm))
         if not math.isfinite(norm):
@@ -94,7 +98,15 @@ def train(
         state.optimizer.zero_grad()
         state.step += 1
         yield Stepped(
-            name, state.step, state.step / per_epoch, loss / weight, lr, norm, len(order[place]), tokens, clock()
+            name,
+            state.step,
+            state.step / per_epoch,
+            loss / weight,
+            lr,
+            norm,
+            len(order[place]),
+            tokens,
+            clock(),
         )
 
         halted = "interrupted" if stop() else "budget" if clock() > until else None

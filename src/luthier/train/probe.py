@@ -43,8 +43,10 @@ class Probe:
             linear.bias.copy_(torch.from_numpy(self.bias * share))
 
 
-def fit_probe(features: Array, targets: Array, outputs: int, score: Callable[[Array, Array], float], seed: int) -> Probe:
-    """L2-regularised (multinomial) logistic regression; its strength is the best of `STRENGTHS` by cross-validation.
+def fit_probe(
+    features: Array, targets: Array, outputs: int, score: Callable[[Array, Array], float], seed: int
+) -> Probe:
+    """L2-regularised (multinomial) logistic regression; its strength is found by cross-validation.
 
     features: (rows, width).  targets: (rows,) classes, or (rows, outputs) marks.  score(logits, targets): higher is better.
 
@@ -56,10 +58,23 @@ def fit_probe(features: Array, targets: Array, outputs: int, score: Callable[[Ar
     spread = np.where(spread > 1e-3 * spread.max(), spread, spread.max() or 1.0)
     scaled = ((features - centre) / spread).astype(np.float64)
     scores = cross_validate(scaled, targets, outputs, score, seed)
-    strength = max(scores, key=lambda c: (scores[c], -c)) if scores else STRENGTHS[1]
+    strength = strongest_within_noise(scores, min(len(features), MOST_ROWS)) if scores else STRENGTHS[1]
     weight, bias = Solver(targets, outputs).solve(scaled, targets, strength)
     weight = weight / spread
     return Probe(weight.astype(np.float32), (bias - weight @ centre).astype(np.float32), strength, scores)
+
+
+def strongest_within_noise(scores: dict[float, float], rows: int) -> float:
+    """The strongest penalty whose score is within one standard error of the best (Breiman et al. 1984, section 3.4.3).
+
+    scores: score in [0, 1] by inverse strength, from strong to weak.  rows: how many were held out in all.
+
+    >>> strongest_within_noise({0.01: 0.80, 0.1: 0.90, 1.0: 0.91}, rows=100)
+    0.1
+    """
+    best = max(scores.values())
+    noise = (best * (1 - best) / rows) ** 0.5
+    return next(strength for strength, score in scores.items() if score >= best - noise)
 
 
 def cross_validate(
@@ -82,7 +97,10 @@ def cross_validate(
             weight, bias = solver.solve(features[rows], targets[rows], strength)
             found.append(score((features[out] @ weight.T + bias).astype(np.float32), targets[out]))
         scores[strength] = float(np.mean(found))
-        if list(scores.values())[-3:] == sorted(list(scores.values())[-3:], reverse=True) and len(scores) >= 3:
+        if (
+            list(scores.values())[-3:] == sorted(list(scores.values())[-3:], reverse=True)
+            and len(scores) >= 3
+        ):
             break
     return scores
 
@@ -105,11 +123,17 @@ class Solver:
     def binary(self, at: int, features: Array, marks: Array, strength: float) -> tuple[Array, float]:
         """One label of several; one that all rows have, or none, is answered by its frequency."""
         if marks.min() == marks.max():
-            return np.zeros(features.shape[1]), float(np.log((marks.sum() + 0.5) / (len(marks) - marks.sum() + 0.5)))
+            return np.zeros(features.shape[1]), float(
+                np.log((marks.sum() + 0.5) / (len(marks) - marks.sum() + 0.5))
+            )
         _, weight, bias = self.fit(at, features, marks, strength)
         return weight[0], float(bias[0])
 
     def fit(self, key: int, features: Array, targets: Array, strength: float) -> tuple[Array, Array, Array]:
+        classes = np.unique(targets)
+        if len(classes) == 1:
+            return classes, np.zeros((1, features.shape[1])), np.zeros(1)
+
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.linear_model import LogisticRegression
 

@@ -28,7 +28,9 @@ class State:
         if better:
             self.best_step, self.best_score, self.best_loss = self.step, score, loss
             self.validations_since_best = 0
-            self.best_weights = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+            self.best_weights = {
+                name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()
+            }
         else:
             self.validations_since_best += 1
         return better

@@ -1,0 +1,51 @@
+"""Tiny models, built once a session: tests read their folders and never write into them."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tiny import TINY, messages_csv
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_core() -> Iterator[None]:
+    """Tiny products on several threads that wait for each other take a hundred times as long on a busy machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "sched_getaffinity", lambda process: {0})
+        yield
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a tiny model by its name in TINY, made when it is first asked for."""
+    made: dict[str, Path] = {}
+
+    def folder(name: str) -> Path:
+        if name not in made:
+            made[name] = TINY[name](tmp_path_factory.mktemp("models") / name)
+        return made[name]
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def bert(tiny_model: Callable[[str], Path]) -> Path:
+    return tiny_model("bert")
+
+
+@pytest.fixture(scope="session")
+def roberta(tiny_model: Callable[[str], Path]) -> Path:
+    return tiny_model("roberta")
+
+
+@pytest.fixture(scope="session")
+def sentence_bert(tiny_model: Callable[[str], Path]) -> Path:
+    return tiny_model("sentence_bert")
+
+
+@pytest.fixture(scope="session")
+def messages_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """80 rows of four labels as a CSV file."""
+    return messages_csv(tmp_path_factory.mktemp("data") / "messages.csv", 80)

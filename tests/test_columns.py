@@ -1,0 +1,215 @@
+"""Which columns hold text and label: named, known by name, or known by what they hold; and why."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from luthier.data.columns import guess_text_and_label
+from luthier.data.table import Table
+from luthier.errors import DataError
+
+TEXTS = [f"a longer remark, number {number}" for number in range(60)]
+LABELS = ["good", "bad", "so so"] * 20
+
+
+def table(**columns) -> Table:
+    rows = len(next(iter(columns.values())))
+    return Table(
+        pa.table(columns),
+        (Path("reviews.csv"),),
+        np.zeros(rows, np.int64),
+        np.arange(2, rows + 2, dtype=np.int64),
+    )
+
+
+def refusal(rows: Table, **named) -> str:
+    with pytest.raises(DataError) as error:
+        guess_text_and_label(rows, **named)
+    return str(error.value)
+
+
+# Named
+
+
+def test_columns_that_are_named_are_taken():
+    guess = guess_text_and_label(table(text=TEXTS, label=LABELS, a=TEXTS, b=LABELS), text="a", label="b")
+
+    assert (guess.text, guess.label) == ("a", "b")
+    assert guess.reasons == {"text": "column 'a', as named.", "label": "column 'b', as named."}
+
+
+def test_a_column_that_is_named_for_one_thing_is_not_guessed_for_the_other():
+    by_content = guess_text_and_label(table(label=TEXTS, verdict=LABELS), text="label")
+    by_name = guess_text_and_label(table(text=LABELS, review=TEXTS), label="text")
+
+    assert (by_content.text, by_content.label) == ("label", "verdict")
+    assert (by_name.text, by_name.label) == ("review", "text")
+
+
+def test_a_number_may_be_named_as_text_and_a_list_of_strings_as_label():
+    guess = guess_text_and_label(table(n=[1, 2], tags=[["a"], ["a", "b"]]), text="n", label="tags")
+
+    assert (guess.text, guess.label) == ("n", "tags")
+
+
+@pytest.mark.parametrize("role", ["text", "label"])
+def test_an_unknown_name_is_answered_with_the_nearest_and_all_columns(role):
+    assert refusal(table(text=TEXTS, label=LABELS, rating=LABELS), **{role: "ratings"}) == (
+        "reviews.csv: there is no column 'ratings'. Did you mean 'rating'? "
+        f"Columns: 'text', 'label', 'rating'. Name one with --{role} COLUMN."
+    )
+
+
+def test_the_text_cannot_be_a_list_or_an_object():
+    rows = table(messages=[["hi"], ["ho"]], answers=[{"text": "a"}, {"text": "b"}], title=["x", "y"])
+
+    assert refusal(rows, text="messages") == (
+        "reviews.csv: column 'messages' holds lists and cannot be the text. Name another with --text COLUMN. Others: 'title'."
+    )
+    assert refusal(rows, text="answers") == (
+        "reviews.csv: column 'answers' holds objects and cannot be the text. Name another with --text COLUMN. Others: 'title'."
+    )
+
+
+def test_the_label_cannot_be_an_object_or_a_list_of_objects():
+    rows = table(text=["a", "b"], answers=[{"text": "a"}, {"text": "b"}], spans=[[{"start": 1}], []])
+
+    assert refusal(rows, label="answers") == (
+        "reviews.csv: column 'answers' holds objects and cannot be the label. Name another with --label COLUMN. Others: 'text'."
+    )
+    assert refusal(rows, label="spans") == (
+        "reviews.csv: column 'spans' holds lists and cannot be the label. Name another with --label COLUMN. Others: 'text'."
+    )
+
+
+def test_one_column_cannot_be_both():
+    assert refusal(table(text=TEXTS, label=LABELS), text="text", label="text") == (
+        "reviews.csv: column 'text' cannot be both text and label. Name two columns."
+    )
+
+
+# By name
+
+
+@pytest.mark.parametrize(
+    ("columns", "text", "label"),
+    [
+        (["text", "label", "fine_label"], "text", "label"),
+        (["title", "Review", "stars", "Category"], "Review", "Category"),
+        (["title", "description", "class"], "description", "class"),
+        (["id", "sentence", "Sentiment"], "sentence", "Sentiment"),
+    ],
+)
+def test_well_known_names_are_recognised_the_most_telling_first(columns, text, label):
+    guess = guess_text_and_label(table(**{name: ["a", "b"] for name in columns}))
+
+    assert (guess.text, guess.label) == (text, label)
+    assert guess.reasons == {
+        "text": f"column {text!r}, by its name",
+        "label": f"column {label!r}, by its name",
+    }
+
+
+def test_a_name_does_not_make_a_text_of_what_is_none():
+    guess = guess_text_and_label(
+        table(text=[["a", "b"]] * 60, message=list(range(60)), remark=TEXTS, label=LABELS)
+    )
+
+    assert guess.text == "remark"
+
+
+def test_a_label_known_by_name_may_be_a_list():
+    assert guess_text_and_label(table(text=TEXTS, labels=[["a"], ["a", "b"]] * 30)).label == "labels"
+
+
+# By content
+
+
+def test_the_longest_texts_that_are_mostly_different_are_the_text():
+    rows = table(
+        code=[f"B00-{number:060}" for number in range(60)],
+        when=["2024-01-31 08:00:00 " * 3 + str(number) for number in range(60)],
+        advert=["the same long advertisement on every row of the table"] * 60,
+        short=[f"remark {number}" for number in range(60)],
+        long=TEXTS,
+        label=LABELS,
+    )
+
+    guess = guess_text_and_label(rows)
+
+    assert guess.text == "long"
+    assert guess.reasons["text"] == (
+        "column 'long', because its texts are the longest, 26 characters on average"
+    )
+
+
+def test_texts_need_no_spaces_where_the_script_has_none():
+    assert (
+        guess_text_and_label(table(c1=[f"声音很好{number}" for number in range(60)], label=LABELS)).text
+        == "c1"
+    )
+
+
+def test_the_fewest_values_that_occur_again_and_again_are_the_label():
+    rows = table(
+        id=[str(number) for number in range(60)],
+        lang=["en", "de"] * 30,
+        constant=["x"] * 60,
+        price=[1.5, 2.5] * 30,
+        shop=["north", "south", "east", "west"] * 15,
+        remark=TEXTS,
+        opinion=LABELS,
+    )
+
+    guess = guess_text_and_label(rows)
+
+    assert guess.label == "opinion"
+    assert guess.reasons["label"] == (
+        "column 'opinion', because it has 3 values that occur again and again, fewer than 'shop'"
+    )
+
+
+def test_empty_and_missing_values_do_not_count_as_labels():
+    rows = table(remark=TEXTS, note=["", None, " "] * 20, opinion=["good", "bad", None] * 20)
+
+    assert guess_text_and_label(rows).label == "opinion"
+
+
+def test_when_no_label_is_found_the_columns_are_listed_with_their_different_values():
+    assert refusal(table(text=TEXTS, id=list(range(60)), constant=["x"] * 60)) == (
+        "reviews.csv: no column looks like the label. Name it with --label COLUMN. "
+        "Columns, and how many different values each has: 'text' 60, 'id' 60, 'constant' 1."
+    )
+
+
+def test_when_no_text_is_found_the_columns_are_listed_with_their_different_values():
+    assert refusal(table(label=LABELS, id=[f"{number}" for number in range(60)])) == (
+        "reviews.csv: no column looks like the text. Name it with --text COLUMN. "
+        "Columns, and how many different values each has: 'label' 3, 'id' 60."
+    )
+
+
+def test_of_many_columns_the_first_are_listed_and_of_a_long_name_the_beginning():
+    columns = {"x" * 500: ["a"] * 2} | {f"c{number}": ["a"] * 2 for number in range(30)}
+
+    message = refusal(table(**columns))
+
+    assert message.endswith("'c18' 1 and 11 more columns.")
+    assert len(message) < 500
+    assert len(refusal(table(**columns), text="y" * 500)) < 500
+
+
+def test_a_large_table_is_judged_by_a_sample_and_that_is_said():
+    rows = table(c1=[f"remark {number}" for number in range(50_000)], c2=["good", "bad"] * 25_000)
+
+    guess = guess_text_and_label(rows)
+
+    assert (guess.text, guess.label) == ("c1", "c2")
+    assert guess.reasons == {
+        "text": "column 'c1', because its texts are the longest, 12 characters on average "
+        "(20,000 of 50,000 rows were looked at)",
+        "label": "column 'c2', because it has 2 values that occur again and again "
+        "(20,000 of 50,000 rows were looked at)",
+    }

@@ -1,0 +1,180 @@
+"""A file is whole or not there, whatever the disk does; and what the disk refuses is told in a sentence."""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+
+from luthier.errors import WorldError
+from luthier.files import existing_parent, hash_file, hash_json, whole_folder, write_bytes, write_json, write_text
+
+FULL = (
+    "{path}: the disk is full (12 MB free). Everything finished before is kept; "
+    "free some space and give the same command again."
+)
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    """A disk with no room left, as fsync finds out."""
+
+    def refuse(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: namedtuple("Usage", "free")(12_345_678))
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_a_written_file_holds_what_was_given(tmp_path):
+    write_bytes(tmp_path / "new" / "deep" / "a.bin", b"\0\1")
+    write_text(tmp_path / "a.txt", "né\n")
+    write_json(tmp_path / "a.json", {"label": "日本", "n": 1.5})
+
+    assert everything(tmp_path) == {
+        "new/deep/a.bin": b"\0\1",
+        "a.txt": "né\n".encode(),
+        "a.json": '{\n  "label": "日本",\n  "n": 1.5\n}\n'.encode(),
+    }
+
+
+def test_a_write_on_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, full_disk):
+    path = tmp_path / "scorecard.json"
+    path.write_text("old")
+
+    with pytest.raises(WorldError) as caught:
+        write_json(path, {"new": 1})
+
+    assert str(caught.value) == FULL.format(path=path)
+    assert everything(tmp_path) == {"scorecard.json": b"old"}
+
+
+def test_a_first_write_on_a_full_disk_leaves_nothing(tmp_path, full_disk):
+    with pytest.raises(WorldError):
+        write_text(tmp_path / "report.html", "new")
+
+    assert everything(tmp_path) == {}
+
+
+def test_a_folder_on_a_full_disk_stays_the_old_one(tmp_path, full_disk):
+    path = tmp_path / "model"
+    path.mkdir()
+    (path / "weights").write_text("old")
+
+    with pytest.raises(WorldError) as caught, whole_folder(path) as folder:
+        (folder / "weights").write_text("new")
+
+    assert str(caught.value) == FULL.format(path=path)
+    assert everything(tmp_path) == {"model/weights": b"old"}
+    assert [file.name for file in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_folder_whose_filling_fails_stays_the_old_one_and_the_error_is_passed_on(tmp_path):
+    path = tmp_path / "model"
+    path.mkdir()
+    (path / "weights").write_text("old")
+
+    with pytest.raises(ZeroDivisionError), whole_folder(path) as folder:
+        (folder / "weights").write_text("new")
+        1 / 0
+
+    assert everything(tmp_path) == {"model/weights": b"old"}
+    assert [file.name for file in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_folder_that_cannot_take_its_name_leaves_the_old_one(tmp_path, monkeypatch):
+    path = tmp_path / "model"
+    path.mkdir()
+    (path / "weights").write_text("old")
+    replace = os.replace
+
+    def refuse(source: Path, target: Path) -> None:
+        if source.name.endswith(".part"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", refuse)
+
+    with pytest.raises(WorldError) as caught, whole_folder(path) as folder:
+        (folder / "weights").write_text("new")
+
+    assert str(caught.value) == f"{path}: cannot be written (Input/output error)."
+    assert everything(tmp_path) == {"model/weights": b"old"}
+    assert [file.name for file in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_whole_folder_replaces_an_older_one(tmp_path):
+    path = tmp_path / "deep" / "model"
+    for name in ("first", "second"):
+        with whole_folder(path) as folder:
+            (folder / "1_Pooling").mkdir()
+            (folder / "1_Pooling" / name).write_text(name)
+            assert not (path / "1_Pooling" / name).exists()
+
+    assert everything(tmp_path) == {"deep/model/1_Pooling/second": b"second"}
+    assert [file.name for file in path.parent.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS])
+def test_a_place_without_permission_is_told(tmp_path, monkeypatch, number):
+    def refuse(descriptor: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+
+    with pytest.raises(WorldError) as caught:
+        write_text(tmp_path / "plan.toml", "")
+
+    assert str(caught.value) == (
+        f"{tmp_path / 'plan.toml'}: no permission to write here. Choose another folder with --out."
+    )
+
+
+def test_a_file_in_the_place_of_a_folder_is_told(tmp_path):
+    (tmp_path / "runs").write_text("")
+
+    with pytest.raises(WorldError, match=r"cannot be written \((File exists|Not a directory)\)\.$"):
+        write_text(tmp_path / "runs" / "a" / "plan.toml", "")
+
+
+def test_what_safetensors_says_of_a_full_disk_is_understood(tmp_path, monkeypatch):
+    """It raises an error of its own, which is no OSError."""
+    from safetensors import SafetensorError
+
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: namedtuple("Usage", "free")(12_345_678))
+    words = "Error while serializing: I/O error: No space left on device (os error 28)"
+
+    with pytest.raises(WorldError) as caught, whole_folder(tmp_path / "model"):
+        raise SafetensorError(words)
+
+    assert str(caught.value) == FULL.format(path=tmp_path / "model")
+    assert everything(tmp_path) == {}
+
+
+def test_another_error_inside_a_folder_is_not_taken_for_the_disks(tmp_path):
+    with pytest.raises(ValueError) as caught, whole_folder(tmp_path / "model"):
+        raise ValueError("weights of another shape")
+
+    assert str(caught.value) == "weights of another shape"
+
+
+def test_the_nearest_folder_that_exists_is_found(tmp_path):
+    assert existing_parent(tmp_path / "a" / "b" / "c") == tmp_path
+    assert existing_parent(tmp_path) == tmp_path
+    assert existing_parent(Path("nowhere/at/all")) == Path(".")
+
+
+def test_hashes_are_those_of_sha256(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc" * 100_000)
+
+    assert hash_file(tmp_path / "a") == hashlib.sha256(b"abc" * 100_000).hexdigest()
+    assert hash_json({"b": [1, "é"], "a": None}) == hash_json(json.loads('{"a": null, "b": [1, "\\u00e9"]}'))
+    assert hash_json({"a": 1}) != hash_json({"a": "1"})

@@ -1,0 +1,353 @@
+"""A plan: how it is built, what is refused, and that its file gives it back."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from luthier.errors import PlanError
+from luthier.plan.duration import seconds_of
+from luthier.plan.plan import Plan, fields, flag, full_key, read_plan
+
+EVERYTHING: dict[str, Any] = {
+    "data.path": "rows.csv",
+    "data.valid": "valid.csv",
+    "data.test": "test.csv",
+    "data.text": "body",
+    "data.label": "topic",
+    "data.group": "user",
+    "data.encoding": "cp1252",
+    "data.delimiter": ";",
+    "data.valid_share": 0.25,
+    "data.test_share": 0.3,
+    "data.calibration_share": 0.0,
+    "data.long": "windows",
+    "task.name": "text-classification",
+    "task.labels_per_row": "many",
+    "task.metric": "macro_f1",
+    "model.name": "models/bert",
+    "model.pooling": "cls",
+    "model.hidden": [256, 64],
+    "model.dropout": 0.25,
+    "train.method": "full",
+    "train.lr": 3e-5,
+    "train.epochs": 2.5,
+    "train.batch_rows": 8,
+    "train.weight_decay": 0.0,
+    "train.warmup": 0.2,
+    "train.max_norm": 2.0,
+    "train.head": "fresh",
+    "train.validations": 3,
+    "train.patience": 5,
+    "run.out": "runs/mine",
+    "run.seed": 7,
+    "run.budget": "1.5h",
+    "run.device": "cpu",
+    "run.precision": "fp32",
+    "run.threads": 2,
+}
+"""A value for each field, other than its default where there is another."""
+
+
+def refusal(settings: dict[str, Any]) -> str:
+    with pytest.raises(PlanError) as error:
+        Plan.build({"data.path": "rows.csv", **settings})
+    return str(error.value)
+
+
+def saved(plan: Plan, folder: Path) -> Plan:
+    """A plan written to a file and read again."""
+    path = folder / "plan.toml"
+    path.write_text(plan.to_toml(), encoding="utf-8")
+    return Plan.build(read_plan(path))
+
+
+# Building
+
+
+def test_the_data_alone_make_a_plan() -> None:
+    assert Plan.build({"data.path": "rows.csv"}).settings() == {
+        key: value
+        for key, info in fields().items()
+        if (value := "rows.csv" if key == "data.path" else info.default) is not None
+    } | {"model.hidden": []}
+
+
+def test_a_plan_holds_what_it_was_built_from() -> None:
+    assert Plan.build(EVERYTHING).settings() == EVERYTHING
+
+
+def test_every_field_is_tried_here() -> None:
+    assert EVERYTHING.keys() == fields().keys()
+
+
+def test_values_typed_as_text_are_those_they_spell() -> None:
+    typed = {
+        key: ",".join(map(str, value)) if isinstance(value, list) else str(value)
+        for key, value in EVERYTHING.items()
+    }
+
+    assert Plan.build(typed) == Plan.build(EVERYTHING)
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [("lr", "train.lr"), ("train.lr", "train.lr"), ("task", "task.name"), ("model", "model.name"), ("data", "data.path")],
+)  # fmt: skip
+def test_a_field_may_be_called_by_its_last_name_and_a_section_by_what_it_is_for(name: str, key: str) -> None:
+    assert full_key(name) == key
+
+
+def test_what_is_said_last_counts() -> None:
+    assert Plan.build({"data": "rows.csv", "train.lr": 1e-3, "lr": 1e-4}).train.lr == 1e-4
+    assert Plan.build({"data": "rows.csv", "lr": 1e-4, "train.lr": 1e-3}).train.lr == 1e-3
+
+
+def test_a_path_may_stand_for_its_name() -> None:
+    plan = Plan.build({"data": Path("rows.csv"), "test": Path("more") / "test.csv"})
+    assert (plan.data.path, plan.data.test) == ("rows.csv", str(Path("more/test.csv")))
+
+
+def test_a_plan_does_not_change() -> None:
+    plan = Plan.build({"data.path": "rows.csv"})
+    with pytest.raises(ValidationError, match="frozen"):
+        plan.train.lr = 0.1  # type: ignore[misc]
+
+
+def test_replaced_settings_are_checked_with_the_others() -> None:
+    plan = Plan.build({"data.path": "rows.csv", "text": "body"})
+
+    assert plan.with_settings({"label": "topic"}).data.label == "topic"
+    with pytest.raises(PlanError) as error:
+        plan.with_settings({"label": "body"})
+    assert str(error.value) == "data.text and data.label both name the column 'body'. Name two columns."
+
+
+# What is refused
+
+
+def test_a_plan_without_data_is_refused() -> None:
+    told = "No data was named. Give the file with your examples: luthier tune reviews.csv"
+    with pytest.raises(PlanError) as error:
+        Plan.build({"lr": 1e-4})
+
+    assert str(error.value) == told
+    assert refusal({"data.path": ""}) == told
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("trian.lr", " Did you mean 'train.lr'?"),
+        ("train.learning", " Did you mean 'train.lr'?"),
+        ("train.batch-rows", " Did you mean 'train.batch_rows'?"),
+        ("epoch", " Did you mean 'epochs'?"),
+        ("xyzzy", ""),
+    ],
+)
+def test_an_unknown_setting_is_answered_with_the_nearest_name(key: str, hint: str) -> None:
+    assert refusal({key: 1}) == f"There is no setting {key!r}.{hint} `luthier tune --help` lists them all."
+
+
+def test_a_name_that_two_sections_have_must_say_whose_it_is() -> None:
+    assert refusal({"name": "bert"}) == "There is no setting 'name' alone. Write task.name or model.name."
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("train.lr", "fast", "Expected a number."),
+        ("train.lr", 0, "Expected a number greater than 0."),
+        ("train.lr", 1, "Expected a number less than 1."),
+        ("train.lr", "nan", "Expected a finite number."),
+        ("train.epochs", 2000, "Expected a number less than or equal to 1000."),
+        ("train.batch_rows", "1.5", "Expected a whole number."),
+        ("train.batch_rows", 0, "Expected a number greater than or equal to 1."),
+        ("run.seed", -1, "Expected a number greater than or equal to 0."),
+        ("run.seed", 2**32, "Expected a number less than 4294967296."),
+        ("run.threads", 0, "Expected a number greater than or equal to 1."),
+        ("data.test_share", 0, "Expected a number greater than 0."),
+        ("data.valid_share", 1, "Expected a number less than 1."),
+        ("data.text", "", "Expected a text that is not empty."),
+        ("data.text", 3, "Expected a text."),
+        ("model.hidden", 3, "Expected a list."),
+        ("run.budget", "soon", "Expected a number above zero with s, m or h, as in 90s, 10m or 1.5h."),
+        ("run.budget", 0, "Expected a number above zero with s, m or h, as in 90s, 10m or 1.5h."),
+    ],
+)
+def test_a_value_that_does_not_fit_is_told_with_what_does(key: str, value: Any, told: str) -> None:
+    assert refusal({key: value}) == f"{key}: {value!r} does not fit. {told}"
+
+
+def test_each_wrong_width_of_a_list_is_told() -> None:
+    assert refusal({"model.hidden": "64,wide,0"}) == (
+        "model.hidden: 'wide' does not fit. Expected a whole number.\n"
+        "model.hidden: '0' does not fit. Expected a number greater than or equal to 1."
+    )
+
+
+def test_a_choice_that_is_none_is_told_with_those_there_are() -> None:
+    assert refusal({"train.method": "lora"}) == (
+        "train.method: 'lora' is not a choice. Expected 'auto', 'probe' or 'full'."
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        (
+            {"text": "body", "label": "body"},
+            "data.text and data.label both name the column 'body'. Name two columns.",
+        ),
+        (
+            {"valid_share": 0.5, "test_share": 0.5},
+            "data.valid_share 0.5 and data.test_share 0.5 leave no rows to train on. Make their sum smaller than 1.",
+        ),
+        (
+            {"method": "probe", "lr": 1e-4, "epochs": 3},
+            "train.lr, train.epochs: no effect with train.method 'probe', which solves for its head exactly. "
+            "Leave it out, or choose --method full.",
+        ),
+        (
+            {"method": "probe", "hidden": "64"},
+            "model.hidden has no effect with train.method 'probe', whose head is one linear layer. "
+            "Leave it out, or choose --method full.",
+        ),
+        (
+            {"head": "shrunk", "hidden": "64"},
+            "train.head 'shrunk' is one linear layer and cannot start model.hidden. Choose --head fresh.",
+        ),
+    ],
+)
+def test_settings_that_clash_are_told(settings: dict[str, Any], told: str) -> None:
+    assert refusal(settings) == told
+
+
+def test_shares_do_not_clash_where_a_file_is_given_for_a_part() -> None:
+    plan = Plan.build({"data": "rows.csv", "test": "test.csv", "valid_share": 0.9, "test_share": 0.9})
+    assert plan.data.valid_share == 0.9
+
+
+def test_all_problems_are_told_together() -> None:
+    assert refusal({"trian.lr": 1, "lr": 5, "metric": "acc", "budget": "soon", "batch_rows": "many"}) == (
+        "There is no setting 'trian.lr'. Did you mean 'train.lr'? `luthier tune --help` lists them all.\n"
+        "task.metric: 'acc' is not a choice. Expected 'accuracy' or 'macro_f1'.\n"
+        "train.lr: 5 does not fit. Expected a number less than 1.\n"
+        "train.batch_rows: 'many' does not fit. Expected a whole number.\n"
+        "run.budget: 'soon' does not fit. Expected a number above zero with s, m or h, as in 90s, 10m or 1.5h."
+    )
+
+
+# Its file
+
+
+@pytest.mark.parametrize(
+    "settings", [EVERYTHING, {"data.path": "rows.csv"}], ids=["every field", "data only"]
+)
+def test_a_saved_plan_is_the_same_plan_but_for_its_place(settings: dict[str, Any], tmp_path: Path) -> None:
+    plan = Plan.build(settings)
+
+    again = saved(plan, tmp_path)
+
+    assert again.run.out is None
+    assert again == Plan.build({key: value for key, value in settings.items() if key != "run.out"})
+    assert again.identity() == plan.identity()
+
+
+def test_a_saved_plan_keeps_any_name(tmp_path: Path) -> None:
+    name = 'Büro "1"\\täglich\n.csv'
+    assert saved(Plan.build({"data.path": name}), tmp_path).data.path == name
+
+
+def test_a_plan_file_may_be_flat_and_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "plan.toml"
+    path.write_bytes(b'\xef\xbb\xbfdata = "rows.csv"\nlr = 1e-4\nbudget = 90\n[run]\nseed = 3\n')
+
+    plan = Plan.build(read_plan(path))
+
+    assert (plan.data.path, plan.train.lr, plan.budget_seconds, plan.run.seed) == ("rows.csv", 1e-4, 90.0, 3)
+
+
+def test_misspelt_keys_and_sections_of_a_plan_file_are_answered_with_the_nearest_names(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "plan.toml"
+    path.write_text('[dta]\npath = "rows.csv"\n[train]\nepoch = 3\nlr = 5\n')
+
+    with pytest.raises(PlanError) as error:
+        Plan.build({"data.path": "rows.csv", **read_plan(path)})
+
+    assert str(error.value) == (
+        "There is no setting 'dta.path'. Did you mean 'data.path'? `luthier tune --help` lists them all.\n"
+        "There is no setting 'train.epoch'. Did you mean 'train.epochs'? `luthier tune --help` lists them all.\n"
+        "train.lr: 5 does not fit. Expected a number less than 1."
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (
+            b"[train]\nlr = \n",
+            "is not valid TOML: Invalid value (at line 2, column 6). Correct it there.",
+        ),
+        (b"[train]\ntext = \xff\n", "is not text in UTF-8, as TOML is. Save it as UTF-8."),
+        (None, "there is no such plan file. Every run's folder holds one: plan.toml."),
+    ],
+)
+def test_a_plan_file_that_cannot_be_read_is_told(content: bytes | None, told: str, tmp_path: Path) -> None:
+    path = tmp_path / "plan.toml"
+    if content is not None:
+        path.write_bytes(content)
+
+    with pytest.raises(PlanError) as error:
+        read_plan(path)
+
+    assert str(error.value) == f"{path}: {told}"
+
+
+def test_a_folder_in_place_of_a_plan_file_is_answered_with_the_file_in_it(tmp_path: Path) -> None:
+    with pytest.raises(PlanError) as error:
+        read_plan(tmp_path)
+    assert str(error.value) == f"{tmp_path}: is a folder. Give the plan file itself: {tmp_path / 'plan.toml'}"
+
+
+# Its identity
+
+
+@pytest.mark.parametrize("key", EVERYTHING)
+def test_what_decides_the_result_is_in_the_identity_and_nothing_else(key: str) -> None:
+    plan = Plan.build(EVERYTHING)
+    without = Plan.build({"data.path": "other.csv", **{k: v for k, v in EVERYTHING.items() if k != key}})
+    changed = without != plan
+
+    assert changed or key == "task.name"  # there is but one task
+    assert (without.identity() != plan.identity()) is (changed and key not in ("run.out", "run.budget"))
+
+
+# Durations
+
+
+@pytest.mark.parametrize(
+    ("words", "seconds"), [("90s", 90), ("10m", 600), ("1.5h", 5400), ("600", 600), (" 2 m ", 120), ("0.5s", 0.5)]
+)  # fmt: skip
+def test_a_duration_is_a_number_with_its_unit(words: str, seconds: float) -> None:
+    assert seconds_of(words) == seconds
+
+
+@pytest.mark.parametrize("words", ["", "0", "0m", "-5m", "10 minutes", "1h30m", "m", "1e3", "inf"])
+def test_other_words_are_no_duration(words: str) -> None:
+    with pytest.raises(ValueError) as error:
+        seconds_of(words)
+    assert str(error.value) == "a number above zero with s, m or h, as in 90s, 10m or 1.5h"
+
+
+# Flags
+
+
+def test_every_field_has_a_flag_of_its_own_and_words_of_help() -> None:
+    flags = [flag(key) for key in fields()] + ["--plan", "--set", "--json", "--quiet"]
+
+    assert len(flags) == len(set(flags))
+    assert all(info.description and info.description.endswith(".") for info in fields().values())

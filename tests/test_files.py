@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from luthier.errors import WorldError
-from luthier.files import existing_parent, hash_file, hash_json, whole_folder, write_bytes, write_json, write_text
+from luthier.files import existing_parent, whole_folder, write_bytes, write_json, write_text
+from luthier.hashes import hash_file, hash_json
 
 FULL = (
     "{path}: the disk is full (12 MB free). Everything finished before is kept; "

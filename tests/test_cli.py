@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from command import luthier
 from luthier import cli
 from luthier.errors import Interrupted, WorldError
 from luthier.folder.scorecard import Scorecard
-from luthier.plan.plan import Plan, fields, flag
+from luthier.plan.plan import Plan, fields, flag, read_plan
 from tiny import messages_csv
 
 HEAVY = ("torch", "transformers", "pyarrow", "sklearn", "matplotlib", "numpy", "scipy")
@@ -267,6 +268,18 @@ def test_set_wins_over_flags_and_flags_win_over_the_plan_file(here: Path, planne
     assert (plan.train.lr, plan.train.epochs, plan.run.seed) == (4e-3, 2, 1)
 
 
+def test_the_plan_file_of_a_run_is_the_whole_plan_and_leads_to_the_same_run(run: Path) -> None:
+    plan = Plan.build(read_plan(run / "plan.toml"))
+
+    ended = luthier("tune", "--plan", run / "plan.toml", "--out", run)
+
+    assert tomllib.loads((run / "plan.toml").read_text()) == tomllib.loads(plan.to_toml())
+    assert ended.code == 0
+    assert ended.err.endswith(
+        f"  {run} holds the finished run of this plan, data and model: nothing is left to do.\n"
+    )
+
+
 # What tune prints
 
 
@@ -403,11 +416,23 @@ def test_predict_on_what_is_no_run_is_refused(here: Path) -> None:
 def test_a_verdict_is_an_exit_code_and_its_words(ship: bool, code: int, here: Path) -> None:
     words = "The tuned model is better." if ship else "Do not ship it yet."
     Path("run").mkdir()
-    Path("run/scorecard.json").write_text(json.dumps({"verdict": {"ship": ship, "words": words}}))
+    record = {"metric": "accuracy", "test": {}, "chosen": "tuned", "verdict": {"ship": ship, "words": words}}
+    Path("run/scorecard.json").write_text(json.dumps(record))
 
     ended = luthier("verdict", "run")
 
     assert (ended.code, ended.out, ended.err) == (code, words + "\n", "")
+
+
+def test_a_scorecard_without_its_keys_is_refused(here: Path) -> None:
+    Path("run").mkdir()
+    Path("run/scorecard.json").write_text("{}")
+    ended = luthier("verdict", "run")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == (
+        "run/scorecard.json: lacks 'metric', 'test', 'chosen', 'verdict'. "
+        "Delete it and give the command of the run again.\n"
+    )
 
 
 def test_a_verdict_on_what_is_no_finished_run_is_refused(here: Path) -> None:

@@ -316,6 +316,10 @@ def test_a_folder_in_place_of_a_plan_file_is_answered_with_the_file_in_it(tmp_pa
 # Its identity
 
 
+NAMES = ("data.path", "data.valid", "data.test", "model.name", "run.out", "run.budget")
+"""Settings that do not decide the result: what files and folders hold counts, not what they are called."""
+
+
 @pytest.mark.parametrize("key", EVERYTHING)
 def test_what_decides_the_result_is_in_the_identity_and_nothing_else(key: str) -> None:
     plan = Plan.build(EVERYTHING)
@@ -323,7 +327,7 @@ def test_what_decides_the_result_is_in_the_identity_and_nothing_else(key: str) -
     changed = without != plan
 
     assert changed or key == "task.name"  # there is but one task
-    assert (without.identity() != plan.identity()) is (changed and key not in ("run.out", "run.budget"))
+    assert (without.identity() != plan.identity()) is (changed and key not in NAMES)
 
 
 # Durations

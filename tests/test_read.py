@@ -135,7 +135,7 @@ def test_the_delimiter_is_the_one_that_cuts_header_and_rows_alike_and_is_told(wr
 
     assert table.names == [name.strip('"') for name in content.split("\n")[0].split(delimiter)]
     assert table.guesses == (
-        f"{path}: its values are separated by {delimiter!r}; --set data.delimiter=CHARACTER corrects it.",
+        f"{path}: its values are separated by {delimiter!r}; --delimiter CHARACTER corrects it.",
     )
 
 
@@ -182,7 +182,7 @@ def test_utf_16_with_big_endian_mark_is_found(write):
 def test_an_encoding_other_than_utf_8_is_told_with_the_setting_that_corrects_it(write):
     path = write("a.csv", "text,label\ncafé,good\n", "cp1252")
 
-    assert read(path).guesses == (f"{path}: is read as cp1252; --set data.encoding=NAME corrects it.",)
+    assert read(path).guesses == (f"{path}: is read as cp1252; --encoding NAME corrects it.",)
 
 
 def test_an_encoding_that_is_given_is_used(write):

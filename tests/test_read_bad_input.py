@@ -170,7 +170,7 @@ def test_a_nul_is_told_with_its_line(refusal):
 def test_a_byte_of_no_likely_encoding_is_told_with_its_line_and_place(refusal, value):
     assert refusal("a.csv", b"text,label\nok,x\nb" + bytes([value]) + b"d,y\n") == (
         f"a.csv, line 3: byte 18 of the file, 0x{value:02X}, is text neither in UTF-8 nor in Windows-1252. "
-        "Save the file as UTF-8, or name its encoding with --set data.encoding=NAME."
+        "Save the file as UTF-8, or name its encoding with --encoding NAME."
     )
 
 
@@ -185,25 +185,25 @@ def test_a_bad_byte_far_into_a_file_is_found_on_its_line(refusal):
 def test_utf_8_that_breaks_is_not_taken_for_another_encoding(refusal):
     assert refusal("a.csv", "text,label\ncafé,x\n".encode() + b"caf\xe9,y\n") == (
         "a.csv, line 3: byte 23 of the file, 0xE9, is not valid in utf-8, as the text before it is. "
-        "Correct it, or name the encoding with --set data.encoding=NAME."
+        "Correct it, or name the encoding with --encoding NAME."
     )
 
 
 def test_half_a_character_at_the_end_is_refused(refusal):
     assert refusal("a.csv", "text,label\na,b\n".encode("utf-16") + b"c") == (
         "a.csv, line 3: byte 33 of the file, 0x63, is not valid in utf-16-le, as the text before it is. "
-        "Correct it, or name the encoding with --set data.encoding=NAME."
+        "Correct it, or name the encoding with --encoding NAME."
     )
 
 
 def test_bytes_that_do_not_fit_the_encoding_named_are_refused(refusal):
     assert refusal("a.csv", "text,label\rok,x\rcafé,b\r".encode("cp1252"), encoding="utf-8") == (
         "a.csv, line 3: byte 20 of the file, 0xE9, is not valid in utf-8, the encoding named. "
-        "Name another with --set data.encoding=NAME, or leave it out to have it found."
+        "Name another with --encoding NAME, or leave it out to have it found."
     )
     assert refusal("b.csv", "text,label\nok,x\n", encoding="utf-16") == (
         "b.csv: cannot be read in utf-16 (UTF-16 stream does not start with BOM). "
-        "Name another encoding with --set data.encoding=NAME, or leave it out to have it found."
+        "Name another encoding with --encoding NAME, or leave it out to have it found."
     )
 
 

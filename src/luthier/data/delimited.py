@@ -27,7 +27,7 @@ def read_delimited(path: Path, encoding: str | None, delimiter: str | None) -> T
             delimiter = find_delimiter(file)
             if delimiter != DELIMITERS[0]:
                 found = f"{path}: its values are separated by {delimiter!r}"
-                guesses += (f"{found}; --set data.delimiter=CHARACTER corrects it.",)
+                guesses += (f"{found}; --delimiter CHARACTER corrects it.",)
         return replace(read_rows(file, delimiter), guesses=guesses)
 
 

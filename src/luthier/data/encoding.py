@@ -63,13 +63,13 @@ def find_encoding(path: Path) -> str:
     if certain is not None or flaw.after_others:
         raise DataError(
             f"{where(path, encoding, flaw)} is not valid in {encoding}, as the text before it is. "
-            "Correct it, or name the encoding with --set data.encoding=NAME."
+            "Correct it, or name the encoding with --encoding NAME."
         )
     flaw = first_flaw(path, "cp1252")
     if flaw is not None:
         raise DataError(
             f"{where(path, 'cp1252', flaw)} is text neither in UTF-8 nor in Windows-1252. "
-            "Save the file as UTF-8, or name its encoding with --set data.encoding=NAME."
+            "Save the file as UTF-8, or name its encoding with --encoding NAME."
         )
     return "cp1252"
 
@@ -88,7 +88,7 @@ def check_encoding(path: Path, encoding: str) -> str:
     if flaw is not None:
         raise DataError(
             f"{where(path, encoding, flaw)} is not valid in {encoding}, the encoding named. "
-            "Name another with --set data.encoding=NAME, or leave it out to have it found."
+            "Name another with --encoding NAME, or leave it out to have it found."
         )
     return encoding
 
@@ -135,7 +135,7 @@ def first_flaw(path: Path, encoding: str) -> Flaw | None:
             except UnicodeError as error:  # no byte is to blame: UTF-16 without its mark, for one
                 raise DataError(
                     f"{path}: cannot be read in {encoding} ({error}). "
-                    "Name another encoding with --set data.encoding=NAME, or leave it out to have it found."
+                    "Name another encoding with --encoding NAME, or leave it out to have it found."
                 ) from None
             if "\0" in text:
                 line = lines + text.partition("\0")[0].count("\n")

@@ -10,6 +10,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from luthier import seeds
+from luthier.data.problems import counted
 from luthier.data.table import Ints, Table
 from luthier.errors import DataError
 
@@ -135,10 +136,13 @@ def what_it_means(parts: dict[str, Ints], strata: Ints) -> list[str]:
         )
     missing = len(np.setdiff1d(strata[parts["train"]], strata[parts["test"]])) if tested else 0
     if missing:
-        found.append(f"{missing} of the labels have no row in the test part: nothing is known about how well they are found.")
-    if len(parts["calibration"]) < 20:
         found.append(
-            f"{len(parts['calibration'])} rows are too few to calibrate on: probabilities are the model's own, "
+            f"Without a row in the test part: {counted(missing, 'label')}. How well they are found is not known."
+        )
+    calibrated = len(parts["calibration"])
+    if calibrated < 20:
+        found.append(
+            f"Only {counted(calibrated, 'row')} to calibrate on, which is too few: probabilities are the model's own, "
             "which are often too sure."
         )
     return found

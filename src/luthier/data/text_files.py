@@ -32,7 +32,7 @@ class TextFile:
         """What the user should know of the encoding: nothing when it was given, or is UTF-8."""
         if not self.found or self.encoding == "utf-8":
             return ()
-        return (f"{self.path}: is read as {self.encoding}; --set data.encoding=NAME corrects it.",)
+        return (f"{self.path}: is read as {self.encoding}; --encoding NAME corrects it.",)
 
     @contextlib.contextmanager
     def open(self) -> Iterator[TextIO]:

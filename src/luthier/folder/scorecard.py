@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from luthier.errors import RunError
+from luthier.errors import RunError, listing
 from luthier.scores.intervals import Estimate
+
+NEEDED = ("metric", "test", "chosen", "verdict")
 
 
 @dataclass(frozen=True, repr=False)
@@ -46,7 +48,7 @@ class Scorecard:
         """The scorecard of a run's folder. Raises RunError when there is none."""
         path = run / "scorecard.json"
         try:
-            return Scorecard(json.loads(path.read_text(encoding="utf-8")))
+            record = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             what = "is not finished" if (run / "plan.toml").is_file() else "is not the folder of a run"
             raise RunError(
@@ -56,3 +58,7 @@ class Scorecard:
             raise RunError(
                 f"{path}: is not valid JSON ({error}). Delete it and give the command of the run again."
             ) from error
+        missing = [key for key in NEEDED if key not in record]
+        if missing:
+            raise RunError(f"{path}: lacks {listing(missing)}. Delete it and give the command of the run again.")
+        return Scorecard(record)

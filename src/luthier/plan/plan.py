@@ -97,8 +97,12 @@ class Plan(Section):
         return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True, exclude={"run": {"out"}}))
 
     def identity(self) -> str:
-        """Hash of all that decides the result: not where it is written, nor how long it may take."""
-        return hash_json(self.model_dump(mode="json", exclude={"run": {"out", "budget"}}))
+        """Hash of all that decides the result beside the rows and the model themselves.
+
+        Left out: names of files and folders (their contents count), where the run is written, how long it may take.
+        """
+        names = {"data": {"path", "valid", "test"}, "model": {"name"}, "run": {"out", "budget"}}
+        return hash_json(self.model_dump(mode="json", exclude=names))
 
     @property
     def budget_seconds(self) -> float | None:

@@ -1,6 +1,6 @@
 """Everything up to the first computation: rows, model, tokens, the resolved plan. Nothing is written here."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from luthier.models.find import find_model
 from luthier.models.inspect import Folder, inspect_folder
 from luthier.models.load import load_classifier
 from luthier.models.texts import Long, Texts
-from luthier.plan.plan import Plan, flag
+from luthier.plan.plan import Plan, flag, read_plan
 from luthier.steps.rows import Rows, understand
 from luthier.train.recipe import Recipe, recipe_for
 
@@ -63,6 +63,9 @@ def prepare(plan: Plan) -> Prepared:
         folder, rows.task.outputs, plan.model.pooling, plan.model.hidden, plan.model.dropout, plan.run.seed
     )
     recipe = recipe_for(folder.family, sum(weight.numel() for weight in model.parameters()))
+    stands_on: list[object] = [rows.table.fingerprint, rows.split.sizes(), folder.fingerprint()]
+    out = Path(plan.run.out or default_folder(plan, stands_on))
+    device = as_recorded(device, plan, out)
     plan, guesses = resolve(plan, rows, recipe, device, model.pooling)
 
     used = {part: getattr(rows.split, part) for part in PARTS}
@@ -70,12 +73,6 @@ def prepare(plan: Plan) -> Prepared:
     examples, long = texts.examples(rows.texts(everything), rows.targets(everything), plan.data.long)
     ends = np.cumsum([len(part) for part in used.values()])
     parts = np.split(np.arange(len(everything)), ends[:-1])
-    key = hash_json([plan.identity(), rows.table.fingerprint, folder.fingerprint()])
-    out = (
-        Path(plan.run.out)
-        if plan.run.out
-        else Path("runs") / f"{Path(plan.data.path).name.split('.')[0]}-{key[:8]}"
-    )
     return Prepared(
         plan=plan,
         guesses=tuple(guesses),
@@ -87,9 +84,26 @@ def prepare(plan: Plan) -> Prepared:
         examples={part: examples.select(chosen) for part, chosen in zip(PARTS, parts, strict=True)},
         long=long,
         device=device,
-        key=key,
+        key=hash_json([plan.identity(), *stands_on]),
         out=out,
     )
+
+
+def default_folder(plan: Plan, stands_on: list[object]) -> Path:
+    """runs/<name of the data>-<hash>: the same command finds the same folder again."""
+    name = Path(plan.data.path).name.split(".")[0]
+    return Path("runs") / f"{name}-{hash_json([plan.identity(), *stands_on])[:8]}"
+
+
+def as_recorded(device: Device, plan: Plan, out: Path) -> Device:
+    """The device as an earlier command found it, where the plan leaves that open.
+
+    What is decided by measurement must not be decided anew: on a busy machine the same command could else end in another run.
+    """
+    if plan.run.precision != "auto" or not (out / "plan.toml").is_file():
+        return device
+    found = read_plan(out / "plan.toml").get("run.precision")
+    return device if found is None else replace(device, precision=found)
 
 
 def resolve(

@@ -7,10 +7,13 @@ from luthier.data.checks.finding import Evidence, Finding
 
 
 def copies(evidence: Evidence) -> Iterator[Finding]:
-    """Texts that occur again in the training rows, but for case and white space. They are kept on one side of the split."""
-    rows = np.sort(np.concatenate([evidence.split.train, evidence.split.valid, evidence.split.calibration]))
-    _, first = np.unique(evidence.keys[rows], return_index=True)
-    again = np.delete(rows, first)
+    """Texts that occur again in the same file, but for case and white space. (From file to file, they are leaks.)"""
+    split = evidence.split
+    rows = np.sort(np.concatenate([split.train, split.valid, split.calibration, split.test]))
+    file_of = evidence.table.file_of[rows]
+    by_file = [rows[file_of == file] for file in np.unique(file_of)]
+    firsts = [np.unique(evidence.keys[own], return_index=True)[1] for own in by_file]
+    again = np.concatenate([np.delete(own, first) for own, first in zip(by_file, firsts, strict=True)])
     if len(again):
         yield Finding(
             check="copies",

@@ -1,0 +1,568 @@
+"""The loop keeps its promises: gradients of the whole step, the same bytes for the same seed, the best weights at the end."""
+
+import math
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from tiny import cpu, make_pace, messages, opened
+from torch import Tensor, nn
+from torch.nn import functional
+
+from luthier.batches.examples import Batch, Examples
+from luthier.batches.order import epoch_order
+from luthier.errors import WorldError
+from luthier.events import Event, Stepped, Stopped, Validated
+from luthier.tasks.task import Loss
+from luthier.train.loop import train, validation_steps
+from luthier.train.probe import STRENGTHS, Probe, fit_probe, strongest_within_noise
+from luthier.train.recipe import recipe_for, recipes
+from luthier.train.schedule import warm_then_linear
+from luthier.train.state import State, new_state
+
+
+class Prior(nn.Module):
+    """One weight per label: the smallest model that can learn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor([0.5, -0.5]))
+
+    def forward(self, batch: Batch) -> Tensor:
+        return self.weight.expand(len(batch.rows), 2)
+
+
+class Watched:
+    """A task that remembers the rows of each micro-batch; `worse` is added to the loss."""
+
+    metric = "accuracy"
+
+    def __init__(self, worse: float = 0.0) -> None:
+        self.seen: list[list[int]] = []
+        self.worse = worse
+
+    def loss(self, model: Any, batch: Batch) -> Loss:
+        self.seen.append(batch.rows.tolist())
+        logits = model(batch)
+        return Loss(
+            functional.cross_entropy(logits + self.worse * logits, batch.targets, reduction="sum"), len(batch.rows)
+        )
+
+
+class Course:
+    """A training of `Prior` on rows without meaning, with validation scores that are set beforehand."""
+
+    def __init__(self, rows: int = 40, scores: Any = None, step: int = 0, seed: int = 0, **pace: Any) -> None:
+        self.scores = iter(scores if scores is not None else (at / 1000 for at in count()))
+        self.pace = make_pace(**({"lr": 0.1, "weight_decay": 0.0} | pace))
+        self.task = Watched()
+        self.state: Any = State(Prior(), torch.optim.SGD(Prior().parameters(), lr=1.0), step=step)  # type: ignore[arg-type]
+        self.state.optimizer = torch.optim.SGD(self.state.model.parameters(), lr=1.0)
+        self.examples = rows_of_length([3 + row % 5 for row in range(rows)])
+        self.seed = seed
+        self.validated: list[Tensor] = []
+
+    def validate(self) -> tuple[float, float]:
+        self.validated.append(self.state.model.weight.detach().clone())
+        torch.rand(7)  # whoever looks may draw
+        score = next(self.scores)
+        return score if isinstance(score, tuple) else (score, 1.0)
+
+    def run(self, clock: Callable[[], float] = lambda: 0.0, **more: Any) -> list[Event]:
+        events = train(
+            self.state, self.task, self.examples, self.validate, self.pace, cpu(), self.seed, clock, **more
+        )
+        return list(events)
+
+
+def rows_of_length(lengths: list[int]) -> Examples:
+    return Examples(
+        ids=np.ones(sum(lengths), np.int32),
+        ends=np.cumsum([0, *lengths]),
+        first_part=np.arange(len(lengths) + 1),
+        targets=np.arange(len(lengths)) % 2,
+        pad=0,
+    )
+
+
+def only(kind: type, events: list[Event]) -> list[Any]:
+    return [event for event in events if isinstance(event, kind)]
+
+
+def weights_of(model: nn.Module) -> bytes:
+    return b"".join(tensor.numpy().tobytes() for tensor in model.state_dict().values())
+
+
+def without_dropout(model: nn.Module) -> nn.Module:
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    return model
+
+
+# Order, seeds and gradients
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(bert):
+    rows = messages(40)
+    models = [opened(bert, rows, seed=1) for _ in range(3)]
+
+    for model, seed in zip(models, (7, 7, 8), strict=True):
+        torch.manual_seed(len(models))
+        model.train(seed=seed, epochs=2)
+
+    first, same, other = (weights_of(model.model) for model in models)
+    assert first == same
+    assert first != other
+
+
+def test_looking_more_often_does_not_change_the_training():
+    seldom, often = Course(validations=1), Course(validations=5)
+
+    seldom.run()
+    often.run()
+
+    assert len(often.validated) == 5 * len(seldom.validated)
+    assert torch.equal(seldom.state.model.weight, often.state.model.weight)
+
+
+@pytest.mark.parametrize("labels", ["one", "many"])
+def test_four_micro_batches_give_the_gradient_of_one_batch(labels, bert):
+    rows = [(text, label if labels == "one" else [label, "extra"][: 1 + at % 2]) for at, (text, label) in enumerate(messages(12))]
+    found = opened(bert, rows)
+    model = without_dropout(found.model.double())
+    calls: list[int] = []
+    model.register_forward_hook(lambda *_: calls.append(1))
+    lengths = np.sort(found.examples.lengths)
+    budget = int(lengths[:3].max() * 3)
+    kept: dict[str, Tensor] = {}
+
+    class Keep(torch.optim.SGD):
+        """Keeps the gradient instead of following it."""
+
+        def step(self, closure: Any = None) -> None:
+            kept.update({name: weight.grad.clone() for name, weight in model.named_parameters()})
+
+    pace = make_pace(batch_rows=12, max_norm=math.inf, micro_tokens=budget)
+    state: Any = State(model, Keep(model.parameters(), lr=1.0))  # type: ignore[arg-type]
+    stepped = only(
+        Stepped,
+        list(train(state, found.task, found.examples, lambda: (0.0, 0.0), pace, cpu(), 0, lambda: 0.0)),
+    )[0]
+    parts = len(calls)
+    batch = found.examples.batch(np.arange(12))
+    kind = functional.cross_entropy if labels == "one" else functional.binary_cross_entropy_with_logits
+    mean = kind(model(batch), batch.targets if labels == "one" else batch.targets.double())
+    whole = dict(zip(kept, torch.autograd.grad(mean, list(model.parameters())), strict=True))
+
+    assert parts >= 4
+    assert len(set(lengths)) > 4
+    for name, gradient in whole.items():
+        assert (kept[name] - gradient).norm() <= 1e-9 * max(gradient.norm(), 1e-6), name
+    assert stepped.loss == pytest.approx(float(mean), rel=1e-9)
+    assert stepped.norm == pytest.approx(math.sqrt(sum(float(g.norm()) ** 2 for g in whole.values())), rel=1e-9)
+    assert stepped.tokens == lengths.sum()
+
+
+def test_windows_of_a_row_stay_together_in_micro_batches(bert):
+    long = " ".join(["lovely guitar today"] * 60)
+    rows = [(long, "a"), ("great", "b"), (long + long, "b"), ("thanks", "a")]
+    losses = []
+    for micro_tokens in (1, 10**6):
+        found = opened(bert, rows, way="windows")
+        without_dropout(found.model)
+        losses.append(only(Stepped, found.train(batch_rows=4, micro_tokens=micro_tokens))[0].loss)
+
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_each_epoch_visits_every_row_once_in_an_order_of_its_own():
+    course = Course(rows=43, epochs=3)
+
+    course.run()
+
+    seen = np.concatenate(course.task.seen)
+    epochs = np.split(seen, 3)
+    assert all(np.array_equal(np.sort(epoch), np.arange(43)) for epoch in epochs)
+    assert not np.array_equal(epochs[0], epochs[1])
+    assert [len(step) for step in course.task.seen].count(43 % 8) == 3
+
+
+def test_steps_are_those_of_the_epochs_order():
+    course = Course(rows=43, epochs=2, seed=5)
+
+    course.run()
+
+    expected = [step.tolist() for epoch in (0, 1) for step in epoch_order(course.examples.lengths, 8, 5, epoch)]
+    assert course.task.seen == expected
+
+
+@pytest.mark.parametrize("begin", [1, 6, 8])
+def test_a_run_that_begins_at_a_later_step_sees_what_is_left(begin):
+    whole, rest = Course(rows=43, epochs=2), Course(rows=43, epochs=2, step=begin)
+
+    whole.run()
+    rest.run()
+
+    assert rest.task.seen == whole.task.seen[begin:]
+
+
+# Steps and rates
+
+
+@pytest.mark.parametrize(("steps", "warmup"), [(1, 0.1), (2, 0.5), (10, 0.0), (100, 0.1), (7, 1.0), (1000, 0.06)])
+def test_the_rate_rises_and_falls_in_straight_lines(steps, warmup):
+    """min(rising line, falling line), as in Devlin et al. 2019, with no step of zero."""
+    warm = max(1, round(warmup * steps))
+
+    found = [warm_then_linear(step, steps, warmup) for step in range(steps)]
+
+    expected = [min((step + 1) / warm, (steps - step) / max(1, steps - warm)) for step in range(steps)]
+    assert found == pytest.approx(expected)
+    assert min(found) > 0
+    assert max(found) == 1
+
+
+def test_steps_tell_their_rate_and_place():
+    course = Course(rows=40, epochs=2, lr=0.1, warmup=0.2)
+
+    stepped = only(Stepped, course.run())
+
+    assert [event.step for event in stepped] == list(range(1, 11))
+    assert [event.lr for event in stepped] == pytest.approx([0.05, 0.1] + [0.1 * left / 8 for left in range(8, 0, -1)])
+    assert [event.epoch for event in stepped] == pytest.approx([step / 5 for step in range(1, 11)])
+    assert {event.rows for event in stepped} == {8}
+    assert sum(event.tokens for event in stepped) == 2 * course.examples.lengths.sum()
+
+
+@pytest.mark.parametrize(("epochs", "steps"), [(0.5, 3), (0.01, 1), (1, 5), (2.5, 13)])
+def test_part_of_an_epoch_is_part_of_its_steps(epochs, steps):
+    assert len(only(Stepped, Course(rows=40, epochs=epochs).run())) == steps
+
+
+def test_validations_are_even_and_the_last_step_is_always_one():
+    assert sorted(validation_steps(10, 5, 2)) == [3, 5, 8, 10]
+    assert sorted(validation_steps(7, 5, 1)) == [5, 7]
+    assert sorted(validation_steps(2, 5, 10)) == [1, 2]
+    assert sorted(validation_steps(1, 1, 3)) == [1]
+
+
+def test_a_large_gradient_is_scaled_down_and_told_as_it_was():
+    course = Course(rows=8, max_norm=1e-3, lr=1.0)
+    before = course.state.model.weight.detach().clone()
+
+    stepped = only(Stepped, course.run())[0]
+
+    moved = float((course.state.model.weight.detach() - before).norm())
+    assert stepped.norm > 0.1
+    assert moved == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_norms_and_biases_are_not_decayed(bert):
+    model = opened(bert, messages(8)).model
+
+    decayed, plain = new_state(model, lr=1e-3, weight_decay=0.01).optimizer.param_groups
+
+    names = {id(weight): name for name, weight in model.named_parameters()}
+    assert (decayed["weight_decay"], plain["weight_decay"]) == (0.01, 0.0)
+    assert len(decayed["params"]) + len(plain["params"]) == len(names)
+    assert all("bias" in names[id(weight)] or "LayerNorm" in names[id(weight)] for weight in plain["params"])
+    assert not any("bias" in names[id(weight)] or "LayerNorm" in names[id(weight)] for weight in decayed["params"])
+
+
+# How it ends
+
+
+def test_the_best_weights_come_back():
+    course = Course(epochs=4, scores=[0.5, 0.8, 0.7, 0.6], patience=9)
+
+    events = course.run()
+
+    stopped = only(Stopped, events)[0]
+    assert (stopped.why, stopped.step, stopped.best_step) == ("epochs", 20, 10)
+    assert [event.best for event in only(Validated, events)] == [True, True, False, False]
+    assert torch.equal(course.state.model.weight, course.validated[1])
+    assert not torch.equal(course.validated[1], course.validated[3])
+
+
+def test_patience_runs_out():
+    course = Course(epochs=100, scores=[0.5, 0.8, 0.7, 0.6, 0.9], patience=2)
+
+    stopped = only(Stopped, course.run())[0]
+
+    assert (stopped.why, stopped.step, stopped.best_step) == ("patience", 20, 10)
+
+
+def test_a_better_score_renews_the_patience():
+    course = Course(epochs=6, scores=[0.5, 0.4, 0.6, 0.5, 0.7, 0.6], patience=2)
+
+    stopped = only(Stopped, course.run())[0]
+
+    assert (stopped.why, stopped.best_step) == ("epochs", 25)
+
+
+def test_among_equal_scores_the_lower_loss_is_better():
+    course = Course(epochs=3, scores=[(0.8, 0.5), (0.8, 0.3), (0.8, 0.4)])
+
+    assert only(Stopped, course.run())[0].best_step == 10
+
+
+def test_a_score_that_is_no_number_is_never_the_best():
+    course = Course(epochs=3, scores=[0.5, math.nan, 0.4])
+
+    assert only(Stopped, course.run())[0].best_step == 5
+
+
+def test_the_budget_ends_it_with_a_last_look():
+    course = Course(epochs=100)
+    ticks = count()
+
+    events = course.run(clock=lambda: float(next(ticks)), until=30.0)
+
+    stopped = only(Stopped, events)[0]
+    assert stopped.why == "budget"
+    assert 5 < stopped.step < 30
+    assert only(Validated, events)[-1].step == stopped.step == stopped.best_step
+
+
+def test_a_budget_that_ends_before_the_first_validation_leaves_nothing_to_keep():
+    course = Course(epochs=100)
+
+    events = course.run(clock=lambda: 2.0, until=1.0)
+
+    assert [type(event) for event in events] == [Stepped, Stopped]
+    assert course.state.best_weights == {}
+
+
+def test_a_wish_to_stop_is_granted_after_the_step():
+    course = Course(epochs=100)
+
+    events = course.run(stop=lambda: course.state.step == 12)
+
+    stopped = only(Stopped, events)[0]
+    assert (stopped.why, stopped.step) == ("interrupted", 12)
+    assert only(Validated, events)[-1].step == 12
+
+
+def test_whoever_no_longer_asks_has_stopped_it():
+    course = Course(epochs=100)
+    events = train(
+        course.state, course.task, course.examples, course.validate, course.pace, cpu(), 0, lambda: 0.0
+    )  # fmt: skip
+
+    for event in events:
+        if isinstance(event, Stepped) and event.step == 3:
+            break
+
+    assert course.state.step == 3
+
+
+def test_a_gradient_that_is_not_finite_is_told_and_nothing_of_it_kept():
+    course = Course(epochs=2, lr=0.08, warmup=0.0)
+    course.task.worse = math.nan
+    before = course.state.model.weight.detach().clone()
+
+    with pytest.raises(WorldError) as caught:
+        course.run()
+
+    assert str(caught.value) == (
+        "tuned, step 1: the gradient is not finite (loss nan, learning rate 0.08). "
+        "Nothing was kept of this step. Try a smaller learning rate: --lr 0.02"
+    )
+    assert torch.equal(course.state.model.weight, before)
+
+
+def test_a_tiny_model_learns_the_messages(bert):
+    found = opened(bert, messages(80))
+
+    stepped = only(Stepped, found.train(epochs=6))
+
+    assert stepped[-1].loss < 0.2 * stepped[0].loss
+    assert (found.logits().argmax(axis=1) == found.examples.targets).mean() > 0.95
+
+
+# The probe
+
+
+@pytest.fixture
+def random():
+    return np.random.default_rng(0)
+
+
+def accuracy(logits: np.ndarray, targets: np.ndarray) -> float:
+    right = (logits > 0) == (targets > 0) if targets.ndim == 2 else logits.argmax(axis=1) == targets
+    return float(right.mean())
+
+
+def blobs(random: np.random.Generator, rows: int, width: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Overlapping clouds, one a class, in features of very different size."""
+    targets = random.integers(0, classes, rows)
+    centres = random.normal(size=(classes, width))
+    features = centres[targets] + 1.5 * random.normal(size=(rows, width))
+    return (features * np.logspace(-1, 1, width) + 5).astype(np.float32), targets
+
+
+def direct(features: np.ndarray, targets: np.ndarray, strength: float) -> np.ndarray:
+    """Logits of scikit-learn's own logistic regression, solved to the last digit."""
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, tol=1e-10, max_iter=10_000))
+    return model.fit(features.astype(np.float64), targets).decision_function(features.astype(np.float64))
+
+
+@pytest.mark.parametrize("classes", [3, 7])
+def test_the_probe_is_scikit_learns_logistic_regression(random, classes):
+    features, targets = blobs(random, 400, 12, classes)
+
+    probe = fit_probe(features, targets, classes, accuracy, seed=0)
+
+    ours = probe.logits(features)
+    expected = direct(features, targets, probe.strength)
+    assert np.abs((ours - ours.mean(1, keepdims=True)) - (expected - expected.mean(1, keepdims=True))).max() < 1e-3
+
+
+def test_two_classes_have_a_logit_each(random):
+    features, targets = blobs(random, 300, 12, 2)
+
+    probe = fit_probe(features, targets, 2, accuracy, seed=0)
+
+    ours = probe.logits(features)
+    assert probe.weight.shape == (2, 12)
+    assert np.abs(ours[:, 1] - ours[:, 0] - direct(features, targets, probe.strength)).max() < 1e-3
+
+
+def test_a_probe_for_several_labels_is_one_regression_a_label(random):
+    features, first = blobs(random, 300, 12, 2)
+    marks = np.stack([first, (features[:, 0] > features[:, 0].mean()), 1 - first], axis=1).astype(np.float32)
+
+    probe = fit_probe(features, marks, 3, accuracy, seed=0)
+
+    expected = np.stack([direct(features, marks[:, at], probe.strength) for at in range(3)], axis=1)
+    assert np.abs(probe.logits(features) - expected).max() < 1e-3
+
+
+def test_a_label_that_all_rows_have_or_none_is_answered_by_its_frequency(random):
+    features, first = blobs(random, 99, 5, 2)
+    marks = np.stack([first, np.ones(99), np.zeros(99)], axis=1).astype(np.float32)
+
+    logits = fit_probe(features, marks, 3, accuracy, seed=0).logits(features)
+
+    assert logits[:, 1] == pytest.approx(math.log(99.5 / 0.5))
+    assert logits[:, 2] == pytest.approx(-math.log(99.5 / 0.5))
+
+
+def test_a_class_without_rows_never_wins(random):
+    features, targets = blobs(random, 100, 5, 3)
+
+    probe = fit_probe(features, targets, 4, accuracy, seed=0)
+
+    assert 3 not in probe.logits(features).argmax(axis=1)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_label_that_a_fold_lacks_is_no_trouble(random, seed):
+    features, _ = blobs(random, 14, 5, 3)
+    targets = np.array([0] * 6 + [1] * 6 + [2] * 2)
+
+    probe = fit_probe(features, targets, 3, accuracy, seed=seed)
+
+    assert np.isfinite(probe.logits(features)).all()
+    assert all(0 <= score <= 1 for score in probe.cross_validated.values())
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_fold_that_holds_all_rows_of_a_label_is_no_trouble(random, seed):
+    features, _ = blobs(random, 5, 4, 2)
+
+    probe = fit_probe(features, np.array([0, 0, 0, 1, 1]), 2, accuracy, seed=seed)
+
+    assert np.isfinite(probe.logits(features)).all()
+
+
+def test_too_few_rows_for_folds_take_a_strong_penalty(random):
+    probe = fit_probe(random.normal(size=(2, 4)).astype(np.float32), np.array([0, 1]), 2, accuracy, seed=0)
+
+    assert probe.strength == STRENGTHS[1]
+    assert probe.cross_validated == {}
+
+
+def test_constant_features_change_nothing(random):
+    features, targets = blobs(random, 200, 6, 3)
+    constant = np.concatenate([np.full((200, 1), 3.0), features, np.zeros((200, 1))], axis=1).astype(np.float32)
+
+    with_, without = (fit_probe(found, targets, 3, accuracy, seed=0) for found in (constant, features))
+
+    assert with_.strength == without.strength
+    assert np.abs(with_.logits(constant) - without.logits(features)).max() < 1e-3
+
+
+def test_features_that_are_all_constant_answer_by_frequency():
+    targets = np.array([0] * 30 + [1] * 10)
+
+    logits = fit_probe(np.ones((40, 3), np.float32), targets, 2, accuracy, seed=0).logits(np.ones((1, 3)))
+
+    assert logits[0, 0] - logits[0, 1] == pytest.approx(math.log(3), abs=1e-3)
+
+
+def test_the_probe_does_not_care_for_the_scale_of_features(random):
+    features, targets = blobs(random, 200, 6, 3)
+
+    small, large = (fit_probe(features * scale, targets, 3, accuracy, seed=0) for scale in (1e-3, 1e3))
+
+    assert small.strength == large.strength
+    assert np.abs(small.logits(features * 1e-3) - large.logits(features * 1e3)).max() < 1e-3
+
+
+def test_the_seed_decides_the_folds(random):
+    features, targets = blobs(random, 200, 6, 3)
+
+    first, same, other = (fit_probe(features, targets, 3, accuracy, seed=seed) for seed in (0, 0, 1))
+
+    assert first.cross_validated == same.cross_validated != other.cross_validated
+    assert np.array_equal(first.weight, same.weight)
+
+
+def test_the_strongest_penalty_within_one_standard_error_is_taken():
+    """Of 0.91 on 100 rows the standard error is sqrt(0.91 x 0.09 / 100) = 0.0286."""
+    assert strongest_within_noise({0.01: 0.88, 0.1: 0.89, 1.0: 0.91}, rows=100) == 0.1
+    assert strongest_within_noise({0.01: 0.882, 0.1: 0.89, 1.0: 0.91}, rows=100) == 0.01
+    assert strongest_within_noise({0.01: 0.882, 0.1: 0.89, 1.0: 0.91}, rows=10_000) == 1.0
+
+
+def test_a_head_starts_as_a_share_of_the_probe(random):
+    probe = Probe(random.normal(size=(3, 5)).astype(np.float32), np.ones(3, np.float32), 1.0, {})
+    layer = nn.Linear(5, 3)
+
+    probe.start(layer, share=0.1)
+
+    assert layer.weight.detach().numpy() == pytest.approx(0.1 * probe.weight)
+    assert layer.bias.detach().numpy() == pytest.approx(0.1)
+
+
+# Recipes
+
+
+def test_a_recipe_is_found_by_family_and_size():
+    assert recipe_for("bert", 22_700_000).name == "small encoders (MiniLM, DistilBERT, ELECTRA-small)"
+    assert recipe_for("bert", 110_000_000).name == "base encoders (BERT, RoBERTa)"
+    assert recipe_for("roberta", 355_000_000).name == "large encoders"
+    assert recipe_for("modernbert", 149_000_000).name == "ModernBERT"
+    assert recipe_for("deberta-v2", 184_000_000).name == "DeBERTa, base and larger"
+    assert recipe_for("something-new", 10**13).name == "large encoders"
+
+
+def test_small_sets_get_more_epochs_up_to_a_limit():
+    recipe = recipe_for("bert", 22_700_000)
+
+    assert recipe.epochs_for(rows=100_000, batch_rows=16) == recipe.epochs
+    assert recipe.epochs_for(rows=16 * 60, batch_rows=16) == 5
+    assert recipe.epochs_for(rows=20, batch_rows=16) == recipe.epochs_at_most
+
+
+def test_every_recipe_says_where_it_comes_from():
+    assert all(recipe.source.startswith(("[M]", "[V]", "[R]")) for recipe in recipes())
+    assert not recipes()[-1].families

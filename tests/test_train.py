@@ -1,5 +1,6 @@
 """The loop keeps its promises: gradients of the whole step, the same bytes for the same seed, the best weights at the end."""
 
+import dataclasses
 import math
 from collections.abc import Callable
 from itertools import count
@@ -136,10 +137,12 @@ def test_looking_more_often_does_not_change_the_training():
 def test_four_micro_batches_give_the_gradient_of_one_batch(labels, bert):
     rows = [(text, label if labels == "one" else [label, "extra"][: 1 + at % 2]) for at, (text, label) in enumerate(messages(12))]
     found = opened(bert, rows)
-    model = without_dropout(found.model.double())
+    examples, model = found.examples, without_dropout(found.model.double())
+    if labels == "many":
+        examples = dataclasses.replace(examples, targets=examples.targets.astype(np.float64))
     calls: list[int] = []
     model.register_forward_hook(lambda *_: calls.append(1))
-    lengths = np.sort(found.examples.lengths)
+    lengths = np.sort(examples.lengths)
     budget = int(lengths[:3].max() * 3)
     kept: dict[str, Tensor] = {}
 
@@ -153,19 +156,19 @@ def test_four_micro_batches_give_the_gradient_of_one_batch(labels, bert):
     state: Any = State(model, Keep(model.parameters(), lr=1.0))  # type: ignore[arg-type]
     stepped = only(
         Stepped,
-        list(train(state, found.task, found.examples, lambda: (0.0, 0.0), pace, cpu(), 0, lambda: 0.0)),
+        list(train(state, found.task, examples, lambda: (0.0, 0.0), pace, cpu(), 0, lambda: 0.0)),
     )[0]
     parts = len(calls)
-    batch = found.examples.batch(np.arange(12))
+    batch = examples.batch(np.arange(12))
     kind = functional.cross_entropy if labels == "one" else functional.binary_cross_entropy_with_logits
-    mean = kind(model(batch), batch.targets if labels == "one" else batch.targets.double())
+    mean = kind(model(batch), batch.targets)
     whole = dict(zip(kept, torch.autograd.grad(mean, list(model.parameters())), strict=True))
 
     assert parts >= 4
     assert len(set(lengths)) > 4
     for name, gradient in whole.items():
         assert (kept[name] - gradient).norm() <= 1e-9 * max(gradient.norm(), 1e-6), name
-    assert stepped.loss == pytest.approx(float(mean), rel=1e-9)
+    assert stepped.loss == pytest.approx(mean.item(), rel=1e-9)
     assert stepped.norm == pytest.approx(math.sqrt(sum(float(g.norm()) ** 2 for g in whole.values())), rel=1e-9)
     assert stepped.tokens == lengths.sum()
 
@@ -381,7 +384,7 @@ def test_a_gradient_that_is_not_finite_is_told_and_nothing_of_it_kept():
 def test_a_tiny_model_learns_the_messages(bert):
     found = opened(bert, messages(80))
 
-    stepped = only(Stepped, found.train(epochs=6))
+    stepped = only(Stepped, found.train(epochs=15))
 
     assert stepped[-1].loss < 0.2 * stepped[0].loss
     assert (found.logits().argmax(axis=1) == found.examples.targets).mean() > 0.95

@@ -205,17 +205,12 @@ def verdict(run: Annotated[str, Parameter(help="Folder of a finished run.")], /)
 @app.command
 def demo(*, out: Annotated[str, Parameter(help="Folder of the run.")] = "runs/demo") -> None:
     """The main job on embedded messages and the packaged model, offline, in about a minute."""
-    from importlib.resources import as_file, files
-
+    from luthier.plan.plan import Plan
     from luthier.session import run_plan
 
-    with as_file(files("luthier.demo")) as here:
-        settings = {
-            "data.path": str(here / "messages.csv"),
-            "data.test": str(here / "messages_test.csv"),
-            "run.out": out,
-        }
-        folder = run_plan(Plan.build(settings))
+    here = Path(__file__).parent / "demo"
+    settings = {"data.path": here / "messages.csv", "data.test": here / "messages_test.csv", "run.out": out}
+    folder = run_plan(Plan.build(settings))
     show(folder, as_json=False)
     texts = [
         "My parcel was meant to come on Monday and there is still no sign of it.",

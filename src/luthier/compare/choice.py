@@ -49,38 +49,38 @@ def verdict_words(
     chosen: str, against: str, metric: str, ours: float, theirs: float, gap: Difference, ship: bool
 ) -> str:
     """The verdict as a manager reads it."""
-    name = METRIC_WORDS[metric]
-    scores = f"{percent(ours)} against {percent(theirs)} {name} on the test rows"
+    other = described(against)
+    scores = f"{percent(ours)} against {percent(theirs)} {METRIC_WORDS[metric]} on the test rows"
+    measured = f"{scores}, {points(gap.value)} points ({interval(gap)})."
     if ship:
-        return (
-            f"Ship it. The {chosen} model is better than {described(against)} beyond noise: {scores}, "
-            f"{points(gap.value)} more (95 % interval {points(gap.low)} to {points(gap.high)})."
-        )
+        return f"Ship it. The {chosen} model is better than {other}, beyond noise: {measured}"
     if gap.high < 0:
-        return f"Do not ship it. The {chosen} model is worse than {described(against)}: {scores}."
+        return f"Do not ship it. The {chosen} model is worse than {other}, beyond noise: {measured}"
     return (
-        f"Do not ship it yet. The {chosen} model is not better than {described(against)} beyond noise: {scores}, a difference of "
-        f"{points(gap.value)} (95 % interval {points(gap.low)} to {points(gap.high)}). More test rows, or better labels, may tell."
+        f"Do not ship it yet. The {chosen} model is not better than {other} beyond noise: {measured} "
+        "More test rows, or better labels, may tell."
     )
 
 
 def worth_words(dearer: str, cheaper: str, metric: str, gap: Difference, seconds: float) -> str:
     """Whether the dearest candidate was worth its time."""
-    cost = f"at {seconds:,.0f} more seconds of training"
+    cost = f"for {seconds:,.0f} more seconds ({interval(gap)})."
+    gain = f"{points(gap.value)} points of {METRIC_WORDS[metric]}"
     if gap.low > 0:
-        return f"The {dearer} model gains {points(gap.value)} of {METRIC_WORDS[metric]} over the {cheaper} {cost}: worth it."
+        return f"The {dearer} model is worth its time: {gain} over the {cheaper}, {cost}"
     if gap.high < 0:
-        return f"The {dearer} model loses {points(-gap.value)} of {METRIC_WORDS[metric]} against the {cheaper} {cost}: not worth it."
-    return (
-        f"The {dearer} model is no different from the {cheaper} beyond noise ({points(gap.low)} to {points(gap.high)} of "
-        f"{METRIC_WORDS[metric]}) {cost}."
-    )
+        return f"The {dearer} model is not worth its time: {gain} against the {cheaper}, {cost}"
+    return f"The {dearer} model is no different from the {cheaper} beyond noise: {gain}, {cost}"
+
+
+def interval(gap: Difference) -> str:
+    return f"95 % interval {points(gap.low)} to {points(gap.high)}"
 
 
 def described(name: str) -> str:
     return {
         "majority": "always answering the most frequent label",
-        "zero-shot": "the untrained model, which only compares texts with the labels' names",
+        "zero-shot": "the untrained model, which compares texts with the labels' names",
     }.get(name, f"the {name}")
 
 
@@ -89,4 +89,4 @@ def percent(value: float) -> str:
 
 
 def points(value: float) -> str:
-    return f"{100 * value:+.1f} points"
+    return f"{100 * value:+.1f}"

@@ -126,14 +126,15 @@ def tune_all_layers(run: Run) -> Iterator[Event]:
 def decide(run: Run) -> Iterator[Event]:
     """Choose between the trained candidates, and leave the chosen one's model in model/."""
     trained = [candidate for candidate in run.candidates if candidate.name not in UNLABELLED]
-    if run.plan.train.method == "full":
-        trained = trained[-1:]
-    chosen, why = choose(trained, [run.right(candidate) for candidate in trained])
-    yield Chose(
-        chosen.name,
-        why if len(trained) > 1 else f"{chosen.name} is the method that was asked for",
-        run.clock(),
-    )
+    asked = {"probe": "probe", "full": "tuned"}.get(run.plan.train.method)
+    found = [candidate for candidate in trained if candidate.name == asked]
+    if found:
+        chosen, why = found[0], f"{asked}, the method that was asked for"
+    elif len(trained) == 1:
+        chosen, why = trained[0], f"{trained[0].name}: tuning ended before its first validation"
+    else:
+        chosen, why = choose(trained, [run.right(candidate) for candidate in trained])
+    yield Chose(chosen.name, why, run.clock())
     if chosen is not run.kept:
         run.keep(chosen, run.ready.model.head, run.plan.model.hidden)
 

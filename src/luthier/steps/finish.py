@@ -167,7 +167,7 @@ def tuning_settings(run: Run) -> dict[str, Any]:
 
 
 def verdict(run: Run, kept: Candidate) -> dict[str, Any]:
-    """Whether the chosen candidate is better on the test rows, beyond noise, than the best that learnt from no label."""
+    """Whether the chosen candidate is better on the test rows, beyond noise, than those that learnt from no label."""
     unlabelled = [candidate for candidate in run.candidates if candidate.name in UNLABELLED]
     against = max(unlabelled, key=lambda candidate: candidate.scores["valid"].value)
     gap = difference(run, kept, against)

@@ -13,6 +13,9 @@ from luthier.tasks.task import Array
 
 STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 """Inverse strengths of the L2 penalty tried, from strong to weak (scikit-learn's C, on standardised features)."""
+EXACT, ROUGH = 1e-5, 1e-3
+"""Largest gradient left: of the head that is kept, and of those that only tell which strength is best (several times
+faster, with the same choice)."""
 FOLDS = 3
 MOST_ROWS = 10_000
 """Rows cross-validation looks at: beyond that the choice of a strength no longer changes."""
@@ -59,7 +62,7 @@ def fit_probe(
     scaled = ((features - centre) / spread).astype(np.float64)
     scores = cross_validate(scaled, targets, outputs, score, seed)
     strength = strongest_within_noise(scores, min(len(features), MOST_ROWS)) if scores else STRENGTHS[1]
-    weight, bias = Solver(targets, outputs).solve(scaled, targets, strength)
+    weight, bias = Solver(targets, outputs, EXACT).solve(scaled, targets, strength)
     weight = weight / spread
     return Probe(weight.astype(np.float32), (bias - weight @ centre).astype(np.float32), strength, scores)
 
@@ -88,7 +91,7 @@ def cross_validate(
     folds = [fold for fold in np.array_split(order, FOLDS) if len(fold)]
     if len(folds) < FOLDS:
         return {}
-    solvers = [Solver(targets, outputs) for _ in folds]
+    solvers = [Solver(targets, outputs, ROUGH) for _ in folds]
     scores: dict[float, float] = {}
     for strength in STRENGTHS:
         found = []
@@ -108,9 +111,10 @@ def cross_validate(
 class Solver:
     """scikit-learn's logistic regression for one set of classes, started each time from the last solution."""
 
-    def __init__(self, targets: Array, outputs: int) -> None:
+    def __init__(self, targets: Array, outputs: int, tolerance: float) -> None:
         self.many = targets.ndim == 2
         self.outputs = outputs
+        self.tolerance = tolerance
         self.models: dict[int, Any] = {}
 
     def solve(self, features: Array, targets: Array, strength: float) -> tuple[Array, Array]:
@@ -137,7 +141,9 @@ class Solver:
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.linear_model import LogisticRegression
 
-        model = self.models.setdefault(key, LogisticRegression(max_iter=300, tol=1e-3, warm_start=True))
+        model = self.models.setdefault(
+            key, LogisticRegression(max_iter=300, tol=self.tolerance, warm_start=True)
+        )
         model.set_params(C=strength)
         with warnings.catch_warnings():
             # The path over strengths ends in weak penalties on separable rows, where 300 iterations are plenty to score.

@@ -1,0 +1,198 @@
+"""What a model must beat, which candidate is kept, and what is said of it."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from sklearn.dummy import DummyClassifier
+from torch.nn import functional
+
+from luthier.compare.baselines import majority_logits, readable, zero_shot_logits
+from luthier.compare.choice import Candidate, choose, verdict_words, worth_words
+from luthier.scores.intervals import Difference, Estimate
+
+
+def candidate(name: str, right: np.ndarray) -> Candidate:
+    value = float(right.mean())
+    return Candidate(name, 0.0, {}, scores={"valid": Estimate(value, value, value)})
+
+
+def answers(rows: int, right: int, of_these: slice = slice(None)) -> np.ndarray:
+    """(rows,) 1 for the first `right` rows."""
+    return (np.arange(rows) < right).astype(float)
+
+
+def choice(**right: np.ndarray) -> tuple[str, str]:
+    """The chosen one of some candidates, from cheap to dear, and why."""
+    chosen, why = choose([candidate(name, rows) for name, rows in right.items()], list(right.values()))
+    return chosen.name, why
+
+
+def test_the_best_on_validation_is_kept():
+    assert choice(probe=answers(500, 350), tuned=answers(500, 450)) == (
+        "tuned",
+        "tuned is best on the validation rows (0.900)",
+    )
+
+
+def test_a_cheaper_one_within_one_standard_error_is_kept():
+    """Differing on 20 + 24 of 500 rows: the gap is 4 / 500, its standard error sqrt(44) / 500."""
+    tuned, probe = answers(500, 454), np.roll(answers(500, 450), 24)
+
+    assert np.abs(tuned - probe).sum() == 24 + 28
+    assert choice(probe=probe, tuned=tuned) == (
+        "probe",
+        "probe is within one standard error of tuned on the validation rows (0.900 against 0.908), and cheaper",
+    )
+
+
+@pytest.mark.parametrize(("only_ours", "chosen"), [(1, "probe"), (2, "tuned"), (30, "tuned")])
+def test_the_standard_error_is_that_of_the_same_rows(only_ours, chosen):
+    """Where the dearer one is right on n more rows and wrong on none, the error is about sqrt(n) rows."""
+    probe, tuned = answers(1000, 800), answers(1000, 800 + only_ours)
+    error = (tuned - probe).std(ddof=1) / math.sqrt(1000)
+
+    name, _ = choice(probe=probe, tuned=tuned)
+
+    assert name == chosen == ("probe" if only_ours / 1000 <= error else "tuned")
+
+
+def test_the_cheapest_of_several_within_reach_is_kept():
+    best = answers(400, 300)
+    near = [np.roll(answers(400, 299), by) for by in (40, 20)]
+
+    assert choice(far=answers(400, 100), cheap=near[0], middle=near[1], dear=best)[0] == "cheap"
+
+
+def test_a_dearer_one_that_is_worse_is_never_kept():
+    assert choice(probe=answers(500, 450), tuned=answers(500, 350))[0] == "probe"
+
+
+def test_among_equals_the_cheaper_is_kept():
+    same = answers(100, 80)
+
+    assert choice(probe=same, tuned=same) == ("probe", "probe is best on the validation rows (0.800)")
+
+
+def test_one_validation_row_decides_nothing():
+    assert choice(probe=np.zeros(1), tuned=np.ones(1))[0] == "probe"
+
+
+def test_the_verdict_to_ship():
+    gap = Difference(0.242, 0.219, 0.265)
+
+    assert verdict_words("tuned", "zero-shot", "accuracy", 0.892, 0.650, gap, ship=True) == (
+        "Ship it. The tuned model is better than the untrained model, which only compares texts with the labels' names "
+        "beyond noise: 89.2 % against 65.0 % accuracy on the test rows, "
+        "+24.2 points more (95 % interval +21.9 points to +26.5 points)."
+    )
+
+
+def test_the_verdict_not_to_ship_yet():
+    gap = Difference(0.012, -0.01, 0.034)
+
+    assert verdict_words("probe", "majority", "macro_f1", 0.512, 0.5, gap, ship=False) == (
+        "Do not ship it yet. The probe model is not better than always answering the most frequent label beyond noise: "
+        "51.2 % against 50.0 % macro F1 on the test rows, a difference of +1.2 points "
+        "(95 % interval -1.0 points to +3.4 points). More test rows, or better labels, may tell."
+    )
+
+
+def test_the_verdict_on_a_model_that_is_worse():
+    gap = Difference(-0.1, -0.15, -0.05)
+
+    assert verdict_words("tuned", "majority", "accuracy", 0.4, 0.5, gap, ship=False) == (
+        "Do not ship it. The tuned model is worse than always answering the most frequent label: "
+        "40.0 % against 50.0 % accuracy on the test rows."
+    )
+
+
+@pytest.mark.parametrize(
+    ("gap", "words"),
+    [
+        (
+            Difference(0.08, 0.063, 0.097),
+            "The tuned model gains +8.0 points of accuracy over the probe at 1,204 more seconds of training: worth it.",
+        ),
+        (
+            Difference(-0.02, -0.03, -0.01),
+            "The tuned model loses +2.0 points of accuracy against the probe at 1,204 more seconds of training: not worth it.",
+        ),
+        (
+            Difference(0.001, -0.01, 0.012),
+            "The tuned model is no different from the probe beyond noise "
+            "(-1.0 points to +1.2 points of accuracy) at 1,204 more seconds of training.",
+        ),
+    ],
+)
+def test_what_the_dearest_was_worth(gap, words):
+    assert worth_words("tuned", "probe", "accuracy", gap, 1204.4) == words
+
+
+def test_majority_answers_the_frequency_of_each_label():
+    targets = np.array([0] * 50 + [1] * 30 + [2] * 20)
+    dummy = DummyClassifier(strategy="prior").fit(np.zeros((100, 1)), targets)
+
+    logits = majority_logits(targets, 3, rows=4)
+
+    found = functional.softmax(torch.from_numpy(logits), dim=1).numpy()
+    assert logits.dtype == np.float32
+    assert np.abs(found - dummy.predict_proba(np.zeros((4, 1)))).max() < 0.005
+    assert np.exp(logits[0]) == pytest.approx([50.5 / 101.5, 30.5 / 101.5, 20.5 / 101.5])
+
+
+def test_majority_knows_labels_without_rows():
+    logits = majority_logits(np.array([1, 1, 1]), 3, rows=1)
+
+    assert np.isfinite(logits).all()
+    assert logits[0].argmax() == 1
+
+
+def test_majority_of_several_labels_is_the_chance_of_each():
+    marks = np.array([[1, 0, 1]] * 9 + [[0, 0, 1]])
+
+    logits = majority_logits(marks, 3, rows=2)
+
+    assert logits.shape == (2, 3)
+    assert logits[0] == pytest.approx(np.log([9.5 / 1.5, 0.5 / 10.5, 10.5 / 0.5]))
+
+
+def test_zero_shot_answers_the_nearest_name():
+    random = np.random.default_rng(0)
+    texts, names = random.normal(size=(6, 8)), random.normal(size=(3, 8))
+    cosines = functional.cosine_similarity(torch.from_numpy(texts)[:, None], torch.from_numpy(names)[None], dim=2)
+
+    logits = zero_shot_logits(texts, 3 * names, many=False)
+
+    assert logits == pytest.approx(20 * cosines.numpy(), abs=1e-4)
+
+
+def test_zero_shot_for_several_labels_marks_the_nearest_one():
+    random = np.random.default_rng(0)
+    texts, names = random.normal(size=(20, 8)), random.normal(size=(5, 8))
+
+    one, many = (zero_shot_logits(texts, names, many=many) for many in (False, True))
+
+    assert ((many > 0).sum(axis=1) == 1).all()
+    assert np.array_equal(many.argsort(axis=1), one.argsort(axis=1))
+
+
+def test_a_text_without_a_direction_is_near_to_nothing():
+    assert zero_shot_logits(np.zeros((1, 4)), np.ones((2, 4)), many=False).tolist() == [[0.0, 0.0]]
+
+
+@pytest.mark.parametrize(
+    ("label", "words"),
+    [
+        ("card_arrival", "card arrival"),
+        ("CardArrival", "card arrival"),
+        ("HUM", "hum"),
+        ("why/not-now", "why not now"),
+        ("Sci/Tech", "sci tech"),
+        ("3", "3"),
+        (" spaced  out ", "spaced out"),
+    ],
+)
+def test_a_label_is_read_as_words(label, words):
+    assert readable(label) == words

@@ -1,0 +1,280 @@
+"""What every task keeps to, over all of TASKS; and how labels are read."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import expit, log_softmax, softmax
+from sklearn import metrics
+from tiny import cpu, make_pace, opened
+
+from luthier.batches.examples import Batch
+from luthier.events import Stepped
+from luthier.tasks import TASKS
+from luthier.tasks.labels import has_many, in_order, name_of, names_of
+from luthier.tasks.task import Calibration, Task
+from luthier.tasks.text_classification import FEWEST_TO_CALIBRATE, TextClassification
+from luthier.train.loop import train
+from luthier.train.state import new_state
+
+
+@dataclass(frozen=True)
+class Case:
+    """A task that knows its labels, and its own example rows."""
+
+    task: Any
+    texts: list[str]
+    values: list[Any]
+
+
+def cases() -> dict[str, Case]:
+    found = {}
+    for name, kind in TASKS.items():
+        texts = [row["text"] for row in kind.example]
+        labels = [row["label"] for row in kind.example]
+        several = [labels[: at + 1] for at in range(len(labels))]
+        found[name] = Case(kind(in_order(set(labels))), texts, labels)
+        found[f"{name}, macro F1"] = Case(kind(in_order(set(labels)), metric="macro_f1"), texts, labels)
+        found[f"{name}, many labels"] = Case(kind(in_order(set(labels)), many=True), texts, several)
+    return found
+
+
+CASES = cases()
+
+
+@pytest.fixture(params=CASES)
+def case(request) -> Case:
+    return CASES[request.param]
+
+
+class Fixed:
+    """A model that always gives these logits."""
+
+    def __init__(self, logits: np.ndarray) -> None:
+        self.logits = torch.from_numpy(logits)
+
+    def __call__(self, batch: Batch) -> torch.Tensor:
+        return self.logits
+
+
+def noisy_logits(task: Task, rows: int, sure: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """Logits and targets of a model that is right more often than not; `sure` makes it too sure of itself."""
+    random = np.random.default_rng(0)
+    logits = random.normal(size=(rows, task.outputs))
+    truth = logits + 0.7 * random.normal(size=logits.shape)
+    targets = (truth > 0.3).astype(np.float32) if getattr(task, "many", False) else truth.argmax(axis=1)
+    return (sure * logits).astype(np.float32), targets
+
+
+def sure_logits(targets: np.ndarray, outputs: int) -> np.ndarray:
+    """Logits that leave no doubt."""
+    marks = targets if targets.ndim == 2 else np.eye(outputs)[targets]
+    return (40 * marks - 20).astype(np.float32)
+
+
+def answered(task: Any, logits: np.ndarray, calibration: Calibration) -> tuple[np.ndarray, np.ndarray]:
+    probabilities = task.probabilities(logits, calibration)
+    return probabilities, task.predicted(probabilities, calibration)
+
+
+def test_a_task_learns_its_own_examples(case, bert):
+    found = opened(bert, list(zip(case.texts * 4, case.values * 4, strict=True)))
+    state = new_state(found.model, lr=5e-3, weight_decay=0.0)
+    pace = make_pace(batch_rows=6, epochs=60, max_norm=1.0)
+
+    losses = []
+    for event in train(state, case.task, found.examples, lambda: (0.0, 0.0), pace, cpu(), 0, lambda: 0.0):
+        if isinstance(event, Stepped):
+            losses.append(event.loss)
+        if losses[-1] < losses[0] / 10:
+            break
+
+    assert losses[-1] < losses[0] / 10
+
+
+def test_sure_logits_answer_what_the_column_said(case):
+    targets = case.task.targets(case.values)
+
+    probabilities, predicted = answered(case.task, sure_logits(targets, case.task.outputs), Calibration())
+    answers = case.task.answers(probabilities, predicted)
+
+    assert np.array_equal(predicted, targets)
+    for answer, value in zip(answers, case.values, strict=True):
+        given, expected = (set(one) if case.task.many else {one} for one in (answer["label"], value))
+        assert given == expected
+        assert list(answer["probabilities"]) == list(case.task.labels)
+    assert json.loads(json.dumps(answers)) == answers
+
+
+def test_the_mean_of_row_scores_is_the_accuracy(case):
+    logits, targets = noisy_logits(case.task, 200)
+    _, predicted = answered(case.task, logits, Calibration())
+
+    rows = case.task.row_scores(predicted, targets)
+
+    assert rows.shape == (200,)
+    assert 0 < rows.mean() == pytest.approx(metrics.accuracy_score(targets, predicted))
+    if case.task.metric == "accuracy":
+        assert case.task.score(predicted, targets) == pytest.approx(rows.mean())
+    else:
+        expected = metrics.f1_score(targets, predicted, average="macro")
+        assert case.task.score(predicted, targets) == pytest.approx(expected)
+
+
+def test_calibration_on_few_rows_changes_nothing(case):
+    logits, targets = noisy_logits(case.task, FEWEST_TO_CALIBRATE - 1, sure=9.0)
+
+    assert case.task.calibrate(logits, targets) == Calibration()
+    assert case.task.calibrate(logits[:0], targets[:0]) == Calibration()
+
+
+def test_uncalibrated_probabilities_are_the_softmax_or_the_sigmoids(case):
+    logits, _ = noisy_logits(case.task, 50)
+
+    found = case.task.probabilities(logits, Calibration())
+
+    expected = expit(logits.astype(float)) if case.task.many else softmax(logits.astype(float), axis=1)
+    assert np.abs(found - expected).max() < 1e-12
+
+
+def test_calibration_takes_back_what_a_model_is_too_sure_of(case):
+    logits, targets = noisy_logits(case.task, 400, sure=9.0)
+
+    calibration = case.task.calibrate(logits, targets)
+
+    plain, mended = (case.task.probabilities(logits, how) for how in (Calibration(), calibration))
+    before, after = (case.task.calibration_error(found, targets) for found in (plain, mended))
+    assert after < before / 2
+    assert np.array_equal(plain.argsort(axis=0), mended.argsort(axis=0)) or not case.task.many
+    assert case.task.many or np.array_equal(plain.argmax(axis=1), mended.argmax(axis=1))
+
+
+def test_thresholds_are_for_several_labels_only_and_never_lower_f1(case):
+    logits, targets = noisy_logits(case.task, 300)
+    calibration = case.task.calibrate(logits, targets)
+
+    found = case.task.with_thresholds(calibration, logits, targets)
+
+    if not case.task.many:
+        assert found == calibration
+        return
+    f1 = [
+        metrics.f1_score(targets, answered(case.task, logits, how)[1], average="macro") for how in (calibration, found)
+    ]
+    assert len(found.thresholds) == case.task.outputs
+    assert f1[1] >= f1[0]
+    assert (found.scale, found.bias) == (calibration.scale, calibration.bias)
+
+
+def test_the_loss_is_the_log_loss_summed_over_rows(case):
+    logits, targets = noisy_logits(case.task, 30)
+    batch = Batch({}, torch.arange(30), torch.from_numpy(targets), np.arange(30), 30)
+
+    loss = case.task.loss(Fixed(logits), batch)
+
+    if case.task.many:
+        chance = expit(logits.astype(float))
+        expected = [metrics.log_loss(targets[:, at], chance[:, at]) for at in range(case.task.outputs)]
+        mean = float(np.mean(expected))
+    else:
+        mean = -float(log_softmax(logits.astype(float), axis=1)[np.arange(30), targets].mean())
+    assert loss.weight == 30
+    assert float(loss.total) == pytest.approx(30 * mean, rel=1e-5)
+    assert case.task.mean_loss(logits, targets) == pytest.approx(mean, rel=1e-5)
+
+
+def test_a_task_comes_back_from_json_as_it_was(case):
+    record = json.loads(json.dumps(case.task.to_json()))
+
+    assert TASKS[record["name"]].from_json(record) == case.task
+
+
+def test_every_score_of_the_scorecard_has_its_interval(case):
+    logits, targets = noisy_logits(case.task, 200)
+    probabilities, predicted = answered(case.task, logits, Calibration())
+
+    scores = case.task.scores(probabilities, predicted, targets, seed=0)
+
+    assert {"accuracy", "macro_f1", "log_loss", "brier"} <= set(scores)
+    assert all(0 <= score.low < score.value < score.high for score in scores.values())
+    assert scores[case.task.metric].value == pytest.approx(case.task.score(predicted, targets))
+    assert case.task.scores(probabilities, predicted, targets, seed=0) == scores
+
+
+def test_a_model_is_no_better_than_itself_and_better_than_guessing(case):
+    logits, targets = noisy_logits(case.task, 300)
+    _, ours = answered(case.task, logits, Calibration())
+    _, guessed = answered(case.task, logits[::-1].copy(), Calibration())
+
+    same = case.task.difference(ours, ours, targets, seed=0)
+    better = case.task.difference(ours, guessed, targets, seed=0)
+
+    assert (same.value, same.beyond_noise) == (0, False)
+    assert better.value == pytest.approx(case.task.score(ours, targets) - case.task.score(guessed, targets))
+    assert better.low > 0
+
+
+def test_details_and_reliability_are_json_of_plain_numbers(case):
+    logits, targets = noisy_logits(case.task, 100)
+    probabilities, predicted = answered(case.task, logits, Calibration())
+
+    details = case.task.details(probabilities, predicted, targets)
+    bins = case.task.reliability(probabilities, targets)
+
+    assert json.loads(json.dumps([details, bins])) == [details, bins]
+    assert [row["label"] for row in details["per_class"]] == list(case.task.labels)
+    assert sum(one["count"] for one in bins) == 100 * (case.task.outputs if case.task.many else 1)
+    assert bins[0]["low"] == 0
+    assert bins[-1]["high"] == 1
+    if not case.task.many:
+        assert details["confusion"] == metrics.confusion_matrix(targets, predicted).tolist()
+
+
+def test_every_task_is_known_by_its_own_name_and_has_examples():
+    assert all(kind.name == name for name, kind in TASKS.items())
+    assert all(2 <= len(kind.example) <= 3 for kind in TASKS.values())
+
+
+def test_answers_are_given_with_six_digits():
+    task = TextClassification(("no", "yes"))
+
+    answer = task.answers(np.array([[1 / 3, 2 / 3]]), np.array([1]))
+
+    assert answer == [{"label": "yes", "probabilities": {"no": 0.333333, "yes": 0.666667}}]
+
+
+def test_a_row_may_have_no_label_of_several():
+    task = TextClassification(("a", "b"), many=True)
+
+    assert task.targets([[], ["a", "b"], "b|a", "b", None]).tolist() == [[0, 0], [1, 1], [1, 1], [0, 1], [0, 0]]
+    assert task.names(np.array([0.0, 0.0])) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "name"), [("spam ", "spam "), (3, "3"), (3.0, "3"), (3.5, "3.5"), (True, "true"), (-1.0, "-1")]
+)
+def test_a_label_is_named_as_the_user_wrote_it(value, name):
+    assert name_of(value) == name
+    assert names_of(value, many=False) == [name]
+
+
+def test_a_missing_label_is_no_label():
+    assert [names_of(value, many=False) for value in (None, "", "  ")] == [[], [], []]
+    assert names_of("a| |b|", many=True) == ["a", "b"]
+    assert names_of("a|b", many=False) == ["a|b"]
+    assert names_of(["x", 2.0], many=True) == ["x", "2"]
+
+
+def test_lists_are_seen_where_their_parts_recur():
+    assert has_many([["a"], ["a", "b"]])
+    assert has_many(["a|b", "b|c", "c|a", "a|b|c"])
+    assert not has_many(["and|or", "xor"])
+    assert not has_many(["a", "b", None, 3])
+
+
+def test_labels_are_in_the_order_of_their_numbers():
+    assert in_order({"10", "9", "-1", "2.5", "b", "B", "a10"}) == ("-1", "2.5", "9", "10", "B", "a10", "b")

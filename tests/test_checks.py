@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny import messages
 
 from luthier.data.checks import CHECKS
 from luthier.data.checks.finding import Finding
 from luthier.plan.plan import Plan
 from luthier.steps.rows import understand
+from tiny import messages
 
 CLEAN = list(dict(messages(60)).items())
 """Without a text that occurs twice."""

@@ -10,7 +10,6 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
-from tiny import ABOUT, TINY, Opened, messages, opened, write_json
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from luthier.errors import ModelError, RunError
@@ -18,6 +17,7 @@ from luthier.folder.model_folder import ModelFolder
 from luthier.folder.write import Beside, write_model
 from luthier.models.quiet import quiet
 from luthier.tasks.task import Calibration
+from tiny import ABOUT, TINY, Opened, messages, opened, write_json
 
 ROWS = messages(24)
 LONG_TEXT = " ".join(["Lovely guitar, and the BROKEN parcel with noise today."] * 12)
@@ -27,7 +27,9 @@ MANY = [(text, [label] if len(text) % 2 else [label, "long"]) for text, label in
 
 def save(found: Opened, path: Path, **changed: Any) -> Path:
     """Write a model folder as a run does."""
-    hidden = tuple(layer.out_features for layer in found.model.head[:-1] if isinstance(layer, torch.nn.Linear))
+    hidden = tuple(
+        layer.out_features for layer in found.model.head[:-1] if isinstance(layer, torch.nn.Linear)
+    )
     beside = {
         "task": found.task.to_json(),
         "calibration": Calibration(),
@@ -40,7 +42,9 @@ def save(found: Opened, path: Path, **changed: Any) -> Path:
         "method": "tuned",
         "version": "0",
     } | changed
-    write_model(path, found.model, found.model.head, found.texts, found.task, Beside(**beside), card="# A model\n")
+    write_model(
+        path, found.model, found.model.head, found.texts, found.task, Beside(**beside), card="# A model\n"
+    )
     return path
 
 
@@ -84,9 +88,13 @@ def test_a_reopened_model_is_the_one_that_was_trained(name, tiny_model, tmp_path
     assert np.abs(ModelFolder(path).logits([text for text, _ in ROWS]) - found.logits()).max() < 1e-6
 
 
-@pytest.mark.parametrize("settings", [{"hidden": (16,)}, {"pooling": "max"}, {"pooling": "cls", "hidden": (16, 8)}])
+@pytest.mark.parametrize(
+    "settings", [{"hidden": (16,)}, {"pooling": "max"}, {"pooling": "cls", "hidden": (16, 8)}]
+)
 @pytest.mark.parametrize("name", ["bert", "roberta", "deberta_v2", "modernbert", "sentence_bert"])
-def test_pooling_and_hidden_layers_become_modules_of_sentence_transformers(name, settings, tiny_model, tmp_path):
+def test_pooling_and_hidden_layers_become_modules_of_sentence_transformers(
+    name, settings, tiny_model, tmp_path
+):
     found = trained(tiny_model(name), **settings)
     path = save(found, tmp_path / "model")
 
@@ -246,7 +254,12 @@ def test_what_is_beside_a_model_comes_back_as_it_was(bert, tmp_path):
     beside = ModelFolder(path).beside
 
     assert beside.calibration == calibration
-    assert (beside.method, beside.long, beside.hidden, beside.form) == ("probe", "windows", (), "transformers")
+    assert (beside.method, beside.long, beside.hidden, beside.form) == (
+        "probe",
+        "windows",
+        (),
+        "transformers",
+    )
     assert json.loads(json.dumps(beside.to_json())) == record
 
 
@@ -271,7 +284,7 @@ def test_a_damaged_luthier_json_is_told(damage, bert, tmp_path):
     path = save(trained(bert), tmp_path / "model")
     (path / "luthier.json").write_text(damage)
 
-    with pytest.raises(RunError, match="luthier.json: is damaged"):
+    with pytest.raises(RunError, match=r"luthier\.json: is damaged"):
         ModelFolder(path)
 
 

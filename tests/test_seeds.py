@@ -19,7 +19,15 @@ def test_a_place_gives_the_same_numbers_whatever_was_drawn_before():
 
 
 def test_every_part_of_a_place_counts():
-    places = [(0, "order", 1), (0, "order", 2), (0, "dropout", 1), (1, "order", 1), (0, "order", 1, 0), (0, "order"), (0,)]
+    places = [
+        (0, "order", 1),
+        (0, "order", 2),
+        (0, "dropout", 1),
+        (1, "order", 1),
+        (0, "order", 1, 0),
+        (0, "order"),
+        (0,),
+    ]
 
     found = [seeds.derive(*place) for place in places]
 
@@ -40,7 +48,9 @@ def test_a_seed_is_the_first_63_bits_of_blake2b():
 
 def test_another_process_draws_the_same():
     """Python's own hash of a text differs from process to process."""
-    code = "from luthier import seeds; print(seeds.generator(5, 'split', 'é').integers(10**9, size=4).tolist())"
+    code = (
+        "from luthier import seeds; print(seeds.generator(5, 'split', 'é').integers(10**9, size=4).tolist())"
+    )
 
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 

@@ -119,7 +119,9 @@ def test_a_label_that_only_shares_groups_with_others_is_still_learnt(seed):
 
 
 def test_texts_that_differ_in_case_and_white_space_only_are_one_group():
-    keys = text_keys(table_of(["Great tone", "great   TONE\n", "great tones", "great", None, " GREAT"]), "text")
+    keys = text_keys(
+        table_of(["Great tone", "great   TONE\n", "great tones", "great", None, " GREAT"]), "text"
+    )
 
     assert keys[0] == keys[1]
     assert keys[3] == keys[5]

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,6 @@ import pytest
 import torch
 from scipy.special import expit, log_softmax, softmax
 from sklearn import metrics
-from tiny import cpu, make_pace, opened
 
 from luthier.batches.examples import Batch
 from luthier.events import Stepped
@@ -20,6 +18,7 @@ from luthier.tasks.task import Calibration, Task
 from luthier.tasks.text_classification import FEWEST_TO_CALIBRATE, TextClassification
 from luthier.train.loop import train
 from luthier.train.state import new_state
+from tiny import cpu, make_pace, opened
 
 
 @dataclass(frozen=True)
@@ -83,8 +82,8 @@ def answered(task: Any, logits: np.ndarray, calibration: Calibration) -> tuple[n
 
 def test_a_task_learns_its_own_examples(case, bert):
     found = opened(bert, list(zip(case.texts * 4, case.values * 4, strict=True)))
-    state = new_state(found.model, lr=5e-3, weight_decay=0.0)
-    pace = make_pace(batch_rows=6, epochs=60, max_norm=1.0)
+    state = new_state(found.model, lr=1e-2, weight_decay=0.0)
+    pace = make_pace(lr=1e-2, batch_rows=6, epochs=150)
 
     losses = []
     for event in train(state, case.task, found.examples, lambda: (0.0, 0.0), pace, cpu(), 0, lambda: 0.0):
@@ -163,7 +162,8 @@ def test_thresholds_are_for_several_labels_only_and_never_lower_f1(case):
         assert found == calibration
         return
     f1 = [
-        metrics.f1_score(targets, answered(case.task, logits, how)[1], average="macro") for how in (calibration, found)
+        metrics.f1_score(targets, answered(case.task, logits, how)[1], average="macro")
+        for how in (calibration, found)
     ]
     assert len(found.thresholds) == case.task.outputs
     assert f1[1] >= f1[0]
@@ -250,7 +250,13 @@ def test_answers_are_given_with_six_digits():
 def test_a_row_may_have_no_label_of_several():
     task = TextClassification(("a", "b"), many=True)
 
-    assert task.targets([[], ["a", "b"], "b|a", "b", None]).tolist() == [[0, 0], [1, 1], [1, 1], [0, 1], [0, 0]]
+    assert task.targets([[], ["a", "b"], "b|a", "b", None]).tolist() == [
+        [0, 0],
+        [1, 1],
+        [1, 1],
+        [0, 1],
+        [0, 0],
+    ]
     assert task.names(np.array([0.0, 0.0])) == []
 
 

@@ -12,7 +12,6 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from tiny import cpu, make_pace, messages, opened
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -26,6 +25,7 @@ from luthier.train.probe import STRENGTHS, Probe, fit_probe, strongest_within_no
 from luthier.train.recipe import recipe_for, recipes
 from luthier.train.schedule import warm_then_linear
 from luthier.train.state import State, new_state
+from tiny import cpu, make_pace, messages, opened
 
 
 class Prior(nn.Module):
@@ -52,7 +52,8 @@ class Watched:
         self.seen.append(batch.rows.tolist())
         logits = model(batch)
         return Loss(
-            functional.cross_entropy(logits + self.worse * logits, batch.targets, reduction="sum"), len(batch.rows)
+            functional.cross_entropy(logits + self.worse * logits, batch.targets, reduction="sum"),
+            len(batch.rows),
         )
 
 
@@ -135,7 +136,10 @@ def test_looking_more_often_does_not_change_the_training():
 
 @pytest.mark.parametrize("labels", ["one", "many"])
 def test_four_micro_batches_give_the_gradient_of_one_batch(labels, bert):
-    rows = [(text, label if labels == "one" else [label, "extra"][: 1 + at % 2]) for at, (text, label) in enumerate(messages(12))]
+    rows = [
+        (text, label if labels == "one" else [label, "extra"][: 1 + at % 2])
+        for at, (text, label) in enumerate(messages(12))
+    ]
     found = opened(bert, rows)
     examples, model = found.examples, without_dropout(found.model.double())
     if labels == "many":
@@ -169,7 +173,9 @@ def test_four_micro_batches_give_the_gradient_of_one_batch(labels, bert):
     for name, gradient in whole.items():
         assert (kept[name] - gradient).norm() <= 1e-9 * max(gradient.norm(), 1e-6), name
     assert stepped.loss == pytest.approx(mean.item(), rel=1e-9)
-    assert stepped.norm == pytest.approx(math.sqrt(sum(float(g.norm()) ** 2 for g in whole.values())), rel=1e-9)
+    assert stepped.norm == pytest.approx(
+        math.sqrt(sum(float(g.norm()) ** 2 for g in whole.values())), rel=1e-9
+    )
     assert stepped.tokens == lengths.sum()
 
 
@@ -202,7 +208,9 @@ def test_steps_are_those_of_the_epochs_order():
 
     course.run()
 
-    expected = [step.tolist() for epoch in (0, 1) for step in epoch_order(course.examples.lengths, 8, 5, epoch)]
+    expected = [
+        step.tolist() for epoch in (0, 1) for step in epoch_order(course.examples.lengths, 8, 5, epoch)
+    ]
     assert course.task.seen == expected
 
 
@@ -219,7 +227,9 @@ def test_a_run_that_begins_at_a_later_step_sees_what_is_left(begin):
 # Steps and rates
 
 
-@pytest.mark.parametrize(("steps", "warmup"), [(1, 0.1), (2, 0.5), (10, 0.0), (100, 0.1), (7, 1.0), (1000, 0.06)])
+@pytest.mark.parametrize(
+    ("steps", "warmup"), [(1, 0.1), (2, 0.5), (10, 0.0), (100, 0.1), (7, 1.0), (1000, 0.06)]
+)
 def test_the_rate_rises_and_falls_in_straight_lines(steps, warmup):
     """min(rising line, falling line), as in Devlin et al. 2019, with no step of zero."""
     warm = max(1, round(warmup * steps))
@@ -238,7 +248,9 @@ def test_steps_tell_their_rate_and_place():
     stepped = only(Stepped, course.run())
 
     assert [event.step for event in stepped] == list(range(1, 11))
-    assert [event.lr for event in stepped] == pytest.approx([0.05, 0.1] + [0.1 * left / 8 for left in range(8, 0, -1)])
+    assert [event.lr for event in stepped] == pytest.approx(
+        [0.05, 0.1] + [0.1 * left / 8 for left in range(8, 0, -1)]
+    )
     assert [event.epoch for event in stepped] == pytest.approx([step / 5 for step in range(1, 11)])
     assert {event.rows for event in stepped} == {8}
     assert sum(event.tokens for event in stepped) == 2 * course.examples.lengths.sum()
@@ -276,7 +288,9 @@ def test_norms_and_biases_are_not_decayed(bert):
     assert (decayed["weight_decay"], plain["weight_decay"]) == (0.01, 0.0)
     assert len(decayed["params"]) + len(plain["params"]) == len(names)
     assert all("bias" in names[id(weight)] or "LayerNorm" in names[id(weight)] for weight in plain["params"])
-    assert not any("bias" in names[id(weight)] or "LayerNorm" in names[id(weight)] for weight in decayed["params"])
+    assert not any(
+        "bias" in names[id(weight)] or "LayerNorm" in names[id(weight)] for weight in decayed["params"]
+    )
 
 
 # How it ends
@@ -425,7 +439,10 @@ def test_the_probe_is_scikit_learns_logistic_regression(random, classes):
 
     ours = probe.logits(features)
     expected = direct(features, targets, probe.strength)
-    assert np.abs((ours - ours.mean(1, keepdims=True)) - (expected - expected.mean(1, keepdims=True))).max() < 1e-3
+    assert (
+        np.abs((ours - ours.mean(1, keepdims=True)) - (expected - expected.mean(1, keepdims=True))).max()
+        < 1e-3
+    )
 
 
 def test_two_classes_have_a_logit_each(random):
@@ -495,7 +512,9 @@ def test_too_few_rows_for_folds_take_a_strong_penalty(random):
 
 def test_constant_features_change_nothing(random):
     features, targets = blobs(random, 200, 6, 3)
-    constant = np.concatenate([np.full((200, 1), 3.0), features, np.zeros((200, 1))], axis=1).astype(np.float32)
+    constant = np.concatenate([np.full((200, 1), 3.0), features, np.zeros((200, 1))], axis=1).astype(
+        np.float32
+    )
 
     with_, without = (fit_probe(found, targets, 3, accuracy, seed=0) for found in (constant, features))
 

@@ -37,7 +37,22 @@ ABOUT = {
 }
 """Labels, and the words that tell them."""
 
-PLAIN = ("the", "my", "is", "was", "a", "for", "with", "today", "please", "order", "it", "and", "about", "guitar")
+PLAIN = (
+    "the",
+    "my",
+    "is",
+    "was",
+    "a",
+    "for",
+    "with",
+    "today",
+    "please",
+    "order",
+    "it",
+    "and",
+    "about",
+    "guitar",
+)
 SPECIAL = {"cls": "[CLS]", "sep": "[SEP]", "pad": "[PAD]", "unk": "[UNK]", "mask": "[MASK]"}
 ROBERTA_SPECIAL = {"cls": "<s>", "pad": "<pad>", "sep": "</s>", "unk": "<unk>", "mask": "<mask>"}
 POSITIONS = 62
@@ -128,7 +143,12 @@ def distilbert(path: Path) -> Path:
     from transformers import DistilBertConfig, DistilBertForMaskedLM
 
     config = DistilBertConfig(
-        dim=WIDTH, n_layers=2, n_heads=2, hidden_dim=64, max_position_embeddings=POSITIONS, initializer_range=0.1
+        dim=WIDTH,
+        n_layers=2,
+        n_heads=2,
+        hidden_dim=64,
+        max_position_embeddings=POSITIONS,
+        initializer_range=0.1,
     )
     return save(path, DistilBertForMaskedLM, config, token_types=False)
 

@@ -52,7 +52,9 @@ class Examples:
     @property
     def lengths(self) -> Ints:
         """(rows,) tokens of each row with its parts padded to the longest of them: its share of a batch."""
-        longest = np.maximum.reduceat(np.diff(self.ends), self.first_part[:-1]) if len(self) else self.ends[:0]
+        if len(self) == 0:
+            return np.zeros(0, np.int64)
+        longest = np.maximum.reduceat(np.diff(self.ends), self.first_part[:-1])
         found: Ints = np.diff(self.first_part) * longest
         return found
 

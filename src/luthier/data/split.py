@@ -50,7 +50,9 @@ class Shares:
     test: float = 0.2
 
 
-def split_rows(rows: Ints, roles: Sequence[str], role_of: Ints, strata: Ints, groups: Ints, shares: Shares, seed: int) -> Split:
+def split_rows(
+    rows: Ints, roles: Sequence[str], role_of: Ints, strata: Ints, groups: Ints, shares: Shares, seed: int
+) -> Split:
     """Part `rows`.
 
     roles: the part each file was given for, `train` for the first.  role_of: (table rows,) index into roles.
@@ -79,7 +81,9 @@ def split_rows(rows: Ints, roles: Sequence[str], role_of: Ints, strata: Ints, gr
     return Split(**parts, how=how, warnings=tuple(what_it_means(parts, strata)))
 
 
-def deal(rows: Ints, strata: Ints, groups: Ints, wanted: dict[str, float], seed: int, name: str) -> dict[str, Ints]:
+def deal(
+    rows: Ints, strata: Ints, groups: Ints, wanted: dict[str, float], seed: int, name: str
+) -> dict[str, Ints]:
     """`rows` dealt out to `wanted` (shares of the rows) and `train`, group by group, alike in every stratum.
 
     Groups are put in random order within their stratum, the strata behind each other, and from the row that they form

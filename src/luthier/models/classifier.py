@@ -1,5 +1,7 @@
 """A pre-trained body with a head: what is trained, scored and saved."""
 
+from itertools import pairwise
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -15,7 +17,9 @@ class Classifier(nn.Module):
     None: it pools by itself), or the bare model whose token states are pooled here.
     """
 
-    def __init__(self, body: nn.Module, pooling: str | None, head: nn.Sequential, last_name: str | None = None) -> None:
+    def __init__(
+        self, body: nn.Module, pooling: str | None, head: nn.Sequential, last_name: str | None = None
+    ) -> None:
         super().__init__()
         self.body = body
         self.pooling = pooling
@@ -84,7 +88,7 @@ def new_head(width: int, hidden: tuple[int, ...], labels: int, dropout: float) -
     """
     widths = [width, *hidden, labels]
     layers: list[nn.Module] = []
-    for level, (wide, narrow) in enumerate(zip(widths, widths[1:], strict=False)):
+    for level, (wide, narrow) in enumerate(pairwise(widths)):
         linear = nn.Linear(wide, narrow)
         nn.init.normal_(linear.weight, std=0.02 if level == len(hidden) else wide**-0.5)
         nn.init.zeros_(linear.bias)

@@ -15,7 +15,12 @@ from luthier.models.texts import first_line
 
 
 def load_classifier(
-    folder: Folder, labels: int, pooling: str = "auto", hidden: tuple[int, ...] = (), dropout: float = 0.1, seed: int = 0
+    folder: Folder,
+    labels: int,
+    pooling: str = "auto",
+    hidden: tuple[int, ...] = (),
+    dropout: float = 0.1,
+    seed: int = 0,
 ) -> Classifier:
     """The model of a folder in fp32, its pre-training head replaced by one for `labels` labels.
 
@@ -37,7 +42,9 @@ def load_classifier(
     return Classifier(body, declared, new_head(width, hidden, labels, dropout), last_name).eval()
 
 
-def reload_classifier(folder: Folder, labels: int, pooling: str | None, hidden: tuple[int, ...]) -> Classifier:
+def reload_classifier(
+    folder: Folder, labels: int, pooling: str | None, hidden: tuple[int, ...]
+) -> Classifier:
     """A model that luthier saved, its head included."""
     if pooling is None:
         body, last_name, last = own_class(folder, labels)
@@ -159,7 +166,9 @@ def last_linear(model: nn.Module, labels: int, folder: Folder) -> tuple[str, nn.
     """The layer that gives the logits, with its name."""
     found = [(name, module) for name, module in model.named_modules() if isinstance(module, nn.Linear)]
     if not found or found[-1][1].out_features != labels:
-        raise ModelError(f"{folder.path}: luthier finds no last linear layer in {type(model).__name__}. Use --pooling mean.")
+        raise ModelError(
+            f"{folder.path}: luthier finds no last linear layer in {type(model).__name__}. Use --pooling mean."
+        )
     return found[-1]
 
 

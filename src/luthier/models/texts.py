@@ -45,13 +45,15 @@ class Texts:
             self.tokenizer: Any = AutoTokenizer.from_pretrained(
                 folder.path, trust_remote_code=False, local_files_only=True, use_fast=True
             )
-        except Exception as error:  # transformers raises many kinds; each means that the tokenizer is of no use.
+        except Exception as error:  # of many kinds; each means that the tokenizer is of no use
             raise ModelError(
                 f"{folder.path}: its tokenizer cannot be loaded ({type(error).__name__}: {first_line(error)}). "
                 "Save it anew beside the weights: AutoTokenizer.from_pretrained(...).save_pretrained(FOLDER)"
             ) from error
         if self.tokenizer.pad_token_id is None and self.tokenizer.eos_token_id is None:
-            raise ModelError(f"{folder.path}: its tokenizer names neither a padding nor an end token. Add pad_token to it.")
+            raise ModelError(
+                f"{folder.path}: its tokenizer names neither a padding nor an end token. Add pad_token to it."
+            )
         if len(self.tokenizer) > folder.config.get("vocab_size", len(self.tokenizer)):
             raise ModelError(
                 f"{folder.path}: its tokenizer knows {len(self.tokenizer):,} tokens and its model "
@@ -59,9 +61,8 @@ class Texts:
             )
         self.lower_case = folder.lower_case
         self.limit = token_limit(folder, self.tokenizer)
-        self.pad = int(
-            self.tokenizer.eos_token_id if self.tokenizer.pad_token_id is None else self.tokenizer.pad_token_id
-        )
+        pad, end = self.tokenizer.pad_token_id, self.tokenizer.eos_token_id
+        self.pad = int(end if pad is None else pad)
 
     def examples(self, texts: Sequence[str], targets: Array, way: str = "cut") -> tuple[Examples, Long]:
         """Texts as token numbers, each as one part, or as several overlapping ones where `way` is `windows`.
@@ -115,9 +116,10 @@ class Texts:
 
 def token_limit(folder: Folder, tokenizer: Any) -> int:
     """Tokens the model can read: the lowest of what folder, tokenizer and position embeddings allow."""
-    limits = [512] if folder.config.get("max_position_embeddings") is None else [int(folder.config["max_position_embeddings"])]
+    positions, pad = folder.config.get("max_position_embeddings"), folder.config.get("pad_token_id")
+    limits = [512 if positions is None else int(positions)]
     if folder.family in OFFSET_FAMILIES:
-        limits[0] -= int(folder.config.get("pad_token_id", 1)) + 1
+        limits[0] -= (1 if pad is None else int(pad)) + 1
     if tokenizer.model_max_length < 1_000_000:  # transformers' way to say "not known" is 1e30
         limits.append(int(tokenizer.model_max_length))
     if folder.max_tokens is not None:

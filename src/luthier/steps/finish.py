@@ -87,8 +87,15 @@ def prediction_lines(run: Run, candidate: Candidate, part: str) -> str:
         numbers, rows.texts(numbers), run.targets(part), answers, strict=True
     ):
         place = rows.table.place(int(number))
-        record = {"row": int(number), "file": place.file, "line": place.line, "text": text,
-                  "label": task.names(target), "prediction": answer["label"], "probabilities": answer["probabilities"]}  # fmt: skip
+        record = {
+            "row": int(number),
+            "file": place.file,
+            "line": place.line,
+            "text": text,
+            "label": task.names(target),
+            "prediction": answer["label"],
+            "probabilities": answer["probabilities"],
+        }
         lines.append(json.dumps(record, ensure_ascii=False) + "\n")
     return "".join(lines)
 

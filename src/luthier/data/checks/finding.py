@@ -55,5 +55,6 @@ class Evidence:
         texts = self.table.texts(self.text, chosen)
         places = [self.table.place(row) for row in chosen]
         return tuple(
-            {"file": place.file, "row": place.line, "text": text[:200]} for place, text in zip(places, texts, strict=True)
+            {"file": place.file, "row": place.line, "text": text[:200]}
+            for place, text in zip(places, texts, strict=True)
         )

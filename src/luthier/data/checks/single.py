@@ -8,7 +8,9 @@ from luthier.errors import listing
 def single(evidence: Evidence) -> Iterator[Finding]:
     """Labels that occur once cannot be both learnt and tested: their rows are left out, and counted."""
     if len(evidence.single):
-        names = sorted({name for row in evidence.single for name in evidence.set_names[evidence.label_sets[row]]})
+        names = sorted(
+            {name for row in evidence.single for name in evidence.set_names[evidence.label_sets[row]]}
+        )
         yield Finding(
             check="single-labels",
             severity="warn",

@@ -3,13 +3,24 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
-from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
+from transformers import (
+    AutoModel,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    GPT2Config,
+    GPT2Model,
+    T5Config,
+    T5Model,
+    XLNetConfig,
+    XLNetModel,
+)
 
 from luthier.batches.examples import Batch
 from luthier.errors import DataError, ModelError
@@ -18,7 +29,7 @@ from luthier.models.inspect import inspect_folder
 from luthier.models.load import load_classifier
 from luthier.models.quiet import quiet
 from luthier.models.texts import Long, Texts
-from tiny import POSITIONS, SPECIAL, TINY, WIDTH, make_tokenizer, messages, opened, write_json
+from tiny import POSITIONS, SPECIAL, TINY, WIDTH, make_tokenizer, messages, opened, save, write_json
 
 ROWS = messages(24)
 LONG_TEXT = " ".join(["lovely guitar and the broken parcel with noise today"] * 20)
@@ -67,6 +78,12 @@ def test_fresh_layers_follow_from_the_seed(architecture):
 
     assert all(torch.equal(first[name], same[name]) for name in first)
     assert not torch.equal(first["head.1.weight"], other["head.1.weight"])
+
+
+def test_the_head_of_a_seed_is_the_same_on_every_body_of_a_width(bert, sentence_bert):
+    first, second = (opened(folder, ROWS, seed=3).model.head.state_dict() for folder in (bert, sentence_bert))
+
+    assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 def test_answers_do_not_depend_on_which_rows_share_a_batch(architecture):
@@ -360,6 +377,39 @@ def test_an_unknown_architecture_is_refused(bert, tmp_path):
 
     with pytest.raises(ModelError, match=r"config.json: transformers cannot use it \(ValueError: "):
         load_classifier(inspect_folder("unknown", folder), 2)
+
+
+def refused(folder: Path, **settings: Any) -> str:
+    with pytest.raises(ModelError) as caught:
+        opened(folder, ROWS, **settings)
+    return str(caught.value)
+
+
+def test_a_class_that_answers_from_the_last_token_is_refused_and_its_states_can_be_pooled(tmp_path):
+    """Its head has no bias, and with padding at the right its last token is padding."""
+    gpt = save(
+        tmp_path / "gpt", GPT2Model, GPT2Config(n_embd=WIDTH, n_layer=1, n_head=2, n_positions=POSITIONS)
+    )
+    xlnet = save(tmp_path / "xlnet", XLNetModel, XLNetConfig(d_model=WIDTH, n_layer=1, n_head=2, d_inner=64))
+
+    for folder, kind in ((gpt, "GPT2ForSequenceClassification"), (xlnet, "XLNetForSequenceClassification")):
+        assert refused(folder) == (
+            f"{folder}: {kind} takes its answer from the last token, which luthier does not. Use --pooling mean."
+        )
+        found = opened(folder, ROWS, pooling="mean")
+        assert np.abs(found.logits(tokens=1) - found.logits()).max() < 1e-5
+
+
+def test_an_encoder_with_a_decoder_is_not_pooled(tmp_path):
+    config = T5Config(d_model=WIDTH, d_kv=16, d_ff=64, num_layers=1, num_heads=2, decoder_start_token_id=0)
+    folder = save(tmp_path / "t5", T5Model, config)
+
+    assert opened(folder, ROWS).model.pooling is None
+    for settings in ({"pooling": "mean"}, {"hidden": (16,)}):
+        assert refused(folder, **settings) == (
+            f"{folder}: t5 is an encoder with a decoder, whose states luthier does not pool. "
+            "Leave --pooling and --hidden out."
+        )
 
 
 def test_a_model_is_in_fp32_even_when_its_file_is_in_half_precision(bert, tmp_path):

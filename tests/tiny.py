@@ -105,6 +105,15 @@ def roberta(path: Path) -> Path:
     return save(path, RobertaForMaskedLM, config, ROBERTA_SPECIAL, token_types=False)
 
 
+def xlm_roberta(path: Path) -> Path:
+    """Its classification class builds the head before the body."""
+    from transformers import XLMRobertaConfig, XLMRobertaForMaskedLM
+
+    tokens = {"bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2, "type_vocab_size": 1}
+    config = XLMRobertaConfig(**SMALL | {"max_position_embeddings": POSITIONS + 2} | tokens)
+    return save(path, XLMRobertaForMaskedLM, config, ROBERTA_SPECIAL, token_types=False)
+
+
 def deberta_v2(path: Path) -> Path:
     """The settings of DeBERTa-v3: relative positions in buckets, no absolute ones."""
     from transformers import DebertaV2Config, DebertaV2ForMaskedLM
@@ -198,6 +207,7 @@ def sentence_bert(path: Path) -> Path:
 TINY: dict[str, Callable[[Path], Path]] = {
     "bert": bert,
     "roberta": roberta,
+    "xlm_roberta": xlm_roberta,
     "deberta_v2": deberta_v2,
     "modernbert": modernbert,
     "distilbert": distilbert,

@@ -1,7 +1,6 @@
 """A pre-trained body with a head: what is trained, scored and saved."""
 
 from itertools import pairwise
-from itertools import pairwise
 from typing import Any
 
 import torch

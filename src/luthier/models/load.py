@@ -36,6 +36,7 @@ def load_classifier(
         silence_head_dropout(body)
         width = last.in_features
     else:
+        refuse_encoder_decoder(folder)
         body, last_name = pretrained(folder, "AutoModel", folder_config(folder, None)), None
         width = int(body.config.hidden_size)
     torch.manual_seed(seeds.derive(seed, "head"))
@@ -79,6 +80,15 @@ def own_class(folder: Folder, labels: int) -> tuple[Any, str, nn.Linear]:
     name, last = last_linear(body, labels, folder)
     body.set_submodule(name, nn.Identity())
     return body, name, last
+
+
+def refuse_encoder_decoder(folder: Folder) -> None:
+    """T5 and its like cannot be run without a text to decode; their own classes know how."""
+    if folder.config.get("is_encoder_decoder"):
+        raise ModelError(
+            f"{folder.path}: {folder.family} is an encoder with a decoder, whose states luthier does not pool. "
+            "Leave --pooling and --hidden out."
+        )
 
 
 def folder_config(folder: Folder, labels: int | None) -> Any:
@@ -162,12 +172,20 @@ def check_nothing_missing(folder: Folder, model: Any, missing: set[str]) -> None
         )
 
 
-def last_linear(model: nn.Module, labels: int, folder: Folder) -> tuple[str, nn.Linear]:
-    """The layer that gives the logits, with its name."""
-    found = [(name, module) for name, module in model.named_modules() if isinstance(module, nn.Linear)]
+def last_linear(model: Any, labels: int, folder: Folder) -> tuple[str, nn.Linear]:
+    """The layer above the pre-trained body that gives the logits, with its name."""
+    kind, below = type(model).__name__, model.base_model_prefix + "."
+    found = [
+        (name, module)
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear) and not name.startswith(below)
+    ]
     if not found or found[-1][1].out_features != labels:
+        raise ModelError(f"{folder.path}: luthier finds no last linear layer in {kind}. Use --pooling mean.")
+    # Decoders (whose last layer has no bias) and XLNet: with padding at the right, their last token is padding.
+    if found[-1][1].bias is None or getattr(model.config, "summary_type", None) == "last":
         raise ModelError(
-            f"{folder.path}: luthier finds no last linear layer in {type(model).__name__}. Use --pooling mean."
+            f"{folder.path}: {kind} takes its answer from the last token, which luthier does not. Use --pooling mean."
         )
     return found[-1]
 

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from luthier.compare.baselines import majority_logits, readable, zero_shot_logits
 from luthier.compare.choice import Candidate, choose, verdict_words, worth_words
-from luthier.scores.intervals import Difference, Estimate
+from luthier.scores.intervals import Difference, Estimate, paired_standard_error
 
 
 def candidate(name: str, right: np.ndarray) -> Candidate:
@@ -23,7 +23,10 @@ def answers(rows: int, right: int) -> np.ndarray:
 
 def choice(**right: np.ndarray) -> tuple[str, str]:
     """The chosen one of some candidates, from cheap to dear, and why."""
-    chosen, why = choose([candidate(name, rows) for name, rows in right.items()], list(right.values()))
+    chosen, why = choose(
+        [candidate(name, rows) for name, rows in right.items()],
+        lambda ours, theirs: paired_standard_error(right[ours.name], right[theirs.name]),
+    )
     return chosen.name, why
 
 

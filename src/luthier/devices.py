@@ -59,7 +59,9 @@ def choose(device: str = "auto", precision: str = "auto", threads: int | None = 
 
 
 def available_cores() -> int:
-    """Cores this process may use, which in a container are fewer than the machine has."""
+    """Cores this process may use, which in a container are fewer than the machine has, or as OMP_NUM_THREADS says."""
+    if os.environ.get("OMP_NUM_THREADS", "").isdigit():
+        return int(os.environ["OMP_NUM_THREADS"])
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

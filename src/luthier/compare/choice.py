@@ -1,9 +1,9 @@
 """Which candidate is kept, and what a manager should be told about it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from luthier.scores.intervals import Difference, Estimate, paired_standard_error
+from luthier.scores.intervals import Difference, Estimate
 from luthier.tasks.task import Array, Calibration
 
 UNLABELLED = ("majority", "zero-shot")
@@ -27,17 +27,19 @@ class Candidate:
     """The metric on `valid` and `test`."""
 
 
-def choose(candidates: Sequence[Candidate], right: Sequence[Array]) -> tuple[Candidate, str]:
+def choose(
+    candidates: Sequence[Candidate], standard_error: Callable[[Candidate, Candidate], float]
+) -> tuple[Candidate, str]:
     """The best on validation, unless a cheaper one is within one standard error of it; and why, in words.
 
-    candidates: from cheap to dear.  right: for each, (valid rows,) how right each answer is.
-    The one-standard-error rule in favour of the simpler (Breiman et al. 1984, "CART", section 3.4.3), paired by row.
+    candidates: from cheap to dear.  standard_error(best, cheaper): of the difference of their scores, paired by row.
+    The one-standard-error rule in favour of the simpler (Breiman et al. 1984, "CART", section 3.4.3).
     """
     best = max(range(len(candidates)), key=lambda at: (candidates[at].scores["valid"].value, -at))
     top = candidates[best].scores["valid"].value
     for at in range(best):
         gap = top - candidates[at].scores["valid"].value
-        if gap <= paired_standard_error(right[best], right[at]):
+        if gap <= standard_error(candidates[best], candidates[at]):
             return candidates[at], (
                 f"{candidates[at].name} is within one standard error of {candidates[best].name} on the validation rows "
                 f"({candidates[at].scores['valid'].value:.3f} against {top:.3f}), and cheaper"

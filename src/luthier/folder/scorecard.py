@@ -60,5 +60,7 @@ class Scorecard:
             ) from error
         missing = [key for key in NEEDED if key not in record]
         if missing:
-            raise RunError(f"{path}: lacks {listing(missing)}. Delete it and give the command of the run again.")
+            raise RunError(
+                f"{path}: lacks {listing(missing)}. Delete it and give the command of the run again."
+            )
         return Scorecard(record)

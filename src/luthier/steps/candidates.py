@@ -133,7 +133,7 @@ def decide(run: Run) -> Iterator[Event]:
     elif len(trained) == 1:
         chosen, why = trained[0], f"{trained[0].name}: tuning ended before its first validation"
     else:
-        chosen, why = choose(trained, [run.right(candidate) for candidate in trained])
+        chosen, why = choose(trained, run.standard_error)
     yield Chose(chosen.name, why, run.clock())
     if chosen is not run.kept:
         run.keep(chosen, run.ready.model.head, run.plan.model.hidden)

@@ -130,7 +130,10 @@ def understand(plan: Plan) -> Rows:
     groups = joined_groups(keys, group_keys(table, group)) if group else joined_groups(keys)
     strata = rarest_label(labels, usable, known)
     shares = Shares(plan.data.valid_share, plan.data.calibration_share, plan.data.test_share)
-    split = split_rows(usable, roles, role_of, strata, groups, shares, plan.run.seed)
+    try:
+        split = split_rows(usable, roles, role_of, strata, groups, shares, plan.run.seed)
+    except DataError as error:  # It knows row numbers only; the user knows the file.
+        raise DataError(f"{plan.data.path}: {error}") from None
     refuse_empty_parts(plan, split)
 
     empty_text, empty_label = np.flatnonzero(~has_text), np.flatnonzero(has_text & ~has_label)

@@ -12,6 +12,7 @@ from luthier.errors import Interrupted
 from luthier.folder.run_folder import RunFolder
 from luthier.folder.write import Beside, write_model
 from luthier.plan.plan import Plan
+from luthier.scores.intervals import paired_standard_error
 from luthier.steps.prepare import Prepared
 from luthier.tasks.task import Array
 from luthier.train.probe import Probe
@@ -68,9 +69,14 @@ class Run:
         scores = task.scores(probabilities, predicted, self.targets(part), self.plan.run.seed)
         candidate.scores[part] = scores[task.metric]
 
-    def right(self, candidate: Candidate) -> Array:
-        """(valid rows,) how right each answer is."""
-        return self.ready.rows.task.row_scores(candidate.predicted["valid"], self.targets("valid"))
+    def standard_error(self, ours: Candidate, theirs: Candidate) -> float:
+        """Of the difference of two candidates' scores on the validation rows."""
+        task, targets = self.ready.rows.task, self.targets("valid")
+        answers = ours.predicted["valid"], theirs.predicted["valid"]
+        if task.metric == "accuracy":
+            return paired_standard_error(*(task.row_scores(answer, targets) for answer in answers))
+        gap = task.difference(*answers, targets, self.plan.run.seed)
+        return (gap.high - gap.low) / (2 * 1.96)
 
     def beside(self, candidate: Candidate, hidden: tuple[int, ...]) -> Beside:
         """What luthier.json says of a candidate's model."""

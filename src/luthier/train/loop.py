@@ -109,7 +109,9 @@ def train(
             clock(),
         )
 
-        halted = "interrupted" if stop() else "budget" if clock() > until else None
+        halted = None
+        if state.step < steps:
+            halted = "interrupted" if stop() else "budget" if clock() > until else None
         if state.step in validate_at or (halted and state.best_weights):
             score, valid_loss = validate()
             best = state.remember(score, valid_loss)

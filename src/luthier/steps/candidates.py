@@ -106,6 +106,7 @@ def tune_all_layers(run: Run) -> Iterator[Event]:
     saved = run.folder.saved("tuned")
     if saved is not None:
         arrays, run.tuning["tuned"] = saved
+        run.tokens, run.training_seconds = saved[1]["tokens"], saved[1]["seconds"]
         ready.model.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
     else:
         start_head(run)

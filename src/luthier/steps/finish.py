@@ -20,7 +20,7 @@ from luthier.steps.prepare import Prepared
 from luthier.steps.run import Run
 from luthier.tasks.task import Array, Calibration
 
-VERSIONS = ("luthier", "torch", "transformers", "tokenizers", "scikit-learn", "numpy")
+VERSIONS = ("luthier", "torch", "transformers", "tokenizers", "scipy", "numpy")
 
 
 def write_records(folder: Path, ready: Prepared) -> None:

@@ -143,7 +143,7 @@ def write_sentence_modules(folder: Path, model: Classifier, head: nn.Sequential,
         (folder / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     for at, linear in enumerate(linears):
         tensors = {
-            f"linear.{name}": tensor.detach().to(torch.float32).contiguous()
+            f"linear.{name}": tensor.detach().to("cpu", torch.float32).contiguous()
             for name, tensor in linear.state_dict().items()
         }
         save_file(tensors, folder / f"{at + 2}_Dense" / "model.safetensors", metadata={"format": "pt"})

@@ -17,6 +17,8 @@ from luthier.steps.prepare import Prepared
 from luthier.tasks.task import Array
 from luthier.train.probe import Probe
 
+INTERIM_CARD = "The best model so far of a run of luthier that is not finished: it has not been tested yet.\n"
+
 HELD_OUT = ("valid", "calibration", "test")
 
 
@@ -98,9 +100,8 @@ class Run:
         """Write a candidate's model as the best so far."""
         ready = self.ready
         path = self.folder.path / "model"
-        write_model(
-            path, ready.model, head, ready.texts, ready.rows.task, self.beside(candidate, hidden), card=""
-        )
+        beside = self.beside(candidate, hidden)
+        write_model(path, ready.model, head, ready.texts, ready.rows.task, beside, INTERIM_CARD)
         self.kept = candidate
 
     def interrupted(self) -> Interrupted:

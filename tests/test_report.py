@@ -378,8 +378,7 @@ def test_a_folder_without_scorecard_says_which_command_makes_one(tmp_path: Path)
         write_report(tmp_path)
     assert str(caught.value) == (
         f"{tmp_path}: scorecard.json is missing, so there is nothing to report yet. "
-        "`luthier tune DATA` makes it; a run that was interrupted is finished by "
-        f"`luthier resume {tmp_path}`."
+        "`luthier tune DATA` makes it; a run that was interrupted is finished by the same command again."
     )
 
 

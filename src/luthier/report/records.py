@@ -108,7 +108,7 @@ def read_records(run: Path) -> Records:
 
 def read_scorecard(run: Path) -> Record:
     path = run / "scorecard.json"
-    mend = f"`luthier tune DATA` makes it; a run that was interrupted is finished by `luthier resume {run}`."
+    mend = "`luthier tune DATA` makes it; a run that was interrupted is finished by the same command again."
     if not run.is_dir():
         raise RunError(
             f"{run}: there is no such folder. Give the folder of a run; `luthier tune DATA` makes one."

@@ -42,9 +42,7 @@ def save(found: Opened, path: Path, **changed: Any) -> Path:
         "method": "tuned",
         "version": "0",
     } | changed
-    write_model(
-        path, found.model, found.model.head, found.texts, found.task, Beside(**beside), card="# A model\n"
-    )
+    write_model(path, found.model, found.model.head, found.texts, Beside(**beside), card="# A model\n")
     return path
 
 

@@ -46,8 +46,6 @@ class Ended(Event):
     step_name: str
     seconds: float
     took: float
-    reused: bool = False
-    """True when the artefact of an earlier, identical run was used."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from luthier.events import (
     Advanced,
     CandidateReady,
     Chose,
-    Ended,
     Event,
     Noted,
     Started,
@@ -118,7 +117,5 @@ def told(event: Event) -> str | None:
             return f"  stopped after step {event.step:,}: {WHY_STOPPED[event.why]}; best was step {event.best_step:,}"
         case Chose():
             return f"  kept: {event.words}"
-        case Ended(step_name="prepare" | "features" | "probe" | "train" | "score"):
-            return None
         case _:
             return None

@@ -14,7 +14,7 @@ from luthier.files import whole_folder
 from luthier.models.classifier import Classifier
 from luthier.models.quiet import quiet
 from luthier.models.texts import Texts
-from luthier.tasks.task import Calibration, Task
+from luthier.tasks.task import Calibration
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Beside:
 
 
 def write_model(
-    path: Path, model: Classifier, head: nn.Sequential, texts: Texts, task: Task, beside: Beside, card: str
+    path: Path, model: Classifier, head: nn.Sequential, texts: Texts, beside: Beside, card: str
 ) -> None:
     """Write a model folder, whole or not at all.
 

@@ -43,11 +43,12 @@ class Prepared:
     folder: Folder
     texts: Texts
     model: Classifier
-    recipe: Recipe
     examples: dict[str, Examples]
     """The tokenised rows of each part."""
     long: Long
     device: Device
+    base_fingerprint: str
+    """Of the pre-trained model's folder."""
     key: str
     """Hash of plan, data and model: what a run's folder belongs to."""
     out: Path
@@ -63,7 +64,8 @@ def prepare(plan: Plan) -> Prepared:
         folder, rows.task.outputs, plan.model.pooling, plan.model.hidden, plan.model.dropout, plan.run.seed
     )
     recipe = recipe_for(folder.family, sum(weight.numel() for weight in model.parameters()))
-    stands_on: list[object] = [rows.table.fingerprint, rows.split.sizes(), folder.fingerprint()]
+    base_fingerprint = folder.fingerprint()
+    stands_on: list[object] = [rows.table.fingerprint, rows.split.sizes(), base_fingerprint]
     out = Path(plan.run.out or default_folder(plan, stands_on))
     device = as_recorded(device, plan, out)
     plan, guesses = resolve(plan, rows, recipe, device, model.pooling)
@@ -80,10 +82,10 @@ def prepare(plan: Plan) -> Prepared:
         folder=folder,
         texts=texts,
         model=model,
-        recipe=recipe,
         examples={part: examples.select(chosen) for part, chosen in zip(PARTS, parts, strict=True)},
         long=long,
         device=device,
+        base_fingerprint=base_fingerprint,
         key=hash_json([plan.identity(), *stands_on]),
         out=out,
     )

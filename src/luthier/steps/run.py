@@ -91,7 +91,7 @@ class Run:
             long="windows" if ready.long.way == "windows" else "cut",
             text=ready.rows.text,
             base=self.plan.model.name,
-            base_fingerprint=ready.folder.fingerprint(),
+            base_fingerprint=ready.base_fingerprint,
             method=candidate.name,
             version=version("luthier"),
         )
@@ -101,7 +101,7 @@ class Run:
         ready = self.ready
         path = self.folder.path / "model"
         beside = self.beside(candidate, hidden)
-        write_model(path, ready.model, head, ready.texts, ready.rows.task, beside, INTERIM_CARD)
+        write_model(path, ready.model, head, ready.texts, beside, INTERIM_CARD)
         self.kept = candidate
 
     def interrupted(self) -> Interrupted:

@@ -26,7 +26,7 @@ from luthier.scores.intervals import (
     paired_bootstrap_of,
     proportion,
 )
-from luthier.scores.thresholds import best_thresholds
+from luthier.scores.thresholds import Thresholds, apply_thresholds, best_thresholds
 from luthier.tasks.labels import names_of
 from luthier.tasks.task import Array, Calibration, Loss, Model, Task
 
@@ -108,7 +108,8 @@ class TextClassification(Task):
         if not self.many:
             numbers: Array = probabilities.argmax(axis=1)
             return numbers
-        marks: Array = (probabilities >= np.array(calibration.thresholds or 0.5)).astype(np.float32)
+        thresholds = Thresholds(calibration.thresholds or (0.5,) * self.outputs, ())
+        marks: Array = apply_thresholds(probabilities, thresholds).astype(np.float32)
         return marks
 
     def score(self, predicted: Array, targets: Array) -> float:

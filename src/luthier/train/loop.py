@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from luthier import seeds
-from luthier.batches.examples import Examples
+from luthier.batches.examples import Examples, Ints
 from luthier.batches.order import cut_by_budget, epoch_order, steps_per_epoch
 from luthier.devices import Device
 from luthier.errors import WorldError
@@ -63,12 +63,12 @@ def train(
     per_epoch = steps_per_epoch(rows, pace.batch_rows)
     steps = pace.steps(rows)
     validate_at = validation_steps(steps, per_epoch, pace.validations)
-    order = epoch_order(lengths, pace.batch_rows, seed, state.step // per_epoch)
+    order: list[Ints] = []
     why = "epochs"
 
     while state.step < steps:
         epoch, place = divmod(state.step, per_epoch)
-        if place == 0:
+        if place == 0 or not order:
             order = epoch_order(lengths, pace.batch_rows, seed, epoch)
         lr = pace.lr * warm_then_linear(state.step, steps, pace.warmup)
         for group in state.optimizer.param_groups:

@@ -1,5 +1,6 @@
 """Which rows meet in a batch, and what a batch holds."""
 
+import hashlib
 from itertools import pairwise
 
 import numpy as np
@@ -75,6 +76,45 @@ def test_short_and_long_steps_come_mixed(lengths):
     means = [lengths[step].mean() for step in epoch_order(lengths, 16, 0, 0)]
 
     assert abs(np.corrcoef(means, np.arange(len(means)))[0, 1]) < 0.3
+
+
+def test_without_groups_the_order_is_what_it_always_was(lengths):
+    """A run that began with an earlier luthier goes on to the same bytes."""
+    order = epoch_order(lengths, 16, seed=3, epoch=2)
+
+    told = hashlib.sha256(np.concatenate(order).astype("<i8").tobytes()).hexdigest()
+    assert told[:16] == "627738f84fd8d916"
+
+
+@pytest.fixture
+def groups(lengths):
+    """Three groups of very unlike size, named by numbers with gaps."""
+    return np.random.default_rng(1).choice([0, 4, 7], len(lengths), p=[0.9, 0.08, 0.02])
+
+
+def test_groups_are_drawn_alike_often_and_so_are_the_rows_of_a_group(lengths, groups):
+    epochs = [np.concatenate(epoch_order(lengths, 16, 0, epoch, groups)) for epoch in range(40)]
+    drawn = np.concatenate(epochs)
+
+    assert all(len(epoch) == len(lengths) for epoch in epochs)
+    for group in (0, 4, 7):
+        inside = np.bincount(drawn, minlength=len(lengths))[groups == group]
+        # Shares of a third within four standard errors; rows of a group Poisson-like around their mean.
+        assert inside.sum() / len(drawn) == pytest.approx(1 / 3, abs=4 * (2 / 9 / len(drawn)) ** 0.5)
+        assert inside.var() == pytest.approx(inside.mean(), rel=0.6)
+
+
+def test_drawn_rows_keep_to_seed_and_epoch_length_and_steps(lengths, groups):
+    def order(seed: int, epoch: int) -> list[list[int]]:
+        return [step.tolist() for step in epoch_order(lengths, 16, seed, epoch, groups)]
+
+    steps = epoch_order(lengths, 16, 0, 0, groups)
+
+    assert order(0, 0) == order(0, 0) != order(0, 1)
+    assert order(0, 0) != order(1, 0)
+    assert len(steps) == steps_per_epoch(len(lengths), 16)
+    padded = sum(len(step) * lengths[step].max() for step in steps)
+    assert padded / sum(lengths[step].sum() for step in steps) < 1.05
 
 
 @pytest.mark.parametrize("budget", [60, 100, 1024, 10**9])

@@ -117,7 +117,8 @@ def test_help_tells_choices_and_defaults(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("COLUMNS", "400")
     told = luthier("tune", "--help").out
 
-    assert "auto: both, and the better one is kept. One of auto, probe, full. [auto]" in told
+    assert "auto: probe and full, and the better one is kept. [auto]" in told
+    assert "to zero, or not at all. One of linear, cosine, constant. [linear]" in told
     assert "runs/<name of the data>-<hash of the plan>." in told
     assert "Share of the rows split off for the test when no file is given for it. [0.2]" in told
 
@@ -165,7 +166,7 @@ def test_the_version_is_that_of_the_package() -> None:
         ),
         (
             "tunne x.csv",
-            'Unknown command "tunne". Did you mean "tune"? Available commands: tune, predict, report, verdict, demo. '
+            'Unknown command "tunne". Did you mean "tune"? Available commands: tune, resume, predict, report, verdict, demo. '
             "`luthier --help` lists what there is.",
         ),
         (

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from luthier.errors import PlanError
 from luthier.plan.duration import seconds_of
+from luthier.plan.method import Auto, Full, Method, Probe, Thaw, Top, parse_method
 from luthier.plan.plan import Plan, fields, flag, full_key, read_plan
 
 EVERYTHING: dict[str, Any] = {
@@ -30,7 +31,8 @@ EVERYTHING: dict[str, Any] = {
     "model.pooling": "cls",
     "model.hidden": [256, 64],
     "model.dropout": 0.25,
-    "train.method": "full",
+    "model.body_dropout": 0.05,
+    "train.method": "thaw:2",
     "train.lr": 3e-5,
     "train.epochs": 2.5,
     "train.batch_rows": 8,
@@ -40,12 +42,23 @@ EVERYTHING: dict[str, Any] = {
     "train.head": "fresh",
     "train.validations": 3,
     "train.patience": 5,
+    "train.layer_decay": 0.9,
+    "train.head_rate": 10.0,
+    "train.embeddings": "frozen",
+    "train.reinit": 2,
+    "train.schedule": "cosine",
+    "train.label_smoothing": 0.1,
+    "train.balance": "rows",
     "run.out": "runs/mine",
     "run.seed": 7,
     "run.budget": "1.5h",
     "run.device": "cpu",
     "run.precision": "fp32",
     "run.threads": 2,
+    "run.micro_tokens": 4096,
+    "run.save_every": "5m",
+    "run.cache": "activations",
+    "run.cache_gb": 2.5,
 }
 """A value for each field, other than its default where there is another."""
 
@@ -188,9 +201,31 @@ def test_each_wrong_width_of_a_list_is_told() -> None:
 
 
 def test_a_choice_that_is_none_is_told_with_those_there_are() -> None:
-    assert refusal({"train.method": "lora"}) == (
-        "train.method: 'lora' is not a choice. Expected 'auto', 'probe' or 'full'."
+    assert refusal({"train.schedule": "step"}) == (
+        "train.schedule: 'step' is not a choice. Expected 'linear', 'cosine' or 'constant'."
     )
+
+
+METHODS = "Expected auto, probe, full, top:K (the head and K blocks, K from 1), or thaw or thaw:E (E epochs a rung)."
+
+
+@pytest.mark.parametrize(
+    ("method", "hint"),
+    [
+        ("fulll", " Did you mean 'full'?"),
+        ("Full", " Did you mean 'full'?"),
+        ("thwa:2", " Did you mean 'thaw'?"),
+        ("xyzzy", ""),
+        ("top", ""),
+        ("top:0", ""),
+        ("top:two", ""),
+        ("thaw:0", ""),
+        ("probe:3", ""),
+        ("", ""),
+    ],
+)
+def test_what_is_no_method_is_told_with_those_there_are(method: str, hint: str) -> None:
+    assert refusal({"method": method}) == f"train.method: {method!r} does not fit. {METHODS}{hint}"
 
 
 @pytest.mark.parametrize(
@@ -218,10 +253,36 @@ def test_a_choice_that_is_none_is_told_with_those_there_are() -> None:
             {"head": "shrunk", "hidden": "64"},
             "train.head 'shrunk' is one linear layer and cannot start model.hidden. Choose --head fresh.",
         ),
+        (
+            {"method": "top:2", "embeddings": "frozen"},
+            "train.embeddings 'frozen' changes nothing with train.method 'top:2', which never trains them. "
+            "Leave it out, or choose --method full.",
+        ),
+        (
+            {"method": "top:2", "reinit": 3},
+            "train.reinit 3 with train.method 'top:2': a block that starts anew would never train. "
+            "Make train.reinit at most 2, or choose --method full.",
+        ),
     ],
 )
 def test_settings_that_clash_are_told(settings: dict[str, Any], told: str) -> None:
     assert refusal(settings) == told
+
+
+@pytest.mark.parametrize(
+    "key", [*(key for key in EVERYTHING if key.startswith("train.") and key != "train.method"),
+            "model.dropout", "model.body_dropout", "run.save_every"],
+)  # fmt: skip
+def test_the_probe_refuses_every_setting_of_tuning(key: str) -> None:
+    assert refusal({"method": "probe", key: EVERYTHING[key]}) == (
+        f"{key}: no effect with train.method 'probe', which solves for its head exactly. "
+        "Leave it out, or choose --method full."
+    )
+
+
+def test_the_probe_takes_what_says_the_same_as_leaving_it_out() -> None:
+    default = Plan.build({"data": "rows.csv", "method": "probe"})
+    assert Plan.build({**default.settings(), "head": "auto", "schedule": "linear"}) == default
 
 
 def test_shares_do_not_clash_where_a_file_is_given_for_a_part() -> None:
@@ -316,7 +377,10 @@ def test_a_folder_in_place_of_a_plan_file_is_answered_with_the_file_in_it(tmp_pa
 # Its identity
 
 
-NAMES = ("data.path", "data.valid", "data.test", "model.name", "run.out", "run.budget")
+NAMES = (
+    "data.path", "data.valid", "data.test", "model.name",
+    "run.out", "run.budget", "run.save_every", "run.cache", "run.cache_gb",
+)  # fmt: skip
 """Settings that do not decide the result: what files and folders hold counts, not what they are called."""
 
 
@@ -328,6 +392,30 @@ def test_what_decides_the_result_is_in_the_identity_and_nothing_else(key: str) -
 
     assert changed or key == "task.name"  # there is but one task
     assert (without.identity() != plan.identity()) is (changed and key not in NAMES)
+
+
+# Methods
+
+
+@pytest.mark.parametrize(
+    ("text", "method", "shortest"),
+    [
+        ("auto", Auto(), "auto"),
+        ("probe", Probe(), "probe"),
+        ("full", Full(), "full"),
+        ("top:1", Top(1), "top:1"),
+        ("top:012", Top(12), "top:12"),
+        ("thaw", Thaw(1), "thaw"),
+        ("thaw:1", Thaw(1), "thaw"),
+        ("thaw:3", Thaw(3), "thaw:3"),
+    ],
+)
+def test_a_method_is_a_word_with_or_without_a_number(text: str, method: Method, shortest: str) -> None:
+    plan = Plan.build({"data": "rows.csv", "method": text})
+
+    assert parse_method(text) == method == parse_method(plan.train.method)
+    assert plan.train.method == shortest
+    assert plan.identity() == Plan.build({"data": "rows.csv", "method": shortest}).identity()
 
 
 # Durations

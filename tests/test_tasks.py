@@ -1,7 +1,7 @@
 """What every task keeps to, over all of TASKS; and how labels are read."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,16 +9,17 @@ import pytest
 import torch
 from scipy.special import expit, log_softmax, softmax
 from sklearn import metrics
+from sklearn.utils.class_weight import compute_class_weight
+from torch.nn import functional
 
 from luthier.batches.examples import Batch
 from luthier.events import Stepped
 from luthier.tasks import TASKS
-from luthier.tasks.labels import has_many, in_order, name_of, names_of
+from luthier.tasks.labels import balanced_weights, has_many, in_order, name_of, names_of
 from luthier.tasks.task import Calibration, Task
 from luthier.tasks.text_classification import FEWEST_TO_CALIBRATE, TextClassification
 from luthier.train.loop import train
-from luthier.train.state import new_state
-from tiny import cpu, make_pace, opened
+from tiny import cpu, make_pace, new_state, opened, whole
 
 
 @dataclass(frozen=True)
@@ -82,11 +83,13 @@ def answered(task: Any, logits: np.ndarray, calibration: Calibration) -> tuple[n
 
 def test_a_task_learns_its_own_examples(case, bert):
     found = opened(bert, list(zip(case.texts * 4, case.values * 4, strict=True)))
-    state = new_state(found.model, lr=1e-2, weight_decay=0.0)
+    state = new_state(found.model)
     pace = make_pace(lr=1e-2, batch_rows=6, epochs=150)
 
     losses = []
-    for event in train(state, case.task, found.examples, lambda: (0.0, 0.0), pace, cpu(), 0, lambda: 0.0):
+    for event in train(
+        state, case.task, found.examples, lambda: (0.0, 0.0), pace, cpu(), 0, lambda: 0.0, whole(found.model)
+    ):
         if isinstance(event, Stepped):
             losses.append(event.loss)
         if losses[-1] < losses[0] / 10:
@@ -185,6 +188,72 @@ def test_the_loss_is_the_log_loss_summed_over_rows(case):
     assert loss.weight == 30
     assert float(loss.total) == pytest.approx(30 * mean, rel=1e-5)
     assert case.task.mean_loss(logits, targets) == pytest.approx(mean, rel=1e-5)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("weights", [(), (0.5, 1.0, 3.0)])
+def test_smoothing_and_weights_are_those_of_torch_though_a_step_comes_in_parts(case, smoothing, weights):
+    task = replace(case.task, label_smoothing=smoothing, label_weights=weights)
+    logits, targets = noisy_logits(task, 30)
+    scored, truth = torch.from_numpy(logits), torch.from_numpy(targets)
+
+    parts = [
+        task.loss(Fixed(logits[rows]), Batch({}, torch.arange(len(rows)), truth[rows], rows, len(rows)))
+        for rows in (np.arange(7), np.arange(7, 30))
+    ]
+
+    given = torch.tensor(weights) if weights else None
+    if task.many:
+        soft = truth + smoothing * (0.5 - truth)
+        expected = functional.binary_cross_entropy_with_logits(scored, soft, pos_weight=given)
+    else:
+        expected = functional.cross_entropy(scored, truth, given, label_smoothing=smoothing)
+    found = sum(float(part.total) for part in parts) / sum(part.weight for part in parts)
+    assert found == pytest.approx(float(expected), rel=1e-5)
+    assert task.mean_loss(logits, targets) == case.task.mean_loss(logits, targets)
+
+
+def test_a_row_counts_by_the_weight_of_its_label():
+    """Two rows with chances 1/2 and 1/4 of their labels, which weigh 1 and 3."""
+    task = TextClassification(("a", "b"), label_weights=(1.0, 3.0))
+    logits = np.log([[0.5, 0.5], [0.75, 0.25]]).astype(np.float32)
+    batch = Batch({}, torch.arange(2), torch.tensor([0, 1]), np.arange(2), 2)
+
+    loss = task.loss(Fixed(logits), batch)
+
+    assert loss.weight == 4
+    assert float(loss.total) == pytest.approx(np.log(2) + 3 * np.log(4))
+
+
+def test_a_saved_task_knows_nothing_of_how_it_was_trained(case):
+    trained = replace(case.task, label_smoothing=0.1, label_weights=(1.0, 2.0, 3.0))
+
+    assert trained.to_json() == case.task.to_json()
+    assert not {"label_smoothing", "label_weights"} & trained.to_json().keys()
+
+
+def test_balanced_weights_are_those_of_scikit_learn_and_their_mean_over_rows_is_1():
+    targets = np.random.default_rng(0).choice(4, 500, p=[0.7, 0.2, 0.08, 0.02])
+
+    weights = balanced_weights(targets, 4)
+
+    expected = compute_class_weight("balanced", classes=np.arange(4), y=targets)
+    assert weights == pytest.approx(expected)
+    assert np.array(weights)[targets].mean() == pytest.approx(1)
+
+
+def test_a_label_without_rows_has_nothing_to_be_balanced_against():
+    """A weight of its inverse frequency would be the largest of all, and smoothing would teach that label."""
+    weights = balanced_weights(np.array([0, 0, 0, 2]), 3)
+
+    assert weights == pytest.approx((2 / 3, 1, 2))
+    assert np.array(weights)[[0, 0, 0, 2]].mean() == pytest.approx(1)
+
+
+def test_with_several_labels_a_mark_weighs_as_much_as_its_absences():
+    marks = np.array([[1, 1, 0], [0, 1, 0], [0, 1, 0], [0, 1, 0]], np.float32)
+
+    assert balanced_weights(marks, 3) == (3.0, 1.0, 1.0)  # absent 3 : present 1; in every row; in none
 
 
 def test_a_task_comes_back_from_json_as_it_was(case):

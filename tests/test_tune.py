@@ -190,7 +190,7 @@ def test_a_wish_to_stop_leaves_the_best_model_so_far_and_the_same_command_goes_o
         run(plan, stop, look)
 
     assert str(error.value).startswith(f"Interrupted. {tmp_path}/run/model holds the best model so far: ")
-    assert str(error.value).endswith("The same command goes on from the last finished step.")
+    assert str(error.value).endswith(f"`luthier resume {tmp_path}/run` goes on from the last saved step.")
     assert luthier.load(tmp_path / "run").predict(["My parcel"]).labels
     assert not (tmp_path / "run" / "scorecard.json").exists()
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from luthier.models.texts import Texts
     from luthier.tasks.text_classification import TextClassification
     from luthier.train.loop import Pace
+    from luthier.train.state import State
 
 ABOUT = {
     "delivery": ("parcel", "courier", "delivered", "shipping", "address"),
@@ -286,14 +287,14 @@ class Opened:
     def train(self, seed: int = 0, **pace: Any) -> "list[Event]":
         """A short training that ends with its last weights: each validation is better than the one before."""
         from luthier.train.loop import train
-        from luthier.train.state import new_state
 
         pace_ = make_pace(**pace)
-        state = new_state(self.model, pace_.lr, pace_.weight_decay)
+        state = new_state(self.model, pace_.weight_decay)
         better = map(float, count())
         events = train(
-            state, self.task, self.examples, lambda: (next(better), 0.0), pace_, cpu(), seed, lambda: 0.0
-        )
+            state, self.task, self.examples, lambda: (next(better), 0.0), pace_, cpu(), seed, lambda: 0.0,
+            whole(self.model),
+        )  # fmt: skip
         return list(events)
 
 
@@ -313,6 +314,21 @@ def opened(folder: Path, rows: Sequence[tuple[str, Any]], way: str = "cut", **se
     texts = Texts(found)
     examples, _ = texts.examples(given, task.targets(labels), way)
     return Opened(load_classifier(found, task.outputs, **settings), texts, task, examples)
+
+
+def whole(model: Any) -> Any:
+    """The movement of a model that trains as one."""
+    from luthier.train.movement import WholeMovement
+
+    return WholeMovement(model)
+
+
+def new_state(model: Any, weight_decay: float = 0.0) -> "State":
+    """A state at its beginning, all of the model in training."""
+    from luthier.train.state import State
+    from luthier.train.weights import Weights
+
+    return State(model, Weights(model, whole(model).parts(), None, weight_decay))
 
 
 def cpu() -> "Device":

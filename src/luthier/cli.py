@@ -133,6 +133,22 @@ def tune(plan: Plan, as_json: bool, quiet: bool) -> None:
     show(run_plan(plan, quiet), as_json)
 
 
+@app.command
+def resume(
+    run: Annotated[str, Parameter(help="Folder of a run that was killed or interrupted.")],
+    /,
+    *,
+    json: Annotated[
+        bool, Parameter(help="Last line of standard output: the result as one JSON object.", negative=())
+    ] = False,
+    quiet: Annotated[bool, Parameter(help="No progress.", negative=())] = False,
+) -> None:
+    """Go on after a crash or Ctrl-C, to the same bytes as a run that was never stopped."""
+    from luthier import session
+
+    show(session.resume(run, quiet=quiet), json)
+
+
 def show(folder: Any, as_json: bool) -> None:
     """What a finished run ends with."""
     scorecard = folder.scorecard

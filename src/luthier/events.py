@@ -90,6 +90,23 @@ class Validated(Event):
 
 
 @dataclass(frozen=True)
+class WentBack(Event):
+    """A loss or gradient was not finite: training returned to an earlier step, and goes on with a smaller rate."""
+
+    candidate: str
+    step: int
+    """That could not be taken."""
+    back_to: int
+    what: str
+    """`loss` or `gradient`."""
+    rows: list[int]
+    """Training rows of that step."""
+    rate: float
+    """Multiplier of the learning rate from here on."""
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Stopped(Event):
     """Training ended, and why: `epochs`, `patience`, `budget` or `interrupted`."""
 

@@ -25,26 +25,23 @@ def over_rows(examples: Examples, device: Device, tokens: int = TOKENS) -> Itera
 
 
 @torch.inference_mode()
-def logits_of(
-    model: Classifier, examples: Examples, device: Device, exact: bool = True, tokens: int = TOKENS
-) -> Array:
-    """(rows, outputs) in row order; `exact` computes in fp32, else in the device's precision."""
+def logits_of(model: Classifier, examples: Examples, device: Device, tokens: int = TOKENS) -> Array:
+    """(rows, outputs) in row order, in the precision the model's weights have now (models/twin.py)."""
     found = np.zeros((len(examples), model.outputs), np.float32)
     model.eval()
-    with device.exact() if exact else device.fast():
-        for batch in over_rows(examples, device, tokens):
-            found[batch.rows] = model(batch).cpu().numpy()
+    for batch in over_rows(examples, device, tokens):
+        found[batch.rows] = model(batch).cpu().numpy()
     return found
 
 
 def features_of(
-    model: Classifier, examples: Examples, device: Device, exact: bool = True, tokens: int = TOKENS
+    model: Classifier, examples: Examples, device: Device, tokens: int = TOKENS
 ) -> Iterator[tuple[Batch, Array]]:
     """Feature vectors of the rows of each batch, as (batch, (rows, width)): the caller puts them where they belong."""
     model.eval()
     for batch in over_rows(examples, device, tokens):
         # Entered anew for each batch: a mode that is left open while a generator waits would leak into the caller.
-        with torch.inference_mode(), device.exact() if exact else device.fast():
+        with torch.inference_mode():
             features = model.features(batch).cpu().numpy()
         yield batch, features
 

@@ -1,10 +1,13 @@
 """`tune` as Python calls it: keywords are the plan's fields, progress is shown, the folder is returned."""
 
+from pathlib import Path
 from typing import Any
 
+from luthier.errors import RunError
 from luthier.folder.model_folder import ModelFolder
+from luthier.folder.run_folder import RunFolder
 from luthier.interrupts import StopWish
-from luthier.plan.plan import Plan
+from luthier.plan.plan import Plan, read_plan
 from luthier.progress import Progress
 from luthier.steps import tune as steps
 
@@ -17,6 +20,28 @@ def tune(data: str, *, quiet: bool = False, **settings: Any) -> ModelFolder:
     """
     named = {key.replace("__", "."): value for key, value in settings.items()}
     return run_plan(Plan.build({"data.path": str(data), **named}), quiet)
+
+
+def resume(run: str, *, quiet: bool = False) -> ModelFolder:
+    """Go on with a run that was killed or interrupted, from its last saved step, to the same bytes.
+
+    Raises RunError when the folder holds no run, and PlanError or DataError when what it was made from has changed.
+    """
+    return run_plan(plan_of(Path(run)), quiet)
+
+
+def plan_of(run: Path) -> Plan:
+    """The plan of a run's folder, its files found from wherever we are now."""
+    if not (run / "plan.toml").is_file():
+        begun = (run / "state").is_dir()
+        why = "was interrupted before its plan was complete" if begun else "is not the folder of a run"
+        raise RunError(f"{run}: {why}: it holds no plan.toml. Give the command of the run again.")
+    settings = read_plan(run / "plan.toml")
+    where = Path((RunFolder.key_record(run) or {}).get("where", "."))
+    for key in ("data.path", "data.valid", "data.test", "model.name", "run.cache"):
+        if key in settings and (where / settings[key]).exists():
+            settings[key] = str(where / settings[key])
+    return Plan.build({**settings, "run.out": str(run)})
 
 
 def run_plan(plan: Plan, quiet: bool = False) -> ModelFolder:

@@ -18,14 +18,22 @@ def steps_per_epoch(rows: int, batch_rows: int) -> int:
     return -(-rows // batch_rows)
 
 
-def epoch_order(lengths: Ints, batch_rows: int, seed: int, epoch: int) -> list[Ints]:
+def epoch_order(
+    lengths: Ints, batch_rows: int, seed: int, epoch: int, groups: Ints | None = None
+) -> list[Ints]:
     """The rows of each step of an epoch: every row once, rows of like length together, steps in random order.
 
     Rows are shuffled, sorted by length within pools of `POOL` steps, cut into steps, and the steps shuffled. Only one
-    step of the epoch may have fewer than `batch_rows` rows.
+    step of the epoch may have fewer than `batch_rows` rows. groups: (rows,) with it, as many rows are drawn with
+    replacement, so that each group is equally likely.
     """
     rng = seeds.generator(seed, "order", epoch)
-    shuffled = rng.permutation(len(lengths))
+    if groups is None:
+        shuffled = rng.permutation(len(lengths))
+    else:
+        _, of_row, counts = np.unique(groups, return_inverse=True, return_counts=True)
+        shares = 1 / counts[of_row]
+        shuffled = rng.choice(len(lengths), len(lengths), p=shares / shares.sum())
     steps: list[Ints] = []
     for begin in range(0, len(shuffled), batch_rows * POOL):
         pool = shuffled[begin : begin + batch_rows * POOL]

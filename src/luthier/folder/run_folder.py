@@ -1,6 +1,8 @@
 """The folder of a run: artefacts that are whole or not there, and know which plan and data they belong to."""
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,11 @@ from safetensors.numpy import load_file, save
 
 from luthier.errors import RunError
 from luthier.events import Event
-from luthier.files import telling_disk_errors, write_bytes, write_json
+from luthier.files import telling_disk_errors, write_bytes, write_json, write_text
 from luthier.tasks.task import Array
+
+TRAINING = ("stepped", "validated", "wentback")
+"""Events that only a step of training tells, which is not taken twice."""
 
 
 class RunFolder:
@@ -37,15 +42,49 @@ class RunFolder:
                 "Choose another folder with --out, or delete this one if it is not needed."
             )
 
+    @staticmethod
+    def key_record(path: Path) -> dict[str, Any] | None:
+        """What a run's folder says of itself; None where there is nothing."""
+        try:
+            found: dict[str, Any] = json.loads((path / "state" / "key.json").read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return None
+        return found
+
     @property
     def finished(self) -> bool:
         """Whether the last thing a run writes is there."""
         return (self.path / "report.html").is_file()
 
-    def begin(self) -> None:
-        """Make the folder, under its key; what an unfinished command had told is told anew."""
-        write_json(self.path / "state" / "key.json", {"key": self.key})
-        (self.path / "events.jsonl").unlink(missing_ok=True)
+    def begin(self, versions: dict[str, str]) -> dict[str, str]:
+        """Make the folder, under its key. What an unfinished command had told is told anew, but for its training steps.
+
+        versions: of the libraries that compute.  Returns those that an earlier command of this run had and that differ now.
+        """
+        before = (self.record("key") or {}).get("versions", {})
+        write_json(
+            self.path / "state" / "key.json", {"key": self.key, "where": os.getcwd(), "versions": versions}
+        )
+        self.keep_events(lambda event: event["event"] in TRAINING)
+        return {name: found for name, found in before.items() if versions.get(name) != found}
+
+    def forget_steps_after(self, step: int) -> None:
+        """Drop the training events that a resumed run is about to tell again."""
+        self.keep_events(lambda event: event["event"] not in TRAINING or event["step"] <= step)
+
+    def keep_events(self, wanted: Callable[[dict[str, Any]], bool]) -> None:
+        """Drop the events that are not wanted, and a last line that a kill has torn."""
+        path = self.path / "events.jsonl"
+        if not path.is_file():
+            return
+        kept = []
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                if wanted(json.loads(line)):
+                    kept.append(line + "\n")
+            except ValueError:
+                continue
+        write_text(path, "".join(kept))
 
     def log(self, event: Event) -> None:
         """Add a line to events.jsonl."""

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from luthier.batches.examples import Batch
+from luthier.models.prefix import Prefix
 
 
 class Classifier(nn.Module):
@@ -25,6 +26,8 @@ class Classifier(nn.Module):
         self.head = head
         self.last_name = last_name
         """Where the body's own last layer was taken out; None when the body never had one."""
+        self.prefix: Prefix | None = None
+        """Told of each batch, where the frozen rungs are recorded or replayed."""
 
     @property
     def width(self) -> int:
@@ -32,12 +35,21 @@ class Classifier(nn.Module):
         return int(self.head[1].in_features)  # type: ignore[arg-type]
 
     @property
+    def state_width(self) -> int:
+        """Numbers in a token's state."""
+        config: Any = self.body.config
+        return int(config.hidden_size)
+
+    @property
     def outputs(self) -> int:
         """Numbers the head gives per row."""
         return int(self.head[-1].out_features)  # type: ignore[arg-type]
 
-    def part_features(self, inputs: dict[str, Tensor]) -> Tensor:
-        """(parts, tokens) -> (parts, width), in fp32 or finer."""
+    def part_features(self, batch: Batch) -> Tensor:
+        """(parts, width) of the parts of a batch, in fp32 or finer."""
+        inputs = batch.inputs
+        if self.prefix is not None:
+            self.prefix.batch = batch
         out: Any = self.body(**inputs)
         if self.pooling is None:
             return at_least_fp32(out.logits)
@@ -45,11 +57,11 @@ class Classifier(nn.Module):
 
     def features(self, batch: Batch) -> Tensor:
         """(rows, width): what the head reads; the mean over a row's windows."""
-        return mean_of_parts(self.part_features(batch.inputs), batch)
+        return mean_of_parts(self.part_features(batch), batch)
 
     def forward(self, batch: Batch) -> Tensor:
         """(rows, labels) logits in fp32 or finer; the mean over a row's windows."""
-        return mean_of_parts(at_least_fp32(self.head(self.part_features(batch.inputs))), batch)
+        return mean_of_parts(at_least_fp32(self.head(self.part_features(batch))), batch)
 
 
 def at_least_fp32(values: Tensor) -> Tensor:

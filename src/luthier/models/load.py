@@ -8,7 +8,9 @@ from torch import nn
 
 from luthier import seeds
 from luthier.errors import ModelError, listing
+from luthier.models.attention import use_short_attention
 from luthier.models.classifier import Classifier, new_head
+from luthier.models.dropout import use_hashed_dropout
 from luthier.models.inspect import Folder, read_header
 from luthier.models.quiet import quiet
 from luthier.models.texts import first_line
@@ -21,8 +23,11 @@ def load_classifier(
     hidden: tuple[int, ...] = (),
     dropout: float = 0.1,
     seed: int = 0,
+    body_dropout: float | None = None,
 ) -> Classifier:
     """The model of a folder in fp32, its pre-training head replaced by one for `labels` labels.
+
+    body_dropout: of every dropout in the body; None leaves what the model declares.
 
     With `pooling` "auto" it is pooled as the folder declares, else as the architecture's own classification class does
     it. Raises ModelError when the weights are not those of the architecture.
@@ -32,15 +37,17 @@ def load_classifier(
         declared = "cls"  # the architecture's own class has no room for more layers
     torch.manual_seed(seeds.derive(seed, "fresh layers"))
     if declared is None:
-        body, last_name, last = own_class(folder, labels)
+        body, last_name, last = own_class(folder, labels, body_dropout)
         silence_head_dropout(body)
         width = last.in_features
     else:
         refuse_encoder_decoder(folder)
-        body, last_name = pretrained(folder, "AutoModel", folder_config(folder, None)), None
+        body, last_name = pretrained(folder, "AutoModel", folder_config(folder, None, body_dropout)), None
         width = int(body.config.hidden_size)
     torch.manual_seed(seeds.derive(seed, "head"))
-    return Classifier(body, declared, new_head(width, hidden, labels, dropout), last_name).eval()
+    model = Classifier(body, declared, new_head(width, hidden, labels, dropout), last_name).eval()
+    use_hashed_dropout(model)
+    return model
 
 
 def reload_classifier(
@@ -74,9 +81,10 @@ def head_is_missing(folder: Folder, what: str, layer: nn.Linear) -> ModelError:
     )
 
 
-def own_class(folder: Folder, labels: int) -> tuple[Any, str, nn.Linear]:
+def own_class(folder: Folder, labels: int, body_dropout: float | None = None) -> tuple[Any, str, nn.Linear]:
     """The architecture's own sequence classification model with its last layer taken out; that layer, and its name."""
-    body = pretrained(folder, "AutoModelForSequenceClassification", folder_config(folder, labels))
+    config = folder_config(folder, labels, body_dropout)
+    body = pretrained(folder, "AutoModelForSequenceClassification", config)
     name, last = last_linear(body, labels, folder)
     body.set_submodule(name, nn.Identity())
     return body, name, last
@@ -91,7 +99,7 @@ def refuse_encoder_decoder(folder: Folder) -> None:
         )
 
 
-def folder_config(folder: Folder, labels: int | None) -> Any:
+def folder_config(folder: Folder, labels: int | None, body_dropout: float | None = None) -> Any:
     from transformers import AutoConfig
 
     try:
@@ -103,6 +111,10 @@ def folder_config(folder: Folder, labels: int | None) -> Any:
     if labels is not None:
         config.num_labels = labels
         config.problem_type = None
+    if body_dropout is not None:
+        for name, value in config.to_dict().items():
+            if "dropout" in name and isinstance(value, int | float) and not isinstance(value, bool):
+                setattr(config, name, body_dropout)
     return config
 
 
@@ -134,7 +146,22 @@ def pretrained(folder: Folder, auto_class: str, config: Any) -> Any:
             output_loading_info=True,
         )
     check_nothing_missing(folder, model, info["missing_keys"])
+    if attention == "eager":
+        use_short_attention(model, lambda: first_tensor(model(**few_tokens())))
     return model
+
+
+def few_tokens() -> dict[str, torch.Tensor]:
+    """A small batch with padding, for looking at how a model computes."""
+    mask = torch.ones(2, 7, dtype=torch.int64)
+    mask[1, 5:] = 0
+    return {"input_ids": torch.arange(14).reshape(2, 7) % 7 + 1, "attention_mask": mask}
+
+
+def first_tensor(output: Any) -> torch.Tensor:
+    """The main result of a transformers model."""
+    found: torch.Tensor = output[0]
+    return found
 
 
 def attention_ways(model: Any) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from luthier.errors import PlanError, did_you_mean
 from luthier.hashes import hash_json
 from luthier.plan.duration import seconds_of
+from luthier.plan.method import Top, parse_method
 from luthier.plan.section import Section
 from luthier.plan.sections import DataPlan, ModelPlan, RunPlan, TaskPlan, TrainPlan
 
@@ -63,7 +64,11 @@ class Plan(Section):
                 f"data.valid_share {data.valid_share} and data.test_share {data.test_share} "
                 "leave no rows to train on. Make their sum smaller than 1."
             )
-        idle = [f"train.{key}" for key in TUNING_ALONE if getattr(self.train, key) is not None]
+        idle = [
+            f"{section}.{key}"
+            for section, key in TUNING_ALONE
+            if getattr(getattr(self, section), key) != sections()[section].model_fields[key].default
+        ]
         if self.train.method == "probe" and idle:
             found.append(
                 f"{', '.join(idle)}: no effect with train.method 'probe', which solves for its head exactly. "
@@ -73,6 +78,17 @@ class Plan(Section):
             found.append(
                 "model.hidden has no effect with train.method 'probe', whose head is one linear layer. "
                 "Leave it out, or choose --method full."
+            )
+        if self.train.embeddings == "frozen" and self.train.method.startswith("top:"):
+            found.append(
+                f"train.embeddings 'frozen' changes nothing with train.method {self.train.method!r}, which never trains them. "
+                "Leave it out, or choose --method full."
+            )
+        method = parse_method(self.train.method)
+        if isinstance(method, Top) and self.train.reinit > method.blocks:
+            found.append(
+                f"train.reinit {self.train.reinit} with train.method {self.train.method!r}: a block that starts anew "
+                f"would never train. Make train.reinit at most {method.blocks}, or choose --method full."
             )
         if self.train.head in ("probe", "shrunk") and self.model.hidden:
             found.append(
@@ -99,9 +115,14 @@ class Plan(Section):
     def identity(self) -> str:
         """Hash of all that decides the result beside the rows and the model themselves.
 
-        Left out: names of files and folders (their contents count), where the run is written, how long it may take.
+        Left out: names of files and folders (their contents count), where the run is written, how long it may take, what is
+        saved on the way.
         """
-        names = {"data": {"path", "valid", "test"}, "model": {"name"}, "run": {"out", "budget"}}
+        names = {
+            "data": {"path", "valid", "test"},
+            "model": {"name"},
+            "run": {"out", "budget", "save_every", "cache", "cache_gb"},
+        }
         return hash_json(self.model_dump(mode="json", exclude=names))
 
     @property
@@ -130,8 +151,20 @@ def fields() -> dict[str, FieldInfo]:
 SHORT = {"task": "task.name", "model": "model.name", "data": "data.path"}
 """Names that mean a field of another name: `--task` is `task.name`."""
 
-TUNING_ALONE = ("lr", "epochs", "batch_rows", "weight_decay", "warmup", "patience")
-"""Settings of `train` that the probe has no use for."""
+TUNING_ALONE = (
+    *(
+        ("train", key)
+        for key in ("lr", "epochs", "batch_rows", "weight_decay", "warmup", "patience", "layer_decay")
+    ),
+    *(
+        ("train", key)
+        for key in ("head_rate", "embeddings", "reinit", "schedule", "label_smoothing", "balance")
+    ),
+    *(("train", key) for key in ("max_norm", "head", "validations")),
+    *(("model", key) for key in ("dropout", "body_dropout")),
+    ("run", "save_every"),
+)
+"""Settings that the probe has no use for."""
 
 
 def flag(key: str) -> str:
@@ -195,7 +228,8 @@ def complaint(error: Any) -> str:
         expected = str(error["ctx"]["error"])
     else:
         expected = EXPECTED.get(error["type"]) or re.sub("^Input should be ", "a number ", error["msg"])
-    return f"{key}: {error['input']!r} does not fit. Expected {expected}."
+    end = "" if expected.endswith("?") else "."  # a nearest name is offered as a question
+    return f"{key}: {error['input']!r} does not fit. Expected {expected}{end}"
 
 
 def read_plan(path: Path) -> dict[str, Any]:

@@ -3,14 +3,16 @@
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator
 
 from luthier.plan.duration import checked_duration
+from luthier.plan.method import checked_method
 from luthier.plan.section import Section
 
 Name = Annotated[str, MinLen(1)]
 Share = Annotated[float, Gt(0), Lt(1)]
 Positive = Annotated[int, Ge(1)]
+Method = Annotated[str, AfterValidator(checked_method)]
 Duration = Annotated[str, BeforeValidator(checked_duration)]
 
 
@@ -65,23 +67,40 @@ class ModelPlan(Section):
     """Widths of extra hidden layers between the pooled vector and the labels, as in 256,64."""
     dropout: Annotated[float, Ge(0), Lt(1)] = 0.1
     """Dropout before each layer of the head while training."""
+    body_dropout: Annotated[float, Ge(0), Lt(1)] | None = None
+    """Dropout inside the pre-trained body while training. Left out: as the model declares it."""
 
 
 class TrainPlan(Section):
     """How the weights are moved. What is left out comes from the recipe of the model's family."""
 
-    method: Literal["auto", "probe", "full"] = "auto"
-    """probe: a head on frozen features; full: all layers; auto: both, and the better one is kept."""
+    method: Method = "auto"
+    """probe: a head on frozen features; full: all layers; top:K: the head and the last K blocks; thaw or thaw:E: the head
+    first, and one more block every E epochs; auto: probe and full, and the better one is kept."""
     lr: Annotated[float, Gt(0), Lt(1)] | None = None
     """Peak learning rate of AdamW."""
     epochs: Annotated[float, Gt(0), Le(1000)] | None = None
     """Passes over the training rows at the most."""
     batch_rows: Positive | None = None
     """Rows per optimizer step, whatever the size of the micro-batches it is made of."""
+    layer_decay: Annotated[float, Gt(0), Le(1)] | None = None
+    """The learning rate of each block is this times that of the block above it."""
+    head_rate: Annotated[float, Gt(0)] = 1.0
+    """The learning rate of the head is this times that of the others."""
+    embeddings: Literal["train", "frozen"] = "train"
+    """Whether the embeddings train where all layers do."""
+    reinit: Annotated[int, Ge(0)] = 0
+    """So many of the top blocks start with fresh weights (Zhang et al. 2021, arXiv:2006.05987)."""
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    """How the learning rate goes on after the warm-up: straight or along a cosine to zero, or not at all."""
+    label_smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0
+    """Share of each target that is spread evenly over the labels."""
+    balance: Literal["none", "loss", "rows"] = "none"
+    """Rare labels count more: by the weight of their loss, or by being drawn as often as the others."""
     weight_decay: Annotated[float, Ge(0), Lt(1)] | None = None
     """Decoupled weight decay; norms and biases are left out of it."""
     warmup: Annotated[float, Ge(0), Le(1)] | None = None
-    """Share of the steps over which the learning rate rises from zero; after that it falls linearly to zero."""
+    """Share of the steps over which the learning rate rises from zero; after that it follows the schedule."""
     max_norm: Annotated[float, Gt(0)] = 1.0
     """Gradients are scaled down to this norm when theirs is larger."""
     head: Literal["auto", "fresh", "shrunk", "probe"] = "auto"
@@ -108,3 +127,11 @@ class RunPlan(Section):
     """Of training and of the features: auto measures whether bf16 pays on this machine. What is reported is computed in fp32."""
     threads: Positive | None = None
     """CPU threads. Another number gives other roundings: it is recorded with the run."""
+    micro_tokens: Positive = 16_384
+    """Padded tokens that go through the model at once; a larger step is cut into micro-batches, to the same gradient."""
+    save_every: Duration | None = None
+    """Time between two saved states of training, as 30s or 5m. Left out: as often as 3 % of the time allows."""
+    cache: Name | None = None
+    """Folder of the frozen layers' activations, shared by runs. Left out: luthier in the user's cache folder."""
+    cache_gb: Annotated[float, Ge(0)] = 10.0
+    """Disk in gigabytes that those activations may take; 0 switches them off."""

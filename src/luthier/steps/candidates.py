@@ -1,28 +1,21 @@
 """The candidates, from cheap to dear: majority, zero-shot, probe, tuned."""
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
 from luthier.batches.examples import Examples
 from luthier.compare.baselines import majority_logits, readable, zero_shot_logits
 from luthier.compare.choice import UNLABELLED, Candidate, choose
-from luthier.events import Advanced, CandidateReady, Chose, Event, Started, Stepped, Stopped
+from luthier.events import Advanced, CandidateReady, Chose, Event, Started
 from luthier.models.classifier import new_head
-from luthier.predict import features_of, logits_of
+from luthier.predict import features_of
 from luthier.steps.prepare import Prepared
 from luthier.steps.run import HELD_OUT, Run
 from luthier.tasks.task import Array, Calibration
-from luthier.train.loop import Pace, train
 from luthier.train.probe import Probe, fit_probe
-from luthier.train.state import State, new_state
-
-SHRUNK = 0.1
-"""Share of the probe's weights that a shrunk head starts from (docs/recipes.md)."""
 
 
 def compute_features(run: Run) -> Iterator[Event]:
@@ -35,15 +28,15 @@ def compute_features(run: Run) -> Iterator[Event]:
         run.features = saved[0]
         return
     done = 0
-    model = ready.model.to(ready.device.torch)
     for part, examples in parts.items():
-        found = np.zeros((len(examples), model.width), np.float32)
-        for batch, features in features_of(model, examples, ready.device, exact=part != "train"):
-            found[batch.rows] = features
-            done += len(batch.rows)
-            yield Advanced(done, run.clock())
-            if run.stop():
-                raise run.interrupted()
+        found = np.zeros((len(examples), ready.model.width), np.float32)
+        with ready.twin.training() if part == "train" else ready.twin.reporting():
+            for batch, features in features_of(ready.model, examples, ready.device):
+                found[batch.rows] = features
+                done += len(batch.rows)
+                yield Advanced(done, run.clock())
+                if run.stop():
+                    raise run.interrupted()
         run.features[part] = found
     run.folder.save("features", run.features, {"precision": ready.device.precision})
 
@@ -98,39 +91,14 @@ def probe_record(probe: Probe) -> dict[str, Any]:
     }
 
 
-def tune_all_layers(run: Run) -> Iterator[Event]:
-    """Train every layer from a small head, and keep the state that is best on the validation rows."""
-    ready = run.ready
-    pace = pace_of(run)
-    yield Started("train", run.clock(), pace.steps(len(ready.examples["train"])))
-    saved = run.folder.saved("tuned")
-    if saved is not None:
-        arrays, run.tuning["tuned"] = saved
-        run.tokens, run.training_seconds = saved[1]["tokens"], saved[1]["seconds"]
-        ready.model.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
-    else:
-        start_head(run)
-        state = new_state(ready.model.to(ready.device.torch), pace.lr, pace.weight_decay)
-        yield from follow(run, state, pace)
-        if not state.best_weights:
-            return  # Stopped before the first validation: nothing is known of these weights, and the probe stays.
-    tuned = run.tuning["tuned"]
-    if saved is None and tuned["why"] != "interrupted":
-        arrays = {name: tensor.cpu().numpy() for name, tensor in ready.model.state_dict().items()}
-        run.folder.save("tuned", arrays, tuned)
-    logits = {
-        part: logits_of(ready.model, ready.examples[part], ready.device) for part in ("valid", "calibration")
-    }
-    yield from add(run, Candidate("tuned", tuned["seconds"], logits), learnt=True)
-
-
 def decide(run: Run) -> Iterator[Event]:
     """Choose between the trained candidates, and leave the chosen one's model in model/."""
     trained = [candidate for candidate in run.candidates if candidate.name not in UNLABELLED]
-    asked = {"probe": "probe", "full": "tuned"}.get(run.plan.train.method)
+    method = run.plan.train.method
+    asked = {"auto": None, "probe": "probe"}.get(method, "tuned")
     found = [candidate for candidate in trained if candidate.name == asked]
     if found:
-        chosen, why = found[0], f"{asked}, the method that was asked for"
+        chosen, why = found[0], f"{method}, the method that was asked for"
     elif len(trained) == 1:
         chosen, why = trained[0], f"{trained[0].name}: tuning ended before its first validation"
     else:
@@ -140,79 +108,10 @@ def decide(run: Run) -> Iterator[Event]:
         run.keep(chosen, run.ready.model.head, run.plan.model.hidden)
 
 
-def start_head(run: Run) -> None:
-    """Where the head begins: new_head's small random weights, or a share of the probe's."""
-    share = {"fresh": 0.0, "shrunk": SHRUNK, "probe": 1.0}[run.plan.train.head]
-    if share:
-        assert run.probe is not None, "the probe comes before tuning"
-        run.probe.start(last_layer(run.ready.model.head), share)
-
-
 def last_layer(head: nn.Sequential) -> nn.Linear:
     layer = head[-1]
     assert isinstance(layer, nn.Linear), "a head ends in its linear layer"
     return layer
-
-
-def pace_of(run: Run) -> Pace:
-    """The resolved plan as the loop wants it."""
-    plan = run.plan.train
-    assert plan.lr is not None, "a resolved plan leaves nothing open"
-    assert plan.batch_rows is not None, "a resolved plan leaves nothing open"
-    assert plan.epochs is not None, "a resolved plan leaves nothing open"
-    assert plan.patience is not None, "a resolved plan leaves nothing open"
-    assert plan.weight_decay is not None, "a resolved plan leaves nothing open"
-    assert plan.warmup is not None, "a resolved plan leaves nothing open"
-    return Pace(
-        lr=plan.lr,
-        batch_rows=plan.batch_rows,
-        epochs=plan.epochs,
-        weight_decay=plan.weight_decay,
-        warmup=plan.warmup,
-        max_norm=plan.max_norm,
-        validations=plan.validations,
-        patience=plan.patience,
-    )
-
-
-def deadline(run: Run) -> float:
-    """When training must end for the whole command to keep its budget: scoring costs another pass in fp32, and writing."""
-    budget = run.plan.budget_seconds
-    return math.inf if budget is None else budget - 1.5 * run.took["features"] - 5.0
-
-
-def follow(run: Run, state: State, pace: Pace) -> Iterator[Event]:
-    """The loop's events, with the sums that the scorecard wants taken on the way."""
-    ready, task = run.ready, run.ready.rows.task
-    valid, plain = ready.examples["valid"], Calibration()
-
-    def validate() -> tuple[float, float]:
-        logits = logits_of(state.model, valid, ready.device, exact=False)
-        calibration = task.with_thresholds(plain, logits, valid.targets)
-        return task.score(
-            task.predicted(task.probabilities(logits, plain), calibration), valid.targets
-        ), task.mean_loss(logits, valid.targets)
-
-    begin = run.clock()
-    for event in train(
-        state,
-        task,
-        ready.examples["train"],
-        validate,
-        pace,
-        ready.device,
-        run.plan.run.seed,
-        run.clock,
-        deadline(run),
-        run.stop,
-    ):
-        if isinstance(event, Stepped):
-            run.tokens += event.tokens
-        if isinstance(event, Stopped):
-            run.training_seconds = run.clock() - begin
-            run.tuning["tuned"] = {"steps": event.step, "best_step": event.best_step, "why": event.why,
-                                   "tokens": run.tokens, "seconds": run.training_seconds}  # fmt: skip
-        yield event
 
 
 def add(run: Run, candidate: Candidate, learnt: bool) -> Iterator[Event]:

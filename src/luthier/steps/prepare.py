@@ -9,12 +9,16 @@ from luthier import devices
 from luthier.batches.examples import Examples
 from luthier.data.split import PARTS
 from luthier.devices import Device
+from luthier.errors import PlanError
 from luthier.hashes import hash_json
 from luthier.models.classifier import Classifier
 from luthier.models.find import find_model
 from luthier.models.inspect import Folder, inspect_folder
+from luthier.models.ladder import Ladder, find_ladder
 from luthier.models.load import load_classifier
 from luthier.models.texts import Long, Texts
+from luthier.models.twin import Twin
+from luthier.plan.method import Thaw, Top, parse_method
 from luthier.plan.plan import Plan, flag, read_plan
 from luthier.steps.rows import Rows, understand
 from luthier.train.recipe import Recipe, recipe_for
@@ -43,6 +47,9 @@ class Prepared:
     folder: Folder
     texts: Texts
     model: Classifier
+    twin: Twin
+    """The model's body in the two precisions."""
+    ladder: Ladder
     examples: dict[str, Examples]
     """The tokenised rows of each part."""
     long: Long
@@ -61,14 +68,23 @@ def prepare(plan: Plan) -> Prepared:
     folder = inspect_folder(plan.model.name, find_model(plan.model.name))
     texts = Texts(folder)
     model = load_classifier(
-        folder, rows.task.outputs, plan.model.pooling, plan.model.hidden, plan.model.dropout, plan.run.seed
-    )
+        folder,
+        rows.task.outputs,
+        plan.model.pooling,
+        plan.model.hidden,
+        plan.model.dropout,
+        plan.run.seed,
+        plan.model.body_dropout,
+    ).to(device.torch)
+    few = texts.examples(["a"], np.zeros(1, np.int64))[0].batch(np.zeros(1, np.int64)).to(device.torch)
+    ladder = find_ladder(model, lambda: model(few))
+    refuse_too_many_blocks(plan, ladder)
     recipe = recipe_for(folder.family, sum(weight.numel() for weight in model.parameters()))
     base_fingerprint = folder.fingerprint()
     stands_on: list[object] = [rows.table.fingerprint, rows.split.sizes(), base_fingerprint]
     out = Path(plan.run.out or default_folder(plan, stands_on))
     device = as_recorded(device, plan, out)
-    plan, guesses = resolve(plan, rows, recipe, device, model.pooling)
+    plan, guesses = resolve(plan, rows, recipe, device, model.pooling, ladder)
 
     used = {part: getattr(rows.split, part) for part in PARTS}
     everything = np.concatenate(list(used.values()))
@@ -82,6 +98,8 @@ def prepare(plan: Plan) -> Prepared:
         folder=folder,
         texts=texts,
         model=model,
+        twin=Twin(model.body, device.dtype),
+        ladder=ladder,
         examples={part: examples.select(chosen) for part, chosen in zip(PARTS, parts, strict=True)},
         long=long,
         device=device,
@@ -89,6 +107,21 @@ def prepare(plan: Plan) -> Prepared:
         key=hash_json([plan.identity(), *stands_on]),
         out=out,
     )
+
+
+def refuse_too_many_blocks(plan: Plan, ladder: Ladder) -> None:
+    """More blocks than the model has are a slip, or mean all of it."""
+    blocks, method = len(ladder.blocks), parse_method(plan.train.method)
+    asked = {
+        "train.method": method.blocks if isinstance(method, Top) else 0,
+        "train.reinit": plan.train.reinit,
+    }
+    for key, count in asked.items():
+        if count > blocks:
+            raise PlanError(
+                f"{key}: asks for {count} blocks, and {plan.model.name} has {blocks}. "
+                f"Choose {blocks} or fewer{', or --method full' if key == 'train.method' else ''}."
+            )
 
 
 def default_folder(plan: Plan, stands_on: list[object]) -> Path:
@@ -109,7 +142,7 @@ def as_recorded(device: Device, plan: Plan, out: Path) -> Device:
 
 
 def resolve(
-    plan: Plan, rows: Rows, recipe: Recipe, device: Device, pooling: str | None
+    plan: Plan, rows: Rows, recipe: Recipe, device: Device, pooling: str | None, ladder: Ladder
 ) -> tuple[Plan, list[Guess]]:
     """The plan with every open setting filled in, and what was filled in."""
     guesses = [
@@ -126,14 +159,26 @@ def resolve(
         batch_rows = plan.train.batch_rows or recipe.batch_rows
         epochs = plan.train.epochs or recipe.epochs_for(train_rows, batch_rows)
         why = f"recipe for {recipe.name}"
+        patience = Guess("train.patience", 2 * plan.train.validations, "two epochs of validations")
+        method = parse_method(plan.train.method)
+        if isinstance(method, Thaw) and plan.train.epochs is None:
+            thawing = (len(ladder.rungs) - 1) * method.every
+            epochs, why_epochs = epochs + thawing, f"{thawing} to thaw all rungs, then as the {why}"
+            patience = Guess(
+                "train.patience", epochs * plan.train.validations, "no stop before all has thawed"
+            )
+        else:
+            why_epochs = f"{why}, {train_rows:,} rows"
+        fresh = bool(plan.model.hidden or plan.train.reinit)
         guesses += [
             Guess("train.lr", recipe.lr, why),
             Guess("train.batch_rows", recipe.batch_rows, why),
-            Guess("train.epochs", epochs, f"{why}, {train_rows:,} rows"),
+            Guess("train.epochs", epochs, why_epochs),
             Guess("train.weight_decay", recipe.weight_decay, why),
             Guess("train.warmup", recipe.warmup, why),
-            Guess("train.patience", 2 * plan.train.validations, "two epochs of validations"),
-            Guess("train.head", "fresh" if plan.model.hidden else "shrunk", "docs/recipes.md"),
+            Guess("train.layer_decay", recipe.layer_decay, why),
+            patience,
+            Guess("train.head", "fresh" if fresh else "shrunk", "docs/recipes.md"),
         ]
     guesses += [
         Guess("run.precision", device.precision, "fastest here by measurement"),
@@ -147,6 +192,10 @@ def resolve(
                 pooling,
                 "declared by the model" if not plan.model.hidden else "room for model.hidden",
             )
+        )
+    if plan.train.balance == "rows" and rows.labels.many:
+        raise PlanError(
+            "train.balance: 'rows' draws rows by their one label, and here a row has several. Use --balance loss."
         )
     asked = plan.settings()
     open_ones = [guess for guess in guesses if asked.get(guess.key) in (None, "auto")]

@@ -109,10 +109,10 @@ class Run:
         where = self.folder.path
         if self.kept is None:
             return Interrupted(
-                f"Interrupted before a first model was ready. The same command goes on from what {where} holds."
+                f"Interrupted before a first model was ready. `luthier resume {where}` goes on from what was saved."
             )
         return Interrupted(
             f"Interrupted. {where}/model holds the best model so far: {self.kept.name}, "
             f"{self.plan.task.metric} {self.kept.scores['valid']} on the validation rows. "
-            "The same command goes on from the last finished step."
+            f"`luthier resume {where}` goes on from the last saved step."
         )

@@ -2,15 +2,17 @@
 
 import time
 from collections.abc import Callable, Generator, Iterator
+from importlib.metadata import version
 
 from luthier.events import Advanced, Ended, Event, Noted, Started
 from luthier.folder.model_folder import ModelFolder
 from luthier.folder.run_folder import RunFolder
 from luthier.plan.plan import Plan
-from luthier.steps.candidates import compute_features, decide, probe_and_baselines, tune_all_layers
-from luthier.steps.finish import score_and_write, write_records
+from luthier.steps.candidates import compute_features, decide, probe_and_baselines
+from luthier.steps.finish import VERSIONS, score_and_write, write_records
 from luthier.steps.prepare import Prepared, prepare
 from luthier.steps.run import Run
+from luthier.steps.training import train_layers
 
 
 def tune(plan: Plan, stop: Callable[[], bool] = lambda: False) -> Generator[Event, None, ModelFolder]:
@@ -46,7 +48,13 @@ def tune(plan: Plan, stop: Callable[[], bool] = lambda: False) -> Generator[Even
         stop,
         took={**ready.rows.seconds, "load": clock() - sum(ready.rows.seconds.values())},
     )
-    folder.begin()
+    changed = folder.begin({name: version(name) for name in VERSIONS})
+    if changed:
+        had = ", ".join(f"{name} {number}" for name, number in changed.items())
+        opening.append(
+            Noted(f"This run began with {had}: its end may differ in the last digits.", clock(), warning=True)
+        )
+        yield opening[-1]
     for event in opening:
         folder.log(event)
     write_records(folder.path, ready)
@@ -62,7 +70,7 @@ def path(run: Run) -> Iterator[Event]:
     yield from timed(run, "features", compute_features(run))
     yield from timed(run, "probe", probe_and_baselines(run))
     if run.plan.train.method != "probe":
-        yield from timed(run, "train", tune_all_layers(run))
+        yield from timed(run, "train", train_layers(run))
     yield from decide(run)
     yield from timed(run, "score", score_and_write(run))
 

@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 SEPARATOR = "|"
 
 
@@ -57,3 +59,22 @@ def in_order(names: Sequence[str] | set[str]) -> tuple[str, ...]:
         return (0, float(name), "") if number else (1, 0.0, name)
 
     return tuple(sorted(names, key=key))
+
+
+def balanced_weights(targets: np.ndarray[Any, np.dtype[Any]], labels: int) -> tuple[float, ...]:
+    """A weight per label that makes all labels count alike: rows / (labels x rows of the label), so its mean over rows is 1.
+
+    targets: (rows,) label numbers, or (rows, labels) marks; then the weight of a mark is absent rows / present rows.
+    A label that no row has, or with marks every row, weighs 1: there is nothing to balance it against.
+
+    >>> balanced_weights(np.array([0, 0, 0, 2]), 3)
+    (0.6666666666666666, 1.0, 2.0)
+    """
+    if targets.ndim == 2:
+        present = targets.sum(axis=0, dtype=np.int64)
+        share, counts = len(targets) - present, present
+    else:
+        counts = np.bincount(targets, minlength=labels)
+        share = np.full(labels, len(targets) / np.count_nonzero(counts))
+    balanced = np.where(share * counts == 0, 1.0, share / np.maximum(counts, 1))
+    return tuple(float(weight) for weight in balanced)

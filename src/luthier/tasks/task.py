@@ -68,6 +68,10 @@ class Task(ABC):
         """The training loss of a batch."""
 
     @abstractmethod
+    def mean_loss(self, logits: Array, targets: Array) -> float:
+        """The plain loss of logits that are at hand: what validation compares, whatever training adds to it."""
+
+    @abstractmethod
     def calibrate(self, logits: Array, targets: Array) -> Calibration:
         """Fit on the calibration part."""
 
@@ -94,6 +98,14 @@ class Task(ABC):
         self, probabilities: Array, predicted: Array, targets: Array, seed: int
     ) -> dict[str, Estimate]:
         """Every metric of the scorecard, with its interval."""
+
+    @abstractmethod
+    def calibration_error(self, probabilities: Array, targets: Array) -> float:
+        """How far confidence and accuracy lie apart, in [0, 1]."""
+
+    @abstractmethod
+    def reliability(self, probabilities: Array, targets: Array) -> list[dict[str, float]]:
+        """Confidence and accuracy by bin, for the report's diagram."""
 
     @abstractmethod
     def details(self, probabilities: Array, predicted: Array, targets: Array) -> dict[str, Any]:

@@ -44,6 +44,10 @@ class TextClassification(Task):
     labels: tuple[str, ...]
     many: bool = False
     metric: str = "accuracy"
+    label_smoothing: float = 0.0
+    """Of the training loss: share of a target that is spread over the labels (arXiv:1512.00567, section 7)."""
+    label_weights: tuple[float, ...] = ()
+    """Of the training loss: one per label; a row counts by its label's. With `many`, a label that is present counts by it."""
 
     name: ClassVar[str] = "text-classification"  # type: ignore[misc]
     example: ClassVar[list[dict[str, Any]]] = [
@@ -67,14 +71,21 @@ class TextClassification(Task):
 
     def loss(self, model: Model, batch: Batch) -> Loss:
         """Cross-entropy; with `many` the binary cross-entropy of each label, averaged over labels."""
-        logits = model(batch)
+        logits, targets = model(batch), batch.targets
+        weights = logits.new_tensor(self.label_weights) if self.label_weights else None
         if not self.many:
-            return Loss(functional.cross_entropy(logits, batch.targets, reduction="sum"), len(batch.rows))
-        losses = functional.binary_cross_entropy_with_logits(logits, batch.targets, reduction="none")
+            total = functional.cross_entropy(
+                logits, targets, weights, reduction="sum", label_smoothing=self.label_smoothing
+            )
+            return Loss(total, len(batch.rows) if weights is None else float(weights[targets].sum()))
+        marks = targets * (1 - self.label_smoothing) + self.label_smoothing / 2
+        losses = functional.binary_cross_entropy_with_logits(
+            logits, marks, reduction="none", pos_weight=weights
+        )
         return Loss(losses.mean(1).sum(), len(batch.rows))
 
     def mean_loss(self, logits: Array, targets: Array) -> float:
-        """The training loss of logits that are at hand."""
+        """The loss of logits that are at hand, without smoothing and weights: what validation compares."""
         found = torch.from_numpy(logits)
         if not self.many:
             return float(functional.cross_entropy(found, torch.from_numpy(targets)))
@@ -222,7 +233,10 @@ class TextClassification(Task):
         return self.labels[int(answer)]
 
     def to_json(self) -> dict[str, Any]:
-        return {"name": self.name, **asdict(self)}
+        training = ("label_smoothing", "label_weights")
+        return {"name": self.name} | {
+            key: value for key, value in asdict(self).items() if key not in training
+        }
 
     @staticmethod
     def from_json(record: dict[str, Any]) -> "TextClassification":

@@ -1,8 +1,10 @@
 """The loop: one function, in the order of time, that yields what happens."""
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 
@@ -11,10 +13,15 @@ from luthier.batches.examples import Examples, Ints
 from luthier.batches.order import cut_by_budget, epoch_order, steps_per_epoch
 from luthier.devices import Device
 from luthier.errors import WorldError
-from luthier.events import Event, Stepped, Stopped, Validated
+from luthier.events import Event, Noted, Stepped, Stopped, Validated, WentBack
+from luthier.models.dropout import DICE
 from luthier.tasks.task import Task
-from luthier.train.schedule import warm_then_linear
+from luthier.train.checkpoints import Checkpoints
+from luthier.train.schedule import multiplier
 from luthier.train.state import State
+
+TRIES = 3
+"""How often a run goes back, with half the rate, before it gives up."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +40,22 @@ class Pace:
     """Validations without a better score before it stops."""
     micro_tokens: int = 16_384
     """Padded tokens that go through the model at once; a larger step is cut into micro-batches."""
+    schedule: str = "linear"
 
     def steps(self, rows: int) -> int:
         """Optimizer steps of the whole run."""
         return max(1, math.ceil(self.epochs * steps_per_epoch(rows, self.batch_rows)))
+
+
+class Movement(Protocol):
+    """Which rungs move, and how fast, in each epoch (train/movement.py)."""
+
+    def enter(self, epoch: int) -> None:
+        """Make the model ready to train in this epoch: what is frozen computes as it will be used."""
+
+    def scales(self, epoch: int) -> dict[int, float]:
+        """Multiplier of the learning rate by rung; zero means frozen."""
+        ...
 
 
 def train(
@@ -48,85 +67,108 @@ def train(
     device: Device,
     seed: int,
     clock: Callable[[], float],
+    movement: Movement,
     until: float = math.inf,
     stop: Callable[[], bool] = lambda: False,
     name: str = "tuned",
+    checkpoints: Checkpoints | None = None,
+    groups: Ints | None = None,
 ) -> Iterator[Event]:
     """Train until the epochs are over, validation stops improving, `clock()` passes `until`, or `stop()`.
 
     Gradients are those of the mean over the whole step: losses are summed over micro-batches and divided by the summed
-    weight, so a step split in four equals the step whole. Order and dropout are functions of (seed, step): a run does not
-    depend on how often it was looked at. `validate` gives (score, loss). The state ends at the best validation.
+    weight, so a step split in four equals the step whole. Order and dropout are functions of (seed, step, row): a run
+    depends neither on how often it was looked at nor on where it was resumed. `validate` gives (score, loss). The state
+    ends at the best validation. groups: (rows,) labels from which rows are drawn alike often.
     """
-    rows = len(examples)
-    lengths = examples.lengths
+    rows, lengths = len(examples), examples.lengths
     per_epoch = steps_per_epoch(rows, pace.batch_rows)
     steps = pace.steps(rows)
-    validate_at = validation_steps(steps, per_epoch, pace.validations)
+    marks = validation_steps(steps, per_epoch, pace.validations)
     order: list[Ints] = []
+    entered = -1
     why = "epochs"
+    if checkpoints is not None and not checkpoints.steps():
+        checkpoints.save(state)  # where every run can go back to
 
     while state.step < steps:
+        if state.validations_since_best >= pace.patience:
+            why = "patience"
+            break
         epoch, place = divmod(state.step, per_epoch)
-        if place == 0 or not order:
-            order = epoch_order(lengths, pace.batch_rows, seed, epoch)
-        lr = pace.lr * warm_then_linear(state.step, steps, pace.warmup)
-        for group in state.optimizer.param_groups:
-            group["lr"] = lr
+        if epoch != entered:
+            order = epoch_order(lengths, pace.batch_rows, seed, epoch, groups)
+            movement.enter(epoch)
+            entered = epoch
+        decided = decisions_at(state.step, checkpoints)
+        lr = pace.lr * decided.rate * multiplier(pace.schedule, state.step, steps, pace.warmup)
+        micro_tokens = decided.micro_tokens or pace.micro_tokens
 
-        state.model.train()
         loss, weight, tokens = 0.0, 0.0, 0
-        for part, chosen in enumerate(cut_by_budget(order[place], lengths, pace.micro_tokens)):
-            batch = examples.batch(chosen).to(device.torch)
-            torch.manual_seed(seeds.derive(seed, "dropout", state.step, part))
-            with device.fast():
+        try:
+            for part, chosen in enumerate(cut_by_budget(order[place], lengths, micro_tokens)):
+                batch = examples.batch(chosen).to(device.torch)
+                DICE.throw(seed, state.step, batch)
+                torch.manual_seed(seeds.derive(seed, "torch", state.step, part))
                 found = task.loss(state.model, batch)
-            found.total.backward()  # type: ignore[no-untyped-call]
-            loss, weight, tokens = (
-                loss + float(found.total.detach()),
-                weight + found.weight,
-                tokens + batch.tokens,
+                found.total.backward()  # type: ignore[no-untyped-call]
+                state.weights.gather(first=part == 0)
+                loss += float(found.total.detach())
+                weight += found.weight
+                tokens += batch.tokens
+        except (MemoryError, RuntimeError) as error:
+            if not ran_out_of_memory(error):
+                raise
+            yield Noted(
+                smaller(state, order[place], lengths, micro_tokens, checkpoints, error), clock(), warning=True
             )
-        divide_gradients(state.model, weight)
-        norm = float(torch.nn.utils.clip_grad_norm_(state.model.parameters(), pace.max_norm))
-        if not math.isfinite(norm):
-            raise WorldError(
-                f"{name}, step {state.step + 1}: the gradient is not finite (loss {loss / weight:g}, learning rate {lr:g}). "
-                f"Nothing was kept of this step. Try a smaller learning rate: --lr {pace.lr / 4:g}"
-            )
-        state.optimizer.step()
-        state.optimizer.zero_grad()
+            continue
+        norm = state.weights.norm(weight)
+        if not math.isfinite(norm) or not math.isfinite(loss):
+            yield go_back(state, name, order[place], loss / weight, norm, lr, marks, checkpoints, clock())
+            entered = -1
+            continue
+        state.weights.step(lr, movement.scales(epoch), weight, norm, pace.max_norm)
         state.step += 1
+        state.tokens += tokens
         yield Stepped(
-            name,
-            state.step,
-            state.step / per_epoch,
-            loss / weight,
-            lr,
-            norm,
-            len(order[place]),
-            tokens,
-            clock(),
-        )
+            name, state.step, state.step / per_epoch, loss / weight, lr, norm, len(order[place]), tokens, clock()
+        )  # fmt: skip
 
         halted = None
         if state.step < steps:
             halted = "interrupted" if stop() else "budget" if clock() > until else None
-        if state.step in validate_at or (halted and state.best_weights):
+        if state.step in marks or (halted == "budget" and state.best):
             score, valid_loss = validate()
+            entered = -1  # whoever looked may have left the model in another mode
             best = state.remember(score, valid_loss)
             yield Validated(
                 name, state.step, state.step / per_epoch, task.metric, score, valid_loss, best, clock()
             )
+        if checkpoints is not None and (halted == "interrupted" or checkpoints.due()):
+            checkpoints.save(state)
         if halted:
             why = halted
             break
-        if state.validations_since_best >= pace.patience:
-            why = "patience"
-            break
 
+    DICE.keys = None
     state.restore_best()
     yield Stopped(name, state.step, why, state.best_step, clock())
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What was decided on the way and holds at a step."""
+
+    rate: float
+    micro_tokens: int | None
+
+
+def decisions_at(step: int, checkpoints: Checkpoints | None) -> Decided:
+    made = [] if checkpoints is None else [one for one in checkpoints.decisions if one["step"] <= step]
+    halved = sum(1 for one in made if "rate" in one)
+    sizes = [one["micro_tokens"] for one in made if "micro_tokens" in one]
+    return Decided(0.5**halved, min(sizes) if sizes else None)
 
 
 def validation_steps(steps: int, per_epoch: int, per_epoch_validations: int) -> set[int]:
@@ -140,7 +182,66 @@ def validation_steps(steps: int, per_epoch: int, per_epoch_validations: int) -> 
     return {mark for mark in marks if mark < steps} | {steps}
 
 
-def divide_gradients(model: torch.nn.Module, weight: float) -> None:
-    """Turn the gradient of the sum over a step into that of its mean."""
-    gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
-    torch._foreach_div_(gradients, weight)
+def go_back(
+    state: State,
+    name: str,
+    rows: Ints,
+    loss: float,
+    norm: float,
+    lr: float,
+    marks: set[int],
+    checkpoints: Checkpoints | None,
+    seconds: float,
+) -> WentBack:
+    """Return to the last validation before a loss or gradient that is not finite; from there on, half the rate.
+
+    The point to return to follows from the step alone, never from when a state happened to be saved: a saved state
+    before it is taken, and the steps between are computed again.
+    """
+    before = [0, *sorted(marks)]
+    mark = before[bisect_right(before, state.step) - 1]
+    halved = 0 if checkpoints is None else sum(1 for one in checkpoints.decisions if "rate" in one)
+    what = "loss" if not math.isfinite(loss) else "gradient"
+    if checkpoints is None or halved >= TRIES:
+        tried = f" {TRIES} times the run went back and halved its rate, in vain." if halved else ""
+        raise WorldError(
+            f"{name}, step {state.step + 1}: the {what} is not finite (loss {loss:g}, learning rate {lr:g}, training rows "
+            f"{listed(rows)}).{tried} Try a smaller learning rate: --lr {lr / 4:.2g}, or --precision fp32."
+        )
+    at = state.step
+    checkpoints.decide(step=mark, rate=0.5, because=f"{what} not finite at step {at + 1}")
+    checkpoints.load(state, at_most=mark)
+    return WentBack(name, at + 1, mark, what, rows.tolist(), 0.5 ** (halved + 1), seconds)
+
+
+def smaller(
+    state: State,
+    rows: Ints,
+    lengths: Ints,
+    micro_tokens: int,
+    checkpoints: Checkpoints | None,
+    error: Exception,
+) -> str:
+    """Halve the micro-batches from this step on, and say so. Raises WorldError when they cannot be smaller."""
+    widest = int(lengths[rows].max()) * len(rows)
+    if checkpoints is None or len(cut_by_budget(rows, lengths, micro_tokens)) == len(rows):
+        raise WorldError(
+            f"step {state.step + 1}: memory ran out with a single row at a time. "
+            "Use a smaller model, shorter texts (--long cut), or --method probe."
+        ) from error
+    half = min(micro_tokens, widest) // 2
+    checkpoints.decide(step=state.step, micro_tokens=half)
+    return f"Memory ran out at step {state.step + 1}: the same step again, {half:,} tokens at a time."
+
+
+def ran_out_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def listed(rows: Ints, most: int = 5) -> str:
+    """
+    >>> listed(np.array([3, 1]))
+    '3, 1'
+    """
+    shown = ", ".join(str(row) for row in rows[:most])
+    return shown + (f" and {len(rows) - most} more" if len(rows) > most else "")

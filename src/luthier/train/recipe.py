@@ -22,6 +22,7 @@ class Recipe:
     epochs_at_most: int
     weight_decay: float
     warmup: float
+    layer_decay: float
     source: str
 
     def epochs_for(self, rows: int, batch_rows: int) -> int:

@@ -1,26 +1,34 @@
 """Everything that changes during training, in one object."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from luthier.models.classifier import Classifier
+from luthier.train.weights import Weights
+
+NUMBERS = ("step", "best_step", "best_score", "best_loss", "validations_since_best", "tokens", "rate")
 
 
 @dataclass
 class State:
     """Weights, optimizer, position, best so far."""
 
-    model: Classifier
-    optimizer: torch.optim.AdamW
+    model: nn.Module
+    weights: Weights
     step: int = 0
     """Optimizer steps taken."""
+    tokens: int = 0
+    """Real tokens that went through these steps."""
+    rate: float = 1.0
+    """Multiplier of every learning rate: halved each time the run had to go back (train/loop.py)."""
     best_step: int = 0
     best_score: float = float("-inf")
     best_loss: float = float("inf")
     validations_since_best: int = 0
-    best_weights: dict[str, Tensor] = field(default_factory=dict)
+    best: dict[str, Tensor] = field(default_factory=dict)
+    """The weights of the best validation; empty before the first."""
 
     def remember(self, score: float, loss: float) -> bool:
         """Take note of a validation; True when it is the best so far. Among equal scores the lower loss is better."""
@@ -28,22 +36,28 @@ class State:
         if better:
             self.best_step, self.best_score, self.best_loss = self.step, score, loss
             self.validations_since_best = 0
-            self.best_weights = {
-                name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()
-            }
+            self.best = self.weights.save(moments=False)
         else:
             self.validations_since_best += 1
         return better
 
     def restore_best(self) -> None:
         """Go back to the weights of the best validation."""
-        if self.best_weights:
-            self.model.load_state_dict(self.best_weights)
+        if self.best:
+            self.weights.load(self.best)
 
+    def save(self) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Any]]:
+        """All that goes on from here needs: (weights with their moments, weights of the best validation, numbers)."""
+        numbers = {name: getattr(self, name) for name in NUMBERS}
+        return (
+            self.weights.save(),
+            self.best,
+            {**numbers, "steps": {str(k): n for k, n in self.weights.steps.items()}},
+        )
 
-def new_state(model: Classifier, lr: float, weight_decay: float) -> State:
-    """AdamW over all weights; norms, biases and other vectors are not decayed (Devlin et al. 2019, arXiv:1810.04805)."""
-    matrices = [weight for weight in model.parameters() if weight.ndim > 1]
-    vectors = [weight for weight in model.parameters() if weight.ndim <= 1]
-    groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    return State(model, torch.optim.AdamW(groups, lr=lr, fused=True))
+    def load(self, now: Mapping[str, Tensor], best: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
+        """Become what was saved."""
+        self.weights.load(now, {int(rung): count for rung, count in numbers["steps"].items()})
+        self.best = dict(best)
+        for name in NUMBERS:
+            setattr(self, name, numbers[name])

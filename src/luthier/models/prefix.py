@@ -1,0 +1,122 @@
+"""A frozen prefix that is computed once: the last frozen block replays what it once gave, those below it are skipped.
+
+The model itself runs as ever, so its own masks and positions apply; only the frozen blocks' forward gives way. Blocks
+are the rungs of its ladder, and states are (parts, tokens, width), kept without padding.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from luthier.batches.examples import Batch, Examples, runs
+from luthier.models.ladder import Ladder, first_tensor
+
+
+@dataclass(frozen=True)
+class States:
+    """What a block gave for each token of some examples."""
+
+    examples: Examples
+    kept: Tensor
+    """(tokens, width), in the order of `examples.ids`."""
+
+    def places(self, batch: Batch) -> Tensor:
+        """(tokens of the batch,) where its tokens stand in `kept`."""
+        rows, examples = batch.rows, self.examples
+        counts = examples.first_part[rows + 1] - examples.first_part[rows]
+        parts = runs(examples.first_part[rows], counts)
+        return torch.from_numpy(runs(examples.ends[parts], np.diff(examples.ends)[parts]))
+
+    def put(self, batch: Batch, states: Tensor) -> None:
+        """Keep what a block gave for a batch, (parts, tokens, width), without the padding."""
+        self.kept[self.places(batch)] = states[real(batch)].to("cpu", self.kept.dtype)
+
+    def take(self, batch: Batch) -> Tensor:
+        """(parts, tokens, width); padding is zero, which nothing that counts ever reads."""
+        mask = real(batch)
+        found = torch.zeros(*mask.shape, self.kept.shape[1], dtype=self.kept.dtype, device=mask.device)
+        found[mask] = self.kept[self.places(batch)].to(mask.device)
+        return found
+
+
+def real(batch: Batch) -> Tensor:
+    """(parts, tokens) true where a token is no padding."""
+    return batch.inputs["attention_mask"].bool()
+
+
+class Prefix:
+    """The frozen prefix of a model, recorded and replayed. `batch` is told by the model as a batch enters it."""
+
+    def __init__(self, model: nn.Module, ladder: Ladder) -> None:
+        self.blocks = [model.get_submodule(path) for path in ladder.blocks]
+        self.batch: Batch | None = None
+        self.tuples: dict[int, bool] = {}
+        """By depth: whether that block gives its states in a tuple of one."""
+
+    @contextlib.contextmanager
+    def recording(self, into: dict[int, States]) -> Iterator[None]:
+        """Inside, keep what passes. into: by depth, the number of frozen rungs; depth 2 is embeddings and block 0."""
+        hooks = []
+        for depth, states in into.items():
+
+            def keep(
+                module: nn.Module, args: Any, output: Any, states: States = states, depth: int = depth
+            ) -> None:
+                assert self.batch is not None, "a model tells its prefix of each batch"
+                self.tuples[depth] = isinstance(output, tuple)
+                states.put(self.batch, output[0] if isinstance(output, tuple) else output)
+
+            hooks.append(self.blocks[depth - 2].register_forward_hook(keep))
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    @contextlib.contextmanager
+    def replaying(self, depth: int, states: Callable[[], States]) -> Iterator[None]:
+        """Inside, the lowest `depth` rungs are not computed: what they give is in `states()`."""
+        last = depth - 2
+
+        def skip(*args: Any, **kwargs: Any) -> Any:
+            hidden = first_tensor([args, kwargs])
+            return (hidden,) if self.tuples[depth] else hidden
+
+        def replay(*args: Any, **kwargs: Any) -> Any:
+            assert self.batch is not None, "a model tells its prefix of each batch"
+            found = states().take(self.batch)
+            return (found,) if self.tuples[depth] else found
+
+        for at in range(depth - 1):
+            self.blocks[at].forward = replay if at == last else skip
+        try:
+            yield
+        finally:
+            for at in range(depth - 1):
+                del self.blocks[at].forward
+
+    def why_not(
+        self, depth: int, examples: Examples, run: Callable[[Batch], Tensor], width: int
+    ) -> str | None:
+        """Why this model's prefix cannot be replayed, found out on a few rows; None when it can.
+
+        run(batch) gives the features of a batch, (rows, n).
+        """
+        few = examples.select(np.arange(min(4, len(examples))))
+        batch = few.batch(np.arange(len(few))).to(next(self.blocks[0].parameters()).device)
+        states = States(few, torch.zeros(len(few.ids), width, dtype=next(self.blocks[0].parameters()).dtype))
+        with torch.no_grad():
+            try:
+                with self.recording({depth: states}):
+                    expected = run(batch)
+                with self.replaying(depth, lambda: states):
+                    found = run(batch)
+            except (RuntimeError, TypeError, IndexError, AttributeError) as error:
+                return f"its blocks do not pass on one state per token ({type(error).__name__})"
+        far = float((found - expected).norm() / expected.norm())
+        return None if far <= 1e-5 else "its upper blocks read more of the lower ones than their last states"

@@ -1,0 +1,72 @@
+"""What to train, as people write it: `probe`, `top:2`, `thaw`, `lora:8`."""
+
+import re
+from dataclasses import dataclass
+
+from luthier.errors import did_you_mean
+
+EXPECTED = "auto, probe, full, top:K (the head and K blocks, K from 1), or thaw or thaw:E (E epochs a rung)"
+
+
+@dataclass(frozen=True)
+class Auto:
+    """The probe and all layers; the better one is kept."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A head on frozen features, solved for."""
+
+
+@dataclass(frozen=True)
+class Full:
+    """All layers."""
+
+
+@dataclass(frozen=True)
+class Top:
+    """The head and the last blocks."""
+
+    blocks: int
+
+
+@dataclass(frozen=True)
+class Thaw:
+    """The head first, and one more rung every `every` epochs."""
+
+    every: int = 1
+
+
+Method = Auto | Probe | Full | Top | Thaw
+PLAIN: dict[str, Method] = {"auto": Auto(), "probe": Probe(), "full": Full(), "thaw": Thaw()}
+
+
+def parse_method(text: str) -> Method:
+    """The method that a text means. Raises ValueError that says what is expected.
+
+    >>> parse_method("top:2")
+    Top(blocks=2)
+    """
+    if text in PLAIN:
+        return PLAIN[text]
+    found = re.fullmatch(r"(top|thaw):(\d+)", text)
+    if found and int(found[2]) > 0:
+        return Top(int(found[2])) if found[1] == "top" else Thaw(int(found[2]))
+    hint = (
+        "" if text.split(":")[0] in (*PLAIN, "top") else did_you_mean(text.split(":")[0], [*PLAIN, "top:2"])
+    )
+    raise ValueError(EXPECTED + ("." + hint.rstrip(".") if hint else ""))
+
+
+def checked_method(text: str) -> str:
+    """The text in its shortest spelling, if it is a method: one method is one text, in a plan and in its hash.
+
+    >>> checked_method("thaw:1"), checked_method("top:02")
+    ('thaw', 'top:2')
+    """
+    match parse_method(text):
+        case Top(blocks):
+            return f"top:{blocks}"
+        case Thaw(every) if every > 1:
+            return f"thaw:{every}"
+    return text.split(":")[0]

@@ -1,0 +1,118 @@
+"""The frozen prefix of a run: which rungs stand still when, their states found in the cache or computed once."""
+
+import contextlib
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from luthier.batches.examples import Examples
+from luthier.events import Event, Noted
+from luthier.models.policies import stages
+from luthier.models.prefix import Prefix, States
+from luthier.predict import TOKENS, features_of
+from luthier.steps.run import Run
+from luthier.train.movement import LadderMovement
+from luthier.train.prefix_cache import PrefixCache, default_folder
+
+PARTS = ("train", "valid")
+"""Parts that training reads again and again."""
+
+
+@dataclass
+class Prefixes:
+    """What is replayed in the place of frozen rungs: by part and depth, the number of rungs that stand still."""
+
+    prefix: Prefix
+    states: dict[tuple[str, int], States] = field(default_factory=dict)
+    part: str = "train"
+    depth: int = 0
+    replay: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+    def serve(self, depth: int) -> None:
+        """From here on replay `depth` rungs, if their states are there."""
+        if depth == self.depth:
+            return
+        self.replay.close()
+        self.depth = depth
+        if ("train", depth) in self.states:
+            self.replay.enter_context(self.prefix.replaying(depth, lambda: self.states[self.part, depth]))
+
+    @contextlib.contextmanager
+    def serving(self, part: str) -> Iterator[None]:
+        """Inside, the batches are those of another part."""
+        before, self.part = self.part, part
+        try:
+            yield
+        finally:
+            self.part = before
+
+
+def open_prefixes(run: Run, movement: LadderMovement, epochs: int) -> Generator[Event, None, Prefixes]:
+    """The run's Prefixes: empty where nothing stands still, or where replaying would change the result."""
+    ready = run.ready
+    found = Prefixes(Prefix(ready.model, movement.ladder))
+    ready.model.prefix = found.prefix
+    depths = [
+        depth for depth in stages(movement.policy, len(movement.ladder.rungs) - 1, epochs) if depth >= 2
+    ]
+    limit = run.plan.run.cache_gb * 1e9
+    if not depths or limit == 0:
+        return found
+    cache = PrefixCache(Path(run.plan.run.cache) if run.plan.run.cache else default_folder(), limit)
+    width, dtype = ready.model.state_width, ready.device.dtype
+    with ready.twin.training():
+        ready.model.eval()
+        few = ready.examples["train"]
+        reasons = {depth: found.prefix.why_not(depth, few, ready.model.features, width) for depth in depths}
+    for reason in dict.fromkeys(reason for reason in reasons.values() if reason):
+        yield Noted(f"Frozen layers are computed anew in each epoch: {reason}.", run.clock())
+    depths = [depth for depth in depths if reasons[depth] is None]
+    size = sum(cache.size(ready.examples[part], width, dtype) for part in PARTS)
+    room = int(limit // size) if size else len(depths)
+    if room < len(depths):
+        yield Noted(
+            f"The states of frozen layers take {size / 1e9:.2f} GB a stage, and run.cache_gb {run.plan.run.cache_gb:g} has room "
+            f"for {room} of {len(depths)}: the others are computed anew in each epoch. A larger --cache-gb makes them faster.",
+            run.clock(),
+        )
+    depths = depths[:room]
+    stands_on: list[object] = [
+        *(
+            ready.base_fingerprint,
+            str(dtype),
+            ready.device.kind,
+            ready.device.threads,
+            TOKENS,
+            torch.__version__,
+        )
+    ]
+    keys = {
+        (part, depth): cache.key(stands_on, depth, ready.examples[part]) for part in PARTS for depth in depths
+    }
+    kept = 0
+    for part in PARTS:
+        examples = ready.examples[part]
+        missing = {}
+        for depth in depths:
+            states = cache.find(keys[part, depth], examples, width, dtype)
+            kept += states is not None
+            if states is None:
+                missing[depth] = cache.begin(keys[part, depth], examples, width, dtype)
+            found.states[part, depth] = states or missing[depth]
+        if missing:
+            record(run, found.prefix, examples, missing)
+            for depth in missing:
+                cache.finish(keys[part, depth])
+    if kept:
+        yield Noted(f"The states of frozen layers were found in {cache.folder}.", run.clock())
+    return found
+
+
+def record(run: Run, prefix: Prefix, examples: Examples, into: dict[int, States]) -> None:
+    """One frozen pass over some rows, in the precision of training."""
+    with run.ready.twin.training(), prefix.recording(into):
+        for _ in features_of(run.ready.model, examples, run.ready.device):
+            if run.stop():
+                raise run.interrupted()

@@ -1,0 +1,189 @@
+"""The dear candidate: a model of which some or all layers were trained."""
+
+import math
+from collections.abc import Generator, Iterator
+from dataclasses import replace
+
+import torch
+
+from luthier.batches.examples import Ints
+from luthier.compare.choice import Candidate
+from luthier.events import Event, Noted, Started, Stopped
+from luthier.models.ladder import Ladder
+from luthier.models.policies import (
+    AllRungs,
+    FrozenEmbeddings,
+    HeadRate,
+    LayerDecay,
+    Policy,
+    TopRungs,
+)
+from luthier.models.policies import Thaw as ThawPolicy
+from luthier.models.trainable import reinitialise
+from luthier.plan.duration import seconds_of
+from luthier.plan.method import Thaw, Top, parse_method
+from luthier.plan.sections import TrainPlan
+from luthier.predict import logits_of
+from luthier.steps.candidates import add, last_layer
+from luthier.steps.prefixes import open_prefixes
+from luthier.steps.run import Run
+from luthier.tasks.labels import balanced_weights
+from luthier.tasks.task import Calibration, Task
+from luthier.train.checkpoints import Checkpoints
+from luthier.train.loop import Pace, train
+from luthier.train.movement import LadderMovement
+from luthier.train.state import State
+from luthier.train.weights import Weights
+
+SHRUNK = 0.1
+"""Share of the probe's weights that a shrunk head starts from (docs/recipes.md)."""
+
+
+def train_layers(run: Run) -> Iterator[Event]:
+    """Train what the method says, from a small head, and keep the state that is best on the validation rows."""
+    ready = run.ready
+    pace = pace_of(run)
+    yield Started("train", run.clock(), pace.steps(len(ready.examples["train"])))
+    saved = run.folder.saved("tuned")
+    if saved is not None:
+        arrays, run.tuning["tuned"] = saved
+        run.tokens, run.training_seconds = saved[1]["tokens"], saved[1]["seconds"]
+        ready.model.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
+    else:
+        state = yield from follow(run, pace)
+        if not state.best:
+            return  # Stopped before the first validation: nothing is known of these weights, and the probe stays.
+    tuned = run.tuning["tuned"]
+    if saved is None and tuned["why"] != "interrupted":
+        arrays = {name: tensor.cpu().numpy() for name, tensor in ready.model.state_dict().items()}
+        run.folder.save("tuned", arrays, tuned)
+    logits = {
+        part: logits_of(ready.model, ready.examples[part], ready.device) for part in ("valid", "calibration")
+    }
+    yield from add(run, Candidate("tuned", tuned["seconds"], logits), learnt=True)
+
+
+def follow(run: Run, pace: Pace) -> Generator[Event, None, State]:
+    """The loop's events, with what the scorecard wants noted on the way; returns the state at the best validation."""
+    ready, task = run.ready, run.ready.rows.task
+    valid, plain = ready.examples["valid"], Calibration()
+    movement = movement_of(run)
+    start_head(run)
+    if run.plan.train.reinit:
+        reinitialise(ready.model, movement.ladder, run.plan.train.reinit, run.plan.run.seed)
+    parts = movement.parts(math.ceil(pace.epochs))
+    state = State(ready.model, Weights(ready.model, parts, ready.twin, pace.weight_decay))
+    every = run.plan.run.save_every
+    checkpoints = Checkpoints(
+        run.folder.path / "state" / "training", run.clock, None if every is None else seconds_of(every)
+    )
+    resumed = checkpoints.load(state)
+    for words in checkpoints.damaged:
+        yield Noted(words, run.clock(), warning=True)
+    run.folder.forget_steps_after(resumed or 0)
+    if resumed:
+        yield Noted(f"Going on from step {resumed:,}, which was saved.", run.clock())
+
+    prefixes = yield from open_prefixes(run, movement, math.ceil(pace.epochs))
+    movement = replace(movement, serve=prefixes.serve)
+
+    def validate() -> tuple[float, float]:
+        with prefixes.serving("valid"):
+            logits = logits_of(ready.model, valid, ready.device)
+        calibration = task.with_thresholds(plain, logits, valid.targets)
+        return task.score(
+            task.predicted(task.probabilities(logits, plain), calibration), valid.targets
+        ), task.mean_loss(logits, valid.targets)
+
+    begin, tokens = run.clock(), state.tokens
+    with ready.twin.training():
+        for event in train(
+            state, weighted(run), ready.examples["train"], validate, pace, ready.device, run.plan.run.seed, run.clock, movement,
+            until=deadline(run), stop=run.stop, checkpoints=checkpoints,
+            groups=groups_of(run),
+        ):  # fmt: skip
+            if isinstance(event, Stopped):
+                run.tokens, run.training_seconds = state.tokens - tokens, run.clock() - begin
+                run.tuning["tuned"] = {"steps": event.step, "best_step": event.best_step, "why": event.why,
+                                       "tokens": run.tokens, "seconds": run.training_seconds}  # fmt: skip
+            yield event
+    prefixes.serve(0)
+    if run.tuning["tuned"]["why"] != "interrupted":
+        checkpoints.forget()
+    return state
+
+
+def movement_of(run: Run) -> LadderMovement:
+    """The plan's method and rates over the model's own ladder."""
+    ready = run.ready
+    return LadderMovement(ready.model, ready.ladder, policy_of(run.plan.train, ready.ladder))
+
+
+def policy_of(plan: TrainPlan, ladder: Ladder) -> Policy:
+    """The policy that a plan describes."""
+    method = parse_method(plan.method)
+    depth = len(ladder.rungs) - 1
+    policy: Policy = AllRungs()
+    if isinstance(method, Top):
+        policy = TopRungs(method.blocks)
+    elif isinstance(method, Thaw):
+        policy = ThawPolicy(method.every)
+    if plan.layer_decay not in (None, 1.0):
+        policy = LayerDecay(policy, plan.layer_decay)
+    if plan.head_rate != 1.0:
+        policy = HeadRate(policy, plan.head_rate)
+    if plan.embeddings == "frozen":
+        policy = FrozenEmbeddings(policy, depth)
+    return policy
+
+
+def weighted(run: Run) -> Task:
+    """The task with the training loss that the plan wants."""
+    plan, task = run.plan.train, run.ready.rows.task
+    weights = balanced_weights(run.targets("train"), task.outputs) if plan.balance == "loss" else ()
+    return replace(task, label_smoothing=plan.label_smoothing, label_weights=weights)
+
+
+def groups_of(run: Run) -> Ints | None:
+    """The label of each training row, where the plan wants labels drawn alike often."""
+    if run.plan.train.balance != "rows":
+        return None
+    labels: Ints = run.targets("train")
+    return labels
+
+
+def start_head(run: Run) -> None:
+    """Where the head begins: new_head's small random weights, or a share of the probe's."""
+    share = {"fresh": 0.0, "shrunk": SHRUNK, "probe": 1.0}[run.plan.train.head]
+    if share:
+        assert run.probe is not None, "the probe comes before tuning"
+        run.probe.start(last_layer(run.ready.model.head), share)
+
+
+def pace_of(run: Run) -> Pace:
+    """The resolved plan as the loop wants it."""
+    plan = run.plan.train
+    assert isinstance(plan.lr, float), "a resolved plan leaves nothing open"
+    assert plan.batch_rows is not None, "a resolved plan leaves nothing open"
+    assert plan.epochs is not None, "a resolved plan leaves nothing open"
+    assert plan.patience is not None, "a resolved plan leaves nothing open"
+    assert plan.weight_decay is not None, "a resolved plan leaves nothing open"
+    assert plan.warmup is not None, "a resolved plan leaves nothing open"
+    return Pace(
+        lr=plan.lr,
+        batch_rows=plan.batch_rows,
+        epochs=plan.epochs,
+        weight_decay=plan.weight_decay,
+        warmup=plan.warmup,
+        max_norm=plan.max_norm,
+        validations=plan.validations,
+        patience=plan.patience,
+        micro_tokens=run.plan.run.micro_tokens,
+        schedule=plan.schedule,
+    )
+
+
+def deadline(run: Run) -> float:
+    """When training must end for the whole command to keep its budget: scoring costs another pass in fp32, and writing."""
+    budget = run.plan.budget_seconds
+    return math.inf if budget is None else budget - 1.5 * run.took["features"] - 5.0

@@ -1,0 +1,75 @@
+"""What moves in which epoch: a policy laid over a model's ladder."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import nn
+
+from luthier.models.ladder import Ladder
+from luthier.models.policies import Policy, frozen_prefix
+from luthier.models.trainable import set_modes
+from luthier.train.weights import Part
+
+
+@dataclass(frozen=True)
+class LadderMovement:
+    """The loop's Movement for a model with a ladder."""
+
+    model: nn.Module
+    ladder: Ladder
+    policy: Policy
+    live_batch_norm: bool = False
+    serve: Callable[[int], None] = lambda depth: None
+    """Told how many rungs stand still in the epoch that begins: they may be replayed."""
+
+    def enter(self, epoch: int) -> None:
+        """Training mode above the frozen prefix, evaluation mode inside it; gradients only where something moves."""
+        self.serve(self.frozen(epoch))
+        set_modes(self.model, self.ladder, self.frozen(epoch), frozen_batch_norm=not self.live_batch_norm)
+        scales, named = self.scales(epoch), dict(self.model.named_parameters())
+        for at, rung in enumerate(self.ladder.rungs):
+            for name in rung.parameters:
+                named[name].requires_grad_(scales[at] > 0)
+
+    def frozen(self, epoch: int) -> int:
+        """Rungs, counted from the embeddings, that do not move in this epoch."""
+        return frozen_prefix(self.policy, len(self.ladder.rungs) - 1, epoch)
+
+    def scales(self, epoch: int) -> dict[int, float]:
+        """Multiplier of the learning rate by rung."""
+        return {
+            at: self.policy.scale(self.ladder.below_head(at), epoch) for at in range(len(self.ladder.rungs))
+        }
+
+    def parts(self, epochs: int) -> list[Part]:
+        """Every parameter that moves in some epoch. Norms and biases are not decayed (Devlin et al. 2019, arXiv:1810.04805).
+
+        Rungs that always move alike count as one, so that they share a buffer.
+        """
+        named = dict(self.model.named_parameters())
+        courses = [
+            tuple(self.scales(epoch)[at] for epoch in range(epochs)) for at in range(len(self.ladder.rungs))
+        ]
+        return [
+            Part(name, courses.index(courses[at]), named[name].ndim > 1)
+            for at, rung in enumerate(self.ladder.rungs)
+            if any(courses[at])
+            for name in rung.parameters
+        ]
+
+
+@dataclass(frozen=True)
+class WholeMovement:
+    """The loop's Movement for a model without a ladder: all of it moves, alike, from the first step to the last."""
+
+    model: nn.Module
+
+    def enter(self, epoch: int) -> None:
+        self.model.train()
+
+    def scales(self, epoch: int) -> dict[int, float]:
+        return {0: 1.0}
+
+    def parts(self) -> list[Part]:
+        """Every parameter; norms and biases are not decayed."""
+        return [Part(name, 0, weight.ndim > 1) for name, weight in self.model.named_parameters()]

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from luthier.errors import PlanError
 from luthier.plan.duration import seconds_of
-from luthier.plan.method import Auto, Full, Method, Probe, Thaw, Top, parse_method
+from luthier.plan.method import Auto, Full, Lora, Method, Probe, Thaw, Top, parse_method
 from luthier.plan.plan import Plan, fields, flag, full_key, read_plan
 
 EVERYTHING: dict[str, Any] = {
@@ -49,6 +49,8 @@ EVERYTHING: dict[str, Any] = {
     "train.schedule": "cosine",
     "train.label_smoothing": 0.1,
     "train.balance": "rows",
+    "train.l2_sp": 0.01,
+    "train.ema": 0.99,
     "run.out": "runs/mine",
     "run.seed": 7,
     "run.budget": "1.5h",
@@ -170,10 +172,10 @@ def test_a_name_that_two_sections_have_must_say_whose_it_is() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "told"),
     [
-        ("train.lr", "fast", "Expected a number."),
-        ("train.lr", 0, "Expected a number greater than 0."),
-        ("train.lr", 1, "Expected a number less than 1."),
-        ("train.lr", "nan", "Expected a finite number."),
+        ("train.lr", "fast", "Expected a number or 'find'."),
+        ("train.lr", 0, "Expected a number greater than 0 or 'find'."),
+        ("train.lr", 1, "Expected a number less than 1 or 'find'."),
+        ("train.lr", "nan", "Expected a finite number or 'find'."),
         ("train.epochs", 2000, "Expected a number less than or equal to 1000."),
         ("train.batch_rows", "1.5", "Expected a whole number."),
         ("train.batch_rows", 0, "Expected a number greater than or equal to 1."),
@@ -206,7 +208,10 @@ def test_a_choice_that_is_none_is_told_with_those_there_are() -> None:
     )
 
 
-METHODS = "Expected auto, probe, full, top:K (the head and K blocks, K from 1), or thaw or thaw:E (E epochs a rung)."
+METHODS = (
+    "Expected auto, probe, full, top:K (the head and K blocks, K from 1), thaw or thaw:E (E epochs a rung), "
+    "or lora or lora:R (rank R)."
+)
 
 
 @pytest.mark.parametrize(
@@ -220,6 +225,8 @@ METHODS = "Expected auto, probe, full, top:K (the head and K blocks, K from 1), 
         ("top:0", ""),
         ("top:two", ""),
         ("thaw:0", ""),
+        ("lora:0", ""),
+        ("lroa:8", " Did you mean 'lora'?"),
         ("probe:3", ""),
         ("", ""),
     ],
@@ -294,13 +301,29 @@ def test_all_problems_are_told_together() -> None:
     assert refusal({"trian.lr": 1, "lr": 5, "metric": "acc", "budget": "soon", "batch_rows": "many"}) == (
         "There is no setting 'trian.lr'. Did you mean 'train.lr'? `luthier tune --help` lists them all.\n"
         "task.metric: 'acc' is not a choice. Expected 'accuracy' or 'macro_f1'.\n"
-        "train.lr: 5 does not fit. Expected a number less than 1.\n"
+        "train.lr: 5 does not fit. Expected a number less than 1 or 'find'.\n"
         "train.batch_rows: 'many' does not fit. Expected a whole number.\n"
         "run.budget: 'soon' does not fit. Expected a number above zero with s, m or h, as in 90s, 10m or 1.5h."
     )
 
 
 # Its file
+
+
+def test_the_learning_rate_may_be_found(tmp_path: Path) -> None:
+    plan = Plan.build({"data": "rows.csv", "lr": "find"})
+
+    assert plan.train.lr == saved(plan, tmp_path).train.lr == "find"
+    assert Plan.build({"data": "rows.csv", "lr": "1e-4"}).train.lr == 1e-4
+    assert refusal({"lr": "finder"}) == "train.lr: 'finder' does not fit. Expected a number or 'find'."
+
+
+@pytest.mark.parametrize("key", ["layer_decay", "embeddings", "reinit", "l2_sp"])
+def test_lora_refuses_what_speaks_of_the_weights_it_leaves_alone(key: str) -> None:
+    assert refusal({"method": "lora:8", key: EVERYTHING[f"train.{key}"]}) == (
+        f"train.{key}: not with train.method 'lora:8', which trains adapters beside weights that stay as they are. "
+        "Leave it out, or choose --method full."
+    )
 
 
 @pytest.mark.parametrize(
@@ -342,7 +365,7 @@ def test_misspelt_keys_and_sections_of_a_plan_file_are_answered_with_the_nearest
     assert str(error.value) == (
         "There is no setting 'dta.path'. Did you mean 'data.path'? `luthier tune --help` lists them all.\n"
         "There is no setting 'train.epoch'. Did you mean 'train.epochs'? `luthier tune --help` lists them all.\n"
-        "train.lr: 5 does not fit. Expected a number less than 1."
+        "train.lr: 5 does not fit. Expected a number less than 1 or 'find'."
     )
 
 
@@ -408,6 +431,9 @@ def test_what_decides_the_result_is_in_the_identity_and_nothing_else(key: str) -
         ("thaw", Thaw(1), "thaw"),
         ("thaw:1", Thaw(1), "thaw"),
         ("thaw:3", Thaw(3), "thaw:3"),
+        ("lora", Lora(16), "lora"),
+        ("lora:16", Lora(16), "lora"),
+        ("lora:8", Lora(8), "lora:8"),
     ],
 )
 def test_a_method_is_a_word_with_or_without_a_number(text: str, method: Method, shortest: str) -> None:

@@ -86,12 +86,12 @@ class Dice:
 
 
 def mix(bits: Tensor) -> Tensor:
-    """Each int32 hashed, in place."""
-    bits ^= bits >> 16
+    """Each int32 hashed, in place. torch shifts signs along with the bits; the masks take them out."""
+    bits ^= (bits >> 16).bitwise_and_(0xFFFF)
     bits *= MIX[0]
-    bits ^= bits >> 15
+    bits ^= (bits >> 15).bitwise_and_(0x1FFFF)
     bits *= MIX[1]
-    bits ^= bits >> 16
+    bits ^= (bits >> 16).bitwise_and_(0xFFFF)
     return bits
 
 

@@ -42,7 +42,10 @@ class Thaw(Policy):
 
 @dataclass(frozen=True)
 class LayerDecay(Policy):
-    """Each rung's rate is `decay` times that of the rung above it (ELECTRA, arXiv:2003.10555, appendix B)."""
+    """Each rung's rate is `decay` times that of the rung above it.
+
+    ULMFiT (arXiv:1801.06146, section 3.2) has 1 / 2.6; ELECTRA (arXiv:2003.10555, appendix B) 0.8 to 0.9.
+    """
 
     policy: Policy
     decay: float

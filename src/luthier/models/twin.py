@@ -29,9 +29,19 @@ class Twin:
         """By id of the parameter, as `fast`."""
         self.fast: dict[int, Tensor] = {}
         for weight in self.weights.values():
-            self.exact[id(weight)] = weight.data
-            same = dtype == weight.dtype or id(weight) in kept
-            self.fast[id(weight)] = weight.data if same else weight.data.to(dtype)
+            self.hold(weight, dtype == weight.dtype or id(weight) in kept)
+
+    def hold(self, weight: nn.Parameter, same: bool) -> None:
+        self.exact[id(weight)] = weight.data
+        self.fast[id(weight)] = weight.data if same else weight.data.to(self.dtype)
+
+    def adopt(self, body: nn.Module) -> None:
+        """Take in weights that were put into the body after it was made a twin, such as adapters."""
+        known = self.by_id()
+        for name, weight in body.named_parameters():
+            if id(weight) not in known and weight.is_floating_point():
+                self.weights[name] = weight
+                self.hold(weight, self.dtype == weight.dtype)
 
     @contextlib.contextmanager
     def training(self) -> Iterator[None]:

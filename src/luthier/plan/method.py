@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 from luthier.errors import did_you_mean
 
-EXPECTED = "auto, probe, full, top:K (the head and K blocks, K from 1), or thaw or thaw:E (E epochs a rung)"
+EXPECTED = (
+    "auto, probe, full, top:K (the head and K blocks, K from 1), thaw or thaw:E (E epochs a rung), "
+    "or lora or lora:R (rank R)"
+)
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,18 @@ class Thaw:
     every: int = 1
 
 
-Method = Auto | Probe | Full | Top | Thaw
-PLAIN: dict[str, Method] = {"auto": Auto(), "probe": Probe(), "full": Full(), "thaw": Thaw()}
+@dataclass(frozen=True)
+class Lora:
+    """Adapters of low rank beside weights that stay as they are (arXiv:2106.09685)."""
+
+    rank: int = 16
+
+
+Method = Auto | Probe | Full | Top | Thaw | Lora
+PLAIN: dict[str, Method] = {
+    "auto": Auto(), "probe": Probe(), "full": Full(), "thaw": Thaw(), "lora": Lora(),
+}  # fmt: skip
+NUMBERED: dict[str, type[Top] | type[Thaw] | type[Lora]] = {"top": Top, "thaw": Thaw, "lora": Lora}
 
 
 def parse_method(text: str) -> Method:
@@ -49,9 +62,9 @@ def parse_method(text: str) -> Method:
     """
     if text in PLAIN:
         return PLAIN[text]
-    found = re.fullmatch(r"(top|thaw):(\d+)", text)
+    found = re.fullmatch(r"(top|thaw|lora):(\d+)", text)
     if found and int(found[2]) > 0:
-        return Top(int(found[2])) if found[1] == "top" else Thaw(int(found[2]))
+        return NUMBERED[found[1]](int(found[2]))
     hint = (
         "" if text.split(":")[0] in (*PLAIN, "top") else did_you_mean(text.split(":")[0], [*PLAIN, "top:2"])
     )
@@ -69,4 +82,6 @@ def checked_method(text: str) -> str:
             return f"top:{blocks}"
         case Thaw(every) if every > 1:
             return f"thaw:{every}"
+        case Lora(rank) if rank != Lora().rank:
+            return f"lora:{rank}"
     return text.split(":")[0]

@@ -3,7 +3,8 @@
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import groupby
 from pathlib import Path
 from typing import Any, get_origin
 
@@ -14,7 +15,7 @@ from pydantic.fields import FieldInfo
 from luthier.errors import PlanError, did_you_mean
 from luthier.hashes import hash_json
 from luthier.plan.duration import seconds_of
-from luthier.plan.method import Top, parse_method
+from luthier.plan.method import Lora, Top, parse_method
 from luthier.plan.section import Section
 from luthier.plan.sections import DataPlan, ModelPlan, RunPlan, TaskPlan, TrainPlan
 
@@ -47,7 +48,7 @@ class Plan(Section):
         try:
             plan = Plan.model_validate(sections)
         except ValidationError as error:
-            problems += [complaint(one) for one in error.errors()]
+            problems += complaints(error.errors())
         else:
             problems += plan.clashes()
         if problems or plan is None:
@@ -64,11 +65,7 @@ class Plan(Section):
                 f"data.valid_share {data.valid_share} and data.test_share {data.test_share} "
                 "leave no rows to train on. Make their sum smaller than 1."
             )
-        idle = [
-            f"{section}.{key}"
-            for section, key in TUNING_ALONE
-            if getattr(getattr(self, section), key) != sections()[section].model_fields[key].default
-        ]
+        idle = [f"{section}.{key}" for section, key in TUNING_ALONE if is_set(self, section, key)]
         if self.train.method == "probe" and idle:
             found.append(
                 f"{', '.join(idle)}: no effect with train.method 'probe', which solves for its head exactly. "
@@ -85,6 +82,12 @@ class Plan(Section):
                 "Leave it out, or choose --method full."
             )
         method = parse_method(self.train.method)
+        amiss = [f"train.{key}" for key in WHOLE_WEIGHTS if is_set(self, "train", key)]
+        if isinstance(method, Lora) and amiss:
+            found.append(
+                f"{', '.join(amiss)}: not with train.method {self.train.method!r}, which trains adapters beside weights that "
+                "stay as they are. Leave it out, or choose --method full."
+            )
         if isinstance(method, Top) and self.train.reinit > method.blocks:
             found.append(
                 f"train.reinit {self.train.reinit} with train.method {self.train.method!r}: a block that starts anew "
@@ -160,11 +163,19 @@ TUNING_ALONE = (
         ("train", key)
         for key in ("head_rate", "embeddings", "reinit", "schedule", "label_smoothing", "balance")
     ),
-    *(("train", key) for key in ("max_norm", "head", "validations")),
+    *(("train", key) for key in ("max_norm", "head", "validations", "l2_sp", "ema")),
     *(("model", key) for key in ("dropout", "body_dropout")),
     ("run", "save_every"),
 )
 """Settings that the probe has no use for."""
+
+WHOLE_WEIGHTS = ("layer_decay", "embeddings", "reinit", "l2_sp")
+"""Settings of `train` that speak of the pre-trained weights themselves, which LoRA leaves as they are."""
+
+
+def is_set(plan: Plan, section: str, key: str) -> bool:
+    """Whether a setting is other than when it is left out."""
+    return bool(getattr(getattr(plan, section), key) != sections()[section].model_fields[key].default)
 
 
 def flag(key: str) -> str:
@@ -217,19 +228,31 @@ EXPECTED = {
 """In our words, by pydantic's name of the error."""
 
 
-def complaint(error: Any) -> str:
-    """One of pydantic's errors as a sentence that names the setting, the value and what is expected."""
+def complaints(errors: Iterable[Any]) -> list[str]:
+    """pydantic's errors as sentences. What fits neither of two types is two errors there, and one here."""
+    same_value = groupby(errors, lambda error: (error["loc"][:2], repr(error["input"])))
+    return [complaint(*alike) for _, alike in same_value]
+
+
+def complaint(error: Any, *more: Any) -> str:
+    """pydantic's errors on one value as a sentence that names the setting, the value and what is expected."""
     key = ".".join(str(part) for part in error["loc"][:2])
     if error["type"] == "missing" or (key == "data.path" and error["input"] == ""):
         return "No data was named. Give the file with your examples: luthier tune reviews.csv"
     if error["type"] == "literal_error":
         return f"{key}: {error['input']!r} is not a choice. Expected {error['ctx']['expected']}."
-    if error["type"] == "value_error":
-        expected = str(error["ctx"]["error"])
-    else:
-        expected = EXPECTED.get(error["type"]) or re.sub("^Input should be ", "a number ", error["msg"])
+    expected = " or ".join(dict.fromkeys(map(expected_by, (error, *more))))
     end = "" if expected.endswith("?") else "."  # a nearest name is offered as a question
     return f"{key}: {error['input']!r} does not fit. Expected {expected}{end}"
+
+
+def expected_by(error: Any) -> str:
+    """What would have fitted, by one of pydantic's errors."""
+    if error["type"] == "value_error":
+        return str(error["ctx"]["error"])
+    if error["type"] == "literal_error":
+        return str(error["ctx"]["expected"])
+    return EXPECTED.get(error["type"]) or re.sub("^Input should be ", "a number ", error["msg"])
 
 
 def read_plan(path: Path) -> dict[str, Any]:

@@ -76,9 +76,10 @@ class TrainPlan(Section):
 
     method: Method = "auto"
     """probe: a head on frozen features; full: all layers; top:K: the head and the last K blocks; thaw or thaw:E: the head
-    first, and one more block every E epochs; auto: probe and full, and the better one is kept."""
-    lr: Annotated[float, Gt(0), Lt(1)] | None = None
-    """Peak learning rate of AdamW."""
+    first, and one more block every E epochs; lora or lora:R: adapters of rank R beside frozen weights; auto: probe and
+    full, and the better one is kept."""
+    lr: Annotated[float, Gt(0), Lt(1)] | Literal["find"] | None = None
+    """Peak learning rate of AdamW, or find: measured by a learning-rate range test before training."""
     epochs: Annotated[float, Gt(0), Le(1000)] | None = None
     """Passes over the training rows at the most."""
     batch_rows: Positive | None = None
@@ -97,6 +98,10 @@ class TrainPlan(Section):
     """Share of each target that is spread evenly over the labels."""
     balance: Literal["none", "loss", "rows"] = "none"
     """Rare labels count more: by the weight of their loss, or by being drawn as often as the others."""
+    l2_sp: Annotated[float, Ge(0)] = 0.0
+    """Strength of a pull of the weights towards the pre-trained ones (Li et al. 2018, arXiv:1802.01483)."""
+    ema: Annotated[float, Ge(0), Lt(1)] = 0.0
+    """Decay of a moving average of the weights, which then is what is validated and kept; 0: none."""
     weight_decay: Annotated[float, Ge(0), Lt(1)] | None = None
     """Decoupled weight decay; norms and biases are left out of it."""
     warmup: Annotated[float, Ge(0), Le(1)] | None = None

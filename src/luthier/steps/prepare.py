@@ -18,10 +18,13 @@ from luthier.models.ladder import Ladder, find_ladder
 from luthier.models.load import load_classifier
 from luthier.models.texts import Long, Texts
 from luthier.models.twin import Twin
-from luthier.plan.method import Thaw, Top, parse_method
+from luthier.plan.method import Lora, Thaw, Top, parse_method
 from luthier.plan.plan import Plan, flag, read_plan
 from luthier.steps.rows import Rows, understand
 from luthier.train.recipe import Recipe, recipe_for
+
+LORA_RATE = 10
+"""Times the rate of full tuning: Schulman et al. 2025, "LoRA without regret" (thinkingmachines.ai/blog/lora)."""
 
 
 @dataclass(frozen=True)
@@ -169,14 +172,18 @@ def resolve(
             )
         else:
             why_epochs = f"{why}, {train_rows:,} rows"
+        adapted = isinstance(method, Lora)
+        rate, why_rate = (
+            (recipe.lr * LORA_RATE, f"{LORA_RATE} times the {why}") if adapted else (recipe.lr, why)
+        )
         fresh = bool(plan.model.hidden or plan.train.reinit)
         guesses += [
-            Guess("train.lr", recipe.lr, why),
+            Guess("train.lr", rate, why_rate),
             Guess("train.batch_rows", recipe.batch_rows, why),
             Guess("train.epochs", epochs, why_epochs),
             Guess("train.weight_decay", recipe.weight_decay, why),
             Guess("train.warmup", recipe.warmup, why),
-            Guess("train.layer_decay", recipe.layer_decay, why),
+            *([] if adapted else [Guess("train.layer_decay", recipe.layer_decay, why)]),
             patience,
             Guess("train.head", "fresh" if fresh else "shrunk", "docs/recipes.md"),
         ]

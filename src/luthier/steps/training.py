@@ -4,12 +4,14 @@ import math
 from collections.abc import Generator, Iterator
 from dataclasses import replace
 
+import numpy as np
 import torch
 
 from luthier.batches.examples import Ints
 from luthier.compare.choice import Candidate
 from luthier.events import Event, Noted, Started, Stopped
-from luthier.models.ladder import Ladder
+from luthier.models.ladder import Ladder, find_ladder
+from luthier.models.lora import add_adapters, is_adapter
 from luthier.models.policies import (
     AllRungs,
     FrozenEmbeddings,
@@ -21,15 +23,16 @@ from luthier.models.policies import (
 from luthier.models.policies import Thaw as ThawPolicy
 from luthier.models.trainable import reinitialise
 from luthier.plan.duration import seconds_of
-from luthier.plan.method import Thaw, Top, parse_method
+from luthier.plan.method import Lora, Thaw, Top, parse_method
 from luthier.plan.sections import TrainPlan
 from luthier.predict import logits_of
 from luthier.steps.candidates import add, last_layer
-from luthier.steps.prefixes import open_prefixes
+from luthier.steps.prefixes import Prefixes, open_prefixes
 from luthier.steps.run import Run
 from luthier.tasks.labels import balanced_weights
 from luthier.tasks.task import Calibration, Task
 from luthier.train.checkpoints import Checkpoints
+from luthier.train.find_rate import RateTest, find_rate
 from luthier.train.loop import Pace, train
 from luthier.train.movement import LadderMovement
 from luthier.train.state import State
@@ -67,12 +70,20 @@ def follow(run: Run, pace: Pace) -> Generator[Event, None, State]:
     """The loop's events, with what the scorecard wants noted on the way; returns the state at the best validation."""
     ready, task = run.ready, run.ready.rows.task
     valid, plain = ready.examples["valid"], Calibration()
-    movement = movement_of(run)
+    method = parse_method(run.plan.train.method)
+    adapters = None
+    if isinstance(method, Lora):
+        blocks = [name.removeprefix("body.") for name in ready.ladder.blocks]
+        adapters = add_adapters(ready.model.body, blocks, method.rank, run.plan.run.seed)
+        ready.twin.adopt(ready.model.body)
+    movement = movement_of(run, adapters is not None)
     start_head(run)
     if run.plan.train.reinit:
         reinitialise(ready.model, movement.ladder, run.plan.train.reinit, run.plan.run.seed)
     parts = movement.parts(math.ceil(pace.epochs))
-    state = State(ready.model, Weights(ready.model, parts, ready.twin, pace.weight_decay))
+    plan = run.plan.train
+    weights = Weights(ready.model, parts, ready.twin, pace.weight_decay, pull=plan.l2_sp, ema=plan.ema)
+    state = State(ready.model, weights)
     every = run.plan.run.save_every
     checkpoints = Checkpoints(
         run.folder.path / "state" / "training", run.clock, None if every is None else seconds_of(every)
@@ -84,7 +95,7 @@ def follow(run: Run, pace: Pace) -> Generator[Event, None, State]:
     if resumed:
         yield Noted(f"Going on from step {resumed:,}, which was saved.", run.clock())
 
-    prefixes = yield from open_prefixes(run, movement, math.ceil(pace.epochs))
+    prefixes: Prefixes = yield from open_prefixes(run, movement, math.ceil(pace.epochs))
     movement = replace(movement, serve=prefixes.serve)
 
     def validate() -> tuple[float, float]:
@@ -97,6 +108,11 @@ def follow(run: Run, pace: Pace) -> Generator[Event, None, State]:
 
     begin, tokens = run.clock(), state.tokens
     with ready.twin.training():
+        if plan.lr == "find":
+            test = rate_test(run, state, pace, movement)
+            pace = replace(pace, lr=test.lr)
+            run.tuning["rate_test"] = test.to_json()
+            yield Noted(test.words(), run.clock())
         for event in train(
             state, weighted(run), ready.examples["train"], validate, pace, ready.device, run.plan.run.seed, run.clock, movement,
             until=deadline(run), stop=run.stop, checkpoints=checkpoints,
@@ -108,15 +124,38 @@ def follow(run: Run, pace: Pace) -> Generator[Event, None, State]:
                                        "tokens": run.tokens, "seconds": run.training_seconds}  # fmt: skip
             yield event
     prefixes.serve(0)
+    if adapters is not None:
+        adapters.write(run.folder.path / "adapter", run.plan.model.name)
+        adapters.merge()
     if run.tuning["tuned"]["why"] != "interrupted":
         checkpoints.forget()
     return state
 
 
-def movement_of(run: Run) -> LadderMovement:
-    """The plan's method and rates over the model's own ladder."""
+def rate_test(run: Run, state: State, pace: Pace, movement: LadderMovement) -> RateTest:
+    """The range test, or what an earlier command of this run saw in it."""
+    saved = run.folder.saved("rate_test")
+    if saved is not None:
+        return RateTest(tuple(saved[1]["rates"]), tuple(saved[1]["losses"]), saved[1]["lr"])
+    examples, seed = run.ready.examples["train"], run.plan.run.seed
+    found = find_rate(state, weighted(run), examples, pace, run.ready.device, seed, movement)
+    run.folder.save("rate_test", {}, found.to_json())
+    return found
+
+
+def movement_of(run: Run, adapted: bool) -> LadderMovement:
+    """The plan's method and rates over the model's own ladder; `adapted` where it now has LoRA's adapters."""
     ready = run.ready
-    return LadderMovement(ready.model, ready.ladder, policy_of(run.plan.train, ready.ladder))
+    ladder = ready.ladder
+    if adapted:
+        few = ready.examples["train"].batch(np.zeros(1, np.int64)).to(ready.device.torch)
+        ladder = find_ladder(ready.model, lambda: ready.model(few))
+    inside = is_adapter if adapted else every
+    return LadderMovement(ready.model, ladder, policy_of(run.plan.train, ladder), inside=inside)
+
+
+def every(name: str) -> bool:
+    return True
 
 
 def policy_of(plan: TrainPlan, ladder: Ladder) -> Policy:
@@ -163,14 +202,13 @@ def start_head(run: Run) -> None:
 def pace_of(run: Run) -> Pace:
     """The resolved plan as the loop wants it."""
     plan = run.plan.train
-    assert isinstance(plan.lr, float), "a resolved plan leaves nothing open"
     assert plan.batch_rows is not None, "a resolved plan leaves nothing open"
     assert plan.epochs is not None, "a resolved plan leaves nothing open"
     assert plan.patience is not None, "a resolved plan leaves nothing open"
     assert plan.weight_decay is not None, "a resolved plan leaves nothing open"
     assert plan.warmup is not None, "a resolved plan leaves nothing open"
     return Pace(
-        lr=plan.lr,
+        lr=plan.lr if isinstance(plan.lr, float) else math.nan,  # find_rate gives it its number
         batch_rows=plan.batch_rows,
         epochs=plan.epochs,
         weight_decay=plan.weight_decay,

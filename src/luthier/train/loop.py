@@ -139,9 +139,10 @@ def train(
         if state.step < steps:
             halted = "interrupted" if stop() else "budget" if clock() > until else None
         if state.step in marks or (halted == "budget" and state.best):
-            score, valid_loss = validate()
+            with state.weights.averaged():
+                score, valid_loss = validate()
+                best = state.remember(score, valid_loss)
             entered = -1  # whoever looked may have left the model in another mode
-            best = state.remember(score, valid_loss)
             yield Validated(
                 name, state.step, state.step / per_epoch, task.metric, score, valid_loss, best, clock()
             )

@@ -21,6 +21,8 @@ class LadderMovement:
     live_batch_norm: bool = False
     serve: Callable[[int], None] = lambda depth: None
     """Told how many rungs stand still in the epoch that begins: they may be replayed."""
+    inside: Callable[[str], bool] = lambda name: True
+    """Which parameters of a rung under the head move where the rung does: LoRA moves its adapters alone."""
 
     def enter(self, epoch: int) -> None:
         """Training mode above the frozen prefix, evaluation mode inside it; gradients only where something moves."""
@@ -29,7 +31,11 @@ class LadderMovement:
         scales, named = self.scales(epoch), dict(self.model.named_parameters())
         for at, rung in enumerate(self.ladder.rungs):
             for name in rung.parameters:
-                named[name].requires_grad_(scales[at] > 0)
+                named[name].requires_grad_(scales[at] > 0 and self.moves(at, name))
+
+    def moves(self, rung: int, name: str) -> bool:
+        """Whether a parameter is among those of its rung that may train at all."""
+        return rung == len(self.ladder.rungs) - 1 or self.inside(name)
 
     def frozen(self, epoch: int) -> int:
         """Rungs, counted from the embeddings, that do not move in this epoch."""
@@ -51,10 +57,16 @@ class LadderMovement:
             tuple(self.scales(epoch)[at] for epoch in range(epochs)) for at in range(len(self.ladder.rungs))
         ]
         return [
-            Part(name, courses.index(courses[at]), named[name].ndim > 1)
+            Part(
+                name,
+                courses.index(courses[at]),
+                decayed=named[name].ndim > 1,
+                pulled=at < len(self.ladder.rungs) - 1,
+            )
             for at, rung in enumerate(self.ladder.rungs)
             if any(courses[at])
             for name in rung.parameters
+            if self.moves(at, name)
         ]
 
 

@@ -5,9 +5,10 @@ model computes with views: of the masters themselves in fp32, else of copies in 
 after each step. Word rows are apart: a step touches a few hundred of tens of thousands, and pays for those alone.
 """
 
+import contextlib
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
 
 import numpy as np
@@ -34,6 +35,36 @@ class Part:
     rung: int
     """Rungs with one policy multiplier share a buffer; counted from the embeddings."""
     decayed: bool
+    pulled: bool = False
+    """Whether it comes from the pre-trained model, so that `pull` may draw it back there."""
+
+
+@dataclass
+class Averaging:
+    """The decay of an exponential moving average over steps, small at first so that the beginning is soon forgotten."""
+
+    decay: float
+    logs: list[float] = field(default_factory=lambda: [0.0])
+    """Logarithm of the product of all decays up to each step."""
+
+    def advance(self) -> None:
+        """One more step. As in TensorFlow's ExponentialMovingAverage: min(decay, (1 + step) / (10 + step))."""
+        step = len(self.logs) - 1
+        self.logs.append(self.logs[-1] + math.log(min(self.decay, (1 + step) / (10 + step))))
+
+    def kept(self, since: Tensor) -> Tensor:
+        """How much is left now of an average that was last brought up to date at the steps `since`."""
+        logs = torch.tensor(self.logs, dtype=torch.float64)
+        return (logs[-1] - logs[since]).exp()
+
+    @property
+    def last(self) -> float:
+        """The decay of the last step."""
+        return math.exp(self.logs[-1] - self.logs[-2])
+
+    @property
+    def step(self) -> int:
+        return len(self.logs) - 1
 
 
 class Slab:
@@ -69,6 +100,9 @@ class Slab:
             if twin is not None and in_twin:
                 twin.exact[id(weight)], twin.fast[id(weight)] = view, shown
             weight.data = view
+        self.start: Tensor | None = None
+        """Where the weights began, if they are pulled back there."""
+        self.average: Tensor | None = None
 
     def gather(self, first: bool) -> None:
         """Add the gradients of a micro-batch to the step's, and drop them; `first` starts the step's sum anew."""
@@ -86,6 +120,14 @@ class Slab:
             torch._foreach_add_(views, [gradient.to(self.master.dtype) for gradient in gradients])
         for weight in self.parameters:
             weight.grad = None
+
+    def exchange(self) -> None:
+        """Change places with the average."""
+        if self.average is not None:
+            held = self.master.data.clone()
+            self.master.data.copy_(self.average)
+            self.average.copy_(held)
+            self.refresh()
 
     def refresh(self) -> None:
         """Carry the masters into the copies the model computes with."""
@@ -113,6 +155,9 @@ class Table:
         self.touched = torch.zeros(shape[0], dtype=torch.bool, device=self.master.device)
         self.rows = torch.zeros(0, dtype=torch.int64)
         self.gradient = torch.zeros(0, shape[1])
+        self.average = torch.from_numpy(np.zeros(shape, np.float32)).to(self.master.device, self.master.dtype)
+        self.averaged_at = torch.zeros(shape[0], dtype=torch.int64, device=self.master.device)
+        """Step at which each row's average was last brought up to date: between, the row did not move."""
 
     def gather(self, first: bool) -> None:
         """As `Slab.gather`; gradients of a row that was read several times are added up in the masters' precision."""
@@ -127,17 +172,40 @@ class Table:
         self.rows, place = torch.unique(rows, return_inverse=True)
         self.gradient = values.new_zeros(len(self.rows), values.shape[1]).index_add_(0, place, values)
 
-    def step(self, lr: float, weight_decay: float, steps: int, factor: float) -> None:
+    def catch_up(self, rows: Tensor, averaging: Averaging) -> None:
+        """Bring the averages of some rows up to date, as if every step since had added the unmoved row."""
+        kept = averaging.kept(self.averaged_at[rows].cpu()).to(self.master).unsqueeze(1)
+        self.average[rows] = self.master[rows].lerp(self.average[rows], kept)
+        self.averaged_at[rows] = averaging.step
+
+    def exchange(self, averaging: Averaging) -> None:
+        """Change places with the average."""
+        rows = self.touched.nonzero()[:, 0]
+        self.catch_up(rows, averaging)
+        held = self.master[rows]
+        self.master[rows], self.average[rows] = self.average[rows], held
+        self.working[rows] = self.master[rows].to(self.working.dtype)
+
+    def meet(self, averaging: Averaging | None) -> None:
+        """Take note of the rows that are about to move."""
+        new = self.rows[~self.touched[self.rows]]
+        self.origin[new] = self.master[new]
+        self.touched[self.rows] = True
+        if averaging is not None:
+            self.average[new], self.averaged_at[new] = self.master[new], averaging.step
+            self.catch_up(self.rows, averaging)
+
+    def step(self, lr: float, weight_decay: float, steps: int, factor: float, pull: float) -> None:
         """AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101, algorithm 2) on the rows that were read."""
         rows, gradient = self.rows, self.gradient * factor
-        new = rows[~self.touched[rows]]
-        self.origin[new] = self.master[new]
         first = self.first[rows].lerp_(gradient, 1 - BETAS[0])
         second = self.second[rows].mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
-        self.first[rows], self.second[rows], self.touched[rows] = first, second, True
+        self.first[rows], self.second[rows] = first, second
         slope = second.sqrt().div_(math.sqrt(1 - BETAS[1] ** steps)).add_(EPSILON)
         moved = self.master[rows].mul_(1 - lr * weight_decay)
         moved.addcdiv_(first, slope, value=-lr / (1 - BETAS[0] ** steps))
+        if pull and self.part.pulled:
+            moved.lerp_(self.origin[rows], lr * pull)
         self.master[rows] = moved
         if self.working is not self.master:
             self.working[rows] = moved.to(self.working.dtype)
@@ -145,8 +213,8 @@ class Table:
     def save(self, moments: bool) -> dict[str, Tensor]:
         """The rows that were ever read; the others are the pre-trained model's."""
         rows = self.touched.nonzero()[:, 0]
-        found = {"rows": rows, "master": self.master[rows]}
-        return found | ({"first": self.first[rows], "second": self.second[rows]} if moments else {})
+        names = ("master", "first", "second", "average", "averaged_at") if moments else ("master",)
+        return {"rows": rows} | {name: getattr(self, name)[rows] for name in names}
 
     def load(self, saved: Mapping[str, Tensor]) -> None:
         """Become what was saved; rows that were read only later go back to where they began."""
@@ -159,8 +227,8 @@ class Table:
         self.master[rows] = saved["master"].to(self.master.device)
         if "first" in saved:
             self.first[later], self.second[later], self.touched[later] = 0.0, 0.0, False
-            self.first[rows] = saved["first"].to(self.master.device)
-            self.second[rows] = saved["second"].to(self.master.device)
+            for name in ("first", "second", "average", "averaged_at"):
+                getattr(self, name)[rows] = saved[name].to(self.master.device)
             self.touched[rows] = True
         if self.working is not self.master:
             moved = self.touched.clone() | later
@@ -172,9 +240,19 @@ class Weights:
     """All that trains of a model. Between `gather` and `step` it holds the gradient of the sum over a step."""
 
     def __init__(
-        self, model: nn.Module, parts: Sequence[Part], twin: Twin | None = None, weight_decay: float = 0.0
+        self,
+        model: nn.Module,
+        parts: Sequence[Part],
+        twin: Twin | None = None,
+        weight_decay: float = 0.0,
+        pull: float = 0.0,
+        ema: float = 0.0,
     ) -> None:
-        self.twin, self.weight_decay = twin, weight_decay
+        """pull: of L2-SP, towards where pre-trained weights began, decoupled from the gradient as AdamW's decay is
+        (Li et al. 2018, arXiv:1802.01483, eq. 4).  ema: decay of a moving average of the weights; 0 takes none.
+        """
+        self.twin, self.weight_decay, self.pull = twin, weight_decay, pull
+        self.averaging = Averaging(ema) if ema else None
         named = dict(model.named_parameters())
         tables = table_names(model)
         chosen = {part.name for part in parts}
@@ -184,15 +262,21 @@ class Weights:
             module.sparse = name in chosen
         flat = [part for part in parts if part.name not in tables]
 
-        def alike(part: Part) -> tuple[int, bool, torch.dtype]:
+        def alike(part: Part) -> tuple[int, bool, bool, torch.dtype]:
             fast = twin.fast.get(id(named[part.name])) if twin is not None else None
-            return part.rung, not part.decayed, named[part.name].dtype if fast is None else fast.dtype
+            dtype = named[part.name].dtype if fast is None else fast.dtype
+            return part.rung, not part.decayed, part.pulled and pull > 0, dtype
 
         flat.sort(key=lambda part: tuple(map(str, alike(part))))  # stable: inside, the order of the model
         self.slabs = [
             Slab(same, [named[part.name] for part in same], twin)
             for same in (list(group) for _, group in groupby(flat, alike))
         ]
+        for slab in self.slabs:
+            if pull and slab.parts[0].pulled:
+                slab.start = slab.master.data.clone()
+            if ema:
+                slab.average = slab.master.data.clone()
         self.tables = [Table(part, named[part.name], twin) for part in parts if part.name in tables]
         groups = [
             {"params": [slab.master], "weight_decay": weight_decay if slab.parts[0].decayed else 0.0}
@@ -247,19 +331,49 @@ class Weights:
             self.optimizer.grad_scale = torch.tensor(1 / factor)  # type: ignore[attr-defined]
             self.optimizer.found_inf = torch.tensor(0.0)  # type: ignore[attr-defined]
             self.optimizer.step()
+        for table in self.tables:
+            if table.part.rung in self.moving:
+                table.meet(self.averaging)
+        if self.averaging is not None:
+            self.averaging.advance()
         for slab in self.slabs:
+            rung = slab.parts[0].rung
+            if slab.start is not None and rung in self.moving:
+                slab.master.data.lerp_(slab.start, lr * scales[rung] * self.pull)
+            if slab.average is not None and self.averaging is not None:
+                slab.average.lerp_(slab.master.data, 1 - self.averaging.last)
             slab.refresh()
         for table in self.tables:
             rung = table.part.rung
             if rung in self.moving:
                 decay = self.weight_decay if table.part.decayed else 0.0
-                table.step(lr * scales[rung], decay, self.steps[rung], factor)
+                table.step(lr * scales[rung], decay, self.steps[rung], factor, self.pull)
+                if self.averaging is not None:
+                    table.catch_up(table.rows, self.averaging)
+
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Inside, the weights are their moving average, where one is taken."""
+        self.exchange()
+        try:
+            yield
+        finally:
+            self.exchange()
+
+    def exchange(self) -> None:
+        if self.averaging is not None:
+            for slab in self.slabs:
+                slab.exchange()
+            for table in self.tables:
+                table.exchange(self.averaging)
 
     def save(self, moments: bool = True) -> dict[str, Tensor]:
         """Copies of all that has changed: weights and buffers, and with `moments` AdamW's too."""
         found: dict[str, Tensor] = {}
         for at, slab in enumerate(self.slabs):
             found[f"slab {at}"] = slab.master.data.clone()
+            if moments and slab.average is not None:
+                found[f"slab {at} average"] = slab.average.clone()
             known = self.optimizer.state.get(slab.master, {}) if moments and self.optimizer else {}
             for short, name in MOMENTS.items():
                 if name in known:
@@ -273,6 +387,8 @@ class Weights:
         for at, slab in enumerate(self.slabs):
             slab.master.data.copy_(saved[f"slab {at}"])
             slab.refresh()
+            if slab.average is not None and f"slab {at} average" in saved:
+                slab.average.copy_(saved[f"slab {at} average"])
             if steps is not None and self.optimizer is not None:
                 names = {name: saved.get(f"slab {at} {short}") for short, name in MOMENTS.items()}
                 known = {
@@ -289,6 +405,10 @@ class Weights:
             tensor.copy_(saved[f"buffer {name}"])
         if steps is not None:
             self.steps = dict(steps)
+            if self.averaging is not None:
+                self.averaging = Averaging(self.averaging.decay)
+                for _ in range(max(steps.values(), default=0)):
+                    self.averaging.advance()
 
 
 def exact_of(weight: nn.Parameter, twin: Twin | None) -> Tensor:

@@ -1,0 +1,88 @@
+"""A learning rate found by a range test: training for a short while at a rate that rises, then as if nothing had been.
+
+Smith 2017 (arXiv:1506.01186, section 3.3): the loss falls faster and faster while the rate rises, then flattens, then
+rises. The rate that is taken is a tenth of the one at which the smoothed loss is lowest, where it still falls clearly.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from luthier import seeds
+from luthier.batches.examples import Examples
+from luthier.batches.order import cut_by_budget, epoch_order, steps_per_epoch
+from luthier.devices import Device
+from luthier.models.dropout import DICE
+from luthier.tasks.task import Task
+from luthier.train.loop import Movement, Pace
+from luthier.train.state import State
+
+LOWEST, HIGHEST, STEPS = 1e-6, 1e-1, 60
+SMOOTHING = 0.9
+"""Of the loss, from step to step, corrected for the start as Adam's moments are."""
+BLOWN_UP = 3.0
+"""Times the lowest smoothed loss at which the test ends."""
+BELOW_LOWEST = 10.0
+
+
+@dataclass(frozen=True)
+class RateTest:
+    """What a range test saw."""
+
+    rates: tuple[float, ...]
+    losses: tuple[float, ...]
+    """Smoothed, one per rate."""
+    lr: float
+
+    def to_json(self) -> dict[str, object]:
+        return {"lr": self.lr, "rates": list(self.rates), "losses": list(self.losses)}
+
+    def words(self) -> str:
+        """The curve's numbers, at a few rates."""
+        few = range(0, len(self.rates), max(1, len(self.rates) // 8))
+        curve = ", ".join(f"{self.rates[at]:.0e}: {self.losses[at]:.3f}" for at in few)
+        lowest = self.rates[self.losses.index(min(self.losses))]
+        return f"Learning rate {self.lr:.1e}, a tenth of the {lowest:.1e} with the lowest loss (rate: loss {curve})."
+
+
+def find_rate(
+    state: State, task: Task, examples: Examples, pace: Pace, device: Device, seed: int, movement: Movement
+) -> RateTest:
+    """Run the test on a state, and leave the state as it was."""
+    before, counted = state.weights.save(), dict(state.weights.steps)
+    per_epoch = steps_per_epoch(len(examples), pace.batch_rows)
+    rates: list[float] = []
+    losses: list[float] = []
+    mean = 0.0
+    movement.enter(0)
+    for step in range(STEPS):
+        epoch, place = divmod(step, per_epoch)
+        rows = epoch_order(examples.lengths, pace.batch_rows, seeds.derive(seed, "rate test"), epoch)[place]
+        rate = LOWEST * (HIGHEST / LOWEST) ** (step / (STEPS - 1))
+        loss, weight = 0.0, 0.0
+        for part, chosen in enumerate(cut_by_budget(rows, examples.lengths, pace.micro_tokens)):
+            batch = examples.batch(chosen).to(device.torch)
+            DICE.throw(seed, step, batch)
+            torch.manual_seed(seeds.derive(seed, "rate test", step, part))
+            found = task.loss(state.model, batch)
+            found.total.backward()  # type: ignore[no-untyped-call]
+            state.weights.gather(first=part == 0)
+            loss += float(found.total.detach())
+            weight += found.weight
+        mean = SMOOTHING * mean + (1 - SMOOTHING) * loss / weight
+        smoothed = mean / (1 - SMOOTHING ** (step + 1))
+        norm = state.weights.norm(weight)
+        if (
+            not math.isfinite(smoothed)
+            or not math.isfinite(norm)
+            or smoothed > BLOWN_UP * min([smoothed, *losses])
+        ):
+            break
+        rates.append(rate)
+        losses.append(smoothed)
+        state.weights.step(rate, movement.scales(0), weight, norm, pace.max_norm)
+    DICE.keys = None
+    state.weights.load(before, counted)
+    lowest = rates[losses.index(min(losses))] if rates else LOWEST
+    return RateTest(tuple(rates), tuple(losses), float(f"{lowest / BELOW_LOWEST:.2g}"))

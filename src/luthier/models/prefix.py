@@ -55,8 +55,8 @@ class Prefix:
     def __init__(self, model: nn.Module, ladder: Ladder) -> None:
         self.blocks = [model.get_submodule(path) for path in ladder.blocks]
         self.batch: Batch | None = None
-        self.tuples: dict[int, bool] = {}
-        """By depth: whether that block gives its states in a tuple of one."""
+        self.forms: dict[int, int] = {}
+        """By depth: of how many the tuple is in which that block gives its states first; 0 where it gives them bare."""
 
     @contextlib.contextmanager
     def recording(self, into: dict[int, States]) -> Iterator[None]:
@@ -68,8 +68,11 @@ class Prefix:
                 module: nn.Module, args: Any, output: Any, states: States = states, depth: int = depth
             ) -> None:
                 assert self.batch is not None, "a model tells its prefix of each batch"
-                self.tuples[depth] = isinstance(output, tuple)
-                states.put(self.batch, output[0] if isinstance(output, tuple) else output)
+                given = output if isinstance(output, tuple) else (output,)
+                if any(more is not None for more in given[1:]):
+                    raise TypeError("a block gives more than its states")
+                self.forms[depth] = len(output) if isinstance(output, tuple) else 0
+                states.put(self.batch, given[0])
 
             hooks.append(self.blocks[depth - 2].register_forward_hook(keep))
         try:
@@ -84,13 +87,11 @@ class Prefix:
         last = depth - 2
 
         def skip(*args: Any, **kwargs: Any) -> Any:
-            hidden = first_tensor([args, kwargs])
-            return (hidden,) if self.tuples[depth] else hidden
+            return self.formed(first_tensor([args, kwargs]), depth)
 
         def replay(*args: Any, **kwargs: Any) -> Any:
             assert self.batch is not None, "a model tells its prefix of each batch"
-            found = states().take(self.batch)
-            return (found,) if self.tuples[depth] else found
+            return self.formed(states().take(self.batch), depth)
 
         for at in range(depth - 1):
             self.blocks[at].forward = replay if at == last else skip
@@ -99,6 +100,11 @@ class Prefix:
         finally:
             for at in range(depth - 1):
                 del self.blocks[at].forward
+
+    def formed(self, states: Tensor | None, depth: int) -> Any:
+        """States as the block gives them."""
+        length = self.forms[depth]
+        return (states, *[None] * (length - 1)) if length else states
 
     def why_not(
         self, depth: int, examples: Examples, run: Callable[[Batch], Tensor], width: int
@@ -116,7 +122,7 @@ class Prefix:
                     expected = run(batch)
                 with self.replaying(depth, lambda: states):
                     found = run(batch)
-            except (RuntimeError, TypeError, IndexError, AttributeError) as error:
+            except (RuntimeError, TypeError, ValueError, IndexError, AttributeError) as error:
                 return f"its blocks do not pass on one state per token ({type(error).__name__})"
         far = float((found - expected).norm() / expected.norm())
         return None if far <= 1e-5 else "its upper blocks read more of the lower ones than their last states"

@@ -1,0 +1,194 @@
+"""Every option of the plan changes something that can be seen: one test goes through all of them."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from luthier.errors import LuthierError
+from luthier.hashes import hash_file
+from luthier.plan.plan import Plan, fields
+from luthier.steps.tune import tune
+from tiny import TINY, messages
+
+Seen = dict[str, Any]
+
+
+def rows_csv(path: Path, delimiter: str = ",", encoding: str = "utf-8") -> Path:
+    """80 messages, each by one of nine people, some of them long, one label rare; a second text and a second label."""
+    lines = [delimiter.join(("text", "label", "person", "other", "kind"))]
+    for row, (text, label) in enumerate(messages(80, labels=3)):
+        if label == "praise" and row % 4:
+            label = "refund"
+        text = " ".join([text.replace(",", "")] * (6 if row % 7 == 0 else 1))
+        lines.append(delimiter.join((text, label, str(row % 9), text[::-1], label[0])))
+    path.write_text("\n".join(lines) + "\n", encoding=encoding)
+    return path
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("options")
+    rows_csv(folder / "rows.csv")
+    rows_csv(folder / "semicolons.csv", ";")
+    rows_csv(folder / "latin.csv", encoding="cp1252")
+    (folder / "held.csv").write_text(
+        "text,label,person,other,kind\n"
+        + "".join(f"{text},{label},1,x,y\n" for text, label in messages(20, seed=5, labels=2))
+    )
+    for name in ("bert", "roberta"):
+        TINY[name](folder / name)
+    return folder
+
+
+def look(place: Path, out: str, **changed: Any) -> Seen:
+    """Run a plan; what a user sees of it: the folder's records, the weights, the messages."""
+    settings: dict[str, Any] = {
+        "data.path": place / "rows.csv", "data.text": "text", "data.label": "label", "data.long": "cut",
+        "model.name": place / "bert", "train.method": "full", "train.epochs": 2, "train.batch_rows": 8,
+        "train.lr": 1e-3, "run.device": "cpu", "run.precision": "fp32", "run.out": place / out,
+        "run.cache": place / "cache",
+    }  # fmt: skip
+    settings |= {key.replace("__", "."): value for key, value in changed.items()}
+    events: list[str] = []
+    folder = Path(settings["run.out"])
+    try:
+        events.extend(event.line() for event in tune(Plan.build(settings)))
+    except LuthierError as error:
+        return {"refused": str(error)}
+    scorecard = json.loads((folder / "scorecard.json").read_text())
+    cost = scorecard.pop("cost")
+    return {
+        "weights": [hash_file(path) for path in sorted((folder / "model").rglob("*.safetensors"))],
+        "scorecard": re.sub(r'"seconds": [\d.e-]+', "", json.dumps(scorecard)),
+        "table": (folder / "table.json").read_text(),
+        "split": (folder / "split.json").read_text(),
+        "machine": scorecard["machine"],
+        "tokens": cost["tokens"],
+        "validations": sum('"event": "validated"' in event for event in events),
+        "stopped": [event for event in events if '"event": "stopped"' in event][-1:],
+        "kinds": sorted({json.loads(event)["event"] for event in events}),
+        "cached": sorted(path.name for path in Path(settings["run.cache"]).glob("*.states")),
+        "out": folder.name,
+    }
+
+
+@pytest.fixture(scope="module")
+def plain(place: Path) -> Seen:
+    return look(place, "plain")
+
+
+WEIGHTS, SCORECARD, SPLIT = "weights", "scorecard", "split"
+
+CHANGES: dict[str, tuple[dict[str, Any], str]] = {
+    "data.path": ({"data__path": "held.csv"}, "table"),
+    "data.valid": ({"data__valid": "held.csv"}, "table"),
+    "data.test": ({"data__test": "held.csv"}, "table"),
+    "data.text": ({"data__text": "other"}, WEIGHTS),
+    "data.label": ({"data__label": "kind"}, SCORECARD),
+    "data.group": ({"data__group": "person"}, SPLIT),
+    "data.encoding": ({"data__encoding": "utf-16"}, "refused"),
+    "data.delimiter": ({"data__delimiter": ";"}, "refused"),
+    "data.valid_share": ({"data__valid_share": 0.3}, SPLIT),
+    "data.test_share": ({"data__test_share": 0.3}, SPLIT),
+    "data.calibration_share": ({"data__calibration_share": 0.3}, SPLIT),
+    "data.long": ({"data__long": "windows"}, WEIGHTS),
+    "task.labels_per_row": ({"task__labels_per_row": "many"}, SCORECARD),
+    "task.metric": ({"task__metric": "macro_f1"}, SCORECARD),
+    "model.name": ({"model__name": "roberta"}, WEIGHTS),
+    "model.pooling": ({"model__pooling": "max"}, WEIGHTS),
+    "model.hidden": ({"model__hidden": "16"}, WEIGHTS),
+    "model.dropout": ({"model__dropout": 0.5}, WEIGHTS),
+    "model.body_dropout": ({"model__body_dropout": 0.4}, WEIGHTS),
+    "train.method": ({"train__method": "top:1"}, WEIGHTS),
+    "train.lr": ({"train__lr": "find"}, WEIGHTS),
+    "train.epochs": ({"train__epochs": 1}, WEIGHTS),
+    "train.batch_rows": ({"train__batch_rows": 16}, WEIGHTS),
+    "train.layer_decay": ({"train__layer_decay": 0.5}, WEIGHTS),
+    "train.head_rate": ({"train__head_rate": 5.0}, WEIGHTS),
+    "train.embeddings": ({"train__embeddings": "frozen"}, WEIGHTS),
+    "train.reinit": ({"train__reinit": 1}, WEIGHTS),
+    "train.schedule": ({"train__schedule": "constant"}, WEIGHTS),
+    "train.label_smoothing": ({"train__label_smoothing": 0.2}, WEIGHTS),
+    "train.balance": ({"train__balance": "loss"}, WEIGHTS),
+    "train.l2_sp": ({"train__l2_sp": 10.0}, WEIGHTS),
+    "train.ema": ({"train__ema": 0.9}, WEIGHTS),
+    "train.weight_decay": ({"train__weight_decay": 0.5}, WEIGHTS),
+    "train.warmup": ({"train__warmup": 0.8}, WEIGHTS),
+    "train.max_norm": ({"train__max_norm": 0.01}, WEIGHTS),
+    "train.head": ({"train__head": "fresh"}, WEIGHTS),
+    "train.validations": ({"train__validations": 4}, "validations"),
+    "train.patience": ({"train__patience": 1, "train__epochs": 30, "train__lr": 1e-6}, "stopped"),
+    "run.out": ({}, "out"),
+    "run.seed": ({"run__seed": 1}, WEIGHTS),
+    "run.budget": ({"run__budget": "1s"}, "refused or stopped"),
+    "run.device": ({"run__device": "cuda"}, "refused"),
+    "run.precision": ({"run__precision": "bf16"}, WEIGHTS),
+    "run.threads": ({"run__threads": 2}, "machine"),
+    "run.micro_tokens": ({"run__micro_tokens": 40}, WEIGHTS),
+    "run.cache": (
+        {"train__method": "top:1", "run__cache": "cache-elsewhere"},
+        "cached",
+    ),  # the plain run caches nothing
+}
+"""Each field: what is changed, and what must look otherwise than in a run without it."""
+
+APART = {
+    "task.name": "has one choice so far",
+    "run.cache_gb": "test_no_room_in_the_cache_means_no_states",
+    "run.save_every": "test_states_are_saved_as_often_as_asked",
+}
+"""Fields with a test of their own below, or nothing to change yet."""
+
+FILES = ("data__path", "data__valid", "data__test", "model__name", "run__cache")
+
+
+def test_no_field_is_forgotten_here():
+    assert sorted({*CHANGES, *APART}) == sorted(fields())
+
+
+@pytest.mark.parametrize("key", CHANGES)
+def test_every_option_changes_something_that_can_be_seen(key: str, place: Path, plain: Seen) -> None:
+    changed, what = CHANGES[key]
+    settings = {name: place / value if name in FILES else value for name, value in changed.items()}
+
+    found = look(place, f"changed-{key}", **settings)
+
+    if what == "refused":
+        assert "refused" not in plain
+        assert found["refused"]
+    elif what == "refused or stopped":
+        assert found.get("refused") or '"why": "budget"' in found["stopped"][0]
+    else:
+        assert found[what] != plain[what]
+
+
+def test_no_room_in_the_cache_means_no_states(place: Path) -> None:
+    with_room = look(place, "room", train__method="top:1", run__cache=place / "cache-room")
+    without = look(place, "no-room", train__method="top:1", run__cache=place / "cache-none", run__cache_gb=0)
+
+    assert len(with_room["cached"]) == 2, "one of the training rows, one of the validation rows"
+    assert without["cached"] == []
+
+
+def test_states_are_saved_as_often_as_asked(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from luthier.train.checkpoints import Checkpoints
+
+    saved: list[int] = []
+    save: Callable[..., None] = Checkpoints.save
+
+    def watched(self: Checkpoints, state: Any) -> None:
+        saved.append(state.step)
+        save(self, state)
+
+    monkeypatch.setattr(Checkpoints, "save", watched)
+    seldom = look(place, "seldom", run__save_every="1h")
+    often_from = len(saved)
+    often = look(place, "often", run__save_every="0.001s")
+
+    assert saved[:often_from] == [0]
+    assert len(saved) - often_from > 5
+    assert seldom["weights"] == often["weights"]

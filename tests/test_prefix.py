@@ -1,0 +1,147 @@
+"""The frozen prefix: replayed, it is what it was computed to be; lost, it is computed to the same bytes."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from luthier.hashes import hash_file
+from luthier.models.ladder import find_ladder
+from luthier.models.policies import TopRungs
+from luthier.models.prefix import Prefix, States
+from luthier.models.twin import Twin
+from luthier.plan.plan import Plan
+from luthier.predict import features_of, logits_of
+from luthier.steps.tune import tune
+from luthier.train.loop import train
+from luthier.train.movement import LadderMovement
+from luthier.train.state import State
+from luthier.train.weights import Weights
+from tiny import cpu, make_pace, messages, messages_csv, opened
+
+ARCHITECTURES = ("bert", "roberta", "deberta_v2", "modernbert", "distilbert", "electra", "sentence_bert")
+DEPTH = 2
+"""Embeddings and block 0 stand still; block 1 and the head train."""
+
+
+def recorded(found: Any) -> tuple[Prefix, States]:
+    """A model's prefix with the states of its examples."""
+    few = found.examples.batch(np.arange(2))
+    prefix = Prefix(found.model, find_ladder(found.model, lambda: found.model(few)))
+    found.model.prefix = prefix
+    states = States(found.examples, torch.zeros(len(found.examples.ids), found.model.state_width))
+    with prefix.recording({DEPTH: states}):
+        list(features_of(found.model, found.examples, cpu()))
+    return prefix, states
+
+
+def tuned(folder: Path, replay: bool) -> Any:
+    """A model of which the top block was trained for two epochs."""
+    found = opened(folder, messages(60), seed=1)
+    few = found.examples.batch(np.arange(2))
+    ladder = find_ladder(found.model, lambda: found.model(few))
+    prefix, states = recorded(found)
+    movement = LadderMovement(found.model, ladder, TopRungs(1))
+    twin = Twin(found.model.body, torch.float32)
+    pace = make_pace(epochs=2, lr=2e-3)
+    state = State(found.model, Weights(found.model, movement.parts(2), twin))
+    better = iter(range(100))
+
+    def run() -> None:
+        arguments = (lambda: (float(next(better)), 0.0), pace, cpu(), 0, lambda: 0.0, movement)
+        list(train(state, found.task, found.examples, *arguments))
+
+    if replay:
+        with prefix.replaying(DEPTH, lambda: states):
+            run()
+    else:
+        run()
+    return found
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_replayed_states_are_the_computed_ones(name, tiny_model):
+    found = opened(tiny_model(name), messages(30))
+    expected = found.logits(tokens=200)
+    prefix, states = recorded(found)
+
+    with prefix.replaying(DEPTH, lambda: states):
+        replayed = found.logits(tokens=777)  # other batches, other padding
+
+    assert np.abs(replayed - expected).max() <= 1e-6 * max(1.0, np.abs(expected).max())
+    assert np.array_equal(found.logits(tokens=200), expected), "afterwards the blocks compute again"
+
+
+@pytest.mark.parametrize("name", ["bert", "roberta", "deberta_v2", "modernbert", "distilbert"])
+def test_tuning_with_and_without_the_cache_gives_the_same_probabilities(name, tiny_model):
+    with_it, without = tuned(tiny_model(name), replay=True), tuned(tiny_model(name), replay=False)
+
+    one, other = (torch.softmax(torch.tensor(found.logits()), 1) for found in (with_it, without))
+
+    assert torch.allclose(one, other, atol=1e-4)
+    right = [
+        float((found.logits().argmax(1) == found.examples.targets).mean()) for found in (with_it, without)
+    ]
+    assert right[0] == right[1]
+    before = opened(tiny_model(name), messages(60), seed=1)
+    assert not np.allclose(before.logits(), with_it.logits(), atol=1e-3), "something was learnt"
+
+
+def test_a_model_whose_upper_block_reads_more_than_the_last_states_is_found_out(bert):
+    found = opened(bert, messages(20))
+    prefix, _ = recorded(found)
+    lower, upper = prefix.blocks
+    attention: dict[str, Any] = {}
+    lower.register_forward_hook(lambda module, args, output: attention.update(seen=output.std()))
+    honest = upper.forward
+    upper.forward = lambda hidden, *args, **kwargs: honest(hidden * attention.pop("seen"), *args, **kwargs)
+
+    reason = prefix.why_not(DEPTH, found.examples, found.model.features, found.model.state_width)
+
+    assert reason == "its upper blocks read more of the lower ones than their last states"
+
+
+def test_a_lost_cache_is_computed_again_to_the_same_bytes(tmp_path, bert):
+    data = messages_csv(tmp_path / "m.csv", 80)
+
+    def run(out: str) -> Path:
+        settings = {
+            "data.path": data, "model.name": bert, "train.method": "top:1", "train.epochs": 1, "run.device": "cpu",
+            "run.precision": "fp32", "run.out": tmp_path / out, "run.cache": tmp_path / "cache",
+        }  # fmt: skip
+        list(tune(Plan.build(settings)))
+        return tmp_path / out / "model"
+
+    def files() -> dict[str, str]:
+        return {path.name: hash_file(path) for path in (tmp_path / "cache").glob("*.states")}
+
+    first, kept = run("first"), files()
+    second = run("second")
+    for path in (tmp_path / "cache").iterdir():
+        path.unlink()
+    third = run("third")
+
+    assert len(kept) == 2
+    assert files() == kept
+    weights = [hash_file(folder / "model.safetensors") for folder in (first, second, third)]
+    assert len(set(weights)) == 1
+
+
+def test_states_hold_no_padding(bert):
+    found = opened(bert, messages(10))
+    _, states = recorded(found)
+
+    assert states.kept.shape == (int(found.examples.lengths.sum()), found.model.state_width)
+    batch = found.examples.batch(np.array([3, 7]))
+    assert torch.equal(states.take(batch)[batch.inputs["attention_mask"] == 0].abs().sum(), torch.tensor(0.0))
+
+
+def test_logits_do_not_change_by_recording(bert):
+    found = opened(bert, messages(10))
+    before = logits_of(found.model, found.examples, cpu())
+
+    recorded(found)
+
+    assert np.array_equal(logits_of(found.model, found.examples, cpu()), before)

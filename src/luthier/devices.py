@@ -68,7 +68,7 @@ def keep_freed_memory() -> None:
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT)
         mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
-        mallopt(M_TOP_PAD, 2 * LARGEST_KEPT)
+        mallopt(M_TOP_PAD, 2**20)
 
 
 def available_cores() -> int:

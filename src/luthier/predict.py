@@ -14,7 +14,7 @@ from luthier.devices import Device
 from luthier.models.classifier import Classifier
 from luthier.tasks.task import Array
 
-TOKENS = 2_048
+TOKENS = 1_024
 """Padded tokens in a batch when nothing is learnt: beyond it, larger batches are no faster on a CPU."""
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import load_file, save
+from safetensors.numpy import load_file, save_file
 
 from luthier.errors import RunError
 from luthier.events import Event
-from luthier.files import telling_disk_errors, write_bytes, write_json, write_text
+from luthier.files import telling_disk_errors, whole_file, write_json, write_text
 from luthier.tasks.task import Array
 
 TRAINING = ("stepped", "validated", "wentback")
@@ -100,9 +100,8 @@ class RunFolder:
 
     def save(self, name: str, arrays: dict[str, Array], record: dict[str, Any]) -> None:
         """Keep the outcome of a step: arrays first, then the record that says they are whole."""
-        write_bytes(
-            self.arrays_path(name), save({key: np.ascontiguousarray(value) for key, value in arrays.items()})
-        )
+        with whole_file(self.arrays_path(name)) as part:
+            save_file({key: np.ascontiguousarray(value) for key, value in arrays.items()}, part)
         write_json(self.path / "state" / f"{name}.json", record)
 
     def saved(self, name: str) -> tuple[dict[str, Array], dict[str, Any]] | None:

@@ -47,10 +47,13 @@ class State:
             self.weights.load(self.best)
 
     def save(self) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Any]]:
-        """All that goes on from here needs: (weights with their moments, weights of the best validation, numbers)."""
+        """All that goes on from here needs: (weights with their moments, weights of the best validation, numbers).
+
+        To be written before the next step, which changes the tensors.
+        """
         numbers = {name: getattr(self, name) for name in NUMBERS}
         return (
-            self.weights.save(),
+            self.weights.save(lent=True),
             self.best,
             {**numbers, "steps": {str(k): n for k, n in self.weights.steps.items()}},
         )

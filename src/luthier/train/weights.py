@@ -367,20 +367,27 @@ class Weights:
             for table in self.tables:
                 table.exchange(self.averaging)
 
-    def save(self, moments: bool = True) -> dict[str, Tensor]:
-        """Copies of all that has changed: weights and buffers, and with `moments` AdamW's too."""
+    def save(self, moments: bool = True, lent: bool = False) -> dict[str, Tensor]:
+        """All that has changed: weights and buffers, and with `moments` AdamW's too.
+
+        Copies, or where `lent` the buffers themselves, which the next step changes: to be written at once.
+        """
+
+        def held(tensor: Tensor) -> Tensor:
+            return tensor if lent else tensor.clone()
+
         found: dict[str, Tensor] = {}
         for at, slab in enumerate(self.slabs):
-            found[f"slab {at}"] = slab.master.data.clone()
+            found[f"slab {at}"] = held(slab.master.data)
             if moments and slab.average is not None:
-                found[f"slab {at} average"] = slab.average.clone()
+                found[f"slab {at} average"] = held(slab.average)
             known = self.optimizer.state.get(slab.master, {}) if moments and self.optimizer else {}
             for short, name in MOMENTS.items():
                 if name in known:
-                    found[f"slab {at} {short}"] = known[name].clone()
+                    found[f"slab {at} {short}"] = held(known[name])
         for at, table in enumerate(self.tables):
             found |= {f"table {at} {name}": tensor for name, tensor in table.save(moments).items()}
-        return found | {f"buffer {name}": tensor.clone() for name, tensor in self.buffers.items()}
+        return found | {f"buffer {name}": held(tensor) for name, tensor in self.buffers.items()}
 
     def load(self, saved: Mapping[str, Tensor], steps: Mapping[int, int] | None = None) -> None:
         """Become what was saved. steps: of each rung, where moments were saved too."""

@@ -15,13 +15,14 @@ from luthier.events import (
     Stepped,
     Stopped,
     Validated,
+    WentBack,
 )
 
 TITLES = {
     "prepare": "Reading data and model",
     "features": "Frozen features",
     "probe": "Baselines and probe",
-    "train": "Tuning all layers",
+    "train": "Training",
     "score": "Scoring and writing",
 }
 SECONDS_BETWEEN_LINES = 10.0
@@ -103,6 +104,16 @@ class Progress:
             print(line, file=sys.stderr, flush=True)
 
 
+def shown(rows: list[int], most: int = 5) -> str:
+    """Some of the rows, and how many more there are.
+
+    >>> shown([4, 7, 9], most=2)
+    '4, 7 and 1 more'
+    """
+    few = ", ".join(map(str, rows[:most]))
+    return few + (f" and {len(rows) - most} more" if len(rows) > most else "")
+
+
 def told(event: Event) -> str | None:
     """An event as a line; None where it is not worth one."""
     match event:
@@ -111,6 +122,11 @@ def told(event: Event) -> str | None:
         case Validated():
             mark = "  best so far" if event.best else ""
             return f"  epoch {event.epoch:.1f}  {event.metric} {event.score:.4f} on validation{mark}"
+        case WentBack():
+            return (
+                f"  ! step {event.step:,}: the {event.what} is not finite (training rows {shown(event.rows)}). "
+                f"Back to step {event.back_to:,}, and on with {event.rate:g} of the learning rate."
+            )
         case CandidateReady():
             return f"  {event.name:<10} {event.metric} {event.valid:.4f} on validation  ({event.took:.1f} s)"
         case Stopped():

@@ -14,8 +14,8 @@ from luthier.report.markup import (
     table_or_details,
     tag,
 )
-from luthier.report.pictures import time_bars, training_curves
-from luthier.report.records import Records
+from luthier.report.pictures import rate_curve, time_bars, training_curves
+from luthier.report.records import Record, Records
 
 
 def training(records: Records) -> Html:
@@ -27,7 +27,23 @@ def training(records: Records) -> Html:
             "Loss of each step and smoothed; diamonds are validations, the filled dot is the best one.",
         )
         parts.append(beside(drawn, validations(records)) if records.validations else drawn)
+    test = records.part("tuning").get("rate_test")
+    if isinstance(test, dict) and test.get("rates"):
+        parts.append(
+            beside(
+                picture(rate_curve(test), "Range test of the learning rate: the line is the rate taken."),
+                rate_table(test),
+            )
+        )
     return join(parts)
+
+
+def rate_table(test: Record) -> Html:
+    columns = [Column("Learning rate", number=True), Column("Loss", number=True)]
+    rows = [
+        (f"{rate:.1e}", numbers.three(loss)) for rate, loss in zip(test["rates"], test["losses"], strict=True)
+    ]
+    return table_or_details("Range test", columns, rows)
 
 
 def validations(records: Records) -> Html:

@@ -1,5 +1,6 @@
 """The pictures of the report, each from plain numbers."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -129,6 +130,27 @@ def draw_rates(axes: Any, rates: list[tuple[float, float]]) -> None:
     axes.set_yticks([0, peak], ["0", f"{peak:.2g}"])
     axes.set_ylim(0, peak * 1.1 or 1)
     axes.set_ylabel("learning rate", color=INK)
+
+
+def rate_curve(test: Record) -> Html:
+    """Smoothed loss against the learning rate of a range test, and the rate that was taken."""
+    points = list(zip(test["rates"], test["losses"], strict=True))
+
+    def draw(figure: Any) -> None:
+        axes = figure.add_subplot()
+        axes.plot(*zip(*points, strict=True), color=ACCENT, linewidth=1.5)
+        axes.axvline(test["lr"], color=INK, linewidth=1)
+        axes.set_xscale("log")
+        decades = range(round(math.log10(min(test["rates"]))), round(math.log10(max(test["rates"]))) + 1)
+        axes.set_xticks([10.0**decade for decade in decades], [f"1e{decade}" for decade in decades])
+        axes.minorticks_off()
+        axes.set_xlabel("learning rate")
+        axes.set_ylabel("loss, smoothed", color=INK)
+        axes.spines[["left", "bottom"]].set_visible(False)
+
+    lowest = min(points, key=lambda point: point[1])
+    told = f"The loss is lowest, {decimals(lowest[1])}, at a learning rate of {lowest[0]:.1e}; {test['lr']:.1e} was taken"
+    return drawing("rate-test", told, 210, draw)
 
 
 def smooth(points: list[tuple[float, float]]) -> list[tuple[float, float]]:

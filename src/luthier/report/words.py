@@ -82,7 +82,10 @@ def settings(tuning: Record) -> Iterator[tuple[str, object]]:
         else:
             for inner, held in value.items():
                 if not isinstance(held, dict | list) and inner not in COUNTED:
-                    yield f"{TUNING.get(inner, sentence(inner.replace('_', ' ')))} ({key})", held
+                    yield (
+                        f"{TUNING.get(inner, sentence(inner.replace('_', ' ')))} ({key.replace('_', ' ')})",
+                        held,
+                    )
 
 
 def headline(scorecard: Record) -> str:

@@ -25,9 +25,9 @@ def compute_features(run: Run) -> Iterator[Event]:
     yield Started("features", run.clock(), sum(len(examples) for examples in parts.values()))
     saved = run.folder.saved("features")
     if saved is not None:
-        run.features = saved[0]
+        run.features, run.earlier["features"] = saved[0], saved[1]["seconds"]
         return
-    done = 0
+    done, begin = 0, run.clock()
     for part, examples in parts.items():
         found = np.zeros((len(examples), ready.model.width), np.float32)
         with ready.twin.training() if part == "train" else ready.twin.reporting():
@@ -38,7 +38,7 @@ def compute_features(run: Run) -> Iterator[Event]:
                 if run.stop():
                     raise run.interrupted()
         run.features[part] = found
-    run.folder.save("features", run.features, {"precision": ready.device.precision})
+    run.folder.save("features", run.features, {"seconds": run.clock() - begin})
 
 
 def label_examples(ready: Prepared) -> Examples:
@@ -59,9 +59,10 @@ def probe_and_baselines(run: Run) -> Iterator[Event]:
 
     begin = run.clock()
     run.probe = probe = fit_or_reuse(run, targets)
+    seconds = run.took["features"] + run.clock() - begin + run.earlier.get("probe", 0.0)
     run.tuning["probe"] = probe_record(probe)
     logits = {part: probe.logits(features[part]) for part in HELD_OUT}
-    yield from add(run, Candidate("probe", run.took["features"] + run.clock() - begin, logits), learnt=True)
+    yield from add(run, Candidate("probe", seconds, logits), learnt=True)
     head = new_head(ready.model.width, (), task.outputs, 0.0)
     probe.start(last_layer(head))
     run.keep(run.candidates[-1], head, hidden=())
@@ -72,14 +73,17 @@ def fit_or_reuse(run: Run, targets: Array) -> Probe:
     task, saved = run.ready.rows.task, run.folder.saved("probe")
     if saved is not None:
         arrays, record = saved
+        run.earlier["probe"] = record["seconds"]
         scores = {float(strength): score for strength, score in record["cross_validated"].items()}
         return Probe(arrays["weight"], arrays["bias"], record["strength"], scores)
 
     def score(logits: Array, truth: Array) -> float:
         return task.score(task.predicted(task.probabilities(logits, Calibration()), Calibration()), truth)
 
+    begin = run.clock()
     probe = fit_probe(run.features["train"], targets, task.outputs, score, run.plan.run.seed)
-    run.folder.save("probe", {"weight": probe.weight, "bias": probe.bias}, probe_record(probe))
+    record = probe_record(probe) | {"seconds": run.clock() - begin}
+    run.folder.save("probe", {"weight": probe.weight, "bias": probe.bias}, record)
     return probe
 
 

@@ -110,7 +110,7 @@ def make_scorecard(run: Run, kept: Candidate, forgetting: dict[str, Any]) -> dic
         "ece_before": task.calibration_error(plain, targets),
         "ece_after": task.calibration_error(test, targets),
     }
-    seconds = {**run.took, "total": run.clock()}
+    seconds = {**run.took, "total": run.clock() + sum(run.earlier.values())}
     return {
         "task": task.name,
         "model": plan.model.name,

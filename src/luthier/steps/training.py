@@ -50,6 +50,7 @@ def train_layers(run: Run) -> Iterator[Event]:
     saved = run.folder.saved("tuned")
     if saved is not None:
         arrays, run.tuning["tuned"] = saved
+        run.earlier["train"] = saved[1]["seconds"]
         run.tokens, run.training_seconds = saved[1]["tokens"], saved[1]["seconds"]
         ready.model.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
     else:
@@ -93,6 +94,7 @@ def follow(run: Run, pace: Pace) -> Generator[Event, None, State]:
         yield Noted(words, run.clock(), warning=True)
     run.folder.forget_steps_after(resumed or 0)
     if resumed:
+        run.earlier["train"] = state.seconds
         yield Noted(f"Going on from step {resumed:,}, which was saved.", run.clock())
 
     prefixes: Prefixes = yield from open_prefixes(run, movement, math.ceil(pace.epochs))
@@ -106,7 +108,6 @@ def follow(run: Run, pace: Pace) -> Generator[Event, None, State]:
             task.predicted(task.probabilities(logits, plain), calibration), valid.targets
         ), task.mean_loss(logits, valid.targets)
 
-    begin, tokens = run.clock(), state.tokens
     with ready.twin.training():
         if plan.lr == "find":
             test = rate_test(run, state, pace, movement)
@@ -119,7 +120,7 @@ def follow(run: Run, pace: Pace) -> Generator[Event, None, State]:
             groups=groups_of(run),
         ):  # fmt: skip
             if isinstance(event, Stopped):
-                run.tokens, run.training_seconds = state.tokens - tokens, run.clock() - begin
+                run.tokens, run.training_seconds = state.tokens, state.seconds
                 run.tuning["tuned"] = {"steps": event.step, "best_step": event.best_step, "why": event.why,
                                        "tokens": run.tokens, "seconds": run.training_seconds}  # fmt: skip
             yield event

@@ -81,8 +81,9 @@ def timed(run: Run, name: str, step: Iterator[Event]) -> Iterator[Event]:
         raise run.interrupted()
     begin = run.clock()
     yield from step
-    run.took[name] = run.clock() - begin
-    yield Ended(name, run.clock(), run.took[name])
+    took = run.clock() - begin
+    run.took[name] = run.earlier.get(name, 0.0) + took
+    yield Ended(name, run.clock(), took)
 
 
 def statements(ready: Prepared) -> list[str]:

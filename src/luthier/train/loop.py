@@ -88,6 +88,7 @@ def train(
     order: list[Ints] = []
     entered = -1
     why = "epochs"
+    looked = clock()
     if checkpoints is not None and not checkpoints.steps():
         checkpoints.save(state)  # where every run can go back to
 
@@ -146,6 +147,8 @@ def train(
             yield Validated(
                 name, state.step, state.step / per_epoch, task.metric, score, valid_loss, best, clock()
             )
+        state.seconds += clock() - looked
+        looked = clock()
         if checkpoints is not None and (halted == "interrupted" or checkpoints.due()):
             checkpoints.save(state)
         if halted:

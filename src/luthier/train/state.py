@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from luthier.train.weights import Weights
 
-NUMBERS = ("step", "best_step", "best_score", "best_loss", "validations_since_best", "tokens", "rate")
+NUMBERS = ("step", "best_step", "best_score", "best_loss", "validations_since_best", "tokens", "seconds")
 
 
 @dataclass
@@ -21,8 +21,8 @@ class State:
     """Optimizer steps taken."""
     tokens: int = 0
     """Real tokens that went through these steps."""
-    rate: float = 1.0
-    """Multiplier of every learning rate: halved each time the run had to go back (train/loop.py)."""
+    seconds: float = 0.0
+    """What these steps and their validations took, in all the commands of the run."""
     best_step: int = 0
     best_score: float = float("-inf")
     best_loss: float = float("inf")

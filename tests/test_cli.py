@@ -92,6 +92,7 @@ def test_help_lists_the_commands_each_with_its_sentence(monkeypatch: pytest.Monk
     assert (ended.code, ended.err) == (0, "")
     for line in (
         "demo         The main job on embedded messages and the packaged model, offline, in about a minute.",
+        "plan         What tune would do with DATA, how long it would take and how much memory: trains nothing, writes nothing.",
         "predict      One JSON line per row, in row order, with calibrated probabilities.",
         "report       Write report.html anew from the records of a run.",
         "tune         Adapt a pre-trained model to the examples in DATA: the main job.",
@@ -166,8 +167,8 @@ def test_the_version_is_that_of_the_package() -> None:
         ),
         (
             "tunne x.csv",
-            'Unknown command "tunne". Did you mean "tune"? Available commands: tune, resume, predict, report, verdict, demo. '
-            "`luthier --help` lists what there is.",
+            'Unknown command "tunne". Did you mean "tune"? '
+            "Available commands: plan, tune, resume, predict, report, verdict, demo. `luthier --help` lists what there is.",
         ),
         (
             "tune my reviews.csv",

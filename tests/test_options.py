@@ -180,9 +180,9 @@ def test_states_are_saved_as_often_as_asked(place: Path, monkeypatch: pytest.Mon
     saved: list[int] = []
     save: Callable[..., None] = Checkpoints.save
 
-    def watched(self: Checkpoints, state: Any) -> None:
+    def watched(self: Checkpoints, state: Any, back_to: int = 0) -> None:
         saved.append(state.step)
-        save(self, state)
+        save(self, state, back_to)
 
     monkeypatch.setattr(Checkpoints, "save", watched)
     seldom = look(place, "seldom", run__save_every="1h")

@@ -73,7 +73,9 @@ def test_dense_and_sparse_steps_are_torchs_adamw_and_sparse_adam():
             optimizer.zero_grad()
 
     for (name, found), expected in zip(ours.named_parameters(), theirs.parameters(), strict=True):
-        assert torch.allclose(found, expected, atol=2e-5), name  # torch adds epsilon before the bias correction
+        assert torch.allclose(found, expected, atol=2e-5), (
+            name
+        )  # torch adds epsilon before the bias correction
 
 
 def test_words_that_no_row_holds_keep_their_pre_trained_weights():

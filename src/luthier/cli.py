@@ -124,6 +124,20 @@ def described(info: Any) -> str:
     return f"{text} [{info.default}]"
 
 
+@app.command(name="plan")
+@planned
+def foresee(plan: Plan, as_json: bool, quiet: bool) -> None:
+    """What tune would do with DATA, how long it would take and how much memory: trains nothing, writes nothing."""
+    from luthier.report.forecast_words import forecast_words
+    from luthier.session import plan_record
+
+    record = plan_record(plan)
+    print(
+        json.dumps(record, ensure_ascii=False) if as_json else forecast_words(record),
+        end="\n" if as_json else "",
+    )
+
+
 @app.command(name="tune")
 @planned
 def tune(plan: Plan, as_json: bool, quiet: bool) -> None:

@@ -10,6 +10,7 @@ from luthier.interrupts import StopWish
 from luthier.plan.plan import Plan, read_plan
 from luthier.progress import Progress
 from luthier.steps import tune as steps
+from luthier.steps.foresee import foresee
 
 
 def tune(data: str, *, quiet: bool = False, **settings: Any) -> ModelFolder:
@@ -20,6 +21,11 @@ def tune(data: str, *, quiet: bool = False, **settings: Any) -> ModelFolder:
     """
     named = {key.replace("__", "."): value for key, value in settings.items()}
     return run_plan(Plan.build({"data.path": str(data), **named}), quiet)
+
+
+def plan_record(plan: Plan) -> dict[str, Any]:
+    """What `tune` would do with a plan, and what it would take: trains nothing, writes nothing."""
+    return foresee(plan)
 
 
 def resume(run: str, *, quiet: bool = False) -> ModelFolder:
@@ -37,10 +43,12 @@ def plan_of(run: Path) -> Plan:
         why = "was interrupted before its plan was complete" if begun else "is not the folder of a run"
         raise RunError(f"{run}: {why}: it holds no plan.toml. Give the command of the run again.")
     settings = read_plan(run / "plan.toml")
-    where = Path((RunFolder.key_record(run) or {}).get("where", "."))
+    record = RunFolder.key_record(run) or {}
     for key in ("data.path", "data.valid", "data.test", "model.name", "run.cache"):
-        if key in settings and (where / settings[key]).exists():
-            settings[key] = str(where / settings[key])
+        places = [Path(where) / settings[key] for where in record.get("where", []) if key in settings]
+        found = [place for place in places if place.exists()]
+        if found:
+            settings[key] = str(found[0])
     return Plan.build({**settings, "run.out": str(run)})
 
 

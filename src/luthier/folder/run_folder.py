@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 
 from luthier.errors import RunError
 from luthier.events import Event
-from luthier.files import telling_disk_errors, whole_file, write_json, write_text
+from luthier.files import telling_disk_errors, whole_file, write_bytes, write_json
 from luthier.tasks.task import Array
 
 TRAINING = ("stepped", "validated", "wentback")
@@ -29,7 +31,7 @@ class RunFolder:
             return
         if not path.is_dir():
             raise RunError(f"{path}: is a file, not a folder for a run. Choose another folder with --out.")
-        if not any(path.iterdir()):
+        if not any(path.iterdir()) or hardly_begun(path):
             return
         found = self.record("key")
         if found is None:
@@ -61,16 +63,19 @@ class RunFolder:
 
         versions: of the libraries that compute.  Returns those that an earlier command of this run had and that differ now.
         """
-        before = (self.record("key") or {}).get("versions", {})
-        write_json(
-            self.path / "state" / "key.json", {"key": self.key, "where": os.getcwd(), "versions": versions}
-        )
+        known = self.record("key") or {}
+        before = known.get("versions", {})
+        # Also where earlier commands stood: a kill may leave the plan of one of them, with names that are found from there.
+        where = list(dict.fromkeys([os.getcwd(), *known.get("where", [])]))
+        write_json(self.path / "state" / "key.json", {"key": self.key, "where": where, "versions": versions})
+        sweep(self.path)
         self.keep_events(lambda event: event["event"] in TRAINING)
         return {name: found for name, found in before.items() if versions.get(name) != found}
 
     def forget_steps_after(self, step: int) -> None:
-        """Drop the training events that a resumed run is about to tell again."""
-        self.keep_events(lambda event: event["event"] not in TRAINING or event["step"] <= step)
+        """Drop the training events that a resumed run is about to tell again: a way back is on record, and not told twice."""
+        told_again = ("stepped", "validated")
+        self.keep_events(lambda event: event["event"] not in told_again or event["step"] <= step)
 
     def keep_events(self, wanted: Callable[[dict[str, Any]], bool]) -> None:
         """Drop the events that are not wanted, and a last line that a kill has torn."""
@@ -78,13 +83,13 @@ class RunFolder:
         if not path.is_file():
             return
         kept = []
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in path.read_bytes().split(b"\n"):
             try:
                 if wanted(json.loads(line)):
-                    kept.append(line + "\n")
+                    kept.append(line + b"\n")
             except ValueError:
                 continue
-        write_text(path, "".join(kept))
+        write_bytes(path, b"".join(kept))
 
     def log(self, event: Event) -> None:
         """Add a line to events.jsonl."""
@@ -118,3 +123,25 @@ class RunFolder:
 
     def arrays_path(self, name: str) -> Path:
         return self.path / "state" / f"{name}.safetensors"
+
+
+LEFTOVER = re.compile(r"\..+\.\d+\.(part|old)")
+"""Names of what was being written, or about to go, when a command was killed (files.py)."""
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed commands have left half written."""
+    for path in [path for path in folder.rglob(".*") if LEFTOVER.fullmatch(path.name)]:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def hardly_begun(folder: Path) -> bool:
+    """Whether a run was killed here before its plan was written: nothing of value is there, and any run may begin."""
+    if not (folder / "state").is_dir():
+        return False
+    names = {path.name for place in (folder, folder / "state") for path in place.iterdir()}
+    whole = {name for name in names if not LEFTOVER.fullmatch(name)}
+    return whole <= {"state", "key.json", "events.jsonl"}

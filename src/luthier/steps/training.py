@@ -52,6 +52,9 @@ def train_layers(run: Run) -> Iterator[Event]:
         arrays, run.tuning["tuned"] = saved
         run.earlier["train"] = saved[1]["seconds"]
         run.tokens, run.training_seconds = saved[1]["tokens"], saved[1]["seconds"]
+        tested = run.folder.saved("rate_test")
+        if tested is not None:
+            run.tuning["rate_test"] = tested[1]
         ready.model.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
     else:
         state = yield from follow(run, pace)

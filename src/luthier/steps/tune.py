@@ -10,6 +10,7 @@ from luthier.folder.run_folder import RunFolder
 from luthier.plan.plan import Plan
 from luthier.steps.candidates import compute_features, decide, probe_and_baselines
 from luthier.steps.finish import VERSIONS, score_and_write, write_records
+from luthier.steps.forecast import forecast
 from luthier.steps.prepare import Prepared, prepare
 from luthier.steps.run import Run
 from luthier.steps.training import train_layers
@@ -48,6 +49,11 @@ def tune(plan: Plan, stop: Callable[[], bool] = lambda: False) -> Generator[Even
         stop,
         took={**ready.rows.seconds, "load": clock() - sum(ready.rows.seconds.values())},
     )
+    if plan.train.method != "probe" and RunFolder.key_record(folder.path) is None:
+        found = forecast(ready, clock(), briefly=True)
+        if found is not None:
+            opening.append(Noted(f"This takes {found.words()}. `luthier plan` tells of what.", clock()))
+            yield opening[-1]
     changed = folder.begin({name: version(name) for name in VERSIONS})
     if changed:
         had = ", ".join(f"{name} {number}" for name, number in changed.items())

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from luthier.files import whole_folder, write_json
+from luthier.errors import WorldError
+from luthier.files import whole_folder, write_text
 from luthier.hashes import hash_file
 from luthier.train.state import State
 
@@ -20,6 +21,7 @@ SHARE = 0.03
 """Of a run's time that saving may take."""
 KEPT = 2
 """Newest states that stay: if the last one is damaged, the one before it serves."""
+NOW, BEST = "now.safetensors", "best.safetensors"
 
 
 class Checkpoints:
@@ -35,42 +37,60 @@ class Checkpoints:
         self.damaged: list[str] = []
         """What was found damaged, in words."""
         self.decisions: list[dict[str, Any]] = []
-        if (folder / "decisions.json").is_file():
-            self.decisions = json.loads((folder / "decisions.json").read_text(encoding="utf-8"))
+        decided = folder / "decisions.json"
+        if decided.is_file():
+            try:
+                self.decisions = unsealed(decided.read_bytes())["decisions"]
+            except ValueError:
+                # Which states came of which decision is no longer known.
+                self.damaged.append(f"{decided}: is damaged; training begins anew.")
+                self.forget()
 
-    def decide(self, **decision: Any) -> None:
-        """Write a decision down."""
-        self.decisions.append(decision)
-        write_json(self.folder / "decisions.json", self.decisions)
+    def decide(self, step: int, **decision: Any) -> None:
+        """Write down what holds from a step on.
+
+        States after that step came of another decision. They go first: a kill between the two leaves a state from which
+        the same decision is come to again, never one that it does not belong to.
+        """
+        self.drop(later for later in self.steps() if later > step)
+        self.decisions.append({"step": step, **decision})
+        write_text(self.folder / "decisions.json", sealed({"decisions": self.decisions}))
 
     def due(self) -> bool:
         """Whether it is time to save: as often as `SHARE` allows, or every `every` seconds."""
         pause = max(self.cost / SHARE, 1.0) if self.every is None else self.every
         return self.clock() - self.saved_at >= pause
 
-    def save(self, state: State) -> None:
-        """Write a state under its step, and drop the oldest but for the first."""
+    def save(self, state: State, back_to: int = 0) -> None:
+        """Write a state under its step, and drop those that are no longer needed.
+
+        back_to: the step a run would go back to: the newest state at or before it stays.
+        """
         begin = self.clock()
         now, best, numbers = state.save()
         path = self.path(state.step)
         older = self.steps()
         if not path.exists():
             with whole_folder(path) as folder:
-                save_file(now, folder / "now.safetensors")
-                before = self.path(older[-1]) / "best.safetensors" if older else None
-                if before is not None and before.exists() and self.best_step(older[-1]) == state.best_step:
-                    os.link(before, folder / "best.safetensors")
+                save_file(now, folder / NOW)
+                sums = {NOW: hash_file(folder / NOW)}
+                digest = self.best_beside(older[-1], state.best_step) if older else None
+                if digest is not None and linked(self.path(older[-1]) / BEST, folder / BEST):
+                    sums[BEST] = digest  # as it was written: damage since then is not to be believed
                 elif best:
-                    save_file(best, folder / "best.safetensors")
-                sums = {file.name: hash_file(file) for file in sorted(folder.glob("*.safetensors"))}
+                    save_file(best, folder / BEST)
+                    sums[BEST] = hash_file(folder / BEST)
                 (folder / "state.json").write_text(sealed({**numbers, "files": sums}), encoding="utf-8")
-            for step in older[1 : 1 - KEPT] if len(older) >= KEPT else []:
-                shutil.rmtree(self.path(step), ignore_errors=True)
+            needed = max((step for step in older if step <= back_to), default=0)
+            self.drop(step for step in older[: 1 - KEPT] if step != needed)
         self.saved_at = self.clock()
         self.cost = max(self.cost, self.saved_at - begin)
 
     def load(self, state: State, at_most: int | None = None) -> int | None:
-        """Bring a state to the newest whole one (of step `at_most` or before); its step, or None when there is none."""
+        """Bring a state to the newest whole one; its step, or None when there is none. Damaged ones go.
+
+        at_most: not beyond this step.  Raises WorldError when there is no such state, though there must be one.
+        """
         for step in reversed(self.steps()):
             if at_most is not None and step > at_most:
                 continue
@@ -78,13 +98,19 @@ class Checkpoints:
             if found is not None:
                 state.load(*found)
                 return step
+            self.drop([step])
+        if at_most is not None:
+            raise WorldError(
+                f"{self.folder}: no saved state is whole, and training had to go back to step {at_most}. "
+                "Give the same command again: it trains anew."
+            )
         return None
 
     def read(self, step: int) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Any]] | None:
         """A state as `State.load` takes it; None, and a word in `damaged`, when it is not what was written."""
         path = self.path(step)
         try:
-            numbers = unsealed((path / "state.json").read_text(encoding="utf-8"))
+            numbers = unsealed((path / "state.json").read_bytes())
             tensors = {}
             for name, digest in numbers["files"].items():
                 if hash_file(path / name) != digest:
@@ -93,13 +119,16 @@ class Checkpoints:
         except (OSError, ValueError, KeyError, SafetensorError) as error:
             self.damaged.append(f"{path}: is damaged ({error}); the state before it is used.")
             return None
-        return tensors["now.safetensors"], tensors.get("best.safetensors", {}), numbers
+        return tensors[NOW], tensors.get(BEST, {}), numbers
 
-    def best_step(self, step: int) -> int | None:
+    def best_beside(self, step: int, best_step: int) -> str | None:
+        """SHA-256 of the best weights beside a saved state, if they are those of `best_step`."""
         try:
-            return int(unsealed((self.path(step) / "state.json").read_text(encoding="utf-8"))["best_step"])
-        except (OSError, ValueError, KeyError):
+            numbers = unsealed((self.path(step) / "state.json").read_bytes())
+        except (OSError, ValueError):
             return None
+        digest: str | None = numbers["files"].get(BEST)
+        return digest if numbers["best_step"] == best_step else None
 
     def steps(self) -> list[int]:
         """Of the states on disk, the oldest first."""
@@ -110,9 +139,32 @@ class Checkpoints:
     def path(self, step: int) -> Path:
         return self.folder / str(step)
 
+    def drop(self, steps: Iterable[int]) -> None:
+        """Remove states, the newest first."""
+        for step in sorted(steps, reverse=True):
+            remove(self.path(step))
+
     def forget(self) -> None:
         """Drop all: the training's outcome stands elsewhere."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove(self.folder)
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder if it is there. It loses its name first: a kill leaves all of it, or none under that name."""
+    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        os.replace(folder, old)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def linked(source: Path, target: Path) -> bool:
+    """Whether `target` now is `source` under a second name: not every file system can do that."""
+    try:
+        os.link(source, target)
+    except OSError:
+        return False
+    return True
 
 
 def sealed(record: dict[str, Any]) -> str:
@@ -120,11 +172,15 @@ def sealed(record: dict[str, Any]) -> str:
     return json.dumps({"record": record, "sha256": digest_of(record)}, indent=2)
 
 
-def unsealed(text: str) -> dict[str, Any]:
+def unsealed(text: bytes) -> dict[str, Any]:
     """The record of `sealed`. Raises ValueError when it was changed since."""
-    whole = json.loads(text)
-    record: dict[str, Any] = whole["record"]
-    if digest_of(record) != whole["sha256"]:
+    try:
+        whole = json.loads(text)
+        record: dict[str, Any] = whole["record"]
+        same = digest_of(record) == whole["sha256"]
+    except (ValueError, TypeError, KeyError):
+        same = False
+    if not same:
         raise ValueError("state.json is not what was written")
     return record
 

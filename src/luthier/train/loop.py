@@ -90,7 +90,7 @@ def train(
     why = "epochs"
     looked = clock()
     if checkpoints is not None and not checkpoints.steps():
-        checkpoints.save(state)  # where every run can go back to
+        checkpoints.save(state)  # to which every run can go back
 
     while state.step < steps:
         if state.validations_since_best >= pace.patience:
@@ -120,6 +120,7 @@ def train(
         except (MemoryError, RuntimeError) as error:
             if not ran_out_of_memory(error):
                 raise
+            state.model.zero_grad(set_to_none=True)  # what the broken pass left behind
             yield Noted(
                 smaller(state, order[place], lengths, micro_tokens, checkpoints, error), clock(), warning=True
             )
@@ -150,7 +151,7 @@ def train(
         state.seconds += clock() - looked
         looked = clock()
         if checkpoints is not None and (halted == "interrupted" or checkpoints.due()):
-            checkpoints.save(state)
+            checkpoints.save(state, last_mark(marks, state.step))
         if halted:
             why = halted
             break
@@ -186,6 +187,12 @@ def validation_steps(steps: int, per_epoch: int, per_epoch_validations: int) -> 
     return {mark for mark in marks if mark < steps} | {steps}
 
 
+def last_mark(marks: set[int], step: int) -> int:
+    """The validation at or before a step; 0 before the first."""
+    before = [0, *sorted(marks)]
+    return before[bisect_right(before, step) - 1]
+
+
 def go_back(
     state: State,
     name: str,
@@ -202,8 +209,7 @@ def go_back(
     The point to return to follows from the step alone, never from when a state happened to be saved: a saved state
     before it is taken, and the steps between are computed again.
     """
-    before = [0, *sorted(marks)]
-    mark = before[bisect_right(before, state.step) - 1]
+    mark = last_mark(marks, state.step)
     halved = 0 if checkpoints is None else sum(1 for one in checkpoints.decisions if "rate" in one)
     what = "loss" if not math.isfinite(loss) else "gradient"
     if checkpoints is None or halved >= TRIES:
@@ -244,7 +250,8 @@ def ran_out_of_memory(error: Exception) -> bool:
 
 def listed(rows: Ints, most: int = 5) -> str:
     """
-    >>> listed(np.array([3, 1]))
+    >>> import numpy
+    >>> listed(numpy.array([3, 1]))
     '3, 1'
     """
     shown = ", ".join(str(row) for row in rows[:most])

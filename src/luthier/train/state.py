@@ -55,12 +55,17 @@ class State:
         return (
             self.weights.save(lent=True),
             self.best,
-            {**numbers, "steps": {str(k): n for k, n in self.weights.steps.items()}},
+            {
+                **numbers,
+                "steps": {str(k): n for k, n in self.weights.steps.items()},
+                "moving": sorted(self.weights.moving),
+            },
         )
 
     def load(self, now: Mapping[str, Tensor], best: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
         """Become what was saved."""
         self.weights.load(now, {int(rung): count for rung, count in numbers["steps"].items()})
+        self.weights.moving = set(numbers["moving"])
         self.best = dict(best)
         for name in NUMBERS:
             setattr(self, name, numbers[name])

@@ -1,0 +1,171 @@
+"""How right `luthier plan` is: time and peak memory foretold, and those that `luthier tune` then takes.
+
+    python benchmarks/forecast.py --data ../shared/data
+
+Draws configurations by a seed, and runs both commands in processes of their own. What is measured is kept at once in
+`out/forecast.jsonl`: an interrupted benchmark goes on where it stopped. `--only 0,3` chooses, `--again` measures anew.
+"""
+
+import argparse
+import csv
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from machine import busy_seconds, cores, describe
+from results import write_section
+
+SECTION = "Forecast"
+OUT = Path(__file__).parent / "out" / "forecast.jsonl"
+SETS = {"sst2": "sst2", "trec": "trec", "banking77": "banking77", "agnews": "agnews_7k6"}
+METHODS = ("full", "auto", "top:2", "top:4", "thaw", "lora", "probe")
+
+LEGEND = """\
+*Foretold* by `luthier plan`, *taken* by `luthier tune`: seconds from the first line to the report, as the process's wall
+time without its imports; peak resident memory of the process. Off: foretold / taken - 1. Early stopping is
+switched off, as the forecast is that of a run to its end. *Others*: share of the machine's processor time that other
+processes took meanwhile; where it is more than a few percent, the seconds are too long. *Plan*: seconds of the forecast itself.
+"""
+
+
+def drawn(count: int, seed: int) -> list[dict[str, Any]]:
+    """Configurations: a set, a number of rows, and settings."""
+    found = []
+    for at in range(count):
+        rng = random.Random(f"forecast {seed} {at}")
+        method = METHODS[at % len(METHODS)]
+        settings: dict[str, Any] = {"method": method}
+        if method != "probe":
+            settings |= {
+                "batch_rows": rng.choice([8, 16, 32, 64]),
+                "epochs": rng.choice([1, 2, 3]),
+                "patience": 1000,
+            }
+        if method == "thaw":
+            settings["epochs"] = rng.choice([6, 8])
+        found.append({"set": rng.choice(list(SETS)), "rows": rng.choice([1000, 2000, 4000]), **settings})
+    return found
+
+
+def subset(source: Path, target: Path, count: int, seed: int) -> None:
+    """Some rows of a file: text and label only."""
+    with open(source, encoding="utf-8", newline="") as file:
+        rows = [(row["text"], row["label"]) for row in csv.DictReader(file)]
+    random.Random(seed).shuffle(rows)
+    with open(target, "w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("text", "label"), *rows[:count]])
+
+
+def command(words: list[str]) -> dict[str, Any]:
+    """Run a command of luthier; its JSON line, wall seconds, peak bytes, and the share that others took."""
+    begin, busy, own = time.monotonic(), busy_seconds(), sum(os.times()[2:4])
+    with subprocess.Popen(
+        [sys.executable, "-m", "luthier.cli", *words, "--json"], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None, "it was asked for"
+        out = process.stdout.read()
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"luthier {' '.join(words)} ended with {process.returncode}.")
+    seconds = time.monotonic() - begin
+    mine = sum(os.times()[2:4]) - own
+    return {
+        "record": json.loads(out.splitlines()[-1]),
+        "wall": seconds,
+        "peak": used.ru_maxrss * 1024,
+        "others": max(0.0, busy_seconds() - busy - mine) / (seconds * cores()),
+    }
+
+
+def measure(one: dict[str, Any], data: Path, seed: int) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        subset(data / SETS[one["set"]] / "train.csv", folder / "rows.csv", one["rows"], seed)
+        words = [str(folder / "rows.csv"), "--out", str(folder / "run"), "--cache", str(folder / "cache")]
+        for key, value in one.items():
+            if key not in ("set", "rows"):
+                words += ["--" + key.replace("_", "-"), str(value)]
+        plan = command(["plan", *words])
+        tune = command(["tune", *words])
+        events = [json.loads(line) for line in (folder / "run" / "events.jsonl").read_text().splitlines()]
+        ended = next(event for event in reversed(events) if event["event"] == "ended")
+        return {
+            "config": one,
+            "foretold": plan["record"]["forecast"],
+            "plan_seconds": plan["wall"],
+            "seconds": ended["seconds"],
+            "wall": tune["wall"],
+            "took": tune["record"]["cost"]["seconds"],
+            "peak_bytes": tune["peak"],
+            "others": max(plan["others"], tune["others"]),
+        }
+
+
+def table(lines: list[dict[str, Any]]) -> str:
+    rows = [
+        "| set | rows | method | batch | epochs | seconds foretold | taken | off | MiB foretold | taken | off | plan | others |",
+        "| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    times, peaks = [], []
+    for line in lines:
+        one, told = line["config"], line["foretold"]
+        times.append(told["seconds"] / line["seconds"] - 1)
+        peaks.append(told["peak_bytes"] / line["peak_bytes"] - 1)
+        rows.append(
+            f"| {one['set']} | {one['rows']:,} | {one['method']} | {one.get('batch_rows', '–')} | {one.get('epochs', '–')} "
+            f"| {told['seconds']:.0f} | {line['seconds']:.0f} | {times[-1]:+.0%} "
+            f"| {told['peak_bytes'] / 2**20:,.0f} | {line['peak_bytes'] / 2**20:,.0f} | {peaks[-1]:+.0%} "
+            f"| {line['plan_seconds']:.0f} | {line['others']:.0%} |"
+        )
+    within = (
+        f"Time within 25 %: {sum(abs(off) <= 0.25 for off in times)} of {len(times)}. "
+        f"Peak within 10 %: {sum(abs(off) <= 0.1 for off in peaks)} of {len(peaks)}."
+    )
+    return "\n".join([*rows, "", within])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--count", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", help="numbers of configurations, as in 0,3")
+    parser.add_argument("--again", action="store_true", help="measure anew what was measured")
+    parser.add_argument(
+        "--dry", action="store_true", help="print the configurations and the table, write no section"
+    )
+    asked = parser.parse_args()
+    configurations = drawn(asked.count, asked.seed)
+    chosen = range(len(configurations)) if asked.only is None else map(int, asked.only.split(","))
+    known = {}
+    if OUT.exists():
+        for text in OUT.read_text(encoding="utf-8").splitlines():
+            line = json.loads(text)
+            known[json.dumps(line["config"], sort_keys=True)] = line
+    for at in chosen:
+        key = json.dumps(configurations[at], sort_keys=True)
+        print(at, key, flush=True)
+        if key in known and not asked.again:
+            continue
+        known[key] = measure(configurations[at], asked.data, asked.seed)
+        OUT.parent.mkdir(exist_ok=True)
+        with open(OUT, "a", encoding="utf-8") as file:
+            file.write(json.dumps(known[key]) + "\n")
+    keys = [json.dumps(one, sort_keys=True) for one in configurations]
+    lines = [known[key] for key in keys if key in known]
+    print(table(lines))
+    if not asked.dry:
+        write_section(SECTION, f"{describe()}\n\n{LEGEND}\n{table(lines)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""What `luthier plan` prints: the record of a plan as text."""
+
+from typing import Any
+
+
+def forecast_words(record: dict[str, Any]) -> str:
+    """The resolved plan, the rows, the rungs, the steps, time and memory. record: as `luthier plan --json` prints it."""
+    rows = ", ".join(f"{count:,} {part}" for part, count in record["rows"].items())
+    blocks = [
+        [guess["words"] for guess in record["guesses"]],
+        [f"! {text}" for text in record["notes"]],
+        [f"rows: {rows}", f"folder: {record['out']}"],
+        rungs_table(record) if record["rungs"] else ["No layer trains: the probe's head is solved for."],
+        steps_lines(record),
+        forecast_lines(record["forecast"]),
+    ]
+    return "\n\n".join("\n".join(f"  {line}" for line in block) for block in blocks if block) + "\n"
+
+
+def rungs_table(record: dict[str, Any]) -> list[str]:
+    """A line for each rung, from the head down."""
+    wide = max(len(rung["name"]) for rung in record["rungs"])
+    lines = [f"{'rung':<{wide}}  {'parameters':>12}  {'trains':>12}  learning rate"]
+    lines += [
+        f"{rung['name']:<{wide}}  {rung['parameters']:>12,}  {rung['trained'] or '-':>12{',' if rung['trained'] else ''}}  "
+        + rate_words(rung)
+        for rung in record["rungs"]
+    ]
+    total = record["parameters"]
+    lines.append(f"{'all':<{wide}}  {total['total']:>12,}  {total['trained']:>12,}")
+    return lines + ([f"This model: {record['note']}"] if record["note"] else [])
+
+
+def rate_words(rung: dict[str, Any]) -> str:
+    """At which rate a rung trains, and from when."""
+    if not rung["trained"]:
+        return "frozen"
+    rate = f"{rung['multiplier']:g} x the rate found" if rung["lr"] is None else f"{rung['lr']:.3g}"
+    return rate if rung["from_epoch"] == 1 else f"{rate} from epoch {rung['from_epoch']}"
+
+
+def steps_lines(record: dict[str, Any]) -> list[str]:
+    """How long it trains, counted."""
+    if not record["rungs"]:
+        return []
+    return [
+        f"{record['steps']:,} steps in {record['epochs']:g} epochs, {record['validations']:,} validations, "
+        f"{record['tokens_per_epoch']:,} tokens an epoch; early stopping can only shorten this"
+    ]
+
+
+def forecast_lines(forecast: dict[str, Any]) -> list[str]:
+    """Time by steps of the path, and memory."""
+    parts = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in forecast["seconds_of"].items())
+    return [
+        f"time: at most {time_in_words(forecast['seconds'])} ({parts})",
+        f"memory: about {forecast['peak_bytes'] / 1e6:,.0f} MB",
+    ]
+
+
+def time_in_words(seconds: float) -> str:
+    """
+    >>> time_in_words(8.4), time_in_words(130), time_in_words(7300)
+    ('8 s', '2 min 10 s', '2 h 1 min')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

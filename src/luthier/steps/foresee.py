@@ -1,0 +1,48 @@
+"""What `luthier plan` tells: the resolved plan, what trains, how long and how large, with nothing trained or written."""
+
+import time
+from typing import Any
+
+from luthier.folder.run_folder import RunFolder
+from luthier.plan.plan import Plan, flag
+from luthier.steps.forecast import forecast
+from luthier.steps.prepare import prepare
+from luthier.steps.tune import statements
+
+
+def foresee(plan: Plan) -> dict[str, Any]:
+    """What `tune` would do with a plan, as JSON: nothing is trained, nothing is written. Raises InputError as `tune` does."""
+    begin = time.monotonic()
+    ready = prepare(plan)
+    folder = RunFolder(ready.out, ready.key)
+    found = forecast(ready, time.monotonic() - begin)
+    assert found is not None, "it is asked for in full"
+    train = ready.examples["train"]
+    notes = statements(ready)
+    if folder.finished:
+        notes.append(
+            f"{ready.out} holds the finished run of this plan, data and model: nothing is left to do."
+        )
+    named = {id(weight): weight.numel() for weight in ready.model.parameters()}
+    outline = found.outline
+    return {
+        "plan": ready.plan.settings(),
+        "guesses": [
+            {"key": one.key, "value": one.value, "why": one.why, "flag": flag(one.key), "words": str(one)}
+            for one in ready.guesses
+        ],
+        "notes": notes,
+        "rows": ready.rows.split.sizes(),
+        "out": str(ready.out),
+        "rungs": list(found.rungs),
+        "parameters": {
+            "total": sum(rung["parameters"] for rung in found.rungs) + found.idle or sum(named.values()),
+            "trained": sum(rung["trained"] for rung in found.rungs),
+        },
+        "note": found.note,
+        "steps": 0 if outline is None else outline.steps,
+        "epochs": ready.plan.train.epochs if outline is not None else 0,
+        "validations": 0 if outline is None else outline.validations,
+        "tokens_per_epoch": len(train.ids),
+        "forecast": found.to_json(),
+    }

@@ -1,0 +1,120 @@
+"""All that a run will compute, known before it begins: the order of every epoch is a pure function."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from luthier.batches.examples import Examples, Ints
+from luthier.batches.order import cut_by_budget, epoch_order, steps_per_epoch
+from luthier.steps.run import Run
+from luthier.steps.training import groups_of
+from luthier.tasks.task import Array
+from luthier.train.loop import Pace, validation_steps
+from luthier.train.movement import LadderMovement
+
+COUNTED_ROWS = 200_000
+"""Rows whose order is looked at: on larger data the first epochs stand for the others."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Batches by their padded size."""
+
+    tokens: Ints
+    longest: Ints
+
+    @property
+    def shapes(self) -> int:
+        """How many differ."""
+        return len(np.unique(np.stack([self.tokens, self.longest]), axis=1).T)
+
+    def terms(self) -> Array:
+        """(batches, 3) what the time of a batch is a sum of: itself, its tokens, and attention's tokens x tokens."""
+        return np.stack([np.ones(len(self.tokens)), self.tokens, self.tokens * self.longest], axis=1)
+
+
+def sizes_of(examples: Examples, batches: list[Ints]) -> Sizes:
+    """Of batches as `Examples.batch` pads them."""
+    counts = np.diff(examples.first_part)
+    longest = examples.lengths // np.maximum(counts, 1)
+    wide = np.array([longest[rows].max() for rows in batches], np.int64)
+    parts = np.array([counts[rows].sum() for rows in batches], np.int64)
+    return Sizes(parts * wide, wide)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The steps of a run in which the same rungs stand still."""
+
+    epoch: int
+    """The first one."""
+    depth: int
+    """Rungs, from the embeddings up, that stand still."""
+    replayed: bool
+    """Whether they are computed once and replayed."""
+    steps: int
+    validations: int
+    micros: list[Ints]
+    """The rows of each micro-batch; where the data is large, of some of them."""
+    share: float
+    """Micro-batches that are listed, of those there are."""
+
+
+@dataclass(frozen=True)
+class Outline:
+    """All steps of a run, known before it begins."""
+
+    steps: int
+    validations: int
+    stages: tuple[Stage, ...]
+
+
+def outline(run: Run, movement: LadderMovement, pace: Pace, replayed: set[int]) -> Outline:
+    """The order of all epochs is a pure function: what each step will hold is known now. replayed: depths."""
+    examples = run.ready.examples["train"]
+    rows, lengths = len(examples), examples.lengths
+    per_epoch, steps = steps_per_epoch(rows, pace.batch_rows), pace.steps(rows)
+    marks = validation_steps(steps, per_epoch, pace.validations)
+    listed = max(1, COUNTED_ROWS // max(1, rows))
+    stages: dict[int, Stage] = {}
+    for epoch in range(math.ceil(steps / per_epoch)):
+        begin, end = epoch * per_epoch, min(steps, (epoch + 1) * per_epoch)
+        depth = movement.frozen(epoch)
+        found = stages.get(depth) or Stage(epoch, depth, depth in replayed, 0, 0, [], 1.0)
+        micros = []
+        if epoch < listed or not found.micros:
+            order = epoch_order(lengths, pace.batch_rows, run.plan.run.seed, epoch, groups_of(run))
+            for chosen in order[: end - begin]:
+                micros += cut_by_budget(chosen, lengths, pace.micro_tokens)
+        held = found.steps * found.share + (end - begin if micros else 0)
+        stages[depth] = replace(
+            found,
+            steps=found.steps + end - begin,
+            validations=found.validations + sum(begin < mark <= end for mark in marks),
+            micros=found.micros + micros,
+            share=held / (found.steps + end - begin),
+        )
+    return Outline(steps, len(marks), tuple(stages.values()))
+
+
+def rungs_of(movement: LadderMovement, pace: Pace) -> list[dict[str, Any]]:
+    """What trains, from the head down, at which multiplier of the rate, from which epoch (the first is 1)."""
+    named = dict(movement.model.named_parameters())
+    epochs = range(math.ceil(pace.epochs))
+    found = []
+    for at, rung in reversed(list(enumerate(movement.ladder.rungs))):
+        scales = [movement.scales(epoch)[at] for epoch in epochs]
+        first = next((epoch for epoch in epochs if scales[epoch] > 0), None)
+        moving = [name for name in rung.parameters if first is not None and movement.moves(at, name)]
+        multiplier = 0.0 if first is None or not moving else scales[first]
+        found.append({
+            "name": rung.name,
+            "parameters": sum(named[name].numel() for name in rung.parameters),
+            "trained": sum(named[name].numel() for name in moving),
+            "multiplier": multiplier,
+            "lr": None if math.isnan(pace.lr) else multiplier * pace.lr,
+            "from_epoch": first + 1 if first is not None and moving else None,
+        })  # fmt: skip
+    return found

@@ -1,0 +1,301 @@
+"""A few real batches and steps, timed and weighed on this machine, on a copy of the model."""
+
+import contextlib
+import copy
+import resource
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from luthier.batches.examples import Examples, Ints
+from luthier.batches.order import by_length
+from luthier.devices import peak_bytes
+from luthier.folder.run_folder import RunFolder
+from luthier.models.dropout import DICE
+from luthier.models.lora import add_adapters
+from luthier.models.prefix import Prefix, States
+from luthier.models.twin import Twin
+from luthier.plan.method import Lora, parse_method
+from luthier.predict import TOKENS
+from luthier.steps.outline import Sizes, Stage, sizes_of
+from luthier.steps.prepare import Prepared
+from luthier.steps.run import Run
+from luthier.steps.training import movement_of, pace_of, weighted
+from luthier.tasks.task import Array, Task
+from luthier.train.loop import Pace
+from luthier.train.movement import LadderMovement
+from luthier.train.weights import Weights
+
+LONG_SECONDS = 0.5
+"""A step that takes longer is timed once: what its first time costs more is little."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds of a batch as a sum of the terms of its size, none of them negative."""
+
+    terms: Array
+
+    @staticmethod
+    def fit(sizes: Sizes, seconds: list[float]) -> "Cost":
+        """Least squares of the relative error: a small batch counts as much as a large one."""
+        from scipy.optimize import nnls
+
+        share = sizes.terms() / np.array(seconds)[:, None]
+        scale = share.max(axis=0)
+        found, _ = nnls(share / scale, np.ones(len(seconds)))
+        return Cost(found / scale)
+
+    def of(self, sizes: Sizes) -> float:
+        """Seconds of all batches together."""
+        return float((sizes.terms() @ self.terms).sum())
+
+    def mixed(self, other: "Cost", share: float) -> "Cost":
+        return Cost((1 - share) * self.terms + share * other.terms)
+
+
+def plain_run(ready: Prepared) -> Run:
+    """A run that is asked what it would do, and never begun."""
+    return Run(ready, RunFolder(ready.out, ready.key), time.monotonic, lambda: False)
+
+
+@contextlib.contextmanager
+def leaving_no_trace() -> Iterator[None]:
+    """Inside, torch's and the dropout's dice may be thrown: after it they lie as before."""
+    with torch.random.fork_rng():
+        try:
+            yield
+        finally:
+            DICE.keys, DICE.call = None, 0
+
+
+def resident_bytes() -> int:
+    """Memory this process holds now; where the system does not tell, the most it held."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    except (OSError, ValueError, IndexError):
+        return peak_bytes()
+
+
+def at_quantiles(sizes: Sizes, quantiles: tuple[float, ...]) -> list[int]:
+    """Positions of batches of differing shapes, in the order of the quantiles of their size.
+
+    >>> at_quantiles(Sizes(np.array([9, 2, 9, 5]), np.array([3, 1, 3, 5])), (0.5, 1.0, 0.0))
+    [0, 1]
+    """
+    order = np.lexsort([sizes.longest, sizes.tokens])
+    met, found = set(), []
+    for quantile in quantiles:
+        at = int(order[int(quantile * (len(order) - 1) + 0.5)])
+        shape = int(sizes.tokens[at]), int(sizes.longest[at])
+        if shape not in met:
+            met.add(shape)
+            found.append(at)
+    return found
+
+
+# The frozen pass
+
+
+@dataclass(frozen=True)
+class Looks:
+    """The cost of batches of the frozen pass, in one precision."""
+
+    first: Cost
+    """Of a shape not seen before, which is compiled."""
+    again: Cost
+
+
+def time_looks(ready: Prepared) -> dict[str, Looks]:
+    """In training's precision (`fast`) and in fp32 (`exact`), on a few real batches."""
+    examples = max(ready.examples.values(), key=len)
+    few = examples.select(np.arange(min(len(examples), 20_000)))
+    batches = by_length(few.lengths, TOKENS)
+    chosen = at_quantiles(sizes_of(few, batches), (0.5, 0.05, 0.95))
+    of = sizes_of(few, [batches[at] for at in chosen])
+    found: dict[str, Looks] = {}
+    for name, mode in (("fast", ready.twin.training), ("exact", ready.twin.reporting)):
+        if name == "exact" and ready.device.precision == "fp32":
+            found["exact"] = found["fast"]
+            continue
+        with mode():
+            look(ready, few, batches[chosen[0]][:1])  # pays what only the very first batch does
+            first = [look(ready, few, batches[at]) for at in chosen]
+            again = [look(ready, few, batches[at]) for at in chosen] if name == "fast" else first
+        found[name] = Looks(Cost.fit(of, first), Cost.fit(of, list(map(min, first, again))))
+    return found
+
+
+def look(ready: Prepared, examples: Examples, rows: Ints) -> float:
+    """Seconds of a batch of the frozen pass."""
+    ready.model.eval()
+    begin = time.perf_counter()
+    with torch.inference_mode():
+        ready.model.features(examples.batch(rows).to(ready.device.torch)).cpu()
+    return time.perf_counter() - begin
+
+
+# Training
+
+
+@dataclass
+class Bench:
+    """A copy of the model that takes real steps, and leaves the real one as it is."""
+
+    run: Run
+    movement: LadderMovement
+    pace: Pace
+    task: Task
+    prefix: Prefix
+    weights: Weights
+
+    @staticmethod
+    def of(ready: Prepared) -> "Bench":
+        model = copy.deepcopy(ready.model)
+        twin = Twin(model.body, ready.device.dtype)
+        run = plain_run(replace(ready, model=model, twin=twin))
+        plan, method = ready.plan.train, parse_method(ready.plan.train.method)
+        if isinstance(method, Lora):
+            blocks = [name.removeprefix("body.") for name in ready.ladder.blocks]
+            add_adapters(model.body, blocks, method.rank, ready.plan.run.seed)
+            twin.adopt(model.body)
+        movement, pace = movement_of(run, isinstance(method, Lora)), pace_of(run)
+        model.prefix = prefix = Prefix(model, movement.ladder)
+        parts = movement.parts(int(np.ceil(pace.epochs)))
+        weights = Weights(model, parts, twin, pace.weight_decay, pull=plan.l2_sp, ema=plan.ema)
+        return Bench(run, movement, pace, weighted(run), prefix, weights)
+
+    @property
+    def copied(self) -> int:
+        """Bytes of the copy, which the run itself will not have."""
+        ready = self.run.ready
+        held = [*ready.model.parameters(), *ready.model.buffers()]
+        held += [*ready.twin.exact.values(), *ready.twin.fast.values()]
+        return sum({tensor.data_ptr(): tensor.nbytes for tensor in held}.values())
+
+    def step(self, examples: Examples, rows: Ints, epoch: int) -> tuple[float, float]:
+        """Seconds of a micro-batch, and of the end of its step; at rate zero nothing moves."""
+        ready = self.run.ready
+        begin = time.perf_counter()
+        batch = examples.batch(rows).to(ready.device.torch)
+        DICE.throw(self.run.plan.run.seed, 0, batch)
+        found = self.task.loss(ready.model, batch)
+        found.total.backward()  # type: ignore[no-untyped-call]
+        self.weights.gather(first=True)
+        float(found.total.detach())
+        middle = time.perf_counter()
+        norm = self.weights.norm(found.weight)
+        self.weights.step(0.0, self.movement.scales(epoch), found.weight, norm, self.pace.max_norm)
+        if ready.device.kind == "cuda":
+            torch.cuda.synchronize()
+        return middle - begin, time.perf_counter() - middle
+
+    @contextlib.contextmanager
+    def replaying(self, stage: Stage, few: Examples) -> Iterator[None]:
+        """Inside, what stands still is replayed, if the run will do so."""
+        if not stage.replayed:
+            yield
+            return
+        ready = self.run.ready
+        kept = torch.zeros(len(few.ids), ready.model.state_width, dtype=ready.device.dtype)
+        states = States(few, kept)
+        with ready.twin.training(), self.prefix.recording({stage.depth: states}):
+            for rows in by_length(few.lengths, TOKENS):
+                look(ready, few, rows)
+        with self.prefix.replaying(stage.depth, lambda: states):
+            yield
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What the steps of a stage take."""
+
+    micro: Cost
+    end: float
+    """Seconds of the norm and the optimizer."""
+    compiling: float
+    """More seconds that a shape takes when it comes for the first time."""
+
+    def mixed(self, other: "Steps", share: float) -> "Steps":
+        def mean(one: float, two: float) -> float:
+            return (1 - share) * one + share * two
+
+        micro = self.micro.mixed(other.micro, share)
+        return Steps(micro, mean(self.end, other.end), mean(self.compiling, other.compiling))
+
+
+@dataclass
+class Held:
+    """Bytes, as the steps that were timed held them."""
+
+    before: int
+    """With the weights set up, before a first step."""
+    most: int
+    """At the largest micro-batch so far."""
+    tokens: int = 0
+    """Padded, of that one."""
+
+
+def time_steps(
+    bench: Bench,
+    stage: Stage,
+    quantiles: tuple[float, ...],
+    held: Held,
+    wanted: Callable[[int, int], bool],
+) -> Steps:
+    """Time real steps of a stage at some quantiles of its sizes.
+
+    wanted(place, tokens): asked before each, by its place among the quantiles.
+    """
+    examples = bench.run.ready.examples["train"]
+    sizes = sizes_of(examples, stage.micros)
+    chosen = at_quantiles(sizes, quantiles)
+    rows = [stage.micros[at] for at in chosen]
+    few = examples.select(np.concatenate(rows))
+    ends = np.cumsum([0, *(len(one) for one in rows)])
+    micro: list[float] = []
+    end: list[float] = []
+    more: list[float] = []
+    with bench.replaying(stage, few), bench.run.ready.twin.training():
+        bench.movement.enter(stage.epoch)
+        for place, at in enumerate(chosen):
+            tokens = int(sizes.tokens[at])
+            if not wanted(place, tokens):
+                break
+            mine, before = np.arange(ends[place], ends[place + 1]), peak_bytes()
+            tries = [bench.step(few, mine, stage.epoch)]
+            while len(tries) < (2 if held.tokens else 3) and sum(tries[-1]) < LONG_SECONDS:
+                tries.append(bench.step(few, mine, stage.epoch))
+            if tokens > held.tokens:
+                after = peak_bytes()
+                held.most = max(held.most, after if after > before else resident_bytes())
+                held.tokens = tokens
+            micro.append(min(one[0] for one in tries[-2:]))
+            end.append(min(one[1] for one in tries))
+            if place and len(tries) > 1:
+                more.append(tries[0][0] - tries[1][0])
+    of = sizes_of(examples, rows[: len(micro)])
+    compiling = max(0.0, float(np.mean(more))) if more else 0.0
+    return Steps(Cost.fit(of, micro), float(np.mean(end)), compiling)
+
+
+@dataclass
+class Timed:
+    """The steps of all stages: some timed, the others between them."""
+
+    steps: dict[int, Steps] = field(default_factory=dict)
+    """By depth, the number of rungs that stand still."""
+
+    def of(self, depth: int) -> Steps:
+        """Between two depths that were timed, in proportion to the rungs that stand still."""
+        if depth in self.steps:
+            return self.steps[depth]
+        below, above = (
+            max(at for at in self.steps if at < depth),
+            min(at for at in self.steps if at > depth),
+        )
+        return self.steps[below].mixed(self.steps[above], (depth - below) / (above - below))

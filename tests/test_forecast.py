@@ -1,0 +1,219 @@
+"""`luthier plan`: what tune would do and take, told without doing it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from command import luthier
+from luthier.batches.order import steps_per_epoch
+from luthier.errors import PlanError
+from luthier.events import Noted, Stepped, Validated
+from luthier.models.inspect import available_bytes
+from luthier.plan.plan import Plan
+from luthier.report.forecast_words import time_in_words
+from luthier.session import plan_record
+from luthier.steps.forecast import forecast, replay_of
+from luthier.steps.outline import Sizes, sizes_of
+from luthier.steps.prepare import prepare
+from luthier.steps.timing import Bench, Cost, resident_bytes
+from test_tune import plan_for, run, weights
+from tiny import messages, opened
+
+
+def rungs(record: dict[str, Any]) -> list[tuple[str, float | None, int | None]]:
+    return [(rung["name"], rung["lr"], rung["from_epoch"]) for rung in record["rungs"]]
+
+
+@pytest.fixture
+def plan(messages_file: Path, bert: Path, tmp_path: Path) -> Callable[..., Plan]:
+    return lambda **settings: plan_for(
+        messages_file, bert, tmp_path / "run", cache=str(tmp_path / "cache"), pooling="mean", **settings
+    )
+
+
+def test_it_prints_the_plan_the_rungs_the_steps_and_the_forecast_and_writes_nothing(
+    messages_file: Path, bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    ended = luthier(
+        *("plan", messages_file, "--model", bert, "--pooling", "mean", "--method", "top:1"),
+        *("--cache", tmp_path / "cache", "--lr", 0.003, "--epochs", 2, "--batch-rows", 8),
+    )
+
+    assert (ended.code, ended.err) == (0, "")
+    lines = [" ".join(line.split()) for line in ended.out.splitlines()]
+    at = lines.index("rung parameters trains learning rate")
+    assert lines[at + 1 : at + 6] == [
+        "head 132 132 0.003",
+        "block 1 8,544 8,544 0.003",
+        "block 0 8,544 - frozen",
+        "embeddings 7,680 - frozen",
+        "all 25,956 8,676",
+    ]
+    assert "rows: 50 train, 8 valid, 6 calibration, 16 test" in lines
+    assert any(line.startswith("14 steps in 2 epochs, 4 validations, ") for line in lines)
+    assert any(
+        line.startswith("data.text = text (column 'text', by its name; --text corrects it)") for line in lines
+    )
+    assert lines[-2].startswith("time: at most ")
+    assert lines[-1].startswith("memory: about ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_layer_decay_gives_each_rung_its_rate(plan: Callable[..., Plan]) -> None:
+    record = plan_record(plan(method="full", layer_decay=0.5, lr=0.008))
+    assert rungs(record) == [
+        ("head", 0.008, 1), ("block 1", 0.004, 1), ("block 0", 0.002, 1), ("embeddings", 0.001, 1),
+    ]  # fmt: skip
+
+
+def test_thaw_tells_from_which_epoch_a_rung_trains(plan: Callable[..., Plan]) -> None:
+    record = plan_record(plan(method="thaw", lr=0.008, epochs=3))
+    assert rungs(record) == [
+        ("head", 0.008, 1), ("block 1", 0.008, 2), ("block 0", 0.008, 3), ("embeddings", 0.0, None),
+    ]  # fmt: skip
+
+
+def test_shared_blocks_are_told(
+    messages_file: Path, tiny_model: Callable[[str], Path], tmp_path: Path
+) -> None:
+    record = plan_record(plan_for(messages_file, tiny_model("albert"), tmp_path / "run"))
+    assert record["note"] == "its 2 blocks share one set of weights: they train all together or not at all."
+
+
+def test_json_is_one_object_with_all_of_it(messages_file: Path, bert: Path, tmp_path: Path) -> None:
+    words = ("--model", bert, "--pooling", "mean", "--method", "probe", "--out", tmp_path / "run", "--json")
+
+    record = json.loads(luthier("plan", messages_file, *words).out)
+
+    assert set(record) == {
+        "plan", "guesses", "notes", "rows", "out", "rungs", "parameters", "note", "steps", "epochs", "validations",
+        "tokens_per_epoch", "forecast",
+    }  # fmt: skip
+    assert set(record["forecast"]) == {"seconds", "peak_bytes", "seconds_of", "bytes_of"}
+    assert record["plan"]["train.method"] == "probe"
+    assert (record["rungs"], record["steps"]) == ([], 0)
+    assert record["forecast"]["peak_bytes"] > 1e8
+
+
+def test_the_steps_and_validations_are_counted_exactly(plan: Callable[..., Plan]) -> None:
+    asked = plan(method="full", epochs=2.5, patience=100)
+    record = plan_record(asked)
+
+    _, events = run(asked)
+
+    steps = [event for event in events if isinstance(event, Stepped)]
+    assert record["steps"] == len(steps)
+    assert record["validations"] == sum(isinstance(event, Validated) for event in events)
+    per_epoch = steps_per_epoch(record["rows"]["train"], 8)
+    assert record["tokens_per_epoch"] == sum(event.tokens for event in steps[:per_epoch])
+
+
+@pytest.mark.parametrize("method", ["full", "top:1", "thaw", "lora:2"])
+def test_a_run_after_a_forecast_ends_with_the_same_bytes(
+    method: str, messages_file: Path, bert: Path, tmp_path: Path
+) -> None:
+    asked = {"method": method, "cache_gb": 0, "epochs": 2}
+    plain, _ = run(plan_for(messages_file, bert, tmp_path / "plain", **asked))
+
+    plan_record(plan_for(messages_file, bert, tmp_path / "told", **asked))
+    told, _ = run(plan_for(messages_file, bert, tmp_path / "told", **asked))
+
+    assert weights(told.path) == weights(plain.path)
+
+
+def test_tune_tells_the_forecast_of_a_long_run_and_ends_with_the_same_bytes(
+    messages_file: Path, bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quiet, events = run(plan_for(messages_file, bert, tmp_path / "quiet", method="full", epochs=1))
+    assert not any("This takes" in event.text for event in events if isinstance(event, Noted))
+    monkeypatch.setattr("luthier.steps.forecast.TINY_SECONDS", 0.0)
+
+    told, events = run(plan_for(messages_file, bert, tmp_path / "told", method="full", epochs=1))
+
+    notes = [event.text for event in events if isinstance(event, Noted) and "This takes" in event.text]
+    assert len(notes) == 1
+    assert notes[0].startswith("This takes at most ")
+    assert notes[0].endswith(" GB of memory. `luthier plan` tells of what.")
+    assert weights(told.path) == weights(quiet.path)
+
+
+def test_states_that_an_earlier_run_left_are_not_counted_again(plan: Callable[..., Plan]) -> None:
+    asked = plan(method="top:1", epochs=1)
+    assert not replay_of(Bench.of(prepare(asked))).recorded
+
+    run(asked)
+
+    found = replay_of(Bench.of(prepare(asked)))
+    assert (found.depths, found.recorded) == ((2,), True)
+
+
+def test_too_little_memory_is_refused_with_what_would_fit(
+    plan: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready = prepare(plan(method="full", micro_tokens=2**14))
+    need = 10**9
+    monkeypatch.setattr(
+        "luthier.steps.forecast.Memory.parts", lambda self: {"before": need, "activations": need}
+    )
+    monkeypatch.setattr("luthier.steps.forecast.Memory.of_top", lambda self, blocks: need * (blocks + 1) // 2)
+    monkeypatch.setattr("luthier.steps.forecast.resident_bytes", lambda: 0)
+    monkeypatch.setattr("luthier.steps.forecast.peak_bytes", lambda: 0)
+    monkeypatch.setattr("luthier.steps.forecast.available_bytes", lambda: need)
+
+    with pytest.raises(PlanError) as error:
+        forecast(ready, 0.0)
+
+    assert str(error.value) == (
+        "This run needs about 2,000 MB of memory, and this machine has 1,000 MB for it. "
+        "It would fit with --method top:1 or --method probe."
+    )
+
+
+def test_smaller_micro_batches_are_offered_where_they_suffice(
+    plan: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready = prepare(plan(method="lora", batch_rows=50, micro_tokens=2**14))
+    monkeypatch.setattr("luthier.steps.forecast.STEP_OF_TOKENS", 16)
+    monkeypatch.setattr(
+        "luthier.steps.forecast.Memory.parts", lambda self: {"before": 10**9, "activations": 10**9}
+    )
+    monkeypatch.setattr("luthier.steps.forecast.frozen_bytes", lambda ready: 10**12)
+    monkeypatch.setattr("luthier.steps.forecast.resident_bytes", lambda: 0)
+    monkeypatch.setattr("luthier.steps.forecast.available_bytes", lambda: 15 * 10**8)
+    sizes = sizes_of(ready.examples["train"], [np.arange(50)])
+    half = int(sizes.tokens[0]) // 2 // 16 * 16
+
+    with pytest.raises(PlanError) as error:
+        forecast(ready, 0.0)
+
+    assert str(error.value).endswith(f" 1,500 MB for it. It would fit with --micro-tokens {half}.")
+
+
+def test_the_cost_of_batches_is_found_from_their_sizes() -> None:
+    sizes = Sizes(np.array([100, 400, 1000, 900]), np.array([10, 20, 10, 90]))
+    seconds = [0.01 + 1e-4 * t + 1e-6 * t * n for t, n in zip(sizes.tokens, sizes.longest, strict=True)]
+    assert Cost.fit(sizes, seconds).of(sizes) == pytest.approx(sum(seconds), rel=1e-6)
+
+
+def test_sizes_are_those_of_padded_batches(bert: Path) -> None:
+    long = [("a " * 100, "refund"), ("b", "praise"), *messages(4)]
+    examples = opened(bert, long, way="windows").examples
+    batches = [np.array([0, 1]), np.array([2, 3, 4, 5])]
+
+    found = sizes_of(examples, batches)
+
+    assert found.tokens.tolist() == [examples.batch(rows).inputs["input_ids"].numel() for rows in batches]
+
+
+def test_memory_is_that_of_the_process() -> None:
+    assert 5e7 < resident_bytes() < available_bytes() * 10
+
+
+def test_times_are_told_in_words() -> None:
+    assert time_in_words(59.7) == "1 min 0 s"

@@ -1,0 +1,679 @@
+"""A run killed by SIGKILL, wherever that is, ends after `luthier resume` in the same bytes as one never killed."""
+
+import hashlib
+import json
+import math
+import os
+import re
+import shutil
+import signal
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from command import luthier
+from luthier.events import Event, Noted, Stepped, WentBack
+from luthier.folder import run_folder
+from luthier.models.dropout import DICE
+from luthier.plan.plan import Plan
+from luthier.session import plan_of
+from luthier.steps import candidates, finish, prefixes, training, tune
+from luthier.tasks.text_classification import TextClassification
+from luthier.train import checkpoints, loop
+from luthier.train.checkpoints import Checkpoints
+from luthier.train.state import State
+from luthier.train.weights import Weights
+from tiny import cpu, make_pace, messages, messages_csv, opened, whole
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="a child is forked to be killed")
+
+STEPS_OF_AN_EPOCH = 7
+"""Of the 80 rows here 50 train, 8 a step."""
+SETTINGS: dict[str, Any] = {
+    "lr": 3e-3, "epochs": 3, "batch_rows": 8, "validations": 1, "precision": "fp32", "threads": 1,
+    "micro_tokens": 100, "save_every": "0.001s",
+}  # fmt: skip
+"""Several micro-batches a step, a state saved after every step."""
+METHODS: dict[str, dict[str, Any]] = {
+    "full": {"method": "full"},
+    "auto": {"method": "auto", "precision": "bf16", "schedule": "cosine", "label_smoothing": 0.1},
+    "top": {"method": "top:1", "balance": "rows"},
+    "thaw": {"method": "thaw", "epochs": 4, "patience": 100},
+    "averaged": {"method": "full", "ema": 0.9, "l2_sp": 0.1},
+    "found": {"method": "full", "lr": "find"},
+    "lora": {"method": "lora:2"},
+    "probe": {"method": "probe", **dict.fromkeys(set(SETTINGS) - {"precision", "threads"})},
+}
+
+
+def plan_for(name: str, folder: Path, out: Path, **changed: Any) -> Plan:
+    """The plan of a method, on the data and the model in `folder`."""
+    settings = SETTINGS | METHODS[name] | changed
+    places = {"data.path": str(folder / "messages.csv"), "model.name": str(folder / "model"), "run.out": str(out),
+              "run.cache": str(out.parent / "cache")}  # fmt: skip
+    return Plan.build(places | {key: value for key, value in settings.items() if value is not None})
+
+
+def run(plan: Plan, look: Callable[[Event], None] = lambda event: None) -> list[Event]:
+    """All events of a run, each shown to `look` as it comes."""
+    events = []
+    for event in tune.tune(plan):
+        events.append(event)
+        look(event)
+    return events
+
+
+def outcome(out: Path) -> dict[str, Any]:
+    """All that two equal runs have in common: hashes of weights, the scorecard without costs, the answers."""
+    found: dict[str, Any] = {
+        str(file.relative_to(out)): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in sorted([*out.glob("model/**/*.safetensors"), *out.glob("predictions/*")])
+    }
+    card = untimed(json.loads((out / "scorecard.json").read_text()))
+    del card["cost"]
+    card["worth"]["words"] = re.sub(r"for [\d,]+ more seconds", "", card["worth"]["words"])
+    return found | {"scorecard": card}
+
+
+def untimed(record: Any) -> Any:
+    """A record without what it says of time."""
+    if isinstance(record, dict):
+        return {key: untimed(value) for key, value in record.items() if key != "seconds"}
+    return [untimed(value) for value in record] if isinstance(record, list) else record
+
+
+def events_of(out: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (out / "events.jsonl").read_bytes().splitlines()]
+
+
+def notes(out: Path, warnings: bool = False) -> list[str]:
+    return [
+        event["text"]
+        for event in events_of(out)
+        if event["event"] == "noted" and event["warning"] is warnings
+    ]
+
+
+def saved_steps(out: Path) -> list[int]:
+    return Checkpoints(out / "state" / "training", lambda: 0.0).steps()
+
+
+# How a run is killed
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def killed(act: Callable[[], object]) -> None:
+    """Do something in a child process, in which it is killed."""
+    child = os.fork()
+    if child == 0:
+        os.environ["TOKENIZERS_PARALLELISM"] = "false"  # its threads were not forked
+        try:
+            act()
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(1)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status), "the child lived to its end"
+    assert os.WTERMSIG(status) == signal.SIGKILL
+
+
+def at_call(place: Any, name: str, number: int, after: bool = False) -> Callable[[], None]:
+    """Whoever calls this function for the `number`th time dies, before it or after it."""
+
+    def arm() -> None:
+        real, calls = getattr(place, name), iter(range(1, 10**9))
+
+        def deadly(*args: Any, **named: Any) -> Any:
+            last = next(calls) == number
+            if last and not after:
+                die()
+            found = real(*args, **named)
+            if last:
+                die()
+            return found
+
+        setattr(place, name, deadly)
+
+    return arm
+
+
+def at_batch(number: int) -> Callable[[], None]:
+    """The pass that gives features dies after so many batches."""
+
+    def arm() -> None:
+        real, batches = candidates.features_of, iter(range(1, 10**9))
+
+        def deadly(*args: Any) -> Iterator[Any]:
+            for found in real(*args):
+                if next(batches) > number:
+                    die()
+                yield found
+
+        candidates.features_of = deadly
+
+    return arm
+
+
+def in_a_second_micro_batch() -> None:
+    """Step 9 dies with a part of its gradient gathered."""
+    loss, gather, seen = TextClassification.loss, Weights.gather, {"steps": 0, "parts": 0}
+
+    def deadly(self: Any, model: Any, batch: Any) -> Any:
+        if (seen["steps"], seen["parts"]) == (9, 1):
+            die()
+        return loss(self, model, batch)
+
+    def counted(self: Any, first: bool) -> None:
+        seen["steps"], seen["parts"] = seen["steps"] + first, 1 if first else seen["parts"] + 1
+        gather(self, first)
+
+    TextClassification.loss, Weights.gather = deadly, counted  # type: ignore[method-assign]
+
+
+def at_step(number: int) -> Callable[[Event], None]:
+    """Death when the loop yields a step."""
+    return lambda event: die() if isinstance(event, Stepped) and event.step == number else None
+
+
+PLACES: dict[str, tuple[str, Callable[[], None]]] = {
+    "before the key of the folder is written": ("full", at_call(run_folder, "write_json", 1)),
+    "before the plan is written": ("full", at_call(tune, "write_records", 1)),
+    "in the features": ("full", at_batch(3)),
+    "between the features and their record": ("full", at_call(run_folder, "write_json", 2)),
+    "in the probe": ("full", at_call(candidates, "fit_probe", 1)),
+    "while the probe's model is written": ("full", at_call(training, "pace_of", 1)),
+    "while frozen layers are recorded": ("top", at_call(prefixes, "record", 2)),
+    "in the first saved state": ("full", at_call(checkpoints, "save_file", 1, after=True)),
+    "in the second micro-batch of a step": ("full", in_a_second_micro_batch),
+    "between the files of a state": ("full", at_call(checkpoints, "save_file", 5, after=True)),
+    "between the best weights and their numbers": ("full", at_call(checkpoints, "sealed", 9)),
+    "while an old state is dropped": ("full", at_call(checkpoints.shutil, "rmtree", 9)),
+    "in the second validation": ("full", at_call(training, "logits_of", 2)),
+    "at the boundary of an epoch that thaws a block": ("thaw", at_call(loop, "epoch_order", 3)),
+    "at the end of training": ("full", at_call(Checkpoints, "forget", 1)),
+    "between the tuned weights and their record": ("full", at_call(run_folder, "write_json", 4)),
+    "once training is over": ("full", at_call(training, "logits_of", 4)),
+    "after the rate was found": ("found", at_call(tune, "decide", 1)),
+    "after adapters were merged": ("lora", at_call(tune, "decide", 1)),
+    "while it is scored": ("full", at_call(finish, "make_scorecard", 1)),
+    "before the report": ("auto", at_call(finish, "write_report", 1)),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, sentence_bert: Path) -> Path:
+    """A folder with the data and the model."""
+    folder = tmp_path_factory.mktemp("home")
+    messages_csv(folder / "messages.csv", 80)
+    shutil.copytree(sentence_bert, folder / "model")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(home: Path) -> Callable[[str], dict[str, Any]]:
+    """The outcome of a method's run that was never killed."""
+    found: dict[str, dict[str, Any]] = {}
+
+    def outcome_of(name: str) -> dict[str, Any]:
+        if name not in found:
+            out = home / "undisturbed" / name
+            run(plan_for(name, home, out))
+            found[name] = outcome(out)
+        return found[name]
+
+    return outcome_of
+
+
+def kill_in(
+    plan: Plan, arm: Callable[[], None] = lambda: None, look: Callable[[Event], None] = lambda event: None
+) -> None:
+    def act() -> None:
+        arm()
+        run(plan, look)
+
+    killed(act)
+
+
+def go_on(plan: Plan) -> None:
+    """`luthier resume`, or where it has no plan yet, as it says, the command of the run again."""
+    out = Path(str(plan.run.out))
+    if (out / "plan.toml").is_file():
+        ended = luthier("resume", out, "--quiet")
+        assert ended.code == 0, ended.err
+    else:
+        run(plan)
+
+
+# Killed
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_run_killed_anywhere_ends_with_the_same_bytes_as_one_never_killed(
+    place: str, tmp_path: Path, home: Path, undisturbed: Callable[[str], dict[str, Any]]
+) -> None:
+    name, arm = PLACES[place]
+    plan = plan_for(name, home, tmp_path / "run")
+
+    kill_in(plan, arm)
+    go_on(plan)
+
+    assert outcome(tmp_path / "run") == undisturbed(name)
+    assert not list(tmp_path.glob("run/**/.*")), "nothing half written is left"
+    steps = [event["step"] for event in events_of(tmp_path / "run") if event["event"] == "stepped"]
+    assert steps == list(range(1, len(steps) + 1)), "each step is told once"
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if name != "probe"])
+def test_a_run_killed_at_step_9_and_again_at_step_16_ends_with_the_same_bytes(
+    name: str, tmp_path: Path, home: Path, undisturbed: Callable[[str], dict[str, Any]]
+) -> None:
+    plan = plan_for(name, home, tmp_path / "run")
+
+    kill_in(plan, look=at_step(9))
+    kill_in(plan_of(tmp_path / "run"), look=at_step(16))
+    go_on(plan)
+
+    assert "Going on from step 15, which was saved." in notes(tmp_path / "run")
+    assert outcome(tmp_path / "run") == undisturbed(name)
+
+
+def test_a_probe_killed_twice_ends_with_the_same_bytes(
+    tmp_path: Path, home: Path, undisturbed: Callable[[str], dict[str, Any]]
+) -> None:
+    plan = plan_for("probe", home, tmp_path / "run")
+
+    kill_in(plan, at_batch(3))
+    kill_in(plan, at_call(finish, "write_report", 1))
+    go_on(plan)
+
+    assert outcome(tmp_path / "run") == undisturbed("probe")
+
+
+# Damaged
+
+
+def flip(file: Path) -> None:
+    """Change a byte in the middle of a file, for all who have it linked."""
+    with open(file, "rb+") as opened_file:
+        opened_file.seek(file.stat().st_size // 2)
+        byte = opened_file.read(1)[0]
+        opened_file.seek(-1, os.SEEK_CUR)
+        opened_file.write(bytes([byte ^ 1]))
+
+
+def lose(file: Path) -> None:
+    file.unlink()
+
+
+@pytest.fixture(scope="module")
+def killed_at_step_11(home: Path) -> Path:
+    """A folder that holds the states of steps 7, which was validated, 9 and 10."""
+    out = home / "killed" / "run"
+    kill_in(plan_for("full", home, out), look=at_step(11))
+    assert saved_steps(out) == [7, 9, 10]
+    return out
+
+
+@pytest.mark.parametrize(
+    ("file", "damage", "words", "goes_on_from"),
+    [
+        ("now.safetensors", flip, "now.safetensors is not what was written", 9),
+        ("state.json", flip, "state.json is not what was written", 9),
+        ("now.safetensors", lose, "[Errno 2] No such file or directory: '{path}/now.safetensors'", 9),
+        ("state.json", lose, "[Errno 2] No such file or directory: '{path}/state.json'", 9),
+        ("best.safetensors", lose, "[Errno 2] No such file or directory: '{path}/best.safetensors'", 9),
+        # States share the best weights, as long as they are the same, by a hard link.
+        ("best.safetensors", flip, "best.safetensors is not what was written", 0),
+    ],
+)
+def test_a_damaged_state_is_told_and_the_one_before_it_used(
+    file: str,
+    damage: Callable[[Path], None],
+    words: str,
+    goes_on_from: int,
+    tmp_path: Path,
+    home: Path,
+    killed_at_step_11: Path,
+    undisturbed: Callable[[str], dict[str, Any]],
+) -> None:
+    out = tmp_path / "run"
+    copied = os.system(f"cp -a '{killed_at_step_11}' '{out}'")  # keeps the links
+    assert copied == 0
+    newest = out / "state" / "training" / "10"
+    damage(newest / file)
+
+    go_on(plan_for("full", home, out))
+
+    told = f"{newest}: is damaged ({words.format(path=newest)}); the state before it is used."
+    assert told in notes(out, warnings=True)
+    if goes_on_from:
+        assert f"Going on from step {goes_on_from}, which was saved." in notes(out)
+    assert outcome(out) == undisturbed("full")
+
+
+def test_best_weights_damaged_on_the_disk_are_not_believed_by_a_later_state(
+    tmp_path: Path, home: Path, killed_at_step_11: Path, undisturbed: Callable[[str], dict[str, Any]]
+) -> None:
+    out = tmp_path / "run"
+    assert os.system(f"cp -a '{killed_at_step_11}' '{out}'") == 0
+
+    def damage_and_die(event: Event) -> None:
+        if isinstance(event, Stepped) and event.step == 11:
+            flip(out / "state" / "training" / "10" / "best.safetensors")
+        at_step(13)(event)
+
+    kill_in(plan_of(out), look=damage_and_die)
+    go_on(plan_for("full", home, out))
+
+    assert outcome(out) == undisturbed("full")
+
+
+def test_a_line_of_events_torn_inside_a_letter_is_dropped(
+    tmp_path: Path, home: Path, killed_at_step_11: Path, undisturbed: Callable[[str], dict[str, Any]]
+) -> None:
+    out = tmp_path / "run"
+    assert os.system(f"cp -a '{killed_at_step_11}' '{out}'") == 0
+    with open(out / "events.jsonl", "ab") as file:
+        file.write('{"event": "noted", "text": "ü'.encode()[:-1])
+
+    go_on(plan_for("full", home, out))
+
+    assert outcome(out) == undisturbed("full")
+
+
+# What `luthier resume` says
+
+
+def test_resume_on_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "letters").mkdir()
+
+    ended = luthier("resume", tmp_path / "letters")
+
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == (
+        f"{tmp_path}/letters: is not the folder of a run: it holds no plan.toml. Give the command of the run again.\n"
+    )
+
+
+def test_resume_before_the_plan_was_written_asks_for_the_command(tmp_path: Path, home: Path) -> None:
+    plan = plan_for("full", home, tmp_path / "run")
+    kill_in(plan, at_call(tune, "write_records", 1))
+
+    ended = luthier("resume", tmp_path / "run")
+
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == (
+        f"{tmp_path}/run: was interrupted before its plan was complete: it holds no plan.toml. "
+        "Give the command of the run again.\n"
+    )
+
+
+def test_a_folder_killed_before_its_plan_was_written_takes_any_run(tmp_path: Path, home: Path) -> None:
+    """A precision that is measured anew may come out differently: nothing was computed yet, so nothing is lost."""
+    kill_in(plan_for("full", home, tmp_path / "run"), at_call(tune, "write_records", 1))
+    run(plan_for("probe", home, tmp_path / "run"))
+    assert (tmp_path / "run" / "report.html").is_file()
+
+
+def test_resume_on_a_finished_run_prints_its_result_and_changes_nothing(
+    home: Path, undisturbed: Callable[[str], dict[str, Any]]
+) -> None:
+    before = undisturbed("full")
+    out = home / "undisturbed" / "full"
+
+    ended = luthier("resume", out, "--quiet")
+
+    assert (ended.code, ended.err) == (0, "")
+    assert f"{out}/report.html   the report\n{out}/model         the model\n" in ended.out
+    assert outcome(out) == before
+
+
+def test_resume_on_changed_data_is_refused(tmp_path: Path, home: Path) -> None:
+    shutil.copytree(home / "model", tmp_path / "model")
+    messages_csv(tmp_path / "messages.csv", 80)
+    kill_in(plan_for("full", tmp_path, tmp_path / "run"), at_batch(3))
+    messages_csv(tmp_path / "messages.csv", 80, seed=1)
+
+    ended = luthier("resume", tmp_path / "run", "--quiet")
+
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == (
+        f"{tmp_path}/run: holds a run of another plan, other data or another model. "
+        "Choose another folder with --out, or delete this one if it is not needed.\n"
+    )
+
+
+def test_resume_finds_the_runs_files_from_another_folder_also_when_killed_in_between(
+    tmp_path: Path,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    undisturbed: Callable[[str], dict[str, Any]],
+) -> None:
+    shutil.copytree(home / "model", tmp_path / "there" / "model")
+    messages_csv(tmp_path / "there" / "messages.csv", 80)
+    (tmp_path / "elsewhere").mkdir()
+
+    monkeypatch.chdir(tmp_path / "there")
+    kill_in(plan_for("full", Path(), Path("run")), look=at_step(9))
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    kill_in(plan_of(Path("../there/run")), at_call(tune, "write_records", 1))
+    monkeypatch.chdir(tmp_path)
+    ended = luthier("resume", "there/run", "--quiet")
+
+    assert ended.code == 0, ended.err
+    found, wanted = outcome(tmp_path / "there" / "run"), undisturbed("full")
+    assert found["scorecard"].pop("model") == str(tmp_path / "there" / "model")
+    assert wanted["scorecard"]["model"] == str(home / "model")
+    assert found["model/model.safetensors"] == wanted["model/model.safetensors"]
+
+
+# Losses that are no numbers
+
+
+@pytest.fixture
+def no_number(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, int, int], None]:
+    """Let the loss of a step be no number until the rate was halved so often: a function of the state, as a real one."""
+    now = {"step": 0}
+    throw, loss = DICE.throw, TextClassification.loss
+
+    def thrown(seed: int, step: int, batch: Any) -> None:
+        now["step"] = step
+        throw(seed, step, batch)
+
+    def install(out: Path, step: int, times: int) -> None:
+        def spoilt(self: Any, model: Any, batch: Any) -> Any:
+            found = loss(self, model, batch)
+            halved = len(Checkpoints(out / "state" / "training", lambda: 0.0).decisions)
+            if now["step"] + 1 == step and halved < times:
+                found.total.data.fill_(math.nan)
+            return found
+
+        monkeypatch.setattr(DICE, "throw", thrown)
+        monkeypatch.setattr(TextClassification, "loss", spoilt)
+
+    return install
+
+
+def test_a_loss_that_is_no_number_takes_the_run_back_to_the_last_validation_at_half_the_rate(
+    tmp_path: Path, home: Path, no_number: Callable[[Path, int, int], None]
+) -> None:
+    no_number(tmp_path / "run", 11, 1)
+
+    events = run(plan_for("full", home, tmp_path / "run", schedule="constant", warmup=0.0))
+
+    back = next(event for event in events if isinstance(event, WentBack))
+    assert (back.step, back.back_to, back.what, back.rate) == (11, STEPS_OF_AN_EPOCH, "loss", 0.5)
+    again = next(event for event in events if isinstance(event, Stepped) and event.step == 11)
+    assert len(back.rows) == again.rows
+    rates = [(event.step, event.lr) for event in events if isinstance(event, Stepped)]
+    assert rates == [(step, 3e-3) for step in range(1, 11)] + [(step, 1.5e-3) for step in range(8, 22)]
+
+
+def test_the_fourth_loss_that_is_no_number_ends_the_run(
+    tmp_path: Path, home: Path, no_number: Callable[[Path, int, int], None]
+) -> None:
+    no_number(tmp_path / "run", 11, 4)
+    plan = plan_for("full", home, tmp_path / "run", schedule="constant", warmup=0.0)
+    backs: list[WentBack] = []
+
+    def look(event: Event) -> None:
+        if isinstance(event, WentBack):
+            backs.append(event)
+
+    with pytest.raises(loop.WorldError) as caught:
+        run(plan, look)
+
+    assert [back.rate for back in backs] == [0.5, 0.25, 0.125]
+    rows = loop.listed(np.array(backs[0].rows))
+    assert str(caught.value) == (
+        f"tuned, step 11: the loss is not finite (loss nan, learning rate 0.000375, training rows {rows}). "
+        "3 times the run went back and halved its rate, in vain. "
+        "Try a smaller learning rate: --lr 9.4e-05, or --precision fp32."
+    )
+    ended = luthier("resume", tmp_path / "run", "--quiet")
+    assert (ended.code, ended.err) == (1, f"{caught.value}\n")
+
+
+WAYS_BACK: dict[str, tuple[Callable[[], None], Callable[[Event], None]]] = {
+    "before it is decided": (at_call(Checkpoints, "decide", 1), lambda event: None),
+    "as it is decided": (at_call(checkpoints, "write_text", 1), lambda event: None),
+    "between the decision and the way back": (at_call(Checkpoints, "load", 2), lambda event: None),
+    "once it is told": (lambda: None, lambda event: die() if isinstance(event, WentBack) else None),
+    "a step later": (at_call(Weights, "step", 12), lambda event: None),
+}
+
+
+@pytest.mark.parametrize("moment", WAYS_BACK)
+@pytest.mark.parametrize("save_every", ["0.001s", "1h"])
+def test_a_run_that_goes_back_and_is_killed_ends_with_the_same_bytes(
+    save_every: str, moment: str, tmp_path: Path, home: Path, no_number: Callable[[Path, int, int], None]
+) -> None:
+    plan = plan_for("full", home, tmp_path / "run", save_every=save_every)
+    undisturbed = plan_for("full", home, tmp_path / "undisturbed")
+    no_number(tmp_path / "undisturbed", 11, 1)
+    run(undisturbed)
+    no_number(tmp_path / "run", 11, 1)
+
+    kill_in(plan, *WAYS_BACK[moment])
+    go_on(plan)
+
+    assert outcome(tmp_path / "run") == outcome(tmp_path / "undisturbed")
+
+
+def test_damaged_decisions_are_told_and_training_begins_anew(
+    tmp_path: Path, home: Path, no_number: Callable[[Path, int, int], None]
+) -> None:
+    decided = tmp_path / "run" / "state" / "training" / "decisions.json"
+    plan = plan_for("full", home, tmp_path / "run")
+    no_number(tmp_path / "undisturbed", 11, 1)
+    run(plan_for("full", home, tmp_path / "undisturbed"))
+    no_number(tmp_path / "run", 11, 1)
+    kill_in(plan, at_call(Weights, "step", 14))
+    flip(decided)
+
+    go_on(plan)
+
+    assert f"{decided}: is damaged; training begins anew." in notes(tmp_path / "run", warnings=True)
+    assert outcome(tmp_path / "run") == outcome(tmp_path / "undisturbed")
+
+
+def test_a_way_back_to_states_that_are_all_damaged_is_told(
+    tmp_path: Path, home: Path, no_number: Callable[[Path, int, int], None]
+) -> None:
+    no_number(tmp_path / "run", 11, 1)
+    saved = tmp_path / "run" / "state" / "training"
+
+    def spoil(event: Event) -> None:
+        if isinstance(event, Stepped) and event.step == 10:
+            for file in saved.glob("*/now.safetensors"):
+                flip(file)
+
+    with pytest.raises(loop.WorldError) as caught:
+        run(plan_for("full", home, tmp_path / "run"), spoil)
+
+    assert str(caught.value) == (
+        f"{saved}: no saved state is whole, and training had to go back to step 7. "
+        "Give the same command again: it trains anew."
+    )
+
+
+# Memory
+
+
+def no_memory() -> None:
+    raise RuntimeError(
+        "[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory: "
+        "you tried to allocate 4096 bytes. Error code 12 (Cannot allocate memory)"
+    )
+
+
+def test_memory_that_ran_out_is_told_and_the_step_taken_again_in_smaller_parts(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loss, calls = TextClassification.loss, iter(range(1, 10**9))
+
+    def narrow(self: Any, model: Any, batch: Any) -> Any:
+        if next(calls) == 2:
+            no_memory()
+        return loss(self, model, batch)
+
+    monkeypatch.setattr(TextClassification, "loss", narrow)
+    events = run(plan_for("full", home, tmp_path / "run", micro_tokens=16_384))
+
+    told = [event.text for event in events if isinstance(event, Noted) and event.warning]
+    words = next(text for text in told if text.startswith("Memory"))
+    assert re.fullmatch(r"Memory ran out at step 2: the same step again, \d\d tokens at a time\.", words)
+    assert [event.step for event in events if isinstance(event, Stepped)] == list(range(1, 22))
+
+
+@pytest.mark.parametrize("call", ["loss", "backward"])
+def test_a_step_taken_again_in_smaller_parts_has_the_same_gradient_within_rounding(
+    call: str, tmp_path: Path, bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def norms(folder: Path, fails: bool) -> list[float]:
+        found = opened(bert, messages(32))
+        loss, calls = TextClassification.loss, iter(range(1, 10**9))
+
+        def narrow(self: Any, model: Any, batch: Any) -> Any:
+            first = fails and next(calls) == 1
+            if first and call == "loss":
+                no_memory()
+            given = loss(self, model, batch)
+            if first:
+                # Out of memory on the way back: what lies above has its gradient, what lies below has none yet.
+                low = next(model.body.parameters())
+                low.register_hook(lambda gradient: no_memory() if next(calls) == 2 else None)
+            return given
+
+        with monkeypatch.context() as patch:
+            patch.setattr(TextClassification, "loss", narrow)
+            weights = Weights(found.model, whole(found.model).parts())
+            events = loop.train(
+                State(found.model, weights), found.task, found.examples, lambda: (0.0, 0.0), make_pace(), cpu(), 0,
+                lambda: 0.0, whole(found.model), checkpoints=Checkpoints(folder, lambda: 0.0),
+            )  # fmt: skip
+            return [event.norm for event in events if isinstance(event, Stepped)]
+
+    assert norms(tmp_path / "short", True) == pytest.approx(norms(tmp_path / "ample", False), rel=1e-4)
+
+
+def test_memory_that_runs_out_with_a_single_row_ends_the_run(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TextClassification, "loss", lambda *_: no_memory())
+
+    with pytest.raises(loop.WorldError) as caught:
+        run(plan_for("full", home, tmp_path / "run"))
+
+    assert str(caught.value) == (
+        "step 1: memory ran out with a single row at a time. "
+        "Use a smaller model, shorter texts (--long cut), or --method probe."
+    )

@@ -15,10 +15,8 @@ import argparse
 import csv
 import json
 import math
-import os
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -29,7 +27,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from machine import busy_seconds, cores, describe
+from machine import cores, describe
+from processes import Cost, last_line, names_of, run_alone
 from results import write_section, write_whole
 
 SECTION = "Text classification"
@@ -160,17 +159,6 @@ class Scores:
 
 
 @dataclass(frozen=True)
-class Cost:
-    """What a process took, as the kernel counted it; the peak is that of the largest, if it had children."""
-
-    seconds: float
-    cpu_seconds: float
-    others: float
-    """Share of the machine's processor time that other processes took meanwhile, slowing this one."""
-    peak_bytes: int
-
-
-@dataclass(frozen=True)
 class Key:
     """Which run this is: the newest record of a key is the one that counts."""
 
@@ -221,31 +209,6 @@ def command(key: Key, parts: Parts, folder: Path) -> list[str]:
         return [*program, *valid, *test, *named, *seed, "--json", *options]
     choose = valid if "best" in options else []
     return [sys.executable, __file__, tool, *options, "--train", str(parts.train), *choose, *test, *seed]
-
-
-def run_alone(command: Sequence[str], folder: Path) -> tuple[int, Cost]:
-    """Exit code (negative: killed by that signal) and cost; `folder` receives `stdout` and `stderr`."""
-    quiet = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
-    with open(folder / "stdout", "wb") as out, open(folder / "stderr", "wb") as err:
-        begin, busy = time.perf_counter(), busy_seconds()
-        process = subprocess.Popen(command, stdout=out, stderr=err, env={**os.environ, **quiet})
-        try:
-            _, status, usage = os.wait4(process.pid, 0)
-        except BaseException:
-            process.terminate()
-            process.wait()
-            raise
-        seconds = time.perf_counter() - begin
-    process.returncode = os.waitstatus_to_exitcode(status)
-    own = usage.ru_utime + usage.ru_stime
-    # The kernel counts both in ticks of its own, so the difference may fall below zero by a few.
-    others = max(0.0, busy_seconds() - busy - own) / (seconds * (os.cpu_count() or 1))
-    return process.returncode, Cost(seconds, own, others, usage.ru_maxrss * 1024)
-
-
-def last_line(path: Path) -> str:
-    lines = path.read_text(encoding="utf-8", errors="replace").rstrip().splitlines()
-    return lines[-1].strip() if lines else "(no output)"
 
 
 def baseline_scores(folder: Path) -> Scores:
@@ -590,18 +553,6 @@ def save(path: Path, records: dict[Key, Record]) -> None:
 
 
 # The command
-
-
-def names_of(known: Sequence[str]) -> Callable[[str], list[str]]:
-    """Parse `a,b`, and say what there is when a name is not among `known`."""
-
-    def names(text: str) -> list[str]:
-        unknown = [name for name in text.split(",") if name not in known]
-        if unknown:
-            raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: not among {', '.join(known)}")
-        return text.split(",")
-
-    return names
 
 
 def drive(arguments: Sequence[str]) -> None:

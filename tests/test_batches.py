@@ -152,17 +152,23 @@ def test_by_length_goes_from_short_to_long(lengths):
     assert (np.diff(lengths[order]) >= 0).all()
 
 
-def test_a_batch_is_padded_to_its_longest_row():
-    examples = make([[1, 2, 3]], [[4]], [[5, 6]])
+def test_a_batch_is_padded_to_its_longest_row_and_on_to_a_multiple_of_four():
+    examples = make([[1, 2, 3, 4, 5, 6]], [[4]], [[5, 6, 7]])
 
     batch = examples.batch(np.array([1, 2]))
 
-    assert batch.inputs["input_ids"].tolist() == [[4, PAD], [5, 6]]
-    assert batch.inputs["attention_mask"].tolist() == [[1, 0], [1, 1]]
+    assert batch.inputs["input_ids"].tolist() == [[4, PAD, PAD, PAD], [5, 6, 7, PAD]]
+    assert batch.inputs["attention_mask"].tolist() == [[1, 0, 0, 0], [1, 1, 1, 0]]
     assert batch.part_of.tolist() == [0, 1]
     assert batch.targets.tolist() == [10, 20]
     assert batch.rows.tolist() == [1, 2]
-    assert batch.tokens == 3
+    assert batch.tokens == 4
+
+
+def test_no_batch_is_wider_than_the_longest_text():
+    """A model may read no more tokens than that."""
+    examples = make([[1, 2, 3, 4, 5, 6]], [[4]])
+    assert examples.batch(np.array([0, 1])).inputs["input_ids"].shape == (2, 6)
 
 
 def test_a_padding_token_inside_a_text_is_not_taken_for_padding():
@@ -202,7 +208,7 @@ def test_selected_rows_are_the_rows_themselves():
     assert len(some) == 2
     assert some.ids.tolist() == [9, 10, 3, 4, 5, 6, 7]
     assert some.targets.tolist() == [30, 10]
-    assert some.lengths.tolist() == [2, 6]
+    assert some.lengths.tolist() == [3, 6]
     whole, part = examples.batch(np.array([3, 1])), some.batch(np.array([0, 1]))
     assert all(torch.equal(whole.inputs[name], part.inputs[name]) for name in whole.inputs)
     assert torch.equal(whole.targets, part.targets)

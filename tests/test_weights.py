@@ -51,8 +51,8 @@ def batches(steps: int, low: int = 0, high: int = 30) -> list[tuple[Tensor, Tens
 def take(
     model: Words, weights: Weights, ids: Tensor, labels: Tensor, lr: float = LR, scale: float = 1.0
 ) -> None:
+    weights.begin()
     functional.cross_entropy(model(ids), labels, reduction="sum").backward()
-    weights.gather(first=True)
     weights.step(lr, {0: scale}, len(ids), weights.norm(len(ids)), 1e9)
 
 
@@ -187,8 +187,8 @@ def test_in_bf16_small_steps_are_not_lost():
 
     with twin.training():
         for _ in range(1_000):
+            weights.begin()
             model(torch.ones(1, 4, dtype=torch.bfloat16)).sum().backward()
-            weights.gather(first=True)
             weights.step(1e-5, {0: 1.0}, 1.0, 1.0, 1e9)
         assert model.weight.dtype == torch.bfloat16
         assert float(model.weight.detach().float().mean()) == pytest.approx(0.99, abs=0.004)

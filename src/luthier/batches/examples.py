@@ -1,12 +1,16 @@
 """Tokenised rows, kept flat: no padding, no object per row."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 
 Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
+
+MULTIPLE = 4
+"""Of tokens, to which batches are padded: on a CPU each new width is compiled, which takes time and memory (docs/engine.md)."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +55,26 @@ class Examples:
 
     @property
     def lengths(self) -> Ints:
-        """(rows,) tokens of each row with its parts padded to the longest of them: its share of a batch."""
+        """(rows,) tokens of each row with its parts padded as a batch of it alone would be: its share of a batch."""
         if len(self) == 0:
             return np.zeros(0, np.int64)
         longest = np.maximum.reduceat(np.diff(self.ends), self.first_part[:-1])
-        found: Ints = np.diff(self.first_part) * longest
+        found: Ints = np.diff(self.first_part) * self.padded(longest)
+        return found
+
+    @cached_property
+    def longest(self) -> int:
+        """Tokens of the longest part."""
+        return int(np.diff(self.ends).max(initial=0))
+
+    def padded(self, widths: Ints) -> Ints:
+        """Widths as batches have them: rounded up to `MULTIPLE`, but never beyond what a model was seen to read.
+
+        >>> from types import SimpleNamespace
+        >>> Examples.padded(SimpleNamespace(longest=62), np.array([5, 61])).tolist()
+        [8, 62]
+        """
+        found: Ints = np.minimum(-(-widths // MULTIPLE) * MULTIPLE, self.longest)
         return found
 
     def select(self, rows: Ints) -> "Examples":
@@ -75,9 +94,10 @@ class Examples:
         return range(int(self.first_part[row]), int(self.first_part[row + 1]))
 
     def batch(self, rows: Ints) -> Batch:
-        """Some rows, padded to their longest part."""
+        """Some rows, padded to their longest part, or a little beyond."""
         spans = [(place, part) for place, row in enumerate(rows) for part in self.parts(row)]
-        width = max(int(self.ends[part + 1] - self.ends[part]) for _, part in spans)
+        widest = max(int(self.ends[part + 1] - self.ends[part]) for _, part in spans)
+        width = int(self.padded(np.array([widest]))[0])
         ids = np.full((len(spans), width), self.pad, np.int64)
         mask = np.zeros((len(spans), width), np.int64)
         for line, (_, part) in enumerate(spans):

@@ -6,6 +6,7 @@ hash of where it is: nothing to carry along when a run is resumed, and a step sp
 """
 
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 import torch
@@ -52,7 +53,7 @@ class Dice:
         self.keys, self.call = mix(keys).to(batch.part_of.device), 0
 
     def mask(self, like: Tensor, shape: tuple[int, ...], p: float) -> Tensor | None:
-        """`shape` numbers that are 0 with probability `p` (to 1/65,536) and 1 / (1 - p) else; None when they cannot be ours.
+        """`shape` numbers that are 0 with probability `p` (to 1/32,768) and 1 / (1 - p) else; None when they cannot be ours.
 
         shape: (parts, ...), or (parts x n, ...) where a model cuts its input into n pieces.
         """
@@ -67,9 +68,13 @@ class Dice:
         seeded = (keys + signed(self.call * STRIDES[1])).unsqueeze(1)
         bits = mix(seeded ^ self.places_of(shape[1:], keys.device))
         # Two elements share a hash: its halves are as independent as two hashes, at half the cost.
-        kept = bits.view(torch.int16) >= round(p * 65_536) - 32_768
+        halves = bits.view(torch.int16) >> 1
+        # -1, all bits set, where it is kept: the sign of a difference is cheaper on a CPU than a comparison and a cast.
+        kept = halves.sub_(round((1 - p) * 32_768) - 16_384).bitwise_right_shift_(15)
         kept = kept.view(*shape[:-1], -1)[..., : shape[-1]]
-        return kept.to(like.dtype).mul_(1 / (1 - p))
+        if like.dtype == torch.bfloat16:
+            return (kept & bits_of(1 / (1 - p))).view(torch.bfloat16)
+        return kept.to(like.dtype).mul_(-1 / (1 - p))
 
     def places_of(self, shape: tuple[int, ...], device: torch.device) -> Tensor:
         """(1, elements / 2) int32, numbers of pairs of neighbours in a tensor of this shape."""
@@ -83,6 +88,16 @@ class Dice:
                 numbers = numbers + along.view([-1] + [1] * (len(pairs) - level - 1))
             self.places[shape] = numbers.reshape(1, -1)
         return self.places[shape]
+
+
+@cache
+def bits_of(number: float) -> int:
+    """A number's bf16 bits as int16 holds them.
+
+    >>> hex(bits_of(1.0))
+    '0x3f80'
+    """
+    return int(torch.tensor(number, dtype=torch.bfloat16).view(torch.int16))
 
 
 def mix(bits: Tensor) -> Tensor:

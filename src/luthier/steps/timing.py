@@ -183,9 +183,9 @@ class Bench:
         begin = time.perf_counter()
         batch = examples.batch(rows).to(ready.device.torch)
         DICE.throw(self.run.plan.run.seed, 0, batch)
+        self.weights.begin()
         found = self.task.loss(ready.model, batch)
         found.total.backward()  # type: ignore[no-untyped-call]
-        self.weights.gather(first=True)
         float(found.total.detach())
         middle = time.perf_counter()
         norm = self.weights.norm(found.weight)

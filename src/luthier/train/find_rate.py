@@ -61,13 +61,13 @@ def find_rate(
         rows = epoch_order(examples.lengths, pace.batch_rows, seeds.derive(seed, "rate test"), epoch)[place]
         rate = LOWEST * (HIGHEST / LOWEST) ** (step / (STEPS - 1))
         loss, weight = 0.0, 0.0
+        state.weights.begin()
         for part, chosen in enumerate(cut_by_budget(rows, examples.lengths, pace.micro_tokens)):
             batch = examples.batch(chosen).to(device.torch)
             DICE.throw(seed, step, batch)
             torch.manual_seed(seeds.derive(seed, "rate test", step, part))
             found = task.loss(state.model, batch)
             found.total.backward()  # type: ignore[no-untyped-call]
-            state.weights.gather(first=part == 0)
             loss += float(found.total.detach())
             weight += found.weight
         mean = SMOOTHING * mean + (1 - SMOOTHING) * loss / weight

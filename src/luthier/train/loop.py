@@ -106,6 +106,7 @@ def train(
         micro_tokens = decided.micro_tokens or pace.micro_tokens
 
         loss, weight, tokens = 0.0, 0.0, 0
+        state.weights.begin()
         try:
             for part, chosen in enumerate(cut_by_budget(order[place], lengths, micro_tokens)):
                 batch = examples.batch(chosen).to(device.torch)
@@ -113,14 +114,12 @@ def train(
                 torch.manual_seed(seeds.derive(seed, "torch", state.step, part))
                 found = task.loss(state.model, batch)
                 found.total.backward()  # type: ignore[no-untyped-call]
-                state.weights.gather(first=part == 0)
                 loss += float(found.total.detach())
                 weight += found.weight
                 tokens += batch.tokens
         except (MemoryError, RuntimeError) as error:
             if not ran_out_of_memory(error):
                 raise
-            state.model.zero_grad(set_to_none=True)  # what the broken pass left behind
             yield Noted(
                 smaller(state, order[place], lengths, micro_tokens, checkpoints, error), clock(), warning=True
             )

@@ -7,6 +7,7 @@ after each step. Word rows are apart: a step touches a few hundred of tens of th
 
 import contextlib
 import math
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -67,6 +68,19 @@ class Averaging:
         return len(self.logs) - 1
 
 
+def listen(holder: "Slab | Table", at: int, parameter: nn.Parameter) -> None:
+    """Hand a parameter's gradient over as soon as a backward pass has it: still in cache, and its memory free at once."""
+    known = weakref.ref(holder)
+
+    def arrived(parameter: Tensor) -> None:
+        holder, gradient = known(), parameter.grad
+        if holder is not None and gradient is not None:
+            parameter.grad = None
+            holder.take(at, gradient)
+
+    parameter.register_post_accumulate_grad_hook(arrived)  # type: ignore[no-untyped-call]
+
+
 class Slab:
     """Parameters that move alike, side by side in one buffer."""
 
@@ -103,23 +117,28 @@ class Slab:
         self.start: Tensor | None = None
         """Where the weights began, if they are pulled back there."""
         self.average: Tensor | None = None
+        self.begun = [False] * len(parameters)
+        """Whether a gradient has arrived in this step."""
+        for at, weight in enumerate(parameters):
+            listen(self, at, weight)
 
-    def gather(self, first: bool) -> None:
-        """Add the gradients of a micro-batch to the step's, and drop them; `first` starts the step's sum anew."""
-        if first and any(weight.grad is None for weight in self.parameters):
-            self.gradient.zero_()
-        given = [
-            (view, weight.grad)
-            for view, weight in zip(self.gradient_views, self.parameters, strict=True)
-            if weight.grad is not None
-        ]
-        views, gradients = [view for view, _ in given], [gradient for _, gradient in given]
-        if given and first:
-            torch._foreach_copy_(views, gradients)
-        elif given:
-            torch._foreach_add_(views, [gradient.to(self.master.dtype) for gradient in gradients])
-        for weight in self.parameters:
-            weight.grad = None
+    def begin(self) -> None:
+        """Let the next gradient be the first of its step."""
+        self.begun = [False] * len(self.parameters)
+
+    def take(self, at: int, gradient: Tensor) -> None:
+        """Add a micro-batch's gradient to the step's."""
+        if self.begun[at]:
+            self.gradient_views[at].add_(gradient)
+        else:
+            self.gradient_views[at].copy_(gradient)
+        self.begun[at] = True
+
+    def settle(self) -> None:
+        """A weight that no gradient has reached has none."""
+        for at, view in enumerate(self.gradient_views):
+            if not self.begun[at]:
+                self.take(at, torch.zeros_like(view))
 
     def exchange(self) -> None:
         """Change places with the average."""
@@ -158,17 +177,16 @@ class Table:
         self.average = torch.from_numpy(np.zeros(shape, np.float32)).to(self.master.device, self.master.dtype)
         self.averaged_at = torch.zeros(shape[0], dtype=torch.int64, device=self.master.device)
         """Step at which each row's average was last brought up to date: between, the row did not move."""
+        listen(self, 0, parameter)
 
-    def gather(self, first: bool) -> None:
-        """As `Slab.gather`; gradients of a row that was read several times are added up in the masters' precision."""
-        if first:
-            self.rows, self.gradient = self.rows[:0], self.gradient[:0]
-        found = self.parameter.grad
-        self.parameter.grad = None
-        if found is None:
-            return
-        rows = torch.cat([self.rows.to(found.device), found._indices()[0]])
-        values = torch.cat([self.gradient.to(found.device), found._values().to(self.master.dtype)])
+    def begin(self) -> None:
+        """As `Slab.begin`."""
+        self.rows, self.gradient = self.rows[:0], self.gradient[:0]
+
+    def take(self, at: int, gradient: Tensor) -> None:
+        """As `Slab.take`; gradients of a row that was read several times are added up in the masters' precision."""
+        rows = torch.cat([self.rows.to(gradient.device), gradient._indices()[0]])
+        values = torch.cat([self.gradient.to(gradient.device), gradient._values().to(self.master.dtype)])
         self.rows, place = torch.unique(rows, return_inverse=True)
         self.gradient = values.new_zeros(len(self.rows), values.shape[1]).index_add_(0, place, values)
 
@@ -237,7 +255,7 @@ class Table:
 
 
 class Weights:
-    """All that trains of a model. Between `gather` and `step` it holds the gradient of the sum over a step."""
+    """All that trains of a model. Between `begin` and `step` backward passes add up to the gradient of the sum over a step."""
 
     def __init__(
         self,
@@ -291,15 +309,17 @@ class Weights:
         self.moving = set(self.steps)
         self.buffers = {name: tensor for name, tensor in model.named_buffers() if tensor.is_floating_point()}
 
-    def gather(self, first: bool) -> None:
-        """Take over the gradients of a micro-batch that went backwards."""
+    def begin(self) -> None:
+        """Begin a step: whatever goes backwards from now on adds to its gradient."""
         for slab in self.slabs:
-            slab.gather(first)
+            slab.begin()
         for table in self.tables:
-            table.gather(first)
+            table.begin()
 
     def norm(self, weight: float) -> float:
         """Norm of the gradient of the step's mean, over what moves."""
+        for slab in self.slabs:
+            slab.settle()
         squares = [
             torch.linalg.vector_norm(slab.gradient) ** 2 for slab in self.slabs if self.moves(slab.parts[0])
         ]

@@ -16,8 +16,9 @@ from luthier.models.inspect import available_bytes
 from luthier.plan.plan import Plan
 from luthier.report.forecast_words import time_in_words
 from luthier.session import plan_record
-from luthier.steps.forecast import forecast, replay_of
+from luthier.steps.forecast import forecast
 from luthier.steps.outline import Sizes, sizes_of
+from luthier.steps.prefixes import Shelf, shelf_for
 from luthier.steps.prepare import prepare
 from luthier.steps.timing import Bench, Cost, resident_bytes
 from test_tune import plan_for, run, weights
@@ -145,12 +146,16 @@ def test_tune_tells_the_forecast_of_a_long_run_and_ends_with_the_same_bytes(
 
 def test_states_that_an_earlier_run_left_are_not_counted_again(plan: Callable[..., Plan]) -> None:
     asked = plan(method="top:1", epochs=1)
-    assert not replay_of(Bench.of(prepare(asked))).recorded
+
+    def shelf() -> Shelf:
+        bench = Bench.of(prepare(asked))
+        return shelf_for(bench.run.ready, bench.movement, 1, bench.prefix)
+
+    assert not shelf().full
 
     run(asked)
 
-    found = replay_of(Bench.of(prepare(asked)))
-    assert (found.depths, found.recorded) == ((2,), True)
+    assert (shelf().depths, shelf().full) == ((2,), True)
 
 
 def test_too_little_memory_is_refused_with_what_would_fit(
@@ -159,12 +164,12 @@ def test_too_little_memory_is_refused_with_what_would_fit(
     ready = prepare(plan(method="full", micro_tokens=2**14))
     need = 10**9
     monkeypatch.setattr(
-        "luthier.steps.forecast.Memory.parts", lambda self: {"before": need, "activations": need}
+        "luthier.steps.memory.Memory.parts", lambda self: {"before": need, "activations": need}
     )
-    monkeypatch.setattr("luthier.steps.forecast.Memory.of_top", lambda self, blocks: need * (blocks + 1) // 2)
-    monkeypatch.setattr("luthier.steps.forecast.resident_bytes", lambda: 0)
+    monkeypatch.setattr("luthier.steps.memory.Memory.of_top", lambda self, blocks: need * (blocks + 1) // 2)
+    monkeypatch.setattr("luthier.steps.memory.resident_bytes", lambda: 0)
     monkeypatch.setattr("luthier.steps.forecast.peak_bytes", lambda: 0)
-    monkeypatch.setattr("luthier.steps.forecast.available_bytes", lambda: need)
+    monkeypatch.setattr("luthier.steps.memory.available_bytes", lambda: need)
 
     with pytest.raises(PlanError) as error:
         forecast(ready, 0.0)
@@ -179,13 +184,13 @@ def test_smaller_micro_batches_are_offered_where_they_suffice(
     plan: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ready = prepare(plan(method="lora", batch_rows=50, micro_tokens=2**14))
-    monkeypatch.setattr("luthier.steps.forecast.STEP_OF_TOKENS", 16)
+    monkeypatch.setattr("luthier.steps.memory.STEP_OF_TOKENS", 16)
     monkeypatch.setattr(
-        "luthier.steps.forecast.Memory.parts", lambda self: {"before": 10**9, "activations": 10**9}
+        "luthier.steps.memory.Memory.parts", lambda self: {"before": 10**9, "activations": 10**9}
     )
-    monkeypatch.setattr("luthier.steps.forecast.frozen_bytes", lambda ready: 10**12)
-    monkeypatch.setattr("luthier.steps.forecast.resident_bytes", lambda: 0)
-    monkeypatch.setattr("luthier.steps.forecast.available_bytes", lambda: 15 * 10**8)
+    monkeypatch.setattr("luthier.steps.memory.frozen_bytes", lambda ready: 10**12)
+    monkeypatch.setattr("luthier.steps.memory.resident_bytes", lambda: 0)
+    monkeypatch.setattr("luthier.steps.memory.available_bytes", lambda: 15 * 10**8)
     sizes = sizes_of(ready.examples["train"], [np.arange(50)])
     half = int(sizes.tokens[0]) // 2 // 16 * 16
 

@@ -3,26 +3,19 @@
 import math
 import time
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import nn
 
-from luthier.batches.examples import Ints
 from luthier.batches.order import by_length
 from luthier.devices import peak_bytes
-from luthier.errors import PlanError
-from luthier.models.dropout import DICE
 from luthier.models.inspect import available_bytes
-from luthier.models.policies import frozen_prefix
-from luthier.plan.method import Lora, Top, parse_method
 from luthier.predict import TOKENS
 from luthier.report.forecast_words import time_in_words
 from luthier.steps.candidates import label_examples
-from luthier.steps.outline import Outline, Sizes, outline, rungs_of, sizes_of
+from luthier.steps.memory import Memory, frozen_bytes, too_large
+from luthier.steps.outline import Outline, outline, passes, rungs_of, sizes_of
+from luthier.steps.prefixes import Shelf, shelf_for
 from luthier.steps.prepare import Prepared
 from luthier.steps.run import HELD_OUT
 from luthier.steps.timing import (
@@ -36,9 +29,7 @@ from luthier.steps.timing import (
     time_steps,
 )
 from luthier.train.find_rate import STEPS as STEPS_OF_A_RATE_TEST
-from luthier.train.prefix_cache import PrefixCache, default_folder
 from luthier.train.probe import MOST_ROWS, Regression
-from luthier.train.weights import Weights
 
 SAVING = 1.03
 """Checkpoints take this much more (train/checkpoints.py, SHARE)."""
@@ -46,8 +37,6 @@ PROBE_LOSSES = 300
 """Evaluations of the loss on all rows that the probe takes, cross-validation included."""
 FINISH_SECONDS = 2.0
 """To write model, card and report, most of it pictures."""
-FINISH_BYTES = 30_000_000
-"""Of the libraries that draw."""
 DISK = 300e6
 """Bytes a second at which states are written, with their sums: the first one, and the outcome."""
 TINY_SECONDS, FAST = 60.0, 3e11
@@ -55,20 +44,6 @@ TINY_SECONDS, FAST = 60.0, 3e11
 timed it is a third of that; after one was timed, all of it."""
 ALLOWED_SECONDS = 1.0
 """For steps that are timed."""
-STEP_OF_TOKENS = 256
-"""To which a number of tokens is rounded that is offered."""
-COMPILED, COMPILED_BYTES = 1_024, 650_000
-"""oneDNN compiles bf16 products for each shape and keeps so many (its primitive cache); bytes of one, as seen on Zen 5."""
-
-
-@dataclass(frozen=True)
-class Replay:
-    """The depths whose states will be kept (steps/prefixes.py)."""
-
-    depths: tuple[int, ...] = ()
-    bytes_each: int = 0
-    recorded: bool = False
-    """Whether they are in the cache already."""
 
 
 @dataclass(frozen=True)
@@ -137,10 +112,10 @@ def of_training(ready: Prepared, elapsed: float, briefly: bool, begin: float, be
     """`forecast` where layers train."""
     bench = Bench.of(ready)
     setting_up = time.perf_counter() - begin + 2 * bench.copied / DISK
-    replay = replay_of(bench)
-    plan = outline(bench.run, bench.movement, bench.pace, set(replay.depths))
+    shelf = shelf_for(bench.run.ready, bench.movement, math.ceil(bench.pace.epochs), bench.prefix)
+    plan = outline(bench.run, bench.movement, bench.pace, set(shelf.depths))
     stages = sorted(plan.stages, key=lambda stage: stage.depth)  # the dearest first
-    memory = Memory(bench, plan, replay, Held(resident_bytes(), resident_bytes()))
+    memory = Memory(bench, plan, shelf, Held(resident_bytes(), resident_bytes()))
 
     def bearable(place: int, tokens: int) -> bool:
         memory.check(before)
@@ -164,7 +139,7 @@ def of_training(ready: Prepared, elapsed: float, briefly: bool, begin: float, be
         found = time_steps(bench, stages[stage], quantiles, memory.held, wanted)
         timed.steps[stages[stage].depth] = found
     looks = time_looks(ready)
-    training = train_seconds(bench, plan, replay, timed, looks)
+    training = train_seconds(bench, plan, shelf, timed, looks)
     frozen = frozen_seconds(ready, looks)
     scoring = frozen.pop("score")
     parts = memory.parts()
@@ -203,12 +178,6 @@ def operations(ready: Prepared) -> float:
     return 6 * weights * len(ready.examples["train"].ids) * (ready.plan.train.epochs or 0.0)
 
 
-def passes(ready: Prepared, part: str) -> Sizes:
-    """The batches of one frozen pass over a part."""
-    examples = ready.examples[part]
-    return sizes_of(examples, by_length(examples.lengths, TOKENS))
-
-
 def frozen_seconds(ready: Prepared, looks: dict[str, Looks]) -> dict[str, float]:
     """Features, probe, scores and writing: what every method does."""
     names = label_examples(ready)
@@ -243,9 +212,7 @@ def score_seconds(ready: Prepared) -> float:
     return one * (4 + 6 * len(ready.examples["test"]) / max(1, len(valid)))
 
 
-def train_seconds(
-    bench: Bench, plan: Outline, replay: Replay, timed: Timed, looks: dict[str, Looks]
-) -> float:
+def train_seconds(bench: Bench, plan: Outline, shelf: Shelf, timed: Timed, looks: dict[str, Looks]) -> float:
     """All steps and validations, and the pass that records what is replayed."""
     ready = bench.run.ready
     top = len(bench.movement.ladder.rungs) - 1
@@ -259,196 +226,8 @@ def train_seconds(
         total += stage.validations * valid * (1 - stage.depth / (top + 1) if stage.replayed else 1.0)
     if ready.plan.train.lr == "find":
         total *= 1 + STEPS_OF_A_RATE_TEST / plan.steps
-    if replay.depths and not replay.recorded:
+    if shelf.depths and not shelf.full:
         total += looks["fast"].first.of(passes(ready, "train")) + looks["fast"].first.of(
             passes(ready, "valid")
         )
     return total * SAVING
-
-
-def replay_of(bench: Bench) -> Replay:
-    """What steps/prefixes.py will find and make, without making it."""
-    run, ready, movement = bench.run, bench.run.ready, bench.movement
-    limit = run.plan.run.cache_gb * 1e9
-    top = len(movement.ladder.rungs) - 1
-    epochs = range(math.ceil(bench.pace.epochs))
-    depths = dict.fromkeys(frozen_prefix(movement.policy, top, epoch) for epoch in epochs)
-    depths = {depth: None for depth in depths if depth >= 2}
-    if not depths or not limit:
-        return Replay()
-    width, dtype, few = ready.model.state_width, ready.device.dtype, ready.examples["train"]
-    with ready.twin.training():
-        ready.model.eval()
-        fitting = [
-            depth for depth in depths if bench.prefix.why_not(depth, few, ready.model.features, width) is None
-        ]
-    cache = PrefixCache(Path(run.plan.run.cache) if run.plan.run.cache else default_folder(), limit)
-    size = sum(cache.size(ready.examples[part], width, dtype) for part in ("train", "valid"))
-    kept = tuple(fitting[: int(limit // size)] if size else fitting)
-    stands_on: list[object] = [
-        ready.base_fingerprint, str(dtype), ready.device.kind, ready.device.threads, TOKENS, torch.__version__,
-    ]  # fmt: skip
-    keys = [
-        cache.key(stands_on, depth, ready.examples[part]) for part in ("train", "valid") for depth in kept
-    ]
-    return Replay(kept, size, all((cache.folder / f"{key}.states").is_file() for key in keys))
-
-
-# Memory
-
-
-def feature_bytes(ready: Prepared) -> int:
-    """Of the feature vectors of all rows, which stay to the end."""
-    return sum(len(examples) for examples in ready.examples.values()) * ready.model.width * 4
-
-
-def compiled_bytes(ready: Prepared, shapes: int) -> int:
-    """What oneDNN keeps of `shapes` training shapes, and of those of the frozen pass."""
-    if ready.device.precision != "bf16" or ready.device.kind != "cpu":
-        return 0
-    linears = {module.weight.shape for module in ready.model.modules() if isinstance(module, nn.Linear)}
-    looked = sum(passes(ready, part).shapes for part in ("train", "valid"))
-    wanted = shapes * (3 * len(linears) + 4) + looked * (len(linears) + 2)
-    return min(COMPILED, wanted) * COMPILED_BYTES
-
-
-def frozen_bytes(ready: Prepared) -> int:
-    """The peak of a run that trains no layer: the probe's double-precision features, whole and in folds."""
-    rows = len(ready.examples["train"])
-    probe = (rows + 2 * min(rows, MOST_ROWS)) * ready.model.width * 8
-    work = max(probe, FINISH_BYTES)
-    return resident_bytes() + feature_bytes(ready) + compiled_bytes(ready, 0) + work
-
-
-@dataclass
-class Memory:
-    """What a run holds at its peak: a real step's memory, and what is known to come on top of it."""
-
-    bench: Bench
-    plan: Outline
-    replay: Replay
-    held: Held
-
-    @property
-    def largest(self) -> int:
-        """Padded tokens of the largest micro-batch of the run."""
-        train = self.bench.run.ready.examples["train"]
-        return max(int(sizes_of(train, stage.micros).tokens.max()) for stage in self.plan.stages)
-
-    @property
-    def moments(self) -> int:
-        return 2 * sum(int(slab.master.nbytes) for slab in self.bench.weights.slabs)
-
-    def activations(self, tokens: int) -> int:
-        """Of a micro-batch, in proportion to the largest that was seen; nothing is known before the first."""
-        held = self.held
-        if not held.tokens:
-            return 0
-        return max(0, held.most - held.before - self.moments) * tokens // held.tokens
-
-    @cached_property
-    def known(self) -> dict[str, int]:
-        """What follows from the plan alone."""
-        bench, weights, ready = self.bench, self.bench.weights, self.bench.run.ready
-        rows = np.unique(ready.examples["train"].ids).astype(np.int64)
-        shapes = sum(sizes_of(ready.examples["train"], stage.micros).shapes for stage in self.plan.stages)
-        copies = 2 if self.plan.validations > 1 else 1  # a new best is copied while the old one is held
-        return {
-            "moments": self.moments
-            + sum(table_bytes(weights, at, rows) for at in range(len(weights.tables))),
-            "best": copies * best_bytes(weights, rows),
-            "features": feature_bytes(ready),
-            "states": len(self.replay.depths) * self.replay.bytes_each,
-            "compiled": compiled_bytes(ready, shapes),
-            "dropout": dropout_bytes(bench, self.plan),
-        }
-
-    def parts(self) -> dict[str, int]:
-        """The peak, part by part."""
-        before = self.held.before - self.bench.copied
-        return {"before": before, "activations": self.activations(self.largest), **self.known}
-
-    def check(self, before: int) -> None:
-        """Refuse what would not fit, before a larger micro-batch is tried. before: the most this process has held."""
-        if not self.held.tokens:
-            return
-        room = available_bytes() + resident_bytes()
-        peak = max(before, sum(self.parts().values()))
-        if peak > room:
-            raise too_large(peak, room, self.mends(room))
-
-    def mends(self, room: int) -> list[str]:
-        """Settings with which the run would fit."""
-        ready, parts = self.bench.run.ready, self.parts()
-        found = []
-        fixed = sum(parts.values()) - parts["activations"]
-        tokens = (
-            (room - fixed) * self.largest // max(1, parts["activations"]) // STEP_OF_TOKENS * STEP_OF_TOKENS
-        )
-        if int(ready.examples["train"].lengths.max()) <= tokens < self.largest:
-            found.append(f"--micro-tokens {tokens}")
-        blocks = next((count for count in self.fewer() if self.of_top(count) <= room), None)
-        if blocks is not None:
-            found.append(f"--method top:{blocks}")
-        if frozen_bytes(ready) - self.bench.copied <= room:
-            found.append("--method probe")
-        return found
-
-    def fewer(self) -> range:
-        """Numbers of blocks to train, fewer than now, the most first."""
-        blocks, method = (
-            len(self.bench.movement.ladder.blocks),
-            parse_method(self.bench.run.plan.train.method),
-        )
-        most = method.blocks if isinstance(method, Top) else 0 if isinstance(method, Lora) else blocks
-        return range(most - 1, 0, -1)
-
-    def of_top(self, blocks: int) -> int:
-        """The peak if the head and so many blocks trained: what is trained, and what backward passes keep, shrink with them."""
-        ready, parts = self.bench.run.ready, dict(self.parts())
-        rungs = list(rungs_of(self.bench.movement, self.bench.pace))
-        live = sum(rung["trained"] > 0 for rung in rungs)
-        share = sum(rung["parameters"] for rung in rungs[: blocks + 1]) / sum(
-            rung["trained"] for rung in rungs
-        )
-        states = sum(len(ready.examples[part].ids) for part in ("train", "valid")) * ready.model.state_width
-        parts |= {
-            "activations": parts["activations"] * (blocks + 1) // live,
-            "moments": int(parts["moments"] * share),
-            "best": int(parts["best"] * share),
-            "states": max(parts["states"], states * ready.device.dtype.itemsize),
-        }
-        return sum(parts.values())
-
-
-def table_bytes(weights: Weights, at: int, rows: Ints) -> int:
-    """Of an embedding's moments and origin: the pages that the rows of the data lie on."""
-    table = weights.tables[at]
-    wide = int(table.master.shape[1]) * 4
-    pages = np.unique(np.concatenate([rows * wide // 4096, (rows * wide + wide - 1) // 4096]))
-    return (3 if weights.averaging is None else 4) * len(pages) * 4096
-
-
-def best_bytes(weights: Weights, rows: Ints) -> int:
-    """Of a copy of all that moves."""
-    tables = sum(len(rows) * table.master.shape[1] * 4 for table in weights.tables)
-    return sum(int(slab.master.nbytes) for slab in weights.slabs) + tables
-
-
-def dropout_bytes(bench: Bench, plan: Outline) -> int:
-    """Of the places that dropout's hash keeps for every length."""
-    if not DICE.places:
-        return 0
-    config: Any = bench.run.ready.model.body.config
-    heads = getattr(config, "num_attention_heads", 0)
-    train = bench.run.ready.examples["train"]
-    lengths = np.unique(np.concatenate([sizes_of(train, stage.micros).longest for stage in plan.stages]))
-    return int((2 * heads * lengths**2 + 2 * bench.run.ready.model.state_width * lengths).sum())
-
-
-def too_large(peak: int, room: int, mends: list[str]) -> PlanError:
-    """What to say of a run that needs more memory than there is."""
-    mend = f"It would fit with {' or '.join(mends)}." if mends else "Choose a smaller model."
-    return PlanError(
-        f"This run needs about {peak / 1e6:,.0f} MB of memory, and this machine has {room / 1e6:,.0f} MB for it. {mend}"
-    )

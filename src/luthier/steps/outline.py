@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from luthier.batches.examples import Examples, Ints
-from luthier.batches.order import cut_by_budget, epoch_order, steps_per_epoch
+from luthier.batches.order import by_length, cut_by_budget, epoch_order, steps_per_epoch
+from luthier.predict import TOKENS
+from luthier.steps.prepare import Prepared
 from luthier.steps.run import Run
 from luthier.steps.training import groups_of
 from luthier.tasks.task import Array
@@ -42,6 +44,12 @@ def sizes_of(examples: Examples, batches: list[Ints]) -> Sizes:
     wide = np.array([longest[rows].max() for rows in batches], np.int64)
     parts = np.array([counts[rows].sum() for rows in batches], np.int64)
     return Sizes(parts * wide, wide)
+
+
+def passes(ready: Prepared, part: str) -> Sizes:
+    """The batches of one frozen pass over a part."""
+    examples = ready.examples[part]
+    return sizes_of(examples, by_length(examples.lengths, TOKENS))
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import torch
 
-from luthier.batches.examples import Examples
+from luthier.batches.examples import MULTIPLE, Examples
 from luthier.events import Event, Noted
 from luthier.models.policies import stages
 from luthier.models.prefix import Prefix, States
 from luthier.predict import TOKENS, features_of
+from luthier.steps.prepare import Prepared
 from luthier.steps.run import Run
 from luthier.train.movement import LadderMovement
 from luthier.train.prefix_cache import PrefixCache, default_folder
@@ -49,62 +50,87 @@ class Prefixes:
             self.part = before
 
 
-def open_prefixes(run: Run, movement: LadderMovement, epochs: int) -> Generator[Event, None, Prefixes]:
-    """The run's Prefixes: empty where nothing stands still, or where replaying would change the result."""
-    ready = run.ready
-    found = Prefixes(Prefix(ready.model, movement.ladder))
-    ready.model.prefix = found.prefix
-    depths = [
-        depth for depth in stages(movement.policy, len(movement.ladder.rungs) - 1, epochs) if depth >= 2
-    ]
-    limit = run.plan.run.cache_gb * 1e9
+@dataclass(frozen=True)
+class Shelf:
+    """Which states a run keeps, and where."""
+
+    cache: PrefixCache
+    keys: dict[tuple[str, int], str]
+    """By part and depth."""
+    bytes_each: int
+    """Of the states of one depth."""
+    notes: tuple[str, ...]
+    """Why others are not kept."""
+
+    @property
+    def depths(self) -> tuple[int, ...]:
+        return tuple(dict.fromkeys(depth for _, depth in self.keys))
+
+    @property
+    def full(self) -> bool:
+        """Whether an earlier run has left all of them."""
+        return all(self.cache.holds(key) for key in self.keys.values())
+
+
+def shelf_for(ready: Prepared, movement: LadderMovement, epochs: int, prefix: Prefix) -> Shelf:
+    """What can be kept: nothing where no block stands still, or where replaying would change the result."""
+    limit = ready.plan.run.cache_gb * 1e9
+    folder = Path(ready.plan.run.cache) if ready.plan.run.cache else default_folder()
+    cache = PrefixCache(folder, limit)
+    below = len(movement.ladder.rungs) - 1
+    depths = [depth for depth in stages(movement.policy, below, epochs) if depth >= 2]
     if not depths or limit == 0:
-        return found
-    cache = PrefixCache(Path(run.plan.run.cache) if run.plan.run.cache else default_folder(), limit)
+        return Shelf(cache, {}, 0, ())
     width, dtype = ready.model.state_width, ready.device.dtype
     with ready.twin.training():
         ready.model.eval()
         few = ready.examples["train"]
-        reasons = {depth: found.prefix.why_not(depth, few, ready.model.features, width) for depth in depths}
-    for reason in dict.fromkeys(reason for reason in reasons.values() if reason):
-        yield Noted(f"Frozen layers are computed anew in each epoch: {reason}.", run.clock())
+        reasons = {depth: prefix.why_not(depth, few, ready.model.features, width) for depth in depths}
+    told = dict.fromkeys(reason for reason in reasons.values() if reason)
+    notes = [f"Frozen layers are computed anew in each epoch: {reason}." for reason in told]
     depths = [depth for depth in depths if reasons[depth] is None]
     size = sum(cache.size(ready.examples[part], width, dtype) for part in PARTS)
     room = int(limit // size) if size else len(depths)
     if room < len(depths):
-        yield Noted(
-            f"The states of frozen layers take {size / 1e9:.2f} GB a stage, and run.cache_gb {run.plan.run.cache_gb:g} has room "
-            f"for {room} of {len(depths)}: the others are computed anew in each epoch. A larger --cache-gb makes them faster.",
-            run.clock(),
+        notes.append(
+            f"The states of frozen layers take {size / 1e9:.2f} GB a stage, and run.cache_gb {ready.plan.run.cache_gb:g} has "
+            f"room for {room} of {len(depths)}: the others are computed anew in each epoch. A larger --cache-gb makes them "
+            "faster."
         )
-    depths = depths[:room]
-    stands_on: list[object] = [
-        *(
-            ready.base_fingerprint,
-            str(dtype),
-            ready.device.kind,
-            ready.device.threads,
-            TOKENS,
-            torch.__version__,
-        )
-    ]
+    device = ready.device
+    stands_on: list[object] = [ready.base_fingerprint, str(dtype), device.kind, device.threads]
+    stands_on += [TOKENS, MULTIPLE, torch.__version__]
     keys = {
-        (part, depth): cache.key(stands_on, depth, ready.examples[part]) for part in PARTS for depth in depths
+        (part, depth): cache.key(stands_on, depth, ready.examples[part])
+        for part in PARTS
+        for depth in depths[:room]
     }
+    return Shelf(cache, keys, size, tuple(notes))
+
+
+def open_prefixes(run: Run, movement: LadderMovement, epochs: int) -> Generator[Event, None, Prefixes]:
+    """The run's Prefixes, their states found or computed."""
+    ready = run.ready
+    found = Prefixes(Prefix(ready.model, movement.ladder))
+    ready.model.prefix = found.prefix
+    shelf = shelf_for(ready, movement, epochs, found.prefix)
+    for words in shelf.notes:
+        yield Noted(words, run.clock())
+    width, dtype, cache = ready.model.state_width, ready.device.dtype, shelf.cache
     kept = 0
     for part in PARTS:
         examples = ready.examples[part]
         missing = {}
-        for depth in depths:
-            states = cache.find(keys[part, depth], examples, width, dtype)
+        for depth in shelf.depths:
+            states = cache.find(shelf.keys[part, depth], examples, width, dtype)
             kept += states is not None
             if states is None:
-                missing[depth] = cache.begin(keys[part, depth], examples, width, dtype)
+                missing[depth] = cache.begin(shelf.keys[part, depth], examples, width, dtype)
             found.states[part, depth] = states or missing[depth]
         if missing:
             record(run, found.prefix, examples, missing)
             for depth in missing:
-                cache.finish(keys[part, depth])
+                cache.finish(shelf.keys[part, depth])
     if kept:
         yield Noted(f"The states of frozen layers were found in {cache.folder}.", run.clock())
     return found

@@ -35,11 +35,15 @@ class PrefixCache:
         """Bytes that the states of some examples take."""
         return len(examples.ids) * width * dtype.itemsize
 
+    def holds(self, key: str) -> bool:
+        """Whether whole states are there under a key."""
+        return (self.folder / f"{key}.json").is_file() and (self.folder / f"{key}.states").is_file()
+
     def find(self, key: str, examples: Examples, width: int, dtype: torch.dtype) -> States | None:
         """The states under a key, memory-mapped; None when they are not there or not whole."""
         path = self.folder / f"{key}.states"
         size = self.size(examples, width, dtype)
-        if not (self.folder / f"{key}.json").is_file() or not path.is_file() or path.stat().st_size != size:
+        if not self.holds(key) or path.stat().st_size != size:
             return None
         os.utime(path)
         return States(examples, mapped(path, len(examples.ids), width, dtype))

@@ -1,0 +1,184 @@
+"""What a run holds at its peak, what would fit, and what to say of a run that does not."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from luthier.batches.examples import Ints
+from luthier.errors import PlanError
+from luthier.models.dropout import DICE
+from luthier.models.inspect import available_bytes
+from luthier.plan.method import Lora, Top, parse_method
+from luthier.steps.outline import Outline, passes, rungs_of, sizes_of
+from luthier.steps.prefixes import Shelf
+from luthier.steps.prepare import Prepared
+from luthier.steps.timing import Bench, Held, resident_bytes
+from luthier.train.probe import MOST_ROWS
+from luthier.train.weights import Weights
+
+FINISH_BYTES = 30_000_000
+"""Of the libraries that draw."""
+STEP_OF_TOKENS = 256
+"""To which a number of tokens is rounded that is offered."""
+COMPILED, COMPILED_BYTES = 1_024, 650_000
+"""oneDNN compiles bf16 products for each shape and keeps so many (its primitive cache); bytes of one, as seen on Zen 5."""
+
+
+def feature_bytes(ready: Prepared) -> int:
+    """Of the feature vectors of all rows, which stay to the end."""
+    return sum(len(examples) for examples in ready.examples.values()) * ready.model.width * 4
+
+
+def compiled_bytes(ready: Prepared, shapes: int) -> int:
+    """What oneDNN keeps of `shapes` training shapes, and of those of the frozen pass."""
+    if ready.device.precision != "bf16" or ready.device.kind != "cpu":
+        return 0
+    linears = {module.weight.shape for module in ready.model.modules() if isinstance(module, nn.Linear)}
+    looked = sum(passes(ready, part).shapes for part in ("train", "valid"))
+    wanted = shapes * (3 * len(linears) + 4) + looked * (len(linears) + 2)
+    return min(COMPILED, wanted) * COMPILED_BYTES
+
+
+def frozen_bytes(ready: Prepared) -> int:
+    """The peak of a run that trains no layer: the probe's double-precision features, whole and in folds."""
+    rows = len(ready.examples["train"])
+    probe = (rows + 2 * min(rows, MOST_ROWS)) * ready.model.width * 8
+    work = max(probe, FINISH_BYTES)
+    return resident_bytes() + feature_bytes(ready) + compiled_bytes(ready, 0) + work
+
+
+@dataclass
+class Memory:
+    """What a run holds at its peak: a real step's memory, and what is known to come on top of it."""
+
+    bench: Bench
+    plan: Outline
+    shelf: Shelf
+    held: Held
+
+    @property
+    def largest(self) -> int:
+        """Padded tokens of the largest micro-batch of the run."""
+        train = self.bench.run.ready.examples["train"]
+        return max(int(sizes_of(train, stage.micros).tokens.max()) for stage in self.plan.stages)
+
+    @property
+    def moments(self) -> int:
+        return 2 * sum(int(slab.master.nbytes) for slab in self.bench.weights.slabs)
+
+    def activations(self, tokens: int) -> int:
+        """Of a micro-batch, in proportion to the largest that was seen; nothing is known before the first."""
+        held = self.held
+        if not held.tokens:
+            return 0
+        return max(0, held.most - held.before - self.moments) * tokens // held.tokens
+
+    @cached_property
+    def known(self) -> dict[str, int]:
+        """What follows from the plan alone."""
+        bench, weights, ready = self.bench, self.bench.weights, self.bench.run.ready
+        rows = np.unique(ready.examples["train"].ids).astype(np.int64)
+        shapes = sum(sizes_of(ready.examples["train"], stage.micros).shapes for stage in self.plan.stages)
+        copies = 2 if self.plan.validations > 1 else 1  # a new best is copied while the old one is held
+        return {
+            "moments": self.moments
+            + sum(table_bytes(weights, at, rows) for at in range(len(weights.tables))),
+            "best": copies * best_bytes(weights, rows),
+            "features": feature_bytes(ready),
+            "states": len(self.shelf.depths) * self.shelf.bytes_each,
+            "compiled": compiled_bytes(ready, shapes),
+            "dropout": dropout_bytes(bench, self.plan),
+        }
+
+    def parts(self) -> dict[str, int]:
+        """The peak, part by part."""
+        before = self.held.before - self.bench.copied
+        return {"before": before, "activations": self.activations(self.largest), **self.known}
+
+    def check(self, before: int) -> None:
+        """Refuse what would not fit, before a larger micro-batch is tried. before: the most this process has held."""
+        if not self.held.tokens:
+            return
+        room = available_bytes() + resident_bytes()
+        peak = max(before, sum(self.parts().values()))
+        if peak > room:
+            raise too_large(peak, room, self.mends(room))
+
+    def mends(self, room: int) -> list[str]:
+        """Settings with which the run would fit."""
+        ready, parts = self.bench.run.ready, self.parts()
+        found = []
+        fixed = sum(parts.values()) - parts["activations"]
+        tokens = (
+            (room - fixed) * self.largest // max(1, parts["activations"]) // STEP_OF_TOKENS * STEP_OF_TOKENS
+        )
+        if int(ready.examples["train"].lengths.max()) <= tokens < self.largest:
+            found.append(f"--micro-tokens {tokens}")
+        blocks = next((count for count in self.fewer() if self.of_top(count) <= room), None)
+        if blocks is not None:
+            found.append(f"--method top:{blocks}")
+        if frozen_bytes(ready) - self.bench.copied <= room:
+            found.append("--method probe")
+        return found
+
+    def fewer(self) -> range:
+        """Numbers of blocks to train, fewer than now, the most first."""
+        blocks, method = (
+            len(self.bench.movement.ladder.blocks),
+            parse_method(self.bench.run.plan.train.method),
+        )
+        most = method.blocks if isinstance(method, Top) else 0 if isinstance(method, Lora) else blocks
+        return range(most - 1, 0, -1)
+
+    def of_top(self, blocks: int) -> int:
+        """The peak if the head and so many blocks trained: what is trained, and what backward passes keep, shrink with them."""
+        ready, parts = self.bench.run.ready, dict(self.parts())
+        rungs = list(rungs_of(self.bench.movement, self.bench.pace))
+        live = sum(rung["trained"] > 0 for rung in rungs)
+        share = sum(rung["parameters"] for rung in rungs[: blocks + 1]) / sum(
+            rung["trained"] for rung in rungs
+        )
+        states = sum(len(ready.examples[part].ids) for part in ("train", "valid")) * ready.model.state_width
+        parts |= {
+            "activations": parts["activations"] * (blocks + 1) // live,
+            "moments": int(parts["moments"] * share),
+            "best": int(parts["best"] * share),
+            "states": max(parts["states"], states * ready.device.dtype.itemsize),
+        }
+        return sum(parts.values())
+
+
+def table_bytes(weights: Weights, at: int, rows: Ints) -> int:
+    """Of an embedding's moments and origin: the pages that the rows of the data lie on."""
+    table = weights.tables[at]
+    wide = int(table.master.shape[1]) * 4
+    pages = np.unique(np.concatenate([rows * wide // 4096, (rows * wide + wide - 1) // 4096]))
+    return (3 if weights.averaging is None else 4) * len(pages) * 4096
+
+
+def best_bytes(weights: Weights, rows: Ints) -> int:
+    """Of a copy of all that moves."""
+    tables = sum(len(rows) * table.master.shape[1] * 4 for table in weights.tables)
+    return sum(int(slab.master.nbytes) for slab in weights.slabs) + tables
+
+
+def dropout_bytes(bench: Bench, plan: Outline) -> int:
+    """Of the places that dropout's hash keeps for every length."""
+    if not DICE.places:
+        return 0
+    config: Any = bench.run.ready.model.body.config
+    heads = getattr(config, "num_attention_heads", 0)
+    train = bench.run.ready.examples["train"]
+    lengths = np.unique(np.concatenate([sizes_of(train, stage.micros).longest for stage in plan.stages]))
+    return int((2 * heads * lengths**2 + 2 * bench.run.ready.model.state_width * lengths).sum())
+
+
+def too_large(peak: int, room: int, mends: list[str]) -> PlanError:
+    """What to say of a run that needs more memory than there is."""
+    mend = f"It would fit with {' or '.join(mends)}." if mends else "Choose a smaller model."
+    return PlanError(
+        f"This run needs about {peak / 1e6:,.0f} MB of memory, and this machine has {room / 1e6:,.0f} MB for it. {mend}"
+    )

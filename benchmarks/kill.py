@@ -28,15 +28,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch: threads would not be forked
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
+from luthier.plan.plan import Plan
+from luthier.session import plan_of
 from test_resume import METHODS, outcome, plan_for, run
 from tiny import TINY, messages_csv
 
-from luthier.plan.plan import Plan
-from luthier.session import plan_of
-
 SECTION = "Kills"
-SAVED = {"save_every": "0.02s"}
-"""Often, so that many kills strike while a state is being written."""
+LONG = {"epochs": 12, "patience": 100, "save_every": "0.02s"}
+"""Training is most of a run, and many kills strike while a state is being written."""
 
 
 @dataclass
@@ -88,7 +87,7 @@ def step_of(out: Path) -> str:
 
 
 def plan_in(name: str, home: Path, out: Path) -> Plan:
-    return plan_for(name, home, out, **({} if name == "probe" else SAVED))
+    return plan_for(name, home, out, **({} if name == "probe" else LONG))
 
 
 def measure(kills: int, seed: int, home: Path) -> dict[str, Tally]:

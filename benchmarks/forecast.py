@@ -9,16 +9,14 @@ Draws configurations by a seed, and runs both commands in processes of their own
 import argparse
 import csv
 import json
-import os
 import random
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
-from machine import busy_seconds, cores, describe
+from machine import describe
+from processes import Cost, last_line, run_alone
 from results import write_section
 
 SECTION = "Forecast"
@@ -62,26 +60,12 @@ def subset(source: Path, target: Path, count: int, seed: int) -> None:
         csv.writer(file).writerows([("text", "label"), *rows[:count]])
 
 
-def command(words: list[str]) -> dict[str, Any]:
-    """Run a command of luthier; its JSON line, wall seconds, peak bytes, and the share that others took."""
-    begin, busy, own = time.monotonic(), busy_seconds(), sum(os.times()[2:4])
-    with subprocess.Popen(
-        [sys.executable, "-m", "luthier.cli", *words, "--json"], stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None, "it was asked for"
-        out = process.stdout.read()
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        sys.exit(f"luthier {' '.join(words)} ended with {process.returncode}.")
-    seconds = time.monotonic() - begin
-    mine = sum(os.times()[2:4]) - own
-    return {
-        "record": json.loads(out.splitlines()[-1]),
-        "wall": seconds,
-        "peak": used.ru_maxrss * 1024,
-        "others": max(0.0, busy_seconds() - busy - mine) / (seconds * cores()),
-    }
+def command(words: list[str], folder: Path) -> tuple[dict[str, Any], Cost]:
+    """Run a command of luthier; its JSON line, and what it took."""
+    code, cost = run_alone([sys.executable, "-m", "luthier.cli", *words, "--json"], folder)
+    if code:
+        sys.exit(f"luthier {' '.join(words)} ended with {code}: {last_line(folder / 'stderr')}")
+    return json.loads(last_line(folder / "stdout")), cost
 
 
 def measure(one: dict[str, Any], data: Path, seed: int) -> dict[str, Any]:
@@ -92,19 +76,19 @@ def measure(one: dict[str, Any], data: Path, seed: int) -> dict[str, Any]:
         for key, value in one.items():
             if key not in ("set", "rows"):
                 words += ["--" + key.replace("_", "-"), str(value)]
-        plan = command(["plan", *words])
-        tune = command(["tune", *words])
+        foretold, of_plan = command(["plan", *words], folder)
+        card, of_tune = command(["tune", *words], folder)
         events = [json.loads(line) for line in (folder / "run" / "events.jsonl").read_text().splitlines()]
         ended = next(event for event in reversed(events) if event["event"] == "ended")
         return {
             "config": one,
-            "foretold": plan["record"]["forecast"],
-            "plan_seconds": plan["wall"],
+            "foretold": foretold["forecast"],
+            "plan_seconds": of_plan.seconds,
             "seconds": ended["seconds"],
-            "wall": tune["wall"],
-            "took": tune["record"]["cost"]["seconds"],
-            "peak_bytes": tune["peak"],
-            "others": max(plan["others"], tune["others"]),
+            "wall": of_tune.seconds,
+            "took": card["cost"]["seconds"],
+            "peak_bytes": of_tune.peak_bytes,
+            "others": max(of_plan.others, of_tune.others),
         }
 
 

@@ -68,7 +68,8 @@ included; *CPU*: its user and system seconds; *× luthier*: seconds divided by t
 *Training* seconds: of luthier features and training of all candidates, of HF Trainer `train()`, of TF-IDF
 vectorizing and the search for C. *Tokens/s*: of training steps, without padding. *Peak*: resident memory.
 *Others*: share of the machine's processor time that other processes took meanwhile; where it is more than a
-few percent, the seconds are too long.
+few percent, the seconds are too long. Rows are measured once and kept: on a shared machine the same code takes
+up to 1.4 times as long from one hour to another, so compare seconds roughly; `engine.py` pairs them within one run.
 
 - *HF Trainer, its defaults*: fp32, 8 rows a batch, lr 5e-5, 3 epochs, padded to the longest of a batch.
 - *Best flags*: bf16, group_by_length, 16 rows a batch, 10 % warm-up, 3 epochs, at lr 5e-5, 1e-4 and 2e-4.

@@ -327,7 +327,7 @@ def killed_at_step_11(home: Path) -> Path:
     ("file", "damage", "words", "goes_on_from"),
     [
         ("now.safetensors", flip, "now.safetensors is not what was written", 9),
-        ("state.json", flip, "state.json is not what was written", 9),
+        ("state.json", flip, "it is not what was written", 9),
         ("now.safetensors", lose, "[Errno 2] No such file or directory: '{path}/now.safetensors'", 9),
         ("state.json", lose, "[Errno 2] No such file or directory: '{path}/state.json'", 9),
         ("best.safetensors", lose, "[Errno 2] No such file or directory: '{path}/best.safetensors'", 9),

@@ -11,8 +11,9 @@ from torch.nn import functional
 
 from luthier.models.dropout import DICE, Dropout, use_hashed_dropout
 from luthier.models.twin import Twin
-from luthier.train import weights as weights_module
-from luthier.train.weights import Part, Weights
+from luthier.train import table as table_module
+from luthier.train.slab import Part
+from luthier.train.weights import Weights
 
 LR = 1e-2
 
@@ -34,7 +35,7 @@ class Words(nn.Module):
 
 @pytest.fixture(autouse=True)
 def small_tables(monkeypatch):
-    monkeypatch.setattr(weights_module, "ROWS_OF_A_TABLE", 20)
+    monkeypatch.setattr(table_module, "ROWS_OF_A_TABLE", 20)
 
 
 def parts_of(model: nn.Module) -> list[Part]:

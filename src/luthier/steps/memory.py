@@ -81,7 +81,9 @@ class Memory:
         """What follows from the plan alone."""
         bench, weights, ready = self.bench, self.bench.weights, self.bench.run.ready
         rows = np.unique(ready.examples["train"].ids).astype(np.int64)
-        shapes = sum(sizes_of(ready.examples["train"], stage.micros).shapes for stage in self.plan.stages)
+        # One stage's kernels serve the next.
+        micros = [rows for stage in self.plan.stages for rows in stage.micros]
+        shapes = sizes_of(ready.examples["train"], micros).shapes
         copies = 2 if self.plan.validations > 1 else 1  # a new best is copied while the old one is held
         return {
             "moments": self.moments

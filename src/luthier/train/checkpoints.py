@@ -181,7 +181,7 @@ def unsealed(text: bytes) -> dict[str, Any]:
     except (ValueError, TypeError, KeyError):
         same = False
     if not same:
-        raise ValueError("state.json is not what was written")
+        raise ValueError("it is not what was written")
     return record
 
 

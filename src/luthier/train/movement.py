@@ -8,7 +8,7 @@ from torch import nn
 from luthier.models.ladder import Ladder
 from luthier.models.policies import Policy, frozen_prefix
 from luthier.models.trainable import set_modes
-from luthier.train.weights import Part
+from luthier.train.slab import Part
 
 
 @dataclass(frozen=True)

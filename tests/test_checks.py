@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from luthier.data.checks import CHECKS
+from luthier.data.checks import TABLE, examine
 from luthier.data.checks.finding import Finding
 from luthier.plan.plan import Plan
 from luthier.steps.rows import understand
@@ -26,21 +26,16 @@ def check(folder: Path, rows: list[tuple[str, str]], **parts: list[tuple[str, st
     """What the checks say of rows.csv, and of valid.csv and test.csv where there are rows for them; by check."""
     files = {f"data.{part}": str(write(folder / f"{part}.csv", given)) for part, given in parts.items()}
     settings: dict[str, Any] = {"data.path": str(write(folder / "rows.csv", rows)), **files}
-    found = understand(Plan.build(settings)).findings
+    looked_for = [
+        look for name, look in TABLE.items() if name != "imbalance"
+    ]  # every label of these is small
+    found = examine(understand(Plan.build(settings)).evidence, looked_for)
     assert len({finding.check for finding in found}) == len(found)
     return {finding.check: finding for finding in found}
 
 
 def test_a_clean_table_gives_no_finding(tmp_path):
     assert check(tmp_path, CLEAN[:40], valid=CLEAN[40:50], test=CLEAN[50:]) == {}
-
-
-def test_every_check_is_known_by_the_name_of_what_it_finds(tmp_path):
-    dirty = [*CLEAN, ("", "praise"), ("once only", "single"), CLEAN[0], (CLEAN[1][0], "praise")]
-
-    found = check(tmp_path, dirty, test=[CLEAN[2]])
-
-    assert sorted(found) == sorted(CHECKS)
 
 
 def test_a_row_without_text_is_found(tmp_path):
@@ -54,7 +49,8 @@ def test_a_row_without_text_is_found(tmp_path):
             share=1 / (len(CLEAN) + 1),
             rows=({"file": "rows.csv", "row": 22, "text": "  "},),
             message="1 row has nothing in column 'text'. Left out.",
-            mend="Fill them in, or delete them from the file.",
+            matters="What is left out teaches nothing; many of them mean that a column was misread.",
+            mend="Fill them in, or delete them from the file (--fix empty).",
         )
     }
 
@@ -81,6 +77,7 @@ def test_a_label_that_occurs_once_is_found(tmp_path):
             share=1 / (len(CLEAN) + 1),
             rows=({"file": "rows.csv", "row": len(CLEAN) + 2, "text": "Where is the slip?"},),
             message="1 label occurs once: 'delivry'. 1 row is left out.",
+            matters="One row cannot be both learnt and tested: such a label is never predicted.",
             mend="Correct the label where it is a slip; else add rows with it, or delete it.",
         )
     }
@@ -98,10 +95,7 @@ def test_copies_are_found_whatever_their_case_and_spaces(tmp_path):
         ("rows.csv", len(CLEAN) + 2),
         ("rows.csv", len(CLEAN) + 3),
     ]
-    assert copies.message == (
-        "2 rows repeat the text of an earlier row. "
-        "Copies count double in training; they are kept on one side of every split made here."
-    )
+    assert copies.message == "2 rows repeat the text of an earlier row."
 
 
 def test_contradictions_are_found_with_every_row_of_them(tmp_path):
@@ -128,13 +122,13 @@ def test_a_test_row_that_stands_in_the_training_rows_is_found(tmp_path):
     assert found == {
         "leaks": Finding(
             check="leaks",
-            severity="warn",
+            severity="stop",
             count=1,
             share=1 / 10,
             rows=({"file": "test.csv", "row": 11, "text": CLEAN[5][0].upper()},),
-            message="1 row of the 10 test rows also stands in the training data. "
-            "Their answers are known, so the score is too good by up to their share.",
-            mend="Delete them from the test rows or from the training rows.",
+            message="1 row of the 10 test rows also stands in the training data.",
+            matters="Their answers are known, so the score is too good by up to their share.",
+            mend="Delete them from the training rows (--fix leaks) or from the test rows.",
         )
     }
 
@@ -193,4 +187,4 @@ def test_findings_are_json(tmp_path):
     record = check(tmp_path, [*CLEAN, CLEAN[0]])["copies"].to_json()
 
     assert record["rows"] == [{"file": "rows.csv", "row": len(CLEAN) + 2, "text": CLEAN[0][0]}]
-    assert set(record) == {"check", "severity", "count", "share", "rows", "message", "mend"}
+    assert set(record) == {"check", "severity", "count", "share", "rows", "message", "matters", "mend"}

@@ -181,7 +181,13 @@ def test_windows_cover_every_token_and_overlap_by_a_quarter(bert):
     joined = parts[0][1:-1] + [number for part in parts[1:] for number in part[1 + overlap : -1]]
     assert joined == words
     assert all(len(part) <= texts.limit for part in parts)
-    assert long == Long(texts.limit, rows=1, tokens=len(words) + 2 - texts.limit, way="windows")
+    assert (long.limit, long.rows, long.tokens, long.way) == (
+        texts.limit,
+        1,
+        len(words) + 2 - texts.limit,
+        "windows",
+    )
+    assert long.lengths.tolist() == [len(words) + 2]
 
 
 def test_what_is_cut_off_is_counted_to_the_token(bert):
@@ -192,7 +198,9 @@ def test_what_is_cut_off_is_counted_to_the_token(bert):
 
     assert [len(part) for part in parts] == [3, 62, 62, 62]
     assert parts[1] == parts[2] == parts[3]
-    assert long == Long(limit=62, rows=2, tokens=1 + 10, way="cut")
+    assert (long.limit, long.rows, long.tokens, long.way) == (62, 2, 1 + 10, "cut")
+    assert long.lengths.tolist() == [3, 62, 63, 72]
+    assert long.unknown.tolist() == [0, 0, 0, 0]
 
 
 def test_refuse_refuses_a_long_text(bert):

@@ -137,6 +137,7 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
 """Each field: what is changed, and what must look otherwise than in a run without it."""
 
 APART = {
+    "data.allow": "test_leaks_stop_a_run_unless_they_are_allowed",
     "task.name": "has one choice so far",
     "run.cache_gb": "test_no_room_in_the_cache_means_no_states",
     "run.save_every": "test_states_are_saved_as_often_as_asked",

@@ -23,6 +23,7 @@ EVERYTHING: dict[str, Any] = {
     "data.valid_share": 0.25,
     "data.test_share": 0.3,
     "data.calibration_share": 0.0,
+    "data.allow": ["leaks"],
     "data.long": "windows",
     "task.name": "text-classification",
     "task.labels_per_row": "many",
@@ -86,7 +87,7 @@ def test_the_data_alone_make_a_plan() -> None:
         key: value
         for key, info in fields().items()
         if (value := "rows.csv" if key == "data.path" else info.default) is not None
-    } | {"model.hidden": []}
+    } | {"model.hidden": [], "data.allow": []}
 
 
 def test_a_plan_holds_what_it_was_built_from() -> None:
@@ -402,7 +403,7 @@ def test_a_folder_in_place_of_a_plan_file_is_answered_with_the_file_in_it(tmp_pa
 
 NAMES = (
     "data.path", "data.valid", "data.test", "model.name",
-    "run.out", "run.budget", "run.save_every", "run.cache", "run.cache_gb",
+    "run.out", "data.allow", "run.budget", "run.save_every", "run.cache", "run.cache_gb",
 )  # fmt: skip
 """Settings that do not decide the result: what files and folders hold counts, not what they are called."""
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from luthier.folder.model_folder import ModelFolder, load
     from luthier.plan.plan import Plan
     from luthier.predict import Predictions
-    from luthier.session import tune
+    from luthier.session import check, tune
 
 __all__ = [
     "DataError",
@@ -38,6 +38,7 @@ __all__ = [
     "Predictions",
     "RunError",
     "WorldError",
+    "check",
     "load",
     "tune",
 ]
@@ -47,6 +48,7 @@ HOMES = {
     "load": "luthier.folder.model_folder",
     "Plan": "luthier.plan.plan",
     "Predictions": "luthier.predict",
+    "check": "luthier.session",
     "tune": "luthier.session",
 }
 """Where the heavy names live (PEP 562): `import luthier` takes milliseconds."""

@@ -57,8 +57,9 @@ def misspelt(error: CycloptsError) -> str:
     return f"{words} `{command} --help` lists what there is."
 
 
-def planned(function: Any) -> Any:
-    """Give a command the plan's fields as flags. It is called with the plan of the settings that were given."""
+def planned(function: Any, more: tuple[inspect.Parameter, ...] = ()) -> Any:
+    """Give a command the plan's fields as flags, and `more` of its own. It is called with the plan of the settings that were
+    given, and with its own by name."""
     names: dict[str, str] = {}
     parameters = [
         inspect.Parameter(
@@ -80,7 +81,7 @@ def planned(function: Any) -> Any:
         ),
         "quiet": option("quiet", "--quiet", bool, "No progress."),
     }
-    parameters += extras.values()
+    parameters += [*extras.values(), *more]
 
     def command(data: str | None = None, **given: Any) -> Any:
         settings = read_plan(Path(given["plan"])) if given.get("plan") else {}
@@ -95,7 +96,9 @@ def planned(function: Any) -> Any:
                 raise PlanError(f"--set {pair!r}: expected section.key=value, as in --set train.lr=1e-4.")
             settings.pop(key, None)  # What is said last counts, whichever way the key is written.
             settings[key] = value
-        return function(Plan.build(settings), as_json=bool(given.get("json")), quiet=bool(given.get("quiet")))
+        own = {one.name: given.get(one.name) for one in more}
+        shown = {"as_json": bool(given.get("json")), "quiet": bool(given.get("quiet"))}
+        return function(Plan.build(settings), **shown, **own)
 
     command.__annotations__ = {}  # Those of the signature count, which have the help.
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -136,6 +139,59 @@ def foresee(plan: Plan, as_json: bool, quiet: bool) -> None:
         json.dumps(record, ensure_ascii=False) if as_json else forecast_words(record),
         end="\n" if as_json else "",
     )
+
+
+def check(
+    plan: Plan,
+    as_json: bool,
+    quiet: bool,
+    fix: str | None,
+    apply: str | None,
+    undo: str | None,
+) -> int:
+    """What is wrong with the examples in DATA, what it does to a model, and what mends it. Exit code 2 where tune would
+    refuse them. Writes nothing but what --fix, --apply, --undo or --out ask for."""
+    from luthier.data.fixes import checked_kinds
+    from luthier.files import write_json
+    from luthier.report.check_words import check_words, mended_words
+    from luthier.report.page import write_check_page
+    from luthier.session import check_plan
+    from luthier.steps.mend import apply_patch, mend, undo_patch
+
+    asked = [name for name, value in (("--fix", fix), ("--apply", apply), ("--undo", undo)) if value]
+    if len(asked) > 1:
+        raise PlanError(f"{' and '.join(asked)}: one at a time.")
+    if apply or undo:
+        target = apply_patch(plan, Path(apply)) if apply else undo_patch(plan, Path(undo or ""))
+        print(json.dumps({"written": str(target)}) if as_json else target)
+        return 0
+    kinds = checked_kinds([one.strip() for one in (fix or "").split(",") if one.strip()])
+    checkup = check_plan(plan, quiet)
+    record = checkup.to_json()
+    if kinds and checkup.evidence is not None:
+        record["mended"] = mend(plan, checkup, kinds).to_json()
+    if plan.run.out is not None:
+        write_json(Path(plan.run.out) / "findings.json", record["findings"])
+        write_check_page(Path(plan.run.out), Path(plan.data.path).name, record["findings"])
+    if as_json:
+        print(json.dumps(record, ensure_ascii=False))
+    else:
+        print(check_words(record) + (mended_words(record["mended"]) if "mended" in record else ""), end="")
+    return 2 if checkup.stops else 0
+
+
+app.command(
+    planned(
+        check,
+        (
+            option("fix", "--fix", str, "Write a corrected copy beside DATA (or in --out) and a patch that can be undone: "
+                   "copies, near-copies, leaks, empty, garbage, label-names, personal-data, labels:review; several with commas."),
+            option("apply", "--apply", str, "Write the corrected copy that a patch file, perhaps edited by you, makes of DATA."),
+            option("undo", "--undo", str, "DATA is a corrected copy: write its original back, by the patch file."),
+        ),
+    ),
+    name="check",
+)  # fmt: skip
 
 
 @app.command(name="tune")

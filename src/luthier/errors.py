@@ -4,6 +4,7 @@
     ├── InputError            the request or the data is wrong; nothing was written      exit code 2
     │   ├── PlanError         a setting: unknown key, wrong type, settings that clash
     │   ├── DataError         a file of rows: its place, its encoding, its columns, its labels
+    │   │   └── StopFinding   a check found what makes a run useless
     │   ├── ModelError        a folder of weights: missing, truncated, unsafe, of no use for the task
     │   └── RunError          a run's folder: of another plan, unfinished, not a run at all
     ├── WorldError            disk full, no permission, a library that is not installed   exit code 1
@@ -15,6 +16,7 @@ A message says what was found, where (file, row, column, key), what was expected
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class LuthierError(Exception):
@@ -35,6 +37,14 @@ class PlanError(InputError):
 
 class DataError(InputError):
     """A data file cannot be read, or its rows cannot serve the task."""
+
+
+class StopFinding(DataError):
+    """A check found what makes a run useless; `finding` tells of it as the other findings are told of."""
+
+    def __init__(self, message: str, finding: Any) -> None:
+        super().__init__(message)
+        self.finding = finding
 
 
 class ModelError(InputError):

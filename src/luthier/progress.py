@@ -22,6 +22,7 @@ TITLES = {
     "prepare": "Reading data and model",
     "features": "Frozen features",
     "probe": "Baselines and probe",
+    "check": "Checking rows",
     "train": "Training",
     "score": "Scoring and writing",
 }

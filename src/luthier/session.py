@@ -1,16 +1,23 @@
 """`tune` as Python calls it: keywords are the plan's fields, progress is shown, the folder is returned."""
 
+from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from luthier.data.checks.finding import Finding
 from luthier.errors import RunError
+from luthier.events import Event
 from luthier.folder.model_folder import ModelFolder
 from luthier.folder.run_folder import RunFolder
 from luthier.interrupts import StopWish
 from luthier.plan.plan import Plan, read_plan
 from luthier.progress import Progress
+from luthier.steps import check as checking
 from luthier.steps import tune as steps
+from luthier.steps.check import Checkup
 from luthier.steps.foresee import foresee
+
+Result = TypeVar("Result")
 
 
 def tune(data: str, *, quiet: bool = False, **settings: Any) -> ModelFolder:
@@ -52,14 +59,33 @@ def plan_of(run: Path) -> Plan:
     return Plan.build({**settings, "run.out": str(run)})
 
 
+def check(data: str, *, quiet: bool = False, **settings: Any) -> list[Finding]:
+    """What is wrong with the examples in a file, the gravest first; keywords are the plan's fields, as for `tune`.
+
+    `model="none"` looks at the rows alone. Raises InputError where the file cannot be read as rows.
+    """
+    named = {key.replace("__", "."): value for key, value in settings.items()}
+    return list(check_plan(Plan.build({"data.path": str(data), **named}), quiet).findings)
+
+
+def check_plan(plan: Plan, quiet: bool = False) -> Checkup:
+    """Look at a plan's rows, showing progress."""
+    return shown(lambda stop: checking.check(plan, stop), quiet)
+
+
 def run_plan(plan: Plan, quiet: bool = False) -> ModelFolder:
     """Run a plan to its end, showing progress; Ctrl-C is granted at the next safe point."""
+    return shown(lambda stop: steps.tune(plan, stop), quiet)
+
+
+def shown(begin: Callable[[Callable[[], bool]], Generator[Event, None, Result]], quiet: bool) -> Result:
+    """Show the events of some work, and return what it ends with."""
     with StopWish().listening() as wish, Progress(quiet).showing() as progress:
-        events = steps.tune(plan, lambda: wish.asked)
+        events = begin(lambda: wish.asked)
         while True:
             try:
                 event = next(events)
             except StopIteration as end:
-                folder: ModelFolder = end.value
-                return folder
+                result: Result = end.value
+                return result
             progress.show(event)

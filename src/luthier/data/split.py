@@ -153,17 +153,17 @@ def what_it_means(parts: dict[str, Ints], strata: Ints) -> list[str]:
 
 
 def text_keys(table: Table, column: str) -> Ints:
-    """(rows,) a number per text, the same for texts that differ only in case and white space (64-bit BLAKE2b)."""
+    """(rows,) a number per text, the same for texts that differ only in case and white space."""
     keys = np.empty(len(table), np.int64)
-    at = 0
-    for chunk in table.columns.column(column).chunks:
-        for begin in range(0, len(chunk), 65_536):
-            for value in chunk.slice(begin, 65_536).to_pylist():
-                text = " ".join(str(value).lower().split())
-                digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-                keys[at] = int.from_bytes(digest, "big", signed=True)
-                at += 1
+    for begin, values in table.pieces(column):
+        keys[begin : begin + len(values)] = [key_of(value) for value in values]
     return keys
+
+
+def key_of(text: str) -> int:
+    """The same for texts that differ only in case and white space (64-bit BLAKE2b)."""
+    alike = " ".join(text.lower().split()).encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(alike, digest_size=8).digest(), "big", signed=True)
 
 
 def joined_groups(*keys: Ints) -> Ints:

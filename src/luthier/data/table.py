@@ -1,6 +1,6 @@
 """Rows as they were read: columns that stay on disk, and where each row came from."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -61,6 +61,15 @@ class Table:
             column.to_pylist() if rows is None else picked(column, np.asarray(rows, dtype=np.int64))
         )
         return values
+
+    def pieces(self, name: str, size: int = 65_536) -> Iterator[tuple[int, list[str]]]:
+        """A column as texts, a piece at a time: the first row of each, and its values."""
+        begin = 0
+        for chunk in self.columns.column(name).chunks:
+            for at in range(0, len(chunk), size):
+                values = chunk.slice(at, size).to_pylist()
+                yield begin, ["" if value is None else str(value) for value in values]
+                begin += len(values)
 
     def texts(self, name: str, rows: Sequence[int] | Ints | None = None) -> list[str]:
         """A column as texts: what is missing is the empty text, and a number is written out."""

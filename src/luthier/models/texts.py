@@ -33,6 +33,10 @@ class Long:
     """Tokens beyond the limit, over all rows."""
     way: str
     """`cut` or `windows`."""
+    lengths: Array
+    """(texts,) tokens of each, before anything is cut."""
+    unknown: Array
+    """(texts,) tokens of each that stand for a word the model does not know."""
 
 
 class Texts:
@@ -63,6 +67,7 @@ class Texts:
         self.limit = token_limit(folder, self.tokenizer)
         pad, end = self.tokenizer.pad_token_id, self.tokenizer.eos_token_id
         self.pad = int(end if pad is None else pad)
+        self.unknown = self.tokenizer.unk_token_id
 
     def examples(self, texts: Sequence[str], targets: Array, way: str = "cut") -> tuple[Examples, Long]:
         """Texts as token numbers, each as one part, or as several overlapping ones where `way` is `windows`.
@@ -73,11 +78,15 @@ class Texts:
         lengths: list[int] = []
         parts_of_row: list[int] = []
         too_long: list[int] = []
+        whole: list[int] = []
+        unknown: list[int] = []
         beyond = 0
         for begin in range(0, len(texts), CHUNK):
             chunk = [text.lower() if self.lower_case else text for text in texts[begin : begin + CHUNK]]
             numbers = self.tokenizer(chunk, truncation=False, verbose=False)["input_ids"]
             rows = [[found] for found in numbers]
+            whole += map(len, numbers)
+            unknown += [found.count(self.unknown) for found in numbers]
             for place, found in enumerate(numbers):
                 if len(found) > self.limit:
                     too_long.append(begin + place)
@@ -99,7 +108,8 @@ class Texts:
             targets=targets,
             pad=self.pad,
         )
-        return examples, Long(self.limit, len(too_long), beyond, way)
+        counts = np.array(whole, np.int64), np.array(unknown, np.int64)
+        return examples, Long(self.limit, len(too_long), beyond, way, *counts)
 
     def parts(self, text: str, way: str) -> list[list[int]]:
         """A long text's parts: its beginning, or windows that overlap by a quarter."""

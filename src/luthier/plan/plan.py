@@ -122,7 +122,7 @@ class Plan(Section):
         saved on the way.
         """
         names = {
-            "data": {"path", "valid", "test"},
+            "data": {"path", "valid", "test", "allow"},
             "model": {"name"},
             "run": {"out", "budget", "save_every", "cache", "cache_gb"},
         }

@@ -41,6 +41,8 @@ class DataPlan(Section):
     """Share of the rows split off for the test when no file is given for it."""
     calibration_share: Annotated[float, Ge(0), Lt(1)] = 0.1
     """Share of the training rows set aside for calibration, at most 500 rows."""
+    allow: tuple[str, ...] = ()
+    """Checks whose stop findings do not stop the run, as in leaks."""
     long: Literal["cut", "windows", "refuse"] = "cut"
     """Texts beyond the model's limit: cut them, read them in windows and average the answers, or refuse."""
 

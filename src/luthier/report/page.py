@@ -1,6 +1,6 @@
 """`report.html`: one page that needs nothing else, written from the records of a run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -9,8 +9,8 @@ from luthier.report import words
 from luthier.report.making import cost, provenance, training, use
 from luthier.report.markup import Html, join, safe
 from luthier.report.quality import calibration, classes, confusion, mistakes, scores
-from luthier.report.records import Records, read_records
-from luthier.report.rows import data, findings
+from luthier.report.records import Record, Records, read_records
+from luthier.report.rows import data, findings, findings_table
 from luthier.report.verdict import verdict
 
 SECTIONS: dict[str, Callable[[Records], Html]] = {
@@ -41,9 +41,23 @@ def write_report(run: Path) -> Path:
 def page(records: Records) -> str:
     """The whole page."""
     bodies = {title: body for title, write in SECTIONS.items() if (body := write(records))}
+    name = f"{records.scorecard.get('model', 'Model')} on {records.dataset or 'your rows'}"
+    return document(f"{words.headline(records.scorecard)} {name}", "luthier report", name, bodies)
+
+
+def write_check_page(folder: Path, name: str, findings: Sequence[Record]) -> Path:
+    """Write the `report.html` of `check`: what was found, and nothing else."""
+    body = findings_table(findings)
+    path = folder / "report.html"
+    text = document(f"{len(findings)} findings in {name}", "luthier check", name, {"Findings": body})
+    write_bytes(path, text.encode("utf-8", "replace"))
+    return path
+
+
+def document(title: str, kicker: str, name: str, bodies: Mapping[str, Html]) -> str:
+    """A page of sections, with nothing loaded from elsewhere."""
     links = join(Html(f'<li><a href="#{anchor(title)}">{safe(title)}</a></li>') for title in bodies)
     sections = join(section(title, body) for title, body in bodies.items())
-    name = f"{records.scorecard.get('model', 'Model')} on {records.dataset or 'your rows'}"
     style = resources.files("luthier.report").joinpath("style.css").read_text(encoding="utf-8")
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -51,13 +65,13 @@ def page(records: Records) -> str:
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>{safe(words.headline(records.scorecard))} {safe(name)}</title>
+<title>{safe(title)}</title>
 <style>
 {style}</style>
 </head>
 <body>
 <header>
-<p class="kicker">luthier report</p>
+<p class="kicker">{safe(kicker)}</p>
 <h1>{safe(name)}</h1>
 <nav aria-label="Sections"><ul>{links}</ul></nav>
 </header>

@@ -1,5 +1,7 @@
 """Sections about the data: the files, the split, what was left out, what the checks found."""
 
+from collections.abc import Sequence
+
 from luthier.report import numbers, words
 from luthier.report.markup import Column, Html, details, facts, join, table, tag, with_note
 from luthier.report.records import Record, Records
@@ -76,12 +78,15 @@ def sentences(title: str, told: list[str]) -> Html:
 
 
 def findings(records: Records) -> Html:
-    if records.findings is None:
-        return Html("")
-    if not records.findings:
+    return Html("") if records.findings is None else findings_table(records.findings)
+
+
+def findings_table(found: Sequence[Record]) -> Html:
+    """What checks found, the gravest first."""
+    if not found:
         return tag("p", "The checks found nothing to mend.")
     order = {severity: place for place, severity in enumerate(SEVERITIES)}
-    found = sorted(records.findings, key=lambda one: order.get(str(one.get("severity")), len(order)))
+    found = sorted(found, key=lambda one: order.get(str(one.get("severity")), len(order)))
     counts = {severity: sum(one.get("severity") == severity for one in found) for severity in SEVERITIES}
     tally = ", ".join(f"{size} {severity}" for severity, size in counts.items() if size)
     columns = [Column("Check"), Column("What, and what to do", wide=True), Column("Rows", number=True)]
@@ -108,6 +113,7 @@ def told(finding: Record, most: int = 5) -> Html:
     return join(
         [
             words.cut(finding.get("message", ""), 500),
+            tag("small", words.cut(finding["matters"], 500)) if finding.get("matters") else "",
             tag("small", words.cut(finding["mend"], 500)) if finding.get("mend") else "",
             details("Rows", tag("ul", shown)) if rows else "",
         ]

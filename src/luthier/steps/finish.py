@@ -34,7 +34,7 @@ def write_records(folder: Path, ready: Prepared) -> None:
          "fingerprint": table.fingerprint},
     )  # fmt: skip
     write_json(folder / "split.json", {**rows.split.to_json(), "seed": ready.plan.run.seed})
-    write_json(folder / "findings.json", [finding.to_json() for finding in rows.findings])
+    write_json(folder / "findings.json", [finding.to_json() for finding in ready.findings])
 
 
 def score_and_write(run: Run) -> Iterator[Event]:

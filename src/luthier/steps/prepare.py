@@ -1,5 +1,6 @@
 """Everything up to the first computation: rows, model, tokens, the resolved plan. Nothing is written here."""
 
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import numpy as np
 
 from luthier import devices
 from luthier.batches.examples import Examples
+from luthier.data.checks import TOKENS, examine, ranked
+from luthier.data.checks.finding import Evidence, Finding, Tokens
 from luthier.data.split import PARTS
 from luthier.devices import Device
 from luthier.errors import PlanError
@@ -20,7 +23,7 @@ from luthier.models.texts import Long, Texts
 from luthier.models.twin import Twin
 from luthier.plan.method import Lora, Thaw, Top, parse_method
 from luthier.plan.plan import Plan, flag, read_plan
-from luthier.steps.rows import Rows, understand
+from luthier.steps.rows import Rows, look_over, understand
 from luthier.train.recipe import Recipe, recipe_for
 
 LORA_RATE = 10
@@ -56,6 +59,11 @@ class Prepared:
     examples: dict[str, Examples]
     """The tokenised rows of each part."""
     long: Long
+    findings: tuple[Finding, ...]
+    """Of rows, split and tokens; those of features come later."""
+    evidence: Evidence
+    checking: float
+    """Seconds that the checks took."""
     device: Device
     base_fingerprint: str
     """Of the pre-trained model's folder."""
@@ -68,6 +76,9 @@ def prepare(plan: Plan) -> Prepared:
     """Open and check all that the plan names; raise InputError for what cannot be used."""
     device = devices.choose(plan.run.device, plan.run.precision, plan.run.threads)
     rows = understand(plan)
+    begin = time.monotonic()
+    findings = look_over(rows, plan.data.allow)
+    checking = time.monotonic() - begin
     folder = inspect_folder(plan.model.name, find_model(plan.model.name))
     texts = Texts(folder)
     model = load_classifier(
@@ -92,6 +103,9 @@ def prepare(plan: Plan) -> Prepared:
     used = {part: getattr(rows.split, part) for part in PARTS}
     everything = np.concatenate(list(used.values()))
     examples, long = texts.examples(rows.texts(everything), rows.targets(everything), plan.data.long)
+    evidence = replace(
+        rows.evidence, tokens=Tokens(everything, long.lengths, long.unknown, long.limit, long.way)
+    )
     ends = np.cumsum([len(part) for part in used.values()])
     parts = np.split(np.arange(len(everything)), ends[:-1])
     return Prepared(
@@ -105,6 +119,9 @@ def prepare(plan: Plan) -> Prepared:
         ladder=ladder,
         examples={part: examples.select(chosen) for part, chosen in zip(PARTS, parts, strict=True)},
         long=long,
+        findings=ranked([*findings, *examine(evidence, TOKENS.values())]),
+        evidence=evidence,
+        checking=checking,
         device=device,
         base_fingerprint=base_fingerprint,
         key=hash_json([plan.identity(), *stands_on]),

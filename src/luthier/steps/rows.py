@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from luthier.data.checks import CHECKS
+from luthier.data.checks import CHECKS, TABLE, examine
 from luthier.data.checks.finding import Evidence, Finding
 from luthier.data.columns import ColumnGuess, check, guess_text_and_label
 from luthier.data.read import read
 from luthier.data.split import Shares, Split, joined_groups, split_rows, text_keys
 from luthier.data.table import Ints, Table
-from luthier.errors import DataError, did_you_mean, listing
+from luthier.errors import DataError, PlanError, StopFinding, did_you_mean, listing
 from luthier.plan.plan import Plan
 from luthier.tasks.labels import has_many, in_order, names_of
 from luthier.tasks.task import Array
@@ -45,9 +45,10 @@ class Rows:
     labels: LabelColumn
     left_out: dict[str, int]
     """How many rows are not used, by reason."""
-    findings: tuple[Finding, ...]
-    seconds: dict[str, float]
-    """What reading and checking took."""
+    evidence: Evidence
+    """What checks may look at."""
+    seconds: float
+    """What reading took."""
 
     def texts(self, rows: Ints) -> list[str]:
         return self.table.texts(self.text, rows)
@@ -98,16 +99,13 @@ def understand(plan: Plan) -> Rows:
     """Read, find the columns, name the labels, split, check. Raises DataError for what cannot be used."""
     begin = time.monotonic()
     tables = read_files(plan)
-    read_at = time.monotonic()
     guess = needed_columns(plan, tables["train"])
     text, label, group = guess.text, guess.label, plan.data.group
-    # The first file's columns first, so that a part that lacks one is told by its name; columns of no use stay on disk.
+    # The first file's columns first, so that a part that lacks one is told by its name.
     names = [name for name in dict.fromkeys((text, label, group)) if name is not None]
-    first = tables["train"]
-    tables["train"] = Table(
-        first.columns.select(names), first.files, first.file_of, first.line_of, first.guesses
-    )
-    table, roles = Table.join(list(tables.values())), list(tables)
+    roles = list(tables)
+    whole = Table.join(with_columns(tables, [*names, *shared_columns(tables, besides=names)]))
+    table = Table(whole.columns.select(names), whole.files, whole.file_of, whole.line_of, whole.guesses)
     role_of = table.file_of
     values = table.values(label)
     labels = read_labels(values, plan.task.labels_per_row)
@@ -138,9 +136,20 @@ def understand(plan: Plan) -> Rows:
 
     empty_text, empty_label = np.flatnonzero(~has_text), np.flatnonzero(has_text & ~has_label)
     evidence = Evidence(
-        table, text, label, split, keys, labels.set_of, labels.sets, empty_text, empty_label, single
+        table=whole,
+        text=text,
+        label=label,
+        split=split,
+        given=frozenset(roles[1:]),
+        grouped=group,
+        keys=keys,
+        label_sets=labels.set_of,
+        set_names=labels.sets,
+        empty_text=empty_text,
+        empty_label=empty_label,
+        single=single,
+        settled=np.zeros(0, np.int64),
     )
-    findings = tuple(finding for check in CHECKS.values() for finding in check(evidence))
     left_out = {"empty": len(empty_text) + len(empty_label), "single": len(single)}
     return Rows(
         table=table,
@@ -151,22 +160,56 @@ def understand(plan: Plan) -> Rows:
         split=split,
         labels=labels,
         left_out={why: count for why, count in left_out.items() if count},
-        findings=findings,
-        seconds={"read": read_at - begin, "check": time.monotonic() - read_at},
+        evidence=evidence,
+        seconds=time.monotonic() - begin,
     )
+
+
+def shared_columns(tables: dict[str, Table], besides: Sequence[str]) -> list[str]:
+    """Other columns that every file has, with values of one type: for checks alone."""
+    first, *rest = [table.columns.schema for table in tables.values()]
+    return [
+        field.name
+        for field in first
+        if field.name not in besides
+        and all(field.name in other.names and other.field(field.name).type == field.type for other in rest)
+    ]
+
+
+def with_columns(tables: dict[str, Table], names: list[str]) -> list[Table]:
+    """The first table with these columns alone; the others are brought to them when they are joined."""
+    first, *rest = tables.values()
+    own = Table(first.columns.select(names), first.files, first.file_of, first.line_of, first.guesses)
+    return [own, *rest]
+
+
+def look_over(rows: Rows, allowed: Sequence[str]) -> tuple[Finding, ...]:
+    """What the checks of rows and split find. Raises StopFinding for one that stops a run and is not allowed."""
+    for name in allowed:
+        if name not in CHECKS:
+            raise PlanError(
+                f"data.allow: {name!r} is not a check that stops a run.{did_you_mean(name, CHECKS)} Expected {listing(STOPPING)}."
+            )
+    found = examine(rows.evidence, TABLE.values())
+    for finding in found:
+        if finding.severity == "stop" and finding.check not in allowed:
+            raise StopFinding(
+                f"{rows.table.files[0]}: {finding.message} {finding.matters} {finding.mend} "
+                f"--allow {finding.check} goes on in spite of it.",
+                finding,
+            )
+    return found
+
+
+STOPPING = ("leaks",)
+"""Checks whose findings can stop a run that could go on. Without two labels, or without texts, it could not."""
 
 
 def has_content(table: Table, column: str) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """(rows,) whether there is more than white space."""
     found = np.empty(len(table), bool)
-    at = 0
-    for chunk in table.columns.column(column).chunks:
-        for begin in range(0, len(chunk), 65_536):
-            values = chunk.slice(begin, 65_536).to_pylist()
-            found[at : at + len(values)] = [
-                value is not None and bool(str(value).strip()) for value in values
-            ]
-            at += len(values)
+    for begin, values in table.pieces(column):
+        found[begin : begin + len(values)] = [bool(value.strip()) for value in values]
     return found
 
 
@@ -182,15 +225,23 @@ def without_single_labels(usable: Ints, labels: LabelColumn, role_of: Ints) -> t
     return usable[~out], usable[out]
 
 
+def useless(check: str, count: int, message: str, mend: str) -> StopFinding:
+    """What is told of data that nothing can be learnt from, whatever is allowed."""
+    found = Finding(check, "stop", count, 1.0, (), message, "Nothing can be learnt from it.", mend)
+    return StopFinding(f"{message} {mend}", found)
+
+
 def refuse_nothing_left(
     plan: Plan, table: Table, text: str, label: str, has_text: Any, has_label: Any
 ) -> None:
     """A column that is empty throughout is a wrong column, not a few bad rows."""
     for column, filled, flag in ((text, has_text, "--text"), (label, has_label, "--label")):
         if not filled.any():
-            raise DataError(
-                f"{plan.data.path}: column {column!r} is empty in all {len(table):,} rows. "
-                f"Name another column with {flag}; there are {listing(table.names)}."
+            raise useless(
+                f"no-{flag.strip('-')}",
+                len(table),
+                f"{plan.data.path}: column {column!r} is empty in all {len(table):,} rows.",
+                f"Name another column with {flag}; there are {listing(table.names)}.",
             )
 
 
@@ -206,15 +257,20 @@ def refuse_useless_labels(
             "and --label."
         )
     if not names:
-        raise DataError(
-            f"{plan.data.path}: no two rows share a label in column {label!r}: it looks like an identifier. "
-            "Name the label column with --label."
+        raise useless(
+            "unique-labels",
+            len(single),
+            f"{plan.data.path}: no two rows share a label in column {label!r}: it looks like an identifier.",
+            "Name the label column with --label.",
         )
     if len(names) == 1:
         but = ", but for labels that occur once" if len(single) else ""
-        raise DataError(
+        raise useless(
+            "one-label",
+            len(own),
             f"{plan.data.path}: every row has the label {next(iter(names))!r} in column {label!r}{but}. "
-            "Expected at least two different labels. Add rows with others, or name another column with --label."
+            "Expected at least two different labels.",
+            "Add rows with others, or name another column with --label.",
         )
 
 

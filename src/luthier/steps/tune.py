@@ -9,6 +9,7 @@ from luthier.folder.model_folder import ModelFolder
 from luthier.folder.run_folder import RunFolder
 from luthier.plan.plan import Plan
 from luthier.steps.candidates import compute_features, decide, probe_and_baselines
+from luthier.steps.examination import check_features
 from luthier.steps.finish import VERSIONS, score_and_write, write_records
 from luthier.steps.forecast import forecast
 from luthier.steps.prepare import Prepared, prepare
@@ -47,7 +48,11 @@ def tune(plan: Plan, stop: Callable[[], bool] = lambda: False) -> Generator[Even
         folder,
         clock,
         stop,
-        took={**ready.rows.seconds, "load": clock() - sum(ready.rows.seconds.values())},
+        took={
+            "read": ready.rows.seconds,
+            "check": ready.checking,
+            "load": clock() - ready.rows.seconds - ready.checking,
+        },
     )
     if plan.train.method != "probe" and RunFolder.key_record(folder.path) is None:
         found = forecast(ready, clock(), briefly=True)
@@ -75,6 +80,7 @@ def path(run: Run) -> Iterator[Event]:
     """The steps in their order."""
     yield from timed(run, "features", compute_features(run))
     yield from timed(run, "probe", probe_and_baselines(run))
+    yield from timed(run, "check", check_features(run))
     if run.plan.train.method != "probe":
         yield from timed(run, "train", train_layers(run))
     yield from decide(run)
@@ -88,20 +94,13 @@ def timed(run: Run, name: str, step: Iterator[Event]) -> Iterator[Event]:
     begin = run.clock()
     yield from step
     took = run.clock() - begin
-    run.took[name] = run.earlier.get(name, 0.0) + took
+    run.took[name] = run.earlier.get(name, 0.0) + took + (run.ready.checking if name == "check" else 0.0)
     yield Ended(name, run.clock(), took)
 
 
 def statements(ready: Prepared) -> list[str]:
     """What the user should know before anything is trained."""
     found = list(ready.rows.table.guesses)
-    found += [finding.message for finding in ready.rows.findings if finding.severity != "note"]
+    found += [finding.message for finding in ready.findings if finding.severity != "note"]
     found += ready.rows.split.warnings
-    long = ready.long
-    if long.rows:
-        beyond = f"{long.rows:,} texts are longer than the {long.limit} tokens this model reads"
-        if long.way == "cut":
-            found.append(f"{beyond}: {long.tokens:,} tokens are cut off. --long windows reads them all.")
-        else:
-            found.append(f"{beyond}: they are read in windows, and the answers averaged.")
     return found

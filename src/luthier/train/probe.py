@@ -56,15 +56,20 @@ def fit_probe(
     Features are standardised first, so that one strength means the same for every model, and the standardisation is
     folded back into the weights.
     """
-    centre, spread = features.mean(0), features.std(0)
-    # A feature that is constant on these rows (MiniLM has some) says nothing: leave it, rather than divide by zero.
-    spread = np.where(spread > 1e-3 * spread.max(), spread, spread.max() or 1.0)
-    scaled = (features - centre) / spread
+    scaled, centre, spread = standardised(features)
     scores = cross_validate(scaled, targets, outputs, score, seed)
     strength = strongest_within_noise(scores, min(len(features), MOST_ROWS)) if scores else STRENGTHS[1]
     weight, bias = Regression(scaled, targets, outputs).solve(strength, EXACT)
     weight = weight / spread
     return Probe(weight.astype(np.float32), (bias - weight @ centre).astype(np.float32), strength, scores)
+
+
+def standardised(features: Array) -> tuple[Array, Array, Array]:
+    """Features with mean 0 and spread 1, and what they were before."""
+    centre, spread = features.mean(0), features.std(0)
+    # A feature that is constant on these rows (MiniLM has some) says nothing: leave it, rather than divide by zero.
+    spread = np.where(spread > 1e-3 * spread.max(), spread, spread.max() or 1.0)
+    return (features - centre) / spread, centre, spread
 
 
 def strongest_within_noise(scores: dict[float, float], rows: int) -> float:

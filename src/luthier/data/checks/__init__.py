@@ -1,18 +1,60 @@
-"""The checks there are. A new one is a file and a row here."""
+"""The checks there are, by what they look at. A new one is a file and a row here."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
+from luthier.data.checks.boilerplate import boilerplate
+from luthier.data.checks.columns import group_leaks, label_column
 from luthier.data.checks.contradictions import contradictions
 from luthier.data.checks.copies import copies
 from luthier.data.checks.empty import empty
 from luthier.data.checks.finding import Evidence, Finding
+from luthier.data.checks.garbage import garbage
+from luthier.data.checks.imbalance import imbalance
+from luthier.data.checks.label_errors import label_errors
+from luthier.data.checks.label_names import label_names
 from luthier.data.checks.leaks import leaks
+from luthier.data.checks.length import length, unknown_words
+from luthier.data.checks.near_copies import near_copies
+from luthier.data.checks.outliers import outliers
+from luthier.data.checks.personal_data import personal_data
+from luthier.data.checks.shift import shift
 from luthier.data.checks.single import single
 
-CHECKS: dict[str, Callable[[Evidence], Iterator[Finding]]] = {
-    "empty": empty,
-    "single-labels": single,
-    "copies": copies,
-    "contradictions": contradictions,
+Check = Callable[[Evidence], Iterator[Finding]]
+
+TABLE: dict[str, Check] = {
     "leaks": leaks,
+    "contradictions": contradictions,
+    "copies": copies,
+    "near-copies": near_copies,
+    "group-leaks": group_leaks,
+    "label-column": label_column,
+    "label-names": label_names,
+    "single-labels": single,
+    "imbalance": imbalance,
+    "empty": empty,
+    "garbage": garbage,
+    "boilerplate": boilerplate,
+    "personal-data": personal_data,
 }
+"""Look at rows and split alone."""
+
+TOKENS: dict[str, Check] = {"length": length, "unknown-words": unknown_words}
+"""Look at what a model's tokenizer makes of the texts."""
+
+FEATURES: dict[str, Check] = {"label-errors": label_errors, "outliers": outliers, "shift": shift}
+"""Look at what a frozen model, and a probe on it, make of the rows."""
+
+CHECKS = TABLE | TOKENS | FEATURES
+
+ORDER = ("stop", "warn", "note")
+
+
+def examine(evidence: Evidence, checks: Iterable[Check]) -> tuple[Finding, ...]:
+    """What checks find, the gravest first."""
+    return ranked(finding for check in checks for finding in check(evidence))
+
+
+def ranked(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """By severity, then by the share of rows."""
+    return tuple(sorted(findings, key=lambda one: (ORDER.index(one.severity), -one.share)))

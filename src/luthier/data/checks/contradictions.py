@@ -2,14 +2,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from luthier.data.checks.empty import count_of
-from luthier.data.checks.finding import Evidence, Finding
+from luthier.data.checks.finding import Evidence, Finding, count_of
 
 
 def contradictions(evidence: Evidence) -> Iterator[Finding]:
     """The same text with different labels: at most one of them can be right."""
-    split = evidence.split
-    rows = np.sort(np.concatenate([split.train, split.valid, split.calibration, split.test]))
+    rows = evidence.used
     _, number, times = np.unique(evidence.keys[rows], return_inverse=True, return_counts=True)
     repeated = rows[times[number] > 1]
     order = repeated[np.argsort(evidence.keys[repeated], kind="stable")]
@@ -23,5 +21,6 @@ def contradictions(evidence: Evidence) -> Iterator[Finding]:
             share=len(found) / len(rows),
             rows=evidence.shown(found, most=None),
             message=f"{count_of(len(found), 'row has', 'rows have')} a text that occurs again with another label.",
+            matters="At most one of the labels can be right: the others teach, or test, what is wrong.",
             mend="Decide which label is right, and correct or delete the others.",
         )

@@ -1,6 +1,6 @@
 from collections.abc import Iterator
 
-from luthier.data.checks.finding import Evidence, Finding
+from luthier.data.checks.finding import Evidence, Finding, count_of
 
 
 def empty(evidence: Evidence) -> Iterator[Finding]:
@@ -14,13 +14,6 @@ def empty(evidence: Evidence) -> Iterator[Finding]:
                 share=len(rows) / len(evidence.table),
                 rows=evidence.shown(rows),
                 message=f"{count_of(len(rows), 'row has', 'rows have')} nothing in column {column!r}. Left out.",
-                mend="Fill them in, or delete them from the file.",
+                matters="What is left out teaches nothing; many of them mean that a column was misread.",
+                mend="Fill them in, or delete them from the file (--fix empty).",
             )
-
-
-def count_of(number: int, one: str, many: str) -> str:
-    """
-    >>> count_of(1, "row has", "rows have"), count_of(2000, "row has", "rows have")
-    ('1 row has', '2,000 rows have')
-    """
-    return f"{number:,} {one if number == 1 else many}"

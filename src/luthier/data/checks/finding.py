@@ -1,13 +1,18 @@
 """What a check says, and what it may look at."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
+
+import numpy as np
 
 from luthier.data.split import Split
 from luthier.data.table import Ints, Table
 
 EXAMPLES = 10
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Severity = Literal["note", "warn", "stop"]
 
 
 @dataclass(frozen=True)
@@ -15,17 +20,53 @@ class Finding:
     """One thing to know about the data, with the rows it is about and what mends it."""
 
     check: str
-    severity: Literal["note", "warn", "stop"]
+    severity: Severity
     count: int
     share: float
     """Of the rows looked at, in [0, 1]."""
     rows: tuple[dict[str, Any], ...]
     """`file`, `row` (line in the file) and `text` of rows it is about."""
     message: str
+    matters: str
+    """What it does to the result."""
     mend: str
+    """The command, the option or the deed that mends it."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {"rows": list(self.rows)}
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What a model's tokenizer made of the rows."""
+
+    rows: Ints
+    """Table rows that were tokenised."""
+    lengths: Ints
+    """(rows,) tokens of each, before anything is cut."""
+    unknown: Ints
+    """(rows,) tokens of each that the model has no word for."""
+    limit: int
+    """Tokens that the model reads."""
+    way: str
+    """What is done with longer texts: `cut` or `windows`."""
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """What the frozen model, and a probe on it, made of the rows."""
+
+    rows: Ints
+    """Table rows that were looked at."""
+    features: Array
+    """(rows, width)"""
+    probabilities: Array
+    """(rows, labels), each row's by a probe that did not see it, nor a copy of it."""
+    targets: Array
+    """(rows,) classes, or (rows, labels) marks."""
+    labels: tuple[str, ...]
+    drawn: bool
+    """Whether `rows` are a random part of all rows."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +74,14 @@ class Evidence:
     """What checks may look at. The test rows may be compared, never scored."""
 
     table: Table
+    """With all columns that every file has."""
     text: str
     label: str
     split: Split
+    given: frozenset[str]
+    """Parts that came in a file of their own."""
+    grouped: str | None
+    """The column whose equal values stay on one side of the split."""
     keys: Ints
     """(table rows,) equal for texts that differ only in case and white space."""
     label_sets: Ints
@@ -48,6 +94,23 @@ class Evidence:
     """Rows left out because they have no label."""
     single: Ints
     """Rows left out because no training row shares their label."""
+    settled: Ints
+    """Rows whose label a person has confirmed."""
+    tokens: Tokens | None = None
+    frozen: Frozen | None = None
+
+    @property
+    def used(self) -> Ints:
+        """Rows of all parts, in table order."""
+        split = self.split
+        return np.sort(np.concatenate([split.train, split.valid, split.calibration, split.test]))
+
+    def texts(self) -> Iterator[tuple[int, str]]:
+        """Each row with a text, and that text, in table order, a handful in memory at a time."""
+        for begin, values in self.table.pieces(self.text):
+            for at, text in enumerate(values):
+                if text:
+                    yield begin + at, text
 
     def shown(self, rows: Ints | Sequence[int], most: int | None = EXAMPLES) -> tuple[dict[str, Any], ...]:
         """Rows as a finding lists them."""
@@ -58,3 +121,11 @@ class Evidence:
             {"file": place.file, "row": place.line, "text": text[:200]}
             for place, text in zip(places, texts, strict=True)
         )
+
+
+def count_of(number: int, one: str, many: str) -> str:
+    """
+    >>> count_of(1, "row has", "rows have"), count_of(2000, "row has", "rows have")
+    ('1 row has', '2,000 rows have')
+    """
+    return f"{number:,} {one if number == 1 else many}"

@@ -1,7 +1,6 @@
 from collections.abc import Iterator
 
-from luthier.data.checks.empty import count_of
-from luthier.data.checks.finding import Evidence, Finding
+from luthier.data.checks.finding import Evidence, Finding, count_of
 from luthier.errors import listing
 
 
@@ -19,5 +18,6 @@ def single(evidence: Evidence) -> Iterator[Finding]:
             rows=evidence.shown(evidence.single),
             message=f"{count_of(len(names), 'label occurs', 'labels occur')} once: {listing(names)}. "
             f"{count_of(len(evidence.single), 'row is', 'rows are')} left out.",
+            matters="One row cannot be both learnt and tested: such a label is never predicted.",
             mend="Correct the label where it is a slip; else add rows with it, or delete it.",
         )

@@ -1,0 +1,168 @@
+"""`luthier check`: all checks over a data set, and the files that mend it. Nothing is trained."""
+
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from luthier import devices, seeds
+from luthier.data.checks import CHECKS, examine
+from luthier.data.checks.finding import Array, Evidence, Finding, Tokens
+from luthier.data.review import Review
+from luthier.data.table import Ints
+from luthier.errors import Interrupted, StopFinding
+from luthier.events import Advanced, Ended, Event, Noted, Started
+from luthier.models.find import find_model
+from luthier.models.inspect import inspect_folder
+from luthier.models.load import load_classifier
+from luthier.models.texts import Texts
+from luthier.models.twin import Twin
+from luthier.plan.plan import Plan
+from luthier.predict import features_of
+from luthier.steps.examination import with_features
+from luthier.steps.rows import Rows, understand
+
+NO_MODEL = "none"
+"""As `--model`: rows and split alone are looked at."""
+MOST_ROWS = 50_000
+"""Rows that a model looks at, drawn at random from more."""
+MOST_TOKENS = 2_000_000
+"""Tokens that a model reads: two minutes of a small encoder on two cores."""
+
+
+@dataclass(frozen=True)
+class Checkup:
+    """What `check` found, and what it stands on."""
+
+    findings: tuple[Finding, ...]
+    """The gravest first."""
+    rows: Rows | None
+    """None where the data cannot be used at all."""
+    evidence: Evidence | None
+    notes: tuple[str, ...]
+    """What was guessed, and what was looked at in part."""
+    seconds: float
+    allowed: tuple[str, ...] = ()
+
+    @property
+    def stops(self) -> bool:
+        """Whether `tune` would refuse these data."""
+        return any(one.severity == "stop" and one.check not in self.allowed for one in self.findings)
+
+    def to_json(self) -> dict[str, Any]:
+        rows = self.rows
+        return {
+            "findings": [finding.to_json() for finding in self.findings],
+            "stops": self.stops,
+            "rows": None if rows is None else rows.split.sizes(),
+            "labels": None if rows is None else len(rows.task.labels),
+            "notes": list(self.notes),
+            "seconds": round(self.seconds, 2),
+        }
+
+
+def check(plan: Plan, stop: Callable[[], bool] = lambda: False) -> Generator[Event, None, Checkup]:
+    """Look at the rows of a plan with every check there is; yield what happens. Raises InputError where nothing can be read."""
+    begin = time.monotonic()
+
+    def clock() -> float:
+        return time.monotonic() - begin
+
+    yield Started("prepare", clock())
+    try:
+        rows = understand(plan)
+    except StopFinding as error:
+        return Checkup((error.finding,), None, None, (), clock())
+    notes = [*rows.table.guesses]
+    notes += [f"{role}: {why}; --{role} corrects it" for role, why in rows.guesses.items()]
+    review = Review.read(review_path(plan), rows.task.labels)
+    settled = review.settled(rows.evidence)
+    if len(settled):
+        notes.append(f"{review.path}: {len(settled):,} labels are confirmed there and not doubted again.")
+    evidence = replace(rows.evidence, settled=settled)
+    if plan.model.name != NO_MODEL:
+        evidence, more = yield from through_model(plan, rows, evidence, clock, stop)
+        notes += more
+    else:
+        notes.append("Without a model: label errors, outliers, shift and lengths were not looked for.")
+    yield Started("check", clock(), len(CHECKS))
+    found: list[Finding] = []
+    for done, one in enumerate(CHECKS.values(), start=1):
+        if stop():
+            raise Interrupted("Interrupted. Nothing was written.")
+        found += examine(evidence, [one])
+        yield Advanced(done, clock())
+    yield Ended("check", clock(), clock())
+    for note in notes:
+        yield Noted(note, clock())
+    findings = examine(evidence, [lambda _: iter(found)])
+    return Checkup(findings, rows, evidence, tuple(notes), clock(), tuple(plan.data.allow))
+
+
+def review_path(plan: Plan) -> Path:
+    """Where a person decides about labels: beside the data, or in --out; a corrected copy shares it with its original.
+
+    reviews.csv and reviews.fixed.csv -> reviews.review.csv
+    """
+    data = Path(plan.data.path)
+    stem = data.name.split(".")[0]
+    return (Path(plan.run.out) if plan.run.out else data.parent) / f"{stem}.review.csv"
+
+
+def through_model(
+    plan: Plan, rows: Rows, evidence: Evidence, clock: Callable[[], float], stop: Callable[[], bool]
+) -> Generator[Event, None, tuple[Evidence, list[str]]]:
+    """The evidence with what tokenizer, frozen model and probe make of the rows, or of a random part of them."""
+    device = devices.choose(plan.run.device, plan.run.precision, plan.run.threads)
+    folder = inspect_folder(plan.model.name, find_model(plan.model.name))
+    texts = Texts(folder)
+    model = load_classifier(
+        folder, rows.task.outputs, plan.model.pooling, (), 0.0, plan.run.seed, plan.model.body_dropout
+    ).to(device.torch)
+    chosen = drawn(evidence.used, plan.run.seed)
+    notes = []
+    examples, long = texts.examples(rows.texts(chosen), rows.targets(chosen), plan.data.long)
+    fits = np.cumsum(np.minimum(long.lengths, long.limit)) <= MOST_TOKENS
+    fits[:1] = True
+    tokens = Tokens(chosen, long.lengths, long.unknown, long.limit, long.way)
+    few, examples = chosen[fits], examples.select(np.flatnonzero(fits))
+    if len(few) < len(evidence.used):
+        notes.append(
+            f"Label errors, outliers and shift were looked for in {len(few):,} of {len(evidence.used):,} rows, drawn at "
+            f"random; lengths in {len(chosen):,}."
+        )
+    features = np.zeros((len(few), model.width), np.float32)
+    yield Started("features", clock(), len(few))
+    with Twin(model.body, device.dtype).training():
+        for done, (batch, made) in enumerated(features_of(model, examples, device)):
+            features[batch.rows] = made
+            yield Advanced(done, clock())
+            if stop():
+                raise Interrupted("Interrupted. Nothing was written.")
+    order = np.argsort(few)
+    evidence = with_features(
+        replace(evidence, tokens=tokens),
+        rows,
+        few[order],
+        features[order],
+        strength=None,
+        seed=plan.run.seed,
+        drawn=len(few) < len(evidence.used),
+    )
+    return evidence, notes
+
+
+def enumerated(batches: Iterator[tuple[Any, Array]]) -> Iterator[tuple[int, tuple[Any, Array]]]:
+    """Each batch with the number of rows so far."""
+    done = 0
+    for batch, made in batches:
+        done += len(batch.rows)
+        yield done, (batch, made)
+
+
+def drawn(rows: Ints, seed: int) -> Ints:
+    """Rows in random order, no more than a model looks at."""
+    return seeds.generator(seed, "rows checked").permutation(rows)[:MOST_ROWS]

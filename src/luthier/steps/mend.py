@@ -1,0 +1,99 @@
+"""`luthier check --fix`: corrected copies, the patches that lead there and back, and the file of doubtful labels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from luthier.data import patch as patches
+from luthier.data.checks.label_errors import suspects
+from luthier.data.fixes import edits_for
+from luthier.data.patch import Edit, Format
+from luthier.data.review import Review
+from luthier.plan.plan import Plan
+from luthier.steps.check import Checkup, review_path
+
+
+@dataclass(frozen=True)
+class Mended:
+    """What was written."""
+
+    fixed: tuple[Path, ...]
+    patches: tuple[Path, ...]
+    edits: dict[str, int]
+    """Changes by the check that asked for them."""
+    review: Path | None
+    waiting: int
+    """Rows of the review file that nobody has decided yet."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "fixed": [str(path) for path in self.fixed],
+            "patches": [str(path) for path in self.patches],
+            "edits": self.edits,
+            "review": None if self.review is None else str(self.review),
+            "waiting": self.waiting,
+        }
+
+
+def mend(plan: Plan, checkup: Checkup, kinds: Sequence[str]) -> Mended:
+    """Write a corrected copy and a patch of each file that `kinds` change, and the review of labels where asked for."""
+    rows, evidence = checkup.rows, checkup.evidence
+    assert rows is not None, "data that cannot be used are refused before"
+    assert evidence is not None, "data that cannot be used are refused before"
+    review = Review.read(review_path(plan), rows.task.labels)
+    waiting, asked = 0, "labels:review" in kinds
+    if asked:
+        waiting = review.write(evidence, [suspect for suspect, _ in suspects(evidence)])
+    relabelled, dropped = review.decided(evidence)
+    by_file: dict[int, list[Edit]] = {}
+    for at, edit in edits_for(evidence, kinds, relabelled, dropped):
+        by_file.setdefault(at, []).append(edit)
+    forms = {at: form_of(plan, rows.table.files[at]) for at in by_file}
+    fixed, patch, counts = [], [], dict[str, int]()
+    for at, edits in sorted(by_file.items()):
+        source = rows.table.files[at]
+        targets = beside(plan, source, "fixed"), patch_path(plan, source)
+        starts = np.sort(rows.table.line_of[rows.table.rows_of_file(at)]).tolist()
+        for edit in patches.correct(forms[at], edits, starts, *targets):
+            counts[edit.reason] = counts.get(edit.reason, 0) + 1
+        fixed.append(targets[0])
+        patch.append(targets[1])
+    return Mended(tuple(fixed), tuple(patch), counts, review.path if asked else None, waiting)
+
+
+def form_of(plan: Plan, path: Path) -> Format:
+    return Format.of(path, plan.data.encoding, plan.data.delimiter)
+
+
+def beside(plan: Plan, source: Path, word: str) -> Path:
+    """`reviews.csv.gz` -> `reviews.fixed.csv.gz`, beside it or in --out."""
+    stem, dot, rest = source.name.partition(".")
+    folder = Path(plan.run.out) if plan.run.out else source.parent
+    return folder / f"{stem}.{word}{dot}{rest.removeprefix('fixed.')}"
+
+
+def patch_path(plan: Plan, source: Path) -> Path:
+    folder = Path(plan.run.out) if plan.run.out else source.parent
+    return folder / f"{source.name.split('.')[0]}.patch.csv"
+
+
+def apply_patch(plan: Plan, patch: Path) -> Path:
+    """Write the corrected copy that a patch, perhaps edited by hand, makes of the plan's file."""
+    from luthier.data.read import read
+
+    source = Path(plan.data.path)
+    table = read(source, encoding=plan.data.encoding, delimiter=plan.data.delimiter)
+    target = beside(plan, source, "fixed")
+    patches.apply(form_of(plan, source), patch, np.sort(table.line_of).tolist(), target)
+    return target
+
+
+def undo_patch(plan: Plan, patch: Path) -> Path:
+    """Write the original of the plan's file, a corrected copy, as it was before the patch."""
+    source = Path(plan.data.path)
+    target = beside(plan, source, "undone")
+    patches.undo(source, patch, target, plan.data.encoding, plan.data.delimiter)
+    return target

@@ -1,0 +1,64 @@
+"""Near copies are found among many texts, as the resemblance of all pairs would find them."""
+
+import itertools
+import random
+
+import pytest
+
+from luthier.data.near import ALIKE, near_pairs, resemblance, shingles
+from tiny import messages
+
+
+def pairs_of(texts: list[str]) -> set[tuple[int, int]]:
+    return {(one, two) for one, two in near_pairs(lambda: iter(enumerate(texts)), len(texts)).tolist()}
+
+
+def varied(text: str, dice: random.Random) -> str:
+    words = text.split()
+    at = dice.randrange(len(words))
+    return " ".join([*words[:at], "really", *words[at:]])
+
+
+def test_all_pairs_that_resemble_each_other_are_found_and_no_others() -> None:
+    dice = random.Random(0)
+    texts = list(dict(messages(120)))
+    texts += [varied(text, dice) for text in texts[:40]]
+
+    found = pairs_of(texts)
+
+    cut = [shingles(text) for text in texts]
+    right = {
+        (one, two)
+        for one, two in itertools.combinations(range(len(texts)), 2)
+        if resemblance(cut[one], cut[two]) >= ALIKE
+    }
+    assert found <= right
+    assert len(found) >= 0.97 * len(right)
+
+
+def test_a_text_in_other_case_is_the_same_text() -> None:
+    assert pairs_of(
+        ["Where is my parcel, please?", "WHERE is my  parcel, please?", "The neck is cracked."]
+    ) == {(0, 1)}
+
+
+@pytest.mark.parametrize("short", ["", "ok", "fine", "so good"])
+def test_short_texts_resemble_nothing(short: str) -> None:
+    assert pairs_of([short, short, "a much longer text that stands alone"]) == set()
+
+
+def test_ten_thousand_texts_alike_are_no_hundred_million_comparisons() -> None:
+    texts = [f"Your order number {number:05d} was sent to the address you gave us" for number in range(3_000)]
+
+    assert len(pairs_of(texts)) > 1_000
+
+
+def test_the_characters_of_one_text_do_not_reach_into_the_next() -> None:
+    alone = pairs_of(["the first text of all", "the second one here"])
+    shuffled = pairs_of(["the second one here", "x" * 50, "the first text of all"])
+
+    assert alone == shuffled == set()
+
+
+def test_lone_surrogates_are_no_trouble() -> None:
+    assert pairs_of(["a text with \ud800 in it", "a text with \ud800 in it!"]) == {(0, 1)}

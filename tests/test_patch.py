@@ -1,0 +1,161 @@
+"""A corrected copy differs by the patch alone, and the patch undone gives the original back, byte for byte."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from luthier.data import patch as patches
+from luthier.data.patch import Edit, Format, read_patch
+from luthier.data.read import read
+from luthier.errors import DataError
+
+CSV = b'text,label\r\n"one, with ""quotes""",a\r\n\r\n"two\nlines",b\r\nthree,a\r\nlast,"b"'
+JSONL = b'{"label": ["a"], "text": "caf\xc3\xa9"}\n\n{"text":"two","label":["a","b"]}\r\n{"text": "last", "label": ["b"]}'
+
+
+def starts(path: Path, **how: str) -> list[int]:
+    return sorted(read(path, **how).line_of.tolist())
+
+
+def correct(path: Path, edits: list[Edit], **how: str) -> tuple[Path, Path]:
+    fixed, patch = path.with_name("fixed" + "".join(path.suffixes)), path.with_name("x.patch.csv")
+    patches.correct(Format.of(path, how.get("encoding")), edits, starts(path, **how), fixed, patch)
+    return fixed, patch
+
+
+def undone(path: Path, fixed: Path, patch: Path, **how: str) -> bytes:
+    target = path.with_name("undone" + "".join(path.suffixes))
+    patches.undo(fixed, patch, target, how.get("encoding"), None)
+    return target.read_bytes()
+
+
+EDITS = [
+    [Edit(2, "delete", "", "x", "", "copies")],
+    [Edit(7, "delete", "", "x", "", "copies")],
+    [Edit(4, "change", "text", "two\nlines", "one, line", "garbage")],
+    [
+        Edit(4, "change", "label", "b", "a", "labels"),
+        Edit(4, "change", "text", "two\nlines", "x\ny\nz", "garbage"),
+    ],
+    [Edit(line, "delete", "", "", "", "copies") for line in (2, 4, 6, 7)],
+    [Edit(6, "change", "label", "a", 'say "b"', "labels"), Edit(7, "change", "label", "b", "", "labels")],
+]
+
+
+@pytest.mark.parametrize("edits", EDITS)
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_a_csv_patch_undone_gives_the_same_bytes(tmp_path: Path, edits: list[Edit], mark: bytes) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes(mark + CSV)
+
+    fixed, patch = correct(path, edits)
+
+    assert undone(path, fixed, patch) == mark + CSV
+    assert fixed.read_bytes() != mark + CSV
+    assert [edit.line for edit in read_patch(patch).edits] == [edit.line for edit in edits]
+
+
+def test_what_is_not_changed_is_carried_over_as_it_stands(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes(CSV)
+
+    fixed, _ = correct(path, [Edit(6, "change", "label", "a", "b, or c", "labels")])
+
+    assert fixed.read_bytes() == CSV.replace(b"three,a", b'three,"b, or c"')
+
+
+def test_json_lines_are_patched_too(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(JSONL)
+
+    fixed, patch = correct(
+        path, [Edit(1, "delete", "", "", "", "copies"), Edit(3, "change", "label", "a|b", "b|c", "labels")]
+    )
+
+    assert b'{"text": "two", "label": ["b", "c"]}' in fixed.read_bytes()
+    assert undone(path, fixed, patch) == JSONL
+
+
+def test_a_compressed_file_has_its_content_back(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv.gz"
+    path.write_bytes(gzip.compress(CSV))
+
+    fixed, patch = correct(path, EDITS[0])
+
+    assert gzip.decompress(undone(path, fixed, patch)) == CSV
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
+def test_other_encodings_come_back_too(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes("text,label\ncafé,a\nthé,b\nlait,b\n".encode(encoding))
+
+    fixed, patch = correct(path, [Edit(3, "change", "text", "thé", "crème", "garbage")], encoding=encoding)
+
+    assert fixed.read_bytes().decode(encoding) == "text,label\ncafé,a\ncrème,b\nlait,b\n"
+    assert undone(path, fixed, patch, encoding=encoding) == path.read_bytes()
+
+
+def test_an_edited_patch_is_applied_and_then_leads_back(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes(CSV)
+    fixed, patch = correct(path, EDITS[4])
+    lines = patch.read_bytes().decode().splitlines(keepends=True)
+    patch.write_bytes("".join(lines[:3]).encode())  # a person keeps the first deletion alone
+
+    patches.apply(Format.of(path), patch, starts(path), fixed)
+
+    assert fixed.read_bytes() == CSV.replace(b'"one, with ""quotes""",a\r\n\r\n', b"")
+    assert undone(path, fixed, patch) == CSV
+
+
+def test_a_patch_that_was_edited_is_not_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes(CSV)
+    _, patch = correct(path, EDITS[0])
+    patch.write_bytes(patch.read_bytes().replace(b"copies", b"a reason"))
+
+    with pytest.raises(DataError) as error:
+        correct(path, EDITS[1])
+
+    assert str(error.value) == (
+        f"{patch}: was edited by hand since it was written. --apply {patch} uses it; rename or delete it to make a new one."
+    )
+
+
+def test_a_copy_that_was_changed_cannot_be_undone(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes(CSV)
+    fixed, patch = correct(path, EDITS[0])
+    fixed.write_bytes(fixed.read_bytes() + b"\r\nmore,a")
+
+    with pytest.raises(DataError) as error:
+        undone(path, fixed, patch)
+
+    assert str(error.value).startswith(
+        f"{fixed}: is not the copy that {patch} leads to: one of them was changed since."
+    )
+
+
+def test_a_patch_of_another_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes(CSV)
+    fixed, patch = correct(path, EDITS[0])
+    path.write_bytes(CSV.replace(b"three", b"thirteen"))
+
+    with pytest.raises(DataError) as error:
+        patches.apply(Format.of(path), patch, starts(path), fixed)
+
+    assert str(error.value) == (
+        f"{path}: is not the file that {patch} was made for (rows.csv), or was changed since. Make a new patch with --fix KINDS."
+    )
+
+
+def test_parquet_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as error:
+        Format.of(tmp_path / "rows.parquet")
+
+    assert str(error.value).startswith(
+        f"{tmp_path / 'rows.parquet'}: is corrected only as .csv, .tsv or .jsonl"
+    )

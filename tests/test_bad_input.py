@@ -287,9 +287,8 @@ def test_single_empty_rows_and_labels_that_occur_once_are_counted_shown_and_left
     assert scorecard["left_out"] == {"empty": 2, "single": 1}
     assert sum(scorecard["rows"].values()) == len(ROWS)
     findings = json.loads(Path("run/findings.json").read_text())
-    assert [(one["check"], one["count"], one["rows"][0]["row"]) for one in findings if one["check"] in ("empty", "single-labels")] == [
-        ("empty", 1, 42), ("empty", 1, 43), ("single-labels", 1, 44),
-    ]  # fmt: skip
+    told = {(one["check"], one["count"], row["row"]) for one in findings for row in one["rows"]}
+    assert told >= {("empty", 1, 42), ("empty", 1, 43), ("single-labels", 1, 44)}
 
 
 # The model

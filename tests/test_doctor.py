@@ -18,22 +18,8 @@ from tiny import messages
 Row = dict[str, str]
 CLEAN = [{"text": text, "label": label} for text, label in dict(messages(240)).items()]
 WORDS = [
-    "plectrum",
-    "saxophone",
-    "violin",
-    "trumpet",
-    "cello",
-    "oboe",
-    "piano",
-    "harp",
-    "drum",
-    "flute",
-    "banjo",
-    "lute",
-    "viola",
-    "bassoon",
-    "clarinet",
-    "horn",
+    *("plectrum", "saxophone", "violin", "trumpet", "cello", "oboe", "piano", "harp"),
+    *("drum", "flute", "banjo", "lute", "viola", "bassoon", "clarinet", "horn"),
 ]
 
 
@@ -87,6 +73,14 @@ def column(name: str, value: Callable[[int, Row], str]) -> tuple[list[Row], list
     return [{**row, name: value(at, row)} for at, row in enumerate(CLEAN)], None
 
 
+def longer(end: str, rows: list[Row]) -> list[Row]:
+    """Rows with something more at the end of their texts."""
+    return [
+        {**row, "text": f"{row['text']} {end.format(at=at, word=WORDS[at % 16])}"}
+        for at, row in enumerate(rows)
+    ]
+
+
 PLANTED: dict[str, Callable[[], tuple[list[Row], list[Row] | None]]] = {
     "leaks": lambda: (CLEAN[:200], [*CLEAN[200:], CLEAN[0]]),
     "contradictions": lambda: with_rows({"text": CLEAN[0]["text"], "label": CLEAN[1]["label"]}),
@@ -94,25 +88,23 @@ PLANTED: dict[str, Callable[[], tuple[list[Row], list[Row] | None]]] = {
     "near-copies": lambda: with_rows({**CLEAN[7], "text": CLEAN[7]["text"] + " Now!"}),
     "group-leaks": lambda: column("customer_id", lambda at, row: f"c{at * at % 61}"),
     "label-column": lambda: column("code", lambda at, row: row["label"][:2]),
-    "label-names": lambda: with_rows(*[{"text": f"{row['text']} Again {at}.", "label": "Refund"} for at, row in enumerate(CLEAN[:3])]),
+    "label-names": lambda: with_rows(
+        *({**row, "label": "Refund"} for row in longer("Again {at}.", CLEAN[:3]))
+    ),
     "single-labels": lambda: with_rows({"text": "Where is the slip?", "label": "delivry"}),
-    "imbalance": lambda: with_rows(*[{"text": f"A rare wish of number {at} {WORDS[at]}", "label": "rare"} for at in range(4)]),
+    "imbalance": lambda: with_rows(
+        *({**row, "label": "rare"} for row in longer("A rare wish {word}", CLEAN[:4]))
+    ),
     "empty": lambda: with_rows(text_of(" ")),
     "garbage": lambda: with_rows(text_of("The cafÃ© is nice and the crÃ¨me is too")),
-    "boilerplate": lambda: (
-        [{**row, "text": f"{row['text']} Sent from my pocket telephone today." if at < 40 else row["text"]} for at, row in enumerate(CLEAN)],
-        None,
-    ),
+    "boilerplate": lambda: ([*longer("Sent from my pocket telephone today.", CLEAN[:40]), *CLEAN[40:]], None),
     "personal-data": lambda: with_rows(text_of("Write to nora.t@example.org if it comes back")),
     "length": lambda: with_rows(text_of(long_text(1)), text_of(long_text(2))),
     "unknown-words": lambda: with_rows(text_of("今日は 良い 天気 です ね 本当に")),
     "label-errors": wrong_labels,
     "outliers": lambda: with_rows(text_of(long_text(3))),
-    "shift": lambda: (
-        CLEAN[:180],
-        [{**row, "text": f"{row['text']} violin trumpet cello oboe piano harp drum {WORDS[at % 16]}"} for at, row in enumerate(CLEAN[180:])],
-    ),
-}  # fmt: skip
+    "shift": lambda: (CLEAN[:180], longer("violin trumpet cello oboe piano harp drum {word}", CLEAN[180:])),
+}
 """A data set with the fault of each check."""
 
 

@@ -148,6 +148,7 @@ def check(
     fix: str | None,
     apply: str | None,
     undo: str | None,
+    forecast: str | None,
 ) -> int:
     """What is wrong with the examples in DATA, what it does to a model, and what mends it. Exit code 2 where tune would
     refuse them. Writes nothing but what --fix, --apply, --undo or --out ask for."""
@@ -156,6 +157,7 @@ def check(
     from luthier.report.check_words import check_words, mended_words
     from luthier.report.page import write_check_page
     from luthier.session import check_plan
+    from luthier.steps.label_forecast import checked_score, forecast_labels
     from luthier.steps.mend import apply_patch, mend, undo_patch
 
     asked = [name for name, value in (("--fix", fix), ("--apply", apply), ("--undo", undo)) if value]
@@ -166,8 +168,11 @@ def check(
         print(json.dumps({"written": str(target)}) if as_json else target)
         return 0
     kinds = checked_kinds([one.strip() for one in (fix or "").split(",") if one.strip()])
+    score = None if forecast is None else checked_score(forecast)
     checkup = check_plan(plan, quiet)
     record = checkup.to_json()
+    if score is not None:
+        record["forecast"] = forecast_labels(checkup, score, plan.run.seed).to_json()
     if kinds and checkup.evidence is not None:
         record["mended"] = mend(plan, checkup, kinds).to_json()
     if plan.run.out is not None:
@@ -187,10 +192,43 @@ app.command(
             option("fix", "--fix", str, "Write a corrected copy beside DATA (or in --out) and a patch that can be undone: "
                    "copies, near-copies, leaks, empty, garbage, label-names, personal-data, labels:review; several with commas."),
             option("apply", "--apply", str, "Write the corrected copy that a patch file, perhaps edited by you, makes of DATA."),
+            option("forecast", "--forecast", str, "How many labelled rows this score would take, as in --forecast 0.95."),
             option("undo", "--undo", str, "DATA is a corrected copy: write its original back, by the patch file."),
         ),
     ),
     name="check",
+)  # fmt: skip
+
+
+def suggest(plan: Plan, as_json: bool, quiet: bool, unlabelled: str | None, n: str | None) -> None:
+    """Which rows of an unlabelled file to label next, given those of DATA: written as a CSV to fill in, and as tasks for
+    Label Studio, beside the file or in --out."""
+    from luthier.session import suggest_for
+
+    if not unlabelled:
+        raise PlanError("--unlabelled: name the file of rows without labels, as in --unlabelled more.csv.")
+    if n is not None and not (n.isdigit() and int(n) > 0):
+        raise PlanError(f"-n {n}: expected how many rows to suggest, as in -n 50.")
+    found = suggest_for(plan, Path(unlabelled), int(n or 50), quiet)
+    if as_json:
+        print(json.dumps(found.to_json(), ensure_ascii=False))
+        return
+    for row in found.rows[:5]:
+        print(f"  {row['file']}, line {row['row']}: {' '.join(row['text'].split())[:90]}")
+    if len(found.rows) > 5:
+        print(f"  ... and {len(found.rows) - 5:,} more; each is {found.why}.")
+    print(f"\n{found.csv}   to fill in\n{found.tasks}   tasks for Label Studio")
+
+
+app.command(
+    planned(
+        suggest,
+        (
+            option("unlabelled", "--unlabelled", str, "File of rows without labels, with the text column of DATA."),
+            option("n", "-n", str, "How many rows to suggest. [50]"),
+        ),
+    ),
+    name="suggest",
 )  # fmt: skip
 
 

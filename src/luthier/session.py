@@ -13,9 +13,11 @@ from luthier.interrupts import StopWish
 from luthier.plan.plan import Plan, read_plan
 from luthier.progress import Progress
 from luthier.steps import check as checking
+from luthier.steps import suggest as suggesting
 from luthier.steps import tune as steps
 from luthier.steps.check import Checkup
 from luthier.steps.foresee import foresee
+from luthier.steps.suggest import Suggestions
 
 Result = TypeVar("Result")
 
@@ -71,6 +73,11 @@ def check(data: str, *, quiet: bool = False, **settings: Any) -> list[Finding]:
 def check_plan(plan: Plan, quiet: bool = False) -> Checkup:
     """Look at a plan's rows, showing progress."""
     return shown(lambda stop: checking.check(plan, stop), quiet)
+
+
+def suggest_for(plan: Plan, unlabelled: Path, count: int, quiet: bool = False) -> Suggestions:
+    """Write the rows that are most useful to label next, showing progress."""
+    return shown(lambda stop: suggesting.suggest_rows(plan, unlabelled, count, stop), quiet)
 
 
 def run_plan(plan: Plan, quiet: bool = False) -> ModelFolder:

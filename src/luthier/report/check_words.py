@@ -34,6 +34,11 @@ def check_words(record: Mapping[str, Any], width: int | None = None) -> str:
             f"{sum(one['severity'] == kind for one in findings)} {kind}" for kind in ("stop", "warn", "note")
         ]
         lines.append(f"  {len(findings)} findings: {', '.join(counts)}.")
+    if "forecast" in record:
+        lines += [
+            "",
+            *textwrap.wrap(record["forecast"]["words"], wide, initial_indent="  ", subsequent_indent="  "),
+        ]
     if record["stops"]:
         lines.append("  luthier tune refuses these data.")
     return "\n".join(lines) + "\n"

@@ -1,28 +1,23 @@
 """`luthier check`: all checks over a data set, and the files that mend it. Nothing is trained."""
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from luthier import devices, seeds
+from luthier import seeds
 from luthier.data.checks import CHECKS, examine
-from luthier.data.checks.finding import Array, Evidence, Finding, Tokens
+from luthier.data.checks.finding import Evidence, Finding, Tokens
 from luthier.data.review import Review
 from luthier.data.table import Ints
 from luthier.errors import Interrupted, StopFinding
 from luthier.events import Advanced, Ended, Event, Noted, Started
-from luthier.models.find import find_model
-from luthier.models.inspect import inspect_folder
-from luthier.models.load import load_classifier
-from luthier.models.texts import Texts
-from luthier.models.twin import Twin
 from luthier.plan.plan import Plan
-from luthier.predict import features_of
 from luthier.steps.examination import with_features
+from luthier.steps.reader import Reader
 from luthier.steps.rows import Rows, understand
 
 NO_MODEL = "none"
@@ -116,15 +111,10 @@ def through_model(
     plan: Plan, rows: Rows, evidence: Evidence, clock: Callable[[], float], stop: Callable[[], bool]
 ) -> Generator[Event, None, tuple[Evidence, list[str]]]:
     """The evidence with what tokenizer, frozen model and probe make of the rows, or of a random part of them."""
-    device = devices.choose(plan.run.device, plan.run.precision, plan.run.threads)
-    folder = inspect_folder(plan.model.name, find_model(plan.model.name))
-    texts = Texts(folder)
-    model = load_classifier(
-        folder, rows.task.outputs, plan.model.pooling, (), 0.0, plan.run.seed, plan.model.body_dropout
-    ).to(device.torch)
+    reader = Reader.of(plan)
     chosen = drawn(evidence.used, plan.run.seed)
     notes = []
-    examples, long = texts.examples(rows.texts(chosen), rows.targets(chosen), plan.data.long)
+    examples, long = reader.texts.examples(rows.texts(chosen), rows.targets(chosen), plan.data.long)
     fits = np.cumsum(np.minimum(long.lengths, long.limit)) <= MOST_TOKENS
     fits[:1] = True
     tokens = Tokens(chosen, long.lengths, long.unknown, long.limit, long.way)
@@ -134,14 +124,7 @@ def through_model(
             f"Label errors, outliers and shift were looked for in {len(few):,} of {len(evidence.used):,} rows, drawn at "
             f"random; lengths in {len(chosen):,}."
         )
-    features = np.zeros((len(few), model.width), np.float32)
-    yield Started("features", clock(), len(few))
-    with Twin(model.body, device.dtype).training():
-        for done, (batch, made) in enumerated(features_of(model, examples, device)):
-            features[batch.rows] = made
-            yield Advanced(done, clock())
-            if stop():
-                raise Interrupted("Interrupted. Nothing was written.")
+    features = yield from reader.features(examples, clock, stop)
     order = np.argsort(few)
     evidence = with_features(
         replace(evidence, tokens=tokens),
@@ -153,14 +136,6 @@ def through_model(
         drawn=len(few) < len(evidence.used),
     )
     return evidence, notes
-
-
-def enumerated(batches: Iterator[tuple[Any, Array]]) -> Iterator[tuple[int, tuple[Any, Array]]]:
-    """Each batch with the number of rows so far."""
-    done = 0
-    for batch, made in batches:
-        done += len(batch.rows)
-        yield done, (batch, made)
 
 
 def drawn(rows: Ints, seed: int) -> Ints:

@@ -1,0 +1,99 @@
+"""How many rows a score takes: learning curves of scores on growing parts of the rows at hand, carried on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+FARTHEST = 4.0
+"""Times the rows at hand beyond which nothing is foretold."""
+LOOKED = 30.0
+"""Times the rows at hand up to which a curve is followed at all."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Mean scores in [0, 1] on held-out rows, by the number of rows learnt from."""
+
+    rows: Array
+    scores: Array
+    held_out: Array
+    """Rows that each score is a mean over: how firm it is."""
+
+    @property
+    def errors(self) -> Array:
+        return 1 - self.scores
+
+    @property
+    def noise(self) -> Array:
+        """Standard error of each score."""
+        spread: Array = np.maximum(self.errors * self.scores, 1e-3)
+        return np.asarray(np.sqrt(spread / np.maximum(1, self.held_out)))
+
+
+@dataclass(frozen=True)
+class RowsNeeded:
+    """Rows, the ones at hand included, that a score is likely to take."""
+
+    low: float
+    middle: float
+    high: float
+    """Infinite where one of the curves never gets there."""
+
+
+def rows_needed(curve: Curve, score: float, at_hand: int) -> RowsNeeded:
+    """Where two curves reach a score: a power law without a floor, which hopes, and one with, which fears.
+
+    Error = a rows^-b and a rows^-b + c (Hestness et al. 2017, arXiv:1712.00409, section 3; Cortes et al. 1993, "Learning
+    curves: asymptotic values and rate of convergence", eq. 2). The middle is their geometric mean, which on four sets was
+    off by a factor of two in the median (benchmarks/label_forecast.py), where either alone is off by more.
+    """
+    hoped, feared = (reached(law(curve), score, at_hand) for law in (power_law, power_law_with_floor))
+    low, high = min(hoped, feared), max(hoped, feared)
+    most = LOOKED * at_hand
+    return RowsNeeded(low, float(np.sqrt(min(low, most) * min(high, most))), high)
+
+
+def reached(error: Callable[[Array], Array], score: float, at_hand: int) -> float:
+    """Rows at which a curve reaches a score; infinite beyond `LOOKED` times the rows at hand."""
+    rows = np.geomspace(max(1.0, at_hand / 100), LOOKED * at_hand, 4_000)
+    there = np.flatnonzero(error(rows) <= 1 - score)
+    return float(rows[there[0]]) if len(there) else float("inf")
+
+
+def power_law(curve: Curve) -> Callable[[Array], Array]:
+    """
+    >>> rows = np.array([10.0, 100.0, 1000.0])
+    >>> law = power_law(Curve(rows, 1 - 0.8 * rows**-0.3, np.full(3, 10_000)))
+    >>> float(law(np.array([10_000.0]))[0].round(4))
+    0.0505
+    """
+    slack = 1e-3  # an error of zero has no logarithm
+    weight = np.maximum(curve.errors, slack) / curve.noise
+    slope, height = np.polyfit(np.log(curve.rows), np.log(np.maximum(curve.errors, slack)), 1, w=weight)
+    return lambda rows: np.exp(height) * rows ** min(float(slope), 0.0)
+
+
+def power_law_with_floor(curve: Curve) -> Callable[[Array], Array]:
+    """The floor is at most nine tenths of the smallest error seen."""
+    from scipy.optimize import least_squares
+
+    errors, last = curve.errors, max(float(curve.errors[-1]), 1e-3)
+
+    def off(at: Array) -> Array:
+        found: Array = (np.exp(at[0]) * curve.rows ** -at[1] + at[2] - errors) / curve.noise
+        return found
+
+    fits = [
+        least_squares(
+            off,
+            [np.log(max(float(errors[0]), 1e-3) * curve.rows[0] ** slope), slope, 0.5 * last],
+            bounds=([-20, 0.05, 0], [20, 3, 0.9 * last]),
+        )
+        for slope in (0.2, 0.5, 1.0)
+    ]
+    height, slope, floor = min(fits, key=lambda fit: float(fit.cost)).x
+    return lambda rows: np.exp(height) * rows**-slope + floor

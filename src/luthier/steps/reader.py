@@ -1,0 +1,54 @@
+"""A frozen model that reads texts, for commands that train no layer."""
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+
+import numpy as np
+
+from luthier import devices
+from luthier.batches.examples import Examples
+from luthier.devices import Device
+from luthier.errors import Interrupted
+from luthier.events import Advanced, Event, Started
+from luthier.models.classifier import Classifier
+from luthier.models.find import find_model
+from luthier.models.inspect import inspect_folder
+from luthier.models.load import load_classifier
+from luthier.models.texts import Texts
+from luthier.models.twin import Twin
+from luthier.plan.plan import Plan
+from luthier.predict import features_of
+from luthier.tasks.task import Array
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Tokenizer and frozen body, on the device that the plan asks for."""
+
+    texts: Texts
+    model: Classifier
+    device: Device
+
+    @staticmethod
+    def of(plan: Plan) -> "Reader":
+        """Raises ModelError for a folder that cannot be read with."""
+        device = devices.choose(plan.run.device, plan.run.precision, plan.run.threads)
+        folder = inspect_folder(plan.model.name, find_model(plan.model.name))
+        settings = plan.model.pooling, (), 0.0, plan.run.seed, plan.model.body_dropout
+        return Reader(Texts(folder), load_classifier(folder, 2, *settings).to(device.torch), device)
+
+    def features(
+        self, examples: Examples, clock: Callable[[], float], stop: Callable[[], bool]
+    ) -> Generator[Event, None, Array]:
+        """(rows, width), in the fast precision."""
+        yield Started("features", clock(), len(examples))
+        found = np.zeros((len(examples), self.model.width), np.float32)
+        done = 0
+        with Twin(self.model.body, self.device.dtype).training():
+            for batch, made in features_of(self.model, examples, self.device):
+                found[batch.rows] = made
+                done += len(batch.rows)
+                yield Advanced(done, clock())
+                if stop():
+                    raise Interrupted("Interrupted. Nothing was written.")
+        return found

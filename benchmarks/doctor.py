@@ -314,16 +314,16 @@ def main() -> None:
     )
     parser.add_argument("--write", action="store_true", help="write the section of RESULTS.md")
     asked = parser.parse_args()
-    sets = []
-    for name in asked.sets:
-        sets.append(of_set(name, asked.data, asked.seed))
-        one = sets[-1]
-        print(name, {key: value for key, value in one.items() if key != "set"}, flush=True)
     sizes = []
     for count, model in ((asked.rows, "all-MiniLM-L6-v2"), (asked.table_rows, "none")):
         if count:
             sizes.append(large(asked.data, count, asked.seed, model))
             print(sizes[-1], flush=True)
+    sets = []
+    for name in asked.sets:
+        sets.append(of_set(name, asked.data, asked.seed))
+        one = sets[-1]
+        print(name, {key: value for key, value in one.items() if key != "set"}, flush=True)
     body = f"{describe()}\n\n{LEGEND}\n{table(sets, sizes)}"
     print(body)
     if asked.write:

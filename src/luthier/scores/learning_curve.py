@@ -49,7 +49,7 @@ def rows_needed(curve: Curve, score: float, at_hand: int) -> RowsNeeded:
 
     Error = a rows^-b and a rows^-b + c (Hestness et al. 2017, arXiv:1712.00409, section 3; Cortes et al. 1993, "Learning
     curves: asymptotic values and rate of convergence", eq. 2). The middle is their geometric mean, which on four sets was
-    off by a factor of two in the median (benchmarks/label_forecast.py), where either alone is off by more.
+    off by a factor of two in the median (benchmarks/labels.py), where either alone is off by more.
     """
     hoped, feared = (reached(law(curve), score, at_hand) for law in (power_law, power_law_with_floor))
     low, high = min(hoped, feared), max(hoped, feared)

@@ -11,9 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from machine import describe
-from processes import names_of
-from results import write_section
 from sklearn.linear_model import LogisticRegression
 
 from luthier.plan.plan import Plan
@@ -21,6 +18,9 @@ from luthier.scores.learning_curve import rows_needed
 from luthier.steps.reader import Reader
 from luthier.train.learning_curve import probe_curve, spread
 from luthier.train.suggest import suggest
+from machine import describe
+from processes import names_of
+from results import write_section
 
 SECTION = "Labels"
 SETS = {"sst2": "sst2", "trec": "trec", "banking77": "banking77", "agnews": "agnews_7k6"}

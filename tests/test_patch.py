@@ -20,6 +20,7 @@ def starts(path: Path, **how: str) -> list[int]:
 
 def correct(path: Path, edits: list[Edit], **how: str) -> tuple[Path, Path]:
     fixed, patch = path.with_name("fixed" + "".join(path.suffixes)), path.with_name("x.patch.csv")
+    patches.check_unedited(patch)
     patches.correct(Format.of(path, how.get("encoding")), edits, starts(path, **how), fixed, patch)
     return fixed, patch
 

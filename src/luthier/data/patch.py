@@ -129,9 +129,8 @@ def correct(
     """Write a file's corrected copy, and the patch that leads there and back. The edits as they were made.
 
     starts: the line where each row of the file begins, in order; a row reaches to the next one.
-    Raises DataError when the patch there was edited by hand since, or the file cannot be written back byte for byte.
+    Raises DataError when the file cannot be written back byte for byte.
     """
-    check_unedited(patch)
     by_line = {
         line: list(same)
         for line, same in groupby(sorted(edits, key=lambda one: one.line), lambda one: one.line)
@@ -159,8 +158,15 @@ def correct(
             yield replaced(form, own)
 
     before, after = rewrite(form.file, fixed, rows)
+    digest = hashlib.sha256()
+    for piece in undone(form, fixed, made):
+        digest.update(piece)
+    if digest.hexdigest() != before:
+        fixed.unlink()
+        raise DataError(
+            f"{form.file.path}: its encoding ({form.file.encoding}) cannot be written back byte for byte. Save it as UTF-8."
+        )
     write_patch(patch, form.file.path.name, made, before, after)
-    verify(form, fixed, patch, before)
     return made
 
 
@@ -169,19 +175,6 @@ def replaced(form: Format, edits: Sequence[Edit]) -> str:
     if any(one.what == DELETE for one in edits):
         return ""
     return form.changed(edits[0].raw, {one.column: one.new for one in edits})
-
-
-def verify(form: Format, fixed: Path, patch: Path, before: str) -> None:
-    """Undo a patch without keeping the outcome. Raises DataError unless it is the original, to the byte."""
-    digest = hashlib.sha256()
-    for piece in undone(form, fixed, patch):
-        digest.update(piece)
-    if digest.hexdigest() != before:
-        fixed.unlink()
-        patch.unlink()
-        raise DataError(
-            f"{form.file.path}: its encoding ({form.file.encoding}) cannot be written back byte for byte. Save it as UTF-8."
-        )
 
 
 def rewrite(
@@ -311,12 +304,7 @@ def apply(form: Format, patch_path: Path, starts: Sequence[int], fixed: Path) ->
         raise DataError(
             f"{patch_path}: no row begins on line {strange[0].line} of {form.file.path}. Correct the number."
         )
-    patch_path.unlink()
-    try:
-        return correct(form, patch.edits, starts, fixed, patch_path)
-    except BaseException:
-        write_patch(patch_path, patch.name, patch.edits, patch.before, patch.after)
-        raise
+    return correct(form, patch.edits, starts, fixed, patch_path)
 
 
 def undo(fixed: Path, patch_path: Path, target: Path, encoding: str | None, delimiter: str | None) -> None:
@@ -329,16 +317,15 @@ def undo(fixed: Path, patch_path: Path, target: Path, encoding: str | None, deli
         )
     digest = hashlib.sha256()
     with whole_file(target) as path, writing(path, target.suffix.lower() == ".gz") as out:
-        for piece in undone(form, fixed, patch_path):
+        for piece in undone(form, fixed, patch.edits):
             digest.update(piece)
             out.write(piece)
         assert digest.hexdigest() == patch.before, "a patch that was verified leads back"
 
 
-def undone(form: Format, fixed: Path, patch_path: Path) -> Iterator[bytes]:
-    """The bytes of the original, from its corrected copy and the patch."""
-    patch = read_patch(patch_path)
-    grouped = {line: list(same) for line, same in groupby(patch.edits, lambda one: one.line)}
+def undone(form: Format, fixed: Path, edits: Iterable[Edit]) -> Iterator[bytes]:
+    """The bytes of the original, from its corrected copy and the edits that were made, in their order."""
+    grouped = {line: list(same) for line, same in groupby(edits, lambda one: one.line)}
     copy = TextFile(fixed, form.file.encoding, found=False)
 
     def rows(lines: Iterator[str]) -> Iterator[str]:

@@ -19,6 +19,16 @@ COLUMNS = ("file", "row", "text", "label", "suggested", "probability", "decision
 KEEP, DROP = "keep", "delete"
 
 
+def review_path(data: str, folder: str | None = None) -> Path:
+    """Where a person decides about labels: beside the data, or in a folder; a corrected copy shares it with its original.
+
+    >>> str(review_path("a/reviews.fixed.csv"))
+    'a/reviews.review.csv'
+    """
+    name = Path(data).name.split(".")[0]
+    return (Path(folder) if folder else Path(data).parent) / f"{name}.review.csv"
+
+
 @dataclass(frozen=True)
 class Suspect:
     """A row whose label the others speak against."""

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from luthier import seeds
 from luthier.data.checks import CHECKS, examine
 from luthier.data.checks.finding import Evidence, Finding, Tokens
-from luthier.data.review import Review
+from luthier.data.review import Review, review_path
 from luthier.data.table import Ints
 from luthier.errors import Interrupted, StopFinding
 from luthier.events import Advanced, Ended, Event, Noted, Started
@@ -73,7 +72,7 @@ def check(plan: Plan, stop: Callable[[], bool] = lambda: False) -> Generator[Eve
         return Checkup((error.finding,), None, None, (), clock())
     notes = [*rows.table.guesses]
     notes += [f"{role}: {why}; --{role} corrects it" for role, why in rows.guesses.items()]
-    review = Review.read(review_path(plan), rows.task.labels)
+    review = Review.read(review_path(plan.data.path, plan.run.out), rows.task.labels)
     settled = review.settled(rows.evidence)
     if len(settled):
         notes.append(f"{review.path}: {len(settled):,} labels are confirmed there and not doubted again.")
@@ -95,16 +94,6 @@ def check(plan: Plan, stop: Callable[[], bool] = lambda: False) -> Generator[Eve
         yield Noted(note, clock())
     findings = examine(evidence, [lambda _: iter(found)])
     return Checkup(findings, rows, evidence, tuple(notes), clock(), tuple(plan.data.allow))
-
-
-def review_path(plan: Plan) -> Path:
-    """Where a person decides about labels: beside the data, or in --out; a corrected copy shares it with its original.
-
-    reviews.csv and reviews.fixed.csv -> reviews.review.csv
-    """
-    data = Path(plan.data.path)
-    stem = data.name.split(".")[0]
-    return (Path(plan.run.out) if plan.run.out else data.parent) / f"{stem}.review.csv"
 
 
 def through_model(

@@ -11,9 +11,9 @@ from luthier.data import patch as patches
 from luthier.data.checks.label_errors import suspects
 from luthier.data.fixes import edits_for
 from luthier.data.patch import Edit, Format
-from luthier.data.review import Review
+from luthier.data.review import Review, review_path
 from luthier.plan.plan import Plan
-from luthier.steps.check import Checkup, review_path
+from luthier.steps.check import Checkup
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def mend(plan: Plan, checkup: Checkup, kinds: Sequence[str]) -> Mended:
     rows, evidence = checkup.rows, checkup.evidence
     assert rows is not None, "data that cannot be used are refused before"
     assert evidence is not None, "data that cannot be used are refused before"
-    review = Review.read(review_path(plan), rows.task.labels)
+    review = Review.read(review_path(plan.data.path, plan.run.out), rows.task.labels)
     waiting, asked = 0, "labels:review" in kinds
     if asked:
         waiting = review.write(evidence, [suspect for suspect, _ in suspects(evidence)])
@@ -51,6 +51,8 @@ def mend(plan: Plan, checkup: Checkup, kinds: Sequence[str]) -> Mended:
     by_file: dict[int, list[Edit]] = {}
     for at, edit in edits_for(evidence, kinds, relabelled, dropped):
         by_file.setdefault(at, []).append(edit)
+    for at in by_file:
+        patches.check_unedited(patch_path(plan, rows.table.files[at]))
     forms = {at: form_of(plan, rows.table.files[at]) for at in by_file}
     fixed, patch, counts = [], [], dict[str, int]()
     for at, edits in sorted(by_file.items()):

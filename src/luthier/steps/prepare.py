@@ -10,6 +10,7 @@ from luthier import devices
 from luthier.batches.examples import Examples
 from luthier.data.checks import TOKENS, examine, ranked
 from luthier.data.checks.finding import Evidence, Finding, Tokens
+from luthier.data.review import Review, review_path
 from luthier.data.split import PARTS
 from luthier.devices import Device
 from luthier.errors import PlanError
@@ -103,8 +104,11 @@ def prepare(plan: Plan) -> Prepared:
     used = {part: getattr(rows.split, part) for part in PARTS}
     everything = np.concatenate(list(used.values()))
     examples, long = texts.examples(rows.texts(everything), rows.targets(everything), plan.data.long)
+    review = Review.read(review_path(plan.data.path), rows.task.labels)
     evidence = replace(
-        rows.evidence, tokens=Tokens(everything, long.lengths, long.unknown, long.limit, long.way)
+        rows.evidence,
+        settled=review.settled(rows.evidence),
+        tokens=Tokens(everything, long.lengths, long.unknown, long.limit, long.way),
     )
     ends = np.cumsum([len(part) for part in used.values()])
     parts = np.split(np.arange(len(everything)), ends[:-1])

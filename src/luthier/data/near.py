@@ -5,7 +5,8 @@ Massive Datasets", section 3.4. All texts are hashed at once with numpy: a libra
 gigabytes for a million.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,53 +23,127 @@ FEWEST_SHINGLES = 8
 NEIGHBOURS = 8
 """Texts of one bucket that each is compared with: what is said in ten thousand ways is found without a hundred million
 comparisons."""
+KEPT = 256
+"""Shingles of a text that are kept: the smallest hashes, which of longer texts are a fair sample."""
 CHARACTERS = 2_000
 """Of a text that are looked at."""
 AT_ONCE = 4_000_000
 """Characters hashed at once."""
-
+PAIRS_AT_ONCE = 20_000
 FACTORS = tuple(
     np.uint64((0x9E3779B97F4A7C15 * (2 * at + 1) & (2**64 - 1)) | 1) for at in range(BANDS * HASHES)
 )
 """One for each hash: odd, so that none maps two shingles to one."""
 
+Ids = np.ndarray[tuple[int], np.dtype[np.uint64]]
 Pairs = np.ndarray[tuple[int, int], np.dtype[np.int64]]
 Hashes = np.ndarray[tuple[int, int], np.dtype[np.uint64]]
 
 
-def near_pairs(texts: Callable[[], Iterator[tuple[int, str]]], count: int) -> Pairs:
-    """(pairs, 2) numbers of texts that resemble each other, the smaller one first.
+@dataclass(frozen=True)
+class Sketches:
+    """What is kept of all texts, by position."""
 
-    texts: yields number and text, in order, twice the same.  count: how many there are at the most.
+    bands: Hashes
+    """(texts, bands)"""
+    shingles: np.ndarray[tuple[int], np.dtype[np.uint32]]
+    """Hashes of every text's distinct shingles, in order, text after text."""
+    ends: Ints
+    """(texts + 1,) where each text's begin, and the end."""
+
+    def resemblance(self, pairs: Pairs) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        """(pairs,) Jaccard index of each; zero where a text has too few shingles to tell."""
+        found = np.zeros(len(pairs))
+        for begin in range(0, len(pairs), PAIRS_AT_ONCE):
+            some = pairs[begin : begin + PAIRS_AT_ONCE]
+            sizes = self.ends[some + 1] - self.ends[some]
+            keys = np.sort(np.concatenate([self.keyed(some[:, 0]), self.keyed(some[:, 1])]))
+            twice = keys[1:][keys[1:] == keys[:-1]] >> np.uint64(32)
+            shared = np.bincount(twice.astype(np.int64), minlength=len(some))
+            enough = sizes.min(1) >= FEWEST_SHINGLES
+            found[begin : begin + len(some)] = enough * shared / np.maximum(1, sizes.sum(1) - shared)
+        return found
+
+    def keyed(self, texts: Ints) -> Ids:
+        """The shingles of some texts, each with the place of its text above it."""
+        sizes = self.ends[texts + 1] - self.ends[texts]
+        place = np.repeat(np.arange(len(texts)), sizes)
+        inside = np.arange(len(place)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        at = np.repeat(self.ends[texts], sizes) + inside
+        found: Ids = place.astype(np.uint64) << np.uint64(32) | self.shingles[at].astype(np.uint64)
+        return found
+
+
+def near_pairs(texts: Iterable[str], sources: Ints) -> Pairs:
+    """(pairs, 2) positions of texts that resemble each other, the earlier one first: for each text and each source, one
+    earlier text of that source, where there is any.
+
+    sources: (texts,) a small number for each, such as that of its file.
     """
-    numbers, bands = signatures(texts, count)
-    pairs = candidates(bands)
-    if not len(pairs):
-        return np.zeros((0, 2), np.int64)
-    wanted = set(np.unique(pairs).tolist())
-    held = {at: shingles(text) for at, (_, text) in enumerate(texts()) if at in wanted}
-    alike = np.array([resemblance(held[one], held[two]) >= ALIKE for one, two in pairs.tolist()])
-    found: Pairs = numbers[pairs[alike]]
-    return found
+    sketches = sketched(texts)
+    count = len(sketches.ends) - 1
+    found: list[Pairs] = []
+    done = np.zeros((count, int(sources.max(initial=0)) + 1), bool)
+    for band in sketches.bands.T:
+        order = np.argsort(band, kind="stable")
+        ordered = band[order]
+        for step in range(1, NEIGHBOURS + 1):
+            same = np.flatnonzero(ordered[step:] == ordered[:-step])
+            if not len(same):
+                break
+            pairs = np.stack([order[same], order[same + step]], axis=1)
+            pairs = pairs[~done[pairs[:, 1], sources[pairs[:, 0]]]]
+            pairs = pairs[sketches.resemblance(pairs) >= ALIKE]
+            done[pairs[:, 1], sources[pairs[:, 0]]] = True
+            found.append(pairs)
+    every: Pairs = np.concatenate([*found, np.zeros((0, 2), np.int64)])
+    return every[np.lexsort([every[:, 0], every[:, 1]])]
 
 
-def signatures(texts: Callable[[], Iterator[tuple[int, str]]], count: int) -> tuple[Ints, Hashes]:
-    """Numbers of the texts, and (texts, bands) a hash of each band of MinHashes."""
-    numbers, found = np.zeros(count, np.int64), np.zeros((count, BANDS), np.uint64)
-    done = 0
+def sketched(texts: Iterable[str]) -> Sketches:
+    """One pass over all texts, a few million characters at a time."""
+    bands: list[Hashes] = []
+    shingles_of: list[np.ndarray[tuple[int], np.dtype[np.uint32]]] = []
+    sizes: list[Ints] = []
+
+    def add(batch: list[str]) -> None:
+        hashes, starts = rolled(batch)
+        bands.append(banded(hashes, starts))
+        kept, counts = distinct(hashes, starts, np.array([len(text) for text in batch]))
+        shingles_of.append(kept)
+        sizes.append(counts)
+
     batch: list[str] = []
     held = 0
-    for at, (number, text) in enumerate(texts()):
-        numbers[at] = number
+    for text in texts:
         batch.append(normal(text))
         held += len(batch[-1])
         if held > AT_ONCE:
-            found[done : at + 1] = banded(batch)
-            done, batch, held = at + 1, [], 0
+            add(batch)
+            batch, held = [], 0
     if batch:
-        found[done : done + len(batch)] = banded(batch)
-        done += len(batch)
-    return numbers[:done], found[:done]
+        add(batch)
+    ends = np.concatenate([[0], np.cumsum(np.concatenate([*sizes, np.zeros(0, np.int64)]))]).astype(np.int64)
+    return Sketches(
+        np.concatenate([*bands, np.zeros((0, BANDS), np.uint64)]),
+        np.concatenate([*shingles_of, np.zeros(0, np.uint32)]),
+        ends,
+    )
+
+
+def distinct(
+    hashes: Ids, starts: Ints, lengths: Ints
+) -> tuple[np.ndarray[tuple[int], np.dtype[np.uint32]], Ints]:
+    """The distinct shingles of each text, but for those that reach beyond its end, at most `KEPT`; and how many they are."""
+    counts = np.maximum(lengths - GRAM + 1, 0)
+    owner = np.repeat(np.arange(len(lengths)), counts)
+    at = np.repeat(starts, counts) + np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+    keys = np.unique(owner.astype(np.uint64) << np.uint64(32) | hashes[at] >> np.uint64(32))
+    text = (keys >> np.uint64(32)).astype(np.int64)
+    sizes = np.bincount(text, minlength=len(lengths))
+    rank = np.arange(len(keys)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    kept = rank < KEPT
+    return (keys[kept] & np.uint64(0xFFFFFFFF)).astype(np.uint32), np.minimum(sizes, KEPT)
 
 
 def normal(text: str) -> str:
@@ -76,7 +151,7 @@ def normal(text: str) -> str:
     return " ".join(text.lower().split())[:CHARACTERS]
 
 
-def rolled(batch: list[str]) -> tuple[np.ndarray[tuple[int], np.dtype[np.uint64]], Ints]:
+def rolled(batch: list[str]) -> tuple[Ids, Ints]:
     """A hash for each shingle of all texts, one after the other, and where each text's begin.
 
     Texts are parted by as many zeros as a shingle has characters, less one: none reaches over the end.
@@ -98,33 +173,14 @@ def mixed(values: np.ndarray[tuple[int], np.dtype[np.uint64]]) -> np.ndarray[tup
     return values ^ (values >> np.uint64(29))
 
 
-def banded(batch: list[str]) -> Hashes:
-    """(texts, bands) of a batch. Texts too short to compare get hashes that nothing shares."""
-    hashes, starts = rolled(batch)
-    found = np.zeros((len(batch), BANDS), np.uint64)
-    # A shingle that reaches into the gap is one of the text's end: it stays, as ends count too.
+def banded(hashes: Ids, starts: Ints) -> Hashes:
+    """(texts, bands) a hash of each band of MinHashes. What reaches into the gap is a text's end, which counts too."""
+    found = np.zeros((len(starts), BANDS), np.uint64)
     for at, factor in enumerate(FACTORS):
         least = np.minimum.reduceat((hashes ^ factor) * factor, starts)
         band = at // HASHES
         found[:, band] = mixed(found[:, band] + least + np.uint64(1))
     return found
-
-
-def candidates(bands: Hashes) -> Pairs:
-    """(pairs, 2) of texts, by position, that agree in a band."""
-    found: list[Pairs] = []
-    for band in bands.T:
-        order = np.argsort(band, kind="stable")
-        ordered = band[order]
-        for step in range(1, NEIGHBOURS + 1):
-            same = np.flatnonzero(ordered[step:] == ordered[:-step])
-            if not len(same):
-                break
-            found.append(np.stack([order[same], order[same + step]], axis=1))
-    if not found:
-        return np.zeros((0, 2), np.int64)
-    pairs: Pairs = np.unique(np.sort(np.concatenate(found), axis=1), axis=0)
-    return pairs
 
 
 def shingles(text: str) -> frozenset[str]:

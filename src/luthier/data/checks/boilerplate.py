@@ -1,4 +1,5 @@
 import re
+from array import array
 from collections.abc import Iterator
 
 import numpy as np
@@ -13,24 +14,25 @@ OFTEN, SHARE = 10, 0.02
 
 def boilerplate(evidence: Evidence) -> Iterator[Finding]:
     """The same sentence in many different texts: a signature, a disclaimer, a form's own words."""
-    hashes: list[int] = []
-    owners: list[int] = []
+    held, owners = array("q"), array("q")
     for row, text in evidence.texts():
         own = {hash_of(part) for part in parts_of(text)}
-        hashes += own
-        owners += [row] * len(own)
-    if not hashes:
+        held.extend(own)
+        owners.extend([row] * len(own))
+    if not held:
         return
-    rows = np.array(owners, np.int64)
-    both = np.unique(np.stack([np.array(hashes, np.int64), evidence.keys[rows]]), axis=1)
-    found, times = np.unique(both[0], return_counts=True)
+    hashes, rows = np.array(held), np.array(owners)
+    # Once for each text, however often it occurs.
+    order = np.lexsort([evidence.keys[rows], hashes])
+    same = (np.diff(hashes[order]) == 0) & (np.diff(evidence.keys[rows][order]) == 0)
+    found, times = np.unique(hashes[order][np.concatenate([[True], ~same])], return_counts=True)
     total = len(evidence.table)
     often = found[times >= max(OFTEN, SHARE * total)]
     if not len(often):
         return
-    holding = np.unique(rows[np.isin(np.array(hashes, np.int64), often)])
+    holding = np.unique(rows[np.isin(hashes, often)])
     commonest = int(often[np.argmax(times[np.isin(found, often)])])
-    where = int(rows[np.flatnonzero(np.array(hashes, np.int64) == commonest)[0]])
+    where = int(rows[np.flatnonzero(hashes == commonest)[0]])
     sentence = next(
         part
         for part in parts_of(evidence.table.texts(evidence.text, [where])[0])

@@ -16,6 +16,8 @@ TELLING = 0.95
 REPEATED = 0.2
 """Share of rows whose value occurs again, from which on a column can group rows."""
 LEAST_VALUES = 10
+LONGEST = 60
+"""Characters on average: what is longer is a text, and neither a label nor an identifier."""
 IDENTIFIES = re.compile(
     r"(^|_)(id|ids|user|author|doc|document|group|session|customer|client|patient|thread|conversation|case|ticket|"
     r"account|speaker|product|item|book|page|url|uuid|key)s?($|_)"
@@ -82,21 +84,23 @@ def others(evidence: Evidence) -> list[str]:
         if field.name not in (evidence.text, evidence.label)
         and not pa.types.is_nested(field.type)
         and not pa.types.is_floating(field.type)
+        and characters(evidence, field.name) <= LONGEST
     ]
+
+
+def characters(evidence: Evidence, name: str) -> float:
+    """Of the first values of a column, on average."""
+    first = evidence.table.texts(name, np.arange(min(1_000, len(evidence.table))))
+    return sum(map(len, first)) / max(1, len(first))
 
 
 def codes(evidence: Evidence, name: str) -> Ints:
     """(table rows,) a number per value; below zero where there is none."""
-    column = pc.dictionary_encode(evidence.table.columns.column(name).combine_chunks())
-    if isinstance(column, pa.ChunkedArray):
-        column = column.combine_chunks()
+    column = pc.dictionary_encode(evidence.table.columns.column(name)).combine_chunks()
     found: Ints = column.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
-    empty = (
-        pc.index_in(pa.scalar(""), column.dictionary).as_py()
-        if pa.types.is_string(column.dictionary.type)
-        else None
-    )
-    if empty is not None:
+    kind = column.dictionary.type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        empty = pc.index(column.dictionary, pa.scalar("", kind)).as_py()
         found[found == empty] = -1
     return found
 

@@ -60,10 +60,8 @@ def found_pairs(evidence: Evidence) -> Pairs:
     is_first = np.zeros(len(evidence.table), bool)
     is_first[rows] = True
 
-    def texts() -> Iterator[tuple[int, str]]:
-        return ((row, text) for row, text in evidence.texts() if is_first[row])
-
-    pairs = near_pairs(texts, len(rows))
+    texts = (text for row, text in evidence.texts() if is_first[row])
+    pairs = rows[near_pairs(texts, evidence.table.file_of[rows])]
     if evidence.frozen is not None:
         own = np.flatnonzero(is_first[evidence.frozen.rows])
         close = evidence.frozen.rows[own][close_pairs(evidence.frozen.features[own])]

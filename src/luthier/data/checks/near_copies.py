@@ -10,7 +10,7 @@ from luthier.data.table import Ints
 COSINE, RELATED = 0.95, 0.35
 """Of two rows' features, from which on they are near copies too, if they share so much of their letters: words in another
 order, one word of a short text for another. Letters must speak too: some models give all texts nearly one direction."""
-AT_ONCE = 2_000
+AT_ONCE = 1_000
 """Rows compared with all others at once."""
 
 
@@ -90,16 +90,16 @@ def related(evidence: Evidence, pairs: Pairs) -> Pairs:
 
 
 def close_pairs(features: Array) -> Pairs:
-    """(pairs, 2) positions of features whose cosine is at least `COSINE`, the smaller one first; each row's nearest few."""
+    """(pairs, 2) positions of features whose cosine is at least `COSINE`, the smaller one first; a few of each row."""
     features = features - features.mean(0)
     unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
     unit = unit.astype(np.float32)
     found = []
     for begin in range(0, len(unit), AT_ONCE):
         near = unit[begin : begin + AT_ONCE] @ unit[begin:].T
-        near[np.tril_indices_from(near[:, : len(near)])] = -1.0  # the row itself, and pairs that were met
-        few = min(NEIGHBOURS, near.shape[1])
-        best = np.argpartition(near, -few, axis=1)[:, -few:]
-        one, at = np.nonzero(np.take_along_axis(near, best, axis=1) >= COSINE)
-        found.append(np.stack([one + begin, best[one, at] + begin], axis=1))
+        one, two = np.nonzero(near >= COSINE)
+        after = two > one  # not the row itself, nor a pair that was met
+        one, two = one[after], two[after]
+        few = np.arange(len(one)) - np.searchsorted(one, one) < NEIGHBOURS
+        found.append(np.stack([one[few] + begin, two[few] + begin], axis=1))
     return np.concatenate([*found, np.zeros((0, 2), np.int64)])

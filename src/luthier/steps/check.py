@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from luthier import seeds
-from luthier.data.checks import CHECKS, examine
+from luthier.data.checks import CHECKS, ranked
 from luthier.data.checks.finding import Evidence, Finding, Tokens
 from luthier.data.review import Review, review_path
 from luthier.data.table import Ints
@@ -17,7 +17,7 @@ from luthier.events import Advanced, Ended, Event, Noted, Started
 from luthier.plan.plan import Plan
 from luthier.steps.examination import with_features
 from luthier.steps.reader import Reader
-from luthier.steps.rows import Rows, understand
+from luthier.steps.rows import Rows, refuse_unknown_checks, understand
 
 NO_MODEL = "none"
 """As `--model`: rows and split alone are looked at."""
@@ -66,6 +66,7 @@ def check(plan: Plan, stop: Callable[[], bool] = lambda: False) -> Generator[Eve
         return time.monotonic() - begin
 
     yield Started("prepare", clock())
+    refuse_unknown_checks(plan.data.allow)
     try:
         rows = understand(plan)
     except StopFinding as error:
@@ -87,13 +88,12 @@ def check(plan: Plan, stop: Callable[[], bool] = lambda: False) -> Generator[Eve
     for done, one in enumerate(CHECKS.values(), start=1):
         if stop():
             raise Interrupted("Interrupted. Nothing was written.")
-        found += examine(evidence, [one])
+        found += one(evidence)
         yield Advanced(done, clock())
     yield Ended("check", clock(), clock())
     for note in notes:
         yield Noted(note, clock())
-    findings = examine(evidence, [lambda _: iter(found)])
-    return Checkup(findings, rows, evidence, tuple(notes), clock(), tuple(plan.data.allow))
+    return Checkup(ranked(found), rows, evidence, tuple(notes), clock(), tuple(plan.data.allow))
 
 
 def through_model(
@@ -122,7 +122,6 @@ def through_model(
         features[order],
         strength=None,
         seed=plan.run.seed,
-        drawn=len(few) < len(evidence.used),
     )
     return evidence, notes
 

@@ -23,9 +23,7 @@ def check_features(run: Run) -> Iterator[Event]:
     rows = np.concatenate([getattr(ready.rows.split, part) for part in LEARNT])
     features = np.concatenate([run.features[part] for part in LEARNT])
     strength = None if run.probe is None else run.probe.strength
-    evidence = with_features(
-        ready.evidence, ready.rows, rows, features, strength, run.plan.run.seed, drawn=False
-    )
+    evidence = with_features(ready.evidence, ready.rows, rows, features, strength, run.plan.run.seed)
     found = examine(evidence, FEATURES.values())
     everything = ranked([*ready.findings, *found])
     write_json(run.folder.path / "findings.json", [finding.to_json() for finding in everything])
@@ -41,12 +39,11 @@ def with_features(
     features: Array,
     strength: float | None,
     seed: int,
-    drawn: bool,
 ) -> Evidence:
     """The evidence, and what the frozen model and the other rows say of some rows."""
     targets, task = rows_of.targets(rows), rows_of.task
     probabilities = second_opinion(
         features, rows_of.texts(rows), targets, evidence.keys[rows], task.outputs, strength, seed
     )
-    frozen = Frozen(rows, features, probabilities, targets, tuple(task.labels), drawn)
+    frozen = Frozen(rows, features, probabilities, targets, tuple(task.labels))
     return replace(evidence, frozen=frozen)

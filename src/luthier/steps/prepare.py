@@ -24,7 +24,7 @@ from luthier.models.texts import Long, Texts
 from luthier.models.twin import Twin
 from luthier.plan.method import Lora, Thaw, Top, parse_method
 from luthier.plan.plan import Plan, flag, read_plan
-from luthier.steps.rows import Rows, look_over, understand
+from luthier.steps.rows import Rows, look_over, refuse_unknown_checks, understand
 from luthier.train.recipe import Recipe, recipe_for
 
 LORA_RATE = 10
@@ -76,6 +76,7 @@ class Prepared:
 def prepare(plan: Plan) -> Prepared:
     """Open and check all that the plan names; raise InputError for what cannot be used."""
     device = devices.choose(plan.run.device, plan.run.precision, plan.run.threads)
+    refuse_unknown_checks(plan.data.allow)
     rows = understand(plan)
     begin = time.monotonic()
     findings = look_over(rows, plan.data.allow)

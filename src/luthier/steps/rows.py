@@ -183,13 +183,17 @@ def with_columns(tables: dict[str, Table], names: list[str]) -> list[Table]:
     return [own, *rest]
 
 
-def look_over(rows: Rows, allowed: Sequence[str]) -> tuple[Finding, ...]:
-    """What the checks of rows and split find. Raises StopFinding for one that stops a run and is not allowed."""
+def refuse_unknown_checks(allowed: Sequence[str]) -> None:
+    """Raise PlanError for a name that is no check's."""
     for name in allowed:
         if name not in CHECKS:
             raise PlanError(
                 f"data.allow: {name!r} is not a check that stops a run.{did_you_mean(name, CHECKS)} Expected {listing(STOPPING)}."
             )
+
+
+def look_over(rows: Rows, allowed: Sequence[str]) -> tuple[Finding, ...]:
+    """What the checks of rows and split find. Raises StopFinding for one that stops a run and is not allowed."""
     found = examine(rows.evidence, TABLE.values())
     for finding in found:
         if finding.severity == "stop" and finding.check not in allowed:

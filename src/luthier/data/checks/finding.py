@@ -65,13 +65,11 @@ class Frozen:
     targets: Array
     """(rows,) classes, or (rows, labels) marks."""
     labels: tuple[str, ...]
-    drawn: bool
-    """Whether `rows` are a random part of all rows."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What checks may look at. The test rows may be compared, never scored."""
+    """What checks may look at. In `tune` the test rows may be compared with others, and their labels stay sealed."""
 
     table: Table
     """With all columns that every file has."""

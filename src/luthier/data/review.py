@@ -64,7 +64,7 @@ class Review:
                     f"{path}, row {number}: nothing in column {missing[0]!r}. Expected the columns {', '.join(COLUMNS)}."
                 )
             decision = row["decision"].strip()
-            if decision and any(one not in known for one in decision.split("|")):
+            if decision and decision not in known and not known.issuperset(decision.split("|")):
                 raise DataError(
                     f"{path}, row {number}: decision {decision!r} is not a label.{did_you_mean(decision, known)} "
                     f"Expected {KEEP}, {DROP}, nothing, or one of {listing(labels)}."

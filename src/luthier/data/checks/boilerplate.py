@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from luthier.data.checks.finding import Evidence, Finding, count_of
+from luthier.data.split import key_of
 
 PARTS = re.compile(r"(?:\r?\n)+|(?<=[.!?])\s+")
 LEAST_CHARACTERS = 25
@@ -16,7 +17,7 @@ def boilerplate(evidence: Evidence) -> Iterator[Finding]:
     """The same sentence in many different texts: a signature, a disclaimer, a form's own words."""
     held, owners = array("q"), array("q")
     for row, text in evidence.texts():
-        own = {hash_of(part) for part in parts_of(text)}
+        own = {key_of(part) for part in parts_of(text)}
         held.extend(own)
         owners.extend([row] * len(own))
     if not held:
@@ -36,7 +37,7 @@ def boilerplate(evidence: Evidence) -> Iterator[Finding]:
     sentence = next(
         part
         for part in parts_of(evidence.table.texts(evidence.text, [where])[0])
-        if hash_of(part) == commonest
+        if key_of(part) == commonest
     )
     yield Finding(
         check="boilerplate",
@@ -55,8 +56,3 @@ def parts_of(text: str) -> list[str]:
     """The sentences and lines of a text that has several, but for short ones."""
     parts = PARTS.split(text)
     return [part.strip() for part in parts if len(part) >= LEAST_CHARACTERS] if len(parts) > 1 else []
-
-
-def hash_of(part: str) -> int:
-    """Within one process, which is as long as it is needed."""
-    return hash(" ".join(part.lower().split()))

@@ -72,6 +72,11 @@ class Review:
             decisions[key_of(row["text"]), row["label"]] = decision
         return Review(path, decisions)
 
+    @property
+    def complete(self) -> bool:
+        """Whether there is a decision on every row of it."""
+        return bool(self.decisions) and all(self.decisions.values())
+
     def settled(self, evidence: Evidence) -> Ints:
         """Rows whose label a person has decided to keep, or has put right since."""
         kept = {(key, label) for (key, label), decision in self.decisions.items() if decision == KEEP}

@@ -77,7 +77,7 @@ def check(plan: Plan, stop: Callable[[], bool] = lambda: False) -> Generator[Eve
     settled = review.settled(rows.evidence)
     if len(settled):
         notes.append(f"{review.path}: {len(settled):,} labels are confirmed there and not doubted again.")
-    evidence = replace(rows.evidence, settled=settled)
+    evidence = replace(rows.evidence, settled=settled, reviewed=review.complete)
     if plan.model.name != NO_MODEL:
         evidence, more = yield from through_model(plan, rows, evidence, clock, stop)
         notes += more

@@ -109,6 +109,7 @@ def prepare(plan: Plan) -> Prepared:
     evidence = replace(
         rows.evidence,
         settled=review.settled(rows.evidence),
+        reviewed=review.complete,
         tokens=Tokens(everything, long.lengths, long.unknown, long.limit, long.way),
     )
     ends = np.cumsum([len(part) for part in used.values()])

@@ -94,6 +94,8 @@ class Evidence:
     """Rows left out because no training row shares their label."""
     settled: Ints
     """Rows whose label a person has confirmed."""
+    reviewed: bool = False
+    """Whether a person has decided on every label that was doubted."""
     tokens: Tokens | None = None
     frozen: Frozen | None = None
 

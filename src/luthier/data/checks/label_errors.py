@@ -13,6 +13,8 @@ those are found so, and of 100 rows shown 37 to 96 are of them (benchmarks/docto
 LEAST_NOISE, MOST_NOISE = 0.03, 0.1
 """Between these the share of wrong labels is believed. Public test sets have 3.3 % on average (Northcutt et al. 2021,
 arXiv:2103.14749); confident learning takes every error of a weak model for one of the labels."""
+LEFT_NOISE = 0.01
+"""Believed of labels that a person has gone through: what is doubted anew must be likelier still."""
 
 
 def label_errors(evidence: Evidence) -> Iterator[Finding]:
@@ -47,7 +49,7 @@ def suspects(evidence: Evidence) -> list[tuple[Suspect, float]]:
     frozen = evidence.frozen
     if frozen is None or len(frozen.rows) < FEWEST:
         return []
-    chance = chance_of_error(frozen)
+    chance = chance_of_error(frozen, LEFT_NOISE if evidence.reviewed else noise_share(frozen))
     settled = np.isin(frozen.rows, evidence.settled)
     found = np.flatnonzero((chance >= DOUBTED) & ~settled)
     found = found[np.argsort(-chance[found], kind="stable")]
@@ -72,13 +74,12 @@ def agreement(frozen: Frozen) -> Array:
     return given[np.arange(len(given)), frozen.targets][:, None]
 
 
-def chance_of_error(frozen: Frozen) -> Array:
+def chance_of_error(frozen: Frozen, noise: float) -> Array:
     """(rows,) that a label is wrong, by Bayes' rule.
 
-    The probabilities are of labels as they stand, a share `noise` of them wrong and evenly spread over the others; that
-    share is what confident learning finds (Northcutt et al. 2021, arXiv:1911.00068, eq. 3), within bounds.
+    The probabilities are of labels as they stand, a share `noise` of them wrong and evenly spread over the others.
     """
-    noise, others = noise_share(frozen), 1 if frozen.targets.ndim == 2 else len(frozen.labels) - 1
+    others = 1 if frozen.targets.ndim == 2 else len(frozen.labels) - 1
     wrong = noise / max(1, others)
     right = np.clip((agreement(frozen) - wrong) / (1 - noise - wrong), 0.0, 1.0)
     found: Array = ((1 - right) * wrong / ((1 - right) * wrong + right * (1 - noise) + 1e-12)).max(1)
@@ -86,7 +87,7 @@ def chance_of_error(frozen: Frozen) -> Array:
 
 
 def noise_share(frozen: Frozen) -> float:
-    """Share of wrong labels by confident learning, between what is usual and what is believed."""
+    """Share of wrong labels by confident learning (Northcutt et al. 2021, arXiv:1911.00068, eq. 3), within bounds."""
     if frozen.targets.ndim == 2 or len(np.unique(frozen.targets)) < len(frozen.labels):
         return LEAST_NOISE
     from cleanlab.count import estimate_joint

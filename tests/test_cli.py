@@ -168,7 +168,7 @@ def test_the_version_is_that_of_the_package() -> None:
         (
             "tunne x.csv",
             'Unknown command "tunne". Did you mean "tune"? '
-            "Available commands: plan, check, suggest, tune, resume, predict, report, verdict, demo. "
+            "Available commands: plan, check, suggest, tune, resume, predict, report, verdict, ... "
             "`luthier --help` lists what there is.",
         ),
         (

@@ -106,10 +106,10 @@ def amount(finding: Record) -> Html:
     return with_note(numbers.count(finding.get("count")), share)
 
 
-def told(finding: Record, most: int = 5) -> Html:
+def told(finding: Record, most: int = 10) -> Html:
     """The message, the mend, and some of the rows on demand."""
     rows = [row for row in finding.get("rows") or () if isinstance(row, dict)][:most]
-    shown = join(tag("li", with_note(words.cut(row.get("text", ""), 140), place(row))) for row in rows)
+    shown = join(tag("li", with_note(words.cut(doubted(row), 140), place(row))) for row in rows)
     return join(
         [
             words.cut(finding.get("message", ""), 500),
@@ -118,6 +118,12 @@ def told(finding: Record, most: int = 5) -> Html:
             details("Rows", tag("ul", shown)) if rows else "",
         ]
     )
+
+
+def doubted(row: Record) -> str:
+    """The text of a row, after its label and the one that fits better where there is one."""
+    labels = f"{row.get('label', '')} → {row['suggested']}: " if "suggested" in row else ""
+    return f"{labels}{row.get('text', '')}"
 
 
 def place(row: Record) -> str:

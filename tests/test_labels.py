@@ -27,8 +27,8 @@ def test_a_power_law_is_carried_on_to_where_it_leads(slope: float) -> None:
 
     found = rows_needed(curve, float(1 - 0.9 * truth**-slope), at_hand=320)
 
-    assert found.low == pytest.approx(truth, rel=0.02)
     assert found.middle == pytest.approx(truth, rel=0.05)
+    assert 0.7 * truth < found.low <= truth <= found.high * 1.02
 
 
 def test_a_floor_is_seen() -> None:

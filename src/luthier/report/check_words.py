@@ -33,7 +33,7 @@ def check_words(record: Mapping[str, Any], width: int | None = None) -> str:
         counts = [
             f"{sum(one['severity'] == kind for one in findings)} {kind}" for kind in ("stop", "warn", "note")
         ]
-        lines.append(f"  {len(findings)} findings: {', '.join(counts)}.")
+        lines.append(f"  {len(findings)} finding{'' if len(findings) == 1 else 's'}: {', '.join(counts)}.")
     if "forecast" in record:
         lines += [
             "",

@@ -14,6 +14,10 @@ LOOKED = 30.0
 """Times the rows at hand up to which a curve is followed at all."""
 
 
+DRAWS, OUTSIDE = 40, 0.1
+"""Curves drawn within the noise, and the share of them beyond either end of the range."""
+
+
 @dataclass(frozen=True)
 class Curve:
     """Mean scores in [0, 1] on held-out rows, by the number of rows learnt from."""
@@ -33,10 +37,15 @@ class Curve:
         spread: Array = np.maximum(self.errors * self.scores, 1e-3)
         return np.asarray(np.sqrt(spread / np.maximum(1, self.held_out)))
 
+    def shaken(self, dice: np.random.Generator) -> "Curve":
+        """The curve as it could have been measured as well."""
+        scores = np.clip(self.scores + self.noise * dice.standard_normal(len(self.scores)), 0.0, 1.0)
+        return Curve(self.rows, scores, self.held_out)
+
 
 @dataclass(frozen=True)
 class RowsNeeded:
-    """Rows, the ones at hand included, that a score is likely to take."""
+    """Rows, the ones at hand included, that a score is likely to take: the middle, and a range."""
 
     low: float
     middle: float
@@ -49,12 +58,21 @@ def rows_needed(curve: Curve, score: float, at_hand: int) -> RowsNeeded:
 
     Error = a rows^-b and a rows^-b + c (Hestness et al. 2017, arXiv:1712.00409, section 3; Cortes et al. 1993, "Learning
     curves: asymptotic values and rate of convergence", eq. 2). The middle is their geometric mean, which on four sets was
-    off by a factor of two in the median (benchmarks/labels.py), where either alone is off by more.
+    off by a factor of 1.6 in the median (benchmarks/labels.py), where either alone is off by more. The range is that of both
+    curves as their points are shaken by their noise, but for the outermost tenths.
     """
-    hoped, feared = (reached(law(curve), score, at_hand) for law in (power_law, power_law_with_floor))
-    low, high = min(hoped, feared), max(hoped, feared)
     most = LOOKED * at_hand
-    return RowsNeeded(low, float(np.sqrt(min(low, most) * min(high, most))), high)
+    hoped, feared = both_laws(curve, score, at_hand)
+    dice = np.random.default_rng(0)
+    drawn = np.array([both_laws(curve.shaken(dice), score, at_hand) for _ in range(DRAWS)])
+    low = min(hoped, feared, float(np.quantile(drawn.min(1), OUTSIDE, method="lower")))
+    high = max(hoped, feared, float(np.quantile(drawn.max(1), 1 - OUTSIDE, method="higher")))
+    return RowsNeeded(low, float(np.sqrt(min(hoped, most) * min(feared, most))), high)
+
+
+def both_laws(curve: Curve, score: float, at_hand: int) -> tuple[float, float]:
+    """Where each of the two curves reaches a score."""
+    return reached(power_law(curve), score, at_hand), reached(power_law_with_floor(curve), score, at_hand)
 
 
 def reached(error: Callable[[Array], Array], score: float, at_hand: int) -> float:

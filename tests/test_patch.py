@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from luthier.data import patch as patches
-from luthier.data.patch import Edit, Format, read_patch
+from luthier.data.patch_file import Edit, check_unedited, read_patch
 from luthier.data.read import read
+from luthier.data.row_format import Format
 from luthier.errors import DataError
 
 CSV = b'text,label\r\n"one, with ""quotes""",a\r\n\r\n"two\nlines",b\r\nthree,a\r\nlast,"b"'
@@ -20,7 +21,7 @@ def starts(path: Path, **how: str) -> list[int]:
 
 def correct(path: Path, edits: list[Edit], **how: str) -> tuple[Path, Path]:
     fixed, patch = path.with_name("fixed" + "".join(path.suffixes)), path.with_name("x.patch.csv")
-    patches.check_unedited(patch)
+    check_unedited(patch)
     patches.correct(Format.of(path, how.get("encoding")), edits, starts(path, **how), fixed, patch)
     return fixed, patch
 

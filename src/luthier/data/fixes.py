@@ -10,7 +10,7 @@ from luthier.data.checks.garbage import MARKUP, decoded, is_misread, without_mar
 from luthier.data.checks.label_names import misspelt
 from luthier.data.checks.near_copies import found_pairs
 from luthier.data.checks.personal_data import held
-from luthier.data.patch import CHANGE, DELETE, Edit, What
+from luthier.data.patch_file import CHANGE, DELETE, Edit, What
 from luthier.data.table import Ints
 from luthier.errors import PlanError, did_you_mean
 

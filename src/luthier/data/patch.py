@@ -1,126 +1,20 @@
-"""A corrected copy of a file and the patch between the two: every change on a line of its own, to be read, edited, undone.
+"""A corrected copy of a file, and back.
 
-What is not changed is carried over as it stands, so that the patch undone gives the file back byte for byte.
+What is not changed is carried over as it stands, so that a patch undone gives the file back byte for byte.
 """
 
-import codecs
-import csv
-import gzip
 import hashlib
-import io
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
-from typing import BinaryIO, Literal, cast
 
-from luthier.data.csv_rows import long_values
-from luthier.data.delimiter import DELIMITERS, find_delimiter
-from luthier.data.names import check_names
+from luthier.data.patch_file import DELETE, Edit, read_patch, write_patch
 from luthier.data.raw_bytes import open_bytes
-from luthier.data.read import ending
+from luthier.data.row_format import Format, content_digest, encoded, lines_of, rewrite, writing
 from luthier.data.text_files import TextFile
 from luthier.errors import DataError
-from luthier.files import whole_file, write_text
-
-PATCHED = (".csv", ".tsv", ".jsonl")
-What = Literal["delete", "change"]
-DELETE: What = "delete"
-CHANGE: What = "change"
-FILE = "file"
-
-
-@dataclass(frozen=True)
-class Edit:
-    """One change of one row."""
-
-    line: int
-    """Line of the original file, from 1, where the row begins."""
-    what: What
-    column: str
-    """Of the value that changes; empty where the row goes."""
-    old: str
-    new: str
-    """The value before and after; of a row that goes, its text and nothing."""
-    reason: str
-    """The check that asks for it."""
-    raw: str = ""
-    """The row as it stands in the file, line end and all: what undoing puts back."""
-
-
-@dataclass(frozen=True)
-class Format:
-    """How the rows of a file are written."""
-
-    file: TextFile
-    delimiter: str | None
-    """None: JSON lines."""
-    columns: tuple[str, ...]
-
-    @staticmethod
-    def of(path: Path, encoding: str | None = None, delimiter: str | None = None) -> "Format":
-        """Raises DataError for a file that is not a row on each line, or so."""
-        if ending(path) not in PATCHED:
-            raise DataError(
-                f"{path}: is corrected only as .csv, .tsv or .jsonl (or one of these with .gz), whose rows can be changed one "
-                "by one. Save it as one of these."
-            )
-        file = TextFile.at(path, encoding)
-        if ending(path) == ".jsonl":
-            return Format(file, None, ())
-        with long_values():
-            if delimiter is None:
-                delimiter = "\t" if ending(path) == ".tsv" else find_delimiter(file)
-            with file.open() as lines:
-                header = next(csv.reader(lines, delimiter=delimiter or DELIMITERS[0]))
-        return Format(file, delimiter, tuple(check_names(path, [name.strip() for name in header])))
-
-    def changed(self, raw: str, new: Mapping[str, str]) -> str:
-        """A row as it stands in the file, with some values replaced."""
-        body = raw.rstrip("\r\n")
-        end = raw[len(body) :]
-        if self.delimiter is None:
-            record = json.loads(body)
-            for column, value in new.items():
-                record[column] = value.split("|") if isinstance(record.get(column), list) else value
-            return json.dumps(record, ensure_ascii=False) + end
-        values = raw_values(body, self.delimiter)
-        for column, value in new.items():
-            at = self.columns.index(column)
-            values[at] = quoted(value, self.delimiter, was=values[at].lstrip().startswith('"'))
-        return self.delimiter.join(values) + end
-
-
-def raw_values(body: str, delimiter: str) -> list[str]:
-    """The values of a CSV row as they are written, quotes and all.
-
-    >>> raw_values('1,"a, b",c', ",")
-    ['1', '"a, b"', 'c']
-    """
-    values, begin, inside = [], 0, False
-    for at, sign in enumerate(body):
-        if sign == '"':
-            inside = not inside
-        elif sign == delimiter and not inside:
-            values.append(body[begin:at])
-            begin = at + 1
-    return [*values, body[begin:]]
-
-
-def quoted(value: str, delimiter: str, was: bool = False) -> str:
-    """A value as CSV writes it, between quotes where it must be, or was before.
-
-    >>> quoted("a, b", ",")
-    '"a, b"'
-    """
-    if was or any(sign in value for sign in (delimiter, '"', "\r", "\n")):
-        return '"' + value.replace('"', '""') + '"'
-    return value
-
-
-def lines_of(raw: str) -> list[str]:
-    return list(io.StringIO(raw, newline=""))
+from luthier.files import whole_file
 
 
 def correct(
@@ -153,7 +47,7 @@ def correct(
             if end is None:
                 raw += lines
             number += len(raw)
-            own = [Edit(**{**asdict(one), "raw": "".join(raw)}) for one in asked]
+            own = [replace(one, raw="".join(raw)) for one in asked]
             made.extend(own)
             yield replaced(form, own)
 
@@ -175,116 +69,6 @@ def replaced(form: Format, edits: Sequence[Edit]) -> str:
     if any(one.what == DELETE for one in edits):
         return ""
     return form.changed(edits[0].raw, {one.column: one.new for one in edits})
-
-
-def rewrite(
-    file: TextFile, target: Path, change: Callable[[Iterator[str]], Iterable[str]]
-) -> tuple[str, str]:
-    """Write `target` as the changed lines of a file, in its encoding; SHA-256 of both, decompressed."""
-    before, after = hashlib.sha256(), hashlib.sha256()
-    with (
-        file.open() as lines,
-        whole_file(target) as path,
-        writing(path, target.suffix.lower() == ".gz") as out,
-    ):
-        with open_bytes(file.path) as raw:
-            head = raw.read(4)
-            before.update(head)
-            while piece := raw.read(1 << 20):
-                before.update(piece)
-        for data in encoded(file, head, change(iter(lines))):
-            after.update(data)
-            out.write(data)
-    return before.hexdigest(), after.hexdigest()
-
-
-def encoded(file: TextFile, head: bytes, lines: Iterable[str]) -> Iterator[bytes]:
-    """Lines as bytes, after the byte order mark that the file begins with."""
-    encoder = codecs.getincrementalencoder(file.encoding)()
-    first = encoder.encode("")
-    marked = head.startswith(b"\xef\xbb\xbf") and codecs.lookup(file.encoding).name == "utf-8"
-    yield first + (b"\xef\xbb\xbf" if marked else b"")
-    for line in lines:
-        yield encoder.encode(line)
-
-
-def writing(path: Path, zipped: bool) -> BinaryIO:
-    """A file to write to; compressed without a time, so that the same rows give the same bytes."""
-    if not zipped:
-        return open(path, "wb")
-    return cast(BinaryIO, gzip.GzipFile(path, "wb", mtime=0))
-
-
-# The patch file
-
-NAMES = {"line": "row", "old": "from", "new": "to"}
-"""Columns of the patch file that are called otherwise here."""
-
-
-def write_patch(path: Path, name: str, edits: Sequence[Edit], before: str, after: str) -> None:
-    body = io.StringIO(newline="")
-    writer = csv.writer(body, lineterminator="\n")
-    writer.writerows([astuple_of(one) for one in edits])
-    header = io.StringIO(newline="")
-    writer = csv.writer(header, lineterminator="\n")
-    writer.writerow([NAMES.get(field.name, field.name) for field in fields(Edit)])
-    digest = hashlib.sha256(body.getvalue().encode()).hexdigest()
-    writer.writerow([0, FILE, name, before, after, digest, ""])
-    write_text(path, header.getvalue() + body.getvalue())
-
-
-def astuple_of(edit: Edit) -> tuple[object, ...]:
-    return tuple(getattr(edit, field.name) for field in fields(Edit))
-
-
-@dataclass(frozen=True)
-class Patch:
-    """A patch file as it was read."""
-
-    name: str
-    """Of the file it was made for."""
-    before: str
-    after: str
-    """SHA-256 of the original and of the corrected copy."""
-    edits: tuple[Edit, ...]
-    edited: bool
-    """Whether somebody has changed it since it was written."""
-
-
-def read_patch(path: Path) -> Patch:
-    """Raises DataError when it is not a patch of ours."""
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        raise DataError(f"{path}: there is no such patch. --fix KINDS writes one.") from None
-    except UnicodeDecodeError:
-        raise DataError(f"{path}: is not a patch: not text in UTF-8.") from None
-    with long_values():
-        rows = list(csv.reader(io.StringIO(text, newline="")))
-    expected = [NAMES.get(field.name, field.name) for field in fields(Edit)]
-    if not rows or rows[0] != expected or len(rows) < 2 or rows[1][1] != FILE:
-        raise DataError(
-            f"{path}: is not a patch of luthier: expected the columns {', '.join(expected)}, and a first row about the file."
-        )
-    edits = []
-    for number, row in enumerate(rows[2:], start=3):
-        if len(row) != len(expected) or not row[0].isdigit() or row[1] not in (DELETE, CHANGE):
-            raise DataError(
-                f"{path}, row {number}: expected a row number, 'delete' or 'change', and {len(expected)} values in all."
-            )
-        edits.append(Edit(int(row[0]), row[1], *row[2:]))
-    body = io.StringIO(newline="")
-    csv.writer(body, lineterminator="\n").writerows([astuple_of(one) for one in edits])
-    edited = hashlib.sha256(body.getvalue().encode()).hexdigest() != rows[1][5]
-    return Patch(rows[1][2], rows[1][3], rows[1][4], tuple(edits), edited)
-
-
-def check_unedited(path: Path) -> None:
-    """Raise DataError rather than write over what somebody has edited."""
-    if path.exists() and read_patch(path).edited:
-        raise DataError(
-            f"{path}: was edited by hand since it was written. --apply {path} uses it; rename or delete it to make a new one."
-        )
 
 
 def apply(form: Format, patch_path: Path, starts: Sequence[int], fixed: Path) -> list[Edit]:
@@ -347,12 +131,3 @@ def undone(form: Format, fixed: Path, edits: Iterable[Edit]) -> Iterator[bytes]:
         head = raw.read(4)
     with copy.open() as lines:
         yield from encoded(form.file, head, rows(iter(lines)))
-
-
-def content_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes, decompressed."""
-    digest = hashlib.sha256()
-    with open_bytes(path) as raw:
-        while piece := raw.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest()

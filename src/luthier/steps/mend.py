@@ -10,8 +10,9 @@ import numpy as np
 from luthier.data import patch as patches
 from luthier.data.checks.label_errors import suspects
 from luthier.data.fixes import edits_for
-from luthier.data.patch import Edit, Format
+from luthier.data.patch_file import Edit, check_unedited
 from luthier.data.review import Review, review_path
+from luthier.data.row_format import Format
 from luthier.plan.plan import Plan
 from luthier.steps.check import Checkup
 
@@ -52,7 +53,7 @@ def mend(plan: Plan, checkup: Checkup, kinds: Sequence[str]) -> Mended:
     for at, edit in edits_for(evidence, kinds, relabelled, dropped):
         by_file.setdefault(at, []).append(edit)
     for at in by_file:
-        patches.check_unedited(patch_path(plan, rows.table.files[at]))
+        check_unedited(patch_path(plan, rows.table.files[at]))
     forms = {at: form_of(plan, rows.table.files[at]) for at in by_file}
     fixed, patch, counts = [], [], dict[str, int]()
     for at, edits in sorted(by_file.items()):

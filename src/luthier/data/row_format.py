@@ -1,0 +1,144 @@
+"""How rows stand in a file, so that some can be changed and all others carried over byte for byte."""
+
+import codecs
+import csv
+import gzip
+import hashlib
+import io
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from luthier.data.csv_rows import long_values
+from luthier.data.delimiter import DELIMITERS, find_delimiter
+from luthier.data.names import check_names
+from luthier.data.raw_bytes import open_bytes
+from luthier.data.read import ending
+from luthier.data.text_files import TextFile
+from luthier.errors import DataError
+from luthier.files import whole_file
+
+PATCHED = (".csv", ".tsv", ".jsonl")
+
+
+@dataclass(frozen=True)
+class Format:
+    """How the rows of a file are written."""
+
+    file: TextFile
+    delimiter: str | None
+    """None: JSON lines."""
+    columns: tuple[str, ...]
+
+    @staticmethod
+    def of(path: Path, encoding: str | None = None, delimiter: str | None = None) -> "Format":
+        """Raises DataError for a file that is not a row on each line, or so."""
+        if ending(path) not in PATCHED:
+            raise DataError(
+                f"{path}: is corrected only as .csv, .tsv or .jsonl (or one of these with .gz), whose rows can be changed one "
+                "by one. Save it as one of these."
+            )
+        file = TextFile.at(path, encoding)
+        if ending(path) == ".jsonl":
+            return Format(file, None, ())
+        with long_values():
+            if delimiter is None:
+                delimiter = "\t" if ending(path) == ".tsv" else find_delimiter(file)
+            with file.open() as lines:
+                header = next(csv.reader(lines, delimiter=delimiter or DELIMITERS[0]))
+        return Format(file, delimiter, tuple(check_names(path, [name.strip() for name in header])))
+
+    def changed(self, raw: str, new: Mapping[str, str]) -> str:
+        """A row as it stands in the file, with some values replaced."""
+        body = raw.rstrip("\r\n")
+        end = raw[len(body) :]
+        if self.delimiter is None:
+            record = json.loads(body)
+            for column, value in new.items():
+                record[column] = value.split("|") if isinstance(record.get(column), list) else value
+            return json.dumps(record, ensure_ascii=False) + end
+        values = raw_values(body, self.delimiter)
+        for column, value in new.items():
+            at = self.columns.index(column)
+            values[at] = quoted(value, self.delimiter, was=values[at].lstrip().startswith('"'))
+        return self.delimiter.join(values) + end
+
+
+def raw_values(body: str, delimiter: str) -> list[str]:
+    """The values of a CSV row as they are written, quotes and all.
+
+    >>> raw_values('1,"a, b",c', ",")
+    ['1', '"a, b"', 'c']
+    """
+    values, begin, inside = [], 0, False
+    for at, sign in enumerate(body):
+        if sign == '"':
+            inside = not inside
+        elif sign == delimiter and not inside:
+            values.append(body[begin:at])
+            begin = at + 1
+    return [*values, body[begin:]]
+
+
+def quoted(value: str, delimiter: str, was: bool = False) -> str:
+    """A value as CSV writes it, between quotes where it must be, or was before.
+
+    >>> quoted("a, b", ",")
+    '"a, b"'
+    """
+    if was or any(sign in value for sign in (delimiter, '"', "\r", "\n")):
+        return '"' + value.replace('"', '""') + '"'
+    return value
+
+
+def lines_of(raw: str) -> list[str]:
+    return list(io.StringIO(raw, newline=""))
+
+
+def rewrite(
+    file: TextFile, target: Path, change: Callable[[Iterator[str]], Iterable[str]]
+) -> tuple[str, str]:
+    """Write `target` as the changed lines of a file, in its encoding; SHA-256 of both, decompressed."""
+    before, after = hashlib.sha256(), hashlib.sha256()
+    with (
+        file.open() as lines,
+        whole_file(target) as path,
+        writing(path, target.suffix.lower() == ".gz") as out,
+    ):
+        with open_bytes(file.path) as raw:
+            head = raw.read(4)
+            before.update(head)
+            while piece := raw.read(1 << 20):
+                before.update(piece)
+        for data in encoded(file, head, change(iter(lines))):
+            after.update(data)
+            out.write(data)
+    return before.hexdigest(), after.hexdigest()
+
+
+def encoded(file: TextFile, head: bytes, lines: Iterable[str]) -> Iterator[bytes]:
+    """Lines as bytes, after the byte order mark that the file begins with."""
+    encoder = codecs.getincrementalencoder(file.encoding)()
+    first = encoder.encode("")
+    marked = head.startswith(b"\xef\xbb\xbf") and codecs.lookup(file.encoding).name == "utf-8"
+    yield first + (b"\xef\xbb\xbf" if marked else b"")
+    for line in lines:
+        yield encoder.encode(line)
+
+
+def writing(path: Path, zipped: bool) -> BinaryIO:
+    """A file to write to; compressed without a time, so that the same rows give the same bytes."""
+    if not zipped:
+        return open(path, "wb")
+    return cast(BinaryIO, gzip.GzipFile(path, "wb", mtime=0))
+
+
+def content_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, decompressed."""
+    digest = hashlib.sha256()
+    with open_bytes(path) as raw:
+        while piece := raw.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()

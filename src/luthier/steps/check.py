@@ -17,7 +17,8 @@ from luthier.events import Advanced, Ended, Event, Noted, Started
 from luthier.plan.plan import Plan
 from luthier.steps.examination import with_features
 from luthier.steps.reader import Reader
-from luthier.steps.rows import Rows, refuse_unknown_checks, understand
+from luthier.steps.refusals import refuse_unknown_checks
+from luthier.steps.rows import Rows, understand
 
 NO_MODEL = "none"
 """As `--model`: rows and split alone are looked at."""

@@ -24,7 +24,8 @@ from luthier.models.texts import Long, Texts
 from luthier.models.twin import Twin
 from luthier.plan.method import Lora, Thaw, Top, parse_method
 from luthier.plan.plan import Plan, flag, read_plan
-from luthier.steps.rows import Rows, look_over, refuse_unknown_checks, understand
+from luthier.steps.refusals import refuse_unknown_checks
+from luthier.steps.rows import Rows, look_over, understand
 from luthier.train.recipe import Recipe, recipe_for
 
 LORA_RATE = 10

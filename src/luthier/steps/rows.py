@@ -8,27 +8,24 @@ from typing import Any
 
 import numpy as np
 
-from luthier.data.checks import CHECKS, TABLE, examine
+from luthier.data.checks import TABLE, examine
 from luthier.data.checks.finding import Evidence, Finding
 from luthier.data.columns import ColumnGuess, check, guess_text_and_label
 from luthier.data.read import read
 from luthier.data.split import Shares, Split, joined_groups, split_rows, text_keys
 from luthier.data.table import Ints, Table
-from luthier.errors import DataError, PlanError, StopFinding, did_you_mean, listing
+from luthier.errors import DataError, StopFinding
 from luthier.plan.plan import Plan
-from luthier.tasks.labels import has_many, in_order, names_of
+from luthier.steps.label_column import LabelColumn, rarest_label, read_labels, without_single_labels
+from luthier.steps.refusals import (
+    refuse_empty_parts,
+    refuse_nothing_left,
+    refuse_unknown_labels,
+    refuse_useless_labels,
+)
+from luthier.tasks.labels import in_order
 from luthier.tasks.task import Array
 from luthier.tasks.text_classification import TextClassification
-
-
-@dataclass(frozen=True)
-class LabelColumn:
-    """The label column, each distinct label (or set of labels) held once."""
-
-    many: bool
-    set_of: Ints
-    """(table rows,) index into `sets`; the empty set where a row has no label."""
-    sets: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -78,21 +75,6 @@ def needed_columns(plan: Plan, table: Table) -> ColumnGuess:
             "Name another column with --group."
         )
     return guess
-
-
-def read_labels(values: Sequence[Any], labels_per_row: str) -> LabelColumn:
-    """Labels of all rows, and whether a row may have several."""
-    many = has_many(values) if labels_per_row == "auto" else labels_per_row == "many"
-    numbers: dict[tuple[str, ...], int] = {}
-    set_of = np.empty(len(values), np.int64)
-    known: dict[Any, int] = {}
-    for row, value in enumerate(values):
-        key = tuple(value) if isinstance(value, list) else value
-        if key not in known:
-            names = tuple(sorted(set(names_of(value, many))))
-            known[key] = numbers.setdefault(names, len(numbers))
-        set_of[row] = known[key]
-    return LabelColumn(many, set_of, tuple(numbers))
 
 
 def understand(plan: Plan) -> Rows:
@@ -183,15 +165,6 @@ def with_columns(tables: dict[str, Table], names: list[str]) -> list[Table]:
     return [own, *rest]
 
 
-def refuse_unknown_checks(allowed: Sequence[str]) -> None:
-    """Raise PlanError for a name that is no check's."""
-    for name in allowed:
-        if name not in CHECKS:
-            raise PlanError(
-                f"data.allow: {name!r} is not a check that stops a run.{did_you_mean(name, CHECKS)} Expected {listing(STOPPING)}."
-            )
-
-
 def look_over(rows: Rows, allowed: Sequence[str]) -> tuple[Finding, ...]:
     """What the checks of rows and split find. Raises StopFinding for one that stops a run and is not allowed."""
     found = examine(rows.evidence, TABLE.values())
@@ -205,119 +178,12 @@ def look_over(rows: Rows, allowed: Sequence[str]) -> tuple[Finding, ...]:
     return found
 
 
-STOPPING = ("leaks",)
-"""Checks whose findings can stop a run that could go on. Without two labels, or without texts, it could not."""
-
-
 def has_content(table: Table, column: str) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """(rows,) whether there is more than white space."""
     found = np.empty(len(table), bool)
     for begin, values in table.pieces(column):
         found[begin : begin + len(values)] = [bool(value.strip()) for value in values]
     return found
-
-
-def without_single_labels(usable: Ints, labels: LabelColumn, role_of: Ints) -> tuple[Ints, Ints]:
-    """`usable` without the rows of which some label occurs only once among the training file's rows; and those rows."""
-    learnable = usable[role_of[usable] == 0]
-    times: dict[str, int] = {}
-    for at, count in zip(*np.unique(labels.set_of[learnable], return_counts=True), strict=True):
-        for name in labels.sets[at]:
-            times[name] = times.get(name, 0) + int(count)
-    rare = np.array([any(times.get(name) == 1 for name in names) for names in labels.sets])
-    out = rare[labels.set_of[usable]]
-    return usable[~out], usable[out]
-
-
-def useless(check: str, count: int, message: str, mend: str) -> StopFinding:
-    """What is told of data that nothing can be learnt from, whatever is allowed."""
-    found = Finding(check, "stop", count, 1.0, (), message, "Nothing can be learnt from it.", mend)
-    return StopFinding(f"{message} {mend}", found)
-
-
-def refuse_nothing_left(
-    plan: Plan, table: Table, text: str, label: str, has_text: Any, has_label: Any
-) -> None:
-    """A column that is empty throughout is a wrong column, not a few bad rows."""
-    for column, filled, flag in ((text, has_text, "--text"), (label, has_label, "--label")):
-        if not filled.any():
-            raise useless(
-                f"no-{flag.strip('-')}",
-                len(table),
-                f"{plan.data.path}: column {column!r} is empty in all {len(table):,} rows.",
-                f"Name another column with {flag}; there are {listing(table.names)}.",
-            )
-
-
-def refuse_useless_labels(
-    plan: Plan, label: str, usable: Ints, single: Ints, labels: LabelColumn, role_of: Ints
-) -> None:
-    """All alike, or all different: nothing can be learnt from either."""
-    own = usable[role_of[usable] == 0]
-    names = {name for at in np.unique(labels.set_of[own]) for name in labels.sets[at]}
-    if not names and not len(single):
-        raise DataError(
-            f"{plan.data.path}: no row has both a text and a label. Fill them in, or name other columns with --text "
-            "and --label."
-        )
-    if not names:
-        raise useless(
-            "unique-labels",
-            len(single),
-            f"{plan.data.path}: no two rows share a label in column {label!r}: it looks like an identifier.",
-            "Name the label column with --label.",
-        )
-    if len(names) == 1:
-        but = ", but for labels that occur once" if len(single) else ""
-        raise useless(
-            "one-label",
-            len(own),
-            f"{plan.data.path}: every row has the label {next(iter(names))!r} in column {label!r}{but}. "
-            "Expected at least two different labels.",
-            "Add rows with others, or name another column with --label.",
-        )
-
-
-def refuse_unknown_labels(
-    table: Table, roles: list[str], role_of: Ints, usable: Ints, labels: LabelColumn
-) -> None:
-    """A valid or test row whose label cannot have been learnt."""
-    own = usable[role_of[usable] == 0]
-    known = {name for at in np.unique(labels.set_of[own]) for name in labels.sets[at]}
-    for at, role in enumerate(roles[1:], start=1):
-        rows = usable[role_of[usable] == at]
-        strange = {
-            number: missing
-            for number in np.unique(labels.set_of[rows])
-            if (missing := [name for name in labels.sets[number] if name not in known])
-        }
-        if strange:
-            bad = rows[np.isin(labels.set_of[rows], list(strange))]
-            names = sorted({name for missing in strange.values() for name in missing})
-            raise DataError(
-                f"{table.place(int(bad[0]))}: label {names[0]!r} never occurs in the training rows"
-                f" ({len(bad):,} {role} {'row' if len(bad) == 1 else 'rows'}, labels {listing(names)})."
-                f"{did_you_mean(names[0], known)} Correct the label, or add training rows with it."
-            )
-
-
-def refuse_empty_parts(plan: Plan, split: Split) -> None:
-    """Nothing can be chosen or reported without rows for it."""
-    for name, rows, file in (
-        ("validation", split.valid, plan.data.valid),
-        ("test", split.test, plan.data.test),
-    ):
-        if len(rows):
-            continue
-        if file is not None:
-            raise DataError(
-                f"{file}: none of its rows can be used: each lacks its text or its label, or has a label that occurs "
-                "only once in the training rows."
-            )
-        raise DataError(
-            f"{plan.data.path}: no row is left for the {name} part, because rows with the same text or the same group "
-            "stay together, and here nearly all do. Add rows that differ, or choose another --group."
-        )
 
 
 def group_keys(table: Table, column: str) -> Ints:
@@ -330,18 +196,3 @@ def group_keys(table: Table, column: str) -> Ints:
             for row, value in enumerate(values)
         ]
     )
-
-
-def rarest_label(labels: LabelColumn, usable: Ints, names: tuple[str, ...]) -> Ints:
-    """(table rows,) a label number to stratify by: of several labels the rarest, as it is the hardest to spread."""
-    number = {name: at for at, name in enumerate(names)}
-    sets, times = np.unique(labels.set_of[usable], return_counts=True)
-    count = np.zeros(len(names), np.int64)
-    for at, seen in zip(sets, times, strict=True):
-        for name in labels.sets[at]:
-            count[number[name]] += seen
-    of_set = np.zeros(len(labels.sets), np.int64)
-    for at in sets:
-        of_set[at] = min((number[name] for name in labels.sets[at]), key=lambda one: count[one])
-    found: Ints = of_set[labels.set_of]
-    return found

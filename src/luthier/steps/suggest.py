@@ -19,8 +19,9 @@ from luthier.errors import DataError
 from luthier.events import Event, Noted, Started
 from luthier.files import write_text
 from luthier.plan.plan import Plan
+from luthier.steps.label_column import read_labels
 from luthier.steps.reader import Reader
-from luthier.steps.rows import has_content, needed_columns, read_files, read_labels
+from luthier.steps.rows import has_content, needed_columns, read_files
 from luthier.tasks.labels import in_order
 from luthier.train.suggest import suggest
 

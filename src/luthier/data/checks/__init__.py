@@ -3,22 +3,24 @@
 from collections.abc import Callable, Iterable, Iterator
 
 from luthier.data.checks.boilerplate import boilerplate
-from luthier.data.checks.columns import group_leaks, label_column
 from luthier.data.checks.contradictions import contradictions
 from luthier.data.checks.copies import copies
 from luthier.data.checks.empty import empty
 from luthier.data.checks.finding import Evidence, Finding
 from luthier.data.checks.garbage import garbage
+from luthier.data.checks.group_leaks import group_leaks
 from luthier.data.checks.imbalance import imbalance
+from luthier.data.checks.label_column import label_column
 from luthier.data.checks.label_errors import label_errors
 from luthier.data.checks.label_names import label_names
 from luthier.data.checks.leaks import leaks
-from luthier.data.checks.length import length, unknown_words
+from luthier.data.checks.length import length
 from luthier.data.checks.near_copies import near_copies
 from luthier.data.checks.outliers import outliers
 from luthier.data.checks.personal_data import personal_data
 from luthier.data.checks.shift import shift
 from luthier.data.checks.single import single
+from luthier.data.checks.unknown_words import unknown_words
 
 Check = Callable[[Evidence], Iterator[Finding]]
 

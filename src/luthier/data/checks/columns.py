@@ -1,79 +1,16 @@
-"""Columns beside text and label: one that gives the label away, and one that says what belongs together."""
-
-import re
-from collections.abc import Iterator
+"""Columns beside text and label, as numbers that can be compared."""
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from luthier.data.checks.finding import Evidence, Finding, count_of
-from luthier.data.checks.leaks import held_out
+from luthier.data.checks.finding import Evidence
 from luthier.data.table import Ints
 
 TELLING = 0.95
 """Share of rows whose label follows from the other rows with the same value."""
-REPEATED = 0.2
-"""Share of rows whose value occurs again, from which on a column can group rows."""
-LEAST_VALUES = 10
 LONGEST = 60
 """Characters on average: what is longer is a text, and neither a label nor an identifier."""
-IDENTIFIES = re.compile(
-    r"(^|_)(id|ids|user|author|doc|document|group|session|customer|client|patient|thread|conversation|case|ticket|"
-    r"account|speaker|product|item|book|page|url|uuid|key)s?($|_)"
-)
-"""Names of columns whose equal values mean one person or thing."""
-
-
-def label_column(evidence: Evidence) -> Iterator[Finding]:
-    """A column from which the label follows: never to be given to the model, as nobody has it at prediction time."""
-    rows = evidence.used
-    _, label = np.unique(evidence.label_sets[rows], return_inverse=True)
-    for name in others(evidence):
-        found = told(codes(evidence, name)[rows], label)
-        if found is not None:
-            right, known = found
-            yield Finding(
-                check="label-column",
-                severity="warn",
-                count=known,
-                share=right,
-                rows=(),
-                message=f"Column {name!r} gives the label away: from it, {right:.1%} of {known:,} rows are known.",
-                matters="A model that read it would look right and be of no use where the column is not known. "
-                f"Only {evidence.text!r} is read here.",
-                mend=f"Leave {name!r} out of the text; if it is the label that is meant, name it with --label.",
-            )
-
-
-def group_leaks(evidence: Evidence) -> Iterator[Finding]:
-    """A column of identifiers whose values occur on both sides of the split: rows of one document, one person."""
-    rows = evidence.used
-    _, label = np.unique(evidence.label_sets[rows], return_inverse=True)
-    for name in others(evidence):
-        values = codes(evidence, name)
-        if name == evidence.grouped or not identifies(evidence, name, values[rows]):
-            continue
-        if told(values[rows], label) is not None:
-            continue
-        for part, held, seen in held_out(evidence)[:1]:
-            shared = held[np.isin(values[held], values[seen]) & (values[held] >= 0)]
-            if len(shared) > 0.05 * len(held):
-                given = part in evidence.given
-                yield Finding(
-                    check="group-leaks",
-                    severity="warn",
-                    count=len(shared),
-                    share=len(shared) / len(held),
-                    rows=evidence.shown(shared),
-                    message=f"{count_of(len(shared), 'row', 'rows')} of the {len(held):,} {part} rows share their {name!r} with "
-                    "a training row.",
-                    matters="If equal values mean one person or one document, the score is that on known ones, and too good for "
-                    "new ones.",
-                    mend=f"Part the files by {name!r}."
-                    if given
-                    else f"--group {name} keeps equal values on one side.",
-                )
 
 
 def others(evidence: Evidence) -> list[str]:
@@ -137,16 +74,3 @@ def told(values: Ints, label: Ints) -> tuple[float, int] | None:
     if right < TELLING or 1 - right > 0.5 * (1 - common):
         return None
     return right, known
-
-
-def identifies(evidence: Evidence, name: str, values: Ints) -> bool:
-    """Whether equal values of a column seem to mean one person or thing: by its name, or as codes of letters and digits."""
-    there = values[values >= 0]
-    found, times = np.unique(there, return_counts=True)
-    if len(found) < LEAST_VALUES or times[times > 1].sum() < REPEATED * len(values):
-        return False
-    if IDENTIFIES.search(re.sub(r"(?<=[a-z])(?=[A-Z])|[\s-]+", "_", name).lower()):
-        return True
-    few = evidence.table.texts(name, evidence.used[:200])
-    coded = [bool(re.fullmatch(r"(?=.*\d)(?=.*[A-Za-z])[\w./:@-]+", text)) for text in few if text]
-    return bool(coded) and sum(coded) > 0.8 * len(coded)

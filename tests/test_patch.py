@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from luthier.data import patch as patches
-from luthier.data.patch_file import Edit, check_unedited, read_patch
+from luthier.data.patch_file import Edit, read_patch
 from luthier.data.read import read
 from luthier.data.row_format import Format
 from luthier.errors import DataError
@@ -21,7 +21,7 @@ def starts(path: Path, **how: str) -> list[int]:
 
 def correct(path: Path, edits: list[Edit], **how: str) -> tuple[Path, Path]:
     fixed, patch = path.with_name("fixed" + "".join(path.suffixes)), path.with_name("x.patch.csv")
-    check_unedited(patch)
+    patches.check_unedited(patch, fixed)
     patches.correct(Format.of(path, how.get("encoding")), edits, starts(path, **how), fixed, patch)
     return fixed, patch
 
@@ -124,6 +124,24 @@ def test_a_patch_that_was_edited_is_not_written_over(tmp_path: Path) -> None:
     assert str(error.value) == (
         f"{patch}: was edited by hand since it was written. --apply {patch} uses it; rename or delete it to make a new one."
     )
+
+
+def test_a_copy_that_was_edited_is_not_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes(CSV)
+    fixed, patch = correct(path, EDITS[0])
+    mine = fixed.read_bytes() + b"\r\nmore,a"
+    fixed.write_bytes(mine)
+
+    with pytest.raises(DataError) as error:
+        correct(path, EDITS[1])
+    with pytest.raises(DataError):
+        patches.apply(Format.of(path), patch, starts(path), fixed)
+
+    assert str(error.value) == (
+        f"{fixed}: is there already, and was changed by hand. Rename or delete it to make a new one."
+    )
+    assert fixed.read_bytes() == mine
 
 
 def test_a_copy_that_was_changed_cannot_be_undone(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`tune` as Python calls it: keywords are the plan's fields, progress is shown, the folder is returned."""
+"""The commands as Python calls them: keywords are the plan's fields, progress is shown, the outcome is returned."""
 
 from collections.abc import Callable, Generator
 from pathlib import Path

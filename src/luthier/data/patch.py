@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
-from luthier.data.patch_file import DELETE, Edit, read_patch, write_patch
+from luthier.data.patch_file import DELETE, Edit, Patch, read_patch, write_patch
 from luthier.data.raw_bytes import open_bytes
 from luthier.data.row_format import Format, content_digest, encoded, lines_of, rewrite, writing
 from luthier.data.text_files import TextFile
@@ -64,6 +64,25 @@ def correct(
     return made
 
 
+def check_unedited(patch_path: Path, fixed: Path) -> None:
+    """Raise DataError rather than write over a patch, or a corrected copy, that somebody has edited."""
+    patch = read_patch(patch_path) if patch_path.exists() else None
+    if patch is not None and patch.edited:
+        raise DataError(
+            f"{patch_path}: was edited by hand since it was written. --apply {patch_path} uses it; rename or delete it to "
+            "make a new one."
+        )
+    check_copy(fixed, patch)
+
+
+def check_copy(fixed: Path, patch: Patch | None) -> None:
+    """Raise DataError where a corrected copy is not the one that its patch leads to."""
+    if fixed.exists() and (patch is None or content_digest(fixed) != patch.after):
+        raise DataError(
+            f"{fixed}: is there already, and was changed by hand. Rename or delete it to make a new one."
+        )
+
+
 def replaced(form: Format, edits: Sequence[Edit]) -> str:
     """What stands in the corrected copy in place of a row."""
     if any(one.what == DELETE for one in edits):
@@ -88,6 +107,7 @@ def apply(form: Format, patch_path: Path, starts: Sequence[int], fixed: Path) ->
         raise DataError(
             f"{patch_path}: no row begins on line {strange[0].line} of {form.file.path}. Correct the number."
         )
+    check_copy(fixed, patch)
     return correct(form, patch.edits, starts, fixed, patch_path)
 
 

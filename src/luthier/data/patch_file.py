@@ -94,11 +94,3 @@ def read_patch(path: Path) -> Patch:
     csv.writer(body, lineterminator="\n").writerows([astuple_of(one) for one in edits])
     edited = hashlib.sha256(body.getvalue().encode()).hexdigest() != rows[1][5]
     return Patch(rows[1][2], rows[1][3], rows[1][4], tuple(edits), edited)
-
-
-def check_unedited(path: Path) -> None:
-    """Raise DataError rather than write over what somebody has edited."""
-    if path.exists() and read_patch(path).edited:
-        raise DataError(
-            f"{path}: was edited by hand since it was written. --apply {path} uses it; rename or delete it to make a new one."
-        )

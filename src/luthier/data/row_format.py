@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from luthier.data.csv_rows import long_values
-from luthier.data.delimiter import DELIMITERS, find_delimiter
+from luthier.data.delimiter import check_delimiter, find_delimiter
 from luthier.data.names import check_names
 from luthier.data.raw_bytes import open_bytes
 from luthier.data.read import ending
@@ -44,10 +44,12 @@ class Format:
         if ending(path) == ".jsonl":
             return Format(file, None, ())
         with long_values():
-            if delimiter is None:
+            if delimiter is not None:
+                delimiter = check_delimiter(delimiter)
+            else:
                 delimiter = "\t" if ending(path) == ".tsv" else find_delimiter(file)
             with file.open() as lines:
-                header = next(csv.reader(lines, delimiter=delimiter or DELIMITERS[0]))
+                header = next(csv.reader(lines, delimiter=delimiter))
         return Format(file, delimiter, tuple(check_names(path, [name.strip() for name in header])))
 
     def changed(self, raw: str, new: Mapping[str, str]) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from luthier.data import patch as patches
 from luthier.data.checks.label_errors import suspects
 from luthier.data.fixes import edits_for
-from luthier.data.patch_file import Edit, check_unedited
+from luthier.data.patch_file import Edit
 from luthier.data.review import Review, review_path
 from luthier.data.row_format import Format
 from luthier.plan.plan import Plan
@@ -53,7 +53,8 @@ def mend(plan: Plan, checkup: Checkup, kinds: Sequence[str]) -> Mended:
     for at, edit in edits_for(evidence, kinds, relabelled, dropped):
         by_file.setdefault(at, []).append(edit)
     for at in by_file:
-        check_unedited(patch_path(plan, rows.table.files[at]))
+        source = rows.table.files[at]
+        patches.check_unedited(patch_path(plan, source), beside(plan, source, "fixed"))
     forms = {at: form_of(plan, rows.table.files[at]) for at in by_file}
     fixed, patch, counts = [], [], dict[str, int]()
     for at, edits in sorted(by_file.items()):

@@ -48,11 +48,8 @@ def tune(plan: Plan, stop: Callable[[], bool] = lambda: False) -> Generator[Even
         folder,
         clock,
         stop,
-        took={
-            "read": ready.rows.seconds,
-            "check": ready.checking,
-            "load": clock() - ready.rows.seconds - ready.checking,
-        },
+        took={"read": ready.rows.seconds, "load": clock() - ready.rows.seconds - ready.checking},
+        earlier={"check": ready.checking},
     )
     if plan.train.method != "probe" and RunFolder.key_record(folder.path) is None:
         found = forecast(ready, clock(), briefly=True)
@@ -94,7 +91,7 @@ def timed(run: Run, name: str, step: Iterator[Event]) -> Iterator[Event]:
     begin = run.clock()
     yield from step
     took = run.clock() - begin
-    run.took[name] = run.earlier.get(name, 0.0) + took + (run.ready.checking if name == "check" else 0.0)
+    run.took[name] = run.earlier.get(name, 0.0) + took
     yield Ended(name, run.clock(), took)
 
 

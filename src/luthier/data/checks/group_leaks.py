@@ -11,6 +11,8 @@ from luthier.data.table import Ints
 REPEATED = 0.2
 """Share of rows whose value occurs again, from which on a column can group rows."""
 LEAST_VALUES = 10
+SHARED = 0.05
+"""Share of the test rows from which on it is told."""
 IDENTIFIES = re.compile(
     r"(^|_)(id|ids|user|author|doc|document|group|session|customer|client|patient|thread|conversation|case|ticket|"
     r"account|speaker|product|item|book|page|url|uuid|key)s?($|_)"
@@ -22,30 +24,29 @@ def group_leaks(evidence: Evidence) -> Iterator[Finding]:
     """A column of identifiers whose values occur on both sides of the split: rows of one document, one person."""
     rows = evidence.used
     _, label = np.unique(evidence.label_sets[rows], return_inverse=True)
+    part, held, seen = held_out(evidence)[0]
     for name in others(evidence):
         values = codes(evidence, name)
         if name == evidence.grouped or not identifies(evidence, name, values[rows]):
             continue
         if told(values[rows], label) is not None:
             continue
-        for part, held, seen in held_out(evidence)[:1]:
-            shared = held[np.isin(values[held], values[seen]) & (values[held] >= 0)]
-            if len(shared) > 0.05 * len(held):
-                given = part in evidence.given
-                yield Finding(
-                    check="group-leaks",
-                    severity="warn",
-                    count=len(shared),
-                    share=len(shared) / len(held),
-                    rows=evidence.shown(shared),
-                    message=f"{count_of(len(shared), 'row', 'rows')} of the {len(held):,} {part} rows share their {name!r} with "
-                    "a training row.",
-                    matters="If equal values mean one person or one document, the score is that on known ones, and too good for "
-                    "new ones.",
-                    mend=f"Part the files by {name!r}."
-                    if given
-                    else f"--group {name} keeps equal values on one side.",
-                )
+        shared = held[np.isin(values[held], values[seen]) & (values[held] >= 0)]
+        if len(shared) > SHARED * len(held):
+            yield Finding(
+                check="group-leaks",
+                severity="warn",
+                count=len(shared),
+                share=len(shared) / len(held),
+                rows=evidence.shown(shared),
+                message=f"{count_of(len(shared), 'row', 'rows')} of the {len(held):,} {part} rows share their {name!r} with "
+                "a training row.",
+                matters="If equal values mean one person or one document, the score is that on known ones, and too good for "
+                "new ones.",
+                mend=f"Part the files by {name!r}."
+                if part in evidence.given
+                else f"--group {name} keeps equal values on one side.",
+            )
 
 
 def identifies(evidence: Evidence, name: str, values: Ints) -> bool:

@@ -13,7 +13,7 @@ def length(evidence: Evidence) -> Iterator[Finding]:
     cut = tokens.way == "cut"
     yield Finding(
         check="length",
-        severity="warn" if cut and beyond > 0.02 * tokens.lengths.sum() else "note",
+        severity="warn" if cut else "note",  # what is lost is always told
         count=len(long),
         share=len(long) / len(tokens.rows),
         rows=evidence.shown(long),

@@ -6,12 +6,24 @@ import random
 import numpy as np
 import pytest
 
-from luthier.data.near import ALIKE, near_pairs, resemblance, shingles, sketched
+from luthier.data.near import ALIKE, FEWEST_SHINGLES, GRAM, near_pairs, normal, sketched
 from tiny import messages
 
 
 def pairs_of(texts: list[str]) -> set[tuple[int, int]]:
     return {(one, two) for one, two in near_pairs(texts, np.zeros(len(texts), np.int64)).tolist()}
+
+
+def shingles(text: str) -> frozenset[str]:
+    text = normal(text)
+    return frozenset(text[at : at + GRAM] for at in range(len(text) - GRAM + 1))
+
+
+def resemblance(one: frozenset[str], two: frozenset[str]) -> float:
+    """Broder's, set by set: the reference."""
+    if min(len(one), len(two)) < FEWEST_SHINGLES:
+        return 0.0
+    return len(one & two) / len(one | two)
 
 
 def varied(text: str, dice: random.Random) -> str:

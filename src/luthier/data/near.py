@@ -51,8 +51,10 @@ class Sketches:
     ends: Ints
     """(texts + 1,) where each text's begin, and the end."""
 
-    def resemblance(self, pairs: Pairs) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        """(pairs,) Jaccard index of each; zero where a text has too few shingles to tell."""
+    def resemblance(
+        self, pairs: Pairs, fewest: int = FEWEST_SHINGLES
+    ) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        """(pairs,) Jaccard index of each; zero where a text has fewer shingles than can tell."""
         found = np.zeros(len(pairs))
         for begin in range(0, len(pairs), PAIRS_AT_ONCE):
             some = pairs[begin : begin + PAIRS_AT_ONCE]
@@ -60,7 +62,7 @@ class Sketches:
             keys = np.sort(np.concatenate([self.keyed(some[:, 0]), self.keyed(some[:, 1])]))
             twice = keys[1:][keys[1:] == keys[:-1]] >> np.uint64(32)
             shared = np.bincount(twice.astype(np.int64), minlength=len(some))
-            enough = sizes.min(1) >= FEWEST_SHINGLES
+            enough = sizes.min(1) >= fewest
             found[begin : begin + len(some)] = enough * shared / np.maximum(1, sizes.sum(1) - shared)
         return found
 
@@ -181,24 +183,3 @@ def banded(hashes: Ids, starts: Ints) -> Hashes:
         band = at // HASHES
         found[:, band] = mixed(found[:, band] + least + np.uint64(1))
     return found
-
-
-def shingles(text: str) -> frozenset[str]:
-    """
-    >>> sorted(shingles("a lot"))
-    [' lot', 'a lo']
-    """
-    text = normal(text)
-    return frozenset(text[at : at + GRAM] for at in range(len(text) - GRAM + 1))
-
-
-def resemblance(one: frozenset[str], two: frozenset[str], fewest: int = FEWEST_SHINGLES) -> float:
-    """Jaccard index; zero where one has fewer shingles than can tell.
-
-    >>> resemblance(shingles("what is a fuel cell"), shingles("what is a fuel cell ?"))
-    0.8888888888888888
-    """
-    if min(len(one), len(two)) < fewest:
-        return 0.0
-    shared = len(one & two)
-    return shared / (len(one) + len(two) - shared)

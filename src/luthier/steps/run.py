@@ -33,7 +33,7 @@ class Run:
     took: dict[str, float] = field(default_factory=dict)
     """Seconds of each step, in all the commands of the run."""
     earlier: dict[str, float] = field(default_factory=dict)
-    """Seconds spent on steps before they begin here: by earlier commands whose outcome was found again, by `prepare`."""
+    """Seconds that earlier commands spent on steps whose outcome was found again."""
     tuning: dict[str, Any] = field(default_factory=dict)
     """What training turned out to be, for the scorecard."""
     features: dict[str, Array] = field(default_factory=dict)

@@ -48,8 +48,11 @@ def tune(plan: Plan, stop: Callable[[], bool] = lambda: False) -> Generator[Even
         folder,
         clock,
         stop,
-        took={"read": ready.rows.seconds, "load": clock() - ready.rows.seconds - ready.checking},
-        earlier={"check": ready.checking},
+        took={
+            "read": ready.rows.seconds,
+            "check": ready.checking,
+            "load": clock() - ready.rows.seconds - ready.checking,
+        },
     )
     if plan.train.method != "probe" and RunFolder.key_record(folder.path) is None:
         found = forecast(ready, clock(), briefly=True)
@@ -91,7 +94,7 @@ def timed(run: Run, name: str, step: Iterator[Event]) -> Iterator[Event]:
     begin = run.clock()
     yield from step
     took = run.clock() - begin
-    run.took[name] = run.earlier.get(name, 0.0) + took
+    run.took[name] = run.took.get(name, 0.0) + run.earlier.get(name, 0.0) + took
     yield Ended(name, run.clock(), took)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from luthier.data.checks.finding import Array, Evidence, Finding, count_of
 from luthier.data.checks.leaks import held_out
-from luthier.data.near import NEIGHBOURS, Pairs, near_pairs, resemblance, shingles
+from luthier.data.near import NEIGHBOURS, Pairs, near_pairs, sketched
 from luthier.data.table import Ints
 
 COSINE, RELATED = 0.95, 0.35
@@ -83,9 +83,8 @@ def first_of_each(evidence: Evidence) -> Ints:
 def related(evidence: Evidence, pairs: Pairs) -> Pairs:
     """Those of some pairs of rows whose texts share letters too."""
     rows = np.unique(pairs)
-    held = dict(zip(rows.tolist(), map(shingles, evidence.table.texts(evidence.text, rows)), strict=True))
-    alike = [resemblance(held[one], held[two], fewest=1) >= RELATED for one, two in pairs.tolist()]
-    found: Pairs = pairs[np.array(alike, bool)]
+    sketches = sketched(evidence.table.texts(evidence.text, rows))
+    found: Pairs = pairs[sketches.resemblance(np.searchsorted(rows, pairs), fewest=1) >= RELATED]
     return found
 
 

@@ -6,9 +6,9 @@ import torch
 from sklearn.dummy import DummyClassifier
 from torch.nn import functional
 
-from luthier.compare.baselines import majority_logits, readable, zero_shot_logits
 from luthier.compare.choice import Candidate, choose, verdict_words, worth_words
 from luthier.scores.intervals import Difference, Estimate, paired_standard_error
+from luthier.tasks.baselines import majority_logits, nearest_logits, readable
 
 
 def candidate(name: str, right: np.ndarray) -> Candidate:
@@ -178,7 +178,7 @@ def test_zero_shot_answers_the_nearest_name():
         torch.from_numpy(texts)[:, None], torch.from_numpy(names)[None], dim=2
     )
 
-    logits = zero_shot_logits(texts, 3 * names, many=False)
+    logits = nearest_logits(texts, 3 * names, many=False)
 
     assert logits == pytest.approx(20 * cosines.numpy(), abs=1e-4)
 
@@ -187,14 +187,14 @@ def test_zero_shot_for_several_labels_marks_the_nearest_one():
     random = np.random.default_rng(0)
     texts, names = random.normal(size=(20, 8)), random.normal(size=(5, 8))
 
-    one, many = (zero_shot_logits(texts, names, many=many) for many in (False, True))
+    one, many = (nearest_logits(texts, names, many=many) for many in (False, True))
 
     assert ((many > 0).sum(axis=1) == 1).all()
     assert np.array_equal(many.argsort(axis=1), one.argsort(axis=1))
 
 
 def test_a_text_without_a_direction_is_near_to_nothing():
-    assert zero_shot_logits(np.zeros((1, 4)), np.ones((2, 4)), many=False).tolist() == [[0.0, 0.0]]
+    assert nearest_logits(np.zeros((1, 4)), np.ones((2, 4)), many=False).tolist() == [[0.0, 0.0]]
 
 
 @pytest.mark.parametrize(

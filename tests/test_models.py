@@ -24,7 +24,8 @@ from transformers import (
 
 from luthier.batches.examples import Batch
 from luthier.errors import DataError, ModelError
-from luthier.models.classifier import new_head, pool
+from luthier.models.classifier import pool
+from luthier.models.headed import new_head
 from luthier.models.inspect import inspect_folder
 from luthier.models.load import load_classifier
 from luthier.models.quiet import quiet

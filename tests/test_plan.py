@@ -16,6 +16,7 @@ EVERYTHING: dict[str, Any] = {
     "data.valid": "valid.csv",
     "data.test": "test.csv",
     "data.text": "body",
+    "data.text2": "reply",
     "data.label": "topic",
     "data.group": "user",
     "data.encoding": "cp1252",
@@ -301,7 +302,7 @@ def test_shares_do_not_clash_where_a_file_is_given_for_a_part() -> None:
 def test_all_problems_are_told_together() -> None:
     assert refusal({"trian.lr": 1, "lr": 5, "metric": "acc", "budget": "soon", "batch_rows": "many"}) == (
         "There is no setting 'trian.lr'. Did you mean 'train.lr'? `luthier tune --help` lists them all.\n"
-        "task.metric: 'acc' is not a choice. Expected 'accuracy' or 'macro_f1'.\n"
+        "task.metric: 'acc' is not a choice. Expected 'auto', 'accuracy', 'macro_f1', 'spearman', 'pearson' or 'r2'.\n"
         "train.lr: 5 does not fit. Expected a number less than 1 or 'find'.\n"
         "train.batch_rows: 'many' does not fit. Expected a whole number.\n"
         "run.budget: 'soon' does not fit. Expected a number above zero with s, m or h, as in 90s, 10m or 1.5h."

@@ -22,7 +22,7 @@ from luthier.models.dropout import DICE
 from luthier.plan.plan import Plan
 from luthier.session import plan_of
 from luthier.steps import candidates, finish, prefixes, training, tune
-from luthier.tasks.text_classification import TextClassification
+from luthier.tasks.classification import Classification
 from luthier.train import checkpoints, loop
 from luthier.train.checkpoints import Checkpoints
 from luthier.train.state import State
@@ -164,7 +164,7 @@ def at_batch(number: int) -> Callable[[], None]:
 
 def in_a_second_micro_batch() -> None:
     """Step 9 dies with a part of its gradient gathered."""
-    loss, begin, seen = TextClassification.loss, Weights.begin, {"steps": 0, "parts": 0}
+    loss, begin, seen = Classification.loss, Weights.begin, {"steps": 0, "parts": 0}
 
     def deadly(self: Any, model: Any, batch: Any) -> Any:
         if (seen["steps"], seen["parts"]) == (9, 1):
@@ -176,7 +176,7 @@ def in_a_second_micro_batch() -> None:
         seen["steps"], seen["parts"] = seen["steps"] + 1, 0
         begin(self)
 
-    TextClassification.loss, Weights.begin = deadly, counted  # type: ignore[method-assign]
+    Classification.loss, Weights.begin = deadly, counted  # type: ignore[method-assign]
 
 
 def at_step(number: int) -> Callable[[Event], None]:
@@ -483,7 +483,7 @@ def test_resume_finds_the_runs_files_from_another_folder_also_when_killed_in_bet
 def no_number(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, int, int], None]:
     """Let the loss of a step be no number until the rate was halved so often: a function of the state, as a real one."""
     now = {"step": 0}
-    throw, loss = DICE.throw, TextClassification.loss
+    throw, loss = DICE.throw, Classification.loss
 
     def thrown(seed: int, step: int, batch: Any) -> None:
         now["step"] = step
@@ -498,7 +498,7 @@ def no_number(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, int, int], Non
             return found
 
         monkeypatch.setattr(DICE, "throw", thrown)
-        monkeypatch.setattr(TextClassification, "loss", spoilt)
+        monkeypatch.setattr(Classification, "loss", spoilt)
 
     return install
 
@@ -619,14 +619,14 @@ def no_memory() -> None:
 def test_memory_that_ran_out_is_told_and_the_step_taken_again_in_smaller_parts(
     tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loss, calls = TextClassification.loss, iter(range(1, 10**9))
+    loss, calls = Classification.loss, iter(range(1, 10**9))
 
     def narrow(self: Any, model: Any, batch: Any) -> Any:
         if next(calls) == 2:
             no_memory()
         return loss(self, model, batch)
 
-    monkeypatch.setattr(TextClassification, "loss", narrow)
+    monkeypatch.setattr(Classification, "loss", narrow)
     events = run(plan_for("full", home, tmp_path / "run", micro_tokens=16_384))
 
     told = [event.text for event in events if isinstance(event, Noted) and event.warning]
@@ -641,7 +641,7 @@ def test_a_step_taken_again_in_smaller_parts_has_the_same_gradient_within_roundi
 ) -> None:
     def norms(folder: Path, fails: bool) -> list[float]:
         found = opened(bert, messages(32))
-        loss, calls = TextClassification.loss, iter(range(1, 10**9))
+        loss, calls = Classification.loss, iter(range(1, 10**9))
 
         def narrow(self: Any, model: Any, batch: Any) -> Any:
             first = fails and next(calls) == 1
@@ -655,7 +655,7 @@ def test_a_step_taken_again_in_smaller_parts_has_the_same_gradient_within_roundi
             return given
 
         with monkeypatch.context() as patch:
-            patch.setattr(TextClassification, "loss", narrow)
+            patch.setattr(Classification, "loss", narrow)
             weights = Weights(found.model, whole(found.model).parts())
             events = loop.train(
                 State(found.model, weights), found.task, found.examples, lambda: (0.0, 0.0), make_pace(), cpu(), 0,
@@ -669,7 +669,7 @@ def test_a_step_taken_again_in_smaller_parts_has_the_same_gradient_within_roundi
 def test_memory_that_runs_out_with_a_single_row_ends_the_run(
     tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(TextClassification, "loss", lambda *_: no_memory())
+    monkeypatch.setattr(Classification, "loss", lambda *_: no_memory())
 
     with pytest.raises(loop.WorldError) as caught:
         run(plan_for("full", home, tmp_path / "run"))

@@ -36,7 +36,7 @@ def save(found: Opened, path: Path, **changed: Any) -> Path:
         "pooling": found.model.pooling,
         "hidden": hidden,
         "long": "cut",
-        "text": "text",
+        "columns": {"text": "text", "label": "label"},
         "base": "tiny",
         "base_fingerprint": "",
         "method": "tuned",

@@ -1,4 +1,4 @@
-"""What every task keeps to, over all of TASKS; and how labels are read."""
+"""What classification keeps to; and how labels are read."""
 
 import json
 from dataclasses import dataclass, replace
@@ -15,9 +15,9 @@ from torch.nn import functional
 from luthier.batches.examples import Batch
 from luthier.events import Stepped
 from luthier.tasks import TASKS
+from luthier.tasks.classification import FEWEST_TO_CALIBRATE, Classification
 from luthier.tasks.labels import balanced_weights, has_many, in_order, name_of, names_of
 from luthier.tasks.task import Calibration, Task
-from luthier.tasks.text_classification import FEWEST_TO_CALIBRATE, TextClassification
 from luthier.train.loop import train
 from tiny import cpu, make_pace, new_state, opened, whole
 
@@ -32,15 +32,16 @@ class Case:
 
 
 def cases() -> dict[str, Case]:
-    found = {}
-    for name, kind in TASKS.items():
-        texts = [row["text"] for row in kind.example]
-        labels = [row["label"] for row in kind.example]
-        several = [labels[: at + 1] for at in range(len(labels))]
-        found[name] = Case(kind(in_order(set(labels))), texts, labels)
-        found[f"{name}, macro F1"] = Case(kind(in_order(set(labels)), metric="macro_f1"), texts, labels)
-        found[f"{name}, many labels"] = Case(kind(in_order(set(labels)), many=True), texts, several)
-    return found
+    """Classification in all its forms; tests/test_contract.py holds what every task keeps to."""
+    example = TASKS["text-classification"].example
+    texts, labels = [row["text"] for row in example], [row["label"] for row in example]
+    several = [labels[: at + 1] for at in range(len(labels))]
+    names = in_order(set(labels))
+    return {
+        "one label": Case(Classification(names), texts, labels),
+        "macro F1": Case(Classification(names, metric="macro_f1"), texts, labels),
+        "many labels": Case(Classification(names, many=True), texts, several),
+    }
 
 
 CASES = cases()
@@ -215,7 +216,7 @@ def test_smoothing_and_weights_are_those_of_torch_though_a_step_comes_in_parts(c
 
 def test_a_row_counts_by_the_weight_of_its_label():
     """Two rows with chances 1/2 and 1/4 of their labels, which weigh 1 and 3."""
-    task = TextClassification(("a", "b"), label_weights=(1.0, 3.0))
+    task = Classification(("a", "b"), label_weights=(1.0, 3.0))
     logits = np.log([[0.5, 0.5], [0.75, 0.25]]).astype(np.float32)
     batch = Batch({}, torch.arange(2), torch.tensor([0, 1]), np.arange(2), 2)
 
@@ -259,7 +260,7 @@ def test_with_several_labels_a_mark_weighs_as_much_as_its_absences():
 def test_a_task_comes_back_from_json_as_it_was(case):
     record = json.loads(json.dumps(case.task.to_json()))
 
-    assert TASKS[record["name"]].from_json(record) == case.task
+    assert TASKS[record["name"]].restore(record) == case.task
 
 
 def test_every_score_of_the_scorecard_has_its_interval(case):
@@ -309,7 +310,7 @@ def test_every_task_is_known_by_its_own_name_and_has_examples():
 
 
 def test_answers_are_given_with_six_digits():
-    task = TextClassification(("no", "yes"))
+    task = Classification(("no", "yes"))
 
     answer = task.answers(np.array([[1 / 3, 2 / 3]]), np.array([1]))
 
@@ -317,7 +318,7 @@ def test_answers_are_given_with_six_digits():
 
 
 def test_a_row_may_have_no_label_of_several():
-    task = TextClassification(("a", "b"), many=True)
+    task = Classification(("a", "b"), many=True)
 
     assert task.targets([[], ["a", "b"], "b|a", "b", None]).tolist() == [
         [0, 0],

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from luthier.batches.examples import Examples
     from luthier.devices import Device
     from luthier.events import Event
-    from luthier.models.classifier import Classifier
+    from luthier.models.headed import HeadedModel
     from luthier.models.texts import Texts
-    from luthier.tasks.text_classification import TextClassification
+    from luthier.tasks.classification import Classification
     from luthier.train.loop import Pace
     from luthier.train.state import State
 
@@ -274,9 +274,9 @@ def write_json(path: Path, value: Any) -> None:
 class Opened:
     """A tiny model with a new head, and the rows for it."""
 
-    model: "Classifier"
+    model: "HeadedModel"
     texts: "Texts"
-    task: "TextClassification"
+    task: "Classification"
     examples: "Examples"
 
     def logits(self, tokens: int = 4_096) -> Any:
@@ -303,13 +303,13 @@ def opened(folder: Path, rows: Sequence[tuple[str, Any]], way: str = "cut", **se
     from luthier.models.inspect import inspect_folder
     from luthier.models.load import load_classifier
     from luthier.models.texts import Texts
-    from luthier.tasks.text_classification import TextClassification
+    from luthier.tasks.classification import Classification
 
     given = [text for text, _ in rows]
     labels = [label for _, label in rows]
     many = any(isinstance(label, list) for label in labels)
     names = sorted({name for label in labels for name in (label if many else [label])})
-    task = TextClassification(tuple(names), many)
+    task = Classification(tuple(names), many)
     found = inspect_folder(folder.name, folder)
     texts = Texts(found)
     examples, _ = texts.examples(given, task.targets(labels), way)

@@ -275,6 +275,9 @@ def show(folder: Any, as_json: bool) -> None:
     print(f"\n{folder.path}/report.html   the report\n{folder.path}/model         the model")
 
 
+READ_COLUMN = "Column that holds the {}. The column of the run when not given."
+
+
 @app.command
 def predict(
     run: Annotated[str, Parameter(help="Folder of a run, or its model folder.")],
@@ -282,9 +285,8 @@ def predict(
     /,
     *,
     out: Annotated[str | None, Parameter(help="File to write; standard output without it.")] = None,
-    text: Annotated[
-        str | None, Parameter(help="Column that holds the text. The column of the run when not given.")
-    ] = None,
+    text: Annotated[str | None, Parameter(help=READ_COLUMN.format("text"))] = None,
+    text2: Annotated[str | None, Parameter(help=READ_COLUMN.format("second text of a pair"))] = None,
     encoding: Annotated[str | None, Parameter(help=fields()["data.encoding"].description)] = None,
     delimiter: Annotated[str | None, Parameter(help=fields()["data.delimiter"].description)] = None,
 ) -> None:
@@ -295,13 +297,19 @@ def predict(
 
     folder = load(run)
     table = read(Path(data), encoding=encoding, delimiter=delimiter)
-    column = text or folder.beside.text
-    if column not in table.names:
-        raise DataError(
-            f"{data}: there is no column {column!r}.{did_you_mean(column, table.names)} "
-            f"Columns: {listing(table.names)}. Name the one that holds the text with --text COLUMN."
-        )
-    lines = folder.predict(table.texts(column)).lines()
+    columns = {role: name for role, name in folder.beside.columns.items() if role != "label"}
+    for role, named in (("text", text), ("text2", text2)):
+        if named is not None and role not in columns:
+            raise PlanError(f"--{role} {named}: this model reads {' and '.join(columns)}. Leave it out.")
+        columns[role] = named or columns.get(role, "")
+    columns = {role: name for role, name in columns.items() if name}
+    for role, column in columns.items():
+        if column not in table.names:
+            raise DataError(
+                f"{data}: there is no column {column!r}.{did_you_mean(column, table.names)} "
+                f"Columns: {listing(table.names)}. Name the one that holds the {role} with --{role} COLUMN."
+            )
+    lines = folder.predict(folder.kind.inputs(table, columns, None)).lines()
     if out is None:
         sys.stdout.write(lines)
     else:

@@ -8,10 +8,10 @@ from typing import Any, overload
 import numpy as np
 import torch
 
-from luthier.batches.examples import Batch, Examples
+from luthier.batches.examples import Batch, Examples, Ints
 from luthier.batches.order import by_length
 from luthier.devices import Device
-from luthier.models.classifier import Classifier
+from luthier.models.headed import HeadedModel
 from luthier.tasks.task import Array
 
 TOKENS = 1_024
@@ -25,25 +25,50 @@ def over_rows(examples: Examples, device: Device, tokens: int = TOKENS) -> Itera
 
 
 @torch.inference_mode()
-def logits_of(model: Classifier, examples: Examples, device: Device, tokens: int = TOKENS) -> Array:
+def logits_of(model: HeadedModel, examples: Examples, device: Device, tokens: int = TOKENS) -> Array:
     """(rows, outputs) in row order, in the precision the model's weights have now (models/twin.py)."""
-    found = np.zeros((len(examples), model.outputs), np.float32)
+    found = np.zeros((examples.units, model.outputs), np.float32)
+    unit_of = units_of_tokens(examples)
     model.eval()
     for batch in over_rows(examples, device, tokens):
-        found[batch.rows] = model(batch).cpu().numpy()
+        where, values = placed(batch, model(batch), examples, unit_of)
+        found[where] = values
     return found
 
 
 def features_of(
-    model: Classifier, examples: Examples, device: Device, tokens: int = TOKENS
-) -> Iterator[tuple[Batch, Array]]:
-    """Feature vectors of the rows of each batch, as (batch, (rows, width)): the caller puts them where they belong."""
+    model: HeadedModel, examples: Examples, device: Device, tokens: int = TOKENS, by_unit: bool = False
+) -> Iterator[tuple[Batch, Ints, Array]]:
+    """Feature vectors of each batch, as (batch, where, (n, width)): of its rows, or `by_unit` of its units; `where` tells
+    which these are."""
+    unit_of = units_of_tokens(examples) if by_unit else None
     model.eval()
     for batch in over_rows(examples, device, tokens):
         # Entered anew for each batch: a mode that is left open while a generator waits would leak into the caller.
         with torch.inference_mode():
-            features = model.features(batch).cpu().numpy()
-        yield batch, features
+            features = model.states(batch) if by_unit else model.features(batch)
+            where, values = placed(batch, features, examples, unit_of)
+        yield batch, where, values
+
+
+def units_of_tokens(examples: Examples) -> Ints | None:
+    """(tokens,) the unit that each token answers for, -1 for none; None where rows answer."""
+    if examples.tokens is None:
+        return None
+    found = np.full(len(examples.ids), -1, np.int64)
+    found[examples.tokens.unit] = np.arange(len(examples.tokens.unit))
+    return found
+
+
+def placed(
+    batch: Batch, values: torch.Tensor, examples: Examples, unit_of: Ints | None
+) -> tuple[Ints, Array]:
+    """Numbers of the rows of a batch, or of its units, and what the model gives for them: (n, ...)."""
+    if unit_of is None:
+        return batch.rows, values.cpu().numpy()
+    units = unit_of[examples.places(batch.rows)]
+    flat = values[batch.inputs["attention_mask"].bool()].cpu().numpy()
+    return units[units >= 0], flat[units >= 0]
 
 
 @dataclass(frozen=True, repr=False)
@@ -51,24 +76,29 @@ class Predictions(Sequence[dict[str, Any]]):
     """Answers in row order, each as `luthier predict` writes it."""
 
     rows: tuple[dict[str, Any], ...]
+    answer: str = "label"
+    """The key of the answer in each row."""
 
     @property
     def labels(self) -> list[Any]:
-        """The answers alone: a label per row, or a list of them."""
-        return [row["label"] for row in self.rows]
+        """The answers alone: a label per row, or a list of them, or what else the task answers with."""
+        return [row[self.answer] for row in self.rows]
 
     @overload
     def __getitem__(self, at: int) -> dict[str, Any]: ...
     @overload
     def __getitem__(self, at: slice) -> "Predictions": ...
     def __getitem__(self, at: int | slice) -> "dict[str, Any] | Predictions":
-        return Predictions(self.rows[at]) if isinstance(at, slice) else self.rows[at]
+        return Predictions(self.rows[at], self.answer) if isinstance(at, slice) else self.rows[at]
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __repr__(self) -> str:
-        shown = [f"{row['label']} ({sure(row):.2f})" for row in self.rows[:5]]
+        shown = [
+            f"{row[self.answer]} ({sure(row):.2f})" if "probabilities" in row else str(row[self.answer])
+            for row in self.rows[:5]
+        ]
         more = f", and {len(self.rows) - 5} more" if len(self.rows) > 5 else ""
         return f"Predictions({', '.join(shown)}{more})"
 

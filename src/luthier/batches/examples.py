@@ -18,7 +18,8 @@ class Batch:
     """Rows ready for a model."""
 
     inputs: dict[str, torch.Tensor]
-    """`input_ids` and `attention_mask`, both (parts, tokens): padded to the longest part of the batch."""
+    """`input_ids` and `attention_mask`, both (parts, tokens), padded to the longest part of the batch, and `token_type_ids`
+    where the model tells two texts of a part by them."""
     part_of: torch.Tensor
     """(parts,) position in the batch of the row a part belongs to. Without windows it just counts up."""
     targets: torch.Tensor
@@ -27,12 +28,15 @@ class Batch:
     """(rows,) positions in the Examples."""
     tokens: int
     """Real tokens, without padding."""
+    marks: torch.Tensor | None = None
+    """(parts, tokens) what is learnt at each token, where a task answers token by token; -1 where there is nothing."""
 
     def to(self, device: torch.device) -> "Batch":
         if device.type == "cpu":
             return self
         moved = {name: tensor.to(device, non_blocking=True) for name, tensor in self.inputs.items()}
-        return Batch(moved, self.part_of.to(device), self.targets.to(device), self.rows, self.tokens)
+        marks = None if self.marks is None else self.marks.to(device)
+        return Batch(moved, self.part_of.to(device), self.targets.to(device), self.rows, self.tokens, marks)
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,12 @@ class Examples:
     """(rows, ...) what the task learns from."""
     pad: int
     """Token number that fills a batch up."""
+    types: np.ndarray[tuple[int], np.dtype[np.int8]] | None = None
+    """(tokens,) 0 or 1: which of two texts a token is of, where the model is told."""
+    tokens: "Tokens | None" = None
+    """Where a task answers token by token."""
+    sources: np.ndarray[Any, np.dtype[np.object_]] | None = None
+    """(rows,) what a task needs of a row to put its answer in the user's terms."""
 
     def __len__(self) -> int:
         return len(self.first_part) - 1
@@ -82,13 +92,28 @@ class Examples:
         counts = self.first_part[rows + 1] - self.first_part[rows]
         parts = runs(self.first_part[rows], counts)
         lengths = self.ends[parts + 1] - self.ends[parts]
+        places = runs(self.ends[parts], lengths)
         return Examples(
-            ids=self.ids[runs(self.ends[parts], lengths)],
+            ids=self.ids[places],
             ends=np.concatenate([[0], np.cumsum(lengths)]),
             first_part=np.concatenate([[0], np.cumsum(counts)]),
             targets=self.targets[rows],
             pad=self.pad,
+            types=None if self.types is None else self.types[places],
+            tokens=None if self.tokens is None else self.tokens.select(rows, places, len(self.ids)),
+            sources=None if self.sources is None else self.sources[rows],
         )
+
+    @property
+    def units(self) -> int:
+        """How many answers are wanted: of each row one, or one for each unit of `tokens`."""
+        return len(self) if self.tokens is None else len(self.tokens.unit)
+
+    def places(self, rows: Ints) -> Ints:
+        """Where the tokens of some rows stand in `ids`, in the order of a batch of these rows without its padding."""
+        counts = self.first_part[rows + 1] - self.first_part[rows]
+        parts = runs(self.first_part[rows], counts)
+        return runs(self.ends[parts], self.ends[parts + 1] - self.ends[parts])
 
     def parts(self, row: int | np.int64) -> range:
         return range(int(self.first_part[row]), int(self.first_part[row + 1]))
@@ -100,17 +125,49 @@ class Examples:
         width = int(self.padded(np.array([widest]))[0])
         ids = np.full((len(spans), width), self.pad, np.int64)
         mask = np.zeros((len(spans), width), np.int64)
+        types = None if self.types is None else np.zeros((len(spans), width), np.int64)
+        marks = None if self.tokens is None else np.full((len(spans), width), -1, np.int64)
         for line, (_, part) in enumerate(spans):
-            numbers = self.ids[self.ends[part] : self.ends[part + 1]]
-            ids[line, : len(numbers)] = numbers
-            mask[line, : len(numbers)] = 1
+            begin, end = int(self.ends[part]), int(self.ends[part + 1])
+            ids[line, : end - begin] = self.ids[begin:end]
+            mask[line, : end - begin] = 1
+            if types is not None and self.types is not None:
+                types[line, : end - begin] = self.types[begin:end]
+            if marks is not None and self.tokens is not None:
+                marks[line, : end - begin] = self.tokens.marks[begin:end]
+        inputs = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
+        if types is not None:
+            inputs["token_type_ids"] = torch.from_numpy(types)
+        targets = self.targets[rows]
         return Batch(
-            inputs={"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)},
+            inputs=inputs,
             part_of=torch.tensor([place for place, _ in spans]),
-            targets=torch.from_numpy(self.targets[rows]),
+            # What is learnt token by token stands in the marks.
+            targets=torch.zeros(len(rows)) if targets.dtype == object else torch.from_numpy(targets),
             rows=rows,
             tokens=int(mask.sum()),
+            marks=None if marks is None else torch.from_numpy(marks),
         )
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What some examples hold of each token, and which tokens answers are wanted for."""
+
+    marks: np.ndarray[tuple[int], np.dtype[np.int16]]
+    """(tokens,) what is learnt at a token; -1 where there is nothing."""
+    unit: Ints
+    """(units,) the token that answers for each unit, row after row."""
+    first_unit: Ints
+    """(rows + 1,) the first unit of each row, and the number of units."""
+
+    def select(self, rows: Ints, places: Ints, tokens: int) -> "Tokens":
+        """Those of some rows, whose tokens stood at `places` among `tokens`."""
+        counts = np.diff(self.first_unit)[rows]
+        old = self.unit[runs(self.first_unit[rows], counts)]
+        now = np.empty(tokens, np.int64)
+        now[places] = np.arange(len(places))
+        return Tokens(self.marks[places], now[old], np.concatenate([[0], np.cumsum(counts)]))
 
 
 def runs(begins: Ints, lengths: Ints) -> Ints:

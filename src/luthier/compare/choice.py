@@ -6,9 +6,21 @@ from dataclasses import dataclass, field
 from luthier.scores.intervals import Difference, Estimate
 from luthier.tasks.task import Array, Calibration
 
-UNLABELLED = ("majority", "zero-shot")
+UNLABELLED = ("majority", "mean", "nothing", "zero-shot")
 """Candidates that learnt from no label: what the verdict compares with."""
-METRIC_WORDS = {"accuracy": "accuracy", "macro_f1": "macro F1"}
+METRIC_WORDS = {
+    "accuracy": "accuracy",
+    "macro_f1": "macro F1",
+    "f1": "F1",
+    "exact_match": "exact match",
+    "spearman": "Spearman correlation",
+    "pearson": "Pearson correlation",
+    "r2": "R²",
+    "recall_at_10": "recall at 10",
+    "mrr": "mean reciprocal rank",
+}
+NOT_SHARES = ("spearman", "pearson", "r2", "mrr")
+"""Metrics that are no shares of rows, and are written as plain numbers."""
 
 
 @dataclass
@@ -52,8 +64,10 @@ def verdict_words(
 ) -> str:
     """The verdict as a manager reads it."""
     other = described(against)
-    scores = f"{percent(ours)} against {percent(theirs)} {METRIC_WORDS[metric]} on the test rows"
-    measured = f"{scores}, {points(gap.value)} points ({interval(gap)})."
+    scores = (
+        f"{written(metric, ours)} against {written(metric, theirs)} {METRIC_WORDS[metric]} on the test rows"
+    )
+    measured = f"{scores}, {gained(metric, gap.value)} ({interval(metric, gap)})."
     if ship:
         return f"Ship it. The {chosen} model is better than {other}, beyond noise: {measured}"
     if gap.high < 0:
@@ -66,8 +80,8 @@ def verdict_words(
 
 def worth_words(dearer: str, cheaper: str, metric: str, gap: Difference, seconds: float) -> str:
     """Whether the dearest candidate was worth its time."""
-    cost = f"for {seconds:,.0f} more seconds ({interval(gap)})."
-    gain = f"{points(gap.value)} points of {METRIC_WORDS[metric]}"
+    cost = f"for {seconds:,.0f} more seconds ({interval(metric, gap)})."
+    gain = f"{gained(metric, gap.value)} of {METRIC_WORDS[metric]}"
     if gap.low > 0:
         return f"The {dearer} model is worth its time: {gain} over the {cheaper}, {cost}"
     if gap.high < 0:
@@ -75,20 +89,34 @@ def worth_words(dearer: str, cheaper: str, metric: str, gap: Difference, seconds
     return f"The {dearer} model is no different from the {cheaper} beyond noise: {gain}, {cost}"
 
 
-def interval(gap: Difference) -> str:
-    return f"95 % interval {points(gap.low)} to {points(gap.high)}"
+def interval(metric: str, gap: Difference) -> str:
+    return f"95 % interval {signed(metric, gap.low)} to {signed(metric, gap.high)}"
 
 
 def described(name: str) -> str:
     return {
         "majority": "always answering the most frequent label",
+        "mean": "always answering the mean",
+        "nothing": "never answering",
         "zero-shot": "the untrained model, which compares texts with the labels' names",
     }.get(name, f"the {name}")
 
 
-def percent(value: float) -> str:
-    return f"{100 * value:.1f} %"
+def written(metric: str, value: float) -> str:
+    """
+    >>> written("accuracy", 0.891), written("spearman", 0.8214)
+    ('89.1 %', '0.821')
+    """
+    return f"{value:.3f}" if metric in NOT_SHARES else f"{100 * value:.1f} %"
 
 
-def points(value: float) -> str:
-    return f"{100 * value:+.1f}"
+def signed(metric: str, value: float) -> str:
+    return f"{value:+.3f}" if metric in NOT_SHARES else f"{100 * value:+.1f}"
+
+
+def gained(metric: str, value: float) -> str:
+    """
+    >>> gained("accuracy", 0.0312), gained("spearman", 0.0312)
+    ('+3.1 points', '+0.031')
+    """
+    return signed(metric, value) + ("" if metric in NOT_SHARES else " points")

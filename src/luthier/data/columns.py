@@ -1,6 +1,6 @@
 """Which column holds the text and which the label: as the user says, else by name, else by what they hold."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -40,18 +40,43 @@ NEVER_LABELS = (
 LONGEST_LABEL = 60
 """Characters on average: longer values that repeat are texts that occur more than once."""
 
+TEXT_ROLES = ("text", "text2", "question", "negative")
+"""Of columns found by name, those that must hold strings."""
+
+FEWEST_NUMBERS = 10
+"""Different values from which on numbers are to be estimated; fewer are labels."""
+
 COLUMNS_SHOWN = 20
 """In a message."""
 
 
+PAIR_NAMES = (
+    *(("sentence1", "sentence2"), ("text1", "text2"), ("premise", "hypothesis"), ("question1", "question2")),
+    *(("sentence_1", "sentence_2"), ("text_1", "text_2"), ("sentence_a", "sentence_b"), ("text_a", "text_b")),
+    *(("question", "sentence"), ("query", "passage"), ("query", "document"), ("source", "target")),
+)
+"""Names of the two columns of a pair of texts."""
+
+SCORE_NAMES = ("score", "similarity", "similarity_score", "relatedness", "value", "target", "price", "label")
+"""Of columns that hold a number to be learnt."""
+
+
 @dataclass(frozen=True)
 class ColumnGuess:
-    """The column to learn from and the column to learn."""
+    """The columns to learn from and the column to learn."""
 
-    text: str
-    label: str
+    columns: dict[str, str]
+    """By role: `text`, `label` and so on."""
     reasons: dict[str, str]
-    """For `text` and for `label`: which column and why."""
+    """By role: which column and why."""
+
+    @property
+    def label(self) -> str:
+        return self.columns["label"]
+
+    @property
+    def text(self) -> str:
+        return self.columns["text"]
 
 
 def guess_text_and_label(table: Table, text: str | None = None, label: str | None = None) -> ColumnGuess:
@@ -79,7 +104,62 @@ def guess_text_and_label(table: Table, text: str | None = None, label: str | Non
         text, reasons["text"] = text_by_content(table, facts, seen, besides=label)
     if label is None:
         label, reasons["label"] = label_by_content(table, facts, seen, besides=text)
-    return ColumnGuess(text, label, reasons)
+    return ColumnGuess({"text": text, "label": label}, reasons)
+
+
+def pair_by_name(table: Table) -> tuple[str, str] | None:
+    """Two columns of strings whose names say that they are a pair."""
+    there = names_there(table, "text")
+    return next(((there[one], there[two]) for one, two in PAIR_NAMES if one in there and two in there), None)
+
+
+def guess_by_name(
+    table: Table, asked: Mapping[str, str | None], known: Mapping[str, Sequence[str]]
+) -> ColumnGuess:
+    """The column of each role of `known`: as asked, else the first that has one of the role's names. Raises DataError."""
+    columns: dict[str, str] = {}
+    reasons = {}
+    for role, name in asked.items():
+        if name is not None and role in known:
+            check(table, name, role)
+            columns[role], reasons[role] = name, f"column {name!r}, as named."
+    for role, names in known.items():
+        if role in columns:
+            continue
+        there = names_there(table, role)
+        found = next((there[n] for n in names if n in there and there[n] not in columns.values()), None)
+        if found is None:
+            raise DataError(
+                f"{table.files[0]}: no column looks like the {role}: none of {listing(names, 5)}. Name it with --{role} COLUMN. "
+                f"Columns: {shown(table.names)}."
+            )
+        columns[role], reasons[role] = found, f"column {found!r}, by its name"
+    twice = [role for role, name in columns.items() if list(columns.values()).count(name) > 1]
+    if twice:
+        raise DataError(
+            f"{table.files[0]}: column {columns[twice[0]]!r} cannot be both {' and '.join(twice)}. Name different columns."
+        )
+    return ColumnGuess({role: columns[role] for role in known}, reasons)
+
+
+def guess_pair(
+    table: Table, asked: Mapping[str, str | None], labels: Sequence[str] = LABEL_NAMES
+) -> ColumnGuess:
+    """The two texts of a pair and what is to be learnt of them."""
+    named = pair_by_name(table)
+    first, second = ((named[0],), (named[1],)) if named else (TEXT_NAMES, ())
+    known = {"text": [normal(n) for n in first], "text2": [normal(n) for n in second], "label": labels}
+    return guess_by_name(table, asked, known)
+
+
+def holds_numbers(table: Table, name: str) -> bool:
+    """Whether a column holds numbers of many values, not all whole: something to be estimated, not a label."""
+    values = [value for value in table.values(name, sample(table)) if value not in (None, "")]
+    try:
+        found = {float(value) for value in values if not isinstance(value, bool | list)}
+    except (TypeError, ValueError):
+        return False
+    return len(found) > FEWEST_NUMBERS and any(not number.is_integer() for number in found)
 
 
 def check(table: Table, name: str, role: str) -> None:
@@ -109,13 +189,27 @@ def can_be(kind: pa.DataType, role: str) -> bool:
 
 def by_name(table: Table, known: Sequence[str], role: str, besides: str | None) -> str | None:
     """The column with the most telling name, if there is one. A text found this way is of strings."""
+    there = names_there(table, role, besides)
+    return next((there[name] for name in known if name in there), None)
+
+
+def names_there(table: Table, role: str, besides: str | None = None) -> dict[str, str]:
+    """Columns that can serve in a role, by their name as it is compared."""
     there: dict[str, str] = {}
     for field in table.columns.schema:
-        if field.name != besides and (
-            pa.types.is_string(field.type) if role == "text" else can_be(field.type, role)
-        ):
-            there.setdefault(field.name.lower().replace(" ", "_").replace("-", "_"), field.name)
-    return next((there[name] for name in known if name in there), None)
+        fits = pa.types.is_string(field.type) if role in TEXT_ROLES else can_be(field.type, role)
+        if field.name != besides and fits:
+            there.setdefault(normal(field.name), field.name)
+    return there
+
+
+def normal(name: str) -> str:
+    """A column's name as it is compared.
+
+    >>> normal("Sentence 1")
+    'sentence_1'
+    """
+    return name.lower().replace(" ", "_").replace("-", "_")
 
 
 def text_by_content(table: Table, facts: Sequence[Facts], seen: str, besides: str | None) -> tuple[str, str]:

@@ -110,6 +110,11 @@ def edits_for(
     for (row, kind), text in zip(gone.items(), table.texts(evidence.text, list(gone)), strict=True):
         yield edit(row, DELETE, "", text, "", kind)
     rewritings = [kind for kind in kinds if kind in REWRITINGS]
+    if rewritings and evidence.text not in evidence.used_columns:
+        raise PlanError(
+            f"--fix {rewritings[0]}: rewrites the column of texts, and these rows are made of several columns. "
+            "Leave it out."
+        )
     if rewritings:
         for row, text in evidence.texts():
             reasons, new = [], text
@@ -120,7 +125,7 @@ def edits_for(
                     new = after
             if reasons and row not in gone:
                 yield edit(row, CHANGE, evidence.text, text, new, " ".join(reasons))
-    names = misspelt(evidence) if "label-names" in kinds else {}
+    names = misspelt(evidence) if "label-names" in kinds and evidence.labelled else {}
     labels = relabelled if "labels:review" in kinds else {}
     odd = np.array([any(name in names for name in own) for own in evidence.set_names], bool)
     for row in sorted({*np.flatnonzero(odd[evidence.label_sets]).tolist(), *labels} - set(gone)):

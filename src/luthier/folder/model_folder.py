@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from luthier.batches.examples import Examples
 from luthier.devices import Device, choose
 from luthier.errors import RunError
 from luthier.folder.scorecard import Scorecard
 from luthier.folder.write import Beside
-from luthier.models.classifier import Classifier
+from luthier.models.headed import HeadedModel
 from luthier.models.inspect import Folder, inspect_folder
-from luthier.models.load import reload_classifier
+from luthier.models.load import reload_model
+from luthier.models.reading import READERS
 from luthier.models.texts import Texts
 from luthier.predict import Predictions, logits_of
 from luthier.tasks import TASKS
@@ -31,7 +33,8 @@ class ModelFolder:
         file = self.model_path / "luthier.json"
         try:
             self.beside = Beside.from_json(json.loads(file.read_text(encoding="utf-8")))
-            self.task = TASKS[self.beside.task["name"]].from_json(self.beside.task)
+            self.kind = TASKS[self.beside.task["name"]]
+            self.task = self.kind.restore(self.beside.task)
         except (FileNotFoundError, NotADirectoryError):
             there = "is a file" if self.path.is_file() else "holds no model/luthier.json"
             what = there if self.path.exists() else "there is no such folder"
@@ -55,24 +58,33 @@ class ModelFolder:
         return Texts(self.folder)
 
     @cached_property
-    def model(self) -> Classifier:
-        return reload_classifier(self.folder, self.task.outputs, self.beside.pooling, self.beside.hidden)
+    def model(self) -> HeadedModel:
+        own = self.beside.pooling, self.beside.hidden
+        return reload_model(self.folder, self.task.head, self.task.outputs, *own)
 
     @cached_property
     def device(self) -> Device:
         return choose(precision="fp32")
 
-    def logits(self, texts: Sequence[str]) -> np.ndarray[Any, np.dtype[Any]]:
-        """(rows, labels) uncalibrated, in fp32: what the saved model gives in its own library."""
-        examples, _ = self.texts.examples(texts, np.zeros(len(texts), np.int64), self.beside.long)
-        return logits_of(self.model.to(self.device.torch), examples, self.device)
+    def examples(self, rows: Sequence[Any]) -> Examples:
+        """Rows as the model reads them."""
+        read = READERS[self.task.reads](self.texts, rows, np.zeros(len(rows), np.int64), self.beside.long)
+        return read[0]
 
-    def predict(self, texts: Sequence[str] | str) -> Predictions:
-        """Calibrated answers for texts, in their order."""
-        given = [texts] if isinstance(texts, str) else list(texts)
-        probabilities = self.task.probabilities(self.logits(given), self.beside.calibration)
+    def logits(self, rows: Sequence[Any]) -> np.ndarray[Any, np.dtype[Any]]:
+        """(units, outputs) uncalibrated, in fp32: what the saved model gives in its own library."""
+        return logits_of(self.model.to(self.device.torch), self.examples(rows), self.device)
+
+    def predict(self, rows: Sequence[Any] | str) -> Predictions:
+        """Calibrated answers for rows, in their order: texts, pairs of texts, and so on, as the task reads them."""
+        given = self.kind.given([rows] if isinstance(rows, str) else list(rows))
+        examples = self.examples(given)
+        logits = logits_of(self.model.to(self.device.torch), examples, self.device)
+        probabilities = self.task.probabilities(logits, self.beside.calibration)
         predicted = self.task.predicted(probabilities, self.beside.calibration)
-        return Predictions(tuple(self.task.answers(probabilities, predicted)))
+        sources = [] if examples.sources is None else list(examples.sources)
+        answers = self.task.answers(probabilities, predicted, sources)
+        return Predictions(tuple(answers), self.task.answer)
 
     def __repr__(self) -> str:
         if not (self.path / "scorecard.json").is_file():

@@ -1,7 +1,10 @@
 """The tuned model in the format of the library its weights came from, so that it loads there without luthier."""
 
+import contextlib
 import copy
 import json
+import math
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +15,10 @@ from torch import nn
 
 from luthier.files import whole_folder
 from luthier.models.classifier import Classifier
+from luthier.models.headed import HeadedModel
 from luthier.models.quiet import quiet
 from luthier.models.texts import Texts
+from luthier.models.token_model import TokenModel
 from luthier.tasks.task import Calibration
 
 
@@ -24,12 +29,12 @@ class Beside:
     task: dict[str, Any]
     calibration: Calibration
     pooling: str | None
-    """None: the architecture's own class does it."""
+    """None: the architecture's own class does it, or every token answers."""
     hidden: tuple[int, ...]
     long: str
     """`cut` or `windows`: how texts beyond the limit are read."""
-    text: str
-    """Name of the text column."""
+    columns: dict[str, str]
+    """Names of the columns by role."""
     base: str
     """The pre-trained model, as it was named."""
     base_fingerprint: str
@@ -44,30 +49,35 @@ class Beside:
         return "transformers" if self.pooling is None else "sentence-transformers"
 
     def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "form": self.form}
+        record = {**asdict(self), "form": self.form}
+        if math.isinf(self.calibration.margin):
+            record["calibration"]["margin"] = None  # JSON knows no infinity
+        return record
 
     @staticmethod
     def from_json(record: dict[str, Any]) -> "Beside":
         fields: dict[str, Any] = {name: value for name, value in record.items() if name != "form"}
         numbers: dict[str, Any] = record["calibration"]
         lists = {name: tuple(numbers[name]) for name in ("scale", "bias", "thresholds")}
-        fields["calibration"] = Calibration(temperature=numbers["temperature"], **lists)
+        margin = math.inf if numbers["margin"] is None else numbers["margin"]
+        fields["calibration"] = Calibration(temperature=numbers["temperature"], margin=margin, **lists)
         fields["hidden"] = tuple(record["hidden"])
         return Beside(**fields)
 
 
 def write_model(
-    path: Path, model: Classifier, head: nn.Sequential, texts: Texts, beside: Beside, card: str
+    path: Path, model: HeadedModel, head: nn.Sequential, texts: Texts, beside: Beside, card: str
 ) -> None:
     """Write a model folder, whole or not at all.
 
-    head: dropout and linear layers, `model.head` or the probe's.  card: README.md.
+    head: dropout and linear layers, `model.head` or the probe's, in the user's units.  card: README.md.
     """
-    labels = list(beside.task["labels"])
     with whole_folder(path) as folder, quiet():
         body: Any = model.body
-        if model.last_name is not None:
-            write_transformers(folder, body, model.last_name, head, labels, many=bool(beside.task["many"]))
+        if isinstance(model, TokenModel):
+            write_token_class(folder, model, head, settings_of(beside.task))
+        elif isinstance(model, Classifier) and model.last_name is not None:
+            write_transformers(folder, body, model.last_name, head, settings_of(beside.task))
         else:
             body.save_pretrained(folder)
             write_sentence_modules(folder, model, head, texts)
@@ -78,22 +88,58 @@ def write_model(
         (folder / "README.md").write_text(card, encoding="utf-8")
 
 
+def settings_of(task: dict[str, Any]) -> dict[str, Any]:
+    """What config.json says of a task's answers, as transformers spells it."""
+    labels = task.get("labels")
+    if labels is None:
+        names = {"id2label": {0: "LABEL_0"}, "label2id": {"LABEL_0": 0}}
+        # sentence-transformers' CrossEncoder would else squeeze a single number into 0 to 1.
+        plain = {"activation_fn": "torch.nn.modules.linear.Identity"}
+        return {**names, "problem_type": "regression", "sentence_transformers": plain}
+    kind = "multi_label_classification" if task.get("many") else "single_label_classification"
+    return {
+        "id2label": dict(enumerate(labels)),
+        "label2id": {label: at for at, label in enumerate(labels)},
+        "problem_type": kind,
+    }
+
+
+@contextlib.contextmanager
+def changed(config: Any, settings: dict[str, Any]) -> Iterator[None]:
+    """Inside, a configuration with other settings."""
+    before = {name: getattr(config, name, None) for name in settings}
+    for name, value in settings.items():
+        setattr(config, name, value)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(config, name, value)
+
+
 def write_transformers(
-    folder: Path, body: Any, last_name: str, head: nn.Sequential, labels: list[str], many: bool
+    folder: Path, body: Any, last_name: str, head: nn.Sequential, settings: dict[str, Any]
 ) -> None:
     """The architecture's own classification class, its last layer put back."""
-    before = {name: getattr(body.config, name) for name in ("id2label", "label2id", "problem_type")}
     hole = body.get_submodule(last_name)
     body.set_submodule(last_name, head[-1])
-    body.config.id2label = dict(enumerate(labels))
-    body.config.label2id = {label: at for at, label in enumerate(labels)}
-    body.config.problem_type = "multi_label_classification" if many else "single_label_classification"
     try:
-        body.save_pretrained(folder)
+        with changed(body.config, settings):
+            body.save_pretrained(folder)
     finally:
         body.set_submodule(last_name, hole)
-        for name, value in before.items():
-            setattr(body.config, name, value)
+
+
+def write_token_class(folder: Path, model: TokenModel, head: nn.Sequential, settings: dict[str, Any]) -> None:
+    """The architecture's own class for tokens, around the body that was trained."""
+    import transformers
+
+    body: Any = model.body
+    with changed(body.config, settings), torch.device("meta"):
+        whole = getattr(transformers, model.auto_class).from_config(body.config)
+        setattr(whole, whole.base_model_prefix, body)
+        whole.set_submodule(model.last_name, head[-1])
+        whole.save_pretrained(folder)
 
 
 def write_tokenizer(folder: Path, texts: Texts) -> None:
@@ -106,7 +152,7 @@ def write_tokenizer(folder: Path, texts: Texts) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def write_sentence_modules(folder: Path, model: Classifier, head: nn.Sequential, texts: Texts) -> None:
+def write_sentence_modules(folder: Path, model: HeadedModel, head: nn.Sequential, texts: Texts) -> None:
     """A sentence-transformers folder: transformer, pooling, and one dense module per layer; `encode` gives the logits.
 
     In the spelling that every version since 2.0 reads.

@@ -1,5 +1,6 @@
 """Open a model folder, the only place that does, and put a head for the task on it."""
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -9,11 +10,76 @@ from torch import nn
 from luthier import seeds
 from luthier.errors import ModelError, listing
 from luthier.models.attention import use_short_attention
-from luthier.models.classifier import Classifier, new_head
+from luthier.models.classifier import Classifier
 from luthier.models.dropout import use_hashed_dropout
+from luthier.models.headed import HeadedModel, new_head
 from luthier.models.inspect import Folder, read_header
 from luthier.models.quiet import quiet
 from luthier.models.texts import first_line
+from luthier.models.token_model import TokenModel
+
+TOKEN_CLASSES = {"tags": "AutoModelForTokenClassification", "spans": "AutoModelForQuestionAnswering"}
+"""By what a head over tokens gives, the class of transformers that has one."""
+
+
+def load_model(
+    folder: Folder,
+    head: str,
+    outputs: int,
+    own_pooling: bool = False,
+    pooling: str = "auto",
+    hidden: tuple[int, ...] = (),
+    dropout: float = 0.1,
+    seed: int = 0,
+    body_dropout: float | None = None,
+) -> HeadedModel:
+    """The model of a folder in fp32 with a new head.
+
+    head: `row`, or a key of TOKEN_CLASSES.  own_pooling: with pooling "auto", of several texts in one part only the
+    architecture's own class knows what stands for them.  The others as of `load_classifier` and `load_token_model`.
+    """
+    if head == "row":
+        if own_pooling and pooling == "auto":
+            folder = replace(folder, pooling=None)
+        return load_classifier(folder, outputs, pooling, hidden, dropout, seed, body_dropout)
+    return load_token_model(folder, head, outputs, hidden, dropout, seed, body_dropout)
+
+
+def load_token_model(
+    folder: Folder,
+    head: str,
+    outputs: int,
+    hidden: tuple[int, ...] = (),
+    dropout: float = 0.1,
+    seed: int = 0,
+    body_dropout: float | None = None,
+) -> TokenModel:
+    """The body of a folder in fp32 under a new head that answers token by token. Raises ModelError where it has none."""
+    refuse_encoder_decoder(folder)
+    torch.manual_seed(seeds.derive(seed, "fresh layers"))
+    whole = pretrained(folder, TOKEN_CLASSES[head], folder_config(folder, outputs, body_dropout))
+    last_name, last = last_linear(whole, outputs, folder)
+    body = whole.base_model
+    torch.manual_seed(seeds.derive(seed, "head"))
+    made = new_head(last.in_features, hidden, outputs, dropout)
+    model = TokenModel(body, made, TOKEN_CLASSES[head], last_name).eval()
+    use_hashed_dropout(model)
+    return model
+
+
+def reload_model(
+    folder: Folder, head: str, outputs: int, pooling: str | None, hidden: tuple[int, ...]
+) -> HeadedModel:
+    """A model that luthier saved, its head included."""
+    if head == "row":
+        return reload_classifier(folder, outputs, pooling, hidden)
+    whole = pretrained(folder, TOKEN_CLASSES[head], folder_config(folder, outputs))
+    last_name, last = last_linear(whole, outputs, folder)
+    if folder.tensors.get(f"{last_name}.weight") != tuple(last.weight.shape):
+        raise head_is_missing(folder, f"{last_name}.weight", last)
+    made = new_head(last.in_features, (), outputs, 0.0)
+    made[-1].load_state_dict(last.state_dict())
+    return TokenModel(whole.base_model, made, TOKEN_CLASSES[head], last_name).eval()
 
 
 def load_classifier(

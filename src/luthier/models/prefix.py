@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from luthier.batches.examples import Batch, Examples, runs
+from luthier.batches.examples import Batch, Examples
 from luthier.models.ladder import Ladder, first_tensor
 
 
@@ -27,10 +27,7 @@ class States:
 
     def places(self, batch: Batch) -> Tensor:
         """(tokens of the batch,) where its tokens stand in `kept`."""
-        rows, examples = batch.rows, self.examples
-        counts = examples.first_part[rows + 1] - examples.first_part[rows]
-        parts = runs(examples.first_part[rows], counts)
-        return torch.from_numpy(runs(examples.ends[parts], np.diff(examples.ends)[parts]))
+        return torch.from_numpy(self.examples.places(batch.rows))
 
     def put(self, batch: Batch, states: Tensor) -> None:
         """Keep what a block gave for a batch, (parts, tokens, width), without the padding."""

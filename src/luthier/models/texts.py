@@ -69,12 +69,16 @@ class Texts:
         self.pad = int(end if pad is None else pad)
         self.unknown = self.tokenizer.unk_token_id
 
-    def examples(self, texts: Sequence[str], targets: Array, way: str = "cut") -> tuple[Examples, Long]:
-        """Texts as token numbers, each as one part, or as several overlapping ones where `way` is `windows`.
+    def examples(
+        self, texts: Sequence[str] | Sequence[tuple[str, str]], targets: Array, way: str = "cut"
+    ) -> tuple[Examples, Long]:
+        """Texts, or pairs of them, as token numbers, each as one part, or as several overlapping ones where `way` is
+        `windows`; of a long pair the longer text is cut first.
 
         Raises DataError where `way` is `refuse` and a text is too long.
         """
         ids: list[Array] = []
+        types: list[Array] = []
         lengths: list[int] = []
         parts_of_row: list[int] = []
         too_long: list[int] = []
@@ -82,18 +86,24 @@ class Texts:
         unknown: list[int] = []
         beyond = 0
         for begin in range(0, len(texts), CHUNK):
-            chunk = [text.lower() if self.lower_case else text for text in texts[begin : begin + CHUNK]]
-            numbers = self.tokenizer(chunk, truncation=False, verbose=False)["input_ids"]
+            chunk = [self.spelt(text) for text in texts[begin : begin + CHUNK]]
+            encoded = self.tokenizer(*columns_of(chunk), truncation=False, verbose=False)
+            numbers, of_text = encoded["input_ids"], encoded.get("token_type_ids")
             rows = [[found] for found in numbers]
+            kinds = None if of_text is None else [[found] for found in of_text]
             whole += map(len, numbers)
             unknown += [found.count(self.unknown) for found in numbers]
             for place, found in enumerate(numbers):
                 if len(found) > self.limit:
                     too_long.append(begin + place)
                     beyond += len(found) - self.limit
-                    rows[place] = self.parts(chunk[place], way)
+                    rows[place], made = self.parts(chunk[place], way)
+                    if kinds is not None:
+                        kinds[place] = made
             parts = [part for row in rows for part in row]
             ids.append(np.fromiter((number for part in parts for number in part), np.int32))
+            if kinds is not None:
+                types.append(np.fromiter((one for row in kinds for part in row for one in part), np.int8))
             lengths += [len(part) for part in parts]
             parts_of_row += [len(row) for row in rows]
         if too_long and way == "refuse":
@@ -107,21 +117,44 @@ class Texts:
             first_part=np.concatenate([[0], np.cumsum(parts_of_row, dtype=np.int64)]),
             targets=targets,
             pad=self.pad,
+            types=told_apart(types),
         )
         counts = np.array(whole, np.int64), np.array(unknown, np.int64)
         return examples, Long(self.limit, len(too_long), beyond, way, *counts)
 
-    def parts(self, text: str, way: str) -> list[list[int]]:
-        """A long text's parts: its beginning, or windows that overlap by a quarter."""
+    def spelt(self, text: str | tuple[str, str]) -> str | tuple[str, str]:
+        """A text, or both of a pair, in the case that the model was trained on."""
+        if not self.lower_case:
+            return text
+        return text.lower() if isinstance(text, str) else (text[0].lower(), text[1].lower())
+
+    def parts(self, text: str | tuple[str, str], way: str) -> tuple[list[list[int]], list[list[int]]]:
+        """A long text's parts: its beginning, or windows that overlap by a quarter; and of which text each token is."""
         encoded = self.tokenizer(
-            text,
+            *([text] if isinstance(text, str) else text),
             truncation=True,
             max_length=self.limit,
             stride=self.limit // 4 if way == "windows" else 0,
             return_overflowing_tokens=way == "windows",
         )
+        several = way == "windows"
         found: list[Any] = encoded["input_ids"]
-        return found if way == "windows" else [found]
+        kinds: list[Any] = encoded.get("token_type_ids", found)
+        return (found, kinds) if several else ([found], [kinds])
+
+
+def columns_of(texts: Sequence[str | tuple[str, str]]) -> list[list[str]]:
+    """Texts as one list, or pairs as two, as a tokenizer takes them."""
+    if texts and not isinstance(texts[0], str):
+        return [[str(text[at]) for text in texts] for at in (0, 1)]
+    return [list(map(str, texts))]
+
+
+def told_apart(types: list[Array]) -> Array | None:
+    """(tokens,) of which text each token is; None where the model is not told, or there is one text alone."""
+    if not any(piece.any() for piece in types):
+        return None
+    return np.concatenate(types)
 
 
 def token_limit(folder: Folder, tokenizer: Any) -> int:

@@ -27,8 +27,10 @@ class DataPlan(Section):
     """File with the test rows. Without it they are split off, stratified by label."""
     text: Name | None = None
     """Column that holds the text. Guessed when not given."""
+    text2: Name | None = None
+    """Column that holds the second text of a pair. Guessed when not given."""
     label: Name | None = None
-    """Column that holds the label. Guessed when not given."""
+    """Column that holds the label, or the number, to be learnt. Guessed when not given."""
     group: Name | None = None
     """Column whose equal values must stay on one side of every split (a user, a document)."""
     encoding: Name | None = None
@@ -50,12 +52,13 @@ class DataPlan(Section):
 class TaskPlan(Section):
     """What is to be learnt."""
 
-    name: Literal["text-classification"] = "text-classification"
-    """The task."""
+    name: Literal["auto", "text-classification", "pair-classification", "regression"] = "auto"
+    """The task. Guessed from the columns when not given."""
     labels_per_row: Literal["auto", "one", "many"] = "auto"
     """Whether a row has one label or a list of them (a list in JSON, a|b in CSV)."""
-    metric: Literal["accuracy", "macro_f1"] = "accuracy"
-    """The score that chooses between candidates, stops training and decides the verdict."""
+    metric: Literal["auto", "accuracy", "macro_f1", "spearman", "pearson", "r2"] = "auto"
+    """The score that chooses between candidates, stops training and decides the verdict. The first of the task's own when
+    not given: accuracy of labels, spearman of numbers."""
 
 
 class ModelPlan(Section):

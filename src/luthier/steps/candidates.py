@@ -7,14 +7,13 @@ import numpy as np
 from torch import nn
 
 from luthier.batches.examples import Examples
-from luthier.compare.baselines import majority_logits, readable, zero_shot_logits
 from luthier.compare.choice import UNLABELLED, Candidate, choose
 from luthier.events import Advanced, CandidateReady, Chose, Event, Started
-from luthier.models.classifier import new_head
+from luthier.models.headed import new_head
 from luthier.predict import features_of
 from luthier.steps.prepare import Prepared
 from luthier.steps.run import HELD_OUT, Run
-from luthier.tasks.task import Array, Calibration
+from luthier.tasks.task import Array
 from luthier.train.probe import Probe, fit_probe
 
 
@@ -29,10 +28,11 @@ def compute_features(run: Run) -> Iterator[Event]:
         return
     done, begin = 0, run.clock()
     for part, examples in parts.items():
-        found = np.zeros((len(examples), ready.model.width), np.float32)
+        by_unit = examples.tokens is not None
+        found = np.zeros((examples.units, ready.model.width), np.float32)
         with ready.twin.training() if part == "train" else ready.twin.reporting():
-            for batch, features in features_of(ready.model, examples, ready.device):
-                found[batch.rows] = features
+            for batch, where, features in features_of(ready.model, examples, ready.device, by_unit=by_unit):
+                found[where] = features
                 done += len(batch.rows)
                 yield Advanced(done, run.clock())
                 if run.stop():
@@ -43,19 +43,21 @@ def compute_features(run: Run) -> Iterator[Event]:
 
 def label_examples(ready: Prepared) -> Examples:
     """The labels' names as texts, for zero-shot."""
-    names = [readable(label) for label in ready.rows.task.labels]
+    names = ready.rows.task.prompts
     return ready.texts.examples(names, np.zeros(len(names), np.int64))[0]
 
 
 def probe_and_baselines(run: Run) -> Iterator[Event]:
     """The candidates that leave the body as it is. The probe's model is saved: from here on there is one."""
-    ready, task = run.ready, run.ready.rows.task
+    ready, task = run.ready, run.task
     yield Started("probe", run.clock())
     targets, features = run.targets("train"), run.features
-    majority = {part: majority_logits(targets, task.outputs, len(features[part])) for part in HELD_OUT}
-    zero_shot = {part: zero_shot_logits(features[part], features["labels"], task.many) for part in HELD_OUT}
-    yield from add(run, Candidate("majority", 0.0, majority), learnt=False)
-    yield from add(run, Candidate("zero-shot", run.took["features"], zero_shot), learnt=False)
+    usual = {part: task.usual_logits(targets, run.targets(part)) for part in HELD_OUT}
+    yield from add(run, Candidate(task.usual, 0.0, usual), learnt=False)
+    zero_shot = {part: task.zero_shot_logits(features[part], features["labels"]) for part in HELD_OUT}
+    known = {part: logits for part, logits in zero_shot.items() if logits is not None}
+    if known:
+        yield from add(run, Candidate("zero-shot", run.took["features"], known), learnt=False)
 
     begin = run.clock()
     run.probe = probe = fit_or_reuse(run, targets)
@@ -70,18 +72,17 @@ def probe_and_baselines(run: Run) -> Iterator[Event]:
 
 def fit_or_reuse(run: Run, targets: Array) -> Probe:
     """The probe, solved for, or as an earlier command left it."""
-    task, saved = run.ready.rows.task, run.folder.saved("probe")
+    task, saved = run.task, run.folder.saved("probe")
     if saved is not None:
         arrays, record = saved
         run.earlier["probe"] = record["seconds"]
         scores = {float(strength): score for strength, score in record["cross_validated"].items()}
         return Probe(arrays["weight"], arrays["bias"], record["strength"], scores)
 
-    def score(logits: Array, truth: Array) -> float:
-        return task.score(task.predicted(task.probabilities(logits, Calibration()), Calibration()), truth)
-
     begin = run.clock()
-    probe = fit_probe(run.features["train"], targets, task.outputs, score, run.plan.run.seed)
+    to_learn = task.to_learn(targets)
+    features, seed = run.features["train"], run.plan.run.seed
+    probe = fit_probe(features, to_learn, task.outputs, task.fit_score, seed, task.noise)
     record = probe_record(probe) | {"seconds": run.clock() - begin}
     run.folder.save("probe", {"weight": probe.weight, "bias": probe.bias}, record)
     return probe
@@ -122,4 +123,4 @@ def add(run: Run, candidate: Candidate, learnt: bool) -> Iterator[Event]:
     """Score a candidate and tell of it."""
     run.add(candidate, learnt)
     score = candidate.scores["valid"].value
-    yield CandidateReady(candidate.name, run.plan.task.metric, score, candidate.seconds, run.clock())
+    yield CandidateReady(candidate.name, run.task.metric, score, candidate.seconds, run.clock())

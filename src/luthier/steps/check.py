@@ -14,6 +14,7 @@ from luthier.data.review import Review, review_path
 from luthier.data.table import Ints
 from luthier.errors import Interrupted, StopFinding
 from luthier.events import Advanced, Ended, Event, Noted, Started
+from luthier.models.reading import READERS
 from luthier.plan.plan import Plan
 from luthier.steps.examination import with_features
 from luthier.steps.reader import Reader
@@ -53,7 +54,8 @@ class Checkup:
             "findings": [finding.to_json() for finding in self.findings],
             "stops": self.stops,
             "rows": None if rows is None else rows.split.sizes(),
-            "labels": None if rows is None else len(rows.task.labels),
+            "task": None if rows is None else rows.task.name,
+            "labels": None if rows is None else len(rows.labels),
             "notes": list(self.notes),
             "seconds": round(self.seconds, 2),
         }
@@ -74,8 +76,8 @@ def check(plan: Plan, stop: Callable[[], bool] = lambda: False) -> Generator[Eve
         return Checkup((error.finding,), None, None, (), clock())
     notes = [*rows.table.guesses]
     notes += [f"{role}: {why}; --{role} corrects it" for role, why in rows.guesses.items()]
-    review = Review.read(review_path(plan.data.path, plan.run.out), rows.task.labels)
-    settled = review.settled(rows.evidence)
+    review = Review.read(review_path(plan.data.path, plan.run.out), rows.labels)
+    settled = review.settled(rows.evidence) if rows.labels else np.zeros(0, np.int64)
     if len(settled):
         notes.append(f"{review.path}: {len(settled):,} labels are confirmed there and not doubted again.")
     evidence = replace(rows.evidence, settled=settled, reviewed=review.complete)
@@ -101,10 +103,11 @@ def through_model(
     plan: Plan, rows: Rows, evidence: Evidence, clock: Callable[[], float], stop: Callable[[], bool]
 ) -> Generator[Event, None, tuple[Evidence, list[str]]]:
     """The evidence with what tokenizer, frozen model and probe make of the rows, or of a random part of them."""
-    reader = Reader.of(plan)
+    reader = Reader.of(plan, rows.task)
     chosen = drawn(evidence.used, plan.run.seed)
     notes = []
-    examples, long = reader.texts.examples(rows.texts(chosen), rows.targets(chosen), plan.data.long)
+    read = READERS[rows.task.reads]
+    examples, long = read(reader.texts, rows.inputs(chosen), rows.targets(chosen), plan.data.long)
     fits = np.cumsum(np.minimum(long.lengths, long.limit)) <= MOST_TOKENS
     fits[:1] = True
     tokens = Tokens(chosen, long.lengths, long.unknown, long.limit, long.way)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from luthier.batches.examples import Examples
 from luthier.data.checks import FEATURES, examine, ranked
 from luthier.data.checks.finding import Array, Evidence, Frozen
 from luthier.events import Event, Noted
@@ -21,7 +22,7 @@ def check_features(run: Run) -> Iterator[Event]:
     """Look at all rows but those of the test, whose labels stay sealed; add what is found to the run's findings."""
     ready = run.ready
     rows = np.concatenate([getattr(ready.rows.split, part) for part in LEARNT])
-    features = np.concatenate([run.features[part] for part in LEARNT])
+    features = np.concatenate([row_features(ready.examples[part], run.features[part]) for part in LEARNT])
     strength = None if run.probe is None else run.probe.strength
     evidence = with_features(ready.evidence, ready.rows, rows, features, strength, run.plan.run.seed)
     found = examine(evidence, FEATURES.values())
@@ -30,6 +31,17 @@ def check_features(run: Run) -> Iterator[Event]:
     for finding in found:
         if finding.severity != "note":
             yield Noted(finding.message, run.clock(), warning=True)
+
+
+def row_features(examples: Examples, features: Array) -> Array:
+    """(rows, width): where units answer, the mean of those of a row."""
+    if examples.tokens is None:
+        return features
+    first = examples.tokens.first_unit
+    sums = np.add.reduceat(np.concatenate([features, np.zeros_like(features[:1])]), first[:-1], axis=0)
+    counts = np.diff(first)[:, None]
+    found: Array = np.where(counts > 0, sums / np.maximum(counts, 1), 0.0).astype(np.float32)
+    return found
 
 
 def with_features(
@@ -41,9 +53,10 @@ def with_features(
     seed: int,
 ) -> Evidence:
     """The evidence, and what the frozen model and the other rows say of some rows."""
-    targets, task = rows_of.targets(rows), rows_of.task
-    probabilities = second_opinion(
-        features, rows_of.texts(rows), targets, evidence.keys[rows], task.outputs, strength, seed
-    )
-    frozen = Frozen(rows, features, probabilities, targets, tuple(task.labels))
+    targets, outputs = rows_of.targets(rows), rows_of.task.outputs
+    probabilities = np.zeros((len(rows), 0))
+    if evidence.labelled:
+        texts, keys = rows_of.texts(rows), evidence.keys[rows]
+        probabilities = second_opinion(features, texts, targets, keys, outputs, strength, seed)
+    frozen = Frozen(rows, features, probabilities, targets, evidence.labels)
     return replace(evidence, frozen=frozen)

@@ -30,7 +30,7 @@ def write_records(folder: Path, ready: Prepared) -> None:
     files = [{"name": file.name, "rows": len(table.rows_of_file(at))} for at, file in enumerate(table.files)]
     write_json(
         folder / "table.json",
-        {"files": files, "rows": len(table), "columns": table.names, "text": rows.text, "label": rows.label,
+        {"files": files, "rows": len(table), "columns": table.names, **rows.columns,
          "fingerprint": table.fingerprint},
     )  # fmt: skip
     write_json(folder / "split.json", {**rows.split.to_json(), "seed": ready.plan.run.seed})
@@ -68,8 +68,9 @@ def drift(run: Run, kept: Candidate) -> dict[str, Any]:
         }
     valid = run.ready.examples["valid"]
     now = np.zeros_like(run.features["valid"])
-    for batch, features in features_of(run.ready.model, valid, run.ready.device):
-        now[batch.rows] = features
+    by_unit = valid.tokens is not None
+    for _, where, features in features_of(run.ready.model, valid, run.ready.device, by_unit=by_unit):
+        now[where] = features
     before = run.features["valid"]
     lengths = np.linalg.norm(now, axis=1) * np.linalg.norm(before, axis=1)
     cosine = float(np.mean((now * before).sum(axis=1) / np.maximum(lengths, 1e-12)))
@@ -78,23 +79,22 @@ def drift(run: Run, kept: Candidate) -> dict[str, Any]:
 
 
 def prediction_lines(run: Run, candidate: Candidate, part: str) -> str:
-    """predictions/PART.jsonl: where a row came from, its label, the answer, calibrated probabilities."""
-    rows, task = run.ready.rows, run.ready.rows.task
-    numbers = getattr(rows.split, part)
-    answers = task.answers(candidate.probabilities[part], candidate.predicted[part])
+    """predictions/PART.jsonl: where a row came from, its label, the answer, and what goes with it."""
+    rows, task = run.ready.rows, run.task
+    numbers, sources = getattr(rows.split, part), run.sources(part)
+    answers = task.answers(candidate.probabilities[part], candidate.predicted[part], sources)
+    known = task.known(run.targets(part), sources)
     lines = []
-    for number, text, target, answer in zip(
-        numbers, rows.texts(numbers), run.targets(part), answers, strict=True
-    ):
+    for number, text, right, answer in zip(numbers, rows.texts(numbers), known, answers, strict=True):
         place = rows.table.place(int(number))
         record = {
             "row": int(number),
             "file": place.file,
             "line": place.line,
             "text": text,
-            "label": task.names(target),
-            "prediction": answer["label"],
-            "probabilities": answer["probabilities"],
+            "label": right,
+            "prediction": answer.pop(task.answer),
+            **answer,
         }
         lines.append(json.dumps(record, ensure_ascii=False) + "\n")
     return "".join(lines)
@@ -102,14 +102,12 @@ def prediction_lines(run: Run, candidate: Candidate, part: str) -> str:
 
 def make_scorecard(run: Run, kept: Candidate, forgetting: dict[str, Any]) -> dict[str, Any]:
     """scorecard.json, as docs/scorecard.md describes it."""
-    ready, task, plan = run.ready, run.ready.rows.task, run.plan
+    ready, task, plan = run.ready, run.task, run.plan
     test, targets = kept.probabilities["test"], run.targets("test")
     plain = task.probabilities(kept.logits["test"], Calibration())
     scores = task.scores(test, kept.predicted["test"], targets, plan.run.seed)
-    errors = {
-        "ece_before": task.calibration_error(plain, targets),
-        "ece_after": task.calibration_error(test, targets),
-    }
+    trust = task.trust(plain, test, targets, kept.calibration)
+    trust["calibration"]["rows"] = len(run.targets("calibration"))
     seconds = {**run.took, "total": run.clock() + sum(run.earlier.values())}
     return {
         "task": task.name,
@@ -124,12 +122,7 @@ def make_scorecard(run: Run, kept: Candidate, forgetting: dict[str, Any]) -> dic
         "chosen": kept.name,
         "verdict": verdict(run, kept),
         "worth": worth(run),
-        "calibration": {
-            "temperature": kept.calibration.temperature,
-            **errors,
-            "rows": len(run.targets("calibration")),
-        },
-        "reliability": {"before": task.reliability(plain, targets), "after": task.reliability(test, targets)},
+        **trust,
         "forgetting": forgetting,
         **task.details(test, kept.predicted["test"], targets),
         "long": {
@@ -182,7 +175,7 @@ def verdict(run: Run, kept: Candidate) -> dict[str, Any]:
     words = verdict_words(
         kept.name,
         against.name,
-        run.plan.task.metric,
+        run.task.metric,
         kept.scores["test"].value,
         against.scores["test"].value,
         gap,
@@ -195,12 +188,10 @@ def worth(run: Run) -> dict[str, Any]:
     """The dearest candidate against the next cheaper: what its time bought."""
     cheaper, dearer = run.candidates[-2:]
     gap = difference(run, dearer, cheaper)
-    words = worth_words(dearer.name, cheaper.name, run.plan.task.metric, gap, dearer.seconds)
+    words = worth_words(dearer.name, cheaper.name, run.task.metric, gap, dearer.seconds)
     return {"dearer": dearer.name, "cheaper": cheaper.name, **gap.to_json(), "words": words}
 
 
 def difference(run: Run, ours: Candidate, theirs: Candidate) -> Any:
     targets: Array = run.targets("test")
-    return run.ready.rows.task.difference(
-        ours.predicted["test"], theirs.predicted["test"], targets, run.plan.run.seed
-    )
+    return run.task.difference(ours.predicted["test"], theirs.predicted["test"], targets, run.plan.run.seed)

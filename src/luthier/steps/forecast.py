@@ -28,6 +28,7 @@ from luthier.steps.timing import (
     time_looks,
     time_steps,
 )
+from luthier.tasks.task import Calibration
 from luthier.train.find_rate import STEPS as STEPS_OF_A_RATE_TEST
 from luthier.train.probe import MOST_ROWS, Regression
 
@@ -191,21 +192,23 @@ def frozen_seconds(ready: Prepared, looks: dict[str, Looks]) -> dict[str, float]
 def probe_seconds(ready: Prepared) -> float:
     """One evaluation of its loss on some rows, timed, for all that are needed."""
     examples = ready.examples["train"]
-    rows = min(len(examples), 2_000)
-    outputs, width = ready.rows.task.outputs, ready.model.width
+    task, width = ready.rows.task, ready.model.width
+    learnt = task.to_learn(examples.targets)
+    rows = min(len(learnt), 2_000)
     made = np.random.default_rng(0).standard_normal((rows, width))
-    regression = Regression(made, examples.targets[:rows], outputs)
+    regression = Regression(made, learnt[:rows], task.outputs)
     regression.loss(regression.at, 1.0)
     begin = time.perf_counter()
     regression.loss(regression.at, 1.0)
-    return PROBE_LOSSES * (time.perf_counter() - begin) * min(len(examples), MOST_ROWS) / max(1, rows)
+    return PROBE_LOSSES * (time.perf_counter() - begin) * min(len(learnt), MOST_ROWS) / max(1, rows)
 
 
 def score_seconds(ready: Prepared) -> float:
     """The intervals of every candidate, on validation and on test rows, and of two differences."""
     task, valid = ready.rows.task, ready.examples["valid"]
-    even = np.full((len(valid), task.outputs), 1 / task.outputs, np.float32)
-    answer = valid.targets
+    logits = task.usual_logits(valid.targets, valid.targets)
+    even = task.probabilities(logits, Calibration())
+    answer = task.predicted(even, Calibration())
     begin = time.perf_counter()
     task.scores(even, answer, valid.targets, 0)
     one = time.perf_counter() - begin

@@ -9,7 +9,6 @@ import numpy as np
 from luthier.errors import PlanError
 from luthier.scores.learning_curve import FARTHEST, Curve, RowsNeeded, rows_needed
 from luthier.steps.check import Checkup
-from luthier.tasks.task import Array, Calibration
 from luthier.train.learning_curve import probe_curve
 
 FEWEST = 60
@@ -105,11 +104,9 @@ def forecast_labels(checkup: Checkup, score: float, seed: int) -> LabelForecast:
             f"--forecast: {len(frozen.rows)} rows are too few to tell how scores grow. Expected at least {FEWEST}."
         )
     task = rows.task
-
-    def scored(logits: Array, targets: Array) -> float:
-        return task.score(task.predicted(task.probabilities(logits, Calibration()), Calibration()), targets)
-
-    curve = probe_curve(frozen.features, frozen.targets, task.outputs, scored, seed)
+    if not rows.labels:
+        raise PlanError(f"--forecast tells how many labels a score takes, and {task.name} learns no labels.")
+    curve = probe_curve(frozen.features, frozen.targets, task.outputs, task.fit_score, seed)
     at_hand = len(rows.evidence.used)
     return LabelForecast(
         task.metric, score, at_hand, curve, rows_needed(curve, score, int(np.max(curve.rows) / 0.8))

@@ -44,7 +44,7 @@ def mend(plan: Plan, checkup: Checkup, kinds: Sequence[str]) -> Mended:
     rows, evidence = checkup.rows, checkup.evidence
     assert rows is not None, "data that cannot be used are refused before"
     assert evidence is not None, "data that cannot be used are refused before"
-    review = Review.read(review_path(plan.data.path, plan.run.out), rows.task.labels)
+    review = Review.read(review_path(plan.data.path, plan.run.out), rows.labels)
     waiting, asked = 0, "labels:review" in kinds
     if asked:
         waiting = review.write(evidence, [suspect for suspect, _ in suspects(evidence)])

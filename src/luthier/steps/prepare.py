@@ -15,17 +15,20 @@ from luthier.data.split import PARTS
 from luthier.devices import Device
 from luthier.errors import PlanError
 from luthier.hashes import hash_json
-from luthier.models.classifier import Classifier
 from luthier.models.find import find_model
+from luthier.models.headed import HeadedModel
 from luthier.models.inspect import Folder, inspect_folder
 from luthier.models.ladder import Ladder, find_ladder
-from luthier.models.load import load_classifier
+from luthier.models.load import load_model
+from luthier.models.reading import READERS
 from luthier.models.texts import Long, Texts
 from luthier.models.twin import Twin
 from luthier.plan.method import Lora, Thaw, Top, parse_method
-from luthier.plan.plan import Plan, flag, read_plan
+from luthier.plan.plan import Plan, flag, is_set, read_plan
 from luthier.steps.refusals import refuse_unknown_checks
 from luthier.steps.rows import Rows, look_over, understand
+from luthier.tasks.classification import Classification
+from luthier.tasks.task import Task
 from luthier.train.recipe import Recipe, recipe_for
 
 LORA_RATE = 10
@@ -54,7 +57,7 @@ class Prepared:
     rows: Rows
     folder: Folder
     texts: Texts
-    model: Classifier
+    model: HeadedModel
     twin: Twin
     """The model's body in the two precisions."""
     ladder: Ladder
@@ -84,9 +87,12 @@ def prepare(plan: Plan) -> Prepared:
     checking = time.monotonic() - begin
     folder = inspect_folder(plan.model.name, find_model(plan.model.name))
     texts = Texts(folder)
-    model = load_classifier(
+    task = rows.task
+    model = load_model(
         folder,
-        rows.task.outputs,
+        task.head,
+        task.outputs,
+        task.reads == "pair",
         plan.model.pooling,
         plan.model.hidden,
         plan.model.dropout,
@@ -95,6 +101,7 @@ def prepare(plan: Plan) -> Prepared:
     ).to(device.torch)
     few = texts.examples(["a"], np.zeros(1, np.int64))[0].batch(np.zeros(1, np.int64)).to(device.torch)
     ladder = find_ladder(model, lambda: model(few))
+    refuse_what_has_no_effect(plan, task)
     refuse_too_many_blocks(plan, ladder)
     recipe = recipe_for(folder.family, sum(weight.numel() for weight in model.parameters()))
     base_fingerprint = folder.fingerprint()
@@ -105,11 +112,12 @@ def prepare(plan: Plan) -> Prepared:
 
     used = {part: getattr(rows.split, part) for part in PARTS}
     everything = np.concatenate(list(used.values()))
-    examples, long = texts.examples(rows.texts(everything), rows.targets(everything), plan.data.long)
-    review = Review.read(review_path(plan.data.path), rows.task.labels)
+    read = READERS[task.reads]
+    examples, long = read(texts, rows.inputs(everything), rows.targets(everything), plan.data.long)
+    review = Review.read(review_path(plan.data.path), rows.labels)
     evidence = replace(
         rows.evidence,
-        settled=review.settled(rows.evidence),
+        settled=review.settled(rows.evidence) if rows.labels else np.zeros(0, np.int64),
         reviewed=review.complete,
         tokens=Tokens(everything, long.lengths, long.unknown, long.limit, long.way),
     )
@@ -134,6 +142,26 @@ def prepare(plan: Plan) -> Prepared:
         key=hash_json([plan.identity(), *stands_on]),
         out=out,
     )
+
+
+def refuse_what_has_no_effect(plan: Plan, task: Task) -> None:
+    """A setting that this task's loss or rows know nothing of."""
+    named = {key: is_set(plan, *key.split(".")) for key in ("train.label_smoothing", "train.balance")}
+    idle = [] if task.weighs else [key for key, there in named.items() if there]
+    if is_set(plan, "task", "labels_per_row") and not task.weighs:
+        idle.append("task.labels_per_row")
+    if idle:
+        raise PlanError(
+            f"{', '.join(idle)}: no effect with {task.name}, which learns no labels. Leave it out."
+        )
+    if task.reads != "text" and plan.data.long == "windows":
+        raise PlanError(
+            f"data.long: 'windows' are of a single text, and the rows of {task.name} are made of two. Use --long cut."
+        )
+    if task.reads != "text" and plan.model.pooling != "auto":
+        raise PlanError(
+            f"model.pooling: {plan.model.pooling!r} is of a single text; of two the model's own class knows how. Leave it out."
+        )
 
 
 def refuse_too_many_blocks(plan: Plan, ladder: Ladder) -> None:
@@ -173,14 +201,14 @@ def resolve(
 ) -> tuple[Plan, list[Guess]]:
     """The plan with every open setting filled in, and what was filled in."""
     guesses = [
-        Guess("data.text", rows.text, rows.guesses.get("text", "")),
-        Guess("data.label", rows.label, rows.guesses.get("label", "")),
-        Guess(
-            "task.labels_per_row",
-            "many" if rows.labels.many else "one",
-            f"{len(rows.task.labels)} labels seen",
-        ),
+        Guess("task.name", rows.task.name, rows.guesses["task"]),
+        *(Guess(f"data.{role}", name, rows.guesses.get(role, "")) for role, name in rows.columns.items()),
+        Guess("task.metric", rows.task.metric, "the task's own"),
     ]
+    task = rows.task
+    if isinstance(task, Classification):
+        per_row = "many" if task.many else "one"
+        guesses.append(Guess("task.labels_per_row", per_row, f"{len(task.labels)} labels seen"))
     if plan.train.method != "probe":
         train_rows = len(rows.split.train)
         batch_rows = plan.train.batch_rows or recipe.batch_rows
@@ -224,7 +252,7 @@ def resolve(
                 "declared by the model" if not plan.model.hidden else "room for model.hidden",
             )
         )
-    if plan.train.balance == "rows" and rows.labels.many:
+    if plan.train.balance == "rows" and isinstance(task, Classification) and task.many:
         raise PlanError(
             "train.balance: 'rows' draws rows by their one label, and here a row has several. Use --balance loss."
         )

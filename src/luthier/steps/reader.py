@@ -10,15 +10,15 @@ from luthier.batches.examples import Examples
 from luthier.devices import Device
 from luthier.errors import Interrupted
 from luthier.events import Advanced, Event, Started
-from luthier.models.classifier import Classifier
 from luthier.models.find import find_model
+from luthier.models.headed import HeadedModel
 from luthier.models.inspect import inspect_folder
-from luthier.models.load import load_classifier
+from luthier.models.load import load_model
 from luthier.models.texts import Texts
 from luthier.models.twin import Twin
 from luthier.plan.plan import Plan
 from luthier.predict import features_of
-from luthier.tasks.task import Array
+from luthier.tasks.task import Array, Task
 
 
 @dataclass(frozen=True)
@@ -26,16 +26,18 @@ class Reader:
     """Tokenizer and frozen body, on the device that the plan asks for."""
 
     texts: Texts
-    model: Classifier
+    model: HeadedModel
     device: Device
 
     @staticmethod
-    def of(plan: Plan) -> "Reader":
-        """Raises ModelError for a folder that cannot be read with."""
+    def of(plan: Plan, task: Task | None = None) -> "Reader":
+        """A model that gives the features of a task's rows, or of texts. Raises ModelError for a folder that cannot."""
         device = devices.choose(plan.run.device, plan.run.precision, plan.run.threads)
         folder = inspect_folder(plan.model.name, find_model(plan.model.name))
         settings = plan.model.pooling, (), 0.0, plan.run.seed, plan.model.body_dropout
-        return Reader(Texts(folder), load_classifier(folder, 2, *settings).to(device.torch), device)
+        own_pooling = task is not None and task.reads == "pair"
+        model = load_model(folder, "row", 2, own_pooling, *settings).to(device.torch)
+        return Reader(Texts(folder), model, device)
 
     def features(
         self, examples: Examples, clock: Callable[[], float], stop: Callable[[], bool]
@@ -45,8 +47,8 @@ class Reader:
         found = np.zeros((len(examples), self.model.width), np.float32)
         done = 0
         with Twin(self.model.body, self.device.dtype).training():
-            for batch, made in features_of(self.model, examples, self.device):
-                found[batch.rows] = made
+            for batch, where, made in features_of(self.model, examples, self.device):
+                found[where] = made
                 done += len(batch.rows)
                 yield Advanced(done, clock())
                 if stop():

@@ -7,25 +7,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from luthier.data.checks import TABLE, examine
 from luthier.data.checks.finding import Evidence, Finding
-from luthier.data.columns import ColumnGuess, check, guess_text_and_label
+from luthier.data.columns import ColumnGuess, check
 from luthier.data.read import read
-from luthier.data.split import Shares, Split, joined_groups, split_rows, text_keys
+from luthier.data.split import Shares, Split, joined_groups, split_rows
 from luthier.data.table import Ints, Table
 from luthier.errors import DataError, StopFinding
 from luthier.plan.plan import Plan
-from luthier.steps.label_column import LabelColumn, rarest_label, read_labels, without_single_labels
-from luthier.steps.refusals import (
-    refuse_empty_parts,
-    refuse_nothing_left,
-    refuse_unknown_labels,
-    refuse_useless_labels,
-)
-from luthier.tasks.labels import in_order
-from luthier.tasks.task import Array
-from luthier.tasks.text_classification import TextClassification
+from luthier.steps.refusals import refuse_empty_parts
+from luthier.tasks import TASKS
+from luthier.tasks.guess import guess_kind
+from luthier.tasks.kind import Kind, Roles, Understood, Wishes
+from luthier.tasks.task import Array, Task
+
+SHOWN = "luthier: shown"
+"""The column that stands for a row in findings and reports, where none of the table does."""
 
 
 @dataclass(frozen=True)
@@ -33,13 +32,13 @@ class Rows:
     """The data, understood."""
 
     table: Table
-    text: str
-    label: str
+    kind: Kind
+    columns: dict[str, str]
+    """By role."""
     guesses: dict[str, str]
     """Setting to the reason of its guess."""
-    task: TextClassification
+    understood: Understood
     split: Split
-    labels: LabelColumn
     left_out: dict[str, int]
     """How many rows are not used, by reason."""
     evidence: Evidence
@@ -47,11 +46,25 @@ class Rows:
     seconds: float
     """What reading took."""
 
+    @property
+    def task(self) -> Task:
+        return self.understood.task
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels' names; none where answers are no labels."""
+        return self.evidence.labels
+
+    def inputs(self, rows: Ints) -> list[Any]:
+        """What the model is to read."""
+        return self.kind.inputs(self.table, self.columns, rows)
+
     def texts(self, rows: Ints) -> list[str]:
-        return self.table.texts(self.text, rows)
+        """What a person is shown."""
+        return self.evidence.table.texts(self.evidence.text, rows)
 
     def targets(self, rows: Ints) -> Array:
-        return self.task.targets([self.labels.sets[at] for at in self.labels.set_of[rows]])
+        return self.understood.targets(rows)
 
 
 def read_files(plan: Plan) -> dict[str, Table]:
@@ -64,9 +77,29 @@ def read_files(plan: Plan) -> dict[str, Table]:
     }
 
 
-def needed_columns(plan: Plan, table: Table) -> ColumnGuess:
-    """Text and label column, named or guessed; raises DataError for a group column that cannot serve."""
-    guess, group = guess_text_and_label(table, plan.data.text, plan.data.label), plan.data.group
+def kind_of(plan: Plan, table: Table) -> tuple[Kind, str]:
+    """The task, named or guessed, and why."""
+    asked = asked_columns(plan)
+    if plan.task.name == "auto":
+        return guess_kind(table, asked)
+    return TASKS[plan.task.name], "as named"
+
+
+def asked_columns(plan: Plan) -> dict[str, str | None]:
+    """The columns that the user named, by role."""
+    return {role: getattr(plan.data, role) for kind in TASKS.values() for role in kind.roles}
+
+
+def needed_columns(plan: Plan, table: Table, kind: Kind) -> ColumnGuess:
+    """The task's columns, named or guessed; raises DataError for a group column that cannot serve."""
+    asked = asked_columns(plan)
+    strange = [role for role, name in asked.items() if name is not None and role not in kind.roles]
+    if strange:
+        raise DataError(
+            f"--{strange[0]} {asked[strange[0]]}: {kind.name} has no such column; its columns are "
+            f"{', '.join(f'--{role}' for role in kind.roles)}. Leave it out, or name the task with --task."
+        )
+    guess, group = kind.find(table, asked), plan.data.group
     if group is not None:
         check(table, group, "group")
     if group == guess.label:
@@ -78,73 +111,69 @@ def needed_columns(plan: Plan, table: Table) -> ColumnGuess:
 
 
 def understand(plan: Plan) -> Rows:
-    """Read, find the columns, name the labels, split, check. Raises DataError for what cannot be used."""
+    """Read, find the columns, understand the rows, split, check. Raises DataError for what cannot be used."""
     begin = time.monotonic()
     tables = read_files(plan)
-    guess = needed_columns(plan, tables["train"])
-    text, label, group = guess.text, guess.label, plan.data.group
+    kind, why = kind_of(plan, tables["train"])
+    guess = needed_columns(plan, tables["train"], kind)
+    columns, group = guess.columns, plan.data.group
     # The first file's columns first, so that a part that lacks one is told by its name.
-    names = [name for name in dict.fromkeys((text, label, group)) if name is not None]
-    roles = list(tables)
+    names = list(dict.fromkeys([*columns.values(), *([group] if group else [])]))
+    roles = tuple(tables)
     whole = Table.join(with_columns(tables, [*names, *shared_columns(tables, besides=names)]))
     table = Table(whole.columns.select(names), whole.files, whole.file_of, whole.line_of, whole.guesses)
-    role_of = table.file_of
-    values = table.values(label)
-    labels = read_labels(values, plan.task.labels_per_row)
-    if plan.task.labels_per_row == "one" and any(isinstance(value, list) for value in values):
-        raise DataError(
-            f"{plan.data.path}: column {label!r} holds lists of labels. Use --labels-per-row many."
-        )
-    has_text = has_content(table, text)
-    has_label = np.array([bool(names) for names in labels.sets])[labels.set_of]
-    refuse_nothing_left(plan, table, text, label, has_text, has_label)
+    wishes = Wishes(plan.task.labels_per_row, plan.task.metric)
+    found = kind.understand(table, columns, Roles(roles, table.file_of), wishes)
 
-    usable = np.flatnonzero(has_text & has_label)
-    usable, single = without_single_labels(usable, labels, role_of)
-    refuse_useless_labels(plan, label, usable, single, labels, role_of)
-    known = in_order({name for at in np.unique(labels.set_of[usable]) for name in labels.sets[at]})
-    task = TextClassification(known, labels.many, plan.task.metric)
-    refuse_unknown_labels(table, roles, role_of, usable, labels)
-
-    keys = text_keys(table, text)
-    groups = joined_groups(keys, group_keys(table, group)) if group else joined_groups(keys)
-    strata = rarest_label(labels, usable, known)
+    keys = [found.keys, *found.groups, *([group_keys(table, group)] if group else [])]
     shares = Shares(plan.data.valid_share, plan.data.calibration_share, plan.data.test_share)
     try:
-        split = split_rows(usable, roles, role_of, strata, groups, shares, plan.run.seed)
+        split = split_rows(
+            found.usable, roles, table.file_of, found.strata, joined_groups(*keys), shares, plan.run.seed
+        )
     except DataError as error:  # It knows row numbers only; the user knows the file.
         raise DataError(f"{plan.data.path}: {error}") from None
     refuse_empty_parts(plan, split)
 
-    empty_text, empty_label = np.flatnonzero(~has_text), np.flatnonzero(has_text & ~has_label)
+    whole, text = with_shown(whole, kind, columns)
     evidence = Evidence(
         table=whole,
         text=text,
-        label=label,
+        label=columns["label"],
         split=split,
         given=frozenset(roles[1:]),
         grouped=group,
-        keys=keys,
-        label_sets=labels.set_of,
-        set_names=labels.sets,
-        empty_text=empty_text,
-        empty_label=empty_label,
-        single=single,
+        keys=found.keys,
+        label_sets=found.label_sets,
+        set_names=found.set_names,
+        empty_text=found.empty_input,
+        empty_label=found.empty_label,
+        single=found.single,
         settled=np.zeros(0, np.int64),
+        used_columns=frozenset(columns.values()),
+        labels=tuple(getattr(found.task, "labels", ())),
     )
-    left_out = {"empty": len(empty_text) + len(empty_label), "single": len(single)}
+    left_out = {"empty": len(found.empty_input) + len(found.empty_label), "single": len(found.single)}
     return Rows(
         table=table,
-        text=text,
-        label=label,
-        guesses=guess.reasons,
-        task=task,
+        kind=kind,
+        columns=columns,
+        guesses={"task": why, **guess.reasons},
+        understood=found,
         split=split,
-        labels=labels,
         left_out={why: count for why, count in left_out.items() if count},
         evidence=evidence,
         seconds=time.monotonic() - begin,
     )
+
+
+def with_shown(table: Table, kind: Kind, columns: dict[str, str]) -> tuple[Table, str]:
+    """The table with a column that shows each row, and that column's name."""
+    if kind.shown is None:
+        return table, columns["text"]
+    told = pa.array(kind.shown(table, columns), pa.string())
+    wider = table.columns.append_column(SHOWN, told)
+    return Table(wider, table.files, table.file_of, table.line_of, table.guesses), SHOWN
 
 
 def shared_columns(tables: dict[str, Table], besides: Sequence[str]) -> list[str]:
@@ -175,14 +204,6 @@ def look_over(rows: Rows, allowed: Sequence[str]) -> tuple[Finding, ...]:
                 f"--allow {finding.check} goes on in spite of it.",
                 finding,
             )
-    return found
-
-
-def has_content(table: Table, column: str) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """(rows,) whether there is more than white space."""
-    found = np.empty(len(table), bool)
-    for begin, values in table.pieces(column):
-        found[begin : begin + len(values)] = [bool(value.strip()) for value in values]
     return found
 
 

@@ -1,6 +1,6 @@
 """A run on its way: what it stands on, what has come of it so far, and the best model, which is always on disk."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
@@ -14,7 +14,8 @@ from luthier.folder.write import Beside, write_model
 from luthier.plan.plan import Plan
 from luthier.scores.intervals import paired_standard_error
 from luthier.steps.prepare import Prepared
-from luthier.tasks.task import Array
+from luthier.tasks.classification import Classification
+from luthier.tasks.task import Array, Task
 from luthier.train.probe import Probe
 
 INTERIM_CARD = "The best model so far of a run of luthier that is not finished: it has not been tested yet.\n"
@@ -50,12 +51,21 @@ class Run:
     def plan(self) -> Plan:
         return self.ready.plan
 
+    @property
+    def task(self) -> Task:
+        return self.ready.rows.task
+
     def targets(self, part: str) -> Array:
         return self.ready.examples[part].targets
 
+    def sources(self, part: str) -> Sequence[Any]:
+        """What the task needs to put its answers in the user's terms."""
+        found = self.ready.examples[part].sources
+        return () if found is None else list(found)
+
     def add(self, candidate: Candidate, learnt: bool) -> None:
         """Calibrate a candidate if it learnt from labels, and score it on the validation rows."""
-        task = self.ready.rows.task
+        task = self.task
         if learnt:
             calibration = task.calibrate(candidate.logits["calibration"], self.targets("calibration"))
             candidate.calibration = task.with_thresholds(
@@ -66,7 +76,7 @@ class Run:
 
     def answer(self, candidate: Candidate, part: str) -> None:
         """Turn a candidate's logits on a part into answers and its score there."""
-        task = self.ready.rows.task
+        task = self.task
         probabilities = task.probabilities(candidate.logits[part], candidate.calibration)
         predicted = task.predicted(probabilities, candidate.calibration)
         candidate.probabilities[part], candidate.predicted[part] = probabilities, predicted
@@ -75,9 +85,9 @@ class Run:
 
     def standard_error(self, ours: Candidate, theirs: Candidate) -> float:
         """Of the difference of two candidates' scores on the validation rows."""
-        task, targets = self.ready.rows.task, self.targets("valid")
+        task, targets = self.task, self.targets("valid")
         answers = ours.predicted["valid"], theirs.predicted["valid"]
-        if task.metric == "accuracy":
+        if isinstance(task, Classification) and task.metric == "accuracy":
             return paired_standard_error(*(task.row_scores(answer, targets) for answer in answers))
         gap = task.difference(*answers, targets, self.plan.run.seed)
         return (gap.high - gap.low) / (2 * 1.96)
@@ -86,12 +96,12 @@ class Run:
         """What luthier.json says of a candidate's model."""
         ready = self.ready
         return Beside(
-            task=ready.rows.task.to_json(),
+            task=self.task.to_json(),
             calibration=candidate.calibration,
             pooling=ready.model.pooling,
             hidden=hidden,
             long="windows" if ready.long.way == "windows" else "cut",
-            text=ready.rows.text,
+            columns=ready.rows.columns,
             base=self.plan.model.name,
             base_fingerprint=ready.base_fingerprint,
             method=candidate.name,
@@ -103,7 +113,7 @@ class Run:
         ready = self.ready
         path = self.folder.path / "model"
         beside = self.beside(candidate, hidden)
-        write_model(path, ready.model, head, ready.texts, beside, INTERIM_CARD)
+        write_model(path, ready.model, self.task.finished_head(head), ready.texts, beside, INTERIM_CARD)
         self.kept = candidate
 
     def interrupted(self) -> Interrupted:
@@ -115,6 +125,6 @@ class Run:
             )
         return Interrupted(
             f"Interrupted. {where}/model holds the best model so far: {self.kept.name}, "
-            f"{self.plan.task.metric} {self.kept.scores['valid']} on the validation rows. "
+            f"{self.task.metric} {self.kept.scores['valid']} on the validation rows. "
             f"`luthier resume {where}` goes on from the last saved step."
         )

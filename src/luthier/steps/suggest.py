@@ -19,10 +19,11 @@ from luthier.errors import DataError
 from luthier.events import Event, Noted, Started
 from luthier.files import write_text
 from luthier.plan.plan import Plan
-from luthier.steps.label_column import read_labels
 from luthier.steps.reader import Reader
-from luthier.steps.rows import has_content, needed_columns, read_files
+from luthier.steps.rows import kind_of, needed_columns, read_files
+from luthier.tasks.label_column import read_labels
 from luthier.tasks.labels import in_order
+from luthier.tasks.texts import has_content
 from luthier.train.suggest import suggest
 
 MOST_ROWS = 50_000
@@ -60,7 +61,13 @@ def suggest_rows(
 
     yield Started("prepare", clock())
     table = read_files(plan)["train"]
-    guess = needed_columns(plan, table)
+    kind, _ = kind_of(plan, table)
+    if kind.name != "text-classification":
+        raise DataError(
+            f"{plan.data.path}: is read as rows of {kind.name}, for which no rows are suggested yet. Use --task "
+            "text-classification if each row is a text with a label."
+        )
+    guess = needed_columns(plan, table, kind)
     others = read(unlabelled, encoding=plan.data.encoding, delimiter=plan.data.delimiter)
     check(others, guess.text, "text")
     labels = read_labels(table.values(guess.label), plan.task.labels_per_row)

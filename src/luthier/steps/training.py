@@ -29,6 +29,7 @@ from luthier.predict import logits_of
 from luthier.steps.candidates import add, last_layer
 from luthier.steps.prefixes import Prefixes, open_prefixes
 from luthier.steps.run import Run
+from luthier.tasks.classification import Classification
 from luthier.tasks.labels import balanced_weights
 from luthier.tasks.task import Calibration, Task
 from luthier.train.checkpoints import Checkpoints
@@ -72,7 +73,7 @@ def train_layers(run: Run) -> Iterator[Event]:
 
 def follow(run: Run, pace: Pace) -> Generator[Event, None, State]:
     """The loop's events, with what the scorecard wants noted on the way; returns the state at the best validation."""
-    ready, task = run.ready, run.ready.rows.task
+    ready, task = run.ready, run.task
     valid, plain = ready.examples["valid"], Calibration()
     method = parse_method(run.plan.train.method)
     adapters = None
@@ -182,7 +183,9 @@ def policy_of(plan: TrainPlan, ladder: Ladder) -> Policy:
 
 def weighted(run: Run) -> Task:
     """The task with the training loss that the plan wants."""
-    plan, task = run.plan.train, run.ready.rows.task
+    plan, task = run.plan.train, run.task
+    if not isinstance(task, Classification):
+        return task  # prepare has refused settings that it does not know
     weights = balanced_weights(run.targets("train"), task.outputs) if plan.balance == "loss" else ()
     return replace(task, label_smoothing=plan.label_smoothing, label_weights=weights)
 

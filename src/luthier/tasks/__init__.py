@@ -1,5 +1,8 @@
 """The tasks there are. A new one is a file, a row here, and a page in docs/tasks."""
 
-from luthier.tasks.text_classification import TextClassification
+from luthier.tasks.kind import Kind
+from luthier.tasks.pair_classification import PAIR_CLASSIFICATION
+from luthier.tasks.regression import REGRESSION
+from luthier.tasks.text_classification import TEXT_CLASSIFICATION
 
-TASKS = {TextClassification.name: TextClassification}
+TASKS: dict[str, Kind] = {kind.name: kind for kind in (TEXT_CLASSIFICATION, PAIR_CLASSIFICATION, REGRESSION)}

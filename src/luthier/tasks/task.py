@@ -1,12 +1,13 @@
 """What every task must have: the questions the rest of luthier asks, and nothing else."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
 
 from luthier.batches.examples import Batch
 from luthier.scores.intervals import Difference, Estimate
@@ -18,7 +19,7 @@ class Model(Protocol):
     """What a task may ask of a model."""
 
     def __call__(self, batch: Batch) -> Tensor:
-        """(rows, outputs)"""
+        """(rows, outputs); of a head over tokens (parts, tokens, outputs), of one over texts (parts, outputs)."""
         ...
 
 
@@ -44,24 +45,38 @@ class Calibration:
     """... and shifted by its bias."""
     thresholds: tuple[float, ...] = ()
     """Several labels per row: probability from which a label counts as present."""
+    margin: float = math.inf
+    """Of a number: so far off, either way, the truth may be; infinite where that is not known."""
 
 
 class Task(ABC):
     """Targets, loss, decoding, scores. Frozen once it knows what it can answer.
 
-    `logits` are (rows, outputs) of a model; `probabilities` what calibration makes of them; `predicted` the answers, in
-    the form of `targets`.
+    A unit is what one answer is about: a row, or a word of it. `logits` are (units, outputs) of a model; `probabilities`
+    what calibration makes of them; `predicted` the answers, in the form of `targets`.
     """
 
     name: str
+    reads: str
+    """What a row is made of: a key of `models.reading.READERS`."""
     metric: str
     """The score that chooses, stops and decides; higher is better."""
     outputs: int
-    """Numbers the head gives per row."""
+    """Numbers the head gives per unit."""
 
-    @abstractmethod
-    def targets(self, values: Sequence[Any]) -> Array:
-        """(rows, ...) what is learnt from, from the values of the label column."""
+    head: ClassVar[str] = "row"
+    """What the head answers for: a `row` or a `token`."""
+    usual: ClassVar[str] = "majority"
+    """The candidate that always gives the most usual answer."""
+    answer: ClassVar[str] = "label"
+    """The key of the answer in a line of `predict`."""
+    weighs: ClassVar[bool] = False
+    """Whether its training loss knows label smoothing and weights of labels."""
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """Texts whose features `zero_shot` compares with."""
+        return ()
 
     @abstractmethod
     def loss(self, model: Model, batch: Batch) -> Loss:
@@ -72,12 +87,28 @@ class Task(ABC):
         """The plain loss of logits that are at hand: what validation compares, whatever training adds to it."""
 
     @abstractmethod
+    def to_learn(self, targets: Array) -> Array:
+        """(units, ...) targets as a linear head learns them: classes, marks, or numbers (train/probe.py)."""
+
+    @abstractmethod
+    def usual_logits(self, targets: Array, asked: Array) -> Array:
+        """(units, outputs) of always giving the most usual answer of `targets`, for the units of `asked`."""
+
+    def zero_shot_logits(self, features: Array, prompts: Array) -> Array | None:
+        """(units, outputs) from features, (units, width), and those of `prompts`, where nothing has to be learnt for it."""
+        return None
+
+    def finished_head(self, head: nn.Sequential) -> nn.Sequential:
+        """The head as it is saved: in the user's units."""
+        return head
+
+    @abstractmethod
     def calibrate(self, logits: Array, targets: Array) -> Calibration:
         """Fit on the calibration part."""
 
-    @abstractmethod
     def with_thresholds(self, calibration: Calibration, logits: Array, targets: Array) -> Calibration:
         """Add what is decided on the validation part."""
+        return calibration
 
     @abstractmethod
     def probabilities(self, logits: Array, calibration: Calibration) -> Array: ...
@@ -90,8 +121,13 @@ class Task(ABC):
         """The metric."""
 
     @abstractmethod
-    def row_scores(self, predicted: Array, targets: Array) -> Array:
-        """(rows,) how right each answer is by itself, in [0, 1]."""
+    def noise(self, score: float, rows: int) -> float:
+        """Standard error of the metric, roughly, on so many rows."""
+
+    def fit_score(self, logits: Array, learnt: Array) -> float:
+        """How well a linear head does on units that it did not see, in [0, 1]. learnt: as `to_learn` gives it."""
+        plain = Calibration()
+        return self.score(self.predicted(self.probabilities(logits, plain), plain), learnt)
 
     @abstractmethod
     def scores(
@@ -100,12 +136,10 @@ class Task(ABC):
         """Every metric of the scorecard, with its interval."""
 
     @abstractmethod
-    def calibration_error(self, probabilities: Array, targets: Array) -> float:
-        """How far confidence and accuracy lie apart, in [0, 1]."""
-
-    @abstractmethod
-    def reliability(self, probabilities: Array, targets: Array) -> list[dict[str, float]]:
-        """Confidence and accuracy by bin, for the report's diagram."""
+    def trust(
+        self, plain: Array, calibrated: Array, targets: Array, calibration: Calibration
+    ) -> dict[str, Any]:
+        """Keys of the scorecard that tell how far the probabilities can be believed: `calibration`, and more as JSON."""
 
     @abstractmethod
     def details(self, probabilities: Array, predicted: Array, targets: Array) -> dict[str, Any]:
@@ -116,8 +150,14 @@ class Task(ABC):
         """How much better our answers are than theirs, by the metric, on the same rows."""
 
     @abstractmethod
-    def answers(self, probabilities: Array, predicted: Array) -> list[dict[str, Any]]:
-        """One JSON object per row: what `predict` gives."""
+    def answers(
+        self, probabilities: Array, predicted: Array, sources: Sequence[Any] = ()
+    ) -> list[dict[str, Any]]:
+        """One JSON object per row: what `predict` gives. sources: of each row, what `Examples.sources` keeps."""
+
+    @abstractmethod
+    def known(self, targets: Array, sources: Sequence[Any] = ()) -> list[Any]:
+        """The right answer of each row, in the form that `answers` gives it under the key `answer`."""
 
     @abstractmethod
     def to_json(self) -> dict[str, Any]:

@@ -46,19 +46,31 @@ class Probe:
             linear.bias.copy_(torch.from_numpy(self.bias * share))
 
 
-def fit_probe(
-    features: Array, targets: Array, outputs: int, score: Callable[[Array, Array], float], seed: int
-) -> Probe:
-    """L2-regularised (multinomial) logistic regression; its strength is found by cross-validation.
+def of_a_share(score: float, rows: int) -> float:
+    """Standard error of a share of rows."""
+    return float((score * (1 - score) / rows) ** 0.5)
 
-    features: (rows, width).  targets: (rows,) classes, or (rows, outputs) marks.  score(logits, targets): higher is better.
+
+def fit_probe(
+    features: Array,
+    targets: Array,
+    outputs: int,
+    score: Callable[[Array, Array], float],
+    seed: int,
+    noise: Callable[[float, int], float] = of_a_share,
+) -> Probe:
+    """L2-regularised (multinomial) logistic regression, or ridge regression; its strength is found by cross-validation.
+
+    features: (rows, width).  targets: (rows,) classes, or (rows, outputs) marks, or (rows,) numbers as floats.
+    score(logits, targets): higher is better.  noise(score, rows): its standard error on so many rows.
 
     Features are standardised first, so that one strength means the same for every model, and the standardisation is
     folded back into the weights.
     """
     scaled, centre, spread = standardised(features)
     scores = cross_validate(scaled, targets, outputs, score, seed)
-    strength = strongest_within_noise(scores, min(len(features), MOST_ROWS)) if scores else STRENGTHS[1]
+    held = min(len(features), MOST_ROWS)
+    strength = strongest_within_noise(scores, held, noise) if scores else STRENGTHS[1]
     weight, bias = Regression(scaled, targets, outputs).solve(strength, EXACT)
     weight = weight / spread
     return Probe(weight.astype(np.float32), (bias - weight @ centre).astype(np.float32), strength, scores)
@@ -72,7 +84,9 @@ def standardised(features: Array) -> tuple[Array, Array, Array]:
     return (features - centre) / spread, centre, spread
 
 
-def strongest_within_noise(scores: dict[float, float], rows: int) -> float:
+def strongest_within_noise(
+    scores: dict[float, float], rows: int, noise: Callable[[float, int], float] = of_a_share
+) -> float:
     """The strongest penalty whose score is within one standard error of the best (Breiman et al. 1984, section 3.4.3).
 
     scores: score in [0, 1] by inverse strength, from strong to weak.  rows: how many were held out in all.
@@ -81,8 +95,8 @@ def strongest_within_noise(scores: dict[float, float], rows: int) -> float:
     0.1
     """
     best = max(scores.values())
-    noise = (best * (1 - best) / rows) ** 0.5
-    return next(strength for strength, score in scores.items() if score >= best - noise)
+    margin = noise(best, rows)
+    return next(strength for strength, score in scores.items() if score >= best - margin)
 
 
 def cross_validate(
@@ -112,7 +126,8 @@ def cross_validate(
 
 
 class Regression:
-    """Logistic regression on some rows, solved for one strength after the other, each from the last solution.
+    """Logistic regression on some rows, solved for one strength after the other, each from the last solution; ridge
+    regression where targets are floats.
 
     scipy's L-BFGS on torch's loss and gradient: with 77 classes several times faster than scikit-learn, whose solution the
     tests compare with.
@@ -120,7 +135,9 @@ class Regression:
 
     def __init__(self, features: Array, targets: Array, outputs: int) -> None:
         self.features = torch.from_numpy(np.ascontiguousarray(features, np.float64))
-        self.targets = torch.from_numpy(targets if targets.ndim == 1 else targets.astype(np.float64))
+        self.numbers = targets.ndim == 1 and bool(np.issubdtype(targets.dtype, np.floating))
+        marks = targets.ndim == 2 or self.numbers
+        self.targets = torch.from_numpy(targets.astype(np.float64) if marks else targets)
         self.outputs = outputs
         self.at = np.zeros(outputs * (features.shape[1] + 1))
 
@@ -151,7 +168,10 @@ class Regression:
         table = torch.from_numpy(flat).reshape(self.outputs, -1)
         weight, bias = table[:, :-1], table[:, -1]
         logits = torch.addmm(bias, self.features, weight.T)
-        if self.targets.ndim == 1:
+        if self.numbers:
+            error = logits[:, 0:1] - self.targets[:, None]
+            mean = error.square().mean() / 2
+        elif self.targets.ndim == 1:
             logs = logits.log_softmax(1)
             mean = -logs.gather(1, self.targets[:, None]).mean()
             error = logs.exp_()

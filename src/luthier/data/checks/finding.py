@@ -61,9 +61,9 @@ class Frozen:
     features: Array
     """(rows, width)"""
     probabilities: Array
-    """(rows, labels), each row's by a probe that did not see it, nor a copy of it."""
+    """(rows, labels), each row's by a probe that did not see it, nor a copy of it; no labels where answers are none."""
     targets: Array
-    """(rows,) classes, or (rows, labels) marks."""
+    """(rows,) classes, or (rows, labels) marks; what else the task learns from where answers are no labels."""
     labels: tuple[str, ...]
 
 
@@ -85,7 +85,7 @@ class Evidence:
     label_sets: Ints
     """(table rows,) equal for rows with the same label, or the same set of them."""
     set_names: Sequence[tuple[str, ...]]
-    """The labels behind each number in `label_sets`."""
+    """The labels behind each number in `label_sets`; none where answers are no labels."""
     empty_text: Ints
     """Rows left out because they have no text."""
     empty_label: Ints
@@ -94,6 +94,10 @@ class Evidence:
     """Rows left out because no training row shares their label."""
     settled: Ints
     """Rows whose label a person has confirmed."""
+    used_columns: frozenset[str] = frozenset()
+    """Names of all columns that the task reads or learns."""
+    labels: tuple[str, ...] = ()
+    """Names of the labels that are learnt; none where answers are no labels."""
     reviewed: bool = False
     """Whether a person has decided on every label that was doubted."""
     tokens: Tokens | None = None
@@ -104,6 +108,11 @@ class Evidence:
         """Rows of all parts, in table order."""
         split = self.split
         return np.sort(np.concatenate([split.train, split.valid, split.calibration, split.test]))
+
+    @property
+    def labelled(self) -> bool:
+        """Whether rows have labels, which can be counted and doubted."""
+        return bool(self.labels)
 
     def texts(self) -> Iterator[tuple[int, str]]:
         """Each row with a text, and that text, in table order, a handful in memory at a time."""

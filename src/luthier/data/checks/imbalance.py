@@ -15,9 +15,9 @@ FREQUENT = 0.8
 
 def imbalance(evidence: Evidence) -> Iterator[Finding]:
     """Labels with very few rows, and labels that are much rarer than others."""
-    counts, train = training_counts(evidence), evidence.split.train
-    if not counts:
+    if not evidence.labelled:
         return
+    counts, train = training_counts(evidence), evidence.split.train
     few = sorted((name for name in counts if counts[name] < FEWEST), key=lambda name: counts[name])
     if few:
         of_few = np.array([any(name in few for name in names) for names in evidence.set_names])

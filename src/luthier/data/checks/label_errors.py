@@ -19,8 +19,8 @@ LEFT_NOISE = 0.01
 
 def label_errors(evidence: Evidence) -> Iterator[Finding]:
     """Rows whose label the other rows speak against, the likeliest errors first."""
-    found = suspects(evidence)
     frozen = evidence.frozen
+    found = suspects(evidence) if evidence.labelled else []
     if frozen is None or not found:
         return
     rows = [suspect.row for suspect, _ in found]

@@ -8,7 +8,7 @@ from luthier.data.checks.finding import Evidence, Finding, count_of
 
 def label_names(evidence: Evidence) -> Iterator[Finding]:
     """Labels that differ only in case, blanks, hyphens or underscores: most likely one label, misspelt."""
-    names = misspelt(evidence)
+    names = misspelt(evidence) if evidence.labelled else {}
     if names:
         odd = np.array([any(name in names for name in labels) for labels in evidence.set_names])
         rows = np.flatnonzero(odd[evidence.label_sets])

@@ -1,4 +1,4 @@
-"""Candidates that learn from no label, or hardly: what a model must beat to be worth anything."""
+"""Answers that learn from no label, or hardly: what a model must beat to be worth anything."""
 
 import numpy as np
 
@@ -19,7 +19,7 @@ def majority_logits(targets: Array, outputs: int, rows: int) -> Array:
     return np.tile(prior.astype(np.float32), (rows, 1))
 
 
-def zero_shot_logits(features: Array, label_features: Array, many: bool) -> Array:
+def nearest_logits(features: Array, label_features: Array, many: bool) -> Array:
     """(rows, outputs) nearness of each text to each label's name, as the pre-trained model sees them.
 
     features: (rows, width).  label_features: (outputs, width).

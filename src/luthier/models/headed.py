@@ -1,0 +1,88 @@
+"""A pre-trained body with a head: what is trained, scored and saved, whatever it reads."""
+
+from abc import abstractmethod
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from luthier.batches.examples import Batch
+from luthier.models.prefix import Prefix
+
+
+class HeadedModel(nn.Module):
+    """What all models have in common. The head is dropout and linear layers, from features to outputs."""
+
+    pooling: str | None = None
+    """`mean`, `cls` or `max` where token states are pooled here; None where the architecture's own class does it, or nobody."""
+
+    def __init__(self, body: nn.Module, head: nn.Sequential) -> None:
+        super().__init__()
+        self.body = body
+        self.head = head
+        self.prefix: Prefix | None = None
+        """Told of each batch, where the frozen rungs are recorded or replayed."""
+
+    @property
+    def width(self) -> int:
+        """Numbers in a feature vector."""
+        return int(self.head[1].in_features)  # type: ignore[arg-type]
+
+    @property
+    def state_width(self) -> int:
+        """Numbers in a token's state."""
+        config: Any = self.body.config
+        return int(config.hidden_size)
+
+    @property
+    def outputs(self) -> int:
+        """Numbers the head gives per unit."""
+        return int(self.head[-1].out_features)  # type: ignore[arg-type]
+
+    def tell(self, batch: Batch) -> None:
+        """Let the prefix know which batch enters."""
+        if self.prefix is not None:
+            self.prefix.batch = batch
+
+    @abstractmethod
+    def features(self, batch: Batch) -> Tensor:
+        """(rows, width) in fp32 or finer."""
+
+    def states(self, batch: Batch) -> Tensor:
+        """(parts, tokens, width) in fp32 or finer, of a model whose head answers token by token."""
+        raise NotImplementedError(f"{type(self).__name__} answers for rows")
+
+    @abstractmethod
+    def forward(self, batch: Batch) -> Tensor:
+        """Logits in fp32 or finer: (rows, outputs), or (parts, tokens, outputs) token by token."""
+
+
+def at_least_fp32(values: Tensor) -> Tensor:
+    """Sums over tokens and windows are too coarse in bf16."""
+    return values if values.dtype == torch.float64 else values.float()
+
+
+def mean_of_parts(values: Tensor, batch: Batch) -> Tensor:
+    """(parts, n) -> (rows, n)."""
+    rows = len(batch.rows)
+    if len(values) == rows:
+        return values
+    sums = values.new_zeros(rows, values.shape[1]).index_add(0, batch.part_of, values)
+    counts = torch.bincount(batch.part_of, minlength=rows).unsqueeze(1)
+    return sums / counts
+
+
+def new_head(width: int, hidden: tuple[int, ...], labels: int, dropout: float) -> nn.Sequential:
+    """Dropout and linear layers from features to logits, with tanh between hidden ones; small random weights, no bias.
+
+    Small, so that the first steps move the body and not only the head (docs/recipes.md).
+    """
+    widths = [width, *hidden, labels]
+    layers: list[nn.Module] = []
+    for level, (wide, narrow) in enumerate(pairwise(widths)):
+        linear = nn.Linear(wide, narrow)
+        nn.init.normal_(linear.weight, std=0.02 if level == len(hidden) else wide**-0.5)
+        nn.init.zeros_(linear.bias)
+        layers += [nn.Dropout(dropout), linear, *([nn.Tanh()] if level < len(hidden) else [])]
+    return nn.Sequential(*layers)

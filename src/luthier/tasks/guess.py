@@ -1,0 +1,30 @@
+"""Which task a table is for, by its columns."""
+
+from collections.abc import Mapping
+
+from luthier.data.columns import SCORE_NAMES, holds_numbers, names_there, pair_by_name
+from luthier.data.table import Table
+from luthier.tasks import TASKS
+from luthier.tasks.kind import Kind
+
+
+def guess_kind(table: Table, asked: Mapping[str, str | None]) -> tuple[Kind, str]:
+    """The task and why. asked: columns by role, where the user named them."""
+    pair = pair_by_name(table)
+    if asked["text2"] is not None or (asked["text"] is None and pair is not None):
+        two = [asked["text"], asked["text2"]] if asked["text2"] else list(pair or ())
+        texts = " and ".join(repr(name) for name in two if name)
+        label = asked["label"] or by_name(table)
+        if label is not None and holds_numbers(table, label):
+            return TASKS["regression"], f"two texts, {texts}, and numbers in {label!r}"
+        return TASKS["pair-classification"], f"two texts, {texts}, and a label"
+    label = asked["label"] or by_name(table)
+    if label is not None and label in table.names and holds_numbers(table, label):
+        return TASKS["regression"], f"numbers in {label!r}, of many values and not all whole"
+    return TASKS["text-classification"], "a text and a label"
+
+
+def by_name(table: Table) -> str | None:
+    """The column that is named as numbers to be learnt are."""
+    there = names_there(table, "label")
+    return next((there[name] for name in SCORE_NAMES if name in there), None)

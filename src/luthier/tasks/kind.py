@@ -1,0 +1,91 @@
+"""What a task is before it has seen a row: how its columns are found, how its rows are understood."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from luthier.data.columns import ColumnGuess
+from luthier.data.table import Ints, Table
+from luthier.tasks.task import Array, Task
+
+Columns = Mapping[str, str]
+"""Role to the name of its column: `text`, `text2`, `label` and so on, as the plan's `data` section spells them."""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user asked for of what a task else decides by itself."""
+
+    labels_per_row: str = "auto"
+    metric: str = "auto"
+    language: str = "en"
+    """Of the texts, as ISO 639-1 names it: what counts as the same answer depends on it."""
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Which file a row came from, and what that file was given for."""
+
+    names: tuple[str, ...]
+    """`train`, and those of `valid` and `test` that came in a file of their own."""
+    of: Ints
+    """(table rows,) index into `names`."""
+
+    def rows(self, among: Ints, name: str) -> Ints:
+        """Those of some rows that came for a part."""
+        found: Ints = among[self.of[among] == self.names.index(name)]
+        return found
+
+
+@dataclass(frozen=True)
+class Understood:
+    """The rows of a table as a task sees them. Arrays are over all rows of the table, unless they are row numbers."""
+
+    task: Task
+    usable: Ints
+    """Numbers of the rows that have all that the task needs."""
+    empty_input: Ints
+    """Numbers of rows left out because there is nothing to read."""
+    empty_label: Ints
+    """Numbers of rows left out because there is nothing to learn."""
+    strata: Ints
+    """(rows,) equal where every part of a split should have its share."""
+    keys: Ints
+    """(rows,) equal for rows with the same input."""
+    label_sets: Ints
+    """(rows,) equal for rows with the same answer."""
+    targets: Callable[[Ints], Array]
+    """What is learnt from some rows."""
+    set_names: Sequence[tuple[str, ...]] = ()
+    """The labels behind each number in `label_sets`; none where answers are no labels."""
+    single: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    """Numbers of rows left out because no training row shares their label."""
+    groups: tuple[Ints, ...] = ()
+    """(rows,) each: equal for rows that must stay on one side of a split."""
+    notes: tuple[str, ...] = ()
+    """What was mended on the way, counted."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A row of TASKS."""
+
+    name: str
+    example: tuple[dict[str, Any], ...]
+    """Rows as a user would write them."""
+    roles: tuple[str, ...]
+    """The columns it may have, `label` the last."""
+    find: Callable[[Table, Mapping[str, str | None]], ColumnGuess]
+    """The columns of a table by role, some of which the user may have named. Raises DataError."""
+    understand: Callable[[Table, Columns, Roles, Wishes], Understood]
+    """Raises DataError for rows that cannot be used, StopFinding for what no option can help."""
+    inputs: Callable[[Table, Columns, Ints | None], list[Any]]
+    """What the model is to read of some rows, or of all: what `models.reading` takes."""
+    given: Callable[[Sequence[Any]], list[Any]]
+    """The same of what a caller of `predict` hands over."""
+    restore: Callable[[dict[str, Any]], Task]
+    """A task from what its `to_json` gave."""
+    shown: Callable[[Table, Columns], list[str]] | None = None
+    """The text that stands for each row in findings and reports, where that is no column of the table."""

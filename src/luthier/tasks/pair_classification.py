@@ -1,0 +1,39 @@
+"""Pair classification: two texts, and one label of several (entailment, paraphrase) or any number of them."""
+
+from collections.abc import Mapping
+
+from luthier.data.columns import ColumnGuess, guess_pair
+from luthier.data.table import Table
+from luthier.tasks.classification import Classification
+from luthier.tasks.kind import Columns, Kind, Roles, Understood, Wishes
+from luthier.tasks.labelled import labelled_rows
+from luthier.tasks.texts import given_pairs, input_keys, inputs_of, joined, read_columns
+
+NAME = "pair-classification"
+LABEL_NAMES = ("label", "gold_label", "labels", "class", "relation", "is_duplicate", "target", "judgement")
+
+
+def find(table: Table, asked: Mapping[str, str | None]) -> ColumnGuess:
+    return guess_pair(table, asked, LABEL_NAMES)
+
+
+def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> Understood:
+    read, keys = read_columns(table, columns), input_keys(table, columns)
+    return labelled_rows(table, NAME, "pair", read, columns["label"], keys, roles, wishes)
+
+
+PAIR_CLASSIFICATION = Kind(
+    name=NAME,
+    example=(
+        {"text": "The neck is cracked.", "text2": "The guitar is damaged.", "label": "follows"},
+        {"text": "The parcel came on Monday.", "text2": "Nothing has arrived yet.", "label": "contradicts"},
+        {"text": "It stays in tune.", "text2": "The case is blue.", "label": "neither"},
+    ),
+    roles=("text", "text2", "label"),
+    find=find,
+    understand=understand,
+    inputs=inputs_of,
+    given=given_pairs,
+    restore=Classification.from_json,
+    shown=joined,
+)

@@ -1,0 +1,267 @@
+"""Regression: one text or two, and a number to estimate."""
+
+import copy
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from luthier.batches.examples import Batch
+from luthier.data.columns import (
+    SCORE_NAMES,
+    ColumnGuess,
+    guess_by_name,
+    guess_pair,
+    guess_text_and_label,
+    pair_by_name,
+)
+from luthier.data.table import Ints, Table
+from luthier.errors import DataError
+from luthier.scores import regression
+from luthier.scores.intervals import Difference, Estimate, Statistic, bootstrap, paired_bootstrap_of
+from luthier.tasks.kind import Columns, Kind, Roles, Understood, Wishes
+from luthier.tasks.labelled import Bools, refuse_nothing_left, useless
+from luthier.tasks.metric import chosen_metric
+from luthier.tasks.task import Array, Calibration, Loss, Model, Task
+from luthier.tasks.texts import given_pairs, given_texts, input_keys, inputs_of, joined, read_columns
+
+NAME = "regression"
+METRICS = ("spearman", "pearson", "r2")
+STATISTICS = {
+    "spearman": regression.resampled_spearman,
+    "pearson": regression.resampled_pearson,
+    "r2": regression.resampled_r2,
+    "mae": regression.resampled_mae,
+}
+COVERAGE = 0.9
+"""Share of rows whose truth lies within the interval of an estimate."""
+STRATA = 10
+"""Classes of equal size by which rows are spread over the parts."""
+SCATTER = 500
+"""Test rows that the report draws."""
+
+
+@dataclass(frozen=True)
+class Regression(Task):
+    """One row in, one number out.
+
+    Logits are (rows, 1), in units of the training rows' spread around their mean. Targets and answers are (rows,) in the
+    user's units, `probabilities` (rows, 3): the estimate, and the ends of its interval.
+    """
+
+    mean: float = 0.0
+    spread: float = 1.0
+    """Standard deviation of the training rows: a model that is saved has both built into its last layer."""
+    metric: str = "spearman"
+    reads: str = "text"
+
+    name: ClassVar[str] = NAME  # type: ignore[misc]
+    outputs: ClassVar[int] = 1  # type: ignore[misc]
+    usual: ClassVar[str] = "mean"
+    answer: ClassVar[str] = "value"
+
+    def loss(self, model: Model, batch: Batch) -> Loss:
+        """Squared error, in units of the spread."""
+        wanted = (batch.targets - self.mean) / self.spread
+        return Loss(functional.mse_loss(model(batch)[:, 0], wanted, reduction="sum"), len(batch.rows))
+
+    def mean_loss(self, logits: Array, targets: Array) -> float:
+        return float(
+            functional.mse_loss(torch.from_numpy(logits[:, 0]), torch.from_numpy(self.to_learn(targets)))
+        )
+
+    def to_learn(self, targets: Array) -> Array:
+        scaled: Array = ((targets - self.mean) / self.spread).astype(np.float32)
+        return scaled
+
+    def usual_logits(self, targets: Array, asked: Array) -> Array:
+        return np.full((len(asked), 1), (targets.mean() - self.mean) / self.spread, np.float32)
+
+    def finished_head(self, head: nn.Sequential) -> nn.Sequential:
+        """A copy whose last layer gives the user's units."""
+        found = copy.deepcopy(head)
+        last: Any = found[-1]
+        with torch.no_grad():
+            last.weight.mul_(self.spread)
+            last.bias.mul_(self.spread).add_(self.mean)
+        return found
+
+    def values(self, logits: Array) -> Array:
+        """(rows,) in the user's units."""
+        found: Array = logits[:, 0].astype(np.float64) * self.spread + self.mean
+        return found
+
+    def calibrate(self, logits: Array, targets: Array) -> Calibration:
+        """Half the width of the intervals, by split conformal prediction (Lei et al. 2018, section 2.2)."""
+        return Calibration(margin=regression.conformal_margin(targets, self.values(logits), COVERAGE))
+
+    def probabilities(self, logits: Array, calibration: Calibration) -> Array:
+        values = self.values(logits)
+        return np.stack([values, values - calibration.margin, values + calibration.margin], axis=1)
+
+    def predicted(self, probabilities: Array, calibration: Calibration) -> Array:
+        values: Array = probabilities[:, 0]
+        return values
+
+    def statistic(self, name: str, predicted: Array, targets: Array) -> Statistic:
+        return STATISTICS[name](targets, predicted)
+
+    def score(self, predicted: Array, targets: Array) -> float:
+        return float(self.statistic(self.metric, predicted, targets)(np.arange(len(targets))[None])[0])
+
+    def fit_score(self, logits: Array, learnt: Array) -> float:
+        return regression.pearson(learnt, logits[:, 0])
+
+    def noise(self, score: float, rows: int) -> float:
+        """As Fisher has it for a correlation."""
+        return (1 - min(score, 1.0) ** 2) / math.sqrt(max(1, rows - 3))
+
+    def scores(
+        self, probabilities: Array, predicted: Array, targets: Array, seed: int
+    ) -> dict[str, Estimate]:
+        names = dict.fromkeys([self.metric, *STATISTICS])
+        rows = len(targets)
+        return {name: bootstrap(self.statistic(name, predicted, targets), rows, seed=seed) for name in names}
+
+    def trust(
+        self, plain: Array, calibrated: Array, targets: Array, calibration: Calibration
+    ) -> dict[str, Any]:
+        if not math.isfinite(calibration.margin):
+            return {"calibration": {"wanted": COVERAGE, "margin": None, "coverage": None}}
+        covered = regression.coverage(targets, calibrated[:, 1], calibrated[:, 2])
+        return {"calibration": {"wanted": COVERAGE, "margin": calibration.margin, "coverage": covered}}
+
+    def details(self, probabilities: Array, predicted: Array, targets: Array) -> dict[str, Any]:
+        """Truth and estimate of some rows, evenly drawn from all in the order of their truth."""
+        order = np.argsort(targets, kind="stable")
+        few = order[np.linspace(0, len(order) - 1, min(SCATTER, len(order))).astype(np.int64)]
+        points = np.stack([targets[few], predicted[few]], axis=1)
+        return {"scatter": np.round(points.astype(np.float64), 6).tolist()}
+
+    def difference(self, ours: Array, theirs: Array, targets: Array, seed: int) -> Difference:
+        first, second = (self.statistic(self.metric, answers, targets) for answers in (ours, theirs))
+        differing = int((ours != theirs).sum())
+        return paired_bootstrap_of(first, second, len(targets), differing=differing, seed=seed)
+
+    def answers(
+        self, probabilities: Array, predicted: Array, sources: Sequence[Any] = ()
+    ) -> list[dict[str, Any]]:
+        def end(number: float) -> float | None:
+            return round(float(number), 6) if math.isfinite(number) else None
+
+        return [
+            {"value": end(value), "low": end(low), "high": end(high)} for value, low, high in probabilities
+        ]
+
+    def known(self, targets: Array, sources: Sequence[Any] = ()) -> list[Any]:
+        return [float(target) for target in targets]
+
+    def to_json(self) -> dict[str, Any]:
+        """A saved model gives the user's units: its last layer holds mean and spread."""
+        return {"name": self.name, **asdict(self), "mean": 0.0, "spread": 1.0}
+
+    @staticmethod
+    def from_json(record: dict[str, Any]) -> "Regression":
+        return Regression(
+            float(record["mean"]), float(record["spread"]), str(record["metric"]), str(record["reads"])
+        )
+
+
+def find(table: Table, asked: Mapping[str, str | None]) -> ColumnGuess:
+    """One text or two, by their names or as asked, and a column of numbers."""
+    if asked["text2"] is not None or (asked["text"] is None and pair_by_name(table) is not None):
+        return guess_pair(table, asked, SCORE_NAMES)
+    label = guess_by_name(table, {"label": asked["label"]}, {"label": SCORE_NAMES})
+    found = guess_text_and_label(table, asked["text"], label.label)
+    return ColumnGuess(found.columns, found.reasons | label.reasons)
+
+
+def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> Understood:
+    read, label = read_columns(table, columns), columns["label"]
+    values = numbers(table, label)
+    has_label = np.isfinite(values)
+    has_input: Bools = np.logical_and.reduce([there for _, there in read.values()])
+    refuse_nothing_left(table, {**read, "label": (label, has_label)})
+    usable = np.flatnonzero(has_input & has_label)
+    own = values[roles.rows(usable, "train")]
+    if len(own) and own.min() == own.max():
+        raise useless(
+            "one-label",
+            len(own),
+            f"{table.files[0]}: every row has the number {own[0]:g} in column {label!r}.",
+            "Add rows with others, or name another column with --label.",
+        )
+    mean, spread = (float(own.mean()), float(own.std())) if len(own) else (0.0, 1.0)
+    reads = "pair" if "text2" in columns else "text"
+    task = Regression(mean, spread, chosen_metric(wishes.metric, METRICS, NAME), reads)
+    ranked = np.unique(values[usable], return_inverse=True)[1] if len(usable) else usable
+    strata = np.zeros(len(table), np.int64)
+    strata[usable] = ranked * STRATA // max(1, int(ranked.max(initial=0)) + 1)
+
+    def targets(rows: Ints) -> Array:
+        return values[rows].astype(np.float32)
+
+    return Understood(
+        task=task,
+        usable=usable,
+        empty_input=np.flatnonzero(~has_input),
+        empty_label=np.flatnonzero(has_input & ~has_label),
+        strata=strata,
+        keys=input_keys(table, columns),
+        label_sets=np.unique(np.where(has_label, values, -np.inf), return_inverse=True)[1],
+        targets=targets,
+    )
+
+
+def numbers(table: Table, column: str) -> Array:
+    """(rows,) the numbers of a column, NaN where there is none. Raises DataError for what is no number."""
+    found = np.full(len(table), np.nan)
+    wrong: list[tuple[int, Any]] = []
+    for row, value in enumerate(table.values(column)):
+        if value is None or (isinstance(value, str) and not value.strip()):
+            continue
+        try:
+            found[row] = float(value)
+        except (TypeError, ValueError):
+            wrong.append((row, value))
+        else:
+            if not math.isfinite(found[row]):
+                wrong.append((row, value))
+    if wrong:
+        row, value = wrong[0]
+        more = f" ({len(wrong):,} rows in all)" if len(wrong) > 1 else ""
+        raise DataError(
+            f"{table.place(row)}: {value!r} in column {column!r} is no number{more}, and regression learns numbers. "
+            "Correct it, leave it empty, name another column with --label, or choose another --task."
+        )
+    return found
+
+
+def given(values: Sequence[Any]) -> list[Any]:
+    return given_texts(values) if all(isinstance(one, str) for one in values) else given_pairs(values)
+
+
+def shown(table: Table, columns: Columns) -> list[str]:
+    return joined(table, columns) if "text2" in columns else table.texts(columns["text"])
+
+
+REGRESSION = Kind(
+    name=NAME,
+    example=(
+        {"text": "The neck is cracked.", "text2": "A crack runs through the neck.", "label": 4.6},
+        {"text": "The parcel came on Monday.", "text2": "It was delivered in May.", "label": 2.1},
+        {"text": "It stays in tune.", "text2": "The case is blue.", "label": 0.3},
+    ),
+    roles=("text", "text2", "label"),
+    find=find,
+    understand=understand,
+    inputs=inputs_of,
+    given=given,
+    restore=Regression.from_json,
+    shown=shown,
+)

@@ -109,6 +109,11 @@ class Examples:
         """How many answers are wanted: of each row one, or one for each unit of `tokens`."""
         return len(self) if self.tokens is None else len(self.tokens.unit)
 
+    @property
+    def unit_ends(self) -> Ints | None:
+        """(rows + 1,) where the units of each row begin, and the last ones end; None where rows answer."""
+        return None if self.tokens is None else self.tokens.first_unit
+
     def places(self, rows: Ints) -> Ints:
         """Where the tokens of some rows stand in `ids`, in the order of a batch of these rows without its padding."""
         counts = self.first_part[rows + 1] - self.first_part[rows]

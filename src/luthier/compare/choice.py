@@ -23,6 +23,15 @@ NOT_SHARES = ("spearman", "pearson", "r2", "mrr")
 """Metrics that are no shares of rows, and are written as plain numbers."""
 
 
+CHEAP = {
+    "majority": "always answering the most frequent label",
+    "mean": "always answering the mean",
+    "nothing": "never answering",
+    "zero-shot": "the untrained model",
+}
+"""Candidates that learn from no label, as a sentence calls them."""
+
+
 @dataclass
 class Candidate:
     """One way to answer, from cheap to dear, with its answers on the parts."""
@@ -82,11 +91,12 @@ def worth_words(dearer: str, cheaper: str, metric: str, gap: Difference, seconds
     """Whether the dearest candidate was worth its time."""
     cost = f"for {seconds:,.0f} more seconds ({interval(metric, gap)})."
     gain = f"{gained(metric, gap.value)} of {METRIC_WORDS[metric]}"
+    other = CHEAP.get(cheaper, f"the {cheaper}")
     if gap.low > 0:
-        return f"The {dearer} model is worth its time: {gain} over the {cheaper}, {cost}"
+        return f"The {dearer} model is worth its time: {gain} over {other}, {cost}"
     if gap.high < 0:
-        return f"The {dearer} model is not worth its time: {gain} against the {cheaper}, {cost}"
-    return f"The {dearer} model is no different from the {cheaper} beyond noise: {gain}, {cost}"
+        return f"The {dearer} model is not worth its time: {gain} against {other}, {cost}"
+    return f"The {dearer} model is no different from {other} beyond noise: {gain}, {cost}"
 
 
 def interval(metric: str, gap: Difference) -> str:
@@ -94,12 +104,7 @@ def interval(metric: str, gap: Difference) -> str:
 
 
 def described(name: str) -> str:
-    return {
-        "majority": "always answering the most frequent label",
-        "mean": "always answering the mean",
-        "nothing": "never answering",
-        "zero-shot": "the untrained model, which compares texts with the labels' names",
-    }.get(name, f"the {name}")
+    return CHEAP.get(name, f"the {name}")
 
 
 def written(metric: str, value: float) -> str:

@@ -81,7 +81,7 @@ class ModelFolder:
         examples = self.examples(given)
         logits = logits_of(self.model.to(self.device.torch), examples, self.device)
         probabilities = self.task.probabilities(logits, self.beside.calibration)
-        predicted = self.task.predicted(probabilities, self.beside.calibration)
+        predicted = self.task.predicted(probabilities, self.beside.calibration, examples.unit_ends)
         sources = [] if examples.sources is None else list(examples.sources)
         answers = self.task.answers(probabilities, predicted, sources)
         return Predictions(tuple(answers), self.task.answer)

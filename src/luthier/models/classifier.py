@@ -41,6 +41,12 @@ class Classifier(HeadedModel):
         return mean_of_parts(at_least_fp32(self.head(self.part_features(batch))), batch)
 
 
+def encoder_of(model: HeadedModel, pooling: str) -> Classifier:
+    """The same body as an encoder of single texts, pooled as its folder declares: it shares all weights."""
+    body: Any = model.body
+    return Classifier(body.base_model, pooling, model.head)
+
+
 def pool(states: Tensor, mask: Tensor, pooling: str) -> Tensor:
     """(parts, tokens, width) and (parts, tokens) -> (parts, width), over real tokens only.
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from luthier.batches.examples import Examples
 from luthier.models.texts import Array, Long, Texts
+from luthier.models.words import read_words
 
 Reading = Callable[[Texts, Sequence[Any], Array, str], tuple[Examples, Long]]
 """Of some rows with their targets, and the way with what is longer than the model reads: `cut`, `windows` or `refuse`."""
@@ -15,5 +16,5 @@ def read_texts(texts: Texts, rows: Sequence[Any], targets: Array, way: str) -> t
     return texts.examples(rows, targets, way)
 
 
-READERS: dict[str, Reading] = {"text": read_texts, "pair": read_texts}
+READERS: dict[str, Reading] = {"text": read_texts, "pair": read_texts, "words": read_words}
 """By a task's `reads`."""

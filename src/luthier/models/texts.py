@@ -128,6 +128,38 @@ class Texts:
             return text
         return text.lower() if isinstance(text, str) else (text[0].lower(), text[1].lower())
 
+    def spelt_alike(self, text: str) -> str:
+        """A text in the case that the model was trained on, each character in its place."""
+        lower = text.lower() if self.lower_case else text
+        return lower if len(lower) == len(text) else text
+
+    def placed_parts(
+        self, text: str, way: str, before: str | None = None, stride: int | None = None
+    ) -> list[tuple[list[int], list[tuple[int, int]]]]:
+        """A long text's parts, and where in the text each of their tokens stands; special tokens stand at (0, 0).
+
+        before: a text that every part begins with, such as a question; its tokens stand at (0, 0) too.
+        """
+        windows = way == "windows"
+        encoded = self.tokenizer(
+            *([text] if before is None else [before, text]),
+            truncation=True if before is None else "only_second",
+            max_length=self.limit,
+            stride=(self.limit // 4 if stride is None else stride) if windows else 0,
+            return_overflowing_tokens=windows,
+            return_offsets_mapping=True,
+        )
+        ids, places = encoded["input_ids"], encoded["offset_mapping"]
+        if not windows:
+            ids, places = [ids], [places]
+        if before is not None:
+            sequences = [encoded.sequence_ids(at) for at in range(len(ids))]
+            places = [
+                [place if of == 1 else (0, 0) for place, of in zip(part, sequence, strict=True)]
+                for part, sequence in zip(places, sequences, strict=True)
+            ]
+        return list(zip(ids, places, strict=True))
+
     def parts(self, text: str | tuple[str, str], way: str) -> tuple[list[list[int]], list[list[int]]]:
         """A long text's parts: its beginning, or windows that overlap by a quarter; and of which text each token is."""
         encoded = self.tokenizer(

@@ -45,20 +45,23 @@ class DataPlan(Section):
     """Share of the training rows set aside for calibration, at most 500 rows."""
     allow: tuple[str, ...] = ()
     """Checks whose stop findings do not stop the run, as in leaks."""
-    long: Literal["cut", "windows", "refuse"] = "cut"
-    """Texts beyond the model's limit: cut them, read them in windows and average the answers, or refuse."""
+    long: Literal["auto", "cut", "windows", "refuse"] = "auto"
+    """Texts beyond the model's limit: cut them, read them in windows and average (or join) the answers, or refuse. Left
+    out, a text with one label is cut, and one in which something is found is read in windows."""
 
 
 class TaskPlan(Section):
     """What is to be learnt."""
 
-    name: Literal["auto", "text-classification", "pair-classification", "regression"] = "auto"
+    name: Literal[
+        "auto", "text-classification", "pair-classification", "regression", "token-classification"
+    ] = "auto"
     """The task. Guessed from the columns when not given."""
     labels_per_row: Literal["auto", "one", "many"] = "auto"
     """Whether a row has one label or a list of them (a list in JSON, a|b in CSV)."""
-    metric: Literal["auto", "accuracy", "macro_f1", "spearman", "pearson", "r2"] = "auto"
+    metric: Literal["auto", "accuracy", "macro_f1", "f1", "spearman", "pearson", "r2"] = "auto"
     """The score that chooses between candidates, stops training and decides the verdict. The first of the task's own when
-    not given: accuracy of labels, spearman of numbers."""
+    not given: accuracy of labels, spearman of numbers, f1 of entities."""
 
 
 class ModelPlan(Section):

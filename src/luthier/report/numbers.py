@@ -69,6 +69,15 @@ METRICS = {
     "log_loss": Metric("Log loss", "the mean surprise at the right answer; lower is better"),
     "brier": Metric("Brier score", "the mean squared error of the probabilities; lower is better"),
     "ece": Metric("Calibration error", "the mean gap between confidence and accuracy; lower is better"),
+    "f1": Metric(
+        "F1", "of what is found, whole and of the right kind: precision and recall in one", percent=True
+    ),
+    "precision": Metric("Precision", "the share of what is found that is right", percent=True),
+    "recall": Metric("Recall", "the share of what is there that is found", percent=True),
+    "spearman": Metric("Spearman correlation", "how well the order is met; 1 is perfect, 0 is none"),
+    "pearson": Metric("Pearson correlation", "how well a straight line through estimate and truth fits"),
+    "r2": Metric("R²", "the share of the numbers' variance that is explained"),
+    "mae": Metric("Mean absolute error", "in the units of the column; lower is better"),
     "exact_match": Metric("Exact match", "the share of rows whose whole answer is right", percent=True),
 }
 

@@ -18,6 +18,8 @@ class Kind:
 
 CANDIDATES = {
     "majority": Kind("the majority class", "always says the most frequent label"),
+    "mean": Kind("the mean", "always says the mean of the training rows"),
+    "nothing": Kind("saying nothing", "never finds anything"),
     "zero-shot": Kind("the zero-shot model", "the model as it was, told only the labels' names"),
     "probe": Kind("the probe", "a linear head on frozen features"),
     "tuned": Kind("the tuned model", "the model's own weights, tuned"),

@@ -6,13 +6,12 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from luthier.batches.examples import Examples
 from luthier.compare.choice import UNLABELLED, Candidate, choose
 from luthier.events import Advanced, CandidateReady, Chose, Event, Started
 from luthier.models.headed import new_head
 from luthier.predict import features_of
-from luthier.steps.prepare import Prepared
 from luthier.steps.run import HELD_OUT, Run
+from luthier.steps.zero_shot import compared, reader_of, zero_shot_logits
 from luthier.tasks.task import Array
 from luthier.train.probe import Probe, fit_probe
 
@@ -20,7 +19,7 @@ from luthier.train.probe import Probe, fit_probe
 def compute_features(run: Run) -> Iterator[Event]:
     """One frozen pass over all rows: training rows in the fast precision, those that are reported on in fp32."""
     ready = run.ready
-    parts = {**ready.examples, "labels": label_examples(ready)}
+    parts = {**ready.examples, **compared(ready, HELD_OUT)}
     yield Started("features", run.clock(), sum(len(examples) for examples in parts.values()))
     saved = run.folder.saved("features")
     if saved is not None:
@@ -29,9 +28,10 @@ def compute_features(run: Run) -> Iterator[Event]:
     done, begin = 0, run.clock()
     for part, examples in parts.items():
         by_unit = examples.tokens is not None
-        found = np.zeros((examples.units, ready.model.width), np.float32)
+        model = reader_of(ready, part)
+        found = np.zeros((examples.units, model.width), np.float32)
         with ready.twin.training() if part == "train" else ready.twin.reporting():
-            for batch, where, features in features_of(ready.model, examples, ready.device, by_unit=by_unit):
+            for batch, where, features in features_of(model, examples, ready.device, by_unit=by_unit):
                 found[where] = features
                 done += len(batch.rows)
                 yield Advanced(done, run.clock())
@@ -41,12 +41,6 @@ def compute_features(run: Run) -> Iterator[Event]:
     run.folder.save("features", run.features, {"seconds": run.clock() - begin})
 
 
-def label_examples(ready: Prepared) -> Examples:
-    """The labels' names as texts, for zero-shot."""
-    names = ready.rows.task.prompts
-    return ready.texts.examples(names, np.zeros(len(names), np.int64))[0]
-
-
 def probe_and_baselines(run: Run) -> Iterator[Event]:
     """The candidates that leave the body as it is. The probe's model is saved: from here on there is one."""
     ready, task = run.ready, run.task
@@ -54,10 +48,10 @@ def probe_and_baselines(run: Run) -> Iterator[Event]:
     targets, features = run.targets("train"), run.features
     usual = {part: task.usual_logits(targets, run.targets(part)) for part in HELD_OUT}
     yield from add(run, Candidate(task.usual, 0.0, usual), learnt=False)
-    zero_shot = {part: task.zero_shot_logits(features[part], features["labels"]) for part in HELD_OUT}
-    known = {part: logits for part, logits in zero_shot.items() if logits is not None}
-    if known:
-        yield from add(run, Candidate("zero-shot", run.took["features"], known), learnt=False)
+    zero_shot = {part: zero_shot_logits(ready, features, part) for part in HELD_OUT}
+    told = {part: logits for part, logits in zero_shot.items() if logits is not None}
+    if told:
+        yield from add(run, Candidate("zero-shot", run.took["features"], told), learnt=False)
 
     begin = run.clock()
     run.probe = probe = fit_or_reuse(run, targets)

@@ -107,7 +107,8 @@ def through_model(
     chosen = drawn(evidence.used, plan.run.seed)
     notes = []
     read = READERS[rows.task.reads]
-    examples, long = read(reader.texts, rows.inputs(chosen), rows.targets(chosen), plan.data.long)
+    way = rows.task.long if plan.data.long == "auto" else plan.data.long
+    examples, long = read(reader.texts, rows.inputs(chosen), rows.targets(chosen), way)
     fits = np.cumsum(np.minimum(long.lengths, long.limit)) <= MOST_TOKENS
     fits[:1] = True
     tokens = Tokens(chosen, long.lengths, long.unknown, long.limit, long.way)

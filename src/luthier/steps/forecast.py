@@ -12,7 +12,6 @@ from luthier.devices import peak_bytes
 from luthier.models.inspect import available_bytes
 from luthier.predict import TOKENS
 from luthier.report.forecast_words import time_in_words
-from luthier.steps.candidates import label_examples
 from luthier.steps.memory import Memory, frozen_bytes, too_large
 from luthier.steps.outline import Outline, outline, passes, rungs_of, sizes_of
 from luthier.steps.prefixes import Shelf, shelf_for
@@ -28,6 +27,7 @@ from luthier.steps.timing import (
     time_looks,
     time_steps,
 )
+from luthier.steps.zero_shot import compared
 from luthier.tasks.task import Calibration
 from luthier.train.find_rate import STEPS as STEPS_OF_A_RATE_TEST
 from luthier.train.probe import MOST_ROWS, Regression
@@ -181,10 +181,12 @@ def operations(ready: Prepared) -> float:
 
 def frozen_seconds(ready: Prepared, looks: dict[str, Looks]) -> dict[str, float]:
     """Features, probe, scores and writing: what every method does."""
-    names = label_examples(ready)
+    extra = compared(ready, HELD_OUT).values()
     features = looks["fast"].first.of(passes(ready, "train"))
     features += sum(looks["exact"].again.of(passes(ready, part)) for part in HELD_OUT)
-    features += looks["exact"].again.of(sizes_of(names, by_length(names.lengths, TOKENS)))
+    features += sum(
+        looks["exact"].again.of(sizes_of(texts, by_length(texts.lengths, TOKENS))) for texts in extra
+    )
     scoring = score_seconds(ready)
     return {"features": features, "probe": probe_seconds(ready), "score": scoring + FINISH_SECONDS}
 
@@ -208,7 +210,7 @@ def score_seconds(ready: Prepared) -> float:
     task, valid = ready.rows.task, ready.examples["valid"]
     logits = task.usual_logits(valid.targets, valid.targets)
     even = task.probabilities(logits, Calibration())
-    answer = task.predicted(even, Calibration())
+    answer = task.predicted(even, Calibration(), valid.unit_ends)
     begin = time.perf_counter()
     task.scores(even, answer, valid.targets, 0)
     one = time.perf_counter() - begin

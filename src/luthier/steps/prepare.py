@@ -154,13 +154,14 @@ def refuse_what_has_no_effect(plan: Plan, task: Task) -> None:
         raise PlanError(
             f"{', '.join(idle)}: no effect with {task.name}, which learns no labels. Leave it out."
         )
-    if task.reads != "text" and plan.data.long == "windows":
+    if task.reads == "pair" and plan.data.long == "windows":
         raise PlanError(
             f"data.long: 'windows' are of a single text, and the rows of {task.name} are made of two. Use --long cut."
         )
     if task.reads != "text" and plan.model.pooling != "auto":
         raise PlanError(
-            f"model.pooling: {plan.model.pooling!r} is of a single text; of two the model's own class knows how. Leave it out."
+            f"model.pooling: {plan.model.pooling!r} makes one vector of a single text, and {task.name} reads otherwise. "
+            "Leave it out."
         )
 
 
@@ -204,6 +205,7 @@ def resolve(
         Guess("task.name", rows.task.name, rows.guesses["task"]),
         *(Guess(f"data.{role}", name, rows.guesses.get(role, "")) for role, name in rows.columns.items()),
         Guess("task.metric", rows.task.metric, "the task's own"),
+        Guess("data.long", rows.task.long, "as usual with this task"),
     ]
     task = rows.task
     if isinstance(task, Classification):

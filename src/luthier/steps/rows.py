@@ -19,6 +19,7 @@ from luthier.errors import DataError, StopFinding
 from luthier.plan.plan import Plan
 from luthier.steps.refusals import refuse_empty_parts
 from luthier.tasks import TASKS
+from luthier.tasks.classification import Classification
 from luthier.tasks.guess import guess_kind
 from luthier.tasks.kind import Kind, Roles, Understood, Wishes
 from luthier.tasks.task import Array, Task
@@ -151,7 +152,8 @@ def understand(plan: Plan) -> Rows:
         single=found.single,
         settled=np.zeros(0, np.int64),
         used_columns=frozenset(columns.values()),
-        labels=tuple(getattr(found.task, "labels", ())),
+        labels=found.task.labels if isinstance(found.task, Classification) else (),
+        repairs=found.repairs,
     )
     left_out = {"empty": len(found.empty_input) + len(found.empty_label), "single": len(found.single)}
     return Rows(

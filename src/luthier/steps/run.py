@@ -78,7 +78,7 @@ class Run:
         """Turn a candidate's logits on a part into answers and its score there."""
         task = self.task
         probabilities = task.probabilities(candidate.logits[part], candidate.calibration)
-        predicted = task.predicted(probabilities, candidate.calibration)
+        predicted = task.predicted(probabilities, candidate.calibration, self.ready.examples[part].unit_ends)
         candidate.probabilities[part], candidate.predicted[part] = probabilities, predicted
         scores = task.scores(probabilities, predicted, self.targets(part), self.plan.run.seed)
         candidate.scores[part] = scores[task.metric]

@@ -85,8 +85,9 @@ def suggest_rows(
     if not len(free):
         raise DataError(f"{unlabelled}: every row is empty, or is labelled in {plan.data.path} already.")
     reader = Reader.of(plan)
+    way = "cut" if plan.data.long == "auto" else plan.data.long
     texts = [*table.texts(guess.text, known), *others.texts(guess.text, free)]
-    examples, _ = reader.texts.examples(texts, np.zeros(len(texts), np.int64), plan.data.long)
+    examples, _ = reader.texts.examples(texts, np.zeros(len(texts), np.int64), way)
     features = yield from reader.features(examples, clock, stop)
     found = suggest(features[: len(known)], targets, len(names), features[len(known) :], count)
     chosen = free[found.rows]

@@ -108,9 +108,8 @@ def follow(run: Run, pace: Pace) -> Generator[Event, None, State]:
         with prefixes.serving("valid"):
             logits = logits_of(ready.model, valid, ready.device)
         calibration = task.with_thresholds(plain, logits, valid.targets)
-        return task.score(
-            task.predicted(task.probabilities(logits, plain), calibration), valid.targets
-        ), task.mean_loss(logits, valid.targets)
+        predicted = task.predicted(task.probabilities(logits, plain), calibration, valid.unit_ends)
+        return task.score(predicted, valid.targets), task.mean_loss(logits, valid.targets)
 
     with ready.twin.training():
         if plan.lr == "find":

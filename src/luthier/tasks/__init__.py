@@ -4,5 +4,8 @@ from luthier.tasks.kind import Kind
 from luthier.tasks.pair_classification import PAIR_CLASSIFICATION
 from luthier.tasks.regression import REGRESSION
 from luthier.tasks.text_classification import TEXT_CLASSIFICATION
+from luthier.tasks.token_classification import TOKEN_CLASSIFICATION
 
-TASKS: dict[str, Kind] = {kind.name: kind for kind in (TEXT_CLASSIFICATION, PAIR_CLASSIFICATION, REGRESSION)}
+TASKS: dict[str, Kind] = {
+    kind.name: kind for kind in (TEXT_CLASSIFICATION, PAIR_CLASSIFICATION, REGRESSION, TOKEN_CLASSIFICATION)
+}

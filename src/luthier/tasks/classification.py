@@ -127,7 +127,7 @@ class Classification(Task):
             logits, Platt(calibration.scale, calibration.bias, ()) if calibration.scale else unchanged
         )
 
-    def predicted(self, probabilities: Array, calibration: Calibration) -> Array:
+    def predicted(self, probabilities: Array, calibration: Calibration, ends: Array | None = None) -> Array:
         if not self.many:
             numbers: Array = probabilities.argmax(axis=1)
             return numbers
@@ -222,17 +222,7 @@ class Classification(Task):
         """The reliability diagram's bins, from the lowest confidence up."""
         how = multilabel.reliability if self.many else classification.reliability
         found = how(probabilities, targets, bins)
-        columns = zip(found.counts, found.confidence, found.accuracy, strict=True)
-        return [
-            {
-                "low": at / bins,
-                "high": (at + 1) / bins,
-                "count": count,
-                "confidence": confidence,
-                "accuracy": accuracy,
-            }
-            for at, (count, confidence, accuracy) in enumerate(columns)
-        ]
+        return bins_of(found)
 
     def difference(self, ours: Array, theirs: Array, targets: Array, seed: int) -> Difference:
         right, wrong = self.row_scores(ours, targets), self.row_scores(theirs, targets)
@@ -276,3 +266,19 @@ class Classification(Task):
     def from_json(record: dict[str, Any]) -> "Classification":
         own = str(record["metric"]), str(record["name"]), str(record["reads"])
         return Classification(tuple(record["labels"]), bool(record["many"]), *own)
+
+
+def bins_of(found: classification.Reliability) -> list[dict[str, float]]:
+    """The bins of a reliability diagram as JSON."""
+    bins = len(found.counts)
+    columns = zip(found.counts, found.confidence, found.accuracy, strict=True)
+    return [
+        {
+            "low": at / bins,
+            "high": (at + 1) / bins,
+            "count": count,
+            "confidence": confidence,
+            "accuracy": accuracy,
+        }
+        for at, (count, confidence, accuracy) in enumerate(columns)
+    ]

@@ -2,14 +2,23 @@
 
 from collections.abc import Mapping
 
-from luthier.data.columns import SCORE_NAMES, holds_numbers, names_there, pair_by_name
+from luthier.data.columns import SCORE_NAMES, holds_numbers, names_there, normal, pair_by_name
 from luthier.data.table import Table
 from luthier.tasks import TASKS
 from luthier.tasks.kind import Kind
+from luthier.tasks.token_classification import (
+    SPAN_NAMES,
+    TAG_NAMES,
+    TOKEN_NAMES,
+    holds_lists,
+    holds_spans,
+)
 
 
 def guess_kind(table: Table, asked: Mapping[str, str | None]) -> tuple[Kind, str]:
     """The task and why. asked: columns by role, where the user named them."""
+    if marks_words(table):
+        return TASKS["token-classification"], "words with tags, or a text with spans"
     pair = pair_by_name(table)
     if asked["text2"] is not None or (asked["text"] is None and pair is not None):
         two = [asked["text"], asked["text2"]] if asked["text2"] else list(pair or ())
@@ -22,6 +31,14 @@ def guess_kind(table: Table, asked: Mapping[str, str | None]) -> tuple[Kind, str
     if label is not None and label in table.names and holds_numbers(table, label):
         return TASKS["regression"], f"numbers in {label!r}, of many values and not all whole"
     return TASKS["text-classification"], "a text and a label"
+
+
+def marks_words(table: Table) -> bool:
+    """Whether there are lists of words with tags, or lists of spans."""
+    there = {normal(name): name for name in table.names}
+    tokens = [there[name] for name in TOKEN_NAMES if name in there and holds_lists(table, there[name])]
+    spans = [there[name] for name in SPAN_NAMES if name in there and holds_spans(table, there[name])]
+    return bool(spans or (tokens and any(name in there for name in TAG_NAMES)))
 
 
 def by_name(table: Table) -> str | None:

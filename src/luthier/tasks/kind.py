@@ -64,8 +64,8 @@ class Understood:
     """Numbers of rows left out because no training row shares their label."""
     groups: tuple[Ints, ...] = ()
     """(rows,) each: equal for rows that must stay on one side of a split."""
-    notes: tuple[str, ...] = ()
-    """What was mended on the way, counted."""
+    repairs: Mapping[str, Ints] = field(default_factory=dict)
+    """What was mended on the way, in words that follow "rows have", and the numbers of the rows."""
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from luthier.data.table import Ints, Table
 from luthier.errors import DataError
 from luthier.scores import regression
 from luthier.scores.intervals import Difference, Estimate, Statistic, bootstrap, paired_bootstrap_of
+from luthier.tasks.baselines import unit
 from luthier.tasks.kind import Columns, Kind, Roles, Understood, Wishes
 from luthier.tasks.labelled import Bools, refuse_nothing_left, useless
 from luthier.tasks.metric import chosen_metric
@@ -82,6 +83,16 @@ class Regression(Task):
     def usual_logits(self, targets: Array, asked: Array) -> Array:
         return np.full((len(asked), 1), (targets.mean() - self.mean) / self.spread, np.float32)
 
+    @property
+    def compares(self) -> bool:
+        return self.reads == "pair"
+
+    def zero_shot_logits(self, features: Array, prompts: Array) -> Array | None:
+        """The cosine of the two texts, brought to the mean and the spread of the training rows."""
+        cosines = (unit(features) * unit(prompts)).sum(axis=1, keepdims=True)
+        scaled: Array = ((cosines - cosines.mean()) / (cosines.std() or 1.0)).astype(np.float32)
+        return scaled
+
     def finished_head(self, head: nn.Sequential) -> nn.Sequential:
         """A copy whose last layer gives the user's units."""
         found = copy.deepcopy(head)
@@ -104,7 +115,7 @@ class Regression(Task):
         values = self.values(logits)
         return np.stack([values, values - calibration.margin, values + calibration.margin], axis=1)
 
-    def predicted(self, probabilities: Array, calibration: Calibration) -> Array:
+    def predicted(self, probabilities: Array, calibration: Calibration, ends: Array | None = None) -> Array:
         values: Array = probabilities[:, 0]
         return values
 

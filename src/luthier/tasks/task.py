@@ -65,13 +65,20 @@ class Task(ABC):
     """Numbers the head gives per unit."""
 
     head: ClassVar[str] = "row"
-    """What the head answers for: a `row` or a `token`."""
+    """What the head answers for: a `row`, each word by a `tags`, or the two ends of `spans` (models/load.py)."""
     usual: ClassVar[str] = "majority"
     """The candidate that always gives the most usual answer."""
     answer: ClassVar[str] = "label"
     """The key of the answer in a line of `predict`."""
+    long: ClassVar[str] = "cut"
+    """What is done with texts beyond the model's limit where nobody says otherwise."""
     weighs: ClassVar[bool] = False
     """Whether its training loss knows label smoothing and weights of labels."""
+
+    @property
+    def compares(self) -> bool:
+        """Whether the nearness of the two texts of a row says something by itself."""
+        return False
 
     @property
     def prompts(self) -> tuple[str, ...]:
@@ -95,7 +102,8 @@ class Task(ABC):
         """(units, outputs) of always giving the most usual answer of `targets`, for the units of `asked`."""
 
     def zero_shot_logits(self, features: Array, prompts: Array) -> Array | None:
-        """(units, outputs) from features, (units, width), and those of `prompts`, where nothing has to be learnt for it."""
+        """(units, outputs) from features, (units, width), and those of `prompts` or of each row's second text, where
+        nothing has to be learnt for it."""
         return None
 
     def finished_head(self, head: nn.Sequential) -> nn.Sequential:
@@ -114,7 +122,8 @@ class Task(ABC):
     def probabilities(self, logits: Array, calibration: Calibration) -> Array: ...
 
     @abstractmethod
-    def predicted(self, probabilities: Array, calibration: Calibration) -> Array: ...
+    def predicted(self, probabilities: Array, calibration: Calibration, ends: Array | None = None) -> Array:
+        """The answers. ends: (rows + 1,) where the units of each row begin, and the last ones end; None where rows answer."""
 
     @abstractmethod
     def score(self, predicted: Array, targets: Array) -> float:

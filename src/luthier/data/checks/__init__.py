@@ -18,6 +18,7 @@ from luthier.data.checks.length import length
 from luthier.data.checks.near_copies import near_copies
 from luthier.data.checks.outliers import outliers
 from luthier.data.checks.personal_data import personal_data
+from luthier.data.checks.repairs import repairs
 from luthier.data.checks.shift import shift
 from luthier.data.checks.single import single
 from luthier.data.checks.unknown_words import unknown_words
@@ -35,6 +36,7 @@ TABLE: dict[str, Check] = {
     "single-labels": single,
     "imbalance": imbalance,
     "empty": empty,
+    "repairs": repairs,
     "garbage": garbage,
     "boilerplate": boilerplate,
     "personal-data": personal_data,

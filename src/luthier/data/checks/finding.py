@@ -1,7 +1,7 @@
 """What a check says, and what it may look at."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -98,6 +98,8 @@ class Evidence:
     """Names of all columns that the task reads or learns."""
     labels: tuple[str, ...] = ()
     """Names of the labels that are learnt; none where answers are no labels."""
+    repairs: Mapping[str, Ints] = field(default_factory=dict)
+    """What a task mended before it could learn, and in which rows."""
     reviewed: bool = False
     """Whether a person has decided on every label that was doubted."""
     tokens: Tokens | None = None

@@ -1,0 +1,165 @@
+"""Images varied for training: pure functions of (seed, epoch, row) or (seed, step), so a run can go on anywhere."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from luthier import seeds
+
+Pixels = np.ndarray[Any, np.dtype[np.uint8]]
+"""(height, width, 3)"""
+Numbers = np.ndarray[Any, np.dtype[np.float64]]
+
+TRIES = 10
+"""Crops that are drawn until one lies within the image."""
+RATIO = (3 / 4, 4 / 3)
+"""Width over height of a crop (Szegedy et al. 2015, arXiv:1409.4842, section 6)."""
+ERASED_AREA = (0.02, 1 / 3)
+ERASED_RATIO = (0.3, 1 / 0.3)
+"""Of what is erased: share of the image, and height over width (Zhong et al. 2017, arXiv:1708.04896, section 4.1; the
+largest share is that of timm)."""
+REDUCING_GAP = 3.0
+"""Large images are first shrunk in whole steps: at 3 the result is as good as without (Pillow's documentation of `resize`)."""
+GREY = np.array([0.299, 0.587, 0.114])
+"""How bright red, green and blue are (ITU-R BT.601)."""
+
+
+@dataclass(frozen=True)
+class Augment:
+    """How much images are varied. Zero of a thing, or an area of 1, leaves it as it is."""
+
+    min_area: float = 0.08
+    """Least share of the image that a crop holds, in (0, 1]; with 1 the whole image is scaled."""
+    flip: float = 0.5
+    """Chance that left and right change places. Zero where that changes the label: digits, letters, hands."""
+    jitter: float = 0.4
+    """Brightness, contrast and saturation are multiplied by 1 - jitter to 1 + jitter."""
+    erase: float = 0.0
+    """Chance that a rectangle is filled with noise."""
+
+
+def augment(
+    image: Image.Image | Pixels, size: int, seed: int, epoch: int, row: int, settings: Augment
+) -> Pixels:
+    """(size, size, 3) what a row looks like in an epoch: the same bytes whatever batch it is in.
+
+    image: RGB; as an array (height, width, 3).
+    """
+    if isinstance(image, np.ndarray):
+        image = Image.fromarray(image)
+    rng = seeds.generator(seed, "augment", epoch, row)
+    # All is drawn, used or not, so that the crop stays the same when something else is switched on.
+    crops, flips, factors = rng.random((TRIES, 4)), rng.random(), 1 - 2 * rng.random(3)
+    erased, chances = rng.random(), rng.random(4)
+
+    box = crop_box(image.width, image.height, settings.min_area, crops)
+    found = image.resize((size, size), Image.Resampling.BICUBIC, box, REDUCING_GAP)
+    if flips < settings.flip:
+        found = found.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    if settings.jitter:
+        found = jittered(found, *(1 + settings.jitter * factors))
+    pixels: Pixels = np.array(found)
+    if erased < settings.erase:
+        top, left, high, wide = rectangle(size, chances)
+        pixels[top : top + high, left : left + wide] = rng.integers(0, 256, (high, wide, 3), np.uint8)
+    return pixels
+
+
+def crop_box(width: int, height: int, min_area: float, drawn: Numbers) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of a random crop, in pixels.
+
+    Its share of the image is uniform in [min_area, 1] and the logarithm of its ratio in that of `RATIO`, as torchvision draws
+    them. When no try lies within the image, the largest one in its middle. drawn: (tries, 4), uniform in [0, 1).
+    """
+    if min_area >= 1:
+        return 0.0, 0.0, float(width), float(height)
+    areas = width * height * (min_area + (1 - min_area) * drawn[:, 0])
+    ratios = between(RATIO, drawn[:, 1])
+    wide, high = np.sqrt(areas * ratios), np.sqrt(areas / ratios)
+    fits = np.flatnonzero((wide <= width) & (high <= height))
+    if not len(fits):
+        ratio = min(max(width / height, RATIO[0]), RATIO[1])
+        across, down = min(width, height * ratio), min(height, width / ratio)
+        return (width - across) / 2, (height - down) / 2, (width + across) / 2, (height + down) / 2
+    first = fits[0]
+    left, top = drawn[first, 2:] * (width - wide[first], height - high[first])
+    return float(left), float(top), float(left + wide[first]), float(top + high[first])
+
+
+def between(limits: tuple[float, float], drawn: Numbers) -> Numbers:
+    """Numbers whose logarithms are uniform between those of the limits."""
+    low, high = map(math.log, limits)
+    found: Numbers = np.exp(low + (high - low) * drawn)
+    return found
+
+
+def jittered(image: Image.Image, brightness: float, contrast: float, saturation: float) -> Image.Image:
+    """All three in turn, each by its factor, as one linear map of the colours: clipped once, at the end.
+
+    Contrast moves colours from the image's mean grey, saturation from the grey of the pixel, as torchvision defines them.
+    """
+    grey = np.tile(GREY, (3, 1))
+    mean = float(GREY @ np.asarray(image).mean((0, 1)))
+    matrix = brightness * contrast * (saturation * np.eye(3) + (1 - saturation) * grey)
+    offset = brightness * (1 - contrast) * mean
+    return image.convert("RGB", tuple(np.column_stack([matrix, np.full(3, offset)]).ravel().tolist()))
+
+
+def rectangle(size: int, drawn: Numbers) -> tuple[int, int, int, int]:
+    """Top, left, height and width of what is erased. drawn: (4,), uniform in [0, 1)."""
+    low, high = ERASED_AREA
+    area = size * size * (low + (high - low) * drawn[0])
+    ratio = between(ERASED_RATIO, drawn[1])
+    down, across = (
+        min(size, max(1, round(float(side)))) for side in (np.sqrt(area * ratio), np.sqrt(area / ratio))
+    )
+    return int(drawn[2] * (size - down + 1)), int(drawn[3] * (size - across + 1)), down, across
+
+
+def mixup(
+    images: torch.Tensor, targets: torch.Tensor, seed: int, step: int, alpha: float = 0.2
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Each image and its target blended with another's of the batch, all by one share (Zhang et al. 2017, arXiv:1710.09412).
+
+    images: (rows, 3, height, width), floats.  targets: (rows, classes), shares that sum to 1.  alpha: of the beta
+    distribution that the share is drawn from; 0.2 to 0.4 in the paper, section 3.1.
+    """
+    rng = seeds.generator(seed, "mixup", step)
+    share = float(rng.beta(alpha, alpha))
+    other = torch.from_numpy(rng.permutation(len(images))).to(images.device)
+    return torch.lerp(images[other], images, share), torch.lerp(targets[other], targets, share)
+
+
+def cutmix(
+    images: torch.Tensor, targets: torch.Tensor, seed: int, step: int, alpha: float = 1.0
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """A rectangle of each image replaced by that of another, and its target by as much (Yun et al. 2019, arXiv:1905.04899).
+
+    Shapes as in `mixup`. The rectangle has the image's ratio, and its middle lies anywhere: what reaches beyond the edge is cut,
+    and the targets are mixed by the pixels that are left (section 3.1 and the authors' code).
+    """
+    rng = seeds.generator(seed, "cutmix", step)
+    side = math.sqrt(1 - rng.beta(alpha, alpha))
+    other = torch.from_numpy(rng.permutation(len(images))).to(images.device)
+    height, width = images.shape[-2:]
+    (top, bottom), (left, right) = (
+        interval(length, round(length * side), int(rng.integers(length))) for length in (height, width)
+    )
+    mixed = images.clone()
+    mixed[..., top:bottom, left:right] = images[other][..., top:bottom, left:right]
+    share = 1 - (bottom - top) * (right - left) / (height * width)
+    return mixed, torch.lerp(targets[other], targets, share)
+
+
+def interval(length: int, wanted: int, middle: int) -> tuple[int, int]:
+    """Begin and end of a stretch around a point, cut where it reaches beyond 0 or `length`.
+
+    >>> interval(10, 4, 5), interval(10, 4, 0)
+    ((3, 7), (0, 2))
+    """
+    begin = middle - wanted // 2
+    return max(0, begin), min(length, begin + wanted)

@@ -1,0 +1,162 @@
+"""From the bytes of an image file to pixels: always upright, RGB, 8 bits each."""
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from luthier.data.problems import shorten
+
+FORMATS = (*("JPEG", "PNG", "GIF", "BMP", "DIB", "WEBP", "AVIF", "TIFF", "JPEG2000", "PPM"),)
+"""Kinds of files that are opened, by their content. Others that Pillow knows are no photos, or start a program (EPS)."""
+MOVING = ("GIF", "PNG", "WEBP", "AVIF", "TIFF")
+"""Kinds whose further frames are pictures of their own; in a JPEG they are previews."""
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What brings an image upright, by its EXIF orientation (EXIF 2.32, tag 0x0112)."""
+SIDEWAYS = tuple(TURNS[orientation] for orientation in (5, 6, 7, 8))
+CONVERTED = {
+    "1": "black and white",
+    "L": "grey",
+    "P": "palette",
+    "PA": "palette",
+    "I": "32-bit grey",
+    "F": "float grey",
+}
+"""Names of modes that are not their own."""
+USUAL = {"F": (1.0, 255.0), "I": (255.0, 65_535.0)}
+"""What white may be in a mode, the least first."""
+NO_IMAGES = {
+    b"<": "is a text in angle brackets, such as a web page or a drawing in SVG",
+    b"%PDF": "is a PDF document",
+    b"version https://git-lfs": "is a pointer of Git LFS: the file itself was not fetched",
+}
+"""What files that are no images often are, by how they begin."""
+HEIC = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
+"""Brands (ISO/IEC 23008-12, annex B) of what telephones write."""
+
+
+class BrokenImage(ValueError):
+    """A file that gives no image. The message is what is said of it: `is cut off`, `is empty`."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """An image as models take it."""
+
+    image: Image.Image
+    """RGB, 8 bits, upright."""
+    width: int
+    height: int
+    """Pixels of the whole image, upright; `image` has fewer if it was decoded at a reduced scale."""
+    converted: str | None
+    """What it was before, in a word or two; None for plain RGB."""
+
+
+def decode(raw: bytes, draft_size: int | None = None) -> Decoded:
+    """The image in a file. Raises BrokenImage when there is none, it is cut off, or has more pixels than Pillow's limit
+    against decompression bombs (`Image.MAX_IMAGE_PIXELS`).
+
+    draft_size: pixels a side that will do. A JPEG is decoded at 1/2, 1/4 or 1/8 if neither side gets shorter: several times
+    faster, but its pixels are not quite those of the whole image scaled down.
+    """
+    if not raw:
+        raise BrokenImage("is empty")
+    try:
+        return opened(raw, draft_size)
+    except BrokenImage:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise BrokenImage(too_large()) from error
+    except MemoryError:
+        raise  # The machine's trouble, not the file's.
+    except Exception as error:  # Pillow's decoders raise whatever a damaged file leads them to.
+        raise BrokenImage(reason(raw, error)) from error
+
+
+def opened(raw: bytes, draft_size: int | None) -> Decoded:
+    with Image.open(io.BytesIO(raw), formats=FORMATS) as image:
+        width, height = image.size
+        limit = Image.MAX_IMAGE_PIXELS
+        if limit is not None and width * height > limit:
+            raise BrokenImage(too_large())  # Pillow itself only warns, up to twice as many.
+        moving = image.format in MOVING and getattr(image, "is_animated", False)
+        reduced = draft_size is not None and image.draft(None, (draft_size, draft_size)) is not None
+        image.load()
+        if not reduced:
+            width, height = image.size  # A TIFF turns itself.
+        turn = TURNS.get(orientation(image))
+        pixels, converted = in_rgb(image)
+    pixels.info.clear()  # Whoever looks for an orientation there would turn it once more.
+    if turn is not None:
+        pixels = pixels.transpose(turn)
+        if turn in SIDEWAYS:
+            width, height = height, width
+    return Decoded(pixels, width, height, "one frame of several" if moving else converted)
+
+
+def orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1 to 8; upright when it is not told, or its record is damaged."""
+    try:
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # As with pixels; but an image with a damaged record is an image.
+        return 1
+
+
+def in_rgb(image: Image.Image) -> tuple[Image.Image, str | None]:
+    """A copy in RGB, on white where it is transparent, and what it was before unless it was that."""
+    if image.mode.startswith("I;16"):
+        return scaled(image), "16-bit grey"
+    if image.mode in ("I", "F"):
+        return scaled(image), CONVERTED[image.mode]
+    if image.has_transparency_data:
+        clear = image.convert("RGBA")
+        white = Image.new("RGB", clear.size, "white")
+        white.paste(clear, mask=clear.getchannel("A"))
+        return white, "transparency"
+    if image.mode == "RGB":
+        return image.copy(), None
+    return image.convert("RGB"), CONVERTED.get(image.mode, image.mode)
+
+
+def scaled(image: Image.Image) -> Image.Image:
+    """Grey of more than 8 bits, brought to them.
+
+    A range that many use is taken as it is, so that dark images stay dark: 0 to 65,535; of 32 bits, 0 to 255 before that; of
+    floats, 0 to 1, then 0 to 255. Any other is stretched from the least value to the greatest.
+    """
+    values = np.asarray(image).astype(np.float64)
+    finite = values[np.isfinite(values)]
+    least, most = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
+    usual = USUAL.get(image.mode, (65_535.0,))
+    low, high = next(((0.0, top) for top in usual if least >= 0 and most <= top), (least, most))
+    values = np.nan_to_num(values, nan=low, posinf=high, neginf=low)
+    grey = np.rint((values - low) * (255 / ((high - low) or 1.0)))
+    return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
+
+
+def too_large() -> str:
+    return f"has more than {Image.MAX_IMAGE_PIXELS or 0:,} pixels, which may fill the memory"
+
+
+def reason(raw: bytes, error: Exception) -> str:
+    """What is said of a file that does not open, or breaks off."""
+    for mark, words in NO_IMAGES.items():
+        if raw.lstrip()[: len(mark)] == mark:
+            return words
+    if raw[4:8] == b"ftyp" and raw[8:12] in HEIC:
+        return "is a HEIC image, which is not read: convert it to JPEG"
+    if isinstance(error, UnidentifiedImageError):
+        return "is no image of a kind that is known"
+    said = str(error).rstrip(".") or type(error).__name__
+    if "truncated" in said.lower():
+        return "is cut off"
+    return f"cannot be decoded ({shorten(said)})"

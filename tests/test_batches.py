@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from luthier.batches.examples import Examples
 from luthier.batches.order import POOL, by_length, cut_by_budget, epoch_order, steps_per_epoch
+from luthier.batches.text_examples import TextExamples
 
 PAD = 99
 
@@ -18,10 +18,10 @@ def lengths():
     return np.random.default_rng(0).integers(3, 60, 1003)
 
 
-def make(*rows: list[list[int]]) -> Examples:
-    """Examples from the parts of each row."""
+def make(*rows: list[list[int]]) -> TextExamples:
+    """TextExamples from the parts of each row."""
     parts = [part for row in rows for part in row]
-    return Examples(
+    return TextExamples(
         ids=np.array([number for part in parts for number in part], np.int32),
         ends=np.cumsum([0, *map(len, parts)]),
         first_part=np.cumsum([0, *map(len, rows)]),
@@ -30,7 +30,7 @@ def make(*rows: list[list[int]]) -> Examples:
     )
 
 
-def padded_tokens(examples: Examples, rows: np.ndarray) -> int:
+def padded_tokens(examples: TextExamples, rows: np.ndarray) -> int:
     return examples.batch(rows).inputs["input_ids"].numel()
 
 

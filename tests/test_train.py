@@ -15,8 +15,9 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 from torch.nn import functional
 
-from luthier.batches.examples import Batch, Examples
+from luthier.batches.examples import Batch
 from luthier.batches.order import epoch_order
+from luthier.batches.text_examples import TextExamples
 from luthier.errors import WorldError
 from luthier.events import Event, Stepped, Stopped, Validated
 from luthier.models.dropout import Dropout
@@ -86,8 +87,8 @@ class Course:
         return list(events)
 
 
-def rows_of_length(lengths: list[int]) -> Examples:
-    return Examples(
+def rows_of_length(lengths: list[int]) -> TextExamples:
+    return TextExamples(
         ids=np.ones(sum(lengths), np.int32),
         ends=np.cumsum([0, *lengths]),
         first_part=np.arange(len(lengths) + 1),

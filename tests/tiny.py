@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from luthier.batches.examples import Examples
+    from luthier.batches.text_examples import TextExamples
     from luthier.devices import Device
     from luthier.events import Event
     from luthier.models.headed import HeadedModel
@@ -277,7 +277,7 @@ class Opened:
     model: "HeadedModel"
     texts: "Texts"
     task: "Classification"
-    examples: "Examples"
+    examples: "TextExamples"
 
     def logits(self, tokens: int = 4_096) -> Any:
         from luthier.predict import logits_of

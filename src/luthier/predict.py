@@ -10,22 +10,26 @@ import torch
 
 from luthier.batches.examples import Batch, Examples, Ints
 from luthier.batches.order import by_length
+from luthier.batches.text_examples import TextExamples
 from luthier.devices import Device
 from luthier.models.headed import HeadedModel
 from luthier.tasks.task import Array
 
-TOKENS = 1_024
-"""Padded tokens in a batch when nothing is learnt: beyond it, larger batches are no faster on a CPU."""
 
+def over_rows(examples: Examples, device: Device, tokens: int | None = None) -> Iterator[Batch]:
+    """All rows once, those of like length together, long before short: memory is at its peak at once, or never.
 
-def over_rows(examples: Examples, device: Device, tokens: int = TOKENS) -> Iterator[Batch]:
-    """All rows once, those of like length together, long before short: memory is at its peak at once, or never."""
-    for rows in reversed(by_length(examples.lengths, tokens)):
+    tokens: size of a batch; as the examples say where it is None.
+    """
+    batches = by_length(examples.lengths, tokens or examples.budget)[::-1]
+    for at, rows in enumerate(batches):
+        if at + 1 < len(batches):
+            examples.expect(batches[at + 1])
         yield examples.batch(rows).to(device.torch)
 
 
 @torch.inference_mode()
-def logits_of(model: HeadedModel, examples: Examples, device: Device, tokens: int = TOKENS) -> Array:
+def logits_of(model: HeadedModel, examples: Examples, device: Device, tokens: int | None = None) -> Array:
     """(rows, outputs) in row order, in the precision the model's weights have now (models/twin.py)."""
     found = np.zeros((examples.units, model.outputs), np.float32)
     unit_of = units_of_tokens(examples)
@@ -37,7 +41,7 @@ def logits_of(model: HeadedModel, examples: Examples, device: Device, tokens: in
 
 
 def features_of(
-    model: HeadedModel, examples: Examples, device: Device, tokens: int = TOKENS, by_unit: bool = False
+    model: HeadedModel, examples: Examples, device: Device, tokens: int | None = None, by_unit: bool = False
 ) -> Iterator[tuple[Batch, Ints, Array]]:
     """Feature vectors of each batch, as (batch, where, (n, width)): of its rows, or `by_unit` of its units; `where` tells
     which these are."""
@@ -55,6 +59,7 @@ def units_of_tokens(examples: Examples) -> Ints | None:
     """(tokens,) the unit that each token answers for, -1 for none; None where rows answer."""
     if examples.tokens is None:
         return None
+    assert isinstance(examples, TextExamples), "only texts are made of tokens"
     found = np.full(len(examples.ids), -1, np.int64)
     found[examples.tokens.unit] = np.arange(len(examples.tokens.unit))
     return found
@@ -66,6 +71,7 @@ def placed(
     """Numbers of the rows of a batch, or of its units, and what the model gives for them: (n, ...)."""
     if unit_of is None:
         return batch.rows, values.cpu().numpy()
+    assert isinstance(examples, TextExamples), "only texts are made of tokens"
     units = unit_of[examples.places(batch.rows)]
     flat = values[batch.inputs["attention_mask"].bool()].cpu().numpy()
     return units[units >= 0], flat[units >= 0]

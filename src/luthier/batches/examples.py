@@ -1,16 +1,18 @@
-"""Tokenised rows, kept flat: no padding, no object per row."""
+"""Rows ready for a model, whatever they are made of."""
 
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
+if TYPE_CHECKING:
+    from luthier.batches.text_examples import Tokens
 
-MULTIPLE = 4
-"""Of tokens, to which batches are padded: on a CPU each new width is compiled, which takes time and memory (docs/engine.md)."""
+Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
+Array = np.ndarray[Any, np.dtype[Any]]
 
 
 @dataclass(frozen=True)
@@ -40,69 +42,38 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Examples:
-    """Texts as token numbers. A row has one part, or several when a long text is read in windows."""
+class Variation:
+    """What decides how a row looks in training: rows are varied alike whenever these are alike."""
 
-    ids: np.ndarray[tuple[int], np.dtype[np.int32]]
-    """All token numbers, part after part."""
-    ends: Ints
-    """(parts + 1,) where each part begins in `ids`, and the end."""
-    first_part: Ints
-    """(rows + 1,) the first part of each row, and the number of parts."""
-    targets: np.ndarray[Any, np.dtype[Any]]
+    seed: int
+    epoch: int
+
+
+class Examples(ABC):
+    """Rows and what is learnt from them."""
+
+    targets: Array
     """(rows, ...) what the task learns from."""
-    pad: int
-    """Token number that fills a batch up."""
-    types: np.ndarray[tuple[int], np.dtype[np.int8]] | None = None
-    """(tokens,) 0 or 1: which of two texts a token is of, where the model is told."""
-    tokens: "Tokens | None" = None
+    tokens: "Tokens | None"
     """Where a task answers token by token."""
-    sources: np.ndarray[Any, np.dtype[np.object_]] | None = None
+    sources: Array | None
     """(rows,) what a task needs of a row to put its answer in the user's terms."""
+    budget: int
+    """Size of a batch when nothing is learnt, in units of `lengths`: larger ones are no faster."""
 
+    @abstractmethod
     def __len__(self) -> int:
-        return len(self.first_part) - 1
+        """Rows."""
 
     @property
+    @abstractmethod
     def lengths(self) -> Ints:
-        """(rows,) tokens of each row with its parts padded as a batch of it alone would be: its share of a batch."""
-        if len(self) == 0:
-            return np.zeros(0, np.int64)
-        longest = np.maximum.reduceat(np.diff(self.ends), self.first_part[:-1])
-        found: Ints = np.diff(self.first_part) * self.padded(longest)
-        return found
+        """(rows,) what each row adds to a batch: its padded tokens, or as much for an image."""
 
-    @cached_property
-    def longest(self) -> int:
-        """Tokens of the longest part."""
-        return int(np.diff(self.ends).max(initial=0))
-
-    def padded(self, widths: Ints) -> Ints:
-        """Widths as batches have them: rounded up to `MULTIPLE`, but never beyond what a model was seen to read.
-
-        >>> from types import SimpleNamespace
-        >>> Examples.padded(SimpleNamespace(longest=62), np.array([5, 61])).tolist()
-        [8, 62]
-        """
-        found: Ints = np.minimum(-(-widths // MULTIPLE) * MULTIPLE, self.longest)
-        return found
-
-    def select(self, rows: Ints) -> "Examples":
-        """The Examples of some rows, in the order given."""
-        counts = self.first_part[rows + 1] - self.first_part[rows]
-        parts = runs(self.first_part[rows], counts)
-        lengths = self.ends[parts + 1] - self.ends[parts]
-        places = runs(self.ends[parts], lengths)
-        return Examples(
-            ids=self.ids[places],
-            ends=np.concatenate([[0], np.cumsum(lengths)]),
-            first_part=np.concatenate([[0], np.cumsum(counts)]),
-            targets=self.targets[rows],
-            pad=self.pad,
-            types=None if self.types is None else self.types[places],
-            tokens=None if self.tokens is None else self.tokens.select(rows, places, len(self.ids)),
-            sources=None if self.sources is None else self.sources[rows],
-        )
+    @property
+    @abstractmethod
+    def amount(self) -> int:
+        """How often a weight is used in a pass over all rows: tokens, or as much for images."""
 
     @property
     def units(self) -> int:
@@ -114,73 +85,18 @@ class Examples:
         """(rows + 1,) where the units of each row begin, and the last ones end; None where rows answer."""
         return None if self.tokens is None else self.tokens.first_unit
 
-    def places(self, rows: Ints) -> Ints:
-        """Where the tokens of some rows stand in `ids`, in the order of a batch of these rows without its padding."""
-        counts = self.first_part[rows + 1] - self.first_part[rows]
-        parts = runs(self.first_part[rows], counts)
-        return runs(self.ends[parts], self.ends[parts + 1] - self.ends[parts])
+    @abstractmethod
+    def select(self, rows: Ints) -> "Examples":
+        """The Examples of some rows, in the order given."""
 
-    def parts(self, row: int | np.int64) -> range:
-        return range(int(self.first_part[row]), int(self.first_part[row + 1]))
+    @abstractmethod
+    def shapes(self, batches: Sequence[Ints]) -> tuple[Ints, Ints]:
+        """(batches,) each: the size of batches as they are padded, and of the longest part of each."""
 
-    def batch(self, rows: Ints) -> Batch:
-        """Some rows, padded to their longest part, or a little beyond."""
-        spans = [(place, part) for place, row in enumerate(rows) for part in self.parts(row)]
-        widest = max(int(self.ends[part + 1] - self.ends[part]) for _, part in spans)
-        width = int(self.padded(np.array([widest]))[0])
-        ids = np.full((len(spans), width), self.pad, np.int64)
-        mask = np.zeros((len(spans), width), np.int64)
-        types = None if self.types is None else np.zeros((len(spans), width), np.int64)
-        marks = None if self.tokens is None else np.full((len(spans), width), -1, np.int64)
-        for line, (_, part) in enumerate(spans):
-            begin, end = int(self.ends[part]), int(self.ends[part + 1])
-            ids[line, : end - begin] = self.ids[begin:end]
-            mask[line, : end - begin] = 1
-            if types is not None and self.types is not None:
-                types[line, : end - begin] = self.types[begin:end]
-            if marks is not None and self.tokens is not None:
-                marks[line, : end - begin] = self.tokens.marks[begin:end]
-        inputs = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
-        if types is not None:
-            inputs["token_type_ids"] = torch.from_numpy(types)
-        targets = self.targets[rows]
-        return Batch(
-            inputs=inputs,
-            part_of=torch.tensor([place for place, _ in spans]),
-            # What is learnt token by token stands in the marks.
-            targets=torch.zeros(len(rows)) if targets.dtype == object else torch.from_numpy(targets),
-            rows=rows,
-            tokens=int(mask.sum()),
-            marks=None if marks is None else torch.from_numpy(marks),
-        )
+    @abstractmethod
+    def batch(self, rows: Ints, variation: Variation | None = None) -> Batch:
+        """Some rows, ready for a model; varied for training where rows can be."""
 
-
-@dataclass(frozen=True)
-class Tokens:
-    """What some examples hold of each token, and which tokens answers are wanted for."""
-
-    marks: np.ndarray[tuple[int], np.dtype[np.int16]]
-    """(tokens,) what is learnt at a token; -1 where there is nothing."""
-    unit: Ints
-    """(units,) the token that answers for each unit, row after row."""
-    first_unit: Ints
-    """(rows + 1,) the first unit of each row, and the number of units."""
-
-    def select(self, rows: Ints, places: Ints, tokens: int) -> "Tokens":
-        """Those of some rows, whose tokens stood at `places` among `tokens`."""
-        counts = np.diff(self.first_unit)[rows]
-        old = self.unit[runs(self.first_unit[rows], counts)]
-        now = np.empty(tokens, np.int64)
-        now[places] = np.arange(len(places))
-        return Tokens(self.marks[places], now[old], np.concatenate([[0], np.cumsum(counts)]))
-
-
-def runs(begins: Ints, lengths: Ints) -> Ints:
-    """The positions of several runs, one after the other.
-
-    >>> runs(np.array([5, 0]), np.array([2, 3])).tolist()
-    [5, 6, 0, 1, 2]
-    """
-    offsets = np.cumsum(lengths) - lengths
-    positions: Ints = np.arange(int(lengths.sum())) + np.repeat(begins - offsets, lengths)
-    return positions
+    def expect(self, rows: Ints, variation: Variation | None = None) -> None:
+        """Told which batch will be asked for next: what is slow to get may be got meanwhile."""
+        return

@@ -14,6 +14,7 @@ from luthier.data.json_objects import DECODER, NotAnObject, check_object, parse_
 from luthier.data.json_rows import EXAMPLE, Row, table_of
 from luthier.data.json_types import WORDS
 from luthier.data.problems import Problems, counted, shorten
+from luthier.data.squad import is_squad, read_squad
 from luthier.data.table import Table
 from luthier.data.text_files import TextFile
 from luthier.errors import DataError, listing
@@ -29,6 +30,8 @@ def read_json(path: Path, encoding: str | None) -> Table:
     The text is held in memory while it is read; JSON lines are the form for a file too large for that.
     """
     file = TextFile.at(path, encoding)
+    if is_squad(file):
+        return read_squad(path, encoding)
     if holds_lines(file):
         table = table_of(path, partial(rows_of_lines, file), "line")
     else:

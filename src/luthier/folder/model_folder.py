@@ -16,8 +16,7 @@ from luthier.folder.write import Beside
 from luthier.models.headed import HeadedModel
 from luthier.models.inspect import Folder, inspect_folder
 from luthier.models.load import reload_model
-from luthier.models.reading import READERS
-from luthier.models.texts import Texts
+from luthier.models.reading import READERS, Reader, preparation_of, reader_of
 from luthier.predict import Predictions, logits_of
 from luthier.tasks import TASKS
 
@@ -51,16 +50,17 @@ class ModelFolder:
 
     @cached_property
     def folder(self) -> Folder:
-        return inspect_folder(str(self.path), self.model_path)
+        return inspect_folder(str(self.path), self.model_path, self.task.reads)
 
     @cached_property
-    def texts(self) -> Texts:
-        return Texts(self.folder)
+    def reader(self) -> Reader:
+        """Tokenizer or image processor."""
+        return reader_of(self.folder, self.task.reads)
 
     @cached_property
     def model(self) -> HeadedModel:
         own = self.beside.pooling, self.beside.hidden
-        return reload_model(self.folder, self.task.head, self.task.outputs, *own)
+        return reload_model(self.folder, self.task.head, self.task.outputs, *own, preparation_of(self.reader))
 
     @cached_property
     def device(self) -> Device:
@@ -68,7 +68,7 @@ class ModelFolder:
 
     def examples(self, rows: Sequence[Any]) -> Examples:
         """Rows as the model reads them."""
-        read = READERS[self.task.reads](self.texts, rows, np.zeros(len(rows), np.int64), self.beside.long)
+        read = READERS[self.task.reads](self.reader, rows, np.zeros(len(rows), np.int64), self.beside.long)
         return read[0]
 
     def logits(self, rows: Sequence[Any]) -> np.ndarray[Any, np.dtype[Any]]:

@@ -16,6 +16,8 @@ from torch import nn
 from luthier.files import whole_folder
 from luthier.models.classifier import Classifier
 from luthier.models.headed import HeadedModel
+from luthier.models.image_model import ImageModel
+from luthier.models.pictures import PictureReader
 from luthier.models.quiet import quiet
 from luthier.models.texts import Texts
 from luthier.models.token_model import TokenModel
@@ -66,7 +68,12 @@ class Beside:
 
 
 def write_model(
-    path: Path, model: HeadedModel, head: nn.Sequential, texts: Texts, beside: Beside, card: str
+    path: Path,
+    model: HeadedModel,
+    head: nn.Sequential,
+    reader: Texts | PictureReader,
+    beside: Beside,
+    card: str,
 ) -> None:
     """Write a model folder, whole or not at all.
 
@@ -76,12 +83,17 @@ def write_model(
         body: Any = model.body
         if isinstance(model, TokenModel):
             write_token_class(folder, model, head, settings_of(beside.task))
-        elif isinstance(model, Classifier) and model.last_name is not None:
+        elif isinstance(model, ImageModel) or (isinstance(model, Classifier) and model.last_name is not None):
+            assert model.last_name is not None, "its last layer was taken out"
             write_transformers(folder, body, model.last_name, head, settings_of(beside.task))
         else:
             body.save_pretrained(folder)
-            write_sentence_modules(folder, model, head, texts)
-        write_tokenizer(folder, texts)
+            assert isinstance(reader, Texts), "images have no sentences"
+            write_sentence_modules(folder, model, head, reader)
+        if isinstance(reader, Texts):
+            write_tokenizer(folder, reader)
+        else:
+            reader.processor.save_pretrained(folder)
         (folder / "luthier.json").write_text(
             json.dumps(beside.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
         )

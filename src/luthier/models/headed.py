@@ -31,9 +31,9 @@ class HeadedModel(nn.Module):
 
     @property
     def state_width(self) -> int:
-        """Numbers in a token's state."""
+        """Numbers in a token's state; 0 where nothing is made of tokens."""
         config: Any = self.body.config
-        return int(config.hidden_size)
+        return int(getattr(config, "hidden_size", 0))
 
     @property
     def outputs(self) -> int:

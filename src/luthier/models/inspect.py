@@ -16,6 +16,7 @@ from luthier.hashes import hash_file, hash_json
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "spm.model", "spiece.model", "tokenizer.model",
               "sentencepiece.bpe.model")  # fmt: skip
+IMAGE_PROCESSOR = "preprocessor_config.json"
 GIT_LFS = b"version https://git-lfs"
 """How the note begins that stands in for a large file until git has fetched it."""
 POOLINGS = {
@@ -59,7 +60,7 @@ class Folder:
         )
 
 
-def inspect_folder(name: str, path: Path) -> Folder:
+def inspect_folder(name: str, path: Path, reads: str = "text") -> Folder:
     """Read the settings and the weight files' headers; raise ModelError, with the mend, for what cannot or must not be loaded."""
     modules = sentence_modules(path)
     root = path / modules[0].get("path", "") if modules else path
@@ -72,7 +73,13 @@ def inspect_folder(name: str, path: Path) -> Folder:
         raise ModelError(
             f'{root / "config.json"}: names no model_type, so the architecture is not known. Add it, such as "bert".'
         )
-    if not any((root / file).is_file() for file in TOKENIZERS):
+    if reads == "image":
+        if not (root / IMAGE_PROCESSOR).is_file():
+            raise ModelError(
+                f"{root}: holds no {IMAGE_PROCESSOR}, so it is no model of images, and these rows are images. Name one with "
+                "--model, such as google/mobilenet_v2_1.0_224."
+            )
+    elif not any((root / file).is_file() for file in TOKENIZERS):
         raise ModelError(
             f"{root}: holds no tokenizer (looked for {listing(TOKENIZERS)}). Copy the tokenizer's files beside the weights: "
             "AutoTokenizer.from_pretrained(...).save_pretrained(FOLDER)"

@@ -1,6 +1,6 @@
 """Open a model folder, the only place that does, and put a head for the task on it."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -11,38 +11,51 @@ from luthier import seeds
 from luthier.errors import ModelError, listing
 from luthier.models.attention import use_short_attention
 from luthier.models.classifier import Classifier
+from luthier.models.convolutions import fold_norms
 from luthier.models.dropout import use_hashed_dropout
 from luthier.models.headed import HeadedModel, new_head
+from luthier.models.image_model import ImageModel
 from luthier.models.inspect import Folder, read_header
+from luthier.models.pictures import Preparation
 from luthier.models.quiet import quiet
 from luthier.models.texts import first_line
 from luthier.models.token_model import TokenModel
 
+IMAGE_CLASS = "AutoModelForImageClassification"
 TOKEN_CLASSES = {"tags": "AutoModelForTokenClassification", "spans": "AutoModelForQuestionAnswering"}
 """By what a head over tokens gives, the class of transformers that has one."""
 
 
-def load_model(
-    folder: Folder,
-    head: str,
-    outputs: int,
-    own_pooling: bool = False,
-    pooling: str = "auto",
-    hidden: tuple[int, ...] = (),
-    dropout: float = 0.1,
-    seed: int = 0,
-    body_dropout: float | None = None,
-) -> HeadedModel:
-    """The model of a folder in fp32 with a new head.
+@dataclass(frozen=True)
+class Wanted:
+    """The model that is wanted on top of a folder's body."""
 
-    head: `row`, or a key of TOKEN_CLASSES.  own_pooling: with pooling "auto", of several texts in one part only the
-    architecture's own class knows what stands for them.  The others as of `load_classifier` and `load_token_model`.
+    outputs: int
+    """Numbers that the head gives."""
+    head: str = "row"
+    """`row`, or a key of TOKEN_CLASSES."""
+    own_pooling: bool = False
+    """With pooling "auto", of several texts in one part: only the architecture's own class knows what stands for them."""
+    pooling: str = "auto"
+    hidden: tuple[int, ...] = ()
+    dropout: float = 0.1
+    seed: int = 0
+    body_dropout: float | None = None
+
+
+def load_model(folder: Folder, wanted: Wanted, preparation: Preparation | None = None) -> HeadedModel:
+    """The model of a folder in fp32 with a new head. preparation: of a model that reads images.
+
+    Raises ModelError when the folder holds no such model.
     """
-    if head == "row":
-        if own_pooling and pooling == "auto":
-            folder = replace(folder, pooling=None)
-        return load_classifier(folder, outputs, pooling, hidden, dropout, seed, body_dropout)
-    return load_token_model(folder, head, outputs, hidden, dropout, seed, body_dropout)
+    new = wanted.hidden, wanted.dropout, wanted.seed, wanted.body_dropout
+    if preparation is not None:
+        return load_image_model(folder, wanted.outputs, preparation, *new)
+    if wanted.head != "row":
+        return load_token_model(folder, wanted.head, wanted.outputs, *new)
+    if wanted.own_pooling and wanted.pooling == "auto":
+        folder = replace(folder, pooling=None)
+    return load_classifier(folder, wanted.outputs, wanted.pooling, *new)
 
 
 def load_token_model(
@@ -67,10 +80,51 @@ def load_token_model(
     return model
 
 
+def load_image_model(
+    folder: Folder,
+    labels: int,
+    preparation: Preparation,
+    hidden: tuple[int, ...] = (),
+    dropout: float = 0.1,
+    seed: int = 0,
+    body_dropout: float | None = None,
+) -> ImageModel:
+    """The model of a folder in fp32 under a new head for images. Raises ModelError where it has no head for images."""
+    torch.manual_seed(seeds.derive(seed, "fresh layers"))
+    body, last_name, last = own_class(folder, labels, body_dropout, IMAGE_CLASS)
+    silence_head_dropout(body)
+    torch.manual_seed(seeds.derive(seed, "head"))
+    model = ImageModel(body, new_head(last.in_features, hidden, labels, dropout), last_name, preparation)
+    return made_fast(model.eval())
+
+
+def made_fast(model: ImageModel) -> ImageModel:
+    """Batch norms folded where no GPU does it better, memory in the order that convolutions like."""
+    size = model.preparation.size
+    body: Any = model.body
+    if not torch.cuda.is_available():
+        fold_norms(body, lambda: body(pixel_values=torch.linspace(-1, 1, 3 * size**2).view(1, 3, size, size)))
+    body.to(memory_format=torch.channels_last)
+    use_hashed_dropout(model)
+    return model
+
+
 def reload_model(
-    folder: Folder, head: str, outputs: int, pooling: str | None, hidden: tuple[int, ...]
+    folder: Folder,
+    head: str,
+    outputs: int,
+    pooling: str | None,
+    hidden: tuple[int, ...],
+    preparation: Preparation | None = None,
 ) -> HeadedModel:
     """A model that luthier saved, its head included."""
+    if preparation is not None:
+        body, last_name, last = own_class(folder, outputs, auto_class=IMAGE_CLASS)
+        if folder.tensors.get(f"{last_name}.weight") != tuple(last.weight.shape):
+            raise head_is_missing(folder, f"{last_name}.weight", last)
+        made = new_head(last.in_features, (), outputs, 0.0)
+        made[-1].load_state_dict(last.state_dict())
+        return made_fast(ImageModel(body, made, last_name, preparation).eval())
     if head == "row":
         return reload_classifier(folder, outputs, pooling, hidden)
     whole = pretrained(folder, TOKEN_CLASSES[head], folder_config(folder, outputs))
@@ -147,10 +201,15 @@ def head_is_missing(folder: Folder, what: str, layer: nn.Linear) -> ModelError:
     )
 
 
-def own_class(folder: Folder, labels: int, body_dropout: float | None = None) -> tuple[Any, str, nn.Linear]:
-    """The architecture's own sequence classification model with its last layer taken out; that layer, and its name."""
+def own_class(
+    folder: Folder,
+    labels: int,
+    body_dropout: float | None = None,
+    auto_class: str = "AutoModelForSequenceClassification",
+) -> tuple[Any, str, nn.Linear]:
+    """The architecture's own classification model with its last layer taken out; that layer, and its name."""
     config = folder_config(folder, labels, body_dropout)
-    body = pretrained(folder, "AutoModelForSequenceClassification", config)
+    body = pretrained(folder, auto_class, config)
     name, last = last_linear(body, labels, folder)
     body.set_submodule(name, nn.Identity())
     return body, name, last
@@ -212,7 +271,7 @@ def pretrained(folder: Folder, auto_class: str, config: Any) -> Any:
             output_loading_info=True,
         )
     check_nothing_missing(folder, model, info["missing_keys"])
-    if attention == "eager":
+    if attention == "eager" and auto_class != IMAGE_CLASS:
         use_short_attention(model, lambda: first_tensor(model(**few_tokens())))
     return model
 

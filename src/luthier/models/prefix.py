@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from luthier.batches.examples import Batch, Examples
+from luthier.batches.examples import Batch
+from luthier.batches.text_examples import TextExamples
 from luthier.models.ladder import Ladder, first_tensor
 
 
@@ -21,7 +22,7 @@ from luthier.models.ladder import Ladder, first_tensor
 class States:
     """What a block gave for each token of some examples."""
 
-    examples: Examples
+    examples: TextExamples
     kept: Tensor
     """(tokens, width), in the order of `examples.ids`."""
 
@@ -104,7 +105,7 @@ class Prefix:
         return (states, *[None] * (length - 1)) if length else states
 
     def why_not(
-        self, depth: int, examples: Examples, run: Callable[[Batch], Tensor], width: int
+        self, depth: int, examples: TextExamples, run: Callable[[Batch], Tensor], width: int
     ) -> str | None:
         """Why this model's prefix cannot be replayed, found out on a few rows; None when it can.
 

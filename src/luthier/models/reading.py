@@ -4,11 +4,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from luthier.batches.examples import Examples
+from luthier.models.inspect import Folder
+from luthier.models.pictures import PictureReader, Preparation
 from luthier.models.texts import Array, Long, Texts
 from luthier.models.words import read_words
 
-Reading = Callable[[Texts, Sequence[Any], Array, str], tuple[Examples, Long]]
+Reader = Texts | PictureReader
+"""A model's tokenizer, or its image processor."""
+Reading = Callable[[Any, Sequence[Any], Array, str], tuple[Examples, Long]]
 """Of some rows with their targets, and the way with what is longer than the model reads: `cut`, `windows` or `refuse`."""
+
+IMAGE = "image"
 
 
 def read_texts(texts: Texts, rows: Sequence[Any], targets: Array, way: str) -> tuple[Examples, Long]:
@@ -16,5 +22,27 @@ def read_texts(texts: Texts, rows: Sequence[Any], targets: Array, way: str) -> t
     return texts.examples(rows, targets, way)
 
 
-READERS: dict[str, Reading] = {"text": read_texts, "pair": read_texts, "words": read_words}
+def read_images(
+    pictures: PictureReader, rows: Sequence[Any], targets: Array, way: str
+) -> tuple[Examples, Long]:
+    """An image a row; none is too long."""
+    return pictures.examples(rows, targets)
+
+
+READERS: dict[str, Reading] = {
+    "text": read_texts,
+    "pair": read_texts,
+    "words": read_words,
+    IMAGE: read_images,
+}
 """By a task's `reads`."""
+
+
+def reader_of(folder: Folder, reads: str) -> Reader:
+    """What brings rows into the form of a folder's model. Raises ModelError where the folder lacks it."""
+    return PictureReader(folder) if reads == IMAGE else Texts(folder)
+
+
+def preparation_of(reader: Reader) -> Preparation | None:
+    """How a model of images wants them; None for one of texts."""
+    return reader.preparation if isinstance(reader, PictureReader) else None

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from luthier.batches.examples import Examples
+from luthier.batches.text_examples import TextExamples
 from luthier.errors import DataError, ModelError
 from luthier.models.inspect import Folder
 
@@ -71,7 +71,7 @@ class Texts:
 
     def examples(
         self, texts: Sequence[str] | Sequence[tuple[str, str]], targets: Array, way: str = "cut"
-    ) -> tuple[Examples, Long]:
+    ) -> tuple[TextExamples, Long]:
         """Texts, or pairs of them, as token numbers, each as one part, or as several overlapping ones where `way` is
         `windows`; of a long pair the longer text is cut first.
 
@@ -111,7 +111,7 @@ class Texts:
                 f"{len(too_long):,} of {len(texts):,} texts are longer than the {self.limit} tokens this model reads, "
                 f"by {beyond:,} tokens in all. Use --long cut or --long windows, or a model that reads more."
             )
-        examples = Examples(
+        examples = TextExamples(
             ids=np.concatenate([*ids, np.zeros(0, np.int32)]),
             ends=np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]),
             first_part=np.concatenate([[0], np.cumsum(parts_of_row, dtype=np.int64)]),

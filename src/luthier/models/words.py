@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from luthier.batches.examples import Examples, Tokens
+from luthier.batches.text_examples import TextExamples, Tokens
 from luthier.batches.words import Words
 from luthier.errors import DataError, ModelError
 from luthier.models.texts import CHUNK, Array, Long, Texts
@@ -16,7 +16,7 @@ OUTSIDE = 0
 """The tag of a word that belongs to no entity."""
 
 
-def read_words(texts: Texts, rows: Sequence[Any], targets: Array, way: str) -> tuple[Examples, Long]:
+def read_words(texts: Texts, rows: Sequence[Any], targets: Array, way: str) -> tuple[TextExamples, Long]:
     """Rows of Words as token numbers. targets: (rows,) objects, each the tag numbers of the row's words; anything else
     where nothing is learnt.
 
@@ -67,7 +67,7 @@ def read_words(texts: Texts, rows: Sequence[Any], targets: Array, way: str) -> t
     sources = np.empty(len(rows), object)
     sources[:] = list(rows)
     empty = np.zeros(0, np.int32)
-    examples = Examples(
+    examples = TextExamples(
         ids=np.concatenate([*ids, empty]),
         ends=np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]),
         first_part=np.concatenate([[0], np.cumsum(parts_of_row, dtype=np.int64)]),

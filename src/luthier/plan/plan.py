@@ -161,7 +161,18 @@ TUNING_ALONE = (
     ),
     *(
         ("train", key)
-        for key in ("head_rate", "embeddings", "reinit", "schedule", "label_smoothing", "balance")
+        for key in (
+            "head_rate",
+            "embeddings",
+            "reinit",
+            "schedule",
+            "label_smoothing",
+            "balance",
+            "augment",
+            "flip",
+            "mix",
+            "batch_norm",
+        )
     ),
     *(("train", key) for key in ("max_norm", "head", "validations", "l2_sp", "ema")),
     *(("model", key) for key in ("dropout", "body_dropout")),

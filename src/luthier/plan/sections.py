@@ -16,11 +16,22 @@ Method = Annotated[str, AfterValidator(checked_method)]
 Duration = Annotated[str, BeforeValidator(checked_duration)]
 
 
+TaskName = Literal[
+    "auto",
+    "text-classification",
+    "pair-classification",
+    "regression",
+    "token-classification",
+    "image-classification",
+]
+
+
 class DataPlan(Section):
     """Which rows, and how they are parted."""
 
     path: Name
-    """File with the examples: .csv, .tsv, .jsonl, .json or .parquet, each also as .gz."""
+    """File with the examples: .csv, .tsv, .jsonl, .json or .parquet, each also as .gz; or a folder (.tar, .zip) of images with
+    one sub-folder per class."""
     valid: Name | None = None
     """File with the validation rows. Without it they are split off, stratified by label."""
     test: Name | None = None
@@ -29,6 +40,8 @@ class DataPlan(Section):
     """Column that holds the text. Guessed when not given."""
     text2: Name | None = None
     """Column that holds the second text of a pair. Guessed when not given."""
+    image: Name | None = None
+    """Column that holds the image's path, or the image itself. Guessed when not given."""
     label: Name | None = None
     """Column that holds the label, or the number, to be learnt. Guessed when not given."""
     group: Name | None = None
@@ -53,9 +66,7 @@ class DataPlan(Section):
 class TaskPlan(Section):
     """What is to be learnt."""
 
-    name: Literal[
-        "auto", "text-classification", "pair-classification", "regression", "token-classification"
-    ] = "auto"
+    name: TaskName = "auto"
     """The task. Guessed from the columns when not given."""
     labels_per_row: Literal["auto", "one", "many"] = "auto"
     """Whether a row has one label or a list of them (a list in JSON, a|b in CSV)."""
@@ -102,6 +113,14 @@ class TrainPlan(Section):
     """So many of the top blocks start with fresh weights (Zhang et al. 2021, arXiv:2006.05987)."""
     schedule: Literal["linear", "cosine", "constant"] = "linear"
     """How the learning rate goes on after the warm-up: straight or along a cosine to zero, or not at all."""
+    augment: Literal["auto", "none", "light", "medium", "strong"] = "auto"
+    """How much images are varied in training: cut, lit and coloured otherwise. auto: light."""
+    flip: Annotated[float, Ge(0), Le(1)] = 0.5
+    """Chance that left and right of an image change places in training. 0 where that changes the label, as with letters."""
+    mix: Literal["none", "mixup", "cutmix"] = "none"
+    """Images and their labels blended with others in training, wholly or by a rectangle: for larger sets."""
+    batch_norm: Literal["frozen", "live"] = "frozen"
+    """Statistics of batch norms: the pre-trained ones, or those of each batch, which want batches of 32 and more."""
     label_smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0
     """Share of each target that is spread evenly over the labels."""
     balance: Literal["none", "loss", "rows"] = "none"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from luthier import seeds
-from luthier.data.checks import CHECKS, ranked
+from luthier.data.checks import CHECKS, examine, ranked
 from luthier.data.checks.finding import Evidence, Finding, Tokens
 from luthier.data.review import Review, review_path
 from luthier.data.table import Ints
@@ -88,10 +88,10 @@ def check(plan: Plan, stop: Callable[[], bool] = lambda: False) -> Generator[Eve
         notes.append("Without a model: label errors, outliers, shift and lengths were not looked for.")
     yield Started("check", clock(), len(CHECKS))
     found: list[Finding] = []
-    for done, one in enumerate(CHECKS.values(), start=1):
+    for done, name in enumerate(CHECKS, start=1):
         if stop():
             raise Interrupted("Interrupted. Nothing was written.")
-        found += one(evidence)
+        found += examine(evidence, {name: CHECKS[name]})
         yield Advanced(done, clock())
     yield Ended("check", clock(), clock())
     for note in notes:
@@ -108,7 +108,7 @@ def through_model(
     notes = []
     read = READERS[rows.task.reads]
     way = rows.task.long if plan.data.long == "auto" else plan.data.long
-    examples, long = read(reader.texts, rows.inputs(chosen), rows.targets(chosen), way)
+    examples, long = read(reader.reader, rows.inputs(chosen), rows.targets(chosen), way)
     fits = np.cumsum(np.minimum(long.lengths, long.limit)) <= MOST_TOKENS
     fits[:1] = True
     tokens = Tokens(chosen, long.lengths, long.unknown, long.limit, long.way)

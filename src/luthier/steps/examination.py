@@ -25,7 +25,7 @@ def check_features(run: Run) -> Iterator[Event]:
     features = np.concatenate([row_features(ready.examples[part], run.features[part]) for part in LEARNT])
     strength = None if run.probe is None else run.probe.strength
     evidence = with_features(ready.evidence, ready.rows, rows, features, strength, run.plan.run.seed)
-    found = examine(evidence, FEATURES.values())
+    found = examine(evidence, FEATURES)
     everything = ranked([*ready.findings, *found])
     write_json(run.folder.path / "findings.json", [finding.to_json() for finding in everything])
     for finding in found:
@@ -56,7 +56,8 @@ def with_features(
     targets, outputs = rows_of.targets(rows), rows_of.task.outputs
     probabilities = np.zeros((len(rows), 0))
     if evidence.labelled:
-        texts, keys = rows_of.texts(rows), evidence.keys[rows]
+        texts = rows_of.texts(rows) if evidence.reads != "image" else None
+        keys = evidence.keys[rows]
         probabilities = second_opinion(features, texts, targets, keys, outputs, strength, seed)
     frozen = Frozen(rows, features, probabilities, targets, evidence.labels)
     return replace(evidence, frozen=frozen)

@@ -10,7 +10,6 @@ import numpy as np
 from luthier.batches.order import by_length
 from luthier.devices import peak_bytes
 from luthier.models.inspect import available_bytes
-from luthier.predict import TOKENS
 from luthier.report.forecast_words import time_in_words
 from luthier.steps.memory import Memory, frozen_bytes, too_large
 from luthier.steps.outline import Outline, outline, passes, rungs_of, sizes_of
@@ -176,7 +175,7 @@ def operations(ready: Prepared) -> float:
     weights = sum(
         named[name].numel() for rung in ready.ladder.rungs if rung.module for name in rung.parameters
     )
-    return 6 * weights * len(ready.examples["train"].ids) * (ready.plan.train.epochs or 0.0)
+    return 6 * weights * ready.examples["train"].amount * (ready.plan.train.epochs or 0.0)
 
 
 def frozen_seconds(ready: Prepared, looks: dict[str, Looks]) -> dict[str, float]:
@@ -185,7 +184,7 @@ def frozen_seconds(ready: Prepared, looks: dict[str, Looks]) -> dict[str, float]
     features = looks["fast"].first.of(passes(ready, "train"))
     features += sum(looks["exact"].again.of(passes(ready, part)) for part in HELD_OUT)
     features += sum(
-        looks["exact"].again.of(sizes_of(texts, by_length(texts.lengths, TOKENS))) for texts in extra
+        looks["exact"].again.of(sizes_of(texts, by_length(texts.lengths, texts.budget))) for texts in extra
     )
     scoring = score_seconds(ready)
     return {"features": features, "probe": probe_seconds(ready), "score": scoring + FINISH_SECONDS}

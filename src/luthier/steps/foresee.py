@@ -43,6 +43,6 @@ def foresee(plan: Plan) -> dict[str, Any]:
         "steps": 0 if outline is None else outline.steps,
         "epochs": ready.plan.train.epochs if outline is not None else 0,
         "validations": 0 if outline is None else outline.validations,
-        "tokens_per_epoch": len(train.ids),
+        "tokens_per_epoch": train.amount,
         "forecast": found.to_json(),
     }

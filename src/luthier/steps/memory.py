@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from luthier.batches.examples import Ints
+from luthier.batches.examples import Examples, Ints
+from luthier.batches.text_examples import TextExamples
 from luthier.errors import PlanError
 from luthier.models.dropout import DICE
 from luthier.models.inspect import available_bytes
@@ -80,7 +81,7 @@ class Memory:
     def known(self) -> dict[str, int]:
         """What follows from the plan alone."""
         bench, weights, ready = self.bench, self.bench.weights, self.bench.run.ready
-        rows = np.unique(ready.examples["train"].ids).astype(np.int64)
+        rows = vocabulary(ready.examples["train"])
         # One stage's kernels serve the next.
         micros = [rows for stage in self.plan.stages for rows in stage.micros]
         shapes = sizes_of(ready.examples["train"], micros).shapes
@@ -143,7 +144,7 @@ class Memory:
         share = sum(rung["parameters"] for rung in rungs[: blocks + 1]) / sum(
             rung["trained"] for rung in rungs
         )
-        states = sum(len(ready.examples[part].ids) for part in ("train", "valid")) * ready.model.state_width
+        states = sum(ready.examples[part].amount for part in ("train", "valid")) * ready.model.state_width
         parts |= {
             "activations": parts["activations"] * (blocks + 1) // live,
             "moments": int(parts["moments"] * share),
@@ -151,6 +152,12 @@ class Memory:
             "states": max(parts["states"], states * ready.device.dtype.itemsize),
         }
         return sum(parts.values())
+
+
+def vocabulary(examples: Examples) -> Ints:
+    """The rows of an embedding table that some examples use."""
+    ids = examples.ids if isinstance(examples, TextExamples) else np.zeros(0)
+    return np.unique(ids).astype(np.int64)
 
 
 def table_bytes(weights: Weights, at: int, rows: Ints) -> int:

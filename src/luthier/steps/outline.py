@@ -8,7 +8,6 @@ import numpy as np
 
 from luthier.batches.examples import Examples, Ints
 from luthier.batches.order import by_length, cut_by_budget, epoch_order, steps_per_epoch
-from luthier.predict import TOKENS
 from luthier.steps.prepare import Prepared
 from luthier.steps.run import Run
 from luthier.steps.training import groups_of
@@ -39,17 +38,13 @@ class Sizes:
 
 def sizes_of(examples: Examples, batches: list[Ints]) -> Sizes:
     """Of batches as `Examples.batch` pads them."""
-    counts = np.diff(examples.first_part)
-    longest = examples.lengths // np.maximum(counts, 1)
-    wide = np.array([longest[rows].max() for rows in batches], np.int64)
-    parts = np.array([counts[rows].sum() for rows in batches], np.int64)
-    return Sizes(parts * wide, wide)
+    return Sizes(*examples.shapes(batches))
 
 
 def passes(ready: Prepared, part: str) -> Sizes:
     """The batches of one frozen pass over a part."""
     examples = ready.examples[part]
-    return sizes_of(examples, by_length(examples.lengths, TOKENS))
+    return sizes_of(examples, by_length(examples.lengths, examples.budget))
 
 
 @dataclass(frozen=True)

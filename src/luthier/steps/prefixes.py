@@ -7,11 +7,11 @@ from pathlib import Path
 
 import torch
 
-from luthier.batches.examples import MULTIPLE, Examples
+from luthier.batches.text_examples import MULTIPLE, TextExamples
 from luthier.events import Event, Noted
 from luthier.models.policies import stages
 from luthier.models.prefix import Prefix, States
-from luthier.predict import TOKENS, features_of
+from luthier.predict import features_of
 from luthier.steps.prepare import Prepared
 from luthier.steps.run import Run
 from luthier.train.movement import LadderMovement
@@ -79,17 +79,22 @@ def shelf_for(ready: Prepared, movement: LadderMovement, epochs: int, prefix: Pr
     cache = PrefixCache(folder, limit)
     below = len(movement.ladder.rungs) - 1
     depths = [depth for depth in stages(movement.policy, below, epochs) if depth >= 2]
+    texts = {part: one for part, one in ready.examples.items() if isinstance(one, TextExamples)}
     if not depths or limit == 0:
         return Shelf(cache, {}, 0, ())
+    if not texts:
+        return Shelf(
+            cache, {}, 0, ("Images are varied in each epoch, so frozen layers are computed anew in each.",)
+        )
     width, dtype = ready.model.state_width, ready.device.dtype
     with ready.twin.training():
         ready.model.eval()
-        few = ready.examples["train"]
+        few = texts["train"]
         reasons = {depth: prefix.why_not(depth, few, ready.model.features, width) for depth in depths}
     told = dict.fromkeys(reason for reason in reasons.values() if reason)
     notes = [f"Frozen layers are computed anew in each epoch: {reason}." for reason in told]
     depths = [depth for depth in depths if reasons[depth] is None]
-    size = sum(cache.size(ready.examples[part], width, dtype) for part in PARTS)
+    size = sum(cache.size(texts[part], width, dtype) for part in PARTS)
     room = int(limit // size) if size else len(depths)
     if room < len(depths):
         notes.append(
@@ -99,11 +104,9 @@ def shelf_for(ready: Prepared, movement: LadderMovement, epochs: int, prefix: Pr
         )
     device = ready.device
     stands_on: list[object] = [ready.base_fingerprint, str(dtype), device.kind, device.threads]
-    stands_on += [TOKENS, MULTIPLE, torch.__version__]
+    stands_on += [TextExamples.budget, MULTIPLE, torch.__version__]
     keys = {
-        (part, depth): cache.key(stands_on, depth, ready.examples[part])
-        for part in PARTS
-        for depth in depths[:room]
+        (part, depth): cache.key(stands_on, depth, texts[part]) for part in PARTS for depth in depths[:room]
     }
     return Shelf(cache, keys, size, tuple(notes))
 
@@ -120,6 +123,8 @@ def open_prefixes(run: Run, movement: LadderMovement, epochs: int) -> Generator[
     kept = 0
     for part in PARTS:
         examples = ready.examples[part]
+        if not isinstance(examples, TextExamples):
+            continue
         missing = {}
         for depth in shelf.depths:
             states = cache.find(shelf.keys[part, depth], examples, width, dtype)
@@ -136,7 +141,7 @@ def open_prefixes(run: Run, movement: LadderMovement, epochs: int) -> Generator[
     return found
 
 
-def record(run: Run, prefix: Prefix, examples: Examples, into: dict[int, States]) -> None:
+def record(run: Run, prefix: Prefix, examples: TextExamples, into: dict[int, States]) -> None:
     """One frozen pass over some rows, in the precision of training."""
     with run.ready.twin.training(), prefix.recording(into):
         for _ in features_of(run.ready.model, examples, run.ready.device):

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from luthier import devices
+from luthier.batches.augment import Augment
 from luthier.batches.examples import Examples
+from luthier.batches.pictures import Pictures
 from luthier.data.checks import TOKENS, examine, ranked
 from luthier.data.checks.finding import Evidence, Finding, Tokens
 from luthier.data.review import Review, review_path
@@ -19,9 +21,9 @@ from luthier.models.find import find_model
 from luthier.models.headed import HeadedModel
 from luthier.models.inspect import Folder, inspect_folder
 from luthier.models.ladder import Ladder, find_ladder
-from luthier.models.load import load_model
-from luthier.models.reading import READERS
-from luthier.models.texts import Long, Texts
+from luthier.models.load import Wanted, load_model
+from luthier.models.reading import READERS, Reader, preparation_of, reader_of
+from luthier.models.texts import Long
 from luthier.models.twin import Twin
 from luthier.plan.method import Lora, Thaw, Top, parse_method
 from luthier.plan.plan import Plan, flag, is_set, read_plan
@@ -33,6 +35,16 @@ from luthier.train.recipe import Recipe, recipe_for
 
 LORA_RATE = 10
 """Times the rate of full tuning: Schulman et al. 2025, "LoRA without regret" (thinkingmachines.ai/blog/lora)."""
+
+
+IMAGES_ALONE = ("train.augment", "train.flip", "train.mix", "train.batch_norm")
+"""Settings that only images have a use for."""
+VARIED = {
+    "light": Augment(min_area=0.5, jitter=0.2),
+    "medium": Augment(min_area=0.25, jitter=0.3),
+    "strong": Augment(min_area=0.08, jitter=0.4, erase=0.25),
+}
+"""How much images are varied in training; `strong` is what training from scratch takes."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +68,8 @@ class Prepared:
     guesses: tuple[Guess, ...]
     rows: Rows
     folder: Folder
-    texts: Texts
+    reader: Reader
+    """Tokenizer or image processor."""
     model: HeadedModel
     twin: Twin
     """The model's body in the two precisions."""
@@ -85,21 +98,11 @@ def prepare(plan: Plan) -> Prepared:
     begin = time.monotonic()
     findings = look_over(rows, plan.data.allow)
     checking = time.monotonic() - begin
-    folder = inspect_folder(plan.model.name, find_model(plan.model.name))
-    texts = Texts(folder)
+    folder = inspect_folder(plan.model.name, find_model(plan.model.name), rows.task.reads)
     task = rows.task
-    model = load_model(
-        folder,
-        task.head,
-        task.outputs,
-        task.reads == "pair",
-        plan.model.pooling,
-        plan.model.hidden,
-        plan.model.dropout,
-        plan.run.seed,
-        plan.model.body_dropout,
-    ).to(device.torch)
-    few = texts.examples(["a"], np.zeros(1, np.int64))[0].batch(np.zeros(1, np.int64)).to(device.torch)
+    reader = reader_of(folder, task.reads)
+    model = load_model(folder, wanted(plan, task), preparation_of(reader)).to(device.torch)
+    few = first_rows(rows, reader).batch(np.zeros(1, np.int64)).to(device.torch)
     ladder = find_ladder(model, lambda: model(few))
     refuse_what_has_no_effect(plan, task)
     refuse_too_many_blocks(plan, ladder)
@@ -113,7 +116,7 @@ def prepare(plan: Plan) -> Prepared:
     used = {part: getattr(rows.split, part) for part in PARTS}
     everything = np.concatenate(list(used.values()))
     read = READERS[task.reads]
-    examples, long = read(texts, rows.inputs(everything), rows.targets(everything), plan.data.long)
+    examples, long = read(reader, rows.inputs(everything), rows.targets(everything), plan.data.long)
     review = Review.read(review_path(plan.data.path), rows.labels)
     evidence = replace(
         rows.evidence,
@@ -123,18 +126,20 @@ def prepare(plan: Plan) -> Prepared:
     )
     ends = np.cumsum([len(part) for part in used.values()])
     parts = np.split(np.arange(len(everything)), ends[:-1])
+    made = {part: examples.select(chosen) for part, chosen in zip(PARTS, parts, strict=True)}
+    made["train"] = as_trained(plan, made["train"])
     return Prepared(
         plan=plan,
         guesses=tuple(guesses),
         rows=rows,
         folder=folder,
-        texts=texts,
+        reader=reader,
         model=model,
         twin=Twin(model.body, device.dtype),
         ladder=ladder,
-        examples={part: examples.select(chosen) for part, chosen in zip(PARTS, parts, strict=True)},
+        examples=made,
         long=long,
-        findings=ranked([*findings, *examine(evidence, TOKENS.values())]),
+        findings=ranked([*findings, *examine(evidence, TOKENS)]),
         evidence=evidence,
         checking=checking,
         device=device,
@@ -142,6 +147,26 @@ def prepare(plan: Plan) -> Prepared:
         key=hash_json([plan.identity(), *stands_on]),
         out=out,
     )
+
+
+def wanted(plan: Plan, task: Task) -> Wanted:
+    """The model that a plan asks for."""
+    return Wanted(
+        outputs=task.outputs,
+        head=task.head,
+        own_pooling=task.reads == "pair",
+        pooling=plan.model.pooling,
+        hidden=plan.model.hidden,
+        dropout=plan.model.dropout,
+        seed=plan.run.seed,
+        body_dropout=plan.model.body_dropout,
+    )
+
+
+def first_rows(rows: Rows, reader: Reader) -> Examples:
+    """A row to look at the model with."""
+    one = rows.split.train[:1]
+    return READERS[rows.task.reads](reader, rows.inputs(one), rows.targets(one), "cut")[0]
 
 
 def refuse_what_has_no_effect(plan: Plan, task: Task) -> None:
@@ -153,6 +178,11 @@ def refuse_what_has_no_effect(plan: Plan, task: Task) -> None:
     if idle:
         raise PlanError(
             f"{', '.join(idle)}: no effect with {task.name}, which learns no labels. Leave it out."
+        )
+    of_images = [key for key in IMAGES_ALONE if is_set(plan, *key.split("."))]
+    if of_images and task.reads != "image":
+        raise PlanError(
+            f"{', '.join(of_images)}: no effect with {task.name}, which reads no images. Leave it out."
         )
     if task.reads == "pair" and plan.data.long == "windows":
         raise PlanError(
@@ -178,6 +208,13 @@ def refuse_too_many_blocks(plan: Plan, ladder: Ladder) -> None:
                 f"{key}: asks for {count} blocks, and {plan.model.name} has {blocks}. "
                 f"Choose {blocks} or fewer{', or --method full' if key == 'train.method' else ''}."
             )
+
+
+def as_trained(plan: Plan, examples: Examples) -> Examples:
+    """The training rows as they are to be varied."""
+    if not isinstance(examples, Pictures) or plan.train.augment not in VARIED:
+        return examples
+    return examples.varied(replace(VARIED[plan.train.augment], flip=plan.train.flip))
 
 
 def default_folder(plan: Plan, stands_on: list[object]) -> Path:
@@ -239,6 +276,11 @@ def resolve(
             Guess("train.warmup", recipe.warmup, why),
             *([] if adapted else [Guess("train.layer_decay", recipe.layer_decay, why)]),
             patience,
+            *(
+                [Guess("train.augment", "light", "enough for most small sets")]
+                if task.reads == "image"
+                else []
+            ),
             Guess("train.head", "fresh" if fresh else "shrunk", "docs/recipes.md"),
         ]
     guesses += [

@@ -13,8 +13,9 @@ from luthier.events import Advanced, Event, Started
 from luthier.models.find import find_model
 from luthier.models.headed import HeadedModel
 from luthier.models.inspect import inspect_folder
-from luthier.models.load import load_model
-from luthier.models.texts import Texts
+from luthier.models.load import Wanted, load_model
+from luthier.models.reading import Reader as Rows
+from luthier.models.reading import preparation_of, reader_of
 from luthier.models.twin import Twin
 from luthier.plan.plan import Plan
 from luthier.predict import features_of
@@ -23,9 +24,9 @@ from luthier.tasks.task import Array, Task
 
 @dataclass(frozen=True)
 class Reader:
-    """Tokenizer and frozen body, on the device that the plan asks for."""
+    """Tokenizer or image processor, and frozen body, on the device that the plan asks for."""
 
-    texts: Texts
+    reader: Rows
     model: HeadedModel
     device: Device
 
@@ -33,11 +34,11 @@ class Reader:
     def of(plan: Plan, task: Task | None = None) -> "Reader":
         """A model that gives the features of a task's rows, or of texts. Raises ModelError for a folder that cannot."""
         device = devices.choose(plan.run.device, plan.run.precision, plan.run.threads)
-        folder = inspect_folder(plan.model.name, find_model(plan.model.name))
-        settings = plan.model.pooling, (), 0.0, plan.run.seed, plan.model.body_dropout
-        own_pooling = task is not None and task.reads == "pair"
-        model = load_model(folder, "row", 2, own_pooling, *settings).to(device.torch)
-        return Reader(Texts(folder), model, device)
+        reads = "text" if task is None else task.reads
+        folder = inspect_folder(plan.model.name, find_model(plan.model.name), reads)
+        reader = reader_of(folder, reads)
+        asked = Wanted(2, own_pooling=reads == "pair", pooling=plan.model.pooling, seed=plan.run.seed)
+        return Reader(reader, load_model(folder, asked, preparation_of(reader)).to(device.torch), device)
 
     def features(
         self, examples: Examples, clock: Callable[[], float], stop: Callable[[], bool]

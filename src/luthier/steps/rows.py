@@ -12,6 +12,7 @@ import pyarrow as pa
 from luthier.data.checks import TABLE, examine
 from luthier.data.checks.finding import Evidence, Finding
 from luthier.data.columns import ColumnGuess, check
+from luthier.data.image_files import is_image_set, read_images
 from luthier.data.read import read
 from luthier.data.split import Shares, Split, joined_groups, split_rows
 from luthier.data.table import Ints, Table
@@ -69,13 +70,16 @@ class Rows:
 
 
 def read_files(plan: Plan) -> dict[str, Table]:
-    """The table of each file, by the part it is for; `train` first."""
+    """The table of each file, by the part it is for; `train` first. A folder of images may hold several parts."""
     files = {"train": plan.data.path, "valid": plan.data.valid, "test": plan.data.test}
-    return {
-        part: read(Path(file), encoding=plan.data.encoding, delimiter=plan.data.delimiter)
-        for part, file in files.items()
-        if file is not None
-    }
+    found: dict[str, Table] = {}
+    for part, file in files.items():
+        if file is not None and is_image_set(Path(file)):
+            parts = read_images(Path(file))
+            found |= parts if part == "train" else {part: parts["train"]}
+        elif file is not None:
+            found[part] = read(Path(file), encoding=plan.data.encoding, delimiter=plan.data.delimiter)
+    return found
 
 
 def kind_of(plan: Plan, table: Table) -> tuple[Kind, str]:
@@ -154,6 +158,8 @@ def understand(plan: Plan) -> Rows:
         used_columns=frozenset(columns.values()),
         labels=found.task.labels if isinstance(found.task, Classification) else (),
         repairs=found.repairs,
+        reads=found.task.reads,
+        images=found.images,
     )
     left_out = {"empty": len(found.empty_input) + len(found.empty_label), "single": len(found.single)}
     return Rows(
@@ -198,7 +204,7 @@ def with_columns(tables: dict[str, Table], names: list[str]) -> list[Table]:
 
 def look_over(rows: Rows, allowed: Sequence[str]) -> tuple[Finding, ...]:
     """What the checks of rows and split find. Raises StopFinding for one that stops a run and is not allowed."""
-    found = examine(rows.evidence, TABLE.values())
+    found = examine(rows.evidence, TABLE)
     for finding in found:
         if finding.severity == "stop" and finding.check not in allowed:
             raise StopFinding(

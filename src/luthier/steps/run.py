@@ -113,7 +113,7 @@ class Run:
         ready = self.ready
         path = self.folder.path / "model"
         beside = self.beside(candidate, hidden)
-        write_model(path, ready.model, self.task.finished_head(head), ready.texts, beside, INTERIM_CARD)
+        write_model(path, ready.model, self.task.finished_head(head), ready.reader, beside, INTERIM_CARD)
         self.kept = candidate
 
     def interrupted(self) -> Interrupted:

@@ -18,6 +18,7 @@ from luthier.data.table import Ints, Table
 from luthier.errors import DataError
 from luthier.events import Event, Noted, Started
 from luthier.files import write_text
+from luthier.models.reading import READERS
 from luthier.plan.plan import Plan
 from luthier.steps.reader import Reader
 from luthier.steps.rows import kind_of, needed_columns, read_files
@@ -87,7 +88,7 @@ def suggest_rows(
     reader = Reader.of(plan)
     way = "cut" if plan.data.long == "auto" else plan.data.long
     texts = [*table.texts(guess.text, known), *others.texts(guess.text, free)]
-    examples, _ = reader.texts.examples(texts, np.zeros(len(texts), np.int64), way)
+    examples, _ = READERS["text"](reader.reader, texts, np.zeros(len(texts), np.int64), way)
     features = yield from reader.features(examples, clock, stop)
     found = suggest(features[: len(known)], targets, len(names), features[len(known) :], count)
     chosen = free[found.rows]

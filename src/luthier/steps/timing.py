@@ -13,6 +13,7 @@ import torch
 
 from luthier.batches.examples import Examples, Ints
 from luthier.batches.order import by_length
+from luthier.batches.text_examples import TextExamples
 from luthier.devices import peak_bytes
 from luthier.folder.run_folder import RunFolder
 from luthier.models.dropout import DICE
@@ -20,7 +21,6 @@ from luthier.models.lora import add_adapters
 from luthier.models.prefix import Prefix, States
 from luthier.models.twin import Twin
 from luthier.plan.method import Lora, parse_method
-from luthier.predict import TOKENS
 from luthier.steps.outline import Sizes, Stage, sizes_of
 from luthier.steps.prepare import Prepared
 from luthier.steps.run import Run
@@ -114,7 +114,7 @@ def time_looks(ready: Prepared) -> dict[str, Looks]:
     """In training's precision (`fast`) and in fp32 (`exact`), on a few real batches."""
     examples = max(ready.examples.values(), key=len)
     few = examples.select(np.arange(min(len(examples), 20_000)))
-    batches = by_length(few.lengths, TOKENS)
+    batches = by_length(few.lengths, few.budget)
     chosen = at_quantiles(sizes_of(few, batches), (0.5, 0.05, 0.95))
     of = sizes_of(few, [batches[at] for at in chosen])
     found: dict[str, Looks] = {}
@@ -197,14 +197,14 @@ class Bench:
     @contextlib.contextmanager
     def replaying(self, stage: Stage, few: Examples) -> Iterator[None]:
         """Inside, what stands still is replayed, if the run will do so."""
-        if not stage.replayed:
+        if not stage.replayed or not isinstance(few, TextExamples):
             yield
             return
         ready = self.run.ready
         kept = torch.zeros(len(few.ids), ready.model.state_width, dtype=ready.device.dtype)
         states = States(few, kept)
         with ready.twin.training(), self.prefix.recording({stage.depth: states}):
-            for rows in by_length(few.lengths, TOKENS):
+            for rows in by_length(few.lengths, few.budget):
                 look(ready, few, rows)
         with self.prefix.replaying(stage.depth, lambda: states):
             yield

@@ -155,7 +155,8 @@ def movement_of(run: Run, adapted: bool) -> LadderMovement:
         few = ready.examples["train"].batch(np.zeros(1, np.int64)).to(ready.device.torch)
         ladder = find_ladder(ready.model, lambda: ready.model(few))
     inside = is_adapter if adapted else every
-    return LadderMovement(ready.model, ladder, policy_of(run.plan.train, ladder), inside=inside)
+    live = run.plan.train.batch_norm == "live"
+    return LadderMovement(ready.model, ladder, policy_of(run.plan.train, ladder), live, inside=inside)
 
 
 def every(name: str) -> bool:

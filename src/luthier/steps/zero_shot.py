@@ -5,6 +5,7 @@ import numpy as np
 from luthier.batches.examples import Examples
 from luthier.models.classifier import encoder_of
 from luthier.models.headed import HeadedModel
+from luthier.models.texts import Texts
 from luthier.steps.prepare import Prepared
 from luthier.tasks.task import Array
 
@@ -14,8 +15,10 @@ NAMES = "labels"
 
 def compared(ready: Prepared, parts: tuple[str, ...]) -> dict[str, Examples]:
     """Texts whose features are compared, beside those of the rows themselves, by the key of their features."""
-    task, texts = ready.rows.task, ready.texts
-    found = {}
+    task, texts = ready.rows.task, ready.reader
+    if not isinstance(texts, Texts):
+        return {}
+    found: dict[str, Examples] = {}
     if task.prompts:
         found[NAMES] = texts.examples(task.prompts, blank(len(task.prompts)))[0]
     if task.compares and ready.folder.pooling is not None:

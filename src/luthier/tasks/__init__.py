@@ -1,5 +1,6 @@
 """The tasks there are. A new one is a file, a row here, and a page in docs/tasks."""
 
+from luthier.tasks.image_classification import IMAGE_CLASSIFICATION
 from luthier.tasks.kind import Kind
 from luthier.tasks.pair_classification import PAIR_CLASSIFICATION
 from luthier.tasks.regression import REGRESSION
@@ -7,5 +8,12 @@ from luthier.tasks.text_classification import TEXT_CLASSIFICATION
 from luthier.tasks.token_classification import TOKEN_CLASSIFICATION
 
 TASKS: dict[str, Kind] = {
-    kind.name: kind for kind in (TEXT_CLASSIFICATION, PAIR_CLASSIFICATION, REGRESSION, TOKEN_CLASSIFICATION)
+    kind.name: kind
+    for kind in (
+        TEXT_CLASSIFICATION,
+        PAIR_CLASSIFICATION,
+        REGRESSION,
+        TOKEN_CLASSIFICATION,
+        IMAGE_CLASSIFICATION,
+    )
 }

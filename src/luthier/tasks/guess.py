@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from luthier.data.columns import SCORE_NAMES, holds_numbers, names_there, normal, pair_by_name
 from luthier.data.table import Table
 from luthier.tasks import TASKS
+from luthier.tasks.image_classification import image_column
 from luthier.tasks.kind import Kind
 from luthier.tasks.token_classification import (
     SPAN_NAMES,
@@ -17,6 +18,8 @@ from luthier.tasks.token_classification import (
 
 def guess_kind(table: Table, asked: Mapping[str, str | None]) -> tuple[Kind, str]:
     """The task and why. asked: columns by role, where the user named them."""
+    if asked["image"] is not None or (asked["text"] is None and image_column(table) is not None):
+        return TASKS["image-classification"], "images with labels"
     if marks_words(table):
         return TASKS["token-classification"], "words with tags, or a text with spans"
     pair = pair_by_name(table)

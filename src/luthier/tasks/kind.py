@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from luthier.data.columns import ColumnGuess
+from luthier.data.image_facts import ImageFacts
 from luthier.data.table import Ints, Table
 from luthier.tasks.task import Array, Task
 
@@ -64,6 +65,8 @@ class Understood:
     """Numbers of rows left out because no training row shares their label."""
     groups: tuple[Ints, ...] = ()
     """(rows,) each: equal for rows that must stay on one side of a split."""
+    images: ImageFacts | None = None
+    """What was seen of the images, where rows are images."""
     repairs: Mapping[str, Ints] = field(default_factory=dict)
     """What was mended on the way, in words that follow "rows have", and the numbers of the rows."""
 

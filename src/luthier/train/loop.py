@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 
 from luthier import seeds
-from luthier.batches.examples import Examples, Ints
+from luthier.batches.examples import Examples, Ints, Variation
 from luthier.batches.order import cut_by_budget, epoch_order, steps_per_epoch
 from luthier.devices import Device
 from luthier.errors import WorldError
@@ -86,7 +86,7 @@ def train(
     steps = pace.steps(rows)
     marks = validation_steps(steps, per_epoch, pace.validations)
     order: list[Ints] = []
-    entered = -1
+    entered, varied = -1, Variation(seed, 0)
     why = "epochs"
     looked = clock()
     if checkpoints is not None and not checkpoints.steps():
@@ -100,7 +100,7 @@ def train(
         if epoch != entered:
             order = epoch_order(lengths, pace.batch_rows, seed, epoch, groups)
             movement.enter(epoch)
-            entered = epoch
+            entered, varied = epoch, Variation(seed, epoch)
         decided = decisions_at(state.step, checkpoints)
         lr = pace.lr * decided.rate * multiplier(pace.schedule, state.step, steps, pace.warmup)
         micro_tokens = decided.micro_tokens or pace.micro_tokens
@@ -108,8 +108,13 @@ def train(
         loss, weight, tokens = 0.0, 0.0, 0
         state.weights.begin()
         try:
-            for part, chosen in enumerate(cut_by_budget(order[place], lengths, micro_tokens)):
-                batch = examples.batch(chosen).to(device.torch)
+            micros = cut_by_budget(order[place], lengths, micro_tokens)
+            after = order[place + 1 : place + 2]
+            ahead = [*micros[1:], *(cut_by_budget(rows, lengths, micro_tokens)[0] for rows in after)]
+            for part, chosen in enumerate(micros):
+                if part < len(ahead):
+                    examples.expect(ahead[part], varied)
+                batch = examples.batch(chosen, varied).to(device.torch)
                 DICE.throw(seed, state.step, batch)
                 torch.manual_seed(seeds.derive(seed, "torch", state.step, part))
                 found = task.loss(state.model, batch)

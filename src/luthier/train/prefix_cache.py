@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from luthier.batches.examples import Examples
+from luthier.batches.text_examples import TextExamples
 from luthier.files import telling_disk_errors, write_json
 from luthier.hashes import hash_json
 from luthier.models.prefix import States
@@ -26,12 +26,12 @@ class PrefixCache:
     limit: float
     """Bytes that all files together may take; those not used for longest go first."""
 
-    def key(self, stands_on: list[object], depth: int, examples: Examples) -> str:
+    def key(self, stands_on: list[object], depth: int, examples: TextExamples) -> str:
         """stands_on: whatever else decides the numbers, such as the model's fingerprint and the precision."""
         rows = [hash_array(examples.ids), hash_array(examples.ends), hash_array(examples.first_part)]
         return hash_json([*stands_on, depth, *rows])[:32]
 
-    def size(self, examples: Examples, width: int, dtype: torch.dtype) -> int:
+    def size(self, examples: TextExamples, width: int, dtype: torch.dtype) -> int:
         """Bytes that the states of some examples take."""
         return len(examples.ids) * width * dtype.itemsize
 
@@ -39,7 +39,7 @@ class PrefixCache:
         """Whether whole states are there under a key."""
         return (self.folder / f"{key}.json").is_file() and (self.folder / f"{key}.states").is_file()
 
-    def find(self, key: str, examples: Examples, width: int, dtype: torch.dtype) -> States | None:
+    def find(self, key: str, examples: TextExamples, width: int, dtype: torch.dtype) -> States | None:
         """The states under a key, memory-mapped; None when they are not there or not whole."""
         path = self.folder / f"{key}.states"
         size = self.size(examples, width, dtype)
@@ -48,7 +48,7 @@ class PrefixCache:
         os.utime(path)
         return States(examples, mapped(path, len(examples.ids), width, dtype))
 
-    def begin(self, key: str, examples: Examples, width: int, dtype: torch.dtype) -> States:
+    def begin(self, key: str, examples: TextExamples, width: int, dtype: torch.dtype) -> States:
         """States to be filled in; `finish` gives them their name."""
         with telling_disk_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)

@@ -20,7 +20,7 @@ def contradictions(evidence: Evidence) -> Iterator[Finding]:
             count=len(found),
             share=len(found) / len(rows),
             rows=evidence.shown(found, most=None),
-            message=f"{count_of(len(found), 'row has', 'rows have')} a text that occurs again with another label.",
+            message=f"{count_of(len(found), 'row has', 'rows have')} {evidence.a_thing} that occurs again with another label.",
             matters="At most one of the labels can be right: the others teach, or test, what is wrong.",
             mend="Decide which label is right, and correct or delete the others.",
         )

@@ -16,7 +16,7 @@ def copies(evidence: Evidence) -> Iterator[Finding]:
             count=len(again),
             share=len(again) / len(rows),
             rows=evidence.shown(again),
-            message=f"{count_of(len(again), 'row repeats', 'rows repeat')} the text of an earlier row.",
+            message=f"{count_of(len(again), 'row repeats', 'rows repeat')} the {evidence.thing} of an earlier row.",
             matters="Copies count double in training. They are kept on one side of every split made here.",
             mend="Delete the copies (--fix copies), unless the repetition is meant.",
         )

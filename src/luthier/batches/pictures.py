@@ -1,0 +1,177 @@
+"""Images as examples: decoded when they are wanted, kept where memory allows, varied in training."""
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import torch
+from PIL import Image
+
+from luthier.batches.augment import Augment, Pixels, augment
+from luthier.batches.examples import Array, Batch, Examples, Ints, Variation
+
+PATCH = 32
+"""Pixels a side of the smallest patch that a network looks at as one: how often a weight is used follows from it."""
+KEPT_BYTES = 768_000_000
+"""Of images that are kept decoded: of 4,000 at 224 pixels all, of 100,000 a few thousand."""
+THREADS = 2
+"""That decode: more than the cores of a laptop would not help."""
+
+
+class Openable(Protocol):
+    """An image that can be opened."""
+
+    def open(self, draft_size: int | None = None) -> Image.Image:
+        """In RGB, upright."""
+        ...
+
+
+class Shaping(Protocol):
+    """How a model wants its images (models/pictures.py)."""
+
+    @property
+    def size(self) -> int:
+        """Pixels a side."""
+        ...
+
+    def shaped(self, image: Image.Image) -> Pixels:
+        """(size, size, 3)"""
+        ...
+
+
+@dataclass
+class Kept:
+    """Decoded images, as many as have room."""
+
+    most: int = KEPT_BYTES
+    held: int = 0
+    images: dict[tuple[int, str], Pixels] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def get(self, key: tuple[int, str]) -> Pixels | None:
+        return self.images.get(key)
+
+    def put(self, key: tuple[int, str], pixels: Pixels) -> None:
+        with self.lock:
+            if key not in self.images and self.held + pixels.nbytes <= self.most:
+                self.images[key] = pixels
+                self.held += pixels.nbytes
+
+
+@dataclass(frozen=True)
+class Pictures(Examples):
+    """An image a row."""
+
+    images: Array
+    """(rows,) objects that can be opened."""
+    numbers: Ints
+    """(rows,) what an image is known by, in whatever selection of the rows."""
+    targets: Array
+    shaping: Shaping
+    augment: Augment | None = None
+    """How images are varied in training; None: not at all."""
+    kept: Kept = field(default_factory=Kept)
+    ahead: dict[Any, Future[Pixels]] = field(default_factory=dict)
+    """The batch that is being prepared, by what was asked for."""
+
+    tokens: ClassVar[None] = None  # type: ignore[misc]
+    sources: ClassVar[None] = None  # type: ignore[misc]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def length(self) -> int:
+        """What an image adds to a batch: at 224 pixels as much as 1,024 tokens do."""
+        return max(1, self.shaping.size**2 // 49)
+
+    @property
+    def budget(self) -> int:  # type: ignore[override]
+        return 32 * self.length
+
+    @property
+    def lengths(self) -> Ints:
+        return np.full(len(self), self.length, np.int64)
+
+    @property
+    def amount(self) -> int:
+        return len(self) * 2 * (self.shaping.size // PATCH) ** 2
+
+    def select(self, rows: Ints) -> "Pictures":
+        return Pictures(
+            self.images[rows], self.numbers[rows], self.targets[rows], self.shaping, self.augment, self.kept
+        )
+
+    def varied(self, settings: Augment | None) -> "Pictures":
+        """The same rows, varied in another way."""
+        return Pictures(self.images, self.numbers, self.targets, self.shaping, settings, self.kept)
+
+    def shapes(self, batches: Sequence[Ints]) -> tuple[Ints, Ints]:
+        counts = np.array([len(rows) for rows in batches], np.int64)
+        return counts * self.length, np.full(len(batches), self.length, np.int64)
+
+    def batch(self, rows: Ints, variation: Variation | None = None) -> Batch:
+        """(rows, 3, size, size) bytes under `pixel_values`, channels last in memory: the model scales them."""
+        coming = self.ahead.pop(asked(rows, variation), None)
+        pixels = self.pixels(rows, variation) if coming is None else coming.result()
+        return Batch(
+            inputs={"pixel_values": torch.from_numpy(pixels).permute(0, 3, 1, 2)},
+            part_of=torch.arange(len(rows)),
+            targets=torch.from_numpy(self.targets[rows]),
+            rows=rows,
+            tokens=len(rows),
+        )
+
+    def expect(self, rows: Ints, variation: Variation | None = None) -> None:
+        key = asked(rows, variation)
+        if key not in self.ahead:
+            self.ahead.clear()
+            self.ahead[key] = POOLS.waiting.submit(self.pixels, rows, variation)
+
+    def pixels(self, rows: Ints, variation: Variation | None) -> Pixels:
+        """(rows, size, size, 3)"""
+        return np.stack(list(POOLS.decoding.map(lambda row: self.pixels_of(int(row), variation), rows)))
+
+    def pixels_of(self, row: int, variation: Variation | None) -> Pixels:
+        """(size, size, 3) of a row: as the model's own processor makes it, or varied."""
+        number = int(self.numbers[row])
+        size = self.shaping.size
+        if variation is None or self.augment is None:
+            found = self.kept.get((number, "shaped"))
+            if found is None:
+                found = self.shaping.shaped(self.images[row].open())
+                self.kept.put((number, "shaped"), found)
+            return found
+        whole = self.kept.get((number, "whole"))
+        if whole is None:
+            image = self.images[row].open(2 * size)
+            image.thumbnail((2 * size, 2 * size))
+            whole = np.asarray(image)
+            self.kept.put((number, "whole"), whole)
+        return augment(whole, size, variation.seed, variation.epoch, number, self.augment)
+
+
+def asked(rows: Ints, variation: Variation | None) -> tuple[bytes, Variation | None]:
+    return rows.tobytes(), variation
+
+
+class Pools:
+    """Threads that decode, and one that waits for them; begun when they are first needed."""
+
+    def __init__(self) -> None:
+        self.begun: dict[str, ThreadPoolExecutor] = {}
+
+    @property
+    def decoding(self) -> ThreadPoolExecutor:
+        return self.begun.setdefault("decoding", ThreadPoolExecutor(THREADS))
+
+    @property
+    def waiting(self) -> ThreadPoolExecutor:
+        return self.begun.setdefault("waiting", ThreadPoolExecutor(1))
+
+
+POOLS = Pools()
+"""Those of this process."""

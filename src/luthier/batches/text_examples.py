@@ -1,0 +1,164 @@
+"""Tokenised rows, kept flat: no padding, no object per row."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from luthier.batches.examples import Batch, Examples, Ints, Variation
+
+MULTIPLE = 4
+"""Of tokens, to which batches are padded: on a CPU each new width is compiled, which takes time and memory (docs/engine.md)."""
+
+
+@dataclass(frozen=True)
+class TextExamples(Examples):
+    """Texts as token numbers. A row has one part, or several when a long text is read in windows."""
+
+    ids: np.ndarray[tuple[int], np.dtype[np.int32]]
+    """All token numbers, part after part."""
+    ends: Ints
+    """(parts + 1,) where each part begins in `ids`, and the end."""
+    first_part: Ints
+    """(rows + 1,) the first part of each row, and the number of parts."""
+    targets: np.ndarray[Any, np.dtype[Any]]
+    """(rows, ...) what the task learns from."""
+    pad: int
+    """Token number that fills a batch up."""
+    types: np.ndarray[tuple[int], np.dtype[np.int8]] | None = None
+    """(tokens,) 0 or 1: which of two texts a token is of, where the model is told."""
+    tokens: "Tokens | None" = None
+    """Where a task answers token by token."""
+    sources: np.ndarray[Any, np.dtype[Any]] | None = None
+    """(rows,) what a task needs of a row to put its answer in the user's terms."""
+
+    budget: ClassVar[int] = 1_024  # type: ignore[misc]
+
+    def __len__(self) -> int:
+        return len(self.first_part) - 1
+
+    @property
+    def lengths(self) -> Ints:
+        """(rows,) tokens of each row with its parts padded as a batch of it alone would be: its share of a batch."""
+        if len(self) == 0:
+            return np.zeros(0, np.int64)
+        longest = np.maximum.reduceat(np.diff(self.ends), self.first_part[:-1])
+        found: Ints = np.diff(self.first_part) * self.padded(longest)
+        return found
+
+    @cached_property
+    def longest(self) -> int:
+        """Tokens of the longest part."""
+        return int(np.diff(self.ends).max(initial=0))
+
+    def padded(self, widths: Ints) -> Ints:
+        """Widths as batches have them: rounded up to `MULTIPLE`, but never beyond what a model was seen to read.
+
+        >>> from types import SimpleNamespace
+        >>> TextExamples.padded(SimpleNamespace(longest=62), np.array([5, 61])).tolist()
+        [8, 62]
+        """
+        found: Ints = np.minimum(-(-widths // MULTIPLE) * MULTIPLE, self.longest)
+        return found
+
+    def select(self, rows: Ints) -> "TextExamples":
+        """The Examples of some rows, in the order given."""
+        counts = self.first_part[rows + 1] - self.first_part[rows]
+        parts = runs(self.first_part[rows], counts)
+        lengths = self.ends[parts + 1] - self.ends[parts]
+        places = runs(self.ends[parts], lengths)
+        return TextExamples(
+            ids=self.ids[places],
+            ends=np.concatenate([[0], np.cumsum(lengths)]),
+            first_part=np.concatenate([[0], np.cumsum(counts)]),
+            targets=self.targets[rows],
+            pad=self.pad,
+            types=None if self.types is None else self.types[places],
+            tokens=None if self.tokens is None else self.tokens.select(rows, places, len(self.ids)),
+            sources=None if self.sources is None else self.sources[rows],
+        )
+
+    def places(self, rows: Ints) -> Ints:
+        """Where the tokens of some rows stand in `ids`, in the order of a batch of these rows without its padding."""
+        counts = self.first_part[rows + 1] - self.first_part[rows]
+        parts = runs(self.first_part[rows], counts)
+        return runs(self.ends[parts], self.ends[parts + 1] - self.ends[parts])
+
+    def parts(self, row: int | np.int64) -> range:
+        return range(int(self.first_part[row]), int(self.first_part[row + 1]))
+
+    @property
+    def amount(self) -> int:
+        return len(self.ids)
+
+    def shapes(self, batches: Sequence[Ints]) -> tuple[Ints, Ints]:
+        counts = np.diff(self.first_part)
+        longest = self.lengths // np.maximum(counts, 1)
+        wide = np.array([longest[rows].max() for rows in batches], np.int64)
+        parts = np.array([counts[rows].sum() for rows in batches], np.int64)
+        return parts * wide, wide
+
+    def batch(self, rows: Ints, variation: Variation | None = None) -> Batch:
+        """Some rows, padded to their longest part, or a little beyond."""
+        spans = [(place, part) for place, row in enumerate(rows) for part in self.parts(row)]
+        widest = max(int(self.ends[part + 1] - self.ends[part]) for _, part in spans)
+        width = int(self.padded(np.array([widest]))[0])
+        ids = np.full((len(spans), width), self.pad, np.int64)
+        mask = np.zeros((len(spans), width), np.int64)
+        types = None if self.types is None else np.zeros((len(spans), width), np.int64)
+        marks = None if self.tokens is None else np.full((len(spans), width), -1, np.int64)
+        for line, (_, part) in enumerate(spans):
+            begin, end = int(self.ends[part]), int(self.ends[part + 1])
+            ids[line, : end - begin] = self.ids[begin:end]
+            mask[line, : end - begin] = 1
+            if types is not None and self.types is not None:
+                types[line, : end - begin] = self.types[begin:end]
+            if marks is not None and self.tokens is not None:
+                marks[line, : end - begin] = self.tokens.marks[begin:end]
+        inputs = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
+        if types is not None:
+            inputs["token_type_ids"] = torch.from_numpy(types)
+        targets = self.targets[rows]
+        return Batch(
+            inputs=inputs,
+            part_of=torch.tensor([place for place, _ in spans]),
+            # What is learnt token by token stands in the marks.
+            targets=torch.zeros(len(rows)) if targets.dtype == object else torch.from_numpy(targets),
+            rows=rows,
+            tokens=int(mask.sum()),
+            marks=None if marks is None else torch.from_numpy(marks),
+        )
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What some examples hold of each token, and which tokens answers are wanted for."""
+
+    marks: np.ndarray[tuple[int], np.dtype[np.int16]]
+    """(tokens,) what is learnt at a token; -1 where there is nothing."""
+    unit: Ints
+    """(units,) the token that answers for each unit, row after row."""
+    first_unit: Ints
+    """(rows + 1,) the first unit of each row, and the number of units."""
+
+    def select(self, rows: Ints, places: Ints, tokens: int) -> "Tokens":
+        """Those of some rows, whose tokens stood at `places` among `tokens`."""
+        counts = np.diff(self.first_unit)[rows]
+        old = self.unit[runs(self.first_unit[rows], counts)]
+        now = np.empty(tokens, np.int64)
+        now[places] = np.arange(len(places))
+        return Tokens(self.marks[places], now[old], np.concatenate([[0], np.cumsum(counts)]))
+
+
+def runs(begins: Ints, lengths: Ints) -> Ints:
+    """The positions of several runs, one after the other.
+
+    >>> runs(np.array([5, 0]), np.array([2, 3])).tolist()
+    [5, 6, 0, 1, 2]
+    """
+    offsets = np.cumsum(lengths) - lengths
+    positions: Ints = np.arange(int(lengths.sum())) + np.repeat(begins - offsets, lengths)
+    return positions

@@ -20,7 +20,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -586,13 +586,16 @@ def hf_images(asked: Asked) -> Scores:
         )
         seconds = timed(trainer)
 
-        def right(photos: Sequence[Photo]) -> int:
+        def judged(photos: Sequence[Photo]) -> tuple[int, float]:
+            """Right answers, and the mean loss."""
             found = trainer.predict(Photos(photos, number, processor, varied=False, flip=False))
-            return int((found.predictions.argmax(axis=-1) == found.label_ids).sum())
+            right = found.predictions.argmax(axis=-1) == found.label_ids
+            return int(right.sum()), found.metrics["test_loss"]
 
-        valid_accuracy = right(valid) / len(valid)
-        accuracy = wilson(right(test), len(test))
-    return scores(asked, {"accuracy": accuracy}, len(test), valid_accuracy, seconds, len(train))
+        right, valid_loss = judged(valid)
+        accuracy = wilson(judged(test)[0], len(test))
+    told = scores(asked, {"accuracy": accuracy}, len(test), right / len(valid), seconds, len(train))
+    return replace(told, valid_loss=valid_loss)
 
 
 def read_photos(path: Path) -> dict[str, list[Photo]]:

@@ -15,6 +15,7 @@ import csv
 import gzip
 import importlib.util
 import json
+import math
 import random
 import signal
 import sys
@@ -120,7 +121,8 @@ of `luthier tune`. *Training a second*: tokens without padding, or images, of tr
 largest process; the one that loads images for HF Trainer is not added to it. *Others*: share of the machine's processor
 time that other processes took meanwhile; where it is more than a few percent, the seconds are too long.
 
-- *luthier tune*: no options but the files, the model and, for `stsb-embedding`, the task.
+- *luthier tune*: no options but the files, the model and, for `stsb-embedding`, the task. It sets a tenth of train aside for
+  calibration (500 rows at most), and may stop before its epochs are over, which *settings* then tells; the rivals do neither.
 - *Rivals*: as many epochs as luthier's run resolved, 16 rows a batch, bf16, 10 % warm-up, linear decay, padded to the
   longest of a batch, HF Trainer with texts grouped by length. At lr {", ".join(RATES)}, of which the best on validation
   counts; **its row tells the time of that one run**, and what all rates took stands below the table. Without a dev file a
@@ -129,7 +131,8 @@ time that other processes took meanwhile; where it is more than a few percent, t
   train, or 30 tokens. Where train has questions without an answer, the threshold for saying nothing is the best one on
   validation.
 - *Numbers*: CrossEncoder with one output and BinaryCrossEntropyLoss; *embeddings*: CosineSimilarityLoss.
-- *Images*: random crops of 8 % to 100 %, flipped except for sign_digits, live batch norm, one process that loads images.
+- *Images*: random crops of 8 % to 100 %, flipped except for sign_digits, live batch norm, one process that loads images;
+  between rates of one accuracy on validation the lower loss there decides.
 """
 
 # Data
@@ -239,6 +242,8 @@ class Scores:
     epochs: float
     settings: str
     """For the table: `tuned kept, lr 1e-4, 16 rows, 2 epochs`."""
+    valid_loss: float | None = None
+    """Decides between rates that score the same on validation, which happens where its rows are few."""
 
     @staticmethod
     def from_json(record: dict[str, Any]) -> "Scores":
@@ -339,25 +344,26 @@ def luthier_scores(card: dict[str, Any], chosen: Set) -> Scores:
     if "accuracy" in test:  # Wilson's interval, as the rival's.
         share = test["accuracy"].value
         test["accuracy"] = Score(share, *wilson(round(share * rows), rows))
+    tuned = tuning.get("tuned", {"steps": 0, "seconds": 0.0, "why": "epochs"})
+    units = images_seen(card, tuned["steps"]) if chosen.images else cost["tokens"]
     words = f"lr {rate_words(tuning['lr'])}, {tuning['batch_rows']} rows, {tuning['epochs']:g} epochs"
+    if tuned["why"] != "epochs":
+        words += f", stopped after {tuned['steps']} steps"
     return Scores(
         test=test,
         test_rows=rows,
         valid=None,
         seconds=cost["seconds"].get("features", 0.0) + cost["seconds"].get("train", 0.0),
-        per_second=images_per_second(card) if chosen.images else cost.get("tokens_per_second"),
+        per_second=units / tuned["seconds"] if tuned["seconds"] else None,
         epochs=tuning["epochs"],
         settings=f"{card['chosen']} kept, {words}",
     )
 
 
-def images_per_second(card: dict[str, Any]) -> float | None:
-    """Of training steps; None where no layers were tuned."""
-    tuned = card["tuning"].get("tuned")
-    if not tuned or not tuned["seconds"]:
-        return None
-    images: float = tuned["steps"] * card["tuning"]["batch_rows"]
-    return images / tuned["seconds"]
+def images_seen(card: dict[str, Any], steps: int) -> float:
+    """In so many steps: an epoch has every training image once, so its last step may be smaller."""
+    images: int = card["rows"]["train"]
+    return steps * images / math.ceil(images / card["tuning"]["batch_rows"])
 
 
 def rate_words(rate: float) -> str:
@@ -402,11 +408,16 @@ def lines_of(name: str, records: dict[Run, Record]) -> tuple[list[Line], list[st
             notes.append(f"{name}, {words}: {'partly' if found else 'not'} measured")
         else:
             done = [(record.scores, record.cost) for record in found if record.scores]
-            # On a tie the first, which is the smallest rate.
-            lines.append(Line(name, words, *max(done, key=lambda pair: pair[0].valid or 0.0)))
+            lines.append(Line(name, words, *max(done, key=goodness)))
             notes += [tried(name, words, chosen, done)] if len(done) > 1 else []
     notes += [behind(chosen, *lines)] if len(lines) == len(TOOLS) else []
     return lines, notes
+
+
+def goodness(run: tuple[Scores, Cost]) -> tuple[float, float]:
+    """What the best rate has most of; on a tie of both the first one, which is the smallest."""
+    scores, _ = run
+    return scores.valid or 0.0, -(scores.valid_loss or 0.0)
 
 
 def cells(line: Line, unit: float | None) -> Iterator[str]:
@@ -448,7 +459,9 @@ def tried(name: str, words: str, chosen: Set, done: Sequence[tuple[Scores, Cost]
         for scores, _ in done
     )
     seconds = sum(cost.seconds for _, cost in done)
-    return f"{name}, {words}, {METRICS[first]} on validation / test: {rates}; all {len(done)} took {seconds:.0f} s."
+    text = f"{name}, {words}, {METRICS[first]} on validation / test: {rates}; all {len(done)} took {seconds:.0f} s."
+    edge = " The largest rate is the best: one beyond it may be better still."
+    return text + (edge if max(done, key=goodness) is done[-1] else "")
 
 
 def section(records: Sequence[Record], seed: int) -> str:

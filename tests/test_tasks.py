@@ -62,6 +62,16 @@ class Fixed:
         return self.logits
 
 
+@dataclass(frozen=True)
+class Known:
+    """Examples of which only the targets matter."""
+
+    targets: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+
 def noisy_logits(task: Task, rows: int, sure: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
     """Logits and targets of a model that is right more often than not; `sure` makes it too sure of itself."""
     random = np.random.default_rng(0)
@@ -131,8 +141,8 @@ def test_the_mean_of_row_scores_is_the_accuracy(case):
 def test_calibration_on_few_rows_changes_nothing(case):
     logits, targets = noisy_logits(case.task, FEWEST_TO_CALIBRATE - 1, sure=9.0)
 
-    assert case.task.calibrate(logits, targets) == Calibration()
-    assert case.task.calibrate(logits[:0], targets[:0]) == Calibration()
+    assert case.task.calibrate(logits, Known(targets)) == Calibration()
+    assert case.task.calibrate(logits[:0], Known(targets[:0])) == Calibration()
 
 
 def test_uncalibrated_probabilities_are_the_softmax_or_the_sigmoids(case):
@@ -147,7 +157,7 @@ def test_uncalibrated_probabilities_are_the_softmax_or_the_sigmoids(case):
 def test_calibration_takes_back_what_a_model_is_too_sure_of(case):
     logits, targets = noisy_logits(case.task, 400, sure=9.0)
 
-    calibration = case.task.calibrate(logits, targets)
+    calibration = case.task.calibrate(logits, Known(targets))
 
     plain, mended = (case.task.probabilities(logits, how) for how in (Calibration(), calibration))
     before, after = (case.task.calibration_error(found, targets) for found in (plain, mended))
@@ -158,9 +168,9 @@ def test_calibration_takes_back_what_a_model_is_too_sure_of(case):
 
 def test_thresholds_are_for_several_labels_only_and_never_lower_f1(case):
     logits, targets = noisy_logits(case.task, 300)
-    calibration = case.task.calibrate(logits, targets)
+    calibration = case.task.calibrate(logits, Known(targets))
 
-    found = case.task.with_thresholds(calibration, logits, targets)
+    found = case.task.with_thresholds(calibration, logits, Known(targets))
 
     if not case.task.many:
         assert found == calibration
@@ -188,7 +198,7 @@ def test_the_loss_is_the_log_loss_summed_over_rows(case):
         mean = -float(log_softmax(logits.astype(float), axis=1)[np.arange(30), targets].mean())
     assert loss.weight == 30
     assert float(loss.total) == pytest.approx(30 * mean, rel=1e-5)
-    assert case.task.mean_loss(logits, targets) == pytest.approx(mean, rel=1e-5)
+    assert case.task.mean_loss(logits, Known(targets)) == pytest.approx(mean, rel=1e-5)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
@@ -211,7 +221,7 @@ def test_smoothing_and_weights_are_those_of_torch_though_a_step_comes_in_parts(c
         expected = functional.cross_entropy(scored, truth, given, label_smoothing=smoothing)
     found = sum(float(part.total) for part in parts) / sum(part.weight for part in parts)
     assert found == pytest.approx(float(expected), rel=1e-5)
-    assert task.mean_loss(logits, targets) == case.task.mean_loss(logits, targets)
+    assert task.mean_loss(logits, Known(targets)) == case.task.mean_loss(logits, Known(targets))
 
 
 def test_a_row_counts_by_the_weight_of_its_label():

@@ -6,6 +6,7 @@ from typing import Any
 from luthier.batches.examples import Examples
 from luthier.models.inspect import Folder
 from luthier.models.pictures import PictureReader, Preparation
+from luthier.models.questions import read_questions
 from luthier.models.texts import Array, Long, Texts
 from luthier.models.words import read_words
 
@@ -33,6 +34,7 @@ READERS: dict[str, Reading] = {
     "text": read_texts,
     "pair": read_texts,
     "words": read_words,
+    "question": read_questions,
     IMAGE: read_images,
 }
 """By a task's `reads`."""

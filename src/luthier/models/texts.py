@@ -1,7 +1,7 @@
 """Texts to token numbers, with every token that does not fit counted."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,19 @@ class Long:
     """(texts,) tokens of each that stand for a word the model does not know."""
 
 
+@dataclass(frozen=True)
+class Window:
+    """A stretch of a text behind a question."""
+
+    ids: list[int]
+    types: list[int]
+    """Of which of the two texts each token is, as the model is told."""
+    places: list[tuple[int, int]]
+    """Where in the text each token stands; (0, 0) of what is no part of it."""
+    whole: int
+    """Tokens of question and text if nothing were cut."""
+
+
 class Texts:
     """A tokenizer with its limit. `examples` is all the rest of luthier needs of it."""
 
@@ -65,6 +78,8 @@ class Texts:
             )
         self.lower_case = folder.lower_case
         self.limit = token_limit(folder, self.tokenizer)
+        self.most = token_limit(replace(folder, max_tokens=None), self.tokenizer)
+        """Tokens that the architecture can read, whatever its sentence encoder was made for."""
         pad, end = self.tokenizer.pad_token_id, self.tokenizer.eos_token_id
         self.pad = int(end if pad is None else pad)
         self.unknown = self.tokenizer.unk_token_id
@@ -133,32 +148,46 @@ class Texts:
         lower = text.lower() if self.lower_case else text
         return lower if len(lower) == len(text) else text
 
-    def placed_parts(
-        self, text: str, way: str, before: str | None = None, stride: int | None = None
-    ) -> list[tuple[list[int], list[tuple[int, int]]]]:
-        """A long text's parts, and where in the text each of their tokens stands; special tokens stand at (0, 0).
-
-        before: a text that every part begins with, such as a question; its tokens stand at (0, 0) too.
-        """
+    def placed_parts(self, text: str, way: str) -> list[tuple[list[int], list[tuple[int, int]]]]:
+        """A long text's parts, and where in the text each of their tokens stands; special tokens stand at (0, 0)."""
         windows = way == "windows"
         encoded = self.tokenizer(
-            *([text] if before is None else [before, text]),
-            truncation=True if before is None else "only_second",
+            text,
+            truncation=True,
             max_length=self.limit,
-            stride=(self.limit // 4 if stride is None else stride) if windows else 0,
+            stride=self.limit // 4 if windows else 0,
             return_overflowing_tokens=windows,
             return_offsets_mapping=True,
         )
         ids, places = encoded["input_ids"], encoded["offset_mapping"]
-        if not windows:
-            ids, places = [ids], [places]
-        if before is not None:
-            sequences = [encoded.sequence_ids(at) for at in range(len(ids))]
+        return list(zip(ids, places, strict=True)) if windows else [(ids, places)]
+
+    def windows_after(self, before: str, text: str, limit: int, overlap: int, way: str) -> list[Window]:
+        """A text in windows of at most `limit` tokens that each begin with the text `before`, such as a question."""
+        several = way == "windows"
+        encoded = self.tokenizer(
+            self.spelt_alike(before),
+            self.spelt_alike(text),
+            truncation="only_second",
+            max_length=limit,
+            stride=overlap if several else 0,
+            return_overflowing_tokens=True,
+            return_offsets_mapping=True,
+        )
+        found = []
+        parts = len(encoded["input_ids"])
+        own = [sum(of == 1 for of in encoded.sequence_ids(at)) for at in range(parts)]
+        whole = len(encoded["input_ids"][0]) + sum(own[1:]) - overlap * (parts - 1) * several
+        for at in range(parts if several else 1):
+            ids = encoded["input_ids"][at]
+            of = encoded.sequence_ids(at)
             places = [
-                [place if of == 1 else (0, 0) for place, of in zip(part, sequence, strict=True)]
-                for part, sequence in zip(places, sequences, strict=True)
+                place if which == 1 else (0, 0)
+                for place, which in zip(encoded["offset_mapping"][at], of, strict=True)
             ]
-        return list(zip(ids, places, strict=True))
+            types = encoded["token_type_ids"][at] if "token_type_ids" in encoded else [0] * len(ids)
+            found.append(Window(ids, types, places, whole))
+        return found
 
     def parts(self, text: str | tuple[str, str], way: str) -> tuple[list[list[int]], list[list[int]]]:
         """A long text's parts: its beginning, or windows that overlap by a quarter; and of which text each token is."""

@@ -1,5 +1,6 @@
 """The sections of a plan: one field is one setting, and the text under it is its help everywhere."""
 
+import re
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
@@ -22,8 +23,16 @@ TaskName = Literal[
     "pair-classification",
     "regression",
     "token-classification",
+    "question-answering",
     "image-classification",
 ]
+
+
+def checked_language(value: str) -> str:
+    """Raises ValueError for what is no code of two letters."""
+    if not re.fullmatch("[a-z]{2}", value):
+        raise ValueError("two small letters, such as en or de")
+    return value
 
 
 class DataPlan(Section):
@@ -40,6 +49,8 @@ class DataPlan(Section):
     """Column that holds the text. Guessed when not given."""
     text2: Name | None = None
     """Column that holds the second text of a pair. Guessed when not given."""
+    question: Name | None = None
+    """Column that holds the question about the text. Guessed when not given."""
     image: Name | None = None
     """Column that holds the image's path, or the image itself. Guessed when not given."""
     label: Name | None = None
@@ -70,9 +81,11 @@ class TaskPlan(Section):
     """The task. Guessed from the columns when not given."""
     labels_per_row: Literal["auto", "one", "many"] = "auto"
     """Whether a row has one label or a list of them (a list in JSON, a|b in CSV)."""
-    metric: Literal["auto", "accuracy", "macro_f1", "f1", "spearman", "pearson", "r2"] = "auto"
+    metric: Literal["auto", "accuracy", "macro_f1", "f1", "exact_match", "spearman", "pearson", "r2"] = "auto"
     """The score that chooses between candidates, stops training and decides the verdict. The first of the task's own when
     not given: accuracy of labels, spearman of numbers, f1 of entities."""
+    language: Annotated[str, AfterValidator(checked_language)] = "en"
+    """Language of texts and answers, as ISO 639-1 names it: in which spelling two answers count as the same."""
 
 
 class ModelPlan(Section):

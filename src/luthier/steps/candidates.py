@@ -7,6 +7,7 @@ import numpy as np
 from torch import nn
 
 from luthier.compare.choice import UNLABELLED, Candidate, choose
+from luthier.errors import WorldError
 from luthier.events import Advanced, CandidateReady, Chose, Event, Started
 from luthier.models.headed import new_head
 from luthier.predict import features_of
@@ -19,6 +20,8 @@ from luthier.train.probe import Probe, fit_probe
 def compute_features(run: Run) -> Iterator[Event]:
     """One frozen pass over all rows: training rows in the fast precision, those that are reported on in fp32."""
     ready = run.ready
+    if not ready.rows.task.probed:
+        return  # nobody would read them but checks, and long texts take minutes
     parts = {**ready.examples, **compared(ready, HELD_OUT)}
     yield Started("features", run.clock(), sum(len(examples) for examples in parts.values()))
     saved = run.folder.saved("features")
@@ -46,12 +49,14 @@ def probe_and_baselines(run: Run) -> Iterator[Event]:
     ready, task = run.ready, run.task
     yield Started("probe", run.clock())
     targets, features = run.targets("train"), run.features
-    usual = {part: task.usual_logits(targets, run.targets(part)) for part in HELD_OUT}
+    usual = {part: task.usual_logits(targets, ready.examples[part]) for part in HELD_OUT}
     yield from add(run, Candidate(task.usual, 0.0, usual), learnt=False)
     zero_shot = {part: zero_shot_logits(ready, features, part) for part in HELD_OUT}
     told = {part: logits for part, logits in zero_shot.items() if logits is not None}
     if told:
         yield from add(run, Candidate("zero-shot", run.took["features"], told), learnt=False)
+    if not task.probed:
+        return
 
     begin = run.clock()
     run.probe = probe = fit_or_reuse(run, targets)
@@ -93,6 +98,12 @@ def probe_record(probe: Probe) -> dict[str, Any]:
 def decide(run: Run) -> Iterator[Event]:
     """Choose between the trained candidates, and leave the chosen one's model in model/."""
     trained = [candidate for candidate in run.candidates if candidate.name not in UNLABELLED]
+    if not trained and run.stop():
+        raise run.interrupted()
+    if not trained:
+        raise WorldError(
+            "Time was over before the first validation, so there is no model yet. Give it more: --budget, or fewer --epochs."
+        )
     method = run.plan.train.method
     asked = {"auto": None, "probe": "probe"}.get(method, "tuned")
     found = [candidate for candidate in trained if candidate.name == asked]

@@ -21,6 +21,8 @@ LEARNT = ("train", "valid", "calibration")
 def check_features(run: Run) -> Iterator[Event]:
     """Look at all rows but those of the test, whose labels stay sealed; add what is found to the run's findings."""
     ready = run.ready
+    if not run.features:
+        return
     rows = np.concatenate([getattr(ready.rows.split, part) for part in LEARNT])
     features = np.concatenate([row_features(ready.examples[part], run.features[part]) for part in LEARNT])
     strength = None if run.probe is None else run.probe.strength

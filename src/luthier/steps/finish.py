@@ -66,6 +66,8 @@ def drift(run: Run, kept: Candidate) -> dict[str, Any]:
             "feature_cosine": 1.0,
             "words": "The body is the pre-trained model's own: nothing was forgotten.",
         }
+    if not run.features:
+        return {"words": "How far the model has moved was not measured: its frozen features were not needed."}
     valid = run.ready.examples["valid"]
     now = np.zeros_like(run.features["valid"])
     by_unit = valid.tokens is not None
@@ -104,7 +106,7 @@ def make_scorecard(run: Run, kept: Candidate, forgetting: dict[str, Any]) -> dic
     """scorecard.json, as docs/scorecard.md describes it."""
     ready, task, plan = run.ready, run.task, run.plan
     test, targets = kept.probabilities["test"], run.targets("test")
-    plain = task.probabilities(kept.logits["test"], Calibration())
+    plain = task.probabilities(kept.logits["test"], Calibration(), ready.examples["test"])
     scores = task.scores(test, kept.predicted["test"], targets, plan.run.seed)
     trust = task.trust(plain, test, targets, kept.calibration)
     trust["calibration"]["rows"] = len(run.targets("calibration"))

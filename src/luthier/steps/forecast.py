@@ -193,6 +193,8 @@ def frozen_seconds(ready: Prepared, looks: dict[str, Looks]) -> dict[str, float]
 def probe_seconds(ready: Prepared) -> float:
     """One evaluation of its loss on some rows, timed, for all that are needed."""
     examples = ready.examples["train"]
+    if not ready.rows.task.probed:
+        return 0.0
     task, width = ready.rows.task, ready.model.width
     learnt = task.to_learn(examples.targets)
     rows = min(len(learnt), 2_000)
@@ -207,9 +209,9 @@ def probe_seconds(ready: Prepared) -> float:
 def score_seconds(ready: Prepared) -> float:
     """The intervals of every candidate, on validation and on test rows, and of two differences."""
     task, valid = ready.rows.task, ready.examples["valid"]
-    logits = task.usual_logits(valid.targets, valid.targets)
-    even = task.probabilities(logits, Calibration())
-    answer = task.predicted(even, Calibration(), valid.unit_ends)
+    logits = task.usual_logits(valid.targets, valid)
+    even = task.probabilities(logits, Calibration(), valid)
+    answer = task.predicted(even, Calibration(), valid)
     begin = time.perf_counter()
     task.scores(even, answer, valid.targets, 0)
     one = time.perf_counter() - begin

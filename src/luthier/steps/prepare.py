@@ -10,6 +10,7 @@ from luthier import devices
 from luthier.batches.augment import Augment
 from luthier.batches.examples import Examples
 from luthier.batches.pictures import Pictures
+from luthier.batches.text_examples import TextExamples
 from luthier.data.checks import TOKENS, examine, ranked
 from luthier.data.checks.finding import Evidence, Finding, Tokens
 from luthier.data.review import Review, review_path
@@ -111,12 +112,11 @@ def prepare(plan: Plan) -> Prepared:
     stands_on: list[object] = [rows.table.fingerprint, rows.split.sizes(), base_fingerprint]
     out = Path(plan.run.out or default_folder(plan, stands_on))
     device = as_recorded(device, plan, out)
-    plan, guesses = resolve(plan, rows, recipe, device, model.pooling, ladder)
-
     used = {part: getattr(rows.split, part) for part in PARTS}
     everything = np.concatenate(list(used.values()))
-    read = READERS[task.reads]
-    examples, long = read(reader, rows.inputs(everything), rows.targets(everything), plan.data.long)
+    read, way = READERS[task.reads], task.long if plan.data.long == "auto" else plan.data.long
+    examples, long = read(reader, rows.inputs(everything), rows.targets(everything), way)
+    plan, guesses = resolve(plan, rows, recipe, device, model.pooling, ladder, windows(examples, task))
     review = Review.read(review_path(plan.data.path), rows.labels)
     evidence = replace(
         rows.evidence,
@@ -169,8 +169,20 @@ def first_rows(rows: Rows, reader: Reader) -> Examples:
     return READERS[rows.task.reads](reader, rows.inputs(one), rows.targets(one), "cut")[0]
 
 
+def windows(examples: Examples, task: Task) -> float:
+    """Parts of a row, on average, where each part is learnt from by itself."""
+    if task.probed or not isinstance(examples, TextExamples) or not len(examples):
+        return 1.0
+    return len(examples.ends) / len(examples)
+
+
 def refuse_what_has_no_effect(plan: Plan, task: Task) -> None:
     """A setting that this task's loss or rows know nothing of."""
+    if not task.probed and (plan.train.method == "probe" or plan.train.head in ("shrunk", "probe")):
+        key = "train.method" if plan.train.method == "probe" else "train.head"
+        raise PlanError(
+            f"{key}: {task.name} has no probe, as no linear head on frozen features does it. Leave it out."
+        )
     named = {key: is_set(plan, *key.split(".")) for key in ("train.label_smoothing", "train.balance")}
     idle = [] if task.weighs else [key for key, there in named.items() if there]
     if is_set(plan, "task", "labels_per_row") and not task.weighs:
@@ -235,9 +247,15 @@ def as_recorded(device: Device, plan: Plan, out: Path) -> Device:
 
 
 def resolve(
-    plan: Plan, rows: Rows, recipe: Recipe, device: Device, pooling: str | None, ladder: Ladder
+    plan: Plan,
+    rows: Rows,
+    recipe: Recipe,
+    device: Device,
+    pooling: str | None,
+    ladder: Ladder,
+    windows: float,
 ) -> tuple[Plan, list[Guess]]:
-    """The plan with every open setting filled in, and what was filled in."""
+    """The plan with every open setting filled in, and what was filled in. windows: of a row, each learnt from by itself."""
     guesses = [
         Guess("task.name", rows.task.name, rows.guesses["task"]),
         *(Guess(f"data.{role}", name, rows.guesses.get(role, "")) for role, name in rows.columns.items()),
@@ -250,7 +268,8 @@ def resolve(
         guesses.append(Guess("task.labels_per_row", per_row, f"{len(task.labels)} labels seen"))
     if plan.train.method != "probe":
         train_rows = len(rows.split.train)
-        batch_rows = plan.train.batch_rows or recipe.batch_rows
+        usual_rows = max(1, round(recipe.batch_rows / windows))
+        batch_rows = plan.train.batch_rows or usual_rows
         epochs = plan.train.epochs or recipe.epochs_for(train_rows, batch_rows)
         why = f"recipe for {recipe.name}"
         patience = Guess("train.patience", 2 * plan.train.validations, "two epochs of validations")
@@ -270,7 +289,9 @@ def resolve(
         fresh = bool(plan.model.hidden or plan.train.reinit)
         guesses += [
             Guess("train.lr", rate, why_rate),
-            Guess("train.batch_rows", recipe.batch_rows, why),
+            Guess(
+                "train.batch_rows", usual_rows, why if windows == 1 else f"{why}, {windows:.1f} windows a row"
+            ),
             Guess("train.epochs", epochs, why_epochs),
             Guess("train.weight_decay", recipe.weight_decay, why),
             Guess("train.warmup", recipe.warmup, why),
@@ -281,7 +302,7 @@ def resolve(
                 if task.reads == "image"
                 else []
             ),
-            Guess("train.head", "fresh" if fresh else "shrunk", "docs/recipes.md"),
+            Guess("train.head", "fresh" if fresh or not task.probed else "shrunk", "docs/recipes.md"),
         ]
     guesses += [
         Guess("run.precision", device.precision, "fastest here by measurement"),

@@ -127,7 +127,7 @@ def understand(plan: Plan) -> Rows:
     roles = tuple(tables)
     whole = Table.join(with_columns(tables, [*names, *shared_columns(tables, besides=names)]))
     table = Table(whole.columns.select(names), whole.files, whole.file_of, whole.line_of, whole.guesses)
-    wishes = Wishes(plan.task.labels_per_row, plan.task.metric)
+    wishes = Wishes(plan.task.labels_per_row, plan.task.metric, plan.task.language)
     found = kind.understand(table, columns, Roles(roles, table.file_of), wishes)
 
     keys = [found.keys, *found.groups, *([group_keys(table, group)] if group else [])]

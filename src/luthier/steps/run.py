@@ -65,20 +65,20 @@ class Run:
 
     def add(self, candidate: Candidate, learnt: bool) -> None:
         """Calibrate a candidate if it learnt from labels, and score it on the validation rows."""
-        task = self.task
+        task, examples = self.task, self.ready.examples
         if learnt:
-            calibration = task.calibrate(candidate.logits["calibration"], self.targets("calibration"))
+            calibration = task.calibrate(candidate.logits["calibration"], examples["calibration"])
             candidate.calibration = task.with_thresholds(
-                calibration, candidate.logits["valid"], self.targets("valid")
+                calibration, candidate.logits["valid"], examples["valid"]
             )
         self.answer(candidate, "valid")
         self.candidates.append(candidate)
 
     def answer(self, candidate: Candidate, part: str) -> None:
         """Turn a candidate's logits on a part into answers and its score there."""
-        task = self.task
-        probabilities = task.probabilities(candidate.logits[part], candidate.calibration)
-        predicted = task.predicted(probabilities, candidate.calibration, self.ready.examples[part].unit_ends)
+        task, examples = self.task, self.ready.examples[part]
+        probabilities = task.probabilities(candidate.logits[part], candidate.calibration, examples)
+        predicted = task.predicted(probabilities, candidate.calibration, examples)
         candidate.probabilities[part], candidate.predicted[part] = probabilities, predicted
         scores = task.scores(probabilities, predicted, self.targets(part), self.plan.run.seed)
         candidate.scores[part] = scores[task.metric]

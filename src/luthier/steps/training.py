@@ -107,9 +107,9 @@ def follow(run: Run, pace: Pace) -> Generator[Event, None, State]:
     def validate() -> tuple[float, float]:
         with prefixes.serving("valid"):
             logits = logits_of(ready.model, valid, ready.device)
-        calibration = task.with_thresholds(plain, logits, valid.targets)
-        predicted = task.predicted(task.probabilities(logits, plain), calibration, valid.unit_ends)
-        return task.score(predicted, valid.targets), task.mean_loss(logits, valid.targets)
+        calibration = task.with_thresholds(plain, logits, valid)
+        predicted = task.predicted(task.probabilities(logits, plain, valid), calibration, valid)
+        return task.score(predicted, valid.targets), task.mean_loss(logits, valid)
 
     with ready.twin.training():
         if plan.lr == "find":

@@ -3,6 +3,7 @@
 from luthier.tasks.image_classification import IMAGE_CLASSIFICATION
 from luthier.tasks.kind import Kind
 from luthier.tasks.pair_classification import PAIR_CLASSIFICATION
+from luthier.tasks.question_answering import QUESTION_ANSWERING
 from luthier.tasks.regression import REGRESSION
 from luthier.tasks.text_classification import TEXT_CLASSIFICATION
 from luthier.tasks.token_classification import TOKEN_CLASSIFICATION
@@ -14,6 +15,7 @@ TASKS: dict[str, Kind] = {
         PAIR_CLASSIFICATION,
         REGRESSION,
         TOKEN_CLASSIFICATION,
+        QUESTION_ANSWERING,
         IMAGE_CLASSIFICATION,
     )
 }

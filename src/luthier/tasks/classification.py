@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from luthier.batches.examples import Batch
+from luthier.batches.examples import Batch, Examples
 from luthier.scores import classification, multilabel
 from luthier.scores.calibration import (
     Platt,
@@ -87,9 +87,9 @@ class Classification(Task):
         )
         return Loss(losses.mean(1).sum(), len(batch.rows))
 
-    def mean_loss(self, logits: Array, targets: Array) -> float:
+    def mean_loss(self, logits: Array, examples: Examples) -> float:
         """The loss of logits that are at hand, without smoothing and weights: what validation compares."""
-        found = torch.from_numpy(logits)
+        found, targets = torch.from_numpy(logits), examples.targets
         if not self.many:
             return float(functional.cross_entropy(found, torch.from_numpy(targets)))
         return float(functional.binary_cross_entropy_with_logits(found, torch.from_numpy(targets)))
@@ -97,14 +97,15 @@ class Classification(Task):
     def to_learn(self, targets: Array) -> Array:
         return targets
 
-    def usual_logits(self, targets: Array, asked: Array) -> Array:
-        return majority_logits(targets, self.outputs, len(asked))
+    def usual_logits(self, targets: Array, examples: Examples) -> Array:
+        return majority_logits(targets, self.outputs, len(examples))
 
     def zero_shot_logits(self, features: Array, prompts: Array) -> Array | None:
         return nearest_logits(features, prompts, self.many) if len(prompts) else None
 
-    def calibrate(self, logits: Array, targets: Array) -> Calibration:
+    def calibrate(self, logits: Array, examples: Examples) -> Calibration:
         """One temperature (Guo et al. 2017, arXiv:1706.04599), or with `many` a line per label (Platt 1999)."""
+        targets = examples.targets
         if len(logits) < FEWEST_TO_CALIBRATE:
             return Calibration()
         if not self.many:
@@ -112,14 +113,16 @@ class Classification(Task):
         platt = fit_platt_per_label(logits, targets)
         return Calibration(scale=platt.scale, bias=platt.bias)
 
-    def with_thresholds(self, calibration: Calibration, logits: Array, targets: Array) -> Calibration:
+    def with_thresholds(self, calibration: Calibration, logits: Array, examples: Examples) -> Calibration:
         """With `many`, each label's threshold of the highest F1; else nothing is to be decided."""
         if not self.many or len(logits) == 0:
             return calibration
-        found = best_thresholds(self.probabilities(logits, calibration), targets)
+        found = best_thresholds(self.probabilities(logits, calibration), examples.targets)
         return Calibration(calibration.temperature, calibration.scale, calibration.bias, found.values)
 
-    def probabilities(self, logits: Array, calibration: Calibration) -> Array:
+    def probabilities(
+        self, logits: Array, calibration: Calibration, examples: Examples | None = None
+    ) -> Array:
         if not self.many:
             return apply_temperature(logits, calibration.temperature)
         unchanged = Platt((1.0,) * self.outputs, (0.0,) * self.outputs, ())
@@ -127,7 +130,9 @@ class Classification(Task):
             logits, Platt(calibration.scale, calibration.bias, ()) if calibration.scale else unchanged
         )
 
-    def predicted(self, probabilities: Array, calibration: Calibration, ends: Array | None = None) -> Array:
+    def predicted(
+        self, probabilities: Array, calibration: Calibration, examples: Examples | None = None
+    ) -> Array:
         if not self.many:
             numbers: Array = probabilities.argmax(axis=1)
             return numbers

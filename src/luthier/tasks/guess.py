@@ -7,6 +7,7 @@ from luthier.data.table import Table
 from luthier.tasks import TASKS
 from luthier.tasks.image_classification import image_column
 from luthier.tasks.kind import Kind
+from luthier.tasks.question_answering import asks_questions
 from luthier.tasks.token_classification import (
     SPAN_NAMES,
     TAG_NAMES,
@@ -20,6 +21,8 @@ def guess_kind(table: Table, asked: Mapping[str, str | None]) -> tuple[Kind, str
     """The task and why. asked: columns by role, where the user named them."""
     if asked["image"] is not None or (asked["text"] is None and image_column(table) is not None):
         return TASKS["image-classification"], "images with labels"
+    if asks_questions(table):
+        return TASKS["question-answering"], "texts, questions and answers"
     if marks_words(table):
         return TASKS["token-classification"], "words with tags, or a text with spans"
     pair = pair_by_name(table)

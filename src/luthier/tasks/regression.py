@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from luthier.batches.examples import Batch
+from luthier.batches.examples import Batch, Examples
 from luthier.data.columns import (
     SCORE_NAMES,
     ColumnGuess,
@@ -71,17 +71,19 @@ class Regression(Task):
         wanted = (batch.targets - self.mean) / self.spread
         return Loss(functional.mse_loss(model(batch)[:, 0], wanted, reduction="sum"), len(batch.rows))
 
-    def mean_loss(self, logits: Array, targets: Array) -> float:
+    def mean_loss(self, logits: Array, examples: Examples) -> float:
         return float(
-            functional.mse_loss(torch.from_numpy(logits[:, 0]), torch.from_numpy(self.to_learn(targets)))
+            functional.mse_loss(
+                torch.from_numpy(logits[:, 0]), torch.from_numpy(self.to_learn(examples.targets))
+            )
         )
 
     def to_learn(self, targets: Array) -> Array:
         scaled: Array = ((targets - self.mean) / self.spread).astype(np.float32)
         return scaled
 
-    def usual_logits(self, targets: Array, asked: Array) -> Array:
-        return np.full((len(asked), 1), (targets.mean() - self.mean) / self.spread, np.float32)
+    def usual_logits(self, targets: Array, examples: Examples) -> Array:
+        return np.full((len(examples), 1), (targets.mean() - self.mean) / self.spread, np.float32)
 
     @property
     def compares(self) -> bool:
@@ -107,15 +109,21 @@ class Regression(Task):
         found: Array = logits[:, 0].astype(np.float64) * self.spread + self.mean
         return found
 
-    def calibrate(self, logits: Array, targets: Array) -> Calibration:
+    def calibrate(self, logits: Array, examples: Examples) -> Calibration:
         """Half the width of the intervals, by split conformal prediction (Lei et al. 2018, section 2.2)."""
-        return Calibration(margin=regression.conformal_margin(targets, self.values(logits), COVERAGE))
+        return Calibration(
+            margin=regression.conformal_margin(examples.targets, self.values(logits), COVERAGE)
+        )
 
-    def probabilities(self, logits: Array, calibration: Calibration) -> Array:
+    def probabilities(
+        self, logits: Array, calibration: Calibration, examples: Examples | None = None
+    ) -> Array:
         values = self.values(logits)
         return np.stack([values, values - calibration.margin, values + calibration.margin], axis=1)
 
-    def predicted(self, probabilities: Array, calibration: Calibration, ends: Array | None = None) -> Array:
+    def predicted(
+        self, probabilities: Array, calibration: Calibration, examples: Examples | None = None
+    ) -> Array:
         values: Array = probabilities[:, 0]
         return values
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from torch import Tensor, nn
 
-from luthier.batches.examples import Batch
+from luthier.batches.examples import Batch, Examples
 from luthier.scores.intervals import Difference, Estimate
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -66,6 +66,8 @@ class Task(ABC):
 
     head: ClassVar[str] = "row"
     """What the head answers for: a `row`, each word by a `tags`, or the two ends of `spans` (models/load.py)."""
+    probed: ClassVar[bool] = True
+    """Whether a linear head on frozen features can answer: where not, there is no probe."""
     usual: ClassVar[str] = "majority"
     """The candidate that always gives the most usual answer."""
     answer: ClassVar[str] = "label"
@@ -90,7 +92,7 @@ class Task(ABC):
         """The training loss of a batch."""
 
     @abstractmethod
-    def mean_loss(self, logits: Array, targets: Array) -> float:
+    def mean_loss(self, logits: Array, examples: Examples) -> float:
         """The plain loss of logits that are at hand: what validation compares, whatever training adds to it."""
 
     @abstractmethod
@@ -98,8 +100,8 @@ class Task(ABC):
         """(units, ...) targets as a linear head learns them: classes, marks, or numbers (train/probe.py)."""
 
     @abstractmethod
-    def usual_logits(self, targets: Array, asked: Array) -> Array:
-        """(units, outputs) of always giving the most usual answer of `targets`, for the units of `asked`."""
+    def usual_logits(self, targets: Array, examples: Examples) -> Array:
+        """(units, outputs) of always giving the most usual answer of `targets`, for the units of some examples."""
 
     def zero_shot_logits(self, features: Array, prompts: Array) -> Array | None:
         """(units, outputs) from features, (units, width), and those of `prompts` or of each row's second text, where
@@ -111,19 +113,24 @@ class Task(ABC):
         return head
 
     @abstractmethod
-    def calibrate(self, logits: Array, targets: Array) -> Calibration:
+    def calibrate(self, logits: Array, examples: Examples) -> Calibration:
         """Fit on the calibration part."""
 
-    def with_thresholds(self, calibration: Calibration, logits: Array, targets: Array) -> Calibration:
+    def with_thresholds(self, calibration: Calibration, logits: Array, examples: Examples) -> Calibration:
         """Add what is decided on the validation part."""
         return calibration
 
     @abstractmethod
-    def probabilities(self, logits: Array, calibration: Calibration) -> Array: ...
+    def probabilities(
+        self, logits: Array, calibration: Calibration, examples: Examples | None = None
+    ) -> Array:
+        """What calibration makes of logits. examples: whose logits they are; only tasks whose units are no rows ask for it."""
 
     @abstractmethod
-    def predicted(self, probabilities: Array, calibration: Calibration, ends: Array | None = None) -> Array:
-        """The answers. ends: (rows + 1,) where the units of each row begin, and the last ones end; None where rows answer."""
+    def predicted(
+        self, probabilities: Array, calibration: Calibration, examples: Examples | None = None
+    ) -> Array:
+        """The answers."""
 
     @abstractmethod
     def score(self, predicted: Array, targets: Array) -> float:

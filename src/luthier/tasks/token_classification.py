@@ -10,7 +10,7 @@ import pyarrow as pa
 import torch
 from torch.nn import functional
 
-from luthier.batches.examples import Batch
+from luthier.batches.examples import Batch, Examples
 from luthier.batches.words import Words
 from luthier.data.columns import ColumnGuess, names_there, normal
 from luthier.data.split import key_of
@@ -71,18 +71,20 @@ class TokenClassification(Task):
         )
         return Loss(total, float((batch.marks >= 0).sum()))
 
-    def mean_loss(self, logits: Array, targets: Array) -> float:
+    def mean_loss(self, logits: Array, examples: Examples) -> float:
         return float(
-            functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(self.to_learn(targets)))
+            functional.cross_entropy(
+                torch.from_numpy(logits), torch.from_numpy(self.to_learn(examples.targets))
+            )
         )
 
     def to_learn(self, targets: Array) -> Array:
         flat: Array = np.concatenate([*targets, np.zeros(0, np.int64)]).astype(np.int64)
         return flat
 
-    def usual_logits(self, targets: Array, asked: Array) -> Array:
+    def usual_logits(self, targets: Array, examples: Examples) -> Array:
         """No entity anywhere."""
-        found = np.full((sum(map(len, asked)), self.outputs), -10.0, np.float32)
+        found = np.full((examples.units, self.outputs), -10.0, np.float32)
         found[:, 0] = 10.0
         return found
 
@@ -93,19 +95,24 @@ class TokenClassification(Task):
         named = int((said > 0).sum() + (learnt > 0).sum())
         return 2 * right / named if named else 0.0
 
-    def calibrate(self, logits: Array, targets: Array) -> Calibration:
+    def calibrate(self, logits: Array, examples: Examples) -> Calibration:
         """One temperature over all words."""
-        flat = self.to_learn(targets)
-        if len(targets) < FEWEST_TO_CALIBRATE:
+        flat = self.to_learn(examples.targets)
+        if len(examples) < FEWEST_TO_CALIBRATE:
             return Calibration()
         return Calibration(temperature=fit_temperature(logits, flat))
 
-    def probabilities(self, logits: Array, calibration: Calibration) -> Array:
+    def probabilities(
+        self, logits: Array, calibration: Calibration, examples: Examples | None = None
+    ) -> Array:
         return apply_temperature(logits, calibration.temperature)
 
-    def predicted(self, probabilities: Array, calibration: Calibration, ends: Array | None = None) -> Array:
-        assert ends is not None, "words are answered row by row"
-        return best_tags(probabilities, ends, self.tags)
+    def predicted(
+        self, probabilities: Array, calibration: Calibration, examples: Examples | None = None
+    ) -> Array:
+        assert examples is not None, "words are answered row by row"
+        assert examples.unit_ends is not None, "words are units"
+        return best_tags(probabilities, examples.unit_ends, self.tags)
 
     def counts(self, predicted: Array, targets: Array) -> Array:
         """(rows, types, 3) entities: right, predicted, true."""

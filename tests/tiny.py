@@ -4,6 +4,8 @@
     messages(60, seed=0)                     [("Where is my parcel today?", "delivery"), ...]
     messages_csv(tmp_path / "m.csv", 60)     the same rows as a CSV file with the columns text and label
     opened(folder, messages(60))             model, tokenizer, task and examples, ready to train
+    TINY_IMAGES["vit"](tmp_path / "vit")     a folder of a model that reads images; TINY_IMAGES holds one builder per form
+    pairs_jsonl, tagged_jsonl, ...           learnable rows of the other tasks
 
 Width 32, 2 layers, 2 heads, 62 tokens at the most; the tokenizer reads any ASCII text, word by word or letter by letter.
 """
@@ -88,6 +90,83 @@ def messages_csv(path: Path, rows: int, seed: int = 0, labels: int = 4) -> Path:
         writer = csv.writer(file)
         writer.writerow(("text", "label"))
         writer.writerows(messages(rows, seed, labels))
+    return path
+
+
+def write_jsonl(path: Path, rows: Sequence[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def pairs_jsonl(path: Path, rows: int, seed: int = 0) -> Path:
+    """Two texts a row; what the second one is about decides between two labels."""
+    first, second = messages(rows, seed + 1), messages(rows, seed, labels=2)
+    return write_jsonl(
+        path,
+        [
+            {"premise": one, "hypothesis": two, "label": "follows" if about == "refund" else "contradicts"}
+            for (one, _), (two, about) in zip(first, second, strict=True)
+        ],
+    )
+
+
+def numbers_jsonl(path: Path, rows: int, seed: int = 0) -> Path:
+    """A text and a number, around 100, that its topic decides but for a little noise."""
+    random = np.random.default_rng(seed + 10)
+    price = dict(zip(ABOUT, (60.0, 90.0, 115.0, 140.0), strict=True))
+    return write_jsonl(
+        path,
+        [
+            {"text": text, "score": round(price[label] + 3 * float(random.standard_normal()), 2)}
+            for text, label in messages(rows, seed)
+        ],
+    )
+
+
+def tagged_jsonl(path: Path, rows: int, seed: int = 0) -> Path:
+    """Words with tags in IOB2: one or two words of a topic are an entity of its name; some rows have none."""
+    random = np.random.default_rng(seed)
+    made = []
+    for row in range(rows):
+        words = [(str(word), "O") for word in random.choice(PLAIN, random.integers(3, 9))]
+        for kind in random.choice(list(ABOUT), row % 3, replace=False):
+            entity = random.choice(ABOUT[kind], random.integers(1, 3))
+            tags = [f"{mark}-{kind}" for mark in "BI"]
+            at = int(random.integers(len(words) + 1))
+            at += sum(tag.startswith("I-") for _, tag in words[at : at + 1])  # never within another one
+            words[at:at] = list(zip(map(str, entity), tags, strict=False))
+        made.append({"tokens": [word for word, _ in words], "tags": [tag for _, tag in words]})
+    return write_jsonl(path, made)
+
+
+def questions_jsonl(path: Path, rows: int, seed: int = 0) -> Path:
+    """A text of plain words with one word of a topic, which is the answer; each fifth question has none."""
+    random = np.random.default_rng(seed)
+    topics = [word for own in ABOUT.values() for word in own]
+    made = []
+    for row in range(rows):
+        words = [str(word) for word in random.choice(PLAIN, random.integers(6, 14))]
+        answers: dict[str, list[Any]] = {"text": [], "answer_start": []}
+        if row % 5:
+            at = int(random.integers(len(words)))
+            words[at] = str(random.choice(topics))
+            answers = {"text": [words[at]], "answer_start": [len(" ".join([*words[:at], ""]))]}
+        made.append({"context": " ".join(words), "question": "is it about my order", "answers": answers})
+    return write_jsonl(path, made)
+
+
+def images_folder(path: Path, rows: int, seed: int = 0) -> Path:
+    """class/file of noise in three colours, as PNG of 24 x 24 to 30 x 24 pixels."""
+    from PIL import Image
+
+    random = np.random.default_rng(seed)
+    colours = {"blue": (40, 60, 200), "green": (50, 190, 60), "red": (210, 50, 40)}
+    for row in range(rows):
+        label = list(colours)[row % 3]
+        noise = random.normal(0, 45, (24, 24 + int(random.integers(7)), 3))
+        pixels = np.clip(np.array(colours[label]) + noise, 0, 255).astype(np.uint8)
+        (path / label).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path / label / f"{row:03}.png")
     return path
 
 
@@ -217,6 +296,84 @@ TINY: dict[str, Callable[[Path], Path]] = {
     "sentence_bert": sentence_bert,
 }
 """A builder per architecture: it fills the folder it is given, and returns it."""
+
+
+def mobilenet_v2(path: Path) -> Path:
+    """Depthwise convolutions of stride 2, batch norms, a processor that cuts the middle out."""
+    from transformers import MobileNetV2Config, MobileNetV2ForImageClassification
+
+    config = MobileNetV2Config(depth_multiplier=0.05, min_depth=8, image_size=32)
+    processor = {"size": {"shortest_edge": 36}, "crop_size": {"height": 32, "width": 32}}
+    return save_images(
+        path, MobileNetV2ForImageClassification, config, "MobileNetV2ImageProcessorPil", **processor
+    )
+
+
+def vit(path: Path) -> Path:
+    from transformers import ViTConfig, ViTForImageClassification
+
+    config = ViTConfig(
+        hidden_size=WIDTH,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        image_size=32,
+        patch_size=8,
+        hidden_dropout_prob=0.1,
+        initializer_range=0.1,
+    )
+    return save_images(
+        path, ViTForImageClassification, config, "ViTImageProcessorPil", size={"height": 32, "width": 32}
+    )
+
+
+def resnet(path: Path) -> Path:
+    """Batch norms after every convolution; ConvNeXt's processor, as microsoft/resnet-18 has it."""
+    from transformers import ResNetConfig, ResNetForImageClassification
+
+    config = ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic")
+    return save_images(
+        path, ResNetForImageClassification, config, "ConvNextImageProcessorPil", size={"shortest_edge": 32}
+    )
+
+
+def convnext(path: Path) -> Path:
+    from transformers import ConvNextConfig, ConvNextForImageClassification
+
+    config = ConvNextConfig(hidden_sizes=[8, 16, 24, 32], depths=[1, 1, 1, 1], image_size=32, patch_size=2)
+    return save_images(
+        path, ConvNextForImageClassification, config, "ConvNextImageProcessorPil", size={"shortest_edge": 32}
+    )
+
+
+TINY_IMAGES: dict[str, Callable[[Path], Path]] = {
+    "mobilenet_v2": mobilenet_v2,
+    "vit": vit,
+    "resnet": resnet,
+    "convnext": convnext,
+}
+"""As TINY, of models that read images of 32 pixels a side."""
+
+
+def save_images(path: Path, model_class: Any, config: Any, processor: str, **settings: Any) -> Path:
+    """A model folder with weights drawn from one seed, batch norms that have seen noise, and its processor."""
+    import torch
+    import transformers
+
+    from luthier.models.quiet import quiet
+
+    with torch.random.fork_rng(), quiet():
+        torch.manual_seed(0)
+        model = model_class(config)
+        for module in model.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.momentum = None  # so that its statistics are the mean over what it sees
+        model.train()
+        for _ in range(3):
+            model(pixel_values=torch.randn(16, 3, 32, 32))
+        model.eval().save_pretrained(path)
+        getattr(transformers, processor)(**settings).save_pretrained(path)
+    return path
 
 
 def save(

@@ -297,7 +297,8 @@ def predict(
 
     folder = load(run)
     table = read(Path(data), encoding=encoding, delimiter=delimiter)
-    columns = {role: name for role, name in folder.beside.columns.items() if role != "label"}
+    wanted = folder.kind.predicts or tuple(role for role in folder.kind.roles if role != "label")
+    columns = {role: name for role, name in folder.beside.columns.items() if role in wanted}
     for role, named in (("text", text), ("text2", text2)):
         if named is not None and role not in columns:
             raise PlanError(f"--{role} {named}: this model reads {' and '.join(columns)}. Leave it out.")
@@ -309,7 +310,7 @@ def predict(
                 f"{data}: there is no column {column!r}.{did_you_mean(column, table.names)} "
                 f"Columns: {listing(table.names)}. Name the one that holds the {role} with --{role} COLUMN."
             )
-    lines = folder.predict(folder.kind.inputs(table, columns, None)).lines()
+    lines = folder.answers(folder.kind.inputs(table, columns, None)).lines()
     if out is None:
         sys.stdout.write(lines)
     else:

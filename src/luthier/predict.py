@@ -69,6 +69,13 @@ def placed(
     batch: Batch, values: torch.Tensor, examples: Examples, unit_of: Ints | None
 ) -> tuple[Ints, Array]:
     """Numbers of the rows of a batch, or of its units, and what the model gives for them: (n, ...)."""
+    if (
+        unit_of is None
+        and isinstance(examples, TextExamples)
+        and examples.by_part
+        and len(values) == len(batch.part_of)
+    ):
+        return examples.parts_of(batch.rows), values.cpu().numpy()
     if unit_of is None:
         return batch.rows, values.cpu().numpy()
     assert isinstance(examples, TextExamples), "only texts are made of tokens"

@@ -77,8 +77,8 @@ class Examples(ABC):
 
     @property
     def units(self) -> int:
-        """How many answers are wanted: of each row one, or one for each unit of `tokens`."""
-        return len(self) if self.tokens is None else len(self.tokens.unit)
+        """How many answers are wanted: of each row one, unless its tokens or parts answer."""
+        return len(self)
 
     @property
     def unit_ends(self) -> Ints | None:

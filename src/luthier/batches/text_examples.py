@@ -32,6 +32,8 @@ class TextExamples(Examples):
     """(tokens,) 0 or 1: which of two texts a token is of, where the model is told."""
     tokens: "Tokens | None" = None
     """Where a task answers token by token."""
+    by_part: bool = False
+    """Whether each part answers by itself: the texts of a row that are compared with each other."""
     sources: np.ndarray[Any, np.dtype[Any]] | None = None
     """(rows,) what a task needs of a row to put its answer in the user's terms."""
 
@@ -77,6 +79,7 @@ class TextExamples(Examples):
             targets=self.targets[rows],
             pad=self.pad,
             types=None if self.types is None else self.types[places],
+            by_part=self.by_part,
             tokens=None if self.tokens is None else self.tokens.select(rows, places, len(self.ids)),
             sources=None if self.sources is None else self.sources[rows],
         )
@@ -89,6 +92,16 @@ class TextExamples(Examples):
 
     def parts(self, row: int | np.int64) -> range:
         return range(int(self.first_part[row]), int(self.first_part[row + 1]))
+
+    @property
+    def units(self) -> int:
+        if self.by_part:
+            return len(self.ends) - 1
+        return len(self) if self.tokens is None else len(self.tokens.unit)
+
+    def parts_of(self, rows: Ints) -> Ints:
+        """The parts of some rows, one row after the other."""
+        return runs(self.first_part[rows], self.first_part[rows + 1] - self.first_part[rows])
 
     @property
     def amount(self) -> int:

@@ -77,8 +77,11 @@ class ModelFolder:
 
     def predict(self, rows: Sequence[Any] | str) -> Predictions:
         """Calibrated answers for rows, in their order: texts, pairs of texts, and so on, as the task reads them."""
-        given = self.kind.given([rows] if isinstance(rows, str) else list(rows))
-        examples = self.examples(given)
+        return self.answers(self.kind.given([rows] if isinstance(rows, str) else list(rows)))
+
+    def answers(self, rows: Sequence[Any]) -> Predictions:
+        """Calibrated answers for rows as the task itself makes them of a table."""
+        examples = self.examples(rows)
         logits = logits_of(self.model.to(self.device.torch), examples, self.device)
         probabilities = self.task.probabilities(logits, self.beside.calibration, examples)
         predicted = self.task.predicted(probabilities, self.beside.calibration, examples)

@@ -19,6 +19,7 @@ from luthier.models.headed import HeadedModel
 from luthier.models.image_model import ImageModel
 from luthier.models.pictures import PictureReader
 from luthier.models.quiet import quiet
+from luthier.models.sentence_encoder import SentenceEncoder
 from luthier.models.texts import Texts
 from luthier.models.token_model import TokenModel
 from luthier.tasks.task import Calibration
@@ -170,13 +171,14 @@ def write_sentence_modules(folder: Path, model: HeadedModel, head: nn.Sequential
     In the spelling that every version since 2.0 reads.
     """
     linears = [layer for layer in head if isinstance(layer, nn.Linear)]
-    kinds = ["Transformer", "Pooling", *["Dense"] * len(linears)]
+    normalised = isinstance(model, SentenceEncoder) and model.normalised
+    kinds = ["Transformer", "Pooling", *["Dense"] * len(linears), *["Normalize"] * normalised]
     paths = ["", *(f"{at}_{kind}" for at, kind in enumerate(kinds) if at)]
     modules = [
         {"idx": at, "name": str(at), "path": path, "type": f"sentence_transformers.models.{kind}"}
         for at, (path, kind) in enumerate(zip(paths, kinds, strict=True))
     ]
-    width = linears[0].in_features
+    width = model.width
     pooling = {"mean": "mean_tokens", "cls": "cls_token", "max": "max_tokens"}
     files: dict[str, Any] = {
         "modules.json": modules,

@@ -42,6 +42,8 @@ class Folder:
     """Longest text as the folder declares it; the tokenizer and the architecture may set a lower limit."""
     lower_case: bool
     """Whether the folder asks for texts in lower case beyond what its tokenizer does."""
+    normalised: bool
+    """Whether vectors are brought to length 1, as the folder declares it."""
     tensors: dict[str, tuple[int, ...]]
     """Shape of each tensor in the weight files."""
 
@@ -93,7 +95,8 @@ def inspect_folder(name: str, path: Path, reads: str = "text") -> Folder:
     if modules and (root / "sentence_bert_config.json").is_file():
         sentence = read_object(root / "sentence_bert_config.json")
         max_tokens, lower_case = sentence.get("max_seq_length"), bool(sentence.get("do_lower_case"))
-    return Folder(name, root, config, pooling, max_tokens, lower_case, tensors)
+    normalised = any(module["type"].endswith(".Normalize") for module in modules)
+    return Folder(name, root, config, pooling, max_tokens, lower_case, normalised, tensors)
 
 
 def sentence_modules(path: Path) -> list[dict[str, Any]]:

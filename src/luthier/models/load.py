@@ -18,6 +18,7 @@ from luthier.models.image_model import ImageModel
 from luthier.models.inspect import Folder, read_header
 from luthier.models.pictures import Preparation
 from luthier.models.quiet import quiet
+from luthier.models.sentence_encoder import SentenceEncoder
 from luthier.models.texts import first_line
 from luthier.models.token_model import TokenModel
 
@@ -51,6 +52,8 @@ def load_model(folder: Folder, wanted: Wanted, preparation: Preparation | None =
     new = wanted.hidden, wanted.dropout, wanted.seed, wanted.body_dropout
     if preparation is not None:
         return load_image_model(folder, wanted.outputs, preparation, *new)
+    if wanted.head == "vector":
+        return load_encoder(folder, wanted.pooling, wanted.seed, wanted.body_dropout)
     if wanted.head != "row":
         return load_token_model(folder, wanted.head, wanted.outputs, *new)
     if wanted.own_pooling and wanted.pooling == "auto":
@@ -76,6 +79,19 @@ def load_token_model(
     torch.manual_seed(seeds.derive(seed, "head"))
     made = new_head(last.in_features, hidden, outputs, dropout)
     model = TokenModel(body, made, TOKEN_CLASSES[head], last_name).eval()
+    use_hashed_dropout(model)
+    return model
+
+
+def load_encoder(
+    folder: Folder, pooling: str = "auto", seed: int = 0, body_dropout: float | None = None
+) -> SentenceEncoder:
+    """The body of a folder in fp32, pooled as it declares, or else by the mean over tokens."""
+    refuse_encoder_decoder(folder)
+    torch.manual_seed(seeds.derive(seed, "fresh layers"))
+    body = pretrained(folder, "AutoModel", folder_config(folder, None, body_dropout))
+    declared = (folder.pooling or "mean") if pooling == "auto" else pooling
+    model = SentenceEncoder(body, declared, folder.normalised).eval()
     use_hashed_dropout(model)
     return model
 
@@ -125,6 +141,8 @@ def reload_model(
         made = new_head(last.in_features, (), outputs, 0.0)
         made[-1].load_state_dict(last.state_dict())
         return made_fast(ImageModel(body, made, last_name, preparation).eval())
+    if head == "vector":
+        return load_encoder(folder)
     if head == "row":
         return reload_classifier(folder, outputs, pooling, hidden)
     whole = pretrained(folder, TOKEN_CLASSES[head], folder_config(folder, outputs))

@@ -30,9 +30,15 @@ def read_images(
     return pictures.examples(rows, targets)
 
 
+def read_sets(texts: Texts, rows: Sequence[Any], targets: Array, way: str) -> tuple[Examples, Long]:
+    """Several texts a row, each of which is read by itself."""
+    return texts.sets(rows, targets)
+
+
 READERS: dict[str, Reading] = {
     "text": read_texts,
     "pair": read_texts,
+    "texts": read_sets,
     "words": read_words,
     "question": read_questions,
     IMAGE: read_images,

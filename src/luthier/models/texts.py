@@ -137,6 +137,20 @@ class Texts:
         counts = np.array(whole, np.int64), np.array(unknown, np.int64)
         return examples, Long(self.limit, len(too_long), beyond, way, *counts)
 
+    def sets(self, rows: Sequence[Sequence[str]], targets: Array) -> tuple[TextExamples, Long]:
+        """Rows of one or several texts, each text a part of its own, cut at the limit."""
+        counts = np.array([len(row) for row in rows], np.int64)
+        flat, long = self.examples(
+            [text for row in rows for text in row], np.zeros(int(counts.sum()), np.int64)
+        )
+        made = replace(
+            flat, first_part=np.concatenate([[0], np.cumsum(counts)]), targets=targets, by_part=True
+        )
+        first = np.concatenate([[0], np.cumsum(counts)])[:-1]
+        longest = np.maximum.reduceat(long.lengths, first) if len(rows) else long.lengths
+        unknown = np.add.reduceat(long.unknown, first) if len(rows) else long.unknown
+        return made, replace(long, lengths=longest, unknown=unknown)
+
     def spelt(self, text: str | tuple[str, str]) -> str | tuple[str, str]:
         """A text, or both of a pair, in the case that the model was trained on."""
         if not self.lower_case:

@@ -24,7 +24,22 @@ TaskName = Literal[
     "regression",
     "token-classification",
     "question-answering",
+    "embedding",
     "image-classification",
+]
+
+
+MetricName = Literal[
+    "auto",
+    "accuracy",
+    "macro_f1",
+    "f1",
+    "exact_match",
+    "spearman",
+    "pearson",
+    "r2",
+    "mrr",
+    "recall_at_10",
 ]
 
 
@@ -49,6 +64,8 @@ class DataPlan(Section):
     """Column that holds the text. Guessed when not given."""
     text2: Name | None = None
     """Column that holds the second text of a pair. Guessed when not given."""
+    negative: Name | None = None
+    """Column that holds a text that does not belong to the first, for embedding. Guessed when not given."""
     question: Name | None = None
     """Column that holds the question about the text. Guessed when not given."""
     image: Name | None = None
@@ -81,9 +98,9 @@ class TaskPlan(Section):
     """The task. Guessed from the columns when not given."""
     labels_per_row: Literal["auto", "one", "many"] = "auto"
     """Whether a row has one label or a list of them (a list in JSON, a|b in CSV)."""
-    metric: Literal["auto", "accuracy", "macro_f1", "f1", "exact_match", "spearman", "pearson", "r2"] = "auto"
+    metric: MetricName = "auto"
     """The score that chooses between candidates, stops training and decides the verdict. The first of the task's own when
-    not given: accuracy of labels, spearman of numbers, f1 of entities."""
+    not given: accuracy of labels, spearman of numbers, f1 of entities and answers, mrr of what belongs together."""
     language: Annotated[str, AfterValidator(checked_language)] = "en"
     """Language of texts and answers, as ISO 639-1 names it: in which spelling two answers count as the same."""
 

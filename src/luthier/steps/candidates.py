@@ -10,7 +10,7 @@ from luthier.compare.choice import UNLABELLED, Candidate, choose
 from luthier.errors import WorldError
 from luthier.events import Advanced, CandidateReady, Chose, Event, Started
 from luthier.models.headed import new_head
-from luthier.predict import features_of
+from luthier.predict import features_of, logits_of
 from luthier.steps.run import HELD_OUT, Run
 from luthier.steps.zero_shot import compared, reader_of, zero_shot_logits
 from luthier.tasks.task import Array
@@ -49,8 +49,11 @@ def probe_and_baselines(run: Run) -> Iterator[Event]:
     ready, task = run.ready, run.task
     yield Started("probe", run.clock())
     targets, features = run.targets("train"), run.features
-    usual = {part: task.usual_logits(targets, ready.examples[part]) for part in HELD_OUT}
-    yield from add(run, Candidate(task.usual, 0.0, usual), learnt=False)
+    if task.usual:
+        usual = {part: task.usual_logits(targets, ready.examples[part]) for part in HELD_OUT}
+        yield from add(run, Candidate(task.usual, 0.0, usual), learnt=False)
+    else:
+        yield from as_it_is(run)
     zero_shot = {part: zero_shot_logits(ready, features, part) for part in HELD_OUT}
     told = {part: logits for part, logits in zero_shot.items() if logits is not None}
     if told:
@@ -67,6 +70,14 @@ def probe_and_baselines(run: Run) -> Iterator[Event]:
     head = new_head(ready.model.width, (), task.outputs, 0.0)
     probe.start(last_layer(head))
     run.keep(run.candidates[-1], head, hidden=())
+
+
+def as_it_is(run: Run) -> Iterator[Event]:
+    """The pre-trained model, where what it gives is an answer already: kept until there is a better one."""
+    ready, begin = run.ready, run.clock()
+    logits = {part: logits_of(ready.model, ready.examples[part], ready.device) for part in HELD_OUT}
+    yield from add(run, Candidate("zero-shot", run.clock() - begin, logits), learnt=False)
+    run.keep(run.candidates[-1], ready.model.head, hidden=())
 
 
 def fit_or_reuse(run: Run, targets: Array) -> Probe:
@@ -110,7 +121,10 @@ def decide(run: Run) -> Iterator[Event]:
     if found:
         chosen, why = found[0], f"{method}, the method that was asked for"
     elif len(trained) == 1:
-        chosen, why = trained[0], f"{trained[0].name}: tuning ended before its first validation"
+        only = (
+            "the only one that learns" if not run.task.probed else "tuning ended before its first validation"
+        )
+        chosen, why = trained[0], f"{trained[0].name}: {only}"
     else:
         chosen, why = choose(trained, run.standard_error)
     yield Chose(chosen.name, why, run.clock())

@@ -268,7 +268,7 @@ def resolve(
         guesses.append(Guess("task.labels_per_row", per_row, f"{len(task.labels)} labels seen"))
     if plan.train.method != "probe":
         train_rows = len(rows.split.train)
-        usual_rows = max(1, round(recipe.batch_rows / windows))
+        usual_rows = task.rows_per_step or max(1, round(recipe.batch_rows / windows))
         batch_rows = plan.train.batch_rows or usual_rows
         epochs = plan.train.epochs or recipe.epochs_for(train_rows, batch_rows)
         why = f"recipe for {recipe.name}"

@@ -107,7 +107,7 @@ def needed_columns(plan: Plan, table: Table, kind: Kind) -> ColumnGuess:
     guess, group = kind.find(table, asked), plan.data.group
     if group is not None:
         check(table, group, "group")
-    if group == guess.label:
+    if group is not None and group == guess.columns.get("label"):
         raise DataError(
             f"{plan.data.path}: column {group!r} is the label, so grouping by it would keep whole labels out of training. "
             "Name another column with --group."
@@ -144,7 +144,7 @@ def understand(plan: Plan) -> Rows:
     evidence = Evidence(
         table=whole,
         text=text,
-        label=columns["label"],
+        label=columns.get("label", columns.get("text2", "")),
         split=split,
         given=frozenset(roles[1:]),
         grouped=group,

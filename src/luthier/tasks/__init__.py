@@ -1,5 +1,6 @@
 """The tasks there are. A new one is a file, a row here, and a page in docs/tasks."""
 
+from luthier.tasks.embedding import EMBEDDING
 from luthier.tasks.image_classification import IMAGE_CLASSIFICATION
 from luthier.tasks.kind import Kind
 from luthier.tasks.pair_classification import PAIR_CLASSIFICATION
@@ -16,6 +17,7 @@ TASKS: dict[str, Kind] = {
         REGRESSION,
         TOKEN_CLASSIFICATION,
         QUESTION_ANSWERING,
+        EMBEDDING,
         IMAGE_CLASSIFICATION,
     )
 }

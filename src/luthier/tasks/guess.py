@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from luthier.data.columns import SCORE_NAMES, holds_numbers, names_there, normal, pair_by_name
 from luthier.data.table import Table
 from luthier.tasks import TASKS
+from luthier.tasks.embedding import belongs_together
 from luthier.tasks.image_classification import image_column
 from luthier.tasks.kind import Kind
 from luthier.tasks.question_answering import asks_questions
@@ -25,6 +26,8 @@ def guess_kind(table: Table, asked: Mapping[str, str | None]) -> tuple[Kind, str
         return TASKS["question-answering"], "texts, questions and answers"
     if marks_words(table):
         return TASKS["token-classification"], "words with tags, or a text with spans"
+    if belongs_together(table):
+        return TASKS["embedding"], "an anchor and a positive"
     pair = pair_by_name(table)
     if asked["text2"] is not None or (asked["text"] is None and pair is not None):
         two = [asked["text"], asked["text2"]] if asked["text2"] else list(pair or ())

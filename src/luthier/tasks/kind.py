@@ -90,5 +90,7 @@ class Kind:
     """The same of what a caller of `predict` hands over."""
     restore: Callable[[dict[str, Any]], Task]
     """A task from what its `to_json` gave."""
+    predicts: tuple[str, ...] = ()
+    """The columns that `predict` reads, where these are not all but the label."""
     shown: Callable[[Table, Columns], list[str]] | None = None
     """The text that stands for each row in findings and reports, where that is no column of the table."""

@@ -72,10 +72,17 @@ class Task(ABC):
     """The candidate that always gives the most usual answer."""
     answer: ClassVar[str] = "label"
     """The key of the answer in a line of `predict`."""
+    compares_all: ClassVar[bool] = False
+    """Whether the loss compares the rows of a step with each other: a step is then never cut outside of the model."""
     long: ClassVar[str] = "cut"
     """What is done with texts beyond the model's limit where nobody says otherwise."""
     weighs: ClassVar[bool] = False
     """Whether its training loss knows label smoothing and weights of labels."""
+
+    @property
+    def rows_per_step(self) -> int | None:
+        """Rows of a training step where the task knows better than the model's recipe."""
+        return None
 
     @property
     def compares(self) -> bool:

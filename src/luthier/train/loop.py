@@ -108,7 +108,11 @@ def train(
         loss, weight, tokens = 0.0, 0.0, 0
         state.weights.begin()
         try:
-            micros = cut_by_budget(order[place], lengths, micro_tokens)
+            micros = (
+                [order[place]] if task.compares_all else cut_by_budget(order[place], lengths, micro_tokens)
+            )
+            if task.compares_all:
+                state.model.micro_tokens = micro_tokens  # type: ignore[assignment]  # it cuts by itself
             after = order[place + 1 : place + 2]
             ahead = [*micros[1:], *(cut_by_budget(rows, lengths, micro_tokens)[0] for rows in after)]
             for part, chosen in enumerate(micros):

@@ -1,0 +1,87 @@
+"""Texts to vectors."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from luthier.batches.examples import Batch
+from luthier.models.classifier import pool
+from luthier.models.dropout import DICE
+from luthier.models.headed import HeadedModel, at_least_fp32
+
+
+class SentenceEncoder(HeadedModel):
+    """Body and pooling, without a head: each part of a row, such as the two texts of a pair, becomes a vector of its own."""
+
+    def __init__(self, body: nn.Module, pooling: str, normalised: bool) -> None:
+        super().__init__(body, nn.Sequential())
+        self.pooling = pooling
+        self.normalised = normalised
+        """Whether vectors are brought to length 1, as the folder declares it."""
+        self.micro_tokens: int | None = None
+        """Padded tokens that are computed at once in training; None: the whole batch."""
+
+    @property
+    def width(self) -> int:
+        return self.state_width
+
+    @property
+    def outputs(self) -> int:
+        return self.state_width
+
+    def vectors(self, batch: Batch) -> Tensor:
+        """(parts, width) of a batch, computed at once."""
+        self.tell(batch)
+        out: Any = self.body(**batch.inputs)
+        assert self.pooling is not None, "a sentence encoder pools"
+        found = pool(at_least_fp32(out.last_hidden_state), batch.inputs["attention_mask"], self.pooling)
+        return nn.functional.normalize(found, dim=1) if self.normalised else found
+
+    def features(self, batch: Batch) -> Tensor:
+        """(rows, width): the vector of each row's first part."""
+        first = torch.searchsorted(batch.part_of, torch.arange(len(batch.rows), device=batch.part_of.device))
+        return self.vectors(batch)[first]
+
+    def forward(self, batch: Batch) -> Tensor:
+        """(parts, width).
+
+        In training a loss may compare all vectors of a step with each other, however many there are. A step larger than
+        `micro_tokens` keeps the vectors alone, and each piece is computed again on the way back: memory stays that of
+        one piece, and the gradient is that of the whole step (Gao et al. 2021, "Scaling deep contrastive learning batch
+        size under memory limited setup", arXiv:2101.06983).
+        """
+        size = int(batch.inputs["input_ids"].numel())
+        if self.micro_tokens is None or size <= self.micro_tokens or not torch.is_grad_enabled():
+            return self.vectors(batch)
+        keys = DICE.keys
+        pieces = cut(batch, -(-size // self.micro_tokens))
+        found = []
+        for piece, parts in pieces:
+            own = None if keys is None else keys[parts]
+            found.append(checkpoint(self.piece, piece, own, use_reentrant=False))
+        DICE.keys = keys
+        return torch.cat(found)
+
+    def piece(self, batch: Batch, keys: Tensor | None) -> Tensor:
+        """`vectors` under the dropout masks of its parts, the same each time it is computed."""
+        DICE.keys, DICE.call = keys, 0
+        return self.vectors(batch)
+
+
+def cut(batch: Batch, pieces: int) -> list[tuple[Batch, slice]]:
+    """A batch in pieces of whole rows, and which of its parts each piece has."""
+    rows = len(batch.rows)
+    first = torch.searchsorted(batch.part_of, torch.arange(rows + 1, device=batch.part_of.device)).tolist()
+    found = []
+    at_once = max(1, rows // pieces)
+    for begin in range(0, rows, at_once):
+        end = min(begin + at_once, rows)
+        parts = slice(first[begin], first[end])
+        inputs = {name: tensor[parts] for name, tensor in batch.inputs.items()}
+        tokens = int(inputs["attention_mask"].sum())
+        part_of = batch.part_of[parts] - begin
+        piece = Batch(inputs, part_of, batch.targets[begin:end], batch.rows[begin:end], tokens)
+        found.append((piece, parts))
+    return found

@@ -1,0 +1,447 @@
+"""What every task keeps to, whatever its rows are made of: learnt, resumed, cut into parts, saved, asked, reported."""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from command import luthier
+from luthier.events import Event, Noted, Stepped
+from luthier.folder.model_folder import ModelFolder
+from luthier.models.quiet import quiet
+from luthier.plan.plan import Plan
+from luthier.session import plan_of
+from luthier.steps import tune
+from luthier.steps.prepare import Prepared, prepare
+from luthier.tasks import TASKS
+from luthier.train.loop import train
+from tiny import (
+    TINY_IMAGES,
+    bert,
+    cpu,
+    images_folder,
+    make_pace,
+    messages_csv,
+    new_state,
+    numbers_jsonl,
+    pairs_jsonl,
+    questions_jsonl,
+    tagged_jsonl,
+    whole,
+)
+
+Logits = np.ndarray[Any, np.dtype[np.float32]]
+
+SETTINGS: dict[str, Any] = {
+    "method": "full", "lr": 3e-3, "epochs": 8, "batch_rows": 8, "patience": 100, "precision": "fp32", "threads": 1,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Case:
+    """A task with rows from which a tiny model can learn it."""
+
+    data: Callable[[Path], Path]
+    """Writes the rows at a path, and gives what `luthier tune` is to be called with."""
+    given: Callable[[Path], list[Any]]
+    """The same rows as a caller of Python's `predict` hands them over."""
+    plain_logits: Callable[[Path, list[Any]], Logits]
+    """Of a saved model and such rows, by nothing but the library that the model belongs to."""
+    metrics: set[str]
+    """Those that the scorecard must have, the first of the task's own among them."""
+    model: Callable[[Path], Path] = bert
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+# The libraries' own ways
+
+
+def rows_of(data: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in data.read_text().splitlines()]
+
+
+def texts_of(data: Path) -> list[str]:
+    if data.suffix == ".csv":
+        return [line.rsplit(",", 1)[0].strip('"') for line in data.read_text().splitlines()[1:]]
+    return [row["text"] for row in rows_of(data)]
+
+
+def pairs_of(data: Path) -> list[tuple[str, str]]:
+    return [(row["premise"], row["hypothesis"]) for row in rows_of(data)]
+
+
+def words_of(data: Path) -> list[list[str]]:
+    return [row["tokens"] for row in rows_of(data)]
+
+
+def questions_of(data: Path) -> list[tuple[str, str]]:
+    return [(row["question"], row["context"]) for row in rows_of(data)]
+
+
+def images_of(data: Path) -> list[Path]:
+    return sorted(data.rglob("*.png"))
+
+
+def opened_plainly(path: Path, auto_class: str) -> tuple[Any, Any]:
+    """Model and tokenizer of a folder, by transformers alone."""
+    import transformers
+
+    with quiet():
+        model = getattr(transformers, auto_class).from_pretrained(path).eval()
+        return model, transformers.AutoTokenizer.from_pretrained(path)
+
+
+def logits_of_texts(path: Path, texts: list[str]) -> Logits:
+    model, tokenizer = opened_plainly(path, "AutoModelForSequenceClassification")
+    with torch.no_grad():
+        return model(**tokenizer(texts, padding=True, truncation=True, return_tensors="pt")).logits.numpy()
+
+
+def logits_of_pairs(path: Path, pairs: list[tuple[str, str]]) -> Logits:
+    model, tokenizer = opened_plainly(path, "AutoModelForSequenceClassification")
+    columns = [list(texts) for texts in zip(*pairs, strict=True)]
+    with torch.no_grad():
+        return model(**tokenizer(*columns, padding=True, truncation=True, return_tensors="pt")).logits.numpy()
+
+
+def logits_of_words(path: Path, rows: list[list[str]]) -> Logits:
+    """(words, tags) at the first token of each word, row by row."""
+    model, tokenizer = opened_plainly(path, "AutoModelForTokenClassification")
+    found = []
+    for words in rows:
+        encoded = tokenizer(words, is_split_into_words=True, return_tensors="pt")
+        with torch.no_grad():
+            logits = model(**encoded).logits[0].numpy()
+        places = encoded.word_ids(0)
+        found.append(logits[[places.index(word) for word in range(len(words))]])
+    return np.concatenate(found)
+
+
+def logits_of_questions(path: Path, rows: list[tuple[str, str]]) -> Logits:
+    """(tokens, 2) of beginning and end, row by row."""
+    model, tokenizer = opened_plainly(path, "AutoModelForQuestionAnswering")
+    found = []
+    for question, context in rows:
+        with torch.no_grad():
+            out = model(**tokenizer(question, context, return_tensors="pt"))
+        found.append(torch.stack([out.start_logits[0], out.end_logits[0]], dim=1).numpy())
+    return np.concatenate(found)
+
+
+def logits_of_images(path: Path, files: list[Path]) -> Logits:
+    from transformers import AutoImageProcessor, AutoModelForImageClassification
+
+    with quiet():
+        model = AutoModelForImageClassification.from_pretrained(path).eval()
+        processor = AutoImageProcessor.from_pretrained(path, backend="pil")
+    images = [Image.open(file).convert("RGB") for file in files]
+    with torch.no_grad():
+        return model(**processor(images, return_tensors="pt")).logits.numpy()
+
+
+CASES: dict[str, Case] = {
+    "text-classification": Case(
+        lambda path: messages_csv(path / "rows.csv", 80),
+        texts_of,
+        logits_of_texts,
+        {"accuracy", "macro_f1", "log_loss", "brier"},
+    ),
+    "pair-classification": Case(
+        lambda path: pairs_jsonl(path / "rows.jsonl", 80),
+        pairs_of,
+        logits_of_pairs,
+        {"accuracy", "macro_f1", "log_loss", "brier"},
+    ),
+    "regression": Case(
+        lambda path: numbers_jsonl(path / "rows.jsonl", 80),
+        texts_of,
+        logits_of_texts,
+        {"spearman", "pearson", "r2", "mae"},
+    ),
+    "token-classification": Case(
+        lambda path: tagged_jsonl(path / "rows.jsonl", 100),
+        words_of,
+        logits_of_words,
+        {"f1", "precision", "recall", "accuracy"},
+    ),
+    "question-answering": Case(
+        lambda path: questions_jsonl(path / "rows.jsonl", 90),
+        questions_of,
+        logits_of_questions,
+        {"f1", "exact_match", "answerable_f1", "unanswerable_accuracy"},
+    ),
+    "image-classification": Case(
+        lambda path: images_folder(path / "rows", 72),
+        images_of,
+        logits_of_images,
+        {"accuracy", "macro_f1", "log_loss", "brier"},
+        model=TINY_IMAGES["resnet"],
+    ),
+}
+
+
+def test_every_task_has_a_case() -> None:
+    assert CASES.keys() == TASKS.keys() - {"embedding"}
+
+
+# Runs
+
+
+@dataclass(frozen=True)
+class Home:
+    """A case's data and model in a folder of their own."""
+
+    name: str
+    case: Case
+    path: Path
+    data: Path
+    model: Path
+
+    def plan(self, out: Path, **changed: Any) -> Plan:
+        places = {"data.path": str(self.data), "model.name": str(self.model), "run.out": str(out)}
+        return Plan.build(places | SETTINGS | self.case.settings | changed)
+
+
+@pytest.fixture(scope="module", params=CASES)
+def home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    case = CASES[request.param]
+    path = tmp_path_factory.mktemp(request.param)
+    return Home(request.param, case, path, case.data(path), case.model(path / "model"))
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run from its beginning to its end."""
+
+    folder: ModelFolder
+    events: list[Event]
+
+    @property
+    def losses(self) -> list[float]:
+        return [event.loss for event in self.events if isinstance(event, Stepped)]
+
+
+def run(plan: Plan) -> Finished:
+    events: list[Event] = []
+    path = tune.tune(plan)
+    while True:
+        try:
+            events.append(next(path))
+        except StopIteration as end:
+            return Finished(end.value, events)
+
+
+@pytest.fixture(scope="module")
+def finished(home: Home) -> Finished:
+    return run(home.plan(home.path / "run"))
+
+
+def killed(plan: Plan, step: int) -> None:
+    """A run that is left where it stands, as one that is killed: nothing more is asked of it."""
+    for event in tune.tune(plan):
+        if isinstance(event, Stepped) and event.step == step:
+            return
+    raise AssertionError("it ended before")
+
+
+def outcome(out: Path) -> dict[str, str]:
+    """Hashes of weights and answers."""
+    files = sorted([*out.glob("model/**/*.safetensors"), *out.glob("predictions/*")])
+    return {str(file.relative_to(out)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+# Learnt
+
+
+def test_a_task_learns_its_rows(finished: Finished) -> None:
+    losses, record = finished.losses, finished.folder.scorecard.record
+    usual, *_, tuned = record["candidates"]
+
+    assert np.mean(losses[-8:]) < 0.6 * np.mean(losses[:8])
+    assert tuned["test"] > usual["test"]
+
+
+def test_the_example_rows_of_a_task_are_guessed_to_be_its_own(home: Home) -> None:
+    assert [kind.name for kind in TASKS.values() if kind.name == home.name] == [home.name]
+    assert all(set(row) for row in TASKS[home.name].example)
+
+
+# Resumed
+
+
+def test_a_run_killed_in_training_ends_with_the_same_bytes_as_one_never_killed(
+    home: Home, finished: Finished, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    per_epoch = math.ceil(len(finished.losses) / SETTINGS["epochs"])
+
+    killed(home.plan(out, save_every="0.001s"), per_epoch - 2)
+    killed(plan_of(out), 2 * per_epoch + 1)
+    resumed = run(plan_of(out))
+
+    assert f"Going on from step {2 * per_epoch}, which was saved." in [
+        event.text for event in resumed.events if isinstance(event, Noted)
+    ]
+    assert outcome(out) == outcome(finished.folder.path)
+    assert any(name.endswith(".safetensors") for name in outcome(out))
+
+
+# In parts
+
+
+def gradients(ready: Prepared, micro_tokens: int) -> tuple[dict[str, Tensor], float, int]:
+    """Of the first step, dropout and all: by weight, with the loss, and how many parts it took."""
+    kept: dict[str, Tensor] = {}
+    state, parts = new_state(ready.model), []
+
+    def keep(lr: float, scales: Any, weight: float, norm: float, max_norm: float) -> None:
+        """Keeps the gradient instead of following it."""
+        for slab in state.weights.slabs:
+            for part, gradient in zip(slab.parts, slab.gradient_views, strict=True):
+                kept[part.name] = (gradient / weight).clone()
+
+    state.weights.step = keep  # type: ignore[method-assign]
+    hook = ready.model.register_forward_hook(lambda *_: parts.append(1))
+    pace = make_pace(batch_rows=12, epochs=1e-3, max_norm=math.inf, micro_tokens=micro_tokens)
+    task, examples = ready.rows.task, ready.examples["train"]
+    events = train(state, task, examples, lambda: (0.0, 0.0), pace, cpu(), 0, lambda: 0.0, whole(ready.model))
+    losses = [event.loss for event in events if isinstance(event, Stepped)]
+    hook.remove()
+    return kept, losses[0], len(parts)
+
+
+def test_a_step_in_micro_batches_has_the_gradient_of_the_step_whole(home: Home, tmp_path: Path) -> None:
+    ready = prepare(home.plan(tmp_path / "run"))
+    longest = int(ready.examples["train"].lengths.max())
+
+    whole_step, loss, one = gradients(ready, 10**9)
+    in_parts, same_loss, several = gradients(ready, 3 * longest)
+
+    assert (one, several >= 3) == (1, True)
+    assert same_loss == pytest.approx(loss, rel=1e-5)
+    assert whole_step.keys() == in_parts.keys()
+    assert max(float(gradient.norm()) for gradient in whole_step.values()) > 1e-2
+    for name, gradient in whole_step.items():
+        assert float((in_parts[name] - gradient).abs().max()) < 1e-5 * max(1.0, float(gradient.norm())), name
+
+
+# Saved
+
+
+def test_a_saved_model_gives_the_same_logits_in_its_own_library(home: Home, finished: Finished) -> None:
+    folder = finished.folder
+    given = home.case.given(home.data)[:16]
+
+    ours = folder.logits(folder.kind.given(given))
+
+    theirs = home.case.plain_logits(folder.model_path, given)
+    assert ours.shape == theirs.shape
+    assert np.abs(ours - theirs).max() < 1e-5 * max(1.0, float(np.abs(theirs).max()))
+    assert ours.std(axis=0).min() > 1e-3
+
+
+def test_a_task_comes_back_from_a_saved_model_as_it_was(home: Home, finished: Finished) -> None:
+    task = finished.folder.task
+
+    assert (task.name, TASKS[home.name].restore(json.loads(json.dumps(task.to_json())))) == (home.name, task)
+
+
+# Asked
+
+
+def test_predict_gives_one_json_line_per_row_in_row_order_and_python_the_same(
+    home: Home, finished: Finished
+) -> None:
+    folder = finished.folder
+
+    ended = luthier("predict", folder.path, home.data)
+
+    assert ended.code == 0, ended.err
+    lines = [json.loads(line) for line in ended.out.splitlines()]
+    given = home.case.given(home.data)
+    assert [line["row"] for line in lines] == list(range(len(given)))
+    assert all(folder.task.answer in line for line in lines)
+    assert folder.predict(given).to_json() == lines
+    assert folder.predict(given).labels == [line[folder.task.answer] for line in lines]
+
+
+def test_a_row_alone_is_answered_as_among_others(home: Home, finished: Finished) -> None:
+    given = home.case.given(home.data)[:9]
+
+    among = finished.folder.predict(given)
+
+    assert [finished.folder.predict([one]).labels[0] for one in given[6:]] == pytest.approx(among.labels[6:])
+    assert len(finished.folder.predict([])) == 0
+
+
+def test_what_predictions_says_of_the_test_rows_is_what_predict_says_of_them(
+    home: Home, finished: Finished
+) -> None:
+    folder = finished.folder
+    rows = rows_of(folder.path / "predictions" / "test.jsonl")
+    given = home.case.given(home.data)
+
+    again = folder.predict([given[row["row"]] for row in rows]).labels
+
+    for row, answer in zip(rows, again, strict=True):
+        assert without_chances(row["prediction"]) == without_chances(answer)
+
+
+def without_chances(answer: Any) -> Any:
+    """An answer without how sure it is, which may differ in its last digit; a number is rounded."""
+    if isinstance(answer, list):
+        return [{key: value for key, value in one.items() if key != "probability"} for one in answer]
+    return pytest.approx(answer, abs=1e-3) if isinstance(answer, float) else answer
+
+
+# With nothing but a file and a model
+
+
+def test_tune_with_a_file_and_a_model_guesses_the_task(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    ended = luthier("tune", home.data, "--model", home.model, "--epochs", 1, "--json", "--quiet")
+
+    assert ended.code == 0, ended.err
+    record = json.loads(ended.out.splitlines()[-1])
+    assert record["task"] == home.name
+    assert record["run"].startswith("runs/rows-")
+    assert luthier("verdict", record["run"]).code in (0, 3)
+
+
+# Reported
+
+
+def test_a_run_leaves_a_scorecard_with_intervals_a_report_and_a_card(home: Home, finished: Finished) -> None:
+    out, record = finished.folder.path, finished.folder.scorecard.record
+
+    assert (record["task"], record["metric"] in home.case.metrics) == (home.name, True)
+    assert set(record["test"]) == home.case.metrics
+    for estimate in record["test"].values():
+        assert estimate["low"] <= estimate["value"] <= estimate["high"]
+    assert 0 < record["test"][record["metric"]]["value"] <= 1
+    assert sum(record["rows"].values()) == len(home.case.given(home.data))
+    assert "<h1" in (out / "report.html").read_text()
+    assert home.name in (out / "README.md").read_text()
+    assert (out / "model" / "README.md").read_text() == (out / "README.md").read_text()
+
+
+def test_check_and_plan_know_the_task(home: Home) -> None:
+    checked = luthier("check", home.data, "--model", home.model, "--json", "--quiet")
+    planned = luthier("plan", home.data, "--model", home.model, "--json")
+
+    assert checked.code == 0, checked.err
+    assert json.loads(checked.out.splitlines()[-1])["task"] == home.name
+    assert planned.code == 0, planned.err
+    assert home.name in planned.out

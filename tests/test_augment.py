@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image, ImageEnhance
 
-from luthier.batches.augment import Augment, augment, crop_box, cutmix, interval, jittered, mixup, rectangle
+from luthier.batches.augment import Augment, augment, blend_of, crop_box, interval, jittered, rectangle
 
 STILL = Augment(min_area=1, flip=0, jitter=0, erase=0)
 
@@ -118,56 +117,27 @@ def test_what_is_erased_lies_within_the_image():
 # A batch
 
 
-def batch(rows: int = 6) -> tuple[torch.Tensor, torch.Tensor]:
-    """Every row is of one value, its number, and its target is the class of that number."""
-    images = torch.arange(rows, dtype=torch.float32).reshape(rows, 1, 1, 1).expand(rows, 3, 8, 10).clone()
-    return images, torch.eye(rows)
+@pytest.mark.parametrize("how", ["mixup", "cutmix"])
+def test_a_row_is_blended_alike_in_the_same_epoch_and_otherwise_in_another(how):
+    first = blend_of(how, 8, 0, 5, row=3, rows=100)
+
+    assert first == blend_of(how, 8, 0, 5, row=3, rows=100)
+    assert first != blend_of(how, 8, 0, 6, row=3, rows=100)
+    assert first != blend_of(how, 8, 1, 5, row=3, rows=100)
 
 
-@pytest.mark.parametrize("mix", [mixup, cutmix])
-def test_a_batch_is_mixed_alike_for_the_same_seed_and_step(mix):
-    first = mix(*batch(), 0, 5)
+@pytest.mark.parametrize("how", ["mixup", "cutmix"])
+def test_the_share_of_a_blend_is_that_of_its_pixels(how):
+    dark, light = np.zeros((8, 8, 3), np.uint8), np.full((8, 8, 3), 200, np.uint8)
+    for row in range(50):
+        blend = blend_of(how, 8, 0, 0, row, rows=100)
 
-    assert all(torch.equal(one, two) for one, two in zip(first, mix(*batch(), 0, 5), strict=True))
-    assert not torch.equal(first[1], mix(*batch(), 0, 6)[1])
-    assert not torch.equal(first[1], mix(*batch(), 1, 5)[1])
+        found = blend.of(dark, light)
 
-
-@pytest.mark.parametrize("mix", [mixup, cutmix])
-def test_targets_are_mixed_as_the_pixels_are(mix):
-    numbers = torch.arange(6, dtype=torch.float32)
-    for step in range(50):
-        images, targets = mix(*batch(), 0, step)
-
-        assert images.shape == (6, 3, 8, 10)
-        assert torch.allclose(targets.sum(1), torch.ones(6))
-        assert torch.allclose(images.mean((1, 2, 3)), targets @ numbers, atol=1e-5)
-
-
-def test_mixup_blends_every_pixel_alike_and_cutmix_takes_it_from_one_image_or_the_other():
-    blended, _ = mixup(*batch(), 0, 1, alpha=8.0)
-    cut, _ = cutmix(*batch(), 0, 1)
-
-    assert all(len(row.unique()) == 1 for row in blended)
-    assert not torch.equal(blended, blended.round())
-    assert torch.equal(cut, cut.round())
-
-
-def test_the_batch_given_is_left_as_it_was():
-    images, targets = batch()
-    for step in range(5):
-        mixup(images, targets, 0, step)
-        cutmix(images, targets, 0, step)
-
-    assert torch.equal(images, batch()[0])
-    assert torch.equal(targets, batch()[1])
-
-
-def test_a_batch_of_one_is_mixed_with_itself():
-    images, targets = cutmix(*batch(1), 0, 0)
-
-    assert torch.equal(images, batch(1)[0])
-    assert torch.equal(targets, batch(1)[1])
+        assert 0 <= blend.other < 100
+        assert found.mean() / 200 == pytest.approx(1 - blend.share, abs=0.005)
+        assert len(np.unique(found)) <= (1 if how == "mixup" else 2)
+    assert (dark.max(), light.min()) == (0, 200)  # left as they were
 
 
 def test_an_interval_may_be_all_there_is():

@@ -194,7 +194,8 @@ def test_the_version_is_that_of_the_package() -> None:
         ),
         (
             "tune x.csv --lr -1 --metric acc --budget soon",
-            "task.metric: 'acc' is not a choice. Expected 'auto', 'accuracy', 'macro_f1', 'spearman', 'pearson' or 'r2'.\n"
+            "task.metric: 'acc' is not a choice. Expected 'auto', 'accuracy', 'macro_f1', 'f1', 'exact_match', "
+            "'spearman', 'pearson', 'r2', 'mrr' or 'recall_at_10'.\n"
             "train.lr: '-1' does not fit. Expected a number greater than 0 or 'find'.\n"
             "run.budget: 'soon' does not fit. Expected a number above zero with s, m or h, as in 90s, 10m or 1.5h.",
         ),

@@ -15,15 +15,21 @@ from PIL import Image
 from torch import Tensor
 
 from command import luthier
+from luthier.data.read import read
 from luthier.events import Event, Noted, Stepped
 from luthier.folder.model_folder import ModelFolder
+from luthier.models.policies import AllRungs
 from luthier.models.quiet import quiet
 from luthier.plan.plan import Plan
 from luthier.session import plan_of
 from luthier.steps import tune
-from luthier.steps.prepare import Prepared, prepare
+from luthier.steps.prepare import prepare
 from luthier.tasks import TASKS
+from luthier.tasks.guess import guess_kind
 from luthier.train.loop import train
+from luthier.train.movement import LadderMovement
+from luthier.train.state import State
+from luthier.train.weights import Weights
 from tiny import (
     TINY_IMAGES,
     bert,
@@ -31,12 +37,11 @@ from tiny import (
     images_folder,
     make_pace,
     messages_csv,
-    new_state,
     numbers_jsonl,
     pairs_jsonl,
     questions_jsonl,
     tagged_jsonl,
-    whole,
+    write_jsonl,
 )
 
 Logits = np.ndarray[Any, np.dtype[np.float32]]
@@ -270,9 +275,19 @@ def test_a_task_learns_its_rows(finished: Finished) -> None:
     assert tuned["test"] > usual["test"]
 
 
-def test_the_example_rows_of_a_task_are_guessed_to_be_its_own(home: Home) -> None:
-    assert [kind.name for kind in TASKS.values() if kind.name == home.name] == [home.name]
-    assert all(set(row) for row in TASKS[home.name].example)
+@pytest.mark.parametrize("name", CASES)
+def test_the_example_rows_of_a_task_are_guessed_to_be_its_own(name: str, tmp_path: Path) -> None:
+    """As docs show them; of a number, of which few say little, in several variants."""
+    nobody_asked = dict.fromkeys(role for kind in TASKS.values() for role in kind.roles)
+    rows = [
+        {key: value + number / 4 if isinstance(value, float) else value for key, value in row.items()}
+        for number in range(5)
+        for row in TASKS[name].example
+    ]
+
+    kind, _ = guess_kind(read(write_jsonl(tmp_path / "rows.jsonl", rows)), nobody_asked)
+
+    assert kind.name == name
 
 
 # Resumed
@@ -298,10 +313,13 @@ def test_a_run_killed_in_training_ends_with_the_same_bytes_as_one_never_killed(
 # In parts
 
 
-def gradients(ready: Prepared, micro_tokens: int) -> tuple[dict[str, Tensor], float, int]:
+def gradients(plan: Plan, micro_tokens: int) -> tuple[dict[str, Tensor], float, int]:
     """Of the first step, dropout and all: by weight, with the loss, and how many parts it took."""
+    ready = prepare(plan)
     kept: dict[str, Tensor] = {}
-    state, parts = new_state(ready.model), []
+    parts: list[int] = []
+    movement = LadderMovement(ready.model, ready.ladder, AllRungs())
+    state = State(ready.model, Weights(ready.model, movement.parts(1), ready.twin, weight_decay=0.0))
 
     def keep(lr: float, scales: Any, weight: float, norm: float, max_norm: float) -> None:
         """Keeps the gradient instead of following it."""
@@ -310,21 +328,20 @@ def gradients(ready: Prepared, micro_tokens: int) -> tuple[dict[str, Tensor], fl
                 kept[part.name] = (gradient / weight).clone()
 
     state.weights.step = keep  # type: ignore[method-assign]
-    hook = ready.model.register_forward_hook(lambda *_: parts.append(1))
+    ready.model.register_forward_hook(lambda *_: parts.append(1))
     pace = make_pace(batch_rows=12, epochs=1e-3, max_norm=math.inf, micro_tokens=micro_tokens)
     task, examples = ready.rows.task, ready.examples["train"]
-    events = train(state, task, examples, lambda: (0.0, 0.0), pace, cpu(), 0, lambda: 0.0, whole(ready.model))
+    events = train(state, task, examples, lambda: (0.0, 0.0), pace, cpu(), 0, lambda: 0.0, movement)
     losses = [event.loss for event in events if isinstance(event, Stepped)]
-    hook.remove()
     return kept, losses[0], len(parts)
 
 
 def test_a_step_in_micro_batches_has_the_gradient_of_the_step_whole(home: Home, tmp_path: Path) -> None:
-    ready = prepare(home.plan(tmp_path / "run"))
-    longest = int(ready.examples["train"].lengths.max())
+    plan = home.plan(tmp_path / "run")
+    longest = int(prepare(plan).examples["train"].lengths.max())
 
-    whole_step, loss, one = gradients(ready, 10**9)
-    in_parts, same_loss, several = gradients(ready, 3 * longest)
+    whole_step, loss, one = gradients(plan, 10**9)
+    in_parts, same_loss, several = gradients(plan, 3 * longest)
 
     assert (one, several >= 3) == (1, True)
     assert same_loss == pytest.approx(loss, rel=1e-5)
@@ -379,7 +396,8 @@ def test_a_row_alone_is_answered_as_among_others(home: Home, finished: Finished)
 
     among = finished.folder.predict(given)
 
-    assert [finished.folder.predict([one]).labels[0] for one in given[6:]] == pytest.approx(among.labels[6:])
+    for one, answer in zip(given[6:], among.labels[6:], strict=True):
+        assert without_chances(finished.folder.predict([one]).labels[0]) == without_chances(answer)
     assert len(finished.folder.predict([])) == 0
 
 

@@ -6,13 +6,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from luthier.batches.passages import Gold
 from luthier.errors import LuthierError
 from luthier.hashes import hash_file
 from luthier.plan.plan import Plan, fields
+from luthier.steps.rows import kind_of, needed_columns, read_files
 from luthier.steps.tune import tune
-from tiny import TINY, messages
+from luthier.tasks.question_answering import QuestionAnswering, Said
+from tiny import TINY, TINY_IMAGES, images_folder, messages
 
 Seen = dict[str, Any]
 
@@ -138,7 +142,16 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
 
 APART = {
     "data.allow": "test_leaks_stop_a_run_unless_they_are_allowed",
-    "task.name": "has one choice so far",
+    "task.name": "tests/test_contract.py",
+    "task.language": "test_answers_are_compared_in_their_language",
+    "data.text2": "test_the_columns_of_other_tasks_change_what_is_read",
+    "data.negative": "test_the_columns_of_other_tasks_change_what_is_read",
+    "data.question": "test_the_columns_of_other_tasks_change_what_is_read",
+    "data.image": "test_the_columns_of_other_tasks_change_what_is_read",
+    "train.augment": "test_settings_of_images_change_the_weights",
+    "train.flip": "test_settings_of_images_change_the_weights",
+    "train.mix": "test_settings_of_images_change_the_weights",
+    "train.batch_norm": "test_settings_of_images_change_the_weights",
     "run.cache_gb": "test_no_room_in_the_cache_means_no_states",
     "run.save_every": "test_states_are_saved_as_often_as_asked",
 }
@@ -193,3 +206,78 @@ def test_states_are_saved_as_often_as_asked(place: Path, monkeypatch: pytest.Mon
     assert saved[:often_from] == [0]
     assert len(saved) - often_from > 5
     assert seldom["weights"] == often["weights"]
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("images")
+    images_folder(folder / "photos", 40)
+    TINY_IMAGES["mobilenet_v2"](folder / "mobilenet")
+    return folder
+
+
+IMAGES: dict[str, dict[str, Any]] = {
+    "train.augment": {"train__augment": "strong"},
+    "train.flip": {"train__flip": 1.0},
+    "train.mix": {"train__mix": "mixup"},
+    "train.batch_norm": {"train__batch_norm": "live"},
+}
+
+
+@pytest.mark.parametrize("key", IMAGES)
+def test_settings_of_images_change_the_weights(key: str, images: Path) -> None:
+    def weights(**changed: Any) -> list[str]:
+        settings: dict[str, Any] = {
+            "data.path": images / "photos", "model.name": images / "mobilenet", "train.method": "full",
+            "train.epochs": 1, "train.lr": 1e-3, "run.precision": "fp32", "run.out": images / f"run-{len(changed)}-{key}",
+        }  # fmt: skip
+        settings |= {name.replace("__", "."): value for name, value in changed.items()}
+        list(tune(Plan.build(settings)))
+        return [
+            hash_file(path) for path in sorted((Path(settings["run.out"]) / "model").rglob("*.safetensors"))
+        ]
+
+    assert weights() != weights(**IMAGES[key])
+
+
+def read_as(folder: Path, row: dict[str, Any], **settings: Any) -> dict[str, str]:
+    """The columns of a table of such rows, as a plan finds them."""
+    path = folder / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for _ in range(12)))
+    plan = Plan.build({"data.path": path, **settings})
+    table = read_files(plan)["train"]
+    return needed_columns(plan, table, kind_of(plan, table)[0]).columns
+
+
+@pytest.mark.parametrize(
+    ("key", "role"),
+    [
+        ("data.text2", "text2"),
+        ("data.negative", "negative"),
+        ("data.question", "question"),
+        ("data.image", "image"),
+    ],
+)
+def test_the_columns_of_other_tasks_change_what_is_read(key: str, role: str, tmp_path: Path) -> None:
+    row = {
+        "anchor": "a", "positive": "b", "negative": "c", "question": "d", "context": "e", "answers": "e", "photo": "f.jpg",
+        "text": "g", "label": "h", "other": "i.jpg",
+    }  # fmt: skip
+    task = {
+        "text2": "embedding",
+        "negative": "embedding",
+        "question": "question-answering",
+        "image": "image-classification",
+    }
+
+    found = read_as(tmp_path, row, **{"task.name": task[role], key: "other"})
+
+    assert found[role] == "other"
+    assert read_as(tmp_path, row, **{"task.name": task[role]})[role] != "other"
+
+
+def test_answers_are_compared_in_their_language() -> None:
+    said, gold = np.array([Said("das Haus", 0, 8)], object), np.array([Gold(("Haus",), (4,))], object)
+
+    assert QuestionAnswering("exact_match", "de").score(said, gold) == 1.0
+    assert QuestionAnswering("exact_match", "en").score(said, gold) == 0.0

@@ -17,6 +17,9 @@ EVERYTHING: dict[str, Any] = {
     "data.test": "test.csv",
     "data.text": "body",
     "data.text2": "reply",
+    "data.negative": "other",
+    "data.question": "asked",
+    "data.image": "photo",
     "data.label": "topic",
     "data.group": "user",
     "data.encoding": "cp1252",
@@ -29,6 +32,7 @@ EVERYTHING: dict[str, Any] = {
     "task.name": "text-classification",
     "task.labels_per_row": "many",
     "task.metric": "macro_f1",
+    "task.language": "de",
     "model.name": "models/bert",
     "model.pooling": "cls",
     "model.hidden": [256, 64],
@@ -49,6 +53,10 @@ EVERYTHING: dict[str, Any] = {
     "train.embeddings": "frozen",
     "train.reinit": 2,
     "train.schedule": "cosine",
+    "train.augment": "strong",
+    "train.flip": 0.0,
+    "train.mix": "cutmix",
+    "train.batch_norm": "live",
     "train.label_smoothing": 0.1,
     "train.balance": "rows",
     "train.l2_sp": 0.01,
@@ -302,7 +310,8 @@ def test_shares_do_not_clash_where_a_file_is_given_for_a_part() -> None:
 def test_all_problems_are_told_together() -> None:
     assert refusal({"trian.lr": 1, "lr": 5, "metric": "acc", "budget": "soon", "batch_rows": "many"}) == (
         "There is no setting 'trian.lr'. Did you mean 'train.lr'? `luthier tune --help` lists them all.\n"
-        "task.metric: 'acc' is not a choice. Expected 'auto', 'accuracy', 'macro_f1', 'spearman', 'pearson' or 'r2'.\n"
+        "task.metric: 'acc' is not a choice. Expected 'auto', 'accuracy', 'macro_f1', 'f1', 'exact_match', "
+        "'spearman', 'pearson', 'r2', 'mrr' or 'recall_at_10'.\n"
         "train.lr: 5 does not fit. Expected a number less than 1 or 'find'.\n"
         "train.batch_rows: 'many' does not fit. Expected a whole number.\n"
         "run.budget: 'soon' does not fit. Expected a number above zero with s, m or h, as in 90s, 10m or 1.5h."

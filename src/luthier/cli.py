@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_args
 
 from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 
-from luthier.errors import DataError, InputError, LuthierError, PlanError, did_you_mean, listing
+from luthier.errors import InputError, LuthierError, PlanError, listing
 from luthier.plan.plan import Plan, fields, flag, read_plan
 
 app = App(
@@ -281,36 +281,26 @@ READ_COLUMN = "Column that holds the {}. The column of the run when not given."
 @app.command
 def predict(
     run: Annotated[str, Parameter(help="Folder of a run, or its model folder.")],
-    data: Annotated[str, Parameter(help="File with a text column, as for tune.")],
+    data: Annotated[
+        str, Parameter(help="File with the columns that the model reads, as for tune; or a folder of images.")
+    ],
     /,
     *,
     out: Annotated[str | None, Parameter(help="File to write; standard output without it.")] = None,
     text: Annotated[str | None, Parameter(help=READ_COLUMN.format("text"))] = None,
     text2: Annotated[str | None, Parameter(help=READ_COLUMN.format("second text of a pair"))] = None,
+    question: Annotated[str | None, Parameter(help=READ_COLUMN.format("question about the text"))] = None,
+    image: Annotated[str | None, Parameter(help=READ_COLUMN.format("image, or its path"))] = None,
     encoding: Annotated[str | None, Parameter(help=fields()["data.encoding"].description)] = None,
     delimiter: Annotated[str | None, Parameter(help=fields()["data.delimiter"].description)] = None,
 ) -> None:
     """One JSON line per row, in row order, with calibrated probabilities."""
-    from luthier.data.read import read
     from luthier.files import write_text
     from luthier.folder.model_folder import load
+    from luthier.steps.answer import answer_file
 
-    folder = load(run)
-    table = read(Path(data), encoding=encoding, delimiter=delimiter)
-    wanted = folder.kind.predicts or tuple(role for role in folder.kind.roles if role != "label")
-    columns = {role: name for role, name in folder.beside.columns.items() if role in wanted}
-    for role, named in (("text", text), ("text2", text2)):
-        if named is not None and role not in columns:
-            raise PlanError(f"--{role} {named}: this model reads {' and '.join(columns)}. Leave it out.")
-        columns[role] = named or columns.get(role, "")
-    columns = {role: name for role, name in columns.items() if name}
-    for role, column in columns.items():
-        if column not in table.names:
-            raise DataError(
-                f"{data}: there is no column {column!r}.{did_you_mean(column, table.names)} "
-                f"Columns: {listing(table.names)}. Name the one that holds the {role} with --{role} COLUMN."
-            )
-    lines = folder.answers(folder.kind.inputs(table, columns, None)).lines()
+    named = {"text": text, "text2": text2, "question": question, "image": image}
+    lines = answer_file(load(run), Path(data), named, encoding, delimiter).lines()
     if out is None:
         sys.stdout.write(lines)
     else:

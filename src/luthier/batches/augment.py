@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image
 
 from luthier import seeds
@@ -24,6 +23,7 @@ ERASED_RATIO = (0.3, 1 / 0.3)
 largest share is that of timm)."""
 REDUCING_GAP = 3.0
 """Large images are first shrunk in whole steps: at 3 the result is as good as without (Pillow's documentation of `resize`)."""
+MIXUP_ALPHA = 0.2
 GREY = np.array([0.299, 0.587, 0.114])
 """How bright red, green and blue are (ITU-R BT.601)."""
 
@@ -120,39 +120,43 @@ def rectangle(size: int, drawn: Numbers) -> tuple[int, int, int, int]:
     return int(drawn[2] * (size - down + 1)), int(drawn[3] * (size - across + 1)), down, across
 
 
-def mixup(
-    images: torch.Tensor, targets: torch.Tensor, seed: int, step: int, alpha: float = 0.2
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Each image and its target blended with another's of the batch, all by one share (Zhang et al. 2017, arXiv:1710.09412).
+@dataclass(frozen=True)
+class Blend:
+    """How a row is blended with another one."""
 
-    images: (rows, 3, height, width), floats.  targets: (rows, classes), shares that sum to 1.  alpha: of the beta
-    distribution that the share is drawn from; 0.2 to 0.4 in the paper, section 3.1.
+    other: int
+    """The row that it is blended with."""
+    share: float
+    """Of the row itself that is left."""
+    box: tuple[int, int, int, int] | None
+    """Top, bottom, left and right of what is taken from the other; None: both are blended wholly."""
+
+    def of(self, image: Pixels, other: Pixels) -> Pixels:
+        """Two images of one size as one."""
+        if self.box is None:
+            blended = self.share * image.astype(np.float32) + (1 - self.share) * other.astype(np.float32)
+            return np.rint(blended).astype(np.uint8)
+        top, bottom, left, right = self.box
+        found = image.copy()
+        found[top:bottom, left:right] = other[top:bottom, left:right]
+        return found
+
+
+def blend_of(how: str, size: int, seed: int, epoch: int, row: int, rows: int) -> Blend:
+    """What a row of `rows` is blended with in an epoch.
+
+    how: `mixup`, both wholly, by a share of beta(0.2, 0.2) (Zhang et al. 2017, arXiv:1710.09412, section 3.1); `cutmix`, a
+    square whose middle lies anywhere, by a share that is uniform, and what reaches beyond the edge is cut off (Yun et al.
+    2019, arXiv:1905.04899, section 3.1 and the authors' code). The papers draw one share for a batch; here each row has its
+    own, so that a step split in four is the step whole.
     """
-    rng = seeds.generator(seed, "mixup", step)
-    share = float(rng.beta(alpha, alpha))
-    other = torch.from_numpy(rng.permutation(len(images))).to(images.device)
-    return torch.lerp(images[other], images, share), torch.lerp(targets[other], targets, share)
-
-
-def cutmix(
-    images: torch.Tensor, targets: torch.Tensor, seed: int, step: int, alpha: float = 1.0
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """A rectangle of each image replaced by that of another, and its target by as much (Yun et al. 2019, arXiv:1905.04899).
-
-    Shapes as in `mixup`. The rectangle has the image's ratio, and its middle lies anywhere: what reaches beyond the edge is cut,
-    and the targets are mixed by the pixels that are left (section 3.1 and the authors' code).
-    """
-    rng = seeds.generator(seed, "cutmix", step)
-    side = math.sqrt(1 - rng.beta(alpha, alpha))
-    other = torch.from_numpy(rng.permutation(len(images))).to(images.device)
-    height, width = images.shape[-2:]
-    (top, bottom), (left, right) = (
-        interval(length, round(length * side), int(rng.integers(length))) for length in (height, width)
-    )
-    mixed = images.clone()
-    mixed[..., top:bottom, left:right] = images[other][..., top:bottom, left:right]
-    share = 1 - (bottom - top) * (right - left) / (height * width)
-    return mixed, torch.lerp(targets[other], targets, share)
+    rng = seeds.generator(seed, "blend", epoch, row)
+    other = int(rng.integers(rows))
+    if how == "mixup":
+        return Blend(other, float(rng.beta(MIXUP_ALPHA, MIXUP_ALPHA)), None)
+    side = round(size * math.sqrt(rng.random()))
+    (top, bottom), (left, right) = (interval(size, side, int(rng.integers(size))) for _ in range(2))
+    return Blend(other, 1 - (bottom - top) * (right - left) / size**2, (top, bottom, left, right))
 
 
 def interval(length: int, wanted: int, middle: int) -> tuple[int, int]:

@@ -3,14 +3,14 @@
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
 from PIL import Image
 
-from luthier.batches.augment import Augment, Pixels, augment
+from luthier.batches.augment import Augment, Blend, Pixels, augment, blend_of
 from luthier.batches.examples import Array, Batch, Examples, Ints, Variation
 
 PATCH = 32
@@ -73,6 +73,10 @@ class Pictures(Examples):
     shaping: Shaping
     augment: Augment | None = None
     """How images are varied in training; None: not at all."""
+    mix: str | None = None
+    """How images are blended with others in training: `mixup`, `cutmix`; None: not at all."""
+    classes: int = 0
+    """Of labels that are blended with the images."""
     kept: Kept = field(default_factory=Kept)
     ahead: dict[Any, Future[Pixels]] = field(default_factory=dict)
     """The batch that is being prepared, by what was asked for."""
@@ -101,13 +105,13 @@ class Pictures(Examples):
         return len(self) * 2 * (self.shaping.size // PATCH) ** 2
 
     def select(self, rows: Ints) -> "Pictures":
-        return Pictures(
-            self.images[rows], self.numbers[rows], self.targets[rows], self.shaping, self.augment, self.kept
+        return replace(
+            self, images=self.images[rows], numbers=self.numbers[rows], targets=self.targets[rows], ahead={}
         )
 
-    def varied(self, settings: Augment | None) -> "Pictures":
+    def varied(self, settings: Augment | None, mix: str | None, classes: int) -> "Pictures":
         """The same rows, varied in another way."""
-        return Pictures(self.images, self.numbers, self.targets, self.shaping, settings, self.kept)
+        return replace(self, augment=settings, mix=mix, classes=classes, ahead={})
 
     def shapes(self, batches: Sequence[Ints]) -> tuple[Ints, Ints]:
         counts = np.array([len(rows) for rows in batches], np.int64)
@@ -120,7 +124,7 @@ class Pictures(Examples):
         return Batch(
             inputs={"pixel_values": torch.from_numpy(pixels).permute(0, 3, 1, 2)},
             part_of=torch.arange(len(rows)),
-            targets=torch.from_numpy(self.targets[rows]),
+            targets=torch.from_numpy(self.learnt(rows, variation)),
             rows=rows,
             tokens=len(rows),
         )
@@ -133,7 +137,32 @@ class Pictures(Examples):
 
     def pixels(self, rows: Ints, variation: Variation | None) -> Pixels:
         """(rows, size, size, 3)"""
-        return np.stack(list(POOLS.decoding.map(lambda row: self.pixels_of(int(row), variation), rows)))
+        return np.stack(list(POOLS.decoding.map(lambda row: self.seen(int(row), variation), rows)))
+
+    def seen(self, row: int, variation: Variation | None) -> Pixels:
+        """(size, size, 3) of a row, blended with another where that is wanted."""
+        own, blend = self.pixels_of(row, variation), self.blend(row, variation)
+        return own if blend is None else blend.of(own, self.pixels_of(blend.other, variation))
+
+    def blend(self, row: int, variation: Variation | None) -> Blend | None:
+        if self.mix is None or variation is None:
+            return None
+        number = int(self.numbers[row])
+        return blend_of(self.mix, self.shaping.size, variation.seed, variation.epoch, number, len(self))
+
+    def learnt(self, rows: Ints, variation: Variation | None) -> Array:
+        """(rows, ...) targets; where images are blended (rows, classes), the share of each."""
+        blends = [self.blend(row, variation) for row in rows.tolist()]
+        found: Array = self.targets[rows]
+        if None in blends:
+            return found
+        marks = (
+            self.targets if self.targets.ndim == 2 else np.eye(self.classes, dtype=np.float32)[self.targets]
+        )
+        others = np.array([blend.other for blend in blends if blend is not None])
+        shares = np.array([[blend.share] for blend in blends if blend is not None], np.float32)
+        soft: Array = shares * marks[rows] + (1 - shares) * marks[others]
+        return soft
 
     def pixels_of(self, row: int, variation: Variation | None) -> Pixels:
         """(size, size, 3) of a row: as the model's own processor makes it, or varied."""

@@ -104,6 +104,20 @@ def read_images(path: Path) -> dict[str, Table]:
     return tables
 
 
+def every_image(path: Path) -> Table:
+    """All images below a folder, or in an archive, in the order of their names, whatever folders they are in.
+
+    Column: `image`, as in `read_images`. Raises DataError when there is none.
+    """
+    with telling_read_errors(path):
+        check_place(path)
+        found = sort_out(names_below(path) if path.is_dir() else archive_names(path))
+    check_names(path, found)
+    rows = len(found.images)
+    columns = pa.table({"image": pa.array(found.images, pa.string())})
+    return Table(columns, (path,), np.zeros(rows, np.int64), np.arange(rows) + 1, guesses(path, found))
+
+
 def check_place(path: Path) -> None:
     """Raise DataError unless there is a folder, or an archive of a kind that is known."""
     if path.is_dir():

@@ -54,8 +54,7 @@ class DataPlan(Section):
     """Which rows, and how they are parted."""
 
     path: Name
-    """File with the examples: .csv, .tsv, .jsonl, .json or .parquet, each also as .gz; or a folder (.tar, .zip) of images with
-    one sub-folder per class."""
+    """File with the examples (.csv, .tsv, .jsonl, .json, .parquet, each also as .gz), or a folder (.tar, .zip) of images."""
     valid: Name | None = None
     """File with the validation rows. Without it they are split off, stratified by label."""
     test: Name | None = None

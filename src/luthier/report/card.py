@@ -202,10 +202,10 @@ def use(records: Records) -> str:
     plain_code = usage.without_luthier(records.scorecard, "path/to/this/folder")
     library = records.scorecard.get("model_format")
     if plain_code is None:
-        return f"```python\n{usage.with_luthier('path/to/run')}```"
+        return f"```python\n{usage.with_luthier('path/to/run', records.scorecard)}```"
     return (
         f"With {library} alone:\n\n```python\n{plain_code}```\n\n"
-        f"With luthier, from the run's folder:\n\n```python\n{usage.with_luthier('path/to/run')}```"
+        f"With luthier, from the run's folder:\n\n```python\n{usage.with_luthier('path/to/run', records.scorecard)}```"
     )
 
 

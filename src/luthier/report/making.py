@@ -127,7 +127,7 @@ def use(records: Records) -> Html:
     return join(
         [
             tag("h3", "With luthier"),
-            code(usage.with_luthier("path/to/run")),
+            code(usage.with_luthier("path/to/run", records.scorecard)),
             tag(
                 "p",
                 "Or a whole file at once: ",

@@ -78,6 +78,19 @@ METRICS = {
     "pearson": Metric("Pearson correlation", "how well a straight line through estimate and truth fits"),
     "r2": Metric("R²", "the share of the numbers' variance that is explained"),
     "mae": Metric("Mean absolute error", "in the units of the column; lower is better"),
+    "answerable_f1": Metric("F1 of questions with an answer", "word by word", percent=True),
+    "unanswerable_accuracy": Metric(
+        "Questions without an answer", "the share that is left unanswered", percent=True
+    ),
+    "mrr": Metric(
+        "Mean reciprocal rank", "one over the place of what belongs to it, among all; 1 is perfect"
+    ),
+    "recall_at_1": Metric(
+        "Recall at 1", "the share of which the nearest is one that belongs to it", percent=True
+    ),
+    "recall_at_10": Metric(
+        "Recall at 10", "the share with one that belongs to it among the ten nearest", percent=True
+    ),
     "exact_match": Metric("Exact match", "the share of rows whose whole answer is right", percent=True),
 }
 

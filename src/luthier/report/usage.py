@@ -3,24 +3,60 @@
 from luthier.report.numbers import number
 from luthier.report.records import Record
 
+GIVEN = {
+    "pair-classification": '[("one text", "another text")]',
+    "token-classification": '["a text to look through"]',
+    "question-answering": '[("a question?", "The text that may answer it.")]',
+    "image-classification": '["photo.jpg"]',
+    "embedding": '["a text to be placed"]',
+}
+"""What `predict` takes, by task."""
 
-def with_luthier(folder: str) -> str:
+
+def with_luthier(folder: str, scorecard: Record | None = None) -> str:
+    rows = GIVEN.get(str((scorecard or {}).get("task")), '["a text to be sorted"]')
     return f"""\
 import luthier
 
 model = luthier.load("{folder}")
-model.predict(["a text to be sorted"])
+model.predict({rows})
 """
 
 
 def without_luthier(scorecard: Record, folder: str) -> str | None:
-    """Probabilities from the library that the model was saved for; None when that is not known."""
+    """The model's own answers from the library that it was saved for; None when that is not known."""
+    task = str(scorecard.get("task"))
+    if task in PIPELINES:
+        return f"""\
+from transformers import pipeline
+
+{PIPELINES[task].format(folder=folder)}
+"""
+    if task == "embedding":
+        return f'''\
+from sentence_transformers import SentenceTransformer
+
+print(SentenceTransformer("{folder}").encode(["a text to be placed"]))
+'''
     write = {"transformers": for_transformers, "sentence-transformers": for_sentence_transformers}
     chosen = write.get(str(scorecard.get("model_format")))
-    return chosen(folder, probabilities(scorecard)) if chosen else None
+    if chosen is None:
+        return None
+    texts = '["one text"], ["another text"]' if task == "pair-classification" else '["a text to be sorted"]'
+    return chosen(folder, texts, ending(scorecard))
 
 
-def for_transformers(folder: str, calibrated: str) -> str:
+PIPELINES = {
+    "token-classification": 'find = pipeline("token-classification", "{folder}", aggregation_strategy="simple")\n'
+    'print(find("a text to look through"))',
+    "question-answering": 'answer = pipeline("question-answering", "{folder}")\n'
+    'print(answer(question="a question?", context="The text that may answer it."))',
+    "image-classification": 'name = pipeline("image-classification", "{folder}")\nprint(name("photo.jpg"))',
+}
+"""What transformers itself offers for a task, in two lines."""
+
+
+def for_transformers(folder: str, texts: str, end: str) -> str:
     return f"""\
 import json
 from pathlib import Path
@@ -33,15 +69,14 @@ tokenizer = AutoTokenizer.from_pretrained(folder)
 model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
 beside = json.loads(Path(folder, "luthier.json").read_text("utf-8"))
 
-rows = tokenizer(["a text to be sorted"], padding=True, truncation=True, return_tensors="pt")
+rows = tokenizer({texts}, padding=True, truncation=True, return_tensors="pt")
 with torch.inference_mode():
     logits = model(**rows).logits
-{calibrated}
-print([dict(zip(beside["task"]["labels"], row.tolist())) for row in probabilities])
+{end}
 """
 
 
-def for_sentence_transformers(folder: str, calibrated: str) -> str:
+def for_sentence_transformers(folder: str, texts: str, end: str) -> str:
     return f"""\
 import json
 from pathlib import Path
@@ -53,10 +88,17 @@ folder = "{folder}"
 model = SentenceTransformer(folder)
 beside = json.loads(Path(folder, "luthier.json").read_text("utf-8"))
 
-logits = torch.from_numpy(model.encode(["a text to be sorted"]))  # the last module is the head
-{calibrated}
-print([dict(zip(beside["task"]["labels"], row.tolist())) for row in probabilities])
+logits = torch.from_numpy(model.encode({texts}))  # the last module is the head
+{end}
 """
+
+
+def ending(scorecard: Record) -> str:
+    """The lines from logits to what is wanted of them."""
+    if scorecard.get("task") == "regression":
+        return "print(logits[:, 0].tolist())  # in the units of the column that was learnt"
+    shown = 'print([dict(zip(beside["task"]["labels"], row.tolist())) for row in probabilities])'
+    return f"{probabilities(scorecard)}\n{shown}"
 
 
 def probabilities(scorecard: Record) -> str:

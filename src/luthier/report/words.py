@@ -176,8 +176,20 @@ def long_words(long: Record) -> str:
     return f"{longer}."
 
 
+def numbers_of(value: object) -> str:
+    found = number(value)
+    return "–" if found is None else f"{found:.3g}"
+
+
 def calibration_words(calibration: Record) -> str:
     """What calibration did; empty where it was not measured."""
+    wanted, covered = number(calibration.get("wanted")), number(calibration.get("coverage"))
+    if wanted is not None and covered is not None:
+        margin = numbers_of(calibration.get("margin"))
+        return (
+            f"Each estimate has an interval of {margin} either way, made to hold the truth in {100 * wanted:.0f} % of the "
+            f"rows. On the test rows it holds it in {100 * covered:.1f} %."
+        )
     before, after = number(calibration.get("ece_before")), number(calibration.get("ece_after"))
     if before is None or after is None:
         return ""

@@ -14,7 +14,7 @@ from luthier.predict import features_of, logits_of
 from luthier.steps.run import HELD_OUT, Run
 from luthier.steps.zero_shot import compared, reader_of, zero_shot_logits
 from luthier.tasks.task import Array
-from luthier.train.probe import Probe, fit_probe
+from luthier.train.probe import Probe, fit_probe, solve_probe
 
 
 def compute_features(run: Run) -> Iterator[Event]:
@@ -128,8 +128,27 @@ def decide(run: Run) -> Iterator[Event]:
     else:
         chosen, why = choose(trained, run.standard_error)
     yield Chose(chosen.name, why, run.clock())
-    if chosen is not run.kept:
+    if chosen.name == "probe":
+        learn_from_all(run, chosen)
+    elif chosen is not run.kept:
         run.keep(chosen, run.ready.model.head, run.plan.model.hidden)
+
+
+LEARNT_AT_LAST = ("train", "valid", "calibration")
+
+
+def learn_from_all(run: Run, chosen: Candidate) -> None:
+    """Solve for the probe that is kept once more, with the rows that were held out to choose and to calibrate: there is
+    nothing left to choose, and in a small set they are a fifth of what there is. Its validation score stays as it was."""
+    task, probe = run.task, run.probe
+    assert probe is not None, "it was solved for before"
+    features = np.concatenate([run.features[part] for part in LEARNT_AT_LAST])
+    targets = np.concatenate([task.to_learn(run.targets(part)) for part in LEARNT_AT_LAST])
+    last = solve_probe(features, targets, task.outputs, probe.strength)
+    chosen.logits["test"] = last.logits(run.features["test"])
+    head = new_head(run.ready.model.width, (), task.outputs, 0.0)
+    last.start(last_layer(head))
+    run.keep(chosen, head, hidden=())
 
 
 def last_layer(head: nn.Sequential) -> nn.Linear:

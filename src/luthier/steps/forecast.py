@@ -209,7 +209,7 @@ def probe_seconds(ready: Prepared) -> float:
 def score_seconds(ready: Prepared) -> float:
     """The intervals of every candidate, on validation and on test rows, and of two differences."""
     task, valid = ready.rows.task, ready.examples["valid"]
-    logits = task.usual_logits(valid.targets, valid)
+    logits = np.random.default_rng(0).standard_normal((valid.units, ready.model.outputs)).astype(np.float32)
     even = task.probabilities(logits, Calibration(), valid)
     answer = task.predicted(even, Calibration(), valid)
     begin = time.perf_counter()

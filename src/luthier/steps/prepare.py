@@ -127,7 +127,7 @@ def prepare(plan: Plan) -> Prepared:
     ends = np.cumsum([len(part) for part in used.values()])
     parts = np.split(np.arange(len(everything)), ends[:-1])
     made = {part: examples.select(chosen) for part, chosen in zip(PARTS, parts, strict=True)}
-    made["train"] = as_trained(plan, made["train"])
+    made["train"] = as_trained(plan, made["train"], task)
     return Prepared(
         plan=plan,
         guesses=tuple(guesses),
@@ -222,11 +222,14 @@ def refuse_too_many_blocks(plan: Plan, ladder: Ladder) -> None:
             )
 
 
-def as_trained(plan: Plan, examples: Examples) -> Examples:
+def as_trained(plan: Plan, examples: Examples, task: Task) -> Examples:
     """The training rows as they are to be varied."""
-    if not isinstance(examples, Pictures) or plan.train.augment not in VARIED:
+    if not isinstance(examples, Pictures):
         return examples
-    return examples.varied(replace(VARIED[plan.train.augment], flip=plan.train.flip))
+    settings = VARIED.get(plan.train.augment)
+    mix = None if plan.train.mix == "none" else plan.train.mix
+    flipped = None if settings is None else replace(settings, flip=plan.train.flip)
+    return examples.varied(flipped, mix, task.outputs)
 
 
 def default_folder(plan: Plan, stands_on: list[object]) -> Path:

@@ -80,7 +80,9 @@ class Classification(Task):
             total = functional.cross_entropy(
                 logits, targets, weights, reduction="sum", label_smoothing=self.label_smoothing
             )
-            return Loss(total, len(batch.rows) if weights is None else float(weights[targets].sum()))
+            if weights is None or targets.ndim == 2:
+                return Loss(total, len(batch.rows))
+            return Loss(total, float(weights[targets].sum()))
         marks = targets * (1 - self.label_smoothing) + self.label_smoothing / 2
         losses = functional.binary_cross_entropy_with_logits(
             logits, marks, reduction="none", pos_weight=weights

@@ -16,6 +16,7 @@ from luthier.data.columns import (
     guess_by_name,
     guess_pair,
     guess_text_and_label,
+    holds_numbers,
     names_there,
     pair_by_name,
 )
@@ -292,7 +293,7 @@ def find(table: Table, asked: Mapping[str, str | None]) -> ColumnGuess:
 
 def score_column(table: Table) -> bool:
     there = names_there(table, "label")
-    return any(name in there for name in SCORE_NAMES)
+    return any(name in there and holds_numbers(table, there[name]) for name in SCORE_NAMES)
 
 
 def belongs_together(table: Table) -> bool:

@@ -1,7 +1,7 @@
 """The probe: a linear head on frozen features, solved for exactly. Seconds, and hard to beat on small data."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -67,13 +67,19 @@ def fit_probe(
     Features are standardised first, so that one strength means the same for every model, and the standardisation is
     folded back into the weights.
     """
-    scaled, centre, spread = standardised(features)
+    scaled, _, _ = standardised(features)
     scores = cross_validate(scaled, targets, outputs, score, seed)
     held = min(len(features), MOST_ROWS)
     strength = strongest_within_noise(scores, held, noise) if scores else STRENGTHS[1]
+    return replace(solve_probe(features, targets, outputs, strength), cross_validated=scores)
+
+
+def solve_probe(features: Array, targets: Array, outputs: int, strength: float) -> Probe:
+    """The probe of one strength. Shapes as in `fit_probe`."""
+    scaled, centre, spread = standardised(features)
     weight, bias = Regression(scaled, targets, outputs).solve(strength, EXACT)
     weight = weight / spread
-    return Probe(weight.astype(np.float32), (bias - weight @ centre).astype(np.float32), strength, scores)
+    return Probe(weight.astype(np.float32), (bias - weight @ centre).astype(np.float32), strength, {})
 
 
 def standardised(features: Array) -> tuple[Array, Array, Array]:

@@ -1,0 +1,51 @@
+"""`luthier predict`: a finished model over the rows of a file, or over the images of a folder."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from luthier.data.image_files import every_image, is_image_set
+from luthier.data.read import read
+from luthier.data.table import Table
+from luthier.errors import DataError, PlanError, did_you_mean, listing
+from luthier.folder.model_folder import ModelFolder
+from luthier.predict import Predictions
+
+IMAGE = "image"
+
+
+def answer_file(
+    folder: ModelFolder,
+    data: Path,
+    named: Mapping[str, str | None],
+    encoding: str | None = None,
+    delimiter: str | None = None,
+) -> Predictions:
+    """Answers for all rows, in their order. named: columns by role, where they are not called as in the run.
+
+    Raises DataError for rows that cannot be read, PlanError for a column that this model has no use for.
+    """
+    kind, known = folder.kind, folder.beside.columns
+    wanted = kind.predicts or tuple(role for role in kind.roles if role != "label")
+    for role, name in named.items():
+        if name is not None and role not in wanted:
+            flags = " and ".join(f"--{one}" for one in wanted)
+            raise PlanError(
+                f"--{role} {name}: {kind.name} reads no such column. Leave it out; there is {flags}."
+            )
+    if IMAGE in wanted and is_image_set(data):
+        table, columns = every_image(data), {IMAGE: IMAGE}
+    else:
+        table = read(data, encoding=encoding, delimiter=delimiter)
+        columns = {role: named.get(role) or known.get(role, "") for role in wanted}
+    columns = {role: name for role, name in columns.items() if name}
+    for role, name in columns.items():
+        check_column(data, table, role, name)
+    return folder.answers(kind.inputs(table, columns, None))
+
+
+def check_column(data: Path, table: Table, role: str, name: str) -> None:
+    if name not in table.names:
+        raise DataError(
+            f"{data}: there is no column {name!r}.{did_you_mean(name, table.names)} "
+            f"Columns: {listing(table.names)}. Name the one that holds the {role} with --{role} COLUMN."
+        )

@@ -1,0 +1,588 @@
+"""What is special to questions: windows, where answers may stand, no answer at all, how sure an answer is."""
+
+import math
+from itertools import combinations, pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from luthier.batches.passages import END, START, Gold, Passage
+from luthier.data.answer_places import ABSENT, MOVED
+from luthier.errors import DataError, PlanError
+from luthier.models.inspect import inspect_folder
+from luthier.models.questions import read_questions
+from luthier.models.texts import Texts
+from luthier.plan.plan import Plan
+from luthier.scores import answers as scores_of
+from luthier.steps.prepare import prepare
+from luthier.steps.rows import look_over, understand
+from luthier.tasks.question_answering import (
+    FAR,
+    LONGEST_ANSWER,
+    QUESTION_ANSWERING,
+    Found,
+    QuestionAnswering,
+    Said,
+    best_answer,
+)
+from luthier.tasks.task import Calibration
+from tiny import PLAIN, questions_jsonl, write_jsonl
+
+TASK = QuestionAnswering()
+QUESTION = "is it my order"
+
+
+def plan_for(data: Path, model: Path | str = "none", **settings: Any) -> Plan:
+    return Plan.build({"data.path": str(data), "model.name": str(model), **settings})
+
+
+def padding(count: int = 40) -> list[dict[str, Any]]:
+    return [
+        {"context": f"Row {at} tells of Turin.", "question": "Where?", "answers": {"text": ["Turin"], "answer_start": [16]}}
+        for at in range(10, 10 + count)
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def texts(bert: Path) -> Texts:
+    return Texts(inspect_folder("bert", bert))
+
+
+def golds(*rows: Gold) -> np.ndarray:
+    made = np.empty(len(rows), object)
+    made[:] = rows
+    return made
+
+
+def long_context(words: int = 150) -> tuple[str, list[int]]:
+    """A text of that many words, a token each, and where each begins."""
+    chosen = [PLAIN[(at * 5 + at // 14) % 14] for at in range(words)]
+    starts = np.cumsum([0, *(len(word) + 1 for word in chosen)]).tolist()
+    return " ".join(chosen), starts[:-1]
+
+
+def answer_of(context: str, starts: list[int], first: int, last: int) -> Gold:
+    """The words from `first` to `last`, both included."""
+    end = starts[last + 1] - 1 if last + 1 < len(starts) else len(context)
+    return Gold((context[starts[first] : end],), (starts[first],))
+
+
+# Rows
+
+
+def test_an_answer_beside_its_start_is_moved_and_told_of(tmp_path):
+    odd = {
+        "context": "It was in Rome.",
+        "question": "Where?",
+        "answers": {"text": ["Rome"], "answer_start": [8]},
+    }
+    rows = understand(plan_for(write_jsonl(tmp_path / "rows.jsonl", [*padding(), odd])))
+
+    told = [one for one in look_over(rows, ()) if one.check == "repairs"]
+
+    assert [one.message for one in told] == [f"1 row has {MOVED}."]
+    assert [row["row"] for row in told[0].rows] == [41]
+    assert rows.targets(np.array([40]))[0] == Gold(("Rome",), (10,))
+
+
+def test_a_row_whose_answer_is_not_in_its_text_is_left_out_and_told_of(tmp_path):
+    odd = {
+        "context": "It was in Rome.",
+        "question": "Where?",
+        "answers": {"text": ["Oslo"], "answer_start": [10]},
+    }
+    rows = understand(plan_for(write_jsonl(tmp_path / "rows.jsonl", [*padding(), odd])))
+
+    assert rows.understood.empty_label.tolist() == [40]
+    assert rows.left_out == {"empty": 1}
+    assert f"1 row has {ABSENT}." in [one.message for one in look_over(rows, ())]
+
+
+def test_rows_with_one_text_stay_on_one_side_of_the_split(tmp_path):
+    made = [
+        {"context": f"Text {at // 4} is of Turin.", "question": f"Where is it, {at}?", "answers": "Turin"}
+        for at in range(120)
+    ]
+    rows = understand(plan_for(write_jsonl(tmp_path / "rows.jsonl", made)))
+
+    sides = [{row // 4 for row in getattr(rows.split, part).tolist()} for part in ("train", "valid", "test")]
+
+    assert all(one.isdisjoint(two) for one, two in combinations(sides, 2))
+
+
+def test_unanswerable_questions_are_spread_over_all_parts(tmp_path):
+    rows = understand(plan_for(questions_jsonl(tmp_path / "rows.jsonl", 100)))
+
+    for part in ("train", "valid", "test"):
+        share = np.mean([not gold.texts for gold in rows.targets(getattr(rows.split, part))])
+        assert 0.1 <= share <= 0.3
+
+
+@pytest.mark.parametrize("given", ["a text", ("one",), ("one", 2), {"question": "Where?"}, 3])
+def test_what_is_no_question_with_its_text_is_refused(given):
+    with pytest.raises(DataError) as error:
+        QUESTION_ANSWERING.given([("q", "c"), given])
+
+    assert str(error.value) == (
+        f"row 1: {given!r} is not a question with its text. Give (question, text), or an object with `question` and "
+        "`context`."
+    )
+
+
+def test_a_pair_and_an_object_are_the_same_row():
+    one, two = QUESTION_ANSWERING.given(
+        [("Where?", "In Rome."), {"context": "In Rome.", "question": "Where?"}]
+    )
+
+    assert (one.question, one.context) == (two.question, two.context) == ("Where?", "In Rome.")
+
+
+def test_questions_have_no_probe(bert, tmp_path):
+    data = questions_jsonl(tmp_path / "rows.jsonl", 40)
+
+    for settings, key in (({"method": "probe"}, "train.method"), ({"train.head": "shrunk"}, "train.head")):
+        with pytest.raises(PlanError) as error:
+            prepare(plan_for(data, bert, **settings))
+
+        assert str(error.value) == (
+            f"{key}: question-answering has no probe, as no linear head on frozen features does it. Leave it out."
+        )
+
+
+# Questions to tokens
+
+
+def test_the_tokens_of_the_text_and_the_first_one_may_answer_and_no_others(texts):
+    row, gold = Passage("my order", "the parcel is xyz"), Gold(("parcel is",), (4,))
+
+    examples, _ = read_questions(texts, [row], golds(gold), "windows")
+
+    spelt = texts.tokenizer.convert_ids_to_tokens(examples.ids)
+    assert spelt == [
+        "[CLS]", "my", "order", "[SEP]", "the", "parcel", "is", "x", "##y", "##z", "[SEP]",
+    ]  # fmt: skip
+    assert examples.tokens.marks.tolist() == [0, -1, -1, -1, 0, START, END, 0, 0, 0, -1]
+    assert examples.types.tolist() == [0] * 4 + [1] * 7
+    places = examples.sources[0].places
+    assert [row.context[begin:end] for begin, end in places[4:10]] == ["the", "parcel", "is", "x", "y", "z"]
+
+
+def test_an_answer_of_one_token_begins_and_ends_there_and_none_is_the_first_token(texts):
+    rows = [Passage("my order", "the parcel is")] * 2
+
+    examples, _ = read_questions(texts, rows, golds(Gold(("parcel",), (4,)), Gold()), "windows")
+
+    assert examples.tokens.marks.tolist() == [
+        *[0, -1, -1, -1, 0, START | END, 0, -1],
+        *[START | END, -1, -1, -1, 0, 0, 0, -1],
+    ]
+
+
+def test_an_answer_inside_a_word_is_learnt_as_the_tokens_that_hold_it(texts):
+    examples, _ = read_questions(texts, [Passage("my", "wxyz")], golds(Gold(("xy",), (1,))), "windows")
+
+    assert examples.tokens.marks.tolist() == [0, -1, -1, 0, START, END, 0, -1]
+
+
+def test_each_window_begins_with_the_question_and_overlaps_with_the_next_by_a_third(texts):
+    context, _ = long_context()
+
+    examples, long = read_questions(texts, [Passage(QUESTION, context)], golds(Gold()), "windows")
+
+    passage, question = examples.sources[0], 4
+    assert long.limit == 62
+    assert long.lengths.tolist() == [150 + question + 3]
+    assert long.tokens == 150 + question + 3 - 62
+    assert passage.parts.tolist() == examples.ends.tolist()
+    seen = []
+    for begin, end in pairwise(passage.parts):
+        assert end - begin <= 62
+        assert texts.tokenizer.convert_ids_to_tokens(examples.ids[begin + 1 : begin + 5]) == QUESTION.split()
+        seen.append([tuple(place) for place in passage.places[begin:end] if place[1] > place[0]])
+    assert len({place for window in seen for place in window}) == 150
+    for one, two in pairwise(seen):
+        assert one[-20:] == two[:20]
+
+
+def test_a_window_without_the_whole_answer_points_at_its_first_token(texts):
+    context, starts = long_context()
+    gold = answer_of(context, starts, 50, 57)  # the first window ends with word 54
+
+    examples, _ = read_questions(texts, [Passage(QUESTION, context)], golds(gold), "windows")
+
+    marks = [examples.tokens.marks[begin:end] for begin, end in pairwise(examples.ends)]
+    holding = [at for at, own in enumerate(marks) if own[0] == 0]
+    assert holding == [1]
+    for at, own in enumerate(marks):
+        assert sorted(own[own > 0].tolist()) == ([START, END] if at == 1 else [START | END])
+    begin = examples.ends[1]
+    first, last = (begin + int(np.argmax((marks[1] > 0) & (marks[1] & bit > 0))) for bit in (START, END))
+    passage = examples.sources[0]
+    assert context[passage.places[first][0] : passage.places[last][1]] == gold.texts[0]
+
+
+def test_only_the_first_window_is_read_where_texts_are_cut(texts):
+    context, starts = long_context()
+    gold = answer_of(context, starts, 100, 101)
+
+    examples, long = read_questions(texts, [Passage(QUESTION, context)], golds(gold), "cut")
+
+    assert (len(examples.ends), long.rows) == (2, 1)
+    assert examples.tokens.marks[0] == START | END
+    assert long.lengths.tolist() == [157]
+
+
+def test_texts_that_are_too_long_are_refused_where_asked(texts):
+    with pytest.raises(DataError) as error:
+        read_questions(texts, [Passage(QUESTION, long_context()[0])], golds(Gold()), "refuse")
+
+    assert str(error.value) == (
+        "1 of 1 questions with their texts are longer than the 62 tokens of a window. Use --long windows."
+    )
+
+
+def test_a_question_that_takes_most_of_a_window_is_refused(texts):
+    question = " ".join(["the"] * 40)
+
+    with pytest.raises(DataError) as error:
+        read_questions(texts, [Passage(question, "my parcel")], golds(Gold()), "windows")
+
+    assert str(error.value) == (
+        f"The question {question[:60]!r}... has 42 tokens, and a window of this model 62: no room is left for the text. "
+        "Shorten it, or swap the columns (--text for the text, --question for the question)."
+    )
+
+
+def test_some_rows_alone_are_as_they_are_among_all(texts):
+    context, starts = long_context()
+    rows = [Passage("my", "the parcel"), Passage(QUESTION, context), Passage("a", "is it")]
+    targets = golds(Gold(("parcel",), (4,)), answer_of(context, starts, 70, 71), Gold())
+    examples, _ = read_questions(texts, rows, targets, "windows")
+
+    chosen = examples.select(np.array([2, 1]))
+    alone, _ = read_questions(texts, [rows[2], rows[1]], targets[[2, 1]], "windows")
+
+    for name in ("ids", "ends", "first_part", "types"):
+        assert getattr(chosen, name).tolist() == getattr(alone, name).tolist()
+    assert chosen.tokens.marks.tolist() == alone.tokens.marks.tolist()
+    assert chosen.unit_ends.tolist() == alone.unit_ends.tolist()
+
+
+# The loss
+
+
+class Fixed:
+    """A model that always gives these logits."""
+
+    def __init__(self, logits: torch.Tensor) -> None:
+        self.logits = logits
+
+    def __call__(self, batch: Any) -> torch.Tensor:
+        return self.logits
+
+
+def test_the_loss_is_the_log_loss_over_the_first_token_and_those_of_the_text(texts):
+    rows = [Passage("my order", "the parcel is xyz"), Passage("it", "a guitar")]
+    targets = golds(Gold(("parcel is",), (4,)), Gold())
+    examples, _ = read_questions(texts, rows, targets, "windows")
+    batch = examples.batch(np.array([0, 1]))
+    logits = torch.randn(2, batch.marks.shape[1], 2, generator=torch.manual_seed(0), requires_grad=True)
+
+    loss = TASK.loss(Fixed(logits), batch)
+
+    able = [[0, 4, 5, 6, 7, 8, 9], [0, 3, 4]]
+    wanted = [(5, 6), (0, 0)]
+    expected = 0.0
+    for row in range(2):
+        for at in range(2):
+            logs = logits.detach()[row, able[row], at].log_softmax(0)
+            expected -= float(logs[able[row].index(wanted[row][at])]) / 2
+    assert loss.weight == 2
+    assert loss.total.item() == pytest.approx(expected, rel=1e-6)
+    flat = logits.detach()[batch.inputs["attention_mask"].bool()].numpy()
+    assert TASK.mean_loss(flat, examples) == pytest.approx(expected / 2, rel=1e-6)
+    loss.total.backward()
+    touched = logits.grad.abs().sum(-1) > 0
+    assert [np.flatnonzero(row).tolist() for row in touched.numpy()] == able
+
+
+def test_each_window_is_learnt_from_by_itself(texts):
+    examples, _ = read_questions(texts, [Passage(QUESTION, long_context()[0])], golds(Gold()), "windows")
+    batch = examples.batch(np.array([0]))
+
+    loss = TASK.loss(Fixed(torch.zeros(*batch.marks.shape, 2)), batch)
+
+    assert loss.weight == len(examples.ends) - 1 > 2
+    able = [(own >= 0).sum() for own in batch.marks]
+    assert float(loss.total) == pytest.approx(sum(math.log(count) for count in able), rel=1e-6)
+
+
+# Answers
+
+
+def one_window(words: int, question: int = 2) -> Passage:
+    """A passage in one window: first token, question, separator, words of one letter (no article), separator."""
+    context = " ".join("bcdefghijklmnopqrstuvwxyz"[at % 25] for at in range(words))
+    places = [(0, 0)] * (question + 2) + [(2 * at, 2 * at + 1) for at in range(words)] + [(0, 0)]
+    return Passage("?", context, np.array(places, np.int32), np.array([0, len(places)]))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_best_answer_is_the_best_of_all_spans(seed):
+    passage = one_window(12)
+    logits = np.random.default_rng(seed).normal(size=(17, 2)).astype(np.float32)
+
+    found = best_answer(passage, logits, scale=1.0, bias=0.0)
+
+    spans = {
+        (first, last): float(logits[4 + first, 0]) + float(logits[4 + last, 1])
+        for first in range(12)
+        for last in range(first, 12)
+    }
+    ranked = sorted(spans.values(), reverse=True)
+    best = max(spans, key=lambda span: spans[span])
+    null = float(logits[0].sum())
+    assert (found.start, found.end) == (2 * best[0], 2 * best[1] + 1)
+    assert found.text == passage.context[found.start : found.end]
+    assert found.margin == pytest.approx(null - ranked[0], abs=1e-6)
+    assert found.lead == pytest.approx(ranked[0] - max(ranked[1], null), abs=1e-6)
+    assert found.probability == pytest.approx(1 / (1 + math.exp(-found.lead)), abs=1e-6)
+
+
+def test_an_answer_never_ends_before_it_begins_nor_is_it_too_long():
+    passage = one_window(100)
+    logits = np.zeros((105, 2), np.float32)
+    logits[4 + 80, 0], logits[4 + 10, 1] = 9, 9  # backwards
+    assert best_answer(passage, logits, 1.0, 0.0).margin == pytest.approx(-9)
+
+    logits = np.zeros((105, 2), np.float32)
+    logits[4 + 10, 0], logits[4 + 10 + LONGEST_ANSWER, 1] = 9, 9
+    assert best_answer(passage, logits, 1.0, 0.0).margin == pytest.approx(-9)
+
+    logits[4 + 10 + LONGEST_ANSWER - 1, 1] = 8
+    found = best_answer(passage, logits, 1.0, 0.0)
+    assert (found.start, found.end) == (20, 2 * (10 + LONGEST_ANSWER - 1) + 1)
+
+
+def test_the_question_is_never_the_answer():
+    passage = one_window(5)
+    logits = np.zeros((10, 2), np.float32)
+    logits[1:3] = 50
+
+    assert best_answer(passage, logits, 1.0, 0.0).margin == pytest.approx(0)
+
+
+def test_a_passage_without_a_token_to_answer_with_has_no_answer():
+    passage = one_window(0)
+
+    assert best_answer(passage, np.zeros((5, 2), np.float32), 1.0, 0.0) == Found("", -1, -1, FAR, 0.0, 0.0)
+
+
+def test_an_answer_is_found_in_whatever_window_it_stands(texts):
+    context, starts = long_context()
+    examples, _ = read_questions(texts, [Passage(QUESTION, context)], np.zeros(1, np.int64), "windows")
+    passage = examples.sources[0]
+    logits = np.zeros((examples.units, 2), np.float32)
+    wanted = [(starts[at], starts[at] + len(context[starts[at] :].split()[0])) for at in (140, 142)]
+    places = [tuple(place) for place in passage.places]
+    logits[places.index(wanted[0]), 0] = 4
+    logits[places.index(wanted[1]), 1] = 3
+    logits[passage.parts[:-1]] = [[-1, -1], [2, 2], [-5, -5], [0, 0]][: len(passage.parts) - 1]
+
+    found = TASK.probabilities(logits, Calibration(), examples)[0]
+
+    assert (found.start, found.end) == (wanted[0][0], wanted[1][1])
+    assert found.text == " ".join(context.split()[140:143])
+    assert found.margin == pytest.approx(-10 - 7), "the least 'no answer' of all windows counts"
+
+
+def test_the_same_answer_in_two_windows_is_no_rival_of_itself():
+    context = "a b c"
+    places = np.array([(0, 0), (0, 1), (2, 3), (0, 0), (2, 3), (4, 5)], np.int32)
+    passage = Passage("?", context, places, np.array([0, 3, 6]))
+    logits = np.zeros((6, 2), np.float32)
+    logits[2], logits[4] = 3, 2.5  # `b` in both windows
+    logits[[0, 3]] = -9
+
+    found = best_answer(passage, logits, 1.0, 0.0)
+
+    assert (found.text, found.lead) == ("b", pytest.approx(3.0))
+
+
+# No answer
+
+
+def found_with(margins: list[float], texts: list[str] | None = None) -> np.ndarray:
+    made = np.empty(len(margins), object)
+    made[:] = [
+        Found(text, 0, len(text), margin, -margin, 0.5)
+        for margin, text in zip(margins, texts or ["yes"] * len(margins), strict=True)
+    ]
+    return made
+
+
+def test_nothing_is_answered_beyond_the_threshold():
+    found = found_with([-2.0, -0.5, 0.5], ["one", "two", "three"])
+
+    def said(threshold: float) -> list[str]:
+        return [one.text for one in TASK.predicted(found, Calibration(thresholds=(threshold,)))]
+
+    assert said(-0.5) == ["one", "two", ""]
+    assert said(FAR) == ["one", "two", "three"]
+    assert [one.text for one in TASK.predicted(found, Calibration())] == ["one", "two", ""]
+    assert TASK.predicted(found, Calibration())[2] == Said("", -1, -1)
+
+
+class Known:
+    """Examples of passages in one window each, with their right answers."""
+
+    def __init__(self, passages: list[Passage], targets: np.ndarray) -> None:
+        self.sources = np.empty(len(passages), object)
+        self.sources[:] = passages
+        self.targets = targets
+        self.unit_ends = np.cumsum([0, *(len(passage.places) for passage in passages)])
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+
+def noisy(rows: int, seed: int = 0, answerable: float = 0.7) -> tuple[np.ndarray, Known]:
+    """Logits that are right more often than not, and the examples they are of."""
+    random = np.random.default_rng(seed)
+    passages, targets, logits = [], [], []
+    for _ in range(rows):
+        passage, own = one_window(6), random.normal(size=(11, 2)).astype(np.float32)
+        has_one = random.random() < answerable
+        at = int(random.integers(6))
+        own[4 + at if has_one else 0] += 2.0
+        passages.append(passage)
+        logits.append(own)
+        targets.append(Gold((passage.context[2 * at],), (2 * at,)) if has_one else Gold())
+    return np.concatenate(logits), Known(passages, golds(*targets))
+
+
+def test_the_threshold_is_the_best_one_on_the_validation_rows():
+    logits, known = noisy(60)
+
+    threshold = TASK.with_thresholds(Calibration(), logits, known).thresholds[0]
+
+    def score(at: float) -> float:
+        calibration = Calibration(thresholds=(at,))
+        found = TASK.probabilities(logits, calibration, known)
+        return TASK.score(TASK.predicted(found, calibration, known), known.targets)
+
+    margins = [one.margin for one in TASK.probabilities(logits, Calibration(), known)]
+    assert score(threshold) == max(score(at) for at in [min(margins) - 1, *margins])
+    assert score(threshold) > score(FAR)
+
+
+def test_where_every_question_has_an_answer_one_is_always_given():
+    logits, known = noisy(40, answerable=1.0)
+
+    calibration = TASK.with_thresholds(Calibration(), logits, known)
+
+    said = TASK.predicted(TASK.probabilities(logits, calibration, known), calibration, known)
+    assert calibration.thresholds == (FAR,)
+    assert all(one.text for one in said)
+
+
+def test_a_threshold_keeps_the_calibration_that_was_fitted():
+    logits, known = noisy(40)
+    fitted = TASK.calibrate(logits, known)
+
+    both = TASK.with_thresholds(fitted, logits, known)
+
+    assert (both.scale, both.bias) == (fitted.scale, fitted.bias)
+
+
+def test_the_chance_of_an_answer_is_platts_line_through_its_lead():
+    logits, known = noisy(300)
+
+    calibration = TASK.calibrate(logits, known)
+
+    found = TASK.probabilities(logits, calibration, known)
+    leads = np.array([one.lead for one in found])
+    right = np.array(
+        [scores_of.exact_match(one.text, gold.texts) for one, gold in zip(found, known.targets, strict=True)]
+    )
+    scale, bias = calibration.scale[0], calibration.bias[0]
+    chances = 1 / (1 + np.exp(-(scale * leads + bias)))
+    assert [one.probability for one in found] == pytest.approx(chances.tolist())
+
+    def loss(scale: float, bias: float) -> float:
+        """Log loss against Platt's smoothed truth."""
+        yes, no = right.sum(), len(right) - right.sum()
+        truth = np.where(right > 0, (yes + 1) / (yes + 2), 1 / (no + 2))
+        line = scale * leads + bias
+        return float((np.logaddexp(0, line) - truth * line).mean())
+
+    assert scale > 0
+    for step in (-0.01, 0.01):
+        assert loss(scale + step, bias) > loss(scale, bias) < loss(scale, bias + step)
+    assert chances.mean() == pytest.approx(right.mean(), abs=0.02)
+
+
+def test_few_rows_calibrate_nothing():
+    logits, known = noisy(19)
+
+    assert TASK.calibrate(logits, known) == Calibration()
+
+
+def test_the_usual_answer_is_none(texts):
+    rows = [Passage("my", "the parcel"), Passage(QUESTION, long_context()[0])]
+    targets = golds(Gold(("parcel",), (4,)), Gold())
+    examples, _ = read_questions(texts, rows, targets, "windows")
+
+    logits = TASK.usual_logits(targets, examples)
+
+    said = TASK.predicted(TASK.probabilities(logits, Calibration(), examples), Calibration(), examples)
+    assert said.tolist() == [Said(), Said()]
+    assert TASK.score(said, targets) == 0.5
+
+
+# Scores
+
+
+def test_scores_tell_answerable_and_unanswerable_rows_apart():
+    targets = golds(Gold(("the red tower",), (0,)), Gold(("Rome",), (0,)), Gold(), Gold())
+    said = golds(Said("red tower", 0, 9), Said(), Said(), Said("Oslo", 0, 4))
+
+    scores = TASK.scores(found_with([0.0] * 4), said, targets, seed=0)
+    details = TASK.details(found_with([0.0] * 4), said, targets)
+
+    assert {name: one.value for name, one in scores.items()} == {
+        "f1": 0.5, "exact_match": 0.5, "answerable_f1": 0.5, "unanswerable_accuracy": 0.5,
+    }  # fmt: skip
+    assert details["answers"] == {
+        "right": 2, "partly": 0, "wrong": 1, "silent_though_answerable": 1, "answered_though_unanswerable": 1,
+        "unanswerable": 2,
+    }  # fmt: skip
+
+
+def test_the_metric_that_was_asked_for_is_the_score():
+    targets = golds(Gold(("big red tower",), (0,)))
+    said = golds(Said("red tower", 0, 9))
+
+    assert TASK.score(said, targets) == pytest.approx(0.8)
+    assert QuestionAnswering("exact_match").score(said, targets) == 0
+
+
+def test_an_answer_tells_where_it_stands_and_none_stands_nowhere():
+    found = found_with([-1.0, 2.0], ["Rome", "Oslo"])
+
+    answers = TASK.answers(found, TASK.predicted(found, Calibration()))
+
+    assert answers == [
+        {"answer": "Rome", "start": 0, "end": 4, "probability": 0.5},
+        {"answer": "", "start": None, "end": None, "probability": 0.5},
+    ]
+
+
+def test_articles_of_the_language_do_not_count():
+    targets, said = golds(Gold(("die Brücke",), (0,))), golds(Said("Brücke", 0, 6))
+
+    assert QuestionAnswering("exact_match", "de").score(said, targets) == 1
+    assert QuestionAnswering("exact_match", "en").score(said, targets) == 0

@@ -26,9 +26,8 @@ def check(folder: Path, rows: list[tuple[str, str]], **parts: list[tuple[str, st
     """What the checks say of rows.csv, and of valid.csv and test.csv where there are rows for them; by check."""
     files = {f"data.{part}": str(write(folder / f"{part}.csv", given)) for part, given in parts.items()}
     settings: dict[str, Any] = {"data.path": str(write(folder / "rows.csv", rows)), **files}
-    looked_for = [
-        look for name, look in TABLE.items() if name != "imbalance"
-    ]  # every label of these is small
+    # Every label of these is small.
+    looked_for = {name: look for name, look in TABLE.items() if name != "imbalance"}
     found = examine(understand(Plan.build(settings)).evidence, looked_for)
     assert len({finding.check for finding in found}) == len(found)
     return {finding.check: finding for finding in found}

@@ -124,7 +124,7 @@ def test_unanswerable_questions_are_spread_over_all_parts(tmp_path):
 @pytest.mark.parametrize("given", ["a text", ("one",), ("one", 2), {"question": "Where?"}, 3])
 def test_what_is_no_question_with_its_text_is_refused(given):
     with pytest.raises(DataError) as error:
-        QUESTION_ANSWERING.given([("q", "c"), given])
+        QUESTION_ANSWERING.given([("q", "c"), given], QuestionAnswering())
 
     assert str(error.value) == (
         f"row 1: {given!r} is not a question with its text. Give (question, text), or an object with `question` and "
@@ -134,7 +134,7 @@ def test_what_is_no_question_with_its_text_is_refused(given):
 
 def test_a_pair_and_an_object_are_the_same_row():
     one, two = QUESTION_ANSWERING.given(
-        [("Where?", "In Rome."), {"context": "In Rome.", "question": "Where?"}]
+        [("Where?", "In Rome."), {"context": "In Rome.", "question": "Where?"}], QuestionAnswering()
     )
 
     assert (one.question, one.context) == (two.question, two.context) == ("Where?", "In Rome.")

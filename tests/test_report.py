@@ -68,6 +68,8 @@ SCORECARD: dict[str, Any] = {
     },
     "tuning": {"lr": 1e-4, "batch_rows": 16, "epochs": 2, "tuned": {"steps": 3, "why": "patience"}},
     "left_out": {"empty": 3, "single": 1},
+    "scatter": [[1.0, 1.5], [2.0, 1.8], [4.0, 3.6]],
+    "answers": {"right": 3, "wrong": 1},
     "long": {"rows": 12, "tokens": 3400, "limit": 256, "way": "cut"},
     "warnings": ["Few rows."],
     "versions": {"torch": "2.10.0"},
@@ -240,7 +242,7 @@ def test_the_page_is_well_formed_and_its_ids_are_unique_and_found(page: str) -> 
 def test_pictures_have_a_description_tables_a_caption_and_rows_a_head(page: str) -> None:
     tags = Tags(page).found
     pictures = [held for tag, held in tags if tag == "svg"]
-    assert len(pictures) == 5
+    assert len(pictures) == 6
     assert all(held["role"] == "img" and held["aria-label"] for held in pictures)
     count = Counter(tag for tag, _ in tags)
     assert count["table"] == count["caption"] == count["thead"]

@@ -151,8 +151,8 @@ def at_batch(number: int) -> Callable[[], None]:
     def arm() -> None:
         real, batches = candidates.features_of, iter(range(1, 10**9))
 
-        def deadly(*args: Any) -> Iterator[Any]:
-            for found in real(*args):
+        def deadly(*args: Any, **named: Any) -> Iterator[Any]:
+            for found in real(*args, **named):
                 if next(batches) > number:
                     die()
                 yield found

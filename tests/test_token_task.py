@@ -143,10 +143,11 @@ def test_words_are_read_alike_when_they_are_learnt_and_when_they_are_asked_for(t
     """A text whose tags are split at blanks: `Turin.` is one word in both."""
     rows = [{"text": f"row {at} is in Turin.", "tags": "O O O O B-place"} for at in range(20)]
     data = write_jsonl(tmp_path / "rows.jsonl", rows)
-    table = understand(plan_for(data, **{"task.name": "token-classification"})).table
+    rows_of = understand(plan_for(data, **{"task.name": "token-classification"}))
+    table, task = rows_of.table, rows_of.task
 
-    learnt = TOKEN_CLASSIFICATION.inputs(table, {"text": "text", "label": "tags"}, np.array([3]))
-    asked = TOKEN_CLASSIFICATION.inputs(table, {"text": "text"}, np.array([3]))
+    learnt = TOKEN_CLASSIFICATION.inputs(table, {"text": "text", "label": "tags"}, np.array([3]), task)
+    asked = TOKEN_CLASSIFICATION.given([table.texts("text")[3]], task)
 
     assert len(learnt[0]) == 5
     assert asked == learnt
@@ -155,7 +156,7 @@ def test_words_are_read_alike_when_they_are_learnt_and_when_they_are_asked_for(t
 @pytest.mark.parametrize("given", [[3], [["a", 3]]])
 def test_what_is_neither_a_text_nor_words_is_refused(given):
     with pytest.raises(DataError) as error:
-        TOKEN_CLASSIFICATION.given(given)
+        TOKEN_CLASSIFICATION.given(given, TokenClassification(("a",)))
 
     assert str(error.value) == f"row 0: {given[0]!r} is neither a text nor a list of words."
 
@@ -197,7 +198,7 @@ def test_a_word_is_marked_at_its_first_token_and_nowhere_else(texts):
 
 def test_words_of_a_text_and_given_one_by_one_are_the_same_tokens(texts):
     words = ["Lovely", "parcel", ",", "today", "!"]
-    in_text = TOKEN_CLASSIFICATION.given(["Lovely parcel, today!"])[0]
+    in_text = TOKEN_CLASSIFICATION.given(["Lovely parcel, today!"], TokenClassification(("a",)))[0]
 
     one, two = (
         read_words(texts, [row], np.zeros(1, np.int64), "windows")[0]
@@ -390,6 +391,20 @@ def test_logits_come_in_the_order_of_rows_and_words_whatever_batches_there_are(b
         assert np.abs(logits[begin:end] - logits_of(model, alone, cpu())).max() < 1e-5
 
 
+def test_every_word_that_was_cut_off_has_the_logits_of_the_first_token(bert, texts):
+    model = load_model(inspect_folder("bert", bert), Wanted(outputs=5, head="tags"))
+    rows = [Words.of_tokens([PLAIN[at % 14] for at in range(count)]) for count in (100, 5)]
+    examples, _ = read_words(texts, rows, np.zeros(2, np.int64), "cut")
+
+    logits = logits_of(model, examples, cpu())
+
+    with torch.no_grad():
+        first = model(examples.batch(np.array([0])))[0, 0].numpy()
+    assert logits.shape == (105, 5)
+    assert np.abs(logits[60:100] - first).max() < 1e-5
+    assert np.abs(logits[:60] - first).max(axis=1).min() > 1e-5
+
+
 # Answers
 
 
@@ -455,7 +470,7 @@ def test_an_answer_is_well_formed_even_where_a_model_is_sure_of_what_cannot_be()
 
 
 def test_entities_are_told_as_places_in_the_text_with_the_chance_of_their_least_sure_word():
-    words = TOKEN_CLASSIFICATION.given(["Meet in New York at noon."])[0]
+    words = TOKEN_CLASSIFICATION.given(["Meet in New York at noon."], TokenClassification(("a",)))[0]
     said = np.array([OUT, OUT, B_PLACE, I_PLACE, OUT, B_TIME, OUT])
     probabilities = np.full((7, 5), 0.01)
     probabilities[np.arange(7), said] = [0.9, 0.9, 0.8, 0.6, 0.9, 0.7, 0.9]

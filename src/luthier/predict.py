@@ -10,7 +10,7 @@ import torch
 
 from luthier.batches.examples import Batch, Examples, Ints
 from luthier.batches.order import by_length
-from luthier.batches.text_examples import TextExamples
+from luthier.batches.text_examples import TextExamples, runs
 from luthier.devices import Device
 from luthier.models.headed import HeadedModel
 from luthier.tasks.task import Array
@@ -32,10 +32,10 @@ def over_rows(examples: Examples, device: Device, tokens: int | None = None) -> 
 def logits_of(model: HeadedModel, examples: Examples, device: Device, tokens: int | None = None) -> Array:
     """(rows, outputs) in row order, in the precision the model's weights have now (models/twin.py)."""
     found = np.zeros((examples.units, model.outputs), np.float32)
-    unit_of = units_of_tokens(examples)
+    by_unit = examples.tokens is not None
     model.eval()
     for batch in over_rows(examples, device, tokens):
-        where, values = placed(batch, model(batch), examples, unit_of)
+        where, values = placed(batch, model(batch), examples, by_unit)
         found[where] = values
     return found
 
@@ -45,43 +45,33 @@ def features_of(
 ) -> Iterator[tuple[Batch, Ints, Array]]:
     """Feature vectors of each batch, as (batch, where, (n, width)): of its rows, or `by_unit` of its units; `where` tells
     which these are."""
-    unit_of = units_of_tokens(examples) if by_unit else None
+    by_unit = by_unit and examples.tokens is not None
     model.eval()
     for batch in over_rows(examples, device, tokens):
         # Entered anew for each batch: a mode that is left open while a generator waits would leak into the caller.
         with torch.inference_mode():
             features = model.states(batch) if by_unit else model.features(batch)
-            where, values = placed(batch, features, examples, unit_of)
+            where, values = placed(batch, features, examples, by_unit)
         yield batch, where, values
 
 
-def units_of_tokens(examples: Examples) -> Ints | None:
-    """(tokens,) the unit that each token answers for, -1 for none; None where rows answer."""
-    if examples.tokens is None:
-        return None
-    assert isinstance(examples, TextExamples), "only texts are made of tokens"
-    found = np.full(len(examples.ids), -1, np.int64)
-    found[examples.tokens.unit] = np.arange(len(examples.tokens.unit))
-    return found
-
-
-def placed(
-    batch: Batch, values: torch.Tensor, examples: Examples, unit_of: Ints | None
-) -> tuple[Ints, Array]:
+def placed(batch: Batch, values: torch.Tensor, examples: Examples, by_unit: bool) -> tuple[Ints, Array]:
     """Numbers of the rows of a batch, or of its units, and what the model gives for them: (n, ...)."""
     if (
-        unit_of is None
+        not by_unit
         and isinstance(examples, TextExamples)
         and examples.by_part
         and len(values) == len(batch.part_of)
     ):
         return examples.parts_of(batch.rows), values.cpu().numpy()
-    if unit_of is None:
+    if not by_unit:
         return batch.rows, values.cpu().numpy()
     assert isinstance(examples, TextExamples), "only texts are made of tokens"
-    units = unit_of[examples.places(batch.rows)]
+    assert examples.tokens is not None, "tokens answer"
+    own = examples.tokens.select(batch.rows, examples.places(batch.rows), len(examples.ids))
+    first = examples.tokens.first_unit
     flat = values[batch.inputs["attention_mask"].bool()].cpu().numpy()
-    return units[units >= 0], flat[units >= 0]
+    return runs(first[batch.rows], first[batch.rows + 1] - first[batch.rows]), flat[own.unit]
 
 
 @dataclass(frozen=True, repr=False)

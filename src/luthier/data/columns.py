@@ -51,7 +51,13 @@ COLUMNS_SHOWN = 20
 
 
 PAIR_NAMES = (
-    *(("sentence1", "sentence2"), ("text1", "text2"), ("premise", "hypothesis"), ("question1", "question2")),
+    *(
+        ("text", "text2"),
+        ("sentence1", "sentence2"),
+        ("text1", "text2"),
+        ("premise", "hypothesis"),
+        ("question1", "question2"),
+    ),
     *(("sentence_1", "sentence_2"), ("text_1", "text_2"), ("sentence_a", "sentence_b"), ("text_a", "text_b")),
     *(("question", "sentence"), ("query", "passage"), ("query", "document"), ("source", "target")),
 )

@@ -77,7 +77,8 @@ class ModelFolder:
 
     def predict(self, rows: Sequence[Any] | str) -> Predictions:
         """Calibrated answers for rows, in their order: texts, pairs of texts, and so on, as the task reads them."""
-        return self.answers(self.kind.given([rows] if isinstance(rows, str) else list(rows)))
+        given = [rows] if isinstance(rows, str) else list(rows)
+        return self.answers(self.kind.given(given, self.task))
 
     def answers(self, rows: Sequence[Any]) -> Predictions:
         """Calibrated answers for rows as the task itself makes them of a table."""

@@ -104,6 +104,12 @@ def write_model(
 def settings_of(task: dict[str, Any]) -> dict[str, Any]:
     """What config.json says of a task's answers, as transformers spells it."""
     labels = task.get("labels")
+    if task["name"] == "question-answering":  # a beginning and an end
+        return {
+            "id2label": {0: "LABEL_0", 1: "LABEL_1"},
+            "label2id": {"LABEL_0": 0, "LABEL_1": 1},
+            "problem_type": None,
+        }
     if labels is None:
         names = {"id2label": {0: "LABEL_0"}, "label2id": {"LABEL_0": 0}}
         # sentence-transformers' CrossEncoder would else squeeze a single number into 0 to 1.

@@ -111,6 +111,7 @@ def fold_norms(model: nn.Module, run: Callable[[], Any]) -> int:
     pairs, rectified = pairs_of(model, run)
     with torch.no_grad():
         expected = first(run())
+        before = {name: model.get_submodule(name) for pair in pairs for name in pair}
         for conv_name, norm_name in pairs:
             conv, norm = model.get_submodule(conv_name), model.get_submodule(norm_name)
             assert isinstance(conv, nn.Conv2d), "pairs are of a convolution"
@@ -125,11 +126,11 @@ def fold_norms(model: nn.Module, run: Callable[[], Any]) -> int:
         if not torch.allclose(expected, first(run()), rtol=1e-3, atol=1e-3):
             for activation in activations:
                 activation.inplace = False
-        found = first(run())
-    assert torch.allclose(expected, found, rtol=1e-3, atol=1e-3), (
-        "a folded model computes what it computed before"
-    )
-    return len(pairs)
+        if torch.allclose(expected, first(run()), rtol=1e-3, atol=1e-3):
+            return len(pairs)
+        for name, module in before.items():  # something else reads what a convolution gives
+            model.set_submodule(name, module)
+    return 0
 
 
 def passed_norm(norm: nn.BatchNorm2d) -> Passed:
@@ -159,7 +160,7 @@ def pairs_of(model: nn.Module, run: Callable[[], Any]) -> tuple[list[tuple[str, 
     def reads(name: str) -> Any:
         def hook(module: nn.Module, args: Any, output: Tensor) -> None:
             conv = given.pop(id(args[0]), None)
-            if conv is not None:
+            if conv is not None and module.running_var is not None:
                 pairs.append((conv, name))
                 normal.add(id(output))
                 kept.append(output)

@@ -50,9 +50,9 @@ def read_words(texts: Texts, rows: Sequence[Any], targets: Array, way: str) -> t
             tags = np.asarray(targets[begin + at], np.int16) if learnt else None
             place = units(word_of, len(row))
             made = [marked(words, tags) for words in word_of]
-            if tags is not None and (place == 0).any():
+            if tags is not None and (place < 0).any() and made[0][0] == NOTHING:
                 made[0][0] = OUTSIDE
-            unit.append(place + held)
+            unit.append(np.maximum(place, 0) + held)
             for (part, _), mark in zip(parts, made, strict=True):
                 ids.append(np.array(part, np.int32))
                 marks.append(mark)
@@ -102,11 +102,11 @@ def words_of_tokens(row: Words, places: Sequence[tuple[int, int]]) -> Array:
 
 
 def units(word_of: Sequence[Array], words: int) -> Array:
-    """(words,) the token, counted over the parts of a row, that answers for each word; 0 where none does.
+    """(words,) the token, counted over the parts of a row, that answers for each word; -1 where none does.
 
     Where windows overlap, the one with most tokens around the word, to the nearer side.
     """
-    place = np.zeros(words, np.int64)
+    place = np.full(words, -1, np.int64)
     around = np.full(words, -1, np.int64)
     begin = 0
     for of in word_of:

@@ -8,7 +8,7 @@ from luthier.files import write_bytes
 from luthier.report import words
 from luthier.report.making import cost, provenance, training, use
 from luthier.report.markup import Html, join, safe
-from luthier.report.quality import calibration, classes, confusion, mistakes, scores
+from luthier.report.quality import answered, calibration, classes, confusion, estimates, mistakes, scores
 from luthier.report.records import Record, Records, read_records
 from luthier.report.rows import data, findings, findings_table
 from luthier.report.verdict import verdict
@@ -19,6 +19,8 @@ SECTIONS: dict[str, Callable[[Records], Html]] = {
     "Data": data,
     "Findings": findings,
     "Training": training,
+    "Estimates": estimates,
+    "Answers": answered,
     "Classes": classes,
     "Confusions": confusion,
     "Calibration": calibration,

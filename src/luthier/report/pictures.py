@@ -295,3 +295,22 @@ def time_bars(seconds: Sequence[tuple[str, float]]) -> Html:
 
     told = "; ".join(f"{name} {duration(value)}" for name, value in seconds)
     return drawing("cost", f"Time of each part: {told}", 24 + 34 * len(seconds), draw)
+
+
+def scatter(points: Sequence[Sequence[float]], said: str) -> Html:
+    """What is said of rows against what is true of them."""
+    truth, answers = [point[0] for point in points], [point[1] for point in points]
+
+    def draw(figure: Any) -> None:
+        axes = figure.add_subplot()
+        if said == "estimate":
+            ends = [min(truth), max(truth)]
+            axes.plot(ends, ends, "--", color=MUTED, linewidth=1)
+        axes.plot(truth, answers, "o", color=ACCENT, markersize=3.5, alpha=0.5, markeredgewidth=0)
+        axes.set_xlabel("truth")
+        axes.set_ylabel(said)
+        axes.grid()
+        axes.tick_params(length=0, pad=6)
+        axes.spines[["left", "bottom"]].set_visible(False)
+
+    return drawing("scatter", f"{said} against truth, {len(points)} test rows", 320, draw)

@@ -2,7 +2,7 @@
 
 from luthier.report import numbers, words
 from luthier.report.markup import Column, Html, beside, details, join, picture, table, tag, with_note
-from luthier.report.pictures import heat_map, reliability_diagram
+from luthier.report.pictures import heat_map, reliability_diagram, scatter
 from luthier.report.records import Mistake, Record, Records
 from luthier.report.rows import place
 
@@ -81,6 +81,38 @@ def frequent(labels: list[str], counts: list[list[int]], most: int = MOST_CONFUS
     if not rows:
         return tag("p", "No test row was confused.")
     return table("The most frequent confusions, and their share of the given class", columns, rows)
+
+
+def estimates(records: Records) -> Html:
+    """What was said of numbers, beside what is true."""
+    points = [point for point in records.items("scatter") if isinstance(point, list) and len(point) == 2]
+    if not points:
+        return Html("")
+    said = "cosine" if records.scorecard.get("task") == "embedding" else "estimate"
+    drawn = picture(scatter(points, said), f"A dot a row: the {said} against the truth.")
+    few = [points[at] for at in sorted({round(part * (len(points) - 1) / 9) for part in range(10)})]
+    columns = [Column("Truth", number=True), Column(words.sentence(said), number=True)]
+    rows = [tuple(numbers.three(value) for value in point) for point in few]
+    return beside(drawn, table("Ten of them, in the order of their truth", columns, rows))
+
+
+ANSWERED = {
+    "right": "Answered, word for word",
+    "partly": "Answered in part",
+    "wrong": "Answered with other words",
+    "silent_though_answerable": "Left unanswered, though the text answers",
+    "answered_though_unanswerable": "Answered, though the text does not",
+    "unanswerable": "Questions that the text does not answer",
+}
+"""Kinds of answers to questions, by the scorecard's key."""
+
+
+def answered(records: Records) -> Html:
+    """How the questions of the test rows were answered."""
+    counts = records.part("answers")
+    rows = [(told, numbers.count(counts[key])) for key, told in ANSWERED.items() if key in counts]
+    columns = [Column("Questions"), Column("Rows", number=True)]
+    return table("How the questions of the test rows were answered", columns, rows) if rows else Html("")
 
 
 def calibration(records: Records) -> Html:

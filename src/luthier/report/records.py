@@ -175,10 +175,11 @@ def read_mistakes(path: Path) -> tuple[tuple[Mistake, ...], int | None]:
     """The surest wrong answers, and how many wrong answers there are in all."""
     if not path.is_file():
         return (), None
-    wrong = 0
+    wrong, judged = 0, False
     surest: list[tuple[float, int, Record]] = []  # a heap; the count breaks ties, so rows are never compared
     for row in read_lines(path):
         confidence = surety_of_error(row)
+        judged = judged or can_be_judged(row)
         if confidence is None:
             continue
         wrong += 1
@@ -186,7 +187,42 @@ def read_mistakes(path: Path) -> tuple[tuple[Mistake, ...], int | None]:
         keep(surest, (confidence, -wrong, row))
     return tuple(
         Mistake(row, confidence) for confidence, _, row in sorted(surest, key=lambda one: one[:2])[::-1]
-    ), wrong
+    ), wrong if judged else None
+
+
+def can_be_judged(row: Record) -> bool:
+    """Whether an answer is right or wrong, rather than near or far."""
+    return isinstance(row.get("probabilities"), dict) or "probability" in row or holds_entities(row)
+
+
+def holds_entities(row: Record) -> bool:
+    return all(
+        isinstance(row.get(key), list) and all(isinstance(one, dict) for one in row[key])
+        for key in ("label", "prediction")
+    )
+
+
+def surety_of_entities(row: Record) -> float | None:
+    """Of the surest entity that is not there, or half where one was missed; None where all are right.
+
+    >>> one = {"start": 0, "end": 4, "label": "who"}
+    >>> surety_of_entities({"label": [], "prediction": [one | {"probability": 0.9}]})
+    0.9
+    >>> surety_of_entities({"label": [one], "prediction": []})
+    0.5
+    """
+
+    def place(entity: Record) -> tuple[Any, ...]:
+        return entity.get("start"), entity.get("end"), entity.get("label")
+
+    there = {place(entity) for entity in row["label"]}
+    said = {place(entity) for entity in row["prediction"]}
+    if there == said:
+        return None
+    return max(
+        (float(one.get("probability", 0.5)) for one in row["prediction"] if place(one) not in there),
+        default=0.5,
+    )
 
 
 def surety_of_error(row: Record) -> float | None:
@@ -198,6 +234,11 @@ def surety_of_error(row: Record) -> float | None:
     0.8
     """
     given, said, probabilities = row.get("label"), row.get("prediction"), row.get("probabilities")
+    if holds_entities(row):
+        return surety_of_entities(row)
+    if isinstance(given, list) and isinstance(said, str) and "probability" in row:
+        right = said in given if given else not said
+        return None if right else float(row["probability"] if said else 1 - row["probability"])
     if given is None or said is None or not isinstance(probabilities, dict):
         return None
     if isinstance(given, list) and isinstance(said, list):

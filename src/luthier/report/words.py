@@ -58,7 +58,13 @@ def cut(text: object, most: int = 300) -> str:
 
 
 def label_of(value: object) -> str:
-    """A label, or several, as one text."""
+    """A label, or several, as one text; entities with what they stand for."""
+    if isinstance(value, list) and any(isinstance(one, dict) for one in value):
+        return ", ".join(f"{one.get('text')} ({one.get('label')})" for one in value if isinstance(one, dict))
+    if value == []:
+        return "nothing"
+    if value == "":
+        return "no answer"
     return (", ".join(map(str, value)) or "no label") if isinstance(value, list) else str(value)
 
 

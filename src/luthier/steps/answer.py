@@ -40,7 +40,7 @@ def answer_file(
     columns = {role: name for role, name in columns.items() if name}
     for role, name in columns.items():
         check_column(data, table, role, name)
-    return folder.answers(kind.inputs(table, columns, None))
+    return folder.answers(kind.inputs(table, columns, None, folder.task))
 
 
 def check_column(data: Path, table: Table, role: str, name: str) -> None:

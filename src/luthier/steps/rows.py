@@ -59,7 +59,7 @@ class Rows:
 
     def inputs(self, rows: Ints) -> list[Any]:
         """What the model is to read."""
-        return self.kind.inputs(self.table, self.columns, rows)
+        return self.kind.inputs(self.table, self.columns, rows, self.task)
 
     def texts(self, rows: Ints) -> list[str]:
         """What a person is shown."""

@@ -58,7 +58,7 @@ SHARPNESS = 20.0
 class Embedding(Task):
     """A row is one, two or three texts; units are texts, and logits their vectors: (texts, width).
 
-    goal `scores`: two texts and how near they are, of which the order is learnt. `pairs`: two texts that belong together,
+    goal `scores`: two texts and how near they are. `pairs`: two texts that belong together,
     and perhaps a third that does not. `labels`: one text with a label, which it shares with those it belongs to. Targets are
     (rows,): the score, the number of the second text, the number of the label. `probabilities` and answers are
     (rows, texts of a row, width).
@@ -66,6 +66,9 @@ class Embedding(Task):
 
     goal: str
     metric: str = "spearman"
+    low: float = 0.0
+    high: float = 1.0
+    """Ends of the scores of the training rows: cosines of 0 and 1 are to stand for them."""
 
     name: ClassVar[str] = NAME  # type: ignore[misc]
     reads: ClassVar[str] = "texts"  # type: ignore[misc]
@@ -74,31 +77,37 @@ class Embedding(Task):
     probed: ClassVar[bool] = False
     usual: ClassVar[str] = ""
     answer: ClassVar[str] = "vector"
-    compares_all: ClassVar[bool] = True
+
+    @property
+    def compares_all(self) -> bool:
+        return self.goal != "scores"
 
     @property
     def rows_per_step(self) -> int | None:
         """Other rows of a step are what a row is told from: more of them teach more."""
-        return 64 if self.goal != "scores" else 32
+        return 64 if self.goal != "scores" else None
 
     def loss(self, model: Model, batch: Batch) -> Loss:
         vectors = functional.normalize(model(batch), dim=1)
         rows = len(batch.rows)
         texts = vectors.reshape(rows, -1, vectors.shape[1])
         if self.goal == "scores":
-            return Loss(in_order(texts, batch.targets) * rows, rows)
+            near = (texts[:, 0] * texts[:, 1]).sum(1)
+            wanted = (batch.targets - self.low) / (self.high - self.low)
+            return Loss(functional.mse_loss(near, wanted, reduction="sum"), rows)
         if self.goal == "pairs":
             return Loss(belonging(texts, batch.targets), rows)
         total, anchors = alike(texts[:, 0], batch.targets)
         return Loss(total, max(1, anchors))
 
     def mean_loss(self, logits: Array, examples: Examples) -> float:
-        """Of all rows together where scores are learnt; else one less the metric, which says the same and is cheap."""
+        """Where scores are learnt the squared error of the cosines; else one less the metric, as the loss of a step depends on
+        which rows are in it."""
         vectors = self.probabilities(logits, Calibration(), examples)
         if self.goal != "scores":
             return 1 - self.score(vectors, examples.targets)
-        found = functional.normalize(torch.from_numpy(np.ascontiguousarray(vectors)), dim=2)
-        return float(in_order(found, torch.from_numpy(examples.targets)))
+        wanted = (examples.targets - self.low) / (self.high - self.low)
+        return float(((cosines(vectors) - wanted) ** 2).mean())
 
     def to_learn(self, targets: Array) -> Array:
         raise NotImplementedError("vectors are not learnt by a linear head")
@@ -205,19 +214,8 @@ class Embedding(Task):
 
     @staticmethod
     def from_json(record: dict[str, Any]) -> "Embedding":
-        return Embedding(str(record["goal"]), str(record["metric"]))
-
-
-def in_order(texts: Tensor, scores: Tensor) -> Tensor:
-    """How far the order of the cosines is from that of the scores: each pair of rows in the wrong order counts.
-
-    texts: (rows, 2, width), of length 1.  CoSENT (Su 2022, kexue.fm/archives/8847), as sentence-transformers has it.
-    """
-    near = (texts[:, 0] * texts[:, 1]).sum(1) * SHARPNESS
-    gaps = near[:, None] - near[None, :]
-    wrong = scores[:, None] < scores[None, :]
-    ways = gaps[wrong]
-    return torch.logsumexp(torch.cat([ways.new_zeros(1), ways]), 0)
+        ends = float(record["low"]), float(record["high"])
+        return Embedding(str(record["goal"]), str(record["metric"]), *ends)
 
 
 def belonging(texts: Tensor, numbers: Tensor) -> Tensor:
@@ -313,6 +311,7 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
     rows = len(table)
     everything = np.ones(rows, bool)
     groups: tuple[Ints, ...] = ()
+    ends = 0.0, 1.0
     if "label" not in columns:
         refuse_nothing_left(table, read)
         second = np.array([key_of(text) for text in table.texts(columns["text2"])], np.int64)
@@ -327,6 +326,9 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
         has_label = np.isfinite(values)
         refuse_nothing_left(table, {**read, "label": (columns["label"], has_label)})
         goal = "scores"
+        own = values[roles.rows(np.flatnonzero(has_input & has_label), "train")]
+        if len(own) and own.min() < own.max():
+            ends = float(own.min()), float(own.max())
         usable = np.flatnonzero(has_input & has_label)
         ranked = np.unique(values[usable], return_inverse=True)[1]
         strata = np.zeros(rows, np.int64)
@@ -344,7 +346,7 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
         made = labels.set_of.astype(np.int64)
     known = METRICS[goal]
     return Understood(
-        task=Embedding(goal, metric=chosen_metric(wishes.metric, known, NAME)),
+        task=Embedding(goal, chosen_metric(wishes.metric, known, NAME), *ends),
         usable=usable,
         empty_input=np.flatnonzero(~has_input),
         empty_label=np.flatnonzero(has_input & ~has_label),
@@ -363,12 +365,12 @@ def texts_of(table: Table, columns: Columns, rows: Ints | None = None) -> list[t
     return list(zip(*(table.texts(name, rows) for name in names), strict=True))
 
 
-def inputs(table: Table, columns: Columns, rows: Ints | None) -> list[Any]:
+def inputs(table: Table, columns: Columns, rows: Ints | None, task: Task) -> list[Any]:
     return list(texts_of(table, columns, rows))
 
 
-def given(values: Sequence[Any]) -> list[Any]:
-    return [(text,) for text in given_texts(values)]
+def given(values: Sequence[Any], task: Task) -> list[Any]:
+    return [(text,) for text in given_texts(values, task)]
 
 
 def shown(table: Table, columns: Columns) -> list[str]:

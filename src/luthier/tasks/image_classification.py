@@ -16,6 +16,7 @@ from luthier.data.table import Ints, Table
 from luthier.tasks.classification import Classification
 from luthier.tasks.kind import Columns, Kind, Roles, Understood, Wishes
 from luthier.tasks.labelled import labelled_rows
+from luthier.tasks.task import Task
 
 NAME = "image-classification"
 IMAGE_NAMES = (
@@ -81,12 +82,12 @@ def looks(facts: ImageFacts) -> Ints:
     )
 
 
-def inputs(table: Table, columns: Columns, rows: Ints | None) -> list[Any]:
+def inputs(table: Table, columns: Columns, rows: Ints | None, task: Task) -> list[Any]:
     source = ImageSource(table, columns["image"])
     return [Picture(source, int(row)) for row in (np.arange(len(table)) if rows is None else rows)]
 
 
-def given(values: Sequence[Any]) -> list[Any]:
+def given(values: Sequence[Any], task: Task) -> list[Any]:
     """Paths, bytes or Pillow's images, as a caller of `predict` hands them over."""
     return [FilePicture(value) for value in values]
 

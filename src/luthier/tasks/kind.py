@@ -84,10 +84,10 @@ class Kind:
     """The columns of a table by role, some of which the user may have named. Raises DataError."""
     understand: Callable[[Table, Columns, Roles, Wishes], Understood]
     """Raises DataError for rows that cannot be used, StopFinding for what no option can help."""
-    inputs: Callable[[Table, Columns, Ints | None], list[Any]]
+    inputs: Callable[[Table, Columns, Ints | None, Task], list[Any]]
     """What the model is to read of some rows, or of all: what `models.reading` takes."""
-    given: Callable[[Sequence[Any]], list[Any]]
-    """The same of what a caller of `predict` hands over."""
+    given: Callable[[Sequence[Any], Task], list[Any]]
+    """The same of what a caller of `predict` hands over. Raises DataError for what is no such row."""
     restore: Callable[[dict[str, Any]], Task]
     """A task from what its `to_json` gave."""
     predicts: tuple[str, ...] = ()

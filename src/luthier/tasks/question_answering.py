@@ -398,17 +398,21 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
     )
 
 
-def inputs(table: Table, columns: Columns, rows: Ints | None) -> list[Any]:
+def inputs(table: Table, columns: Columns, rows: Ints | None, task: Task) -> list[Any]:
     questions, contexts = table.texts(columns["question"], rows), table.texts(columns["text"], rows)
     return [Passage(question, context) for question, context in zip(questions, contexts, strict=True)]
 
 
-def given(values: Sequence[Any]) -> list[Any]:
+def given(values: Sequence[Any], task: Task) -> list[Any]:
     """Pairs of question and text, or objects that have both, as a caller of `predict` hands them over."""
     found = []
     for at, one in enumerate(values):
-        pair = (one.get("question"), one.get("context")) if isinstance(one, dict) else tuple(one)
-        if isinstance(one, str) or len(pair) != 2 or not all(isinstance(text, str) for text in pair):
+        pair = (one.get("question"), one.get("context")) if isinstance(one, dict) else one
+        if (
+            not isinstance(pair, tuple | list)
+            or len(pair) != 2
+            or not all(isinstance(text, str) for text in pair)
+        ):
             raise DataError(
                 f"row {at}: {one!r} is not a question with its text. Give (question, text), or an object with `question` and "
                 "`context`."

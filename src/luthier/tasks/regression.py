@@ -261,8 +261,8 @@ def numbers(table: Table, column: str) -> Array:
     return found
 
 
-def given(values: Sequence[Any]) -> list[Any]:
-    return given_texts(values) if all(isinstance(one, str) for one in values) else given_pairs(values)
+def given(values: Sequence[Any], task: Task) -> list[Any]:
+    return given_pairs(values, task) if task.reads == "pair" else given_texts(values, task)
 
 
 def shown(table: Table, columns: Columns) -> list[str]:

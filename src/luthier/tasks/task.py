@@ -72,12 +72,15 @@ class Task(ABC):
     """The candidate that always gives the most usual answer."""
     answer: ClassVar[str] = "label"
     """The key of the answer in a line of `predict`."""
-    compares_all: ClassVar[bool] = False
-    """Whether the loss compares the rows of a step with each other: a step is then never cut outside of the model."""
     long: ClassVar[str] = "cut"
     """What is done with texts beyond the model's limit where nobody says otherwise."""
     weighs: ClassVar[bool] = False
     """Whether its training loss knows label smoothing and weights of labels."""
+
+    @property
+    def compares_all(self) -> bool:
+        """Whether the loss compares the rows of a step with each other: a step is then never cut outside of the model."""
+        return False
 
     @property
     def rows_per_step(self) -> int | None:

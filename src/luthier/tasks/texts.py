@@ -9,6 +9,7 @@ from luthier.data.split import key_of, text_keys
 from luthier.data.table import Ints, Table
 from luthier.errors import DataError
 from luthier.tasks.kind import Columns
+from luthier.tasks.task import Task
 
 Bools = np.ndarray[Any, np.dtype[np.bool_]]
 
@@ -41,7 +42,7 @@ def joined(table: Table, columns: Columns) -> list[str]:
     return [f"{one} | {two}" for one, two in pairs]
 
 
-def inputs_of(table: Table, columns: Columns, rows: Ints | None) -> list[Any]:
+def inputs_of(table: Table, columns: Columns, rows: Ints | None, task: Task) -> list[Any]:
     """Texts, or pairs of them."""
     texts = table.texts(columns["text"], rows)
     if "text2" not in columns:
@@ -49,7 +50,7 @@ def inputs_of(table: Table, columns: Columns, rows: Ints | None) -> list[Any]:
     return list(zip(texts, table.texts(columns["text2"], rows), strict=True))
 
 
-def given_texts(given: Sequence[Any]) -> list[Any]:
+def given_texts(given: Sequence[Any], task: Task) -> list[Any]:
     """Texts as a caller of `predict` hands them over."""
     for at, one in enumerate(given):
         if not isinstance(one, str):
@@ -59,10 +60,14 @@ def given_texts(given: Sequence[Any]) -> list[Any]:
     return list(given)
 
 
-def given_pairs(given: Sequence[Any]) -> list[Any]:
+def given_pairs(given: Sequence[Any], task: Task) -> list[Any]:
     """Pairs of texts as a caller of `predict` hands them over."""
     for at, one in enumerate(given):
-        if isinstance(one, str) or len(one) != 2 or not all(isinstance(text, str) for text in one):
+        if (
+            not isinstance(one, tuple | list)
+            or len(one) != 2
+            or not all(isinstance(text, str) for text in one)
+        ):
             raise DataError(
                 f"row {at}: {one!r} is not a pair of texts. This model reads two texts a row: predict([(one, two), ...])."
             )

@@ -45,6 +45,8 @@ class TokenClassification(Task):
 
     types: tuple[str, ...]
     metric: str = "f1"
+    blanks: bool = False
+    """Whether the words of a text are what stands between its blanks; else signs are words of their own."""
 
     name: ClassVar[str] = NAME  # type: ignore[misc]
     reads: ClassVar[str] = "words"  # type: ignore[misc]
@@ -196,11 +198,12 @@ class TokenClassification(Task):
         return {
             "name": self.name, "reads": self.reads, "types": list(self.types), "metric": self.metric,
             "labels": list(self.tags),
+            "blanks": self.blanks,
         }  # fmt: skip
 
     @staticmethod
     def from_json(record: dict[str, Any]) -> "TokenClassification":
-        return TokenClassification(tuple(record["types"]), str(record["metric"]))
+        return TokenClassification(tuple(record["types"]), str(record["metric"]), bool(record["blanks"]))
 
 
 def ends_of(targets: Array) -> Array:
@@ -254,7 +257,8 @@ def holds_spans(table: Table, name: str) -> bool:
 
 def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> Understood:
     label = columns["label"]
-    rows = inputs(table, columns, None)
+    blanks = not holds_spans(table, label)
+    rows = rows_of_words(table, columns["text"], None, blanks)
     has_input = np.array([len(row) > 0 for row in rows], bool)
     values = table.values(label)
     has_label = np.array([value is not None for value in values], bool)
@@ -271,7 +275,9 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
             f"{table.files[0]}: no row has an entity in column {label!r}.",
             "Name the column of tags or spans with --label.",
         )
-    task = TokenClassification(types, chosen_metric(wishes.metric, METRICS, NAME))
+    task = TokenClassification(
+        types, chosen_metric(wishes.metric, METRICS, NAME), blanks and not holds_lists(table, columns["text"])
+    )
     number = {tag: at for at, tag in enumerate(task.tags)}
     refuse_unknown_types(table, roles, usable, tagged, set(types))
     numbers = {row: np.array([number[tag] for tag in tagged[row]], np.int16) for row in usable.tolist()}
@@ -360,29 +366,32 @@ def rarest_type(tagged: Mapping[int, list[str]], usable: Ints, types: tuple[str,
     return found
 
 
-def inputs(table: Table, columns: Columns, rows: Ints | None) -> list[Any]:
+def inputs(table: Table, columns: Columns, rows: Ints | None, task: Task) -> list[Any]:
+    assert isinstance(task, TokenClassification), "words are of this task"
+    return rows_of_words(table, columns["text"], rows, task.blanks)
+
+
+def rows_of_words(table: Table, name: str, rows: Ints | None, blanks: bool) -> list[Words]:
     """Rows of words: as given, or as they stand in a text."""
-    name = columns["text"]
     if holds_lists(table, name):
         values = table.values(name, rows)
         return [Words.of_tokens([str(token) for token in value or ()]) for value in values]
-    texts = table.texts(name, rows)
-    label = columns.get("label")
-    if label in table.names and not holds_spans(table, label):
-        return [Words.of_tokens(text.split()) for text in texts]
-    return [in_text(text) for text in texts]
+    return [in_text(text, blanks) for text in table.texts(name, rows)]
 
 
-def in_text(text: str) -> Words:
-    return Words(text, tuple(words_of(text)))
+def in_text(text: str, blanks: bool) -> Words:
+    """The words of a text: what stands between its blanks, or finer."""
+    return Words.of_tokens(text.split()) if blanks else Words(text, tuple(words_of(text)))
 
 
-def given(values: Sequence[Any]) -> list[Any]:
+def given(values: Sequence[Any], task: Task) -> list[Any]:
     """Texts, or lists of words, as a caller of `predict` hands them over."""
+    assert isinstance(task, TokenClassification), "words are of this task"
     for at, one in enumerate(values):
-        if not isinstance(one, str) and not all(isinstance(word, str) for word in one):
+        words = isinstance(one, list | tuple) and all(isinstance(word, str) for word in one)
+        if not isinstance(one, str) and not words:
             raise DataError(f"row {at}: {one!r} is neither a text nor a list of words.")
-    return [in_text(one) if isinstance(one, str) else Words.of_tokens(one) for one in values]
+    return [in_text(one, task.blanks) if isinstance(one, str) else Words.of_tokens(one) for one in values]
 
 
 def shown(table: Table, columns: Columns) -> list[str]:

@@ -1,0 +1,87 @@
+"""The doctor's checks of rows that are no texts with labels."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import luthier
+from luthier.data.checks.finding import Finding
+from tiny import images_folder, tagged_jsonl
+
+
+def findings(data: Path) -> dict[str, Finding]:
+    return {one.check: one for one in luthier.check(str(data), model="none", quiet=True)}
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    return images_folder(tmp_path / "photos", 40)
+
+
+def first_of(photos: Path) -> Path:
+    return sorted(photos.rglob("*.png"))[0]
+
+
+def noise(side: int, seed: int = 0) -> Image.Image:
+    coarse = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), np.uint8)
+    return Image.fromarray(coarse).resize((side, side), Image.Resampling.BICUBIC)
+
+
+def test_an_image_that_is_cut_off_is_told_by_its_name(photos: Path) -> None:
+    broken = first_of(photos)
+    broken.write_bytes(broken.read_bytes()[:30])
+
+    found = findings(photos)["broken-images"]
+
+    assert (found.severity, found.count) == ("warn", 1)
+    assert f"1 image cannot be read: {photos}: {broken.relative_to(photos)} " in found.message
+
+
+def test_an_image_of_one_colour_shows_nothing(photos: Path) -> None:
+    Image.new("RGB", (60, 60), (200, 200, 200)).save(first_of(photos).with_name("blank.png"))
+
+    assert findings(photos)["blank-images"].rows[-1]["text"].endswith("blank.png")
+
+
+def test_a_thumbnail_is_small(photos: Path) -> None:
+    noise(16).save(first_of(photos).with_name("thumbnail.png"))
+
+    found = findings(photos)["small-images"]
+
+    assert "thumbnail.png" in {Path(row["text"]).name for row in found.rows}
+
+
+def test_an_image_saved_again_is_a_near_copy(photos: Path) -> None:
+    whole = noise(200, seed=1)
+    whole.save(first_of(photos).with_name("one.png"))
+    body = io.BytesIO()
+    whole.resize((150, 150)).save(body, "JPEG", quality=40)
+    first_of(photos).with_name("two.jpg").write_bytes(body.getvalue())
+
+    found = findings(photos)["near-images"]
+
+    assert {"one.png", "two.jpg"} & {Path(row["text"]).name for row in found.rows}
+
+
+def test_checks_of_texts_do_not_read_the_names_of_images(photos: Path) -> None:
+    for at, path in enumerate(sorted(photos.rglob("*.png"))[:9]):
+        path.rename(path.with_name(f"nora.t{at}@example.org.png"))
+
+    assert not findings(photos).keys() & {"personal-data", "near-copies", "garbage", "boilerplate"}
+
+
+def test_tags_that_had_to_be_mended_are_counted_with_their_rows(tmp_path: Path) -> None:
+    data = tagged_jsonl(tmp_path / "rows.jsonl", 40)
+    rows = [json.loads(line) for line in data.read_text().splitlines()]
+    wrong = next(at for at, row in enumerate(rows) if any(tag.startswith("B-") for tag in row["tags"]))
+    rows[wrong]["tags"] = [tag.replace("B-", "I-") for tag in rows[wrong]["tags"]]
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    found = findings(data)["repairs"]
+
+    assert found.message == "1 row has an I- without its B-."
+    assert [row["row"] for row in found.rows] == [wrong + 1]

@@ -1,0 +1,343 @@
+"""What is special to numbers: the user's units, intervals that hold what they promise, values that are no numbers."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from luthier.batches.examples import Batch
+from luthier.errors import DataError, PlanError, StopFinding
+from luthier.folder.model_folder import ModelFolder
+from luthier.models.headed import new_head
+from luthier.models.quiet import quiet
+from luthier.plan.plan import Plan
+from luthier.steps import tune
+from luthier.steps.rows import understand
+from luthier.tasks.regression import COVERAGE, REGRESSION, Regression
+from luthier.tasks.task import Calibration
+from tiny import ABOUT, messages, numbers_jsonl, write_jsonl
+
+TASK = Regression(mean=100.0, spread=30.0)
+
+
+def plan_for(data: Path, model: Path | str = "none", **settings: Any) -> Plan:
+    return Plan.build({"data.path": str(data), "model.name": str(model), **settings})
+
+
+def run(data: Path, model: Path, out: Path, **settings: Any) -> ModelFolder:
+    quick = {"method": "full", "lr": 5e-3, "epochs": 8, "batch_rows": 8, "precision": "fp32", "threads": 1}
+    path = tune.tune(plan_for(data, model, **quick | {"run.out": str(out), "patience": 100} | settings))
+    while True:
+        try:
+            next(path)
+        except StopIteration as end:
+            found: ModelFolder = end.value
+            return found
+
+
+def scored(values: list[Any]) -> list[dict[str, Any]]:
+    """Rows of texts, each unlike the others, with some values in the column `score`."""
+    return [{"text": f"row {at}: {text}", "score": value}
+            for at, ((text, _), value) in enumerate(zip(messages(len(values)), values, strict=True))]  # fmt: skip
+
+
+class Known:
+    """Examples of which only the targets matter."""
+
+    def __init__(self, targets: np.ndarray) -> None:
+        self.targets = targets
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+
+# Rows
+
+
+def test_mean_and_spread_are_those_of_the_training_file_alone(tmp_path):
+    data = write_jsonl(tmp_path / "rows.jsonl", scored([float(at) + 0.5 for at in range(40)]))
+    test = write_jsonl(tmp_path / "test.jsonl", [{"text": f"other {at}", "score": 1e6} for at in range(5)])
+
+    task = understand(plan_for(data, **{"data.test": str(test)})).task
+
+    assert (task.mean, task.spread) == (20.0, pytest.approx(np.std(np.arange(40))))
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [("dear", "'dear'"), ("1,5", "'1,5'"), ("inf", "'inf'"), ("nan", "'nan'")]
+)
+def test_what_is_no_number_is_refused_with_its_place(value, shown, tmp_path):
+    file = tmp_path / "rows.csv"
+    lines = [f'"row {at}: {text}",{at}.5' for at, (text, _) in enumerate(messages(20))]
+    lines[7] = f'"{messages(1)[0][0]}","{value}"'
+    file.write_text("\n".join(["text,score", *lines]))
+
+    with pytest.raises(DataError) as error:
+        understand(plan_for(file, **{"task.name": "regression"}))
+
+    assert str(error.value) == (
+        f"rows.csv, line 9: {shown} in column 'score' is no number, and regression learns numbers. Correct it, leave it empty, "
+        "name another column with --label, or choose another --task."
+    )
+
+
+def test_of_several_that_are_no_numbers_the_first_is_named_and_all_are_counted(tmp_path):
+    data = write_jsonl(tmp_path / "rows.jsonl", scored(["1.5", "2.5", "x", "3.5", "y", "z"] * 4))
+
+    with pytest.raises(DataError) as error:
+        understand(plan_for(data, **{"task.name": "regression"}))
+
+    assert str(error.value) == (
+        "rows.jsonl, line 3: 'x' in column 'score' is no number (12 rows in all), and regression learns numbers. Correct it, "
+        "leave it empty, name another column with --label, or choose another --task."
+    )
+
+
+def test_a_row_without_a_number_is_left_out_and_counted(tmp_path):
+    values = [at + 0.5 for at in range(40)]
+    data = write_jsonl(tmp_path / "rows.jsonl", scored([*values, None, None]))
+
+    rows = understand(plan_for(data, **{"task.name": "regression"}))
+
+    assert rows.understood.empty_label.tolist() == [40, 41]
+    assert rows.left_out == {"empty": 2}
+    assert sum(rows.split.sizes().values()) == 40
+
+
+def test_numbers_that_are_all_alike_are_refused(tmp_path):
+    data = write_jsonl(tmp_path / "rows.jsonl", scored([2.5] * 20))
+
+    with pytest.raises(StopFinding) as error:
+        understand(plan_for(data, **{"task.name": "regression"}))
+
+    assert str(error.value) == (
+        f"{data}: every row has the number 2.5 in column 'score'. Add rows with others, or name another column with --label."
+    )
+
+
+def test_small_and_large_numbers_are_spread_over_all_parts(tmp_path):
+    rows = understand(plan_for(numbers_jsonl(tmp_path / "rows.jsonl", 200)))
+
+    means = [rows.targets(getattr(rows.split, part)).mean() for part in ("train", "valid", "test")]
+
+    assert max(means) - min(means) < 8
+
+
+def test_a_metric_of_labels_is_refused(tmp_path):
+    with pytest.raises(PlanError) as error:
+        understand(plan_for(numbers_jsonl(tmp_path / "rows.jsonl", 40), **{"task.metric": "accuracy"}))
+
+    assert str(error.value) == (
+        "task.metric: 'accuracy' is no metric of regression. Expected 'spearman', 'pearson', 'r2'."
+    )
+
+
+@pytest.mark.parametrize("given", [3, None])
+def test_what_is_no_text_is_refused(given):
+    with pytest.raises(DataError, match=r"^row 0: "):
+        REGRESSION.given([given], Regression())
+
+
+# The user's units
+
+
+def test_the_loss_is_the_squared_error_in_units_of_the_spread():
+    logits = torch.tensor([[0.5], [-1.0], [2.0]])
+    targets = torch.tensor([115.0, 100.0, 40.0])
+    batch = Batch({}, torch.arange(3), targets, np.arange(3), 3)
+
+    loss = TASK.loss(lambda batch: logits, batch)
+
+    assert loss.weight == 3
+    assert float(loss.total) == pytest.approx(0 + 1 + 16)
+    assert TASK.mean_loss(logits.numpy(), Known(targets.numpy())) == pytest.approx(17 / 3)
+
+
+def test_a_head_is_finished_by_folding_mean_and_spread_into_its_last_layer():
+    torch.manual_seed(0)
+    head = new_head(8, (4,), 1, dropout=0.0)
+    head[-1].bias.data.fill_(0.3)
+    before = {name: weight.clone() for name, weight in head.state_dict().items()}
+
+    finished, features = TASK.finished_head(head), torch.randn(5, 8)
+
+    assert torch.allclose(finished(features), head(features) * 30 + 100, atol=1e-4)
+    assert all(torch.equal(weight, before[name]) for name, weight in head.state_dict().items())
+
+
+def test_a_task_that_is_saved_has_nothing_left_to_scale():
+    saved = Regression.from_json(json.loads(json.dumps(TASK.to_json())))
+
+    assert saved == Regression(0.0, 1.0, "spearman", "text")
+    assert saved.values(np.array([[130.0]], np.float32)) == TASK.values(np.array([[1.0]], np.float32))
+
+
+def test_a_saved_model_gives_the_users_units_in_its_own_library(bert, tmp_path):
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    folder = run(numbers_jsonl(tmp_path / "rows.jsonl", 160), bert, tmp_path / "run")
+    texts = [f"The {words[0]} is my {words[1]}" for words in ABOUT.values()]
+    with quiet():
+        model = AutoModelForSequenceClassification.from_pretrained(folder.model_path).eval()
+        tokenizer = AutoTokenizer.from_pretrained(folder.model_path)
+
+    with torch.no_grad():
+        plain = model(**tokenizer(texts, padding=True, return_tensors="pt")).logits[:, 0].numpy()
+
+    ours = folder.predict(texts)
+    assert [row["value"] for row in ours] == pytest.approx(plain.tolist(), abs=1e-3)
+    assert plain.argsort().tolist() == [0, 1, 2, 3]
+    assert np.abs(plain - [60, 90, 115, 140]).max() < 25
+    assert (model.config.problem_type, model.config.num_labels) == ("regression", 1)
+    margin = folder.beside.calibration.margin
+    for row in ours:
+        assert row["high"] - row["value"] == pytest.approx(margin, abs=1e-5)
+        assert row["value"] - row["low"] == pytest.approx(margin, abs=1e-5)
+
+
+@pytest.fixture(scope="module")
+def of_pairs(bert: Path, tmp_path_factory: pytest.TempPathFactory) -> ModelFolder:
+    """A model that gives pairs of texts a number from 0 to 66."""
+    home, rows = tmp_path_factory.mktemp("pairs"), []
+    for at, ((a, _), (b, about)) in enumerate(zip(messages(60, 1), messages(60, 2), strict=True)):
+        rows.append(
+            {"sentence1": a, "sentence2": b, "score": round(20 * list(ABOUT).index(about) + at / 10, 1)}
+        )
+    return run(write_jsonl(home / "rows.jsonl", rows), bert, home / "run", epochs=2)
+
+
+def test_a_pair_with_a_number_opens_as_a_cross_encoder_that_gives_the_number(of_pairs):
+    from sentence_transformers import CrossEncoder
+
+    asked = [(one, two) for (one, _), (two, _) in zip(messages(8, 3), messages(8, 4), strict=True)]
+    with quiet():
+        theirs = CrossEncoder(str(of_pairs.model_path), device="cpu").predict(asked)
+
+    assert of_pairs.task.reads == "pair"
+    assert [row["value"] for row in of_pairs.predict(asked)] == pytest.approx(theirs.tolist(), abs=1e-3)
+    assert theirs.max() > 1.5, "not squeezed into 0 to 1"
+
+
+def test_a_model_of_pairs_refuses_a_single_text(of_pairs):
+    with pytest.raises(DataError) as error:
+        of_pairs.predict(["One text alone."])
+
+    assert str(error.value) == (
+        "row 0: 'One text alone.' is not a pair of texts. This model reads two texts a row: predict([(one, two), ...])."
+    )
+
+
+def test_the_usual_answer_is_the_mean_of_the_training_rows():
+    targets = np.array([90.0, 110.0, 130.0])
+
+    logits = TASK.usual_logits(targets, Known(np.zeros(4)))
+
+    assert TASK.values(logits).tolist() == pytest.approx([110.0] * 4)
+
+
+# Intervals
+
+
+def test_intervals_hold_the_truth_of_nine_rows_in_ten():
+    """Split conformal prediction: on average over calibration sets exactly k / (n + 1), whatever the errors are."""
+    random = np.random.default_rng(0)
+    shares, margins = [], []
+    for _ in range(300):
+        truth = random.normal(100, 30, 249)
+        logits = ((truth + random.standard_t(3, 249) * 5 - 100) / 30)[:, None].astype(np.float32)
+        calibration = TASK.calibrate(logits[:49], Known(truth[:49]))
+        found = TASK.probabilities(logits[49:], calibration)
+        shares.append(np.mean((found[:, 1] <= truth[49:]) & (truth[49:] <= found[:, 2])))
+        margins.append(calibration.margin)
+
+    assert np.mean(shares) == pytest.approx(math.ceil(50 * COVERAGE) / 50, abs=0.01)
+    assert np.mean(margins) > 5
+
+
+def test_an_interval_is_as_wide_to_either_side_and_around_the_estimate():
+    logits = np.array([[0.0], [1.0]], np.float32)
+
+    found = TASK.probabilities(logits, Calibration(margin=7.0))
+
+    assert found.tolist() == [[100, 93, 107], [130, 123, 137]]
+    assert TASK.predicted(found, Calibration()).tolist() == [100, 130]
+
+
+def test_with_too_few_rows_to_calibrate_there_is_no_interval_and_json_says_null():
+    logits = np.zeros((8, 1), np.float32)
+
+    calibration = TASK.calibrate(logits, Known(np.arange(8.0)))
+
+    found = TASK.probabilities(logits[:1], calibration)
+    assert calibration.margin == math.inf
+    assert TASK.answers(found, found[:, 0]) == [{"value": 100.0, "low": None, "high": None}]
+    trust = TASK.trust(found, found, np.array([1.0]), calibration)
+    assert json.loads(json.dumps(trust)) == {"calibration": {"wanted": 0.9, "margin": None, "coverage": None}}
+
+
+def test_what_was_covered_on_the_test_rows_is_told():
+    found = TASK.probabilities(np.zeros((4, 1), np.float32), Calibration(margin=10.0))
+
+    trust = TASK.trust(found, found, np.array([95.0, 110.0, 111.0, 60.0]), Calibration(margin=10.0))
+
+    assert trust == {"calibration": {"wanted": 0.9, "margin": 10.0, "coverage": 0.5}}
+
+
+# Scores
+
+
+@pytest.mark.parametrize("metric", ["spearman", "pearson", "r2"])
+def test_the_score_is_that_of_scipy_and_comes_first(metric):
+    random = np.random.default_rng(0)
+    truth = random.normal(100, 30, 60)
+    said = truth + random.normal(0, 30, 60)
+    task = Regression(100.0, 30.0, metric)
+
+    expected = {
+        "spearman": stats.spearmanr(truth, said).statistic,
+        "pearson": stats.pearsonr(truth, said).statistic,
+        "r2": 1 - ((truth - said) ** 2).sum() / ((truth - truth.mean()) ** 2).sum(),
+    }[metric]
+    assert task.score(said, truth) == pytest.approx(expected)
+    found = task.scores(np.stack([said] * 3, axis=1), said, truth, seed=0)
+    assert next(iter(found)) == metric
+    assert set(found) == {"spearman", "pearson", "r2", "mae"}
+    assert found["mae"].value == pytest.approx(np.abs(truth - said).mean())
+    assert all(one.low < one.value < one.high for one in found.values())
+
+
+def test_noise_is_fishers_standard_error_of_a_correlation():
+    random = np.random.default_rng(0)
+    drawn = []
+    for _ in range(2_000):
+        truth = random.normal(size=50)
+        drawn.append(stats.pearsonr(truth, truth + random.normal(0, 1, 50)).statistic)
+
+    assert TASK.noise(float(np.mean(drawn)), 50) == pytest.approx(np.std(drawn), rel=0.1)
+
+
+def test_the_scatter_is_drawn_from_the_least_truth_to_the_greatest():
+    truth = np.random.default_rng(0).normal(size=2_000)
+
+    points = np.array(TASK.details(np.zeros((2_000, 3)), truth + 1, truth)["scatter"])
+
+    assert points.shape == (500, 2)
+    assert points[0, 0] == pytest.approx(truth.min(), abs=1e-6)
+    assert points[-1, 0] == pytest.approx(truth.max(), abs=1e-6)
+    assert np.abs(points[:, 1] - points[:, 0] - 1).max() < 1e-5
+
+
+def test_the_nearness_of_two_texts_is_brought_to_mean_and_spread():
+    random = np.random.default_rng(0)
+    one, two = random.normal(size=(50, 8)), random.normal(size=(50, 8))
+
+    values = TASK.values(Regression(100.0, 30.0, reads="pair").zero_shot_logits(one, two))
+
+    cosines = (one * two).sum(1) / np.linalg.norm(one, axis=1) / np.linalg.norm(two, axis=1)
+    assert stats.pearsonr(values, cosines).statistic == pytest.approx(1)
+    assert (values.mean(), values.std()) == (pytest.approx(100, abs=1e-3), pytest.approx(30, abs=1e-3))

@@ -94,8 +94,8 @@ def test_the_verdict_to_ship():
     gap = Difference(0.242, 0.219, 0.265)
 
     assert verdict_words("tuned", "zero-shot", "accuracy", 0.892, 0.650, gap, ship=True) == (
-        "Ship it. The tuned model is better than the untrained model, beyond noise: 89.2 % against 65.0 % accuracy on the test rows, "
-        "+24.2 points (95 % interval +21.9 to +26.5)."
+        "Ship it. The tuned model is better than the untrained model, beyond noise: 89.2 % against 65.0 % accuracy "
+        "on the test rows, +24.2 points (95 % interval +21.9 to +26.5)."
     )
 
 

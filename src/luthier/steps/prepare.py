@@ -275,7 +275,8 @@ def resolve(
         batch_rows = plan.train.batch_rows or usual_rows
         epochs = plan.train.epochs or recipe.epochs_for(train_rows, batch_rows)
         why = f"recipe for {recipe.name}"
-        patience = Guess("train.patience", 2 * plan.train.validations, "two epochs of validations")
+        patient = max(2, round(epochs / 3)) if task.reads == "image" else 2
+        patience = Guess("train.patience", patient * plan.train.validations, f"{patient} epochs of validations")
         method = parse_method(plan.train.method)
         if isinstance(method, Thaw) and plan.train.epochs is None:
             thawing = (len(ladder.rungs) - 1) * method.every

@@ -139,6 +139,24 @@ def tagged_jsonl(path: Path, rows: int, seed: int = 0) -> Path:
     return write_jsonl(path, made)
 
 
+def queries_jsonl(path: Path, rows: int, seed: int = 0) -> Path:
+    """Queries of two words, and texts of the two other words that mean the same."""
+    words = [word for about in ABOUT.values() for word in about]
+    alike = dict(zip(words[::2], words[1::2], strict=True))
+    pairs = [(one, two) for one in alike for two in alike if one != two]
+    chosen = np.random.default_rng(seed).permutation(len(pairs))[:rows]
+    return write_jsonl(
+        path,
+        [
+            {
+                "query": f"{pairs[at][0]} {pairs[at][1]}",
+                "positive": f"{alike[pairs[at][0]]} {alike[pairs[at][1]]}",
+            }
+            for at in chosen
+        ],
+    )
+
+
 def questions_jsonl(path: Path, rows: int, seed: int = 0) -> Path:
     """A text of plain words with one word of a topic, which is the answer; each fifth question has none."""
     random = np.random.default_rng(seed)

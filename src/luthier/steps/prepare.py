@@ -276,7 +276,9 @@ def resolve(
         epochs = plan.train.epochs or recipe.epochs_for(train_rows, batch_rows)
         why = f"recipe for {recipe.name}"
         patient = max(2, round(epochs / 3)) if task.reads == "image" else 2
-        patience = Guess("train.patience", patient * plan.train.validations, f"{patient} epochs of validations")
+        patience = Guess(
+            "train.patience", patient * plan.train.validations, f"{patient} epochs of validations"
+        )
         method = parse_method(plan.train.method)
         if isinstance(method, Thaw) and plan.train.epochs is None:
             thawing = (len(ladder.rungs) - 1) * method.every

@@ -210,6 +210,8 @@ class Embedding(Task):
             "reads": self.reads,
             "goal": self.goal,
             "metric": self.metric,
+            "low": self.low,
+            "high": self.high,
         }
 
     @staticmethod
@@ -380,9 +382,9 @@ def shown(table: Table, columns: Columns) -> list[str]:
 EMBEDDING = Kind(
     name=NAME,
     example=(
-        {"text": "The neck is cracked.", "text2": "A crack runs through the neck.", "label": 4.6},
-        {"text": "The parcel came on Monday.", "text2": "It was delivered in May.", "label": 2.1},
-        {"text": "It stays in tune.", "text2": "The case is blue.", "label": 0.3},
+        {"query": "cracked neck", "positive": "A crack runs through the neck."},
+        {"query": "parcel on Monday", "positive": "It was delivered on the first day of the week."},
+        {"query": "stays in tune", "positive": "The strings hold their pitch for weeks."},
     ),
     roles=("text", "text2", "negative", "label"),
     find=find,

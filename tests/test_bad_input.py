@@ -105,7 +105,7 @@ def test_a_folder_without_data_is_refused(refusal: Callable[..., str]) -> None:
     Path("folder").mkdir()
     assert refusal("folder") == (
         "folder: is a folder. Expected a file of rows. It holds none: they end in .csv, .tsv, .jsonl, .json, "
-        ".parquet (or one of these with .gz)."
+        ".parquet, .conll (or one of these with .gz)."
     )
 
 

@@ -12,7 +12,7 @@ import pytest
 from luthier.data.read import read
 from luthier.errors import DataError, WorldError
 
-ENDINGS = ".csv, .tsv, .jsonl, .json, .parquet (or one of these with .gz)"
+ENDINGS = ".csv, .tsv, .jsonl, .json, .parquet, .conll (or one of these with .gz)"
 QUOTING = 'Quotes that belong to a text are doubled, and the text put between quotes: "say ""yes""".'
 OBJECT = '{"text": "…", "label": "…"}'
 LIST = f"Expected a list of objects such as [{OBJECT}, …], or an object whose only key holds one"

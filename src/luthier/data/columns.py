@@ -190,6 +190,8 @@ def can_be(kind: pa.DataType, role: str) -> bool:
     """Whether values of a type can be texts, or labels; a label may also be a list of plain values."""
     if role == "label" and pa.types.is_list(kind):
         kind = kind.value_type
+    if role == "image" and pa.types.is_struct(kind):
+        return any(field.name == "bytes" for field in kind)
     return not pa.types.is_nested(kind)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
+from luthier.data.conll import read_conll
 from luthier.data.delimited import read_delimited, read_tabbed
 from luthier.data.json_lines import read_json_lines
 from luthier.data.json_list import read_json
@@ -19,6 +20,7 @@ READERS: dict[str, Callable[[Path, str | None, str | None], Table]] = {
     ".jsonl": lambda path, encoding, delimiter: read_json_lines(path, encoding),
     ".json": lambda path, encoding, delimiter: read_json(path, encoding),
     ".parquet": lambda path, encoding, delimiter: read_parquet(path),
+    ".conll": lambda path, encoding, delimiter: read_conll(path, encoding),
 }
 """By how the name ends, before .gz; each takes the path, the encoding and the delimiter."""
 

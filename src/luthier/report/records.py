@@ -238,7 +238,7 @@ def surety_of_error(row: Record) -> float | None:
         return surety_of_entities(row)
     if isinstance(given, list) and isinstance(said, str) and "probability" in row:
         right = said in given if given else not said
-        return None if right else float(row["probability"] if said else 1 - row["probability"])
+        return None if right else float(row["probability"])
     if given is None or said is None or not isinstance(probabilities, dict):
         return None
     if isinstance(given, list) and isinstance(said, list):

@@ -38,6 +38,8 @@ from sentence_transformers import SentenceTransformer
 
 print(SentenceTransformer("{folder}").encode(["a text to be placed"]))
 '''
+    if task == "question-answering":
+        return for_questions(folder)
     write = {"transformers": for_transformers, "sentence-transformers": for_sentence_transformers}
     chosen = write.get(str(scorecard.get("model_format")))
     if chosen is None:
@@ -49,8 +51,6 @@ print(SentenceTransformer("{folder}").encode(["a text to be placed"]))
 PIPELINES = {
     "token-classification": 'find = pipeline("token-classification", "{folder}", aggregation_strategy="simple")\n'
     'print(find("a text to look through"))',
-    "question-answering": 'answer = pipeline("question-answering", "{folder}")\n'
-    'print(answer(question="a question?", context="The text that may answer it."))',
     "image-classification": 'name = pipeline("image-classification", "{folder}")\nprint(name("photo.jpg"))',
 }
 """What transformers itself offers for a task, in two lines."""
@@ -73,6 +73,23 @@ rows = tokenizer({texts}, padding=True, truncation=True, return_tensors="pt")
 with torch.inference_mode():
     logits = model(**rows).logits
 {end}
+"""
+
+
+def for_questions(folder: str) -> str:
+    return f"""\
+import torch
+from transformers import AutoModelForQuestionAnswering, AutoTokenizer
+
+folder = "{folder}"
+tokenizer = AutoTokenizer.from_pretrained(folder)
+model = AutoModelForQuestionAnswering.from_pretrained(folder).eval()
+
+row = tokenizer("a question?", "The text that may answer it.", truncation="only_second", return_tensors="pt")
+with torch.inference_mode():
+    out = model(**row)
+begin, end = int(out.start_logits.argmax()), int(out.end_logits.argmax())
+print(tokenizer.decode(row["input_ids"][0][begin : end + 1]))  # the first token alone: no answer
 """
 
 

@@ -171,7 +171,7 @@ def first_rows(rows: Rows, reader: Reader) -> Examples:
 
 def windows(examples: Examples, task: Task) -> float:
     """Parts of a row, on average, where each part is learnt from by itself."""
-    if task.probed or not isinstance(examples, TextExamples) or not len(examples):
+    if task.probed or not isinstance(examples, TextExamples) or examples.by_part or not len(examples):
         return 1.0
     return len(examples.ends) / len(examples)
 
@@ -200,7 +200,11 @@ def refuse_what_has_no_effect(plan: Plan, task: Task) -> None:
         raise PlanError(
             f"data.long: 'windows' are of a single text, and the rows of {task.name} are made of two. Use --long cut."
         )
-    if task.reads != "text" and plan.model.pooling != "auto":
+    if task.reads not in ("text", "pair") and plan.model.hidden:
+        raise PlanError(
+            f"model.hidden: more layers would not fit into the class of transformers that {task.name} is saved for. Leave it out."
+        )
+    if task.reads not in ("text", "texts") and plan.model.pooling != "auto":
         raise PlanError(
             f"model.pooling: {plan.model.pooling!r} makes one vector of a single text, and {task.name} reads otherwise. "
             "Leave it out."

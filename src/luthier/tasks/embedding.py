@@ -314,6 +314,7 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
     everything = np.ones(rows, bool)
     groups: tuple[Ints, ...] = ()
     ends = 0.0, 1.0
+    names: tuple[tuple[str, ...], ...] = ()
     if "label" not in columns:
         refuse_nothing_left(table, read)
         second = np.array([key_of(text) for text in table.texts(columns["text2"])], np.int64)
@@ -344,7 +345,7 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
         refuse_nothing_left(table, {**read, "label": (columns["label"], has_label)})
         usable, single = without_single_labels(np.flatnonzero(has_input & has_label), labels, roles.of)
         refuse_useless_labels(table, columns["label"], usable, single, labels, roles)
-        goal, strata, sets = "labels", labels.set_of, labels.set_of
+        goal, strata, sets, names = "labels", labels.set_of, labels.set_of, labels.sets
         made = labels.set_of.astype(np.int64)
     known = METRICS[goal]
     return Understood(
@@ -356,6 +357,7 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
         keys=keys,
         label_sets=sets,
         targets=lambda chosen: made[chosen],
+        set_names=names,
         single=single,
         groups=groups,
     )

@@ -250,7 +250,7 @@ class QuestionAnswering(Task):
                 "answer": said.text,
                 "start": said.start if said.text else None,
                 "end": said.end if said.text else None,
-                "probability": round(found.probability, 6),
+                "probability": round(found.probability if said.text else 1 - found.probability, 6),
             }
             for found, said in zip(probabilities, predicted, strict=True)
         ]

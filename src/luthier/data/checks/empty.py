@@ -5,7 +5,10 @@ from luthier.data.checks.finding import Evidence, Finding, count_of
 
 def empty(evidence: Evidence) -> Iterator[Finding]:
     """Rows without text or without label: left out, and counted."""
-    for rows, column in ((evidence.empty_text, evidence.text), (evidence.empty_label, evidence.label)):
+    for rows, column in (
+        (evidence.empty_text, evidence.read_columns),
+        (evidence.empty_label, repr(evidence.label)),
+    ):
         if len(rows):
             yield Finding(
                 check="empty",
@@ -13,7 +16,7 @@ def empty(evidence: Evidence) -> Iterator[Finding]:
                 count=len(rows),
                 share=len(rows) / len(evidence.table),
                 rows=evidence.shown(rows),
-                message=f"{count_of(len(rows), 'row has', 'rows have')} nothing in column {column!r}. Left out.",
+                message=f"{count_of(len(rows), 'row has', 'rows have')} nothing in column {column}. Left out.",
                 matters="What is left out teaches nothing; many of them mean that a column was misread.",
                 mend="Fill them in, or delete them from the file (--fix empty).",
             )

@@ -126,6 +126,13 @@ class Evidence:
         return "an image" if self.thing == "image" else "a text"
 
     @property
+    def read_columns(self) -> str:
+        """Names of what is read, as messages give them."""
+        if self.text in self.used_columns or not self.used_columns:
+            return repr(self.text)
+        return " or ".join(repr(name) for name in sorted(self.used_columns - {self.label}))
+
+    @property
     def labelled(self) -> bool:
         """Whether rows have labels, which can be counted and doubted."""
         return bool(self.labels)

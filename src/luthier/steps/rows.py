@@ -13,7 +13,7 @@ from luthier.data.checks import TABLE, examine
 from luthier.data.checks.finding import Evidence, Finding
 from luthier.data.columns import ColumnGuess, check
 from luthier.data.image_files import is_image_set, read_images
-from luthier.data.read import read
+from luthier.data.read import READERS, ending, read
 from luthier.data.split import Shares, Split, joined_groups, split_rows
 from luthier.data.table import Ints, Table
 from luthier.errors import DataError, StopFinding
@@ -74,12 +74,20 @@ def read_files(plan: Plan) -> dict[str, Table]:
     files = {"train": plan.data.path, "valid": plan.data.valid, "test": plan.data.test}
     found: dict[str, Table] = {}
     for part, file in files.items():
-        if file is not None and is_image_set(Path(file)):
+        if file is not None and is_image_set(Path(file)) and not looks_like_rows(Path(file)):
             parts = read_images(Path(file))
             found |= parts if part == "train" else {part: parts["train"]}
         elif file is not None:
             found[part] = read(Path(file), encoding=plan.data.encoding, delimiter=plan.data.delimiter)
     return found
+
+
+def looks_like_rows(path: Path) -> bool:
+    """Whether a folder was named in the place of a file in it: it has files of rows, or nothing at all."""
+    if not path.is_dir():
+        return False
+    names = [entry.name for entry in path.iterdir()]
+    return not names or any(ending(Path(name)) in READERS for name in names)
 
 
 def kind_of(plan: Plan, table: Table) -> tuple[Kind, str]:

@@ -123,7 +123,7 @@ class Embedding(Task):
     ) -> Array:
         """(rows, texts of a row, width)"""
         rows = len(logits) if examples is None else len(examples)
-        return logits.reshape(rows, len(logits) // max(1, rows), logits.shape[1])
+        return logits.reshape(rows, len(logits) // max(1, rows) or 1, logits.shape[1])
 
     def predicted(
         self, probabilities: Array, calibration: Calibration, examples: Examples | None = None

@@ -108,7 +108,8 @@ def probe_record(probe: Probe) -> dict[str, Any]:
 
 def decide(run: Run) -> Iterator[Event]:
     """Choose between the trained candidates, and leave the chosen one's model in model/."""
-    trained = [candidate for candidate in run.candidates if candidate.name not in UNLABELLED]
+    # Vectors are there before anything is learnt: they are kept where learning makes them no better.
+    trained = [one for one in run.candidates if one.name not in UNLABELLED or not run.task.usual]
     if not trained and run.stop():
         raise run.interrupted()
     if not trained:
@@ -120,7 +121,7 @@ def decide(run: Run) -> Iterator[Event]:
     found = [candidate for candidate in trained if candidate.name == asked]
     if found:
         chosen, why = found[0], f"{method}, the method that was asked for"
-    elif len(trained) == 1:
+    elif len(trained) == 1 and run.task.usual:
         only = (
             "the only one that learns" if not run.task.probed else "tuning ended before its first validation"
         )

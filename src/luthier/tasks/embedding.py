@@ -22,6 +22,7 @@ from luthier.data.columns import (
 )
 from luthier.data.split import key_of
 from luthier.data.table import Ints, Table
+from luthier.errors import DataError
 from luthier.scores import regression, retrieval
 from luthier.scores.intervals import (
     Difference,
@@ -276,7 +277,7 @@ def find(table: Table, asked: Mapping[str, str | None]) -> ColumnGuess:
     """Two texts and a score, two that belong together and perhaps one that does not, or a text with a label."""
     there = names_there(table, "text")
     positive = asked["text2"] or next((there[name] for name in POSITIVE_NAMES[:2] if name in there), None)
-    if positive is not None and asked["label"] is None and not score_column(table):
+    if positive is not None and asked["label"] is None and not names_a_score(table):
         known = {"text": ANCHOR_NAMES, "text2": POSITIVE_NAMES}
         negative = asked["negative"] or next((there[name] for name in NEGATIVE_NAMES if name in there), None)
         if negative is not None:
@@ -291,9 +292,33 @@ def find(table: Table, asked: Mapping[str, str | None]) -> ColumnGuess:
     return guess_text_and_label(table, asked["text"], asked["label"])
 
 
-def score_column(table: Table) -> bool:
+def names_a_score(table: Table) -> bool:
+    """Whether beside an anchor and a positive there is a column of many numbers."""
     there = names_there(table, "label")
     return any(name in there and holds_numbers(table, there[name]) for name in SCORE_NAMES)
+
+
+def score_column(table: Table) -> bool:
+    """Whether a column is named as scores are, and holds numbers. Raises DataError where it holds something else."""
+    there = names_there(table, "label")
+    name = next((there[name] for name in SCORE_NAMES if name in there), None)
+    if name is None:
+        return False
+    values = [value for value in table.values(name) if value not in (None, "")]
+    if all(is_number(value) for value in values):
+        return True
+    raise DataError(
+        f"{table.files[0]}: column {name!r} holds {values[0]!r}, and two texts a row are learnt from with a number, or as "
+        "belonging together. Name a column of numbers with --label, or leave this one out of the file."
+    )
+
+
+def is_number(value: object) -> bool:
+    try:
+        float(str(value))
+    except ValueError:
+        return False
+    return True
 
 
 def belongs_together(table: Table) -> bool:

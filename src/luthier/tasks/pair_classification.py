@@ -10,7 +10,17 @@ from luthier.tasks.labelled import labelled_rows
 from luthier.tasks.texts import given_pairs, input_keys, inputs_of, joined, read_columns
 
 NAME = "pair-classification"
-LABEL_NAMES = ("label", "gold_label", "labels", "class", "relation", "is_duplicate", "target", "judgement")
+LABEL_NAMES = (
+    "label",
+    "gold_label",
+    "labels",
+    "class",
+    "relation",
+    "is_duplicate",
+    "target",
+    "judgement",
+    "score",
+)
 
 
 def find(table: Table, asked: Mapping[str, str | None]) -> ColumnGuess:

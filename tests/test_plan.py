@@ -21,6 +21,7 @@ EVERYTHING: dict[str, Any] = {
     "data.question": "asked",
     "data.image": "photo",
     "data.label": "topic",
+    "data.warm_up": "squad.json",
     "data.group": "user",
     "data.encoding": "cp1252",
     "data.delimiter": ";",
@@ -413,7 +414,7 @@ def test_a_folder_in_place_of_a_plan_file_is_answered_with_the_file_in_it(tmp_pa
 
 NAMES = (
     "data.path", "data.valid", "data.test", "model.name",
-    "run.out", "data.allow", "run.budget", "run.save_every", "run.cache", "run.cache_gb",
+    "run.out", "data.allow", "data.warm_up", "run.budget", "run.save_every", "run.cache", "run.cache_gb",
 )  # fmt: skip
 """Settings that do not decide the result: what files and folders hold counts, not what they are called."""
 

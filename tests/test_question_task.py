@@ -1,5 +1,6 @@
 """What is special to questions: windows, where answers may stand, no answer at all, how sure an answer is."""
 
+import json
 import math
 from itertools import combinations, pairwise
 from pathlib import Path
@@ -12,6 +13,8 @@ import torch
 from luthier.batches.passages import END, START, Gold, Passage
 from luthier.data.answer_places import ABSENT, MOVED
 from luthier.errors import DataError, PlanError
+from luthier.events import Noted
+from luthier.folder.model_folder import ModelFolder
 from luthier.models.inspect import inspect_folder
 from luthier.models.questions import read_questions
 from luthier.models.texts import Texts
@@ -19,6 +22,7 @@ from luthier.plan.plan import Plan
 from luthier.scores import answers as scores_of
 from luthier.steps.prepare import prepare
 from luthier.steps.rows import look_over, understand
+from luthier.steps.tune import tune
 from luthier.tasks.question_answering import (
     FAR,
     LONGEST_ANSWER,
@@ -29,7 +33,7 @@ from luthier.tasks.question_answering import (
     best_answer,
 )
 from luthier.tasks.task import Calibration
-from tiny import PLAIN, questions_jsonl, write_jsonl
+from tiny import PLAIN, messages_csv, questions_jsonl, write_jsonl
 
 TASK = QuestionAnswering()
 QUESTION = "is it my order"
@@ -586,3 +590,68 @@ def test_articles_of_the_language_do_not_count():
 
     assert QuestionAnswering("exact_match", "de").score(said, targets) == 1
     assert QuestionAnswering("exact_match", "en").score(said, targets) == 0
+
+
+def test_a_model_that_answers_questions_already_keeps_its_head(bert, tmp_path):
+    data = questions_jsonl(tmp_path / "rows.jsonl", 40)
+    first = {
+        "data.path": str(data),
+        "model.name": str(bert),
+        "train.epochs": 1,
+        "run.out": str(tmp_path / "first"),
+    }
+    list(tune(Plan.build(first)))
+
+    onward = prepare(
+        Plan.build(first | {"model.name": str(tmp_path / "first"), "run.out": str(tmp_path / "onward")})
+    )
+
+    kept = ModelFolder(tmp_path / "first").model.head[-1]
+    assert torch.equal(onward.model.head[-1].weight, kept.weight)
+    assert torch.equal(onward.model.head[-1].bias, kept.bias)
+
+
+def test_a_run_that_warms_up_goes_on_from_what_other_questions_taught(bert, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    questions_jsonl(tmp_path / "rows.jsonl", 40)
+    questions_jsonl(tmp_path / "others.jsonl", 60, seed=1)
+    settings = {"data.path": "rows.jsonl", "model.name": str(bert), "train.epochs": 1}
+
+    events = list(tune(Plan.build(settings | {"data.warm_up": "others.jsonl", "run.out": "run"})))
+
+    first = next(Path("runs").iterdir())
+    assert f"Warmed up: going on from {first}." in [
+        event.text for event in events if isinstance(event, Noted)
+    ]
+    record = json.loads(Path("run", "scorecard.json").read_text())
+    assert (first.name.split("-")[0], record["model"]) == ("others", str(first))
+    assert "warm_up" not in Path("run", "plan.toml").read_text()
+
+
+def test_only_questions_warm_up_and_without_a_budget(bert, tmp_path):
+    questions = questions_jsonl(tmp_path / "rows.jsonl", 40)
+    messages = messages_csv(tmp_path / "messages.csv", 40)
+
+    for data, more, told in (
+        (
+            messages,
+            {},
+            "data.warm_up: no effect with text-classification; only question-answering warms up. Leave it out.",
+        ),
+        (
+            questions,
+            {"run.budget": "1m"},
+            "data.warm_up with run.budget: two runs cannot keep one budget. Tune on the warm-up file by a command of its own, "
+            "and go on with --model RUN.",
+        ),
+    ):
+        with pytest.raises(PlanError) as error:
+            list(
+                tune(
+                    Plan.build(
+                        {"data.path": str(data), "data.warm_up": str(questions), "model.name": str(bert)}
+                        | more
+                    )
+                )
+            )
+        assert str(error.value) == told

@@ -78,6 +78,9 @@ def load_token_model(
     body = whole.base_model
     torch.manual_seed(seeds.derive(seed, "head"))
     made = new_head(last.in_features, hidden, outputs, dropout)
+    if head == "spans" and folder.tensors.get(f"{last_name}.weight") == tuple(last.weight.shape):
+        # Where answers begin and end means the same for all questions: a head that knows it is kept.
+        made[-1].load_state_dict(last.state_dict())
     model = TokenModel(body, made, TOKEN_CLASSES[head], last_name).eval()
     use_hashed_dropout(model)
     return model

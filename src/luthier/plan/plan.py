@@ -122,7 +122,7 @@ class Plan(Section):
         saved on the way.
         """
         names = {
-            "data": {"path", "valid", "test", "allow"},
+            "data": {"path", "valid", "test", "allow", "warm_up"},
             "model": {"name"},
             "run": {"out", "budget", "save_every", "cache", "cache_gb"},
         }

@@ -71,6 +71,8 @@ class DataPlan(Section):
     """Column that holds the image's path, or the image itself. Guessed when not given."""
     label: Name | None = None
     """Column that holds the label, or the number, to be learnt. Guessed when not given."""
+    warm_up: Name | None = None
+    """File of other questions with answers, to learn from first: for question answering from few of one's own."""
     group: Name | None = None
     """Column whose equal values must stay on one side of every split (a user, a document)."""
     encoding: Name | None = None

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from importlib.metadata import version
 
+from luthier.errors import PlanError
 from luthier.events import Advanced, Ended, Event, Noted, Started
 from luthier.folder.model_folder import ModelFolder
 from luthier.folder.run_folder import RunFolder
@@ -13,6 +14,7 @@ from luthier.steps.examination import check_features
 from luthier.steps.finish import VERSIONS, score_and_write, write_records
 from luthier.steps.forecast import forecast
 from luthier.steps.prepare import Prepared, prepare
+from luthier.steps.rows import kind_of, read_files
 from luthier.steps.run import Run
 from luthier.steps.training import train_layers
 
@@ -24,6 +26,8 @@ def tune(plan: Plan, stop: Callable[[], bool] = lambda: False) -> Generator[Even
     turned true: the best model so far then stands in the run's folder. What an earlier, identical command finished is
     not done again.
     """
+    if plan.data.warm_up is not None:
+        plan = yield from warmed_up(plan, stop)
     begin = time.monotonic()
 
     def clock() -> float:
@@ -74,6 +78,28 @@ def tune(plan: Plan, stop: Callable[[], bool] = lambda: False) -> Generator[Even
             folder.log(event)
         yield event
     return ModelFolder(folder.path)
+
+
+WARMED_UP = "question-answering"
+"""The task whose head means the same whatever the rows: where an answer begins and ends."""
+
+
+def warmed_up(plan: Plan, stop: Callable[[], bool]) -> Generator[Event, None, Plan]:
+    """The plan that goes on from a run over its warm-up file: a run of its own, found again by whoever warms up alike."""
+    kind, _ = kind_of(plan, read_files(plan)["train"])
+    if kind.name != WARMED_UP:
+        raise PlanError(f"data.warm_up: no effect with {kind.name}; only {WARMED_UP} warms up. Leave it out.")
+    if plan.run.budget is not None:
+        raise PlanError(
+            "data.warm_up with run.budget: two runs cannot keep one budget. Tune on the warm-up file by a command of its own, "
+            "and go on with --model RUN."
+        )
+    own = ("data.valid", "data.test", "data.group", "data.warm_up", "run.out")
+    shared = {key: value for key, value in plan.settings().items() if key not in own}
+    folder = yield from tune(Plan.build(shared | {"data.path": plan.data.warm_up}), stop)
+    yield Noted(f"Warmed up: going on from {folder.path}.", 0.0)
+    kept = {key: value for key, value in plan.settings().items() if key != "data.warm_up"}
+    return Plan.build(kept | {"model.name": str(folder.path)})
 
 
 def path(run: Run) -> Iterator[Event]:

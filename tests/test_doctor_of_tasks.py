@@ -67,6 +67,17 @@ def test_an_image_saved_again_is_a_near_copy(photos: Path) -> None:
     assert {"one.png", "two.jpg"} & {Path(row["text"]).name for row in found.rows}
 
 
+def test_images_that_are_read_otherwise_than_saved_are_counted_by_kind(photos: Path) -> None:
+    for path in sorted(photos.rglob("*.png"))[:3]:
+        with Image.open(path) as opened:
+            opened.convert("L").save(path)
+
+    found = findings(photos)["converted-images"]
+
+    assert (found.severity, found.count) == ("note", 3)
+    assert found.message.endswith("(3).")
+
+
 def test_checks_of_texts_do_not_read_the_names_of_images(photos: Path) -> None:
     for at, path in enumerate(sorted(photos.rglob("*.png"))[:9]):
         path.rename(path.with_name(f"nora.t{at}@example.org.png"))

@@ -6,6 +6,7 @@ from luthier.data.checks.blank_images import blank_images
 from luthier.data.checks.boilerplate import boilerplate
 from luthier.data.checks.broken_images import broken_images
 from luthier.data.checks.contradictions import contradictions
+from luthier.data.checks.converted_images import converted_images
 from luthier.data.checks.copies import copies
 from luthier.data.checks.empty import empty
 from luthier.data.checks.finding import Evidence, Finding
@@ -52,6 +53,7 @@ IMAGES: dict[str, Check] = {
     "blank-images": blank_images,
     "small-images": small_images,
     "near-images": near_images,
+    "converted-images": converted_images,
 }
 """Look at what was seen of images."""
 

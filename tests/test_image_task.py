@@ -521,6 +521,10 @@ REFUSED = [
      "train.mix: no effect with regression, which reads no images. Leave it out."),
     (TAGS, {"train.batch_norm": "live"},
      "train.batch_norm: no effect with token-classification, which reads no images. Leave it out."),
+    (IMAGE, {"train.augment": "none", "train.flip": 0.0},
+     "train.flip: no effect with image-classification as it is asked for. Leave it out."),
+    (IMAGE, {"data.long": "windows", "task.language": "de"},
+     "data.long, task.language: no effect with image-classification as it is asked for. Leave it out."),
     (PAIR, {"data.long": "windows"},
      "data.long: 'windows' are of a single text, and the rows of pair-classification are made of two. Use --long cut."),
     (IMAGE, {"model.pooling": "mean"},
@@ -543,7 +547,7 @@ def test_a_setting_without_effect_is_refused(task, settings, message):
     [
         (
             IMAGE,
-            {"train.augment": "none", "train.flip": 0.0, "train.mix": "mixup", "train.batch_norm": "live"},
+            {"train.augment": "strong", "train.flip": 0.0, "train.mix": "mixup", "train.batch_norm": "live"},
         ),
         (IMAGE, {"train.label_smoothing": 0.1, "train.balance": "loss", "task.labels_per_row": "many"}),
         (TEXT, {"model.pooling": "mean", "data.long": "windows"}),

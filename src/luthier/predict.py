@@ -68,7 +68,7 @@ def placed(batch: Batch, values: torch.Tensor, examples: Examples, by_unit: bool
         return batch.rows, values.cpu().numpy()
     assert isinstance(examples, TextExamples), "only texts are made of tokens"
     assert examples.tokens is not None, "tokens answer"
-    own = examples.tokens.select(batch.rows, examples.places(batch.rows), len(examples.ids))
+    own = examples.tokens.select(batch.rows, examples.places(batch.rows))
     first = examples.tokens.first_unit
     flat = values[batch.inputs["attention_mask"].bool()].cpu().numpy()
     return runs(first[batch.rows], first[batch.rows + 1] - first[batch.rows]), flat[own.unit]

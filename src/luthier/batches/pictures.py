@@ -4,6 +4,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -19,14 +20,6 @@ KEPT_BYTES = 768_000_000
 """Of images that are kept decoded: of 4,000 at 224 pixels all, of 100,000 a few thousand."""
 THREADS = 2
 """That decode: more than the cores of a laptop would not help."""
-
-
-class Openable(Protocol):
-    """An image that can be opened."""
-
-    def open(self, draft_size: int | None = None) -> Image.Image:
-        """In RGB, upright."""
-        ...
 
 
 class Shaping(Protocol):
@@ -190,16 +183,13 @@ def asked(rows: Ints, variation: Variation | None) -> tuple[bytes, Variation | N
 class Pools:
     """Threads that decode, and one that waits for them; begun when they are first needed."""
 
-    def __init__(self) -> None:
-        self.begun: dict[str, ThreadPoolExecutor] = {}
-
-    @property
+    @cached_property
     def decoding(self) -> ThreadPoolExecutor:
-        return self.begun.setdefault("decoding", ThreadPoolExecutor(THREADS))
+        return ThreadPoolExecutor(THREADS)
 
-    @property
+    @cached_property
     def waiting(self) -> ThreadPoolExecutor:
-        return self.begun.setdefault("waiting", ThreadPoolExecutor(1))
+        return ThreadPoolExecutor(1)
 
 
 POOLS = Pools()

@@ -80,7 +80,7 @@ class TextExamples(Examples):
             pad=self.pad,
             types=None if self.types is None else self.types[places],
             by_part=self.by_part,
-            tokens=None if self.tokens is None else self.tokens.select(rows, places, len(self.ids)),
+            tokens=None if self.tokens is None else self.tokens.select(rows, places),
             sources=None if self.sources is None else self.sources[rows],
         )
 
@@ -157,13 +157,13 @@ class Tokens:
     first_unit: Ints
     """(rows + 1,) the first unit of each row, and the number of units."""
 
-    def select(self, rows: Ints, places: Ints, tokens: int) -> "Tokens":
-        """Those of some rows, whose tokens stood at `places` among `tokens`."""
+    def select(self, rows: Ints, places: Ints) -> "Tokens":
+        """Those of some rows, whose tokens stood at `places`."""
         counts = np.diff(self.first_unit)[rows]
         old = self.unit[runs(self.first_unit[rows], counts)]
-        now = np.empty(tokens, np.int64)
-        now[places] = np.arange(len(places))
-        return Tokens(self.marks[places], now[old], np.concatenate([[0], np.cumsum(counts)]))
+        order = np.argsort(places, kind="stable")
+        now = order[np.searchsorted(places, old, sorter=order)]
+        return Tokens(self.marks[places], now, np.concatenate([[0], np.cumsum(counts)]))
 
 
 def runs(begins: Ints, lengths: Ints) -> Ints:

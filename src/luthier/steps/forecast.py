@@ -180,6 +180,11 @@ def operations(ready: Prepared) -> float:
 
 def frozen_seconds(ready: Prepared, looks: dict[str, Looks]) -> dict[str, float]:
     """Features, probe, scores and writing: what every method does."""
+    task = ready.rows.task
+    if not task.probed:
+        # Vectors are scored as they are; nothing else looks at a frozen model.
+        looked = 0.0 if task.usual else sum(looks["exact"].again.of(passes(ready, part)) for part in HELD_OUT)
+        return {"features": 0.0, "probe": looked, "score": score_seconds(ready) + FINISH_SECONDS}
     extra = compared(ready, HELD_OUT).values()
     features = looks["fast"].first.of(passes(ready, "train"))
     features += sum(looks["exact"].again.of(passes(ready, part)) for part in HELD_OUT)
@@ -193,8 +198,6 @@ def frozen_seconds(ready: Prepared, looks: dict[str, Looks]) -> dict[str, float]
 def probe_seconds(ready: Prepared) -> float:
     """One evaluation of its loss on some rows, timed, for all that are needed."""
     examples = ready.examples["train"]
-    if not ready.rows.task.probed:
-        return 0.0
     task, width = ready.rows.task, ready.model.width
     learnt = task.to_learn(examples.targets)
     rows = min(len(learnt), 2_000)

@@ -38,6 +38,8 @@ LORA_RATE = 10
 """Times the rate of full tuning: Schulman et al. 2025, "LoRA without regret" (thinkingmachines.ai/blog/lora)."""
 
 
+CAN_BE_LONG = ("text", "pair", "words", "question")
+"""What rows are made of that may be read in more ways than cut where the model's limit is."""
 IMAGES_ALONE = ("train.augment", "train.flip", "train.mix", "train.batch_norm")
 """Settings that only images have a use for."""
 VARIED = {
@@ -102,20 +104,20 @@ def prepare(plan: Plan) -> Prepared:
     folder = inspect_folder(plan.model.name, find_model(plan.model.name), rows.task.reads)
     task = rows.task
     reader = reader_of(folder, task.reads)
-    model = load_model(folder, wanted(plan, task), preparation_of(reader)).to(device.torch)
-    few = first_rows(rows, reader).batch(np.zeros(1, np.int64)).to(device.torch)
-    ladder = find_ladder(model, lambda: model(few))
     refuse_what_has_no_effect(plan, task)
+    used = {part: getattr(rows.split, part) for part in PARTS}
+    everything = np.concatenate(list(used.values()))
+    read, way = READERS[task.reads], task.long if plan.data.long == "auto" else plan.data.long
+    examples, long = read(reader, rows.inputs(everything), rows.targets(everything), way)
+    model = load_model(folder, wanted(plan, task), preparation_of(reader)).to(device.torch)
+    few = examples.batch(np.zeros(1, np.int64)).to(device.torch)
+    ladder = find_ladder(model, lambda: model(few))
     refuse_too_many_blocks(plan, ladder)
     recipe = recipe_for(folder.family, sum(weight.numel() for weight in model.parameters()))
     base_fingerprint = folder.fingerprint()
     stands_on: list[object] = [rows.table.fingerprint, rows.split.sizes(), base_fingerprint]
     out = Path(plan.run.out or default_folder(plan, stands_on))
     device = as_recorded(device, plan, out)
-    used = {part: getattr(rows.split, part) for part in PARTS}
-    everything = np.concatenate(list(used.values()))
-    read, way = READERS[task.reads], task.long if plan.data.long == "auto" else plan.data.long
-    examples, long = read(reader, rows.inputs(everything), rows.targets(everything), way)
     plan, guesses = resolve(plan, rows, recipe, device, model.pooling, ladder, windows(examples, task))
     review = Review.read(review_path(plan.data.path), rows.labels)
     evidence = replace(
@@ -163,12 +165,6 @@ def wanted(plan: Plan, task: Task) -> Wanted:
     )
 
 
-def first_rows(rows: Rows, reader: Reader) -> Examples:
-    """A row to look at the model with."""
-    one = rows.split.train[:1]
-    return READERS[rows.task.reads](reader, rows.inputs(one), rows.targets(one), "cut")[0]
-
-
 def windows(examples: Examples, task: Task) -> float:
     """Parts of a row, on average, where each part is learnt from by itself."""
     if task.probed or not isinstance(examples, TextExamples) or examples.by_part or not len(examples):
@@ -196,6 +192,14 @@ def refuse_what_has_no_effect(plan: Plan, task: Task) -> None:
         raise PlanError(
             f"{', '.join(of_images)}: no effect with {task.name}, which reads no images. Leave it out."
         )
+    longer = plan.data.long in ("windows", "refuse")
+    unheard = ["data.long"] if longer and task.reads not in CAN_BE_LONG else []
+    if is_set(plan, "task", "language") and task.reads != "question":
+        unheard.append("task.language")
+    if is_set(plan, "train", "flip") and plan.train.augment == "none":
+        unheard.append("train.flip")
+    if unheard:
+        raise PlanError(f"{', '.join(unheard)}: no effect with {task.name} as it is asked for. Leave it out.")
     if task.reads == "pair" and plan.data.long == "windows":
         raise PlanError(
             f"data.long: 'windows' are of a single text, and the rows of {task.name} are made of two. Use --long cut."
@@ -267,7 +271,11 @@ def resolve(
         Guess("task.name", rows.task.name, rows.guesses["task"]),
         *(Guess(f"data.{role}", name, rows.guesses.get(role, "")) for role, name in rows.columns.items()),
         Guess("task.metric", rows.task.metric, "the task's own"),
-        Guess("data.long", rows.task.long, "as usual with this task"),
+        *(
+            [Guess("data.long", rows.task.long, "as usual with this task")]
+            if rows.task.reads in CAN_BE_LONG
+            else []
+        ),
     ]
     task = rows.task
     if isinstance(task, Classification):

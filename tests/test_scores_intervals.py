@@ -13,6 +13,7 @@ from luthier.scores.intervals import (
     Difference,
     Estimate,
     bootstrap,
+    jackknife,
     mean_of,
     paired_bootstrap,
     paired_bootstrap_of,
@@ -241,3 +242,24 @@ def test_a_difference_reads_well_and_has_the_keys_of_the_scorecard():
     assert str(found) == "-0.080 (-0.097 to -0.063)"
     assert found.to_json() == {"difference": -0.08, "low": -0.097, "high": -0.063}
     assert found.beyond_noise
+
+
+@pytest.mark.parametrize("rows", [2, 7, 20])
+def test_the_jackknife_of_a_mean_that_leaves_out_each_row_is_its_standard_error(random, rows):
+    first, second = random.normal(size=rows), random.normal(size=rows)
+
+    found = jackknife(lambda at: float((first[at] - second[at]).mean()), rows)
+
+    assert found == pytest.approx(paired_standard_error(first, second))
+
+
+def test_the_jackknife_of_groups_is_near_the_standard_error_of_a_correlation():
+    """Fisher's: (1 - r^2) / sqrt(rows - 3), over many draws."""
+
+    def of_a_draw(seed: int) -> float:
+        random = np.random.default_rng(seed)
+        truth = random.normal(size=400)
+        said = truth + random.normal(size=400)
+        return jackknife(lambda at: float(np.corrcoef(truth[at], said[at])[0, 1]), 400)
+
+    assert np.mean([of_a_draw(seed) for seed in range(200)]) == pytest.approx(0.5 / np.sqrt(397), rel=0.1)

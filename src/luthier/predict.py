@@ -23,7 +23,8 @@ def over_rows(examples: Examples, device: Device, tokens: int | None = None) -> 
     """
     batches = by_length(examples.lengths, tokens or examples.budget)[::-1]
     for at, rows in enumerate(batches):
-        if at + 1 < len(batches):
+        # Where the cores compute, whoever decodes meanwhile makes them wait for each other: a third slower (docs/engine.md).
+        if device.kind != "cpu" and at + 1 < len(batches):
             examples.expect(batches[at + 1])
         yield examples.batch(rows).to(device.torch)
 

@@ -16,6 +16,9 @@ from luthier.batches.examples import Array, Batch, Examples, Ints, Variation
 
 PATCH = 32
 """Pixels a side of the smallest patch that a network looks at as one: how often a weight is used follows from it."""
+AT_ONCE = 8
+"""Images in a batch that is only read: on two cores the next layer then finds what the last one wrote in the cache
+(docs/engine.md)."""
 KEPT_BYTES = 768_000_000
 """Of images that are kept decoded: of 4,000 at 224 pixels all, of 100,000 a few thousand."""
 THREADS = 2
@@ -82,12 +85,12 @@ class Pictures(Examples):
 
     @property
     def length(self) -> int:
-        """What an image adds to a batch: at 224 pixels as much as 1,024 tokens do."""
-        return max(1, self.shaping.size**2 // 49)
+        """What an image adds to a batch: at 224 pixels as much as 2,048 tokens do."""
+        return max(1, 2 * self.shaping.size**2 // 49)
 
     @property
     def budget(self) -> int:  # type: ignore[override]
-        return 32 * self.length
+        return AT_ONCE * self.length
 
     @property
     def lengths(self) -> Ints:

@@ -149,9 +149,6 @@ class Classification(Task):
             return multilabel.macro_f1(targets, predicted)
         return classification.macro_f1(targets, predicted, self.outputs)
 
-    def noise(self, score: float, rows: int) -> float:
-        return float((score * (1 - score) / rows) ** 0.5)
-
     def row_scores(self, predicted: Array, targets: Array) -> Array:
         """(rows,) how right each answer is by itself, in [0, 1]."""
         if self.many:

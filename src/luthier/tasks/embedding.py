@@ -152,9 +152,6 @@ class Embedding(Task):
         )
         return found
 
-    def noise(self, score: float, rows: int) -> float:
-        return float((1 - min(score, 1.0) ** 2) / max(1, rows - 3) ** 0.5)
-
     def scores(
         self, probabilities: Array, predicted: Array, targets: Array, seed: int
     ) -> dict[str, Estimate]:

@@ -189,9 +189,6 @@ class QuestionAnswering(Task):
     def score(self, predicted: Array, targets: Array) -> float:
         return float(self.of_metric(predicted, targets).mean())
 
-    def noise(self, score: float, rows: int) -> float:
-        return float((score * (1 - score) / rows) ** 0.5)
-
     def scores(
         self, probabilities: Array, predicted: Array, targets: Array, seed: int
     ) -> dict[str, Estimate]:

@@ -136,10 +136,6 @@ class Regression(Task):
     def fit_score(self, logits: Array, learnt: Array) -> float:
         return regression.pearson(learnt, logits[:, 0])
 
-    def noise(self, score: float, rows: int) -> float:
-        """As Fisher has it for a correlation."""
-        return (1 - min(score, 1.0) ** 2) / math.sqrt(max(1, rows - 3))
-
     def scores(
         self, probabilities: Array, predicted: Array, targets: Array, seed: int
     ) -> dict[str, Estimate]:

@@ -146,10 +146,6 @@ class Task(ABC):
     def score(self, predicted: Array, targets: Array) -> float:
         """The metric."""
 
-    @abstractmethod
-    def noise(self, score: float, rows: int) -> float:
-        """Standard error of the metric, roughly, on so many rows."""
-
     def fit_score(self, logits: Array, learnt: Array) -> float:
         """How well a linear head does on units that it did not see, in [0, 1]. learnt: as `to_learn` gives it."""
         plain = Calibration()

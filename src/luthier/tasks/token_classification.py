@@ -123,9 +123,6 @@ class TokenClassification(Task):
     def score(self, predicted: Array, targets: Array) -> float:
         return entities.precision_recall_f1(self.counts(predicted, targets))[2]
 
-    def noise(self, score: float, rows: int) -> float:
-        return float((score * (1 - score) / rows) ** 0.5)
-
     def scores(
         self, probabilities: Array, predicted: Array, targets: Array, seed: int
     ) -> dict[str, Estimate]:

@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_limits
 from torch.nn import functional
 
 from luthier import seeds
+from luthier.scores.intervals import jackknife
 from luthier.tasks.task import Array
 
 STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
@@ -32,7 +33,7 @@ class Probe:
     strength: float
     """The C that cross-validation chose."""
     cross_validated: dict[float, float]
-    """Score of each strength tried, mean over folds."""
+    """Score of each strength tried, on rows that it did not see: mean over folds."""
 
     def logits(self, features: Array) -> Array:
         """(rows, width) -> (rows, outputs)"""
@@ -46,31 +47,28 @@ class Probe:
             linear.bias.copy_(torch.from_numpy(self.bias * share))
 
 
-def of_a_share(score: float, rows: int) -> float:
-    """Standard error of a share of rows."""
-    return float((score * (1 - score) / rows) ** 0.5)
+Score = Callable[[Array, Array], float]
+"""(logits, targets) -> higher is better."""
 
 
 def fit_probe(
     features: Array,
     targets: Array,
     outputs: int,
-    score: Callable[[Array, Array], float],
+    score: Score,
     seed: int,
-    noise: Callable[[float, int], float] = of_a_share,
 ) -> Probe:
     """L2-regularised (multinomial) logistic regression, or ridge regression; its strength is found by cross-validation.
 
     features: (rows, width).  targets: (rows,) classes, or (rows, outputs) marks, or (rows,) numbers as floats.
-    score(logits, targets): higher is better.  noise(score, rows): its standard error on so many rows.
 
     Features are standardised first, so that one strength means the same for every model, and the standardisation is
     folded back into the weights.
     """
     scaled, _, _ = standardised(features)
-    scores = cross_validate(scaled, targets, outputs, score, seed)
-    held = min(len(features), MOST_ROWS)
-    strength = strongest_within_noise(scores, held, noise) if scores else STRENGTHS[1]
+    held = cross_validate(scaled, targets, outputs, score, seed)
+    strength = held.strongest_within_noise() if held.logits else STRENGTHS[1]
+    scores = {tried: held.score(tried) for tried in held.logits}
     return replace(solve_probe(features, targets, outputs, strength), cross_validated=scores)
 
 
@@ -90,45 +88,65 @@ def standardised(features: Array) -> tuple[Array, Array, Array]:
     return (features - centre) / spread, centre, spread
 
 
-def strongest_within_noise(
-    scores: dict[float, float], rows: int, noise: Callable[[float, int], float] = of_a_share
-) -> float:
-    """The strongest penalty whose score is within one standard error of the best (Breiman et al. 1984, section 3.4.3).
+@dataclass(frozen=True)
+class HeldOut:
+    """What each strength gives for rows that it did not see."""
 
-    scores: score in [0, 1] by inverse strength, from strong to weak.  rows: how many were held out in all.
+    logits: dict[float, Array]
+    """(rows, outputs) by inverse strength, from strong to weak."""
+    targets: Array
+    folds: Array
+    """(rows,) in which fold each row was held out: heads of two folds differ, so their rows are not ranked together."""
+    measure: Score
 
-    >>> strongest_within_noise({0.01: 0.80, 0.1: 0.90, 1.0: 0.91}, rows=100)
-    0.1
-    """
-    best = max(scores.values())
-    margin = noise(best, rows)
-    return next(strength for strength, score in scores.items() if score >= best - margin)
+    def score(self, strength: float, rows: Array | None = None) -> float:
+        """Mean over folds, of some of their rows."""
+        rows = np.arange(len(self.targets)) if rows is None else rows
+        parts = [rows[self.folds[rows] == fold] for fold in np.unique(self.folds[rows])]
+        found = self.logits[strength]
+        return float(np.mean([self.measure(found[part], self.targets[part]) for part in parts]))
+
+    def strongest_within_noise(self) -> float:
+        """The strongest penalty whose score is within one standard error of the best (Breiman et al. 1984, section 3.4.3):
+        of their difference on the same rows, which is smaller than that of a score."""
+        scores = {strength: self.score(strength) for strength in self.logits}
+        best = max(scores, key=lambda strength: scores[strength])
+
+        def near(strength: float) -> bool:
+            def gap(rows: Array) -> float:
+                return self.score(best, rows) - self.score(strength, rows)
+
+            return strength == best or scores[best] - scores[strength] <= jackknife(gap, len(self.targets))
+
+        return next(strength for strength in scores if near(strength))
 
 
-def cross_validate(
-    features: Array, targets: Array, outputs: int, score: Callable[[Array, Array], float], seed: int
-) -> dict[float, float]:
-    """Mean score of each strength over folds; it ends early once weaker penalties only get worse.
+def cross_validate(features: Array, targets: Array, outputs: int, score: Score, seed: int) -> HeldOut:
+    """Try one strength after the other; it ends early once weaker penalties only get worse.
 
-    Empty when there are too few rows to hold any out.
+    Nothing is tried when there are too few rows to hold any out.
     """
     order = seeds.generator(seed, "probe folds").permutation(len(features))[:MOST_ROWS]
-    folds = [fold for fold in np.array_split(order, FOLDS) if len(fold)]
-    if len(folds) < FOLDS:
-        return {}
-    kept = [np.setdiff1d(order, fold) for fold in folds]
-    regressions = [Regression(features[rows], targets[rows], outputs) for rows in kept]
-    scores: dict[float, float] = {}
+    features, targets = features[order], targets[order]
+    folds = np.arange(len(order)) % FOLDS
+    held = HeldOut({}, targets, folds, score)
+    if len(order) < FOLDS:
+        return held
+    regressions = [
+        Regression(features[folds != fold], targets[folds != fold], outputs) for fold in range(FOLDS)
+    ]
+    scores: list[float] = []
     for strength in STRENGTHS:
-        found = []
-        for out, regression in zip(folds, regressions, strict=True):
+        found = np.zeros((len(order), outputs), np.float32)
+        for fold, regression in enumerate(regressions):
             weight, bias = regression.solve(strength, ROUGH)
-            found.append(score((features[out] @ weight.T + bias).astype(np.float32), targets[out]))
-        scores[strength] = float(np.mean(found))
-        latest = list(scores.values())[-3:]
+            found[folds == fold] = features[folds == fold] @ weight.T + bias
+        held.logits[strength] = found
+        scores.append(held.score(strength))
+        latest = scores[-3:]
         if len(latest) == 3 and latest[0] >= latest[1] >= latest[2]:
             break
-    return scores
+    return held
 
 
 class Regression:

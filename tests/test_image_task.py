@@ -14,6 +14,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from luthier.batches import pictures
 from luthier.batches.augment import Augment
 from luthier.batches.examples import Variation
 from luthier.batches.pictures import Pictures
@@ -26,14 +27,15 @@ from luthier.models.inspect import inspect_folder
 from luthier.models.pictures import PictureReader, Preparation, preparation_of
 from luthier.models.quiet import quiet
 from luthier.plan.plan import Plan
+from luthier.report.records import AUGMENTED
 from luthier.steps import tune
 from luthier.steps.prepare import prepare, refuse_what_has_no_effect
 from luthier.steps.rows import look_over, understand
+from luthier.tasks.answering import QuestionAnswering
 from luthier.tasks.classification import Classification
 from luthier.tasks.image_classification import IMAGE_CLASSIFICATION
-from luthier.tasks.question_answering import QuestionAnswering
 from luthier.tasks.regression import Regression
-from luthier.tasks.token_classification import TokenClassification
+from luthier.tasks.tagging import TokenClassification
 from tiny import TINY_IMAGES, images_folder, write_jsonl
 
 
@@ -394,6 +396,30 @@ def test_some_rows_alone_look_as_they_do_among_all(photos, models):
         chosen.batch(np.array([0, 1]), epoch).inputs["pixel_values"],
         examples.batch(np.array([8, 1]), epoch).inputs["pixel_values"],
     )
+
+
+@pytest.mark.parametrize("mix", [None, "cutmix"])
+def test_a_sheet_shows_rows_as_they_are_read_and_then_as_training_sees_them(mix, photos, models, monkeypatch):
+    examples = pictures_of(photos, models, mix=mix)
+    side = examples.shaping.size
+    monkeypatch.setattr(pictures, "SHOWN", side)
+
+    sheet = examples.sheet(seed=5, rows=3, epochs=2)
+
+    rows = np.array([0, 5, 11])
+    assert sheet.shape == (3 * side, 3 * side, 3)
+    for at, how in enumerate((None, Variation(5, 0), Variation(5, 1))):
+        seen = examples.batch(rows, how).inputs["pixel_values"].numpy().transpose(0, 2, 3, 1)
+        assert np.array_equal(sheet[:, at * side : (at + 1) * side], seen.reshape(3 * side, side, 3))
+
+
+@pytest.mark.parametrize(("augment", "shown"), [("light", True), ("none", False)])
+def test_the_report_shows_varied_images_where_there_are_any(augment, shown, photos, models, tmp_path):
+    folder = run(photos, models("vit"), tmp_path / "run", augment=augment)
+
+    page = (folder.path / "report.html").read_text(encoding="utf-8")
+    assert (folder.path / AUGMENTED).is_file() == shown
+    assert ("data:image/jpeg;base64," in page) == shown
 
 
 # Broken files

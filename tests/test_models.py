@@ -27,7 +27,7 @@ from luthier.errors import DataError, ModelError
 from luthier.models.classifier import pool
 from luthier.models.headed import new_head
 from luthier.models.inspect import inspect_folder
-from luthier.models.load import load_classifier
+from luthier.models.load import Wanted, load_model
 from luthier.models.quiet import quiet
 from luthier.models.texts import Long, Texts
 from tiny import POSITIONS, SPECIAL, TINY, WIDTH, make_tokenizer, messages, opened, save, write_json
@@ -385,7 +385,7 @@ def test_an_unknown_architecture_is_refused(bert, tmp_path):
     write_json(folder / "config.json", config | {"model_type": "lyre"})
 
     with pytest.raises(ModelError, match=r"config.json: transformers cannot use it \(ValueError: "):
-        load_classifier(inspect_folder("unknown", folder), 2)
+        load_model(inspect_folder("unknown", folder), Wanted(2))
 
 
 def refused(folder: Path, **settings: Any) -> str:

@@ -15,7 +15,7 @@ from luthier.hashes import hash_file
 from luthier.plan.plan import Plan, fields
 from luthier.steps.rows import kind_of, needed_columns, read_files
 from luthier.steps.tune import tune
-from luthier.tasks.question_answering import QuestionAnswering, Said
+from luthier.tasks.answering import QuestionAnswering, Said
 from tiny import TINY, TINY_IMAGES, images_folder, messages
 
 Seen = dict[str, Any]

@@ -23,15 +23,8 @@ from luthier.scores import answers as scores_of
 from luthier.steps.prepare import prepare
 from luthier.steps.rows import look_over, understand
 from luthier.steps.tune import tune
-from luthier.tasks.question_answering import (
-    FAR,
-    LONGEST_ANSWER,
-    QUESTION_ANSWERING,
-    Found,
-    QuestionAnswering,
-    Said,
-    best_answer,
-)
+from luthier.tasks.answering import FAR, LONGEST_ANSWER, Found, QuestionAnswering, Said, best_answer
+from luthier.tasks.question_answering import QUESTION_ANSWERING
 from luthier.tasks.task import Calibration
 from tiny import PLAIN, messages_csv, questions_jsonl, write_jsonl
 

@@ -199,7 +199,7 @@ def test_seven_rows_are_too_few():
 
 def test_few_rows_are_said_to_be_few():
     assert split(np.arange(20) % 2).warnings == (
-        "The test part has 4 rows: an accuracy of 80 % would be known to about 39 points either way. "
+        "The test part has 4 rows: a score of 80 % would be known to about 39 points either way. "
         "More test rows make the numbers firmer.",
         "Only 2 rows to calibrate on, which is too few: probabilities are the model's own, which are often too sure.",
     )

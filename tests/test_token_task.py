@@ -23,8 +23,9 @@ from luthier.steps import tune
 from luthier.steps.rows import look_over, understand
 from luthier.tasks.iob2 import allowed, best_tags
 from luthier.tasks.kind import Wishes
+from luthier.tasks.tagging import TokenClassification
 from luthier.tasks.task import Calibration
-from luthier.tasks.token_classification import TOKEN_CLASSIFICATION, TokenClassification
+from luthier.tasks.token_classification import TOKEN_CLASSIFICATION
 from tiny import ABOUT, PLAIN, cpu, tagged_jsonl, write_jsonl
 
 TASK = TokenClassification(("place", "time"))

@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from luthier.events import Chose, Event, Noted, Started, Stepped, Stopped, Valid
 from luthier.folder.model_folder import ModelFolder
 from luthier.plan.plan import Plan, read_plan
 from luthier.steps import tune as steps
+from luthier.steps.training import Budget
 from tiny import messages, messages_csv
 
 
@@ -309,3 +311,34 @@ def test_python_takes_the_plans_fields_as_keywords(
     )
     assert isinstance(folder, luthier.ModelFolder)
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    "features", [20.0, 0.0], ids=["by the pass over the frozen features", "by the longest validation"]
+)
+def test_training_ends_in_time_for_what_comes_after_it(features):
+    """100 s in all: 5 to write, and to score 30 seconds either way."""
+    run = SimpleNamespace(
+        plan=SimpleNamespace(budget_seconds=100.0),
+        took={"features": features},
+        ready=SimpleNamespace(examples={"valid": range(10), "calibration": range(10), "test": range(40)}),
+    )
+    budget = Budget(run)
+    if not features:
+        run.clock = iter([10.0, 15.0]).__next__
+        with budget.timed():
+            pass  # five seconds of a validation: of all that is held out six times as much
+
+    def over(seconds: float) -> bool:
+        run.clock = lambda: seconds
+        return budget.over()
+
+    assert [over(64.0), over(66.0)] == [False, True]
+
+
+def test_without_a_budget_time_is_never_over():
+    run = SimpleNamespace(
+        clock=lambda: 1e9, plan=SimpleNamespace(budget_seconds=None), ready=SimpleNamespace(examples={})
+    )
+
+    assert not Budget(run).over()

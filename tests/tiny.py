@@ -474,9 +474,9 @@ class Opened:
 
 
 def opened(folder: Path, rows: Sequence[tuple[str, Any]], way: str = "cut", **settings: Any) -> Opened:
-    """Open a model folder for rows of (text, label or list of labels); settings are those of `load_classifier`."""
+    """Open a model folder for rows of (text, label or list of labels); settings are those of `Wanted`."""
     from luthier.models.inspect import inspect_folder
-    from luthier.models.load import load_classifier
+    from luthier.models.load import Wanted, load_model
     from luthier.models.texts import Texts
     from luthier.tasks.classification import Classification
 
@@ -488,7 +488,7 @@ def opened(folder: Path, rows: Sequence[tuple[str, Any]], way: str = "cut", **se
     found = inspect_folder(folder.name, folder)
     texts = Texts(found)
     examples, _ = texts.examples(given, task.targets(labels), way)
-    return Opened(load_classifier(found, task.outputs, **settings), texts, task, examples)
+    return Opened(load_model(found, Wanted(task.outputs, **settings)), texts, task, examples)
 
 
 def whole(model: Any) -> Any:

@@ -21,6 +21,8 @@ AT_ONCE = 8
 (docs/engine.md)."""
 KEPT_BYTES = 768_000_000
 """Of images that are kept decoded: of 4,000 at 224 pixels all, of 100,000 a few thousand."""
+SHOWN = 128
+"""Pixels a side of an image in a report."""
 THREADS = 2
 """That decode: more than the cores of a laptop would not help."""
 
@@ -145,6 +147,21 @@ class Pictures(Examples):
             return None
         number = int(self.numbers[row])
         return blend_of(self.mix, self.shaping.size, variation.seed, variation.epoch, number, len(self))
+
+    @property
+    def is_varied(self) -> bool:
+        return self.augment is not None or self.mix is not None
+
+    def sheet(self, seed: int, rows: int = 4, epochs: int = 4) -> Pixels:
+        """A picture of some rows as training sees them: a line each, as the model reads it first, then as it is varied in the
+        first epochs."""
+        lines = []
+        for row in np.linspace(0, len(self) - 1, min(rows, len(self))).astype(int).tolist():
+            looks = [self.pixels_of(row, None)]
+            looks += [self.seen(row, Variation(seed, epoch)) for epoch in range(epochs)]
+            small = [Image.fromarray(look).resize((SHOWN, SHOWN)) for look in looks]
+            lines.append(np.concatenate([np.asarray(look) for look in small], axis=1))
+        return np.concatenate(lines)
 
     def learnt(self, rows: Ints, variation: Variation | None) -> Array:
         """(rows, ...) targets; where images are blended (rows, classes), the share of each."""

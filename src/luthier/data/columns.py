@@ -168,13 +168,18 @@ def holds_numbers(table: Table, name: str) -> bool:
     return len(found) > FEWEST_NUMBERS and any(not number.is_integer() for number in found)
 
 
-def check(table: Table, name: str, role: str) -> None:
-    """Raise DataError unless there is a column of that name and it can hold a text, or a label."""
+def must_exist(table: Table, name: str, role: str) -> None:
+    """Raise DataError unless there is a column of that name."""
     if name not in table.names:
         raise DataError(
             f"{table.files[0]}: there is no column {shorten(name)!r}.{did_you_mean(name, table.names)} "
             f"Columns: {shown(table.names)}. Name one with --{role} COLUMN."
         )
+
+
+def check(table: Table, name: str, role: str) -> None:
+    """Raise DataError unless there is a column of that name and it can hold a text, or a label."""
+    must_exist(table, name, role)
     kind = table.columns.schema.field(name).type
     if not can_be(kind, role):
         what = "objects" if pa.types.is_struct(kind) else "lists"

@@ -135,7 +135,7 @@ def what_it_means(parts: dict[str, Ints], strata: Ints) -> list[str]:
     if 0 < tested < 200:
         margin = 1.96 * (0.8 * 0.2 / tested) ** 0.5
         found.append(
-            f"The test part has {tested} rows: an accuracy of 80 % would be known to about {100 * margin:.0f} points "
+            f"The test part has {tested} rows: a score of 80 % would be known to about {100 * margin:.0f} points "
             "either way. More test rows make the numbers firmer."
         )
     missing = len(np.setdiff1d(strata[parts["train"]], strata[parts["test"]])) if tested else 0

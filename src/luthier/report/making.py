@@ -9,6 +9,7 @@ from luthier.report.markup import (
     details,
     facts,
     join,
+    photo,
     picture,
     table,
     table_or_details,
@@ -33,6 +34,14 @@ def training(records: Records) -> Html:
             beside(
                 picture(rate_curve(test), "Range test of the learning rate: the line is the rate taken."),
                 rate_table(test),
+            )
+        )
+    if records.augmented is not None and records.steps:
+        parts.append(
+            picture(
+                photo(records.augmented, "Training images, varied"),
+                "Training images, one a line: as the model reads them without training, then as they were varied in the first "
+                "epochs.",
             )
         )
     return join(parts)

@@ -1,5 +1,6 @@
 """HTML that cannot be forgotten to be escaped: whatever is not `Html` already is escaped on its way in."""
 
+import base64
 import html
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -91,8 +92,14 @@ def facts(pairs: Iterable[tuple[object, object]]) -> Html:
     return tag("dl.facts", groups) if groups else groups
 
 
-def picture(svg: Html, caption: object) -> Html:
-    return tag("figure", svg, tag("figcaption", caption))
+def picture(image: Html, caption: object) -> Html:
+    return tag("figure", image, tag("figcaption", caption))
+
+
+def photo(jpeg: bytes, alt: str) -> Html:
+    """An image that is part of the page."""
+    data = base64.b64encode(jpeg).decode("ascii")
+    return Html(f'<img alt="{safe(alt)}" src="data:image/jpeg;base64,{data}">')
 
 
 def beside(left: Html, right: Html) -> Html:

@@ -14,6 +14,8 @@ Record = Mapping[str, Any]
 NEEDED = ("metric", "test", "candidates", "chosen")
 """Keys of the scorecard without which there is no report. Every other record may be missing."""
 
+AUGMENTED = "augmented.jpg"
+"""Some training images as training saw them."""
 MISTAKES = 20
 """How many wrong answers are kept of `predictions/test.jsonl`."""
 
@@ -42,6 +44,8 @@ class Records:
     """The surest wrong answers, the surest first."""
     wrong: int | None
     """Wrong answers among the test rows; None without predictions."""
+    augmented: bytes | None
+    """A JPEG, where images were varied in training."""
     unreadable: tuple[str, ...]
     """Files that are there and are not what they should be."""
 
@@ -91,7 +95,7 @@ def read_records(run: Path) -> Records:
     findings = optional("findings.json", list)
     steps, validations = read_curves(run / "events.jsonl", str(scorecard["chosen"]))
     mistakes, wrong = read_mistakes(run / "predictions" / "test.jsonl")
-    plan = run / "plan.toml"
+    plan, augmented = run / "plan.toml", run / AUGMENTED
     return Records(
         scorecard=scorecard,
         table=optional("table.json", dict),
@@ -102,6 +106,7 @@ def read_records(run: Path) -> Records:
         validations=validations,
         mistakes=mistakes,
         wrong=wrong,
+        augmented=augmented.read_bytes() if augmented.is_file() else None,
         unreadable=tuple(unreadable),
     )
 

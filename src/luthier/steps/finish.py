@@ -1,5 +1,6 @@
 """The last step: the test part is opened, everything is scored, and the folder is completed."""
 
+import io
 import json
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -7,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
+from luthier.batches.pictures import Pictures
 from luthier.compare.choice import UNLABELLED, Candidate, verdict_words, worth_words
 from luthier.devices import peak_bytes
 from luthier.events import Event, Started
-from luthier.files import whole_folder, write_json, write_text
+from luthier.files import whole_folder, write_bytes, write_json, write_text
 from luthier.predict import features_of, logits_of
 from luthier.report.card import model_card
 from luthier.report.page import write_report
-from luthier.report.records import read_records
+from luthier.report.records import AUGMENTED, read_records
 from luthier.steps.prepare import Prepared
 from luthier.steps.run import Run
 from luthier.tasks.task import Array, Calibration
@@ -35,6 +38,11 @@ def write_records(folder: Path, ready: Prepared) -> None:
     )  # fmt: skip
     write_json(folder / "split.json", {**rows.split.to_json(), "seed": ready.plan.run.seed})
     write_json(folder / "findings.json", [finding.to_json() for finding in ready.findings])
+    train = ready.examples["train"]
+    if isinstance(train, Pictures) and train.is_varied:
+        sheet = io.BytesIO()
+        Image.fromarray(train.sheet(ready.plan.run.seed)).save(sheet, "JPEG", quality=85)
+        write_bytes(folder / AUGMENTED, sheet.getvalue())
 
 
 def score_and_write(run: Run) -> Iterator[Event]:

@@ -1,5 +1,6 @@
 """The dear candidate: a model of which some or all layers were trained."""
 
+import contextlib
 import math
 from collections.abc import Generator, Iterator
 from dataclasses import replace
@@ -28,7 +29,7 @@ from luthier.plan.sections import TrainPlan
 from luthier.predict import logits_of
 from luthier.steps.candidates import add, last_layer
 from luthier.steps.prefixes import Prefixes, open_prefixes
-from luthier.steps.run import Run
+from luthier.steps.run import HELD_OUT, Run
 from luthier.tasks.classification import Classification
 from luthier.tasks.labels import balanced_weights
 from luthier.tasks.task import Calibration, Task
@@ -104,8 +105,10 @@ def follow(run: Run, pace: Pace) -> Generator[Event, None, State]:
     prefixes: Prefixes = yield from open_prefixes(run, movement, math.ceil(pace.epochs))
     movement = replace(movement, serve=prefixes.serve)
 
+    budget = Budget(run)
+
     def validate() -> tuple[float, float]:
-        with prefixes.serving("valid"):
+        with prefixes.serving("valid"), budget.timed():
             logits = logits_of(ready.model, valid, ready.device)
         calibration = task.with_thresholds(plain, logits, valid)
         predicted = task.predicted(task.probabilities(logits, plain, valid), calibration, valid)
@@ -119,7 +122,7 @@ def follow(run: Run, pace: Pace) -> Generator[Event, None, State]:
             yield Noted(test.words(), run.clock())
         for event in train(
             state, weighted(run), ready.examples["train"], validate, pace, ready.device, run.plan.run.seed, run.clock, movement,
-            until=deadline(run), stop=run.stop, checkpoints=checkpoints,
+            over=budget.over, stop=run.stop, checkpoints=checkpoints,
             groups=groups_of(run),
         ):  # fmt: skip
             if isinstance(event, Stopped):
@@ -228,7 +231,29 @@ def pace_of(run: Run) -> Pace:
     )
 
 
-def deadline(run: Run) -> float:
-    """When training must end for the whole command to keep its budget: scoring costs another pass in fp32, and writing."""
-    budget = run.plan.budget_seconds
-    return math.inf if budget is None else budget - 1.5 * run.took["features"] - 5.0
+WRITING = 5.0
+"""Seconds that files take after training."""
+
+
+class Budget:
+    """When training must end for the whole command to keep its time: all rows but those of train are scored after it."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.longest = 0.0
+        """Seconds of a validation."""
+
+    @contextlib.contextmanager
+    def timed(self) -> Iterator[None]:
+        """A validation."""
+        begin = self.run.clock()
+        yield
+        self.longest = max(self.longest, self.run.clock() - begin)
+
+    def over(self) -> bool:
+        run, examples = self.run, self.run.ready.examples
+        if run.plan.budget_seconds is None:
+            return False
+        held = sum(len(examples[part]) for part in HELD_OUT)
+        scoring = max(1.5 * run.took["features"], self.longest * held / max(1, len(examples["valid"])))
+        return run.clock() > run.plan.budget_seconds - scoring - WRITING

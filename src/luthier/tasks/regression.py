@@ -21,13 +21,13 @@ from luthier.data.columns import (
     pair_by_name,
 )
 from luthier.data.table import Ints, Table
-from luthier.errors import DataError
 from luthier.scores import regression
 from luthier.scores.intervals import Difference, Estimate, Statistic, bootstrap, paired_bootstrap_of
 from luthier.tasks.baselines import unit
 from luthier.tasks.kind import Columns, Kind, Roles, Understood, Wishes
 from luthier.tasks.labelled import Bools, refuse_nothing_left, useless
 from luthier.tasks.metric import chosen_metric
+from luthier.tasks.number_column import equal_numbers, numbers, strata_of
 from luthier.tasks.task import Array, Calibration, Loss, Model, Task
 from luthier.tasks.texts import given_pairs, given_texts, input_keys, inputs_of, joined, read_columns
 
@@ -41,8 +41,6 @@ STATISTICS = {
 }
 COVERAGE = 0.9
 """Share of rows whose truth lies within the interval of an estimate."""
-STRATA = 10
-"""Classes of equal size by which rows are spread over the parts."""
 SCATTER = 500
 """Test rows that the report draws."""
 
@@ -214,9 +212,6 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
     mean, spread = (float(own.mean()), float(own.std())) if len(own) else (0.0, 1.0)
     reads = "pair" if "text2" in columns else "text"
     task = Regression(mean, spread, chosen_metric(wishes.metric, METRICS, NAME), reads)
-    ranked = np.unique(values[usable], return_inverse=True)[1] if len(usable) else usable
-    strata = np.zeros(len(table), np.int64)
-    strata[usable] = ranked * STRATA // max(1, int(ranked.max(initial=0)) + 1)
 
     def targets(rows: Ints) -> Array:
         return values[rows].astype(np.float32)
@@ -226,35 +221,11 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
         usable=usable,
         empty_input=np.flatnonzero(~has_input),
         empty_label=np.flatnonzero(has_input & ~has_label),
-        strata=strata,
+        strata=strata_of(values, usable),
         keys=input_keys(table, columns),
-        label_sets=np.unique(np.where(has_label, values, -np.inf), return_inverse=True)[1],
+        label_sets=equal_numbers(values),
         targets=targets,
     )
-
-
-def numbers(table: Table, column: str) -> Array:
-    """(rows,) the numbers of a column, NaN where there is none. Raises DataError for what is no number."""
-    found = np.full(len(table), np.nan)
-    wrong: list[tuple[int, Any]] = []
-    for row, value in enumerate(table.values(column)):
-        if value is None or (isinstance(value, str) and not value.strip()):
-            continue
-        try:
-            found[row] = float(value)
-        except (TypeError, ValueError):
-            wrong.append((row, value))
-        else:
-            if not math.isfinite(found[row]):
-                wrong.append((row, value))
-    if wrong:
-        row, value = wrong[0]
-        more = f" ({len(wrong):,} rows in all)" if len(wrong) > 1 else ""
-        raise DataError(
-            f"{table.place(row)}: {value!r} in column {column!r} is no number{more}, and regression learns numbers. "
-            "Correct it, leave it empty, name another column with --label, or choose another --task."
-        )
-    return found
 
 
 def given(values: Sequence[Any], task: Task) -> list[Any]:

@@ -68,13 +68,13 @@ def train(
     seed: int,
     clock: Callable[[], float],
     movement: Movement,
-    until: float = math.inf,
+    over: Callable[[], bool] = lambda: False,
     stop: Callable[[], bool] = lambda: False,
     name: str = "tuned",
     checkpoints: Checkpoints | None = None,
     groups: Ints | None = None,
 ) -> Iterator[Event]:
-    """Train until the epochs are over, validation stops improving, `clock()` passes `until`, or `stop()`.
+    """Train until the epochs are over, validation stops improving, time is `over()`, or `stop()`.
 
     Gradients are those of the mean over the whole step: losses are summed over micro-batches and divided by the summed
     weight, so a step split in four equals the step whole. Order and dropout are functions of (seed, step, row): a run
@@ -147,7 +147,7 @@ def train(
 
         halted = None
         if state.step < steps:
-            halted = "interrupted" if stop() else "budget" if clock() > until else None
+            halted = "interrupted" if stop() else "budget" if over() else None
         if state.step in marks or (halted == "budget" and state.best):
             with state.weights.averaged():
                 score, valid_loss = validate()

@@ -1,0 +1,292 @@
+"""Parts of texts as answers: where they begin and end, and whether there is one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from luthier.batches.examples import Batch, Examples
+from luthier.batches.passages import END, START, Passage
+from luthier.batches.text_examples import TextExamples
+from luthier.scores import answers as scores_of
+from luthier.scores.calibration import fit_platt_per_label
+from luthier.scores.classification import expected_calibration_error, reliability
+from luthier.scores.intervals import (
+    Difference,
+    Estimate,
+    bootstrap,
+    mean_of,
+    paired_bootstrap,
+    proportion,
+)
+from luthier.tasks.classification import FEWEST_TO_CALIBRATE, bins_of
+from luthier.tasks.task import Array, Calibration, Loss, Model, Task
+
+NAME = "question-answering"
+METRICS = ("f1", "exact_match")
+BEST_ENDS = 20
+"""Of each window, the likeliest beginnings and ends that are combined."""
+LONGEST_ANSWER = 60
+"""Tokens: longer spans are not considered."""
+FAR = 1e4
+"""Margin of a row for which there is no span at all."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """The best answer of a row, whether it is given or not."""
+
+    text: str
+    start: int
+    end: int
+    margin: float
+    """Score of 'no answer' less that of the answer: the higher, the rather there is none."""
+    lead: float
+    """Score of the answer less that of the next best, or of 'no answer'."""
+    probability: float
+
+
+@dataclass(frozen=True)
+class Said:
+    """What is answered: an empty text where nothing is."""
+
+    text: str = ""
+    start: int = -1
+    end: int = -1
+
+
+@dataclass(frozen=True)
+class QuestionAnswering(Task):
+    """A row is a question with a text. Units are tokens: logits are (tokens, 2), of beginning and ending there.
+
+    Targets are (rows,) objects, each a Gold; `probabilities` (rows,) each a Found, answers (rows,) each a Said.
+    """
+
+    metric: str = "f1"
+    language: str = "en"
+
+    name: ClassVar[str] = NAME  # type: ignore[misc]
+    reads: ClassVar[str] = "question"  # type: ignore[misc]
+    outputs: ClassVar[int] = 2  # type: ignore[misc]
+    head: ClassVar[str] = "spans"
+    probed: ClassVar[bool] = False
+    usual: ClassVar[str] = "nothing"
+    answer: ClassVar[str] = "answer"
+    long: ClassVar[str] = "windows"
+
+    def loss(self, model: Model, batch: Batch) -> Loss:
+        """Mean of two cross-entropies, of where the answer begins and ends, over the tokens that could be either."""
+        assert batch.marks is not None, "tokens are marked"
+        logits = model(batch).masked_fill((batch.marks < 0).unsqueeze(-1), -torch.inf)
+        total = logits.new_zeros(())
+        for at, bit in enumerate((START, END)):
+            wanted = ((batch.marks > 0) & (batch.marks & bit > 0)).float().argmax(dim=1)
+            total = total + functional.cross_entropy(logits[..., at], wanted, reduction="sum") / 2
+        return Loss(total, len(batch.marks))
+
+    def mean_loss(self, logits: Array, examples: Examples) -> float:
+        assert isinstance(examples, TextExamples), "questions are texts"
+        assert examples.tokens is not None, "tokens answer"
+        marks, total = examples.tokens.marks, 0.0
+        for begin, end in zip(examples.ends, examples.ends[1:], strict=False):
+            own = marks[begin:end]
+            scores = np.where(own[:, None] >= 0, logits[begin:end].astype(np.float64), -np.inf)
+            scores = scores - scores.max(axis=0)
+            logs = scores - np.log(np.exp(scores).sum(axis=0))
+            for at, bit in enumerate((START, END)):
+                total -= float(logs[int(((own > 0) & (own & bit > 0)).argmax()), at]) / 2
+        return total / max(1, len(examples.ends) - 1)
+
+    def to_learn(self, targets: Array) -> Array:
+        raise NotImplementedError("no linear head on frozen features answers questions")
+
+    def usual_logits(self, targets: Array, examples: Examples) -> Array:
+        """No answer anywhere: every window points at its first token."""
+        assert isinstance(examples, TextExamples), "questions are texts"
+        found = np.full((examples.units, 2), -10.0, np.float32)
+        found[examples.ends[:-1]] = 10.0
+        return found
+
+    def calibrate(self, logits: Array, examples: Examples) -> Calibration:
+        """A line from the lead of the best answer to its chance of being right, word for word (Platt 1999)."""
+        if len(examples) < FEWEST_TO_CALIBRATE:
+            return Calibration()
+        found = self.probabilities(logits, Calibration(), examples)
+        right = [
+            scores_of.exact_match(one.text, gold.texts, self.language)
+            for one, gold in zip(found, examples.targets, strict=True)
+        ]
+        leads = np.array([[one.lead] for one in found])
+        platt = fit_platt_per_label(leads, np.array(right)[:, None])
+        return Calibration(scale=platt.scale, bias=platt.bias)
+
+    def with_thresholds(self, calibration: Calibration, logits: Array, examples: Examples) -> Calibration:
+        """The margin from which on nothing is answered, best on these rows (SQuAD 2.0's evaluate-v2.0.py)."""
+        if len(examples) == 0:
+            return calibration
+        found = self.probabilities(logits, calibration, examples)
+        golds = [gold.texts for gold in examples.targets]
+        answerable = np.array([bool(texts) for texts in golds])
+        if answerable.all():
+            threshold = FAR
+        else:
+            f1 = scores_of.per_row([one.text for one in found], golds, self.language)[:, 1]
+            margins = np.array([one.margin for one in found])
+            threshold, _ = scores_of.best_threshold(margins, f1, answerable)
+        return Calibration(calibration.temperature, calibration.scale, calibration.bias, (threshold,))
+
+    def probabilities(
+        self, logits: Array, calibration: Calibration, examples: Examples | None = None
+    ) -> Array:
+        """(rows,) the best answer of each row, in whatever window it stands."""
+        assert examples is not None, "tokens are answered row by row"
+        assert examples.unit_ends is not None, "tokens are units"
+        assert examples.sources is not None, "rows know where their tokens stand"
+        scale, bias = (calibration.scale or (1.0,))[0], (calibration.bias or (0.0,))[0]
+        found = np.empty(len(examples), object)
+        ends = examples.unit_ends
+        for row, passage in enumerate(examples.sources):
+            found[row] = best_answer(passage, logits[ends[row] : ends[row + 1]], scale, bias)
+        return found
+
+    def predicted(
+        self, probabilities: Array, calibration: Calibration, examples: Examples | None = None
+    ) -> Array:
+        threshold = calibration.thresholds[0] if calibration.thresholds else 0.0
+        said = np.empty(len(probabilities), object)
+        said[:] = [
+            Said(one.text, one.start, one.end) if one.text and one.margin <= threshold else Said()
+            for one in probabilities
+        ]
+        return said
+
+    def per_row(self, predicted: Array, targets: Array) -> Array:
+        """(rows, 2) exact match and F1."""
+        texts, golds = [one.text for one in predicted], [gold.texts for gold in targets]
+        return scores_of.per_row(texts, golds, self.language)
+
+    def of_metric(self, predicted: Array, targets: Array) -> Array:
+        """(rows,) the metric of each row."""
+        found: Array = self.per_row(predicted, targets)[:, METRICS[::-1].index(self.metric)]
+        return found
+
+    def score(self, predicted: Array, targets: Array) -> float:
+        return float(self.of_metric(predicted, targets).mean())
+
+    def scores(
+        self, probabilities: Array, predicted: Array, targets: Array, seed: int
+    ) -> dict[str, Estimate]:
+        exact, f1 = self.per_row(predicted, targets).T
+        found = {
+            "f1": bootstrap(mean_of(f1), len(f1), seed=seed),
+            "exact_match": proportion(exact, seed=seed),
+        }
+        answerable = np.array([bool(gold.texts) for gold in targets])
+        if answerable.any() and not answerable.all():
+            found["answerable_f1"] = bootstrap(mean_of(f1[answerable]), int(answerable.sum()), seed=seed)
+            found["unanswerable_accuracy"] = proportion(exact[~answerable], seed=seed)
+        return found
+
+    def trust(
+        self, plain: Array, calibrated: Array, targets: Array, calibration: Calibration
+    ) -> dict[str, Any]:
+        before, after = (sureness(found, targets, self.language) for found in (plain, calibrated))
+        return {
+            "calibration": {
+                "scale": list(calibration.scale),
+                "threshold": list(calibration.thresholds),
+                "ece_before": expected_calibration_error(*before),
+                "ece_after": expected_calibration_error(*after),
+                "of": "answers, if one is given",
+            },
+            "reliability": {
+                "before": bins_of(reliability(*before, 15)),
+                "after": bins_of(reliability(*after, 15)),
+            },
+        }
+
+    def details(self, probabilities: Array, predicted: Array, targets: Array) -> dict[str, Any]:
+        exact, f1 = self.per_row(predicted, targets).T
+        answerable = np.array([bool(gold.texts) for gold in targets])
+        silent = np.array([not one.text for one in predicted])
+        return {
+            "answers": {
+                "right": int((exact > 0).sum()),
+                "partly": int(((exact == 0) & (f1 > 0)).sum()),
+                "wrong": int(((f1 == 0) & ~silent).sum()),
+                "silent_though_answerable": int((silent & answerable).sum()),
+                "answered_though_unanswerable": int((~silent & ~answerable).sum()),
+                "unanswerable": int((~answerable).sum()),
+            }
+        }
+
+    def difference(self, ours: Array, theirs: Array, targets: Array, seed: int) -> Difference:
+        return paired_bootstrap(*(self.of_metric(said, targets) for said in (ours, theirs)), seed=seed)
+
+    def answers(
+        self, probabilities: Array, predicted: Array, sources: Sequence[Any] = ()
+    ) -> list[dict[str, Any]]:
+        return [
+            {
+                "answer": said.text,
+                "start": said.start if said.text else None,
+                "end": said.end if said.text else None,
+                "probability": round(found.probability if said.text else 1 - found.probability, 6),
+            }
+            for found, said in zip(probabilities, predicted, strict=True)
+        ]
+
+    def known(self, targets: Array, sources: Sequence[Any] = ()) -> list[Any]:
+        return [list(gold.texts) for gold in targets]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"name": self.name, "reads": self.reads, "metric": self.metric, "language": self.language}
+
+    @staticmethod
+    def from_json(record: dict[str, Any]) -> "QuestionAnswering":
+        return QuestionAnswering(str(record["metric"]), str(record["language"]))
+
+
+def best_answer(passage: Passage, logits: Array, scale: float, bias: float) -> Found:
+    """The span with the highest sum of its two logits over all windows, and the lowest score of 'no answer' in any.
+
+    As in the reference implementation for SQuAD 2.0 (Devlin et al. 2019, section 4.3). logits: (tokens, 2) of a row.
+    """
+    spans: dict[tuple[int, int], float] = {}
+    null = np.inf
+    for begin, end in zip(passage.parts, passage.parts[1:], strict=False):
+        own, places = logits[begin:end].astype(np.float64), passage.places[begin:end]
+        null = min(null, float(own[0].sum()))
+        inside = np.flatnonzero(places[:, 1] > places[:, 0])
+        if not len(inside):
+            continue
+        first, last = (inside[np.argsort(-own[inside, at], kind="stable")[:BEST_ENDS]] for at in (0, 1))
+        ways = own[first, 0][:, None] + own[last, 1][None, :]
+        tokens = last[None, :] - first[:, None]
+        ways = np.where((tokens >= 0) & (tokens < LONGEST_ANSWER), ways, -np.inf)
+        for at in np.argsort(-ways, axis=None, kind="stable")[:2]:
+            one, two = np.unravel_index(at, ways.shape)
+            if np.isfinite(ways[one, two]):
+                key = int(places[first[one], 0]), int(places[last[two], 1])
+                spans[key] = max(spans.get(key, -np.inf), float(ways[one, two]))
+    ranked = sorted(spans.items(), key=lambda pair: -pair[1])
+    if not ranked:
+        return Found("", -1, -1, FAR, 0.0, 0.0)
+    (start, stop), score = ranked[0]
+    rival = max(ranked[1][1] if len(ranked) > 1 else -np.inf, null)
+    lead = score - rival
+    chance = 1 / (1 + np.exp(-np.clip(scale * lead + bias, -60, 60)))
+    return Found(passage.context[start:stop], start, stop, null - score, lead, float(chance))
+
+
+def sureness(found: Array, targets: Array, language: str) -> tuple[Array, Array]:
+    """(rows, 2) chances that the best answer is wrong or right, and (rows,) which it is."""
+    chance = np.array([one.probability for one in found])
+    right = [
+        scores_of.exact_match(one.text, gold.texts, language)
+        for one, gold in zip(found, targets, strict=True)
+    ]
+    return np.stack([1 - chance, chance], axis=1), np.array(right).astype(np.int64)

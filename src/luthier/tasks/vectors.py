@@ -1,0 +1,248 @@
+"""Vectors as answers: texts whose nearness means what the rows say it means."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from luthier.batches.examples import Batch, Examples
+from luthier.scores import regression, retrieval
+from luthier.scores.intervals import (
+    Difference,
+    Estimate,
+    bootstrap,
+    mean_of,
+    paired_bootstrap,
+    paired_bootstrap_of,
+    proportion,
+)
+from luthier.tasks.baselines import unit
+from luthier.tasks.task import Array, Calibration, Loss, Model, Task
+
+NAME = "embedding"
+METRICS = {
+    "scores": ("spearman", "pearson"),
+    "pairs": ("mrr", "recall_at_10"),
+    "labels": ("mrr", "recall_at_10"),
+}
+SHARPNESS = 20.0
+"""Cosines times this are logits: the inverse of the temperature 0.05 (Gao et al. 2021, SimCSE, arXiv:2104.08821, section 3)."""
+
+
+@dataclass(frozen=True)
+class Embedding(Task):
+    """A row is one, two or three texts; units are texts, and logits their vectors: (texts, width).
+
+    goal `scores`: two texts and how near they are. `pairs`: two texts that belong together,
+    and perhaps a third that does not. `labels`: one text with a label, which it shares with those it belongs to. Targets are
+    (rows,): the score, the number of the second text, the number of the label. `probabilities` and answers are
+    (rows, texts of a row, width).
+    """
+
+    goal: str
+    metric: str = "spearman"
+    low: float = 0.0
+    high: float = 1.0
+    """Ends of the scores of the training rows: cosines of 0 and 1 are to stand for them."""
+
+    name: ClassVar[str] = NAME  # type: ignore[misc]
+    reads: ClassVar[str] = "texts"  # type: ignore[misc]
+    head: ClassVar[str] = "vector"
+    outputs: ClassVar[int] = 0  # type: ignore[misc]  # as wide as the model's own vectors
+    probed: ClassVar[bool] = False
+    usual: ClassVar[str] = ""
+    answer: ClassVar[str] = "vector"
+
+    @property
+    def compares_all(self) -> bool:
+        return self.goal != "scores"
+
+    @property
+    def rows_per_step(self) -> int | None:
+        """Other rows of a step are what a row is told from: more of them teach more."""
+        return 64 if self.goal != "scores" else None
+
+    def loss(self, model: Model, batch: Batch) -> Loss:
+        vectors = functional.normalize(model(batch), dim=1)
+        rows = len(batch.rows)
+        texts = vectors.reshape(rows, -1, vectors.shape[1])
+        if self.goal == "scores":
+            near = (texts[:, 0] * texts[:, 1]).sum(1)
+            wanted = (batch.targets - self.low) / (self.high - self.low)
+            return Loss(functional.mse_loss(near, wanted, reduction="sum"), rows)
+        if self.goal == "pairs":
+            return Loss(belonging(texts, batch.targets), rows)
+        total, anchors = alike(texts[:, 0], batch.targets)
+        return Loss(total, max(1, anchors))
+
+    def mean_loss(self, logits: Array, examples: Examples) -> float:
+        """Where scores are learnt the squared error of the cosines; else one less the metric, as the loss of a step depends on
+        which rows are in it."""
+        vectors = self.probabilities(logits, Calibration(), examples)
+        if self.goal != "scores":
+            return 1 - self.score(vectors, examples.targets)
+        wanted = (examples.targets - self.low) / (self.high - self.low)
+        return float(((cosines(vectors) - wanted) ** 2).mean())
+
+    def to_learn(self, targets: Array) -> Array:
+        raise NotImplementedError("vectors are not learnt by a linear head")
+
+    def usual_logits(self, targets: Array, examples: Examples) -> Array:
+        raise NotImplementedError("there is no usual vector")
+
+    def calibrate(self, logits: Array, examples: Examples) -> Calibration:
+        return Calibration()
+
+    def probabilities(
+        self, logits: Array, calibration: Calibration, examples: Examples | None = None
+    ) -> Array:
+        """(rows, texts of a row, width)"""
+        rows = len(logits) if examples is None else len(examples)
+        return logits.reshape(rows, len(logits) // max(1, rows) or 1, logits.shape[1])
+
+    def predicted(
+        self, probabilities: Array, calibration: Calibration, examples: Examples | None = None
+    ) -> Array:
+        return probabilities
+
+    def ranks(self, predicted: Array, targets: Array) -> Array:
+        """(rows,) the place, from 1, of the first text that a row belongs to among all that there are."""
+        if self.goal == "pairs":
+            _, first, own = np.unique(targets, return_index=True, return_inverse=True)
+            return retrieval.ranks(predicted[:, 0], predicted[first, 1], own)
+        return ranks_by_label(predicted[:, 0], targets)
+
+    def score(self, predicted: Array, targets: Array) -> float:
+        if self.goal == "scores":
+            how = regression.spearman if self.metric == "spearman" else regression.pearson
+            return how(targets, cosines(predicted))
+        return float(self.of_metric(predicted, targets).mean())
+
+    def of_metric(self, predicted: Array, targets: Array) -> Array:
+        """(rows,) the metric of each row."""
+        ranks = self.ranks(predicted, targets)
+        found: Array = (
+            retrieval.reciprocal_ranks(ranks) if self.metric == "mrr" else retrieval.hits_at(ranks, 10)
+        )
+        return found
+
+    def scores(
+        self, probabilities: Array, predicted: Array, targets: Array, seed: int
+    ) -> dict[str, Estimate]:
+        rows = len(targets)
+        if self.goal == "scores":
+            near = cosines(predicted)
+            return {
+                "spearman": bootstrap(regression.resampled_spearman(targets, near), rows, seed=seed),
+                "pearson": bootstrap(regression.resampled_pearson(targets, near), rows, seed=seed),
+            }
+        ranks = self.ranks(predicted, targets)
+        return {
+            "mrr": bootstrap(mean_of(retrieval.reciprocal_ranks(ranks)), rows, seed=seed),
+            "recall_at_1": proportion(retrieval.hits_at(ranks, 1), seed=seed),
+            "recall_at_10": proportion(retrieval.hits_at(ranks, 10), seed=seed),
+        }
+
+    def trust(
+        self, plain: Array, calibrated: Array, targets: Array, calibration: Calibration
+    ) -> dict[str, Any]:
+        return {"calibration": {}}
+
+    def details(self, probabilities: Array, predicted: Array, targets: Array) -> dict[str, Any]:
+        if self.goal != "scores":
+            return {}
+        order = np.argsort(targets, kind="stable")
+        few = order[np.linspace(0, len(order) - 1, min(500, len(order))).astype(np.int64)]
+        points = np.stack([targets[few], cosines(predicted)[few]], axis=1)
+        return {"scatter": np.round(points.astype(np.float64), 6).tolist()}
+
+    def difference(self, ours: Array, theirs: Array, targets: Array, seed: int) -> Difference:
+        if self.goal != "scores":
+            return paired_bootstrap(*(self.of_metric(one, targets) for one in (ours, theirs)), seed=seed)
+        how = regression.resampled_spearman if self.metric == "spearman" else regression.resampled_pearson
+        near = [cosines(one) for one in (ours, theirs)]
+        differing = int((near[0] != near[1]).sum())
+        first, second = (how(targets, one) for one in near)
+        return paired_bootstrap_of(first, second, len(targets), differing=differing, seed=seed)
+
+    def answers(
+        self, probabilities: Array, predicted: Array, sources: Sequence[Any] = ()
+    ) -> list[dict[str, Any]]:
+        """The vector of a text; of a row of several, how near the first two are."""
+        if predicted.shape[1] == 1:
+            return [{"vector": np.round(one[0].astype(np.float64), 6).tolist()} for one in predicted]
+        return [{"vector": None, "similarity": round(float(near), 6)} for near in cosines(predicted)]
+
+    def known(self, targets: Array, sources: Sequence[Any] = ()) -> list[Any]:
+        return list(targets.tolist())
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "reads": self.reads,
+            "goal": self.goal,
+            "metric": self.metric,
+            "low": self.low,
+            "high": self.high,
+        }
+
+    @staticmethod
+    def from_json(record: dict[str, Any]) -> "Embedding":
+        ends = float(record["low"]), float(record["high"])
+        return Embedding(str(record["goal"]), str(record["metric"]), *ends)
+
+
+def belonging(texts: Tensor, numbers: Tensor) -> Tensor:
+    """Cross-entropy, summed over rows, of which second text a first one belongs to, among all of the step and the third ones.
+
+    texts: (rows, 2 or 3, width), of length 1.  numbers: (rows,) equal where second texts are the same.
+    Henderson et al. 2017, arXiv:1705.00652, section 4.4.
+    """
+    rows = len(texts)
+    candidates = torch.cat([texts[:, at] for at in range(1, texts.shape[1])])
+    logits = texts[:, 0] @ candidates.T * SHARPNESS
+    same = numbers[:, None] == numbers[None, :]
+    same.fill_diagonal_(False)
+    # The same text in another row is no wrong answer.
+    logits[:, :rows] = logits[:, :rows].masked_fill(same, -torch.inf)
+    return functional.cross_entropy(logits, torch.arange(rows, device=logits.device), reduction="sum")
+
+
+def alike(vectors: Tensor, labels: Tensor) -> tuple[Tensor, int]:
+    """Of each row, that its likes are nearer than all others, summed over rows that have a like in the step; and their number.
+
+    vectors: (rows, width), of length 1.  Khosla et al. 2020, arXiv:2004.11362, eq. 2.
+    """
+    rows = len(vectors)
+    itself = torch.eye(rows, dtype=torch.bool, device=vectors.device)
+    logits = (vectors @ vectors.T * SHARPNESS).masked_fill(itself, -torch.inf)
+    logs = logits.log_softmax(1).masked_fill(itself, 0.0)
+    likes = (labels[:, None] == labels[None, :]) & ~itself
+    counts = likes.sum(1)
+    total = -((logs * likes).sum(1) / counts.clamp(min=1))[counts > 0].sum()
+    return total, int((counts > 0).sum())
+
+
+def cosines(texts: Array) -> Array:
+    """(rows,) of the first two texts of each row."""
+    found: Array = (unit(texts[:, 0]) * unit(texts[:, 1])).sum(axis=1)
+    return found
+
+
+def ranks_by_label(vectors: Array, labels: Array, at_once: int = 1_000) -> Array:
+    """(rows,) the place, from 1, of the nearest other row with the same label; ties count against it."""
+    scaled = unit(vectors)
+    found = np.full(len(scaled), len(scaled), np.int64)
+    for begin in range(0, len(scaled), at_once):
+        near = scaled[begin : begin + at_once] @ scaled.T
+        own = np.arange(len(near))
+        near[own, begin + own] = -np.inf
+        same = labels[begin : begin + at_once, None] == labels[None, :]
+        same[own, begin + own] = False
+        best = np.where(same, near, -np.inf).max(axis=1)
+        found[begin : begin + at_once] = 1 + ((near >= best[:, None]) & ~same & np.isfinite(near)).sum(axis=1)
+    return found

@@ -15,6 +15,7 @@ from torch import nn
 
 from luthier.files import whole_folder
 from luthier.models.classifier import Classifier
+from luthier.models.dense import linears_of
 from luthier.models.headed import HeadedModel
 from luthier.models.image_model import ImageModel
 from luthier.models.pictures import PictureReader
@@ -176,7 +177,7 @@ def write_sentence_modules(folder: Path, model: HeadedModel, head: nn.Sequential
 
     In the spelling that every version since 2.0 reads.
     """
-    linears = [layer for layer in head if isinstance(layer, nn.Linear)]
+    linears = list(linears_of(head))
     normalised = isinstance(model, SentenceEncoder) and model.normalised
     kinds = ["Transformer", "Pooling", *["Dense"] * len(linears), *["Normalize"] * normalised]
     paths = ["", *(f"{at}_{kind}" for at, kind in enumerate(kinds) if at)]
@@ -184,30 +185,26 @@ def write_sentence_modules(folder: Path, model: HeadedModel, head: nn.Sequential
         {"idx": at, "name": str(at), "path": path, "type": f"sentence_transformers.models.{kind}"}
         for at, (path, kind) in enumerate(zip(paths, kinds, strict=True))
     ]
-    width = model.width
     pooling = {"mean": "mean_tokens", "cls": "cls_token", "max": "max_tokens"}
     files: dict[str, Any] = {
         "modules.json": modules,
         "sentence_bert_config.json": {"max_seq_length": texts.limit, "do_lower_case": texts.lower_case},
         "1_Pooling/config.json": {
-            "word_embedding_dimension": width,
+            "word_embedding_dimension": model.state_width,
             **{f"pooling_mode_{long}": model.pooling == short for short, long in pooling.items()},
         },
     }
-    for at, linear in enumerate(linears):
-        last = at == len(linears) - 1
+    for at, (linear, activation) in enumerate(linears):
         files[f"{at + 2}_Dense/config.json"] = {
             "in_features": linear.in_features,
             "out_features": linear.out_features,
-            "bias": True,
-            "activation_function": "torch.nn.modules.linear.Identity"
-            if last
-            else "torch.nn.modules.activation.Tanh",
+            "bias": linear.bias is not None,
+            "activation_function": activation,
         }
     for name, content in files.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    for at, linear in enumerate(linears):
+    for at, (linear, _) in enumerate(linears):
         tensors = {
             f"linear.{name}": tensor.detach().to("cpu", torch.float32).contiguous()
             for name, tensor in linear.state_dict().items()

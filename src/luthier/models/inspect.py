@@ -24,7 +24,8 @@ POOLINGS = {
     "pooling_mode_cls_token": "cls",
     "pooling_mode_max_tokens": "max",
 }
-SENTENCE_MODULES = {"Transformer", "Pooling", "Normalize", "Dense"}
+SENTENCE_MODULES = ("Transformer", "Pooling", "Dense", "Normalize")
+"""In the order in which they are understood."""
 """The modules of a sentence-transformers folder that luthier knows; anything else may be code from elsewhere."""
 
 
@@ -42,6 +43,8 @@ class Folder:
     """Longest text as the folder declares it; the tokenizer and the architecture may set a lower limit."""
     lower_case: bool
     """Whether the folder asks for texts in lower case beyond what its tokenizer does."""
+    dense: tuple[Path, ...]
+    """Folders of the linear layers between the pooled states and the vector."""
     normalised: bool
     """Whether vectors are brought to length 1, as the folder declares it."""
     tensors: dict[str, tuple[int, ...]]
@@ -95,8 +98,9 @@ def inspect_folder(name: str, path: Path, reads: str = "text") -> Folder:
     if modules and (root / "sentence_bert_config.json").is_file():
         sentence = read_object(root / "sentence_bert_config.json")
         max_tokens, lower_case = sentence.get("max_seq_length"), bool(sentence.get("do_lower_case"))
+    dense = tuple(path / module["path"] for module in modules if module["type"].endswith(".Dense"))
     normalised = any(module["type"].endswith(".Normalize") for module in modules)
-    return Folder(name, root, config, pooling, max_tokens, lower_case, normalised, tensors)
+    return Folder(name, root, config, pooling, max_tokens, lower_case, dense, normalised, tensors)
 
 
 def sentence_modules(path: Path) -> list[dict[str, Any]]:
@@ -119,6 +123,12 @@ def sentence_modules(path: Path) -> list[dict[str, Any]]:
         raise ModelError(
             f"{file}: asks for {listing(strange)}, which luthier does not know and will not import. "
             f"Known are {listing(sorted(SENTENCE_MODULES))} of sentence_transformers."
+        )
+    kinds = [module["type"].rsplit(".", 1)[-1] for module in modules]
+    if kinds != sorted(kinds, key=SENTENCE_MODULES.index):
+        raise ModelError(
+            f"{file}: its modules come in the order {listing(kinds, 9)}, which luthier does not know. Known is "
+            f"{', '.join(SENTENCE_MODULES)}."
         )
     return modules
 

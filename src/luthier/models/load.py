@@ -10,6 +10,7 @@ from torch import nn
 from luthier import seeds
 from luthier.models.classifier import Classifier
 from luthier.models.convolutions import fold_norms
+from luthier.models.dense import read_dense
 from luthier.models.dropout import use_hashed_dropout
 from luthier.models.headed import HeadedModel, new_head
 from luthier.models.image_model import ImageModel
@@ -91,11 +92,11 @@ def load_token_model(folder: Folder, wanted: Wanted) -> TokenModel:
 
 
 def load_encoder(folder: Folder, pooling: str, body_dropout: float | None = None) -> SentenceEncoder:
-    """The body of a folder, pooled as it declares, or else by the mean over tokens."""
+    """The body of a folder, pooled as it declares, or else by the mean over tokens, with the layers that it has above that."""
     refuse_encoder_decoder(folder)
     body = pretrained(folder, "AutoModel", folder_config(folder, None, body_dropout))
     declared = (folder.pooling or "mean") if pooling == "auto" else pooling
-    return SentenceEncoder(body, declared, folder.normalised)
+    return SentenceEncoder(body, declared, read_dense(folder.dense), folder.normalised)
 
 
 def load_image_model(folder: Folder, wanted: Wanted, preparation: Preparation) -> ImageModel:

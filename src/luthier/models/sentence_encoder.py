@@ -13,10 +13,13 @@ from luthier.models.headed import HeadedModel, at_least_fp32
 
 
 class SentenceEncoder(HeadedModel):
-    """Body and pooling, without a head: each part of a row, such as the two texts of a pair, becomes a vector of its own."""
+    """Body and pooling: each part of a row, such as the two texts of a pair, becomes a vector of its own.
 
-    def __init__(self, body: nn.Module, pooling: str, normalised: bool) -> None:
-        super().__init__(body, nn.Sequential())
+    The head is the linear layers that the folder has between the pooled states and the vector, if any (models/dense.py).
+    """
+
+    def __init__(self, body: nn.Module, pooling: str, head: nn.Sequential, normalised: bool) -> None:
+        super().__init__(body, head)
         self.pooling = pooling
         self.normalised = normalised
         """Whether vectors are brought to length 1, as the folder declares it."""
@@ -25,18 +28,22 @@ class SentenceEncoder(HeadedModel):
 
     @property
     def width(self) -> int:
-        return self.state_width
+        return self.outputs
 
     @property
     def outputs(self) -> int:
-        return self.state_width
+        """Numbers in a vector."""
+        linears = [layer for layer in self.head if isinstance(layer, nn.Linear)]
+        return linears[-1].out_features if linears else self.state_width
 
     def vectors(self, batch: Batch) -> Tensor:
         """(parts, width) of a batch, computed at once."""
         self.tell(batch)
         out: Any = self.body(**batch.inputs)
         assert self.pooling is not None, "a sentence encoder pools"
-        found = pool(at_least_fp32(out.last_hidden_state), batch.inputs["attention_mask"], self.pooling)
+        found = self.head(
+            pool(at_least_fp32(out.last_hidden_state), batch.inputs["attention_mask"], self.pooling)
+        )
         return nn.functional.normalize(found, dim=1) if self.normalised else found
 
     def features(self, batch: Batch) -> Tensor:

@@ -6,6 +6,14 @@ from luthier.report import numbers, words
 from luthier.report.markup import Column, Html, details, facts, join, table, tag, with_note
 from luthier.report.records import Record, Records
 
+ROLES = {
+    "text": "Text",
+    "text2": "Second text",
+    "negative": "Negative text",
+    "question": "Question",
+    "image": "Image",
+    "label": "Label",
+}
 PARTS = {
     "train": "moves the weights",
     "valid": "chooses between candidates and stops training",
@@ -32,8 +40,7 @@ def source(records: Records) -> Html:
     pairs = [
         ("File", files[0][0] if len(files) == 1 else numbers.NOTHING),
         ("Rows", numbers.count(held.get("rows"))),
-        ("Text column", numbers.setting(held.get("text"))),
-        ("Label column", numbers.setting(held.get("label"))),
+        *((f"{what} column", numbers.setting(held.get(role))) for role, what in ROLES.items()),
         ("All columns", numbers.setting(held.get("columns"))),
     ]
     told = facts(pair for pair in pairs if pair[1] != numbers.NOTHING)

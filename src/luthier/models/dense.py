@@ -1,0 +1,74 @@
+"""Dense modules of sentence-transformers: linear layers between the pooled states and the vector."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from safetensors.torch import load_file
+from torch import nn
+
+from luthier.errors import ModelError, listing
+from luthier.models.inspect import PICKLES, read_header, read_object
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "torch.nn.modules.linear.Identity": nn.Identity,
+    "torch.nn.modules.activation.Tanh": nn.Tanh,
+    "torch.nn.modules.activation.ReLU": nn.ReLU,
+    "torch.nn.modules.activation.GELU": nn.GELU,
+}
+"""Known, by how sentence-transformers spells them: no other name is imported."""
+
+
+def read_dense(folders: Sequence[Path]) -> nn.Sequential:
+    """The layers of Dense modules, in their order. Raises ModelError for what is not known or not whole."""
+    layers: list[nn.Module] = []
+    for folder in folders:
+        layers += [read_linear(folder), activation_of(folder)]
+    return nn.Sequential(*(layer for layer in layers if not isinstance(layer, nn.Identity)))
+
+
+def read_linear(folder: Path) -> nn.Linear:
+    file = folder / "model.safetensors"
+    if not file.is_file():
+        pickles = [found.name for found in sorted(folder.glob("*")) if found.suffix in PICKLES]
+        found = f"only {listing(pickles)}, which can run code as it is opened" if pickles else "no weights"
+        raise ModelError(
+            f"{folder}: holds {found}. Open the model in sentence-transformers once and save it again, with save_pretrained."
+        )
+    shapes, _ = read_header(file)
+    extra = sorted(set(shapes) - {"linear.weight", "linear.bias"})
+    if extra or len(shapes.get("linear.weight", ())) != 2:
+        raise ModelError(
+            f"{file}: holds {listing(sorted(shapes))}. Expected linear.weight and linear.bias, which is all that luthier knows "
+            "of a Dense module."
+        )
+    outputs, inputs = shapes["linear.weight"]
+    linear = nn.Linear(inputs, outputs, bias="linear.bias" in shapes)
+    linear.load_state_dict({name.removeprefix("linear."): tensor for name, tensor in load_file(file).items()})
+    return linear
+
+
+def activation_of(folder: Path) -> nn.Module:
+    file = folder / "config.json"
+    config = read_object(file, missing=f"{file}: is missing, so it is not known what follows the layer.")
+    name = config.get("activation_function", "torch.nn.modules.activation.Tanh")
+    if name not in ACTIVATIONS:
+        raise ModelError(
+            f"{file}: asks for the activation {name!r}, which luthier does not know and will not import. "
+            f"Known are {listing(list(ACTIVATIONS))}."
+        )
+    if config.get("use_residual"):
+        raise ModelError(
+            f"{file}: asks for a residual, which luthier does not know. Choose a model without one, or --pooling mean on the "
+            "folder of the plain transformers model."
+        )
+    return ACTIVATIONS[name]()
+
+
+def linears_of(head: nn.Sequential) -> Iterator[tuple[nn.Linear, str]]:
+    """The linear layers of a head, each with the name of the activation after it."""
+    names = {kind: name for name, kind in ACTIVATIONS.items()}
+    layers = list(head)
+    for at, layer in enumerate(layers):
+        if isinstance(layer, nn.Linear):
+            after = type(layers[at + 1]) if at + 1 < len(layers) else nn.Identity
+            yield layer, names.get(after, names[nn.Identity])

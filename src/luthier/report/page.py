@@ -43,7 +43,7 @@ def write_report(run: Path) -> Path:
 def page(records: Records) -> str:
     """The whole page."""
     bodies = {title: body for title, write in SECTIONS.items() if (body := write(records))}
-    name = f"{records.scorecard.get('model', 'Model')} on {records.dataset or 'your rows'}"
+    name = f"{records.model} on {records.dataset or 'your rows'}"
     return document(f"{words.headline(records.scorecard)} {name}", "luthier report", name, bodies)
 
 

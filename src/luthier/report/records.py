@@ -4,7 +4,7 @@ import heapq
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from luthier.errors import RunError, listing
@@ -51,9 +51,15 @@ class Records:
 
     @property
     def dataset(self) -> str | None:
-        """Names of the files the rows came from."""
+        """Names of the files the rows came from, each once: an archive may hold several parts."""
         files = (self.table or {}).get("files") or ()
-        return ", ".join(str(file["name"]) for file in files) or None
+        return ", ".join(dict.fromkeys(str(file["name"]) for file in files)) or None
+
+    @property
+    def model(self) -> str:
+        """The pre-trained model; of a folder its own name."""
+        name = str(self.scorecard.get("model", "Model"))
+        return PurePath(name).name if PurePath(name).is_absolute() else name
 
     @property
     def candidates(self) -> list[Record]:

@@ -37,6 +37,15 @@ def test_the_best_on_validation_is_kept():
     )
 
 
+def test_a_model_that_is_kept_as_it_was_is_not_compared_with_itself():
+    gap = Difference(0.0, 0.0, 0.0)
+
+    assert verdict_words("zero-shot", "zero-shot", "spearman", 0.942, 0.942, gap, ship=False) == (
+        "Do not ship it yet. Tuning made the model no better than it was, so it is kept as it was: 0.942 Spearman correlation on "
+        "the test rows. More rows to learn from, or better labels, may tell."
+    )
+
+
 def test_a_cheaper_one_within_one_standard_error_is_kept():
     """They differ on 44 of 500 rows: the gap is 4 / 500, its standard error about sqrt(44) / 500."""
     tuned, probe = answers(500, 454), np.roll(answers(500, 450), 24)

@@ -10,7 +10,7 @@ from PIL import Image
 
 import luthier
 from luthier.data.checks.finding import Finding
-from tiny import images_folder, tagged_jsonl
+from tiny import images_folder, questions_jsonl, tagged_jsonl
 
 
 def findings(data: Path) -> dict[str, Finding]:
@@ -83,6 +83,26 @@ def test_checks_of_texts_do_not_read_the_names_of_images(photos: Path) -> None:
         path.rename(path.with_name(f"nora.t{at}@example.org.png"))
 
     assert not findings(photos).keys() & {"personal-data", "near-copies", "garbage", "boilerplate"}
+
+
+@pytest.mark.parametrize(("texts", "count"), [("one text", 2), ("other texts", 0)])
+def test_questions_that_repeat_each_other_are_copies_on_one_text_alone(
+    texts: str, count: int, tmp_path: Path
+) -> None:
+    data = questions_jsonl(tmp_path / "rows.jsonl", 40)
+    rows = [json.loads(line) for line in data.read_text().splitlines()]
+    for at, row in enumerate(rows):
+        row["question"] = f"What is said about number {at} of {'abcdefgh'[at % 8] * 9}?"
+    asked = "Who was it that had opened the old workshop in Cremona, long before there was"
+    for at, end in ((3, "one?"), (8, "a road?"), (13, "a train?")):
+        rows[at]["question"] = f"{asked} {end}"
+        if texts == "one text":
+            rows[at] |= {key: rows[3][key] for key in ("context", "answers")}
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    found = findings(data).get("near-copies")
+
+    assert (found.count if found else 0) == count
 
 
 def test_tags_that_had_to_be_mended_are_counted_with_their_rows(tmp_path: Path) -> None:

@@ -500,3 +500,33 @@ def test_the_code_without_luthier_compiles_and_calibrates(
     compile(with_luthier, "with luthier", "exec")
     assert "import luthier" not in plain
     assert ("logits.sigmoid()" if multi_label else "(logits / 1.31).softmax(dim=-1)") in plain
+
+
+def test_a_model_that_is_kept_as_it_was_is_not_compared_with_itself(tmp_path, no_pictures):
+    verdict = {
+        "ship": False,
+        "against": "zero-shot",
+        "difference": 0.0,
+        "low": 0.0,
+        "high": 0.0,
+        "words": "Kept as it was.",
+    }
+
+    page = report_of(make_run(tmp_path / "run", chosen="zero-shot", verdict=verdict))
+
+    assert "Kept as it was." in page
+    assert "Against zero-shot" not in page
+    assert "How sure?" not in page
+
+
+@pytest.mark.parametrize(
+    ("task", "meaning"),
+    [
+        ("question-answering", "of the words of the answer"),
+        ("token-classification", "whole and of the right kind"),
+    ],
+)
+def test_f1_is_explained_as_the_task_means_it(task, meaning, tmp_path, no_pictures):
+    scores = {"test": {"f1": {"value": 0.5, "low": 0.4, "high": 0.6}}, "metric": "f1", "task": task}
+
+    assert meaning in report_of(make_run(tmp_path / "run", **scores))

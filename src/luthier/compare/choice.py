@@ -72,6 +72,12 @@ def verdict_words(
     chosen: str, against: str, metric: str, ours: float, theirs: float, gap: Difference, ship: bool
 ) -> str:
     """The verdict as a manager reads it."""
+    if chosen == against:
+        return (
+            f"Do not ship it yet. Tuning made the model no better than it was, so it is kept as it was: "
+            f"{written(metric, ours)} {METRIC_WORDS[metric]} on the test rows. More rows to learn from, or better labels, may "
+            "tell."
+        )
     other = described(against)
     scores = (
         f"{written(metric, ours)} against {written(metric, theirs)} {METRIC_WORDS[metric]} on the test rows"

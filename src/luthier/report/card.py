@@ -117,7 +117,8 @@ def summary(records: Records) -> str:
         gives = "any number" if scorecard.get("multi_label") else "one"
         told.insert(0, f"Gives a text {gives} of {numbers.count(len(names), 'label')}.")
     metric = numbers.metric_named(scorecard["metric"])
-    verdict = f"{words.verdict_words(scorecard)} {words.certainty(records.part('verdict'), metric)}"
+    sure = f" {words.certainty(records.part('verdict'), metric)}" if records.compared else ""
+    verdict = words.verdict_words(scorecard) + sure
     return f"{' '.join(told)}\n\n**{words.headline(scorecard)}** {plain(verdict)}"
 
 

@@ -16,6 +16,17 @@ class Metric:
     percent: bool = False
     """Written as a percentage; differences are then in points."""
 
+    @property
+    def inside(self) -> str:
+        """The title within a sentence.
+
+        >>> METRICS["accuracy"].inside, METRICS["f1"].inside, METRICS["spearman"].inside
+        ('accuracy', 'F1', 'Spearman correlation')
+        """
+        begins = self.title.split()[0]
+        named = begins in ("F1", "R²", "Spearman", "Pearson", "Brier")
+        return self.title if named else self.title[0].lower() + self.title[1:]
+
     def show(self, value: object) -> str:
         """A score.
 
@@ -95,9 +106,21 @@ METRICS = {
 }
 
 
-def metric_named(name: str) -> Metric:
+OF_TASKS = {
+    ("question-answering", "f1"): Metric(
+        "F1", "of the words of the answer: precision and recall in one", percent=True
+    ),
+}
+"""Metrics that mean something of their own in a task."""
+
+
+def metric_named(name: str, task: object = None) -> Metric:
     """A known metric, or one named after its key."""
-    return METRICS.get(name) or Metric(name.replace("_", " ").capitalize(), "")
+    return (
+        OF_TASKS.get((str(task), name))
+        or METRICS.get(name)
+        or Metric(name.replace("_", " ").capitalize(), "")
+    )
 
 
 def number(value: object) -> float | None:

@@ -120,7 +120,7 @@ def draw_scores(axes: Any, scores: list[tuple[Record, float]], metric: Metric) -
     axes.yaxis.set_major_formatter(
         lambda value, _: f"{100 * value:.3g} %" if metric.percent else f"{value:.3g}"
     )
-    axes.set_ylabel(f"{metric.title.lower()} on validation", color=INK)
+    axes.set_ylabel(f"{metric.inside} on validation", color=INK)
     axes.locator_params(axis="y", nbins=3)
 
 

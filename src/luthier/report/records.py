@@ -70,6 +70,11 @@ class Records:
         """Scores of the test rows by metric, each with `value` and perhaps `low` and `high`."""
         return {name: score for name, score in self.scorecard["test"].items() if isinstance(score, dict)}
 
+    @property
+    def compared(self) -> bool:
+        """Whether the verdict compares two models: one that was kept as it was has nothing to beat."""
+        return bool(self.part("verdict").get("against") != self.scorecard["chosen"])
+
     def part(self, key: str) -> Record:
         """An object of the scorecard; empty when it is missing."""
         value = self.scorecard.get(key)

@@ -17,7 +17,7 @@ def verdict(records: Records) -> Html:
     scorecard = records.scorecard
     metric = numbers.metric_named(scorecard["metric"])
     explained = {
-        "How sure?": words.certainty(records.part("verdict"), metric),
+        "How sure?": words.certainty(records.part("verdict"), metric) if records.compared else "",
         "Worth its price?": words.worth_words(scorecard),
     }
     headline = "p.headline.ship" if records.part("verdict").get("ship") else "p.headline"
@@ -40,7 +40,7 @@ def figures(records: Records) -> Html:
     note = f"on {words.test_rows(scorecard)}; {between(metric.show_range, score)}"
     shown = [(metric.title, metric.show(score.get("value")), note)]
     verdict, worth = records.part("verdict"), records.part("worth")
-    if numbers.number(verdict.get("difference")) is not None:
+    if records.compared and numbers.number(verdict.get("difference")) is not None:
         told = metric.show_difference(verdict["difference"])
         note = between(metric.show_difference_range, verdict)
         shown.append((f"Against {verdict.get('against')}", told, note))

@@ -115,7 +115,7 @@ def verdict_words(scorecard: Record) -> str:
     metric = metric_named(scorecard["metric"])
     value = metric.show(scorecard["test"][scorecard["metric"]].get("value"))
     reached = sentence(
-        f"{called(scorecard['chosen'])} reaches {value} {metric.title.lower()} on rows it has never seen"
+        f"{called(scorecard['chosen'])} reaches {value} {metric.inside} on rows it has never seen"
     )
     difference = number(verdict.get("difference"))
     if difference is None:
@@ -178,7 +178,7 @@ def long_words(long: Record) -> str:
     if long.get("way") == "cut":
         return f"{longer}: {count(long.get('tokens'), 'token')} beyond the limit were cut off and never seen."
     if long.get("way") == "windows":
-        return f"{longer}: they were read in windows and the answers averaged."
+        return f"{longer}: they were read in windows, so nothing of them was lost."
     return f"{longer}."
 
 

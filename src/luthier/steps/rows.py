@@ -168,6 +168,7 @@ def understand(plan: Plan) -> Rows:
         repairs=found.repairs,
         reads=found.task.reads,
         images=found.images,
+        groups=found.groups,
     )
     left_out = {"empty": len(found.empty_input) + len(found.empty_label), "single": len(found.single)}
     return Rows(

@@ -105,6 +105,8 @@ class Evidence:
     """What rows are made of, as the task says it."""
     images: ImageFacts | None = None
     """What was seen of the images, where rows are images."""
+    groups: tuple[Ints, ...] = ()
+    """(table rows,) each: equal for rows that the task keeps on one side of a split, such as questions on one text."""
     reviewed: bool = False
     """Whether a person has decided on every label that was doubted."""
     tokens: Tokens | None = None

@@ -19,7 +19,7 @@ def length(evidence: Evidence) -> Iterator[Finding]:
         rows=evidence.shown(long),
         message=f"{count_of(len(long), 'text is', 'texts are')} longer than the {tokens.limit} tokens this model reads, by "
         f"{count_of(beyond, 'token', 'tokens')} of {int(tokens.lengths.sum()):,}"
-        f"{', which are cut off' if cut else ': they are read in windows, and the answers averaged'}.",
+        f"{', which are cut off' if cut else ': they are read in windows'}.",
         matters="What is cut off is neither learnt nor read at prediction time."
         if cut
         else "Windows cost time, and no text is lost.",

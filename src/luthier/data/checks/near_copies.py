@@ -66,6 +66,9 @@ def found_pairs(evidence: Evidence) -> Pairs:
         own = np.flatnonzero(is_first[evidence.frozen.rows])
         close = evidence.frozen.rows[own][close_pairs(evidence.frozen.features[own])]
         pairs = np.unique(np.concatenate([pairs, related(evidence, close)]), axis=0)
+    if evidence.reads == "question":  # the same words ask something else of another text
+        for group in evidence.groups:
+            pairs = pairs[group[pairs[:, 0]] == group[pairs[:, 1]]]
     # The same text in two files is a leak.
     differ: Pairs = pairs[evidence.keys[pairs[:, 0]] != evidence.keys[pairs[:, 1]]]
     return differ

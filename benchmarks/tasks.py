@@ -36,6 +36,7 @@ SECTION = "Other tasks"
 TEXT_MODEL = "all-MiniLM-L6-v2"
 IMAGE_MODEL = "mobilenet_v2_1.0_224"
 RATES = ("5e-5", "1e-4", "2e-4")
+IMAGE_RATES = ("2e-4", "5e-4", "1e-3")
 """Learning rates of a rival; the best on validation counts."""
 
 TOOLS = ("luthier", "rival")
@@ -70,6 +71,10 @@ class Set:
     @property
     def images(self) -> bool:
         return self.train.endswith(".tar")
+
+    @property
+    def rates(self) -> tuple[str, ...]:
+        return IMAGE_RATES if self.images else RATES
 
     @property
     def unit(self) -> str:
@@ -124,9 +129,10 @@ time that other processes took meanwhile; where it is more than a few percent, t
 - *luthier tune*: no options but the files, the model and, for `stsb-embedding`, the task. It sets a tenth of train aside for
   calibration (500 rows at most), and may stop before its epochs are over, which *settings* then tells; the rivals do neither.
 - *Rivals*: as many epochs as luthier's run resolved, 16 rows a batch, bf16, 10 % warm-up, linear decay, padded to the
-  longest of a batch, HF Trainer with texts grouped by length. At lr {", ".join(RATES)}, of which the best on validation
-  counts; **its row tells the time of that one run**, and what all rates took stands below the table. Without a dev file a
-  tenth of train is held out, as luthier does: answers by paragraph, images by class.
+  longest of a batch, HF Trainer with texts grouped by length. At lr {", ".join(RATES)}, or for images
+  {", ".join(IMAGE_RATES)}, of which the best on validation counts; **its row tells the time of that one run**, and what all
+  rates took stands below the table. Without a dev file a tenth of train is held out, as luthier does: answers by paragraph,
+  images by class.
 - *Answers*: windows of 384 tokens, stride 128, the 20 best starts and ends; an answer is at most as long as 99 % of those in
   train, or 30 tokens. Where train has questions without an answer, the threshold for saying nothing is the best one on
   validation.
@@ -286,7 +292,7 @@ def runs_of(chosen: Set, tool: str, luthier: Record | None) -> list[Run]:
     if luthier is None or luthier.scores is None:
         return []
     epochs = f"{luthier.scores.epochs:g}"
-    return [(chosen.rival, "--lr", rate, "--epochs", epochs) for rate in RATES]
+    return [(chosen.rival, "--lr", rate, "--epochs", epochs) for rate in chosen.rates]
 
 
 def measure(key: Key, data: Path, models: Path, folder: Path) -> Record:

@@ -22,7 +22,7 @@ from luthier.plan.plan import Plan
 from luthier.scores import answers as scores_of
 from luthier.steps.prepare import prepare
 from luthier.steps.rows import look_over, understand
-from luthier.steps.tune import tune
+from luthier.steps.tune import statements, tune
 from luthier.tasks.answering import FAR, LONGEST_ANSWER, Found, QuestionAnswering, Said, best_answer
 from luthier.tasks.question_answering import QUESTION_ANSWERING
 from luthier.tasks.task import Calibration
@@ -585,7 +585,9 @@ def test_articles_of_the_language_do_not_count():
     assert QuestionAnswering("exact_match", "en").score(said, targets) == 0
 
 
-def test_a_model_that_answers_questions_already_keeps_its_head(bert, tmp_path):
+def test_a_model_that_answers_questions_already_keeps_its_head_and_one_that_does_not_is_told_of(
+    bert, tmp_path
+):
     data = questions_jsonl(tmp_path / "rows.jsonl", 40)
     first = {
         "data.path": str(data),
@@ -593,6 +595,7 @@ def test_a_model_that_answers_questions_already_keeps_its_head(bert, tmp_path):
         "train.epochs": 1,
         "run.out": str(tmp_path / "first"),
     }
+    fresh = prepare(Plan.build(first))
     list(tune(Plan.build(first)))
 
     onward = prepare(
@@ -602,6 +605,11 @@ def test_a_model_that_answers_questions_already_keeps_its_head(bert, tmp_path):
     kept = ModelFolder(tmp_path / "first").model.head[-1]
     assert torch.equal(onward.model.head[-1].weight, kept.weight)
     assert torch.equal(onward.model.head[-1].bias, kept.bias)
+    told = [
+        [words for words in statements(one) if "never answered questions" in words] for one in (fresh, onward)
+    ]
+    assert [len(words) for words in told] == [1, 0]
+    assert f"and {len(fresh.rows.split.train)} are few to learn it from" in told[0][0]
 
 
 def test_a_run_that_warms_up_goes_on_from_what_other_questions_taught(bert, tmp_path, monkeypatch):
@@ -648,3 +656,7 @@ def test_only_questions_warm_up_and_without_a_budget(bert, tmp_path):
                 )
             )
         assert str(error.value) == told
+
+
+def test_of_many_questions_it_is_not_said_that_they_are_few():
+    assert QuestionAnswering().expectation(100_000) is None

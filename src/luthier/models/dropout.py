@@ -32,6 +32,31 @@ MIX = tuple(map(signed, (0x7FEB352D, 0x846CA68B)))
 """Multipliers of a 32-bit mixing function with low bias (https://nullprogram.com/blog/2018/07/31/, "lowbias32")."""
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """A mask that is decided: any of its parts may be written out at any time, as often as they are wanted."""
+
+    seeds: Tensor
+    """(parts, 1) int32"""
+    places: Tensor
+    """(1, elements of a part / 2) int32"""
+    shape: tuple[int, ...]
+    """Of one part."""
+    p: float
+
+    def of(self, parts: slice, like: Tensor) -> Tensor:
+        """(parts, *shape) in the precision of `like`."""
+        bits = mix(self.seeds[parts] ^ self.places)
+        # Two elements share a hash: its halves are as independent as two hashes, at half the cost.
+        halves = bits.view(torch.int16) >> 1
+        # -1, all bits set, where it is kept: the sign of a difference is cheaper on a CPU than a comparison and a cast.
+        kept = halves.sub_(round((1 - self.p) * 32_768) - 16_384).bitwise_right_shift_(15)
+        kept = kept.view(len(bits), *self.shape[:-1], -1)[..., : self.shape[-1]]
+        if like.dtype == torch.bfloat16:
+            return (kept & bits_of(1 / (1 - self.p))).view(torch.bfloat16)
+        return kept.to(like.dtype).mul_(-1 / (1 - self.p))
+
+
 @dataclass
 class Dice:
     """What decides every dropout mask of the batch that is going through a model."""
@@ -53,7 +78,12 @@ class Dice:
         self.keys, self.call = mix(keys).to(batch.part_of.device), 0
 
     def mask(self, like: Tensor, shape: tuple[int, ...], p: float) -> Tensor | None:
-        """`shape` numbers that are 0 with probability `p` (to 1/32,768) and 1 / (1 - p) else; None when they cannot be ours.
+        """`shape` numbers that are 0 with probability `p` (to 1/32,768) and 1 / (1 - p) else; None when they cannot be ours."""
+        drawn = self.draw(shape, p)
+        return None if drawn is None else drawn.of(slice(None), like)
+
+    def draw(self, shape: tuple[int, ...], p: float) -> "Drawn | None":
+        """The same mask before it is written out; None when it cannot be ours.
 
         shape: (parts, ...), or (parts x n, ...) where a model cuts its input into n pieces.
         """
@@ -66,15 +96,7 @@ class Dice:
             keys = (keys[:, None] + inner).reshape(-1)
         self.call += 1
         seeded = (keys + signed(self.call * STRIDES[1])).unsqueeze(1)
-        bits = mix(seeded ^ self.places_of(shape[1:], keys.device))
-        # Two elements share a hash: its halves are as independent as two hashes, at half the cost.
-        halves = bits.view(torch.int16) >> 1
-        # -1, all bits set, where it is kept: the sign of a difference is cheaper on a CPU than a comparison and a cast.
-        kept = halves.sub_(round((1 - p) * 32_768) - 16_384).bitwise_right_shift_(15)
-        kept = kept.view(*shape[:-1], -1)[..., : shape[-1]]
-        if like.dtype == torch.bfloat16:
-            return (kept & bits_of(1 / (1 - p))).view(torch.bfloat16)
-        return kept.to(like.dtype).mul_(-1 / (1 - p))
+        return Drawn(seeded, self.places_of(shape[1:], keys.device), shape[1:], p)
 
     def places_of(self, shape: tuple[int, ...], device: torch.device) -> Tensor:
         """(1, elements / 2) int32, numbers of pairs of neighbours in a tensor of this shape."""

@@ -16,6 +16,8 @@ class HeadedModel(nn.Module):
 
     pooling: str | None = None
     """`mean`, `cls` or `max` where token states are pooled here; None where the architecture's own class does it, or nobody."""
+    knows: bool = False
+    """Whether the head came with the weights: the model did this task before."""
 
     def __init__(self, body: nn.Module, head: nn.Sequential) -> None:
         super().__init__()

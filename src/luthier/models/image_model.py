@@ -24,11 +24,12 @@ class ImageModel(HeadedModel):
     def scaled(self, pixels: Tensor) -> Tensor:
         """(rows, 3, size, size) bytes as the body reads them, in its precision, channels last in memory."""
         made = self.preparation
-        mean, spread = (
-            torch.tensor(numbers, device=pixels.device).view(1, 3, 1, 1)
-            for numbers in (made.mean, made.spread)
+        times = torch.tensor([made.scale / spread for spread in made.spread], device=pixels.device)
+        plus = torch.tensor(
+            [-mean / spread for mean, spread in zip(made.mean, made.spread, strict=True)],
+            device=pixels.device,
         )
-        numbers = (pixels.float() * made.scale - mean) / spread
+        numbers = pixels.float().mul_(times.view(1, 3, 1, 1)).add_(plus.view(1, 3, 1, 1))
         dtype = next(self.body.parameters()).dtype
         return numbers.to(dtype, memory_format=torch.channels_last)
 

@@ -19,6 +19,7 @@ from luthier.models.pictures import Preparation
 from luthier.models.pretrained import (
     IMAGE_CLASS,
     folder_config,
+    has_head,
     head_is_missing,
     last_linear,
     own_class,
@@ -85,10 +86,12 @@ def load_token_model(folder: Folder, wanted: Wanted) -> TokenModel:
     whole = pretrained(folder, kind, folder_config(folder, wanted.outputs, wanted.body_dropout))
     last_name, last = last_linear(whole, wanted.outputs, folder)
     made = wanted.new_head(last.in_features)
-    if wanted.head == "spans" and folder.tensors.get(f"{last_name}.weight") == tuple(last.weight.shape):
-        # Where answers begin and end means the same for all questions: a head that knows it is kept.
+    model = TokenModel(whole.base_model, made, kind, last_name)
+    # Where answers begin and end means the same for all questions: a head that knows it is kept.
+    model.knows = wanted.head == "spans" and has_head(folder, last_name, last)
+    if model.knows:
         made[-1].load_state_dict(last.state_dict())
-    return TokenModel(whole.base_model, made, kind, last_name)
+    return model
 
 
 def load_encoder(folder: Folder, pooling: str, body_dropout: float | None = None) -> SentenceEncoder:
@@ -129,7 +132,7 @@ def reload_model(
     """A model that luthier saved, its head included."""
     if preparation is not None:
         body, last_name, last = own_class(folder, outputs, auto_class=IMAGE_CLASS)
-        if folder.tensors.get(f"{last_name}.weight") != tuple(last.weight.shape):
+        if not has_head(folder, last_name, last):
             raise head_is_missing(folder, f"{last_name}.weight", last)
         made = new_head(last.in_features, (), outputs, 0.0)
         made[-1].load_state_dict(last.state_dict())
@@ -140,7 +143,7 @@ def reload_model(
         return reload_classifier(folder, outputs, pooling, hidden)
     whole = pretrained(folder, TOKEN_CLASSES[head], folder_config(folder, outputs))
     last_name, last = last_linear(whole, outputs, folder)
-    if folder.tensors.get(f"{last_name}.weight") != tuple(last.weight.shape):
+    if not has_head(folder, last_name, last):
         raise head_is_missing(folder, f"{last_name}.weight", last)
     made = new_head(last.in_features, (), outputs, 0.0)
     made[-1].load_state_dict(last.state_dict())
@@ -171,7 +174,7 @@ def reload_classifier(
     """A model that luthier saved, its head included."""
     if pooling is None:
         body, last_name, last = own_class(folder, labels)
-        if folder.tensors.get(f"{last_name}.weight") != tuple(last.weight.shape):
+        if not has_head(folder, last_name, last):
             raise head_is_missing(folder, f"{last_name}.weight", last)
         head = new_head(last.in_features, (), labels, 0.0)
         head[-1].load_state_dict(last.state_dict())

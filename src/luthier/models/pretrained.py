@@ -14,6 +14,11 @@ from luthier.models.texts import first_line
 IMAGE_CLASS = "AutoModelForImageClassification"
 
 
+def has_head(folder: Folder, name: str, layer: nn.Linear) -> bool:
+    """Whether a folder's weights hold a last layer of this shape."""
+    return folder.tensors.get(f"{name}.weight") == tuple(layer.weight.shape)
+
+
 def head_is_missing(folder: Folder, what: str, layer: nn.Linear) -> ModelError:
     """A saved model without its head would answer at random."""
     return ModelError(

@@ -129,4 +129,7 @@ def statements(ready: Prepared) -> list[str]:
     found = list(ready.rows.table.guesses)
     found += [finding.message for finding in ready.findings if finding.severity != "note"]
     found += ready.rows.split.warnings
+    expected = ready.rows.task.expectation(len(ready.rows.split.train))
+    if expected is not None and not ready.model.knows:
+        found.append(expected)
     return found

@@ -146,6 +146,10 @@ class Task(ABC):
     def score(self, predicted: Array, targets: Array) -> float:
         """The metric."""
 
+    def expectation(self, rows: int) -> str | None:
+        """What a model that never did this task comes to with so many training rows, where that is less than users hope for."""
+        return None
+
     def fit_score(self, logits: Array, learnt: Array) -> float:
         """How well a linear head does on units that it did not see, in [0, 1]. learnt: as `to_learn` gives it."""
         plain = Calibration()

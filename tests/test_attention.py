@@ -1,0 +1,93 @@
+"""Attention against its formula, whole and in pieces."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from luthier.models import attention as module
+from luthier.models.attention import Attention
+from luthier.models.dropout import DICE, Drawn
+
+
+@pytest.fixture(autouse=True)
+def no_dice_left():
+    yield
+    DICE.keys = None
+
+
+def given(
+    parts: int = 5, heads: int = 2, tokens: int = 7, width: int = 4, dtype: torch.dtype = torch.float64
+) -> list[Tensor]:
+    torch.manual_seed(0)
+    return [torch.randn(parts, heads, tokens, width, dtype=dtype, requires_grad=True) for _ in range(3)]
+
+
+def drawn(query: Tensor, p: float = 0.3) -> Drawn:
+    """The mask of a training step."""
+    DICE.keys, DICE.call = torch.arange(len(query), dtype=torch.int32) * 7919, 0
+    found = DICE.draw((*query.shape[:3], query.shape[2]), p)
+    assert found is not None
+    return found
+
+
+def written_out(
+    query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, scale: float, mask: Tensor | None
+) -> Tensor:
+    """Vaswani et al. 2017, eq. 1, for autograd."""
+    scores = query @ key.transpose(2, 3) * scale
+    shares = (scores if bias is None else scores + bias).softmax(-1)
+    return ((shares if mask is None else shares * mask) @ value).transpose(1, 2)
+
+
+def gradients(output: Tensor, inputs: list[Tensor]) -> list[Tensor]:
+    torch.manual_seed(1)
+    return list(torch.autograd.grad(output, inputs, torch.randn(output.shape, dtype=output.dtype)))
+
+
+def padding(parts: int, tokens: int) -> Tensor:
+    """(parts, 1, 1, tokens) as transformers gives it: the last tokens of some parts are not there."""
+    found = torch.zeros(parts, 1, 1, tokens, dtype=torch.float64)
+    found[1::2, ..., -3:] = -1e9
+    return found
+
+
+@pytest.mark.parametrize("cache", [1, 4 * 2 * 7 * 7 * 2, 2**30], ids=["one part", "two parts", "all parts"])
+@pytest.mark.parametrize("dropout", ["none", "ours", "torch's"])
+@pytest.mark.parametrize("bias", ["none", "one for all", "one a part"])
+def test_attention_and_its_gradient_are_autograds_in_pieces_of_any_size(cache, dropout, bias, monkeypatch):
+    monkeypatch.setattr(module, "CACHE", cache)
+    inputs = given()
+    mask = drawn(inputs[0]) if dropout == "ours" else None
+    plain = mask.of(slice(None), inputs[0]) if mask is not None else None
+    if dropout == "torch's":
+        plain = torch.nn.functional.dropout(torch.ones(5, 2, 7, 7, dtype=torch.float64), 0.3)
+    added = {"none": None, "one for all": padding(2, 7)[1:], "one a part": padding(5, 7)}[bias]
+
+    ours = Attention.apply(*inputs, added, 0.5, mask if mask is not None else plain)
+    theirs = written_out(*inputs, added, 0.5, plain)
+
+    assert torch.allclose(ours, theirs, atol=1e-12)
+    for own, expected in zip(gradients(ours, inputs), gradients(theirs, inputs), strict=True):
+        assert torch.allclose(own, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_pieces_give_the_same_bytes_as_the_whole(dtype, monkeypatch):
+    inputs = given(dtype=dtype)
+    found = []
+    for cache in (1, 2**30):
+        monkeypatch.setattr(module, "CACHE", cache)
+        output = Attention.apply(*inputs, None, 0.5, drawn(inputs[0]))
+        found.append([output, *gradients(output, inputs)])
+
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
+
+
+@pytest.mark.parametrize("tokens", [6, 7])
+def test_parts_of_a_mask_are_those_of_the_whole(tokens):
+    mask = drawn(torch.zeros(5, 2, tokens, 4))
+
+    whole = mask.of(slice(None), torch.zeros(1))
+
+    assert torch.equal(torch.cat([mask.of(slice(at, at + 2), torch.zeros(1)) for at in (0, 2, 4)]), whole)
+    assert whole.unique().tolist() == [0.0, pytest.approx(1 / 0.7)]

@@ -122,7 +122,8 @@ One process a run, one run at a time, seed {{seed}}. Models: {TEXT_MODEL}; for i
 rows with its 95 % interval: entity F1 is strict IOB2, of the rivals by seqeval; F1 and exact match of answers are those of
 SQuAD 2.0, of German and Spanish with MLQA's articles; Spearman of the scores. Intervals are bootstrapped over rows, that of
 accuracy is Wilson's. *Seconds*: wall time of the whole process, imports and scoring included; *× luthier*: divided by those
-of `luthier tune`. *Training a second*: tokens without padding, or images, of training steps. *Peak*: resident memory of the
+of `luthier tune`. *Training a second*: tokens without padding, or images, of training steps without
+validations. *Peak*: resident memory of the
 largest process; the one that loads images for HF Trainer is not added to it. *Others*: share of the machine's processor
 time that other processes took meanwhile; where it is more than a few percent, the seconds are too long.
 
@@ -304,17 +305,17 @@ def measure(key: Key, data: Path, models: Path, folder: Path) -> Record:
     try:
         if code:
             raise Failed(f"exit code {code}: {last_line(folder / 'stderr')[:300]}")
-        scores = scores_told(last_line(folder / "stdout"), key.run[0], chosen)
+        scores = scores_told(last_line(folder / "stdout"), key.run[0], chosen, folder / "run")
     except Failed as failure:
         error = str(failure)
     return Record(key, machine, cost, scores, error)
 
 
-def scores_told(line: str, tool: str, chosen: Set) -> Scores:
-    """From the last line of a run's standard output."""
+def scores_told(line: str, tool: str, chosen: Set, run: Path) -> Scores:
+    """From the last line of a run's standard output; run: luthier's folder."""
     try:
         record = json.loads(line)
-        return luthier_scores(record, chosen) if tool == "luthier" else Scores.from_json(record)
+        return luthier_scores(record, chosen, run) if tool == "luthier" else Scores.from_json(record)
     except (ValueError, KeyError, TypeError) as wrong:
         raise Failed(f"its last line is not as the contract says: {wrong!r}") from wrong
 
@@ -343,8 +344,8 @@ def text_model() -> Path:
     return Path(found.origin).parent / "model"
 
 
-def luthier_scores(card: dict[str, Any], chosen: Set) -> Scores:
-    """From the scorecard that `--json` prints."""
+def luthier_scores(card: dict[str, Any], chosen: Set, run: Path) -> Scores:
+    """From the scorecard that `--json` prints, and the events beside it."""
     rows, tuning, cost = card["rows"]["test"], card["tuning"], card["cost"]
     test = {name: Score(**{key: card["test"][name][key] for key in Score._fields}) for name in chosen.metrics}
     if "accuracy" in test:  # Wilson's interval, as the rival's.
@@ -352,6 +353,7 @@ def luthier_scores(card: dict[str, Any], chosen: Set) -> Scores:
         test["accuracy"] = Score(share, *wilson(round(share * rows), rows))
     tuned = tuning.get("tuned", {"steps": 0, "seconds": 0.0, "why": "epochs"})
     units = images_seen(card, tuned["steps"]) if chosen.images else cost["tokens"]
+    stepping = step_seconds(run / "events.jsonl")
     words = f"lr {rate_words(tuning['lr'])}, {tuning['batch_rows']} rows, {tuning['epochs']:g} epochs"
     if tuned["why"] != "epochs":
         words += f", stopped after {tuned['steps']} steps"
@@ -360,10 +362,22 @@ def luthier_scores(card: dict[str, Any], chosen: Set) -> Scores:
         test_rows=rows,
         valid=None,
         seconds=cost["seconds"].get("features", 0.0) + cost["seconds"].get("train", 0.0),
-        per_second=units / tuned["seconds"] if tuned["seconds"] else None,
+        per_second=units / stepping if stepping else None,
         epochs=tuning["epochs"],
         settings=f"{card['chosen']} kept, {words}",
     )
+
+
+def step_seconds(events: Path) -> float:
+    """Seconds of training steps, the validations between them left out, as the rivals make none."""
+    total, before = 0.0, 0.0
+    for line in events.read_text(encoding="utf-8").splitlines():
+        event = json.loads(line)
+        if event["event"] == "stepped":
+            total += event["seconds"] - before
+        if event["event"] in ("started", "stepped", "validated"):
+            before = event["seconds"]
+    return total
 
 
 def images_seen(card: dict[str, Any], steps: int) -> float:

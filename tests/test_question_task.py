@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ import numpy as np
 import pytest
 import torch
 
+from luthier.batches.examples import Batch, Variation
 from luthier.batches.passages import END, START, Gold, Passage
+from luthier.batches.text_examples import TextExamples
 from luthier.data.answer_places import ABSENT, MOVED
 from luthier.errors import DataError, PlanError
 from luthier.events import Noted
@@ -266,6 +269,68 @@ def test_some_rows_alone_are_as_they_are_among_all(texts):
         assert getattr(chosen, name).tolist() == getattr(alone, name).tolist()
     assert chosen.tokens.marks.tolist() == alone.tokens.marks.tolist()
     assert chosen.unit_ends.tolist() == alone.unit_ends.tolist()
+
+
+def thinned_rows(texts: Any) -> TextExamples:
+    """A long text with an answer in one window, one without an answer, and a short one."""
+    context, starts = long_context(400)
+    rows = [Passage(QUESTION, context), Passage(QUESTION, context), Passage("my", "the parcel")]
+    targets = golds(answer_of(context, starts, 200, 201), Gold(), Gold(("parcel",), (4,)))
+    examples, _ = read_questions(texts, rows, targets, "windows")
+    return replace(examples, few=2)
+
+
+def windows_of(batch: Batch, row: int) -> set[tuple[int, ...]]:
+    """Token numbers of the windows of a row."""
+    ids, there = batch.inputs["input_ids"], batch.inputs["attention_mask"].bool()
+    return {tuple(ids[part][there[part]].tolist()) for part in torch.where(batch.part_of == row)[0]}
+
+
+def test_an_epoch_reads_the_windows_with_the_answer_and_a_few_others_of_each_row(texts):
+    examples = thinned_rows(texts)
+    whole = examples.batch(np.arange(3))
+    marks = examples.tokens.marks
+
+    epochs = [examples.batch(np.arange(3), Variation(0, epoch)) for epoch in range(60)]
+
+    holding = [int((marks[begin + 1 : end] > 0).any()) for begin, end in pairwise(examples.ends)]
+    first = int(np.diff(examples.first_part)[0])
+    assert first > 8
+    answers = sum(holding[:first])
+    assert answers in (1, 2)
+    for batch in epochs:
+        assert np.bincount(batch.part_of).tolist() == [answers + 2, 2, 1] == examples.counts.tolist()
+        assert windows_of(batch, 0) <= windows_of(whole, 0)
+        inside = batch.marks[:, 1:]
+        assert int(((inside > 0) & (inside & START > 0)).sum()) == answers + 1
+    assert set.union(*(windows_of(batch, 1) for batch in epochs)) == windows_of(whole, 1), (
+        "in time all are read"
+    )
+    assert examples.varies
+    assert not replace(examples, few=None).varies
+    assert not replace(examples, few=99).varies
+
+
+def test_which_windows_are_read_depends_on_seed_epoch_and_row_alone(texts):
+    examples = thinned_rows(texts)
+    how = Variation(3, 1)
+
+    whole = examples.batch(np.arange(3), how)
+
+    for row in range(3):
+        assert windows_of(examples.batch(np.array([row]), how), 0) == windows_of(whole, row)
+    assert windows_of(whole, 1) != windows_of(examples.batch(np.arange(3), Variation(4, 1)), 1)
+    assert windows_of(whole, 1) != windows_of(examples.batch(np.arange(3), Variation(3, 2)), 1)
+
+
+def test_a_thinned_row_counts_as_what_is_read_of_it(texts):
+    examples = thinned_rows(texts)
+
+    batch = examples.batch(np.array([0]), Variation(0, 0))
+
+    assert examples.lengths[0] == batch.inputs["input_ids"].numel()
+    assert examples.shapes([np.array([0])])[0].tolist() == [batch.inputs["input_ids"].numel()]
+    assert examples.amount < replace(examples, few=None).amount == len(examples.ids)
 
 
 # The loss

@@ -76,6 +76,11 @@ class Examples(ABC):
         """How often a weight is used in a pass over all rows: tokens, or as much for images."""
 
     @property
+    def varies(self) -> bool:
+        """Whether a row differs from epoch to epoch in training."""
+        return False
+
+    @property
     def units(self) -> int:
         """How many answers are wanted: of each row one, unless its tokens or parts answer."""
         return len(self)

@@ -149,7 +149,7 @@ class Pictures(Examples):
         return blend_of(self.mix, self.shaping.size, variation.seed, variation.epoch, number, len(self))
 
     @property
-    def is_varied(self) -> bool:
+    def varies(self) -> bool:
         return self.augment is not None or self.mix is not None
 
     def sheet(self, seed: int, rows: int = 4, epochs: int = 4) -> Pixels:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
+from luthier import seeds
 from luthier.batches.examples import Batch, Examples, Ints, Variation
 
 MULTIPLE = 4
@@ -36,6 +37,8 @@ class TextExamples(Examples):
     """Whether each part answers by itself: the texts of a row that are compared with each other."""
     sources: np.ndarray[Any, np.dtype[Any]] | None = None
     """(rows,) what a task needs of a row to put its answer in the user's terms."""
+    few: int | None = None
+    """Parts of a row with nothing to find that a training epoch reads at most, others in each; None: all of them."""
 
     budget: ClassVar[int] = 1_024  # type: ignore[misc]
 
@@ -48,8 +51,31 @@ class TextExamples(Examples):
         if len(self) == 0:
             return np.zeros(0, np.int64)
         longest = np.maximum.reduceat(np.diff(self.ends), self.first_part[:-1])
-        found: Ints = np.diff(self.first_part) * self.padded(longest)
+        found: Ints = self.counts * self.padded(longest)
         return found
+
+    @cached_property
+    def holding(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        """(parts,) where something is to be found: beyond the first token, which stands for nothing."""
+        assert self.tokens is not None, "something is found token by token"
+        marked = self.tokens.marks > 0
+        marked[self.ends[:-1]] = False
+        found: np.ndarray[tuple[int], np.dtype[np.bool_]] = np.logical_or.reduceat(marked, self.ends[:-1])
+        return found
+
+    @cached_property
+    def counts(self) -> Ints:
+        """(rows,) parts of each that a batch has."""
+        all_parts = np.diff(self.first_part)
+        if self.few is None or not len(self):
+            return all_parts
+        holding = np.add.reduceat(self.holding.astype(np.int64), self.first_part[:-1])
+        found: Ints = holding + np.minimum(all_parts - holding, self.few)
+        return found
+
+    @property
+    def varies(self) -> bool:
+        return bool((self.counts < np.diff(self.first_part)).any())
 
     @cached_property
     def longest(self) -> int:
@@ -82,6 +108,7 @@ class TextExamples(Examples):
             by_part=self.by_part,
             tokens=None if self.tokens is None else self.tokens.select(rows, places),
             sources=None if self.sources is None else self.sources[rows],
+            few=self.few,
         )
 
     def places(self, rows: Ints) -> Ints:
@@ -90,8 +117,15 @@ class TextExamples(Examples):
         parts = runs(self.first_part[rows], counts)
         return runs(self.ends[parts], self.ends[parts + 1] - self.ends[parts])
 
-    def parts(self, row: int | np.int64) -> range:
-        return range(int(self.first_part[row]), int(self.first_part[row + 1]))
+    def parts(self, row: int, variation: Variation | None = None) -> list[int]:
+        """Those of a row; in training a few of those with nothing to find, drawn anew in each epoch."""
+        own = np.arange(self.first_part[row], self.first_part[row + 1])
+        if variation is not None and self.few is not None and self.counts[row] < len(own):
+            empty = own[~self.holding[own]]
+            drawn = seeds.generator(variation.seed, "windows", variation.epoch, row).permutation(empty)
+            own = np.sort(np.concatenate([own[self.holding[own]], drawn[: self.few]]))
+        found: list[int] = own.tolist()
+        return found
 
     @property
     def units(self) -> int:
@@ -105,10 +139,11 @@ class TextExamples(Examples):
 
     @property
     def amount(self) -> int:
-        return len(self.ids)
+        parts = len(self.ends) - 1
+        return len(self.ids) * int(self.counts.sum()) // max(1, parts)
 
     def shapes(self, batches: Sequence[Ints]) -> tuple[Ints, Ints]:
-        counts = np.diff(self.first_part)
+        counts = self.counts
         longest = self.lengths // np.maximum(counts, 1)
         wide = np.array([longest[rows].max() for rows in batches], np.int64)
         parts = np.array([counts[rows].sum() for rows in batches], np.int64)
@@ -116,7 +151,9 @@ class TextExamples(Examples):
 
     def batch(self, rows: Ints, variation: Variation | None = None) -> Batch:
         """Some rows, padded to their longest part, or a little beyond."""
-        spans = [(place, part) for place, row in enumerate(rows) for part in self.parts(row)]
+        spans = [
+            (place, part) for place, row in enumerate(rows.tolist()) for part in self.parts(row, variation)
+        ]
         widest = max(int(self.ends[part + 1] - self.ends[part]) for _, part in spans)
         width = int(self.padded(np.array([widest]))[0])
         ids = np.full((len(spans), width), self.pad, np.int64)

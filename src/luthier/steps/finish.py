@@ -39,7 +39,7 @@ def write_records(folder: Path, ready: Prepared) -> None:
     write_json(folder / "split.json", {**rows.split.to_json(), "seed": ready.plan.run.seed})
     write_json(folder / "findings.json", [finding.to_json() for finding in ready.findings])
     train = ready.examples["train"]
-    if isinstance(train, Pictures) and train.is_varied:
+    if isinstance(train, Pictures) and train.varies:
         sheet = io.BytesIO()
         Image.fromarray(train.sheet(ready.plan.run.seed)).save(sheet, "JPEG", quality=85)
         write_bytes(folder / AUGMENTED, sheet.getvalue())

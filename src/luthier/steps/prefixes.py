@@ -82,10 +82,9 @@ def shelf_for(ready: Prepared, movement: LadderMovement, epochs: int, prefix: Pr
     texts = {part: one for part, one in ready.examples.items() if isinstance(one, TextExamples)}
     if not depths or limit == 0:
         return Shelf(cache, {}, 0, ())
-    if not texts:
-        return Shelf(
-            cache, {}, 0, ("Images are varied in each epoch, so frozen layers are computed anew in each.",)
-        )
+    if not texts or ready.examples["train"].varies:
+        note = "Training rows are varied in each epoch, so frozen layers are computed anew in each."
+        return Shelf(cache, {}, 0, (note,))
     width, dtype = ready.model.state_width, ready.device.dtype
     with ready.twin.training():
         ready.model.eval()

@@ -42,6 +42,9 @@ CAN_BE_LONG = ("text", "pair", "words", "question")
 """What rows are made of that may be read in more ways than cut where the model's limit is."""
 IMAGES_ALONE = ("train.augment", "train.flip", "train.mix", "train.batch_norm")
 """Settings that only images have a use for."""
+EMPTY_WINDOWS = 2
+"""Windows without the answer that an epoch reads of each question, as nearly all windows of a long text are of that kind
+(Alberti et al. 2019, arXiv:1901.08634, section 3, keep one in fifty)."""
 VARIED = {
     "light": Augment(min_area=0.5, jitter=0.2),
     "medium": Augment(min_area=0.25, jitter=0.3),
@@ -166,10 +169,15 @@ def wanted(plan: Plan, task: Task) -> Wanted:
 
 
 def windows(examples: Examples, task: Task) -> float:
-    """Parts of a row, on average, where each part is learnt from by itself."""
+    """Parts of a row that training reads, on average, where each part is learnt from by itself."""
     if task.probed or not isinstance(examples, TextExamples) or examples.by_part or not len(examples):
         return 1.0
-    return len(examples.ends) / len(examples)
+    return float(thinned(examples, task).counts.mean())
+
+
+def thinned(examples: TextExamples, task: Task) -> TextExamples:
+    """Rows of which training reads a few windows with nothing to find, where something is to be found in one window."""
+    return replace(examples, few=EMPTY_WINDOWS) if task.reads == "question" else examples
 
 
 def refuse_what_has_no_effect(plan: Plan, task: Task) -> None:
@@ -232,6 +240,8 @@ def refuse_too_many_blocks(plan: Plan, ladder: Ladder) -> None:
 
 def as_trained(plan: Plan, examples: Examples, task: Task) -> Examples:
     """The training rows as they are to be varied."""
+    if isinstance(examples, TextExamples):
+        return thinned(examples, task)
     if not isinstance(examples, Pictures):
         return examples
     settings = VARIED.get(plan.train.augment)

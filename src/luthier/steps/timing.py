@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from luthier.batches.examples import Examples, Ints
+from luthier.batches.examples import Examples, Ints, Variation
 from luthier.batches.order import by_length
 from luthier.batches.text_examples import TextExamples
 from luthier.devices import peak_bytes
@@ -181,7 +181,7 @@ class Bench:
         """Seconds of a micro-batch, and of the end of its step; at rate zero nothing moves."""
         ready = self.run.ready
         begin = time.perf_counter()
-        batch = examples.batch(rows).to(ready.device.torch)
+        batch = examples.batch(rows, Variation(self.run.plan.run.seed, epoch)).to(ready.device.torch)
         DICE.throw(self.run.plan.run.seed, 0, batch)
         self.weights.begin()
         found = self.task.loss(ready.model, batch)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from luthier import seeds
-from luthier.batches.examples import Examples
+from luthier.batches.examples import Examples, Variation
 from luthier.batches.order import cut_by_budget, epoch_order, steps_per_epoch
 from luthier.devices import Device
 from luthier.models.dropout import DICE
@@ -63,7 +63,7 @@ def find_rate(
         loss, weight = 0.0, 0.0
         state.weights.begin()
         for part, chosen in enumerate(cut_by_budget(rows, examples.lengths, pace.micro_tokens)):
-            batch = examples.batch(chosen).to(device.torch)
+            batch = examples.batch(chosen, Variation(seed, epoch)).to(device.torch)
             DICE.throw(seed, step, batch)
             torch.manual_seed(seeds.derive(seed, "rate test", step, part))
             found = task.loss(state.model, batch)

@@ -122,18 +122,17 @@ One process a run, one run at a time, seed {{seed}}. Models: {TEXT_MODEL}; for i
 rows with its 95 % interval: entity F1 is strict IOB2, of the rivals by seqeval; F1 and exact match of answers are those of
 SQuAD 2.0, of German and Spanish with MLQA's articles; Spearman of the scores. Intervals are bootstrapped over rows, that of
 accuracy is Wilson's. *Seconds*: wall time of the whole process, imports and scoring included; *× luthier*: divided by those
-of `luthier tune`. *Training a second*: tokens without padding, or images, of training steps without
-validations. *Peak*: resident memory of the
-largest process; the one that loads images for HF Trainer is not added to it. *Others*: share of the machine's processor
-time that other processes took meanwhile; where it is more than a few percent, the seconds are too long.
+of `luthier tune`. *Training a second*: tokens without padding, or images, of training steps without validations. *Peak*:
+resident memory of the largest process; the one that loads images for HF Trainer is not added to it. *Others*: share of the
+machine's processor time that other processes took meanwhile; where it is more than a few percent, the seconds are too long.
 
 - *luthier tune*: no options but the files, the model and, for `stsb-embedding`, the task. It sets a tenth of train aside for
   calibration (500 rows at most), and may stop before its epochs are over, which *settings* then tells; the rivals do neither.
 - *Rivals*: as many epochs as luthier's run resolved, 16 rows a batch, bf16, 10 % warm-up, linear decay, padded to the
   longest of a batch, HF Trainer with texts grouped by length. At lr {", ".join(RATES)}, or for images
   {", ".join(IMAGE_RATES)}, of which the best on validation counts; **its row tells the time of that one run**, and what all
-  rates took stands below the table. Without a dev file a tenth of train is held out, as luthier does: answers by paragraph,
-  images by class.
+  rates took stands below the table. Without a dev file a tenth of train is held out, as luthier does: answers by
+  paragraph, images by class.
 - *Answers*: windows of 384 tokens, stride 128, the 20 best starts and ends; an answer is at most as long as 99 % of those in
   train, or 30 tokens. Where train has questions without an answer, the threshold for saying nothing is the best one on
   validation.

@@ -199,8 +199,8 @@ def jackknife(statistic: Callable[[Ints], float], rows: int, groups: int = 20) -
     statistic: of the row numbers it is given.  rows: in an order that means nothing, since a group is every so many-th.
 
     >>> numbers = np.array([1.0, 0.0, 0.0, 1.0, 0.0])
-    >>> jackknife(lambda rows: float(numbers[rows].mean()), 5), numbers.std(ddof=1) / 5**0.5
-    (0.24494897427831785, np.float64(0.24494897427831783))
+    >>> round(jackknife(lambda rows: float(numbers[rows].mean()), 5), 6), round(float(numbers.std(ddof=1)) / 5**0.5, 6)
+    (0.244949, 0.244949)
     """
     every, groups = np.arange(rows), min(groups, rows)
     left = np.array([statistic(every[every % groups != group]) for group in range(groups)])

@@ -10,7 +10,8 @@ import torch
 
 from luthier.batches.examples import Batch, Examples, Ints
 from luthier.batches.order import by_length
-from luthier.batches.text_examples import TextExamples, runs
+from luthier.batches.text_examples import TextExamples
+from luthier.batches.tokens import runs
 from luthier.devices import Device
 from luthier.models.headed import HeadedModel
 from luthier.tasks.task import Array

@@ -3,13 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
-if TYPE_CHECKING:
-    from luthier.batches.text_examples import Tokens
+from luthier.batches.tokens import Tokens
 
 Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -54,7 +53,7 @@ class Examples(ABC):
 
     targets: Array
     """(rows, ...) what the task learns from."""
-    tokens: "Tokens | None"
+    tokens: Tokens | None
     """Where a task answers token by token."""
     sources: Array | None
     """(rows,) what a task needs of a row to put its answer in the user's terms."""

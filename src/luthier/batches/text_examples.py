@@ -10,6 +10,7 @@ import torch
 
 from luthier import seeds
 from luthier.batches.examples import Batch, Examples, Ints, Variation
+from luthier.batches.tokens import Tokens, runs
 
 MULTIPLE = 4
 """Of tokens, to which batches are padded: on a CPU each new width is compiled, which takes time and memory (docs/engine.md)."""
@@ -31,7 +32,7 @@ class TextExamples(Examples):
     """Token number that fills a batch up."""
     types: np.ndarray[tuple[int], np.dtype[np.int8]] | None = None
     """(tokens,) 0 or 1: which of two texts a token is of, where the model is told."""
-    tokens: "Tokens | None" = None
+    tokens: Tokens | None = None
     """Where a task answers token by token."""
     by_part: bool = False
     """Whether each part answers by itself: the texts of a row that are compared with each other."""
@@ -181,34 +182,3 @@ class TextExamples(Examples):
             tokens=int(mask.sum()),
             marks=None if marks is None else torch.from_numpy(marks),
         )
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """What some examples hold of each token, and which tokens answers are wanted for."""
-
-    marks: np.ndarray[tuple[int], np.dtype[np.int16]]
-    """(tokens,) what is learnt at a token; -1 where there is nothing."""
-    unit: Ints
-    """(units,) the token that answers for each unit, row after row."""
-    first_unit: Ints
-    """(rows + 1,) the first unit of each row, and the number of units."""
-
-    def select(self, rows: Ints, places: Ints) -> "Tokens":
-        """Those of some rows, whose tokens stood at `places`."""
-        counts = np.diff(self.first_unit)[rows]
-        old = self.unit[runs(self.first_unit[rows], counts)]
-        order = np.argsort(places, kind="stable")
-        now = order[np.searchsorted(places, old, sorter=order)]
-        return Tokens(self.marks[places], now, np.concatenate([[0], np.cumsum(counts)]))
-
-
-def runs(begins: Ints, lengths: Ints) -> Ints:
-    """The positions of several runs, one after the other.
-
-    >>> runs(np.array([5, 0]), np.array([2, 3])).tolist()
-    [5, 6, 0, 1, 2]
-    """
-    offsets = np.cumsum(lengths) - lengths
-    positions: Ints = np.arange(int(lengths.sum())) + np.repeat(begins - offsets, lengths)
-    return positions

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from luthier.batches.passages import END, START, Gold, Passage
-from luthier.batches.text_examples import TextExamples, Tokens
+from luthier.batches.text_examples import TextExamples
+from luthier.batches.tokens import Tokens
 from luthier.errors import DataError, ModelError
 from luthier.models.texts import Array, Long, Texts
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from luthier.batches.text_examples import TextExamples, Tokens
+from luthier.batches.text_examples import TextExamples
+from luthier.batches.tokens import Tokens
 from luthier.batches.words import Words
 from luthier.errors import DataError, ModelError
 from luthier.models.texts import CHUNK, Array, Long, Texts

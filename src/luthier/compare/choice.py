@@ -74,7 +74,7 @@ def verdict_words(
     """The verdict as a manager reads it."""
     if chosen == against:
         return (
-            f"Do not ship it yet. Tuning made the model no better than it was, so it is kept as it was: "
+            "Do not ship it yet. Tuning made the model no better than it was, so it is kept as it was: "
             f"{written(metric, ours)} {METRIC_WORDS[metric]} on the test rows. More rows to learn from, or better labels, may "
             "tell."
         )

@@ -8,7 +8,7 @@ import luthier
 SOURCE = Path(luthier.__file__).parent
 
 FLOORS = [
-    {"errors", "events", "seeds", "hashes", "interrupts"},
+    {"errors", "events", "seeds", "hashes", "interrupts", "memory"},
     {"plan", "batches", "devices", "files", "progress"},
     {"data", "models", "scores"},
     {"tasks"},
@@ -16,6 +16,7 @@ FLOORS = [
     {"train", "folder"},
     {"compare", "report"},
     {"steps"},
+    {"searching"},
     {"session"},
     {"__init__", "cli"},
 ]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from luthier.folder.model_folder import ModelFolder, load
     from luthier.plan.plan import Plan
     from luthier.predict import Predictions
-    from luthier.session import check, tune
+    from luthier.session import check, search, tune
 
 __all__ = [
     "DataError",
@@ -40,6 +40,7 @@ __all__ = [
     "WorldError",
     "check",
     "load",
+    "search",
     "tune",
 ]
 
@@ -49,6 +50,7 @@ HOMES = {
     "Plan": "luthier.plan.plan",
     "Predictions": "luthier.predict",
     "check": "luthier.session",
+    "search": "luthier.session",
     "tune": "luthier.session",
 }
 """Where the heavy names live (PEP 562): `import luthier` takes milliseconds."""

@@ -11,6 +11,7 @@ from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 
 from luthier.errors import InputError, LuthierError, PlanError, listing
 from luthier.plan.plan import Plan, fields, flag, read_plan
+from luthier.plan.search import SECTION, SearchPlan, parted
 
 app = App(
     name="luthier",
@@ -57,9 +58,10 @@ def misspelt(error: CycloptsError) -> str:
     return f"{words} `{command} --help` lists what there is."
 
 
-def planned(function: Any, more: tuple[inspect.Parameter, ...] = ()) -> Any:
+def planned(function: Any, more: tuple[inspect.Parameter, ...] = (), section: str = "") -> Any:
     """Give a command the plan's fields as flags, and `more` of its own. It is called with the plan of the settings that were
-    given, and with its own by name."""
+    given, and with its own by name; those of a plan file's `section`, which no other command knows, count where they are
+    not given as flags."""
     names: dict[str, str] = {}
     parameters = [
         inspect.Parameter(
@@ -97,6 +99,9 @@ def planned(function: Any, more: tuple[inspect.Parameter, ...] = ()) -> Any:
             settings.pop(key, None)  # What is said last counts, whichever way the key is written.
             settings[key] = value
         own = {one.name: given.get(one.name) for one in more}
+        if section:
+            settings, found = parted(settings)
+            own = {**found, **{name: value for name, value in own.items() if value is not None}}
         shown = {"as_json": bool(given.get("json")), "quiet": bool(given.get("quiet"))}
         return function(Plan.build(settings), **shown, **own)
 
@@ -241,9 +246,39 @@ def tune(plan: Plan, as_json: bool, quiet: bool) -> None:
     show(run_plan(plan, quiet), as_json)
 
 
+def search(plan: Plan, as_json: bool, quiet: bool, **asked: Any) -> None:
+    """Try settings of a plan by grid, random or Bayesian search, and end with the best, tested, in OUT/best."""
+    from luthier.session import search_plan
+
+    show_search(search_plan(plan, SearchPlan.build(asked), quiet), as_json)
+
+
+def search_options() -> tuple[inspect.Parameter, ...]:
+    """The fields of a search as flags."""
+    kinds = {"vary": list[str]}
+    return tuple(
+        option(name, "--" + name, kinds.get(name, str), described(info))
+        for name, info in SearchPlan.model_fields.items()
+    )
+
+
+app.command(planned(search, search_options(), SECTION), name="search")
+
+
+def show_search(found: Any, as_json: bool) -> None:
+    """What a finished search ends with."""
+    if as_json:
+        print(json.dumps(found.to_json(), ensure_ascii=False))
+        return
+    from luthier.report.search_words import search_words
+
+    print(search_words(found.record, found.best.scorecard.record))
+    print(f"\n{found.path}/report.html        the report\n{found.path}/best/model         the model")
+
+
 @app.command
 def resume(
-    run: Annotated[str, Parameter(help="Folder of a run that was killed or interrupted.")],
+    run: Annotated[str, Parameter(help="Folder of a run or a search that was killed or interrupted.")],
     /,
     *,
     json: Annotated[
@@ -253,8 +288,13 @@ def resume(
 ) -> None:
     """Go on after a crash or Ctrl-C, to the same bytes as a run that was never stopped."""
     from luthier import session
+    from luthier.searching.result import SearchResult
 
-    show(session.resume(run, quiet=quiet), json)
+    found = session.resume(run, quiet=quiet)
+    if isinstance(found, SearchResult):
+        show_search(found, json)
+    else:
+        show(found, json)
 
 
 def show(folder: Any, as_json: bool) -> None:

@@ -5,7 +5,8 @@ A new listener iterates over the same events; nobody registers anything.
 
 import dataclasses
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -135,3 +136,55 @@ class Chose(Event):
     name: str
     words: str
     seconds: float
+
+
+@dataclass(frozen=True)
+class TrialBegan(Event):
+    """A search runs a trial, or goes on with it."""
+
+    number: int
+    values: Mapping[str, Any]
+    """What it varies; nothing where it is the recipe itself and the recipe's values are not among those searched."""
+    seconds: float
+
+
+@dataclass(frozen=True)
+class TrialEnded(Event):
+    """A trial is over: `complete`, `pruned` or `failed`."""
+
+    number: int
+    state: str
+    score: float | None
+    """On the validation rows; of a pruned one the last that was seen."""
+    best: bool
+    """Whether it is the best of the search so far."""
+    words: str
+    """Why it failed, or whose score it shares."""
+    took: float
+    seconds: float
+    values: Mapping[str, Any] = field(default_factory=dict)
+    peak_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Named(Event):
+    """The trial whose settings a search ends with, and why."""
+
+    number: int
+    words: str
+    seconds: float
+
+
+KINDS: dict[str, type[Event]] = {
+    kind.__name__.lower(): kind
+    for kind in (
+        Started, Advanced, Ended, Noted, Stepped, Validated, WentBack, Stopped, CandidateReady, Chose,
+        TrialBegan, TrialEnded, Named,
+    )
+}  # fmt: skip
+
+
+def read_event(record: Mapping[str, Any]) -> Event:
+    """The event of a line that another process wrote."""
+    told = {key: value for key, value in record.items() if key != "event"}
+    return KINDS[record["event"]](**told)

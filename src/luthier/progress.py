@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from luthier.events import (
@@ -10,10 +10,13 @@ from luthier.events import (
     CandidateReady,
     Chose,
     Event,
+    Named,
     Noted,
     Started,
     Stepped,
     Stopped,
+    TrialBegan,
+    TrialEnded,
     Validated,
     WentBack,
 )
@@ -25,6 +28,7 @@ TITLES = {
     "check": "Checking rows",
     "train": "Training",
     "score": "Scoring and writing",
+    "search": "Trials",
 }
 SECONDS_BETWEEN_LINES = 10.0
 WHY_STOPPED = {
@@ -91,7 +95,7 @@ class Progress:
     def advance(self, done: int, seconds: float, words: str) -> None:
         if self.bar is not None:
             self.bar.update(self.task, completed=done, told=words)
-        elif seconds - self.last_line >= SECONDS_BETWEEN_LINES:
+        elif seconds - self.last_line >= SECONDS_BETWEEN_LINES and done:
             self.last_line = seconds
             left = (seconds - self.began) / done * (self.total - done)
             self.write(f"  {done:,} of {self.total:,}  {words}  {left:.0f} s left".replace("    ", "  "))
@@ -115,6 +119,20 @@ def shown(rows: list[int], most: int = 5) -> str:
     return few + (f" and {len(rows) - most} more" if len(rows) > most else "")
 
 
+ENDS = {"complete": "ends", "pruned": "is ended early", "failed": "fails"}
+
+
+def varied(values: Mapping[str, Any]) -> str:
+    """What a trial varies.
+
+    >>> varied({"train.lr": 0.00034567, "train.batch_rows": 16})
+    'lr 0.000346, batch_rows 16'
+    """
+    told = [f"{key.split('.')[-1]} {value:.3g}" if isinstance(value, float) else f"{key.split('.')[-1]} {value}"
+            for key, value in values.items()]  # fmt: skip
+    return ", ".join(told) or "the recipe"
+
+
 def told(event: Event) -> str | None:
     """An event as a line; None where it is not worth one."""
     match event:
@@ -134,5 +152,16 @@ def told(event: Event) -> str | None:
             return f"  stopped after step {event.step:,}: {WHY_STOPPED[event.why]}; best was step {event.best_step:,}"
         case Chose():
             return f"  kept: {event.words}"
+        case TrialBegan():
+            return f"Trial {event.number}: {varied(event.values)}"
+        case TrialEnded():
+            score = "no score" if event.score is None else f"{event.score:.4f}"
+            mark = "  best so far" if event.best else ""
+            why = f": {event.words}" if event.words else ""
+            return (
+                f"Trial {event.number} {ENDS[event.state]} with {score} after {event.took:.1f} s{why}{mark}"
+            )
+        case Named():
+            return f"Named: {event.words}"
         case _:
             return None

@@ -1,17 +1,22 @@
 """The commands as Python calls them: keywords are the plan's fields, progress is shown, the outcome is returned."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from luthier.data.checks.finding import Finding
-from luthier.errors import RunError
+from luthier.errors import PlanError, RunError
 from luthier.events import Event
 from luthier.folder.model_folder import ModelFolder
 from luthier.folder.run_folder import RunFolder
 from luthier.interrupts import StopWish
+from luthier.plan.method import is_method
 from luthier.plan.plan import Plan, read_plan
+from luthier.plan.search import SearchPlan
 from luthier.progress import Progress
+from luthier.searching import search as searching
+from luthier.searching.folder import SearchFolder
+from luthier.searching.result import SearchResult
 from luthier.steps import check as checking
 from luthier.steps import suggest as suggesting
 from luthier.steps import tune as steps
@@ -37,12 +42,52 @@ def plan_record(plan: Plan) -> dict[str, Any]:
     return foresee(plan)
 
 
-def resume(run: str, *, quiet: bool = False) -> ModelFolder:
-    """Go on with a run that was killed or interrupted, from its last saved step, to the same bytes.
+def search(
+    data: str,
+    *,
+    vary: Mapping[str, Any] | Sequence[str] | None = None,
+    method: str = "bayes",
+    trials: int | None = None,
+    prune: str | None = None,
+    seeds: int | None = None,
+    workers: int | None = None,
+    storage: str | None = None,
+    on: str | None = None,
+    quiet: bool = False,
+    **settings: Any,
+) -> SearchResult:
+    """Try settings of a plan on the validation rows, and end with the best, tested.
 
-    Raises RunError when the folder holds no run, and PlanError or DataError when what it was made from has changed.
+    vary: by setting `"1e-5..1e-3 log"`, `"8,16,32"` or a list of values; what matters most for the task when left out.
+    method: `grid`, `random`, `random:sobol`, `bayes` or `bayes:gp`. Other keywords are the plan's fields, as for `tune`;
+    the training method is `train__method`. Raises InputError before anything is written.
     """
-    return run_plan(plan_of(Path(run)), quiet)
+    if is_method(method):
+        raise PlanError(
+            f"method={method!r} says how to train, and in a search `method` is the sampler: grid, random or bayes. "
+            f"Write train__method={method!r}."
+        )
+    own = {"sampler": method, "vary": vary or (), "trials": trials, "prune": prune, "seeds": seeds}
+    asked = SearchPlan.build({**own, "workers": workers, "storage": storage, "on": on})
+    named = {key.replace("__", "."): value for key, value in settings.items()}
+    plan = Plan.build({"data.path": str(data), **named})
+    return search_plan(plan, asked, quiet)
+
+
+def search_plan(plan: Plan, asked: SearchPlan, quiet: bool = False) -> SearchResult:
+    """Search a plan's settings, showing progress."""
+    return SearchResult(shown(lambda stop: searching.search(plan, asked, stop), quiet).path)
+
+
+def resume(run: str, *, quiet: bool = False) -> ModelFolder | SearchResult:
+    """Go on with a run or a search that was killed or interrupted, from its last saved step, to the same bytes.
+
+    Raises RunError when the folder holds neither, and PlanError or DataError when what it was made from has changed.
+    """
+    path = Path(run)
+    if SearchFolder(path).is_search:
+        return SearchResult(shown(lambda stop: searching.resume(SearchFolder(path), stop), quiet).path)
+    return run_plan(plan_of(path), quiet)
 
 
 def plan_of(run: Path) -> Plan:

@@ -1,5 +1,6 @@
 """The folder of a run: artefacts that are whole or not there, and know which plan and data they belong to."""
 
+import contextlib
 import json
 import os
 import re
@@ -8,23 +9,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from safetensors.numpy import load_file, save_file
-
 from luthier.errors import RunError
 from luthier.events import Event
-from luthier.files import telling_disk_errors, whole_file, write_bytes, write_json
-from luthier.tasks.task import Array
+from luthier.files import telling_disk_errors, write_json, write_text
+from luthier.folder.artefacts import Artefacts
 
 TRAINING = ("stepped", "validated", "wentback")
 """Events that only a step of training tells, which is not taken twice."""
 
 
-class RunFolder:
-    """Where a run writes. Steps that an earlier, identical command finished are found again here."""
+class RunFolder(Artefacts):
+    """Where a run writes. Steps that an earlier, identical command finished are found again in its `state`."""
 
     def __init__(self, path: Path, key: str) -> None:
         """key: hash of plan, data and model. Raises RunError when the folder holds anything else's work."""
+        super().__init__(path / "state")
         self.path = path
         self.key = key
         if not path.exists():
@@ -82,47 +81,22 @@ class RunFolder:
         path = self.path / "events.jsonl"
         if not path.is_file():
             return
-        kept = []
-        for line in path.read_bytes().split(b"\n"):
-            try:
-                if wanted(json.loads(line)):
-                    kept.append(line + b"\n")
-            except ValueError:
-                continue
-        write_bytes(path, b"".join(kept))
+        kept = [json.dumps(event, ensure_ascii=False) + "\n" for event in self.events() if wanted(event)]
+        write_text(path, "".join(kept))
+
+    def events(self) -> list[dict[str, Any]]:
+        """What events.jsonl tells, as far as its lines are whole."""
+        path = self.path / "events.jsonl"
+        found = []
+        for line in path.read_bytes().split(b"\n") if path.is_file() else []:
+            with contextlib.suppress(ValueError):
+                found.append(json.loads(line))
+        return found
 
     def log(self, event: Event) -> None:
         """Add a line to events.jsonl."""
         with telling_disk_errors(self.path), open(self.path / "events.jsonl", "a", encoding="utf-8") as file:
             file.write(event.line())
-
-    def record(self, name: str) -> Any | None:
-        """A JSON record in `state`; None when there is none (or a torn one, which counts as none)."""
-        try:
-            return json.loads((self.path / "state" / f"{name}.json").read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
-            return None
-
-    def save(self, name: str, arrays: dict[str, Array], record: dict[str, Any]) -> None:
-        """Keep the outcome of a step: arrays first, then the record that says they are whole."""
-        with whole_file(self.arrays_path(name)) as part:
-            save_file({key: np.ascontiguousarray(value) for key, value in arrays.items()}, part)
-        write_json(self.path / "state" / f"{name}.json", record)
-
-    def saved(self, name: str) -> tuple[dict[str, Array], dict[str, Any]] | None:
-        """The outcome of a step that was finished before, or None."""
-        record = self.record(name)
-        if record is None or not self.arrays_path(name).is_file():
-            return None
-        return load_file(self.arrays_path(name)), record
-
-    def forget(self, name: str) -> None:
-        """Drop the outcome of a step: its result stands elsewhere by now."""
-        (self.path / "state" / f"{name}.json").unlink(missing_ok=True)
-        self.arrays_path(name).unlink(missing_ok=True)
-
-    def arrays_path(self, name: str) -> Path:
-        return self.path / "state" / f"{name}.safetensors"
 
 
 LEFTOVER = re.compile(r"\..+\.\d+\.(part|old)")

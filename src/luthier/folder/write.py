@@ -3,7 +3,6 @@
 import contextlib
 import copy
 import json
-import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -53,18 +52,12 @@ class Beside:
         return "transformers" if self.pooling is None else "sentence-transformers"
 
     def to_json(self) -> dict[str, Any]:
-        record = {**asdict(self), "form": self.form}
-        if math.isinf(self.calibration.margin):
-            record["calibration"]["margin"] = None  # JSON knows no infinity
-        return record
+        return {**asdict(self), "calibration": self.calibration.to_json(), "form": self.form}
 
     @staticmethod
     def from_json(record: dict[str, Any]) -> "Beside":
         fields: dict[str, Any] = {name: value for name, value in record.items() if name != "form"}
-        numbers: dict[str, Any] = record["calibration"]
-        lists = {name: tuple(numbers[name]) for name in ("scale", "bias", "thresholds")}
-        margin = math.inf if numbers["margin"] is None else numbers["margin"]
-        fields["calibration"] = Calibration(temperature=numbers["temperature"], margin=margin, **lists)
+        fields["calibration"] = Calibration.from_json(record["calibration"])
         fields["hidden"] = tuple(record["hidden"])
         return Beside(**fields)
 

@@ -71,6 +71,19 @@ def parse_method(text: str) -> Method:
     raise ValueError(EXPECTED + ("." + hint.rstrip(".") if hint else ""))
 
 
+def is_method(text: str) -> bool:
+    """Whether a text names a method.
+
+    >>> is_method("top:2"), is_method("bayes")
+    (True, False)
+    """
+    try:
+        parse_method(text)
+    except ValueError:
+        return False
+    return True
+
+
 def checked_method(text: str) -> str:
     """The text in its shortest spelling, if it is a method: one method is one text, in a plan and in its hash.
 

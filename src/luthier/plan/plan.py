@@ -129,6 +129,10 @@ class Plan(Section):
         return hash_json(self.model_dump(mode="json", exclude=names))
 
     @property
+    def split_seed(self) -> int:
+        return self.run.seed if self.data.split_seed is None else self.data.split_seed
+
+    @property
     def budget_seconds(self) -> float | None:
         return None if self.run.budget is None else seconds_of(self.run.budget)
 

@@ -85,6 +85,8 @@ class DataPlan(Section):
     """Share of the rows split off for the test when no file is given for it."""
     calibration_share: Annotated[float, Ge(0), Lt(1)] = 0.1
     """Share of the training rows set aside for calibration, at most 500 rows."""
+    split_seed: Annotated[int, Ge(0), Lt(2**32)] | None = None
+    """Seed of the split alone, so that runs with other seeds are tested on the same rows. Left out: as --seed."""
     allow: tuple[str, ...] = ()
     """Checks whose stop findings do not stop the run, as in leaks."""
     long: Literal["auto", "cut", "windows", "refuse"] = "auto"

@@ -24,7 +24,7 @@ def compute_features(run: Run) -> Iterator[Event]:
         return  # nobody would read them but checks, and long texts take minutes
     parts = {**ready.examples, **compared(ready, HELD_OUT)}
     yield Started("features", run.clock(), sum(len(examples) for examples in parts.values()))
-    saved = run.folder.saved("features")
+    saved = run.shared.saved("features")
     if saved is not None:
         run.features, run.earlier["features"] = saved[0], saved[1]["seconds"]
         return
@@ -41,7 +41,7 @@ def compute_features(run: Run) -> Iterator[Event]:
                 if run.stop():
                     raise run.interrupted()
         run.features[part] = found
-    run.folder.save("features", run.features, {"seconds": run.clock() - begin})
+    run.shared.save("features", run.features, {"seconds": run.clock() - begin})
 
 
 def probe_and_baselines(run: Run) -> Iterator[Event]:
@@ -82,7 +82,7 @@ def as_it_is(run: Run) -> Iterator[Event]:
 
 def fit_or_reuse(run: Run, targets: Array) -> Probe:
     """The probe, solved for, or as an earlier command left it."""
-    task, saved = run.task, run.folder.saved("probe")
+    task, saved = run.task, run.shared.saved(probe_name(run))
     if saved is not None:
         arrays, record = saved
         run.earlier["probe"] = record["seconds"]
@@ -94,8 +94,13 @@ def fit_or_reuse(run: Run, targets: Array) -> Probe:
     features, seed = run.features["train"], run.plan.run.seed
     probe = fit_probe(features, to_learn, task.outputs, task.fit_score, seed)
     record = probe_record(probe) | {"seconds": run.clock() - begin}
-    run.folder.save("probe", {"weight": probe.weight, "bias": probe.bias}, record)
+    run.shared.save(probe_name(run), {"weight": probe.weight, "bias": probe.bias}, record)
     return probe
+
+
+def probe_name(run: Run) -> str:
+    """Of the probe's artefact. Its folds are drawn with the seed."""
+    return f"probe-{run.plan.run.seed}"
 
 
 def probe_record(probe: Probe) -> dict[str, Any]:
@@ -108,6 +113,16 @@ def probe_record(probe: Probe) -> dict[str, Any]:
 
 def decide(run: Run) -> Iterator[Event]:
     """Choose between the trained candidates, and leave the chosen one's model in model/."""
+    chosen, why = chosen_of(run)
+    yield Chose(chosen.name, why, run.clock())
+    if chosen.name == "probe":
+        learn_from_all(run, chosen)
+    elif chosen is not run.kept:
+        run.keep(chosen, run.ready.model.head, run.plan.model.hidden)
+
+
+def chosen_of(run: Run) -> tuple[Candidate, str]:
+    """The trained candidate that the plan names or validation favours, and why."""
     # Vectors are there before anything is learnt: they are kept where learning makes them no better.
     trained = [one for one in run.candidates if one.name not in UNLABELLED or not run.task.usual]
     if not trained and run.stop():
@@ -120,19 +135,13 @@ def decide(run: Run) -> Iterator[Event]:
     asked = {"auto": None, "probe": "probe"}.get(method, "tuned")
     found = [candidate for candidate in trained if candidate.name == asked]
     if found:
-        chosen, why = found[0], f"{method}, the method that was asked for"
-    elif len(trained) == 1 and run.task.usual:
+        return found[0], f"{method}, the method that was asked for"
+    if len(trained) == 1 and run.task.usual:
         only = (
             "the only one that learns" if not run.task.probed else "tuning ended before its first validation"
         )
-        chosen, why = trained[0], f"{trained[0].name}: {only}"
-    else:
-        chosen, why = choose(trained, run.standard_error)
-    yield Chose(chosen.name, why, run.clock())
-    if chosen.name == "probe":
-        learn_from_all(run, chosen)
-    elif chosen is not run.kept:
-        run.keep(chosen, run.ready.model.head, run.plan.model.hidden)
+        return trained[0], f"{trained[0].name}: {only}"
+    return choose(trained, run.standard_error)
 
 
 LEARNT_AT_LAST = ("train", "valid", "calibration")

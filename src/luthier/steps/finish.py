@@ -36,7 +36,7 @@ def write_records(folder: Path, ready: Prepared) -> None:
         {"files": files, "rows": len(table), "columns": table.names, **rows.columns,
          "fingerprint": table.fingerprint},
     )  # fmt: skip
-    write_json(folder / "split.json", {**rows.split.to_json(), "seed": ready.plan.run.seed})
+    write_json(folder / "split.json", {**rows.split.to_json(), "seed": ready.plan.split_seed})
     write_json(folder / "findings.json", [finding.to_json() for finding in ready.findings])
     train = ready.examples["train"]
     if isinstance(train, Pictures) and train.varies:

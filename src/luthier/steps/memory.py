@@ -10,8 +10,8 @@ from torch import nn
 from luthier.batches.examples import Examples, Ints
 from luthier.batches.text_examples import TextExamples
 from luthier.errors import PlanError
+from luthier.memory import available_bytes
 from luthier.models.dropout import DICE
-from luthier.models.inspect import available_bytes
 from luthier.plan.method import Lora, Top, parse_method
 from luthier.steps.outline import Outline, passes, rungs_of, sizes_of
 from luthier.steps.prefixes import Shelf

@@ -1,6 +1,7 @@
 """Everything up to the first computation: rows, model, tokens, the resolved plan. Nothing is written here."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from luthier.models.texts import Long
 from luthier.models.twin import Twin
 from luthier.plan.method import Lora, Thaw, Top, parse_method
 from luthier.plan.plan import Plan, flag, is_set, read_plan
+from luthier.steps.kept import Kept
 from luthier.steps.refusals import refuse_unknown_checks
 from luthier.steps.rows import Rows, look_over, understand
 from luthier.tasks.classification import Classification
@@ -95,40 +97,66 @@ class Prepared:
     """Hash of plan, data and model: what a run's folder belongs to."""
     out: Path
 
+    @property
+    def features_key(self) -> str:
+        """Hash of all that decides the frozen features: runs of different plans may have it in common."""
+        rows, device = self.rows, self.device
+        numbers = device.precision, device.kind, device.threads
+        made_by = [self.base_fingerprint, self.plan.model.pooling, self.long.way, *numbers]
+        return hash_json([rows.table.fingerprint, rows.split.to_json(), rows.task.to_json(), *made_by])
 
-def prepare(plan: Plan) -> Prepared:
-    """Open and check all that the plan names; raise InputError for what cannot be used."""
-    device = devices.choose(plan.run.device, plan.run.precision, plan.run.threads)
+
+@dataclass(frozen=True)
+class Base:
+    """A pre-trained model's folder, opened."""
+
+    folder: Folder
+    reader: Reader
+    fingerprint: str
+
+    @staticmethod
+    def of(name: str, reads: str) -> "Base":
+        folder = inspect_folder(name, find_model(name), reads)
+        return Base(folder, reader_of(folder, reads), folder.fingerprint())
+
+
+def prepare(plan: Plan, kept: Kept | None = None) -> Prepared:
+    """Open and check all that the plan names; raise InputError for what cannot be used.
+
+    kept: what earlier runs of this process have opened, where this plan names the same.
+    """
+    kept = kept or Kept()
+    named = plan.run.device, plan.run.precision, plan.run.threads
+    device = kept.once("device", named, lambda: devices.choose(*named))
     refuse_unknown_checks(plan.data.allow)
-    rows = understand(plan)
+    of_rows = plan.data, plan.task, plan.split_seed
+    rows = kept.once("rows", of_rows, lambda: understand(plan))
     begin = time.monotonic()
-    findings = look_over(rows, plan.data.allow)
+    findings = kept.once("findings", of_rows, lambda: look_over(rows, plan.data.allow))
     checking = time.monotonic() - begin
-    folder = inspect_folder(plan.model.name, find_model(plan.model.name), rows.task.reads)
-    task = rows.task
-    reader = reader_of(folder, task.reads)
+    task, name = rows.task, plan.model.name
+    base = kept.once("base", (name, task.reads), lambda: Base.of(name, task.reads))
+    folder, reader = base.folder, base.reader
     refuse_what_has_no_effect(plan, task)
     used = {part: getattr(rows.split, part) for part in PARTS}
     everything = np.concatenate(list(used.values()))
     read, way = READERS[task.reads], task.long if plan.data.long == "auto" else plan.data.long
-    examples, long = read(reader, rows.inputs(everything), rows.targets(everything), way)
+    examples, long = kept.once(
+        "examples",
+        (of_rows, name),
+        lambda: read(reader, rows.inputs(everything), rows.targets(everything), way),
+    )
     model = load_model(folder, wanted(plan, task), preparation_of(reader)).to(device.torch)
     few = examples.batch(np.zeros(1, np.int64)).to(device.torch)
     ladder = find_ladder(model, lambda: model(few))
     refuse_too_many_blocks(plan, ladder)
     recipe = recipe_for(folder.family, sum(weight.numel() for weight in model.parameters()))
-    base_fingerprint = folder.fingerprint()
-    stands_on: list[object] = [rows.table.fingerprint, rows.split.sizes(), base_fingerprint]
+    stands_on: list[object] = [rows.table.fingerprint, rows.split.sizes(), base.fingerprint]
     out = Path(plan.run.out or default_folder(plan, stands_on))
     device = as_recorded(device, plan, out)
     plan, guesses = resolve(plan, rows, recipe, device, model.pooling, ladder, windows(examples, task))
-    review = Review.read(review_path(plan.data.path), rows.labels)
-    evidence = replace(
-        rows.evidence,
-        settled=review.settled(rows.evidence) if rows.labels else np.zeros(0, np.int64),
-        reviewed=review.complete,
-        tokens=Tokens(everything, long.lengths, long.unknown, long.limit, long.way),
-    )
+    tokens = Tokens(everything, long.lengths, long.unknown, long.limit, long.way)
+    evidence, more = kept.once("evidence", (of_rows, name), lambda: looked_into(plan, rows, tokens))
     ends = np.cumsum([len(part) for part in used.values()])
     parts = np.split(np.arange(len(everything)), ends[:-1])
     made = {part: examples.select(chosen) for part, chosen in zip(PARTS, parts, strict=True)}
@@ -144,14 +172,26 @@ def prepare(plan: Plan) -> Prepared:
         ladder=ladder,
         examples=made,
         long=long,
-        findings=ranked([*findings, *examine(evidence, TOKENS)]),
+        findings=ranked([*findings, *more]),
         evidence=evidence,
         checking=checking,
         device=device,
-        base_fingerprint=base_fingerprint,
+        base_fingerprint=base.fingerprint,
         key=hash_json([plan.identity(), *stands_on]),
         out=out,
     )
+
+
+def looked_into(plan: Plan, rows: Rows, tokens: Tokens) -> tuple[Evidence, Sequence[Finding]]:
+    """What checks may look at now that the rows are tokens, and what those of tokens find."""
+    review = Review.read(review_path(plan.data.path), rows.labels)
+    evidence = replace(
+        rows.evidence,
+        settled=review.settled(rows.evidence) if rows.labels else np.zeros(0, np.int64),
+        reviewed=review.complete,
+        tokens=tokens,
+    )
+    return evidence, examine(evidence, TOKENS)
 
 
 def wanted(plan: Plan, task: Task) -> Wanted:

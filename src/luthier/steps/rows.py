@@ -142,7 +142,7 @@ def understand(plan: Plan) -> Rows:
     shares = Shares(plan.data.valid_share, plan.data.calibration_share, plan.data.test_share)
     try:
         split = split_rows(
-            found.usable, roles, table.file_of, found.strata, joined_groups(*keys), shares, plan.run.seed
+            found.usable, roles, table.file_of, found.strata, joined_groups(*keys), shares, plan.split_seed
         )
     except DataError as error:  # It knows row numbers only; the user knows the file.
         raise DataError(f"{plan.data.path}: {error}") from None

@@ -9,6 +9,7 @@ from torch import nn
 
 from luthier.compare.choice import Candidate
 from luthier.errors import Interrupted
+from luthier.folder.artefacts import Artefacts
 from luthier.folder.run_folder import RunFolder
 from luthier.folder.write import Beside, write_model
 from luthier.plan.plan import Plan
@@ -31,6 +32,8 @@ class Run:
     folder: RunFolder
     clock: Callable[[], float]
     stop: Callable[[], bool]
+    shared: Artefacts
+    """Where features and probe are, for the runs that they are the same for."""
     took: dict[str, float] = field(default_factory=dict)
     """Seconds of each step, in all the commands of the run."""
     earlier: dict[str, float] = field(default_factory=dict)
@@ -40,6 +43,8 @@ class Run:
     features: dict[str, Array] = field(default_factory=dict)
     """(rows, width) of each part, and of the labels' names, as the pre-trained model gives them."""
     probe: Probe | None = None
+    keeps: bool = True
+    """Whether the best model so far is written; a trial's is only once it leads its search."""
     candidates: list[Candidate] = field(default_factory=list)
     """From cheap to dear."""
     kept: Candidate | None = None
@@ -85,12 +90,8 @@ class Run:
 
     def standard_error(self, ours: Candidate, theirs: Candidate) -> float:
         """Of the difference of two candidates' scores on the validation rows."""
-        task, targets = self.task, self.targets("valid")
         answers = ours.predicted["valid"], theirs.predicted["valid"]
-        if isinstance(task, Classification) and task.metric == "accuracy":
-            return paired_standard_error(*(task.row_scores(answer, targets) for answer in answers))
-        gap = task.difference(*answers, targets, self.plan.run.seed)
-        return (gap.high - gap.low) / (2 * 1.96)
+        return standard_error(self.task, *answers, self.targets("valid"), self.plan.run.seed)
 
     def beside(self, candidate: Candidate, hidden: tuple[int, ...]) -> Beside:
         """What luthier.json says of a candidate's model."""
@@ -110,11 +111,12 @@ class Run:
 
     def keep(self, candidate: Candidate, head: nn.Sequential, hidden: tuple[int, ...]) -> None:
         """Write a candidate's model as the best so far."""
-        ready = self.ready
+        self.kept, ready = candidate, self.ready
+        if not self.keeps:
+            return
         path = self.folder.path / "model"
         beside = self.beside(candidate, hidden)
         write_model(path, ready.model, self.task.finished_head(head), ready.reader, beside, INTERIM_CARD)
-        self.kept = candidate
 
     def interrupted(self) -> Interrupted:
         """What to tell when somebody asked to stop."""
@@ -128,3 +130,11 @@ class Run:
             f"{self.task.metric} {self.kept.scores['valid']} on the validation rows. "
             f"`luthier resume {where}` goes on from the last saved step."
         )
+
+
+def standard_error(task: Task, ours: Array, theirs: Array, targets: Array, seed: int) -> float:
+    """Of the difference between the scores of two sets of answers to the same rows."""
+    if isinstance(task, Classification) and task.metric == "accuracy":
+        return paired_standard_error(*(task.row_scores(answers, targets) for answers in (ours, theirs)))
+    gap = task.difference(ours, theirs, targets, seed)
+    return (gap.high - gap.low) / (2 * 1.96)

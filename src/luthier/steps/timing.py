@@ -60,7 +60,8 @@ class Cost:
 
 def plain_run(ready: Prepared) -> Run:
     """A run that is asked what it would do, and never begun."""
-    return Run(ready, RunFolder(ready.out, ready.key), time.monotonic, lambda: False)
+    folder = RunFolder(ready.out, ready.key)
+    return Run(ready, folder, time.monotonic, lambda: False, shared=folder)
 
 
 @contextlib.contextmanager

@@ -128,7 +128,8 @@ def follow(run: Run, pace: Pace) -> Generator[Event, None, State]:
             if isinstance(event, Stopped):
                 run.tokens, run.training_seconds = state.tokens, state.seconds
                 run.tuning["tuned"] = {"steps": event.step, "best_step": event.best_step, "why": event.why,
-                                       "tokens": run.tokens, "seconds": run.training_seconds}  # fmt: skip
+                                       "tokens": run.tokens, "seconds": run.training_seconds,
+                                       "weights": state.weights.count}  # fmt: skip
             yield event
     prefixes.serve(0)
     if adapters is not None:

@@ -13,19 +13,23 @@ from luthier.steps.candidates import compute_features, decide, probe_and_baselin
 from luthier.steps.examination import check_features
 from luthier.steps.finish import VERSIONS, score_and_write, write_records
 from luthier.steps.forecast import forecast
+from luthier.steps.kept import Kept
 from luthier.steps.prepare import Prepared, prepare
 from luthier.steps.rows import kind_of, read_files
 from luthier.steps.run import Run
 from luthier.steps.training import train_layers
 
 
-def tune(plan: Plan, stop: Callable[[], bool] = lambda: False) -> Generator[Event, None, ModelFolder]:
+def tune(
+    plan: Plan, stop: Callable[[], bool] = lambda: False, kept: Kept | None = None
+) -> Generator[Event, None, ModelFolder]:
     """Adapt a model to the rows of a plan; yield what happens, return the finished folder.
 
     Raises InputError before anything is written, WorldError when the machine fails, and Interrupted when `stop()` has
     turned true: the best model so far then stands in the run's folder. What an earlier, identical command finished is
-    not done again.
+    not done again.  kept: what earlier runs over the same rows have left to share.
     """
+    kept = kept or Kept()
     if plan.data.warm_up is not None:
         plan = yield from warmed_up(plan, stop)
     begin = time.monotonic()
@@ -34,7 +38,7 @@ def tune(plan: Plan, stop: Callable[[], bool] = lambda: False) -> Generator[Even
         return time.monotonic() - begin
 
     yield Started("prepare", clock())
-    ready = prepare(plan)
+    ready = prepare(plan, kept)
     folder = RunFolder(ready.out, ready.key)
     opening: list[Event] = [Ended("prepare", clock(), clock())]
     opening += [Noted(str(guess), clock()) for guess in ready.guesses]
@@ -52,6 +56,7 @@ def tune(plan: Plan, stop: Callable[[], bool] = lambda: False) -> Generator[Even
         folder,
         clock,
         stop,
+        kept.artefacts(ready.features_key, folder),
         took={
             "read": ready.rows.seconds,
             "check": ready.checking,
@@ -104,13 +109,21 @@ def warmed_up(plan: Plan, stop: Callable[[], bool]) -> Generator[Event, None, Pl
 
 def path(run: Run) -> Iterator[Event]:
     """The steps in their order."""
-    yield from timed(run, "features", compute_features(run))
-    yield from timed(run, "probe", probe_and_baselines(run))
+    yield from features_and_probe(run)
     yield from timed(run, "check", check_features(run))
-    if run.plan.train.method != "probe":
-        yield from timed(run, "train", train_layers(run))
+    yield from training(run)
     yield from decide(run)
     yield from timed(run, "score", score_and_write(run))
+
+
+def features_and_probe(run: Run) -> Iterator[Event]:
+    yield from timed(run, "features", compute_features(run))
+    yield from timed(run, "probe", probe_and_baselines(run))
+
+
+def training(run: Run) -> Iterator[Event]:
+    if run.plan.train.method != "probe":
+        yield from timed(run, "train", train_layers(run))
 
 
 def timed(run: Run, name: str, step: Iterator[Event]) -> Iterator[Event]:

@@ -3,7 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -47,6 +47,16 @@ class Calibration:
     """Several labels per row: probability from which a label counts as present."""
     margin: float = math.inf
     """Of a number: so far off, either way, the truth may be; infinite where that is not known."""
+
+    def to_json(self) -> dict[str, Any]:
+        margin = None if math.isinf(self.margin) else self.margin  # JSON knows no infinity
+        return {**asdict(self), "margin": margin}
+
+    @staticmethod
+    def from_json(record: dict[str, Any]) -> "Calibration":
+        lists = {name: tuple(record[name]) for name in ("scale", "bias", "thresholds")}
+        margin = math.inf if record["margin"] is None else record["margin"]
+        return Calibration(temperature=record["temperature"], margin=margin, **lists)
 
 
 class Task(ABC):

@@ -72,6 +72,11 @@ class Weights:
         self.moving = set(self.steps)
         self.buffers = {name: tensor for name, tensor in model.named_buffers() if tensor.is_floating_point()}
 
+    @property
+    def count(self) -> int:
+        """Numbers that train, tables of embeddings left out: a token uses one row of those."""
+        return sum(slab.master.numel() for slab in self.slabs)
+
     def begin(self) -> None:
         """Begin a step: whatever goes backwards from now on adds to its gradient."""
         for slab in self.slabs:

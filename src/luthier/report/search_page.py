@@ -1,0 +1,206 @@
+"""The `report.html` of a search: one page that needs nothing else, written from search.json and the winner's scorecard."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from luthier.files import write_bytes
+from luthier.report import numbers, words
+from luthier.report.markup import (
+    Column,
+    Html,
+    beside,
+    code,
+    facts,
+    join,
+    picture,
+    safe,
+    table,
+    table_or_details,
+    tag,
+)
+from luthier.report.numbers import Metric, number
+from luthier.report.page import document
+from luthier.report.records import Record
+from luthier.report.search_pictures import history, importance_bars, learning_curves, parallel
+
+STATES = {"complete": "finished", "pruned": "ended early", "failed": "failed", "running": "unfinished"}
+
+
+def write_search_page(search: Path) -> Path:
+    """Write `report.html` into a search's folder. The same records give the same bytes."""
+    record = json.loads((search / "search.json").read_text(encoding="utf-8"))
+    scorecard = json.loads((search / "best" / "scorecard.json").read_text(encoding="utf-8"))
+    path = search / "report.html"
+    write_bytes(path, search_page(record, scorecard).encode("utf-8", "replace"))
+    return path
+
+
+def search_page(record: Record, scorecard: Record) -> str:
+    """The whole page. record: search.json.  scorecard: of the named trial."""
+    metric = numbers.metric_named(record["metric"], scorecard["task"])
+    bodies = {
+        "Outcome": outcome(record, scorecard, metric),
+        "Trials": trials(record, metric),
+        "History": time_line(record, metric),
+        "Settings": settings(record, metric),
+        "Learning curves": curves(record, metric),
+        "How it was searched": searched(record),
+    }
+    kept = {title: body for title, body in bodies.items() if body}
+    name = f"{len(record['trials'])} trials of {scorecard['model']}"
+    return document(f"{name}: luthier search", "luthier search", name, kept)
+
+
+def values_of(trial: Record) -> str:
+    """What a trial varied, in a line."""
+    told = [f"{key.split('.')[1]} {written(value)}" for key, value in trial["values"].items()]
+    return ", ".join(told) or "the recipe"
+
+
+def written(value: object) -> str:
+    """A value, to three digits where it is a number.
+
+    >>> written(0.00034567), written(16.0), written("top:2")
+    ('0.000346', '16', 'top:2')
+    """
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def outcome(record: Record, scorecard: Record, metric: Metric) -> Html:
+    best = record["best"]
+    trial = record["trials"][best["number"]]
+    tested = scorecard["test"][record["metric"]]
+    shown = [
+        (
+            f"{metric.title} on test",
+            metric.show(tested["value"]),
+            metric.show_range(tested["low"], tested["high"]),
+        ),
+        ("On validation", metric.show(best["score"]), "the best of many on the same rows is partly luck"),
+    ]
+    corrected = record.get("corrected")
+    if corrected:
+        span = metric.show_range(corrected["low"], corrected["high"])
+        shown.append(
+            ("Luck taken out", metric.show(corrected["value"]), f"to be expected on new rows, {span}")
+        )
+    recipe = record["trials"][0]
+    gap = ""
+    if best["number"] and number(recipe.get("score")) is not None:
+        gained = metric.show_difference(best["score"] - recipe["score"])
+        gap = f"On validation that is {gained} against the recipe, trial 0."
+    told = [
+        tag("p.headline", words.sentence(str(best.get("why", f"trial {best['number']}"))) + "."),
+        tag("p.lead", f"{values_of(trial)}. {gap}"),
+        figures(shown),
+        *[tag("p", safe(text)) for text in [record.get("spread"), scorecard["verdict"]["words"]] if text],
+        seeds_table(record, metric),
+        tag(
+            "p",
+            "The model, its report and its tests: ",
+            Html('<a href="best/report.html">best/report.html</a>'),
+            ".",
+        ),
+    ]
+    return join(told)
+
+
+def figures(shown: Sequence[tuple[str, str, str]]) -> Html:
+    """The few numbers to remember."""
+    groups = [tag("div", tag("dt", title), tag("dd", value), tag("dd", note)) for title, value, note in shown]
+    return tag("dl.figures", *groups)
+
+
+def seeds_table(record: Record, metric: Metric) -> Html:
+    """Scores of the best few on each seed."""
+    seeds: dict[str, list[float]] = record.get("seeds") or {}
+    if not seeds:
+        return Html("")
+    most = max(map(len, seeds.values()))
+    columns = [Column("trial"), *[Column(f"seed +{at}" if at else "seed", number=True) for at in range(most)]]
+    rows = [
+        [f"trial {number}", *[metric.show(score) for score in scores], *[""] * (most - len(scores))]
+        for number, scores in seeds.items()
+    ]
+    return table("The best few on other seeds", columns, rows)
+
+
+def trials(record: Record, metric: Metric) -> Html:
+    """All trials, the best first."""
+    named = record["best"]["number"]
+    ordered = sorted(
+        record["trials"], key=lambda one: (one["state"] != "complete", -(one.get("score") or 0.0))
+    )
+    keys = list(dict.fromkeys(key for one in record["trials"] for key in one["values"]))
+    columns = [
+        Column("trial"),
+        *[Column(key.split(".")[1], number=True) for key in keys],
+        Column(metric.inside, number=True),
+        Column("outcome"),
+        Column("seconds", number=True),
+    ]
+    rows = []
+    for one in ordered:
+        name = f"{one['number']}{' (recipe)' if one['number'] == 0 else ''}"
+        told = STATES[one["state"]] + (f": {one['words']}" if one.get("words") else "")
+        seconds = "" if number(one.get("seconds")) is None else f"{one['seconds']:.0f}"
+        cells: list[object] = [name, *[written(one["values"].get(key, "")) for key in keys]]
+        cells += [metric.show(one.get("score")), told, seconds]
+        rows.append([tag("strong", cell) for cell in cells] if one["number"] == named else cells)
+    return table_or_details("Trials, the best on validation first", columns, rows, most=40)
+
+
+def time_line(record: Record, metric: Metric) -> Html:
+    if not any(number(one.get("ended")) is not None for one in record["trials"]):
+        return Html("")
+    image = history(record["trials"], record["best"]["number"], metric)
+    return picture(image, "Each trial when it ended, and the best so far. The named one is large.")
+
+
+def settings(record: Record, metric: Metric) -> Html:
+    """What was varied, and which of it mattered."""
+    done = [one for one in record["trials"] if number(one.get("score")) is not None]
+    keys = [key for key in dict.fromkeys(key for one in done for key in one["values"])
+            if sum(key in one["values"] for one in done) > 1]  # fmt: skip
+    parts = []
+    if keys and len(done) > 1:
+        image = parallel(done, keys, record["best"]["number"], metric)
+        parts.append(picture(image, "A line a trial, the darker the better; broken ones ended early."))
+    shares: dict[str, list[float]] = record.get("importance") or {}
+    if shares:
+        rows = [[key, f"{100 * value:.0f} %", f"{100 * low:.0f} to {100 * high:.0f} %"]
+                for key, (value, low, high) in sorted(shares.items(), key=lambda pair: -pair[1][0])]  # fmt: skip
+        columns = [
+            Column("setting"),
+            Column("importance", number=True),
+            Column("of 80 % of resamples", number=True),
+        ]
+        told = (
+            "Share of what makes the better trials differ from all (PED-ANOVA); "
+            "the line is how much it depends on which trials there were."
+        )
+        parts.append(beside(picture(importance_bars(shares), told), table("Importance", columns, rows)))
+    return join(parts)
+
+
+def curves(record: Record, metric: Metric) -> Html:
+    if not any(one.get("validations") for one in record["trials"]):
+        return Html("")
+    image = learning_curves(record["trials"], record["best"]["number"], metric)
+    return picture(
+        image, "Scores while the trials learnt; a triangle is where one was ended. The named one is thick."
+    )
+
+
+def searched(record: Record) -> Html:
+    counts = {state: sum(one["state"] == state for one in record["trials"]) for state in STATES}
+    told = ", ".join(f"{count} {STATES[state]}" for state, count in counts.items() if count)
+    pairs: list[tuple[object, Any]] = [
+        ("Sampler", record["method"]),
+        ("Ended early by", record.get("prune", "none")),
+        ("Trials", told),
+        ("Wall time", numbers.duration(record["seconds"])),
+    ]
+    return join([facts(pairs), tag("p", "Space:"), code("\n".join(record.get("space", [])))])

@@ -1,0 +1,173 @@
+"""The folder of a search: its plan, the trials' folders, who is at work on what, and search.json, which tells of it."""
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from luthier.errors import RunError
+from luthier.files import telling_disk_errors, write_json, write_text
+from luthier.hashes import hash_json
+from luthier.plan.plan import Plan, read_plan
+from luthier.plan.search import SECTION, SearchPlan, parted
+
+PLAN, RECORD, REPORT, BEST = "plan.toml", "search.json", "report.html", "best"
+OF_SEARCH = -1
+"""Stands in the place of a trial's number where something is told of the search as a whole."""
+MADE_ELSEWHERE = {"workers", "storage", "on"}
+"""Settings of a search that say where it runs, not what it finds."""
+NAMED = ("data.path", "data.valid", "data.test", "data.warm_up", "model.name", "run.cache")
+"""Settings that name files, which are found again from wherever a search is resumed."""
+
+
+@dataclass(frozen=True)
+class SearchFolder:
+    """Where a search writes."""
+
+    path: Path
+
+    @property
+    def state(self) -> Path:
+        return self.path / "state"
+
+    @property
+    def best(self) -> Path:
+        return self.path / BEST
+
+    @property
+    def is_search(self) -> bool:
+        """Whether this is the folder of a search, rather than of a run."""
+        return self.key_record() is not None and (self.path / PLAN).is_file() and self.asked() is not None
+
+    def asked(self) -> dict[str, Any] | None:
+        """The section of the plan that only a search has; None where it is missing."""
+        _, found = parted(read_plan(self.path / PLAN))
+        return found or None
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last thing a search writes is there."""
+        return (self.path / REPORT).is_file()
+
+    def trial(self, number: int) -> Path:
+        return self.path / "trials" / str(number)
+
+    def again(self, number: int, seed: int) -> Path:
+        """Of a trial's settings on another seed."""
+        return self.path / "seeds" / f"{number}-{seed}"
+
+    @property
+    def url(self) -> str:
+        return f"sqlite:///{self.path.absolute() / 'search.db'}"
+
+    def begin(self, plan: Plan, search: SearchPlan) -> bool:
+        """Make the folder, or find it again; True where it is new.
+
+        Raises RunError where it holds anything else than this search.
+        """
+        asked = search.model_dump(mode="json", exclude=MADE_ELSEWHERE)
+        key = hash_json([plan.identity(), asked, os.path.abspath(plan.data.path), plan.model.name])
+        known = self.key_record()
+        if known is None and self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise RunError(
+                f"{self.path}: is not empty and not the folder of a search. Choose another folder with --out."
+            )
+        if known is not None and known["key"] != key:
+            raise RunError(
+                f"{self.path}: holds a search of another plan or space. Choose another folder with --out, go on with the one "
+                f"there by `luthier resume {self.path}`, or delete it if it is not needed."
+            )
+        if known is None:
+            write_json(self.state / "key.json", {"key": key, "where": [os.getcwd()]})
+        self.write_plan(plan, search)
+        return known is None
+
+    def write_plan(self, plan: Plan, search: SearchPlan) -> None:
+        told = search.model_dump(mode="json", exclude_none=True)
+        write_text(self.path / PLAN, plan.to_toml() + "\n" + tomli_w.dumps({SECTION: told}))
+
+    def plans(self) -> tuple[Plan, SearchPlan]:
+        """What is searched and how. Raises RunError where this is not the folder of a search."""
+        if self.key_record() is None or not (self.path / PLAN).is_file():
+            raise RunError(f"{self.path}: is not the folder of a search: it holds no {PLAN} of one.")
+        settings, asked = parted(read_plan(self.path / PLAN))
+        where = (self.key_record() or {}).get("where", [])
+        for key in NAMED:
+            places = [Path(one) / settings[key] for one in where if key in settings]
+            found = [place for place in places if place.exists()]
+            if found:
+                settings[key] = str(found[0])
+        return Plan.build(settings), SearchPlan.build(asked)
+
+    def key_record(self) -> dict[str, Any] | None:
+        """What the folder says of itself; None where it is not of a search."""
+        return self.note("key")
+
+    def note(self, name: str) -> dict[str, Any] | None:
+        """A record in `state`; None where there is none, or a torn one."""
+        try:
+            found: dict[str, Any] = json.loads((self.state / f"{name}.json").read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            return None
+        return found
+
+    def keep_note(self, name: str, record: Mapping[str, Any]) -> None:
+        write_json(self.state / f"{name}.json", record)
+
+    def write_record(self, record: Mapping[str, Any]) -> None:
+        write_json(self.path / RECORD, record)
+
+    def record(self) -> dict[str, Any]:
+        """search.json. Raises RunError where there is none."""
+        try:
+            found: dict[str, Any] = json.loads((self.path / RECORD).read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            raise RunError(f"{self.path}: holds no {RECORD}, so it is not a search that has begun.") from None
+        return found
+
+    def seconds(self) -> float:
+        """What all commands of this search have taken so far."""
+        return float(self.record()["seconds"]) if (self.path / RECORD).is_file() else 0.0
+
+    def forget_weights(self, folder: Path) -> None:
+        """Drop what a trial could be gone on with: its plan, its events and its outcome stay, and say all that is told of it."""
+        for path in (folder / "model", folder / "state" / "training", folder / "adapter"):
+            shutil.rmtree(path, ignore_errors=True)
+        for name in ("tuned.json", "tuned.safetensors"):
+            (folder / "state" / name).unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def alone(self, name: str) -> Iterator[None]:
+        """Inside, no other process is inside the block of this name. The system lets go of it when a process ends."""
+        with self.lock_file(name) as descriptor:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+
+    @contextlib.contextmanager
+    def lock_file(self, name: str) -> Iterator[int]:
+        folder = self.state / "locks"
+        with telling_disk_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def take(self, name: str) -> contextlib.ExitStack | None:
+        """A lock that holds until the returned one is closed; None where another process has it."""
+        with contextlib.ExitStack() as stack:
+            descriptor = stack.enter_context(self.lock_file(name))
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return None
+            return stack.pop_all()
+        raise AssertionError("unreachable")

@@ -1,0 +1,154 @@
+"""Trials as Ray tasks: on this machine or on a cluster whose machines see the search's folder under one path.
+
+The folder, the record and the trials are the same as without Ray, which only decides where a trial runs. A task whose machine
+or process dies is begun again by Ray, finds the trial that nobody holds any more, and goes on with it.
+"""
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from luthier.errors import InputError, Interrupted, LuthierError, WorldError
+from luthier.events import Advanced, Event, Noted, Started, TrialEnded, read_event
+from luthier.plan.search import SearchPlan
+from luthier.searching.folder import SearchFolder
+
+RETRIES = 3
+"""How often a task is begun again when its process or machine dies."""
+STOP = "stop"
+"""A note in the folder that asks tasks, wherever they are, to save their state and end."""
+LOOK = 0.5
+"""Seconds between two looks at what has ended."""
+
+OPENED: dict[tuple[str, float], Any] = {}
+"""In a process of Ray's: the searches it has opened, so that its next trial finds rows and tokens there."""
+
+
+@contextlib.contextmanager
+def connected(address: str) -> Iterator[Any]:
+    """Inside, Ray is begun here, or joined there; one that this process has joined already is used and left as it is.
+
+    Raises WorldError where it is not installed or does not answer.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told that it runs
+    try:
+        import ray
+    except ImportError as error:
+        raise WorldError('--on ray: Ray is not installed: pip install "luthier[ray]"') from error
+    if ray.is_initialized():
+        yield ray
+        return
+    try:
+        if address == "ray":
+            ray.init(include_dashboard=False, log_to_driver=False)
+        else:
+            ray.init(address=address, log_to_driver=False)
+    except Exception as error:
+        raise WorldError(f"--on {address}: Ray does not answer ({str(error).splitlines()[0]}).") from error
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def on_ray(folder: SearchFolder, asked: SearchPlan, stop: Callable[[], bool]) -> Iterator[Event]:
+    """Run the trials of a search as Ray tasks. Its end is not theirs: it is named and tested here."""
+    assert asked.on is not None, "it is asked for"
+    began, earlier = time.time(), folder.seconds()
+    path = str(folder.path.absolute())
+    with connected(asked.on) as ray, stoppable(folder):
+        settled = answer(ray, ray.remote(settle).options(max_retries=RETRIES).remote(path, earlier, began))
+        threads, count = int(settled["threads"]), int(settled["count"])
+        task = ray.remote(one_trial).options(num_cpus=threads, max_retries=RETRIES)
+        room = max(1, int(ray.cluster_resources().get("CPU", 1) // threads))
+        yield Noted(f"Ray has room for {room} trials at a time, {threads} threads each.", time.time() - began)
+        yield Started("search", time.time() - began, count)
+        at_work: list[Any] = []
+        asking, ended = True, int(settled["over"])
+        while at_work or asking:
+            if stop() and asking:
+                folder.keep_note(STOP, {})
+                asking = False
+            while asking and len(at_work) < min(room, asked.workers or room):
+                at_work.append(task.remote(path, earlier, began))
+            done, at_work = ray.wait(at_work, timeout=LOOK)
+            for reference in done:
+                told = answer(ray, reference)
+                asking = asking and told["left"]
+                for record in told["events"]:
+                    event = read_event(record)
+                    ended += isinstance(event, TrialEnded)
+                    yield event
+                yield Advanced(ended, time.time() - began)
+    if stop():
+        raise Interrupted(
+            f"Interrupted. `luthier resume {folder.path}` goes on with the trials that are left."
+        )
+
+
+@contextlib.contextmanager
+def stoppable(folder: SearchFolder) -> Iterator[None]:
+    """Inside, a note may ask all tasks to end; none is there before and after."""
+    (folder.state / f"{STOP}.json").unlink(missing_ok=True)
+    try:
+        yield
+    finally:
+        (folder.state / f"{STOP}.json").unlink(missing_ok=True)
+
+
+def answer(ray: Any, reference: Any) -> dict[str, Any]:
+    """What a task returned. Raises InputError or WorldError for what stopped it."""
+    try:
+        told: dict[str, Any] = ray.get(reference)
+    except Exception as error:
+        raise WorldError(f"A trial's task failed on Ray: {str(error).splitlines()[0]}") from error
+    if "error" in told:
+        raise (InputError if told["exit_code"] == 2 else WorldError)(told["error"])
+    return told
+
+
+def opened(path: str, earlier: float, began: float) -> Any:
+    """The search at a path, opened once in a process. Called inside Ray's."""
+    from luthier.searching.trials import open_search
+
+    folder = SearchFolder(Path(path))
+    key = (path, began)
+    if key not in OPENED:
+        OPENED.clear()
+        OPENED[key] = open_search(folder, lambda: folder.note(STOP) is not None, earlier, began)
+    return OPENED[key]
+
+
+def settle(path: str, earlier: float, began: float) -> dict[str, Any]:
+    """Open a search for the first time: its space, precision and threads are settled from here on."""
+    from luthier.searching.samplers import MOST
+    from luthier.searching.trials import over
+
+    try:
+        search = opened(path, earlier, began)
+    except LuthierError as error:
+        return {"error": str(error), "exit_code": error.exit_code}
+    count = 0 if search.count == MOST else search.count
+    return {"threads": search.plan.run.threads, "count": count, "over": over(search)}
+
+
+def one_trial(path: str, earlier: float, began: float) -> dict[str, Any]:
+    """Run the next trial, or one whose process has died; what is told of it as JSON."""
+    from luthier.searching.trials import attempt, take_trial
+
+    try:
+        search = opened(path, earlier, began)
+        taken = take_trial(search)
+        if taken is None:
+            return {"left": False, "events": []}
+        one, lock = taken
+        with lock:
+            told = [event for event in attempt(search, one) if isinstance(event, TrialEnded)]
+    except Interrupted:
+        return {"left": False, "events": []}
+    except LuthierError as error:
+        return {"error": str(error), "exit_code": error.exit_code}
+    return {"left": True, "events": [event.to_json() for event in told]}

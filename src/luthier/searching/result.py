@@ -1,0 +1,33 @@
+"""A finished search, as Python sees it."""
+
+from pathlib import Path
+from typing import Any
+
+from luthier.folder.model_folder import ModelFolder
+from luthier.searching.folder import SearchFolder
+
+
+class SearchResult:
+    """What search.json tells, and the winner's run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.record = SearchFolder(path).record()
+
+    @property
+    def trials(self) -> list[dict[str, Any]]:
+        """As search.json holds them."""
+        found: list[dict[str, Any]] = self.record["trials"]
+        return found
+
+    @property
+    def best(self) -> ModelFolder:
+        """The winner's run, complete with scorecard."""
+        return ModelFolder(SearchFolder(self.path).best)
+
+    def __repr__(self) -> str:
+        best, metric = self.record["best"], self.record["metric"]
+        return f"SearchResult({len(self.trials)} trials, {best['number']} named: {metric} {best['score']:.4f}, {self.path})"
+
+    def to_json(self) -> dict[str, Any]:
+        return {"search": str(self.path), **self.record}

@@ -1,0 +1,284 @@
+"""Optuna behind one small face: which values a trial has, and whether it is worth going on with.
+
+Grid and random draw all their values before the first trial, so that trial 7 has the same ones whatever was killed, pruned
+or run elsewhere. Bayesian search has to look at what came before; its draw for trial 7 follows from the seed, the number 7
+and the trials it can see.
+"""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.exceptions import ExperimentalWarning
+from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
+from optuna.samplers import BaseSampler, GPSampler, QMCSampler, RandomSampler, TPESampler
+from optuna.storages import BaseStorage, RDBStorage
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from luthier import seeds
+from luthier.errors import WorldError
+from luthier.plan.plan import Plan
+from luthier.plan.search import SearchPlan
+from luthier.searching.space import Choices, Dimension, Space, Value
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+State = Literal["running", "complete", "pruned", "failed"]
+STATES: dict[TrialState, State] = {
+    TrialState.WAITING: "running",
+    TrialState.RUNNING: "running",
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "failed",
+}
+MOST = 10_000
+"""Trials that values are drawn for, where no number was given."""
+STARTUP = 8
+"""Trials of Bayesian search that are drawn at random, before there is something to learn from."""
+REDUCTION = 3
+"""Of successive halving: one trial in so many goes on (Li et al. 2020, arXiv:1810.05934, use 3 or 4)."""
+PATIENCE = 120.0
+"""Seconds that a process waits for another one to let go of the SQLite file."""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A trial as it is on record."""
+
+    number: int
+    state: State
+    values: dict[str, Value]
+    """Those that count with its method."""
+    score: float | None
+    seen: dict[int, float]
+    """Score by the number of validations."""
+    notes: dict[str, Any]
+    """What was remembered of it."""
+
+
+def distribution(one: Dimension) -> BaseDistribution:
+    if isinstance(one, Choices):
+        return CategoricalDistribution(one.values)
+    if one.whole:
+        return IntDistribution(int(one.low), int(one.high), log=one.log)
+    return FloatDistribution(one.low, one.high, log=one.log)
+
+
+def design(space: Space, plan: Plan, sampler: str, seed: int, count: int) -> list[dict[str, Value]] | None:
+    """The values of all trials after the recipe's, no two alike; None where they depend on what trials come to.
+
+    count: as many at most. Of a grid the order is drawn, so that the part which is reached speaks for the whole.
+    """
+    if sampler == "grid":
+        points = space.grid(plan)
+        order = seeds.generator(seed, "grid").permutation(len(points))
+        return [points[at] for at in order][:count]
+    if not sampler.startswith("random"):
+        return None
+    drawn = RandomSampler(seed=seeds.derive(seed, "random") % 2**32)
+    wanted = {one.key: distribution(one) for one in space.dimensions}
+    study = optuna.create_study(sampler=drawn if sampler == "random" else sobol(seed), direction="maximize")
+    # The sampler learns from a finished trial what there is to draw.
+    first = {one.key: one.points[0] for one in space.dimensions}
+    study.add_trial(create_trial(params=first, distributions=wanted, value=0.0))
+    found: dict[tuple[tuple[str, Value], ...], dict[str, Value]] = {}
+    for _ in range(4 * count):
+        trial = study.ask(wanted)
+        study.tell(trial, 0.0)
+        counting = {one.key: trial.params[one.key] for one in space.counting(plan, trial.params)}
+        found.setdefault(tuple(counting.items()), counting)
+        if len(found) == count:
+            break
+    return list(found.values())
+
+
+def sobol(seed: int) -> BaseSampler:
+    """Quasi-random numbers, scrambled (Owen 1998)."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return QMCSampler(scramble=True, seed=seeds.derive(seed, "sobol") % 2**32)
+
+
+def pruner_of(name: str) -> BasePruner:
+    """Ages are counted in validations."""
+    if name == "median":
+        return MedianPruner(n_startup_trials=4, n_warmup_steps=1)
+    if name == "halving":
+        return SuccessiveHalvingPruner(min_resource=1, reduction_factor=REDUCTION)
+    if name == "hyperband":
+        return HyperbandPruner(min_resource=1, reduction_factor=REDUCTION)
+    return NopPruner()
+
+
+def storage_at(url: str) -> BaseStorage:
+    """A database. Raises WorldError where it cannot be opened."""
+    waiting = {"timeout": PATIENCE} if url.startswith("sqlite") else {}
+    try:
+        return RDBStorage(url, engine_kwargs={"connect_args": waiting})
+    except Exception as error:
+        first = str(error).splitlines()[0]
+        raise WorldError(f"{url}: the search's database cannot be opened ({first}).") from error
+
+
+class Adviser:
+    """The record of a search's trials, and advice on the next one. Several processes may hold one each."""
+
+    def __init__(
+        self, storage: BaseStorage, name: str, search: SearchPlan, space: Space, plan: Plan, count: int
+    ) -> None:
+        """name: of the search in the storage.  count: of trials."""
+        self.search, self.space, self.plan = search, space, plan
+        self.values = design(space, plan, search.sampler, plan.run.seed, min(count, MOST) - 1)
+        self.storage = storage
+        self.study = optuna.create_study(
+            study_name=name,
+            storage=storage,
+            direction="maximize",
+            pruner=pruner_of(search.prune),
+            load_if_exists=True,
+        )
+
+    def tried(self) -> list[Tried]:
+        """All trials so far, in their order."""
+        return [frozen(trial) for trial in self.study.get_trials(deepcopy=False)]
+
+    def ask(self, recipe: Mapping[str, Value]) -> Tried | None:
+        """Begin the next trial; None where all that there are have begun. One process at a time may ask.
+
+        recipe: the values of trial 0, as far as the space knows them.
+        """
+        number = len(self.study.get_trials(deepcopy=False))
+        waiting = self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+        if not waiting and number == 0:
+            held = {one.key: recipe[one.key] for one in self.space.dimensions if self.holds(one, recipe)}
+            self.study.enqueue_trial(held, user_attrs={"recipe": True})
+        elif not waiting and self.values is not None:
+            if number > len(self.values):
+                return None
+            self.study.enqueue_trial(self.values[number - 1])
+        number = waiting[0].number if waiting else number
+        self.study.sampler = self.sampler(number)
+        return self.asked(self.study.ask())
+
+    def holds(self, one: Dimension, recipe: Mapping[str, Value]) -> bool:
+        return one.key in recipe and one.holds(recipe[one.key])
+
+    def again(self, number: int) -> Tried:
+        """A trial that began and that nobody runs any more."""
+        trial = self.frozen(number)
+        if "values" in trial.user_attrs:
+            return frozen(trial)
+        self.study.sampler = self.sampler(number)  # killed while it was asked
+        return self.asked(optuna.trial.Trial(self.study, trial._trial_id))
+
+    def asked(self, trial: optuna.trial.Trial) -> Tried:
+        """A trial with the values that count, on record."""
+        values: dict[str, Value] = {}
+        fixed = self.frozen(trial.number).system_attrs.get("fixed_params")
+        for one in self.space.dimensions:
+            counts = one in self.space.counting(self.plan, values)
+            if counts and (fixed is None or one.key in fixed):
+                values[one.key] = suggested(trial, one)
+        trial.set_user_attr("values", values)
+        return frozen(self.frozen(trial.number))
+
+    def sampler(self, number: int) -> BaseSampler:
+        """Whose draw depends on the seed, the trial's number and the trials before it."""
+        seed = seeds.derive(self.plan.run.seed, "trial", number) % 2**32
+        if self.search.sampler == "bayes":
+            return TPESampler(seed=seed, n_startup_trials=STARTUP)
+        if self.search.sampler == "bayes:gp":
+            return GPSampler(seed=seed, n_startup_trials=STARTUP)
+        return RandomSampler(seed=seed)
+
+    def report(self, number: int, validations: int, score: float) -> bool:
+        """Tell of a validation; True where the trial is not worth going on with."""
+        trial = self.frozen(number)
+        if validations in trial.intermediate_values:
+            return False  # told before a kill
+        self.storage.set_trial_intermediate_value(trial._trial_id, validations, score)
+        return self.study.pruner.prune(self.study, self.frozen(number))
+
+    def remember(self, number: int, **notes: Any) -> None:
+        """Note something of a trial."""
+        for key, value in notes.items():
+            self.storage.set_trial_user_attr(self.frozen(number)._trial_id, key, value)
+
+    def tell(self, number: int, state: State, score: float | None = None) -> None:
+        """A trial is over."""
+        ended = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}[
+            state
+        ]
+        if state == "complete":
+            assert score is not None, "a trial that is complete has a score"
+            self.study.tell(number, score, skip_if_finished=True)
+        else:
+            self.study.tell(number, state=ended, skip_if_finished=True)
+
+    def frozen(self, number: int) -> FrozenTrial:
+        return self.study.get_trials(deepcopy=False)[number]
+
+
+def suggested(trial: optuna.trial.Trial, one: Dimension) -> Value:
+    if isinstance(one, Choices):
+        chosen = trial.suggest_categorical(one.key, one.values)
+        assert chosen is not None, "None is no value of a setting"
+        return chosen
+    if one.whole:
+        return trial.suggest_int(one.key, int(one.low), int(one.high), log=one.log)
+    return trial.suggest_float(one.key, one.low, one.high, log=one.log)
+
+
+def frozen(trial: FrozenTrial) -> Tried:
+    seen = dict(trial.intermediate_values)
+    score = trial.value if trial.state == TrialState.COMPLETE else None
+    if score is None and seen:
+        score = seen[max(seen)]
+    notes = dict(trial.user_attrs)
+    values = notes.pop("values", {})
+    return Tried(trial.number, STATES[trial.state], values, score, seen, notes)
+
+
+def importances(
+    tried: Sequence[Tried], space: Space, seed: int, draws: int = 20
+) -> dict[str, tuple[float, float, float]]:
+    """By setting its share of what makes the better half of the finished trials differ (PED-ANOVA, Watanabe et al. 2023,
+    arXiv:2304.10255), and the 10th and 90th of a hundred of such shares when trials are drawn anew with replacement.
+
+    Empty where fewer than eight trials have finished, or one setting alone was varied.
+    """
+    done = [one for one in tried if one.state == "complete" and one.score is not None]
+    known = [one for one in space.dimensions if all(one.key in trial.values for trial in done)]
+    if len(done) < 8 or len(known) < 2:
+        return {}
+    wanted = {one.key: distribution(one) for one in known}
+
+    def shares(trials: Sequence[Tried]) -> dict[str, float]:
+        study = optuna.create_study(direction="maximize")
+        for one in trials:
+            params = {key: one.values[key] for key in wanted}
+            study.add_trial(create_trial(params=params, distributions=wanted, value=one.score))
+        return optuna.importance.get_param_importances(study)
+
+    inside = [one for one in done if all(dim.holds(one.values[dim.key]) for dim in known)]
+    whole, dice = shares(inside), seeds.generator(seed, "importance")
+    found = [
+        shares([inside[at] for at in dice.integers(len(inside), size=len(inside))]) for _ in range(draws)
+    ]
+
+    def spread(key: str) -> list[float]:
+        return [one.get(key, 0.0) for one in found]
+
+    return {
+        key: (value, float(np.quantile(spread(key), 0.1)), float(np.quantile(spread(key), 0.9)))
+        for key, value in whole.items()
+    }

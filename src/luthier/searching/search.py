@@ -1,0 +1,248 @@
+"""The search as the user's own process sees it: others run the trials, it shows them, replaces those that die, and stops them."""
+
+import contextlib
+import json
+import os
+import queue
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from luthier.errors import InputError, Interrupted, PlanError, WorldError
+from luthier.events import Event, Named, Noted, TrialBegan, TrialEnded, read_event
+from luthier.hashes import hash_json
+from luthier.memory import available_bytes
+from luthier.plan.plan import Plan
+from luthier.plan.search import SearchPlan
+from luthier.searching.folder import OF_SEARCH, SearchFolder
+from luthier.searching.space import read_space
+
+WORKER = (sys.executable, "-m", "luthier.searching.worker")
+ROOM = 1.25
+"""Times what the largest process took so far that must be free for another one."""
+GRACE = 30.0
+"""Seconds that a process has to save its state when it is told to stop."""
+
+
+def search(
+    plan: Plan, asked: SearchPlan, stop: Callable[[], bool] = lambda: False
+) -> Generator[Event, None, SearchFolder]:
+    """Try settings of a plan, and end with the best: its run's folder is `best/` inside.
+
+    Raises InputError before anything is written, WorldError when the machine fails, Interrupted when `stop()` has turned
+    true. The same command, or `resume`, goes on with what an earlier one began.
+    """
+    refuse_what_a_search_cannot(plan)
+    read_space(asked.vary, plan)  # refused before a process is begun
+    folder = SearchFolder(Path(plan.run.out) if plan.run.out else default_folder(plan, asked))
+    new = folder.begin(plan, asked)
+    try:
+        yield from go_on(folder, asked, stop)
+    except InputError:
+        if new and folder.note("settled") is None:
+            shutil.rmtree(folder.path, ignore_errors=True)  # nothing was run: nothing is left
+        raise
+    return folder
+
+
+def resume(
+    folder: SearchFolder, stop: Callable[[], bool] = lambda: False
+) -> Generator[Event, None, SearchFolder]:
+    """Go on with a search from wherever it was left."""
+    _, asked = folder.plans()
+    yield from go_on(folder, asked, stop)
+    return folder
+
+
+def refuse_what_a_search_cannot(plan: Plan) -> None:
+    if plan.data.warm_up is not None:
+        raise PlanError(
+            "data.warm_up: every trial would warm up anew. Tune on the warm-up file once, and search with --model RUN."
+        )
+
+
+def default_folder(plan: Plan, asked: SearchPlan) -> Path:
+    """runs/search-<name of the data>-<hash>: the same command finds the same folder again."""
+    name = Path(plan.data.path).name.split(".")[0]
+    told = [plan.identity(), asked.model_dump(mode="json"), os.path.abspath(plan.data.path), plan.model.name]
+    return Path("runs") / f"search-{name}-{hash_json(told)[:8]}"
+
+
+def go_on(folder: SearchFolder, asked: SearchPlan, stop: Callable[[], bool]) -> Iterator[Event]:
+    """Run what is left of a search."""
+    if folder.finished:
+        yield Noted(f"{folder.path} holds the finished search: nothing is left to do.", 0.0)
+        return
+    if asked.on is not None:
+        from luthier.searching.ray import on_ray
+
+        yield from on_ray(folder, asked, stop)  # and then the end, which is for one process here
+    began, earlier = time.time(), folder.seconds()
+    with Crew(folder, earlier, began).at_work() as crew:
+        crew.hire()
+        yield from supervised(folder, crew, asked, stop)
+
+
+def supervised(
+    folder: SearchFolder, crew: "Crew", asked: SearchPlan, stop: Callable[[], bool]
+) -> Iterator[Event]:
+    """The events of all processes, until the search has ended."""
+    told_to_stop = False
+    while crew.hands:
+        if stop() and not told_to_stop:
+            crew.stop()
+            told_to_stop = True
+        try:
+            hand, record = crew.told.get(timeout=0.2)
+        except queue.Empty:
+            continue
+        if record is not None and "error" in record:
+            hand.error = record
+        elif record is not None:
+            number = record.pop("trial")
+            event = read_event(record)
+            hand.trial = number
+            if worth_showing(number, event):
+                yield event
+            if isinstance(event, TrialEnded) and not told_to_stop:
+                crew.grow(event.peak_bytes, asked.workers)
+        else:
+            crew.hands.remove(hand)
+            code = hand.process.wait()
+            yield from left(folder, crew, hand, code, told_to_stop)
+    if told_to_stop or stop():
+        raise Interrupted(
+            f"Interrupted. `luthier resume {folder.path}` goes on with the trials that are left."
+        )
+    if not folder.finished:
+        raise WorldError(f"No trial came to its end. {folder.path / 'search.json'} tells why.")
+
+
+def worth_showing(number: int, event: Event) -> bool:
+    """What a user wants to see of a search: its trials, not each of their steps."""
+    if number == OF_SEARCH or isinstance(event, (TrialBegan, TrialEnded, Named)):
+        return True
+    return isinstance(event, Noted) and event.warning
+
+
+def left(folder: SearchFolder, crew: "Crew", hand: "Hand", code: int, stopping: bool) -> Iterator[Event]:
+    """A process has ended: for good, by an error, or by a death for which another takes its place."""
+    if code == 0 or stopping:
+        return
+    if hand.error is not None:
+        crew.stop()
+        kind = InputError if hand.error["exit_code"] == 2 else WorldError
+        raise Interrupted(hand.error["error"]) if code == 130 else kind(hand.error["error"])
+    how = f"signal {-code}" if code < 0 else f"exit code {code}"
+    words = f"The process of trial {hand.trial} ended with {how}."
+    if code == 1 or hand.trial is None:
+        raise WorldError(f"A process of the search ended with {how}: {last_words(hand)}")
+    gone = given_up(folder, hand.trial, how)
+    seconds = time.time() - crew.began
+    yield Noted(
+        f"{words} {'It is given up.' if gone else 'Another one goes on with it.'}", seconds, warning=True
+    )
+    crew.hire()
+
+
+def given_up(folder: SearchFolder, number: int, how: str) -> bool:
+    """Put a trial's crash on record; True where it has crashed too often. Imports what reads the record only now."""
+    from luthier.searching.trials import give_up
+
+    return give_up(folder, number, how)
+
+
+def last_words(hand: "Hand") -> str:
+    """The last line that a process wrote to standard error."""
+    lines = [line for line in hand.complaint.decode(errors="replace").splitlines() if line.strip()]
+    return lines[-1] if lines else "it said nothing"
+
+
+@dataclass
+class Hand:
+    """A process that runs trials."""
+
+    process: subprocess.Popen[bytes]
+    trial: int | None = None
+    """What it told of last."""
+    error: dict[str, Any] | None = None
+    complaint: bytes = b""
+    """What it wrote to standard error last."""
+
+
+class Crew:
+    """The processes of a search."""
+
+    def __init__(self, folder: SearchFolder, earlier: float, began: float) -> None:
+        self.folder, self.earlier, self.began = folder, earlier, began
+        self.hands: list[Hand] = []
+        self.told: queue.Queue[tuple[Hand, dict[str, Any] | None]] = queue.Queue()
+        self.grown = False
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator["Crew"]:
+        """However the block ends, no process is left behind."""
+        try:
+            yield self
+        finally:
+            self.stop()
+            deadline = time.time() + GRACE
+            for hand in self.hands:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    hand.process.wait(max(0.1, deadline - time.time()))
+                if hand.process.poll() is None:
+                    hand.process.kill()
+                    hand.process.wait()
+
+    def hire(self) -> None:
+        """Begin another process. In a session of its own: a Ctrl-C reaches it through us, once."""
+        times = ["--earlier", str(self.earlier), "--began", str(self.began)]
+        command = [*WORKER, str(self.folder.path), *times]
+        piped = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        hand = Hand(subprocess.Popen(command, start_new_session=True, **piped))
+        self.hands.append(hand)
+        threading.Thread(target=self.read_complaint, args=(hand,), daemon=True).start()
+        threading.Thread(target=self.read, args=(hand,), daemon=True).start()
+
+    def read(self, hand: Hand) -> None:
+        """Hand on what a process tells; None when it has ended."""
+        assert hand.process.stdout is not None, "it is piped"
+        for line in hand.process.stdout:
+            with contextlib.suppress(ValueError):  # torn by a kill, or a library's own words
+                record = json.loads(line)
+                if isinstance(record, dict):
+                    self.told.put((hand, record))
+        self.told.put((hand, None))
+
+    def read_complaint(self, hand: Hand) -> None:
+        assert hand.process.stderr is not None, "it is piped"
+        for line in hand.process.stderr:
+            hand.complaint = (hand.complaint + line)[-4000:]
+
+    def grow(self, peak_bytes: int, asked: int | None) -> None:
+        """Begin as many more as were planned, once it is known what a trial takes, as far as memory holds them."""
+        if self.grown or not peak_bytes:
+            return
+        self.grown = True
+        wanted = asked or usual_workers(self.folder)
+        room = int(available_bytes() // (ROOM * peak_bytes))
+        for _ in range(min(wanted - len(self.hands), room)):
+            self.hire()
+
+    def stop(self) -> None:
+        for hand in self.hands:
+            with contextlib.suppress(ProcessLookupError):
+                hand.process.send_signal(signal.SIGTERM)
+
+
+def usual_workers(folder: SearchFolder) -> int:
+    """As many as have cores of their own, each with the threads that the search has settled."""
+    threads = int((folder.note("settled") or {}).get("run", {}).get("run.threads", 1))
+    return max(1, len(os.sched_getaffinity(0)) // max(1, threads))

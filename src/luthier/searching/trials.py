@@ -1,0 +1,388 @@
+"""What a process of a search does: take a trial that nobody has, run it, tell of it, until none is left."""
+
+import contextlib
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from luthier.errors import Interrupted, LuthierError, PlanError, WorldError
+from luthier.events import Advanced, Event, Started, TrialBegan, TrialEnded, Validated
+from luthier.plan.plan import Plan
+from luthier.plan.search import SearchPlan
+from luthier.searching.folder import OF_SEARCH, SearchFolder
+from luthier.searching.samplers import MOST, Adviser, Tried, storage_at
+from luthier.searching.space import Space, Value, plan_of, read_space
+from luthier.searching.usual import usual_space
+from luthier.steps.kept import Kept
+from luthier.steps.prepare import Prepared, prepare, refuse_too_many_blocks, refuse_what_has_no_effect
+from luthier.steps.trial import Outcome, trial
+
+USUAL = 20
+"""Trials where no number is given."""
+FINALISTS = 3
+"""Trials whose weights are kept, and that are run on other seeds."""
+ALIKE = 3
+"""So many trials that fail alike, and none that did not, end a search."""
+CRASHES = 2
+"""A trial whose process dies so often is given up."""
+SHARED = "shared"
+"""The folder of what all trials have in common."""
+
+
+@dataclass
+class Search:
+    """A search as one of its processes sees it."""
+
+    folder: SearchFolder
+    plan: Plan
+    """Of which trials vary some settings; precision, device and threads are settled."""
+    asked: SearchPlan
+    space: Space
+    adviser: Adviser
+    recipe: dict[str, Value]
+    """The values of trial 0."""
+    kept: Kept
+    ready: Prepared
+    """The recipe's: the rows that all trials have in common."""
+    count: int
+    stop: Callable[[], bool]
+    clock: Callable[[], float]
+    """Seconds since the command began."""
+    earlier: float
+    """Seconds that earlier commands took."""
+    held: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+    @property
+    def deadline(self) -> float | None:
+        """By the clock: when the last trial must have ended, for the best one to be finished within --budget."""
+        if self.plan.budget_seconds is None:
+            return None
+        return self.plan.budget_seconds - self.earlier - self.finishing
+
+    @property
+    def finishing(self) -> float:
+        """Seconds that are kept back to test the best trial: a pass over the rows, and what is written."""
+        return float((self.folder.note("features") or {}).get("seconds", 0.0)) + 10.0
+
+    def trial_plan(self, values: dict[str, Value], out: str, **more: Any) -> Plan:
+        """The plan of a trial. The rows are split alike in all of them; the time that is left is theirs."""
+        left = None if self.deadline is None else f"{max(1.0, self.deadline - self.clock()):.0f}s"
+        own = {"run__out": out, "run__budget": left, "data__split_seed": self.plan.split_seed}
+        return plan_of(self.plan, values, **{**own, **more})
+
+    def record(self, **more: Any) -> None:
+        """Write search.json."""
+        tried = self.adviser.tried()
+        best = best_of(tried)
+        found = {
+            "method": self.asked.sampler,
+            "metric": self.ready.rows.task.metric,
+            "space": self.space.spelt(),
+            "prune": self.asked.prune,
+            "trials": [trial_record(self.folder, one) for one in tried],
+            "best": None
+            if best is None
+            else {"number": best.number, "values": best.values, "score": best.score},
+            "seconds": round(self.earlier + self.clock(), 3),
+            **more,
+        }
+        self.folder.write_record(found)
+
+
+def open_search(folder: SearchFolder, stop: Callable[[], bool], earlier: float, began: float) -> Search:
+    """A search's folder, opened to work on it. Raises InputError for a plan, a space or rows that cannot be used.
+
+    began: by time.time(), when the command began.
+    """
+    plan, asked = folder.plans()
+    kept = Kept(folder.state / SHARED)
+    with folder.alone("open"):
+        settled = folder.note("settled")
+        if settled is None:
+            ready = prepare(plan, kept)
+            resolved = ready.plan
+            space = read_space(asked.vary, plan) if asked.vary else usual_space(ready)
+            refuse_what_the_model_refuses(space, plan, ready)
+            settled = {
+                "run.precision": resolved.run.precision,
+                "run.device": resolved.run.device,
+                "run.threads": resolved.run.threads,
+            }
+            recipe = {
+                key: value
+                for key, value in resolved.settings().items()
+                if key in {one.key for one in space.dimensions}
+            }
+            folder.keep_note("settled", {"run": settled, "vary": space.spelt(), "recipe": recipe})
+            settled = folder.note("settled") or {}
+        else:
+            space = read_space(settled["vary"], plan)
+        plan = plan.with_settings(settled["run"])
+        ready = prepare(plan, kept)
+        adviser = adviser_of(folder, asked, space, plan)
+    return Search(
+        folder=folder,
+        plan=plan,
+        asked=asked,
+        space=space,
+        adviser=adviser,
+        recipe=settled["recipe"],
+        kept=kept,
+        ready=ready,
+        count=trials_wanted(asked, plan, space),
+        stop=stop,
+        clock=lambda: time.time() - began,
+        earlier=earlier,
+    )
+
+
+def adviser_of(folder: SearchFolder, asked: SearchPlan, space: Space, plan: Plan) -> Adviser:
+    """The record of a search's trials."""
+    record = folder.key_record()
+    assert record is not None, "it is the folder of a search"
+    storage = storage_at(asked.storage or folder.url)
+    return Adviser(storage, record["key"], asked, space, plan, trials_wanted(asked, plan, space))
+
+
+def trials_wanted(asked: SearchPlan, plan: Plan, space: Space) -> int:
+    """How many trials there are to be, the recipe among them."""
+    if asked.sampler == "grid":
+        points = len(space.grid(plan)) + 1
+        return min(points, asked.trials or points)
+    if asked.trials is not None:
+        return asked.trials
+    return USUAL if plan.run.budget is None else MOST
+
+
+def refuse_what_the_model_refuses(space: Space, plan: Plan, ready: Prepared) -> None:
+    """Values that are right in a plan and wrong for this task or model. Raises PlanError that tells of all of them."""
+    problems: dict[str, None] = {}
+    for one in space.dimensions:
+        for value in one.points:
+            asked = plan_of(plan, {one.key: value})
+            try:
+                refuse_what_has_no_effect(asked, ready.rows.task)
+                if asked.model.name == plan.model.name:
+                    refuse_too_many_blocks(asked, ready.ladder)
+            except PlanError as error:
+                problems[f"--vary {error}"] = None
+    if problems:
+        raise PlanError("\n".join(problems))
+
+
+def work(search: Search) -> Iterator[tuple[int, Event]]:
+    """Run trials until none is left that this process may take; (number, event) of each."""
+    yield OF_SEARCH, Started("search", search.clock(), 0 if search.count == MOST else search.count)
+    yield OF_SEARCH, Advanced(over(search), search.clock())
+    while not search.stop():
+        taken = take_trial(search)
+        if taken is None:
+            return
+        one, lock = taken
+        with lock:
+            for event in attempt(search, one):
+                yield one.number, event
+        yield OF_SEARCH, Advanced(over(search), search.clock())
+    raise Interrupted(
+        f"Interrupted. `luthier resume {search.folder.path}` goes on with the trials that are left."
+    )
+
+
+def over(search: Search) -> int:
+    """How many trials have ended."""
+    return sum(one.state != "running" for one in search.adviser.tried())
+
+
+def take_trial(search: Search) -> tuple[Tried, contextlib.ExitStack] | None:
+    """A trial whose process has died, or the next one; None where there is none, or no time for it."""
+    with search.folder.alone("ask"):
+        for one in search.adviser.tried():
+            if one.state == "running":
+                lock = search.folder.take(f"trial-{one.number}")
+                if lock is not None:
+                    return search.adviser.again(one.number), lock
+        tried = search.adviser.tried()
+        if len(tried) >= search.count or (tried and not time_for_one(search, tried)):
+            return None
+        asked = search.adviser.ask(search.recipe)
+        if asked is None:
+            return None
+        lock = search.folder.take(f"trial-{asked.number}")
+        assert lock is not None, "nobody can know of a trial that was asked for just now"
+        search.record()
+        return asked, lock
+
+
+def time_for_one(search: Search, tried: list[Tried]) -> bool:
+    """Whether half of a usual trial fits into what is left."""
+    if search.deadline is None:
+        return True
+    took = sorted(one.notes["seconds"] for one in tried if one.state == "complete" and "seconds" in one.notes)
+    usual = took[len(took) // 2] if took else 0.0
+    return search.clock() + 0.5 * usual < search.deadline
+
+
+def attempt(search: Search, one: Tried) -> Iterator[Event]:
+    """Run a trial to its end, or until it is pruned; what goes wrong in it is on record, and ends it alone."""
+    begin = search.clock()
+    yield TrialBegan(one.number, one.values, begin)
+    state, words, outcome = "failed", "", None
+    twin = equal_before(search, one)
+    if twin is not None:
+        words = f"the same settings as trial {twin.number}"
+        end(search, one, "complete", twin.score, seconds=0.0, words=words, same_as=twin.number)
+        yield ended(search, one.number, begin, words)
+        return
+    try:
+        plan = search.trial_plan(one.values, str(search.folder.trial(one.number)))
+        running = trial(plan, search.kept, lambda score: leads(search, score), search.stop)
+        outcome = yield from until_pruned(search, one.number, plan, running)
+        state = "pruned" if outcome is None else "complete"
+    except Interrupted:
+        raise
+    except Exception as error:
+        if one.number == 0 and isinstance(error, LuthierError):
+            raise  # what the recipe cannot do, no trial can
+        words = str(error) if isinstance(error, LuthierError) else f"{type(error).__name__}: {error}"
+    if outcome is not None:
+        end(search, one, state, outcome.score, seconds=round(outcome.seconds, 3), words=words, candidate=outcome.candidate,
+            work=outcome.work, peak_bytes=outcome.peak_bytes)  # fmt: skip
+    else:
+        end(search, one, state, None, seconds=round(search.clock() - begin, 3), words=words)
+    tidy(search)
+    yield ended(search, one.number, begin, words, outcome)
+    fail_if_all_do(search)
+
+
+def until_pruned(
+    search: Search, number: int, plan: Plan, running: Generator[Event, None, Outcome]
+) -> Generator[Event, None, Outcome | None]:
+    """The events of a trial; its outcome, or None where it was not worth going on with."""
+    while True:
+        try:
+            event = next(running)
+        except StopIteration as end_of_it:
+            outcome: Outcome = end_of_it.value
+            return outcome
+        yield event
+        if isinstance(event, Validated) and number:  # the recipe is what others are measured by
+            age = round(event.epoch * plan.train.validations)
+            if search.adviser.report(number, age, event.score):
+                running.close()
+                return None
+        elif isinstance(event, Validated):
+            search.adviser.report(number, round(event.epoch * plan.train.validations), event.score)
+
+
+def equal_before(search: Search, one: Tried) -> Tried | None:
+    """A finished trial with the very same values, unless this one has begun already."""
+    if search.folder.trial(one.number).exists():
+        return None
+    for other in search.adviser.tried():
+        if (
+            other.number != one.number
+            and other.state == "complete"
+            and settled(search, other) == settled(search, one)
+        ):
+            return other
+    return None
+
+
+def settled(search: Search, one: Tried) -> dict[str, Value]:
+    """A trial's values, and the recipe's where it leaves them open: two trials that come to the same are the same."""
+    return {**one.values} if one.number else {**search.recipe, **one.values}
+
+
+def leads(search: Search, score: float) -> bool:
+    best = best_of(search.adviser.tried())
+    return best is None or best.score is None or score > best.score
+
+
+def best_of(tried: list[Tried]) -> Tried | None:
+    """The finished trial with the best score; of equal ones the first."""
+    done = [one for one in tried if one.state == "complete" and one.score is not None]
+    return max(done, key=lambda one: (one.score, -one.number)) if done else None
+
+
+def finalists(tried: list[Tried]) -> list[Tried]:
+    """The best few, each settings once."""
+    done = [one for one in tried if one.state == "complete" and "same_as" not in one.notes]
+    return sorted(done, key=lambda one: (-(one.score or 0.0), one.number))[:FINALISTS]
+
+
+def end(search: Search, one: Tried, state: Any, score: float | None, **notes: Any) -> None:
+    """Put on record how a trial ended."""
+    with search.folder.alone("ask"):
+        search.adviser.remember(one.number, ended=round(search.earlier + search.clock(), 3), **notes)
+        search.adviser.tell(one.number, state, score)
+        search.record()
+
+
+def ended(
+    search: Search, number: int, begin: float, words: str, outcome: Outcome | None = None
+) -> TrialEnded:
+    tried = search.adviser.tried()
+    one, best = tried[number], best_of(tried)
+    return TrialEnded(
+        number=number,
+        state=one.state,
+        score=one.score,
+        best=best is not None and best.number == number,
+        words=words,
+        took=round(search.clock() - begin, 3),
+        seconds=search.clock(),
+        values=one.values,
+        peak_bytes=0 if outcome is None else outcome.peak_bytes,
+    )
+
+
+def tidy(search: Search) -> None:
+    """Drop the weights of trials that cannot be named any more; what they were follows from their plans."""
+    with search.folder.alone("ask"):
+        tried = search.adviser.tried()
+        keep = {one.number for one in finalists(tried)}
+        for one in tried:
+            if one.state != "running" and one.number not in keep:
+                search.folder.forget_weights(search.folder.trial(one.number))
+
+
+def fail_if_all_do(search: Search) -> None:
+    """Raise WorldError where nothing but the same failure comes of the first trials."""
+    ended = [one for one in search.adviser.tried() if one.state != "running"]
+    failed = [one for one in ended if one.state == "failed"]
+    if len(failed) == len(ended) >= ALIKE and len({one.notes.get("words") for one in failed}) == 1:
+        raise WorldError(f"All of the first {len(ended)} trials failed: {failed[0].notes.get('words')}")
+
+
+def trial_record(folder: SearchFolder, one: Tried) -> dict[str, Any]:
+    """A trial in search.json."""
+    return {
+        "number": one.number,
+        "values": one.values,
+        "score": one.score,
+        "state": one.state,
+        "seconds": one.notes.get("seconds"),
+        "run": str(folder.trial(one.number).relative_to(folder.path)),
+        "validations": {str(age): score for age, score in one.seen.items()},
+        **{key: value for key, value in one.notes.items() if key not in ("seconds", "recipe")},
+    }
+
+
+def give_up(folder: SearchFolder, number: int, how: str) -> bool:
+    """Count a trial's process as dead; True where that was once too often, and the trial has failed."""
+    plan, asked = folder.plans()
+    settled = folder.note("settled") or {}
+    adviser = adviser_of(folder, asked, read_space(settled["vary"], plan), plan)
+    with folder.alone("ask"):
+        one = adviser.tried()[number]
+        if one.state != "running":
+            return False
+        crashes = int(one.notes.get("crashes", 0)) + 1
+        adviser.remember(number, crashes=crashes)
+        if crashes < CRASHES:
+            return False
+        words = f"its process ended with {how}, {crashes} times: perhaps memory ran out"
+        adviser.remember(number, words=words)
+        adviser.tell(number, "failed")
+        return True

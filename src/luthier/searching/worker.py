@@ -1,0 +1,62 @@
+"""A process of a search: it runs trials and tells of them, a line of JSON an event, to the one that began it."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from luthier.errors import LuthierError
+from luthier.events import Event
+from luthier.interrupts import StopWish
+from luthier.searching.ending import finish
+from luthier.searching.folder import SearchFolder
+from luthier.searching.trials import open_search, work
+
+ERROR = "error"
+"""The key of a line that tells why the process ends: its message, beside the exit code."""
+
+
+def worked(folder: SearchFolder, wish: StopWish, earlier: float, began: float) -> Iterator[tuple[int, Event]]:
+    """Trials as long as there are some, and then the end, unless another process is at it."""
+    parent = os.getppid()
+
+    def stop() -> bool:
+        return wish.asked or os.getppid() != parent  # whoever began us is gone
+
+    search = open_search(folder, stop, earlier, began)
+    yield from work(search)
+    at_work = [one for one in search.adviser.tried() if one.state == "running"]
+    lock = folder.take("end") if not at_work else None
+    if lock is not None:
+        with lock:
+            if not folder.finished:
+                yield from finish(search)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--earlier", type=float, default=0.0)
+    parser.add_argument("--began", type=float, required=True)
+    asked = parser.parse_args()
+    try:
+        with StopWish().listening() as wish:
+            for number, event in worked(SearchFolder(asked.folder), wish, asked.earlier, asked.began):
+                tell({"trial": number, **event.to_json()})
+    except LuthierError as error:
+        tell({ERROR: str(error), "exit_code": error.exit_code})
+        sys.exit(error.exit_code)
+
+
+def tell(record: dict[str, object]) -> None:
+    try:
+        sys.stdout.write(json.dumps(record, ensure_ascii=False) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `stop` will see that nobody listens
+
+
+if __name__ == "__main__":
+    main()

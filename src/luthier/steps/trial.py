@@ -1,0 +1,127 @@
+"""One trial of a search: a run that learns and is scored on the validation rows; its test rows stay sealed."""
+
+import time
+from collections.abc import Callable, Generator
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from typing import Any
+
+from luthier.compare.choice import Candidate
+from luthier.devices import peak_bytes
+from luthier.errors import RunError
+from luthier.events import Advanced, Chose, Event, Started
+from luthier.folder.run_folder import RunFolder
+from luthier.models.headed import new_head
+from luthier.plan.plan import Plan
+from luthier.steps.candidates import chosen_of, last_layer
+from luthier.steps.finish import VERSIONS, write_records
+from luthier.steps.kept import Kept
+from luthier.steps.prepare import Prepared, prepare
+from luthier.steps.run import Run
+from luthier.steps.tune import features_and_probe, training
+from luthier.tasks.task import Array, Calibration
+
+OUTCOME = "outcome"
+"""The artefact that a finished trial leaves in its folder."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a trial came to."""
+
+    score: float
+    """On the validation rows."""
+    candidate: str
+    """`probe` or `tuned`: the one whose score this is."""
+    work: float
+    """What learning took, in floating-point operations: 6 a token and trained weight (Kaplan et al. 2020, arXiv:2001.08361,
+    section 2.1), whatever the machine. A probe's is nothing."""
+    seconds: float
+    peak_bytes: int
+    calibration: dict[str, Any]
+    curve: tuple[tuple[float, float], ...]
+    """(epoch, score) at each validation."""
+
+
+def trial(
+    plan: Plan, kept: Kept, leads: Callable[[float], bool], stop: Callable[[], bool] = lambda: False
+) -> Generator[Event, None, Outcome]:
+    """Learn what a plan says in its folder (`run.out`), and score that on the validation rows.
+
+    A trial that was killed goes on where it was, to the same bytes; a finished one is only read. leads: whether a score is
+    the best of the search so far, so that its model is to be written. Raises as `tune` does.
+    """
+    begin = time.monotonic()
+
+    def clock() -> float:
+        return time.monotonic() - begin
+
+    yield Started("prepare", clock())
+    ready = prepare(plan, kept)
+    folder = RunFolder(ready.out, ready.key)
+    found = outcome_of(folder)
+    if found is not None:
+        return found
+    run = Run(ready, folder, clock, stop, kept.artefacts(ready.features_key, folder), keeps=False)
+    folder.begin({name: version(name) for name in VERSIONS})
+    write_records(folder.path, ready)
+    for event in learning(run):
+        if not isinstance(event, Advanced):
+            folder.log(event)
+        yield event
+    if stop():
+        raise run.interrupted()
+    chosen, why = chosen_of(run)
+    yield Chose(chosen.name, why, clock())
+    curve = [(one["epoch"], one["score"]) for one in folder.events() if one["event"] == "validated"]
+    tuned = run.tuning.get("tuned", {}) if chosen.name == "tuned" else {}
+    outcome = Outcome(
+        score=chosen.scores["valid"].value,
+        candidate=chosen.name,
+        work=6.0 * tuned.get("tokens", 0) * tuned.get("weights", 0),
+        seconds=clock() + sum(run.earlier.values()),
+        peak_bytes=peak_bytes(),
+        calibration=chosen.calibration.to_json(),
+        curve=tuple(curve),
+    )
+    if leads(outcome.score):
+        run.keeps = True
+        run.keep(chosen, *head_of(run, chosen))
+    folder.save(OUTCOME, {"valid": chosen.logits["valid"]}, asdict(outcome))
+    return outcome
+
+
+def learning(run: Run) -> Generator[Event, None, None]:
+    """A run's steps as far as the validation rows tell."""
+    yield from features_and_probe(run)
+    yield from training(run)
+
+
+def head_of(run: Run, chosen: Candidate) -> tuple[Any, tuple[int, ...]]:
+    """A candidate's head, and the widths of its hidden layers."""
+    if chosen.name != "probe":
+        return run.ready.model.head, run.plan.model.hidden
+    assert run.probe is not None, "it was chosen"
+    head = new_head(run.ready.model.width, (), run.task.outputs, 0.0)
+    run.probe.start(last_layer(head))
+    return head, ()
+
+
+def outcome_of(folder: RunFolder) -> Outcome | None:
+    """What a finished trial came to; None as long as it is not finished."""
+    saved = folder.saved(OUTCOME)
+    if saved is None:
+        return None
+    record = saved[1]
+    return Outcome(**{**record, "curve": tuple(tuple(point) for point in record["curve"])})
+
+
+def answers_of(folder: RunFolder, ready: Prepared) -> Array:
+    """What a finished trial answers on the validation rows, as its task predicts. ready: of any trial over the same rows."""
+    saved = folder.saved(OUTCOME)
+    if saved is None:
+        raise RunError(f"{folder.path}: this trial has no outcome yet.")
+    arrays, record = saved
+    task, valid = ready.rows.task, ready.examples["valid"]
+    calibration = Calibration.from_json(record["calibration"])
+    return task.predicted(task.probabilities(arrays["valid"], calibration, valid), calibration, valid)

@@ -1,0 +1,441 @@
+"""Whole searches over a tiny model: their folder, what is sealed, what is shared, what a kill, a crash or a failure leaves."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import luthier
+import luthier.session
+from luthier.errors import DataError, Interrupted, PlanError, RunError, WorldError
+from luthier.events import Event, Noted, Stepped, TrialBegan, TrialEnded, Validated
+from luthier.interrupts import StopWish
+from luthier.plan.plan import Plan
+from luthier.plan.search import SearchPlan
+from luthier.searching import search as searching
+from luthier.searching import trials
+from luthier.searching.folder import SearchFolder
+from luthier.searching.worker import worked
+from tiny import messages_csv
+
+VARY = ("train.lr=1e-4..3e-2 log", "train.batch_rows=8,16")
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    return messages_csv(tmp_path / "messages.csv", 80)
+
+
+@pytest.fixture
+def begun(tmp_path: Path, small: Path, bert: Path) -> Callable[..., SearchFolder]:
+    """The folder of a search that may be worked on."""
+
+    def begin(
+        name: str = "search",
+        vary: tuple[str, ...] = VARY,
+        settings: dict[str, Any] | None = None,
+        **asked: Any,
+    ) -> SearchFolder:
+        plan = Plan.build(
+            {
+                "data.path": str(small),
+                "model.name": str(bert),
+                "train.method": "full",
+                "train.epochs": 2,
+                "run.precision": "fp32",
+                "run.threads": 1,
+                "run.cache": str(tmp_path / "cache"),
+                **(settings or {}),
+            }
+        )
+        folder = SearchFolder(tmp_path / name)
+        folder.begin(
+            plan, SearchPlan.build({"sampler": "random", "prune": "none", "trials": 4, "vary": vary, **asked})
+        )
+        return folder
+
+    return begin
+
+
+def events_of(folder: SearchFolder, wish: StopWish | None = None) -> Iterator[tuple[int, Event]]:
+    """A process's work on a search, in this process."""
+    return worked(folder, wish or StopWish(), folder.seconds(), time.time())
+
+
+def finished(folder: SearchFolder) -> dict[str, Any]:
+    for _ in events_of(folder):
+        pass
+    assert folder.finished
+    return folder.record()
+
+
+def scores(record: dict[str, Any]) -> dict[int, tuple[str, float, tuple[Any, ...]]]:
+    return {
+        one["number"]: (one["state"], one["score"], tuple(one["values"].items())) for one in record["trials"]
+    }
+
+
+def test_a_search_leaves_the_folder_that_the_contract_names(begun: Callable[..., SearchFolder]) -> None:
+    folder = begun()
+    record = finished(folder)
+    assert {"method", "metric", "trials", "best", "seconds"} <= record.keys()
+    assert (record["method"], record["metric"]) == ("random", "accuracy")
+    assert [one["number"] for one in record["trials"]] == [0, 1, 2, 3]
+    for one in record["trials"]:
+        assert one["state"] == "complete"
+        assert one["run"] == f"trials/{one['number']}"
+        assert {"plan.toml", "events.jsonl", "split.json"} <= {
+            path.name for path in (folder.path / one["run"]).iterdir()
+        }
+    best = record["trials"][record["best"]["number"]]
+    assert record["best"]["values"] == best["values"]
+    assert record["best"]["score"] == best["score"]
+    assert (folder.path / "search.db").is_file()
+    for name in (
+        "scorecard.json",
+        "report.html",
+        "README.md",
+        "model/luthier.json",
+        "predictions/test.jsonl",
+    ):
+        assert (folder.best / name).is_file(), name
+
+
+def test_the_recipe_is_trial_0_and_the_named_one_is_no_worse(begun: Callable[..., SearchFolder]) -> None:
+    record = finished(begun(vary=("train.lr=1e-9..1e-8",), settings={"train.epochs": 3}))
+    recipe = record["trials"][0]
+    assert recipe["values"] == {}, "the recipe's rate is not among those searched, and yet it is tried"
+    assert record["best"]["score"] >= recipe["score"]
+
+
+def test_the_test_rows_stay_sealed_until_one_is_named(begun: Callable[..., SearchFolder]) -> None:
+    folder = begun()
+    finished(folder)
+    for trial in (folder.path / "trials").iterdir():
+        assert not (trial / "scorecard.json").exists()
+        assert not (trial / "predictions").exists()
+    lines = (folder.best / "events.jsonl").read_text().splitlines()
+    assert any(
+        json.loads(line)["event"] == "ended" and json.loads(line)["step_name"] == "score" for line in lines
+    )
+
+
+def test_the_named_run_is_the_one_that_its_plan_gives(
+    begun: Callable[..., SearchFolder], tmp_path: Path
+) -> None:
+    folder = begun()
+    finished(folder)
+    plan = luthier.Plan.build(
+        {**luthier.session.read_plan(folder.best / "plan.toml"), "run.out": str(tmp_path / "alone")}
+    )
+    alone = luthier.session.run_plan(plan, quiet=True)
+    card = json.loads((folder.best / "scorecard.json").read_text())
+    assert alone.scorecard.record["test"] == card["test"]
+    assert (alone.path / "predictions/test.jsonl").read_bytes() == (
+        folder.best / "predictions/test.jsonl"
+    ).read_bytes()
+
+
+def test_features_are_computed_once_for_all_trials(
+    begun: Callable[..., SearchFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = []
+    from luthier.steps import candidates
+
+    plain = candidates.features_of
+    monkeypatch.setattr(
+        candidates, "features_of", lambda *args, **more: (read.append(1), plain(*args, **more))[1]
+    )
+    finished(begun())
+    parts = len(read)
+    read.clear()
+    finished(begun("longer", trials=6))
+    assert parts == len(read) > 0
+
+
+def test_weights_are_kept_of_the_best_few_alone(begun: Callable[..., SearchFolder]) -> None:
+    folder = begun(trials=6)
+    record = finished(folder)
+    ordered = sorted(record["trials"], key=lambda one: (-one["score"], one["number"]))
+    kept = [
+        one["number"] for one in ordered if (folder.path / one["run"] / "state/tuned.safetensors").is_file()
+    ]
+    assert sorted(kept) == sorted(one["number"] for one in ordered[:3])
+
+
+def test_equal_settings_are_run_once(begun: Callable[..., SearchFolder]) -> None:
+    folder = begun(vary=("train.lr=1e-4,1e-3",), settings={"train.lr": 1e-3}, sampler="grid", trials=None)
+    record = finished(folder)
+    same = [one for one in record["trials"] if "same_as" in one]
+    assert [one["same_as"] for one in same] == [0], "the grid has the recipe's own rate"
+    assert same[0]["score"] == record["trials"][0]["score"]
+    assert not (folder.path / same[0]["run"]).exists()
+
+
+def test_a_trial_that_fails_is_told_of_and_ends_nothing_else(
+    begun: Callable[..., SearchFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = trials.trial
+
+    def failing(plan: Plan, *args: Any) -> Any:
+        if Path(str(plan.run.out)).name == "2":
+            raise RuntimeError("the cable was pulled")
+        return plain(plan, *args)
+
+    monkeypatch.setattr(trials, "trial", failing)
+    record = finished(begun())
+    failed = record["trials"][2]
+    assert (failed["state"], failed["score"]) == ("failed", None)
+    assert failed["words"] == "RuntimeError: the cable was pulled"
+    assert [one["state"] for one in record["trials"]].count("complete") == 3
+
+
+def test_where_the_recipe_fails_the_search_does(
+    begun: Callable[..., SearchFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: Any) -> Any:
+        raise WorldError("the disk is full")
+
+    monkeypatch.setattr(trials, "trial", full)
+    with pytest.raises(WorldError, match="the disk is full"):
+        finished(begun())
+
+
+def test_pruned_trials_end_early(begun: Callable[..., SearchFolder]) -> None:
+    record = finished(begun(trials=8, prune="halving", settings={"train.epochs": 4}))
+    pruned = [one for one in record["trials"] if one["state"] == "pruned"]
+    assert pruned
+    assert all(0 < len(one["validations"]) < 8 for one in pruned)
+    assert record["trials"][0]["state"] == "complete", "what others are measured by is run to its end"
+
+
+def test_the_best_few_are_run_on_other_seeds_over_the_same_rows(begun: Callable[..., SearchFolder]) -> None:
+    folder = begun(seeds=3)
+    record = finished(folder)
+    assert len(record["seeds"]) == 3
+    assert all(len(found) == 3 for found in record["seeds"].values())
+    splits = {
+        (run / "split.json").read_text().split('"seed"')[0] for run in (folder.path / "seeds").iterdir()
+    }
+    assert len(splits) == 1, "other seeds, the same rows to learn from and to be scored on"
+    mean = np.mean(record["seeds"][str(record["best"]["number"])])
+    assert (
+        mean == max(np.mean(found) for found in record["seeds"].values())
+        or "standard error" in record["best"]["why"]
+    )
+
+
+@pytest.mark.parametrize("sampler", ["grid", "random", "bayes"])
+def test_a_search_killed_again_and_again_comes_to_the_same(
+    begun: Callable[..., SearchFolder], sampler: str
+) -> None:
+    vary = ("train.lr=1e-4,1e-3,1e-2",) if sampler == "grid" else VARY
+    whole = finished(begun("whole", vary, sampler=sampler))
+    folder = begun("killed", vary, sampler=sampler)
+    dice, ends = np.random.default_rng(1), list[int]()
+    for _ in range(200):
+        until = dice.integers(5, 100)
+        for seen, (number, event) in enumerate(events_of(folder)):
+            ends += [number] if isinstance(event, TrialEnded) else []
+            if seen == until:
+                break  # the generator is dropped where it stands, as a killed process is
+        if folder.finished:
+            break
+    assert folder.finished
+    assert scores(folder.record()) == scores(whole)
+    assert sorted(ends) == sorted(set(ends)), "none ended twice"
+    assert (folder.best / "predictions/test.jsonl").read_bytes() == (
+        SearchFolder(folder.path.with_name("whole")).best / "predictions/test.jsonl"
+    ).read_bytes()
+
+
+def test_a_wish_to_stop_is_granted_and_resumed(begun: Callable[..., SearchFolder]) -> None:
+    folder, wish = begun(), StopWish()
+
+    def wished_in_trial_1() -> None:
+        for number, event in events_of(folder, wish):
+            wish.asked = wish.asked or (number == 1 and isinstance(event, Stepped))
+
+    with pytest.raises(Interrupted, match="luthier resume"):
+        wished_in_trial_1()
+    states = [one["state"] for one in folder.record()["trials"]]
+    assert states == ["complete", "running"]
+    assert [one["state"] for one in finished(folder)["trials"]] == ["complete"] * 4
+
+
+def test_two_processes_share_the_trials(begun: Callable[..., SearchFolder]) -> None:
+    folder = begun(trials=5)
+    one, other = events_of(folder), events_of(folder)
+    began: list[tuple[str, int]] = []
+    for name, process in [("one", one), ("other", other)] * 400:
+        step = next(process, None)
+        if step is not None and isinstance(step[1], TrialBegan):
+            began.append((name, step[0]))
+    assert sorted(number for _, number in began) == [0, 1, 2, 3, 4]
+    assert {name for name, _ in began} == {"one", "other"}
+    for process in (one, other):
+        list(process)
+    assert scores(folder.record()) == scores(finished(begun("alone", trials=5)))
+
+
+def test_a_budget_ends_the_search_in_time_with_the_best_so_far(
+    begun: Callable[..., SearchFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trials, "time_for_one", lambda search, tried: len(tried) < 3)
+    record = finished(begun(trials=None, settings={"run.budget": "10m"}))
+    assert len(record["trials"]) == 3
+    assert all(len(found) == 3 for found in record["seeds"].values()), "time is left: on three seeds"
+
+
+def test_probe_only_trials_train_nothing(begun: Callable[..., SearchFolder]) -> None:
+    record = finished(
+        begun(vary=("train.method=probe,full", "train.lr=1e-3,1e-2"), sampler="grid", trials=None)
+    )
+    probe = next(one for one in record["trials"] if one["values"].get("train.method") == "probe")
+    assert probe["values"] == {"train.method": "probe"}
+    assert probe["work"] == 0
+    assert not probe["validations"]
+
+
+def test_what_the_model_cannot_do_is_refused_before_any_trial(begun: Callable[..., SearchFolder]) -> None:
+    with pytest.raises(PlanError, match=r"train\.method: asks for 40 blocks"):
+        finished(begun(vary=("train.method=top:1,top:40",)))
+
+
+def test_without_vary_the_usual_settings_are_searched(begun: Callable[..., SearchFolder]) -> None:
+    record = finished(begun(vary=(), settings={"train.epochs": None}))
+    keys = [text.split("=")[0] for text in record["space"]]
+    assert keys == ["train.lr", "train.batch_rows", "train.epochs"]
+    recipe = record["trials"][0]["values"]
+    assert recipe.keys() == set(keys), "the recipe is inside"
+
+
+def test_a_folder_of_something_else_is_left_alone(
+    begun: Callable[..., SearchFolder], tmp_path: Path, small: Path
+) -> None:
+    finished(begun())
+    with pytest.raises(RunError, match="another plan or space"):
+        begun(vary=("train.lr=1e-4,1e-3",))
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/notes.txt").write_text("mine")
+    with pytest.raises(RunError, match="not the folder of a search"):
+        begun("mine")
+
+
+# Through processes, as the command line runs it
+
+
+def searched(folder: SearchFolder, stop: Callable[[], bool] = lambda: False) -> list[Event]:
+    plan, asked = folder.plans()
+    plan = plan.with_settings({"run.out": str(folder.path)})
+    return list(searching.search(plan, asked, stop))
+
+
+@pytest.fixture
+def lone_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+def test_a_search_through_processes_is_the_search_in_one(
+    begun: Callable[..., SearchFolder], lone_cores: None
+) -> None:
+    folder = begun("processes", workers=2)
+    told = searched(folder)
+    assert sum(isinstance(event, TrialEnded) for event in told) == 4
+    assert scores(folder.record()) == scores(finished(begun("one")))
+
+
+def test_a_killed_search_is_resumed_by_the_command_line(
+    begun: Callable[..., SearchFolder], lone_cores: None
+) -> None:
+    folder = begun(trials=3)
+    command = [sys.executable, "-m", "luthier.cli", "resume", str(folder.path)]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    )
+    deadline = time.time() + 120
+    while not list((folder.path / "trials").glob("*/events.jsonl")) and time.time() < deadline:
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert not folder.finished
+    done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=True)
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["search"] == str(folder.path)
+    assert [one["state"] for one in told["trials"]] == ["complete"] * 3
+    assert scores(told) == scores(finished(begun("whole", trials=3)))
+
+
+CRASHING = """
+import json, os, sys
+print(json.dumps({"trial": 1, "event": "trialbegan", "number": 1, "values": {}, "seconds": 0.0}), flush=True)
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_a_trial_whose_process_dies_twice_is_given_up(
+    begun: Callable[..., SearchFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = begun()
+    events = events_of(folder)
+    for number, event in events:
+        if number == 1 and isinstance(event, Validated):
+            break
+    events.close()  # trial 1 is in nobody's hands now, as after a crash
+    hired = searching.Crew.hire
+
+    def hire(crew: searching.Crew) -> None:
+        with monkeypatch.context() as patch:
+            if crew.crashed < 2:
+                patch.setattr(searching, "WORKER", (sys.executable, "-c", CRASHING))
+            crew.crashed += 1
+            hired(crew)
+
+    monkeypatch.setattr(searching.Crew, "crashed", 0, raising=False)
+    monkeypatch.setattr(searching.Crew, "hire", hire)
+    told = [event.text for event in searched(folder) if isinstance(event, Noted) and "signal 9" in event.text]
+    assert "Another one goes on with it." in told[0]
+    assert "It is given up." in told[1]
+    record = folder.record()
+    assert record["trials"][1]["state"] == "failed"
+    assert "signal 9" in record["trials"][1]["words"]
+    assert [one["state"] for one in record["trials"]].count("complete") == 3
+
+
+def test_rows_that_cannot_be_read_end_it_with_nothing_written(tmp_path: Path, bert: Path) -> None:
+    (tmp_path / "bad.csv").write_text("text,label\n")
+    with pytest.raises(DataError):
+        luthier.search(str(tmp_path / "bad.csv"), model=str(bert), out=str(tmp_path / "s"), quiet=True)
+    assert not (tmp_path / "s").exists()
+
+
+def test_the_search_from_python(small: Path, bert: Path, tmp_path: Path, lone_cores: None) -> None:
+    found = luthier.search(
+        str(small),
+        vary={"train.lr": "1e-4..1e-2 log", "batch_rows": [8, 16]},
+        method="random",
+        trials=2,
+        model=str(bert),
+        epochs=1,
+        precision="fp32",
+        out=str(tmp_path / "s"),
+        cache=str(tmp_path / "cache"),
+        quiet=True,
+    )
+    assert len(found.trials) == 2
+    assert found.best.scorecard.test["accuracy"].value >= 0
+    assert found.best.predict(["Where is my parcel?"])[0]["label"]
+    assert "2 trials" in repr(found)
+
+
+def test_a_training_method_in_the_place_of_the_sampler_is_explained(small: Path) -> None:
+    with pytest.raises(PlanError, match="train__method"):
+        luthier.search(str(small), method="top:2")

@@ -99,6 +99,7 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     "data.valid_share": ({"data__valid_share": 0.3}, SPLIT),
     "data.test_share": ({"data__test_share": 0.3}, SPLIT),
     "data.calibration_share": ({"data__calibration_share": 0.3}, SPLIT),
+    "data.split_seed": ({"data__split_seed": 3}, SPLIT),
     "data.long": ({"data__long": "windows"}, WEIGHTS),
     "task.labels_per_row": ({"task__labels_per_row": "many"}, SCORECARD),
     "task.metric": ({"task__metric": "macro_f1"}, SCORECARD),

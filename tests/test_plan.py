@@ -28,6 +28,7 @@ EVERYTHING: dict[str, Any] = {
     "data.valid_share": 0.25,
     "data.test_share": 0.3,
     "data.calibration_share": 0.0,
+    "data.split_seed": 4,
     "data.allow": ["leaks"],
     "data.long": "windows",
     "task.name": "text-classification",

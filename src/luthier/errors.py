@@ -15,7 +15,7 @@ A message says what was found, where (file, row, column, key), what was expected
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 
@@ -63,6 +63,22 @@ class Interrupted(LuthierError):
     """The user or the system asked to stop; the best state so far is on disk."""
 
     exit_code = 130
+
+
+def error_record(error: LuthierError) -> dict[str, str]:
+    """What another process is told of an error."""
+    kind = DataError if isinstance(error, StopFinding) else type(error)
+    return {"kind": kind.__name__, "error": str(error)}
+
+
+def read_error(record: Mapping[str, str]) -> LuthierError:
+    """The error that another process told of.
+
+    >>> read_error(error_record(PlanError("no such setting")))
+    PlanError('no such setting')
+    """
+    kinds = (InputError, PlanError, DataError, ModelError, RunError, WorldError, Interrupted)
+    return {kind.__name__: kind for kind in kinds}.get(record["kind"], LuthierError)(record["error"])
 
 
 def listing(names: Iterable[object], most: int = 8) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from luthier.errors import InputError, Interrupted, LuthierError, WorldError
+from luthier.errors import Interrupted, LuthierError, WorldError, error_record, read_error
 from luthier.events import Advanced, Event, Noted, Started, TrialEnded, read_event
 from luthier.plan.search import SearchPlan
 from luthier.searching.folder import SearchFolder
@@ -100,13 +100,13 @@ def stoppable(folder: SearchFolder) -> Iterator[None]:
 
 
 def answer(ray: Any, reference: Any) -> dict[str, Any]:
-    """What a task returned. Raises InputError or WorldError for what stopped it."""
+    """What a task returned. Raises what stopped it."""
     try:
         told: dict[str, Any] = ray.get(reference)
     except Exception as error:
         raise WorldError(f"A trial's task failed on Ray: {str(error).splitlines()[0]}") from error
     if "error" in told:
-        raise (InputError if told["exit_code"] == 2 else WorldError)(told["error"])
+        raise read_error(told)
     return told
 
 
@@ -130,7 +130,7 @@ def settle(path: str, earlier: float, began: float) -> dict[str, Any]:
     try:
         search = opened(path, earlier, began)
     except LuthierError as error:
-        return {"error": str(error), "exit_code": error.exit_code}
+        return {**error_record(error)}
     count = 0 if search.count == MOST else search.count
     return {"threads": search.plan.run.threads, "count": count, "over": over(search)}
 
@@ -150,5 +150,5 @@ def one_trial(path: str, earlier: float, began: float) -> dict[str, Any]:
     except Interrupted:
         return {"left": False, "events": []}
     except LuthierError as error:
-        return {"error": str(error), "exit_code": error.exit_code}
+        return {**error_record(error)}
     return {"left": True, "events": [event.to_json() for event in told]}

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from luthier.errors import InputError, Interrupted, PlanError, WorldError
+from luthier.errors import InputError, Interrupted, PlanError, WorldError, read_error
 from luthier.events import Event, Named, Noted, TrialBegan, TrialEnded, read_event
 from luthier.hashes import hash_json
 from luthier.memory import available_bytes
@@ -138,8 +138,7 @@ def left(folder: SearchFolder, crew: "Crew", hand: "Hand", code: int, stopping: 
         return
     if hand.error is not None:
         crew.stop()
-        kind = InputError if hand.error["exit_code"] == 2 else WorldError
-        raise Interrupted(hand.error["error"]) if code == 130 else kind(hand.error["error"])
+        raise read_error(hand.error)
     how = f"signal {-code}" if code < 0 else f"exit code {code}"
     words = f"The process of trial {hand.trial} ended with {how}."
     if code == 1 or hand.trial is None:
@@ -205,8 +204,10 @@ class Crew:
         """Begin another process. In a session of its own: a Ctrl-C reaches it through us, once."""
         times = ["--earlier", str(self.earlier), "--began", str(self.began)]
         command = [*WORKER, str(self.folder.path), *times]
-        piped = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        hand = Hand(subprocess.Popen(command, start_new_session=True, **piped))
+        nothing, pipe = subprocess.DEVNULL, subprocess.PIPE
+        hand = Hand(
+            subprocess.Popen(command, stdin=nothing, stdout=pipe, stderr=pipe, start_new_session=True)
+        )
         self.hands.append(hand)
         threading.Thread(target=self.read_complaint, args=(hand,), daemon=True).start()
         threading.Thread(target=self.read, args=(hand,), daemon=True).start()

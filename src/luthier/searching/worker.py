@@ -7,15 +7,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from luthier.errors import LuthierError
+from luthier.errors import LuthierError, error_record
 from luthier.events import Event
 from luthier.interrupts import StopWish
 from luthier.searching.ending import finish
 from luthier.searching.folder import SearchFolder
 from luthier.searching.trials import open_search, work
-
-ERROR = "error"
-"""The key of a line that tells why the process ends: its message, beside the exit code."""
 
 
 def worked(folder: SearchFolder, wish: StopWish, earlier: float, began: float) -> Iterator[tuple[int, Event]]:
@@ -46,7 +43,7 @@ def main() -> None:
             for number, event in worked(SearchFolder(asked.folder), wish, asked.earlier, asked.began):
                 tell({"trial": number, **event.to_json()})
     except LuthierError as error:
-        tell({ERROR: str(error), "exit_code": error.exit_code})
+        tell(dict(error_record(error)))
         sys.exit(error.exit_code)
 
 

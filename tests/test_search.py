@@ -67,7 +67,7 @@ def begun(tmp_path: Path, small: Path, bert: Path) -> Callable[..., SearchFolder
 
 def events_of(folder: SearchFolder, wish: StopWish | None = None) -> Iterator[tuple[int, Event]]:
     """A process's work on a search, in this process."""
-    return worked(folder, wish or StopWish(), folder.seconds(), time.time())
+    return worked(folder, wish or StopWish(), folder.seconds(), time.time(), os.getppid())
 
 
 def finished(folder: SearchFolder) -> dict[str, Any]:

@@ -348,11 +348,13 @@ def predict(
 
 
 @app.command
-def report(run: Annotated[str, Parameter(help="Folder of a finished run.")], /) -> None:
-    """Write report.html anew from the records of a run."""
+def report(run: Annotated[str, Parameter(help="Folder of a finished run or search.")], /) -> None:
+    """Write report.html anew from the records of a run or a search."""
     from luthier.report.page import write_report
+    from luthier.report.search_page import write_search_page
 
-    print(write_report(Path(run)))
+    path = Path(run)
+    print(write_search_page(path) if (path / "search.json").is_file() else write_report(path))
 
 
 @app.command

@@ -97,6 +97,8 @@ class Progress:
             self.bar.update(self.task, completed=done, told=words)
         elif seconds - self.last_line >= SECONDS_BETWEEN_LINES and done:
             self.last_line = seconds
+            if not self.total:
+                return
             left = (seconds - self.began) / done * (self.total - done)
             self.write(f"  {done:,} of {self.total:,}  {words}  {left:.0f} s left".replace("    ", "  "))
 

@@ -11,6 +11,12 @@ from luthier.files import whole_file, write_json
 from luthier.tasks.task import Array
 
 
+def run_inside(path: Path) -> Path:
+    """The run that a folder means: itself, or the best one of a search."""
+    best = path / "best"
+    return best if (best / "model").is_dir() and not (path / "model").exists() else path
+
+
 class Artefacts:
     """A folder of arrays (safetensors) and records (JSON), each by its name."""
 

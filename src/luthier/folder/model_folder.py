@@ -11,6 +11,7 @@ import numpy as np
 from luthier.batches.examples import Examples
 from luthier.devices import Device, choose
 from luthier.errors import RunError
+from luthier.folder.artefacts import run_inside
 from luthier.folder.scorecard import Scorecard
 from luthier.folder.write import Beside
 from luthier.models.headed import HeadedModel
@@ -22,11 +23,12 @@ from luthier.tasks import TASKS
 
 
 class ModelFolder:
-    """A run's folder, or the model folder inside one. Weights are loaded at the first prediction."""
+    """A run's folder, the model folder inside one, or the folder of a search, which holds its best run. Weights are loaded
+    at the first prediction."""
 
     def __init__(self, path: str | Path) -> None:
         """Raises RunError when there is no model that luthier saved."""
-        self.path = Path(path)
+        self.path = run_inside(Path(path))
         inner = self.path / "model"
         self.model_path = inner if (inner / "luthier.json").is_file() else self.path
         file = self.model_path / "luthier.json"

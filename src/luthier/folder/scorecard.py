@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from luthier.errors import RunError, listing
+from luthier.folder.artefacts import run_inside
 from luthier.scores.intervals import Estimate
 
 NEEDED = ("metric", "test", "chosen", "verdict")
@@ -45,8 +46,8 @@ class Scorecard:
 
     @staticmethod
     def read(run: Path) -> "Scorecard":
-        """The scorecard of a run's folder. Raises RunError when there is none."""
-        path = run / "scorecard.json"
+        """The scorecard of a run's folder, or of a search's best run. Raises RunError when there is none."""
+        path = run_inside(run) / "scorecard.json"
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:

@@ -92,8 +92,8 @@ def outcome(record: Record, scorecard: Record, metric: Metric) -> Html:
         gained = metric.show_difference(best["score"] - recipe["score"])
         gap = f"On validation that is {gained} against the recipe, trial 0."
     told = [
-        tag("p.headline", words.sentence(str(best.get("why", f"trial {best['number']}"))) + "."),
-        tag("p.lead", f"{values_of(trial)}. {gap}"),
+        tag("p.headline", f"{'The recipe' if not best['number'] else words.sentence(values_of(trial))}."),
+        tag("p.lead", f"{words.sentence(str(best['why']))}. {gap}"),
         figures(shown),
         *[tag("p", safe(text)) for text in [record.get("spread"), scorecard["verdict"]["words"]] if text],
         seeds_table(record, metric),

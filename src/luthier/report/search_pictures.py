@@ -57,12 +57,11 @@ def history(trials: Sequence[Record], named: int, metric: Metric) -> Html:
             if one["number"] == named:
                 axes.plot([one["ended"] / 60], [one["score"]], "o", color=ACCENT, markersize=9)
         axes.set_xlabel("minutes since the search began")
-        axes.set_ylabel(f"{metric.inside} on validation", color=INK, rotation=0, ha="left", va="bottom")
-        axes.yaxis.set_label_coords(0, 1.03)
+        axes.set_title(f"{metric.inside} on validation", color=INK, size=13, loc="left", pad=12)
         axes.yaxis.set_major_formatter(percent(metric))
         axes.margins(y=0.1)
         bare(axes)
-        figure.legend(loc="outside upper right", ncols=3, handletextpad=0.5)
+        figure.legend(loc="outside lower left", ncols=3, handletextpad=0.5)
 
     best = max((one["score"] for one in whole), default=None)
     told = f"{len(whole)} trials finished, {len(done) - len(whole)} ended early; the best scores {metric.show(best)}"
@@ -179,8 +178,7 @@ def learning_curves(trials: Sequence[Record], named: int, metric: Metric) -> Htm
                 markersize=8 if kept else 5,
             )
         axes.set_xlabel("validations")
-        axes.set_ylabel(f"{metric.inside} on validation", color=INK, rotation=0, ha="left", va="bottom")
-        axes.yaxis.set_label_coords(0, 1.03)
+        axes.set_title(f"{metric.inside} on validation", color=INK, size=13, loc="left", pad=12)
         axes.yaxis.set_major_formatter(percent(metric))
         axes.xaxis.get_major_locator().set_params(integer=True)
         bare(axes)

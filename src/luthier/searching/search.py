@@ -27,6 +27,8 @@ from luthier.searching.space import read_space
 WORKER = (sys.executable, "-m", "luthier.searching.worker")
 ROOM = 1.25
 """Times what the largest process took so far that must be free for another one."""
+DEATHS = 4
+"""Processes may die in a row before a search gives up."""
 GRACE = 30.0
 """Seconds that a process has to save its state when it is told to stop."""
 
@@ -111,6 +113,8 @@ def supervised(
             hand.trial = number
             if worth_showing(number, event):
                 yield event
+            if isinstance(event, TrialEnded):
+                crew.deaths = 0
             if isinstance(event, TrialEnded) and not told_to_stop:
                 crew.grow(event.peak_bytes, asked.workers)
         else:
@@ -143,6 +147,12 @@ def left(folder: SearchFolder, crew: "Crew", hand: "Hand", code: int, stopping: 
     words = f"The process of trial {hand.trial} ended with {how}."
     if code == 1 or hand.trial is None:
         raise WorldError(f"A process of the search ended with {how}: {last_words(hand)}")
+    crew.deaths += 1
+    if crew.deaths > DEATHS:
+        raise WorldError(
+            f"{words} So did {DEATHS} before it, and no trial ended in between: perhaps memory runs out. Free some, or choose a "
+            f"smaller model; `luthier resume {folder.path}` goes on with the trials that are left."
+        )
     gone = given_up(folder, hand.trial, how)
     seconds = time.time() - crew.began
     yield Noted(
@@ -184,6 +194,8 @@ class Crew:
         self.hands: list[Hand] = []
         self.told: queue.Queue[tuple[Hand, dict[str, Any] | None]] = queue.Queue()
         self.grown = False
+        self.deaths = 0
+        """Of processes, one after the other, with no trial ended in between."""
 
     @contextlib.contextmanager
     def at_work(self) -> Iterator["Crew"]:
@@ -202,7 +214,7 @@ class Crew:
 
     def hire(self) -> None:
         """Begin another process. In a session of its own: a Ctrl-C reaches it through us, once."""
-        times = ["--earlier", str(self.earlier), "--began", str(self.began)]
+        times = ["--earlier", str(self.earlier), "--began", str(self.began), "--parent", str(os.getpid())]
         command = [*WORKER, str(self.folder.path), *times]
         nothing, pipe = subprocess.DEVNULL, subprocess.PIPE
         hand = Hand(

@@ -1,13 +1,15 @@
 """What a process of a search does: take a trial that nobody has, run it, tell of it, until none is left."""
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from luthier.errors import Interrupted, LuthierError, PlanError, WorldError
 from luthier.events import Advanced, Event, Started, TrialBegan, TrialEnded, Validated
+from luthier.folder.artefacts import Artefacts
 from luthier.plan.plan import Plan
 from luthier.plan.search import SearchPlan
 from luthier.searching.folder import OF_SEARCH, SearchFolder
@@ -26,6 +28,11 @@ ALIKE = 3
 """So many trials that fail alike, and none that did not, end a search."""
 CRASHES = 2
 """A trial whose process dies so often is given up."""
+WRITING = 10.0
+"""Seconds that the best trial's files and the report take."""
+FEW_CORES = 8
+THREADS = 4
+"""Of a trial on a machine with more than a few cores: further ones help small models less than a trial of their own does."""
 SHARED = "shared"
 """The folder of what all trials have in common."""
 
@@ -36,7 +43,7 @@ class Search:
 
     folder: SearchFolder
     plan: Plan
-    """Of which trials vary some settings; precision, device and threads are settled."""
+    """Of which trials vary some settings; precision, device, threads and the split are settled."""
     asked: SearchPlan
     space: Space
     adviser: Adviser
@@ -51,7 +58,6 @@ class Search:
     """Seconds since the command began."""
     earlier: float
     """Seconds that earlier commands took."""
-    held: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     @property
     def deadline(self) -> float | None:
@@ -63,13 +69,13 @@ class Search:
     @property
     def finishing(self) -> float:
         """Seconds that are kept back to test the best trial: a pass over the rows, and what is written."""
-        return float((self.folder.note("features") or {}).get("seconds", 0.0)) + 10.0
+        features = Artefacts(self.folder.state / SHARED / self.ready.features_key).record("features") or {}
+        return float(features.get("seconds", 0.0)) + WRITING
 
     def trial_plan(self, values: dict[str, Value], out: str, **more: Any) -> Plan:
-        """The plan of a trial. The rows are split alike in all of them; the time that is left is theirs."""
+        """The plan of a trial. The time that is left is its own."""
         left = None if self.deadline is None else f"{max(1.0, self.deadline - self.clock()):.0f}s"
-        own = {"run__out": out, "run__budget": left, "data__split_seed": self.plan.split_seed}
-        return plan_of(self.plan, values, **{**own, **more})
+        return plan_of(self.plan, values, **{"run__out": out, "run__budget": left, **more})
 
     def record(self, **more: Any) -> None:
         """Write search.json."""
@@ -96,6 +102,9 @@ def open_search(folder: SearchFolder, stop: Callable[[], bool], earlier: float, 
     began: by time.time(), when the command began.
     """
     plan, asked = folder.plans()
+    cores = len(os.sched_getaffinity(0))
+    threads = plan.run.threads or (cores if cores < FEW_CORES else THREADS)
+    plan = plan.with_settings({"run.threads": threads, "data.split_seed": plan.split_seed})
     kept = Kept(folder.state / SHARED)
     with folder.alone("open"):
         settled = folder.note("settled")

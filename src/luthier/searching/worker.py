@@ -15,9 +15,10 @@ from luthier.searching.folder import SearchFolder
 from luthier.searching.trials import open_search, work
 
 
-def worked(folder: SearchFolder, wish: StopWish, earlier: float, began: float) -> Iterator[tuple[int, Event]]:
-    """Trials as long as there are some, and then the end, unless another process is at it."""
-    parent = os.getppid()
+def worked(
+    folder: SearchFolder, wish: StopWish, earlier: float, began: float, parent: int
+) -> Iterator[tuple[int, Event]]:
+    """Trials as long as there are some, and then the end, unless another process is at it. parent: who began us."""
 
     def stop() -> bool:
         return wish.asked or os.getppid() != parent  # whoever began us is gone
@@ -37,10 +38,13 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--earlier", type=float, default=0.0)
     parser.add_argument("--began", type=float, required=True)
+    parser.add_argument("--parent", type=int, required=True)
     asked = parser.parse_args()
     try:
         with StopWish().listening() as wish:
-            for number, event in worked(SearchFolder(asked.folder), wish, asked.earlier, asked.began):
+            for number, event in worked(
+                SearchFolder(asked.folder), wish, asked.earlier, asked.began, asked.parent
+            ):
                 tell({"trial": number, **event.to_json()})
     except LuthierError as error:
         tell(dict(error_record(error)))

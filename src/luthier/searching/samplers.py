@@ -40,12 +40,16 @@ STATES: dict[TrialState, State] = {
     TrialState.PRUNED: "pruned",
     TrialState.FAIL: "failed",
 }
-MOST = 10_000
-"""Trials that values are drawn for, where no number was given."""
+MOST = 500
+"""Trials at most, where a budget and no number is given."""
+MISSES = 100
+"""Draws in a row that bring nothing new, after which a space counts as tried out."""
 STARTUP = 8
 """Trials of Bayesian search that are drawn at random, before there is something to learn from."""
 REDUCTION = 3
 """Of successive halving: one trial in so many goes on (Li et al. 2020, arXiv:1810.05934, use 3 or 4)."""
+FEWEST = 8
+"""Finished trials from which importance is told."""
 PATIENCE = 120.0
 """Seconds that a process waits for another one to let go of the SQLite file."""
 
@@ -91,13 +95,13 @@ def design(space: Space, plan: Plan, sampler: str, seed: int, count: int) -> lis
     first = {one.key: one.points[0] for one in space.dimensions}
     study.add_trial(create_trial(params=first, distributions=wanted, value=0.0))
     found: dict[tuple[tuple[str, Value], ...], dict[str, Value]] = {}
-    for _ in range(4 * count):
+    misses = 0
+    while len(found) < count and misses < MISSES:
         trial = study.ask(wanted)
         study.tell(trial, 0.0)
         counting = {one.key: trial.params[one.key] for one in space.counting(plan, trial.params)}
+        misses = misses + 1 if tuple(counting.items()) in found else 0
         found.setdefault(tuple(counting.items()), counting)
-        if len(found) == count:
-            break
     return list(found.values())
 
 
@@ -137,7 +141,7 @@ class Adviser:
     ) -> None:
         """name: of the search in the storage.  count: of trials."""
         self.search, self.space, self.plan = search, space, plan
-        self.values = design(space, plan, search.sampler, plan.run.seed, min(count, MOST) - 1)
+        self.values = design(space, plan, search.sampler, plan.run.seed, count - 1)
         self.storage = storage
         self.study = optuna.create_study(
             study_name=name,
@@ -254,11 +258,16 @@ def importances(
     """By setting its share of what makes the better half of the finished trials differ (PED-ANOVA, Watanabe et al. 2023,
     arXiv:2304.10255), and the 10th and 90th of a hundred of such shares when trials are drawn anew with replacement.
 
-    Empty where fewer than eight trials have finished, or one setting alone was varied.
+    Empty where fewer than eight trials with these settings have finished, or one setting alone was varied.
     """
     done = [one for one in tried if one.state == "complete" and one.score is not None]
-    known = [one for one in space.dimensions if all(one.key in trial.values for trial in done)]
-    if len(done) < 8 or len(known) < 2:
+    known = [one for one in space.dimensions if sum(one.key in trial.values for trial in done) >= FEWEST]
+    inside = [
+        trial
+        for trial in done
+        if all(one.key in trial.values and one.holds(trial.values[one.key]) for one in known)
+    ]
+    if len(inside) < FEWEST or len(known) < 2:
         return {}
     wanted = {one.key: distribution(one) for one in known}
 
@@ -269,7 +278,6 @@ def importances(
             study.add_trial(create_trial(params=params, distributions=wanted, value=one.score))
         return optuna.importance.get_param_importances(study)
 
-    inside = [one for one in done if all(dim.holds(one.values[dim.key]) for dim in known)]
     whole, dice = shares(inside), seeds.generator(seed, "importance")
     found = [
         shares([inside[at] for at in dice.integers(len(inside), size=len(inside))]) for _ in range(draws)

@@ -6,8 +6,7 @@ from luthier.searching.space import Choices, Dimension, Range, Space
 from luthier.steps.prepare import Prepared
 
 REACH = 6.0
-"""The learning rate is searched from the recipe's by this factor either way: beyond it training fails or hardly moves
-(facts measured over the sets of docs/recipes.md)."""
+"""The learning rate is searched from the recipe's by this factor either way."""
 
 
 def usual_space(ready: Prepared) -> Space:

@@ -43,7 +43,7 @@ def search(tmp_path: Path, bert: Path) -> Callable[..., dict[str, Any]]:
     def run(name: str, **asked: Any) -> dict[str, Any]:
         settings = {"data.path": data, "model.name": bert, "train.method": "full", "train.epochs": 2, "run.precision": "fp32",
                     "run.threads": 1, "run.cache": tmp_path / "cache", "run.out": tmp_path / name}  # fmt: skip
-        more = {"sampler": "random", "prune": "none", "trials": 4, "vary": ("train.lr=1e-4..3e-2 log",)}
+        more = {"sampler": "random", "prune": "none", "trials": 3, "vary": ("train.lr=1e-4..3e-2 log",)}
         list(searching.search(Plan.build(settings), SearchPlan.build({**more, **asked})))
         return SearchFolder(tmp_path / name).record()
 

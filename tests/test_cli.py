@@ -16,6 +16,7 @@ from luthier import cli
 from luthier.errors import Interrupted, WorldError
 from luthier.folder.scorecard import Scorecard
 from luthier.plan.plan import Plan, fields, flag, read_plan
+from luthier.plan.search import SearchPlan
 from tiny import messages_csv
 
 HEAVY = ("torch", "transformers", "pyarrow", "sklearn", "matplotlib", "numpy", "scipy")
@@ -94,7 +95,8 @@ def test_help_lists_the_commands_each_with_its_sentence(monkeypatch: pytest.Monk
         "demo         The main job on embedded messages and the packaged model, offline, in about a minute.",
         "plan         What tune would do with DATA, how long it would take and how much memory: trains nothing, writes nothing.",
         "predict      One JSON line per row, in row order, with calibrated probabilities.",
-        "report       Write report.html anew from the records of a run.",
+        "report       Write report.html anew from the records of a run or a search.",
+        "search       Try settings of a plan by grid, random or Bayesian search, and end with the best, tested, in OUT/best.",
         "tune         Adapt a pre-trained model to the examples in DATA: the main job.",
         "verdict      Exit code 0: ship. Exit code 3: not better than its baseline beyond noise.",
     ):
@@ -155,6 +157,71 @@ def test_the_version_is_that_of_the_package() -> None:
     assert luthier("--version").out == version("luthier") + "\n"
 
 
+@pytest.fixture
+def searches(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Plan, SearchPlan]]:
+    """The searches that are asked for; none is run."""
+    asked_for: list[tuple[Plan, SearchPlan]] = []
+
+    def search_plan(plan: Plan, asked: SearchPlan, quiet: bool = False) -> Any:
+        asked_for.append((plan, asked))
+
+        class Found:
+            def to_json(self) -> dict[str, Any]:
+                return {"search": "runs/s"}
+
+        return Found()
+
+    monkeypatch.setattr("luthier.session.search_plan", search_plan)
+    return asked_for
+
+
+def test_search_takes_the_plans_flags_and_its_own(searches: list[tuple[Plan, SearchPlan]]) -> None:
+    ended = luthier("search", "x.csv", "--sampler", "random", "--trials", 12, "--vary", "train.lr=1e-5..1e-3 log",
+                    "--vary", "train.batch_rows=8,16", "--prune", "none", "--method", "top:2", "--json")  # fmt: skip
+    assert (ended.code, json.loads(ended.out)) == (0, {"search": "runs/s"})
+    plan, asked = searches[0]
+    assert plan.train.method == "top:2"
+    assert (asked.sampler, asked.trials, asked.prune) == ("random", 12, "none")
+    assert asked.vary == ("train.lr=1e-5..1e-3 log", "train.batch_rows=8,16")
+
+
+def test_search_reads_the_section_of_a_plan_file_and_flags_win(
+    here: Path, searches: list[tuple[Plan, SearchPlan]]
+) -> None:
+    (here / "s.toml").write_text(
+        '[data]\npath = "x.csv"\n[train]\nepochs = 2\n[search]\nsampler = "grid"\ntrials = 5\n'
+        '[search.vary]\n"train.lr" = [1e-4, 1e-3]\n'
+    )
+    assert luthier("search", "--plan", "s.toml", "--trials", 3, "--json").code == 0
+    plan, asked = searches[0]
+    assert (plan.data.path, plan.train.epochs) == ("x.csv", 2)
+    assert (asked.sampler, asked.trials, asked.vary) == ("grid", 3, ("train.lr=0.0001,0.001",))
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("--sampler full", "search.sampler: 'full' is not a choice."),
+        ("--trials none", "search.trials: 'none' does not fit. Expected a whole number."),
+        ("--on cluster", "search.on: 'cluster' does not fit. Expected ray or ray://host:port."),
+    ],
+)
+def test_a_search_that_cannot_be_ends_with_2(words: str, told: str, searches: list[Any]) -> None:
+    ended = luthier("search", "x.csv", *words.split())
+    assert ended.code == 2
+    assert told in ended.err
+    assert searches == []
+
+
+def test_values_that_cannot_be_searched_end_it_with_2_and_nothing_written(here: Path) -> None:
+    messages_csv(here / "m.csv", 20)
+    ended = luthier("search", "m.csv", "--vary", "train.lr=1e-5..2", "--vary", "run.seed=1,2")
+    assert ended.code == 2
+    assert "train.lr: '2' does not fit" in ended.err
+    assert "the luckiest seed is no finding" in ended.err
+    assert [path.name for path in here.iterdir()] == ["m.csv"]
+
+
 # What cannot be understood
 
 
@@ -168,7 +235,7 @@ def test_the_version_is_that_of_the_package() -> None:
         (
             "tunne x.csv",
             'Unknown command "tunne". Did you mean "tune"? '
-            "Available commands: plan, check, suggest, tune, resume, predict, report, verdict, ... "
+            "Available commands: plan, check, suggest, tune, search, resume, predict, report, ... "
             "`luthier --help` lists what there is.",
         ),
         (

@@ -1,7 +1,6 @@
 """What a process of a search does: take a trial that nobody has, run it, tell of it, until none is left."""
 
 import contextlib
-import math
 import os
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -11,7 +10,7 @@ from typing import Any
 from luthier.errors import Interrupted, LuthierError, PlanError, WorldError
 from luthier.events import Advanced, Event, Started, TrialBegan, TrialEnded, Validated
 from luthier.folder.artefacts import Artefacts
-from luthier.plan.plan import Plan, is_set
+from luthier.plan.plan import Plan
 from luthier.plan.search import SearchPlan
 from luthier.searching.folder import OF_SEARCH, SearchFolder
 from luthier.searching.samplers import MOST, Adviser, Tried, storage_at
@@ -29,8 +28,6 @@ ALIKE = 3
 """So many trials that fail alike, and none that did not, end a search."""
 CRASHES = 2
 """A trial whose process dies so often is given up."""
-LOOKS = 9
-"""Validations that a trial has at least where it may be ended early: halving by thirds then looks at a ninth and a third."""
 WRITING = 10.0
 """Seconds that the best trial's files and the report take."""
 FEW_CORES = 8
@@ -76,18 +73,9 @@ class Search:
         return float(features.get("seconds", 0.0)) + WRITING
 
     def trial_plan(self, values: dict[str, Value], out: str, **more: Any) -> Plan:
-        """The plan of a trial. The time that is left is its own; it is looked at often enough to be ended early."""
+        """The plan of a trial. The time that is left is its own."""
         left = None if self.deadline is None else f"{max(1.0, self.deadline - self.clock()):.0f}s"
-        found = plan_of(self.plan, values, **{"run__out": out, "run__budget": left, **more})
-        if (
-            self.asked.prune == "none"
-            or is_set(found, "train", "validations")
-            or found.train.method == "probe"
-        ):
-            return found
-        epochs = found.train.epochs or self.ready.plan.train.epochs or 1.0
-        looks = math.ceil(LOOKS / epochs)
-        return found.with_settings({"train.validations": max(found.train.validations, looks)})
+        return plan_of(self.plan, values, **{"run__out": out, "run__budget": left, **more})
 
     def record(self, **more: Any) -> None:
         """Write search.json."""

@@ -188,9 +188,12 @@ def settings(record: Record, metric: Metric) -> Html:
 def curves(record: Record, metric: Metric) -> Html:
     if not any(one.get("validations") for one in record["trials"]):
         return Html("")
-    image = learning_curves(record["trials"], record["best"]["number"], metric)
+    axis = (
+        "ninths of the epochs, each a run of its own" if record.get("prune") == "halving" else "validations"
+    )
+    image = learning_curves(record["trials"], record["best"]["number"], metric, axis)
     return picture(
-        image, "Scores while the trials learnt; a triangle is where one was ended. The named one is thick."
+        image, "Scores of the trials by age; a triangle is where one was ended. The named one is thick."
     )
 
 

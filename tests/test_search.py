@@ -233,6 +233,13 @@ def test_pruned_by_validations_of_the_whole_run(begun: Callable[..., SearchFolde
     assert all(0 < len(one["validations"]) < 8 for one in pruned)
 
 
+@pytest.mark.parametrize("prune", ["median", "hyperband"])
+def test_other_ways_to_end_trials_early(begun: Callable[..., SearchFolder], prune: str) -> None:
+    record = finished(begun(trials=9, prune=prune, settings={"train.epochs": 4, "train.patience": 50}))
+    assert {one["state"] for one in record["trials"]} == {"complete", "pruned"}
+    assert all(0 < len(one["validations"]) < 8 for one in record["trials"] if one["state"] == "pruned")
+
+
 def test_the_best_few_are_run_on_other_seeds_over_the_same_rows(begun: Callable[..., SearchFolder]) -> None:
     folder = begun(seeds=3)
     record = finished(folder)

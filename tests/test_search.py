@@ -210,27 +210,11 @@ def test_where_the_recipe_fails_the_search_does(
 
 
 def test_pruned_trials_end_early(begun: Callable[..., SearchFolder]) -> None:
-    folder = begun(trials=8, prune="halving", settings={"train.epochs": 4})
-    record = finished(folder)
-    pruned = [one for one in record["trials"] if one["state"] == "pruned"]
-    assert pruned
-    assert all(one["validations"].keys() in ({"1"}, {"1", "3"}) for one in pruned), (
-        "after a ninth, or a third"
-    )
-    assert all((record_run / "plan.toml").is_file() for record_run in runs_of(folder, pruned))
-    assert record["trials"][0]["state"] == "complete", "what others are measured by is run to its end"
-
-
-def runs_of(folder: SearchFolder, some: list[dict[str, Any]]) -> list[Path]:
-    return [folder.path / one["run"] for one in some]
-
-
-@pytest.mark.parametrize("prune", ["median", "hyperband"])
-def test_pruned_by_validations_of_the_whole_run(begun: Callable[..., SearchFolder], prune: str) -> None:
-    record = finished(begun(trials=9, prune=prune, settings={"train.epochs": 4, "train.patience": 50}))
+    record = finished(begun(trials=8, prune="halving", settings={"train.epochs": 4}))
     pruned = [one for one in record["trials"] if one["state"] == "pruned"]
     assert pruned
     assert all(0 < len(one["validations"]) < 8 for one in pruned)
+    assert record["trials"][0]["state"] == "complete", "what others are measured by is run to its end"
 
 
 @pytest.mark.parametrize("prune", ["median", "hyperband"])

@@ -188,12 +188,9 @@ def settings(record: Record, metric: Metric) -> Html:
 def curves(record: Record, metric: Metric) -> Html:
     if not any(one.get("validations") for one in record["trials"]):
         return Html("")
-    axis = (
-        "ninths of the epochs, each a run of its own" if record.get("prune") == "halving" else "validations"
-    )
-    image = learning_curves(record["trials"], record["best"]["number"], metric, axis)
+    image = learning_curves(record["trials"], record["best"]["number"], metric)
     return picture(
-        image, "Scores of the trials by age; a triangle is where one was ended. The named one is thick."
+        image, "Scores while the trials learnt; a triangle is where one was ended. The named one is thick."
     )
 
 

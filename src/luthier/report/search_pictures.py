@@ -149,8 +149,8 @@ def importance_bars(shares: Mapping[str, Sequence[float]]) -> Html:
     return drawing("importance", f"Importance: {told}", 60 + 40 * len(ordered), draw)
 
 
-def learning_curves(trials: Sequence[Record], named: int, metric: Metric, axis: str) -> Html:
-    """Score of each trial by its age. axis: what ages are counted in."""
+def learning_curves(trials: Sequence[Record], named: int, metric: Metric) -> Html:
+    """Score of each trial by the number of validations it has seen."""
     curves = [
         (one, sorted((int(age), float(score)) for age, score in one.get("validations", {}).items()))
         for one in trials
@@ -177,7 +177,7 @@ def learning_curves(trials: Sequence[Record], named: int, metric: Metric, axis: 
                 markeredgecolor=ACCENT if kept else MUTED,
                 markersize=8 if kept else 5,
             )
-        axes.set_xlabel(axis)
+        axes.set_xlabel("validations")
         axes.set_title(f"{metric.inside} on validation", color=INK, size=13, loc="left", pad=12)
         axes.yaxis.set_major_formatter(percent(metric))
         axes.xaxis.get_major_locator().set_params(integer=True)

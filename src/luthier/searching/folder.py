@@ -59,10 +59,6 @@ class SearchFolder:
     def trial(self, number: int) -> Path:
         return self.path / "trials" / str(number)
 
-    def heat(self, number: int, ninths: int) -> Path:
-        """Of a trial's settings for a part of its epochs."""
-        return self.path / "heats" / f"{number}-{ninths}"
-
     def again(self, number: int, seed: int) -> Path:
         """Of a trial's settings on another seed."""
         return self.path / "seeds" / f"{number}-{seed}"

@@ -2,22 +2,19 @@
 
 import contextlib
 import os
-import shutil
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from luthier.errors import Interrupted, LuthierError, PlanError, WorldError
-from luthier.events import Advanced, Event, Started, Stopped, TrialBegan, TrialEnded, Validated
-from luthier.files import take_name
+from luthier.events import Advanced, Event, Started, TrialBegan, TrialEnded, Validated
 from luthier.folder.artefacts import Artefacts
-from luthier.plan.method import Probe, parse_method
 from luthier.plan.plan import Plan
 from luthier.plan.search import SearchPlan
 from luthier.searching.folder import OF_SEARCH, SearchFolder
 from luthier.searching.samplers import MOST, Adviser, Tried, storage_at
-from luthier.searching.space import METHOD, Space, Value, plan_of, read_space
+from luthier.searching.space import Space, Value, plan_of, read_space
 from luthier.searching.usual import usual_space
 from luthier.steps.kept import Kept
 from luthier.steps.prepare import Prepared, prepare, refuse_too_many_blocks, refuse_what_has_no_effect
@@ -31,9 +28,6 @@ ALIKE = 3
 """So many trials that fail alike, and none that did not, end a search."""
 CRASHES = 2
 """A trial whose process dies so often is given up."""
-NINTHS = 9
-HEATS = (1, 3)
-"""Ninths of its epochs that a trial is run for before it is run whole, where the best third goes on."""
 WRITING = 10.0
 """Seconds that the best trial's files and the report take."""
 FEW_CORES = 8
@@ -250,13 +244,10 @@ def attempt(search: Search, one: Tried) -> Iterator[Event]:
         yield ended(search, one.number, begin, words)
         return
     try:
-        if search.asked.prune == "halving" and not (yield from heats(search, one)):
-            state = "pruned"
-        else:
-            plan = search.trial_plan(one.values, str(search.folder.trial(one.number)))
-            running = trial(plan, search.kept, lambda score: leads(search, score), search.stop)
-            outcome = yield from until_pruned(search, one.number, plan, running)
-            state = "pruned" if outcome is None else "complete"
+        plan = search.trial_plan(one.values, str(search.folder.trial(one.number)))
+        running = trial(plan, search.kept, lambda score: leads(search, score), search.stop)
+        outcome = yield from until_pruned(search, one.number, plan, running)
+        state = "pruned" if outcome is None else "complete"
     except Interrupted:
         raise
     except Exception as error:
@@ -264,8 +255,6 @@ def attempt(search: Search, one: Tried) -> Iterator[Event]:
             raise  # what the recipe cannot do, no trial can
         words = str(error) if isinstance(error, LuthierError) else f"{type(error).__name__}: {error}"
     if outcome is not None:
-        if search.asked.prune == "halving":
-            search.adviser.report(one.number, NINTHS, outcome.score)
         end(search, one, state, outcome.score, seconds=round(outcome.seconds, 3), words=words, candidate=outcome.candidate,
             work=outcome.work, peak_bytes=outcome.peak_bytes)  # fmt: skip
     else:
@@ -273,42 +262,6 @@ def attempt(search: Search, one: Tried) -> Iterator[Event]:
     tidy(search)
     yield ended(search, one.number, begin, words, outcome)
     fail_if_all_do(search)
-
-
-def heats(search: Search, one: Tried) -> Generator[Event, None, bool]:
-    """Short runs before a trial's own; whether they were good enough to go on.
-
-    Each is a whole run, its learning rate brought down to zero within a ninth or a third of the epochs: while the rate is
-    high, good trials look bad (docs/search.md). It ends with its last validation. The one that a trial ends with stays.
-    """
-    if parse_method(str(one.values.get(METHOD, search.plan.train.method))) == Probe():
-        return True
-    for ninths in HEATS:
-        if ninths in one.seen:
-            continue  # run before a kill
-        out = search.folder.heat(one.number, ninths)
-        plan = search.trial_plan(one.values, str(out))
-        epochs = plan.train.epochs or search.ready.plan.train.epochs
-        assert epochs is not None, "a resolved plan leaves nothing open"
-        plan = plan.with_settings({"train.epochs": epochs * ninths / NINTHS, "train.validations": 1})
-        score = None
-        running = trial(plan, search.kept, lambda score: False, search.stop)
-        for event in running:
-            yield event
-            if isinstance(event, Validated):
-                score = event.score
-            if isinstance(event, Stopped) and event.why != "interrupted":
-                running.close()
-        # Time may be over before it could tell anything: then the trial itself is asked, which knows what to do.
-        bad = score is not None and search.adviser.report(one.number, ninths, score)
-        if bad and one.number:
-            search.folder.forget_weights(out)
-            own = search.folder.trial(one.number)
-            own.parent.mkdir(exist_ok=True)
-            take_name(out, own)
-            return False
-        shutil.rmtree(out, ignore_errors=True)
-    return True
 
 
 def until_pruned(
@@ -322,12 +275,13 @@ def until_pruned(
             outcome: Outcome = end_of_it.value
             return outcome
         yield event
-        if isinstance(event, Validated) and search.asked.prune != "halving":
+        if isinstance(event, Validated) and number:  # the recipe is what others are measured by
             age = round(event.epoch * plan.train.validations)
-            bad = search.adviser.report(number, age, event.score)
-            if bad and number:  # the recipe is what others are measured by
+            if search.adviser.report(number, age, event.score):
                 running.close()
                 return None
+        elif isinstance(event, Validated):
+            search.adviser.report(number, round(event.epoch * plan.train.validations), event.score)
 
 
 def equal_before(search: Search, one: Tried) -> Tried | None:

@@ -17,7 +17,7 @@ import pytest
 
 from command import luthier
 from luthier.events import Event, Noted, Stepped, WentBack
-from luthier.folder import run_folder
+from luthier.folder import artefacts, run_folder
 from luthier.models.dropout import DICE
 from luthier.plan.plan import Plan
 from luthier.session import plan_of
@@ -188,7 +188,7 @@ PLACES: dict[str, tuple[str, Callable[[], None]]] = {
     "before the key of the folder is written": ("full", at_call(run_folder, "write_json", 1)),
     "before the plan is written": ("full", at_call(tune, "write_records", 1)),
     "in the features": ("full", at_batch(3)),
-    "between the features and their record": ("full", at_call(run_folder, "write_json", 2)),
+    "between the features and their record": ("full", at_call(artefacts, "write_json", 1)),
     "in the probe": ("full", at_call(candidates, "fit_probe", 1)),
     "while the probe's model is written": ("full", at_call(training, "pace_of", 1)),
     "while frozen layers are recorded": ("top", at_call(prefixes, "record", 2)),
@@ -200,7 +200,7 @@ PLACES: dict[str, tuple[str, Callable[[], None]]] = {
     "in the second validation": ("full", at_call(training, "logits_of", 2)),
     "at the boundary of an epoch that thaws a block": ("thaw", at_call(loop, "epoch_order", 3)),
     "at the end of training": ("full", at_call(Checkpoints, "forget", 1)),
-    "between the tuned weights and their record": ("full", at_call(run_folder, "write_json", 4)),
+    "between the tuned weights and their record": ("full", at_call(artefacts, "write_json", 3)),
     "once training is over": ("full", at_call(training, "logits_of", 4)),
     "after the rate was found": ("found", at_call(tune, "decide", 1)),
     "after adapters were merged": ("lora", at_call(tune, "decide", 1)),

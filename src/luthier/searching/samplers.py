@@ -115,7 +115,7 @@ def sobol(seed: int) -> BaseSampler:
 def pruner_of(name: str) -> BasePruner:
     """Ages are counted in validations."""
     if name == "median":
-        return MedianPruner(n_startup_trials=4, n_warmup_steps=1)
+        return MedianPruner(n_startup_trials=4, n_warmup_steps=2)
     if name == "halving":
         return SuccessiveHalvingPruner(min_resource=1, reduction_factor=REDUCTION)
     if name == "hyperband":

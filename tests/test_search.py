@@ -177,7 +177,8 @@ def test_equal_settings_are_run_once(begun: Callable[..., SearchFolder]) -> None
     same = [one for one in record["trials"] if "same_as" in one]
     assert [one["same_as"] for one in same] == [0], "the grid has the recipe's own rate"
     assert same[0]["score"] == record["trials"][0]["score"]
-    assert not (folder.path / same[0]["run"]).exists()
+    assert same[0]["run"] == "trials/0"
+    assert not folder.trial(same[0]["number"]).exists()
 
 
 def test_a_trial_that_fails_is_told_of_and_ends_nothing_else(

@@ -372,7 +372,7 @@ def trial_record(folder: SearchFolder, one: Tried) -> dict[str, Any]:
         "score": one.score,
         "state": one.state,
         "seconds": one.notes.get("seconds"),
-        "run": str(folder.trial(one.number).relative_to(folder.path)),
+        "run": str(folder.trial(one.notes.get("same_as", one.number)).relative_to(folder.path)),
         "validations": {str(age): score for age, score in one.seen.items()},
         **{key: value for key, value in one.notes.items() if key not in ("seconds", "recipe")},
     }

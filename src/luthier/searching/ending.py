@@ -37,9 +37,8 @@ def finish(search: Search) -> Iterator[tuple[int, Event]]:
     choice, more = chosen(search)
     yield choice.number, Named(choice.number, choice.words, search.clock())
     winner = tried[choice.number]
-    source = int(winner.notes.get("same_as", winner.number))
     plan = search.trial_plan(winner.values, str(search.folder.best), run__budget=None)
-    begin_best(search, source)
+    begin_best(search, winner.number)
     yield OF_SEARCH, Noted("Its test rows are opened now.", search.clock())
     for event in tune(plan, search.stop, search.kept):
         yield winner.number, event
@@ -54,9 +53,9 @@ def finish(search: Search) -> Iterator[tuple[int, Event]]:
     write_search_page(search.folder.path)
 
 
-def begin_best(search: Search, source: int) -> None:
+def begin_best(search: Search, number: int) -> None:
     """best/ begins as the named trial left its folder: what it learnt is not learnt again."""
-    best, trials_own = search.folder.best, search.folder.trial(source)
+    best, trials_own = search.folder.best, search.folder.trial(number)
     if best.exists() or not trials_own.is_dir():
         return
     with whole_folder(best) as part:

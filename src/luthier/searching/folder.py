@@ -27,6 +27,14 @@ NAMED = ("data.path", "data.valid", "data.test", "data.warm_up", "model.name", "
 """Settings that name files, which are found again from wherever a search is resumed."""
 
 
+def key_of(plan: Plan, search: SearchPlan) -> str:
+    """Hash of what a search stands on: whoever asks for the same goes on with it."""
+    files = [file and os.path.abspath(file) for file in (plan.data.path, plan.data.valid, plan.data.test)]
+    return hash_json(
+        [plan.identity(), search.model_dump(mode="json", exclude=MADE_ELSEWHERE), files, plan.model.name]
+    )
+
+
 @dataclass(frozen=True)
 class SearchFolder:
     """Where a search writes."""
@@ -72,8 +80,7 @@ class SearchFolder:
 
         Raises RunError where it holds anything else than this search.
         """
-        asked = search.model_dump(mode="json", exclude=MADE_ELSEWHERE)
-        key = hash_json([plan.identity(), asked, os.path.abspath(plan.data.path), plan.model.name])
+        key = key_of(plan, search)
         known = self.key_record()
         if known is None and self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             raise RunError(
@@ -84,8 +91,9 @@ class SearchFolder:
                 f"{self.path}: holds a search of another plan or space. Choose another folder with --out, go on with the one "
                 f"there by `luthier resume {self.path}`, or delete it if it is not needed."
             )
-        if known is None:
-            write_json(self.state / "key.json", {"key": key, "where": [os.getcwd()]})
+        # Also where earlier commands stood: names in the plan are found from there.
+        where = list(dict.fromkeys([os.getcwd(), *(known or {}).get("where", [])]))
+        write_json(self.state / "key.json", {"key": key, "where": where})
         self.write_plan(plan, search)
         return known is None
 

@@ -164,7 +164,7 @@ class Adviser:
         waiting = self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
         if not waiting and number == 0:
             held = {one.key: recipe[one.key] for one in self.space.dimensions if self.holds(one, recipe)}
-            self.study.enqueue_trial(held, user_attrs={"recipe": True})
+            self.study.enqueue_trial(held)
         elif not waiting and self.values is not None:
             if number > len(self.values):
                 return None

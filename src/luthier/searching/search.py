@@ -17,11 +17,10 @@ from typing import Any
 
 from luthier.errors import InputError, Interrupted, PlanError, WorldError, read_error
 from luthier.events import Event, Named, Noted, TrialBegan, TrialEnded, read_event
-from luthier.hashes import hash_json
 from luthier.memory import available_bytes
 from luthier.plan.plan import Plan
 from luthier.plan.search import SearchPlan
-from luthier.searching.folder import OF_SEARCH, SearchFolder
+from luthier.searching.folder import OF_SEARCH, SearchFolder, key_of
 from luthier.searching.space import read_space
 
 WORKER = (sys.executable, "-m", "luthier.searching.worker")
@@ -73,8 +72,7 @@ def refuse_what_a_search_cannot(plan: Plan) -> None:
 def default_folder(plan: Plan, asked: SearchPlan) -> Path:
     """runs/search-<name of the data>-<hash>: the same command finds the same folder again."""
     name = Path(plan.data.path).name.split(".")[0]
-    told = [plan.identity(), asked.model_dump(mode="json"), os.path.abspath(plan.data.path), plan.model.name]
-    return Path("runs") / f"search-{name}-{hash_json(told)[:8]}"
+    return Path("runs") / f"search-{name}-{key_of(plan, asked)[:8]}"
 
 
 def go_on(folder: SearchFolder, asked: SearchPlan, stop: Callable[[], bool]) -> Iterator[Event]:

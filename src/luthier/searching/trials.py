@@ -275,13 +275,11 @@ def until_pruned(
             outcome: Outcome = end_of_it.value
             return outcome
         yield event
-        if isinstance(event, Validated) and number:  # the recipe is what others are measured by
-            age = round(event.epoch * plan.train.validations)
-            if search.adviser.report(number, age, event.score):
+        if isinstance(event, Validated):
+            bad = search.adviser.report(number, round(event.epoch * plan.train.validations), event.score)
+            if bad and number:  # the recipe is what others are measured by
                 running.close()
                 return None
-        elif isinstance(event, Validated):
-            search.adviser.report(number, round(event.epoch * plan.train.validations), event.score)
 
 
 def equal_before(search: Search, one: Tried) -> Tried | None:
@@ -374,7 +372,7 @@ def trial_record(folder: SearchFolder, one: Tried) -> dict[str, Any]:
         "seconds": one.notes.get("seconds"),
         "run": str(folder.trial(one.notes.get("same_as", one.number)).relative_to(folder.path)),
         "validations": {str(age): score for age, score in one.seen.items()},
-        **{key: value for key, value in one.notes.items() if key not in ("seconds", "recipe")},
+        **{key: value for key, value in one.notes.items() if key != "seconds"},
     }
 
 

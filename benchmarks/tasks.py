@@ -22,7 +22,7 @@ import sys
 import tarfile
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -67,14 +67,12 @@ class Set:
     """Options for `luthier tune`."""
     beside: tuple[str, ...] = ()
     """Options for the rival."""
+    rate_of: str | None = None
+    """The set whose best rate the rival takes, where each one would be many minutes."""
 
     @property
     def images(self) -> bool:
         return self.train.endswith(".tar")
-
-    @property
-    def rates(self) -> tuple[str, ...]:
-        return IMAGE_RATES if self.images else RATES
 
     @property
     def unit(self) -> str:
@@ -87,19 +85,19 @@ def entities(folder: str, valid: bool) -> Set:
     return Set("hf-tokens", ("f1",), f"{folder}/train.jsonl.gz", dev, f"{folder}/test.jsonl.gz")
 
 
-def questions(stem: str, valid: bool, language: str = "en") -> Set:
+def questions(stem: str, valid: bool, language: str = "en", rate_of: str | None = "xquad-en") -> Set:
     """stem: what stands before `train.jsonl.gz`."""
     dev = f"{stem}dev.jsonl.gz" if valid else None
     names = f"{stem}train.jsonl.gz", dev, f"{stem}test.jsonl.gz"
-    return Set("hf-qa", ("f1", "exact_match"), *names, beside=("--language", language))
+    return Set("hf-qa", ("f1", "exact_match"), *names, beside=("--language", language), rate_of=rate_of)
 
 
 def likeness(rival: str, *tune: str) -> Set:
     return Set(rival, ("spearman",), "stsb/train.csv", "stsb/dev.csv", "stsb/test.csv", tune)
 
 
-def photos(name: str, *beside: str) -> Set:
-    return Set("hf-images", ("accuracy",), f"{name}/{name}.tar", beside=beside)
+def photos(name: str, *beside: str, rate_of: str | None = None) -> Set:
+    return Set("hf-images", ("accuracy",), f"{name}/{name}.tar", beside=beside, rate_of=rate_of)
 
 
 SETS = {
@@ -107,15 +105,19 @@ SETS = {
     "restaurant8k": entities("restaurant8k", valid=False),
     "covidqa": questions("covidqa/", valid=True),
     "subjqa": questions("subjqa/", valid=True),
-    "xquad-en": questions("xquad/en_", valid=False),
+    "xquad-en": questions("xquad/en_", valid=False, rate_of=None),
     "xquad-de": questions("xquad/de_", valid=False, language="de"),
     "xquad-es": questions("xquad/es_", valid=False, language="es"),
     "stsb-regression": likeness("st-cross"),
     "stsb-embedding": likeness("st-embedding", "--task", "embedding"),
     "birds10": photos("birds10", "--flip"),
-    "sign_digits": photos("sign_digits"),
-    "tinyimagenet_animals20": photos("tinyimagenet_animals20", "--flip"),
+    "sign_digits": photos("sign_digits", rate_of="birds10"),
+    "tinyimagenet_animals20": photos("tinyimagenet_animals20", "--flip", rate_of="birds10"),
 }
+
+BORROWED = [
+    f"{name} takes the one that was best on {one.rate_of}" for name, one in SETS.items() if one.rate_of
+]
 
 LEGEND = f"""\
 One process a run, one run at a time, seed {{seed}}. Models: {TEXT_MODEL}; for images {IMAGE_MODEL}. *Score* on the test
@@ -131,7 +133,8 @@ machine's processor time that other processes took meanwhile; where it is more t
 - *Rivals*: as many epochs as luthier's run resolved, 16 rows a batch, bf16, 10 % warm-up, linear decay, padded to the
   longest of a batch, HF Trainer with texts grouped by length. At lr {", ".join(RATES)}, or for images
   {", ".join(IMAGE_RATES)}, of which the best on validation counts; **its row tells the time of that one run**, and what all
-  rates took stands below the table. Without a dev file a tenth of train is held out, as luthier does: answers by
+  rates took stands below the table. Three rates of the longer sets are
+  hours: {"; ".join(BORROWED)}. Without a dev file a tenth of train is held out, as luthier does: answers by
   paragraph, images by class.
 - *Answers*: windows of 384 tokens, stride 128, the 20 best starts and ends; an answer is at most as long as 99 % of those in
   train, or 30 tokens. Where train has questions without an answer, the threshold for saying nothing is the best one on
@@ -285,14 +288,32 @@ class Failed(Exception):
     """A run gave no scores; the message goes into the table."""
 
 
-def runs_of(chosen: Set, tool: str, luthier: Record | None) -> list[Run]:
-    """The processes of a tool; none for a rival as long as luthier's epochs are not known."""
+Measured = dict[str, dict[Run, Record]]
+"""What is known of each set."""
+
+
+def runs_of(name: str, tool: str, known: Measured) -> list[Run]:
+    """The processes of a tool; none for a rival as long as luthier's epochs, or the rate to take, are not known."""
     if tool == "luthier":
         return [("luthier",)]
+    luthier = known.get(name, {}).get(("luthier",))
     if luthier is None or luthier.scores is None:
         return []
     epochs = f"{luthier.scores.epochs:g}"
-    return [(chosen.rival, "--lr", rate, "--epochs", epochs) for rate in chosen.rates]
+    return [(SETS[name].rival, "--lr", rate, "--epochs", epochs) for rate in rates_of(name, known)]
+
+
+def rates_of(name: str, known: Measured) -> tuple[str, ...]:
+    """The learning rates of a rival: three, or the one that was best on another set, none before that is measured."""
+    other = SETS[name].rate_of
+    if other is None:
+        return IMAGE_RATES if SETS[name].images else RATES
+    runs = runs_of(other, "rival", known)
+    done = {run: record for run in runs if (record := known[other].get(run)) and record.scores}
+    if not runs or len(done) < len(runs):
+        return ()
+    best = max(done, key=lambda run: goodness(done[run]))
+    return (best[best.index("--lr") + 1],)
 
 
 def measure(key: Key, data: Path, models: Path, folder: Path) -> Record:
@@ -412,13 +433,13 @@ class Line:
     cost: Cost
 
 
-def lines_of(name: str, records: dict[Run, Record]) -> tuple[list[Line], list[str]]:
+def lines_of(name: str, known: Measured) -> tuple[list[Line], list[str]]:
     """The lines of one set, luthier's first, and what is to be said below the table."""
-    chosen, own = SETS[name], records.get(("luthier",))
+    chosen, records = SETS[name], known[name]
     lines, notes = [], []
     for tool in TOOLS:
         words = "luthier tune" if tool == "luthier" else RIVALS[chosen.rival]
-        runs = runs_of(chosen, tool, own)
+        runs = runs_of(name, tool, known)
         found = [records[run] for run in runs if run in records]
         failures = [record.error for record in found if record.error]
         if failures:
@@ -426,17 +447,18 @@ def lines_of(name: str, records: dict[Run, Record]) -> tuple[list[Line], list[st
         elif not runs or len(found) < len(runs):
             notes.append(f"{name}, {words}: {'partly' if found else 'not'} measured")
         else:
-            done = [(record.scores, record.cost) for record in found if record.scores]
-            lines.append(Line(name, words, *max(done, key=goodness)))
-            notes += [tried(name, words, chosen, done)] if len(done) > 1 else []
+            best = max(found, key=goodness)
+            assert best.scores is not None, "it did not fail"
+            lines.append(Line(name, words, best.scores, best.cost))
+            notes += [tried(name, words, chosen, found)] if len(found) > 1 else []
     notes += [behind(chosen, *lines)] if len(lines) == len(TOOLS) else []
     return lines, notes
 
 
-def goodness(run: tuple[Scores, Cost]) -> tuple[float, float]:
+def goodness(run: Record) -> tuple[float, float]:
     """What the best rate has most of; on a tie of both the first one, which is the smallest."""
-    scores, _ = run
-    return scores.valid or 0.0, -(scores.valid_loss or 0.0)
+    assert run.scores is not None, "it did not fail"
+    return run.scores.valid or 0.0, -(run.scores.valid_loss or 0.0)
 
 
 def cells(line: Line, unit: float | None) -> Iterator[str]:
@@ -470,14 +492,15 @@ def behind(chosen: Set, own: Line, other: Line) -> str:
     return f"{own.name}: `luthier tune` is {text}.{rows}"
 
 
-def tried(name: str, words: str, chosen: Set, done: Sequence[tuple[Scores, Cost]]) -> str:
+def tried(name: str, words: str, chosen: Set, done: Sequence[Record]) -> str:
     """Scores of every rate, and what finding the best one took."""
     first = chosen.metrics[0]
     rates = ", ".join(
         f"{scores.settings.split(',')[0]}: {scores.valid:.3f} / {scores.test[first].value:.3f}"
-        for scores, _ in done
+        for scores in (one.scores for one in done)
+        if scores is not None
     )
-    seconds = sum(cost.seconds for _, cost in done)
+    seconds = sum(one.cost.seconds for one in done)
     text = f"{name}, {words}, {METRICS[first]} on validation / test: {rates}; all {len(done)} took {seconds:.0f} s."
     edge = " The largest rate is the best: one beyond it may be better still."
     return text + (edge if max(done, key=goodness) is done[-1] else "")
@@ -485,10 +508,10 @@ def tried(name: str, words: str, chosen: Set, done: Sequence[tuple[Scores, Cost]
 
 def section(records: Sequence[Record], seed: int) -> str:
     rows, notes = [], []
+    known = by_set(records)
     for name in SETS:
-        own = {record.key.run: record for record in records if record.key.set == name}
-        if own:
-            lines, words = lines_of(name, own)
+        if name in known:
+            lines, words = lines_of(name, known)
             unit = next((line.cost.seconds for line in lines if line.words == "luthier tune"), None)
             rows += [f"| {' | '.join(cells(line, unit))} |" for line in lines]
             notes += [f"- {word}" for word in words]
@@ -499,6 +522,13 @@ def section(records: Sequence[Record], seed: int) -> str:
 
 
 # What was measured before
+
+
+def by_set(records: Iterable[Record]) -> Measured:
+    known: Measured = {}
+    for record in records:
+        known.setdefault(record.key.set, {})[record.key.run] = record
+    return known
 
 
 def load(path: Path) -> dict[Key, Record]:
@@ -550,10 +580,13 @@ def drive(arguments: Sequence[str]) -> None:
     records = load(asked.cache)
     for name in [] if asked.table_only else asked.sets:
         for tool in [tool for tool in TOOLS if tool in asked.tools]:
-            luthier = records.get(Key(name, ("luthier",), asked.rows, asked.seed))
-            runs = runs_of(SETS[name], tool, luthier)
+            same = [
+                record for key, record in records.items() if (key.rows, key.seed) == (asked.rows, asked.seed)
+            ]
+            runs = runs_of(name, tool, by_set(same))
             if not runs:
-                print(f"{name} · rival: luthier's epochs are not known, so left out", file=sys.stderr)
+                missing = "luthier's epochs or the rate of another set"
+                print(f"{name} · rival: {missing} are not known, so left out", file=sys.stderr)
             for key in [Key(name, run, asked.rows, asked.seed) for run in runs]:
                 # A run that failed is tried again.
                 if asked.again or key not in records or records[key].error:

@@ -12,7 +12,7 @@ from command import luthier
 from luthier.batches.order import steps_per_epoch
 from luthier.errors import PlanError
 from luthier.events import Noted, Stepped, Validated
-from luthier.memory import available_bytes
+from luthier.machine import available_bytes
 from luthier.plan.plan import Plan
 from luthier.report.forecast_words import time_in_words
 from luthier.session import plan_record

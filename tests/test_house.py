@@ -8,7 +8,7 @@ import luthier
 SOURCE = Path(luthier.__file__).parent
 
 FLOORS = [
-    {"errors", "events", "seeds", "hashes", "interrupts", "memory"},
+    {"errors", "events", "seeds", "hashes", "interrupts", "machine"},
     {"plan", "batches", "devices", "files", "progress"},
     {"data", "models", "scores"},
     {"tasks"},

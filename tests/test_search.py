@@ -382,6 +382,61 @@ def test_a_killed_search_is_resumed_by_the_command_line(
     assert scores(told) == scores(finished(begun("whole", trials=3)))
 
 
+STEPPING = """
+import json, os, pathlib, sys, time
+begun = pathlib.Path(sys.argv[1], "begun")
+begun.mkdir(exist_ok=True)
+(begun / str(os.getpid())).touch()
+step = {"event": "stepped", "candidate": "tuned", "step": 10, "epoch": 1.0, "loss": 1.0, "lr": 1.0, "norm": 1.0, "rows": 8,
+        "tokens": 80, "seconds": 1.0}
+print(json.dumps({"trial": 0, **step}), flush=True)
+deadline = time.time() + float(os.environ["PATIENCE"])
+while len(list(begun.iterdir())) < 2 and time.time() < deadline:
+    time.sleep(0.05)
+"""
+"""A process in the middle of a trial, until there is a second one."""
+
+
+@pytest.mark.parametrize(("free", "patience", "begun_in_all"), [(2**40, 30, 2), (0, 1, 1)])
+def test_a_second_process_begins_while_the_first_trial_runs_if_memory_holds_both(
+    begun: Callable[..., SearchFolder],
+    monkeypatch: pytest.MonkeyPatch,
+    free: int,
+    patience: int,
+    begun_in_all: int,
+) -> None:
+    folder = begun("growing", workers=2)
+    monkeypatch.setattr(searching, "WORKER", (sys.executable, "-c", STEPPING))
+    monkeypatch.setattr(searching, "available_bytes", lambda: free)
+    monkeypatch.setenv("PATIENCE", str(patience))
+    with pytest.raises(WorldError, match="No trial came to its end"):
+        searched(folder)
+    assert len(list((folder.path / "begun").iterdir())) == begun_in_all
+
+
+def test_trials_share_the_cores(begun: Callable[..., SearchFolder], monkeypatch: pytest.MonkeyPatch) -> None:
+    def threads(cores: int, given: int | None = None, **asked: Any) -> int:
+        monkeypatch.setattr(trials, "cores", lambda: cores)
+        return trials.threads_of(
+            Plan.build({"data.path": "rows.csv", "run.threads": given}), SearchPlan.build(asked)
+        )
+
+    assert [threads(2), threads(7), threads(16)] == [1, 1, trials.THREADS]
+    assert [threads(16, workers=1), threads(16, workers=3), threads(2, workers=8)] == [16, 5, 1]
+    assert threads(16, given=2, workers=1) == 2
+
+
+def test_each_process_has_a_gpu_of_its_own(
+    begun: Callable[..., SearchFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = begun("gpus")
+    assert searching.usual_workers(folder) == searching.cores()  # a thread each, as nothing is settled
+    folder.keep_note("settled", {"run": {"run.threads": 1}, "gpus": 3})
+    assert searching.usual_workers(folder) == 3
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,7")
+    assert [searching.seen_gpu(place, 3)["CUDA_VISIBLE_DEVICES"] for place in range(3)] == ["4", "5", "7"]
+
+
 CRASHING = """
 import json, os, sys
 print(json.dumps({"trial": 1, "event": "trialbegan", "number": 1, "values": {}, "seconds": 0.0}), flush=True)

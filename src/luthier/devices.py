@@ -2,7 +2,6 @@
 
 import ctypes
 import os
-import resource
 import sys
 import time
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import torch
 from torch import dtype as Dtype
 
 from luthier.errors import PlanError
+from luthier.machine import cores
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def available_cores() -> int:
     """Cores this process may use, which in a container are fewer than the machine has, or as OMP_NUM_THREADS says."""
     if os.environ.get("OMP_NUM_THREADS", "").isdigit():
         return int(os.environ["OMP_NUM_THREADS"])
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores()
 
 
 def bf16_pays(device: torch.device, size: int = 768, factor: float = 1.5) -> bool:
@@ -97,9 +97,3 @@ def product_seconds(size: int, dtype: torch.dtype, tries: int = 5) -> float:
         torch.mm(left, right)
         times.append(time.perf_counter() - begin)
     return min(times[1:])
-
-
-def peak_bytes() -> int:
-    """Most memory this process has held so far (resident set)."""
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024

@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 
 from luthier.errors import ModelError, WorldError, listing
 from luthier.hashes import hash_file, hash_json
-from luthier.memory import available_bytes
+from luthier.machine import available_bytes
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "spm.model", "spiece.model", "tokenizer.model",

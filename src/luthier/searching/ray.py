@@ -5,6 +5,7 @@ or process dies is begun again by Ray, finds the trial that nobody holds any mor
 """
 
 import contextlib
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -59,11 +60,15 @@ def on_ray(folder: SearchFolder, asked: SearchPlan, stop: Callable[[], bool]) ->
     assert asked.on is not None, "it is asked for"
     began, earlier = time.time(), folder.seconds()
     path = str(folder.path.absolute())
+    plan, _ = folder.plans()
     with connected(asked.on) as ray, stoppable(folder):
-        settled = answer(ray, ray.remote(settle).options(max_retries=RETRIES).remote(path, earlier, began))
+        has = ray.cluster_resources()
+        gpus = 1 if has.get("GPU", 0) >= 1 and plan.run.device != "cpu" else 0
+        first = ray.remote(settle).options(num_gpus=gpus, max_retries=RETRIES)
+        settled = answer(ray, first.remote(path, earlier, began))
         threads, count = int(settled["threads"]), int(settled["count"])
-        task = ray.remote(one_trial).options(num_cpus=threads, max_retries=RETRIES)
-        room = max(1, int(ray.cluster_resources().get("CPU", 1) // threads))
+        task = ray.remote(one_trial).options(num_cpus=threads, num_gpus=gpus, max_retries=RETRIES)
+        room = max(1, int(min(has.get("CPU", 1) // threads, has["GPU"] if gpus else math.inf)))
         yield Noted(f"Ray has room for {room} trials at a time, {threads} threads each.", time.time() - began)
         yield Started("search", time.time() - began, count)
         at_work: list[Any] = []

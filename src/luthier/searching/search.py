@@ -1,6 +1,7 @@
 """The search as the user's own process sees it: others run the trials, it shows them, replaces those that die, and stops them."""
 
 import contextlib
+import itertools
 import json
 import os
 import queue
@@ -16,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from luthier.errors import InputError, Interrupted, PlanError, WorldError, read_error
-from luthier.events import Event, Named, Noted, TrialBegan, TrialEnded, read_event
-from luthier.memory import available_bytes
+from luthier.events import Event, Named, Noted, Stepped, TrialBegan, TrialEnded, read_event
+from luthier.machine import available_bytes, cores, peak_of
 from luthier.plan.plan import Plan
 from luthier.plan.search import SearchPlan
 from luthier.searching.folder import OF_SEARCH, SearchFolder, key_of
@@ -25,7 +26,9 @@ from luthier.searching.space import read_space
 
 WORKER = (sys.executable, "-m", "luthier.searching.worker")
 ROOM = 1.25
-"""Times what the largest process took so far that must be free for another one."""
+"""Times what the first process took so far that must be free for another one."""
+SETTLED = 10
+"""Steps after which a trial's memory is known."""
 DEATHS = 4
 """Processes may die in a row before a search gives up."""
 GRACE = 30.0
@@ -113,8 +116,9 @@ def supervised(
                 yield event
             if isinstance(event, TrialEnded):
                 crew.deaths = 0
-            if isinstance(event, TrialEnded) and not told_to_stop:
-                crew.grow(event.peak_bytes, asked.workers)
+            known = isinstance(event, TrialEnded) or (isinstance(event, Stepped) and event.step >= SETTLED)
+            if known and not told_to_stop:
+                crew.grow(hand, asked.workers)
         else:
             crew.hands.remove(hand)
             code = hand.process.wait()
@@ -177,6 +181,8 @@ class Hand:
     """A process that runs trials."""
 
     process: subprocess.Popen[bytes]
+    place: int
+    """On a machine with several GPUs: which of them it has."""
     trial: int | None = None
     """What it told of last."""
     error: dict[str, Any] | None = None
@@ -214,10 +220,16 @@ class Crew:
         """Begin another process. In a session of its own: a Ctrl-C reaches it through us, once."""
         times = ["--earlier", str(self.earlier), "--began", str(self.began), "--parent", str(os.getpid())]
         command = [*WORKER, str(self.folder.path), *times]
-        nothing, pipe = subprocess.DEVNULL, subprocess.PIPE
-        hand = Hand(
-            subprocess.Popen(command, stdin=nothing, stdout=pipe, stderr=pipe, start_new_session=True)
+        place = next(place for place in itertools.count() if all(hand.place != place for hand in self.hands))
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            env={**os.environ, **seen_gpu(place, gpus_of(self.folder))},
         )
+        hand = Hand(process, place)
         self.hands.append(hand)
         threading.Thread(target=self.read_complaint, args=(hand,), daemon=True).start()
         threading.Thread(target=self.read, args=(hand,), daemon=True).start()
@@ -237,13 +249,14 @@ class Crew:
         for line in hand.process.stderr:
             hand.complaint = (hand.complaint + line)[-4000:]
 
-    def grow(self, peak_bytes: int, asked: int | None) -> None:
-        """Begin as many more as were planned, once it is known what a trial takes, as far as memory holds them."""
-        if self.grown or not peak_bytes:
+    def grow(self, first: Hand, asked: int | None) -> None:
+        """Begin as many more as were planned, once it is known what the first one takes, as far as memory holds them."""
+        if self.grown:
             return
         self.grown = True
         wanted = asked or usual_workers(self.folder)
-        room = int(available_bytes() // (ROOM * peak_bytes))
+        took = peak_of(first.process.pid)
+        room = int(available_bytes() // (ROOM * took)) if took else 0
         for _ in range(min(wanted - len(self.hands), room)):
             self.hire()
 
@@ -254,6 +267,23 @@ class Crew:
 
 
 def usual_workers(folder: SearchFolder) -> int:
-    """As many as have cores of their own, each with the threads that the search has settled."""
+    """As many as have cores of their own, each with the threads that the search has settled; or a GPU of their own."""
     threads = int((folder.note("settled") or {}).get("run", {}).get("run.threads", 1))
-    return max(1, len(os.sched_getaffinity(0)) // max(1, threads))
+    return gpus_of(folder) or max(1, cores() // max(1, threads))
+
+
+def gpus_of(folder: SearchFolder) -> int:
+    """How many GPUs there are for trials; none before the first process has looked."""
+    return int((folder.note("settled") or {}).get("gpus", 0))
+
+
+def seen_gpu(place: int, gpus: int) -> dict[str, str]:
+    """The environment of the process at a place: of several GPUs it sees one.
+
+    >>> seen_gpu(3, 2), seen_gpu(0, 1)
+    ({'CUDA_VISIBLE_DEVICES': '1'}, {})
+    """
+    if gpus < 2:
+        return {}
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(gpus)))
+    return {"CUDA_VISIBLE_DEVICES": visible.split(",")[place % gpus]}

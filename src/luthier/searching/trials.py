@@ -1,15 +1,17 @@
 """What a process of a search does: take a trial that nobody has, run it, tell of it, until none is left."""
 
 import contextlib
-import os
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from luthier.errors import Interrupted, LuthierError, PlanError, WorldError
 from luthier.events import Advanced, Event, Started, TrialBegan, TrialEnded, Validated
 from luthier.folder.artefacts import Artefacts
+from luthier.machine import cores
 from luthier.plan.plan import Plan
 from luthier.plan.search import SearchPlan
 from luthier.searching.folder import OF_SEARCH, SearchFolder
@@ -32,7 +34,8 @@ WRITING = 10.0
 """Seconds that the best trial's files and the report take."""
 FEW_CORES = 8
 THREADS = 4
-"""Of a trial on a machine with more than a few cores: further ones help small models less than a trial of their own does."""
+"""Of a trial on a machine with more than a few cores. Where there are few, each is a trial's own: two trials side by side,
+a thread each, get through more than one with two threads (docs/search.md)."""
 SHARED = "shared"
 """The folder of what all trials have in common."""
 
@@ -102,9 +105,7 @@ def open_search(folder: SearchFolder, stop: Callable[[], bool], earlier: float, 
     began: by time.time(), when the command began.
     """
     plan, asked = folder.plans()
-    cores = len(os.sched_getaffinity(0))
-    threads = plan.run.threads or (cores if cores < FEW_CORES else THREADS)
-    plan = plan.with_settings({"run.threads": threads, "data.split_seed": plan.split_seed})
+    plan = plan.with_settings({"run.threads": threads_of(plan, asked), "data.split_seed": plan.split_seed})
     kept = Kept(folder.state / SHARED)
     with folder.alone("open"):
         settled = folder.note("settled")
@@ -123,7 +124,10 @@ def open_search(folder: SearchFolder, stop: Callable[[], bool], earlier: float, 
                 for key, value in resolved.settings().items()
                 if key in {one.key for one in space.dimensions}
             }
-            folder.keep_note("settled", {"run": settled, "vary": space.spelt(), "recipe": recipe})
+            gpus = torch.cuda.device_count() if resolved.run.device == "cuda" else 0
+            folder.keep_note(
+                "settled", {"run": settled, "vary": space.spelt(), "recipe": recipe, "gpus": gpus}
+            )
             settled = folder.note("settled") or {}
         else:
             space = read_space(settled["vary"], plan)
@@ -144,6 +148,15 @@ def open_search(folder: SearchFolder, stop: Callable[[], bool], earlier: float, 
         clock=lambda: time.time() - began,
         earlier=earlier,
     )
+
+
+def threads_of(plan: Plan, asked: SearchPlan) -> int:
+    """CPU threads of each trial: as the plan says, or such that all workers together have the cores."""
+    if plan.run.threads is not None:
+        return plan.run.threads
+    if asked.workers is not None:
+        return max(1, cores() // asked.workers)
+    return 1 if cores() < FEW_CORES else THREADS
 
 
 def adviser_of(folder: SearchFolder, asked: SearchPlan, space: Space, plan: Plan) -> Adviser:

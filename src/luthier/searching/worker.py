@@ -23,6 +23,8 @@ def worked(
     def stop() -> bool:
         return wish.asked or os.getppid() != parent  # whoever began us is gone
 
+    if folder.finished:
+        return  # by others, while this process began
     search = open_search(folder, stop, earlier, began)
     yield from work(search)
     at_work = [one for one in search.adviser.tried() if one.state == "running"]

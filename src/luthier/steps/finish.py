@@ -12,9 +12,9 @@ from PIL import Image
 
 from luthier.batches.pictures import Pictures
 from luthier.compare.choice import UNLABELLED, Candidate, verdict_words, worth_words
-from luthier.devices import peak_bytes
 from luthier.events import Event, Started
 from luthier.files import whole_folder, write_bytes, write_json, write_text
+from luthier.machine import peak_bytes
 from luthier.predict import features_of, logits_of
 from luthier.report.card import model_card
 from luthier.report.page import write_report

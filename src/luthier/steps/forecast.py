@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from luthier.batches.order import by_length
-from luthier.devices import peak_bytes
-from luthier.memory import available_bytes
+from luthier.machine import available_bytes, peak_bytes
 from luthier.report.forecast_words import time_in_words
 from luthier.steps.memory import Memory, frozen_bytes, too_large
 from luthier.steps.outline import Outline, outline, passes, rungs_of, sizes_of

@@ -10,7 +10,7 @@ from torch import nn
 from luthier.batches.examples import Examples, Ints
 from luthier.batches.text_examples import TextExamples
 from luthier.errors import PlanError
-from luthier.memory import available_bytes
+from luthier.machine import available_bytes
 from luthier.models.dropout import DICE
 from luthier.plan.method import Lora, Top, parse_method
 from luthier.steps.outline import Outline, passes, rungs_of, sizes_of

@@ -14,8 +14,8 @@ import torch
 from luthier.batches.examples import Examples, Ints, Variation
 from luthier.batches.order import by_length
 from luthier.batches.text_examples import TextExamples
-from luthier.devices import peak_bytes
 from luthier.folder.run_folder import RunFolder
+from luthier.machine import peak_bytes
 from luthier.models.dropout import DICE
 from luthier.models.lora import add_adapters
 from luthier.models.prefix import Prefix, States

@@ -7,10 +7,10 @@ from importlib.metadata import version
 from typing import Any
 
 from luthier.compare.choice import Candidate
-from luthier.devices import peak_bytes
 from luthier.errors import RunError
 from luthier.events import Advanced, Chose, Event, Started
 from luthier.folder.run_folder import RunFolder
+from luthier.machine import peak_bytes
 from luthier.models.headed import new_head
 from luthier.plan.plan import Plan
 from luthier.steps.candidates import chosen_of, last_layer

@@ -1,0 +1,43 @@
+"""What there is of this machine for us: cores, memory, and how much of it a process has taken."""
+
+import os
+import re
+import resource
+import sys
+from pathlib import Path
+
+
+def cores() -> int:
+    """Cores this process may use, which in a container are fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def available_bytes() -> int:
+    """Bytes that processes may still take: of the machine, or of the control group that holds us (Linux), if that is less."""
+    found = []
+    meminfo = Path("/proc/meminfo")
+    if meminfo.is_file():
+        match = re.search(r"MemAvailable:\s+(\d+) kB", meminfo.read_text())
+        found += [int(match[1]) * 1024] if match else []
+    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
+    if limit.is_file() and used.is_file() and limit.read_text().strip().isdigit():
+        found.append(int(limit.read_text()) - int(used.read_text()))
+    if not found:
+        found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2)
+    return max(0, min(found))
+
+
+def peak_bytes() -> int:
+    """Most memory this process has held so far (resident set)."""
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
+
+
+def peak_of(process: int) -> int:
+    """Most memory that another process has held so far, in bytes (resident set); 0 where the system does not tell."""
+    status = Path(f"/proc/{process}/status")
+    try:
+        match = re.search(r"VmHWM:\s+(\d+) kB", status.read_text())
+    except OSError:  # it has ended, or this is no Linux
+        return 0
+    return int(match[1]) * 1024 if match else 0

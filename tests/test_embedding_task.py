@@ -23,7 +23,7 @@ from luthier.plan.plan import Plan
 from luthier.steps import tune
 from luthier.steps.rows import understand
 from luthier.tasks.vectors import SHARPNESS, Embedding, alike, belonging, ranks_by_label
-from tiny import messages, queries_jsonl, write_json, write_jsonl
+from tiny import messages, messages_csv, queries_jsonl, write_json, write_jsonl
 
 
 def plan_for(data: Path, model: Path | str = "none", **settings: Any) -> Plan:
@@ -255,6 +255,22 @@ def test_dense_layers_are_part_of_the_model_and_are_tuned_with_it(lr, with_dense
         )
         assert before.keys() == after.keys()
         assert all(torch.equal(before[name], after[name]) for name in before) == (lr < 1e-6)
+
+
+def test_the_head_of_another_task_is_no_layer_of_the_vectors(sentence_bert, tmp_path):
+    rows = messages_csv(tmp_path / "messages.csv", 80)
+    classifier = run(
+        rows, sentence_bert, tmp_path / "classifier", **{"task.name": None, "model.pooling": "max"}
+    )
+    kinds = [
+        one["type"].rsplit(".")[-1]
+        for one in json.loads((classifier.model_path / "modules.json").read_text())
+    ]
+    assert kinds[2] == "Dense"
+
+    folder = run(queries_jsonl(tmp_path / "rows.jsonl", 80), classifier.path, tmp_path / "run")
+
+    assert vectors_of(folder, ["One text."]).shape == (1, 32)
 
 
 def change_config(folder: Path, **settings: Any) -> None:

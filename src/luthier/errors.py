@@ -7,7 +7,8 @@
     │   │   └── StopFinding   a check found what makes a run useless
     │   ├── ModelError        a folder of weights: missing, truncated, unsafe, of no use for the task
     │   └── RunError          a run's folder: of another plan, unfinished, not a run at all
-    ├── WorldError            disk full, no permission, a library that is not installed   exit code 1
+    ├── WorldError            a loss that is not finite, a library that is not installed  exit code 1
+    │   └── DiskError         disk full, no permission
     └── Interrupted           Ctrl-C or SIGTERM; what was reached is saved                exit code 130
 
 A message says what was found, where (file, row, column, key), what was expected, and what to do.
@@ -59,6 +60,10 @@ class WorldError(LuthierError):
     """The machine said no: disk full, permission, a missing library."""
 
 
+class DiskError(WorldError):
+    """The disk said no. What a search is at is not to blame: no trial has failed by it."""
+
+
 class Interrupted(LuthierError):
     """The user or the system asked to stop; the best state so far is on disk."""
 
@@ -77,7 +82,7 @@ def read_error(record: Mapping[str, str]) -> LuthierError:
     >>> read_error(error_record(PlanError("no such setting")))
     PlanError('no such setting')
     """
-    kinds = (InputError, PlanError, DataError, ModelError, RunError, WorldError, Interrupted)
+    kinds = (InputError, PlanError, DataError, ModelError, RunError, WorldError, DiskError, Interrupted)
     return {kind.__name__: kind for kind in kinds}.get(record["kind"], LuthierError)(record["error"])
 
 

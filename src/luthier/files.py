@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from luthier.errors import WorldError
+from luthier.errors import DiskError
 
 
 @contextlib.contextmanager
@@ -24,15 +24,15 @@ def telling_disk_errors(path: Path) -> Iterator[None]:
             raise
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             free = shutil.disk_usage(existing_parent(path)).free
-            raise WorldError(
+            raise DiskError(
                 f"{path}: the disk is full ({free / 1e6:,.0f} MB free). Everything finished before is kept; "
                 "free some space and give the same command again."
             ) from raised
         if isinstance(error, PermissionError) or error.errno == errno.EROFS:
-            raise WorldError(
+            raise DiskError(
                 f"{path}: no permission to write here. Choose another folder with --out."
             ) from raised
-        raise WorldError(f"{path}: cannot be written ({error.strerror or error}).") from raised
+        raise DiskError(f"{path}: cannot be written ({error.strerror or error}).") from raised
 
 
 def disk_error(error: Exception) -> OSError | None:

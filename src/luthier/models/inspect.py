@@ -99,8 +99,16 @@ def inspect_folder(name: str, path: Path, reads: str = "text") -> Folder:
         sentence = read_object(root / "sentence_bert_config.json")
         max_tokens, lower_case = sentence.get("max_seq_length"), bool(sentence.get("do_lower_case"))
     dense = tuple(path / module["path"] for module in modules if module["type"].endswith(".Dense"))
+    if answers_labels(path):
+        dense = ()
     normalised = any(module["type"].endswith(".Normalize") for module in modules)
     return Folder(name, root, config, pooling, max_tokens, lower_case, dense, normalised, tensors)
+
+
+def answers_labels(path: Path) -> bool:
+    """Whether luthier wrote the folder for another task than vectors: its Dense modules are then the head of that task."""
+    task = read_object(path / "luthier.json").get("task")
+    return isinstance(task, dict) and task.get("name") != "embedding"
 
 
 def sentence_modules(path: Path) -> list[dict[str, Any]]:

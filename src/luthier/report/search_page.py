@@ -86,10 +86,9 @@ def outcome(record: Record, scorecard: Record, metric: Metric) -> Html:
         shown.append(
             ("Luck taken out", metric.show(corrected["value"]), f"to be expected on new rows, {span}")
         )
-    recipe = record["trials"][0]
-    gap = ""
-    if best["number"] and number(recipe.get("score")) is not None:
-        gained = metric.show_difference(best["score"] - recipe["score"])
+    recipe, gap = number(record.get("recipe")), ""
+    if best["number"] and recipe is not None:
+        gained = metric.show_difference(best["score"] - recipe)
         gap = f"On validation that is {gained} against the recipe, trial 0."
     told = [
         tag("p.headline", f"{'The recipe' if not best['number'] else words.sentence(values_of(trial))}."),

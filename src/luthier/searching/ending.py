@@ -2,30 +2,39 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from luthier.errors import Interrupted
+from luthier.errors import DiskError, Interrupted, LuthierError
 from luthier.events import Event, Named, Noted
 from luthier.files import whole_folder
 from luthier.folder.run_folder import RunFolder
 from luthier.report.search_page import write_search_page
 from luthier.searching.folder import OF_SEARCH
 from luthier.searching.samplers import Tried, importances
-from luthier.searching.trials import Search, best_of, finalists
+from luthier.searching.trials import OVER, Search, at_work, best_of, different, finalists
 from luthier.searching.winner import Choice, Entrant, chance, corrected, name, spread_words
+from luthier.steps.prepare import prepare
 from luthier.steps.run import standard_error
 from luthier.steps.trial import OUTCOME, Outcome, answers_of, outcome_of, trial
 from luthier.steps.tune import tune
+from luthier.tasks.task import Array
 
 USUAL_SEEDS = 3
 """On which the best few are run where a budget leaves time."""
+OTHER_TOKENS = {"model.name", "data.long"}
+"""Settings with which rows are other tokens, of which some tasks read their answers."""
 
 
 def finish(search: Search) -> Iterator[tuple[int, Event]]:
     """Name the winner, test it, write best/ and the report. (number, event), where the number may be OF_SEARCH."""
+    with search.folder.alone("ask"):
+        if at_work(search):
+            return  # begun by another command just now: whoever is at it brings the end about
+        search.folder.keep_note(OVER, {})
     tried = search.adviser.tried()
     best = best_of(tried)
     if best is None:
@@ -38,11 +47,20 @@ def finish(search: Search) -> Iterator[tuple[int, Event]]:
     yield choice.number, Named(choice.number, choice.words, search.clock())
     winner = tried[choice.number]
     plan = search.trial_plan(winner.values, str(search.folder.best), run__budget=None)
-    begin_best(search, winner.number)
+    if winner.notes.get("cut") and winner.notes.get("candidate") == "probe":
+        # What was scored is the probe: time was over before anything else was.
+        plan = plan.with_settings({"train.method": "probe"})
+    else:
+        begin_best(search, winner.number)
+        if winner.notes.get("work") and not whole_weights(search, winner.number):
+            words = (
+                f"The weights of trial {winner.number} were not kept: it learns once more, to the same end."
+            )
+            yield OF_SEARCH, Noted(words, search.clock(), warning=True)
     yield OF_SEARCH, Noted("Its test rows are opened now.", search.clock())
     for event in tune(plan, search.stop, search.kept):
         yield winner.number, event
-    named = {"number": winner.number, "values": winner.values, "score": winner.score, "why": choice.words}
+    named = {"number": winner.number, "values": winner.values, "score": choice.score, "why": choice.words}
     shares = importances(tried, search.space, search.plan.run.seed)
     search.record(
         best=named,
@@ -61,10 +79,18 @@ def begin_best(search: Search, number: int) -> None:
     with whole_folder(best) as part:
         for path in (path for path in trials_own.rglob("*") if path.is_file()):
             inside = path.relative_to(trials_own)
-            if inside.parts[0] == "model" or inside.name.startswith(f"{OUTCOME}."):
+            if inside.name.startswith(f"{OUTCOME}."):
                 continue
             (part / inside).parent.mkdir(parents=True, exist_ok=True)
             link_or_copy(path, part / inside)
+
+
+def whole_weights(search: Search, number: int) -> bool:
+    """Whether what a trial learnt is there still."""
+    return any(
+        (folder / "state" / "tuned.json").is_file()
+        for folder in (search.folder.trial(number), search.folder.best)
+    )
 
 
 def link_or_copy(source: Path, target: Path) -> None:
@@ -79,7 +105,7 @@ def link_or_copy(source: Path, target: Path) -> None:
 
 
 def other_seeds(search: Search) -> Iterator[tuple[int, Event]]:
-    """Run the best few on more seeds, as far as asked for or as time allows."""
+    """Run the best few on more seeds, as far as asked for or as time allows. One that fails on a seed is not named."""
     wanted = search.asked.seeds or (USUAL_SEEDS if search.plan.run.budget is not None else 1)
     for place in range(1, wanted):
         for one in finalists(search.adviser.tried()):
@@ -87,6 +113,8 @@ def other_seeds(search: Search) -> Iterator[tuple[int, Event]]:
             folder = search.folder.again(one.number, seed)
             took = float(one.notes.get("seconds") or 0.0)
             done = (folder / "state" / f"{OUTCOME}.json").is_file()
+            if failed_on(search, one.number):
+                continue
             if not done and search.deadline is not None and search.clock() + took > search.deadline:
                 if search.asked.seeds:
                     words = f"Time is over: trial {one.number} is not run on seed {seed}."
@@ -95,25 +123,57 @@ def other_seeds(search: Search) -> Iterator[tuple[int, Event]]:
             plan = search.trial_plan(one.values, str(folder), run__seed=seed)
             if not done:
                 yield OF_SEARCH, Noted(f"Trial {one.number} on seed {seed}:", search.clock())
-            for event in trial(plan, search.kept, never, search.stop):
-                yield one.number, event
+            try:
+                for event in trial(plan, search.kept, search.stop):
+                    yield one.number, event
+            except (Interrupted, DiskError):
+                raise
+            except Exception as error:
+                words = str(error) if isinstance(error, LuthierError) else f"{type(error).__name__}: {error}"
+                search.folder.keep_note(f"failed-{one.number}", {"seed": seed, "words": words})
+                words = f"Trial {one.number} fails on seed {seed}, so it is not named: {words}"
+                yield OF_SEARCH, Noted(words, search.clock(), warning=True)
             search.folder.forget_weights(folder)
             if search.stop():
                 raise Interrupted(f"Interrupted. `luthier resume {search.folder.path}` goes on from here.")
 
 
-def never(score: float) -> bool:
-    return False
+def failed_on(search: Search, number: int) -> str | None:
+    """Why a trial's settings came to nothing on another seed; None where they did not."""
+    found = search.folder.note(f"failed-{number}")
+    return None if found is None else str(found["words"])
 
 
-def scores_of(search: Search, one: Tried) -> list[float]:
-    """Of a trial's settings, on each seed they were run on."""
-    found = [one.score or 0.0]
+def scores_of(search: Search, one: Tried) -> dict[int, float]:
+    """Of a trial's settings, by the seed they were run on."""
+    found = {search.plan.run.seed: one.score or 0.0}
     for folder in sorted((search.folder.path / "seeds").glob(f"{one.number}-*")):
         outcome = finished(folder)
         if outcome is not None:
-            found.append(outcome.score)
-    return found
+            found[int(folder.name.split("-")[1])] = outcome.score
+    return dict(sorted(found.items()))
+
+
+@dataclass(frozen=True)
+class Field:
+    """The trials among which one is named, and the seeds on which they are compared."""
+
+    trials: list[Tried]
+    seeds: list[int]
+
+
+def field_of(search: Search, done: Sequence[Tried], known: dict[int, dict[int, float]]) -> Field:
+    """All finished trials on the search's own seed; or those run on others too, on the seeds that all of them have."""
+    last = [one for one in finalists(search.adviser.tried()) if failed_on(search, one.number) is None]
+    common = (
+        [seed for seed in known[last[0].number] if all(seed in known[one.number] for one in last)]
+        if last
+        else []
+    )
+    if len(common) > 1:
+        return Field(last, common)
+    sound = [one for one in done if failed_on(search, one.number) is None]
+    return Field(sound or list(done), [search.plan.run.seed])
 
 
 def finished(folder: Path) -> Outcome | None:
@@ -125,35 +185,45 @@ def chosen(search: Search) -> tuple[Choice, dict[str, object]]:
     """The trial to end with, and what search.json tells of the choice."""
     task, seed = search.ready.rows.task, search.plan.run.seed
     targets = search.ready.examples["valid"].targets
-    done = [one for one in search.adviser.tried() if one.state == "complete" and "same_as" not in one.notes]
+    done = different(search.adviser.tried())
     known = {one.number: scores_of(search, one) for one in done}
-    most = max(map(len, known.values()))
+    answers = {one.number: answers_on_validation(search, one) for one in done}
+    field = field_of(search, done, known)
     entrants = [
         Entrant(
             number=one.number,
-            score=float(np.mean(known[one.number])),
+            score=float(np.mean([known[one.number][seed] for seed in field.seeds])),
             work=float(one.notes.get("work", 0.0)),
-            seeds=len(known[one.number]),
-            answers=answers_of(folder_of(search, one), search.ready),
+            answers=answers[one.number],
         )
-        for one in done
+        for one in field.trials
     ]
 
     def error(best: Entrant, other: Entrant) -> float:
         return standard_error(task, best.answers, other.answers, targets, seed)
 
-    # Those that were run on more seeds are known better: only among them is named.
-    choice = name([one for one in entrants if one.seeds == most], error, task.metric)
+    choice = name(entrants, error, task.metric)
     top = max(entrants, key=lambda one: (one.score, -one.number))
     errors = [error(top, one) for one in entrants if one is not top]
-    noise = chance(list(known.values()), float(np.median(errors)) if errors else 0.0)
-    expected = corrected(task, [one.answers for one in entrants], targets, seed)
+    noise = chance(
+        [list(scores.values()) for scores in known.values()], float(np.median(errors)) if errors else 0.0
+    )
+    expected = corrected(task, list(answers.values()), targets, seed)
     told: dict[str, object] = {
-        "spread": spread_words([one.score for one in entrants], noise, task.metric),
+        "recipe": next((one.score for one in entrants if one.number == 0), None),
+        "spread": spread_words([one.score or 0.0 for one in done], noise, task.metric),
         "corrected": None if expected is None else expected.to_json(),
-        "seeds": {str(number): scores for number, scores in known.items() if len(scores) > 1},
+        "seeds": {str(number): list(scores.values()) for number, scores in known.items() if len(scores) > 1},
     }
     return choice, told
+
+
+def answers_on_validation(search: Search, one: Tried) -> Array:
+    """What a finished trial answers on the validation rows."""
+    ready = search.ready
+    if OTHER_TOKENS & one.values.keys():
+        ready = prepare(search.trial_plan(one.values, str(search.folder.trial(one.number))), search.kept)
+    return answers_of(folder_of(search, one), ready)
 
 
 def folder_of(search: Search, one: Tried) -> RunFolder:

@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import shutil
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ import tomli_w
 
 from luthier.errors import RunError
 from luthier.files import telling_disk_errors, write_json, write_text
-from luthier.hashes import hash_json
+from luthier.hashes import hash_file, hash_json
 from luthier.plan.plan import Plan, read_plan
 from luthier.plan.search import SECTION, SearchPlan, parted
 
@@ -23,16 +24,24 @@ OF_SEARCH = -1
 """Stands in the place of a trial's number where something is told of the search as a whole."""
 MADE_ELSEWHERE = {"workers", "storage", "on"}
 """Settings of a search that say where it runs, not what it finds."""
-NAMED = ("data.path", "data.valid", "data.test", "data.warm_up", "model.name", "run.cache")
+NAMED = ("data.path", "data.valid", "data.test", "model.name", "run.cache")
 """Settings that name files, which are found again from wherever a search is resumed."""
 
 
 def key_of(plan: Plan, search: SearchPlan) -> str:
     """Hash of what a search stands on: whoever asks for the same goes on with it."""
-    files = [file and os.path.abspath(file) for file in (plan.data.path, plan.data.valid, plan.data.test)]
+    files = [file and contents(Path(file)) for file in (plan.data.path, plan.data.valid, plan.data.test)]
     return hash_json(
         [plan.identity(), search.model_dump(mode="json", exclude=MADE_ELSEWHERE), files, plan.model.name]
     )
+
+
+def contents(path: Path) -> list[object]:
+    """What tells a file from what stood under its name before; of a folder, such as one of images, names and sizes."""
+    if path.is_dir():
+        found = sorted(file for file in path.rglob("*") if file.is_file())
+        return [str(path.absolute()), [[str(file.relative_to(path)), file.stat().st_size] for file in found]]
+    return [str(path.absolute()), hash_file(path) if path.is_file() else None]
 
 
 @dataclass(frozen=True)
@@ -82,20 +91,36 @@ class SearchFolder:
         """
         key = key_of(plan, search)
         known = self.key_record()
-        if known is None and self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        if known is None and not self.hardly_begun:
             raise RunError(
                 f"{self.path}: is not empty and not the folder of a search. Choose another folder with --out."
             )
         if known is not None and known["key"] != key:
             raise RunError(
-                f"{self.path}: holds a search of another plan or space. Choose another folder with --out, go on with the one "
-                f"there by `luthier resume {self.path}`, or delete it if it is not needed."
+                f"{self.path}: holds a search of another plan, space or data. Choose another folder with --out, go on with the "
+                f"one there by `luthier resume {self.path}`, or delete it if it is not needed."
+            )
+        if known is not None and known["storage"] != search.storage:
+            raise RunError(
+                f"{self.path}: the trials of this search are on record in another place than --storage says. Leave out what was "
+                "not said at first, or choose another folder with --out."
             )
         # Also where earlier commands stood: names in the plan are found from there.
         where = list(dict.fromkeys([os.getcwd(), *(known or {}).get("where", [])]))
-        write_json(self.state / "key.json", {"key": key, "where": where})
+        own = known["id"] if known else uuid.uuid4().hex
+        record = {"key": key, "id": own, "storage": search.storage, "where": where}
+        write_json(self.state / "key.json", record)
         self.write_plan(plan, search)
         return known is None
+
+    @property
+    def hardly_begun(self) -> bool:
+        """Whether nothing is there, or only what a search leaves that was killed before it wrote its key."""
+        if not self.path.exists():
+            return True
+        if not self.path.is_dir() or any(path != self.state for path in self.path.iterdir()):
+            return False
+        return all(path.name.startswith(".key.json.") for path in self.state.glob("*"))
 
     def write_plan(self, plan: Plan, search: SearchPlan) -> None:
         told = search.model_dump(mode="json", exclude_none=True)
@@ -106,13 +131,14 @@ class SearchFolder:
         if self.key_record() is None or not (self.path / PLAN).is_file():
             raise RunError(f"{self.path}: is not the folder of a search: it holds no {PLAN} of one.")
         settings, asked = parted(read_plan(self.path / PLAN))
-        where = (self.key_record() or {}).get("where", [])
-        for key in NAMED:
-            places = [Path(one) / settings[key] for one in where if key in settings]
-            found = [place for place in places if place.exists()]
-            if found:
-                settings[key] = str(found[0])
+        settings |= {key: self.found_again(settings[key]) for key in NAMED if key in settings}
         return Plan.build(settings), SearchPlan.build(asked)
+
+    def found_again(self, name: str) -> str:
+        """A file as it was named from where a command of this search stood; the name itself where there is none, as of an
+        embedded model."""
+        where = (self.key_record() or {}).get("where", [])
+        return next((str(place) for one in where if (place := Path(one) / name).exists()), name)
 
     def key_record(self) -> dict[str, Any] | None:
         """What the folder says of itself; None where it is not of a search."""

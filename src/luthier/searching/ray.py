@@ -1,7 +1,7 @@
 """Trials as Ray tasks: on this machine or on a cluster whose machines see the search's folder under one path.
 
-The folder, the record and the trials are the same as without Ray, which only decides where a trial runs. A task whose machine
-or process dies is begun again by Ray, finds the trial that nobody holds any more, and goes on with it.
+The folder, the record and the trials are the same as without Ray, which only decides where a trial runs. When the machine or
+the process of a task dies, another task finds the trial that nobody holds any more, and goes on with it.
 """
 
 import contextlib
@@ -16,9 +16,10 @@ from luthier.errors import Interrupted, LuthierError, WorldError, error_record, 
 from luthier.events import Advanced, Event, Noted, Started, TrialEnded, read_event
 from luthier.plan.search import SearchPlan
 from luthier.searching.folder import SearchFolder
+from luthier.searching.search import DEATHS
 
 RETRIES = 3
-"""How often a task is begun again when its process or machine dies."""
+"""How often the task that settles things is begun again when its process or machine dies."""
 STOP = "stop"
 """A note in the folder that asks tasks, wherever they are, to save their state and end."""
 LOOK = 0.5
@@ -66,13 +67,17 @@ def on_ray(folder: SearchFolder, asked: SearchPlan, stop: Callable[[], bool]) ->
         gpus = 1 if has.get("GPU", 0) >= 1 and plan.run.device != "cpu" else 0
         first = ray.remote(settle).options(num_gpus=gpus, max_retries=RETRIES)
         settled = answer(ray, first.remote(path, earlier, began))
+        if "died" in settled:
+            raise WorldError(
+                f"--on {asked.on}: the first task ended with {settled['died']}. Perhaps memory runs out there."
+            )
         threads, count = int(settled["threads"]), int(settled["count"])
-        task = ray.remote(one_trial).options(num_cpus=threads, num_gpus=gpus, max_retries=RETRIES)
+        task = ray.remote(one_trial).options(num_cpus=threads, num_gpus=gpus, max_retries=0)
         room = max(1, int(min(has.get("CPU", 1) // threads, has["GPU"] if gpus else math.inf)))
         yield Noted(f"Ray has room for {room} trials at a time, {threads} threads each.", time.time() - began)
         yield Started("search", time.time() - began, count)
         at_work: list[Any] = []
-        asking, ended = True, int(settled["over"])
+        asking, ended, deaths = True, int(settled["over"]), 0
         while at_work or asking:
             if stop() and asking:
                 folder.keep_note(STOP, {})
@@ -82,6 +87,12 @@ def on_ray(folder: SearchFolder, asked: SearchPlan, stop: Callable[[], bool]) ->
             done, at_work = ray.wait(at_work, timeout=LOOK)
             for reference in done:
                 told = answer(ray, reference)
+                if "died" in told:
+                    deaths += 1
+                    yield from after_a_death(folder, told["died"], deaths, time.time() - began)
+                    asking = not stop()
+                    continue
+                deaths = 0
                 asking = asking and told["left"]
                 for record in told["events"]:
                     event = read_event(record)
@@ -104,15 +115,36 @@ def stoppable(folder: SearchFolder) -> Iterator[None]:
         (folder.state / f"{STOP}.json").unlink(missing_ok=True)
 
 
+def after_a_death(folder: SearchFolder, how: str, deaths: int, seconds: float) -> Iterator[Event]:
+    """Put on record that trials have lost their process. Raises WorldError where nothing but deaths comes of it."""
+    from luthier.searching.trials import abandoned
+
+    if deaths > DEATHS:
+        raise WorldError(
+            f"{deaths} tasks on Ray have died, the last one with {how}, and no trial ended in between: perhaps memory runs out. "
+            f"`luthier resume {folder.path}` goes on with the trials that are left."
+        )
+    for number, failed in abandoned(folder, how):
+        what = "It is given up." if failed else "Another task goes on with it."
+        yield Noted(f"The task of trial {number} ended with {how}. {what}", seconds, warning=True)
+
+
 def answer(ray: Any, reference: Any) -> dict[str, Any]:
-    """What a task returned. Raises what stopped it."""
+    """What a task returned; `died` and why where its process is gone. Raises what stopped it."""
     try:
         told: dict[str, Any] = ray.get(reference)
-    except Exception as error:
-        raise WorldError(f"A trial's task failed on Ray: {str(error).splitlines()[0]}") from error
+    except ray.exceptions.RayTaskError as error:
+        raise WorldError(f"A trial's task failed on Ray: {last_line(str(error))}") from error
+    except ray.exceptions.RayError as error:
+        return {"died": f"{type(error).__name__} ({str(error).strip().splitlines()[0]})"}
     if "error" in told:
         raise read_error(told)
     return told
+
+
+def last_line(text: str) -> str:
+    """Of a traceback told as text: what it ends with."""
+    return text.strip().splitlines()[-1]
 
 
 def opened(path: str, earlier: float, began: float) -> Any:
@@ -151,9 +183,14 @@ def one_trial(path: str, earlier: float, began: float) -> dict[str, Any]:
             return {"left": False, "events": []}
         one, lock = taken
         with lock:
-            told = [event for event in attempt(search, one) if isinstance(event, TrialEnded)]
+            told = [event for event in attempt(search, one) if worth_telling(event)]
     except Interrupted:
         return {"left": False, "events": []}
     except LuthierError as error:
         return {**error_record(error)}
     return {"left": True, "events": [event.to_json() for event in told]}
+
+
+def worth_telling(event: Event) -> bool:
+    """What is of use once a trial has ended."""
+    return isinstance(event, TrialEnded) or (isinstance(event, Noted) and event.warning)

@@ -19,10 +19,13 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.exceptions import ExperimentalWarning
+from optuna.importance import PedAnovaImportanceEvaluator
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
 from optuna.samplers import BaseSampler, GPSampler, QMCSampler, RandomSampler, TPESampler
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from luthier import seeds
 from luthier.errors import WorldError
@@ -125,12 +128,27 @@ def pruner_of(name: str) -> BasePruner:
 
 def storage_at(url: str) -> BaseStorage:
     """A database. Raises WorldError where it cannot be opened."""
-    waiting = {"timeout": PATIENCE} if url.startswith("sqlite") else {}
+    # A server may drop a connection that is idle as long as a trial takes: it is tried before it is used.
+    file = url.startswith("sqlite")
+    settings = {"connect_args": {"timeout": PATIENCE}} if file else {"pool_pre_ping": True}
     try:
-        return RDBStorage(url, engine_kwargs={"connect_args": waiting})
+        return RDBStorage(url, engine_kwargs=settings)
     except Exception as error:
         first = str(error).splitlines()[0]
-        raise WorldError(f"{url}: the search's database cannot be opened ({first}).") from error
+        raise WorldError(
+            f"{without_password(url)}: the search's database cannot be opened ({first})."
+        ) from error
+
+
+def without_password(url: str) -> str:
+    """
+    >>> without_password("postgresql://me:secret@host/trials"), without_password("nonsense")
+    ('postgresql://me:***@host/trials', 'nonsense')
+    """
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return url
 
 
 class Adviser:
@@ -179,6 +197,8 @@ class Adviser:
     def again(self, number: int) -> Tried:
         """A trial that began and that nobody runs any more."""
         trial = self.frozen(number)
+        if trial.state == TrialState.WAITING:  # killed before it was asked
+            self.storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING)
         if "values" in trial.user_attrs:
             return frozen(trial)
         self.study.sampler = self.sampler(number)  # killed while it was asked
@@ -260,7 +280,11 @@ def importances(
 
     Empty where fewer than eight trials with these settings have finished, or one setting alone was varied.
     """
-    done = [one for one in tried if one.state == "complete" and one.score is not None]
+    done = [
+        one
+        for one in tried
+        if one.state == "complete" and one.score is not None and "same_as" not in one.notes
+    ]
     known = [one for one in space.dimensions if sum(one.key in trial.values for trial in done) >= FEWEST]
     inside = [
         trial
@@ -270,13 +294,14 @@ def importances(
     if len(inside) < FEWEST or len(known) < 2:
         return {}
     wanted = {one.key: distribution(one) for one in known}
+    better_half = PedAnovaImportanceEvaluator(target_quantile=0.5)
 
     def shares(trials: Sequence[Tried]) -> dict[str, float]:
         study = optuna.create_study(direction="maximize")
         for one in trials:
             params = {key: one.values[key] for key in wanted}
             study.add_trial(create_trial(params=params, distributions=wanted, value=one.score))
-        return optuna.importance.get_param_importances(study)
+        return optuna.importance.get_param_importances(study, evaluator=better_half)
 
     whole, dice = shares(inside), seeds.generator(seed, "importance")
     found = [

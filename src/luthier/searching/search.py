@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from luthier.errors import InputError, Interrupted, PlanError, WorldError, read_error
-from luthier.events import Event, Named, Noted, Stepped, TrialBegan, TrialEnded, read_event
+from luthier.events import Advanced, Event, Named, Noted, Started, Stepped, TrialBegan, TrialEnded, read_event
 from luthier.machine import available_bytes, cores, peak_of
 from luthier.plan.plan import Plan
 from luthier.plan.search import SearchPlan
@@ -111,14 +111,17 @@ def supervised(
         elif record is not None:
             number = record.pop("trial")
             event = read_event(record)
-            hand.trial = number
             if worth_showing(number, event):
                 yield event
+            if number == OF_SEARCH:
+                crew.look_at(event)
+                continue
+            hand.trial = number
             if isinstance(event, TrialEnded):
                 crew.deaths = 0
             known = isinstance(event, TrialEnded) or (isinstance(event, Stepped) and event.step >= SETTLED)
             if known and not told_to_stop:
-                crew.grow(hand, asked.workers)
+                yield from crew.grow(hand, asked.workers)
         else:
             crew.hands.remove(hand)
             code = hand.process.wait()
@@ -143,31 +146,34 @@ def left(folder: SearchFolder, crew: "Crew", hand: "Hand", code: int, stopping: 
     if code == 0 or stopping:
         return
     if hand.error is not None:
-        crew.stop()
         raise read_error(hand.error)
     how = f"signal {-code}" if code < 0 else f"exit code {code}"
-    words = f"The process of trial {hand.trial} ended with {how}."
-    if code == 1 or hand.trial is None:
+    seconds = time.time() - crew.began
+    if code > 0 or (hand.trial is None and not crew.hands):
         raise WorldError(f"A process of the search ended with {how}: {last_words(hand)}")
+    if hand.trial is None:
+        words = f"A further process of the search ended with {how} as it began: the search goes on with {len(crew.hands)}."
+        yield Noted(words, seconds, warning=True)
+        return
+    words = f"The process of trial {hand.trial} ended with {how}."
     crew.deaths += 1
     if crew.deaths > DEATHS:
         raise WorldError(
             f"{words} So did {DEATHS} before it, and no trial ended in between: perhaps memory runs out. Free some, or choose a "
             f"smaller model; `luthier resume {folder.path}` goes on with the trials that are left."
         )
-    gone = given_up(folder, hand.trial, how)
-    seconds = time.time() - crew.began
+    gone = crashed(folder, how, hand.trial)
     yield Noted(
         f"{words} {'It is given up.' if gone else 'Another one goes on with it.'}", seconds, warning=True
     )
     crew.hire()
 
 
-def given_up(folder: SearchFolder, number: int, how: str) -> bool:
+def crashed(folder: SearchFolder, how: str, number: int) -> bool:
     """Put a trial's crash on record; True where it has crashed too often. Imports what reads the record only now."""
-    from luthier.searching.trials import give_up
+    from luthier.searching.trials import abandoned
 
-    return give_up(folder, number, how)
+    return any(failed for _, failed in abandoned(folder, how, number))
 
 
 def last_words(hand: "Hand") -> str:
@@ -198,6 +204,8 @@ class Crew:
         self.hands: list[Hand] = []
         self.told: queue.Queue[tuple[Hand, dict[str, Any] | None]] = queue.Queue()
         self.grown = False
+        self.count, self.over = 0, 0
+        """Trials that are wanted (0: as many as there is time for), and those that have ended."""
         self.deaths = 0
         """Of processes, one after the other, with no trial ended in between."""
 
@@ -249,15 +257,28 @@ class Crew:
         for line in hand.process.stderr:
             hand.complaint = (hand.complaint + line)[-4000:]
 
-    def grow(self, first: Hand, asked: int | None) -> None:
-        """Begin as many more as were planned, once it is known what the first one takes, as far as memory holds them."""
+    def look_at(self, event: Event) -> None:
+        """How far the search is."""
+        if isinstance(event, Started):
+            self.count = event.total
+        if isinstance(event, Advanced):
+            self.over = event.done
+
+    def grow(self, first: Hand, asked: int | None) -> Iterator[Event]:
+        """Begin as many more as were planned, once it is known what the first one takes, as far as memory holds them, and
+        there are trials left for them."""
         if self.grown:
             return
         self.grown = True
-        wanted = asked or usual_workers(self.folder)
+        wanted = (asked or usual_workers(self.folder)) - len(self.hands)
+        if self.count:
+            wanted = min(wanted, self.count - self.over - len(self.hands))
         took = peak_of(first.process.pid)
-        room = int(available_bytes() // (ROOM * took)) if took else 0
-        for _ in range(min(wanted - len(self.hands), room)):
+        room = int(available_bytes() // (ROOM * took)) if took else wanted
+        if room < wanted:
+            words = f"Memory has room for {1 + room} trials at a time, not {1 + wanted}: one takes {took / 2**30:.1f} GiB."
+            yield Noted(words, time.time() - self.began, warning=True)
+        for _ in range(min(wanted, room)):
             self.hire()
 
     def stop(self) -> None:

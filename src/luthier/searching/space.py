@@ -69,9 +69,7 @@ class Range:
         return self.low <= value <= self.high and (not self.whole or value == int(value))
 
     def __str__(self) -> str:
-        low, high = (f"{end:g}" for end in (self.low, self.high))
-        if not self.whole and low.isdigit() and high.isdigit():
-            low = f"{low}.0"  # read again, it is a range of real numbers
+        low, high = (repr(int(end) if self.whole else end) for end in (self.low, self.high))
         return f"{self.key}={low}..{high}{' log' if self.log else ''}"
 
 
@@ -160,7 +158,7 @@ def read_dimension(text: str, plan: Plan) -> Dimension:
     if not equals or not spec:
         raise PlanError(f"--vary {text!r}: {SPELT}.")
     key = checked_key(full_key(name.strip()))
-    found = re.fullmatch(r"(\S+?)\.\.(\S+?)(\s+log)?", spec)
+    found = re.fullmatch(r"([^\s,]+?)\.\.([^\s,]+?)(\s+log)?", spec)
     if found:
         return read_range(key, found[1], found[2], bool(found[3]), plan)
     parts = [part.strip() for part in spec.split(",")]

@@ -1,6 +1,7 @@
 """What a process of a search does: take a trial that nobody has, run it, tell of it, until none is left."""
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from typing import Any
 
 import torch
 
-from luthier.errors import Interrupted, LuthierError, PlanError, WorldError
+from luthier.errors import DiskError, Interrupted, LuthierError, PlanError, RunError, WorldError
 from luthier.events import Advanced, Event, Started, TrialBegan, TrialEnded, Validated
 from luthier.folder.artefacts import Artefacts
 from luthier.machine import cores
@@ -25,7 +26,11 @@ from luthier.steps.trial import Outcome, trial
 USUAL = 20
 """Trials where no number is given."""
 FINALISTS = 3
-"""Trials whose weights are kept, and that are run on other seeds."""
+"""Trials that are run on other seeds, beside the recipe."""
+LOOK = 0.5
+"""Seconds between two looks at what other processes have come to."""
+OVER = "over"
+"""A note that the search ends: no further trial begins."""
 ALIKE = 3
 """So many trials that fail alike, and none that did not, end a search."""
 CRASHES = 2
@@ -78,6 +83,8 @@ class Search:
     def trial_plan(self, values: dict[str, Value], out: str, **more: Any) -> Plan:
         """The plan of a trial. The time that is left is its own."""
         left = None if self.deadline is None else f"{max(1.0, self.deadline - self.clock()):.0f}s"
+        if "model.name" in values:
+            values = {**values, "model.name": self.folder.found_again(str(values["model.name"]))}
         return plan_of(self.plan, values, **{"run__out": out, "run__budget": left, **more})
 
     def record(self, **more: Any) -> None:
@@ -133,6 +140,7 @@ def open_search(folder: SearchFolder, stop: Callable[[], bool], earlier: float, 
             space = read_space(settled["vary"], plan)
         plan = plan.with_settings(settled["run"])
         ready = prepare(plan, kept)
+        refuse_what_has_changed(folder, ready)
         adviser = adviser_of(folder, asked, space, plan)
     return Search(
         folder=folder,
@@ -150,6 +158,18 @@ def open_search(folder: SearchFolder, stop: Callable[[], bool], earlier: float, 
     )
 
 
+def refuse_what_has_changed(folder: SearchFolder, ready: Prepared) -> None:
+    """Raises RunError where rows, split or model are not those that the search began with."""
+    known = folder.note("rows")
+    if known is None:
+        folder.keep_note("rows", {"key": ready.features_key})
+    elif known["key"] != ready.features_key:
+        raise RunError(
+            f"{folder.path}: the rows or the model have changed since this search began, so further trials could not be compared "
+            "with those that have ended. Put back what was there, or search anew with another --out."
+        )
+
+
 def threads_of(plan: Plan, asked: SearchPlan) -> int:
     """CPU threads of each trial: as the plan says, or such that all workers together have the cores."""
     if plan.run.threads is not None:
@@ -164,7 +184,7 @@ def adviser_of(folder: SearchFolder, asked: SearchPlan, space: Space, plan: Plan
     record = folder.key_record()
     assert record is not None, "it is the folder of a search"
     storage = storage_at(asked.storage or folder.url)
-    return Adviser(storage, record["key"], asked, space, plan, trials_wanted(asked, plan, space))
+    return Adviser(storage, record["id"], asked, space, plan, trials_wanted(asked, plan, space))
 
 
 def trials_wanted(asked: SearchPlan, plan: Plan, space: Space) -> int:
@@ -199,8 +219,11 @@ def work(search: Search) -> Iterator[tuple[int, Event]]:
     yield OF_SEARCH, Advanced(over(search), search.clock())
     while not search.stop():
         taken = take_trial(search)
-        if taken is None:
+        if taken is None and not at_work(search):
             return
+        if taken is None:
+            time.sleep(LOOK)  # a process at work on the last trials may die
+            continue
         one, lock = taken
         with lock:
             for event in attempt(search, one):
@@ -209,6 +232,11 @@ def work(search: Search) -> Iterator[tuple[int, Event]]:
     raise Interrupted(
         f"Interrupted. `luthier resume {search.folder.path}` goes on with the trials that are left."
     )
+
+
+def at_work(search: Search) -> bool:
+    """Whether a trial is running, in whatever process."""
+    return any(one.state == "running" for one in search.adviser.tried())
 
 
 def over(search: Search) -> int:
@@ -226,6 +254,8 @@ def take_trial(search: Search) -> tuple[Tried, contextlib.ExitStack] | None:
                     return search.adviser.again(one.number), lock
         tried = search.adviser.tried()
         if len(tried) >= search.count or (tried and not time_for_one(search, tried)):
+            return None
+        if search.folder.note(OVER) is not None:
             return None
         asked = search.adviser.ask(search.recipe)
         if asked is None:
@@ -258,10 +288,11 @@ def attempt(search: Search, one: Tried) -> Iterator[Event]:
         return
     try:
         plan = search.trial_plan(one.values, str(search.folder.trial(one.number)))
-        running = trial(plan, search.kept, lambda score: leads(search, score), search.stop)
-        outcome = yield from until_pruned(search, one.number, plan, running)
+        outcome = yield from until_pruned(search, one.number, plan, trial(plan, search.kept, search.stop))
         state = "pruned" if outcome is None else "complete"
-    except Interrupted:
+        if outcome is not None and outcome.cut and not outcome.curve and one.number:
+            state, outcome, words = "pruned", None, "time was over before its first validation"
+    except (Interrupted, DiskError):
         raise
     except Exception as error:
         if one.number == 0 and isinstance(error, LuthierError):
@@ -269,7 +300,7 @@ def attempt(search: Search, one: Tried) -> Iterator[Event]:
         words = str(error) if isinstance(error, LuthierError) else f"{type(error).__name__}: {error}"
     if outcome is not None:
         end(search, one, state, outcome.score, seconds=round(outcome.seconds, 3), words=words, candidate=outcome.candidate,
-            work=outcome.work, peak_bytes=outcome.peak_bytes)  # fmt: skip
+            work=outcome.work, peak_bytes=outcome.peak_bytes, cut=outcome.cut)  # fmt: skip
     else:
         end(search, one, state, None, seconds=round(search.clock() - begin, 3), words=words)
     tidy(search)
@@ -314,21 +345,38 @@ def settled(search: Search, one: Tried) -> dict[str, Value]:
     return {**one.values} if one.number else {**search.recipe, **one.values}
 
 
-def leads(search: Search, score: float) -> bool:
-    best = best_of(search.adviser.tried())
-    return best is None or best.score is None or score > best.score
-
-
 def best_of(tried: list[Tried]) -> Tried | None:
     """The finished trial with the best score; of equal ones the first."""
     done = [one for one in tried if one.state == "complete" and one.score is not None]
     return max(done, key=lambda one: (one.score, -one.number)) if done else None
 
 
+def different(tried: list[Tried]) -> list[Tried]:
+    """The finished trials, each settings once."""
+    return [one for one in tried if one.state == "complete" and "same_as" not in one.notes]
+
+
 def finalists(tried: list[Tried]) -> list[Tried]:
-    """The best few, each settings once."""
-    done = [one for one in tried if one.state == "complete" and "same_as" not in one.notes]
-    return sorted(done, key=lambda one: (-(one.score or 0.0), one.number))[:FINALISTS]
+    """The best few, and the recipe, below which a search must not end."""
+    done = sorted(different(tried), key=lambda one: (-(one.score or 0.0), one.number))
+    return done[:FINALISTS] + [one for one in done[FINALISTS:] if one.number == 0]
+
+
+def nameable(tried: list[Tried]) -> list[Tried]:
+    """The finalists, and whoever is no worse than the recipe with less work than all that are better. Of a trial that time cut
+    short the weights are all that tells what was scored."""
+    done = different(tried)
+    floor = next((one.score or 0.0 for one in done if one.number == 0), -math.inf)
+
+    def work_of(one: Tried) -> float:
+        return float(one.notes.get("work", 0.0))
+
+    def unbeaten(one: Tried) -> bool:
+        better = [other for other in done if (other.score or 0.0) > (one.score or 0.0)]
+        return (one.score or 0.0) >= floor and all(work_of(one) < work_of(other) for other in better)
+
+    last = {one.number for one in finalists(tried)}
+    return [one for one in done if one.number in last or one.notes.get("cut") or unbeaten(one)]
 
 
 def end(search: Search, one: Tried, state: Any, score: float | None, **notes: Any) -> None:
@@ -361,7 +409,7 @@ def tidy(search: Search) -> None:
     """Drop the weights of trials that cannot be named any more; what they were follows from their plans."""
     with search.folder.alone("ask"):
         tried = search.adviser.tried()
-        keep = {one.number for one in finalists(tried)}
+        keep = {one.number for one in nameable(tried)}
         for one in tried:
             if one.state != "running" and one.number not in keep:
                 search.folder.forget_weights(search.folder.trial(one.number))
@@ -389,20 +437,32 @@ def trial_record(folder: SearchFolder, one: Tried) -> dict[str, Any]:
     }
 
 
-def give_up(folder: SearchFolder, number: int, how: str) -> bool:
-    """Count a trial's process as dead; True where that was once too often, and the trial has failed."""
+def abandoned(folder: SearchFolder, how: str, number: int | None = None) -> list[tuple[int, bool]]:
+    """Count a crash for a trial whose process ended: (number, whether that was once too often, and it has failed).
+
+    how: the process ended.  number: of the trial; None for all running ones that no process holds.
+    """
     plan, asked = folder.plans()
     settled = folder.note("settled") or {}
     adviser = adviser_of(folder, asked, read_space(settled["vary"], plan), plan)
+    found = []
     with folder.alone("ask"):
-        one = adviser.tried()[number]
-        if one.state != "running":
-            return False
-        crashes = int(one.notes.get("crashes", 0)) + 1
-        adviser.remember(number, crashes=crashes)
-        if crashes < CRASHES:
-            return False
-        words = f"its process ended with {how}, {crashes} times: perhaps memory ran out"
-        adviser.remember(number, words=words)
-        adviser.tell(number, "failed")
-        return True
+        for one in adviser.tried():
+            counts = one.state == "running" and number in (None, one.number)
+            lock = folder.take(f"trial-{one.number}") if counts else None
+            if lock is not None:
+                with lock:
+                    found.append((one.number, given_up(adviser, one, how)))
+    return found
+
+
+def given_up(adviser: Adviser, one: Tried, how: str) -> bool:
+    """Count a crash of a trial; True where it has failed by it."""
+    crashes = int(one.notes.get("crashes", 0)) + 1
+    adviser.remember(one.number, crashes=crashes)
+    if crashes < CRASHES:
+        return False
+    words = f"its process ended with {how}, {crashes} times: perhaps memory ran out"
+    adviser.remember(one.number, words=words)
+    adviser.tell(one.number, "failed")
+    return True

@@ -26,16 +26,16 @@ class Entrant:
     """The mean over its seeds."""
     work: float
     """Floating-point operations that learning took."""
-    seeds: int
     answers: Array
     """On the validation rows, of its first seed."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The named trial, and why."""
+    """The named trial, its score, and why."""
 
     number: int
+    score: float
     words: str
 
 
@@ -62,9 +62,10 @@ def name(
     if not cheaper:
         rivals = len(near) - 1
         beside = f", and {rivals} more within one standard error are no cheaper" if rivals else ""
-        return Choice(best.number, f"trial {best.number} is best: {told}{beside}")
+        return Choice(best.number, best.score, f"trial {best.number} is best: {told}{beside}")
     return Choice(
         cheapest.number,
+        cheapest.score,
         f"trial {cheapest.number} is within one standard error of the best, trial {best.number} ({told}, against "
         f"{best.score:.4f}), and "
         + ("the recipe itself" if cheapest.number == 0 else "the cheapest of those to train"),
@@ -87,7 +88,7 @@ def corrected(
 ) -> Estimate | None:
     """The score to expect on new rows of whichever trial validation favours, with a 95 % interval.
 
-    The best of many on the same rows is partly the luckiest. So the choice is made on rows drawn with replacement and scored
+    The best of many on the same rows is partly the luckiest. So the best is chosen on rows drawn with replacement and scored
     on those that were not drawn, again and again (bootstrap bias corrected cross-validation, Tsamardinos et al. 2018,
     doi:10.1007/s10994-018-5714-4, algorithm 5). The interval is that of a third of the rows, so rather too wide. None
     where too few rows are left out, or a row has no score without the others.

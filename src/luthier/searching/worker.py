@@ -4,21 +4,22 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from luthier.errors import LuthierError, error_record
+from luthier.errors import Interrupted, LuthierError, error_record
 from luthier.events import Event
 from luthier.interrupts import StopWish
 from luthier.searching.ending import finish
 from luthier.searching.folder import SearchFolder
-from luthier.searching.trials import open_search, work
+from luthier.searching.trials import LOOK, open_search, work
 
 
 def worked(
     folder: SearchFolder, wish: StopWish, earlier: float, began: float, parent: int
 ) -> Iterator[tuple[int, Event]]:
-    """Trials as long as there are some, and then the end, unless another process is at it. parent: who began us."""
+    """Trials as long as there are some, and then the end, unless another process brings it about. parent: who began us."""
 
     def stop() -> bool:
         return wish.asked or os.getppid() != parent  # whoever began us is gone
@@ -27,12 +28,13 @@ def worked(
         return  # by others, while this process began
     search = open_search(folder, stop, earlier, began)
     yield from work(search)
-    at_work = [one for one in search.adviser.tried() if one.state == "running"]
-    lock = folder.take("end") if not at_work else None
-    if lock is not None:
-        with lock:
-            if not folder.finished:
-                yield from finish(search)
+    while (lock := folder.take("end")) is None:
+        if stop():
+            raise Interrupted(f"Interrupted. `luthier resume {folder.path}` goes on from here.")
+        time.sleep(LOOK)  # another process is at it, and may die
+    with lock:
+        if not folder.finished:
+            yield from finish(search)
 
 
 def main() -> None:

@@ -132,9 +132,12 @@ def open_prefixes(run: Run, movement: LadderMovement, epochs: int) -> Generator[
                 missing[depth] = cache.begin(shelf.keys[part, depth], examples, width, dtype)
             found.states[part, depth] = states or missing[depth]
         if missing:
-            record(run, found.prefix, examples, missing)
-            for depth in missing:
-                cache.finish(shelf.keys[part, depth])
+            try:
+                record(run, found.prefix, examples, missing)
+                for depth in missing:
+                    cache.finish(shelf.keys[part, depth])
+            finally:
+                cache.give_up()  # what an interrupt or an error has left unfinished
     if kept:
         yield Noted(f"The states of frozen layers were found in {cache.folder}.", run.clock())
     return found

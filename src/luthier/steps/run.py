@@ -44,7 +44,7 @@ class Run:
     """(rows, width) of each part, and of the labels' names, as the pre-trained model gives them."""
     probe: Probe | None = None
     keeps: bool = True
-    """Whether the best model so far is written; a trial's is only once it leads its search."""
+    """Whether the best model so far is written; a trial's is not, only the one that its search names."""
     candidates: list[Candidate] = field(default_factory=list)
     """From cheap to dear."""
     kept: Candidate | None = None

@@ -6,14 +6,12 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
 
-from luthier.compare.choice import Candidate
 from luthier.errors import RunError
 from luthier.events import Advanced, Chose, Event, Started
 from luthier.folder.run_folder import RunFolder
 from luthier.machine import peak_bytes
-from luthier.models.headed import new_head
 from luthier.plan.plan import Plan
-from luthier.steps.candidates import chosen_of, last_layer
+from luthier.steps.candidates import chosen_of
 from luthier.steps.finish import VERSIONS, write_records
 from luthier.steps.kept import Kept
 from luthier.steps.prepare import Prepared, prepare
@@ -41,15 +39,16 @@ class Outcome:
     calibration: dict[str, Any]
     curve: tuple[tuple[float, float], ...]
     """(epoch, score) at each validation."""
+    cut: bool = False
+    """Whether time was over before it had trained as long as its plan says."""
 
 
 def trial(
-    plan: Plan, kept: Kept, leads: Callable[[float], bool], stop: Callable[[], bool] = lambda: False
+    plan: Plan, kept: Kept, stop: Callable[[], bool] = lambda: False
 ) -> Generator[Event, None, Outcome]:
     """Learn what a plan says in its folder (`run.out`), and score that on the validation rows.
 
-    A trial that was killed goes on where it was, to the same bytes; a finished one is only read. leads: whether a score is
-    the best of the search so far, so that its model is to be written. Raises as `tune` does.
+    A trial that was killed goes on where it was, to the same bytes; a finished one is only read. Raises as `tune` does.
     """
     begin = time.monotonic()
 
@@ -74,19 +73,18 @@ def trial(
     chosen, why = chosen_of(run)
     yield Chose(chosen.name, why, clock())
     curve = [(one["epoch"], one["score"]) for one in folder.events() if one["event"] == "validated"]
-    tuned = run.tuning.get("tuned", {}) if chosen.name == "tuned" else {}
+    trained = run.tuning.get("tuned", {})
+    tuned = trained if chosen.name == "tuned" else {}
     outcome = Outcome(
         score=chosen.scores["valid"].value,
         candidate=chosen.name,
         work=6.0 * tuned.get("tokens", 0) * tuned.get("weights", 0),
-        seconds=clock() + sum(run.earlier.values()),
+        seconds=clock() + run.earlier.get("train", 0.0),
         peak_bytes=peak_bytes(),
         calibration=chosen.calibration.to_json(),
         curve=tuple(curve),
+        cut=trained.get("why") == "budget",
     )
-    if leads(outcome.score):
-        run.keeps = True
-        run.keep(chosen, *head_of(run, chosen))
     folder.save(OUTCOME, {"valid": chosen.logits["valid"]}, asdict(outcome))
     return outcome
 
@@ -95,16 +93,6 @@ def learning(run: Run) -> Generator[Event, None, None]:
     """A run's steps as far as the validation rows tell."""
     yield from features_and_probe(run)
     yield from training(run)
-
-
-def head_of(run: Run, chosen: Candidate) -> tuple[Any, tuple[int, ...]]:
-    """A candidate's head, and the widths of its hidden layers."""
-    if chosen.name != "probe":
-        return run.ready.model.head, run.plan.model.hidden
-    assert run.probe is not None, "it was chosen"
-    head = new_head(run.ready.model.width, (), run.task.outputs, 0.0)
-    run.probe.start(last_layer(head))
-    return head, ()
 
 
 def outcome_of(folder: RunFolder) -> Outcome | None:
@@ -117,7 +105,7 @@ def outcome_of(folder: RunFolder) -> Outcome | None:
 
 
 def answers_of(folder: RunFolder, ready: Prepared) -> Array:
-    """What a finished trial answers on the validation rows, as its task predicts. ready: of any trial over the same rows."""
+    """What a finished trial answers on the validation rows, as its task predicts. ready: of any trial over the same tokens."""
     saved = folder.saved(OUTCOME)
     if saved is None:
         raise RunError(f"{folder.path}: this trial has no outcome yet.")

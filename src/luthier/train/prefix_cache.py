@@ -1,8 +1,11 @@
 """States of frozen rungs on disk: memory-mapped, unpadded, found again by every run on the same rows and weights."""
 
+import contextlib
+import fcntl
 import hashlib
 import os
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -11,6 +14,9 @@ from luthier.batches.text_examples import TextExamples
 from luthier.files import telling_disk_errors, write_json
 from luthier.hashes import hash_json
 from luthier.models.prefix import States
+
+FRESH = 60.0
+"""Seconds for which a new file may have no lock yet."""
 
 
 def default_folder() -> Path:
@@ -25,6 +31,8 @@ class PrefixCache:
     folder: Path
     limit: float
     """Bytes that all files together may take; those not used for longest go first."""
+    filling: dict[str, int] = field(default_factory=dict)
+    """Open files of states that are not whole yet, by key: locked, so that others see them to be in somebody's hands."""
 
     def key(self, stands_on: list[object], depth: int, examples: TextExamples) -> str:
         """stands_on: whatever else decides the numbers, such as the model's fingerprint and the precision."""
@@ -42,11 +50,15 @@ class PrefixCache:
     def find(self, key: str, examples: TextExamples, width: int, dtype: torch.dtype) -> States | None:
         """The states under a key, memory-mapped; None when they are not there or not whole."""
         path = self.folder / f"{key}.states"
-        size = self.size(examples, width, dtype)
-        if not self.holds(key) or path.stat().st_size != size:
+        try:
+            if not self.holds(key) or path.stat().st_size != self.size(examples, width, dtype):
+                return None
+            os.utime(path)
+        except FileNotFoundError:  # another process has made room
             return None
-        os.utime(path)
-        return States(examples, mapped(path, len(examples.ids), width, dtype))
+        found = States(examples, mapped(path, len(examples.ids), width, dtype))
+        # Who makes room takes the record away before the states: as long as it is there, it is these that are mapped.
+        return found if self.holds(key) else None
 
     def begin(self, key: str, examples: TextExamples, width: int, dtype: torch.dtype) -> States:
         """States to be filled in; `finish` gives them their name."""
@@ -54,28 +66,50 @@ class PrefixCache:
             self.folder.mkdir(parents=True, exist_ok=True)
             self.make_room(self.size(examples, width, dtype))
             path = self.unfinished(key)
-            with open(path, "wb") as file:
-                os.posix_fallocate(file.fileno(), 0, max(1, self.size(examples, width, dtype)))
+            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+            self.filling[key] = file
+            fcntl.flock(file, fcntl.LOCK_EX)  # as long as this process lives
+            os.posix_fallocate(file, 0, max(1, self.size(examples, width, dtype)))
             return States(examples, mapped(path, len(examples.ids), width, dtype))
 
     def finish(self, key: str) -> None:
         """Say that the states are whole."""
         os.replace(self.unfinished(key), self.folder / f"{key}.states")
         write_json(self.folder / f"{key}.json", {"whole": True})
+        os.close(self.filling.pop(key))
+
+    def give_up(self) -> None:
+        """Drop the states that are not whole."""
+        for key in list(self.filling):
+            self.unfinished(key).unlink(missing_ok=True)
+            os.close(self.filling.pop(key))
 
     def unfinished(self, key: str) -> Path:
         return self.folder / f".{key}.{os.getpid()}.part"
 
     def make_room(self, size: int) -> None:
-        """Delete what was not used for longest until `size` more bytes fit."""
-        files = sorted(self.folder.glob("*.states"), key=lambda path: path.stat().st_mtime)
-        held = sum(path.stat().st_size for path in files)
-        for path in files:
+        """Delete what killed processes left, and what was not used for longest, until `size` more bytes fit."""
+        for path in self.folder.glob(".*.part"):
+            drop_if_abandoned(path)
+        known = []
+        for path in self.folder.glob("*.states"):
+            with contextlib.suppress(FileNotFoundError):  # another process makes room too
+                known.append((path.stat().st_mtime, path.stat().st_size, path))
+        held = sum(size for _, size, _ in known)
+        for _, freed, path in sorted(known):
             if held + size <= self.limit:
                 return
-            held -= path.stat().st_size
+            held -= freed
             path.with_suffix(".json").unlink(missing_ok=True)
             path.unlink(missing_ok=True)
+
+
+def drop_if_abandoned(path: Path) -> None:
+    """Delete unfinished states whose process has ended: nobody holds their lock any more."""
+    with contextlib.suppress(FileNotFoundError, BlockingIOError), open(path, "rb") as file:
+        if time.time() - path.stat().st_mtime > FRESH:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
 
 
 def mapped(path: Path, tokens: int, width: int, dtype: torch.dtype) -> torch.Tensor:

@@ -1,5 +1,6 @@
 """The frozen prefix: replayed, it is what it was computed to be; lost, it is computed to the same bytes."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from luthier.models.twin import Twin
 from luthier.plan.plan import Plan
 from luthier.predict import features_of, logits_of
 from luthier.steps.tune import tune
+from luthier.train import prefix_cache
 from luthier.train.loop import train
 from luthier.train.movement import LadderMovement
+from luthier.train.prefix_cache import PrefixCache
 from luthier.train.state import State
 from luthier.train.weights import Weights
 from tiny import cpu, make_pace, messages, messages_csv, opened
@@ -127,6 +130,40 @@ def test_a_lost_cache_is_computed_again_to_the_same_bytes(tmp_path, bert):
     assert files() == kept
     weights = [hash_file(folder / "model.safetensors") for folder in (first, second, third)]
     assert len(set(weights)) == 1
+
+
+def test_states_that_a_killed_process_left_unfinished_go_and_those_in_work_stay(tmp_path, bert):
+    examples = opened(bert, messages(10)).examples
+    ours, theirs = PrefixCache(tmp_path, 1e9), PrefixCache(tmp_path, 1e9)
+    ours.begin("a", examples, 32, torch.float32)
+    ours.begin("b", examples, 32, torch.float32)
+    for key in "ab":
+        os.utime(ours.unfinished(key), (0, 0))
+    os.close(ours.filling.pop("a"))  # as the system does when a process ends
+
+    theirs.begin("c", examples, 32, torch.float32)
+
+    assert not ours.unfinished("a").exists()
+    ours.finish("b")
+    assert theirs.find("b", examples, 32, torch.float32) is not None
+    theirs.give_up()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b.json", "b.states"]
+
+
+def test_states_that_another_process_takes_away_count_as_missing(tmp_path, bert, monkeypatch):
+    examples = opened(bert, messages(10)).examples
+    cache = PrefixCache(tmp_path, 1e9)
+    cache.begin("a", examples, 32, torch.float32)
+    cache.finish("a")
+    plain = prefix_cache.mapped
+
+    def too_late(path, *sizes):
+        for name in ("a.json", "a.states"):
+            (tmp_path / name).unlink()
+        return plain(path, *sizes)
+
+    monkeypatch.setattr(prefix_cache, "mapped", too_late)
+    assert cache.find("a", examples, 32, torch.float32) is None
 
 
 def test_states_hold_no_padding(bert):

@@ -13,8 +13,11 @@ import pytest
 from luthier.errors import WorldError
 from luthier.plan.plan import Plan
 from luthier.plan.search import SearchPlan
+from luthier.searching import ray as on_ray
 from luthier.searching import search as searching
+from luthier.searching import trials
 from luthier.searching.folder import SearchFolder
+from luthier.searching.space import read_space
 from tiny import messages_csv
 
 ray = pytest.importorskip("ray")
@@ -86,6 +89,28 @@ def test_a_killed_workers_trial_is_taken_up_again(
     killer.join()
     assert killed
     assert told(there) == told(search("whole"))
+
+
+def test_a_trial_whose_tasks_die_twice_is_given_up(
+    search: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    search("dying", trials=2)
+    folder = SearchFolder(tmp_path / "dying")
+    plan, asked = folder.plans()
+    advice = trials.adviser_of(folder, asked, read_space(asked.vary, plan), plan)
+    advice.values.append({"train.lr": 1e-3})
+    one = advice.ask({})
+    assert one is not None
+
+    first, second = (list(on_ray.after_a_death(folder, "a signal", deaths, 1.0)) for deaths in (1, 2))
+
+    assert [event.text for event in first] == [
+        "The task of trial 2 ended with a signal. Another task goes on with it."
+    ]
+    assert [event.text for event in second] == ["The task of trial 2 ended with a signal. It is given up."]
+    assert advice.tried()[2].state == "failed"
+    with pytest.raises(WorldError, match="5 tasks on Ray have died"):
+        list(on_ray.after_a_death(folder, "a signal", 5, 1.0))
 
 
 def test_a_cluster_that_does_not_answer_is_told(

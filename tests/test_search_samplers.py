@@ -169,6 +169,19 @@ def test_a_trial_that_was_killed_while_it_was_asked_gets_the_same_values(tmp_pat
     assert killed.ask({}) == numbers[2]
 
 
+def test_a_trial_that_was_killed_before_it_was_asked_begins_like_the_others(tmp_path: Path) -> None:
+    killed = adviser(tmp_path, "random", LR, DECAY)
+    killed.ask({})
+    killed.study.enqueue_trial(killed.values[0])  # type: ignore[index]
+    begun = killed.again(1)  # and here the process had died
+    assert begun.values == killed.values[0]  # type: ignore[index]
+    killed.tell(1, "complete", 0.5)
+    assert killed.tried()[1].state == "complete"
+    following = killed.ask({})
+    assert following is not None
+    assert following.number == 2
+
+
 def scores_at(advice: Adviser, number: int, scores: list[float]) -> int:
     """After how many validations a trial with these scores is ended."""
     for age, score in enumerate(scores, 1):

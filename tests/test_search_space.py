@@ -38,6 +38,7 @@ def refused(*vary: str, **settings: object) -> str:
         ("train.method=probe,top:2,full,lora", Choices("train.method", ("probe", "top:2", "full", "lora"))),
         ("train.method=top:02,thaw:1", Choices("train.method", ("top:2", "thaw"))),
         ("model.name=a,b", Choices("model.name", ("a", "b"))),
+        ("model.name=../a,../b", Choices("model.name", ("../a", "../b"))),
     ],
 )
 def test_a_setting_is_varied_over_values_or_a_range(text: str, dimension: object) -> None:
@@ -46,7 +47,14 @@ def test_a_setting_is_varied_over_values_or_a_range(text: str, dimension: object
 
 @pytest.mark.parametrize(
     "text",
-    ["train.lr=1e-5..1e-3 log", "train.epochs=1..10", "train.epochs=1.0..10.0", "train.method=probe,full"],
+    [
+        "train.lr=1e-5..1e-3 log",
+        "train.lr=1.2345678e-5..0.3",
+        "train.epochs=1..10",
+        "train.epochs=1.0..10.0",
+        "train.batch_rows=1..2000000",
+        "train.method=probe,full",
+    ],
 )
 def test_a_space_is_written_as_it_is_read(text: str) -> None:
     assert space(*space(text).spelt()) == space(text)

@@ -222,7 +222,7 @@ def work(search: Search) -> Iterator[tuple[int, Event]]:
         if taken is None and not at_work(search):
             return
         if taken is None:
-            time.sleep(LOOK)  # a process at work on the last trials may die
+            yield from waited(search)  # a process at work on the last trials may die
             continue
         one, lock = taken
         with lock:
@@ -232,6 +232,12 @@ def work(search: Search) -> Iterator[tuple[int, Event]]:
     raise Interrupted(
         f"Interrupted. `luthier resume {search.folder.path}` goes on with the trials that are left."
     )
+
+
+def waited(search: Search) -> Iterator[tuple[int, Event]]:
+    """Some time for others to get on, and how far they are."""
+    time.sleep(LOOK)
+    yield OF_SEARCH, Advanced(over(search), search.clock())
 
 
 def at_work(search: Search) -> bool:

@@ -4,7 +4,6 @@ import argparse
 import json
 import os
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from luthier.events import Event
 from luthier.interrupts import StopWish
 from luthier.searching.ending import finish
 from luthier.searching.folder import SearchFolder
-from luthier.searching.trials import LOOK, open_search, work
+from luthier.searching.trials import open_search, waited, work
 
 
 def worked(
@@ -31,7 +30,7 @@ def worked(
     while (lock := folder.take("end")) is None:
         if stop():
             raise Interrupted(f"Interrupted. `luthier resume {folder.path}` goes on from here.")
-        time.sleep(LOOK)  # another process is at it, and may die
+        yield from waited(search)  # another process is at it, and may die
     with lock:
         if not folder.finished:
             yield from finish(search)

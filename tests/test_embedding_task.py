@@ -260,7 +260,7 @@ def test_dense_layers_are_part_of_the_model_and_are_tuned_with_it(lr, with_dense
 def test_the_head_of_another_task_is_no_layer_of_the_vectors(sentence_bert, tmp_path):
     rows = messages_csv(tmp_path / "messages.csv", 80)
     classifier = run(
-        rows, sentence_bert, tmp_path / "classifier", **{"task.name": None, "model.pooling": "max"}
+        rows, sentence_bert, tmp_path / "classifier", **{"task.name": "auto", "model.pooling": "max"}
     )
     kinds = [
         one["type"].rsplit(".")[-1]

@@ -15,6 +15,7 @@ from luthier.folder.run_folder import RunFolder
 from luthier.report.search_page import write_search_page
 from luthier.searching.folder import OF_SEARCH
 from luthier.searching.samplers import Tried, importances
+from luthier.searching.space import METHOD
 from luthier.searching.trials import OVER, Search, at_work, best_of, different, finalists
 from luthier.searching.winner import Choice, Entrant, chance, corrected, name, spread_words
 from luthier.steps.prepare import prepare
@@ -46,11 +47,11 @@ def finish(search: Search) -> Iterator[tuple[int, Event]]:
     choice, more = chosen(search)
     yield choice.number, Named(choice.number, choice.words, search.clock())
     winner = tried[choice.number]
-    plan = search.trial_plan(winner.values, str(search.folder.best), run__budget=None)
+    values = winner.values
     if winner.notes.get("cut") and winner.notes.get("candidate") == "probe":
-        # What was scored is the probe: time was over before anything else was.
-        plan = plan.with_settings({"train.method": "probe"})
-    else:
+        values = {**values, METHOD: "probe"}  # it is what was scored: time was over before anything else was
+    plan = search.trial_plan(values, str(search.folder.best), run__budget=None)
+    if values is winner.values:
         begin_best(search, winner.number)
         if winner.notes.get("work") and not whole_weights(search, winner.number):
             words = (

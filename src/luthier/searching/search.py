@@ -260,7 +260,7 @@ class Crew:
     def look_at(self, event: Event) -> None:
         """How far the search is."""
         if isinstance(event, Started):
-            self.count = event.total
+            self.count = event.expects
         if isinstance(event, Advanced):
             self.over = event.done
 

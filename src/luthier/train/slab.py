@@ -122,6 +122,10 @@ class Slab:
             self.average.copy_(held)
             self.refresh()
 
+    def computed(self) -> Tensor:
+        """A copy of the weights as the model computes with them: rounded, where training is in less than their precision."""
+        return self.master.data.clone() if self.working is None else self.working.to(self.master.dtype)
+
     def refresh(self) -> None:
         """Carry the masters into the copies the model computes with."""
         if self.working is not None:

@@ -92,9 +92,11 @@ class Table:
             self.working[rows] = moved.to(self.working.dtype)
 
     def save(self, moments: bool) -> dict[str, Tensor]:
-        """The rows that were ever read; the others are the pre-trained model's."""
+        """The rows that were ever read, as `Weights.save` has them; the others are the pre-trained model's."""
         rows = self.touched.nonzero()[:, 0]
-        names = ("master", "first", "second", "average", "averaged_at") if moments else ("master",)
+        if not moments:
+            return {"rows": rows, "master": self.working[rows].to(self.master.dtype)}
+        names = ("master", "first", "second", "average", "averaged_at")
         return {"rows": rows} | {name: getattr(self, name)[rows] for name in names}
 
     def load(self, saved: Mapping[str, Tensor]) -> None:

@@ -156,7 +156,9 @@ class Weights:
                 table.exchange(self.averaging)
 
     def save(self, moments: bool = True, lent: bool = False) -> dict[str, Tensor]:
-        """All that has changed: weights and buffers, and with `moments` AdamW's too.
+        """All that has changed: with `moments` all that training goes on from, else weights and buffers as the model computes
+        with them. Training finds weights that are good once they are rounded: those before the rounding were never looked at
+        (docs/engine.md).
 
         Copies, or where `lent` the buffers themselves, which the next step changes: to be written at once.
         """
@@ -166,7 +168,7 @@ class Weights:
 
         found: dict[str, Tensor] = {}
         for at, slab in enumerate(self.slabs):
-            found[f"slab {at}"] = held(slab.master.data)
+            found[f"slab {at}"] = held(slab.master.data) if moments else slab.computed()
             if moments and slab.average is not None:
                 found[f"slab {at} average"] = held(slab.average)
             known = self.optimizer.state.get(slab.master, {}) if moments and self.optimizer else {}

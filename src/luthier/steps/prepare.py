@@ -370,7 +370,7 @@ def resolve(
                 if task.reads == "image"
                 else []
             ),
-            Guess("train.head", "fresh" if fresh or not task.probed else "shrunk", "docs/recipes.md"),
+            Guess("train.head", "fresh" if fresh else usual_head(task), "docs/recipes.md"),
         ]
     guesses += [
         Guess("run.precision", device.precision, "fastest here by measurement"),
@@ -392,3 +392,10 @@ def resolve(
     asked = plan.settings()
     open_ones = [guess for guess in guesses if asked.get(guess.key) in (None, "auto")]
     return plan.with_settings({guess.key: guess.value for guess in open_ones}), open_ones
+
+
+def usual_head(task: Task) -> str:
+    """Where the head starts: networks for images, all of whose layers a fresh head would pull about, learn from the probe's."""
+    if not task.probed:
+        return "fresh"
+    return "probe" if task.reads == "image" else "shrunk"

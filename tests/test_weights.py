@@ -13,6 +13,8 @@ from luthier.models.dropout import DICE, Dropout, use_hashed_dropout
 from luthier.models.twin import Twin
 from luthier.train import table as table_module
 from luthier.train.slab import Part
+from luthier.train.state import State
+from luthier.train.table import ROWS_OF_A_TABLE
 from luthier.train.weights import Weights
 
 LR = 1e-2
@@ -196,6 +198,33 @@ def test_in_bf16_small_steps_are_not_lost():
 
     assert model.weight.dtype == torch.float32
     assert torch.allclose(model.weight, torch.full((4, 4), 0.99), atol=1e-4)
+
+
+def test_the_best_weights_are_those_that_were_computed_with():
+    """Steps below the spacing of bf16 move the masters alone: no validation has seen them."""
+    model = nn.Sequential(nn.Embedding(ROWS_OF_A_TABLE, 4), nn.Linear(4, 4))
+    twin = Twin(model, torch.bfloat16)
+    before = {name: tensor.bfloat16().float() for name, tensor in model.state_dict().items()}
+    weights = Weights(
+        model, [Part("0.weight", 0, False), Part("1.weight", 1, True), Part("1.bias", 1, False)], twin
+    )
+    state = State(model, weights)
+
+    with twin.training():
+        weights.begin()
+        model(torch.arange(64)).sum().backward()
+        weights.step(1e-9, {0: 1.0, 1: 1.0}, 1.0, 1.0, 1e9)
+        state.remember(1.0, 0.0)
+        computed = {name: tensor.float() for name, tensor in model.state_dict().items()}
+    assert not torch.equal(model[1].weight, model[1].weight.bfloat16().float())
+    state.restore_best()
+
+    after = model.state_dict()
+    assert all(torch.equal(after[name], computed[name]) for name in ("1.weight", "1.bias"))
+    assert torch.equal(after["0.weight"][:64], before["0.weight"][:64])
+    assert not torch.equal(after["0.weight"][64:], before["0.weight"][64:]), (
+        "words that were not read are the pre-trained ones"
+    )
 
 
 # Dropout

@@ -166,13 +166,9 @@ class Field:
 def field_of(search: Search, done: Sequence[Tried], known: dict[int, dict[int, float]]) -> Field:
     """All finished trials on the search's own seed; or those run on others too, on the seeds that all of them have."""
     last = [one for one in finalists(search.adviser.tried()) if failed_on(search, one.number) is None]
-    common = (
-        [seed for seed in known[last[0].number] if all(seed in known[one.number] for one in last)]
-        if last
-        else []
-    )
+    common = set.intersection(*(set(known[one.number]) for one in last)) if last else set()
     if len(common) > 1:
-        return Field(last, common)
+        return Field(last, sorted(common))
     sound = [one for one in done if failed_on(search, one.number) is None]
     return Field(sound or list(done), [search.plan.run.seed])
 

@@ -154,7 +154,9 @@ def prepare(plan: Plan, kept: Kept | None = None) -> Prepared:
     stands_on: list[object] = [rows.table.fingerprint, rows.split.sizes(), base.fingerprint]
     out = Path(plan.run.out or default_folder(plan, stands_on))
     device = as_recorded(device, plan, out)
-    plan, guesses = resolve(plan, rows, recipe, device, model.pooling, ladder, windows(examples, task))
+    plan, guesses = resolve(
+        plan, rows, recipe, device, model.pooling, ladder, windows(examples, task), model.knows
+    )
     tokens = Tokens(everything, long.lengths, long.unknown, long.limit, long.way)
     evidence, more = kept.once("evidence", (of_rows, name), lambda: looked_into(plan, rows, tokens))
     ends = np.cumsum([len(part) for part in used.values()])
@@ -315,8 +317,12 @@ def resolve(
     pooling: str | None,
     ladder: Ladder,
     windows: float,
+    knows: bool,
 ) -> tuple[Plan, list[Guess]]:
-    """The plan with every open setting filled in, and what was filled in. windows: of a row, each learnt from by itself."""
+    """The plan with every open setting filled in, and what was filled in.
+
+    windows: of a row, each learnt from by itself.  knows: whether the model was tuned for the task before.
+    """
     guesses = [
         Guess("task.name", rows.task.name, rows.guesses["task"]),
         *(Guess(f"data.{role}", name, rows.guesses.get(role, "")) for role, name in rows.columns.items()),
@@ -335,7 +341,8 @@ def resolve(
         train_rows = len(rows.split.train)
         usual_rows = task.rows_per_step or max(1, round(recipe.batch_rows / windows))
         batch_rows = plan.train.batch_rows or usual_rows
-        epochs = plan.train.epochs or recipe.epochs_for(train_rows, batch_rows)
+        new_skill = task.new_skill and not knows
+        epochs = plan.train.epochs or recipe.epochs_for(train_rows, batch_rows, new_skill)
         why = f"recipe for {recipe.name}"
         patient = max(2, round(epochs / 3)) if task.reads == "image" else 2
         patience = Guess(

@@ -25,10 +25,12 @@ class Recipe:
     layer_decay: float
     source: str
 
-    def epochs_for(self, rows: int, batch_rows: int) -> int:
-        """More epochs when rows are few: small sets need a floor of steps (Mosbach et al. 2021, arXiv:2006.04884)."""
-        enough = -(-self.steps // steps_per_epoch(rows, batch_rows))
-        return min(max(self.epochs, enough), self.epochs_at_most)
+    def epochs_for(self, rows: int, batch_rows: int, new_skill: bool = False) -> int:
+        """More epochs when rows are few: small sets need a floor of steps (Mosbach et al. 2021, arXiv:2006.04884), and twice
+        that for what the model has no notion of (docs/recipes.md)."""
+        times = 2 if new_skill else 1
+        enough = -(-times * self.steps // steps_per_epoch(rows, batch_rows))
+        return min(max(self.epochs, enough), times * self.epochs_at_most)
 
 
 def recipes() -> list[Recipe]:

@@ -560,7 +560,7 @@ def test_a_further_process_that_dies_as_it_begins_does_not_end_the_search(
     ]
 
 
-def test_trials_share_the_cores(begun: Callable[..., SearchFolder], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trials_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     def threads(cores: int, given: int | None = None, **asked: Any) -> int:
         monkeypatch.setattr(trials, "cores", lambda: cores)
         return trials.threads_of(

@@ -163,7 +163,6 @@ class TrialEnded(Event):
     took: float
     seconds: float
     values: Mapping[str, Any] = field(default_factory=dict)
-    peak_bytes: int = 0
 
 
 @dataclass(frozen=True)

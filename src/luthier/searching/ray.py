@@ -134,17 +134,12 @@ def answer(ray: Any, reference: Any) -> dict[str, Any]:
     try:
         told: dict[str, Any] = ray.get(reference)
     except ray.exceptions.RayTaskError as error:
-        raise WorldError(f"A trial's task failed on Ray: {last_line(str(error))}") from error
+        raise WorldError(f"A trial's task failed on Ray: {str(error).strip().splitlines()[-1]}") from error
     except ray.exceptions.RayError as error:
         return {"died": f"{type(error).__name__} ({str(error).strip().splitlines()[0]})"}
     if "error" in told:
         raise read_error(told)
     return told
-
-
-def last_line(text: str) -> str:
-    """Of a traceback told as text: what it ends with."""
-    return text.strip().splitlines()[-1]
 
 
 def opened(path: str, earlier: float, began: float) -> Any:

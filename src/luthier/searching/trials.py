@@ -310,7 +310,7 @@ def attempt(search: Search, one: Tried) -> Iterator[Event]:
     else:
         end(search, one, state, None, seconds=round(search.clock() - begin, 3), words=words)
     tidy(search)
-    yield ended(search, one.number, begin, words, outcome)
+    yield ended(search, one.number, begin, words)
     fail_if_all_do(search)
 
 
@@ -393,9 +393,7 @@ def end(search: Search, one: Tried, state: Any, score: float | None, **notes: An
         search.record()
 
 
-def ended(
-    search: Search, number: int, begin: float, words: str, outcome: Outcome | None = None
-) -> TrialEnded:
+def ended(search: Search, number: int, begin: float, words: str) -> TrialEnded:
     tried = search.adviser.tried()
     one, best = tried[number], best_of(tried)
     return TrialEnded(
@@ -407,7 +405,6 @@ def ended(
         took=round(search.clock() - begin, 3),
         seconds=search.clock(),
         values=one.values,
-        peak_bytes=0 if outcome is None else outcome.peak_bytes,
     )
 
 

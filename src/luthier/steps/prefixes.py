@@ -120,24 +120,24 @@ def open_prefixes(run: Run, movement: LadderMovement, epochs: int) -> Generator[
         yield Noted(words, run.clock())
     width, dtype, cache = ready.model.state_width, ready.device.dtype, shelf.cache
     kept = 0
-    for part in PARTS:
-        examples = ready.examples[part]
-        if not isinstance(examples, TextExamples):
-            continue
-        missing = {}
-        for depth in shelf.depths:
-            states = cache.find(shelf.keys[part, depth], examples, width, dtype)
-            kept += states is not None
-            if states is None:
-                missing[depth] = cache.begin(shelf.keys[part, depth], examples, width, dtype)
-            found.states[part, depth] = states or missing[depth]
-        if missing:
-            try:
+    try:
+        for part in PARTS:
+            examples = ready.examples[part]
+            if not isinstance(examples, TextExamples):
+                continue
+            missing = {}
+            for depth in shelf.depths:
+                states = cache.find(shelf.keys[part, depth], examples, width, dtype)
+                kept += states is not None
+                if states is None:
+                    missing[depth] = cache.begin(shelf.keys[part, depth], examples, width, dtype)
+                found.states[part, depth] = states or missing[depth]
+            if missing:
                 record(run, found.prefix, examples, missing)
                 for depth in missing:
                     cache.finish(shelf.keys[part, depth])
-            finally:
-                cache.give_up()  # what an interrupt or an error has left unfinished
+    finally:
+        cache.give_up()  # what an interrupt, an error or a full disk has left unfinished
     if kept:
         yield Noted(f"The states of frozen layers were found in {cache.folder}.", run.clock())
     return found

@@ -2,8 +2,8 @@
 
     python benchmarks/tasks.py --data ../shared/data --models ../shared/models
 
-Both get the same files, model and cores, and the rival as many epochs as luthier's run resolved; so luthier goes
-first. The time of a run is that of its whole process. What is measured is kept at once, so an interrupted
+Both get the same files, model and cores, and the rival as many epochs as luthier's run resolved, of questions half
+as many; so luthier goes first. The time of a run is that of its whole process. What is measured is kept at once, so an interrupted
 benchmark goes on where it stopped; `--again` measures anew.
 
 The rivals are the subcommands of rivals.py. This process only drives and imports nothing heavy: Linux, the only
@@ -69,6 +69,8 @@ class Set:
     """Options for the rival."""
     rate_of: str | None = None
     """The set whose best rate the rival takes, where each one would be many minutes."""
+    share: float = 1
+    """The rival's epochs as a share of luthier's: less than all of them where that takes it longer than luthier."""
 
     @property
     def images(self) -> bool:
@@ -89,7 +91,8 @@ def questions(stem: str, valid: bool, language: str = "en", rate_of: str | None 
     """stem: what stands before `train.jsonl.gz`."""
     dev = f"{stem}dev.jsonl.gz" if valid else None
     names = f"{stem}train.jsonl.gz", dev, f"{stem}test.jsonl.gz"
-    return Set("hf-qa", ("f1", "exact_match"), *names, beside=("--language", language), rate_of=rate_of)
+    beside = ("--language", language)
+    return Set("hf-qa", ("f1", "exact_match"), *names, beside=beside, rate_of=rate_of, share=0.5)
 
 
 def likeness(rival: str, *tune: str) -> Set:
@@ -130,7 +133,8 @@ machine's processor time that other processes took meanwhile; where it is more t
 
 - *luthier tune*: no options but the files, the model and, for `stsb-embedding`, the task. It sets a tenth of train aside for
   calibration (500 rows at most), and may stop before its epochs are over, which *settings* then tells; the rivals do neither.
-- *Rivals*: as many epochs as luthier's run resolved, 16 rows a batch, bf16, 10 % warm-up, linear decay, padded to the
+- *Rivals*: as many epochs as luthier's run resolved, or for answers half as many, which is the budget that they are given
+  in seconds, with something to spare (*× luthier*); 16 rows a batch, bf16, 10 % warm-up, linear decay, padded to the
   longest of a batch, HF Trainer with texts grouped by length. At lr {", ".join(RATES)}, or for images
   {", ".join(IMAGE_RATES)}, of which the best on validation counts; **its row tells the time of that one run**, and what all
   rates took stands below the table. Three rates of the longer sets are
@@ -299,7 +303,7 @@ def runs_of(name: str, tool: str, known: Measured) -> list[Run]:
     luthier = known.get(name, {}).get(("luthier",))
     if luthier is None or luthier.scores is None:
         return []
-    epochs = f"{luthier.scores.epochs:g}"
+    epochs = f"{luthier.scores.epochs * SETS[name].share:g}"
     return [(SETS[name].rival, "--lr", rate, "--epochs", epochs) for rate in rates_of(name, known)]
 
 

@@ -1,14 +1,21 @@
 """Commands in processes of their own, and what they took."""
 
 import argparse
+import json
 import os
 import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from machine import busy_seconds
+
+LUTHIER = str(Path(sys.executable).with_name("luthier"))
+"""The luthier of this environment, started as a user starts it."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,16 @@ def run_alone(command: Sequence[str], folder: Path) -> tuple[int, Cost]:
     # The kernel counts both in ticks of its own, so the difference may fall below zero by a few.
     others = max(0.0, busy_seconds() - busy - own) / (seconds * (os.cpu_count() or 1))
     return process.returncode, Cost(seconds, own, others, usage.ru_maxrss * 1024)
+
+
+def luthier(line: Sequence[str], cache: Path) -> tuple[dict[str, Any], Cost]:
+    """What a command prints with `--json`, and what it cost; ends this process where the command fails."""
+    with tempfile.TemporaryDirectory() as name:
+        own = Path(name)
+        code, cost = run_alone([LUTHIER, *line, "--cache", str(cache), "--json", "--quiet"], own)
+        if code:
+            sys.exit(f"luthier {line[0]}: exit code {code}: {last_line(own / 'stderr')}")
+        return json.loads(last_line(own / "stdout")), cost
 
 
 def last_line(path: Path) -> str:

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from machine import describe
-from processes import Cost, last_line, names_of, run_alone
+from processes import luthier, names_of
 from results import write_section, write_whole
 
 SECTION = "Zero-tuning regret"
@@ -33,7 +33,6 @@ SIZES = ("50", "500", "all")
 VALID = 1_000
 PER_LABEL = 5
 """With fewer rows a label than these, only some labels are kept, in all files."""
-PROGRAM = str(Path(sys.executable).with_name("luthier"))
 
 Row = dict[str, Any]
 
@@ -153,19 +152,8 @@ def measure(name: str, size: str, data: Path, seed: int) -> Measured:
         folder = Path(place)
         rows, files = prepare(SETS[name], size, data, folder, seed)
         out = folder / "search"
-        line = [
-            "search",
-            *files,
-            "--sampler",
-            "bayes",
-            "--trials",
-            str(TRIALS),
-            "--seed",
-            str(seed),
-            "--out",
-            str(out),
-        ]
-        found, cost = luthier(line, folder / "cache")
+        asked = ["--sampler", "bayes", "--trials", str(TRIALS), "--seed", str(seed), "--out", str(out)]
+        found, cost = luthier(["search", *files, *asked], folder / "cache")
         trials = found["trials"]
         done = [one for one in trials if one["state"] == "complete"]
         best = max(done, key=lambda one: (one["score"], -one["number"]))
@@ -174,10 +162,8 @@ def measure(name: str, size: str, data: Path, seed: int) -> Measured:
 
         def tested(number: int) -> float:
             run = trials[number]["run"]
-            plan = str(out / run / "plan.toml")
-            card, _ = luthier(
-                ["tune", "--plan", plan, "--out", str(folder / f"tuned-{number}")], folder / "cache"
-            )
+            plan, again = str(out / run / "plan.toml"), str(folder / f"tuned-{number}")
+            card, _ = luthier(["tune", "--plan", plan, "--out", again], folder / "cache")
             return float(card["test"][metric]["value"])
 
         recipe = tested(0)
@@ -200,15 +186,6 @@ def measure(name: str, size: str, data: Path, seed: int) -> Measured:
             seconds=cost.seconds,
             machine=describe(),
         )
-
-
-def luthier(line: Sequence[str], cache: Path) -> tuple[dict[str, Any], Cost]:
-    """What a command prints last, and what it cost."""
-    with tempfile.TemporaryDirectory() as own:
-        code, cost = run_alone([PROGRAM, *line, "--cache", str(cache), "--json", "--quiet"], Path(own))
-        if code:
-            raise SystemExit(f"luthier {line[0]}: exit code {code}: {last_line(Path(own) / 'stderr')}")
-        return json.loads(last_line(Path(own) / "stdout")), cost
 
 
 # The table

@@ -5,11 +5,12 @@
 
 nearly-free: 20 trials over learning rate, weight decay and rows per step with the top two blocks, on banking77, beside one
 cold `luthier tune` of the same epochs and beside HF Trainer with Optuna.
-kills: a search of 12 trials, killed 50 times. Each writes a section
-of RESULTS.md of its own.
+kills: a search of 12 trials, killed 50 times.
+Each writes a section of RESULTS.md of its own.
 """
 
 import argparse
+import copy
 import gc
 import json
 import os
@@ -25,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from machine import cores, describe
-from processes import Cost, last_line, run_alone
+from processes import LUTHIER, Cost, last_line, luthier, run_alone
 from results import write_section
 from text_classification import hold_out, read_rows, write_rows
 
@@ -33,99 +34,82 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 TRIALS = 20
 SPACE = ("train.lr=2e-5..2e-3 log", "train.weight_decay=0..0.3", "train.batch_rows=8,16,32,64")
-PROGRAM = str(Path(sys.executable).with_name("luthier"))
-
-
-def luthier(command: str, files: Sequence[str], folder: Path, *options: str) -> tuple[dict[str, Any], Cost]:
-    """Run a command with an empty cache; what it prints last."""
-    own = folder / command
-    own.mkdir()
-    line = [
-        PROGRAM,
-        command,
-        *files,
-        "--out",
-        str(own / "out"),
-        "--cache",
-        str(own / "cache"),
-        *options,
-        "--json",
-        "--quiet",
-    ]
-    code, cost = run_alone(line, own)
-    if code:
-        sys.exit(f"{command}: exit code {code}: {last_line(own / 'stderr')}")
-    return json.loads(last_line(own / "stdout")), cost
 
 
 def nearly_free(data: Path, seed: int) -> str:
     """The table of one run, a search, and HF Trainer with Optuna."""
     with tempfile.TemporaryDirectory(prefix="luthier-search-") as name:
-        folder = Path(name)
+        folder, test = Path(name), str(data / "banking77" / "test.csv")
         train, valid = hold_out(read_rows(data / "banking77" / "train.csv"), seed)
         write_rows(folder / "train.csv", train)
         write_rows(folder / "valid.csv", valid)
-        files = [str(folder / "train.csv"), "--valid", str(folder / "valid.csv"), "--test", str(data / "banking77" / "test.csv"),
-                 "--method", "top:2", "--seed", str(seed)]  # fmt: skip
-        one, cold = luthier("tune", files, folder)
-        epochs = one["tuning"]["epochs"]
+        files = [str(folder / "train.csv"), "--valid", str(folder / "valid.csv"), "--test", test]
+        files += ["--method", "top:2", "--seed", str(seed)]
+
+        one, cold = luthier(["tune", *files, "--out", str(folder / "tune")], folder / "cache-tune")
         print(f"one run: {cold.seconds:.0f} s", file=sys.stderr, flush=True)
-        vary = [word for spec in SPACE for word in ("--vary", spec)]
-        many, cost = luthier(
-            "search", files, folder, *vary, "--trials", str(TRIALS), "--epochs", f"{epochs:g}"
-        )
+        tuned = next(candidate for candidate in one["candidates"] if candidate["name"] == "tuned")
+        epochs = f"{one['tuning']['epochs']:g}"
+        words = f"{epochs} epochs, the recipe"
+        rows = [row("one cold `luthier tune`", tuned["valid"], tuned["test"], cold, cold, words)]
+
+        asked = [word for spec in SPACE for word in ("--vary", spec)]
+        asked += ["--trials", str(TRIALS), "--epochs", epochs, "--out", str(folder / "search")]
+        many, cost = luthier(["search", *files, *asked], folder / "cache-search")
         print(f"search: {cost.seconds:.0f} s", file=sys.stderr, flush=True)
-        card = json.loads((folder / "search" / "out" / "best" / "scorecard.json").read_text(encoding="utf-8"))
-        hf_folder = folder / "hf"
-        hf_folder.mkdir()
-        line = [sys.executable, __file__, "hf", "--data", name, "--epochs", f"{epochs:g}", "--seed", str(seed),
-                "--test", str(data / "banking77" / "test.csv")]  # fmt: skip
-        code, hf_cost = run_alone(line, hf_folder)
-        told = last_line(hf_folder / ("stderr" if code else "stdout"))
-        hf = {"error": told} if code else json.loads(told)
-    states = [trial["state"] for trial in many["trials"]]
-    counts = f"{states.count('complete')} finished, {states.count('pruned')} ended early"
-    tuned = next(one for one in one["candidates"] if one["name"] == "tuned")
-    rows = [
-        "| | best on validation | its test score | seconds | × one run | |",
-        "| --- | ---: | ---: | ---: | ---: | --- |",
-        row(
-            "one cold `luthier tune`",
-            tuned["valid"],
-            tuned["test"],
-            cold,
-            cold,
-            f"{epochs:g} epochs, the recipe",
-        ),
-        row(
-            f"`luthier search`, {TRIALS} trials",
-            many["best"]["score"],
-            card["test"]["accuracy"]["value"],
-            cost,
-            cold,
-            counts,
-        ),
-    ]
-    if "error" in hf:
-        rows.append(f"| HF Trainer and Optuna | failed: {hf['error'][:200]} | | | | |")
-    else:
-        rows.append(
-            row(
-                f"HF Trainer and Optuna, {hf['trials']} trials",
-                hf["valid"],
-                hf["test"],
-                hf_cost,
-                cold,
-                hf["words"],
+        card = json.loads((folder / "search" / "best" / "scorecard.json").read_text(encoding="utf-8"))
+        states = [trial["state"] for trial in many["trials"]]
+        words = f"{states.count('complete')} finished, {states.count('pruned')} ended early; {learnt(many)}"
+        scores = many["best"]["score"], card["test"]["accuracy"]["value"]
+        rows.append(row(f"`luthier search`, {TRIALS} trials", *scores, cost, cold, words))
+
+        line = [
+            sys.executable,
+            __file__,
+            "hf",
+            "--data",
+            name,
+            "--epochs",
+            epochs,
+            "--seed",
+            str(seed),
+            "--test",
+            test,
+        ]
+        (folder / "hf").mkdir()
+        code, cost = run_alone(line, folder / "hf")
+        told = last_line(folder / "hf" / ("stderr" if code else "stdout"))
+        if code:
+            rows.append(f"| HF Trainer and Optuna | failed: {told[:200]} | | | | |")
+        else:
+            hf = json.loads(told)
+            rows.append(
+                row(
+                    f"HF Trainer and Optuna, {TRIALS} trials",
+                    hf["valid"],
+                    hf["test"],
+                    cost,
+                    cold,
+                    hf["words"],
+                )
             )
-        )
-    told = (
+    head = "| | best on validation | its test score | seconds | × one run | |\n| --- | ---: | ---: | ---: | ---: | --- |"
+    legend = (
         f"banking77, {len(train):,} rows to learn from and {len(valid):,} to choose on, the top two blocks of "
         f"all-MiniLM-L6-v2, seed {seed}. Space: {'; '.join(f'`{spec}`' for spec in SPACE)}. Successive halving by thirds "
         "after 1, 3 and 9 validations, two an epoch, in both; Bayesian (TPE) in both. Each with an empty cache. Scores are "
         "accuracies."
     )
-    return f"{describe()}\n\n{told}\n\n" + "\n".join(rows)
+    return f"{describe()}\n\n{legend}\n\n{head}\n" + "\n".join(rows)
+
+
+def learnt(found: dict[str, Any]) -> str:
+    """The settings that a search names."""
+    values = found["best"]["values"]
+    return ", ".join(
+        f"{key.split('.')[1]} {value:.2g}" if isinstance(value, float) else f"{key.split('.')[1]} {value}"
+        for key, value in values.items()
+    )
 
 
 def row(name: str, valid: float, test: float, cost: Cost, unit: Cost, words: str) -> str:
@@ -204,7 +188,6 @@ def hf(folder: Path, test: Path, epochs: float, seed: int) -> dict[str, Any]:
             data_collator=DataCollatorWithPadding(tokenizer),
             compute_metrics=accuracy,
         )
-        evaluations = [0]
         best = trainer.hyperparameter_search(
             hp_space=space,
             n_trials=TRIALS,
@@ -212,7 +195,7 @@ def hf(folder: Path, test: Path, epochs: float, seed: int) -> dict[str, Any]:
             backend="optuna",
             compute_objective=lambda metrics: metrics["eval_accuracy"],
             sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=8),
-            pruner=AgedHalving(evaluations, epochs),
+            pruner=halving_by_age(),
         )
         for name, value in best.hyperparameters.items():
             setattr(trainer.args, name, value)
@@ -221,30 +204,25 @@ def hf(folder: Path, test: Path, epochs: float, seed: int) -> dict[str, Any]:
     return {
         "valid": best.objective,
         "test": tested["eval_accuracy"],
-        "trials": TRIALS,
-        "words": "the best one trained once more to test it, as HF Trainer keeps no model of a trial",
+        "words": f"learning_rate {best.hyperparameters['learning_rate']:.2g}; the best one trained once more to test it, as HF "
+        "Trainer keeps no model of a trial",
     }
 
 
-class AgedHalving:
-    """Made below: successive halving by the number of validations, which HF Trainer reports by its steps."""
+def halving_by_age() -> Any:
+    """Successive halving by the number of validations. HF Trainer reports by steps, more of them where batches are small."""
+    import optuna
 
-    def __new__(cls, evaluations: list[int], epochs: float) -> Any:
-        import optuna
+    class ByAge(optuna.pruners.BasePruner):
+        def __init__(self) -> None:
+            self.inner = optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=3)
 
-        class ByAge(optuna.pruners.BasePruner):
-            def __init__(self) -> None:
-                self.inner = optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=3)
+        def prune(self, study: Any, trial: Any) -> bool:
+            aged = copy.copy(trial)
+            aged.intermediate_values = dict(enumerate(trial.intermediate_values.values(), 1))
+            return self.inner.prune(study, aged)
 
-            def prune(self, study: Any, trial: Any) -> bool:
-                ages = dict(enumerate(trial.intermediate_values.values(), 1))
-                aged = optuna.trial.FrozenTrial(
-                    trial.number, trial.state, None, trial.datetime_start, None, trial.params, trial.distributions,
-                    trial.user_attrs, trial.system_attrs, ages, trial._trial_id,
-                )  # fmt: skip
-                return self.inner.prune(study, aged)
-
-        return ByAge()
+    return ByAge()
 
 
 def kills(count: int, seed: int) -> str:
@@ -261,7 +239,7 @@ def kills(count: int, seed: int) -> str:
         struck_in_all = 0
         for sampler in ("random", "grid"):
             vary = ["--vary", "train.lr=1e-4..1e-2 log", "--vary", "train.batch_rows=8,16"]
-            common = [PROGRAM, "search", str(home / "messages.csv"), "--model", str(home / "model"), "--method", "full",
+            common = [LUTHIER, "search", str(home / "messages.csv"), "--model", str(home / "model"), "--method", "full",
                       "--epochs", "6", "--precision", "fp32", "--threads", "1", "--save-every", "0.2s", "--prune", "none",
                       "--sampler", sampler, "--trials", "12", "--cache", str(home / "cache"), "--quiet", *vary]  # fmt: skip
             begin = time.monotonic()
@@ -271,7 +249,7 @@ def kills(count: int, seed: int) -> str:
             struck, share, done = 0, count // 2, False
             while not done:
                 command = (
-                    [PROGRAM, "resume", str(out), "--quiet"]
+                    [LUTHIER, "resume", str(out), "--quiet"]
                     if (out / "search.json").is_file()
                     else [*common, "--out", str(out)]
                 )

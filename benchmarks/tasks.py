@@ -2,9 +2,9 @@
 
     python benchmarks/tasks.py --data ../shared/data --models ../shared/models
 
-Both get the same files, model and cores, and the rival as many epochs as luthier's run resolved, of questions half
-as many; so luthier goes first. The time of a run is that of its whole process. What is measured is kept at once, so an interrupted
-benchmark goes on where it stopped; `--again` measures anew.
+Both get the same files, model and cores, and the rival as many epochs as luthier's run resolved (of questions about
+half as many); so luthier goes first. The time of a run is that of its whole process. What is measured is kept at once, so
+an interrupted benchmark goes on where it stopped; `--again` measures anew.
 
 The rivals are the subcommands of rivals.py. This process only drives and imports nothing heavy: Linux, the only
 system this runs on, counts the memory of the parent, as it was at the fork, into the child's peak.
@@ -69,8 +69,8 @@ class Set:
     """Options for the rival."""
     rate_of: str | None = None
     """The set whose best rate the rival takes, where each one would be many minutes."""
-    share: float = 1
-    """The rival's epochs as a share of luthier's: less than all of them where that takes it longer than luthier."""
+    epochs: float | None = None
+    """Of the rival, where as many as luthier's would take it several times luthier's seconds."""
 
     @property
     def images(self) -> bool:
@@ -87,12 +87,14 @@ def entities(folder: str, valid: bool) -> Set:
     return Set("hf-tokens", ("f1",), f"{folder}/train.jsonl.gz", dev, f"{folder}/test.jsonl.gz")
 
 
-def questions(stem: str, valid: bool, language: str = "en", rate_of: str | None = "xquad-en") -> Set:
-    """stem: what stands before `train.jsonl.gz`."""
+def questions(
+    stem: str, epochs: float, valid: bool = False, language: str = "en", rate_of: str | None = "xquad-en"
+) -> Set:
+    """stem: what stands before `train.jsonl.gz`.  epochs: of the rival."""
     dev = f"{stem}dev.jsonl.gz" if valid else None
     names = f"{stem}train.jsonl.gz", dev, f"{stem}test.jsonl.gz"
     beside = ("--language", language)
-    return Set("hf-qa", ("f1", "exact_match"), *names, beside=beside, rate_of=rate_of, share=0.5)
+    return Set("hf-qa", ("f1", "exact_match"), *names, beside=beside, rate_of=rate_of, epochs=epochs)
 
 
 def likeness(rival: str, *tune: str) -> Set:
@@ -106,11 +108,11 @@ def photos(name: str, *beside: str, rate_of: str | None = None) -> Set:
 SETS = {
     "wnut17": entities("wnut17", valid=True),
     "restaurant8k": entities("restaurant8k", valid=False),
-    "covidqa": questions("covidqa/", valid=True),
-    "subjqa": questions("subjqa/", valid=True),
-    "xquad-en": questions("xquad/en_", valid=False, rate_of=None),
-    "xquad-de": questions("xquad/de_", valid=False, language="de"),
-    "xquad-es": questions("xquad/es_", valid=False, language="es"),
+    "covidqa": questions("covidqa/", 3, valid=True),
+    "subjqa": questions("subjqa/", 2, valid=True),
+    "xquad-en": questions("xquad/en_", 8, rate_of=None),
+    "xquad-de": questions("xquad/de_", 6, language="de"),
+    "xquad-es": questions("xquad/es_", 6, language="es"),
     "stsb-regression": likeness("st-cross"),
     "stsb-embedding": likeness("st-embedding", "--task", "embedding"),
     "birds10": photos("birds10", "--flip"),
@@ -133,7 +135,7 @@ machine's processor time that other processes took meanwhile; where it is more t
 
 - *luthier tune*: no options but the files, the model and, for `stsb-embedding`, the task. It sets a tenth of train aside for
   calibration (500 rows at most), and may stop before its epochs are over, which *settings* then tells; the rivals do neither.
-- *Rivals*: as many epochs as luthier's run resolved, or for answers half as many, which is the budget that they are given
+- *Rivals*: as many epochs as luthier's run resolved, or for answers about half as many, which is the budget that they are given
   in seconds, with something to spare (*× luthier*); 16 rows a batch, bf16, 10 % warm-up, linear decay, padded to the
   longest of a batch, HF Trainer with texts grouped by length. At lr {", ".join(RATES)}, or for images
   {", ".join(IMAGE_RATES)}, of which the best on validation counts; **its row tells the time of that one run**, and what all
@@ -303,7 +305,7 @@ def runs_of(name: str, tool: str, known: Measured) -> list[Run]:
     luthier = known.get(name, {}).get(("luthier",))
     if luthier is None or luthier.scores is None:
         return []
-    epochs = f"{luthier.scores.epochs * SETS[name].share:g}"
+    epochs = f"{SETS[name].epochs or luthier.scores.epochs:g}"
     return [(SETS[name].rival, "--lr", rate, "--epochs", epochs) for rate in rates_of(name, known)]
 
 

@@ -29,13 +29,15 @@ from luthier.models.quiet import quiet
 from luthier.plan.plan import Plan
 from luthier.report.records import AUGMENTED
 from luthier.steps import tune
-from luthier.steps.prepare import prepare, refuse_what_has_no_effect
+from luthier.steps.prepare import prepare
+from luthier.steps.refusals import refuse_what_has_no_effect
 from luthier.steps.rows import look_over, understand
 from luthier.tasks.answering import QuestionAnswering
 from luthier.tasks.classification import Classification
 from luthier.tasks.image_classification import IMAGE_CLASSIFICATION
 from luthier.tasks.regression import Regression
 from luthier.tasks.tagging import TokenClassification
+from luthier.tasks.vectors import Embedding
 from tiny import TINY_IMAGES, images_folder, write_jsonl
 
 
@@ -531,6 +533,7 @@ TEXT, IMAGE = (
 )
 PAIR = Classification(("a", "b"), name="pair-classification", reads="pair")
 TAGS, QUESTION, NUMBER = TokenClassification(("place",)), QuestionAnswering(), Regression()
+VECTORS = Embedding("scores")
 REFUSED = [
     (QUESTION, {"train.method": "probe"},
      "train.method: question-answering has no probe, as no linear head on frozen features does it. Leave it out."),
@@ -551,6 +554,8 @@ REFUSED = [
      "train.flip: no effect with image-classification as it is asked for. Leave it out."),
     (IMAGE, {"data.long": "windows", "task.language": "de"},
      "data.long, task.language: no effect with image-classification as it is asked for. Leave it out."),
+    (VECTORS, {"data.calibration_share": 0.1},
+     "data.calibration_share: no effect with embedding, which has nothing to calibrate. Leave it out."),
     (PAIR, {"data.long": "windows"},
      "data.long: 'windows' are of a single text, and the rows of pair-classification are made of two. Use --long cut."),
     (IMAGE, {"model.pooling": "mean"},

@@ -13,19 +13,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import luthier
 import luthier.session
 from luthier.errors import DataError, DiskError, Interrupted, PlanError, RunError, WorldError
-from luthier.events import Event, Noted, Stepped, TrialBegan, TrialEnded, Validated
+from luthier.events import Advanced, Event, Noted, Stepped, TrialBegan, TrialEnded, Validated
 from luthier.interrupts import StopWish
 from luthier.plan.plan import Plan
 from luthier.plan.search import SearchPlan
-from luthier.searching import ending, trials
+from luthier.searching import ending, opening, standing, trials
 from luthier.searching import search as searching
 from luthier.searching.folder import SearchFolder
 from luthier.searching.samplers import Tried
 from luthier.searching.worker import worked
+from luthier.steps import finish
 from tiny import messages_csv
 
 VARY = ("train.lr=1e-4..3e-2 log", "train.batch_rows=8,16")
@@ -67,9 +69,11 @@ def begun(tmp_path: Path, small: Path, bert: Path) -> Callable[..., SearchFolder
     return begin
 
 
-def events_of(folder: SearchFolder, wish: StopWish | None = None) -> Iterator[tuple[int, Event]]:
+def events_of(
+    folder: SearchFolder, wish: StopWish | None = None, alone: bool = False
+) -> Iterator[tuple[int, Event]]:
     """A process's work on a search, in this process."""
-    return worked(folder, wish or StopWish(), folder.seconds(), time.time(), os.getppid())
+    return worked(folder, wish or StopWish(), folder.seconds(), time.time(), os.getppid(), alone)
 
 
 def finished(folder: SearchFolder) -> dict[str, Any]:
@@ -187,8 +191,8 @@ def test_weights_are_kept_of_whoever_may_be_named() -> None:
     found = [tried(0, 0.80, 5), tried(1, 0.90, 9), tried(2, 0.89, 9), tried(3, 0.88, 9), tried(4, 0.85, 6), tried(5, 0.84, 7),
              tried(6, 0.70, 1), tried(7, 0.60, 9, cut=True), tried(8, 0.90, 9, same_as=1)]  # fmt: skip
     # 5 has better ones for less, 6 is below the recipe, 8 is 1.
-    assert [one.number for one in trials.nameable(found)] == [0, 1, 2, 3, 4, 7]
-    assert [one.number for one in trials.finalists(found)] == [1, 2, 3, 0]
+    assert [one.number for one in standing.nameable(found)] == [0, 1, 2, 3, 4, 7]
+    assert [one.number for one in standing.finalists(found)] == [1, 2, 3, 0]
 
 
 def test_equal_settings_are_run_once(begun: Callable[..., SearchFolder]) -> None:
@@ -514,7 +518,7 @@ STEPPING = """
 import json, os, pathlib, sys, time
 begun = pathlib.Path(sys.argv[1], "begun")
 begun.mkdir(exist_ok=True)
-(begun / str(os.getpid())).touch()
+(begun / str(os.getpid())).write_text("alone" if "--alone" in sys.argv else "")
 step = {"event": "stepped", "candidate": "tuned", "step": 10, "epoch": 1.0, "loss": 1.0, "lr": 1.0, "norm": 1.0, "rows": 8,
         "tokens": 80, "seconds": 1.0}
 print(json.dumps({"trial": 0, **step}), flush=True)
@@ -540,7 +544,8 @@ def test_a_second_process_begins_while_the_first_trial_runs_if_memory_holds_both
     told: list[str] = []
     with pytest.raises(WorldError, match="No trial came to its end"):
         told.extend(event.text for event in plans_searched(folder) if isinstance(event, Noted))
-    assert len(list((folder.path / "begun").iterdir())) == begun_in_all
+    told_of = sorted(path.read_text() for path in (folder.path / "begun").iterdir())
+    assert told_of == ["", "alone"][-begun_in_all:]
     assert ["Memory has room for 1 trials" in text for text in told] == [True] * (2 - begun_in_all)
 
 
@@ -562,14 +567,38 @@ def test_a_further_process_that_dies_as_it_begins_does_not_end_the_search(
 
 def test_trials_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     def threads(cores: int, given: int | None = None, **asked: Any) -> int:
-        monkeypatch.setattr(trials, "cores", lambda: cores)
-        return trials.threads_of(
+        monkeypatch.setattr(opening, "cores", lambda: cores)
+        return opening.threads_of(
             Plan.build({"data.path": "rows.csv", "run.threads": given}), SearchPlan.build(asked)
         )
 
-    assert [threads(2), threads(7), threads(16)] == [1, 1, trials.THREADS]
+    assert [threads(2), threads(7), threads(16)] == [1, 1, opening.THREADS]
     assert [threads(16, workers=1), threads(16, workers=3), threads(2, workers=8)] == [16, 5, 1]
     assert threads(16, given=2, workers=1) == 2
+
+
+@pytest.mark.parametrize(("threads", "wide"), [(None, 2), (1, 1)])
+def test_what_learns_nothing_takes_all_cores_as_long_as_nobody_else_needs_them(
+    begun: Callable[..., SearchFolder], monkeypatch: pytest.MonkeyPatch, threads: int | None, wide: int
+) -> None:
+    """Unless the plan says how many threads there are."""
+    for module in (opening, ending):
+        monkeypatch.setattr(module, "cores", lambda: 2)
+    met: dict[str, set[int]] = {"frozen": set(), "step": set(), "test": set()}
+    plain = finish.logits_of
+
+    def logits_of(*given: Any) -> Any:
+        met["test"].add(torch.get_num_threads())
+        return plain(*given)
+
+    monkeypatch.setattr(finish, "logits_of", logits_of)
+    folder = begun(settings={"run.threads": threads}, trials=2)
+    for number, event in events_of(folder, alone=True):
+        if number == 0 and isinstance(event, Advanced):
+            met["frozen"].add(torch.get_num_threads())
+        if isinstance(event, Stepped):
+            met["step"].add(torch.get_num_threads())
+    assert met == {"frozen": {wide}, "step": {1}, "test": {wide}}
 
 
 def test_each_process_has_a_gpu_of_its_own(

@@ -13,9 +13,9 @@ import pytest
 from luthier.errors import WorldError
 from luthier.plan.plan import Plan
 from luthier.plan.search import SearchPlan
+from luthier.searching import opening
 from luthier.searching import ray as on_ray
 from luthier.searching import search as searching
-from luthier.searching import trials
 from luthier.searching.folder import SearchFolder
 from luthier.searching.space import read_space
 from tiny import messages_csv
@@ -97,7 +97,7 @@ def test_a_trial_whose_tasks_die_twice_is_given_up(
     search("dying", trials=2)
     folder = SearchFolder(tmp_path / "dying")
     plan, asked = folder.plans()
-    advice = trials.adviser_of(folder, asked, read_space(asked.vary, plan), plan)
+    advice = opening.adviser_of(folder, asked, read_space(asked.vary, plan), plan)
     advice.values.append({"train.lr": 1e-3})
     one = advice.ask({})
     assert one is not None

@@ -13,7 +13,9 @@ from luthier.errors import DataError
 DEFAULT = {"test": 0.2, "valid": 0.1, "calibration": 0.7 * 0.1}
 
 
-def split(strata, groups=None, roles=("train",), role_of=None, shares=None, seed=0) -> Split:
+def split(
+    strata, groups=None, roles=("train",), role_of=None, shares=None, seed=0, calibrates="calibration"
+) -> Split:
     """All rows of a table, split; each row a group of its own and of the first file unless said otherwise."""
     strata = np.asarray(strata)
     rows = np.arange(len(strata))
@@ -25,6 +27,7 @@ def split(strata, groups=None, roles=("train",), role_of=None, shares=None, seed
         rows if groups is None else np.asarray(groups),
         Shares() if shares is None else shares,
         seed,
+        calibrates,
     )
 
 
@@ -225,6 +228,17 @@ def test_a_share_of_nothing_is_nothing():
     found = split(np.arange(100) % 4, shares=Shares(valid=0.0, calibration=0.0, test=0.2))
 
     assert found.sizes() == {"train": 80, "valid": 0, "calibration": 0, "test": 20}
+
+
+@pytest.mark.parametrize("calibrates", ["valid", ""])
+def test_nothing_is_set_aside_where_other_rows_calibrate_or_nothing_is_calibrated(calibrates):
+    found = split(np.arange(100) % 4, calibrates=calibrates)
+
+    assert found.sizes() == {"train": 70, "valid": 10, "calibration": 0, "test": 20}
+    assert found.to_json()["calibrates"] == calibrates
+    assert [text for text in found.warnings if "to calibrate on" in text] == [
+        "Only 10 rows to calibrate on, which is too few: probabilities are the model's own, which are often too sure."
+    ] * (calibrates == "valid")
 
 
 @pytest.mark.parametrize("rows", [7_200, 50_001])

@@ -1,9 +1,11 @@
 """Where to compute, in which precision: decided once, by measuring this machine, and recorded with the run."""
 
+import contextlib
 import ctypes
 import os
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -49,6 +51,17 @@ def choose(device: str = "auto", precision: str = "auto", threads: int | None = 
     if precision == "auto":
         precision = "bf16" if bf16_pays(torch.device(kind)) else "fp32"
     return Device(kind, precision, torch.get_num_threads())
+
+
+@contextlib.contextmanager
+def with_threads(count: int | None) -> Iterator[None]:
+    """Inside, torch computes with so many CPU threads; with as many as before where it is None."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3

@@ -31,6 +31,8 @@ class Split:
     how: str
     """A sentence for the report."""
     warnings: tuple[str, ...]
+    calibrates: str = "calibration"
+    """The part that calibrates; empty where nothing is to be calibrated."""
 
     def sizes(self) -> dict[str, int]:
         return {part: len(getattr(self, part)) for part in PARTS}
@@ -38,12 +40,13 @@ class Split:
     def to_json(self) -> dict[str, Any]:
         """Sizes, how, and a hash per part: the rows follow from table, plan and seed."""
         hashes = {part: hashlib.sha256(getattr(self, part).tobytes()).hexdigest() for part in PARTS}
-        return {**self.sizes(), "how": self.how, "warnings": list(self.warnings), "hashes": hashes}
+        told = {"how": self.how, "warnings": list(self.warnings), "calibrates": self.calibrates}
+        return {**self.sizes(), **told, "hashes": hashes}
 
 
 @dataclass(frozen=True)
 class Shares:
-    """Shares of the rows that are split off where no file is given for a part."""
+    """Shares of the rows that are split off where no file is given for a part; of calibration those of train."""
 
     valid: float = 0.1
     calibration: float = 0.1
@@ -51,12 +54,20 @@ class Shares:
 
 
 def split_rows(
-    rows: Ints, roles: Sequence[str], role_of: Ints, strata: Ints, groups: Ints, shares: Shares, seed: int
+    rows: Ints,
+    roles: Sequence[str],
+    role_of: Ints,
+    strata: Ints,
+    groups: Ints,
+    shares: Shares,
+    seed: int,
+    calibrates: str = "calibration",
 ) -> Split:
     """Part `rows`.
 
     roles: the part each file was given for, `train` for the first.  role_of: (table rows,) index into roles.
     strata, groups: (table rows,) label number, and number of the group a row stays with.
+    calibrates: the part that does; where it is not `calibration`, no rows are set aside for that.
     Raises DataError when there are too few rows to part.
     """
     by_role = {role: rows[role_of[rows] == at] for at, role in enumerate(roles)}
@@ -69,7 +80,8 @@ def split_rows(
     wanted = {part: getattr(shares, part) for part in ("test", "valid") if part not in by_role}
     pieces = deal(own, strata, groups, wanted, seed, "split") if wanted else {"train": own}
     found = {**by_role, **pieces}
-    share = min(shares.calibration, MOST_CALIBRATION_ROWS / max(1, len(found["train"])))
+    apart = shares.calibration if calibrates == "calibration" else 0.0
+    share = min(apart, MOST_CALIBRATION_ROWS / max(1, len(found["train"])))
     dealt = deal(found["train"], strata, groups, {"calibration": share}, seed, "calibration")
     calibration = at_most(MOST_CALIBRATION_ROWS, dealt["calibration"], groups)
     found |= {"calibration": calibration, "train": np.setdiff1d(found["train"], calibration)}
@@ -78,7 +90,9 @@ def split_rows(
         f"{' and '.join(given)} as given by file; " if given else ""
     ) + f"the rest split at random with seed {seed}, stratified by label, copies and groups kept on one side"
     parts = {part: np.sort(found.get(part, own[:0])) for part in PARTS}
-    return Split(**parts, how=how, warnings=tuple(what_it_means(parts, strata)))
+    return Split(
+        **parts, how=how, warnings=tuple(what_it_means(parts, strata, calibrates)), calibrates=calibrates
+    )
 
 
 def deal(
@@ -128,7 +142,7 @@ def at_most(most: int, rows: Ints, groups: Ints) -> Ints:
     return rows[fits[group_of]]
 
 
-def what_it_means(parts: dict[str, Ints], strata: Ints) -> list[str]:
+def what_it_means(parts: dict[str, Ints], strata: Ints, calibrates: str) -> list[str]:
     """Plain statements on small parts."""
     found = []
     tested = len(parts["test"])
@@ -143,8 +157,8 @@ def what_it_means(parts: dict[str, Ints], strata: Ints) -> list[str]:
         found.append(
             f"Without a row in the test part: {counted(missing, 'label')}. How well they are found is not known."
         )
-    calibrated = len(parts["calibration"])
-    if calibrated < 20:
+    calibrated = len(parts[calibrates]) if calibrates else 0
+    if calibrates and calibrated < 20:
         found.append(
             f"Only {counted(calibrated, 'row')} to calibrate on, which is too few: probabilities are the model's own, "
             "which are often too sure."

@@ -17,7 +17,7 @@ ROLES = {
 PARTS = {
     "train": "moves the weights",
     "valid": "chooses between candidates and stops training",
-    "calibration": "fits the temperature",
+    "calibration": "calibrates probabilities and intervals",
     "test": "scored once, at the end",
 }
 """The parts of a split, and what each is for."""
@@ -52,12 +52,16 @@ def parts(records: Records) -> Html:
     split = records.split or {}
     rows = {name: split.get(name, records.part("rows").get(name)) for name in PARTS}
     known = {name: int(found) for name, value in rows.items() if (found := numbers.number(value)) is not None}
+    uses, calibrates = dict(PARTS), split.get("calibrates", "calibration")
+    if calibrates != "calibration":
+        known.pop("calibration", None)
+        uses["valid"] += f", and {PARTS['calibration']}" if calibrates == "valid" else ""
     if not known:
         return Html("")
     total = sum(known.values()) or 1
     columns = [Column("Part"), Column("Rows", number=True), Column("Share", number=True)]
     told = [
-        (with_note(name, PARTS[name]), numbers.count(size), numbers.share(size / total))
+        (with_note(name, uses[name]), numbers.count(size), numbers.share(size / total))
         for name, size in known.items()
     ]
     how = [words.sentence(str(split["how"]).rstrip("."))] if split.get("how") else []

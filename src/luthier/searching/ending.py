@@ -12,11 +12,14 @@ from luthier.errors import DiskError, Interrupted, LuthierError
 from luthier.events import Event, Named, Noted
 from luthier.files import whole_folder
 from luthier.folder.run_folder import RunFolder
+from luthier.machine import cores
 from luthier.report.search_page import write_search_page
 from luthier.searching.folder import OF_SEARCH
+from luthier.searching.opening import Search
 from luthier.searching.samplers import Tried, importances
 from luthier.searching.space import METHOD
-from luthier.searching.trials import OVER, Search, at_work, best_of, different, finalists
+from luthier.searching.standing import best_of, different, finalists
+from luthier.searching.trials import OVER, at_work
 from luthier.searching.winner import Choice, Entrant, chance, corrected, name, spread_words
 from luthier.steps.prepare import prepare
 from luthier.steps.run import standard_error
@@ -59,6 +62,7 @@ def finish(search: Search) -> Iterator[tuple[int, Event]]:
             )
             yield OF_SEARCH, Noted(words, search.clock(), warning=True)
     yield OF_SEARCH, Noted("Its test rows are opened now.", search.clock())
+    search.kept.wide = cores() if search.own_threads else None  # all trials have ended
     for event in tune(plan, search.stop, search.kept):
         yield winner.number, event
     named = {"number": winner.number, "values": winner.values, "score": choice.score, "why": choice.words}

@@ -117,7 +117,7 @@ def stoppable(folder: SearchFolder) -> Iterator[None]:
 
 def after_a_death(folder: SearchFolder, how: str, deaths: int, seconds: float) -> Iterator[Event]:
     """Put on record that trials have lost their process. Raises WorldError where nothing but deaths comes of it."""
-    from luthier.searching.trials import abandoned
+    from luthier.searching.crashes import abandoned
 
     if deaths > DEATHS:
         raise WorldError(
@@ -144,7 +144,7 @@ def answer(ray: Any, reference: Any) -> dict[str, Any]:
 
 def opened(path: str, earlier: float, began: float) -> Any:
     """The search at a path, opened once in a process. Called inside Ray's."""
-    from luthier.searching.trials import open_search
+    from luthier.searching.opening import open_search
 
     folder = SearchFolder(Path(path))
     key = (path, began)

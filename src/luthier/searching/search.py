@@ -171,7 +171,7 @@ def left(folder: SearchFolder, crew: "Crew", hand: "Hand", code: int, stopping: 
 
 def crashed(folder: SearchFolder, how: str, number: int) -> bool:
     """Put a trial's crash on record; True where it has crashed too often. Imports what reads the record only now."""
-    from luthier.searching.trials import abandoned
+    from luthier.searching.crashes import abandoned
 
     return any(failed for _, failed in abandoned(folder, how, number))
 
@@ -227,7 +227,8 @@ class Crew:
     def hire(self) -> None:
         """Begin another process. In a session of its own: a Ctrl-C reaches it through us, once."""
         times = ["--earlier", str(self.earlier), "--began", str(self.began), "--parent", str(os.getpid())]
-        command = [*WORKER, str(self.folder.path), *times]
+        alone = [] if self.hands or self.grown else ["--alone"]
+        command = [*WORKER, str(self.folder.path), *times, *alone]
         place = next(place for place in itertools.count() if all(hand.place != place for hand in self.hands))
         process = subprocess.Popen(
             command,

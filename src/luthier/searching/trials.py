@@ -1,216 +1,26 @@
 """What a process of a search does: take a trial that nobody has, run it, tell of it, until none is left."""
 
 import contextlib
-import math
 import time
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator
 from typing import Any
 
-import torch
-
-from luthier.errors import DiskError, Interrupted, LuthierError, PlanError, RunError, WorldError
+from luthier.errors import DiskError, Interrupted, LuthierError, WorldError
 from luthier.events import Advanced, Event, Started, TrialBegan, TrialEnded, Validated
-from luthier.folder.artefacts import Artefacts
-from luthier.machine import cores
 from luthier.plan.plan import Plan
-from luthier.plan.search import SearchPlan
-from luthier.searching.folder import OF_SEARCH, SearchFolder
-from luthier.searching.samplers import MOST, Adviser, Tried, storage_at
-from luthier.searching.space import Space, Value, plan_of, read_space
-from luthier.searching.usual import usual_space
-from luthier.steps.kept import Kept
-from luthier.steps.prepare import Prepared, prepare, refuse_too_many_blocks, refuse_what_has_no_effect
+from luthier.searching.folder import OF_SEARCH
+from luthier.searching.opening import Search
+from luthier.searching.samplers import MOST, Tried
+from luthier.searching.space import Value
+from luthier.searching.standing import best_of, nameable
 from luthier.steps.trial import Outcome, trial
 
-USUAL = 20
-"""Trials where no number is given."""
-FINALISTS = 3
-"""Trials that are run on other seeds, beside the recipe."""
 LOOK = 0.5
 """Seconds between two looks at what other processes have come to."""
 OVER = "over"
 """A note that the search ends: no further trial begins."""
 ALIKE = 3
 """So many trials that fail alike, and none that did not, end a search."""
-CRASHES = 2
-"""A trial whose process dies so often is given up."""
-WRITING = 10.0
-"""Seconds that the best trial's files and the report take."""
-FEW_CORES = 8
-THREADS = 4
-"""Of a trial on a machine with more than a few cores. Where there are few, each is a trial's own: two trials side by side,
-a thread each, get through more than one with two threads (docs/search.md)."""
-SHARED = "shared"
-"""The folder of what all trials have in common."""
-
-
-@dataclass
-class Search:
-    """A search as one of its processes sees it."""
-
-    folder: SearchFolder
-    plan: Plan
-    """Of which trials vary some settings; precision, device, threads and the split are settled."""
-    asked: SearchPlan
-    space: Space
-    adviser: Adviser
-    recipe: dict[str, Value]
-    """The values of trial 0."""
-    kept: Kept
-    ready: Prepared
-    """The recipe's: the rows that all trials have in common."""
-    count: int
-    stop: Callable[[], bool]
-    clock: Callable[[], float]
-    """Seconds since the command began."""
-    earlier: float
-    """Seconds that earlier commands took."""
-
-    @property
-    def deadline(self) -> float | None:
-        """By the clock: when the last trial must have ended, for the best one to be finished within --budget."""
-        if self.plan.budget_seconds is None:
-            return None
-        return self.plan.budget_seconds - self.earlier - self.finishing
-
-    @property
-    def finishing(self) -> float:
-        """Seconds that are kept back to test the best trial: a pass over the rows, and what is written."""
-        features = Artefacts(self.folder.state / SHARED / self.ready.features_key).record("features") or {}
-        return float(features.get("seconds", 0.0)) + WRITING
-
-    def trial_plan(self, values: dict[str, Value], out: str, **more: Any) -> Plan:
-        """The plan of a trial. The time that is left is its own."""
-        left = None if self.deadline is None else f"{max(1.0, self.deadline - self.clock()):.0f}s"
-        if "model.name" in values:
-            values = {**values, "model.name": self.folder.found_again(str(values["model.name"]))}
-        return plan_of(self.plan, values, **{"run__out": out, "run__budget": left, **more})
-
-    def record(self, **more: Any) -> None:
-        """Write search.json."""
-        tried = self.adviser.tried()
-        best = best_of(tried)
-        found = {
-            "method": self.asked.sampler,
-            "metric": self.ready.rows.task.metric,
-            "space": self.space.spelt(),
-            "prune": self.asked.prune,
-            "trials": [trial_record(self.folder, one) for one in tried],
-            "best": None
-            if best is None
-            else {"number": best.number, "values": best.values, "score": best.score},
-            "seconds": round(self.earlier + self.clock(), 3),
-            **more,
-        }
-        self.folder.write_record(found)
-
-
-def open_search(folder: SearchFolder, stop: Callable[[], bool], earlier: float, began: float) -> Search:
-    """A search's folder, opened to work on it. Raises InputError for a plan, a space or rows that cannot be used.
-
-    began: by time.time(), when the command began.
-    """
-    plan, asked = folder.plans()
-    plan = plan.with_settings({"run.threads": threads_of(plan, asked), "data.split_seed": plan.split_seed})
-    kept = Kept(folder.state / SHARED)
-    with folder.alone("open"):
-        settled = folder.note("settled")
-        if settled is None:
-            ready = prepare(plan, kept)
-            resolved = ready.plan
-            space = read_space(asked.vary, plan) if asked.vary else usual_space(ready)
-            refuse_what_the_model_refuses(space, plan, ready)
-            settled = {
-                "run.precision": resolved.run.precision,
-                "run.device": resolved.run.device,
-                "run.threads": resolved.run.threads,
-            }
-            recipe = {
-                key: value
-                for key, value in resolved.settings().items()
-                if key in {one.key for one in space.dimensions}
-            }
-            gpus = torch.cuda.device_count() if resolved.run.device == "cuda" else 0
-            folder.keep_note(
-                "settled", {"run": settled, "vary": space.spelt(), "recipe": recipe, "gpus": gpus}
-            )
-            settled = folder.note("settled") or {}
-        else:
-            space = read_space(settled["vary"], plan)
-        plan = plan.with_settings(settled["run"])
-        ready = prepare(plan, kept)
-        refuse_what_has_changed(folder, ready)
-        adviser = adviser_of(folder, asked, space, plan)
-    return Search(
-        folder=folder,
-        plan=plan,
-        asked=asked,
-        space=space,
-        adviser=adviser,
-        recipe=settled["recipe"],
-        kept=kept,
-        ready=ready,
-        count=trials_wanted(asked, plan, space),
-        stop=stop,
-        clock=lambda: time.time() - began,
-        earlier=earlier,
-    )
-
-
-def refuse_what_has_changed(folder: SearchFolder, ready: Prepared) -> None:
-    """Raises RunError where rows, split or model are not those that the search began with."""
-    known = folder.note("rows")
-    if known is None:
-        folder.keep_note("rows", {"key": ready.features_key})
-    elif known["key"] != ready.features_key:
-        raise RunError(
-            f"{folder.path}: the rows or the model have changed since this search began, so further trials could not be compared "
-            "with those that have ended. Put back what was there, or search anew with another --out."
-        )
-
-
-def threads_of(plan: Plan, asked: SearchPlan) -> int:
-    """CPU threads of each trial: as the plan says, or such that all workers together have the cores."""
-    if plan.run.threads is not None:
-        return plan.run.threads
-    if asked.workers is not None:
-        return max(1, cores() // asked.workers)
-    return 1 if cores() < FEW_CORES else THREADS
-
-
-def adviser_of(folder: SearchFolder, asked: SearchPlan, space: Space, plan: Plan) -> Adviser:
-    """The record of a search's trials."""
-    record = folder.key_record()
-    assert record is not None, "it is the folder of a search"
-    storage = storage_at(asked.storage or folder.url)
-    return Adviser(storage, record["id"], asked, space, plan, trials_wanted(asked, plan, space))
-
-
-def trials_wanted(asked: SearchPlan, plan: Plan, space: Space) -> int:
-    """How many trials there are to be, the recipe among them."""
-    if asked.sampler == "grid":
-        points = len(space.grid(plan)) + 1
-        return min(points, asked.trials or points)
-    if asked.trials is not None:
-        return asked.trials
-    return USUAL if plan.run.budget is None else MOST
-
-
-def refuse_what_the_model_refuses(space: Space, plan: Plan, ready: Prepared) -> None:
-    """Values that are right in a plan and wrong for this task or model. Raises PlanError that tells of all of them."""
-    problems: dict[str, None] = {}
-    for one in space.dimensions:
-        for value in one.points:
-            asked = plan_of(plan, {one.key: value})
-            try:
-                refuse_what_has_no_effect(asked, ready.rows.task)
-                if asked.model.name == plan.model.name:
-                    refuse_too_many_blocks(asked, ready.ladder)
-            except PlanError as error:
-                problems[f"--vary {error}"] = None
-    if problems:
-        raise PlanError("\n".join(problems))
 
 
 def work(search: Search) -> Iterator[tuple[int, Event]]:
@@ -228,6 +38,7 @@ def work(search: Search) -> Iterator[tuple[int, Event]]:
         with lock:
             for event in attempt(search, one):
                 yield one.number, event
+        search.kept.wide = None  # from here on there may be others
         yield OF_SEARCH, Advanced(over(search), search.clock())
     raise Interrupted(
         f"Interrupted. `luthier resume {search.folder.path}` goes on with the trials that are left."
@@ -351,40 +162,6 @@ def settled(search: Search, one: Tried) -> dict[str, Value]:
     return {**one.values} if one.number else {**search.recipe, **one.values}
 
 
-def best_of(tried: list[Tried]) -> Tried | None:
-    """The finished trial with the best score; of equal ones the first."""
-    done = [one for one in tried if one.state == "complete" and one.score is not None]
-    return max(done, key=lambda one: (one.score, -one.number)) if done else None
-
-
-def different(tried: list[Tried]) -> list[Tried]:
-    """The finished trials, each settings once."""
-    return [one for one in tried if one.state == "complete" and "same_as" not in one.notes]
-
-
-def finalists(tried: list[Tried]) -> list[Tried]:
-    """The best few, and the recipe, below which a search must not end."""
-    done = sorted(different(tried), key=lambda one: (-(one.score or 0.0), one.number))
-    return done[:FINALISTS] + [one for one in done[FINALISTS:] if one.number == 0]
-
-
-def nameable(tried: list[Tried]) -> list[Tried]:
-    """The finalists, and whoever is no worse than the recipe with less work than all that are better. Of a trial that time cut
-    short the weights are all that tells what was scored."""
-    done = different(tried)
-    floor = next((one.score or 0.0 for one in done if one.number == 0), -math.inf)
-
-    def work_of(one: Tried) -> float:
-        return float(one.notes.get("work", 0.0))
-
-    def unbeaten(one: Tried) -> bool:
-        better = [other for other in done if (other.score or 0.0) > (one.score or 0.0)]
-        return (one.score or 0.0) >= floor and all(work_of(one) < work_of(other) for other in better)
-
-    last = {one.number for one in finalists(tried)}
-    return [one for one in done if one.number in last or one.notes.get("cut") or unbeaten(one)]
-
-
 def end(search: Search, one: Tried, state: Any, score: float | None, **notes: Any) -> None:
     """Put on record how a trial ended."""
     with search.folder.alone("ask"):
@@ -424,48 +201,3 @@ def fail_if_all_do(search: Search) -> None:
     failed = [one for one in ended if one.state == "failed"]
     if len(failed) == len(ended) >= ALIKE and len({one.notes.get("words") for one in failed}) == 1:
         raise WorldError(f"All of the first {len(ended)} trials failed: {failed[0].notes.get('words')}")
-
-
-def trial_record(folder: SearchFolder, one: Tried) -> dict[str, Any]:
-    """A trial in search.json."""
-    return {
-        "number": one.number,
-        "values": one.values,
-        "score": one.score,
-        "state": one.state,
-        "seconds": one.notes.get("seconds"),
-        "run": str(folder.trial(one.notes.get("same_as", one.number)).relative_to(folder.path)),
-        "validations": {str(age): score for age, score in one.seen.items()},
-        **{key: value for key, value in one.notes.items() if key != "seconds"},
-    }
-
-
-def abandoned(folder: SearchFolder, how: str, number: int | None = None) -> list[tuple[int, bool]]:
-    """Count a crash for a trial whose process ended: (number, whether that was once too often, and it has failed).
-
-    how: the process ended.  number: of the trial; None for all running ones that no process holds.
-    """
-    plan, asked = folder.plans()
-    settled = folder.note("settled") or {}
-    adviser = adviser_of(folder, asked, read_space(settled["vary"], plan), plan)
-    found = []
-    with folder.alone("ask"):
-        for one in adviser.tried():
-            counts = one.state == "running" and number in (None, one.number)
-            lock = folder.take(f"trial-{one.number}") if counts else None
-            if lock is not None:
-                with lock:
-                    found.append((one.number, given_up(adviser, one, how)))
-    return found
-
-
-def given_up(adviser: Adviser, one: Tried, how: str) -> bool:
-    """Count a crash of a trial; True where it has failed by it."""
-    crashes = int(one.notes.get("crashes", 0)) + 1
-    adviser.remember(one.number, crashes=crashes)
-    if crashes < CRASHES:
-        return False
-    words = f"its process ended with {how}, {crashes} times: perhaps memory ran out"
-    adviser.remember(one.number, words=words)
-    adviser.tell(one.number, "failed")
-    return True

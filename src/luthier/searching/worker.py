@@ -12,20 +12,24 @@ from luthier.events import Event
 from luthier.interrupts import StopWish
 from luthier.searching.ending import finish
 from luthier.searching.folder import SearchFolder
-from luthier.searching.trials import open_search, waited, work
+from luthier.searching.opening import open_search
+from luthier.searching.trials import waited, work
 
 
 def worked(
-    folder: SearchFolder, wish: StopWish, earlier: float, began: float, parent: int
+    folder: SearchFolder, wish: StopWish, earlier: float, began: float, parent: int, alone: bool = False
 ) -> Iterator[tuple[int, Event]]:
-    """Trials as long as there are some, and then the end, unless another process brings it about. parent: who began us."""
+    """Trials as long as there are some, and then the end, unless another process brings it about.
+
+    parent: who began us.  alone: whether it begins others only when our first trial trains.
+    """
 
     def stop() -> bool:
         return wish.asked or os.getppid() != parent  # whoever began us is gone
 
     if folder.finished:
         return  # by others, while this process began
-    search = open_search(folder, stop, earlier, began)
+    search = open_search(folder, stop, earlier, began, alone)
     yield from work(search)
     while (lock := folder.take("end")) is None:
         if stop():
@@ -42,12 +46,12 @@ def main() -> None:
     parser.add_argument("--earlier", type=float, default=0.0)
     parser.add_argument("--began", type=float, required=True)
     parser.add_argument("--parent", type=int, required=True)
+    parser.add_argument("--alone", action="store_true")
     asked = parser.parse_args()
     try:
         with StopWish().listening() as wish:
-            for number, event in worked(
-                SearchFolder(asked.folder), wish, asked.earlier, asked.began, asked.parent
-            ):
+            times = asked.earlier, asked.began
+            for number, event in worked(SearchFolder(asked.folder), wish, *times, asked.parent, asked.alone):
                 tell({"trial": number, **event.to_json()})
     except LuthierError as error:
         tell(dict(error_record(error)))

@@ -7,6 +7,7 @@ import numpy as np
 from torch import nn
 
 from luthier.compare.choice import UNLABELLED, Candidate, choose
+from luthier.devices import with_threads
 from luthier.errors import WorldError
 from luthier.events import Advanced, CandidateReady, Chose, Event, Started
 from luthier.models.headed import new_head
@@ -33,7 +34,8 @@ def compute_features(run: Run) -> Iterator[Event]:
         by_unit = examples.tokens is not None
         model = reader_of(ready, part)
         found = np.zeros((examples.units, model.width), np.float32)
-        with ready.twin.training() if part == "train" else ready.twin.reporting():
+        precision = ready.twin.training() if part == "train" else ready.twin.reporting()
+        with precision, with_threads(run.wide):
             for batch, where, features in features_of(model, examples, ready.device, by_unit=by_unit):
                 found[where] = features
                 done += len(batch.rows)

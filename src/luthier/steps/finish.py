@@ -12,6 +12,7 @@ from PIL import Image
 
 from luthier.batches.pictures import Pictures
 from luthier.compare.choice import UNLABELLED, Candidate, verdict_words, worth_words
+from luthier.devices import with_threads
 from luthier.events import Event, Started
 from luthier.files import whole_folder, write_bytes, write_json, write_text
 from luthier.machine import peak_bytes
@@ -49,12 +50,13 @@ def score_and_write(run: Run) -> Iterator[Event]:
     """Open the test part, score every candidate on it, and write all that a finished run leaves."""
     yield Started("score", run.clock())
     ready = run.ready
-    for candidate in run.candidates:
-        if "test" not in candidate.logits:
-            candidate.logits["test"] = logits_of(ready.model, ready.examples["test"], ready.device)
-        run.answer(candidate, "test")
     assert run.kept is not None, "a candidate was chosen before"
-    forgetting = drift(run, run.kept)
+    with with_threads(run.wide):
+        for candidate in run.candidates:
+            if "test" not in candidate.logits:
+                candidate.logits["test"] = logits_of(ready.model, ready.examples["test"], ready.device)
+            run.answer(candidate, "test")
+        forgetting = drift(run, run.kept)
     with whole_folder(run.folder.path / "predictions") as folder:
         for part in ("valid", "test"):
             (folder / f"{part}.jsonl").write_text(prediction_lines(run, run.kept, part), encoding="utf-8")
@@ -117,7 +119,8 @@ def make_scorecard(run: Run, kept: Candidate, forgetting: dict[str, Any]) -> dic
     plain = task.probabilities(kept.logits["test"], Calibration(), ready.examples["test"])
     scores = task.scores(test, kept.predicted["test"], targets, plan.run.seed)
     trust = task.trust(plain, test, targets, kept.calibration)
-    trust["calibration"]["rows"] = len(run.targets("calibration"))
+    part = ready.rows.split.calibrates
+    trust["calibration"] |= {"part": part, "rows": len(run.targets(part)) if part else 0}
     seconds = {**run.took, "total": run.clock() + sum(run.earlier.values())}
     return {
         "task": task.name,

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from luthier.batches.text_examples import MULTIPLE, TextExamples
+from luthier.devices import with_threads
 from luthier.events import Event, Noted
 from luthier.models.policies import stages
 from luthier.models.prefix import Prefix, States
@@ -145,7 +146,7 @@ def open_prefixes(run: Run, movement: LadderMovement, epochs: int) -> Generator[
 
 def record(run: Run, prefix: Prefix, examples: TextExamples, into: dict[int, States]) -> None:
     """One frozen pass over some rows, in the precision of training."""
-    with run.ready.twin.training(), prefix.recording(into):
+    with run.ready.twin.training(), prefix.recording(into), with_threads(run.wide):
         for _ in features_of(run.ready.model, examples, run.ready.device):
             if run.stop():
                 raise run.interrupted()

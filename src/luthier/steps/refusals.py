@@ -1,14 +1,21 @@
-"""Data that nothing can be learnt from, or that would fool: refused, with what mends it."""
+"""What is refused before anything is computed, with what mends it: data that would fool, and settings without effect."""
 
 from collections.abc import Sequence
 
 from luthier.data.checks import CHECKS
 from luthier.data.split import Split
 from luthier.errors import DataError, PlanError, did_you_mean, listing
-from luthier.plan.plan import Plan
+from luthier.models.ladder import Ladder
+from luthier.plan.method import Top, parse_method
+from luthier.plan.plan import Plan, is_set
+from luthier.tasks.task import Task
 
 STOPPING = ("leaks",)
 """Checks whose findings can stop a run that could go on. Without two labels, or without texts, it could not."""
+CAN_BE_LONG = ("text", "pair", "words", "question")
+"""What rows are made of that may be read in more ways than cut where the model's limit is."""
+IMAGES_ALONE = ("train.augment", "train.flip", "train.mix", "train.batch_norm")
+"""Settings that only images have a use for."""
 
 
 def refuse_unknown_checks(allowed: Sequence[str]) -> None:
@@ -37,3 +44,65 @@ def refuse_empty_parts(plan: Plan, split: Split) -> None:
             f"{plan.data.path}: no row is left for the {name} part, because rows with the same text or the same group "
             "stay together, and here nearly all do. Add rows that differ, or choose another --group."
         )
+
+
+def refuse_what_has_no_effect(plan: Plan, task: Task) -> None:
+    """A setting that this task's loss or rows know nothing of."""
+    if not task.probed and (plan.train.method == "probe" or plan.train.head in ("shrunk", "probe")):
+        key = "train.method" if plan.train.method == "probe" else "train.head"
+        raise PlanError(
+            f"{key}: {task.name} has no probe, as no linear head on frozen features does it. Leave it out."
+        )
+    named = {key: is_set(plan, *key.split(".")) for key in ("train.label_smoothing", "train.balance")}
+    idle = [] if task.weighs else [key for key, there in named.items() if there]
+    if is_set(plan, "task", "labels_per_row") and not task.weighs:
+        idle.append("task.labels_per_row")
+    if idle:
+        raise PlanError(
+            f"{', '.join(idle)}: no effect with {task.name}, which learns no labels. Leave it out."
+        )
+    of_images = [key for key in IMAGES_ALONE if is_set(plan, *key.split("."))]
+    if of_images and task.reads != "image":
+        raise PlanError(
+            f"{', '.join(of_images)}: no effect with {task.name}, which reads no images. Leave it out."
+        )
+    longer = plan.data.long in ("windows", "refuse")
+    unheard = ["data.long"] if longer and task.reads not in CAN_BE_LONG else []
+    if is_set(plan, "task", "language") and task.reads != "question":
+        unheard.append("task.language")
+    if is_set(plan, "train", "flip") and plan.train.augment == "none":
+        unheard.append("train.flip")
+    if unheard:
+        raise PlanError(f"{', '.join(unheard)}: no effect with {task.name} as it is asked for. Leave it out.")
+    if plan.data.calibration_share is not None and not task.calibrates:
+        raise PlanError(
+            f"data.calibration_share: no effect with {task.name}, which has nothing to calibrate. Leave it out."
+        )
+    if task.reads == "pair" and plan.data.long == "windows":
+        raise PlanError(
+            f"data.long: 'windows' are of a single text, and the rows of {task.name} are made of two. Use --long cut."
+        )
+    if task.reads not in ("text", "pair") and plan.model.hidden:
+        raise PlanError(
+            f"model.hidden: more layers would not fit into the class of transformers that {task.name} is saved for. Leave it out."
+        )
+    if task.reads not in ("text", "texts") and plan.model.pooling != "auto":
+        raise PlanError(
+            f"model.pooling: {plan.model.pooling!r} makes one vector of a single text, and {task.name} reads otherwise. "
+            "Leave it out."
+        )
+
+
+def refuse_too_many_blocks(plan: Plan, ladder: Ladder) -> None:
+    """More blocks than the model has are a slip, or mean all of it."""
+    blocks, method = len(ladder.blocks), parse_method(plan.train.method)
+    asked = {
+        "train.method": method.blocks if isinstance(method, Top) else 0,
+        "train.reinit": plan.train.reinit,
+    }
+    for key, count in asked.items():
+        if count > blocks:
+            raise PlanError(
+                f"{key}: asks for {count} blocks, and {plan.model.name} has {blocks}. "
+                f"Choose {blocks} or fewer{', or --method full' if key == 'train.method' else ''}."
+            )

@@ -139,10 +139,21 @@ def understand(plan: Plan) -> Rows:
     found = kind.understand(table, columns, Roles(roles, table.file_of), wishes)
 
     keys = [found.keys, *found.groups, *([group_keys(table, group)] if group else [])]
-    shares = Shares(plan.data.valid_share, plan.data.calibration_share, plan.data.test_share)
+    data, usual = plan.data, Shares()
+    apart = data.calibration_share  # who asks for it has rows set aside, whatever the task would do
+    shares = Shares(data.valid_share, usual.calibration if apart is None else apart, data.test_share)
+    calibrates = found.task.calibrates if apart is None else "calibration"
+    whole_groups = joined_groups(*keys)
     try:
         split = split_rows(
-            found.usable, roles, table.file_of, found.strata, joined_groups(*keys), shares, plan.split_seed
+            found.usable,
+            roles,
+            table.file_of,
+            found.strata,
+            whole_groups,
+            shares,
+            plan.split_seed,
+            calibrates,
         )
     except DataError as error:  # It knows row numbers only; the user knows the file.
         raise DataError(f"{plan.data.path}: {error}") from None

@@ -16,7 +16,7 @@ from luthier.plan.plan import Plan
 from luthier.scores.intervals import paired_standard_error
 from luthier.steps.prepare import Prepared
 from luthier.tasks.classification import Classification
-from luthier.tasks.task import Array, Task
+from luthier.tasks.task import Array, Calibration, Task
 from luthier.train.probe import Probe
 
 INTERIM_CARD = "The best model so far of a run of luthier that is not finished: it has not been tested yet.\n"
@@ -45,6 +45,8 @@ class Run:
     probe: Probe | None = None
     keeps: bool = True
     """Whether the best model so far is written; a trial's is not, only the one that its search names."""
+    wide: int | None = None
+    """CPU threads of passes that learn nothing: over the frozen model, and over the test rows. None: as training's."""
     candidates: list[Candidate] = field(default_factory=list)
     """From cheap to dear."""
     kept: Candidate | None = None
@@ -71,8 +73,9 @@ class Run:
     def add(self, candidate: Candidate, learnt: bool) -> None:
         """Calibrate a candidate if it learnt from labels, and score it on the validation rows."""
         task, examples = self.task, self.ready.examples
+        part = self.ready.rows.split.calibrates
         if learnt:
-            calibration = task.calibrate(candidate.logits["calibration"], examples["calibration"])
+            calibration = task.calibrate(candidate.logits[part], examples[part]) if part else Calibration()
             candidate.calibration = task.with_thresholds(
                 calibration, candidate.logits["valid"], examples["valid"]
             )

@@ -10,6 +10,7 @@ import torch
 
 from luthier.batches.examples import Ints
 from luthier.compare.choice import Candidate
+from luthier.devices import with_threads
 from luthier.events import Event, Noted, Started, Stopped
 from luthier.models.ladder import Ladder, find_ladder
 from luthier.models.lora import add_adapters, is_adapter
@@ -66,9 +67,12 @@ def train_layers(run: Run) -> Iterator[Event]:
     if saved is None and tuned["why"] != "interrupted":
         arrays = {name: tensor.cpu().numpy() for name, tensor in ready.model.state_dict().items()}
         run.folder.save("tuned", arrays, tuned)
-    logits = {
-        part: logits_of(ready.model, ready.examples[part], ready.device) for part in ("valid", "calibration")
-    }
+    # Others may be at work when training has ended; when it was found as it ended before, it is for the test.
+    with with_threads(run.wide if saved is not None else None):
+        logits = {
+            part: logits_of(ready.model, ready.examples[part], ready.device)
+            for part in ("valid", "calibration")
+        }
     yield from add(run, Candidate("tuned", tuned["seconds"], logits), learnt=True)
 
 

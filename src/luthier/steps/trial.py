@@ -61,7 +61,9 @@ def trial(
     found = outcome_of(folder)
     if found is not None:
         return found
-    run = Run(ready, folder, clock, stop, kept.artefacts(ready.features_key, folder), keeps=False)
+    run = Run(
+        ready, folder, clock, stop, kept.artefacts(ready.features_key, folder), keeps=False, wide=kept.wide
+    )
     folder.begin({name: version(name) for name in VERSIONS})
     write_records(folder.path, ready)
     for event in learning(run):

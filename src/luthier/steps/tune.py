@@ -62,6 +62,7 @@ def tune(
             "check": ready.checking,
             "load": clock() - ready.rows.seconds - ready.checking,
         },
+        wide=kept.wide,
     )
     if plan.train.method != "probe" and RunFolder.key_record(folder.path) is None:
         found = forecast(ready, clock(), briefly=True)

@@ -77,6 +77,7 @@ class QuestionAnswering(Task):
     outputs: ClassVar[int] = 2  # type: ignore[misc]
     head: ClassVar[str] = "spans"
     new_skill: ClassVar[bool] = True
+    calibrates: ClassVar[str] = "valid"
     probed: ClassVar[bool] = False
     usual: ClassVar[str] = "nothing"
     answer: ClassVar[str] = "answer"

@@ -39,6 +39,7 @@ class TokenClassification(Task):
     reads: ClassVar[str] = "words"  # type: ignore[misc]
     head: ClassVar[str] = "tags"
     usual: ClassVar[str] = "nothing"
+    calibrates: ClassVar[str] = "valid"
     answer: ClassVar[str] = "entities"
     long: ClassVar[str] = "windows"
 

@@ -84,6 +84,9 @@ class Task(ABC):
     """The candidate that always gives the most usual answer."""
     answer: ClassVar[str] = "label"
     """The key of the answer in a line of `predict`."""
+    calibrates: ClassVar[str] = "calibration"
+    """The part that calibrates: rows of their own, set aside from train; or those of validation, which also chose when
+    training stopped, where what is fitted is one number or two that promise nothing of single rows; or none."""
     long: ClassVar[str] = "cut"
     """What is done with texts beyond the model's limit where nobody says otherwise."""
     weighs: ClassVar[bool] = False

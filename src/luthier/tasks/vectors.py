@@ -55,6 +55,7 @@ class Embedding(Task):
     outputs: ClassVar[int] = 0  # type: ignore[misc]  # as wide as the model's own vectors
     probed: ClassVar[bool] = False
     usual: ClassVar[str] = ""
+    calibrates: ClassVar[str] = ""
     answer: ClassVar[str] = "vector"
 
     @property

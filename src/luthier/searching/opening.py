@@ -1,0 +1,208 @@
+"""A search's folder, opened to work on: what all of its trials have in common, and what is refused before the first one."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from luthier.errors import PlanError, RunError
+from luthier.folder.artefacts import Artefacts
+from luthier.machine import cores
+from luthier.plan.plan import Plan
+from luthier.plan.search import SearchPlan
+from luthier.searching.folder import SearchFolder
+from luthier.searching.samplers import MOST, Adviser, storage_at
+from luthier.searching.space import Space, Value, plan_of, read_space
+from luthier.searching.standing import best_of, trial_record
+from luthier.searching.usual import usual_space
+from luthier.steps.kept import Kept
+from luthier.steps.prepare import Prepared, prepare
+from luthier.steps.refusals import refuse_too_many_blocks, refuse_what_has_no_effect
+
+USUAL = 20
+"""Trials where no number is given."""
+WRITING = 10.0
+"""Seconds that the best trial's files and the report take."""
+FEW_CORES = 8
+THREADS = 4
+"""Of a trial on a machine with more than a few cores. Where there are few, each is a trial's own: two trials side by side,
+a thread each, get through more than one with two threads (docs/search.md)."""
+SHARED = "shared"
+"""The folder of what all trials have in common."""
+
+
+@dataclass
+class Search:
+    """A search as one of its processes sees it."""
+
+    folder: SearchFolder
+    plan: Plan
+    """Of which trials vary some settings; precision, device, threads and the split are settled."""
+    asked: SearchPlan
+    space: Space
+    adviser: Adviser
+    recipe: dict[str, Value]
+    """The values of trial 0."""
+    kept: Kept
+    ready: Prepared
+    """The recipe's: the rows that all trials have in common."""
+    count: int
+    stop: Callable[[], bool]
+    clock: Callable[[], float]
+    """Seconds since the command began."""
+    earlier: float
+    """Seconds that earlier commands took."""
+    own_threads: bool
+    """Whether the plan leaves open how many CPU threads there are: what no trial does may then take all cores."""
+
+    @property
+    def deadline(self) -> float | None:
+        """By the clock: when the last trial must have ended, for the best one to be finished within --budget."""
+        if self.plan.budget_seconds is None:
+            return None
+        return self.plan.budget_seconds - self.earlier - self.finishing
+
+    @property
+    def finishing(self) -> float:
+        """Seconds that are kept back to test the best trial: a pass over the rows, and what is written."""
+        features = Artefacts(self.folder.state / SHARED / self.ready.features_key).record("features") or {}
+        return float(features.get("seconds", 0.0)) + WRITING
+
+    def trial_plan(self, values: dict[str, Value], out: str, **more: Any) -> Plan:
+        """The plan of a trial. The time that is left is its own."""
+        left = None if self.deadline is None else f"{max(1.0, self.deadline - self.clock()):.0f}s"
+        if "model.name" in values:
+            values = {**values, "model.name": self.folder.found_again(str(values["model.name"]))}
+        return plan_of(self.plan, values, **{"run__out": out, "run__budget": left, **more})
+
+    def record(self, **more: Any) -> None:
+        """Write search.json."""
+        tried = self.adviser.tried()
+        best = best_of(tried)
+        found = {
+            "method": self.asked.sampler,
+            "metric": self.ready.rows.task.metric,
+            "space": self.space.spelt(),
+            "prune": self.asked.prune,
+            "trials": [trial_record(self.folder, one) for one in tried],
+            "best": None
+            if best is None
+            else {"number": best.number, "values": best.values, "score": best.score},
+            "seconds": round(self.earlier + self.clock(), 3),
+            **more,
+        }
+        self.folder.write_record(found)
+
+
+def open_search(
+    folder: SearchFolder, stop: Callable[[], bool], earlier: float, began: float, alone: bool = False
+) -> Search:
+    """A search's folder, opened to work on it. Raises InputError for a plan, a space or rows that cannot be used.
+
+    began: by time.time(), when the command began.  alone: whether no other process is at work until this one trains.
+    """
+    plan, asked = folder.plans()
+    own_threads = plan.run.threads is None
+    plan = plan.with_settings({"run.threads": threads_of(plan, asked), "data.split_seed": plan.split_seed})
+    kept = Kept(folder.state / SHARED)
+    with folder.alone("open"):
+        settled = folder.note("settled")
+        if settled is None:
+            ready = prepare(plan, kept)
+            resolved = ready.plan
+            space = read_space(asked.vary, plan) if asked.vary else usual_space(ready)
+            refuse_what_the_model_refuses(space, plan, ready)
+            settled = {
+                "run.precision": resolved.run.precision,
+                "run.device": resolved.run.device,
+                "run.threads": resolved.run.threads,
+            }
+            recipe = {
+                key: value
+                for key, value in resolved.settings().items()
+                if key in {one.key for one in space.dimensions}
+            }
+            gpus = torch.cuda.device_count() if resolved.run.device == "cuda" else 0
+            folder.keep_note(
+                "settled", {"run": settled, "vary": space.spelt(), "recipe": recipe, "gpus": gpus}
+            )
+            settled = folder.note("settled") or {}
+        else:
+            space = read_space(settled["vary"], plan)
+        plan = plan.with_settings(settled["run"])
+        ready = prepare(plan, kept)
+        refuse_what_has_changed(folder, ready)
+        adviser = adviser_of(folder, asked, space, plan)
+    kept.wide = cores() if alone and own_threads else None
+    return Search(
+        folder=folder,
+        plan=plan,
+        asked=asked,
+        space=space,
+        adviser=adviser,
+        recipe=settled["recipe"],
+        kept=kept,
+        ready=ready,
+        count=trials_wanted(asked, plan, space),
+        stop=stop,
+        clock=lambda: time.time() - began,
+        earlier=earlier,
+        own_threads=own_threads,
+    )
+
+
+def refuse_what_has_changed(folder: SearchFolder, ready: Prepared) -> None:
+    """Raises RunError where rows, split or model are not those that the search began with."""
+    known = folder.note("rows")
+    if known is None:
+        folder.keep_note("rows", {"key": ready.features_key})
+    elif known["key"] != ready.features_key:
+        raise RunError(
+            f"{folder.path}: the rows or the model have changed since this search began, so further trials could not be compared "
+            "with those that have ended. Put back what was there, or search anew with another --out."
+        )
+
+
+def threads_of(plan: Plan, asked: SearchPlan) -> int:
+    """CPU threads of each trial: as the plan says, or such that all workers together have the cores."""
+    if plan.run.threads is not None:
+        return plan.run.threads
+    if asked.workers is not None:
+        return max(1, cores() // asked.workers)
+    return 1 if cores() < FEW_CORES else THREADS
+
+
+def adviser_of(folder: SearchFolder, asked: SearchPlan, space: Space, plan: Plan) -> Adviser:
+    """The record of a search's trials."""
+    record = folder.key_record()
+    assert record is not None, "it is the folder of a search"
+    storage = storage_at(asked.storage or folder.url)
+    return Adviser(storage, record["id"], asked, space, plan, trials_wanted(asked, plan, space))
+
+
+def trials_wanted(asked: SearchPlan, plan: Plan, space: Space) -> int:
+    """How many trials there are to be, the recipe among them."""
+    if asked.sampler == "grid":
+        points = len(space.grid(plan)) + 1
+        return min(points, asked.trials or points)
+    if asked.trials is not None:
+        return asked.trials
+    return USUAL if plan.run.budget is None else MOST
+
+
+def refuse_what_the_model_refuses(space: Space, plan: Plan, ready: Prepared) -> None:
+    """Values that are right in a plan and wrong for this task or model. Raises PlanError that tells of all of them."""
+    problems: dict[str, None] = {}
+    for one in space.dimensions:
+        for value in one.points:
+            asked = plan_of(plan, {one.key: value})
+            try:
+                refuse_what_has_no_effect(asked, ready.rows.task)
+                if asked.model.name == plan.model.name:
+                    refuse_too_many_blocks(asked, ready.ladder)
+            except PlanError as error:
+                problems[f"--vary {error}"] = None
+    if problems:
+        raise PlanError("\n".join(problems))

@@ -1,0 +1,132 @@
+"""A plan with every open setting filled in: by the task, the recipe of the model, and what the machine is."""
+
+from dataclasses import dataclass
+
+from luthier.devices import Device
+from luthier.errors import PlanError
+from luthier.models.ladder import Ladder
+from luthier.plan.method import Lora, Thaw, parse_method
+from luthier.plan.plan import Plan, flag
+from luthier.steps.refusals import CAN_BE_LONG
+from luthier.steps.rows import Rows
+from luthier.tasks.classification import Classification
+from luthier.tasks.task import Task
+from luthier.train.recipe import Recipe
+
+LORA_RATE = 10
+"""Times the rate of full tuning: Schulman et al. 2025, "LoRA without regret" (thinkingmachines.ai/blog/lora)."""
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A setting that luthier chose, why, and the flag that corrects it."""
+
+    key: str
+    value: object
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.key} = {self.value}  ({self.why}; {flag(self.key)} corrects it)"
+
+
+def resolve(
+    plan: Plan,
+    rows: Rows,
+    recipe: Recipe,
+    device: Device,
+    pooling: str | None,
+    ladder: Ladder,
+    windows: float,
+    knows: bool,
+) -> tuple[Plan, list[Guess]]:
+    """The plan with every open setting filled in, and what was filled in.
+
+    windows: of a row, each learnt from by itself.  knows: whether the model was tuned for the task before.
+    Raises PlanError for a setting that only now is known to have no meaning.
+    """
+    task = rows.task
+    if plan.train.balance == "rows" and isinstance(task, Classification) and task.many:
+        raise PlanError(
+            "train.balance: 'rows' draws rows by their one label, and here a row has several. Use --balance loss."
+        )
+    guesses = of_rows(rows)
+    if plan.train.method != "probe":
+        guesses += of_training(plan, task, recipe, ladder, len(rows.split.train), windows, knows)
+    guesses += of_machine(device)
+    if pooling is not None:
+        why = "room for model.hidden" if plan.model.hidden else "declared by the model"
+        guesses.append(Guess("model.pooling", pooling, why))
+    asked = plan.settings()
+    open_ones = [guess for guess in guesses if asked.get(guess.key) in (None, "auto")]
+    return plan.with_settings({guess.key: guess.value for guess in open_ones}), open_ones
+
+
+def of_rows(rows: Rows) -> list[Guess]:
+    """What the rows say of themselves."""
+    task = rows.task
+    guesses = [Guess("task.name", task.name, rows.guesses["task"])]
+    guesses += [
+        Guess(f"data.{role}", name, rows.guesses.get(role, "")) for role, name in rows.columns.items()
+    ]
+    guesses.append(Guess("task.metric", task.metric, "the task's own"))
+    if task.reads in CAN_BE_LONG:
+        guesses.append(Guess("data.long", task.long, "as usual with this task"))
+    if isinstance(task, Classification):
+        per_row = "many" if task.many else "one"
+        guesses.append(Guess("task.labels_per_row", per_row, f"{len(task.labels)} labels seen"))
+    return guesses
+
+
+def of_training(
+    plan: Plan, task: Task, recipe: Recipe, ladder: Ladder, rows: int, windows: float, knows: bool
+) -> list[Guess]:
+    """The recipe, for so many rows to learn from."""
+    why, method = f"recipe for {recipe.name}", parse_method(plan.train.method)
+    usual_rows = task.rows_per_step or max(1, round(recipe.batch_rows / windows))
+    why_rows = why if windows == 1 else f"{why}, {windows:.1f} windows a row"
+    batch_rows = plan.train.batch_rows or usual_rows
+    usual_epochs = recipe.epochs_for(rows, batch_rows, task.new_skill and not knows)
+    epochs = plan.train.epochs or usual_epochs
+    why_epochs = f"{why}, {rows:,} rows"
+    patience = max(2, round(epochs / 3)) if task.reads == "image" else 2
+    why_patience = f"{patience} epochs of validations"
+    if isinstance(method, Thaw) and plan.train.epochs is None:
+        thawing = (len(ladder.rungs) - 1) * method.every
+        epochs = patience = usual_epochs + thawing
+        why_epochs = f"{thawing} to thaw all rungs, then as the {why}"
+        why_patience = "no stop before all has thawed"
+    guesses = []
+    if isinstance(method, Lora):
+        guesses.append(Guess("train.lr", recipe.lr * LORA_RATE, f"{LORA_RATE} times the {why}"))
+    else:
+        guesses.append(Guess("train.lr", recipe.lr, why))
+        guesses.append(Guess("train.layer_decay", recipe.layer_decay, why))
+    guesses += [
+        Guess("train.batch_rows", usual_rows, why_rows),
+        Guess("train.epochs", epochs, why_epochs),
+        Guess("train.weight_decay", recipe.weight_decay, why),
+        Guess("train.warmup", recipe.warmup, why),
+        Guess("train.patience", patience * plan.train.validations, why_patience),
+    ]
+    if task.reads == "image":
+        guesses.append(Guess("train.augment", "light", "enough for most small sets"))
+    new_layers = bool(plan.model.hidden or plan.train.reinit)
+    return [
+        *guesses,
+        Guess("train.head", "fresh" if new_layers else usual_head(task), "docs/recipes.md"),
+    ]
+
+
+def of_machine(device: Device) -> list[Guess]:
+    return [
+        Guess("run.precision", device.precision, "fastest here by measurement"),
+        Guess("run.device", device.kind, "found here"),
+        Guess("run.threads", device.threads, "cores found"),
+    ]
+
+
+def usual_head(task: Task) -> str:
+    """Where the head starts: networks for images, all of whose layers a fresh head would pull about, learn from the probe's."""
+    if not task.probed:
+        return "fresh"
+    return "probe" if task.reads == "image" else "shrunk"

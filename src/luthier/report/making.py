@@ -20,7 +20,7 @@ from luthier.report.records import Record, Records
 
 
 def training(records: Records) -> Html:
-    parts = [facts((name, numbers.setting(value)) for name, value in words.settings(records.part("tuning")))]
+    parts = [facts((name, counted(value)) for name, value in words.settings(records.part("tuning")))]
     if records.steps:
         metric = numbers.metric_named(records.scorecard["metric"])
         drawn = picture(
@@ -45,6 +45,15 @@ def training(records: Records) -> Html:
             )
         )
     return join(parts)
+
+
+def counted(value: object) -> str:
+    """A setting of training, whose whole numbers are all counts.
+
+    >>> counted(10845712), counted(0.0001)
+    ('10,845,712', '0.0001')
+    """
+    return numbers.count(value) if type(value) is int else numbers.setting(value)
 
 
 def rate_table(test: Record) -> Html:

@@ -1,5 +1,6 @@
 """`report.html`: one page that needs nothing else, written from the records of a run."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -30,6 +31,8 @@ SECTIONS: dict[str, Callable[[Records], Html]] = {
     "How to use it": use,
 }
 """The sections in their order. One that has nothing to say is left out."""
+UNBROKEN = re.compile(r"(?<=\d) (?=%)")
+"""The space in "80 %", where no line may end."""
 
 
 def write_report(run: Path) -> Path:
@@ -59,7 +62,7 @@ def write_check_page(folder: Path, name: str, findings: Sequence[Record]) -> Pat
 def document(title: str, kicker: str, name: str, bodies: Mapping[str, Html]) -> str:
     """A page of sections, with nothing loaded from elsewhere."""
     links = join(Html(f'<li><a href="#{anchor(title)}">{safe(title)}</a></li>') for title in bodies)
-    sections = join(section(title, body) for title, body in bodies.items())
+    sections = UNBROKEN.sub("\u00a0", join(section(title, body) for title, body in bodies.items()))
     style = resources.files("luthier.report").joinpath("style.css").read_text(encoding="utf-8")
     return f"""<!DOCTYPE html>
 <html lang="en">

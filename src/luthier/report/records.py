@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from luthier.errors import RunError, listing
+from luthier.scores.answers import exact_match
 
 Record = Mapping[str, Any]
 
@@ -105,7 +106,8 @@ def read_records(run: Path) -> Records:
     scorecard = read_scorecard(run)
     findings = optional("findings.json", list)
     steps, validations = read_curves(run / "events.jsonl", str(scorecard["chosen"]))
-    mistakes, wrong = read_mistakes(run / "predictions" / "test.jsonl")
+    language = str(scorecard.get("language", "en"))
+    mistakes, wrong = read_mistakes(run / "predictions" / "test.jsonl", language)
     plan, augmented = run / "plan.toml", run / AUGMENTED
     return Records(
         scorecard=scorecard,
@@ -187,14 +189,14 @@ def read_curves(path: Path, chosen: str) -> tuple[tuple[Record, ...], tuple[Reco
     )
 
 
-def read_mistakes(path: Path) -> tuple[tuple[Mistake, ...], int | None]:
-    """The surest wrong answers, and how many wrong answers there are in all."""
+def read_mistakes(path: Path, language: str) -> tuple[tuple[Mistake, ...], int | None]:
+    """The surest wrong answers, and how many wrong answers there are in all. language: of texts that were asked about."""
     if not path.is_file():
         return (), None
     wrong, judged = 0, False
     surest: list[tuple[float, int, Record]] = []  # a heap; the count breaks ties, so rows are never compared
     for row in read_lines(path):
-        confidence = surety_of_error(row)
+        confidence = surety_of_error(row, language)
         judged = judged or can_be_judged(row)
         if confidence is None:
             continue
@@ -241,20 +243,21 @@ def surety_of_entities(row: Record) -> float | None:
     )
 
 
-def surety_of_error(row: Record) -> float | None:
+def surety_of_error(row: Record, language: str = "en") -> float | None:
     """How sure the model was of a wrong answer, in [0, 1]; None when the answer is right or cannot be judged.
 
-    With several labels a row, that of its surest error: p for a label too many, 1 - p for one missed.
+    With several labels a row, that of its surest error: p for a label too many, 1 - p for one missed. An answer that was
+    asked for is right as the scores have it: without articles, case and punctuation.
 
     >>> surety_of_error({"label": "a", "prediction": "b", "probabilities": {"a": 0.2, "b": 0.8}})
     0.8
+    >>> surety_of_error({"label": ["The Hay Wain"], "prediction": "Hay Wain", "probability": 0.9})
     """
     given, said, probabilities = row.get("label"), row.get("prediction"), row.get("probabilities")
     if holds_entities(row):
         return surety_of_entities(row)
     if isinstance(given, list) and isinstance(said, str) and "probability" in row:
-        right = said in given if given else not said
-        return None if right else float(row["probability"])
+        return None if exact_match(said, given, language) else float(row["probability"])
     if given is None or said is None or not isinstance(probabilities, dict):
         return None
     if isinstance(given, list) and isinstance(said, list):

@@ -133,10 +133,11 @@ of `luthier tune`. *Training a second*: tokens without padding, or images, of tr
 resident memory of the largest process; the one that loads images for HF Trainer is not added to it. *Others*: share of the
 machine's processor time that other processes took meanwhile; where it is more than a few percent, the seconds are too long.
 This machine's hours differ: the same run of wnut17 took 95 s in one and 176 s in another, HF Trainer's 78 and 118 s.
-Measured in one hour: both rows of wnut17, restaurant8k and xquad-en.
+Measured in one hour: both rows of wnut17, and of restaurant8k.
 
-- *luthier tune*: no options but the files, the model and, for `stsb-embedding`, the task. For
-  numbers and images it sets a tenth of train aside for calibration (500 rows at most), and it may stop before its epochs are over, which *settings* then tells; the rivals do neither.
+- *luthier tune*: no options but the files, the model and, for `stsb-embedding`, the task. For numbers and images it sets a
+  tenth of train aside for calibration (500 rows at most), and it may stop before its epochs are over, which *settings* then
+  tells; the rivals do neither.
 - *Rivals*: as many epochs as luthier's run resolved, or for answers about half as many, which is the budget that they are given
   in seconds, with something to spare (*× luthier*); 16 rows a batch, bf16, 10 % warm-up, linear decay, padded to the
   longest of a batch, HF Trainer with texts grouped by length. At lr {", ".join(RATES)}, or for images

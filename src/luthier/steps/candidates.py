@@ -94,7 +94,8 @@ def fit_or_reuse(run: Run, targets: Array) -> Probe:
     begin = run.clock()
     to_learn = task.to_learn(targets)
     features, seed = run.features["train"], run.plan.run.seed
-    probe = fit_probe(features, to_learn, task.outputs, task.fit_score, seed)
+    with with_threads(run.wide):
+        probe = fit_probe(features, to_learn, task.outputs, task.fit_score, seed)
     record = probe_record(probe) | {"seconds": run.clock() - begin}
     run.shared.save(probe_name(run), {"weight": probe.weight, "bias": probe.bias}, record)
     return probe

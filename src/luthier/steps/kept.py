@@ -21,7 +21,7 @@ class Kept:
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
         self.wide: int | None = None
-        """CPU threads of passes that learn nothing, while nobody else needs the cores; None: as many as any other step's."""
+        """CPU threads of what no training stands in, while nobody else needs the cores; None: as many as any other step's."""
         self.made: dict[str, dict[Hashable, object]] = {}
 
     def once(self, name: str, key: Hashable, make: Callable[[], Value]) -> Value:

@@ -46,7 +46,7 @@ class Run:
     keeps: bool = True
     """Whether the best model so far is written; a trial's is not, only the one that its search names."""
     wide: int | None = None
-    """CPU threads of passes that learn nothing: over the frozen model, and over the test rows. None: as training's."""
+    """CPU threads of what no training stands in: passes over the frozen model, the probe, the test. None: as training's."""
     candidates: list[Candidate] = field(default_factory=list)
     """From cheap to dear."""
     kept: Candidate | None = None

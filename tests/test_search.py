@@ -583,7 +583,7 @@ def test_what_learns_nothing_takes_all_cores_as_long_as_nobody_else_needs_them(
 ) -> None:
     """Unless the plan says how many threads there are."""
     for module in (opening, ending):
-        monkeypatch.setattr(module, "cores", lambda: 2)
+        monkeypatch.setattr(module, "available_cores", lambda: 2)
     met: dict[str, set[int]] = {"frozen": set(), "step": set(), "test": set()}
     plain = finish.logits_of
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from luthier.devices import available_cores
 from luthier.errors import DiskError, Interrupted, LuthierError
 from luthier.events import Event, Named, Noted
 from luthier.files import whole_folder
 from luthier.folder.run_folder import RunFolder
-from luthier.machine import cores
 from luthier.report.search_page import write_search_page
 from luthier.searching.folder import OF_SEARCH
 from luthier.searching.opening import Search
@@ -62,7 +62,7 @@ def finish(search: Search) -> Iterator[tuple[int, Event]]:
             )
             yield OF_SEARCH, Noted(words, search.clock(), warning=True)
     yield OF_SEARCH, Noted("Its test rows are opened now.", search.clock())
-    search.kept.wide = cores() if search.own_threads else None  # all trials have ended
+    search.kept.wide = available_cores() if search.own_threads else None  # all trials have ended
     for event in tune(plan, search.stop, search.kept):
         yield winner.number, event
     named = {"number": winner.number, "values": winner.values, "score": choice.score, "why": choice.words}

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from luthier.devices import available_cores
 from luthier.errors import PlanError, RunError
 from luthier.folder.artefacts import Artefacts
 from luthier.machine import cores
@@ -135,7 +136,7 @@ def open_search(
         ready = prepare(plan, kept)
         refuse_what_has_changed(folder, ready)
         adviser = adviser_of(folder, asked, space, plan)
-    kept.wide = cores() if alone and own_threads else None
+    kept.wide = available_cores() if alone and own_threads else None
     return Search(
         folder=folder,
         plan=plan,

@@ -196,6 +196,7 @@ CASES: dict[str, Case] = {
         questions_of,
         logits_of_questions,
         {"f1", "exact_match", "answerable_f1", "unanswerable_accuracy"},
+        settings={"cloze": 80},
     ),
     "image-classification": Case(
         lambda path: images_folder(path / "rows", 72),

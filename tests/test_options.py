@@ -147,6 +147,7 @@ APART = {
     "task.language": "test_answers_are_compared_in_their_language",
     "data.text2": "test_the_columns_of_other_tasks_change_what_is_read",
     "data.warm_up": "tests/test_question_task.py",
+    "train.cloze": "tests/test_question_task.py",
     "data.negative": "test_the_columns_of_other_tasks_change_what_is_read",
     "data.question": "test_the_columns_of_other_tasks_change_what_is_read",
     "data.image": "test_the_columns_of_other_tasks_change_what_is_read",

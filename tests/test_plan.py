@@ -42,6 +42,7 @@ EVERYTHING: dict[str, Any] = {
     "model.body_dropout": 0.05,
     "train.method": "thaw:2",
     "train.lr": 3e-5,
+    "train.cloze": 100,
     "train.epochs": 2.5,
     "train.batch_rows": 8,
     "train.weight_decay": 0.0,

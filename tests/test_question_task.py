@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import combinations, pairwise
 from pathlib import Path
@@ -16,17 +17,19 @@ from luthier.batches.passages import END, START, Gold, Passage
 from luthier.batches.text_examples import TextExamples
 from luthier.data.answer_places import ABSENT, MOVED
 from luthier.errors import DataError, PlanError
-from luthier.events import Noted
+from luthier.events import Advanced, Event, Noted, Stepped
 from luthier.folder.model_folder import ModelFolder
+from luthier.hashes import hash_file
 from luthier.models.inspect import inspect_folder
 from luthier.models.questions import read_questions
 from luthier.models.texts import Texts
 from luthier.plan.plan import Plan
 from luthier.scores import answers as scores_of
+from luthier.steps import cloze
 from luthier.steps.prepare import prepare
 from luthier.steps.rows import look_over, understand
 from luthier.steps.tune import statements, tune
-from luthier.tasks.answering import FAR, LONGEST_ANSWER, Found, QuestionAnswering, Said, best_answer
+from luthier.tasks.answering import FAR, Found, QuestionAnswering, Said, best_answer
 from luthier.tasks.question_answering import QUESTION_ANSWERING
 from luthier.tasks.task import Calibration
 from tiny import PLAIN, messages_csv, questions_jsonl, write_jsonl
@@ -421,12 +424,32 @@ def test_an_answer_never_ends_before_it_begins_nor_is_it_too_long():
     assert best_answer(passage, logits, 1.0, 0.0).margin == pytest.approx(-9)
 
     logits = np.zeros((105, 2), np.float32)
-    logits[4 + 10, 0], logits[4 + 10 + LONGEST_ANSWER, 1] = 9, 9
-    assert best_answer(passage, logits, 1.0, 0.0).margin == pytest.approx(-9)
+    logits[4 + 10, 0], logits[4 + 40, 1] = 9, 9
+    assert best_answer(passage, logits, 1.0, 0.0).end == 2 * 40 + 1
+    assert best_answer(passage, logits, 1.0, 0.0, longest=60).margin == pytest.approx(-9), "61 characters"
 
-    logits[4 + 10 + LONGEST_ANSWER - 1, 1] = 8
-    found = best_answer(passage, logits, 1.0, 0.0)
-    assert (found.start, found.end) == (20, 2 * (10 + LONGEST_ANSWER - 1) + 1)
+    logits[4 + 39, 1] = 8
+    found = best_answer(passage, logits, 1.0, 0.0, longest=60)
+    assert (found.start, found.end) == (20, 2 * 39 + 1)
+
+
+def test_answers_are_as_long_as_nearly_all_of_the_users_own(tmp_path):
+    lengths = [*range(1, 101), 500]
+    made = [
+        {"context": f"{at:03} {'x' * 600}", "question": f"Which, {at}?", "answers": {"text": ["x" * length], "answer_start": [4]}}
+        for at, length in enumerate(lengths)
+    ]  # fmt: skip
+
+    task = understand(plan_for(write_jsonl(tmp_path / "rows.jsonl", made))).task
+
+    assert task.longest == 100, "but for one in a hundred"
+    assert QuestionAnswering.from_json(task.to_json()) == task
+
+
+def test_a_model_saved_before_answers_had_a_length_gives_any():
+    record = {key: value for key, value in TASK.to_json().items() if key != "longest"}
+
+    assert QuestionAnswering.from_json(record).longest is None
 
 
 def test_the_question_is_never_the_answer():
@@ -721,6 +744,137 @@ def test_only_questions_warm_up_and_without_a_budget(bert, tmp_path):
                 )
             )
         assert str(error.value) == told
+
+
+# Cloze questions
+
+
+@pytest.fixture
+def settings(bert, tmp_path) -> dict[str, Any]:
+    """A run over ten steps of cloze questions and as many of the user's own."""
+    return {
+        "data.path": str(questions_jsonl(tmp_path / "rows.jsonl", 60)), "model.name": str(bert), "train.cloze": 80,
+        "train.batch_rows": 8, "train.epochs": 2, "train.lr": 1e-3, "run.threads": 1, "run.save_every": "0.001s",
+    }  # fmt: skip
+
+
+def test_few_questions_are_preceded_by_others_made_of_their_texts(bert, tmp_path):
+    plan = plan_for(questions_jsonl(tmp_path / "rows.jsonl", 60), bert)
+
+    ready = prepare(plan)
+
+    guess = next(one for one in ready.guesses if one.key == "train.cloze")
+    rows = len(ready.rows.split.train)
+    assert str(guess) == (
+        f"train.cloze = 4800  (as {rows} are few to learn answering from; --cloze corrects it)"
+    )
+    assert 0 < len(ready.cloze) <= 4800
+    own = {row.context for row in ready.rows.inputs(ready.rows.split.train)}
+    assert {row.context for row in ready.cloze.sources} <= own, "texts of held-out rows are not learnt from"
+    assert prepare(plan.with_settings({"train.cloze": 0})).cloze is None
+
+
+def test_where_others_are_made_ones_own_are_not_gone_through_twice_as_often(bert, tmp_path):
+    plan = plan_for(questions_jsonl(tmp_path / "rows.jsonl", 600), bert)
+
+    epochs = [prepare(plan.with_settings({"train.cloze": count})).plan.train.epochs for count in (None, 0)]
+
+    assert 2 * epochs[0] == epochs[1]
+
+
+@pytest.mark.parametrize(
+    "changed", [{"train.lr": "find"}, {"train.method": "thaw"}], ids=["a rate not known yet", "a head alone"]
+)
+def test_none_are_made_where_they_would_not_help(bert, tmp_path, changed):
+    ready = prepare(plan_for(questions_jsonl(tmp_path / "rows.jsonl", 60), bert, **changed))
+
+    assert (ready.plan.train.cloze, ready.cloze) == (0, None)
+
+
+def test_a_model_that_answers_questions_learns_from_none_that_are_made(settings, tmp_path):
+    list(tune(Plan.build(settings | {"run.out": str(tmp_path / "first")})))
+
+    onward = prepare(
+        plan_for(settings["data.path"], tmp_path / "first", **{"run.out": str(tmp_path / "run")})
+    )
+
+    assert (onward.plan.train.cloze, onward.cloze) == (0, None)
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        (
+            {"data.path": "messages.csv"},
+            "train.cloze: no effect with text-classification, which answers no questions. Leave it out.",
+        ),
+        (
+            {"train.lr": "find"},
+            "train.cloze with train.lr 'find': the learning rate is found after it would be needed. Give a number to --lr, or "
+            "--cloze 0.",
+        ),
+    ],
+)  # fmt: skip
+def test_cloze_questions_without_sense_are_refused(settings, tmp_path, monkeypatch, changed, told):
+    monkeypatch.chdir(tmp_path)
+    messages_csv(tmp_path / "messages.csv", 40)
+
+    with pytest.raises(PlanError) as error:
+        prepare(Plan.build(settings | changed))
+
+    assert str(error.value) == told
+
+
+def test_texts_of_which_no_question_can_be_made_are_told_of(settings, tmp_path):
+    data = write_jsonl(tmp_path / "rows.jsonl", padding(60))
+
+    events = list(tune(Plan.build(settings | {"data.path": str(data), "run.out": str(tmp_path / "run")})))
+
+    told = [event.text for event in events if isinstance(event, Noted) and event.warning]
+    assert "No sentence of the training texts is long enough to make questions of." in told
+
+
+def stopped_where(events: Iterator[Event], here: Callable[[Event], bool]) -> None:
+    """As a kill does it: nothing more is asked of the run."""
+    assert any(here(event) for event in events)
+
+
+def weights_of(run: Path) -> str:
+    return hash_file(run / "model" / "model.safetensors")
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("method", ["full", "lora:2"])
+def test_a_run_killed_among_cloze_questions_or_after_them_ends_as_one_never_killed(
+    settings, tmp_path, method, precision
+):
+    settings |= {"train.method": method, "run.precision": precision}
+    whole, killed = (Plan.build(settings | {"run.out": str(tmp_path / name)}) for name in ("whole", "killed"))
+    events = list(tune(whole))
+    assert [event.done for event in events if isinstance(event, Advanced)][-10:] == list(range(1, 11))
+    card = json.loads((tmp_path / "whole" / "scorecard.json").read_text())
+    assert (card["tuning"]["cloze"]["questions"], card["tuning"]["cloze"]["steps"]) == (80, 10)
+
+    stopped_where(tune(killed), lambda event: isinstance(event, Advanced) and event.done == 4)
+    stopped_where(tune(killed), lambda event: isinstance(event, Stepped) and event.step == 3)
+    resumed = list(tune(killed))
+
+    assert not any(isinstance(event, Advanced) for event in resumed), "they are not learnt from again"
+    assert weights_of(tmp_path / "killed") == weights_of(tmp_path / "whole")
+    told = json.loads((tmp_path / "killed" / "scorecard.json").read_text())["tuning"]["cloze"]
+    assert {**told, "seconds": 0} == {**card["tuning"]["cloze"], "seconds": 0}
+    assert not (tmp_path / "killed" / "state" / "cloze.safetensors").exists(), (
+        "what is not needed any more goes"
+    )
+
+
+def test_of_a_budget_cloze_questions_take_a_share(settings, tmp_path, monkeypatch):
+    monkeypatch.setattr(cloze, "SHARE_OF_BUDGET", 0.001)
+
+    list(tune(Plan.build(settings | {"run.budget": "60s", "run.out": str(tmp_path / "run")})))
+
+    told = json.loads((tmp_path / "run" / "scorecard.json").read_text())["tuning"]
+    assert (told["cloze"]["steps"], told["cloze"]["why"], told["tuned"]["why"]) == (1, "budget", "epochs")
 
 
 def test_of_many_questions_it_is_not_said_that_they_are_few():

@@ -26,6 +26,7 @@ TITLES = {
     "features": "Frozen features",
     "probe": "Baselines and probe",
     "check": "Checking rows",
+    "cloze": "Cloze questions",
     "train": "Training",
     "score": "Scoring and writing",
     "search": "Trials",

@@ -43,6 +43,12 @@ class Twin:
                 self.weights[name] = weight
                 self.hold(weight, self.dtype == weight.dtype)
 
+    def refresh(self) -> None:
+        """Carry exact weights that were changed from outside into the copies for training."""
+        for key, exact in self.exact.items():
+            if self.fast[key] is not exact:
+                self.fast[key].copy_(exact)
+
     @contextlib.contextmanager
     def training(self) -> Iterator[None]:
         """Inside, the model computes in the precision of training."""

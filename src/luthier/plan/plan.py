@@ -178,7 +178,7 @@ TUNING_ALONE = (
             "batch_norm",
         )
     ),
-    *(("train", key) for key in ("max_norm", "head", "validations", "l2_sp", "ema")),
+    *(("train", key) for key in ("max_norm", "head", "validations", "l2_sp", "ema", "cloze")),
     *(("model", key) for key in ("dropout", "body_dropout")),
     ("run", "save_every"),
 )

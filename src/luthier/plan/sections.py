@@ -133,6 +133,9 @@ class TrainPlan(Section):
     full, and the better one is kept."""
     lr: Annotated[float, Gt(0), Lt(1)] | Literal["find"] | None = None
     """Peak learning rate of AdamW, or find: measured by a learning-rate range test before training."""
+    cloze: Annotated[int, Ge(0)] | None = None
+    """Questions made of the training texts, a part of a sentence left out, that a model which never answered any learns from
+    first (Lewis et al. 2019, arXiv:1906.04980). Left out: some thousand where there are few questions of one's own, else 0."""
     epochs: Annotated[float, Gt(0), Le(1000)] | None = None
     """Passes over the training rows at the most."""
     batch_rows: Positive | None = None

@@ -129,6 +129,7 @@ def until_pruned(
     search: Search, number: int, plan: Plan, running: Generator[Event, None, Outcome]
 ) -> Generator[Event, None, Outcome | None]:
     """The events of a trial; its outcome, or None where it was not worth going on with."""
+    steps = 0
     while True:
         try:
             event = next(running)
@@ -136,9 +137,12 @@ def until_pruned(
             outcome: Outcome = end_of_it.value
             return outcome
         yield event
+        if isinstance(event, Started) and event.step_name == "train":
+            steps = event.expects
         if isinstance(event, Validated):
             bad = search.adviser.report(number, round(event.epoch * plan.train.validations), event.score)
-            if bad and number:  # the recipe is what others are measured by
+            # The recipe is what others are measured by, and who has come to the end has nothing left to save.
+            if bad and number and event.step < steps:
                 running.close()
                 return None
 

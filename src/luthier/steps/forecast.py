@@ -11,7 +11,7 @@ from luthier.batches.order import by_length
 from luthier.machine import available_bytes, peak_bytes
 from luthier.report.forecast_words import time_in_words
 from luthier.steps.memory import Memory, frozen_bytes, too_large
-from luthier.steps.outline import Outline, outline, passes, rungs_of, sizes_of
+from luthier.steps.outline import Outline, cloze_micros, outline, passes, rungs_of, sizes_of
 from luthier.steps.prefixes import Shelf, shelf_for
 from luthier.steps.prepare import Prepared
 from luthier.steps.run import HELD_OUT
@@ -225,13 +225,16 @@ def train_seconds(bench: Bench, plan: Outline, shelf: Shelf, timed: Timed, looks
     ready = bench.run.ready
     top = len(bench.movement.ladder.rungs) - 1
     valid = looks["fast"].again.of(passes(ready, "valid"))
-    total, compiled = 0.0, 0
+    total = 0.0
     for stage in plan.stages:
         sizes, steps = sizes_of(ready.examples["train"], stage.micros), timed.of(stage.depth)
         total += steps.micro.of(sizes) / stage.share + steps.end * stage.steps
         total += steps.compiling * sizes.shapes
-        compiled += sizes.shapes
         total += stage.validations * valid * (1 - stage.depth / (top + 1) if stage.replayed else 1.0)
+    if ready.cloze is not None:
+        count, micros = cloze_micros(bench.run, bench.pace)
+        sizes, dearest = sizes_of(ready.cloze, micros), timed.of(plan.stages[0].depth)
+        total += dearest.micro.of(sizes) + dearest.end * count + dearest.compiling * sizes.shapes
     if ready.plan.train.lr == "find":
         total *= 1 + STEPS_OF_A_RATE_TEST / plan.steps
     if shelf.depths and not shelf.full:

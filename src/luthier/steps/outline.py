@@ -8,6 +8,7 @@ import numpy as np
 
 from luthier.batches.examples import Examples, Ints
 from luthier.batches.order import by_length, cut_by_budget, epoch_order, steps_per_epoch
+from luthier.steps.cloze import rows_of_cloze
 from luthier.steps.prepare import Prepared
 from luthier.steps.run import Run
 from luthier.steps.training import groups_of
@@ -100,6 +101,18 @@ def outline(run: Run, movement: LadderMovement, pace: Pace, replayed: set[int]) 
             share=held / (found.steps + end - begin),
         )
     return Outline(steps, len(marks), tuple(stages.values()))
+
+
+def cloze_micros(run: Run, pace: Pace) -> tuple[int, list[Ints]]:
+    """The steps on cloze questions, and their micro-batches."""
+    examples = run.ready.cloze
+    if examples is None:
+        return 0, []
+    rows = rows_of_cloze(run, pace)
+    order = epoch_order(examples.lengths, rows, run.plan.run.seed, 0, None)
+    return len(order), [
+        part for one in order for part in cut_by_budget(one, examples.lengths, pace.micro_tokens)
+    ]
 
 
 def rungs_of(movement: LadderMovement, pace: Pace) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from luthier import devices
+from luthier import devices, seeds
 from luthier.batches.augment import Augment
 from luthier.batches.examples import Examples
 from luthier.batches.pictures import Pictures
@@ -62,6 +62,8 @@ class Prepared:
     ladder: Ladder
     examples: dict[str, Examples]
     """The tokenised rows of each part."""
+    cloze: Examples | None
+    """Questions made of the training texts, to learn from first."""
     long: Long
     findings: tuple[Finding, ...]
     """Of rows, split and tokens; those of features come later."""
@@ -151,6 +153,11 @@ def prepare(plan: Plan, kept: Kept | None = None) -> Prepared:
         twin=Twin(model.body, device.dtype),
         ladder=ladder,
         examples=made,
+        cloze=kept.once(
+            "cloze",
+            (of_rows, name, plan.train.cloze, plan.run.seed),
+            lambda: made_of_texts(plan, rows, reader),
+        ),
         long=long,
         findings=ranked([*findings, *more]),
         evidence=evidence,
@@ -160,6 +167,19 @@ def prepare(plan: Plan, kept: Kept | None = None) -> Prepared:
         key=hash_json([plan.identity(), *stands_on]),
         out=out,
     )
+
+
+def made_of_texts(plan: Plan, rows: Rows, reader: Reader) -> Examples | None:
+    """The cloze questions that a resolved plan asks for; None where it asks for none, or none can be made."""
+    if not plan.train.cloze or rows.kind.cloze is None:
+        return None
+    own = rows.split.train
+    dice = seeds.generator(plan.run.seed, "cloze")
+    inputs, targets = rows.kind.cloze(rows.inputs(own), rows.targets(own), plan.train.cloze, dice)
+    if not inputs:
+        return None
+    examples, _ = READERS[rows.task.reads](reader, inputs, targets, "windows")
+    return examples
 
 
 def looked_into(plan: Plan, rows: Rows, tokens: Tokens) -> tuple[Evidence, Sequence[Finding]]:

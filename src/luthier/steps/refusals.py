@@ -74,6 +74,13 @@ def refuse_what_has_no_effect(plan: Plan, task: Task) -> None:
         unheard.append("train.flip")
     if unheard:
         raise PlanError(f"{', '.join(unheard)}: no effect with {task.name} as it is asked for. Leave it out.")
+    if plan.train.cloze is not None and task.reads != "question":
+        raise PlanError(f"train.cloze: no effect with {task.name}, which answers no questions. Leave it out.")
+    if plan.train.cloze and plan.train.lr == "find":
+        raise PlanError(
+            "train.cloze with train.lr 'find': the learning rate is found after it would be needed. Give a number to --lr, or "
+            "--cloze 0."
+        )
     if plan.data.calibration_share is not None and not task.calibrates:
         raise PlanError(
             f"data.calibration_share: no effect with {task.name}, which has nothing to calibrate. Leave it out."

@@ -85,7 +85,12 @@ def of_training(
     usual_rows = task.rows_per_step or max(1, round(recipe.batch_rows / windows))
     why_rows = why if windows == 1 else f"{why}, {windows:.1f} windows a row"
     batch_rows = plan.train.batch_rows or usual_rows
-    usual_epochs = recipe.epochs_for(rows, batch_rows, task.new_skill and not knows)
+    new_skill = task.new_skill and not knows
+    cloze = usual_cloze(plan, task, recipe, rows, batch_rows) if new_skill else 0
+    if plan.train.cloze is not None:
+        cloze = plan.train.cloze
+    # What the model has no notion of it learns from rows that are made, or else from its own in twice the steps.
+    usual_epochs = recipe.epochs_for(rows, batch_rows, new_skill and not cloze)
     epochs = plan.train.epochs or usual_epochs
     why_epochs = f"{why}, {rows:,} rows"
     patience = max(2, round(epochs / 3)) if task.reads == "image" else 2
@@ -95,6 +100,7 @@ def of_training(
         epochs = patience = usual_epochs + thawing
         why_epochs = f"{thawing} to thaw all rungs, then as the {why}"
         why_patience = "no stop before all has thawed"
+    why_cloze = f"as {rows:,} are few to learn answering from" if cloze else "not needed"
     guesses = []
     if isinstance(method, Lora):
         guesses.append(Guess("train.lr", recipe.lr * LORA_RATE, f"{LORA_RATE} times the {why}"))
@@ -102,6 +108,7 @@ def of_training(
         guesses.append(Guess("train.lr", recipe.lr, why))
         guesses.append(Guess("train.layer_decay", recipe.layer_decay, why))
     guesses += [
+        *([Guess("train.cloze", cloze, why_cloze)] if task.reads == "question" else []),
         Guess("train.batch_rows", usual_rows, why_rows),
         Guess("train.epochs", epochs, why_epochs),
         Guess("train.weight_decay", recipe.weight_decay, why),
@@ -115,6 +122,14 @@ def of_training(
         *guesses,
         Guess("train.head", "fresh" if new_layers else usual_head(task), "docs/recipes.md"),
     ]
+
+
+def usual_cloze(plan: Plan, task: Task, recipe: Recipe, rows: int, batch_rows: int) -> int:
+    """Questions that are made where the user's own are few: for as many steps as the recipe's floor has."""
+    thaws = isinstance(parse_method(plan.train.method), Thaw)
+    if task.reads != "question" or thaws or plan.train.lr == "find" or not recipe.has_few(rows, batch_rows):
+        return 0
+    return recipe.steps * recipe.batch_rows
 
 
 def of_machine(device: Device) -> list[Guess]:

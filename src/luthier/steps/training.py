@@ -29,6 +29,8 @@ from luthier.plan.method import Lora, Thaw, Top, parse_method
 from luthier.plan.sections import TrainPlan
 from luthier.predict import logits_of
 from luthier.steps.candidates import add, last_layer
+from luthier.steps.cloze import NAME as CLOZE
+from luthier.steps.cloze import learn_cloze, recall
 from luthier.steps.prefixes import Prefixes, open_prefixes
 from luthier.steps.run import HELD_OUT, Run
 from luthier.tasks.classification import Classification
@@ -53,7 +55,8 @@ def train_layers(run: Run) -> Iterator[Event]:
     saved = run.folder.saved("tuned")
     if saved is not None:
         arrays, run.tuning["tuned"] = saved
-        run.earlier["train"] = saved[1]["seconds"]
+        recall(run)
+        run.earlier["train"] = run.earlier.get("train", 0.0) + saved[1]["seconds"]
         run.tokens, run.training_seconds = saved[1]["tokens"], saved[1]["seconds"]
         tested = run.folder.saved("rate_test")
         if tested is not None:
@@ -67,6 +70,7 @@ def train_layers(run: Run) -> Iterator[Event]:
     if saved is None and tuned["why"] != "interrupted":
         arrays = {name: tensor.cpu().numpy() for name, tensor in ready.model.state_dict().items()}
         run.folder.save("tuned", arrays, tuned)
+        run.folder.arrays_path(CLOZE).unlink(missing_ok=True)  # the record of it stays
     # Others may be at work when training has ended; when it was found as it ended before, it is for the test.
     with with_threads(run.wide if saved is not None else None):
         logits = {
@@ -90,10 +94,14 @@ def follow(run: Run, pace: Pace) -> Generator[Event, None, State]:
     start_head(run)
     if run.plan.train.reinit:
         reinitialise(ready.model, movement.ladder, run.plan.train.reinit, run.plan.run.seed)
+    budget = Budget(run)
+    yield from learn_cloze(run, pace, movement, budget.over)
     parts = movement.parts(math.ceil(pace.epochs))
     plan = run.plan.train
     weights = Weights(ready.model, parts, ready.twin, pace.weight_decay, pull=plan.l2_sp, ema=plan.ema)
     state = State(ready.model, weights)
+    if ready.cloze is not None and CLOZE not in run.tuning:
+        return state  # Interrupted before the user's own rows.
     every = run.plan.run.save_every
     checkpoints = Checkpoints(
         run.folder.path / "state" / "training", run.clock, None if every is None else seconds_of(every)
@@ -103,13 +111,11 @@ def follow(run: Run, pace: Pace) -> Generator[Event, None, State]:
         yield Noted(words, run.clock(), warning=True)
     run.folder.forget_steps_after(resumed or 0)
     if resumed:
-        run.earlier["train"] = state.seconds
+        run.earlier["train"] = run.earlier.get("train", 0.0) + state.seconds
         yield Noted(f"Going on from step {resumed:,}, which was saved.", run.clock())
 
     prefixes: Prefixes = yield from open_prefixes(run, movement, math.ceil(pace.epochs))
     movement = replace(movement, serve=prefixes.serve)
-
-    budget = Budget(run)
 
     def validate() -> tuple[float, float]:
         with prefixes.serving("valid"), budget.timed():

@@ -94,3 +94,6 @@ class Kind:
     """The columns that `predict` reads, where these are not all but the label."""
     shown: Callable[[Table, Columns], list[str]] | None = None
     """The text that stands for each row in findings and reports, where that is no column of the table."""
+    cloze: Callable[[Sequence[Any], Array, int, np.random.Generator], tuple[list[Any], Array]] | None = None
+    """Rows made of the training rows' texts alone, so many at the most: inputs and targets, from theirs. They teach a model what
+    the task is before it learns from the user's own."""

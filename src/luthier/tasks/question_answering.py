@@ -8,6 +8,7 @@ import numpy as np
 
 from luthier.batches.passages import Gold, Passage
 from luthier.data.answer_places import answers_of, located
+from luthier.data.cloze import cloze_questions
 from luthier.data.columns import ColumnGuess, must_exist, names_there, normal
 from luthier.data.split import key_of
 from luthier.data.table import Ints, Table
@@ -22,6 +23,8 @@ from luthier.tasks.texts import has_content
 CONTEXT_NAMES = ("context", "passage", "paragraph", "document", "article", "text")
 QUESTION_NAMES = ("question", "query", "questions")
 ANSWER_NAMES = ("answers", "answer", "answer_text", "label")
+NEARLY_ALL = 0.99
+"""Of the user's answers are so short that an answer of that length may be given."""
 
 
 def find(table: Table, asked: Mapping[str, str | None]) -> ColumnGuess:
@@ -83,7 +86,8 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
         else:
             golds[row] = Gold(found.texts, found.starts)
     usable = np.array(sorted(golds), np.int64)
-    task = QuestionAnswering(chosen_metric(wishes.metric, METRICS, NAME), wishes.language)
+    own = [golds[row] for row in roles.rows(usable, "train").tolist()]
+    task = QuestionAnswering(chosen_metric(wishes.metric, METRICS, NAME), wishes.language, longest(own))
 
     def targets(rows: Ints) -> Array:
         made = np.empty(len(rows), object)
@@ -111,6 +115,12 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
     )
 
 
+def longest(golds: Sequence[Gold]) -> int | None:
+    """Characters of the longest answers but one in a hundred; None where there are no answers."""
+    lengths = [len(gold.texts[0]) for gold in golds if gold.texts]
+    return int(np.ceil(np.quantile(lengths, NEARLY_ALL))) if lengths else None
+
+
 def inputs(table: Table, columns: Columns, rows: Ints | None, task: Task) -> list[Any]:
     questions, contexts = table.texts(columns["question"], rows), table.texts(columns["text"], rows)
     return [Passage(question, context) for question, context in zip(questions, contexts, strict=True)]
@@ -132,6 +142,19 @@ def given(values: Sequence[Any], task: Task) -> list[Any]:
             )
         found.append(Passage(*pair))
     return found
+
+
+def cloze(
+    inputs: Sequence[Any], targets: Array, count: int, dice: np.random.Generator
+) -> tuple[list[Any], Array]:
+    """Questions about the same texts, made of their sentences."""
+    known = [
+        (row.question, gold.texts[0] if gold.texts else "") for row, gold in zip(inputs, targets, strict=True)
+    ]
+    made = cloze_questions([row.context for row in inputs], known, count, dice)
+    golds = np.empty(len(made), object)
+    golds[:] = [Gold((one.answer,), (one.start,)) if one.answer else Gold() for one in made]
+    return [Passage(one.question, one.context) for one in made], golds
 
 
 def shown(table: Table, columns: Columns) -> list[str]:
@@ -159,4 +182,5 @@ QUESTION_ANSWERING = Kind(
     given=given,
     restore=QuestionAnswering.from_json,
     shown=shown,
+    cloze=cloze,
 )  # fmt: skip

@@ -25,6 +25,10 @@ class Recipe:
     layer_decay: float
     source: str
 
+    def has_few(self, rows: int, batch_rows: int) -> bool:
+        """Whether so few rows need more epochs to learn something that the model has no notion of."""
+        return self.epochs_for(rows, batch_rows, new_skill=True) > self.epochs
+
     def epochs_for(self, rows: int, batch_rows: int, new_skill: bool = False) -> int:
         """More epochs when rows are few: small sets need a floor of steps (Mosbach et al. 2021, arXiv:2006.04884), and twice
         that for what the model has no notion of (docs/recipes.md)."""

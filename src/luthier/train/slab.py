@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from luthier.models.twin import Twin
 
@@ -37,7 +38,7 @@ class Holder(Protocol):
     def take(self, at: int, gradient: Tensor) -> None: ...
 
 
-def listen(holder: Holder, at: int, parameter: nn.Parameter) -> None:
+def listen(holder: Holder, at: int, parameter: nn.Parameter) -> RemovableHandle:
     """Hand a parameter's gradient over as soon as a backward pass has it: still in cache, and its memory free at once."""
     known = weakref.ref(holder)
 
@@ -47,7 +48,8 @@ def listen(holder: Holder, at: int, parameter: nn.Parameter) -> None:
             parameter.grad = None
             holder.take(at, gradient)
 
-    parameter.register_post_accumulate_grad_hook(arrived)  # type: ignore[no-untyped-call]
+    handle: RemovableHandle = parameter.register_post_accumulate_grad_hook(arrived)  # type: ignore[no-untyped-call]
+    return handle
 
 
 def exact_of(weight: nn.Parameter, twin: Twin | None) -> Tensor:
@@ -93,8 +95,7 @@ class Slab:
         self.average: Tensor | None = None
         self.begun = [False] * len(parameters)
         """Whether a gradient has arrived in this step."""
-        for at, weight in enumerate(parameters):
-            listen(self, at, weight)
+        self.handles = [listen(self, at, weight) for at, weight in enumerate(parameters)]
 
     def begin(self) -> None:
         """Let the next gradient be the first of its step."""

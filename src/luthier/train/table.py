@@ -40,7 +40,7 @@ class Table:
         self.average = torch.from_numpy(np.zeros(shape, np.float32)).to(self.master.device, self.master.dtype)
         self.averaged_at = torch.zeros(shape[0], dtype=torch.int64, device=self.master.device)
         """Step at which each row's average was last brought up to date: between, the row did not move."""
-        listen(self, 0, parameter)
+        self.handles = [listen(self, 0, parameter)]
 
     def begin(self) -> None:
         """As `Slab.begin`."""

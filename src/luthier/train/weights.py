@@ -1,9 +1,9 @@
 """The weights that train: fp32 masters and AdamW's moments, however many tensors a model has."""
 
 import contextlib
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
 
 import torch
 from torch import Tensor, nn
@@ -51,7 +51,7 @@ class Weights:
         flat.sort(key=lambda part: tuple(map(str, alike(part))))  # stable: inside, the order of the model
         self.slabs = [
             Slab(same, [named[part.name] for part in same], twin)
-            for same in (list(group) for _, group in groupby(flat, alike))
+            for same in (list(group) for _, group in itertools.groupby(flat, alike))
         ]
         for slab in self.slabs:
             if pull and slab.parts[0].pulled:
@@ -83,6 +83,12 @@ class Weights:
             slab.begin()
         for table in self.tables:
             table.begin()
+
+    def release(self) -> None:
+        """Listen to no gradient any more: from here on others may train the same parameters."""
+        handles = [*(slab.handles for slab in self.slabs), *(table.handles for table in self.tables)]
+        for handle in itertools.chain.from_iterable(handles):
+            handle.remove()
 
     def norm(self, weight: float) -> float:
         """Norm of the gradient of the step's mean, over what moves."""

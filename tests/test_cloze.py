@@ -124,10 +124,26 @@ def test_texts_without_a_sentence_of_some_words_give_none():
     assert made(10, ["Too short.", "", "This is it. And that."]) == []
 
 
-def test_the_unicode_of_a_text_is_its_own():
-    text = (
-        "Die Größe der Geige wurde von Jägern über Flüße getragen und 1667 in Füssen gemessen。次の文は短い"
-    )
+def test_a_text_without_marks_is_cut_between_words():
+    text = "violin and varnish " * 500
+
+    found = stretches_of(text)
+
+    assert all(len(one.text) <= LONGEST_STRETCH for one in found)
+    assert "".join(one.text for one in found).split() == text.split()
+
+
+def test_letters_beyond_ascii_count_as_one_each():
+    text = "Die Größe der Geige wurde von Jägern über Flüße getragen und 1667 in Füssen gemessen."
 
     for one in made(40, [text]):
         assert one.context[one.start :].startswith(one.answer)
+
+
+def test_a_character_of_a_language_without_white_space_is_a_word():
+    text = "小提琴是在克雷莫纳制造的。它的清漆干得很慢！"
+
+    found = made(40, [text], [("琴在哪里?", "克雷莫纳")])
+
+    assert {len(one.answer) for one in found} == {4}
+    assert {one.question[:3] for one in found} == {"琴 在"}

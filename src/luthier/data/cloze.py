@@ -5,8 +5,9 @@ What a question and its answer have to do with each other can be learnt from tex
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -14,7 +15,8 @@ SENTENCE = re.compile(
     r"[^.!?\u3002\uff01\uff1f\n]+(?:[.!?](?=\S)[^.!?\u3002\uff01\uff1f\n]*)*[.!?\u3002\uff01\uff1f]?"
 )
 """A mark in the midst of a word, as in 3.5, ends no sentence."""
-WORD = re.compile(r"\w+(?:[-'’.,]\w+)*")
+WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+(?:[-'’.,]\w+)*")
+"""Of Chinese and Japanese, a character."""
 FEWEST_WORDS = 6
 """Of a sentence to be asked about."""
 LONGEST_STRETCH = 1_200
@@ -84,11 +86,11 @@ def stretches_of(text: str) -> list[Stretch]:
     ['It has 3.5 million rooms and six doors. Why?']
     """
     groups: list[list[Place]] = []
-    for match in SENTENCE.finditer(text):
-        if groups and match.end() - groups[-1][0][0] <= LONGEST_STRETCH:
-            groups[-1].append(match.span())
+    for sentence in sentences_of(text):
+        if groups and sentence[1] - groups[-1][0][0] <= LONGEST_STRETCH:
+            groups[-1].append(sentence)
         else:
-            groups.append([match.span()])
+            groups.append([sentence])
     found = []
     for group in groups:
         begin, end = group[0][0], group[-1][1]
@@ -102,6 +104,18 @@ def stretches_of(text: str) -> list[Stretch]:
     return found
 
 
+def sentences_of(text: str) -> Iterator[Place]:
+    """Where each sentence stands; one that is longer than a stretch, as where marks are missing, in pieces."""
+    for match in SENTENCE.finditer(text):
+        begin, end = match.span()
+        while end - begin > LONGEST_STRETCH:
+            space = text.rfind(" ", begin + 1, begin + LONGEST_STRETCH)
+            cut = space if space > 0 else begin + LONGEST_STRETCH
+            yield begin, cut
+            begin = cut
+        yield begin, end
+
+
 def ask(stretch: Stretch, question: str, answer: str, dice: np.random.Generator) -> Cloze:
     """A question that begins as `question` does, with an answer like `answer`."""
     text, words = stretch.text, stretch.sentences[int(dice.integers(len(stretch.sentences)))]
@@ -111,7 +125,7 @@ def ask(stretch: Stretch, question: str, answer: str, dice: np.random.Generator)
     said = [word for word in rest if dice.random() < KEPT][:MOST_WORDS]
     if dice.random() < MOVED:
         dice.shuffle(said)
-    opening = question.split()[:OPENING]
+    opening = [word.group() for word in islice(WORD.finditer(question), OPENING)]
     return Cloze(text, " ".join([*opening, *said]) + "?", text[start:end], start)
 
 
@@ -129,7 +143,7 @@ def part_like(answer: str, text: str, words: Sequence[Place], dice: np.random.Ge
     if runs:
         run = runs[int(dice.integers(len(runs)))]
         return run[0], run[-1]
-    length = min(max(1, len(answer.split())), len(words) // 2)
+    length = min(max(1, len(WORD.findall(answer))), len(words) // 2)
     first = int(dice.integers(len(words) - length + 1))
     return first, first + length - 1
 

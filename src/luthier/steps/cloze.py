@@ -6,6 +6,7 @@ from dataclasses import replace
 import torch
 
 from luthier import seeds
+from luthier.batches.examples import Examples
 from luthier.events import Advanced, Event, Noted, Started, Stepped, Stopped, Validated
 from luthier.plan.duration import seconds_of
 from luthier.steps.prepare import windows
@@ -59,6 +60,11 @@ def learn_cloze(run: Run, pace: Pace, movement: LadderMovement, over: Callable[[
         budget = ready.plan.budget_seconds
         return over() or (budget is not None and run.clock() > SHARE_OF_BUDGET * budget)
 
+    asked, gold = first_with_answer(examples)
+    yield Noted(
+        f"First {len(examples):,} questions made of the training texts (--cloze 0 leaves them out), as in {asked!r}, {gold!r}.",
+        run.clock(),
+    )
     yield Started(NAME, run.clock(), pace.steps(len(examples)))
     why = "epochs"
     with ready.twin.training():
@@ -81,6 +87,13 @@ def learn_cloze(run: Run, pace: Pace, movement: LadderMovement, over: Callable[[
     run.folder.save(NAME, arrays, record)
     run.tuning[NAME] = record
     checkpoints.forget()
+
+
+def first_with_answer(examples: Examples) -> tuple[str, str]:
+    """A question to show, and its answer."""
+    assert examples.sources is not None, "questions know their texts"
+    pairs = zip(examples.sources, examples.targets, strict=True)
+    return next(((row.question, gold.texts[0]) for row, gold in pairs if gold.texts), ("", ""))
 
 
 def recall(run: Run) -> None:

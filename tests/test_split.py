@@ -13,9 +13,7 @@ from luthier.errors import DataError
 DEFAULT = {"test": 0.2, "valid": 0.1, "calibration": 0.7 * 0.1}
 
 
-def split(
-    strata, groups=None, roles=("train",), role_of=None, shares=None, seed=0, calibrates="calibration"
-) -> Split:
+def split(strata, groups=None, roles=("train",), role_of=None, shares=None, seed=0) -> Split:
     """All rows of a table, split; each row a group of its own and of the first file unless said otherwise."""
     strata = np.asarray(strata)
     rows = np.arange(len(strata))
@@ -27,7 +25,6 @@ def split(
         rows if groups is None else np.asarray(groups),
         Shares() if shares is None else shares,
         seed,
-        calibrates,
     )
 
 
@@ -232,7 +229,7 @@ def test_a_share_of_nothing_is_nothing():
 
 @pytest.mark.parametrize("calibrates", ["valid", ""])
 def test_nothing_is_set_aside_where_other_rows_calibrate_or_nothing_is_calibrated(calibrates):
-    found = split(np.arange(100) % 4, calibrates=calibrates)
+    found = split(np.arange(100) % 4, shares=Shares(calibrates=calibrates))
 
     assert found.sizes() == {"train": 70, "valid": 10, "calibration": 0, "test": 20}
     assert found.to_json()["calibrates"] == calibrates

@@ -51,6 +51,8 @@ class Shares:
     valid: float = 0.1
     calibration: float = 0.1
     test: float = 0.2
+    calibrates: str = "calibration"
+    """The part that does; where it is not `calibration`, no rows are set aside for that."""
 
 
 def split_rows(
@@ -61,13 +63,11 @@ def split_rows(
     groups: Ints,
     shares: Shares,
     seed: int,
-    calibrates: str = "calibration",
 ) -> Split:
     """Part `rows`.
 
     roles: the part each file was given for, `train` for the first.  role_of: (table rows,) index into roles.
     strata, groups: (table rows,) label number, and number of the group a row stays with.
-    calibrates: the part that does; where it is not `calibration`, no rows are set aside for that.
     Raises DataError when there are too few rows to part.
     """
     by_role = {role: rows[role_of[rows] == at] for at, role in enumerate(roles)}
@@ -80,6 +80,7 @@ def split_rows(
     wanted = {part: getattr(shares, part) for part in ("test", "valid") if part not in by_role}
     pieces = deal(own, strata, groups, wanted, seed, "split") if wanted else {"train": own}
     found = {**by_role, **pieces}
+    calibrates = shares.calibrates
     apart = shares.calibration if calibrates == "calibration" else 0.0
     share = min(apart, MOST_CALIBRATION_ROWS / max(1, len(found["train"])))
     dealt = deal(found["train"], strata, groups, {"calibration": share}, seed, "calibration")

@@ -134,9 +134,7 @@ def prepare(plan: Plan, kept: Kept | None = None) -> Prepared:
     stands_on: list[object] = [rows.table.fingerprint, rows.split.sizes(), base.fingerprint]
     out = Path(plan.run.out or default_folder(plan, stands_on))
     device = as_recorded(device, plan, out)
-    plan, guesses = resolve(
-        plan, rows, recipe, device, model.pooling, ladder, windows(examples, task), model.knows
-    )
+    plan, guesses = resolve(plan, rows, recipe, device, model, ladder, windows(examples, task))
     tokens = Tokens(everything, long.lengths, long.unknown, long.limit, long.way)
     evidence, more = kept.once("evidence", (of_rows, name), lambda: looked_into(plan, rows, tokens))
     ends = np.cumsum([len(part) for part in used.values()])

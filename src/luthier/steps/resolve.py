@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from luthier.devices import Device
 from luthier.errors import PlanError
+from luthier.models.headed import HeadedModel
 from luthier.models.ladder import Ladder
 from luthier.plan.method import Lora, Thaw, parse_method
 from luthier.plan.plan import Plan, flag
@@ -34,14 +35,13 @@ def resolve(
     rows: Rows,
     recipe: Recipe,
     device: Device,
-    pooling: str | None,
+    model: HeadedModel,
     ladder: Ladder,
     windows: float,
-    knows: bool,
 ) -> tuple[Plan, list[Guess]]:
     """The plan with every open setting filled in, and what was filled in.
 
-    windows: of a row, each learnt from by itself.  knows: whether the model was tuned for the task before.
+    windows: of a row, each learnt from by itself.
     Raises PlanError for a setting that only now is known to have no meaning.
     """
     task = rows.task
@@ -51,11 +51,11 @@ def resolve(
         )
     guesses = of_rows(rows)
     if plan.train.method != "probe":
-        guesses += of_training(plan, task, recipe, ladder, len(rows.split.train), windows, knows)
+        guesses += of_training(plan, task, recipe, ladder, len(rows.split.train), windows, model.knows)
     guesses += of_machine(device)
-    if pooling is not None:
+    if model.pooling is not None:
         why = "room for model.hidden" if plan.model.hidden else "declared by the model"
-        guesses.append(Guess("model.pooling", pooling, why))
+        guesses.append(Guess("model.pooling", model.pooling, why))
     asked = plan.settings()
     open_ones = [guess for guess in guesses if asked.get(guess.key) in (None, "auto")]
     return plan.with_settings({guess.key: guess.value for guess in open_ones}), open_ones

@@ -141,8 +141,11 @@ def understand(plan: Plan) -> Rows:
     keys = [found.keys, *found.groups, *([group_keys(table, group)] if group else [])]
     data, usual = plan.data, Shares()
     apart = data.calibration_share  # who asks for it has rows set aside, whatever the task would do
-    shares = Shares(data.valid_share, usual.calibration if apart is None else apart, data.test_share)
-    calibrates = found.task.calibrates if apart is None else "calibration"
+    shares = (
+        Shares(data.valid_share, usual.calibration, data.test_share, found.task.calibrates)
+        if apart is None
+        else Shares(data.valid_share, apart, data.test_share)
+    )
     whole_groups = joined_groups(*keys)
     try:
         split = split_rows(
@@ -153,7 +156,6 @@ def understand(plan: Plan) -> Rows:
             whole_groups,
             shares,
             plan.split_seed,
-            calibrates,
         )
     except DataError as error:  # It knows row numbers only; the user knows the file.
         raise DataError(f"{plan.data.path}: {error}") from None

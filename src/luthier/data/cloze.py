@@ -19,8 +19,8 @@ WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]
 """Of Chinese and Japanese, a character."""
 FEWEST_WORDS = 6
 """Of a sentence to be asked about."""
-LONGEST_STRETCH = 1_200
-"""Characters: of a long text some sentences in a row are read, about a paragraph."""
+LONGEST_STRETCH = 600
+"""Characters: of a longer text some sentences in a row are read. Half as long costs half, and teaches more (docs/recipes.md)."""
 OF_A_STRETCH = 40
 """Questions about one stretch at the most: more of them are more of the same."""
 KEPT, MOVED = 0.6, 0.3

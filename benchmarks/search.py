@@ -222,7 +222,9 @@ def halving_by_age() -> Any:
             if age.bit_count() != 1:
                 return False
             aged = copy.copy(trial)  # it looks at ages of 1, 3 and 9
-            aged.intermediate_values = {3 ** (age.bit_length() - 1): trial.intermediate_values[trial.last_step]}
+            aged.intermediate_values = {
+                3 ** (age.bit_length() - 1): trial.intermediate_values[trial.last_step]
+            }
             return self.inner.prune(study, aged)
 
     return ByAge()

@@ -2,8 +2,8 @@
 
     python benchmarks/tasks.py --data ../shared/data --models ../shared/models
 
-Both get the same files, model and cores, and the rival as many epochs as luthier's run resolved (of questions about
-half as many); so luthier goes first. The time of a run is that of its whole process. What is measured is kept at once, so
+Both get the same files, model and cores, and the rival as many epochs as luthier's run resolved (of questions as many as
+take it no less time); so luthier goes first. The time of a run is that of its whole process. What is measured is kept at once, so
 an interrupted benchmark goes on where it stopped; `--again` measures anew.
 
 The rivals are the subcommands of rivals.py. This process only drives and imports nothing heavy: Linux, the only
@@ -137,10 +137,10 @@ Measured in one hour: both rows of wnut17, and of restaurant8k.
 
 - *luthier tune*: no options but the files, the model and, for `stsb-embedding`, the task. For numbers and images it sets a
   tenth of train aside for calibration (500 rows at most), and it may stop before its epochs are over, which *settings* then
-  tells; the rivals do neither.
-- *Rivals*: as many epochs as luthier's run resolved, or for answers about half as many, which is the budget that they are given
-  in seconds, with something to spare (*× luthier*); 16 rows a batch, bf16, 10 % warm-up, linear decay, padded to the
-  longest of a batch, HF Trainer with texts grouped by length. At lr {", ".join(RATES)}, or for images
+  tells; for answers it learns first from 4,800 cloze questions that it makes of the training texts. The rivals do none of this.
+- *Rivals*: as many epochs as luthier's run resolved, or for answers so many that they take about as long as luthier or longer
+  (*× luthier*); 16 rows a batch, bf16, 10 % warm-up, linear decay, padded to the longest of a batch, HF Trainer with texts
+  grouped by length. At lr {", ".join(RATES)}, or for images
   {", ".join(IMAGE_RATES)}, of which the best on validation counts; **its row tells the time of that one run**, and what all
   rates took stands below the table. Three rates of the longer sets are
   hours: {"; ".join(BORROWED)}. Without a dev file a tenth of train is held out, as luthier does: answers by

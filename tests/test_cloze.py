@@ -1,5 +1,7 @@
 """Cloze questions: made of texts alone, in the likeness of the user's own."""
 
+from itertools import islice
+
 import numpy as np
 import pytest
 
@@ -25,7 +27,7 @@ KNOWN = [
 
 
 def made(count=200, texts=TEXTS, known=KNOWN, seed=0):
-    return cloze_questions(texts, known, count, np.random.default_rng(seed))
+    return list(islice(cloze_questions(texts, known, np.random.default_rng(seed)), count))
 
 
 def test_the_answer_stands_where_it_is_said_to_and_its_words_are_not_asked_with():
@@ -131,13 +133,6 @@ def test_a_text_without_marks_is_cut_between_words():
 
     assert all(len(one.text) <= LONGEST_STRETCH for one in found)
     assert "".join(one.text for one in found).split() == text.split()
-
-
-def test_letters_beyond_ascii_count_as_one_each():
-    text = "Die Größe der Geige wurde von Jägern über Flüße getragen und 1667 in Füssen gemessen."
-
-    for one in made(40, [text]):
-        assert one.context[one.start :].startswith(one.answer)
 
 
 def test_a_character_of_a_language_without_white_space_is_a_word():

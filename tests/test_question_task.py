@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import combinations, pairwise
@@ -17,21 +18,23 @@ from luthier.batches.passages import END, START, Gold, Passage
 from luthier.batches.text_examples import TextExamples
 from luthier.data.answer_places import ABSENT, MOVED
 from luthier.errors import DataError, PlanError
-from luthier.events import Advanced, Event, Noted, Stepped
+from luthier.events import Advanced, Event, Noted, Started, Stepped
 from luthier.folder.model_folder import ModelFolder
 from luthier.hashes import hash_file
 from luthier.models.inspect import inspect_folder
-from luthier.models.questions import read_questions
+from luthier.models.questions import MOST_QUESTION, read_questions, without_white_space
 from luthier.models.texts import Texts
 from luthier.plan.plan import Plan
 from luthier.scores import answers as scores_of
+from luthier.searching.folder import SearchFolder
 from luthier.steps import cloze
-from luthier.steps.prepare import prepare
+from luthier.steps.prepare import Prepared, prepare
 from luthier.steps.rows import look_over, understand
 from luthier.steps.tune import statements, tune
 from luthier.tasks.answering import FAR, Found, QuestionAnswering, Said, best_answer
 from luthier.tasks.question_answering import QUESTION_ANSWERING
 from luthier.tasks.task import Calibration
+from luthier.train import table
 from tiny import PLAIN, messages_csv, questions_jsonl, write_jsonl
 
 TASK = QuestionAnswering()
@@ -433,17 +436,28 @@ def test_an_answer_never_ends_before_it_begins_nor_is_it_too_long():
     assert (found.start, found.end) == (20, 2 * 39 + 1)
 
 
-def test_answers_are_as_long_as_nearly_all_of_the_users_own(tmp_path):
-    lengths = [*range(1, 101), 500]
-    made = [
-        {"context": f"{at:03} {'x' * 600}", "question": f"Which, {at}?", "answers": {"text": ["x" * length], "answer_start": [4]}}
-        for at, length in enumerate(lengths)
-    ]  # fmt: skip
+def test_answers_are_as_long_as_nearly_all_of_those_in_the_training_rows(tmp_path):
+    rows = understand(plan_for(questions_jsonl(tmp_path / "rows.jsonl", 100)))
+    task, seen = rows.task, golds(*(Gold(("x" * length,), (0,)) for length in [*range(1, 101), 500]))
 
-    task = understand(plan_for(write_jsonl(tmp_path / "rows.jsonl", made))).task
-
-    assert task.longest == 100, "but for one in a hundred"
+    own = [len(gold.texts[0]) for gold in rows.targets(rows.split.train) if gold.texts]
+    assert task.longest == math.ceil(np.quantile(own, 0.99))
+    assert task.having_seen(seen).longest == 100, "but for one in a hundred"
     assert QuestionAnswering.from_json(task.to_json()) == task
+
+
+def test_where_no_span_is_short_enough_a_longer_one_is_given():
+    passage = Passage("?", "seventeen", np.array([(0, 0), (0, 9), (0, 0)], np.int32), np.array([0, 3]))
+
+    assert best_answer(passage, np.zeros((3, 2), np.float32), 1.0, 0.0, longest=4).text == "seventeen"
+
+
+def test_white_space_that_a_tokenizer_counts_to_a_word_is_no_part_of_it():
+    places = np.array([(0, 0), (0, 2), (2, 6), (6, 12), (12, 14)])
+
+    found = without_white_space(places, "In the  middle")
+
+    assert found.tolist() == [[0, 0], [0, 2], [3, 6], [8, 12], [12, 14]]
 
 
 def test_a_model_saved_before_answers_had_a_length_gives_any():
@@ -758,37 +772,69 @@ def settings(bert, tmp_path) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def cloze_guess(ready: Prepared) -> str:
+    return str(next(one for one in ready.guesses if one.key == "train.cloze"))
+
+
 def test_few_questions_are_preceded_by_others_made_of_their_texts(bert, tmp_path):
     plan = plan_for(questions_jsonl(tmp_path / "rows.jsonl", 60), bert)
 
     ready = prepare(plan)
 
-    guess = next(one for one in ready.guesses if one.key == "train.cloze")
-    rows = len(ready.rows.split.train)
-    assert str(guess) == (
-        f"train.cloze = 4800  (as {rows} are few to learn answering from; --cloze corrects it)"
+    made, rows = len(ready.cloze), len(ready.rows.split.train)
+    assert cloze_guess(ready) == (
+        f"train.cloze = {made}  (as {rows} are few to learn answering from; --cloze corrects it)"
     )
-    assert 0 < len(ready.cloze) <= 4800
+    assert 0 < made < 4800, "so few texts have no more"
     own = {row.context for row in ready.rows.inputs(ready.rows.split.train)}
     assert {row.context for row in ready.cloze.sources} <= own, "texts of held-out rows are not learnt from"
     assert prepare(plan.with_settings({"train.cloze": 0})).cloze is None
+    assert np.array_equal(prepare(ready.plan).cloze.ids, ready.cloze.ids), "a resumed run makes the same ones"
 
 
-def test_where_others_are_made_ones_own_are_not_gone_through_twice_as_often(bert, tmp_path):
-    plan = plan_for(questions_jsonl(tmp_path / "rows.jsonl", 600), bert)
+def test_none_of_them_is_too_long_for_a_window(bert, tmp_path):
+    context = f"Here {','.join(map(str, range(200)))} are all of the numbers."
+    answers = {"text": ["all"], "answer_start": [context.index("all")]}
+    odd = [{"context": context, "question": f"Which, {at}?", "answers": answers} for at in range(9)]
+    data = questions_jsonl(tmp_path / "rows.jsonl", 40)
+    data.write_text(data.read_text() + "".join(json.dumps(row) + "\n" for row in odd))
 
-    epochs = [prepare(plan.with_settings({"train.cloze": count})).plan.train.epochs for count in (None, 0)]
+    ready = prepare(plan_for(data, bert, **{"train.cloze": 200}))
 
-    assert 2 * epochs[0] == epochs[1]
+    room = MOST_QUESTION * ready.long.limit
+    assert all(len(ready.reader.tokenizer(row.question)["input_ids"]) <= room for row in ready.cloze.sources)
+    assert np.array_equal(prepare(ready.plan).cloze.ids, ready.cloze.ids)
+
+
+@pytest.mark.parametrize(("made", "times"), [(None, 1.0), (2400, 1.5), (0, 2.0)])
+def test_the_more_others_are_made_the_less_often_ones_own_are_gone_through(bert, tmp_path, made, times):
+    plan = plan_for(questions_jsonl(tmp_path / "rows.jsonl", 800), bert, **{"train.cloze": made})
+
+    ready = prepare(plan)
+
+    steps = math.ceil(len(ready.examples["train"]) / ready.plan.train.batch_rows)
+    assert ready.plan.train.epochs == math.ceil(times * 300 / steps), "300: the floor of the recipe"
 
 
 @pytest.mark.parametrize(
-    "changed", [{"train.lr": "find"}, {"train.method": "thaw"}], ids=["a rate not known yet", "a head alone"]
-)
-def test_none_are_made_where_they_would_not_help(bert, tmp_path, changed):
-    ready = prepare(plan_for(questions_jsonl(tmp_path / "rows.jsonl", 60), bert, **changed))
+    ("changed", "why"),
+    [
+        ({"train.lr": "find"}, "with --lr find the rate is found only after cloze questions would need it"),
+        ({"train.method": "thaw"}, "with --method thaw the head alone would learn from cloze questions"),
+        ({"train.l2_sp": 0.1}, "with --l2-sp weights would be pulled to what cloze questions made of them"),
+    ],
+)  # fmt: skip
+def test_none_are_made_where_they_would_not_help(bert, tmp_path, changed, why):
+    plan = plan_for(questions_jsonl(tmp_path / "rows.jsonl", 60), bert, **changed)
+
+    ready = prepare(plan)
 
     assert (ready.plan.train.cloze, ready.cloze) == (0, None)
+    assert why in cloze_guess(ready)
+    with pytest.raises(PlanError) as error:
+        prepare(plan.with_settings({"train.cloze": 10}))
+    assert str(error.value).startswith(f"train.cloze: {why}")
+    assert str(error.value).endswith(". Leave one of the two out.")
 
 
 def test_a_model_that_answers_questions_learns_from_none_that_are_made(settings, tmp_path):
@@ -801,37 +847,25 @@ def test_a_model_that_answers_questions_learns_from_none_that_are_made(settings,
     assert (onward.plan.train.cloze, onward.cloze) == (0, None)
 
 
-@pytest.mark.parametrize(
-    ("changed", "told"),
-    [
-        (
-            {"data.path": "messages.csv"},
-            "train.cloze: no effect with text-classification, which answers no questions. Leave it out.",
-        ),
-        (
-            {"train.lr": "find"},
-            "train.cloze with train.lr 'find': the learning rate is found after it would be needed. Give a number to --lr, or "
-            "--cloze 0.",
-        ),
-    ],
-)  # fmt: skip
-def test_cloze_questions_without_sense_are_refused(settings, tmp_path, monkeypatch, changed, told):
-    monkeypatch.chdir(tmp_path)
-    messages_csv(tmp_path / "messages.csv", 40)
-
+def test_other_tasks_have_no_cloze_questions(bert, tmp_path):
     with pytest.raises(PlanError) as error:
-        prepare(Plan.build(settings | changed))
+        prepare(plan_for(messages_csv(tmp_path / "messages.csv", 40), bert, **{"train.cloze": 10}))
 
-    assert str(error.value) == told
+    assert str(error.value) == (
+        "train.cloze: no effect with text-classification, which answers no questions. Leave it out."
+    )
 
 
-def test_texts_of_which_no_question_can_be_made_are_told_of(settings, tmp_path):
-    data = write_jsonl(tmp_path / "rows.jsonl", padding(60))
+def test_where_no_question_can_be_made_ones_own_are_gone_through_twice_as_often(bert, tmp_path):
+    plan = plan_for(write_jsonl(tmp_path / "rows.jsonl", padding(800)), bert)
 
-    events = list(tune(Plan.build(settings | {"data.path": str(data), "run.out": str(tmp_path / "run")})))
+    ready, asked = prepare(plan), prepare(plan.with_settings({"train.cloze": 100}))
 
-    told = [event.text for event in events if isinstance(event, Noted) and event.warning]
-    assert "No sentence of the training texts is long enough to make questions of." in told
+    steps = math.ceil(len(ready.examples["train"]) / ready.plan.train.batch_rows)
+    assert ready.plan.train.epochs == asked.plan.train.epochs == math.ceil(600 / steps)
+    assert "or their texts have no sentence to ask about" in cloze_guess(ready)
+    told = "No sentence of the training texts is long enough to make questions of."
+    assert (told in statements(asked), told in statements(ready)) == (True, False)
 
 
 def stopped_where(events: Iterator[Event], here: Callable[[Event], bool]) -> None:
@@ -844,28 +878,45 @@ def weights_of(run: Path) -> str:
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-@pytest.mark.parametrize("method", ["full", "lora:2"])
+@pytest.mark.parametrize("method", ["full", "lora:2", "top:1", "words"])
 def test_a_run_killed_among_cloze_questions_or_after_them_ends_as_one_never_killed(
-    settings, tmp_path, method, precision
+    settings, tmp_path, monkeypatch, method, precision
 ):
-    settings |= {"train.method": method, "run.precision": precision}
+    settings |= {"train.method": "full" if method == "words" else method, "run.precision": precision,
+                 "run.cache": str(tmp_path / "cache")}  # fmt: skip
+    if method == "words":
+        monkeypatch.setattr(table, "ROWS_OF_A_TABLE", 20)  # so that words are stepped row by row
     whole, killed = (Plan.build(settings | {"run.out": str(tmp_path / name)}) for name in ("whole", "killed"))
     events = list(tune(whole))
-    assert [event.done for event in events if isinstance(event, Advanced)][-10:] == list(range(1, 11))
+    began = [event.step_name for event in events if isinstance(event, Started)]
+    assert began[began.index("cloze") :][:2] == ["cloze", "train"]
     card = json.loads((tmp_path / "whole" / "scorecard.json").read_text())
     assert (card["tuning"]["cloze"]["questions"], card["tuning"]["cloze"]["steps"]) == (80, 10)
+    assert card["cost"]["tokens"] == card["tuning"]["cloze"]["tokens"] + card["tuning"]["tuned"]["tokens"]
 
     stopped_where(tune(killed), lambda event: isinstance(event, Advanced) and event.done == 4)
+    stopped_where(tune(killed), lambda event: isinstance(event, Stepped) and event.step == 1)
+    shutil.rmtree(tmp_path / "killed" / "state" / "training")  # as a kill before its first state leaves it
     stopped_where(tune(killed), lambda event: isinstance(event, Stepped) and event.step == 3)
     resumed = list(tune(killed))
 
-    assert not any(isinstance(event, Advanced) for event in resumed), "they are not learnt from again"
+    assert "cloze" not in [event.step_name for event in resumed if isinstance(event, Started)]
     assert weights_of(tmp_path / "killed") == weights_of(tmp_path / "whole")
     told = json.loads((tmp_path / "killed" / "scorecard.json").read_text())["tuning"]["cloze"]
     assert {**told, "seconds": 0} == {**card["tuning"]["cloze"], "seconds": 0}
-    assert not (tmp_path / "killed" / "state" / "cloze.safetensors").exists(), (
-        "what is not needed any more goes"
-    )
+    left = {path.name for path in (tmp_path / "killed" / "state").iterdir()}
+    assert not left & {"cloze.safetensors", "training-cloze", "training"}, "what is not needed any more goes"
+
+
+def test_a_trial_that_ends_early_leaves_no_weights_of_cloze_questions(settings, tmp_path):
+    plan = Plan.build(settings | {"run.out": str(tmp_path / "trial")})
+    stopped_where(tune(plan), lambda event: isinstance(event, Stepped))
+    folder = SearchFolder(tmp_path)
+    assert list((tmp_path / "trial" / "state").rglob("*.safetensors"))
+
+    folder.forget_weights(tmp_path / "trial")
+
+    assert not list((tmp_path / "trial" / "state").rglob("*.safetensors"))
 
 
 def test_of_a_budget_cloze_questions_take_a_share(settings, tmp_path, monkeypatch):

@@ -25,7 +25,7 @@ from luthier.plan.search import SearchPlan
 from luthier.searching import ending, opening, standing, trials
 from luthier.searching import search as searching
 from luthier.searching.folder import SearchFolder
-from luthier.searching.samplers import Tried
+from luthier.searching.samplers import Adviser, Tried
 from luthier.searching.worker import worked
 from luthier.steps import finish
 from tiny import messages_csv
@@ -240,6 +240,17 @@ def test_pruned_trials_end_early(begun: Callable[..., SearchFolder]) -> None:
     assert pruned
     assert all(0 < len(one["validations"]) < 8 for one in pruned)
     assert record["trials"][0]["state"] == "complete", "what others are measured by is run to its end"
+
+
+@pytest.mark.parametrize(("age", "state"), [(7, "pruned"), (8, "complete")])
+def test_who_falls_behind_at_its_last_validation_has_come_to_its_end(
+    begun: Callable[..., SearchFolder], monkeypatch: pytest.MonkeyPatch, age: int, state: str
+) -> None:
+    monkeypatch.setattr(Adviser, "report", lambda self, number, validations, score: validations == age)
+
+    record = finished(begun(trials=3, prune="halving", settings={"train.epochs": 4, "train.patience": 50}))
+
+    assert [one["state"] for one in record["trials"]] == ["complete", state, state]
 
 
 @pytest.mark.parametrize("prune", ["median", "hyperband"])

@@ -192,7 +192,7 @@ def scores_at(advice: Adviser, number: int, scores: list[float]) -> int:
     return len(scores)
 
 
-def test_successive_halving_lets_the_best_third_go_on_at_1_2_4_and_8_validations() -> None:
+def test_successive_halving_looks_after_1_2_4_and_8_validations_at_who_is_among_the_best_third() -> None:
     advice = adviser(None, "random", LR, count=40, prune="halving")
     lasted = []
     for level in [0.5, 0.6, 0.1, 0.2, 0.7, 0.3, 0.8, 0.4, 0.65]:
@@ -202,6 +202,19 @@ def test_successive_halving_lets_the_best_third_go_on_at_1_2_4_and_8_validations
     assert lasted == [10, 10, 1, 1, 10, 1, 10, 1, 2], (
         "the best so far goes on, and whoever is among the best third"
     )
+
+
+@pytest.mark.parametrize(("falls_at", "ends_at"), [(1, 1), (2, 2), (3, 4), (4, 4), (5, 8), (8, 8), (9, 10)])
+def test_who_falls_behind_between_two_looks_is_ended_at_the_next(falls_at: int, ends_at: int) -> None:
+    advice = adviser(None, "random", LR, count=40, prune="halving")
+    for _ in range(3):
+        one = advice.ask({})
+        assert one is not None
+        scores_at(advice, one.number, [0.5] * 10)
+    bad = advice.ask({})
+    assert bad is not None
+
+    assert scores_at(advice, bad.number, [0.9] * (falls_at - 1) + [0.1] * (11 - falls_at)) == ends_at
 
 
 def test_the_median_rule_ends_what_is_below_it() -> None:

@@ -56,28 +56,24 @@ class Stretch:
 
 
 def cloze_questions(
-    texts: Sequence[str], known: Sequence[tuple[str, str]], count: int, dice: np.random.Generator
-) -> list[Cloze]:
-    """At most so many questions about the texts, all of them about alike often.
+    texts: Sequence[str], known: Sequence[tuple[str, str]], dice: np.random.Generator
+) -> Iterator[Cloze]:
+    """Questions about the texts, one about each stretch and then again, until there are many about each.
 
     known: the user's own questions and answers (empty: none in the text), after which these are made: how they begin, how
     often there is no answer, and whether it is a number, a name or something else, of how many words.
     """
     stretches = [one for text in dict.fromkeys(texts) for one in stretches_of(text)]
-    found: list[Cloze] = []
     for _ in range(OF_A_STRETCH):
         for stretch in stretches:
-            if len(found) == count:
-                return found
             question, answer = known[int(dice.integers(len(known)))]
             made = ask(stretch, question, answer, dice)
             if answer:
-                found.append(made)
+                yield made
                 continue
             elsewhere = stretches[int(dice.integers(len(stretches)))].text
             if made.answer not in elsewhere:
-                found.append(Cloze(elsewhere, made.question, "", -1))
-    return found
+                yield Cloze(elsewhere, made.question, "", -1)
 
 
 def stretches_of(text: str) -> list[Stretch]:

@@ -52,7 +52,7 @@ class Shares:
     calibration: float = 0.1
     test: float = 0.2
     calibrates: str = "calibration"
-    """The part that does; where it is not `calibration`, no rows are set aside for that."""
+    """The part whose rows calibrate; where that is not `calibration`, none are set aside for it."""
 
 
 def split_rows(

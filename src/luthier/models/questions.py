@@ -47,17 +47,18 @@ def read_questions(texts: Texts, rows: Sequence[Any], targets: Array, way: str) 
         unknown.append(sum(part.ids.count(texts.unknown) for part in parts))
         if text_tokens > limit:
             longer, beyond = longer + 1, beyond + text_tokens - limit
-        gold = targets[at] if learnt else Gold()
+        gold, places = targets[at] if learnt else Gold(), []
         for part in parts:
             ids.append(np.array(part.ids, np.int32))
             types.append(np.array(part.types, np.int8))
-            marks.append(marked(np.array(part.places, np.int64).reshape(-1, 2), gold))
+            own = without_white_space(np.array(part.places, np.int32).reshape(-1, 2), row.context)
+            places.append(own)
+            marks.append(marked(own, gold))
             lengths.append(len(part.ids))
         parts_of_row.append(len(parts))
         first_unit.append(first_unit[-1] + tokens)
-        places = np.concatenate([np.array(part.places, np.int32).reshape(-1, 2) for part in parts])
         ends = np.cumsum([0, *(len(part.ids) for part in parts)])
-        sources[at] = replace(row, places=places, parts=ends)
+        sources[at] = replace(row, places=np.concatenate(places), parts=ends)
     if longer and way == "refuse":
         raise DataError(
             f"{longer:,} of {len(rows):,} questions with their texts are longer than the {limit} tokens of a window. "
@@ -84,14 +85,32 @@ def read_questions(texts: Texts, rows: Sequence[Any], targets: Array, way: str) 
 
 def check_question(texts: Texts, row: Passage, at: int, limit: int) -> None:
     """Raise DataError for a question that takes most of a window."""
-    tokens = len(
-        texts.tokenizer(texts.spelt_alike(row.question), truncation=False, verbose=False)["input_ids"]
-    )
+    tokens = tokens_of(texts, row.question)
     if tokens > MOST_QUESTION * limit:
         raise DataError(
             f"The question {row.question[:60]!r}... has {tokens} tokens, and a window of this model {limit}: no room is left for "
             "the text. Shorten it, or swap the columns (--text for the text, --question for the question)."
         )
+
+
+def leaves_room(texts: Texts, question: str) -> bool:
+    """Whether a question takes no more than its share of a window."""
+    return tokens_of(texts, question) <= MOST_QUESTION * min(MOST_TOKENS, texts.most)
+
+
+def tokens_of(texts: Texts, question: str) -> int:
+    return len(texts.tokenizer(texts.spelt_alike(question), truncation=False, verbose=False)["input_ids"])
+
+
+def without_white_space(places: Array, context: str) -> Array:
+    """(tokens, 2) where tokens stand, without the white space before them that some tokenizers count in."""
+    blank = np.array([letter.isspace() for letter in context] + [False])
+    begin, end = places[:, 0].copy(), places[:, 1]
+    while True:
+        early = (begin < end) & blank[begin]
+        if not early.any():
+            return np.stack([begin, end], axis=1)
+        begin[early] += 1
 
 
 def marked(places: Array, gold: Gold) -> Array:

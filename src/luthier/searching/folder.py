@@ -172,10 +172,11 @@ class SearchFolder:
 
     def forget_weights(self, folder: Path) -> None:
         """Drop what a trial could be gone on with: its plan, its events and its outcome stay, and say all that is told of it."""
-        for path in (folder / "model", folder / "state" / "training", folder / "adapter"):
+        state = folder / "state"
+        for path in (folder / "model", state / "training", state / "training-cloze", folder / "adapter"):
             shutil.rmtree(path, ignore_errors=True)
-        for name in ("tuned.json", "tuned.safetensors"):
-            (folder / "state" / name).unlink(missing_ok=True)
+        for name in ("tuned.json", "tuned.safetensors", "cloze.json", "cloze.safetensors"):
+            (state / name).unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def alone(self, name: str) -> Iterator[None]:

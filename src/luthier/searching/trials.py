@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 from luthier.errors import DiskError, Interrupted, LuthierError, WorldError
-from luthier.events import Advanced, Event, Started, TrialBegan, TrialEnded, Validated
+from luthier.events import Advanced, Event, Started, Stopped, TrialBegan, TrialEnded, Validated
 from luthier.plan.plan import Plan
 from luthier.searching.folder import OF_SEARCH
 from luthier.searching.opening import Search
@@ -129,22 +129,21 @@ def until_pruned(
     search: Search, number: int, plan: Plan, running: Generator[Event, None, Outcome]
 ) -> Generator[Event, None, Outcome | None]:
     """The events of a trial; its outcome, or None where it was not worth going on with."""
-    steps = 0
+    doomed = False
     while True:
         try:
             event = next(running)
         except StopIteration as end_of_it:
             outcome: Outcome = end_of_it.value
             return outcome
+        if doomed and not isinstance(event, Stopped):  # who has come to the end has nothing left to save
+            running.close()
+            return None
         yield event
-        if isinstance(event, Started) and event.step_name == "train":
-            steps = event.expects
+        doomed = False
         if isinstance(event, Validated):
             bad = search.adviser.report(number, round(event.epoch * plan.train.validations), event.score)
-            # The recipe is what others are measured by, and who has come to the end has nothing left to save.
-            if bad and number and event.step < steps:
-                running.close()
-                return None
+            doomed = bad and number > 0  # the recipe is what others are measured by
 
 
 def equal_before(search: Search, one: Tried) -> Tried | None:

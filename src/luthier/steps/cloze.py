@@ -1,14 +1,14 @@
 """Before the user's own rows, some that were made of their texts: what the task is can be learnt without labels."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import replace
+from typing import Any
 
 import torch
 
 from luthier import seeds
 from luthier.batches.examples import Examples
-from luthier.events import Advanced, Event, Noted, Started, Stepped, Stopped, Validated
-from luthier.plan.duration import seconds_of
+from luthier.events import Advanced, Event, Noted, Started, Stepped, Stopped, Validated, WentBack
 from luthier.steps.prepare import windows
 from luthier.steps.run import Run
 from luthier.train.checkpoints import Checkpoints
@@ -23,70 +23,94 @@ SHARE_OF_BUDGET = 1 / 3
 """Of the time that a command is given, these rows take so much at the most."""
 
 
-def learn_cloze(run: Run, pace: Pace, movement: LadderMovement, over: Callable[[], bool]) -> Iterator[Event]:
-    """Train on the rows that were made of the training texts, once through; the model goes on from there.
+def learn_cloze(
+    run: Run, pace: Pace, movement: LadderMovement, over: Callable[[], bool]
+) -> Generator[Event, None, bool]:
+    """Train on the rows that were made of the training texts, once through, if there are such; the model goes on from there.
 
-    Their steps are shown and not logged: the learning curve is that of the user's rows. When `run.stop()` has turned true,
-    it ends with its state saved.
+    Their steps are shown and not logged: the learning curve is that of the user's rows. Returns whether these come next:
+    where somebody asked to stop, what was learnt is saved, and they do not.
     """
     ready, examples = run.ready, run.ready.cloze
-    if ready.plan.train.cloze and examples is None:
-        yield Noted(
-            "No sentence of the training texts is long enough to make questions of.",
-            run.clock(),
-            warning=True,
-        )
     if examples is None:
-        return
+        return True
+    checkpoints = run.checkpoints("training-cloze")
     saved = run.folder.saved(NAME)
     if saved is not None:
+        checkpoints.forget()
         recall(run)
         ready.model.load_state_dict({name: torch.from_numpy(array) for name, array in saved[0].items()})
         ready.twin.refresh()
-        return
+        return True
 
-    pace = replace(pace, batch_rows=rows_of_cloze(run, pace), epochs=1.0, validations=1)
     state = State(ready.model, Weights(ready.model, movement.parts(1), ready.twin, pace.weight_decay))
-    every = ready.plan.run.save_every
-    checkpoints = Checkpoints(
-        run.folder.path / "state" / "training-cloze", run.clock, None if every is None else seconds_of(every)
-    )
     if checkpoints.load(state) is not None:
         run.earlier["train"] = state.seconds
     for words in checkpoints.damaged:
         yield Noted(words, run.clock(), warning=True)
-
-    def late() -> bool:
-        budget = ready.plan.budget_seconds
-        return over() or (budget is not None and run.clock() > SHARE_OF_BUDGET * budget)
-
     asked, gold = first_with_answer(examples)
     yield Noted(
         f"First {len(examples):,} questions made of the training texts (--cloze 0 leaves them out), as in {asked!r}, {gold!r}.",
         run.clock(),
     )
-    yield Started(NAME, run.clock(), pace.steps(len(examples)))
-    why = "epochs"
-    with ready.twin.training():
-        for event in train(
-            state, run.task, examples, nothing, pace, ready.device, seeds.derive(run.plan.run.seed, "cloze"), run.clock,
-            movement, over=late, stop=run.stop, name=NAME, checkpoints=checkpoints,
-        ):  # fmt: skip
-            if isinstance(event, Stopped):
-                why = event.why
-            elif isinstance(event, Stepped):
-                yield Advanced(event.step, event.seconds)
-            elif not isinstance(event, Validated):
-                yield event
+    stopped = yield from learn(run, state, pace_of_cloze(run, pace), movement, over, checkpoints)
     state.weights.release()
-    if why == "interrupted":
-        return
-    record = {"questions": len(examples), "steps": state.step, "why": why,
+    if stopped == "interrupted":
+        return False
+    record = {"questions": len(examples), "steps": state.step, "why": stopped,
               "tokens": state.tokens, "seconds": state.seconds}  # fmt: skip
     arrays = {name: tensor.cpu().numpy() for name, tensor in ready.model.state_dict().items()}
     run.folder.save(NAME, arrays, record)
     run.tuning[NAME] = record
     checkpoints.forget()
+    return True
+
+
+def learn(
+    run: Run,
+    state: State,
+    pace: Pace,
+    movement: LadderMovement,
+    over: Callable[[], bool],
+    checkpoints: Checkpoints,
+) -> Generator[Event, None, str]:
+    """The loop's events as they concern a user who knows nothing of these rows; returns why it ended."""
+    ready, examples, budget = run.ready, run.ready.cloze, run.ready.plan.budget_seconds
+    assert examples is not None, "there are rows to learn from"
+
+    def late() -> bool:
+        return over() or (budget is not None and run.clock() > SHARE_OF_BUDGET * budget)
+
+    yield Started(NAME, run.clock(), pace.steps(len(examples)))
+    why = "epochs"
+    with ready.twin.training():
+        for event in train(
+            state, run.task, examples, nothing, pace, ready.device, seed_of_cloze(run), run.clock, movement,
+            over=late, stop=run.stop, name=NAME, checkpoints=checkpoints,
+        ):  # fmt: skip
+            if isinstance(event, Stopped):
+                why = event.why
+            elif isinstance(event, Stepped):
+                yield Advanced(event.step, event.seconds)
+            elif isinstance(event, WentBack):
+                words = f"A {event.what} among the cloze questions was not finite: back to step {event.back_to} at half the rate."
+                yield Noted(words, event.seconds, warning=True)
+            elif not isinstance(event, Validated):
+                yield event
+    return why
+
+
+def pace_of_cloze(run: Run, pace: Pace) -> Pace:
+    """Once through. A step holds as many windows as one over the user's own rows."""
+    ready = run.ready
+    assert ready.cloze is not None, "there are rows to learn from"
+    share = windows(ready.examples["train"], run.task) / windows(ready.cloze, run.task)
+    return replace(pace, batch_rows=max(1, round(pace.batch_rows * share)), epochs=1.0, validations=1)
+
+
+def seed_of_cloze(run: Run) -> int:
+    """So that their order is another one than that of the user's rows."""
+    return seeds.derive(run.plan.run.seed, NAME)
 
 
 def first_with_answer(examples: Examples) -> tuple[str, str]:
@@ -96,17 +120,16 @@ def first_with_answer(examples: Examples) -> tuple[str, str]:
     return next(((row.question, gold.texts[0]) for row, gold in pairs if gold.texts), ("", ""))
 
 
-def recall(run: Run) -> None:
-    """What an earlier command of this run learnt from these rows, for the scorecard."""
+def recall(run: Run) -> dict[str, Any]:
+    """What was learnt from these rows, by this command or an earlier one, for the scorecard; empty where nothing was."""
+    if NAME in run.tuning:
+        return dict(run.tuning[NAME])
     record = run.folder.record(NAME)
-    if record is not None:
-        run.tuning[NAME] = record
-        run.earlier["train"] = run.earlier.get("train", 0.0) + record["seconds"]
-
-
-def rows_of_cloze(run: Run, pace: Pace) -> int:
-    """Of a step: one of these rows is one window, and a step holds as many windows as of the user's own rows."""
-    return max(1, round(pace.batch_rows * windows(run.ready.examples["train"], run.task)))
+    if record is None:
+        return {}
+    run.tuning[NAME] = record
+    run.earlier["train"] = run.earlier.get("train", 0.0) + record["seconds"]
+    return dict(record)
 
 
 def nothing() -> tuple[float, float]:

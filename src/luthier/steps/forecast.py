@@ -123,6 +123,9 @@ def of_training(ready: Prepared, elapsed: float, briefly: bool, begin: float, be
     rough = time_steps(bench, stages[0], (0.5,), memory.held, bearable)
     seen = sizes_of(ready.examples["train"], stages[0].micros)
     expected = rough.micro.of(seen) / stages[0].share + rough.end * plan.steps
+    if ready.cloze is not None:
+        count, micros = cloze_micros(bench.run, bench.pace)
+        expected += rough.micro.of(sizes_of(ready.cloze, micros)) + rough.end * count
     if briefly and expected < TINY_SECONDS:
         return None
     allowed = min(ALLOWED_SECONDS, 0.03 * expected) if briefly else ALLOWED_SECONDS
@@ -174,7 +177,8 @@ def operations(ready: Prepared) -> float:
     weights = sum(
         named[name].numel() for rung in ready.ladder.rungs if rung.module for name in rung.parameters
     )
-    return 6 * weights * ready.examples["train"].amount * (ready.plan.train.epochs or 0.0)
+    made = 0.0 if ready.cloze is None else ready.cloze.amount
+    return 6 * weights * (ready.examples["train"].amount * (ready.plan.train.epochs or 0.0) + made)
 
 
 def frozen_seconds(ready: Prepared, looks: dict[str, Looks]) -> dict[str, float]:
@@ -220,6 +224,18 @@ def score_seconds(ready: Prepared) -> float:
     return one * (4 + 6 * len(ready.examples["test"]) / max(1, len(valid)))
 
 
+def cloze_seconds(bench: Bench, plan: Outline, timed: Timed) -> float:
+    """The steps on cloze questions, in which nothing is replayed."""
+    examples = bench.run.ready.cloze
+    if examples is None:
+        return 0.0
+    count, micros = cloze_micros(bench.run, bench.pace)
+    stage, sizes = min(plan.stages, key=lambda one: one.depth), sizes_of(examples, micros)
+    steps, rungs = timed.of(stage.depth), len(bench.movement.ladder.rungs)
+    replayed = stage.depth / rungs if stage.replayed else 0.0
+    return steps.micro.of(sizes) / (1 - replayed) + steps.end * count + steps.compiling * sizes.shapes
+
+
 def train_seconds(bench: Bench, plan: Outline, shelf: Shelf, timed: Timed, looks: dict[str, Looks]) -> float:
     """All steps and validations, and the pass that records what is replayed."""
     ready = bench.run.ready
@@ -231,10 +247,7 @@ def train_seconds(bench: Bench, plan: Outline, shelf: Shelf, timed: Timed, looks
         total += steps.micro.of(sizes) / stage.share + steps.end * stage.steps
         total += steps.compiling * sizes.shapes
         total += stage.validations * valid * (1 - stage.depth / (top + 1) if stage.replayed else 1.0)
-    if ready.cloze is not None:
-        count, micros = cloze_micros(bench.run, bench.pace)
-        sizes, dearest = sizes_of(ready.cloze, micros), timed.of(plan.stages[0].depth)
-        total += dearest.micro.of(sizes) + dearest.end * count + dearest.compiling * sizes.shapes
+    total += cloze_seconds(bench, plan, timed)
     if ready.plan.train.lr == "find":
         total *= 1 + STEPS_OF_A_RATE_TEST / plan.steps
     if shelf.depths and not shelf.full:

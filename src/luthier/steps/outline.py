@@ -8,7 +8,7 @@ import numpy as np
 
 from luthier.batches.examples import Examples, Ints
 from luthier.batches.order import by_length, cut_by_budget, epoch_order, steps_per_epoch
-from luthier.steps.cloze import rows_of_cloze
+from luthier.steps.cloze import pace_of_cloze, seed_of_cloze
 from luthier.steps.prepare import Prepared
 from luthier.steps.run import Run
 from luthier.steps.training import groups_of
@@ -108,10 +108,10 @@ def cloze_micros(run: Run, pace: Pace) -> tuple[int, list[Ints]]:
     examples = run.ready.cloze
     if examples is None:
         return 0, []
-    rows = rows_of_cloze(run, pace)
-    order = epoch_order(examples.lengths, rows, run.plan.run.seed, 0, None)
+    own = pace_of_cloze(run, pace)
+    order = epoch_order(examples.lengths, own.batch_rows, seed_of_cloze(run), 0)
     return len(order), [
-        part for one in order for part in cut_by_budget(one, examples.lengths, pace.micro_tokens)
+        part for one in order for part in cut_by_budget(one, examples.lengths, own.micro_tokens)
     ]
 
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -23,13 +24,14 @@ from luthier.models.headed import HeadedModel
 from luthier.models.inspect import Folder, inspect_folder
 from luthier.models.ladder import Ladder, find_ladder
 from luthier.models.load import Wanted, load_model
+from luthier.models.questions import leaves_room
 from luthier.models.reading import READERS, Reader, preparation_of, reader_of
-from luthier.models.texts import Long
+from luthier.models.texts import Long, Texts
 from luthier.models.twin import Twin
 from luthier.plan.plan import Plan, read_plan
 from luthier.steps.kept import Kept
 from luthier.steps.refusals import refuse_too_many_blocks, refuse_unknown_checks, refuse_what_has_no_effect
-from luthier.steps.resolve import Guess, resolve
+from luthier.steps.resolve import Guess, cloze_wanted, resolve
 from luthier.steps.rows import Rows, look_over, understand
 from luthier.tasks.task import Task
 from luthier.train.recipe import recipe_for
@@ -134,7 +136,15 @@ def prepare(plan: Plan, kept: Kept | None = None) -> Prepared:
     stands_on: list[object] = [rows.table.fingerprint, rows.split.sizes(), base.fingerprint]
     out = Path(plan.run.out or default_folder(plan, stands_on))
     device = as_recorded(device, plan, out)
-    plan, guesses = resolve(plan, rows, recipe, device, model, ladder, windows(examples, task))
+    each = windows(examples, task)
+    wanted_cloze = cloze_wanted(plan, rows, recipe, model, each)
+    cloze = kept.once(
+        "cloze",
+        (of_rows, name, wanted_cloze, plan.run.seed),
+        lambda: made_of_texts(wanted_cloze, rows, reader, plan.run.seed),
+    )
+    made_of_them = 0 if cloze is None else len(cloze)
+    plan, guesses = resolve(plan, rows, recipe, device, model, ladder, each, made_of_them)
     tokens = Tokens(everything, long.lengths, long.unknown, long.limit, long.way)
     evidence, more = kept.once("evidence", (of_rows, name), lambda: looked_into(plan, rows, tokens))
     ends = np.cumsum([len(part) for part in used.values()])
@@ -151,11 +161,7 @@ def prepare(plan: Plan, kept: Kept | None = None) -> Prepared:
         twin=Twin(model.body, device.dtype),
         ladder=ladder,
         examples=made,
-        cloze=kept.once(
-            "cloze",
-            (of_rows, name, plan.train.cloze, plan.run.seed),
-            lambda: made_of_texts(plan, rows, reader),
-        ),
+        cloze=cloze,
         long=long,
         findings=ranked([*findings, *more]),
         evidence=evidence,
@@ -167,16 +173,20 @@ def prepare(plan: Plan, kept: Kept | None = None) -> Prepared:
     )
 
 
-def made_of_texts(plan: Plan, rows: Rows, reader: Reader) -> Examples | None:
-    """The cloze questions that a resolved plan asks for; None where it asks for none, or none can be made."""
-    if not plan.train.cloze or rows.kind.cloze is None:
+def made_of_texts(count: int, rows: Rows, reader: Reader, seed: int) -> Examples | None:
+    """Cloze questions, so many at the most; None where none are wanted, or none can be made."""
+    if not count or rows.kind.cloze is None:
         return None
-    own = rows.split.train
-    dice = seeds.generator(plan.run.seed, "cloze")
-    inputs, targets = rows.kind.cloze(rows.inputs(own), rows.targets(own), plan.train.cloze, dice)
-    if not inputs:
+    assert isinstance(reader, Texts), "questions are texts"
+    own, dice = rows.split.train, seeds.generator(seed, "cloze")
+    made = rows.kind.cloze(rows.inputs(own), rows.targets(own), dice)
+    fitting = ((row, target) for row, target in made if leaves_room(reader, row.question))
+    chosen = list(islice(fitting, count))
+    if not chosen:
         return None
-    examples, _ = READERS[rows.task.reads](reader, inputs, targets, "windows")
+    targets = np.empty(len(chosen), object)
+    targets[:] = [target for _, target in chosen]
+    examples, _ = READERS[rows.task.reads](reader, [row for row, _ in chosen], targets, "windows")
     return examples
 
 

@@ -6,7 +6,7 @@ from luthier.data.checks import CHECKS
 from luthier.data.split import Split
 from luthier.errors import DataError, PlanError, did_you_mean, listing
 from luthier.models.ladder import Ladder
-from luthier.plan.method import Top, parse_method
+from luthier.plan.method import Thaw, Top, parse_method
 from luthier.plan.plan import Plan, is_set
 from luthier.tasks.task import Task
 
@@ -76,11 +76,8 @@ def refuse_what_has_no_effect(plan: Plan, task: Task) -> None:
         raise PlanError(f"{', '.join(unheard)}: no effect with {task.name} as it is asked for. Leave it out.")
     if plan.train.cloze is not None and task.reads != "question":
         raise PlanError(f"train.cloze: no effect with {task.name}, which answers no questions. Leave it out.")
-    if plan.train.cloze and plan.train.lr == "find":
-        raise PlanError(
-            "train.cloze with train.lr 'find': the learning rate is found after it would be needed. Give a number to --lr, or "
-            "--cloze 0."
-        )
+    if plan.train.cloze and no_cloze_with(plan) is not None:
+        raise PlanError(f"train.cloze: {no_cloze_with(plan)}. Leave one of the two out.")
     if plan.data.calibration_share is not None and not task.calibrates:
         raise PlanError(
             f"data.calibration_share: no effect with {task.name}, which has nothing to calibrate. Leave it out."
@@ -98,6 +95,17 @@ def refuse_what_has_no_effect(plan: Plan, task: Task) -> None:
             f"model.pooling: {plan.model.pooling!r} makes one vector of a single text, and {task.name} reads otherwise. "
             "Leave it out."
         )
+
+
+def no_cloze_with(plan: Plan) -> str | None:
+    """Why a plan cannot begin with cloze questions; None where it can."""
+    if plan.train.lr == "find":
+        return "with --lr find the rate is found only after cloze questions would need it"
+    if isinstance(parse_method(plan.train.method), Thaw):
+        return "with --method thaw the head alone would learn from cloze questions"
+    if plan.train.l2_sp:
+        return "with --l2-sp weights would be pulled to what cloze questions made of them, not to the pre-trained ones"
+    return None
 
 
 def refuse_too_many_blocks(plan: Plan, ladder: Ladder) -> None:

@@ -8,7 +8,7 @@ from luthier.models.headed import HeadedModel
 from luthier.models.ladder import Ladder
 from luthier.plan.method import Lora, Thaw, parse_method
 from luthier.plan.plan import Plan, flag
-from luthier.steps.refusals import CAN_BE_LONG
+from luthier.steps.refusals import CAN_BE_LONG, no_cloze_with
 from luthier.steps.rows import Rows
 from luthier.tasks.classification import Classification
 from luthier.tasks.task import Task
@@ -38,10 +38,11 @@ def resolve(
     model: HeadedModel,
     ladder: Ladder,
     windows: float,
+    made: int,
 ) -> tuple[Plan, list[Guess]]:
     """The plan with every open setting filled in, and what was filled in.
 
-    windows: of a row, each learnt from by itself.
+    windows: of a row, each learnt from by itself.  made: cloze questions, of those that `cloze_wanted` tells.
     Raises PlanError for a setting that only now is known to have no meaning.
     """
     task = rows.task
@@ -51,7 +52,7 @@ def resolve(
         )
     guesses = of_rows(rows)
     if plan.train.method != "probe":
-        guesses += of_training(plan, task, recipe, ladder, len(rows.split.train), windows, model.knows)
+        guesses += of_training(plan, task, recipe, ladder, len(rows.split.train), windows, model.knows, made)
     guesses += of_machine(device)
     if model.pooling is not None:
         why = "room for model.hidden" if plan.model.hidden else "declared by the model"
@@ -78,19 +79,16 @@ def of_rows(rows: Rows) -> list[Guess]:
 
 
 def of_training(
-    plan: Plan, task: Task, recipe: Recipe, ladder: Ladder, rows: int, windows: float, knows: bool
+    plan: Plan, task: Task, recipe: Recipe, ladder: Ladder, rows: int, windows: float, knows: bool, made: int
 ) -> list[Guess]:
     """The recipe, for so many rows to learn from."""
     why, method = f"recipe for {recipe.name}", parse_method(plan.train.method)
-    usual_rows = task.rows_per_step or max(1, round(recipe.batch_rows / windows))
+    usual_rows = usual_batch_rows(task, recipe, windows)
     why_rows = why if windows == 1 else f"{why}, {windows:.1f} windows a row"
     batch_rows = plan.train.batch_rows or usual_rows
-    new_skill = task.new_skill and not knows
-    cloze = usual_cloze(plan, task, recipe, rows, batch_rows) if new_skill else 0
-    if plan.train.cloze is not None:
-        cloze = plan.train.cloze
-    # What the model has no notion of it learns from rows that are made, or else from its own in twice the steps.
-    usual_epochs = recipe.epochs_for(rows, batch_rows, new_skill and not cloze)
+    # What the model has no notion of it learns from rows that are made, or else from the user's own in twice the steps.
+    times = 2 - min(1.0, made / recipe.rows_of_floor) if task.new_skill and not knows else 1.0
+    usual_epochs = recipe.epochs_for(rows, batch_rows, times)
     epochs = plan.train.epochs or usual_epochs
     why_epochs = f"{why}, {rows:,} rows"
     patience = max(2, round(epochs / 3)) if task.reads == "image" else 2
@@ -100,7 +98,6 @@ def of_training(
         epochs = patience = usual_epochs + thawing
         why_epochs = f"{thawing} to thaw all rungs, then as the {why}"
         why_patience = "no stop before all has thawed"
-    why_cloze = f"as {rows:,} are few to learn answering from" if cloze else "not needed"
     guesses = []
     if isinstance(method, Lora):
         guesses.append(Guess("train.lr", recipe.lr * LORA_RATE, f"{LORA_RATE} times the {why}"))
@@ -108,7 +105,11 @@ def of_training(
         guesses.append(Guess("train.lr", recipe.lr, why))
         guesses.append(Guess("train.layer_decay", recipe.layer_decay, why))
     guesses += [
-        *([Guess("train.cloze", cloze, why_cloze)] if task.reads == "question" else []),
+        *(
+            [Guess("train.cloze", made, why_cloze(plan, rows, knows, made))]
+            if task.reads == "question"
+            else []
+        ),
         Guess("train.batch_rows", usual_rows, why_rows),
         Guess("train.epochs", epochs, why_epochs),
         Guess("train.weight_decay", recipe.weight_decay, why),
@@ -124,12 +125,34 @@ def of_training(
     ]
 
 
-def usual_cloze(plan: Plan, task: Task, recipe: Recipe, rows: int, batch_rows: int) -> int:
-    """Questions that are made where the user's own are few: for as many steps as the recipe's floor has."""
-    thaws = isinstance(parse_method(plan.train.method), Thaw)
-    if task.reads != "question" or thaws or plan.train.lr == "find" or not recipe.has_few(rows, batch_rows):
+def usual_batch_rows(task: Task, recipe: Recipe, windows: float) -> int:
+    """Rows of a step, where the plan leaves that open."""
+    return task.rows_per_step or max(1, round(recipe.batch_rows / windows))
+
+
+def cloze_wanted(plan: Plan, rows: Rows, recipe: Recipe, model: HeadedModel, windows: float) -> int:
+    """How many questions are to be made of the training texts: as many rows as the floor of steps reads, where the user's own
+    are so few that the floor would have them read more often."""
+    if plan.train.cloze is not None:
+        return plan.train.cloze
+    task, count = rows.task, len(rows.split.train)
+    if rows.kind.cloze is None or model.knows or no_cloze_with(plan) is not None:
         return 0
-    return recipe.steps * recipe.batch_rows
+    batch_rows = plan.train.batch_rows or usual_batch_rows(task, recipe, windows)
+    few = recipe.epochs_for(count, batch_rows, 2.0) > recipe.epochs
+    return recipe.rows_of_floor if few else 0
+
+
+def why_cloze(plan: Plan, rows: int, knows: bool, made: int) -> str:
+    """Why so many questions were made."""
+    if made:
+        return f"as {rows:,} are few to learn answering from"
+    if knows:
+        return "the model has answered questions before"
+    return (
+        no_cloze_with(plan)
+        or f"{rows:,} are enough to learn from, or their texts have no sentence to ask about"
+    )
 
 
 def of_machine(device: Device) -> list[Guess]:

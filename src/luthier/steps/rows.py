@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +160,7 @@ def understand(plan: Plan) -> Rows:
     except DataError as error:  # It knows row numbers only; the user knows the file.
         raise DataError(f"{plan.data.path}: {error}") from None
     refuse_empty_parts(plan, split)
+    found = replace(found, task=found.task.having_seen(found.targets(split.train)))
 
     whole, text = with_shown(whole, kind, columns)
     evidence = Evidence(

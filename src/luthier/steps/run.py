@@ -12,11 +12,13 @@ from luthier.errors import Interrupted
 from luthier.folder.artefacts import Artefacts
 from luthier.folder.run_folder import RunFolder
 from luthier.folder.write import Beside, write_model
+from luthier.plan.duration import seconds_of
 from luthier.plan.plan import Plan
 from luthier.scores.intervals import paired_standard_error
 from luthier.steps.prepare import Prepared
 from luthier.tasks.classification import Classification
 from luthier.tasks.task import Array, Calibration, Task
+from luthier.train.checkpoints import Checkpoints
 from luthier.train.probe import Probe
 
 INTERIM_CARD = "The best model so far of a run of luthier that is not finished: it has not been tested yet.\n"
@@ -69,6 +71,12 @@ class Run:
         """What the task needs to put its answers in the user's terms."""
         found = self.ready.examples[part].sources
         return () if found is None else list(found)
+
+    def checkpoints(self, name: str) -> Checkpoints:
+        """Where the states of a training are saved while it goes on."""
+        every = self.plan.run.save_every
+        seconds = None if every is None else seconds_of(every)
+        return Checkpoints(self.folder.path / "state" / name, self.clock, seconds)
 
     def add(self, candidate: Candidate, learnt: bool) -> None:
         """Calibrate a candidate if it learnt from labels, and score it on the validation rows."""

@@ -24,7 +24,6 @@ from luthier.models.policies import (
 )
 from luthier.models.policies import Thaw as ThawPolicy
 from luthier.models.trainable import reinitialise
-from luthier.plan.duration import seconds_of
 from luthier.plan.method import Lora, Thaw, Top, parse_method
 from luthier.plan.sections import TrainPlan
 from luthier.predict import logits_of
@@ -36,7 +35,6 @@ from luthier.steps.run import HELD_OUT, Run
 from luthier.tasks.classification import Classification
 from luthier.tasks.labels import balanced_weights
 from luthier.tasks.task import Calibration, Task
-from luthier.train.checkpoints import Checkpoints
 from luthier.train.find_rate import RateTest, find_rate
 from luthier.train.loop import Pace, train
 from luthier.train.movement import LadderMovement
@@ -51,25 +49,27 @@ def train_layers(run: Run) -> Iterator[Event]:
     """Train what the method says, from a small head, and keep the state that is best on the validation rows."""
     ready = run.ready
     pace = pace_of(run)
-    yield Started("train", run.clock(), pace.steps(len(ready.examples["train"])))
     saved = run.folder.saved("tuned")
     if saved is not None:
+        yield Started("train", run.clock(), pace.steps(len(ready.examples["train"])))
         arrays, run.tuning["tuned"] = saved
-        recall(run)
-        run.earlier["train"] = run.earlier.get("train", 0.0) + saved[1]["seconds"]
-        run.tokens, run.training_seconds = saved[1]["tokens"], saved[1]["seconds"]
+        run.earlier["train"] = saved[1]["seconds"]
         tested = run.folder.saved("rate_test")
         if tested is not None:
             run.tuning["rate_test"] = tested[1]
         ready.model.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
     else:
-        state = yield from follow(run, pace)
-        if not state.best:
+        validated = yield from follow(run, pace)
+        if not validated:
             return  # Stopped before the first validation: nothing is known of these weights, and the probe stays.
     tuned = run.tuning["tuned"]
     if saved is None and tuned["why"] != "interrupted":
         arrays = {name: tensor.cpu().numpy() for name, tensor in ready.model.state_dict().items()}
         run.folder.save("tuned", arrays, tuned)
+    before = recall(run)  # what was learnt before the user's own rows costs time too
+    run.tokens = tuned["tokens"] + before.get("tokens", 0)
+    run.training_seconds = tuned["seconds"] + before.get("seconds", 0.0)
+    if tuned["why"] != "interrupted":
         run.folder.arrays_path(CLOZE).unlink(missing_ok=True)  # the record of it stays
     # Others may be at work when training has ended; when it was found as it ended before, it is for the test.
     with with_threads(run.wide if saved is not None else None):
@@ -77,11 +77,13 @@ def train_layers(run: Run) -> Iterator[Event]:
             part: logits_of(ready.model, ready.examples[part], ready.device)
             for part in ("valid", "calibration")
         }
-    yield from add(run, Candidate("tuned", tuned["seconds"], logits), learnt=True)
+    yield from add(run, Candidate("tuned", run.training_seconds, logits), learnt=True)
 
 
-def follow(run: Run, pace: Pace) -> Generator[Event, None, State]:
-    """The loop's events, with what the scorecard wants noted on the way; returns the state at the best validation."""
+def follow(run: Run, pace: Pace) -> Generator[Event, None, bool]:
+    """The loop's events, with what the scorecard wants noted on the way. The model ends as it was at the best validation;
+    returns whether there was one.
+    """
     ready, task = run.ready, run.task
     valid, plain = ready.examples["valid"], Calibration()
     method = parse_method(run.plan.train.method)
@@ -95,17 +97,14 @@ def follow(run: Run, pace: Pace) -> Generator[Event, None, State]:
     if run.plan.train.reinit:
         reinitialise(ready.model, movement.ladder, run.plan.train.reinit, run.plan.run.seed)
     budget = Budget(run)
-    yield from learn_cloze(run, pace, movement, budget.over)
+    if not (yield from learn_cloze(run, pace, movement, budget.over)):
+        return False
+    yield Started("train", run.clock(), pace.steps(len(ready.examples["train"])))
     parts = movement.parts(math.ceil(pace.epochs))
     plan = run.plan.train
     weights = Weights(ready.model, parts, ready.twin, pace.weight_decay, pull=plan.l2_sp, ema=plan.ema)
     state = State(ready.model, weights)
-    if ready.cloze is not None and CLOZE not in run.tuning:
-        return state  # Interrupted before the user's own rows.
-    every = run.plan.run.save_every
-    checkpoints = Checkpoints(
-        run.folder.path / "state" / "training", run.clock, None if every is None else seconds_of(every)
-    )
+    checkpoints = run.checkpoints("training")
     resumed = checkpoints.load(state)
     for words in checkpoints.damaged:
         yield Noted(words, run.clock(), warning=True)
@@ -136,9 +135,8 @@ def follow(run: Run, pace: Pace) -> Generator[Event, None, State]:
             groups=groups_of(run),
         ):  # fmt: skip
             if isinstance(event, Stopped):
-                run.tokens, run.training_seconds = state.tokens, state.seconds
                 run.tuning["tuned"] = {"steps": event.step, "best_step": event.best_step, "why": event.why,
-                                       "tokens": run.tokens, "seconds": run.training_seconds,
+                                       "tokens": state.tokens, "seconds": state.seconds,
                                        "weights": state.weights.count}  # fmt: skip
             yield event
     prefixes.serve(0)
@@ -147,7 +145,7 @@ def follow(run: Run, pace: Pace) -> Generator[Event, None, State]:
         adapters.merge()
     if run.tuning["tuned"]["why"] != "interrupted":
         checkpoints.forget()
-    return state
+    return bool(state.best)
 
 
 def rate_test(run: Run, state: State, pace: Pace, movement: LadderMovement) -> RateTest:

@@ -12,7 +12,6 @@ from luthier.folder.run_folder import RunFolder
 from luthier.machine import peak_bytes
 from luthier.plan.plan import Plan
 from luthier.steps.candidates import chosen_of
-from luthier.steps.cloze import NAME as CLOZE
 from luthier.steps.finish import VERSIONS, write_records
 from luthier.steps.kept import Kept
 from luthier.steps.prepare import Prepared, prepare
@@ -78,11 +77,10 @@ def trial(
     curve = [(one["epoch"], one["score"]) for one in folder.events() if one["event"] == "validated"]
     trained = run.tuning.get("tuned", {})
     tuned = trained if chosen.name == "tuned" else {}
-    tokens = tuned.get("tokens", 0) + (run.tuning.get(CLOZE, {}).get("tokens", 0) if tuned else 0)
     outcome = Outcome(
         score=chosen.scores["valid"].value,
         candidate=chosen.name,
-        work=6.0 * tokens * tuned.get("weights", 0),
+        work=6.0 * (run.tokens if tuned else 0) * tuned.get("weights", 0),
         seconds=clock() + run.earlier.get("train", 0.0),
         peak_bytes=peak_bytes(),
         calibration=chosen.calibration.to_json(),

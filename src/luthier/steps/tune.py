@@ -143,6 +143,8 @@ def statements(ready: Prepared) -> list[str]:
     found = list(ready.rows.table.guesses)
     found += [finding.message for finding in ready.findings if finding.severity != "note"]
     found += ready.rows.split.warnings
+    if ready.plan.train.cloze and ready.cloze is None:
+        found.append("No sentence of the training texts is long enough to make questions of.")
     expected = ready.rows.task.expectation(len(ready.rows.split.train))
     if expected is not None and not ready.model.knows:
         found.append(expected)

@@ -1,6 +1,6 @@
 """What a task is before it has seen a row: how its columns are found, how its rows are understood."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -94,6 +94,6 @@ class Kind:
     """The columns that `predict` reads, where these are not all but the label."""
     shown: Callable[[Table, Columns], list[str]] | None = None
     """The text that stands for each row in findings and reports, where that is no column of the table."""
-    cloze: Callable[[Sequence[Any], Array, int, np.random.Generator], tuple[list[Any], Array]] | None = None
-    """Rows made of the training rows' texts alone, so many at the most: inputs and targets, from theirs. They teach a model what
-    the task is before it learns from the user's own."""
+    cloze: Callable[[Sequence[Any], Array, np.random.Generator], Iterator[tuple[Any, Any]]] | None = None
+    """Rows made of the training rows' texts, input and target of each, from the inputs and targets of those. They teach a model
+    what the task is before it learns from the user's own."""

@@ -1,7 +1,7 @@
 """Extractive question answering: a question and a text, and the part of the text that answers it, if one does."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,8 +23,6 @@ from luthier.tasks.texts import has_content
 CONTEXT_NAMES = ("context", "passage", "paragraph", "document", "article", "text")
 QUESTION_NAMES = ("question", "query", "questions")
 ANSWER_NAMES = ("answers", "answer", "answer_text", "label")
-NEARLY_ALL = 0.99
-"""Of the user's answers are so short that an answer of that length may be given."""
 
 
 def find(table: Table, asked: Mapping[str, str | None]) -> ColumnGuess:
@@ -86,8 +84,7 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
         else:
             golds[row] = Gold(found.texts, found.starts)
     usable = np.array(sorted(golds), np.int64)
-    own = [golds[row] for row in roles.rows(usable, "train").tolist()]
-    task = QuestionAnswering(chosen_metric(wishes.metric, METRICS, NAME), wishes.language, longest(own))
+    task = QuestionAnswering(chosen_metric(wishes.metric, METRICS, NAME), wishes.language)
 
     def targets(rows: Ints) -> Array:
         made = np.empty(len(rows), object)
@@ -115,12 +112,6 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
     )
 
 
-def longest(golds: Sequence[Gold]) -> int | None:
-    """Characters of the longest answers but one in a hundred; None where there are no answers."""
-    lengths = [len(gold.texts[0]) for gold in golds if gold.texts]
-    return int(np.ceil(np.quantile(lengths, NEARLY_ALL))) if lengths else None
-
-
 def inputs(table: Table, columns: Columns, rows: Ints | None, task: Task) -> list[Any]:
     questions, contexts = table.texts(columns["question"], rows), table.texts(columns["text"], rows)
     return [Passage(question, context) for question, context in zip(questions, contexts, strict=True)]
@@ -144,17 +135,13 @@ def given(values: Sequence[Any], task: Task) -> list[Any]:
     return found
 
 
-def cloze(
-    inputs: Sequence[Any], targets: Array, count: int, dice: np.random.Generator
-) -> tuple[list[Any], Array]:
+def cloze(inputs: Sequence[Any], targets: Array, dice: np.random.Generator) -> Iterator[tuple[Passage, Gold]]:
     """Questions about the same texts, made of their sentences."""
     known = [
         (row.question, gold.texts[0] if gold.texts else "") for row, gold in zip(inputs, targets, strict=True)
     ]
-    made = cloze_questions([row.context for row in inputs], known, count, dice)
-    golds = np.empty(len(made), object)
-    golds[:] = [Gold((one.answer,), (one.start,)) if one.answer else Gold() for one in made]
-    return [Passage(one.question, one.context) for one in made], golds
+    for one in cloze_questions([row.context for row in inputs], known, dice):
+        yield Passage(one.question, one.context), Gold((one.answer,), (one.start,)) if one.answer else Gold()
 
 
 def shown(table: Table, columns: Columns) -> list[str]:

@@ -112,6 +112,10 @@ class Task(ABC):
         """Texts whose features `zero_shot` compares with."""
         return ()
 
+    def having_seen(self, targets: Array) -> "Task":
+        """The task, with what it takes from the targets of the training rows alone."""
+        return self
+
     @abstractmethod
     def loss(self, model: Model, batch: Batch) -> Loss:
         """The training loss of a batch."""

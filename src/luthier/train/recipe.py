@@ -1,5 +1,6 @@
 """Learning rate, batch, epochs for a family of models: read from recipes.toml, a table anyone can correct."""
 
+import math
 import tomllib
 from dataclasses import dataclass
 from importlib import resources
@@ -25,16 +26,18 @@ class Recipe:
     layer_decay: float
     source: str
 
-    def has_few(self, rows: int, batch_rows: int) -> bool:
-        """Whether so few rows need more epochs to learn something that the model has no notion of."""
-        return self.epochs_for(rows, batch_rows, new_skill=True) > self.epochs
+    @property
+    def rows_of_floor(self) -> int:
+        """Rows that the floor of steps reads."""
+        return self.steps * self.batch_rows
 
-    def epochs_for(self, rows: int, batch_rows: int, new_skill: bool = False) -> int:
-        """More epochs when rows are few: small sets need a floor of steps (Mosbach et al. 2021, arXiv:2006.04884), and twice
-        that for what the model has no notion of (docs/recipes.md)."""
-        times = 2 if new_skill else 1
-        enough = -(-times * self.steps // steps_per_epoch(rows, batch_rows))
-        return min(max(self.epochs, enough), times * self.epochs_at_most)
+    def epochs_for(self, rows: int, batch_rows: int, times: float = 1.0) -> int:
+        """More epochs when rows are few: small sets need a floor of steps (Mosbach et al. 2021, arXiv:2006.04884).
+
+        times: of that floor, where there is more to learn than usual.
+        """
+        enough = math.ceil(times * self.steps / steps_per_epoch(rows, batch_rows))
+        return min(max(self.epochs, enough), round(times * self.epochs_at_most))
 
 
 def recipes() -> list[Recipe]:

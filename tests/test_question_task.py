@@ -863,7 +863,7 @@ def test_where_no_question_can_be_made_ones_own_are_gone_through_twice_as_often(
 
     steps = math.ceil(len(ready.examples["train"]) / ready.plan.train.batch_rows)
     assert ready.plan.train.epochs == asked.plan.train.epochs == math.ceil(600 / steps)
-    assert "or their texts have no sentence to ask about" in cloze_guess(ready)
+    assert "no sentence of the training texts is long enough to ask about" in cloze_guess(ready)
     told = "No sentence of the training texts is long enough to make questions of."
     assert (told in statements(asked), told in statements(ready)) == (True, False)
 

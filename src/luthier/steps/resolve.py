@@ -106,7 +106,7 @@ def of_training(
         guesses.append(Guess("train.layer_decay", recipe.layer_decay, why))
     guesses += [
         *(
-            [Guess("train.cloze", made, why_cloze(plan, rows, knows, made))]
+            [Guess("train.cloze", made, why_cloze(plan, rows, knows, made, recipe.has_few(rows, batch_rows)))]
             if task.reads == "question"
             else []
         ),
@@ -139,20 +139,18 @@ def cloze_wanted(plan: Plan, rows: Rows, recipe: Recipe, model: HeadedModel, win
     if rows.kind.cloze is None or model.knows or no_cloze_with(plan) is not None:
         return 0
     batch_rows = plan.train.batch_rows or usual_batch_rows(task, recipe, windows)
-    few = recipe.epochs_for(count, batch_rows, 2.0) > recipe.epochs
-    return recipe.rows_of_floor if few else 0
+    return recipe.rows_of_floor if recipe.has_few(count, batch_rows) else 0
 
 
-def why_cloze(plan: Plan, rows: int, knows: bool, made: int) -> str:
-    """Why so many questions were made."""
+def why_cloze(plan: Plan, rows: int, knows: bool, made: int, few: bool) -> str:
+    """Why so many questions were made. few: whether the user's own are."""
     if made:
         return f"as {rows:,} are few to learn answering from"
     if knows:
         return "the model has answered questions before"
-    return (
-        no_cloze_with(plan)
-        or f"{rows:,} are enough to learn from, or their texts have no sentence to ask about"
-    )
+    if few:
+        return no_cloze_with(plan) or "no sentence of the training texts is long enough to ask about"
+    return f"{rows:,} are enough to learn answering from"
 
 
 def of_machine(device: Device) -> list[Guess]:

@@ -20,7 +20,7 @@ WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]
 FEWEST_WORDS = 6
 """Of a sentence to be asked about."""
 LONGEST_STRETCH = 600
-"""Characters: of a longer text some sentences in a row are read. Twice as long costs twice, and teaches less (docs/recipes.md)."""
+"""Characters: of a longer text some sentences in a row. Twice as long costs twice, and teaches less (docs/recipes.md)."""
 OF_A_STRETCH = 40
 """Questions about one stretch at the most: more of them are more of the same."""
 KEPT, MOVED = 0.6, 0.3

@@ -9,11 +9,11 @@ from luthier.data.cloze import (
     LONGEST_STRETCH,
     MOST_WORDS,
     OF_A_STRETCH,
-    WORD,
     cloze_questions,
     kind_of,
     stretches_of,
 )
+from luthier.data.sentences import WORD
 
 TEXTS = [
     "The workshop in Cremona was opened by Andrea Guarneri in 1654. It has 3 rooms, and its varnish dries slowly in the cellar.",

@@ -17,6 +17,7 @@ from luthier.batches.examples import Batch, Variation
 from luthier.batches.passages import END, START, Gold, Passage
 from luthier.batches.text_examples import TextExamples
 from luthier.data.answer_places import ABSENT, MOVED
+from luthier.data.overlap import nearest_sentence
 from luthier.errors import DataError, PlanError
 from luthier.events import Advanced, Event, Noted, Started, Stepped
 from luthier.folder.model_folder import ModelFolder
@@ -640,6 +641,54 @@ def test_the_usual_answer_is_none(texts):
     said = TASK.predicted(TASK.probabilities(logits, Calibration(), examples), Calibration(), examples)
     assert said.tolist() == [Said(), Said()]
     assert TASK.score(said, targets) == 0.5
+
+
+# The rule of thumb
+
+TEXT = "It is in Rome. Her oil is cooked by Ada Neri. It sold."
+
+
+def by_rule(texts, rows: list[Passage], task=TASK, long="windows") -> list[str]:
+    """What is answered without a model."""
+    examples, _ = read_questions(texts, rows, golds(*[Gold()] * len(rows)), long)
+    plain = Calibration()
+    found = task.probabilities(task.rule_logits(examples), plain, examples)
+    return [one.text for one in task.predicted(found, plain, examples)]
+
+
+def test_without_a_model_the_sentence_with_most_of_the_questions_words_answers(texts):
+    questions = ["Who cooked oil?", "Is it in?", "Wozu?"]
+
+    said = by_rule(texts, [Passage(question, TEXT) for question in questions])
+
+    assert said == ["Her oil is cooked by Ada Neri", "It is in Rome", ""]
+
+
+def test_it_answers_no_longer_than_the_model_may(texts):
+    assert by_rule(texts, [Passage("Who cooked oil?", TEXT)], replace(TASK, longest=8)) == ["Ada Neri"]
+
+
+def test_it_finds_its_sentence_in_whatever_window_it_stands_and_none_that_was_not_read(texts):
+    words = long_context()[0]
+    far = Passage("Who cooked oil?", f"{words}. {TEXT}")
+
+    assert by_rule(texts, [far, far]) == ["Her oil is cooked by Ada Neri"] * 2
+    assert by_rule(texts, [far], long="cut") == [""]
+
+
+def test_a_rare_word_says_more_than_a_frequent_one():
+    text = "A is a b. Violins. A is a c. A is a d."
+    (begin, end), share = nearest_sentence("A violins?", text)
+
+    assert text[begin:end] == "Violins"
+    # A word in k of four sentences weighs log(1 + 4 / k).
+    assert share == pytest.approx(np.log(5) / (np.log(5) + np.log(1 + 4 / 3)))
+
+
+def test_a_text_without_a_word_of_the_question_has_no_nearest_sentence():
+    assert nearest_sentence("Who?", TEXT) is None
+    assert nearest_sentence("Who?", "...") is None
+    assert nearest_sentence("?", TEXT) is None
 
 
 # Scores

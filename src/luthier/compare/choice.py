@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from luthier.scores.intervals import Difference, Estimate
 from luthier.tasks.task import Array, Calibration
 
-UNLABELLED = ("majority", "mean", "nothing", "zero-shot")
+UNLABELLED = ("majority", "mean", "nothing", "overlap", "zero-shot")
 """Candidates that learnt from no label: what the verdict compares with."""
 METRIC_WORDS = {
     "accuracy": "accuracy",
@@ -27,6 +27,7 @@ CHEAP = {
     "majority": "always answering the most frequent label",
     "mean": "always answering the mean",
     "nothing": "never answering",
+    "overlap": "the sentence with most of the question's words",
     "zero-shot": "the untrained model",
 }
 """Candidates that learn from no label, as a sentence calls them."""

@@ -4,19 +4,14 @@ What a question and its answer have to do with each other can be learnt from tex
 (Lewis et al. 2019, arXiv:1906.04980, section 2; as there, words of the sentence are dropped and moved).
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
 
-SENTENCE = re.compile(
-    r"[^.!?\u3002\uff01\uff1f\n]+(?:[.!?](?=\S)[^.!?\u3002\uff01\uff1f\n]*)*[.!?\u3002\uff01\uff1f]?"
-)
-"""A mark in the midst of a word, as in 3.5, ends no sentence."""
-WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+(?:[-'’.,]\w+)*")
-"""Of Chinese and Japanese, a character."""
+from luthier.data.sentences import WORD, Place, sentences_of
+
 FEWEST_WORDS = 6
 """Of a sentence to be asked about."""
 LONGEST_STRETCH = 600
@@ -29,9 +24,6 @@ MOST_WORDS = 18
 """Of a question."""
 OPENING = 2
 """Words of the user's questions with which others begin."""
-
-Place = tuple[int, int]
-"""Begin and end in a text."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +74,7 @@ def stretches_of(text: str) -> list[Stretch]:
     ['It has 3.5 million rooms and six doors. Why?']
     """
     groups: list[list[Place]] = []
-    for sentence in sentences_of(text):
+    for sentence in sentences_of(text, LONGEST_STRETCH):
         if groups and sentence[1] - groups[-1][0][0] <= LONGEST_STRETCH:
             groups[-1].append(sentence)
         else:
@@ -98,18 +90,6 @@ def stretches_of(text: str) -> list[Stretch]:
         if asked_about:
             found.append(Stretch(text[begin:end], asked_about))
     return found
-
-
-def sentences_of(text: str) -> Iterator[Place]:
-    """Where each sentence stands; one that is longer than a stretch, as where marks are missing, in pieces."""
-    for match in SENTENCE.finditer(text):
-        begin, end = match.span()
-        while end - begin > LONGEST_STRETCH:
-            space = text.rfind(" ", begin + 1, begin + LONGEST_STRETCH)
-            cut = space if space > 0 else begin + LONGEST_STRETCH
-            yield begin, cut
-            begin = cut
-        yield begin, end
 
 
 def ask(stretch: Stretch, question: str, answer: str, dice: np.random.Generator) -> Cloze:

@@ -20,6 +20,10 @@ CANDIDATES = {
     "majority": Kind("the majority class", "always says the most frequent label"),
     "mean": Kind("the mean", "always says the mean of the training rows"),
     "nothing": Kind("saying nothing", "never finds anything"),
+    "overlap": Kind(
+        "the nearest sentence",
+        "the sentence of the text that has most of the question's words: nothing learnt",
+    ),
     "zero-shot": Kind("the zero-shot model", "the model as it was, told only the labels' names"),
     "probe": Kind("the probe", "a linear head on frozen features"),
     "tuned": Kind("the tuned model", "the model's own weights, tuned"),

@@ -1,4 +1,4 @@
-"""The candidates, from cheap to dear: majority, zero-shot, probe, tuned."""
+"""The candidates, from cheap to dear: majority, a rule of thumb, zero-shot, probe, tuned."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -56,6 +56,10 @@ def probe_and_baselines(run: Run) -> Iterator[Event]:
         yield from add(run, Candidate(task.usual, 0.0, usual), learnt=False)
     else:
         yield from as_it_is(run)
+    if task.rule:
+        begin = run.clock()
+        by_rule = {part: task.rule_logits(ready.examples[part]) for part in HELD_OUT}
+        yield from add(run, Candidate(task.rule, run.clock() - begin, by_rule), learnt=False)
     zero_shot = {part: zero_shot_logits(ready, features, part) for part in HELD_OUT}
     told = {part: logits for part, logits in zero_shot.items() if logits is not None}
     if told:

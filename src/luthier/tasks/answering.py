@@ -12,6 +12,8 @@ from torch.nn import functional
 from luthier.batches.examples import Batch, Examples
 from luthier.batches.passages import END, START, Passage
 from luthier.batches.text_examples import TextExamples
+from luthier.data.overlap import nearest_sentence
+from luthier.data.sentences import Place
 from luthier.scores import answers as scores_of
 from luthier.scores.calibration import fit_platt_per_label
 from luthier.scores.classification import expected_calibration_error, reliability
@@ -36,6 +38,8 @@ SO_FAR = "all-MiniLM-L6-v2 came to an F1 of 0.51 with 775 questions of XQuAD"
 """benchmarks/RESULTS.md, "Other tasks"."""
 NEARLY_ALL = 0.99
 """Of the training rows' answers are so short that an answer of that length may be given."""
+SURE = 10.0
+"""Logit of an answer that is given without a model."""
 FAR = 1e4
 """Margin of a row for which there is no span at all."""
 
@@ -83,6 +87,7 @@ class QuestionAnswering(Task):
     calibrates: ClassVar[str] = "valid"
     probed: ClassVar[bool] = False
     usual: ClassVar[str] = "nothing"
+    rule: ClassVar[str] = "overlap"
     answer: ClassVar[str] = "answer"
     long: ClassVar[str] = "windows"
 
@@ -120,8 +125,22 @@ class QuestionAnswering(Task):
     def usual_logits(self, targets: Array, examples: Examples) -> Array:
         """No answer anywhere: every window points at its first token."""
         assert isinstance(examples, TextExamples), "questions are texts"
-        found = np.full((examples.units, 2), -10.0, np.float32)
-        found[examples.ends[:-1]] = 10.0
+        found = np.full((examples.units, 2), -SURE, np.float32)
+        found[examples.ends[:-1]] = SURE
+        return found
+
+    def rule_logits(self, examples: Examples) -> Array:
+        """The sentence with most of the question's words, or what of its end may be an answer; else no answer."""
+        assert isinstance(examples, TextExamples), "questions are texts"
+        assert examples.sources is not None, "rows know where their tokens stand"
+        found = self.usual_logits(examples.targets, examples)
+        begin = 0
+        for passage in examples.sources:
+            near = nearest_sentence(passage.question, passage.context)
+            span = None if near is None else tokens_of(passage, near[0], self.longest)
+            if near is not None and span is not None:
+                found[begin + np.array(span), (0, 1)] = SURE + near[1]
+            begin += len(passage.places)
         return found
 
     def calibrate(self, logits: Array, examples: Examples) -> Calibration:
@@ -309,6 +328,22 @@ def best_answer(
     lead = score - rival
     chance = 1 / (1 + np.exp(-np.clip(scale * lead + bias, -60, 60)))
     return Found(passage.context[start:stop], start, stop, null - score, lead, float(chance))
+
+
+def tokens_of(passage: Passage, place: Place, longest: int | None) -> tuple[int, int] | None:
+    """First and last token of a part of the text, in the window that holds most of it; of a part of more than `longest`
+    characters those of its end. None where no token of it was read."""
+    begin, end = place
+    inside = (passage.places[:, 0] >= begin) & (passage.places[:, 1] <= end)
+    inside &= passage.places[:, 1] > passage.places[:, 0]
+    windows = [
+        first + np.flatnonzero(inside[first:last])
+        for first, last in zip(passage.parts, passage.parts[1:], strict=False)
+    ]
+    tokens = max(windows, key=len, default=np.zeros(0, np.int64))
+    if longest is not None and len(tokens):
+        tokens = tokens[passage.places[tokens[-1], 1] - passage.places[tokens, 0] <= longest]
+    return (int(tokens[0]), int(tokens[-1])) if len(tokens) else None
 
 
 def sureness(found: Array, targets: Array, language: str) -> tuple[Array, Array]:

@@ -82,6 +82,8 @@ class Task(ABC):
     """Whether a linear head on frozen features can answer: where not, there is no probe."""
     usual: ClassVar[str] = "majority"
     """The candidate that always gives the most usual answer."""
+    rule: ClassVar[str] = ""
+    """The candidate that answers by a rule of thumb, without labels and model, where there is one."""
     answer: ClassVar[str] = "label"
     """The key of the answer in a line of `predict`."""
     calibrates: ClassVar[str] = "calibration"
@@ -131,6 +133,10 @@ class Task(ABC):
     @abstractmethod
     def usual_logits(self, targets: Array, examples: Examples) -> Array:
         """(units, outputs) of always giving the most usual answer of `targets`, for the units of some examples."""
+
+    def rule_logits(self, examples: Examples) -> Array:
+        """(units, outputs) of the rule of thumb."""
+        raise NotImplementedError(f"{self.name} has no rule of thumb")
 
     def zero_shot_logits(self, features: Array, prompts: Array) -> Array | None:
         """(units, outputs) from features, (units, width), and those of `prompts` or of each row's second text, where

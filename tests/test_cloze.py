@@ -142,3 +142,10 @@ def test_a_character_of_a_language_without_white_space_is_a_word():
 
     assert {len(one.answer) for one in found} == {4}
     assert {one.question[:3] for one in found} == {"琴 在"}
+
+
+def test_a_stretch_of_a_text_whose_characters_are_tokens_has_half_as_many():
+    found = stretches_of("漆は地下室でゆっくりと乾く。" * 60)
+
+    assert len(found) == 3
+    assert all(LONGEST_STRETCH / 2 - 14 < len(one.text) <= LONGEST_STRETCH / 2 for one in found[:-1])

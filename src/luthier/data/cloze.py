@@ -10,12 +10,13 @@ from itertools import islice
 
 import numpy as np
 
-from luthier.data.sentences import WORD, Place, sentences_of
+from luthier.data.sentences import CHARACTER, WORD, Place, sentences_of
 
 FEWEST_WORDS = 6
 """Of a sentence to be asked about."""
 LONGEST_STRETCH = 600
-"""Characters: of a longer text some sentences in a row. Twice as long costs twice, and teaches less (docs/recipes.md)."""
+"""Characters: of a longer text some sentences in a row. Twice as long costs twice, and teaches less (docs/recipes.md). Of a
+Chinese or Japanese text half as many, as each is a token there."""
 OF_A_STRETCH = 40
 """Questions about one stretch at the most: more of them are more of the same."""
 KEPT, MOVED = 0.6, 0.3
@@ -73,9 +74,10 @@ def stretches_of(text: str) -> list[Stretch]:
     >>> [one.text for one in stretches_of("It has 3.5 million rooms and six doors. Why?")]
     ['It has 3.5 million rooms and six doors. Why?']
     """
+    longest = LONGEST_STRETCH // 2 if 2 * len(CHARACTER.findall(text)) > len(text) else LONGEST_STRETCH
     groups: list[list[Place]] = []
-    for sentence in sentences_of(text, LONGEST_STRETCH):
-        if groups and sentence[1] - groups[-1][0][0] <= LONGEST_STRETCH:
+    for sentence in sentences_of(text, longest):
+        if groups and sentence[1] - groups[-1][0][0] <= longest:
             groups[-1].append(sentence)
         else:
             groups.append([sentence])

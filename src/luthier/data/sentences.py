@@ -7,7 +7,9 @@ SENTENCE = re.compile(
     r"[^.!?\u3002\uff01\uff1f\n]+(?:[.!?](?=\S)[^.!?\u3002\uff01\uff1f\n]*)*[.!?\u3002\uff01\uff1f]?"
 )
 """A mark in the midst of a word, as in 3.5, ends no sentence."""
-WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+(?:[-'’.,]\w+)*")
+HAN_AND_KANA = r"\u3040-\u30ff\u3400-\u9fff"
+CHARACTER = re.compile(f"[{HAN_AND_KANA}]")
+WORD = re.compile(rf"[{HAN_AND_KANA}]|[^\W{HAN_AND_KANA}]+(?:[-'’.,]\w+)*")
 """Of Chinese and Japanese, a character."""
 
 Place = tuple[int, int]

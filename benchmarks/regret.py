@@ -77,13 +77,18 @@ class Measured:
     values: dict[str, Any]
     kept: dict[str, Any]
     """The recipe's values."""
-    states: dict[str, int]
+    tried: list[dict[str, Any]]
+    """Values, state and score of every trial: what priors could be learnt from."""
     seconds: float
     machine: str
 
     @property
     def regret(self) -> float:
         return self.best[1] - self.recipe[1]
+
+    def count(self, state: str) -> int:
+        """Trials that ended so."""
+        return sum(one["state"] == state for one in self.tried)
 
 
 # Rows
@@ -181,10 +186,7 @@ def measure(name: str, size: str, data: Path, seed: int) -> Measured:
             named=found["best"]["number"],
             values=best["values"],
             kept=settled["recipe"],
-            states={
-                state: sum(one["state"] == state for one in trials)
-                for state in ("complete", "pruned", "failed")
-            },
+            tried=[{key: one[key] for key in ("values", "state", "score")} for one in trials],
             seconds=cost.seconds,
             machine=describe(),
         )
@@ -202,7 +204,7 @@ def section(found: Sequence[Measured], seed: int) -> str:
     rows = [
         f"| {one.set} | {one.rows:,} | {one.metric} | {one.recipe[0]:.3f}, {one.recipe[1]:.3f} | "
         f"{one.best[0]:.3f}, {one.best[1]:.3f} | {100 * one.regret:+.1f} | {settings(one)} | "
-        f"{one.states['complete']} / {one.states['pruned']} | {one.seconds:.0f} |"
+        f"{one.count('complete')} / {one.count('pruned')} | {one.seconds:.0f} |"
         for one in found
     ]
     regrets = [100 * one.regret for one in found]

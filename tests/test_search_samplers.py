@@ -192,15 +192,15 @@ def scores_at(advice: Adviser, number: int, scores: list[float]) -> int:
     return len(scores)
 
 
-def test_successive_halving_looks_after_1_2_4_and_8_validations_at_who_is_among_the_best_third() -> None:
+def test_successive_halving_looks_after_1_2_4_and_8_validations_at_who_is_among_the_best_quarter() -> None:
     advice = adviser(None, "random", LR, count=40, prune="halving")
     lasted = []
-    for level in [0.5, 0.6, 0.1, 0.2, 0.7, 0.3, 0.8, 0.4, 0.65]:
+    for level in [0.5, 0.6, 0.1, 0.2, 0.7, 0.3, 0.8, 0.4, 0.65, 0.75]:
         one = advice.ask({})
         assert one is not None
         lasted.append(scores_at(advice, one.number, [level + 0.01 * age for age in range(10)]))
-    assert lasted == [10, 10, 1, 1, 10, 1, 10, 1, 2], (
-        "the best so far goes on, and whoever is among the best third"
+    assert lasted == [10, 10, 1, 1, 10, 1, 10, 1, 1, 2], (
+        "the best so far goes on, and whoever is among the best quarter"
     )
 
 

@@ -27,7 +27,7 @@ class SearchPlan(Section):
     trials: Annotated[int, Ge(1), Le(10_000)] | None = None
     """How many trials, the recipe among them. Left out: 20, or as many as --budget allows; of a grid all of its points."""
     prune: Literal["none", "median", "halving", "hyperband"] = "halving"
-    """Which trials end early: those below the median at their age; all but the best third at ages 1, 2, 4, ...
+    """Which trials end early: those below the median at their age; all but the best quarter at ages 1, 2, 4, ...
     validations (successive halving), or in several such brackets (hyperband)."""
     seeds: Positive | None = None
     """On how many seeds the best three are run before one is named. Left out: 3 where --budget leaves time for it, else 1."""

@@ -49,8 +49,8 @@ MISSES = 100
 """Draws in a row that bring nothing new, after which a space counts as tried out."""
 STARTUP = 8
 """Trials of Bayesian search that are drawn at random, before there is something to learn from."""
-REDUCTION = 3
-"""Of successive halving: one trial in so many goes on (Li et al. 2020, arXiv:1810.05934, use 3 or 4)."""
+REDUCTION = 4
+"""Of successive halving: one trial in so many goes on, as in most of Li et al. 2020 (arXiv:1810.05934)."""
 FEWEST = 8
 """Finished trials from which importance is told."""
 PATIENCE = 120.0
@@ -116,10 +116,10 @@ def sobol(seed: int) -> BaseSampler:
 
 
 class Halving(BasePruner):
-    """After 1, 2, 4, ... validations the best third of all that came so far goes on, without waiting for others.
+    """After 1, 2, 4, ... validations the best quarter of all that came so far goes on, without waiting for others.
 
     Asynchronous successive halving (Li et al. 2020, section 3.3), but that nobody who was left comes back later. Optuna's
-    own looks again at three times the age where a third goes on: of a run with four validations, when little is left to save.
+    own looks again at four times the age where a quarter goes on: of a run with four validations, when nothing is left to save.
     """
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:

@@ -137,7 +137,7 @@ def prepare(plan: Plan, kept: Kept | None = None) -> Prepared:
     out = Path(plan.run.out or default_folder(plan, stands_on))
     device = as_recorded(device, plan, out)
     each = windows(examples, task)
-    wanted_cloze = cloze_wanted(plan, rows, recipe, model, each)
+    wanted_cloze = cloze_wanted(plan, rows, recipe, model)
     cloze = kept.once(
         "cloze",
         (of_rows, name, wanted_cloze, plan.run.seed),

@@ -106,7 +106,7 @@ def of_training(
         guesses.append(Guess("train.layer_decay", recipe.layer_decay, why))
     guesses += [
         *(
-            [Guess("train.cloze", made, why_cloze(plan, rows, knows, made, recipe.has_few(rows, batch_rows)))]
+            [Guess("train.cloze", made, why_cloze(plan, rows, knows, made, recipe.has_few(rows)))]
             if task.reads == "question"
             else []
         ),
@@ -130,16 +130,14 @@ def usual_batch_rows(task: Task, recipe: Recipe, windows: float) -> int:
     return task.rows_per_step or max(1, round(recipe.batch_rows / windows))
 
 
-def cloze_wanted(plan: Plan, rows: Rows, recipe: Recipe, model: HeadedModel, windows: float) -> int:
+def cloze_wanted(plan: Plan, rows: Rows, recipe: Recipe, model: HeadedModel) -> int:
     """How many questions are to be made of the training texts: as many rows as the floor of steps reads, where the user's own
-    are so few that the floor would have them read more often."""
+    are fewer, read as often as usual."""
     if plan.train.cloze is not None:
         return plan.train.cloze
-    task, count = rows.task, len(rows.split.train)
     if rows.kind.cloze is None or model.knows or no_cloze_with(plan) is not None:
         return 0
-    batch_rows = plan.train.batch_rows or usual_batch_rows(task, recipe, windows)
-    return recipe.rows_of_floor if recipe.has_few(count, batch_rows) else 0
+    return recipe.rows_of_floor if recipe.has_few(len(rows.split.train)) else 0
 
 
 def why_cloze(plan: Plan, rows: int, knows: bool, made: int, few: bool) -> str:

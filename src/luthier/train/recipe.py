@@ -31,9 +31,9 @@ class Recipe:
         """Rows that the floor of steps reads."""
         return self.steps * self.batch_rows
 
-    def has_few(self, rows: int, batch_rows: int) -> bool:
-        """Whether twice the floor of steps would have so few rows read more often than usual."""
-        return self.epochs_for(rows, batch_rows, 2.0) > self.epochs
+    def has_few(self, rows: int) -> bool:
+        """Whether the usual epochs read fewer rows than the floor of steps does."""
+        return rows * self.epochs < self.rows_of_floor
 
     def epochs_for(self, rows: int, batch_rows: int, times: float = 1.0) -> int:
         """More epochs when rows are few: small sets need a floor of steps (Mosbach et al. 2021, arXiv:2006.04884).

@@ -663,7 +663,9 @@ def test_small_sets_get_more_epochs_up_to_a_limit():
 
     assert recipe.epochs_for(rows=100_000, batch_rows=16) == recipe.epochs
     assert recipe.epochs_for(rows=16 * 60, batch_rows=16) == 5
-    assert (recipe.has_few(rows=2399), recipe.has_few(rows=2400)) == (True, False), "two epochs, 300 steps of 16"
+    assert (recipe.has_few(rows=2399), recipe.has_few(rows=2400)) == (True, False), (
+        "two epochs, 300 steps of 16"
+    )
     assert recipe.epochs_for(rows=20, batch_rows=16) == recipe.epochs_at_most
     assert recipe.epochs_for(rows=16 * 60, batch_rows=16, times=2.0) == 10
     assert recipe.epochs_for(rows=20, batch_rows=16, times=2.0) == 2 * recipe.epochs_at_most

@@ -625,6 +625,26 @@ def test_the_chance_of_an_answer_is_platts_line_through_its_lead():
     assert chances.mean() == pytest.approx(right.mean(), abs=0.02)
 
 
+def test_how_sure_an_answer_is_stands_beside_how_often_it_is_right():
+    found = found_with([0.0] * 4, ["Rome", "Oslo", "Oslo", "Oslo"])
+    found[:] = [
+        replace(one, probability=chance) for one, chance in zip(found, (0.9, 0.1, 0.1, 0.1), strict=True)
+    ]
+    targets = golds(*[Gold(("Rome",), (0,))] * 3, Gold())
+
+    told = TASK.trust(found, found, targets, Calibration())
+
+    bins = [
+        (one["count"], one["confidence"], one["accuracy"])
+        for one in told["reliability"]["after"]
+        if one["count"]
+    ]
+    assert bins == [(3, pytest.approx(0.1), 0.0), (1, pytest.approx(0.9), 1.0)], (
+        "not how sure it is to be wrong"
+    )
+    assert told["calibration"]["ece_after"] == pytest.approx(0.1)
+
+
 def test_few_rows_calibrate_nothing():
     logits, known = noisy(19)
 

@@ -16,7 +16,7 @@ from luthier.data.overlap import nearest_sentence
 from luthier.data.sentences import Place
 from luthier.scores import answers as scores_of
 from luthier.scores.calibration import fit_platt_per_label
-from luthier.scores.classification import expected_calibration_error, reliability
+from luthier.scores.classification import Reliability
 from luthier.scores.intervals import (
     Difference,
     Estimate,
@@ -239,13 +239,13 @@ class QuestionAnswering(Task):
             "calibration": {
                 "scale": list(calibration.scale),
                 "threshold": list(calibration.thresholds),
-                "ece_before": expected_calibration_error(*before),
-                "ece_after": expected_calibration_error(*after),
+                "ece_before": before.expected_calibration_error,
+                "ece_after": after.expected_calibration_error,
                 "of": "answers, if one is given",
             },
             "reliability": {
-                "before": bins_of(reliability(*before, 15)),
-                "after": bins_of(reliability(*after, 15)),
+                "before": bins_of(before),
+                "after": bins_of(after),
             },
         }
 
@@ -346,11 +346,11 @@ def tokens_of(passage: Passage, place: Place, longest: int | None) -> tuple[int,
     return (int(tokens[0]), int(tokens[-1])) if len(tokens) else None
 
 
-def sureness(found: Array, targets: Array, language: str) -> tuple[Array, Array]:
-    """(rows, 2) chances that the best answer is wrong or right, and (rows,) which it is."""
+def sureness(found: Array, targets: Array, language: str) -> Reliability:
+    """Bins of the chance that a best answer is right, and how often it is."""
     chance = np.array([one.probability for one in found])
     right = [
         scores_of.exact_match(one.text, gold.texts, language)
         for one, gold in zip(found, targets, strict=True)
     ]
-    return np.stack([1 - chance, chance], axis=1), np.array(right).astype(np.int64)
+    return Reliability.of(chance, np.array(right, bool), 15)

@@ -27,7 +27,7 @@ def nearest_sentence(question: str, text: str) -> tuple[Place, float] | None:
     held = Counter(word for words in spoken for word in words)
     weights = {
         word: math.log(1 + len(places) / max(1, held[word]))
-        for word in {match.group().lower() for match in WORD.finditer(question)}
+        for word in sorted({match.group().lower() for match in WORD.finditer(question)})
     }
     shared = [sum(weights[word] for word in sorted(words & weights.keys())) for words in spoken]
     if not any(shared):

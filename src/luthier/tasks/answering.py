@@ -133,14 +133,16 @@ class QuestionAnswering(Task):
         """The sentence with most of the question's words, or what of its end may be an answer; else no answer."""
         assert isinstance(examples, TextExamples), "questions are texts"
         assert examples.sources is not None, "rows know where their tokens stand"
+        assert examples.unit_ends is not None, "tokens are units"
         found = self.usual_logits(examples.targets, examples)
-        begin = 0
-        for passage in examples.sources:
+        for begin, passage in zip(examples.unit_ends, examples.sources, strict=False):
             near = nearest_sentence(passage.question, passage.context)
-            span = None if near is None else tokens_of(passage, near[0], self.longest)
-            if near is not None and span is not None:
-                found[begin + np.array(span), (0, 1)] = SURE + near[1]
-            begin += len(passage.places)
+            if near is None:
+                continue
+            place, share = near
+            span = tokens_of(passage, place, self.longest)
+            if span is not None:
+                found[begin + np.array(span), (0, 1)] = SURE + share
         return found
 
     def calibrate(self, logits: Array, examples: Examples) -> Calibration:

@@ -672,7 +672,7 @@ def by_rule(texts, rows: list[Passage], task=TASK, long="windows") -> list[str]:
     """What is answered without a model."""
     examples, _ = read_questions(texts, rows, golds(*[Gold()] * len(rows)), long)
     plain = Calibration()
-    found = task.probabilities(task.rule_logits(examples), plain, examples)
+    found = task.probabilities(task.rule_logits(examples, examples), plain, examples)
     return [one.text for one in task.predicted(found, plain, examples)]
 
 

@@ -191,7 +191,7 @@ def test_the_verdict_comes_first_in_words_a_manager_reads(page: str) -> None:
     for words in (
         "Ship it.",
         "The tuned model reaches 89.2 % accuracy on rows it has never seen: "
-        "24.2 points better than the zero-shot model, the best candidate that learnt from no label.",
+        "24.2 points better than the zero-shot model, the best candidate for which nothing was trained.",
         "With 95 % confidence the true difference to the zero-shot model lies between +21.9 and +26.5",
         "Even the low end of the interval is a gain: this is not luck of the test rows.",
         "The tuned model (1 min 14 s) is 8.0 points better than the probe (9.9 s).",

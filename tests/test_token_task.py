@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from luthier.batches.text_examples import TextExamples
 from luthier.batches.words import Words
 from luthier.errors import DataError, PlanError
 from luthier.folder.model_folder import ModelFolder
@@ -533,6 +534,47 @@ def test_calibration_softens_what_is_too_sure_and_few_rows_change_nothing():
 
     assert TASK.calibrate(logits, Known(tags(truth))).temperature > 1.5
     assert TASK.calibrate(logits[:60], Known(tags(truth[:10]))) == Calibration()
+
+
+# The rule of thumb
+
+
+def looked_up(texts, learnt: Sequence[str], asked: Sequence[str]) -> list[str]:
+    """The rows that are asked, tagged with what stands in those that are learnt, in the same spelling."""
+    number = {tag: at for at, tag in enumerate(TASK.tags)}
+
+    def examples(rows: Sequence[str]) -> TextExamples:
+        made = rows_of(*rows)
+        words = [Words.of_tokens(row["tokens"]) for row in made]
+        return read_words(
+            texts, words, tags([[number[tag] for tag in row["tags"]] for row in made]), "windows"
+        )[0]
+
+    there = examples(asked)
+    logits = TASK.rule_logits(examples(learnt), there)
+    said = TASK.predicted(TASK.probabilities(logits, Calibration()), Calibration(), there)
+    ends = there.unit_ends
+    return [
+        " ".join(
+            word if tag == OUT else f"{word}/{TASK.tags[tag]}"
+            for word, tag in zip(words.tokens, said[begin:end], strict=True)
+        )
+        for words, begin, end in zip(there.sources, ends, ends[1:], strict=False)
+    ]
+
+
+def test_without_a_model_entities_of_the_training_rows_are_found_word_for_word(texts):
+    learnt = ["to New/B-place York/I-place today/B-time", "York/B-place and Turin/B-place"]
+
+    said = looked_up(texts, learnt, ["New York or York today", "new york", "Turin", ""])
+
+    assert said == ["New/B-place York/I-place or York/B-place today/B-time", "new york", "Turin/B-place", ""]
+
+
+def test_what_training_rows_have_as_two_types_is_not_looked_up(texts):
+    learnt = ["in May/B-time", "May/B-place Hill/I-place", "Lent/B-place", "Lent/B-time", "at Lent/B-time"]
+
+    assert looked_up(texts, learnt, ["Lent May Hill May"]) == ["Lent May/B-place Hill/I-place May/B-time"]
 
 
 # Whole

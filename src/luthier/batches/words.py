@@ -27,3 +27,8 @@ class Words:
 
     def __len__(self) -> int:
         return len(self.places)
+
+    @property
+    def tokens(self) -> list[str]:
+        """The words themselves."""
+        return [self.text[begin:end] for begin, end in self.places]

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from luthier.scores.intervals import Difference, Estimate
 from luthier.tasks.task import Array, Calibration
 
-UNLABELLED = ("majority", "mean", "nothing", "overlap", "zero-shot")
-"""Candidates that learnt from no label: what the verdict compares with."""
 METRIC_WORDS = {
     "accuracy": "accuracy",
     "macro_f1": "macro F1",
@@ -21,16 +19,15 @@ METRIC_WORDS = {
 }
 NOT_SHARES = ("spearman", "pearson", "r2", "mrr")
 """Metrics that are no shares of rows, and are written as plain numbers."""
-
-
-CHEAP = {
+TO_BEAT = {
     "majority": "always answering the most frequent label",
     "mean": "always answering the mean",
     "nothing": "never answering",
+    "lookup": "looking up the entities of the training rows",
     "overlap": "the sentence with most of the question's words",
     "zero-shot": "the untrained model",
 }
-"""Candidates that learn from no label, as a sentence calls them."""
+"""Candidates for which nothing is trained, as a sentence calls them: what the verdict compares with."""
 
 
 @dataclass
@@ -98,7 +95,7 @@ def worth_words(dearer: str, cheaper: str, metric: str, gap: Difference, seconds
     """Whether the dearest candidate was worth its time."""
     cost = f"for {seconds:,.0f} more seconds ({interval(metric, gap)})."
     gain = f"{gained(metric, gap.value)} of {METRIC_WORDS[metric]}"
-    other = CHEAP.get(cheaper, f"the {cheaper}")
+    other = described(cheaper)
     if gap.low > 0:
         return f"The {dearer} model is worth its time: {gain} over {other}, {cost}"
     if gap.high < 0:
@@ -111,7 +108,7 @@ def interval(metric: str, gap: Difference) -> str:
 
 
 def described(name: str) -> str:
-    return CHEAP.get(name, f"the {name}")
+    return TO_BEAT.get(name, f"the {name}")
 
 
 def written(metric: str, value: float) -> str:

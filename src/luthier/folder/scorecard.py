@@ -35,7 +35,7 @@ class Scorecard:
 
     @property
     def ship(self) -> bool:
-        """Whether the chosen candidate is better, beyond noise, than the best that learnt from no label."""
+        """Whether the chosen candidate is better, beyond noise, than the best for which nothing was trained."""
         return bool(self.record["verdict"]["ship"])
 
     def __repr__(self) -> str:

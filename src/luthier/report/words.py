@@ -20,6 +20,7 @@ CANDIDATES = {
     "majority": Kind("the majority class", "always says the most frequent label"),
     "mean": Kind("the mean", "always says the mean of the training rows"),
     "nothing": Kind("saying nothing", "never finds anything"),
+    "lookup": Kind("looking up", "the entities of the training rows, found again word for word"),
     "overlap": Kind(
         "the nearest sentence",
         "the sentence of the text that has most of the question's words: nothing learnt",
@@ -124,7 +125,7 @@ def verdict_words(scorecard: Record) -> str:
     difference = number(verdict.get("difference"))
     if difference is None:
         return f"{reached}."
-    than = f"{called(verdict.get('against'))}, the best candidate that learnt from no label"
+    than = f"{called(verdict.get('against'))}, the best candidate for which nothing was trained"
     if difference == 0:
         return f"{reached}: the same as {than}."
     better = "better" if difference > 0 else "worse"

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from luthier.compare.choice import UNLABELLED, Candidate, choose
+from luthier.compare.choice import TO_BEAT, Candidate, choose
 from luthier.devices import with_threads
 from luthier.errors import WorldError
 from luthier.events import Advanced, CandidateReady, Chose, Event, Started
@@ -58,7 +58,8 @@ def probe_and_baselines(run: Run) -> Iterator[Event]:
         yield from as_it_is(run)
     if task.rule:
         begin = run.clock()
-        by_rule = {part: task.rule_logits(ready.examples[part]) for part in HELD_OUT}
+        learnt = ready.examples["train"]
+        by_rule = {part: task.rule_logits(learnt, ready.examples[part]) for part in HELD_OUT}
         yield from add(run, Candidate(task.rule, run.clock() - begin, by_rule), learnt=False)
     zero_shot = {part: zero_shot_logits(ready, features, part) for part in HELD_OUT}
     told = {part: logits for part, logits in zero_shot.items() if logits is not None}
@@ -131,7 +132,7 @@ def decide(run: Run) -> Iterator[Event]:
 def chosen_of(run: Run) -> tuple[Candidate, str]:
     """The trained candidate that the plan names or validation favours, and why."""
     # Vectors are there before anything is learnt: they are kept where learning makes them no better.
-    trained = [one for one in run.candidates if one.name not in UNLABELLED or not run.task.usual]
+    trained = [one for one in run.candidates if one.name not in TO_BEAT or not run.task.usual]
     if not trained and run.stop():
         raise run.interrupted()
     if not trained:

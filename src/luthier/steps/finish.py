@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from luthier.batches.pictures import Pictures
-from luthier.compare.choice import UNLABELLED, Candidate, verdict_words, worth_words
+from luthier.compare.choice import TO_BEAT, Candidate, verdict_words, worth_words
 from luthier.devices import with_threads
 from luthier.events import Event, Started
 from luthier.files import whole_folder, write_bytes, write_json, write_text
@@ -180,9 +180,9 @@ def tuning_settings(run: Run) -> dict[str, Any]:
 
 
 def verdict(run: Run, kept: Candidate) -> dict[str, Any]:
-    """Whether the chosen candidate is better on the test rows, beyond noise, than those that learnt from no label."""
-    unlabelled = [candidate for candidate in run.candidates if candidate.name in UNLABELLED]
-    against = max(unlabelled, key=lambda candidate: candidate.scores["valid"].value)
+    """Whether the chosen candidate is better on the test rows, beyond noise, than those that are there to be beaten."""
+    others = [candidate for candidate in run.candidates if candidate.name in TO_BEAT]
+    against = max(others, key=lambda candidate: candidate.scores["valid"].value)
     gap = difference(run, kept, against)
     ship = gap.low > 0
     words = verdict_words(

@@ -129,7 +129,7 @@ class QuestionAnswering(Task):
         found[examples.ends[:-1]] = SURE
         return found
 
-    def rule_logits(self, examples: Examples) -> Array:
+    def rule_logits(self, learnt: Examples, examples: Examples) -> Array:
         """The sentence with most of the question's words, or what of its end may be an answer; else no answer."""
         assert isinstance(examples, TextExamples), "questions are texts"
         assert examples.sources is not None, "rows know where their tokens stand"

@@ -1,4 +1,4 @@
-"""Answers that learn from no label, or hardly: what a model must beat to be worth anything."""
+"""Answers for which nothing is trained: what a model must beat to be worth anything."""
 
 import numpy as np
 

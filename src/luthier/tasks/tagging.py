@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from luthier.batches.examples import Batch, Examples
 from luthier.batches.words import Words
+from luthier.data.lookup import glossary_of, looked_up
 from luthier.data.tags import spans_of
 from luthier.scores import classification, entities
 from luthier.scores.calibration import apply_temperature, fit_temperature
@@ -20,6 +21,8 @@ from luthier.tasks.task import Array, Calibration, Loss, Model, Task
 
 NAME = "token-classification"
 METRICS = ("f1",)
+SURE = 10.0
+"""Logit of what is said without a model; of all else the negative."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class TokenClassification(Task):
     reads: ClassVar[str] = "words"  # type: ignore[misc]
     head: ClassVar[str] = "tags"
     usual: ClassVar[str] = "nothing"
+    rule: ClassVar[str] = "lookup"
     calibrates: ClassVar[str] = "valid"
     answer: ClassVar[str] = "entities"
     long: ClassVar[str] = "windows"
@@ -74,8 +78,24 @@ class TokenClassification(Task):
 
     def usual_logits(self, targets: Array, examples: Examples) -> Array:
         """No entity anywhere."""
-        found = np.full((examples.units, self.outputs), -10.0, np.float32)
-        found[:, 0] = 10.0
+        return self.sure_of(np.zeros(examples.units, np.int64))
+
+    def rule_logits(self, learnt: Examples, examples: Examples) -> Array:
+        """The entities of the training rows, wherever their words stand again."""
+        assert learnt.sources is not None, "rows know their words"
+        assert examples.sources is not None, "rows know their words"
+        glossary = glossary_of(
+            (row.tokens, [self.tags[tag] for tag in tags])
+            for row, tags in zip(learnt.sources, learnt.targets, strict=True)
+        )
+        number = {tag: at for at, tag in enumerate(self.tags)}
+        found = [number[tag] for row in examples.sources for tag in looked_up(row.tokens, glossary)]
+        return self.sure_of(np.array(found, np.int64))
+
+    def sure_of(self, tags: Array) -> Array:
+        """(units, outputs) of one tag each, (units,), without a doubt."""
+        found = np.full((len(tags), self.outputs), -SURE, np.float32)
+        found[np.arange(len(tags)), tags] = SURE
         return found
 
     def fit_score(self, logits: Array, learnt: Array) -> float:

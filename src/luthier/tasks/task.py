@@ -83,7 +83,7 @@ class Task(ABC):
     usual: ClassVar[str] = "majority"
     """The candidate that always gives the most usual answer."""
     rule: ClassVar[str] = ""
-    """The candidate that answers by a rule of thumb, without labels and model, where there is one."""
+    """The candidate that answers by a rule of thumb, without a model, where there is one."""
     answer: ClassVar[str] = "label"
     """The key of the answer in a line of `predict`."""
     calibrates: ClassVar[str] = "calibration"
@@ -134,8 +134,8 @@ class Task(ABC):
     def usual_logits(self, targets: Array, examples: Examples) -> Array:
         """(units, outputs) of always giving the most usual answer of `targets`, for the units of some examples."""
 
-    def rule_logits(self, examples: Examples) -> Array:
-        """(units, outputs) of the rule of thumb."""
+    def rule_logits(self, learnt: Examples, examples: Examples) -> Array:
+        """(units, outputs) of the rule of thumb. learnt: the training rows, if it looks at any."""
         raise NotImplementedError(f"{self.name} has no rule of thumb")
 
     def zero_shot_logits(self, features: Array, prompts: Array) -> Array | None:

@@ -5,7 +5,7 @@
 
 nearly-free: 20 trials over learning rate, weight decay and rows per step with the top two blocks, on banking77, beside one
 cold `luthier tune` of the same epochs and beside HF Trainer with Optuna.
-kills: a search of 12 trials, killed 50 times.
+kills: two searches of 12 trials, each killed 50 times.
 Each writes a section of RESULTS.md of its own.
 """
 
@@ -241,7 +241,6 @@ def kills(count: int, seed: int) -> str:
         TINY["bert"](home / "model")
         messages_csv(home / "messages.csv", 400)
         lines = []
-        struck_in_all = 0
         for sampler in ("random", "grid"):
             vary = ["--vary", "train.lr=1e-4..1e-2 log", "--vary", "train.batch_rows=8,16"]
             common = [LUTHIER, "search", str(home / "messages.csv"), "--model", str(home / "model"), "--method", "full",
@@ -251,7 +250,7 @@ def kills(count: int, seed: int) -> str:
             whole = ended([*common, "--out", str(home / f"whole-{sampler}")], home / f"whole-{sampler}")
             length = time.monotonic() - begin
             out = home / f"killed-{sampler}"
-            struck, share, done = 0, count // 2, False
+            struck, done = 0, False
             while not done:
                 command = (
                     [LUTHIER, "resume", str(out), "--quiet"]
@@ -263,7 +262,7 @@ def kills(count: int, seed: int) -> str:
                 )
                 # Most of a command is its beginning: a kill must leave some of them time to get on.
                 try:
-                    process.wait(dice.uniform(1.0, 6.0 + 1.5 * length / 12) if struck < share else None)
+                    process.wait(dice.uniform(1.0, 6.0 + 1.5 * length / 12) if struck < count else None)
                     done = True
                 except subprocess.TimeoutExpired:
                     kill_all(process, out)
@@ -277,7 +276,6 @@ def kills(count: int, seed: int) -> str:
             equal = sum(
                 told(one) == told(other) for one, other in zip(record["trials"], whole["trials"], strict=True)
             )
-            struck_in_all += struck
             lost = 12 - len(set(numbers))
             same = record["best"]["number"] == whole["best"]["number"]
             lines.append(f"| {sampler} | {struck} | {len(numbers)} | {lost} | {twice} | {equal} | {same} |")

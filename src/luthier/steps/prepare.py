@@ -31,7 +31,7 @@ from luthier.models.twin import Twin
 from luthier.plan.plan import Plan, read_plan
 from luthier.steps.kept import Kept
 from luthier.steps.refusals import refuse_too_many_blocks, refuse_unknown_checks, refuse_what_has_no_effect
-from luthier.steps.resolve import Guess, cloze_wanted, resolve
+from luthier.steps.resolve import Guess, Start, cloze_wanted, resolve
 from luthier.steps.rows import Rows, look_over, understand
 from luthier.tasks.task import Task
 from luthier.train.recipe import recipe_for
@@ -136,15 +136,21 @@ def prepare(plan: Plan, kept: Kept | None = None) -> Prepared:
     stands_on: list[object] = [rows.table.fingerprint, rows.split.sizes(), base.fingerprint]
     out = Path(plan.run.out or default_folder(plan, stands_on))
     device = as_recorded(device, plan, out)
-    each = windows(examples, task)
     wanted_cloze = cloze_wanted(plan, rows, recipe, model)
     cloze = kept.once(
         "cloze",
         (of_rows, name, wanted_cloze, plan.run.seed),
         lambda: made_of_texts(wanted_cloze, rows, reader, plan.run.seed),
     )
-    made_of_them = 0 if cloze is None else len(cloze)
-    plan, guesses = resolve(plan, rows, recipe, device, model, ladder, each, made_of_them)
+    start = Start(
+        recipe=recipe,
+        model=model,
+        ladder=ladder,
+        rows=len(rows.split.train),
+        windows=windows(examples, task),
+        made=0 if cloze is None else len(cloze),
+    )
+    plan, guesses = resolve(plan, rows, device, start)
     tokens = Tokens(everything, long.lengths, long.unknown, long.limit, long.way)
     evidence, more = kept.once("evidence", (of_rows, name), lambda: looked_into(plan, rows, tokens))
     ends = np.cumsum([len(part) for part in used.values()])

@@ -30,19 +30,23 @@ class Guess:
         return f"{self.key} = {self.value}  ({self.why}; {flag(self.key)} corrects it)"
 
 
-def resolve(
-    plan: Plan,
-    rows: Rows,
-    recipe: Recipe,
-    device: Device,
-    model: HeadedModel,
-    ladder: Ladder,
-    windows: float,
-    made: int,
-) -> tuple[Plan, list[Guess]]:
+@dataclass(frozen=True)
+class Start:
+    """What training starts from."""
+
+    recipe: Recipe
+    model: HeadedModel
+    ladder: Ladder
+    rows: int
+    windows: float
+    """Of a row, each learnt from by itself."""
+    made: int
+    """Cloze questions, of those that `cloze_wanted` tells."""
+
+
+def resolve(plan: Plan, rows: Rows, device: Device, start: Start) -> tuple[Plan, list[Guess]]:
     """The plan with every open setting filled in, and what was filled in.
 
-    windows: of a row, each learnt from by itself.  made: cloze questions, of those that `cloze_wanted` tells.
     Raises PlanError for a setting that only now is known to have no meaning.
     """
     task = rows.task
@@ -52,11 +56,12 @@ def resolve(
         )
     guesses = of_rows(rows)
     if plan.train.method != "probe":
-        guesses += of_training(plan, task, recipe, ladder, len(rows.split.train), windows, model.knows, made)
+        guesses += of_cloze(plan, start) if rows.kind.cloze is not None else []
+        guesses += of_training(plan, task, start)
     guesses += of_machine(device)
-    if model.pooling is not None:
+    if start.model.pooling is not None:
         why = "room for model.hidden" if plan.model.hidden else "declared by the model"
-        guesses.append(Guess("model.pooling", model.pooling, why))
+        guesses.append(Guess("model.pooling", start.model.pooling, why))
     asked = plan.settings()
     open_ones = [guess for guess in guesses if asked.get(guess.key) in (None, "auto")]
     return plan.with_settings({guess.key: guess.value for guess in open_ones}), open_ones
@@ -78,23 +83,23 @@ def of_rows(rows: Rows) -> list[Guess]:
     return guesses
 
 
-def of_training(
-    plan: Plan, task: Task, recipe: Recipe, ladder: Ladder, rows: int, windows: float, knows: bool, made: int
-) -> list[Guess]:
+def of_training(plan: Plan, task: Task, start: Start) -> list[Guess]:
     """The recipe, for so many rows to learn from."""
+    recipe, rows = start.recipe, start.rows
     why, method = f"recipe for {recipe.name}", parse_method(plan.train.method)
-    usual_rows = usual_batch_rows(task, recipe, windows)
-    why_rows = why if windows == 1 else f"{why}, {windows:.1f} windows a row"
+    usual_rows = task.rows_per_step or max(1, round(recipe.batch_rows / start.windows))
+    why_rows = why if start.windows == 1 else f"{why}, {start.windows:.1f} windows a row"
     batch_rows = plan.train.batch_rows or usual_rows
     # What the model has no notion of it learns from rows that are made, or else from the user's own in twice the steps.
-    times = 2 - min(1.0, made / recipe.rows_of_floor) if task.new_skill and not knows else 1.0
+    learnt = min(1.0, start.made / recipe.rows_of_floor)
+    times = 2 - learnt if task.new_skill and not start.model.knows else 1.0
     usual_epochs = recipe.epochs_for(rows, batch_rows, times)
     epochs = plan.train.epochs or usual_epochs
     why_epochs = f"{why}, {rows:,} rows"
     patience = max(2, round(epochs / 3)) if task.reads == "image" else 2
     why_patience = f"{patience} epochs of validations"
     if isinstance(method, Thaw) and plan.train.epochs is None:
-        thawing = (len(ladder.rungs) - 1) * method.every
+        thawing = (len(start.ladder.rungs) - 1) * method.every
         epochs = patience = usual_epochs + thawing
         why_epochs = f"{thawing} to thaw all rungs, then as the {why}"
         why_patience = "no stop before all has thawed"
@@ -105,11 +110,6 @@ def of_training(
         guesses.append(Guess("train.lr", recipe.lr, why))
         guesses.append(Guess("train.layer_decay", recipe.layer_decay, why))
     guesses += [
-        *(
-            [Guess("train.cloze", made, why_cloze(plan, rows, knows, made, recipe.has_few(rows)))]
-            if task.reads == "question"
-            else []
-        ),
         Guess("train.batch_rows", usual_rows, why_rows),
         Guess("train.epochs", epochs, why_epochs),
         Guess("train.weight_decay", recipe.weight_decay, why),
@@ -125,11 +125,6 @@ def of_training(
     ]
 
 
-def usual_batch_rows(task: Task, recipe: Recipe, windows: float) -> int:
-    """Rows of a step, where the plan leaves that open."""
-    return task.rows_per_step or max(1, round(recipe.batch_rows / windows))
-
-
 def cloze_wanted(plan: Plan, rows: Rows, recipe: Recipe, model: HeadedModel) -> int:
     """How many questions are to be made of the training texts: as many rows as the floor of steps reads, where the user's own
     are fewer, read as often as usual."""
@@ -140,15 +135,16 @@ def cloze_wanted(plan: Plan, rows: Rows, recipe: Recipe, model: HeadedModel) -> 
     return recipe.rows_of_floor if recipe.has_few(len(rows.split.train)) else 0
 
 
-def why_cloze(plan: Plan, rows: int, knows: bool, made: int, few: bool) -> str:
-    """Why so many questions were made. few: whether the user's own are."""
-    if made:
-        return f"as {rows:,} are few to learn answering from"
-    if knows:
-        return "the model has answered questions before"
-    if few:
-        return no_cloze_with(plan) or "no sentence of the training texts is long enough to ask about"
-    return f"{rows:,} are enough to learn answering from"
+def of_cloze(plan: Plan, start: Start) -> list[Guess]:
+    """How many questions were made, and why so many."""
+    why = f"{start.rows:,} are enough to learn answering from"
+    if start.made:
+        why = f"as {start.rows:,} are few to learn answering from"
+    elif start.model.knows:
+        why = "the model has answered questions before"
+    elif start.recipe.has_few(start.rows):
+        why = no_cloze_with(plan) or "no sentence of the training texts is long enough to ask about"
+    return [Guess("train.cloze", start.made, why)]
 
 
 def of_machine(device: Device) -> list[Guess]:

@@ -10,11 +10,11 @@ from PIL import Image
 
 import luthier
 from luthier.data.checks.finding import Finding
-from tiny import images_folder, questions_jsonl, tagged_jsonl
+from tiny import images_folder, messages, questions_jsonl, tagged_jsonl, write_jsonl
 
 
-def findings(data: Path) -> dict[str, Finding]:
-    return {one.check: one for one in luthier.check(str(data), model="none", quiet=True)}
+def findings(data: Path, **more: str) -> dict[str, Finding]:
+    return {one.check: one for one in luthier.check(str(data), model="none", quiet=True, **more)}
 
 
 @pytest.fixture
@@ -116,3 +116,50 @@ def test_tags_that_had_to_be_mended_are_counted_with_their_rows(tmp_path: Path) 
 
     assert found.message == "1 row has an I- without its B-."
     assert [row["row"] for row in found.rows] == [wrong + 1]
+
+
+def told_of_shares(folder: Path, train: list[str], valid: list[str]) -> str | None:
+    """What is told of rows with these labels."""
+    for name, labels in (("train", train), ("valid", valid)):
+        texts = [text for text, _ in messages(len(labels), seed=len(labels))]
+        rows = [{"text": text, "label": label} for text, label in zip(texts, labels, strict=True)]
+        write_jsonl(folder / f"{name}.jsonl", rows)
+    found = findings(folder / "train.jsonl", data__valid=str(folder / "valid.jsonl")).get("label-shift")
+    return None if found is None else found.message
+
+
+def test_validation_rows_with_labels_in_other_shares_are_told_of(tmp_path: Path) -> None:
+    train, valid = ["late"] * 150 + ["lost"] * 50, ["late"] * 60 + ["lost"] * 90
+
+    said = told_of_shares(tmp_path, train, valid)
+
+    assert said == "60% of the valid rows have the label 'lost', and 25% of the training rows."
+
+
+@pytest.mark.parametrize(
+    ("train", "valid"),
+    [
+        pytest.param(["late"] * 150 + ["lost"] * 50, ["late"] * 16 + ["lost"] * 9, id="too few to tell"),
+        pytest.param(["late"] * 3000 + ["lost"] * 1000, ["late"] * 2850 + ["lost"] * 1150, id="too little to matter"),
+        pytest.param(
+            ["late"] * 190 + [f"rare {at // 2}" for at in range(10)], ["late"] * 95 + ["rare 0"] * 5, id="rare ones alike"
+        ),
+    ],
+)  # fmt: skip
+def test_shares_that_differ_by_chance_or_hardly_are_not(
+    train: list[str], valid: list[str], tmp_path: Path
+) -> None:
+    assert told_of_shares(tmp_path, train, valid) is None
+
+
+def test_questions_without_an_answer_have_their_share_too(tmp_path: Path) -> None:
+    train, valid = (questions_jsonl(tmp_path / f"{at}.jsonl", 150, seed=at) for at in range(2))
+    rows = [json.loads(line) for line in valid.read_text().splitlines()]
+    for row in rows[:100]:
+        row["answers"] = {"text": [], "answer_start": []}
+    write_jsonl(valid, rows)
+
+    found = findings(train, data__valid=str(valid))["label-shift"]
+
+    assert found.message == "73% of the valid rows have no answer, and 20% of the training rows."
+    assert (found.count, found.share) == (110, 110 / 150)

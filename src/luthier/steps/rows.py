@@ -177,6 +177,8 @@ def understand(plan: Plan) -> Rows:
         empty_label=found.empty_label,
         single=found.single,
         settled=np.zeros(0, np.int64),
+        strata=found.strata,
+        strata_names=found.strata_names,
         used_columns=frozenset(columns.values()),
         labels=found.task.labels if isinstance(found.task, Classification) else (),
         repairs=found.repairs,

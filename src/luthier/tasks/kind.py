@@ -61,6 +61,8 @@ class Understood:
     """What is learnt from some rows."""
     set_names: Sequence[tuple[str, ...]] = ()
     """The labels behind each number in `label_sets`; none where answers are no labels."""
+    strata_names: tuple[str, ...] = ()
+    """What the rows of each number in `strata` have in common, in words that follow "rows"; none where that has no name."""
     single: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     """Numbers of rows left out because no training row shares their label."""
     groups: tuple[Ints, ...] = ()

@@ -60,6 +60,10 @@ def labelled_rows(
         empty_input=np.flatnonzero(~has_input),
         empty_label=np.flatnonzero(has_input & ~has_label),
         strata=rarest_label(labels, usable, known),
+        strata_names=tuple(
+            f"have {one!r} as their rarest label" if labels.many else f"have the label {one!r}"
+            for one in known
+        ),
         keys=keys,
         label_sets=labels.set_of,
         targets=targets,

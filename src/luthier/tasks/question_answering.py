@@ -102,6 +102,7 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
         empty_input=np.flatnonzero(~has_input),
         empty_label=np.array(lost, np.int64),
         strata=answerable,
+        strata_names=("have no answer", "have an answer"),
         keys=np.array(
             [key_of(f"{one} | {two}") for one, two in zip(questions, contexts, strict=True)], np.int64
         ),

@@ -104,6 +104,7 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
         empty_input=np.flatnonzero(~has_input),
         empty_label=np.flatnonzero(has_input & ~has_label),
         strata=rarest_type(tagged, usable, types, len(table)),
+        strata_names=("have no entity", *(f"have {kind!r} as their rarest entity" for kind in types)),
         keys=np.array([key_of(row.text) for row in rows], np.int64),
         label_sets=np.array([key_of(" ".join(tagged.get(at, []))) for at in range(len(table))], np.int64),
         targets=targets,

@@ -16,6 +16,7 @@ from luthier.data.checks.imbalance import imbalance
 from luthier.data.checks.label_column import label_column
 from luthier.data.checks.label_errors import label_errors
 from luthier.data.checks.label_names import label_names
+from luthier.data.checks.label_shift import label_shift
 from luthier.data.checks.leaks import leaks
 from luthier.data.checks.length import length
 from luthier.data.checks.near_copies import near_copies
@@ -40,6 +41,7 @@ TABLE: dict[str, Check] = {
     "label-names": label_names,
     "single-labels": single,
     "imbalance": imbalance,
+    "label-shift": label_shift,
     "empty": empty,
     "repairs": repairs,
     "garbage": garbage,

@@ -95,6 +95,10 @@ class Evidence:
     """Rows left out because no training row shares their label."""
     settled: Ints
     """Rows whose label a person has confirmed."""
+    strata: Ints
+    """(table rows,) number of the kind of answer that a row has."""
+    strata_names: tuple[str, ...] = ()
+    """By that number, in words that follow "rows": `have no answer`; none where there is nothing to name."""
     used_columns: frozenset[str] = frozenset()
     """Names of all columns that the task reads or learns."""
     labels: tuple[str, ...] = ()

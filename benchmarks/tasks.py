@@ -109,7 +109,7 @@ SETS = {
     "wnut17": entities("wnut17", valid=True),
     "restaurant8k": entities("restaurant8k", valid=False),
     "covidqa": questions("covidqa/", 3, valid=True),
-    "subjqa": questions("subjqa/", 3, valid=True),
+    "subjqa": questions("subjqa/", 2, valid=True),
     "xquad-en": questions("xquad/en_", 8, rate_of=None),
     "xquad-de": questions("xquad/de_", 6, language="de"),
     "xquad-es": questions("xquad/es_", 6, language="es"),
@@ -137,8 +137,8 @@ Measured in one hour: both rows of wnut17, and of restaurant8k.
 
 - *luthier tune*: no options but the files, the model and, for `stsb-embedding`, the task. For numbers and images it sets a
   tenth of train aside for calibration (500 rows at most), and it may stop before its epochs are over, which *settings* then
-  tells; for answers it learns first from 4,800 cloze questions that it makes of the training texts (of subjqa's when this was
-  measured; of sets as large it no longer does). The rivals do none of this.
+  tells; for answers it learns first from 4,800 cloze questions that it makes of the training texts, but of subjqa's, which are
+  enough. The rivals do none of this.
 - *Rivals*: as many epochs as luthier's run resolved, or for answers so many that they take about as long as luthier or longer
   (*× luthier*); 16 rows a batch, bf16, 10 % warm-up, linear decay, padded to the longest of a batch, HF Trainer with texts
   grouped by length. At lr {", ".join(RATES)}, or for images

@@ -885,6 +885,15 @@ def test_the_more_others_are_made_the_less_often_ones_own_are_gone_through(bert,
     assert ready.plan.train.epochs == math.ceil(times * 300 / steps), "300: the floor of the recipe"
 
 
+def test_where_rows_are_many_they_are_gone_through_as_in_other_tasks(bert, tmp_path):
+    ready = prepare(plan_for(questions_jsonl(tmp_path / "rows.jsonl", 3600), bert))
+
+    assert len(ready.examples["train"]) * 2 > 300 * ready.plan.train.batch_rows, (
+        "more than the floor reads in two epochs"
+    )
+    assert (ready.plan.train.epochs, ready.plan.train.cloze) == (2, 0)
+
+
 @pytest.mark.parametrize(
     ("changed", "why"),
     [

@@ -90,9 +90,9 @@ def of_training(plan: Plan, task: Task, start: Start) -> list[Guess]:
     usual_rows = task.rows_per_step or max(1, round(recipe.batch_rows / start.windows))
     why_rows = why if start.windows == 1 else f"{why}, {start.windows:.1f} windows a row"
     batch_rows = plan.train.batch_rows or usual_rows
-    # What the model has no notion of it learns from rows that are made, or else from the user's own in twice the steps.
-    learnt = min(1.0, start.made / recipe.rows_of_floor)
-    times = 2 - learnt if task.new_skill and not start.model.knows else 1.0
+    # Where rows are few, what the model has no notion of it learns from others that are made, or else in twice the steps.
+    new = task.new_skill and not start.model.knows and recipe.has_few(rows)
+    times = 2 - min(1.0, start.made / recipe.rows_of_floor) if new else 1.0
     usual_epochs = recipe.epochs_for(rows, batch_rows, times)
     epochs = plan.train.epochs or usual_epochs
     why_epochs = f"{why}, {rows:,} rows"

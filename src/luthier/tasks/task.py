@@ -77,7 +77,8 @@ class Task(ABC):
     head: ClassVar[str] = "row"
     """What the head answers for: a `row`, each word by a `tags`, or the two ends of `spans` (models/load.py)."""
     new_skill: ClassVar[bool] = False
-    """Whether a model that was never tuned for it has to learn more than to tell its features apart: it takes twice the steps."""
+    """Whether a model that was never tuned for it has to learn more than to tell its features apart: of few rows
+    it takes twice the steps."""
     probed: ClassVar[bool] = True
     """Whether a linear head on frozen features can answer: where not, there is no probe."""
     usual: ClassVar[str] = "majority"

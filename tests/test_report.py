@@ -520,6 +520,15 @@ def test_a_model_that_is_kept_as_it_was_is_not_compared_with_itself(tmp_path, no
     assert "How sure?" not in page
 
 
+def test_a_difference_that_is_the_verdict_is_no_figure_again(tmp_path, no_pictures):
+    gap = {"difference": 0.242, "low": 0.219, "high": 0.265}
+
+    page = report_of(make_run(tmp_path / "run", worth={"dearer": "tuned", "cheaper": "zero-shot", **gap}))
+
+    assert page.count("+24.2 points") == 1
+    assert "Tuned against zero-shot" not in page
+
+
 @pytest.mark.parametrize(
     ("task", "meaning"),
     [

@@ -44,7 +44,11 @@ def figures(records: Records) -> Html:
         told = metric.show_difference(verdict["difference"])
         note = between(metric.show_difference_range, verdict)
         shown.append((f"Against {verdict.get('against')}", told, note))
-    if numbers.number(worth.get("difference")) is not None:
+    told_already = (worth.get("dearer"), worth.get("cheaper")) == (
+        scorecard["chosen"],
+        verdict.get("against"),
+    )
+    if numbers.number(worth.get("difference")) is not None and not told_already:
         told = metric.show_difference(worth["difference"])
         pair = words.sentence(f"{worth.get('dearer')} against {worth.get('cheaper')}")
         shown.append((pair, told, between(metric.show_difference_range, worth)))

@@ -198,8 +198,9 @@ def verdict(run: Run, kept: Candidate) -> dict[str, Any]:
 
 
 def worth(run: Run) -> dict[str, Any]:
-    """The dearest candidate against the next cheaper: what its time bought."""
-    cheaper, dearer = run.candidates[-2:]
+    """The dearest candidate against the cheaper one that validation favours: what its time bought."""
+    *others, dearer = run.candidates
+    cheaper = max(others, key=lambda candidate: candidate.scores["valid"].value)
     gap = difference(run, dearer, cheaper)
     words = worth_words(dearer.name, cheaper.name, run.task.metric, gap, dearer.seconds)
     return {"dearer": dearer.name, "cheaper": cheaper.name, **gap.to_json(), "words": words}

@@ -404,7 +404,7 @@ def test_the_best_answer_is_the_best_of_all_spans(seed):
     passage = one_window(12)
     logits = np.random.default_rng(seed).normal(size=(17, 2)).astype(np.float32)
 
-    found = best_answer(passage, logits, scale=1.0, bias=0.0)
+    found = best_answer(passage, logits, Calibration())
 
     spans = {
         (first, last): float(logits[4 + first, 0]) + float(logits[4 + last, 1])
@@ -425,15 +425,17 @@ def test_an_answer_never_ends_before_it_begins_nor_is_it_too_long():
     passage = one_window(100)
     logits = np.zeros((105, 2), np.float32)
     logits[4 + 80, 0], logits[4 + 10, 1] = 9, 9  # backwards
-    assert best_answer(passage, logits, 1.0, 0.0).margin == pytest.approx(-9)
+    assert best_answer(passage, logits, Calibration()).margin == pytest.approx(-9)
 
     logits = np.zeros((105, 2), np.float32)
     logits[4 + 10, 0], logits[4 + 40, 1] = 9, 9
-    assert best_answer(passage, logits, 1.0, 0.0).end == 2 * 40 + 1
-    assert best_answer(passage, logits, 1.0, 0.0, longest=60).margin == pytest.approx(-9), "61 characters"
+    assert best_answer(passage, logits, Calibration()).end == 2 * 40 + 1
+    assert best_answer(passage, logits, Calibration(), longest=60).margin == pytest.approx(-9), (
+        "61 characters"
+    )
 
     logits[4 + 39, 1] = 8
-    found = best_answer(passage, logits, 1.0, 0.0, longest=60)
+    found = best_answer(passage, logits, Calibration(), longest=60)
     assert (found.start, found.end) == (20, 2 * 39 + 1)
 
 
@@ -450,7 +452,7 @@ def test_answers_are_as_long_as_nearly_all_of_those_in_the_training_rows(tmp_pat
 def test_where_no_span_is_short_enough_a_longer_one_is_given():
     passage = Passage("?", "seventeen", np.array([(0, 0), (0, 9), (0, 0)], np.int32), np.array([0, 3]))
 
-    assert best_answer(passage, np.zeros((3, 2), np.float32), 1.0, 0.0, longest=4).text == "seventeen"
+    assert best_answer(passage, np.zeros((3, 2), np.float32), Calibration(), longest=4).text == "seventeen"
 
 
 def test_white_space_that_a_tokenizer_counts_to_a_word_is_no_part_of_it():
@@ -472,13 +474,15 @@ def test_the_question_is_never_the_answer():
     logits = np.zeros((10, 2), np.float32)
     logits[1:3] = 50
 
-    assert best_answer(passage, logits, 1.0, 0.0).margin == pytest.approx(0)
+    assert best_answer(passage, logits, Calibration()).margin == pytest.approx(0)
 
 
 def test_a_passage_without_a_token_to_answer_with_has_no_answer():
     passage = one_window(0)
 
-    assert best_answer(passage, np.zeros((5, 2), np.float32), 1.0, 0.0) == Found("", -1, -1, FAR, 0.0, 0.0)
+    assert best_answer(passage, np.zeros((5, 2), np.float32), Calibration()) == Found(
+        "", -1, -1, FAR, 0.0, 0.0, 1.0
+    )
 
 
 def test_an_answer_is_found_in_whatever_window_it_stands(texts):
@@ -507,7 +511,7 @@ def test_the_same_answer_in_two_windows_is_no_rival_of_itself():
     logits[2], logits[4] = 3, 2.5  # `b` in both windows
     logits[[0, 3]] = -9
 
-    found = best_answer(passage, logits, 1.0, 0.0)
+    found = best_answer(passage, logits, Calibration())
 
     assert (found.text, found.lead) == ("b", pytest.approx(3.0))
 
@@ -518,7 +522,7 @@ def test_the_same_answer_in_two_windows_is_no_rival_of_itself():
 def found_with(margins: list[float], texts: list[str] | None = None) -> np.ndarray:
     made = np.empty(len(margins), object)
     made[:] = [
-        Found(text, 0, len(text), margin, -margin, 0.5)
+        Found(text, 0, len(text), margin, -margin, probability=0.5, silence=0.25)
         for margin, text in zip(margins, texts or ["yes"] * len(margins), strict=True)
     ]
     return made
@@ -625,12 +629,36 @@ def test_the_chance_of_an_answer_is_platts_line_through_its_lead():
     assert chances.mean() == pytest.approx(right.mean(), abs=0.02)
 
 
+def test_how_sure_it_is_that_there_is_no_answer_is_a_line_through_the_margin():
+    logits, known = noisy(300)
+
+    calibration = TASK.calibrate(logits, known)
+
+    found = TASK.probabilities(logits, calibration, known)
+    margins, silences = np.array([(one.margin, one.silence) for one in found]).T
+    unanswerable = np.array([not gold.texts for gold in known.targets])
+    line = calibration.scale[1] * margins + calibration.bias[1]
+    assert silences == pytest.approx(1 / (1 + np.exp(-line)))
+    assert silences.mean() == pytest.approx(unanswerable.mean(), abs=0.02)
+    surer = silences > np.median(silences)
+    assert unanswerable[surer].mean() > 2 * unanswerable[~surer].mean()
+
+
+def test_where_all_questions_have_answers_no_line_is_drawn_to_silence():
+    logits, known = noisy(100, answerable=1.0)
+
+    calibration = TASK.calibrate(logits, known)
+
+    assert (calibration.scale[1], calibration.bias[1]) == (1.0, 0.0)
+
+
 def test_how_sure_an_answer_is_stands_beside_how_often_it_is_right():
-    found = found_with([0.0] * 4, ["Rome", "Oslo", "Oslo", "Oslo"])
+    found = found_with([0.0, 0.0, 0.0, 0.0, 1.0], ["Rome", "Oslo", "Oslo", "Oslo", "Rome"])
     found[:] = [
-        replace(one, probability=chance) for one, chance in zip(found, (0.9, 0.1, 0.1, 0.1), strict=True)
+        replace(one, probability=chance, silence=0.7)
+        for one, chance in zip(found, (0.9, 0.1, 0.1, 0.1, 0.1), strict=True)
     ]
-    targets = golds(*[Gold(("Rome",), (0,))] * 3, Gold())
+    targets = golds(*[Gold(("Rome",), (0,))] * 3, Gold(), Gold())
 
     told = TASK.trust(found, found, targets, Calibration())
 
@@ -639,10 +667,16 @@ def test_how_sure_an_answer_is_stands_beside_how_often_it_is_right():
         for one in told["reliability"]["after"]
         if one["count"]
     ]
-    assert bins == [(3, pytest.approx(0.1), 0.0), (1, pytest.approx(0.9), 1.0)], (
-        "not how sure it is to be wrong"
-    )
-    assert told["calibration"]["ece_after"] == pytest.approx(0.1)
+    assert bins == [
+        (3, pytest.approx(0.1), 0.0),
+        (
+            1,
+            pytest.approx(0.7),
+            1.0,
+        ),  # nothing is said, rightly: not how sure it is that the answer would be wrong
+        (1, pytest.approx(0.9), 1.0),
+    ]
+    assert told["calibration"]["ece_after"] == pytest.approx((3 * 0.1 + 0.3 + 0.1) / 5)
 
 
 def test_few_rows_calibrate_nothing():
@@ -745,7 +779,7 @@ def test_an_answer_tells_where_it_stands_and_none_stands_nowhere():
 
     assert answers == [
         {"answer": "Rome", "start": 0, "end": 4, "probability": 0.5},
-        {"answer": "", "start": None, "end": None, "probability": 0.5},
+        {"answer": "", "start": None, "end": None, "probability": 0.25},
     ]
 
 

@@ -42,6 +42,10 @@ SURE = 10.0
 """Logit of an answer that is given without a model."""
 FAR = 1e4
 """Margin of a row for which there is no span at all."""
+SUREST = 60.0
+"""Score beyond which nothing is surer."""
+RIGHT, SILENT = 0, 1
+"""Lines of a calibration: to the chance that an answer is right, and that there is none."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,9 @@ class Found:
     lead: float
     """Score of the answer less that of the next best, or of 'no answer'."""
     probability: float
+    """The chance that it is right, word for word."""
+    silence: float
+    """The chance that there is no answer."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +153,8 @@ class QuestionAnswering(Task):
         return found
 
     def calibrate(self, logits: Array, examples: Examples) -> Calibration:
-        """A line from the lead of the best answer to its chance of being right, word for word (Platt 1999)."""
+        """Lines from the lead of the best answer to its chance of being right, word for word, and from its margin to the
+        chance that there is no answer (Platt 1999)."""
         if len(examples) < FEWEST_TO_CALIBRATE:
             return Calibration()
         found = self.probabilities(logits, Calibration(), examples)
@@ -154,8 +162,9 @@ class QuestionAnswering(Task):
             scores_of.exact_match(one.text, gold.texts, self.language)
             for one, gold in zip(found, examples.targets, strict=True)
         ]
-        leads = np.array([[one.lead] for one in found])
-        platt = fit_platt_per_label(leads, np.array(right)[:, None])
+        silent = [not gold.texts for gold in examples.targets]
+        scores = np.clip([(one.lead, one.margin) for one in found], -SUREST, SUREST)
+        platt = fit_platt_per_label(scores, np.array([right, silent], bool).T)
         return Calibration(scale=platt.scale, bias=platt.bias)
 
     def with_thresholds(self, calibration: Calibration, logits: Array, examples: Examples) -> Calibration:
@@ -180,11 +189,10 @@ class QuestionAnswering(Task):
         assert examples is not None, "tokens are answered row by row"
         assert examples.unit_ends is not None, "tokens are units"
         assert examples.sources is not None, "rows know where their tokens stand"
-        scale, bias = (calibration.scale or (1.0,))[0], (calibration.bias or (0.0,))[0]
         found = np.empty(len(examples), object)
         ends = examples.unit_ends
         for row, passage in enumerate(examples.sources):
-            found[row] = best_answer(passage, logits[ends[row] : ends[row + 1]], scale, bias, self.longest)
+            found[row] = best_answer(passage, logits[ends[row] : ends[row + 1]], calibration, self.longest)
         return found
 
     def predicted(
@@ -236,14 +244,17 @@ class QuestionAnswering(Task):
     def trust(
         self, plain: Array, calibrated: Array, targets: Array, calibration: Calibration
     ) -> dict[str, Any]:
-        before, after = (sureness(found, targets, self.language) for found in (plain, calibrated))
+        before, after = (
+            sureness(found, self.predicted(found, calibration), targets, self.language)
+            for found in (plain, calibrated)
+        )
         return {
             "calibration": {
                 "scale": list(calibration.scale),
                 "threshold": list(calibration.thresholds),
                 "ece_before": before.expected_calibration_error,
                 "ece_after": after.expected_calibration_error,
-                "of": "answers, if one is given",
+                "of": "answers, and of saying nothing",
             },
             "reliability": {
                 "before": bins_of(before),
@@ -278,7 +289,7 @@ class QuestionAnswering(Task):
                 "answer": said.text,
                 "start": said.start if said.text else None,
                 "end": said.end if said.text else None,
-                "probability": round(found.probability if said.text else 1 - found.probability, 6),
+                "probability": round(found.probability if said.text else found.silence, 6),
             }
             for found, said in zip(probabilities, predicted, strict=True)
         ]
@@ -295,7 +306,7 @@ class QuestionAnswering(Task):
 
 
 def best_answer(
-    passage: Passage, logits: Array, scale: float, bias: float, longest: int | None = None
+    passage: Passage, logits: Array, calibration: Calibration, longest: int | None = None
 ) -> Found:
     """The span with the highest sum of its two logits over all windows, and the lowest score of 'no answer' in any.
 
@@ -322,14 +333,21 @@ def best_answer(
                 spans[key] = max(spans.get(key, -np.inf), float(ways[one, two]))
     ranked = sorted(spans.items(), key=lambda pair: -pair[1])
     if not ranked and longest is not None:
-        return best_answer(passage, logits, scale, bias)  # none that is short enough: then any
+        return best_answer(passage, logits, calibration)  # none that is short enough: then any
     if not ranked:
-        return Found("", -1, -1, FAR, 0.0, 0.0)
+        return Found("", -1, -1, FAR, 0.0, probability=0.0, silence=1.0)
     (start, stop), score = ranked[0]
     rival = max(ranked[1][1] if len(ranked) > 1 else -np.inf, null)
-    lead = score - rival
-    chance = 1 / (1 + np.exp(-np.clip(scale * lead + bias, -60, 60)))
-    return Found(passage.context[start:stop], start, stop, null - score, lead, float(chance))
+    margin, lead = null - score, score - rival
+    right, silent = chance(calibration, RIGHT, lead), chance(calibration, SILENT, margin)
+    return Found(passage.context[start:stop], start, stop, margin, lead, right, silent)
+
+
+def chance(calibration: Calibration, line: int, score: float) -> float:
+    """What a line of a calibration makes of a score."""
+    if calibration.scale:
+        score = calibration.scale[line] * score + calibration.bias[line]
+    return 1 / (1 + math.exp(-min(max(score, -SUREST), SUREST)))
 
 
 def tokens_of(passage: Passage, place: Place, longest: int | None) -> tuple[int, int] | None:
@@ -348,11 +366,10 @@ def tokens_of(passage: Passage, place: Place, longest: int | None) -> tuple[int,
     return (int(tokens[0]), int(tokens[-1])) if len(tokens) else None
 
 
-def sureness(found: Array, targets: Array, language: str) -> Reliability:
-    """Bins of the chance that a best answer is right, and how often it is."""
-    chance = np.array([one.probability for one in found])
+def sureness(found: Array, said: Array, targets: Array, language: str) -> Reliability:
+    """Bins of the chance that what is said is right, be it an answer or nothing, and how often it is."""
+    sure = [one.probability if own.text else one.silence for one, own in zip(found, said, strict=True)]
     right = [
-        scores_of.exact_match(one.text, gold.texts, language)
-        for one, gold in zip(found, targets, strict=True)
+        scores_of.exact_match(own.text, gold.texts, language) for own, gold in zip(said, targets, strict=True)
     ]
-    return Reliability.of(chance, np.array(right, bool), 15)
+    return Reliability.of(np.array(sure), np.array(right, bool), 15)

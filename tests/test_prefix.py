@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from luthier.folder.run_folder import RunFolder
 from luthier.hashes import hash_file
 from luthier.models.ladder import find_ladder
 from luthier.models.policies import TopRungs
@@ -15,6 +16,9 @@ from luthier.models.prefix import Prefix, States
 from luthier.models.twin import Twin
 from luthier.plan.plan import Plan
 from luthier.predict import features_of, logits_of
+from luthier.steps.kept import Kept
+from luthier.steps.prefixes import Prefixes
+from luthier.steps.trial import OUTCOME, trial
 from luthier.steps.tune import tune
 from luthier.train import prefix_cache
 from luthier.train.loop import train
@@ -130,6 +134,33 @@ def test_a_lost_cache_is_computed_again_to_the_same_bytes(tmp_path, bert):
     assert files() == kept
     weights = [hash_file(folder / "model.safetensors") for folder in (first, second, third)]
     assert len(set(weights)) == 1
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_trials_are_scored_in_fp32_from_states_that_all_of_them_share(tmp_path, bert, monkeypatch, precision):
+    data = messages_csv(tmp_path / "m.csv", 80)
+    replayed = []
+    exactly = Prefixes.exactly
+    monkeypatch.setattr(Prefixes, "exactly", lambda self, part: replayed.append(part) or exactly(self, part))
+
+    def logits(out: str, cache_gb: float) -> np.ndarray:
+        settings = {
+            "data.path": data, "model.name": bert, "train.method": "top:1", "train.epochs": 1, "run.device": "cpu",
+            "run.precision": precision, "run.out": tmp_path / out, "run.cache": tmp_path / "cache", "run.cache_gb": cache_gb,
+        }  # fmt: skip
+        list(trial(Plan.build(settings), Kept(tmp_path / "shared")))
+        record = RunFolder.key_record(tmp_path / out)
+        return RunFolder(tmp_path / out, record["key"]).saved(OUTCOME)[0]["valid"]
+
+    without, first, second = logits("without", 0), logits("first", 1), logits("second", 1)
+
+    kept = {path.name: path.stat().st_size for path in (tmp_path / "cache").glob("*.states")}
+    assert len(kept) == {"fp32": 3, "bf16": 4}[precision], (
+        "train and valid to train with; valid and calibration in fp32"
+    )
+    assert replayed == 3 * ["valid", "calibration"]
+    assert np.array_equal(first, without)
+    assert np.array_equal(second, without)
 
 
 def test_states_that_a_killed_process_left_unfinished_go_and_those_in_work_stay(tmp_path, bert):

@@ -20,14 +20,25 @@ from luthier.train.prefix_cache import PrefixCache, default_folder
 
 PARTS = ("train", "valid")
 """Parts that training reads again and again."""
+SCORED = ("valid", "calibration")
+"""Parts that are scored in fp32 when a run's training has ended: of a search, in every trial."""
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """What is kept of a part's rows: what its lowest `depth` rungs give, as training computes it or in fp32."""
+
+    part: str
+    depth: int
+    exact: bool = False
 
 
 @dataclass
 class Prefixes:
-    """What is replayed in the place of frozen rungs: by part and depth, the number of rungs that stand still."""
+    """What is replayed in the place of frozen rungs."""
 
     prefix: Prefix
-    states: dict[tuple[str, int], States] = field(default_factory=dict)
+    states: dict[Frozen, States] = field(default_factory=dict)
     part: str = "train"
     depth: int = 0
     replay: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
@@ -38,8 +49,9 @@ class Prefixes:
             return
         self.replay.close()
         self.depth = depth
-        if ("train", depth) in self.states:
-            self.replay.enter_context(self.prefix.replaying(depth, lambda: self.states[self.part, depth]))
+        if Frozen("train", depth) in self.states:
+            own = self.prefix.replaying(depth, lambda: self.states[Frozen(self.part, depth)])
+            self.replay.enter_context(own)
 
     @contextlib.contextmanager
     def serving(self, part: str) -> Iterator[None]:
@@ -50,22 +62,31 @@ class Prefixes:
         finally:
             self.part = before
 
+    @contextlib.contextmanager
+    def exactly(self, part: str) -> Iterator[None]:
+        """Inside, the batches are those of a part, in fp32. To be entered when nothing else is replayed."""
+        own = next((one for one in self.states if one.exact and one.part == part), None)
+        if own is None:
+            yield
+            return
+        with self.prefix.replaying(own.depth, lambda: self.states[own]):
+            yield
+
 
 @dataclass(frozen=True)
 class Shelf:
     """Which states a run keeps, and where."""
 
     cache: PrefixCache
-    keys: dict[tuple[str, int], str]
-    """By part and depth."""
+    keys: dict[Frozen, str]
     bytes_each: int
-    """Of the states of one depth."""
+    """Of the states of one depth that training reads."""
     notes: tuple[str, ...]
     """Why others are not kept."""
 
     @property
     def depths(self) -> tuple[int, ...]:
-        return tuple(dict.fromkeys(depth for _, depth in self.keys))
+        return tuple(dict.fromkeys(one.depth for one in self.keys))
 
     @property
     def full(self) -> bool:
@@ -73,13 +94,19 @@ class Shelf:
         return all(self.cache.holds(key) for key in self.keys.values())
 
 
-def shelf_for(ready: Prepared, movement: LadderMovement, epochs: int, prefix: Prefix) -> Shelf:
-    """What can be kept: nothing where no block stands still, or where replaying would change the result."""
+def shelf_for(
+    ready: Prepared, movement: LadderMovement, epochs: int, prefix: Prefix, scored: tuple[str, ...] = ()
+) -> Shelf:
+    """What can be kept: nothing where no block stands still, or where replaying would change the result.
+
+    scored: parts of which the states are kept in fp32 too, where the same rungs stand still to the end.
+    """
     limit = ready.plan.run.cache_gb * 1e9
     folder = Path(ready.plan.run.cache) if ready.plan.run.cache else default_folder()
     cache = PrefixCache(folder, limit)
     below = len(movement.ladder.rungs) - 1
-    depths = [depth for depth in stages(movement.policy, below, epochs) if depth >= 2]
+    passed = stages(movement.policy, below, epochs)
+    depths = [depth for depth in passed if depth >= 2]
     texts = {part: one for part, one in ready.examples.items() if isinstance(one, TextExamples)}
     if not depths or limit == 0:
         return Shelf(cache, {}, 0, ())
@@ -102,13 +129,23 @@ def shelf_for(ready: Prepared, movement: LadderMovement, epochs: int, prefix: Pr
             f"room for {room} of {len(depths)}: the others are computed anew in each epoch. A larger --cache-gb makes them "
             "faster."
         )
-    device = ready.device
-    stands_on: list[object] = [ready.base_fingerprint, str(dtype), device.kind, device.threads]
-    stands_on += [TextExamples.budget, MULTIPLE, torch.__version__]
-    keys = {
-        (part, depth): cache.key(stands_on, depth, texts[part]) for part in PARTS for depth in depths[:room]
-    }
-    return Shelf(cache, keys, size, tuple(notes))
+    kept = [Frozen(part, depth) for part in PARTS for depth in depths[:room]]
+    scored = tuple(part for part in scored if len(texts[part]))
+    more = sum(cache.size(texts[part], width, torch.float32) for part in scored)
+    if len(passed) == 1 and size + more <= limit:
+        kept += [Frozen(part, depth, exact=True) for part in scored for depth in depths[:room]]
+
+    def key(one: Frozen) -> str:
+        device = ready.device
+        stands_on = ready.base_fingerprint, str(dtype_of(one, ready)), device.kind, device.threads
+        version = TextExamples.budget, MULTIPLE, torch.__version__
+        return cache.key([*stands_on, *version], one.depth, texts[one.part])
+
+    return Shelf(cache, {one: key(one) for one in kept}, size, tuple(notes))
+
+
+def dtype_of(one: Frozen, ready: Prepared) -> torch.dtype:
+    return torch.float32 if one.exact else ready.device.dtype
 
 
 def open_prefixes(run: Run, movement: LadderMovement, epochs: int) -> Generator[Event, None, Prefixes]:
@@ -116,27 +153,25 @@ def open_prefixes(run: Run, movement: LadderMovement, epochs: int) -> Generator[
     ready = run.ready
     found = Prefixes(Prefix(ready.model, movement.ladder))
     ready.model.prefix = found.prefix
-    shelf = shelf_for(ready, movement, epochs, found.prefix)
+    shelf = shelf_for(ready, movement, epochs, found.prefix, () if run.keeps else SCORED)
     for words in shelf.notes:
         yield Noted(words, run.clock())
-    width, dtype, cache = ready.model.state_width, ready.device.dtype, shelf.cache
-    kept = 0
+    width, cache = ready.model.state_width, shelf.cache
+    kept = any(cache.holds(key) for key in shelf.keys.values())
     try:
-        for part in PARTS:
-            examples = ready.examples[part]
-            if not isinstance(examples, TextExamples):
-                continue
-            missing = {}
-            for depth in shelf.depths:
-                states = cache.find(shelf.keys[part, depth], examples, width, dtype)
-                kept += states is not None
+        for part, exact in dict.fromkeys((one.part, one.exact) for one in shelf.keys):
+            examples, missing = ready.examples[part], {}
+            assert isinstance(examples, TextExamples), "of texts alone states are kept"
+            for one in (one for one in shelf.keys if (one.part, one.exact) == (part, exact)):
+                dtype = dtype_of(one, ready)
+                states = cache.find(shelf.keys[one], examples, width, dtype)
                 if states is None:
-                    missing[depth] = cache.begin(shelf.keys[part, depth], examples, width, dtype)
-                found.states[part, depth] = states or missing[depth]
+                    missing[one] = cache.begin(shelf.keys[one], examples, width, dtype)
+                found.states[one] = states or missing[one]
             if missing:
-                record(run, found.prefix, examples, missing)
-                for depth in missing:
-                    cache.finish(shelf.keys[part, depth])
+                record(run, found.prefix, examples, {one.depth: into for one, into in missing.items()}, exact)
+                for one in missing:
+                    cache.finish(shelf.keys[one])
     finally:
         cache.give_up()  # what an interrupt, an error or a full disk has left unfinished
     if kept:
@@ -144,9 +179,13 @@ def open_prefixes(run: Run, movement: LadderMovement, epochs: int) -> Generator[
     return found
 
 
-def record(run: Run, prefix: Prefix, examples: TextExamples, into: dict[int, States]) -> None:
-    """One frozen pass over some rows, in the precision of training."""
-    with run.ready.twin.training(), prefix.recording(into), with_threads(run.wide):
+def record(
+    run: Run, prefix: Prefix, examples: TextExamples, into: dict[int, States], exact: bool = False
+) -> None:
+    """One frozen pass over some rows, in the precision of training or in fp32."""
+    twin = run.ready.twin
+    precision = twin.reporting() if exact else twin.training()
+    with precision, prefix.recording(into), with_threads(run.wide):
         for _ in features_of(run.ready.model, examples, run.ready.device):
             if run.stop():
                 raise run.interrupted()

@@ -30,11 +30,11 @@ from luthier.predict import logits_of
 from luthier.steps.candidates import add, last_layer
 from luthier.steps.cloze import NAME as CLOZE
 from luthier.steps.cloze import learn_cloze, recall
-from luthier.steps.prefixes import Prefixes, open_prefixes
+from luthier.steps.prefixes import SCORED, Prefixes, open_prefixes
 from luthier.steps.run import HELD_OUT, Run
 from luthier.tasks.classification import Classification
 from luthier.tasks.labels import balanced_weights
-from luthier.tasks.task import Calibration, Task
+from luthier.tasks.task import Array, Calibration, Task
 from luthier.train.find_rate import RateTest, find_rate
 from luthier.train.loop import Pace, train
 from luthier.train.movement import LadderMovement
@@ -49,6 +49,7 @@ def train_layers(run: Run) -> Iterator[Event]:
     """Train what the method says, from a small head, and keep the state that is best on the validation rows."""
     ready = run.ready
     pace = pace_of(run)
+    prefixes: Prefixes | None = None
     saved = run.folder.saved("tuned")
     if saved is not None:
         yield Started("train", run.clock(), pace.steps(len(ready.examples["train"])))
@@ -59,8 +60,8 @@ def train_layers(run: Run) -> Iterator[Event]:
             run.tuning["rate_test"] = tested[1]
         ready.model.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
     else:
-        validated = yield from follow(run, pace)
-        if not validated:
+        prefixes = yield from follow(run, pace)
+        if prefixes is None:
             return  # Stopped before the first validation: nothing is known of these weights, and the probe stays.
     tuned = run.tuning["tuned"]
     if saved is None and tuned["why"] != "interrupted":
@@ -73,16 +74,19 @@ def train_layers(run: Run) -> Iterator[Event]:
         run.folder.arrays_path(CLOZE).unlink(missing_ok=True)  # the record of it stays
     # Others may be at work when training has ended; when it was found as it ended before, it is for the test.
     with with_threads(run.wide if saved is not None else None):
-        logits = {
-            part: logits_of(ready.model, ready.examples[part], ready.device)
-            for part in ("valid", "calibration")
-        }
+        logits = {part: scored(run, part, prefixes) for part in SCORED}
     yield from add(run, Candidate("tuned", run.training_seconds, logits), learnt=True)
 
 
-def follow(run: Run, pace: Pace) -> Generator[Event, None, bool]:
+def scored(run: Run, part: str, prefixes: Prefixes | None) -> Array:
+    """Logits of a part as they are reported, in fp32."""
+    with contextlib.nullcontext() if prefixes is None else prefixes.exactly(part):
+        return logits_of(run.ready.model, run.ready.examples[part], run.ready.device)
+
+
+def follow(run: Run, pace: Pace) -> Generator[Event, None, Prefixes | None]:
     """The loop's events, with what the scorecard wants noted on the way. The model ends as it was at the best validation;
-    returns whether there was one.
+    returns what stands in the place of its frozen rungs, or None where there was no validation.
     """
     ready, task = run.ready, run.task
     valid, plain = ready.examples["valid"], Calibration()
@@ -98,7 +102,7 @@ def follow(run: Run, pace: Pace) -> Generator[Event, None, bool]:
         reinitialise(ready.model, movement.ladder, run.plan.train.reinit, run.plan.run.seed)
     budget = Budget(run)
     if not (yield from learn_cloze(run, pace, movement, budget.over)):
-        return False
+        return None
     yield Started("train", run.clock(), pace.steps(len(ready.examples["train"])))
     parts = movement.parts(math.ceil(pace.epochs))
     plan = run.plan.train
@@ -113,7 +117,7 @@ def follow(run: Run, pace: Pace) -> Generator[Event, None, bool]:
         run.earlier["train"] = run.earlier.get("train", 0.0) + state.seconds
         yield Noted(f"Going on from step {resumed:,}, which was saved.", run.clock())
 
-    prefixes: Prefixes = yield from open_prefixes(run, movement, math.ceil(pace.epochs))
+    prefixes = yield from open_prefixes(run, movement, math.ceil(pace.epochs))
     movement = replace(movement, serve=prefixes.serve)
 
     def validate() -> tuple[float, float]:
@@ -145,7 +149,7 @@ def follow(run: Run, pace: Pace) -> Generator[Event, None, bool]:
         adapters.merge()
     if run.tuning["tuned"]["why"] != "interrupted":
         checkpoints.forget()
-    return bool(state.best)
+    return prefixes if state.best else None
 
 
 def rate_test(run: Run, state: State, pace: Pace, movement: LadderMovement) -> RateTest:

@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -182,7 +182,7 @@ def tuning_settings(run: Run) -> dict[str, Any]:
 def verdict(run: Run, kept: Candidate) -> dict[str, Any]:
     """Whether the chosen candidate is better on the test rows, beyond noise, than those that are there to be beaten."""
     others = [candidate for candidate in run.candidates if candidate.name in TO_BEAT]
-    against = max(others, key=lambda candidate: candidate.scores["valid"].value)
+    against = best_by_validation(others)
     gap = difference(run, kept, against)
     ship = gap.low > 0
     words = verdict_words(
@@ -197,10 +197,17 @@ def verdict(run: Run, kept: Candidate) -> dict[str, Any]:
     return {"ship": ship, "against": against.name, **gap.to_json(), "words": words}
 
 
+def best_by_validation(candidates: Sequence[Candidate]) -> Candidate:
+    """The cheapest of equals."""
+    return max(candidates, key=lambda candidate: candidate.scores["valid"].value)
+
+
 def worth(run: Run) -> dict[str, Any]:
-    """The dearest candidate against the cheaper one that validation favours: what its time bought."""
+    """The dearest candidate against the next cheaper that was trained, or against the best of the others where none was: what
+    its time bought."""
     *others, dearer = run.candidates
-    cheaper = max(others, key=lambda candidate: candidate.scores["valid"].value)
+    trained = [candidate for candidate in others if candidate.name not in TO_BEAT]
+    cheaper = trained[-1] if trained else best_by_validation(others)
     gap = difference(run, dearer, cheaper)
     words = worth_words(dearer.name, cheaper.name, run.task.metric, gap, dearer.seconds)
     return {"dearer": dearer.name, "cheaper": cheaper.name, **gap.to_json(), "words": words}

@@ -6,7 +6,7 @@ import torch
 from sklearn.dummy import DummyClassifier
 from torch.nn import functional
 
-from luthier.compare.choice import Candidate, choose, verdict_words, worth_words
+from luthier.compare.choice import Candidate, choose, next_cheaper, verdict_words, worth_words
 from luthier.scores.intervals import Difference, Estimate, paired_standard_error
 from luthier.tasks.baselines import majority_logits, nearest_logits, readable
 
@@ -35,6 +35,23 @@ def test_the_best_on_validation_is_kept():
         "tuned",
         "tuned is best on the validation rows (0.900)",
     )
+
+
+@pytest.mark.parametrize(
+    ("right", "cheaper"),
+    [
+        ({"majority": 50, "zero-shot": 90, "probe": 80, "tuned": 95}, "probe"),
+        ({"nothing": 60, "overlap": 20, "tuned": 95}, "nothing"),
+        ({"majority": 50, "zero-shot": 90, "probe": 80}, "zero-shot"),
+        ({"zero-shot": 90}, None),
+    ],
+)
+def test_the_dearest_is_compared_with_the_next_cheaper_that_was_trained_or_the_best_that_was_not(
+    right, cheaper
+):
+    found = next_cheaper([candidate(name, answers(100, count)) for name, count in right.items()])
+
+    assert (found.name if found else None) == cheaper
 
 
 def test_a_model_that_is_kept_as_it_was_is_not_compared_with_itself():

@@ -1,6 +1,8 @@
 """The frozen prefix: replayed, it is what it was computed to be; lost, it is computed to the same bytes."""
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -140,27 +142,43 @@ def test_a_lost_cache_is_computed_again_to_the_same_bytes(tmp_path, bert):
 def test_trials_are_scored_in_fp32_from_states_that_all_of_them_share(tmp_path, bert, monkeypatch, precision):
     data = messages_csv(tmp_path / "m.csv", 80)
     replayed = []
-    exactly = Prefixes.exactly
-    monkeypatch.setattr(Prefixes, "exactly", lambda self, part: replayed.append(part) or exactly(self, part))
 
-    def logits(out: str, cache_gb: float) -> np.ndarray:
+    @contextlib.contextmanager
+    def noted(self: Prefixes, part: str) -> Iterator[None]:
+        with exactly(self, part):
+            replayed.extend([part] if "forward" in vars(self.prefix.blocks[0]) else [])
+            yield
+
+    exactly = Prefixes.exactly
+    monkeypatch.setattr(Prefixes, "exactly", noted)
+
+    def files() -> dict[str, int]:
+        return {path.name: path.stat().st_mtime_ns for path in (tmp_path / "cache").glob("*.json")}
+
+    def trained(out: str, cache_gb: float) -> tuple[np.ndarray, dict[str, Any]]:
         settings = {
             "data.path": data, "model.name": bert, "train.method": "top:1", "train.epochs": 1, "run.device": "cpu",
             "run.precision": precision, "run.out": tmp_path / out, "run.cache": tmp_path / "cache", "run.cache_gb": cache_gb,
         }  # fmt: skip
         list(trial(Plan.build(settings), Kept(tmp_path / "shared")))
         record = RunFolder.key_record(tmp_path / out)
-        return RunFolder(tmp_path / out, record["key"]).saved(OUTCOME)[0]["valid"]
+        arrays, outcome = RunFolder(tmp_path / out, record["key"]).saved(OUTCOME)
+        return arrays["valid"], outcome["calibration"]
 
-    without, first, second = logits("without", 0), logits("first", 1), logits("second", 1)
+    logits, calibration = trained("without", 0)
+    assert replayed == []
 
-    kept = {path.name: path.stat().st_size for path in (tmp_path / "cache").glob("*.states")}
-    assert len(kept) == {"fp32": 3, "bf16": 4}[precision], (
-        "train and valid to train with; valid and calibration in fp32"
-    )
-    assert replayed == 3 * ["valid", "calibration"]
-    assert np.array_equal(first, without)
-    assert np.array_equal(second, without)
+    kept = []
+    for name in ("first", "second"):
+        found, fitted = trained(name, 1)
+        assert np.array_equal(found, logits)
+        assert fitted == calibration, "of the logits of calibration rows"
+        kept.append(files())
+
+    assert replayed == 2 * ["valid", "calibration"]
+    assert kept[0] == kept[1], "the second trial has recorded nothing"
+    # Of train and valid to train with, of valid and calibration in fp32.
+    assert len(kept[0]) == {"fp32": 3, "bf16": 4}[precision]
 
 
 def test_states_that_a_killed_process_left_unfinished_go_and_those_in_work_stay(tmp_path, bert):

@@ -667,16 +667,18 @@ def test_how_sure_an_answer_is_stands_beside_how_often_it_is_right():
         for one in told["reliability"]["after"]
         if one["count"]
     ]
-    assert bins == [
-        (3, pytest.approx(0.1), 0.0),
-        (
-            1,
-            pytest.approx(0.7),
-            1.0,
-        ),  # nothing is said, rightly: not how sure it is that the answer would be wrong
-        (1, pytest.approx(0.9), 1.0),
-    ]
+    # Between them nothing is said, rightly: told is how sure it is of that, not how sure that the answer would be wrong.
+    assert bins == [(3, pytest.approx(0.1), 0.0), (1, pytest.approx(0.7), 1.0), (1, pytest.approx(0.9), 1.0)]
     assert told["calibration"]["ece_after"] == pytest.approx((3 * 0.1 + 0.3 + 0.1) / 5)
+
+
+def test_a_model_that_was_saved_without_a_line_to_silence_is_read_all_the_same():
+    logits, known = noisy(1)
+
+    found = TASK.probabilities(logits, Calibration(scale=(2.0,), bias=(0.5,)), known)[0]
+
+    assert found.probability == pytest.approx(1 / (1 + math.exp(-2 * found.lead - 0.5)))
+    assert found.silence == pytest.approx(1 / (1 + math.exp(-found.margin)))
 
 
 def test_few_rows_calibrate_nothing():

@@ -84,6 +84,7 @@ def test_the_scorecard_has_the_contracts_keys(finished: tuple[ModelFolder, list[
     assert record["chosen"] in ("probe", "tuned")
     assert set(record["verdict"]) == {"ship", "against", "difference", "low", "high", "words"}
     assert set(record["worth"]) == {"dearer", "cheaper", "difference", "low", "high", "words"}
+    assert (record["worth"]["dearer"], record["worth"]["cheaper"]) == ("tuned", "probe")
     assert set(record["calibration"]) >= {"temperature", "ece_before", "ece_after"}
     assert set(record["cost"]["seconds"]) == {"read", "check", "load", "features", "probe", "train", "total"}
     assert record["cost"]["peak_bytes"] > 1e8
@@ -218,9 +219,7 @@ def test_the_probe_alone_is_asked_for(tmp_path: Path, bert: Path) -> None:
 
     assert folder.scorecard.chosen == "probe"
     assert not any(isinstance(event, (Stepped, Validated)) for event in events)
-    *others, _ = folder.scorecard.record["candidates"]
-    best = max(others, key=lambda candidate: candidate["valid"])
-    assert folder.scorecard.record["worth"]["cheaper"] == best["name"]
+    assert folder.scorecard.record["worth"]["cheaper"] in ("majority", "zero-shot")
 
 
 def test_a_method_that_is_named_is_kept_even_where_the_cheaper_one_is_as_good(

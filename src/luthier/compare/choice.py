@@ -46,6 +46,21 @@ class Candidate:
     """The metric on `valid` and `test`."""
 
 
+def best_on_validation(candidates: Sequence[Candidate]) -> Candidate:
+    """The cheapest of equals, of candidates from cheap to dear."""
+    return max(candidates, key=lambda one: one.scores["valid"].value)
+
+
+def next_cheaper(candidates: Sequence[Candidate]) -> Candidate | None:
+    """With what the dearest of some candidates is compared, from cheap to dear: the next cheaper that was trained, or the best
+    of the others where none was; None where it is alone."""
+    *others, _ = candidates
+    trained = [one for one in others if one.name not in TO_BEAT]
+    if trained:
+        return trained[-1]
+    return best_on_validation(others) if others else None
+
+
 def choose(
     candidates: Sequence[Candidate], standard_error: Callable[[Candidate, Candidate], float]
 ) -> tuple[Candidate, str]:

@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,14 @@ import numpy as np
 from PIL import Image
 
 from luthier.batches.pictures import Pictures
-from luthier.compare.choice import TO_BEAT, Candidate, verdict_words, worth_words
+from luthier.compare.choice import (
+    TO_BEAT,
+    Candidate,
+    best_on_validation,
+    next_cheaper,
+    verdict_words,
+    worth_words,
+)
 from luthier.devices import with_threads
 from luthier.events import Event, Started
 from luthier.files import whole_folder, write_bytes, write_json, write_text
@@ -182,7 +189,7 @@ def tuning_settings(run: Run) -> dict[str, Any]:
 def verdict(run: Run, kept: Candidate) -> dict[str, Any]:
     """Whether the chosen candidate is better on the test rows, beyond noise, than those that are there to be beaten."""
     others = [candidate for candidate in run.candidates if candidate.name in TO_BEAT]
-    against = best_by_validation(others)
+    against = best_on_validation(others)
     gap = difference(run, kept, against)
     ship = gap.low > 0
     words = verdict_words(
@@ -197,17 +204,12 @@ def verdict(run: Run, kept: Candidate) -> dict[str, Any]:
     return {"ship": ship, "against": against.name, **gap.to_json(), "words": words}
 
 
-def best_by_validation(candidates: Sequence[Candidate]) -> Candidate:
-    """The cheapest of equals."""
-    return max(candidates, key=lambda candidate: candidate.scores["valid"].value)
-
-
 def worth(run: Run) -> dict[str, Any]:
-    """The dearest candidate against the next cheaper that was trained, or against the best of the others where none was: what
-    its time bought."""
-    *others, dearer = run.candidates
-    trained = [candidate for candidate in others if candidate.name not in TO_BEAT]
-    cheaper = trained[-1] if trained else best_by_validation(others)
+    """The dearest candidate against a cheaper one: what its time bought."""
+    dearer, cheaper = run.candidates[-1], next_cheaper(run.candidates)
+    if cheaper is None:
+        words = f"There is nothing cheaper than {dearer.name} to compare it with."
+        return {"dearer": dearer.name, "cheaper": None, "words": words}
     gap = difference(run, dearer, cheaper)
     words = worth_words(dearer.name, cheaper.name, run.task.metric, gap, dearer.seconds)
     return {"dearer": dearer.name, "cheaper": cheaper.name, **gap.to_json(), "words": words}

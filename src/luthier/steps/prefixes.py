@@ -25,7 +25,7 @@ SCORED = ("valid", "calibration")
 
 
 @dataclass(frozen=True)
-class Frozen:
+class Slot:
     """What is kept of a part's rows: what its lowest `depth` rungs give, as training computes it or in fp32."""
 
     part: str
@@ -38,7 +38,7 @@ class Prefixes:
     """What is replayed in the place of frozen rungs."""
 
     prefix: Prefix
-    states: dict[Frozen, States] = field(default_factory=dict)
+    states: dict[Slot, States] = field(default_factory=dict)
     part: str = "train"
     depth: int = 0
     replay: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
@@ -49,8 +49,8 @@ class Prefixes:
             return
         self.replay.close()
         self.depth = depth
-        if Frozen("train", depth) in self.states:
-            own = self.prefix.replaying(depth, lambda: self.states[Frozen(self.part, depth)])
+        if Slot("train", depth) in self.states:
+            own = self.prefix.replaying(depth, lambda: self.states[Slot(self.part, depth)])
             self.replay.enter_context(own)
 
     @contextlib.contextmanager
@@ -78,7 +78,7 @@ class Shelf:
     """Which states a run keeps, and where."""
 
     cache: PrefixCache
-    keys: dict[Frozen, str]
+    keys: dict[Slot, str]
     bytes_each: int
     """Of the states of one depth that training reads."""
     notes: tuple[str, ...]
@@ -129,13 +129,13 @@ def shelf_for(
             f"room for {room} of {len(depths)}: the others are computed anew in each epoch. A larger --cache-gb makes them "
             "faster."
         )
-    kept = [Frozen(part, depth) for part in PARTS for depth in depths[:room]]
+    kept = [Slot(part, depth) for part in PARTS for depth in depths[:room]]
     scored = tuple(part for part in scored if len(texts[part]))
     more = sum(cache.size(texts[part], width, torch.float32) for part in scored)
-    if len(passed) == 1 and size + more <= limit:
-        kept += [Frozen(part, depth, exact=True) for part in scored for depth in depths[:room]]
+    if len(passed) == len(depths) == 1 and size + more <= limit:
+        kept += [Slot(part, depths[0], exact=True) for part in scored]
 
-    def key(one: Frozen) -> str:
+    def key(one: Slot) -> str:
         device = ready.device
         stands_on = ready.base_fingerprint, str(dtype_of(one, ready)), device.kind, device.threads
         version = TextExamples.budget, MULTIPLE, torch.__version__
@@ -144,7 +144,7 @@ def shelf_for(
     return Shelf(cache, {one: key(one) for one in kept}, size, tuple(notes))
 
 
-def dtype_of(one: Frozen, ready: Prepared) -> torch.dtype:
+def dtype_of(one: Slot, ready: Prepared) -> torch.dtype:
     return torch.float32 if one.exact else ready.device.dtype
 
 
@@ -157,7 +157,7 @@ def open_prefixes(run: Run, movement: LadderMovement, epochs: int) -> Generator[
     for words in shelf.notes:
         yield Noted(words, run.clock())
     width, cache = ready.model.state_width, shelf.cache
-    kept = any(cache.holds(key) for key in shelf.keys.values())
+    found_some = any(cache.holds(key) for key in shelf.keys.values())
     try:
         for part, exact in dict.fromkeys((one.part, one.exact) for one in shelf.keys):
             examples, missing = ready.examples[part], {}
@@ -174,14 +174,12 @@ def open_prefixes(run: Run, movement: LadderMovement, epochs: int) -> Generator[
                     cache.finish(shelf.keys[one])
     finally:
         cache.give_up()  # what an interrupt, an error or a full disk has left unfinished
-    if kept:
+    if found_some:
         yield Noted(f"The states of frozen layers were found in {cache.folder}.", run.clock())
     return found
 
 
-def record(
-    run: Run, prefix: Prefix, examples: TextExamples, into: dict[int, States], exact: bool = False
-) -> None:
+def record(run: Run, prefix: Prefix, examples: TextExamples, into: dict[int, States], exact: bool) -> None:
     """One frozen pass over some rows, in the precision of training or in fp32."""
     twin = run.ready.twin
     precision = twin.reporting() if exact else twin.training()

@@ -251,6 +251,7 @@ class QuestionAnswering(Task):
         return {
             "calibration": {
                 "scale": list(calibration.scale),
+                "bias": list(calibration.bias),
                 "threshold": list(calibration.thresholds),
                 "ece_before": before.expected_calibration_error,
                 "ece_after": after.expected_calibration_error,
@@ -344,8 +345,8 @@ def best_answer(
 
 
 def chance(calibration: Calibration, line: int, score: float) -> float:
-    """What a line of a calibration makes of a score."""
-    if calibration.scale:
+    """What a line of a calibration makes of a score; the plain sigmoid where it has no such line."""
+    if len(calibration.scale) > line:
         score = calibration.scale[line] * score + calibration.bias[line]
     return 1 / (1 + math.exp(-min(max(score, -SUREST), SUREST)))
 

@@ -1,9 +1,9 @@
 from collections.abc import Iterator
 
 import numpy as np
-from scipy.stats import chi2_contingency
 
 from luthier.data.checks.finding import Evidence, Finding
+from luthier.data.table import Ints
 
 CHANCE = 0.001
 """Below which shares are not taken to be alike."""
@@ -14,25 +14,21 @@ EXPECTED = 5
 
 
 def label_shift(evidence: Evidence) -> Iterator[Finding]:
-    """Validation rows, given by file, that have the answers in other shares than the training rows, by Pearson's chi-squared
-    test. Those of the test stay sealed."""
+    """Validation rows of their own that have the answers in other shares than the training rows, by Pearson's chi-squared
+    test, in which all questions on one text count as one row. Those of the test stay sealed."""
     if not evidence.strata_names or "valid" not in evidence.given:
         return
     split, kinds = evidence.split, len(evidence.strata_names)
     sides = np.concatenate([split.train, split.calibration]), split.valid
     counts = np.stack([np.bincount(evidence.strata[rows], minlength=kinds) for rows in sides])
-    expected = counts.sum(0) * counts.sum(1).min() / counts.sum()
-    often = counts[:, expected >= EXPECTED]
-    rest = counts[:, expected < EXPECTED].sum(1)
-    told_apart = np.column_stack([often, rest]) if rest.any() else often
-    if told_apart.shape[1] < 2 or chi2_contingency(told_apart).pvalue >= CHANCE:
-        return
     ours, theirs = counts / counts.sum(1, keepdims=True)
     more = theirs - ours
-    at = max(
-        range(kinds), key=lambda one: (round(abs(more[one]), 6), more[one])
-    )  # of two kinds the one of which there are more
+    # Of two kinds both differ alike: rounded, so that the one of which there are more is told.
+    at = max(range(kinds), key=lambda one: (round(abs(more[one]), 6), more[one]))
     if abs(more[at]) < TOLD:
+        return
+    apart = np.array([independent(evidence, rows) / len(rows) for rows in sides])
+    if chance_of(counts * apart[:, None]) >= CHANCE:
         return
     yield Finding(
         check="label-shift",
@@ -41,7 +37,23 @@ def label_shift(evidence: Evidence) -> Iterator[Finding]:
         share=float(theirs[at]),
         rows=(),
         message=f"{theirs[at]:.0%} of the valid rows {evidence.strata_names[at]}, and {ours[at]:.0%} of the training rows.",
-        matters="Validation says when training stops, what is kept, and from which score on an answer is given: for rows in its "
-        "own shares, not in those of the training rows.",
-        mend="See how the files were made. Without --valid, rows in the same shares are set aside from the training rows.",
+        matters="Validation says when training stops, what is kept, and where a threshold lies: for rows in its own shares, not "
+        "in those of the training rows.",
+        mend="See how the files were made. Without validation rows of their own, some of the training rows are set aside, in the "
+        "same shares.",
     )
+
+
+def independent(evidence: Evidence, rows: Ints) -> int:
+    """How many of some rows are drawn by themselves: those that a task keeps on one side of a split count once."""
+    return min([len(rows), *(len(np.unique(groups[rows])) for groups in evidence.groups)])
+
+
+def chance_of(counts: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> float:
+    """That two sides, (2, kinds), differ so much or more though they are drawn alike."""
+    from scipy.stats import chi2_contingency  # here, as it takes a while, and prediction does without it
+
+    expected = counts.sum(0) * counts.sum(1).min() / counts.sum()
+    rest = counts[:, expected < EXPECTED].sum(1)
+    told_apart = np.column_stack([counts[:, expected >= EXPECTED], *([rest] if rest.any() else [])])
+    return float(chi2_contingency(told_apart, correction=False).pvalue) if told_apart.shape[1] > 1 else 1.0

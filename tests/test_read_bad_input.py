@@ -122,7 +122,7 @@ def test_binary_data_is_no_text(refusal):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (gzip.compress(b"text,label"), "gzip data: add .gz to its name"),
+        (gzip.compress(b"text,label", mtime=0), "gzip data: add .gz to its name"),
         (b"PK\x03\x04rest", "a zip archive, as Excel workbooks are: unpack it, or save the sheet as CSV"),
         (b"PAR1rest", "parquet: let its name end in .parquet"),
     ],

@@ -22,6 +22,8 @@ from luthier.plan.search import SECTION, SearchPlan, parted
 PLAN, RECORD, REPORT, BEST = "plan.toml", "search.json", "report.html", "best"
 OF_SEARCH = -1
 """Stands in the place of a trial's number where something is told of the search as a whole."""
+DEATHS = 4
+"""Processes may die in a row before a search gives up."""
 MADE_ELSEWHERE = {"workers", "storage", "on"}
 """Settings of a search that say where it runs, not what it finds."""
 NAMED = ("data.path", "data.valid", "data.test", "model.name", "run.cache")

@@ -15,8 +15,7 @@ from typing import Any
 from luthier.errors import Interrupted, LuthierError, WorldError, error_record, read_error
 from luthier.events import Advanced, Event, Noted, Started, TrialEnded, read_event
 from luthier.plan.search import SearchPlan
-from luthier.searching.folder import SearchFolder
-from luthier.searching.search import DEATHS
+from luthier.searching.folder import DEATHS, SearchFolder
 
 RETRIES = 3
 """How often the task that settles things is begun again when its process or machine dies."""

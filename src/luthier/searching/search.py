@@ -21,7 +21,7 @@ from luthier.events import Advanced, Event, Named, Noted, Started, Stepped, Tria
 from luthier.machine import available_bytes, cores, peak_of
 from luthier.plan.plan import Plan
 from luthier.plan.search import SearchPlan
-from luthier.searching.folder import OF_SEARCH, SearchFolder, key_of
+from luthier.searching.folder import DEATHS, OF_SEARCH, SearchFolder, key_of
 from luthier.searching.space import read_space
 
 WORKER = (sys.executable, "-m", "luthier.searching.worker")
@@ -29,8 +29,6 @@ ROOM = 1.25
 """Times what the first process took so far that must be free for another one."""
 SETTLED = 10
 """Steps after which a trial's memory is known."""
-DEATHS = 4
-"""Processes may die in a row before a search gives up."""
 GRACE = 30.0
 """Seconds that a process has to save its state when it is told to stop."""
 

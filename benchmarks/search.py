@@ -242,7 +242,7 @@ def kills(count: int, seed: int) -> str:
         messages_csv(home / "messages.csv", 400)
         lines = []
         for sampler in ("random", "grid"):
-            vary = ["--vary", "train.lr=1e-4..1e-2 log", "--vary", "train.batch_rows=8,16"]
+            vary = ["--vary", "train.lr=1e-4..1e-2 log", "--vary", "train.batch_rows=8,16,32"]
             common = [LUTHIER, "search", str(home / "messages.csv"), "--model", str(home / "model"), "--method", "full",
                       "--epochs", "6", "--precision", "fp32", "--threads", "1", "--save-every", "0.2s", "--prune", "none",
                       "--sampler", sampler, "--trials", "12", "--cache", str(home / "cache"), "--quiet", *vary]  # fmt: skip
@@ -276,7 +276,7 @@ def kills(count: int, seed: int) -> str:
             equal = sum(
                 told(one) == told(other) for one, other in zip(record["trials"], whole["trials"], strict=True)
             )
-            lost = 12 - len(set(numbers))
+            lost = len({trial["number"] for trial in whole["trials"]} - set(numbers))
             same = record["best"]["number"] == whole["best"]["number"]
             lines.append(f"| {sampler} | {struck} | {len(numbers)} | {lost} | {twice} | {equal} | {same} |")
             shutil.rmtree(out)

@@ -54,7 +54,7 @@ def planned(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
         plans.append(plan)
         return Folder()
 
-    monkeypatch.setattr("luthier.session.run_plan", run_plan)
+    monkeypatch.setattr("luthier.session.runs.run_plan", run_plan)
     return plans
 
 
@@ -133,8 +133,15 @@ def test_help_tells_choices_and_defaults(monkeypatch: pytest.MonkeyPatch) -> Non
         "import luthier.cli as c; sys.argv = ['luthier', '--help']; end(c.main)",
         "import luthier.cli as c; sys.argv = ['luthier', 'tune', '--help']; end(c.main)",
         "import luthier.cli as c; sys.argv = ['luthier', 'tune', '--lr', 'fast']; end(c.main)",
+        "import luthier.session.searches, luthier.session.resuming",
     ],
-    ids=["import luthier", "luthier --help", "luthier tune --help", "a wrong setting"],
+    ids=[
+        "import luthier",
+        "luthier --help",
+        "luthier tune --help",
+        "a wrong setting",
+        "a search's own process",
+    ],
 )
 def test_nothing_heavy_is_imported_until_it_is_needed(code: str) -> None:
     script = f"""
@@ -171,7 +178,7 @@ def searches(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Plan, SearchPlan]]:
 
         return Found()
 
-    monkeypatch.setattr("luthier.session.search_plan", search_plan)
+    monkeypatch.setattr("luthier.session.searches.search_plan", search_plan)
     return asked_for
 
 
@@ -391,7 +398,7 @@ def test_errors_end_with_their_exit_code(
     def fails(plan: Plan, quiet: bool = False) -> None:
         raise error
 
-    monkeypatch.setattr("luthier.session.run_plan", fails)
+    monkeypatch.setattr("luthier.session.runs.run_plan", fails)
     ended = luthier("tune", "x.csv")
     assert (ended.code, ended.err) == (code, told)
 

@@ -21,7 +21,7 @@ from luthier.folder.model_folder import ModelFolder
 from luthier.models.policies import AllRungs
 from luthier.models.quiet import quiet
 from luthier.plan.plan import Plan
-from luthier.session import plan_of
+from luthier.session.runs import plan_of
 from luthier.steps import tune
 from luthier.steps.prepare import prepare
 from luthier.tasks import TASKS

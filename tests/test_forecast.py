@@ -15,7 +15,7 @@ from luthier.events import Noted, Stepped, Validated
 from luthier.machine import available_bytes
 from luthier.plan.plan import Plan
 from luthier.report.forecast_words import time_in_words
-from luthier.session import plan_record
+from luthier.session.runs import plan_record
 from luthier.steps.forecast import forecast
 from luthier.steps.outline import Sizes, sizes_of
 from luthier.steps.prefixes import Shelf, shelf_for

@@ -20,7 +20,7 @@ from luthier.events import Event, Noted, Stepped, WentBack
 from luthier.folder import artefacts, run_folder
 from luthier.models.dropout import DICE
 from luthier.plan.plan import Plan
-from luthier.session import plan_of
+from luthier.session.runs import plan_of
 from luthier.steps import candidates, finish, prefixes, training, tune
 from luthier.tasks.classification import Classification
 from luthier.train import checkpoints, loop

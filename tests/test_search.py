@@ -16,7 +16,7 @@ import pytest
 import torch
 
 import luthier
-import luthier.session
+import luthier.session.runs
 from luthier.errors import DataError, DiskError, Interrupted, PlanError, RunError, WorldError
 from luthier.events import Advanced, Event, Noted, Stepped, TrialBegan, TrialEnded, Validated
 from luthier.interrupts import StopWish
@@ -140,9 +140,9 @@ def test_the_named_run_is_the_one_that_its_plan_gives(
     folder = begun()
     finished(folder)
     plan = luthier.Plan.build(
-        {**luthier.session.read_plan(folder.best / "plan.toml"), "run.out": str(tmp_path / "alone")}
+        {**luthier.session.runs.read_plan(folder.best / "plan.toml"), "run.out": str(tmp_path / "alone")}
     )
-    alone = luthier.session.run_plan(plan, quiet=True)
+    alone = luthier.session.runs.run_plan(plan, quiet=True)
     card = json.loads((folder.best / "scorecard.json").read_text())
     assert alone.scorecard.record["test"] == card["test"]
     assert (alone.path / "predictions/test.jsonl").read_bytes() == (

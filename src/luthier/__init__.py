@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from luthier.folder.model_folder import ModelFolder, load
     from luthier.plan.plan import Plan
     from luthier.predict import Predictions
-    from luthier.session import check, search, tune
+    from luthier.session.runs import check, tune
+    from luthier.session.searches import search
 
 __all__ = [
     "DataError",
@@ -49,9 +50,9 @@ HOMES = {
     "load": "luthier.folder.model_folder",
     "Plan": "luthier.plan.plan",
     "Predictions": "luthier.predict",
-    "check": "luthier.session",
-    "search": "luthier.session",
-    "tune": "luthier.session",
+    "check": "luthier.session.runs",
+    "search": "luthier.session.searches",
+    "tune": "luthier.session.runs",
 }
 """Where the heavy names live (PEP 562): `import luthier` takes milliseconds."""
 

@@ -137,7 +137,7 @@ def described(info: Any) -> str:
 def foresee(plan: Plan, as_json: bool, quiet: bool) -> None:
     """What tune would do with DATA, how long it would take and how much memory: trains nothing, writes nothing."""
     from luthier.report.forecast_words import forecast_words
-    from luthier.session import plan_record
+    from luthier.session.runs import plan_record
 
     record = plan_record(plan)
     print(
@@ -161,7 +161,7 @@ def check(
     from luthier.files import write_json
     from luthier.report.check_words import check_words, mended_words
     from luthier.report.page import write_check_page
-    from luthier.session import check_plan
+    from luthier.session.runs import check_plan
     from luthier.steps.label_forecast import checked_score, forecast_labels
     from luthier.steps.mend import apply_patch, mend, undo_patch
 
@@ -208,7 +208,7 @@ app.command(
 def suggest(plan: Plan, as_json: bool, quiet: bool, unlabelled: str | None, n: str | None) -> None:
     """Which rows of an unlabelled file to label next, given those of DATA: written as a CSV to fill in, and as tasks for
     Label Studio, beside the file or in --out."""
-    from luthier.session import suggest_for
+    from luthier.session.runs import suggest_for
 
     if not unlabelled:
         raise PlanError("--unlabelled: name the file of rows without labels, as in --unlabelled more.csv.")
@@ -241,14 +241,14 @@ app.command(
 @planned
 def tune(plan: Plan, as_json: bool, quiet: bool) -> None:
     """Adapt a pre-trained model to the examples in DATA: the main job."""
-    from luthier.session import run_plan
+    from luthier.session.runs import run_plan
 
     show(run_plan(plan, quiet), as_json)
 
 
 def search(plan: Plan, as_json: bool, quiet: bool, **asked: Any) -> None:
     """Try settings of a plan by grid, random or Bayesian search, and end with the best, tested, in OUT/best."""
-    from luthier.session import search_plan
+    from luthier.session.searches import search_plan
 
     show_search(search_plan(plan, SearchPlan.build(asked), quiet), as_json)
 
@@ -270,9 +270,10 @@ def show_search(found: Any, as_json: bool) -> None:
     if as_json:
         print(json.dumps(found.to_json(), ensure_ascii=False))
         return
+    from luthier.folder.scorecard import Scorecard
     from luthier.report.search_words import search_words
 
-    print(search_words(found.record, found.best.scorecard.record))
+    print(search_words(found.record, Scorecard.read(found.path).record))
     print(f"\n{found.path}/report.html        the report\n{found.path}/best/model         the model")
 
 
@@ -287,10 +288,10 @@ def resume(
     quiet: Annotated[bool, Parameter(help="No progress.", negative=())] = False,
 ) -> None:
     """Go on after a crash or Ctrl-C, to the same bytes as a run that was never stopped."""
-    from luthier import session
     from luthier.searching.result import SearchResult
+    from luthier.session import resuming
 
-    found = session.resume(run, quiet=quiet)
+    found = resuming.resume(run, quiet=quiet)
     if isinstance(found, SearchResult):
         show_search(found, json)
     else:
@@ -371,7 +372,7 @@ def verdict(run: Annotated[str, Parameter(help="Folder of a finished run.")], /)
 def demo(*, out: Annotated[str, Parameter(help="Folder of the run.")] = "runs/demo") -> None:
     """The main job on embedded messages and the packaged model, offline, in about a minute."""
     from luthier.plan.plan import Plan
-    from luthier.session import run_plan
+    from luthier.session.runs import run_plan
 
     here = Path(__file__).parent / "demo"
     settings = {"data.path": here / "messages.csv", "data.test": here / "messages_test.csv", "run.out": out}

@@ -8,7 +8,8 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from luthier.files import whole_file, write_json
-from luthier.tasks.task import Array
+
+Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def run_inside(path: Path) -> Path:

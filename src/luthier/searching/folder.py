@@ -177,8 +177,9 @@ class SearchFolder:
         state = folder / "state"
         for path in (folder / "model", state / "training", state / "training-cloze", folder / "adapter"):
             shutil.rmtree(path, ignore_errors=True)
-        for name in ("tuned.json", "tuned.safetensors", "cloze.json", "cloze.safetensors"):
-            (state / name).unlink(missing_ok=True)
+        for name in ("tuned", "scored", "cloze"):
+            for ending in ("json", "safetensors"):
+                (state / f"{name}.{ending}").unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def alone(self, name: str) -> Iterator[None]:

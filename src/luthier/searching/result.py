@@ -1,10 +1,12 @@
 """A finished search, as Python sees it."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from luthier.folder.model_folder import ModelFolder
 from luthier.searching.folder import SearchFolder
+
+if TYPE_CHECKING:
+    from luthier.folder.model_folder import ModelFolder
 
 
 class SearchResult:
@@ -21,8 +23,10 @@ class SearchResult:
         return found
 
     @property
-    def best(self) -> ModelFolder:
+    def best(self) -> "ModelFolder":
         """The winner's run, complete with scorecard."""
+        from luthier.folder.model_folder import ModelFolder
+
         return ModelFolder(SearchFolder(self.path).best)
 
     def __repr__(self) -> str:

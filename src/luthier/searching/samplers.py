@@ -19,7 +19,6 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.exceptions import ExperimentalWarning
-from optuna.importance import PedAnovaImportanceEvaluator
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, GPSampler, QMCSampler, RandomSampler, TPESampler
 from optuna.storages import BaseStorage, RDBStorage
@@ -310,6 +309,9 @@ def importances(
     ]
     if len(inside) < FEWEST or len(known) < 2:
         return {}
+    # Imported here: it brings scikit-learn and pandas, seconds that every process of a search would wait for.
+    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+
     wanted = {one.key: distribution(one) for one in known}
     better_half = PedAnovaImportanceEvaluator(target_quantile=0.5)
 
@@ -318,7 +320,7 @@ def importances(
         for one in trials:
             params = {key: one.values[key] for key in wanted}
             study.add_trial(create_trial(params=params, distributions=wanted, value=one.score))
-        return optuna.importance.get_param_importances(study, evaluator=better_half)
+        return get_param_importances(study, evaluator=better_half)
 
     whole, dice = shares(inside), seeds.generator(seed, "importance")
     found = [

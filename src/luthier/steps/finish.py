@@ -73,7 +73,8 @@ def score_and_write(run: Run) -> Iterator[Event]:
     write_text(path / "model" / "README.md", card)
     write_text(path / "README.md", card)
     write_report(path)  # last: a run counts as finished once its report stands
-    run.folder.forget("tuned")
+    for name in ("tuned", "scored"):
+        run.folder.forget(name)
 
 
 def drift(run: Run, kept: Candidate) -> dict[str, Any]:

@@ -10,7 +10,6 @@ import torch
 
 from luthier.batches.examples import Ints
 from luthier.compare.choice import Candidate
-from luthier.devices import with_threads
 from luthier.events import Event, Noted, Started, Stopped
 from luthier.models.ladder import Ladder, find_ladder
 from luthier.models.lora import add_adapters, is_adapter
@@ -64,17 +63,19 @@ def train_layers(run: Run) -> Iterator[Event]:
         if prefixes is None:
             return  # Stopped before the first validation: nothing is known of these weights, and the probe stays.
     tuned = run.tuning["tuned"]
-    if saved is None and tuned["why"] != "interrupted":
+    ended = tuned["why"] != "interrupted"
+    if saved is None and ended:
         arrays = {name: tensor.cpu().numpy() for name, tensor in ready.model.state_dict().items()}
         run.folder.save("tuned", arrays, tuned)
     before = recall(run)  # what was learnt before the user's own rows costs time too
     run.tokens = tuned["tokens"] + before.get("tokens", 0)
     run.training_seconds = tuned["seconds"] + before.get("seconds", 0.0)
-    if tuned["why"] != "interrupted":
+    if ended:
         run.folder.arrays_path(CLOZE).unlink(missing_ok=True)  # the record of it stays
-    # Others may be at work when training has ended; when it was found as it ended before, it is for the test.
-    with with_threads(run.wide if saved is not None else None):
-        logits = {part: scored(run, part, prefixes) for part in SCORED}
+    known = None if saved is None else run.folder.saved("scored")
+    logits = {part: scored(run, part, prefixes) for part in SCORED} if known is None else known[0]
+    if known is None and ended:
+        run.folder.save("scored", logits, {})
     yield from add(run, Candidate("tuned", run.training_seconds, logits), learnt=True)
 
 

@@ -201,6 +201,7 @@ PLACES: dict[str, tuple[str, Callable[[], None]]] = {
     "at the boundary of an epoch that thaws a block": ("thaw", at_call(loop, "epoch_order", 3)),
     "at the end of training": ("full", at_call(Checkpoints, "forget", 1)),
     "between the tuned weights and their record": ("full", at_call(artefacts, "write_json", 3)),
+    "between the tuned model's answers and their record": ("full", at_call(artefacts, "write_json", 4)),
     "once training is over": ("full", at_call(training, "logits_of", 4)),
     "after the rate was found": ("found", at_call(tune, "decide", 1)),
     "after adapters were merged": ("lora", at_call(tune, "decide", 1)),
@@ -284,6 +285,19 @@ def test_a_run_killed_at_step_9_and_again_at_step_16_ends_with_the_same_bytes(
 
     assert "Going on from step 15, which was saved." in notes(tmp_path / "run")
     assert outcome(tmp_path / "run") == undisturbed(name)
+
+
+def test_what_a_tuned_model_answered_before_a_kill_is_not_computed_again(
+    tmp_path: Path, home: Path, undisturbed: Callable[[str], dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_for("full", home, tmp_path / "run")
+    kill_in(plan, at_call(finish, "make_scorecard", 1))
+
+    monkeypatch.setattr(training, "logits_of", lambda *args: pytest.fail("these rows were scored before"))
+    run(plan_of(tmp_path / "run"))
+
+    assert outcome(tmp_path / "run") == undisturbed("full")
+    assert not (tmp_path / "run" / "state" / "scored.json").exists(), "a finished run has no use for it"
 
 
 def test_a_probe_killed_twice_ends_with_the_same_bytes(

@@ -246,11 +246,46 @@ def test_pruned_trials_end_early(begun: Callable[..., SearchFolder]) -> None:
 def test_who_falls_behind_at_its_last_validation_has_come_to_its_end(
     begun: Callable[..., SearchFolder], monkeypatch: pytest.MonkeyPatch, age: int, state: str
 ) -> None:
-    monkeypatch.setattr(Adviser, "report", lambda self, number, validations, score: validations == age)
+    real = Adviser.report
+
+    def report(self: Adviser, number: int, validations: int, score: float) -> bool:
+        real(self, number, validations, 0.0)  # nobody is ahead of anybody
+        return validations == age
+
+    monkeypatch.setattr(Adviser, "report", report)
 
     record = finished(begun(trials=3, prune="halving", settings={"train.epochs": 4, "train.patience": 50}))
 
     assert [one["state"] for one in record["trials"]] == ["complete", state, state]
+
+
+def test_who_falls_behind_after_it_was_ahead_of_all_is_scored_as_it_was_at_its_best(
+    begun: Callable[..., SearchFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Adviser.report
+
+    def report(self: Adviser, number: int, validations: int, score: float) -> bool:
+        """Of all trials but the recipe the second validation is bad; trial 2 had been ahead of all."""
+        told = {(2, 1): 2.0, (2, 2): -1.0}.get((number, validations), score)
+        real(self, number, validations, told)
+        return number > 0 and validations == 2
+
+    monkeypatch.setattr(Adviser, "report", report)
+    folder = begun(trials=4, prune="halving", settings={"train.epochs": 4, "train.patience": 50})
+    record = finished(folder)
+
+    assert [one["state"] for one in record["trials"]] == ["complete", "pruned", "complete", "pruned"]
+    ahead = record["trials"][2]
+    assert ahead["cut"] is True
+    assert ahead["words"].startswith("ended early")
+    curve = [event for event in trial_events(folder, 2) if event["event"] == "validated"]
+    assert len(curve) <= 3, "it did not go on to the end"
+    assert ahead["score"] == pytest.approx(max(event["score"] for event in curve), abs=0.05)
+
+
+def trial_events(folder: SearchFolder, number: int) -> list[dict[str, Any]]:
+    lines = (folder.trial(number) / "events.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
 
 
 @pytest.mark.parametrize("prune", ["median", "hyperband"])

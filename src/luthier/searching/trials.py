@@ -3,6 +3,7 @@
 import contextlib
 import time
 from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from luthier.errors import DiskError, Interrupted, LuthierError, WorldError
@@ -105,8 +106,12 @@ def attempt(search: Search, one: Tried) -> Iterator[Event]:
         return
     try:
         plan = search.trial_plan(one.values, str(search.folder.trial(one.number)))
-        outcome = yield from until_pruned(search, one.number, plan, trial(plan, search.kept, search.stop))
+        fate = Fate()
+        running = trial(plan, search.kept, search.stop, lambda: fate.enough)
+        outcome = yield from until_pruned(search, one.number, plan, running, fate)
         state = "pruned" if outcome is None else "complete"
+        if outcome is not None and outcome.cut and fate.enough:
+            words = "ended early as its score fell, which had been the best of all trials until then"
         if outcome is not None and outcome.cut and not outcome.curve and one.number:
             state, outcome, words = "pruned", None, "time was over before its first validation"
     except (Interrupted, DiskError):
@@ -125,25 +130,45 @@ def attempt(search: Search, one: Tried) -> Iterator[Event]:
     fail_if_all_do(search)
 
 
+@dataclass
+class Fate:
+    """What is decided of a trial on its way."""
+
+    doomed: bool = False
+    """It is left as it is."""
+    enough: bool = False
+    """Its training ends, and it is scored as it was at its best."""
+
+
 def until_pruned(
-    search: Search, number: int, plan: Plan, running: Generator[Event, None, Outcome]
+    search: Search, number: int, plan: Plan, running: Generator[Event, None, Outcome], fate: Fate
 ) -> Generator[Event, None, Outcome | None]:
     """The events of a trial; its outcome, or None where it was not worth going on with."""
-    doomed = False
     while True:
         try:
             event = next(running)
         except StopIteration as end_of_it:
             outcome: Outcome = end_of_it.value
             return outcome
-        if doomed and not isinstance(event, Stopped):  # who has come to the end has nothing left to save
+        if fate.doomed and not isinstance(event, Stopped):  # who has come to the end has nothing left to save
             running.close()
             return None
         yield event
-        doomed = False
+        fate.doomed = False
         if isinstance(event, Validated):
             bad = search.adviser.report(number, round(event.epoch * plan.train.validations), event.score)
-            doomed = bad and number > 0  # the recipe is what others are measured by
+            if bad and number > 0:  # the recipe is what others are measured by
+                fate.enough = fate.enough or had_the_best(search, number)
+                fate.doomed = not fate.enough
+
+
+def had_the_best(search: Search, number: int) -> bool:
+    """Whether a trial has had a better score at some validation than any other."""
+    tried = search.adviser.tried()
+    own = max(tried[number].seen.values())
+    others = [one for one in tried if one.number != number]
+    seen = [score for one in others for score in (*one.seen.values(), one.score) if score is not None]
+    return all(own > score for score in seen)
 
 
 def equal_before(search: Search, one: Tried) -> Tried | None:

@@ -47,6 +47,8 @@ class Run:
     probe: Probe | None = None
     keeps: bool = True
     """Whether the best model so far is written; a trial's is not, only the one that its search names."""
+    enough: Callable[[], bool] = lambda: False
+    """Whether training is to end where it is: the best state so far is wanted, and no better one is expected."""
     wide: int | None = None
     """CPU threads of what no training stands in: passes over the frozen model, the probe, the test. None: as training's."""
     candidates: list[Candidate] = field(default_factory=list)

@@ -266,6 +266,8 @@ class Budget:
 
     def over(self) -> bool:
         run, examples = self.run, self.run.ready.examples
+        if run.enough():
+            return True
         if run.plan.budget_seconds is None:
             return False
         held = sum(len(examples[part]) for part in HELD_OUT)

@@ -40,15 +40,19 @@ class Outcome:
     curve: tuple[tuple[float, float], ...]
     """(epoch, score) at each validation."""
     cut: bool = False
-    """Whether time was over before it had trained as long as its plan says."""
+    """Whether its training was ended before it was as long as its plan says: time was over, or the score fell."""
 
 
 def trial(
-    plan: Plan, kept: Kept, stop: Callable[[], bool] = lambda: False
+    plan: Plan,
+    kept: Kept,
+    stop: Callable[[], bool] = lambda: False,
+    enough: Callable[[], bool] = lambda: False,
 ) -> Generator[Event, None, Outcome]:
     """Learn what a plan says in its folder (`run.out`), and score that on the validation rows.
 
     A trial that was killed goes on where it was, to the same bytes; a finished one is only read. Raises as `tune` does.
+    enough: whether training is to end where it is, and what was best so far to be scored.
     """
     begin = time.monotonic()
 
@@ -62,7 +66,14 @@ def trial(
     if found is not None:
         return found
     run = Run(
-        ready, folder, clock, stop, kept.artefacts(ready.features_key, folder), keeps=False, wide=kept.wide
+        ready,
+        folder,
+        clock,
+        stop,
+        kept.artefacts(ready.features_key, folder),
+        keeps=False,
+        enough=enough,
+        wide=kept.wide,
     )
     folder.begin({name: version(name) for name in VERSIONS})
     write_records(folder.path, ready)

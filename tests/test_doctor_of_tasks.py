@@ -152,6 +152,25 @@ def test_shares_that_differ_by_chance_or_hardly_are_not(
     assert told_of_shares(tmp_path, train, valid) is None
 
 
+def test_rows_of_a_group_are_one_draw(tmp_path: Path) -> None:
+    for name, late in (("train", 15), ("valid", 8)):  # of twenty customers, who write ten times each
+        texts = iter(text for text, _ in messages(200, seed=late))
+        rows = [
+            {
+                "text": next(texts),
+                "label": "late" if customer < late else "lost",
+                "customer": f"{name} {customer}",
+            }
+            for customer in range(20)
+            for _ in range(10)
+        ]
+        write_jsonl(tmp_path / f"{name}.jsonl", rows)
+    files = {"data__valid": str(tmp_path / "valid.jsonl")}
+
+    assert "label-shift" in findings(tmp_path / "train.jsonl", **files)
+    assert "label-shift" not in findings(tmp_path / "train.jsonl", data__group="customer", **files)
+
+
 def test_questions_on_one_text_are_one_draw(tmp_path: Path) -> None:
     train, valid = (questions_jsonl(tmp_path / f"{at}.jsonl", 200, seed=at) for at in range(2))
     for path, unanswered in ((train, 4), (valid, 2)):  # of ten questions on each text

@@ -138,7 +138,8 @@ def understand(plan: Plan) -> Rows:
     wishes = Wishes(plan.task.labels_per_row, plan.task.metric, plan.task.language)
     found = kind.understand(table, columns, Roles(roles, table.file_of), wishes)
 
-    keys = [found.keys, *found.groups, *([group_keys(table, group)] if group else [])]
+    named_groups = group_keys(table, group) if group else None
+    keys = [found.keys, *found.groups, *([] if named_groups is None else [named_groups])]
     data, usual = plan.data, Shares()
     apart = data.calibration_share  # who asks for it has rows set aside, whatever the task would do
     shares = (
@@ -185,6 +186,7 @@ def understand(plan: Plan) -> Rows:
         reads=found.task.reads,
         images=found.images,
         groups=found.groups,
+        named_groups=named_groups,
     )
     left_out = {"empty": len(found.empty_input) + len(found.empty_label), "single": len(found.single)}
     return Rows(

@@ -111,6 +111,8 @@ class Evidence:
     """What was seen of the images, where rows are images."""
     groups: tuple[Ints, ...] = ()
     """(table rows,) each: equal for rows that the task keeps on one side of a split, such as questions on one text."""
+    named_groups: Ints | None = None
+    """(table rows,) equal where the column of `grouped` is."""
     reviewed: bool = False
     """Whether a person has decided on every label that was doubted."""
     tokens: Tokens | None = None

@@ -15,7 +15,7 @@ EXPECTED = 5
 
 def label_shift(evidence: Evidence) -> Iterator[Finding]:
     """Validation rows of their own that have the answers in other shares than the training rows, by Pearson's chi-squared
-    test, in which all questions on one text count as one row. Those of the test stay sealed."""
+    test, in which all questions on one text, and all rows of a `--group`, count as one row. Those of the test stay sealed."""
     if not evidence.strata_names or "valid" not in evidence.given:
         return
     split, kinds = evidence.split, len(evidence.strata_names)
@@ -45,8 +45,9 @@ def label_shift(evidence: Evidence) -> Iterator[Finding]:
 
 
 def independent(evidence: Evidence, rows: Ints) -> int:
-    """How many of some rows are drawn by themselves: those that a task keeps on one side of a split count once."""
-    return min([len(rows), *(len(np.unique(groups[rows])) for groups in evidence.groups)])
+    """How many of some rows are drawn by themselves: those that are kept on one side of a split count once."""
+    named = () if evidence.named_groups is None else (evidence.named_groups,)
+    return min([len(rows), *(len(np.unique(groups[rows])) for groups in (*evidence.groups, *named))])
 
 
 def chance_of(counts: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> float:

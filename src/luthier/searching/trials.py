@@ -106,11 +106,11 @@ def attempt(search: Search, one: Tried) -> Iterator[Event]:
         return
     try:
         plan = search.trial_plan(one.values, str(search.folder.trial(one.number)))
-        fate = Fate()
-        running = trial(plan, search.kept, search.stop, lambda: fate.enough)
-        outcome = yield from until_pruned(search, one.number, plan, running, fate)
+        enough = Enough()
+        running = trial(plan, search.kept, search.stop, lambda: enough.said)
+        outcome = yield from until_pruned(search, one.number, plan, running, enough)
         state = "pruned" if outcome is None else "complete"
-        if outcome is not None and outcome.cut and fate.enough:
+        if outcome is not None and outcome.cut and enough.said:
             words = "ended early as its score fell, which had been the best of all trials until then"
         if outcome is not None and outcome.cut and not outcome.curve and one.number:
             state, outcome, words = "pruned", None, "time was over before its first validation"
@@ -131,35 +131,33 @@ def attempt(search: Search, one: Tried) -> Iterator[Event]:
 
 
 @dataclass
-class Fate:
-    """What is decided of a trial on its way."""
+class Enough:
+    """Whether a trial's training is to end, for it to be scored as it was at its best."""
 
-    doomed: bool = False
-    """It is left as it is."""
-    enough: bool = False
-    """Its training ends, and it is scored as it was at its best."""
+    said: bool = False
 
 
 def until_pruned(
-    search: Search, number: int, plan: Plan, running: Generator[Event, None, Outcome], fate: Fate
+    search: Search, number: int, plan: Plan, running: Generator[Event, None, Outcome], enough: Enough
 ) -> Generator[Event, None, Outcome | None]:
     """The events of a trial; its outcome, or None where it was not worth going on with."""
+    doomed = False
     while True:
         try:
             event = next(running)
         except StopIteration as end_of_it:
             outcome: Outcome = end_of_it.value
             return outcome
-        if fate.doomed and not isinstance(event, Stopped):  # who has come to the end has nothing left to save
+        if doomed and not isinstance(event, Stopped):  # who has come to the end has nothing left to save
             running.close()
             return None
         yield event
-        fate.doomed = False
+        doomed = False
         if isinstance(event, Validated):
             bad = search.adviser.report(number, round(event.epoch * plan.train.validations), event.score)
             if bad and number > 0:  # the recipe is what others are measured by
-                fate.enough = fate.enough or had_the_best(search, number)
-                fate.doomed = not fate.enough
+                enough.said = enough.said or had_the_best(search, number)
+                doomed = not enough.said
 
 
 def had_the_best(search: Search, number: int) -> bool:

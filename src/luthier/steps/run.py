@@ -18,8 +18,11 @@ from luthier.scores.intervals import paired_standard_error
 from luthier.steps.prepare import Prepared
 from luthier.tasks.classification import Classification
 from luthier.tasks.task import Array, Calibration, Task
-from luthier.train.checkpoints import Checkpoints
+from luthier.train.checkpoints import SHARE, Checkpoints
 from luthier.train.probe import Probe
+
+SHARE_OF_TRIAL = 0.01
+"""Of a trial's time that saving its state may take: it is one of many, and a kill costs little of a search."""
 
 INTERIM_CARD = "The best model so far of a run of luthier that is not finished: it has not been tested yet.\n"
 
@@ -78,7 +81,8 @@ class Run:
         """Where the states of a training are saved while it goes on."""
         every = self.plan.run.save_every
         seconds = None if every is None else seconds_of(every)
-        return Checkpoints(self.folder.path / "state" / name, self.clock, seconds)
+        share = SHARE if self.keeps else SHARE_OF_TRIAL
+        return Checkpoints(self.folder.path / "state" / name, self.clock, seconds, share)
 
     def add(self, candidate: Candidate, learnt: bool) -> None:
         """Calibrate a candidate if it learnt from labels, and score it on the validation rows."""

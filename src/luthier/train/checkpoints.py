@@ -31,8 +31,11 @@ class Checkpoints:
     a run cannot compute anew from its seed: it is written the moment it is made, and holds from its step on.
     """
 
-    def __init__(self, folder: Path, clock: Callable[[], float], every: float | None = None) -> None:
-        self.folder, self.clock, self.every = folder, clock, every
+    def __init__(
+        self, folder: Path, clock: Callable[[], float], every: float | None = None, share: float = SHARE
+    ) -> None:
+        """every: seconds from one state to the next; where that is None, as often as `share` of the time allows."""
+        self.folder, self.clock, self.every, self.share = folder, clock, every, share
         self.saved_at, self.cost = clock(), 0.0
         self.damaged: list[str] = []
         """What was found damaged, in words."""
@@ -57,8 +60,8 @@ class Checkpoints:
         write_text(self.folder / "decisions.json", sealed({"decisions": self.decisions}))
 
     def due(self) -> bool:
-        """Whether it is time to save: as often as `SHARE` allows, or every `every` seconds."""
-        pause = max(self.cost / SHARE, 1.0) if self.every is None else self.every
+        """Whether it is time to save."""
+        pause = max(self.cost / self.share, 1.0) if self.every is None else self.every
         return self.clock() - self.saved_at >= pause
 
     def save(self, state: State, back_to: int = 0) -> None:

@@ -33,7 +33,8 @@ TRIALS = 30
 SIZES = ("50", "500", "all")
 VALID = 500
 PER_LABEL = 5
-"""With fewer rows a label than these, only some labels are kept, in all files."""
+"""With fewer rows a label than these, only some labels are kept, in all files. Types of entities that do not occur in the rows
+that are kept are no entities in the other files."""
 
 Row = dict[str, Any]
 
@@ -126,10 +127,7 @@ def prepare(chosen: Set, size: str, data: Path, folder: Path, seed: int) -> tupl
         valid = read(data / chosen.dev)[:VALID]
     if size != "all":
         train = few(train, int(size))
-        kept = {row["label"] for row in train} if "label" in train[0] else None
-        valid, test = (
-            rows if kept is None else [row for row in rows if row["label"] in kept] for rows in (valid, test)
-        )
+        valid, test = (such_as(train, rows) for rows in (valid, test))
     paths = [write(folder / f"{name}{ending}", rows) for name, rows in
              (("train", train), ("valid", valid), ("test", test))]  # fmt: skip
     return len(train), [str(paths[0]), "--valid", str(paths[1]), "--test", str(paths[2])]
@@ -148,6 +146,20 @@ def few(rows: Sequence[Row], count: int) -> list[Row]:
     of_each = {label: [row for row in rows if row["label"] == label] for label in labels}
     turns = [of_each[label][turn] for turn in range(count) for label in labels if turn < len(of_each[label])]
     return turns[:count]
+
+
+def such_as(train: Sequence[Row], rows: Sequence[Row]) -> list[Row]:
+    """Rows with what can be learnt from the training rows: their labels alone, their types of entities alone."""
+    if "label" in train[0]:
+        labels = {row["label"] for row in train}
+        return [row for row in rows if row["label"] in labels]
+    if "tags" in train[0]:
+        types = {tag.split("-", 1)[-1] for row in train for tag in row["tags"]}
+        return [
+            {**row, "tags": [tag if tag.split("-", 1)[-1] in types else "O" for tag in row["tags"]]}
+            for row in rows
+        ]
+    return list(rows)
 
 
 # One cell

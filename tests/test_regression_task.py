@@ -223,6 +223,22 @@ def test_a_pair_with_a_number_opens_as_a_cross_encoder_that_gives_the_number(of_
     assert np.abs(theirs).max() > 1.5, "not squeezed into 0 to 1"
 
 
+def test_where_comparing_the_texts_untrained_is_better_the_verdict_names_the_task_that_tunes_it(
+    sentence_bert: Path, tmp_path: Path
+) -> None:
+    pairs = zip(messages(90, 1), messages(90, 2), strict=True)
+    rows = [
+        {"sentence1": one, "sentence2": one if at % 2 else two, "score": 5.0 * (at % 2) + at / 100}
+        for at, ((one, _), (two, _)) in enumerate(pairs)
+    ]
+
+    folder = run(write_jsonl(tmp_path / "rows.jsonl", rows), sentence_bert, tmp_path / "run", lr=1e-9)
+
+    verdict = folder.scorecard.record["verdict"]
+    assert (verdict["ship"], verdict["against"]) == (False, "zero-shot")
+    assert verdict["words"].endswith("--task embedding goes on from there.")
+
+
 def test_a_model_of_pairs_refuses_a_single_text(of_pairs):
     with pytest.raises(DataError) as error:
         of_pairs.predict(["One text alone."])

@@ -202,6 +202,10 @@ def verdict(run: Run, kept: Candidate) -> dict[str, Any]:
         gap,
         ship,
     )
+    if not ship and run.task.compares and against.name == "zero-shot":
+        words += (
+            " The untrained model compares the vectors of the two texts: --task embedding goes on from there."
+        )
     return {"ship": ship, "against": against.name, **gap.to_json(), "words": words}
 
 

@@ -101,7 +101,7 @@ def nearly_free(data: Path, seed: int) -> str:
     legend = (
         f"banking77, {len(train):,} rows to learn from and {len(valid):,} to choose on, the top two blocks of "
         f"all-MiniLM-L6-v2, seed {seed}. Space: {'; '.join(f'`{spec}`' for spec in SPACE)}. Successive halving by quarters "
-        "after 1, 2 and 4 validations, two an epoch, in both; Bayesian (TPE) in both. Each with an empty cache. Scores are "
+        "after a quarter and half of a trial, in both; Bayesian (TPE) in both. Each with an empty cache. Scores are "
         "accuracies."
     )
     return f"{describe()}\n\n{legend}\n\n{head}\n" + "\n".join(rows)

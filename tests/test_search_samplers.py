@@ -185,26 +185,26 @@ def test_a_trial_that_was_killed_before_it_was_asked_begins_like_the_others(tmp_
 def scores_at(advice: Adviser, number: int, scores: list[float]) -> int:
     """After how many validations a trial with these scores is ended."""
     for age, score in enumerate(scores, 1):
-        if advice.report(number, age, score):
+        if advice.report(number, age, score, len(scores)):
             advice.tell(number, "pruned")
             return age
     advice.tell(number, "complete", scores[-1])
     return len(scores)
 
 
-def test_successive_halving_looks_after_1_2_4_and_8_validations_at_who_is_among_the_best_quarter() -> None:
+def test_successive_halving_looks_after_a_quarter_and_a_half_at_who_is_among_the_best_quarter() -> None:
     advice = adviser(None, "random", LR, count=40, prune="halving")
     lasted = []
     for level in [0.5, 0.6, 0.1, 0.2, 0.7, 0.3, 0.8, 0.4, 0.65, 0.75]:
         one = advice.ask({})
         assert one is not None
         lasted.append(scores_at(advice, one.number, [level + 0.01 * age for age in range(10)]))
-    assert lasted == [10, 10, 1, 1, 10, 1, 10, 1, 1, 2], (
+    assert lasted == [10, 10, 3, 3, 10, 3, 10, 3, 3, 5], (
         "the best so far goes on, and whoever is among the best quarter"
     )
 
 
-@pytest.mark.parametrize(("falls_at", "ends_at"), [(1, 1), (2, 2), (3, 4), (4, 4), (5, 8), (8, 8), (9, 10)])
+@pytest.mark.parametrize(("falls_at", "ends_at"), [(1, 3), (3, 3), (4, 5), (5, 5), (6, 10)])
 def test_who_falls_behind_between_two_looks_is_ended_at_the_next(falls_at: int, ends_at: int) -> None:
     advice = adviser(None, "random", LR, count=40, prune="halving")
     for _ in range(3):
@@ -215,6 +215,21 @@ def test_who_falls_behind_between_two_looks_is_ended_at_the_next(falls_at: int, 
     assert bad is not None
 
     assert scores_at(advice, bad.number, [0.9] * (falls_at - 1) + [0.1] * (11 - falls_at)) == ends_at
+
+
+def test_a_long_training_is_compared_when_it_has_come_as_far_as_a_short_one() -> None:
+    advice = adviser(None, "random", LR, count=40, prune="halving")
+    for scores in ([0.5, 0.6, 0.7, 0.8], [0.5, 0.6, 0.7, 0.8]):
+        one = advice.ask({})
+        assert one is not None
+        scores_at(advice, one.number, scores)
+    slow, slower = advice.ask({}), advice.ask({})
+    assert slow is not None
+    assert slower is not None
+
+    rises = [0.44 + 0.02 * age for age in range(20)]  # 0.44 after its first validation, 0.52 after a quarter
+    assert scores_at(advice, slow.number, rises) == 20
+    assert scores_at(advice, slower.number, [0.01 * age for age in range(20)]) == 5
 
 
 def test_the_median_rule_ends_what_is_below_it() -> None:
@@ -242,8 +257,8 @@ def test_a_validation_told_twice_counts_once() -> None:
     advice = adviser(None, "random", LR, prune="halving")
     one = advice.ask({})
     assert one is not None
-    advice.report(0, 1, 0.5)
-    assert advice.report(0, 1, 0.4) is False, "a resumed trial tells again what it told before the kill"
+    advice.report(0, 1, 0.5, 4)
+    assert advice.report(0, 1, 0.4, 4) is False, "a resumed trial tells again what it told before the kill"
     assert advice.tried()[0].seen == {1: 0.5}
 
 

@@ -5,6 +5,7 @@ or run elsewhere. Bayesian search has to look at what came before; its draw for 
 and the trials it can see.
 """
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -50,6 +51,11 @@ STARTUP = 8
 """Trials of Bayesian search that are drawn at random, before there is something to learn from."""
 REDUCTION = 4
 """Of successive halving: one trial in so many goes on, as in most of Li et al. 2020 (arXiv:1810.05934)."""
+LOOKS = 0.25, 0.5
+"""Shares of a trial's training after which successive halving looks at it. Earlier, a good trial looks bad while its rate is
+high (docs/search.md)."""
+LENGTH = "length"
+"""The note of how many validations a trial's whole training has."""
 FEWEST = 8
 """Finished trials from which importance is told."""
 PATIENCE = 120.0
@@ -115,24 +121,32 @@ def sobol(seed: int) -> BaseSampler:
 
 
 class Halving(BasePruner):
-    """After 1, 2, 4, ... validations the best quarter of all that came so far goes on, without waiting for others.
+    """After a quarter and after half of its training a trial goes on if it is among the best quarter of all that came so far.
 
-    Asynchronous successive halving (Li et al. 2020, section 3.3), but that nobody who was left comes back later. Optuna's
-    own looks again at four times the age where a quarter goes on: of a run with four validations, when nothing is left to save.
+    Asynchronous successive halving (Li et al. 2020, section 3.3), but that nobody who was left comes back later, and that
+    trials are compared at the same share of their own training: one of twenty epochs has hardly begun after the first.
     """
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
-        age = trial.last_step or 0
-        if age.bit_count() != 1:  # no power of two
-            return False
-        seen = [one.intermediate_values for one in study.get_trials(deepcopy=False)]
-        ranked = sorted((values[age] for values in seen if age in values), reverse=True)
-        worst = ranked[max(1, len(ranked) // REDUCTION) - 1]
-        return trial.intermediate_values[age] < worst
+        for share in LOOKS:
+            if place(trial, share) != trial.last_step:
+                continue
+            others = study.get_trials(deepcopy=False)
+            seen = [one.intermediate_values.get(place(one, share)) for one in others]
+            ranked = sorted((score for score in seen if score is not None), reverse=True)
+            if trial.intermediate_values[trial.last_step] < ranked[max(1, len(ranked) // REDUCTION) - 1]:
+                return True
+        return False
+
+
+def place(trial: FrozenTrial, share: float) -> int:
+    """The validation at which a trial has trained a share of its time; 0 where it has not been validated yet."""
+    length: int = trial.user_attrs.get(LENGTH, 0)
+    return math.ceil(share * length)
 
 
 def pruner_of(name: str) -> BasePruner:
-    """Ages are counted in validations."""
+    """Of all but halving, ages are counted in validations."""
     if name == "median":
         return MedianPruner(n_startup_trials=4, n_warmup_steps=2)
     if name == "halving":
@@ -240,11 +254,15 @@ class Adviser:
             return GPSampler(seed=seed, n_startup_trials=STARTUP)
         return RandomSampler(seed=seed)
 
-    def report(self, number: int, validations: int, score: float) -> bool:
-        """Tell of a validation; True where the trial is not worth going on with."""
+    def report(self, number: int, validations: int, score: float, length: int) -> bool:
+        """Tell of a validation; True where the trial is not worth going on with.
+
+        length: how many validations its whole training has.
+        """
         trial = self.frozen(number)
         if validations in trial.intermediate_values:
             return False  # told before a kill
+        self.remember(number, **{LENGTH: length})
         self.storage.set_trial_intermediate_value(trial._trial_id, validations, score)
         return self.study.pruner.prune(self.study, self.frozen(number))
 

@@ -141,7 +141,7 @@ def until_pruned(
     search: Search, number: int, plan: Plan, running: Generator[Event, None, Outcome], enough: Enough
 ) -> Generator[Event, None, Outcome | None]:
     """The events of a trial; its outcome, or None where it was not worth going on with."""
-    doomed = False
+    doomed, steps = False, 0
     while True:
         try:
             event = next(running)
@@ -153,8 +153,12 @@ def until_pruned(
             return None
         yield event
         doomed = False
+        if isinstance(event, Started) and event.step_name == "train":
+            steps = event.expects
         if isinstance(event, Validated):
-            bad = search.adviser.report(number, round(event.epoch * plan.train.validations), event.score)
+            age = round(event.epoch * plan.train.validations)
+            length = round(age * steps / event.step)
+            bad = search.adviser.report(number, age, event.score, length)
             if bad and number > 0:  # the recipe is what others are measured by
                 enough.said = enough.said or had_the_best(search, number)
                 doomed = not enough.said

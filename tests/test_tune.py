@@ -321,6 +321,7 @@ def test_training_ends_in_time_for_what_comes_after_it(features):
     """100 s in all: 5 to write, and to score 30 seconds either way."""
     run = SimpleNamespace(
         plan=SimpleNamespace(budget_seconds=100.0),
+        enough=lambda: False,
         took={"features": features},
         ready=SimpleNamespace(examples={"valid": range(10), "calibration": range(10), "test": range(40)}),
     )
@@ -337,9 +338,13 @@ def test_training_ends_in_time_for_what_comes_after_it(features):
     assert [over(64.0), over(66.0)] == [False, True]
 
 
-def test_without_a_budget_time_is_never_over():
+@pytest.mark.parametrize("enough", [False, True])
+def test_without_a_budget_training_is_over_when_somebody_has_seen_enough(enough):
     run = SimpleNamespace(
-        clock=lambda: 1e9, plan=SimpleNamespace(budget_seconds=None), ready=SimpleNamespace(examples={})
+        clock=lambda: 1e9,
+        plan=SimpleNamespace(budget_seconds=None),
+        ready=SimpleNamespace(examples={}),
+        enough=lambda: enough,
     )
 
-    assert not Budget(run).over()
+    assert Budget(run).over() is enough

@@ -38,10 +38,11 @@ def gains(one: Measured) -> list[float]:
 
 def alike(one: Measured, other: Measured) -> bool:
     """Whether the drawn trials of two searches stand in the same relation to the recipe."""
+    pairs = [(relation(one, number), relation(other, number)) for number in range(1, DRAWN)]
     return all(
-        math.isclose(relation(one, number)[key], relation(other, number)[key], rel_tol=0.1)
-        for number in range(1, DRAWN)
-        for key in one.tried[number]["values"]
+        ours.keys() == theirs.keys()
+        and all(math.isclose(ours[key], theirs[key], rel_tol=0.1) for key in ours)
+        for ours, theirs in pairs
     )
 
 
@@ -72,8 +73,8 @@ def by_chance(row: Sequence[float], count: int) -> float:
     return statistics.mean(max(some) for some in itertools.combinations(row, count))
 
 
-def section(cells: Sequence[Measured], seed: int) -> str:
-    """The tables."""
+def section(cells: Sequence[Measured], seed: int, left_out: Sequence[str] = ()) -> str:
+    """The tables. left_out: cells whose trials stand in another relation to their recipe, in words."""
     sets = list(dict.fromkeys(one.set for one in cells))
     learnt: dict[str, list[list[float]]] = {}
     for name in sets:
@@ -108,6 +109,8 @@ def section(cells: Sequence[Measured], seed: int) -> str:
         f"{len(cells)} searches of {len(sets)} sets (the cells of *Zero-tuning regret*, seed {seed}). Gains over the recipe in "
         "points on the validation rows; a trial that is worse, or that ended early, gains nothing."
     )
+    if left_out:
+        words += f" Left out, as their trials stand in another relation to the recipe: {', '.join(left_out)}."
     return f"{first.machine}\n\n{words}\n\n" + "\n".join(lines) + "\n\n" + "\n".join(each)
 
 
@@ -121,9 +124,10 @@ def main() -> None:
     asked = parser.parse_args()
     cells = [one for one in load(asked.cache) if one.seed == asked.seed]
     comparable = [one for one in cells if alike(cells[0], one)]
+    others = [f"{one.set} with {one.size} rows" for one in cells if not alike(cells[0], one)]
     if len({one.set for one in comparable}) < 3:
         parser.error(f"{asked.cache}: trials of three sets or more are needed, alike beside their recipes")
-    text = section(comparable, asked.seed)
+    text = section(comparable, asked.seed, others)
     print(text)
     if not asked.dry:
         write_section(SECTION, text)

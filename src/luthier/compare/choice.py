@@ -81,6 +81,10 @@ def choose(
     return candidates[best], f"{candidates[best].name} is best on the validation rows ({top:.3f})"
 
 
+COMPARING = "The untrained model compares the vectors of the two texts: --task embedding goes on from there."
+"""What a verdict ends with where the nearness of two texts says more than what was tuned to give their number."""
+
+
 def verdict_words(
     chosen: str, against: str, metric: str, ours: float, theirs: float, gap: Difference, ship: bool
 ) -> str:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from luthier.batches.pictures import Pictures
 from luthier.compare.choice import (
+    COMPARING,
     TO_BEAT,
     Candidate,
     best_on_validation,
@@ -203,9 +204,7 @@ def verdict(run: Run, kept: Candidate) -> dict[str, Any]:
         ship,
     )
     if not ship and run.task.compares and against.name == "zero-shot":
-        words += (
-            " The untrained model compares the vectors of the two texts: --task embedding goes on from there."
-        )
+        words += f" {COMPARING}"
     return {"ship": ship, "against": against.name, **gap.to_json(), "words": words}
 
 

@@ -36,6 +36,9 @@ PER_LABEL = 5
 """With fewer rows a label than these, only some labels are kept, in all files. Types of entities that do not occur in the rows
 that are kept are no entities in the other files."""
 
+KEPT = ("values", "state", "score", "candidate", "validations", "length")
+"""Of every trial: what priors could be learnt from (`priors.py`), and when to look at a trial (`looks.py`)."""
+
 Row = dict[str, Any]
 
 
@@ -79,7 +82,7 @@ class Measured:
     kept: dict[str, Any]
     """The recipe's values."""
     tried: list[dict[str, Any]]
-    """Values, state and score of every trial: what priors could be learnt from."""
+    """`KEPT` of every trial."""
     seconds: float
     machine: str
 
@@ -198,7 +201,7 @@ def measure(name: str, size: str, data: Path, seed: int) -> Measured:
             named=found["best"]["number"],
             values=best["values"],
             kept=settled["recipe"],
-            tried=[{key: one[key] for key in ("values", "state", "score")} for one in trials],
+            tried=[{key: one.get(key) for key in KEPT} for one in trials],
             seconds=cost.seconds,
             machine=describe(),
         )

@@ -241,8 +241,36 @@ def test_the_median_rule_ends_what_is_below_it() -> None:
     bad, good = advice.ask({}), advice.ask({})
     assert bad is not None
     assert good is not None
-    assert scores_at(advice, bad.number, [0.4] * 4) == 2
+    assert scores_at(advice, bad.number, [0.4] * 4) == 1
     assert scores_at(advice, good.number, [0.75] * 4) == 4
+
+
+def test_the_median_rule_compares_a_long_training_when_it_has_come_as_far_as_short_ones() -> None:
+    advice = adviser(None, "random", LR, count=40, prune="median")
+    for _ in range(4):
+        one = advice.ask({})
+        assert one is not None
+        scores_at(advice, one.number, [0.5, 0.6, 0.7, 0.8])
+    slow, falling = advice.ask({}), advice.ask({})
+    assert slow is not None
+    assert falling is not None
+
+    assert scores_at(advice, slow.number, [0.42 + 0.02 * age for age in range(20)]) == 20, (
+        "0.5 after a quarter"
+    )
+    assert scores_at(advice, falling.number, [0.65] * 20) == 15, (
+        "0.65 is the most that it has had, and the others have 0.7 after three quarters"
+    )
+
+
+def test_hyperband_looks_early_late_and_never_in_turns() -> None:
+    advice = adviser(None, "random", LR, count=40, prune="hyperband")
+    lasted = []
+    for level in [0.9, 0.9, 0.9, 0.1, 0.1, 0.1, 0.2, 0.95, 0.2]:
+        one = advice.ask({})
+        assert one is not None
+        lasted.append(scores_at(advice, one.number, [level] * 8))
+    assert lasted == [8, 8, 8, 2, 4, 8, 2, 8, 8]
 
 
 def test_without_pruning_every_trial_runs_to_its_end() -> None:

@@ -5,7 +5,6 @@ or run elsewhere. Bayesian search has to look at what came before; its draw for 
 and the trials it can see.
 """
 
-import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,6 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.exceptions import ExperimentalWarning
-from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, GPSampler, QMCSampler, RandomSampler, TPESampler
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
@@ -31,6 +29,7 @@ from luthier import seeds
 from luthier.errors import WorldError
 from luthier.plan.plan import Plan
 from luthier.plan.search import SearchPlan
+from luthier.searching.pruners import LENGTH, pruner_of
 from luthier.searching.space import Choices, Dimension, Space, Value
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -49,13 +48,6 @@ MISSES = 100
 """Draws in a row that bring nothing new, after which a space counts as tried out."""
 STARTUP = 8
 """Trials of Bayesian search that are drawn at random, before there is something to learn from."""
-REDUCTION = 4
-"""Of successive halving: one trial in so many goes on, as in most of Li et al. 2020 (arXiv:1810.05934)."""
-LOOKS = 0.25, 0.5
-"""Shares of a trial's training after which successive halving looks at it. Earlier, a good trial looks bad while its rate is
-high (docs/search.md)."""
-LENGTH = "length"
-"""The note of how many validations a trial's whole training has."""
 FEWEST = 8
 """Finished trials from which importance is told."""
 PATIENCE = 120.0
@@ -118,42 +110,6 @@ def sobol(seed: int) -> BaseSampler:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         return QMCSampler(scramble=True, seed=seeds.derive(seed, "sobol") % 2**32)
-
-
-class Halving(BasePruner):
-    """After a quarter and after half of its training a trial goes on if it is among the best quarter of all that came so far.
-
-    Asynchronous successive halving (Li et al. 2020, section 3.3), but that nobody who was left comes back later, and that
-    trials are compared at the same share of their own training: one of twenty epochs has hardly begun after the first.
-    """
-
-    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
-        for share in LOOKS:
-            if place(trial, share) != trial.last_step:
-                continue
-            others = study.get_trials(deepcopy=False)
-            seen = [one.intermediate_values.get(place(one, share)) for one in others]
-            ranked = sorted((score for score in seen if score is not None), reverse=True)
-            if trial.intermediate_values[trial.last_step] < ranked[max(1, len(ranked) // REDUCTION) - 1]:
-                return True
-        return False
-
-
-def place(trial: FrozenTrial, share: float) -> int:
-    """The validation at which a trial has trained a share of its time; 0 where it has not been validated yet."""
-    length: int = trial.user_attrs.get(LENGTH, 0)
-    return math.ceil(share * length)
-
-
-def pruner_of(name: str) -> BasePruner:
-    """Of all but halving, ages are counted in validations."""
-    if name == "median":
-        return MedianPruner(n_startup_trials=4, n_warmup_steps=2)
-    if name == "halving":
-        return Halving()
-    if name == "hyperband":
-        return HyperbandPruner(min_resource=1, reduction_factor=REDUCTION)
-    return NopPruner()
 
 
 def storage_at(url: str) -> BaseStorage:

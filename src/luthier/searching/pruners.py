@@ -1,0 +1,95 @@
+"""Which trials end early.
+
+Optuna's own rules compare trials after the same number of validations. Trials of one search may train for five epochs or for
+twenty, and one of twenty has hardly begun when one of five is at its end. So all rules here compare trials at the same
+share of their own training.
+"""
+
+import math
+import statistics
+
+import optuna
+from optuna.pruners import BasePruner, NopPruner
+from optuna.trial import FrozenTrial, TrialState
+
+LENGTH = "length"
+"""The note of how many validations a trial's whole training has."""
+REDUCTION = 4
+"""Of successive halving: one trial in so many goes on, as in most of Li et al. 2020 (arXiv:1810.05934)."""
+LOOKS = 0.25, 0.5
+"""Shares of a trial's training after which successive halving looks at it. Earlier, a good trial looks bad while its rate is
+high (docs/search.md)."""
+BRACKETS = LOOKS, LOOKS[1:], ()
+"""Of Hyperband: shares after which it looks at a trial, in turns."""
+FIRST_LOOK = 0.25
+"""Share of its training that the median rule leaves a trial."""
+FINISHED = 4
+"""Trials that are to finish before the median rule ends one."""
+
+
+class Halving(BasePruner):
+    """After each of its looks a trial goes on if it is among the best quarter of all that came so far.
+
+    Asynchronous successive halving (Li et al. 2020, section 3.3), but that nobody who was left comes back later. With several
+    brackets, Hyperband (Li et al. 2018, arXiv:1603.06560): trials take turns between being looked at early, late and never,
+    and are compared with those of their own bracket.
+    """
+
+    def __init__(
+        self, brackets: tuple[tuple[float, ...], ...] = (LOOKS,), reduction: int = REDUCTION
+    ) -> None:
+        """reduction: one trial in so many goes on."""
+        self.brackets, self.reduction = brackets, reduction
+
+    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
+        bracket = trial.number % len(self.brackets)
+        rivals = [
+            one for one in study.get_trials(deepcopy=False) if one.number % len(self.brackets) == bracket
+        ]
+        for share in self.brackets[bracket]:
+            if place(trial, share) != trial.last_step:
+                continue
+            seen = [one.intermediate_values.get(place(one, share)) for one in rivals]
+            ranked = sorted((score for score in seen if score is not None), reverse=True)
+            if trial.intermediate_values[trial.last_step] < ranked[max(1, len(ranked) // self.reduction) - 1]:
+                return True
+        return False
+
+
+class Median(BasePruner):
+    """A trial ends where its best score so far is below the median of what finished ones had by then.
+
+    Golovin et al. 2017 (Google Vizier), section 3.2.2, but that bests are compared, not averages.
+    """
+
+    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
+        assert trial.last_step is not None, "asked after a validation"
+        share = trial.last_step / trial.user_attrs[LENGTH]
+        finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        bests = [best for one in finished if (best := best_by(one, share)) is not None]
+        own = best_by(trial, share)
+        if own is None or share < FIRST_LOOK or len(bests) < FINISHED:
+            return False
+        return own < statistics.median(bests)
+
+
+def place(trial: FrozenTrial, share: float) -> int:
+    """The first validation at which a trial has trained a share of its time; 0 where it has not been validated yet."""
+    length: int = trial.user_attrs.get(LENGTH, 0)
+    return math.ceil(share * length)
+
+
+def best_by(trial: FrozenTrial, share: float) -> float | None:
+    """Its best score in that share of its training; None where it had not been validated by then."""
+    last = share * trial.user_attrs.get(LENGTH, 0) + 1e-6
+    return max((score for age, score in trial.intermediate_values.items() if age <= last), default=None)
+
+
+def pruner_of(name: str) -> BasePruner:
+    if name == "median":
+        return Median()
+    if name == "halving":
+        return Halving()
+    if name == "hyperband":
+        return Halving(BRACKETS)
+    return NopPruner()

@@ -1,0 +1,155 @@
+"""Would other settings serve few rows better than the recipe? In pairs: the same rows, the same seed, one change.
+
+    python benchmarks/settings.py --data ../shared/data --change "--epochs 20" --change "--epochs 20 --batch-rows 8"
+
+Of each of the sets of `regret.py` some rows are drawn, anew for each seed, and `luthier tune` is run on them as it is and
+with each change. Validation has up to 500 rows, as in `regret.py`. The score is that of the candidate which the run hands
+back, on the test rows.
+
+What is measured is kept at once, so an interrupted benchmark goes on where it stopped.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from machine import describe
+from processes import luthier, names_of
+from regret import SETS, prepare
+from results import write_section, write_whole
+
+SECTION = "Settings for few rows"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One run."""
+
+    set: str
+    size: str
+    seed: int
+    change: str
+    """Flags beside the usual ones; empty: none."""
+    metric: str
+    valid: float
+    test: float
+    chosen: str
+    seconds: float
+    machine: str
+
+    @property
+    def cell(self) -> tuple[str, str, int]:
+        return self.set, self.size, self.seed
+
+
+def measure(
+    name: str, size: str, seed: int, changes: Sequence[str], data: Path, shared: Sequence[str]
+) -> list[Scored]:
+    """One set, one draw of rows: a run for each change."""
+    found = []
+    with tempfile.TemporaryDirectory(prefix="luthier-settings-") as place:
+        folder = Path(place)
+        _, files = prepare(SETS[name], size, data, folder, seed)
+        for number, change in enumerate(changes):
+            asked = ["tune", *files, "--seed", str(seed), *shared, *change.split()]
+            card, cost = luthier([*asked, "--out", str(folder / str(number))], folder / "cache")
+            chosen = next(one for one in card["candidates"] if one["name"] == card["chosen"])
+            found.append(
+                Scored(name, size, seed, change, card["metric"], chosen["valid"], chosen["test"], card["chosen"],
+                       round(cost.seconds, 1), describe())
+            )  # fmt: skip
+    return found
+
+
+def section(found: Sequence[Scored], shared: Sequence[str]) -> str:
+    cells = list(dict.fromkeys(one.cell for one in found))
+    changes = list(dict.fromkeys(one.change for one in found))
+    known = {(one.cell, one.change): one for one in found}
+    groups = list(dict.fromkeys(cell[:2] for cell in cells))
+    lines = [
+        "| change | "
+        + " | ".join(f"{name}, {size}" for name, size in groups)
+        + " | all: test | all: validation | chosen is tuned | seconds |",
+        "| --- |" + " ---: |" * (len(groups) + 4),
+    ]
+    for change in changes:
+        pairs = [(known[cell, ""], known[cell, change]) for cell in cells if (cell, change) in known]
+        tested = {
+            group: [gain(*pair, "test") for pair in pairs if pair[0].cell[:2] == group] for group in groups
+        }
+        if change:
+            shown = [f"{statistics.mean(tested[group]):+.1f}" for group in groups]
+            shown.append(with_error([value for values in tested.values() for value in values]))
+            shown.append(with_error([gain(*pair, "valid") for pair in pairs]))
+        else:
+            scores = [[100 * one.test for one, _ in pairs if one.cell[:2] == group] for group in groups]
+            shown = [f"{statistics.mean(values):.1f}" for values in scores] + ["", ""]
+        tuned = sum(one.chosen == "tuned" for _, one in pairs)
+        seconds = statistics.mean(one.seconds for _, one in pairs)
+        label = f"`{change}`" if change else "none: the recipe"
+        lines.append(f"| {label} | {' | '.join(shown)} | {tuned} of {len(pairs)} | {seconds:.0f} |")
+    words = (
+        f"{len({one.seed for one in found})} draws of rows for each set; test scores of the recipe in hundredths, and what a "
+        "change adds, in points (mean over cells with its standard error). All runs have "
+        f"`{' '.join(shared)}`."
+    )
+    machines = "\n".join(dict.fromkeys(one.machine for one in found))
+    return f"{machines}\n\n{words}\n\n" + "\n".join(lines)
+
+
+def gain(base: Scored, one: Scored, part: str) -> float:
+    """In points."""
+    return 100 * float(getattr(one, part) - getattr(base, part))
+
+
+def with_error(values: Sequence[float]) -> str:
+    error = f" ± {statistics.stdev(values) / len(values) ** 0.5:.2f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):+.2f}{error}"
+
+
+def load(path: Path) -> list[Scored]:
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return [Scored(**json.loads(line)) for line in lines]
+
+
+def main() -> None:
+    here = Path(__file__).parent
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--data", type=Path, default=here / "../../shared/data", help="folder with a folder per set"
+    )
+    parser.add_argument("--sets", type=names_of(list(SETS)), default=list(SETS), help=",".join(SETS))
+    parser.add_argument("--sizes", default="50", help="rows to learn from, as in 50,200")
+    parser.add_argument("--seeds", type=int, default=3, help="so many draws of rows, from 0")
+    parser.add_argument("--change", action="append", default=[], help="flags of luthier tune; repeatable")
+    parser.add_argument("--all", default="--validations 1", help="flags of all runs")
+    parser.add_argument("--cache", type=Path, default=here / "out/settings.jsonl", help="what was measured")
+    parser.add_argument("--dry", action="store_true", help="print the table, write no section")
+    asked = parser.parse_args()
+    found = load(asked.cache)
+    shared = asked.all.split()
+    for seed in range(asked.seeds):
+        for size in asked.sizes.split(","):
+            for name in asked.sets:
+                have = {one.change for one in found if one.cell == (name, size, seed)}
+                missing = [change for change in ["", *asked.change] if change not in have]
+                if not missing:
+                    continue
+                found += measure(name, size, seed, missing, asked.data, shared)
+                write_whole(asked.cache, "".join(json.dumps(asdict(one)) + "\n" for one in found))
+                print(f"{name}, {size}, seed {seed}", file=sys.stderr, flush=True)
+    text = section(found, shared)
+    print(text)
+    if not asked.dry:
+        write_section(SECTION, text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,10 +1,10 @@
 """When should successive halving look at a trial, and how many should go on?
 
-    python benchmarks/regret.py --data ../shared/data --sizes 50,500
+    python benchmarks/regret.py --data ../shared/data --sizes 50,500 --prune none --cache benchmarks/out/unpruned.jsonl --dry
     python benchmarks/looks.py
 
-`regret.py` with few rows ends no trial early, and keeps every trial's validations. Here its searches are played again, trial
-by trial, as if halving had looked: what would have been saved, and what would the best score have been? Trials have the
+`regret.py` keeps every trial's validations. Here its searches in which no trial was ended early are played again, trial by
+trial, as if halving had looked: what would have been saved, and what would the best score have been? Trials have the
 settings that they had, the recipe first, the others in the order that they had and in some drawn ones; a search that had
 been cut short would have drawn others.
 """
@@ -113,7 +113,7 @@ def section(cells: Sequence[Measured]) -> str:
                 f"{spent:.2f} | {statistics.mean(lost):.2f} ({max(lost):.2f}) |"
             )
     told = (
-        f"{len(cells)} searches of 30 trials each, none ended early (the cells of *Zero-tuning regret*), played again as "
+        f"{len(cells)} searches of 30 trials each, none ended early (sets and rows as in *Zero-tuning regret*), played again as "
         f"if halving had looked after these shares of each trial's training, in {ORDERS} orders. Best score: on the validation "
         "rows, in points."
     )
@@ -124,7 +124,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--cache", type=Path, default=Path(__file__).parent / "out/regret.jsonl")
+    parser.add_argument("--cache", type=Path, default=Path(__file__).parent / "out/unpruned.jsonl")
     parser.add_argument("--dry", action="store_true", help="print the table, write no section")
     asked = parser.parse_args()
     cells = [

@@ -6,7 +6,7 @@ Six sets, each with 50, 500 and all of its training rows. A Bayesian search over
 is the recipe. The trial that is best on validation and the recipe are then tuned once more, as a user would, and scored
 on the test rows. Validation has 500 rows whatever the size, so that the best of thirty is the best, not the luckiest: more
 than a user with fifty rows has, so the regret told is rather too large. Few rows are validated on once an epoch, not
-twice: else most of the time would be validation. There no trial is ended early; with all rows, as in any search.
+twice: else most of the time would be validation. Trials are ended early as in any search, unless `--prune none` says so.
 
 What is measured is kept at once, so an interrupted benchmark goes on where it stopped.
 """
@@ -168,13 +168,13 @@ def such_as(train: Sequence[Row], rows: Sequence[Row]) -> list[Row]:
 # One cell
 
 
-def measure(name: str, size: str, data: Path, seed: int) -> Measured:
+def measure(name: str, size: str, data: Path, seed: int, prune: str) -> Measured:
     with tempfile.TemporaryDirectory(prefix="luthier-regret-") as place:
         folder = Path(place)
         rows, files = prepare(SETS[name], size, data, folder, seed)
         out = folder / "search"
         asked = ["--sampler", "bayes", "--trials", str(TRIALS), "--seed", str(seed), "--out", str(out)]
-        asked += [] if size == "all" else ["--validations", "1", "--prune", "none"]
+        asked += ["--prune", prune, *([] if size == "all" else ["--validations", "1"])]
         found, cost = luthier(["search", *files, *asked], folder / "cache")
         trials = found["trials"]
         done = [one for one in trials if one["state"] == "complete"]
@@ -268,15 +268,19 @@ def main() -> None:
     parser.add_argument("--sets", type=names_of(list(SETS)), default=list(SETS), help=",".join(SETS))
     parser.add_argument("--sizes", type=names_of(SIZES), default=list(SIZES), help=",".join(SIZES))
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--prune", default="halving", choices=("halving", "none"), help="which trials end early"
+    )
     parser.add_argument("--cache", type=Path, default=here / "out/regret.jsonl", help="what was measured")
     parser.add_argument("--table-only", action="store_true", help="measure nothing, write the table")
+    parser.add_argument("--dry", action="store_true", help="print the table, write no section")
     asked = parser.parse_args()
     found = load(asked.cache)
     for size in [] if asked.table_only else asked.sizes:
         for name in asked.sets:
             if any((one.set, one.size, one.seed) == (name, size, asked.seed) for one in found):
                 continue
-            found.append(measure(name, size, asked.data, asked.seed))
+            found.append(measure(name, size, asked.data, asked.seed, asked.prune))
             write_whole(asked.cache, "".join(json.dumps(asdict(one)) + "\n" for one in found))
             last = found[-1]
             print(
@@ -291,7 +295,8 @@ def main() -> None:
     if shown:
         text = section(shown, asked.seed)
         print(text)
-        write_section(SECTION, text)
+        if not asked.dry:
+            write_section(SECTION, text)
 
 
 if __name__ == "__main__":

@@ -145,7 +145,12 @@ def main() -> None:
                 found += measure(name, size, seed, missing, asked.data, shared)
                 write_whole(asked.cache, "".join(json.dumps(asdict(one)) + "\n" for one in found))
                 print(f"{name}, {size}, seed {seed}", file=sys.stderr, flush=True)
-    text = section(found, shared)
+    shown = [
+        one
+        for one in found
+        if one.set in asked.sets and one.size in asked.sizes.split(",") and one.seed < asked.seeds
+    ]
+    text = section([one for one in shown if one.change in ("", *asked.change)], shared)
     print(text)
     if not asked.dry:
         write_section(SECTION, text)

@@ -238,6 +238,14 @@ def test_nothing_is_set_aside_where_other_rows_calibrate_or_nothing_is_calibrate
     ] * (calibrates == "valid")
 
 
+@pytest.mark.parametrize(("train", "apart"), [(190, 0), (200, 20)])
+def test_few_rows_are_learnt_from_and_the_validation_rows_calibrate(train, apart):
+    found = split(np.arange(train) % 2, shares=Shares(valid=0.0, test=0.0, fewest=20))
+
+    assert found.sizes()["calibration"] == apart
+    assert found.calibrates == ("calibration" if apart else "valid")
+
+
 @pytest.mark.parametrize("rows", [7_200, 50_001])
 def test_calibration_takes_500_rows_at_the_most(rows):
     found = split(np.arange(rows) % 7)

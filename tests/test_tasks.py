@@ -13,9 +13,10 @@ from sklearn.utils.class_weight import compute_class_weight
 from torch.nn import functional
 
 from luthier.batches.examples import Batch
+from luthier.data.split import FEWEST_TO_CALIBRATE
 from luthier.events import Stepped
 from luthier.tasks import TASKS
-from luthier.tasks.classification import FEWEST_TO_CALIBRATE, Classification
+from luthier.tasks.classification import Classification
 from luthier.tasks.labels import balanced_weights, has_many, in_order, name_of, names_of
 from luthier.tasks.task import Calibration, Task
 from luthier.train.loop import train

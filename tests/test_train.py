@@ -672,6 +672,13 @@ def test_small_sets_get_more_epochs_up_to_a_limit():
     assert recipe.epochs_for(rows=100_000, batch_rows=16, times=2.0) == recipe.epochs
 
 
+def test_where_the_most_epochs_are_too_few_steps_a_step_has_fewer_rows():
+    recipe = recipe_for("bert", 22_700_000)
+
+    assert [recipe.rows_per_step(rows) for rows in (16 * 15, 16 * 14)] == [16, 8]
+    assert recipe.epochs_for(rows=16 * 14, batch_rows=8) * 28 >= recipe.steps
+
+
 def test_every_recipe_says_where_it_comes_from():
     assert all(recipe.source.startswith(("[M]", "[V]", "[R]")) for recipe in recipes())
     assert not recipes()[-1].families

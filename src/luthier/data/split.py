@@ -18,6 +18,8 @@ PARTS = ("train", "valid", "calibration", "test")
 FEWEST_ROWS = 8
 MOST_CALIBRATION_ROWS = 500
 """One temperature needs no more."""
+FEWEST_TO_CALIBRATE = 20
+"""With fewer rows a fitted temperature would be noise: probabilities stay as they are."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class Shares:
     test: float = 0.2
     calibrates: str = "calibration"
     """The part whose rows calibrate; where that is not `calibration`, none are set aside for it."""
+    fewest: int = 0
+    """Where fewer calibration rows than these would come of it none are set aside, and the validation rows calibrate."""
 
 
 def split_rows(
@@ -81,6 +85,8 @@ def split_rows(
     pieces = deal(own, strata, groups, wanted, seed, "split") if wanted else {"train": own}
     found = {**by_role, **pieces}
     calibrates = shares.calibrates
+    if calibrates == "calibration" and shares.calibration * len(found["train"]) < shares.fewest:
+        calibrates = "valid"
     apart = shares.calibration if calibrates == "calibration" else 0.0
     share = min(apart, MOST_CALIBRATION_ROWS / max(1, len(found["train"])))
     dealt = deal(found["train"], strata, groups, {"calibration": share}, seed, "calibration")
@@ -159,7 +165,7 @@ def what_it_means(parts: dict[str, Ints], strata: Ints, calibrates: str) -> list
             f"Without a row in the test part: {counted(missing, 'label')}. How well they are found is not known."
         )
     calibrated = len(parts[calibrates]) if calibrates else 0
-    if calibrates and calibrated < 20:
+    if calibrates and calibrated < FEWEST_TO_CALIBRATE:
         found.append(
             f"Only {counted(calibrated, 'row')} to calibrate on, which is too few: probabilities are the model's own, "
             "which are often too sure."

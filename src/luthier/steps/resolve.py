@@ -87,16 +87,17 @@ def of_training(plan: Plan, task: Task, start: Start) -> list[Guess]:
     """The recipe, for so many rows to learn from."""
     recipe, rows = start.recipe, start.rows
     why, method = f"recipe for {recipe.name}", parse_method(plan.train.method)
-    usual_rows = task.rows_per_step or max(1, round(recipe.batch_rows / start.windows))
-    why_rows = why if start.windows == 1 else f"{why}, {start.windows:.1f} windows a row"
-    batch_rows = plan.train.batch_rows or usual_rows
     # Where rows are few, what the model has no notion of it learns from others that are made, or else in twice the steps.
     new = task.new_skill and not start.model.knows and recipe.has_few(rows)
+    windows_per_step = recipe.batch_rows if new else recipe.rows_per_step(rows)
+    usual_rows = task.rows_per_step or max(1, round(windows_per_step / start.windows))
+    why_rows = why if start.windows == 1 else f"{why}, {start.windows:.1f} windows a row"
+    batch_rows = plan.train.batch_rows or usual_rows
     times = 2 - min(1.0, start.made / recipe.rows_of_floor) if new else 1.0
     usual_epochs = recipe.epochs_for(rows, batch_rows, times)
     epochs = plan.train.epochs or usual_epochs
     why_epochs = f"{why}, {rows:,} rows"
-    patience = max(2, round(epochs / 3)) if task.reads == "image" else 2
+    patience = max(2, round(epochs / 3))  # of many short epochs two say nothing
     why_patience = f"{patience} epochs of validations"
     if isinstance(method, Thaw) and plan.train.epochs is None:
         thawing = (len(start.ladder.rungs) - 1) * method.every

@@ -14,6 +14,7 @@ from luthier.batches.passages import END, START, Passage
 from luthier.batches.text_examples import TextExamples
 from luthier.data.overlap import nearest_sentence
 from luthier.data.sentences import Place
+from luthier.data.split import FEWEST_TO_CALIBRATE
 from luthier.scores import answers as scores_of
 from luthier.scores.calibration import fit_platt_per_label
 from luthier.scores.classification import Reliability
@@ -25,7 +26,7 @@ from luthier.scores.intervals import (
     paired_bootstrap,
     proportion,
 )
-from luthier.tasks.classification import FEWEST_TO_CALIBRATE, bins_of
+from luthier.tasks.classification import bins_of
 from luthier.tasks.task import Array, Calibration, Loss, Model, Task
 
 NAME = "question-answering"

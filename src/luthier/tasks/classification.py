@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional
 
 from luthier.batches.examples import Batch, Examples
+from luthier.data.split import FEWEST_TO_CALIBRATE
 from luthier.scores import classification, multilabel
 from luthier.scores.calibration import (
     Platt,
@@ -30,9 +31,6 @@ from luthier.scores.thresholds import Thresholds, apply_thresholds, best_thresho
 from luthier.tasks.baselines import majority_logits, nearest_logits, readable
 from luthier.tasks.labels import names_of
 from luthier.tasks.task import Array, Calibration, Loss, Model, Task
-
-FEWEST_TO_CALIBRATE = 20
-"""With fewer calibration rows a fitted temperature would be noise: the logits stay as they are."""
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,12 @@ from torch.nn import functional
 from luthier.batches.examples import Batch, Examples
 from luthier.batches.words import Words
 from luthier.data.lookup import glossary_of, looked_up
+from luthier.data.split import FEWEST_TO_CALIBRATE
 from luthier.data.tags import spans_of
 from luthier.scores import classification, entities
 from luthier.scores.calibration import apply_temperature, fit_temperature
 from luthier.scores.intervals import Difference, Estimate, bootstrap, paired_bootstrap_of, proportion
-from luthier.tasks.classification import FEWEST_TO_CALIBRATE, bins_of
+from luthier.tasks.classification import bins_of
 from luthier.tasks.iob2 import best_tags
 from luthier.tasks.task import Array, Calibration, Loss, Model, Task
 

@@ -56,7 +56,7 @@ def test_it_prints_the_plan_the_rungs_the_steps_and_the_forecast_and_writes_noth
         "embeddings 7,680 - frozen",
         "all 25,956 8,676",
     ]
-    assert "rows: 50 train, 8 valid, 6 calibration, 16 test" in lines
+    assert "rows: 56 train, 8 valid, 0 calibration, 16 test" in lines
     assert any(line.startswith("14 steps in 2 epochs, 4 validations, ") for line in lines)
     assert any(
         line.startswith("data.text = text (column 'text', by its name; --text corrects it)") for line in lines

@@ -12,7 +12,7 @@ from luthier.errors import WorldError
 from luthier.events import Advanced, CandidateReady, Chose, Event, Started
 from luthier.models.headed import new_head
 from luthier.predict import features_of, logits_of
-from luthier.steps.run import HELD_OUT, Run
+from luthier.steps.run import ANSWERED, HELD_OUT, Run
 from luthier.steps.zero_shot import compared, reader_of, zero_shot_logits
 from luthier.tasks.task import Array
 from luthier.train.probe import Probe, fit_probe, solve_probe
@@ -23,7 +23,7 @@ def compute_features(run: Run) -> Iterator[Event]:
     ready = run.ready
     if not ready.rows.task.probed:
         return  # nobody would read them but checks, and long texts take minutes
-    parts = {**ready.examples, **compared(ready, HELD_OUT)}
+    parts = {**ready.examples, **compared(ready, ANSWERED)}
     yield Started("features", run.clock(), sum(len(examples) for examples in parts.values()))
     saved = run.shared.saved("features")
     if saved is not None:
@@ -52,16 +52,16 @@ def probe_and_baselines(run: Run) -> Iterator[Event]:
     yield Started("probe", run.clock())
     targets, features = run.targets("train"), run.features
     if task.usual:
-        usual = {part: task.usual_logits(targets, ready.examples[part]) for part in HELD_OUT}
+        usual = {part: task.usual_logits(targets, ready.examples[part]) for part in ANSWERED}
         yield from add(run, Candidate(task.usual, 0.0, usual), learnt=False)
     else:
         yield from as_it_is(run)
     if task.rule:
         begin = run.clock()
         learnt = ready.examples["train"]
-        by_rule = {part: task.rule_logits(learnt, ready.examples[part]) for part in HELD_OUT}
+        by_rule = {part: task.rule_logits(learnt, ready.examples[part]) for part in ANSWERED}
         yield from add(run, Candidate(task.rule, run.clock() - begin, by_rule), learnt=False)
-    zero_shot = {part: zero_shot_logits(ready, features, part) for part in HELD_OUT}
+    zero_shot = {part: zero_shot_logits(ready, features, part) for part in ANSWERED}
     told = {part: logits for part, logits in zero_shot.items() if logits is not None}
     if told:
         yield from add(run, Candidate("zero-shot", run.took["features"], told), learnt=False)
@@ -82,7 +82,7 @@ def probe_and_baselines(run: Run) -> Iterator[Event]:
 def as_it_is(run: Run) -> Iterator[Event]:
     """The pre-trained model, where what it gives is an answer already: kept until there is a better one."""
     ready, begin = run.ready, run.clock()
-    logits = {part: logits_of(ready.model, ready.examples[part], ready.device) for part in HELD_OUT}
+    logits = {part: logits_of(ready.model, ready.examples[part], ready.device) for part in ANSWERED}
     yield from add(run, Candidate("zero-shot", run.clock() - begin, logits), learnt=False)
     run.keep(run.candidates[-1], ready.model.head, hidden=())
 

@@ -14,7 +14,7 @@ from luthier.steps.memory import Memory, frozen_bytes, too_large
 from luthier.steps.outline import Outline, cloze_micros, outline, passes, rungs_of, sizes_of
 from luthier.steps.prefixes import Shelf, shelf_for
 from luthier.steps.prepare import Prepared
-from luthier.steps.run import HELD_OUT
+from luthier.steps.run import ANSWERED, HELD_OUT
 from luthier.steps.timing import (
     Bench,
     Held,
@@ -186,9 +186,9 @@ def frozen_seconds(ready: Prepared, looks: dict[str, Looks]) -> dict[str, float]
     task = ready.rows.task
     if not task.probed:
         # Vectors are scored as they are; nothing else looks at a frozen model.
-        looked = 0.0 if task.usual else sum(looks["exact"].again.of(passes(ready, part)) for part in HELD_OUT)
+        looked = 0.0 if task.usual else sum(looks["exact"].again.of(passes(ready, part)) for part in ANSWERED)
         return {"features": 0.0, "probe": looked, "score": score_seconds(ready) + FINISH_SECONDS}
-    extra = compared(ready, HELD_OUT).values()
+    extra = compared(ready, ANSWERED).values()
     features = looks["fast"].first.of(passes(ready, "train"))
     features += sum(looks["exact"].again.of(passes(ready, part)) for part in HELD_OUT)
     features += sum(

@@ -27,6 +27,8 @@ SHARE_OF_TRIAL = 0.01
 INTERIM_CARD = "The best model so far of a run of luthier that is not finished: it has not been tested yet.\n"
 
 HELD_OUT = ("valid", "calibration", "test")
+ANSWERED = ("valid", "test")
+"""Parts that every candidate answers. What learnt nothing has nothing to calibrate."""
 
 
 @dataclass

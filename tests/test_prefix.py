@@ -159,6 +159,7 @@ def test_trials_are_scored_in_fp32_from_states_that_all_of_them_share(tmp_path, 
         settings = {
             "data.path": data, "model.name": bert, "train.method": "top:1", "train.epochs": 1, "run.device": "cpu",
             "run.precision": precision, "run.out": tmp_path / out, "run.cache": tmp_path / "cache", "run.cache_gb": cache_gb,
+            "train.batch_rows": 16, "data.calibration_share": 0.1,
         }  # fmt: skip
         list(trial(Plan.build(settings), Kept(tmp_path / "shared")))
         record = RunFolder.key_record(tmp_path / out)

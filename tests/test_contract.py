@@ -490,7 +490,7 @@ def test_a_run_leaves_a_scorecard_with_intervals_a_report_and_a_card(home: Home,
 def test_few_rows_are_not_set_aside_to_calibrate(finished: Finished) -> None:
     record = finished.folder.scorecard.record
     part = "valid" if finished.folder.task.calibrates else ""
-    assert record["rows"]["train"] < 180, "a tenth of them is fewer than 20"
+    assert record["rows"]["train"] < 90, "a tenth of them is fewer than nine"
     assert record["calibration"]["part"] == part
     assert record["calibration"]["rows"] == (record["rows"][part] if part else 0)
     assert record["rows"]["calibration"] == 0

@@ -14,7 +14,8 @@ DEFAULT = {"test": 0.2, "valid": 0.1, "calibration": 0.7 * 0.1}
 
 
 def split(strata, groups=None, roles=("train",), role_of=None, shares=None, seed=0) -> Split:
-    """All rows of a table, split; each row a group of its own and of the first file unless said otherwise."""
+    """All rows of a table, split; each row a group of its own and of the first file, and calibration rows set aside however few,
+    unless said otherwise."""
     strata = np.asarray(strata)
     rows = np.arange(len(strata))
     return split_rows(
@@ -23,7 +24,7 @@ def split(strata, groups=None, roles=("train",), role_of=None, shares=None, seed
         np.zeros_like(rows) if role_of is None else np.asarray(role_of),
         strata,
         rows if groups is None else np.asarray(groups),
-        Shares() if shares is None else shares,
+        Shares(asked=True) if shares is None else shares,
         seed,
     )
 
@@ -238,12 +239,27 @@ def test_nothing_is_set_aside_where_other_rows_calibrate_or_nothing_is_calibrate
     ] * (calibrates == "valid")
 
 
-@pytest.mark.parametrize(("train", "apart"), [(190, 0), (200, 20)])
-def test_few_rows_are_learnt_from_and_the_validation_rows_calibrate(train, apart):
-    found = split(np.arange(train) % 2, shares=Shares(valid=0.0, test=0.0, fewest=20))
+@pytest.mark.parametrize(("rows", "apart"), [(190, 0), (200, 20)])
+def test_few_rows_are_learnt_from_and_the_validation_rows_calibrate(rows, apart):
+    found = split(np.arange(rows) % 2, shares=Shares(valid=0.0, test=0.0))
 
     assert found.sizes()["calibration"] == apart
     assert found.calibrates == ("calibration" if apart else "valid")
+
+
+def test_groups_that_leave_too_few_rows_to_calibrate_are_learnt_from():
+    groups = np.concatenate([np.zeros(180, int), np.arange(1, 101)])
+
+    found = split(np.zeros(280, int), groups, shares=Shares(valid=0.0, test=0.0))
+
+    assert 28 == round(0.1 * 280) > 0.1 * 101, "ten groups of one row each, or the large one"
+    assert found.sizes() == {"train": 280, "valid": 0, "calibration": 0, "test": 0}
+
+
+def test_rows_that_were_asked_for_are_set_aside_however_few():
+    found = split(np.arange(40) % 2, shares=Shares(valid=0.0, calibration=0.1, test=0.0, asked=True))
+
+    assert (found.sizes()["calibration"], found.calibrates) == (4, "calibration")
 
 
 @pytest.mark.parametrize("rows", [7_200, 50_001])

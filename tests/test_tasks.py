@@ -13,7 +13,6 @@ from sklearn.utils.class_weight import compute_class_weight
 from torch.nn import functional
 
 from luthier.batches.examples import Batch
-from luthier.data.split import FEWEST_TO_CALIBRATE
 from luthier.events import Stepped
 from luthier.tasks import TASKS
 from luthier.tasks.classification import Classification
@@ -140,7 +139,7 @@ def test_the_mean_of_row_scores_is_the_accuracy(case):
 
 
 def test_calibration_on_few_rows_changes_nothing(case):
-    logits, targets = noisy_logits(case.task, FEWEST_TO_CALIBRATE - 1, sure=9.0)
+    logits, targets = noisy_logits(case.task, case.task.fewest_to_calibrate - 1, sure=9.0)
 
     assert case.task.calibrate(logits, Known(targets)) == Calibration()
     assert case.task.calibrate(logits[:0], Known(targets[:0])) == Calibration()

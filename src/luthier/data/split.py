@@ -18,8 +18,6 @@ PARTS = ("train", "valid", "calibration", "test")
 FEWEST_ROWS = 8
 MOST_CALIBRATION_ROWS = 500
 """One temperature needs no more."""
-FEWEST_TO_CALIBRATE = 20
-"""With fewer rows a fitted temperature would be noise: probabilities stay as they are."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +53,10 @@ class Shares:
     test: float = 0.2
     calibrates: str = "calibration"
     """The part whose rows calibrate; where that is not `calibration`, none are set aside for it."""
-    fewest: int = 0
-    """Where fewer calibration rows than these would come of it none are set aside, and the validation rows calibrate."""
+    fewest_to_calibrate: int = 20
+    """Where fewer rows than these would be set aside, none are, and the validation rows calibrate."""
+    asked: bool = False
+    """Whether the user asked for calibration rows: then they are set aside, however few."""
 
 
 def split_rows(
@@ -85,21 +85,20 @@ def split_rows(
     pieces = deal(own, strata, groups, wanted, seed, "split") if wanted else {"train": own}
     found = {**by_role, **pieces}
     calibrates = shares.calibrates
-    if calibrates == "calibration" and shares.calibration * len(found["train"]) < shares.fewest:
-        calibrates = "valid"
     apart = shares.calibration if calibrates == "calibration" else 0.0
     share = min(apart, MOST_CALIBRATION_ROWS / max(1, len(found["train"])))
     dealt = deal(found["train"], strata, groups, {"calibration": share}, seed, "calibration")
     calibration = at_most(MOST_CALIBRATION_ROWS, dealt["calibration"], groups)
+    if calibrates == "calibration" and len(calibration) < shares.fewest_to_calibrate and not shares.asked:
+        calibration, calibrates = own[:0], "valid"
     found |= {"calibration": calibration, "train": np.setdiff1d(found["train"], calibration)}
     given = list(roles[1:])
     how = (
         f"{' and '.join(given)} as given by file; " if given else ""
     ) + f"the rest split at random with seed {seed}, stratified by label, copies and groups kept on one side"
     parts = {part: np.sort(found.get(part, own[:0])) for part in PARTS}
-    return Split(
-        **parts, how=how, warnings=tuple(what_it_means(parts, strata, calibrates)), calibrates=calibrates
-    )
+    warnings = what_it_means(parts, strata, calibrates, shares.fewest_to_calibrate)
+    return Split(**parts, how=how, warnings=tuple(warnings), calibrates=calibrates)
 
 
 def deal(
@@ -149,7 +148,9 @@ def at_most(most: int, rows: Ints, groups: Ints) -> Ints:
     return rows[fits[group_of]]
 
 
-def what_it_means(parts: dict[str, Ints], strata: Ints, calibrates: str) -> list[str]:
+def what_it_means(
+    parts: dict[str, Ints], strata: Ints, calibrates: str, fewest_to_calibrate: int
+) -> list[str]:
     """Plain statements on small parts."""
     found = []
     tested = len(parts["test"])
@@ -165,7 +166,7 @@ def what_it_means(parts: dict[str, Ints], strata: Ints, calibrates: str) -> list
             f"Without a row in the test part: {counted(missing, 'label')}. How well they are found is not known."
         )
     calibrated = len(parts[calibrates]) if calibrates else 0
-    if calibrates and calibrated < FEWEST_TO_CALIBRATE:
+    if calibrates and calibrated < fewest_to_calibrate:
         found.append(
             f"Only {counted(calibrated, 'row')} to calibrate on, which is too few: probabilities are the model's own, "
             "which are often too sure."

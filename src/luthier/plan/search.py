@@ -27,8 +27,8 @@ class SearchPlan(Section):
     trials: Annotated[int, Ge(1), Le(10_000)] | None = None
     """How many trials, the recipe among them. Left out: 20, or as many as --budget allows; of a grid all of its points."""
     prune: Literal["none", "median", "halving", "hyperband"] = "halving"
-    """Which trials end early, compared at the same share of their training: those below the median; all but the best quarter,
-    after a quarter and after half of it (halving), or looked at early, late and never in turns (hyperband)."""
+    """Which trials end early, compared at the same share of their training: median: those below it; halving: all but the best
+    quarter, after a quarter and after half of it; hyperband: in turns as halving, after half alone, or never."""
     seeds: Positive | None = None
     """On how many seeds the best three are run before one is named. Left out: 3 where --budget leaves time for it, else 1."""
     workers: Positive | None = None

@@ -84,8 +84,8 @@ class DataPlan(Section):
     test_share: Share = 0.2
     """Share of the rows split off for the test when no file is given for it."""
     calibration_share: Annotated[float, Ge(0), Lt(1)] | None = None
-    """Share of the training rows set aside for calibration, at most 500 rows. Left out: a tenth of labels and numbers, where that
-    makes 20 rows; else none, and none of entities and answers: the validation rows calibrate then."""
+    """Share of the training rows set aside for calibration, at most 500 rows. Left out: a tenth of labels, where that makes
+    20 rows, and of numbers, where that makes nine; else none, as of entities and answers: the validation rows calibrate."""
     split_seed: Annotated[int, Ge(0), Lt(2**32)] | None = None
     """Seed of the split alone, so that runs with other seeds are tested on the same rows. Left out: as --seed."""
     allow: tuple[str, ...] = ()

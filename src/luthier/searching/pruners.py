@@ -5,7 +5,6 @@ twenty, and one of twenty has hardly begun when one of five is at its end. So al
 share of their own training.
 """
 
-import math
 import statistics
 
 import optuna
@@ -23,6 +22,7 @@ BRACKETS = LOOKS, LOOKS[1:], ()
 """Of Hyperband: shares after which it looks at a trial, in turns."""
 FIRST_LOOK = 0.25
 """Share of its training that the median rule leaves a trial."""
+ROUNDING = 1e-6
 FINISHED = 4
 """Trials that are to finish before the median rule ends one."""
 
@@ -30,15 +30,15 @@ FINISHED = 4
 class Halving(BasePruner):
     """After each of its looks a trial goes on if it is among the best quarter of all that came so far.
 
-    Asynchronous successive halving (Li et al. 2020, section 3.3), but that nobody who was left comes back later. With several
-    brackets, Hyperband (Li et al. 2018, arXiv:1603.06560): trials take turns between being looked at early, late and never,
-    and are compared with those of their own bracket.
+    Asynchronous successive halving (Li et al. 2020, section 3.3), but that a trial that was ended does not come back. With
+    several brackets, Hyperband (Li et al. 2018, arXiv:1603.06560): trials take turns between being looked at early, late and
+    never, and are compared with those of their own bracket.
     """
 
     def __init__(
         self, brackets: tuple[tuple[float, ...], ...] = (LOOKS,), reduction: int = REDUCTION
     ) -> None:
-        """reduction: one trial in so many goes on."""
+        """brackets: of each, the shares of its training after which a trial is looked at.  reduction: one in so many goes on."""
         self.brackets, self.reduction = brackets, reduction
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
@@ -64,25 +64,29 @@ class Median(BasePruner):
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
         assert trial.last_step is not None, "asked after a validation"
-        share = trial.last_step / trial.user_attrs[LENGTH]
+        share = trained(trial, trial.last_step)
         finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         bests = [best for one in finished if (best := best_by(one, share)) is not None]
-        own = best_by(trial, share)
-        if own is None or share < FIRST_LOOK or len(bests) < FINISHED:
+        if share < FIRST_LOOK or len(bests) < FINISHED:
             return False
-        return own < statistics.median(bests)
+        return max(trial.intermediate_values.values()) < statistics.median(bests)
 
 
 def place(trial: FrozenTrial, share: float) -> int:
-    """The first validation at which a trial has trained a share of its time; 0 where it has not been validated yet."""
-    length: int = trial.user_attrs.get(LENGTH, 0)
-    return math.ceil(share * length)
+    """The first of its validations at which a trial had trained that share of its time; 0 where there is none yet."""
+    seen = trial.intermediate_values
+    return min((age for age in seen if trained(trial, age) >= share - ROUNDING), default=0)
 
 
 def best_by(trial: FrozenTrial, share: float) -> float | None:
     """Its best score in that share of its training; None where it had not been validated by then."""
-    last = share * trial.user_attrs.get(LENGTH, 0) + 1e-6
-    return max((score for age, score in trial.intermediate_values.items() if age <= last), default=None)
+    seen = trial.intermediate_values.items()
+    return max((score for age, score in seen if trained(trial, age) <= share + ROUNDING), default=None)
+
+
+def trained(trial: FrozenTrial, age: int) -> float:
+    """The share of its training that a trial has had after so many validations."""
+    return age / float(trial.user_attrs[LENGTH])
 
 
 def pruner_of(name: str) -> BasePruner:

@@ -156,7 +156,7 @@ def until_pruned(
         if isinstance(event, Started) and event.step_name == "train":
             steps = event.expects
         if isinstance(event, Validated):
-            age = round(event.epoch * plan.train.validations)
+            age = max(1, round(event.epoch * plan.train.validations))  # a training may be shorter than that
             length = round(age * steps / event.step)
             bad = search.adviser.report(number, age, event.score, length)
             if bad and number > 0:  # the recipe is what others are measured by

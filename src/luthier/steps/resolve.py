@@ -89,9 +89,12 @@ def of_training(plan: Plan, task: Task, start: Start) -> list[Guess]:
     why, method = f"recipe for {recipe.name}", parse_method(plan.train.method)
     # Where rows are few, what the model has no notion of it learns from others that are made, or else in twice the steps.
     new = task.new_skill and not start.model.knows and recipe.has_few(rows)
-    windows_per_step = recipe.batch_rows if new else recipe.rows_per_step(rows)
+    # Those that are made are read in the same steps, and are many.
+    windows_per_step = recipe.batch_rows if new else recipe.rows_per_step(round(rows * start.windows))
     usual_rows = task.rows_per_step or max(1, round(windows_per_step / start.windows))
-    why_rows = why if start.windows == 1 else f"{why}, {start.windows:.1f} windows a row"
+    why_rows = f"{why}, {rows:,} rows"
+    if start.windows != 1:
+        why_rows += f", {start.windows:.1f} windows a row"
     batch_rows = plan.train.batch_rows or usual_rows
     times = 2 - min(1.0, start.made / recipe.rows_of_floor) if new else 1.0
     usual_epochs = recipe.epochs_for(rows, batch_rows, times)

@@ -14,7 +14,7 @@ from luthier.data.checks.finding import Evidence, Finding
 from luthier.data.columns import ColumnGuess, check
 from luthier.data.image_files import is_image_set, read_images
 from luthier.data.read import READERS, ending, read
-from luthier.data.split import FEWEST_TO_CALIBRATE, Shares, Split, joined_groups, split_rows
+from luthier.data.split import Shares, Split, joined_groups, split_rows
 from luthier.data.table import Ints, Table
 from luthier.errors import DataError, StopFinding
 from luthier.plan.plan import Plan
@@ -142,12 +142,13 @@ def understand(plan: Plan) -> Rows:
     keys = [found.keys, *found.groups, *([] if named_groups is None else [named_groups])]
     data, usual = plan.data, Shares()
     apart = data.calibration_share  # who asks for it has rows set aside, whatever the task would do
-    shares = (
-        Shares(
-            data.valid_share, usual.calibration, data.test_share, found.task.calibrates, FEWEST_TO_CALIBRATE
-        )
-        if apart is None
-        else Shares(data.valid_share, apart, data.test_share)
+    shares = Shares(
+        valid=data.valid_share,
+        calibration=usual.calibration if apart is None else apart,
+        test=data.test_share,
+        calibrates=found.task.calibrates if apart is None else usual.calibrates,
+        fewest_to_calibrate=found.task.fewest_to_calibrate,
+        asked=apart is not None,
     )
     whole_groups = joined_groups(*keys)
     try:

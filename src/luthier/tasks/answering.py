@@ -14,7 +14,6 @@ from luthier.batches.passages import END, START, Passage
 from luthier.batches.text_examples import TextExamples
 from luthier.data.overlap import nearest_sentence
 from luthier.data.sentences import Place
-from luthier.data.split import FEWEST_TO_CALIBRATE
 from luthier.scores import answers as scores_of
 from luthier.scores.calibration import fit_platt_per_label
 from luthier.scores.classification import Reliability
@@ -156,7 +155,7 @@ class QuestionAnswering(Task):
     def calibrate(self, logits: Array, examples: Examples) -> Calibration:
         """Lines from the lead of the best answer to its chance of being right, word for word, and from its margin to the
         chance that there is no answer (Platt 1999)."""
-        if len(examples) < FEWEST_TO_CALIBRATE:
+        if len(examples) < self.fewest_to_calibrate:
             return Calibration()
         found = self.probabilities(logits, Calibration(), examples)
         right = [

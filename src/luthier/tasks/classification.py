@@ -9,7 +9,6 @@ import torch
 from torch.nn import functional
 
 from luthier.batches.examples import Batch, Examples
-from luthier.data.split import FEWEST_TO_CALIBRATE
 from luthier.scores import classification, multilabel
 from luthier.scores.calibration import (
     Platt,
@@ -106,7 +105,7 @@ class Classification(Task):
     def calibrate(self, logits: Array, examples: Examples) -> Calibration:
         """One temperature (Guo et al. 2017, arXiv:1706.04599), or with `many` a line per label (Platt 1999)."""
         targets = examples.targets
-        if len(logits) < FEWEST_TO_CALIBRATE:
+        if len(logits) < self.fewest_to_calibrate:
             return Calibration()
         if not self.many:
             return Calibration(temperature=fit_temperature(logits, targets))

@@ -63,6 +63,8 @@ class Regression(Task):
     outputs: ClassVar[int] = 1  # type: ignore[misc]
     usual: ClassVar[str] = "mean"
     answer: ClassVar[str] = "value"
+    fewest_to_calibrate: ClassVar[int] = 9
+    """Of fewer no interval can be made that holds 90 %."""
 
     def loss(self, model: Model, batch: Batch) -> Loss:
         """Squared error, in units of the spread."""

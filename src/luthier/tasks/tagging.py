@@ -11,7 +11,6 @@ from torch.nn import functional
 from luthier.batches.examples import Batch, Examples
 from luthier.batches.words import Words
 from luthier.data.lookup import glossary_of, looked_up
-from luthier.data.split import FEWEST_TO_CALIBRATE
 from luthier.data.tags import spans_of
 from luthier.scores import classification, entities
 from luthier.scores.calibration import apply_temperature, fit_temperature
@@ -109,7 +108,7 @@ class TokenClassification(Task):
     def calibrate(self, logits: Array, examples: Examples) -> Calibration:
         """One temperature over all words."""
         flat = self.to_learn(examples.targets)
-        if len(examples) < FEWEST_TO_CALIBRATE:
+        if len(examples) < self.fewest_to_calibrate:
             return Calibration()
         return Calibration(temperature=fit_temperature(logits, flat))
 

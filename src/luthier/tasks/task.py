@@ -89,7 +89,10 @@ class Task(ABC):
     """The key of the answer in a line of `predict`."""
     calibrates: ClassVar[str] = "calibration"
     """The part that calibrates: rows of their own, set aside from train; or those of validation, which also chose when
-    training stopped, where what is fitted is one number or two that promise nothing of single rows; or none."""
+    training stopped, where what is fitted is one number or two that promise nothing of single rows; or none. Where rows are
+    few, those of validation in any case."""
+    fewest_to_calibrate: ClassVar[int] = 20
+    """With fewer rows what is fitted would be noise: probabilities stay as they are."""
     long: ClassVar[str] = "cut"
     """What is done with texts beyond the model's limit where nobody says otherwise."""
     weighs: ClassVar[bool] = False

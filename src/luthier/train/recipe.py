@@ -21,7 +21,7 @@ class Recipe:
     epochs: int
     steps: int
     epochs_at_most: int
-    batch_rows_at_least: int
+    batch_rows_of_few: int
     weight_decay: float
     warmup: float
     layer_decay: float
@@ -38,8 +38,8 @@ class Recipe:
 
     def rows_per_step(self, rows: int) -> int:
         """Fewer where rows are so few that even the most epochs make fewer steps than the floor."""
-        most = self.epochs_at_most * steps_per_epoch(rows, self.batch_rows)
-        return self.batch_rows if most >= self.steps else self.batch_rows_at_least
+        most_steps = self.epochs_at_most * steps_per_epoch(rows, self.batch_rows)
+        return self.batch_rows if most_steps >= self.steps else self.batch_rows_of_few
 
     def epochs_for(self, rows: int, batch_rows: int, times: float = 1.0) -> int:
         """More epochs when rows are few: small sets need a floor of steps (Mosbach et al. 2021, arXiv:2006.04884).

@@ -20,7 +20,7 @@ from pathlib import Path
 import optuna
 
 from luthier.searching.pruners import LENGTH, Halving
-from regret import Measured, load
+from regret import TRIALS, Measured, load
 from results import write_section
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -59,13 +59,13 @@ class Replayed:
 
 
 def trials_of(one: Measured) -> list[Trial]:
-    return [
-        Trial(
-            {int(age): score for age, score in trial["validations"].items()}, trial["score"], trial["length"]
-        )
-        for trial in one.tried
-        if trial["validations"]
-    ]
+    """Of its candidates the tuned one alone: where the probe is kept whatever the settings, all trials have its score."""
+    found = []
+    for trial in one.tried:
+        scores = {int(age): score for age, score in trial["validations"].items()}
+        if scores:
+            found.append(Trial(scores, max(scores.values()), trial["length"]))
+    return found
 
 
 def orders(trials: Sequence[Trial]) -> list[list[Trial]]:
@@ -113,9 +113,9 @@ def section(cells: Sequence[Measured]) -> str:
                 f"{spent:.2f} | {statistics.mean(lost):.2f} ({max(lost):.2f}) |"
             )
     told = (
-        f"{len(cells)} searches of 30 trials each, none ended early (sets and rows as in *Zero-tuning regret*), played again as "
-        f"if halving had looked after these shares of each trial's training, in {ORDERS} orders. Best score: on the validation "
-        "rows, in points."
+        f"{len(cells)} searches of {TRIALS} trials each, none ended early (sets and rows as in *Zero-tuning regret*), played "
+        f"again as if halving had looked after these shares of each trial's training, in {ORDERS} orders. Best score: on the "
+        "validation rows, in points."
     )
     return f"{told}\n\n" + "\n".join(lines)
 

@@ -69,6 +69,7 @@ class Measured:
     set: str
     size: str
     seed: int
+    prune: str
     rows: int
     metric: str
     recipe: tuple[float, float]
@@ -193,6 +194,7 @@ def measure(name: str, size: str, data: Path, seed: int, prune: str) -> Measured
             set=name,
             size=size,
             seed=seed,
+            prune=prune,
             rows=rows,
             metric=metric,
             recipe=(trials[0]["score"], recipe),
@@ -210,7 +212,7 @@ def measure(name: str, size: str, data: Path, seed: int, prune: str) -> Measured
 # The table
 
 
-def section(found: Sequence[Measured], seed: int) -> str:
+def section(found: Sequence[Measured], seed: int, prune: str) -> str:
     head = [
         "| set | rows | metric | recipe: validation, test | best of 30: validation, test | regret, points | its settings | "
         "finished / ended early | seconds |",
@@ -225,8 +227,9 @@ def section(found: Sequence[Measured], seed: int) -> str:
     regrets = [100 * one.regret for one in found]
     told = (
         f"The recipe beside the best of {TRIALS} TPE trials by validation ({VALID:,} rows at most) over the usual space, "
-        f"method `auto`, all-MiniLM-L6-v2, seed {seed}. *Regret*: how much better the best trial's test score is; a negative "
-        "one says that validation favoured a trial that is no better. With 50 rows banking77 has ten of its labels."
+        f"method `auto`, all-MiniLM-L6-v2, seed {seed}, `--prune {prune}`. *Regret*: how much better the best trial's test score "
+        "is; a negative one says that validation favoured a trial that is no better. With 50 rows banking77 has ten of its "
+        "labels."
     )
     mean = f"Mean regret over {len(found)} of {len(SETS) * len(SIZES)} cells: {statistics.mean(regrets):+.2f} points"
     error = (
@@ -238,6 +241,8 @@ def section(found: Sequence[Measured], seed: int) -> str:
 
 def settings(one: Measured) -> str:
     """What the best trial has, beside what the recipe has."""
+    if one.tried[one.number]["candidate"] == "probe":
+        return "the probe, whatever they are"
     if one.number == 0:
         return "the recipe"
     own, kept = one.values, one.kept
@@ -278,7 +283,8 @@ def main() -> None:
     found = load(asked.cache)
     for size in [] if asked.table_only else asked.sizes:
         for name in asked.sets:
-            if any((one.set, one.size, one.seed) == (name, size, asked.seed) for one in found):
+            cell = (name, size, asked.seed, asked.prune)
+            if any((one.set, one.size, one.seed, one.prune) == cell for one in found):
                 continue
             found.append(measure(name, size, asked.data, asked.seed, asked.prune))
             write_whole(asked.cache, "".join(json.dumps(asdict(one)) + "\n" for one in found))
@@ -289,11 +295,11 @@ def main() -> None:
                 flush=True,
             )
     shown = sorted(
-        (one for one in found if one.seed == asked.seed),
+        (one for one in found if (one.seed, one.prune) == (asked.seed, asked.prune)),
         key=lambda one: (list(SETS).index(one.set), one.rows),
     )
     if shown:
-        text = section(shown, asked.seed)
+        text = section(shown, asked.seed, asked.prune)
         print(text)
         if not asked.dry:
             write_section(SECTION, text)

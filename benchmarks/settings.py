@@ -1,12 +1,13 @@
 """Would other settings serve few rows better than the recipe? In pairs: the same rows, the same seed, one change.
 
-    python benchmarks/settings.py --data ../shared/data --change "--epochs 20" --change "--epochs 20 --batch-rows 8"
+    python benchmarks/settings.py --data ../shared/data --change="--epochs 30" --change="--epochs 10 --batch-rows 16"
 
 Of each of the sets of `regret.py` some rows are drawn, anew for each seed, and `luthier tune` is run on them as it is and
 with each change. Validation has up to 500 rows, as in `regret.py`. The score is that of the candidate which the run hands
 back, on the test rows.
 
-What is measured is kept at once, so an interrupted benchmark goes on where it stopped.
+What is measured is kept at once, so an interrupted benchmark goes on where it stopped; after a change of the recipe
+`--cache` names another file. The table shows the sets, sizes and changes that are asked for.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from regret import SETS, prepare
 from results import write_section, write_whole
 
 SECTION = "Settings for few rows"
+SETTINGS = ("lr", "batch_rows", "epochs")
 
 
 @dataclass(frozen=True)
@@ -33,18 +35,21 @@ class Scored:
     set: str
     size: str
     seed: int
+    shared: str
+    """Flags of all runs."""
     change: str
-    """Flags beside the usual ones; empty: none."""
+    """Flags beside those; empty: none."""
+    settings: str
+    """What these came to."""
     metric: str
     valid: float
     test: float
     chosen: str
-    seconds: float
     machine: str
 
     @property
-    def cell(self) -> tuple[str, str, int]:
-        return self.set, self.size, self.seed
+    def cell(self) -> tuple[str, str, int, str]:
+        return self.set, self.size, self.seed, self.shared
 
 
 def measure(
@@ -57,11 +62,12 @@ def measure(
         _, files = prepare(SETS[name], size, data, folder, seed)
         for number, change in enumerate(changes):
             asked = ["tune", *files, "--seed", str(seed), *shared, *change.split()]
-            card, cost = luthier([*asked, "--out", str(folder / str(number))], folder / "cache")
+            card, _ = luthier([*asked, "--out", str(folder / str(number))], folder / "cache")
             chosen = next(one for one in card["candidates"] if one["name"] == card["chosen"])
+            tuning = ", ".join(f"{key} {card['tuning'][key]:g}" for key in SETTINGS)
             found.append(
-                Scored(name, size, seed, change, card["metric"], chosen["valid"], chosen["test"], card["chosen"],
-                       round(cost.seconds, 1), describe())
+                Scored(name, size, seed, " ".join(shared), change, tuning, card["metric"], chosen["valid"], chosen["test"],
+                       card["chosen"], describe())
             )  # fmt: skip
     return found
 
@@ -74,8 +80,8 @@ def section(found: Sequence[Scored], shared: Sequence[str]) -> str:
     lines = [
         "| change | "
         + " | ".join(f"{name}, {size}" for name, size in groups)
-        + " | all: test | all: validation | chosen is tuned | seconds |",
-        "| --- |" + " ---: |" * (len(groups) + 4),
+        + " | all: test | all: validation | chosen is tuned |",
+        "| --- |" + " ---: |" * (len(groups) + 3),
     ]
     for change in changes:
         pairs = [(known[cell, ""], known[cell, change]) for cell in cells if (cell, change) in known]
@@ -90,12 +96,12 @@ def section(found: Sequence[Scored], shared: Sequence[str]) -> str:
             scores = [[100 * one.test for one, _ in pairs if one.cell[:2] == group] for group in groups]
             shown = [f"{statistics.mean(values):.1f}" for values in scores] + ["", ""]
         tuned = sum(one.chosen == "tuned" for _, one in pairs)
-        seconds = statistics.mean(one.seconds for _, one in pairs)
-        label = f"`{change}`" if change else "none: the recipe"
-        lines.append(f"| {label} | {' | '.join(shown)} | {tuned} of {len(pairs)} | {seconds:.0f} |")
+        own = "; ".join(dict.fromkeys(one.settings for _, one in pairs))
+        label = f"`{change}`" if change else f"none, the recipe: {own}"
+        lines.append(f"| {label} | {' | '.join(shown)} | {tuned} of {len(pairs)} |")
     words = (
         f"{len({one.seed for one in found})} draws of rows for each set; test scores of the recipe in hundredths, and what a "
-        "change adds, in points (mean over cells with its standard error). All runs have "
+        "change adds, in points (over all cells with its standard error). All runs have "
         f"`{' '.join(shared)}`."
     )
     machines = "\n".join(dict.fromkeys(one.machine for one in found))
@@ -128,7 +134,12 @@ def main() -> None:
     parser.add_argument("--sets", type=names_of(list(SETS)), default=list(SETS), help=",".join(SETS))
     parser.add_argument("--sizes", default="50", help="rows to learn from, as in 50,200")
     parser.add_argument("--seeds", type=int, default=3, help="so many draws of rows, from 0")
-    parser.add_argument("--change", action="append", default=[], help="flags of luthier tune; repeatable")
+    parser.add_argument(
+        "--change",
+        action="append",
+        default=[],
+        help='flags of luthier tune, as in --change="--lr 2e-4"; repeatable',
+    )
     parser.add_argument("--all", default="--validations 1", help="flags of all runs")
     parser.add_argument("--cache", type=Path, default=here / "out/settings.jsonl", help="what was measured")
     parser.add_argument("--dry", action="store_true", help="print the table, write no section")
@@ -138,7 +149,7 @@ def main() -> None:
     for seed in range(asked.seeds):
         for size in asked.sizes.split(","):
             for name in asked.sets:
-                have = {one.change for one in found if one.cell == (name, size, seed)}
+                have = {one.change for one in found if one.cell == (name, size, seed, " ".join(shared))}
                 missing = [change for change in ["", *asked.change] if change not in have]
                 if not missing:
                     continue
@@ -148,7 +159,10 @@ def main() -> None:
     shown = [
         one
         for one in found
-        if one.set in asked.sets and one.size in asked.sizes.split(",") and one.seed < asked.seeds
+        if one.set in asked.sets
+        and one.size in asked.sizes.split(",")
+        and one.seed < asked.seeds
+        and one.shared == " ".join(shared)
     ]
     text = section([one for one in shown if one.change in ("", *asked.change)], shared)
     print(text)

@@ -136,9 +136,9 @@ This machine's hours differ: the same run of wnut17 took 95 s in one and 176 s i
 Measured in one hour: both rows of wnut17, and of restaurant8k.
 
 - *luthier tune*: no options but the files, the model and, for `stsb-embedding`, the task. For numbers and images it sets a
-  tenth of train aside for calibration (500 rows at most), and it may stop before its epochs are over, which *settings* then
-  tells; for answers it learns first from 4,800 cloze questions that it makes of the training texts, but of subjqa's, which are
-  enough. The rivals do none of this.
+  tenth of train aside for calibration where that is enough (500 rows at most), and it may stop before its epochs are
+  over, which *settings* then tells; for answers it learns first from 4,800 cloze questions that it makes of the training
+  texts, but of subjqa's, which are enough. The rivals do none of this.
 - *Rivals*: as many epochs as luthier's run resolved, or for answers so many that they take about as long as luthier or longer
   (*× luthier*); 16 rows a batch, bf16, 10 % warm-up, linear decay, padded to the longest of a batch, HF Trainer with texts
   grouped by length. At lr {", ".join(RATES)}, or for images

@@ -296,6 +296,15 @@ def test_other_ways_to_end_trials_early(begun: Callable[..., SearchFolder], prun
     assert all(0 < len(one["validations"]) < 8 for one in record["trials"] if one["state"] == "pruned")
 
 
+@pytest.mark.parametrize("prune", ["median", "halving"])
+def test_a_training_that_is_shorter_than_one_validation_may_be_ended_early_too(
+    begun: Callable[..., SearchFolder], prune: str
+) -> None:
+    record = finished(begun(trials=6, prune=prune, settings={"train.epochs": 0.2}))
+    assert {one["state"] for one in record["trials"]} <= {"complete", "pruned"}
+    assert {one["length"] for one in record["trials"]} == {1}
+
+
 def test_the_best_few_and_the_recipe_are_run_on_other_seeds_over_the_same_rows(
     begun: Callable[..., SearchFolder],
 ) -> None:

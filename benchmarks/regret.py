@@ -28,6 +28,7 @@ from machine import describe
 from processes import luthier, names_of
 from results import write_section, write_whole
 
+HERE = Path(__file__).parent
 SECTION = "Zero-tuning regret"
 TRIALS = 30
 SIZES = ("50", "500", "all")
@@ -262,21 +263,24 @@ def load(path: Path) -> list[Measured]:
     ]
 
 
-def main() -> None:
-    here = Path(__file__).parent
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def asking(words: str | None) -> argparse.ArgumentParser:
+    """What is asked of a benchmark over these sets."""
+    parser = argparse.ArgumentParser(description=words, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--data", type=Path, default=here / "../../shared/data", help="folder with a folder per set"
+        "--data", type=Path, default=HERE / "../../shared/data", help="folder with a folder per set"
     )
     parser.add_argument("--sets", type=names_of(list(SETS)), default=list(SETS), help=",".join(SETS))
+    return parser
+
+
+def main() -> None:
+    parser = asking(__doc__)
     parser.add_argument("--sizes", type=names_of(SIZES), default=list(SIZES), help=",".join(SIZES))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--prune", default="halving", choices=("halving", "none"), help="which trials end early"
     )
-    parser.add_argument("--cache", type=Path, default=here / "out/regret.jsonl", help="what was measured")
+    parser.add_argument("--cache", type=Path, default=HERE / "out/regret.jsonl", help="what was measured")
     parser.add_argument("--table-only", action="store_true", help="measure nothing, write the table")
     parser.add_argument("--dry", action="store_true", help="print the table, write no section")
     asked = parser.parse_args()

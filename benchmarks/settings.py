@@ -10,7 +10,6 @@ What is measured is kept at once, so an interrupted benchmark goes on where it s
 `--cache` names another file. The table shows the sets, sizes and changes that are asked for.
 """
 
-import argparse
 import json
 import statistics
 import sys
@@ -20,8 +19,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from machine import describe
-from processes import luthier, names_of
-from regret import SETS, prepare
+from processes import luthier
+from regret import HERE, SETS, asking, prepare
 from results import write_section, write_whole
 
 SECTION = "Settings for few rows"
@@ -124,14 +123,7 @@ def load(path: Path) -> list[Scored]:
 
 
 def main() -> None:
-    here = Path(__file__).parent
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--data", type=Path, default=here / "../../shared/data", help="folder with a folder per set"
-    )
-    parser.add_argument("--sets", type=names_of(list(SETS)), default=list(SETS), help=",".join(SETS))
+    parser = asking(__doc__)
     parser.add_argument("--sizes", default="50", help="rows to learn from, as in 50,200")
     parser.add_argument("--seeds", type=int, default=3, help="so many draws of rows, from 0")
     parser.add_argument(
@@ -141,7 +133,7 @@ def main() -> None:
         help='flags of luthier tune, as in --change="--lr 2e-4"; repeatable',
     )
     parser.add_argument("--all", default="--validations 1", help="flags of all runs")
-    parser.add_argument("--cache", type=Path, default=here / "out/settings.jsonl", help="what was measured")
+    parser.add_argument("--cache", type=Path, default=HERE / "out/settings.jsonl", help="what was measured")
     parser.add_argument("--dry", action="store_true", help="print the table, write no section")
     asked = parser.parse_args()
     found = load(asked.cache)

@@ -99,7 +99,7 @@ def section(found: Sequence[Scored], shared: Sequence[str]) -> str:
         label = f"`{change}`" if change else f"none, the recipe: {own}"
         lines.append(f"| {label} | {' | '.join(shown)} | {tuned} of {len(pairs)} |")
     words = (
-        f"{len({one.seed for one in found})} draws of rows for each set; test scores of the recipe in hundredths, and what a "
+        f"Draws of rows for each set: {len({one.seed for one in found})}. Test scores of the recipe in hundredths, and what a "
         "change adds, in points (over all cells with its standard error). All runs have "
         f"`{' '.join(shared)}`."
     )

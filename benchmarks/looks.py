@@ -45,7 +45,6 @@ ORDERS = 8
 class Trial:
     scores: dict[int, float]
     """After each validation."""
-    final: float
     length: int
     """Validations that its whole training would have."""
 
@@ -64,7 +63,7 @@ def trials_of(one: Measured) -> list[Trial]:
     for trial in one.tried:
         scores = {int(age): score for age, score in trial["validations"].items()}
         if scores:
-            found.append(Trial(scores, max(scores.values()), trial["length"]))
+            found.append(Trial(scores, trial["length"]))
     return found
 
 
@@ -82,18 +81,18 @@ def replay(trials: Sequence[Trial], looks: Sequence[float], reduction: int) -> R
     for number, trial in enumerate(trials):
         asked = study.ask()
         asked.set_user_attr(LENGTH, trial.length)
-        before, own, final = seen, -math.inf, trial.final
+        before, own, cut = seen, -math.inf, False
         for age, score in sorted(trial.scores.items()):
             spent, own = spent + 1, max(own, score)
             asked.report(score, age)
-            if (
-                number > 0 and asked.should_prune()
-            ):  # one that had the best score of all is scored as it was at its best
-                final = own if own > before else -math.inf
+            if number > 0 and asked.should_prune():
+                cut = True
                 break
-        best, seen = max(best, final), max(seen, own, final)
+        # One that was ended after it had had the best score of all is scored as it was at its best.
+        best = max(best, -math.inf if cut and own <= before else own)
+        seen = max(seen, own)
     whole = sum(len(trial.scores) for trial in trials)
-    return Replayed(spent / whole, 100 * (max(trial.final for trial in trials) - best))
+    return Replayed(spent / whole, 100 * (max(max(trial.scores.values()) for trial in trials) - best))
 
 
 def section(cells: Sequence[Measured]) -> str:
@@ -127,13 +126,9 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path(__file__).parent / "out/unpruned.jsonl")
     parser.add_argument("--dry", action="store_true", help="print the table, write no section")
     asked = parser.parse_args()
-    cells = [
-        one
-        for one in load(asked.cache)
-        if one.count("pruned") == 0 and all("validations" in trial for trial in one.tried)
-    ]
+    cells = [one for one in load(asked.cache) if one.prune == "none"]
     if not cells:
-        parser.error(f"{asked.cache}: no search there kept its trials' validations and ended none early")
+        parser.error(f"{asked.cache}: no search there ended no trial early")
     text = section(cells)
     print(text)
     if not asked.dry:

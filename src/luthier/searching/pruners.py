@@ -22,9 +22,10 @@ BRACKETS = LOOKS, LOOKS[1:], ()
 """Of Hyperband: shares after which it looks at a trial, in turns."""
 FIRST_LOOK = 0.25
 """Share of its training that the median rule leaves a trial."""
-ROUNDING = 1e-6
 FINISHED = 4
 """Trials that are to finish before the median rule ends one."""
+ROUNDING = 1e-6
+"""Of a share, so that two of six validations are a third."""
 
 
 class Halving(BasePruner):

@@ -92,14 +92,12 @@ def of_training(plan: Plan, task: Task, start: Start) -> list[Guess]:
     # Those that are made are read in the same steps, and are many.
     windows_per_step = recipe.batch_rows if new else recipe.rows_per_step(round(rows * start.windows))
     usual_rows = task.rows_per_step or max(1, round(windows_per_step / start.windows))
-    why_rows = f"{why}, {rows:,} rows"
-    if start.windows != 1:
-        why_rows += f", {start.windows:.1f} windows a row"
+    why_epochs = f"{why}, {rows:,} rows"
+    why_rows = why_epochs if start.windows == 1 else f"{why_epochs}, {start.windows:.1f} windows a row"
     batch_rows = plan.train.batch_rows or usual_rows
     times = 2 - min(1.0, start.made / recipe.rows_of_floor) if new else 1.0
     usual_epochs = recipe.epochs_for(rows, batch_rows, times)
     epochs = plan.train.epochs or usual_epochs
-    why_epochs = f"{why}, {rows:,} rows"
     patience = max(2, round(epochs / 3))  # of many short epochs two say nothing
     why_patience = f"{patience} epochs of validations"
     if isinstance(method, Thaw) and plan.train.epochs is None:

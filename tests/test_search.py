@@ -238,7 +238,7 @@ def test_pruned_trials_end_early(begun: Callable[..., SearchFolder]) -> None:
     record = finished(begun(trials=8, prune="halving", settings={"train.epochs": 4}))
     pruned = [one for one in record["trials"] if one["state"] == "pruned"]
     assert pruned
-    assert all(len(one["validations"]) in (2, 4) for one in pruned), "after a quarter, or half, of eight"
+    assert all(len(one["validations"]) in (2, 3) for one in pruned), "after a sixth, or a third, of eight"
     assert {one["length"] for one in record["trials"]} == {8}
     assert record["trials"][0]["state"] == "complete", "what others are measured by is run to its end"
 

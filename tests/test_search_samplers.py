@@ -192,19 +192,19 @@ def scores_at(advice: Adviser, number: int, scores: list[float]) -> int:
     return len(scores)
 
 
-def test_successive_halving_looks_after_a_quarter_and_a_half_at_who_is_among_the_best_quarter() -> None:
+def test_successive_halving_looks_after_a_sixth_and_a_third_at_who_is_among_the_best_quarter() -> None:
     advice = adviser(None, "random", LR, count=40, prune="halving")
     lasted = []
     for level in [0.5, 0.6, 0.1, 0.2, 0.7, 0.3, 0.8, 0.4, 0.65, 0.75]:
         one = advice.ask({})
         assert one is not None
         lasted.append(scores_at(advice, one.number, [level + 0.01 * age for age in range(10)]))
-    assert lasted == [10, 10, 3, 3, 10, 3, 10, 3, 3, 5], (
+    assert lasted == [10, 10, 2, 2, 10, 2, 10, 2, 2, 4], (
         "the best so far goes on, and whoever is among the best quarter"
     )
 
 
-@pytest.mark.parametrize(("falls_at", "ends_at"), [(1, 3), (3, 3), (4, 5), (5, 5), (6, 10)])
+@pytest.mark.parametrize(("falls_at", "ends_at"), [(1, 2), (2, 2), (3, 4), (4, 4), (5, 10)])
 def test_who_falls_behind_between_two_looks_is_ended_at_the_next(falls_at: int, ends_at: int) -> None:
     advice = adviser(None, "random", LR, count=40, prune="halving")
     for _ in range(3):
@@ -219,7 +219,7 @@ def test_who_falls_behind_between_two_looks_is_ended_at_the_next(falls_at: int, 
 
 def test_a_long_training_is_compared_when_it_has_come_as_far_as_a_short_one() -> None:
     advice = adviser(None, "random", LR, count=40, prune="halving")
-    for scores in ([0.5, 0.6, 0.7, 0.8], [0.5, 0.6, 0.7, 0.8]):
+    for scores in ([0.5, 0.6, 0.7, 0.8, 0.9, 1.0], [0.5, 0.6, 0.7, 0.8, 0.9, 1.0]):
         one = advice.ask({})
         assert one is not None
         scores_at(advice, one.number, scores)
@@ -227,9 +227,9 @@ def test_a_long_training_is_compared_when_it_has_come_as_far_as_a_short_one() ->
     assert slow is not None
     assert slower is not None
 
-    rises = [0.44 + 0.02 * age for age in range(20)]  # 0.44 after its first validation, 0.52 after a quarter
+    rises = [0.44 + 0.03 * age for age in range(20)]  # 0.44 after its first validation, 0.53 after a sixth
     assert scores_at(advice, slow.number, rises) == 20
-    assert scores_at(advice, slower.number, [0.01 * age for age in range(20)]) == 5
+    assert scores_at(advice, slower.number, [0.01 * age for age in range(20)]) == 4
 
 
 def test_the_median_rule_ends_what_is_below_it() -> None:
@@ -270,7 +270,7 @@ def test_hyperband_looks_early_late_and_never_in_turns() -> None:
         one = advice.ask({})
         assert one is not None
         lasted.append(scores_at(advice, one.number, [level] * 8))
-    assert lasted == [8, 8, 8, 2, 4, 8, 2, 8, 8]
+    assert lasted == [8, 8, 8, 2, 3, 8, 2, 8, 8]
 
 
 def test_without_pruning_every_trial_runs_to_its_end() -> None:

@@ -675,7 +675,7 @@ def test_small_sets_get_more_epochs_up_to_a_limit():
 def test_where_the_most_epochs_are_too_few_steps_a_step_has_fewer_rows():
     recipe = recipe_for("bert", 22_700_000)
 
-    assert [recipe.rows_per_step(rows) for rows in (225, 224)] == [16, 8]
+    assert [recipe.rows_per_step(rows) for rows in (225, 224, 113, 112, 1)] == [16, 8, 8, 4, 4]
     assert recipe.epochs_for(rows=16 * 14, batch_rows=8) * 28 >= recipe.steps
 
 

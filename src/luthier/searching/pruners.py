@@ -15,9 +15,9 @@ LENGTH = "length"
 """The note of how many validations a trial's whole training has."""
 REDUCTION = 4
 """Of successive halving: one trial in so many goes on, as in most of Li et al. 2020 (arXiv:1810.05934)."""
-LOOKS = 0.25, 0.5
-"""Shares of a trial's training after which successive halving looks at it. Earlier, a good trial looks bad while its rate is
-high (docs/search.md)."""
+LOOKS = 1 / 6, 1 / 3
+"""Shares of a trial's training after which successive halving looks at it, at its next validation. Earlier, a good trial looks
+bad while its rate is high (docs/search.md)."""
 BRACKETS = LOOKS, LOOKS[1:], ()
 """Of Hyperband: shares after which it looks at a trial, in turns."""
 FIRST_LOOK = 0.25

@@ -21,7 +21,7 @@ class Recipe:
     epochs: int
     steps: int
     epochs_at_most: int
-    batch_rows_of_few: int
+    batch_rows_at_least: int
     weight_decay: float
     warmup: float
     layer_decay: float
@@ -37,9 +37,14 @@ class Recipe:
         return rows * self.epochs < self.rows_of_floor
 
     def rows_per_step(self, rows: int) -> int:
-        """Fewer where rows are so few that even the most epochs make fewer steps than the floor."""
-        most_steps = self.epochs_at_most * steps_per_epoch(rows, self.batch_rows)
-        return self.batch_rows if most_steps >= self.steps else self.batch_rows_of_few
+        """Half as many, and half again, where rows are so few that even the most epochs make fewer steps than the floor."""
+        batch_rows = self.batch_rows
+        while (
+            self.epochs_at_most * steps_per_epoch(rows, batch_rows) < self.steps
+            and batch_rows > self.batch_rows_at_least
+        ):
+            batch_rows //= 2
+        return batch_rows
 
     def epochs_for(self, rows: int, batch_rows: int, times: float = 1.0) -> int:
         """More epochs when rows are few: small sets need a floor of steps (Mosbach et al. 2021, arXiv:2006.04884).

@@ -180,7 +180,7 @@ def hf(folder: Path, test: Path, epochs: float, seed: int) -> dict[str, Any]:
             ),
         }
 
-    with tempfile.TemporaryDirectory() as out:
+    def trainer_of(out: str, **asked: float) -> Trainer:
         settings = TrainingArguments(
             output_dir=out,
             num_train_epochs=epochs,
@@ -196,8 +196,9 @@ def hf(folder: Path, test: Path, epochs: float, seed: int) -> dict[str, Any]:
             logging_strategy="no",
             report_to="none",
             disable_tqdm=True,
+            **asked,
         )
-        trainer = Trainer(
+        return Trainer(
             model_init=model_init,
             args=settings,
             train_dataset=examples["train"],
@@ -206,7 +207,9 @@ def hf(folder: Path, test: Path, epochs: float, seed: int) -> dict[str, Any]:
             data_collator=DataCollatorWithPadding(tokenizer),
             compute_metrics=accuracy,
         )
-        best = trainer.hyperparameter_search(
+
+    with tempfile.TemporaryDirectory() as out:
+        best = trainer_of(out).hyperparameter_search(
             hp_space=space,
             n_trials=TRIALS,
             direction="maximize",
@@ -215,16 +218,16 @@ def hf(folder: Path, test: Path, epochs: float, seed: int) -> dict[str, Any]:
             sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=8),
             pruner=halving_by_age(),
         )
-        for name, value in best.hyperparameters.items():
-            setattr(trainer.args, name, value)
+        # In a Trainer of its own: one that has searched learns something else with the same settings (0.864 for 0.917).
+        trainer = trainer_of(out, **best.hyperparameters)
         trainer.train()
-        again, tested = (trainer.evaluate(examples[part]) for part in ("valid", "test"))
+        again, tested = (trainer.evaluate(examples[part])["eval_accuracy"] for part in ("valid", "test"))
     settings_found = ", ".join(f"{name} {value:.2g}" for name, value in best.hyperparameters.items())
     return {
         "valid": best.objective,
-        "test": tested["eval_accuracy"],
+        "test": tested,
         "words": f"{settings_found}; the best one trained once more to test it, as HF Trainer keeps no model of a trial: "
-        f"{again['eval_accuracy']:.4f} on validation then",
+        f"{again:.4f} on validation then",
     }
 
 

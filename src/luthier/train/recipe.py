@@ -43,7 +43,7 @@ class Recipe:
             self.epochs_at_most * steps_per_epoch(rows, batch_rows) < self.steps
             and batch_rows > self.batch_rows_at_least
         ):
-            batch_rows //= 2
+            batch_rows = max(batch_rows // 2, self.batch_rows_at_least)
         return batch_rows
 
     def epochs_for(self, rows: int, batch_rows: int, times: float = 1.0) -> int:

@@ -48,16 +48,7 @@ def nearly_free(data: Path, seed: int) -> str:
         write_rows(folder / "train.csv", train)
         write_rows(folder / "valid.csv", valid)
         files = [str(folder / "train.csv"), "--valid", str(folder / "valid.csv"), "--test", test]
-        files += [
-            "--method",
-            "top:2",
-            "--seed",
-            str(seed),
-            "--validations",
-            str(VALIDATIONS),
-            "--ema",
-            str(EMA),
-        ]
+        files += f"--method top:2 --seed {seed} --validations {VALIDATIONS} --ema {EMA}".split()
 
         one, before = luthier(["tune", *files, "--out", str(folder / "tune")], folder / "cache-tune")
         print(f"one run: {before.seconds:.0f} s", file=sys.stderr, flush=True)
@@ -76,7 +67,7 @@ def nearly_free(data: Path, seed: int) -> str:
         rows = [row("one cold `luthier tune`", tuned["valid"], tuned["test"], unit, unit, words)]
         card = json.loads((folder / "search" / "best" / "scorecard.json").read_text(encoding="utf-8"))
         states = [trial["state"] for trial in many["trials"]]
-        words = f"{states.count('complete')} finished, {states.count('pruned')} ended early; {learnt(many)}"
+        words = f"{states.count('complete')} finished, {states.count('pruned')} ended early; {learnt(many['best']['values'])}"
         scores = many["best"]["score"], card["test"]["accuracy"]["value"]
         rows.append(row(f"`luthier search`, {TRIALS} trials", *scores, cost.seconds, unit, words))
 
@@ -121,13 +112,9 @@ def nearly_free(data: Path, seed: int) -> str:
     return f"{describe()}\n\n{legend}\n\n{head}\n" + "\n".join(rows)
 
 
-def learnt(found: dict[str, Any]) -> str:
+def learnt(values: dict[str, Any]) -> str:
     """The settings that a search names."""
-    values = found["best"]["values"]
-    return ", ".join(
-        f"{key.split('.')[1]} {value:.2g}" if isinstance(value, float) else f"{key.split('.')[1]} {value}"
-        for key, value in values.items()
-    )
+    return ", ".join(f"{key.rpartition('.')[2]} {value:.2g}" for key, value in values.items())
 
 
 def row(name: str, valid: float, test: float, seconds: float, unit: float, words: str) -> str:
@@ -222,12 +209,11 @@ def hf(folder: Path, test: Path, epochs: float, seed: int) -> dict[str, Any]:
         trainer = trainer_of(out, **best.hyperparameters)
         trainer.train()
         again, tested = (trainer.evaluate(examples[part])["eval_accuracy"] for part in ("valid", "test"))
-    settings_found = ", ".join(f"{name} {value:.2g}" for name, value in best.hyperparameters.items())
     return {
         "valid": best.objective,
         "test": tested,
-        "words": f"{settings_found}; the best one trained once more to test it, as HF Trainer keeps no model of a trial: "
-        f"{again:.4f} on validation then",
+        "words": f"{learnt(best.hyperparameters)}; the best one trained once more to test it, as HF Trainer keeps no model "
+        f"of a trial: {again:.4f} on validation then",
     }
 
 

@@ -28,7 +28,7 @@ class SearchPlan(Section):
     """How many trials, the recipe among them. Left out: 20, or as many as --budget allows; of a grid all of its points."""
     prune: Literal["none", "median", "halving", "hyperband"] = "halving"
     """Which trials end early, compared at the same share of their training: median: those below it; halving: all but the best
-    quarter, after a sixth and after a third of it; hyperband: in turns as halving, after half alone, or never."""
+    quarter, after a sixth and after a third of it; hyperband: in turns as halving, after a third alone, or never."""
     seeds: Positive | None = None
     """On how many seeds the best three are run before one is named. Left out: 3 where --budget leaves time for it, else 1."""
     workers: Positive | None = None

@@ -198,24 +198,6 @@ def test_seven_rows_are_too_few():
     )
 
 
-def test_few_rows_are_said_to_be_few():
-    assert split(np.arange(20) % 2).warnings == (
-        "The test part has 4 rows: a score of 80 % would be known to about 39 points either way. "
-        "More test rows make the numbers firmer.",
-        "Only 2 rows to calibrate on, which is too few: probabilities are the model's own, which are often too sure.",
-    )
-    assert split(np.arange(2000) % 2).warnings == ()
-
-
-def test_a_label_without_a_test_row_is_said():
-    strata = np.array([0] * 1500 + [1] * 2)
-
-    found = split(strata)
-
-    assert 1 not in strata[found.test]
-    assert "Without a row in the test part: 1 label. How well they are found is not known." in found.warnings
-
-
 def test_other_shares_are_kept():
     found = split(np.arange(1000) % 4, shares=Shares(valid=0.3, calibration=0.5, test=0.05))
 
@@ -234,9 +216,6 @@ def test_nothing_is_set_aside_where_other_rows_calibrate_or_nothing_is_calibrate
 
     assert found.sizes() == {"train": 70, "valid": 10, "calibration": 0, "test": 20}
     assert found.to_json()["calibrates"] == calibrates
-    assert [text for text in found.warnings if "to calibrate on" in text] == [
-        "Only 10 rows to calibrate on, which is too few: probabilities are the model's own, which are often too sure."
-    ] * (calibrates == "valid")
 
 
 @pytest.mark.parametrize(("rows", "apart"), [(190, 0), (200, 20)])

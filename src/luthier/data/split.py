@@ -10,7 +10,6 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from luthier import seeds
-from luthier.data.problems import counted
 from luthier.data.table import Ints, Table
 from luthier.errors import DataError
 
@@ -30,9 +29,10 @@ class Split:
     test: Ints
     how: str
     """A sentence for the report."""
-    warnings: tuple[str, ...]
     calibrates: str = "calibration"
     """The part that calibrates; empty where nothing is to be calibrated."""
+    warnings: tuple[str, ...] = ()
+    """Sentences for the report on what its small parts mean."""
 
     def sizes(self) -> dict[str, int]:
         return {part: len(getattr(self, part)) for part in PARTS}
@@ -96,9 +96,8 @@ def split_rows(
     how = (
         f"{' and '.join(given)} as given by file; " if given else ""
     ) + f"the rest split at random with seed {seed}, stratified by label, copies and groups kept on one side"
-    parts = {part: np.sort(found.get(part, own[:0])) for part in PARTS}
-    warnings = what_it_means(parts, strata, calibrates, shares.fewest_to_calibrate)
-    return Split(**parts, how=how, warnings=tuple(warnings), calibrates=calibrates)
+    train, valid, calibration, test = (np.sort(found.get(part, own[:0])) for part in PARTS)
+    return Split(train, valid, calibration, test, how, calibrates)
 
 
 def deal(
@@ -146,32 +145,6 @@ def at_most(most: int, rows: Ints, groups: Ints) -> Ints:
     fits = np.empty(len(sizes), bool)
     fits[order] = np.cumsum(sizes[order]) <= most
     return rows[fits[group_of]]
-
-
-def what_it_means(
-    parts: dict[str, Ints], strata: Ints, calibrates: str, fewest_to_calibrate: int
-) -> list[str]:
-    """Plain statements on small parts."""
-    found = []
-    tested = len(parts["test"])
-    if 0 < tested < 200:
-        margin = 1.96 * (0.8 * 0.2 / tested) ** 0.5
-        found.append(
-            f"The test part has {tested} rows: a score of 80 % would be known to about {100 * margin:.0f} points "
-            "either way. More test rows make the numbers firmer."
-        )
-    missing = len(np.setdiff1d(strata[parts["train"]], strata[parts["test"]])) if tested else 0
-    if missing:
-        found.append(
-            f"Without a row in the test part: {counted(missing, 'label')}. How well they are found is not known."
-        )
-    calibrated = len(parts[calibrates]) if calibrates else 0
-    if calibrates and calibrated < fewest_to_calibrate:
-        found.append(
-            f"Only {counted(calibrated, 'row')} to calibrate on, which is too few: probabilities are the model's own, "
-            "which are often too sure."
-        )
-    return found
 
 
 def text_keys(table: Table, column: str) -> Ints:

@@ -19,6 +19,7 @@ from luthier.data.table import Ints, Table
 from luthier.errors import DataError, StopFinding
 from luthier.plan.plan import Plan
 from luthier.steps.refusals import refuse_empty_parts
+from luthier.steps.small_parts import small_parts
 from luthier.tasks import TASKS
 from luthier.tasks.classification import Classification
 from luthier.tasks.guess import guess_kind
@@ -164,6 +165,7 @@ def understand(plan: Plan) -> Rows:
     except DataError as error:  # It knows row numbers only; the user knows the file.
         raise DataError(f"{plan.data.path}: {error}") from None
     refuse_empty_parts(plan, split)
+    split = replace(split, warnings=small_parts(split, found))
     found = replace(found, task=found.task.having_seen(found.targets(split.train)))
 
     whole, text = with_shown(whole, kind, columns)

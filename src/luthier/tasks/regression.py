@@ -65,6 +65,7 @@ class Regression(Task):
     answer: ClassVar[str] = "value"
     fewest_to_calibrate: ClassVar[int] = 9
     """Of fewer no interval can be made that holds 90 %."""
+    uncalibrated: ClassVar[str] = "no number comes with an interval"
 
     def loss(self, model: Model, batch: Batch) -> Loss:
         """Squared error, in units of the spread."""
@@ -84,6 +85,12 @@ class Regression(Task):
 
     def usual_logits(self, targets: Array, examples: Examples) -> Array:
         return np.full((len(examples), 1), (targets.mean() - self.mean) / self.spread, np.float32)
+
+    def firmness(self, rows: int) -> str:
+        """The 95 % interval of a correlation, by Fisher's transformation, whose standard error is 1 / sqrt(rows - 3)."""
+        width = 1.96 / max(1, rows - 3) ** 0.5
+        low, high = (math.tanh(math.atanh(0.8) + way * width) for way in (-1, 1))
+        return f"a correlation of 0.80 could be anything from {low:.2f} to {high:.2f} on all such rows"
 
     @property
     def compares(self) -> bool:

@@ -93,10 +93,17 @@ class Task(ABC):
     few, those of validation in any case."""
     fewest_to_calibrate: ClassVar[int] = 20
     """With fewer rows what is fitted would be noise: probabilities stay as they are."""
+    uncalibrated: ClassVar[str] = "probabilities are the model's own, which are often too sure"
+    """What answers are then, in words."""
     long: ClassVar[str] = "cut"
     """What is done with texts beyond the model's limit where nobody says otherwise."""
     weighs: ClassVar[bool] = False
     """Whether its training loss knows label smoothing and weights of labels."""
+
+    def firmness(self, rows: int) -> str:
+        """How well a score on so many test rows is known, in words: the 95 % interval of a share of the rows."""
+        margin = 1.96 * (0.8 * 0.2 / rows) ** 0.5
+        return f"a score of 80 % would be known to about {100 * margin:.0f} points either way"
 
     @property
     def compares_all(self) -> bool:

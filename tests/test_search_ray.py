@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from luthier.errors import WorldError
+from luthier.events import TrialBegan, TrialEnded
 from luthier.plan.plan import Plan
 from luthier.plan.search import SearchPlan
 from luthier.searching import opening
@@ -47,8 +48,8 @@ def search(tmp_path: Path, bert: Path) -> Callable[..., dict[str, Any]]:
         settings = {"data.path": data, "model.name": bert, "train.method": "full", "train.epochs": 2, "run.precision": "fp32",
                     "run.threads": 1, "run.cache": tmp_path / "cache", "run.out": tmp_path / name}  # fmt: skip
         more = {"sampler": "random", "prune": "none", "trials": 3, "vary": ("train.lr=1e-4..3e-2 log",)}
-        list(searching.search(Plan.build(settings), SearchPlan.build({**more, **asked})))
-        return SearchFolder(tmp_path / name).record()
+        events = list(searching.search(Plan.build(settings), SearchPlan.build({**more, **asked})))
+        return {**SearchFolder(tmp_path / name).record(), "events": events}
 
     return run
 
@@ -66,6 +67,20 @@ def test_the_search_on_ray_is_the_local_one_trial_by_trial(
     local, there = search("local"), search("ray", on="ray")
     assert told(there) == told(local)
     assert there["best"] == local["best"]
+
+
+def test_each_trial_on_ray_is_told_of_as_it_begins(
+    cluster: Any, search: Callable[..., dict[str, Any]]
+) -> None:
+    events = search("ray", on="ray")["events"]
+    told = [event for event in events if isinstance(event, (TrialBegan, TrialEnded))]
+    assert {event.number for event in told} == {0, 1, 2}
+    for number in range(3):
+        began, ended = (event for event in told if event.number == number)
+        assert isinstance(began, TrialBegan)
+        assert isinstance(ended, TrialEnded)
+        assert began.values == ended.values
+        assert began.seconds < ended.seconds - 0.5 * ended.took, "while it ran, not when it had ended"
 
 
 def test_a_killed_workers_trial_is_taken_up_again(

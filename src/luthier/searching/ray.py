@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from luthier.errors import Interrupted, LuthierError, WorldError, error_record, read_error
-from luthier.events import Advanced, Event, Noted, Started, TrialEnded, read_event
+from luthier.events import Advanced, Event, Noted, Started, TrialBegan, TrialEnded, read_event
 from luthier.plan.search import SearchPlan
-from luthier.searching.folder import DEATHS, SearchFolder
+from luthier.searching.folder import DEATHS, RECORD, SearchFolder
+from luthier.searching.search import worth_showing
 
 RETRIES = 3
 """How often the task that settles things is begun again when its process or machine dies."""
@@ -77,6 +78,7 @@ def on_ray(folder: SearchFolder, asked: SearchPlan, stop: Callable[[], bool]) ->
         yield Started("search", time.time() - began, count)
         at_work: list[Any] = []
         asking, ended, deaths = True, int(settled["over"]), 0
+        shown = {one["number"] for one in trials_of(folder) if one["state"] != "running"}
         while at_work or asking:
             if stop() and asking:
                 folder.keep_note(STOP, {})
@@ -84,6 +86,7 @@ def on_ray(folder: SearchFolder, asked: SearchPlan, stop: Callable[[], bool]) ->
             while asking and len(at_work) < min(room, asked.workers or room):
                 at_work.append(task.remote(path, earlier, began))
             done, at_work = ray.wait(at_work, timeout=LOOK)
+            yield from begun(folder, shown, time.time() - began)
             for reference in done:
                 told = answer(ray, reference)
                 if "died" in told:
@@ -96,12 +99,30 @@ def on_ray(folder: SearchFolder, asked: SearchPlan, stop: Callable[[], bool]) ->
                 for record in told["events"]:
                     event = read_event(record)
                     ended += isinstance(event, TrialEnded)
-                    yield event
+                    if not isinstance(event, TrialBegan):
+                        yield event
                 yield Advanced(ended, time.time() - began)
     if stop():
         raise Interrupted(
             f"Interrupted. `luthier resume {folder.path}` goes on with the trials that are left."
         )
+
+
+def trials_of(folder: SearchFolder) -> list[dict[str, Any]]:
+    """The trials on record, where there is one."""
+    found: list[dict[str, Any]] = folder.record()["trials"] if (folder.path / RECORD).is_file() else []
+    return found
+
+
+def begun(folder: SearchFolder, shown: set[int], seconds: float) -> Iterator[Event]:
+    """Trials that have begun since the last look: a task puts its trial on record before it runs it.
+
+    shown: numbers of those that have been told of, to which these are added.
+    """
+    for one in trials_of(folder):
+        if one["number"] not in shown:
+            shown.add(one["number"])
+            yield TrialBegan(one["number"], one["values"], seconds)
 
 
 @contextlib.contextmanager
@@ -177,14 +198,9 @@ def one_trial(path: str, earlier: float, began: float) -> dict[str, Any]:
             return {"left": False, "events": []}
         one, lock = taken
         with lock:
-            told = [event for event in attempt(search, one) if worth_telling(event)]
+            told = [event for event in attempt(search, one) if worth_showing(one.number, event)]
     except Interrupted:
         return {"left": False, "events": []}
     except LuthierError as error:
         return {**error_record(error)}
     return {"left": True, "events": [event.to_json() for event in told]}
-
-
-def worth_telling(event: Event) -> bool:
-    """What is of use once a trial has ended."""
-    return isinstance(event, TrialEnded) or (isinstance(event, Noted) and event.warning)

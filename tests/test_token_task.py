@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from luthier.models.words import NOTHING, OUTSIDE, read_words, units, words_of_t
 from luthier.plan.plan import Plan
 from luthier.predict import logits_of
 from luthier.steps import tune
+from luthier.steps.prepare import prepare
 from luthier.steps.rows import look_over, understand
 from luthier.tasks.iob2 import allowed, best_tags
 from luthier.tasks.kind import Wishes
@@ -619,3 +621,14 @@ def test_entities_of_a_long_text_are_found_in_all_its_windows(bert, tmp_path):
     card = json.loads((folder.path / "model" / "config.json").read_text())
     assert card["id2label"]["0"] == "O"
     assert folder.scorecard.record["long"]["way"] == "windows"
+
+
+@pytest.mark.parametrize(("rows", "rows_per_step", "floor"), [(120, 4, 600), (260, 8, 600), (360, 16, 300)])
+def test_where_a_step_takes_fewer_rows_than_usual_words_take_twice_the_steps(
+    bert, tmp_path, rows, rows_per_step, floor
+):
+    ready = prepare(plan_for(tagged_jsonl(tmp_path / "rows.jsonl", rows), bert))
+
+    steps = math.ceil(len(ready.examples["train"]) / ready.plan.train.batch_rows)
+    assert ready.plan.train.batch_rows == rows_per_step
+    assert ready.plan.train.epochs == math.ceil(floor / steps), "300: the floor of the recipe"

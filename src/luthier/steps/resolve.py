@@ -95,7 +95,10 @@ def of_training(plan: Plan, task: Task, start: Start) -> list[Guess]:
     why_epochs = f"{why}, {rows:,} rows"
     why_rows = why_epochs if start.windows == 1 else f"{why_epochs}, {start.windows:.1f} windows a row"
     batch_rows = plan.train.batch_rows or usual_rows
-    times = 2 - min(1.0, start.made / recipe.rows_of_floor) if new else 1.0
+    fewest = windows_per_step < recipe.batch_rows
+    times = task.steps_of_fewest if fewest else 1.0
+    if new:
+        times = 2 - min(1.0, start.made / recipe.rows_of_floor)
     usual_epochs = recipe.epochs_for(rows, batch_rows, times)
     epochs = plan.train.epochs or usual_epochs
     patience = max(2, round(epochs / 3))  # of many short epochs two say nothing

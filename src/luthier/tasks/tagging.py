@@ -41,6 +41,7 @@ class TokenClassification(Task):
     name: ClassVar[str] = NAME  # type: ignore[misc]
     reads: ClassVar[str] = "words"  # type: ignore[misc]
     head: ClassVar[str] = "tags"
+    steps_of_fewest: ClassVar[float] = 2.0
     usual: ClassVar[str] = "nothing"
     rule: ClassVar[str] = "lookup"
     calibrates: ClassVar[str] = "valid"

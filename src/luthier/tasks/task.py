@@ -79,6 +79,8 @@ class Task(ABC):
     new_skill: ClassVar[bool] = False
     """Whether a model that was never tuned for it has to learn more than to tell its features apart: of few rows
     it takes twice the steps."""
+    steps_of_fewest: ClassVar[float] = 1.0
+    """Times the recipe's floor of steps, where rows are so few that a step takes fewer of them than usual."""
     probed: ClassVar[bool] = True
     """Whether a linear head on frozen features can answer: where not, there is no probe."""
     usual: ClassVar[str] = "majority"

@@ -37,6 +37,7 @@ EVERYTHING: dict[str, Any] = {
     "task.language": "de",
     "model.name": "models/bert",
     "model.pooling": "cls",
+    "model.pair": "bi-encoder",
     "model.hidden": [256, 64],
     "model.dropout": 0.25,
     "model.body_dropout": 0.05,

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ from luthier.models.headed import new_head
 from luthier.models.quiet import quiet
 from luthier.plan.plan import Plan
 from luthier.steps import tune
+from luthier.steps.prepare import prepare
 from luthier.steps.rows import understand
 from luthier.tasks.regression import COVERAGE, REGRESSION, Regression
 from luthier.tasks.task import Calibration
-from tiny import ABOUT, messages, numbers_jsonl, write_jsonl
+from tiny import ABOUT, likened_jsonl, messages, numbers_jsonl, write_jsonl
 
 TASK = Regression(mean=100.0, spread=30.0)
 
@@ -171,7 +173,7 @@ def test_a_head_is_finished_by_folding_mean_and_spread_into_its_last_layer():
 
 
 def test_a_task_that_is_saved_has_nothing_left_to_scale():
-    saved = Regression.from_json(json.loads(json.dumps(TASK.to_json())))
+    saved = Regression.from_json(json.loads(json.dumps(TASK.finished(new_head(4, (), 1, 0.0)).to_json())))
 
     assert saved == Regression(0.0, 1.0, "spearman", "text")
     assert saved.values(np.array([[130.0]], np.float32)) == TASK.values(np.array([[1.0]], np.float32))
@@ -223,7 +225,7 @@ def test_a_pair_with_a_number_opens_as_a_cross_encoder_that_gives_the_number(of_
     assert np.abs(theirs).max() > 1.5, "not squeezed into 0 to 1"
 
 
-def test_where_comparing_the_texts_untrained_is_better_the_verdict_names_the_task_that_tunes_it(
+def test_where_comparing_the_texts_untrained_is_better_the_verdict_names_what_goes_on_from_there(
     sentence_bert: Path, tmp_path: Path
 ) -> None:
     pairs = zip(messages(90, 1), messages(90, 2), strict=True)
@@ -232,11 +234,12 @@ def test_where_comparing_the_texts_untrained_is_better_the_verdict_names_the_tas
         for at, ((one, _), (two, _)) in enumerate(pairs)
     ]
 
-    folder = run(write_jsonl(tmp_path / "rows.jsonl", rows), sentence_bert, tmp_path / "run", lr=1e-9)
+    data = write_jsonl(tmp_path / "rows.jsonl", rows)
+    folder = run(data, sentence_bert, tmp_path / "run", lr=1e-9, pair="cross-encoder")
 
     verdict = folder.scorecard.record["verdict"]
     assert (verdict["ship"], verdict["against"]) == (False, "zero-shot")
-    assert verdict["words"].endswith("--task embedding goes on from there.")
+    assert verdict["words"].endswith("--pair bi-encoder goes on from there.")
 
 
 def test_a_model_of_pairs_refuses_a_single_text(of_pairs):
@@ -254,6 +257,151 @@ def test_the_usual_answer_is_the_mean_of_the_training_rows():
     logits = TASK.usual_logits(targets, Known(np.zeros(4)))
 
     assert TASK.values(logits).tolist() == pytest.approx([110.0] * 4)
+
+
+# Two texts, read apart
+
+
+def alike_or_not(path: Path, rows: int, shuffled: bool = False) -> Path:
+    """Pairs of which every second repeats its text, which has the greater number; or numbers that have nothing to do with it."""
+    pairs = zip(messages(rows, 1), messages(rows, 2), strict=True)
+    scores = np.arange(rows) % 2 * 5.0 + np.arange(rows) / 100
+    if shuffled:
+        np.random.default_rng(0).shuffle(scores)
+    return write_jsonl(
+        path,
+        [
+            {"sentence1": one, "sentence2": one if at % 2 else two, "score": float(scores[at])}
+            for at, ((one, _), (two, _)) in enumerate(pairs)
+        ],
+    )
+
+
+def how_pairs_are_read(data: Path, model: Path, **settings: Any) -> tuple[str, str]:
+    """What the plan resolves to, and why."""
+    ready = prepare(plan_for(data, model, **settings))
+    return ready.plan.model.pair, next(one.why for one in ready.guesses if one.key == "model.pair")
+
+
+def test_texts_whose_untrained_vectors_go_with_the_numbers_are_read_apart(sentence_bert, tmp_path):
+    how, why = how_pairs_are_read(alike_or_not(tmp_path / "rows.jsonl", 120), sentence_bert)
+
+    assert how == "bi-encoder"
+    assert re.fullmatch(
+        r"on 84 training rows the untrained vectors have a spearman of 0\.[5-9]\d with the numbers", why
+    )
+
+
+def test_texts_whose_untrained_vectors_say_nothing_are_read_as_one(sentence_bert, tmp_path):
+    how, why = how_pairs_are_read(alike_or_not(tmp_path / "rows.jsonl", 120, shuffled=True), sentence_bert)
+
+    assert how == "cross-encoder"
+    assert why.startswith("on 84 training rows the untrained vectors have a spearman of ")
+
+
+@pytest.mark.parametrize(
+    ("rows", "settings", "reason"),
+    [
+        (24, {}, "16 rows do not tell whether the untrained vectors compare texts well"),
+        (60, {"hidden": (8,)}, "room for model.hidden"),
+    ],
+)
+def test_texts_are_read_as_one_where_vectors_cannot_be_looked_at(
+    rows, settings, reason, sentence_bert, tmp_path
+):
+    found = how_pairs_are_read(alike_or_not(tmp_path / "rows.jsonl", rows), sentence_bert, **settings)
+
+    assert found == ("cross-encoder", reason)
+
+
+def test_a_model_that_declares_no_vectors_reads_both_texts_as_one_unless_told_otherwise(bert, tmp_path):
+    data = alike_or_not(tmp_path / "rows.jsonl", 60)
+
+    assert how_pairs_are_read(data, bert) == (
+        "cross-encoder", "the model declares no vectors of single texts",
+    )  # fmt: skip
+    assert prepare(plan_for(data, bert, pair="bi-encoder")).rows.task.reads == "apart"
+
+
+@pytest.fixture(scope="module")
+def read_apart(sentence_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> ModelFolder:
+    home = tmp_path_factory.mktemp("apart")
+    data = likened_jsonl(home / "rows.jsonl", 120)
+    return run(data, sentence_bert, home / "run", pair="bi-encoder", method="full")
+
+
+def test_the_probe_of_texts_read_apart_is_the_least_squares_line_through_their_cosine(
+    read_apart: ModelFolder, sentence_bert: Path, tmp_path: Path
+) -> None:
+    data = likened_jsonl(tmp_path / "rows.jsonl", 120)
+
+    found = run(
+        data, sentence_bert, tmp_path / "run", pair="bi-encoder", method="probe", lr=None, epochs=None,
+        batch_rows=None, patience=None,
+    )  # fmt: skip
+
+    rows = [json.loads(line) for line in data.read_text().splitlines()]
+    near, truth = (
+        found.logits([(row["sentence1"], row["sentence2"]) for row in rows])[:, 0],
+        [row["score"] for row in rows],
+    )
+    test = {
+        json.loads(line)["row"]
+        for line in (found.path / "predictions" / "test.jsonl").read_text().splitlines()
+    }
+    learnt = [at for at in range(len(rows)) if at not in test]
+    slope, level = np.polyfit(near[learnt], np.array(truth)[learnt], 1)
+    assert (found.task.mean, found.task.spread) == (
+        pytest.approx(level, abs=0.02),
+        pytest.approx(slope, rel=0.02),
+    )
+
+
+def test_the_code_beside_a_model_that_reads_texts_apart_gives_the_same_number(
+    read_apart: ModelFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card = (read_apart.path / "README.md").read_text()
+    plain = next(
+        code for code in re.findall(r"```python\n(.*?)```", card, re.DOTALL) if "import luthier" not in code
+    )
+
+    with quiet():
+        exec(plain.replace("path/to/this/folder", str(read_apart.model_path)), {})
+
+    told = json.loads(capsys.readouterr().out)
+    assert told == pytest.approx(read_apart.predict([("one text", "another text")]).labels, abs=1e-3)
+
+
+def test_texts_read_apart_end_nearer_where_their_number_is_greater(read_apart: ModelFolder) -> None:
+    candidates = {one["name"]: one["test"] for one in read_apart.scorecard.record["candidates"]}
+
+    assert list(candidates) == ["mean", "zero-shot", "probe", "tuned"]
+    assert candidates["probe"] == pytest.approx(candidates["zero-shot"], abs=1e-6), "a line changes no order"
+    assert candidates["tuned"] > candidates["probe"] + 0.1
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"hidden": (8,)}, "model.hidden: more layers would not fit"),
+        ({"dropout": 0.2}, "model.dropout: no effect with regression as it is asked for."),
+        ({"long": "windows"}, "data.long: 'windows' are of a single text"),
+    ],
+)
+def test_settings_that_texts_read_apart_have_no_use_for_are_refused(settings, words, sentence_bert, tmp_path):
+    with pytest.raises(PlanError) as error:
+        prepare(
+            plan_for(alike_or_not(tmp_path / "rows.jsonl", 60), sentence_bert, pair="bi-encoder", **settings)
+        )
+
+    assert str(error.value).startswith(words)
+
+
+def test_how_pairs_are_read_is_no_setting_of_single_texts(sentence_bert, tmp_path):
+    with pytest.raises(PlanError) as error:
+        prepare(plan_for(numbers_jsonl(tmp_path / "rows.jsonl", 60), sentence_bert, pair="bi-encoder"))
+
+    assert str(error.value) == "model.pair: no effect with regression as it is asked for. Leave it out."
 
 
 # Intervals

@@ -110,6 +110,23 @@ def pairs_jsonl(path: Path, rows: int, seed: int = 0) -> Path:
     )
 
 
+def likened_jsonl(path: Path, rows: int, seed: int = 0) -> Path:
+    """Two texts a row, and a number from 0 to 5: the greater, the more likely they are about the same."""
+    random = np.random.default_rng(seed + 20)
+    pairs = zip(messages(rows, seed + 1), messages(rows, seed + 2), strict=True)
+    return write_jsonl(
+        path,
+        [
+            {
+                "sentence1": one,
+                "sentence2": other,
+                "score": round((3.5 if about == same else 0.5) + 1.5 * float(random.random()), 2),
+            }
+            for (one, about), (other, same) in pairs
+        ],
+    )
+
+
 def numbers_jsonl(path: Path, rows: int, seed: int = 0) -> Path:
     """A text and a number, around 100, that its topic decides but for a little noise."""
     random = np.random.default_rng(seed + 10)

@@ -81,7 +81,7 @@ def choose(
     return candidates[best], f"{candidates[best].name} is best on the validation rows ({top:.3f})"
 
 
-COMPARING = "The untrained model compares the vectors of the two texts: --task embedding goes on from there."
+COMPARING = "The untrained model compares the vectors of the two texts: --pair bi-encoder goes on from there."
 """What a verdict ends with where the nearness of two texts says more than what was tuned to give their number."""
 
 

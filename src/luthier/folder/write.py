@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from luthier.files import whole_folder
+from luthier.models.bi_encoder import BiEncoder
 from luthier.models.classifier import Classifier
 from luthier.models.dense import linears_of
 from luthier.models.headed import HeadedModel
@@ -46,13 +47,8 @@ class Beside:
     version: str
     """luthier's."""
 
-    @property
-    def form(self) -> str:
-        """The library that loads the folder."""
-        return "transformers" if self.pooling is None else "sentence-transformers"
-
     def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "calibration": self.calibration.to_json(), "form": self.form}
+        return {**asdict(self), "calibration": self.calibration.to_json(), "form": form_of(self.pooling)}
 
     @staticmethod
     def from_json(record: dict[str, Any]) -> "Beside":
@@ -60,6 +56,11 @@ class Beside:
         fields["calibration"] = Calibration.from_json(record["calibration"])
         fields["hidden"] = tuple(record["hidden"])
         return Beside(**fields)
+
+
+def form_of(pooling: str | None) -> str:
+    """The library that loads the folder of a model with such a pooling."""
+    return "transformers" if pooling is None else "sentence-transformers"
 
 
 def write_model(
@@ -84,7 +85,10 @@ def write_model(
         else:
             body.save_pretrained(folder)
             assert isinstance(reader, Texts), "images have no sentences"
-            write_sentence_modules(folder, model, head, reader)
+            # A bi-encoder's line through the cosine has no place there: `Task.finished` keeps it.
+            write_sentence_modules(
+                folder, model, model.dense if isinstance(model, BiEncoder) else head, reader
+            )
         if isinstance(reader, Texts):
             write_tokenizer(folder, reader)
         else:
@@ -171,7 +175,7 @@ def write_sentence_modules(folder: Path, model: HeadedModel, head: nn.Sequential
     In the spelling that every version since 2.0 reads.
     """
     linears = list(linears_of(head))
-    normalised = isinstance(model, SentenceEncoder) and model.normalised
+    normalised = isinstance(model, SentenceEncoder | BiEncoder) and model.normalised
     kinds = ["Transformer", "Pooling", *["Dense"] * len(linears), *["Normalize"] * normalised]
     paths = ["", *(f"{at}_{kind}" for at, kind in enumerate(kinds) if at)]
     modules = [

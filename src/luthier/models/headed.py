@@ -32,6 +32,11 @@ class HeadedModel(nn.Module):
         return int(self.head[1].in_features)  # type: ignore[arg-type]
 
     @property
+    def read_width(self) -> int:
+        """Numbers that the head reads: a feature vector, or what the task makes of one (`Task.read_by_head`)."""
+        return self.width
+
+    @property
     def state_width(self) -> int:
         """Numbers in a token's state; 0 where nothing is made of tokens."""
         config: Any = self.body.config

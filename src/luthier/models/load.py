@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from luthier import seeds
+from luthier.models.bi_encoder import BiEncoder
 from luthier.models.classifier import Classifier
 from luthier.models.convolutions import fold_norms
 from luthier.models.dense import read_dense
@@ -41,7 +42,7 @@ class Wanted:
     outputs: int
     """Numbers that the head gives."""
     head: str = "row"
-    """`row`, `vector` for none, or a key of TOKEN_CLASSES."""
+    """`row`, `vector` for none, `cosine` for a line through it, or a key of TOKEN_CLASSES."""
     own_pooling: bool = False
     """With pooling "auto", of several texts in one part: only the architecture's own class knows what stands for them."""
     pooling: str = "auto"
@@ -69,6 +70,8 @@ def load_model(folder: Folder, wanted: Wanted, preparation: Preparation | None =
     model: HeadedModel
     if wanted.head == "vector":
         model = load_encoder(folder, wanted.pooling, wanted.body_dropout)
+    elif wanted.head == "cosine":
+        model = load_bi_encoder(folder, wanted.pooling, wanted.body_dropout)
     elif wanted.head != "row":
         model = load_token_model(folder, wanted)
     elif wanted.own_pooling and wanted.pooling == "auto":
@@ -100,6 +103,15 @@ def load_encoder(folder: Folder, pooling: str, body_dropout: float | None = None
     body = pretrained(folder, "AutoModel", folder_config(folder, None, body_dropout))
     declared = (folder.pooling or "mean") if pooling == "auto" else pooling
     return SentenceEncoder(body, declared, read_dense(folder.dense), folder.normalised)
+
+
+def load_bi_encoder(folder: Folder, pooling: str = "auto", body_dropout: float | None = None) -> BiEncoder:
+    """The encoder of a folder under a head that gives the cosine as it is."""
+    encoder = load_encoder(folder, pooling, body_dropout)
+    assert encoder.pooling is not None, "a sentence encoder pools"
+    head = new_head(1, (), 1, 0.0)
+    nn.init.ones_(head[1].weight)  # type: ignore[arg-type]
+    return BiEncoder(encoder.body, encoder.pooling, encoder.head, encoder.normalised, head)
 
 
 def load_image_model(folder: Folder, wanted: Wanted, preparation: Preparation) -> ImageModel:
@@ -139,6 +151,8 @@ def reload_model(
         return made_fast(ImageModel(body, made, last_name, preparation).eval())
     if head == "vector":
         return load_encoder(folder, "auto").eval()
+    if head == "cosine":
+        return load_bi_encoder(folder).eval()
     if head == "row":
         return reload_classifier(folder, outputs, pooling, hidden)
     whole = pretrained(folder, TOKEN_CLASSES[head], folder_config(folder, outputs))

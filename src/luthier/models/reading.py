@@ -35,10 +35,16 @@ def read_sets(texts: Texts, rows: Sequence[Any], targets: Array, way: str) -> tu
     return texts.sets(rows, targets)
 
 
+def read_apart(texts: Texts, rows: Sequence[Any], targets: Array, way: str) -> tuple[Examples, Long]:
+    """Several texts a row, each of which is read by itself, and one answer for all of them."""
+    return texts.sets(rows, targets, way, by_part=False)
+
+
 READERS: dict[str, Reading] = {
     "text": read_texts,
     "pair": read_texts,
     "texts": read_sets,
+    "apart": read_apart,
     "words": read_words,
     "question": read_questions,
     IMAGE: read_images,

@@ -33,18 +33,13 @@ class SentenceEncoder(HeadedModel):
     @property
     def outputs(self) -> int:
         """Numbers in a vector."""
-        linears = [layer for layer in self.head if isinstance(layer, nn.Linear)]
-        return linears[-1].out_features if linears else self.state_width
+        return width_of(self.head, self.state_width)
 
     def vectors(self, batch: Batch) -> Tensor:
         """(parts, width) of a batch, computed at once."""
         self.tell(batch)
-        out: Any = self.body(**batch.inputs)
         assert self.pooling is not None, "a sentence encoder pools"
-        found = self.head(
-            pool(at_least_fp32(out.last_hidden_state), batch.inputs["attention_mask"], self.pooling)
-        )
-        return nn.functional.normalize(found, dim=1) if self.normalised else found
+        return vectors_of(batch, self.body, self.pooling, self.head, self.normalised)
 
     def features(self, batch: Batch) -> Tensor:
         """(rows, width): the vector of each row's first part."""
@@ -75,6 +70,19 @@ class SentenceEncoder(HeadedModel):
         """`vectors` under the dropout masks of its parts, the same each time it is computed."""
         DICE.keys, DICE.call = keys, 0
         return self.vectors(batch)
+
+
+def vectors_of(batch: Batch, body: nn.Module, pooling: str, dense: nn.Sequential, normalised: bool) -> Tensor:
+    """(parts, width) in fp32 or finer: body, pooling, and the layers above that."""
+    out: Any = body(**batch.inputs)
+    found: Tensor = dense(pool(at_least_fp32(out.last_hidden_state), batch.inputs["attention_mask"], pooling))
+    return nn.functional.normalize(found, dim=1) if normalised else found
+
+
+def width_of(dense: nn.Sequential, state_width: int) -> int:
+    """Numbers in a vector, after the layers above the pooled states."""
+    linears = [layer for layer in dense if isinstance(layer, nn.Linear)]
+    return linears[-1].out_features if linears else state_width
 
 
 def cut(batch: Batch, pieces: int) -> list[tuple[Batch, slice]]:

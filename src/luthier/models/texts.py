@@ -137,14 +137,17 @@ class Texts:
         counts = np.array(whole, np.int64), np.array(unknown, np.int64)
         return examples, Long(self.limit, len(too_long), beyond, way, *counts)
 
-    def sets(self, rows: Sequence[Sequence[str]], targets: Array) -> tuple[TextExamples, Long]:
-        """Rows of one or several texts, each text a part of its own, cut at the limit."""
+    def sets(
+        self, rows: Sequence[Sequence[str]], targets: Array, way: str = "cut", by_part: bool = True
+    ) -> tuple[TextExamples, Long]:
+        """Rows of one or several texts, each text a part of its own. way: `cut` at the limit, or `refuse` what is longer.
+        by_part: whether each text has an answer of its own, or the row has one."""
         counts = np.array([len(row) for row in rows], np.int64)
         flat, long = self.examples(
-            [text for row in rows for text in row], np.zeros(int(counts.sum()), np.int64)
+            [text for row in rows for text in row], np.zeros(int(counts.sum()), np.int64), way
         )
         made = replace(
-            flat, first_part=np.concatenate([[0], np.cumsum(counts)]), targets=targets, by_part=True
+            flat, first_part=np.concatenate([[0], np.cumsum(counts)]), targets=targets, by_part=by_part
         )
         first = np.concatenate([[0], np.cumsum(counts)])[:-1]
         longest = np.maximum.reduceat(long.lengths, first) if len(rows) else long.lengths

@@ -116,6 +116,9 @@ class ModelPlan(Section):
     """A folder, a run to tune onward from, a hub name, or all-MiniLM-L6-v2 (packaged in the extra [demo])."""
     pooling: Literal["auto", "mean", "cls", "max"] = "auto"
     """How token states become one vector: as the model itself declares, or one of these."""
+    pair: Literal["auto", "bi-encoder", "cross-encoder"] = "auto"
+    """Two texts and their number, in regression. cross-encoder: read as one; bi-encoder: each by itself, the cosine of their
+    vectors; auto: a bi-encoder where the untrained vectors already go with the numbers of some training rows."""
     hidden: tuple[Positive, ...] = ()
     """Widths of extra hidden layers between the pooled vector and the labels, as in 256,64."""
     dropout: Annotated[float, Ge(0), Lt(1)] = 0.1

@@ -4,7 +4,6 @@ from luthier.report.numbers import number
 from luthier.report.records import Record
 
 GIVEN = {
-    "pair-classification": '[("one text", "another text")]',
     "token-classification": '["a text to look through"]',
     "question-answering": '[("a question?", "The text that may answer it.")]',
     "image-classification": '["photo.jpg"]',
@@ -15,12 +14,19 @@ GIVEN = {
 
 def with_luthier(folder: str, scorecard: Record | None = None) -> str:
     rows = GIVEN.get(str((scorecard or {}).get("task")), '["a text to be sorted"]')
+    if reads_pairs(scorecard or {}):
+        rows = '[("one text", "another text")]'
     return f"""\
 import luthier
 
 model = luthier.load("{folder}")
 model.predict({rows})
 """
+
+
+def reads_pairs(scorecard: Record) -> bool:
+    """Whether a row is two texts with one answer. Scorecards that do not tell are older."""
+    return scorecard.get("reads", scorecard.get("task")) in ("pair", "apart", "pair-classification")
 
 
 def without_luthier(scorecard: Record, folder: str) -> str | None:
@@ -40,11 +46,13 @@ print(SentenceTransformer("{folder}").encode(["a text to be placed"]))
 '''
     if task == "question-answering":
         return for_questions(folder)
+    if scorecard.get("reads") == "apart":
+        return for_cosines(folder)
     write = {"transformers": for_transformers, "sentence-transformers": for_sentence_transformers}
     chosen = write.get(str(scorecard.get("model_format")))
     if chosen is None:
         return None
-    texts = '["one text"], ["another text"]' if task == "pair-classification" else '["a text to be sorted"]'
+    texts = '["one text"], ["another text"]' if reads_pairs(scorecard) else '["a text to be sorted"]'
     return chosen(folder, texts, ending(scorecard))
 
 
@@ -107,6 +115,23 @@ beside = json.loads(Path(folder, "luthier.json").read_text("utf-8"))
 
 logits = torch.from_numpy(model.encode({texts}))  # the last module is the head
 {end}
+"""
+
+
+def for_cosines(folder: str) -> str:
+    return f"""\
+import json
+from pathlib import Path
+
+from sentence_transformers import SentenceTransformer
+
+folder = "{folder}"
+model = SentenceTransformer(folder)
+line = json.loads(Path(folder, "luthier.json").read_text("utf-8"))["task"]
+
+one, other = model.encode(["one text"]), model.encode(["another text"])
+cosines = model.similarity_pairwise(one, other)
+print((line["mean"] + line["spread"] * cosines).tolist())  # in the units of the column that was learnt
 """
 
 

@@ -72,11 +72,9 @@ def probe_and_baselines(run: Run) -> Iterator[Event]:
     run.probe = probe = fit_or_reuse(run, targets)
     seconds = run.took["features"] + run.clock() - begin + run.earlier.get("probe", 0.0)
     run.tuning["probe"] = probe_record(probe)
-    logits = {part: probe.logits(features[part]) for part in HELD_OUT}
+    logits = {part: probe.logits(task.read_by_head(features[part])) for part in HELD_OUT}
     yield from add(run, Candidate("probe", seconds, logits), learnt=True)
-    head = new_head(ready.model.width, (), task.outputs, 0.0)
-    probe.start(last_layer(head))
-    run.keep(run.candidates[-1], head, hidden=())
+    run.keep(run.candidates[-1], head_of(probe), hidden=())
 
 
 def as_it_is(run: Run) -> Iterator[Event]:
@@ -98,7 +96,7 @@ def fit_or_reuse(run: Run, targets: Array) -> Probe:
 
     begin = run.clock()
     to_learn = task.to_learn(targets)
-    features, seed = run.features["train"], run.plan.run.seed
+    features, seed = task.read_by_head(run.features["train"]), run.plan.run.seed
     with with_threads(run.wide):
         probe = fit_probe(features, to_learn, task.outputs, task.fit_score, seed)
     record = probe_record(probe) | {"seconds": run.clock() - begin}
@@ -160,13 +158,19 @@ def learn_from_all(run: Run, chosen: Candidate) -> None:
     nothing left to choose, and in a small set they are a fifth of what there is. Its validation score stays as it was."""
     task, probe = run.task, run.probe
     assert probe is not None, "it was solved for before"
-    features = np.concatenate([run.features[part] for part in LEARNT_AT_LAST])
+    features = np.concatenate([task.read_by_head(run.features[part]) for part in LEARNT_AT_LAST])
     targets = np.concatenate([task.to_learn(run.targets(part)) for part in LEARNT_AT_LAST])
     last = solve_probe(features, targets, task.outputs, probe.strength)
-    chosen.logits["test"] = last.logits(run.features["test"])
-    head = new_head(run.ready.model.width, (), task.outputs, 0.0)
-    last.start(last_layer(head))
-    run.keep(chosen, head, hidden=())
+    chosen.logits["test"] = last.logits(task.read_by_head(run.features["test"]))
+    run.keep(chosen, head_of(last), hidden=())
+
+
+def head_of(probe: Probe) -> nn.Sequential:
+    """A probe as a model's head."""
+    outputs, width = probe.weight.shape
+    head = new_head(width, (), outputs, 0.0)
+    probe.start(last_layer(head))
+    return head
 
 
 def last_layer(head: nn.Sequential) -> nn.Linear:

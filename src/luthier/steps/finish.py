@@ -23,6 +23,7 @@ from luthier.compare.choice import (
 from luthier.devices import with_threads
 from luthier.events import Event, Started
 from luthier.files import whole_folder, write_bytes, write_json, write_text
+from luthier.folder.write import form_of
 from luthier.machine import peak_bytes
 from luthier.predict import features_of, logits_of
 from luthier.report.card import model_card
@@ -133,6 +134,7 @@ def make_scorecard(run: Run, kept: Candidate, forgetting: dict[str, Any]) -> dic
     seconds = {**run.took, "total": run.clock() + sum(run.earlier.values())}
     return {
         "task": task.name,
+        "reads": task.reads,
         "model": plan.model.name,
         "method": plan.train.method,
         "seed": plan.run.seed,
@@ -155,7 +157,7 @@ def make_scorecard(run: Run, kept: Candidate, forgetting: dict[str, Any]) -> dic
         },
         "tuning": {**tuning_settings(run), **run.tuning},
         "warnings": list(ready.rows.split.warnings),
-        "model_format": run.beside(kept, ()).form,
+        "model_format": form_of(ready.model.pooling),
         "cost": {
             "seconds": {name: round(value, 3) for name, value in seconds.items()},
             "peak_bytes": peak_bytes(),

@@ -201,7 +201,7 @@ def frozen_seconds(ready: Prepared, looks: dict[str, Looks]) -> dict[str, float]
 def probe_seconds(ready: Prepared) -> float:
     """One evaluation of its loss on some rows, timed, for all that are needed."""
     examples = ready.examples["train"]
-    task, width = ready.rows.task, ready.model.width
+    task, width = ready.rows.task, ready.model.read_width
     learnt = task.to_learn(examples.targets)
     rows = min(len(learnt), 2_000)
     made = np.random.default_rng(0).standard_normal((rows, width))

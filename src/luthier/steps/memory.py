@@ -46,7 +46,7 @@ def compiled_bytes(ready: Prepared, shapes: int) -> int:
 def frozen_bytes(ready: Prepared) -> int:
     """The peak of a run that trains no layer: the probe's double-precision features, whole and in folds."""
     rows = len(ready.examples["train"])
-    probe = (rows + 2 * min(rows, MOST_ROWS)) * ready.model.width * 8
+    probe = (rows + 2 * min(rows, MOST_ROWS)) * ready.model.read_width * 8
     work = max(probe, FINISH_BYTES)
     return resident_bytes() + feature_bytes(ready) + compiled_bytes(ready, 0) + work
 

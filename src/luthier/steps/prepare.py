@@ -30,6 +30,7 @@ from luthier.models.texts import Long, Texts
 from luthier.models.twin import Twin
 from luthier.plan.plan import Plan, read_plan
 from luthier.steps.kept import Kept
+from luthier.steps.pairs import how_pairs_are_read
 from luthier.steps.refusals import refuse_too_many_blocks, refuse_unknown_checks, refuse_what_has_no_effect
 from luthier.steps.resolve import Guess, Start, cloze_wanted, resolve
 from luthier.steps.rows import Rows, look_over, understand
@@ -119,13 +120,17 @@ def prepare(plan: Plan, kept: Kept | None = None) -> Prepared:
     task, name = rows.task, plan.model.name
     base = kept.once("base", (name, task.reads), lambda: Base.of(name, task.reads))
     folder, reader = base.folder, base.reader
+    rows = kept.once(
+        "pairs", (of_rows, plan.model), lambda: how_pairs_are_read(plan, rows, folder, reader, device)
+    )
+    task = rows.task
     refuse_what_has_no_effect(plan, task)
     used = {part: getattr(rows.split, part) for part in PARTS}
     everything = np.concatenate(list(used.values()))
     read, way = READERS[task.reads], task.long if plan.data.long == "auto" else plan.data.long
     examples, long = kept.once(
         "examples",
-        (of_rows, name),
+        (of_rows, name, task.reads),
         lambda: read(reader, rows.inputs(everything), rows.targets(everything), way),
     )
     model = load_model(folder, wanted(plan, task), preparation_of(reader)).to(device.torch)
@@ -152,7 +157,9 @@ def prepare(plan: Plan, kept: Kept | None = None) -> Prepared:
     )
     plan, guesses = resolve(plan, rows, device, start)
     tokens = Tokens(everything, long.lengths, long.unknown, long.limit, long.way)
-    evidence, more = kept.once("evidence", (of_rows, name), lambda: looked_into(plan, rows, tokens))
+    evidence, more = kept.once(
+        "evidence", (of_rows, name, task.reads), lambda: looked_into(plan, rows, tokens)
+    )
     ends = np.cumsum([len(part) for part in used.values()])
     parts = np.split(np.arange(len(everything)), ends[:-1])
     made = {part: examples.select(chosen) for part, chosen in zip(PARTS, parts, strict=True)}

@@ -12,7 +12,7 @@ from luthier.tasks.task import Task
 
 STOPPING = ("leaks",)
 """Checks whose findings can stop a run that could go on. Without two labels, or without texts, it could not."""
-CAN_BE_LONG = ("text", "pair", "words", "question")
+CAN_BE_LONG = ("text", "pair", "apart", "words", "question")
 """What rows are made of that may be read in more ways than cut where the model's limit is."""
 IMAGES_ALONE = ("train.augment", "train.flip", "train.mix", "train.batch_norm")
 """Settings that only images have a use for."""
@@ -70,6 +70,10 @@ def refuse_what_has_no_effect(plan: Plan, task: Task) -> None:
     unheard = ["data.long"] if longer and task.reads not in CAN_BE_LONG else []
     if is_set(plan, "task", "language") and task.reads != "question":
         unheard.append("task.language")
+    if is_set(plan, "model", "pair") and not (task.name == "regression" and task.reads in ("pair", "apart")):
+        unheard.append("model.pair")
+    if is_set(plan, "model", "dropout") and task.head in ("vector", "cosine"):
+        unheard.append("model.dropout")
     if is_set(plan, "train", "flip") and plan.train.augment == "none":
         unheard.append("train.flip")
     if unheard:
@@ -82,7 +86,7 @@ def refuse_what_has_no_effect(plan: Plan, task: Task) -> None:
         raise PlanError(
             f"data.calibration_share: no effect with {task.name}, which has nothing to calibrate. Leave it out."
         )
-    if task.reads == "pair" and plan.data.long == "windows":
+    if task.reads in ("pair", "apart") and plan.data.long == "windows":
         raise PlanError(
             f"data.long: 'windows' are of a single text, and the rows of {task.name} are made of two. Use --long cut."
         )
@@ -90,7 +94,7 @@ def refuse_what_has_no_effect(plan: Plan, task: Task) -> None:
         raise PlanError(
             f"model.hidden: more layers would not fit into the class of transformers that {task.name} is saved for. Leave it out."
         )
-    if task.reads not in ("text", "texts") and plan.model.pooling != "auto":
+    if task.reads not in ("text", "texts", "apart") and plan.model.pooling != "auto":
         raise PlanError(
             f"model.pooling: {plan.model.pooling!r} makes one vector of a single text, and {task.name} reads otherwise. "
             "Leave it out."

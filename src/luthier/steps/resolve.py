@@ -75,6 +75,9 @@ def of_rows(rows: Rows) -> list[Guess]:
         Guess(f"data.{role}", name, rows.guesses.get(role, "")) for role, name in rows.columns.items()
     ]
     guesses.append(Guess("task.metric", task.metric, "the task's own"))
+    if "pair" in rows.guesses:
+        how = "bi-encoder" if task.reads == "apart" else "cross-encoder"
+        guesses.append(Guess("model.pair", how, rows.guesses["pair"]))
     if task.reads in CAN_BE_LONG:
         guesses.append(Guess("data.long", task.long, "as usual with this task"))
     if isinstance(task, Classification):
@@ -161,7 +164,8 @@ def of_machine(device: Device) -> list[Guess]:
 
 
 def usual_head(task: Task) -> str:
-    """Where the head starts: networks for images, all of whose layers a fresh head would pull about, learn from the probe's."""
+    """Where the head starts: networks for images, all of whose layers a fresh head would pull about, learn from the probe's,
+    and so do vectors, whose cosine means nothing without the line through it."""
     if not task.probed:
         return "fresh"
-    return "probe" if task.reads == "image" else "shrunk"
+    return "probe" if task.reads in ("image", "apart") else "shrunk"

@@ -112,11 +112,11 @@ class Run:
         answers = ours.predicted["valid"], theirs.predicted["valid"]
         return standard_error(self.task, *answers, self.targets("valid"), self.plan.run.seed)
 
-    def beside(self, candidate: Candidate, hidden: tuple[int, ...]) -> Beside:
-        """What luthier.json says of a candidate's model."""
+    def beside(self, candidate: Candidate, task: Task, hidden: tuple[int, ...]) -> Beside:
+        """What luthier.json says of a candidate's model. task: as it is finished."""
         ready = self.ready
         return Beside(
-            task=self.task.to_json(),
+            task=task.to_json(),
             calibration=candidate.calibration,
             pooling=ready.model.pooling,
             hidden=hidden,
@@ -133,9 +133,9 @@ class Run:
         self.kept, ready = candidate, self.ready
         if not self.keeps:
             return
-        path = self.folder.path / "model"
-        beside = self.beside(candidate, hidden)
-        write_model(path, ready.model, self.task.finished_head(head), ready.reader, beside, INTERIM_CARD)
+        path, finished = self.folder.path / "model", self.task.finished_head(head)
+        beside = self.beside(candidate, self.task.finished(finished), hidden)
+        write_model(path, ready.model, finished, ready.reader, beside, INTERIM_CARD)
 
     def interrupted(self) -> Interrupted:
         """What to tell when somebody asked to stop."""

@@ -50,6 +50,8 @@ def zero_shot_logits(ready: Prepared, features: dict[str, Array], part: str) -> 
     task = ready.rows.task
     if NAMES in features:
         return task.zero_shot_logits(features[part], features[NAMES])
+    if task.reads == "apart":
+        return task.zero_shot_logits(*np.split(features[part], 2, axis=1))
     if key(part, 0) in features:
         return task.zero_shot_logits(features[key(part, 0)], features[key(part, 1)])
     return None

@@ -3,7 +3,7 @@
 import copy
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -49,15 +49,17 @@ SCATTER = 500
 class Regression(Task):
     """One row in, one number out.
 
-    Logits are (rows, 1), in units of the training rows' spread around their mean. Targets and answers are (rows,) in the
-    user's units, `probabilities` (rows, 3): the estimate, and the ends of its interval.
+    Logits are (rows, 1): a number is `mean` plus `spread` times its logit. Targets and answers are (rows,) in the user's
+    units, `probabilities` (rows, 3): the estimate, and the ends of its interval.
     """
 
     mean: float = 0.0
     spread: float = 1.0
-    """Standard deviation of the training rows: a model that is saved has both built into its last layer."""
+    """In training the mean and standard deviation of the training rows. A model that is saved has both built into its last
+    layer; one that reads two texts apart gives their cosine, and these two are the line through it."""
     metric: str = "spearman"
     reads: str = "text"
+    """`text`, `pair` (two texts as one), or `apart` (two texts, each by itself)."""
 
     name: ClassVar[str] = NAME  # type: ignore[misc]
     outputs: ClassVar[int] = 1  # type: ignore[misc]
@@ -93,13 +95,21 @@ class Regression(Task):
         return f"a correlation of 0.80 could be anything from {low:.2f} to {high:.2f} on all such rows"
 
     @property
+    def head(self) -> str:  # type: ignore[override]
+        return "cosine" if self.reads == "apart" else "row"
+
+    @property
     def compares(self) -> bool:
         return self.reads == "pair"
 
+    def read_by_head(self, features: Array) -> Array:
+        """Of two texts read apart, features are their vectors, one after the other; the head reads their cosine."""
+        return cosines(features) if self.reads == "apart" else features
+
     def zero_shot_logits(self, features: Array, prompts: Array) -> Array | None:
         """The cosine of the two texts, brought to the mean and the spread of the training rows."""
-        cosines = (unit(features) * unit(prompts)).sum(axis=1, keepdims=True)
-        scaled: Array = ((cosines - cosines.mean()) / (cosines.std() or 1.0)).astype(np.float32)
+        near = cosines(np.concatenate([features, prompts], axis=1))
+        scaled: Array = ((near - near.mean()) / (near.std() or 1.0)).astype(np.float32)
         return scaled
 
     def finished_head(self, head: nn.Sequential) -> nn.Sequential:
@@ -110,6 +120,11 @@ class Regression(Task):
             last.weight.mul_(self.spread)
             last.bias.mul_(self.spread).add_(self.mean)
         return found
+
+    def finished(self, head: nn.Sequential) -> "Regression":
+        last: Any = head[-1]
+        line = (last.bias.item(), last.weight.item()) if self.reads == "apart" else (0.0, 1.0)
+        return replace(self, mean=line[0], spread=line[1])
 
     def values(self, logits: Array) -> Array:
         """(rows,) in the user's units."""
@@ -184,14 +199,20 @@ class Regression(Task):
         return [float(target) for target in targets]
 
     def to_json(self) -> dict[str, Any]:
-        """A saved model gives the user's units: its last layer holds mean and spread."""
-        return {"name": self.name, **asdict(self), "mean": 0.0, "spread": 1.0}
+        return {"name": self.name, **asdict(self)}
 
     @staticmethod
     def from_json(record: dict[str, Any]) -> "Regression":
         return Regression(
             float(record["mean"]), float(record["spread"]), str(record["metric"]), str(record["reads"])
         )
+
+
+def cosines(vectors: Array) -> Array:
+    """(rows, 1) from the vectors of both texts of each row, one after the other: (rows, 2 width)."""
+    one, other = np.split(vectors, 2, axis=1)
+    found: Array = (unit(one) * unit(other)).sum(axis=1, keepdims=True)
+    return found
 
 
 def find(table: Table, asked: Mapping[str, str | None]) -> ColumnGuess:
@@ -238,7 +259,7 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
 
 
 def given(values: Sequence[Any], task: Task) -> list[Any]:
-    return given_pairs(values, task) if task.reads == "pair" else given_texts(values, task)
+    return given_texts(values, task) if task.reads == "text" else given_pairs(values, task)
 
 
 def shown(table: Table, columns: Columns) -> list[str]:

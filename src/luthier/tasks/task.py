@@ -156,9 +156,17 @@ class Task(ABC):
         nothing has to be learnt for it."""
         return None
 
+    def read_by_head(self, features: Array) -> Array:
+        """(units, n) what a linear head reads of features, (units, width)."""
+        return features
+
     def finished_head(self, head: nn.Sequential) -> nn.Sequential:
         """The head as it is saved: in the user's units."""
         return head
+
+    def finished(self, head: nn.Sequential) -> "Task":
+        """The task as it is saved beside a finished head, with what the model's own format has no room for."""
+        return self
 
     @abstractmethod
     def calibrate(self, logits: Array, examples: Examples) -> Calibration:

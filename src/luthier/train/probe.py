@@ -65,6 +65,10 @@ def fit_probe(
     Features are standardised first, so that one strength means the same for every model, and the standardisation is
     folded back into the weights.
     """
+    if features.shape[1] == 1:
+        return solve_probe(
+            features, targets, outputs, STRENGTHS[-1]
+        )  # a line through one number does not overfit
     scaled, _, _ = standardised(features)
     held = cross_validate(scaled, targets, outputs, score, seed)
     strength = held.strongest_within_noise() if held.logits else STRENGTHS[1]

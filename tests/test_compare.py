@@ -135,6 +135,15 @@ def test_the_verdict_not_to_ship_yet():
     )
 
 
+def test_the_verdict_on_a_model_that_answers_in_the_same_order_as_one_that_learnt_nothing():
+    gap = Difference(0.0, -1e-7, 0.0)
+
+    assert verdict_words("probe", "zero-shot", "spearman", 0.8201, 0.8201, gap, ship=False) == (
+        "Do not ship it yet. By Spearman correlation the probe model is no different from the untrained model: 0.820 on the "
+        "test rows. More rows to learn from, or better labels, may tell."
+    )
+
+
 def test_the_verdict_on_a_model_that_is_worse():
     gap = Difference(-0.1, -0.15, -0.05)
 

@@ -102,6 +102,13 @@ def verdict_words(
     measured = f"{scores}, {gained(metric, gap.value)} ({interval(metric, gap)})."
     if ship:
         return f"Ship it. The {chosen} model is better than {other}, beyond noise: {measured}"
+    if (
+        round(gap.low, 4) == round(gap.high, 4) == 0
+    ):  # the same answers, or in the same order where that is what counts
+        return (
+            f"Do not ship it yet. By {METRIC_WORDS[metric]} the {chosen} model is no different from {other}: "
+            f"{written(metric, ours)} on the test rows. More rows to learn from, or better labels, may tell."
+        )
     if gap.high < 0:
         return f"Do not ship it. The {chosen} model is worse than {other}, beyond noise: {measured}"
     return (

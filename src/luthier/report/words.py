@@ -25,7 +25,7 @@ CANDIDATES = {
         "the nearest sentence",
         "the sentence of the text that has most of the question's words: nothing learnt",
     ),
-    "zero-shot": Kind("the zero-shot model", "the model as it was, told only the labels' names"),
+    "zero-shot": Kind("the zero-shot model", "the model as it was: it has learnt from no label"),
     "probe": Kind("the probe", "a linear head on frozen features"),
     "tuned": Kind("the tuned model", "the model's own weights, tuned"),
 }

@@ -51,6 +51,8 @@ class Set:
     test: str
     dev: str | None = None
     """Where there is none, rows of train are held out."""
+    by_source: bool = False
+    """Whether `dev` goes from source to source, so that its first rows are unlike the others: then they are drawn."""
 
 
 SETS = {
@@ -58,7 +60,7 @@ SETS = {
     "banking77": Set("banking77/train.csv", "banking77/test.csv"),
     "trec": Set("trec/train.csv", "trec/test.csv"),
     "agnews_7k6": Set("agnews_7k6/train.csv", "agnews_7k6/test.csv", "agnews_7k6/dev.csv"),
-    "stsb": Set("stsb/train.csv", "stsb/test.csv", "stsb/dev.csv"),
+    "stsb": Set("stsb/train.csv", "stsb/test.csv", "stsb/dev.csv", by_source=True),
     "wnut17": Set("wnut17/train.jsonl.gz", "wnut17/test.jsonl.gz", "wnut17/dev.jsonl.gz"),
 }
 
@@ -129,7 +131,10 @@ def prepare(chosen: Set, size: str, data: Path, folder: Path, seed: int) -> tupl
     if chosen.dev is None:
         valid, train = train[:VALID], train[VALID:]
     else:
-        valid = read(data / chosen.dev)[:VALID]
+        valid = read(data / chosen.dev)
+        if chosen.by_source:
+            random.Random(seed).shuffle(valid)
+        valid = valid[:VALID]
     if size != "all":
         train = few(train, int(size))
         valid, test = (such_as(train, rows) for rows in (valid, test))

@@ -23,7 +23,14 @@ from luthier.report.markup import (
 from luthier.report.numbers import Metric, number
 from luthier.report.page import document
 from luthier.report.records import Record
-from luthier.report.search_pictures import history, importance_bars, learning_curves, parallel
+from luthier.report.search_pictures import (
+    as_they_ended,
+    history,
+    importance_bars,
+    learning_curves,
+    parallel,
+    points_of,
+)
 
 STATES = {"complete": "finished", "pruned": "ended early", "failed": "failed", "running": "unfinished"}
 
@@ -42,9 +49,9 @@ def search_page(record: Record, scorecard: Record) -> str:
     metric = numbers.metric_named(record["metric"], scorecard["task"])
     bodies = {
         "Outcome": outcome(record, scorecard, metric),
-        "Trials": trials(record, metric),
+        "Trials": join([trials(record, metric), lines(record, metric)]),
         "History": time_line(record, metric),
-        "Settings": settings(record, metric),
+        "Importance": importance(record),
         "Learning curves": curves(record, metric),
         "How it was searched": searched(record),
     }
@@ -151,46 +158,67 @@ def trials(record: Record, metric: Metric) -> Html:
     return table_or_details("Trials, the best on validation first", columns, rows, most=40)
 
 
-def time_line(record: Record, metric: Metric) -> Html:
-    if not any(number(one.get("ended")) is not None for one in record["trials"]):
-        return Html("")
-    image = history(record["trials"], record["best"]["number"], metric)
-    return picture(image, "Each trial when it ended, and the best so far. The named one is large.")
-
-
-def settings(record: Record, metric: Metric) -> Html:
-    """What was varied, and which of it mattered."""
+def lines(record: Record, metric: Metric) -> Html:
+    """The table of trials as a picture."""
     done = [one for one in record["trials"] if number(one.get("score")) is not None]
     keys = [key for key in dict.fromkeys(key for one in done for key in one["values"])
             if sum(key in one["values"] for one in done) > 1]  # fmt: skip
-    parts = []
-    if keys and len(done) > 1:
-        image = parallel(done, keys, record["best"]["number"], metric)
-        parts.append(picture(image, "A line a trial, the darker the better; broken ones ended early."))
-    shares: dict[str, list[float]] = record.get("importance") or {}
-    if shares:
-        rows = [[key, f"{100 * value:.0f} %", f"{100 * low:.0f} to {100 * high:.0f} %"]
-                for key, (value, low, high) in sorted(shares.items(), key=lambda pair: -pair[1][0])]  # fmt: skip
-        columns = [
-            Column("setting"),
-            Column("importance", number=True),
-            Column("of 80 % of resamples", number=True),
-        ]
-        told = (
-            "Share of what makes the better trials differ from all (PED-ANOVA); "
-            "the line is how much it depends on which trials there were."
+    whole = [one for one in done if all(key in one["values"] for key in keys)]
+    if not keys or len(whole) < 2:
+        return Html("")
+    told = "The same as lines, one a trial, the darker the better; broken ones ended early."
+    left = len(done) - len(whole)
+    if left:
+        told += (
+            f" {left} {'trials have' if left > 1 else 'trial has'} not all of these settings, and no line."
         )
-        parts.append(beside(picture(importance_bars(shares), told), table("Importance", columns, rows)))
-    return join(parts)
+    return picture(parallel(whole, keys, record["best"]["number"], metric), told)
+
+
+def time_line(record: Record, metric: Metric) -> Html:
+    done = as_they_ended(record["trials"])
+    if not done:
+        return Html("")
+    image = history(record["trials"], record["best"]["number"], metric)
+    drawn = picture(image, "Each trial when it ended, and the best so far. The named one is large.")
+    columns = [Column(name, number=True) for name in ("minutes", "trial", metric.inside, "best so far")]
+    rows: list[list[object]] = []
+    best: float | None = None
+    for one in done:
+        if one["state"] == "complete":
+            best = one["score"] if best is None else max(best, one["score"])
+        rows.append([f"{one['ended'] / 60:.1f}", one["number"], metric.show(one["score"]), metric.show(best)])
+    return beside(drawn, table_or_details("As they ended", columns, rows))
+
+
+def importance(record: Record) -> Html:
+    """Which of what was varied mattered."""
+    shares: dict[str, list[float]] = record.get("importance") or {}
+    if not shares:
+        return Html("")
+    rows = [[key, f"{100 * value:.0f} %", f"{100 * low:.0f} to {100 * high:.0f} %"]
+            for key, (value, low, high) in sorted(shares.items(), key=lambda pair: -pair[1][0])]  # fmt: skip
+    columns = [
+        Column("setting"),
+        Column("importance", number=True),
+        Column("of 80 % of resamples", number=True),
+    ]
+    told = (
+        "Share of what makes the better trials differ from all (PED-ANOVA); "
+        "the line is how much it depends on which trials there were."
+    )
+    return beside(picture(importance_bars(shares), told), table("In numbers", columns, rows))
 
 
 def curves(record: Record, metric: Metric) -> Html:
-    if not any(one.get("validations") for one in record["trials"]):
+    learnt = [one for one in record["trials"] if one.get("validations")]
+    if not learnt:
         return Html("")
     image = learning_curves(record["trials"], record["best"]["number"], metric)
-    return picture(
-        image, "Scores while the trials learnt; a triangle is where one was ended. The named one is thick."
-    )
+    told = "Scores while the trials learnt; a triangle is where one was ended. The named one is thick."
+    columns = [Column("trial", number=True), Column(f"{metric.inside} at each validation", wide=True)]
+    rows = [[one["number"], ", ".join(metric.show(score) for _, score in points_of(one))] for one in learnt]
+    return beside(picture(image, told), table_or_details("In numbers", columns, rows))
 
 
 def searched(record: Record) -> Html:

@@ -23,12 +23,22 @@ def percent(metric: Metric) -> Any:
     return lambda value, _: f"{100 * value:.3g} %" if metric.percent else f"{value:.3g}"
 
 
-def history(trials: Sequence[Record], named: int, metric: Metric) -> Html:
-    """Score of each trial by when it ended, and the best so far as a line of steps."""
+def as_they_ended(trials: Sequence[Record]) -> list[Record]:
+    """The trials that have a score, in the order in which they ended."""
     done = [
         one for one in trials if number(one.get("score")) is not None and number(one.get("ended")) is not None
     ]
-    done.sort(key=lambda one: float(one["ended"]))
+    return sorted(done, key=lambda one: float(one["ended"]))
+
+
+def points_of(trial: Record) -> list[tuple[int, float]]:
+    """(how many validations it had seen, its score then)"""
+    return sorted((int(age), float(score)) for age, score in trial.get("validations", {}).items())
+
+
+def history(trials: Sequence[Record], named: int, metric: Metric) -> Html:
+    """Score of each trial by when it ended, and the best so far as a line of steps."""
+    done = as_they_ended(trials)
     whole = [one for one in done if one["state"] == "complete"]
 
     def draw(figure: Any) -> None:
@@ -88,13 +98,8 @@ def places(values: Sequence[object]) -> tuple[list[float], list[tuple[float, str
 
 
 def parallel(trials: Sequence[Record], keys: Sequence[str], named: int, metric: Metric) -> Html:
-    """A line a trial through its values; the better its score, the darker."""
-    own = [
-        one
-        for one in trials
-        if number(one.get("score")) is not None and all(key in one["values"] for key in keys)
-    ]
-    own.sort(key=lambda one: float(one["score"]))
+    """A line a trial through its values, each of which has all of `keys`; the better its score, the darker."""
+    own = sorted(trials, key=lambda one: float(one["score"]))
     titles = [key.split(".")[1] for key in keys]
 
     def draw(figure: Any) -> None:
@@ -151,11 +156,7 @@ def importance_bars(shares: Mapping[str, Sequence[float]]) -> Html:
 
 def learning_curves(trials: Sequence[Record], named: int, metric: Metric) -> Html:
     """Score of each trial by the number of validations it has seen."""
-    curves = [
-        (one, sorted((int(age), float(score)) for age, score in one.get("validations", {}).items()))
-        for one in trials
-        if one.get("validations")
-    ]
+    curves = [(one, points_of(one)) for one in trials if points_of(one)]
 
     def draw(figure: Any) -> None:
         axes = figure.add_subplot()

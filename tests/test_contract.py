@@ -451,7 +451,20 @@ def test_a_row_alone_is_answered_as_among_others(home: Home, finished: Finished)
 def test_what_predictions_says_of_the_test_rows_is_what_predict_says_of_them(
     home: Home, finished: Finished
 ) -> None:
-    folder = finished.folder
+    as_told(home, finished.folder)
+
+
+def test_so_it_is_where_a_candidate_is_kept_that_was_cheaper_than_tuning(home: Home, tmp_path: Path) -> None:
+    """A rate that spoils the layers: what is saved has them as they were."""
+    folder = run(home.plan(tmp_path / "run", method="auto", lr=0.3, epochs=1)).folder
+
+    chosen = folder.scorecard.record["chosen"]
+    assert chosen == ("probe" if folder.task.probed else "zero-shot" if not folder.task.usual else "tuned")
+    as_told(home, folder)
+
+
+def as_told(home: Home, folder: ModelFolder) -> None:
+    """The saved model answers as the run said of it."""
     rows = rows_of(folder.path / "predictions" / "test.jsonl")
     given = home.case.given(home.data)
 

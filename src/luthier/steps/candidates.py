@@ -162,7 +162,9 @@ def learn_from_all(run: Run, chosen: Candidate) -> None:
     targets = np.concatenate([task.to_learn(run.targets(part)) for part in LEARNT_AT_LAST])
     last = solve_probe(features, targets, task.outputs, probe.strength)
     chosen.logits["test"] = last.logits(task.read_by_head(run.features["test"]))
-    run.keep(chosen, head_of(last), hidden=())
+    # Tuning has moved the layers since the probe's features were computed.
+    untouched = None if run.plan.train.method == "probe" else run.ready.untrained()
+    run.keep(chosen, head_of(last), hidden=(), model=untouched)
 
 
 def head_of(probe: Probe) -> nn.Sequential:

@@ -88,6 +88,10 @@ class Prepared:
         made_by = [self.base_fingerprint, self.plan.model.pooling, self.long.way, *numbers]
         return hash_json([rows.table.fingerprint, rows.split.to_json(), rows.task.to_json(), *made_by])
 
+    def untrained(self) -> HeadedModel:
+        """The model as it was before anything was trained, opened once more."""
+        return load_model(self.folder, wanted(self.plan, self.rows.task), preparation_of(self.reader))
+
 
 @dataclass(frozen=True)
 class Base:

@@ -12,6 +12,7 @@ from luthier.errors import Interrupted
 from luthier.folder.artefacts import Artefacts
 from luthier.folder.run_folder import RunFolder
 from luthier.folder.write import Beside, write_model
+from luthier.models.headed import HeadedModel
 from luthier.plan.duration import seconds_of
 from luthier.plan.plan import Plan
 from luthier.scores.intervals import paired_standard_error
@@ -128,14 +129,20 @@ class Run:
             version=version("luthier"),
         )
 
-    def keep(self, candidate: Candidate, head: nn.Sequential, hidden: tuple[int, ...]) -> None:
-        """Write a candidate's model as the best so far."""
+    def keep(
+        self,
+        candidate: Candidate,
+        head: nn.Sequential,
+        hidden: tuple[int, ...],
+        model: HeadedModel | None = None,
+    ) -> None:
+        """Write a candidate's model as the best so far. model: the body under the head; None: as it is now."""
         self.kept, ready = candidate, self.ready
         if not self.keeps:
             return
         path, finished = self.folder.path / "model", self.task.finished_head(head)
         beside = self.beside(candidate, self.task.finished(finished), hidden)
-        write_model(path, ready.model, finished, ready.reader, beside, INTERIM_CARD)
+        write_model(path, model or ready.model, finished, ready.reader, beside, INTERIM_CARD)
 
     def interrupted(self) -> Interrupted:
         """What to tell when somebody asked to stop."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import tiny
 from tiny import TINY, messages_csv
 
 
@@ -43,6 +44,12 @@ def roberta(tiny_model: Callable[[str], Path]) -> Path:
 @pytest.fixture(scope="session")
 def sentence_bert(tiny_model: Callable[[str], Path]) -> Path:
     return tiny_model("sentence_bert")
+
+
+@pytest.fixture
+def with_dense(tmp_path: Path) -> Path:
+    """A sentence encoder with layers above its pooling, which a test may change."""
+    return tiny.with_dense(tmp_path / "with_dense")
 
 
 @pytest.fixture(scope="session")

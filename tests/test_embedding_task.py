@@ -1,7 +1,6 @@
 """What is special to embedding: what rows may be, its losses against references, ranks, layers above the pooling."""
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -198,33 +197,6 @@ def test_a_model_that_tuning_makes_no_better_is_kept_as_it_is(sentence_bert, tmp
 
 
 # Layers above the pooling
-
-
-@pytest.fixture
-def with_dense(sentence_bert: Path, tmp_path: Path) -> Path:
-    """all-MiniLM's modules with two dense ones between pooling and length 1, as LaBSE has one."""
-    folder = tmp_path / "with_dense"
-    shutil.copytree(sentence_bert, folder)
-    modules = json.loads((folder / "modules.json").read_text())
-    modules[2:2] = [{"path": f"{at}_Dense", "type": "sentence_transformers.models.Dense"} for at in (2, 3)]
-    write_json(
-        folder / "modules.json", [{**one, "idx": at, "name": str(at)} for at, one in enumerate(modules)]
-    )
-    torch.manual_seed(0)
-    for at, (inputs, outputs, kind) in enumerate([(32, 24, "activation.Tanh"), (24, 12, "linear.Identity")]):
-        settings = {
-            "in_features": inputs,
-            "out_features": outputs,
-            "bias": at == 0,
-            "activation_function": f"torch.nn.modules.{kind}",
-        }
-        write_json(folder / f"{at + 2}_Dense" / "config.json", settings)
-        weights = {"linear.weight": torch.randn(outputs, inputs) / 4, "linear.bias": torch.randn(outputs)}
-        save_file(
-            {name: weights[name] for name in list(weights)[: 2 - at]},
-            folder / f"{at + 2}_Dense" / "model.safetensors",
-        )
-    return folder
 
 
 def encoded(folder: Path, texts: list[str]) -> np.ndarray:

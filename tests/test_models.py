@@ -213,7 +213,7 @@ def test_refuse_refuses_a_long_text(bert):
 
     assert str(caught.value) == (
         f"2 of 3 texts are longer than the 62 tokens this model reads, by {beyond} tokens in all. "
-        "Use --long cut or --long windows, or a model that reads more."
+        "Use --long cut (of single texts, also --long windows), or a model that reads more."
     )
 
 
@@ -417,7 +417,7 @@ def test_an_encoder_with_a_decoder_is_not_pooled(tmp_path):
     for settings in ({"pooling": "mean"}, {"hidden": (16,)}):
         assert refused(folder, **settings) == (
             f"{folder}: t5 is an encoder with a decoder, whose states luthier does not pool. "
-            "Leave --pooling and --hidden out."
+            "Leave --pooling, --hidden and --pair out."
         )
 
 

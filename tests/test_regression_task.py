@@ -17,7 +17,9 @@ from luthier.folder.model_folder import ModelFolder
 from luthier.models.headed import new_head
 from luthier.models.quiet import quiet
 from luthier.plan.plan import Plan
+from luthier.session.runs import plan_of
 from luthier.steps import tune
+from luthier.steps.check import check
 from luthier.steps.prepare import prepare
 from luthier.steps.rows import understand
 from luthier.tasks.regression import COVERAGE, REGRESSION, Regression
@@ -225,6 +227,29 @@ def test_a_pair_with_a_number_opens_as_a_cross_encoder_that_gives_the_number(of_
     assert np.abs(theirs).max() > 1.5, "not squeezed into 0 to 1"
 
 
+def test_pairs_under_a_head_of_several_layers_are_resumed_and_open_without_luthier(
+    sentence_bert: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = likened_jsonl(tmp_path / "rows.jsonl", 60)
+
+    folder = run(data, sentence_bert, tmp_path / "run", hidden=(8,), epochs=1)
+
+    again = prepare(plan_of(folder.path))
+    assert (again.plan.model.hidden, again.rows.task.reads) == ((8,), "pair")
+    capsys.readouterr()
+    exec(code_without_luthier(folder), {})
+    told = json.loads(capsys.readouterr().out)
+    assert told == pytest.approx(folder.predict([("one text", "another text")]).labels, abs=1e-3)
+
+
+def code_without_luthier(folder: ModelFolder) -> str:
+    """What the model's card prints, for its own folder."""
+    card = (folder.path / "README.md").read_text()
+    codes = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    plain: str = next(code for code in codes if "import luthier" not in code)
+    return plain.replace("path/to/this/folder", str(folder.model_path))
+
+
 def test_where_comparing_the_texts_untrained_is_better_the_verdict_names_what_goes_on_from_there(
     sentence_bert: Path, tmp_path: Path
 ) -> None:
@@ -303,7 +328,8 @@ def test_texts_whose_untrained_vectors_say_nothing_are_read_as_one(sentence_bert
     ("rows", "settings", "reason"),
     [
         (24, {}, "16 rows do not tell whether the untrained vectors compare texts well"),
-        (60, {"hidden": (8,)}, "room for model.hidden"),
+        (60, {"hidden": (8,)}, "model.hidden is of a head that reads more than one number"),
+        (60, {"dropout": 0.2}, "model.dropout is of a head that reads more than one number"),
     ],
 )
 def test_texts_are_read_as_one_where_vectors_cannot_be_looked_at(
@@ -330,8 +356,67 @@ def read_apart(sentence_bert: Path, tmp_path_factory: pytest.TempPathFactory) ->
     return run(data, sentence_bert, home / "run", pair="bi-encoder", method="full")
 
 
+def test_a_pooling_of_single_texts_reads_them_apart(bert, tmp_path):
+    found = how_pairs_are_read(alike_or_not(tmp_path / "rows.jsonl", 60, shuffled=True), bert, pooling="cls")
+
+    assert found == ("bi-encoder", "model.pooling makes vectors of single texts")
+
+
+def test_vectors_that_go_against_the_numbers_are_a_start_too(sentence_bert, tmp_path):
+    data = alike_or_not(tmp_path / "rows.jsonl", 120)
+    rows = [json.loads(line) for line in data.read_text().splitlines()]
+    write_jsonl(data, [row | {"score": -row["score"]} for row in rows])
+
+    how, why = how_pairs_are_read(data, sentence_bert)
+
+    assert how == "bi-encoder"
+    assert "spearman of -0." in why
+
+
+def test_a_model_whose_vectors_cannot_be_made_reads_both_texts_as_one(with_dense, tmp_path):
+    config = next(with_dense.glob("*_Dense/config.json"))
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"activation_function": "torch.nn.ELU"}))
+
+    how, why = how_pairs_are_read(alike_or_not(tmp_path / "rows.jsonl", 60), with_dense)
+
+    assert how == "cross-encoder"
+    assert why.startswith("its vectors cannot be made: ")
+    assert "torch.nn.ELU" in why
+
+
+def test_the_layers_above_the_pooled_states_come_back_with_a_saved_model(with_dense, tmp_path):
+    data = likened_jsonl(tmp_path / "rows.jsonl", 80)
+
+    folder = run(data, with_dense, tmp_path / "run", pair="bi-encoder", epochs=2)
+
+    rows = [
+        json.loads(line) for line in (folder.path / "predictions" / "test.jsonl").read_text().splitlines()
+    ]
+    pairs = [tuple(row["text"].split(" | ")) for row in rows]
+    assert folder.predict(pairs).labels == pytest.approx([row["prediction"] for row in rows], abs=1e-3)
+    assert len(folder.folder.dense) == 2
+
+
+def test_check_reads_texts_apart_as_tune_does(sentence_bert, tmp_path):
+    """Each text has fewer than the 48 tokens that the model reads, both together have more."""
+    data = alike_or_not(tmp_path / "rows.jsonl", 60)
+    rows = [json.loads(line) for line in data.read_text().splitlines()]
+    longer = [row | {key: f"{row[key]} {'a ' * 20}" for key in ("sentence1", "sentence2")} for row in rows]
+    write_jsonl(data, longer)
+
+    def too_long(**settings: Any) -> int:
+        path = check(plan_for(data, sentence_bert, **settings))
+        while True:
+            try:
+                next(path)
+            except StopIteration as end:
+                return sum(finding.count for finding in end.value.findings if finding.check == "length")
+
+    assert (too_long(pair="bi-encoder"), too_long(pair="cross-encoder")) == (0, 60)
+
+
 def test_the_probe_of_texts_read_apart_is_the_least_squares_line_through_their_cosine(
-    read_apart: ModelFolder, sentence_bert: Path, tmp_path: Path
+    sentence_bert: Path, tmp_path: Path
 ) -> None:
     data = likened_jsonl(tmp_path / "rows.jsonl", 120)
 
@@ -360,13 +445,8 @@ def test_the_probe_of_texts_read_apart_is_the_least_squares_line_through_their_c
 def test_the_code_beside_a_model_that_reads_texts_apart_gives_the_same_number(
     read_apart: ModelFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    card = (read_apart.path / "README.md").read_text()
-    plain = next(
-        code for code in re.findall(r"```python\n(.*?)```", card, re.DOTALL) if "import luthier" not in code
-    )
-
     with quiet():
-        exec(plain.replace("path/to/this/folder", str(read_apart.model_path)), {})
+        exec(code_without_luthier(read_apart), {})
 
     told = json.loads(capsys.readouterr().out)
     assert told == pytest.approx(read_apart.predict([("one text", "another text")]).labels, abs=1e-3)
@@ -383,8 +463,8 @@ def test_texts_read_apart_end_nearer_where_their_number_is_greater(read_apart: M
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"hidden": (8,)}, "model.hidden: more layers would not fit"),
-        ({"dropout": 0.2}, "model.dropout: no effect with regression as it is asked for."),
+        ({"hidden": (8,)}, "model.hidden: no effect with a bi-encoder, whose head reads one number"),
+        ({"dropout": 0.2}, "model.dropout: no effect with a bi-encoder, whose head reads one number"),
         ({"long": "windows"}, "data.long: 'windows' are of a single text"),
     ],
 )

@@ -28,7 +28,7 @@ from luthier.searching.folder import SearchFolder
 from luthier.searching.samplers import Adviser, Tried
 from luthier.searching.worker import worked
 from luthier.steps import finish
-from tiny import messages_csv
+from tiny import likened_jsonl, messages_csv
 
 VARY = ("train.lr=1e-4..3e-2 log", "train.batch_rows=8,16")
 
@@ -499,6 +499,20 @@ def test_probe_only_trials_train_nothing(begun: Callable[..., SearchFolder]) -> 
 def test_what_the_model_cannot_do_is_refused_before_any_trial(begun: Callable[..., SearchFolder]) -> None:
     with pytest.raises(PlanError, match=r"train\.method: asks for 40 blocks"):
         finished(begun(vary=("train.method=top:1,top:40",)))
+
+
+def test_both_ways_to_read_pairs_are_searched_each_with_its_own_settings(
+    begun: Callable[..., SearchFolder], sentence_bert: Path, tmp_path: Path
+) -> None:
+    data = likened_jsonl(tmp_path / "rows.jsonl", 80)
+    settings = {"data.path": str(data), "model.name": str(sentence_bert), "train.epochs": 1}
+    vary = ("pair=bi-encoder,cross-encoder", "dropout=0.2,0.3", "pooling=mean,cls")
+
+    record = finished(begun(settings=settings, vary=vary, sampler="grid", trials=5))
+
+    assert [one["state"] for one in record["trials"]] == ["complete"] * 5
+    pairs = [one["values"].get("model.pair") for one in record["trials"][1:]]
+    assert sorted(pairs) == ["bi-encoder", "bi-encoder", "cross-encoder", "cross-encoder"]
 
 
 def test_without_vary_the_usual_settings_are_searched(begun: Callable[..., SearchFolder]) -> None:

@@ -131,6 +131,16 @@ def test_a_grid_has_each_combination_that_differs_once() -> None:
     ]
 
 
+def test_what_a_way_to_read_pairs_has_no_use_for_is_not_varied_with_it() -> None:
+    found = space("dropout=0.1,0.3", "pooling=auto,cls", "pair=bi-encoder,cross-encoder").grid(PLAN)
+    assert found == [
+        *({"model.pair": "bi-encoder", "model.pooling": pooling} for pooling in ("auto", "cls")),
+        *({"model.pair": "cross-encoder", "model.dropout": dropout} for dropout in (0.1, 0.3)),
+    ]
+    plan = Plan.build({"data.path": "rows.csv", "model.dropout": 0.3})
+    assert plan_of(plan, {"model.pair": "bi-encoder"}).model.dropout == 0.1, "the usual one"
+
+
 def test_a_range_in_a_grid_is_five_points_evenly_spaced() -> None:
     assert space("weight_decay=0..0.2").dimensions[0].points == (0.0, 0.05, 0.1, 0.15, 0.2)
     assert space("lr=1e-5..1e-1 log").dimensions[0].points == (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)

@@ -457,6 +457,32 @@ def make_tokenizer(special: dict[str, str] = SPECIAL, token_types: bool = True) 
     )
 
 
+def with_dense(path: Path) -> Path:
+    """all-MiniLM's modules with two dense ones between pooling and length 1, as LaBSE has one."""
+    import torch
+    from safetensors.torch import save_file
+
+    sentence_bert(path)
+    modules = json.loads((path / "modules.json").read_text())
+    modules[2:2] = [{"path": f"{at}_Dense", "type": "sentence_transformers.models.Dense"} for at in (2, 3)]
+    write_json(path / "modules.json", [{**one, "idx": at, "name": str(at)} for at, one in enumerate(modules)])
+    torch.manual_seed(0)
+    for at, (inputs, outputs, kind) in enumerate([(32, 24, "activation.Tanh"), (24, 12, "linear.Identity")]):
+        settings = {
+            "in_features": inputs,
+            "out_features": outputs,
+            "bias": at == 0,
+            "activation_function": f"torch.nn.modules.{kind}",
+        }
+        write_json(path / f"{at + 2}_Dense" / "config.json", settings)
+        weights = {"linear.weight": torch.randn(outputs, inputs) / 4, "linear.bias": torch.randn(outputs)}
+        save_file(
+            {name: weights[name] for name in list(weights)[: 2 - at]},
+            path / f"{at + 2}_Dense" / "model.safetensors",
+        )
+    return path
+
+
 def write_json(path: Path, value: Any) -> None:
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(value, indent=2), encoding="utf-8")

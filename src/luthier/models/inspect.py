@@ -106,9 +106,9 @@ def inspect_folder(name: str, path: Path, reads: str = "text") -> Folder:
 
 
 def answers_labels(path: Path) -> bool:
-    """Whether luthier wrote the folder for another task than vectors: its Dense modules are then the head of that task."""
+    """Whether luthier wrote the folder for a task whose head its Dense modules are; else they are part of the encoder."""
     task = read_object(path / "luthier.json").get("task")
-    return isinstance(task, dict) and task.get("name") != "embedding"
+    return isinstance(task, dict) and task.get("name") != "embedding" and task.get("reads") != "apart"
 
 
 def sentence_modules(path: Path) -> list[dict[str, Any]]:

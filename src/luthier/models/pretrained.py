@@ -46,7 +46,7 @@ def refuse_encoder_decoder(folder: Folder) -> None:
     if folder.config.get("is_encoder_decoder"):
         raise ModelError(
             f"{folder.path}: {folder.family} is an encoder with a decoder, whose states luthier does not pool. "
-            "Leave --pooling and --hidden out."
+            "Leave --pooling, --hidden and --pair out."
         )
 
 

@@ -124,7 +124,7 @@ class Texts:
         if too_long and way == "refuse":
             raise DataError(
                 f"{len(too_long):,} of {len(texts):,} texts are longer than the {self.limit} tokens this model reads, "
-                f"by {beyond:,} tokens in all. Use --long cut or --long windows, or a model that reads more."
+                f"by {beyond:,} tokens in all. Use --long cut (of single texts, also --long windows), or a model that reads more."
             )
         examples = TextExamples(
             ids=np.concatenate([*ids, np.zeros(0, np.int32)]),
@@ -151,7 +151,7 @@ class Texts:
         )
         first = np.concatenate([[0], np.cumsum(counts)])[:-1]
         longest = np.maximum.reduceat(long.lengths, first) if len(rows) else long.lengths
-        unknown = np.add.reduceat(long.unknown, first) if len(rows) else long.unknown
+        unknown = np.maximum.reduceat(long.unknown, first) if len(rows) else long.unknown
         return made, replace(long, lengths=longest, unknown=unknown)
 
     def spelt(self, text: str | tuple[str, str]) -> str | tuple[str, str]:

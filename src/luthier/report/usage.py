@@ -52,7 +52,10 @@ print(SentenceTransformer("{folder}").encode(["a text to be placed"]))
     chosen = write.get(str(scorecard.get("model_format")))
     if chosen is None:
         return None
-    texts = '["one text"], ["another text"]' if reads_pairs(scorecard) else '["a text to be sorted"]'
+    texts = '["a text to be sorted"]'
+    if reads_pairs(scorecard):
+        pooled = chosen is for_sentence_transformers
+        texts = '[("one text", "another text")]' if pooled else '["one text"], ["another text"]'
     return chosen(folder, texts, ending(scorecard))
 
 

@@ -29,7 +29,7 @@ from luthier.tasks.task import Array
 
 USUAL_SEEDS = 3
 """On which the best few are run where a budget leaves time."""
-OTHER_TOKENS = {"model.name", "model.pair", "data.long"}
+OTHER_TOKENS = {"model.name", "data.long"}
 """Settings with which rows are other tokens, of which some tasks read their answers."""
 
 

@@ -1,5 +1,6 @@
 """A search's folder, opened to work on: what all of its trials have in common, and what is refused before the first one."""
 
+import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,10 +16,11 @@ from luthier.plan.plan import Plan
 from luthier.plan.search import SearchPlan
 from luthier.searching.folder import SearchFolder
 from luthier.searching.samplers import MOST, Adviser, storage_at
-from luthier.searching.space import Space, Value, plan_of, read_space
+from luthier.searching.space import PAIR, Space, Value, plan_of, read_space
 from luthier.searching.standing import best_of, trial_record
 from luthier.searching.usual import usual_space
 from luthier.steps.kept import Kept
+from luthier.steps.pairs import read_as
 from luthier.steps.prepare import Prepared, prepare
 from luthier.steps.refusals import refuse_too_many_blocks, refuse_what_has_no_effect
 
@@ -196,11 +198,13 @@ def trials_wanted(asked: SearchPlan, plan: Plan, space: Space) -> int:
 def refuse_what_the_model_refuses(space: Space, plan: Plan, ready: Prepared) -> None:
     """Values that are right in a plan and wrong for this task or model. Raises PlanError that tells of all of them."""
     problems: dict[str, None] = {}
-    for one in space.dimensions:
+    pairs = next((one.points for one in space.dimensions if one.key == PAIR), ())
+    for one, pair in itertools.product(space.dimensions, pairs or (plan.model.pair,)):
+        beside = {PAIR: pair} if pairs else {}
         for value in one.points:
-            asked = plan_of(plan, {one.key: value})
+            asked = plan_of(plan, {**beside, one.key: value})
             try:
-                refuse_what_has_no_effect(asked, ready.rows.task)
+                refuse_what_has_no_effect(asked, read_as(ready.rows.task, asked.model.pair))
                 if asked.model.name == plan.model.name:
                     refuse_too_many_blocks(asked, ready.ladder)
             except PlanError as error:

@@ -12,6 +12,9 @@ from luthier.plan.method import Lora, Probe, is_method, parse_method
 from luthier.plan.plan import TUNING_ALONE, WHOLE_WEIGHTS, Plan, fields, full_key
 
 METHOD = "train.method"
+PAIR = "model.pair"
+IDLE_WITH_PAIR = {"bi-encoder": ("model.dropout", "model.hidden"), "cross-encoder": ("model.pooling",)}
+"""Settings that change nothing with a way to read pairs."""
 SPELT = "expected KEY=a,b,c or KEY=low..high or KEY=low..high log, as in train.lr=1e-5..1e-3 log"
 POINTS = 5
 """Of a range that stands in a grid."""
@@ -78,17 +81,18 @@ Dimension = Choices | Range
 
 @dataclass(frozen=True)
 class Space:
-    """Every setting that a search varies. The method comes first: which of the others count depends on it."""
+    """Every setting that a search varies. First come those on which it depends which of the others count."""
 
     dimensions: tuple[Dimension, ...]
 
     def __post_init__(self) -> None:
-        ordered = sorted(self.dimensions, key=lambda one: one.key != METHOD)
+        ordered = sorted(self.dimensions, key=lambda one: one.key not in (METHOD, PAIR))
         object.__setattr__(self, "dimensions", tuple(ordered))
 
     def counting(self, plan: Plan, values: Mapping[str, Value]) -> list[Dimension]:
-        """The dimensions that matter with the method of these values; the plan's own where it is not varied."""
-        idle = idle_with(str(values.get(METHOD, plan.train.method)))
+        """The dimensions that matter with the method and the reading of pairs of these values; the plan's own method where it is
+        not varied."""
+        idle = idle_with(str(values.get(METHOD, plan.train.method)), str(values.get(PAIR, "auto")))
         return [one for one in self.dimensions if one.key not in idle]
 
     def grid(self, plan: Plan) -> list[dict[str, Value]]:
@@ -105,22 +109,23 @@ class Space:
         return [str(one) for one in self.dimensions]
 
 
-def idle_with(method: str) -> set[str]:
-    """Settings that change nothing with a method."""
-    found = parse_method(method)
+def idle_with(method: str, pair: str = "auto") -> set[str]:
+    """Settings that change nothing with a method, and with a way to read pairs."""
+    idle, found = set(IDLE_WITH_PAIR.get(pair, ())), parse_method(method)
     if isinstance(found, Probe):
-        return {f"{section}.{key}" for section, key in TUNING_ALONE} | {"model.hidden"}
+        idle |= {f"{section}.{key}" for section, key in TUNING_ALONE} | {"model.hidden"}
     if isinstance(found, Lora):
-        return {f"train.{key}" for key in WHOLE_WEIGHTS}
-    return set()
+        idle |= {f"train.{key}" for key in WHOLE_WEIGHTS}
+    return idle
 
 
 def plan_of(plan: Plan, values: Mapping[str, Value], **more: Any) -> Plan:
-    """The plan of a trial: this one with some values, and without what has no effect with their method. more: `section__key`."""
+    """The plan of a trial: this one with some values, and without what has no effect with their method and their reading of
+    pairs. more: `section__key`."""
     settings = {**plan.settings(), **values, **{key.replace("__", "."): one for key, one in more.items()}}
-    if METHOD in values:
-        method = str(values[METHOD])
-        idle = idle_with(method) if is_method(method) else set()  # where it is none, the plan tells so
+    method = str(values.get(METHOD, "auto"))
+    if is_method(method):  # where it is none, the plan tells so
+        idle = idle_with(method, str(values.get(PAIR, "auto")))
         settings = {key: value for key, value in settings.items() if key not in idle}
     return Plan.build(settings)
 

@@ -103,10 +103,10 @@ def through_model(
     plan: Plan, rows: Rows, evidence: Evidence, clock: Callable[[], float], stop: Callable[[], bool]
 ) -> Generator[Event, None, tuple[Evidence, list[str]]]:
     """The evidence with what tokenizer, frozen model and probe make of the rows, or of a random part of them."""
-    reader = Reader.of(plan, rows.task)
+    reader = Reader.of(plan, rows)
     chosen = drawn(evidence.used, plan.run.seed)
     notes = []
-    read = READERS[rows.task.reads]
+    read = READERS[reader.reads]
     way = rows.task.long if plan.data.long == "auto" else plan.data.long
     examples, long = read(reader.reader, rows.inputs(chosen), rows.targets(chosen), way)
     fits = np.cumsum(np.minimum(long.lengths, long.limit)) <= MOST_TOKENS

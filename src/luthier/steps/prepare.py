@@ -124,9 +124,8 @@ def prepare(plan: Plan, kept: Kept | None = None) -> Prepared:
     task, name = rows.task, plan.model.name
     base = kept.once("base", (name, task.reads), lambda: Base.of(name, task.reads))
     folder, reader = base.folder, base.reader
-    rows = kept.once(
-        "pairs", (of_rows, plan.model), lambda: how_pairs_are_read(plan, rows, folder, reader, device)
-    )
+    of_pairs = of_rows, name, plan.model.pair, plan.model.pooling, plan.model.hidden, plan.model.dropout
+    rows = kept.once("pairs", of_pairs, lambda: how_pairs_are_read(plan, rows, folder, reader, device))
     task = rows.task
     refuse_what_has_no_effect(plan, task)
     used = {part: getattr(rows.split, part) for part in PARTS}
@@ -155,6 +154,7 @@ def prepare(plan: Plan, kept: Kept | None = None) -> Prepared:
         recipe=recipe,
         model=model,
         ladder=ladder,
+        declares=folder.pooling is not None,
         rows=len(rows.split.train),
         windows=windows(examples, task),
         made=0 if cloze is None else len(cloze),

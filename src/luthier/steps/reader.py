@@ -14,31 +14,44 @@ from luthier.models.find import find_model
 from luthier.models.headed import HeadedModel
 from luthier.models.inspect import inspect_folder
 from luthier.models.load import Wanted, load_model
-from luthier.models.reading import Reader as Rows
+from luthier.models.reading import Reader as Tokenizer
 from luthier.models.reading import preparation_of, reader_of
 from luthier.models.twin import Twin
 from luthier.plan.plan import Plan
 from luthier.predict import features_of
-from luthier.tasks.task import Array, Task
+from luthier.steps.pairs import how_pairs_are_read
+from luthier.steps.rows import Rows
+from luthier.tasks.task import Array
 
 
 @dataclass(frozen=True)
 class Reader:
     """Tokenizer or image processor, and frozen body, on the device that the plan asks for."""
 
-    reader: Rows
+    reader: Tokenizer
     model: HeadedModel
     device: Device
+    reads: str
+    """What rows are made of: a key of `READERS`."""
 
     @staticmethod
-    def of(plan: Plan, task: Task | None = None) -> "Reader":
-        """A model that gives the features of a task's rows, or of texts. Raises ModelError for a folder that cannot."""
+    def of(plan: Plan, rows: Rows | None = None) -> "Reader":
+        """A model that gives the features of some rows, or of texts. Raises ModelError for a folder that cannot."""
         device = devices.choose(plan.run.device, plan.run.precision, plan.run.threads)
-        reads = "text" if task is None else task.reads
+        reads = "text" if rows is None else rows.task.reads
         folder = inspect_folder(plan.model.name, find_model(plan.model.name), reads)
         reader = reader_of(folder, reads)
-        asked = Wanted(2, own_pooling=reads == "pair", pooling=plan.model.pooling, seed=plan.run.seed)
-        return Reader(reader, load_model(folder, asked, preparation_of(reader)).to(device.torch), device)
+        if rows is not None:
+            reads = how_pairs_are_read(plan, rows, folder, reader, device).task.reads
+        asked = Wanted(
+            outputs=2,
+            head="cosine" if reads == "apart" else "row",
+            own_pooling=reads == "pair",
+            pooling=plan.model.pooling,
+            seed=plan.run.seed,
+        )
+        model = load_model(folder, asked, preparation_of(reader)).to(device.torch)
+        return Reader(reader, model, device, reads)
 
     def features(
         self, examples: Examples, clock: Callable[[], float], stop: Callable[[], bool]

@@ -72,7 +72,13 @@ def refuse_what_has_no_effect(plan: Plan, task: Task) -> None:
         unheard.append("task.language")
     if is_set(plan, "model", "pair") and not (task.name == "regression" and task.reads in ("pair", "apart")):
         unheard.append("model.pair")
-    if is_set(plan, "model", "dropout") and task.head in ("vector", "cosine"):
+    of_head = [f"model.{key}" for key in ("hidden", "dropout") if is_set(plan, "model", key)]
+    if of_head and task.reads == "apart":
+        raise PlanError(
+            f"{', '.join(of_head)}: no effect with a bi-encoder, whose head reads one number, a cosine. Leave it out, or choose "
+            "--pair cross-encoder."
+        )
+    if is_set(plan, "model", "dropout") and task.head == "vector":
         unheard.append("model.dropout")
     if is_set(plan, "train", "flip") and plan.train.augment == "none":
         unheard.append("train.flip")

@@ -37,6 +37,8 @@ class Start:
     recipe: Recipe
     model: HeadedModel
     ladder: Ladder
+    declares: bool
+    """Whether the model says how its token states become one vector."""
     rows: int
     windows: float
     """Of a row, each learnt from by itself."""
@@ -59,8 +61,12 @@ def resolve(plan: Plan, rows: Rows, device: Device, start: Start) -> tuple[Plan,
         guesses += of_cloze(plan, start) if rows.kind.cloze is not None else []
         guesses += of_training(plan, task, start)
     guesses += of_machine(device)
-    if start.model.pooling is not None:
+    if (
+        start.model.pooling is not None and task.reads != "pair"
+    ):  # of pairs it goes without saying, and may not be said
         why = "room for model.hidden" if plan.model.hidden else "declared by the model"
+        if not start.declares:
+            why = "as usual where the model declares none"
         guesses.append(Guess("model.pooling", start.model.pooling, why))
     asked = plan.settings()
     open_ones = [guess for guess in guesses if asked.get(guess.key) in (None, "auto")]

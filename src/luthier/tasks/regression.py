@@ -104,11 +104,11 @@ class Regression(Task):
 
     def read_by_head(self, features: Array) -> Array:
         """Of two texts read apart, features are their vectors, one after the other; the head reads their cosine."""
-        return cosines(features) if self.reads == "apart" else features
+        return cosines(*np.split(features, 2, axis=1)) if self.reads == "apart" else features
 
     def zero_shot_logits(self, features: Array, prompts: Array) -> Array | None:
         """The cosine of the two texts, brought to the mean and the spread of the training rows."""
-        near = cosines(np.concatenate([features, prompts], axis=1))
+        near = cosines(features, prompts)
         scaled: Array = ((near - near.mean()) / (near.std() or 1.0)).astype(np.float32)
         return scaled
 
@@ -208,9 +208,8 @@ class Regression(Task):
         )
 
 
-def cosines(vectors: Array) -> Array:
-    """(rows, 1) from the vectors of both texts of each row, one after the other: (rows, 2 width)."""
-    one, other = np.split(vectors, 2, axis=1)
+def cosines(one: Array, other: Array) -> Array:
+    """(rows, 1) of the vectors of the two texts of each row, (rows, width) each."""
     found: Array = (unit(one) * unit(other)).sum(axis=1, keepdims=True)
     return found
 

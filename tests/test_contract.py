@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +37,7 @@ from tiny import (
     cpu,
     images_folder,
     likened_jsonl,
+    lower_casing,
     make_pace,
     messages_csv,
     numbers_jsonl,
@@ -461,6 +463,38 @@ def test_so_it_is_where_a_candidate_is_kept_that_was_cheaper_than_tuning(home: H
     chosen = folder.scorecard.record["chosen"]
     assert chosen == ("probe" if folder.task.probed else "zero-shot" if not folder.task.usual else "tuned")
     as_told(home, folder)
+
+
+@pytest.mark.parametrize("name", ["pair-classification", "token-classification", "question-answering"])
+def test_what_a_sentence_encoder_asks_of_its_texts_holds_for_whatever_class_it_is_saved_as(
+    name: str, tmp_path: Path
+) -> None:
+    """Small letters, and, but for questions, so many tokens at the most."""
+    model, case = lower_casing(tmp_path / "model", most=24), CASES[name]
+    data = case.data(tmp_path)
+    shouted = [
+        {key: shout(value) if key != "label" else value for key, value in row.items()}
+        for row in rows_of(data)
+    ]
+    home = Home(name, case, tmp_path, write_jsonl(data, shouted), model)
+
+    folder = run(home.plan(tmp_path / "run", epochs=2)).folder
+
+    as_told(home, folder)
+    limit = 62 if name == "question-answering" else 24
+    assert (folder.reader.limit, folder.reader.tokenizer("MY ORDER")) == (
+        limit,
+        folder.reader.tokenizer("my order"),
+    )
+
+
+def shout(value: Any) -> Any:
+    """The same in capitals, but for tags and numbers."""
+    if isinstance(value, str):
+        return value if re.fullmatch(r"O|[BI]-.*", value) else value.upper()
+    if isinstance(value, list):
+        return [shout(one) for one in value]
+    return {key: shout(one) for key, one in value.items()} if isinstance(value, dict) else value
 
 
 def as_told(home: Home, folder: ModelFolder) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from luthier.events import Stepped
 from luthier.folder.run_folder import RunFolder
 from luthier.hashes import hash_file
 from luthier.models.ladder import find_ladder
@@ -136,6 +138,40 @@ def test_a_lost_cache_is_computed_again_to_the_same_bytes(tmp_path, bert):
     assert files() == kept
     weights = [hash_file(folder / "model.safetensors") for folder in (first, second, third)]
     assert len(set(weights)) == 1
+
+
+def thawed(home: Path, bert: Path, name: str, cache: str, step: int | None = None, **more: Any) -> str:
+    """Hash of the weights of a run that thaws block after block; or nothing of one that is left at a step."""
+    settings = {
+        "data.path": home / "m.csv", "model.name": bert, "train.method": "thaw", "train.epochs": 3, "run.device": "cpu",
+        "run.precision": "fp32", "run.threads": 1, "run.out": home / name, "run.cache": home / cache, "train.batch_rows": 8,
+        "train.lr": 1e-2, "run.save_every": "0.001s", **more,
+    }  # fmt: skip
+    for event in tune(Plan.build(settings)):
+        if isinstance(event, Stepped) and event.step == step:
+            return ""
+    assert step is None, "it ended before"
+    return hash_file(home / name / "model" / "model.safetensors")
+
+
+def test_blocks_that_start_anew_are_not_taken_for_the_pre_trained_ones(tmp_path, bert):
+    messages_csv(tmp_path / "m.csv", 80)
+    anew = {"train.reinit": 1}
+    plain, other = thawed(tmp_path, bert, "a", "own"), thawed(tmp_path, bert, "b", "another", **anew)
+
+    assert plain != other
+    assert thawed(tmp_path, bert, "c", "own", **anew) == other
+    assert thawed(tmp_path, bert, "d", "another") == plain
+
+
+def test_who_goes_on_without_the_cache_leaves_nothing_in_it_of_blocks_that_have_moved(tmp_path, bert):
+    messages_csv(tmp_path / "m.csv", 80)
+    clean = thawed(tmp_path, bert, "clean", "own")
+    thawed(tmp_path, bert, "left", "lost", step=12)  # of 7 steps an epoch: the upper block has begun to move
+    shutil.rmtree(tmp_path / "lost")
+
+    assert thawed(tmp_path, bert, "left", "lost") == clean
+    assert thawed(tmp_path, bert, "next", "lost") == clean
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from luthier.events import Chose, Event, Noted, Started, Stepped, Stopped, Valid
 from luthier.folder.model_folder import ModelFolder
 from luthier.plan.plan import Plan, read_plan
 from luthier.steps import tune as steps
+from luthier.steps.prepare import prepare
 from luthier.steps.training import Budget
 from tiny import messages, messages_csv
 
@@ -211,6 +213,35 @@ def test_a_budget_ends_training_in_time_with_a_whole_folder(tmp_path: Path, sent
     stopped = next(event for event in events if isinstance(event, Stopped))
     assert stopped.why == "budget"
     assert folder.scorecard.record["cost"]["seconds"]["total"] < 12
+
+
+def test_a_training_that_ends_before_it_was_validated_leaves_the_probe_and_tells_what_it_took(
+    tmp_path: Path, bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = itertools.count()
+    monkeypatch.setattr(Budget, "over", lambda self: next(asked) >= 2)
+
+    folder, _ = run(plan_for(messages_csv(tmp_path / "messages.csv", 240), bert, tmp_path / "run"))
+
+    record = folder.scorecard.record
+    assert record["chosen"] == "probe"
+    assert record["cost"]["tokens"] == record["tuning"]["tuned"]["tokens"] > 0
+    rows = [
+        json.loads(line) for line in (folder.path / "predictions" / "test.jsonl").read_text().splitlines()
+    ]
+    assert folder.predict([row["text"] for row in rows]).labels == [row["prediction"] for row in rows]
+    assert "Learning rate" not in (folder.path / "README.md").read_text(), "the probe has none"
+
+
+@pytest.mark.parametrize(("name", "drawn"), [("bert", True), ("sentence_bert", False)])
+def test_features_of_layers_that_are_drawn_belong_to_their_seed(name, drawn, tiny_model, tmp_path):
+    data = messages_csv(tmp_path / "messages.csv", 80)
+    keys = {
+        prepare(plan_for(data, tiny_model(name), tmp_path / f"{seed}", seed=seed, split_seed=0)).features_key
+        for seed in (0, 1)
+    }
+
+    assert len(keys) == (2 if drawn else 1)
 
 
 def test_the_probe_alone_is_asked_for(tmp_path: Path, bert: Path) -> None:

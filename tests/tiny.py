@@ -457,6 +457,16 @@ def make_tokenizer(special: dict[str, str] = SPECIAL, token_types: bool = True) 
     )
 
 
+def lower_casing(path: Path, most: int = 48) -> Path:
+    """A sentence encoder that is to be given small letters alone, which its tokenizer does not see to, and so many tokens."""
+    sentence_bert(path)
+    write_json(path / "sentence_bert_config.json", {"max_seq_length": most, "do_lower_case": True})
+    tokenizer = json.loads((path / "tokenizer.json").read_text())
+    tokenizer["normalizer"]["lowercase"] = False
+    write_json(path / "tokenizer.json", tokenizer)
+    return path
+
+
 def with_dense(path: Path) -> Path:
     """all-MiniLM's modules with two dense ones between pooling and length 1, as LaBSE has one."""
     import torch

@@ -129,6 +129,10 @@ def worth_words(dearer: str, cheaper: str, metric: str, gap: Difference, seconds
     return f"The {dearer} model is no different from {other} beyond noise: {gain}, {cost}"
 
 
+MORE_ROWS = "The probe has learnt from the validation and calibration rows too, the tuned model has not."
+"""What the comparison of the two ends with where the probe was kept, and solved for once more."""
+
+
 def interval(metric: str, gap: Difference) -> str:
     return f"95 % interval {signed(metric, gap.low)} to {signed(metric, gap.high)}"
 

@@ -43,7 +43,9 @@ class ModelFolder:
                 f"{self.path}: {what}, so it is not a model that luthier saved. `luthier tune` makes one."
             ) from None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise RunError(f"{file}: is damaged ({error}). Run `luthier tune` again.") from error
+            raise RunError(
+                f"{file}: is damaged ({error}). Delete it and give the command of the run again."
+            ) from error
 
     @cached_property
     def scorecard(self) -> Scorecard:

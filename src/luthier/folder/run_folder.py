@@ -54,8 +54,10 @@ class RunFolder(Artefacts):
 
     @property
     def finished(self) -> bool:
-        """Whether the last thing a run writes is there."""
-        return (self.path / "report.html").is_file()
+        """Whether the last thing a run writes is there, and what it is a report of."""
+        return all(
+            (self.path / name).is_file() for name in ("report.html", "scorecard.json", "model/luthier.json")
+        )
 
     def begin(self, versions: dict[str, str]) -> dict[str, str]:
         """Make the folder, under its key. What an unfinished command had told is told anew, but for its training steps.

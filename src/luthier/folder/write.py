@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
+from tokenizers import normalizers
 from torch import nn
 
 from luthier.files import whole_folder
@@ -90,7 +91,9 @@ def write_model(
                 folder, model, model.dense if isinstance(model, BiEncoder) else head, reader
             )
         if isinstance(reader, Texts):
-            write_tokenizer(folder, reader)
+            # Questions are read in windows of what the architecture can read, all else as the encoder was made for.
+            limit = reader.most if beside.task.get("reads") == "question" else reader.limit
+            write_tokenizer(folder, reader, limit, lower_case=form_of(beside.pooling) == "transformers")
         else:
             reader.processor.save_pretrained(folder)
         (folder / "luthier.json").write_text(
@@ -159,13 +162,20 @@ def write_token_class(folder: Path, model: TokenModel, head: nn.Sequential, sett
         whole.save_pretrained(folder)
 
 
-def write_tokenizer(folder: Path, texts: Texts) -> None:
-    """The tokenizer with luthier's own limit, and without the truncation that its last call left in it."""
+def write_tokenizer(folder: Path, texts: Texts, limit: int, lower_case: bool) -> None:
+    """The tokenizer with luthier's own limit, and without the truncation that its last call left in it.
+
+    lower_case: whether it is to spell texts as luthier did before them, where no other file of the folder can tell so.
+    """
     tokenizer = copy.deepcopy(texts.tokenizer)
-    tokenizer.model_max_length = texts.limit
+    tokenizer.model_max_length = limit
     if tokenizer.is_fast:
-        tokenizer.backend_tokenizer.no_truncation()
-        tokenizer.backend_tokenizer.no_padding()
+        whole = tokenizer.backend_tokenizer
+        whole.no_truncation()
+        whole.no_padding()
+        if lower_case and texts.lower_case:
+            own = [] if whole.normalizer is None else [whole.normalizer]
+            whole.normalizer = normalizers.Sequence([normalizers.Lowercase(), *own])
     tokenizer.save_pretrained(folder)
 
 

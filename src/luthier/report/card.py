@@ -109,13 +109,22 @@ def hub_name(model: str) -> str | None:
     return model if named and not re.search(r"--|\.\.", model) and not Path(model).exists() else None
 
 
+UNITS = {
+    "pair-classification": "two texts",
+    "token-classification": "each entity in a text",
+    "image-classification": "an image",
+}
+"""What gets a label, by task, where that is no text."""
+
+
 def summary(records: Records) -> str:
     """What the model does, and whether it is good enough."""
     scorecard = records.scorecard
     told = ["Written by luthier; every number below was measured."]
     if names := records.items("labels"):
         gives = "any number" if scorecard.get("multi_label") else "one"
-        told.insert(0, f"Gives a text {gives} of {numbers.count(len(names), 'label')}.")
+        what = UNITS.get(str(scorecard.get("task")), "a text")
+        told.insert(0, f"Gives {what} {gives} of {numbers.count(len(names), 'label')}.")
     metric = numbers.metric_named(scorecard["metric"])
     sure = f" {words.certainty(records.part('verdict'), metric)}" if records.compared else ""
     verdict = words.verdict_words(scorecard) + sure
@@ -132,7 +141,7 @@ def making(records: Records) -> str:
     rows = {name: numbers.count(records.part("rows").get(name)) for name in PARTS}
     counts = [(name, PARTS[name], size) for name, size in rows.items() if size != numbers.NOTHING]
     told = [f"Base model: {plain(scorecard.get('model') or numbers.NOTHING)}. Kept: {plain(chosen)}."]
-    named = words.settings(records.part("tuning"))
+    named = words.settings(records.part("tuning")) if scorecard.get("chosen") == "tuned" else ()
     settings = ", ".join(f"{name.lower()} {numbers.setting(value)}" for name, value in named)
     told += [f"Settings: {plain(settings)}."] if settings else []
     out = [

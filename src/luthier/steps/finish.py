@@ -13,6 +13,7 @@ from PIL import Image
 from luthier.batches.pictures import Pictures
 from luthier.compare.choice import (
     COMPARING,
+    MORE_ROWS,
     TO_BEAT,
     Candidate,
     best_on_validation,
@@ -186,7 +187,8 @@ def tuning_settings(run: Run) -> dict[str, Any]:
     if run.plan.train.method == "probe":
         return {}
     train = run.plan.train
-    return {"lr": train.lr, "batch_rows": train.batch_rows, "epochs": train.epochs, "weight_decay": train.weight_decay,
+    found = run.tuning.get("rate_test", {}).get("lr", train.lr)
+    return {"lr": found, "batch_rows": train.batch_rows, "epochs": train.epochs, "weight_decay": train.weight_decay,
             "warmup": train.warmup, "head": train.head}  # fmt: skip
 
 
@@ -218,6 +220,8 @@ def worth(run: Run) -> dict[str, Any]:
         return {"dearer": dearer.name, "cheaper": None, "words": words}
     gap = difference(run, dearer, cheaper)
     words = worth_words(dearer.name, cheaper.name, run.task.metric, gap, dearer.seconds)
+    if cheaper.name == "probe" and cheaper is run.kept:
+        words += f" {MORE_ROWS}"
     return {"dearer": dearer.name, "cheaper": cheaper.name, **gap.to_json(), "words": words}
 
 

@@ -101,7 +101,7 @@ def shelf_for(
 
     scored: parts of which the states are kept in fp32 too, where the same rungs stand still to the end.
     """
-    limit = ready.plan.run.cache_gb * 1e9
+    limit, train = ready.plan.run.cache_gb * 1e9, ready.plan.train
     folder = Path(ready.plan.run.cache) if ready.plan.run.cache else default_folder()
     cache = PrefixCache(folder, limit)
     below = len(movement.ladder.rungs) - 1
@@ -139,7 +139,9 @@ def shelf_for(
         device = ready.device
         stands_on = ready.base_fingerprint, str(dtype_of(one, ready)), device.kind, device.threads
         version = TextExamples.budget, MULTIPLE, torch.__version__
-        return cache.key([*stands_on, *version], one.depth, texts[one.part])
+        # Blocks that start anew stand still for a while where they are thawed one after the other.
+        drawn = (train.reinit, ready.plan.run.seed) if train.reinit else ()
+        return cache.key([*stands_on, *version, *drawn], one.depth, texts[one.part])
 
     return Shelf(cache, {one: key(one) for one in kept}, size, tuple(notes))
 

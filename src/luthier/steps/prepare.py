@@ -85,7 +85,9 @@ class Prepared:
         """Hash of all that decides the frozen features: runs of different plans may have it in common."""
         rows, device = self.rows, self.device
         numbers = device.precision, device.kind, device.threads
-        made_by = [self.base_fingerprint, self.plan.model.pooling, self.long.way, *numbers]
+        # An architecture's own class may have layers below the head that the folder lacks: they are drawn.
+        drawn = self.plan.run.seed if self.model.pooling is None else None
+        made_by = [self.base_fingerprint, self.plan.model.pooling, self.long.way, drawn, *numbers]
         return hash_json([rows.table.fingerprint, rows.split.to_json(), rows.task.to_json(), *made_by])
 
     def untrained(self) -> HeadedModel:

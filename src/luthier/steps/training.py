@@ -60,16 +60,18 @@ def train_layers(run: Run) -> Iterator[Event]:
         ready.model.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
     else:
         prefixes = yield from follow(run, pace)
-        if prefixes is None:
-            return  # Stopped before the first validation: nothing is known of these weights, and the probe stays.
-    tuned = run.tuning["tuned"]
+    tuned = run.tuning.get(
+        "tuned", {"tokens": 0, "seconds": 0.0}
+    )  # nothing where time was over in the midst of clozes
+    before = recall(run)  # what was learnt before the user's own rows costs time too
+    run.tokens = tuned["tokens"] + before.get("tokens", 0)
+    run.training_seconds = tuned["seconds"] + before.get("seconds", 0.0)
+    if saved is None and prefixes is None:
+        return  # Stopped before the first validation: nothing is known of these weights, and the probe stays.
     ended = tuned["why"] != "interrupted"
     if saved is None and ended:
         arrays = {name: tensor.cpu().numpy() for name, tensor in ready.model.state_dict().items()}
         run.folder.save("tuned", arrays, tuned)
-    before = recall(run)  # what was learnt before the user's own rows costs time too
-    run.tokens = tuned["tokens"] + before.get("tokens", 0)
-    run.training_seconds = tuned["seconds"] + before.get("seconds", 0.0)
     if ended:
         run.folder.arrays_path(CLOZE).unlink(missing_ok=True)  # the record of it stays
     known = None if saved is None else run.folder.saved("scored")
@@ -109,6 +111,9 @@ def follow(run: Run, pace: Pace) -> Generator[Event, None, Prefixes | None]:
     plan = run.plan.train
     weights = Weights(ready.model, parts, ready.twin, pace.weight_decay, pull=plan.l2_sp, ema=plan.ema)
     state = State(ready.model, weights)
+    # Before a saved state is loaded: what stood still in its earlier epochs may have moved since.
+    prefixes = yield from open_prefixes(run, movement, math.ceil(pace.epochs))
+    movement = replace(movement, serve=prefixes.serve)
     checkpoints = run.checkpoints("training")
     resumed = checkpoints.load(state)
     for words in checkpoints.damaged:
@@ -117,9 +122,6 @@ def follow(run: Run, pace: Pace) -> Generator[Event, None, Prefixes | None]:
     if resumed:
         run.earlier["train"] = run.earlier.get("train", 0.0) + state.seconds
         yield Noted(f"Going on from step {resumed:,}, which was saved.", run.clock())
-
-    prefixes = yield from open_prefixes(run, movement, math.ceil(pace.epochs))
-    movement = replace(movement, serve=prefixes.serve)
 
     def validate() -> tuple[float, float]:
         with prefixes.serving("valid"), budget.timed():
@@ -145,7 +147,7 @@ def follow(run: Run, pace: Pace) -> Generator[Event, None, Prefixes | None]:
                                        "weights": state.weights.count}  # fmt: skip
             yield event
     prefixes.serve(0)
-    if adapters is not None:
+    if adapters is not None and state.best:
         adapters.write(run.folder.path / "adapter", run.plan.model.name)
         adapters.merge()
     if run.tuning["tuned"]["why"] != "interrupted":

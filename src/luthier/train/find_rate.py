@@ -62,7 +62,11 @@ def find_rate(
         rate = LOWEST * (HIGHEST / LOWEST) ** (step / (STEPS - 1))
         loss, weight = 0.0, 0.0
         state.weights.begin()
-        for part, chosen in enumerate(cut_by_budget(rows, examples.lengths, pace.micro_tokens)):
+        whole = task.compares_all  # as in training: the model cuts by itself (models/sentence_encoder.py)
+        if whole:
+            state.model.micro_tokens = pace.micro_tokens  # type: ignore[assignment]
+        micros = [rows] if whole else cut_by_budget(rows, examples.lengths, pace.micro_tokens)
+        for part, chosen in enumerate(micros):
             batch = examples.batch(chosen, Variation(seed, epoch)).to(device.torch)
             DICE.throw(seed, step, batch)
             torch.manual_seed(seeds.derive(seed, "rate test", step, part))

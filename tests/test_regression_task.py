@@ -570,8 +570,11 @@ def test_the_nearness_of_two_texts_is_brought_to_mean_and_spread():
     random = np.random.default_rng(0)
     one, two = random.normal(size=(50, 8)), random.normal(size=(50, 8))
 
-    values = TASK.values(Regression(100.0, 30.0, reads="pair").zero_shot_logits(one, two))
+    task = Regression(100.0, 30.0, reads="pair")
+    values = TASK.values(task.likeness_logits((one, two), (one, two)))
+    few = TASK.values(task.likeness_logits((one[:5], two[:5]), (one, two)))
 
     cosines = (one * two).sum(1) / np.linalg.norm(one, axis=1) / np.linalg.norm(two, axis=1)
     assert stats.pearsonr(values, cosines).statistic == pytest.approx(1)
     assert (values.mean(), values.std()) == (pytest.approx(100, abs=1e-3), pytest.approx(30, abs=1e-3))
+    assert few == pytest.approx(values[:5]), "whatever rows it is asked of"

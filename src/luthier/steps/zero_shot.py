@@ -7,7 +7,7 @@ from luthier.models.classifier import encoder_of
 from luthier.models.headed import HeadedModel
 from luthier.models.texts import Texts
 from luthier.steps.prepare import Prepared
-from luthier.tasks.task import Array
+from luthier.tasks.task import Array, Task
 
 NAMES = "labels"
 """The key of the features of labels' names."""
@@ -50,8 +50,15 @@ def zero_shot_logits(ready: Prepared, features: dict[str, Array], part: str) -> 
     task = ready.rows.task
     if NAMES in features:
         return task.zero_shot_logits(features[part], features[NAMES])
+    own, known = (both_texts(task, features, one) for one in (part, "valid"))
+    return None if own is None or known is None else task.likeness_logits(own, known)
+
+
+def both_texts(task: Task, features: dict[str, Array], part: str) -> tuple[Array, Array] | None:
+    """(rows, width) of the first texts of a part's rows, and of the second; None where a row is one text."""
     if task.reads == "apart":
-        return task.zero_shot_logits(*np.split(features[part], 2, axis=1))
+        one, other = np.split(features[part], 2, axis=1)
+        return one, other
     if key(part, 0) in features:
-        return task.zero_shot_logits(features[key(part, 0)], features[key(part, 1)])
+        return features[key(part, 0)], features[key(part, 1)]
     return None

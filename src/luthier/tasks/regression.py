@@ -106,10 +106,10 @@ class Regression(Task):
         """Of two texts read apart, features are their vectors, one after the other; the head reads their cosine."""
         return cosines(*np.split(features, 2, axis=1)) if self.reads == "apart" else features
 
-    def zero_shot_logits(self, features: Array, prompts: Array) -> Array | None:
-        """The cosine of the two texts, brought to the mean and the spread of the training rows."""
-        near = cosines(features, prompts)
-        scaled: Array = ((near - near.mean()) / (near.std() or 1.0)).astype(np.float32)
+    def likeness_logits(self, own: tuple[Array, Array], known: tuple[Array, Array]) -> Array:
+        """The cosine of the two texts, those of the validation rows brought to mean and spread of the training rows' numbers."""
+        near, seen = cosines(*own), cosines(*known)
+        scaled: Array = ((near - seen.mean()) / (seen.std() or 1.0)).astype(np.float32)
         return scaled
 
     def finished_head(self, head: nn.Sequential) -> nn.Sequential:

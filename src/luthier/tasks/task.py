@@ -152,9 +152,13 @@ class Task(ABC):
         raise NotImplementedError(f"{self.name} has no rule of thumb")
 
     def zero_shot_logits(self, features: Array, prompts: Array) -> Array | None:
-        """(units, outputs) from features, (units, width), and those of `prompts` or of each row's second text, where
-        nothing has to be learnt for it."""
+        """(units, outputs) from features, (units, width), and those of `prompts`, where nothing has to be learnt for it."""
         return None
+
+    def likeness_logits(self, own: tuple[Array, Array], known: tuple[Array, Array]) -> Array:
+        """(rows, outputs) from the vectors of both texts of some rows, (rows, width) each, where `compares`. known: those of the
+        validation rows, which say what is near."""
+        raise NotImplementedError(f"{self.name} compares no texts")
 
     def read_by_head(self, features: Array) -> Array:
         """(units, n) what a linear head reads of features, (units, width)."""

@@ -1,14 +1,17 @@
 """The page of a search: every picture with its numbers beside it, and nothing left out without a word."""
 
 import copy
+import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from luthier.errors import RunError
 from luthier.report import search_pictures
 from luthier.report.markup import Html
-from luthier.report.search_page import search_page
+from luthier.report.search_page import search_page, write_search_page
 
 RECORD: dict[str, Any] = {
     "metric": "accuracy",
@@ -87,6 +90,18 @@ def test_the_best_so_far_of_scores_below_zero_is_the_greatest() -> None:
         one["score"] = score
 
     assert [row[3] for row in rows(sections(record)["History"])] == ["0.0 %", "0.0 %", "0.0 %"]
+
+
+@pytest.mark.parametrize("best", [None, {"number": 2, "score": 0.9}])
+def test_a_search_that_is_not_finished_has_no_report(best: dict[str, Any] | None, tmp_path: Path) -> None:
+    (tmp_path / "search.json").write_text(json.dumps({**RECORD, "best": best}))
+
+    with pytest.raises(RunError) as error:
+        write_search_page(tmp_path)
+
+    assert str(error.value) == (
+        f"{tmp_path}: this search is not finished. `luthier resume {tmp_path}` goes on with it."
+    )
 
 
 def test_trials_that_have_no_line_in_the_picture_are_counted() -> None:

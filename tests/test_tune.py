@@ -15,6 +15,7 @@ import luthier
 from luthier.errors import Interrupted, RunError, WorldError
 from luthier.events import Chose, Event, Noted, Started, Stepped, Stopped, Validated
 from luthier.folder.model_folder import ModelFolder
+from luthier.folder.run_folder import RunFolder
 from luthier.plan.plan import Plan, read_plan
 from luthier.steps import tune as steps
 from luthier.steps.prepare import prepare
@@ -231,6 +232,31 @@ def test_a_training_that_ends_before_it_was_validated_leaves_the_probe_and_tells
     ]
     assert folder.predict([row["text"] for row in rows]).labels == [row["prediction"] for row in rows]
     assert "Learning rate" not in (folder.path / "README.md").read_text(), "the probe has none"
+
+
+def test_a_training_whose_outcome_could_not_be_written_is_not_lost(
+    tmp_path: Path, bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = messages_csv(tmp_path / "messages.csv", 240)
+    whole, _ = run(plan_for(data, bert, tmp_path / "whole", method="full", save_every="0.001s"))
+    save = RunFolder.save
+
+    def full(self: RunFolder, name: str, *rest: Any) -> None:
+        if name == "tuned":
+            raise WorldError("no room")
+        save(self, name, *rest)
+
+    plan = plan_for(data, bert, tmp_path / "run", method="full", save_every="0.001s")
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "save", full)
+        with pytest.raises(WorldError):
+            run(plan)
+
+    again, events = run(plan)
+
+    assert any(isinstance(one, Noted) and one.text.startswith("Going on from step ") for one in events)
+    assert weights(again.path) == weights(whole.path)
+    assert not (again.path / "state" / "training").exists()
 
 
 @pytest.mark.parametrize(("name", "drawn"), [("bert", True), ("sentence_bert", False)])

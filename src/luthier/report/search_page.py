@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from luthier.errors import RunError
 from luthier.files import write_bytes
 from luthier.report import numbers, words
 from luthier.report.markup import (
@@ -36,9 +37,12 @@ STATES = {"complete": "finished", "pruned": "ended early", "failed": "failed", "
 
 
 def write_search_page(search: Path) -> Path:
-    """Write `report.html` into a search's folder. The same records give the same bytes."""
+    """Write `report.html` into a search's folder. The same records give the same bytes. Raises RunError for an unfinished one."""
     record = json.loads((search / "search.json").read_text(encoding="utf-8"))
-    scorecard = json.loads((search / "best" / "scorecard.json").read_text(encoding="utf-8"))
+    tested = search / "best" / "scorecard.json"
+    if "why" not in (record.get("best") or {}) or not tested.is_file():
+        raise RunError(f"{search}: this search is not finished. `luthier resume {search}` goes on with it.")
+    scorecard = json.loads(tested.read_text(encoding="utf-8"))
     path = search / "report.html"
     write_bytes(path, search_page(record, scorecard).encode("utf-8", "replace"))
     return path

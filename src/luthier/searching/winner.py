@@ -56,7 +56,9 @@ def name(
         if one.number == best.number
         or (one.score >= floor and best.score - one.score <= standard_error(best, one))
     ]
-    cheaper = [one for one in near if one.work <= CHEAPER * best.work and one.number != best.number]
+    cheaper = [
+        one for one in near if one.work <= CHEAPER * best.work and one.work < best.work
+    ]  # probes cost nothing
     cheapest = min(cheaper, key=lambda one: (one.work, -one.score, one.number)) if cheaper else best
     told = f"{metric} {cheapest.score:.4f} on validation"
     if not cheaper:

@@ -66,12 +66,14 @@ def train_layers(run: Run) -> Iterator[Event]:
     before = recall(run)  # what was learnt before the user's own rows costs time too
     run.tokens = tuned["tokens"] + before.get("tokens", 0)
     run.training_seconds = tuned["seconds"] + before.get("seconds", 0.0)
-    if saved is None and prefixes is None:
-        return  # Stopped before the first validation: nothing is known of these weights, and the probe stays.
-    ended = tuned["why"] != "interrupted"
-    if saved is None and ended:
+    ended = tuned.get("why") != "interrupted"
+    if saved is None and prefixes is not None and ended:
         arrays = {name: tensor.cpu().numpy() for name, tensor in ready.model.state_dict().items()}
         run.folder.save("tuned", arrays, tuned)
+    if ended:
+        run.checkpoints("training").forget()  # a kill before this goes on from the last of them
+    if saved is None and prefixes is None:
+        return  # Stopped before the first validation: nothing is known of these weights, and the probe stays.
     if ended:
         run.folder.arrays_path(CLOZE).unlink(missing_ok=True)  # the record of it stays
     known = None if saved is None else run.folder.saved("scored")
@@ -150,8 +152,6 @@ def follow(run: Run, pace: Pace) -> Generator[Event, None, Prefixes | None]:
     if adapters is not None and state.best:
         adapters.write(run.folder.path / "adapter", run.plan.model.name)
         adapters.merge()
-    if run.tuning["tuned"]["why"] != "interrupted":
-        checkpoints.forget()
     return prefixes if state.best else None
 
 

@@ -56,9 +56,8 @@ def name(
         if one.number == best.number
         or (one.score >= floor and best.score - one.score <= standard_error(best, one))
     ]
-    cheaper = [
-        one for one in near if one.work <= CHEAPER * best.work and one.work < best.work
-    ]  # probes cost nothing
+    # Of probes, which cost nothing, none is cheaper than another.
+    cheaper = [one for one in near if one.work <= CHEAPER * best.work and one.work < best.work]
     cheapest = min(cheaper, key=lambda one: (one.work, -one.score, one.number)) if cheaper else best
     told = f"{metric} {cheapest.score:.4f} on validation"
     if not cheaper:

@@ -60,13 +60,12 @@ def train_layers(run: Run) -> Iterator[Event]:
         ready.model.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
     else:
         prefixes = yield from follow(run, pace)
-    tuned = run.tuning.get(
-        "tuned", {"tokens": 0, "seconds": 0.0}
-    )  # nothing where time was over in the midst of clozes
+    # There is no record where time was over, or somebody stopped it, in the midst of cloze questions.
+    tuned = run.tuning.get("tuned", {"tokens": 0, "seconds": 0.0, "why": "interrupted"})
     before = recall(run)  # what was learnt before the user's own rows costs time too
     run.tokens = tuned["tokens"] + before.get("tokens", 0)
     run.training_seconds = tuned["seconds"] + before.get("seconds", 0.0)
-    ended = tuned.get("why") != "interrupted"
+    ended = tuned["why"] != "interrupted"
     if saved is None and prefixes is not None and ended:
         arrays = {name: tensor.cpu().numpy() for name, tensor in ready.model.state_dict().items()}
         run.folder.save("tuned", arrays, tuned)

@@ -3,10 +3,15 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import tiny
+from luthier.plan.plan import Plan
+from luthier.plan.search import SearchPlan
+from luthier.searching.folder import SearchFolder
+from searches import VARY
 from tiny import TINY, messages_csv
 
 
@@ -56,3 +61,39 @@ def with_dense(tmp_path: Path) -> Path:
 def messages_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """80 rows of four labels as a CSV file."""
     return messages_csv(tmp_path_factory.mktemp("data") / "messages.csv", 80)
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    return messages_csv(tmp_path / "messages.csv", 80)
+
+
+@pytest.fixture
+def begun(tmp_path: Path, small: Path, bert: Path) -> Callable[..., SearchFolder]:
+    """The folder of a search that may be worked on."""
+
+    def begin(
+        name: str = "search",
+        vary: tuple[str, ...] = VARY,
+        settings: dict[str, Any] | None = None,
+        **asked: Any,
+    ) -> SearchFolder:
+        plan = Plan.build(
+            {
+                "data.path": str(small),
+                "model.name": str(bert),
+                "train.method": "full",
+                "train.epochs": 2,
+                "run.precision": "fp32",
+                "run.threads": 1,
+                "run.cache": str(tmp_path / "cache"),
+                **(settings or {}),
+            }
+        )
+        folder = SearchFolder(tmp_path / name)
+        folder.begin(
+            plan, SearchPlan.build({"sampler": "random", "prune": "none", "trials": 4, "vary": vary, **asked})
+        )
+        return folder
+
+    return begin

@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from command import luthier
+from luthier.batches.examples import Ints
 from luthier.data.read import read
 from luthier.events import Event, Noted, Stepped
 from luthier.folder.model_folder import ModelFolder
@@ -27,6 +28,7 @@ from luthier.steps import tune
 from luthier.steps.prepare import prepare
 from luthier.tasks import TASKS
 from luthier.tasks.guess import guess_kind
+from luthier.tasks.task import Array, Calibration
 from luthier.train.loop import train
 from luthier.train.movement import LadderMovement
 from luthier.train.state import State
@@ -398,6 +400,26 @@ def test_a_step_in_micro_batches_has_the_gradient_of_the_step_whole(home: Home, 
     assert max(float(gradient.norm()) for gradient in whole_step.values()) > 1e-2
     for name, gradient in whole_step.items():
         assert float((in_parts[name] - gradient).abs().max()) < 1e-5 * max(1.0, float(gradient.norm())), name
+
+
+# Scored
+
+
+def test_the_score_of_some_rows_is_that_of_them_alone(home: Home, finished: Finished) -> None:
+    folder, task = finished.folder, finished.folder.task
+    if task.compares_all:
+        pytest.skip("how near a row's own match is depends on which others there are")
+    examples, plain = prepare(home.plan(home.path / "run")).examples["train"], Calibration()
+
+    def answers(rows: Ints) -> Array:
+        some = examples.select(rows)
+        return task.predicted(task.probabilities(folder.logits(some), plain, some), plain, some)
+
+    score = task.scorer(answers(np.arange(len(examples))), examples.targets)
+    drawn = np.random.default_rng(0).integers(len(examples), size=(4, len(examples) // 2))
+    alone = [task.score(answers(rows), examples.targets[rows]) for rows in drawn]
+    assert len(set(alone)) > 1
+    assert [score(rows) for rows in drawn] == pytest.approx(alone, abs=1e-6)
 
 
 # Saved

@@ -2,18 +2,22 @@
 
 import itertools
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from optuna.exceptions import StorageInternalError
+from optuna.storages import RDBStorage
 
 import luthier
 import luthier.session.runs
@@ -22,71 +26,15 @@ from luthier.events import Advanced, Event, Noted, Stepped, TrialBegan, TrialEnd
 from luthier.interrupts import StopWish
 from luthier.plan.plan import Plan
 from luthier.plan.search import SearchPlan
+from luthier.searching import crew as crews
 from luthier.searching import ending, opening, standing, trials
+from luthier.searching import folder as folders
 from luthier.searching import search as searching
 from luthier.searching.folder import SearchFolder
 from luthier.searching.samplers import Adviser, Tried
-from luthier.searching.worker import worked
 from luthier.steps import finish
-from tiny import likened_jsonl, messages_csv
-
-VARY = ("train.lr=1e-4..3e-2 log", "train.batch_rows=8,16")
-
-
-@pytest.fixture
-def small(tmp_path: Path) -> Path:
-    return messages_csv(tmp_path / "messages.csv", 80)
-
-
-@pytest.fixture
-def begun(tmp_path: Path, small: Path, bert: Path) -> Callable[..., SearchFolder]:
-    """The folder of a search that may be worked on."""
-
-    def begin(
-        name: str = "search",
-        vary: tuple[str, ...] = VARY,
-        settings: dict[str, Any] | None = None,
-        **asked: Any,
-    ) -> SearchFolder:
-        plan = Plan.build(
-            {
-                "data.path": str(small),
-                "model.name": str(bert),
-                "train.method": "full",
-                "train.epochs": 2,
-                "run.precision": "fp32",
-                "run.threads": 1,
-                "run.cache": str(tmp_path / "cache"),
-                **(settings or {}),
-            }
-        )
-        folder = SearchFolder(tmp_path / name)
-        folder.begin(
-            plan, SearchPlan.build({"sampler": "random", "prune": "none", "trials": 4, "vary": vary, **asked})
-        )
-        return folder
-
-    return begin
-
-
-def events_of(
-    folder: SearchFolder, wish: StopWish | None = None, alone: bool = False
-) -> Iterator[tuple[int, Event]]:
-    """A process's work on a search, in this process."""
-    return worked(folder, wish or StopWish(), folder.seconds(), time.time(), os.getppid(), alone)
-
-
-def finished(folder: SearchFolder) -> dict[str, Any]:
-    for _ in events_of(folder):
-        pass
-    assert folder.finished
-    return folder.record()
-
-
-def scores(record: dict[str, Any]) -> dict[int, tuple[str, float, tuple[Any, ...]]]:
-    return {
-        one["number"]: (one["state"], one["score"], tuple(one["values"].items())) for one in record["trials"]
-    }
+from searches import VARY, events_of, finished, scores
+from tiny import likened_jsonl
 
 
 def test_a_search_leaves_the_folder_that_the_contract_names(begun: Callable[..., SearchFolder]) -> None:
@@ -115,11 +63,22 @@ def test_a_search_leaves_the_folder_that_the_contract_names(begun: Callable[...,
         assert (folder.best / name).is_file(), name
 
 
-def test_the_recipe_is_trial_0_and_the_named_one_is_no_worse(begun: Callable[..., SearchFolder]) -> None:
-    record = finished(begun(vary=("train.lr=1e-9..1e-8",), settings={"train.epochs": 3}))
-    recipe = record["trials"][0]
+def test_trial_0_is_the_run_that_the_plan_itself_gives(
+    begun: Callable[..., SearchFolder], tmp_path: Path
+) -> None:
+    folder = begun(vary=("train.lr=1e-9..1e-8",), settings={"train.epochs": 3}, trials=2)
+    recipe = finished(folder)["trials"][0]
     assert recipe["values"] == {}, "the recipe's rate is not among those searched, and yet it is tried"
-    assert record["best"]["score"] >= recipe["score"]
+
+    plan, _ = folder.plans()
+    alone = luthier.session.runs.run_plan(
+        plan.with_settings({"run.out": str(tmp_path / "alone")}), quiet=True
+    )
+
+    card = alone.scorecard.record
+    assert recipe["score"] == next(
+        one["valid"] for one in card["candidates"] if one["name"] == card["chosen"]
+    )
 
 
 def test_the_test_rows_stay_sealed_until_one_is_named(begun: Callable[..., SearchFolder]) -> None:
@@ -305,27 +264,6 @@ def test_a_training_that_is_shorter_than_one_validation_may_be_ended_early_too(
     assert {one["length"] for one in record["trials"]} == {1}
 
 
-def test_the_best_few_and_the_recipe_are_run_on_other_seeds_over_the_same_rows(
-    begun: Callable[..., SearchFolder],
-) -> None:
-    folder = begun(seeds=3)
-    record = finished(folder)
-    assert "0" in record["seeds"]
-    assert 3 <= len(record["seeds"]) <= 4
-    assert record["recipe"] == np.mean(record["seeds"]["0"]) <= record["best"]["score"]
-    assert all(len(found) == 3 for found in record["seeds"].values())
-    splits = {
-        (run / "split.json").read_text().split('"seed"')[0] for run in (folder.path / "seeds").iterdir()
-    }
-    assert len(splits) == 1, "other seeds, the same rows to learn from and to be scored on"
-    mean = np.mean(record["seeds"][str(record["best"]["number"])])
-    assert record["best"]["score"] == mean
-    assert (
-        mean == max(np.mean(found) for found in record["seeds"].values())
-        or "standard error" in record["best"]["why"]
-    )
-
-
 @pytest.mark.parametrize("sampler", ["grid", "random", "bayes"])
 def test_a_search_killed_again_and_again_comes_to_the_same(
     begun: Callable[..., SearchFolder], sampler: str
@@ -350,31 +288,46 @@ def test_a_search_killed_again_and_again_comes_to_the_same(
     ).read_bytes()
 
 
-def test_settings_that_fail_on_another_seed_are_not_named(
+def test_a_score_that_is_no_number_is_a_failure_with_words(
     begun: Callable[..., SearchFolder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain, met = ending.trial, []
+    plain = trials.trial
 
-    def failing(plan: Plan, *args: Any) -> Any:
-        number = int(Path(str(plan.run.out)).name.split("-")[0])
-        met.append(number)
-        if number == met[0]:  # the best one
-            raise WorldError("the loss is not finite")
-        return plain(plan, *args)
+    def nowhere(plan: Plan, *args: Any) -> Any:
+        outcome = yield from plain(plan, *args)
+        return replace(outcome, score=math.nan) if Path(str(plan.run.out)).name == "1" else outcome
 
-    monkeypatch.setattr(ending, "trial", failing)
-    folder = begun(seeds=2)
-    told = [event.text for _, event in events_of(folder) if isinstance(event, Noted)]
-    assert f"Trial {met[0]} fails on seed 1, so it is not named: the loss is not finite" in told
-    record = folder.record()
-    assert record["best"]["number"] != met[0]
-    assert met.count(met[0]) == 1
+    monkeypatch.setattr(trials, "trial", nowhere)
+    failed = finished(begun(trials=3))["trials"][1]
+    assert (failed["state"], failed["words"]) == (
+        "failed",
+        "its score on the validation rows is not a number",
+    )
+
+
+def test_a_record_that_cannot_be_written_is_no_trials_fault(
+    begun: Callable[..., SearchFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = begun(trials=2)
+
+    def locked(*args: Any) -> None:
+        raise StorageInternalError("a commit failed") from OSError("database is locked")
+
+    def until_it_is_locked() -> None:
+        for number, event in events_of(folder):
+            if number == 1 and isinstance(event, TrialBegan):
+                monkeypatch.setattr(RDBStorage, "set_trial_intermediate_value", locked)
+
+    with pytest.raises(DiskError, match="database is locked"):
+        until_it_is_locked()
+    monkeypatch.undo()
+    assert [one["state"] for one in finished(folder)["trials"]] == ["complete"] * 2
 
 
 def test_trials_that_time_cuts_short_end_with_what_was_scored(
     begun: Callable[..., SearchFolder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("luthier.steps.training.Budget.over", lambda budget: True)
+    monkeypatch.setattr("luthier.steps.training.Budget.over", lambda budget: "budget")
     monkeypatch.setattr(trials, "time_for_one", lambda search, tried: len(tried) < 3)
     folder = begun(trials=None, settings={"run.budget": "10m"}, seeds=1)
     record = finished(folder)
@@ -432,6 +385,27 @@ def test_who_finds_no_trial_left_waits_for_those_at_work(
     one.close()  # killed
     assert [number for number, event in other if isinstance(event, TrialEnded)] == [0]
     assert folder.finished
+
+
+def test_a_database_that_cannot_be_opened_leaves_nothing_behind(
+    begun: Callable[..., SearchFolder], tmp_path: Path
+) -> None:
+    plan, asked = begun(trials=1, storage=f"sqlite:///{tmp_path}/nowhere/at/all.db").plans()
+    out = tmp_path / "new"
+    with pytest.raises(WorldError, match=r"all\.db: the search's database cannot be opened"):
+        list(searching.search(plan.with_settings({"run.out": str(out)}), asked))
+    assert not out.exists()
+
+
+def test_the_password_of_a_database_is_kept_from_others(
+    begun: Callable[..., SearchFolder], tmp_path: Path
+) -> None:
+    folder = begun(trials=1, storage="postgresql://me:secret@localhost/trials")
+    assert "secret" not in (folder.state / "key.json").read_text()
+    assert (folder.path / "plan.toml").stat().st_mode & 0o077 == 0, "resume needs it"
+    begun(trials=1, storage="postgresql://me:changed@localhost/trials")
+    with pytest.raises(RunError, match="on record in another place"):
+        begun(trials=1, storage="postgresql://me:secret@localhost/others")
 
 
 def test_two_folders_in_one_database_do_not_share_trials(
@@ -608,8 +582,8 @@ def test_a_second_process_begins_while_the_first_trial_runs_if_memory_holds_both
     begun_in_all: int,
 ) -> None:
     folder = begun("growing", workers=2)
-    monkeypatch.setattr(searching, "WORKER", (sys.executable, "-c", STEPPING))
-    monkeypatch.setattr(searching, "available_bytes", lambda: free)
+    monkeypatch.setattr(crews, "WORKER", (sys.executable, "-c", STEPPING))
+    monkeypatch.setattr(crews, "available_bytes", lambda: free)
     monkeypatch.setenv("PATIENCE", str(patience))
     told: list[str] = []
     with pytest.raises(WorldError, match="No trial came to its end"):
@@ -624,8 +598,8 @@ def test_a_further_process_that_dies_as_it_begins_does_not_end_the_search(
 ) -> None:
     folder = begun("dying", workers=2)
     dying = STEPPING.replace("step =", "if len(list(begun.iterdir())) == 2: os.kill(os.getpid(), 9)\nstep =")
-    monkeypatch.setattr(searching, "WORKER", (sys.executable, "-c", dying))
-    monkeypatch.setattr(searching, "available_bytes", lambda: 2**40)
+    monkeypatch.setattr(crews, "WORKER", (sys.executable, "-c", dying))
+    monkeypatch.setattr(crews, "available_bytes", lambda: 2**40)
     monkeypatch.setenv("PATIENCE", "30")
     told: list[str] = []
     with pytest.raises(WorldError, match="No trial came to its end"):
@@ -675,15 +649,18 @@ def test_each_process_has_a_gpu_of_its_own(
     begun: Callable[..., SearchFolder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = begun("gpus")
-    assert searching.usual_workers(folder) == searching.cores()  # a thread each, as nothing is settled
+    assert folder.usual_workers == folders.cores()  # a thread each, as nothing is settled
     folder.keep_note("settled", {"run": {"run.threads": 1}, "gpus": 3})
-    assert searching.usual_workers(folder) == 3
+    assert folder.usual_workers == 3
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,7")
-    assert [searching.seen_gpu(place, 3)["CUDA_VISIBLE_DEVICES"] for place in range(3)] == ["4", "5", "7"]
+    assert [crews.seen_gpu(place, 3)["CUDA_VISIBLE_DEVICES"] for place in range(3)] == ["4", "5", "7"]
 
 
 CRASHING = """
-import json, os, sys
+import json, os, pathlib, sys
+began = sys.argv[sys.argv.index("--began") + 1]
+with open(pathlib.Path(sys.argv[1], "state/locks/trial-1"), "a") as lock:
+    lock.write(f"{began}/{os.getpid()}\\n")
 print(json.dumps({"trial": 1, "event": "trialbegan", "number": 1, "values": {}, "seconds": 0.0}), flush=True)
 os.kill(os.getpid(), 9)
 """
@@ -698,17 +675,17 @@ def test_a_trial_whose_process_dies_twice_is_given_up(
         if number == 1 and isinstance(event, Validated):
             break
     events.close()  # trial 1 is in nobody's hands now, as after a crash
-    hired = searching.Crew.hire
+    hired = crews.Crew.hire
 
-    def hire(crew: searching.Crew) -> None:
+    def hire(crew: crews.Crew) -> None:
         with monkeypatch.context() as patch:
             if crew.crashed < 2:
-                patch.setattr(searching, "WORKER", (sys.executable, "-c", CRASHING))
+                patch.setattr(crews, "WORKER", (sys.executable, "-c", CRASHING))
             crew.crashed += 1
             hired(crew)
 
-    monkeypatch.setattr(searching.Crew, "crashed", 0, raising=False)
-    monkeypatch.setattr(searching.Crew, "hire", hire)
+    monkeypatch.setattr(crews.Crew, "crashed", 0, raising=False)
+    monkeypatch.setattr(crews.Crew, "hire", hire)
     told = [event.text for event in searched(folder) if isinstance(event, Noted) and "signal 9" in event.text]
     assert "Another one goes on with it." in told[0]
     assert "It is given up." in told[1]

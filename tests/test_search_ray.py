@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 
 from luthier.errors import WorldError
-from luthier.events import TrialBegan, TrialEnded
+from luthier.events import Advanced, Noted, TrialBegan, TrialEnded
 from luthier.plan.plan import Plan
 from luthier.plan.search import SearchPlan
 from luthier.searching import opening
 from luthier.searching import ray as on_ray
 from luthier.searching import search as searching
 from luthier.searching.folder import SearchFolder
+from luthier.searching.samplers import Adviser
 from luthier.searching.space import read_space
 from tiny import messages_csv
 
@@ -70,8 +71,9 @@ def test_the_search_on_ray_is_the_local_one_trial_by_trial(
 
 
 def test_each_trial_on_ray_is_told_of_as_it_begins(
-    cluster: Any, search: Callable[..., dict[str, Any]]
+    cluster: Any, search: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(on_ray, "LOOK", 0.02)
     events = search("ray", on="ray")["events"]
     told = [event for event in events if isinstance(event, (TrialBegan, TrialEnded))]
     assert {event.number for event in told} == {0, 1, 2}
@@ -81,6 +83,35 @@ def test_each_trial_on_ray_is_told_of_as_it_begins(
         assert isinstance(ended, TrialEnded)
         assert began.values == ended.values
         assert began.seconds < ended.seconds - 0.5 * ended.took, "while it ran, not when it had ended"
+
+
+def test_the_best_few_are_run_on_other_seeds_there_too(
+    cluster: Any, search: Callable[..., dict[str, Any]]
+) -> None:
+    there = search("ray", on="ray", seeds=2, trials=2)
+    advanced = [at for at, event in enumerate(there["events"]) if isinstance(event, Advanced)]
+    told = [
+        at for at, event in enumerate(there["events"]) if isinstance(event, Noted) and "on seed" in event.text
+    ]
+    assert len(told) == 2
+    assert max(told) < max(advanced), "before the processes here bring the end about"
+    assert there["seeds"] == search("local", seeds=2, trials=2)["seeds"]
+
+
+def test_an_error_leaves_no_task_at_work(
+    cluster: Any, search: Callable[..., dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args: Any) -> Any:
+        raise WorldError("the user's own end has failed")
+
+    monkeypatch.setattr(on_ray, "begun", broken)
+    with pytest.raises(WorldError, match="own end"):
+        search("broken", on="ray")
+    folder = SearchFolder(tmp_path / "broken")
+    locks = [folder.take(name.name) for name in (folder.state / "locks").glob("trial-*")]
+    assert locks
+    assert None not in locks, "nobody holds a trial any more"
+    assert folder.note(on_ray.STOP) is None
 
 
 def test_a_killed_workers_trial_is_taken_up_again(
@@ -106,26 +137,75 @@ def test_a_killed_workers_trial_is_taken_up_again(
     assert told(there) == told(search("whole"))
 
 
-def test_a_trial_whose_tasks_die_twice_is_given_up(
-    search: Callable[..., dict[str, Any]], tmp_path: Path
-) -> None:
+@pytest.fixture
+def dying(search: Callable[..., dict[str, Any]], tmp_path: Path) -> tuple[SearchFolder, Adviser]:
+    """A search of two trials that have ended, and two more that nobody is at."""
     search("dying", trials=2)
     folder = SearchFolder(tmp_path / "dying")
     plan, asked = folder.plans()
     advice = opening.adviser_of(folder, asked, read_space(asked.vary, plan), plan)
-    advice.values.append({"train.lr": 1e-3})
-    one = advice.ask({})
-    assert one is not None
+    assert advice.values is not None
+    advice.values += [{"train.lr": 1e-3}, {"train.lr": 2e-3}]
+    for number in (2, 3):
+        one = advice.ask({})
+        assert one is not None
+        assert one.number == number
+    return folder, advice
 
-    first, second = (list(on_ray.after_a_death(folder, "a signal", deaths, 1.0)) for deaths in (1, 2))
 
-    assert [event.text for event in first] == [
-        "The task of trial 2 ended with a signal. Another task goes on with it."
+def taken(folder: SearchFolder, number: int, holder: str) -> None:
+    """A task takes a trial, and dies."""
+    lock = folder.take(f"trial-{number}", holder)
+    assert lock is not None
+    lock.close()
+
+
+def deaths_told(folder: SearchFolder, *holders: str) -> list[str]:
+    events = [
+        event
+        for at, one in enumerate(holders)
+        for event in on_ray.after_a_death(folder, one, "a signal", 1 + at, 1.0)
     ]
-    assert [event.text for event in second] == ["The task of trial 2 ended with a signal. It is given up."]
-    assert advice.tried()[2].state == "failed"
+    return [event.text for event in events if isinstance(event, Noted)]
+
+
+def test_a_trial_whose_tasks_die_twice_is_given_up(dying: tuple[SearchFolder, Adviser]) -> None:
+    folder, advice = dying
+    taken(folder, 2, "first")
+    assert deaths_told(folder, "first") == [
+        "The process of trial 2 ended with a signal. Another one goes on with it."
+    ]
+    taken(folder, 2, "second")
+    assert deaths_told(folder, "second") == ["The process of trial 2 ended with a signal. It is given up."]
+    assert [one.state for one in advice.tried()] == ["complete", "complete", "failed", "running"]
     with pytest.raises(WorldError, match="5 tasks on Ray have died"):
-        list(on_ray.after_a_death(folder, "a signal", 5, 1.0))
+        list(on_ray.after_a_death(folder, "second", "a signal", 5, 1.0))
+
+
+def test_of_tasks_that_die_together_each_counts_for_its_own_trial(
+    dying: tuple[SearchFolder, Adviser],
+) -> None:
+    folder, advice = dying
+    taken(folder, 2, "here")
+    taken(folder, 3, "there")
+    assert len(deaths_told(folder, "here", "there")) == 2
+    assert [one.notes.get("crashes") for one in advice.tried()] == [None, None, 1, 1]
+    assert [one.state for one in advice.tried()[2:]] == ["running", "running"]
+
+
+def test_a_trial_that_somebody_has_taken_up_already_is_not_given_up_under_his_hands(
+    dying: tuple[SearchFolder, Adviser],
+) -> None:
+    folder, advice = dying
+    taken(folder, 2, "first")
+    deaths_told(folder, "first")
+    taken(folder, 2, "second")
+    third = folder.take("trial-2", "third")
+    assert third is not None
+    with third:
+        assert "goes on with it" in deaths_told(folder, "second")[0]
+    assert advice.tried()[2].state == "running"
+    assert advice.tried()[2].notes["crashes"] == 2
 
 
 def test_a_cluster_that_does_not_answer_is_told(

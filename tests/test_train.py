@@ -367,7 +367,7 @@ def test_a_score_that_is_no_number_is_never_the_best():
 def test_the_budget_ends_it_with_a_last_look():
     course = Course(epochs=100)
 
-    events = course.run(over=lambda: course.state.step == 12)
+    events = course.run(over=lambda: "budget" if course.state.step == 12 else "")
 
     stopped = only(Stopped, events)[0]
     assert stopped.why == "budget"
@@ -378,7 +378,7 @@ def test_the_budget_ends_it_with_a_last_look():
 def test_a_budget_that_ends_before_the_first_validation_leaves_nothing_to_keep():
     course = Course(epochs=100)
 
-    events = course.run(over=lambda: True)
+    events = course.run(over=lambda: "budget")
 
     assert [type(event) for event in events] == [Stepped, Stopped]
     assert course.state.best == {}

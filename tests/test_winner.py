@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from luthier.searching.winner import Entrant, chance, name, spread_words
+from luthier.searching.winner import Entrant, chance, corrected, name, spread_words
+from luthier.tasks.classification import Classification
 
 
 def entrant(number: int, score: float, work: float) -> Entrant:
@@ -38,6 +39,37 @@ def test_of_those_that_cost_nothing_none_is_cheaper_than_another() -> None:
 def test_chance_is_the_scatter_between_seeds_or_else_that_of_the_rows() -> None:
     assert chance([[0.8, 0.9], [0.7]], row_error=0.2) == pytest.approx(np.std([0.8, 0.9], ddof=1))
     assert chance([[0.8], [0.7]], row_error=0.2) == pytest.approx(0.2 / 2**0.5)
+
+
+def test_luck_is_taken_out_of_the_best_of_many() -> None:
+    dice = np.random.default_rng(0)
+    task, targets = Classification(labels=("a", "b")), dice.integers(2, size=300)
+    guesses = [dice.integers(2, size=300) for _ in range(60)]
+    best = max(task.score(one, targets) for one in guesses)
+
+    found = corrected(task, guesses, targets, seed=0)
+
+    assert best > 0.55, "by luck alone"
+    assert found is not None
+    assert found.value == pytest.approx(0.5, abs=0.025)
+    assert found.low < 0.5 < found.high
+
+
+def test_it_takes_nothing_from_one_that_is_better_indeed() -> None:
+    dice = np.random.default_rng(0)
+    task, targets = Classification(labels=("a", "b")), dice.integers(2, size=300)
+    good = np.where(dice.random(300) < 0.9, targets, 1 - targets)
+    guesses = [dice.integers(2, size=300) for _ in range(20)]
+
+    found = corrected(task, [*guesses, good], targets, seed=0)
+
+    assert found is not None
+    assert found.value == pytest.approx(task.score(good, targets), abs=0.01)
+
+
+def test_of_few_rows_nothing_is_told() -> None:
+    task, targets = Classification(labels=("a", "b")), np.zeros(20, np.int64)
+    assert corrected(task, [targets], targets, seed=0) is None
 
 
 def test_a_spread_within_chance_is_called_noise() -> None:

@@ -8,7 +8,7 @@
     │   ├── ModelError        a folder of weights: missing, truncated, unsafe, of no use for the task
     │   └── RunError          a run's folder: of another plan, unfinished, not a run at all
     ├── WorldError            a loss that is not finite, a library that is not installed  exit code 1
-    │   └── DiskError         disk full, no permission
+    │   └── DiskError         disk full, no permission, a search's database that says no
     └── Interrupted           Ctrl-C or SIGTERM; what was reached is saved                exit code 130
 
 A message says what was found, where (file, row, column, key), what was expected, and what to do.
@@ -61,7 +61,7 @@ class WorldError(LuthierError):
 
 
 class DiskError(WorldError):
-    """The disk said no. What a search is at is not to blame: no trial has failed by it."""
+    """The disk or the database of a search said no. What a search is at is not to blame: no trial has failed by it."""
 
 
 class Interrupted(LuthierError):
@@ -84,6 +84,26 @@ def read_error(record: Mapping[str, str]) -> LuthierError:
     """
     kinds = (InputError, PlanError, DataError, ModelError, RunError, WorldError, DiskError, Interrupted)
     return {kind.__name__: kind for kind in kinds}.get(record["kind"], LuthierError)(record["error"])
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of a library says at first, or else its kind.
+
+    >>> first_line(ValueError("no such host\\nat line 3")), first_line(TimeoutError())
+    ('no such host', 'TimeoutError')
+    """
+    said = str(error).strip()
+    return said.splitlines()[0] if said else type(error).__name__
+
+
+def last_line(error: BaseException) -> str:
+    """What an error with the path through a program in it comes to.
+
+    >>> last_line(RuntimeError("Traceback ...\\n  line 3\\nValueError: no such host"))
+    'ValueError: no such host'
+    """
+    said = str(error).strip()
+    return said.splitlines()[-1] if said else type(error).__name__
 
 
 def listing(names: Iterable[object], most: int = 8) -> str:

@@ -36,6 +36,7 @@ WHY_STOPPED = {
     "epochs": "all epochs done",
     "patience": "validation stopped improving",
     "budget": "the time budget is used up",
+    "enough": "its score had been ahead of other trials and fell",
     "interrupted": "you asked to stop",
 }
 

@@ -1,40 +1,74 @@
-"""Trials whose process has died: counted, and given up when that happens too often."""
+"""Work whose process has died: counted, and given up when that happens too often."""
+
+from dataclasses import dataclass
 
 from luthier.searching.folder import SearchFolder
 from luthier.searching.opening import adviser_of
-from luthier.searching.samplers import Adviser, Tried
+from luthier.searching.reruns import Rerun
+from luthier.searching.samplers import Adviser
 from luthier.searching.space import read_space
 
 CRASHES = 2
-"""A trial whose process dies so often is given up."""
+"""What has cost so many processes their lives is given up."""
 
 
-def abandoned(folder: SearchFolder, how: str, number: int | None = None) -> list[tuple[int, bool]]:
-    """Count a crash for a trial whose process ended: (number, whether that was once too often, and it has failed).
+@dataclass(frozen=True)
+class Abandoned:
+    """What a process was at when it died."""
 
-    how: the process ended.  number: of the trial; None for all running ones that no process holds.
+    what: str
+    """`trial 7`, or `trial 7 on seed 3`."""
+    failed: bool
+    """Whether that was once too often."""
+
+
+def abandoned(folder: SearchFolder, holder: str, how: str) -> list[Abandoned]:
+    """Count a crash for what a process was at that has ended, and for nothing else: others may have died beside it.
+
+    holder: the name under which it took trials.  how: it ended.
     """
     plan, asked = folder.plans()
-    settled = folder.note("settled") or {}
+    settled = folder.note("settled")
+    if settled is None:
+        return []  # it died before there were any trials
     adviser = adviser_of(folder, asked, read_space(settled["vary"], plan), plan)
     found = []
     with folder.alone("ask"):
-        for one in adviser.tried():
-            counts = one.state == "running" and number in (None, one.number)
-            lock = folder.take(f"trial-{one.number}") if counts else None
-            if lock is not None:
-                with lock:
-                    found.append((one.number, given_up(adviser, one, how)))
+        for name in folder.held_by(holder):
+            kind, *numbers = name.split("-")
+            if kind == "trial":
+                found += crashed(folder, adviser, int(numbers[0]), how)
+            if kind == "rerun":
+                found += rerun_crashed(folder, Rerun(int(numbers[0]), int(numbers[1])), how)
     return found
 
 
-def given_up(adviser: Adviser, one: Tried, how: str) -> bool:
-    """Count a crash of a trial; True where it has failed by it."""
+def crashed(folder: SearchFolder, adviser: Adviser, number: int, how: str) -> list[Abandoned]:
+    """Of a trial: nothing where it had ended before."""
+    one = adviser.tried()[number]
+    if one.state != "running":
+        return []
     crashes = int(one.notes.get("crashes", 0)) + 1
-    adviser.remember(one.number, crashes=crashes)
-    if crashes < CRASHES:
-        return False
-    words = f"its process ended with {how}, {crashes} times: perhaps memory ran out"
-    adviser.remember(one.number, words=words)
-    adviser.tell(one.number, "failed")
-    return True
+    adviser.remember(number, crashes=crashes)
+    lock = folder.take(f"trial-{number}") if crashes >= CRASHES else None
+    if lock is None:
+        return [Abandoned(f"trial {number}", failed=False)]
+    with lock:
+        adviser.remember(number, words=words_of(how, crashes))
+        adviser.tell(number, "failed")
+    return [Abandoned(f"trial {number}", failed=True)]
+
+
+def rerun_crashed(folder: SearchFolder, one: Rerun, how: str) -> list[Abandoned]:
+    """Of a trial on another seed."""
+    if one.outcome(folder) is not None:
+        return []
+    crashes = int((folder.note(f"crashes-{one}") or {}).get("count", 0)) + 1
+    folder.keep_note(f"crashes-{one}", {"count": crashes})
+    if crashes >= CRASHES:
+        one.fail(folder, words_of(how, crashes))
+    return [Abandoned(one.words, failed=crashes >= CRASHES)]
+
+
+def words_of(how: str, crashes: int) -> str:
+    return f"its process ended with {how}, {crashes} times: perhaps memory ran out"

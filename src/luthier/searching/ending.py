@@ -1,53 +1,53 @@
-"""How a search ends: the best few on other seeds, one of them named, its test rows opened, the folder completed."""
+"""How a search ends: one of its trials is named, its test rows are opened, the folder is completed."""
 
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from luthier.devices import available_cores
-from luthier.errors import DiskError, Interrupted, LuthierError
 from luthier.events import Event, Named, Noted
 from luthier.files import whole_folder
 from luthier.folder.run_folder import RunFolder
 from luthier.report.search_page import write_search_page
 from luthier.searching.folder import OF_SEARCH
 from luthier.searching.opening import Search
+from luthier.searching.reruns import NAMED, failure, scores_of, unheard
 from luthier.searching.samplers import Tried, importances
 from luthier.searching.space import METHOD
 from luthier.searching.standing import best_of, different, finalists
-from luthier.searching.trials import OVER, at_work
 from luthier.searching.winner import Choice, Entrant, chance, corrected, name, spread_words
 from luthier.steps.prepare import prepare
 from luthier.steps.run import standard_error
-from luthier.steps.trial import OUTCOME, Outcome, answers_of, outcome_of, trial
+from luthier.steps.trial import OUTCOME, answers_of
 from luthier.steps.tune import tune
 from luthier.tasks.task import Array
 
-USUAL_SEEDS = 3
-"""On which the best few are run where a budget leaves time."""
 OTHER_TOKENS = {"model.name", "data.long"}
 """Settings with which rows are other tokens, of which some tasks read their answers."""
 
 
 def finish(search: Search) -> Iterator[tuple[int, Event]]:
     """Name the winner, test it, write best/ and the report. (number, event), where the number may be OF_SEARCH."""
-    with search.folder.alone("ask"):
-        if at_work(search):
-            return  # begun by another command just now: whoever is at it brings the end about
-        search.folder.keep_note(OVER, {})
     tried = search.adviser.tried()
-    best = best_of(tried)
-    if best is None:
+    if best_of(tried) is None:
         words = "; ".join(sorted({str(one.notes.get("words", one.state)) for one in tried}))
         yield OF_SEARCH, Noted(f"No trial came to its end: {words}", search.clock(), warning=True)
         search.record(over=True)
         return
-    yield from other_seeds(search)
-    choice, more = chosen(search)
+    known = search.folder.note(NAMED)
+    if known is None:
+        if search.asked.seeds:
+            yield from (
+                (OF_SEARCH, Noted(words, search.clock(), warning=True)) for words in unheard_of(search)
+            )
+        choice, more = chosen(search)
+        search.folder.keep_note(NAMED, {"choice": asdict(choice), "more": more})
+    else:
+        choice, more = Choice(**known["choice"]), known["more"]
     yield choice.number, Named(choice.number, choice.words, search.clock())
     winner = tried[choice.number]
     values = winner.values
@@ -74,6 +74,14 @@ def finish(search: Search) -> Iterator[tuple[int, Event]]:
         **more,
     )
     write_search_page(search.folder.path)
+
+
+def unheard_of(search: Search) -> list[str]:
+    """The seeds that were asked for and that there was no time for, a sentence for each trial."""
+    return [
+        f"Time is over: trial {number} has no whole score on seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}."
+        for number, seeds in unheard(search).items()
+    ]
 
 
 def begin_best(search: Search, number: int) -> None:
@@ -109,56 +117,6 @@ def link_or_copy(source: Path, target: Path) -> None:
     shutil.copyfile(source, target)
 
 
-def other_seeds(search: Search) -> Iterator[tuple[int, Event]]:
-    """Run the best few on more seeds, as far as asked for or as time allows. One that fails on a seed is not named."""
-    wanted = search.asked.seeds or (USUAL_SEEDS if search.plan.run.budget is not None else 1)
-    for place in range(1, wanted):
-        for one in finalists(search.adviser.tried()):
-            seed = search.plan.run.seed + place
-            folder = search.folder.again(one.number, seed)
-            took = float(one.notes.get("seconds") or 0.0)
-            done = (folder / "state" / f"{OUTCOME}.json").is_file()
-            if failed_on(search, one.number):
-                continue
-            if not done and search.deadline is not None and search.clock() + took > search.deadline:
-                if search.asked.seeds:
-                    words = f"Time is over: trial {one.number} is not run on seed {seed}."
-                    yield OF_SEARCH, Noted(words, search.clock(), warning=True)
-                continue
-            plan = search.trial_plan(one.values, str(folder), run__seed=seed)
-            if not done:
-                yield OF_SEARCH, Noted(f"Trial {one.number} on seed {seed}:", search.clock())
-            try:
-                for event in trial(plan, search.kept, search.stop):
-                    yield one.number, event
-            except (Interrupted, DiskError):
-                raise
-            except Exception as error:
-                words = str(error) if isinstance(error, LuthierError) else f"{type(error).__name__}: {error}"
-                search.folder.keep_note(f"failed-{one.number}", {"seed": seed, "words": words})
-                words = f"Trial {one.number} fails on seed {seed}, so it is not named: {words}"
-                yield OF_SEARCH, Noted(words, search.clock(), warning=True)
-            search.folder.forget_weights(folder)
-            if search.stop():
-                raise Interrupted(f"Interrupted. `luthier resume {search.folder.path}` goes on from here.")
-
-
-def failed_on(search: Search, number: int) -> str | None:
-    """Why a trial's settings came to nothing on another seed; None where they did not."""
-    found = search.folder.note(f"failed-{number}")
-    return None if found is None else str(found["words"])
-
-
-def scores_of(search: Search, one: Tried) -> dict[int, float]:
-    """Of a trial's settings, by the seed they were run on."""
-    found = {search.plan.run.seed: one.score or 0.0}
-    for folder in sorted((search.folder.path / "seeds").glob(f"{one.number}-*")):
-        outcome = finished(folder)
-        if outcome is not None:
-            found[int(folder.name.split("-")[1])] = outcome.score
-    return dict(sorted(found.items()))
-
-
 @dataclass(frozen=True)
 class Field:
     """The trials among which one is named, and the seeds on which they are compared."""
@@ -169,17 +127,12 @@ class Field:
 
 def field_of(search: Search, done: Sequence[Tried], known: dict[int, dict[int, float]]) -> Field:
     """All finished trials on the search's own seed; or those run on others too, on the seeds that all of them have."""
-    last = [one for one in finalists(search.adviser.tried()) if failed_on(search, one.number) is None]
+    last = [one for one in finalists(search.adviser.tried()) if failure(search.folder, one.number) is None]
     common = set.intersection(*(set(known[one.number]) for one in last)) if last else set()
     if len(common) > 1:
         return Field(last, sorted(common))
-    sound = [one for one in done if failed_on(search, one.number) is None]
+    sound = [one for one in done if failure(search.folder, one.number) is None]
     return Field(sound or list(done), [search.plan.run.seed])
-
-
-def finished(folder: Path) -> Outcome | None:
-    record = RunFolder.key_record(folder)
-    return None if record is None else outcome_of(RunFolder(folder, record["key"]))
 
 
 def chosen(search: Search) -> tuple[Choice, dict[str, object]]:

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,7 @@ import tomli_w
 from luthier.errors import RunError
 from luthier.files import telling_disk_errors, write_json, write_text
 from luthier.hashes import hash_file, hash_json
+from luthier.machine import cores
 from luthier.plan.plan import Plan, read_plan
 from luthier.plan.search import SECTION, SearchPlan, parted
 
@@ -44,6 +46,19 @@ def contents(path: Path) -> list[object]:
         found = sorted(file for file in path.rglob("*") if file.is_file())
         return [str(path.absolute()), [[str(file.relative_to(path)), file.stat().st_size] for file in found]]
     return [str(path.absolute()), hash_file(path) if path.is_file() else None]
+
+
+def without_password(url: str) -> str:
+    """
+    >>> without_password("postgresql://me:secret@host/trials"), without_password("//me:secret@host:x")
+    ('postgresql://me:***@host/trials', '//me:***@host:x')
+    """
+    return re.sub(r"(//[^/@:]*):[^/]*@", r"\1:***@", url)
+
+
+def holder_of(began: float, process: int) -> str:
+    """The name under which a process takes trials. began: the command, by time.time()."""
+    return f"{began}/{process}"
 
 
 @dataclass(frozen=True)
@@ -78,9 +93,21 @@ class SearchFolder:
     def trial(self, number: int) -> Path:
         return self.path / "trials" / str(number)
 
-    def again(self, number: int, seed: int) -> Path:
-        """Of a trial's settings on another seed."""
-        return self.path / "seeds" / f"{number}-{seed}"
+    @property
+    def shared(self) -> Path:
+        """The folder of what all trials have in common, such as features."""
+        return self.state / "shared"
+
+    @property
+    def gpus(self) -> int:
+        """How many there are for trials; none before the first process has looked."""
+        return int((self.note("settled") or {}).get("gpus", 0))
+
+    @property
+    def usual_workers(self) -> int:
+        """As many processes as have cores of their own, each with the threads that the search has settled; or a GPU each."""
+        threads = int((self.note("settled") or {}).get("run", {}).get("run.threads", 1))
+        return self.gpus or max(1, cores() // max(1, threads))
 
     @property
     def url(self) -> str:
@@ -102,7 +129,8 @@ class SearchFolder:
                 f"{self.path}: holds a search of another plan, space or data. Choose another folder with --out, go on with the "
                 f"one there by `luthier resume {self.path}`, or delete it if it is not needed."
             )
-        if known is not None and known["storage"] != search.storage:
+        storage = without_password(search.storage) if search.storage else None
+        if known is not None and known["storage"] != storage:
             raise RunError(
                 f"{self.path}: the trials of this search are on record in another place than --storage says. Leave out what was "
                 "not said at first, or choose another folder with --out."
@@ -110,7 +138,7 @@ class SearchFolder:
         # Also where earlier commands stood: names in the plan are found from there.
         where = list(dict.fromkeys([os.getcwd(), *(known or {}).get("where", [])]))
         own = known["id"] if known else uuid.uuid4().hex
-        record = {"key": key, "id": own, "storage": search.storage, "where": where}
+        record = {"key": key, "id": own, "storage": storage, "where": where}
         write_json(self.state / "key.json", record)
         self.write_plan(plan, search)
         return known is None
@@ -127,6 +155,8 @@ class SearchFolder:
     def write_plan(self, plan: Plan, search: SearchPlan) -> None:
         told = search.model_dump(mode="json", exclude_none=True)
         write_text(self.path / PLAN, plan.to_toml() + "\n" + tomli_w.dumps({SECTION: told}))
+        if search.storage and without_password(search.storage) != search.storage:
+            (self.path / PLAN).chmod(0o600)  # `resume` needs the password; nobody else does
 
     def plans(self) -> tuple[Plan, SearchPlan]:
         """What is searched and how. Raises RunError where this is not the folder of a search."""
@@ -199,13 +229,24 @@ class SearchFolder:
         finally:
             os.close(descriptor)
 
-    def take(self, name: str) -> contextlib.ExitStack | None:
-        """A lock that holds until the returned one is closed; None where another process has it."""
+    def take(self, name: str, holder: str = "") -> contextlib.ExitStack | None:
+        """A lock that holds until the returned one is closed; None where another process has it.
+
+        holder: who takes it, for whom it stays on record when nobody has it any more.
+        """
         with contextlib.ExitStack() as stack:
             descriptor = stack.enter_context(self.lock_file(name))
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return None
+            if holder:
+                os.lseek(descriptor, 0, os.SEEK_END)
+                os.write(descriptor, f"{holder}\n".encode())
             return stack.pop_all()
         raise AssertionError("unreachable")
+
+    def held_by(self, holder: str) -> list[str]:
+        """The names of the locks that a holder has taken at some time."""
+        locks = sorted((self.state / "locks").glob("*"))
+        return [path.name for path in locks if holder in path.read_text(encoding="utf-8").splitlines()]

@@ -1,6 +1,7 @@
 """A search's folder, opened to work on: what all of its trials have in common, and what is refused before the first one."""
 
 import itertools
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from luthier.plan.search import SearchPlan
 from luthier.searching.folder import SearchFolder
 from luthier.searching.samplers import MOST, Adviser, storage_at
 from luthier.searching.space import PAIR, Space, Value, plan_of, read_space
-from luthier.searching.standing import best_of, trial_record
+from luthier.searching.standing import FINALISTS, best_of, trial_record
 from luthier.searching.usual import usual_space
 from luthier.steps.kept import Kept
 from luthier.steps.pairs import read_as
@@ -26,14 +27,16 @@ from luthier.steps.refusals import refuse_too_many_blocks, refuse_what_has_no_ef
 
 USUAL = 20
 """Trials where no number is given."""
+USUAL_SEEDS = 3
+"""On which the best few are run where a budget leaves time."""
+HELD_BACK = 1 / 3
+"""Of --budget at most, for the best few on other seeds, unless --seeds asks for them."""
 WRITING = 10.0
 """Seconds that the best trial's files and the report take."""
 FEW_CORES = 8
 THREADS = 4
 """Of a trial on a machine with more than a few cores. Where there are few, each is a trial's own: two trials side by side,
 a thread each, get through more than one with two threads (docs/search.md)."""
-SHARED = "shared"
-"""The folder of what all trials have in common."""
 
 
 @dataclass
@@ -59,6 +62,21 @@ class Search:
     """Seconds that earlier commands took."""
     own_threads: bool
     """Whether the plan leaves open how many CPU threads there are: what no trial does may then take all cores."""
+    holder: str
+    """The name under which this process takes trials."""
+
+    @property
+    def seeds(self) -> int:
+        """On how many the best few are run."""
+        return self.asked.seeds or (1 if self.plan.run.budget is None else USUAL_SEEDS)
+
+    def held_back(self, usual: float) -> float:
+        """Seconds that trials leave to the best few of them on other seeds. usual: those of a trial."""
+        runs = (self.seeds - 1) * (FINALISTS + 1)
+        seconds = usual * math.ceil(runs / (self.asked.workers or self.folder.usual_workers))
+        if self.asked.seeds or self.plan.budget_seconds is None:
+            return seconds
+        return min(seconds, HELD_BACK * self.plan.budget_seconds)
 
     @property
     def deadline(self) -> float | None:
@@ -70,7 +88,7 @@ class Search:
     @property
     def finishing(self) -> float:
         """Seconds that are kept back to test the best trial: a pass over the rows, and what is written."""
-        features = Artefacts(self.folder.state / SHARED / self.ready.features_key).record("features") or {}
+        features = Artefacts(self.folder.shared / self.ready.features_key).record("features") or {}
         return float(features.get("seconds", 0.0)) + WRITING
 
     def trial_plan(self, values: dict[str, Value], out: str, **more: Any) -> Plan:
@@ -100,16 +118,22 @@ class Search:
 
 
 def open_search(
-    folder: SearchFolder, stop: Callable[[], bool], earlier: float, began: float, alone: bool = False
+    folder: SearchFolder,
+    stop: Callable[[], bool],
+    earlier: float,
+    began: float,
+    holder: str,
+    alone: bool = False,
 ) -> Search:
     """A search's folder, opened to work on it. Raises InputError for a plan, a space or rows that cannot be used.
 
-    began: by time.time(), when the command began.  alone: whether no other process is at work until this one trains.
+    began: by time.time(), when the command began.  holder: the name under which this process takes trials.
+    alone: whether no other process is at work until this one trains.
     """
     plan, asked = folder.plans()
     own_threads = plan.run.threads is None
     plan = plan.with_settings({"run.threads": threads_of(plan, asked), "data.split_seed": plan.split_seed})
-    kept = Kept(folder.state / SHARED)
+    kept = Kept(folder.shared)
     with folder.alone("open"):
         settled = folder.note("settled")
         if settled is None:
@@ -127,6 +151,7 @@ def open_search(
                 for key, value in resolved.settings().items()
                 if key in {one.key for one in space.dimensions}
             }
+            storage_at(asked.storage or folder.url)  # one that does not answer leaves nothing behind
             gpus = torch.cuda.device_count() if resolved.run.device == "cuda" else 0
             folder.keep_note(
                 "settled", {"run": settled, "vary": space.spelt(), "recipe": recipe, "gpus": gpus}
@@ -153,6 +178,7 @@ def open_search(
         clock=lambda: time.time() - began,
         earlier=earlier,
         own_threads=own_threads,
+        holder=holder,
     )
 
 

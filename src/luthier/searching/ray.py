@@ -12,11 +12,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from luthier.errors import Interrupted, LuthierError, WorldError, error_record, read_error
+from luthier.errors import (
+    Interrupted,
+    LuthierError,
+    WorldError,
+    error_record,
+    first_line,
+    last_line,
+    read_error,
+)
 from luthier.events import Advanced, Event, Noted, Started, TrialBegan, TrialEnded, read_event
 from luthier.plan.search import SearchPlan
+from luthier.searching.crew import GRACE, lost, worth_showing
 from luthier.searching.folder import DEATHS, RECORD, SearchFolder
-from luthier.searching.search import worth_showing
 
 RETRIES = 3
 """How often the task that settles things is begun again when its process or machine dies."""
@@ -49,7 +57,7 @@ def connected(address: str) -> Iterator[Any]:
         else:
             ray.init(address=address, log_to_driver=False)
     except Exception as error:
-        raise WorldError(f"--on {address}: Ray does not answer ({str(error).splitlines()[0]}).") from error
+        raise WorldError(f"--on {address}: Ray does not answer ({first_line(error)}).") from error
     try:
         yield ray
     finally:
@@ -77,35 +85,58 @@ def on_ray(folder: SearchFolder, asked: SearchPlan, stop: Callable[[], bool]) ->
         yield Noted(f"Ray has room for {room} trials at a time, {threads} threads each.", time.time() - began)
         yield Started("search", time.time() - began, count)
         at_work: list[Any] = []
-        asking, ended, deaths = True, int(settled["over"]), 0
+        asking, resting, ended, deaths = True, False, int(settled["over"]), 0
         shown = {one["number"] for one in trials_of(folder) if one["state"] != "running"}
-        while at_work or asking:
-            if stop() and asking:
-                folder.keep_note(STOP, {})
-                asking = False
-            while asking and len(at_work) < min(room, asked.workers or room):
-                at_work.append(task.remote(path, earlier, began))
-            done, at_work = ray.wait(at_work, timeout=LOOK)
-            yield from begun(folder, shown, time.time() - began)
-            for reference in done:
-                told = answer(ray, reference)
-                if "died" in told:
-                    deaths += 1
-                    yield from after_a_death(folder, told["died"], deaths, time.time() - began)
-                    asking = not stop()
-                    continue
-                deaths = 0
-                asking = asking and told["left"]
-                for record in told["events"]:
-                    event = read_event(record)
-                    ended += isinstance(event, TrialEnded)
-                    if not isinstance(event, TrialBegan):
-                        yield event
-                yield Advanced(ended, time.time() - began)
+        with ended_in_any_case(ray, folder, at_work):
+            while at_work or asking:
+                if stop() and asking:
+                    folder.keep_note(STOP, {})
+                    asking = False
+                most = min(room, asked.workers or room) if has_features(folder) else 1
+                while asking and not resting and len(at_work) < most:
+                    at_work.append(task.remote(path, earlier, began))
+                done, at_work[:] = ray.wait(at_work, timeout=LOOK)
+                yield from begun(folder, shown, time.time() - began)
+                for reference in done:
+                    told = answer(ray, reference)
+                    if "died" in told:
+                        deaths += 1
+                        holder = reference.task_id().hex()
+                        yield from after_a_death(folder, holder, told["died"], deaths, time.time() - began)
+                        asking, resting = not stop(), False
+                        continue
+                    deaths = 0
+                    resting = not told["left"]
+                    for record in told["events"]:
+                        event = read_event(record)
+                        ended += isinstance(event, TrialEnded)
+                        if not isinstance(event, TrialBegan):
+                            yield event
+                    yield Advanced(ended, time.time() - began)
+                asking = asking and not (resting and not at_work)
     if stop():
         raise Interrupted(
             f"Interrupted. `luthier resume {folder.path}` goes on with the trials that are left."
         )
+
+
+@contextlib.contextmanager
+def ended_in_any_case(ray: Any, folder: SearchFolder, at_work: list[Any]) -> Iterator[None]:
+    """However the block ends, no task is left at work: where Ray goes on, so would they."""
+    try:
+        yield
+    finally:
+        if at_work:
+            folder.keep_note(STOP, {})
+            with contextlib.suppress(ray.exceptions.RayError):  # it has ended, and they with it
+                _, left = ray.wait(at_work, num_returns=len(at_work), timeout=GRACE)
+                for reference in left:
+                    ray.cancel(reference, force=True)
+
+
+def has_features(folder: SearchFolder) -> bool:
+    """Whether a first task has come so far that others would not compute the same features beside it."""
+    return next(folder.shared.glob("*/features.json"), None) is not None
 
 
 def trials_of(folder: SearchFolder) -> list[dict[str, Any]]:
@@ -135,18 +166,17 @@ def stoppable(folder: SearchFolder) -> Iterator[None]:
         (folder.state / f"{STOP}.json").unlink(missing_ok=True)
 
 
-def after_a_death(folder: SearchFolder, how: str, deaths: int, seconds: float) -> Iterator[Event]:
-    """Put on record that trials have lost their process. Raises WorldError where nothing but deaths comes of it."""
-    from luthier.searching.crashes import abandoned
-
+def after_a_death(
+    folder: SearchFolder, holder: str, how: str, deaths: int, seconds: float
+) -> Iterator[Event]:
+    """Put on record what a task was at that has died. Raises WorldError where nothing but deaths comes of it."""
     if deaths > DEATHS:
         raise WorldError(
             f"{deaths} tasks on Ray have died, the last one with {how}, and no trial ended in between: perhaps memory runs out. "
             f"`luthier resume {folder.path}` goes on with the trials that are left."
         )
-    for number, failed in abandoned(folder, how):
-        what = "It is given up." if failed else "Another task goes on with it."
-        yield Noted(f"The task of trial {number} ended with {how}. {what}", seconds, warning=True)
+    for words in lost(folder, holder, how):
+        yield Noted(words, seconds, warning=True)
 
 
 def answer(ray: Any, reference: Any) -> dict[str, Any]:
@@ -154,9 +184,9 @@ def answer(ray: Any, reference: Any) -> dict[str, Any]:
     try:
         told: dict[str, Any] = ray.get(reference)
     except ray.exceptions.RayTaskError as error:
-        raise WorldError(f"A trial's task failed on Ray: {str(error).strip().splitlines()[-1]}") from error
+        raise WorldError(f"A trial's task failed on Ray: {last_line(error)}") from error
     except ray.exceptions.RayError as error:
-        return {"died": f"{type(error).__name__} ({str(error).strip().splitlines()[0]})"}
+        return {"died": f"{type(error).__name__} ({first_line(error)})"}
     if "error" in told:
         raise read_error(told)
     return told
@@ -164,13 +194,16 @@ def answer(ray: Any, reference: Any) -> dict[str, Any]:
 
 def opened(path: str, earlier: float, began: float) -> Any:
     """The search at a path, opened once in a process. Called inside Ray's."""
+    import ray
+
     from luthier.searching.opening import open_search
 
-    folder = SearchFolder(Path(path))
+    folder, holder = SearchFolder(Path(path)), str(ray.get_runtime_context().get_task_id())
     key = (path, began)
     if key not in OPENED:
         OPENED.clear()
-        OPENED[key] = open_search(folder, lambda: folder.note(STOP) is not None, earlier, began)
+        OPENED[key] = open_search(folder, lambda: folder.note(STOP) is not None, earlier, began, holder)
+    OPENED[key].holder = holder
     return OPENED[key]
 
 
@@ -188,19 +221,31 @@ def settle(path: str, earlier: float, began: float) -> dict[str, Any]:
 
 
 def one_trial(path: str, earlier: float, began: float) -> dict[str, Any]:
-    """Run the next trial, or one whose process has died; what is told of it as JSON."""
-    from luthier.searching.trials import attempt, take_trial
-
+    """Run the next trial, or one whose process has died, or one of the best few on another seed; what is told of it as JSON,
+    and whether there may be more."""
     try:
         search = opened(path, earlier, began)
-        taken = take_trial(search)
-        if taken is None:
-            return {"left": False, "events": []}
-        one, lock = taken
-        with lock:
-            told = [event for event in attempt(search, one) if worth_showing(one.number, event)]
+        told = [event for number, event in next_piece(search) if worth_showing(number, event)]
     except Interrupted:
         return {"left": False, "events": []}
     except LuthierError as error:
         return {**error_record(error)}
-    return {"left": True, "events": [event.to_json() for event in told]}
+    return {"left": bool(told), "events": [event.to_json() for event in told]}
+
+
+def next_piece(search: Any) -> Iterator[tuple[int, Event]]:
+    """The events of it; none where nothing is left that nobody is at."""
+    from luthier.searching.reruns import rerun, take_rerun
+    from luthier.searching.trials import attempt, closed, take_trial
+
+    taken = take_trial(search)
+    if taken is not None:
+        one, lock = taken
+        with lock:
+            for event in attempt(search, one):
+                yield one.number, event
+    elif closed(search):
+        again, _ = take_rerun(search)
+        if again is not None:
+            with again[1]:
+                yield from rerun(search, again[0])

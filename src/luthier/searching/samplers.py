@@ -5,10 +5,11 @@ or run elsewhere. Bayesian search has to look at what came before; its draw for 
 and the trials it can see.
 """
 
+import functools
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, ParamSpec, TypeVar
 
 import numpy as np
 import optuna
@@ -18,22 +19,24 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from optuna.exceptions import ExperimentalWarning
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.samplers import BaseSampler, GPSampler, QMCSampler, RandomSampler, TPESampler
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from luthier import seeds
-from luthier.errors import WorldError
+from luthier.errors import DiskError, PlanError, WorldError, first_line
 from luthier.plan.plan import Plan
 from luthier.plan.search import SearchPlan
+from luthier.searching.folder import without_password
 from luthier.searching.pruners import LENGTH, pruner_of
 from luthier.searching.space import Choices, Dimension, Space, Value
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
+Told = ParamSpec("Told")
+Answer = TypeVar("Answer")
 State = Literal["running", "complete", "pruned", "failed"]
 STATES: dict[TrialState, State] = {
     TrialState.WAITING: "running",
@@ -113,33 +116,43 @@ def sobol(seed: int) -> BaseSampler:
 
 
 def storage_at(url: str) -> BaseStorage:
-    """A database. Raises WorldError where it cannot be opened."""
+    """A database. Raises PlanError where its URL is none, WorldError where it cannot be opened."""
     # A server may drop a connection that is idle as long as a trial takes: it is tried before it is used.
     file = url.startswith("sqlite")
     settings = {"connect_args": {"timeout": PATIENCE}} if file else {"pool_pre_ping": True}
     try:
         return RDBStorage(url, engine_kwargs=settings)
+    except (ArgumentError, ValueError) as error:
+        raise PlanError(
+            f"search.storage: {without_password(url)!r} is not the URL of a database ({first_line(error)}). "
+            "Expected one as in postgresql://user@host/name."
+        ) from error
     except Exception as error:
-        first = str(error).splitlines()[0]
         raise WorldError(
-            f"{without_password(url)}: the search's database cannot be opened ({first})."
+            f"{without_password(url)}: the search's database cannot be opened ({first_line(error)})."
         ) from error
 
 
-def without_password(url: str) -> str:
-    """
-    >>> without_password("postgresql://me:secret@host/trials"), without_password("nonsense")
-    ('postgresql://me:***@host/trials', 'nonsense')
-    """
-    try:
-        return make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
-        return url
+def on_record(method: Callable[Told, Answer]) -> Callable[Told, Answer]:
+    """A method that reads or writes the record, whose database may be locked or full: no trial has failed by that."""
+
+    @functools.wraps(method)
+    def told(*given: Told.args, **more: Told.kwargs) -> Answer:
+        try:
+            return method(*given, **more)
+        except (StorageInternalError, SQLAlchemyError) as error:
+            raise DiskError(
+                f"The record of the search's trials cannot be read or written ({first_line(error.__cause__ or error)}). "
+                "Is its disk full, or its database locked or gone?"
+            ) from error
+
+    return told
 
 
 class Adviser:
     """The record of a search's trials, and advice on the next one. Several processes may hold one each."""
 
+    @on_record
     def __init__(
         self, storage: BaseStorage, name: str, search: SearchPlan, space: Space, plan: Plan, count: int
     ) -> None:
@@ -155,10 +168,12 @@ class Adviser:
             load_if_exists=True,
         )
 
+    @on_record
     def tried(self) -> list[Tried]:
         """All trials so far, in their order."""
         return [frozen(trial) for trial in self.study.get_trials(deepcopy=False)]
 
+    @on_record
     def ask(self, recipe: Mapping[str, Value]) -> Tried | None:
         """Begin the next trial; None where all that there are have begun. One process at a time may ask.
 
@@ -180,6 +195,7 @@ class Adviser:
     def holds(self, one: Dimension, recipe: Mapping[str, Value]) -> bool:
         return one.key in recipe and one.holds(recipe[one.key])
 
+    @on_record
     def again(self, number: int) -> Tried:
         """A trial that began and that nobody runs any more."""
         trial = self.frozen(number)
@@ -210,23 +226,28 @@ class Adviser:
             return GPSampler(seed=seed, n_startup_trials=STARTUP)
         return RandomSampler(seed=seed)
 
+    @on_record
     def report(self, number: int, validations: int, score: float, length: int) -> bool:
         """Tell of a validation; True where the trial is not worth going on with.
 
         length: how many validations its whole training has.
         """
         trial = self.frozen(number)
-        if validations in trial.intermediate_values:
-            return False  # told before a kill
-        self.remember(number, **{LENGTH: length})
-        self.storage.set_trial_intermediate_value(trial._trial_id, validations, score)
+        known = trial.intermediate_values
+        if known and validations < max(known):
+            return False  # told before a kill, and what came of it too
+        if validations not in known:
+            self.remember(number, **{LENGTH: length})
+            self.storage.set_trial_intermediate_value(trial._trial_id, validations, score)
         return self.study.pruner.prune(self.study, self.frozen(number))
 
+    @on_record
     def remember(self, number: int, **notes: Any) -> None:
         """Note something of a trial."""
         for key, value in notes.items():
             self.storage.set_trial_user_attr(self.frozen(number)._trial_id, key, value)
 
+    @on_record
     def tell(self, number: int, state: State, score: float | None = None) -> None:
         """A trial is over."""
         ended = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}[

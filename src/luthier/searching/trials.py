@@ -1,6 +1,7 @@
 """What a process of a search does: take a trial that nobody has, run it, tell of it, until none is left."""
 
 import contextlib
+import math
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
@@ -52,6 +53,15 @@ def waited(search: Search) -> Iterator[tuple[int, Event]]:
     yield OF_SEARCH, Advanced(over(search), search.clock())
 
 
+def closed(search: Search) -> bool:
+    """End the trials of a search; False where another command has begun one just now."""
+    with search.folder.alone("ask"):
+        if at_work(search):
+            return False
+        search.folder.keep_note(OVER, {})
+    return True
+
+
 def at_work(search: Search) -> bool:
     """Whether a trial is running, in whatever process."""
     return any(one.state == "running" for one in search.adviser.tried())
@@ -67,7 +77,7 @@ def take_trial(search: Search) -> tuple[Tried, contextlib.ExitStack] | None:
     with search.folder.alone("ask"):
         for one in search.adviser.tried():
             if one.state == "running":
-                lock = search.folder.take(f"trial-{one.number}")
+                lock = search.folder.take(f"trial-{one.number}", search.holder)
                 if lock is not None:
                     return search.adviser.again(one.number), lock
         tried = search.adviser.tried()
@@ -78,19 +88,19 @@ def take_trial(search: Search) -> tuple[Tried, contextlib.ExitStack] | None:
         asked = search.adviser.ask(search.recipe)
         if asked is None:
             return None
-        lock = search.folder.take(f"trial-{asked.number}")
+        lock = search.folder.take(f"trial-{asked.number}", search.holder)
         assert lock is not None, "nobody can know of a trial that was asked for just now"
         search.record()
         return asked, lock
 
 
 def time_for_one(search: Search, tried: list[Tried]) -> bool:
-    """Whether half of a usual trial fits into what is left."""
+    """Whether half of a usual trial fits into what is left, and the best few on other seeds after it."""
     if search.deadline is None:
         return True
     took = sorted(one.notes["seconds"] for one in tried if one.state == "complete" and "seconds" in one.notes)
     usual = took[len(took) // 2] if took else 0.0
-    return search.clock() + 0.5 * usual < search.deadline
+    return search.clock() + 0.5 * usual < search.deadline - search.held_back(usual)
 
 
 def attempt(search: Search, one: Tried) -> Iterator[Event]:
@@ -110,6 +120,8 @@ def attempt(search: Search, one: Tried) -> Iterator[Event]:
         running = trial(plan, search.kept, search.stop, lambda: enough.said)
         outcome = yield from until_pruned(search, one.number, plan, running, enough)
         state = "pruned" if outcome is None else "complete"
+        if outcome is not None and math.isnan(outcome.score):
+            state, outcome, words = "failed", None, "its score on the validation rows is not a number"
         if outcome is not None and outcome.cut and enough.said:
             words = "ended early as its score fell, which had been the best of all trials until then"
         if outcome is not None and outcome.cut and not outcome.curve and one.number:

@@ -97,17 +97,17 @@ def corrected(
     answers: of each finished trial on all validation rows.
     """
     rows = len(targets)
-    alone = not task.compares_all and all(len(one) == rows for one in answers)
-    if not len(answers) or not alone or 0.3 * rows < ENOUGH_OUTSIDE:
+    if not len(answers) or task.compares_all or 0.3 * rows < ENOUGH_OUTSIDE:
         return None
     dice, found = seeds.generator(seed, "corrected"), []
+    scorers = [task.scorer(said, targets) for said in answers]
     for _ in range(draws):
         inside = dice.integers(rows, size=rows)
         outside = np.setdiff1d(np.arange(rows), inside)
         if len(outside) < ENOUGH_OUTSIDE:
             continue
-        chosen = max(answers, key=lambda said: task.score(said[inside], targets[inside]))
-        found.append(task.score(chosen[outside], targets[outside]))
+        chosen = max(scorers, key=lambda score: score(inside))
+        found.append(chosen(outside))
     if not found:
         return None
     low, high = np.quantile(found, [0.025, 0.975])

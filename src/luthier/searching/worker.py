@@ -7,19 +7,20 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from luthier.errors import Interrupted, LuthierError, error_record
+from luthier.errors import LuthierError, error_record
 from luthier.events import Event
 from luthier.interrupts import StopWish
 from luthier.searching.ending import finish
-from luthier.searching.folder import SearchFolder
+from luthier.searching.folder import SearchFolder, holder_of
 from luthier.searching.opening import open_search
-from luthier.searching.trials import waited, work
+from luthier.searching.reruns import confirm
+from luthier.searching.trials import closed, waited, work
 
 
 def worked(
     folder: SearchFolder, wish: StopWish, earlier: float, began: float, parent: int, alone: bool = False
 ) -> Iterator[tuple[int, Event]]:
-    """Trials as long as there are some, and then the end, unless another process brings it about.
+    """Trials as long as there are some, the best few on other seeds, and then the end, unless another process brings it about.
 
     parent: who began us.  alone: whether it begins others only when our first trial trains.
     """
@@ -29,15 +30,19 @@ def worked(
 
     if folder.finished:
         return  # by others, while this process began
-    search = open_search(folder, stop, earlier, began, alone)
+    search = open_search(folder, stop, earlier, began, holder_of(began, os.getpid()), alone)
     yield from work(search)
-    while (lock := folder.take("end")) is None:
-        if stop():
-            raise Interrupted(f"Interrupted. `luthier resume {folder.path}` goes on from here.")
+    while not closed(search):
+        yield from work(search)  # another command has begun a trial just now
+    while not folder.finished:
+        yield from confirm(search)
+        lock = folder.take("end")
+        if lock is not None:
+            with lock:
+                if not folder.finished:
+                    yield from finish(search)
+            return
         yield from waited(search)  # another process is at it, and may die
-    with lock:
-        if not folder.finished:
-            yield from finish(search)
 
 
 def main() -> None:

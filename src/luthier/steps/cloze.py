@@ -24,7 +24,7 @@ SHARE_OF_BUDGET = 1 / 3
 
 
 def learn_cloze(
-    run: Run, pace: Pace, movement: LadderMovement, over: Callable[[], bool]
+    run: Run, pace: Pace, movement: LadderMovement, over: Callable[[], str]
 ) -> Generator[Event, None, bool]:
     """Train on the rows that were made of the training texts, once through, if there are such; the model goes on from there.
 
@@ -71,15 +71,16 @@ def learn(
     state: State,
     pace: Pace,
     movement: LadderMovement,
-    over: Callable[[], bool],
+    over: Callable[[], str],
     checkpoints: Checkpoints,
 ) -> Generator[Event, None, str]:
     """The loop's events as they concern a user who knows nothing of these rows; returns why it ended."""
     ready, examples, budget = run.ready, run.ready.cloze, run.ready.plan.budget_seconds
     assert examples is not None, "there are rows to learn from"
 
-    def late() -> bool:
-        return over() or (budget is not None and run.clock() > SHARE_OF_BUDGET * budget)
+    def late() -> str:
+        takes_too_long = budget is not None and run.clock() > SHARE_OF_BUDGET * budget
+        return over() or ("budget" if takes_too_long else "")
 
     yield Started(NAME, run.clock(), pace.steps(len(examples)))
     why = "epochs"

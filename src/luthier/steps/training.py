@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from luthier.batches.examples import Ints
+from luthier.batches.order import steps_per_epoch
 from luthier.compare.choice import Candidate
 from luthier.events import Event, Noted, Started, Stopped
 from luthier.models.ladder import Ladder, find_ladder
@@ -109,6 +110,7 @@ def follow(run: Run, pace: Pace) -> Generator[Event, None, Prefixes | None]:
         return None
     yield Started("train", run.clock(), pace.steps(len(ready.examples["train"])))
     parts = movement.parts(math.ceil(pace.epochs))
+    per_epoch = steps_per_epoch(len(ready.examples["train"]), pace.batch_rows)
     plan = run.plan.train
     weights = Weights(ready.model, parts, ready.twin, pace.weight_decay, pull=plan.l2_sp, ema=plan.ema)
     state = State(ready.model, weights)
@@ -145,7 +147,7 @@ def follow(run: Run, pace: Pace) -> Generator[Event, None, Prefixes | None]:
             if isinstance(event, Stopped):
                 run.tuning["tuned"] = {"steps": event.step, "best_step": event.best_step, "why": event.why,
                                        "tokens": state.tokens, "seconds": state.seconds,
-                                       "weights": state.weights.count}  # fmt: skip
+                                       "operations": movement.operations(event.step / per_epoch)}  # fmt: skip
             yield event
     prefixes.serve(0)
     if adapters is not None and state.best:
@@ -265,12 +267,13 @@ class Budget:
         yield
         self.longest = max(self.longest, self.run.clock() - begin)
 
-    def over(self) -> bool:
+    def over(self) -> str:
+        """Why training is to end where it is, as `Stopped` tells it; empty: it goes on."""
         run, examples = self.run, self.run.ready.examples
         if run.enough():
-            return True
+            return "enough"
         if run.plan.budget_seconds is None:
-            return False
+            return ""
         held = sum(len(examples[part]) for part in HELD_OUT)
         scoring = max(1.5 * run.took["features"], self.longest * held / max(1, len(examples["valid"])))
-        return run.clock() > run.plan.budget_seconds - scoring - WRITING
+        return "budget" if run.clock() > run.plan.budget_seconds - scoring - WRITING else ""

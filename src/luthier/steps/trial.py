@@ -32,8 +32,7 @@ class Outcome:
     candidate: str
     """`probe` or `tuned`: the one whose score this is."""
     work: float
-    """What learning took, in floating-point operations: 6 a token and trained weight (Kaplan et al. 2020, arXiv:2001.08361,
-    section 2.1), whatever the machine. A probe's is nothing."""
+    """What learning took, in floating-point operations (`LadderMovement.operations`); nothing for a probe."""
     seconds: float
     peak_bytes: int
     calibration: dict[str, Any]
@@ -91,12 +90,12 @@ def trial(
     outcome = Outcome(
         score=chosen.scores["valid"].value,
         candidate=chosen.name,
-        work=6.0 * (run.tokens if tuned else 0) * tuned.get("weights", 0),
+        work=run.tokens * tuned["operations"] if tuned else 0.0,
         seconds=clock() + run.earlier.get("train", 0.0),
         peak_bytes=peak_bytes(),
         calibration=chosen.calibration.to_json(),
         curve=tuple(curve),
-        cut=trained.get("why") == "budget",
+        cut=trained.get("why") in ("budget", "enough"),
     )
     folder.save(OUTCOME, {"valid": chosen.logits["valid"]}, asdict(outcome))
     return outcome

@@ -1,7 +1,7 @@
 """Parts of texts as answers: where they begin and end, and whether there is one."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from luthier.batches.examples import Batch, Examples
+from luthier.batches.examples import Batch, Examples, Ints
 from luthier.batches.passages import END, START, Passage
 from luthier.batches.text_examples import TextExamples
 from luthier.data.overlap import nearest_sentence
@@ -226,6 +226,10 @@ class QuestionAnswering(Task):
 
     def score(self, predicted: Array, targets: Array) -> float:
         return float(self.of_metric(predicted, targets).mean())
+
+    def scorer(self, predicted: Array, targets: Array) -> Callable[[Ints], float]:
+        found = self.of_metric(predicted, targets)
+        return lambda rows: float(found[rows].mean())
 
     def scores(
         self, probabilities: Array, predicted: Array, targets: Array, seed: int

@@ -1,6 +1,6 @@
 """Tags as answers: entities, slots and the like, found in a row of words."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from luthier.batches.examples import Batch, Examples
+from luthier.batches.examples import Batch, Examples, Ints
 from luthier.batches.words import Words
 from luthier.data.lookup import glossary_of, looked_up
 from luthier.data.tags import spans_of
@@ -131,6 +131,10 @@ class TokenClassification(Task):
 
     def score(self, predicted: Array, targets: Array) -> float:
         return entities.precision_recall_f1(self.counts(predicted, targets))[2]
+
+    def scorer(self, predicted: Array, targets: Array) -> Callable[[Ints], float]:
+        f1 = entities.resampled_f1(self.counts(predicted, targets))
+        return lambda rows: float(f1(rows[None])[0])
 
     def scores(
         self, probabilities: Array, predicted: Array, targets: Array, seed: int

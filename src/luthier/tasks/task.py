@@ -2,14 +2,14 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from torch import Tensor, nn
 
-from luthier.batches.examples import Batch, Examples
+from luthier.batches.examples import Batch, Examples, Ints
 from luthier.scores.intervals import Difference, Estimate
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -195,6 +195,10 @@ class Task(ABC):
     @abstractmethod
     def score(self, predicted: Array, targets: Array) -> float:
         """The metric."""
+
+    def scorer(self, predicted: Array, targets: Array) -> Callable[[Ints], float]:
+        """The metric of any of the rows, by their places: for who asks for many samples of them."""
+        return lambda rows: self.score(predicted[rows], targets[rows])
 
     def expectation(self, rows: int) -> str | None:
         """What a model that never did this task comes to with so many training rows, where that is less than users hope for."""

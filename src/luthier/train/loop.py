@@ -68,13 +68,13 @@ def train(
     seed: int,
     clock: Callable[[], float],
     movement: Movement,
-    over: Callable[[], bool] = lambda: False,
+    over: Callable[[], str] = lambda: "",
     stop: Callable[[], bool] = lambda: False,
     name: str = "tuned",
     checkpoints: Checkpoints | None = None,
     groups: Ints | None = None,
 ) -> Iterator[Event]:
-    """Train until the epochs are over, validation stops improving, time is `over()`, or `stop()`.
+    """Train until the epochs are over, validation stops improving, `over()` says why it is to end, or `stop()`.
 
     Gradients are those of the mean over the whole step: losses are summed over micro-batches and divided by the summed
     weight, so a step split in four equals the step whole. Order and dropout are functions of (seed, step, row): a run
@@ -135,6 +135,7 @@ def train(
             continue
         norm = state.weights.norm(weight)
         if not math.isfinite(norm) or not math.isfinite(loss):
+            state.tokens += tokens
             yield go_back(state, name, order[place], loss / weight, norm, lr, marks, checkpoints, clock())
             entered = -1
             continue
@@ -145,10 +146,10 @@ def train(
             name, state.step, state.step / per_epoch, loss / weight, lr, norm, len(order[place]), tokens, clock()
         )  # fmt: skip
 
-        halted = None
+        halted = ""
         if state.step < steps:
-            halted = "interrupted" if stop() else "budget" if over() else None
-        if state.step in marks or (halted == "budget" and state.best):
+            halted = "interrupted" if stop() else over()
+        if state.step in marks or (halted not in ("", "interrupted") and state.best):
             with state.weights.averaged():
                 score, valid_loss = validate()
                 best = state.remember(score, valid_loss)
@@ -228,7 +229,9 @@ def go_back(
         )
     at = state.step
     checkpoints.decide(step=mark, rate=0.5, because=f"{what} not finite at step {at + 1}")
+    spent = state.tokens, state.seconds
     checkpoints.load(state, at_most=mark)
+    state.tokens, state.seconds = spent  # what comes to nothing has its price too
     return WentBack(name, at + 1, mark, what, rows.tolist(), 0.5 ** (halved + 1), seconds)
 
 

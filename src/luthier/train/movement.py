@@ -1,5 +1,6 @@
 """What moves in which epoch: a policy laid over a model's ladder."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from luthier.models.ladder import Ladder
 from luthier.models.policies import Policy, frozen_prefix
 from luthier.models.trainable import set_modes
 from luthier.train.slab import Part
+from luthier.train.table import looked_up
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,23 @@ class LadderMovement:
         return {
             at: self.policy.scale(self.ladder.below_head(at), epoch) for at in range(len(self.ladder.rungs))
         }
+
+    def operations(self, epochs: float) -> float:
+        """Floating-point operations of training a token, the mean over so many epochs.
+
+        Two for each weight above the frozen prefix on the way up, two on the way back, and two more where it moves (Kaplan et
+        al. 2020, arXiv:2001.08361, section 2.1): six in all for what trains, four for what adapters hang in. Tables of
+        embeddings, which are looked up, count nothing.
+        """
+        tables, named = looked_up(self.model), dict(self.model.named_parameters())
+        found = 0.0
+        for epoch in range(math.ceil(epochs)):
+            share, scales = min(1.0, epochs - epoch) / epochs, self.scales(epoch)
+            for at in range(self.frozen(epoch), len(self.ladder.rungs)):
+                for name in self.ladder.rungs[at].parameters:
+                    moves = scales[at] > 0 and self.moves(at, name)
+                    found += 0.0 if name in tables else share * (6 if moves else 4) * named[name].numel()
+        return found
 
     def parts(self, epochs: int) -> list[Part]:
         """Every parameter that moves in some epoch. Norms and biases are not decayed (Devlin et al. 2019, arXiv:1810.04805).

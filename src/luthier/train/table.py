@@ -119,6 +119,19 @@ class Table:
             self.working[moved] = self.master[moved].to(self.working.dtype)
 
 
+def looked_up(model: nn.Module) -> set[str]:
+    """The names of weights that are embeddings and nothing else, such as a tied output layer: products with them are none."""
+    users: dict[int, list[nn.Module]] = {}
+    for module in model.modules():
+        for weight in module.parameters(recurse=False):
+            users.setdefault(id(weight), []).append(module)
+    return {
+        name
+        for name, weight in model.named_parameters()
+        if all(isinstance(user, nn.Embedding) for user in users[id(weight)])
+    }
+
+
 def table_names(model: nn.Module) -> dict[str, nn.Embedding]:
     """The embeddings that are stepped row by row: large, and their weight used by nothing else (no tied output layer)."""
     users: dict[int, int] = {}

@@ -1,0 +1,242 @@
+"""The processes of a search as the user's own sees them: begun, listened to, replaced when they die, stopped."""
+
+import contextlib
+import itertools
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from luthier.errors import Interrupted, WorldError, read_error
+from luthier.events import Advanced, Event, Named, Noted, Started, Stepped, TrialBegan, TrialEnded, read_event
+from luthier.machine import available_bytes, peak_of
+from luthier.plan.search import SearchPlan
+from luthier.searching.folder import DEATHS, OF_SEARCH, SearchFolder, holder_of
+
+WORKER = (sys.executable, "-m", "luthier.searching.worker")
+ROOM = 1.25
+"""Times what the first process took so far that must be free for another one."""
+SETTLED = 10
+"""Steps after which a trial's memory is known."""
+GRACE = 30.0
+"""Seconds that a process has to save its state when it is told to stop."""
+PATIENCE = 5.0
+"""Seconds in which the last words of a process that has ended must have come through."""
+
+
+def supervised(
+    folder: SearchFolder, crew: "Crew", asked: SearchPlan, stop: Callable[[], bool]
+) -> Iterator[Event]:
+    """The events of all processes, until the search has ended."""
+    told_to_stop = False
+    while crew.hands:
+        if stop() and not told_to_stop:
+            crew.stop()
+            told_to_stop = True
+        try:
+            hand, record = crew.told.get(timeout=0.2)
+        except queue.Empty:
+            continue
+        if record is not None and "error" in record:
+            hand.error = record
+        elif record is not None:
+            number = record.pop("trial")
+            event = read_event(record)
+            if worth_showing(number, event):
+                yield event
+            if number == OF_SEARCH:
+                crew.look_at(event)
+                continue
+            hand.trial = number
+            if isinstance(event, TrialEnded):
+                crew.deaths = 0
+            known = isinstance(event, TrialEnded) or (isinstance(event, Stepped) and event.step >= SETTLED)
+            if known and not told_to_stop:
+                yield from crew.grow(hand, asked.workers)
+        else:
+            crew.hands.remove(hand)
+            code = hand.process.wait()
+            yield from left(folder, crew, hand, code, told_to_stop)
+    if told_to_stop or stop():
+        raise Interrupted(
+            f"Interrupted. `luthier resume {folder.path}` goes on with the trials that are left."
+        )
+    if not folder.finished:
+        raise WorldError(f"No trial came to its end. {folder.path / 'search.json'} tells why.")
+
+
+def worth_showing(number: int, event: Event) -> bool:
+    """What a user wants to see of a search: its trials, not each of their steps."""
+    if number == OF_SEARCH or isinstance(event, (TrialBegan, TrialEnded, Named)):
+        return True
+    return isinstance(event, Noted) and event.warning
+
+
+def left(folder: SearchFolder, crew: "Crew", hand: "Hand", code: int, stopping: bool) -> Iterator[Event]:
+    """A process has ended: for good, by an error, or by a death for which another takes its place."""
+    if hand.error is not None and not (stopping and hand.error["kind"] == Interrupted.__name__):
+        raise read_error(hand.error)
+    if code == 0 or stopping:
+        return
+    how = f"signal {-code}" if code < 0 else f"exit code {code}"
+    seconds = time.time() - crew.began
+    if code > 0 or (hand.trial is None and not crew.hands):
+        raise WorldError(f"A process of the search ended with {how}: {last_words(hand)}")
+    if hand.trial is None:
+        words = f"A further process of the search ended with {how} as it began: the search goes on with {len(crew.hands)}."
+        yield Noted(words, seconds, warning=True)
+        return
+    crew.deaths += 1
+    if crew.deaths > DEATHS:
+        raise WorldError(
+            f"A process of the search ended with {how}. So did {DEATHS} before it, and no trial ended in between: perhaps memory "
+            f"runs out. Free some, or choose a smaller model; `luthier resume {folder.path}` goes on with what is left."
+        )
+    for words in lost(folder, holder_of(crew.began, hand.process.pid), how):
+        yield Noted(words, seconds, warning=True)
+    crew.hire()
+
+
+def lost(folder: SearchFolder, holder: str, how: str) -> list[str]:
+    """What became of the work whose process has died, a sentence each. Imports what reads the record only now."""
+    from luthier.searching.crashes import abandoned
+
+    return [
+        f"The process of {one.what} ended with {how}. {'It is given up.' if one.failed else 'Another one goes on with it.'}"
+        for one in abandoned(folder, holder, how)
+    ] or [f"A process of the search ended with {how}, between two trials. Another one takes its place."]
+
+
+def last_words(hand: "Hand") -> str:
+    """The last line that a process wrote to standard error."""
+    hand.listener.join(PATIENCE)
+    lines = [line for line in hand.complaint.decode(errors="replace").splitlines() if line.strip()]
+    return lines[-1] if lines else "it said nothing"
+
+
+@dataclass
+class Hand:
+    """A process that runs trials."""
+
+    process: subprocess.Popen[bytes]
+    place: int
+    """On a machine with several GPUs: which of them it has."""
+    trial: int | None = None
+    """What it told of last."""
+    error: dict[str, Any] | None = None
+    complaint: bytes = b""
+    """What it wrote to standard error last."""
+    listener: threading.Thread = field(init=False)
+    """To its standard error."""
+
+
+class Crew:
+    """The processes of a search."""
+
+    def __init__(self, folder: SearchFolder, earlier: float, began: float) -> None:
+        self.folder, self.earlier, self.began = folder, earlier, began
+        self.hands: list[Hand] = []
+        self.told: queue.Queue[tuple[Hand, dict[str, Any] | None]] = queue.Queue()
+        self.grown = False
+        self.count, self.over = 0, 0
+        """Trials that are wanted (0: as many as there is time for), and those that have ended."""
+        self.deaths = 0
+        """Of processes, one after the other, with no trial ended in between."""
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator["Crew"]:
+        """However the block ends, no process is left behind."""
+        try:
+            yield self
+        finally:
+            self.stop()
+            deadline = time.time() + GRACE
+            for hand in self.hands:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    hand.process.wait(max(0.1, deadline - time.time()))
+                if hand.process.poll() is None:
+                    hand.process.kill()
+                    hand.process.wait()
+
+    def hire(self) -> None:
+        """Begin another process. In a session of its own: a Ctrl-C reaches it through us, once."""
+        times = ["--earlier", str(self.earlier), "--began", str(self.began), "--parent", str(os.getpid())]
+        alone = [] if self.hands or self.grown else ["--alone"]
+        command = [*WORKER, str(self.folder.path), *times, *alone]
+        place = next(place for place in itertools.count() if all(hand.place != place for hand in self.hands))
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            env={**os.environ, **seen_gpu(place, self.folder.gpus)},
+        )
+        hand = Hand(process, place)
+        self.hands.append(hand)
+        hand.listener = threading.Thread(target=self.read_complaint, args=(hand,), daemon=True)
+        hand.listener.start()
+        threading.Thread(target=self.read, args=(hand,), daemon=True).start()
+
+    def read(self, hand: Hand) -> None:
+        """Hand on what a process tells; None when it has ended."""
+        assert hand.process.stdout is not None, "it is piped"
+        for line in hand.process.stdout:
+            with contextlib.suppress(ValueError):  # torn by a kill, or a library's own words
+                record = json.loads(line)
+                if isinstance(record, dict):
+                    self.told.put((hand, record))
+        self.told.put((hand, None))
+
+    def read_complaint(self, hand: Hand) -> None:
+        assert hand.process.stderr is not None, "it is piped"
+        for line in hand.process.stderr:
+            hand.complaint = (hand.complaint + line)[-4000:]
+
+    def look_at(self, event: Event) -> None:
+        """How far the search is."""
+        if isinstance(event, Started):
+            self.count = event.expects
+        if isinstance(event, Advanced):
+            self.over = event.done
+
+    def grow(self, first: Hand, asked: int | None) -> Iterator[Event]:
+        """Begin as many more as were planned, once it is known what the first one takes, as far as memory holds them, and
+        there are trials left for them."""
+        if self.grown:
+            return
+        self.grown = True
+        wanted = (asked or self.folder.usual_workers) - len(self.hands)
+        if self.count:
+            wanted = min(wanted, self.count - self.over - len(self.hands))
+        took = peak_of(first.process.pid)
+        room = int(available_bytes() // (ROOM * took)) if took else wanted
+        if room < wanted:
+            words = f"Memory has room for {1 + room} trials at a time, not {1 + wanted}: one takes {took / 2**30:.1f} GiB."
+            yield Noted(words, time.time() - self.began, warning=True)
+        for _ in range(min(wanted, room)):
+            self.hire()
+
+    def stop(self) -> None:
+        for hand in self.hands:
+            with contextlib.suppress(ProcessLookupError):
+                hand.process.send_signal(signal.SIGTERM)
+
+
+def seen_gpu(place: int, gpus: int) -> dict[str, str]:
+    """The environment of the process at a place: of several GPUs it sees one.
+
+    >>> seen_gpu(3, 2), seen_gpu(0, 1)
+    ({'CUDA_VISIBLE_DEVICES': '1'}, {})
+    """
+    if gpus < 2:
+        return {}
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(gpus)))
+    return {"CUDA_VISIBLE_DEVICES": visible.split(",")[place % gpus]}

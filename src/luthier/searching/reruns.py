@@ -1,0 +1,148 @@
+"""The best few trials on other seeds, so that none is named for a lucky draw. All processes of a search share them."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from luthier.errors import DiskError, Interrupted, LuthierError
+from luthier.events import Event, Noted
+from luthier.folder.run_folder import RunFolder
+from luthier.searching.folder import OF_SEARCH, SearchFolder
+from luthier.searching.opening import Search
+from luthier.searching.samplers import Tried
+from luthier.searching.standing import finalists
+from luthier.searching.trials import waited
+from luthier.steps.trial import Outcome, outcome_of, trial
+
+NAMED = "named"
+"""A note of which trial a search ends with. It stands from then on, whatever a later command would have time for."""
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """A trial's settings on another seed."""
+
+    number: int
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{self.number}-{self.seed}"
+
+    @property
+    def words(self) -> str:
+        return f"trial {self.number} on seed {self.seed}"
+
+    def path(self, folder: SearchFolder) -> Path:
+        return folder.path / "seeds" / str(self)
+
+    def outcome(self, folder: SearchFolder) -> Outcome | None:
+        """What it came to; None as long as it has not ended."""
+        path = self.path(folder)
+        record = RunFolder.key_record(path)
+        return None if record is None else outcome_of(RunFolder(path, record["key"]))
+
+    def fail(self, folder: SearchFolder, words: str) -> None:
+        """Put on record that it comes to nothing: its trial is not named then."""
+        folder.keep_note(f"failed-{self.number}", {"seed": self.seed, "words": words})
+
+
+def failure(folder: SearchFolder, number: int) -> str | None:
+    """Why a trial's settings came to nothing on another seed; None where they did not."""
+    found = folder.note(f"failed-{number}")
+    return None if found is None else str(found["words"])
+
+
+def reruns(search: Search) -> list[Rerun]:
+    """All that there are to be, in their order: each of the best few has a second seed before one has a third."""
+    own = search.plan.run.seed
+    seeds = range(own + 1, own + search.seeds)
+    return [Rerun(one.number, seed) for seed in seeds for one in finalists(search.adviser.tried())]
+
+
+def confirm(search: Search) -> Iterator[tuple[int, Event]]:
+    """Run them, as far as there is time, together with whichever processes are at it; (number, event) of each."""
+    while search.folder.note(NAMED) is None:
+        if search.stop():
+            raise Interrupted(f"Interrupted. `luthier resume {search.folder.path}` goes on from here.")
+        taken, others = take_rerun(search)
+        if taken is None and not others:
+            return
+        if taken is None:
+            yield from waited(search)  # a process at work on the last of them may die
+            continue
+        one, lock = taken
+        with lock:
+            yield from rerun(search, one)
+
+
+def take_rerun(search: Search) -> tuple[tuple[Rerun, contextlib.ExitStack] | None, bool]:
+    """The next one, if there is one and time for it; and whether others are at any."""
+    tried, others = search.adviser.tried(), False
+    for one in reruns(search):
+        if failure(search.folder, one.number) is not None or one.outcome(search.folder) is not None:
+            continue
+        wanted = fits(search, tried[one.number])
+        lock = search.folder.take(f"rerun-{one}", search.holder if wanted else "")
+        if lock is None:
+            others = True
+        elif wanted and one.outcome(search.folder) is None:
+            return (one, lock), others
+        else:
+            lock.close()  # there is no time for it, or it ended a moment ago
+    return None, others
+
+
+def fits(search: Search, one: Tried) -> bool:
+    """Whether there is time to run a trial's settings once more."""
+    took = float(one.notes.get("seconds") or 0.0)
+    return search.deadline is None or search.clock() + took <= search.deadline
+
+
+def rerun(search: Search, one: Rerun) -> Iterator[tuple[int, Event]]:
+    """Run one. What goes wrong in it is on record, and ends it alone."""
+    folder = one.path(search.folder)
+    values = search.adviser.tried()[one.number].values
+    try:
+        plan = search.trial_plan(values, str(folder), run__seed=one.seed)
+        for event in trial(plan, search.kept, search.stop):
+            yield one.number, event
+        yield OF_SEARCH, Noted(came_to(search, one), search.clock())
+    except (Interrupted, DiskError):
+        raise
+    except Exception as error:
+        words = str(error) if isinstance(error, LuthierError) else f"{type(error).__name__}: {error}"
+        one.fail(search.folder, words)
+        words = f"Trial {one.number} fails on seed {one.seed}, so it is not named: {words}"
+        yield OF_SEARCH, Noted(words, search.clock(), warning=True)
+    search.folder.forget_weights(folder)
+    with search.folder.alone("ask"):
+        search.record()  # the time that it took
+
+
+def came_to(search: Search, one: Rerun) -> str:
+    outcome = one.outcome(search.folder)
+    assert outcome is not None, "it ended just now"
+    cut = " when time was over: it does not count" if outcome.cut else ""
+    return f"Trial {one.number} on seed {one.seed}: {search.ready.rows.task.metric} {outcome.score:.4f}{cut}."
+
+
+def unheard(search: Search) -> dict[int, list[int]]:
+    """By trial the seeds on which it has no whole score, because time was over."""
+    found: dict[int, list[int]] = {}
+    for one in reruns(search):
+        outcome = one.outcome(search.folder)
+        if failure(search.folder, one.number) is None and (outcome is None or outcome.cut):
+            found.setdefault(one.number, []).append(one.seed)
+    return found
+
+
+def scores_of(search: Search, one: Tried) -> dict[int, float]:
+    """Of a trial's settings, by the seed they were run on. A training that time cut short says nothing of another seed."""
+    found = {search.plan.run.seed: one.score or 0.0}
+    for path in (search.folder.path / "seeds").glob(f"{one.number}-*"):
+        again = Rerun(one.number, int(path.name.split("-")[1]))
+        outcome = again.outcome(search.folder)
+        if outcome is not None and not outcome.cut:
+            found[again.seed] = outcome.score
+    return dict(sorted(found.items()))

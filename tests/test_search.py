@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import pytest
 import torch
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
+from safetensors.numpy import load_file, save_file
 
 import luthier
 import luthier.session.runs
@@ -32,6 +34,7 @@ from luthier.searching import folder as folders
 from luthier.searching import search as searching
 from luthier.searching.folder import SearchFolder
 from luthier.searching.samplers import Adviser, Tried
+from luthier.searching.worker import worked
 from luthier.steps import finish
 from searches import VARY, events_of, finished, scores
 from tiny import likened_jsonl
@@ -353,6 +356,40 @@ def test_other_rows_than_it_began_with_are_refused(begun: Callable[..., SearchFo
     finished(folder)
 
 
+def test_a_model_that_is_varied_must_stay_as_it_is(
+    begun: Callable[..., SearchFolder], bert: Path, tmp_path: Path
+) -> None:
+    other = shutil.copytree(bert, tmp_path / "other")
+    folder = begun(vary=(f"model.name={other}", "train.lr=1e-4,1e-3"), sampler="grid", trials=None)
+    for number, event in events_of(folder):
+        if number == 1 and isinstance(event, TrialEnded):
+            break
+    weights = load_file(other / "model.safetensors")
+    save_file({name: 2 * array for name, array in weights.items()}, other / "model.safetensors")
+    with pytest.raises(RunError, match=r"the model .*other has changed since this search began"):
+        finished(folder)
+    shutil.copyfile(bert / "model.safetensors", other / "model.safetensors")
+    assert [one["state"] for one in finished(folder)["trials"]] == ["complete"] * 3
+
+
+def test_too_large_a_grid_is_refused_before_it_is_laid_out(begun: Callable[..., SearchFolder]) -> None:
+    ranges = [
+        f"{key}=0.1..0.3"
+        for key in ("train.lr", "dropout", "weight_decay", "warmup", "label_smoothing", "ema")
+    ]
+    plan, asked = begun(vary=tuple(ranges), sampler="grid", trials=4).plans()
+    with pytest.raises(PlanError, match="a grid of 15,625 points, 10,000 at most"):
+        list(searching.search(plan, asked))
+
+
+def test_the_time_of_a_trial_that_was_killed_counts(begun: Callable[..., SearchFolder]) -> None:
+    folder = begun(trials=1)
+    for _, event in worked(folder, StopWish(), 100.0, time.time() - 50, os.getppid()):
+        if isinstance(event, Validated):
+            break
+    assert folder.seconds() >= 150
+
+
 def test_a_full_disk_is_no_trials_fault(
     begun: Callable[..., SearchFolder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -503,6 +540,8 @@ def test_a_folder_of_something_else_is_left_alone(
     finished(begun())
     with pytest.raises(RunError, match="another plan, space or data"):
         begun(vary=("train.lr=1e-4,1e-3",))
+    with pytest.raises(RunError, match=r"space or data \(--trials 4, not 40\)\."):
+        begun(trials=40)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/notes.txt").write_text("mine")
     with pytest.raises(RunError, match="not the folder of a search"):

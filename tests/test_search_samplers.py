@@ -290,6 +290,22 @@ def test_a_validation_told_twice_counts_once() -> None:
     assert advice.tried()[0].seen == {1: 0.5}
 
 
+def test_who_was_to_end_before_a_kill_is_to_end_after_it() -> None:
+    advice = adviser(None, "random", LR, count=40, prune="halving")
+    for level in (0.5, 0.6, 0.7, 0.8):
+        one = advice.ask({})
+        assert one is not None
+        scores_at(advice, one.number, [level] * 10)
+    bad = advice.ask({})
+    assert bad is not None
+
+    def told() -> list[bool]:
+        return [advice.report(bad.number, age, 0.1, 10) for age in (1, 2)]
+
+    assert told() == [False, True]
+    assert told() == [False, True], "told again, as nothing of its end is on record"
+
+
 def test_importance_tells_the_setting_that_matters() -> None:
     advice = adviser(None, "random", LR, DECAY, count=60)
     for _ in range(50):

@@ -17,7 +17,7 @@ from luthier.searching.folder import OF_SEARCH
 from luthier.searching.opening import Search
 from luthier.searching.reruns import NAMED, failure, scores_of, unheard
 from luthier.searching.samplers import Tried, importances
-from luthier.searching.space import METHOD
+from luthier.searching.space import METHOD, MODEL
 from luthier.searching.standing import best_of, different, finalists
 from luthier.searching.winner import Choice, Entrant, chance, corrected, name, spread_words
 from luthier.steps.prepare import prepare
@@ -26,7 +26,7 @@ from luthier.steps.trial import OUTCOME, answers_of
 from luthier.steps.tune import tune
 from luthier.tasks.task import Array
 
-OTHER_TOKENS = {"model.name", "data.long"}
+OTHER_TOKENS = {MODEL, "data.long"}
 """Settings with which rows are other tokens, of which some tasks read their answers."""
 
 

@@ -24,6 +24,8 @@ from luthier.plan.search import SECTION, SearchPlan, parted
 PLAN, RECORD, REPORT, BEST = "plan.toml", "search.json", "report.html", "best"
 OF_SEARCH = -1
 """Stands in the place of a trial's number where something is told of the search as a whole."""
+SPENT = "spent"
+"""A note of the seconds that all commands have taken, as of the last validation of a trial."""
 DEATHS = 4
 """Processes may die in a row before a search gives up."""
 MADE_ELSEWHERE = {"workers", "storage", "on"}
@@ -126,8 +128,8 @@ class SearchFolder:
             )
         if known is not None and known["key"] != key:
             raise RunError(
-                f"{self.path}: holds a search of another plan, space or data. Choose another folder with --out, go on with the "
-                f"one there by `luthier resume {self.path}`, or delete it if it is not needed."
+                f"{self.path}: holds a search of another plan, space or data{self.differences(search)}. Choose another folder "
+                f"with --out, go on with the one there by `luthier resume {self.path}`, or delete it if it is not needed."
             )
         storage = without_password(search.storage) if search.storage else None
         if known is not None and known["storage"] != storage:
@@ -142,6 +144,16 @@ class SearchFolder:
         write_json(self.state / "key.json", record)
         self.write_plan(plan, search)
         return known is None
+
+    def differences(self, search: SearchPlan) -> str:
+        """What else a search asks for than the one that is here, in brackets; empty where that is not the difference."""
+        own, asked = self.plans()[1].model_dump(), search.model_dump()
+        found = [
+            f"--{name} {own[name]}, not {asked[name]}"
+            for name in own
+            if own[name] != asked[name] and name not in {*MADE_ELSEWHERE, "vary"}
+        ]
+        return f" ({'; '.join(found)})" if found else ""
 
     @property
     def hardly_begun(self) -> bool:
@@ -200,7 +212,8 @@ class SearchFolder:
 
     def seconds(self) -> float:
         """What all commands of this search have taken so far."""
-        return float(self.record()["seconds"]) if (self.path / RECORD).is_file() else 0.0
+        told = float(self.record()["seconds"]) if (self.path / RECORD).is_file() else 0.0
+        return max(told, float((self.note(SPENT) or {}).get("seconds", 0.0)))
 
     def forget_weights(self, folder: Path) -> None:
         """Drop what a trial could be gone on with: its plan, its events and its outcome stay, and say all that is told of it."""

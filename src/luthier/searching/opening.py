@@ -12,12 +12,13 @@ import torch
 from luthier.devices import available_cores
 from luthier.errors import PlanError, RunError
 from luthier.folder.artefacts import Artefacts
+from luthier.hashes import hash_json
 from luthier.machine import cores
 from luthier.plan.plan import Plan
 from luthier.plan.search import SearchPlan
 from luthier.searching.folder import SearchFolder
 from luthier.searching.samplers import MOST, Adviser, storage_at
-from luthier.searching.space import PAIR, Space, Value, plan_of, read_space
+from luthier.searching.space import MODEL, PAIR, Space, Value, plan_of, read_space
 from luthier.searching.standing import FINALISTS, best_of, trial_record
 from luthier.searching.usual import usual_space
 from luthier.steps.kept import Kept
@@ -94,8 +95,8 @@ class Search:
     def trial_plan(self, values: dict[str, Value], out: str, **more: Any) -> Plan:
         """The plan of a trial. The time that is left is its own."""
         left = None if self.deadline is None else f"{max(1.0, self.deadline - self.clock()):.0f}s"
-        if "model.name" in values:
-            values = {**values, "model.name": self.folder.found_again(str(values["model.name"]))}
+        if MODEL in values:
+            values = {**values, MODEL: self.folder.found_again(str(values[MODEL]))}
         return plan_of(self.plan, values, **{"run__out": out, "run__budget": left, **more})
 
     def record(self, **more: Any) -> None:
@@ -191,6 +192,22 @@ def refuse_what_has_changed(folder: SearchFolder, ready: Prepared) -> None:
         raise RunError(
             f"{folder.path}: the rows or the model have changed since this search began, so further trials could not be compared "
             "with those that have ended. Put back what was there, or search anew with another --out."
+        )
+
+
+def refuse_another_model(folder: SearchFolder, name: str, fingerprint: str) -> None:
+    """Raises RunError where a model, one of those that are varied, is not what earlier trials have learnt from.
+
+    fingerprint: of the weights that stand under this name now.
+    """
+    note = f"model-{hash_json([name])[:12]}"
+    known = folder.note(note)
+    if known is None:
+        folder.keep_note(note, {"name": name, "fingerprint": fingerprint})
+    elif known["fingerprint"] != fingerprint:
+        raise RunError(
+            f"{folder.path}: the model {name} has changed since this search began, so further trials with it could not "
+            "be compared with those that have ended. Put back what was there, or search anew with another --out."
         )
 
 

@@ -12,7 +12,10 @@ from luthier.plan.search import SearchPlan
 from luthier.searching.crew import Crew, supervised
 from luthier.searching.folder import SearchFolder, key_of
 from luthier.searching.ray import on_ray
-from luthier.searching.space import read_space
+from luthier.searching.space import Space, read_space
+
+LARGEST_GRID = 10_000
+"""Points, as many as trials may be asked for."""
 
 
 def search(
@@ -24,7 +27,9 @@ def search(
     true. The same command, or `resume`, goes on with what an earlier one began.
     """
     refuse_what_a_search_cannot(plan)
-    read_space(asked.vary, plan)  # refused before a process is begun
+    space = read_space(asked.vary, plan)  # refused before a process is begun
+    if asked.sampler == "grid":
+        refuse_too_large_a_grid(space)
     folder = SearchFolder(Path(plan.run.out) if plan.run.out else default_folder(plan, asked))
     new = folder.begin(plan, asked)
     try:
@@ -49,6 +54,14 @@ def refuse_what_a_search_cannot(plan: Plan) -> None:
     if plan.data.warm_up is not None:
         raise PlanError(
             "data.warm_up: every trial would warm up anew. Tune on the warm-up file once, and search with --model RUN."
+        )
+
+
+def refuse_too_large_a_grid(space: Space) -> None:
+    if space.grid_points > LARGEST_GRID:
+        raise PlanError(
+            f"search.sampler: a grid of {space.grid_points:,} points, {LARGEST_GRID:,} at most. Vary fewer settings or over "
+            "fewer values (a range has five in a grid), or choose --sampler random."
         )
 
 

@@ -12,6 +12,7 @@ from luthier.plan.method import Lora, Probe, is_method, parse_method
 from luthier.plan.plan import TUNING_ALONE, WHOLE_WEIGHTS, Plan, fields, full_key
 
 METHOD = "train.method"
+MODEL = "model.name"
 PAIR = "model.pair"
 IDLE_WITH_PAIR = {"bi-encoder": ("model.dropout", "model.hidden"), "cross-encoder": ("model.pooling",)}
 """Settings that change nothing with a way to read pairs."""
@@ -103,6 +104,11 @@ class Space:
             counting = {one.key: values[one.key] for one in self.counting(plan, values)}
             found.setdefault(tuple(counting.items()), counting)
         return list(found.values())
+
+    @property
+    def grid_points(self) -> int:
+        """How many combinations there are at most."""
+        return math.prod(len(one.points) for one in self.dimensions)
 
     def spelt(self) -> list[str]:
         """As `--vary` takes them."""

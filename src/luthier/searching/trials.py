@@ -7,14 +7,15 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from luthier.errors import DiskError, Interrupted, LuthierError, WorldError
+from luthier.errors import DiskError, Interrupted, LuthierError, RunError, WorldError
 from luthier.events import Advanced, Event, Started, Stopped, TrialBegan, TrialEnded, Validated
 from luthier.plan.plan import Plan
-from luthier.searching.folder import OF_SEARCH
-from luthier.searching.opening import Search
+from luthier.searching.folder import OF_SEARCH, SPENT
+from luthier.searching.opening import Search, refuse_another_model
 from luthier.searching.samplers import MOST, Tried
-from luthier.searching.space import Value
+from luthier.searching.space import MODEL, Value
 from luthier.searching.standing import best_of, nameable
+from luthier.steps.prepare import prepare
 from luthier.steps.trial import Outcome, trial
 
 LOOK = 0.5
@@ -116,6 +117,9 @@ def attempt(search: Search, one: Tried) -> Iterator[Event]:
         return
     try:
         plan = search.trial_plan(one.values, str(search.folder.trial(one.number)))
+        if MODEL in one.values:
+            fingerprint = prepare(plan, search.kept).base_fingerprint
+            refuse_another_model(search.folder, str(one.values[MODEL]), fingerprint)
         enough = Enough()
         running = trial(plan, search.kept, search.stop, lambda: enough.said)
         outcome = yield from until_pruned(search, one.number, plan, running, enough)
@@ -129,8 +133,8 @@ def attempt(search: Search, one: Tried) -> Iterator[Event]:
     except (Interrupted, DiskError):
         raise
     except Exception as error:
-        if one.number == 0 and isinstance(error, LuthierError):
-            raise  # what the recipe cannot do, no trial can
+        if isinstance(error, RunError) or (one.number == 0 and isinstance(error, LuthierError)):
+            raise  # a model that has changed is no trial's fault; what the recipe cannot do, no trial can
         words = str(error) if isinstance(error, LuthierError) else f"{type(error).__name__}: {error}"
     if outcome is not None:
         end(search, one, state, outcome.score, seconds=round(outcome.seconds, 3), words=words, candidate=outcome.candidate,
@@ -168,6 +172,7 @@ def until_pruned(
         if isinstance(event, Started) and event.step_name == "train":
             steps = event.expects
         if isinstance(event, Validated):
+            search.folder.keep_note(SPENT, {"seconds": round(search.earlier + search.clock(), 3)})
             age = max(1, round(event.epoch * plan.train.validations))  # a training may be shorter than that
             length = round(age * steps / event.step)
             bad = search.adviser.report(number, age, event.score, length)

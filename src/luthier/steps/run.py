@@ -148,9 +148,9 @@ class Run:
         """What to tell when somebody asked to stop."""
         where = self.folder.path
         if self.kept is None:
-            return Interrupted(
-                f"Interrupted before a first model was ready. `luthier resume {where}` goes on from what was saved."
-            )
+            earlier = (where / "model").is_dir()
+            ready = "model/ is what an earlier command came to" if earlier else "no model was ready yet"
+            return Interrupted(f"Interrupted; {ready}. `luthier resume {where}` goes on from what was saved.")
         return Interrupted(
             f"Interrupted. {where}/model holds the best model so far: {self.kept.name}, "
             f"{self.task.metric} {self.kept.scores['valid']} on the validation rows. "

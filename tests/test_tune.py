@@ -205,6 +205,33 @@ def test_a_wish_to_stop_leaves_the_best_model_so_far_and_the_same_command_goes_o
     assert weights(folder.path) == weights(undisturbed.path)
 
 
+def test_a_stopped_trainings_model_stays_until_there_is_a_better_one(
+    tmp_path: Path, sentence_bert: Path
+) -> None:
+    plan = plan_for(
+        messages_csv(tmp_path / "messages.csv", 160), sentence_bert, tmp_path / "run", method="full"
+    )
+
+    def kept() -> str:
+        found: str = json.loads((tmp_path / "run/model/luthier.json").read_text())["method"]
+        return found
+
+    def until_it_trains() -> None:
+        for event in steps.tune(plan):
+            if isinstance(event, Stepped):
+                return  # killed
+
+    until_it_trains()
+    assert kept() == "probe"
+    with pytest.raises(Interrupted):
+        run(plan, *stop_after(20))
+    assert kept() == "tuned"
+    until_it_trains()
+    assert kept() == "tuned", "the probe has come and gone"
+    with pytest.raises(Interrupted, match="model/ is what an earlier command came to"):
+        run(plan, lambda: True)
+
+
 def test_a_budget_ends_training_in_time_with_a_whole_folder(tmp_path: Path, sentence_bert: Path) -> None:
     data = messages_csv(tmp_path / "messages.csv", 160)
     plan = plan_for(data, sentence_bert, tmp_path / "run", epochs=1000, patience=100000, budget="12s")
@@ -220,7 +247,7 @@ def test_a_training_that_ends_before_it_was_validated_leaves_the_probe_and_tells
     tmp_path: Path, bert: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = itertools.count()
-    monkeypatch.setattr(Budget, "over", lambda self: next(asked) >= 2)
+    monkeypatch.setattr(Budget, "over", lambda self: "budget" if next(asked) >= 2 else "")
 
     folder, _ = run(plan_for(messages_csv(tmp_path / "messages.csv", 240), bert, tmp_path / "run"))
 

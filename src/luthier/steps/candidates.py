@@ -74,7 +74,7 @@ def probe_and_baselines(run: Run) -> Iterator[Event]:
     run.tuning["probe"] = probe_record(probe)
     logits = {part: probe.logits(task.read_by_head(features[part])) for part in HELD_OUT}
     yield from add(run, Candidate("probe", seconds, logits), learnt=True)
-    run.keep(run.candidates[-1], head_of(probe), hidden=())
+    run.keep_at_first(run.candidates[-1], head_of(probe))
 
 
 def as_it_is(run: Run) -> Iterator[Event]:
@@ -82,7 +82,7 @@ def as_it_is(run: Run) -> Iterator[Event]:
     ready, begin = run.ready, run.clock()
     logits = {part: logits_of(ready.model, ready.examples[part], ready.device) for part in ANSWERED}
     yield from add(run, Candidate("zero-shot", run.clock() - begin, logits), learnt=False)
-    run.keep(run.candidates[-1], ready.model.head, hidden=())
+    run.keep_at_first(run.candidates[-1], ready.model.head)
 
 
 def fit_or_reuse(run: Run, targets: Array) -> Probe:

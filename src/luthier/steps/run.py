@@ -129,6 +129,13 @@ class Run:
             version=version("luthier"),
         )
 
+    def keep_at_first(self, candidate: Candidate, head: nn.Sequential) -> None:
+        """Write the model of a candidate that learnt no layers, unless an earlier command of this run has left a better one: a
+        training that was stopped, and goes on."""
+        left = Artefacts(self.folder.path / "model").record("luthier") or {}
+        if left.get("method") != "tuned":
+            self.keep(candidate, head, hidden=())
+
     def keep(
         self,
         candidate: Candidate,

@@ -135,7 +135,6 @@ def train(
             continue
         norm = state.weights.norm(weight)
         if not math.isfinite(norm) or not math.isfinite(loss):
-            state.tokens += tokens
             yield go_back(state, name, order[place], loss / weight, norm, lr, marks, checkpoints, clock())
             entered = -1
             continue
@@ -229,9 +228,7 @@ def go_back(
         )
     at = state.step
     checkpoints.decide(step=mark, rate=0.5, because=f"{what} not finite at step {at + 1}")
-    spent = state.tokens, state.seconds
     checkpoints.load(state, at_most=mark)
-    state.tokens, state.seconds = spent  # what comes to nothing has its price too
     return WentBack(name, at + 1, mark, what, rows.tolist(), 0.5 ** (halved + 1), seconds)
 
 

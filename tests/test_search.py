@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -331,7 +332,7 @@ def test_trials_that_time_cuts_short_end_with_what_was_scored(
     begun: Callable[..., SearchFolder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("luthier.steps.training.Budget.over", lambda budget: "budget")
-    monkeypatch.setattr(trials, "time_for_one", lambda search, tried: len(tried) < 3)
+    monkeypatch.setattr(trials, "time_for_trial", lambda search, tried: len(tried) < 3)
     folder = begun(trials=None, settings={"run.budget": "10m"}, seeds=1)
     record = finished(folder)
     assert [one["state"] for one in record["trials"]] == ["complete", "pruned", "pruned"]
@@ -491,7 +492,7 @@ def test_two_processes_share_the_trials(
 def test_a_budget_ends_the_search_in_time_with_the_best_so_far(
     begun: Callable[..., SearchFolder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trials, "time_for_one", lambda search, tried: len(tried) < 3)
+    monkeypatch.setattr(trials, "time_for_trial", lambda search, tried: len(tried) < 3)
     record = finished(begun(trials=None, settings={"run.budget": "10m"}))
     assert len(record["trials"]) == 3
     assert all(len(found) == 3 for found in record["seeds"].values()), "time is left: on three seeds"
@@ -732,6 +733,31 @@ def test_a_trial_whose_process_dies_twice_is_given_up(
     assert record["trials"][1]["state"] == "failed"
     assert "signal 9" in record["trials"][1]["words"]
     assert [one["state"] for one in record["trials"]].count("complete") == 3
+
+
+def test_what_a_killed_process_was_at_is_known(begun: Callable[..., SearchFolder], lone_cores: None) -> None:
+    folder = begun(trials=2, workers=1, settings={"train.epochs": 20, "train.patience": 50})
+    killed: list[int] = []
+
+    def kill_in_trial_1() -> None:
+        deadline = time.time() + 100
+        events = folder.trial(1) / "events.jsonl"
+        while time.time() < deadline and not (events.is_file() and '"stepped"' in events.read_text()):
+            time.sleep(0.02)
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            words = path.read_bytes().decode(errors="replace").split("\0")
+            if "luthier.searching.worker" in words and str(folder.path) in words:
+                killed.append(int(path.parent.name))
+                os.kill(killed[0], signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_in_trial_1)
+    killer.start()
+    told = [event.text for event in searched(folder) if isinstance(event, Noted) and "signal" in event.text]
+    killer.join()
+    assert len(killed) == 1
+    assert told == ["The process of trial 1 ended with signal 9. Another one goes on with it."]
+    assert [one.get("crashes") for one in folder.record()["trials"]] == [None, 1]
+    assert [one["state"] for one in folder.record()["trials"]] == ["complete"] * 2
 
 
 def test_rows_that_cannot_be_read_end_it_with_nothing_written(tmp_path: Path, bert: Path) -> None:

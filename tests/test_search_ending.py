@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from luthier.errors import WorldError
-from luthier.events import Event, Named, Noted, Stepped
+from luthier.errors import Interrupted, WorldError
+from luthier.events import Event, Named, Noted, Started, Stepped, TrialEnded
+from luthier.interrupts import StopWish
 from luthier.plan.plan import Plan
-from luthier.searching import opening, reruns, trials
+from luthier.searching import allowance, opening, reruns, trials
 from luthier.searching.crashes import abandoned
 from luthier.searching.folder import SearchFolder
 from luthier.searching.samplers import Tried
@@ -69,7 +70,8 @@ def on_seeds(events: Iterable[tuple[int, Event]]) -> list[str]:
 def test_processes_share_the_other_seeds(
     begun: Callable[..., SearchFolder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trials, "LOOK", 0.01)
+    for module in (trials, reruns):
+        monkeypatch.setattr(module, "LOOK", 0.01)
     folder = begun(seeds=3, trials=2)
     one, other = events_of(folder), events_of(folder)
     told: dict[str, list[str]] = {"one": [], "other": []}
@@ -84,25 +86,89 @@ def test_processes_share_the_other_seeds(
     assert seeds == finished(begun("alone", seeds=3, trials=2))["seeds"]
 
 
+def ran(seconds: float, number: int = 0, **notes: Any) -> Tried:
+    return Tried(number, "complete", {}, 0.9, {}, {"seconds": seconds, **notes})
+
+
 def test_time_is_held_back_for_the_best_few_on_other_seeds(begun: Callable[..., SearchFolder]) -> None:
-    def last_begin(name: str, budget: str, **asked: Any) -> float:
-        """The latest second by the clock at which a trial that takes ten may begin."""
-        folder = begun(name, settings={"run.budget": budget}, workers=2, **asked)
+    def held(name: str, budget: str, *known: Tried, **asked: Any) -> float:
+        folder = begun(name, settings={"run.budget": budget}, **{"workers": 2, **asked})
         search = opening.open_search(folder, lambda: False, 0.0, time.time(), "me")
+        found = allowance.held_back(search, known)
         assert search.deadline is not None
-        known = [Tried(0, "complete", {}, 0.9, {}, {"seconds": 10.0})]
-        times = [second for second in range(3600) if clocked(search, second, known)]
-        return search.deadline - max(times)
+        assert allowance.trials_end(search, known) == pytest.approx(search.deadline - found, abs=1)
+        return found
 
-    def clocked(search: opening.Search, second: float, known: list[Tried]) -> bool:
-        search.clock = lambda: second
-        return trials.time_for_one(search, known)
+    # Four trials, on two seeds more each, in two processes: four rounds, which may take a tenth longer.
+    assert held("usual", "30m", ran(10.0)) == pytest.approx(44)
+    assert held("none yet", "30m") == 0
+    assert held("short", "1m", ran(10.0)) == 20, "a third of the budget at most"
+    assert held("asked", "1m", ran(10.0), seeds=3) == 30, "half of it where they are asked for"
+    assert held("alone", "30m", ran(10.0), workers=1) == pytest.approx(88)
+    assert held("one seed", "30m", ran(10.0), seeds=1) == 0
+    twins = [ran(0.0, number, same_as=0) for number in (1, 2)]
+    assert held("twins", "30m", ran(10.0), *twins) == pytest.approx(44), "what was not run took no time"
 
-    # Four trials, on two seeds more each, in two processes: forty seconds; and half of its own time.
-    assert last_begin("usual", "30m") == pytest.approx(45, abs=1)
-    assert last_begin("short", "1m") == pytest.approx(25, abs=1), "a third of the budget at most"
-    assert last_begin("asked", "1m", seeds=3) == pytest.approx(45, abs=1), "unless it is asked for"
-    assert last_begin("one", "30m", seeds=1) == pytest.approx(5, abs=1)
+
+def test_a_trial_begins_where_half_of_it_fits_and_ends_in_time_for_other_seeds(
+    begun: Callable[..., SearchFolder],
+) -> None:
+    folder = begun(settings={"run.budget": "30m"}, workers=2)
+    search = opening.open_search(folder, lambda: False, 0.0, time.time(), "me")
+    known = [ran(10.0)]
+    end = allowance.trials_end(search, known)
+    assert end is not None
+    for before, begins in [(4.0, False), (6.0, True)]:
+        search.clock = lambda before=before: end - before  # type: ignore[misc]
+        assert allowance.time_for_trial(search, known) is begins
+    search.clock = lambda: end - 100
+    assert search.trial_plan({}, "out", end).run.budget == "100s"
+
+
+def test_other_seeds_are_begun_only_as_long_as_all_of_the_best_few_have_them(
+    begun: Callable[..., SearchFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reruns, "time_for_rerun", lambda search, one: one.number != 1)
+    folder = begun(seeds=3, trials=2)
+    told = [event.text for _, event in events_of(folder) if isinstance(event, Noted) and event.warning]
+    record = folder.record()
+    assert record["seeds"].keys() <= {"0"}, "one of the two at the most was before the other"
+    assert "Time is over: trial 1 has no whole score on seeds 1, 2." in told
+
+
+def test_nobody_names_one_while_another_process_is_at_a_seed(
+    begun: Callable[..., SearchFolder],
+) -> None:
+    """Of a trial that has failed on another seed, too: it would be told of after the end."""
+    folder = begun(seeds=3, trials=2)
+    for _, event in events_of(folder):
+        if isinstance(event, Started) and event.step_name == "seeds":
+            break
+    search = opening.open_search(folder, lambda: False, 0.0, time.time(), "me")
+    there = folder.take("rerun-0-2", "another")
+    assert there is not None
+    reruns.Rerun(0, 1).fail(folder, "it went wrong")
+    reruns.Rerun(1, 1).fail(folder, "so did this")
+    with there:
+        assert reruns.take_rerun(search) == (None, True)
+    assert reruns.take_rerun(search) == (None, False)
+
+
+def test_a_wish_to_stop_is_heard_while_another_process_ends_the_search(
+    begun: Callable[..., SearchFolder],
+) -> None:
+    folder, wish = begun(trials=1), StopWish()
+    events = events_of(folder, wish)
+    for _, event in events:
+        if isinstance(event, TrialEnded):
+            break
+    lock = folder.take("end", "another")
+    assert lock is not None
+    with lock:
+        next(events)
+        wish.asked = True
+        with pytest.raises(Interrupted):
+            list(itertools.islice(events, 10))
 
 
 def test_the_choice_stands_whatever_a_later_command_has_time_for(
@@ -110,7 +176,7 @@ def test_the_choice_stands_whatever_a_later_command_has_time_for(
 ) -> None:
     folder = begun(settings={"run.budget": "10m"})
     with monkeypatch.context() as patch:
-        patch.setattr(reruns, "fits", lambda search, one: False)
+        patch.setattr(reruns, "time_for_rerun", lambda search, one: False)
         for _, event in events_of(folder):
             if isinstance(event, Named):
                 named = event
@@ -145,6 +211,19 @@ def test_a_training_that_time_cut_short_says_nothing_of_another_seed(
     told = [event.text for _, event in events_of(folder) if isinstance(event, Noted) and event.warning]
     assert "Time is over: trial 0 has no whole score on seed 2." in told
     assert {number: len(found) for number, found in folder.record()["seeds"].items()} == {"0": 2, "1": 3}
+
+
+def test_what_failed_by_itself_is_no_crash(begun: Callable[..., SearchFolder]) -> None:
+    folder = begun(seeds=2, trials=1)
+    for _, event in events_of(folder):
+        if isinstance(event, TrialEnded):
+            break
+    lock = folder.take("rerun-0-1", "me")
+    assert lock is not None
+    lock.close()
+    reruns.Rerun(0, 1).fail(folder, "the loss is not finite")
+    assert abandoned(folder, "me", "signal 9") == []
+    assert reruns.failure(folder, 0) == "the loss is not finite"
 
 
 def test_settings_whose_processes_die_on_another_seed_are_not_named(

@@ -20,7 +20,7 @@ from luthier.searching import search as searching
 from luthier.searching.folder import SearchFolder
 from luthier.searching.samplers import Adviser
 from luthier.searching.space import read_space
-from tiny import messages_csv
+from tiny import messages_csv, queries_jsonl
 
 ray = pytest.importorskip("ray")
 
@@ -46,8 +46,9 @@ def search(tmp_path: Path, bert: Path) -> Callable[..., dict[str, Any]]:
     data = messages_csv(tmp_path / "messages.csv", 80)
 
     def run(name: str, **asked: Any) -> dict[str, Any]:
+        changed = {key: asked.pop(key) for key in list(asked) if "." in key}
         settings = {"data.path": data, "model.name": bert, "train.method": "full", "train.epochs": 2, "run.precision": "fp32",
-                    "run.threads": 1, "run.cache": tmp_path / "cache", "run.out": tmp_path / name}  # fmt: skip
+                    "run.threads": 1, "run.cache": tmp_path / "cache", "run.out": tmp_path / name, **changed}  # fmt: skip
         more = {"sampler": "random", "prune": "none", "trials": 3, "vary": ("train.lr=1e-4..3e-2 log",)}
         events = list(searching.search(Plan.build(settings), SearchPlan.build({**more, **asked})))
         return {**SearchFolder(tmp_path / name).record(), "events": events}
@@ -98,6 +99,24 @@ def test_the_best_few_are_run_on_other_seeds_there_too(
     assert there["seeds"] == search("local", seeds=2, trials=2)["seeds"]
 
 
+def test_a_task_without_features_waits_for_none(
+    cluster: Any, search: Callable[..., dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Questions and vectors have no probe, and so none."""
+    at_work: list[int] = []
+    wait = ray.wait
+
+    def counted(references: list[Any], **more: Any) -> Any:
+        at_work.append(len(references))
+        return wait(references, **more)
+
+    monkeypatch.setattr(ray, "wait", counted)
+    data = queries_jsonl(tmp_path / "queries.jsonl", 60)
+    there = search("vectors", on="ray", trials=2, **{"data.path": data})
+    assert [one["state"] for one in there["trials"]] == ["complete"] * 2
+    assert at_work[0] == 2
+
+
 def test_an_error_leaves_no_task_at_work(
     cluster: Any, search: Callable[..., dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,7 +130,7 @@ def test_an_error_leaves_no_task_at_work(
     locks = [folder.take(name.name) for name in (folder.state / "locks").glob("trial-*")]
     assert locks
     assert None not in locks, "nobody holds a trial any more"
-    assert folder.note(on_ray.STOP) is None
+    assert not list(folder.state.glob(f"{on_ray.STOP}-*"))
 
 
 def test_a_killed_workers_trial_is_taken_up_again(
@@ -134,6 +153,14 @@ def test_a_killed_workers_trial_is_taken_up_again(
     there = search("killed", on="ray")
     killer.join()
     assert killed
+    crashes = {one["number"]: one["crashes"] for one in there["trials"] if "crashes" in one}
+    assert list(crashes.values()) == [1], "it is known what that task was at"
+    (number,) = crashes
+    words = [
+        event.text for event in there["events"] if isinstance(event, Noted) and "ended with" in event.text
+    ]
+    assert len(words) == 1
+    assert words[0].startswith(f"The process of trial {number} ended with")
     assert told(there) == told(search("whole"))
 
 

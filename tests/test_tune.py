@@ -406,6 +406,7 @@ def test_training_ends_in_time_for_what_comes_after_it(features):
     run = SimpleNamespace(
         plan=SimpleNamespace(budget_seconds=100.0),
         enough=lambda: False,
+        keeps=True,
         took={"features": features},
         ready=SimpleNamespace(examples={"valid": range(10), "calibration": range(10), "test": range(40)}),
     )

@@ -54,13 +54,18 @@ def existing_parent(path: Path) -> Path:
     return path
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file so that a reader, even after a power cut, sees the old one or the new one and nothing between."""
+def write_bytes(path: Path, data: bytes, private: bool = False) -> None:
+    """Write a file so that a reader, even after a power cut, sees the old one or the new one and nothing between.
+
+    private: whether nobody but its owner may read it.
+    """
     with telling_disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
             with open(part, "wb") as file:
+                if private:
+                    os.fchmod(file.fileno(), 0o600)
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
@@ -88,8 +93,8 @@ def whole_file(path: Path) -> Iterator[Path]:
         sync_folder(path.parent)
 
 
-def write_text(path: Path, text: str) -> None:
-    write_bytes(path, text.encode())
+def write_text(path: Path, text: str, private: bool = False) -> None:
+    write_bytes(path, text.encode(), private)
 
 
 def write_json(path: Path, value: Any) -> None:

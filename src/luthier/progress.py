@@ -30,6 +30,7 @@ TITLES = {
     "train": "Training",
     "score": "Scoring and writing",
     "search": "Trials",
+    "seeds": "The best few on other seeds",
 }
 SECONDS_BETWEEN_LINES = 10.0
 WHY_STOPPED = {

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from luthier.searching.folder import SearchFolder
 from luthier.searching.opening import adviser_of
-from luthier.searching.reruns import Rerun
+from luthier.searching.reruns import Rerun, failure
 from luthier.searching.samplers import Adviser
 from luthier.searching.space import read_space
 
@@ -61,7 +61,7 @@ def crashed(folder: SearchFolder, adviser: Adviser, number: int, how: str) -> li
 
 def rerun_crashed(folder: SearchFolder, one: Rerun, how: str) -> list[Abandoned]:
     """Of a trial on another seed."""
-    if one.outcome(folder) is not None:
+    if one.outcome(folder) is not None or failure(folder, one.number) is not None:
         return []
     crashes = int((folder.note(f"crashes-{one}") or {}).get("count", 0)) + 1
     folder.keep_note(f"crashes-{one}", {"count": crashes})

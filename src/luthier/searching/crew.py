@@ -55,8 +55,6 @@ def supervised(
                 crew.look_at(event)
                 continue
             hand.trial = number
-            if isinstance(event, TrialEnded):
-                crew.deaths = 0
             known = isinstance(event, TrialEnded) or (isinstance(event, Stepped) and event.step >= SETTLED)
             if known and not told_to_stop:
                 yield from crew.grow(hand, asked.workers)
@@ -96,7 +94,7 @@ def left(folder: SearchFolder, crew: "Crew", hand: "Hand", code: int, stopping: 
     crew.deaths += 1
     if crew.deaths > DEATHS:
         raise WorldError(
-            f"A process of the search ended with {how}. So did {DEATHS} before it, and no trial ended in between: perhaps memory "
+            f"A process of the search ended with {how}. So did {DEATHS} before it, and nothing ended in between: perhaps memory "
             f"runs out. Free some, or choose a smaller model; `luthier resume {folder.path}` goes on with what is left."
         )
     for words in lost(folder, holder_of(crew.began, hand.process.pid), how):
@@ -111,7 +109,7 @@ def lost(folder: SearchFolder, holder: str, how: str) -> list[str]:
     return [
         f"The process of {one.what} ended with {how}. {'It is given up.' if one.failed else 'Another one goes on with it.'}"
         for one in abandoned(folder, holder, how)
-    ] or [f"A process of the search ended with {how}, between two trials. Another one takes its place."]
+    ] or [f"A process of the search ended with {how}. Another one takes its place."]
 
 
 def last_words(hand: "Hand") -> str:
@@ -145,10 +143,11 @@ class Crew:
         self.hands: list[Hand] = []
         self.told: queue.Queue[tuple[Hand, dict[str, Any] | None]] = queue.Queue()
         self.grown = False
-        self.count, self.over = 0, 0
-        """Trials that are wanted (0: as many as there is time for), and those that have ended."""
+        self.step_name, self.count, self.over = "search", 0, 0
+        """What all are at: trials, or runs on other `seeds`; how many of them are wanted (0: as many as there is time for), and
+        how many have ended."""
         self.deaths = 0
-        """Of processes, one after the other, with no trial ended in between."""
+        """Of processes, one after the other, with nothing ended in between."""
 
     @contextlib.contextmanager
     def at_work(self) -> Iterator["Crew"]:
@@ -203,8 +202,13 @@ class Crew:
     def look_at(self, event: Event) -> None:
         """How far the search is."""
         if isinstance(event, Started):
-            self.count = event.expects
+            self.grown = (
+                self.grown and event.step_name == self.step_name
+            )  # other work, for which others may be wanted
+            self.step_name, self.count, self.over = event.step_name, event.expects, 0
         if isinstance(event, Advanced):
+            if event.done > self.over:
+                self.deaths = 0
             self.over = event.done
 
     def grow(self, first: Hand, asked: int | None) -> Iterator[Event]:

@@ -14,7 +14,7 @@ from luthier.files import whole_folder
 from luthier.folder.run_folder import RunFolder
 from luthier.report.search_page import write_search_page
 from luthier.searching.folder import OF_SEARCH
-from luthier.searching.opening import Search
+from luthier.searching.opening import Search, refuse_another_model
 from luthier.searching.reruns import NAMED, failure, scores_of, unheard
 from luthier.searching.samplers import Tried, importances
 from luthier.searching.space import METHOD, MODEL
@@ -33,6 +33,8 @@ OTHER_TOKENS = {MODEL, "data.long"}
 def finish(search: Search) -> Iterator[tuple[int, Event]]:
     """Name the winner, test it, write best/ and the report. (number, event), where the number may be OF_SEARCH."""
     tried = search.adviser.tried()
+    if best_of(tried) is None and search.folder.record().get("over"):
+        return  # another process has told of it
     if best_of(tried) is None:
         words = "; ".join(sorted({str(one.notes.get("words", one.state)) for one in tried}))
         yield OF_SEARCH, Noted(f"No trial came to its end: {words}", search.clock(), warning=True)
@@ -50,10 +52,11 @@ def finish(search: Search) -> Iterator[tuple[int, Event]]:
         choice, more = Choice(**known["choice"]), known["more"]
     yield choice.number, Named(choice.number, choice.words, search.clock())
     winner = tried[choice.number]
+    refuse_another_model(search, winner.values)
     values = winner.values
     if winner.notes.get("cut") and winner.notes.get("candidate") == "probe":
         values = {**values, METHOD: "probe"}  # it is what was scored: time was over before anything else was
-    plan = search.trial_plan(values, str(search.folder.best), run__budget=None)
+    plan = search.trial_plan(values, str(search.folder.best), end=None)
     if values is winner.values:
         begin_best(search, winner.number)
         if winner.notes.get("work") and not whole_weights(search, winner.number):
@@ -176,7 +179,9 @@ def answers_on_validation(search: Search, one: Tried) -> Array:
     """What a finished trial answers on the validation rows."""
     ready = search.ready
     if OTHER_TOKENS & one.values.keys():
-        ready = prepare(search.trial_plan(one.values, str(search.folder.trial(one.number))), search.kept)
+        ready = prepare(
+            search.trial_plan(one.values, str(search.folder.trial(one.number)), None), search.kept
+        )
     return answers_of(folder_of(search, one), ready)
 
 

@@ -120,12 +120,16 @@ class SearchFolder:
 
         Raises RunError where it holds anything else than this search.
         """
-        key = key_of(plan, search)
-        known = self.key_record()
-        if known is None and not self.hardly_begun:
+        if self.key_record() is None and not self.hardly_begun:
             raise RunError(
                 f"{self.path}: is not empty and not the folder of a search. Choose another folder with --out."
             )
+        with self.alone("begin"):
+            return self.begin_alone(plan, search)
+
+    def begin_alone(self, plan: Plan, search: SearchPlan) -> bool:
+        """As `begin`, while no other command is at it."""
+        key, known = key_of(plan, search), self.key_record()
         if known is not None and known["key"] != key:
             raise RunError(
                 f"{self.path}: holds a search of another plan, space or data{self.differences(search)}. Choose another folder "
@@ -149,7 +153,7 @@ class SearchFolder:
         """What else a search asks for than the one that is here, in brackets; empty where that is not the difference."""
         own, asked = self.plans()[1].model_dump(), search.model_dump()
         found = [
-            f"--{name} {own[name]}, not {asked[name]}"
+            f"--{name} {own[name] or 'was left out'}, not {asked[name] or 'left out'}"
             for name in own
             if own[name] != asked[name] and name not in {*MADE_ELSEWHERE, "vary"}
         ]
@@ -162,13 +166,13 @@ class SearchFolder:
             return True
         if not self.path.is_dir() or any(path != self.state for path in self.path.iterdir()):
             return False
-        return all(path.name.startswith(".key.json.") for path in self.state.glob("*"))
+        return all(path.name.startswith((".key.json.", "locks")) for path in self.state.glob("*"))
 
     def write_plan(self, plan: Plan, search: SearchPlan) -> None:
         told = search.model_dump(mode="json", exclude_none=True)
-        write_text(self.path / PLAN, plan.to_toml() + "\n" + tomli_w.dumps({SECTION: told}))
-        if search.storage and without_password(search.storage) != search.storage:
-            (self.path / PLAN).chmod(0o600)  # `resume` needs the password; nobody else does
+        secret = search.storage is not None and without_password(search.storage) != search.storage
+        # `resume` needs a password; nobody else does.
+        write_text(self.path / PLAN, plan.to_toml() + "\n" + tomli_w.dumps({SECTION: told}), private=secret)
 
     def plans(self) -> tuple[Plan, SearchPlan]:
         """What is searched and how. Raises RunError where this is not the folder of a search."""
@@ -254,8 +258,9 @@ class SearchFolder:
             except BlockingIOError:
                 return None
             if holder:
-                os.lseek(descriptor, 0, os.SEEK_END)
-                os.write(descriptor, f"{holder}\n".encode())
+                with telling_disk_errors(self.state / "locks" / name):
+                    os.lseek(descriptor, 0, os.SEEK_END)
+                    os.write(descriptor, f"{holder}\n".encode())
             return stack.pop_all()
         raise AssertionError("unreachable")
 

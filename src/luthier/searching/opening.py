@@ -1,9 +1,8 @@
 """A search's folder, opened to work on: what all of its trials have in common, and what is refused before the first one."""
 
 import itertools
-import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,22 +15,20 @@ from luthier.hashes import hash_json
 from luthier.machine import cores
 from luthier.plan.plan import Plan
 from luthier.plan.search import SearchPlan
-from luthier.searching.folder import SearchFolder
+from luthier.searching.folder import SPENT, SearchFolder
 from luthier.searching.samplers import MOST, Adviser, storage_at
 from luthier.searching.space import MODEL, PAIR, Space, Value, plan_of, read_space
-from luthier.searching.standing import FINALISTS, best_of, trial_record
+from luthier.searching.standing import best_of, trial_record
 from luthier.searching.usual import usual_space
 from luthier.steps.kept import Kept
 from luthier.steps.pairs import read_as
-from luthier.steps.prepare import Prepared, prepare
+from luthier.steps.prepare import Prepared, base_of, prepare
 from luthier.steps.refusals import refuse_too_many_blocks, refuse_what_has_no_effect
 
 USUAL = 20
 """Trials where no number is given."""
 USUAL_SEEDS = 3
 """On which the best few are run where a budget leaves time."""
-HELD_BACK = 1 / 3
-"""Of --budget at most, for the best few on other seeds, unless --seeds asks for them."""
 WRITING = 10.0
 """Seconds that the best trial's files and the report take."""
 FEW_CORES = 8
@@ -71,14 +68,6 @@ class Search:
         """On how many the best few are run."""
         return self.asked.seeds or (1 if self.plan.run.budget is None else USUAL_SEEDS)
 
-    def held_back(self, usual: float) -> float:
-        """Seconds that trials leave to the best few of them on other seeds. usual: those of a trial."""
-        runs = (self.seeds - 1) * (FINALISTS + 1)
-        seconds = usual * math.ceil(runs / (self.asked.workers or self.folder.usual_workers))
-        if self.asked.seeds or self.plan.budget_seconds is None:
-            return seconds
-        return min(seconds, HELD_BACK * self.plan.budget_seconds)
-
     @property
     def deadline(self) -> float | None:
         """By the clock: when the last trial must have ended, for the best one to be finished within --budget."""
@@ -92,12 +81,16 @@ class Search:
         features = Artefacts(self.folder.shared / self.ready.features_key).record("features") or {}
         return float(features.get("seconds", 0.0)) + WRITING
 
-    def trial_plan(self, values: dict[str, Value], out: str, **more: Any) -> Plan:
-        """The plan of a trial. The time that is left is its own."""
-        left = None if self.deadline is None else f"{max(1.0, self.deadline - self.clock()):.0f}s"
+    def trial_plan(self, values: dict[str, Value], out: str, end: float | None, **more: Any) -> Plan:
+        """The plan of a trial. end: by the search's clock, when it must have ended; None: whenever it does."""
+        left = None if end is None else f"{max(1.0, end - self.clock()):.0f}s"
         if MODEL in values:
             values = {**values, MODEL: self.folder.found_again(str(values[MODEL]))}
         return plan_of(self.plan, values, **{"run__out": out, "run__budget": left, **more})
+
+    def spend(self) -> None:
+        """Note what time has gone by, for a command after a kill."""
+        self.folder.keep_note(SPENT, {"seconds": round(self.earlier + self.clock(), 3)})
 
     def record(self, **more: Any) -> None:
         """Write search.json."""
@@ -195,19 +188,21 @@ def refuse_what_has_changed(folder: SearchFolder, ready: Prepared) -> None:
         )
 
 
-def refuse_another_model(folder: SearchFolder, name: str, fingerprint: str) -> None:
-    """Raises RunError where a model, one of those that are varied, is not what earlier trials have learnt from.
-
-    fingerprint: of the weights that stand under this name now.
-    """
+def refuse_another_model(search: Search, values: Mapping[str, Value]) -> None:
+    """Raises RunError where a trial's model, one of those that are varied, is not what earlier trials have learnt from."""
+    if MODEL not in values:
+        return
+    name, folder = str(values[MODEL]), search.folder
+    task = search.ready.rows.task
+    fingerprint = base_of(folder.found_again(name), task.reads, search.kept).fingerprint
     note = f"model-{hash_json([name])[:12]}"
     known = folder.note(note)
     if known is None:
         folder.keep_note(note, {"name": name, "fingerprint": fingerprint})
     elif known["fingerprint"] != fingerprint:
         raise RunError(
-            f"{folder.path}: the model {name} has changed since this search began, so further trials with it could not "
-            "be compared with those that have ended. Put back what was there, or search anew with another --out."
+            f"{folder.path}: the model {name} has changed since this search began, so what is learnt from it could not be "
+            "compared with trials that have ended. Put back what was there, or search anew with another --out."
         )
 
 

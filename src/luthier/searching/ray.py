@@ -21,7 +21,7 @@ from luthier.errors import (
     last_line,
     read_error,
 )
-from luthier.events import Advanced, Event, Noted, Started, TrialBegan, TrialEnded, read_event
+from luthier.events import Advanced, Event, Noted, Started, TrialBegan, read_event
 from luthier.plan.search import SearchPlan
 from luthier.searching.crew import GRACE, lost, worth_showing
 from luthier.searching.folder import DEATHS, RECORD, SearchFolder
@@ -29,7 +29,7 @@ from luthier.searching.folder import DEATHS, RECORD, SearchFolder
 RETRIES = 3
 """How often the task that settles things is begun again when its process or machine dies."""
 STOP = "stop"
-"""A note in the folder that asks tasks, wherever they are, to save their state and end."""
+"""Begins the name of a note in the folder that asks a command's tasks, wherever they are, to save their state and end."""
 LOOK = 0.5
 """Seconds between two looks at what has ended."""
 
@@ -70,7 +70,7 @@ def on_ray(folder: SearchFolder, asked: SearchPlan, stop: Callable[[], bool]) ->
     began, earlier = time.time(), folder.seconds()
     path = str(folder.path.absolute())
     plan, _ = folder.plans()
-    with connected(asked.on) as ray, stoppable(folder):
+    with connected(asked.on) as ray, stoppable(folder, began):
         has = ray.cluster_resources()
         gpus = 1 if has.get("GPU", 0) >= 1 and plan.run.device != "cpu" else 0
         first = ray.remote(settle).options(num_gpus=gpus, max_retries=RETRIES)
@@ -85,16 +85,19 @@ def on_ray(folder: SearchFolder, asked: SearchPlan, stop: Callable[[], bool]) ->
         yield Noted(f"Ray has room for {room} trials at a time, {threads} threads each.", time.time() - began)
         yield Started("search", time.time() - began, count)
         at_work: list[Any] = []
-        asking, resting, ended, deaths = True, False, int(settled["over"]), 0
+        asking, resting, last, deaths = True, False, None, 0
         shown = {one["number"] for one in trials_of(folder) if one["state"] != "running"}
-        with ended_in_any_case(ray, folder, at_work):
+        with ended_in_any_case(ray, folder, at_work, began):
             while at_work or asking:
                 if stop() and asking:
-                    folder.keep_note(STOP, {})
+                    folder.keep_note(stop_of(began), {})
                     asking = False
-                most = min(room, asked.workers or room) if has_features(folder) else 1
-                while asking and not resting and len(at_work) < most:
+                alone = settled["features"] and not has_features(folder)
+                most = 1 if alone else min(room, asked.workers or room)
+                # Who found nothing may have looked while others were at it: when they have ended one more task makes sure.
+                while asking and len(at_work) < most and not (resting and at_work):
                     at_work.append(task.remote(path, earlier, began))
+                    last = at_work[-1] if resting else None
                 done, at_work[:] = ray.wait(at_work, timeout=LOOK)
                 yield from begun(folder, shown, time.time() - began)
                 for reference in done:
@@ -107,13 +110,11 @@ def on_ray(folder: SearchFolder, asked: SearchPlan, stop: Callable[[], bool]) ->
                         continue
                     deaths = 0
                     resting = not told["left"]
-                    for record in told["events"]:
-                        event = read_event(record)
-                        ended += isinstance(event, TrialEnded)
-                        if not isinstance(event, TrialBegan):
-                            yield event
+                    asking = asking and not (resting and reference == last)
+                    events = [read_event(record) for record in told["events"]]
+                    yield from (event for event in events if not isinstance(event, TrialBegan))
+                    ended = sum(one["state"] != "running" for one in trials_of(folder))
                     yield Advanced(ended, time.time() - began)
-                asking = asking and not (resting and not at_work)
     if stop():
         raise Interrupted(
             f"Interrupted. `luthier resume {folder.path}` goes on with the trials that are left."
@@ -121,13 +122,13 @@ def on_ray(folder: SearchFolder, asked: SearchPlan, stop: Callable[[], bool]) ->
 
 
 @contextlib.contextmanager
-def ended_in_any_case(ray: Any, folder: SearchFolder, at_work: list[Any]) -> Iterator[None]:
+def ended_in_any_case(ray: Any, folder: SearchFolder, at_work: list[Any], began: float) -> Iterator[None]:
     """However the block ends, no task is left at work: where Ray goes on, so would they."""
     try:
         yield
     finally:
         if at_work:
-            folder.keep_note(STOP, {})
+            folder.keep_note(stop_of(began), {})
             with contextlib.suppress(ray.exceptions.RayError):  # it has ended, and they with it
                 _, left = ray.wait(at_work, num_returns=len(at_work), timeout=GRACE)
                 for reference in left:
@@ -157,13 +158,17 @@ def begun(folder: SearchFolder, shown: set[int], seconds: float) -> Iterator[Eve
 
 
 @contextlib.contextmanager
-def stoppable(folder: SearchFolder) -> Iterator[None]:
-    """Inside, a note may ask all tasks to end; none is there before and after."""
-    (folder.state / f"{STOP}.json").unlink(missing_ok=True)
+def stoppable(folder: SearchFolder, began: float) -> Iterator[None]:
+    """Inside, a note may ask all tasks of a command to end; none is there after."""
     try:
         yield
     finally:
-        (folder.state / f"{STOP}.json").unlink(missing_ok=True)
+        (folder.state / f"{stop_of(began)}.json").unlink(missing_ok=True)
+
+
+def stop_of(began: float) -> str:
+    """The name of a command's note to stop. began: the command, by time.time()."""
+    return f"{STOP}-{began}"
 
 
 def after_a_death(
@@ -202,7 +207,9 @@ def opened(path: str, earlier: float, began: float) -> Any:
     key = (path, began)
     if key not in OPENED:
         OPENED.clear()
-        OPENED[key] = open_search(folder, lambda: folder.note(STOP) is not None, earlier, began, holder)
+        OPENED[key] = open_search(
+            folder, lambda: folder.note(stop_of(began)) is not None, earlier, began, holder
+        )
     OPENED[key].holder = holder
     return OPENED[key]
 
@@ -217,7 +224,8 @@ def settle(path: str, earlier: float, began: float) -> dict[str, Any]:
     except LuthierError as error:
         return {**error_record(error)}
     count = 0 if search.count == MOST else search.count
-    return {"threads": search.plan.run.threads, "count": count, "over": over(search)}
+    features = search.ready.rows.task.probed
+    return {"threads": search.plan.run.threads, "count": count, "over": over(search), "features": features}
 
 
 def one_trial(path: str, earlier: float, began: float) -> dict[str, Any]:

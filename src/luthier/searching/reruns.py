@@ -1,18 +1,21 @@
 """The best few trials on other seeds, so that none is named for a lucky draw. All processes of a search share them."""
 
 import contextlib
+import math
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from luthier.errors import DiskError, Interrupted, LuthierError
-from luthier.events import Event, Noted
+from luthier.errors import DiskError, Interrupted, LuthierError, RunError, WorldError
+from luthier.events import Advanced, Event, Noted, Started, Validated
 from luthier.folder.run_folder import RunFolder
+from luthier.searching.allowance import time_for_rerun
 from luthier.searching.folder import OF_SEARCH, SearchFolder
-from luthier.searching.opening import Search
+from luthier.searching.opening import Search, refuse_another_model
 from luthier.searching.samplers import Tried
 from luthier.searching.standing import finalists
-from luthier.searching.trials import waited
+from luthier.searching.trials import LOOK
 from luthier.steps.trial import Outcome, outcome_of, trial
 
 NAMED = "named"
@@ -62,53 +65,64 @@ def reruns(search: Search) -> list[Rerun]:
 
 def confirm(search: Search) -> Iterator[tuple[int, Event]]:
     """Run them, as far as there is time, together with whichever processes are at it; (number, event) of each."""
-    while search.folder.note(NAMED) is None:
+    wanted = reruns(search)
+    if not wanted or search.folder.note(NAMED) is not None:
+        return
+    yield OF_SEARCH, Started("seeds", search.clock(), len(wanted))
+    while True:
+        yield OF_SEARCH, Advanced(sum(over(search, one) for one in wanted), search.clock())
         if search.stop():
             raise Interrupted(f"Interrupted. `luthier resume {search.folder.path}` goes on from here.")
         taken, others = take_rerun(search)
         if taken is None and not others:
             return
         if taken is None:
-            yield from waited(search)  # a process at work on the last of them may die
+            time.sleep(LOOK)  # a process at work on the last of them may die
             continue
         one, lock = taken
         with lock:
             yield from rerun(search, one)
 
 
+def over(search: Search, one: Rerun) -> bool:
+    """Whether it has ended, or is given up with its trial."""
+    return one.outcome(search.folder) is not None or failure(search.folder, one.number) is not None
+
+
 def take_rerun(search: Search) -> tuple[tuple[Rerun, contextlib.ExitStack] | None, bool]:
-    """The next one, if there is one and time for it; and whether others are at any."""
-    tried, others = search.adviser.tried(), False
+    """The next one, if there is one and time for it; and whether others are at any.
+
+    None after one that there is no time for: seeds count only where all of the best few have them.
+    """
+    tried, others, late = search.adviser.tried(), False, search.folder.note(NAMED) is not None
     for one in reruns(search):
-        if failure(search.folder, one.number) is not None or one.outcome(search.folder) is not None:
-            continue
-        wanted = fits(search, tried[one.number])
+        late = late or (not over(search, one) and not time_for_rerun(search, tried[one.number]))
+        wanted = not late and not over(search, one)
+        # Of one that is over, too: whoever is at another seed of a trial that failed has it still.
         lock = search.folder.take(f"rerun-{one}", search.holder if wanted else "")
         if lock is None:
             others = True
-        elif wanted and one.outcome(search.folder) is None:
+        elif wanted and not over(search, one):
             return (one, lock), others
         else:
-            lock.close()  # there is no time for it, or it ended a moment ago
+            lock.close()
     return None, others
-
-
-def fits(search: Search, one: Tried) -> bool:
-    """Whether there is time to run a trial's settings once more."""
-    took = float(one.notes.get("seconds") or 0.0)
-    return search.deadline is None or search.clock() + took <= search.deadline
 
 
 def rerun(search: Search, one: Rerun) -> Iterator[tuple[int, Event]]:
     """Run one. What goes wrong in it is on record, and ends it alone."""
     folder = one.path(search.folder)
     values = search.adviser.tried()[one.number].values
+    search.kept.wide = None  # there may be others
     try:
-        plan = search.trial_plan(values, str(folder), run__seed=one.seed)
+        refuse_another_model(search, values)
+        plan = search.trial_plan(values, str(folder), search.deadline, run__seed=one.seed)
         for event in trial(plan, search.kept, search.stop):
+            if isinstance(event, Validated):
+                search.spend()
             yield one.number, event
         yield OF_SEARCH, Noted(came_to(search, one), search.clock())
-    except (Interrupted, DiskError):
+    except (Interrupted, DiskError, RunError):
         raise
     except Exception as error:
         words = str(error) if isinstance(error, LuthierError) else f"{type(error).__name__}: {error}"
@@ -123,6 +137,8 @@ def rerun(search: Search, one: Rerun) -> Iterator[tuple[int, Event]]:
 def came_to(search: Search, one: Rerun) -> str:
     outcome = one.outcome(search.folder)
     assert outcome is not None, "it ended just now"
+    if math.isnan(outcome.score):
+        raise WorldError("its score on the validation rows is not a number")
     cut = " when time was over: it does not count" if outcome.cut else ""
     return f"Trial {one.number} on seed {one.seed}: {search.ready.rows.task.metric} {outcome.score:.4f}{cut}."
 

@@ -1,6 +1,7 @@
 """How the trials of a search stand: which is the best, which may still be named, and what is told of each."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from luthier.searching.folder import SearchFolder
@@ -16,7 +17,7 @@ def best_of(tried: list[Tried]) -> Tried | None:
     return max(done, key=lambda one: (one.score, -one.number)) if done else None
 
 
-def different(tried: list[Tried]) -> list[Tried]:
+def different(tried: Sequence[Tried]) -> list[Tried]:
     """The finished trials, each settings once."""
     return [one for one in tried if one.state == "complete" and "same_as" not in one.notes]
 

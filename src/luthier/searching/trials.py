@@ -10,12 +10,12 @@ from typing import Any
 from luthier.errors import DiskError, Interrupted, LuthierError, RunError, WorldError
 from luthier.events import Advanced, Event, Started, Stopped, TrialBegan, TrialEnded, Validated
 from luthier.plan.plan import Plan
-from luthier.searching.folder import OF_SEARCH, SPENT
+from luthier.searching.allowance import time_for_trial, trials_end
+from luthier.searching.folder import OF_SEARCH
 from luthier.searching.opening import Search, refuse_another_model
 from luthier.searching.samplers import MOST, Tried
-from luthier.searching.space import MODEL, Value
+from luthier.searching.space import Value
 from luthier.searching.standing import best_of, nameable
-from luthier.steps.prepare import prepare
 from luthier.steps.trial import Outcome, trial
 
 LOOK = 0.5
@@ -82,7 +82,7 @@ def take_trial(search: Search) -> tuple[Tried, contextlib.ExitStack] | None:
                 if lock is not None:
                     return search.adviser.again(one.number), lock
         tried = search.adviser.tried()
-        if len(tried) >= search.count or (tried and not time_for_one(search, tried)):
+        if len(tried) >= search.count or (tried and not time_for_trial(search, tried)):
             return None
         if search.folder.note(OVER) is not None:
             return None
@@ -93,15 +93,6 @@ def take_trial(search: Search) -> tuple[Tried, contextlib.ExitStack] | None:
         assert lock is not None, "nobody can know of a trial that was asked for just now"
         search.record()
         return asked, lock
-
-
-def time_for_one(search: Search, tried: list[Tried]) -> bool:
-    """Whether half of a usual trial fits into what is left, and the best few on other seeds after it."""
-    if search.deadline is None:
-        return True
-    took = sorted(one.notes["seconds"] for one in tried if one.state == "complete" and "seconds" in one.notes)
-    usual = took[len(took) // 2] if took else 0.0
-    return search.clock() + 0.5 * usual < search.deadline - search.held_back(usual)
 
 
 def attempt(search: Search, one: Tried) -> Iterator[Event]:
@@ -116,10 +107,10 @@ def attempt(search: Search, one: Tried) -> Iterator[Event]:
         yield ended(search, one.number, begin, words)
         return
     try:
-        plan = search.trial_plan(one.values, str(search.folder.trial(one.number)))
-        if MODEL in one.values:
-            fingerprint = prepare(plan, search.kept).base_fingerprint
-            refuse_another_model(search.folder, str(one.values[MODEL]), fingerprint)
+        refuse_another_model(search, one.values)
+        # The recipe has all the time that there is: what others take follows from what it took.
+        end_by = trials_end(search, search.adviser.tried()) if one.number else search.deadline
+        plan = search.trial_plan(one.values, str(search.folder.trial(one.number)), end_by)
         enough = Enough()
         running = trial(plan, search.kept, search.stop, lambda: enough.said)
         outcome = yield from until_pruned(search, one.number, plan, running, enough)
@@ -172,7 +163,7 @@ def until_pruned(
         if isinstance(event, Started) and event.step_name == "train":
             steps = event.expects
         if isinstance(event, Validated):
-            search.folder.keep_note(SPENT, {"seconds": round(search.earlier + search.clock(), 3)})
+            search.spend()
             age = max(1, round(event.epoch * plan.train.validations))  # a training may be shorter than that
             length = round(age * steps / event.step)
             bad = search.adviser.report(number, age, event.score, length)

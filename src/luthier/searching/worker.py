@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from luthier.errors import LuthierError, error_record
+from luthier.errors import Interrupted, LuthierError, error_record
 from luthier.events import Event
 from luthier.interrupts import StopWish
 from luthier.searching.ending import finish
@@ -35,6 +35,8 @@ def worked(
     while not closed(search):
         yield from work(search)  # another command has begun a trial just now
     while not folder.finished:
+        if stop():
+            raise Interrupted(f"Interrupted. `luthier resume {folder.path}` goes on from here.")
         yield from confirm(search)
         lock = folder.take("end")
         if lock is not None:

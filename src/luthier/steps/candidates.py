@@ -124,7 +124,9 @@ def decide(run: Run) -> Iterator[Event]:
     if chosen.name == "probe":
         learn_from_all(run, chosen)
     elif chosen is not run.kept:
-        run.keep(chosen, run.ready.model.head, run.plan.model.hidden)
+        # One that learnt no layers was not written again beside a stopped training's model, and that training has moved them.
+        model = run.ready.model if chosen.name == "tuned" else run.ready.untrained()
+        run.keep(chosen, model.head, run.plan.model.hidden, model=model)
 
 
 def chosen_of(run: Run) -> tuple[Candidate, str]:

@@ -109,6 +109,11 @@ class Base:
         return Base(folder, reader_of(folder, reads), folder.fingerprint())
 
 
+def base_of(name: str, reads: str, kept: Kept) -> Base:
+    """A model's folder, opened once in a process."""
+    return kept.once("base", (name, reads), lambda: Base.of(name, reads))
+
+
 def prepare(plan: Plan, kept: Kept | None = None) -> Prepared:
     """Open and check all that the plan names; raise InputError for what cannot be used.
 
@@ -124,7 +129,7 @@ def prepare(plan: Plan, kept: Kept | None = None) -> Prepared:
     findings = kept.once("findings", of_rows, lambda: look_over(rows, plan.data.allow))
     checking = time.monotonic() - begin
     task, name = rows.task, plan.model.name
-    base = kept.once("base", (name, task.reads), lambda: Base.of(name, task.reads))
+    base = base_of(name, task.reads, kept)
     folder, reader = base.folder, base.reader
     of_pairs = of_rows, name, plan.model.pair, plan.model.pooling, plan.model.hidden, plan.model.dropout
     rows = kept.once("pairs", of_pairs, lambda: how_pairs_are_read(plan, rows, folder, reader, device))

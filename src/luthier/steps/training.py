@@ -250,10 +250,12 @@ def pace_of(run: Run) -> Pace:
 
 WRITING = 5.0
 """Seconds that files take after training."""
+WRITING_OF_TRIAL = 1.0
 
 
 class Budget:
-    """When training must end for the whole command to keep its time: all rows but those of train are scored after it."""
+    """When training must end for the whole command to keep its time: all rows but those of train are scored after it, of a
+    search's trial only those that it is scored and calibrated on."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -274,6 +276,10 @@ class Budget:
             return "enough"
         if run.plan.budget_seconds is None:
             return ""
-        held = sum(len(examples[part]) for part in HELD_OUT)
-        scoring = max(1.5 * run.took["features"], self.longest * held / max(1, len(examples["valid"])))
-        return "budget" if run.clock() > run.plan.budget_seconds - scoring - WRITING else ""
+        held = sum(len(examples[part]) for part in (HELD_OUT if run.keeps else SCORED))
+        frozen = run.took["features"]  # of all rows; a trial's end looks at few of them
+        if not run.keeps:
+            frozen *= held / max(1, sum(len(rows) for rows in examples.values()))
+        scoring = max(1.5 * frozen, self.longest * held / max(1, len(examples["valid"])))
+        writing = WRITING if run.keeps else WRITING_OF_TRIAL
+        return "budget" if run.clock() > run.plan.budget_seconds - scoring - writing else ""

@@ -1,0 +1,49 @@
+"""What time a search has left, and for what: trials, the best few of them on other seeds, the end."""
+
+import math
+import statistics
+from collections.abc import Sequence
+
+from luthier.searching.opening import Search
+from luthier.searching.samplers import Tried
+from luthier.searching.standing import FINALISTS, different
+
+ENOUGH = 0.5
+"""Share of a usual trial that must fit for another one to begin."""
+LONGER = 1.1
+"""Times what a trial took, its settings may take on another seed."""
+HELD_BACK = {False: 1 / 3, True: 1 / 2}
+"""Of --budget at most, for the best few on other seeds: where nobody asked for them, and where --seeds does."""
+
+
+def usual_seconds(tried: Sequence[Tried]) -> float:
+    """Of a trial: the median of those that were run to their end; nothing as long as there is none."""
+    took = [float(one.notes["seconds"]) for one in different(tried) if "seconds" in one.notes]
+    return statistics.median_high(took) if took else 0.0
+
+
+def held_back(search: Search, tried: Sequence[Tried]) -> float:
+    """Seconds that trials leave to the best few of them on other seeds."""
+    budget = search.plan.budget_seconds
+    if budget is None:
+        return 0.0
+    runs = (search.seeds - 1) * (FINALISTS + 1)
+    rounds = math.ceil(runs / (search.asked.workers or search.folder.usual_workers))
+    return min(rounds * LONGER * usual_seconds(tried), HELD_BACK[search.asked.seeds is not None] * budget)
+
+
+def trials_end(search: Search, tried: Sequence[Tried]) -> float | None:
+    """By the search's clock: when the last trial must have ended. None: there is no budget."""
+    return None if search.deadline is None else search.deadline - held_back(search, tried)
+
+
+def time_for_trial(search: Search, tried: Sequence[Tried]) -> bool:
+    """Whether it is worth while to begin another one."""
+    end = trials_end(search, tried)
+    return end is None or search.clock() + ENOUGH * usual_seconds(tried) < end
+
+
+def time_for_rerun(search: Search, one: Tried) -> bool:
+    """Whether a trial's settings fit once more, so that time does not cut them short."""
+    took = float(one.notes.get("seconds") or 0.0)
+    return search.deadline is None or search.clock() + LONGER * took <= search.deadline

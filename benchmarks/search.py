@@ -252,9 +252,13 @@ def kills(count: int, seed: int) -> str:
             common = [LUTHIER, "search", str(home / "messages.csv"), "--model", str(home / "model"), "--method", "full",
                       "--epochs", "6", "--precision", "fp32", "--threads", "1", "--save-every", "0.2s", "--prune", "none",
                       "--sampler", sampler, "--trials", "12", "--cache", str(home / "cache"), "--quiet", *vary]  # fmt: skip
-            begin = time.monotonic()
-            whole = ended([*common, "--out", str(home / f"whole-{sampler}")], home / f"whole-{sampler}")
-            length = time.monotonic() - begin
+            whole, start, length = timed(
+                [*common, "--out", str(home / f"whole-{sampler}")], home / f"whole-{sampler}"
+            )
+            # Most of a command is its beginning. With moments up to `latest` all commands together get through well under half of
+            # the search, so that it does not end before the last kill.
+            gain = 0.4 * (length - start) / count
+            latest = start + gain + (gain**2 + 2 * gain * start) ** 0.5
             out = home / f"killed-{sampler}"
             struck, done = 0, False
             while not done:
@@ -266,9 +270,8 @@ def kills(count: int, seed: int) -> str:
                 process = subprocess.Popen(
                     command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
                 )
-                # Most of a command is its beginning: a kill must leave some of them time to get on.
                 try:
-                    process.wait(dice.uniform(1.0, 6.0 + 1.5 * length / 12) if struck < count else None)
+                    process.wait(dice.uniform(1.0, latest) if struck < count else None)
                     done = True
                 except subprocess.TimeoutExpired:
                     kill_all(process, out)
@@ -314,10 +317,18 @@ def lines_of(path: Path, event: str) -> int:
     return sum(json.loads(line)["event"] == event for line in path.read_text(encoding="utf-8").splitlines())
 
 
-def ended(command: Sequence[str], out: Path) -> dict[str, Any]:
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+def timed(command: Sequence[str], out: Path) -> tuple[dict[str, Any], float, float]:
+    """A search that nobody kills: its record, the seconds until its first trial has begun, and those in all."""
+    begin = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and not (out / "trials/0/events.jsonl").is_file():
+        time.sleep(0.05)
+    start = time.monotonic() - begin
+    _, complaint = process.communicate()
+    if process.returncode:
+        raise SystemExit(complaint)
     record: dict[str, Any] = json.loads((out / "search.json").read_text(encoding="utf-8"))
-    return record
+    return record, start, time.monotonic() - begin
 
 
 def main() -> None:

@@ -236,6 +236,10 @@ def halving_by_age() -> Any:
     return ByAge()
 
 
+TRIALS = 12
+"""Of a search that is killed."""
+
+
 def kills(count: int, seed: int) -> str:
     """A search of 12 trials killed so often, beside one that never was."""
     from tiny import TINY, messages_csv
@@ -251,14 +255,12 @@ def kills(count: int, seed: int) -> str:
             vary = ["--vary", "train.lr=1e-4..1e-2 log", "--vary", "train.batch_rows=8,16,32"]
             common = [LUTHIER, "search", str(home / "messages.csv"), "--model", str(home / "model"), "--method", "full",
                       "--epochs", "6", "--precision", "fp32", "--threads", "1", "--save-every", "0.2s", "--prune", "none",
-                      "--sampler", sampler, "--trials", "12", "--cache", str(home / "cache"), "--quiet", *vary]  # fmt: skip
-            whole, start, length = timed(
+                      "--sampler", sampler, "--trials", str(TRIALS), "--cache", str(home / "cache"),
+                      "--quiet", *vary]  # fmt: skip
+            whole, start = timed(
                 [*common, "--out", str(home / f"whole-{sampler}")], home / f"whole-{sampler}"
             )
-            # Most of a command is its beginning. With moments up to `latest` all commands together get through well under half of
-            # the search, so that it does not end before the last kill.
-            gain = 0.4 * (length - start) / count
-            latest = start + gain + (gain**2 + 2 * gain * start) ** 0.5
+            latest = 1.3 * start  # of a command's seconds, at which it is killed
             out = home / f"killed-{sampler}"
             struck, done = 0, False
             while not done:
@@ -277,6 +279,8 @@ def kills(count: int, seed: int) -> str:
                     kill_all(process, out)
                     struck += 1
                     print(f"\r{sampler}: {struck} kills", end="", file=sys.stderr, flush=True)
+                    # So that the search gets on, and has not ended before the last kill.
+                    latest = max(1.5, latest * (0.85 if share_ended(out) > struck / (1.2 * count) else 1.1))
             record = json.loads((out / "search.json").read_text(encoding="utf-8"))
             numbers = [trial["number"] for trial in record["trials"]]
             twice = sum(
@@ -317,8 +321,17 @@ def lines_of(path: Path, event: str) -> int:
     return sum(json.loads(line)["event"] == event for line in path.read_text(encoding="utf-8").splitlines())
 
 
-def timed(command: Sequence[str], out: Path) -> tuple[dict[str, Any], float, float]:
-    """A search that nobody kills: its record, the seconds until its first trial has begun, and those in all."""
+def share_ended(out: Path) -> float:
+    """Of a search's trials."""
+    try:
+        record = json.loads((out / "search.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return 0.0
+    return sum(trial["state"] != "running" for trial in record["trials"]) / TRIALS
+
+
+def timed(command: Sequence[str], out: Path) -> tuple[dict[str, Any], float]:
+    """A search that nobody kills: its record, and the seconds until its first trial has begun."""
     begin = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     while process.poll() is None and not (out / "trials/0/events.jsonl").is_file():
@@ -328,7 +341,7 @@ def timed(command: Sequence[str], out: Path) -> tuple[dict[str, Any], float, flo
     if process.returncode:
         raise SystemExit(complaint)
     record: dict[str, Any] = json.loads((out / "search.json").read_text(encoding="utf-8"))
-    return record, start, time.monotonic() - begin
+    return record, start
 
 
 def main() -> None:

@@ -23,6 +23,7 @@ from luthier.folder.model_folder import ModelFolder
 from luthier.models.policies import AllRungs
 from luthier.models.quiet import quiet
 from luthier.plan.plan import Plan
+from luthier.predict import logits_of
 from luthier.session.runs import plan_of
 from luthier.steps import tune
 from luthier.steps.prepare import prepare
@@ -413,12 +414,13 @@ def test_the_score_of_some_rows_is_that_of_them_alone(home: Home, finished: Fini
 
     def answers(rows: Ints) -> Array:
         some = examples.select(rows)
-        return task.predicted(task.probabilities(folder.logits(some), plain, some), plain, some)
+        logits = logits_of(folder.model.to(folder.device.torch), some, folder.device)
+        return task.predicted(task.probabilities(logits, plain, some), plain, some)
 
     score = task.scorer(answers(np.arange(len(examples))), examples.targets)
     drawn = np.random.default_rng(0).integers(len(examples), size=(4, len(examples) // 2))
     alone = [task.score(answers(rows), examples.targets[rows]) for rows in drawn]
-    assert len(set(alone)) > 1
+    assert any(alone), "it has learnt something"
     assert [score(rows) for rows in drawn] == pytest.approx(alone, abs=1e-6)
 
 

@@ -102,8 +102,10 @@ def test_time_is_held_back_for_the_best_few_on_other_seeds(begun: Callable[..., 
     # Four trials, on two seeds more each, in two processes: four rounds, which may take a tenth longer.
     assert held("usual", "30m", ran(10.0)) == pytest.approx(44)
     assert held("none yet", "30m") == 0
-    assert held("short", "1m", ran(10.0)) == 20, "a third of the budget at most"
-    assert held("asked", "1m", ran(10.0), seeds=3) == 30, "half of it where they are asked for"
+    assert held("short", "1m", ran(10.0)) == 0, "a third of the budget holds no seed whole"
+    assert held("asked", "1m", ran(10.0), seeds=3) == pytest.approx(22), (
+        "one where they are asked for: half of it"
+    )
     assert held("alone", "30m", ran(10.0), workers=1) == pytest.approx(88)
     assert held("one seed", "30m", ran(10.0), seeds=1) == 0
     twins = [ran(0.0, number, same_as=0) for number in (1, 2)]

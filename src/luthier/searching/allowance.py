@@ -23,13 +23,16 @@ def usual_seconds(tried: Sequence[Tried]) -> float:
 
 
 def held_back(search: Search, tried: Sequence[Tried]) -> float:
-    """Seconds that trials leave to the best few of them on other seeds."""
+    """Seconds that trials leave to the best few of them on other seeds: for as many seeds as fit whole, as one that only some
+    of them have does not count."""
     budget = search.plan.budget_seconds
-    if budget is None:
+    usual = usual_seconds(tried)
+    if budget is None or not usual:
         return 0.0
-    runs = (search.seeds - 1) * (FINALISTS + 1)
-    rounds = math.ceil(runs / (search.asked.workers or search.folder.usual_workers))
-    return min(rounds * LONGER * usual_seconds(tried), HELD_BACK[search.asked.seeds is not None] * budget)
+    rounds = math.ceil((FINALISTS + 1) / (search.asked.workers or search.folder.usual_workers))
+    of_a_seed = rounds * LONGER * usual
+    fit = HELD_BACK[search.asked.seeds is not None] * budget // of_a_seed
+    return min(search.seeds - 1, fit) * of_a_seed
 
 
 def trials_end(search: Search, tried: Sequence[Tried]) -> float | None:

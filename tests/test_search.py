@@ -25,7 +25,7 @@ from safetensors.numpy import load_file, save_file
 import luthier
 import luthier.session.runs
 from luthier.errors import DataError, DiskError, Interrupted, PlanError, RunError, WorldError
-from luthier.events import Advanced, Event, Noted, Stepped, TrialBegan, TrialEnded, Validated
+from luthier.events import Advanced, Event, Noted, Started, Stepped, TrialBegan, TrialEnded, Validated
 from luthier.interrupts import StopWish
 from luthier.plan.plan import Plan
 from luthier.plan.search import SearchPlan
@@ -733,6 +733,23 @@ def test_a_trial_whose_process_dies_twice_is_given_up(
     assert record["trials"][1]["state"] == "failed"
     assert "signal 9" in record["trials"][1]["words"]
     assert [one["state"] for one in record["trials"]].count("complete") == 3
+
+
+def test_what_was_done_before_is_no_progress_of_a_new_process(begun: Callable[..., SearchFolder]) -> None:
+    """Else processes could die without end, as each tells at first how far the search is."""
+    crew = crews.Crew(begun(), 0.0, 0.0)
+    for step, done, deaths in [
+        ("search", 3, 0),
+        ("search", 3, 1),
+        ("search", 4, 0),
+        ("seeds", 1, 0),
+        ("search", 4, 1),
+        ("seeds", 1, 1),
+    ]:
+        crew.deaths = 1
+        crew.look_at(Started(step, 0.0, 8))
+        crew.look_at(Advanced(done, 0.0))
+        assert crew.deaths == deaths, (step, done)
 
 
 def test_what_a_killed_process_was_at_is_known(begun: Callable[..., SearchFolder], lone_cores: None) -> None:

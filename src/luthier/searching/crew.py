@@ -143,9 +143,10 @@ class Crew:
         self.hands: list[Hand] = []
         self.told: queue.Queue[tuple[Hand, dict[str, Any] | None]] = queue.Queue()
         self.grown = False
-        self.step_name, self.count, self.over = "search", 0, 0
-        """What all are at: trials, or runs on other `seeds`; how many of them are wanted (0: as many as there is time for), and
-        how many have ended."""
+        self.step_name, self.count = "search", 0
+        """What all are at: trials, or runs on other `seeds`; and how many are wanted (0: as many as there is time for)."""
+        self.ended: dict[str, int] = {}
+        """How many of each have ended."""
         self.deaths = 0
         """Of processes, one after the other, with nothing ended in between."""
 
@@ -202,14 +203,17 @@ class Crew:
     def look_at(self, event: Event) -> None:
         """How far the search is."""
         if isinstance(event, Started):
-            self.grown = (
-                self.grown and event.step_name == self.step_name
-            )  # other work, for which others may be wanted
-            self.step_name, self.count, self.over = event.step_name, event.expects, 0
+            if event.step_name != self.step_name:
+                self.grown = False  # it is other work, for which others may be wanted
+            self.step_name, self.count = event.step_name, event.expects
         if isinstance(event, Advanced):
-            if event.done > self.over:
+            if event.done > self.over:  # and not what a new process finds done already
                 self.deaths = 0
-            self.over = event.done
+            self.ended[self.step_name] = event.done
+
+    @property
+    def over(self) -> int:
+        return self.ended.get(self.step_name, 0)
 
     def grow(self, first: Hand, asked: int | None) -> Iterator[Event]:
         """Begin as many more as were planned, once it is known what the first one takes, as far as memory holds them, and

@@ -9,6 +9,7 @@ from luthier.data import patch as patches
 from luthier.data.patch_file import Edit, read_patch
 from luthier.data.read import read
 from luthier.data.row_format import Format
+from luthier.data.writing import Writing
 from luthier.errors import DataError
 
 CSV = b'text,label\r\n"one, with ""quotes""",a\r\n\r\n"two\nlines",b\r\nthree,a\r\nlast,"b"'
@@ -16,7 +17,7 @@ JSONL = b'{"label": ["a"], "text": "caf\xc3\xa9"}\n\n{"text":"two","label":["a",
 
 
 def starts(path: Path, **how: str) -> list[int]:
-    return sorted(read(path, **how).line_of.tolist())
+    return sorted(read(path, Writing(**how)).line_of.tolist())
 
 
 def correct(path: Path, edits: list[Edit], **how: str) -> tuple[Path, Path]:

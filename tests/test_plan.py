@@ -25,6 +25,9 @@ EVERYTHING: dict[str, Any] = {
     "data.group": "user",
     "data.encoding": "cp1252",
     "data.delimiter": ";",
+    "data.quoting": "backslash",
+    "data.split_column": "part",
+    "data.images": "photos",
     "data.valid_share": 0.25,
     "data.test_share": 0.3,
     "data.calibration_share": 0.0,
@@ -416,7 +419,7 @@ def test_a_folder_in_place_of_a_plan_file_is_answered_with_the_file_in_it(tmp_pa
 
 
 NAMES = (
-    "data.path", "data.valid", "data.test", "model.name",
+    "data.path", "data.valid", "data.test", "data.images", "model.name",
     "run.out", "data.allow", "data.warm_up", "run.budget", "run.save_every", "run.cache", "run.cache_gb",
 )  # fmt: skip
 """Settings that do not decide the result: what files and folders hold counts, not what they are called."""

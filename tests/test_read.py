@@ -16,6 +16,7 @@ import pytest
 
 from luthier.data.read import read
 from luthier.data.table import Table
+from luthier.data.writing import Writing
 from luthier.errors import DataError, WorldError
 
 ROWS = [{"text": "great sound", "label": "good"}, {"text": "flimsy, “case”", "label": "bad"}]
@@ -145,7 +146,7 @@ def test_commas_in_quotes_do_not_mislead_the_search_for_the_delimiter(write):
 
 @pytest.mark.parametrize("given", ["\t", "\\t"])
 def test_a_delimiter_that_is_given_is_used(write, given):
-    table = read(write("a.csv", "text,long\tlabel\na,b\tx\n"), delimiter=given)
+    table = read(write("a.csv", "text,long\tlabel\na,b\tx\n"), Writing(delimiter=given))
 
     assert rows_of(table) == [{"text,long": "a,b", "label": "x"}]
 
@@ -188,7 +189,7 @@ def test_an_encoding_other_than_utf_8_is_told_with_the_setting_that_corrects_it(
 def test_an_encoding_that_is_given_is_used(write):
     path = write("a.csv", "text,label\nпривет,good\n", "cp1251")
 
-    table = read(path, encoding="cp1251")
+    table = read(path, Writing(encoding="cp1251"))
 
     assert table.values("text") == ["привет"]
     assert table.guesses == ()

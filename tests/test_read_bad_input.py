@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from luthier.data.read import read
+from luthier.data.writing import Writing
 from luthier.errors import DataError, WorldError
 
 ENDINGS = ".csv, .tsv, .jsonl, .json, .parquet, .conll (or one of these with .gz)"
@@ -29,7 +30,7 @@ def refusal(tmp_path, monkeypatch):
         if content is not None:
             Path(name).write_bytes(content if isinstance(content, bytes) else content.encode())
         with pytest.raises(kind) as error:
-            read(name, **options)
+            read(name, Writing(**options))
         return str(error.value)
 
     return refusal

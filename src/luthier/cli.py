@@ -334,14 +334,20 @@ def predict(
     image: Annotated[str | None, Parameter(help=READ_COLUMN.format("image, or its path"))] = None,
     encoding: Annotated[str | None, Parameter(help=fields()["data.encoding"].description)] = None,
     delimiter: Annotated[str | None, Parameter(help=fields()["data.delimiter"].description)] = None,
+    quoting: Annotated[str | None, Parameter(help=fields()["data.quoting"].description)] = None,
+    images: Annotated[str | None, Parameter(help=fields()["data.images"].description)] = None,
 ) -> None:
     """One JSON line per row, in row order, with calibrated probabilities."""
+    from luthier.data.writing import Writing
     from luthier.files import write_text
     from luthier.folder.model_folder import load
     from luthier.steps.answer import answer_file
 
     named = {"text": text, "text2": text2, "question": question, "image": image}
-    lines = answer_file(load(run), Path(data), named, encoding, delimiter).lines()
+    writing = Writing(encoding, delimiter, quoting)
+    lines = answer_file(
+        load(run), Path(data), named, writing, None if images is None else Path(images)
+    ).lines()
     if out is None:
         sys.stdout.write(lines)
     else:

@@ -13,12 +13,13 @@ from luthier.data.problems import Problems, counted, shorten
 from luthier.data.spill import BATCH_CHARACTERS, BATCH_ROWS, Spill, spilling
 from luthier.data.table import Table
 from luthier.data.text_files import TextFile
+from luthier.data.writing import Writing
 from luthier.errors import DataError, listing
 
 
-def read_delimited(path: Path, encoding: str | None, delimiter: str | None) -> Table:
+def read_delimited(path: Path, writing: Writing) -> Table:
     """The rows of a CSV file. Every value is a string, the empty one too; a blank line is no row."""
-    file = TextFile.at(path, encoding)
+    file, delimiter = TextFile.at(path, writing.encoding), writing.delimiter
     guesses = file.guesses
     with long_values():
         if delimiter is not None:
@@ -28,11 +29,11 @@ def read_delimited(path: Path, encoding: str | None, delimiter: str | None) -> T
             if delimiter != DELIMITERS[0]:
                 found = f"{path}: its values are separated by {delimiter!r}"
                 guesses += (f"{found}; --delimiter CHARACTER corrects it.",)
-        return replace(read_rows(file, delimiter), guesses=guesses)
+        return replace(read_rows(file, delimiter), guesses=guesses, encodings=(file.encoding,))
 
 
-def read_tabbed(path: Path, encoding: str | None, delimiter: str | None) -> Table:
-    return read_delimited(path, encoding, delimiter or "\t")
+def read_tabbed(path: Path, writing: Writing) -> Table:
+    return read_delimited(path, replace(writing, delimiter=writing.delimiter or "\t"))
 
 
 def read_rows(file: TextFile, delimiter: str) -> Table:

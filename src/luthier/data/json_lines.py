@@ -16,7 +16,9 @@ from luthier.errors import DataError
 def read_json_lines(path: Path, encoding: str | None) -> Table:
     """The rows of a file with one JSON object a line; blank lines are no rows."""
     file = TextFile.at(path, encoding)
-    return replace(table_of(path, partial(rows_of_lines, file), "line"), guesses=file.guesses)
+    return replace(
+        table_of(path, partial(rows_of_lines, file), "line"), guesses=file.guesses, encodings=(file.encoding,)
+    )
 
 
 def rows_of_lines(file: TextFile) -> Iterator[Row]:

@@ -36,7 +36,7 @@ def read_json(path: Path, encoding: str | None) -> Table:
         table = table_of(path, partial(rows_of_lines, file), "line")
     else:
         table = table_of(path, partial(rows_of_list, file), "row")
-    return replace(table, guesses=file.guesses)
+    return replace(table, guesses=file.guesses, encodings=(file.encoding,))
 
 
 def holds_lines(file: TextFile) -> bool:

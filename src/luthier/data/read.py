@@ -11,29 +11,30 @@ from luthier.data.json_lines import read_json_lines
 from luthier.data.json_list import read_json
 from luthier.data.parquet import read_parquet
 from luthier.data.raw_bytes import telling_read_errors
+from luthier.data.shapes import shaped
 from luthier.data.table import Table
+from luthier.data.writing import Writing
 from luthier.errors import DataError, did_you_mean, listing
 
-READERS: dict[str, Callable[[Path, str | None, str | None], Table]] = {
+READERS: dict[str, Callable[[Path, Writing], Table]] = {
     ".csv": read_delimited,
     ".tsv": read_tabbed,
-    ".jsonl": lambda path, encoding, delimiter: read_json_lines(path, encoding),
-    ".json": lambda path, encoding, delimiter: read_json(path, encoding),
-    ".parquet": lambda path, encoding, delimiter: read_parquet(path),
-    ".conll": lambda path, encoding, delimiter: read_conll(path, encoding),
+    ".jsonl": lambda path, writing: read_json_lines(path, writing.encoding),
+    ".json": lambda path, writing: read_json(path, writing.encoding),
+    ".parquet": lambda path, writing: read_parquet(path),
+    ".conll": lambda path, writing: read_conll(path, writing.encoding),
 }
-"""By how the name ends, before .gz; each takes the path, the encoding and the delimiter."""
+"""By how the name ends, before .gz."""
 
 KNOWN = f"{', '.join(READERS)} (or one of these with .gz)"
 
 NAMES_LOOKED_AT = 10_000
 
 
-def read(path: str | Path, *, encoding: str | None = None, delimiter: str | None = None) -> Table:
-    """The rows of a .csv, .tsv, .jsonl, .json or .parquet file, or of one of these with .gz.
+def read(path: str | Path, writing: Writing = Writing()) -> Table:  # noqa: B008  it is frozen
+    """The rows of a .csv, .tsv, .jsonl, .json or .parquet file, or of one of these with .gz, in columns that tasks know.
 
-    encoding: of a text file, as Python names it; found when None.
-    delimiter: between the values of a CSV or TSV file; found when None.
+    writing: how the user says that it is written, where that is not to be found.
 
     Raises DataError when it cannot be read as rows, saying where and how to mend it; WorldError when it may
     not be read, or the disk is full.
@@ -41,7 +42,7 @@ def read(path: str | Path, *, encoding: str | None = None, delimiter: str | None
     path = Path(path)
     with telling_read_errors(path):
         check_place(path)
-    return READERS[ending(path)](path, encoding, delimiter)
+    return shaped(READERS[ending(path)](path, writing))
 
 
 def check_place(path: Path) -> None:

@@ -76,7 +76,7 @@ def read_squad(path: Path, encoding: str | None) -> Table:
             ]
             spill.write(columns, SCHEMA, [number for number, _, _ in batch])
         seen.refuse_faults()
-        return replace(spill.table(), guesses=(*file.guesses, *seen.guesses()))
+        return replace(spill.table(), guesses=(*file.guesses, *seen.guesses()), encodings=(file.encoding,))
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """Rows as they were read: columns that stay on disk, and where each row came from."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from luthier.data.fingerprint import fingerprint
+from luthier.data.layout import NO_LAYOUT, Layout
 from luthier.errors import DataError, did_you_mean, listing
 
 Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
@@ -43,6 +44,9 @@ class Table:
     """(rows,) line in that file."""
     guesses: tuple[str, ...] = ()
     """What was taken for likely of the files, such as an encoding, each with the setting that corrects it."""
+    encodings: tuple[str | None, ...] = ()
+    """Of each file that is text, as Python names it; none where nothing is told."""
+    layout: Layout = NO_LAYOUT
 
     def __len__(self) -> int:
         return int(self.columns.num_rows)
@@ -107,7 +111,26 @@ class Table:
             ),
             line_of=np.concatenate([table.line_of for table in tables]),
             guesses=tuple(guess for table in tables for guess in table.guesses),
+            encodings=tuple(encoding for table in tables for encoding in table.encodings),
+            layout=joined_layout(tables),
         )
+
+    def with_columns(self, columns: pa.Table) -> "Table":
+        """The same rows with other columns."""
+        return replace(self, columns=columns)
+
+
+def joined_layout(tables: Sequence[Table]) -> Layout:
+    """What the first table's form says, with the rows of all that were set aside."""
+    set_aside: dict[str, list[Ints]] = {}
+    begin = 0
+    for table in tables:
+        for reason, rows in table.layout.set_aside.items():
+            set_aside.setdefault(reason, []).append(rows + begin)
+        begin += len(table)
+    return replace(
+        tables[0].layout, set_aside={reason: np.concatenate(rows) for reason, rows in set_aside.items()}
+    )
 
 
 def picked(column: pa.ChunkedArray, rows: Ints) -> list[Any]:

@@ -122,10 +122,13 @@ class Plan(Section):
         saved on the way.
         """
         names = {
-            "data": {"path", "valid", "test", "allow", "warm_up"},
+            "data": {"path", "valid", "test", "allow", "warm_up", "images"},
             "model": {"name"},
             "run": {"out", "budget", "save_every", "cache", "cache_gb"},
         }
+        for section, key in NEWER:
+            if not is_set(self, section, key):
+                names[section].add(key)
         return hash_json(self.model_dump(mode="json", exclude=names))
 
     @property
@@ -183,6 +186,9 @@ TUNING_ALONE = (
     ("run", "save_every"),
 )
 """Settings that the probe has no use for."""
+
+NEWER = (("data", "quoting"), ("data", "split_column"))
+"""Settings that the first runs did not have: at their default they are no part of a run's key, which an older run would lack."""
 
 WHOLE_WEIGHTS = ("layer_decay", "embeddings", "reinit", "l2_sp")
 """Settings of `train` that speak of the pre-trained weights themselves, which LoRA leaves as they are."""

@@ -79,6 +79,14 @@ class DataPlan(Section):
     """Encoding of the files, as Python names it. Found when not given."""
     delimiter: Name | None = None
     """Character between the values of a CSV file. Found when not given."""
+    quoting: Literal["double", "backslash", "none"] | None = None
+    """How quotes stand in a CSV or TSV file: doubled inside of a quoted value, after a backslash, or as letters like any
+    other. Found when not given."""
+    split_column: Name | None = None
+    """Column that says which rows are for training, validation and test, or none: rows are split at random. Found when not
+    given."""
+    images: Name | None = None
+    """Folder of the images that a table names, where they do not lie beside it."""
     valid_share: Share = 0.1
     """Share of the rows split off for validation when no file is given for it."""
     test_share: Share = 0.2

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from luthier.data.image_files import every_image, is_image_set
+from luthier.data.image_folder import with_images_in
 from luthier.data.read import read
 from luthier.data.table import Table
+from luthier.data.writing import Writing
 from luthier.errors import DataError, PlanError, did_you_mean, listing
 from luthier.folder.model_folder import ModelFolder
 from luthier.predict import Predictions
@@ -17,10 +19,13 @@ def answer_file(
     folder: ModelFolder,
     data: Path,
     named: Mapping[str, str | None],
-    encoding: str | None = None,
-    delimiter: str | None = None,
+    writing: Writing = Writing(),  # noqa: B008  it is frozen
+    images: Path | None = None,
 ) -> Predictions:
-    """Answers for all rows, in their order. named: columns by role, where they are not called as in the run.
+    """Answers for all rows, in their order.
+
+    named: columns by role, where they are not called as in the run.  writing: how the file is written, where that is not to
+    be found.  images: folder of the images that the file names, where they do not lie beside it.
 
     Raises DataError for rows that cannot be read, PlanError for a column that this model has no use for.
     """
@@ -35,7 +40,7 @@ def answer_file(
     if IMAGE in wanted and is_image_set(data):
         table, columns = every_image(data), {IMAGE: IMAGE}
     else:
-        table = read(data, encoding=encoding, delimiter=delimiter)
+        table = with_images_in(read(data, writing), images)
         columns = {role: named.get(role) or known.get(role, "") for role in wanted}
     columns = {role: name for role, name in columns.items() if name}
     for role, name in columns.items():

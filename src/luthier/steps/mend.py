@@ -87,9 +87,10 @@ def patch_path(plan: Plan, source: Path) -> Path:
 def apply_patch(plan: Plan, patch: Path) -> Path:
     """Write the corrected copy that a patch, perhaps edited by hand, makes of the plan's file."""
     from luthier.data.read import read
+    from luthier.steps.rows import writing_of
 
     source = Path(plan.data.path)
-    table = read(source, encoding=plan.data.encoding, delimiter=plan.data.delimiter)
+    table = read(source, writing_of(plan.data))
     target = beside(plan, source, "fixed")
     patches.apply(form_of(plan, source), patch, np.sort(table.line_of).tolist(), target)
     return target

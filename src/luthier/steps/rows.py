@@ -13,11 +13,14 @@ from luthier.data.checks import TABLE, examine
 from luthier.data.checks.finding import Evidence, Finding
 from luthier.data.columns import ColumnGuess, check
 from luthier.data.image_files import is_image_set, read_images
+from luthier.data.image_folder import with_images_in
 from luthier.data.read import READERS, ending, read
 from luthier.data.split import Shares, Split, joined_groups, split_rows
 from luthier.data.table import Ints, Table
+from luthier.data.writing import Writing
 from luthier.errors import DataError, StopFinding
 from luthier.plan.plan import Plan
+from luthier.plan.sections import DataPlan
 from luthier.steps.refusals import refuse_empty_parts
 from luthier.steps.small_parts import small_parts
 from luthier.tasks import TASKS
@@ -79,8 +82,14 @@ def read_files(plan: Plan) -> dict[str, Table]:
             parts = read_images(Path(file))
             found |= parts if part == "train" else {part: parts["train"]}
         elif file is not None:
-            found[part] = read(Path(file), encoding=plan.data.encoding, delimiter=plan.data.delimiter)
+            table = read(Path(file), writing_of(plan.data))
+            found[part] = with_images_in(table, None if plan.data.images is None else Path(plan.data.images))
     return found
+
+
+def writing_of(data: DataPlan) -> Writing:
+    """What a plan says of how its files are written."""
+    return Writing(data.encoding, data.delimiter, data.quoting)
 
 
 def looks_like_rows(path: Path) -> bool:
@@ -135,7 +144,7 @@ def understand(plan: Plan) -> Rows:
     names = list(dict.fromkeys([*columns.values(), *([group] if group else [])]))
     roles = tuple(tables)
     whole = Table.join(with_columns(tables, [*names, *shared_columns(tables, besides=names)]))
-    table = Table(whole.columns.select(names), whole.files, whole.file_of, whole.line_of, whole.guesses)
+    table = whole.with_columns(whole.columns.select(names))
     wishes = Wishes(plan.task.labels_per_row, plan.task.metric, plan.task.language)
     found = kind.understand(table, columns, Roles(roles, table.file_of), wishes)
 
@@ -213,7 +222,7 @@ def with_shown(table: Table, kind: Kind, columns: dict[str, str]) -> tuple[Table
         return table, columns["text"]
     told = pa.array(kind.shown(table, columns), pa.string())
     wider = table.columns.append_column(SHOWN, told)
-    return Table(wider, table.files, table.file_of, table.line_of, table.guesses), SHOWN
+    return table.with_columns(wider), SHOWN
 
 
 def shared_columns(tables: dict[str, Table], besides: Sequence[str]) -> list[str]:
@@ -230,8 +239,7 @@ def shared_columns(tables: dict[str, Table], besides: Sequence[str]) -> list[str
 def with_columns(tables: dict[str, Table], names: list[str]) -> list[Table]:
     """The first table with these columns alone; the others are brought to them when they are joined."""
     first, *rest = tables.values()
-    own = Table(first.columns.select(names), first.files, first.file_of, first.line_of, first.guesses)
-    return [own, *rest]
+    return [first.with_columns(first.columns.select(names)), *rest]
 
 
 def look_over(rows: Rows, allowed: Sequence[str]) -> tuple[Finding, ...]:

@@ -21,7 +21,7 @@ from luthier.files import write_text
 from luthier.models.reading import READERS
 from luthier.plan.plan import Plan
 from luthier.steps.reader import Reader
-from luthier.steps.rows import kind_of, needed_columns, read_files
+from luthier.steps.rows import kind_of, needed_columns, read_files, writing_of
 from luthier.tasks.label_column import read_labels
 from luthier.tasks.labels import in_order
 from luthier.tasks.texts import has_content
@@ -69,7 +69,7 @@ def suggest_rows(
             "text-classification if each row is a text with a label."
         )
     guess = needed_columns(plan, table, kind)
-    others = read(unlabelled, encoding=plan.data.encoding, delimiter=plan.data.delimiter)
+    others = read(unlabelled, writing_of(plan.data))
     check(others, guess.text, "text")
     labels = read_labels(table.values(guess.label), plan.task.labels_per_row)
     if labels.many:

@@ -1,0 +1,27 @@
+"""What the form of a file says of its rows by itself, so that it need not be guessed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a known form, such as the export of an annotation tool, says of the table that was made of it."""
+
+    task: str | None = None
+    """The task that such rows are for, by its name; None where the columns decide."""
+    why: str = ""
+    """Whose form it is, in words that follow "because": "it is Prodigy's export of spans"."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """By role, the columns that the form itself names, as `{"label": "accept"}`."""
+    set_aside: Mapping[str, Ints] = field(default_factory=dict)
+    """Rows that whoever annotated them put aside: by reason, such as "rejected", their numbers in the table. They are not
+    used, and are no fault of the data."""
+
+
+NO_LAYOUT = Layout()
+"""Of a table whose form says nothing."""

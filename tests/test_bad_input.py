@@ -262,7 +262,7 @@ def test_a_test_file_of_which_no_row_can_be_used_is_refused(refusal: Callable[..
 
 def test_lists_of_labels_are_not_one_label(refusal: Callable[..., str]) -> None:
     Path("rows.jsonl").write_text(
-        "".join(json.dumps({"text": t, "label": [label]}) + "\n" for t, label in ROWS)
+        "".join(json.dumps({"text": t, "label": [label, "new"]}) + "\n" for t, label in ROWS)
     )
     assert refusal("rows.jsonl", "--labels-per-row", "one") == (
         "rows.jsonl: column 'label' holds lists of labels. Use --labels-per-row many."

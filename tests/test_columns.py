@@ -152,13 +152,12 @@ def test_texts_need_no_spaces_where_the_script_has_none():
     )
 
 
-def test_the_fewest_values_that_occur_again_and_again_are_the_label():
+def test_the_one_column_whose_values_occur_again_and_again_is_the_label():
     rows = table(
         id=[str(number) for number in range(60)],
         lang=["en", "de"] * 30,
         constant=["x"] * 60,
-        price=[1.5, 2.5] * 30,
-        shop=["north", "south", "east", "west"] * 15,
+        price_paid=[1.5, 2.5] * 30,
         remark=TEXTS,
         opinion=LABELS,
     )
@@ -166,8 +165,60 @@ def test_the_fewest_values_that_occur_again_and_again_are_the_label():
     guess = guess_text_and_label(rows)
 
     assert guess.label == "opinion"
-    assert guess.reasons["label"] == (
-        "column 'opinion', because it has 3 values that occur again and again, fewer than 'shop'"
+    assert guess.reasons["label"] == ("column 'opinion', because it has 3 values that occur again and again")
+
+
+def test_which_of_two_columns_is_to_be_learnt_is_asked():
+    rows = table(remark=TEXTS, shop=["north", "south", "east", "west"] * 15, opinion=LABELS)
+    amounts = table(remark=TEXTS, points=list(range(20)) * 3, price=[1.5, 2.5, 3.5] * 20)
+
+    assert refusal(rows) == (
+        "reviews.csv: several columns may be what is to be learnt: 'shop' (4 different values), 'opinion' (3 different values). "
+        "Say which with --label COLUMN."
+    )
+    assert "'points' (20 different values), 'price' (3 different values). Say which with --label" in refusal(
+        amounts
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "others"),
+    [
+        ("airline_sentiment", ["airline_sentiment_confidence", "airline"]),
+        ("Class Index", ["shop"]),
+        ("Score", ["HelpfulnessNumerator", "Time"]),
+        ("reviewRating", ["verified"]),
+    ],
+)
+def test_a_label_is_known_by_a_word_of_its_name(name, others):
+    rows = table(**{other: ["p", "q", "r"] * 20 for other in others}, remark=TEXTS, **{name: LABELS})
+
+    assert guess_text_and_label(rows).label == name
+
+
+def test_a_column_that_says_the_same_as_the_label_is_no_question():
+    rows = table(remark=TEXTS, genre_name=LABELS, genre_code=["2", "0", "1"] * 20)
+
+    assert guess_text_and_label(rows).label == "genre_name"
+
+
+def test_columns_of_noughts_and_ones_are_labels_together():
+    marks = {"damaged": [0, 1, 1] * 20, "urgent": ["yes", "no"] * 30, "late": [True, False, False, True] * 15}
+
+    assert guess_text_and_label(table(remark=TEXTS, **marks)).label == "damaged,urgent,late"
+
+
+def test_the_text_is_the_column_with_words_not_the_one_with_a_name():
+    rows = table(
+        title=["a short one"] * 10 + ["some other"] * 50, review_body=TEXTS, stars=["1", "2", "3"] * 20
+    )
+    titles = [f"title {number}" for number in range(60)]
+
+    assert guess_text_and_label(rows).text == "review_body"
+    assert guess_text_and_label(table(title=titles, remark=TEXTS, label=LABELS)).text == "remark"
+    assert (
+        guess_text_and_label(table(text=TEXTS, translation=[t * 3 for t in TEXTS], label=LABELS)).text
+        == "text"
     )
 
 

@@ -97,6 +97,8 @@ PLANTED: dict[str, Callable[[], tuple[list[Row], list[Row] | None]]] = {
     ),
     "empty": lambda: with_rows(text_of(" ")),
     "garbage": lambda: with_rows(text_of("The cafÃ© is nice and the crÃ¨me is too")),
+    "left-out": lambda: with_rows(*(text_of(" ") for _ in range(40))),
+    "text-columns": lambda: column("title", lambda at, row: f"the {WORDS[at % 16]} of number {at}"),
     "boilerplate": lambda: ([*longer("Sent from my pocket telephone today.", CLEAN[:40]), *CLEAN[40:]], None),
     "personal-data": lambda: with_rows(text_of("Write to nora.t@example.org if it comes back")),
     "length": lambda: with_rows(text_of(long_text(1)), text_of(long_text(2))),

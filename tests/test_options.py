@@ -149,6 +149,8 @@ APART = {
     "data.warm_up": "tests/test_question_task.py",
     "data.quoting": "tests/test_quoting.py",
     "data.split_column": "tests/test_split_column.py",
+    "data.decimal": "tests/test_numerals.py",
+    "data.missing": "tests/test_missing.py",
     "data.images": "tests/test_image_folder.py",
     "train.cloze": "tests/test_question_task.py",
     "data.negative": "test_the_columns_of_other_tasks_change_what_is_read",

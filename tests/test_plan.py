@@ -27,6 +27,8 @@ EVERYTHING: dict[str, Any] = {
     "data.delimiter": ";",
     "data.quoting": "backslash",
     "data.split_column": "part",
+    "data.decimal": "comma",
+    "data.missing": ["NA", "-"],
     "data.images": "photos",
     "data.valid_share": 0.25,
     "data.test_share": 0.3,
@@ -103,7 +105,7 @@ def test_the_data_alone_make_a_plan() -> None:
         key: value
         for key, info in fields().items()
         if (value := "rows.csv" if key == "data.path" else info.default) is not None
-    } | {"model.hidden": [], "data.allow": []}
+    } | {"model.hidden": [], "data.allow": [], "data.missing": []}
 
 
 def test_a_plan_holds_what_it_was_built_from() -> None:

@@ -16,7 +16,8 @@ from luthier.batches.examples import Batch
 from luthier.events import Stepped
 from luthier.tasks import TASKS
 from luthier.tasks.classification import Classification
-from luthier.tasks.labels import balanced_weights, has_many, in_order, name_of, names_of
+from luthier.tasks.label_column import read_labels
+from luthier.tasks.labels import balanced_weights, in_order, name_of, names_of
 from luthier.tasks.task import Calibration, Task
 from luthier.train.loop import train
 from tiny import cpu, make_pace, new_state, opened, whole
@@ -330,7 +331,7 @@ def test_answers_are_given_with_six_digits():
 def test_a_row_may_have_no_label_of_several():
     task = Classification(("a", "b"), many=True)
 
-    assert task.targets([[], ["a", "b"], "b|a", "b", None]).tolist() == [
+    assert task.targets([[], ["a", "b"], ["b", "a"], "b", None]).tolist() == [
         [0, 0],
         [1, 1],
         [1, 1],
@@ -345,21 +346,86 @@ def test_a_row_may_have_no_label_of_several():
 )
 def test_a_label_is_named_as_the_user_wrote_it(value, name):
     assert name_of(value) == name
-    assert names_of(value, many=False) == [name]
+    assert names_of(value) == [name]
 
 
 def test_a_missing_label_is_no_label():
-    assert [names_of(value, many=False) for value in (None, "", "  ")] == [[], [], []]
-    assert names_of("a| |b|", many=True) == ["a", "b"]
-    assert names_of("a|b", many=False) == ["a|b"]
-    assert names_of(["x", 2.0], many=True) == ["x", "2"]
+    assert [names_of(value) for value in (None, "", "  ")] == [[], [], []]
+    assert names_of("a|b") == ["a|b"]
+    assert names_of(["x", 2.0, ""]) == ["x", "2"]
+    assert names_of(float("nan")) == []
 
 
-def test_lists_are_seen_where_their_parts_recur():
-    assert has_many([["a"], ["a", "b"]])
-    assert has_many(["a|b", "b|c", "c|a", "a|b|c"])
-    assert not has_many(["and|or", "xor"])
-    assert not has_many(["a", "b", None, 3])
+def labels(values, labels_per_row: str = "auto") -> list[tuple[str, ...] | None]:
+    """The labels of each row; None where it has none."""
+    found = read_labels(values, labels_per_row)
+    return [found.sets[at] if there else None for at, there in zip(found.set_of, found.there, strict=True)]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [["a"], ["a", "b"], ["c", "b"], None],
+        ["['a']", "['a', 'b']", "['c', 'b']", ""],
+        ['["a"]', '["a", "b"]', '["c", "b"]', None],
+        ["{'a'}", "{'b', 'a'}", "('c', 'b')", " "],
+        ["['a']", "['a' 'b']", "['c' 'b']", None],
+        ["[a]", "[a, b]", "[c,b]", None],
+    ],
+)
+def test_lists_of_labels_are_read_however_a_program_writes_them(values):
+    assert labels(values) == [("a",), ("a", "b"), ("b", "c"), None]
+
+
+@pytest.mark.parametrize("sign", ["|", ";", ",", ", "])
+def test_signs_between_labels_are_seen_where_the_parts_recur(sign):
+    values = ["a", "b", "c", sign.join("ab"), sign.join("bc"), sign.join("abc")]
+
+    assert labels(values)[3:] == [("a", "b"), ("b", "c"), ("a", "b", "c")]
+    assert labels(values, "one")[3] == (sign.join("ab"),)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["and|or", "xor"],
+        ["a", "b", None, 3],
+        ["Toys, Games", "Home, Garden", "Books"],
+        ["Food, hot", "Food, cold", "Drinks, hot", "Drinks, cold"],
+        ["1,5", "2,5", "1,2", "5"],
+    ],
+)
+def test_a_sign_in_the_name_of_a_label_parts_nothing(values):
+    assert not read_labels(values, "auto").many
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [[1, 0, 0, 1], [0, 1, 0, 0], [0, 0, 0, 0], None],
+        [[1.0, 0.0, 0.0, 1.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0], None],
+        ["[1, 0, 0, 1]", "[0, 1, 0, 0]", "[0, 0, 0, 0]", ""],
+        ["[1. 0. 0. 1.]", "[0. 1. 0. 0.]", "[0. 0. 0. 0.]", None],
+        ["1001", "0100", "0000", None],
+        ["1 0 0 1", "0 1 0 0", "0 0 0 0", " "],
+    ],
+)
+def test_a_vector_of_noughts_and_ones_names_its_labels_by_their_places(values):
+    assert labels(values) == [("0", "3"), ("1",), (), None]
+
+
+def test_lists_of_two_numbers_of_labels_are_no_vectors():
+    assert labels([[0, 1], [1, 0], [2, 0]]) == [("0", "1"), ("0", "1"), ("0", "2")]
+
+
+def test_lists_that_never_hold_two_labels_are_one_label_a_row():
+    assert not read_labels([["a"], ["b"], []], "auto").many
+    assert labels([["a"], ["b"], []]) == [("a",), ("b",), None]
+
+
+def test_whole_numbers_are_one_label_however_they_are_written():
+    assert labels(["1.0", "1", "2", None]) == [("1",), ("1",), ("2",), None]
+    assert labels(["1.0", "1.1", "2.0"]) == [("1.0",), ("1.1",), ("2.0",)]
 
 
 def test_labels_are_in_the_order_of_their_numbers():

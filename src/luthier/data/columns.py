@@ -3,9 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 
 from luthier.data.column_facts import Facts, look_at, sample
+from luthier.data.column_names import normal, words_of_name
+from luthier.data.marks import mark_of
+from luthier.data.numerals import read_numerals
 from luthier.data.problems import shorten
 from luthier.data.table import Table
 from luthier.errors import DataError, did_you_mean, listing
@@ -25,17 +29,57 @@ TEXT_NAMES = (
     ),
     *("body", "document", "article", "description", "abstract", "summary", "sentence1", "title"),
 )
+"""In order of preference; compared in small letters, with `_` between words."""
+SURE_TEXT_NAMES = TEXT_NAMES[:8]
+"""Names that make a text of a column beside another whose texts are longer."""
 LABEL_NAMES = (
-    *("label", "labels", "class", "classes", "category", "categories", "target", "intent", "sentiment"),
+    *(
+        "label",
+        "labels",
+        "gold_label",
+        "class",
+        "classes",
+        "category",
+        "categories",
+        "target",
+        "intent",
+        "sentiment",
+    ),
     *("emotion", "topic", "genre", "rating", "stars", "tag", "tags"),
 )
-"""In order of preference; compared in lower case, with `_` for a blank or a hyphen."""
+"""In order of preference. A column is also known by the last word of its name, or by `class` in it."""
+AMOUNTS = (
+    "score",
+    "rating",
+    "stars",
+    "points",
+    "price",
+    "grade",
+    "similarity",
+    "relatedness",
+    "value",
+    "amount",
+    "salary",
+)
+"""Last words of names of columns of numbers that people learn from. Which one is meant cannot be told where there are two."""
 
 NEVER_LABELS = (
     *("id", "index", "split", "fold", "lang", "language", "source", "date", "year", "url"),
-    *("doc", "document", "group", "user", "author"),
+    *(
+        "doc",
+        "document",
+        "group",
+        "user",
+        "author",
+        "time",
+        "timestamp",
+        "annotator",
+        "confidence",
+        "uuid",
+        "key",
+    ),
 )
-"""Names of columns whose values may repeat as those of labels do."""
+"""Last words of names of columns whose values may repeat as those of labels do."""
 
 LONGEST_LABEL = 60
 """Characters on average: longer values that repeat are texts that occur more than once."""
@@ -46,8 +90,17 @@ TEXT_ROLES = ("text", "text2", "question", "negative")
 FEWEST_NUMBERS = 10
 """Different values from which on numbers are to be estimated; fewer are labels."""
 
+MOST_WHOLE_NUMBERS = 20
+"""Different whole numbers up to which they are labels."""
+FEW_WRONG = 0.05
+"""Share of a column of numbers that may be no numbers; reading them tells of each."""
+SURE_SHARE = 0.2
+"""Of the longest texts, how long those of a column that is named as texts are must be."""
+
 COLUMNS_SHOWN = 20
 """In a message."""
+COMMA = ","
+"""Between the names of columns that are one."""
 
 
 PAIR_NAMES = (
@@ -63,7 +116,20 @@ PAIR_NAMES = (
 )
 """Names of the two columns of a pair of texts."""
 
-SCORE_NAMES = ("score", "similarity", "similarity_score", "relatedness", "value", "target", "price", "label")
+SCORE_NAMES = (
+    *(
+        "score",
+        "similarity",
+        "similarity_score",
+        "relatedness",
+        "relatedness_score",
+        "value",
+        "target",
+        "price",
+        "label",
+    ),
+    *("gold_score", "gold", "rating", "points", "grade"),
+)
 """Of columns that hold a number to be learnt."""
 
 
@@ -96,21 +162,79 @@ def guess_text_and_label(table: Table, text: str | None = None, label: str | Non
         reasons["label"] = f"column {label!r}, as named."
     if text is not None and text == label:
         raise DataError(f"{table.files[0]}: column {text!r} cannot be both text and label. Name two columns.")
-
-    # The names of both come before the contents of either: a column called `label` is not the text.
-    if label is None and (label := by_name(table, LABEL_NAMES, "label", besides=text)) is not None:
-        reasons["label"] = f"column {label!r}, by its name"
-    if text is None and (text := by_name(table, TEXT_NAMES, "text", besides=label)) is not None:
-        reasons["text"] = f"column {text!r}, by its name"
     if text is None or label is None:
         rows = sample(table)
         facts = look_at(table, rows)
         seen = "" if len(rows) == len(table) else f" ({len(rows):,} of {len(table):,} rows were looked at)"
+    # The names of both come before the contents of either: a column called `label` is not the text.
+    if label is None and (label := label_by_name(table, facts, besides=text)) is not None:
+        reasons["label"] = by_marks(label) if label not in table.names else f"column {label!r}, by its name"
     if text is None:
-        text, reasons["text"] = text_by_content(table, facts, seen, besides=label)
+        text, reasons["text"] = find_text(table, facts, seen, besides=label)
     if label is None:
         label, reasons["label"] = label_by_content(table, facts, seen, besides=text)
     return ColumnGuess({"text": text, "label": label}, reasons)
+
+
+def label_by_name(table: Table, facts: Sequence[Facts], besides: str | None) -> str | None:
+    """The column that is named as labels or amounts are. Raises DataError where two are, and nobody can tell which is meant."""
+    if (known := by_name(table, LABEL_NAMES[:5], "label", besides)) is not None:
+        return known
+    fit = [one for one in facts if one.name != besides and may_be_label(one)]
+    sure = [one.name for one in fit if normal(one.name) in LABEL_NAMES]
+    if sure:
+        return min(sure, key=lambda name: LABEL_NAMES.index(normal(name)))
+    tailed = [one.name for one in fit if words_of_name(one.name)[-1:] in [[name] for name in LABEL_NAMES]]
+    amounts = [one.name for one in fit if words_of_name(one.name)[-1:] in [[name] for name in AMOUNTS]]
+    classes = [
+        one.name for one in fit if "class" in words_of_name(one.name) or "label" in words_of_name(one.name)
+    ]
+    found = tailed or classes or amounts
+    if len(found) > 1 and all(holds_marks(table, name) for name in found):
+        return COMMA.join(found)
+    if len(found) > 1 and not alike(table, found):
+        raise ask_which(table, facts, found)
+    return found[0] if found else None
+
+
+def may_be_label(column: Facts) -> bool:
+    """Whether a column's values can be labels or numbers to be learnt: filled, several, some of them again, and short."""
+    return (
+        can_be(column.kind, "label")
+        and column.distinct > 1
+        and (column.characters <= LONGEST_LABEL or pa.types.is_list(column.kind))
+        and (
+            words_of_name(column.name)[-1:] not in [[name] for name in NEVER_LABELS]
+            or "class" in words_of_name(column.name)
+        )
+    )
+
+
+def alike(table: Table, names: Sequence[str]) -> bool:
+    """Whether columns say the same in other words: each value of one goes with one value of the other."""
+    first = table.texts(names[0])
+    return all(goes_with(first, table.texts(name)) for name in names[1:])
+
+
+def goes_with(one: Sequence[str], other: Sequence[str]) -> bool:
+    """
+    >>> goes_with(["0", "1", "0"], ["bad", "good", "bad"]), goes_with(["0", "1", "0"], ["a", "b", "c"])
+    (True, False)
+    """
+    pairs = set(zip(one, other, strict=True))
+    return len(pairs) == len(set(one)) == len(set(other))
+
+
+def ask_which(table: Table, facts: Sequence[Facts], names: Sequence[str]) -> DataError:
+    """What is asked where several columns may be meant."""
+    counts = {column.name: column.distinct for column in facts}
+    told = ", ".join(
+        f"{shorten(name)!r} ({counts[name]:,} different values)" for name in names[:COLUMNS_SHOWN]
+    )
+    more = f" and {len(names) - COLUMNS_SHOWN:,} more" if len(names) > COLUMNS_SHOWN else ""
+    return DataError(
+        f"{table.files[0]}: several columns may be what is to be learnt: {told}{more}. Say which with --label COLUMN."
+    )
 
 
 def pair_by_name(table: Table) -> tuple[str, str] | None:
@@ -159,13 +283,51 @@ def guess_pair(
 
 
 def holds_numbers(table: Table, name: str) -> bool:
-    """Whether a column holds numbers of many values, not all whole: something to be estimated, not a label."""
-    values = [value for value in table.values(name, sample(table)) if value not in (None, "")]
-    try:
-        found = {float(value) for value in values if not isinstance(value, bool | list)}
-    except (TypeError, ValueError):
+    """Whether a column holds numbers of many values that are to be estimated, and no labels: not all whole, or amounts.
+
+    Of many whole numbers it is the name that tells: a score, a price; or else that they are no labels by their numbers, which
+    begin at nought or one, leave out none, and recur.
+    """
+    found, wrong, how = sampled_numbers(table, name)
+    if wrong or len(found) <= FEWEST_NUMBERS:
         return False
-    return len(found) > FEWEST_NUMBERS and any(not number.is_integer() for number in found)
+    if how or any(not number.is_integer() for number in found):
+        return True
+    if len(found) <= MOST_WHOLE_NUMBERS:
+        return False
+    return words_of_name(name)[-1:] in [[word] for word in AMOUNTS] or not numbered_labels(found)
+
+
+def holds_amounts(table: Table, name: str) -> bool:
+    """Whether a column holds numbers, most of them different."""
+    found, wrong, _ = sampled_numbers(table, name)
+    return not wrong and len(found) > FEWEST_NUMBERS and not runs_on(table, name)
+
+
+def runs_on(table: Table, name: str) -> bool:
+    """Whether a column's numbers merely count the rows, up or down."""
+    values = read_numerals(table.values(name, sample(table))).values
+    steps = np.diff(values[np.isfinite(values)])
+    return len(steps) > 2 and bool(np.all(steps > 0) or np.all(steps < 0))
+
+
+def sampled_numbers(table: Table, name: str) -> tuple[set[float], bool, tuple[str, ...]]:
+    """The different numbers of a column, from a sample; whether more than a few of its values are none; how they are written."""
+    values = table.values(name, sample(table))
+    if any(isinstance(value, bool | list | dict) for value in values):
+        return set(), True, ()
+    found = read_numerals(values)
+    numbers = set(found.values[np.isfinite(found.values)].tolist())
+    return numbers, len(found.wrong) > FEW_WRONG * len(values), found.how
+
+
+def numbered_labels(found: set[float]) -> bool:
+    """Whether whole numbers may be labels by their numbers: they begin at nought or one, and leave out none.
+
+    >>> numbered_labels({0.0, 1.0, 2.0}), numbered_labels({10.0, 35.0, 90.0})
+    (True, False)
+    """
+    return min(found) in (0, 1) and max(found) - min(found) + 1 == len(found)
 
 
 def must_exist(table: Table, name: str, role: str) -> None:
@@ -216,17 +378,8 @@ def names_there(table: Table, role: str, besides: str | None = None) -> dict[str
     return there
 
 
-def normal(name: str) -> str:
-    """A column's name as it is compared.
-
-    >>> normal("Sentence 1")
-    'sentence_1'
-    """
-    return name.lower().replace(" ", "_").replace("-", "_")
-
-
-def text_by_content(table: Table, facts: Sequence[Facts], seen: str, besides: str | None) -> tuple[str, str]:
-    """The column with the longest texts, mostly different ones, and why."""
+def find_text(table: Table, facts: Sequence[Facts], seen: str, besides: str | None) -> tuple[str, str]:
+    """The column with words in it: by a name that says so, else the longest texts, mostly different ones; and why."""
     fit = [
         column
         for column in facts
@@ -235,33 +388,66 @@ def text_by_content(table: Table, facts: Sequence[Facts], seen: str, besides: st
         and column.wordy > 0.5
         and column.distinct > 0.3 * column.filled
     ]
+    by_length = sorted(fit, key=lambda column: column.characters * column.filled, reverse=True)
+    there = {normal(column.name): column for column in reversed(fit)}
+    sure = next((there[name] for name in SURE_TEXT_NAMES if name in there), None)
+    if sure is not None and sure.characters >= SURE_SHARE * by_length[0].characters:
+        return sure.name, f"column {sure.name!r}, by its name"
     if not fit:
-        raise not_found(table, facts, seen, "text")
-    best = max(fit, key=lambda column: column.characters)
+        named = by_name(table, TEXT_NAMES, "text", besides)
+        if named is None:
+            raise not_found(table, facts, seen, "text")
+        return named, f"column {named!r}, by its name"
+    best = by_length[0]
+    if len(fit) == 1 and normal(best.name) in TEXT_NAMES:
+        return best.name, f"column {best.name!r}, by its name"
     why = f"because its texts are the longest, {best.characters:.0f} characters on average{seen}"
     return best.name, f"column {best.name!r}, {why}"
 
 
-def label_by_content(table: Table, facts: Sequence[Facts], seen: str, besides: str) -> tuple[str, str]:
-    """The column with the fewest values, most of which occur again, and why."""
-    fit = [
-        column
-        for column in facts
-        if column.name != besides
-        and can_be(column.kind, "label")
-        and not pa.types.is_floating(column.kind)
-        and column.name.lower() not in NEVER_LABELS
-        and column.distinct > 1
-        and column.repeated > 0.5
-        and column.characters <= LONGEST_LABEL
+def texts_beside(table: Table, text: str, besides: Sequence[str]) -> list[str]:
+    """Other columns that hold texts, which are not read: some words in most rows, mostly different ones."""
+    return [
+        column.name
+        for column in look_at(table, sample(table))
+        if column.name not in (text, *besides)
+        and pa.types.is_string(column.kind)
+        and column.wordy > 0.5
+        and column.distinct > 0.3 * column.filled
     ]
-    if not fit:
-        raise not_found(table, facts, seen, "label")
-    best = min(fit, key=lambda column: column.distinct)
-    others = [column.name for column in fit if column is not best]
-    than = f", fewer than {shown(others)}" if others else ""
-    why = f"because it has {best.distinct:,} values that occur again and again{than}{seen}"
-    return best.name, f"column {best.name!r}, {why}"
+
+
+def label_by_content(table: Table, facts: Sequence[Facts], seen: str, besides: str) -> tuple[str, str]:
+    """The one column of values most of which occur again, or of numbers; and why. Raises DataError where there are several."""
+    fit = [column for column in facts if column.name != besides and may_be_label(column)]
+    recurring = [one for one in fit if one.repeated > 0.5 and not pa.types.is_floating(one.kind)]
+    marks = [one.name for one in recurring if one.distinct == 2 and holds_marks(table, one.name)]
+    if len(marks) > 1 and len(marks) == len(recurring):
+        return COMMA.join(marks), by_marks(COMMA.join(marks))
+    if len(recurring) > 1 and not alike(table, [one.name for one in recurring]):
+        raise ask_which(table, facts, [one.name for one in recurring])
+    if recurring:
+        best = recurring[0]
+        why = f"because it has {best.distinct:,} values that occur again and again{seen}"
+        return best.name, f"column {best.name!r}, {why}"
+    amounts = [one.name for one in fit if holds_amounts(table, one.name)]
+    if len(amounts) > 1:
+        raise ask_which(table, facts, amounts)
+    if amounts:
+        return amounts[0], f"column {amounts[0]!r}, because it holds numbers{seen}"
+    raise not_found(table, facts, seen, "label")
+
+
+def by_marks(name: str) -> str:
+    """Why several columns of noughts and ones are the labels, told with the flag that names them."""
+    names = name.split(COMMA)
+    return f"columns {shown(names)}, which hold a nought or a one for each label, as --label {name!r} says"
+
+
+def holds_marks(table: Table, name: str) -> bool:
+    """Whether a column holds noughts and ones, or yes and no."""
+    marks = {mark_of(value) for value in set(table.texts(name, sample(table)))}
+    return None not in marks and {0, 1} <= marks
 
 
 def not_found(table: Table, facts: Sequence[Facts], seen: str, role: str) -> DataError:

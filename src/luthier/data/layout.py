@@ -21,6 +21,9 @@ class Layout:
     set_aside: Mapping[str, Ints] = field(default_factory=dict)
     """Rows that whoever annotated them put aside: by reason, such as "rejected", their numbers in the table. They are not
     used, and are no fault of the data."""
+    none_is_answer: frozenset[str] = frozenset()
+    """Columns of lists of labels in which an empty list says that none of them holds; elsewhere it says that nobody has
+    labelled the row."""
 
 
 NO_LAYOUT = Layout()

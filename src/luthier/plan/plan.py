@@ -187,7 +187,7 @@ TUNING_ALONE = (
 )
 """Settings that the probe has no use for."""
 
-NEWER = (("data", "quoting"), ("data", "split_column"))
+NEWER = tuple(("data", key) for key in ("quoting", "split_column", "decimal", "missing"))
 """Settings that the first runs did not have: at their default they are no part of a run's key, which an older run would lack."""
 
 WHOLE_WEIGHTS = ("layer_decay", "embeddings", "reinit", "l2_sp")

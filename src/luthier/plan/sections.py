@@ -60,7 +60,7 @@ class DataPlan(Section):
     test: Name | None = None
     """File with the test rows. Without it they are split off, stratified by label."""
     text: Name | None = None
-    """Column that holds the text. Guessed when not given."""
+    """Column that holds the text, or several that are read as one, as in title,body. Guessed when not given."""
     text2: Name | None = None
     """Column that holds the second text of a pair. Guessed when not given."""
     negative: Name | None = None
@@ -70,7 +70,8 @@ class DataPlan(Section):
     image: Name | None = None
     """Column that holds the image's path, or the image itself. Guessed when not given."""
     label: Name | None = None
-    """Column that holds the label, or the number, to be learnt. Guessed when not given."""
+    """Column that holds the label, or the number, to be learnt; or several of noughts and ones, one for each label, as in
+    toxic,insult,threat. Guessed when not given."""
     warm_up: Name | None = None
     """File of other questions with answers, to learn from first: for question answering from few of one's own."""
     group: Name | None = None
@@ -82,6 +83,11 @@ class DataPlan(Section):
     quoting: Literal["double", "backslash", "none"] | None = None
     """How quotes stand in a CSV or TSV file: doubled inside of a quoted value, after a backslash, or as letters like any
     other. Found when not given."""
+    decimal: Literal["point", "comma"] | None = None
+    """What stands before the decimals of numbers. Found when not given."""
+    missing: tuple[str, ...] = ()
+    """What says in a cell that there is nothing, as in NA,-; or nothing: empty cells alone. Left out: nan, #N/A, NULL and their
+    like, and words such as NA or - where they are much rarer than the labels beside them."""
     split_column: Name | None = None
     """Column that says which rows are for training, validation and test, or none: rows are split at random. Found when not
     given."""

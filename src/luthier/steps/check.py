@@ -56,6 +56,7 @@ class Checkup:
             "rows": None if rows is None else rows.split.sizes(),
             "task": None if rows is None else rows.task.name,
             "labels": None if rows is None else len(rows.labels),
+            "understood": None if rows is None else rows.understanding.to_json(),
             "notes": list(self.notes),
             "seconds": round(self.seconds, 2),
         }
@@ -76,6 +77,7 @@ def check(plan: Plan, stop: Callable[[], bool] = lambda: False) -> Generator[Eve
         return Checkup((error.finding,), None, None, (), clock())
     notes = [*rows.table.guesses]
     notes += [f"{role}: {why}; --{role} corrects it" for role, why in rows.guesses.items()]
+    notes += rows.told
     review = Review.read(review_path(plan.data.path, plan.run.out), rows.labels)
     settled = review.settled(rows.evidence) if rows.labels else np.zeros(0, np.int64)
     if len(settled):

@@ -37,6 +37,7 @@ def foresee(plan: Plan) -> dict[str, Any]:
         ],
         "notes": notes,
         "rows": ready.rows.split.sizes(),
+        "understood": ready.rows.understanding.to_json(),
         "out": str(ready.out),
         "rungs": list(found.rungs),
         "parameters": {

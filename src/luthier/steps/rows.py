@@ -1,7 +1,7 @@
 """From the plan's files to rows that a task understands: read, named, counted, split, checked. Nothing is written."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,18 +11,22 @@ import pyarrow as pa
 
 from luthier.data.checks import TABLE, examine
 from luthier.data.checks.finding import Evidence, Finding
-from luthier.data.columns import ColumnGuess, check
+from luthier.data.columns import TEXT_ROLES, ColumnGuess, check, texts_beside
+from luthier.data.composed import parts_of, with_marks, with_texts
 from luthier.data.image_files import is_image_set, read_images
 from luthier.data.image_folder import with_images_in
+from luthier.data.missing import without_marks
 from luthier.data.read import READERS, ending, read
 from luthier.data.split import Shares, Split, joined_groups, split_rows
+from luthier.data.split_column import NONE, PARTS, SplitColumn, find_split
 from luthier.data.table import Ints, Table
 from luthier.data.writing import Writing
-from luthier.errors import DataError, StopFinding
+from luthier.errors import DataError, PlanError, StopFinding
 from luthier.plan.plan import Plan
 from luthier.plan.sections import DataPlan
 from luthier.steps.refusals import refuse_empty_parts
 from luthier.steps.small_parts import small_parts
+from luthier.steps.understanding import LeftOut, Understanding
 from luthier.tasks import TASKS
 from luthier.tasks.classification import Classification
 from luthier.tasks.guess import guess_kind
@@ -49,6 +53,10 @@ class Rows:
     """How many rows are not used, by reason."""
     evidence: Evidence
     """What checks may look at."""
+    understanding: Understanding
+    """What is told of all that, for people and programs."""
+    told: tuple[str, ...]
+    """What was taken for likely of the rows, each with the flag that corrects it."""
     seconds: float
     """What reading took."""
 
@@ -114,7 +122,7 @@ def asked_columns(plan: Plan) -> dict[str, str | None]:
 
 
 def needed_columns(plan: Plan, table: Table, kind: Kind) -> ColumnGuess:
-    """The task's columns, named or guessed; raises DataError for a group column that cannot serve."""
+    """The task's columns: named, told by the file's form, or guessed. Raises DataError for a group column that cannot serve."""
     asked = asked_columns(plan)
     strange = [role for role, name in asked.items() if name is not None and role not in kind.roles]
     if strange:
@@ -122,7 +130,10 @@ def needed_columns(plan: Plan, table: Table, kind: Kind) -> ColumnGuess:
             f"--{strange[0]} {asked[strange[0]]}: {kind.name} has no such column; its columns are "
             f"{', '.join(f'--{role}' for role in kind.roles)}. Leave it out, or name the task with --task."
         )
-    guess, group = kind.find(table, asked), plan.data.group
+    own = table.layout.columns if table.layout.task in (None, kind.name) else {}
+    told = {role: name for role, name in own.items() if role in asked and asked[role] is None}
+    guess, group = kind.find(table, asked | told), plan.data.group
+    by_form = {role: f"column {name!r}, because {table.layout.why}" for role, name in told.items()}
     if group is not None:
         check(table, group, "group")
     if group is not None and group == guess.columns.get("label"):
@@ -130,23 +141,67 @@ def needed_columns(plan: Plan, table: Table, kind: Kind) -> ColumnGuess:
             f"{plan.data.path}: column {group!r} is the label, so grouping by it would keep whole labels out of training. "
             "Name another column with --group."
         )
-    return guess
+    return ColumnGuess(guess.columns, guess.reasons | by_form)
+
+
+def composed(plan: Plan, tables: Mapping[str, Table]) -> dict[str, Table]:
+    """The tables with columns made of several, where the user lists those."""
+    found = dict(tables)
+    for part, table in found.items():
+        if plan.data.text is not None:
+            table = with_texts(table, plan.data.text, "--text")
+        if plan.data.label is not None:
+            table = with_marks(table, plan.data.label, "--label")
+        found[part] = table
+    return found
+
+
+def parted(
+    plan: Plan, tables: dict[str, Table], taken: Sequence[str]
+) -> tuple[dict[str, Table], SplitColumn | None]:
+    """The tables without the column that parts the rows, and that column; files that are named part the rows before it."""
+    if len(tables) > 1 and plan.data.split_column in (None, NONE):
+        return tables, None
+    if len(tables) > 1:
+        raise PlanError(
+            "--split-column: no effect beside --valid and --test, whose files part the rows. Leave it out."
+        )
+    found = find_split(tables["train"], plan.data.split_column, taken)
+    if found is None:
+        return tables, None
+    table = tables["train"]
+    return {"train": table.with_columns(table.columns.drop_columns([found.name]))}, found
 
 
 def understand(plan: Plan) -> Rows:
     """Read, find the columns, understand the rows, split, check. Raises DataError for what cannot be used."""
     begin = time.monotonic()
-    tables = read_files(plan)
-    kind, why = kind_of(plan, tables["train"])
-    guess = needed_columns(plan, tables["train"], kind)
+    read_tables = read_files(plan)
+    tables = composed(plan, read_tables)
+    named = [name for name in (*asked_columns(plan).values(), plan.data.group) if name is not None]
+    tables, own_split = parted(plan, tables, named)
+    first = tables["train"]
+    kind, why = kind_of(plan, first)
+    guess = needed_columns(plan, first, kind)
     columns, group = guess.columns, plan.data.group
+    tables = {part: with_marks(table, columns.get("label", ""), "--label") for part, table in tables.items()}
     # The first file's columns first, so that a part that lacks one is told by its name.
     names = list(dict.fromkeys([*columns.values(), *([group] if group else [])]))
-    roles = tuple(tables)
     whole = Table.join(with_columns(tables, [*names, *shared_columns(tables, besides=names)]))
+    texts = [name for role, name in columns.items() if role in TEXT_ROLES]
+    labels = [columns["label"]] if "label" in columns else []
+    whole, told = without_marks(whole, texts, labels, plan.data.missing)
     table = whole.with_columns(whole.columns.select(names))
-    wishes = Wishes(plan.task.labels_per_row, plan.task.metric, plan.task.language)
-    found = kind.understand(table, columns, Roles(roles, table.file_of), wishes)
+    roles = roles_of(tables, own_split)
+    wishes = Wishes(
+        plan.task.labels_per_row,
+        plan.task.metric,
+        plan.task.language,
+        task=kind.name,
+        task_named=plan.task.name != "auto",
+        decimal=plan.data.decimal,
+    )
+    found = without_set_aside(kind.understand(table, columns, roles, wishes), table, own_split)
 
     named_groups = group_keys(table, group) if group else None
     keys = [found.keys, *found.groups, *([] if named_groups is None else [named_groups])]
@@ -164,8 +219,8 @@ def understand(plan: Plan) -> Rows:
     try:
         split = split_rows(
             found.usable,
-            roles,
-            table.file_of,
+            roles.names,
+            roles.of,
             found.strata,
             whole_groups,
             shares,
@@ -176,6 +231,22 @@ def understand(plan: Plan) -> Rows:
     refuse_empty_parts(plan, split)
     split = replace(split, warnings=small_parts(split, found))
     found = replace(found, task=found.task.having_seen(found.targets(split.train)))
+    understanding = Understanding.of(
+        task=found.task.name,
+        columns=columns,
+        labels=found.task.labels if isinstance(found.task, Classification) else None,
+        many=isinstance(found.task, Classification) and found.task.many,
+        left_out=left_out_by(found, table, own_split),
+        table=whole,
+        split=split,
+        by=split_words(plan, tables, own_split),
+        unread=unread(read_tables["train"], columns, [group, own_split.name if own_split else None]),
+    )
+    beside = (
+        texts_beside(first, columns["text"], list(columns.values()))
+        if kind.name == "text-classification"
+        else []
+    )
 
     whole, text = with_shown(whole, kind, columns)
     evidence = Evidence(
@@ -183,7 +254,7 @@ def understand(plan: Plan) -> Rows:
         text=text,
         label=columns.get("label", columns.get("text2", "")),
         split=split,
-        given=frozenset(roles[1:]),
+        given=frozenset(roles.names[1:]),
         grouped=group,
         keys=found.keys,
         label_sets=found.label_sets,
@@ -201,19 +272,86 @@ def understand(plan: Plan) -> Rows:
         images=found.images,
         groups=found.groups,
         named_groups=named_groups,
+        set_aside=understanding.set_aside,
+        left_out_by=understanding.left_out_by,
+        text_columns=tuple(beside),
     )
     left_out = {"empty": len(found.empty_input) + len(found.empty_label), "single": len(found.single)}
+    split_reason = {"split-column": f"column {own_split.name!r}, by its name and values"} if own_split else {}
     return Rows(
         table=table,
         kind=kind,
         columns=columns,
-        guesses={"task": why, **guess.reasons},
+        guesses={"task": why, **guess.reasons, **split_reason},
         understood=found,
         split=split,
         left_out={why: count for why, count in left_out.items() if count},
         evidence=evidence,
+        understanding=understanding,
+        told=(*told, *found.told),
         seconds=time.monotonic() - begin,
     )
+
+
+def roles_of(tables: Mapping[str, Table], own: SplitColumn | None) -> Roles:
+    """The part that each row was given for, by its file or by a column of its own. A row that names no part is in none."""
+    if own is None:
+        sizes = [len(table) for table in tables.values()]
+        return Roles(tuple(tables), np.repeat(np.arange(len(sizes)), sizes))
+    numbers = np.full(len(PARTS) + 1, -1, np.int64)
+    for at, part in enumerate(own.parts):
+        numbers[PARTS.index(part)] = at
+    return Roles(own.parts, numbers[own.part_of])
+
+
+def without_set_aside(found: Understood, table: Table, own: SplitColumn | None) -> Understood:
+    """What is understood, without rows that the annotator put aside or that name no part; nobody counts these as empty."""
+    out = [*table.layout.set_aside.values(), *([] if own is None else [np.flatnonzero(own.part_of < 0)])]
+    if not any(map(len, out)):
+        return found
+    rows = np.concatenate(out)
+
+    def kept(numbers: Ints) -> Ints:
+        return numbers[~np.isin(numbers, rows)]
+
+    return replace(
+        found,
+        usable=kept(found.usable),
+        empty_input=kept(found.empty_input),
+        empty_label=kept(found.empty_label),
+        single=kept(found.single),
+    )
+
+
+def left_out_by(found: Understood, table: Table, own: SplitColumn | None) -> LeftOut:
+    """How many rows are not used, by reason."""
+    thing = "image" if found.task.reads == "image" else "text"
+    unparted = 0 if own is None else int(np.sum(own.part_of < 0))
+    faults = {
+        f"no {thing}": len(found.empty_input),
+        "no label": len(found.empty_label),
+        "a label that occurs once": len(found.single),
+        "no known part" if own is None else f"no known part in {own.name!r}": unparted,
+    }
+    return LeftOut(
+        faults={why: count for why, count in faults.items() if count},
+        set_aside={why: len(rows) for why, rows in table.layout.set_aside.items() if len(rows)},
+    )
+
+
+def split_words(plan: Plan, tables: Mapping[str, Table], own: SplitColumn | None) -> str:
+    """What parts the rows: `random`, `files`, `folders`, or a column."""
+    if own is not None:
+        return f"column {own.name}"
+    if len(tables) == 1:
+        return "random"
+    return "files" if plan.data.valid or plan.data.test else "folders"
+
+
+def unread(table: Table, columns: Mapping[str, str], others: Sequence[str | None]) -> tuple[str, ...]:
+    """Columns of the file that serve for nothing."""
+    used = {part for name in columns.values() for part in (name, *parts_of(table, name))} | set(others)
+    return tuple(name for name in table.names if name not in used)
 
 
 def with_shown(table: Table, kind: Kind, columns: dict[str, str]) -> tuple[Table, str]:

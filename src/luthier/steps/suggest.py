@@ -77,8 +77,7 @@ def suggest_rows(
             f"{plan.data.path}: rows have several labels, for which no rows are suggested yet. "
             "Use --labels-per-row one if each row has one."
         )
-    has_label = np.array([bool(names) for names in labels.sets])[labels.set_of]
-    known = np.flatnonzero(has_content(table, guess.text) & has_label)
+    known = np.flatnonzero(has_content(table, guess.text) & labels.there)
     names = in_order({labels.sets[at][0] for at in np.unique(labels.set_of[known])})
     number = {name: at for at, name in enumerate(names)}
     targets = np.array([number[labels.sets[at][0]] for at in labels.set_of[known]], np.int64)

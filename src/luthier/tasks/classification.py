@@ -63,10 +63,10 @@ class Classification(Task):
     def targets(self, values: Sequence[Any]) -> Array:
         number = {label: at for at, label in enumerate(self.labels)}
         if not self.many:
-            return np.array([number[names_of(value, False)[0]] for value in values], np.int64)
+            return np.array([number[names_of(value)[0]] for value in values], np.int64)
         marks = np.zeros((len(values), len(self.labels)), np.float32)
         for row, value in enumerate(values):
-            marks[row, [number[name] for name in names_of(value, True)]] = 1
+            marks[row, [number[name] for name in names_of(value)]] = 1
         return marks
 
     def loss(self, model: Model, batch: Batch) -> Loss:

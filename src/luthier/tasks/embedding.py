@@ -109,7 +109,7 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
         usable = np.flatnonzero(has_input)
         made = values.astype(np.int64)
     elif "text2" in columns:
-        values = numbers(table, columns["label"])
+        values = numbers(table, columns["label"], wishes.decimal).values
         has_label = np.isfinite(values)
         refuse_nothing_left(table, {**read, "label": (columns["label"], has_label)})
         goal = "scores"
@@ -122,7 +122,7 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
         made = values.astype(np.float32)
     else:
         labels = read_labels(table.values(columns["label"]), "one")
-        has_label = np.array([bool(names) for names in labels.sets])[labels.set_of]
+        has_label = labels.there
         refuse_nothing_left(table, {**read, "label": (columns["label"], has_label)})
         usable, single = without_single_labels(np.flatnonzero(has_input & has_label), labels, roles.of)
         refuse_useless_labels(table, columns["label"], usable, single, labels, roles)

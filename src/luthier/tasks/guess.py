@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from luthier.data.columns import SCORE_NAMES, holds_numbers, names_there, normal, pair_by_name
+from luthier.data.column_names import normal
+from luthier.data.columns import SCORE_NAMES, guess_text_and_label, holds_numbers, names_there, pair_by_name
 from luthier.data.table import Table
 from luthier.tasks import TASKS
 from luthier.tasks.embedding import belongs_together
@@ -20,6 +21,9 @@ from luthier.tasks.token_classification import (
 
 def guess_kind(table: Table, asked: Mapping[str, str | None]) -> tuple[Kind, str]:
     """The task and why. asked: columns by role, where the user named them."""
+    layout = table.layout
+    if layout.task is not None:
+        return TASKS[layout.task], layout.why
     if asked["image"] is not None or (asked["text"] is None and image_column(table) is not None):
         return TASKS["image-classification"], "images with labels"
     if asks_questions(table):
@@ -36,9 +40,9 @@ def guess_kind(table: Table, asked: Mapping[str, str | None]) -> tuple[Kind, str
         if label is not None and holds_numbers(table, label):
             return TASKS["regression"], f"two texts, {texts}, and numbers in {label!r}"
         return TASKS["pair-classification"], f"two texts, {texts}, and a label"
-    label = asked["label"] or by_name(table)
-    if label is not None and label in table.names and holds_numbers(table, label):
-        return TASKS["regression"], f"numbers in {label!r}, of many values and not all whole"
+    label = guess_text_and_label(table, asked["text"], asked["label"]).label
+    if label in table.names and holds_numbers(table, label):
+        return TASKS["regression"], f"numbers in {label!r}, of many values"
     return TASKS["text-classification"], "a text and a label"
 
 

@@ -23,6 +23,12 @@ class Wishes:
     metric: str = "auto"
     language: str = "en"
     """Of the texts, as ISO 639-1 names it: what counts as the same answer depends on it."""
+    task: str = "text-classification"
+    """The task's name, as messages give it."""
+    task_named: bool = True
+    """Whether the user named the task, so that nothing is asked about it."""
+    decimal: str | None = None
+    """What stands before the decimals of numbers, where the user says it."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,8 @@ class Understood:
     """What was seen of the images, where rows are images."""
     repairs: Mapping[str, Ints] = field(default_factory=dict)
     """What was mended on the way, in words that follow "rows have", and the numbers of the rows."""
+    told: tuple[str, ...] = ()
+    """What was taken for likely of the rows, each with the flag that corrects it."""
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,17 @@
 """Rows with labels, whatever they are made of: named, counted, and refused where nothing can be learnt from them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from luthier.data.checks.finding import Finding
+from luthier.data.numerals import plain_number
 from luthier.data.table import Ints, Table
 from luthier.errors import DataError, StopFinding, did_you_mean, listing
 from luthier.tasks.classification import Classification
 from luthier.tasks.kind import Roles, Understood, Wishes
+from luthier.tasks.label_cells import most_in_a_row
 from luthier.tasks.label_column import LabelColumn, rarest_label, read_labels, without_single_labels
 from luthier.tasks.labels import in_order
 from luthier.tasks.metric import chosen_metric
@@ -18,6 +20,8 @@ from luthier.tasks.task import Array
 Bools = np.ndarray[Any, np.dtype[np.bool_]]
 
 METRICS = ("accuracy", "macro_f1")
+MOST_NUMBERS = 20
+"""Different numbers that are taken for labels unasked."""
 
 
 def labelled_rows(
@@ -36,17 +40,18 @@ def labelled_rows(
     keys: (table rows,) equal for rows with the same input.  Raises DataError for labels that cannot be used.
     """
     values = table.values(label)
-    labels = read_labels(values, wishes.labels_per_row)
-    if wishes.labels_per_row == "one" and any(isinstance(value, list) for value in values):
+    labels = read_labels(values, wishes.labels_per_row, label in table.layout.none_is_answer)
+    if wishes.labels_per_row == "one" and most_in_a_row(values) > 1:
         raise DataError(
             f"{table.files[0]}: column {label!r} holds lists of labels. Use --labels-per-row many."
         )
-    has_label = np.array([bool(names) for names in labels.sets])[labels.set_of]
+    has_label = labels.there
     refuse_nothing_left(table, {**read, "label": (label, has_label)})
     has_input = np.logical_and.reduce([there for _, there in read.values()])
     usable, single = without_single_labels(np.flatnonzero(has_input & has_label), labels, roles.of)
     refuse_useless_labels(table, label, usable, single, labels, roles)
-    known = in_order({name for at in np.unique(labels.set_of[usable]) for name in labels.sets[at]})
+    known = in_order(labels.names(usable))
+    refuse_numbers_taken_for_labels(table, label, known, labels.many, wishes)
     metric = chosen_metric(wishes.metric, METRICS, name)
     task = Classification(known, labels.many, metric, name, reads)
     refuse_unknown_labels(table, roles, usable, labels)
@@ -60,16 +65,53 @@ def labelled_rows(
         empty_input=np.flatnonzero(~has_input),
         empty_label=np.flatnonzero(has_input & ~has_label),
         strata=rarest_label(labels, usable, known),
-        strata_names=tuple(
-            f"have {one!r} as their rarest label" if labels.many else f"have the label {one!r}"
-            for one in known
-        ),
+        strata_names=names_of_strata(known, labels),
         keys=keys,
         label_sets=labels.set_of,
         targets=targets,
         set_names=labels.sets,
         single=single,
+        told=told_of_labels(label, known, labels, wishes),
     )
+
+
+def names_of_strata(known: Sequence[str], labels: LabelColumn) -> tuple[str, ...]:
+    """What rows of each stratum have in common, in words that follow "rows"."""
+    if not labels.many:
+        return tuple(f"have the label {one!r}" for one in known)
+    none = [] if all(labels.sets) else ["have none of the labels"]
+    return (*(f"have {one!r} as their rarest label" for one in known), *none)
+
+
+def told_of_labels(label: str, known: Sequence[str], labels: LabelColumn, wishes: Wishes) -> tuple[str, ...]:
+    """What was taken for likely of the labels, with the flag that corrects it."""
+    found = []
+    if labels.how is not None and wishes.labels_per_row == "auto":
+        found.append(
+            f"column {label!r}: its cells hold {labels.how}: {listing(known)}; --labels-per-row one takes each for one label."
+        )
+    if all(map(is_number, known)) and not wishes.task_named and not labels.many:
+        found.append(
+            f"column {label!r}: the numbers {known[0]} to {known[-1]} are taken for {len(known)} labels; --task regression "
+            "estimates them as numbers."
+        )
+    return tuple(found)
+
+
+def is_number(name: str) -> bool:
+    return plain_number(name) is not None
+
+
+def refuse_numbers_taken_for_labels(
+    table: Table, label: str, known: Sequence[str], many: bool, wishes: Wishes
+) -> None:
+    """Many different numbers may be labels by their numbers, or amounts: nobody can tell them apart but the user."""
+    if len(known) > MOST_NUMBERS and not many and not wishes.task_named and all(map(is_number, known)):
+        raise DataError(
+            f"{table.files[0]}: column {label!r} holds {len(known):,} different whole numbers, {known[0]} to {known[-1]}, which "
+            f"may be labels or amounts. --task {wishes.task} learns them as labels, --task regression estimates them; --label "
+            "COLUMN names another column."
+        )
 
 
 def useless(check: str, count: int, message: str, mend: str) -> StopFinding:
@@ -99,7 +141,7 @@ def refuse_useless_labels(
 ) -> None:
     """All alike, or all different: nothing can be learnt from either."""
     own = roles.rows(usable, "train")
-    names = {name for at in np.unique(labels.set_of[own]) for name in labels.sets[at]}
+    names = labels.names(own)
     if not names and not len(single):
         raise DataError(
             f"{table.files[0]}: no row has both a text and a label. Fill them in, or name other columns with --text "
@@ -112,7 +154,16 @@ def refuse_useless_labels(
             f"{table.files[0]}: no two rows share a label in column {label!r}: it looks like an identifier.",
             "Name the label column with --label.",
         )
-    if len(names) == 1:
+    sets = {labels.sets[at] for at in np.unique(labels.set_of[own])}
+    if len(names) > 1 and len(sets) == 1:
+        raise useless(
+            "one-label",
+            len(own),
+            f"{table.files[0]}: every row has the same {len(names):,} labels in column {label!r}, {listing(sorted(names))}. "
+            "Expected rows that differ.",
+            "Add rows with others, or name another column with --label.",
+        )
+    if len(names) == 1 and len(sets) == 1:
         but = ", but for labels that occur once" if len(single) else ""
         raise useless(
             "one-label",
@@ -126,7 +177,7 @@ def refuse_useless_labels(
 def refuse_unknown_labels(table: Table, roles: Roles, usable: Ints, labels: LabelColumn) -> None:
     """A valid or test row whose label cannot have been learnt."""
     own = roles.rows(usable, "train")
-    known = {name for at in np.unique(labels.set_of[own]) for name in labels.sets[at]}
+    known = labels.names(own)
     for role in roles.names[1:]:
         rows = roles.rows(usable, role)
         strange = {

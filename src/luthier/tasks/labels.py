@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-SEPARATOR = "|"
+WHOLE = re.compile(r"([+-]?\d+)(?:\.0+)?")
 
 
 def name_of(value: Any) -> str:
@@ -18,33 +18,29 @@ def name_of(value: Any) -> str:
     return str(value)
 
 
-def names_of(value: Any, many: bool) -> list[str]:
-    """The labels of a row: none where the value is missing or empty; several only where `many`."""
-    if value is None or value == "":
+def names_of(value: Any) -> list[str]:
+    """The labels of a row: none where the value is missing or empty.
+
+    >>> names_of(["a", 2.0]), names_of("a"), names_of(float("nan"))
+    (['a', '2'], ['a'], [])
+    """
+    if value is None or value == "" or value != value:
         return []
-    if isinstance(value, (list, tuple)):
-        found = [name_of(one) for one in value]
-    elif many and isinstance(value, str):
-        found = [one.strip() for one in value.split(SEPARATOR)]
-    else:
-        found = [name_of(value)]
+    found = [name_of(one) for one in value] if isinstance(value, list | tuple) else [name_of(value)]
     return [name for name in found if name.strip()]
 
 
-def has_many(values: Sequence[Any]) -> bool:
-    """Whether rows have lists of labels: as JSON lists, or as texts such as `a|b` whose parts recur.
+def whole_numbers(values: Sequence[Any]) -> Sequence[Any]:
+    """Texts that are whole numbers, some of them with a nought after the point, without it: `1.0` is `1`. Others as they are.
 
-    The parts must be fewer than the texts they make: a label that merely holds the sign `|` is one label.
-
-    >>> has_many(["a|b", "a", "b|c", "c"]), has_many(["yes|no", "other"])
-    (True, False)
+    >>> whole_numbers(["1.0", "2", None]), whole_numbers(["1.0", "1.1"])
+    (['1', '2', None], ['1.0', '1.1'])
     """
-    if any(isinstance(value, (list, tuple)) for value in values):
-        return True
-    whole = {value for value in values if isinstance(value, str) and value}
-    if not any(SEPARATOR in text for text in whole):
-        return False
-    return len({part.strip() for text in whole for part in text.split(SEPARATOR)}) < len(whole)
+    texts = {value.strip() for value in values if isinstance(value, str) and value.strip()}
+    if not any(text.endswith("0") and "." in text for text in texts) or not all(map(WHOLE.fullmatch, texts)):
+        return values
+    plain = {text: WHOLE.sub(r"\1", text) for text in texts}
+    return [plain.get(value.strip(), value) if isinstance(value, str) else value for value in values]
 
 
 def in_order(names: Sequence[str] | set[str]) -> tuple[str, ...]:

@@ -9,7 +9,8 @@ import numpy as np
 from luthier.batches.passages import Gold, Passage
 from luthier.data.answer_places import answers_of, located
 from luthier.data.cloze import cloze_questions
-from luthier.data.columns import ColumnGuess, must_exist, names_there, normal
+from luthier.data.column_names import normal
+from luthier.data.columns import ColumnGuess, must_exist, names_there
 from luthier.data.split import key_of
 from luthier.data.table import Ints, Table
 from luthier.errors import DataError, listing

@@ -15,7 +15,6 @@ from luthier.batches.examples import Batch, Examples
 from luthier.data.columns import (
     SCORE_NAMES,
     ColumnGuess,
-    guess_by_name,
     guess_pair,
     guess_text_and_label,
     pair_by_name,
@@ -27,7 +26,7 @@ from luthier.tasks.baselines import unit
 from luthier.tasks.kind import Columns, Kind, Roles, Understood, Wishes
 from luthier.tasks.labelled import Bools, refuse_nothing_left, useless
 from luthier.tasks.metric import chosen_metric
-from luthier.tasks.number_column import equal_numbers, numbers, strata_of
+from luthier.tasks.number_column import equal_numbers, numbers, strata_of, told_of_numbers
 from luthier.tasks.task import Array, Calibration, Loss, Model, Task
 from luthier.tasks.texts import given_pairs, given_texts, input_keys, inputs_of, joined, read_columns
 
@@ -218,14 +217,13 @@ def find(table: Table, asked: Mapping[str, str | None]) -> ColumnGuess:
     """One text or two, by their names or as asked, and a column of numbers."""
     if asked["text2"] is not None or (asked["text"] is None and pair_by_name(table) is not None):
         return guess_pair(table, asked, SCORE_NAMES)
-    label = guess_by_name(table, {"label": asked["label"]}, {"label": SCORE_NAMES})
-    found = guess_text_and_label(table, asked["text"], label.label)
-    return ColumnGuess(found.columns, found.reasons | label.reasons)
+    return guess_text_and_label(table, asked["text"], asked["label"])
 
 
 def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> Understood:
     read, label = read_columns(table, columns), columns["label"]
-    values = numbers(table, label)
+    found = numbers(table, label, wishes.decimal)
+    values = found.values
     has_label = np.isfinite(values)
     has_input: Bools = np.logical_and.reduce([there for _, there in read.values()])
     refuse_nothing_left(table, {**read, "label": (label, has_label)})
@@ -254,6 +252,7 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
         keys=input_keys(table, columns),
         label_sets=equal_numbers(values),
         targets=targets,
+        told=told_of_numbers(label, found),
     )
 
 

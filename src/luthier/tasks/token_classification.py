@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from luthier.batches.words import Words
-from luthier.data.columns import ColumnGuess, must_exist, names_there, normal
+from luthier.data.column_names import normal
+from luthier.data.columns import ColumnGuess, must_exist, names_there
 from luthier.data.split import key_of
 from luthier.data.table import Ints, Table
 from luthier.data.tags import scheme_of, tags_of_spans, to_iob2, words_of

@@ -18,6 +18,7 @@ from luthier.data.checks.label_errors import label_errors
 from luthier.data.checks.label_names import label_names
 from luthier.data.checks.label_shift import label_shift
 from luthier.data.checks.leaks import leaks
+from luthier.data.checks.left_out import left_out
 from luthier.data.checks.length import length
 from luthier.data.checks.near_copies import near_copies
 from luthier.data.checks.near_images import near_images
@@ -27,6 +28,7 @@ from luthier.data.checks.repairs import repairs
 from luthier.data.checks.shift import shift
 from luthier.data.checks.single import single
 from luthier.data.checks.small_images import small_images
+from luthier.data.checks.text_columns import text_columns
 from luthier.data.checks.unknown_words import unknown_words
 
 Check = Callable[[Evidence], Iterator[Finding]]
@@ -42,6 +44,8 @@ TABLE: dict[str, Check] = {
     "single-labels": single,
     "imbalance": imbalance,
     "label-shift": label_shift,
+    "left-out": left_out,
+    "text-columns": text_columns,
     "empty": empty,
     "repairs": repairs,
     "garbage": garbage,

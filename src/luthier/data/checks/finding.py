@@ -113,6 +113,12 @@ class Evidence:
     """(table rows,) each: equal for rows that the task keeps on one side of a split, such as questions on one text."""
     named_groups: Ints | None = None
     """(table rows,) equal where the column of `grouped` is."""
+    set_aside: Mapping[str, int] = field(default_factory=dict)
+    """Rows that whoever annotated them put aside, by reason."""
+    left_out_by: Mapping[str, int] = field(default_factory=dict)
+    """Rows that are not used, by reason; those that were put aside among them."""
+    text_columns: tuple[str, ...] = ()
+    """Columns beside the text that hold texts too, and are not read."""
     reviewed: bool = False
     """Whether a person has decided on every label that was doubted."""
     tokens: Tokens | None = None

@@ -1,0 +1,92 @@
+"""What was understood of the data: `understood` of `luthier check --json` and `luthier plan --json`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from luthier.data.split import Split
+from luthier.data.table import Table
+
+LABELS_SHOWN = 8
+COLUMNS_SHOWN = 12
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Rows that are not used, by reason."""
+
+    faults: Mapping[str, int]
+    """Something is missing in them."""
+    set_aside: Mapping[str, int]
+    """Whoever annotated them put them aside, which is no fault."""
+
+
+@dataclass(frozen=True)
+class Understanding:
+    """What the rows were taken for."""
+
+    task: str
+    columns: Mapping[str, str]
+    """By role."""
+    labels: tuple[str, ...]
+    labels_per_row: str | None
+    """`one` or `many`; None where answers are no labels."""
+    rows: int
+    """Those that are used, over all parts."""
+    left_out_by: Mapping[str, int]
+    set_aside: Mapping[str, int]
+    """Those of `left_out_by` that whoever annotated them put aside."""
+    encoding: str | None
+    """Of the first file; None where it is no text."""
+    split: str
+    """`random`, `files`, `folders` or `column NAME`."""
+    parts: Mapping[str, int]
+    unread: tuple[str, ...]
+    """Columns that serve for nothing."""
+
+    @staticmethod
+    def of(
+        task: str,
+        columns: Mapping[str, str],
+        labels: tuple[str, ...] | None,
+        many: bool,
+        left_out: LeftOut,
+        table: Table,
+        split: Split,
+        by: str,
+        unread: tuple[str, ...],
+    ) -> "Understanding":
+        parts = split.sizes()
+        per_row = None if labels is None else "many" if many else "one"
+        return Understanding(
+            task=task,
+            columns=dict(columns),
+            labels=labels or (),
+            labels_per_row=per_row,
+            rows=sum(parts.values()),
+            left_out_by={**left_out.faults, **left_out.set_aside},
+            set_aside=left_out.set_aside,
+            encoding=next(iter(table.encodings), None),
+            split=by,
+            parts=parts,
+            unread=unread,
+        )
+
+    @property
+    def left_out(self) -> int:
+        return sum(self.left_out_by.values())
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "task": self.task,
+            "columns": dict(self.columns),
+            "labels": list(self.labels),
+            "labels_per_row": self.labels_per_row,
+            "rows": self.rows,
+            "left_out": self.left_out,
+            "left_out_by": dict(self.left_out_by),
+            "encoding": self.encoding,
+            "split": self.split,
+            "parts": dict(self.parts),
+            "unread": list(self.unread),
+        }

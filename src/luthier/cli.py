@@ -132,18 +132,29 @@ def described(info: Any) -> str:
     return f"{text} [{info.default}]"
 
 
-@app.command(name="plan")
-@planned
-def foresee(plan: Plan, as_json: bool, quiet: bool) -> None:
-    """What tune would do with DATA, how long it would take and how much memory: trains nothing, writes nothing."""
+WRITE_PLAN = option(
+    "write_plan", "--write-plan", str, "Keep what was guessed in a plan file (TOML), to correct there and go on with: "
+    "luthier tune --plan FILE.",
+)  # fmt: skip
+
+
+def foresee(plan: Plan, as_json: bool, quiet: bool, write_plan: str | None) -> None:
+    """What tune would do with DATA, how long it would take and how much memory: trains nothing, and writes nothing but what
+    --write-plan asks for."""
+    from luthier.files import write_text
     from luthier.report.forecast_words import forecast_words
     from luthier.session.runs import plan_record
 
     record = plan_record(plan)
+    if write_plan:
+        write_text(Path(write_plan), Plan.build(record["plan"]).to_toml())
     print(
         json.dumps(record, ensure_ascii=False) if as_json else forecast_words(record),
         end="\n" if as_json else "",
     )
+
+
+app.command(planned(foresee, (WRITE_PLAN,)), name="plan")
 
 
 def check(
@@ -154,11 +165,12 @@ def check(
     apply: str | None,
     undo: str | None,
     forecast: str | None,
+    write_plan: str | None,
 ) -> int:
     """What is wrong with the examples in DATA, what it does to a model, and what mends it. Exit code 2 where tune would
-    refuse them. Writes nothing but what --fix, --apply, --undo or --out ask for."""
+    refuse them. Writes nothing but what --fix, --apply, --undo, --write-plan or --out ask for."""
     from luthier.data.fixes import checked_kinds
-    from luthier.files import write_json
+    from luthier.files import write_json, write_text
     from luthier.report.check_words import check_words, mended_words
     from luthier.report.page import write_check_page
     from luthier.session.runs import check_plan
@@ -176,6 +188,8 @@ def check(
     score = None if forecast is None else checked_score(forecast)
     checkup = check_plan(plan, quiet)
     record = checkup.to_json()
+    if write_plan and checkup.rows is not None:
+        write_text(Path(write_plan), checkup.plan_with_guesses(plan).to_toml())
     if score is not None:
         record["forecast"] = forecast_labels(checkup, score, plan.run.seed).to_json()
     if kinds and checkup.evidence is not None:
@@ -199,6 +213,7 @@ app.command(
             option("apply", "--apply", str, "Write the corrected copy that a patch file, perhaps edited by you, makes of DATA."),
             option("forecast", "--forecast", str, "How many labelled rows this score would take, as in --forecast 0.95."),
             option("undo", "--undo", str, "DATA is a corrected copy: write its original back, by the patch file."),
+            WRITE_PLAN,
         ),
     ),
     name="check",
@@ -345,9 +360,13 @@ def predict(
 
     named = {"text": text, "text2": text2, "question": question, "image": image}
     writing = Writing(encoding, delimiter, quoting)
-    lines = answer_file(
-        load(run), Path(data), named, writing, None if images is None else Path(images)
-    ).lines()
+    found = answer_file(load(run), Path(data), named, writing, None if images is None else Path(images))
+    if found.unanswered:
+        print(
+            f"{found.unanswered:,} of {len(found):,} rows have nothing to read: their answer is null.",
+            file=sys.stderr,
+        )
+    lines = found.lines()
     if out is None:
         sys.stdout.write(lines)
     else:

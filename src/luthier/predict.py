@@ -83,6 +83,8 @@ class Predictions(Sequence[dict[str, Any]]):
     rows: tuple[dict[str, Any], ...]
     answer: str = "label"
     """The key of the answer in each row."""
+    unanswered: int = 0
+    """Rows that had nothing to read, whose answer is null."""
 
     @property
     def labels(self) -> list[Any]:
@@ -101,7 +103,7 @@ class Predictions(Sequence[dict[str, Any]]):
 
     def __repr__(self) -> str:
         shown = [
-            f"{row[self.answer]} ({sure(row):.2f})" if "probabilities" in row else str(row[self.answer])
+            f"{row[self.answer]} ({sure(row):.2f})" if row.get("probabilities") else str(row[self.answer])
             for row in self.rows[:5]
         ]
         more = f", and {len(self.rows) - 5} more" if len(self.rows) > 5 else ""

@@ -305,10 +305,12 @@ def holds_amounts(table: Table, name: str) -> bool:
 
 
 def runs_on(table: Table, name: str) -> bool:
-    """Whether a column's numbers merely count the rows, up or down."""
-    values = read_numerals(table.values(name, sample(table))).values
-    steps = np.diff(values[np.isfinite(values)])
-    return len(steps) > 2 and bool(np.all(steps > 0) or np.all(steps < 0))
+    """Whether a column's numbers merely count the rows: whole, and each larger than the one before, or each smaller."""
+    found = read_numerals(table.values(name, sample(table)))
+    values = found.values[np.isfinite(found.values)]
+    steps = np.diff(values)
+    counts = len(steps) > 2 and bool(np.all(steps > 0) or np.all(steps < 0))
+    return counts and not found.how and bool(np.all(values == np.round(values)))
 
 
 def sampled_numbers(table: Table, name: str) -> tuple[set[float], bool, tuple[str, ...]]:

@@ -59,6 +59,13 @@ class ImageSource:
         except FileNotFoundError:
             raise DataError(self.missing(row, value)) from None
 
+    def names_none(self, row: int) -> bool:
+        """Whether a row has neither the name of an image nor its bytes."""
+        value = self.table.values(self.column, [row])[0]
+        if isinstance(value, dict):
+            value = value["path"] if value["bytes"] is None else value["bytes"]
+        return not (value.strip() if isinstance(value, str) else value)
+
     def name_of(self, row: int) -> str:
         """An image as messages call it."""
         value = self.table.values(self.column, [row])[0]

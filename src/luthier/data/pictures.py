@@ -17,6 +17,11 @@ class Picture:
     source: ImageSource
     row: int
 
+    @property
+    def missing(self) -> bool:
+        """Whether its row names none."""
+        return self.source.names_none(self.row)
+
     def open(self, draft_size: int | None = None) -> Image.Image:
         """In RGB, upright; of a JPEG that is much larger than `draft_size` a side, a smaller version. Raises DataError."""
         try:
@@ -30,6 +35,10 @@ class FilePicture:
     """An image that a caller names, or hands over as it is."""
 
     given: str | Path | bytes | Image.Image
+
+    @property
+    def missing(self) -> bool:
+        return self.given is None or self.given in ("", b"")
 
     @property
     def name(self) -> str:

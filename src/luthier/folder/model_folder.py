@@ -85,7 +85,20 @@ class ModelFolder:
         return self.answers(self.kind.given(given, self.task))
 
     def answers(self, rows: Sequence[Any]) -> Predictions:
-        """Calibrated answers for rows as the task itself makes them of a table."""
+        """Calibrated answers for rows as the task itself makes them of a table; none for one that has nothing to read."""
+        full = [row for row in rows if not self.kind.blank(row)]
+        found = self.answered(full) if full else Predictions((), self.task.answer)
+        if len(full) == len(rows):
+            return found
+        none = dict.fromkeys(found.rows[0] if full else (self.task.answer,))
+        rest = iter(found.rows)
+        return Predictions(
+            tuple(none if self.kind.blank(row) else next(rest) for row in rows),
+            self.task.answer,
+            unanswered=len(rows) - len(full),
+        )
+
+    def answered(self, rows: Sequence[Any]) -> Predictions:
         examples = self.examples(rows)
         logits = logits_of(self.model.to(self.device.torch), examples, self.device)
         probabilities = self.task.probabilities(logits, self.beside.calibration, examples)

@@ -5,6 +5,8 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from luthier.report.understood_words import understood_words
+
 SHOWN = 3
 """Rows of a finding."""
 
@@ -12,11 +14,10 @@ SHOWN = 3
 def check_words(record: Mapping[str, Any], width: int | None = None) -> str:
     """A table of the findings, each with what it means, some of its rows and what mends it."""
     wide = min(width or shutil.get_terminal_size((100, 24)).columns, 120)
-    sizes = record["rows"]
     lines = []
-    if sizes is not None:
-        parts = ", ".join(f"{count:,} {part}" for part, count in sizes.items())
-        lines.append(f"  rows: {parts}; {record['labels']:,} labels")
+    if record["understood"] is not None:
+        for line in understood_words(record["understood"]):
+            lines += textwrap.wrap(line, wide, initial_indent="  ", subsequent_indent="    ")
         lines.append("")
     findings = record["findings"]
     if not findings:

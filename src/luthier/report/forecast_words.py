@@ -2,14 +2,15 @@
 
 from typing import Any
 
+from luthier.report.understood_words import understood_words
+
 
 def forecast_words(record: dict[str, Any]) -> str:
     """The resolved plan, the rows, the rungs, the steps, time and memory. record: as `luthier plan --json` prints it."""
-    rows = ", ".join(f"{count:,} {part}" for part, count in record["rows"].items())
     blocks = [
         [guess["words"] for guess in record["guesses"]],
         [f"! {text}" for text in record["notes"]],
-        [f"rows: {rows}", f"folder: {record['out']}"],
+        [*understood_words(record["understood"]), f"folder: {record['out']}"],
         rungs_table(record) if record["rungs"] else ["No layer trains: the probe's head is solved for."],
         steps_lines(record),
         forecast_lines(record["forecast"]),

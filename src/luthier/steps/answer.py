@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from luthier.data.columns import TEXT_ROLES
+from luthier.data.composed import with_texts
 from luthier.data.image_files import every_image, is_image_set
 from luthier.data.image_folder import with_images_in
+from luthier.data.missing import without_marks
 from luthier.data.read import read
 from luthier.data.table import Table
 from luthier.data.writing import Writing
@@ -12,7 +15,7 @@ from luthier.errors import DataError, PlanError, did_you_mean, listing
 from luthier.folder.model_folder import ModelFolder
 from luthier.predict import Predictions
 
-IMAGE = "image"
+IMAGE, TEXT = "image", "text"
 
 
 def answer_file(
@@ -43,8 +46,11 @@ def answer_file(
         table = with_images_in(read(data, writing), images)
         columns = {role: named.get(role) or known.get(role, "") for role in wanted}
     columns = {role: name for role, name in columns.items() if name}
+    if TEXT in columns:
+        table = with_texts(table, columns[TEXT], "--text")
     for role, name in columns.items():
         check_column(data, table, role, name)
+    table, _ = without_marks(table, [name for role, name in columns.items() if role in TEXT_ROLES], ())
     return folder.answers(kind.inputs(table, columns, None, folder.task))
 
 

@@ -48,6 +48,14 @@ class Checkup:
         """Whether `tune` would refuse these data."""
         return any(one.severity == "stop" and one.check not in self.allowed for one in self.findings)
 
+    def plan_with_guesses(self, plan: Plan) -> Plan:
+        """The plan with what was guessed of its rows, to go on with; `none` is no model to tune."""
+        guessed = {} if self.rows is None else self.rows.settings()
+        asked = plan.settings()
+        if asked["model.name"] == NO_MODEL:
+            del asked["model.name"]
+        return Plan.build({**asked, **guessed})
+
     def to_json(self) -> dict[str, Any]:
         rows = self.rows
         return {
@@ -76,7 +84,7 @@ def check(plan: Plan, stop: Callable[[], bool] = lambda: False) -> Generator[Eve
     except StopFinding as error:
         return Checkup((error.finding,), None, None, (), clock())
     notes = [*rows.table.guesses]
-    notes += [f"{role}: {why}; --{role} corrects it" for role, why in rows.guesses.items()]
+    notes += [f"{role}: {why}; --{role.replace('_', '-')} corrects it" for role, why in rows.guesses.items()]
     notes += rows.told
     review = Review.read(review_path(plan.data.path, plan.run.out), rows.labels)
     settled = review.settled(rows.evidence) if rows.labels else np.zeros(0, np.int64)

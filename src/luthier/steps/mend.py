@@ -13,8 +13,10 @@ from luthier.data.fixes import edits_for
 from luthier.data.patch_file import Edit
 from luthier.data.review import Review, review_path
 from luthier.data.row_format import Format
+from luthier.errors import DataError
 from luthier.plan.plan import Plan
 from luthier.steps.check import Checkup
+from luthier.steps.rows import Rows
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ def mend(plan: Plan, checkup: Checkup, kinds: Sequence[str]) -> Mended:
     rows, evidence = checkup.rows, checkup.evidence
     assert rows is not None, "data that cannot be used are refused before"
     assert evidence is not None, "data that cannot be used are refused before"
+    refuse_other_forms(plan, rows)
     review = Review.read(review_path(plan.data.path, plan.run.out), rows.labels)
     waiting, asked = 0, "labels:review" in kinds
     if asked:
@@ -66,6 +69,20 @@ def mend(plan: Plan, checkup: Checkup, kinds: Sequence[str]) -> Mended:
         fixed.append(targets[0])
         patch.append(targets[1])
     return Mended(tuple(fixed), tuple(patch), counts, review.path if asked else None, waiting)
+
+
+def refuse_other_forms(plan: Plan, rows: Rows) -> None:
+    """Raise DataError where the rows are not those of the file, so that what is wrong with them cannot be mended in it."""
+    if rows.table.layout.why:
+        raise DataError(
+            f"{plan.data.path}: {rows.table.layout.why}, and its rows are made of it in another form, which cannot be corrected "
+            "in it. Correct them where they were annotated, and export them anew."
+        )
+    if rows.composed:
+        raise DataError(
+            f"{plan.data.path}: {rows.composed[0]!r} is made of several columns, whose values cannot be corrected as one. Name "
+            "one column with --text or --label, or correct the file by hand."
+        )
 
 
 def form_of(plan: Plan, path: Path) -> Format:

@@ -80,6 +80,9 @@ def of_rows(rows: Rows) -> list[Guess]:
     guesses += [
         Guess(f"data.{role}", name, rows.guesses.get(role, "")) for role, name in rows.columns.items()
     ]
+    if "split_column" in rows.guesses:
+        name = rows.understanding.split.removeprefix("column ")
+        guesses.append(Guess("data.split_column", name, rows.guesses["split_column"]))
     guesses.append(Guess("task.metric", task.metric, "the task's own"))
     if "pair" in rows.guesses:
         how = "bi-encoder" if task.reads == "apart" else "cross-encoder"

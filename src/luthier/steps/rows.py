@@ -57,6 +57,8 @@ class Rows:
     """What is told of all that, for people and programs."""
     told: tuple[str, ...]
     """What was taken for likely of the rows, each with the flag that corrects it."""
+    composed: tuple[str, ...]
+    """Those of the columns that are made of several of the file's."""
     seconds: float
     """What reading took."""
 
@@ -79,6 +81,19 @@ class Rows:
 
     def targets(self, rows: Ints) -> Array:
         return self.understood.targets(rows)
+
+    def settings(self) -> dict[str, Any]:
+        """What was understood, as settings of a plan that says it."""
+        told = self.understanding
+        found: dict[str, Any] = {"task.name": told.task}
+        found |= {f"data.{role}": name for role, name in told.columns.items()}
+        if told.labels_per_row is not None:
+            found["task.labels_per_row"] = told.labels_per_row
+        if "split_column" in self.guesses:
+            found["data.split_column"] = told.split.removeprefix("column ")
+        if told.encoding is not None:
+            found["data.encoding"] = told.encoding
+        return found
 
 
 def read_files(plan: Plan) -> dict[str, Table]:
@@ -277,7 +292,12 @@ def understand(plan: Plan) -> Rows:
         text_columns=tuple(beside),
     )
     left_out = {"empty": len(found.empty_input) + len(found.empty_label), "single": len(found.single)}
-    split_reason = {"split-column": f"column {own_split.name!r}, by its name and values"} if own_split else {}
+    left_out |= {
+        why: count for why, count in understanding.left_out_by.items() if why in understanding.set_aside
+    }
+    if own_split is not None:
+        left_out["unparted"] = int(np.sum(own_split.part_of < 0))
+    split_reason = {"split_column": f"column {own_split.name!r}, by its name and values"} if own_split else {}
     return Rows(
         table=table,
         kind=kind,
@@ -289,6 +309,7 @@ def understand(plan: Plan) -> Rows:
         evidence=evidence,
         understanding=understanding,
         told=(*told, *found.told),
+        composed=tuple(name for name in columns.values() if parts_of(read_tables["train"], name)),
         seconds=time.monotonic() - begin,
     )
 

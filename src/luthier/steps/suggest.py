@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from luthier.data.columns import check
+from luthier.data.composed import with_texts
+from luthier.data.missing import without_marks
 from luthier.data.read import read
 from luthier.data.split import text_keys
 from luthier.data.table import Ints, Table
@@ -21,7 +23,7 @@ from luthier.files import write_text
 from luthier.models.reading import READERS
 from luthier.plan.plan import Plan
 from luthier.steps.reader import Reader
-from luthier.steps.rows import kind_of, needed_columns, read_files, writing_of
+from luthier.steps.rows import composed, kind_of, needed_columns, read_files, writing_of
 from luthier.tasks.label_column import read_labels
 from luthier.tasks.labels import in_order
 from luthier.tasks.texts import has_content
@@ -61,7 +63,7 @@ def suggest_rows(
         return time.monotonic() - begin
 
     yield Started("prepare", clock())
-    table = read_files(plan)["train"]
+    table = composed(plan, read_files(plan))["train"]
     kind, _ = kind_of(plan, table)
     if kind.name != "text-classification":
         raise DataError(
@@ -69,8 +71,10 @@ def suggest_rows(
             "text-classification if each row is a text with a label."
         )
     guess = needed_columns(plan, table, kind)
-    others = read(unlabelled, writing_of(plan.data))
+    others = with_texts(read(unlabelled, writing_of(plan.data)), guess.text, "--text")
     check(others, guess.text, "text")
+    table, told = without_marks(table, [guess.text], [guess.label], plan.data.missing)
+    others, _ = without_marks(others, [guess.text], (), plan.data.missing)
     labels = read_labels(table.values(guess.label), plan.task.labels_per_row)
     if labels.many:
         raise DataError(
@@ -84,6 +88,7 @@ def suggest_rows(
     free, notes = not_yet_labelled(others, guess.text, text_keys(table, guess.text)[known], plan.run.seed)
     if not len(free):
         raise DataError(f"{unlabelled}: every row is empty, or is labelled in {plan.data.path} already.")
+    notes = [*told, *notes]
     reader = Reader.of(plan)
     way = "cut" if plan.data.long == "auto" else plan.data.long
     texts = [*table.texts(guess.text, known), *others.texts(guess.text, free)]

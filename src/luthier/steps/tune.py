@@ -9,6 +9,7 @@ from luthier.events import Advanced, Ended, Event, Noted, Started
 from luthier.folder.model_folder import ModelFolder
 from luthier.folder.run_folder import RunFolder
 from luthier.plan.plan import Plan
+from luthier.report.understood_words import understood_words
 from luthier.steps.candidates import compute_features, decide, probe_and_baselines
 from luthier.steps.examination import check_features
 from luthier.steps.finish import VERSIONS, score_and_write, write_records
@@ -41,6 +42,7 @@ def tune(
     ready = prepare(plan, kept)
     folder = RunFolder(ready.out, ready.key)
     opening: list[Event] = [Ended("prepare", clock(), clock())]
+    opening += [Noted(line, clock()) for line in understood_words(ready.rows.understanding.to_json())]
     opening += [Noted(str(guess), clock()) for guess in ready.guesses]
     opening += [Noted(text, clock(), warning=True) for text in statements(ready)]
     yield from opening
@@ -140,7 +142,7 @@ def timed(run: Run, name: str, step: Iterator[Event]) -> Iterator[Event]:
 
 def statements(ready: Prepared) -> list[str]:
     """What the user should know before anything is trained."""
-    found = list(ready.rows.table.guesses)
+    found = [*ready.rows.table.guesses, *ready.rows.told]
     found += [finding.message for finding in ready.findings if finding.severity != "note"]
     found += ready.rows.split.warnings
     if ready.plan.train.cloze and ready.cloze is None:

@@ -24,7 +24,7 @@ from luthier.tasks.labelled import refuse_nothing_left, refuse_useless_labels
 from luthier.tasks.metric import chosen_metric
 from luthier.tasks.number_column import equal_numbers, numbers, strata_of
 from luthier.tasks.task import Array, Task
-from luthier.tasks.texts import given_texts, has_content
+from luthier.tasks.texts import given_texts, has_content, is_blank
 from luthier.tasks.vectors import METRICS, NAME, Embedding
 
 ANCHOR_NAMES = ("anchor", "query", "question", "text", "sentence1", "text1")
@@ -174,6 +174,7 @@ EMBEDDING = Kind(
     understand=understand,
     inputs=inputs,
     given=given,
+    blank=is_blank,
     restore=Embedding.from_json,
     shown=shown,
     predicts=("text",),

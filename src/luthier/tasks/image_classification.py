@@ -115,6 +115,7 @@ IMAGE_CLASSIFICATION = Kind(
     understand=understand,
     inputs=inputs,
     given=given,
+    blank=lambda picture: picture.missing,
     restore=Classification.from_json,
     shown=shown,
 )

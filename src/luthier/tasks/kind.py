@@ -98,6 +98,8 @@ class Kind:
     """What the model is to read of some rows, or of all: what `models.reading` takes."""
     given: Callable[[Sequence[Any], Task], list[Any]]
     """The same of what a caller of `predict` hands over. Raises DataError for what is no such row."""
+    blank: Callable[[Any], bool]
+    """Whether one of these has nothing to read, so that `predict` has no answer to it."""
     restore: Callable[[dict[str, Any]], Task]
     """A task from what its `to_json` gave."""
     predicts: tuple[str, ...] = ()

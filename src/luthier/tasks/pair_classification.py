@@ -7,7 +7,7 @@ from luthier.data.table import Table
 from luthier.tasks.classification import Classification
 from luthier.tasks.kind import Columns, Kind, Roles, Understood, Wishes
 from luthier.tasks.labelled import labelled_rows
-from luthier.tasks.texts import given_pairs, input_keys, inputs_of, joined, read_columns
+from luthier.tasks.texts import given_pairs, input_keys, inputs_of, is_blank, joined, read_columns
 
 NAME = "pair-classification"
 LABEL_NAMES = (
@@ -44,6 +44,7 @@ PAIR_CLASSIFICATION = Kind(
     understand=understand,
     inputs=inputs_of,
     given=given_pairs,
+    blank=is_blank,
     restore=Classification.from_json,
     shown=joined,
 )

@@ -19,7 +19,7 @@ from luthier.tasks.kind import Columns, Kind, Roles, Understood, Wishes
 from luthier.tasks.labelled import refuse_nothing_left
 from luthier.tasks.metric import chosen_metric
 from luthier.tasks.task import Array, Task
-from luthier.tasks.texts import has_content
+from luthier.tasks.texts import has_content, is_blank
 
 CONTEXT_NAMES = ("context", "passage", "paragraph", "document", "article", "text")
 QUESTION_NAMES = ("question", "query", "questions")
@@ -169,6 +169,7 @@ QUESTION_ANSWERING = Kind(
     understand=understand,
     inputs=inputs,
     given=given,
+    blank=lambda passage: is_blank((passage.question, passage.context)),
     restore=QuestionAnswering.from_json,
     shown=shown,
     cloze=cloze,

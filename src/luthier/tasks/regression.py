@@ -28,7 +28,15 @@ from luthier.tasks.labelled import Bools, refuse_nothing_left, useless
 from luthier.tasks.metric import chosen_metric
 from luthier.tasks.number_column import equal_numbers, numbers, strata_of, told_of_numbers
 from luthier.tasks.task import Array, Calibration, Loss, Model, Task
-from luthier.tasks.texts import given_pairs, given_texts, input_keys, inputs_of, joined, read_columns
+from luthier.tasks.texts import (
+    given_pairs,
+    given_texts,
+    input_keys,
+    inputs_of,
+    is_blank,
+    joined,
+    read_columns,
+)
 
 NAME = "regression"
 METRICS = ("spearman", "pearson", "r2")
@@ -276,6 +284,7 @@ REGRESSION = Kind(
     understand=understand,
     inputs=inputs_of,
     given=given,
+    blank=is_blank,
     restore=Regression.from_json,
     shown=shown,
 )

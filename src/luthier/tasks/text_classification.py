@@ -7,7 +7,7 @@ from luthier.data.table import Table
 from luthier.tasks.classification import Classification
 from luthier.tasks.kind import Columns, Kind, Roles, Understood, Wishes
 from luthier.tasks.labelled import labelled_rows
-from luthier.tasks.texts import given_texts, input_keys, inputs_of, read_columns
+from luthier.tasks.texts import given_texts, input_keys, inputs_of, is_blank, read_columns
 
 NAME = "text-classification"
 
@@ -33,5 +33,6 @@ TEXT_CLASSIFICATION = Kind(
     understand=understand,
     inputs=inputs_of,
     given=given_texts,
+    blank=is_blank,
     restore=Classification.from_json,
 )

@@ -50,6 +50,15 @@ def inputs_of(table: Table, columns: Columns, rows: Ints | None, task: Task) -> 
     return list(zip(texts, table.texts(columns["text2"], rows), strict=True))
 
 
+def is_blank(one: str | Sequence[str]) -> bool:
+    """Whether a text, or one of several that belong together, holds nothing but white space.
+
+    >>> is_blank(" "), is_blank(("a text", "")), is_blank("a text")
+    (True, True, False)
+    """
+    return not all(text.strip() for text in ([one] if isinstance(one, str) else one))
+
+
 def given_texts(given: Sequence[Any], task: Task) -> list[Any]:
     """Texts as a caller of `predict` hands them over."""
     for at, one in enumerate(given):

@@ -225,6 +225,7 @@ TOKEN_CLASSIFICATION = Kind(
     understand=understand,
     inputs=inputs,
     given=given,
+    blank=lambda words: not len(words),
     restore=TokenClassification.from_json,
     shown=shown,
 )

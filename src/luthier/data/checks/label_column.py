@@ -4,6 +4,7 @@ import numpy as np
 
 from luthier.data.checks.columns import codes, others, told
 from luthier.data.checks.finding import Evidence, Finding
+from luthier.data.table import Ints
 
 
 def label_column(evidence: Evidence) -> Iterator[Finding]:
@@ -12,7 +13,18 @@ def label_column(evidence: Evidence) -> Iterator[Finding]:
     _, label = np.unique(evidence.label_sets[rows], return_inverse=True)
     for name in others(evidence):
         found = told(codes(evidence, name)[rows], label)
-        if found is not None:
+        if found is not None and one_to_one(codes(evidence, name)[rows], label):
+            yield Finding(
+                check="label-column",
+                severity="note",
+                count=len(rows),
+                share=1.0,
+                rows=(),
+                message=f"Column {name!r} says the same as {evidence.label!r}, in other words, and is not read.",
+                matters="Nothing is lost: the label is learnt once.",
+                mend=f"--label {name} learns it by those words.",
+            )
+        elif found is not None:
             right, known = found
             yield Finding(
                 check="label-column",
@@ -25,3 +37,13 @@ def label_column(evidence: Evidence) -> Iterator[Finding]:
                 f"Only {evidence.text!r} is read here.",
                 mend=f"Leave {name!r} out of the text; if it is the label that is meant, name it with --label.",
             )
+
+
+def one_to_one(values: Ints, label: Ints) -> bool:
+    """Whether each value goes with one label, and each label with one value.
+
+    >>> one_to_one(np.array([5, 6, 5]), np.array([0, 1, 0])), one_to_one(np.array([5, 6, 7]), np.array([0, 1, 0]))
+    (True, False)
+    """
+    pairs = np.unique(np.stack([values, label]), axis=1).shape[1]
+    return bool(pairs == len(np.unique(values)) == len(np.unique(label)))

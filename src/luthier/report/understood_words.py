@@ -1,0 +1,37 @@
+"""What was understood of the data, as a person reads it on a terminal."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+LABELS_SHOWN = 8
+COLUMNS_SHOWN = 12
+
+
+def understood_words(record: Mapping[str, Any]) -> list[str]:
+    """A few lines. record: `understood` of `luthier check --json`."""
+    columns = ", ".join(f"{role} {name!r}" for role, name in record["columns"].items())
+    lines = [f"{record['task']}: {columns}"]
+    labels = record["labels"]
+    if labels:
+        per_row = "several a row" if record["labels_per_row"] == "many" else "one a row"
+        lines.append(f"{len(labels):,} labels, {per_row}: {few(labels, LABELS_SHOWN)}")
+    parts = ", ".join(f"{count:,} {part}" for part, count in record["parts"].items())
+    how = {"random": "drawn at random", "files": "by file", "folders": "by folder"}.get(
+        record["split"], f"by {record['split']}"
+    )
+    lines.append(f"{record['rows']:,} rows, parted {how}: {parts}")
+    if record["left_out"]:
+        reasons = ", ".join(f"{count:,} {why}" for why, count in record["left_out_by"].items())
+        lines.append(f"{record['left_out']:,} rows left out: {reasons}")
+    if record["unread"]:
+        lines.append(f"not read: {few(record['unread'], COLUMNS_SHOWN)}")
+    return lines
+
+
+def few(names: Sequence[str], most: int) -> str:
+    """
+    >>> few(["a", "b", "c"], 2)
+    'a, b and 1 more'
+    """
+    shown = ", ".join(names[:most])
+    return shown + (f" and {len(names) - most:,} more" if len(names) > most else "")

@@ -310,7 +310,7 @@ def runs_on(table: Table, name: str) -> bool:
     values = found.values[np.isfinite(found.values)]
     steps = np.diff(values)
     counts = len(steps) > 2 and bool(np.all(steps > 0) or np.all(steps < 0))
-    return counts and not found.how and bool(np.all(values == np.round(values)))
+    return counts and bool(np.all(values == np.round(values)))
 
 
 def sampled_numbers(table: Table, name: str) -> tuple[set[float], bool, tuple[str, ...]]:
@@ -422,7 +422,7 @@ def texts_beside(table: Table, text: str, besides: Sequence[str]) -> list[str]:
 def label_by_content(table: Table, facts: Sequence[Facts], seen: str, besides: str) -> tuple[str, str]:
     """The one column of values most of which occur again, or of numbers; and why. Raises DataError where there are several."""
     fit = [column for column in facts if column.name != besides and may_be_label(column)]
-    recurring = [one for one in fit if one.repeated > 0.5 and not pa.types.is_floating(one.kind)]
+    recurring = [one for one in fit if one.repeated > 0.5 and not holds_fractions(table, one)]
     marks = [one.name for one in recurring if one.distinct == 2 and holds_marks(table, one.name)]
     if len(marks) > 1 and len(marks) == len(recurring):
         return COMMA.join(marks), by_marks(COMMA.join(marks))
@@ -437,6 +437,11 @@ def label_by_content(table: Table, facts: Sequence[Facts], seen: str, besides: s
         raise ask_which(table, facts, amounts)
     if amounts:
         return amounts[0], f"column {amounts[0]!r}, because it holds numbers{seen}"
+    if (named := by_name(table, (*LABEL_NAMES, *SCORE_NAMES), "label", besides)) is not None:
+        return (
+            named,
+            f"column {named!r}, by its name",
+        )  # Nothing can be learnt from it, which is told by whoever reads it.
     raise not_found(table, facts, seen, "label")
 
 
@@ -444,6 +449,14 @@ def by_marks(name: str) -> str:
     """Why several columns of noughts and ones are the labels, told with the flag that names them."""
     names = name.split(COMMA)
     return f"columns {shown(names)}, which hold a nought or a one for each label, as --label {name!r} says"
+
+
+def holds_fractions(table: Table, column: Facts) -> bool:
+    """Whether a column of floating-point numbers has some that are not whole: amounts, and no labels."""
+    if not pa.types.is_floating(column.kind):
+        return False
+    values = table.values(column.name, sample(table))
+    return any(value is not None and np.isfinite(value) and not float(value).is_integer() for value in values)
 
 
 def holds_marks(table: Table, name: str) -> bool:

@@ -85,13 +85,12 @@ def read_numerals(values: Sequence[Any], decimal: str | None = None) -> Numerals
         del written[row]
         found[row] = np.nan
     sign, unclear = (decimal, None) if decimal is not None else decimal_sign(written.values())
-    for row, one in written.items():
+    for row, one in list(written.items()):
         number = value_of(one, sign)
+        found[row] = np.nan if number is None else number
         if number is None:
             wrong.append(row)
-            found[row] = np.nan
-        else:
-            found[row] = number
+            del written[row]
     return Numerals(found, tuple(sorted(wrong)), tuple(seen(written.values(), sign)), unclear)
 
 

@@ -18,19 +18,19 @@ from luthier.data.image_folder import with_images_in
 from luthier.data.missing import without_marks
 from luthier.data.read import READERS, ending, read
 from luthier.data.split import Shares, Split, joined_groups, split_rows
-from luthier.data.split_column import NONE, PARTS, SplitColumn, find_split
 from luthier.data.table import Ints, Table
 from luthier.data.writing import Writing
-from luthier.errors import DataError, PlanError, StopFinding
+from luthier.errors import DataError, StopFinding
 from luthier.plan.plan import Plan
 from luthier.plan.sections import DataPlan
+from luthier.steps.parts import left_out_by, parted, roles_of, split_words, unread, without_set_aside
 from luthier.steps.refusals import refuse_empty_parts
 from luthier.steps.small_parts import small_parts
-from luthier.steps.understanding import LeftOut, Understanding
+from luthier.steps.understanding import Understanding
 from luthier.tasks import TASKS
 from luthier.tasks.classification import Classification
 from luthier.tasks.guess import guess_kind
-from luthier.tasks.kind import Kind, Roles, Understood, Wishes
+from luthier.tasks.kind import Kind, Understood, Wishes
 from luthier.tasks.task import Array, Task
 
 SHOWN = "luthier: shown"
@@ -171,23 +171,6 @@ def composed(plan: Plan, tables: Mapping[str, Table]) -> dict[str, Table]:
     return found
 
 
-def parted(
-    plan: Plan, tables: dict[str, Table], taken: Sequence[str]
-) -> tuple[dict[str, Table], SplitColumn | None]:
-    """The tables without the column that parts the rows, and that column; files that are named part the rows before it."""
-    if len(tables) > 1 and plan.data.split_column in (None, NONE):
-        return tables, None
-    if len(tables) > 1:
-        raise PlanError(
-            "--split-column: no effect beside --valid and --test, whose files part the rows. Leave it out."
-        )
-    found = find_split(tables["train"], plan.data.split_column, taken)
-    if found is None:
-        return tables, None
-    table = tables["train"]
-    return {"train": table.with_columns(table.columns.drop_columns([found.name]))}, found
-
-
 def understand(plan: Plan) -> Rows:
     """Read, find the columns, understand the rows, split, check. Raises DataError for what cannot be used."""
     begin = time.monotonic()
@@ -312,67 +295,6 @@ def understand(plan: Plan) -> Rows:
         composed=tuple(name for name in columns.values() if parts_of(read_tables["train"], name)),
         seconds=time.monotonic() - begin,
     )
-
-
-def roles_of(tables: Mapping[str, Table], own: SplitColumn | None) -> Roles:
-    """The part that each row was given for, by its file or by a column of its own. A row that names no part is in none."""
-    if own is None:
-        sizes = [len(table) for table in tables.values()]
-        return Roles(tuple(tables), np.repeat(np.arange(len(sizes)), sizes))
-    numbers = np.full(len(PARTS) + 1, -1, np.int64)
-    for at, part in enumerate(own.parts):
-        numbers[PARTS.index(part)] = at
-    return Roles(own.parts, numbers[own.part_of])
-
-
-def without_set_aside(found: Understood, table: Table, own: SplitColumn | None) -> Understood:
-    """What is understood, without rows that the annotator put aside or that name no part; nobody counts these as empty."""
-    out = [*table.layout.set_aside.values(), *([] if own is None else [np.flatnonzero(own.part_of < 0)])]
-    if not any(map(len, out)):
-        return found
-    rows = np.concatenate(out)
-
-    def kept(numbers: Ints) -> Ints:
-        return numbers[~np.isin(numbers, rows)]
-
-    return replace(
-        found,
-        usable=kept(found.usable),
-        empty_input=kept(found.empty_input),
-        empty_label=kept(found.empty_label),
-        single=kept(found.single),
-    )
-
-
-def left_out_by(found: Understood, table: Table, own: SplitColumn | None) -> LeftOut:
-    """How many rows are not used, by reason."""
-    thing = "image" if found.task.reads == "image" else "text"
-    unparted = 0 if own is None else int(np.sum(own.part_of < 0))
-    faults = {
-        f"no {thing}": len(found.empty_input),
-        "no label": len(found.empty_label),
-        "a label that occurs once": len(found.single),
-        "no known part" if own is None else f"no known part in {own.name!r}": unparted,
-    }
-    return LeftOut(
-        faults={why: count for why, count in faults.items() if count},
-        set_aside={why: len(rows) for why, rows in table.layout.set_aside.items() if len(rows)},
-    )
-
-
-def split_words(plan: Plan, tables: Mapping[str, Table], own: SplitColumn | None) -> str:
-    """What parts the rows: `random`, `files`, `folders`, or a column."""
-    if own is not None:
-        return f"column {own.name}"
-    if len(tables) == 1:
-        return "random"
-    return "files" if plan.data.valid or plan.data.test else "folders"
-
-
-def unread(table: Table, columns: Mapping[str, str], others: Sequence[str | None]) -> tuple[str, ...]:
-    """Columns of the file that serve for nothing."""
-    used = {part for name in columns.values() for part in (name, *parts_of(table, name))} | set(others)
-    return tuple(name for name in table.names if name not in used)
 
 
 def with_shown(table: Table, kind: Kind, columns: dict[str, str]) -> tuple[Table, str]:

@@ -13,7 +13,9 @@ def understood_words(record: Mapping[str, Any]) -> list[str]:
     lines = [f"{record['task']}: {columns}"]
     labels = record["labels"]
     if labels:
-        per_row = "several a row" if record["labels_per_row"] == "many" else "one a row"
+        per_row = {"one": "one a row", "many": "several a row", None: "within the rows"}[
+            record["labels_per_row"]
+        ]
         lines.append(f"{len(labels):,} labels, {per_row}: {few(labels, LABELS_SHOWN)}")
     parts = ", ".join(f"{count:,} {part}" for part, count in record["parts"].items())
     how = {"random": "drawn at random", "files": "by file", "folders": "by folder"}.get(

@@ -232,8 +232,8 @@ def understand(plan: Plan) -> Rows:
     understanding = Understanding.of(
         task=found.task.name,
         columns=columns,
-        labels=found.task.labels if isinstance(found.task, Classification) else None,
-        many=isinstance(found.task, Classification) and found.task.many,
+        labels=found.task.known_labels,
+        per_row=found.task.labels_per_row,
         left_out=left_out_by(found, table, own_split),
         table=whole,
         split=split,

@@ -48,8 +48,8 @@ class Understanding:
     def of(
         task: str,
         columns: Mapping[str, str],
-        labels: tuple[str, ...] | None,
-        many: bool,
+        labels: tuple[str, ...],
+        per_row: str | None,
         left_out: LeftOut,
         table: Table,
         split: Split,
@@ -57,11 +57,10 @@ class Understanding:
         unread: tuple[str, ...],
     ) -> "Understanding":
         parts = split.sizes()
-        per_row = None if labels is None else "many" if many else "one"
         return Understanding(
             task=task,
             columns=dict(columns),
-            labels=labels or (),
+            labels=labels,
             labels_per_row=per_row,
             rows=sum(parts.values()),
             left_out_by={**left_out.faults, **left_out.set_aside},

@@ -52,6 +52,14 @@ class Classification(Task):
     weighs: ClassVar[bool] = True
 
     @property
+    def known_labels(self) -> tuple[str, ...]:
+        return self.labels
+
+    @property
+    def labels_per_row(self) -> str:
+        return "many" if self.many else "one"
+
+    @property
     def outputs(self) -> int:  # type: ignore[override]
         return len(self.labels)
 

@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 
+import pyarrow as pa
+
 from luthier.data.column_names import normal
 from luthier.data.columns import SCORE_NAMES, guess_text_and_label, holds_numbers, names_there, pair_by_name
 from luthier.data.table import Table
+from luthier.errors import DataError
 from luthier.tasks import TASKS
 from luthier.tasks.embedding import belongs_together
 from luthier.tasks.image_classification import image_column
@@ -17,6 +20,9 @@ from luthier.tasks.token_classification import (
     holds_lists,
     holds_spans,
 )
+
+CONVERSATIONS = ("messages", "conversations", "conversation", "dialogue", "dialog")
+"""Names of columns of turns, each with who speaks and what is said."""
 
 
 def guess_kind(table: Table, asked: Mapping[str, str | None]) -> tuple[Kind, str]:
@@ -32,6 +38,7 @@ def guess_kind(table: Table, asked: Mapping[str, str | None]) -> tuple[Kind, str
         return TASKS["token-classification"], "words with tags, or a text with spans"
     if belongs_together(table):
         return TASKS["embedding"], "an anchor and a positive"
+    refuse_conversations(table)
     pair = pair_by_name(table)
     if asked["text2"] is not None or (asked["text"] is None and pair is not None):
         two = [asked["text"], asked["text2"]] if asked["text2"] else list(pair or ())
@@ -44,6 +51,22 @@ def guess_kind(table: Table, asked: Mapping[str, str | None]) -> tuple[Kind, str
     if label in table.names and holds_numbers(table, label):
         return TASKS["regression"], f"numbers in {label!r}, of many values"
     return TASKS["text-classification"], "a text and a label"
+
+
+def refuse_conversations(table: Table) -> None:
+    """Rows that no task here learns from are told by what they are, rather than by a column that they lack."""
+    names = {normal(name): name for name in table.names}
+    conversations = next((names[name] for name in CONVERSATIONS if name in names), None)
+    if conversations is not None and pa.types.is_list(table.columns.schema.field(conversations).type):
+        found = f"column {conversations!r} holds conversations"
+    elif {"chosen", "rejected"} <= names.keys():
+        found = "columns 'chosen' and 'rejected' hold answers that are preferred to others"
+    else:
+        return
+    raise DataError(
+        f"{table.files[0]}: {found}, which no task here learns from yet. Tasks: {', '.join(TASKS)}. Name one with --task, and its "
+        "columns."
+    )
 
 
 def marks_words(table: Table) -> bool:

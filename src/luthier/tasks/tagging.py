@@ -49,6 +49,10 @@ class TokenClassification(Task):
     long: ClassVar[str] = "windows"
 
     @property
+    def known_labels(self) -> tuple[str, ...]:
+        return self.types
+
+    @property
     def tags(self) -> tuple[str, ...]:
         """In the order of the logits: O, then B- and I- of each type."""
         return ("O", *(f"{mark}-{kind}" for kind in self.types for mark in "BI"))

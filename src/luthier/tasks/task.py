@@ -108,6 +108,16 @@ class Task(ABC):
         return f"a score of 80 % would be known to about {100 * margin:.0f} points either way"
 
     @property
+    def known_labels(self) -> tuple[str, ...]:
+        """Names of what rows are labelled with, labels or types of entities; none where answers have no names."""
+        return ()
+
+    @property
+    def labels_per_row(self) -> str | None:
+        """`one` or `many`; None where answers are no labels of rows."""
+        return None
+
+    @property
     def compares_all(self) -> bool:
         """Whether the loss compares the rows of a step with each other: a step is then never cut outside of the model."""
         return False

@@ -64,8 +64,8 @@ def refuse_conversations(table: Table) -> None:
     else:
         return
     raise DataError(
-        f"{table.files[0]}: {found}, which no task here learns from yet. Tasks: {', '.join(TASKS)}. Name one with --task, and its "
-        "columns."
+        f"{table.files[0]}: {found}, which no task here learns from yet. Tasks: {', '.join(TASKS)}. Name one with --task, and "
+        "its columns."
     )
 
 

@@ -51,7 +51,7 @@ KOREAN = "배송이 빠르고 품질이 아주 좋습니다. 다음에 또 구�
 )
 def test_a_code_page_is_found_by_the_language_that_its_text_is_in(tmp_path, text, encoding):
     path = tmp_path / "a.csv"
-    path.write_bytes("text,label\n".encode() + b"".join(f'"{text}",a\n'.encode(encoding) for _ in range(3)))
+    path.write_bytes(b"text,label\n" + b"".join(f'"{text}",a\n'.encode(encoding) for _ in range(3)))
 
     found = find_encoding(path)
 

@@ -286,7 +286,7 @@ def broken_words(text: str) -> int:
         elif sign.isupper() and before.islower():
             broken += 1
         elif script(sign) != "LATIN":
-            broken += before.isascii() and before.isalpha() or after.isascii() and after.isalpha()
+            broken += (before.isascii() and before.isalpha()) or (after.isascii() and after.isalpha())
     return broken
 
 

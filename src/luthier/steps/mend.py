@@ -15,6 +15,7 @@ from luthier.data.review import Review, review_path
 from luthier.data.row_format import Format
 from luthier.plan.plan import Plan
 from luthier.steps.check import Checkup
+from luthier.steps.rows import writing_of
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def mend(plan: Plan, checkup: Checkup, kinds: Sequence[str]) -> Mended:
 
 
 def form_of(plan: Plan, path: Path) -> Format:
-    return Format.of(path, plan.data.encoding, plan.data.delimiter)
+    return Format.of(path, writing_of(plan.data))
 
 
 def beside(plan: Plan, source: Path, word: str) -> Path:
@@ -87,7 +88,6 @@ def patch_path(plan: Plan, source: Path) -> Path:
 def apply_patch(plan: Plan, patch: Path) -> Path:
     """Write the corrected copy that a patch, perhaps edited by hand, makes of the plan's file."""
     from luthier.data.read import read
-    from luthier.steps.rows import writing_of
 
     source = Path(plan.data.path)
     table = read(source, writing_of(plan.data))
@@ -100,5 +100,5 @@ def undo_patch(plan: Plan, patch: Path) -> Path:
     """Write the original of the plan's file, a corrected copy, as it was before the patch."""
     source = Path(plan.data.path)
     target = beside(plan, source, "undone")
-    patches.undo(source, patch, target, plan.data.encoding, plan.data.delimiter)
+    patches.undo(source, patch, target, writing_of(plan.data))
     return target

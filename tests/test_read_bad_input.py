@@ -13,8 +13,11 @@ from luthier.data.read import read
 from luthier.data.writing import Writing
 from luthier.errors import DataError, WorldError
 
-ENDINGS = ".csv, .tsv, .jsonl, .json, .parquet, .conll (or one of these with .gz)"
-QUOTING = 'Quotes that belong to a text are doubled, and the text put between quotes: "say ""yes""". Where quotes are letters, --quoting none reads them so.'
+ENDINGS = ".csv, .tsv, .jsonl, .json, .parquet, .conll, .arrow, .feather, .txt, .xlsx, .xlsm, .xlsb, .xls, .ods (or one of these with .gz)"
+QUOTING = (
+    'Quotes that belong to a text are doubled, and the text put between quotes: "say ""yes""". '
+    "Where quotes are letters, --quoting none reads them so."
+)
 OBJECT = '{"text": "…", "label": "…"}'
 LIST = f"Expected a list of objects such as [{OBJECT}, …], or an object whose only key holds one"
 
@@ -54,12 +57,10 @@ def test_a_missing_file_is_answered_with_the_nearest_name(refusal, tmp_path):
 def test_a_folder_is_no_file_and_its_readable_files_are_named(refusal):
     Path("empty").mkdir()
     Path("full").mkdir()
-    for name in ("train.csv", "test.csv.gz", "notes.txt"):
+    for name in ("one.csv", "two.csv.gz", "notes.md"):
         Path("full", name).touch()
 
-    assert (
-        refusal("full") == "full: is a folder. Expected a file of rows. It holds 'test.csv.gz', 'train.csv'."
-    )
+    assert refusal("full") == "full: is a folder. Expected a file of rows. It holds 'one.csv', 'two.csv.gz'."
     assert (
         refusal("empty")
         == f"empty: is a folder. Expected a file of rows. It holds none: they end in {ENDINGS}."
@@ -69,8 +70,8 @@ def test_a_folder_is_no_file_and_its_readable_files_are_named(refusal):
 @pytest.mark.parametrize(
     ("name", "found"),
     [
-        ("a.txt", "ends in '.txt', which is not read"),
-        ("a.txt.gz", "ends in '.txt.gz', which is not read"),
+        ("a.doc", "ends in '.doc', which is not read"),
+        ("a.doc.gz", "ends in '.doc.gz', which is not read"),
         ("a", "has no ending"),
     ],
 )

@@ -14,7 +14,10 @@ from luthier.errors import DataError
 MOST_CHARACTERS = 1_000_000
 """Of one value. A longer one is mostly a quote opened by mistake, which swallows the rest of the file."""
 
-QUOTING = 'Quotes that belong to a text are doubled, and the text put between quotes: "say ""yes""". Where quotes are letters, --quoting none reads them so.'
+QUOTING = (
+    'Quotes that belong to a text are doubled, and the text put between quotes: "say ""yes""". '
+    "Where quotes are letters, --quoting none reads them so."
+)
 
 Row = tuple[int, list[str]]
 """The line, from 1, where a row begins, and its values."""

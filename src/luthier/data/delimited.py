@@ -10,7 +10,8 @@ import pyarrow as pa
 from luthier.data.csv_rows import Row, long_values, split_rows
 from luthier.data.delimiter import DELIMITERS, check_delimiter, find_delimiter
 from luthier.data.dialect import DOUBLE, QUOTINGS, Dialect, separator_line
-from luthier.data.header import SAMPLE_ROWS, Header, find_header, without_idle_columns
+from luthier.data.header import SAMPLE_ROWS, Header, find_header
+from luthier.data.idle_columns import without_idle_columns
 from luthier.data.problems import Problems, counted, shorten
 from luthier.data.quoting import find_quoting
 from luthier.data.spill import BATCH_CHARACTERS, BATCH_ROWS, Spill, spilling
@@ -35,13 +36,11 @@ def read_delimited(path: Path, writing: Writing) -> Table:
     """The rows of a CSV file. Every value is a string, the empty one too; a blank line is no row."""
     with long_values():
         form = find_form(path, writing)
-        table = read_rows(form)
+        table = read_rows(
+            form.file.path, form.header, split_rows(form.file, form.dialect), form.dialect.delimiter
+        )
     table = replace(table, guesses=(*form.guesses, *table.guesses), encodings=(form.file.encoding,))
     return without_idle_columns(table, [form.header.names[at] for at in form.header.nameless])
-
-
-def read_tabbed(path: Path, writing: Writing) -> Table:
-    return read_delimited(path, writing)
 
 
 def find_form(path: Path, writing: Writing) -> Form:
@@ -83,10 +82,8 @@ def is_tabbed(path: Path) -> bool:
     return path.name.lower().removesuffix(".gz").endswith((".tsv", ".tab"))
 
 
-def read_rows(form: Form) -> Table:
+def read_rows(path: Path, header: Header, rows: Iterator[Row], delimiter: str) -> Table:
     """All rows. Raises DataError for those with more or fewer values than the header, all together."""
-    path, header = form.file.path, form.header
-    rows = split_rows(form.file, form.dialect)
     if header.there:
         next(rows)
     schema = pa.schema([(name, pa.string()) for name in header.names])
@@ -99,7 +96,7 @@ def read_rows(form: Form) -> Table:
             raise DataError(
                 f"{path}: the {'header' if header.there else 'first row'} has {counted(len(header.names), 'column')}, but the "
                 f"number of values differs in {share}: {ragged}. "
-                f"Put a value that holds {form.dialect.delimiter!r} or a line end between double quotes."
+                f"Put a value that holds {delimiter!r} or a line end between double quotes."
             )
         if not spill.rows:
             columns = listing(shorten(name) for name in header.names)

@@ -2,19 +2,16 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from luthier.data.columns import LABEL_NAMES, NEVER_LABELS, TEXT_NAMES, normal
+from luthier.data.column_names import normal
+from luthier.data.columns import LABEL_NAMES, NEVER_LABELS, TEXT_NAMES
 from luthier.data.csv_rows import Row
 from luthier.data.names import check_names
 from luthier.data.problems import shorten
 from luthier.data.quoting import is_number
-from luthier.data.table import Table
 from luthier.errors import DataError, listing
 
 SAMPLE_ROWS = 2_000
@@ -35,8 +32,6 @@ DATE = re.compile(
 )
 YEARS = range(1_800, 2_200)
 KNOWN = frozenset((*TEXT_NAMES, *LABEL_NAMES, *NEVER_LABELS))
-LEFT_BY_PANDAS = re.compile(r"Unnamed: \d+(_level_\d+)?|__index_level_\d+__")
-"""Names that pandas gives to columns without one, and to the numbers of rows."""
 
 
 @dataclass(frozen=True)
@@ -183,65 +178,3 @@ def is_text_among_texts(value: str, values: Sequence[str]) -> bool:
     letters = sorted(map(len, values))
     middle = len(values) // 2
     return len(value.split()) >= max(LONG_TEXT, words[middle] / 2) and 2 * len(value) >= letters[middle]
-
-
-def without_idle_columns(table: Table, nameless: Sequence[str]) -> Table:
-    """A table without columns that hold nothing, and without those that number its rows, where they have no name of their own.
-
-    nameless: names of columns that the file does not name.
-    """
-    path = table.files[0]
-    unnamed = [name for name in table.names if name in nameless or LEFT_BY_PANDAS.fullmatch(name)]
-    dropped: dict[str, list[str]] = {"hold nothing": [], "number its rows": []}
-    kept = []
-    for at, name in enumerate(table.names):
-        column = table.columns.column(name)
-        if name in unnamed and is_empty(column):
-            dropped["hold nothing"].append(name)
-        elif name in unnamed and at == len(dropped["number its rows"]) and is_index(column, name in nameless):
-            dropped["number its rows"].append(name)
-        elif name in nameless:
-            kept.append(name)
-    if not any(dropped.values()) and not kept:
-        return table
-    gone = [name for names in dropped.values() for name in names]
-    names = [name for name in table.names if name not in gone]
-    if not names:
-        return table
-    told = tuple(telling(path, dropped, kept, nameless))
-    return replace(table.with_columns(table.columns.select(names)), guesses=(*table.guesses, *told))
-
-
-def telling(
-    path: Path, dropped: dict[str, list[str]], kept: Sequence[str], nameless: Sequence[str]
-) -> Iterator[str]:
-    """What the user is told of columns without a name."""
-    for why, names in dropped.items():
-        if names:
-            called = listing(
-                name if name not in nameless else f"{name} (which has no name)" for name in names
-            )
-            yield f"{path}: leaves out {called}, as values there {why}; a name of its own in the header keeps a column."
-    if kept:
-        yield f"{path}: has no name for {listing(kept)}, which is called so; a name in the header corrects it."
-
-
-def is_empty(column: pa.ChunkedArray) -> bool:
-    if pa.types.is_null(column.type):
-        return True
-    if not pa.types.is_string(column.type):
-        return bool(column.null_count == len(column))
-    return not pc.any(pc.not_equal(pc.utf8_trim_whitespace(column), "")).as_py()
-
-
-def is_index(column: pa.ChunkedArray, nameless: bool) -> bool:
-    """Whether a column's values number the rows, or, in one without any name, are all different."""
-    if pa.types.is_string(column.type):
-        try:
-            column = pc.cast(column, pa.int64())
-        except pa.ArrowInvalid:
-            if not nameless:
-                return False
-    elif not pa.types.is_integer(column.type):
-        return False
-    return bool(not column.null_count and pc.count_distinct(column).as_py() == len(column))

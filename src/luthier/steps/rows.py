@@ -16,7 +16,8 @@ from luthier.data.composed import parts_of, with_marks, with_texts
 from luthier.data.image_files import is_image_set, read_images
 from luthier.data.image_folder import with_images_in
 from luthier.data.missing import without_marks
-from luthier.data.read import READERS, ending, read
+from luthier.data.read import TABLES, ending, read
+from luthier.data.shards import holds_shards, shards_for
 from luthier.data.split import Shares, Split, joined_groups, split_rows
 from luthier.data.split_column import NONE, PARTS, SplitColumn, find_split
 from luthier.data.table import Ints, Table
@@ -89,6 +90,8 @@ def read_files(plan: Plan) -> dict[str, Table]:
         if file is not None and is_image_set(Path(file)) and not looks_like_rows(Path(file)):
             parts = read_images(Path(file))
             found |= parts if part == "train" else {part: parts["train"]}
+        elif file is not None and holds_shards(Path(file)):
+            found |= shards_for(part, Path(file), writing_of(plan.data))
         elif file is not None:
             table = read(Path(file), writing_of(plan.data))
             found[part] = with_images_in(table, None if plan.data.images is None else Path(plan.data.images))
@@ -105,7 +108,7 @@ def looks_like_rows(path: Path) -> bool:
     if not path.is_dir():
         return False
     names = [entry.name for entry in path.iterdir()]
-    return not names or any(ending(Path(name)) in READERS for name in names)
+    return not names or any(ending(Path(name)) in TABLES for name in names)
 
 
 def kind_of(plan: Plan, table: Table) -> tuple[Kind, str]:

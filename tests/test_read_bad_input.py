@@ -13,7 +13,10 @@ from luthier.data.read import read
 from luthier.data.writing import Writing
 from luthier.errors import DataError, WorldError
 
-ENDINGS = ".csv, .tsv, .jsonl, .json, .parquet, .conll, .arrow, .feather, .txt, .xlsx, .xlsm, .xlsb, .xls, .ods (or one of these with .gz)"
+ENDINGS = (
+    ".csv, .tsv, .jsonl, .json, .parquet, .conll, "
+    ".arrow, .feather, .txt, .xlsx, .xlsm, .xlsb, .xls, .ods (or one of these with .gz)"
+)
 QUOTING = (
     'Quotes that belong to a text are doubled, and the text put between quotes: "say ""yes""". '
     "Where quotes are letters, --quoting none reads them so."

@@ -39,7 +39,12 @@ def read_delimited(path: Path, writing: Writing) -> Table:
         table = read_rows(
             form.file.path, form.header, split_rows(form.file, form.dialect), form.dialect.delimiter
         )
-    table = replace(table, guesses=(*form.guesses, *table.guesses), encodings=(form.file.encoding,))
+    table = replace(
+        table,
+        guesses=(*form.guesses, *table.guesses),
+        encodings=(form.file.encoding,),
+        headed=form.header.there,
+    )
     return without_idle_columns(table, [form.header.names[at] for at in form.header.nameless])
 
 

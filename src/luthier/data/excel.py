@@ -45,7 +45,7 @@ def read_excel(path: Path) -> Table:
     told = f"{path}: is read from its sheet {shorten(filled[0])!r}"
     if filled[1:]:
         told += f", not from {listing(map(shorten, filled[1:]), 5)}: {WAY_OUT}, where another is meant"
-    table = replace(table, guesses=(f"{told}.", *header.told, *table.guesses))
+    table = replace(table, guesses=(f"{told}.", *header.told, *table.guesses), headed=header.there)
     return without_idle_columns(table, [header.names[at] for at in header.nameless])
 
 

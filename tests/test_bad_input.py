@@ -105,7 +105,7 @@ def test_a_folder_without_data_is_refused(refusal: Callable[..., str]) -> None:
     Path("folder").mkdir()
     assert refusal("folder") == (
         "folder: is a folder. Expected a file of rows. It holds none: they end in .csv, .tsv, .jsonl, .json, "
-        ".parquet, .conll (or one of these with .gz)."
+        ".parquet, .conll, .arrow, .feather, .txt, .xlsx, .xlsm, .xlsb, .xls, .ods (or one of these with .gz)."
     )
 
 
@@ -129,7 +129,8 @@ def test_a_field_of_10_mb_is_refused(refusal: Callable[..., str]) -> None:
     Path("rows.csv").write_text("text,label\nfine,a\n" + "a" * 10_000_000 + ",b\n")
     assert refusal("rows.csv") == (
         "rows.csv, line 3, column 'text': a value is longer than 1,000,000 characters. Shorten it, or see whether a quote "
-        'opened it by mistake. Quotes that belong to a text are doubled, and the text put between quotes: "say ""yes""".'
+        'opened it by mistake. Quotes that belong to a text are doubled, and the text put between quotes: "say ""yes""". '
+        "Where quotes are letters, --quoting none reads them so."
     )
 
 

@@ -319,10 +319,11 @@ def test_between_tabs_a_token_may_hold_spaces_and_a_hash_may_be_a_token(conll):
 
 
 def test_encoding_and_compression_are_found_as_of_other_files(conll):
-    latin = conll("Genève B-LOC\n".encode("cp1252"))
-    packed = conll(gzip.compress("\ufeffGenève B-LOC\n".encode()), "a.conll.gz")
+    lines = "für O\nKöln B-LOC\nschön O\nGröße O\nüber O\n"
+    latin = conll(lines.encode("cp1252"))
+    packed = conll(gzip.compress(f"\ufeff{lines}".encode()), "a.conll.gz")
 
-    assert latin.values("tokens") == packed.values("tokens") == [["Genève"]]
+    assert latin.values("tokens") == packed.values("tokens") == [["für", "Köln", "schön", "Größe", "über"]]
     assert latin.guesses == ("a.conll: is read as cp1252; --encoding NAME corrects it.",)
     assert packed.guesses == ()
 

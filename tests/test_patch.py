@@ -23,13 +23,13 @@ def starts(path: Path, **how: str) -> list[int]:
 def correct(path: Path, edits: list[Edit], **how: str) -> tuple[Path, Path]:
     fixed, patch = path.with_name("fixed" + "".join(path.suffixes)), path.with_name("x.patch.csv")
     patches.check_unedited(patch, fixed)
-    patches.correct(Format.of(path, how.get("encoding")), edits, starts(path, **how), fixed, patch)
+    patches.correct(Format.of(path, Writing(**how)), edits, starts(path, **how), fixed, patch)
     return fixed, patch
 
 
 def undone(path: Path, fixed: Path, patch: Path, **how: str) -> bytes:
     target = path.with_name("undone" + "".join(path.suffixes))
-    patches.undo(fixed, patch, target, how.get("encoding"), None)
+    patches.undo(fixed, patch, target, Writing(**how))
     return target.read_bytes()
 
 

@@ -13,8 +13,14 @@ from luthier.data.read import read
 from luthier.data.writing import Writing
 from luthier.errors import DataError, WorldError
 
-ENDINGS = ".csv, .tsv, .jsonl, .json, .parquet, .conll (or one of these with .gz)"
-QUOTING = 'Quotes that belong to a text are doubled, and the text put between quotes: "say ""yes""".'
+ENDINGS = (
+    ".csv, .tsv, .jsonl, .json, .parquet, .conll, "
+    ".arrow, .feather, .txt, .xlsx, .xlsm, .xlsb, .xls, .ods (or one of these with .gz)"
+)
+QUOTING = (
+    'Quotes that belong to a text are doubled, and the text put between quotes: "say ""yes""". '
+    "Where quotes are letters, --quoting none reads them so."
+)
 OBJECT = '{"text": "…", "label": "…"}'
 LIST = f"Expected a list of objects such as [{OBJECT}, …], or an object whose only key holds one"
 
@@ -54,12 +60,10 @@ def test_a_missing_file_is_answered_with_the_nearest_name(refusal, tmp_path):
 def test_a_folder_is_no_file_and_its_readable_files_are_named(refusal):
     Path("empty").mkdir()
     Path("full").mkdir()
-    for name in ("train.csv", "test.csv.gz", "notes.txt"):
+    for name in ("one.csv", "two.csv.gz", "notes.md"):
         Path("full", name).touch()
 
-    assert (
-        refusal("full") == "full: is a folder. Expected a file of rows. It holds 'test.csv.gz', 'train.csv'."
-    )
+    assert refusal("full") == "full: is a folder. Expected a file of rows. It holds 'one.csv', 'two.csv.gz'."
     assert (
         refusal("empty")
         == f"empty: is a folder. Expected a file of rows. It holds none: they end in {ENDINGS}."
@@ -69,8 +73,8 @@ def test_a_folder_is_no_file_and_its_readable_files_are_named(refusal):
 @pytest.mark.parametrize(
     ("name", "found"),
     [
-        ("a.txt", "ends in '.txt', which is not read"),
-        ("a.txt.gz", "ends in '.txt.gz', which is not read"),
+        ("a.doc", "ends in '.doc', which is not read"),
+        ("a.doc.gz", "ends in '.doc.gz', which is not read"),
         ("a", "has no ending"),
     ],
 )
@@ -167,11 +171,11 @@ def test_a_nul_is_told_with_its_line(refusal):
 # The encoding
 
 
-@pytest.mark.parametrize("value", [0x81, 0x8D, 0x8F, 0x90, 0x9D])
-def test_a_byte_of_no_likely_encoding_is_told_with_its_line_and_place(refusal, value):
-    assert refusal("a.csv", b"text,label\nok,x\nb" + bytes([value]) + b"d,y\n") == (
-        f"a.csv, line 3: byte 18 of the file, 0x{value:02X}, is text neither in UTF-8 nor in Windows-1252. "
-        "Save the file as UTF-8, or name its encoding with --encoding NAME."
+def test_a_byte_of_no_likely_encoding_is_asked_about_with_how_its_line_reads(refusal):
+    assert refusal("a.csv", b"text,label\nok,x\nb\x81d,y\n") == (
+        "a.csv, line 3: byte 18 of the file, 0x81, is not UTF-8, and no other encoding is clearly likelier than all others. "
+        "A line reads in cp850 'büd,y'; in cp1256 'bپd,y'; in cp932 'b‥,y'. "
+        "Name the one that is right with --encoding NAME, or save the file as UTF-8."
     )
 
 
@@ -252,14 +256,8 @@ def test_columns_of_the_same_name_are_refused(refusal):
     )
 
 
-def test_a_column_without_a_name_is_refused(refusal):
-    assert refusal("a.csv", "text,,label,\na,b,c,d\n") == (
-        "a.csv: the header has no name for column 2, 4 (of 4). Name it, or remove the column."
-    )
-    assert refusal("b.csv", ",text,label\n0,a,b\n") == (
-        "b.csv: the header has no name for column 1 (of 3). Name it, or remove the column. "
-        "(The first is pandas' index: write the file with index=False.)"
-    )
+def test_a_header_of_no_names_is_refused(refusal):
+    assert refusal("a.csv", ",,\na,b,c\n") == "a.csv: the header has no name for any column. Name them."
 
 
 def test_a_quote_that_is_never_closed_is_told_with_its_line_and_column(refusal):
@@ -275,7 +273,7 @@ def test_text_after_a_closing_quote_is_told_with_all_its_lines(refusal):
 
 
 def test_a_stray_quote_is_told_where_the_quoting_first_breaks(refusal):
-    assert refusal("a.csv", 'text,label\n"stray,x\nok,y\nsay "yes",z\n"open,y\n') == (
+    assert refusal("a.csv", 'text,label\n"stray,x\nok,y\nsay "yes",z\n"open, y",z\n') == (
         f"a.csv: 1 row with text between a closing quote and the next ',': lines 2 to 4. {QUOTING}"
     )
 
@@ -470,7 +468,7 @@ def test_no_message_prints_a_long_value_whole(refusal):
     messages = [
         refusal("a.csv", f"{long},{long}\n1,2\n"),
         refusal("b.csv", f"{long},label\n"),
-        refusal("c.csv", f'{long},label\n"a,b\n'),
+        refusal("c.csv", f'{long},label\n"a,b,c\n'),
         refusal("a.jsonl", json.dumps({long: 1}) + "\n" + json.dumps({long: []})),
         refusal("b.jsonl", long),
         refusal("a.json", json.dumps({long: 1, "b": long})),

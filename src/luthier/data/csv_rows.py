@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
+from luthier.data.dialect import Dialect
 from luthier.data.problems import Problems, counted, shorten
 from luthier.data.text_files import TextFile
 from luthier.errors import DataError
@@ -13,7 +14,10 @@ from luthier.errors import DataError
 MOST_CHARACTERS = 1_000_000
 """Of one value. A longer one is mostly a quote opened by mistake, which swallows the rest of the file."""
 
-QUOTING = 'Quotes that belong to a text are doubled, and the text put between quotes: "say ""yes""".'
+QUOTING = (
+    'Quotes that belong to a text are doubled, and the text put between quotes: "say ""yes""". '
+    "Where quotes are letters, --quoting none reads them so."
+)
 
 Row = tuple[int, list[str]]
 """The line, from 1, where a row begins, and its values."""
@@ -32,20 +36,21 @@ def long_values() -> Iterator[None]:
             csv.field_size_limit(before)
 
 
-def split_rows(file: TextFile, delimiter: str) -> Iterator[Row]:
+def split_rows(file: TextFile, dialect: Dialect) -> Iterator[Row]:
     """Each row that is not blank. Raises DataError for quotes that do not fit, at the end if it can."""
     misquoted = Problems()
     header: list[str] = []
-    begin = 1
+    above = dialect.skipped
+    begin = 1 + above
     with file.open() as lines:
-        reader = csv.reader(lines, delimiter=delimiter, strict=True)
+        reader = dialect.reader(lines)
         while True:
             try:
                 for row in reader:
                     if row:
                         header = header or row
                         yield begin, row
-                    begin = reader.line_num + 1
+                    begin = above + reader.line_num + 1
                 break
             except csv.Error as error:
                 if "expected after" not in str(
@@ -53,14 +58,16 @@ def split_rows(file: TextFile, delimiter: str) -> Iterator[Row]:
                 ):  # a value without end, or nearly so: no row can follow it
                     if misquoted.count:
                         break
-                    raise endless_value(file, delimiter, header, begin, reader.line_num) from None
-                end = reader.line_num
+                    raise endless_value(
+                        file, dialect.delimiter, header, begin, above + reader.line_num
+                    ) from None
+                end = above + reader.line_num
                 misquoted.add(f"line {begin}" if begin == end else f"lines {begin} to {end}")
                 begin = end + 1
     if misquoted.count:
         raise DataError(
             f"{file.path}: {counted(misquoted.count, 'row')} with text between a closing quote and the next "
-            f"{delimiter!r}: {misquoted}. {QUOTING}"
+            f"{dialect.delimiter!r}: {misquoted}. {QUOTING}"
         )
 
 

@@ -1,15 +1,19 @@
 """CSV and TSV: a header, then rows with as many values as it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
 
 from luthier.data.csv_rows import Row, long_values, split_rows
 from luthier.data.delimiter import DELIMITERS, check_delimiter, find_delimiter
-from luthier.data.names import check_names
+from luthier.data.dialect import DOUBLE, QUOTINGS, Dialect, separator_line
+from luthier.data.header import SAMPLE_ROWS, Header, find_header
+from luthier.data.idle_columns import without_idle_columns
 from luthier.data.problems import Problems, counted, shorten
+from luthier.data.quoting import find_quoting
 from luthier.data.spill import BATCH_CHARACTERS, BATCH_ROWS, Spill, spilling
 from luthier.data.table import Table
 from luthier.data.text_files import TextFile
@@ -17,61 +21,112 @@ from luthier.data.writing import Writing
 from luthier.errors import DataError, listing
 
 
+@dataclass(frozen=True)
+class Form:
+    """How a delimited file is written, found or as the user says."""
+
+    file: TextFile
+    dialect: Dialect
+    header: Header
+    guesses: tuple[str, ...]
+    """What was taken for likely, each with the setting that corrects it."""
+
+
 def read_delimited(path: Path, writing: Writing) -> Table:
     """The rows of a CSV file. Every value is a string, the empty one too; a blank line is no row."""
-    file, delimiter = TextFile.at(path, writing.encoding), writing.delimiter
-    guesses = file.guesses
     with long_values():
-        if delimiter is not None:
-            delimiter = check_delimiter(delimiter)
-        else:
-            delimiter = find_delimiter(file)
-            if delimiter != DELIMITERS[0]:
-                found = f"{path}: its values are separated by {delimiter!r}"
-                guesses += (f"{found}; --delimiter CHARACTER corrects it.",)
-        return replace(read_rows(file, delimiter), guesses=guesses, encodings=(file.encoding,))
+        form = find_form(path, writing)
+        table = read_rows(
+            form.file.path, form.header, split_rows(form.file, form.dialect), form.dialect.delimiter
+        )
+    table = replace(
+        table,
+        guesses=(*form.guesses, *table.guesses),
+        encodings=(form.file.encoding,),
+        headed=form.header.there,
+    )
+    return without_idle_columns(table, [form.header.names[at] for at in form.header.nameless])
 
 
-def read_tabbed(path: Path, writing: Writing) -> Table:
-    return read_delimited(path, replace(writing, delimiter=writing.delimiter or "\t"))
+def find_form(path: Path, writing: Writing) -> Form:
+    """How a file is written. Raises DataError where that is not to be told. To be called within `long_values`."""
+    file = TextFile.at(path, writing.encoding)
+    dialect, guesses = find_dialect(file, writing)
+    rows = list(islice(split_rows(file, dialect), SAMPLE_ROWS))
+    if not rows:
+        raise DataError(f"{path}: is empty. Expected a header with names of columns, and rows below it.")
+    header = find_header(path, rows)
+    return Form(file, dialect, header, (*file.guesses, *guesses, *header.told))
 
 
-def read_rows(file: TextFile, delimiter: str) -> Table:
-    """Header and rows. Raises DataError for rows with more or fewer values than the header, all together."""
-    rows = split_rows(file, delimiter)
-    _, header = next(rows, (0, []))
-    if not header:
-        raise DataError(f"{file.path}: is empty. Expected a header with names of columns, and rows below it.")
-    names = check_names(file.path, [name.strip() for name in header])
-    schema = pa.schema([(name, pa.string()) for name in names])
-    ragged = Problems()
-    with spilling(file.path) as spill:
-        for batch in batches(rows, len(names), ragged):
+def find_dialect(file: TextFile, writing: Writing) -> tuple[Dialect, tuple[str, ...]]:
+    """What parts the values of a file and what its quotes are, as the user says or as it is found, and what is told of it."""
+    with file.open() as lines:
+        named = separator_line(next(lines, ""))
+    told: list[str] = []
+    if writing.delimiter is not None:
+        delimiter = check_delimiter(writing.delimiter)
+    elif named is not None:
+        delimiter = check_delimiter(named)
+    else:
+        usual = "\t" if is_tabbed(file.path) else DELIMITERS[0]
+        delimiter = find_delimiter(file, usual)
+        if delimiter != usual:
+            told.append(
+                f"{file.path}: its values are separated by {delimiter!r}; --delimiter CHARACTER corrects it."
+            )
+    dialect = Dialect(delimiter, writing.quoting or DOUBLE, skipped=0 if named is None else 1)
+    if writing.quoting is None:
+        dialect, why = find_quoting(file, dialect)
+        if why is not None:
+            told.append(f"{file.path}: {why}; --quoting {'|'.join(QUOTINGS)} corrects it.")
+    return dialect, tuple(told)
+
+
+def is_tabbed(path: Path) -> bool:
+    return path.name.lower().removesuffix(".gz").endswith((".tsv", ".tab"))
+
+
+def read_rows(path: Path, header: Header, rows: Iterator[Row], delimiter: str) -> Table:
+    """All rows. Raises DataError for those with more or fewer values than the header, all together."""
+    if header.there:
+        next(rows)
+    schema = pa.schema([(name, pa.string()) for name in header.names])
+    ragged, again = Problems(), Problems()
+    with spilling(path) as spill:
+        for batch in batches(rows, header, ragged, again):
             lay_out(batch, schema, spill)
         if ragged.count:
             share = f"{ragged.count:,} of {counted(spill.rows + ragged.count, 'row')}"
             raise DataError(
-                f"{file.path}: the header has {counted(len(names), 'column')}, but the number of values "
-                f"differs in {share}: {ragged}. "
+                f"{path}: the {'header' if header.there else 'first row'} has {counted(len(header.names), 'column')}, but the "
+                f"number of values differs in {share}: {ragged}. "
                 f"Put a value that holds {delimiter!r} or a line end between double quotes."
             )
         if not spill.rows:
-            columns = listing(shorten(name) for name in names)
-            raise DataError(f"{file.path}: has a header ({columns}) and no row below it. Add rows.")
-        return spill.table()
+            columns = listing(shorten(name) for name in header.names)
+            raise DataError(f"{path}: has a header ({columns}) and no row below it. Add rows.")
+        table = spill.table()
+    if again.count:
+        told = f"{path}: the header stands there again, and is no row: {again}; remove it where it is meant as one."
+        table = replace(table, guesses=(told,))
+    return table
 
 
-def batches(rows: Iterator[Row], width: int, ragged: Problems) -> Iterator[list[Row]]:
-    """Rows of the right width, in handfuls that fit memory; the others are noted in `ragged`."""
+def batches(rows: Iterator[Row], header: Header, ragged: Problems, again: Problems) -> Iterator[list[Row]]:
+    """Rows of the right width, in handfuls that fit memory; the others are noted in `ragged`, and in `again` the header."""
     batch: list[Row] = []
-    characters = 0
-    for row in rows:
-        line, values = row
-        if len(values) != width:
-            if width == 1 or "".join(values).strip():  # else a line of blanks, or of delimiters only
-                ragged.add(f"line {line} has {len(values)}")
+    characters, width = 0, len(header.names)
+    for line, found in rows:
+        values = header.fitted(found)
+        if values is None:
+            if width == 1 or "".join(found).strip():  # else a line of blanks, or of delimiters only
+                ragged.add(f"line {line} has {len(found)}")
             continue
-        batch.append(row)
+        if header.is_again(values):
+            again.add(f"line {line}")
+            continue
+        batch.append((line, values))
         characters += sum(map(len, values)) + width
         if len(batch) == BATCH_ROWS or characters > BATCH_CHARACTERS:
             yield batch

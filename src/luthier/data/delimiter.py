@@ -1,6 +1,7 @@
 """Which character stands between the values of a delimited file."""
 
 import csv
+import re
 from collections.abc import Sequence
 
 from luthier.data.text_files import TextFile
@@ -9,17 +10,45 @@ from luthier.errors import DataError
 DELIMITERS = (",", ";", "\t", "|")
 """In the order in which they win when they fit equally well."""
 
+RARE = ("^", "~", "\x01", "\x1f", "¦", "§")
+"""Delimiters that are looked for where none of the usual ones cuts the first line."""
+LONG = ("::", "||", "@@", "##", "~~")
+"""What parts values in some files and is no single character."""
+BLANKS = re.compile(r"\S(?: {2,}|\t{2,})(?=\S)")
+
 SAMPLE_CHARACTERS = 250_000
 
 
-def find_delimiter(file: TextFile) -> str:
-    """The delimiter that cuts the header, and most of the first rows into as many values as it.
+def find_delimiter(file: TextFile, usual: str) -> str:
+    """The delimiter that cuts the first row, and most of those after it into as many values as it.
 
-    A header that none of them cuts is that of a single column; then the comma, as in RFC 4180.
+    A first row that none of them cuts is that of a single column; then `usual`. Raises DataError where the lines are
+    parted by more than one character.
     """
     with file.open() as text:
         lines = text.readlines(SAMPLE_CHARACTERS)
-    return max(DELIMITERS, key=lambda delimiter: consistency(lines, delimiter))
+    likely = (usual, *(one for one in DELIMITERS if one != usual))
+    shares = {delimiter: consistency(lines, delimiter) for delimiter in likely}
+    best = max(likely, key=shares.__getitem__)
+    refuse_long(file, lines, shares[best])
+    if shares[best]:
+        return best
+    return next((one for one in RARE if len(lines) > 1 and consistency(lines, one) == 1), usual)
+
+
+def refuse_long(file: TextFile, lines: Sequence[str], share: float) -> None:
+    """Raise DataError where each line is cut alike by several characters, and less alike by each single one."""
+    filled = [line for line in lines if line.strip()]
+    if len(filled) < 2 or share == 1:
+        return
+    counts = {f"{words!r}": {line.count(words) for line in filled} for words in LONG}
+    counts["several blanks"] = {len(BLANKS.findall(line)) for line in filled}
+    for words, found in counts.items():
+        if len(found) == 1 and found != {0}:
+            raise DataError(
+                f"{file.path}: the values of each line are parted by {words}, and a delimiter is one character. Write the file "
+                "with commas or tabs between its values."
+            )
 
 
 def consistency(lines: Sequence[str], delimiter: str) -> float:

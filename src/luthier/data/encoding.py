@@ -1,16 +1,27 @@
-"""Which encoding a text file has: by its mark, by the pattern of its NULs, or by trying."""
+"""Which encoding a text file has: by its mark, by the pattern of its NULs, by trying, or by what its letters say."""
 
 import codecs
 import io
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from luthier.data.code_pages import Reading, clear_winner, readings
 from luthier.data.problems import shorten
 from luthier.data.raw_bytes import GZIP_MARK, open_bytes
 from luthier.errors import DataError
 
 HEAD_BYTES = 65_536
 CHUNK_BYTES = 1 << 20
+SAMPLE_BYTES = 60_000
+"""Of lines beyond ASCII, by which a code page is chosen."""
+LONGEST_LINE = 20_000
+"""Bytes of a line that are looked at at once."""
+SURE = rb'[ ,"]'
+"""Signs that are no part of a longer character, in any encoding that is looked for."""
+CANDIDATES = 3
+"""Encodings that a question names."""
 
 BYTE_ORDER_MARKS = {  # UTF-32 first: its little-endian mark begins with that of UTF-16
     codecs.BOM_UTF32_LE: "utf-32-le",
@@ -42,10 +53,9 @@ class Flaw:
 
 
 def find_encoding(path: Path) -> str:
-    """The encoding in which the whole file is text. Raises DataError when there is none.
+    """The encoding in which the whole file is text. Raises DataError when there is none, or several that are as likely.
 
-    UTF-8 is tried before Windows-1252 (cp1252), which takes nearly everything. A file that has
-    letters beyond ASCII in UTF-8 and then is not UTF-8 is refused: as cp1252 they would be read wrong.
+    UTF-8 is tried first: text of another encoding hardly ever is UTF-8 as well. Then the code pages.
     """
     with open_bytes(path) as file:
         head = file.read(HEAD_BYTES)
@@ -60,18 +70,100 @@ def find_encoding(path: Path) -> str:
     flaw = first_flaw(path, encoding)
     if flaw is None:
         return encoding
-    if certain is not None or flaw.after_others:
+    lines = [] if certain is not None else lines_beyond_ascii(path)
+    if certain is not None or mostly_utf8(lines):
         raise DataError(
             f"{where(path, encoding, flaw)} is not valid in {encoding}, as the text before it is. "
             "Correct it, or name the encoding with --encoding NAME."
         )
-    flaw = first_flaw(path, "cp1252")
-    if flaw is not None:
+    return code_page(path, flaw, lines, head)
+
+
+def code_page(path: Path, flaw: Flaw, lines: Sequence[bytes], head: bytes) -> str:
+    """The code page of a file that is not UTF-8. Raises DataError unless one is likelier than all others."""
+    found = readings(lines, head)
+    best = clear_winner(found, lines)
+    if best is None:
+        raise DataError(asked(path, flaw, found))
+    broken = first_flaw(path, best.encoding)
+    if broken is not None:
         raise DataError(
-            f"{where(path, 'cp1252', flaw)} is text neither in UTF-8 nor in Windows-1252. "
+            f"{where(path, best.encoding, broken)} is not valid in {best.encoding}, the encoding of the lines around it. "
+            "Correct it, save the file as UTF-8, or name its encoding with --encoding NAME."
+        )
+    return best.encoding
+
+
+def asked(path: Path, flaw: Flaw, found: Sequence[Reading]) -> str:
+    """What the user is asked of an encoding that is not to be found: how a line reads in the likeliest ones."""
+    place = where(path, "utf-8", flaw)
+    if not found:
+        return (
+            f"{place} is text neither in UTF-8 nor in a code page that is looked for. "
             "Save the file as UTF-8, or name its encoding with --encoding NAME."
         )
-    return "cp1252"
+    first = found[:CANDIDATES]
+    at = next(
+        (
+            at
+            for at, lines in enumerate(zip(*(one.text.split("\n") for one in first), strict=False))
+            if len(set(lines)) > 1
+        ),
+        0,
+    )
+    shown = "; ".join(f"in {one.encoding} {near_beyond(one.text.split(chr(10))[at])!r}" for one in first)
+    return (
+        f"{place} is not UTF-8, and no other encoding is clearly likelier than all others. A line reads {shown}. "
+        "Name the one that is right with --encoding NAME, or save the file as UTF-8."
+    )
+
+
+def near_beyond(line: str, most: int = 50) -> str:
+    """The part of a line around its first character beyond ASCII."""
+    first = next((at for at, sign in enumerate(line) if ord(sign) > 127), 0)
+    begin = max(0, first - most // 2)
+    return shorten(line[begin:].strip(), most)
+
+
+def lines_beyond_ascii(path: Path) -> list[bytes]:
+    """Lines of a file that are more than ASCII, spread over all of it: each, or every second, fourth and so on of many."""
+    kept: list[bytes] = []
+    size, met, every = 0, 0, 1
+    with open_bytes(path) as file:
+        while line := file.readline(LONGEST_LINE):
+            if line.isascii():
+                continue
+            met += 1
+            if met % every:
+                continue
+            kept.append(whole_characters(line))
+            size += len(kept[-1])
+            while size > SAMPLE_BYTES and len(kept) > 1:
+                kept, every = kept[1::2], every * 2
+                size = sum(map(len, kept))
+    return kept
+
+
+def whole_characters(line: bytes) -> bytes:
+    """A line, or the piece of a very long one, without its end, and without characters that may be cut in half."""
+    if len(line) == LONGEST_LINE:
+        first, last = re.search(SURE, line), max(line.rfind(byte) for byte in (b" ", b",", b'"'))
+        if first is not None and last > first.start():
+            return line[first.start() : last]
+    return line.rstrip(b"\r\n")
+
+
+def mostly_utf8(lines: Sequence[bytes]) -> bool:
+    """Whether so many of some lines beyond ASCII are UTF-8 that the others are damaged. Others hardly ever are by chance."""
+    return 3 * sum(map(is_utf8, lines)) >= len(lines)
+
+
+def is_utf8(line: bytes) -> bool:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def check_encoding(path: Path, encoding: str) -> str:

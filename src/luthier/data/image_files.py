@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from luthier.data.problems import Problems, counted, shorten
 from luthier.data.raw_bytes import GZIP_MARK, telling_read_errors
-from luthier.data.read import READERS, ending, names_in
+from luthier.data.read import TABLES, ending, names_in
 from luthier.data.table import Table
 from luthier.errors import DataError, did_you_mean, listing
 
@@ -300,7 +300,7 @@ def check_names(path: Path, found: Listing) -> None:
     """Raise DataError unless there are images, with names that can be written down."""
     if not found.images:
         held = f"It holds {counted(found.others.total(), 'other file')}" if found.others else "It is empty"
-        rows = [name for name in names_in(path) if ending(Path(name)) in READERS] if path.is_dir() else []
+        rows = [name for name in names_in(path) if ending(Path(name)) in TABLES] if path.is_dir() else []
         mend = f" Did you mean the file {str(path / rows[0])!r}?" if rows else ""
         raise DataError(f"{path}: holds no images. {held}. {EXPECTED}{mend}")
     wrong = Problems()

@@ -13,6 +13,7 @@ from luthier.data.patch_file import DELETE, Edit, Patch, read_patch, write_patch
 from luthier.data.raw_bytes import open_bytes
 from luthier.data.row_format import Format, content_digest, encoded, lines_of, rewrite, writing
 from luthier.data.text_files import TextFile
+from luthier.data.writing import Writing
 from luthier.errors import DataError
 from luthier.files import whole_file
 
@@ -111,9 +112,9 @@ def apply(form: Format, patch_path: Path, starts: Sequence[int], fixed: Path) ->
     return correct(form, patch.edits, starts, fixed, patch_path)
 
 
-def undo(fixed: Path, patch_path: Path, target: Path, encoding: str | None, delimiter: str | None) -> None:
+def undo(fixed: Path, patch_path: Path, target: Path, written: Writing) -> None:
     """Write the file that a corrected copy was made of. Raises DataError when the copy was changed since."""
-    patch, form = read_patch(patch_path), Format.of(fixed, encoding, delimiter)
+    patch, form = read_patch(patch_path), Format.of(fixed, written)
     if patch.edited or content_digest(fixed) != patch.after:
         raise DataError(
             f"{fixed}: is not the copy that {patch_path} leads to: one of them was changed since. "

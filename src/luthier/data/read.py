@@ -5,26 +5,37 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
+from luthier.data.arrow_file import read_arrow
 from luthier.data.conll import read_conll
-from luthier.data.delimited import read_delimited, read_tabbed
+from luthier.data.delimited import read_delimited
+from luthier.data.excel import ENDINGS as WORKBOOKS
+from luthier.data.excel import read_excel
 from luthier.data.json_lines import read_json_lines
 from luthier.data.json_list import read_json
 from luthier.data.parquet import read_parquet
 from luthier.data.raw_bytes import telling_read_errors
 from luthier.data.shapes import shaped
 from luthier.data.table import Table
+from luthier.data.text_lines import read_text
 from luthier.data.writing import Writing
 from luthier.errors import DataError, did_you_mean, listing
 
 READERS: dict[str, Callable[[Path, Writing], Table]] = {
     ".csv": read_delimited,
-    ".tsv": read_tabbed,
+    ".tsv": read_delimited,
     ".jsonl": lambda path, writing: read_json_lines(path, writing.encoding),
     ".json": lambda path, writing: read_json(path, writing.encoding),
     ".parquet": lambda path, writing: read_parquet(path),
     ".conll": lambda path, writing: read_conll(path, writing.encoding),
+    ".arrow": lambda path, writing: read_arrow(path),
+    ".feather": lambda path, writing: read_arrow(path),
+    ".txt": read_text,
+    **dict.fromkeys(WORKBOOKS, lambda path, writing: read_excel(path)),
 }
 """By how the name ends, before .gz."""
+
+TABLES = frozenset(READERS) - {".txt"}
+"""Those that a folder of images does not hold beside them, as it may hold notes."""
 
 KNOWN = f"{', '.join(READERS)} (or one of these with .gz)"
 
@@ -32,14 +43,22 @@ NAMES_LOOKED_AT = 10_000
 
 
 def read(path: str | Path, writing: Writing = Writing()) -> Table:  # noqa: B008  it is frozen
-    """The rows of a .csv, .tsv, .jsonl, .json or .parquet file, or of one of these with .gz, in columns that tasks know.
+    """The rows of a file that ends in one of `READERS`, or in one of these with .gz, in columns that tasks know; or those of a
+    folder of such files that are shards of one part.
 
     writing: how the user says that it is written, where that is not to be found.
 
     Raises DataError when it cannot be read as rows, saying where and how to mend it; WorldError when it may
     not be read, or the disk is full.
     """
+    from luthier.data.shards import holds_shards, read_folder  # which reads each file by this module
+
     path = Path(path)
+    return read_folder(path, writing) if holds_shards(path) else read_file(path, writing)
+
+
+def read_file(path: Path, writing: Writing) -> Table:
+    """As `read`, of a single file."""
     with telling_read_errors(path):
         check_place(path)
     return shaped(READERS[ending(path)](path, writing))

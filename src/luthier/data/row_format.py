@@ -1,7 +1,6 @@
 """How rows stand in a file, so that some can be changed and all others carried over byte for byte."""
 
 import codecs
-import csv
 import gzip
 import hashlib
 import io
@@ -12,11 +11,12 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from luthier.data.csv_rows import long_values
-from luthier.data.delimiter import check_delimiter, find_delimiter
-from luthier.data.names import check_names
+from luthier.data.delimited import find_form
+from luthier.data.dialect import BACKSLASH, NONE, Dialect
 from luthier.data.raw_bytes import open_bytes
 from luthier.data.read import ending
 from luthier.data.text_files import TextFile
+from luthier.data.writing import Writing
 from luthier.errors import DataError
 from luthier.files import whole_file
 
@@ -28,44 +28,52 @@ class Format:
     """How the rows of a file are written."""
 
     file: TextFile
-    delimiter: str | None
+    dialect: Dialect | None
     """None: JSON lines."""
     columns: tuple[str, ...]
 
     @staticmethod
-    def of(path: Path, encoding: str | None = None, delimiter: str | None = None) -> "Format":
+    def of(path: Path, writing: Writing = Writing()) -> "Format":  # noqa: B008  it is frozen
         """Raises DataError for a file that is not a row on each line, or so."""
         if ending(path) not in PATCHED:
             raise DataError(
                 f"{path}: is corrected only as .csv, .tsv or .jsonl (or one of these with .gz), whose rows can be changed one "
                 "by one. Save it as one of these."
             )
-        file = TextFile.at(path, encoding)
         if ending(path) == ".jsonl":
-            return Format(file, None, ())
+            return Format(TextFile.at(path, writing.encoding), None, ())
         with long_values():
-            if delimiter is not None:
-                delimiter = check_delimiter(delimiter)
-            else:
-                delimiter = "\t" if ending(path) == ".tsv" else find_delimiter(file)
-            with file.open() as lines:
-                header = next(csv.reader(lines, delimiter=delimiter))
-        return Format(file, delimiter, tuple(check_names(path, [name.strip() for name in header])))
+            form = find_form(path, writing)
+        if form.dialect.quoting == BACKSLASH or form.dialect.quote != '"':
+            raise DataError(
+                f"{path}: is corrected only where quotes are doubled or letters, and in it they are not. Save it with quotes "
+                "doubled, as spreadsheets do."
+            )
+        return Format(form.file, form.dialect, form.header.names)
 
     def changed(self, raw: str, new: Mapping[str, str]) -> str:
-        """A row as it stands in the file, with some values replaced."""
+        """A row as it stands in the file, with some values replaced. Raises DataError for one that cannot stand there."""
         body = raw.rstrip("\r\n")
         end = raw[len(body) :]
-        if self.delimiter is None:
+        if self.dialect is None:
             record = json.loads(body)
             for column, value in new.items():
                 record[column] = value.split("|") if isinstance(record.get(column), list) else value
             return json.dumps(record, ensure_ascii=False) + end
-        values = raw_values(body, self.delimiter)
+        delimiter = self.dialect.delimiter
+        letters = self.dialect.quoting == NONE
+        values = body.split(delimiter) if letters else raw_values(body, delimiter)
         for column, value in new.items():
             at = self.columns.index(column)
-            values[at] = quoted(value, self.delimiter, was=values[at].lstrip().startswith('"'))
-        return self.delimiter.join(values) + end
+            if letters and any(sign in value for sign in (delimiter, "\r", "\n")):
+                raise DataError(
+                    f"{self.file.path}: a value cannot hold {delimiter!r} or a line end where quotes are letters. Correct the "
+                    "patch, or save the file with values between quotes."
+                )
+            values[at] = (
+                value if letters else quoted(value, delimiter, was=values[at].lstrip().startswith('"'))
+            )
+        return delimiter.join(values) + end
 
 
 def raw_values(body: str, delimiter: str) -> list[str]:

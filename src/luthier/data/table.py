@@ -47,6 +47,8 @@ class Table:
     encodings: tuple[str | None, ...] = ()
     """Of each file that is text, as Python names it; none where nothing is told."""
     layout: Layout = NO_LAYOUT
+    headed: bool = True
+    """Whether the first file names its columns."""
 
     def __len__(self) -> int:
         return int(self.columns.num_rows)
@@ -113,6 +115,7 @@ class Table:
             guesses=tuple(guess for table in tables for guess in table.guesses),
             encodings=tuple(encoding for table in tables for encoding in table.encodings),
             layout=joined_layout(tables),
+            headed=first.headed,
         )
 
     def with_columns(self, columns: pa.Table) -> "Table":

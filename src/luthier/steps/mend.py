@@ -16,7 +16,7 @@ from luthier.data.row_format import Format
 from luthier.errors import DataError
 from luthier.plan.plan import Plan
 from luthier.steps.check import Checkup
-from luthier.steps.rows import Rows
+from luthier.steps.rows import Rows, writing_of
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def refuse_other_forms(plan: Plan, rows: Rows) -> None:
 
 
 def form_of(plan: Plan, path: Path) -> Format:
-    return Format.of(path, plan.data.encoding, plan.data.delimiter)
+    return Format.of(path, writing_of(plan.data))
 
 
 def beside(plan: Plan, source: Path, word: str) -> Path:
@@ -104,7 +104,6 @@ def patch_path(plan: Plan, source: Path) -> Path:
 def apply_patch(plan: Plan, patch: Path) -> Path:
     """Write the corrected copy that a patch, perhaps edited by hand, makes of the plan's file."""
     from luthier.data.read import read
-    from luthier.steps.rows import writing_of
 
     source = Path(plan.data.path)
     table = read(source, writing_of(plan.data))
@@ -117,5 +116,5 @@ def undo_patch(plan: Plan, patch: Path) -> Path:
     """Write the original of the plan's file, a corrected copy, as it was before the patch."""
     source = Path(plan.data.path)
     target = beside(plan, source, "undone")
-    patches.undo(source, patch, target, plan.data.encoding, plan.data.delimiter)
+    patches.undo(source, patch, target, writing_of(plan.data))
     return target

@@ -10,7 +10,7 @@ from luthier.plan.method import Thaw, Top, parse_method
 from luthier.plan.plan import Plan, is_set
 from luthier.tasks.task import Task
 
-STOPPING = ("leaks", "left-out")
+STOPPING = ("leaks", "left-out", "garbage")
 """Checks whose findings can stop a run that could go on. Without two labels, or without texts, it could not."""
 CAN_BE_LONG = ("text", "pair", "apart", "words", "question")
 """What rows are made of that may be read in more ways than cut where the model's limit is."""

@@ -16,7 +16,8 @@ from luthier.data.composed import parts_of, with_marks, with_texts
 from luthier.data.image_files import is_image_set, read_images
 from luthier.data.image_folder import with_images_in
 from luthier.data.missing import without_marks
-from luthier.data.read import READERS, ending, read
+from luthier.data.read import TABLES, ending, read
+from luthier.data.shards import holds_shards, shards_for
 from luthier.data.split import Shares, Split, joined_groups, split_rows
 from luthier.data.table import Ints, Table
 from luthier.data.writing import Writing
@@ -101,7 +102,9 @@ def read_files(plan: Plan) -> dict[str, Table]:
     files = {"train": plan.data.path, "valid": plan.data.valid, "test": plan.data.test}
     found: dict[str, Table] = {}
     for part, file in files.items():
-        if file is not None and is_image_set(Path(file)) and not looks_like_rows(Path(file)):
+        if file is not None and holds_shards(Path(file)):
+            found |= shards_for(part, Path(file), writing_of(plan.data))
+        elif file is not None and is_image_set(Path(file)) and not looks_like_rows(Path(file)):
             parts = read_images(Path(file))
             found |= parts if part == "train" else {part: parts["train"]}
         elif file is not None:
@@ -120,7 +123,7 @@ def looks_like_rows(path: Path) -> bool:
     if not path.is_dir():
         return False
     names = [entry.name for entry in path.iterdir()]
-    return not names or any(ending(Path(name)) in READERS for name in names)
+    return not names or any(ending(Path(name)) in TABLES for name in names)
 
 
 def kind_of(plan: Plan, table: Table) -> tuple[Kind, str]:
@@ -159,6 +162,19 @@ def needed_columns(plan: Plan, table: Table, kind: Kind) -> ColumnGuess:
     return ColumnGuess(guess.columns, guess.reasons | by_form)
 
 
+def kind_and_columns(plan: Plan, table: Table) -> tuple[Kind, str, ColumnGuess]:
+    """The task, why, and its columns. Raises DataError as `kind_of` and `needed_columns` do."""
+    try:
+        kind, why = kind_of(plan, table)
+        return kind, why, needed_columns(plan, table, kind)
+    except DataError as error:
+        if table.headed:
+            raise
+        raise DataError(
+            f"{error} The file has no header, so its columns are called by their number: a first line with names would tell."
+        ) from None
+
+
 def composed(plan: Plan, tables: Mapping[str, Table]) -> dict[str, Table]:
     """The tables with columns made of several, where the user lists those."""
     found = dict(tables)
@@ -179,8 +195,7 @@ def understand(plan: Plan) -> Rows:
     named = [name for name in (*asked_columns(plan).values(), plan.data.group) if name is not None]
     tables, own_split = parted(plan, tables, named)
     first = tables["train"]
-    kind, why = kind_of(plan, first)
-    guess = needed_columns(plan, first, kind)
+    kind, why, guess = kind_and_columns(plan, first)
     columns, group = guess.columns, plan.data.group
     tables = {part: with_marks(table, columns.get("label", ""), "--label") for part, table in tables.items()}
     # The first file's columns first, so that a part that lacks one is told by its name.

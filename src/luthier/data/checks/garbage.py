@@ -3,10 +3,12 @@
 import html
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 
 from luthier.data.checks.finding import Evidence, Finding, count_of
+from luthier.data.code_pages import FIRST_WIDE, clear_winner, readings
 from luthier.data.letters import surprise
 from luthier.data.table import Ints
 
@@ -14,6 +16,16 @@ MARKUP = re.compile(r"</?[A-Za-z][^<>]{0,300}>|&(?:[a-zA-Z]{2,8}|#\d{1,6}|#x[0-9
 TAGS = re.compile(
     r"<(?:script|style)\b.*?</(?:script|style)>|</?[A-Za-z][^<>]{0,300}>", re.DOTALL | re.IGNORECASE
 )
+
+
+TOO_MANY = 0.05
+"""Share of rows decoded wrongly, from which on the file was, and a run is not begun."""
+CASE_TURNED = ("cp1251", "koi8-r")
+"""Pages that have small letters where the other has capitals."""
+WIDE_PAGES = ("gb18030", "cp932", "cp949")
+"""In which UTF-8 is text of other letters, where it is read so."""
+FEWEST_LETTERS = 5
+"""Letters beyond ASCII that tell that all of a text is in another code page."""
 
 
 def garbage(evidence: Evidence) -> Iterator[Finding]:
@@ -29,7 +41,7 @@ def garbage(evidence: Evidence) -> Iterator[Finding]:
     if misread:
         yield Finding(
             check="garbage",
-            severity="warn",
+            severity="stop" if len(misread) > TOO_MANY * total else "warn",
             count=len(misread),
             share=len(misread) / total,
             rows=evidence.shown(misread),
@@ -65,7 +77,7 @@ def garbage(evidence: Evidence) -> Iterator[Finding]:
 
 
 def is_misread(text: str) -> bool:
-    """Whether UTF-8 was once read as another encoding, or could not be read.
+    """Whether a text was once read in another encoding than its own, or could not be read.
 
     >>> is_misread("crÃ¨me brÃ»lÃ©e"), is_misread("crème brûlée")
     (True, False)
@@ -74,14 +86,59 @@ def is_misread(text: str) -> bool:
         return False
     from ftfy.badness import is_bad
 
-    return "\ufffd" in text or (is_bad(text) and decoded(text) != text)
+    if "\ufffd" in text or (is_bad(text) and decoded(text) != text):
+        return True
+    return in_other_page(text) is not None or utf8_in_wide_page(text) is not None
 
 
 def decoded(text: str) -> str:
     """A text that was decoded wrongly, as it was meant, where that can be found out."""
     from ftfy import fix_encoding
 
-    return str(fix_encoding(text))
+    fixed = str(fix_encoding(text))
+    if fixed != text:
+        return fixed
+    return in_other_page(text) or utf8_in_wide_page(text) or text
+
+
+def in_other_page(text: str) -> str | None:
+    """The text in the code page that its bytes are in, where they were read in another, and its words are all beyond ASCII.
+
+    >>> in_other_page("Ïðèâåò, êàê äåëà"), in_other_page("оПХБЕР, ЙЮЙ ДЕКЮ"), in_other_page("Größe für Mädchen")
+    ('Привет, как дела', 'Привет, как дела', None)
+    """
+    letters = [sign for sign in text if sign.isalpha()]
+    beyond = sum(not sign.isascii() for sign in letters)
+    if beyond < max(FEWEST_LETTERS, len(letters) / 2):
+        return None
+    turned = sum(one.islower() and after.isupper() for one, after in pairwise(text))
+    meant = []
+    for page in ("cp1252", *(CASE_TURNED if turned else ())):
+        try:
+            lines = [text.encode(page)]
+        except UnicodeEncodeError:
+            continue
+        best = clear_winner(readings(lines), lines)
+        if best is not None and best.encoding != page:
+            meant.append(best)
+    return max(meant, key=lambda one: one.likelihood).text if meant else None
+
+
+def utf8_in_wide_page(text: str) -> str | None:
+    """The text that is meant, where its bytes, in UTF-8, were read as a code page of Chinese, Japanese or Korean.
+
+    >>> utf8_in_wide_page("浣犲ソ涓栫晫"), utf8_in_wide_page("你好世界")
+    ('你好世界', None)
+    """
+    if sum(ord(sign) >= FIRST_WIDE for sign in text) < 3:
+        return None
+    for page in WIDE_PAGES:
+        try:
+            meant = text.encode(page).decode("utf-8")
+        except UnicodeError:
+            continue
+        return meant
+    return None
 
 
 def without_markup(text: str) -> str:

@@ -99,7 +99,7 @@ class ListRows:
 
     def is_header(self, value: Any) -> bool:
         """Whether a row, the next of the file, is the header: it is no row then."""
-        if self.are_lists is not None or value is None:
+        if self.are_lists is not None or value in (None, {}):
             return False
         self.are_lists = isinstance(value, list)
         if is_header(value):

@@ -123,7 +123,8 @@ def chosen(path: Path, found: dict[str, list[Any]]) -> list[Any]:
         found = viewed
     if len(found) == 1:
         rows = next(iter(found.values()))
-        return [unwrapped(row) for row in rows]
+        lists = any(isinstance(row, list) for row in rows)
+        return [{} if lists and row is None else unwrapped(row) for row in rows]
     counts = [f"{shorten(key)!r} ({counted(len(rows), 'item')})" for key, rows in found.items()]
     raise DataError(
         f"{path}: is one object with several lists of objects or lists: {', '.join(counts[:8])}. Which of them the rows are is "

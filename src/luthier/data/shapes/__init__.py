@@ -7,6 +7,7 @@ from luthier.data.shapes.cells import fault_of
 from luthier.data.shapes.dataturks import dataturks
 from luthier.data.shapes.label_studio import label_studio
 from luthier.data.shapes.label_studio_min import label_studio_min
+from luthier.data.shapes.mixed_lists import mixed_lists
 from luthier.data.shapes.nested import nested
 from luthier.data.shapes.prodigy import prodigy
 from luthier.data.shapes.spacy import spacy_categories, spacy_documents
@@ -27,6 +28,7 @@ SHAPES: dict[str, Shape] = {
     "Dataturks": dataturks,
     "spaCy, categories": spacy_categories,
     "spaCy, documents": spacy_documents,
+    "one or a list": mixed_lists,
     "SQuAD, nested": questions_inside,
     "objects in rows": nested,
     "answers in cells": answers,

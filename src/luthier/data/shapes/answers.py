@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from luthier.data.answer_places import answers_of
-from luthier.data.columns import normal
-from luthier.data.shapes.cells import is_nested, objects, replaced, sniffed
+from luthier.data.column_names import normal
+from luthier.data.shapes.cells import is_nested, objects, replaced, sniffed, without
 from luthier.data.shapes.expanding import expanded
 from luthier.data.shapes.telling import named, remade
 from luthier.data.squad import SCHEMA, Seen, asked
@@ -13,17 +13,9 @@ from luthier.data.table import Table
 from luthier.errors import DataError
 
 ANSWERS = SCHEMA.field("answers").type
-CONTEXTS = ("context", "passage", "paragraph", "document", "article", "text")
-QUESTIONS = ("question", "query")
-TEXTS = ("answers.text", "answer_text", "answer.text", "answers_text", "answer", "answers", "text")
-STARTS = (
-    "answers.answer_start",
-    "answer_start",
-    "answer.answer_start",
-    "answer_start_index",
-    "start",
-    "answer.start",
-)
+CONTEXTS = ("answers_text", "answer_text", "answer", "answers", "text")
+STARTS = ("answers_answer_start", "answer_start", "answer_answer_start", "answers_start", "start")
+"""Names of columns, in order of preference."""
 
 
 def questions_inside(table: Table) -> Table | None:
@@ -47,10 +39,10 @@ def questions_inside(table: Table) -> Table | None:
                 found.append(seen.row(title, context, question))
                 rows.append(row)
     seen.refuse_faults()
-    besides = [column for column in (name, *SCHEMA.names) if column in table.names]
-    table = expanded(table, rows, without=besides)
+    table = expanded(table, rows)
     for column in SCHEMA.names:
         table = replaced(table, column, [one[column] for one in found], SCHEMA.field(column).type)
+    table = without(table, name)
     for guess in seen.guesses():
         table = Table(
             table.columns,

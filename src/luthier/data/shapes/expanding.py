@@ -5,18 +5,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from luthier.data.shapes.cells import without as without_columns
 from luthier.data.shapes.telling import remade
 from luthier.data.table import Table
 
 
-def expanded(table: Table, rows: Sequence[int], without: Sequence[str] = ()) -> Table:
+def expanded(table: Table, rows: Sequence[int]) -> Table:
     """The rows named, in that order, some more than once perhaps and others not at all.
 
-    without: columns that are left out.  A row keeps the line where it began in the file, and whether it was set aside.
+    A row keeps the line where it began in the file, and whether it was set aside.
     """
     chosen = np.array(rows, np.int64)
-    table = remade(without_columns(table, *without))
+    table = remade(table)
     set_aside = {
         reason: np.flatnonzero(np.isin(chosen, own)) for reason, own in table.layout.set_aside.items()
     }

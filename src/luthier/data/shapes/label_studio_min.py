@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from luthier.data.columns import LABEL_NAMES, TEXT_NAMES, normal
+from luthier.data.column_names import normal
+from luthier.data.columns import LABEL_NAMES, TEXT_NAMES
 from luthier.data.literals import literal, looks_like_literal
 from luthier.data.problems import counted
 from luthier.data.shapes.cells import fault_of, filled, head, is_nested, is_text, objects, replaced, sniffed

@@ -2,8 +2,10 @@
 
 import pyarrow as pa
 
-from luthier.data.columns import LABEL_NAMES, TEXT_NAMES, normal
+from luthier.data.column_names import normal
+from luthier.data.columns import LABEL_NAMES, TEXT_NAMES
 from luthier.data.shapes.cells import is_text
+from luthier.data.shapes.spans import keys_of
 from luthier.data.shapes.telling import named, remade
 from luthier.data.table import Table
 
@@ -49,7 +51,8 @@ def flattened(table: Table, name: str) -> Table | None:
         or not kind.num_fields
     ):
         return None
-    if any(field.name in ("bytes", "answer_start") for field in kind):
+    names = [field.name for field in kind]
+    if {"bytes", "answer_start"} & set(names) or keys_of(dict.fromkeys(names, True)) is not None:
         return None
     inner = table.columns.column(name).flatten()
     at = table.names.index(name)

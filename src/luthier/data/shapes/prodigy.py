@@ -3,7 +3,7 @@
 Only an accepted row holds what it says. In a row about one label, `reject` says that the label is not the row's.
 """
 
-from luthier.data.shapes.cells import head, is_nested, is_text, objects, replaced, sniffed
+from luthier.data.shapes.cells import field_type, head, is_nested, is_text, objects, replaced, sniffed
 from luthier.data.shapes.setting_aside import with_set_aside
 from luthier.data.shapes.telling import named, noted
 from luthier.data.table import Table
@@ -72,6 +72,13 @@ def chosen(table: Table, answers: list[str | None], text: str) -> Table:
 
 def marked(table: Table, answers: list[str | None], text: str) -> Table:
     """Rows with spans. Where only one of them was asked about, the row may have more entities, which is told."""
+    none = "spans" in table.names and any(
+        value is None and answer == "accept"
+        for value, answer in zip(table.values("spans"), answers, strict=True)
+    )
+    if none:  # an accepted row without spans has no entity
+        spans = [[] if value is None else value for value in objects(table, "spans", "spans")]
+        table = replaced(table, "spans", spans, field_type(table, "spans"))
     table = with_set_aside(table, reasons(answers), ["spans"])
     if "_view_id" in table.names and set(table.values("_view_id")) == {"ner"} and each_has_one(table):
         table = noted(

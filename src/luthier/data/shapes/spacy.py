@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from luthier.data.shapes.cells import field_type, head, is_nested, objects, replaced, sniffed
+from luthier.data.shapes.cells import field_type, head, is_nested, objects, replaced, sniffed, without
 from luthier.data.shapes.expanding import expanded
 from luthier.data.shapes.telling import named, remade
 from luthier.data.table import Table
@@ -60,9 +60,9 @@ def spacy_documents(table: Table) -> Table | None:
         ["O" if token.get("ner") in (None, "-", "") else token["ner"] for token in sentence]
         for _, sentence in rows
     ]
-    table = expanded(table, [row for row, _ in rows], without=("paragraphs",))
+    table = expanded(table, [row for row, _ in rows])
     words = pa.list_(pa.string())
-    table = replaced(replaced(table, "tokens", tokens, words), "tags", tags, words)
+    table = without(replaced(replaced(table, "tokens", tokens, words), "tags", tags, words), "paragraphs")
     why = "it is what spaCy 2 trains on, documents of tokens"
     return named(table, "token-classification", why, {"text": "tokens", "label": "tags"})
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from luthier.data.columns import TEXT_NAMES, normal
+from luthier.data.column_names import normal
+from luthier.data.columns import TEXT_NAMES
 from luthier.data.problems import counted, shorten
 from luthier.data.shapes.cells import head, is_text, objects, replaced, sniffed
 from luthier.data.shapes.telling import named, noted, remade

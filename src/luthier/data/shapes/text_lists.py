@@ -6,7 +6,8 @@ from typing import Any
 import pyarrow as pa
 
 from luthier.data.column_facts import reads_like_text
-from luthier.data.columns import LABEL_NAMES, SCORE_NAMES, normal
+from luthier.data.column_names import normal
+from luthier.data.columns import LABEL_NAMES, SCORE_NAMES
 from luthier.data.problems import counted
 from luthier.data.shapes.cells import head, is_nested, is_text, objects, replaced, sniffed, without
 from luthier.data.shapes.expanding import expanded
@@ -45,6 +46,8 @@ NEGATIVE_NAMES = (
 
 def text_lists(table: Table) -> Table | None:
     """Two or three texts of one column as columns."""
+    if table.layout.task is not None:
+        return None
     names = {normal(name): name for name in table.names}
     name = next((names[one] for one in LIST_NAMES if one in names and holds_texts(table, names[one])), None)
     if name is None:
@@ -110,8 +113,12 @@ def padded(own: Sequence[str | None] | None, width: int) -> list[str | None]:
 def are_labels(values: Sequence[str | None]) -> bool:
     """Whether texts are labels: short ones that come again and again."""
     there = [value for value in values if value]
-    wordy = sum(map(reads_like_text, there))
-    return len(set(there)) <= len(there) / 2 and wordy <= len(there) / 2
+    return len(set(there)) <= len(there) / 2 and not wordy(there)
+
+
+def wordy(values: Sequence[str]) -> bool:
+    """Whether most of some values read like texts."""
+    return sum(map(reads_like_text, values)) > len(values) / 2
 
 
 def as_columns(
@@ -135,6 +142,8 @@ def as_columns(
 
 def candidates(table: Table) -> Table | None:
     """A query with lists of positives and perhaps negatives: a row for each positive, with one negative beside it."""
+    if table.layout.task is not None:
+        return None
     names = {normal(name): name for name in table.names}
     query = next((names[one] for one in QUERY_NAMES if one in names and is_text(table, names[one])), None)
     positive = next(
@@ -146,6 +155,8 @@ def candidates(table: Table) -> Table | None:
     if not any(sniffed(table, name) for name in (positive, *negatives)):
         return None
     near = lists(table, positive)
+    if not negatives and not wordy([text for own in near for text in own]):
+        return None
     far = [texts for name in negatives for texts in [lists(table, name)]]
     apart = (
         [[text for own in rows for text in own] for rows in zip(*far, strict=True)]
@@ -156,7 +167,7 @@ def candidates(table: Table) -> Table | None:
     unread = sum(map(len, apart)) - sum(
         min(len(one), len(other)) for one, other in zip(near, apart, strict=True)
     )
-    table = expanded(table, rows, without=[positive, *negatives])
+    table = without(expanded(table, rows), positive, *negatives)
     table = replaced(table, "positive" if positive in POSITIVE_NAMES[1:] else positive, first, pa.string())
     columns = {"text": query, "text2": table.names[-1]}
     with_negatives = bool(negatives) and any(apart)

@@ -4,8 +4,18 @@ from typing import Any
 
 import pyarrow as pa
 
-from luthier.data.columns import normal
-from luthier.data.shapes.cells import head, is_nested, is_text, objects, replaced, sniffed
+from luthier.data.column_names import normal
+from luthier.data.literals import literal
+from luthier.data.shapes.cells import (
+    filled,
+    head,
+    is_nested,
+    is_text,
+    may_hold_objects,
+    objects,
+    replaced,
+    sniffed,
+)
 from luthier.data.shapes.telling import named, remade
 from luthier.data.shapes.token_rows import TAG_NAMES, WORDS, by_name
 from luthier.data.table import Table
@@ -39,16 +49,36 @@ def token_lists(table: Table) -> Table | None:
     if word is None:
         return None
     for name, values in ((tag, tags), (word, lists_of(table, word))):
-        if not is_nested(table, name) and sniffed(table, name):  # texts with blanks between words are read as they are
+        if not is_nested(table, name) and sniffed(
+            table, name
+        ):  # texts with blanks between words are read as they are
             table = remade(replaced(table, name, values, WORDS))
     why = f"{tag!r} holds a tag for each word of {word!r}"
     return named(table, "token-classification", why, {"text": word, "label": tag})
 
 
 def tag_column(table: Table) -> str | None:
-    """The column of lists of tags."""
+    """The column of lists of tags. Raises DataError where it is cut short."""
+    for name in table.names:
+        if normal(name) in TAG_LIST_NAMES and is_text(table, name) and cut_short(table, name):
+            objects(table, name, "lists of tags")
     found = [name for name in table.names if holds_tag_lists(table, name)]
     return by_name(found, TAG_LIST_NAMES) or (found[-1] if found else None)
+
+
+def cut_short(table: Table, name: str) -> bool:
+    """Whether numpy has left out the middle of some lists."""
+    return may_hold_objects(table, name) and any(
+        "..." in text and literal_fault(text) for text in filled(table, name)
+    )
+
+
+def literal_fault(text: str) -> bool:
+    try:
+        literal(text)
+    except ValueError:
+        return True
+    return False
 
 
 def holds_tag_lists(table: Table, name: str) -> bool:
@@ -99,6 +129,6 @@ def lists_of(table: Table, name: str) -> list[Any]:
     """The words or tags of all rows; None where a row has none."""
     if is_nested(table, name):
         return table.values(name)
-    if sniffed(table, name):
+    if may_hold_objects(table, name):
         return [own if own is None else [str(item) for item in own] for own in objects(table, name, "lists")]
     return [text.split() or None if isinstance(text, str) else None for text in table.values(name)]

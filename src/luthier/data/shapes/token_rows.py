@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from luthier.data.columns import normal
+from luthier.data.column_names import normal
 from luthier.data.problems import counted
 from luthier.data.shapes.cells import filled, head, is_nested, is_text, replaced
 from luthier.data.shapes.expanding import expanded

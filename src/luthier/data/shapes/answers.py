@@ -13,7 +13,9 @@ from luthier.data.table import Table
 from luthier.errors import DataError
 
 ANSWERS = SCHEMA.field("answers").type
-CONTEXTS = ("answers_text", "answer_text", "answer", "answers", "text")
+CONTEXTS = ("context", "passage", "paragraph", "document", "article", "text")
+QUESTIONS = ("question", "query")
+TEXTS = ("answers_text", "answer_text", "answer", "answers", "text")
 STARTS = ("answers_answer_start", "answer_start", "answer_answer_start", "answers_start", "start")
 """Names of columns, in order of preference."""
 

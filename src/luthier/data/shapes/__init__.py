@@ -15,6 +15,7 @@ from luthier.data.shapes.spans import spans
 from luthier.data.shapes.text_lists import candidates, text_lists
 from luthier.data.shapes.token_lists import token_lists
 from luthier.data.shapes.token_rows import token_rows
+from luthier.data.shapes.token_spans import token_spans
 from luthier.data.table import Table
 from luthier.errors import DataError
 
@@ -32,6 +33,7 @@ SHAPES: dict[str, Shape] = {
     "SQuAD, nested": questions_inside,
     "objects in rows": nested,
     "answers in cells": answers,
+    "spans of words": token_spans,
     "spans": spans,
     "words and tags in rows": token_rows,
     "words and tags in lists": token_lists,

@@ -18,6 +18,8 @@ QUESTIONS = ("question", "query")
 TEXTS = ("answers_text", "answer_text", "answer", "answers", "text")
 STARTS = ("answers_answer_start", "answer_start", "answer_answer_start", "answers_start", "start")
 """Names of columns, in order of preference."""
+SEEN = 500
+"""Rows whose answers are looked for in their texts."""
 
 
 def questions_inside(table: Table) -> Table | None:
@@ -76,6 +78,8 @@ def answers(table: Table) -> Table | None:
         if is_nested(table, whole):
             return None
         values = objects(table, whole, "answers")
+        if stand_elsewhere(table, context, values):
+            return None
         return as_questions(with_answers(table, whole, values), context, question, whole)
     texts, starts = column_of(table, TEXTS, besides=context), column_of(table, STARTS)
     if texts is None or starts is None:
@@ -100,6 +104,19 @@ def holds_answers(table: Table, name: str) -> bool:
     except ValueError:
         return False
     return any(isinstance(value, dict | list) for value in seen) and any(one.texts for one in found)
+
+
+def stand_elsewhere(table: Table, context: str, values: Sequence[Any]) -> bool:
+    """Whether most of some lists of texts are not in the texts asked about, as lists of answers to choose from."""
+    rows = [row for row, value in enumerate(values) if value][:SEEN]
+    own = [values[row] for row in rows]
+    if not all(isinstance(value, list) and all(isinstance(text, str) for text in value) for value in own):
+        return False
+    contexts = [content.casefold() for content in table.texts(context, rows)]
+    there = [
+        text.casefold() in content for texts, content in zip(own, contexts, strict=True) for text in texts
+    ]
+    return sum(there) < len(there) / 2
 
 
 def cells(table: Table, name: str) -> list[Any]:

@@ -148,8 +148,9 @@ class Found:
 
     def note(self, row: int, result: Mapping[str, Any]) -> None:
         kind, value = str(result.get("type")), result.get("value")
-        if kind not in CONTROLS or not isinstance(value, dict):
-            self.unread[kind] += 1
+        of_a_part = kind != "labels" and isinstance(value, dict) and value.get("start") is not None
+        if kind not in CONTROLS or not isinstance(value, dict) or of_a_part:
+            self.unread[f"{kind} of a part of the text" if of_a_part else kind] += 1
             return
         name = str(result.get("from_name") or kind)
         self.types.setdefault(name, kind)

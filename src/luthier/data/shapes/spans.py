@@ -87,6 +87,11 @@ SPAN_NAMES = (
 TEXT_FIRST = ("text", "sentence", "utterance", "content", "data", "document", "body", *TEXT_NAMES)
 
 EXAMPLE = '[{"start": 0, "end": 5, "label": "LOC"}]'
+FEW = 0.05
+"""Share of the rows that may hold something else than spans, to be refused by their places."""
+LIKELY = 0.5
+"""Share of the spans that must begin and end with words where the column's name does not say what it holds."""
+
 WHOLE = re.compile(r"[-+]?\d+(\.0+)?")
 
 
@@ -215,13 +220,13 @@ def names_in(value: Any) -> list[str]:
 
 def holds_spans(table: Table, name: str) -> bool:
     """Whether a column holds spans, by its own values: lists of things with a start, an end and a label."""
-    seen = 0
+    rows = strange = 0
     for value in sniffed(table, name):
         try:
-            seen += len(spans_in(value) or ())
+            rows += bool(spans_in(value))
         except NoSpan:
-            return False
-    return seen > 0
+            strange += 1
+    return rows > 0 and strange <= FEW * rows
 
 
 def all_spans(table: Table, name: str) -> list[list[RawSpan] | None]:
@@ -245,9 +250,13 @@ def spans(table: Table) -> Table | None:
     columns = [name for name in table.names if holds_spans(table, name)]
     if not columns:
         return None
-    best = preferred(columns)
+    told_by_form = table.layout.columns.get("label")
+    best = told_by_form if told_by_form in columns else preferred(columns)
     text = table.layout.columns.get("text") or text_of_spans(table, best)
     if text is None:
+        return None
+    by_its_name = best == told_by_form or normal(best) in SPAN_NAMES
+    if not by_its_name and shares_of_fit(table, text, all_spans(table, best)) < LIKELY:
         return None
     columns = [name for name in columns if name == best or normal(name) in SPAN_NAMES]
     why = (
@@ -276,6 +285,20 @@ def text_of_spans(table: Table, spans_column: str) -> str | None:
     there = {normal(name): name for name in reversed(texts)}
     by_name = next((there[name] for name in TEXT_FIRST if name in there), None)
     return by_name or max(texts, key=lambda name: sum(map(len, head(table, name))), default=None)
+
+
+def shares_of_fit(table: Table, text: str, found: Sequence[list[RawSpan] | None]) -> float:
+    """The share of the spans that begin and end with words, however they are counted."""
+    rows = [row for row, own in enumerate(found) if own]
+    texts = table.texts(text, rows)
+    spans = [found[row] or [] for row in rows]
+    reading = find_reading(texts, spans)
+    fit = [
+        places.fits(*places.read(span, reading))
+        for places, own in zip(map(Places, texts), spans, strict=True)
+        for span in own
+    ]
+    return sum(fit) / max(1, len(fit))
 
 
 def with_spans(table: Table, name: str, text: str, found: Sequence[list[RawSpan] | None]) -> Table:

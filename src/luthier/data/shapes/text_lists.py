@@ -15,7 +15,18 @@ from luthier.data.shapes.telling import named, noted, remade
 from luthier.data.table import Table
 from luthier.errors import DataError
 
-LIST_NAMES = ("texts", "set", "pair", "sentences", "sentence_pair", "text_pair", "pairs", "triplet")
+LIST_NAMES = (
+    "texts",
+    "set",
+    "pair",
+    "sentences",
+    "sentence_pair",
+    "text_pair",
+    "pairs",
+    "triplet",
+    "paraphrases",
+)
+SETS = ("set", "paraphrases")
 QUERY_NAMES = ("query", "anchor", "question", "q", "text", "sentence")
 POSITIVE_NAMES = (
     *(
@@ -56,6 +67,10 @@ def text_lists(table: Table) -> Table | None:
         None if own is None else [text_of(one) for one in own]
         for own in objects(table, name, "lists of texts")
     ]
+    if normal(name) in SETS and not any(normal(one) in (*SCORE_NAMES, *LABEL_NAMES) for one in table.names):
+        return of_sets(table, name, values)
+    if any(is_text(table, one) and wordy(head(table, one)) for one in table.names if one != name):
+        return None  # the lists are about a text that stands beside them
     width = max(len(own) for own in values if own)
     label = next(
         (names[one] for one in (*SCORE_NAMES, *LABEL_NAMES) if one in names and names[one] != name), None
@@ -87,6 +102,18 @@ def text_lists(table: Table) -> Table | None:
             table, name, pair, "embedding", "rows are two texts that belong together, without a label"
         )
     return as_columns(table, name, pair, None, "", label)
+
+
+def of_sets(table: Table, name: str, values: Sequence[list[str | None] | None]) -> Table:
+    """Texts that all mean the same: a row for each but the first, beside the first."""
+    pairs = [(row, own[0], other) for row, own in enumerate(values) if own for other in (own[1:] or [None])]
+    table = expanded(table, [row for row, *_ in pairs])
+    table = replaced(table, "text", [first for _, first, _ in pairs], pa.string())
+    table = replaced(table, "text2", [other for *_, other in pairs], pa.string())
+    if name not in ("text", "text2"):
+        table = without(table, name)
+    why = "rows are sets of texts that belong together, without a label"
+    return named(table, "embedding", why, {"text": "text", "text2": "text2"})
 
 
 def holds_texts(table: Table, name: str) -> bool:
@@ -129,14 +156,14 @@ def as_columns(
     why: str,
     label: str | None = None,
 ) -> Table:
-    table = remade(without(table, name))
-    roles = {}
+    table, roles = remade(table), {}
     for (wanted, values), role in zip(columns.items(), ("text", "text2", "negative"), strict=False):
-        column = wanted if wanted not in table.names else f"{name}.{wanted}"
+        column = wanted if wanted not in table.names or wanted == name else f"{name}.{wanted}"
         table = replaced(table, column, values, pa.string())
         roles["label" if wanted == "label" else role] = column
     if label is not None:
         roles["label"] = label
+    table = table if name in roles.values() else without(table, name)
     return named(table, task, why, roles)
 
 

@@ -4,6 +4,7 @@ Where a sentence begins is said by a column that names it, in every row or in it
 or by a blank line.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -57,6 +58,8 @@ INDEX_NAMES = (
     "index",
     "token_number",
 )
+NUMBERED = re.compile(r"(?:\w+[\s:#_-]*)?\d+(?:\.0)?")
+"""As `Sentence: 12`."""
 ONE_WORD = 0.95
 """Share of the rows whose text is one word, at least."""
 LONGEST = 500
@@ -103,9 +106,16 @@ def columns_of(table: Table) -> Columns | None:
     word = by_name(words, WORD_NAMES)
     if tag is not None and word is None and words:
         word = max(words, key=lambda name: len(set(head(table, name))))
-    if word is None or (tag is None and not any(normal(name) in SENTENCE_NAMES for name in table.names)):
+    if word is None or (tag is None and not numbers_sentences(table)):
         return None
     return Columns(word, tag)
+
+
+def numbers_sentences(table: Table) -> bool:
+    """Whether a column named so numbers sentences: of words without tags nothing else tells what they are."""
+    named = [name for name in table.names if normal(name) in SENTENCE_NAMES]
+    values = [str(value).strip() for name in named for value in head(table, name)]
+    return bool(values) and all(NUMBERED.fullmatch(value) for value in values)
 
 
 def by_name(names: Sequence[str], known: Sequence[str]) -> str | None:

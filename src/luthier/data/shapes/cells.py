@@ -15,6 +15,8 @@ from luthier.errors import DataError
 
 SNIFFED = 200
 """Values that hold something which are looked at before all are read."""
+BROKEN = 0.05
+"""Share of the texts that may write out nothing, to be refused by their places."""
 PIECE = 2_048
 """Rows at a time."""
 
@@ -45,7 +47,7 @@ def may_hold_objects(table: Table, name: str) -> bool:
     if not is_text(table, name):
         return False
     first = head(table, name)
-    return bool(first) and all(map(looks_like_literal, first))
+    return bool(first) and sum(map(looks_like_literal, first)) >= (1 - BROKEN) * len(first)
 
 
 def head(table: Table, name: str) -> list[Any]:
@@ -63,19 +65,19 @@ def filled(table: Table, name: str) -> Iterator[Any]:
 
 
 def sniffed(table: Table, name: str) -> list[Any]:
-    """The first values that are there, as lists and objects; none where one cannot be read."""
+    """The first values that are there, as lists and objects; none where not nearly all are some."""
     if not may_hold_objects(table, name):
         return []
     values = head(table, name)
     if is_nested(table, name):
         return values
-    found = []
+    found, broken = [], 0
     for text in values:
         try:
             found.append(literal(text))
         except ValueError:
-            return []
-    return found
+            broken += 1
+    return found if broken <= BROKEN * len(values) else []
 
 
 def objects(table: Table, name: str, what: str) -> list[Any]:
@@ -112,7 +114,8 @@ def replaced(table: Table, name: str, values: Sequence[Any], kind: pa.DataType |
 
 def array_of(table: Table, name: str, values: Sequence[Any], kind: pa.DataType | None = None) -> pa.Array:
     try:
-        return to_arrow(values, kind or type_of(values, name))
+        known = kind is not None and not pa.types.is_null(kind)
+        return to_arrow(values, kind if known else type_of(values, name))
     except (Clash, Unwieldy) as fault:
         found = f"{fault.first} and {fault.second}" if isinstance(fault, Clash) else str(fault)
         raise DataError(

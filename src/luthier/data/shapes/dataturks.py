@@ -26,9 +26,7 @@ def dataturks(table: Table) -> Table | None:
         why = "it is Dataturks' export of spans"
         return named(table, "token-classification", why, {"text": "content", "label": "annotation"})
     labels = [labels_of(value) for value in objects(table, "annotation", "what Dataturks writes")]
-    several = any(len(own) > 1 for own in labels if own)
-    values: list[Any] = labels if several else [next(iter(own or ()), None) for own in labels]
-    table = with_set_aside(remade(replaced(table, "annotation", values)), aside, ["annotation"])
+    table = with_set_aside(remade(replaced(table, "annotation", labels)), aside, ["annotation"])
     images = all(map(is_image, table.values("content")))
     task, role = ("image-classification", "image") if images else ("text-classification", "text")
     return named(table, task, "it is Dataturks' export of labels", {role: "content", "label": "annotation"})

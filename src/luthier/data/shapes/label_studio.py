@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import pyarrow as pa
+
 from luthier.data.problems import counted, shorten
 from luthier.data.shapes.cells import fault_of, head, is_nested, is_text, objects, replaced, sniffed, without
 from luthier.data.shapes.setting_aside import with_set_aside
@@ -59,12 +61,9 @@ TASK_KEYS = frozenset(
         ),
     )
 )
+LABELS = pa.list_(pa.string())
 CANCELLED = "cancelled"
 IMAGE_MARKS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
-
-
-def choices(value: Mapping[str, Any]) -> list[str]:
-    return [str(one) for one in value.get("choices") or () if one is not None]
 
 
 def paths(value: Mapping[str, Any]) -> list[str]:
@@ -78,7 +77,7 @@ def paths(value: Mapping[str, Any]) -> list[str]:
 def one_of(key: str) -> Callable[[Mapping[str, Any]], list[Any]]:
     def read(value: Mapping[str, Any]) -> list[Any]:
         found = value.get(key)
-        return found if isinstance(found, list) else [] if found is None else [found]
+        return [one for one in (found if isinstance(found, list) else [found]) if one is not None]
 
     return read
 
@@ -98,7 +97,7 @@ class Control:
 
 CONTROLS = {
     "labels": Control(span, "token-classification"),
-    "choices": Control(choices, "text-classification"),
+    "choices": Control(one_of("choices"), "text-classification"),
     "taxonomy": Control(paths, "text-classification"),
     "rating": Control(one_of("rating")),
     "number": Control(one_of("number")),
@@ -269,18 +268,17 @@ def with_results(table: Table, names: Mapping[str, str], found: Found) -> Table:
 def with_control(
     table: Table, column: str, kind: str, values: Mapping[int, list[Any]], annotated: set[int]
 ) -> Table:
-    """The table with what was annotated by one control: of spans a list, of others what was chosen, a list where several."""
+    """The table with what was annotated by one control: lists of spans or choices, else single values."""
     if kind == "labels":
         rows: list[Any] = [values.get(row, []) if row in annotated else None for row in range(len(table))]
         return replaced(
             table, column, [None if own is None else list(clean_spans(table, own)) for own in rows]
         )
-    many = any(len(own) > 1 for own in values.values())
     if kind == "textarea":
         texts = {row: "\n".join(map(str, own)) for row, own in values.items()}
         return replaced(table, column, [texts.get(row) or None for row in range(len(table))])
-    if many:
-        return replaced(table, column, [values.get(row) or None for row in range(len(table))])
+    if kind in ("choices", "taxonomy"):
+        return replaced(table, column, [values.get(row) or None for row in range(len(table))], LABELS)
     return replaced(table, column, [next(iter(values.get(row, ())), None) for row in range(len(table))])
 
 

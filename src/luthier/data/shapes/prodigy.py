@@ -5,6 +5,7 @@ Only an accepted row holds what it says. In a row about one label, `reject` says
 
 from luthier.data.shapes.cells import field_type, head, is_nested, is_text, objects, replaced, sniffed
 from luthier.data.shapes.setting_aside import with_set_aside
+from luthier.data.shapes.spans import SPANS
 from luthier.data.shapes.telling import named, noted
 from luthier.data.table import Table
 
@@ -58,11 +59,11 @@ def reasons(answers: list[str | None]) -> dict[int, str]:
 
 def chosen(table: Table, answers: list[str | None], text: str) -> Table:
     """Rows with options to choose of: the label is what was chosen."""
-    values = [None if value is None else list(value) for value in objects(table, "accept", "lists of labels")]
-    kept = [value for value, answer in zip(values, answers, strict=True) if answer == "accept" and value]
-    if all(len(value) == 1 for value in kept):
-        table = replaced(table, "accept", [value[0] if value else None for value in values])
-    elif not is_nested(table, "accept"):
+    given = (
+        objects(table, "accept", "lists of labels") if sniffed(table, "accept") else table.values("accept")
+    )
+    values = [value if value is None or isinstance(value, list) else [value] for value in given]
+    if not is_nested(table, "accept"):
         table = replaced(table, "accept", values)
     table = with_set_aside(table, reasons(answers), ["accept"])
     task = "image-classification" if text == "image" else "text-classification"
@@ -78,7 +79,8 @@ def marked(table: Table, answers: list[str | None], text: str) -> Table:
     )
     if none:  # an accepted row without spans has no entity
         spans = [[] if value is None else value for value in objects(table, "spans", "spans")]
-        table = replaced(table, "spans", spans, field_type(table, "spans"))
+        known = field_type(table, "spans") if head(table, "spans") else SPANS
+        table = replaced(table, "spans", spans, known)
     table = with_set_aside(table, reasons(answers), ["spans"])
     if "_view_id" in table.names and set(table.values("_view_id")) == {"ner"} and each_has_one(table):
         table = noted(

@@ -19,9 +19,7 @@ def spacy_categories(table: Table) -> Table | None:
     if "cats" not in table.names or not holds_numbers(table):
         return None
     labels = [labels_of(value) for value in objects(table, "cats", "categories")]
-    several = any(len(own) > 1 for own in labels if own is not None)
-    values = labels if several else [next(iter(own), None) if own else None for own in labels]
-    table = remade(replaced(table, "cats", values, pa.list_(pa.string()) if several else pa.string()))
+    table = remade(replaced(table, "cats", labels, pa.list_(pa.string())))
     if "entities" in table.names and any(head(table, "entities")):
         return table
     text = {"text": "text"} if "text" in table.names else {}

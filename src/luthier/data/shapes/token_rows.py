@@ -129,7 +129,8 @@ def holds_tags(table: Table, name: str) -> bool:
     if not first or any(parts(tag) is None for tag in first):
         return False
     seen = set(filled(table, name))
-    return "O" in seen and len(seen) > 1 and all(parts(tag) is not None for tag in seen)
+    outside_alone = seen == {"O"} and normal(name) in TAG_NAMES and numbers_sentences(table)
+    return "O" in seen and (len(seen) > 1 or outside_alone) and all(parts(tag) is not None for tag in seen)
 
 
 def of_words(table: Table, name: str) -> bool:

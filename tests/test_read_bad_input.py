@@ -391,7 +391,7 @@ def test_objects_without_keys_hold_nothing(refusal):
         ('[{"a": 1} {"a": 2}]', "line 1, character 11", "Expecting ',' or ']'"),
         ('[{"a": 1},]', "line 1, character 11", "Expecting value"),
         ('[{"a": 1}]\n\nx', "line 3, character 1", "Extra data"),
-        ('{"data": [{"a": 1}]', "line 1, character 20", "Expecting '}'"),
+        ('{"data": [{"a": 1}]', "line 1, character 20", "Expecting ',' delimiter"),
         ('{"data": ', "line 1, character 10", "Expecting value"),
     ],
 )
@@ -405,8 +405,10 @@ def test_json_of_another_shape_is_refused(refusal):
     assert refusal("a.json", '{"text": "a", "label": "b"}') == (
         f"a.json: is one object with the keys 'text', 'label'. {LIST}{pandas}."
     )
-    assert refusal("b.json", '{"data": [{"a": 1}], "version": 1}') == (
-        f"b.json: is one object with the keys 'data', 'version'. {LIST}{pandas}."
+    assert refusal("b.json", '{"train": [{"a": 1}], "test": [{"a": 1}, {"a": 2}]}') == (
+        "b.json: is one object with several lists of objects or lists: 'train' (1 item), 'test' (2 items). Which of them the "
+        "rows are is not plain. Save the one that is meant as a file of its own; a list for each part is given as DATA, --valid "
+        "and --test."
     )
     assert refusal("c.json", "3") == f"c.json: is a number. {LIST}."
 

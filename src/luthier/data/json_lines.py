@@ -5,7 +5,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from luthier.data.json_objects import NotAnObject, parse_object
+from luthier.data.json_objects import NotAnObject, check_object, parse_value
+from luthier.data.json_pairs import ListRows
 from luthier.data.json_rows import EXAMPLE, Row, table_of
 from luthier.data.problems import Problems, counted
 from luthier.data.table import Table
@@ -24,6 +25,7 @@ def read_json_lines(path: Path, encoding: str | None) -> Table:
 def rows_of_lines(file: TextFile) -> Iterator[Row]:
     """Each object with its line. Raises DataError at the end, for all lines that are none."""
     problems = Problems()
+    lists = ListRows()
     rows = 0
     is_list = False
     with file.open() as lines:
@@ -32,7 +34,11 @@ def rows_of_lines(file: TextFile) -> Iterator[Row]:
                 continue
             try:
                 rows += 1
-                yield number, parse_object(line.rstrip("\r\n")), len(line)
+                value = parse_value(text := line.rstrip("\r\n"))
+                if lists.is_header(value):
+                    rows -= 1
+                    continue
+                yield number, check_object(lists.row(value), text), len(line)
             except NotAnObject as words:
                 is_list = is_list or (rows == 1 and line.lstrip().startswith("["))
                 problems.add(f"line {number} ({words})")

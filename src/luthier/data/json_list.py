@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from luthier.data.json_lines import rows_of_lines
-from luthier.data.json_objects import DECODER, NotAnObject, check_object, parse_object
+from luthier.data.json_objects import DECODER, NotAnObject, check_object, parse_value
+from luthier.data.json_pairs import ListRows, as_object
 from luthier.data.json_rows import EXAMPLE, Row, table_of
 from luthier.data.json_types import WORDS
+from luthier.data.json_whole import rows_of_object, stands_under_a_key
 from luthier.data.problems import Problems, counted, shorten
 from luthier.data.squad import is_squad, read_squad
 from luthier.data.table import Table
@@ -34,17 +36,20 @@ def read_json(path: Path, encoding: str | None) -> Table:
         return read_squad(path, encoding)
     if holds_lines(file):
         table = table_of(path, partial(rows_of_lines, file), "line")
+    elif stands_under_a_key(file):
+        table = table_of(path, partial(rows_of_object, file), "row")
     else:
         table = table_of(path, partial(rows_of_list, file), "row")
     return replace(table, guesses=file.guesses, encodings=(file.encoding,))
 
 
 def holds_lines(file: TextFile) -> bool:
-    """Whether the first line is a whole object and another line follows."""
+    """Whether the first line is a whole row and another line follows."""
     with file.open() as lines:
         start = list(islice((line for line in lines if not line.isspace()), 2))
     try:
-        return len(start) == 2 and start[0].lstrip().startswith("{") and parse_object(start[0]) is not None
+        value = parse_value(start[0]) if len(start) == 2 and start[0].lstrip()[0] in "{[" else None
+        return isinstance(value, dict) or as_object(value) is not None
     except NotAnObject:
         return False
 
@@ -54,11 +59,15 @@ def rows_of_list(file: TextFile) -> Iterator[Row]:
     with file.open() as lines:
         text = lines.read()
     problems = Problems()
+    lists = ListRows()
     number = 0
     try:
-        for number, (value, start, end) in enumerate(items(file.path, text), start=1):
+        for value, start, end in items(file.path, text):
+            if lists.is_header(value):
+                continue
+            number += 1
             try:
-                yield number, check_object(value, text[start:end]), end - start
+                yield number, check_object(lists.row(value), text[start:end]), end - start
             except NotAnObject as words:
                 problems.add(f"row {number} ({words})")
     except json.JSONDecodeError as error:

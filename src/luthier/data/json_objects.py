@@ -23,15 +23,19 @@ def parse_object(text: str) -> dict[str, Any]:
     Traceback (most recent call last):
     luthier.data.json_objects.NotAnObject: a list
     """
+    return check_object(parse_value(text), text)
+
+
+def parse_value(text: str) -> Any:
+    """The value that is the whole text. Raises NotAnObject where there is none."""
     try:
-        value = DECODER.decode(text)
+        return DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise NotAnObject(f"{error.msg.removesuffix(' at')} at character {error.colno}") from None
     except ValueError:
         raise NotAnObject("a number of thousands of digits") from None
     except RecursionError:
         raise NotAnObject("nested too deeply") from None
-    return check_object(value, text)
 
 
 def check_object(value: Any, text: str) -> dict[str, Any]:

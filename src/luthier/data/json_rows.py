@@ -4,7 +4,8 @@ Columns are the keys of all rows, in order of first appearance; a key that a row
 their types see json_types; a number or boolean in a column that also has texts is kept as JSON writes it.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ from luthier.data.table import Table
 from luthier.errors import DataError
 
 EXAMPLE = '{"text": "…", "label": "…"}'
+
+FAULT = b"luthier: fault"
+"""Key in a column's metadata: what keeps its values from being read as they stand."""
 
 Row = tuple[int, dict[str, Any], int]
 """A row's line (in a JSON list: its number, from 1), the row, and how many characters it was written in."""
@@ -31,9 +35,41 @@ def table_of(path: Path, rows: Callable[[], Iterator[Row]], unit: str) -> Table:
         try:
             return laid_out(path, rows)
         except Clash:
-            raise explained(path, rows, unit) from None
+            return loosened(path, rows, unit)
     except Unwieldy as unwieldy:
         raise DataError(f"{path}: {unwieldy}.") from None
+
+
+def loosened(path: Path, rows: Callable[[], Iterator[Row]], unit: str) -> Table:
+    """The table with each column whose values no type holds together as the text of JSON, the fault in its metadata.
+
+    A form that knows such columns makes others of them; where none does, `data.shapes` refuses the file.
+    """
+    faults: dict[str, str] = {}
+
+    def others() -> Iterator[Row]:
+        for number, row, size in rows():
+            kept = {name: as_json(value) if name in faults else value for name, value in row.items()}
+            yield number, kept, size
+
+    while True:
+        try:
+            table = laid_out(path, others)
+        except Clash as clash:
+            error, name = explained(path, others, unit)
+            if name in faults:
+                raise AssertionError("a column of texts that clash") from clash
+            faults[name] = str(error)
+            continue
+        fields = [
+            field.with_metadata({FAULT: faults[field.name]}) if field.name in faults else field
+            for field in table.columns.schema
+        ]
+        return table.with_columns(table.columns.cast(pa.schema(fields)))
+
+
+def as_json(value: Any) -> str | None:
+    return None if value is None else json.dumps(value, ensure_ascii=False)
 
 
 def laid_out(path: Path, rows: Callable[[], Iterator[Row]]) -> Table:
@@ -75,8 +111,8 @@ def batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
         yield batch
 
 
-def explained(path: Path, rows: Callable[[], Iterator[Row]], unit: str) -> DataError:
-    """The clash that was met, told with the first row where it shows and the first row it clashes with."""
+def explained(path: Path, rows: Callable[[], Iterator[Row]], unit: str) -> tuple[DataError, str]:
+    """The clash that was met, told with the first row where it shows and the first row it clashes with; and its column."""
     for _ in rows():
         pass  # Rows that are no objects are told first: this raises when there are some.
     known = pa.struct([])
@@ -84,7 +120,7 @@ def explained(path: Path, rows: Callable[[], Iterator[Row]], unit: str) -> DataE
         try:
             own = type_of([row])
         except Clash as clash:
-            return clashing(path, clash, f"on {unit} {number}", "there too")
+            return clashing(path, clash, f"on {unit} {number}", "there too"), column_of(clash, row)
         try:
             known = wider(known, own)
         except Clash:
@@ -93,8 +129,14 @@ def explained(path: Path, rows: Callable[[], Iterator[Row]], unit: str) -> DataE
         try:
             wider(type_of([row]), own)
         except Clash as clash:
-            return clashing(path, clash, f"on {unit} {earlier}", f"on {unit} {number}")
+            return clashing(path, clash, f"on {unit} {earlier}", f"on {unit} {number}"), column_of(clash, row)
     raise AssertionError("rows that clash together but not in pairs")
+
+
+def column_of(clash: Clash, row: Mapping[str, Any]) -> str:
+    """The column of a row that the path of a clash begins with."""
+    within = [name for name in row if clash.where == name or clash.where.startswith((f"{name}.", f"{name}["))]
+    return max(within, key=len)
 
 
 def clashing(path: Path, clash: Clash, first: str, second: str) -> DataError:

@@ -24,6 +24,8 @@ class Layout:
     none_is_answer: frozenset[str] = frozenset()
     """Columns of lists of labels in which an empty list says that none of them holds; elsewhere it says that nobody has
     labelled the row."""
+    as_in_file: bool = True
+    """Whether rows and values stand in the file as they do in the table, so that a copy of it can be corrected row by row."""
 
 
 NO_LAYOUT = Layout()

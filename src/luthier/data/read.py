@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 
 from luthier.data.arrow_file import read_arrow
+from luthier.data.brat import is_brat, read_brat
 from luthier.data.conll import read_conll
 from luthier.data.delimited import read_delimited
 from luthier.data.excel import ENDINGS as WORKBOOKS
@@ -39,6 +40,14 @@ TABLES = frozenset(READERS) - {".txt"}
 
 KNOWN = f"{', '.join(READERS)} (or one of these with .gz)"
 
+ELSEWHERE = {
+    ".ann": "It is brat's list of entities: give the folder that holds it and its .txt.",
+    ".spacy": "It is spaCy's binary form: write its documents as JSON lines with text and spans, as with "
+    "`[{'text': d.text, 'spans': [{'start': e.start_char, 'end': e.end_char, 'label': e.label_} for e in d.ents]} for d in "
+    "DocBin().from_disk(FILE).get_docs(spacy.blank('en').vocab)]`.",
+}
+"""Endings of other tools, and what to do with such a file."""
+
 NAMES_LOOKED_AT = 10_000
 
 
@@ -60,6 +69,8 @@ def read(path: str | Path, writing: Writing = Writing()) -> Table:  # noqa: B008
 def read_file(path: Path, writing: Writing) -> Table:
     """As `read`, of a single file."""
     with telling_read_errors(path):
+        if is_brat(path):
+            return read_brat(path, writing.encoding)
         check_place(path)
     return shaped(READERS[ending(path)](path, writing))
 
@@ -79,6 +90,8 @@ def check_place(path: Path) -> None:
     if ending(path) not in READERS:
         whole = ending(path) + ".gz" * path.name.lower().endswith(".gz")
         found = f"ends in {whole!r}, which is not read" if whole else "has no ending"
+        if ending(path) in ELSEWHERE:
+            raise DataError(f"{path}: {found}. {ELSEWHERE[ending(path)]}")
         raise DataError(f"{path}: {found}. Convert it, or rename it if it is one of {KNOWN}.")
     if not path.is_file():
         raise DataError(f"{path}: is a device or a pipe. Expected a file, which can be read more than once.")

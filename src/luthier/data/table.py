@@ -100,6 +100,7 @@ class Table:
         first = tables[0]
         if len(tables) == 1:
             return first
+        tables = [first, *(in_form_of(first, table) for table in tables[1:])]
         for table in tables[1:]:
             check_columns(first, table)
         counts = np.cumsum([0] + [len(table.files) for table in tables])
@@ -150,6 +151,22 @@ def picked(column: pa.ChunkedArray, rows: Ints) -> list[Any]:
             for place, value in zip(places, chunk.take(pa.array(inside)).to_pylist(), strict=True):
                 values[place] = value
     return values
+
+
+def in_form_of(first: Table, other: Table) -> Table:
+    """A table with a list of one label in each row, where the form of `first` has lists of labels and it single ones.
+
+    A tool may write one label as it is and several as a list, and a small file may have no row with several.
+    """
+    name = first.layout.columns.get("label")
+    if name is None or name not in other.names or first.layout.task == "token-classification":
+        return other
+    wanted, there = (table.columns.schema.field(name).type for table in (first, other))
+    if not pa.types.is_list(wanted) or pa.types.is_nested(there) or pa.types.is_null(there):
+        return other
+    lists = [None if value in (None, "") else [value] for value in other.values(name)]
+    array = pa.chunked_array([pa.array(lists, pa.list_(there))])
+    return other.with_columns(other.columns.set_column(other.names.index(name), name, array))
 
 
 def check_columns(first: Table, other: Table) -> None:

@@ -52,6 +52,12 @@ def mend(plan: Plan, checkup: Checkup, kinds: Sequence[str]) -> Mended:
     if asked:
         waiting = review.write(evidence, [suspect for suspect, _ in suspects(evidence)])
     relabelled, dropped = review.decided(evidence)
+    if not rows.table.layout.as_in_file:
+        why = rows.table.layout.why or "its rows are made of others"
+        raise DataError(
+            f"--fix {','.join(kinds)}: {plan.data.path} is not corrected row by row, as it does not stand in the file as it is "
+            f"read ({why}). Correct it where it was made, or write it as .jsonl with the columns that are read."
+        )
     by_file: dict[int, list[Edit]] = {}
     for at, edit in edits_for(evidence, kinds, relabelled, dropped):
         by_file.setdefault(at, []).append(edit)

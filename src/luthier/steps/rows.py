@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from luthier.data.brat import is_brat
 from luthier.data.checks import TABLE, examine
 from luthier.data.checks.finding import Evidence, Finding
 from luthier.data.columns import TEXT_ROLES, ColumnGuess, check, texts_beside
@@ -119,9 +120,11 @@ def writing_of(data: DataPlan) -> Writing:
 
 
 def looks_like_rows(path: Path) -> bool:
-    """Whether a folder was named in the place of a file in it: it has files of rows, or nothing at all."""
+    """Whether a folder was named in the place of a file in it: it has files of rows, or nothing at all; or is one of brat's."""
     if not path.is_dir():
         return False
+    if is_brat(path):
+        return True
     names = [entry.name for entry in path.iterdir()]
     return not names or any(ending(Path(name)) in TABLES for name in names)
 

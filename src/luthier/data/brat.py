@@ -1,0 +1,183 @@
+"""A folder of brat's: texts, and beside each an `.ann` file with the places of its entities (https://brat.nlplab.org/standoff.html).
+
+A row is a line of a text, or several where an entity goes on from one to the next. Lines beginning with T are read; relations,
+events, attributes and notes are not.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from luthier.data.problems import Problems, counted, shorten
+from luthier.data.shapes.spans import SPANS
+from luthier.data.span_places import AS_IS, Places, RawSpan, find_reading
+from luthier.data.table import Table
+from luthier.data.text_files import TextFile
+from luthier.errors import DataError
+
+DEEPEST = 4
+"""Folders inside each other that are looked through."""
+ENTITY = re.compile(r"T\S*\t(?P<label>\S+) (?P<places>\d+ \d+(?:;\d+ \d+)*)(?:\t(?P<text>.*))?")
+OTHERS = {
+    "R": "relations",
+    "*": "equivalences",
+    "E": "events",
+    "A": "attributes",
+    "M": "attributes",
+    "N": "normalizations",
+    "#": "notes",
+}
+EXPECTED = (
+    "Expected brat's standoff format: a line for each entity such as 'T1<tab>person 0 10<tab>Oskar Vint'"
+)
+
+
+def is_brat(path: Path) -> bool:
+    """Whether a folder holds brat's annotations."""
+    return path.is_dir() and next(annotated(path), None) is not None
+
+
+def annotated(path: Path, levels: int = DEEPEST) -> Iterator[Path]:
+    """The .ann files of a folder that have a text beside them, those in folders inside of it after its own."""
+    inside = sorted(path.iterdir())
+    for one in inside:
+        if one.suffix == ".ann" and one.is_file() and one.with_suffix(".txt").is_file():
+            yield one
+    for one in inside:
+        if levels and one.is_dir() and not one.is_symlink() and not one.name.startswith("."):
+            yield from annotated(one, levels - 1)
+
+
+@dataclass
+class Found:
+    """What the files of a folder hold."""
+
+    names: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    spans: list[list[RawSpan]] = field(default_factory=list)
+    encodings: set[str] = field(default_factory=set)
+    apart: int = 0
+    """Entities in several pieces."""
+    unread: Counter[str] = field(default_factory=Counter)
+    faults: Problems = field(default_factory=Problems)
+
+
+def read_brat(path: Path, encoding: str | None) -> Table:
+    """The lines of all texts as rows, with the entities in them. Raises DataError."""
+    found = Found()
+    for ann in annotated(path):
+        name = ann.with_suffix("").relative_to(path).as_posix()
+        file = TextFile.at(ann.with_suffix(".txt"), encoding)
+        with file.open() as lines:
+            found.texts.append(lines.read())
+        found.encodings.add(file.encoding)
+        found.names.append(name)
+        found.spans.append(list(entities(ann, encoding, found)) if ann.stat().st_size else [])
+    if found.faults.count:
+        raise DataError(
+            f"{path}: {counted(found.faults.count, 'line')} of brat's .ann files cannot be read: {found.faults}. "
+            f"{EXPECTED}."
+        )
+    return table_of(path, found)
+
+
+def entities(ann: Path, encoding: str | None, found: Found) -> Iterator[RawSpan]:
+    """The entities of one text; what else its file holds is counted."""
+    file = TextFile.at(ann, encoding)
+    with file.open() as lines:
+        for number, line in enumerate(lines, start=1):
+            line = line.rstrip("\r\n")
+            if not line.strip():
+                continue
+            if not line.startswith("T"):
+                found.unread[OTHERS.get(line[0], "other lines")] += 1
+                continue
+            match = ENTITY.fullmatch(line)
+            if match is None:
+                found.faults.add(f"{ann.name}, line {number} ({shorten(line, 40)!r})")
+                continue
+            places = [int(number) for number in re.findall(r"\d+", match["places"])]
+            apart = len(places) > 2
+            found.apart += apart
+            yield RawSpan(places[0], max(places), match["label"], None if apart else match["text"])
+
+
+def table_of(path: Path, found: Found) -> Table:
+    reading = find_reading(found.texts, found.spans)
+    guesses = list(told(path, found))
+    if reading != AS_IS:
+        guesses.append(
+            f"{path}: the entities count {reading.words}, by where the words of the texts begin and end; they "
+            "are put right."
+        )
+    texts, spans, documents = [], [], []
+    for name, text, own in zip(found.names, found.texts, found.spans, strict=True):
+        places = Places(text)
+        placed = [(*places.read(span, reading), span.label) for span in own]
+        for begin, end in pieces(text, [(start, stop) for start, stop, _ in placed]):
+            texts.append(text[begin:end])
+            documents.append(name)
+            spans.append(
+                [
+                    {"start": start - begin, "end": stop - begin, "label": label}
+                    for start, stop, label in placed
+                    if begin <= start < end
+                ]
+            )
+    columns = pa.table(
+        {
+            "document": pa.array(documents, pa.string()),
+            "text": pa.array(texts, pa.string()),
+            "spans": pa.array(spans, SPANS),
+        }
+    )
+    rows = len(texts)
+    if not rows:
+        raise DataError(f"{path}: holds brat's .ann files, but their texts are empty. Add the texts.")
+    table = Table(columns, (path,), np.zeros(rows, np.int64), np.arange(rows) + 1, tuple(guesses))
+    layout = replace(
+        table.layout,
+        task="token-classification",
+        why="it is a folder of brat's, texts with .ann files beside them",
+        columns={"text": "text", "label": "spans"},
+        as_in_file=False,
+    )
+    encodings = (found.encodings.pop(),) if len(found.encodings) == 1 else (None,)
+    return replace(table, layout=layout, encodings=encodings)
+
+
+def pieces(text: str, spans: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """The lines of a text that hold something, those joined over whose ends an entity goes.
+
+    >>> list(pieces("one\\n\\ntwo\\nthree", [(7, 12)]))
+    [(0, 3), (5, 14)]
+    """
+    begin = at = 0
+    while at <= len(text):
+        end = text.find("\n", at)
+        end = len(text) if end < 0 else end
+        at = end + 1
+        if end < len(text) and any(start <= end < stop for start, stop in spans):
+            continue
+        if text[begin:end].strip():
+            yield begin, end
+        begin = at
+
+
+def told(path: Path, found: Found) -> Iterator[str]:
+    """What the user should know of how the folder was read."""
+    texts = counted(len(found.texts), "text")
+    yield (
+        f"{path}: {texts} of brat's are read as a row for each line, in the column 'text'; 'document' names the text, and "
+        "--group document keeps its lines together."
+    )
+    if found.apart:
+        yield f"{path}: {counted(found.apart, 'place')} of entities in several pieces are read from the first to the last."
+    if found.unread:
+        held = ", ".join(f"{count:,} {what}" for what, count in found.unread.most_common())
+        yield f"{path}: of brat's annotations entities are read, not {held}."

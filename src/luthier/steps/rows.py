@@ -22,6 +22,7 @@ from luthier.data.split_column import NONE, PARTS, SplitColumn, find_split
 from luthier.data.table import Ints, Table
 from luthier.data.writing import Writing
 from luthier.errors import DataError, PlanError, StopFinding
+from luthier.hashes import hash_json
 from luthier.plan.plan import Plan
 from luthier.plan.sections import DataPlan
 from luthier.steps.refusals import refuse_empty_parts
@@ -69,6 +70,14 @@ class Rows:
     def labels(self) -> tuple[str, ...]:
         """The labels' names; none where answers are no labels."""
         return self.evidence.labels
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the rows, and of the images' own bytes where rows name them."""
+        images = self.understood.images
+        if images is None:
+            return self.table.fingerprint
+        return hash_json([self.table.fingerprint, images.contents.tobytes().hex()])
 
     def inputs(self, rows: Ints) -> list[Any]:
         """What the model is to read."""

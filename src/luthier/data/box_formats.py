@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from luthier.data.raw_bytes import open_bytes
+from luthier.errors import DataError
 
 LOOKED_AT = 20
 """Files whose beginning is looked at."""
@@ -20,6 +21,17 @@ COCO_FILES = re.compile(
     r"(instances|captions|person_keypoints|panoptic|stuff|image_info)_\w+\.json|.*\.coco\.json|coco\.json"
 )
 COCO_KEYS = ("images", "annotations", "categories")
+BOX_COLUMNS = (
+    *(("xmin", "ymin", "xmax", "ymax"), ("x1", "y1", "x2", "y2"), ("xcenter", "ycenter"), ("bbox",)),
+    *(
+        ("boundingbox",),
+        ("x", "y", "width", "height"),
+        ("x", "y", "w", "h"),
+        ("left", "top", "width", "height"),
+    ),
+    *(("encodedpixels",), ("regionshapeattributes",)),
+)
+"""Names of columns, small letters and digits alone, that together say where something is."""
 YOLO_LINE = re.compile(rb"\s*\d+(\s+-?\d*\.?\d+([eE]-?\d+)?){4,}\s*")
 TECHNICAL = frozenset(
     (
@@ -111,6 +123,29 @@ def not_read(root: Path, boxes: str) -> str:
         f"{root}: holds annotations in the form of {boxes}, of boxes, masks or the like within images. They are not read. "
         + INSTEAD
     )
+
+
+def refuse_boxes(path: Path) -> None:
+    """Raise DataError for a file of rows that is COCO's, by its beginning and its end."""
+    if not path.name.lower().endswith((".json", ".json.gz")):
+        return
+    with open_bytes(path) as file:
+        beginning = file.read(BEGINNING)
+        end = b""
+        if path.suffix.lower() != ".gz" and path.stat().st_size > BEGINNING:
+            file.seek(-BEGINNING, os.SEEK_END)
+            end = file.read(BEGINNING)
+    if is_coco(beginning, end):
+        raise DataError(not_read(path, "COCO"))
+
+
+def box_columns(names: Sequence[str]) -> list[str]:
+    """The columns of a table that say where in an image something is."""
+    short = {re.sub(r"[^a-z0-9]", "", name.lower()): name for name in names}
+    for corners in BOX_COLUMNS:
+        if all(one in short for one in corners):
+            return [short[one] for one in corners]
+    return []
 
 
 def first(names: Sequence[str]) -> str | None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
+from luthier.data.box_formats import refuse_boxes
 from luthier.data.conll import read_conll
 from luthier.data.delimited import read_delimited, read_tabbed
 from luthier.data.json_lines import read_json_lines
@@ -42,6 +43,7 @@ def read(path: str | Path, writing: Writing = Writing()) -> Table:  # noqa: B008
     path = Path(path)
     with telling_read_errors(path):
         check_place(path)
+    refuse_boxes(path)
     return shaped(READERS[ending(path)](path, writing))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from luthier.data.box_formats import INSTEAD, box_columns
 from luthier.data.column_facts import look_at, sample
 from luthier.data.columns import (
     LABEL_NAMES,
@@ -18,13 +19,14 @@ from luthier.data.columns import (
     label_by_name,
 )
 from luthier.data.composed import parts_of
-from luthier.data.image_columns import IMAGE_NAMES, column_of_names, column_with_bytes, has_texts
+from luthier.data.image_columns import IMAGE_NAMES, column_of_names, column_with_bytes, has_texts, holds_bytes
 from luthier.data.image_facts import ImageFacts, image_facts
 from luthier.data.image_source import ImageSource
 from luthier.data.pictures import FilePicture, Picture
+from luthier.data.problems import shorten
 from luthier.data.split import key_of
 from luthier.data.table import Ints, Table
-from luthier.errors import DataError
+from luthier.errors import DataError, listing
 from luthier.tasks.classification import Classification
 from luthier.tasks.kind import Columns, Kind, Roles, Understood, Wishes
 from luthier.tasks.labelled import labelled_rows
@@ -32,6 +34,8 @@ from luthier.tasks.task import Task
 
 NAME = "image-classification"
 THREADS = 2
+TORN = 0.1
+"""Share of the images that may stand in several rows with different labels; a check tells of them."""
 
 
 def find(table: Table, asked: Mapping[str, str | None]) -> ColumnGuess:
@@ -49,6 +53,7 @@ def find(table: Table, asked: Mapping[str, str | None]) -> ColumnGuess:
         raise DataError(
             f"{table.files[0]}: column {image!r} cannot be both image and label. Name different columns."
         )
+    refuse_several_rows(table, image, label)
     named = {role: f"column {name!r}, as named." for role, name in asked.items() if name is not None}
     return ColumnGuess({"image": image, "label": label}, reasons | named)
 
@@ -66,6 +71,33 @@ def image_label(table: Table, image: str) -> tuple[str, str]:
         return label, by_marks(label) if label not in table.names else f"column {label!r}, by its name"
     seen = "" if len(rows) == len(table) else f" ({len(rows):,} of {len(table):,} rows were looked at)"
     return label_by_content(others, facts, seen, besides=image)
+
+
+def refuse_several_rows(table: Table, image: str, label: str) -> None:
+    """Raise DataError where rows are boxes within images, or an image has other labels in other rows."""
+    if holds_bytes(table.columns.schema.field(image).type):
+        return
+    names = table.texts(image)
+    images = len(set(names) - {""})
+    boxes = box_columns(table.names)
+    if boxes and len(names) > (1 + TORN) * images:
+        raise DataError(
+            f"{table.files[0]}: its {len(names):,} rows are boxes ({listing(boxes)}) within {images:,} images, and boxes are not "
+            f"read. {INSTEAD}"
+        )
+    if label not in table.names or pa.types.is_nested(table.columns.schema.field(label).type):
+        return
+    labels: dict[str, set[str]] = {}
+    for name, value in zip(names, table.texts(label), strict=True):
+        if name and value:
+            labels.setdefault(name, set()).add(value)
+    torn = [name for name, found in labels.items() if len(found) > 1]
+    if len(torn) > TORN * len(labels):
+        raise DataError(
+            f"{table.files[0]}: {len(torn):,} of {len(labels):,} images stand in several rows with different labels, such as "
+            f"{shorten(torn[0])!r} with {listing(sorted(labels[torn[0]]), 3)}. If an image has several labels, write one row "
+            "with all of them, as in a|b; otherwise correct the rows."
+        )
 
 
 def image_column(table: Table) -> str | None:

@@ -438,10 +438,10 @@ def test_a_file_that_may_not_be_read_is_the_worlds_fault(tmp_path, monkeypatch):
     path = laid_out(tmp_path / "set", CLASSES)
     source = ImageSource(read_images(path)["train"])
 
-    def refuse(self: Path) -> bytes:
+    def refuse(path: Path) -> bytes:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr("luthier.data.image_source.image_bytes", refuse)
     with pytest.raises(WorldError) as error:
         source.bytes_of(0)
 

@@ -1,5 +1,6 @@
 """What is to be known of each image before anything is learnt from it, in one pass over the files."""
 
+import hashlib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ class Fact:
     hash: np.uint64
     thumb: Grey
     converted: str | None
+    content: int
+    """Of the file's bytes, 64 bits of their hash."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ class ImageFacts:
     """(images,) why it cannot be used, as messages say it: the image by its name, and what is wrong; None where nothing is."""
     looks: Looks
     """Of all images, for near copies."""
+    contents: Ints
+    """(images,) equal for files of the same bytes: 64 bits of their SHA-256."""
     converted: dict[str, int]
     """How many were something else than plain RGB, by what they were; the most frequent first."""
 
@@ -74,12 +79,14 @@ def image_facts(source: ImageSource, rows: Ints, threads: int) -> ImageFacts:
 def fact_of(source: ImageSource, row: int) -> Fact | str:
     """What is known of an image, or why nothing can be."""
     try:
-        decoded = decode(source.bytes_of(row), DRAFT)
+        raw = source.bytes_of(row)
+        decoded = decode(raw, DRAFT)
     except BrokenImage as error:
         return f"{source.name_of(row)} {error}."
     except DataError as error:
         return str(error)
-    return Fact(decoded.width, decoded.height, *look(decoded.image), decoded.converted)
+    content = int.from_bytes(hashlib.sha256(raw).digest()[:8], "little", signed=True)
+    return Fact(decoded.width, decoded.height, *look(decoded.image), decoded.converted, content)
 
 
 def together(rows: Ints, found: list[Fact | str]) -> ImageFacts:
@@ -87,12 +94,13 @@ def together(rows: Ints, found: list[Fact | str]) -> ImageFacts:
     count = len(found)
     width, height = np.zeros(count, np.int64), np.zeros(count, np.int64)
     hashes, thumbs = np.zeros(count, np.uint64), np.zeros((count, THUMB, THUMB), np.uint8)
-    blank = np.zeros(count, bool)
+    blank, contents = np.zeros(count, bool), np.zeros(count, np.int64)
     converted: Counter[str] = Counter()
     for at, fact in enumerate(found):
         if isinstance(fact, str):
             continue
         width[at], height[at], hashes[at], thumbs[at] = fact.width, fact.height, fact.hash, fact.thumb
+        contents[at] = fact.content
         blank[at] = fact.thumb.std() < BLANK
         if fact.converted is not None:
             converted[fact.converted] += 1
@@ -103,5 +111,6 @@ def together(rows: Ints, found: list[Fact | str]) -> ImageFacts:
         blank=blank,
         broken=tuple(fact if isinstance(fact, str) else None for fact in found),
         looks=Looks(hashes, thumbs),
+        contents=contents,
         converted=dict(converted.most_common()),
     )

@@ -1,54 +1,51 @@
 """Images sorted into folders, one for each label: in a folder, or in an archive, which is read where it stands."""
 
-import contextlib
-import gzip
 import os
-import tarfile
-import zipfile
-import zlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, NamedTuple, cast
 
 import numpy as np
 import pyarrow as pa
 
+from luthier.data.annotated_images import annotated
+from luthier.data.archives import ARCHIVE_ENDINGS, archive_entries
+from luthier.data.box_formats import TECHNICAL, boxes_beside, not_read
+from luthier.data.image_names import IMAGE_ENDINGS
+from luthier.data.image_parts import PARTS
 from luthier.data.problems import Problems, counted, shorten
-from luthier.data.raw_bytes import GZIP_MARK, telling_read_errors
-from luthier.data.read import TABLES, ending, names_in
+from luthier.data.raw_bytes import telling_read_errors
+from luthier.data.read import TABLES, ending, names_in, read
 from luthier.data.table import Table
+from luthier.data.writing import Writing
 from luthier.errors import DataError, did_you_mean, listing
 
-IMAGE_ENDINGS = frozenset(
-    (
-        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".dib", ".webp", ".avif"),
-        *(".tif", ".tiff", ".jp2", ".j2k", ".pbm", ".pgm", ".ppm", ".pnm"),
-    )
-)
-ARCHIVE_ENDINGS = (".tar", ".tar.gz", ".tgz", ".zip")
-PARTS = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("val", "valid", "validation", "dev"), "valid"),
-    **dict.fromkeys(("test", "testing"), "test"),
-}
-"""Names of folders that are splits, in lower case, and the part of the data each is."""
 SYSTEM_FILES = frozenset(("__MACOSX", "Thumbs.db", "desktop.ini"))
 """What systems leave behind. These, and names that begin with a dot, are passed over."""
 DEEPEST = 6
 """Folders inside each other: more is no image set, but a disk."""
-BLOCK = 512
-"""Bytes: of which a tar file is made."""
-
+MOST_LOOKED_AT = 100_000
+"""Files and folders, to see whether there is an image among them."""
+NAMES_OF_LABELS = (
+    "classes",
+    "labels",
+    "label_names",
+    "class_names",
+    "names",
+    "synset_words",
+    "obj",
+    "idx_to_class",
+)
+"""Files, without their ending, in which people write down what numbers stand for."""
+TELLING = frozenset(
+    (
+        *(".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".xml", ".txt", ".names", ".labels"),
+        *(".yaml", ".yml", ".tfrecord", ".record"),
+    )
+)
+"""Endings of files beside images that may tell of them."""
 EXPECTED = "Expected class/file, a folder for each label, or split/class/file with splits called train, valid and test."
-
-
-class Span(NamedTuple):
-    """Where a file stands in a tar file."""
-
-    offset: int
-    size: int
 
 
 @dataclass
@@ -58,7 +55,9 @@ class Listing:
     images: list[str]
     """In order."""
     others: Counter[str]
-    """Files that are no images, by their ending."""
+    """Files that are no images, by their ending, or by what they are instead of a file."""
+    beside: list[str]
+    """Those of them that may tell of the images: tables and the like, in order."""
     bare: list[str]
     """Folders without an image in or below them."""
 
@@ -72,17 +71,52 @@ def is_image_set(path: Path) -> bool:
     return path.name.lower().endswith(ARCHIVE_ENDINGS) or path.is_dir()
 
 
-def read_images(path: Path) -> dict[str, Table]:
+def holds_images(folder: Path) -> bool:
+    """Whether there are images in a folder or below it."""
+    looked_at = 0
+    for _place, _, names in os.walk(folder):
+        if any(is_image(name) and not is_left_behind(name) for name in names):
+            return True
+        looked_at += 1 + len(names)
+        if looked_at > MOST_LOOKED_AT:
+            return False
+    return False
+
+
+def read_images(path: Path, writing: Writing = Writing()) -> dict[str, Table]:  # noqa: B008  it is frozen
     """The images below a folder, or in a .tar, .tar.gz, .tgz or .zip file, by the part of the data: `train`, and `valid`
     and `test` where there are folders for them. One folder around everything is looked through.
 
     Columns: `image`, the file's path from `path`, or the member's name in the archive; `label`, the name of its folder.
-    The line of a row is the image's number in the whole set, from 1. Raises DataError when the folders do not tell labels.
+    The line of a row is the image's number in the whole set, from 1. Where a table in the folder labels the images, its rows
+    and columns. Raises DataError when neither folders nor a table tell labels.
     """
     with telling_read_errors(path):
         check_place(path)
-        found = sort_out(names_below(path) if path.is_dir() else archive_names(path))
+        found = sort_out(entries_of(path))
+    boxes = boxes_beside(path, found.beside, found.images)
+    if not found.images and boxes:
+        raise DataError(not_read(path, boxes))
     check_names(path, found)
+    refusal: DataError | None = None
+    try:
+        by_folder = images_by_folder(path, found)
+    except DataError as error:
+        by_folder, refusal = {}, error
+    if path.is_dir() and (
+        tables := annotated(
+            path, found.beside, found.images, bool(by_folder), lambda file: read(file, writing)
+        )
+    ):
+        return tables
+    if refusal is not None:
+        raise DataError(not_read(path, boxes) if boxes else f"{refusal}{another_way(path, found)}")
+    refuse_kinds_of_files(path, by_folder, boxes)
+    return by_folder
+
+
+def images_by_folder(path: Path, found: Listing) -> dict[str, Table]:
+    """Images with the names of their folders as labels, by part. Raises DataError when the folders do not tell labels."""
     steps = [tuple(name.split("/")) for name in found.images]
     around = folders_around(steps)
     steps = [step[around:] for step in steps]
@@ -95,13 +129,52 @@ def read_images(path: Path) -> dict[str, Table]:
         part_of = np.array([PARTS[step[0].lower()] for step in steps])
 
     columns = pa.table({"image": found.images, "label": [step[-2] for step in steps]})
-    said = guesses(path, found)
+    said = (*guesses(path, found), *numbered(path, found, {step[-2] for step in steps}))
     tables = {}
     for part in (part for part in ("train", "valid", "test") if part in part_of):
         rows = np.flatnonzero(part_of == part)
         told = said if part == "train" else ()
         tables[part] = Table(columns.take(rows), (path,), np.zeros(len(rows), np.int64), rows + 1, told)
     return tables
+
+
+def refuse_kinds_of_files(path: Path, parts: Mapping[str, Table], boxes: str | None) -> None:
+    """Raise DataError where folders say what kind of files they hold, such as images and masks: these are no labels."""
+    names = sorted(
+        {name for table in parts.values() for name in table.columns.column("label").unique().to_pylist()}
+    )
+    if not all(name.lower() in TECHNICAL for name in names):
+        return
+    if boxes:
+        raise DataError(not_read(path, boxes))
+    raise DataError(
+        f"{path}: its folders, {listing(names)}, say what kind of files they hold, and not what is to be seen. {EXPECTED}"
+    )
+
+
+def another_way(path: Path, found: Listing) -> str:
+    """What to name instead of a folder whose folders tell no labels, if a table lies in it."""
+    tables = [name for name in found.beside if ending(Path(name)) in TABLES]
+    if not tables:
+        return ""
+    if path.is_dir():
+        return f" If {tables[0]!r} labels the images, name it as DATA: {str(path / tables[0])!r}."
+    return f" If {tables[0]!r} labels the images, unpack the archive, and name that file as DATA."
+
+
+def numbered(path: Path, found: Listing, labels: Collection[str]) -> tuple[str, ...]:
+    """That there may be names for folders that are called by numbers."""
+    lists = [
+        name
+        for name in found.beside
+        if os.path.splitext(name)[0].rpartition("/")[2].lower() in NAMES_OF_LABELS
+    ]
+    if not lists or not all(label.isdecimal() for label in labels):
+        return ()
+    return (
+        f"{path}: labels are the folders' names, such as {min(labels)!r}. {lists[0]} may hold other names for them, and is not "
+        "read; rename the folders to use them.",
+    )
 
 
 def every_image(path: Path) -> Table:
@@ -111,7 +184,7 @@ def every_image(path: Path) -> Table:
     """
     with telling_read_errors(path):
         check_place(path)
-        found = sort_out(names_below(path) if path.is_dir() else archive_names(path))
+        found = sort_out(entries_of(path))
     check_names(path, found)
     rows = len(found.images)
     columns = pa.table({"image": pa.array(found.images, pa.string())})
@@ -134,133 +207,68 @@ def check_place(path: Path) -> None:
 # What there is
 
 
-def names_below(folder: Path, inside: str = "", depth: int = 0) -> Iterator[str]:
-    """The files below a folder; folders too, with a slash at the end."""
-    if depth > DEEPEST:
+def entries_of(path: Path) -> Iterator[tuple[str, str]]:
+    """What lies below a folder or in an archive: names, those of folders with a slash at the end, and of each what it is
+    instead of a file, if it is none."""
+    return names_below(path) if path.is_dir() else archive_entries(path)
+
+
+def names_below(folder: Path, inside: str = "", around: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
+    """The files below a folder; folders too, with a slash at the end. Links are followed, but for those that lead in a circle.
+
+    around: the folders that it lies in, without links.
+    """
+    if len(around) > DEEPEST:
         raise DataError(f"{folder}: lies more than {DEEPEST} folders deep. {EXPECTED}")
+    around = (*around, os.path.realpath(folder))
     with os.scandir(folder) as entries:
         for entry in entries:
+            name = inside + entry.name
             if is_left_behind(entry.name):
                 continue
             if entry.is_dir():
-                yield f"{inside}{entry.name}/"
-                yield from names_below(folder / entry.name, f"{inside}{entry.name}/", depth + 1)
+                if entry.is_symlink() and os.path.realpath(entry.path) in around:
+                    yield name, "a link to a folder that it lies in"
+                    continue
+                yield f"{name}/", ""
+                yield from names_below(folder / entry.name, f"{name}/", around)
+            elif entry.is_symlink() and not os.path.exists(entry.path):
+                yield name, ""  # It is missed where it is to be read, by its name.
             else:
-                yield inside + entry.name
+                yield name, "" if entry.is_file() else "a pipe or a device"
 
 
-def archive_names(path: Path) -> Iterable[str]:
-    """The names in an archive, those of folders with a slash at the end. Raises DataError for one that is damaged."""
-    with telling_archive_errors(path):
-        if path.suffix.lower() == ".zip":
-            with zipfile.ZipFile(path) as archive:
-                return zip_members(path, archive)
-        with open(path, "rb") as file:
-            if not is_gzip(file):
-                return tar_spans(path, file)
-            with gzip.GzipFile(fileobj=file) as unzipped:
-                return tar_spans(path, cast(IO[bytes], unzipped))
-
-
-def is_gzip(file: IO[bytes]) -> bool:
-    """By its first bytes, whatever it is called."""
-    mark = file.read(2)
-    file.seek(0)
-    return mark == GZIP_MARK
-
-
-@contextlib.contextmanager
-def telling_archive_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError) as error:
-        words = shorten(next(iter(str(error).splitlines()), type(error).__name__).rstrip("."))
-        raise DataError(f"{path}: is not a whole archive ({words}). Copy or download it again.") from error
-
-
-def tar_spans(path: Path, file: IO[bytes]) -> dict[str, Span | None]:
-    """Each member of an uncompressed tar file by its clean name, and where its bytes stand; None for what is no file."""
-    spans: dict[str, Span | None] = {}
-    with tarfile.open(fileobj=file, mode="r:") as tar:
-        while (member := tar.next()) is not None:
-            tar.members.clear()  # type: ignore[attr-defined]  # It would keep all it has read: a kilobyte each.
-            name = clean(member.name)
-            if not name:
-                continue  # The folder that was packed, as a dot.
-            if member.isdir():
-                spans[f"{name}/"] = None
-            elif member.isreg() and not member.issparse():
-                spans[name] = Span(member.offset_data, member.size)
-            else:  # A hard link stands for an earlier member; all else has no bytes.
-                spans[name] = spans.get(clean(member.linkname)) if member.islnk() else None
-        # It stops at a header that is damaged as it does at the end, which is a block of zeros.
-        file.seek(tar.offset)
-        block = file.read(BLOCK)
-    if len(block) < BLOCK or any(block):
-        raise tarfile.ReadError("it ends in the middle" if len(block) < BLOCK else "a header is damaged")
-    check_inside(path, spans)
-    return spans
-
-
-def zip_members(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    """Each member of a zip file by its clean name."""
-    members = {
-        clean(member.filename) + "/" * member.is_dir(): member
-        for member in archive.infolist()
-        if clean(member.filename)
-    }
-    if any(member.flag_bits & 1 for member in members.values()):
-        raise DataError(f"{path}: is encrypted. Pack it anew without a password.")
-    check_inside(path, members)
-    return members
-
-
-def clean(name: str) -> str:
-    """A member's name without the dots and slashes that some programs put around it.
-
-    >>> clean("./train/ani/"), clean("../ani"), clean("/ani"), clean(".")
-    ('train/ani', '../ani', '/ani', '')
-    """
-    name = name.rstrip("/") if name.strip("/") else ""
-    while name.startswith("./"):
-        name = name[2:]
-    return "" if name == "." else name
-
-
-def check_inside(path: Path, names: Iterable[str]) -> None:
-    """Raise DataError for members that would lie outside the folder an archive is unpacked in."""
-    wrong = Problems()
-    for name in names:
-        if name.startswith(("/", "\\")) or name[1:2] == ":" or ".." in name.split("/"):
-            wrong.add(repr(shorten(name)))
-    if wrong.count:
-        raise DataError(
-            f"{path}: {counted(wrong.count, 'member')} would lie outside of it: {wrong}. Pack the folder anew, with names "
-            "that begin inside it and have no '..'."
-        )
-
-
-def sort_out(names: Iterable[str] | dict[str, Span | None]) -> Listing:
+def sort_out(entries: Iterable[tuple[str, str]]) -> Listing:
     """Which names are images, which are other files, and which folders hold no image."""
-    images, folders = [], set()
+    images, folders, beside = [], set(), []
     others: Counter[str] = Counter()
-    for name in names:
-        if any(map(is_left_behind, name.split("/"))):
+    for name, instead in entries:
+        steps = name.split("/")
+        if any(map(is_left_behind, steps)):
             continue
+        if len(steps) > DEEPEST + 2:
+            raise DataError(f"{shorten(name)}: lies more than {DEEPEST} folders deep. {EXPECTED}")
+        kind = os.path.splitext(name)[1].lower()
         if name.endswith("/"):
             folders.add(name.rstrip("/"))
-        elif isinstance(names, dict) and names[name] is None:
-            others["a link"] += 1
-        elif (kind := os.path.splitext(name)[1].lower()) in IMAGE_ENDINGS:
+        elif instead:
+            others[instead] += 1
+        elif kind in IMAGE_ENDINGS:
             images.append(name)
         else:
             others[kind or "no ending"] += 1
+            if kind in TELLING:
+                beside.append(name)
     filled: set[str] = set()
     for folder in {name.rpartition("/")[0] for name in images}:
         while folder and folder not in filled:
             filled.add(folder)
             folder = folder.rpartition("/")[0]
-    return Listing(sorted(images), others, sorted(folders - filled - {""}))
+    return Listing(sorted(images), others, sorted(beside), sorted(folders - filled - {""}))
+
+
+def is_image(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in IMAGE_ENDINGS
 
 
 def is_left_behind(name: str) -> bool:

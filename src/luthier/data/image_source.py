@@ -1,42 +1,37 @@
 """The bytes of each image of a table, wherever they are kept. No archive is unpacked."""
 
 import errno
-import gzip
 import os
-import threading
-import zipfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import IO
 
 import pyarrow as pa
 
-from luthier.data.image_files import is_gzip, is_image_set, tar_spans, telling_archive_errors, zip_members
+from luthier.data.archives import Reader, archive_reader
+from luthier.data.image_bytes import image_bytes
+from luthier.data.image_files import is_image_set
+from luthier.data.image_names import Finder, ImageNames, scheme_of
 from luthier.data.problems import shorten
 from luthier.data.raw_bytes import telling_read_errors
-from luthier.data.spill import telling_spill_errors, temporary_file
 from luthier.data.table import Table
 from luthier.errors import DataError
 
-Reader = Callable[[str], bytes]
-"""From an image's name to its bytes. Raises FileNotFoundError when there is none of that name."""
-
 NO_SUCH_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EISDIR)
-CHUNK_BYTES = 1 << 20
 
 
 class ImageSource:
     """Images by their rows. May be asked from several threads at once.
 
-    The column holds names, as `read_images` gives them; or paths, from the folder of the file they stand in or else from the
-    working folder; or the bytes themselves, alone or as `{bytes, path}`, as the library `datasets` writes them.
+    The column holds names, as `read_images` gives them; or paths, which are read as `with_images_in` found that they are to
+    be, or else from the folder of the file they stand in, and the working folder; or the bytes themselves, alone or as
+    `{bytes, path}`, as the library `datasets` writes them.
     """
 
     def __init__(self, table: Table, column: str = "image") -> None:
         self.table = table
         self.column = column
         check_column(table, column)
-        opened = {file: reader(file) for file in dict.fromkeys(table.files)}
+        refuse_lost(table)
+        opened = {file: reader(file, table.image_names.get(file)) for file in dict.fromkeys(table.files)}
         self.readers = [opened[file] for file in table.files]
 
     def __len__(self) -> int:
@@ -79,10 +74,11 @@ class ImageSource:
         file = self.table.files[self.table.file_of[row]]
         if is_image_set(file):
             return f"{self.name_of(row)} is not there any more. Put it back, or start anew without it."
-        if name.startswith(("http://", "https://")):
+        if scheme_of(name) is not None:
             return f"{self.name_of(row)} is an address, and nothing is downloaded. Fetch it, and name the file there."
-        folders = " or ".join(repr(str(folder)) for folder in dict.fromkeys(folders_of(file)))
-        place = "" if os.path.isabs(name) else f" in {folders}"
+        names = self.table.image_names.get(file) or ImageNames(folders_of(file))
+        folders = " or ".join(repr(str(folder)) for folder in dict.fromkeys(names.folders))
+        place = "" if names.rooted and os.path.isabs(name) else f" in {folders}"
         return f"{self.name_of(row)} is not there{place}. Correct the path, or delete the row."
 
 
@@ -97,97 +93,46 @@ def check_column(table: Table, column: str) -> None:
         )
 
 
+def refuse_lost(table: Table) -> None:
+    """Raise DataError for a file whose names lead to no images."""
+    for names in table.image_names.values():
+        if names.refusal:
+            raise DataError(names.refusal)
+
+
 def is_bytes(kind: pa.DataType) -> bool:
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind))
 
 
-def reader(file: Path) -> Reader:
-    """What reads the images that belong to a file of rows, a folder or an archive."""
+def reader(file: Path, names: ImageNames | None) -> Reader:
+    """What reads the images that belong to a file of rows, a folder or an archive. names: how names are read, where that
+    was looked for."""
     if not is_image_set(file):
-        return files_in(*folders_of(file))
+        return files_by(names or ImageNames(folders_of(file)))
     if file.is_dir():
-        return files_in(file)
-    return zip_reader(file) if file.suffix.lower() == ".zip" else tar_reader(file)
+        return files_by(ImageNames((file,)))
+    return archive_reader(file)
 
 
-def folders_of(file: Path) -> tuple[Path, Path]:
+def folders_of(file: Path) -> tuple[Path, ...]:
     """Where paths that stand in a file may begin."""
     return file.absolute().parent, Path.cwd()
 
 
-def files_in(*folders: Path) -> Reader:
-    """Files by their path, from the first of some folders that has it."""
+def files_by(names: ImageNames) -> Reader:
+    """Files by what a table calls them."""
+    finder = Finder(names)
 
     def read(name: str) -> bytes:
-        for folder in folders:
-            path = folder / name
-            with telling_read_errors(path):
-                try:
-                    return path.read_bytes()
-                except OSError as error:
-                    if error.errno not in NO_SUCH_FILE:
-                        raise
-                except ValueError:
-                    pass  # A zero character: no file has one in its name.
-        raise FileNotFoundError(name)
-
-    return read
-
-
-def tar_reader(path: Path) -> Reader:
-    """Members of a tar file, each read where it stands. One that is compressed is laid out in a temporary file first."""
-    file = uncompressed(path)
-    with telling_archive_errors(path):
-        spans = tar_spans(path, file)
-
-    def read(name: str) -> bytes:
-        span = spans.get(name)
-        if span is None:
+        path = finder.find(name)
+        if path is None:
             raise FileNotFoundError(name)
         with telling_read_errors(path):
-            raw = os.pread(
-                file.fileno(), span.size, span.offset
-            )  # It has no position that threads would share.
-        if len(raw) < span.size:
-            raise DataError(f"{path}: is cut off in {name!r}. Copy or download it again.")
-        return raw
-
-    return read
-
-
-def uncompressed(path: Path) -> IO[bytes]:
-    """The bytes of a file, to be read in any order."""
-    with telling_read_errors(path):
-        file = open(path, "rb")  # noqa: SIM115  # It stays open as long as it is read.
-        if not is_gzip(file):
-            return file
-        with file, gzip.GzipFile(fileobj=file) as unzipped:
-            laid_out = temporary_file(path)
-            while chunk := unzipped.read(CHUNK_BYTES):
-                with telling_spill_errors(path):
-                    laid_out.write(chunk)
-            with telling_spill_errors(path):
-                laid_out.seek(0)
-            return laid_out
-
-
-def zip_reader(path: Path) -> Reader:
-    """Members of a zip file, one at a time: zipfile counts its readers without a lock."""
-    with telling_read_errors(path), telling_archive_errors(path):
-        archive = zipfile.ZipFile(path)
-    members = zip_members(path, archive)
-    turn = threading.Lock()
-
-    def read(name: str) -> bytes:
-        member = members.get(name)
-        if member is None:
-            raise FileNotFoundError(name)
-        try:
-            with turn, telling_read_errors(path), telling_archive_errors(path):
-                return archive.read(member)
-        except NotImplementedError as error:
-            raise DataError(
-                f"{path}: {name!r} is compressed in a way that is not read ({error}). Pack it anew."
-            ) from error
+            try:
+                return image_bytes(path)
+            except OSError as error:
+                if error.errno not in NO_SUCH_FILE:
+                    raise
+        raise FileNotFoundError(name)
 
     return read

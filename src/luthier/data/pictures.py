@@ -6,6 +6,7 @@ from pathlib import Path
 from PIL import Image
 
 from luthier.data.decode import BrokenImage, decode
+from luthier.data.image_bytes import image_bytes
 from luthier.data.image_source import ImageSource
 from luthier.errors import DataError
 
@@ -49,7 +50,7 @@ class FilePicture:
         if isinstance(self.given, Image.Image):
             return self.given.convert("RGB")
         try:
-            raw = self.given if isinstance(self.given, bytes) else Path(self.given).read_bytes()
+            raw = self.given if isinstance(self.given, bytes) else image_bytes(Path(self.given))
             return decode(raw, draft_size).image
         except BrokenImage as error:
             raise DataError(f"{self.name} {error}.") from None

@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 
 from luthier.data.arrow_file import read_arrow
+from luthier.data.box_formats import refuse_boxes
 from luthier.data.brat import is_brat, read_brat
 from luthier.data.conll import read_conll
 from luthier.data.delimited import read_delimited
@@ -72,6 +73,7 @@ def read_file(path: Path, writing: Writing) -> Table:
         if is_brat(path):
             return read_brat(path, writing.encoding)
         check_place(path)
+    refuse_boxes(path)
     return shaped(READERS[ending(path)](path, writing))
 
 

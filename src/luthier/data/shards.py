@@ -7,7 +7,9 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
-from luthier.data.image_files import IMAGE_ENDINGS, PARTS, names_below
+from luthier.data.image_files import names_below
+from luthier.data.image_names import IMAGE_ENDINGS
+from luthier.data.image_parts import PARTS
 from luthier.data.problems import counted, shorten
 from luthier.data.raw_bytes import telling_read_errors
 from luthier.data.read import ending, read_file
@@ -31,7 +33,7 @@ def holds_shards(path: Path) -> bool:
     if not path.is_dir():
         return False
     with telling_read_errors(path):
-        names = [name for name in islice(names_below(path), MOST_NAMES) if not name.endswith("/")]
+        names = [name for name in names_in_all(path) if not name.endswith("/")]
     if any(PurePosixPath(name).suffix.lower() in IMAGE_ENDINGS for name in names):
         return False
     files = rows_among(names)
@@ -71,7 +73,7 @@ def read_shards(path: Path, writing: Writing) -> dict[str, Table]:
     """The rows of a folder's files by the part of the data: `train`, `valid`, `test`. Raises DataError where it holds several
     data sets, or a part in several forms, or a shard is missing."""
     with telling_read_errors(path):
-        names = rows_among(islice(names_below(path), MOST_NAMES))
+        names = rows_among(names_in_all(path))
     refuse_configurations(path, names)
     parts: dict[str, list[str]] = defaultdict(list)
     left: list[str] = []
@@ -95,6 +97,11 @@ def read_shards(path: Path, writing: Writing) -> dict[str, Table]:
         tables[first], guesses=(f"{said}; --valid FILE and --test FILE name others.", *tables[first].guesses)
     )
     return tables
+
+
+def names_in_all(path: Path) -> list[str]:
+    """The files below a folder that can be opened; folders too, with a slash at the end."""
+    return [name for name, fault in islice(names_below(path), MOST_NAMES) if not fault]
 
 
 def rows_among(names: Iterable[str]) -> list[str]:

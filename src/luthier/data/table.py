@@ -1,6 +1,7 @@
 """Rows as they were read: columns that stay on disk, and where each row came from."""
 
-from collections.abc import Iterator, Sequence
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from luthier.data.fingerprint import fingerprint
+from luthier.data.image_names import ImageNames
 from luthier.data.layout import NO_LAYOUT, Layout
 from luthier.errors import DataError, did_you_mean, listing
 
@@ -49,6 +51,8 @@ class Table:
     layout: Layout = NO_LAYOUT
     headed: bool = True
     """Whether the first file names its columns."""
+    image_names: Mapping[Path, ImageNames] = dataclasses.field(default_factory=dict)
+    """By file, how the names of images in it lead to their files, where that was looked for."""
 
     def __len__(self) -> int:
         return int(self.columns.num_rows)
@@ -117,6 +121,7 @@ class Table:
             encodings=tuple(encoding for table in tables for encoding in table.encodings),
             layout=joined_layout(tables),
             headed=first.headed,
+            image_names={file: names for table in tables for file, names in table.image_names.items()},
         )
 
     def with_columns(self, columns: pa.Table) -> "Table":

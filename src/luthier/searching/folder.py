@@ -30,7 +30,7 @@ DEATHS = 4
 """Processes may die in a row before a search gives up."""
 MADE_ELSEWHERE = {"workers", "storage", "on"}
 """Settings of a search that say where it runs, not what it finds."""
-NAMED = ("data.path", "data.valid", "data.test", "model.name", "run.cache")
+NAMED = ("data.path", "data.valid", "data.test", "data.images", "model.name", "run.cache")
 """Settings that name files, which are found again from wherever a search is resumed."""
 
 

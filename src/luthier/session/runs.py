@@ -40,7 +40,7 @@ def plan_of(run: Path) -> Plan:
         raise RunError(f"{run}: {why}: it holds no plan.toml. Give the command of the run again.")
     settings = read_plan(run / "plan.toml")
     record = RunFolder.key_record(run) or {}
-    for key in ("data.path", "data.valid", "data.test", "model.name", "run.cache"):
+    for key in ("data.path", "data.valid", "data.test", "data.images", "model.name", "run.cache"):
         places = [Path(where) / settings[key] for where in record.get("where", []) if key in settings]
         found = [place for place in places if place.exists()]
         if found:

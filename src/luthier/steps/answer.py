@@ -43,7 +43,9 @@ def answer_file(
     if IMAGE in wanted and is_image_set(data):
         table, columns = every_image(data), {IMAGE: IMAGE}
     else:
-        table = with_images_in(read(data, writing), images)
+        table = read(data, writing)
+        if IMAGE in wanted or images is not None:
+            table = with_images_in(table, images, named.get(IMAGE) or known.get(IMAGE))
         columns = {role: named.get(role) or known.get(role, "") for role in wanted}
     columns = {role: name for role, name in columns.items() if name}
     if TEXT in columns:

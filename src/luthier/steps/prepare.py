@@ -88,7 +88,7 @@ class Prepared:
         # An architecture's own class may have layers below the head that the folder lacks: they are drawn.
         drawn = self.plan.run.seed if self.model.pooling is None else None
         made_by = [self.base_fingerprint, self.plan.model.pooling, self.long.way, drawn, *numbers]
-        return hash_json([rows.table.fingerprint, rows.split.to_json(), rows.task.to_json(), *made_by])
+        return hash_json([rows.fingerprint, rows.split.to_json(), rows.task.to_json(), *made_by])
 
     def untrained(self) -> HeadedModel:
         """The model as it was before anything was trained, opened once more."""
@@ -148,7 +148,7 @@ def prepare(plan: Plan, kept: Kept | None = None) -> Prepared:
     ladder = find_ladder(model, lambda: model(few))
     refuse_too_many_blocks(plan, ladder)
     recipe = recipe_for(folder.family, sum(weight.numel() for weight in model.parameters()))
-    stands_on: list[object] = [rows.table.fingerprint, rows.split.sizes(), base.fingerprint]
+    stands_on: list[object] = [rows.fingerprint, rows.split.sizes(), base.fingerprint]
     out = Path(plan.run.out or default_folder(plan, stands_on))
     device = as_recorded(device, plan, out)
     wanted_cloze = cloze_wanted(plan, rows, recipe, model)

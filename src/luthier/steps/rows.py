@@ -14,7 +14,7 @@ from luthier.data.checks import TABLE, examine
 from luthier.data.checks.finding import Evidence, Finding
 from luthier.data.columns import TEXT_ROLES, ColumnGuess, check, texts_beside
 from luthier.data.composed import parts_of, with_marks, with_texts
-from luthier.data.image_files import is_image_set, read_images
+from luthier.data.image_files import holds_images, is_image_set, read_images
 from luthier.data.image_folder import with_images_in
 from luthier.data.missing import without_marks
 from luthier.data.read import TABLES, ending, read
@@ -22,7 +22,8 @@ from luthier.data.shards import holds_shards, shards_for
 from luthier.data.split import Shares, Split, joined_groups, split_rows
 from luthier.data.table import Ints, Table
 from luthier.data.writing import Writing
-from luthier.errors import DataError, StopFinding
+from luthier.errors import DataError, PlanError, StopFinding
+from luthier.hashes import hash_json
 from luthier.plan.plan import Plan
 from luthier.plan.sections import DataPlan
 from luthier.steps.parts import left_out_by, parted, roles_of, split_words, unread, without_set_aside
@@ -35,6 +36,7 @@ from luthier.tasks.guess import guess_kind
 from luthier.tasks.kind import Kind, Understood, Wishes
 from luthier.tasks.task import Array, Task
 
+IMAGES = "image-classification"
 SHOWN = "luthier: shown"
 """The column that stands for a row in findings and reports, where none of the table does."""
 
@@ -73,6 +75,14 @@ class Rows:
         """The labels' names; none where answers are no labels."""
         return self.evidence.labels
 
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the rows, and of the images' own bytes where rows name them."""
+        images = self.understood.images
+        if images is None:
+            return self.table.fingerprint
+        return hash_json([self.table.fingerprint, images.contents.tobytes().hex()])
+
     def inputs(self, rows: Ints) -> list[Any]:
         """What the model is to read."""
         return self.kind.inputs(self.table, self.columns, rows, self.task)
@@ -106,12 +116,31 @@ def read_files(plan: Plan) -> dict[str, Table]:
         if file is not None and holds_shards(Path(file)):
             found |= shards_for(part, Path(file), writing_of(plan.data))
         elif file is not None and is_image_set(Path(file)) and not looks_like_rows(Path(file)):
-            parts = read_images(Path(file))
+            parts = read_images(Path(file), writing_of(plan.data))
             found |= parts if part == "train" else {part: parts["train"]}
         elif file is not None:
             table = read(Path(file), writing_of(plan.data))
-            found[part] = with_images_in(table, None if plan.data.images is None else Path(plan.data.images))
+            column = plan.data.image or (found["train"].layout.columns.get("image") if found else None)
+            found[part] = with_its_images(plan, table, column)
+    refuse_idle_folder(plan, found)
     return found
+
+
+def with_its_images(plan: Plan, table: Table, column: str | None) -> Table:
+    """A file's table, told where the images lie that it names, if it may be one of images."""
+    asked = [role for role, name in asked_columns(plan).items() if name is not None]
+    of_images = plan.task.name in ("auto", IMAGES) and set(asked) <= set(TASKS[IMAGES].roles)
+    if not of_images:
+        return table
+    return with_images_in(table, None if plan.data.images is None else Path(plan.data.images), column)
+
+
+def refuse_idle_folder(plan: Plan, tables: Mapping[str, Table]) -> None:
+    """Raise PlanError for a folder of images that no file asks for."""
+    if plan.data.images is not None and not any(table.image_names for table in tables.values()):
+        raise PlanError(
+            f"--images {plan.data.images}: no effect here, as no file of rows names images. Leave it out."
+        )
 
 
 def writing_of(data: DataPlan) -> Writing:
@@ -126,7 +155,7 @@ def looks_like_rows(path: Path) -> bool:
     if is_brat(path):
         return True
     names = [entry.name for entry in path.iterdir()]
-    return not names or any(ending(Path(name)) in TABLES for name in names)
+    return not names or (any(ending(Path(name)) in TABLES for name in names) and not holds_images(path))
 
 
 def kind_of(plan: Plan, table: Table) -> tuple[Kind, str]:

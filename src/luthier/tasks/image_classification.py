@@ -7,57 +7,106 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from luthier.data.columns import LABEL_NAMES, ColumnGuess, guess_by_name, names_there
+from luthier.data.box_formats import INSTEAD, box_columns
+from luthier.data.column_facts import look_at, sample
+from luthier.data.columns import (
+    LABEL_NAMES,
+    ColumnGuess,
+    by_marks,
+    check,
+    guess_by_name,
+    label_by_content,
+    label_by_name,
+)
+from luthier.data.composed import parts_of
+from luthier.data.image_columns import IMAGE_NAMES, column_of_names, column_with_bytes, has_texts, holds_bytes
 from luthier.data.image_facts import ImageFacts, image_facts
 from luthier.data.image_source import ImageSource
 from luthier.data.pictures import FilePicture, Picture
+from luthier.data.problems import shorten
 from luthier.data.split import key_of
 from luthier.data.table import Ints, Table
+from luthier.errors import DataError, listing
 from luthier.tasks.classification import Classification
 from luthier.tasks.kind import Columns, Kind, Roles, Understood, Wishes
 from luthier.tasks.labelled import labelled_rows
 from luthier.tasks.task import Task
 
 NAME = "image-classification"
-IMAGE_NAMES = (
-    "image",
-    "image_path",
-    "img",
-    "picture",
-    "photo",
-    "path",
-    "file",
-    "file_name",
-    "filename",
-    "filepath",
-)
-ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
 THREADS = 2
+TORN = 0.1
+"""Share of the images that may stand in several rows with different labels; a check tells of them."""
 
 
 def find(table: Table, asked: Mapping[str, str | None]) -> ColumnGuess:
-    return guess_by_name(table, asked, {"image": IMAGE_NAMES, "label": LABEL_NAMES})
+    """The image by what the columns hold, else by name; the label by its name, else by what it holds. Raises DataError."""
+    image, label = asked.get("image") or image_column(table), asked.get("label")
+    if image is None:
+        return guess_by_name(table, asked, {"image": IMAGE_NAMES, "label": LABEL_NAMES})
+    check(table, image, "image")
+    reasons = {"image": f"column {image!r}, because its values are images or name them"}
+    if label is None:
+        label, reasons["label"] = image_label(table, image)
+    elif not parts_of(table, label):
+        check(table, label, "label")
+    if image == label:
+        raise DataError(
+            f"{table.files[0]}: column {image!r} cannot be both image and label. Name different columns."
+        )
+    refuse_several_rows(table, image, label)
+    named = {role: f"column {name!r}, as named." for role, name in asked.items() if name is not None}
+    return ColumnGuess({"image": image, "label": label}, reasons | named)
+
+
+def image_label(table: Table, image: str) -> tuple[str, str]:
+    """The column of labels in a table of images, and why; or several of marks, one for each label. Raises DataError."""
+    others = table.with_columns(table.columns.drop_columns([image]))
+    if not others.names:
+        raise DataError(
+            f"{table.files[0]}: has no column beside {image!r}, so it tells no labels. Add one called label."
+        )
+    rows = sample(others)
+    facts = look_at(others, rows)
+    if (label := label_by_name(others, facts, besides=None)) is not None:
+        return label, by_marks(label) if label not in table.names else f"column {label!r}, by its name"
+    seen = "" if len(rows) == len(table) else f" ({len(rows):,} of {len(table):,} rows were looked at)"
+    return label_by_content(others, facts, seen, besides=image)
+
+
+def refuse_several_rows(table: Table, image: str, label: str) -> None:
+    """Raise DataError where rows are boxes within images, or an image has other labels in other rows."""
+    if holds_bytes(table.columns.schema.field(image).type):
+        return
+    names = table.texts(image)
+    images = len(set(names) - {""})
+    boxes = box_columns(table.names)
+    if boxes and len(names) > (1 + TORN) * images:
+        raise DataError(
+            f"{table.files[0]}: its {len(names):,} rows are boxes ({listing(boxes)}) within {images:,} images, and boxes are not "
+            f"read. {INSTEAD}"
+        )
+    if label not in table.names or pa.types.is_nested(table.columns.schema.field(label).type):
+        return
+    labels: dict[str, set[str]] = {}
+    for name, value in zip(names, table.texts(label), strict=True):
+        if name and value:
+            labels.setdefault(name, set()).add(value)
+    torn = [name for name, found in labels.items() if len(found) > 1]
+    if len(torn) > TORN * len(labels):
+        raise DataError(
+            f"{table.files[0]}: {len(torn):,} of {len(labels):,} images stand in several rows with different labels, such as "
+            f"{shorten(torn[0])!r} with {listing(sorted(labels[torn[0]]), 3)}. If an image has several labels, write one row "
+            "with all of them, as in a|b; otherwise correct the rows."
+        )
 
 
 def image_column(table: Table) -> str | None:
-    """A column that holds images, or paths of them."""
-    there = names_there(table, "text") | {
-        field.name: field.name for field in table.columns.schema if holds_bytes(field.type)
-    }
-    for column in (there[name] for name in IMAGE_NAMES if name in there):
-        if holds_bytes(table.columns.schema.field(column).type):
-            return str(column)
-        first = table.texts(column, np.arange(min(20, len(table))))
-        if all(text.lower().endswith(ENDINGS) for text in first if text):
-            return str(column)
-    return None
-
-
-def holds_bytes(kind: pa.DataType) -> bool:
-    """Whether a column holds images themselves: bytes, or objects with a field of them, as the library `datasets` writes."""
-    if pa.types.is_struct(kind):
-        return any(field.name == "bytes" for field in kind)
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+    """A column that holds images, or names them; none where their names lead nowhere, and there are texts to be read."""
+    if (known := table.layout.columns.get("image")) is not None:
+        return known
+    column = column_with_bytes(table) or column_of_names(table)
+    lost = any(names.refusal for names in table.image_names.values())
+    return None if lost and column is not None and has_texts(table, besides=column) else column
 
 
 def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> Understood:

@@ -5,7 +5,9 @@ import csv
 import threading
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 
+from luthier.data.ceilings import MOST_ROW_CHARACTERS, long_row
 from luthier.data.problems import Problems, counted, shorten
 from luthier.data.text_files import TextFile
 from luthier.errors import DataError
@@ -37,11 +39,13 @@ def split_rows(file: TextFile, delimiter: str) -> Iterator[Row]:
     misquoted = Problems()
     header: list[str] = []
     begin = 1
-    with file.open() as lines:
+    with file.open() as text:
+        lines = RowLines(file.path, text)
         reader = csv.reader(lines, delimiter=delimiter, strict=True)
         while True:
             try:
                 for row in reader:
+                    lines.held = 0
                     if row:
                         header = header or row
                         yield begin, row
@@ -56,12 +60,32 @@ def split_rows(file: TextFile, delimiter: str) -> Iterator[Row]:
                     raise endless_value(file, delimiter, header, begin, reader.line_num) from None
                 end = reader.line_num
                 misquoted.add(f"line {begin}" if begin == end else f"lines {begin} to {end}")
-                begin = end + 1
+                begin, lines.held = end + 1, 0
     if misquoted.count:
         raise DataError(
             f"{file.path}: {counted(misquoted.count, 'row')} with text between a closing quote and the next "
             f"{delimiter!r}: {misquoted}. {QUOTING}"
         )
+
+
+class RowLines:
+    """The lines of a text, as long as the row that they belong to has an end."""
+
+    def __init__(self, path: Path, lines: Iterator[str]) -> None:
+        self.path = path
+        self.lines = enumerate(lines, start=1)
+        self.held = 0
+        """Characters of the row up to now; whoever cuts the rows sets it back."""
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        number, line = next(self.lines)
+        self.held += len(line)
+        if self.held > MOST_ROW_CHARACTERS:
+            raise long_row(self.path, f"the row that ends after line {number}")
+        return line
 
 
 def endless_value(file: TextFile, delimiter: str, header: Sequence[str], begin: int, end: int) -> DataError:

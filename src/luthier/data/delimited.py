@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from luthier.data.ceilings import check_columns
 from luthier.data.csv_rows import Row, long_values, split_rows
 from luthier.data.delimiter import DELIMITERS, check_delimiter, find_delimiter
 from luthier.data.names import check_names
@@ -42,6 +43,7 @@ def read_rows(file: TextFile, delimiter: str) -> Table:
     _, header = next(rows, (0, []))
     if not header:
         raise DataError(f"{file.path}: is empty. Expected a header with names of columns, and rows below it.")
+    check_columns(file.path, len(header))
     names = check_names(file.path, [name.strip() for name in header])
     schema = pa.schema([(name, pa.string()) for name in names])
     ragged = Problems()

@@ -174,7 +174,7 @@ def test_an_item_of_a_list_that_does_not_end_is_refused(
 ) -> None:
     monkeypatch.setattr("luthier.data.json_list.MOST_ROW_CHARACTERS", 10_000)
     path = tmp_path / "rows.json"
-    for filling in ("[]," * 4000 + "[]]", '"' + "a" * 20_000 + '"]', "1" * 4000 + "," + "1" * 7000 + "]"):
+    for filling in ("[]," * 4000 + "[]]", '"' + "a" * 20_000 + '"]'):
         path.write_text('[{"text": "a"}, {"text": [' + filling + "}]")
 
         assert refusal(path).startswith(f"{path}, row 2: is longer than {MOST_ROW_CHARACTERS:,} characters.")

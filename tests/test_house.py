@@ -8,6 +8,7 @@ import luthier
 SOURCE = Path(luthier.__file__).parent
 
 FLOORS = [
+    {"terminal"},
     {"errors", "events", "seeds", "hashes", "interrupts", "machine"},
     {"plan", "batches", "devices", "files", "progress"},
     {"data", "models", "scores"},

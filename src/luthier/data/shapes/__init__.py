@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 
+from luthier.data.shapes.suggested import suggested
 from luthier.data.table import Table
 
 Shape = Callable[[Table], Table | None]
 """The table in other columns, its `layout` and `guesses` telling of them; None where it is not of this form."""
 
-SHAPES: dict[str, Shape] = {}
+SHAPES: dict[str, Shape] = {"rows to label": suggested}
 """In the order in which they are tried; each sees what those before it made."""
 
 

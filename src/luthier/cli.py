@@ -10,6 +10,7 @@ from typing import Annotated, Any, NoReturn, get_args
 from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 
 from luthier.errors import InputError, LuthierError, PlanError, listing
+from luthier.models.telemetry import disable_telemetry
 from luthier.plan.plan import Plan, fields, flag, read_plan
 from luthier.plan.search import SECTION, SearchPlan, parted
 from luthier.terminal import drawn_on, json_line, plain_streams
@@ -26,7 +27,7 @@ app = App(
 def main() -> None:
     """Run a command and end with its exit code; what went wrong is one message on standard error, never a traceback of ours."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    disable_telemetry()
     with plain_streams():
         answer(sys.argv[1:])
 

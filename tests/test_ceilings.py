@@ -266,3 +266,20 @@ def test_scores_whose_spread_cannot_be_computed_are_refused(tmp_path: Path) -> N
         numbers(read(path), "score")
 
     assert str(error.value).startswith(f"{path}: column 'score' holds numbers up to 5.1e+307")
+
+
+@pytest.mark.parametrize("name", ["rows.json", "rows.jsonl", "rows.csv"])
+def test_a_file_of_wrong_rows_is_not_read_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    for reader in ("json_list", "json_lines", "delimited"):
+        monkeypatch.setattr(f"luthier.data.{reader}.MOST_WRONG", 10)
+    path = tmp_path / name
+    many = {
+        "rows.json": "[" + "[],\n" * 999 + "[]]",
+        "rows.jsonl": "[]\n" * 1000,
+        "rows.csv": "text,label\n" + "a\n" * 1000,
+    }
+    path.write_text(many[name])
+
+    assert "10 of 10 " in refusal(path)

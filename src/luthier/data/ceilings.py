@@ -17,6 +17,8 @@ MOST_JSON_BYTES = 256_000_000
 """Of JSON that is one text, such as a list: it is held in memory, while JSON lines are read one by one."""
 MOST_JSON_VALUES = 10_000_000
 """Of JSON that becomes one value before its rows can be told apart."""
+MOST_WRONG = 100_000
+"""Rows that cannot be read, after which a file is refused without reading on."""
 MOST_TIMES = 100
 """The size of a compressed file, once it is unpacked: rows of text seldom shrink to less than a twentieth."""
 UNPACKED_ANYWAY = 256_000_000

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from luthier.data.ceilings import check_columns
+from luthier.data.ceilings import MOST_WRONG, check_columns
 from luthier.data.csv_rows import Row, long_values, split_rows
 from luthier.data.delimiter import DELIMITERS, check_delimiter, find_delimiter
 from luthier.data.names import check_names
@@ -72,6 +72,8 @@ def batches(rows: Iterator[Row], width: int, ragged: Problems) -> Iterator[list[
         if len(values) != width:
             if width == 1 or "".join(values).strip():  # else a line of blanks, or of delimiters only
                 ragged.add(f"line {line} has {len(values)}")
+                if ragged.count == MOST_WRONG:
+                    break
             continue
         batch.append(row)
         characters += sum(map(len, values)) + width

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from luthier.data.ceilings import MOST_ROW_CHARACTERS, check_values, long_row
+from luthier.data.ceilings import MOST_ROW_CHARACTERS, MOST_WRONG, check_values, long_row
 from luthier.data.json_lines import rows_of_lines
 from luthier.data.json_objects import DECODER, NotAnObject, check_object, parse_object
 from luthier.data.json_rows import EXAMPLE, Row, table_of
@@ -63,6 +63,8 @@ def rows_of_list(file: TextFile) -> Iterator[Row]:
                 yield number, check_object(value, text[start:end]), end - start
             except NotAnObject as words:
                 problems.add(f"row {number} ({words})")
+                if problems.count == MOST_WRONG:
+                    break
     except json.JSONDecodeError as error:
         place = f"{file.path}, line {error.lineno}, character {error.colno}"
         raise DataError(f"{place}: is not valid JSON ({error.msg}). Correct it there.") from None

@@ -1,13 +1,20 @@
 """The floors, the public face, the speed of the door."""
 
 import ast
+import os
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
+
 import luthier
+from luthier.models.telemetry import SILENT
 
 SOURCE = Path(luthier.__file__).parent
 
 FLOORS = [
+    {"terminal"},
     {"errors", "events", "seeds", "hashes", "interrupts", "machine"},
     {"plan", "batches", "devices", "files", "progress"},
     {"data", "models", "scores"},
@@ -78,3 +85,35 @@ def test_only_models_load_opens_weight_files_and_nothing_unpickles() -> None:
         or (word.endswith(("(", "True")) and word in text)
     ]
     assert found == []
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        "import luthier; luthier.load",
+        "from luthier import tune",
+        "from luthier import cli; sys.argv = ['luthier', 'tune', 'missing.csv']; print(run(cli.main))",
+        "from luthier.searching import worker; sys.argv = ['worker']; print(run(worker.main))",
+    ],
+)
+def test_telemetry_is_off_whichever_way_one_comes_in(begun: str) -> None:
+    program = (
+        "import sys, os, contextlib\n"
+        "def run(main):\n    with contextlib.suppress(SystemExit): main()\n"
+        f"{begun}\n"
+        "from huggingface_hub import constants\n"
+        "print(constants.HF_HUB_DISABLE_TELEMETRY)"
+    )
+    clean = {name: value for name, value in os.environ.items() if name not in SILENT}
+
+    ended = subprocess.run(
+        [sys.executable, "-c", program], env=clean, capture_output=True, text=True, check=True
+    )
+
+    assert ended.stdout.splitlines()[-1] == "True"
+
+
+def test_importing_luthier_changes_no_variable_of_the_process() -> None:
+    program = "import os; before = dict(os.environ); import luthier; assert dict(os.environ) == before"
+
+    subprocess.run([sys.executable, "-c", program], check=True)

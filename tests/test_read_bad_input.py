@@ -86,12 +86,13 @@ def test_a_pipe_cannot_be_read_twice(refusal):
     os.mkfifo("a.csv")
 
     assert (
-        refusal("a.csv") == "a.csv: is a device or a pipe. Expected a file, which can be read more than once."
+        refusal("a.csv")
+        == "a.csv: is a device or a pipe. Expected a file, which can be read more than once: save what comes from it to one."
     )
 
 
 def test_a_file_without_permission_is_the_machines_fault(refusal, monkeypatch):
-    def refuse(path, mode):
+    def refuse(path, mode, opener):
         raise PermissionError(13, "Permission denied", path)
 
     monkeypatch.setattr("luthier.data.raw_bytes.open", refuse, raising=False)  # root may read everything

@@ -62,4 +62,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'luthier' has no attribute {name!r}")
     from importlib import import_module
 
+    from luthier.models.telemetry import disable_telemetry
+
+    disable_telemetry()
     return getattr(import_module(HOMES[name]), name)

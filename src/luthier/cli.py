@@ -1,17 +1,19 @@
 """The command line: flags made from the plan's own fields, each command one call."""
 
 import inspect
-import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, NoReturn, get_args
 
 from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 
 from luthier.errors import InputError, LuthierError, PlanError, listing
+from luthier.models.telemetry import disable_telemetry
 from luthier.plan.plan import Plan, fields, flag, read_plan
 from luthier.plan.search import SECTION, SearchPlan, parted
+from luthier.terminal import drawn_on, json_line, plain_streams
 
 app = App(
     name="luthier",
@@ -25,9 +27,19 @@ app = App(
 def main() -> None:
     """Run a command and end with its exit code; what went wrong is one message on standard error, never a traceback of ours."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    disable_telemetry()
+    with plain_streams():
+        answer(sys.argv[1:])
+
+
+def answer(words: Sequence[str]) -> NoReturn:
+    """Run the command that some words make, and exit."""
+    if sys.stdout.isatty():
+        from rich.console import Console
+
+        app.console = Console(file=drawn_on(sys.stdout))  # Help has bold letters there.
     try:
-        result = app(sys.argv[1:], exit_on_error=False, print_error=False, result_action="return_value")
+        result = app(words, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
     except CycloptsError as error:
         fail(misspelt(error), InputError.exit_code)
@@ -43,7 +55,7 @@ def main() -> None:
         sys.exit(result if isinstance(result, int) else 0)
 
 
-def fail(message: str, code: int) -> None:
+def fail(message: str, code: int) -> NoReturn:
     print(message, file=sys.stderr)
     sys.exit(code)
 
@@ -149,7 +161,7 @@ def foresee(plan: Plan, as_json: bool, quiet: bool, write_plan: str | None) -> N
     if write_plan:
         write_text(Path(write_plan), Plan.build(record["plan"]).to_toml())
     print(
-        json.dumps(record, ensure_ascii=False) if as_json else forecast_words(record),
+        json_line(record) if as_json else forecast_words(record),
         end="\n" if as_json else "",
     )
 
@@ -182,7 +194,7 @@ def check(
         raise PlanError(f"{' and '.join(asked)}: one at a time.")
     if apply or undo:
         target = apply_patch(plan, Path(apply)) if apply else undo_patch(plan, Path(undo or ""))
-        print(json.dumps({"written": str(target)}) if as_json else target)
+        print(json_line({"written": str(target)}) if as_json else target)
         return 0
     kinds = checked_kinds([one.strip() for one in (fix or "").split(",") if one.strip()])
     score = None if forecast is None else checked_score(forecast)
@@ -198,7 +210,7 @@ def check(
         write_json(Path(plan.run.out) / "findings.json", record["findings"])
         write_check_page(Path(plan.run.out), Path(plan.data.path).name, record["findings"])
     if as_json:
-        print(json.dumps(record, ensure_ascii=False))
+        print(json_line(record))
     else:
         print(check_words(record) + (mended_words(record["mended"]) if "mended" in record else ""), end="")
     return 2 if checkup.stops else 0
@@ -231,7 +243,7 @@ def suggest(plan: Plan, as_json: bool, quiet: bool, unlabelled: str | None, n: s
         raise PlanError(f"-n {n}: expected how many rows to suggest, as in -n 50.")
     found = suggest_for(plan, Path(unlabelled), int(n or 50), quiet)
     if as_json:
-        print(json.dumps(found.to_json(), ensure_ascii=False))
+        print(json_line(found.to_json()))
         return
     for row in found.rows[:5]:
         print(f"  {row['file']}, line {row['row']}: {' '.join(row['text'].split())[:90]}")
@@ -283,7 +295,7 @@ app.command(planned(search, search_options(), SECTION), name="search")
 def show_search(found: Any, as_json: bool) -> None:
     """What a finished search ends with."""
     if as_json:
-        print(json.dumps(found.to_json(), ensure_ascii=False))
+        print(json_line(found.to_json()))
         return
     from luthier.folder.scorecard import Scorecard
     from luthier.report.search_words import search_words
@@ -317,7 +329,7 @@ def show(folder: Any, as_json: bool) -> None:
     """What a finished run ends with."""
     scorecard = folder.scorecard
     if as_json:
-        print(json.dumps({"run": str(folder.path), **scorecard.record}, ensure_ascii=False))
+        print(json_line({"run": str(folder.path), **scorecard.record}))
         return
     print()
     for candidate in scorecard.record["candidates"]:

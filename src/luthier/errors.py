@@ -19,11 +19,16 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from luthier.terminal import plain
+
 
 class LuthierError(Exception):
     """Root of the tree; `exit_code` is what the command line ends with."""
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return plain(super().__str__())  # Names and values of files stand in it, and a terminal shows it.
 
 
 class InputError(LuthierError):

@@ -1,6 +1,5 @@
 """A model over rows: the one way to get logits or features, for training, scoring, comparing and serving."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, overload
@@ -15,6 +14,7 @@ from luthier.batches.tokens import runs
 from luthier.devices import Device
 from luthier.models.headed import HeadedModel
 from luthier.tasks.task import Array
+from luthier.terminal import json_line, plain
 
 
 def over_rows(examples: Examples, device: Device, tokens: int | None = None) -> Iterator[Batch]:
@@ -107,14 +107,14 @@ class Predictions(Sequence[dict[str, Any]]):
             for row in self.rows[:5]
         ]
         more = f", and {len(self.rows) - 5} more" if len(self.rows) > 5 else ""
-        return f"Predictions({', '.join(shown)}{more})"
+        return plain(f"Predictions({', '.join(shown)}{more})")
 
     def to_json(self) -> list[dict[str, Any]]:
         return [{"row": at, **row} for at, row in enumerate(self.rows)]
 
     def lines(self) -> str:
         """One JSON object per line, as JSONL."""
-        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in self.to_json())
+        return "".join(json_line(row) + "\n" for row in self.to_json())
 
 
 def sure(row: dict[str, Any]) -> float:

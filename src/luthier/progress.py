@@ -20,6 +20,7 @@ from luthier.events import (
     Validated,
     WentBack,
 )
+from luthier.terminal import drawn_on, plain
 
 TITLES = {
     "prepare": "Reading data and model",
@@ -65,7 +66,11 @@ class Progress:
 
         columns = (TextColumn("{task.description:<24}"), BarColumn(), TextColumn("{task.fields[told]}"),
                    TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())  # fmt: skip
-        with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        console = Console(file=drawn_on(sys.stderr))
+        # What others write would go by us to the terminal, if the bar caught it.
+        with Bar(
+            *columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False
+        ) as bar:
             self.bar = bar
             try:
                 yield self
@@ -108,6 +113,7 @@ class Progress:
     def write(self, line: str) -> None:
         if self.quiet:
             return
+        line = plain(line)
         if self.bar is not None:
             self.bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
         else:

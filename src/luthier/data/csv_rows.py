@@ -5,7 +5,9 @@ import csv
 import threading
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 
+from luthier.data.ceilings import MOST_ROW_CHARACTERS, long_row
 from luthier.data.dialect import Dialect
 from luthier.data.problems import Problems, counted, shorten
 from luthier.data.text_files import TextFile
@@ -42,11 +44,13 @@ def split_rows(file: TextFile, dialect: Dialect) -> Iterator[Row]:
     header: list[str] = []
     above = dialect.skipped
     begin = 1 + above
-    with file.open() as lines:
+    with file.open() as text:
+        lines = RowLines(file.path, text)
         reader = dialect.reader(lines)
         while True:
             try:
                 for row in reader:
+                    lines.held = 0
                     if row:
                         header = header or row
                         yield begin, row
@@ -63,12 +67,32 @@ def split_rows(file: TextFile, dialect: Dialect) -> Iterator[Row]:
                     ) from None
                 end = above + reader.line_num
                 misquoted.add(f"line {begin}" if begin == end else f"lines {begin} to {end}")
-                begin = end + 1
+                begin, lines.held = end + 1, 0
     if misquoted.count:
         raise DataError(
             f"{file.path}: {counted(misquoted.count, 'row')} with text between a closing quote and the next "
             f"{dialect.delimiter!r}: {misquoted}. {QUOTING}"
         )
+
+
+class RowLines:
+    """The lines of a text, as long as the row that they belong to has an end."""
+
+    def __init__(self, path: Path, lines: Iterator[str]) -> None:
+        self.path = path
+        self.lines = enumerate(lines, start=1)
+        self.held = 0
+        """Characters of the row up to now; whoever cuts the rows sets it back."""
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        number, line = next(self.lines)
+        self.held += len(line)
+        if self.held > MOST_ROW_CHARACTERS:
+            raise long_row(self.path, f"the row that ends after line {number}")
+        return line
 
 
 def endless_value(file: TextFile, delimiter: str, header: Sequence[str], begin: int, end: int) -> DataError:

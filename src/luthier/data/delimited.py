@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from luthier.data.ceilings import MOST_WRONG, check_columns
 from luthier.data.csv_rows import Row, long_values, split_rows
 from luthier.data.delimiter import DELIMITERS, check_delimiter, find_delimiter
 from luthier.data.dialect import DOUBLE, QUOTINGS, Dialect, separator_line
@@ -52,9 +53,11 @@ def find_form(path: Path, writing: Writing) -> Form:
     """How a file is written. Raises DataError where that is not to be told. To be called within `long_values`."""
     file = TextFile.at(path, writing.encoding)
     dialect, guesses = find_dialect(file, writing)
-    rows = list(islice(split_rows(file, dialect), SAMPLE_ROWS))
-    if not rows:
+    _, first = next(split_rows(file, dialect), (0, []))
+    if not first:
         raise DataError(f"{path}: is empty. Expected a header with names of columns, and rows below it.")
+    check_columns(path, len(first))
+    rows = list(islice(split_rows(file, dialect), SAMPLE_ROWS))
     header = find_header(path, rows)
     return Form(file, dialect, header, (*file.guesses, *guesses, *header.told))
 
@@ -122,6 +125,8 @@ def batches(rows: Iterator[Row], header: Header, ragged: Problems, again: Proble
         if values is None:
             if width == 1 or "".join(found).strip():  # else a line of blanks, or of delimiters only
                 ragged.add(f"line {line} has {len(found)}")
+                if ragged.count == MOST_WRONG:
+                    break
             continue
         if header.is_again(values):
             again.add(f"line {line}")

@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from luthier.data.ceilings import MOST_WRONG
 from luthier.data.json_objects import NotAnObject, check_object, parse_value
 from luthier.data.json_pairs import ListRows
 from luthier.data.json_rows import EXAMPLE, Row, table_of
@@ -42,6 +43,8 @@ def rows_of_lines(file: TextFile) -> Iterator[Row]:
             except NotAnObject as words:
                 is_list = is_list or (rows == 1 and line.lstrip().startswith("["))
                 problems.add(f"line {number} ({words})")
+                if problems.count == MOST_WRONG:
+                    break
     if problems.count:
         mend = f"Write one on each line, such as {EXAMPLE}."
         if is_list:

@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from luthier.data.ceilings import MOST_ROW_CHARACTERS, MOST_WRONG, check_values, long_row
 from luthier.data.json_lines import rows_of_lines
 from luthier.data.json_objects import DECODER, NotAnObject, check_object, parse_value
 from luthier.data.json_pairs import ListRows, as_object
@@ -45,7 +46,8 @@ def read_json(path: Path, encoding: str | None) -> Table:
 
 def holds_lines(file: TextFile) -> bool:
     """Whether the first line is a whole row and another line follows."""
-    with file.open() as lines:
+    with file.open() as text:
+        lines = iter(partial(text.readline, MOST_ROW_CHARACTERS), "")  # of a list, a line may be all of it
         start = list(islice((line for line in lines if not line.isspace()), 2))
     try:
         value = parse_value(start[0]) if len(start) == 2 and start[0].lstrip()[0] in "{[" else None
@@ -70,6 +72,8 @@ def rows_of_list(file: TextFile) -> Iterator[Row]:
                 yield number, check_object(lists.row(value), text[start:end]), end - start
             except NotAnObject as words:
                 problems.add(f"row {number} ({words})")
+                if problems.count == MOST_WRONG:
+                    break
     except json.JSONDecodeError as error:
         place = f"{file.path}, line {error.lineno}, character {error.colno}"
         raise DataError(f"{place}: is not valid JSON ({error.msg}). Correct it there.") from None
@@ -94,9 +98,10 @@ def items(path: Path, text: str) -> Iterator[tuple[Any, int, int]]:
         raise other_shape(path, text)
     end = opening.end()
     empty = text.startswith("]", end)
+    window = Window(path, text)
     while not empty:
         start = end
-        value, end = DECODER.raw_decode(text, start)
+        value, end = window.decode(start)
         yield value, start, end
         end = past_blanks(text, end)
         if not text.startswith(",", end):
@@ -113,6 +118,43 @@ def items(path: Path, text: str) -> Iterator[tuple[Any, int, int]]:
         raise json.JSONDecodeError("Extra data", text, end)
 
 
+class Window:
+    """A piece of a text, in which one value after the other is decoded: none can take more memory than a piece allows."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        self.path = path
+        self.text = text
+        self.begin = 0
+        self.piece = ""
+        self.values = 0
+
+    def decode(self, start: int) -> tuple[Any, int]:
+        """The value that begins at `start` of the text, and where it ends. Raises JSONDecodeError, with places of the text."""
+        self.values += 1
+        found = self.tried(start)
+        if found is None:
+            self.begin = start
+            self.piece = self.text[start : start + MOST_ROW_CHARACTERS]
+            found = self.tried(start)
+        if found is None:
+            raise long_row(self.path, f"row {self.values}")
+        return found
+
+    def tried(self, start: int) -> tuple[Any, int] | None:
+        """The value, and where it ends; None where the piece may have cut it."""
+        whole = self.begin + len(self.piece) == len(self.text)
+        if not self.begin <= start < self.begin + len(self.piece):
+            return None
+        try:
+            value, end = DECODER.raw_decode(self.piece, start - self.begin)
+        except json.JSONDecodeError as error:
+            cut = error.pos + len("\\ud83d\\ude00") >= len(self.piece) or error.msg.startswith("Unterminated")
+            if not whole and (cut or start > self.begin):
+                return None
+            raise json.JSONDecodeError(error.msg, self.text, error.pos + self.begin) from None
+        return None if end == len(self.piece) and not whole else (value, end + self.begin)
+
+
 def past_blanks(text: str, start: int) -> int:
     match = BLANKS.match(text, start)
     assert match is not None
@@ -124,6 +166,7 @@ def other_shape(path: Path, text: str) -> DataError:
     expected = f"Expected a list of objects such as [{EXAMPLE}, …], or an object whose only key holds one"
     if not text.strip():
         return DataError(f"{path}: is empty. {expected}.")
+    check_values(path, text)
     value = DECODER.decode(text)
     if not isinstance(value, dict):
         return DataError(f"{path}: is {'null' if value is None else WORDS[type(value)]}. {expected}.")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
-from luthier.data.csv_rows import long_values
+from luthier.data.sheets import read_sheet, sheet
 from luthier.errors import DataError
 from luthier.files import write_text
 
@@ -38,6 +38,9 @@ class Edit:
     """The row as it stands in the file, line end and all: what undoing puts back."""
 
 
+HEADER = tuple(NAMES.get(field.name, field.name) for field in fields(Edit))
+
+
 @dataclass(frozen=True)
 class Patch:
     """A patch file as it was read."""
@@ -53,15 +56,15 @@ class Patch:
 
 
 def write_patch(path: Path, name: str, edits: Sequence[Edit], before: str, after: str) -> None:
+    first = (0, FILE, name, before, after, digest_of(edits), "")
+    write_text(path, sheet([HEADER, first, *map(astuple_of, edits)]))
+
+
+def digest_of(edits: Sequence[Edit]) -> str:
+    """SHA-256 over edits, by which it is seen whether somebody has changed them."""
     body = io.StringIO(newline="")
-    writer = csv.writer(body, lineterminator="\n")
-    writer.writerows([astuple_of(one) for one in edits])
-    header = io.StringIO(newline="")
-    writer = csv.writer(header, lineterminator="\n")
-    writer.writerow([NAMES.get(field.name, field.name) for field in fields(Edit)])
-    digest = hashlib.sha256(body.getvalue().encode()).hexdigest()
-    writer.writerow([0, FILE, name, before, after, digest, ""])
-    write_text(path, header.getvalue() + body.getvalue())
+    csv.writer(body, lineterminator="\n").writerows([astuple_of(one) for one in edits])
+    return hashlib.sha256(body.getvalue().encode()).hexdigest()
 
 
 def astuple_of(edit: Edit) -> tuple[object, ...]:
@@ -70,27 +73,16 @@ def astuple_of(edit: Edit) -> tuple[object, ...]:
 
 def read_patch(path: Path) -> Patch:
     """Raises DataError when it is not a patch of ours."""
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        raise DataError(f"{path}: there is no such patch. --fix KINDS writes one.") from None
-    except UnicodeDecodeError:
-        raise DataError(f"{path}: is not a patch: not text in UTF-8.") from None
-    with long_values():
-        rows = list(csv.reader(io.StringIO(text, newline="")))
-    expected = [NAMES.get(field.name, field.name) for field in fields(Edit)]
-    if not rows or rows[0] != expected or len(rows) < 2 or rows[1][1] != FILE:
-        raise DataError(
-            f"{path}: is not a patch of luthier: expected the columns {', '.join(expected)}, and a first row about the file."
-        )
+    if not path.exists():
+        raise DataError(f"{path}: there is no such patch. --fix KINDS writes one.")
+    rows = read_sheet(path, HEADER)
+    if not rows or rows[0]["what"] != FILE:
+        raise DataError(f"{path}: is not a patch of luthier: expected a first row about the file.")
     edits = []
-    for number, row in enumerate(rows[2:], start=3):
-        if len(row) != len(expected) or not row[0].isdigit() or row[1] not in (DELETE, CHANGE):
-            raise DataError(
-                f"{path}, row {number}: expected a row number, 'delete' or 'change', and {len(expected)} values in all."
-            )
-        edits.append(Edit(int(row[0]), row[1], *row[2:]))
-    body = io.StringIO(newline="")
-    csv.writer(body, lineterminator="\n").writerows([astuple_of(one) for one in edits])
-    edited = hashlib.sha256(body.getvalue().encode()).hexdigest() != rows[1][5]
-    return Patch(rows[1][2], rows[1][3], rows[1][4], tuple(edits), edited)
+    for number, row in enumerate(rows[1:], start=3):
+        line, what, *others = (row[name] for name in HEADER)
+        if not (line.isdecimal() and line.isascii()) or what not in (DELETE, CHANGE):
+            raise DataError(f"{path}, row {number}: expected a row number, and 'delete' or 'change'.")
+        edits.append(Edit(int(line), what, *others))
+    _, _, name, before, after, digest, _ = (rows[0][name] for name in HEADER)
+    return Patch(name, before, after, tuple(edits), digest_of(edits) != digest)

@@ -1,12 +1,17 @@
 """The bytes of a file, gzip undone, and what the disk or a damaged file says turned into sentences."""
 
 import contextlib
+import errno
 import gzip
+import io
+import os
+import stat
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from luthier.data.ceilings import Unpacked
 from luthier.errors import DataError, WorldError
 
 GZIP_MARK = b"\x1f\x8b"
@@ -14,8 +19,11 @@ GZIP_MARK = b"\x1f\x8b"
 
 @contextlib.contextmanager
 def open_bytes(path: Path) -> Iterator[BinaryIO]:
-    """The file opened for reading; one that ends in .gz is decompressed on the way."""
-    with telling_read_errors(path), open(path, "rb") as file:
+    """The file opened for reading; one that ends in .gz is decompressed on the way.
+
+    Raises DataError for what is no file, such as a pipe, at once; and where more is decompressed than there should be.
+    """
+    with telling_read_errors(path), open_regular(path) as file:
         if path.suffix.lower() != ".gz":
             yield file
             return
@@ -26,8 +34,61 @@ def open_bytes(path: Path) -> Iterator[BinaryIO]:
                 "otherwise compress it anew."
             )
         file.seek(0)
+        counter = Unpacked(path, os.fstat(file.fileno()).st_size)
         with gzip.GzipFile(fileobj=file) as unzipped:
-            yield cast(BinaryIO, unzipped)
+            yield cast(BinaryIO, io.BufferedReader(Counted(unzipped, counter)))
+
+
+@contextlib.contextmanager
+def open_regular(path: Path) -> Iterator[BinaryIO]:
+    """The file opened for reading. Raises DataError for what can only be waited for, or read once: a pipe, a socket, a device."""
+    try:
+        file = open(path, "rb", opener=without_waiting)  # noqa: SIM115  the block below closes it
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # a socket
+            raise no_file(path) from None
+        raise
+    with file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise no_file(path)
+        yield file
+
+
+def without_waiting(path: str, flags: int) -> int:
+    """A pipe that nobody writes to is opened all the same."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def no_file(path: Path) -> DataError:
+    return DataError(
+        f"{path}: is a device or a pipe. Expected a file, which can be read more than once: save what comes from it to one."
+    )
+
+
+class Counted(io.RawIOBase):
+    """Decompressed bytes, counted as they are read."""
+
+    def __init__(self, unzipped: gzip.GzipFile, counter: Unpacked) -> None:
+        super().__init__()
+        self.unzipped = unzipped
+        self.counter = counter
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self.unzipped.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self.unzipped.tell()
+
+    def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]
+        count = self.unzipped.readinto(buffer)
+        self.counter.reach(max(self.counter.count, self.unzipped.tell()))
+        return count
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from luthier.data.excel import read_excel
 from luthier.data.json_lines import read_json_lines
 from luthier.data.json_list import read_json
 from luthier.data.parquet import read_parquet
-from luthier.data.raw_bytes import telling_read_errors
+from luthier.data.raw_bytes import no_file, telling_read_errors
 from luthier.data.shapes import shaped
 from luthier.data.table import Table
 from luthier.data.text_lines import read_text
@@ -89,14 +89,14 @@ def check_place(path: Path) -> None:
             raise DataError(f"{path}: there is no such file, nor a folder {folder}.")
         place = "" if path.is_absolute() else f" in {folder.resolve()}"
         raise DataError(f"{path}: there is no such file{place}.{did_you_mean(path.name, names_in(folder))}")
+    if not path.is_file():
+        raise no_file(path)
     if ending(path) not in READERS:
         whole = ending(path) + ".gz" * path.name.lower().endswith(".gz")
         found = f"ends in {whole!r}, which is not read" if whole else "has no ending"
         if ending(path) in ELSEWHERE:
             raise DataError(f"{path}: {found}. {ELSEWHERE[ending(path)]}")
         raise DataError(f"{path}: {found}. Convert it, or rename it if it is one of {KNOWN}.")
-    if not path.is_file():
-        raise DataError(f"{path}: is a device or a pipe. Expected a file, which can be read more than once.")
 
 
 def names_in(folder: Path) -> list[str]:

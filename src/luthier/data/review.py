@@ -1,7 +1,5 @@
 """The file in which a person decides about rows whose label looks wrong."""
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from luthier.data.checks.finding import Evidence
-from luthier.data.csv_rows import long_values
+from luthier.data.sheets import read_sheet, sheet
 from luthier.data.split import key_of
 from luthier.data.table import Ints
 from luthier.errors import DataError, did_you_mean, listing
@@ -51,18 +49,11 @@ class Review:
     @staticmethod
     def read(path: Path, labels: Sequence[str]) -> "Review":
         """The decisions so far; none where there is no file. Raises DataError for a decision that means nothing."""
-        if not path.is_file():
+        if not path.exists():
             return Review(path, {})
-        with long_values():
-            rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline="")))
         decisions = {}
         known = {KEEP, DROP, *labels}
-        for number, row in enumerate(rows, start=1):
-            missing = [name for name in COLUMNS if row.get(name) is None]
-            if missing:
-                raise DataError(
-                    f"{path}, row {number}: nothing in column {missing[0]!r}. Expected the columns {', '.join(COLUMNS)}."
-                )
+        for number, row in enumerate(read_sheet(path, COLUMNS), start=1):
             decision = row["decision"].strip()
             if decision and decision not in known and not known.issuperset(decision.split("|")):
                 raise DataError(
@@ -124,19 +115,15 @@ class Review:
                 [place.file, place.line, text, label, one.suggested, f"{one.probability:.3f}", decision]
             )
         kept = self.others(met)
-        body = io.StringIO(newline="")
-        csv.writer(body, lineterminator="\n").writerows([COLUMNS, *lines, *kept])
-        write_text(self.path, body.getvalue())
+        write_text(self.path, sheet([COLUMNS, *lines, *kept]))
         return open_ones
 
     def others(self, met: set[tuple[int, str]]) -> list[list[str]]:
         """Lines of the file with decisions on rows that are no longer suspect."""
-        if not self.path.is_file():
+        if not self.path.exists():
             return []
-        with long_values():
-            rows = list(csv.DictReader(io.StringIO(self.path.read_text(encoding="utf-8-sig"), newline="")))
         return [
             [row[name] for name in COLUMNS]
-            for row in rows
+            for row in read_sheet(self.path, COLUMNS)
             if row["decision"].strip() and (key_of(row["text"]), row["label"]) not in met
         ]

@@ -12,6 +12,7 @@ from typing import IO, Any, BinaryIO
 import numpy as np
 import pyarrow as pa
 
+from luthier.data.ceilings import check_extent
 from luthier.data.table import Ints, Table
 from luthier.errors import WorldError
 
@@ -30,9 +31,12 @@ class Spill:
         self.writer: Any = None
         self.schema: pa.Schema | None = None
         self.lines: list[Ints] = []
+        self.count = 0
 
     def write(self, columns: Sequence[pa.Array], schema: pa.Schema, lines: Sequence[int]) -> None:
-        """Append a batch; `lines` says where each of its rows begins."""
+        """Append a batch; `lines` says where each of its rows begins. Raises DataError for more rows than are read."""
+        self.count += len(lines)
+        check_extent(self.source, self.count, len(columns))
         with telling_spill_errors(self.source):
             if self.writer is None:
                 self.schema = schema
@@ -42,7 +46,7 @@ class Spill:
 
     @property
     def rows(self) -> int:
-        return sum(map(len, self.lines))
+        return self.count
 
     def table(self) -> Table:
         """Everything written, memory-mapped."""

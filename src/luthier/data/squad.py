@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from luthier.data.answer_places import answers_of
+from luthier.data.ceilings import check_values
 from luthier.data.json_objects import DECODER, NotAnObject, check_object
 from luthier.data.json_rows import Row, batches
 from luthier.data.json_types import WORDS
@@ -156,6 +157,7 @@ def parsed(file: TextFile) -> tuple[Any, str]:
     """The value that is the whole text, and an escape in it of half a character, if there is one."""
     with file.open() as lines:
         text = lines.read()
+    check_values(file.path, text)
     try:
         value = DECODER.decode(text)
     except json.JSONDecodeError as error:

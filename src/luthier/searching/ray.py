@@ -201,8 +201,10 @@ def opened(path: str, earlier: float, began: float) -> Any:
     """The search at a path, opened once in a process. Called inside Ray's."""
     import ray
 
+    from luthier.models.telemetry import disable_telemetry
     from luthier.searching.opening import open_search
 
+    disable_telemetry()  # This process was begun by Ray, perhaps on another machine.
     folder, holder = SearchFolder(Path(path)), str(ray.get_runtime_context().get_task_id())
     key = (path, began)
     if key not in OPENED:

@@ -10,6 +10,7 @@ from pathlib import Path
 from luthier.errors import Interrupted, LuthierError, error_record
 from luthier.events import Event
 from luthier.interrupts import StopWish
+from luthier.models.telemetry import disable_telemetry
 from luthier.searching.ending import finish
 from luthier.searching.folder import SearchFolder, holder_of
 from luthier.searching.opening import open_search
@@ -48,6 +49,7 @@ def worked(
 
 
 def main() -> None:
+    disable_telemetry()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--earlier", type=float, default=0.0)

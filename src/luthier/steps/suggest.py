@@ -1,7 +1,5 @@
 """`luthier suggest`: which unlabelled rows to label next, as a table to fill in and as tasks for Label Studio."""
 
-import csv
-import io
 import json
 import time
 from collections.abc import Callable, Generator
@@ -15,6 +13,8 @@ from luthier.data.columns import check
 from luthier.data.composed import with_texts
 from luthier.data.missing import without_marks
 from luthier.data.read import read
+from luthier.data.shapes.suggested import FROM
+from luthier.data.sheets import read_sheet, sheet
 from luthier.data.split import text_keys
 from luthier.data.table import Ints, Table
 from luthier.errors import DataError
@@ -132,22 +132,13 @@ def not_yet_labelled(table: Table, text: str, known: Ints, seed: int) -> tuple[I
 
 def refuse_filled_in(path: Path, label: str) -> None:
     """Raise DataError rather than write over labels that somebody has filled in."""
-    if not path.is_file():
-        return
-    with open(path, encoding="utf-8", newline="") as file:
-        if any((row.get(label) or "").strip() for row in csv.DictReader(file)):
-            raise DataError(
-                f"{path}: holds labels already. Add its rows to your data, then move or delete it."
-            )
+    if path.exists() and any(row[label].strip() for row in read_sheet(path, (label,))):
+        raise DataError(f"{path}: holds labels already. Add its rows to your data, then move or delete it.")
 
 
 def as_csv(rows: tuple[dict[str, Any], ...], text: str, label: str) -> str:
     """A table to fill in: its rows can be added to the data as they are."""
-    body = io.StringIO(newline="")
-    writer = csv.writer(body, lineterminator="\n")
-    writer.writerow((text, label, "file", "row"))
-    writer.writerows((row["text"], "", row["file"], row["row"]) for row in rows)
-    return body.getvalue()
+    return sheet([(text, label, *FROM), *((row["text"], "", row["file"], row["row"]) for row in rows)])
 
 
 def as_tasks(rows: tuple[dict[str, Any], ...], text: str) -> str:

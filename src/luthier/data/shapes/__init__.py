@@ -12,6 +12,7 @@ from luthier.data.shapes.nested import nested
 from luthier.data.shapes.prodigy import prodigy
 from luthier.data.shapes.spacy import spacy_categories, spacy_documents
 from luthier.data.shapes.spans import spans
+from luthier.data.shapes.suggested import suggested
 from luthier.data.shapes.text_lists import candidates, text_lists
 from luthier.data.shapes.token_lists import token_lists
 from luthier.data.shapes.token_rows import token_rows
@@ -23,6 +24,7 @@ Shape = Callable[[Table], Table | None]
 """The table in other columns, its `layout` and `guesses` telling of them; None where it is not of this form."""
 
 SHAPES: dict[str, Shape] = {
+    "rows to label": suggested,
     "Prodigy": prodigy,
     "Label Studio": label_studio,
     "Label Studio, JSON-MIN": label_studio_min,

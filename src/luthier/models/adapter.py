@@ -21,9 +21,30 @@ BEFORE = "base_model.model."
 LOW_RANK = re.compile(r"(.+)\.lora_([AB])\.weight")
 HEEDED = {"peft_type", "r", "lora_alpha", "use_rslora", "rank_pattern", "alpha_pattern", "modules_to_save"}
 OF_TRAINING = {
-    *("base_model_name_or_path", "revision", "task_type", "inference_mode", "target_modules", "exclude_modules"),
-    *("layers_to_transform", "layers_pattern", "lora_dropout", "auto_mapping", "peft_version", "megatron_core"),
-    *("qalora_group_size", "init_lora_weights", "eva_config", "corda_config", "loftq_config", "runtime_config"),
+    *(
+        "base_model_name_or_path",
+        "revision",
+        "task_type",
+        "inference_mode",
+        "target_modules",
+        "exclude_modules",
+    ),
+    *(
+        "layers_to_transform",
+        "layers_pattern",
+        "lora_dropout",
+        "auto_mapping",
+        "peft_version",
+        "megatron_core",
+    ),
+    *(
+        "qalora_group_size",
+        "init_lora_weights",
+        "eva_config",
+        "corda_config",
+        "loftq_config",
+        "runtime_config",
+    ),
     *("lora_ga_config", "ensure_weight_tying"),
 }
 """Settings that say how the adapter came about, or where it stands, which its tensors' names tell."""
@@ -48,7 +69,9 @@ class Adapter:
         >>> Adapter(Path("x"), 4.0, False, (("query", 8.0),), {}).alpha_of("encoder.layer.0.query")
         8.0
         """
-        return next((own for end, own in self.alphas if layer == end or layer.endswith("." + end)), self.alpha)
+        return next(
+            (own for end, own in self.alphas if layer == end or layer.endswith("." + end)), self.alpha
+        )
 
 
 def adapter_of(path: Path, base: str | None) -> Adapter | None:
@@ -63,13 +86,15 @@ def adapter_of(path: Path, base: str | None) -> Adapter | None:
     whole = [file.name for file in files_of(path) if file.parent == path and holds_whole_model(file.name)]
     if whole:
         raise ModelError(
-            f"{path}: holds an adapter ({listing(signs)}) beside full weights ({listing(whole)}), and it is not known whether these "
+            f"{path}: holds an adapter ({listing(signs)}) beside full weights ({listing(whole)}), and it is not known "
+            "whether these "
             f"have it in them already. If they have, remove the adapter's files; if not, move them to a folder of their own: "
             f"--model ADAPTER --base {path}"
         )
     file = path / CONFIG
     config = read_object(
-        file, missing=f"{path}: holds {listing(signs)} and no {CONFIG}, which says how it is added. Fetch or copy it."
+        file,
+        missing=f"{path}: holds {listing(signs)} and no {CONFIG}, which says how it is added. Fetch or copy it.",
     )
     refuse_custom_code(file, config)
     if base is None:
@@ -84,7 +109,9 @@ def adapter_of(path: Path, base: str | None) -> Adapter | None:
 def holds_whole_model(name: str) -> bool:
     """Whether a file of this name holds the weights of a whole model."""
     named = name.startswith(("model", "pytorch_model"))
-    return named and (name.endswith((".safetensors", "safetensors.index.json")) or Path(name).suffix in PICKLES)
+    return named and (
+        name.endswith((".safetensors", "safetensors.index.json")) or Path(name).suffix in PICKLES
+    )
 
 
 def checked_adapter(path: Path, config: dict[str, Any]) -> Adapter:
@@ -103,24 +130,33 @@ def checked_adapter(path: Path, config: dict[str, Any]) -> Adapter:
         more.add("init_lora_weights")
     if more:
         raise ModelError(
-            f"{file}: sets {listing(sorted(more))}, which a plain adapter of low rank does not have. Merge it into its base with "
+            f"{file}: sets {listing(sorted(more))}, which a plain adapter of low rank does not have. Merge it into "
+            "its base with "
             "PEFT, merge_and_unload(), and give the merged model's folder."
         )
     alphas = config.get("alpha_pattern") or {}
     if not isinstance(alphas, dict) or not all(re.fullmatch(r"[\w.]+", name) for name in alphas):
-        raise ModelError(f"{file}: alpha_pattern is not a plain list of layers with their alphas. Fetch it again.")
+        raise ModelError(
+            f"{file}: alpha_pattern is not a plain list of layers with their alphas. Fetch it again."
+        )
     alpha, *others = (number_of(file, config.get("lora_alpha"), "lora_alpha"),
                       *(number_of(file, value, f"alpha_pattern.{name}") for name, value in alphas.items()))  # fmt: skip
     if not isinstance(config.get("use_rslora", False), bool):
         raise ModelError(f"{file}: use_rslora is neither true nor false. Fetch or copy the file again.")
     return Adapter(
-        path, alpha, config.get("use_rslora") is True, tuple(zip(alphas, others, strict=True)), shapes_of(path)
+        path,
+        alpha,
+        config.get("use_rslora") is True,
+        tuple(zip(alphas, others, strict=True)),
+        shapes_of(path),
     )
 
 
 def number_of(file: Path, value: Any, key: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e6:
-        raise ModelError(f"{file}: {key} is {str(repr(value))[:40]}. Expected a number above 0. Fetch or copy it again.")
+        raise ModelError(
+            f"{file}: {key} is {str(repr(value))[:40]}. Expected a number above 0. Fetch or copy it again."
+        )
     return float(value)
 
 
@@ -129,16 +165,27 @@ def shapes_of(path: Path) -> dict[str, tuple[int, ...]]:
     file = path / WEIGHTS
     if not file.is_file():
         pickles = [found.name for found in sorted(path.iterdir()) if found.suffix in PICKLES]
-        found = f"only {listing(pickles)}, a pickle, which can run any code when it is opened" if pickles else "no weights"
+        found = (
+            f"only {listing(pickles)}, a pickle, which can run any code when it is opened"
+            if pickles
+            else "no weights"
+        )
         raise ModelError(
-            f"{path}: is an adapter that holds {found}. Save it again as safetensors where you trust it: save_pretrained(FOLDER)"
+            f"{path}: is an adapter that holds {found}. Save it again as safetensors where you trust it: "
+            "save_pretrained(FOLDER)"
         )
     shapes, _ = read_header(file)
-    strange = [name for name in shapes if not name.startswith(BEFORE) or ("lora_" in name and not LOW_RANK.fullmatch(name))]
+    strange = [
+        name
+        for name in shapes
+        if not name.startswith(BEFORE) or ("lora_" in name and not LOW_RANK.fullmatch(name))
+    ]
     if strange or not any(LOW_RANK.fullmatch(name) for name in shapes):
         raise ModelError(
-            f"{file}: holds {listing(strange or sorted(shapes), 3)}, which is no pair lora_A and lora_B of a linear layer, the only "
-            "kind that luthier merges. Merge it into its base with PEFT, merge_and_unload(), and give the merged model's folder."
+            f"{file}: holds {listing(strange or sorted(shapes), 3)}, which is no pair lora_A and lora_B of a linear "
+            "layer, the only "
+            "kind that luthier merges. Merge it into its base with PEFT, merge_and_unload(), and give the merged "
+            "model's folder."
         )
     return shapes
 
@@ -150,7 +197,7 @@ def merge_adapter(model: Any, adapter: Adapter) -> None:
         from peft.tuners.lora import LoraModel
     except ImportError as error:
         raise PlanError(
-            f"{adapter.path}: is an adapter, which needs PEFT, and that is not installed. Install it: pip install \"luthier[lora]\""
+            f'{adapter.path}: is an adapter, which needs PEFT, and that is not installed. Install it: pip install "luthier[lora]"'
         ) from error
     tensors = read_weights((adapter.path / WEIGHTS,))
     refuse_not_finite(adapter.path / WEIGHTS, tensors.items())
@@ -175,7 +222,7 @@ def merge_adapter(model: Any, adapter: Adapter) -> None:
 
 
 def fitting_layers(model: Any, adapter: Adapter) -> dict[str, str]:
-    """The linear layers of a model by what an adapter calls them. Raises ModelError for those that it lacks, or has otherwise."""
+    """The linear layers of a model by what an adapter calls them. Raises ModelError for those that it lacks."""
     file, prefix = adapter.path / WEIGHTS, model.base_model_prefix + "."
     inside = {name: module for name, module in model.named_modules() if isinstance(module, nn.Linear)}
     body = set(dict(getattr(model, model.base_model_prefix, model).named_parameters()))
@@ -186,7 +233,8 @@ def fitting_layers(model: Any, adapter: Adapter) -> dict[str, str]:
         if matched is None:
             if own.removeprefix(prefix) in body:
                 raise ModelError(
-                    f"{file}: {name} takes the place of a weight of the base, and luthier merges pairs of low rank alone. Merge it "
+                    f"{file}: {name} takes the place of a weight of the base, and luthier merges pairs of low rank "
+                    "alone. Merge it "
                     "with PEFT, merge_and_unload(), and give the merged model's folder."
                 )
             continue  # a head, which is replaced anyway
@@ -212,4 +260,3 @@ def refuse_other_shape(file: Path, layer: str, shapes: dict[str, tuple[int, ...]
             f"{file}: {layer}.lora_A and lora_B are {one} and {other}, and the base's layer is {linear.out_features} x "
             f"{linear.in_features}. Name the model that it was made for with --base."
         )
-

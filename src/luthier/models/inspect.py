@@ -173,7 +173,11 @@ def sentence_modules(path: Path) -> list[dict[str, Any]]:
         )
     kinds = [module["type"].rsplit(".", 1)[-1] for module in modules]
     once = all(kinds.count(kind) < 2 for kind in kinds if kind != "Dense")
-    if kinds != sorted(kinds, key=SENTENCE_MODULES.index) or not once or kinds[:1] not in ([], ["Transformer"]):
+    if (
+        kinds != sorted(kinds, key=SENTENCE_MODULES.index)
+        or not once
+        or kinds[:1] not in ([], ["Transformer"])
+    ):
         raise ModelError(
             f"{file}: its modules come in the order {listing(kinds, 9)}, which luthier does not know. Known is "
             f"{', '.join(SENTENCE_MODULES)}."

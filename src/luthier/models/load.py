@@ -134,8 +134,7 @@ def made_fast(folder: Folder, model: ImageModel) -> ImageModel:
     body: Any = model.body
     image = torch.linspace(-1, 1, 3 * size**2).view(1, 3, size, size)
     with telling_library_errors(folder), torch.no_grad():
-        answer = first_tensor(body(pixel_values=image))
-    refuse_not_finite_answer(folder, answer)
+        refuse_not_finite_answer(folder, body, lambda: first_tensor(body(pixel_values=image)))
     if not torch.cuda.is_available():
         fold_norms(body, lambda: body(pixel_values=image))
     body.to(memory_format=torch.channels_last)

@@ -1,7 +1,7 @@
 """The body of a model folder, in its own class of transformers: the only place that opens one."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch.nn.modules import module as registration
 from luthier.errors import LuthierError, ModelError, first_line, listing
 from luthier.models.adapter import merge_adapter
 from luthier.models.attention import use_short_attention
+from luthier.models.finite import first_not_finite
 from luthier.models.inspect import Folder
 from luthier.models.quiet import quiet
 from luthier.models.weight_files import read_weights, refuse_not_finite
@@ -68,13 +69,16 @@ def folder_config(folder: Folder, labels: int | None, body_dropout: float | None
     file = folder.path / "config.json"
     if folder.family not in CONFIG_MAPPING:
         raise ModelError(
-            f"{file}: its model_type is {folder.family[:60]!r}, an architecture that transformers does not know. Choose another model."
+            f"{file}: its model_type is {folder.family[:60]!r}, an architecture that transformers does not know. "
+            "Choose another model."
         )
     try:
         with quiet():
             config = CONFIG_MAPPING[folder.family].from_dict(dict(folder.config))
     except Exception as error:  # transformers raises many kinds; each means that the settings cannot be used.
-        raise ModelError(f"{file}: transformers cannot use it ({told(error)}). Fetch or copy it again.") from error
+        raise ModelError(
+            f"{file}: transformers cannot use it ({told(error)}). Fetch or copy it again."
+        ) from error
     if labels is not None:
         config.num_labels = labels
         config.problem_type = None
@@ -116,7 +120,7 @@ def pretrained(folder: Folder, auto_class: str, config: Any) -> Any:
 
 
 def skeleton_of(folder: Folder, auto_class: str, config: Any) -> Any:
-    """A model without weights: its shapes alone. Raises ModelError where the settings ask for what the weight files cannot fill."""
+    """A model without weights: its shapes alone. Raises ModelError where the weight files cannot fill it."""
     import transformers
 
     auto, file = getattr(transformers, auto_class), folder.path / "config.json"
@@ -137,7 +141,7 @@ def skeleton_of(folder: Folder, auto_class: str, config: Any) -> Any:
 
 @contextlib.contextmanager
 def building_at_most(folder: Folder) -> Iterator[None]:
-    """Inside, no model is built that has many more tensors or numbers than the weight files: it would only take time and memory."""
+    """Inside, no model is built that has many more tensors or numbers than the weight files: it would take time alone."""
     given = len(folder.tensors), sum(torch.Size(shape).numel() for shape in folder.tensors.values())
     most = MORE_TENSORS * given[0] + SPARE_TENSORS, MORE_NUMBERS * given[1] + SPARE_NUMBERS
     tensors = numbers = parts = 0
@@ -159,8 +163,10 @@ def building_at_most(folder: Folder) -> Iterator[None]:
         layers = {key: value for key, value in folder.config.items() if type(value) is int and value > 1}
         largest = sorted(layers, key=lambda key: layers[key], reverse=True)[:4]
         raise ModelError(
-            f"{folder.path / 'config.json'}: asks for far more than the {given[0]:,} tensors with {given[1]:,} numbers that the weight "
-            f"files hold; its largest settings are {', '.join(f'{key} {layers[key]:,}' for key in largest)}. Fetch or copy both again."
+            f"{folder.path / 'config.json'}: asks for far more than the {given[0]:,} tensors with {given[1]:,} "
+            "numbers that the weight "
+            f"files hold; its largest settings are {', '.join(f'{key} {layers[key]:,}' for key in largest)}. Fetch or "
+            "copy both again."
         )
 
     hooks = [
@@ -199,16 +205,16 @@ def told(error: Exception) -> str:
 def tried(folder: Folder, model: Any) -> None:
     """Let a model read a few tokens: what fails here would fail in the midst of a run."""
     with telling_library_errors(folder), torch.no_grad():
-        answer = first_tensor(model(**few_tokens(model.config)))
-    refuse_not_finite_answer(folder, answer)
+        refuse_not_finite_answer(folder, model, lambda: first_tensor(model(**few_tokens(model.config))))
 
 
-def refuse_not_finite_answer(folder: Folder, answer: torch.Tensor) -> None:
-    """Raise ModelError for a model whose weights are finite and whose answers are not."""
-    if not bool(torch.isfinite(answer).all()):
+def refuse_not_finite_answer(folder: Folder, model: Any, run: Callable[[], torch.Tensor]) -> None:
+    """Raise ModelError for a model whose weights are finite and whose answers, of `run`, are not."""
+    if not bool(torch.isfinite(run()).all()):
         raise ModelError(
-            f"{folder.path}: what the model gives for a few tokens is not finite, though its weights are: some are far too large, or a "
-            "setting of config.json is not the one that they were trained with. Fetch or copy both again, or choose another model."
+            f"{folder.path}: what {first_not_finite(model, run) or 'the model'} gives is not finite, though the weights are: "
+            "some are far too large, or a setting of config.json is not the one that they were trained with. Fetch or copy both "
+            "again, or choose another model."
         )
 
 

@@ -67,13 +67,17 @@ def refuse_stray_link(path: Path, within: tuple[Path, ...]) -> None:
     """Raise ModelError for a link that leads out of a model folder, or nowhere."""
     try:
         target = path.resolve(strict=True)
-    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, as Python 3.11 and 3.12 tell it
+    except (
+        OSError,
+        RuntimeError,
+    ) as error:  # RuntimeError: links in a circle, as Python 3.11 and 3.12 tell it
         raise ModelError(
             f"{path}: is a link to {os.readlink(path)}, and that is not there. Copy the file itself to its place."
         ) from error
     if not any(target.is_relative_to(place) for place in within):
         raise ModelError(
-            f"{path}: is a link that leads out of the model's folder, to {target}. luthier opens nothing beside a model's folder: "
+            f"{path}: is a link that leads out of the model's folder, to {target}. luthier opens nothing beside a "
+            "model's folder: "
             "copy the file itself to its place."
         )
 
@@ -83,13 +87,15 @@ def refuse_strange(path: Path, kind: int) -> None:
     if not stat.S_ISREG(kind):
         names = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}
         raise ModelError(
-            f"{path}: is {names.get(stat.S_IFMT(kind), 'a device')}, not a file. Remove it from the model's folder, or copy the "
+            f"{path}: is {names.get(stat.S_IFMT(kind), 'a device')}, not a file. Remove it from the model's folder, "
+            "or copy the "
             "file that belongs there."
         )
     most = LARGEST.get(path.name) or LARGEST.get(path.suffix) or LARGEST_OTHER
     if path.suffix in READ and path.suffix != ".safetensors" and path.stat().st_size > most:
         raise ModelError(
-            f"{path}: has {path.stat().st_size / 2**20:,.0f} MB, and luthier reads {most / 2**20:,.0f} MB of such a file at the "
+            f"{path}: has {path.stat().st_size / 2**20:,.0f} MB, and luthier reads {most / 2**20:,.0f} MB of such a "
+            "file at the "
             "most. Fetch or copy it again."
         )
 
@@ -99,6 +105,7 @@ def refuse_outside(root: Path, name: str, told_by: Path) -> None:
     parts = PurePosixPath(name).parts
     if name.startswith(("/", "\\", "~")) or ".." in parts or "\\" in name or "\0" in name or ":" in name:
         raise ModelError(
-            f"{told_by}: names {name!r}, which may lie outside of {root}. luthier opens nothing beside a model's folder: copy what "
+            f"{told_by}: names {name!r}, which may lie outside of {root}. luthier opens nothing beside a model's "
+            "folder: copy what "
             "it names into the folder, and name it from there."
         )

@@ -11,14 +11,40 @@ NEVER_HEEDED = {
     *("attn_implementation", "attn_implementation_internal", "experts_implementation"),
     *("use_kernels", "kernel_config", "fusion_config", "transformers_weights", "distributed_config"),
     *("use_pretrained_backbone", "use_timm_backbone", "backbone_kwargs", "trust_remote_code", "gguf_file"),
-    *("generation_config", "custom_pipelines", "custom_generate", "tp_plan", "pp_plan", "device_map", "dtype"),
+    *(
+        "generation_config",
+        "custom_pipelines",
+        "custom_generate",
+        "tp_plan",
+        "pp_plan",
+        "device_map",
+        "dtype",
+    ),
     *("torch_dtype", "name_or_path"),
 }
 """Keys that would choose a kernel, a file or a place; what luthier runs is its own choice (models/pretrained.py)."""
 QUANTISED = ("quantization_config", "compression_config", "sparsity_config")
 SIZES = {
-    *("hidden_size", "d_model", "dim", "n_embd", "embedding_size", "vocab_size", "intermediate_size", "hidden_dim"),
-    *("d_ff", "ffn_dim", "encoder_ffn_dim", "n_inner", "num_hidden_layers", "n_layers", "n_layer", "num_layers"),
+    *(
+        "hidden_size",
+        "d_model",
+        "dim",
+        "n_embd",
+        "embedding_size",
+        "vocab_size",
+        "intermediate_size",
+        "hidden_dim",
+    ),
+    *(
+        "d_ff",
+        "ffn_dim",
+        "encoder_ffn_dim",
+        "n_inner",
+        "num_hidden_layers",
+        "n_layers",
+        "n_layer",
+        "num_layers",
+    ),
     *("encoder_layers", "num_attention_heads", "n_heads", "n_head", "num_heads", "encoder_attention_heads"),
     *("num_key_value_heads", "head_dim", "max_position_embeddings", "n_positions", "num_hidden_groups"),
     *("inner_group_num", "image_size", "patch_size", "num_channels", "hidden_sizes", "depths", "embed_dim"),
@@ -46,17 +72,17 @@ def checked_settings(file: Path, content: dict[str, Any]) -> dict[str, Any]:
     refuse_custom_code(file, content)
     for key, value in walked(file, content):
         refuse_impossible(file, key, value)
-    return heeded(content)
+    return {key: heeded(value) for key, value in content.items() if is_heeded(key)}
+
+
+def is_heeded(key: str) -> bool:
+    return key not in NEVER_HEEDED and not key.startswith("_")
 
 
 def heeded(content: Any) -> Any:
     """Settings without those that would choose what runs, however deep they stand."""
     if isinstance(content, dict):
-        return {
-            key: heeded(value)
-            for key, value in content.items()
-            if key not in NEVER_HEEDED and not key.startswith("_")
-        }
+        return {key: heeded(value) for key, value in content.items() if is_heeded(key)}
     return [heeded(one) for one in content] if isinstance(content, list) else content
 
 

@@ -1,6 +1,6 @@
 """The safetensors files of a model folder: which they are, what their headers say, and what they hold."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -121,6 +121,7 @@ def refuse_not_finite(where: Path, tensors: Iterable[tuple[str, Tensor]]) -> Non
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             strange = int((~torch.isfinite(tensor)).sum())
             raise ModelError(
-                f"{where}: {name} holds {strange:,} of {tensor.numel():,} weights that are not finite numbers. The file is damaged, "
+                f"{where}: {name} holds {strange:,} of {tensor.numel():,} weights that are not finite numbers. The "
+                "file is damaged, "
                 "or the training that made it went astray: fetch it again, or choose another model."
             )

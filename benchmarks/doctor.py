@@ -131,7 +131,7 @@ def plant(train: list[Row], test: list[Row], seed: int) -> tuple[list[Row], dict
 
 def check(train: Path, test: Path, folder: Path, *more: str) -> tuple[dict[str, Any], Cost]:
     words = [str(train), "--test", str(test), "--json", "--quiet", *more]
-    code, cost = run_alone([sys.executable, "-m", "luthier.cli", "check", *words], folder)
+    code, cost = run_alone([sys.executable, "-P", "-m", "luthier.cli", "check", *words], folder)
     if code not in (0, 2):
         sys.exit(f"luthier check ended with {code}: {last_line(folder / 'stderr')}")
     return json.loads(last_line(folder / "stdout")), cost
@@ -225,7 +225,7 @@ print(json.dumps({
 
 
 def datalab(train: Path, folder: Path) -> dict[str, Any]:
-    code, _ = run_alone([sys.executable, "-c", DATALAB, str(train)], folder)
+    code, _ = run_alone([sys.executable, "-P", "-c", DATALAB, str(train)], folder)
     if code:
         sys.exit(f"Datalab ended with {code}: {last_line(folder / 'stderr')}")
     return json.loads(last_line(folder / "stdout"))
@@ -249,7 +249,7 @@ def large(data: Path, count: int, seed: int, model: str) -> dict[str, Any]:
         home = Path(place)
         path = write(home / "rows.csv", made)
         words = [str(path), "--json", "--quiet", "--model", model]
-        code, cost = run_alone([sys.executable, "-m", "luthier.cli", "check", *words], home)
+        code, cost = run_alone([sys.executable, "-P", "-m", "luthier.cli", "check", *words], home)
         if code not in (0, 2):
             sys.exit(f"luthier check ended with {code}: {last_line(home / 'stderr')}")
         notes = json.loads(last_line(home / "stdout"))["notes"]

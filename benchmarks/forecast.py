@@ -62,7 +62,7 @@ def subset(source: Path, target: Path, count: int, seed: int) -> None:
 
 def command(words: list[str], folder: Path) -> tuple[dict[str, Any], Cost]:
     """Run a command of luthier; its JSON line, and what it took."""
-    code, cost = run_alone([sys.executable, "-m", "luthier.cli", *words, "--json"], folder)
+    code, cost = run_alone([sys.executable, "-P", "-m", "luthier.cli", *words, "--json"], folder)
     if code:
         sys.exit(f"luthier {' '.join(words)} ended with {code}: {last_line(folder / 'stderr')}")
     return json.loads(last_line(folder / "stdout")), cost

@@ -12,6 +12,8 @@ from luthier.batches.order import by_length
 from luthier.batches.text_examples import TextExamples
 from luthier.batches.tokens import runs
 from luthier.devices import Device
+from luthier.errors import ModelError
+from luthier.models.finite import first_not_finite
 from luthier.models.headed import HeadedModel
 from luthier.tasks.task import Array
 from luthier.terminal import json_line, plain
@@ -54,7 +56,19 @@ def features_of(
         with torch.inference_mode():
             features = model.states(batch) if by_unit else model.features(batch)
             where, values = placed(batch, features, examples, by_unit)
+            if not np.isfinite(values).all():
+                raise features_not_finite(model, batch, by_unit)
         yield batch, where, values
+
+
+def features_not_finite(model: HeadedModel, batch: Batch, by_unit: bool) -> ModelError:
+    """Nothing can be learnt from such numbers, and no check would say so."""
+    where = first_not_finite(model, lambda: model.states(batch) if by_unit else model.features(batch))
+    return ModelError(
+        f"The model's features of {len(batch.rows):,} rows, of which {int(batch.rows[0])} is the first, are not finite numbers"
+        f"{f', and what {where} gives is the first that is not' if where else ''}. Some of its weights are far too large: fetch "
+        "it again, or choose another model."
+    )
 
 
 def placed(batch: Batch, values: torch.Tensor, examples: Examples, by_unit: bool) -> tuple[Ints, Array]:

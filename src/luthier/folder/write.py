@@ -13,18 +13,26 @@ from safetensors.torch import save_file
 from tokenizers import normalizers
 from torch import nn
 
+from luthier.errors import InputError, WorldError
 from luthier.files import whole_folder
 from luthier.models.bi_encoder import BiEncoder
 from luthier.models.classifier import Classifier
 from luthier.models.dense import linears_of
 from luthier.models.headed import HeadedModel
 from luthier.models.image_model import ImageModel
+from luthier.models.inspect import inspect_folder
+from luthier.models.load import reload_model
 from luthier.models.pictures import PictureReader
 from luthier.models.quiet import quiet
+from luthier.models.reading import preparation_of, reader_of
 from luthier.models.sentence_encoder import SentenceEncoder
 from luthier.models.texts import Texts
 from luthier.models.token_model import TokenModel
+from luthier.tasks import TASKS
 from luthier.tasks.task import Calibration
+
+AGAIN = "The disk or a library is at fault: give the same command again, and report it if it ends the same."
+EXAMPLE = "What a saved Model reads, 1 text: it's the same!"
 
 
 @dataclass(frozen=True)
@@ -100,6 +108,60 @@ def write_model(
             json.dumps(beside.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
         )
         (folder / "README.md").write_text(card, encoding="utf-8")
+        reopen(path, folder, model, head, reader, beside)
+
+
+def reopen(
+    path: Path,
+    folder: Path,
+    model: HeadedModel,
+    head: nn.Sequential,
+    reader: Texts | PictureReader,
+    beside: Beside,
+) -> None:
+    """Open a model that was written, as `predict` will: it has the weights that it was written from, and reads texts alike.
+
+    folder: where it stands until it is complete.  Raises WorldError where it is another one.
+    """
+    try:
+        task = TASKS[beside.task["name"]].restore(beside.task)
+        found = inspect_folder(str(folder), folder, task.reads)
+        own = reader_of(found, task.reads)
+        again = reload_model(
+            found, task.head, task.outputs, beside.pooling, beside.hidden, preparation_of(own)
+        )
+    except InputError as error:
+        raise WorldError(f"{path}: was written, and cannot be opened again ({error}). {AGAIN}") from error
+    pairs = [(again.body, model.body)]
+    # A bi-encoder's line through the cosine has no place in the folder: the layers below it do.
+    pairs += [
+        (again.dense, model.dense) if isinstance(model, BiEncoder) and isinstance(again, BiEncoder)
+        else (nn.ModuleList(layer for layer, _ in linears_of(again.head)),
+              nn.ModuleList(layer for layer, _ in linears_of(head)))
+    ]  # fmt: skip
+    if not all(weigh_the_same(one, other) for one, other in pairs) or not read_the_same(own, reader):
+        raise WorldError(f"{path}: was written, and opened again it is another model. {AGAIN}")
+
+
+def weigh_the_same(one: nn.Module, other: nn.Module) -> bool:
+    """Whether two modules have the same weights under the same names."""
+    ours, theirs = one.state_dict(), other.state_dict()
+    return ours.keys() == theirs.keys() and all(
+        torch.equal(ours[name].cpu(), tensor.detach().to("cpu", ours[name].dtype))
+        for name, tensor in theirs.items()
+    )
+
+
+def read_the_same(one: Texts | PictureReader, other: Texts | PictureReader) -> bool:
+    """Whether two readers make the same tokens of a text, or prepare images alike."""
+    if isinstance(one, PictureReader) or isinstance(other, PictureReader):
+        return (
+            isinstance(one, PictureReader)
+            and isinstance(other, PictureReader)
+            and one.preparation == other.preparation
+        )
+    numbers = [reader.encode([reader.spelt_alike(EXAMPLE)], verbose=False)["input_ids"] for reader in (one, other)]
+    return bool(numbers[0] == numbers[1])
 
 
 def settings_of(task: dict[str, Any]) -> dict[str, Any]:

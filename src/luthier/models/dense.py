@@ -7,7 +7,8 @@ from safetensors.torch import load_file
 from torch import nn
 
 from luthier.errors import ModelError, listing
-from luthier.models.inspect import PICKLES, read_header, read_object
+from luthier.models.json_file import read_object
+from luthier.models.weight_files import PICKLES, read_header, refuse_not_finite
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "torch.nn.modules.linear.Identity": nn.Identity,
@@ -18,11 +19,18 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 """Known, by how sentence-transformers spells them: no other name is imported."""
 
 
-def read_dense(folders: Sequence[Path]) -> nn.Sequential:
-    """The layers of Dense modules, in their order. Raises ModelError for what is not known or not whole."""
+def read_dense(folders: Sequence[Path], width: int) -> nn.Sequential:
+    """The layers of Dense modules, in their order, on states of a width. Raises ModelError for what is not known or not whole."""
     layers: list[nn.Module] = []
     for folder in folders:
-        layers += [read_linear(folder), activation_of(folder)]
+        linear = read_linear(folder)
+        if linear.in_features != width:
+            raise ModelError(
+                f"{folder / 'model.safetensors'}: its layer reads {linear.in_features} numbers, and what comes before it gives "
+                f"{width}. They do not belong together: fetch or copy the folder again."
+            )
+        layers += [linear, activation_of(folder)]
+        width = linear.out_features
     return nn.Sequential(*(layer for layer in layers if not isinstance(layer, nn.Identity)))
 
 
@@ -43,7 +51,9 @@ def read_linear(folder: Path) -> nn.Linear:
         )
     outputs, inputs = shapes["linear.weight"]
     linear = nn.Linear(inputs, outputs, bias="linear.bias" in shapes)
-    linear.load_state_dict({name.removeprefix("linear."): tensor for name, tensor in load_file(file).items()})
+    tensors = load_file(file)
+    refuse_not_finite(file, tensors.items())
+    linear.load_state_dict({name.removeprefix("linear."): tensor for name, tensor in tensors.items()})
     return linear
 
 
@@ -51,7 +61,7 @@ def activation_of(folder: Path) -> nn.Module:
     file = folder / "config.json"
     config = read_object(file, missing=f"{file}: is missing, so it is not known what follows the layer.")
     name = config.get("activation_function", "torch.nn.modules.activation.Tanh")
-    if name not in ACTIVATIONS:
+    if not isinstance(name, str) or name not in ACTIVATIONS:
         raise ModelError(
             f"{file}: asks for the activation {name!r}, which luthier does not know and will not import. "
             f"Known are {listing(list(ACTIVATIONS))}."

@@ -10,6 +10,9 @@ from luthier.hashes import hash_file
 PACKAGED = "all-MiniLM-L6-v2"
 """Short name of the model in the extra [demo]; on the hub it is sentence-transformers/all-MiniLM-L6-v2."""
 
+PACKAGED_NAMES = (PACKAGED, f"sentence-transformers/{PACKAGED}")
+"""They mean that model, whatever lies in the current folder."""
+
 PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Of model.safetensors, the same file as on the hub."""
 
@@ -22,21 +25,37 @@ def find_model(name: str) -> Path:
 
     Raises ModelError when there is no such model, saying where it was looked for.
     """
+    if name in PACKAGED_NAMES:
+        return packaged_model() or from_hub(f"sentence-transformers/{PACKAGED}")
     folder = Path(os.path.expanduser(name))  # Path.expanduser fails where there is no such user
     if folder.is_dir():
+        refuse_two_meanings(name)
         return folder / "model" if (folder / "model" / "luthier.json").is_file() else folder
     if folder.is_file():
         raise ModelError(
             f"{name}: is a file. Give the folder that holds the model: its config.json, weights and tokenizer."
         )
-    if name in (PACKAGED, f"sentence-transformers/{PACKAGED}"):
-        packaged = packaged_model()
-        if packaged is not None:
-            return packaged
-        name = f"sentence-transformers/{PACKAGED}"
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise ModelError(f"{name}: there is no such folder.{near_folder(folder)}")
     return from_hub(name)
+
+
+def refuse_two_meanings(name: str) -> None:
+    """Raise ModelError for the name of a folder here that is a hub model's too, of which this machine holds a copy."""
+    if name.startswith((".", "/", "~")) or name.endswith("/") or name.count("/") > 1:
+        return
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        copy = try_to_load_from_cache(name, "config.json")
+    except HFValidationError:
+        return  # no model of the hub can have that name
+    if isinstance(copy, str):
+        raise ModelError(
+            f"{name}: is a folder here, and a model of the hub that this machine holds. Write ./{name} for the folder, or "
+            f"{Path(copy).parent} for the model of the hub."
+        )
 
 
 def packaged_model() -> Path | None:

@@ -1,32 +1,33 @@
 """What a model folder holds, found out before any weight is loaded: safe to open, whole, of the shape it claims."""
 
-import contextlib
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-
-from luthier.errors import ModelError, WorldError, listing
+from luthier.errors import ModelError, listing
 from luthier.hashes import hash_file, hash_json
-from luthier.machine import available_bytes
+from luthier.models.adapter import Adapter, adapter_of
+from luthier.models.find import find_model
+from luthier.models.json_file import read_json, read_object
+from luthier.models.regular import files_of, refuse_outside
+from luthier.models.settings import checked_settings, refuse_custom_code
+from luthier.models.weight_files import read_shapes, weight_files
 
-PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "spm.model", "spiece.model", "tokenizer.model",
               "sentencepiece.bpe.model")  # fmt: skip
 IMAGE_PROCESSOR = "preprocessor_config.json"
-GIT_LFS = b"version https://git-lfs"
-"""How the note begins that stands in for a large file until git has fetched it."""
+SIGNS = ("config.json", "modules.json", "adapter_config.json")
+"""Of a folder that holds a model: any other is not looked through."""
+MAY_NAME_CODE = ("tokenizer_config.json", IMAGE_PROCESSOR, "processor_config.json")
 POOLINGS = {
     "pooling_mode_mean_tokens": "mean",
     "pooling_mode_cls_token": "cls",
     "pooling_mode_max_tokens": "max",
 }
 SENTENCE_MODULES = ("Transformer", "Pooling", "Dense", "Normalize")
-"""In the order in which they are understood."""
-"""The modules of a sentence-transformers folder that luthier knows; anything else may be code from elsewhere."""
+"""The modules of a sentence-transformers folder that luthier knows, in the order in which they are understood; anything else may
+be code from elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,10 @@ class Folder:
     """Whether vectors are brought to length 1, as the folder declares it."""
     tensors: dict[str, tuple[int, ...]]
     """Shape of each tensor in the weight files."""
+    weights: tuple[Path, ...] = ()
+    """The weight files."""
+    adapter: Adapter | None = None
+    """What is added to the weights: where `name` is an adapter's, the rest is its base's."""
 
     @property
     def family(self) -> str:
@@ -56,24 +61,48 @@ class Folder:
 
     def fingerprint(self) -> str:
         """Hash of all that decides what the model computes: weights, settings, vocabulary."""
-        return hash_json(
-            {
-                str(file.relative_to(self.path)): hash_file(file)
-                for file in sorted(self.path.rglob("*"))
-                if file.suffix in (".safetensors", ".json", ".txt", ".model") and file.name != "luthier.json"
-            }
-        )
+        found = fingerprint_of(self.path)
+        return found if self.adapter is None else hash_json([found, fingerprint_of(self.adapter.path)])
 
 
-def inspect_folder(name: str, path: Path, reads: str = "text") -> Folder:
-    """Read the settings and the weight files' headers; raise ModelError, with the mend, for what cannot or must not be loaded."""
+def fingerprint_of(root: Path) -> str:
+    """Hash of the files of a folder that decide what its model computes."""
+    return hash_json(
+        {
+            str(file.relative_to(root)): hash_file(file)
+            for file in files_of(root)
+            if file.suffix in (".safetensors", ".json", ".txt", ".model") and file.name != "luthier.json"
+        }
+    )
+
+
+def inspect_folder(name: str, path: Path, reads: str = "text", base: str | None = None) -> Folder:
+    """Read the settings and the weight files' headers; raise ModelError, with the mend, for what cannot or must not be loaded.
+
+    base: the model that an adapter was made for, as the user calls it.
+    """
+    if any(os.path.lexists(path / file) for file in SIGNS):
+        files_of(path)
+    adapter = adapter_of(path, base)
+    if adapter is not None and base is not None:
+        whole = inspect_folder(base, find_model(base), reads)
+        return replace(whole, name=name, adapter=adapter)
+    if base is not None:
+        raise ModelError(f"{path}: is no adapter, so it wants no other model below it. Leave --base out.")
+    return inspect_whole(name, path, reads)
+
+
+def inspect_whole(name: str, path: Path, reads: str) -> Folder:
+    """As `inspect_folder`, of a folder with weights of its own."""
     modules = sentence_modules(path)
     root = path / modules[0].get("path", "") if modules else path
-    config = read_object(
+    content = read_object(
         root / "config.json",
         missing=f"{path}: holds no config.json, so it is not a model folder of transformers. Give one that is.",
     )
-    refuse_custom_code(root, config)
+    config = checked_settings(root / "config.json", content)
+    for file in (root / other for other in MAY_NAME_CODE):
+        refuse_custom_code(file, read_object(file))
     if not isinstance(config.get("model_type"), str):
         raise ModelError(
             f'{root / "config.json"}: names no model_type, so the architecture is not known. Add it, such as "bert".'
@@ -89,7 +118,8 @@ def inspect_folder(name: str, path: Path, reads: str = "text") -> Folder:
             f"{root}: holds no tokenizer (looked for {listing(TOKENIZERS)}). Copy the tokenizer's files beside the weights: "
             "AutoTokenizer.from_pretrained(...).save_pretrained(FOLDER)"
         )
-    tensors = read_shapes(root)
+    weights = weight_files(root)
+    tensors = read_shapes(root, weights)
     pooling, max_tokens, lower_case = None, None, False
     for module in modules:
         kind = module["type"].rsplit(".", 1)[-1]
@@ -98,11 +128,18 @@ def inspect_folder(name: str, path: Path, reads: str = "text") -> Folder:
     if modules and (root / "sentence_bert_config.json").is_file():
         sentence = read_object(root / "sentence_bert_config.json")
         max_tokens, lower_case = sentence.get("max_seq_length"), bool(sentence.get("do_lower_case"))
+        if max_tokens is not None and (type(max_tokens) is not int or max_tokens < 1):
+            raise ModelError(
+                f"{root / 'sentence_bert_config.json'}: max_seq_length is {repr(max_tokens)[:60]}. Expected a whole number of "
+                "tokens, 1 at the least. Correct it there."
+            )
     dense = tuple(path / module["path"] for module in modules if module["type"].endswith(".Dense"))
     if answers_labels(path):
         dense = ()
     normalised = any(module["type"].endswith(".Normalize") for module in modules)
-    return Folder(name, root, config, pooling, max_tokens, lower_case, dense, normalised, tensors)
+    return Folder(
+        name, root, config, pooling, max_tokens, lower_case, dense, normalised, tensors, tuple(weights)
+    )
 
 
 def answers_labels(path: Path) -> bool:
@@ -122,6 +159,8 @@ def sentence_modules(path: Path) -> list[dict[str, Any]]:
             f"{file}: is not a list of modules, each with its path and type, as sentence-transformers writes it. "
             "Fetch or copy it again."
         )
+    for module in modules:
+        refuse_outside(path, module["path"], file)
     strange = [
         module["type"] for module in modules
         if not module["type"].startswith("sentence_transformers.")
@@ -133,7 +172,12 @@ def sentence_modules(path: Path) -> list[dict[str, Any]]:
             f"Known are {listing(sorted(SENTENCE_MODULES))} of sentence_transformers."
         )
     kinds = [module["type"].rsplit(".", 1)[-1] for module in modules]
-    if kinds != sorted(kinds, key=SENTENCE_MODULES.index):
+    once = all(kinds.count(kind) < 2 for kind in kinds if kind != "Dense")
+    if (
+        kinds != sorted(kinds, key=SENTENCE_MODULES.index)
+        or not once
+        or kinds[:1] not in ([], ["Transformer"])
+    ):
         raise ModelError(
             f"{file}: its modules come in the order {listing(kinds, 9)}, which luthier does not know. Known is "
             f"{', '.join(SENTENCE_MODULES)}."
@@ -148,7 +192,7 @@ def is_module(entry: Any) -> bool:
 def declared_pooling(path: Path) -> str:
     """The pooling of a sentence-transformers folder, in its older or newer spelling."""
     config = read_object(path, missing=f"{path}: is missing, so the pooling is not known. Fetch or copy it.")
-    chosen = [name for key, name in POOLINGS.items() if config.get(key)]
+    chosen = [name for key, name in POOLINGS.items() if config.get(key) is True]
     strange = [
         key
         for key, on in config.items()
@@ -162,107 +206,3 @@ def declared_pooling(path: Path) -> str:
             "Choose one with --pooling mean, cls or max, on the folder of the plain transformers model."
         )
     return chosen[0]
-
-
-def refuse_custom_code(root: Path, config: dict[str, Any]) -> None:
-    """A folder that brings its own Python is not opened: it could do anything."""
-    for file in ("config.json", "tokenizer_config.json"):
-        content = config if file == "config.json" else read_object(root / file)
-        if "auto_map" in content:
-            raise ModelError(
-                f"{root / file}: asks to run code of its own (auto_map: {listing(content['auto_map'])}). luthier runs no code "
-                "from model folders. Use a model whose architecture is part of transformers."
-            )
-
-
-def read_shapes(root: Path) -> dict[str, tuple[int, ...]]:
-    """Shapes of all tensors, from the headers of the safetensors files; each file's size checked against its header."""
-    index = root / "model.safetensors.index.json"
-    if index.is_file():
-        file_of = read_object(index).get("weight_map")
-        if not isinstance(file_of, dict) or not file_of:
-            raise ModelError(
-                f"{index}: has no weight_map, which names the weight files. Fetch or copy it again."
-            )
-        names = sorted(set(map(str, file_of.values())))
-        missing = [name for name in names if not (root / name).is_file()]
-        if missing:
-            raise ModelError(
-                f"{index}: names {listing(missing)}, which {root} does not hold. Fetch the missing files."
-            )
-    elif (root / "model.safetensors").is_file():
-        names = ["model.safetensors"]
-    else:
-        pickles = sorted(file.name for file in root.iterdir() if file.suffix in PICKLES)
-        if pickles:
-            raise ModelError(
-                f"{root}: holds its weights only as {listing(pickles)}, a pickle, which can run any code when it is opened. "
-                "Convert it where you trust it: AutoModel.from_pretrained(FOLDER).save_pretrained(NEW_FOLDER)"
-            )
-        raise ModelError(
-            f"{root}: holds no weights (looked for model.safetensors). Fetch or copy the weight file."
-        )
-    shapes: dict[str, tuple[int, ...]] = {}
-    total = 0
-    for name in names:
-        found, size = read_header(root / name)
-        shapes |= found
-        total += size
-    room = available_bytes()
-    if total > room:
-        raise ModelError(
-            f"{root}: its weights take {total / 1e9:,.1f} GB, and this machine has {room / 1e9:,.1f} GB of memory free. "
-            "Choose a smaller model."
-        )
-    return shapes
-
-
-def read_header(path: Path) -> tuple[dict[str, tuple[int, ...]], int]:
-    """Shapes in one safetensors file and its size in bytes. Raises ModelError when it is cut off or not what it claims."""
-    with telling_read_errors(path):
-        size = path.stat().st_size
-        try:
-            # It compares the header with the file's size, and each tensor's place with its shape; it reads no weight.
-            with safe_open(path, framework="np") as file:
-                names = file.keys()
-                return {name: tuple(file.get_slice(name).get_shape()) for name in names}, size
-        except SafetensorError as error:
-            with open(path, "rb") as raw:
-                if raw.read(len(GIT_LFS)) == GIT_LFS:
-                    raise ModelError(
-                        f"{path}: is a note of Git LFS in place of the weights. Fetch them: git lfs pull"
-                    ) from None
-            raise ModelError(
-                f"{path}: is cut off or damaged: its {size:,} bytes are not those that a header promises. "
-                "Fetch or copy it again."
-            ) from error
-
-
-def read_object(path: Path, missing: str | None = None) -> dict[str, Any]:
-    """A JSON object of a model folder. `missing` is the message when it is not there; None makes that an empty object."""
-    if not path.is_file():
-        if missing is not None:
-            raise ModelError(missing)
-        return {}
-    content = read_json(path)
-    if not isinstance(content, dict):
-        raise ModelError(f"{path}: holds no JSON object, which is expected here. Fetch or copy it again.")
-    return content
-
-
-def read_json(path: Path) -> Any:
-    with telling_read_errors(path):
-        try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except (ValueError, RecursionError) as error:
-            raise ModelError(f"{path}: is not valid JSON ({error}). Fetch or copy it again.") from error
-
-
-@contextlib.contextmanager
-def telling_read_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise WorldError(
-            f"{path}: cannot be read ({error.strerror or error}). Ask its owner, or copy it to a place of your own."
-        ) from error

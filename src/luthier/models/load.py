@@ -15,10 +15,11 @@ from luthier.models.dense import read_dense
 from luthier.models.dropout import use_hashed_dropout
 from luthier.models.headed import HeadedModel, new_head
 from luthier.models.image_model import ImageModel
-from luthier.models.inspect import Folder, read_header
+from luthier.models.inspect import Folder
 from luthier.models.pictures import Preparation
 from luthier.models.pretrained import (
     IMAGE_CLASS,
+    first_tensor,
     folder_config,
     has_head,
     head_is_missing,
@@ -26,10 +27,13 @@ from luthier.models.pretrained import (
     own_class,
     pretrained,
     refuse_encoder_decoder,
+    refuse_not_finite_answer,
     silence_head_dropout,
+    telling_library_errors,
 )
 from luthier.models.sentence_encoder import SentenceEncoder
 from luthier.models.token_model import TokenModel
+from luthier.models.weight_files import read_header, refuse_not_finite
 
 TOKEN_CLASSES = {"tags": "AutoModelForTokenClassification", "spans": "AutoModelForQuestionAnswering"}
 """By what a head over tokens gives, the class of transformers that has one."""
@@ -102,7 +106,8 @@ def load_encoder(folder: Folder, pooling: str, body_dropout: float | None = None
     refuse_encoder_decoder(folder)
     body = pretrained(folder, "AutoModel", folder_config(folder, None, body_dropout))
     declared = (folder.pooling or "mean") if pooling == "auto" else pooling
-    return SentenceEncoder(body, declared, read_dense(folder.dense), folder.normalised)
+    dense = read_dense(folder.dense, int(body.config.hidden_size))
+    return SentenceEncoder(body, declared, dense, folder.normalised)
 
 
 def load_bi_encoder(folder: Folder, pooling: str = "auto", body_dropout: float | None = None) -> BiEncoder:
@@ -119,15 +124,19 @@ def load_image_model(folder: Folder, wanted: Wanted, preparation: Preparation) -
     body, last_name, last = own_class(folder, wanted.outputs, wanted.body_dropout, IMAGE_CLASS)
     silence_head_dropout(body)
     model = ImageModel(body, wanted.new_head(last.in_features), last_name, preparation)
-    return made_fast(model.eval())
+    return made_fast(folder, model.eval())
 
 
-def made_fast(model: ImageModel) -> ImageModel:
-    """Batch norms folded where no GPU does it better, memory in the order that convolutions like."""
+def made_fast(folder: Folder, model: ImageModel) -> ImageModel:
+    """Batch norms folded where no GPU does it better, memory in the order that convolutions like. Raises ModelError where the
+    model cannot read an image as its processor prepares it."""
     size = model.preparation.size
     body: Any = model.body
+    image = torch.linspace(-1, 1, 3 * size**2).view(1, 3, size, size)
+    with telling_library_errors(folder), torch.no_grad():
+        refuse_not_finite_answer(folder, body, lambda: first_tensor(body(pixel_values=image)))
     if not torch.cuda.is_available():
-        fold_norms(body, lambda: body(pixel_values=torch.linspace(-1, 1, 3 * size**2).view(1, 3, size, size)))
+        fold_norms(body, lambda: body(pixel_values=image))
     body.to(memory_format=torch.channels_last)
     use_hashed_dropout(model)
     return model
@@ -148,7 +157,7 @@ def reload_model(
             raise head_is_missing(folder, f"{last_name}.weight", last)
         made = new_head(last.in_features, (), outputs, 0.0)
         made[-1].load_state_dict(last.state_dict())
-        return made_fast(ImageModel(body, made, last_name, preparation).eval())
+        return made_fast(folder, ImageModel(body, made, last_name, preparation).eval())
     if head == "vector":
         return load_encoder(folder, "auto").eval()
     if head == "cosine":
@@ -201,5 +210,6 @@ def reload_classifier(
         if shapes.get("linear.weight") != tuple(linear.weight.shape):
             raise head_is_missing(folder, file, linear)
         weights = load_file(folder.path / file)
+        refuse_not_finite(folder.path / file, weights.items())
         linear.load_state_dict({name.removeprefix("linear."): tensor for name, tensor in weights.items()})
     return Classifier(body, pooling, head).eval()

@@ -1,7 +1,9 @@
 """Images as a model wants them: its own processor's size and normalisation, done fast, and compared with it."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,10 +11,16 @@ from PIL import Image
 
 from luthier.batches.augment import Pixels
 from luthier.batches.pictures import Pictures
-from luthier.errors import ModelError
-from luthier.models.inspect import Folder
-from luthier.models.texts import Array, Long, first_line
+from luthier.errors import LuthierError, ModelError, first_line
+from luthier.models.inspect import IMAGE_PROCESSOR, Folder
+from luthier.models.json_file import read_object
+from luthier.models.pretrained import folder_config
+from luthier.models.quiet import quiet
+from luthier.models.settings import wrong
+from luthier.models.texts import Array, Long
 
+MOST_PIXELS = 4_096
+"""Of a side of the image that a model reads; known ones read 1,536 at the most."""
 CLOSE = 1e-3
 """Largest difference of a pixel, in the model's units, at which our way counts as the processor's."""
 SMALL_CONVNEXT = 384
@@ -74,16 +82,23 @@ class PictureReader:
         """Raises ModelError for a processor that prepares images in a way that is not known here."""
         from transformers import AutoImageProcessor
 
+        file = folder.path / IMAGE_PROCESSOR
+        check_processor(file)
+        config = folder_config(folder, None)
         try:
-            self.processor: Any = AutoImageProcessor.from_pretrained(
-                folder.path, trust_remote_code=False, local_files_only=True, backend="pil"
-            )
+            with quiet():
+                self.processor: Any = AutoImageProcessor.from_pretrained(
+                    folder.path, config=config, trust_remote_code=False, local_files_only=True, backend="pil"
+                )
+            check_numbers(file, self.processor.to_dict())
+            self.preparation = preparation_of(folder, self.processor)
+        except LuthierError:
+            raise
         except Exception as error:  # of many kinds; each means that the processor is of no use
             raise ModelError(
-                f"{folder.path}: its image processor cannot be loaded ({type(error).__name__}: {first_line(error)}). "
-                "Copy preprocessor_config.json from where the model came from."
+                f"{file}: transformers cannot use it ({type(error).__name__}: {first_line(error)[:200]}). "
+                "Copy it again from where the model came from."
             ) from error
-        self.preparation = preparation_of(folder, self.processor)
 
     def examples(self, images: Sequence[Any], targets: Array) -> tuple[Pictures, Long]:
         """Images that can be opened, as examples."""
@@ -92,6 +107,48 @@ class PictureReader:
         numbers = np.arange(len(images))
         none = np.zeros(len(images), np.int64)
         return Pictures(held, numbers, targets, self.preparation), Long(0, 0, 0, "cut", none, none)
+
+
+def check_processor(file: Path) -> None:
+    """Raise ModelError for sizes and numbers with which no image can be prepared, in the file of an image processor itself and in
+    the one that a processor of several kinds would have beside it."""
+    check_numbers(file, read_object(file))
+    beside = file.parent / "processor_config.json"
+    for part in ("image_processor", "feature_extractor"):
+        inner = read_object(beside).get(part)
+        if inner is not None and not isinstance(inner, dict):
+            raise ModelError(
+                f"{beside}: {part} is {str(repr(inner))[:60]}. Expected its settings. Fetch or copy it again."
+            )
+        check_numbers(beside, inner or {})
+
+
+def check_numbers(file: Path, settings: dict[str, Any]) -> None:
+    """Raise ModelError for settings of an image processor that no image can be prepared with."""
+    for key in ("size", "crop_size"):
+        sizes = settings.get(key)
+        several = sizes if isinstance(sizes, list) else [sizes]
+        numbers = list(sizes.values()) if isinstance(sizes, dict) else several
+        for number in numbers:
+            if number is not None and (type(number) is not int or not 1 <= number <= MOST_PIXELS):
+                raise wrong(file, key, sizes, f"whole numbers of pixels, 1 to {MOST_PIXELS:,}")
+    for key in ("image_mean", "image_std"):
+        colours = settings.get(key)
+        fits = isinstance(colours, list | tuple) and len(colours) == 3 and all(map(is_finite, colours))
+        if colours is not None and not (fits and (key == "image_mean" or all(one > 0 for one in colours))):
+            above = " above 0" if key == "image_std" else ""
+            raise wrong(file, key, colours, f"three numbers{above}, one for each colour")
+    for key, most in (("rescale_factor", 1e6), ("crop_pct", 1.0)):
+        number = settings.get(key)
+        if number is not None and not (is_finite(number) and 0 < number <= most):
+            raise wrong(file, key, number, f"a number above 0, {most:,.0f} at the most")
+    resample = settings.get("resample")
+    if resample is not None and (not isinstance(resample, int) or resample not in list(Image.Resampling)):
+        raise wrong(file, "resample", resample, "a number from 0 to 5, as Pillow counts its ways to resize")
+
+
+def is_finite(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def preparation_of(folder: Folder, processor: Any) -> Preparation:

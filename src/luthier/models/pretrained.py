@@ -1,17 +1,29 @@
 """The body of a model folder, in its own class of transformers: the only place that opens one."""
 
+import contextlib
+from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.modules import module as registration
 
-from luthier.errors import ModelError, listing
+from luthier.errors import LuthierError, ModelError, first_line, listing
+from luthier.models.adapter import merge_adapter
 from luthier.models.attention import use_short_attention
+from luthier.models.finite import first_not_finite
 from luthier.models.inspect import Folder
 from luthier.models.quiet import quiet
-from luthier.models.texts import first_line
+from luthier.models.weight_files import read_weights, refuse_not_finite
 
 IMAGE_CLASS = "AutoModelForImageClassification"
+MORE_TENSORS, SPARE_TENSORS = 4, 1_000
+"""Tensors that a model may have for one of the weight files', which may hold several in one; and beside them."""
+MORE_NUMBERS, SPARE_NUMBERS = 3, 50_000_000
+"""Numbers, likewise: tied weights are one on the disk, and tables of positions are none."""
+PARTS_A_TENSOR = 10
+"""Modules that a model may have for one of its tensors."""
 
 
 def has_head(folder: Folder, name: str, layer: nn.Linear) -> bool:
@@ -51,13 +63,21 @@ def refuse_encoder_decoder(folder: Folder) -> None:
 
 
 def folder_config(folder: Folder, labels: int | None, body_dropout: float | None = None) -> Any:
-    from transformers import AutoConfig
+    """The settings of a folder's model, of those that may be heeded (models/settings.py)."""
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
+    file = folder.path / "config.json"
+    if folder.family not in CONFIG_MAPPING:
+        raise ModelError(
+            f"{file}: its model_type is {folder.family[:60]!r}, an architecture that transformers does not know. "
+            "Choose another model."
+        )
     try:
-        config = AutoConfig.from_pretrained(folder.path, trust_remote_code=False, local_files_only=True)
+        with quiet():
+            config = CONFIG_MAPPING[folder.family].from_dict(dict(folder.config))
     except Exception as error:  # transformers raises many kinds; each means that the settings cannot be used.
         raise ModelError(
-            f"{folder.path / 'config.json'}: transformers cannot use it ({type(error).__name__}: {first_line(error)})."
+            f"{file}: transformers cannot use it ({told(error)}). Fetch or copy it again."
         ) from error
     if labels is not None:
         config.num_labels = labels
@@ -70,43 +90,143 @@ def folder_config(folder: Folder, labels: int | None, body_dropout: float | None
 
 
 def pretrained(folder: Folder, auto_class: str, config: Any) -> Any:
-    """A transformers model with the folder's weights, once its shapes are known to be those of its settings."""
-    import transformers
+    """A transformers model with the folder's weights, once its shapes are known to be those of its settings.
 
-    auto = getattr(transformers, auto_class)
-    try:
-        with torch.device("meta"):
-            skeleton = auto.from_config(config)
-    except ValueError as error:
-        raise ModelError(
-            f"{folder.path}: transformers has no {auto_class} for {folder.family!r}. Choose an encoder such as BERT."
-        ) from error
+    transformers is given settings and weights, and no folder in which it would find more: adapters, kernels, other files.
+    """
+    skeleton = skeleton_of(folder, auto_class, config)
     check_shapes(folder, skeleton)
     attention = "eager" if "eager" in attention_ways(skeleton) and not torch.cuda.is_available() else "sdpa"
-    with quiet():
-        model, info = auto.from_pretrained(
-            folder.path,
-            config=config,
+    with telling_library_errors(folder), quiet():
+        model, info = type(skeleton).from_pretrained(
+            None,
+            config=config if isinstance(config, type(skeleton).config_class) else skeleton.config,
+            state_dict=read_weights(folder.weights),
             dtype=torch.float32,
             # Plain products beat torch's fused CPU attention, whose backward is slow at these lengths (docs/recipes.md).
             attn_implementation=attention,
-            use_safetensors=True,
-            trust_remote_code=False,
-            local_files_only=True,
             ignore_mismatched_sizes=True,
             output_loading_info=True,
         )
     check_nothing_missing(folder, model, info["missing_keys"])
-    if attention == "eager" and auto_class != IMAGE_CLASS:
-        use_short_attention(model, lambda: first_tensor(model(**few_tokens())))
+    refuse_not_finite(folder.path, chain(model.named_parameters(), model.named_buffers()))
+    if folder.adapter is not None:
+        merge_adapter(model, folder.adapter)
+    if auto_class != IMAGE_CLASS:
+        tried(folder, model)
+        if attention == "eager":
+            use_short_attention(model, lambda: first_tensor(model(**few_tokens(model.config))))
     return model
 
 
-def few_tokens() -> dict[str, torch.Tensor]:
+def skeleton_of(folder: Folder, auto_class: str, config: Any) -> Any:
+    """A model without weights: its shapes alone. Raises ModelError where the weight files cannot fill it."""
+    import transformers
+
+    auto, file = getattr(transformers, auto_class), folder.path / "config.json"
+    try:
+        with torch.device("meta"), building_at_most(folder), quiet():
+            return auto.from_config(config)
+    except LuthierError:
+        raise
+    except Exception as error:  # of many kinds: sizes that do not divide, names that are none
+        if isinstance(error, ValueError) and "Unrecognized configuration class" in str(error):
+            raise ModelError(
+                f"{folder.path}: transformers has no {auto_class} for {folder.family!r}. Choose an encoder such as BERT."
+            ) from error
+        raise ModelError(
+            f"{file}: transformers can build no {folder.family} model of it ({told(error)}). Fetch or copy it again."
+        ) from error
+
+
+@contextlib.contextmanager
+def building_at_most(folder: Folder) -> Iterator[None]:
+    """Inside, no model is built that has many more tensors or numbers than the weight files: it would take time alone."""
+    given = len(folder.tensors), sum(torch.Size(shape).numel() for shape in folder.tensors.values())
+    most = MORE_TENSORS * given[0] + SPARE_TENSORS, MORE_NUMBERS * given[1] + SPARE_NUMBERS
+    tensors = numbers = parts = 0
+
+    def count(_: nn.Module, name: str, tensor: Any) -> None:
+        nonlocal tensors, numbers
+        if tensor is not None:
+            tensors, numbers = tensors + 1, numbers + tensor.numel()
+        refuse()
+
+    def count_part(_: nn.Module, name: str, part: Any) -> None:
+        nonlocal parts
+        parts += 1
+        refuse()
+
+    def refuse() -> None:
+        if tensors <= most[0] and numbers <= most[1] and parts <= PARTS_A_TENSOR * most[0]:
+            return
+        layers = {key: value for key, value in folder.config.items() if type(value) is int and value > 1}
+        largest = sorted(layers, key=lambda key: layers[key], reverse=True)[:4]
+        raise ModelError(
+            f"{folder.path / 'config.json'}: asks for far more than the {given[0]:,} tensors with {given[1]:,} "
+            "numbers that the weight "
+            f"files hold; its largest settings are {', '.join(f'{key} {layers[key]:,}' for key in largest)}. Fetch or "
+            "copy both again."
+        )
+
+    hooks = [
+        registration.register_module_parameter_registration_hook(count),
+        registration.register_module_buffer_registration_hook(count),
+        registration.register_module_module_registration_hook(count_part),
+    ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+@contextlib.contextmanager
+def telling_library_errors(folder: Folder) -> Iterator[None]:
+    """Inside, what transformers or torch cannot do with a model is said in our words."""
+    try:
+        yield
+    except LuthierError:
+        raise
+    except Exception as error:  # of many kinds; each means that settings and weights make no model that works
+        raise ModelError(
+            f"{folder.path}: config.json and the weights make no {folder.family} model that works ({told(error)}). "
+            "Fetch or copy both again, or choose another model."
+        ) from error
+
+
+def told(error: Exception) -> str:
+    """What a library says of an error, in a line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    more = f" {lines[1]}" if len(lines) > 1 and lines[0].endswith(":") else ""
+    return f"{type(error).__name__}: {first_line(error)}{more}"[:300]
+
+
+def tried(folder: Folder, model: Any) -> None:
+    """Let a model read a few tokens: what fails here would fail in the midst of a run."""
+    with telling_library_errors(folder), torch.no_grad():
+        refuse_not_finite_answer(folder, model, lambda: first_tensor(model(**few_tokens(model.config))))
+
+
+def refuse_not_finite_answer(folder: Folder, model: Any, run: Callable[[], torch.Tensor]) -> None:
+    """Raise ModelError for a model whose weights are finite and whose answers, of `run`, are not."""
+    if not bool(torch.isfinite(run()).all()):
+        raise ModelError(
+            f"{folder.path}: what {first_not_finite(model, run) or 'the model'} gives is not finite, though the weights are: "
+            "some are far too large, or a setting of config.json is not the one that they were trained with. Fetch or copy both "
+            "again, or choose another model."
+        )
+
+
+def few_tokens(config: Any) -> dict[str, torch.Tensor]:
     """A small batch with padding, for looking at how a model computes."""
     mask = torch.ones(2, 7, dtype=torch.int64)
     mask[1, 5:] = 0
-    return {"input_ids": torch.arange(14).reshape(2, 7) % 7 + 1, "attention_mask": mask}
+    tokens = torch.arange(14).reshape(2, 7) % 7 + 1
+    end = getattr(config, "eos_token_id", None)
+    if config.is_encoder_decoder and isinstance(end, int):  # whose classes answer at the end of a text
+        tokens[0, 6] = tokens[1, 4] = end
+    return {"input_ids": tokens, "attention_mask": mask}
 
 
 def first_tensor(output: Any) -> torch.Tensor:

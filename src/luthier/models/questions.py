@@ -99,7 +99,7 @@ def leaves_room(texts: Texts, question: str) -> bool:
 
 
 def tokens_of(texts: Texts, question: str) -> int:
-    return len(texts.tokenizer(texts.spelt_alike(question), truncation=False, verbose=False)["input_ids"])
+    return len(texts.encode(texts.spelt_alike(question), truncation=False, verbose=False)["input_ids"])
 
 
 def without_white_space(places: Array, context: str) -> Array:

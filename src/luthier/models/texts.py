@@ -1,17 +1,24 @@
 """Texts to token numbers, with every token that does not fit counted."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from luthier.batches.text_examples import TextExamples
-from luthier.errors import DataError, ModelError
+from luthier.errors import DataError, LuthierError, ModelError, first_line
 from luthier.models.inspect import Folder
+from luthier.models.pretrained import folder_config
+from luthier.models.quiet import quiet
+from luthier.models.rehearsal import Rehearsal
+from luthier.models.tokenizer_file import FILE, checked_tokenizer, token_out_of_range
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+PANIC = "PanicException"
+"""What the tokenizers library raises where it gives up; its class can be had of no module."""
 CHUNK = 2_000
 """Texts tokenised at once: enough to keep the tokenizer's threads busy, few enough to bound memory."""
 
@@ -56,26 +63,29 @@ class Texts:
     """A tokenizer with its limit. `examples` is all the rest of luthier needs of it."""
 
     def __init__(self, folder: Folder) -> None:
+        """Raises ModelError for a tokenizer that cannot be loaded, or does not belong to the model."""
         from transformers import AutoTokenizer
 
-        try:
+        self.path = folder.path
+        found = checked_tokenizer(folder.path)
+        self.rehearsal = Rehearsal(found) if found.strange else None
+        config = folder_config(folder, None)
+        with self.telling_library_errors("cannot be loaded"), quiet():
             self.tokenizer: Any = AutoTokenizer.from_pretrained(
-                folder.path, trust_remote_code=False, local_files_only=True, use_fast=True
+                folder.path, config=config, trust_remote_code=False, local_files_only=True, use_fast=True
             )
-        except Exception as error:  # of many kinds; each means that the tokenizer is of no use
-            raise ModelError(
-                f"{folder.path}: its tokenizer cannot be loaded ({type(error).__name__}: {first_line(error)}). "
-                "Save it anew beside the weights: AutoTokenizer.from_pretrained(...).save_pretrained(FOLDER)"
-            ) from error
         if self.tokenizer.pad_token_id is None and self.tokenizer.eos_token_id is None:
             raise ModelError(
                 f"{folder.path}: its tokenizer names neither a padding nor an end token. Add pad_token to it."
             )
-        if len(self.tokenizer) > folder.config.get("vocab_size", len(self.tokenizer)):
+        self.known = int(getattr(config.get_text_config(), "vocab_size", None) or len(self.tokenizer))
+        """Tokens that the model knows, numbered from 0."""
+        if len(self.tokenizer) > self.known:
             raise ModelError(
                 f"{folder.path}: its tokenizer knows {len(self.tokenizer):,} tokens and its model "
-                f"{folder.config['vocab_size']:,}: they do not belong together. Copy the tokenizer of this model."
+                f"{self.known:,}: they do not belong together. Copy the tokenizer of this model."
             )
+        self.refuse_unknown(self.tokenizer.get_vocab().values())
         self.lower_case = folder.lower_case
         self.limit = token_limit(folder, self.tokenizer)
         self.most = token_limit(replace(folder, max_tokens=None), self.tokenizer)
@@ -83,6 +93,53 @@ class Texts:
         pad, end = self.tokenizer.pad_token_id, self.tokenizer.eos_token_id
         self.pad = int(end if pad is None else pad)
         self.unknown = self.tokenizer.unk_token_id
+        self.try_out()
+
+    def try_out(self) -> None:
+        """Raise ModelError for a tokenizer that cannot read a short text, or leaves no room for one."""
+        special = self.tokenizer.num_special_tokens_to_add(pair=True)
+        if special >= self.limit:
+            raise ModelError(
+                f"{self.path / FILE}: puts {special:,} special tokens beside two texts, and the model reads "
+                f"{self.limit:,} tokens: "
+                "no room is left for a text. Copy the tokenizer of this model."
+            )
+        for columns in (["A text, and 1 more: \u00e9\u4e2d!"],), (["One text."], ["Another one."]):
+            self.encode(*columns, truncation=False, verbose=False)
+
+    def encode(self, *columns: str | Sequence[str], **options: Any) -> Any:
+        """What the tokenizer makes of texts, or of pairs of them in two columns. Raises ModelError where it cannot read them,
+        or gives tokens that the model does not know."""
+        if self.rehearsal is not None:
+            for texts in columns:
+                self.rehearsal.read([texts] if isinstance(texts, str) else texts)
+        with self.telling_library_errors("cannot read these texts"):
+            encoded = self.tokenizer(*columns, **options)
+        ids = encoded["input_ids"]
+        several = ids if ids and isinstance(ids[0], list) else [ids]
+        self.refuse_unknown(number for found in several for number in extremes(found))
+        return encoded
+
+    def refuse_unknown(self, numbers: Iterable[int]) -> None:
+        """Raise ModelError for numbers of tokens that the model does not know."""
+        strange = [number for number in numbers if not 0 <= number < self.known]
+        if strange:
+            raise token_out_of_range(self.path / FILE, sorted(set(strange)), self.known)
+
+    @contextlib.contextmanager
+    def telling_library_errors(self, what: str) -> Iterator[None]:
+        """Inside, what a tokenizer cannot do is said in our words."""
+        try:
+            yield
+        except LuthierError:
+            raise
+        except BaseException as error:  # a panic of the tokenizers library is no Exception
+            if not isinstance(error, Exception) and type(error).__name__ != PANIC:
+                raise
+            raise ModelError(
+                f"{self.path}: its tokenizer {what} ({type(error).__name__}: {first_line(error)[:200]}). "
+                "Save it anew beside the weights: AutoTokenizer.from_pretrained(...).save_pretrained(FOLDER)"
+            ) from error
 
     def examples(
         self, texts: Sequence[str] | Sequence[tuple[str, str]], targets: Array, way: str = "cut"
@@ -102,7 +159,7 @@ class Texts:
         beyond = 0
         for begin in range(0, len(texts), CHUNK):
             chunk = [self.spelt(text) for text in texts[begin : begin + CHUNK]]
-            encoded = self.tokenizer(*columns_of(chunk), truncation=False, verbose=False)
+            encoded = self.encode(*columns_of(chunk), truncation=False, verbose=False)
             numbers, of_text = encoded["input_ids"], encoded.get("token_type_ids")
             rows = [[found] for found in numbers]
             kinds = None if of_text is None else [[found] for found in of_text]
@@ -124,7 +181,8 @@ class Texts:
         if too_long and way == "refuse":
             raise DataError(
                 f"{len(too_long):,} of {len(texts):,} texts are longer than the {self.limit} tokens this model reads, "
-                f"by {beyond:,} tokens in all. Use --long cut (of single texts, also --long windows), or a model that reads more."
+                f"by {beyond:,} tokens in all. Use --long cut (of single texts, also --long windows), or a model that "
+                "reads more."
             )
         examples = TextExamples(
             ids=np.concatenate([*ids, np.zeros(0, np.int32)]),
@@ -168,7 +226,7 @@ class Texts:
     def placed_parts(self, text: str, way: str) -> list[tuple[list[int], list[tuple[int, int]]]]:
         """A long text's parts, and where in the text each of their tokens stands; special tokens stand at (0, 0)."""
         windows = way == "windows"
-        encoded = self.tokenizer(
+        encoded = self.encode(
             text,
             truncation=True,
             max_length=self.limit,
@@ -182,7 +240,7 @@ class Texts:
     def windows_after(self, before: str, text: str, limit: int, overlap: int, way: str) -> list[Window]:
         """A text in windows of at most `limit` tokens that each begin with the text `before`, such as a question."""
         several = way == "windows"
-        encoded = self.tokenizer(
+        encoded = self.encode(
             self.spelt_alike(before),
             self.spelt_alike(text),
             truncation="only_second",
@@ -208,7 +266,7 @@ class Texts:
 
     def parts(self, text: str | tuple[str, str], way: str) -> tuple[list[list[int]], list[list[int]]]:
         """A long text's parts: its beginning, or windows that overlap by a quarter; and of which text each token is."""
-        encoded = self.tokenizer(
+        encoded = self.encode(
             *([text] if isinstance(text, str) else text),
             truncation=True,
             max_length=self.limit,
@@ -248,5 +306,6 @@ def token_limit(folder: Folder, tokenizer: Any) -> int:
     return min(limits)
 
 
-def first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0][:200]
+def extremes(numbers: list[int]) -> tuple[int, ...]:
+    """The lowest and the highest, if there are any."""
+    return (min(numbers), max(numbers)) if numbers else ()

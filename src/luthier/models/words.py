@@ -38,7 +38,7 @@ def read_words(texts: Texts, rows: Sequence[Any], targets: Array, way: str) -> t
     for begin in range(0, len(rows), CHUNK):
         chunk: list[Words] = list(rows[begin : begin + CHUNK])
         spelt = [texts.spelt_alike(row.text) for row in chunk]
-        encoded = texts.tokenizer(spelt, truncation=False, verbose=False, return_offsets_mapping=True)
+        encoded = texts.encode(spelt, truncation=False, verbose=False, return_offsets_mapping=True)
         for at, row in enumerate(chunk):
             numbers, places = encoded["input_ids"][at], encoded["offset_mapping"][at]
             parts = [(numbers, places)]

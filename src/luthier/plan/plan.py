@@ -123,7 +123,7 @@ class Plan(Section):
         """
         names = {
             "data": {"path", "valid", "test", "allow", "warm_up", "images"},
-            "model": {"name"},
+            "model": {"name", "base"},
             "run": {"out", "budget", "save_every", "cache", "cache_gb"},
         }
         for section, key in NEWER:

@@ -128,6 +128,8 @@ class ModelPlan(Section):
 
     name: Name = "all-MiniLM-L6-v2"
     """A folder, a run to tune onward from, a hub name, or all-MiniLM-L6-v2 (packaged in the extra [demo])."""
+    base: Name | None = None
+    """Of an adapter's folder, the model that it was made for, named as a model is: the adapter is merged into it."""
     pooling: Literal["auto", "mean", "cls", "max"] = "auto"
     """How token states become one vector: as the model itself declares, or one of these."""
     pair: Literal["auto", "bi-encoder", "cross-encoder"] = "auto"

@@ -20,7 +20,8 @@ from luthier.machine import available_bytes, peak_of
 from luthier.plan.search import SearchPlan
 from luthier.searching.folder import DEATHS, OF_SEARCH, SearchFolder, holder_of
 
-WORKER = (sys.executable, "-m", "luthier.searching.worker")
+WORKER = (sys.executable, "-P", "-m", "luthier.searching.worker")
+"""-P: what lies in the current folder is data, and a file optuna.py among it no module of ours."""
 ROOM = 1.25
 """Times what the first process took so far that must be free for another one."""
 SETTLED = 10

@@ -18,6 +18,7 @@ from luthier.errors import RunError
 from luthier.files import telling_disk_errors, write_json, write_text
 from luthier.hashes import hash_file, hash_json
 from luthier.machine import cores
+from luthier.models.find import PACKAGED_NAMES
 from luthier.plan.plan import Plan, read_plan
 from luthier.plan.search import SECTION, SearchPlan, parted
 
@@ -30,7 +31,7 @@ DEATHS = 4
 """Processes may die in a row before a search gives up."""
 MADE_ELSEWHERE = {"workers", "storage", "on"}
 """Settings of a search that say where it runs, not what it finds."""
-NAMED = ("data.path", "data.valid", "data.test", "data.images", "model.name", "run.cache")
+NAMED = ("data.path", "data.valid", "data.test", "data.images", "model.name", "model.base", "run.cache")
 """Settings that name files, which are found again from wherever a search is resumed."""
 
 
@@ -38,7 +39,13 @@ def key_of(plan: Plan, search: SearchPlan) -> str:
     """Hash of what a search stands on: whoever asks for the same goes on with it."""
     files = [file and contents(Path(file)) for file in (plan.data.path, plan.data.valid, plan.data.test)]
     return hash_json(
-        [plan.identity(), search.model_dump(mode="json", exclude=MADE_ELSEWHERE), files, plan.model.name]
+        [
+            plan.identity(),
+            search.model_dump(mode="json", exclude=MADE_ELSEWHERE),
+            files,
+            plan.model.name,
+            *filter(None, [plan.model.base]),
+        ]
     )
 
 
@@ -185,6 +192,8 @@ class SearchFolder:
     def found_again(self, name: str) -> str:
         """A file as it was named from where a command of this search stood; the name itself where there is none, as of an
         embedded model."""
+        if name in PACKAGED_NAMES:
+            return name
         where = (self.key_record() or {}).get("where", [])
         return next((str(place) for one in where if (place := Path(one) / name).exists()), name)
 

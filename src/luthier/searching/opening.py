@@ -194,7 +194,9 @@ def refuse_another_model(search: Search, values: Mapping[str, Value]) -> None:
         return
     name, folder = str(values[MODEL]), search.folder
     task = search.ready.rows.task
-    fingerprint = base_of(folder.found_again(name), task.reads, search.kept).fingerprint
+    fingerprint = base_of(
+        folder.found_again(name), task.reads, search.plan.model.base, search.kept
+    ).fingerprint
     note = f"model-{hash_json([name])[:12]}"
     known = folder.note(note)
     if known is None:

@@ -7,6 +7,7 @@ from luthier.data.checks.finding import Finding
 from luthier.errors import RunError
 from luthier.folder.model_folder import ModelFolder
 from luthier.folder.run_folder import RunFolder
+from luthier.models.find import PACKAGED_NAMES
 from luthier.plan.plan import Plan, read_plan
 from luthier.session.shown import shown
 from luthier.steps import check as checking
@@ -40,10 +41,18 @@ def plan_of(run: Path) -> Plan:
         raise RunError(f"{run}: {why}: it holds no plan.toml. Give the command of the run again.")
     settings = read_plan(run / "plan.toml")
     record = RunFolder.key_record(run) or {}
-    for key in ("data.path", "data.valid", "data.test", "data.images", "model.name", "run.cache"):
+    for key in (
+        "data.path",
+        "data.valid",
+        "data.test",
+        "data.images",
+        "model.name",
+        "model.base",
+        "run.cache",
+    ):
         places = [Path(where) / settings[key] for where in record.get("where", []) if key in settings]
         found = [place for place in places if place.exists()]
-        if found:
+        if found and settings[key] not in PACKAGED_NAMES:
             settings[key] = str(found[0])
     return Plan.build({**settings, "run.out": str(run)})
 

@@ -104,14 +104,14 @@ class Base:
     fingerprint: str
 
     @staticmethod
-    def of(name: str, reads: str) -> "Base":
-        folder = inspect_folder(name, find_model(name), reads)
+    def of(name: str, reads: str, base: str | None) -> "Base":
+        folder = inspect_folder(name, find_model(name), reads, base)
         return Base(folder, reader_of(folder, reads), folder.fingerprint())
 
 
-def base_of(name: str, reads: str, kept: Kept) -> Base:
-    """A model's folder, opened once in a process."""
-    return kept.once("base", (name, reads), lambda: Base.of(name, reads))
+def base_of(name: str, reads: str, base: str | None, kept: Kept) -> Base:
+    """A model's folder, opened once in a process. base: the model that an adapter was made for."""
+    return kept.once("base", (name, reads, base), lambda: Base.of(name, reads, base))
 
 
 def prepare(plan: Plan, kept: Kept | None = None) -> Prepared:
@@ -129,7 +129,7 @@ def prepare(plan: Plan, kept: Kept | None = None) -> Prepared:
     findings = kept.once("findings", of_rows, lambda: look_over(rows, plan.data.allow))
     checking = time.monotonic() - begin
     task, name = rows.task, plan.model.name
-    base = base_of(name, task.reads, kept)
+    base = base_of(name, task.reads, plan.model.base, kept)
     folder, reader = base.folder, base.reader
     of_pairs = of_rows, name, plan.model.pair, plan.model.pooling, plan.model.hidden, plan.model.dropout
     rows = kept.once("pairs", of_pairs, lambda: how_pairs_are_read(plan, rows, folder, reader, device))

@@ -39,7 +39,7 @@ class Reader:
         """A model that gives the features of some rows, or of texts. Raises ModelError for a folder that cannot."""
         device = devices.choose(plan.run.device, plan.run.precision, plan.run.threads)
         reads = "text" if rows is None else rows.task.reads
-        folder = inspect_folder(plan.model.name, find_model(plan.model.name), reads)
+        folder = inspect_folder(plan.model.name, find_model(plan.model.name), reads, plan.model.base)
         reader = reader_of(folder, reads)
         if rows is not None:
             reads = how_pairs_are_read(plan, rows, folder, reader, device).task.reads

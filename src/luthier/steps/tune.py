@@ -106,7 +106,7 @@ def warmed_up(plan: Plan, stop: Callable[[], bool]) -> Generator[Event, None, Pl
     shared = {key: value for key, value in plan.settings().items() if key not in own}
     folder = yield from tune(Plan.build(shared | {"data.path": plan.data.warm_up}), stop)
     yield Noted(f"Warmed up: going on from {folder.path}.", 0.0)
-    kept = {key: value for key, value in plan.settings().items() if key != "data.warm_up"}
+    kept = {key: value for key, value in plan.settings().items() if key not in ("data.warm_up", "model.base")}
     return Plan.build(kept | {"model.name": str(folder.path)})
 
 

@@ -8,8 +8,10 @@ import luthier
 SOURCE = Path(luthier.__file__).parent
 
 FLOORS = [
-    {"errors", "events", "seeds", "hashes", "interrupts", "machine"},
-    {"plan", "batches", "devices", "files", "progress"},
+    {"errors", "events", "seeds", "interrupts", "machine"},
+    {"files"},
+    {"hashes"},
+    {"plan", "batches", "devices", "progress", "records"},
     {"data", "models", "scores"},
     {"tasks"},
     {"predict"},

@@ -311,7 +311,7 @@ def show(folder: Any, as_json: bool) -> None:
             f"  {candidate['name']:<10} {scorecard.metric} {candidate['valid']:.3f} on validation, "
             f"{candidate['test']:.3f} on test{mark}"
         )
-    print(f"\n{scorecard.record['verdict']['words']}")
+    print(f"\n{scorecard.words}")
     print(scorecard.record["worth"]["words"])
     print(f"\n{folder.path}/report.html   the report\n{folder.path}/model         the model")
 
@@ -355,7 +355,7 @@ def report(run: Annotated[str, Parameter(help="Folder of a finished run or searc
     from luthier.report.search_page import write_search_page
 
     path = Path(run)
-    print(write_search_page(path) if (path / "search.json").is_file() else write_report(path))
+    print(write_search_page(path) if os.path.lexists(path / "search.json") else write_report(path))
 
 
 @app.command
@@ -364,7 +364,7 @@ def verdict(run: Annotated[str, Parameter(help="Folder of a finished run.")], /)
     from luthier.folder.scorecard import Scorecard
 
     scorecard = Scorecard.read(Path(run))
-    print(scorecard.record["verdict"]["words"])
+    print(scorecard.words)
     return 0 if scorecard.ship else 3
 
 

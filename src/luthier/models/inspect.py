@@ -4,6 +4,7 @@ import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -56,13 +57,16 @@ class Folder:
 
     def fingerprint(self) -> str:
         """Hash of all that decides what the model computes: weights, settings, vocabulary."""
-        return hash_json(
-            {
-                str(file.relative_to(self.path)): hash_file(file)
-                for file in sorted(self.path.rglob("*"))
-                if file.suffix in (".safetensors", ".json", ".txt", ".model") and file.name != "luthier.json"
-            }
-        )
+        return hash_json(self.sums)
+
+    @cached_property
+    def sums(self) -> dict[str, str]:
+        """SHA-256 of each of these files, read once."""
+        return {
+            str(file.relative_to(self.path)): hash_file(file)
+            for file in sorted(self.path.rglob("*"))
+            if file.suffix in (".safetensors", ".json", ".txt", ".model") and file.name != "luthier.json"
+        }
 
 
 def inspect_folder(name: str, path: Path, reads: str = "text") -> Folder:

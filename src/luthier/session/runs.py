@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from luthier.data.checks.finding import Finding
-from luthier.errors import RunError
+from luthier.errors import PlanError, RunError
 from luthier.folder.model_folder import ModelFolder
-from luthier.folder.run_folder import RunFolder
+from luthier.folder.run_folder import RunFolder, refuse_in_use, refuse_strange
+from luthier.plan.places import NAMED, found_again
 from luthier.plan.plan import Plan, read_plan
 from luthier.session.shown import shown
 from luthier.steps import check as checking
@@ -34,18 +35,21 @@ def plan_record(plan: Plan) -> dict[str, Any]:
 
 def plan_of(run: Path) -> Plan:
     """The plan of a run's folder, its files found from wherever we are now."""
+    refuse_strange(run)
+    refuse_in_use(run)
     if not (run / "plan.toml").is_file():
         begun = (run / "state").is_dir()
         why = "was interrupted before its plan was complete" if begun else "is not the folder of a run"
         raise RunError(f"{run}: {why}: it holds no plan.toml. Give the command of the run again.")
     settings = read_plan(run / "plan.toml")
-    record = RunFolder.key_record(run) or {}
-    for key in ("data.path", "data.valid", "data.test", "model.name", "run.cache"):
-        places = [Path(where) / settings[key] for where in record.get("where", []) if key in settings]
-        found = [place for place in places if place.exists()]
-        if found:
-            settings[key] = str(found[0])
-    return Plan.build({**settings, "run.out": str(run)})
+    record = RunFolder.key_record(run)
+    where = [] if record is None else [Path(one) for one in record.where]
+    for key in (key for key in NAMED if isinstance(settings.get(key), str)):
+        settings[key] = found_again(key, settings[key], [*where, run] if where else [run])
+    try:
+        return Plan.build({**settings, "run.out": str(run)})
+    except PlanError as error:
+        raise PlanError(f"{run / 'plan.toml'}: {error}") from None
 
 
 def check(data: str, *, quiet: bool = False, **settings: Any) -> list[Finding]:

@@ -373,9 +373,17 @@ def test_a_scorecard_alone_makes_a_report(tmp_path: Path) -> None:
         ("table.json", "[]", "table.json: expected a JSON object, found a list"),
         ("split.json", '{"train": NaN}', "split.json: 'train' is NaN"),
         ("events.jsonl", '5\n{"event": "noted"}\n', "events.jsonl, line 1: expected a JSON object, found 5"),
-        ("events.jsonl", '{"event": "stepped"}\n', "events.jsonl, line 1: 'step' is missing, or no whole number."),
+        (
+            "events.jsonl",
+            '{"event": "stepped"}\n',
+            "events.jsonl, line 1: 'step' is missing, or no whole number.",
+        ),
         ("predictions/test.jsonl", '{"label": {"a": 1}}\n', "test.jsonl, line 1: 'label"),
-        ("predictions/test.jsonl", '{"label": "a", "probabilities": {"a": "x"}}\n', "'probabilities.a' is \"x\""),
+        (
+            "predictions/test.jsonl",
+            '{"label": "a", "probabilities": {"a": "x"}}\n',
+            "'probabilities.a' is \"x\"",
+        ),
         ("predictions/test.jsonl", '{"prediction": [1], "probabilities": {}}\n', "lists of labels"),
     ],
 )
@@ -423,13 +431,28 @@ def test_a_folder_that_is_not_there_is_told_as_such(tmp_path: Path) -> None:
         ("5", "expected a JSON object, found 5."),
         ("[]", "expected a JSON object, found a list."),
         ('{"metric": "accuracy", "chosen": "x"}', "lacks 'test', 'candidates'."),
-        (json.dumps({**SCORECARD, "test": {"f1": {"value": 1}}}), "'test' has no value of the metric 'accuracy'."),
+        (
+            json.dumps({**SCORECARD, "test": {"f1": {"value": 1}}}),
+            "'test' has no value of the metric 'accuracy'.",
+        ),
         (json.dumps({**SCORECARD, "test": {"accuracy": {}}}), "lacks 'test.accuracy.value'."),
         (json.dumps({**SCORECARD, "candidates": [1]}), "'candidates.0' is 1, and should be"),
-        (json.dumps({**SCORECARD, "verdict": {"ship": "no"}}), "'verdict.ship' is \"no\", and should be a valid boolean."),
-        (json.dumps({**SCORECARD, "calibration": {"temperature": 0}}), "'calibration.temperature' is 0, and should be"),
-        (json.dumps({**SCORECARD, "confusion": [[1, 2], [3, "<b>"]]}), "'confusion.1.1' is \"<b>\", and should be"),
-        (json.dumps({**SCORECARD, "confusion": [[1, 2], [3]]}), "'confusion' is to have a row and a column per label."),
+        (
+            json.dumps({**SCORECARD, "verdict": {"ship": "no"}}),
+            "'verdict.ship' is \"no\", and should be a valid boolean.",
+        ),
+        (
+            json.dumps({**SCORECARD, "calibration": {"temperature": 0}}),
+            "'calibration.temperature' is 0, and should be",
+        ),
+        (
+            json.dumps({**SCORECARD, "confusion": [[1, 2], [3, "<b>"]]}),
+            "'confusion.1.1' is \"<b>\", and should be",
+        ),
+        (
+            json.dumps({**SCORECARD, "confusion": [[1, 2], [3]]}),
+            "'confusion' is to have a row and a column per label.",
+        ),
         (json.dumps({**SCORECARD, "sha256": "0"}), "is not what luthier wrote"),
     ],
 )

@@ -1,6 +1,7 @@
 """The command line: flags made from the plan's own fields, each command one call."""
 
 import inspect
+import io
 import json
 import os
 import sys
@@ -26,6 +27,8 @@ def main() -> None:
     """Run a command and end with its exit code; what went wrong is one message on standard error, never a traceback of ours."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a name or a text may hold half a letter
     try:
         result = app(sys.argv[1:], exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
@@ -338,8 +341,10 @@ def predict(
     """One JSON line per row, in row order, with calibrated probabilities."""
     from luthier.files import write_text
     from luthier.folder.model_folder import load
+    from luthier.session.out import refuse_unwritable_file
     from luthier.steps.answer import answer_file
 
+    refuse_unwritable_file(out)
     named = {"text": text, "text2": text2, "question": question, "image": image}
     lines = answer_file(load(run), Path(data), named, encoding, delimiter).lines()
     if out is None:

@@ -19,6 +19,8 @@ from luthier.errors import DiskError, InputError
 
 LEFTOVER = re.compile(r"\..+\.[0-9a-f]+\.(part|old)")
 """Names of what was being written, or about to go, when a command was killed."""
+ROOM = "x" * 100 + "/" + "x" * 150
+"""As long as the longest name that a run puts below its folder."""
 LONGEST_STEM = 100
 """Letters of a file's name that the name of its unfinished form repeats: with the rest it must not grow too long."""
 PATIENCE = 0.2
@@ -176,6 +178,42 @@ def existing_parent(path: Path) -> Path:
     while not path.exists() and path != path.parent:
         path = path.parent
     return path
+
+
+def why_no_folder(path: Path) -> str | None:
+    """Why a folder cannot be made, or written into where it is there; None where it can. Leaves nothing behind.
+
+    It is tried, as only that tells what a disk, its owner and its limits say.
+    """
+    try:
+        os.fsencode(path)
+        str(path).encode()  # which reports and records spell it in
+    except UnicodeEncodeError:
+        return "its name holds what is no letter in UTF-8"
+    if "\0" in str(path):
+        return "its name holds a NUL"
+    try:
+        parent = existing_parent(path)
+        if not parent.is_dir():
+            return f"{parent} is no folder"
+        trial = unfinished(parent / "out")
+        missing = [name for name in path.relative_to(parent).parts if name != ".."]
+        if missing and os.path.lexists(parent / missing[0]):
+            return f"{parent / missing[0]} is a link to what is not there"
+        trial.mkdir()
+        try:
+            for name in missing:  # each name on its own: how long it may be follows from where it is to stand
+                place = trial / name
+                place.mkdir()
+                place.rmdir()
+            os.lstat(path / ROOM)
+        except FileNotFoundError:
+            pass  # as it should be: only its length was asked for
+        finally:
+            trial.rmdir()
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+    return None
 
 
 def write_bytes(path: Path, data: bytes, private: bool = False) -> None:

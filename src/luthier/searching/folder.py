@@ -94,7 +94,8 @@ class SearchFolder:
     @property
     def is_search(self) -> bool:
         """Whether this is the folder of a search, rather than of a run."""
-        return self.key_record() is not None and (self.path / PLAN).is_file() and self.asked() is not None
+        refuse_strange_file(self.path / PLAN, self.path)
+        return (self.path / PLAN).is_file() and self.asked() is not None and self.key_record() is not None
 
     def refuse_strange(self) -> None:
         """Raise InputError where a pipe, a folder or a link that leaves the search stands in the place of one of its files."""
@@ -162,7 +163,8 @@ class SearchFolder:
 
         Raises RunError where it holds anything else than this search.
         """
-        if self.key_record() is None and not self.hardly_begun:
+        of_a_run = (self.path / PLAN).is_file() and self.asked() is None
+        if of_a_run or (self.key_record() is None and not self.hardly_begun):
             raise RunError(
                 f"{self.path}: is not empty and not the folder of a search. Choose another folder with --out."
             )

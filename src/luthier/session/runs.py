@@ -9,6 +9,7 @@ from luthier.folder.model_folder import ModelFolder
 from luthier.folder.run_folder import RunFolder, refuse_in_use, refuse_strange
 from luthier.plan.places import NAMED, found_again
 from luthier.plan.plan import Plan, read_plan
+from luthier.session.out import refuse_unwritable
 from luthier.session.shown import shown
 from luthier.steps import check as checking
 from luthier.steps import suggest as suggesting
@@ -30,6 +31,7 @@ def tune(data: str, *, quiet: bool = False, **settings: Any) -> ModelFolder:
 
 def plan_record(plan: Plan) -> dict[str, Any]:
     """What `tune` would do with a plan, and what it would take: trains nothing, writes nothing."""
+    refuse_unwritable(plan.run.out)
     return foresee(plan)
 
 
@@ -63,14 +65,17 @@ def check(data: str, *, quiet: bool = False, **settings: Any) -> list[Finding]:
 
 def check_plan(plan: Plan, quiet: bool = False) -> Checkup:
     """Look at a plan's rows, showing progress."""
+    refuse_unwritable(plan.run.out)
     return shown(lambda stop: checking.check(plan, stop), quiet)
 
 
 def suggest_for(plan: Plan, unlabelled: Path, count: int, quiet: bool = False) -> Suggestions:
     """Write the rows that are most useful to label next, showing progress."""
+    refuse_unwritable(plan.run.out)
     return shown(lambda stop: suggesting.suggest_rows(plan, unlabelled, count, stop), quiet)
 
 
 def run_plan(plan: Plan, quiet: bool = False) -> ModelFolder:
     """Run a plan to its end, showing progress; Ctrl-C is granted at the next safe point."""
+    refuse_unwritable(plan.run.out)
     return shown(lambda stop: steps.tune(plan, stop), quiet)

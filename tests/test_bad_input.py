@@ -561,7 +561,7 @@ def test_a_folder_or_file_that_is_no_run_is_refused_as_a_place_for_one(refusal: 
         "photos: is not empty and not the folder of a run. Choose another folder with --out."
     )
     assert refusal(data, out="rows.csv") == (
-        "rows.csv: is a file, not a folder for a run. Choose another folder with --out."
+        "--out rows.csv: cannot be written (rows.csv is no folder). Choose a folder that you may write into with --out."
     )
 
 

@@ -5,13 +5,28 @@ import hashlib
 import json
 import os
 import shutil
+import signal
+import socket
 from collections import namedtuple
 from pathlib import Path
 
 import pytest
 
-from luthier.errors import WorldError
-from luthier.files import existing_parent, whole_folder, write_bytes, write_json, write_text
+from luthier.errors import InputError, WorldError
+from luthier.files import (
+    create,
+    existing_parent,
+    is_locked,
+    locked,
+    open_file,
+    sweep,
+    unfinished,
+    whole_folder,
+    why_no_folder,
+    write_bytes,
+    write_json,
+    write_text,
+)
 from luthier.hashes import hash_file, hash_json
 
 FULL = (
@@ -178,3 +193,148 @@ def test_hashes_are_those_of_sha256(tmp_path):
     assert hash_file(tmp_path / "a") == hashlib.sha256(b"abc" * 100_000).hexdigest()
     assert hash_json({"b": [1, "é"], "a": None}) == hash_json(json.loads('{"a": null, "b": [1, "\\u00e9"]}'))
     assert hash_json({"a": 1}) != hash_json({"a": "1"})
+
+
+# Nothing but files is opened
+
+
+def make_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def make_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(str(path))
+
+
+def make_device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+STRANGE = {"a pipe": make_pipe, "a socket": make_socket, "a device": make_device, "a folder": Path.mkdir}
+
+
+@pytest.mark.parametrize("kind", STRANGE)
+def test_what_is_no_file_is_refused_at_once_and_named(kind, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # the name of a socket may not be long
+    STRANGE[kind](Path("plan.toml"))
+
+    for read in (open_file, hash_file):
+        with pytest.raises(InputError) as caught:
+            read(Path("plan.toml"))
+
+        assert str(caught.value) == (
+            f"plan.toml: is {kind}, and a file is expected here. Put the file itself in its place."
+        )
+
+
+def test_a_link_that_leaves_the_folder_is_not_followed_and_one_inside_it_is(tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    (tmp_path / "secret").write_text("nobody may read this")
+    (run / "inside").write_text("ours")
+    (run / "away").symlink_to("../secret")
+    (run / "near").symlink_to("inside")
+    (tmp_path / "other name").symlink_to(run)
+
+    assert open_file(run / "near", within=run).read() == b"ours"
+    assert open_file(tmp_path / "other name" / "near", within=tmp_path / "other name").read() == b"ours"
+    with pytest.raises(InputError) as caught:
+        open_file(run / "away", within=run)
+
+    assert str(caught.value) == (
+        f"{run / 'away'}: is a link that leaves {run}, to {tmp_path / 'secret'}, and is not followed. "
+        "Put the file itself in its place."
+    )
+
+
+def test_a_new_file_is_not_written_through_a_link_nor_over_another(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "file").write_text("there")
+
+    for name in ("link", "file"):
+        with pytest.raises(FileExistsError):
+            create(tmp_path / name)
+
+    assert not (tmp_path / "elsewhere").exists()
+    assert unfinished(tmp_path / "a") != unfinished(tmp_path / "a")
+
+
+def test_a_written_file_takes_the_place_of_a_link_and_not_of_what_it_leads_to(tmp_path):
+    (tmp_path / "elsewhere").write_text("theirs")
+    (tmp_path / "report.html").symlink_to(tmp_path / "elsewhere")
+
+    write_text(tmp_path / "report.html", "ours")
+
+    assert (tmp_path / "elsewhere").read_text() == "theirs"
+    assert not (tmp_path / "report.html").is_symlink()
+
+
+@pytest.mark.parametrize("name", [".plan.toml.4711.part", ".model.1a2b3c4d5e6f7a8b.old", None])
+def test_what_a_killed_command_left_half_written_is_swept_away(name, tmp_path):
+    (tmp_path / "state").mkdir()
+    left = unfinished(tmp_path / "state" / "a") if name is None else tmp_path / "state" / name
+    left.mkdir()
+    (tmp_path / ".notes.part").write_text("the user's own")
+
+    sweep(tmp_path)
+
+    assert not left.exists()
+    assert (tmp_path / ".notes.part").exists()
+
+
+def test_a_lock_keeps_others_out_and_dies_with_its_process(tmp_path):
+    path = tmp_path / "state" / "lock"
+    ready, told = os.pipe()
+    child = os.fork()
+    if child == 0:
+        with locked(path) as ours:
+            os.write(told, b"y" if ours else b"n")
+            signal.pause()
+    assert os.read(ready, 1) == b"y"
+
+    with locked(path) as ours:
+        assert not ours
+    assert is_locked(path)
+
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    with locked(path) as ours:
+        assert ours
+    assert not is_locked(path)
+    assert not is_locked(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("out", "why"),
+    [
+        ("new/deep/run", None),
+        ("file", "file is no folder"),
+        ("file/below", "file is no folder"),
+        ("a" * 300, "file name too long"),
+        ("new/" + "a" * 300, "file name too long"),
+        ("a/" * 2100, "file name too long"),
+        ("broken", "broken is a link to what is not there"),
+        ("loop/run", "loop is a link to what is not there"),
+        ("a\0b", "its name holds a NUL"),
+        ("\udcff", "its name holds what is no letter in UTF-8"),
+    ],
+)
+def test_a_folder_that_cannot_be_written_is_found_out_and_nothing_is_left(out, why, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    Path("broken").symlink_to("nowhere")
+    Path("loop").symlink_to("loop")
+
+    assert why_no_folder(Path(out)) == why
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken", "file", "loop"]
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS])
+def test_a_folder_that_its_owner_or_the_disk_keeps_closed_is_found_out(number, tmp_path, monkeypatch):
+    def refuse(path: Path, *more: object, **named: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+
+    assert why_no_folder(tmp_path / "run") == os.strerror(number).lower()

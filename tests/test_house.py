@@ -15,8 +15,10 @@ SOURCE = Path(luthier.__file__).parent
 
 FLOORS = [
     {"terminal"},
-    {"errors", "events", "seeds", "hashes", "interrupts", "machine"},
-    {"plan", "batches", "devices", "files", "progress"},
+    {"errors", "events", "seeds", "interrupts", "machine"},
+    {"files"},
+    {"hashes"},
+    {"plan", "batches", "devices", "progress", "records"},
     {"data", "models", "scores"},
     {"tasks"},
     {"predict"},

@@ -22,6 +22,7 @@ from luthier.plan.plan import Plan
 from luthier.predict import features_of, logits_of
 from luthier.steps.kept import Kept
 from luthier.steps.prefixes import Prefixes
+from luthier.steps.records import OutcomeRecord
 from luthier.steps.trial import OUTCOME, trial
 from luthier.steps.tune import tune
 from luthier.train import prefix_cache
@@ -199,8 +200,8 @@ def test_trials_are_scored_in_fp32_from_states_that_all_of_them_share(tmp_path, 
         }  # fmt: skip
         list(trial(Plan.build(settings), Kept(tmp_path / "shared")))
         record = RunFolder.key_record(tmp_path / out)
-        arrays, outcome = RunFolder(tmp_path / out, record["key"]).saved(OUTCOME)
-        return arrays["valid"], outcome["calibration"]
+        arrays, outcome = RunFolder(tmp_path / out, record.key).saved(OUTCOME, OutcomeRecord)
+        return arrays["valid"], outcome.calibration
 
     logits, calibration = trained("without", 0)
     assert replayed == []
@@ -224,12 +225,13 @@ def test_states_that_a_killed_process_left_unfinished_go_and_those_in_work_stay(
     ours.begin("a", examples, 32, torch.float32)
     ours.begin("b", examples, 32, torch.float32)
     for key in "ab":
-        os.utime(ours.unfinished(key), (0, 0))
-    os.close(ours.filling.pop("a"))  # as the system does when a process ends
+        os.utime(ours.filling[key][0], (0, 0))
+    left, file = ours.filling.pop("a")
+    os.close(file)  # as the system does when a process ends
 
     theirs.begin("c", examples, 32, torch.float32)
 
-    assert not ours.unfinished("a").exists()
+    assert not left.exists()
     ours.finish("b")
     assert theirs.find("b", examples, 32, torch.float32) is not None
     theirs.give_up()

@@ -364,10 +364,39 @@ def test_a_scorecard_alone_makes_a_report(tmp_path: Path) -> None:
     assert "None" not in page
 
 
-def test_a_record_that_is_not_json_is_named_among_the_warnings(tmp_path: Path, no_pictures: None) -> None:
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("findings.json", '[{"check": ', "findings.json: is not valid JSON"),
+        ("findings.json", "[" * 100_000, "findings.json: is nested too deeply"),
+        ("findings.json", '[{"count": "7"}]', "findings.json, finding 1: 'count' is \"7\""),
+        ("table.json", "[]", "table.json: expected a JSON object, found a list"),
+        ("split.json", '{"train": NaN}', "split.json: 'train' is NaN"),
+        ("events.jsonl", '5\n{"event": "noted"}\n', "events.jsonl, line 1: expected a JSON object, found 5"),
+        (
+            "events.jsonl",
+            '{"event": "stepped"}\n',
+            "events.jsonl, line 1: 'step' is missing, or no whole number.",
+        ),
+        ("predictions/test.jsonl", '{"label": {"a": 1}}\n', "test.jsonl, line 1: 'label"),
+        (
+            "predictions/test.jsonl",
+            '{"label": "a", "probabilities": {"a": "x"}}\n',
+            "'probabilities.a' is \"x\"",
+        ),
+        ("predictions/test.jsonl", '{"prediction": [1], "probabilities": {}}\n', "lists of labels"),
+    ],
+)
+def test_a_record_that_cannot_be_used_is_refused_with_file_and_field(
+    name: str, content: str, told: str, tmp_path: Path
+) -> None:
     run = make_run(tmp_path / "run")
-    (run / "findings.json").write_text('[{"check": ')
-    assert "<li>findings.json cannot be read and is left out of this page.</li>" in report_of(run)
+    (run / name).write_text(content)
+
+    with pytest.raises(RunError) as caught:
+        write_report(run)
+
+    assert told in str(caught.value)
 
 
 def test_half_a_letter_in_a_text_does_not_stop_the_report(tmp_path: Path, no_pictures: None) -> None:
@@ -397,14 +426,34 @@ def test_a_folder_that_is_not_there_is_told_as_such(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ('{"metric": ', "cannot be read as JSON (Expecting value: line 1 column 12 (char 11))."),
-        ("[]", "expected a JSON object, found list."),
+        ('{"metric": ', "is not valid JSON (Expecting value: line 1 column 12 (char 11))."),
+        ("[" * 100_000, "is nested too deeply to be read."),
+        ("5", "expected a JSON object, found 5."),
+        ("[]", "expected a JSON object, found a list."),
         ('{"metric": "accuracy", "chosen": "x"}', "lacks 'test', 'candidates'."),
-        (json.dumps({**SCORECARD, "test": {"f1": {}}}), "'test' has no value of the metric 'accuracy'."),
         (
-            json.dumps({**SCORECARD, "candidates": [1]}),
-            "expected 'candidates' to be a list of objects with a",
+            json.dumps({**SCORECARD, "test": {"f1": {"value": 1}}}),
+            "'test' has no value of the metric 'accuracy'.",
         ),
+        (json.dumps({**SCORECARD, "test": {"accuracy": {}}}), "lacks 'test.accuracy.value'."),
+        (json.dumps({**SCORECARD, "candidates": [1]}), "'candidates.0' is 1, and should be"),
+        (
+            json.dumps({**SCORECARD, "verdict": {"ship": "no"}}),
+            "'verdict.ship' is \"no\", and should be a valid boolean.",
+        ),
+        (
+            json.dumps({**SCORECARD, "calibration": {"temperature": 0}}),
+            "'calibration.temperature' is 0, and should be",
+        ),
+        (
+            json.dumps({**SCORECARD, "confusion": [[1, 2], [3, "<b>"]]}),
+            "'confusion.1.1' is \"<b>\", and should be",
+        ),
+        (
+            json.dumps({**SCORECARD, "confusion": [[1, 2], [3]]}),
+            "'confusion' is to have a row and a column per label.",
+        ),
+        (json.dumps({**SCORECARD, "sha256": "0"}), "is not what luthier wrote"),
     ],
 )
 def test_a_broken_scorecard_is_refused_with_what_is_wrong(content: str, said: str, tmp_path: Path) -> None:

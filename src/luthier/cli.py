@@ -1,6 +1,7 @@
 """The command line: flags made from the plan's own fields, each command one call."""
 
 import inspect
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -28,6 +29,8 @@ def main() -> None:
     """Run a command and end with its exit code; what went wrong is one message on standard error, never a traceback of ours."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     disable_telemetry()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a name or a text may hold half a letter
     with plain_streams():
         answer(sys.argv[1:])
 
@@ -338,7 +341,7 @@ def show(folder: Any, as_json: bool) -> None:
             f"  {candidate['name']:<10} {scorecard.metric} {candidate['valid']:.3f} on validation, "
             f"{candidate['test']:.3f} on test{mark}"
         )
-    print(f"\n{scorecard.record['verdict']['words']}")
+    print(f"\n{scorecard.words}")
     print(scorecard.record["worth"]["words"])
     print(f"\n{folder.path}/report.html   the report\n{folder.path}/model         the model")
 
@@ -368,8 +371,10 @@ def predict(
     from luthier.data.writing import Writing
     from luthier.files import write_text
     from luthier.folder.model_folder import load
+    from luthier.session.out import refuse_unwritable_file
     from luthier.steps.answer import answer_file
 
+    refuse_unwritable_file(out)
     named = {"text": text, "text2": text2, "question": question, "image": image}
     writing = Writing(encoding, delimiter, quoting)
     found = answer_file(load(run), Path(data), named, writing, None if images is None else Path(images))
@@ -392,7 +397,7 @@ def report(run: Annotated[str, Parameter(help="Folder of a finished run or searc
     from luthier.report.search_page import write_search_page
 
     path = Path(run)
-    print(write_search_page(path) if (path / "search.json").is_file() else write_report(path))
+    print(write_search_page(path) if os.path.lexists(path / "search.json") else write_report(path))
 
 
 @app.command
@@ -401,7 +406,7 @@ def verdict(run: Annotated[str, Parameter(help="Folder of a finished run.")], /)
     from luthier.folder.scorecard import Scorecard
 
     scorecard = Scorecard.read(Path(run))
-    print(scorecard.record["verdict"]["words"])
+    print(scorecard.words)
     return 0 if scorecard.ship else 3
 
 

@@ -59,6 +59,14 @@ class Noted(Event):
 
 
 @dataclass(frozen=True)
+class Doubted(Event):
+    """Something that is used may not be what luthier wrote: told also to who wants no progress."""
+
+    text: str
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Stepped(Event):
     """One optimizer step."""
 
@@ -177,7 +185,7 @@ class Named(Event):
 KINDS: dict[str, type[Event]] = {
     kind.__name__.lower(): kind
     for kind in (
-        Started, Advanced, Ended, Noted, Stepped, Validated, WentBack, Stopped, CandidateReady, Chose,
+        Started, Advanced, Ended, Noted, Doubted, Stepped, Validated, WentBack, Stopped, CandidateReady, Chose,
         TrialBegan, TrialEnded, Named,
     )
 }  # fmt: skip

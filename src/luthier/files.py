@@ -1,16 +1,142 @@
-"""Files that are either whole or not there."""
+"""Files that are either whole or not there, and nothing but files: no pipe is waited for, no link is written through."""
 
 import contextlib
 import errno
+import fcntl
 import json
 import os
 import re
+import secrets
 import shutil
+import stat
+import time
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
-from luthier.errors import DiskError
+from luthier.errors import DiskError, InputError
+
+LEFTOVER = re.compile(r"\..+\.[0-9a-f]+\.(part|old)")
+"""Names of what was being written, or about to go, when a command was killed."""
+ROOM = "x" * 100 + "/" + "x" * 150
+"""As long as the longest name that a run puts below its folder."""
+LONGEST_STEM = 100
+"""Letters of a file's name that the name of its unfinished form repeats: with the rest it must not grow too long."""
+PATIENCE = 0.2
+"""Seconds for which a lock may be in the hands of somebody who only looks."""
+STRANGE = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFDIR: "a folder",
+}
+
+
+def open_file(path: Path, within: Path | None = None) -> BufferedReader:
+    """Open a file to read it. A pipe, a socket, a device or a folder in its place is refused at once, never waited for.
+
+    within: the folder that it may not leave by a link.  Raises FileNotFoundError as `open` does.
+    """
+    if within is not None:
+        refuse_link_away(path, within)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # a socket cannot be opened at all
+            raise not_a_file(path, stat.S_IFSOCK) from None
+        raise
+    kind = stat.S_IFMT(os.fstat(descriptor).st_mode)
+    if kind != stat.S_IFREG:
+        os.close(descriptor)
+        raise not_a_file(path, kind)
+    return os.fdopen(descriptor, "rb")
+
+
+def not_a_file(path: Path, kind: int) -> InputError:
+    return InputError(
+        f"{path}: is {STRANGE.get(kind, 'no file')}, and a file is expected here. Put the file itself in its place."
+    )
+
+
+def refuse_link_away(path: Path, within: Path) -> None:
+    """Raise InputError where a path leads out of a folder: what lies elsewhere is not what was written there."""
+    real, root = os.path.realpath(path), os.path.realpath(within)
+    if os.path.commonpath([real, root]) != root:
+        raise InputError(
+            f"{path}: is a link that leaves {within}, to {real}, and is not followed. Put the file itself in its place."
+        )
+
+
+def refuse_links_away(folder: Path, within: Path) -> None:
+    """Raise InputError for a link somewhere in a folder that leads out of `within`."""
+    for place, folders, files in os.walk(folder):
+        for path in (Path(place, name) for name in (*folders, *files)):
+            if path.is_symlink():
+                refuse_link_away(path, within)
+
+
+def refuse_strange_file(path: Path, within: Path) -> None:
+    """Raise InputError where something stands in the place of a file that is none, or that lies elsewhere."""
+    if path.is_symlink():
+        refuse_link_away(path, within)
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        kind = stat.S_IFMT(os.stat(path).st_mode)
+        if kind != stat.S_IFREG:
+            raise not_a_file(path, kind)
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[bool]:
+    """A lock for the block, which the system takes back when this process ends; False where another process has it.
+
+    On a file system without locks there is none: it counts as ours.
+    """
+    with open_lock(path) as descriptor:
+        yield take_lock(descriptor, fcntl.LOCK_EX)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether some process has the lock of a file, which need not be there."""
+    if not path.exists():
+        return False
+    with open_lock(path) as descriptor:
+        return not take_lock(descriptor, fcntl.LOCK_SH)
+
+
+@contextlib.contextmanager
+def open_lock(path: Path) -> Iterator[int]:
+    """The descriptor of a file that is there to be locked, through no link and never waited for."""
+    with telling_disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(path, flags, 0o644)
+    try:
+        kind = stat.S_IFMT(os.fstat(descriptor).st_mode)
+        if kind != stat.S_IFREG:
+            raise not_a_file(path, kind)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def take_lock(descriptor: int, how: int) -> bool:
+    """Take a lock; False where another process has it, and keeps it."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.02)
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.ENOTSUP):
+                raise
+            return True
+        else:
+            return True
 
 
 @contextlib.contextmanager
@@ -54,6 +180,42 @@ def existing_parent(path: Path) -> Path:
     return path
 
 
+def why_no_folder(path: Path) -> str | None:
+    """Why a folder cannot be made, or written into where it is there; None where it can. Leaves nothing behind.
+
+    It is tried, as only that tells what a disk, its owner and its limits say.
+    """
+    try:
+        os.fsencode(path)
+        str(path).encode()  # which reports and records spell it in
+    except UnicodeEncodeError:
+        return "its name holds what is no letter in UTF-8"
+    if "\0" in str(path):
+        return "its name holds a NUL"
+    try:
+        parent = existing_parent(path)
+        if not parent.is_dir():
+            return f"{parent} is no folder"
+        trial = unfinished(parent / "out")
+        missing = [name for name in path.relative_to(parent).parts if name != ".."]
+        if missing and os.path.lexists(parent / missing[0]):
+            return f"{parent / missing[0]} is a link to what is not there"
+        trial.mkdir()
+        try:
+            for name in missing:  # each name on its own: how long it may be follows from where it is to stand
+                place = trial / name
+                place.mkdir()
+                place.rmdir()
+            os.lstat(path / ROOM)
+        except FileNotFoundError:
+            pass  # as it should be: only its length was asked for
+        finally:
+            trial.rmdir()
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+    return None
+
+
 def write_bytes(path: Path, data: bytes, private: bool = False) -> None:
     """Write a file so that a reader, even after a power cut, sees the old one or the new one and nothing between.
 
@@ -61,11 +223,9 @@ def write_bytes(path: Path, data: bytes, private: bool = False) -> None:
     """
     with telling_disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        part = unfinished(path)
         try:
-            with open(part, "wb") as file:
-                if private:
-                    os.fchmod(file.fileno(), 0o600)
+            with os.fdopen(create(part, 0o600 if private else 0o666), "wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
@@ -81,8 +241,9 @@ def whole_file(path: Path) -> Iterator[Path]:
     """A file to write by its path; it takes its name only when the block ends well, as with `write_bytes`."""
     with telling_disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        part = unfinished(path)
         try:
+            os.close(create(part))  # before anybody else can lay a link there
             yield part
             with open(part, "rb+") as file:
                 os.fsync(file.fileno())
@@ -106,8 +267,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
     """A folder to fill; it takes its name only when the block ends well, replacing an older one of that name."""
     with telling_disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        shutil.rmtree(part, ignore_errors=True)
+        part = unfinished(path)
         part.mkdir()
         try:
             yield part
@@ -124,16 +284,45 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 def take_name(part: Path, path: Path) -> None:
     """Rename the folder `part` to `path`; a folder of that name goes, but only once the new one stands."""
-    old = path.with_name(f".{path.name}.{os.getpid()}.old")
-    if path.exists():
+    old = unfinished(path, "old")
+    there = os.path.lexists(path)
+    if there:
         os.replace(path, old)
     try:
         os.replace(part, path)
     except BaseException:
-        if old.exists():
+        if there:
             os.replace(old, path)
         raise
-    shutil.rmtree(old, ignore_errors=True)
+    clear(old)
+
+
+def clear(path: Path) -> None:
+    """Remove whatever stands under a name; of a link the link alone. A folder loses its name first: a kill leaves all of it, or
+    none under that name."""
+    if path.is_dir() and not path.is_symlink():
+        old = path if LEFTOVER.fullmatch(path.name) else unfinished(path, "old")
+        if old != path:
+            os.replace(path, old)
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed commands have left half written."""
+    for path in [path for path in folder.rglob(".*") if LEFTOVER.fullmatch(path.name)]:
+        clear(path)
+
+
+def unfinished(path: Path, ending: str = "part") -> Path:
+    """A name beside `path` that nobody can foresee, for what is not to be seen under its own name."""
+    return path.with_name(f".{path.name[:LONGEST_STEM]}.{secrets.token_hex(8)}.{ending}")
+
+
+def create(path: Path, mode: int = 0o666) -> int:
+    """Open a new file to write it: one that is there already is an error, and so is a link."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
 
 
 def sync_folder(folder: Path) -> None:

@@ -5,10 +5,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+from luthier.files import open_file
+
 
 def hash_file(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
-    with open(path, "rb") as file:
+    """SHA-256 of a file's bytes, in hexadecimal. Raises InputError for a pipe or what else is no file."""
+    with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -9,6 +9,7 @@ from luthier.events import (
     Advanced,
     CandidateReady,
     Chose,
+    Doubted,
     Event,
     Named,
     Noted,
@@ -88,7 +89,7 @@ class Progress:
         else:
             line = told(event)
             if line:
-                self.write(line)
+                self.write(line, always=isinstance(event, Doubted))
 
     def start(self, event: Started) -> None:
         self.total, self.began, self.last_line = event.expects, event.seconds, event.seconds
@@ -110,8 +111,8 @@ class Progress:
             left = (seconds - self.began) / done * (self.total - done)
             self.write(f"  {done:,} of {self.total:,}  {words}  {left:.0f} s left".replace("    ", "  "))
 
-    def write(self, line: str) -> None:
-        if self.quiet:
+    def write(self, line: str, always: bool = False) -> None:
+        if self.quiet and not always:
             return
         line = plain(line)
         if self.bar is not None:
@@ -149,6 +150,8 @@ def told(event: Event) -> str | None:
     match event:
         case Noted(text=text, warning=warning):
             return f"  ! {text}" if warning else f"  {text}"
+        case Doubted(text=text):
+            return f"  ! {text}"
         case Validated():
             mark = "  best so far" if event.best else ""
             return f"  epoch {event.epoch:.1f}  {event.metric} {event.score:.4f} on validation{mark}"

@@ -2,6 +2,8 @@
 
 import contextlib
 import errno
+import hashlib
+import io
 import os
 import shutil
 import tempfile
@@ -15,6 +17,7 @@ import pyarrow as pa
 from luthier.data.ceilings import check_extent
 from luthier.data.table import Ints, Table
 from luthier.errors import WorldError
+from luthier.hashes import hash_file
 
 BATCH_ROWS = 8_192
 BATCH_CHARACTERS = 16_000_000
@@ -26,7 +29,7 @@ class Spill:
 
     def __init__(self, source: Path, file: BinaryIO, name: str) -> None:
         self.source = source
-        self.file = file
+        self.file = Digested(file)
         self.name = name
         self.writer: Any = None
         self.schema: pa.Schema | None = None
@@ -53,9 +56,34 @@ class Spill:
         with telling_spill_errors(self.source):
             self.writer.close()
             self.file.flush()
+            if hash_file(Path(self.name)) != self.file.digest.hexdigest():
+                raise WorldError(
+                    f"{self.name}: rows of {self.source} were laid out here, and are not what was written: another program has "
+                    "changed them, or the disk is at fault. Give the same command again, or set TMPDIR to another folder."
+                )
             columns = pa.ipc.open_file(pa.memory_map(self.name)).read_all()
         line_of = np.concatenate(self.lines)
         return Table(columns, (self.source,), np.zeros(len(line_of), dtype=np.int64), line_of)
+
+
+class Digested(io.RawIOBase):
+    """A file that is written from its beginning to its end, and the hash of what it was given."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file, self.digest = file, hashlib.sha256()
+
+    def write(self, data: Any) -> int:
+        self.digest.update(data)
+        return self.file.write(data)
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self.file.tell()
+
+    def flush(self) -> None:
+        self.file.flush()
 
 
 @contextlib.contextmanager

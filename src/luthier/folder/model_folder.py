@@ -1,25 +1,30 @@
 """A finished model on disk: what `tune` returns and `load` opens."""
 
-import json
+import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from luthier.batches.examples import Examples
 from luthier.devices import Device, choose
-from luthier.errors import RunError
+from luthier.errors import InputError, RunError, listing
+from luthier.files import refuse_link_away, refuse_links_away
 from luthier.folder.artefacts import run_inside
+from luthier.folder.beside import FILE, MEND, Beside, doubts, tell
 from luthier.folder.scorecard import Scorecard
-from luthier.folder.write import Beside
 from luthier.models.headed import HeadedModel
 from luthier.models.inspect import Folder, inspect_folder
 from luthier.models.load import reload_model
 from luthier.models.reading import READERS, Reader, preparation_of, reader_of
 from luthier.predict import Predictions, logits_of
+from luthier.records import complaint, read_json, spelt
 from luthier.tasks import TASKS
+from luthier.tasks.kind import Kind
+from luthier.tasks.task import Task
 
 
 class ModelFolder:
@@ -30,22 +35,21 @@ class ModelFolder:
         """Raises RunError when there is no model that luthier saved."""
         self.path = run_inside(Path(path))
         inner = self.path / "model"
-        self.model_path = inner if (inner / "luthier.json").is_file() else self.path
-        file = self.model_path / "luthier.json"
+        self.model_path = inner if os.path.lexists(inner / FILE) else self.path
+        refuse_links_away(self.model_path, self.path)
+        if self.model_path.is_symlink() and self.model_path == inner:
+            refuse_link_away(inner, self.path)
+        file = self.model_path / FILE
         try:
-            self.beside = Beside.from_json(json.loads(file.read_text(encoding="utf-8")))
-            self.kind = TASKS[self.beside.task["name"]]
-            self.task = self.kind.restore(self.beside.task)
+            record = read_json(file, within=self.path, mend=MEND)
         except (FileNotFoundError, NotADirectoryError):
             there = "is a file" if self.path.is_file() else "holds no model/luthier.json"
             what = there if self.path.exists() else "there is no such folder"
             raise RunError(
                 f"{self.path}: {what}, so it is not a model that luthier saved. `luthier tune` makes one."
             ) from None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise RunError(
-                f"{file}: is damaged ({error}). Delete it and give the command of the run again."
-            ) from error
+        self.beside = Beside.from_json(record, str(file))
+        self.kind, self.task = restored(self.beside, str(file))
 
     @cached_property
     def scorecard(self) -> Scorecard:
@@ -62,7 +66,14 @@ class ModelFolder:
         return reader_of(self.folder, self.task.reads)
 
     @cached_property
+    def doubts(self) -> list[str]:
+        """What of the model is not as luthier wrote it, a sentence each."""
+        return doubts(self.model_path)
+
+    @cached_property
     def model(self) -> HeadedModel:
+        """Loaded at the first use; what has changed since luthier wrote it is told on standard error."""
+        tell(self.doubts)
         own = self.beside.pooling, self.beside.hidden
         return reload_model(self.folder, self.task.head, self.task.outputs, *own, preparation_of(self.reader))
 
@@ -108,12 +119,31 @@ class ModelFolder:
         return Predictions(tuple(answers), self.task.answer)
 
     def __repr__(self) -> str:
-        if not (self.path / "scorecard.json").is_file():
+        try:
+            metric = self.scorecard.metric
+        except InputError:
             return f"ModelFolder({str(self.path)!r})"
-        metric = self.scorecard.metric
         estimate = self.scorecard.test[metric]
         half = (estimate.high - estimate.low) / 2
         return f"ModelFolder({str(self.path)!r}, {metric} {estimate.value:.2f} ± {half:.2f})"
+
+
+def restored(beside: Beside, place: str) -> tuple[Kind, Task]:
+    """The task of a model. place: where it stands, for the message. Raises RunError that names the field."""
+    name = beside.task.get("name")
+    if not isinstance(name, str) or name not in TASKS:
+        known = listing(TASKS)
+        raise RunError(
+            f"{place}: is damaged: 'task.name' is {spelt(name)}, and should be one of {known}. {MEND}"
+        )
+    try:
+        task = TASKS[name].restore(beside.task)
+    except ValidationError as error:
+        raise RunError(f"{place}: is damaged: of the task {complaint(error.errors()[0])} {MEND}") from None
+    lines = [len(one) for one in (beside.calibration.scale, beside.calibration.thresholds) if one]
+    if beside.task.get("many") and any(length != task.outputs for length in lines):
+        raise RunError(f"{place}: is damaged: its calibration is not that of {task.outputs} labels. {MEND}")
+    return TASKS[name], task
 
 
 def load(path: str | Path) -> ModelFolder:

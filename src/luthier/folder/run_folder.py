@@ -2,20 +2,36 @@
 
 import contextlib
 import json
-import os
-import re
-import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from luthier.errors import RunError
 from luthier.events import Event
-from luthier.files import telling_disk_errors, write_json, write_text
+from luthier.files import (
+    LEFTOVER,
+    is_locked,
+    locked,
+    refuse_link_away,
+    refuse_links_away,
+    refuse_strange_file,
+    sweep,
+    telling_disk_errors,
+    write_json,
+    write_text,
+)
 from luthier.folder.artefacts import Artefacts
+from luthier.folder.run_records import EventRecord, KeyRecord
+from luthier.records import checked, read_json, read_lines, seal_holds, sealed
 
 TRAINING = ("stepped", "validated", "wentback")
 """Events that only a step of training tells, which is not taken twice."""
+FILES = ("plan.toml", "table.json", "split.json", "findings.json", "events.jsonl", "scorecard.json", "report.html", "README.md",
+         "augmented.jpg", "state/key.json", "state/lock")  # fmt: skip
+FOLDERS = ("state", "model", "predictions", "adapter")
+LOCK = "lock"
+"""In `state`: locked by the command that is at work in the folder."""
+KEY_MEND = "Put back the file that was there, or choose another folder with --out."
 
 
 class RunFolder(Artefacts):
@@ -26,31 +42,45 @@ class RunFolder(Artefacts):
         super().__init__(path / "state")
         self.path = path
         self.key = key
+        self.refuse_other_work()
+
+    def refuse_other_work(self) -> None:
+        """Raise RunError when the folder holds anything else's work, InputError where what stands in it is no run's."""
+        path = self.path
         if not path.exists():
             return
         if not path.is_dir():
             raise RunError(f"{path}: is a file, not a folder for a run. Choose another folder with --out.")
+        refuse_strange(path)
         if not any(path.iterdir()) or hardly_begun(path):
             return
-        found = self.record("key")
+        found = self.key_record(path)
         if found is None:
             raise RunError(
                 f"{path}: is not empty and not the folder of a run. Choose another folder with --out."
             )
-        if found["key"] != key:
+        if found.key != self.key:
             raise RunError(
                 f"{path}: holds a run of another plan, other data or another model. "
                 "Choose another folder with --out, or delete this one if it is not needed."
             )
+        self.unsealed = found.unsealed
 
     @staticmethod
-    def key_record(path: Path) -> dict[str, Any] | None:
-        """What a run's folder says of itself; None where there is nothing."""
+    def key_record(path: Path) -> KeyRecord | None:
+        """What a run's folder says of itself; None where there is nothing. Raises RunError for what cannot be believed."""
+        file = path / "state" / "key.json"
         try:
-            found: dict[str, Any] = json.loads((path / "state" / "key.json").read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
+            value = read_json(file, within=path, mend=KEY_MEND)
+        except (FileNotFoundError, NotADirectoryError):
             return None
-        return found
+        found = checked(value, KeyRecord, str(file), KEY_MEND)
+        holds = seal_holds(value)
+        if holds is False:
+            raise RunError(
+                f"{file}: is not what luthier wrote: its content does not fit the SHA-256 in it. {KEY_MEND}"
+            )
+        return found if holds else found.model_copy(update={"unsealed": True})
 
     @property
     def finished(self) -> bool:
@@ -59,41 +89,52 @@ class RunFolder(Artefacts):
             (self.path / name).is_file() for name in ("report.html", "scorecard.json", "model/luthier.json")
         )
 
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Inside, no other command is at work in the folder. Raises RunError where one is."""
+        with locked(self.folder / LOCK) as ours:
+            if not ours:
+                raise in_use(self.path)
+            self.refuse_other_work()  # which another command may have begun or ended meanwhile
+            yield
+
     def begin(self, versions: dict[str, str]) -> dict[str, str]:
         """Make the folder, under its key. What an unfinished command had told is told anew, but for its training steps.
 
         versions: of the libraries that compute.  Returns those that an earlier command of this run had and that differ now.
         """
-        known = self.record("key") or {}
-        before = known.get("versions", {})
-        # Also where earlier commands stood: a kill may leave the plan of one of them, with names that are found from there.
-        where = list(dict.fromkeys([os.getcwd(), *known.get("where", [])]))
-        write_json(self.path / "state" / "key.json", {"key": self.key, "where": where, "versions": versions})
+        known = self.key_record(self.path)
+        before = known.versions if known else {}
+        # A kill may leave the plan of an older luthier, with names that are found from there.
+        record: dict[str, Any] = {
+            "key": self.key,
+            "where": known.where if known else [],
+            "versions": versions,
+        }
+        if self.unsealed:
+            record["unsealed"] = True
+        write_json(self.path / "state" / "key.json", sealed(record))
         sweep(self.path)
-        self.keep_events(lambda event: event["event"] in TRAINING)
+        self.keep_events(lambda event: event.event in TRAINING)
         return {name: found for name, found in before.items() if versions.get(name) != found}
 
     def forget_steps_after(self, step: int) -> None:
         """Drop the training events that a resumed run is about to tell again: a way back is on record, and not told twice."""
         told_again = ("stepped", "validated")
-        self.keep_events(lambda event: event["event"] not in told_again or event["step"] <= step)
+        self.keep_events(lambda event: event.event not in told_again or (event.step or 0) <= step)
 
-    def keep_events(self, wanted: Callable[[dict[str, Any]], bool]) -> None:
+    def keep_events(self, wanted: Callable[[EventRecord], bool]) -> None:
         """Drop the events that are not wanted, and a last line that a kill has torn."""
         path = self.path / "events.jsonl"
         if not path.is_file():
             return
-        kept = [json.dumps(event, ensure_ascii=False) + "\n" for event in self.events() if wanted(event)]
+        told = read_lines(path, EventRecord, within=self.path)
+        kept = [json.dumps(line, ensure_ascii=False) + "\n" for line, event in told if wanted(event)]
         write_text(path, "".join(kept))
 
     def events(self) -> list[dict[str, Any]]:
-        """What events.jsonl tells, as far as its lines are whole."""
-        path = self.path / "events.jsonl"
-        found = []
-        for line in path.read_bytes().split(b"\n") if path.is_file() else []:
-            with contextlib.suppress(ValueError):
-                found.append(json.loads(line))
-        return found
+        """What events.jsonl tells, as far as its lines are whole. Raises RunError for a line that is no event."""
+        return [line for line, _ in read_lines(self.path / "events.jsonl", EventRecord, within=self.path)]
 
     def log(self, event: Event) -> None:
         """Add a line to events.jsonl."""
@@ -101,17 +142,29 @@ class RunFolder(Artefacts):
             file.write(event.line())
 
 
-LEFTOVER = re.compile(r"\..+\.\d+\.(part|old)")
-"""Names of what was being written, or about to go, when a command was killed (files.py)."""
+def refuse_strange(run: Path) -> None:
+    """Raise InputError where a pipe, a folder or a link that leaves the run stands in the place of one of its files."""
+    for name in FOLDERS:
+        folder = run / name
+        if folder.is_symlink():
+            refuse_link_away(folder, run)
+        if folder.exists() and not folder.is_dir():
+            raise RunError(f"{folder}: is no folder, as it is in a run. Move it away.")
+        refuse_links_away(folder, run)
+    for name in FILES:
+        refuse_strange_file(run / name, run)
 
 
-def sweep(folder: Path) -> None:
-    """Remove what killed commands have left half written."""
-    for path in [path for path in folder.rglob(".*") if LEFTOVER.fullmatch(path.name)]:
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+def refuse_in_use(run: Path) -> None:
+    """Raise RunError where another command is at work in a folder."""
+    if is_locked(run / "state" / LOCK):
+        raise in_use(run)
+
+
+def in_use(run: Path) -> RunError:
+    return RunError(
+        f"{run}: another command is at work in this folder. Wait for its end, or choose another folder with --out."
+    )
 
 
 def hardly_begun(folder: Path) -> bool:
@@ -120,4 +173,4 @@ def hardly_begun(folder: Path) -> bool:
         return False
     names = {path.name for place in (folder, folder / "state") for path in place.iterdir()}
     whole = {name for name in names if not LEFTOVER.fullmatch(name)}
-    return whole <= {"state", "key.json", "events.jsonl"}
+    return whole <= {"state", "key.json", "events.jsonl", LOCK}

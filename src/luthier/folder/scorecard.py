@@ -1,15 +1,187 @@
 """`scorecard.json` as an object."""
 
-import json
+import math
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+from pydantic import model_validator
 
 from luthier.errors import RunError, listing
 from luthier.folder.artefacts import run_inside
+from luthier.records import Finite, Name, Positive, Record, checked, read_json, seal_holds
 from luthier.scores.intervals import Estimate
 
 NEEDED = ("metric", "test", "chosen", "verdict")
+FILE = "scorecard.json"
+MEND = "Delete it and give the command of the run again."
+
+
+class Score(Record):
+    """A metric on the test rows. It may be no number where the metric is not defined."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+class CandidateScores(Record):
+    """A candidate's score, in the run's metric."""
+
+    name: Name
+    valid: float | None = None
+    test: float | None = None
+    seconds: Finite | None = None
+    valid_low: float | None = None
+    valid_high: float | None = None
+    test_low: float | None = None
+    test_high: float | None = None
+
+
+class Verdict(Record):
+    """Whether the chosen candidate is better than what is to be beaten."""
+
+    ship: bool
+    against: str | None = None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    words: str | None = None
+
+
+class Worth(Record):
+    """What the dearest candidate's time bought."""
+
+    dearer: str | None = None
+    cheaper: str | None = None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    words: str | None = None
+
+
+class CalibrationScores(Record):
+    """How far probabilities can be believed."""
+
+    temperature: Positive | None = None
+    ece_before: float | None = None
+    ece_after: float | None = None
+    margin: float | None = None
+    coverage: float | None = None
+
+
+class Bin(Record):
+    """A bin of the reliability diagram."""
+
+    low: Finite
+    high: Finite
+    count: Finite | None = None
+    confidence: float | None = None
+    accuracy: float | None = None
+
+
+class ClassScores(Record):
+    """A label's scores."""
+
+    label: str
+    precision: float | None = None
+    recall: float | None = None
+    f1: float | None = None
+    support: Finite | None = None
+
+
+class Forgetting(Record):
+    """How far the model has moved."""
+
+    feature_cosine: float | None = None
+    words: str | None = None
+
+
+class Cost(Record):
+    """What the run took."""
+
+    seconds: dict[str, Finite] | None = None
+    peak_bytes: Finite | None = None
+    tokens: Finite | None = None
+    tokens_per_second: Finite | None = None
+
+
+class LongTexts(Record):
+    """Texts beyond the model's limit."""
+
+    rows: Finite | None = None
+    tokens: Finite | None = None
+    limit: Finite | None = None
+    way: str | None = None
+
+
+class RateTest(Record):
+    """The range test of the learning rate."""
+
+    rates: list[Finite]
+    losses: list[float]
+    lr: Finite
+
+    @model_validator(mode="after")
+    def fits_together(self) -> Self:
+        """Raises ValueError for rates without their losses."""
+        if len(self.rates) != len(self.losses):
+            raise ValueError("'rates' and 'losses' are to be equally long")
+        return self
+
+
+class Tuning(Record):
+    """Settings that moved the weights, and how training went."""
+
+    rate_test: RateTest | None = None
+
+
+class ScorecardRecord(Record):
+    """scorecard.json, as docs/scorecard.md describes it."""
+
+    metric: Name
+    test: dict[str, Score]
+    chosen: Name
+    task: str | None = None
+    model: str | None = None
+    method: str | None = None
+    model_format: str | None = None
+    language: str | None = None
+    seed: int | None = None
+    rows: dict[str, int] | None = None
+    left_out: dict[str, int] | None = None
+    candidates: list[CandidateScores] | None = None
+    verdict: Verdict | None = None
+    worth: Worth | None = None
+    calibration: CalibrationScores | None = None
+    reliability: dict[str, list[Bin]] | None = None
+    scatter: list[list[float]] | None = None
+    answers: dict[str, int] | None = None
+    labels: list[str] | None = None
+    multi_label: bool | None = None
+    per_class: list[ClassScores] | None = None
+    confusion: list[list[int]] | None = None
+    forgetting: Forgetting | None = None
+    long: LongTexts | None = None
+    tuning: Tuning | None = None
+    warnings: list[str] | None = None
+    cost: Cost | None = None
+    machine: dict[str, str | int | float | None] | None = None
+    versions: dict[str, str] | None = None
+
+    @model_validator(mode="after")
+    def fits_together(self) -> Self:
+        """Raises ValueError for a table that is not square, or a point that is no pair."""
+        counts = self.confusion or []
+        if any(len(row) != len(counts) for row in counts) or (
+            counts and self.labels and len(self.labels) < len(counts)
+        ):
+            raise ValueError("'confusion' is to have a row and a column per label")
+        if any(len(point) != 2 for point in self.scatter or []):
+            raise ValueError("'scatter' is to be made of pairs of numbers")
+        return self
 
 
 @dataclass(frozen=True, repr=False)
@@ -26,7 +198,7 @@ class Scorecard:
     @property
     def test(self) -> dict[str, Estimate]:
         """Every metric on the test rows, with its 95 % interval."""
-        return {name: Estimate(**values) for name, values in self.record["test"].items()}
+        return {name: estimate(Score.model_validate(one)) for name, one in self.record["test"].items()}
 
     @property
     def chosen(self) -> str:
@@ -36,7 +208,12 @@ class Scorecard:
     @property
     def ship(self) -> bool:
         """Whether the chosen candidate is better, beyond noise, than the best for which nothing was trained."""
-        return bool(self.record["verdict"]["ship"])
+        return self.record["verdict"]["ship"] is True
+
+    @property
+    def words(self) -> str:
+        """The verdict as a sentence."""
+        return str(self.record["verdict"].get("words") or ("Ship it." if self.ship else "Do not ship it."))
 
     def __repr__(self) -> str:
         return f"Scorecard({self.chosen}, {self.metric} {self.test[self.metric]})"
@@ -47,21 +224,49 @@ class Scorecard:
     @staticmethod
     def read(run: Path) -> "Scorecard":
         """The scorecard of a run's folder, or of a search's best run. Raises RunError when there is none."""
-        path = run_inside(run) / "scorecard.json"
+        inside = run_inside(run)
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+            return Scorecard(read_scorecard(inside, NEEDED, MEND))
+        except (FileNotFoundError, NotADirectoryError):
             what = "is not finished" if (run / "plan.toml").is_file() else "is not the folder of a run"
             raise RunError(
                 f"{run}: {what}: it holds no scorecard.json. `luthier tune` writes it at its end."
             ) from None
-        except ValueError as error:
-            raise RunError(
-                f"{path}: is not valid JSON ({error}). Delete it and give the command of the run again."
-            ) from error
-        missing = [key for key in NEEDED if key not in record]
-        if missing:
-            raise RunError(
-                f"{path}: lacks {listing(missing)}. Delete it and give the command of the run again."
-            )
-        return Scorecard(record)
+
+
+def read_scorecard(run: Path, needed: Sequence[str], mend: str) -> dict[str, Any]:
+    """scorecard.json of a run, of the right types and as it was written. needed: keys without which it says nothing.
+
+    Raises FileNotFoundError where there is none, RunError that names the file and the field.
+    """
+    path = run / FILE
+    value = read_json(path, within=run, mend=mend)
+    if isinstance(value, dict) and (missing := [key for key in needed if not value.get(key)]):
+        raise RunError(f"{path}: lacks {listing(missing)}. {mend}")
+    found = checked(value, ScorecardRecord, str(path), mend)
+    record: dict[str, Any] = value
+    if found.metric not in found.test:
+        raise RunError(f"{path}: 'test' has no value of the metric {found.metric!r}. {mend}")
+    holds = seal_holds(record)
+    if holds is False:
+        raise RunError(
+            f"{path}: is not what luthier wrote: its content does not fit the SHA-256 that it holds, so its numbers cannot be "
+            f"believed. {mend}"
+        )
+    if holds is None:
+        tell_unsealed(path)
+    return record
+
+
+def estimate(score: Score) -> Estimate:
+    """A score with its interval; where that was not measured, with none."""
+    low, high = (math.nan if end is None else end for end in (score.low, score.high))
+    return Estimate(score.value, low, high)
+
+
+def tell_unsealed(path: Path) -> None:
+    """One line for records of luthier from before they were sealed."""
+    print(
+        f"{path}: was written before luthier sealed its records, so that a change could not be told: it is believed as it is.",
+        file=sys.stderr,
+    )

@@ -4,7 +4,6 @@ import contextlib
 import copy
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from torch import nn
 
 from luthier.errors import InputError, WorldError
 from luthier.files import whole_folder
+from luthier.folder.beside import CARD, FILE, Beside, form_of, sealed_beside
 from luthier.models.bi_encoder import BiEncoder
 from luthier.models.classifier import Classifier
 from luthier.models.dense import linears_of
@@ -29,47 +29,9 @@ from luthier.models.sentence_encoder import SentenceEncoder
 from luthier.models.texts import Texts
 from luthier.models.token_model import TokenModel
 from luthier.tasks import TASKS
-from luthier.tasks.task import Calibration
 
 AGAIN = "The disk or a library is at fault: give the same command again, and report it if it ends the same."
 EXAMPLE = "What a saved Model reads, 1 text: it's the same!"
-
-
-@dataclass(frozen=True)
-class Beside:
-    """What luthier adds to a model, in `luthier.json` beside the weights."""
-
-    task: dict[str, Any]
-    calibration: Calibration
-    pooling: str | None
-    """None: the architecture's own class does it, or every token answers."""
-    hidden: tuple[int, ...]
-    long: str
-    """`cut` or `windows`: how texts beyond the limit are read."""
-    columns: dict[str, str]
-    """Names of the columns by role."""
-    base: str
-    """The pre-trained model, as it was named."""
-    base_fingerprint: str
-    method: str
-    """The candidate: `probe` or `tuned`."""
-    version: str
-    """luthier's."""
-
-    def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "calibration": self.calibration.to_json(), "form": form_of(self.pooling)}
-
-    @staticmethod
-    def from_json(record: dict[str, Any]) -> "Beside":
-        fields: dict[str, Any] = {name: value for name, value in record.items() if name != "form"}
-        fields["calibration"] = Calibration.from_json(record["calibration"])
-        fields["hidden"] = tuple(record["hidden"])
-        return Beside(**fields)
-
-
-def form_of(pooling: str | None) -> str:
-    """The library that loads the folder of a model with such a pooling."""
-    return "transformers" if pooling is None else "sentence-transformers"
 
 
 def write_model(
@@ -104,10 +66,10 @@ def write_model(
             write_tokenizer(folder, reader, limit, lower_case=form_of(beside.pooling) == "transformers")
         else:
             reader.processor.save_pretrained(folder)
-        (folder / "luthier.json").write_text(
-            json.dumps(beside.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+        (folder / FILE).write_text(
+            json.dumps(sealed_beside(beside, folder), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
         )
-        (folder / "README.md").write_text(card, encoding="utf-8")
+        (folder / CARD).write_text(card, encoding="utf-8")
         reopen(path, folder, model, head, reader, beside)
 
 
@@ -160,7 +122,9 @@ def read_the_same(one: Texts | PictureReader, other: Texts | PictureReader) -> b
             and isinstance(other, PictureReader)
             and one.preparation == other.preparation
         )
-    numbers = [reader.encode([reader.spelt_alike(EXAMPLE)], verbose=False)["input_ids"] for reader in (one, other)]
+    numbers = [
+        reader.encode([reader.spelt_alike(EXAMPLE)], verbose=False)["input_ids"] for reader in (one, other)
+    ]
     return bool(numbers[0] == numbers[1])
 
 

@@ -6,12 +6,7 @@ from pathlib import Path
 
 from luthier.errors import ModelError, did_you_mean
 from luthier.hashes import hash_file
-
-PACKAGED = "all-MiniLM-L6-v2"
-"""Short name of the model in the extra [demo]; on the hub it is sentence-transformers/all-MiniLM-L6-v2."""
-
-PACKAGED_NAMES = (PACKAGED, f"sentence-transformers/{PACKAGED}")
-"""They mean that model, whatever lies in the current folder."""
+from luthier.plan.places import PACKAGED, PACKAGED_NAMES
 
 PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Of model.safetensors, the same file as on the hub."""

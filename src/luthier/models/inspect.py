@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -61,19 +62,22 @@ class Folder:
 
     def fingerprint(self) -> str:
         """Hash of all that decides what the model computes: weights, settings, vocabulary."""
-        found = fingerprint_of(self.path)
-        return found if self.adapter is None else hash_json([found, fingerprint_of(self.adapter.path)])
+        found = hash_json(self.sums)
+        return found if self.adapter is None else hash_json([found, hash_json(sums_of(self.adapter.path))])
+
+    @cached_property
+    def sums(self) -> dict[str, str]:
+        """SHA-256 of each of these files, read once."""
+        return sums_of(self.path)
 
 
-def fingerprint_of(root: Path) -> str:
-    """Hash of the files of a folder that decide what its model computes."""
-    return hash_json(
-        {
-            str(file.relative_to(root)): hash_file(file)
-            for file in files_of(root)
-            if file.suffix in (".safetensors", ".json", ".txt", ".model") and file.name != "luthier.json"
-        }
-    )
+def sums_of(root: Path) -> dict[str, str]:
+    """SHA-256 of the files of a folder that decide what its model computes."""
+    return {
+        str(file.relative_to(root)): hash_file(file)
+        for file in files_of(root)
+        if file.suffix in (".safetensors", ".json", ".txt", ".model") and file.name != "luthier.json"
+    }
 
 
 def inspect_folder(name: str, path: Path, reads: str = "text", base: str | None = None) -> Folder:

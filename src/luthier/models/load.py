@@ -203,12 +203,16 @@ def reload_classifier(
         head[-1].load_state_dict(last.state_dict())
         return Classifier(body, None, head, last_name).eval()
     body = pretrained(folder, "AutoModel", folder_config(folder, None))
-    head = new_head(int(body.config.hidden_size), hidden, labels, 0.0)
-    for level, linear in enumerate(layer for layer in head if isinstance(layer, nn.Linear)):
+    with torch.device("meta"):  # as large as luthier.json says, which is not to be believed yet
+        promised = new_head(int(body.config.hidden_size), hidden, labels, 0.0)
+    for level, linear in enumerate(layer for layer in promised if isinstance(layer, nn.Linear)):
         file = f"{level + 2}_Dense/model.safetensors"
         shapes = read_header(folder.path / file)[0] if (folder.path / file).is_file() else {}
         if shapes.get("linear.weight") != tuple(linear.weight.shape):
             raise head_is_missing(folder, file, linear)
+    head = new_head(int(body.config.hidden_size), hidden, labels, 0.0)
+    for level, linear in enumerate(layer for layer in head if isinstance(layer, nn.Linear)):
+        file = f"{level + 2}_Dense/model.safetensors"
         weights = load_file(folder.path / file)
         refuse_not_finite(folder.path / file, weights.items())
         linear.load_state_dict({name.removeprefix("linear."): tensor for name, tensor in weights.items()})

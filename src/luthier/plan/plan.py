@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from luthier.errors import PlanError, did_you_mean
+from luthier.files import open_file
 from luthier.hashes import hash_json
 from luthier.plan.duration import seconds_of
 from luthier.plan.method import Lora, Top, parse_method
@@ -276,24 +277,35 @@ def expected_by(error: Any) -> str:
     return EXPECTED.get(error["type"]) or re.sub("^Input should be ", "a number ", error["msg"])
 
 
+LARGEST = 16_000_000
+"""Bytes of a plan file that are read: far more than any plan has."""
+
+
 def read_plan(path: Path) -> dict[str, Any]:
     """The settings of a plan file, keyed `section.field`, for `Plan.build` to check.
 
     Raises PlanError when it is not there, or not TOML.
     """
+    if path.is_dir():
+        raise PlanError(f"{path}: is a folder. Give the plan file itself: {path / 'plan.toml'}")
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        with open_file(path) as file:
+            content = tomllib.loads(file.read(LARGEST).decode("utf-8-sig"))
     except FileNotFoundError:
         raise PlanError(
             f"{path}: there is no such plan file. Every run's folder holds one: plan.toml."
         ) from None
-    except IsADirectoryError:
-        raise PlanError(f"{path}: is a folder. Give the plan file itself: {path / 'plan.toml'}") from None
+    except NotADirectoryError:
+        raise PlanError(
+            f"{path}: there is no such plan file, as a file stands where a folder is named."
+        ) from None
     except OSError as error:
         raise PlanError(f"{path}: cannot be read ({error.strerror or error}).") from error
     except UnicodeDecodeError:
         raise PlanError(f"{path}: is not text in UTF-8, as TOML is. Save it as UTF-8.") from None
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise PlanError(f"{path}: is nested too deeply to be read. Correct it there.") from None
+    except ValueError as error:  # no TOML, or a number too long to be one
         raise PlanError(f"{path}: is not valid TOML: {error}. Correct it there.") from None
     settings: dict[str, Any] = {}
     for name, body in content.items():

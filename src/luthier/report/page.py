@@ -6,6 +6,7 @@ from importlib import resources
 from pathlib import Path
 
 from luthier.files import write_bytes
+from luthier.folder.run_folder import refuse_strange
 from luthier.report import words
 from luthier.report.making import cost, provenance, training, use
 from luthier.report.markup import Html, join, safe
@@ -37,6 +38,7 @@ UNBROKEN = re.compile(r"(?<=\d) (?=%)")
 
 def write_report(run: Path) -> Path:
     """Write `report.html` into a run's folder. The same records give the same bytes."""
+    refuse_strange(run)
     path = run / "report.html"
     # A lone surrogate, which JSON may hold and UTF-8 may not, becomes a question mark.
     write_bytes(path, page(read_records(run)).encode("utf-8", "replace"))

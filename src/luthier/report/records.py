@@ -1,19 +1,32 @@
-"""What a run's folder tells: its JSON records, read once. What is missing or unreadable is None, or empty."""
+"""What a run's folder tells: its JSON records, read once. What is missing is None, or empty."""
 
 import heapq
-import json
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-from luthier.errors import RunError, listing
+from luthier.errors import RunError
+from luthier.files import open_file
+from luthier.folder.run_records import EventRecord
+from luthier.folder.scorecard import read_scorecard
+from luthier.records import LARGEST, read_lines
+from luthier.report.run_records import (
+    PredictionRecord,
+    SplitRecord,
+    TableRecord,
+    read_findings,
+    read_optional,
+)
 from luthier.scores.answers import exact_match
 
 Record = Mapping[str, Any]
 
 NEEDED = ("metric", "test", "candidates", "chosen")
 """Keys of the scorecard without which there is no report. Every other record may be missing."""
+
+MEND = "`luthier tune DATA` makes it; a run that was interrupted is finished by the same command again."
 
 AUGMENTED = "augmented.jpg"
 """Some training images as training saw them."""
@@ -47,8 +60,6 @@ class Records:
     """Wrong answers among the test rows; None without predictions."""
     augmented: bytes | None
     """A JPEG, where images were varied in training."""
-    unreadable: tuple[str, ...]
-    """Files that are there and are not what they should be."""
 
     @property
     def dataset(self) -> str | None:
@@ -88,96 +99,59 @@ class Records:
 
 
 def read_records(run: Path) -> Records:
-    """Read a run's folder. Raises RunError when there is no scorecard to speak of."""
-    unreadable: list[str] = []
-
-    def optional(name: str, kind: type) -> Any:
-        try:
-            value = json.loads((run / name).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError):
-            value = None
-        if not isinstance(value, kind):
-            unreadable.append(name)
-            return None
-        return value
-
-    scorecard = read_scorecard(run)
-    findings = optional("findings.json", list)
-    steps, validations = read_curves(run / "events.jsonl", str(scorecard["chosen"]))
-    language = str(scorecard.get("language", "en"))
-    mistakes, wrong = read_mistakes(run / "predictions" / "test.jsonl", language)
-    plan, augmented = run / "plan.toml", run / AUGMENTED
+    """Read a run's folder. Raises RunError when there is no scorecard to speak of, or a record cannot be used."""
+    scorecard = read_whole_scorecard(run)
+    steps, validations = read_curves(run, str(scorecard["chosen"]))
+    language = str(scorecard.get("language") or "en")
+    mistakes, wrong = read_mistakes(run, language)
+    plan, augmented = read_bytes(run / "plan.toml", run), read_bytes(run / AUGMENTED, run)
     return Records(
         scorecard=scorecard,
-        table=optional("table.json", dict),
-        split=optional("split.json", dict),
-        findings=None if findings is None else tuple(one for one in findings if isinstance(one, dict)),
-        plan=plan.read_text(encoding="utf-8", errors="replace") if plan.is_file() else None,
+        table=read_optional(run / "table.json", TableRecord, run),
+        split=read_optional(run / "split.json", SplitRecord, run),
+        findings=read_findings(run / "findings.json", run),
+        plan=None if plan is None else plan.decode("utf-8", "replace"),
         steps=steps,
         validations=validations,
         mistakes=mistakes,
         wrong=wrong,
-        augmented=augmented.read_bytes() if augmented.is_file() else None,
-        unreadable=tuple(unreadable),
+        augmented=augmented,
     )
 
 
-def read_scorecard(run: Path) -> Record:
-    path = run / "scorecard.json"
-    mend = "`luthier tune DATA` makes it; a run that was interrupted is finished by the same command again."
+def read_bytes(path: Path, within: Path) -> bytes | None:
+    """A file that a run may lack, and that is no record."""
+    try:
+        with open_file(path, within) as file:
+            return file.read(LARGEST)
+    except FileNotFoundError:
+        return None
+
+
+def read_whole_scorecard(run: Path) -> Record:
+    """The scorecard with all that a report stands on."""
     if not run.is_dir():
         raise RunError(
             f"{run}: there is no such folder. Give the folder of a run; `luthier tune DATA` makes one."
         )
     try:
-        scorecard = json.loads(path.read_text(encoding="utf-8"))
+        return read_scorecard(run, NEEDED, MEND)
     except FileNotFoundError:
         raise RunError(
-            f"{run}: scorecard.json is missing, so there is nothing to report yet. {mend}"
+            f"{run}: scorecard.json is missing, so there is nothing to report yet. {MEND}"
         ) from None
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path}: cannot be read as JSON ({error}). {mend}") from error
-    if not isinstance(scorecard, dict):
-        raise RunError(f"{path}: expected a JSON object, found {type(scorecard).__name__}. {mend}")
-    missing = [key for key in NEEDED if not scorecard.get(key)]
-    if missing:
-        raise RunError(f"{path}: lacks {listing(missing)}. {mend}")
-    metric, test, candidates = scorecard["metric"], scorecard["test"], scorecard["candidates"]
-    if not isinstance(test, dict) or not isinstance(test.get(metric), dict):
-        raise RunError(f"{path}: 'test' has no value of the metric {metric!r}. {mend}")
-    if not isinstance(candidates, list) or not all(
-        isinstance(one, dict) and one.get("name") for one in candidates
-    ):
-        raise RunError(f"{path}: expected 'candidates' to be a list of objects with a 'name'. {mend}")
-    return scorecard
 
 
-def read_lines(path: Path) -> Iterator[Record]:
-    """The objects of a .jsonl file; a torn line (the last one of a killed run) is passed over."""
-    if not path.is_file():
-        return
-    with open(path, encoding="utf-8", errors="replace") as file:
-        for line in file:
-            try:
-                value = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(value, dict):
-                yield value
-
-
-def read_curves(path: Path, chosen: str) -> tuple[tuple[Record, ...], tuple[Record, ...]]:
+def read_curves(run: Path, chosen: str) -> tuple[tuple[Record, ...], tuple[Record, ...]]:
     """Steps and validations of the chosen candidate or, where that took no steps, of the last one that did.
 
     A resumed run tells some steps twice; the later telling counts.
     """
     steps: dict[str, dict[int, Record]] = {}
     validations: dict[str, dict[int, Record]] = {}
-    for event in read_lines(path):
-        kind = {"stepped": steps, "validated": validations}.get(str(event.get("event")))
-        if kind is not None and isinstance(event.get("step"), int):
+    for event, _ in read_lines(run / "events.jsonl", EventRecord, within=run):
+        kind = {"stepped": steps, "validated": validations}.get(str(event["event"]))
+        if kind is not None:
             kind.setdefault(str(event.get("candidate", "")), {})[event["step"]] = event
     if not steps:
         return (), ()
@@ -189,13 +163,14 @@ def read_curves(path: Path, chosen: str) -> tuple[tuple[Record, ...], tuple[Reco
     )
 
 
-def read_mistakes(path: Path, language: str) -> tuple[tuple[Mistake, ...], int | None]:
+def read_mistakes(run: Path, language: str) -> tuple[tuple[Mistake, ...], int | None]:
     """The surest wrong answers, and how many wrong answers there are in all. language: of texts that were asked about."""
-    if not path.is_file():
+    path = run / "predictions" / "test.jsonl"
+    if not os.path.lexists(path):
         return (), None
     wrong, judged = 0, False
     surest: list[tuple[float, int, Record]] = []  # a heap; the count breaks ties, so rows are never compared
-    for row in read_lines(path):
+    for row, _ in read_lines(path, PredictionRecord, within=run):
         confidence = surety_of_error(row, language)
         judged = judged or can_be_judged(row)
         if confidence is None:

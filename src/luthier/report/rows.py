@@ -80,7 +80,6 @@ def left_out(records: Records) -> Html:
 
 def warnings(records: Records) -> Html:
     told = [*records.items("warnings"), *((records.split or {}).get("warnings") or ())]
-    told += [f"{name} cannot be read and is left out of this page." for name in records.unreadable]
     return sentences("Warnings", list(dict.fromkeys(map(str, told))))
 
 

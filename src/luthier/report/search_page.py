@@ -1,12 +1,12 @@
 """The `report.html` of a search: one page that needs nothing else, written from search.json and the winner's scorecard."""
 
-import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from luthier.errors import RunError
-from luthier.files import write_bytes
+from luthier.files import refuse_link_away, write_bytes
 from luthier.report import numbers, words
 from luthier.report.markup import (
     Column,
@@ -23,7 +23,7 @@ from luthier.report.markup import (
 )
 from luthier.report.numbers import Metric, number
 from luthier.report.page import document
-from luthier.report.records import Record
+from luthier.report.records import Record, read_whole_scorecard
 from luthier.report.search_pictures import (
     as_they_ended,
     history,
@@ -32,17 +32,19 @@ from luthier.report.search_pictures import (
     parallel,
     points_of,
 )
+from luthier.report.search_records import read_search
 
 STATES = {"complete": "finished", "pruned": "ended early", "failed": "failed", "running": "unfinished"}
 
 
 def write_search_page(search: Path) -> Path:
     """Write `report.html` into a search's folder. The same records give the same bytes. Raises RunError for an unfinished one."""
-    record = json.loads((search / "search.json").read_text(encoding="utf-8"))
+    record = read_search(search)
     tested = search / "best" / "scorecard.json"
-    if "why" not in (record.get("best") or {}) or not tested.is_file():
+    if "why" not in (record.get("best") or {}) or not os.path.lexists(tested):
         raise RunError(f"{search}: this search is not finished. `luthier resume {search}` goes on with it.")
-    scorecard = json.loads(tested.read_text(encoding="utf-8"))
+    refuse_link_away(search / "best", search)
+    scorecard = read_whole_scorecard(search / "best")
     path = search / "report.html"
     write_bytes(path, search_page(record, scorecard).encode("utf-8", "replace"))
     return path

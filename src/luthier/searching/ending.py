@@ -11,7 +11,7 @@ import numpy as np
 from luthier.devices import available_cores
 from luthier.events import Event, Named, Noted
 from luthier.files import whole_folder
-from luthier.folder.run_folder import RunFolder
+from luthier.folder.run_folder import LOCK, RunFolder
 from luthier.report.search_page import write_search_page
 from luthier.searching.folder import OF_SEARCH
 from luthier.searching.opening import Search, refuse_another_model
@@ -95,7 +95,7 @@ def begin_best(search: Search, number: int) -> None:
     with whole_folder(best) as part:
         for path in (path for path in trials_own.rglob("*") if path.is_file()):
             inside = path.relative_to(trials_own)
-            if inside.name.startswith(f"{OUTCOME}."):
+            if inside.name.startswith(f"{OUTCOME}.") or inside.name == LOCK:
                 continue
             (part / inside).parent.mkdir(parents=True, exist_ok=True)
             link_or_copy(path, part / inside)
@@ -189,4 +189,4 @@ def folder_of(search: Search, one: Tried) -> RunFolder:
     path = search.folder.trial(one.number)
     record = RunFolder.key_record(path)
     assert record is not None, "a finished trial has a folder"
-    return RunFolder(path, record["key"])
+    return RunFolder(path, record.key)

@@ -2,7 +2,6 @@
 
 import contextlib
 import fcntl
-import json
 import os
 import re
 import shutil
@@ -14,13 +13,26 @@ from typing import Any
 
 import tomli_w
 
-from luthier.errors import RunError
-from luthier.files import telling_disk_errors, write_json, write_text
+from luthier.errors import PlanError, RunError
+from luthier.files import (
+    is_locked,
+    locked,
+    open_file,
+    open_lock,
+    refuse_links_away,
+    refuse_strange_file,
+    telling_disk_errors,
+    write_json,
+    write_text,
+)
 from luthier.hashes import hash_file, hash_json
 from luthier.machine import cores
-from luthier.models.find import PACKAGED_NAMES
+from luthier.plan.places import NAMED, PACKAGED_NAMES, found_again, placed
 from luthier.plan.plan import Plan, read_plan
 from luthier.plan.search import SECTION, SearchPlan, parted
+from luthier.records import Record, checked, read_json, sealed
+from luthier.report.search_records import read_search
+from luthier.searching.records import NOTES
 
 PLAN, RECORD, REPORT, BEST = "plan.toml", "search.json", "report.html", "best"
 OF_SEARCH = -1
@@ -31,8 +43,9 @@ DEATHS = 4
 """Processes may die in a row before a search gives up."""
 MADE_ELSEWHERE = {"workers", "storage", "on"}
 """Settings of a search that say where it runs, not what it finds."""
-NAMED = ("data.path", "data.valid", "data.test", "data.images", "model.name", "model.base", "run.cache")
-"""Settings that name files, which are found again from wherever a search is resumed."""
+COMMAND = "command"
+"""The lock of the command that is at work on a search, where its trials are on record here alone."""
+NOTE_MEND = "Put back the file that was there, or search anew with another --out."
 
 
 def key_of(plan: Plan, search: SearchPlan) -> str:
@@ -87,7 +100,36 @@ class SearchFolder:
     @property
     def is_search(self) -> bool:
         """Whether this is the folder of a search, rather than of a run."""
-        return self.key_record() is not None and (self.path / PLAN).is_file() and self.asked() is not None
+        refuse_strange_file(self.path / PLAN, self.path)
+        return (self.path / PLAN).is_file() and self.asked() is not None and self.key_record() is not None
+
+    def refuse_strange(self) -> None:
+        """Raise InputError where a pipe, a folder or a link that leaves the search stands in the place of one of its files."""
+        refuse_links_away(self.state, self.path)
+        for name in (PLAN, RECORD, REPORT, "state/key.json", "search.db"):
+            refuse_strange_file(self.path / name, self.path)
+
+    def refuse_in_use(self) -> None:
+        """Raise RunError where another command is at work here, and trials are on record here alone."""
+        if is_locked(self.state / "locks" / COMMAND):
+            raise self.in_use()
+
+    @contextlib.contextmanager
+    def at_work(self, asked: SearchPlan) -> Iterator[None]:
+        """Inside, no other command is at work here; with a storage of its own, several may be, each at other trials."""
+        if asked.storage is not None:
+            yield
+            return
+        with locked(self.state / "locks" / COMMAND) as ours:
+            if not ours:
+                raise self.in_use()
+            yield
+
+    def in_use(self) -> RunError:
+        return RunError(
+            f"{self.path}: another command is at work on this search. Wait for its end, choose another folder with --out, or let "
+            "several share one from the beginning with --storage."
+        )
 
     def asked(self) -> dict[str, Any] | None:
         """The section of the plan that only a search has; None where it is missing."""
@@ -127,7 +169,8 @@ class SearchFolder:
 
         Raises RunError where it holds anything else than this search.
         """
-        if self.key_record() is None and not self.hardly_begun:
+        of_a_run = (self.path / PLAN).is_file() and self.asked() is None
+        if of_a_run or (self.key_record() is None and not self.hardly_begun):
             raise RunError(
                 f"{self.path}: is not empty and not the folder of a search. Choose another folder with --out."
             )
@@ -179,22 +222,28 @@ class SearchFolder:
         told = search.model_dump(mode="json", exclude_none=True)
         secret = search.storage is not None and without_password(search.storage) != search.storage
         # `resume` needs a password; nobody else does.
-        write_text(self.path / PLAN, plan.to_toml() + "\n" + tomli_w.dumps({SECTION: told}), private=secret)
+        text = placed(plan, self.path).to_toml() + "\n" + tomli_w.dumps({SECTION: told})
+        write_text(self.path / PLAN, text, private=secret)
 
     def plans(self) -> tuple[Plan, SearchPlan]:
         """What is searched and how. Raises RunError where this is not the folder of a search."""
         if self.key_record() is None or not (self.path / PLAN).is_file():
             raise RunError(f"{self.path}: is not the folder of a search: it holds no {PLAN} of one.")
         settings, asked = parted(read_plan(self.path / PLAN))
-        settings |= {key: self.found_again(settings[key]) for key in NAMED if key in settings}
-        return Plan.build(settings), SearchPlan.build(asked)
+        places = [self.path, *map(Path, (self.key_record() or {}).get("where", []))]
+        named = [key for key in NAMED if isinstance(settings.get(key), str)]
+        settings |= {key: found_again(key, settings[key], places) for key in named}
+        try:
+            return Plan.build(settings), SearchPlan.build(asked)
+        except PlanError as error:
+            raise PlanError(f"{self.path / PLAN}: {error}") from None
 
     def found_again(self, name: str) -> str:
         """A file as it was named from where a command of this search stood; the name itself where there is none, as of an
         embedded model."""
         if name in PACKAGED_NAMES:
             return name
-        where = (self.key_record() or {}).get("where", [])
+        where = [str(self.path), *(self.key_record() or {}).get("where", [])]
         return next((str(place) for one in where if (place := Path(one) / name).exists()), name)
 
     def key_record(self) -> dict[str, Any] | None:
@@ -202,26 +251,27 @@ class SearchFolder:
         return self.note("key")
 
     def note(self, name: str) -> dict[str, Any] | None:
-        """A record in `state`; None where there is none, or a torn one."""
+        """A record in `state`; None where there is none. Raises RunError, with file and field, for one that cannot be used."""
+        file = self.state / f"{name}.json"
         try:
-            found: dict[str, Any] = json.loads((self.state / f"{name}.json").read_text(encoding="utf-8"))
-        except (FileNotFoundError, NotADirectoryError, ValueError):
+            found: dict[str, Any] = read_json(file, within=self.path, mend=NOTE_MEND)
+        except (FileNotFoundError, NotADirectoryError):
             return None
+        checked(found, NOTES.get(name.split("-")[0], Record), str(file), NOTE_MEND)
         return found
 
     def keep_note(self, name: str, record: Mapping[str, Any]) -> None:
         write_json(self.state / f"{name}.json", record)
 
     def write_record(self, record: Mapping[str, Any]) -> None:
-        write_json(self.path / RECORD, record)
+        write_json(self.path / RECORD, sealed(record))
 
     def record(self) -> dict[str, Any]:
         """search.json. Raises RunError where there is none."""
         try:
-            found: dict[str, Any] = json.loads((self.path / RECORD).read_text(encoding="utf-8"))
-        except (FileNotFoundError, NotADirectoryError, ValueError):
+            return read_search(self.path)
+        except (FileNotFoundError, NotADirectoryError):
             raise RunError(f"{self.path}: holds no {RECORD}, so it is not a search that has begun.") from None
-        return found
 
     def seconds(self) -> float:
         """What all commands of this search have taken so far."""
@@ -246,14 +296,8 @@ class SearchFolder:
 
     @contextlib.contextmanager
     def lock_file(self, name: str) -> Iterator[int]:
-        folder = self.state / "locks"
-        with telling_disk_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
+        with open_lock(self.state / "locks" / name) as descriptor:
             yield descriptor
-        finally:
-            os.close(descriptor)
 
     def take(self, name: str, holder: str = "") -> contextlib.ExitStack | None:
         """A lock that holds until the returned one is closed; None where another process has it.
@@ -276,4 +320,10 @@ class SearchFolder:
     def held_by(self, holder: str) -> list[str]:
         """The names of the locks that a holder has taken at some time."""
         locks = sorted((self.state / "locks").glob("*"))
-        return [path.name for path in locks if holder in path.read_text(encoding="utf-8").splitlines()]
+        return [path.name for path in locks if holder in lines_of(path)]
+
+
+def lines_of(path: Path) -> list[str]:
+    """The lines of a lock's file, where it is one."""
+    with open_file(path) as file:
+        return file.read().decode("utf-8", "replace").splitlines()

@@ -23,6 +23,7 @@ from luthier.searching.usual import usual_space
 from luthier.steps.kept import Kept
 from luthier.steps.pairs import read_as
 from luthier.steps.prepare import Prepared, base_of, prepare
+from luthier.steps.records import FeaturesRecord
 from luthier.steps.refusals import refuse_too_many_blocks, refuse_what_has_no_effect
 
 USUAL = 20
@@ -78,8 +79,8 @@ class Search:
     @property
     def finishing(self) -> float:
         """Seconds that are kept back to test the best trial: a pass over the rows, and what is written."""
-        features = Artefacts(self.folder.shared / self.ready.features_key).record("features") or {}
-        return float(features.get("seconds", 0.0)) + WRITING
+        features = Artefacts(self.folder.shared / self.ready.features_key).record("features", FeaturesRecord)
+        return (0.0 if features is None else features.seconds) + WRITING
 
     def trial_plan(self, values: dict[str, Value], out: str, end: float | None, **more: Any) -> Plan:
         """The plan of a trial. end: by the search's clock, when it must have ended; None: whenever it does."""

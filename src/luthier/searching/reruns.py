@@ -43,7 +43,7 @@ class Rerun:
         """What it came to; None as long as it has not ended."""
         path = self.path(folder)
         record = RunFolder.key_record(path)
-        return None if record is None else outcome_of(RunFolder(path, record["key"]))
+        return None if record is None else outcome_of(RunFolder(path, record.key))
 
     def fail(self, folder: SearchFolder, words: str) -> None:
         """Put on record that it comes to nothing: its trial is not named then."""

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
-from luthier.errors import InputError, PlanError, WorldError
+from luthier.errors import InputError, Interrupted, PlanError, WorldError
 from luthier.events import Event, Noted
 from luthier.plan.plan import Plan
 from luthier.plan.search import SearchPlan
@@ -31,6 +31,8 @@ def search(
     if asked.sampler == "grid":
         refuse_too_large_a_grid(space)
     folder = SearchFolder(Path(plan.run.out) if plan.run.out else default_folder(plan, asked))
+    folder.refuse_in_use()
+    folder.refuse_strange()
     new = folder.begin(plan, asked)
     try:
         yield from go_on(folder, asked, stop)
@@ -45,6 +47,7 @@ def resume(
     folder: SearchFolder, stop: Callable[[], bool] = lambda: False
 ) -> Generator[Event, None, SearchFolder]:
     """Go on with a search from wherever it was left."""
+    folder.refuse_in_use()
     _, asked = folder.plans()
     yield from go_on(folder, asked, stop)
     return folder
@@ -72,7 +75,16 @@ def default_folder(plan: Plan, asked: SearchPlan) -> Path:
 
 
 def go_on(folder: SearchFolder, asked: SearchPlan, stop: Callable[[], bool]) -> Iterator[Event]:
-    """Run what is left of a search."""
+    """Run what is left of a search, with no other command beside."""
+    try:
+        with folder.at_work(asked):
+            yield from run_what_is_left(folder, asked, stop)
+    except KeyboardInterrupt:
+        raise Interrupted(f"Interrupted at once. `luthier resume {folder.path}` goes on from here.") from None
+
+
+def run_what_is_left(folder: SearchFolder, asked: SearchPlan, stop: Callable[[], bool]) -> Iterator[Event]:
+    """As `go_on`, in a folder that is ours."""
     if folder.finished:
         yield Noted(f"{folder.path} holds the finished search: nothing is left to do.", 0.0)
         return

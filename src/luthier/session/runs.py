@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from luthier.data.checks.finding import Finding
-from luthier.errors import RunError
+from luthier.errors import PlanError, RunError
 from luthier.folder.model_folder import ModelFolder
-from luthier.folder.run_folder import RunFolder
-from luthier.models.find import PACKAGED_NAMES
+from luthier.folder.run_folder import RunFolder, refuse_in_use, refuse_strange
+from luthier.plan.places import NAMED, found_again
 from luthier.plan.plan import Plan, read_plan
+from luthier.session.out import refuse_unwritable
 from luthier.session.shown import shown
 from luthier.steps import check as checking
 from luthier.steps import suggest as suggesting
@@ -30,31 +31,27 @@ def tune(data: str, *, quiet: bool = False, **settings: Any) -> ModelFolder:
 
 def plan_record(plan: Plan) -> dict[str, Any]:
     """What `tune` would do with a plan, and what it would take: trains nothing, writes nothing."""
+    refuse_unwritable(plan.run.out)
     return foresee(plan)
 
 
 def plan_of(run: Path) -> Plan:
     """The plan of a run's folder, its files found from wherever we are now."""
+    refuse_strange(run)
+    refuse_in_use(run)
     if not (run / "plan.toml").is_file():
         begun = (run / "state").is_dir()
         why = "was interrupted before its plan was complete" if begun else "is not the folder of a run"
         raise RunError(f"{run}: {why}: it holds no plan.toml. Give the command of the run again.")
     settings = read_plan(run / "plan.toml")
-    record = RunFolder.key_record(run) or {}
-    for key in (
-        "data.path",
-        "data.valid",
-        "data.test",
-        "data.images",
-        "model.name",
-        "model.base",
-        "run.cache",
-    ):
-        places = [Path(where) / settings[key] for where in record.get("where", []) if key in settings]
-        found = [place for place in places if place.exists()]
-        if found and settings[key] not in PACKAGED_NAMES:
-            settings[key] = str(found[0])
-    return Plan.build({**settings, "run.out": str(run)})
+    record = RunFolder.key_record(run)
+    where = [] if record is None else [Path(one) for one in record.where]
+    for key in (key for key in NAMED if isinstance(settings.get(key), str)):
+        settings[key] = found_again(key, settings[key], [*where, run] if where else [run])
+    try:
+        return Plan.build({**settings, "run.out": str(run)})
+    except PlanError as error:
+        raise PlanError(f"{run / 'plan.toml'}: {error}") from None
 
 
 def check(data: str, *, quiet: bool = False, **settings: Any) -> list[Finding]:
@@ -68,14 +65,17 @@ def check(data: str, *, quiet: bool = False, **settings: Any) -> list[Finding]:
 
 def check_plan(plan: Plan, quiet: bool = False) -> Checkup:
     """Look at a plan's rows, showing progress."""
+    refuse_unwritable(plan.run.out)
     return shown(lambda stop: checking.check(plan, stop), quiet)
 
 
 def suggest_for(plan: Plan, unlabelled: Path, count: int, quiet: bool = False) -> Suggestions:
     """Write the rows that are most useful to label next, showing progress."""
+    refuse_unwritable(plan.run.out)
     return shown(lambda stop: suggesting.suggest_rows(plan, unlabelled, count, stop), quiet)
 
 
 def run_plan(plan: Plan, quiet: bool = False) -> ModelFolder:
     """Run a plan to its end, showing progress; Ctrl-C is granted at the next safe point."""
+    refuse_unwritable(plan.run.out)
     return shown(lambda stop: steps.tune(plan, stop), quiet)

@@ -11,6 +11,7 @@ from luthier.plan.search import SearchPlan
 from luthier.searching import search as searching
 from luthier.searching.folder import SearchFolder
 from luthier.searching.result import SearchResult
+from luthier.session.out import refuse_unwritable
 from luthier.session.shown import shown
 
 
@@ -48,6 +49,7 @@ def search(
 
 def search_plan(plan: Plan, asked: SearchPlan, quiet: bool = False) -> SearchResult:
     """Search a plan's settings, showing progress."""
+    refuse_unwritable(plan.run.out)
     return SearchResult(shown(lambda stop: searching.search(plan, asked, stop), quiet).path)
 
 

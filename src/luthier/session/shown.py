@@ -20,4 +20,7 @@ def shown(begin: Callable[[Callable[[], bool]], Generator[Event, None, Result]],
             except StopIteration as end:
                 result: Result = end.value
                 return result
-            progress.show(event)
+            try:
+                progress.show(event)
+            except KeyboardInterrupt as second:
+                events.throw(second)  # the work alone knows how it is gone on with

@@ -12,6 +12,7 @@ from luthier.errors import WorldError
 from luthier.events import Advanced, CandidateReady, Chose, Event, Started
 from luthier.models.headed import new_head
 from luthier.predict import features_of, logits_of
+from luthier.steps.records import FeaturesRecord, ProbeRecord
 from luthier.steps.run import ANSWERED, HELD_OUT, Run
 from luthier.steps.zero_shot import compared, reader_of, zero_shot_logits
 from luthier.tasks.task import Array
@@ -25,9 +26,10 @@ def compute_features(run: Run) -> Iterator[Event]:
         return  # nobody would read them but checks, and long texts take minutes
     parts = {**ready.examples, **compared(ready, ANSWERED)}
     yield Started("features", run.clock(), sum(len(examples) for examples in parts.values()))
-    saved = run.shared.saved("features")
-    if saved is not None:
-        run.features, run.earlier["features"] = saved[0], saved[1]["seconds"]
+    saved = run.shared.saved("features", FeaturesRecord)
+    shapes = {part: (examples.units, reader_of(ready, part).width) for part, examples in parts.items()}
+    if saved is not None and {part: vectors.shape for part, vectors in saved[0].items()} == shapes:
+        run.features, run.earlier["features"] = saved[0], saved[1].seconds
         return
     done, begin = 0, run.clock()
     for part, examples in parts.items():
@@ -87,12 +89,12 @@ def as_it_is(run: Run) -> Iterator[Event]:
 
 def fit_or_reuse(run: Run, targets: Array) -> Probe:
     """The probe, solved for, or as an earlier command left it."""
-    task, saved = run.task, run.shared.saved(probe_name(run))
-    if saved is not None:
-        arrays, record = saved
-        run.earlier["probe"] = record["seconds"]
-        scores = {float(strength): score for strength, score in record["cross_validated"].items()}
-        return Probe(arrays["weight"], arrays["bias"], record["strength"], scores)
+    task, saved = run.task, run.shared.saved(probe_name(run), ProbeRecord)
+    if saved is not None and saved[0].keys() == {"weight", "bias"}:
+        arrays, known = saved
+        run.earlier["probe"] = known.seconds
+        scores = {float(strength): score for strength, score in known.cross_validated.items()}
+        return Probe(arrays["weight"], arrays["bias"], known.strength, scores)
 
     begin = run.clock()
     to_learn = task.to_learn(targets)

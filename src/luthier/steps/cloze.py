@@ -10,6 +10,7 @@ from luthier import seeds
 from luthier.batches.examples import Examples
 from luthier.events import Advanced, Event, Noted, Started, Stepped, Stopped, Validated, WentBack
 from luthier.steps.prepare import windows
+from luthier.steps.records import ClozeRecord
 from luthier.steps.run import Run
 from luthier.train.checkpoints import Checkpoints
 from luthier.train.loop import Pace, train
@@ -35,7 +36,7 @@ def learn_cloze(
     if examples is None:
         return True
     checkpoints = run.checkpoints("training-cloze")
-    saved = run.folder.saved(NAME)
+    saved = run.folder.saved(NAME, ClozeRecord)
     if saved is not None:
         checkpoints.forget()
         recall(run)
@@ -125,12 +126,12 @@ def recall(run: Run) -> dict[str, Any]:
     """What was learnt from these rows, by this command or an earlier one, for the scorecard; empty where nothing was."""
     if NAME in run.tuning:
         return dict(run.tuning[NAME])
-    record = run.folder.record(NAME)
+    record = run.folder.record(NAME, ClozeRecord)
     if record is None:
         return {}
-    run.tuning[NAME] = record
-    run.earlier["train"] = run.earlier.get("train", 0.0) + record["seconds"]
-    return dict(record)
+    run.tuning[NAME] = record.told()
+    run.earlier["train"] = run.earlier.get("train", 0.0) + record.seconds
+    return record.told()
 
 
 def nothing() -> tuple[float, float]:

@@ -24,9 +24,11 @@ from luthier.compare.choice import (
 from luthier.devices import with_threads
 from luthier.events import Event, Started
 from luthier.files import whole_folder, write_bytes, write_json, write_text
-from luthier.folder.write import form_of
+from luthier.folder.beside import form_of
 from luthier.machine import peak_bytes
+from luthier.plan.places import placed
 from luthier.predict import features_of, logits_of
+from luthier.records import sealed
 from luthier.report.card import model_card
 from luthier.report.page import write_report
 from luthier.report.records import AUGMENTED, read_records
@@ -40,7 +42,7 @@ VERSIONS = ("luthier", "torch", "transformers", "tokenizers", "scipy", "numpy")
 def write_records(folder: Path, ready: Prepared) -> None:
     """What is known before training: the plan, the table, the split, the findings."""
     rows, table = ready.rows, ready.rows.table
-    write_text(folder / "plan.toml", ready.plan.to_toml())
+    write_text(folder / "plan.toml", placed(ready.plan, folder).to_toml())
     files = [{"name": file.name, "rows": len(table.rows_of_file(at))} for at, file in enumerate(table.files)]
     write_json(
         folder / "table.json",
@@ -71,7 +73,7 @@ def score_and_write(run: Run) -> Iterator[Event]:
         for part in ("valid", "test"):
             (folder / f"{part}.jsonl").write_text(prediction_lines(run, run.kept, part), encoding="utf-8")
     path = run.folder.path
-    write_json(path / "scorecard.json", make_scorecard(run, run.kept, forgetting))
+    write_json(path / "scorecard.json", sealed(make_scorecard(run, run.kept, forgetting)))
     card = model_card(read_records(path))
     write_text(path / "model" / "README.md", card)
     write_text(path / "README.md", card)

@@ -159,7 +159,7 @@ def open_prefixes(run: Run, movement: LadderMovement, epochs: int) -> Generator[
     for words in shelf.notes:
         yield Noted(words, run.clock())
     width, cache = ready.model.state_width, shelf.cache
-    found_some = any(cache.holds(key) for key in shelf.keys.values())
+    found_some = False
     try:
         for part, exact in dict.fromkeys((one.part, one.exact) for one in shelf.keys):
             examples, missing = ready.examples[part], {}
@@ -169,6 +169,9 @@ def open_prefixes(run: Run, movement: LadderMovement, epochs: int) -> Generator[
                 states = cache.find(shelf.keys[one], examples, width, dtype)
                 if states is None:
                     missing[one] = cache.begin(shelf.keys[one], examples, width, dtype)
+                    yield from (Noted(words, run.clock(), warning=True) for words in cache.damaged)
+                    cache.damaged.clear()
+                found_some = found_some or states is not None
                 found.states[one] = states or missing[one]
             if missing:
                 record(run, found.prefix, examples, {one.depth: into for one, into in missing.items()}, exact)

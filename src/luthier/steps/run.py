@@ -10,8 +10,9 @@ from torch import nn
 from luthier.compare.choice import Candidate
 from luthier.errors import Interrupted
 from luthier.folder.artefacts import Artefacts
+from luthier.folder.beside import Beside, BesideRecord
 from luthier.folder.run_folder import RunFolder
-from luthier.folder.write import Beside, write_model
+from luthier.folder.write import write_model
 from luthier.models.headed import HeadedModel
 from luthier.plan.duration import seconds_of
 from luthier.plan.plan import Plan
@@ -132,8 +133,8 @@ class Run:
     def keep_at_first(self, candidate: Candidate, head: nn.Sequential) -> None:
         """Write the model of a candidate that learnt no layers, unless an earlier command of this run has left a better one: a
         training that was stopped, and goes on."""
-        left = Artefacts(self.folder.path / "model").record("luthier") or {}
-        if left.get("method") != "tuned":
+        left = Artefacts(self.folder.path / "model").record("luthier", BesideRecord)
+        if left is None or left.method != "tuned":
             self.keep(candidate, head, hidden=())
 
     def keep(

@@ -31,6 +31,7 @@ from luthier.steps.candidates import add, last_layer
 from luthier.steps.cloze import NAME as CLOZE
 from luthier.steps.cloze import learn_cloze, recall
 from luthier.steps.prefixes import SCORED, Prefixes, open_prefixes
+from luthier.steps.records import RateTestRecord, ScoredRecord, TunedRecord
 from luthier.steps.run import HELD_OUT, Run
 from luthier.tasks.classification import Classification
 from luthier.tasks.labels import balanced_weights
@@ -50,14 +51,14 @@ def train_layers(run: Run) -> Iterator[Event]:
     ready = run.ready
     pace = pace_of(run)
     prefixes: Prefixes | None = None
-    saved = run.folder.saved("tuned")
+    saved = run.folder.saved("tuned", TunedRecord)
     if saved is not None:
         yield Started("train", run.clock(), pace.steps(len(ready.examples["train"])))
-        arrays, run.tuning["tuned"] = saved
-        run.earlier["train"] = saved[1]["seconds"]
-        tested = run.folder.saved("rate_test")
+        arrays, run.tuning["tuned"] = saved[0], saved[1].told()
+        run.earlier["train"] = saved[1].seconds
+        tested = run.folder.saved("rate_test", RateTestRecord)
         if tested is not None:
-            run.tuning["rate_test"] = tested[1]
+            run.tuning["rate_test"] = tested[1].told()
         ready.model.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
     else:
         prefixes = yield from follow(run, pace)
@@ -76,7 +77,7 @@ def train_layers(run: Run) -> Iterator[Event]:
         return  # Stopped before the first validation: nothing is known of these weights, and the probe stays.
     if ended:
         run.folder.arrays_path(CLOZE).unlink(missing_ok=True)  # the record of it stays
-    known = None if saved is None else run.folder.saved("scored")
+    known = None if saved is None else run.folder.saved("scored", ScoredRecord)
     logits = {part: scored(run, part, prefixes) for part in SCORED} if known is None else known[0]
     if known is None and ended:
         run.folder.save("scored", logits, {})
@@ -158,9 +159,9 @@ def follow(run: Run, pace: Pace) -> Generator[Event, None, Prefixes | None]:
 
 def rate_test(run: Run, state: State, pace: Pace, movement: LadderMovement) -> RateTest:
     """The range test, or what an earlier command of this run saw in it."""
-    saved = run.folder.saved("rate_test")
+    saved = run.folder.saved("rate_test", RateTestRecord)
     if saved is not None:
-        return RateTest(tuple(saved[1]["rates"]), tuple(saved[1]["losses"]), saved[1]["lr"])
+        return RateTest(tuple(saved[1].rates), tuple(saved[1].losses), saved[1].lr)
     examples, seed = run.ready.examples["train"], run.plan.run.seed
     found = find_rate(state, weighted(run), examples, pace, run.ready.device, seed, movement)
     run.folder.save("rate_test", {}, found.to_json())

@@ -15,6 +15,7 @@ from luthier.steps.candidates import chosen_of
 from luthier.steps.finish import VERSIONS, write_records
 from luthier.steps.kept import Kept
 from luthier.steps.prepare import Prepared, prepare
+from luthier.steps.records import OutcomeRecord
 from luthier.steps.run import Run
 from luthier.steps.tune import features_and_probe, training
 from luthier.tasks.task import Array, Calibration
@@ -74,13 +75,20 @@ def trial(
         enough=enough,
         wide=kept.wide,
     )
+    with folder.alone():
+        return (yield from ended(run))
+
+
+def ended(run: Run) -> Generator[Event, None, Outcome]:
+    """What a trial comes to, in a folder that nobody else is at."""
+    folder, ready, clock = run.folder, run.ready, run.clock
     folder.begin({name: version(name) for name in VERSIONS})
     write_records(folder.path, ready)
     for event in learning(run):
         if not isinstance(event, Advanced):
             folder.log(event)
         yield event
-    if stop():
+    if run.stop():
         raise run.interrupted()
     chosen, why = chosen_of(run)
     yield Chose(chosen.name, why, clock())
@@ -109,19 +117,20 @@ def learning(run: Run) -> Generator[Event, None, None]:
 
 def outcome_of(folder: RunFolder) -> Outcome | None:
     """What a finished trial came to; None as long as it is not finished."""
-    saved = folder.saved(OUTCOME)
+    saved = folder.saved(OUTCOME, OutcomeRecord)
     if saved is None:
         return None
     record = saved[1]
-    return Outcome(**{**record, "curve": tuple(tuple(point) for point in record["curve"])})
+    curve = tuple((epoch, score) for epoch, score in record.curve)
+    return Outcome(**{**record.told(), "calibration": record.calibration.told(), "curve": curve})
 
 
 def answers_of(folder: RunFolder, ready: Prepared) -> Array:
     """What a finished trial answers on the validation rows, as its task predicts. ready: of any trial over the same tokens."""
-    saved = folder.saved(OUTCOME)
+    saved = folder.saved(OUTCOME, OutcomeRecord)
     if saved is None:
         raise RunError(f"{folder.path}: this trial has no outcome yet.")
     arrays, record = saved
     task, valid = ready.rows.task, ready.examples["valid"]
-    calibration = Calibration.from_json(record["calibration"])
+    calibration = Calibration.from_json(record.calibration.told())
     return task.predicted(task.probabilities(arrays["valid"], calibration, valid), calibration, valid)

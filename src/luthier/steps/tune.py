@@ -3,11 +3,14 @@
 import time
 from collections.abc import Callable, Generator, Iterator
 from importlib.metadata import version
+from pathlib import Path
 
-from luthier.errors import PlanError
-from luthier.events import Advanced, Ended, Event, Noted, Started
+from luthier.errors import Interrupted, PlanError
+from luthier.events import Advanced, Doubted, Ended, Event, Noted, Started
+from luthier.folder.beside import FILE as BESIDE
+from luthier.folder.beside import doubts
 from luthier.folder.model_folder import ModelFolder
-from luthier.folder.run_folder import RunFolder
+from luthier.folder.run_folder import RunFolder, refuse_in_use
 from luthier.plan.plan import Plan
 from luthier.report.understood_words import understood_words
 from luthier.steps.candidates import compute_features, decide, probe_and_baselines
@@ -31,6 +34,9 @@ def tune(
     not done again.  kept: what earlier runs over the same rows have left to share.
     """
     kept = kept or Kept()
+    where = None if plan.run.out is None else Path(plan.run.out)
+    if where is not None:
+        refuse_in_use(where)
     if plan.data.warm_up is not None:
         plan = yield from warmed_up(plan, stop)
     begin = time.monotonic()
@@ -38,21 +44,62 @@ def tune(
     def clock() -> float:
         return time.monotonic() - begin
 
-    yield Started("prepare", clock())
-    ready = prepare(plan, kept)
+    try:
+        yield Started("prepare", clock())
+        ready = prepare(plan, kept)
+        where = ready.out
+        return (yield from tuned(ready, kept, stop, clock))
+    except KeyboardInterrupt:
+        raise cut_off(where) from None
+
+
+def cut_off(where: Path | None) -> Interrupted:
+    """What to tell when somebody asked to stop a second time: whatever was being written is dropped, what was saved stands."""
+    if where is None or not (where / "plan.toml").is_file():
+        return Interrupted("Interrupted, before anything was saved.")
+    return Interrupted(f"Interrupted at once. `luthier resume {where}` goes on from the last saved step.")
+
+
+def tuned(
+    ready: Prepared, kept: Kept, stop: Callable[[], bool], clock: Callable[[], float]
+) -> Generator[Event, None, ModelFolder]:
+    """As `tune`, from rows and model that are opened."""
     folder = RunFolder(ready.out, ready.key)
     opening: list[Event] = [Ended("prepare", clock(), clock())]
     opening += [Noted(line, clock()) for line in understood_words(ready.rows.understanding.to_json())]
     opening += [Noted(str(guess), clock()) for guess in ready.guesses]
     opening += [Noted(text, clock(), warning=True) for text in statements(ready)]
+    opening += [Doubted(text, clock()) for text in doubts_of(ready, folder)]
     yield from opening
-    if folder.finished:
-        yield Noted(
-            f"{folder.path} holds the finished run of this plan, data and model: nothing is left to do.",
-            clock(),
-        )
-        return ModelFolder(folder.path)
+    if not folder.finished:
+        with folder.alone():
+            if not folder.finished:  # by another command, meanwhile
+                yield from run_steps(ready, folder, opening, kept, stop, clock)
+                return ModelFolder(folder.path)
+    yield Noted(
+        f"{folder.path} holds the finished run of this plan, data and model: nothing is left to do.", clock()
+    )
+    return ModelFolder(folder.path)
 
+
+def doubts_of(ready: Prepared, folder: RunFolder) -> Iterator[str]:
+    """What is believed though it may not be what luthier wrote: the model to go on from, an older run's features."""
+    if (ready.folder.path / BESIDE).is_file():
+        yield from doubts(ready.folder.path, ready.folder.sums)
+    if folder.unsealed:
+        yield f"{folder.path}: began before luthier sealed what it saves: features and weights there are believed as they are."
+
+
+def run_steps(
+    ready: Prepared,
+    folder: RunFolder,
+    opening: list[Event],
+    kept: Kept,
+    stop: Callable[[], bool],
+    clock: Callable[[], float],
+) -> Iterator[Event]:
+    """What is left to do of a run, in a folder that nobody else is at."""
+    plan = ready.plan
     run = Run(
         ready,
         folder,
@@ -85,7 +132,6 @@ def tune(
         if not isinstance(event, Advanced):
             folder.log(event)
         yield event
-    return ModelFolder(folder.path)
 
 
 WARMED_UP = "question-answering"
@@ -135,9 +181,18 @@ def timed(run: Run, name: str, step: Iterator[Event]) -> Iterator[Event]:
         raise run.interrupted()
     begin = run.clock()
     yield from step
+    yield from told_damage(run)
     took = run.clock() - begin
     run.took[name] = run.took.get(name, 0.0) + run.earlier.get(name, 0.0) + took
     yield Ended(name, run.clock(), took)
+
+
+def told_damage(run: Run) -> Iterator[Event]:
+    """What a step found not to be what was written, and computed again."""
+    for artefacts in (run.folder, run.shared):
+        for words in artefacts.damaged:
+            yield Noted(words, run.clock(), warning=True)
+        artefacts.damaged.clear()
 
 
 def statements(ready: Prepared) -> list[str]:

@@ -26,6 +26,7 @@ from luthier.scores.intervals import (
     proportion,
 )
 from luthier.tasks.classification import bins_of
+from luthier.tasks.records import AnswerRecord
 from luthier.tasks.task import Array, Calibration, Loss, Model, Task
 
 NAME = "question-answering"
@@ -307,7 +308,8 @@ class QuestionAnswering(Task):
 
     @staticmethod
     def from_json(record: dict[str, Any]) -> "QuestionAnswering":
-        return QuestionAnswering(str(record["metric"]), str(record["language"]), record.get("longest"))
+        told = AnswerRecord.model_validate(record)
+        return QuestionAnswering(told.metric, told.language, told.longest)
 
 
 def best_answer(

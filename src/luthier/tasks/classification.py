@@ -29,6 +29,7 @@ from luthier.scores.intervals import (
 from luthier.scores.thresholds import Thresholds, apply_thresholds, best_thresholds
 from luthier.tasks.baselines import majority_logits, nearest_logits, readable
 from luthier.tasks.labels import names_of
+from luthier.tasks.records import ClassificationRecord
 from luthier.tasks.task import Array, Calibration, Loss, Model, Task
 
 
@@ -273,8 +274,8 @@ class Classification(Task):
 
     @staticmethod
     def from_json(record: dict[str, Any]) -> "Classification":
-        own = str(record["metric"]), str(record["name"]), str(record["reads"])
-        return Classification(tuple(record["labels"]), bool(record["many"]), *own)
+        told = ClassificationRecord.model_validate(record)
+        return Classification(tuple(told.labels), told.many, told.metric, told.name, told.reads)
 
 
 def bins_of(found: classification.Reliability) -> list[dict[str, float]]:

@@ -27,6 +27,7 @@ from luthier.tasks.kind import Columns, Kind, Roles, Understood, Wishes
 from luthier.tasks.labelled import Bools, refuse_nothing_left, useless
 from luthier.tasks.metric import chosen_metric
 from luthier.tasks.number_column import equal_numbers, numbers, strata_of, told_of_numbers
+from luthier.tasks.records import RegressionRecord
 from luthier.tasks.task import Array, Calibration, Loss, Model, Task
 from luthier.tasks.texts import (
     given_pairs,
@@ -210,9 +211,8 @@ class Regression(Task):
 
     @staticmethod
     def from_json(record: dict[str, Any]) -> "Regression":
-        return Regression(
-            float(record["mean"]), float(record["spread"]), str(record["metric"]), str(record["reads"])
-        )
+        told = RegressionRecord.model_validate(record)
+        return Regression(told.mean, told.spread, told.metric, told.reads)
 
 
 def cosines(one: Array, other: Array) -> Array:

@@ -17,6 +17,7 @@ from luthier.scores.calibration import apply_temperature, fit_temperature
 from luthier.scores.intervals import Difference, Estimate, bootstrap, paired_bootstrap_of, proportion
 from luthier.tasks.classification import bins_of
 from luthier.tasks.iob2 import best_tags
+from luthier.tasks.records import TagsRecord
 from luthier.tasks.task import Array, Calibration, Loss, Model, Task
 
 NAME = "token-classification"
@@ -217,7 +218,8 @@ class TokenClassification(Task):
 
     @staticmethod
     def from_json(record: dict[str, Any]) -> "TokenClassification":
-        return TokenClassification(tuple(record["types"]), str(record["metric"]), bool(record["blanks"]))
+        told = TagsRecord.model_validate(record)
+        return TokenClassification(tuple(told.types), told.metric, told.blanks)
 
 
 def ends_of(targets: Array) -> Array:

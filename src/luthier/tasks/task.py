@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from luthier.batches.examples import Batch, Examples, Ints
 from luthier.scores.intervals import Difference, Estimate
+from luthier.tasks.records import CalibrationRecord
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -54,9 +55,10 @@ class Calibration:
 
     @staticmethod
     def from_json(record: dict[str, Any]) -> "Calibration":
-        lists = {name: tuple(record[name]) for name in ("scale", "bias", "thresholds")}
-        margin = math.inf if record["margin"] is None else record["margin"]
-        return Calibration(temperature=record["temperature"], margin=margin, **lists)
+        told = CalibrationRecord.model_validate(record)
+        margin = math.inf if told.margin is None else told.margin
+        lists = tuple(told.scale), tuple(told.bias), tuple(told.thresholds)
+        return Calibration(told.temperature, *lists, margin)
 
 
 class Task(ABC):

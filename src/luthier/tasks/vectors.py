@@ -21,6 +21,7 @@ from luthier.scores.intervals import (
     proportion,
 )
 from luthier.tasks.baselines import unit
+from luthier.tasks.records import EmbeddingRecord
 from luthier.tasks.task import Array, Calibration, Loss, Model, Task
 
 NAME = "embedding"
@@ -193,8 +194,8 @@ class Embedding(Task):
 
     @staticmethod
     def from_json(record: dict[str, Any]) -> "Embedding":
-        ends = float(record["low"]), float(record["high"])
-        return Embedding(str(record["goal"]), str(record["metric"]), *ends)
+        told = EmbeddingRecord.model_validate(record)
+        return Embedding(told.goal, told.metric, told.low, told.high)
 
 
 def belonging(texts: Tensor, numbers: Tensor) -> Tensor:

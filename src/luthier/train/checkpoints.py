@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-import shutil
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from luthier.errors import WorldError
-from luthier.files import whole_folder, write_text
+from luthier.errors import InputError, WorldError
+from luthier.files import clear, open_file, whole_folder, write_text
 from luthier.hashes import hash_file
+from luthier.records import Count, Finite, Record, checked
 from luthier.train.state import State
 
 SHARE = 0.03
@@ -22,6 +23,37 @@ SHARE = 0.03
 KEPT = 2
 """Newest states that stay: if the last one is damaged, the one before it serves."""
 NOW, BEST = "now.safetensors", "best.safetensors"
+
+
+STEP = re.compile("0|[1-9][0-9]{0,17}")
+"""The name of a state's folder."""
+
+
+class StateRecord(Record):
+    """state.json of a saved state: its numbers, and the hashes of its files."""
+
+    step: Count
+    best_step: Count
+    best_score: float
+    best_loss: float
+    validations_since_best: Count
+    tokens: Count
+    seconds: Finite
+    steps: dict[str, Count]
+    moving: list[int]
+    files: dict[str, str]
+
+
+class DecisionRecord(Record):
+    """What holds from a step on."""
+
+    step: Count
+
+
+class DecisionsRecord(Record):
+    """decisions.json."""
+
+    decisions: list[DecisionRecord]
 
 
 class Checkpoints:
@@ -41,10 +73,11 @@ class Checkpoints:
         """What was found damaged, in words."""
         self.decisions: list[dict[str, Any]] = []
         decided = folder / "decisions.json"
-        if decided.is_file():
+        if os.path.lexists(decided):
             try:
-                self.decisions = unsealed(decided.read_bytes())["decisions"]
-            except ValueError:
+                record = checked(unsealed(decided), DecisionsRecord, str(decided))
+                self.decisions = [one.model_dump() for one in record.decisions]
+            except (InputError, OSError, ValueError):
                 # Which states came of which decision is no longer known.
                 self.damaged.append(f"{decided}: is damaged; training begins anew.")
                 self.forget()
@@ -113,13 +146,14 @@ class Checkpoints:
         """A state as `State.load` takes it; None, and a word in `damaged`, when it is not what was written."""
         path = self.path(step)
         try:
-            numbers = unsealed((path / "state.json").read_bytes())
+            numbers = unsealed(path / "state.json")
+            record = checked(numbers, StateRecord, "state.json")
             tensors = {}
-            for name, digest in numbers["files"].items():
+            for name, digest in record.files.items():
                 if hash_file(path / name) != digest:
                     raise ValueError(f"{name} is not what was written")
                 tensors[name] = load_file(path / name)
-        except (OSError, ValueError, KeyError, SafetensorError) as error:
+        except (InputError, OSError, ValueError, SafetensorError) as error:
             self.damaged.append(f"{path}: is damaged ({error}); the state before it is used.")
             return None
         return tensors[NOW], tensors.get(BEST, {}), numbers
@@ -127,17 +161,16 @@ class Checkpoints:
     def best_beside(self, step: int, best_step: int) -> str | None:
         """SHA-256 of the best weights beside a saved state, if they are those of `best_step`."""
         try:
-            numbers = unsealed((self.path(step) / "state.json").read_bytes())
-        except (OSError, ValueError):
+            record = checked(unsealed(self.path(step) / "state.json"), StateRecord, "state.json")
+        except (InputError, OSError, ValueError):
             return None
-        digest: str | None = numbers["files"].get(BEST)
-        return digest if numbers["best_step"] == best_step else None
+        return record.files.get(BEST) if record.best_step == best_step else None
 
     def steps(self) -> list[int]:
         """Of the states on disk, the oldest first."""
         if not self.folder.is_dir():
             return []
-        return sorted(int(path.name) for path in self.folder.iterdir() if path.name.isdigit())
+        return sorted(int(path.name) for path in self.folder.iterdir() if STEP.fullmatch(path.name))
 
     def path(self, step: int) -> Path:
         return self.folder / str(step)
@@ -145,20 +178,11 @@ class Checkpoints:
     def drop(self, steps: Iterable[int]) -> None:
         """Remove states, the newest first."""
         for step in sorted(steps, reverse=True):
-            remove(self.path(step))
+            clear(self.path(step))
 
     def forget(self) -> None:
         """Drop all: the training's outcome stands elsewhere."""
-        remove(self.folder)
-
-
-def remove(folder: Path) -> None:
-    """Remove a folder if it is there. It loses its name first: a kill leaves all of it, or none under that name."""
-    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        os.replace(folder, old)
-        shutil.rmtree(old, ignore_errors=True)
+        clear(self.folder)
 
 
 def linked(source: Path, target: Path) -> bool:
@@ -175,13 +199,15 @@ def sealed(record: dict[str, Any]) -> str:
     return json.dumps({"record": record, "sha256": digest_of(record)}, indent=2)
 
 
-def unsealed(text: bytes) -> dict[str, Any]:
-    """The record of `sealed`. Raises ValueError when it was changed since."""
+def unsealed(path: Path) -> dict[str, Any]:
+    """The record of `sealed` in a file. Raises ValueError when it was changed since, InputError for what is no file."""
+    with open_file(path, within=path.parent) as file:
+        text = file.read()
     try:
         whole = json.loads(text)
         record: dict[str, Any] = whole["record"]
         same = digest_of(record) == whole["sha256"]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         same = False
     if not same:
         raise ValueError("it is not what was written")

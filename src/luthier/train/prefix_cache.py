@@ -11,12 +11,28 @@ from pathlib import Path
 import torch
 
 from luthier.batches.text_examples import TextExamples
-from luthier.files import telling_disk_errors, write_json
-from luthier.hashes import hash_json
+from luthier.errors import InputError
+from luthier.files import (
+    clear,
+    create,
+    open_file,
+    refuse_link_away,
+    telling_disk_errors,
+    unfinished,
+    write_json,
+)
+from luthier.hashes import hash_file, hash_json
 from luthier.models.prefix import States
+from luthier.records import Name, Record, read_record, sealed
 
 FRESH = 60.0
 """Seconds for which a new file may have no lock yet."""
+
+
+class CacheRecord(Record):
+    """Beside states that are whole."""
+
+    states_sha256: Name
 
 
 def default_folder() -> Path:
@@ -31,8 +47,10 @@ class PrefixCache:
     folder: Path
     limit: float
     """Bytes that all files together may take; those not used for longest go first."""
-    filling: dict[str, int] = field(default_factory=dict)
-    """Open files of states that are not whole yet, by key: locked, so that others see them to be in somebody's hands."""
+    filling: dict[str, tuple[Path, int]] = field(default_factory=dict)
+    """Files of states that are not whole yet, by key, and open: locked, so that others see them to be in somebody's hands."""
+    damaged: list[str] = field(default_factory=list)
+    """What was found not to be what was written, in words."""
 
     def key(self, stands_on: list[object], depth: int, examples: TextExamples) -> str:
         """stands_on: whatever else decides the numbers, such as the model's fingerprint and the precision."""
@@ -45,16 +63,21 @@ class PrefixCache:
 
     def holds(self, key: str) -> bool:
         """Whether whole states are there under a key."""
-        return (self.folder / f"{key}.json").is_file() and (self.folder / f"{key}.states").is_file()
+        return self.record_path(key).is_file() and self.states_path(key).is_file()
 
     def find(self, key: str, examples: TextExamples, width: int, dtype: torch.dtype) -> States | None:
-        """The states under a key, memory-mapped; None when they are not there or not whole."""
-        path = self.folder / f"{key}.states"
+        """The states under a key, memory-mapped; None when they are not there, or not what was written."""
+        path = self.states_path(key)
         try:
-            if not self.holds(key) or path.stat().st_size != self.size(examples, width, dtype):
-                return None
+            written = read_record(self.record_path(key), CacheRecord, within=self.folder).states_sha256
+            refuse_link_away(path, self.folder)
+            if path.stat().st_size != self.size(examples, width, dtype) or hash_file(path) != written:
+                raise ValueError("it is not what was written")
             os.utime(path)
-        except FileNotFoundError:  # another process has made room
+        except FileNotFoundError:  # never written, or another process has made room
+            return None
+        except (InputError, OSError, ValueError) as error:
+            self.damaged.append(f"{path}: cannot be believed ({error}); it is computed again.")
             return None
         found = States(examples, mapped(path, len(examples.ids), width, dtype))
         # Who makes room takes the record away before the states: as long as it is there, it is these that are mapped.
@@ -65,27 +88,36 @@ class PrefixCache:
         with telling_disk_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             self.make_room(self.size(examples, width, dtype))
-            path = self.unfinished(key)
-            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
-            self.filling[key] = file
+            path = unfinished(self.folder / key)
+            file = create(path, 0o644)
+            self.filling[key] = path, file
             fcntl.flock(file, fcntl.LOCK_EX)  # as long as this process lives
             os.posix_fallocate(file, 0, max(1, self.size(examples, width, dtype)))
             return States(examples, mapped(path, len(examples.ids), width, dtype))
 
     def finish(self, key: str) -> None:
         """Say that the states are whole."""
-        os.replace(self.unfinished(key), self.folder / f"{key}.states")
-        write_json(self.folder / f"{key}.json", {"whole": True})
-        os.close(self.filling.pop(key))
+        path, file = self.filling.pop(key)
+        digest = hash_file(path)
+        for place in (self.record_path(key), self.states_path(key)):
+            if place.is_dir():
+                clear(place)
+        os.replace(path, self.states_path(key))
+        write_json(self.record_path(key), sealed({"whole": True, "states_sha256": digest}))
+        os.close(file)
 
     def give_up(self) -> None:
         """Drop the states that are not whole."""
         for key in list(self.filling):
-            self.unfinished(key).unlink(missing_ok=True)
-            os.close(self.filling.pop(key))
+            path, file = self.filling.pop(key)
+            path.unlink(missing_ok=True)
+            os.close(file)
 
-    def unfinished(self, key: str) -> Path:
-        return self.folder / f".{key}.{os.getpid()}.part"
+    def states_path(self, key: str) -> Path:
+        return self.folder / f"{key}.states"
+
+    def record_path(self, key: str) -> Path:
+        return self.folder / f"{key}.json"
 
     def make_room(self, size: int) -> None:
         """Delete what killed processes left, and what was not used for longest, until `size` more bytes fit."""
@@ -100,13 +132,13 @@ class PrefixCache:
             if held + size <= self.limit:
                 return
             held -= freed
-            path.with_suffix(".json").unlink(missing_ok=True)
-            path.unlink(missing_ok=True)
+            clear(path.with_suffix(".json"))
+            clear(path)
 
 
 def drop_if_abandoned(path: Path) -> None:
     """Delete unfinished states whose process has ended: nobody holds their lock any more."""
-    with contextlib.suppress(FileNotFoundError, BlockingIOError), open(path, "rb") as file:
+    with contextlib.suppress(FileNotFoundError, BlockingIOError, InputError), open_file(path) as file:
         if time.time() - path.stat().st_mtime > FRESH:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             path.unlink()

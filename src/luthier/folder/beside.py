@@ -1,0 +1,128 @@
+"""What luthier adds to a model, in `luthier.json` beside the weights: the task, the calibration, and the hash of every file."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Le
+from pydantic import ValidationError
+
+from luthier.errors import RunError
+from luthier.hashes import hash_file
+from luthier.records import Name, Record, checked, complaint, read_json, seal_holds, sealed
+from luthier.tasks.task import Calibration
+
+FILE = "luthier.json"
+CARD = "README.md"
+"""The one file of a model's folder that anybody may edit."""
+DECIDING = (".safetensors", ".json", ".txt", ".model")
+"""Endings of files that decide what a model computes."""
+MEND = "Delete it and give the command of the run again."
+
+
+class BesideRecord(Record):
+    """luthier.json. The task is checked by the task itself."""
+
+    task: dict[str, Any]
+    calibration: dict[str, Any]
+    pooling: Literal["mean", "cls", "max"] | None
+    hidden: list[Annotated[int, Ge(1), Le(1_000_000)]]
+    long: Literal["cut", "windows"]
+    columns: dict[str, str]
+    base: str
+    base_fingerprint: str
+    method: Name
+    version: str
+    files: dict[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What luthier adds to a model."""
+
+    task: dict[str, Any]
+    calibration: Calibration
+    pooling: str | None
+    """None: the architecture's own class does it, or every token answers."""
+    hidden: tuple[int, ...]
+    long: str
+    """`cut` or `windows`: how texts beyond the limit are read."""
+    columns: dict[str, str]
+    """Names of the columns by role."""
+    base: str
+    """The pre-trained model, as it was named."""
+    base_fingerprint: str
+    method: str
+    """The candidate: `probe` or `tuned`."""
+    version: str
+    """luthier's."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "calibration": self.calibration.to_json(), "form": form_of(self.pooling)}
+
+    @staticmethod
+    def from_json(record: dict[str, Any], place: str) -> "Beside":
+        """place: where it stands, for the message. Raises RunError that names the field."""
+        told = checked(record, BesideRecord, place, MEND)
+        try:
+            calibration = Calibration.from_json(told.calibration)
+        except ValidationError as error:
+            raise RunError(f"{place}: calibration: {complaint(error.errors()[0])} {MEND}") from None
+        fields = {**told.told(), "calibration": calibration, "hidden": tuple(told.hidden)}
+        del fields["files"]
+        return Beside(**fields)
+
+
+def form_of(pooling: str | None) -> str:
+    """The library that loads the folder of a model with such a pooling."""
+    return "transformers" if pooling is None else "sentence-transformers"
+
+
+def sums_of(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file of a model's folder, but for luthier.json, which holds them, and the card."""
+    return {
+        str(path.relative_to(folder)): hash_file(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and str(path.relative_to(folder)) not in (FILE, CARD)
+    }
+
+
+def sealed_beside(beside: Beside, folder: Path) -> dict[str, Any]:
+    """luthier.json of a folder that is whole: what is beside the model, its files' hashes, and the hash of all that."""
+    return sealed({**beside.to_json(), "files": sums_of(folder)})
+
+
+def doubts(folder: Path, sums: Mapping[str, str] | None = None) -> list[str]:
+    """What of a model's folder is not as luthier wrote it, a sentence each. Raises RunError for a record that cannot be read.
+
+    sums: of the files that decide what the model computes, where somebody has them already.
+    """
+    record = read_json(folder / FILE, mend=MEND)
+    told = checked(record, BesideRecord, str(folder / FILE), MEND)
+    if told.files is None or seal_holds(record) is None:
+        return [
+            f"{folder / FILE}: was written before luthier kept the hashes of a model's files: a change cannot be told."
+        ]
+    found = [] if seal_holds(record) else [FILE]
+    now = sums_of(folder) if sums is None else sums
+    found += [name for name, known in told.files.items() if name in now and now[name] != known]
+    words = [f"{folder / name}: has changed since luthier wrote it (its SHA-256 differs)." for name in found]
+    words += [
+        f"{folder / name}: is gone since luthier wrote this model."
+        for name in told.files
+        if name not in now and (sums is None or name.endswith(DECIDING))
+    ]
+    words += [
+        f"{folder / name}: is not among the files that luthier wrote here."
+        for name in now
+        if name not in told.files and name.endswith(DECIDING)
+    ]
+    return words
+
+
+def tell(words: list[str]) -> None:
+    """Say what is doubtful, on standard error, and go on: it may be what the user wants."""
+    for one in words:
+        print(one, file=sys.stderr, flush=True)

@@ -1,0 +1,83 @@
+"""What the steps of a run leave in `state/`, as records that are checked when they are read back."""
+
+from pydantic import field_validator
+
+from luthier.records import Count, Finite, Positive, Record
+from luthier.tasks.records import CalibrationRecord
+
+
+class FeaturesRecord(Record):
+    """Beside the frozen features."""
+
+    seconds: Finite
+
+
+class ProbeRecord(Record):
+    """Beside the probe's weights."""
+
+    strength: Positive
+    cross_validated: dict[str, Finite]
+    """Score by strength, which JSON spells as text."""
+    seconds: Finite = 0.0
+
+    @field_validator("cross_validated")
+    @classmethod
+    def numbers(cls, scores: dict[str, float]) -> dict[str, float]:
+        """Raises ValueError for a strength that is no number."""
+        for strength in scores:
+            float(strength)
+        return scores
+
+
+class TunedRecord(Record):
+    """Beside the weights that training ended with."""
+
+    steps: Count
+    best_step: Count
+    why: str
+    tokens: Count
+    seconds: Finite
+    operations: Finite
+
+
+class ClozeRecord(Record):
+    """Beside the weights after the questions that were made of texts."""
+
+    questions: Count
+    steps: Count
+    why: str
+    tokens: Count
+    seconds: Finite
+
+
+class RateTestRecord(Record):
+    """What the range test of the learning rate saw."""
+
+    rates: list[float]
+    losses: list[float]
+    lr: Positive
+
+
+class ScoredRecord(Record):
+    """Beside the tuned model's logits; it says that they are whole."""
+
+
+class OutcomeRecord(Record):
+    """What a trial came to."""
+
+    score: float
+    candidate: str
+    work: Finite
+    seconds: Finite
+    peak_bytes: Count
+    calibration: CalibrationRecord
+    curve: list[list[float]]
+    cut: bool = False
+
+    @field_validator("curve")
+    @classmethod
+    def pairs(cls, curve: list[list[float]]) -> list[list[float]]:
+        """Raises ValueError for a point that is not an epoch and a score."""
+        if any(len(point) != 2 for point in curve):
+            raise ValueError("each point is to be a pair, epoch and score")
+        return curve

@@ -1,0 +1,90 @@
+"""A task and its calibration as `luthier.json` spells them, checked when they are read back."""
+
+from typing import Annotated, Literal, Self
+
+from annotated_types import Ge, Le
+from pydantic import AfterValidator, model_validator
+
+from luthier.records import Finite, Name, Positive, Record
+
+
+def distinct(names: list[str]) -> list[str]:
+    """Raises ValueError for names that are not all different, or that no file can hold."""
+    for name in names:
+        name.encode()
+    if len(set(names)) != len(names):
+        raise ValueError("the names are to be different")
+    return names
+
+
+Names = Annotated[list[str], AfterValidator(distinct)]
+Reads = Literal["text", "pair", "texts", "apart", "words", "question", "image"]
+Temperature = Annotated[float, Ge(1e-6), Le(1e6)]
+
+
+class TaskRecord(Record):
+    """What every task says of itself."""
+
+    name: Name
+    reads: Reads
+    metric: Name
+
+
+class ClassificationRecord(TaskRecord):
+    """Labels."""
+
+    labels: Names
+    many: bool
+
+    @model_validator(mode="after")
+    def some(self) -> Self:
+        """Raises ValueError where there is nothing to tell apart."""
+        if len(self.labels) < (1 if self.many else 2):
+            raise ValueError("'labels' is to name two labels or more")
+        return self
+
+
+class RegressionRecord(TaskRecord):
+    """A number."""
+
+    mean: Finite
+    spread: Positive
+
+
+class TagsRecord(TaskRecord):
+    """Entities."""
+
+    types: Names
+    blanks: bool
+
+
+class AnswerRecord(TaskRecord):
+    """Answers to questions."""
+
+    language: Name
+    longest: Annotated[int, Ge(1)] | None = None
+
+
+class EmbeddingRecord(TaskRecord):
+    """Vectors."""
+
+    goal: Literal["scores", "pairs", "labels"]
+    low: Finite
+    high: Finite
+
+
+class CalibrationRecord(Record):
+    """What turns logits into probabilities that can be believed."""
+
+    temperature: Temperature
+    scale: list[Finite]
+    bias: list[Finite]
+    thresholds: list[Finite]
+    margin: Finite | None
+
+    @model_validator(mode="after")
+    def pairs(self) -> Self:
+        """Raises ValueError for a scale without its shift."""
+        if len(self.scale) != len(self.bias):
+            raise ValueError("'scale' and 'bias' are to be equally long")
+        return self

@@ -424,6 +424,21 @@ def test_the_score_of_some_rows_is_that_of_them_alone(home: Home, finished: Fini
     assert [score(rows) for rows in drawn] == pytest.approx(alone, abs=1e-6)
 
 
+def test_answers_that_are_all_right_have_the_highest_score_and_are_compared_with_a_model_s(
+    home: Home, finished: Finished
+) -> None:
+    folder, task = finished.folder, finished.folder.task
+    valid, plain = prepare(home.plan(home.path / "run")).examples["valid"], Calibration()
+    logits = logits_of(folder.model.to(folder.device.torch), valid, folder.device)
+    answers = task.predicted(task.probabilities(logits, plain, valid), plain, valid)
+
+    flawless = task.all_right(valid.targets)
+
+    assert task.score(flawless, valid.targets) == pytest.approx(1.0, abs=1e-9)
+    gap = task.difference(flawless, answers, valid.targets, 0)
+    assert gap.value == pytest.approx(1.0 - task.score(answers, valid.targets), abs=1e-6)
+
+
 # Saved
 
 

@@ -36,6 +36,9 @@ class Folder:
     name: str
     """As the user called it."""
     path: Path
+    """Where config, weights and tokenizer of transformers are."""
+    home: Path
+    """The folder itself: of sentence-transformers' modules the body may be one a folder deeper."""
     config: dict[str, Any]
     pooling: str | None
     """`mean`, `cls` or `max` where the folder declares one, as sentence-transformers folders do."""
@@ -58,8 +61,8 @@ class Folder:
         """Hash of all that decides what the model computes: weights, settings, vocabulary."""
         return hash_json(
             {
-                str(file.relative_to(self.path)): hash_file(file)
-                for file in sorted(self.path.rglob("*"))
+                str(file.relative_to(self.home)): hash_file(file)
+                for file in sorted(self.home.rglob("*"))
                 if file.suffix in (".safetensors", ".json", ".txt", ".model") and file.name != "luthier.json"
             }
         )
@@ -102,7 +105,7 @@ def inspect_folder(name: str, path: Path, reads: str = "text") -> Folder:
     if answers_labels(path):
         dense = ()
     normalised = any(module["type"].endswith(".Normalize") for module in modules)
-    return Folder(name, root, config, pooling, max_tokens, lower_case, dense, normalised, tensors)
+    return Folder(name, root, path, config, pooling, max_tokens, lower_case, dense, normalised, tensors)
 
 
 def answers_labels(path: Path) -> bool:

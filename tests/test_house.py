@@ -9,7 +9,9 @@ SOURCE = Path(luthier.__file__).parent
 
 FLOORS = [
     {"errors", "events", "seeds", "hashes", "interrupts", "machine"},
-    {"plan", "batches", "devices", "files", "progress"},
+    {"files"},
+    {"precision"},
+    {"plan", "batches", "devices", "progress"},
     {"data", "models", "scores"},
     {"tasks"},
     {"predict"},

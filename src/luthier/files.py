@@ -13,6 +13,11 @@ from typing import Any
 from luthier.errors import DiskError
 
 
+def cache_folder() -> Path:
+    """luthier in the user's cache folder, as the XDG base directory specification names it. It may be deleted at any time."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "luthier"
+
+
 @contextlib.contextmanager
 def telling_disk_errors(path: Path) -> Iterator[None]:
     """Turn what the disk refuses into a sentence that says which folder and what to do."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from luthier.batches.text_examples import TextExamples
-from luthier.files import telling_disk_errors, write_json
+from luthier.files import cache_folder, telling_disk_errors, write_json
 from luthier.hashes import hash_json
 from luthier.models.prefix import States
 
@@ -20,8 +20,8 @@ FRESH = 60.0
 
 
 def default_folder() -> Path:
-    """luthier in the user's cache folder, as the XDG base directory specification names it."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "luthier" / "prefix"
+    """Where states are kept if no other folder is named."""
+    return cache_folder() / "prefix"
 
 
 @dataclass(frozen=True)

@@ -134,7 +134,7 @@ def bf16_rate() -> float:
     """Operations a second of this machine's own 1024-cubed bf16 product."""
     import torch
 
-    from luthier.devices import product_seconds
+    from luthier.precision import product_seconds
 
     if torch.cuda.is_available():
         left = torch.ones(8192, 8192, dtype=torch.bfloat16, device="cuda")

@@ -29,7 +29,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before torch: threads would not be forked
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 from luthier.plan.plan import Plan
-from luthier.session import plan_of
+from luthier.session.runs import plan_of
 from test_resume import METHODS, outcome, plan_for, run
 from tiny import TINY, messages_csv
 

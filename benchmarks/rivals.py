@@ -621,6 +621,9 @@ RIVALS: dict[str, Callable[[Asked], Scores]] = {
 
 def main(arguments: Sequence[str]) -> None:
     name, *rest = arguments or [""]
+    if name in ("-h", "--help"):
+        print(f"{__doc__}\nThe first word is one of {', '.join(RIVALS)}; then:\n")
+        Asked.of(["--help"])
     if name not in RIVALS:
         raise SystemExit(f"{name!r} is not among {', '.join(RIVALS)}")
     asked = Asked.of(rest)

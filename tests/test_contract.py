@@ -424,6 +424,21 @@ def test_the_score_of_some_rows_is_that_of_them_alone(home: Home, finished: Fini
     assert [score(rows) for rows in drawn] == pytest.approx(alone, abs=1e-6)
 
 
+def test_answers_that_are_all_right_have_the_highest_score_and_are_compared_with_a_model_s(
+    home: Home, finished: Finished
+) -> None:
+    folder, task = finished.folder, finished.folder.task
+    valid, plain = prepare(home.plan(home.path / "run")).examples["valid"], Calibration()
+    logits = logits_of(folder.model.to(folder.device.torch), valid, folder.device)
+    answers = task.predicted(task.probabilities(logits, plain, valid), plain, valid)
+
+    flawless = task.all_right(valid.targets)
+
+    assert task.score(flawless, valid.targets) == pytest.approx(1.0, abs=1e-9)
+    gap = task.difference(flawless, answers, valid.targets, 0)
+    assert gap.value == pytest.approx(1.0 - task.score(answers, valid.targets), abs=1e-6)
+
+
 # Saved
 
 
@@ -437,6 +452,70 @@ def test_a_saved_model_gives_the_same_logits_in_its_own_library(home: Home, fini
     assert ours.shape == theirs.shape
     assert np.abs(ours - theirs).max() < 1e-5 * max(1.0, float(np.abs(theirs).max()))
     assert ours.std(axis=0).min() > 1e-3
+
+
+PIPELINES: dict[str, Callable[[Any, list[Any]], list[Any]]] = {
+    "text-classification": lambda pipe, rows: [one["label"] for one in pipe(rows)],
+    "pair-classification": lambda pipe, rows: [
+        pipe({"text": one, "text_pair": other})["label"] for one, other in rows
+    ],
+    "regression": lambda pipe, rows: [pytest.approx(one["score"], abs=1e-3) for one in pipe(rows)],
+    "token-classification": lambda pipe, rows: [
+        {(one["start"], one["end"], one["entity_group"]) for one in pipe(" ".join(words))} for words in rows
+    ],
+    "image-classification": lambda pipe, rows: [pipe(str(file))[0]["label"] for file in rows],
+    "embedding": lambda pipe, rows: [
+        pytest.approx((mean / np.linalg.norm(mean)).tolist(), abs=1e-4)
+        for mean in (np.mean(pipe(row)[0], axis=0) for row in rows)
+    ],
+}
+"""By task, the answers of transformers' own pipeline."""
+PIPES = {
+    "pair-classification": "text-classification",
+    "regression": "text-classification",
+    "embedding": "feature-extraction",
+}
+"""Names of pipelines that are not those of the task."""
+
+
+def answer_of(task: str, row: dict[str, Any]) -> Any:
+    """What `predict` says of a row, as a pipeline says it."""
+    if task == "token-classification":
+        return {(one["start"], one["end"], one["label"]) for one in row["entities"]}
+    return row[{"regression": "value", "embedding": "vector"}.get(task, "label")]
+
+
+def test_a_pipeline_of_transformers_gives_luthiers_answers_or_refuses_the_folder(
+    home: Home, finished: Finished
+) -> None:
+    from transformers import pipeline
+
+    rows, task, path = home.case.given(home.data)[:12], home.name, finished.folder.model_path
+    more = {"aggregation_strategy": "first"} if task == "token-classification" else {}
+
+    def opened() -> Any:
+        with quiet():
+            return pipeline(PIPES.get(task, task), str(path), device="cpu", **more)
+
+    if task == "question-answering":
+        with pytest.raises(KeyError, match="has been removed from transformers"):
+            opened()
+    elif finished.folder.scorecard.record["reads"] == "apart":
+        with pytest.raises(ValueError, match="model type `sentence-transformers`"):
+            opened()
+    else:
+        theirs = PIPELINES[task](opened(), rows)
+        assert [answer_of(task, row) for row in finished.folder.predict(rows)] == theirs
+
+
+def test_the_folder_says_how_each_library_opens_it(home: Home, finished: Finished) -> None:
+    text = (finished.folder.model_path / "README.md").read_text()
+
+    told = text[text.index("How each library opens this folder:") :]
+
+    assert "from_pretrained(" in told or ".encode(" in told
+    if home.name != "question-answering":
+        assert "pipeline(" in told
 
 
 def test_a_task_comes_back_from_a_saved_model_as_it_was(home: Home, finished: Finished) -> None:

@@ -18,6 +18,7 @@ FLOORS = [
     {"errors", "events", "seeds", "interrupts", "machine"},
     {"files"},
     {"hashes"},
+    {"precision"},
     {"plan", "batches", "devices", "progress", "records"},
     {"data", "models", "scores"},
     {"tasks"},

@@ -182,7 +182,9 @@ def test_a_task_that_is_saved_has_nothing_left_to_scale():
 def test_a_saved_model_gives_the_users_units_in_its_own_library(bert, tmp_path):
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    folder = run(numbers_jsonl(tmp_path / "rows.jsonl", 160), bert, tmp_path / "run")
+    # A correlation, by which a model is kept else, says nothing of units; and a higher rate ends elsewhere on each machine.
+    calm = {"lr": 2e-3, "epochs": 12, "metric": "r2"}
+    folder = run(numbers_jsonl(tmp_path / "rows.jsonl", 160), bert, tmp_path / "run", **calm)
     texts = [f"The {words[0]} is my {words[1]}" for words in ABOUT.values()]
     with quiet():
         model = AutoModelForSequenceClassification.from_pretrained(folder.model_path).eval()
@@ -194,7 +196,8 @@ def test_a_saved_model_gives_the_users_units_in_its_own_library(bert, tmp_path):
     ours = folder.predict(texts)
     assert [row["value"] for row in ours] == pytest.approx(plain.tolist(), abs=1e-3)
     assert plain.argsort().tolist() == [0, 1, 2, 3]
-    assert np.abs(plain - [60, 90, 115, 140]).max() < 40
+    meant = np.array([60, 90, 115, 140])
+    assert np.abs(plain - meant).mean() < 0.75 * np.abs(meant.mean() - meant).mean()
     assert (model.config.problem_type, model.config.num_labels) == ("regression", 1)
     margin = folder.beside.calibration.margin
     for row in ours:

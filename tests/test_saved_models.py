@@ -104,6 +104,49 @@ def test_pooling_and_hidden_layers_become_modules_of_sentence_transformers(
     assert np.abs(ModelFolder(path).logits([text for text, _ in ROWS]) - found.logits()).max() < 1e-6
 
 
+@pytest.mark.parametrize("settings", [{}, {"hidden": (16,)}])
+def test_a_model_that_is_pooled_by_modules_is_refused_by_transformers_rather_than_given_a_random_head(
+    settings, sentence_bert, tmp_path
+):
+    from sentence_transformers import CrossEncoder
+    from transformers import AutoModel, pipeline
+
+    path = save(trained(sentence_bert, **settings), tmp_path / "model")
+    openers = (
+        lambda: pipeline("text-classification", str(path)),
+        lambda: AutoModelForSequenceClassification.from_pretrained(path),
+        lambda: CrossEncoder(str(path)),
+    )
+    for opener in openers:
+        with quiet(), pytest.raises(ValueError, match="model type `sentence-transformers`"):
+            opener()
+    with quiet():
+        body = AutoModel.from_pretrained(path / "0_Transformer")
+        sentences = SentenceTransformer(str(path), device="cpu")
+
+    assert json.loads((path / "config.json").read_text())["id2label"] == {
+        str(at): label for at, label in enumerate(sorted(ABOUT))
+    }
+    assert sentences.encode(["parcel"]).shape == (1, len(ABOUT))
+    assert torch.equal(
+        body.embeddings.word_embeddings.weight, sentences[0].auto_model.embeddings.word_embeddings.weight
+    )
+
+
+def test_a_model_that_an_earlier_luthier_saved_with_its_body_beside_the_modules_still_opens(
+    sentence_bert, tmp_path
+):
+    path = save(trained(sentence_bert), tmp_path / "model")
+    before = ModelFolder(path).logits(TEXTS)
+    (path / "config.json").unlink()
+    for file in (path / "0_Transformer").iterdir():
+        shutil.move(file, path / file.name)
+    modules = json.loads((path / "modules.json").read_text())
+    write_json(path / "modules.json", [modules[0] | {"path": ""}, *modules[1:]])
+
+    assert np.array_equal(ModelFolder(path).logits(TEXTS), before)
+
+
 def test_a_saved_model_knows_its_labels_by_name(bert, tmp_path):
     path = save(trained(bert), tmp_path / "model")
 

@@ -234,7 +234,9 @@ def test_a_stopped_trainings_model_stays_until_there_is_a_better_one(
 
 def test_a_budget_ends_training_in_time_with_a_whole_folder(tmp_path: Path, sentence_bert: Path) -> None:
     data = messages_csv(tmp_path / "messages.csv", 160)
-    plan = plan_for(data, sentence_bert, tmp_path / "run", epochs=1000, patience=100000, budget="12s")
+    plan = plan_for(
+        data, sentence_bert, tmp_path / "run", method="full", epochs=1000, patience=100000, budget="12s"
+    )
 
     folder, events = run(plan)
 

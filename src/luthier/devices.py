@@ -4,7 +4,6 @@ import contextlib
 import ctypes
 import os
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from torch import dtype as Dtype
 
 from luthier.errors import PlanError
 from luthier.machine import cores
+from luthier.precision import bf16_pays
 
 
 @dataclass(frozen=True)
@@ -89,24 +89,3 @@ def available_cores() -> int:
     if os.environ.get("OMP_NUM_THREADS", "").isdigit():
         return int(os.environ["OMP_NUM_THREADS"])
     return cores()
-
-
-def bf16_pays(device: torch.device, size: int = 768, factor: float = 1.5) -> bool:
-    """Whether a bf16 matrix product is at least `factor` times faster than fp32 here.
-
-    Measured, because without AMX or avx512_bf16 it can be a hundred times slower, and no flag tells reliably.
-    """
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return factor * product_seconds(size, torch.bfloat16) < product_seconds(size, torch.float32)
-
-
-def product_seconds(size: int, dtype: torch.dtype, tries: int = 5) -> float:
-    """Shortest time of a square matrix product, after one that warms up."""
-    left, right = torch.ones(size, size, dtype=dtype), torch.ones(size, size, dtype=dtype)
-    times = []
-    for _ in range(tries + 1):
-        begin = time.perf_counter()
-        torch.mm(left, right)
-        times.append(time.perf_counter() - begin)
-    return min(times[1:])

@@ -117,7 +117,7 @@ class WentBack(Event):
 
 @dataclass(frozen=True)
 class Stopped(Event):
-    """Training ended, and why: `epochs`, `patience`, `budget`, `enough` or `interrupted`."""
+    """Training ended, and why: `epochs`, `patience`, `ceiling`, `budget`, `enough` or `interrupted`."""
 
     candidate: str
     step: int

@@ -139,6 +139,11 @@ def take_lock(descriptor: int, how: int) -> bool:
             return True
 
 
+def cache_folder() -> Path:
+    """luthier in the user's cache folder, as the XDG base directory specification names it. It may be deleted at any time."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "luthier"
+
+
 @contextlib.contextmanager
 def telling_disk_errors(path: Path) -> Iterator[None]:
     """Turn what the disk refuses into a sentence that says which folder and what to do."""

@@ -1,6 +1,7 @@
 """What there is of this machine for us: cores, memory, and how much of it a process has taken."""
 
 import os
+import platform
 import re
 import resource
 import sys
@@ -10,6 +11,23 @@ from pathlib import Path
 def cores() -> int:
     """Cores this process may use, which in a container are fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def processor_name() -> str:
+    """The processor as the system names it."""
+    found = re.search(r"^model name\s*:\s*(.+)$", cpuinfo(), re.MULTILINE)
+    return found[1].strip() if found else platform.processor() or platform.machine()
+
+
+def processor_flags() -> frozenset[str]:
+    """What the processor can do, by the names that Linux gives it; empty where the system does not tell."""
+    found = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", cpuinfo(), re.MULTILINE)
+    return frozenset(found[1].split()) if found else frozenset()
+
+
+def cpuinfo() -> str:
+    path = Path("/proc/cpuinfo")
+    return path.read_text(errors="replace") if path.is_file() else ""
 
 
 def available_bytes() -> int:

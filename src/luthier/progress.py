@@ -38,6 +38,7 @@ SECONDS_BETWEEN_LINES = 10.0
 WHY_STOPPED = {
     "epochs": "all epochs done",
     "patience": "validation stopped improving",
+    "ceiling": "no score on validation can be better",
     "budget": "the time budget is used up",
     "enough": "its score had been ahead of other trials and fell",
     "interrupted": "you asked to stop",

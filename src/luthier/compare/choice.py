@@ -1,5 +1,6 @@
 """Which candidate is kept, and what a manager should be told about it."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -73,7 +74,9 @@ def choose(
     top = candidates[best].scores["valid"].value
     for at in range(best):
         gap = top - candidates[at].scores["valid"].value
-        if gap <= standard_error(candidates[best], candidates[at]):
+        error = standard_error(candidates[best], candidates[at])
+        # Of shares the two are often equal but for rounding: a single row more right is one standard error.
+        if gap <= error or math.isclose(gap, error):
             return candidates[at], (
                 f"{candidates[at].name} is within one standard error of {candidates[best].name} on the validation rows "
                 f"({candidates[at].scores['valid'].value:.3f} against {top:.3f}), and cheaper"
@@ -81,14 +84,44 @@ def choose(
     return candidates[best], f"{candidates[best].name} is best on the validation rows ({top:.3f})"
 
 
+def beyond_reach(
+    cheaper: Sequence[Candidate],
+    flawless: Candidate,
+    standard_error: Callable[[Candidate, Candidate], float],
+) -> Candidate | None:
+    """The candidate that `choose` would keep even beside a dearer one with every validation row right; None where such a one
+    would be kept itself.
+
+    Of accuracy this is a candidate with one validation row wrong, or none: one row of n is a gap of 1/n, and so is its paired
+    standard error.
+    """
+    if not cheaper:
+        return None
+    kept, _ = choose([*cheaper, flawless], standard_error)
+    return None if kept is flawless else kept
+
+
 COMPARING = "The untrained model compares the vectors of the two texts: --pair bi-encoder goes on from there."
 """What a verdict ends with where the nearness of two texts says more than what was tuned to give their number."""
 
 
 def verdict_words(
-    chosen: str, against: str, metric: str, ours: float, theirs: float, gap: Difference, ship: bool
+    chosen: str,
+    against: str,
+    metric: str,
+    ours: float,
+    theirs: float,
+    gap: Difference,
+    ship: bool,
+    spared: bool = False,
 ) -> str:
-    """The verdict as a manager reads it."""
+    """The verdict as a manager reads it. spared: whether nothing was tuned, as it could not have been better."""
+    if chosen == against and spared:
+        return (
+            "Do not ship it yet. The model was left as it was: on the validation rows tuning could not have made it better "
+            f"beyond noise. It comes to {written(metric, ours)} {METRIC_WORDS[metric]} on the test rows. Use it as it is, or "
+            "give harder rows to validate on."
+        )
     if chosen == against:
         return (
             "Do not ship it yet. Tuning made the model no better than it was, so it is kept as it was: "

@@ -54,16 +54,20 @@ def write_model(
             assert model.last_name is not None, "its last layer was taken out"
             write_transformers(folder, body, model.last_name, head, settings_of(beside.task))
         else:
-            body.save_pretrained(folder)
             assert isinstance(reader, Texts), "images have no sentences"
+            own = where_body_is(model)
+            body.save_pretrained(folder / own)
+            if own:
+                write_what_it_is(folder, settings_of(beside.task))
             # A bi-encoder's line through the cosine has no place there: `Task.finished` keeps it.
             write_sentence_modules(
-                folder, model, model.dense if isinstance(model, BiEncoder) else head, reader
+                folder, own, model, model.dense if isinstance(model, BiEncoder) else head, reader
             )
         if isinstance(reader, Texts):
             # Questions are read in windows of what the architecture can read, all else as the encoder was made for.
             limit = reader.most if beside.task.get("reads") == "question" else reader.limit
-            write_tokenizer(folder, reader, limit, lower_case=form_of(beside.pooling) == "transformers")
+            plain = form_of(beside.pooling) == "transformers"
+            write_tokenizer(folder / where_body_is(model), reader, limit, lower_case=plain)
         else:
             reader.processor.save_pretrained(folder)
         (folder / FILE).write_text(
@@ -205,15 +209,40 @@ def write_tokenizer(folder: Path, texts: Texts, limit: int, lower_case: bool) ->
     tokenizer.save_pretrained(folder)
 
 
-def write_sentence_modules(folder: Path, model: HeadedModel, head: nn.Sequential, texts: Texts) -> None:
+INNER = "0_Transformer"
+"""The body's place in a sentence-transformers folder whose answers are more than vectors."""
+
+
+def where_body_is(model: HeadedModel) -> str:
+    """Where in the folder the body lies.
+
+    Taken for a classifier, a body whose pooling and head are modules of sentence-transformers would answer at random:
+    transformers would draw a head for it. So it lies a folder deeper, and transformers refuses the folder itself. Vectors have
+    no head.
+    """
+    return INNER if model.pooling is not None and not isinstance(model, SentenceEncoder) else ""
+
+
+def write_what_it_is(folder: Path, settings: dict[str, Any]) -> None:
+    """A config.json whose type no class of transformers takes, so that `pipeline` refuses the folder; with the labels."""
+    known = {key: value for key, value in settings.items() if key != "sentence_transformers"}
+    record = {"model_type": "sentence-transformers", "architectures": ["SentenceTransformer"], **known}
+    (folder / "config.json").write_text(
+        json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
+
+
+def write_sentence_modules(
+    folder: Path, own: str, model: HeadedModel, head: nn.Sequential, texts: Texts
+) -> None:
     """A sentence-transformers folder: transformer, pooling, and one dense module per layer; `encode` gives the logits.
 
-    In the spelling that every version since 2.0 reads.
+    In the spelling that every version since 2.0 reads.  own: where in the folder the transformer is.
     """
     linears = list(linears_of(head))
     normalised = isinstance(model, SentenceEncoder | BiEncoder) and model.normalised
     kinds = ["Transformer", "Pooling", *["Dense"] * len(linears), *["Normalize"] * normalised]
-    paths = ["", *(f"{at}_{kind}" for at, kind in enumerate(kinds) if at)]
+    paths = [own, *(f"{at}_{kind}" for at, kind in enumerate(kinds) if at)]
     modules = [
         {"idx": at, "name": str(at), "path": path, "type": f"sentence_transformers.models.{kind}"}
         for at, (path, kind) in enumerate(zip(paths, kinds, strict=True))
@@ -221,7 +250,10 @@ def write_sentence_modules(folder: Path, model: HeadedModel, head: nn.Sequential
     pooling = {"mean": "mean_tokens", "cls": "cls_token", "max": "max_tokens"}
     files: dict[str, Any] = {
         "modules.json": modules,
-        "sentence_bert_config.json": {"max_seq_length": texts.limit, "do_lower_case": texts.lower_case},
+        str(Path(own, "sentence_bert_config.json")): {
+            "max_seq_length": texts.limit,
+            "do_lower_case": texts.lower_case,
+        },
         "1_Pooling/config.json": {
             "word_embedding_dimension": model.state_width,
             **{f"pooling_mode_{long}": model.pooling == short for short, long in pooling.items()},

@@ -38,6 +38,9 @@ class Folder:
     name: str
     """As the user called it."""
     path: Path
+    """Where config, weights and tokenizer of transformers are."""
+    home: Path
+    """The folder itself: of sentence-transformers' modules the body may be one a folder deeper."""
     config: dict[str, Any]
     pooling: str | None
     """`mean`, `cls` or `max` where the folder declares one, as sentence-transformers folders do."""
@@ -68,7 +71,7 @@ class Folder:
     @cached_property
     def sums(self) -> dict[str, str]:
         """SHA-256 of each of these files, read once."""
-        return sums_of(self.path)
+        return sums_of(self.home)
 
 
 def sums_of(root: Path) -> dict[str, str]:
@@ -142,7 +145,7 @@ def inspect_whole(name: str, path: Path, reads: str) -> Folder:
         dense = ()
     normalised = any(module["type"].endswith(".Normalize") for module in modules)
     return Folder(
-        name, root, config, pooling, max_tokens, lower_case, dense, normalised, tensors, tuple(weights)
+        name, root, path, config, pooling, max_tokens, lower_case, dense, normalised, tensors, tuple(weights)
     )
 
 

@@ -207,13 +207,13 @@ def reload_classifier(
         promised = new_head(int(body.config.hidden_size), hidden, labels, 0.0)
     for level, linear in enumerate(layer for layer in promised if isinstance(layer, nn.Linear)):
         file = f"{level + 2}_Dense/model.safetensors"
-        shapes = read_header(folder.path / file)[0] if (folder.path / file).is_file() else {}
+        shapes = read_header(folder.home / file)[0] if (folder.home / file).is_file() else {}
         if shapes.get("linear.weight") != tuple(linear.weight.shape):
             raise head_is_missing(folder, file, linear)
     head = new_head(int(body.config.hidden_size), hidden, labels, 0.0)
     for level, linear in enumerate(layer for layer in head if isinstance(layer, nn.Linear)):
         file = f"{level + 2}_Dense/model.safetensors"
-        weights = load_file(folder.path / file)
-        refuse_not_finite(folder.path / file, weights.items())
+        weights = load_file(folder.home / file)
+        refuse_not_finite(folder.home / file, weights.items())
         linear.load_state_dict({name.removeprefix("linear."): tensor for name, tensor in weights.items()})
     return Classifier(body, pooling, head).eval()

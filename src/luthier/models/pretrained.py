@@ -34,7 +34,7 @@ def has_head(folder: Folder, name: str, layer: nn.Linear) -> bool:
 def head_is_missing(folder: Folder, what: str, layer: nn.Linear) -> ModelError:
     """A saved model without its head would answer at random."""
     return ModelError(
-        f"{folder.path}: {what} is not there with the {layer.out_features} x {layer.in_features} weights that "
+        f"{folder.home}: {what} is not there with the {layer.out_features} x {layer.in_features} weights that "
         "luthier.json asks for. The folder was changed after luthier wrote it: copy it again from the run."
     )
 

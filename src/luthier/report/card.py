@@ -214,8 +214,11 @@ def use(records: Records) -> str:
     library = records.scorecard.get("model_format")
     if plain_code is None:
         return f"```python\n{usage.with_luthier('path/to/run', records.scorecard)}```"
+    ways = "\n".join(
+        f"- `{call}`: {what}" for call, what in usage.openers(records.scorecard, "path/to/this/folder")
+    )
     return (
-        f"With {library} alone:\n\n```python\n{plain_code}```\n\n"
+        f"With {library} alone:\n\n```python\n{plain_code}```\n\nHow each library opens this folder:\n\n{ways}\n\n"
         f"With luthier, from the run's folder:\n\n```python\n{usage.with_luthier('path/to/run', records.scorecard)}```"
     )
 

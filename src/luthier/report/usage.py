@@ -67,6 +67,45 @@ PIPELINES = {
 """What transformers itself offers for a task, in two lines."""
 
 
+OWN_CLASSES = {
+    "token-classification": "AutoModelForTokenClassification",
+    "question-answering": "AutoModelForQuestionAnswering",
+    "image-classification": "AutoModelForImageClassification",
+}
+"""The class of transformers that opens a model of a task; of all others that of sequences."""
+
+
+def openers(scorecard: Record, folder: str) -> list[tuple[str, str]]:
+    """How each library opens the folder, and what it gives there. A call that is not listed may put a random head on the body."""
+    task, pooled = str(scorecard.get("task")), scorecard.get("model_format") == "sentence-transformers"
+    encode = f'SentenceTransformer("{folder}").encode(texts)'
+    if task == "embedding":
+        return [
+            (encode, "the vectors."),
+            (f'pipeline("feature-extraction", "{folder}")', "the states of the tokens, not pooled yet."),
+        ]
+    if pooled:
+        apart = scorecard.get("reads") == "apart"
+        return [
+            (encode, "the vectors; the number is a line through their cosine." if apart else "the logits."),
+            (f'pipeline("text-classification", "{folder}")', "refused, as by every class of transformers: none of them pools as "
+             "this model does, and the head would be a random one."),
+            (f'AutoModel.from_pretrained("{folder}/0_Transformer")', "the body without the head."),
+        ]  # fmt: skip
+    opened = OWN_CLASSES.get(task, "AutoModelForSequenceClassification")
+    found = [(f'{opened}.from_pretrained("{folder}")', "the logits.")]
+    if task == "question-answering":
+        return found  # transformers has given up its pipeline for them
+    name = task if task in PIPELINES else "text-classification"
+    given = 'a pair as `{"text": ..., "text_pair": ...}`; ' if reads_pairs(scorecard) else ""
+    gives = (
+        "the number as its `score`."
+        if task == "regression"
+        else "the labels, with scores that are not calibrated."
+    )
+    return [*found, (f'pipeline("{name}", "{folder}")', given + gives)]
+
+
 def for_transformers(folder: str, texts: str, end: str) -> str:
     return f"""\
 import json

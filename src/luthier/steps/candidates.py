@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from luthier.compare.choice import TO_BEAT, Candidate, choose
+from luthier.compare.choice import Candidate, choose
 from luthier.devices import with_threads
 from luthier.errors import WorldError
 from luthier.events import Advanced, CandidateReady, Chose, Event, Started
@@ -133,8 +133,7 @@ def decide(run: Run) -> Iterator[Event]:
 
 def chosen_of(run: Run) -> tuple[Candidate, str]:
     """The trained candidate that the plan names or validation favours, and why."""
-    # Vectors are there before anything is learnt: they are kept where learning makes them no better.
-    trained = [one for one in run.candidates if one.name not in TO_BEAT or not run.task.usual]
+    trained = run.learnt
     if not trained and run.stop():
         raise run.interrupted()
     if not trained:
@@ -146,6 +145,9 @@ def chosen_of(run: Run) -> tuple[Candidate, str]:
     found = [candidate for candidate in trained if candidate.name == asked]
     if found:
         return found[0], f"{method}, the method that was asked for"
+    if run.spared:
+        best, _ = choose(trained, run.standard_error)
+        return best, f"{best.name}: no dearer one could be kept, with these validation rows"
     if len(trained) == 1 and run.task.usual:
         only = (
             "the only one that learns" if not run.task.probed else "tuning ended before its first validation"
@@ -167,7 +169,8 @@ def learn_from_all(run: Run, chosen: Candidate) -> None:
     last = solve_probe(features, targets, task.outputs, probe.strength)
     chosen.logits["test"] = last.logits(task.read_by_head(run.features["test"]))
     # Tuning has moved the layers since the probe's features were computed.
-    untouched = None if run.plan.train.method == "probe" else run.ready.untrained()
+    as_it_was = run.plan.train.method == "probe" or bool(run.spared)
+    untouched = None if as_it_was else run.ready.untrained()
     run.keep(chosen, head_of(last), hidden=(), model=untouched)
 
 

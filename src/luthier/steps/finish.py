@@ -188,6 +188,8 @@ def tuning_settings(run: Run) -> dict[str, Any]:
     """The settings that moved the weights, for who reads the scorecard alone."""
     if run.plan.train.method == "probe":
         return {}
+    if run.spared:
+        return {"not_trained": run.spared}
     train = run.plan.train
     found = run.tuning.get("rate_test", {}).get("lr", train.lr)
     return {"lr": found, "batch_rows": train.batch_rows, "epochs": train.epochs, "weight_decay": train.weight_decay,
@@ -208,6 +210,7 @@ def verdict(run: Run, kept: Candidate) -> dict[str, Any]:
         against.scores["test"].value,
         gap,
         ship,
+        spared=bool(run.spared),
     )
     if not ship and run.task.compares and against.name == "zero-shot":
         words += f" {COMPARING}"

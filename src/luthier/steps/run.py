@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from luthier.compare.choice import Candidate
+from luthier.compare.choice import TO_BEAT, Candidate
 from luthier.errors import Interrupted
 from luthier.folder.artefacts import Artefacts
 from luthier.folder.beside import Beside, BesideRecord
@@ -62,6 +62,8 @@ class Run:
     """From cheap to dear."""
     kept: Candidate | None = None
     """Whose model stands in model/ now."""
+    spared: str = ""
+    """Why no layers were trained, where a method was not named and they could not have won."""
     tokens: int = 0
     training_seconds: float = 0.0
 
@@ -72,6 +74,12 @@ class Run:
     @property
     def task(self) -> Task:
         return self.ready.rows.task
+
+    @property
+    def learnt(self) -> list[Candidate]:
+        """The candidates that may be kept, from cheap to dear."""
+        # Vectors are there before anything is learnt: they are kept where learning makes them no better.
+        return [one for one in self.candidates if one.name not in TO_BEAT or not self.task.usual]
 
     def targets(self, part: str) -> Array:
         return self.ready.examples[part].targets

@@ -33,6 +33,7 @@ from luthier.steps.cloze import learn_cloze, recall
 from luthier.steps.prefixes import SCORED, Prefixes, open_prefixes
 from luthier.steps.records import RateTestRecord, ScoredRecord, TunedRecord
 from luthier.steps.run import HELD_OUT, Run
+from luthier.steps.spared import ceiling
 from luthier.tasks.classification import Classification
 from luthier.tasks.labels import balanced_weights
 from luthier.tasks.task import Array, Calibration, Task
@@ -143,7 +144,7 @@ def follow(run: Run, pace: Pace) -> Generator[Event, None, Prefixes | None]:
         for event in train(
             state, weighted(run), ready.examples["train"], validate, pace, ready.device, run.plan.run.seed, run.clock, movement,
             over=budget.over, stop=run.stop, checkpoints=checkpoints,
-            groups=groups_of(run),
+            groups=groups_of(run), ceiling=ceiling(run),
         ):  # fmt: skip
             if isinstance(event, Stopped):
                 run.tuning["tuned"] = {"steps": event.step, "best_step": event.best_step, "why": event.why,

@@ -21,6 +21,7 @@ from luthier.steps.kept import Kept
 from luthier.steps.prepare import Prepared, prepare
 from luthier.steps.rows import kind_of, read_files
 from luthier.steps.run import Run
+from luthier.steps.spared import why_spared
 from luthier.steps.training import train_layers
 
 
@@ -171,8 +172,14 @@ def features_and_probe(run: Run) -> Iterator[Event]:
 
 
 def training(run: Run) -> Iterator[Event]:
-    if run.plan.train.method != "probe":
-        yield from timed(run, "train", train_layers(run))
+    """The dear candidate, unless the plan wants none or it could not win."""
+    if run.plan.train.method == "probe":
+        return
+    run.spared = why_spared(run)
+    if run.spared:
+        yield Noted(run.spared, run.clock())
+        return
+    yield from timed(run, "train", train_layers(run))
 
 
 def timed(run: Run, name: str, step: Iterator[Event]) -> Iterator[Event]:

@@ -73,8 +73,10 @@ def train(
     name: str = "tuned",
     checkpoints: Checkpoints | None = None,
     groups: Ints | None = None,
+    ceiling: float = math.inf,
 ) -> Iterator[Event]:
-    """Train until the epochs are over, validation stops improving, `over()` says why it is to end, or `stop()`.
+    """Train until the epochs are over, validation stops improving or reaches `ceiling`, `over()` says why it is to end, or
+    `stop()`.
 
     Gradients are those of the mean over the whole step: losses are summed over micro-batches and divided by the summed
     weight, so a step split in four equals the step whole. Order and dropout are functions of (seed, step, row): a run
@@ -93,6 +95,9 @@ def train(
         checkpoints.save(state)  # to which every run can go back
 
     while state.step < steps:
+        if state.best_score >= ceiling:
+            why = "ceiling"
+            break
         if state.validations_since_best >= pace.patience:
             why = "patience"
             break

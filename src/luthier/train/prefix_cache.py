@@ -13,6 +13,7 @@ import torch
 from luthier.batches.text_examples import TextExamples
 from luthier.errors import InputError
 from luthier.files import (
+    cache_folder,
     clear,
     create,
     open_file,
@@ -36,8 +37,8 @@ class CacheRecord(Record):
 
 
 def default_folder() -> Path:
-    """luthier in the user's cache folder, as the XDG base directory specification names it."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "luthier" / "prefix"
+    """Where states are kept if no other folder is named."""
+    return cache_folder() / "prefix"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,199 @@
+"""What cannot win is not trained: a cheaper candidate would be kept even beside a model with every validation row right."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from luthier.compare.choice import Candidate, beyond_reach, choose
+from luthier.errors import Interrupted
+from luthier.events import Event, Noted, Stepped, Stopped, Validated
+from luthier.folder.model_folder import ModelFolder
+from luthier.plan.plan import Plan
+from luthier.report.page import write_report
+from luthier.scores.intervals import Estimate, paired_standard_error
+from luthier.steps import tune as steps
+from luthier.steps.kept import Kept
+from luthier.steps.trial import trial
+from tiny import messages_csv
+
+SURE = {"delivery": "parcel", "refund": "refund", "praise": "lovely", "broken": "cracked"}
+WHY = (
+    "No layers are trained: the accuracy of probe on the 24 validation rows is 1.0000, which nothing can exceed. "
+    "--method full trains all the same."
+)
+
+
+def sure_csv(path: Path, rows: int = 240) -> Path:
+    """Texts of which a linear head on an untrained body gets every one right: a word tells the label, again and again."""
+    dice, plain = (
+        np.random.default_rng(0),
+        ("the", "my", "is", "was", "it", "and", "today", "please", "order"),
+    )
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(("text", "label"))
+        for row in range(rows):
+            label = list(SURE)[row % len(SURE)]
+            writer.writerow((" ".join([*[SURE[label]] * 6, *dice.choice(plain, 5)]), label))
+    return path
+
+
+def plan_for(data: Path, model: Path, out: Path, **settings: Any) -> Plan:
+    quick = {"train.epochs": 3, "train.lr": 3e-3, "run.precision": "fp32", "run.threads": 1}
+    named = {"data.path": str(data), "model.name": str(model), "run.out": str(out)}
+    return Plan.build(named | quick | {"data.allow": ("near-copies", "copies", "leaks")} | settings)
+
+
+def run(plan: Plan, stop: Callable[[], bool] = lambda: False) -> tuple[ModelFolder, list[Event]]:
+    events: list[Event] = []
+    path = steps.tune(plan, stop)
+    while True:
+        try:
+            events.append(next(path))
+        except StopIteration as end:
+            return end.value, events
+
+
+def right(wrong: int, rows: int, name: str = "probe") -> Candidate:
+    """A candidate that answers all rows but some rightly."""
+    answers = np.concatenate([np.zeros(wrong), np.ones(rows - wrong)])
+    share = float(answers.mean())
+    return Candidate(name, 0.0, {}, predicted={"valid": answers}, scores={"valid": Estimate(share, 0.0, 1.0)})
+
+
+def standard_error(ours: Candidate, theirs: Candidate) -> float:
+    return paired_standard_error(ours.predicted["valid"], theirs.predicted["valid"])
+
+
+# The rule
+
+
+def test_one_wrong_row_of_any_number_is_one_standard_error_and_two_are_more() -> None:
+    for rows in range(3, 400):
+        kept = [beyond_reach([right(n, rows)], right(0, rows, "tuned"), standard_error) for n in (0, 1, 2)]
+
+        assert [one is not None for one in kept] == [True, True, False]
+
+
+def test_where_nothing_could_be_kept_in_its_place_a_model_is_trained() -> None:
+    assert beyond_reach([], right(0, 10, "tuned"), standard_error) is None
+
+
+def test_the_choice_and_the_rule_of_what_is_spared_are_one() -> None:
+    probe, tuned = right(1, 80), right(0, 80, "tuned")
+
+    assert choose([probe, tuned], standard_error)[0] is probe
+    assert beyond_reach([probe], tuned, standard_error) is probe
+
+
+# A run
+
+
+def test_where_the_probe_has_every_validation_row_right_nothing_is_trained_and_a_line_says_why(
+    tmp_path: Path, bert: Path
+) -> None:
+    plan = plan_for(sure_csv(tmp_path / "rows.csv"), bert, tmp_path / "run")
+
+    folder, events = run(plan)
+
+    record = folder.scorecard.record
+    assert [event.text for event in events if isinstance(event, Noted) and "No layers" in event.text] == [WHY]
+    assert not any(isinstance(event, Stepped) for event in events)
+    assert [one["name"] for one in record["candidates"]] == ["majority", "zero-shot", "probe"]
+    assert record["chosen"] == folder.beside.method == "probe"
+    assert record["tuning"]["not_trained"] == WHY
+    assert "lr" not in record["tuning"], "no setting has moved a weight"
+    assert (record["worth"]["dearer"], record["worth"]["cheaper"]) == ("probe", "zero-shot")
+    assert record["verdict"]["ship"]
+    assert record["cost"]["tokens"] == 0
+    assert "No layers are trained" in (folder.path / "report.html").read_text()
+
+
+def test_it_ends_as_the_probe_does_that_was_asked_for(tmp_path: Path, bert: Path) -> None:
+    data = sure_csv(tmp_path / "rows.csv")
+
+    spared, _ = run(plan_for(data, bert, tmp_path / "spared"))
+    asked = {"train.method": "probe", "train.epochs": None, "train.lr": None}
+    settings = plan_for(data, bert, tmp_path / "asked").settings() | asked
+    probe, _ = run(Plan.build({key: value for key, value in settings.items() if value is not None}))
+
+    for name in ("model/model.safetensors", "predictions/test.jsonl"):
+        assert (spared.path / name).read_bytes() == (probe.path / name).read_bytes()
+
+
+def test_with_a_method_named_it_trains_to_the_end_all_the_same(tmp_path: Path, bert: Path) -> None:
+    plan = plan_for(sure_csv(tmp_path / "rows.csv"), bert, tmp_path / "run", **{"train.method": "full"})
+
+    folder, events = run(plan)
+
+    stopped = next(event for event in events if isinstance(event, Stopped))
+    assert stopped.why == "epochs"
+    assert folder.scorecard.record["chosen"] == "tuned"
+    assert folder.scorecard.record["candidates"][-1]["valid"] == 1.0
+
+
+def test_a_run_that_was_stopped_before_it_was_scored_comes_to_the_same_end(
+    tmp_path: Path, bert: Path
+) -> None:
+    data = sure_csv(tmp_path / "rows.csv")
+    whole, _ = run(plan_for(data, bert, tmp_path / "whole"))
+    plan, told = plan_for(data, bert, tmp_path / "run"), tmp_path / "run" / "events.jsonl"
+    with pytest.raises(Interrupted):
+        run(plan, lambda: told.is_file() and "No layers" in told.read_text())
+
+    resumed, _ = run(plan)
+
+    for name in ("model/model.safetensors", "predictions/test.jsonl"):
+        assert (resumed.path / name).read_bytes() == (whole.path / name).read_bytes()
+    write_report(resumed.path)
+
+
+def test_training_ends_with_the_first_score_that_cannot_be_better(
+    tmp_path: Path, sentence_bert: Path
+) -> None:
+    data = messages_csv(tmp_path / "rows.csv", 160)
+    longer = {"train.epochs": 100, "train.patience": 1000, "data.allow": ()}
+
+    folder, events = run(plan_for(data, sentence_bert, tmp_path / "run", **longer))
+
+    *before, last = [event.score for event in events if isinstance(event, Validated)]
+    assert last == 1.0
+    assert all(score < 1.0 for score in before)
+    assert next(event.why for event in events if isinstance(event, Stopped)) == "ceiling"
+    assert folder.scorecard.record["tuning"]["tuned"]["why"] == "ceiling"
+
+
+def test_a_trial_of_a_search_is_spared_too_and_scored_by_its_probe(tmp_path: Path, bert: Path) -> None:
+    plan = plan_for(sure_csv(tmp_path / "rows.csv"), bert, tmp_path / "trials" / "0")
+
+    path = trial(plan, Kept())
+    events: list[Event] = []
+    while True:
+        try:
+            events.append(next(path))
+        except StopIteration as end:
+            outcome = end.value
+            break
+
+    assert (outcome.candidate, outcome.score, outcome.work, outcome.curve) == ("probe", 1.0, 0.0, ())
+    assert not any(isinstance(event, Stepped) for event in events)
+
+
+def test_vectors_that_are_right_as_they_are_are_kept_as_they_are(tmp_path: Path, sentence_bert: Path) -> None:
+    dice = np.random.default_rng(0)
+    texts = [" ".join("".join(dice.choice(list("abcdefghij"), 6)) for _ in range(3)) for _ in range(100)]
+    rows = [{"anchor": text, "positive": text} for text in texts]
+    data = tmp_path / "rows.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    folder, events = run(plan_for(data, sentence_bert, tmp_path / "run"))
+
+    record = folder.scorecard.record
+    assert not any(isinstance(event, Stepped) for event in events)
+    assert record["chosen"] == "zero-shot"
+    assert record["verdict"]["words"].startswith("Do not ship it yet. The model was left as it was:")

@@ -145,7 +145,7 @@ def test_a_name_is_never_taken_for_a_file_of_another_folder(tmp_path: Path) -> N
 
     table = found(table_of(tmp_path / "rows.csv", names))
 
-    with pytest.raises(DataError, match="ani/3.jpg is not there"):
+    with pytest.raises(DataError, match=r"ani/3\.jpg is not there"):
         bytes_of(table)
 
 
@@ -153,7 +153,7 @@ def test_folders_are_not_left_out_of_paths_where_two_would_become_one(tmp_path: 
     place(tmp_path, [f"{at}.jpg" for at in range(10)])
     path = table_of(tmp_path / "rows.csv", [f"/x/{label}/{at}.jpg" for at in range(10) for label in LABELS])
 
-    with pytest.raises(DataError, match="are not to be found.*--images FOLDER"):
+    with pytest.raises(DataError, match=r"are not to be found.*--images FOLDER"):
         ImageSource(found(path), "file")
 
 
@@ -173,7 +173,9 @@ def test_missing_images_are_counted_and_stop_a_run_where_they_are_many(tmp_path:
     ("scheme", "address"),
     [("https", "https://birds.org/{}"), ("s3", "s3://bucket/{}"), ("http", "http://birds.org/a?id={}")],
 )
-def test_addresses_are_told_not_fetched_and_the_remedy_works(tmp_path: Path, scheme: str, address: str) -> None:
+def test_addresses_are_told_not_fetched_and_the_remedy_works(
+    tmp_path: Path, scheme: str, address: str
+) -> None:
     path = table_of(tmp_path / "a" / "rows.csv", [address.format(name) for name in NAMES], column="image_url")
 
     with pytest.raises(DataError) as error:
@@ -199,12 +201,10 @@ def test_a_folder_of_images_has_no_effect_on_texts(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text("text,label\n" + "".join(f"some words {at},{LABELS[at % 2]}\n" for at in range(20)))
 
-    with pytest.raises(DataError, match="no column of .* names images that lie there"):
+    with pytest.raises(DataError, match=r"no column of .* names images that lie there"):
         read_files(Plan.build({"data.path": str(path), "data.images": str(tmp_path)}))
-    with pytest.raises(PlanError, match="--images .* no effect here"):
-        read_files(
-            Plan.build({"data.path": str(path), "data.text": "text", "data.images": str(tmp_path)})
-        )
+    with pytest.raises(PlanError, match=r"--images .* no effect here"):
+        read_files(Plan.build({"data.path": str(path), "data.text": "text", "data.images": str(tmp_path)}))
 
 
 def test_a_table_of_another_folder_is_tuned_on_and_predicted_on_to_the_end(tmp_path: Path) -> None:

@@ -103,6 +103,17 @@ def test_codes_without_an_ending_are_found_and_told(tmp_path: Path) -> None:
     )
 
 
+def test_a_few_names_that_mean_nothing_do_not_hide_how_the_others_are_read(tmp_path: Path) -> None:
+    place(tmp_path / "pics", NAMES)
+    names = [f"D:\\old\\{name}" for name in NAMES[:4]] + ["gone"]
+
+    table = with_images_in(read(table_of(tmp_path / "rows.csv", names)), tmp_path / "pics", "file")
+
+    assert ImageSource(table, "file").bytes_of(3) == picture(3)
+    with pytest.raises(DataError, match=r"line 6: gone is not there in"):
+        ImageSource(table, "file").bytes_of(4)
+
+
 def test_several_folders_may_share_the_images(tmp_path: Path) -> None:
     place(tmp_path / "part_1", NAMES[:8])
     place(tmp_path / "part_2", NAMES[8:], first=8)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from luthier.data.box_formats import not_read
 from luthier.data.column_names import normal
 from luthier.data.columns import LABEL_NAMES
 from luthier.data.composed import COMMA
@@ -21,6 +22,8 @@ from luthier.errors import DataError, listing
 
 METADATA = tuple(f"metadata.{ending}" for ending in ("csv", "tsv", "jsonl", "json", "parquet"))
 CLASSES = "_classes.csv"
+MASKS = "Pixel Value"
+"""A column of `_classes.csv` where it tells of masks, and of no labels."""
 IMAGES = "image-classification"
 
 
@@ -66,6 +69,8 @@ def labelled(path: Path, name: str, read: Callable[[Path], Table]) -> Table:
     """A table in a folder of images, told where they lie."""
     table = read(path / name)
     if name.rpartition("/")[2].lower() == CLASSES:
+        if MASKS in table.names:
+            raise DataError(not_read(path, f"masks ({name})"))
         table = with_label_columns(table)
     table = with_images_in(table)
     for names in table.image_names.values():

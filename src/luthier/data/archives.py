@@ -28,14 +28,13 @@ LONGEST_NAME = 4_096
 """Characters of a member's name, with its folders."""
 LARGEST_HEADER = 1 << 16
 """Bytes of what a tar file says of one member."""
-FREE_BYTES = 1 << 28
+FREE_BYTES = 1 << 26
 MOST_TIMES = 100
 """An archive may unpack to `FREE_BYTES`; and to more while that is at most so many times what there is of it. Images, which
 are compressed in themselves, unpack to little more."""
 CHUNK_BYTES = 1 << 20
-SMALL_CHUNK_BYTES = 1 << 12
-"""Of what zipfile unpacks with no limit: bzip2 and LZMA."""
-
+UNPACKED_IN_PIECES = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""Ways of packing that zipfile unpacks a piece at a time. A few hundred bytes of bzip2 may become a gigabyte at once."""
 UTF_8 = 0x800
 """Mark of a member's flags: its name is UTF-8 (PKWARE's APPNOTE, 4.4.4, bit 11)."""
 
@@ -193,6 +192,12 @@ def zip_members(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipIn
             members[name + "/" * zip_name(member).endswith("/")] = member
     if any(member.flag_bits & 1 for member in members.values()):
         raise DataError(f"{path}: is encrypted. Pack it anew without a password.")
+    odd = next((name for name, one in members.items() if one.compress_type not in UNPACKED_IN_PIECES), None)
+    if odd is not None:
+        raise DataError(
+            f"{path}: {shorten(odd)!r} is compressed in a way that is not read (method {members[odd].compress_type}). "
+            "Pack the folder anew, as zip does by itself (deflate)."
+        )
     check_inside(path, members)
     unpacked = sum(member.file_size for member in archive.infolist())
     packed = path.stat().st_size
@@ -300,24 +305,18 @@ def zip_reader(path: Path) -> Reader:
         member = members.get(name)
         if member is None:
             raise FileNotFoundError(name)
-        try:
-            with turn, telling_read_errors(path), telling_archive_errors(path):
-                return unpacked(path, archive, member)
-        except NotImplementedError as error:
-            raise DataError(
-                f"{path}: {name!r} is compressed in a way that is not read ({error}). Pack it anew."
-            ) from error
+        with turn, telling_read_errors(path), telling_archive_errors(path):
+            return unpacked(path, archive, member)
 
     return read
 
 
 def unpacked(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     """The bytes of a member, a piece at a time: what it says of its size need not be true."""
-    bounded = member.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
     if member.file_size > LARGEST_BYTES:
         raise DataError(too_many_bytes(f"{path}: {member.filename}"))
     pieces = []
     with archive.open(member) as file:
-        while piece := file.read(CHUNK_BYTES if bounded else SMALL_CHUNK_BYTES):
+        while piece := file.read(CHUNK_BYTES):
             pieces.append(piece)
     return b"".join(pieces)

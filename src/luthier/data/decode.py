@@ -1,6 +1,9 @@
 """From the bytes of an image file to pixels: always upright, RGB, 8 bits each."""
 
+import contextlib
 import io
+import math
+import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +37,14 @@ CONVERTED = {
 """Names of modes that are not their own."""
 USUAL = {"F": (1.0, 255.0), "I": (255.0, 65_535.0)}
 """What white may be in a mode, the least first."""
+WHITE = (0.0, 255.0)
+MANY_PIXELS = 1 << 24
+"""Of an image that is made smaller as it is brought to RGB; models read at most a thousand a side."""
+STRIP_PIXELS = 1 << 20
+HELD_TWICE = ("WEBP", "AVIF", "JPEG2000")
+MOST_HELD_TWICE = 1 << 25
+"""Pixels of kinds whose decoders take 16 bytes and more for each."""
+LARGE_ONE = threading.Lock()
 NO_IMAGES = {
     b"<": "is a text in angle brackets, such as a web page or a drawing in SVG",
     b"%PDF": "is a PDF document",
@@ -75,7 +86,7 @@ def decode(raw: bytes, draft_size: int | None = None) -> Decoded:
     except BrokenImage:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise BrokenImage(too_large()) from error
+        raise BrokenImage(too_large(Image.MAX_IMAGE_PIXELS)) from error
     except MemoryError:
         raise  # The machine's trouble, not the file's.
     except Exception as error:  # Pillow's decoders raise whatever a damaged file leads them to.
@@ -85,16 +96,17 @@ def decode(raw: bytes, draft_size: int | None = None) -> Decoded:
 def opened(raw: bytes, draft_size: int | None) -> Decoded:
     with Image.open(io.BytesIO(raw), formats=FORMATS) as image:
         width, height = image.size
-        limit = Image.MAX_IMAGE_PIXELS
+        limit = limit_of(image.format)
         if limit is not None and width * height > limit:
-            raise BrokenImage(too_large())  # Pillow itself only warns, up to twice as many.
+            raise BrokenImage(too_large(limit))  # Pillow itself only warns, up to twice as many.
         moving = image.format in MOVING and getattr(image, "is_animated", False)
         reduced = draft_size is not None and image.draft(None, (draft_size, draft_size)) is not None
-        image.load()
-        if not reduced:
-            width, height = image.size  # A TIFF turns itself.
-        turn = TURNS.get(orientation(image))
-        pixels, converted = in_rgb(image)
+        with alone(image):
+            image.load()
+            if not reduced:
+                width, height = image.size  # A TIFF turns itself.
+            turn = TURNS.get(orientation(image))
+            pixels, converted = in_rgb(image)
     pixels.info.clear()  # Whoever looks for an orientation there would turn it once more.
     if turn is not None:
         pixels = pixels.transpose(turn)
@@ -111,12 +123,34 @@ def orientation(image: Image.Image) -> int:
         return 1
 
 
+def alone(image: Image.Image) -> contextlib.AbstractContextManager[object]:
+    """What lets no two images of very many pixels be decoded at a time, as each takes hundreds of megabytes."""
+    return LARGE_ONE if image.width * image.height > MANY_PIXELS else contextlib.nullcontext()
+
+
 def in_rgb(image: Image.Image) -> tuple[Image.Image, str | None]:
-    """A copy in RGB, on white where it is transparent, and what it was before unless it was that."""
+    """A copy in RGB, on white where it is transparent, and what it was before unless it was that. One of very many pixels is
+    made smaller on the way, a strip of rows at a time."""
+    factor = math.ceil(math.sqrt(image.width * image.height / MANY_PIXELS))
+    span = span_of(image) if image.mode.startswith("I;16") or image.mode in USUAL else WHITE
+    if factor <= 1:
+        return strip_in_rgb(image, span)
+    small = Image.new("RGB", (-(-image.width // factor), -(-image.height // factor)))
+    rows = factor * max(1, STRIP_PIXELS // image.width // factor)
+    converted = None
+    for top in range(0, image.height, rows):
+        strip = image.crop((0, top, image.width, min(top + rows, image.height)))
+        pixels, converted = strip_in_rgb(strip, span)
+        small.paste(pixels.reduce(factor), (0, top // factor))
+    return small, converted
+
+
+def strip_in_rgb(image: Image.Image, span: tuple[float, float]) -> tuple[Image.Image, str | None]:
+    """Rows of an image in RGB. span: what black and white are, of more than 8 bits."""
     if image.mode.startswith("I;16"):
-        return scaled(image), "16-bit grey"
+        return scaled(image, span), "16-bit grey"
     if image.mode in ("I", "F"):
-        return scaled(image), CONVERTED[image.mode]
+        return scaled(image, span), CONVERTED[image.mode]
     if image.has_transparency_data:
         clear = image.convert("RGBA")
         white = Image.new("RGB", clear.size, "white")
@@ -127,24 +161,41 @@ def in_rgb(image: Image.Image) -> tuple[Image.Image, str | None]:
     return image.convert("RGB"), CONVERTED.get(image.mode, image.mode)
 
 
-def scaled(image: Image.Image) -> Image.Image:
-    """Grey of more than 8 bits, brought to them.
+def span_of(image: Image.Image) -> tuple[float, float]:
+    """What is black and what is white in an image of more than 8 bits.
 
     A range that many use is taken as it is, so that dark images stay dark: 0 to 65,535; of 32 bits, 0 to 255 before that; of
     floats, 0 to 1, then 0 to 255. Any other is stretched from the least value to the greatest.
     """
-    values = np.asarray(image).astype(np.float64)
-    finite = values[np.isfinite(values)]
-    least, most = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
+    least, most = math.inf, -math.inf
+    rows = max(1, STRIP_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        values = np.asarray(image.crop((0, top, image.width, min(top + rows, image.height))))
+        finite = values[np.isfinite(values)]
+        if len(finite):
+            least, most = min(least, float(finite.min())), max(most, float(finite.max()))
+    if least > most:
+        return 0.0, 0.0
     usual = USUAL.get(image.mode, (65_535.0,))
-    low, high = next(((0.0, top) for top in usual if least >= 0 and most <= top), (least, most))
-    values = np.nan_to_num(values, nan=low, posinf=high, neginf=low)
+    return next(((0.0, top) for top in usual if least >= 0 and most <= top), (least, most))
+
+
+def scaled(image: Image.Image, span: tuple[float, float]) -> Image.Image:
+    """Grey of more than 8 bits, brought to them."""
+    low, high = span
+    values = np.nan_to_num(np.asarray(image).astype(np.float64), nan=low, posinf=high, neginf=low)
     grey = np.rint((values - low) * (255 / ((high - low) or 1.0)))
     return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
 
 
-def too_large() -> str:
-    return f"has more than {Image.MAX_IMAGE_PIXELS or 0:,} pixels, which may fill the memory"
+def limit_of(form: str | None) -> int | None:
+    """The most pixels of an image that is decoded; fewer where a decoder holds it several times over."""
+    limit = Image.MAX_IMAGE_PIXELS
+    return min(limit, MOST_HELD_TWICE) if limit is not None and form in HELD_TWICE else limit
+
+
+def too_large(limit: int | None) -> str:
+    return f"has more than {limit or 0:,} pixels, which may fill the memory"
 
 
 def reason(raw: bytes, error: Exception) -> str:

@@ -226,14 +226,14 @@ def names_below(folder: Path, inside: str = "", around: tuple[str, ...] = ()) ->
             name = inside + entry.name
             if is_left_behind(entry.name):
                 continue
-            if entry.is_dir():
+            if entry.is_symlink() and not os.path.exists(entry.path):
+                yield name, ""  # It is missed where it is to be read, by its name.
+            elif entry.is_dir():
                 if entry.is_symlink() and os.path.realpath(entry.path) in around:
                     yield name, "a link to a folder that it lies in"
                     continue
                 yield f"{name}/", ""
                 yield from names_below(folder / entry.name, f"{name}/", around)
-            elif entry.is_symlink() and not os.path.exists(entry.path):
-                yield name, ""  # It is missed where it is to be read, by its name.
             else:
                 yield name, "" if entry.is_file() else "a pipe or a device"
 

@@ -10,7 +10,6 @@ from luthier.data.image_columns import (
     column_with_bytes,
     columns_of_codes,
     has_texts,
-    nearly_all,
 )
 from luthier.data.image_columns import sample as sample_of
 from luthier.data.image_names import ImageNames, ends_as_image, scheme_of
@@ -93,7 +92,8 @@ def with_codes(table: Table, folder: Path | None) -> Table:
 def wanted_of(table: Table, column: str) -> Wanted:
     """What a column names."""
     found = names_of(table, column)
-    bare = not nearly_all(ends_as_image(name) or scheme_of(name) is not None for name in found)
+    whole = sum(ends_as_image(name) or scheme_of(name) is not None for name in found)
+    bare = 2 * whole < len(found)
     return Wanted(found, cache(lambda: [name for name in every_name(table, column) if name]), bare)
 
 

@@ -121,11 +121,11 @@ def share_found(names: ImageNames, sample: Sequence[str]) -> float:
 
 
 def leads_two_to_one(wanted: Wanted, dropped: int) -> bool:
-    """Whether two names would mean one file if their first folders were left out, or a name would mean nothing."""
+    """Whether two names would mean one file if their first folders were left out."""
     tails: dict[tuple[str, ...], str] = {}
     for name in wanted.every():
         tail = tuple(map(folded, steps_of(name)[dropped:]))
-        if not tail or tails.setdefault(tail, name) != name:
+        if tail and tails.setdefault(tail, name) != name:
             return True
     return False
 

@@ -15,7 +15,7 @@ from luthier.data.raw_bytes import telling_read_errors
 from luthier.data.table import Table
 from luthier.errors import DataError
 
-NO_SUCH_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EISDIR)
+NO_SUCH_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EISDIR, errno.ELOOP)
 
 
 class ImageSource:

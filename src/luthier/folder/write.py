@@ -90,7 +90,8 @@ def reopen(
     folder: where it stands until it is complete.  Raises WorldError where it is another one.
     """
     try:
-        task = TASKS[beside.task["name"]].restore(beside.task)
+        # The record as a reader has it: JSON knows lists where a task has tuples.
+        task = TASKS[beside.task["name"]].restore(json.loads(json.dumps(beside.task)))
         found = inspect_folder(str(folder), folder, task.reads)
         own = reader_of(found, task.reads)
         again = reload_model(

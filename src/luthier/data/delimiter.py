@@ -13,7 +13,7 @@ DELIMITERS = (",", ";", "\t", "|")
 
 RARE = ("^", "~", "\x01", "\x1f", "¦", "§")
 """Delimiters that are looked for where none of the usual ones cuts the first line."""
-LONG = ("::", "||", "@@", "##", "~~")
+LONG = ("::", "@@", "##")
 """What parts values in some files and is no single character."""
 BLANKS = re.compile(r"\S(?: {2,}|\t{2,})(?=\S)")
 

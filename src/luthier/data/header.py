@@ -57,7 +57,9 @@ class Header:
 
     def is_again(self, values: Sequence[str]) -> bool:
         """Whether a row is the header once more, as where files were put one below the other."""
-        return self.there and len(values) > 1 and tuple(value.strip() for value in values) == self.first
+        if not self.there or len(values) < 2 or values[-1].strip() != self.first[-1]:
+            return False
+        return tuple(value.strip() for value in values) == self.first
 
     @property
     def least(self) -> int:

@@ -14,6 +14,8 @@ FEWEST_ROWS = 5
 """Rows from which on values are known for those of a column of few values."""
 MOST_VALUES = 1_000
 """Different values of a column that are remembered."""
+KNOWN_ROWS = 20_000
+"""Rows by which the values of a column are known."""
 MOST_SUSPECTS = 200
 """Rows over several lines that are looked at line by line."""
 MOST_LINES = 2_000
@@ -178,14 +180,16 @@ def note(seen: Seen, row: Sequence[str], raw: Sequence[str], begin: int, dialect
         seen.misfits += 1
         return
     seen.rows += 1
-    seen.spaced += len(row) > 1 and all(value[:1] == " " for value in row[1:])
-    for value in row:
-        seen.single.note(value)
-        if dialect.quoting == NONE:
-            seen.double.note(value)
+    seen.spaced += row[-1][:1] == " " and len(row) > 1 and all(value[:1] == " " for value in row[1:])
+    for marks in (seen.single, seen.double) if dialect.quoting == NONE else (seen.single,):
+        if any(marks.quote in line for line in raw):
+            for value in row:
+                marks.note(value)
     if len(raw) > 1:
         if len(seen.suspects) < MOST_SUSPECTS:
             seen.suspects.append((begin, list(raw)))
+        return
+    if seen.rows > KNOWN_ROWS:
         return
     for value, counts in zip(row, seen.values, strict=False):
         if value in counts or len(counts) < MOST_VALUES:

@@ -15,6 +15,8 @@ from luthier.data.quoting import is_number
 from luthier.errors import DataError, listing
 
 SAMPLE_ROWS = 2_000
+SAMPLE_VALUES = 400_000
+"""Over all columns: a very wide table is judged by fewer rows."""
 FEWEST_ROWS = 10
 """Rows below the first from which on values that recur say something."""
 ALIKE = 0.9
@@ -90,6 +92,7 @@ def find_header(path: Path, rows: Sequence[Row]) -> Header:
     rows: of a file that is not empty; the first may be the header.
     """
     first, below = [value.strip() for value in rows[0][1]], [values for _, values in rows[1:]]
+    below = below[: max(FEWEST_ROWS, SAMPLE_VALUES // max(len(first), 1))]
     if has_row_names(first, below):
         first = ["", *first]
     found = evidence(first, below)

@@ -16,6 +16,8 @@ MOST_VALUES = 1_000
 """Different values of a column that are remembered."""
 KNOWN_ROWS = 20_000
 """Rows by which the values of a column are known."""
+KNOWN_COLUMNS = 100
+"""Columns whose values are."""
 MOST_SUSPECTS = 200
 """Rows over several lines that are looked at line by line."""
 MOST_LINES = 2_000
@@ -167,13 +169,13 @@ def remembered(lines: Iterable[str], raw: list[str]) -> Iterator[str]:
 
 def note(seen: Seen, row: Sequence[str], raw: Sequence[str], begin: int, dialect: Dialect) -> None:
     if not seen.width:
-        seen.width, seen.values = len(row), [Counter() for _ in row]
+        seen.width, seen.values = len(row), [Counter() for _ in row[:KNOWN_COLUMNS]]
         seen.least = max((at + 1 for at, value in enumerate(row) if value.strip()), default=1)
         return
     if (
         not seen.rows and len(row) == seen.width + 1 > 2 and row[0].isdecimal()
     ):  # R names no column of row numbers
-        seen.width, seen.values = len(row), [Counter() for _ in row]
+        seen.width, seen.values = len(row), [Counter() for _ in row[:KNOWN_COLUMNS]]
     if not seen.least <= len(row) <= seen.width and (
         seen.width == 1 or any(map(str.strip, row[seen.width :] or row))
     ):
@@ -210,7 +212,7 @@ def is_row(values: Sequence[str], seen: Seen, dialect: Dialect) -> bool:
     bare = [value.strip().strip(dialect.quote) for value in values]
     fit = [
         value in counts if is_closed(counts) else is_number(value)
-        for value, counts in zip(bare, seen.values, strict=True)
+        for value, counts in zip(bare, seen.values, strict=False)
         if is_closed(counts) or holds_numbers(counts)
     ]
     if fit:

@@ -54,8 +54,7 @@ class DataPlan(Section):
     """Which rows, and how they are parted."""
 
     path: Name
-    """File with the examples (.csv, .tsv, .jsonl, .json, .parquet, .arrow, .feather, .conll, .txt, also as .gz; .xlsx, .ods), a
-    folder of such files for train, valid and test, or a folder (.tar, .zip) of images."""
+    """File with the examples (.csv, .tsv, .jsonl, .json, .parquet, .arrow, .conll, .txt, .xlsx), or a folder of shards or images."""
     valid: Name | None = None
     """File with the validation rows. Without it they are split off, stratified by label."""
     test: Name | None = None

@@ -4,6 +4,7 @@ import csv
 import re
 from collections.abc import Sequence
 
+from luthier.data.dialect import BACKSLASH, NONE, Dialect
 from luthier.data.text_files import TextFile
 from luthier.errors import DataError
 
@@ -12,7 +13,7 @@ DELIMITERS = (",", ";", "\t", "|")
 
 RARE = ("^", "~", "\x01", "\x1f", "¦", "§")
 """Delimiters that are looked for where none of the usual ones cuts the first line."""
-LONG = ("::", "||", "@@", "##", "~~")
+LONG = ("::", "@@", "##")
 """What parts values in some files and is no single character."""
 BLANKS = re.compile(r"\S(?: {2,}|\t{2,})(?=\S)")
 
@@ -27,13 +28,15 @@ def find_delimiter(file: TextFile, usual: str) -> str:
     """
     with file.open() as text:
         lines = text.readlines(SAMPLE_CHARACTERS)
+    if usual == "\t" and lines and usual in lines[0]:
+        return usual
     likely = (usual, *(one for one in DELIMITERS if one != usual))
-    shares = {delimiter: consistency(lines, delimiter) for delimiter in likely}
+    shares = {delimiter: best_consistency(lines, delimiter) for delimiter in likely}
     best = max(likely, key=shares.__getitem__)
     refuse_long(file, lines, shares[best])
     if shares[best]:
         return best
-    return next((one for one in RARE if len(lines) > 1 and consistency(lines, one) == 1), usual)
+    return next((one for one in RARE if len(lines) > 1 and best_consistency(lines, one) == 1), usual)
 
 
 def refuse_long(file: TextFile, lines: Sequence[str], share: float) -> None:
@@ -51,15 +54,28 @@ def refuse_long(file: TextFile, lines: Sequence[str], share: float) -> None:
             )
 
 
-def consistency(lines: Sequence[str], delimiter: str) -> float:
+def best_consistency(lines: Sequence[str], delimiter: str) -> float:
+    """Consistency in the way of quoting that makes it greatest."""
+    ways = [
+        Dialect(delimiter),
+        Dialect(delimiter, spaced=True),
+        Dialect(delimiter, NONE),
+        Dialect(delimiter, quote="'"),
+    ]
+    if any('\\"' in line for line in lines):
+        ways.append(Dialect(delimiter, BACKSLASH))
+    return max(consistency(lines, way) for way in ways)
+
+
+def consistency(lines: Sequence[str], dialect: Dialect) -> float:
     """Share of rows with as many values as the header, in [0, 1]; 0 when the header is not cut.
 
     >>> lines = ["price;name", "1,5;a", "2,5;b"]
-    >>> consistency(lines, ";"), consistency(lines, ",")
+    >>> consistency(lines, Dialect(";")), consistency(lines, Dialect(","))
     (1.0, 0.0)
     """
     widths = []
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    reader = dialect.reader(lines)
     while True:
         try:
             row = next(reader, None)

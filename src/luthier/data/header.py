@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from luthier.data.column_names import normal
@@ -15,13 +15,23 @@ from luthier.data.quoting import is_number
 from luthier.errors import DataError, listing
 
 SAMPLE_ROWS = 2_000
+SAMPLE_VALUES = 400_000
+"""Over all columns: a very wide table is judged by fewer rows."""
 FEWEST_ROWS = 10
 """Rows below the first from which on values that recur say something."""
 ALIKE = 0.9
 """Share of a column's values that are of one kind, where it is a column of that kind."""
 FEW_VALUES = 0.5
 """Different values for each value, at most, of a column whose values recur."""
-LONG_TEXT = 6
+MANY_TIMES = 5
+"""Values for each different one, from which on one that never recurs is none of them."""
+SELDOM = 0.1
+"""Share of values that occur once, below which one that does is likelier a name."""
+ASKED = (
+    "Put a header with a name for each column, such as text and label, above the rows, or in the place of the first row where "
+    "that is one."
+)
+LONG_TEXT = 5
 """Words of a first value that is hardly a name."""
 
 DATE = re.compile(
@@ -49,7 +59,9 @@ class Header:
 
     def is_again(self, values: Sequence[str]) -> bool:
         """Whether a row is the header once more, as where files were put one below the other."""
-        return self.there and len(values) > 1 and tuple(value.strip() for value in values) == self.first
+        if not self.there or len(values) < 2 or values[-1].strip() != self.first[-1]:
+            return False
+        return tuple(value.strip() for value in values) == self.first
 
     @property
     def least(self) -> int:
@@ -80,21 +92,22 @@ def find_header(path: Path, rows: Sequence[Row]) -> Header:
     rows: of a file that is not empty; the first may be the header.
     """
     first, below = [value.strip() for value in rows[0][1]], [values for _, values in rows[1:]]
+    below = below[: max(FEWEST_ROWS, SAMPLE_VALUES // max(len(first), 1))]
     if has_row_names(first, below):
         first = ["", *first]
-    for_header, against = evidence(first, below)
-    if against and for_header:
+    found = evidence(first, below)
+    if found.unclear(len(first), len(below)):
         raise DataError(
-            f"{path}: it is not clear whether the first row is a header: {against[0]}, but {for_header[0]}. Put a header "
-            "above it with a name for each column, or correct that value."
+            f"{path}: it is not clear whether the first row is a header, {found.words(first)}. {ASKED}"
         )
-    if against:
+    if found.is_row:
         names = tuple(f"column {number}" for number in range(1, len(first) + 1))
         told = (
-            f"{path}: has no header, as {against[0]}: its columns are called {listing(names, 3)}; "
+            f"{path}: has no header, as {found.words(first)}: its columns are called {listing(names, 3)}; "
             "a first line with their names corrects it."
         )
-        return Header(names, frozenset(), False, tuple(first), (told,))
+        empty = frozenset(at for at, value in enumerate(first) if not value)
+        return Header(names, empty, False, tuple(first), (told,))
     nameless = frozenset(at for at, name in enumerate(first) if not name)
     if len(nameless) == len(first):
         raise DataError(f"{path}: the header has no name for any column. Name them.")
@@ -102,40 +115,88 @@ def find_header(path: Path, rows: Sequence[Row]) -> Header:
     return Header(tuple(check_names(path, names)), nameless, True, tuple(first))
 
 
-def evidence(first: Sequence[str], below: Sequence[Sequence[str]]) -> tuple[list[str], list[str]]:
-    """What says that the first row is a header, and what says that it is a row, in words; neither is a header too."""
+@dataclass
+class Evidence:
+    """What a first row shows, in words: that it is a header, or that it is a row like the others."""
+
+    header: list[str] = field(default_factory=list)
+    row: list[str] = field(default_factory=list)
+    perhaps_header: list[str] = field(default_factory=list)
+    perhaps_row: list[str] = field(default_factory=list)
+    named: bool = False
+    """Whether nothing need be weighed."""
+
+    @property
+    def is_row(self) -> bool:
+        return bool(self.row) or (not self.header and bool(self.perhaps_row))
+
+    def unclear(self, columns: int, rows: int) -> bool:
+        """Whether as much speaks for a header as against it, or nothing at all where there are rows enough to tell."""
+        if self.header or self.row:
+            return bool(self.header) and bool(self.row)
+        if self.perhaps_header or self.perhaps_row:
+            return bool(self.perhaps_header) and bool(self.perhaps_row)
+        return not self.named and columns > 1 and rows >= FEWEST_ROWS
+
+    def words(self, first: Sequence[str]) -> str:
+        """What was found."""
+        against, for_header = (self.row or self.perhaps_row)[:1], (self.header or self.perhaps_header)[:1]
+        if not self.unclear(0, 0):
+            return against[0] if against else shorten(repr(", ".join(first)))
+        return ", but ".join(against + for_header)
+
+
+def evidence(first: Sequence[str], below: Sequence[Sequence[str]]) -> Evidence:
+    """What the values of a first row show beside those below them."""
     known = any(normal(value) in KNOWN for value in first)
     rows = [
         values
         for values in below
         if len(values) >= len(first) and not (known and list(values) == list(first))
     ]
-    if not rows or first == [str(number) for number in range(len(first))] or twice(first):
-        return [], []
-    header, row, weak = [], [], []
+    if not rows or is_numbered(first) or twice(first):
+        return Evidence(named=True)
+    found = Evidence()
     for at, value in enumerate(first):
         values = [filled for values in rows if (filled := values[at].strip())]
-        if not value or not values:
-            continue
-        place = f"column {at + 1}"
-        common, share = Counter(map(kind_of, values)).most_common(1)[0]
-        if common != "text" and share > ALIKE * len(values):
-            if kind_of(value) == common and not is_lone_year(value, values):
-                row.append(f"{shorten(value, 30)!r} is a {common} in {place} as below it")
-            elif kind_of(value) == "text":
-                header.append(f"{shorten(value, 30)!r} stands above {common}s in {place}")
-            continue
-        counts = Counter(values)
-        if len(values) >= FEWEST_ROWS and len(counts) <= FEW_VALUES * len(values):
-            if value in counts:
-                row.append(f"{shorten(value, 30)!r} stands again below it in {place}")
-            elif min(counts.values()) > 1 or normal(value) in KNOWN:
-                header.append(f"{shorten(value, 30)!r} stands nowhere below it in {place}")
-        elif normal(value) in KNOWN:
-            header.append(f"{shorten(value, 30)!r} is a name that columns have")
-        elif is_text_among_texts(value, values):
-            weak.append(f"{shorten(value, 30)!r} is a text in {place} as below it")
-    return header, row or ([] if header else weak)
+        if value and values:
+            weigh_column(found, value, values, f"column {at + 1}")
+    return found
+
+
+def weigh_column(found: Evidence, value: str, values: Sequence[str], place: str) -> None:
+    """Add what the first value of one column shows beside the others."""
+    shown = repr(shorten(value, 30))
+    enough = len(values) >= FEWEST_ROWS
+    common, share = Counter(map(kind_of, values)).most_common(1)[0]
+    if common != "text" and share > ALIKE * len(values):
+        if kind_of(value) == common and not is_lone_year(value, values):
+            found.row.append(f"{shown} is a {common} in {place} as below it")
+        elif kind_of(value) == "text":
+            found.header.append(f"{shown} stands above {common}s in {place}")
+        return
+    pattern, alike = Counter(map(pattern_of, values)).most_common(1)[0]
+    if "#" in pattern and alike > ALIKE * len(values) and enough:
+        if pattern_of(value) == pattern:
+            found.row.append(f"{shown} is of the form of those below it in {place}")
+        else:
+            found.header.append(f"{shown} is not of the form of those below it in {place}")
+        return
+    counts = Counter(values)
+    if enough and len(counts) <= FEW_VALUES * len(values):
+        alone = sum(count == 1 for count in counts.values())
+        if value in counts:
+            found.row.append(f"{shown} stands again below it in {place}")
+        elif normal(value) in KNOWN or (not alone and len(values) >= MANY_TIMES * len(counts)):
+            found.header.append(f"{shown} stands nowhere below it in {place}")
+        elif alone < SELDOM * len(values):
+            found.perhaps_header.append(f"{shown} stands nowhere below it in {place}")
+    elif normal(value) in KNOWN:
+        found.header.append(f"{shown} is a name that columns have")
+    elif is_text_among_texts(value, values):
+        found.perhaps_row.append(f"{shown} is a text in {place} as below it")
+    elif is_shorter(value, values):
+        found.perhaps_header.append(f"{shown} is shorter than the texts below it in {place}")
 
 
 def has_row_names(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
@@ -144,6 +205,11 @@ def has_row_names(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
         return False
     numbers = {values[0] for values in below}
     return len(numbers) == len(below) and all(map(str.isdecimal, numbers))
+
+
+def is_numbered(first: Sequence[str]) -> bool:
+    """Whether a header numbers its columns, as pandas does where they have no names."""
+    return list(first) == [str(number) for number in range(len(first))]
 
 
 def twice(first: Sequence[str]) -> bool:
@@ -170,6 +236,22 @@ def is_lone_year(value: str, values: Sequence[str]) -> bool:
 
 def is_year(value: str) -> bool:
     return value.isdecimal() and len(value) == 4 and int(value) in YEARS
+
+
+def pattern_of(value: str) -> str:
+    """A value with a sign for each number in it.
+
+    >>> pattern_of("intent_21"), pattern_of("img/0007.jpg")
+    ('intent_#', 'img/#.jpg')
+    """
+    return re.sub(r"\d+", "#", value)
+
+
+def is_shorter(value: str, values: Sequence[str]) -> bool:
+    """Whether a value is shorter than nearly all of the texts below it, as a name is."""
+    return sum(len(one) > len(value) for one in values) > 0.95 * len(values) and sum(
+        map(len, values)
+    ) > 2 * len(value) * len(values)
 
 
 def is_text_among_texts(value: str, values: Sequence[str]) -> bool:

@@ -10,10 +10,14 @@ from luthier.data.problems import counted
 from luthier.data.text_files import TextFile
 from luthier.errors import DataError
 
-FEWEST_ROWS = 10
+FEWEST_ROWS = 5
 """Rows from which on values are known for those of a column of few values."""
 MOST_VALUES = 1_000
 """Different values of a column that are remembered."""
+KNOWN_ROWS = 20_000
+"""Rows by which the values of a column are known."""
+KNOWN_COLUMNS = 100
+"""Columns whose values are."""
 MOST_SUSPECTS = 200
 """Rows over several lines that are looked at line by line."""
 MOST_LINES = 2_000
@@ -21,8 +25,47 @@ MOST_LINES = 2_000
 ENOUGH_COLUMNS = 4
 """Columns from which on a line of text hardly ever has as many commas by chance."""
 
+SINGLE = "values stand between single quotes"
+SPACED = "a space follows each delimiter"
+
 Suspect = tuple[int, list[str]]
 """The line where a row begins, and its lines."""
+
+
+@dataclass
+class Marks:
+    """Where one kind of quote stands in values."""
+
+    quote: str
+    wrapped: int = 0
+    """Values between two of them."""
+    doubled: int = 0
+    """Of these, such as hold it only doubled."""
+    one_sided: int = 0
+    """Values that have it at one end only."""
+    bare: int = 0
+    """Values that have it inside alone."""
+
+    def note(self, value: str) -> None:
+        if self.quote not in value:
+            return
+        first, last = value[0] == self.quote, value[-1] == self.quote and len(value) > 1
+        self.wrapped += first and last
+        self.one_sided += first != last
+        self.bare += not first and not last
+        inside = value[1:-1]
+        self.doubled += (
+            first and last and self.quote in inside and self.quote not in inside.replace(self.quote * 2, "")
+        )
+
+    @property
+    def met(self) -> int:
+        return self.wrapped + self.one_sided
+
+    @property
+    def only_around(self) -> bool:
+        """Whether all that have it are between two, and those that would need it doubled have it so."""
+        return not self.bare and not self.one_sided and self.doubled > 0
 
 
 @dataclass
@@ -38,10 +81,11 @@ class Seen:
     """Rows of more or fewer values."""
     faults: int = 0
     """Rows in which quotes do not fit."""
-    wrapped: int = 0
-    """Values between two quotes, of those that are read with the quotes as letters."""
-    one_sided: int = 0
-    """Values that have a quote at one end only."""
+    spaced: int = 0
+    """Rows in which each value but the first begins with a space."""
+    double: Marks = field(default_factory=lambda: Marks('"'))
+    single: Marks = field(default_factory=lambda: Marks("'"))
+    """Where quotes that are read as letters stand."""
     values: list[Counter[str]] = field(default_factory=list)
     """Of each column, over rows that are a line each."""
     suspects: list[Suspect] = field(default_factory=list)
@@ -58,24 +102,23 @@ def find_quoting(file: TextFile, dialect: Dialect) -> tuple[Dialect, str | None]
     Quotes are doubled, as RFC 4180 has it, unless that breaks rows and another way breaks none. Raises DataError where rows
     seem to be swallowed and no other way reads them all.
     """
-    if not holds(file, dialect.quote) and not holds(file, "'"):
+    if not any(holds(file, words) for words in (dialect.quote, "'", f"{dialect.delimiter} ")):
         return dialect, None
     usual = look(file, dialect)
     swallowed = [one for one in usual.suspects if is_swallowed(one[1], usual, dialect)]
+    single, spaced = replace(dialect, quote="'"), replace(dialect, spaced=True)
     if usual.clean and not swallowed:
-        single = replace(dialect, quote="'")
-        if all_between(header(file, dialect), "'") and look(file, single).clean:
-            return single, "values stand between single quotes"
-        return dialect, None
-    if holds(file, '\\"') and look(file, replace(dialect, quoting=BACKSLASH)).clean:
+        if usual.single.only_around and fits(file, single):
+            return single, SINGLE
+        return (spaced, SPACED) if usual.spaced and usual.spaced == usual.rows else (dialect, None)
+    if holds(file, '\\"') and fits(file, replace(dialect, quoting=BACKSLASH)):
         return replace(dialect, quoting=BACKSLASH), "quotes inside of values follow a backslash"
-    spaced = replace(dialect, spaced=True)
     if holds(file, f'{dialect.delimiter} "') and fits(file, spaced):
-        return spaced, "a space follows each delimiter"
-    if holds(file, f"{dialect.delimiter}'") and fits(file, replace(dialect, quote="'")):
-        return replace(dialect, quote="'"), "values stand between single quotes"
+        return spaced, SPACED
     letters = look(file, replace(dialect, quoting=NONE))
-    if letters.clean and letters.wrapped <= letters.one_sided:
+    if not letters.single.bare and letters.single.met and fits(file, single):
+        return single, SINGLE
+    if letters.clean and letters.double.wrapped <= letters.double.one_sided:
         return replace(
             dialect, quoting=NONE
         ), "quotes are letters: as signs around values they would break rows"
@@ -93,15 +136,6 @@ def fits(file: TextFile, dialect: Dialect) -> bool:
 def holds(file: TextFile, words: str) -> bool:
     with file.open() as lines:
         return any(words in line for line in lines)
-
-
-def header(file: TextFile, dialect: Dialect) -> Sequence[str]:
-    with file.open() as lines:
-        return next((row for row in dialect.reader(lines) if row), [])
-
-
-def all_between(values: Sequence[str], quote: str) -> bool:
-    return all(len(value) > 1 and value[0] == value[-1] == quote for value in values)
 
 
 def look(file: TextFile, dialect: Dialect) -> Seen:
@@ -135,31 +169,33 @@ def remembered(lines: Iterable[str], raw: list[str]) -> Iterator[str]:
 
 def note(seen: Seen, row: Sequence[str], raw: Sequence[str], begin: int, dialect: Dialect) -> None:
     if not seen.width:
-        seen.width, seen.values = len(row), [Counter() for _ in row]
+        seen.width, seen.values = len(row), [Counter() for _ in row[:KNOWN_COLUMNS]]
         seen.least = max((at + 1 for at, value in enumerate(row) if value.strip()), default=1)
         return
     if (
         not seen.rows and len(row) == seen.width + 1 > 2 and row[0].isdecimal()
     ):  # R names no column of row numbers
-        seen.width, seen.values = len(row), [Counter() for _ in row]
+        seen.width, seen.values = len(row), [Counter() for _ in row[:KNOWN_COLUMNS]]
     if not seen.least <= len(row) <= seen.width and (
         seen.width == 1 or any(map(str.strip, row[seen.width :] or row))
     ):
         seen.misfits += 1
         return
     seen.rows += 1
-    if dialect.quoting == NONE:
-        for value in row:
-            first, last = value[:1] == '"', value[-1:] == '"' and len(value) > 1
-            seen.wrapped += first and last
-            seen.one_sided += first != last
-    elif len(raw) > 1:
+    seen.spaced += row[-1][:1] == " " and len(row) > 1 and all(value[:1] == " " for value in row[1:])
+    for marks in (seen.single, seen.double) if dialect.quoting == NONE else (seen.single,):
+        if any(marks.quote in line for line in raw):
+            for value in row:
+                marks.note(value)
+    if len(raw) > 1:
         if len(seen.suspects) < MOST_SUSPECTS:
             seen.suspects.append((begin, list(raw)))
-    else:
-        for value, counts in zip(row, seen.values, strict=False):
-            if value in counts or len(counts) < MOST_VALUES:
-                counts[value] += 1
+        return
+    if seen.rows > KNOWN_ROWS:
+        return
+    for value, counts in zip(row, seen.values, strict=False):
+        if value in counts or len(counts) < MOST_VALUES:
+            counts[value] += 1
 
 
 def is_swallowed(lines: Sequence[str], seen: Seen, dialect: Dialect) -> bool:
@@ -176,11 +212,11 @@ def is_row(values: Sequence[str], seen: Seen, dialect: Dialect) -> bool:
     bare = [value.strip().strip(dialect.quote) for value in values]
     fit = [
         value in counts if is_closed(counts) else is_number(value)
-        for value, counts in zip(bare, seen.values, strict=True)
+        for value, counts in zip(bare, seen.values, strict=False)
         if is_closed(counts) or holds_numbers(counts)
     ]
     if fit:
-        return 2 * sum(fit) > len(fit)
+        return 2 * sum(fit) >= len(fit)
     return dialect.delimiter != "," or seen.width >= ENOUGH_COLUMNS
 
 

@@ -11,7 +11,7 @@ from luthier.data.columns import LABEL_NAMES, TEXT_NAMES
 from luthier.data.conll import read_conll
 from luthier.data.csv_rows import long_values
 from luthier.data.delimited import read_delimited
-from luthier.data.delimiter import DELIMITERS, consistency
+from luthier.data.delimiter import DELIMITERS, best_consistency
 from luthier.data.dialect import separator_line
 from luthier.data.json_lines import read_json_lines
 from luthier.data.json_objects import NotAnObject, parse_object
@@ -112,16 +112,10 @@ def table_delimiter(sample: Sequence[str]) -> str | None:
         ):
             return delimiter
     with long_values():
-        shares = {one: max(consistency(sample, one), cut_alike(sample, one)) for one in ("\t", *DELIMITERS)}
+        shares = {one: best_consistency(sample, one) for one in ("\t", *DELIMITERS)}
     best = max(shares, key=shares.__getitem__)
     enough = shares[best] >= MOSTLY if best == "\t" else shares[best] == 1 and len(sample) >= FEWEST_LINES
     return best if enough else None
-
-
-def cut_alike(sample: Sequence[str], delimiter: str) -> float:
-    """Share of lines with as many delimiters as the first, whatever stands between quotes; 0 where it has none."""
-    first = sample[0].count(delimiter)
-    return share(line.count(delimiter) == first for line in sample) if first else 0.0
 
 
 def read_lines(file: TextFile) -> Table:

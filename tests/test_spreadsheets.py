@@ -93,6 +93,18 @@ def test_a_patch_has_no_cell_that_is_computed_and_leads_back_all_the_same(tmp_pa
     assert (patch.name, patch.edits, patch.edited) == ("=rows.csv", tuple(edits), False)
 
 
+@pytest.mark.parametrize("number", ["²", "-1", "9" * 5000, "x", ""])
+def test_a_patch_whose_row_is_no_number_is_refused(tmp_path: Path, number: str) -> None:
+    path = tmp_path / "rows.patch.csv"
+    write_patch(path, "rows.csv", [Edit(2, "delete", "", "a", "", "copies", "a,b\n")], "before", "after")
+    path.write_text(path.read_text().replace("\n2,delete", f"\n{number},delete"))
+
+    with pytest.raises(DataError) as error:
+        read_patch(path)
+
+    assert str(error.value) == f"{path}, row 3: expected a row number, and 'delete' or 'change'."
+
+
 def test_a_corrected_copy_has_no_mark_and_its_patch_undoes_it(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     rows = [

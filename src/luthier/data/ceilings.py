@@ -28,9 +28,11 @@ UNPACKED_ANYWAY = 256_000_000
 class Unpacked:
     """Bytes that come of a compressed file, counted while they come."""
 
-    def __init__(self, path: Path, packed: int) -> None:
+    def __init__(self, path: Path, packed: int, mend: str) -> None:
+        """mend: what to do where it is too much, as a sentence."""
         self.path = path
         self.packed = packed
+        self.mend = mend
         self.most = max(UNPACKED_ANYWAY, MOST_TIMES * packed)
         self.count = 0
 
@@ -44,7 +46,7 @@ class Unpacked:
             raise DataError(
                 f"{self.path}: unpacks to more than {self.most / 1e6:,.0f} MB, though it has {size(self.packed)}: "
                 f"more than {MOST_TIMES} times its size is taken for a mistake, or for harm. "
-                "Unpack it yourself if its rows are wanted, and give the unpacked file."
+                f"{self.mend}"
             )
 
 

@@ -21,6 +21,9 @@ from luthier.data.spill import BATCH_CHARACTERS, BATCH_ROWS, spilling, telling_s
 from luthier.data.table import Table
 from luthier.errors import DataError
 
+WRITE_ANEW = (
+    "If its rows are wanted, write them as CSV or JSON lines, without the columns that are not needed."
+)
 CHUNK_BYTES = 1 << 20
 PIECE_BYTES = 64_000_000
 MOST_FOOTER_BYTES = 32_000_000
@@ -36,7 +39,7 @@ def read_parquet(path: Path) -> Table:
         encoded = pq.ParquetFile(file)
         if not encoded.metadata.num_rows:
             raise DataError(f"{path}: holds no rows. Write it anew with rows in it.")
-        unpacked = Unpacked(path, path.stat().st_size)
+        unpacked = Unpacked(path, path.stat().st_size, WRITE_ANEW)
         check_declared(encoded.metadata, unpacked)
         fields = encoded.schema_arrow
         names = check_names(path, fields.names)

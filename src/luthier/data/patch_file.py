@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -81,7 +82,7 @@ def read_patch(path: Path) -> Patch:
     edits = []
     for number, row in enumerate(rows[1:], start=3):
         line, what, *others = (row[name] for name in HEADER)
-        if not (line.isdecimal() and line.isascii()) or what not in (DELETE, CHANGE):
+        if not re.fullmatch("[0-9]{1,12}", line) or what not in (DELETE, CHANGE):
             raise DataError(f"{path}, row {number}: expected a row number, and 'delete' or 'change'.")
         edits.append(Edit(int(line), what, *others))
     _, _, name, before, after, digest, _ = (rows[0][name] for name in HEADER)

@@ -14,6 +14,7 @@ from typing import BinaryIO, cast
 from luthier.data.ceilings import Unpacked
 from luthier.errors import DataError, WorldError
 
+UNPACK = "If its rows are wanted, unpack it, and give the unpacked file."
 GZIP_MARK = b"\x1f\x8b"
 
 
@@ -34,7 +35,7 @@ def open_bytes(path: Path) -> Iterator[BinaryIO]:
                 "otherwise compress it anew."
             )
         file.seek(0)
-        counter = Unpacked(path, os.fstat(file.fileno()).st_size)
+        counter = Unpacked(path, os.fstat(file.fileno()).st_size, UNPACK)
         with gzip.GzipFile(fileobj=file) as unzipped:
             yield cast(BinaryIO, io.BufferedReader(Counted(unzipped, counter)))
 

@@ -83,6 +83,10 @@ def check_place(path: Path) -> None:
         inside = [name for name in names_in(path) if ending(Path(name)) in READERS]
         held = f"It holds {listing(inside)}" if inside else f"It holds none: they end in {KNOWN}"
         raise DataError(f"{path}: is a folder. Expected a file of rows. {held}.")
+    if not path.exists() and path.is_symlink():
+        raise DataError(
+            f"{path}: is a link to {os.readlink(path)}, where no file is. Put the file itself in its place."
+        )
     if not path.exists():
         folder = path.parent
         if not folder.is_dir():

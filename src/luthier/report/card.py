@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
-from luthier import terminal
 from luthier.report import numbers, usage, words
 from luthier.report.records import Records
 from luthier.report.rows import LEFT_OUT, PARTS
@@ -240,7 +239,7 @@ def plain(value: object) -> str:
     >>> print(plain("a|b <script> card_arrival"))
     a\\|b &lt;script&gt; card\\_arrival
     """
-    text = html.escape(terminal.plain(" ".join(str(value).split())), quote=False)
+    text = html.escape(" ".join(str(value).split()), quote=False)
     return re.sub(r"([\\`*_\[\]|~#])", r"\\\1", text)
 
 

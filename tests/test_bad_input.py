@@ -389,9 +389,8 @@ BROKEN: dict[str, tuple[Break, str]] = {
     ),
     "with half a tokenizer": (
         put("tokenizer.json", "{"),
-        ": its tokenizer cannot be loaded (JSONDecodeError: Expecting property name enclosed in double quotes: "
-        "line 1 column 2 (char 1)). Save it anew beside the weights: "
-        "AutoTokenizer.from_pretrained(...).save_pretrained(FOLDER)",
+        "/tokenizer.json: is not valid JSON (Expecting property name enclosed in double quotes: line 1 column 2 "
+        "(char 1)). Fetch or copy it again.",
     ),
     "with half its settings": (
         put("config.json", "{"),

@@ -327,9 +327,11 @@ def test_weights_of_other_shapes_than_the_settings_say_are_refused(bert, tmp_pat
 def test_a_config_that_asks_for_absurd_sizes_is_refused_before_memory_is_taken(bert, tmp_path):
     folder = shutil.copytree(bert, tmp_path / "absurd")
     config = json.loads((folder / "config.json").read_text())
-    write_json(folder / "config.json", config | {"vocab_size": 10**10})
+    write_json(folder / "config.json", config | {"vocab_size": 10**9})
 
-    with pytest.raises(ModelError, match=r"weights and config\.json do not belong together"):
+    with pytest.raises(
+        ModelError, match=r"config\.json: asks for far more than the \d+ tensors with [\d,]+ numbers that"
+    ):
         opened(folder, ROWS)
 
 
@@ -373,9 +375,9 @@ def test_a_damaged_tokenizer_is_refused(bert, tmp_path):
     with pytest.raises(ModelError) as caught:
         texts_of(folder)
 
-    assert str(caught.value).startswith(f"{folder}: its tokenizer cannot be loaded (")
-    assert str(caught.value).endswith(
-        "Save it anew beside the weights: AutoTokenizer.from_pretrained(...).save_pretrained(FOLDER)"
+    assert str(caught.value) == (
+        f"{folder}/tokenizer.json: is not valid JSON (Expecting property name enclosed in double quotes: line 1 column 2 "
+        "(char 1)). Fetch or copy it again."
     )
 
 
@@ -384,7 +386,7 @@ def test_an_unknown_architecture_is_refused(bert, tmp_path):
     config = json.loads((folder / "config.json").read_text())
     write_json(folder / "config.json", config | {"model_type": "lyre"})
 
-    with pytest.raises(ModelError, match=r"config.json: transformers cannot use it \(ValueError: "):
+    with pytest.raises(ModelError, match=r"config.json: its model_type is 'lyre', an architecture that"):
         load_model(inspect_folder("unknown", folder), Wanted(2))
 
 

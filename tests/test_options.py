@@ -156,6 +156,7 @@ APART = {
     "data.negative": "test_the_columns_of_other_tasks_change_what_is_read",
     "data.question": "test_the_columns_of_other_tasks_change_what_is_read",
     "data.image": "test_the_columns_of_other_tasks_change_what_is_read",
+    "model.base": "tests/test_adapters.py",
     "model.pair": "tests/test_regression_task.py",
     "train.augment": "test_settings_of_images_change_the_weights",
     "train.flip": "test_settings_of_images_change_the_weights",

@@ -41,6 +41,7 @@ EVERYTHING: dict[str, Any] = {
     "task.metric": "macro_f1",
     "task.language": "de",
     "model.name": "models/bert",
+    "model.base": "bert-base-uncased",
     "model.pooling": "cls",
     "model.pair": "bi-encoder",
     "model.hidden": [256, 64],

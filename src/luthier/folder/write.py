@@ -127,10 +127,10 @@ def read_the_same(one: Texts | PictureReader, other: Texts | PictureReader) -> b
             and isinstance(other, PictureReader)
             and one.preparation == other.preparation
         )
-    numbers = [
+    ours, theirs = (
         reader.encode([reader.spelt_alike(EXAMPLE)], verbose=False)["input_ids"] for reader in (one, other)
-    ]
-    return bool(numbers[0] == numbers[1])
+    )
+    return bool(ours == theirs)
 
 
 def settings_of(task: dict[str, Any]) -> dict[str, Any]:

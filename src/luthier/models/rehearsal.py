@@ -65,11 +65,11 @@ class Rehearsal:
             return
         self.process.kill()
         self.process.wait()
-        patterns = listing([pattern[:80] for pattern in self.file.strange], 3)
+        patterns = f"pattern {listing([pattern[:80] for pattern in self.file.strange], 3)}"
         how = "cannot be used" if answered else f"takes more than {seconds:.0f} seconds"
         at = f" on {letters:,} letters of text" if letters else ""
         raise ModelError(
-            f"{self.file.path}: the tokenizer {how}{at}, by its pattern {patterns}. Copy the tokenizer of this model again, or "
+            f"{self.file.path}: the tokenizer {how}{at}, by its {patterns}. Copy the tokenizer of this model again, or "
             "choose another model."
         )
 

@@ -20,9 +20,18 @@ NEVER_HEEDED = {
         "device_map",
         "dtype",
     ),
-    *("torch_dtype", "name_or_path"),
+    *(
+        "torch_dtype",
+        "name_or_path",
+        "return_dict",
+        "use_return_dict",
+        "output_attentions",
+        "output_hidden_states",
+    ),
+    "torchscript",
 }
-"""Keys that would choose a kernel, a file or a place; what luthier runs is its own choice (models/pretrained.py)."""
+"""Keys that would choose a kernel, a file, a place or the form of answers: what luthier runs is its own choice
+(models/pretrained.py)."""
 QUANTISED = ("quantization_config", "compression_config", "sparsity_config")
 SIZES = {
     *(
@@ -48,15 +57,15 @@ SIZES = {
     *("encoder_layers", "num_attention_heads", "n_heads", "n_head", "num_heads", "encoder_attention_heads"),
     *("num_key_value_heads", "head_dim", "max_position_embeddings", "n_positions", "num_hidden_groups"),
     *("inner_group_num", "image_size", "patch_size", "num_channels", "hidden_sizes", "depths", "embed_dim"),
-    *("global_attn_every_n_layers", "max_seq_len"),
+    *("global_attn_every_n_layers", "max_seq_len", "local_attention", "attention_window"),
 }
 """Numbers, or lists of them, that are whole and one at the least, wherever they are given."""
 COUNTS_LAYERS = ("layers", "layer", "depth", "depths", "blocks", "groups", "group_num", "repeats")
 """How the names of settings end that say how often something is built, or run."""
 LABELS = ("id2label", "label2id")
 """Names of the user's own: none of them is a setting."""
-MOST_LAYERS = 1_000
-"""Layers of one kind: known models have less than two hundred."""
+MOST_LAYERS = 300
+"""Layers of one kind: known models have less than half of it."""
 MOST_ENTRIES = 2**20
 """Labels that a configuration may name, and tokens of an attention window."""
 MOST_WHOLE = 2**31

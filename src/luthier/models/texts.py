@@ -97,7 +97,7 @@ class Texts:
 
     def try_out(self) -> None:
         """Raise ModelError for a tokenizer that cannot read a short text, or leaves no room for one."""
-        special = self.tokenizer.num_special_tokens_to_add(pair=True)
+        special = max(self.tokenizer.num_special_tokens_to_add(pair=pair) for pair in (False, True))
         if special >= self.limit:
             raise ModelError(
                 f"{self.path / FILE}: puts {special:,} special tokens beside two texts, and the model reads "

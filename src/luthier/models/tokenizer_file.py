@@ -9,8 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from luthier.errors import ModelError, listing
 from luthier.models.json_file import read_object
+
+Numbers = np.ndarray[Any, np.dtype[np.uint32]]
 
 FILE, SETTINGS = "tokenizer.json", "tokenizer_config.json"
 MOST_GROWTH = 64
@@ -41,7 +45,7 @@ class TokenizerFile:
 
     path: Path
     strange: tuple[str, ...]
-    """Patterns of which it is not known how long they take (models/rehearsal.py)."""
+    """Patterns of which it is not known how long they take, and tables that may be damaged (models/rehearsal.py)."""
 
 
 def checked_tokenizer(folder: Path) -> TokenizerFile:
@@ -68,6 +72,12 @@ def checked_tokenizer(folder: Path) -> TokenizerFile:
     check_model(path, content.get("model"))
     patterns = [pattern for part in parts.values() for pattern in patterns_in(part)]
     strange = [one for one in patterns if one not in KNOWN_PATTERNS and not SIMPLE.fullmatch(one)]
+    tables = [
+        step["precompiled_charsmap"]
+        for step in steps_of(parts["normalizer"])
+        if step.get("type") == "Precompiled"
+    ]
+    strange += ["precompiled_charsmap"] * any(leads_astray(*opened_table(path, table)) for table in tables)
     return TokenizerFile(path, tuple(dict.fromkeys(strange)))
 
 
@@ -138,12 +148,13 @@ def growth_of(path: Path, step: dict[str, Any]) -> float:
     if kind == "ByteLevel":
         return 2.0
     if kind == "Precompiled":
-        return max(1.0, longest_replacement(path, step.get("precompiled_charsmap")) / MOST_GROWTH)
+        _, texts = opened_table(path, step.get("precompiled_charsmap"))
+        return max(1.0, max(map(len, texts.split(b"\0"))) / MOST_GROWTH)
     return 1.0
 
 
-def longest_replacement(path: Path, charsmap: Any) -> int:
-    """Bytes of the longest text that SentencePiece's table of letters puts in the place of another."""
+def opened_table(path: Path, charsmap: Any) -> tuple[Numbers, bytes]:
+    """SentencePiece's table of letters: a trie in an array, and the texts that its leaves put in the place of others."""
     try:
         table = base64.b64decode(charsmap, validate=True)
     except (TypeError, ValueError, binascii.Error) as error:
@@ -151,14 +162,25 @@ def longest_replacement(path: Path, charsmap: Any) -> int:
             f"{path}: its precompiled_charsmap is damaged ({error}). Fetch or copy it again."
         ) from error
     size = int.from_bytes(table[:4], "little")
-    if not table:
-        return 0
-    if size % 4 or size + 4 > len(table):
+    if len(table) < 4 or size % 4 or size + 4 > len(table):
         raise ModelError(
             f"{path}: its precompiled_charsmap is damaged: it promises {size:,} bytes and holds {len(table):,}. Fetch "
             "or copy it again."
         )
-    return max(map(len, table[4 + size :].split(b"\0")))
+    return np.frombuffer(table, "<u4", size // 4, 4), table[4 + size :]
+
+
+def leads_astray(trie: Numbers, texts: bytes) -> bool:
+    """Whether a step through a trie could lead out of its array, or a leaf of it out of the texts.
+
+    Each number holds how far away its children are (Darts: bits 10 to 30, times 256 where bit 9 is set), or where its text
+    begins (bit 31 is set).
+    """
+    leaves = trie >> 31 == 1
+    away = (trie >> 10) << ((trie & 512) >> 6)
+    furthest = (np.arange(len(trie), dtype=np.uint32) ^ away) | 255
+    begins = trie[leaves] & (2**31 - 1)
+    return bool((furthest[~leaves] >= len(trie)).any() or (begins >= max(1, len(texts))).any())
 
 
 def patterns_in(part: Any) -> Iterator[str]:

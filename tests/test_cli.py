@@ -17,6 +17,7 @@ from luthier.errors import Interrupted, WorldError
 from luthier.folder.scorecard import Scorecard
 from luthier.plan.plan import Plan, fields, flag, read_plan
 from luthier.plan.search import SearchPlan
+from luthier.records import sealed
 from tiny import messages_csv
 
 HEAVY = ("torch", "transformers", "pyarrow", "sklearn", "matplotlib", "numpy", "scipy")
@@ -494,8 +495,14 @@ def test_predict_on_what_is_no_run_is_refused(here: Path) -> None:
 def test_a_verdict_is_an_exit_code_and_its_words(ship: bool, code: int, here: Path) -> None:
     words = "The tuned model is better." if ship else "Do not ship it yet."
     Path("run").mkdir()
-    record = {"metric": "accuracy", "test": {}, "chosen": "tuned", "verdict": {"ship": ship, "words": words}}
-    Path("run/scorecard.json").write_text(json.dumps(record))
+    test = {"accuracy": {"value": 0.9, "low": 0.8, "high": 1.0}}
+    record = {
+        "metric": "accuracy",
+        "test": test,
+        "chosen": "tuned",
+        "verdict": {"ship": ship, "words": words},
+    }
+    Path("run/scorecard.json").write_text(json.dumps(sealed(record)))
 
     ended = luthier("verdict", "run")
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from luthier.events import Stepped
+from luthier.events import Noted, Stepped
 from luthier.folder.run_folder import RunFolder
 from luthier.hashes import hash_file
 from luthier.models.ladder import find_ladder
@@ -153,6 +153,46 @@ def thawed(home: Path, bert: Path, name: str, cache: str, step: int | None = Non
             return ""
     assert step is None, "it ended before"
     return hash_file(home / name / "model" / "model.safetensors")
+
+
+def tuned_run(home: Path, bert: Path, cache: Path, name: str) -> tuple[str, list[str]]:
+    """Hash of the weights of a run with a frozen prefix, and its notes."""
+    settings = {
+        "data.path": home / "m.csv", "model.name": bert, "train.method": "top:1", "train.epochs": 1, "run.device": "cpu",
+        "run.precision": "fp32", "run.threads": 1, "run.out": home / name, "run.cache": cache,
+    }  # fmt: skip
+    notes = [event.text for event in tune(Plan.build(settings)) if isinstance(event, Noted)]
+    return hash_file(home / name / "model" / "model.safetensors"), notes
+
+
+@pytest.mark.parametrize("damage", ["a bit", "half", "a folder", "a pipe", "another record", "no hash"])
+def test_a_damaged_cache_is_told_and_computed_again_to_the_same_bytes(damage, tmp_path, bert):
+    messages_csv(tmp_path / "m.csv", 80)
+    first = tuned_run(tmp_path, bert, tmp_path / "cache", "first")[0]
+    for states in (tmp_path / "cache").glob("*.states"):
+        record = states.with_suffix(".json")
+        if damage == "a bit":
+            content = bytearray(states.read_bytes())
+            content[500] ^= 0x40
+            states.write_bytes(content)
+        elif damage == "half":
+            os.truncate(states, states.stat().st_size // 2)
+        elif damage == "another record":
+            record.write_text("[" * 100_000)
+        elif damage == "no hash":
+            record.write_text('{"whole": true}')
+        else:
+            states.unlink()
+            states.mkdir() if damage == "a folder" else os.mkfifo(states)
+
+    again, notes = tuned_run(tmp_path, bert, tmp_path / "cache", "again")
+
+    assert again == first
+    assert sum("cannot be believed" in words and "it is computed again" in words for words in notes) == 2
+    assert len(list((tmp_path / "cache").glob("*.states"))) == 2
+    assert not any(
+        "cannot be believed" in words for words in tuned_run(tmp_path, bert, tmp_path / "cache", "third")[1]
+    )
 
 
 def test_blocks_that_start_anew_are_not_taken_for_the_pre_trained_ones(tmp_path, bert):

@@ -14,14 +14,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from command import luthier
 from luthier import files
-from luthier.events import Event, Noted, Stepped, WentBack
+from luthier.errors import Interrupted, RunError
+from luthier.events import Event, Noted, Started, Stepped, WentBack
 from luthier.folder import artefacts, run_folder
 from luthier.models.dropout import DICE
-from luthier.plan.plan import Plan
-from luthier.session.runs import plan_of
+from luthier.plan.plan import Plan, read_plan
+from luthier.progress import Progress
+from luthier.session.runs import plan_of, run_plan
 from luthier.steps import candidates, finish, prefixes, training, tune
 from luthier.tasks.classification import Classification
 from luthier.train import checkpoints, loop
@@ -329,6 +332,184 @@ def lose(file: Path) -> None:
     file.unlink()
 
 
+def cut(file: Path) -> None:
+    os.truncate(file, file.stat().st_size // 2)
+
+
+def other_shapes(file: Path) -> None:
+    save_file({name: np.zeros((7, 3), np.float32) for name in load_file(file)}, file)
+
+
+def empty(file: Path) -> None:
+    file.write_text("{}")
+
+
+def deep(file: Path) -> None:
+    file.write_text("[" * 100_000)
+
+
+def unsealed(file: Path) -> None:
+    """A record that looks right, and does not say that it is what was written."""
+    record = json.loads(file.read_text())
+    file.write_text(json.dumps({key: value for key, value in record.items() if "sha256" not in key}))
+
+
+def pipe(file: Path) -> None:
+    file.unlink()
+    os.mkfifo(file)
+
+
+def folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+@pytest.mark.parametrize("damage", [flip, cut, other_shapes, pipe, folder])
+@pytest.mark.parametrize("name", ["features.safetensors", "probe-0.safetensors"])
+def test_damaged_features_and_probes_are_told_and_computed_again(
+    name: str,
+    damage: Callable[[Path], None],
+    tmp_path: Path,
+    home: Path,
+    killed_probe: Path,
+    undisturbed: Callable[[str], dict[str, Any]],
+) -> None:
+    out = Path(shutil.copytree(killed_probe, tmp_path / "run"))
+    damage(out / "state" / name)
+
+    run(plan_of(out))
+
+    assert any(words.startswith(f"{out / 'state' / name}: is ") for words in notes(out, warnings=True))
+    assert outcome(out) == undisturbed("probe")
+
+
+@pytest.mark.parametrize("damage", [empty, deep, unsealed, pipe])
+@pytest.mark.parametrize("name", ["features.json", "probe-0.json"])
+def test_damaged_records_of_features_and_probes_are_told_and_computed_again(
+    name: str,
+    damage: Callable[[Path], None],
+    tmp_path: Path,
+    home: Path,
+    killed_probe: Path,
+    undisturbed: Callable[[str], dict[str, Any]],
+) -> None:
+    out = Path(shutil.copytree(killed_probe, tmp_path / "run"))
+    damage(out / "state" / name)
+
+    run(plan_of(out))
+
+    told = [words for words in notes(out, warnings=True) if f"state/{name}" in words]
+    assert len(told) == 1
+    assert told[0].endswith("it is computed again.")
+    assert outcome(out) == undisturbed("probe")
+
+
+@pytest.mark.parametrize("name", ["tuned.safetensors", "scored.safetensors"])
+def test_damaged_outcomes_of_training_are_computed_again(
+    name: str, tmp_path: Path, home: Path, undisturbed: Callable[[str], dict[str, Any]]
+) -> None:
+    kill_in(plan_for("full", home, tmp_path / "run"), at_call(finish, "make_scorecard", 1))
+    flip(tmp_path / "run" / "state" / name)
+
+    run(plan_of(tmp_path / "run"))
+
+    assert outcome(tmp_path / "run") == undisturbed("full")
+
+
+@pytest.fixture(scope="module")
+def killed_probe(home: Path) -> Path:
+    """A run of the probe that was killed before its report."""
+    out = home / "killed" / "probe"
+    kill_in(plan_for("probe", home, out), at_call(finish, "write_report", 1))
+    return out
+
+
+@pytest.mark.parametrize("strange", ["²", "007", "9" * 60, "a file"])
+def test_strange_names_among_the_states_are_passed_over(
+    strange: str,
+    tmp_path: Path,
+    home: Path,
+    killed_at_step_11: Path,
+    undisturbed: Callable[[str], dict[str, Any]],
+) -> None:
+    out = tmp_path / "run"
+    assert os.system(f"cp -a '{killed_at_step_11}' '{out}'") == 0
+    states = out / "state" / "training"
+    if strange == "a file":
+        shutil.rmtree(states / "10")
+        (states / "10").write_text("x")
+    else:
+        (states / strange).mkdir()
+
+    run(plan_of(out))
+
+    assert outcome(out) == undisturbed("full")
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("5", "expected a JSON object, found 5."),
+        ('{"event": "stepped"}', "'step' is missing, or no whole number."),
+        ('{"event": 5}', "'event' is 5, and should be a valid string."),
+        ("[" * 100_000, "is nested too deeply to be read."),
+    ],
+)
+def test_a_line_of_events_that_is_none_is_refused(
+    line: str, told: str, tmp_path: Path, killed_at_step_11: Path
+) -> None:
+    out = Path(shutil.copytree(killed_at_step_11, tmp_path / "run"))
+    (out / "events.jsonl").write_text(line + "\n" + (out / "events.jsonl").read_text())
+
+    ended = luthier("resume", out, "--quiet")
+
+    assert (ended.code, ended.err) == (2, f"{out / 'events.jsonl'}, line 1: {told}\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("{}", "lacks 'key'."),
+        ('{"key": "x", "where": 5}', "'where' is 5, and should be a valid list."),
+        (
+            '{"key": "x", "sha256": "0"}',
+            "is not what luthier wrote: its content does not fit the SHA-256 in it.",
+        ),
+        ("[" * 100_000, "is nested too deeply to be read."),
+    ],
+)
+def test_a_key_that_cannot_be_believed_is_refused(
+    content: str, told: str, tmp_path: Path, killed_at_step_11: Path
+) -> None:
+    out = Path(shutil.copytree(killed_at_step_11, tmp_path / "run"))
+    (out / "state" / "key.json").write_text(content)
+
+    ended = luthier("resume", out, "--quiet")
+
+    mend = "Put back the file that was there, or choose another folder with --out."
+    assert (ended.code, ended.err) == (2, f"{out / 'state' / 'key.json'}: {told} {mend}\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("a=" + "[" * 100_000, "is nested too deeply to be read."),
+        ("[train]\nlr = " + "9" * 5000, "is not valid TOML: "),
+        ('[data]\npath = "m.csv"\n[train]\nlr = "abc"', "train.lr: 'abc' does not fit."),
+    ],
+)
+def test_a_plan_that_cannot_be_used_is_refused_with_its_file(
+    content: str, told: str, tmp_path: Path, killed_at_step_11: Path
+) -> None:
+    out = Path(shutil.copytree(killed_at_step_11, tmp_path / "run"))
+    (out / "plan.toml").write_text(content)
+
+    ended = luthier("resume", out, "--quiet")
+
+    assert ended.code == 2
+    assert ended.err.startswith(f"{out / 'plan.toml'}: {told}")
+
+
 @pytest.fixture(scope="module")
 def killed_at_step_11(home: Path) -> Path:
     """A folder that holds the states of steps 7, which was validated, 9 and 10."""
@@ -489,6 +670,122 @@ def test_resume_finds_the_runs_files_from_another_folder_also_when_killed_in_bet
     assert found["scorecard"].pop("model") == str(tmp_path / "there" / "model")
     assert wanted["scorecard"]["model"] == str(home / "model")
     assert found["model/model.safetensors"] == wanted["model/model.safetensors"]
+
+
+def test_a_plan_names_files_outside_of_the_run_absolute_and_those_inside_from_there(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch, undisturbed: Callable[[str], dict[str, Any]]
+) -> None:
+    shutil.copytree(home / "model", tmp_path / "there" / "model")
+    messages_csv(tmp_path / "there" / "messages.csv", 80)
+    monkeypatch.chdir(tmp_path / "there")
+    kill_in(plan_for("top", Path(), Path("run"), cache="run/cache"), look=at_step(9))
+
+    recorded = read_plan(Path("run/plan.toml"))
+    assert recorded["data.path"] == str(tmp_path / "there" / "messages.csv")
+    assert recorded["model.name"] == str(tmp_path / "there" / "model")
+    assert recorded["run.cache"] == "cache"
+    assert json.loads(Path("run/state/key.json").read_text())["where"] == []
+
+    monkeypatch.chdir("/")
+    shutil.move(tmp_path / "there" / "run", tmp_path / "moved")
+    assert plan_of(tmp_path / "moved").run.cache == str(tmp_path / "moved" / "cache")
+    ended = luthier("resume", tmp_path / "moved", "--quiet")
+
+    assert ended.code == 0, ended.err
+    weights = "model/model.safetensors"
+    assert outcome(tmp_path / "moved")[weights] == undisturbed("top")[weights]
+
+
+def test_a_run_of_an_older_luthier_is_found_from_where_it_was_begun(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch, killed_at_step_11: Path,
+    undisturbed: Callable[[str], dict[str, Any]],
+) -> None:  # fmt: skip
+    out = tmp_path / "run"
+    assert os.system(f"cp -a '{killed_at_step_11}' '{out}'") == 0
+    plan = (out / "plan.toml").read_text()
+    (out / "plan.toml").write_text(plan.replace(f"{home}/m", "m"))
+    key = json.loads((out / "state" / "key.json").read_text())
+    (out / "state" / "key.json").write_text(
+        json.dumps({"key": key["key"], "where": [str(home)], "versions": key["versions"]})
+    )
+    monkeypatch.chdir(tmp_path)
+
+    ended = luthier("resume", out, "--quiet")
+
+    assert ended.code == 0, ended.err
+    assert outcome(out) == undisturbed("full")
+
+
+# Stopped, and two at once
+
+
+def test_a_second_ctrl_c_while_a_state_is_saved_says_how_to_resume(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch, undisturbed: Callable[[str], dict[str, Any]]
+) -> None:
+    calls = iter(range(1, 10**9))
+    real = checkpoints.save_file
+
+    def interrupted(*args: Any) -> None:
+        if next(calls) == 9:
+            raise KeyboardInterrupt
+        real(*args)
+
+    monkeypatch.setattr(checkpoints, "save_file", interrupted)
+    with pytest.raises(Interrupted) as caught:
+        run(plan_for("full", home, tmp_path / "run"))
+    monkeypatch.undo()
+
+    assert caught.value.exit_code == 130
+    assert str(caught.value) == (
+        f"Interrupted at once. `luthier resume {tmp_path / 'run'}` goes on from the last saved step."
+    )
+    go_on(plan_for("full", home, tmp_path / "run"))
+    assert outcome(tmp_path / "run") == undisturbed("full")
+
+
+def test_a_second_ctrl_c_while_progress_is_shown_says_how_to_resume(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(self: Progress, event: Event) -> None:
+        if isinstance(event, Stepped) and event.step == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Progress, "show", interrupted)
+    with pytest.raises(Interrupted, match="luthier resume"):
+        run_plan(plan_for("full", home, tmp_path / "run"), quiet=True)
+
+
+@pytest.mark.parametrize("command", ["tune", "resume"])
+def test_a_second_command_on_a_folder_is_refused_at_once(
+    command: str, tmp_path: Path, killed_at_step_11: Path
+) -> None:
+    out = Path(shutil.copytree(killed_at_step_11, tmp_path / "run"))
+    words = [out] if command == "resume" else ["nowhere.csv", "--out", out]
+
+    with files.locked(out / "state" / "lock") as ours:
+        assert ours
+        ended = luthier(command, *words, "--quiet")
+
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == (
+        f"{out}: another command is at work in this folder. Wait for its end, or choose another folder with --out.\n"
+    )
+
+
+def test_of_two_commands_that_begin_together_one_is_refused(tmp_path: Path, home: Path) -> None:
+    first, second = (tune.tune(plan_for("probe", home, tmp_path / "run")) for _ in range(2))
+    for path in (first, second):  # both have opened data and model, and found the folder free
+        for event in path:
+            if isinstance(event, Noted):
+                break
+    begun = next(event for event in first if isinstance(event, Started))
+
+    with pytest.raises(RunError, match="another command is at work"):
+        list(second)
+
+    assert begun.step_name == "features"
+    list(first)
+    assert (tmp_path / "run" / "report.html").is_file()
 
 
 # Losses that are no numbers

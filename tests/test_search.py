@@ -690,7 +690,7 @@ def test_each_process_has_a_gpu_of_its_own(
 ) -> None:
     folder = begun("gpus")
     assert folder.usual_workers == folders.cores()  # a thread each, as nothing is settled
-    folder.keep_note("settled", {"run": {"run.threads": 1}, "gpus": 3})
+    folder.keep_note("settled", {"run": {"run.threads": 1}, "vary": [], "recipe": {}, "gpus": 3})
     assert folder.usual_workers == 3
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,7")
     assert [crews.seen_gpu(place, 3)["CUDA_VISIBLE_DEVICES"] for place in range(3)] == ["4", "5", "7"]
@@ -806,3 +806,55 @@ def test_the_search_from_python(small: Path, bert: Path, tmp_path: Path, lone_co
 def test_a_training_method_in_the_place_of_the_sampler_is_explained(small: Path) -> None:
     with pytest.raises(PlanError, match="train__method"):
         luthier.search(str(small), method="top:2")
+
+
+# Two commands
+
+
+@pytest.mark.parametrize("command", ["search", "resume"])
+def test_a_second_command_on_a_search_is_refused_at_once(
+    command: str, begun: Callable[..., SearchFolder]
+) -> None:
+    folder = begun(trials=1)
+    plan, asked = folder.plans()
+
+    with folder.at_work(asked), pytest.raises(RunError) as caught:
+        list(
+            searching.resume(folder)
+            if command == "resume"
+            else searching.search(plan.with_settings({"run.out": str(folder.path)}), asked)
+        )
+
+    assert str(caught.value).startswith(f"{folder.path}: another command is at work on this search.")
+
+
+def test_several_commands_share_a_search_that_has_a_storage_of_its_own(
+    begun: Callable[..., SearchFolder], tmp_path: Path
+) -> None:
+    folder = begun(trials=1, storage=f"sqlite:///{tmp_path / 'all.db'}")
+    _, asked = folder.plans()
+
+    with folder.at_work(asked), folder.at_work(asked):
+        folder.refuse_in_use()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("settled", "[]", "expected a JSON object, found a list."),
+        ("settled", '{"run": 5}', "'run' is 5, and should be a valid dictionary."),
+        ("key", "{}", "lacks 'key'."),
+        ("key", "[" * 100_000, "is nested too deeply to be read."),
+        ("spent", '{"seconds": -1}', "'seconds' is -1, and should be greater than or equal to 0."),
+    ],
+)
+def test_a_note_of_a_search_that_cannot_be_used_is_refused_with_file_and_field(
+    name: str, content: str, told: str, begun: Callable[..., SearchFolder]
+) -> None:
+    folder = begun(trials=1)
+    (folder.state / f"{name}.json").write_text(content)
+
+    with pytest.raises(RunError) as caught:
+        folder.note(name)
+
+    assert str(caught.value).startswith(f"{folder.state / name}.json: {told}")

@@ -14,6 +14,7 @@ from luthier.errors import Interrupted, WorldError
 from luthier.events import Event, Named, Noted, Started, Stepped, TrialEnded
 from luthier.interrupts import StopWish
 from luthier.plan.plan import Plan
+from luthier.records import sealed
 from luthier.searching import allowance, opening, reruns, trials
 from luthier.searching.crashes import abandoned
 from luthier.searching.folder import SearchFolder
@@ -205,7 +206,9 @@ def test_a_training_that_time_cut_short_says_nothing_of_another_seed(
         path = Path(str(plan.run.out))
         if path.name == "0-2":
             record = path / "state/outcome.json"
-            record.write_text(json.dumps({**json.loads(record.read_text()), "cut": True, "score": 1.0}))
+            record.write_text(
+                json.dumps(sealed({**json.loads(record.read_text()), "cut": True, "score": 1.0}))
+            )
         return outcome
 
     monkeypatch.setattr(reruns, "trial", hurried)

@@ -22,7 +22,7 @@ class Settled(Record):
     run: dict[str, str | int | None]
     vary: list[str]
     recipe: dict[str, Any]
-    gpus: Count
+    gpus: Count = 0
 
 
 class RowsNote(Record):

@@ -47,6 +47,7 @@ def resume(
     folder: SearchFolder, stop: Callable[[], bool] = lambda: False
 ) -> Generator[Event, None, SearchFolder]:
     """Go on with a search from wherever it was left."""
+    folder.refuse_strange()
     folder.refuse_in_use()
     _, asked = folder.plans()
     yield from go_on(folder, asked, stop)

@@ -1,5 +1,6 @@
 """Everything up to the first computation: rows, model, tokens, the resolved plan. Nothing is written here."""
 
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,8 @@ from luthier.data.checks.finding import Evidence, Finding, Tokens
 from luthier.data.review import Review, review_path
 from luthier.data.split import PARTS
 from luthier.devices import Device
+from luthier.files import refuse_link_away, refuse_links_away
+from luthier.folder.beside import FILE as BESIDE
 from luthier.hashes import hash_json
 from luthier.models.find import find_model
 from luthier.models.headed import HeadedModel
@@ -105,7 +108,11 @@ class Base:
 
     @staticmethod
     def of(name: str, reads: str, base: str | None) -> "Base":
-        folder = inspect_folder(name, find_model(name), reads, base)
+        path, named = find_model(name), Path(os.path.expanduser(name))
+        if os.path.lexists(path / BESIDE):  # a run's model: what lies elsewhere is not what the run has made
+            refuse_links_away(path, named if named.is_dir() else path)
+            refuse_link_away(path, named if named.is_dir() else path)
+        folder = inspect_folder(name, path, reads, base)
         return Base(folder, reader_of(folder, reads), folder.fingerprint())
 
 

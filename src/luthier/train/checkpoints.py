@@ -72,6 +72,9 @@ class Checkpoints:
         self.damaged: list[str] = []
         """What was found damaged, in words."""
         self.decisions: list[dict[str, Any]] = []
+        if os.path.lexists(folder) and not folder.is_dir():
+            self.damaged.append(f"{folder}: is no folder; training begins anew.")
+            self.forget()
         decided = folder / "decisions.json"
         if os.path.lexists(decided):
             try:

@@ -376,7 +376,7 @@ def demo(*, out: Annotated[str, Parameter(help="Folder of the run.")] = "runs/de
 
     here = Path(__file__).parent / "demo"
     settings = {"data.path": here / "messages.csv", "data.test": here / "messages_test.csv", "run.out": out}
-    folder = run_plan(Plan.build(settings))
+    folder = run_plan(Plan.build(settings), foretold_from=0.0)
     show(folder, as_json=False)
     texts = [
         "My parcel was meant to come on Monday and there is still no sign of it.",

@@ -12,7 +12,7 @@ from luthier.plan.plan import Plan
 from luthier.steps.candidates import compute_features, decide, probe_and_baselines
 from luthier.steps.examination import check_features
 from luthier.steps.finish import VERSIONS, score_and_write, write_records
-from luthier.steps.forecast import forecast
+from luthier.steps.forecast import TINY_SECONDS, forecast
 from luthier.steps.kept import Kept
 from luthier.steps.prepare import Prepared, prepare
 from luthier.steps.rows import kind_of, read_files
@@ -22,13 +22,17 @@ from luthier.steps.training import train_layers
 
 
 def tune(
-    plan: Plan, stop: Callable[[], bool] = lambda: False, kept: Kept | None = None
+    plan: Plan,
+    stop: Callable[[], bool] = lambda: False,
+    kept: Kept | None = None,
+    foretold_from: float = TINY_SECONDS,
 ) -> Generator[Event, None, ModelFolder]:
     """Adapt a model to the rows of a plan; yield what happens, return the finished folder.
 
     Raises InputError before anything is written, WorldError when the machine fails, and Interrupted when `stop()` has
     turned true: the best model so far then stands in the run's folder. What an earlier, identical command finished is
-    not done again.  kept: what earlier runs over the same rows have left to share.
+    not done again.  kept: what earlier runs over the same rows have left to share.  foretold_from: seconds of training from which
+    on it is told beforehand how long it takes.
     """
     kept = kept or Kept()
     if plan.data.warm_up is not None:
@@ -66,8 +70,9 @@ def tune(
         wide=kept.wide,
     )
     if plan.train.method != "probe" and RunFolder.key_record(folder.path) is None:
-        found = forecast(ready, clock(), briefly=True)
+        found = forecast(ready, clock(), briefly=foretold_from)
         if found is not None:
+            run.step_seconds = found.step_seconds
             opening.append(Noted(f"This takes {found.words()}. `luthier plan` tells of what.", clock()))
             yield opening[-1]
     changed = folder.begin({name: version(name) for name in VERSIONS})

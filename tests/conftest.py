@@ -14,6 +14,20 @@ from luthier.searching.folder import SearchFolder
 from searches import VARY
 from tiny import TINY, messages_csv
 
+LONGEST = (
+    "test_search_ray.py",
+    "test_search.py",
+    "test_search_ending.py",
+    "test_demo.py",
+    "test_contract.py",
+)
+"""Files that take longest: they begin first, so that no process works on one of them when the others have ended."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    place = {name: at for at, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(place)))
+
 
 @pytest.fixture(scope="session", autouse=True)
 def one_core() -> Iterator[None]:

@@ -31,10 +31,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def one_core() -> Iterator[None]:
-    """Tiny products on several threads that wait for each other take a hundred times as long on a busy machine."""
+    """Tiny products on several threads that wait for each other take a hundred times as long on a busy machine, and sums of
+    several threads round otherwise: whatever the machine or OMP_NUM_THREADS says, one thread computes unless a test wants more."""
+    import torch
+
+    before = torch.get_num_threads()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "sched_getaffinity", lambda process: {0})
+        patch.setenv("OMP_NUM_THREADS", "1")
+        torch.set_num_threads(1)
         yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

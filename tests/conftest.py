@@ -32,7 +32,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def one_core() -> Iterator[None]:
     """Tiny products on several threads that wait for each other take a hundred times as long on a busy machine, and sums of
-    several threads round otherwise: whatever the machine or OMP_NUM_THREADS says, one thread computes unless a test wants more."""
+    several threads round otherwise: whatever the machine or OMP_NUM_THREADS says, one thread computes unless a test asks for more.
+    """
     import torch
 
     before = torch.get_num_threads()

@@ -31,8 +31,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def one_core() -> Iterator[None]:
-    """Tiny products on several threads that wait for each other take a hundred times as long on a busy machine, and sums of
-    several threads round otherwise: whatever the machine or OMP_NUM_THREADS says, one thread computes unless a test asks for more.
+    """Whatever the machine or OMP_NUM_THREADS says, one thread computes, unless a test asks for more.
+
+    Tiny products on several threads that wait for each other take a hundred times as long on a busy machine, and sums of several
+    threads round otherwise.
     """
     import torch
 

@@ -192,22 +192,24 @@ class Bench:
         held += [*ready.twin.exact.values(), *ready.twin.fast.values()]
         return sum({tensor.data_ptr(): tensor.nbytes for tensor in held}.values())
 
-    def step(self, examples: Examples, rows: Ints, epoch: int) -> tuple[float, float]:
+    def step(
+        self, examples: Examples, rows: Ints, epoch: int, clock: Callable[[], float] = time.perf_counter
+    ) -> tuple[float, float]:
         """Seconds of a micro-batch, and of the end of its step; at rate zero nothing moves."""
         ready = self.run.ready
-        begin = time.perf_counter()
+        begin = clock()
         batch = examples.batch(rows, Variation(self.run.plan.run.seed, epoch)).to(ready.device.torch)
         DICE.throw(self.run.plan.run.seed, 0, batch)
         self.weights.begin()
         found = self.task.loss(ready.model, batch)
         found.total.backward()  # type: ignore[no-untyped-call]
         float(found.total.detach())
-        middle = time.perf_counter()
+        middle = clock()
         norm = self.weights.norm(found.weight)
         self.weights.step(0.0, self.movement.scales(epoch), found.weight, norm, self.pace.max_norm)
         if ready.device.kind == "cuda":
             torch.cuda.synchronize()
-        return middle - begin, time.perf_counter() - middle
+        return middle - begin, clock() - middle
 
     @contextlib.contextmanager
     def replaying(self, stage: Stage, few: Examples) -> Iterator[None]:
@@ -303,6 +305,7 @@ def time_steps(
     held: Held,
     wanted: Callable[[int, int], bool],
     until: float = 0.0,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Steps:
     """Time real steps of a stage at some quantiles of its sizes, the first of them the middle one.
 
@@ -323,7 +326,7 @@ def time_steps(
             if not wanted(place, tokens):
                 break
             before = peak_bytes()
-            tried.append(Tries(bench.step(few, own[place], stage.epoch)))
+            tried.append(Tries(bench.step(few, own[place], stage.epoch, clock)))
             if tokens > held.tokens:
                 after = peak_bytes()
                 held.most = max(held.most, after if after > before else resident_bytes())
@@ -333,7 +336,7 @@ def time_steps(
                 likely = tried[0].micro * sizes.tokens[chosen[place]] / sizes.tokens[chosen[0]]
                 needed = place == 0 and turn < 2 and one.micro < VERY_LONG_SECONDS
                 if needed or one.wanted_again(float(likely), until):
-                    one.again.append(bench.step(few, own[place], stage.epoch))
+                    one.again.append(bench.step(few, own[place], stage.epoch, clock))
     of = sizes_of(examples, rows[: len(tried)])
     more = [one.first[0] - one.micro for one in tried[1:] if one.again]
     compiling = max(0.0, float(np.median(more))) if more else 0.0
@@ -343,13 +346,15 @@ def time_steps(
 
 
 def ease(bench: Bench, stage: Stage, steps: Steps, held: Held) -> float:
-    """What to multiply measured times with where others disturb them: several threads that wait for each other can take ten
-    times as long then, and on one thread, which nobody waits for, a step takes no less than on several that nobody disturbs.
-    At most 1."""
+    """What to multiply measured times with where others disturb them, at most 1.
+
+    Several threads that wait for each other can take ten times as long then. One thread waits for nobody, and its processor time
+    counts no moment that others had: a step takes no less of it than it would take on several threads that nobody disturbs.
+    """
     if bench.run.ready.device.kind != "cpu" or bench.run.ready.device.threads == 1:
         return 1.0
     with with_threads(1):
-        alone = time_steps(bench, stage, (0.5,), held, lambda place, tokens: True)
+        alone = time_steps(bench, stage, (0.5,), held, lambda place, tokens: True, clock=time.process_time)
     sizes = sizes_of(bench.run.ready.examples["train"], stage.micros)
     middle = sizes_of(bench.run.ready.examples["train"], [stage.micros[at_quantiles(sizes, (0.5,))[0]]])
     return min(1.0, (alone.micro.of(middle) + alone.end) / (steps.micro.of(middle) + steps.end))

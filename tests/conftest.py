@@ -14,13 +14,37 @@ from luthier.searching.folder import SearchFolder
 from searches import VARY
 from tiny import TINY, messages_csv
 
+LONGEST = (
+    "test_search_ray.py",
+    "test_search.py",
+    "test_search_ending.py",
+    "test_demo.py",
+    "test_contract.py",
+)
+"""Files that take longest: they begin first, so that no process works on one of them when the others have ended."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    place = {name: at for at, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(place)))
+
 
 @pytest.fixture(scope="session", autouse=True)
 def one_core() -> Iterator[None]:
-    """Tiny products on several threads that wait for each other take a hundred times as long on a busy machine."""
+    """Whatever the machine or OMP_NUM_THREADS says, one thread computes, unless a test asks for more.
+
+    Tiny products on several threads that wait for each other take a hundred times as long on a busy machine, and sums of several
+    threads round otherwise.
+    """
+    import torch
+
+    before = torch.get_num_threads()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "sched_getaffinity", lambda process: {0})
+        patch.setenv("OMP_NUM_THREADS", "1")
+        torch.set_num_threads(1)
         yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -71,6 +71,7 @@ def test_attention_and_its_gradient_are_autograds_in_pieces_of_any_size(cache, d
         assert torch.allclose(own, expected, atol=1e-12)
 
 
+@pytest.mark.precision
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_pieces_give_the_same_bytes_as_the_whole(dtype, monkeypatch):
     inputs = given(dtype=dtype)

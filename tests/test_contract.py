@@ -319,6 +319,7 @@ def outcome(out: Path) -> dict[str, str]:
 # Learnt
 
 
+@pytest.mark.precision
 def test_a_task_learns_its_rows(finished: Finished) -> None:
     losses, record = finished.losses, finished.folder.scorecard.record
     usual, *_, tuned = record["candidates"]
@@ -442,6 +443,7 @@ def test_answers_that_are_all_right_have_the_highest_score_and_are_compared_with
 # Saved
 
 
+@pytest.mark.precision
 def test_a_saved_model_gives_the_same_logits_in_its_own_library(home: Home, finished: Finished) -> None:
     folder = finished.folder
     given = home.case.given(home.data)[:16]
@@ -485,6 +487,7 @@ def answer_of(task: str, row: dict[str, Any]) -> Any:
     return row[{"regression": "value", "embedding": "vector"}.get(task, "label")]
 
 
+@pytest.mark.precision
 def test_a_pipeline_of_transformers_gives_luthiers_answers_or_refuses_the_folder(
     home: Home, finished: Finished
 ) -> None:
@@ -543,6 +546,7 @@ def test_predict_gives_one_json_line_per_row_in_row_order_and_python_the_same(
     assert folder.predict(given).labels == [line[folder.task.answer] for line in lines]
 
 
+@pytest.mark.precision
 def test_a_row_alone_is_answered_as_among_others(home: Home, finished: Finished) -> None:
     given = home.case.given(home.data)[:9]
 

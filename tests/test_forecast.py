@@ -1,18 +1,20 @@
 """`luthier plan`: what tune would do and take, told without doing it."""
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from command import luthier
 from luthier.batches.order import steps_per_epoch
 from luthier.errors import PlanError
 from luthier.events import Noted, Stepped, Validated
-from luthier.machine import available_bytes
+from luthier.machine import Load, available_bytes
 from luthier.plan.plan import Plan
 from luthier.report.forecast_words import time_in_words
 from luthier.session.runs import plan_record
@@ -20,7 +22,7 @@ from luthier.steps.forecast import forecast
 from luthier.steps.outline import Sizes, sizes_of
 from luthier.steps.prefixes import Shelf, shelf_for
 from luthier.steps.prepare import prepare
-from luthier.steps.timing import Bench, Cost, resident_bytes
+from luthier.steps.timing import Bench, Cost, Tries, resident_bytes
 from test_tune import plan_for, run, weights
 from tiny import messages, opened
 
@@ -96,7 +98,9 @@ def test_json_is_one_object_with_all_of_it(messages_file: Path, bert: Path, tmp_
         "plan", "guesses", "notes", "rows", "out", "rungs", "parameters", "note", "steps", "epochs", "validations",
         "tokens_per_epoch", "forecast",
     }  # fmt: skip
-    assert set(record["forecast"]) == {"seconds", "peak_bytes", "seconds_of", "bytes_of"}
+    assert set(record["forecast"]) == {
+        "seconds", "seconds_if_busy", "others", "peak_bytes", "seconds_of", "bytes_of",
+    }  # fmt: skip
     assert record["plan"]["train.method"] == "probe"
     assert (record["rungs"], record["steps"]) == ([], 0)
     assert record["forecast"]["peak_bytes"] > 1e8
@@ -133,9 +137,10 @@ def test_tune_tells_the_forecast_of_a_long_run_and_ends_with_the_same_bytes(
 ) -> None:
     quiet, events = run(plan_for(messages_file, bert, tmp_path / "quiet", method="full", epochs=1))
     assert not any("This takes" in event.text for event in events if isinstance(event, Noted))
-    monkeypatch.setattr("luthier.steps.forecast.TINY_SECONDS", 0.0)
 
-    told, events = run(plan_for(messages_file, bert, tmp_path / "told", method="full", epochs=1))
+    told, events = run(
+        plan_for(messages_file, bert, tmp_path / "told", method="full", epochs=1), foretold_from=0.0
+    )
 
     notes = [event.text for event in events if isinstance(event, Noted) and "This takes" in event.text]
     assert len(notes) == 1
@@ -222,3 +227,56 @@ def test_memory_is_that_of_the_process() -> None:
 
 def test_times_are_told_in_words() -> None:
     assert time_in_words(59.7) == "1 min 0 s"
+
+
+# On a machine that is not ours alone
+
+
+def test_of_several_tries_the_best_counts_and_the_spread_is_told() -> None:
+    tries = Tries((9.0, 0.3), [(2.0, 0.1), (1.0, 0.2), (4.0, 0.4)])
+
+    assert (tries.micro, tries.end, tries.slowest) == (1.0, 0.1, 4.0)
+    assert Tries((9.0, 0.3)).micro == 9.0, "of one that was too long to be tried again"
+
+
+def test_a_busy_moment_while_steps_are_timed_changes_no_forecast_by_much(
+    plan: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, dice = plan(method="full", epochs=20, patience=1000), np.random.default_rng(0)
+    honest = Bench.step
+
+    def step(self: Bench, examples: Any, rows: Any, epoch: int, clock: Any) -> tuple[float, float]:
+        honest(self, examples, rows, epoch)
+        return (20.0, 2.0) if dice.random() < 1 / 3 else (0.2, 0.02)
+
+    monkeypatch.setattr(Bench, "step", step)
+
+    found = forecast(prepare(asked), 0.0)
+
+    assert found is not None
+    assert found.outline is not None
+    assert found.seconds["train"] == pytest.approx(0.22 * found.outline.steps, rel=0.3)
+    assert found.slowest > 10 * found.total
+    assert "as busy as this machine is now" in found.words()
+
+
+def test_where_threads_wait_for_others_one_thread_tells_what_a_step_takes_at_most(
+    plan: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = plan(method="full", epochs=20, patience=1000).with_settings({"run.threads": 2})
+    honest = Bench.step
+
+    def step(self: Bench, examples: Any, rows: Any, epoch: int, clock: Any) -> tuple[float, float]:
+        honest(self, examples, rows, epoch)
+        return (0.3, 0.03) if clock is time.process_time and torch.get_num_threads() == 1 else (3.0, 0.3)
+
+    monkeypatch.setattr(Bench, "step", step)
+    monkeypatch.setattr(Load, "others_since", lambda self: 0.5)
+
+    found = forecast(prepare(asked), 0.0)
+
+    assert found is not None
+    assert found.outline is not None
+    assert found.seconds["train"] == pytest.approx(0.33 * found.outline.steps, rel=0.3)
+    assert found.to_json()["others"] == 0.5
+    assert found.slowest > 5 * found.seconds["train"]

@@ -11,6 +11,8 @@ import torch
 from luthier import machine, precision
 from luthier.precision import FACTOR, StandsOn, bf16_pays, measured_ratio
 
+pytestmark = pytest.mark.precision
+
 CPU = torch.device("cpu")
 ABLE = frozenset({"avx2", "avx512f", "avx512_bf16"})
 

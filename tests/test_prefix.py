@@ -215,6 +215,7 @@ def test_who_goes_on_without_the_cache_leaves_nothing_in_it_of_blocks_that_have_
     assert thawed(tmp_path, bert, "next", "lost") == clean
 
 
+@pytest.mark.precision
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_trials_are_scored_in_fp32_from_states_that_all_of_them_share(tmp_path, bert, monkeypatch, precision):
     data = messages_csv(tmp_path / "m.csv", 80)

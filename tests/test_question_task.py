@@ -991,6 +991,7 @@ def weights_of(run: Path) -> str:
     return hash_file(run / "model" / "model.safetensors")
 
 
+@pytest.mark.precision
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("method", ["full", "lora:2", "top:1", "words"])
 def test_a_run_killed_among_cloze_questions_or_after_them_ends_as_one_never_killed(

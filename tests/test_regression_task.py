@@ -179,6 +179,7 @@ def test_a_task_that_is_saved_has_nothing_left_to_scale():
     assert saved.values(np.array([[130.0]], np.float32)) == TASK.values(np.array([[1.0]], np.float32))
 
 
+@pytest.mark.precision
 def test_a_saved_model_gives_the_users_units_in_its_own_library(bert, tmp_path):
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 

@@ -67,6 +67,7 @@ def content(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
+@pytest.mark.precision
 @pytest.mark.parametrize("name", TINY)
 def test_a_saved_model_gives_the_same_logits_in_its_own_library(name, tiny_model, tmp_path):
     found = trained(tiny_model(name))
@@ -78,6 +79,7 @@ def test_a_saved_model_gives_the_same_logits_in_its_own_library(name, tiny_model
     assert ours.std(axis=0).min() > 1e-4
 
 
+@pytest.mark.precision
 @pytest.mark.parametrize("name", TINY)
 def test_a_reopened_model_is_the_one_that_was_trained(name, tiny_model, tmp_path):
     found = trained(tiny_model(name))

@@ -43,6 +43,22 @@ def cluster() -> Iterator[Any]:
 
 @pytest.fixture
 def search(tmp_path: Path, bert: Path) -> Callable[..., dict[str, Any]]:
+    return searches_in(tmp_path, bert)
+
+
+@pytest.fixture(scope="module")
+def both(
+    cluster: Any, tmp_path_factory: pytest.TempPathFactory, bert: Path
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The same search here and on Ray."""
+    run = searches_in(tmp_path_factory.mktemp("both"), bert)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(on_ray, "LOOK", 0.02)
+        return run("local"), run("ray", on="ray")
+
+
+def searches_in(tmp_path: Path, bert: Path) -> Callable[..., dict[str, Any]]:
+    """Searches over the same rows, each in a folder of its own."""
     data = messages_csv(tmp_path / "messages.csv", 80)
 
     def run(name: str, **asked: Any) -> dict[str, Any]:
@@ -64,18 +80,15 @@ def told(record: dict[str, Any]) -> list[tuple[Any, ...]]:
 
 
 def test_the_search_on_ray_is_the_local_one_trial_by_trial(
-    cluster: Any, search: Callable[..., dict[str, Any]]
+    both: tuple[dict[str, Any], dict[str, Any]],
 ) -> None:
-    local, there = search("local"), search("ray", on="ray")
+    local, there = both
     assert told(there) == told(local)
     assert there["best"] == local["best"]
 
 
-def test_each_trial_on_ray_is_told_of_as_it_begins(
-    cluster: Any, search: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(on_ray, "LOOK", 0.02)
-    events = search("ray", on="ray")["events"]
+def test_each_trial_on_ray_is_told_of_as_it_begins(both: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    events = both[1]["events"]
     told = [event for event in events if isinstance(event, (TrialBegan, TrialEnded))]
     assert {event.number for event in told} == {0, 1, 2}
     for number in range(3):

@@ -16,9 +16,11 @@ from luthier.folder.model_folder import ModelFolder
 from luthier.plan.plan import Plan
 from luthier.report.page import write_report
 from luthier.scores.intervals import Estimate, paired_standard_error
+from luthier.searching.folder import SearchFolder
 from luthier.steps import tune as steps
 from luthier.steps.kept import Kept
 from luthier.steps.trial import trial
+from searches import finished
 from tiny import messages_csv
 
 SURE = {"delivery": "parcel", "refund": "refund", "praise": "lovely", "broken": "cracked"}
@@ -182,6 +184,18 @@ def test_a_trial_of_a_search_is_spared_too_and_scored_by_its_probe(tmp_path: Pat
 
     assert (outcome.candidate, outcome.score, outcome.work, outcome.curve) == ("probe", 1.0, 0.0, ())
     assert not any(isinstance(event, Stepped) for event in events)
+
+
+def test_a_search_whose_trials_are_all_spared_ends_with_the_recipe(
+    begun: Callable[..., SearchFolder], tmp_path: Path
+) -> None:
+    data = sure_csv(tmp_path / "sure.csv")
+
+    record = finished(begun(settings={"data.path": str(data), "train.method": "auto"}, trials=3))
+
+    assert [(one["state"], one["score"]) for one in record["trials"]] == [("complete", 1.0)] * 3
+    assert (record["best"]["number"], record["best"]["score"]) == (0, 1.0)
+    assert ModelFolder(tmp_path / "search").beside.method == "probe"
 
 
 def test_vectors_that_are_right_as_they_are_are_kept_as_they_are(tmp_path: Path, sentence_bert: Path) -> None:

@@ -33,11 +33,14 @@ def plan_for(data: Path, model: Path, out: Path, **settings: Any) -> Plan:
 
 
 def run(
-    plan: Plan, stop: Callable[[], bool] = lambda: False, look: Callable[[Event], None] = lambda event: None
+    plan: Plan,
+    stop: Callable[[], bool] = lambda: False,
+    look: Callable[[Event], None] = lambda event: None,
+    **more: Any,
 ) -> tuple[ModelFolder, list[Event]]:
     """The folder of a run, and all its events, each shown to `look` as it comes."""
     events = []
-    path = steps.tune(plan, stop)
+    path = steps.tune(plan, stop, **more)
     while True:
         try:
             events.append(next(path))

@@ -107,6 +107,7 @@ def test_a_table_decays_the_rows_it_moves():
     assert torch.allclose(gap, LR * 0.5 * before[moved], atol=1e-7)
 
 
+@pytest.mark.precision
 @pytest.mark.parametrize("ema", [0.0, 0.9])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_saved_and_loaded_weights_go_on_to_the_same_bytes(dtype, ema):
@@ -181,6 +182,7 @@ def test_what_has_no_scale_neither_moves_nor_counts_steps():
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
 
 
+@pytest.mark.precision
 def test_in_bf16_small_steps_are_not_lost():
     """A step of 1e-5 is far below the spacing of bf16 numbers near 1: only fp32 masters add such steps up."""
     model = nn.Linear(4, 4, bias=False)
@@ -200,6 +202,7 @@ def test_in_bf16_small_steps_are_not_lost():
     assert torch.allclose(model.weight, torch.full((4, 4), 0.99), atol=1e-4)
 
 
+@pytest.mark.precision
 def test_the_best_weights_are_those_that_were_computed_with():
     """Steps below the spacing of bf16 move the masters alone: no validation has seen them."""
     model = nn.Sequential(nn.Embedding(ROWS_OF_A_TABLE, 4), nn.Linear(4, 4))

@@ -5,6 +5,8 @@ import platform
 import re
 import resource
 import sys
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -28,6 +30,43 @@ def processor_flags() -> frozenset[str]:
 def cpuinfo() -> str:
     path = Path("/proc/cpuinfo")
     return path.read_text(errors="replace") if path.is_file() else ""
+
+
+@dataclass(frozen=True)
+class Load:
+    """How much of this process's cores all processes, and this one, have taken so far; seconds of processor time."""
+
+    all: float
+    own: float
+    clock: float
+
+    @staticmethod
+    def now() -> "Load":
+        return Load(busy_seconds(), time.process_time(), time.monotonic())
+
+    def others_since(self) -> float:
+        """Share of the cores that other processes have taken since, from 0 to 1; 0 where the system does not tell."""
+        now = Load.now()
+        whole = (now.clock - self.clock) * cores()
+        if not now.all or whole <= 0:
+            return 0.0
+        return min(1.0, max(0.0, ((now.all - self.all) - (now.own - self.own)) / whole))
+
+
+def busy_seconds() -> float:
+    """Processor seconds that the cores this process may use have worked, or were taken by the host, since the machine started;
+    0 where the system does not tell (proc_stat(5))."""
+    stat = Path("/proc/stat")
+    if not stat.is_file() or not hasattr(os, "sched_getaffinity"):
+        return 0.0
+    own = {f"cpu{core}" for core in os.sched_getaffinity(0)}
+    ticks = 0
+    for line in stat.read_text().splitlines():
+        name, *times = line.split()
+        if name in own:
+            user, nice, system, _, _, irq, softirq, stolen = map(int, times[:8])
+            ticks += user + nice + system + irq + softirq + stolen
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def available_bytes() -> int:

@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -35,6 +36,8 @@ TITLES = {
     "seeds": "The best few on other seeds",
 }
 SECONDS_BETWEEN_LINES = 10.0
+LINES_OF_A_PACE = 6
+"""Lines over which the pace is taken: what ran beside the steps before them may be over."""
 WHY_STOPPED = {
     "epochs": "all epochs done",
     "patience": "validation stopped improving",
@@ -53,8 +56,9 @@ class Progress:
         self.bar: Any = None
         self.task: Any = None
         self.total = 0
-        self.began = 0.0
         self.last_line = 0.0
+        self.seen: deque[tuple[float, int]] = deque(maxlen=LINES_OF_A_PACE)
+        """(seconds, done) at the last lines: the time left is told from the pace since then."""
 
     @contextlib.contextmanager
     def showing(self) -> Iterator["Progress"]:
@@ -93,7 +97,8 @@ class Progress:
                 self.write(line, always=isinstance(event, Doubted))
 
     def start(self, event: Started) -> None:
-        self.total, self.began, self.last_line = event.expects, event.seconds, event.seconds
+        self.total, self.last_line = event.expects, event.seconds
+        self.seen.clear()
         title = TITLES.get(event.step_name, event.step_name)
         if self.bar is not None:
             if self.task is not None:
@@ -103,13 +108,17 @@ class Progress:
             self.write(f"{title} ...")
 
     def advance(self, done: int, seconds: float, words: str) -> None:
+        if not self.seen:  # a run that goes on begins in the middle
+            self.seen.append((seconds, done))
         if self.bar is not None:
             self.bar.update(self.task, completed=done, told=words)
-        elif seconds - self.last_line >= SECONDS_BETWEEN_LINES and done:
+        elif seconds - self.last_line >= SECONDS_BETWEEN_LINES and done > self.seen[0][1]:
             self.last_line = seconds
+            begin, before = self.seen[0]
+            self.seen.append((seconds, done))
             if not self.total:
                 return
-            left = (seconds - self.began) / done * (self.total - done)
+            left = (seconds - begin) / (done - before) * (self.total - done)
             self.write(f"  {done:,} of {self.total:,}  {words}  {left:.0f} s left".replace("    ", "  "))
 
     def write(self, line: str, always: bool = False) -> None:

@@ -54,7 +54,7 @@ class DataPlan(Section):
     """Which rows, and how they are parted."""
 
     path: Name
-    """File with the examples (.csv, .tsv, .jsonl, .json, .parquet, .arrow, .conll, .txt, .xlsx), or a folder of such or images."""
+    """File with examples (.csv, .tsv, .jsonl, .json, .parquet, .arrow, .conll, .txt, .xlsx), or a folder of them, or images."""
     valid: Name | None = None
     """File with the validation rows. Without it they are split off, stratified by label."""
     test: Name | None = None

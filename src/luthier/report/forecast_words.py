@@ -53,10 +53,27 @@ def steps_lines(record: dict[str, Any]) -> list[str]:
 def forecast_lines(forecast: dict[str, Any]) -> list[str]:
     """Time by steps of the path, and memory."""
     parts = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in forecast["seconds_of"].items())
+    busy = busy_words(forecast["seconds"], forecast["seconds_if_busy"], forecast["others"])
     return [
-        f"time: at most {time_in_words(forecast['seconds'])} ({parts})",
+        f"time: at most {time_in_words(forecast['seconds'])}{busy} ({parts})",
         f"memory: about {forecast['peak_bytes'] / 1e6:,.0f} MB",
     ]
+
+
+TOLD_FROM = 1.25
+"""So many times longer on a busy machine is worth a word."""
+
+
+def busy_words(seconds: float, slowest: float, others: float) -> str:
+    """What a time may become on a machine as busy as it is now; empty where that is about the same.
+
+    >>> busy_words(130.0, 140.0, 0.0), busy_words(130.0, 260.0, 0.0)
+    ('', ' (4 min 20 s as busy as this machine is now)')
+    """
+    if slowest < TOLD_FROM * seconds:
+        return ""
+    who = f": others take {100 * others:.0f} % of it" if others >= 0.05 else ""
+    return f" ({time_in_words(slowest)} as busy as this machine is now{who})"
 
 
 def time_in_words(seconds: float) -> str:

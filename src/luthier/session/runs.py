@@ -15,6 +15,7 @@ from luthier.steps import check as checking
 from luthier.steps import suggest as suggesting
 from luthier.steps import tune as steps
 from luthier.steps.check import Checkup
+from luthier.steps.forecast import TINY_SECONDS
 from luthier.steps.foresee import foresee
 from luthier.steps.suggest import Suggestions
 
@@ -75,7 +76,7 @@ def suggest_for(plan: Plan, unlabelled: Path, count: int, quiet: bool = False) -
     return shown(lambda stop: suggesting.suggest_rows(plan, unlabelled, count, stop), quiet)
 
 
-def run_plan(plan: Plan, quiet: bool = False) -> ModelFolder:
-    """Run a plan to its end, showing progress; Ctrl-C is granted at the next safe point."""
+def run_plan(plan: Plan, quiet: bool = False, foretold_from: float = TINY_SECONDS) -> ModelFolder:
+    """Run a plan to its end, showing progress; Ctrl-C is granted at the next safe point. foretold_from: as `tune` takes it."""
     refuse_unwritable(plan.run.out)
-    return shown(lambda stop: steps.tune(plan, stop), quiet)
+    return shown(lambda stop: steps.tune(plan, stop, foretold_from=foretold_from), quiet)

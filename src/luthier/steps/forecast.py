@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from luthier.batches.order import by_length
-from luthier.machine import available_bytes, peak_bytes
-from luthier.report.forecast_words import time_in_words
+from luthier.machine import Load, available_bytes, peak_bytes
+from luthier.report.forecast_words import busy_words, time_in_words
 from luthier.steps.memory import Memory, frozen_bytes, too_large
 from luthier.steps.outline import Outline, cloze_micros, outline, passes, rungs_of, sizes_of
 from luthier.steps.prefixes import Shelf, shelf_for
@@ -20,6 +20,7 @@ from luthier.steps.timing import (
     Held,
     Looks,
     Timed,
+    ease,
     leaving_no_trace,
     resident_bytes,
     time_looks,
@@ -39,10 +40,12 @@ FINISH_SECONDS = 2.0
 DISK = 300e6
 """Bytes a second at which states are written, with their sums: the first one, and the outcome."""
 TINY_SECONDS, FAST = 60.0, 3e11
-"""Training that seems shorter is not foretold by `tune`: on a machine of so many operations a second, before any step is
-timed it is a third of that; after one was timed, all of it."""
+"""Training that seems shorter is not foretold by `tune` of itself: on a machine of so many operations a second, before any step
+is timed it is a third of that; after one was timed, all of it."""
 ALLOWED_SECONDS = 1.0
 """For steps that are timed."""
+DISTURBED_SPREAD, DISTURBED_SHARE = 1.3, 0.1
+"""Beyond them the slowest tries, beside the best, or what others take of the processor tell of a machine that is shared."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +62,27 @@ class Forecast:
     idle: int = 0
     """Parameters that are on no rung."""
     note: str | None = None
+    slowest: float = 0.0
+    """Seconds of all where every step takes as long as the slowest of those that were timed."""
+    others: float = 0.0
+    """Share of the processor that other processes took meanwhile."""
 
     @property
     def total(self) -> float:
         return sum(self.seconds.values())
 
+    @property
+    def step_seconds(self) -> float | None:
+        """What a step takes, validations and all; None where steps differ, as more and more layers move."""
+        if self.outline is None or len(self.outline.stages) != 1:
+            return None
+        return self.seconds["train"] / self.outline.steps
+
     def to_json(self) -> dict[str, Any]:
         return {
             "seconds": round(self.total, 2),
+            "seconds_if_busy": round(max(self.total, self.slowest), 2),
+            "others": round(self.others, 2),
             "peak_bytes": self.peak_bytes,
             "seconds_of": {name: round(value, 3) for name, value in self.seconds.items()},
             "bytes_of": self.parts_bytes,
@@ -76,17 +92,21 @@ class Forecast:
         """
         >>> Forecast({"train": 130.0}, 1_300_000_000, {}).words()
         'at most 2 min 10 s, about 1.3 GB of memory'
+        >>> Forecast({"train": 130.0}, 1_300_000_000, {}, slowest=400.0, others=0.52).words()
+        'at most 2 min 10 s (6 min 40 s as busy as this machine is now: others take 52 % of it), about 1.3 GB of memory'
         """
-        return f"at most {time_in_words(self.total)}, about {self.peak_bytes / 1e9:.1f} GB of memory"
+        busy = busy_words(self.total, self.slowest, self.others)
+        return f"at most {time_in_words(self.total)}{busy}, about {self.peak_bytes / 1e9:.1f} GB of memory"
 
 
-def forecast(ready: Prepared, elapsed: float, briefly: bool = False) -> Forecast | None:
+def forecast(ready: Prepared, elapsed: float, briefly: float | None = None) -> Forecast | None:
     """Compute a little on a copy of the model, and tell what all of it takes; `ready` and all dice stay as they are.
 
-    elapsed: seconds the command has taken so far. With `briefly`, None for a run of a few seconds, and 3 % of a longer one
-    at the most. Raises PlanError where this machine has too little memory, with settings that would fit.
+    elapsed: seconds the command has taken so far.  briefly: None is told of a run shorter than so many seconds, and the
+    forecast of a longer one takes 3 % of it at the most.  Raises PlanError where this machine has too little memory, with
+    settings that would fit.
     """
-    begin = time.perf_counter()
+    begin, load = time.perf_counter(), Load.now()
     before = peak_bytes()
     if ready.plan.train.method == "probe":
         with leaving_no_trace():
@@ -96,18 +116,21 @@ def forecast(ready: Prepared, elapsed: float, briefly: bool = False) -> Forecast
             **frozen_seconds(ready, looks),
         }
         parts = {"frozen": frozen_bytes(ready)}
-        found = Forecast(budgeted(ready, seconds), max(before, parts["frozen"]), parts)
+        peak, others = max(before, parts["frozen"]), load.others_since()
+        found = Forecast(budgeted(ready, seconds), peak, parts, others=others)
         room = available_bytes() + resident_bytes()
         if found.peak_bytes > room:
             raise too_large(found.peak_bytes, room, [])
         return found
-    if briefly and operations(ready) / FAST < TINY_SECONDS / 3:
+    if briefly is not None and operations(ready) / FAST < briefly / 3:
         return None
     with leaving_no_trace():
-        return of_training(ready, elapsed, briefly, begin, before)
+        return of_training(ready, elapsed, briefly, begin, before, load)
 
 
-def of_training(ready: Prepared, elapsed: float, briefly: bool, begin: float, before: int) -> Forecast | None:
+def of_training(
+    ready: Prepared, elapsed: float, briefly: float | None, begin: float, before: int, load: Load
+) -> Forecast | None:
     """`forecast` where layers train."""
     bench = Bench.of(ready)
     setting_up = time.perf_counter() - begin + 2 * bench.copied / DISK
@@ -126,9 +149,9 @@ def of_training(ready: Prepared, elapsed: float, briefly: bool, begin: float, be
     if ready.cloze is not None:
         count, micros = cloze_micros(bench.run, bench.pace)
         expected += rough.micro.of(sizes_of(ready.cloze, micros)) + rough.end * count
-    if briefly and expected < TINY_SECONDS:
+    if briefly is not None and expected < briefly:
         return None
-    allowed = min(ALLOWED_SECONDS, 0.03 * expected) if briefly else ALLOWED_SECONDS
+    allowed = ALLOWED_SECONDS if briefly is None else min(ALLOWED_SECONDS, 0.03 * expected)
     until = time.perf_counter() + allowed
 
     def wanted(place: int, tokens: int) -> bool:
@@ -138,9 +161,14 @@ def of_training(ready: Prepared, elapsed: float, briefly: bool, begin: float, be
     timed = Timed()
     for stage in dict.fromkeys([0, len(stages) - 1, len(stages) // 2]):
         quantiles = (0.5, 1.0, 0.1, 0.8, 0.3, 0.9, 0.2) if stage == 0 else (0.5, 0.9)
-        found = time_steps(bench, stages[stage], quantiles, memory.held, wanted)
+        found = time_steps(bench, stages[stage], quantiles, memory.held, wanted, until)
         timed.steps[stages[stage].depth] = found
     looks = time_looks(ready)
+    dearest, others = timed.of(stages[0].depth), load.others_since()
+    disturbed = dearest.spread > DISTURBED_SPREAD or others > DISTURBED_SHARE
+    by = ease(bench, stages[0], dearest, memory.held) if disturbed else 1.0
+    timed = Timed({depth: steps.eased(by) for depth, steps in timed.steps.items()})
+    looks = {name: look.eased(by) for name, look in looks.items()}
     training = train_seconds(bench, plan, shelf, timed, looks)
     frozen = frozen_seconds(ready, looks)
     scoring = frozen.pop("score")
@@ -158,7 +186,9 @@ def of_training(ready: Prepared, elapsed: float, briefly: bool, begin: float, be
     ladder, named = bench.movement.ladder, dict(bench.run.ready.model.named_parameters())
     idle = sum(named[name].numel() for name in ladder.idle)
     rungs = tuple(rungs_of(bench.movement, bench.pace))
-    return Forecast(budgeted(ready, seconds), peak, parts, plan, rungs, idle, ladder.note)
+    slowest = sum(budgeted(ready, seconds | {"train": seconds["train"] * dearest.spread / by}).values())
+    planned = budgeted(ready, seconds)
+    return Forecast(planned, peak, parts, plan, rungs, idle, ladder.note, slowest, others)
 
 
 def budgeted(ready: Prepared, seconds: dict[str, float]) -> dict[str, float]:

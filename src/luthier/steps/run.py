@@ -62,6 +62,8 @@ class Run:
     """From cheap to dear."""
     kept: Candidate | None = None
     """Whose model stands in model/ now."""
+    step_seconds: float | None = None
+    """What a step was foretold to take; None where that was not told."""
     spared: str = ""
     """Why no layers were trained, where a method was not named and they could not have won."""
     tokens: int = 0

@@ -6,6 +6,7 @@ import resource
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import torch
 from luthier.batches.examples import Examples, Ints, Variation
 from luthier.batches.order import by_length
 from luthier.batches.text_examples import TextExamples
+from luthier.devices import with_threads
 from luthier.folder.run_folder import RunFolder
 from luthier.machine import peak_bytes
 from luthier.models.dropout import DICE
@@ -31,7 +33,11 @@ from luthier.train.movement import LadderMovement
 from luthier.train.weights import Weights
 
 LONG_SECONDS = 0.5
-"""A step that takes longer is timed once: what its first time costs more is little."""
+"""A step that takes longer is timed again only as far as the time allows, but for the middle one."""
+VERY_LONG_SECONDS = 30.0
+"""Nor is the middle one then, whose tries tell what all others should take."""
+ROUNDS = 4
+"""How often each size is timed again, at the most. In rounds: a busy moment does not fall on all tries of a size."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +116,10 @@ class Looks:
     """Of a shape not seen before, which is compiled."""
     again: Cost
 
+    def eased(self, by: float) -> "Looks":
+        """As they would be if all took `by` times as long."""
+        return Looks(Cost(by * self.first.terms), Cost(by * self.again.terms))
+
 
 def time_looks(ready: Prepared) -> dict[str, Looks]:
     """In training's precision (`fast`) and in fp32 (`exact`), on a few real batches."""
@@ -126,8 +136,12 @@ def time_looks(ready: Prepared) -> dict[str, Looks]:
         with mode():
             look(ready, few, batches[chosen[0]][:1])  # pays what only the very first batch does
             first = [look(ready, few, batches[at]) for at in chosen]
-            again = [look(ready, few, batches[at]) for at in chosen] if name == "fast" else first
-        found[name] = Looks(Cost.fit(of, first), Cost.fit(of, list(map(min, first, again))))
+            rounds = [first]
+            if max(first) < LONG_SECONDS:
+                rounds += [[look(ready, few, batches[at]) for at in chosen] for _ in range(2)]
+        best = [min(tries) for tries in zip(*rounds, strict=True)]
+        # Only in training's precision shapes are compiled.
+        found[name] = Looks(Cost.fit(of, first if name == "fast" else best), Cost.fit(of, best))
     return found
 
 
@@ -178,22 +192,24 @@ class Bench:
         held += [*ready.twin.exact.values(), *ready.twin.fast.values()]
         return sum({tensor.data_ptr(): tensor.nbytes for tensor in held}.values())
 
-    def step(self, examples: Examples, rows: Ints, epoch: int) -> tuple[float, float]:
+    def step(
+        self, examples: Examples, rows: Ints, epoch: int, clock: Callable[[], float] = time.perf_counter
+    ) -> tuple[float, float]:
         """Seconds of a micro-batch, and of the end of its step; at rate zero nothing moves."""
         ready = self.run.ready
-        begin = time.perf_counter()
+        begin = clock()
         batch = examples.batch(rows, Variation(self.run.plan.run.seed, epoch)).to(ready.device.torch)
         DICE.throw(self.run.plan.run.seed, 0, batch)
         self.weights.begin()
         found = self.task.loss(ready.model, batch)
         found.total.backward()  # type: ignore[no-untyped-call]
         float(found.total.detach())
-        middle = time.perf_counter()
+        middle = clock()
         norm = self.weights.norm(found.weight)
         self.weights.step(0.0, self.movement.scales(epoch), found.weight, norm, self.pace.max_norm)
         if ready.device.kind == "cuda":
             torch.cuda.synchronize()
-        return middle - begin, time.perf_counter() - middle
+        return middle - begin, clock() - middle
 
     @contextlib.contextmanager
     def replaying(self, stage: Stage, few: Examples) -> Iterator[None]:
@@ -220,13 +236,24 @@ class Steps:
     """Seconds of the norm and the optimizer."""
     compiling: float
     """More seconds that a shape takes when it comes for the first time."""
+    spread: float = 1.0
+    """How many times longer the slowest tries took than the best."""
 
     def mixed(self, other: "Steps", share: float) -> "Steps":
         def mean(one: float, two: float) -> float:
             return (1 - share) * one + share * two
 
         micro = self.micro.mixed(other.micro, share)
-        return Steps(micro, mean(self.end, other.end), mean(self.compiling, other.compiling))
+        return Steps(
+            micro,
+            mean(self.end, other.end),
+            mean(self.compiling, other.compiling),
+            mean(self.spread, other.spread),
+        )
+
+    def eased(self, by: float) -> "Steps":
+        """As they would be if all took `by` times as long."""
+        return Steps(Cost(by * self.micro.terms), by * self.end, by * self.compiling, self.spread)
 
 
 @dataclass
@@ -241,16 +268,48 @@ class Held:
     """Padded, of that one."""
 
 
+@dataclass
+class Tries:
+    """Seconds of a micro-batch and of the end of its step, each time it was taken."""
+
+    first: tuple[float, float]
+    """Its shape is compiled in it."""
+    again: list[tuple[float, float]] = field(default_factory=list)
+
+    @property
+    def micro(self) -> float:
+        """The best: whatever disturbs a step makes it longer."""
+        return min(one for one, _ in self.again or [self.first])
+
+    @property
+    def end(self) -> float:
+        return min(one for _, one in [self.first, *self.again])
+
+    @property
+    def slowest(self) -> float:
+        return max(one for one, _ in self.again or [self.first])
+
+    def wanted_again(self, likely: float, until: float) -> bool:
+        """Whether it is to be timed once more.  likely: what it should take, by the tries of the middle size.  until: when the
+        time that steps may take is over."""
+        expected = min(self.micro, likely)
+        if not self.again and expected < LONG_SECONDS:
+            return True
+        return time.perf_counter() + expected < until
+
+
 def time_steps(
     bench: Bench,
     stage: Stage,
     quantiles: tuple[float, ...],
     held: Held,
     wanted: Callable[[int, int], bool],
+    until: float = 0.0,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Steps:
-    """Time real steps of a stage at some quantiles of its sizes.
+    """Time real steps of a stage at some quantiles of its sizes, the first of them the middle one.
 
-    wanted(place, tokens): asked before each, by its place among the quantiles.
+    wanted(place, tokens): asked before each, by its place among the quantiles.  until: when no more tries are to begin.
     """
     examples = bench.run.ready.examples["train"]
     sizes = sizes_of(examples, stage.micros)
@@ -258,30 +317,47 @@ def time_steps(
     rows = [stage.micros[at] for at in chosen]
     few = examples.select(np.concatenate(rows))
     ends = np.cumsum([0, *(len(one) for one in rows)])
-    micro: list[float] = []
-    end: list[float] = []
-    more: list[float] = []
+    own = [np.arange(begin, end) for begin, end in pairwise(ends)]
+    tried: list[Tries] = []
     with bench.replaying(stage, few), bench.run.ready.twin.training():
         bench.movement.enter(stage.epoch)
         for place, at in enumerate(chosen):
             tokens = int(sizes.tokens[at])
             if not wanted(place, tokens):
                 break
-            mine, before = np.arange(ends[place], ends[place + 1]), peak_bytes()
-            tries = [bench.step(few, mine, stage.epoch)]
-            while len(tries) < (2 if held.tokens else 3) and sum(tries[-1]) < LONG_SECONDS:
-                tries.append(bench.step(few, mine, stage.epoch))
+            before = peak_bytes()
+            tried.append(Tries(bench.step(few, own[place], stage.epoch, clock)))
             if tokens > held.tokens:
                 after = peak_bytes()
                 held.most = max(held.most, after if after > before else resident_bytes())
                 held.tokens = tokens
-            micro.append(min(one[0] for one in tries[-2:]))
-            end.append(min(one[1] for one in tries))
-            if place and len(tries) > 1:
-                more.append(tries[0][0] - tries[1][0])
-    of = sizes_of(examples, rows[: len(micro)])
-    compiling = max(0.0, float(np.mean(more))) if more else 0.0
-    return Steps(Cost.fit(of, micro), float(np.mean(end)), compiling)
+        for turn in range(ROUNDS):
+            for place, one in enumerate(tried):
+                likely = tried[0].micro * sizes.tokens[chosen[place]] / sizes.tokens[chosen[0]]
+                needed = place == 0 and turn < 2 and one.micro < VERY_LONG_SECONDS
+                if needed or one.wanted_again(float(likely), until):
+                    one.again.append(bench.step(few, own[place], stage.epoch, clock))
+    of = sizes_of(examples, rows[: len(tried)])
+    more = [one.first[0] - one.micro for one in tried[1:] if one.again]
+    compiling = max(0.0, float(np.median(more))) if more else 0.0
+    spread = sum(one.slowest for one in tried) / sum(one.micro for one in tried)
+    ends_of = float(np.mean([one.end for one in tried]))
+    return Steps(Cost.fit(of, [one.micro for one in tried]), ends_of, compiling, spread)
+
+
+def ease(bench: Bench, stage: Stage, steps: Steps, held: Held) -> float:
+    """What to multiply measured times with where others disturb them, at most 1.
+
+    Several threads that wait for each other can take ten times as long then. One thread waits for nobody, and its processor time
+    counts no moment that others had: a step takes no less of it than it would take on several threads that nobody disturbs.
+    """
+    if bench.run.ready.device.kind != "cpu" or bench.run.ready.device.threads == 1:
+        return 1.0
+    with with_threads(1):
+        alone = time_steps(bench, stage, (0.5,), held, lambda place, tokens: True, clock=time.process_time)
+    sizes = sizes_of(bench.run.ready.examples["train"], stage.micros)
+    middle = sizes_of(bench.run.ready.examples["train"], [stage.micros[at_quantiles(sizes, (0.5,))[0]]])
+    return min(1.0, (alone.micro.of(middle) + alone.end) / (steps.micro.of(middle) + steps.end))
 
 
 @dataclass

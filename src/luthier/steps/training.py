@@ -30,6 +30,7 @@ from luthier.predict import logits_of
 from luthier.steps.candidates import add, last_layer
 from luthier.steps.cloze import NAME as CLOZE
 from luthier.steps.cloze import learn_cloze, recall
+from luthier.steps.pacing import Pacing
 from luthier.steps.prefixes import SCORED, Prefixes, open_prefixes
 from luthier.steps.records import RateTestRecord, ScoredRecord, TunedRecord
 from luthier.steps.run import HELD_OUT, Run
@@ -128,6 +129,8 @@ def follow(run: Run, pace: Pace) -> Generator[Event, None, Prefixes | None]:
         run.earlier["train"] = run.earlier.get("train", 0.0) + state.seconds
         yield Noted(f"Going on from step {resumed:,}, which was saved.", run.clock())
 
+    pacing = Pacing(run.step_seconds, pace.steps(len(ready.examples["train"])))
+
     def validate() -> tuple[float, float]:
         with prefixes.serving("valid"), budget.timed():
             logits = logits_of(ready.model, valid, ready.device)
@@ -151,6 +154,7 @@ def follow(run: Run, pace: Pace) -> Generator[Event, None, Prefixes | None]:
                                        "tokens": state.tokens, "seconds": state.seconds,
                                        "operations": movement.operations(event.step / per_epoch)}  # fmt: skip
             yield event
+            yield from pacing.notes(event)
     prefixes.serve(0)
     if adapters is not None and state.best:
         adapters.write(run.folder.path / "adapter", run.plan.model.name)

@@ -16,7 +16,7 @@ from luthier.report.understood_words import understood_words
 from luthier.steps.candidates import compute_features, decide, probe_and_baselines
 from luthier.steps.examination import check_features
 from luthier.steps.finish import VERSIONS, score_and_write, write_records
-from luthier.steps.forecast import forecast
+from luthier.steps.forecast import TINY_SECONDS, forecast
 from luthier.steps.kept import Kept
 from luthier.steps.prepare import Prepared, prepare
 from luthier.steps.rows import kind_of, read_files
@@ -26,13 +26,17 @@ from luthier.steps.training import train_layers
 
 
 def tune(
-    plan: Plan, stop: Callable[[], bool] = lambda: False, kept: Kept | None = None
+    plan: Plan,
+    stop: Callable[[], bool] = lambda: False,
+    kept: Kept | None = None,
+    foretold_from: float = TINY_SECONDS,
 ) -> Generator[Event, None, ModelFolder]:
     """Adapt a model to the rows of a plan; yield what happens, return the finished folder.
 
     Raises InputError before anything is written, WorldError when the machine fails, and Interrupted when `stop()` has
     turned true: the best model so far then stands in the run's folder. What an earlier, identical command finished is
-    not done again.  kept: what earlier runs over the same rows have left to share.
+    not done again.  kept: what earlier runs over the same rows have left to share.  foretold_from: seconds of training from which
+    on it is told beforehand how long it takes.
     """
     kept = kept or Kept()
     where = None if plan.run.out is None else Path(plan.run.out)
@@ -49,7 +53,7 @@ def tune(
         yield Started("prepare", clock())
         ready = prepare(plan, kept)
         where = ready.out
-        return (yield from tuned(ready, kept, stop, clock))
+        return (yield from tuned(ready, kept, stop, clock, foretold_from))
     except KeyboardInterrupt:
         raise cut_off(where) from None
 
@@ -62,7 +66,11 @@ def cut_off(where: Path | None) -> Interrupted:
 
 
 def tuned(
-    ready: Prepared, kept: Kept, stop: Callable[[], bool], clock: Callable[[], float]
+    ready: Prepared,
+    kept: Kept,
+    stop: Callable[[], bool],
+    clock: Callable[[], float],
+    foretold_from: float,
 ) -> Generator[Event, None, ModelFolder]:
     """As `tune`, from rows and model that are opened."""
     folder = RunFolder(ready.out, ready.key)
@@ -75,7 +83,7 @@ def tuned(
     if not folder.finished:
         with folder.alone():
             if not folder.finished:  # by another command, meanwhile
-                yield from run_steps(ready, folder, opening, kept, stop, clock)
+                yield from run_steps(ready, folder, opening, kept, stop, clock, foretold_from)
                 return ModelFolder(folder.path)
     yield Noted(
         f"{folder.path} holds the finished run of this plan, data and model: nothing is left to do.", clock()
@@ -98,6 +106,7 @@ def run_steps(
     kept: Kept,
     stop: Callable[[], bool],
     clock: Callable[[], float],
+    foretold_from: float,
 ) -> Iterator[Event]:
     """What is left to do of a run, in a folder that nobody else is at."""
     plan = ready.plan
@@ -115,8 +124,9 @@ def run_steps(
         wide=kept.wide,
     )
     if plan.train.method != "probe" and RunFolder.key_record(folder.path) is None:
-        found = forecast(ready, clock(), briefly=True)
+        found = forecast(ready, clock(), briefly=foretold_from)
         if found is not None:
+            run.step_seconds = found.step_seconds
             opening.append(Noted(f"This takes {found.words()}. `luthier plan` tells of what.", clock()))
             yield opening[-1]
     changed = folder.begin({name: version(name) for name in VERSIONS})

@@ -241,7 +241,7 @@ def clear_winner(found: Sequence[Reading], lines: Iterable[bytes]) -> Reading | 
     if not found:
         return None
     best, beyond = found[0], sum(byte > 127 for line in lines for byte in line)
-    usual = UNLIKELY_OF_MANY if best.language in (*MANY, "Thai", "Vietnamese") else UNLIKELY
+    usual = UNLIKELY_OF_MANY if best.language in (*MANY, "Thai", "Vietnamese", "English") else UNLIKELY
     if best.likelihood < usual * beyond - SLACK:
         return None
     return best if len(found) == 1 or best.likelihood - found[1].likelihood >= CLEAR else None
@@ -275,15 +275,15 @@ def weigh(counts: Mapping[str, int], language: str) -> float:
 
 
 def broken_words(text: str) -> int:
-    """How often a word is none: a capital follows a small letter, a sign stands between letters, or another script's letter
-    beside one of ASCII."""
+    """How often a word is none: a capital follows a small letter, a letter stands beside a digit, a sign between letters,
+    or another script's letter beside one of ASCII."""
     broken = 0
     for before, sign, after in zip(" " + text, text, text[1:] + " ", strict=False):
         if ord(sign) < 128 or ord(sign) >= FIRST_WIDE or is_mark(sign):
             continue
         if not sign.isalpha():
             broken += before.isalpha() and after.isalpha() and sign not in WITHIN_WORDS
-        elif sign.isupper() and before.islower():
+        elif (sign.isupper() and before.islower()) or before.isdecimal() or after.isdecimal():
             broken += 1
         elif script(sign) != "LATIN":
             broken += (before.isascii() and before.isalpha()) or (after.isascii() and after.isalpha())

@@ -37,6 +37,8 @@ OTHER_MARKS = {
     b"\xd0\xcf\x11\xe0": "an old Excel or Word file: save it as CSV",
     b"%PDF": "a PDF: extract its rows to CSV",
 }
+MARKUP = (b"<!doctype", b"<html", b"<?xml")
+"""How web pages and their like begin."""
 CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\f")) + b"\x7f"
 
 
@@ -189,6 +191,10 @@ def refuse_other_formats(path: Path, head: bytes) -> None:
     for mark, words in OTHER_MARKS.items():
         if head.startswith(mark):
             raise DataError(f"{path}: is not text but {words}.")
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:9].lower().startswith(MARKUP):
+        raise DataError(
+            f"{path}: is a web page or XML, no table: perhaps it was not the file that was downloaded. Fetch it again."
+        )
 
 
 def utf16_by_pattern(head: bytes) -> str | None:

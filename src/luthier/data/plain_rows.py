@@ -38,10 +38,12 @@ class Plainly:
 
     def lay_out(self, batch: pa.RecordBatch, spill: Spill) -> None:
         """Write a batch. Raises DataError for the number of a class that has no name."""
+        batch = pa.RecordBatch.from_arrays(
+            [column.cast(plain(column.type)) for column in batch.columns], batch.schema.names
+        )
         batch.validate(full=True)  # strings that are not UTF-8, for one
         columns = []
         for column, field, feature in zip(batch.columns, self.schema, self.features, strict=True):
-            column = column.cast(plain(column.type))
             self.unknown[field.name] += unknown_classes(column, feature)
             try:
                 columns.append(with_names(column, feature).cast(field.type))

@@ -23,7 +23,7 @@ MOST_SUSPECTS = 200
 MOST_LINES = 2_000
 """Lines of one of them that are looked at."""
 ENOUGH_COLUMNS = 4
-"""Columns from which on a line of text hardly ever has as many commas by chance."""
+"""Columns from which on a line of text hardly ever has as many delimiters by chance."""
 
 SINGLE = "values stand between single quotes"
 SPACED = "a space follows each delimiter"
@@ -118,7 +118,8 @@ def find_quoting(file: TextFile, dialect: Dialect) -> tuple[Dialect, str | None]
     letters = look(file, replace(dialect, quoting=NONE))
     if not letters.single.bare and letters.single.met and fits(file, single):
         return single, SINGLE
-    if letters.clean and letters.double.wrapped <= letters.double.one_sided:
+    by_lines = len(usual.suspects) > len(swallowed)
+    if letters.clean and not by_lines and letters.double.wrapped <= letters.double.one_sided:
         return replace(
             dialect, quoting=NONE
         ), "quotes are letters: as signs around values they would break rows"
@@ -200,6 +201,8 @@ def note(seen: Seen, row: Sequence[str], raw: Sequence[str], begin: int, dialect
 
 def is_swallowed(lines: Sequence[str], seen: Seen, dialect: Dialect) -> bool:
     """Whether most lines of a row look like rows of their own: not the pieces of a text, but what a stray quote swallowed."""
+    if any(dialect.quote * 2 in line for line in lines):
+        return False  # Who doubles quotes does not forget to close one.
     filled = [line.rstrip("\r\n") for line in lines if line.strip()]
     whole = sum(is_row(line.split(dialect.delimiter), seen, dialect) for line in filled)
     return whole > 1 and 2 * whole > len(filled)
@@ -217,7 +220,7 @@ def is_row(values: Sequence[str], seen: Seen, dialect: Dialect) -> bool:
     ]
     if fit:
         return 2 * sum(fit) >= len(fit)
-    return dialect.delimiter != "," or seen.width >= ENOUGH_COLUMNS
+    return all(bare) and (dialect.delimiter in "\t|" or seen.width >= ENOUGH_COLUMNS)
 
 
 def is_closed(counts: Counter[str]) -> bool:

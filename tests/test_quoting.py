@@ -176,7 +176,7 @@ def test_a_way_of_quoting_that_is_named_is_used(table, quoting, value):
 
 def test_a_file_whose_quotes_are_letters_is_corrected_line_by_line(tmp_path):
     path = tmp_path / "a.tsv"
-    path.write_text(lines('"Ends" so\tgood', 'a "b\tbad', delimiter="\t"))
+    path.write_text(lines('"Ends" so\tgood', 'a "b\tbad', '"Begins\tbad', delimiter="\t"))
     edits = [
         Edit(2, "change", "label", "good", "bad", "labels"),
         Edit(3, "change", "text", 'a "b', 'a "c', "garbage"),

@@ -119,7 +119,7 @@ def find_quoting(file: TextFile, dialect: Dialect) -> tuple[Dialect, str | None]
     if not letters.single.bare and letters.single.met and fits(file, single):
         return single, SINGLE
     by_lines = len(usual.suspects) > len(swallowed)
-    if letters.clean and not by_lines and letters.double.wrapped <= letters.double.one_sided:
+    if letters.clean and not by_lines and letters.double.one_sided >= max(2, letters.double.wrapped):
         return replace(
             dialect, quoting=NONE
         ), "quotes are letters: as signs around values they would break rows"

@@ -5,7 +5,7 @@ from typing import Any
 
 from luthier.data.answer_places import answers_of
 from luthier.data.column_names import normal
-from luthier.data.shapes.cells import is_nested, objects, replaced, sniffed, without
+from luthier.data.shapes.cells import BROKEN, is_nested, objects, replaced, sniffed, without
 from luthier.data.shapes.expanding import expanded
 from luthier.data.shapes.telling import named, remade
 from luthier.data.squad import SCHEMA, Seen, asked
@@ -96,14 +96,13 @@ def column_of(table: Table, names: Sequence[str], besides: str | None = None) ->
 
 def holds_answers(table: Table, name: str) -> bool:
     """Whether a column holds answers as objects or lists, in cells or as such."""
-    seen = sniffed(table, name)
-    if not seen:
-        return False
-    try:
-        found = [answers_of(value) for value in seen]
-    except ValueError:
-        return False
-    return any(isinstance(value, dict | list) for value in seen) and any(one.texts for one in found)
+    found = strange = 0
+    for value in sniffed(table, name):
+        try:
+            found += isinstance(value, dict | list) and bool(answers_of(value).texts)
+        except ValueError:
+            strange += 1
+    return found > 0 and strange <= BROKEN * found
 
 
 def stand_elsewhere(table: Table, context: str, values: Sequence[Any]) -> bool:

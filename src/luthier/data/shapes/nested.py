@@ -31,7 +31,7 @@ def nested(table: Table) -> Table | None:
     while (flat := first_flattened(table)) is not None:
         table = flat
     opened = [name for name in table.names if name not in before]
-    lists = any(pa.types.is_list(table.columns.schema.field(name).type) for name in opened)
+    lists = any(pa.types.is_nested(table.columns.schema.field(name).type) for name in opened)
     renamed = any("." not in name for name in opened)
     named_table = with_roles(table, before)
     return named_table if lists or renamed or named_table is not table else None

@@ -1,7 +1,8 @@
 """Spans in a text, from every form in which they are written, as lists of start, end and label in characters."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
@@ -26,6 +27,7 @@ END_KEYS = (
     *("end", "endoffset", "endchar", "charend", "endindex", "endpos", "endposition", "stop", "to", "finish"),
 )
 LENGTH_KEYS = ("length", "len")
+ENDS = (*END_KEYS, *LENGTH_KEYS)
 LABEL_KEYS = (
     *(
         "label",
@@ -149,7 +151,7 @@ def spans_of(item: Any) -> Iterator[RawSpan]:
     if squeezed(end_key) in LENGTH_KEYS:
         end += start
     surface = next(
-        (item[k] for k in known(item, SURFACE_KEYS) if k != label_key and isinstance(item[k], str)), None
+        (item[k] for k in surfaces_among(tuple(item)) if k != label_key and isinstance(item[k], str)), None
     )
     for label in labels:
         yield RawSpan(start, end, label, surface)
@@ -157,20 +159,29 @@ def spans_of(item: Any) -> Iterator[RawSpan]:
 
 def keys_of(item: Mapping[str, Any]) -> tuple[str, str, str] | None:
     """The keys of start, end (or length) and label."""
-    there = [key for key, value in item.items() if value is not None]
-    found = [
-        next(iter(known(there, names)), None) for names in (START_KEYS, (*END_KEYS, *LENGTH_KEYS), LABEL_KEYS)
-    ]
+    return keys_among(tuple([key for key, value in item.items() if value is not None]))
+
+
+@lru_cache(1024)
+def keys_among(there: tuple[str, ...]) -> tuple[str, str, str] | None:
+    found = [next(iter(known(there, names)), None) for names in (START_KEYS, ENDS, LABEL_KEYS)]
     start, end, label = found
     return None if start is None or end is None or label is None else (start, end, label)
 
 
-def known(keys: Any, names: Sequence[str]) -> list[str]:
+@lru_cache(1024)
+def surfaces_among(there: tuple[str, ...]) -> list[str]:
+    """The keys that may hold the text of a span."""
+    return known(there, SURFACE_KEYS)
+
+
+def known(keys: Iterable[str], names: Sequence[str]) -> list[str]:
     """Those of some keys that are among names, in the order of the names."""
     there = {squeezed(key): key for key in keys}
     return [there[name] for name in names if name in there]
 
 
+@lru_cache(1024)
 def squeezed(key: str) -> str:
     return re.sub(r"[^a-z]", "", key.lower())
 

@@ -1,0 +1,465 @@
+"""Exports of annotation tools: what is read of each, what was put aside, and what is refused."""
+
+import json
+
+import pytest
+
+from luthier.data.read import read
+from luthier.errors import DataError
+from shapes import (
+    csv_file,
+    entities,
+    expected,
+    json_file,
+    json_lines,
+    labelled,
+    labels,
+    objects,
+    said,
+    sentences,
+    set_aside,
+    understood,
+)
+
+TEXTS = sentences()
+LABELLED = labelled()
+
+
+@pytest.fixture
+def there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+# Prodigy
+
+
+def prodigy(number, text, spans, answer):
+    return {
+        "text": text,
+        "_input_hash": number,
+        "_task_hash": number,
+        "tokens": [{"text": "On", "start": 0, "end": 2, "id": 0, "ws": True}],
+        "spans": objects(spans, token_start=0, token_end=1),
+        "_view_id": "ner_manual",
+        "answer": answer,
+    }
+
+
+def test_of_prodigys_spans_only_accepted_rows_hold(there):
+    answers = ["accept", "reject", "accept", "accept", "ignore", "accept"] * 2
+    path = json_lines(there / "a.jsonl", [prodigy(n, *row, answers[n]) for n, row in enumerate(TEXTS)])
+
+    assert entities(understood(path)) == expected(
+        [row for row, one in zip(TEXTS, answers, strict=True) if one == "accept"]
+    )
+    assert set_aside(path) == {"rejected": [1, 7], "ignored": [4, 10]}
+
+
+def test_an_accepted_row_without_spans_has_no_entity(there):
+    rows = [prodigy(n, *row, "accept") for n, row in enumerate(TEXTS)]
+    del rows[3]["spans"]
+    path = json_lines(there / "a.jsonl", rows)
+
+    assert entities(understood(path))[3] == ("".join(TEXTS[3][0].split()), [])
+
+
+def test_a_label_that_prodigy_rejected_is_not_the_rows(there):
+    rows = [
+        {"text": text, "label": label, "_task_hash": n, "answer": "reject" if n > 7 else "accept"}
+        for n, (text, label) in enumerate(LABELLED)
+    ]
+    path = json_lines(there / "a.jsonl", rows)
+
+    assert labels(understood(path)) == LABELLED[:8]
+    assert set_aside(path) == {"rejected": [8, 9, 10, 11]}
+
+
+def test_with_one_label_prodigys_answers_are_the_labels(there):
+    rows = [
+        {"text": text, "label": "SPAM", "_task_hash": n, "answer": ["accept", "reject", "ignore"][n % 3]}
+        for n, (text, _) in enumerate(LABELLED)
+    ]
+    path = json_lines(there / "a.jsonl", rows)
+
+    found = understood(path)
+
+    assert found.columns == {"text": "text", "label": "answer"}
+    assert found.labels == ("accept", "reject")
+    assert "'SPAM'" in said(found.table)
+    assert set_aside(path) == {"ignored": [2, 5, 8, 11]}
+
+
+@pytest.mark.parametrize("more", [[], ["c"]])
+def test_the_label_of_prodigys_choice_is_what_was_accepted(there, more):
+    rows = [
+        {"text": text, "options": [{"id": "a", "text": "A"}], "accept": [label, *more], "answer": "accept"}
+        for text, label in LABELLED
+    ]
+    found = understood(json_lines(there / "a.jsonl", [*rows[:-1], {**rows[-1], "accept": ["b"]}]))
+
+    assert found.columns["label"] == "accept"
+    assert labels(found)[0] == (LABELLED[0][0], ("a", "c") if more else "a")
+
+
+def test_a_column_called_answer_alone_is_no_prodigy(there):
+    rows = [[text, "accept" if n % 2 else "reject"] for n, (text, _) in enumerate(LABELLED)]
+
+    assert read(csv_file(there / "a.csv", ["text", "answer"], rows)).layout.set_aside == {}
+
+
+def test_entities_that_were_asked_about_one_by_one_are_told(there):
+    rows = [
+        {**prodigy(n, text, spans[:1], "accept"), "_view_id": "ner"} for n, (text, spans) in enumerate(TEXTS)
+    ]
+
+    assert "asked about one span" in said(read(json_lines(there / "a.jsonl", rows)))
+
+
+# doccano
+
+
+@pytest.mark.parametrize("key", ["label", "labels"])
+@pytest.mark.parametrize("text", ["text", "data"])
+def test_doccanos_lists_of_start_end_and_label_are_spans(there, key, text):
+    rows = [{"id": n, text: one, key: spans, "Comments": []} for n, (one, spans) in enumerate(TEXTS)]
+
+    assert entities(understood(json_lines(there / "a.jsonl", rows))) == expected(TEXTS)
+
+
+def test_doccanos_relations_are_told_as_not_read(there):
+    rows = [
+        {
+            "text": text,
+            "entities": [
+                {"id": 1, "label": label, "start_offset": a, "end_offset": b} for a, b, label in spans
+            ],
+            "relations": [{"from_id": 1, "to_id": 2, "type": "met"}],
+        }
+        for text, spans in TEXTS
+    ]
+    found = understood(json_lines(there / "a.jsonl", rows))
+
+    assert entities(found) == expected(TEXTS)
+    assert "relations between spans" in said(found.table)
+
+
+def test_labels_that_are_numbers_are_names_of_entities(there):
+    rows = [
+        {
+            "text": text,
+            "annotations": [{"label": 5, "start_offset": a, "end_offset": b, "user": 1} for a, b, _ in spans],
+        }
+        for text, spans in TEXTS
+    ]
+
+    assert entities(understood(json_lines(there / "a.jsonl", rows)))[0][1] == [("AnnLee", "5"), ("Rome", "5")]
+
+
+def test_a_span_that_lacks_a_part_is_refused_with_its_line(there):
+    rows = [{"text": text, "label": [list(span) for span in spans]} for text, spans in sentences(60)]
+    rows[4]["label"] = [["On", "day"]]
+
+    with pytest.raises(
+        DataError, match=r"a\.jsonl, line 5: column 'label' holds .* Expected spans with start, end and label"
+    ):
+        read(json_lines(there / "a.jsonl", rows))
+
+
+# Label Studio
+
+
+def task(number, data, results, **more):
+    annotation = {
+        "id": 100 + number,
+        "result": results,
+        "was_cancelled": False,
+        "ground_truth": False,
+        **more,
+    }
+    return {"id": number, "annotations": [annotation], "predictions": [], "data": data, "project": 3}
+
+
+def marked(text, spans):
+    return [
+        {
+            "value": {"start": a, "end": b, "text": text[a:b], "labels": [label]},
+            "from_name": "ner",
+            "to_name": "t",
+            "type": "labels",
+        }
+        for a, b, label in spans
+    ]
+
+
+def choice(*names):
+    return [{"value": {"choices": list(names)}, "from_name": "mood", "to_name": "text", "type": "choices"}]
+
+
+def test_label_studios_spans_are_read_with_the_text_that_they_are_of(there):
+    rows = [
+        task(n, {"source": "web", "review": text}, marked(text, spans))
+        for n, (text, spans) in enumerate(TEXTS)
+    ]
+    found = understood(json_file(there / "a.json", rows))
+
+    assert entities(found) == expected(TEXTS)
+    assert found.columns == {"text": "review", "label": "ner"}
+
+
+def test_label_studios_choices_are_labels_under_the_name_of_their_control(there):
+    rows = [task(n, {"text": text}, choice(label)) for n, (text, label) in enumerate(LABELLED)]
+    found = understood(json_lines(there / "a.jsonl", rows))
+
+    assert labels(found) == LABELLED
+    assert found.columns == {"text": "text", "label": "mood"}
+
+
+def test_what_was_skipped_in_label_studio_is_set_aside(there):
+    rows = [task(n, {"text": text}, choice(label)) for n, (text, label) in enumerate(LABELLED)]
+    rows[2]["annotations"][0]["was_cancelled"] = True
+    rows[5] |= {"annotations": [], "cancelled_annotations": 1}
+
+    assert set_aside(json_file(there / "a.json", [{"cancelled_annotations": 0, **row} for row in rows])) == {
+        "cancelled": [2, 5]
+    }
+
+
+def test_of_several_annotations_the_ground_truth_or_else_the_latest_is_taken(there):
+    rows = []
+    for n, (text, label) in enumerate(LABELLED):
+        row = task(n, {"text": text}, choice("wrong"), created_at="2024-02-01T00:00:00Z")
+        best = (
+            {"ground_truth": True, "created_at": "2023"} if n % 2 else {"created_at": "2024-03-01T00:00:00Z"}
+        )
+        row["annotations"].insert(n % 3 == 0, {"result": choice(label), "was_cancelled": False, **best})
+        rows.append(row)
+    found = understood(json_file(there / "a.json", rows))
+
+    assert labels(found) == LABELLED
+    assert "12 rows of Label Studio have several annotations" in said(found.table)
+
+
+def test_results_of_several_controls_do_not_clash_and_are_told(there):
+    note = {"value": {"text": ["a", "b"]}, "from_name": "note", "to_name": "t", "type": "textarea"}
+    rows = [task(n, {"text": text}, [*marked(text, spans), note]) for n, (text, spans) in enumerate(TEXTS)]
+    found = understood(json_file(there / "a.json", rows))
+
+    assert entities(found) == expected(TEXTS)
+    assert "'ner' is learnt, not 'note'" in said(found.table)
+
+
+def test_a_way_through_a_tree_of_names_is_a_label(there):
+    rows = [
+        task(
+            n,
+            {"text": text},
+            [{"value": {"taxonomy": [["shop", label]]}, "from_name": "t", "type": "taxonomy"}],
+        )
+        for n, (text, label) in enumerate(LABELLED)
+    ]
+
+    assert understood(json_file(there / "a.json", rows)).labels == ("shop / a", "shop / b")
+
+
+def test_boxes_of_label_studio_are_refused_by_their_name(there):
+    box = {
+        "value": {"x": 1, "rectanglelabels": ["cat"]},
+        "from_name": "l",
+        "to_name": "image",
+        "type": "rectanglelabels",
+    }
+
+    with pytest.raises(DataError, match=r"Label Studio's export, .*rectanglelabels"):
+        read(json_file(there / "a.json", [task(n, {"image": "a.jpg"}, [box]) for n in range(3)]))
+
+
+def test_images_of_label_studio_are_for_image_classification(there):
+    rows = [task(n, {"image": f"/data/upload/{n}.jpg"}, choice("ab"[n % 2])) for n in range(6)]
+    layout = read(json_file(there / "a.json", rows)).layout
+
+    assert (layout.task, layout.columns) == ("image-classification", {"image": "image", "label": "mood"})
+
+
+def min_row(number, **more):
+    return {
+        "id": number,
+        "annotator": 1,
+        "annotation_id": number,
+        **more,
+        "created_at": "2024",
+        "lead_time": 3.4,
+    }
+
+
+def test_of_json_min_one_choice_is_a_text_and_several_an_object(there):
+    rows = [
+        min_row(n, review=text, mood={"choices": [label, "c"]} if n < 4 else label)
+        for n, (text, label) in enumerate(LABELLED)
+    ]
+    found = understood(json_file(there / "a.json", rows))
+
+    assert labels(found) == [
+        (text, (label, "c") if n < 4 else (label,)) for n, (text, label) in enumerate(LABELLED)
+    ]
+    assert found.columns == {"text": "review", "label": "mood"}
+
+
+def test_json_min_and_csv_of_label_studio_hold_the_same_spans(there):
+    spans = [
+        [{"start": a, "end": b, "text": text[a:b], "labels": [label]} for a, b, label in own]
+        for text, own in TEXTS
+    ]
+    rows = [min_row(n, text=text, ner=spans[n]) for n, (text, _) in enumerate(TEXTS)]
+    header = list(rows[0])
+    cells = [[json.dumps(row["ner"]) if name == "ner" else row[name] for name in header] for row in rows]
+
+    assert entities(understood(json_file(there / "a.json", rows))) == expected(TEXTS)
+    assert entities(understood(csv_file(there / "a.csv", header, cells))) == expected(TEXTS)
+
+
+# spaCy
+
+
+@pytest.mark.parametrize("lines", [True, False])
+def test_spacys_pairs_of_a_text_and_its_entities_are_rows(there, lines):
+    pairs = [[text, {"entities": spans}] for text, spans in TEXTS]
+    path = json_lines(there / "a.jsonl", pairs) if lines else json_file(there / "a.json", pairs)
+
+    assert entities(understood(path)) == expected(TEXTS)
+
+
+def test_pairs_beside_the_names_of_classes_are_rows_and_null_is_an_empty_one(there):
+    value = {
+        "classes": ["PERSON"],
+        "annotations": [None, *([text, {"entities": spans}] for text, spans in TEXTS)],
+    }
+
+    assert entities(understood(json_file(there / "a.json", value))) == expected(TEXTS)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_spacys_categories_are_labels(there, whole):
+    def cats(label):
+        return {"a": float(label == "a"), "b": float(label == "b")} if whole else {label: True}
+
+    found = understood(
+        json_file(there / "a.json", [[text, {"cats": cats(label)}] for text, label in LABELLED])
+    )
+
+    assert labels(found) == LABELLED
+
+
+def test_spacys_documents_of_tokens_are_a_row_for_each_sentence(there):
+    tokens = [
+        {"orth": "Ann", "ner": "B-person"},
+        {"orth": "Lee", "ner": "L-person"},
+        {"orth": "left", "ner": "O"},
+    ]
+    value = [
+        {"id": n, "paragraphs": [{"raw": "x", "sentences": [{"tokens": tokens}, {"tokens": tokens}]}]}
+        for n in range(3)
+    ]
+    table = read(json_file(there / "a.json", value))
+
+    assert table.values("tokens") == [["Ann", "Lee", "left"]] * 6
+    assert table.values("tags") == [["B-person", "L-person", "O"]] * 6
+
+
+def test_spacys_binary_form_is_refused_with_the_way_out(there):
+    (there / "a.spacy").write_bytes(b"\x00")
+
+    with pytest.raises(DataError, match=r"spaCy's binary form.*DocBin"):
+        read(there / "a.spacy")
+
+
+# Dataturks
+
+
+def test_dataturks_ends_are_inclusive(there):
+    rows = [
+        {
+            "content": text,
+            "annotation": [
+                {"label": [label], "points": [{"start": a, "end": b - 1, "text": text[a:b]}]}
+                for a, b, label in spans
+            ],
+            "extras": None,
+        }
+        for text, spans in TEXTS
+    ]
+    found = understood(json_lines(there / "a.json", rows))
+
+    assert entities(found) == expected(TEXTS)
+    assert "inclusive" in said(found.table)
+
+
+def test_dataturks_labels_of_whole_rows_are_labels_and_skipped_rows_set_aside(there):
+    rows = [
+        {
+            "content": text,
+            "annotation": {"labels": [label], "note": ""},
+            "metadata": {"status": "skipped" if n == 3 else "done"},
+        }
+        for n, (text, label) in enumerate(LABELLED)
+    ]
+    path = json_lines(there / "a.json", rows)
+
+    assert labels(understood(path)) == LABELLED[:3] + LABELLED[4:]
+    assert set_aside(path) == {"skipped": [3]}
+
+
+# brat
+
+
+def brat(folder, texts, end="\n"):
+    folder.mkdir()
+    for at in range(0, len(texts), 3):
+        content, lines = "", []
+        for text, spans in texts[at : at + 3]:
+            lines += [
+                f"T{len(lines)}\t{label} {len(content) + a} {len(content) + b}\t{text[a:b]}\n"
+                for a, b, label in spans
+            ]
+            content += text + end
+        (folder / f"{at:02}.txt").write_bytes(content.encode())
+        (folder / f"{at:02}.ann").write_text("".join(lines) + "R1\tmet Arg1:T0 Arg2:T1\n", encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_folder_of_brats_is_a_row_for_each_line(there, end):
+    found = understood(brat(there / "corpus", TEXTS, end))
+
+    assert entities(found) == expected(TEXTS)
+    assert "not 4 relations" in said(found.table)
+
+
+def test_an_entity_over_two_lines_keeps_them_together_and_pieces_are_told(there):
+    folder = there / "corpus"
+    folder.mkdir()
+    (folder / "a.txt").write_text("We saw New\nYork then.\nAnn the late Lee.\n", encoding="utf-8")
+    (folder / "a.ann").write_text(
+        "T1\ttown 7 15\tNew York\nT2\tperson 22 25;35 38\tAnn Lee\n", encoding="utf-8"
+    )
+    table = read(folder)
+
+    assert table.values("text") == ["We saw New\nYork then.", "Ann the late Lee."]
+    assert table.values("spans") == [
+        [{"start": 7, "end": 15, "label": "town"}],
+        [{"start": 0, "end": 16, "label": "person"}],
+    ]
+    assert "in several pieces" in said(table)
+
+
+def test_a_line_that_is_not_brats_is_refused_with_its_place(there):
+    folder = brat(there / "corpus", TEXTS)
+    (folder / "00.ann").write_text("T1 person 0 3 Ann\n", encoding="utf-8")
+
+    with pytest.raises(DataError, match=r"brat's \.ann files cannot be read: 00\.ann, line 1"):
+        read(folder)
+
+
+def test_a_file_of_a_brat_folder_is_answered_with_the_folder(there):
+    with pytest.raises(DataError, match="give the folder"):
+        read(brat(there / "corpus", TEXTS) / "00.ann")

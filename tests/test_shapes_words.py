@@ -1,0 +1,204 @@
+"""Words with tags: a word on each row, lists in cells, spans that count words."""
+
+import json
+
+import numpy as np
+import pytest
+
+from luthier.data.read import read
+from luthier.data.tags import words_of
+from luthier.errors import DataError
+from shapes import csv_file, entities, expected, json_file, json_lines, labels, said, sentences, understood
+
+TEXTS = sentences()
+
+
+def tagged(text, spans):
+    words, tags = [], []
+    for begin, end in words_of(text):
+        inside = next((span for span in spans if span[0] <= begin < span[1]), None)
+        words.append(text[begin:end])
+        tags.append("O" if inside is None else f"{'B' if begin == inside[0] else 'I'}-{inside[2]}")
+    return words, tags
+
+
+ROWS = [tagged(*row) for row in TEXTS]
+
+
+@pytest.fixture
+def there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def word_rows(*ways):
+    """A row for each word: what each way makes of the sentence's number, the word's number, the word and the tag."""
+    return [
+        [way(sentence, at, word, tag) for way in ways]
+        for sentence, (words, tags) in enumerate(ROWS)
+        for at, (word, tag) in enumerate(zip(words, tags, strict=True))
+    ]
+
+
+def word(sentence, at, word, tag):
+    return word
+
+
+def tag(sentence, at, word, tag):
+    return tag
+
+
+NUMBERED = {
+    "in the first row": ("Sentence #", lambda sentence, at, *_: f"Sentence: {sentence}" if at == 0 else ""),
+    "in every row": ("sentence_id", lambda sentence, *_: sentence),
+    "as numbers with a point": ("sentence_idx", lambda sentence, *_: f"{sentence}.0"),
+    "by the number of the word": ("idx", lambda sentence, at, *_: at),
+    "by an unknown name": ("zzz", lambda sentence, *_: f"q{sentence}"),
+}
+
+
+@pytest.mark.parametrize("name", NUMBERED)
+def test_words_on_rows_of_their_own_become_sentences(there, name):
+    column, number = NUMBERED[name]
+    path = csv_file(
+        there / "a.csv", [column, "Word", "POS", "Tag"], word_rows(number, word, lambda *_: "NN", tag)
+    )
+    found = understood(path)
+
+    assert entities(found) == expected(TEXTS)
+    assert found.columns == {"text": "Word", "label": "Tag"}
+    assert f"rows of one word each are read as {len(TEXTS)} sentences" in said(found.table)
+
+
+def test_the_line_of_a_sentence_is_that_of_its_first_word(there):
+    table = read(
+        csv_file(
+            there / "a.csv", ["sentence", "word", "tag"], word_rows(lambda sentence, *_: sentence, word, tag)
+        )
+    )
+
+    assert table.line_of.tolist()[:2] == [2, 2 + len(ROWS[0][0])]
+
+
+@pytest.mark.parametrize("blank", [",\n", "\n"])
+def test_blank_rows_and_blank_lines_end_a_sentence(there, blank):
+    lines = ["word,label\n"]
+    for words, tags in ROWS:
+        lines += [f'"{one}",{other}\n' for one, other in zip(words, tags, strict=True)] + [blank]
+    (there / "a.csv").write_text("".join(lines), encoding="utf-8")
+
+    assert entities(understood(there / "a.csv")) == expected(TEXTS)
+
+
+def test_words_on_rows_of_json_lines_become_sentences_too(there):
+    rows = [
+        dict(zip(("sent", "token", "label"), row, strict=True))
+        for row in word_rows(lambda s, *_: s, word, tag)
+    ]
+
+    assert entities(understood(json_lines(there / "a.jsonl", rows))) == expected(TEXTS)
+
+
+def test_words_without_a_sign_of_their_sentences_are_refused_with_what_to_add(there):
+    path = csv_file(there / "a.csv", ["word", "tag"], word_rows(word, tag))
+
+    with pytest.raises(DataError, match=r"nothing says where a sentence begins\. Add a column 'sentence'"):
+        read(path)
+
+
+def test_of_several_columns_of_tags_the_one_named_so_is_learnt(there):
+    ways = (lambda s, *_: s, word, tag, lambda s, at, *_: "B-NP" if at % 2 else "O")
+    found = understood(csv_file(there / "a.csv", ["sentence", "word", "tag", "chunk"], word_rows(*ways)))
+
+    assert entities(found) == expected(TEXTS)
+
+
+def test_words_to_be_tagged_become_sentences_without_tags(there):
+    path = csv_file(
+        there / "a.csv", ["Sentence #", "Word"], word_rows(lambda s, at, *_: f"Sentence: {s}", word)
+    )
+
+    assert read(path).values("Word") == [words for words, _ in ROWS]
+
+
+def test_a_word_beside_its_sentence_is_no_row_of_a_sentence(there):
+    rows = [[text, text.split()[3], "ab"[n % 2]] for n, (text, _) in enumerate(TEXTS)]
+    found = understood(csv_file(there / "a.csv", ["sentence", "word", "label"], rows))
+
+    assert labels(found) == [(text, "ab"[n % 2]) for n, (text, _) in enumerate(TEXTS)]
+
+
+WRITTEN = {
+    "Python": str,
+    "JSON": json.dumps,
+    "numpy": lambda items: str(np.array(items, dtype=object)),
+    "an array": lambda items: f"array({items}, dtype=object)",
+    "blanks": " ".join,
+}
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_words_and_tags_are_lists_in_cells_however_they_are_written(there, name):
+    write = WRITTEN[name]
+    rows = [
+        [n, write(words), write(["NN"] * len(words)), write(tags)] for n, (words, tags) in enumerate(ROWS)
+    ]
+    found = understood(csv_file(there / "a.csv", ["id", "tokens", "POS", "ner_tags"], rows))
+
+    assert entities(found) == expected(TEXTS)
+    assert found.columns == {"text": "tokens", "label": "ner_tags"}
+
+
+def test_lists_that_numpy_cut_short_are_refused(there):
+    rows = [[str(words), "['O' 'O' ... 'O']"] for words, _ in ROWS]
+
+    with pytest.raises(DataError, match=r"a\.csv, line 2: column 'tags' .* numpy shortened it"):
+        read(csv_file(there / "a.csv", ["tokens", "tags"], rows))
+
+
+def test_tags_that_are_numbers_are_refused_for_want_of_their_names(there):
+    rows = [[str(words), str([int(tag != "O") for tag in tags])] for words, tags in ROWS]
+
+    with pytest.raises(DataError, match="has the tag"):
+        understood(csv_file(there / "a.csv", ["tokens", "ner_tags"], rows))
+
+
+@pytest.mark.parametrize("pairs", [True, False])
+def test_sentences_that_are_lists_of_words_with_tags_are_rows(there, pairs):
+    rows = [[list(one) for one in zip(*row, strict=True)] if pairs else list(row) for row in ROWS]
+
+    assert entities(understood(json_file(there / "a.json", rows))) == expected(TEXTS)
+
+
+def counted_in_words(tags, inclusive):
+    found, begin = [], None
+    for at, tag in enumerate([*tags, "O"]):
+        if begin is not None and not tag.startswith("I-"):
+            found.append([begin, at - inclusive, tags[begin][2:]])
+            begin = None
+        begin = at if tag.startswith("B-") else begin
+    return found
+
+
+@pytest.mark.parametrize("inclusive", [True, False])
+@pytest.mark.parametrize("text", [True, False])
+def test_spans_that_count_words_are_told_from_those_that_count_characters(there, inclusive, text):
+    rows = [
+        {"tokens": words, "ner": counted_in_words(tags, inclusive)} | ({"text": TEXTS[n][0]} if text else {})
+        for n, (words, tags) in enumerate(ROWS)
+    ]
+    found = understood(json_lines(there / "a.jsonl", rows))
+
+    assert entities(found) == expected(TEXTS)
+    assert "count the words of 'tokens'" in said(found.table)
+
+
+def test_spans_in_characters_beside_words_are_those_of_the_text(there):
+    rows = [
+        {"text": text, "tokens": words, "label": spans}
+        for (text, spans), (words, _) in zip(TEXTS, ROWS, strict=True)
+    ]
+    found = understood(json_lines(there / "a.jsonl", rows))
+
+    assert entities(found) == expected(TEXTS)
+    assert found.columns["text"] == "text"

@@ -5,6 +5,7 @@ by the number of the row, as pandas writes them.
 """
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from luthier.data.squad import parsed
 from luthier.data.text_files import TextFile
 from luthier.errors import DataError, listing
 
+PIECE_CHARACTERS = 65_536
 LEVELS = 4
 """Of keys around the rows that are looked through."""
 ROW_KEYS = frozenset(
@@ -38,8 +40,9 @@ DATA_KEYS = (
 
 def stands_under_a_key(file: TextFile) -> bool:
     """Whether the text begins as one object."""
-    with file.open() as lines:
-        return next((line.lstrip()[:1] for line in lines if not line.isspace()), "") == "{"
+    with file.open() as text:  # in pieces: the whole text may stand on one line
+        pieces = iter(partial(text.read, PIECE_CHARACTERS), "")
+        return next((piece.lstrip()[:1] for piece in pieces if not piece.isspace()), "") == "{"
 
 
 def rows_of_object(file: TextFile) -> Iterator[Row]:

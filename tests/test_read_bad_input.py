@@ -472,7 +472,7 @@ def test_no_message_prints_a_long_value_whole(refusal):
         refusal("a.csv", f"{long},{long}\n1,2\n"),
         refusal("b.csv", f"{long},label\n"),
         refusal("c.csv", f'{long},label\n"a,b,c\n'),
-        refusal("a.jsonl", json.dumps({long: 1}) + "\n" + json.dumps({long: []})),
+        refusal("a.jsonl", json.dumps({long: 1}) + "\n" + json.dumps({long: {"b": 1}})),
         refusal("b.jsonl", long),
         refusal("a.json", json.dumps({long: 1, "b": long})),
         refusal("d.csv", "a,b\n1,2\n", encoding=long),

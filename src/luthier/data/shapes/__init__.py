@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from luthier.data.shapes.answers import answers, questions_inside
+from luthier.data.shapes.argilla import argilla
 from luthier.data.shapes.cells import fault_of
 from luthier.data.shapes.dataturks import dataturks
 from luthier.data.shapes.label_studio import label_studio
@@ -29,6 +30,7 @@ SHAPES: dict[str, Shape] = {
     "Label Studio": label_studio,
     "Label Studio, JSON-MIN": label_studio_min,
     "Dataturks": dataturks,
+    "Argilla": argilla,
     "spaCy, categories": spacy_categories,
     "spaCy, documents": spacy_documents,
     "one or a list": mixed_lists,

@@ -3,8 +3,8 @@
 import pyarrow as pa
 
 from luthier.data.column_names import normal
-from luthier.data.columns import LABEL_NAMES, TEXT_NAMES
-from luthier.data.shapes.cells import is_text
+from luthier.data.columns import LABEL_NAMES, TEXT_NAMES, can_be
+from luthier.data.shapes.cells import field_type, is_text, objects, replaced, sniffed
 from luthier.data.shapes.spans import keys_of
 from luthier.data.shapes.telling import named, remade
 from luthier.data.table import Table
@@ -16,8 +16,10 @@ WRAPPERS = frozenset(
     ("row", "data", "fields", "example", "record", "item", "sample", "instance", "inputs", "input")
 )
 """Names of objects that hold a row: the names inside of them stand for themselves."""
-NAMING = ("name", "label", "value", "title", "class", "text", "display_name")
+NAMING = ("name", "label", "value", "title", "class", "text", "display_name", "choices")
 """Inside of a label's object, what is its name."""
+LABELLING = (*LABEL_NAMES, "annotation", "classification", "classification_annotation")
+"""Names of columns, or of the objects around them, that are learnt."""
 SPEAKING = ("text", "value", "content", "body", "raw", "full_text")
 """Inside of a text's object, what is the text."""
 
@@ -28,6 +30,7 @@ def nested(table: Table) -> Table | None:
     None where that brings neither, nor lists: objects with nothing to read or learn may stay.
     """
     before = table.names
+    table = with_objects(table)
     while (flat := first_flattened(table)) is not None:
         table = flat
     opened = [name for name in table.names if name not in before]
@@ -35,6 +38,18 @@ def nested(table: Table) -> Table | None:
     renamed = any("." not in name for name in opened)
     named_table = with_roles(table, before)
     return named_table if lists or renamed or named_table is not table else None
+
+
+def with_objects(table: Table) -> Table:
+    """The table in which labels that are objects written as text in cells are objects."""
+    for name in table.names:
+        if normal(name) in LABELLING and is_text(table, name):
+            seen = sniffed(table, name)
+            if seen and all(
+                isinstance(value, dict) and set(map(normal, value)) & set(NAMING) for value in seen
+            ):
+                table = replaced(table, name, objects(table, name, "objects"))
+    return table
 
 
 def first_flattened(table: Table) -> Table | None:
@@ -73,15 +88,19 @@ def with_roles(table: Table, before: list[str]) -> Table:
     """The text and the label inside of objects, by the names on the way to them, where no column is called so itself."""
     own = {normal(name) for name in before if name in table.names}
     roles = {}
-    for role, known, inside in (("text", TEXT_NAMES, SPEAKING), ("label", LABEL_NAMES, NAMING)):
+    for role, known, inside in (("text", TEXT_NAMES, SPEAKING), ("label", LABELLING, NAMING)):
         if not own & set(known) and (name := found(table, role, known, inside)) is not None:
             roles[role] = name
     return named(table, None, "", roles) if roles else table
 
 
+def can_serve(table: Table, name: str, role: str) -> bool:
+    return is_text(table, name) if role == "text" else can_be(field_type(table, name), role)
+
+
 def found(table: Table, role: str, known: tuple[str, ...], inside: tuple[str, ...]) -> str | None:
     """A column inside of an object that is called as texts, or labels, are; or is the text, or name, in one that is."""
-    dotted = [name for name in table.names if "." in name and (role == "label" or is_text(table, name))]
+    dotted = [name for name in table.names if "." in name and can_serve(table, name, role)]
     for word in known:
         for leaf in inside:
             for name in dotted:

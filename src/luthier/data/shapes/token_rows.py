@@ -60,6 +60,9 @@ INDEX_NAMES = (
 )
 NUMBERED = re.compile(r"(?:\w+[\s:#_-]*)?\d+(?:\.0)?")
 """As `Sentence: 12`."""
+OUTSIDE = 0.3
+"""Share of the words that are O, where types have no marks."""
+MOST_TYPES = 100
 ONE_WORD = 0.95
 """Share of the rows whose text is one word, at least."""
 LONGEST = 500
@@ -96,7 +99,9 @@ def columns_of(table: Table) -> Columns | None:
     plain = [name for name in table.names if is_text(table, name)]
     if len(plain) < 2 and not any(normal(name) in SENTENCE_NAMES for name in table.names):
         return None
-    tags = [name for name in plain if holds_tags(table, name)]
+    tags = [name for name in plain if holds_tags(table, name)] or [
+        name for name in plain if holds_bare_types(table, name)
+    ]
     tag = by_name(tags, TAG_NAMES) or (tags[-1] if tags else None)
     words = [
         name
@@ -131,6 +136,18 @@ def holds_tags(table: Table, name: str) -> bool:
     seen = set(filled(table, name))
     outside_alone = seen == {"O"} and normal(name) in TAG_NAMES and numbers_sentences(table)
     return "O" in seen and (len(seen) > 1 or outside_alone) and all(parts(tag) is not None for tag in seen)
+
+
+def holds_bare_types(table: Table, name: str) -> bool:
+    """Whether a column, by its name one of tags, holds types of entities without marks, and O, beside numbered sentences."""
+    if normal(name) not in TAG_NAMES or not numbers_sentences(table):
+        return False
+    first = head(table, name)
+    return (
+        "O" in first
+        and first.count("O") >= OUTSIDE * len(first)
+        and len(set(filled(table, name))) <= MOST_TYPES
+    )
 
 
 def of_words(table: Table, name: str) -> bool:
@@ -220,6 +237,9 @@ def joined(table: Table, columns: Columns, starts: Starts, said: str) -> Table:
     """The table with a row for each sentence. Words that are empty are passed over, and told."""
     words = table.texts(columns.word)
     tags = table.texts(columns.tag) if columns.tag else [""] * len(words)
+    bare = any(tag.strip() and parts(tag.strip()) is None for tag in tags)
+    if bare:  # types without marks are the scheme IO
+        tags = [tag if tag.strip() in ("", "O") else f"I-{tag.strip()}" for tag in tags]
     sentence_of = np.cumsum(starts) - 1
     tokens: list[list[str]] = [[] for _ in range(int(starts.sum()))]
     marks: list[list[str]] = [[] for _ in tokens]
@@ -242,6 +262,12 @@ def joined(table: Table, columns: Columns, starts: Starts, said: str) -> Table:
         f"{counted(len(table), 'row')} of one word each are read as {counted(len(kept), 'sentence')}, which begin by {said}; "
         "a row for each sentence, with lists of words and tags, corrects it.",
     )
+    if bare:
+        sentences = noted(
+            sentences,
+            f"the tags in {columns.tag!r} have no marks: words of one type side by side are read as one entity; B- and I- before "
+            "the types correct it.",
+        )
     if empty:
         sentences = noted(sentences, f"{counted(empty, 'row')} with a tag but no word are passed over.")
     if untagged:

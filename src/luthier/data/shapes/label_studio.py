@@ -231,7 +231,8 @@ def without_results(table: Table, names: Mapping[str, str], found: Found) -> Tab
         )
     table = with_set_aside(table, dict.fromkeys(found.cancelled, CANCELLED), [])
     text = data_of(table, names, Counter())
-    return named(table, None, "", {} if text is None else {"text": text})
+    why = "it is in the `data` of Label Studio's tasks"
+    return named(table, None, why, {} if text is None else {"text": text})
 
 
 def with_results(table: Table, names: Mapping[str, str], found: Found) -> Table:

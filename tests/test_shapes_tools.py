@@ -217,6 +217,21 @@ def test_label_studios_choices_are_labels_under_the_name_of_their_control(there)
     assert found.columns == {"text": "text", "label": "mood"}
 
 
+def test_keys_that_a_newer_label_studio_adds_are_no_matter(there):
+    rows = [
+        {**task(n, {"text": text}, choice(label)), "state": "DONE"}
+        for n, (text, label) in enumerate(LABELLED)
+    ]
+
+    assert labels(understood(json_file(there / "a.json", rows))) == LABELLED
+
+
+def test_tasks_of_label_studio_without_annotations_have_their_text_alone(there):
+    table = read(json_file(there / "a.json", [{"data": {"review": text}} for text, _ in LABELLED]))
+
+    assert table.values("review") == [text for text, _ in LABELLED]
+
+
 def test_what_was_skipped_in_label_studio_is_set_aside(there):
     rows = [task(n, {"text": text}, choice(label)) for n, (text, label) in enumerate(LABELLED)]
     rows[2]["annotations"][0]["was_cancelled"] = True

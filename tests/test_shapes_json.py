@@ -102,3 +102,10 @@ def test_a_text_that_is_json_stays_a_text(there):
     assert labels(understood(csv_file(there / "a.csv", ["text", "label"], rows))) == [
         tuple(row) for row in rows
     ]
+
+
+@pytest.mark.parametrize("key", ["name", "choices"])
+def test_labels_that_are_objects_in_cells_are_their_names(there, key):
+    rows = [[text, json.dumps({key: label if key == "name" else [label]})] for text, label in LABELLED]
+
+    assert labels(understood(csv_file(there / "a.csv", ["text", "label"], rows))) == LABELLED

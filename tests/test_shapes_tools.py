@@ -4,7 +4,9 @@ import json
 
 import pytest
 
+from command import luthier as command
 from luthier.data.read import read
+from luthier.data.table import Table
 from luthier.errors import DataError
 from shapes import (
     csv_file,
@@ -213,6 +215,21 @@ def test_label_studios_choices_are_labels_under_the_name_of_their_control(there)
 
     assert labels(found) == LABELLED
     assert found.columns == {"text": "text", "label": "mood"}
+
+
+def test_keys_that_a_newer_label_studio_adds_are_no_matter(there):
+    rows = [
+        {**task(n, {"text": text}, choice(label)), "state": "DONE"}
+        for n, (text, label) in enumerate(LABELLED)
+    ]
+
+    assert labels(understood(json_file(there / "a.json", rows))) == LABELLED
+
+
+def test_tasks_of_label_studio_without_annotations_have_their_text_alone(there):
+    table = read(json_file(there / "a.json", [{"data": {"review": text}} for text, _ in LABELLED]))
+
+    assert table.values("review") == [text for text, _ in LABELLED]
 
 
 def test_what_was_skipped_in_label_studio_is_set_aside(there):
@@ -463,3 +480,57 @@ def test_a_line_that_is_not_brats_is_refused_with_its_place(there):
 def test_a_file_of_a_brat_folder_is_answered_with_the_folder(there):
     with pytest.raises(DataError, match="give the folder"):
         read(brat(there / "corpus", TEXTS) / "00.ann")
+
+
+# Argilla
+
+
+def record(number, text, annotation, status):
+    return {"text": text, "prediction": None, "annotation": annotation, "status": status, "id": str(number)}
+
+
+def test_records_of_argilla_that_were_discarded_or_not_answered_are_set_aside(there):
+    states = ["Validated", "Edited", "Validated", "Discarded", "Default", "Validated"] * 2
+    rows = [record(n, text, label, states[n]) for n, (text, label) in enumerate(LABELLED)]
+    path = json_lines(there / "a.jsonl", rows)
+
+    assert labels(understood(path)) == [LABELLED[n] for n in (0, 1, 2, 5, 6, 7, 8, 11)]
+    assert set_aside(path) == {"discarded": [3, 9], "not answered": [4, 10]}
+
+
+def test_spans_of_argilla_name_the_label_first(there):
+    rows = [
+        record(n, text, [[kind, a, b] for a, b, kind in own], "Validated")
+        for n, (text, own) in enumerate(TEXTS)
+    ]
+
+    assert entities(understood(json_lines(there / "a.jsonl", rows))) == expected(TEXTS)
+
+
+# Files for validation beside such a file
+
+
+def test_a_file_in_which_no_row_has_several_labels_goes_with_one_in_which_some_have(there):
+    both = [
+        {"text": text, "label": [label, "c"] if n % 2 else label} for n, (text, label) in enumerate(LABELLED)
+    ]
+    single = [{"text": f"Another text of number {n}.", "label": "ab"[n % 2]} for n in range(8)]
+    train, valid = (
+        json_file(there / "a.json", [min_row(n, **row) for n, row in enumerate(both)]),
+        json_file(there / "b.json", [min_row(n, **row) for n, row in enumerate(single)]),
+    )
+
+    table = Table.join([read(train), read(valid)])
+
+    assert table.values("label", [1, 12]) == [[LABELLED[1][1], "c"], ["a"]]
+
+
+def test_rows_that_are_not_as_in_the_file_are_not_corrected_in_a_copy(there):
+    path = json_lines(
+        there / "a.jsonl", [{"content": {"text": text}, "label": {"name": label}} for text, label in LABELLED]
+    )
+    ended = command("check", path.name, "--model", "none", "--fix", "empty")
+
+    assert ended.code == 2
+    assert "cannot be corrected in it" in ended.err
+    assert sorted(file.name for file in there.iterdir()) == ["a.jsonl"]

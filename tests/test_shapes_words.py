@@ -113,6 +113,14 @@ def test_of_several_columns_of_tags_the_one_named_so_is_learnt(there):
     assert entities(found) == expected(TEXTS)
 
 
+def test_types_without_marks_are_entities_and_told(there):
+    ways = (lambda s, *_: s, word, lambda s, at, word, tag: tag.removeprefix("B-").removeprefix("I-"))
+    found = understood(csv_file(there / "a.csv", ["sentence_id", "word", "tag"], word_rows(*ways)))
+
+    assert entities(found) == expected(TEXTS)
+    assert "the tags in 'tag' have no marks" in said(found.table)
+
+
 def test_words_to_be_tagged_become_sentences_without_tags(there):
     path = csv_file(
         there / "a.csv", ["Sentence #", "Word"], word_rows(lambda s, at, *_: f"Sentence: {s}", word)

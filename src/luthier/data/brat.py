@@ -4,6 +4,7 @@ A row is a line of a text, or several where an entity goes on from one to the ne
 events, attributes and notes are not.
 """
 
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from luthier.data.problems import Problems, counted, shorten
+from luthier.data.raw_bytes import telling_read_errors
 from luthier.data.shapes.spans import SPANS
 from luthier.data.span_places import AS_IS, Places, RawSpan, find_reading
 from luthier.data.table import Table
@@ -39,18 +41,20 @@ EXPECTED = (
 
 def is_brat(path: Path) -> bool:
     """Whether a folder holds brat's annotations."""
-    return path.is_dir() and next(annotated(path), None) is not None
+    with telling_read_errors(path):
+        return path.is_dir() and next(annotated(path), None) is not None
 
 
 def annotated(path: Path, levels: int = DEEPEST) -> Iterator[Path]:
     """The .ann files of a folder that have a text beside them, those in folders inside of it after its own."""
-    inside = sorted(path.iterdir())
-    for one in inside:
-        if one.suffix == ".ann" and one.is_file() and one.with_suffix(".txt").is_file():
-            yield one
-    for one in inside:
-        if levels and one.is_dir() and not one.is_symlink() and not one.name.startswith("."):
-            yield from annotated(one, levels - 1)
+    with os.scandir(path) as entries:
+        inside = sorted(entries, key=lambda entry: entry.name)
+    for entry in inside:
+        if entry.name.endswith(".ann") and entry.is_file() and Path(entry.path).with_suffix(".txt").is_file():
+            yield Path(entry.path)
+    for entry in inside:
+        if levels and not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False):
+            yield from annotated(Path(entry.path), levels - 1)
 
 
 @dataclass

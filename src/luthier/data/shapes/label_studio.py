@@ -190,14 +190,17 @@ def is_label_studio(table: Table, annotations: str | None) -> bool:
     """Whether rows have `data` beside nothing but what a task has, and annotations with results, if any."""
     if "data" not in table.names or not (is_nested(table, "data") or fault_of(table, "data")):
         return False
-    if not set(table.names) <= TASK_KEYS or not all(
-        isinstance(value, dict) for value in sniffed(table, "data")
-    ):
+    if not all(isinstance(value, dict) for value in sniffed(table, "data")):
         return False
-    seen = sniffed(table, annotations) if annotations else []
-    return all(
-        isinstance(one, dict) and "result" in one for value in seen for one in value if one is not None
+    seen = (
+        [one for value in sniffed(table, annotations) if isinstance(value, list) for one in value]
+        if annotations
+        else []
     )
+    given = [one for one in seen if one is not None]
+    # Without an annotation only what a task may have tells; newer versions bring keys of their own.
+    known = bool(given) or set(table.names) <= TASK_KEYS
+    return known and all(isinstance(one, dict) and "result" in one for one in given)
 
 
 def laid_out(table: Table, annotations: str | None, tasks: Sequence[Any], found: Found) -> Table:
@@ -231,7 +234,8 @@ def without_results(table: Table, names: Mapping[str, str], found: Found) -> Tab
         )
     table = with_set_aside(table, dict.fromkeys(found.cancelled, CANCELLED), [])
     text = data_of(table, names, Counter())
-    return named(table, None, "", {} if text is None else {"text": text})
+    why = "it is in the `data` of Label Studio's tasks"
+    return named(table, None, why, {} if text is None else {"text": text})
 
 
 def with_results(table: Table, names: Mapping[str, str], found: Found) -> Table:

@@ -91,7 +91,12 @@ def with_roles(table: Table, before: list[str]) -> Table:
     for role, known, inside in (("text", TEXT_NAMES, SPEAKING), ("label", LABELLING, NAMING)):
         if not own & set(known) and (name := found(table, role, known, inside)) is not None:
             roles[role] = name
-    return named(table, None, "", roles) if roles else table
+    why = "text and label stand inside of objects that are called so"
+    return named(table, None, why, roles) if roles else table
+
+
+def can_serve(table: Table, name: str, role: str) -> bool:
+    return is_text(table, name) if role == "text" else can_be(field_type(table, name), role)
 
 
 def can_serve(table: Table, name: str, role: str) -> bool:

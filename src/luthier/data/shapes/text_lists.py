@@ -91,7 +91,7 @@ def text_lists(table: Table) -> Table | None:
             "rows are lists of a text and its label",
         )
     if width == 1:
-        return as_columns(table, name, {"text": columns[0]}, None, "")
+        return as_columns(table, name, {"text": columns[0]}, None, "rows are lists of one text")
     if width == 3:
         triplet = dict(zip(("anchor", "positive", "negative"), columns, strict=True))
         why = "rows are three texts, a text, one that belongs to it, and one that does not"
@@ -101,7 +101,7 @@ def text_lists(table: Table) -> Table | None:
         return as_columns(
             table, name, pair, "embedding", "rows are two texts that belong together, without a label"
         )
-    return as_columns(table, name, pair, None, "", label)
+    return as_columns(table, name, pair, None, f"{name!r} holds two texts in each row", label)
 
 
 def of_sets(table: Table, name: str, values: Sequence[list[str | None] | None]) -> Table:

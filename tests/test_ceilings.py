@@ -222,6 +222,16 @@ def test_a_dictionary_that_unpacks_to_gigabytes_is_refused(tmp_path: Path) -> No
     assert "unpacks to more than 256 MB" in refusal(nested)
 
 
+@pytest.mark.parametrize("name", ["rows.arrow", "rows.feather"])
+def test_a_dictionary_of_an_arrow_file_is_held_to_the_same(tmp_path: Path, name: str) -> None:
+    texts = pa.DictionaryArray.from_arrays(pa.array([0] * 20_000, pa.int32()), pa.array(["a" * 90_000]))
+    table = pa.table({"text": texts, "label": ["p", "n"] * 10_000})
+    with pa.ipc.new_file(tmp_path / name, table.schema) as writer:
+        writer.write_table(table)
+
+    assert "unpacks to more than 256 MB" in refusal(tmp_path / name)
+
+
 def test_a_billion_equal_values_in_a_list_are_refused_by_what_the_file_says_of_itself(tmp_path: Path) -> None:
     path = tmp_path / "rows.parquet"
     numbers = pa.array(np.zeros(40_000_000, np.int64))

@@ -154,7 +154,7 @@ def unpacked_bytes(values: pa.Array) -> int:
             return int(values.dictionary.nbytes * len(used) / max(len(values.dictionary), 1))
         lengths = pc.binary_length(values.dictionary).fill_null(0).to_numpy(zero_copy_only=False)
         return int(lengths[used].sum(dtype=np.int64)) + 4 * len(values)
-    if pa.types.is_list(values.type) or pa.types.is_large_list(values.type):
+    if isinstance(values, pa.ListArray | pa.LargeListArray | pa.FixedSizeListArray):
         return 4 * len(values) + unpacked_bytes(values.flatten())
     if pa.types.is_struct(values.type):
         return sum(map(unpacked_bytes, values.flatten()))
@@ -163,7 +163,8 @@ def unpacked_bytes(values: pa.Array) -> int:
 
 def pieces(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
     """A batch cut into parts that fit memory once their dictionaries are unpacked."""
-    if batch.num_rows == 1 or sum(map(unpacked_bytes, batch.columns)) <= PIECE_BYTES:
+    fits = batch.num_rows <= BATCH_ROWS and sum(map(unpacked_bytes, batch.columns)) <= PIECE_BYTES
+    if batch.num_rows <= 1 or fits:
         yield batch
         return
     half = batch.num_rows // 2

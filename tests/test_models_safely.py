@@ -256,6 +256,15 @@ def test_a_link_that_leaves_the_folder_is_refused(file: str, copy: Path, bert: P
     )
 
 
+def test_what_other_programs_keep_in_folders_of_their_own_is_left_alone(copy: Path, bert: Path) -> None:
+    for folder in ("venv", ".git"):
+        (copy / folder).mkdir()
+        (copy / folder / "python").symlink_to(sys.executable)
+        os.mkfifo(copy / folder / "ipc")
+    opened(copy, ROWS)
+    inspect_folder("model", copy).fingerprint()
+
+
 def test_a_link_within_the_folder_holds(copy: Path) -> None:
     (copy / "model.safetensors").rename(copy / "weights.safetensors")
     (copy / "model.safetensors").symlink_to("weights.safetensors")

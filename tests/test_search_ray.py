@@ -2,10 +2,12 @@
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +20,7 @@ from luthier.searching import opening
 from luthier.searching import ray as on_ray
 from luthier.searching import search as searching
 from luthier.searching.folder import SearchFolder
+from luthier.searching.ray import connected
 from luthier.searching.samplers import Adviser
 from luthier.searching.space import read_space
 from tiny import messages_csv, queries_jsonl
@@ -259,3 +262,19 @@ def test_a_cluster_that_does_not_answer_is_told(
     monkeypatch.setattr(ray, "init", init)
     with pytest.raises(WorldError, match="nobody listens there"):
         search("none", on="ray://127.0.0.1:1")
+
+
+def test_ray_is_begun_where_nothing_of_the_users_lies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its processes import from the folder that it is begun in: a file optuna.py among the data would be code."""
+    begun: list[str] = []
+    fake = SimpleNamespace(
+        is_initialized=lambda: False, init=lambda **asked: begun.append(os.getcwd()), shutdown=lambda: None
+    )
+    monkeypatch.setitem(sys.modules, "ray", fake)
+    monkeypatch.chdir(tmp_path)
+    for address in ("ray", "ray://host:10001"):
+        with connected(address):
+            assert Path.cwd() == tmp_path
+    assert begun == [os.sep, os.sep]

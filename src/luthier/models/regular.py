@@ -20,14 +20,16 @@ def files_of(root: Path) -> list[Path]:
     """The files below a model folder, in order; hidden folders, such as git's own, belong to other programs.
 
     Raises ModelError for what is no regular file, for a link that leaves the folder, and for what is too large to be what its
-    name says.
+    name says. In inner folders, which may be other programs' as well, only of what has the name of a model's file.
     """
     return list(files_below(root, places(root)))
 
 
-def files_below(folder: Path, within: tuple[Path, ...]) -> Iterator[Path]:
+def files_below(folder: Path, within: tuple[Path, ...], inner: bool = False) -> Iterator[Path]:
     for entry in entries(folder):
         path = folder / entry.name
+        if inner and path.suffix not in READ and not entry.is_dir(follow_symlinks=False):
+            continue
         if entry.is_symlink():
             refuse_stray_link(path, within)
         kind = path.stat().st_mode
@@ -37,7 +39,7 @@ def files_below(folder: Path, within: tuple[Path, ...]) -> Iterator[Path]:
         elif path.suffix in READ:
             raise ModelError(f"{path}: is a folder, and a file is expected there. Fetch or copy it again.")
         elif not entry.is_symlink() and not entry.name.startswith("."):
-            yield from files_below(path, within)
+            yield from files_below(path, within, inner=True)
 
 
 def entries(folder: Path) -> list[os.DirEntry[str]]:

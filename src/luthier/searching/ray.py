@@ -52,10 +52,12 @@ def connected(address: str) -> Iterator[Any]:
         yield ray
         return
     try:
-        if address == "ray":
-            ray.init(include_dashboard=False, log_to_driver=False)
-        else:
-            ray.init(address=address, log_to_driver=False)
+        # Ray's processes import from the folder that it is begun in: what lies where the user stands is data, not code.
+        with contextlib.chdir(Path(os.sep)):
+            if address == "ray":
+                ray.init(include_dashboard=False, log_to_driver=False)
+            else:
+                ray.init(address=address, log_to_driver=False)
     except Exception as error:
         raise WorldError(f"--on {address}: Ray does not answer ({first_line(error)}).") from error
     try:

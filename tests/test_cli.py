@@ -550,3 +550,20 @@ def test_a_report_on_what_is_no_run_is_refused(here: Path) -> None:
     ended = luthier("report", "nowhere")
     told = "nowhere: there is no such folder. Give the folder of a run; `luthier tune DATA` makes one.\n"
     assert (ended.code, ended.err) == (2, told)
+
+
+def test_the_demo_is_short_and_tells_how_long_it_takes_here(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[Plan, float]] = []
+
+    def run_plan(plan: Plan, quiet: bool = False, foretold_from: float = 60.0) -> None:
+        asked.append((plan, foretold_from))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("luthier.session.runs.run_plan", run_plan)
+
+    assert luthier("demo").code == 130
+    ((plan, foretold_from),) = asked
+    assert foretold_from == 0.0, "however short it is"
+    assert (plan.train.epochs, plan.train.method) == (3, "auto")

@@ -58,7 +58,7 @@ def write_model(
             own = where_body_is(model)
             body.save_pretrained(folder / own)
             if own:
-                write_what_it_is(folder, settings_of(beside.task))
+                write_what_it_is(folder, model, settings_of(beside.task))
             # A bi-encoder's line through the cosine has no place there: `Task.finished` keeps it.
             write_sentence_modules(
                 folder, own, model, model.dense if isinstance(model, BiEncoder) else head, reader
@@ -224,10 +224,16 @@ def where_body_is(model: HeadedModel) -> str:
     return INNER if model.pooling is not None and not isinstance(model, SentenceEncoder) else ""
 
 
-def write_what_it_is(folder: Path, settings: dict[str, Any]) -> None:
-    """A config.json whose type no class of transformers takes, so that `pipeline` refuses the folder; with the labels."""
+def write_what_it_is(folder: Path, model: HeadedModel, settings: dict[str, Any]) -> None:
+    """A config.json whose type no class of transformers takes, so that `pipeline` refuses the folder; with the labels, and how
+    wide the body's states are."""
     known = {key: value for key, value in settings.items() if key != "sentence_transformers"}
-    record = {"model_type": "sentence-transformers", "architectures": ["SentenceTransformer"], **known}
+    record = {
+        "model_type": "sentence-transformers",
+        "architectures": ["SentenceTransformer"],
+        "hidden_size": model.state_width,
+        **known,
+    }
     (folder / "config.json").write_text(
         json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
     )

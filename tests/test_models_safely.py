@@ -471,7 +471,7 @@ def test_a_pattern_of_its_own_reads_texts_as_ever(bert: Path, copy: Path) -> Non
     assert texts.encode(["my parcel"])["input_ids"] == plain.encode(["my parcel"])["input_ids"]
 
 
-@pytest.mark.parametrize("pattern", [*KNOWN_PATTERNS, r"\s+", " {2,}", r"\p{N}", r"[0-9]+"])
+@pytest.mark.parametrize("pattern", [*sorted(KNOWN_PATTERNS), r"\s+", " {2,}", r"\p{N}", r"[0-9]+"])
 def test_known_and_simple_patterns_are_not_rehearsed(pattern: str, copy: Path) -> None:
     tokenizer(pre_tokenizer=split(pattern))(copy)
     assert checked_tokenizer(copy).strange == ()

@@ -99,10 +99,6 @@ def can_serve(table: Table, name: str, role: str) -> bool:
     return is_text(table, name) if role == "text" else can_be(field_type(table, name), role)
 
 
-def can_serve(table: Table, name: str, role: str) -> bool:
-    return is_text(table, name) if role == "text" else can_be(field_type(table, name), role)
-
-
 def found(table: Table, role: str, known: tuple[str, ...], inside: tuple[str, ...]) -> str | None:
     """A column inside of an object that is called as texts, or labels, are; or is the text, or name, in one that is."""
     dotted = [name for name in table.names if "." in name and can_serve(table, name, role)]

@@ -422,7 +422,7 @@ def test_a_folder_in_place_of_a_plan_file_is_answered_with_the_file_in_it(tmp_pa
 
 
 NAMES = (
-    "data.path", "data.valid", "data.test", "data.images", "model.name",
+    "data.path", "data.valid", "data.test", "data.images", "model.name", "model.base",
     "run.out", "data.allow", "data.warm_up", "run.budget", "run.save_every", "run.cache", "run.cache_gb",
 )  # fmt: skip
 """Settings that do not decide the result: what files and folders hold counts, not what they are called."""

@@ -58,7 +58,7 @@ def test_it_prints_the_plan_the_rungs_the_steps_and_the_forecast_and_writes_noth
         "embeddings 7,680 - frozen",
         "all 25,956 8,676",
     ]
-    assert "rows: 56 train, 8 valid, 0 calibration, 16 test" in lines
+    assert "80 rows, parted drawn at random: 56 train, 8 valid, 0 calibration, 16 test" in lines
     assert any(line.startswith("14 steps in 2 epochs, 4 validations, ") for line in lines)
     assert any(
         line.startswith("data.text = text (column 'text', by its name; --text corrects it)") for line in lines
@@ -95,8 +95,8 @@ def test_json_is_one_object_with_all_of_it(messages_file: Path, bert: Path, tmp_
     record = json.loads(luthier("plan", messages_file, *words).out)
 
     assert set(record) == {
-        "plan", "guesses", "notes", "rows", "out", "rungs", "parameters", "note", "steps", "epochs", "validations",
-        "tokens_per_epoch", "forecast",
+        "plan", "guesses", "notes", "rows", "understood", "out", "rungs", "parameters", "note", "steps", "epochs",
+        "validations", "tokens_per_epoch", "forecast",
     }  # fmt: skip
     assert set(record["forecast"]) == {
         "seconds", "seconds_if_busy", "others", "peak_bytes", "seconds_of", "bytes_of",

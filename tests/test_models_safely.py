@@ -453,7 +453,9 @@ def test_a_pattern_that_takes_for_ever_is_stopped_in_a_process_of_its_own(
 
 def test_a_process_that_does_not_answer_is_ended(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tokenizer(pre_tokenizer=split("(a|b)*c"))(copy)
-    monkeypatch.setattr("luthier.models.rehearsal.PATIENCE", 0.0)
+    silent = "import time; print('done', flush=True); time.sleep(60)"
+    monkeypatch.setattr("luthier.models.rehearsal.WORKER", (sys.executable, "-c", silent))
+    monkeypatch.setattr("luthier.models.rehearsal.PATIENCE", 0.2)
     with pytest.raises(
         ModelError, match=r"the tokenizer takes more than 0 seconds on \d+ letters of text, by its pattern"
     ):

@@ -35,6 +35,7 @@ from tiny import cpu, make_pace, messages, messages_csv, opened, whole
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="a child is forked to be killed")
 
+WEIGHTS = "model/0_Transformer/model.safetensors"
 STEPS_OF_AN_EPOCH = 7
 """Of the 80 rows here 50 train, 8 a step."""
 SETTINGS: dict[str, Any] = {
@@ -669,7 +670,7 @@ def test_resume_finds_the_runs_files_from_another_folder_also_when_killed_in_bet
     found, wanted = outcome(tmp_path / "there" / "run"), undisturbed("full")
     assert found["scorecard"].pop("model") == str(tmp_path / "there" / "model")
     assert wanted["scorecard"]["model"] == str(home / "model")
-    assert found["model/model.safetensors"] == wanted["model/model.safetensors"]
+    assert found[WEIGHTS] == wanted[WEIGHTS]
 
 
 def test_a_plan_names_files_outside_of_the_run_absolute_and_those_inside_from_there(
@@ -692,7 +693,7 @@ def test_a_plan_names_files_outside_of_the_run_absolute_and_those_inside_from_th
     ended = luthier("resume", tmp_path / "moved", "--quiet")
 
     assert ended.code == 0, ended.err
-    weights = "model/model.safetensors"
+    weights = WEIGHTS
     assert outcome(tmp_path / "moved")[weights] == undisturbed("top")[weights]
 
 

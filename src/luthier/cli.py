@@ -154,8 +154,9 @@ WRITE_PLAN = option(
 
 
 def foresee(plan: Plan, as_json: bool, quiet: bool, write_plan: str | None) -> None:
-    """What tune would do with DATA, how long it would take and how much memory: trains nothing, and writes nothing but what
-    --write-plan asks for."""
+    """What tune would do with DATA, how long it would take and how much memory: trains nothing, writes nothing.
+
+    Only --write-plan writes the file that it names."""
     from luthier.files import write_text
     from luthier.report.forecast_words import forecast_words
     from luthier.session.runs import plan_record

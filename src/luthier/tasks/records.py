@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from annotated_types import Ge, Le
 from pydantic import AfterValidator, model_validator
 
-from luthier.records import Finite, Name, Positive, Record
+from luthier.records import Finite, Name, Record
 
 
 def distinct(names: list[str]) -> list[str]:
@@ -48,7 +48,7 @@ class RegressionRecord(TaskRecord):
     """A number."""
 
     mean: Finite
-    spread: Positive
+    spread: Finite
 
 
 class TagsRecord(TaskRecord):

@@ -155,6 +155,14 @@ def refuse_useless_labels(
             "Name the label column with --label.",
         )
     sets = {labels.sets[at] for at in np.unique(labels.set_of[own])}
+    if len(sets) == 1 and len(single) > len(own):
+        raise useless(
+            "unique-labels",
+            len(single),
+            f"{table.files[0]}: {len(single):,} of {len(own) + len(single):,} rows have a label in column {label!r} that no "
+            "other row has: it looks like an identifier, or like texts. Expected labels that recur.",
+            "Name the label column with --label.",
+        )
     if len(names) > 1 and len(sets) == 1:
         raise useless(
             "one-label",

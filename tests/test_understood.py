@@ -258,6 +258,14 @@ def test_numbers_of_several_labels_a_cell_are_labels_and_no_decimal_commas(rows)
     assert found["labels"] == ["1", "3", "4", "25", "27"]
 
 
+def test_a_column_named_as_several_labels_holds_them_in_any_order(rows):
+    found = understood(
+        rows(lambda text, label, at: {"text": text, "codes": ["3,1", "2", "1,2", "3"][at % 4]})
+    )
+
+    assert (found["labels_per_row"], found["labels"]) == ("many", ["1", "2", "3"])
+
+
 def test_whole_numbers_with_commas_that_may_be_labels_or_decimals_are_asked_about_and_each_remedy_works(rows):
     path = rows(lambda text, label, at: {"text": text, "preis": ["27", "4,27", "3", "2,3", "2", "4"][at % 6]})
 
@@ -366,6 +374,7 @@ def test_multiple_choice_is_refused_by_its_name(rows, form):
     assert task == "refused"
     assert "questions of multiple choice" in why
     assert "No task here learns to choose" in why
+    assert "name both --text and --label" in why
 
 
 def test_labels_most_of_which_occur_once_are_told_as_such(rows):

@@ -127,7 +127,13 @@ PAIR_NAMES = (
 """Names of the two columns of a pair of texts."""
 PAIRS_WITH_LABEL = (
     *(("claim", "evidence"), ("headline", "body"), ("headline", "article_body"), ("question", "answer")),
-    *(("question", "passage"), ("question", "document"), ("query", "doc"), ("query", "answer")),
+    *(
+        ("question", "passage"),
+        ("question", "context"),
+        ("question", "document"),
+        ("query", "doc"),
+        ("query", "answer"),
+    ),
     *(("context", "response"), ("post", "reply"), ("tweet", "reply"), ("context", "hypothesis")),
 )
 """The same of names that others have too: a pair only where both hold texts, and a third column is named as labels are."""
@@ -447,10 +453,9 @@ def lists_numbers(table: Table, name: str) -> bool | None:
 
     Where the cells do not tell, the column's name may: `labels` are several, a price is one number.
     """
-    found = number_lists(table.texts(name, sample(table)))
-    if found is None and words_of_name(name)[-1:] in [[word] for word in AMOUNTS]:
-        return False
-    return True if found is None and words_of_name(name)[-1:] in [[word] for word in SEVERAL] else found
+    last = words_of_name(name)[-1:]
+    found = number_lists(table.texts(name, sample(table)), named=last in [[word] for word in SEVERAL])
+    return False if found is None and last in [[word] for word in AMOUNTS] else found
 
 
 def numbered_labels(found: set[float]) -> bool:

@@ -14,9 +14,10 @@ FEWEST = 2
 """Such cells from which on it may be none."""
 
 
-def number_lists(cells: Iterable[str]) -> bool | None:
+def number_lists(cells: Iterable[str], named: bool = False) -> bool | None:
     """Whether cells hold lists of whole numbers with commas between them; None where they may as well hold decimal commas.
 
+    named: whether the column is named as several labels are, so that any whole numbers will do, in whatever order.
     Lists ascend, and their last numbers stand alone in other cells; a cell of three numbers can be nothing else.
 
     >>> number_lists(["27", "4,27", "1,3,27", "3"]), number_lists(["1,5", "2,25", "3"]), number_lists(["1,5", "4,5", "5"])
@@ -32,8 +33,10 @@ def number_lists(cells: Iterable[str]) -> bool | None:
         return True
     if not all(one == str(int(one)) for own in parts.values() for one in own):
         return False
+    if named:
+        return True
     last = {own[-1] for own in parts.values()}
     ascend = all(int(first) < int(second) for first, second in parts.values())
-    if not ascend or last <= HALVES or 2 * len(last & alone) < len(last) or len(joined) < FEWEST:
+    if not ascend or last <= HALVES or 2 * len(last & alone) <= len(last) or len(joined) < FEWEST:
         return False
     return True if len(joined) >= SURE else None

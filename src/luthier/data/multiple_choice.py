@@ -50,8 +50,8 @@ def refuse_choices(table: Table) -> None:
         raise DataError(
             f"{table.files[0]}: its rows are questions of multiple choice: {listing(answers)} {hold} answers to choose from, "
             f"and {key!r} says which is right. No task here learns to choose. To learn whether an answer is right, write a row "
-            "for each question with each of its answers, with the columns text, text2 and label. If they are something else, name "
-            "both --text and --label."
+            "for each question with each of its answers, with the columns text, text2 and label. If they are something else, "
+            "name both --text and --label."
         )
 
 

@@ -237,7 +237,8 @@ def test_when_no_label_is_found_the_columns_are_listed_with_their_different_valu
 
 def test_when_no_text_is_found_the_columns_are_listed_with_their_different_values():
     assert refusal(table(label=LABELS, id=[f"{number}" for number in range(60)])) == (
-        "reviews.csv: no column looks like the text. Name it with --text COLUMN. "
+        "reviews.csv: no column looks like the text: none holds several words in most rows, and mostly different ones. "
+        "Name it with --text COLUMN. "
         "Columns, and how many different values each has: 'label' 3, 'id' 60."
     )
 

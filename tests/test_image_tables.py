@@ -129,14 +129,34 @@ def test_columns_of_noughts_and_ones_are_the_labels_of_images(tmp_path: Path) ->
     assert rows.understanding.labels_per_row == "many"
 
 
-def test_boxes_in_a_table_are_told_and_one_box_for_each_image_is_not_in_the_way(tmp_path: Path) -> None:
+def test_boxes_in_a_table_are_told_and_one_box_for_each_image_is_learnt_from_only_where_its_label_is_named(
+    tmp_path: Path,
+) -> None:
     pictures(tmp_path)
     header = "filename,xmin,ymin,xmax,ymax,class"
     once = put(tmp_path / "once.csv", lines(header, lambda at: f"{NAMES[at]},1,2,3,4,{LABEL_OF[at]}"))
     often = put(tmp_path / "often.csv", lines(header, lambda at: f"{NAMES[at // 2]},1,2,3,4,{LABEL_OF[at]}"))
 
-    assert understood(once).labels == LABELS
+    assert (
+        "30 rows are boxes ('xmin', 'ymin', 'xmax', 'ymax') within 30 images, which is object detection"
+        in refusal(once)
+    )
+    assert understood(once, label="class").labels == LABELS
     assert "30 rows are boxes ('xmin', 'ymin', 'xmax', 'ymax') within 15 images" in refusal(often)
+
+
+def test_boxes_without_a_header_are_known_by_their_corners(tmp_path: Path) -> None:
+    pictures(tmp_path)
+    rows = [f"{NAMES[at // 2]},{at},{at + 2},{at + 20},{at + 31},{LABEL_OF[at]}\n" for at in range(COUNT)]
+    bare = put(tmp_path / "bare.csv", "".join(rows))
+
+    told = refusal(bare)
+
+    assert (
+        "boxes ('column 2', 'column 3', 'column 4', 'column 5') within 15 images, which is object detection"
+        in told
+    )
+    assert "a|b" not in told
 
 
 def test_images_with_other_labels_in_other_rows_are_asked_about_and_the_remedy_works(tmp_path: Path) -> None:

@@ -385,6 +385,11 @@ def test_signs_between_labels_are_seen_where_the_parts_recur(sign):
     assert labels(values, "one")[3] == (sign.join("ab"),)
 
 
+def test_whole_numbers_with_commas_between_them_are_labels_where_they_stand_alone_too():
+    assert labels(["27", "4,27", "1,3,27"])[1:] == [("27", "4"), ("1", "27", "3")]
+    assert labels(["27", "4;27", "4", "3;4", "3"])[1:4:2] == [("27", "4"), ("3", "4")]
+
+
 @pytest.mark.parametrize(
     "values",
     [

@@ -234,3 +234,209 @@ def test_a_column_that_says_the_same_as_the_label_is_told_and_not_read(rows):
     assert [one["message"] for one in record["findings"] if one["check"] == "label-column"] == [
         "Column 'label_text' says the same as 'label', in other words, and is not read."
     ]
+
+
+# Layouts of public tables
+
+
+def told(path: Path, *options: str) -> tuple[str, str]:
+    """The task and the columns in a few words, or why not."""
+    ended = check(path, *options)
+    if ended.code == 2:
+        return "refused", ended.err + ended.out
+    record = json.loads(ended.out.splitlines()[-1])["understood"]
+    return record["task"], " ".join(record["columns"].values())
+
+
+NUMBERED = ["27", "4,27", "25", "3", "4", "1,3,25", "1", "3,4"]
+
+
+def test_numbers_of_several_labels_a_cell_are_labels_and_no_decimal_commas(rows):
+    found = understood(rows(lambda text, label, at: {"text": text, "mood": NUMBERED[at % 8]}))
+
+    assert (found["task"], found["labels_per_row"]) == ("text-classification", "many")
+    assert found["labels"] == ["1", "3", "4", "25", "27"]
+
+
+def test_a_column_named_as_several_labels_holds_them_in_any_order(rows):
+    found = understood(
+        rows(lambda text, label, at: {"text": text, "codes": ["3,1", "2", "1,2", "3"][at % 4]})
+    )
+
+    assert (found["labels_per_row"], found["labels"]) == ("many", ["1", "2", "3"])
+
+
+def test_whole_numbers_with_commas_that_may_be_labels_or_decimals_are_asked_about_and_each_remedy_works(rows):
+    path = rows(lambda text, label, at: {"text": text, "preis": ["27", "4,27", "3", "2,3", "2", "4"][at % 6]})
+
+    task, why = told(path)
+
+    assert task == "refused"
+    assert "'4,27', which may be the numbers of several labels or one number with a decimal comma" in why
+    assert understood(path, "--labels-per-row", "many")["labels"] == ["2", "3", "4", "27"]
+    assert told(path, "--task", "regression", "--decimal", "comma") == ("regression", "text preis")
+
+
+def test_who_says_that_rows_have_many_labels_gets_no_regression(rows):
+    path = rows(lambda text, label, at: {"text": text, "score": f"{at % 12},{at % 7}"})
+
+    assert told(path)[0] == "regression"
+    assert understood(path, "--labels-per-row", "many")["task"] == "text-classification"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        *(("text", "text_b"), ("left", "right"), ("src", "tgt"), ("sentA", "sentB"), ("q1", "q2")),
+        *(("claim", "evidence"), ("headline", "body"), ("#1 String", "#2 String")),
+    ],
+)
+def test_two_texts_whose_names_say_so_are_a_pair(rows, names):
+    first, second = names
+    path = rows(lambda text, label, at: {first: text, second: f"It is said: {label}.", "label": at % 2})
+
+    assert told(path) == ("pair-classification", f"{first} {second} label")
+
+
+def test_a_pair_may_have_its_label_under_another_name(rows):
+    path = rows(lambda text, label, at: {"Quality": at % 2, "q1": text, "q2": f"It is said: {label}."})
+
+    assert told(path) == ("pair-classification", "q1 q2 Quality")
+
+
+def test_columns_of_single_words_with_the_names_of_a_pair_are_none(rows):
+    path = rows(lambda text, label, at: {"text": text, "source": "web", "target": label})
+
+    assert told(path) == ("text-classification", "text target")
+
+
+def test_two_texts_of_like_length_without_telling_names_are_asked_about_and_the_remedy_works(tmp_path):
+    path = tmp_path / "bare.csv"
+    path.write_text(
+        "".join(f'"{text}","{text[::-1]} it is","{at % 3}"\n' for at, (text, _) in enumerate(ROWS))
+    )
+
+    assert "'column 1' and 'column 2' both hold texts, of like length" in told(path)[1]
+    pair = told(path, "--text", "column 1", "--text2", "column 2")
+    assert pair == ("pair-classification", "column 1 column 2 column 3")
+
+
+def test_a_score_and_a_judgement_of_the_same_pair_are_asked_about(rows):
+    path = rows(
+        lambda text, label, at: {
+            "sentence_A": text,
+            "sentence_B": f"It is said: {label}.",
+            "relatedness_score": at % 13 / 3,
+            "entailment_judgment": label,
+        }
+    )
+
+    assert "several columns may be what is to be learnt: 'relatedness_score'" in told(path)[1]
+    assert told(path, "--label", "entailment_judgment")[0] == "pair-classification"
+    assert told(path, "--label", "relatedness_score")[0] == "regression"
+
+
+ENDINGS = ["goes out of the door", "sings a song", "falls asleep", "reads the letter"]
+CHOICES: dict[str, Callable[[str, int], Row]] = {
+    "endings": lambda text, at: {
+        "startphrase": text,
+        **{f"ending{n}": f"{ENDINGS[n]} at {at}" for n in range(4)},
+        "label": at % 4,
+    },
+    "letters": lambda text, at: {
+        "question": text,
+        **{"ABCD"[n]: f"{ENDINGS[n]} at {at}" for n in range(4)},
+        "answer": "ABCD"[at % 4],
+    },
+    "a list": lambda text, at: {
+        "question": text,
+        "choices": [f"{one} at {at}" for one in ENDINGS],
+        "answer": at % 4,
+    },
+    "a list with letters": lambda text, at: {
+        "question": text,
+        "choices": {"text": [f"{one} at {at}" for one in ENDINGS], "label": ["A", "B", "C", "D"]},
+        "answerKey": "ABCD"[at % 4],
+    },
+    "two": lambda text, at: {
+        "goal": text,
+        "sol1": f"It {ENDINGS[at % 4]} at {at}",
+        "sol2": f"It {ENDINGS[at % 3]} by {at}",
+        "label": at % 2,
+    },
+}
+
+
+@pytest.mark.parametrize("form", CHOICES)
+def test_multiple_choice_is_refused_by_its_name(rows, form):
+    task, why = told(rows(lambda text, label, at: CHOICES[form](text, at)))
+
+    assert task == "refused"
+    assert "questions of multiple choice" in why
+    assert "No task here learns to choose" in why
+    assert "name both --text and --label" in why
+
+
+def test_labels_most_of_which_occur_once_are_told_as_such(rows):
+    once = {3: ["a", "b"], 4: ["a", "b"]}
+    path = rows(lambda text, label, at: {"text": text, "labels": once.get(at, [f"{at}", f"or {at}"])})
+
+    why = told(path)[1]
+
+    assert "58 of 60 rows have a label in column 'labels' that no other row has" in why
+    assert "every row has the same" not in why
+
+
+def test_a_few_decimals_that_nearly_all_differ_are_estimated(rows):
+    scores = ["5.000", "3.800", "3.800", "2.600", "4.250", "4.250", "0.500", "1.600", "2.200"]
+    path = rows(lambda text, label, at: {"text": text, "score": scores[at]}, many=ROWS[:9])
+
+    assert told(path) == ("regression", "text score")
+
+
+def test_where_most_rows_are_left_out_deleting_them_is_no_remedy(rows):
+    path = rows(lambda text, label, at: {"text": text, "label": label if at % 3 == 0 else None})
+
+    why = told(path)[1]
+
+    assert "a column was probably misread" in why
+    assert "--fix empty" not in why
+
+
+def test_a_table_without_texts_is_told(tmp_path):
+    path = tmp_path / "bare.csv"
+    lands, names = ["Italy", "France", "Spain", "US"], ["Roger Voss", "Ann Lima"]
+    path.write_text("".join(f"{lands[at % 4]},{80 + at % 9},{names[at % 2]}\n" for at in range(40)))
+
+    assert "none holds several words in most rows, and mostly different ones" in told(path)[1]
+
+
+@pytest.mark.parametrize(
+    ("tag", "examples"), [("tag", "patterns"), ("intent", "examples"), ("name", "speeches")]
+)
+def test_labels_with_lists_of_examples_are_a_row_for_each_example(tmp_path, tag, examples):
+    labels = sorted({label for _, label in ROWS})
+    own = [{tag: one, examples: [text for text, label in ROWS if label == one]} for one in labels]
+    path = tmp_path / "intents.json"
+    path.write_text(json.dumps({"intents": own}))
+
+    found = understood(path)
+
+    assert (found["task"], found["labels"], found["columns"]) == (
+        "text-classification",
+        labels,
+        {"text": "text", "label": tag},
+    )
+    assert found["rows"] == 60
+    assert f"with lists in '{examples}' are read as 60 rows, one for each item" in check(path).err
+
+
+def test_lines_with_the_tag_first_are_read_as_words_and_tags(tmp_path):
+    path = tmp_path / "first.conll"
+    path.write_text("\n".join(f"B-LOC Turin\nO is\nO large{at}\n" for at in range(24)))
+
+    found = understood(path)
+
+    assert found["columns"] == {"text": "tokens", "label": "tags"}
+    assert found["labels"] == ["LOC"]
+    assert "the tag stands first on each line" in check(path).err

@@ -29,6 +29,7 @@ BOX_COLUMNS = (
         ("x", "y", "w", "h"),
         ("left", "top", "width", "height"),
     ),
+    *(("bboxes",), ("boxes",), ("boundingboxes",)),
     *(("encodedpixels",), ("regionshapeattributes",)),
 )
 """Names of columns, small letters and digits alone, that together say where something is."""

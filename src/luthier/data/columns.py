@@ -6,10 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from luthier.data.column_facts import Facts, look_at, sample
+from luthier.data.column_facts import Facts, look_at, reads_like_text, sample
 from luthier.data.column_names import normal, words_of_name
 from luthier.data.marks import mark_of
+from luthier.data.number_lists import number_lists
 from luthier.data.numerals import read_numerals
+from luthier.data.pair_names import paired
 from luthier.data.problems import shorten
 from luthier.data.table import Table
 from luthier.errors import DataError, did_you_mean, listing
@@ -63,6 +65,9 @@ AMOUNTS = (
 )
 """Last words of names of columns of numbers that people learn from. Which one is meant cannot be told where there are two."""
 
+SEVERAL = ("labels", "classes", "categories", "tags", "topics", "emotions", "genres", "codes")
+"""Last words of names of columns of several labels a row."""
+
 NEVER_LABELS = (
     *("id", "index", "split", "fold", "lang", "language", "source", "date", "year", "url"),
     *(
@@ -90,6 +95,11 @@ TEXT_ROLES = ("text", "text2", "question", "negative")
 FEWEST_NUMBERS = 10
 """Different values from which on numbers are to be estimated; fewer are labels."""
 
+FEWEST_FRACTIONS = 4
+"""Different numbers from which on a small file's numbers may be more than labels."""
+VARIED = 0.6
+"""Share of a small file's numbers that differ."""
+
 MOST_WHOLE_NUMBERS = 20
 """Different whole numbers up to which they are labels."""
 FEW_WRONG = 0.05
@@ -112,9 +122,39 @@ PAIR_NAMES = (
         ("question1", "question2"),
     ),
     *(("sentence_1", "sentence_2"), ("text_1", "text_2"), ("sentence_a", "sentence_b"), ("text_a", "text_b")),
-    *(("question", "sentence"), ("query", "passage"), ("query", "document"), ("source", "target")),
+    *(("question", "sentence"), ("query", "passage"), ("query", "document")),
 )
 """Names of the two columns of a pair of texts."""
+PAIRS_WITH_LABEL = (
+    *(("claim", "evidence"), ("headline", "body"), ("headline", "article_body"), ("question", "answer")),
+    *(
+        ("question", "passage"),
+        ("question", "context"),
+        ("question", "document"),
+        ("query", "doc"),
+        ("query", "answer"),
+    ),
+    *(("context", "response"), ("post", "reply"), ("tweet", "reply"), ("context", "hypothesis")),
+)
+"""The same of names that others have too: a pair only where both hold texts, and a third column is named as labels are."""
+JUDGEMENTS = (
+    "label",
+    "judgment",
+    "judgement",
+    "entailment",
+    "relation",
+    "class",
+    "stance",
+    "verdict",
+    "duplicate",
+)
+"""Last words of names of columns of labels of a pair."""
+TITLES = ("title", "subject", "summary", "headline", "heading", "name", "keywords")
+"""Last words of names of columns of texts that tell of the text beside them."""
+LIKE_LENGTH = 0.5
+"""Of the longest texts, how long those of another column are that may as well be meant."""
+SHORT = 30
+"""Characters on average up to which values that recur are names, and no texts."""
 
 SCORE_NAMES = (
     *(
@@ -240,7 +280,63 @@ def ask_which(table: Table, facts: Sequence[Facts], names: Sequence[str]) -> Dat
 def pair_by_name(table: Table) -> tuple[str, str] | None:
     """Two columns of strings whose names say that they are a pair."""
     there = names_there(table, "text")
-    return next(((there[one], there[two]) for one, two in PAIR_NAMES if one in there and two in there), None)
+    known = next(((there[one], there[two]) for one, two in PAIR_NAMES if one in there and two in there), None)
+    if known is not None:
+        return known
+    alike = [pair for pair in paired(list(there.values())) if all(holds_words(table, name) for name in pair)]
+    if alike:
+        return max(alike, key=lambda pair: sum(map(len, table.texts(pair[1], sample(table)))))
+    if not names_there(table, "label").keys() & {*LABEL_NAMES, *SCORE_NAMES, *JUDGEMENTS}:
+        return None
+    pairs = [(there[one], there[two]) for one, two in PAIRS_WITH_LABEL if one in there and two in there]
+    return next((pair for pair in pairs if all(holds_words(table, name) for name in pair)), None)
+
+
+def holds_words(table: Table, name: str) -> bool:
+    """Whether most values of a column are several words."""
+    texts = [text for text in table.texts(name, sample(table)) if text.strip()]
+    return bool(texts) and sum(map(reads_like_text, texts)) > 0.5 * len(texts)
+
+
+def refuse_two_targets(table: Table, pair: Sequence[str]) -> None:
+    """Raise DataError where beside two texts there are numbers to be estimated and labels as well, named as such."""
+    facts = [one for one in look_at(table, sample(table)) if one.name not in pair and may_be_label(one)]
+    scores = [one.name for one in facts if normal(one.name) in SCORE_NAMES and holds_numbers(table, one.name)]
+    labels = [
+        one.name
+        for one in facts
+        if words_of_name(one.name)[-1:] in [[word] for word in JUDGEMENTS] and one.name not in scores
+    ]
+    if scores and labels:
+        raise ask_which(table, facts, [*scores, *labels])
+
+
+def refuse_two_texts(table: Table, guess: ColumnGuess) -> None:
+    """Raise DataError where two columns hold texts of like length, and no name says which of them is meant, or both."""
+    if normal(guess.text) in TEXT_NAMES or guess.text not in table.names:
+        return
+    facts = {one.name: one for one in look_at(table, sample(table))}
+    own = facts[guess.text]
+    labels = guess.label.split(COMMA)
+    others = [
+        name
+        for name in texts_beside(table, guess.text, labels, varied=table.headed)
+        if facts[name].characters >= LIKE_LENGTH * own.characters
+        and words_of_name(name)[-1:] not in [[word] for word in TITLES]
+        and not names_a_copy(guess.text, name)
+    ]
+    if len(others) == 1:
+        first, second = sorted((guess.text, others[0]), key=table.names.index)
+        raise DataError(
+            f"{table.files[0]}: columns {first!r} and {second!r} both hold texts, of like length. Say which is meant with "
+            f"--text {first!r} or --text {second!r}; of a pair, name both: --text {first!r} --text2 {second!r}."
+        )
+
+
+def names_a_copy(one: str, other: str) -> bool:
+    """Whether a column's name is another's with words added, or they share all but one, as `comment` and `comment_clean` do."""
+    first, second = set(words_of_name(one)), set(words_of_name(other))
+    return not normal(one).startswith("column_") and bool(first <= second or second <= first)
 
 
 def guess_by_name(
@@ -279,7 +375,27 @@ def guess_pair(
     named = pair_by_name(table)
     first, second = ((named[0],), (named[1],)) if named else (TEXT_NAMES, ())
     known = {"text": [normal(n) for n in first], "text2": [normal(n) for n in second], "label": labels}
-    return guess_by_name(table, asked, known)
+    texts = [asked.get("text") or (named and named[0]), asked.get("text2") or (named and named[1])]
+    if asked.get("label") is not None or None in texts or names_there(table, "label").keys() & set(labels):
+        return guess_by_name(table, asked, known)
+    label, why = label_beside(table, [name for name in texts if name is not None])
+    found = guess_by_name(table, {**asked, "label": label}, known)
+    return ColumnGuess(found.columns, {**found.reasons, "label": why})
+
+
+def label_beside(table: Table, texts: Sequence[str]) -> tuple[str, str]:
+    """The column of labels beside two texts, by its name, else by what it holds; and why. Raises DataError."""
+    others = table.with_columns(table.columns.drop_columns([name for name in texts if name in table.names]))
+    if not others.names:
+        raise DataError(
+            f"{table.files[0]}: has no column beside {listing(texts)}, so it tells no labels. Add one called label."
+        )
+    rows = sample(others)
+    facts = look_at(others, rows)
+    if (label := label_by_name(others, facts, besides=None)) is not None:
+        return label, f"column {label!r}, by its name"
+    seen = "" if len(rows) == len(table) else f" ({len(rows):,} of {len(table):,} rows were looked at)"
+    return label_by_content(others, facts, seen, besides="")
 
 
 def holds_numbers(table: Table, name: str) -> bool:
@@ -289,13 +405,22 @@ def holds_numbers(table: Table, name: str) -> bool:
     begin at nought or one, leave out none, and recur.
     """
     found, wrong, how = sampled_numbers(table, name)
-    if wrong or len(found) <= FEWEST_NUMBERS:
+    if not wrong and len(found) <= FEWEST_NUMBERS:
+        return varied_fractions(table, name, found)
+    if wrong:
         return False
     if how or any(not number.is_integer() for number in found):
         return True
     if len(found) <= MOST_WHOLE_NUMBERS:
         return False
     return words_of_name(name)[-1:] in [[word] for word in AMOUNTS] or not numbered_labels(found)
+
+
+def varied_fractions(table: Table, name: str, found: set[float]) -> bool:
+    """Whether a few numbers are to be estimated: not all whole, and nearly as many as rows, in a small file."""
+    filled = sum(bool(text.strip()) for text in table.texts(name, sample(table)))
+    fractions = any(not number.is_integer() for number in found)
+    return fractions and len(found) > FEWEST_FRACTIONS and len(found) > VARIED * filled
 
 
 def holds_amounts(table: Table, name: str) -> bool:
@@ -316,11 +441,21 @@ def runs_on(table: Table, name: str) -> bool:
 def sampled_numbers(table: Table, name: str) -> tuple[set[float], bool, tuple[str, ...]]:
     """The different numbers of a column, from a sample; whether more than a few of its values are none; how they are written."""
     values = table.values(name, sample(table))
-    if any(isinstance(value, bool | list | dict) for value in values):
+    if any(isinstance(value, bool | list | dict) for value in values) or lists_numbers(table, name):
         return set(), True, ()
     found = read_numerals(values)
     numbers = set(found.values[np.isfinite(found.values)].tolist())
     return numbers, len(found.wrong) > FEW_WRONG * len(values), found.how
+
+
+def lists_numbers(table: Table, name: str) -> bool | None:
+    """Whether a column's cells list the numbers of labels, as `4,27`; None where that may as well be a decimal comma.
+
+    Where the cells do not tell, the column's name may: `labels` are several, a price is one number.
+    """
+    last = words_of_name(name)[-1:]
+    found = number_lists(table.texts(name, sample(table)), named=last in [[word] for word in SEVERAL])
+    return False if found is None and last in [[word] for word in AMOUNTS] else found
 
 
 def numbered_labels(found: set[float]) -> bool:
@@ -401,21 +536,23 @@ def find_text(table: Table, facts: Sequence[Facts], seen: str, besides: str | No
             raise not_found(table, facts, seen, "text")
         return named, f"column {named!r}, by its name"
     best = by_length[0]
+    if best.repeated > 0.5 and best.characters <= SHORT and normal(best.name) not in TEXT_NAMES:
+        raise not_found(table, facts, seen, "text")
     if len(fit) == 1 and normal(best.name) in TEXT_NAMES:
         return best.name, f"column {best.name!r}, by its name"
     why = f"because its texts are the longest, {best.characters:.0f} characters on average{seen}"
     return best.name, f"column {best.name!r}, {why}"
 
 
-def texts_beside(table: Table, text: str, besides: Sequence[str]) -> list[str]:
-    """Other columns that hold texts, which are not read: some words in most rows, mostly different ones."""
+def texts_beside(table: Table, text: str, besides: Sequence[str], varied: bool = True) -> list[str]:
+    """Other columns that hold texts, which are not read: some words in most rows. varied: mostly different ones only."""
     return [
         column.name
         for column in look_at(table, sample(table))
         if column.name not in (text, *besides)
         and pa.types.is_string(column.kind)
         and column.wordy > 0.5
-        and column.distinct > 0.3 * column.filled
+        and (column.distinct > 0.3 * column.filled or not varied)
     ]
 
 
@@ -468,8 +605,9 @@ def holds_marks(table: Table, name: str) -> bool:
 def not_found(table: Table, facts: Sequence[Facts], seen: str, role: str) -> DataError:
     counts = ", ".join(f"{shorten(column.name)!r} {column.distinct:,}" for column in facts[:COLUMNS_SHOWN])
     more = f" and {len(facts) - COLUMNS_SHOWN:,} more columns" if len(facts) > COLUMNS_SHOWN else ""
+    why = ": none holds several words in most rows, and mostly different ones" if role == "text" else ""
     return DataError(
-        f"{table.files[0]}: no column looks like the {role}. Name it with --{role} COLUMN. "
+        f"{table.files[0]}: no column looks like the {role}{why}. Name it with --{role} COLUMN. "
         f"Columns, and how many different values each has{seen}: {counts}{more}."
     )
 

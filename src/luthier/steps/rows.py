@@ -162,7 +162,7 @@ def kind_of(plan: Plan, table: Table) -> tuple[Kind, str]:
     """The task, named or guessed, and why."""
     asked = asked_columns(plan)
     if plan.task.name == "auto":
-        return guess_kind(table, asked)
+        return guess_kind(table, asked, plan.task.labels_per_row, plan.data.decimal)
     return TASKS[plan.task.name], "as named"
 
 
@@ -272,7 +272,13 @@ def understand(plan: Plan) -> Rows:
             plan.split_seed,
         )
     except DataError as error:  # It knows row numbers only; the user knows the file.
-        raise DataError(f"{plan.data.path}: {error}") from None
+        alone = len(found.single)
+        more = (
+            f" {alone:,} more {'has a label' if alone == 1 else 'have labels'} that no other row has."
+            if alone
+            else ""
+        )
+        raise DataError(f"{plan.data.path}: {error}{more}") from None
     refuse_empty_parts(plan, split)
     split = replace(split, warnings=small_parts(split, found))
     found = replace(found, task=found.task.having_seen(found.targets(split.train)))

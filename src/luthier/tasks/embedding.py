@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from luthier.data.column_names import normal
 from luthier.data.columns import (
     SCORE_NAMES,
     ColumnGuess,
@@ -47,7 +48,7 @@ def find(table: Table, asked: Mapping[str, str | None]) -> ColumnGuess:
         if score_column(table) or asked["label"] is not None:
             return guess_pair(table, asked, SCORE_NAMES)
         pair = pair_by_name(table) or ("", "")
-        return guess_by_name(table, asked, {"text": (pair[0].lower(),), "text2": (pair[1].lower(),)})
+        return guess_by_name(table, asked, {"text": (normal(pair[0]),), "text2": (normal(pair[1]),)})
     return guess_text_and_label(table, asked["text"], asked["label"])
 
 

@@ -5,7 +5,18 @@ from collections.abc import Mapping
 import pyarrow as pa
 
 from luthier.data.column_names import normal
-from luthier.data.columns import SCORE_NAMES, guess_text_and_label, holds_numbers, names_there, pair_by_name
+from luthier.data.columns import (
+    SCORE_NAMES,
+    guess_pair,
+    guess_text_and_label,
+    holds_numbers,
+    lists_numbers,
+    names_there,
+    pair_by_name,
+    refuse_two_targets,
+    refuse_two_texts,
+)
+from luthier.data.multiple_choice import refuse_choices
 from luthier.data.table import Table
 from luthier.errors import DataError
 from luthier.tasks import TASKS
@@ -25,13 +36,24 @@ CONVERSATIONS = ("messages", "conversations", "conversation", "dialogue", "dialo
 """Names of columns of turns, each with who speaks and what is said."""
 
 
-def guess_kind(table: Table, asked: Mapping[str, str | None]) -> tuple[Kind, str]:
-    """The task and why. asked: columns by role, where the user named them."""
+def guess_kind(
+    table: Table,
+    asked: Mapping[str, str | None],
+    labels_per_row: str = "auto",
+    decimal: str | None = None,
+) -> tuple[Kind, str]:
+    """The task and why.
+
+    asked: columns by role, where the user named them.  labels_per_row, decimal: as the user says; the one rules out numbers, the
+    other labels that are numbers with commas between them.
+    """
     layout = table.layout
     if layout.task is not None:
         return TASKS[layout.task], layout.why
     if asked["image"] is not None or (asked["text"] is None and image_column(table) is not None):
         return TASKS["image-classification"], "images with labels"
+    if asked["text"] is None or asked["label"] is None:
+        refuse_choices(table)
     if asks_questions(table):
         return TASKS["question-answering"], "texts, questions and answers"
     if marks_words(table):
@@ -43,14 +65,35 @@ def guess_kind(table: Table, asked: Mapping[str, str | None]) -> tuple[Kind, str
     if asked["text2"] is not None or (asked["text"] is None and pair is not None):
         two = [asked["text"], asked["text2"]] if asked["text2"] else list(pair or ())
         texts = " and ".join(repr(name) for name in two if name)
-        label = asked["label"] or by_name(table)
-        if label is not None and holds_numbers(table, label):
+        if asked["label"] is None:
+            refuse_two_targets(table, [name for name in two if name])
+        label = asked["label"] or by_name(table) or guess_pair(table, asked).columns["label"]
+        if label is not None and estimates(table, label, labels_per_row, decimal):
             return TASKS["regression"], f"two texts, {texts}, and numbers in {label!r}"
         return TASKS["pair-classification"], f"two texts, {texts}, and a label"
-    label = guess_text_and_label(table, asked["text"], asked["label"]).label
-    if label in table.names and holds_numbers(table, label):
+    guess = guess_text_and_label(table, asked["text"], asked["label"])
+    if asked["text"] is None:
+        refuse_two_texts(table, guess)
+    label = guess.label
+    if label in table.names and estimates(table, label, labels_per_row, decimal):
         return TASKS["regression"], f"numbers in {label!r}, of many values"
     return TASKS["text-classification"], "a text and a label"
+
+
+def estimates(table: Table, label: str, labels_per_row: str, decimal: str | None) -> bool:
+    """Whether a column holds numbers to be estimated. Raises DataError where its commas may stand between labels as well."""
+    if labels_per_row != "auto":
+        return False
+    if decimal is not None:
+        return decimal == "comma" or holds_numbers(table, label)
+    if lists_numbers(table, label) is None:
+        example = next(text for text in table.texts(label) if "," in text)
+        raise DataError(
+            f"{table.files[0]}: column {label!r} holds whole numbers and cells such as {example!r}, which may be the numbers of "
+            "several labels or one number with a decimal comma. Say which with --labels-per-row many or --task regression "
+            "--decimal comma."
+        )
+    return holds_numbers(table, label)
 
 
 def refuse_conversations(table: Table) -> None:

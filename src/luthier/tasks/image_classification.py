@@ -22,6 +22,7 @@ from luthier.data.composed import parts_of
 from luthier.data.image_columns import IMAGE_NAMES, column_of_names, column_with_bytes, has_texts, holds_bytes
 from luthier.data.image_facts import ImageFacts, image_facts
 from luthier.data.image_source import ImageSource
+from luthier.data.numerals import plain_number
 from luthier.data.pictures import FilePicture, Picture
 from luthier.data.problems import shorten
 from luthier.data.split import key_of
@@ -44,6 +45,7 @@ def find(table: Table, asked: Mapping[str, str | None]) -> ColumnGuess:
     if image is None:
         return guess_by_name(table, asked, {"image": IMAGE_NAMES, "label": LABEL_NAMES})
     check(table, image, "image")
+    refuse_boxes(table, image, asked=label is not None)
     reasons = {"image": f"column {image!r}, because its values are images or name them"}
     if label is None:
         label, reasons["label"] = image_label(table, image)
@@ -73,18 +75,48 @@ def image_label(table: Table, image: str) -> tuple[str, str]:
     return label_by_content(others, facts, seen, besides=image)
 
 
-def refuse_several_rows(table: Table, image: str, label: str) -> None:
-    """Raise DataError where rows are boxes within images, or an image has other labels in other rows."""
-    if holds_bytes(table.columns.schema.field(image).type):
+def refuse_boxes(table: Table, image: str, asked: bool) -> None:
+    """Raise DataError where rows are boxes within images.
+
+    asked: whether the user named the label, which is that of the whole image where each image has one box.
+    """
+    boxes = box_columns(table.names) or corners(table)
+    if not boxes or holds_bytes(table.columns.schema.field(image).type):
         return
     names = table.texts(image)
     images = len(set(names) - {""})
-    boxes = box_columns(table.names)
-    if boxes and len(names) > (1 + TORN) * images:
+    several = len(names) > (1 + TORN) * images
+    if several or not asked:
+        label = "" if several else " If each image as a whole has the label, name that column with --label."
         raise DataError(
-            f"{table.files[0]}: its {len(names):,} rows are boxes ({listing(boxes)}) within {images:,} images, and boxes are not "
-            f"read. {INSTEAD}"
+            f"{table.files[0]}: its {len(names):,} rows are boxes ({listing(boxes)}) within {images:,} images, which is object "
+            f"detection, and boxes are not read. {INSTEAD}{label}"
         )
+
+
+def corners(table: Table) -> list[str]:
+    """Of a table without a header, four columns of numbers side by side of which the third and fourth are always larger than the
+    first and second, as the corners of boxes are."""
+    if table.headed:
+        return []
+    names = table.names
+    for at in range(len(names) - 3):
+        four = [
+            [number for number in map(plain_number, table.values(name)) if number is not None]
+            for name in names[at : at + 4]
+        ]
+        if {len(column) for column in four} != {len(table)}:
+            continue
+        if all(left < right and top < bottom for left, top, right, bottom in zip(*four, strict=True)):
+            return list(names[at : at + 4])
+    return []
+
+
+def refuse_several_rows(table: Table, image: str, label: str) -> None:
+    """Raise DataError where an image has other labels in other rows."""
+    if holds_bytes(table.columns.schema.field(image).type):
+        return
+    names = table.texts(image)
     if label not in table.names or pa.types.is_nested(table.columns.schema.field(label).type):
         return
     labels: dict[str, set[str]] = {}

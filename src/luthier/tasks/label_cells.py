@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from luthier.data.number_lists import number_lists
+
 SIGNS = ("|", ";", ",")
 """Between the labels of a cell, in the order in which they are tried."""
 LONGEST_CELL = 20_000
@@ -76,11 +78,15 @@ def parts_labels(whole: Counter[str], sign: str, asked: bool) -> bool:
     if asked:
         return True
     parts = {part for text in whole for part in parted(text, sign)}
+    if sign == "," and all(map(is_numeric, parts)):
+        return (
+            number_lists(whole) is not False
+        )  # Of doubtful ones the user was asked, and said that they are labels.
     if len(parts) >= len(whole):
         return False
     if sign == SIGNS[0]:
         return True
-    if sum(map(len, parts)) > LONGEST_PART * len(parts) or all(map(is_numeric, parts)):
+    if sum(map(len, parts)) > LONGEST_PART * len(parts):
         return False
     companies: defaultdict[str, set[frozenset[str]]] = defaultdict(set)
     for text in whole:

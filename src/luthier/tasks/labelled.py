@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from luthier.data.checks.finding import Finding
+from luthier.data.columns import lists_numbers
 from luthier.data.numerals import plain_number
 from luthier.data.table import Ints, Table
 from luthier.errors import DataError, StopFinding, did_you_mean, listing
@@ -40,7 +41,10 @@ def labelled_rows(
     keys: (table rows,) equal for rows with the same input.  Raises DataError for labels that cannot be used.
     """
     values = table.values(label)
-    labels = read_labels(values, wishes.labels_per_row, label in table.layout.none_is_answer)
+    several = wishes.labels_per_row == "auto" and lists_numbers(table, label)
+    labels = read_labels(
+        values, "many" if several else wishes.labels_per_row, label in table.layout.none_is_answer
+    )
     if wishes.labels_per_row == "one" and most_in_a_row(values) > 1:
         raise DataError(
             f"{table.files[0]}: column {label!r} holds lists of labels. Use --labels-per-row many."
@@ -155,6 +159,14 @@ def refuse_useless_labels(
             "Name the label column with --label.",
         )
     sets = {labels.sets[at] for at in np.unique(labels.set_of[own])}
+    if len(sets) == 1 and len(single) > len(own):
+        raise useless(
+            "unique-labels",
+            len(single),
+            f"{table.files[0]}: {len(single):,} of {len(own) + len(single):,} rows have a label in column {label!r} that no "
+            "other row has: it looks like an identifier, or like texts. Expected labels that recur.",
+            "Name the label column with --label.",
+        )
     if len(names) > 1 and len(sets) == 1:
         raise useless(
             "one-label",

@@ -1,5 +1,6 @@
 from collections.abc import Iterator, Mapping
 
+from luthier.data.checks.empty import MOST
 from luthier.data.checks.finding import Evidence, Finding, count_of
 
 TOO_MANY = 0.1
@@ -33,8 +34,12 @@ def left_out(evidence: Evidence) -> Iterator[Finding]:
             rows=evidence.shown([*evidence.empty_text, *evidence.empty_label, *evidence.single]),
             message=f"{count_of(count, 'row', 'rows')} of {rows:,} would be left out: {told(faults)}.",
             matters="So many mostly mean that a column or a file was misread, and what is learnt is learnt from the rest alone.",
-            mend=f"Look at these rows. Fill them in, name other columns with --text and --label{reading(evidence)}, or delete "
-            "them (--fix empty).",
+            mend=f"Look at these rows. Fill them in, name other columns with --text and --label{reading(evidence)}"
+            + (
+                ". Most of the file is left out, so a column was probably misread: deleting the rows would mend nothing."
+                if count > MOST * rows
+                else ", or delete them (--fix empty)."
+            ),
         )
 
 

@@ -8,6 +8,7 @@ from luthier.data.shapes.cells import fault_of
 from luthier.data.shapes.dataturks import dataturks
 from luthier.data.shapes.label_studio import label_studio
 from luthier.data.shapes.label_studio_min import label_studio_min
+from luthier.data.shapes.listed_examples import listed_examples
 from luthier.data.shapes.mixed_lists import mixed_lists
 from luthier.data.shapes.nested import nested
 from luthier.data.shapes.prodigy import prodigy
@@ -41,6 +42,7 @@ SHAPES: dict[str, Shape] = {
     "spans": spans,
     "words and tags in rows": token_rows,
     "words and tags in lists": token_lists,
+    "labels with examples": listed_examples,
     "texts in lists": text_lists,
     "query, positives, negatives": candidates,
 }

@@ -16,7 +16,7 @@ from luthier.data.shapes.cells import (
     replaced,
     sniffed,
 )
-from luthier.data.shapes.telling import named, remade
+from luthier.data.shapes.telling import named, noted, remade
 from luthier.data.shapes.token_rows import TAG_NAMES, WORDS, by_name
 from luthier.data.table import Table
 from luthier.data.tags import parts
@@ -53,8 +53,17 @@ def token_lists(table: Table) -> Table | None:
             table, name
         ):  # texts with blanks between words are read as they are
             table = remade(replaced(table, name, values, WORDS))
+    if (word, tag) == ("tags", "tokens"):
+        table, word, tag = swapped(table), tag, word
     why = f"{tag!r} holds a tag for each word of {word!r}"
     return named(table, "token-classification", why, {"text": word, "label": tag})
+
+
+def swapped(table: Table) -> Table:
+    """Lines with the tag first and the word last, each under its own name."""
+    other = {"tokens": "tags", "tags": "tokens"}
+    table = table.with_columns(table.columns.rename_columns([other.get(name, name) for name in table.names]))
+    return noted(table, "the tag stands first on each line, and the word last.")
 
 
 def tag_column(table: Table) -> str | None:

@@ -18,13 +18,14 @@ from luthier.data.parquet import read_parquet
 from luthier.data.raw_bytes import no_file, telling_read_errors
 from luthier.data.shapes import shaped
 from luthier.data.table import Table
-from luthier.data.text_lines import read_text
+from luthier.data.text_lines import read_tabbed, read_text
 from luthier.data.writing import Writing
 from luthier.errors import DataError, did_you_mean, listing
 
 READERS: dict[str, Callable[[Path, Writing], Table]] = {
     ".csv": read_delimited,
-    ".tsv": read_delimited,
+    ".tsv": read_tabbed,
+    ".tab": read_tabbed,
     ".jsonl": lambda path, writing: read_json_lines(path, writing.encoding),
     ".json": lambda path, writing: read_json(path, writing.encoding),
     ".parquet": lambda path, writing: read_parquet(path),
@@ -42,6 +43,9 @@ TABLES = frozenset(READERS) - {".txt"}
 KNOWN = f"{', '.join(READERS)} (or one of these with .gz)"
 
 ELSEWHERE = {
+    ".conllu": "It is CoNLL-U, with parts of speech and syntax for each word, and no tags of entities. To learn the parts of "
+    "speech, write a .conll with each word and its part of speech behind B-, as with "
+    """`awk -F'\\t' '/^$/ {print} /^[0-9]+\\t/ {print $2 "\\t" "B-" $4}' FILE > words.conll`.""",
     ".ann": "It is brat's list of entities: give the folder that holds it and its .txt.",
     ".spacy": "It is spaCy's binary form: write its documents as JSON lines with text and spans, as with "
     "`[{'text': d.text, 'spans': [{'start': e.start_char, 'end': e.end_char, 'label': e.label_} for e in d.ents]} for d in "

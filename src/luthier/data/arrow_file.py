@@ -6,10 +6,11 @@ from typing import IO
 
 import pyarrow as pa
 
+from luthier.data.ceilings import Unpacked, check_columns, check_extent
 from luthier.data.names import check_names
-from luthier.data.parquet import seekable, telling_damage
+from luthier.data.parquet import WRITE_ANEW, pieces, seekable, telling_damage, unpacked_bytes
 from luthier.data.plain_rows import Plainly
-from luthier.data.spill import BATCH_CHARACTERS, BATCH_ROWS, spilling
+from luthier.data.spill import spilling
 from luthier.data.table import Table
 from luthier.errors import DataError
 
@@ -28,8 +29,12 @@ def read_arrow(path: Path) -> Table:
         if not mark:
             raise DataError(f"{path}: is empty. Write it anew with rows in it.")
         fields, batches = opened(file, mark == FILE_MARK)
+        check_columns(path, len(fields))
+        unpacked = Unpacked(path, path.stat().st_size, WRITE_ANEW)
         plainly = Plainly(path, check_names(path, fields.names), fields)
         for batch in batches:
+            unpacked.add(sum(map(unpacked_bytes, batch.columns)))
+            check_extent(path, spill.rows + batch.num_rows, max(len(fields), 1))
             for piece in pieces(batch):
                 plainly.lay_out(piece, spill)
         if not spill.rows:
@@ -44,10 +49,3 @@ def opened(file: IO[bytes], is_file: bool) -> tuple[pa.Schema, Iterator[pa.Recor
         return reader.schema, (reader.get_batch(number) for number in range(reader.num_record_batches))
     stream = pa.ipc.open_stream(file)
     return stream.schema, iter(stream)
-
-
-def pieces(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    """A batch in slices that are laid out at once."""
-    rows = max(1, min(BATCH_ROWS, int(BATCH_CHARACTERS * batch.num_rows / max(batch.nbytes, 1))))
-    for begin in range(0, batch.num_rows, rows):
-        yield batch.slice(begin, rows)

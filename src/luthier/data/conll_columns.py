@@ -206,6 +206,6 @@ def no_tags(path: Path, width: int) -> str:
         )
     return (
         f"{path}: the first of {width} columns counts the words of each sentence, and none of the others holds tags, as O and "
-        "B-LOC are. Write a copy with two columns, a token and its tag; put I- before a type without a mark (PER becomes I-PER), or B- "
-        "where each word stands for itself (NOUN becomes B-NOUN)."
+        "B-LOC are. Write a copy with two columns, a token and its tag; put I- before a type without a mark (PER becomes I-PER), "
+        "or B- where each word stands for itself (NOUN becomes B-NOUN)."
     )

@@ -43,6 +43,8 @@ class Marks:
     """Of these, such as hold it only doubled."""
     one_sided: int = 0
     """Values that have it at one end only."""
+    opened: int = 0
+    """Of these, such as begin with it."""
     bare: int = 0
     """Values that have it inside alone."""
 
@@ -52,6 +54,7 @@ class Marks:
         first, last = value[0] == self.quote, value[-1] == self.quote and len(value) > 1
         self.wrapped += first and last
         self.one_sided += first != last
+        self.opened += first and not last
         self.bare += not first and not last
         inside = value[1:-1]
         self.doubled += (
@@ -61,6 +64,11 @@ class Marks:
     @property
     def met(self) -> int:
         return self.wrapped + self.one_sided
+
+    @property
+    def lone_opening(self) -> bool:
+        """Whether the only one that is there opens a value."""
+        return self.opened == 1 and not self.wrapped and not self.bare and self.one_sided == 1
 
     @property
     def only_around(self) -> bool:
@@ -118,6 +126,8 @@ def find_quoting(file: TextFile, dialect: Dialect) -> tuple[Dialect, str | None]
     letters = look(file, replace(dialect, quoting=NONE))
     if not letters.single.bare and letters.single.met and fits(file, single):
         return single, SINGLE
+    if letters.clean and letters.double.lone_opening:
+        return dialect, None  # no evidence of what it is: whoever cuts the rows says where it is
     if letters.clean and letters.double.wrapped <= letters.double.one_sided:
         return replace(
             dialect, quoting=NONE

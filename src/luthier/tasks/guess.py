@@ -47,7 +47,10 @@ def guess_kind(table: Table, asked: Mapping[str, str | None]) -> tuple[Kind, str
         if label is not None and holds_numbers(table, label):
             return TASKS["regression"], f"two texts, {texts}, and numbers in {label!r}"
         return TASKS["pair-classification"], f"two texts, {texts}, and a label"
-    label = guess_text_and_label(table, asked["text"], asked["label"]).label
+    own = layout.columns
+    label = guess_text_and_label(
+        table, asked["text"] or own.get("text"), asked["label"] or own.get("label")
+    ).label
     if label in table.names and holds_numbers(table, label):
         return TASKS["regression"], f"numbers in {label!r}, of many values"
     return TASKS["text-classification"], "a text and a label"

@@ -160,9 +160,9 @@ def refuse_bare_types(table: Table, label: str, rows: Iterable[Sequence[str]]) -
     if 2 * sum(bare.values()) > tags.total():
         raise DataError(
             f"{table.files[0]}: the tags in column {label!r} are types without a mark, such as "
-            f"{listing([shorten(tag) for tag in sorted(bare)], 4)}. Expected O, or B- or I- with a type, such as B-LOC. Put I- "
-            "before each type (PER becomes I-PER) where words of one type side by side are one entity, or B- where each word stands "
-            "for itself, as parts of speech do (NOUN becomes B-NOUN). --label names another column."
+            f"{listing([shorten(tag) for tag in sorted(bare)], 4)}. Expected O, or B- or I- with a type, such as B-LOC. "
+            "Put I- before each type (PER becomes I-PER) where words of one type side by side are one entity, or B- where each "
+            "word stands for itself, as parts of speech do (NOUN becomes B-NOUN). --label names another column."
         )
 
 

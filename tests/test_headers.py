@@ -215,6 +215,9 @@ def test_a_header_stays_one_though_a_name_in_it_is_also_a_value_below(table, hea
     found = table("a.csv", "\n".join([header, *below]) + "\n")
 
     assert header.split(",")[1] in found.names
+    if header.startswith("Sentence"):
+        assert found.layout.task == "token-classification"
+        assert found.values("POS")[0] == ["B-DT", "B-NN", "B-POS", "B-NN"]
     assert any("though 'POS' stands again below it in column 3" in guess for guess in found.guesses)
 
 

@@ -37,10 +37,10 @@ def read_conll(path: Path, encoding: str | None) -> Table:
     seen = Seen(path, columns, like)
     with spilling(path) as spill:
         for batch in batches(sentences(file, seen)):
-            columns = [
+            arrays = [
                 pa.array([row[name] for _, row, _ in batch], SCHEMA.field(name).type) for name in SCHEMA.names
             ]
-            spill.write(columns, SCHEMA, [line for line, _, _ in batch])
+            spill.write(arrays, SCHEMA, [line for line, _, _ in batch])
         seen.refuse_faults()
         return replace(spill.table(), guesses=(*file.guesses, *seen.guesses(spill.rows)))
 

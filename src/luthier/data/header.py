@@ -100,9 +100,9 @@ def find_header(path: Path, rows: Sequence[Row]) -> Header:
     if has_row_names(first, below):
         first = ["", *first]
     found = evidence(first, below)
-    told: tuple[str, ...] = ()
+    despite: tuple[str, ...] = ()
     if (again := found.overruled(first)) is not None:
-        told = (
+        despite = (
             f"{path}: its first row is read as a header, as {found.header[0]}, though {again}; a header above it corrects it.",
         )
         found = replace(found, row=[])
@@ -122,7 +122,7 @@ def find_header(path: Path, rows: Sequence[Row]) -> Header:
     if len(nameless) == len(first):
         raise DataError(f"{path}: the header has no name for any column. Name them.")
     names = tuple(name or f"column {at + 1}" for at, name in enumerate(first))
-    return Header(tuple(check_names(path, names)), nameless, True, tuple(first), told)
+    return Header(tuple(check_names(path, names)), nameless, True, tuple(first), despite)
 
 
 @dataclass

@@ -467,3 +467,21 @@ def test_a_workbook_without_rows_is_refused(tmp_path):
     assert str(error.value) == (
         f"{tmp_path / 'a.xlsx'}: no sheet of it holds rows. Expected a header and rows below it."
     )
+
+
+def test_an_arrow_file_that_unpacks_to_far_more_than_it_is_large_is_refused(tmp_path):
+    text = pa.DictionaryArray.from_arrays(pa.array([0] * 400, pa.int32()), pa.array(["a" * 1_000_000]))
+    feather.write_feather(pa.table({"text": text}), tmp_path / "a.arrow", compression="uncompressed")
+
+    with pytest.raises(DataError, match=r"a\.arrow: unpacks to more than 256 MB, though it has 1\.0 MB"):
+        read(tmp_path / "a.arrow")
+
+
+@pytest.mark.parametrize("name", ["a.arrow", "a.parquet"])
+def test_a_text_that_is_not_utf8_is_told_by_its_row_though_it_stands_in_a_dictionary(tmp_path, name):
+    texts = pa.array([b"fine", b"\xff"]).view(pa.string())
+    table = pa.table({"text": pa.DictionaryArray.from_arrays(pa.array([0, 0, 1], pa.int32()), texts)})
+    (feather.write_feather if name.endswith("arrow") else pq.write_table)(table, tmp_path / name)
+
+    with pytest.raises(DataError, match=r"\(In column 0: Invalid: Invalid UTF8 sequence at string index 2\)"):
+        read(tmp_path / name)

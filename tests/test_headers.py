@@ -196,3 +196,37 @@ def test_a_file_without_a_header_is_corrected_by_the_names_that_it_got(tmp_path)
     form = Format.of(path)
 
     assert form.changed("some text,damaged\n", {"column 2": "refund"}) == "some text,refund\n"
+
+
+@pytest.mark.parametrize("header", ["Sentence #,Word,POS", "Sentence #,Wort,POS", "Satz,Word,POS"])
+def test_a_header_stays_one_though_a_name_in_it_is_also_a_value_below(table, header):
+    below = [
+        "Sentence: 1,The,DT",
+        ",dog,NN",
+        ",'s,POS",
+        ",bone,NN",
+        "Sentence: 2,A,DT",
+        ",cat,NN",
+        ",'s,POS",
+        ",toy,NN",
+    ]
+    below = [f"Sentence: {at // 4},{line.split(',', 1)[1]}" for at, line in enumerate(below * 3)]
+
+    found = table("a.csv", "\n".join([header, *below]) + "\n")
+
+    assert header.split(",")[1] in found.names
+    if header.startswith("Sentence"):
+        assert found.layout.task == "token-classification"
+        assert found.values("POS")[0] == ["B-DT", "B-NN", "B-POS", "B-NN"]
+    assert any("though 'POS' stands again below it in column 3" in guess for guess in found.guesses)
+
+
+def test_a_first_row_whose_label_stands_again_beside_a_missing_number_is_asked_about(table):
+    content = "n/a,what a long first text,good\n" + "".join(
+        f"{at},text number {at},{'good' if at % 2 else 'bad'}\n" for at in range(20)
+    )
+
+    with pytest.raises(DataError) as error:
+        table("a.csv", content)
+
+    assert "it is not clear whether the first row is a header" in str(error.value)

@@ -200,3 +200,16 @@ def test_a_file_with_backslashes_is_not_corrected_and_the_way_out_is_told(tmp_pa
         f"{path}: is corrected only where quotes are doubled or letters, and in it they are not. Save it with quotes doubled, as "
         "spreadsheets do."
     )
+
+
+@pytest.mark.parametrize("at", [0, 7])
+def test_a_lone_quote_that_opens_a_value_and_never_closes_is_asked_about(table, at):
+    first = [f"{chr(34) if number == at else ''}row {number},{LABELS[number % 2]}" for number in range(20)]
+
+    with pytest.raises(DataError) as error:
+        table("a.csv", lines(*first))
+
+    assert "a quote opens a value and is never closed" in str(error.value)
+    assert f"line {at + 2}" in str(error.value)
+    assert "--quoting none" in str(error.value)
+    assert table("a.csv", lines(*first), quoting="none")[0][at][0] == f'"row {at}'

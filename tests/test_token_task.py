@@ -632,3 +632,14 @@ def test_where_a_step_takes_fewer_rows_than_usual_words_take_twice_the_steps(
     steps = math.ceil(len(ready.examples["train"]) / ready.plan.train.batch_rows)
     assert ready.plan.train.batch_rows == rows_per_step
     assert ready.plan.train.epochs == math.ceil(floor / steps), "300: the floor of the recipe"
+
+
+@pytest.mark.parametrize("bare", [("NN", "VB"), ("PER", "O"), ("de", "es")])
+def test_types_without_marks_are_refused_with_what_to_write(tmp_path, bare):
+    rows = [{"tokens": ["a", "b"], "tags": list(bare)} for _ in range(40)]
+
+    with pytest.raises(DataError) as error:
+        understand(plan_for(write_jsonl(tmp_path / "rows.jsonl", rows)))
+
+    assert "are types without a mark, such as " in str(error.value)
+    assert "Put I- before each type (PER becomes I-PER)" in str(error.value)

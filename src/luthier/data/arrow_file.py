@@ -33,8 +33,9 @@ def read_arrow(path: Path) -> Table:
         unpacked = Unpacked(path, path.stat().st_size, WRITE_ANEW)
         plainly = Plainly(path, check_names(path, fields.names), fields)
         for batch in batches:
-            check_extent(path, spill.rows + batch.num_rows, len(fields))
+            batch.validate()
             unpacked.add(sum(map(unpacked_bytes, batch.columns)))
+            check_extent(path, spill.rows + batch.num_rows, max(len(fields), 1))
             for piece in pieces(batch):
                 plainly.lay_out(piece, spill)
         if not spill.rows:

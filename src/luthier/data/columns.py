@@ -605,6 +605,11 @@ def holds_marks(table: Table, name: str) -> bool:
 def not_found(table: Table, facts: Sequence[Facts], seen: str, role: str) -> DataError:
     counts = ", ".join(f"{shorten(column.name)!r} {column.distinct:,}" for column in facts[:COLUMNS_SHOWN])
     more = f" and {len(facts) - COLUMNS_SHOWN:,} more columns" if len(facts) > COLUMNS_SHOWN else ""
+    if len(table.names) == 1:
+        return DataError(
+            f"{table.files[0]}: no column looks like the {role}, as {shorten(table.names[0])!r} is the only one. "
+            "Add a column for it."
+        )
     why = ": none holds several words in most rows, and mostly different ones" if role == "text" else ""
     return DataError(
         f"{table.files[0]}: no column looks like the {role}{why}. Name it with --{role} COLUMN. "

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,6 +13,8 @@ from luthier.data.delimiter import DELIMITERS, check_delimiter, find_delimiter
 from luthier.data.dialect import DOUBLE, QUOTINGS, Dialect, separator_line
 from luthier.data.header import SAMPLE_ROWS, Header, find_header
 from luthier.data.idle_columns import without_idle_columns
+from luthier.data.names import check_names
+from luthier.data.orange import HEADER_ROWS, Orange, orange
 from luthier.data.problems import Problems, counted, shorten
 from luthier.data.quoting import find_quoting
 from luthier.data.spill import BATCH_CHARACTERS, BATCH_ROWS, Spill, spilling
@@ -31,21 +33,23 @@ class Form:
     header: Header
     guesses: tuple[str, ...]
     """What was taken for likely, each with the setting that corrects it."""
+    orange: Orange | None = None
+    """Of a table of Orange, what it says of its columns in two rows below their names."""
 
 
 def read_delimited(path: Path, writing: Writing) -> Table:
     """The rows of a CSV file. Every value is a string, the empty one too; a blank line is no row."""
     with long_values():
         form = find_form(path, writing)
-        table = read_rows(
-            form.file.path, form.header, split_rows(form.file, form.dialect), form.dialect.delimiter
-        )
+        table = read_rows(form.file.path, form.header, rows_of(form), form.dialect.delimiter)
     table = replace(
         table,
         guesses=(*form.guesses, *table.guesses),
         encodings=(form.file.encoding,),
         headed=form.header.there,
     )
+    if form.orange is not None:
+        table = replace(table, layout=form.orange.layout(form.header.names))
     return without_idle_columns(table, [form.header.names[at] for at in form.header.nameless])
 
 
@@ -58,8 +62,22 @@ def find_form(path: Path, writing: Writing) -> Form:
         raise DataError(f"{path}: is empty. Expected a header with names of columns, and rows below it.")
     check_columns(path, len(first))
     rows = list(islice(split_rows(file, dialect), SAMPLE_ROWS))
+    if (marks := orange(rows)) is not None:
+        names = tuple(check_names(path, [name.strip() for name in rows[0][1]]))
+        told = f"{path}: its second and third row are types and roles of columns, as Orange writes them, and no rows of data."
+        header = Header(names, frozenset(), True, names, (told,))
+        return Form(file, dialect, header, (*file.guesses, *guesses, told), marks)
     header = find_header(path, rows)
     return Form(file, dialect, header, (*file.guesses, *guesses, *header.told))
+
+
+def rows_of(form: Form) -> Iterator[Row]:
+    """All rows of a file, the header too, without those that say something of its columns."""
+    rows = split_rows(form.file, form.dialect)
+    if form.orange is None:
+        return rows
+    first, *_ = islice(rows, HEADER_ROWS)
+    return chain([first], rows)
 
 
 def find_dialect(file: TextFile, writing: Writing) -> tuple[Dialect, tuple[str, ...]]:

@@ -3,12 +3,13 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from luthier.data.column_names import normal
 from luthier.data.columns import LABEL_NAMES, NEVER_LABELS, TEXT_NAMES
 from luthier.data.csv_rows import Row
+from luthier.data.marks import mark_of
 from luthier.data.names import check_names
 from luthier.data.problems import shorten
 from luthier.data.quoting import is_number
@@ -31,6 +32,7 @@ ASKED = (
     "Put a header with a name for each column, such as text and label, above the rows, or in the place of the first row where "
     "that is one."
 )
+MOST_WORDS_OF_A_NAME = 3
 LONG_TEXT = 5
 """Words of a first value that is hardly a name."""
 
@@ -41,7 +43,9 @@ DATE = re.compile(
     re.IGNORECASE,
 )
 YEARS = range(1_800, 2_200)
-KNOWN = frozenset((*TEXT_NAMES, *LABEL_NAMES, *NEVER_LABELS))
+OF_WORDS = ("word", "token", "pos", "lemma", "sentence_#", "ner", "ner_tag", "iob", "bio")
+"""Names of columns of tables that have a word on each row."""
+KNOWN = frozenset((*OF_WORDS, *TEXT_NAMES, *LABEL_NAMES, *NEVER_LABELS))
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,12 @@ def find_header(path: Path, rows: Sequence[Row]) -> Header:
     if has_row_names(first, below):
         first = ["", *first]
     found = evidence(first, below)
+    despite: tuple[str, ...] = ()
+    if (again := found.overruled(first)) is not None:
+        despite = (
+            f"{path}: its first row is read as a header, as {found.header[0]}, though {again}; a header above it corrects it.",
+        )
+        found = replace(found, row=[])
     if found.unclear(len(first), len(below)):
         raise DataError(
             f"{path}: it is not clear whether the first row is a header, {found.words(first)}. {ASKED}"
@@ -112,7 +122,7 @@ def find_header(path: Path, rows: Sequence[Row]) -> Header:
     if len(nameless) == len(first):
         raise DataError(f"{path}: the header has no name for any column. Name them.")
     names = tuple(name or f"column {at + 1}" for at, name in enumerate(first))
-    return Header(tuple(check_names(path, names)), nameless, True, tuple(first))
+    return Header(tuple(check_names(path, names)), nameless, True, tuple(first), despite)
 
 
 @dataclass
@@ -123,8 +133,19 @@ class Evidence:
     row: list[str] = field(default_factory=list)
     perhaps_header: list[str] = field(default_factory=list)
     perhaps_row: list[str] = field(default_factory=list)
+    again: list[str] = field(default_factory=list)
+    """Of what is in `row`, the values that are likely ones of their column because they stand again below."""
+    unlike: int = 0
+    """Values of another kind or form than those below them, which stand for no missing value."""
     named: bool = False
     """Whether nothing need be weighed."""
+
+    def overruled(self, first: Sequence[str]) -> str | None:
+        """What speaks for a row, where it is but one value that stands again, as a name may, and more speaks for a header."""
+        if len(self.row) != 1 or self.row != self.again:
+            return None
+        names = sum(normal(value) in KNOWN for value in first)
+        return self.row[0] if self.header and (names > 1 or self.unlike) else None
 
     @property
     def is_row(self) -> bool:
@@ -174,6 +195,7 @@ def weigh_column(found: Evidence, value: str, values: Sequence[str], place: str)
             found.row.append(f"{shown} is a {common} in {place} as below it")
         elif kind_of(value) == "text":
             found.header.append(f"{shown} stands above {common}s in {place}")
+            found.unlike += mark_of(value) is None
         return
     pattern, alike = Counter(map(pattern_of, values)).most_common(1)[0]
     if "#" in pattern and alike > ALIKE * len(values) and enough:
@@ -181,12 +203,14 @@ def weigh_column(found: Evidence, value: str, values: Sequence[str], place: str)
             found.row.append(f"{shown} is of the form of those below it in {place}")
         else:
             found.header.append(f"{shown} is not of the form of those below it in {place}")
+            found.unlike += mark_of(value) is None and len(value.split()) < MOST_WORDS_OF_A_NAME
         return
     counts = Counter(values)
     if enough and len(counts) <= FEW_VALUES * len(values):
         alone = sum(count == 1 for count in counts.values())
         if value in counts:
             found.row.append(f"{shown} stands again below it in {place}")
+            found.again.append(found.row[-1])
         elif normal(value) in KNOWN or (not alone and len(values) >= MANY_TIMES * len(counts)):
             found.header.append(f"{shown} stands nowhere below it in {place}")
         elif alone < SELDOM * len(values):

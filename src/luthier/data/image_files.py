@@ -16,7 +16,7 @@ from luthier.data.image_names import IMAGE_ENDINGS
 from luthier.data.image_parts import PARTS
 from luthier.data.problems import Problems, counted, shorten
 from luthier.data.raw_bytes import telling_read_errors
-from luthier.data.read import TABLES, ending, names_in, read
+from luthier.data.row_files import TABLES, ending, names_in, read_file
 from luthier.data.table import Table
 from luthier.data.writing import Writing
 from luthier.errors import DataError, did_you_mean, listing
@@ -105,7 +105,7 @@ def read_images(path: Path, writing: Writing = Writing()) -> dict[str, Table]:  
         by_folder, refusal = {}, error
     if path.is_dir() and (
         tables := annotated(
-            path, found.beside, found.images, bool(by_folder), lambda file: read(file, writing)
+            path, found.beside, found.images, bool(by_folder), lambda file: read_file(file, writing)
         )
     ):
         return tables

@@ -20,6 +20,8 @@ from luthier.data.spill import Spill
 from luthier.data.table import Table
 from luthier.errors import DataError, listing
 
+NOT_UTF8 = "Invalid UTF8"
+
 
 class Plainly:
     """Lays batches of one file out, numbers of classes as the names that the file's metadata have for them."""
@@ -38,12 +40,10 @@ class Plainly:
 
     def lay_out(self, batch: pa.RecordBatch, spill: Spill) -> None:
         """Write a batch. Raises DataError for the number of a class that has no name."""
-        batch = pa.RecordBatch.from_arrays(
-            [column.cast(plain(column.type)) for column in batch.columns], batch.schema.names
-        )
-        batch.validate(full=True)  # strings that are not UTF-8, for one
+        validate(batch)
         columns = []
         for column, field, feature in zip(batch.columns, self.schema, self.features, strict=True):
+            column = column.cast(plain(column.type))
             self.unknown[field.name] += unknown_classes(column, feature)
             try:
                 columns.append(with_names(column, feature).cast(field.type))
@@ -73,6 +73,23 @@ class Plainly:
                     "known class."
                 )
         return told
+
+
+def validate(batch: pa.RecordBatch) -> None:
+    """Raise ArrowInvalid for what Arrow would read wrongly, such as strings that are not UTF-8.
+
+    Of a dictionary's strings the place in the rows is told, not that in the dictionary.
+    """
+    for number, column in enumerate(batch.columns):
+        try:
+            column.validate(full=True)
+        except pa.ArrowInvalid as error:
+            if pa.types.is_dictionary(column.type) and NOT_UTF8 in str(error):
+                try:
+                    column.cast(plain(column.type)).validate(full=True)
+                except pa.ArrowInvalid as unpacked:
+                    raise pa.ArrowInvalid(f"In column {number}: Invalid: {unpacked}") from None
+            raise pa.ArrowInvalid(f"In column {number}: Invalid: {error}") from None
 
 
 def plain(type: pa.DataType) -> pa.DataType:

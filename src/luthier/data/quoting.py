@@ -43,6 +43,8 @@ class Marks:
     """Of these, such as hold it only doubled."""
     one_sided: int = 0
     """Values that have it at one end only."""
+    opened: int = 0
+    """Of these, such as begin with it."""
     bare: int = 0
     """Values that have it inside alone."""
 
@@ -52,6 +54,7 @@ class Marks:
         first, last = value[0] == self.quote, value[-1] == self.quote and len(value) > 1
         self.wrapped += first and last
         self.one_sided += first != last
+        self.opened += first and not last
         self.bare += not first and not last
         inside = value[1:-1]
         self.doubled += (

@@ -14,7 +14,7 @@ from luthier.data.csv_rows import long_values
 from luthier.data.delimited import find_form
 from luthier.data.dialect import BACKSLASH, NONE, Dialect
 from luthier.data.raw_bytes import open_bytes
-from luthier.data.read import ending
+from luthier.data.row_files import ending
 from luthier.data.text_files import TextFile
 from luthier.data.writing import Writing
 from luthier.errors import DataError

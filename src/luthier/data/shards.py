@@ -12,7 +12,7 @@ from luthier.data.image_names import IMAGE_ENDINGS
 from luthier.data.image_parts import PARTS
 from luthier.data.problems import counted, shorten
 from luthier.data.raw_bytes import telling_read_errors
-from luthier.data.read import ending, read_file
+from luthier.data.row_files import ending, read_file
 from luthier.data.table import Table
 from luthier.data.writing import Writing
 from luthier.errors import DataError, listing

@@ -9,6 +9,7 @@ from pathlib import Path
 from luthier.data.column_names import normal
 from luthier.data.columns import LABEL_NAMES, TEXT_NAMES
 from luthier.data.conll import read_conll
+from luthier.data.conll_columns import holds_numbered_tokens
 from luthier.data.csv_rows import long_values
 from luthier.data.delimited import read_delimited
 from luthier.data.delimiter import DELIMITERS, best_consistency
@@ -16,7 +17,7 @@ from luthier.data.dialect import separator_line
 from luthier.data.json_lines import read_json_lines
 from luthier.data.json_objects import NotAnObject, parse_object
 from luthier.data.json_rows import Row, table_of
-from luthier.data.problems import counted
+from luthier.data.problems import counted, shorten
 from luthier.data.table import Table
 from luthier.data.tags import parts
 from luthier.data.text_files import TextFile
@@ -33,6 +34,8 @@ LABELLED = 0.01
 """Share of lines that begin with a label, from which on all are fastText's: a text never begins so."""
 MOSTLY = 0.9
 """Share of the lines that tells what a file is."""
+SLASHED = re.compile(r"\S+/[A-Z$.,:(*]\S*")
+"""A word with its tag behind a slash, as taggers write: `Haus/NN`."""
 DOUBTFUL = 0.5
 """Share of lines with a tab, from which on a file of texts is asked about."""
 
@@ -65,7 +68,33 @@ def read_text(path: Path, writing: Writing) -> Table:
             f"{path}: most lines hold a tab, but not all alike: it may be a table or a text a line. Let its name end in .tsv "
             "where it is a table, or replace the tabs by blanks."
         )
+    refuse_slashed(file, sample)
     return read_lines(file)
+
+
+def refuse_slashed(file: TextFile, sample: Sequence[str]) -> None:
+    """Raise DataError where nearly all words of nearly all lines have a tag behind a slash."""
+    words = [line.split() for line in sample]
+    slashed = share(share(SLASHED.fullmatch(word) is not None for word in line) >= MOSTLY for line in words)
+    if slashed >= MOSTLY and sum(map(len, words)) > len(words):
+        shown = next((word for line in words for word in line if word[0].isalpha()), words[0][0])
+        raise DataError(
+            f"{file.path}: each word has a tag behind a slash, as {shorten(shown)!r}. Expected a .conll file with a word and its "
+            "tag on each line and a blank line after each sentence. Write one, with B- before each tag, as with "
+            """`awk '{for (i = 1; i <= NF; i++) {n = split($i, p, "/"); print substr($i, 1, length($i) - length(p[n]) - 1) """
+            f"""" B-" p[n]}}; print ""}}' {file.path.name} > words.conll`."""
+        )
+
+
+def read_tabbed(path: Path, writing: Writing) -> Table:
+    """The rows of a .tsv or .tab file: a table, or numbered tokens with their tags."""
+    if writing.delimiter is None and writing.quoting is None:
+        file = TextFile.at(path, writing.encoding)
+        with file.open() as lines:
+            tokens = holds_numbered_tokens(lines)
+        if tokens:
+            return told(read_conll(path, writing.encoding), "tokens and tags", ".conll")
+    return read_delimited(path, writing)
 
 
 def share(found: Iterator[bool]) -> float:
@@ -91,6 +120,7 @@ def are_tokens(file: TextFile) -> bool:
     with file.open() as lines:
         sample = [line.rstrip("\r\n") for line in islice(lines, 2_000)]
     filled = [line.split() for line in sample if line.strip() and not line.startswith("-DOCSTART-")]
+    filled = [cells for cells in filled if cells[0] != "#" or parts(cells[-1]) is not None]
     if len(filled) == len(sample) or len(filled) < FEWEST_LINES:
         return False
     widths = {len(cells) for cells in filled}

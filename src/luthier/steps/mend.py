@@ -11,6 +11,7 @@ from luthier.data import patch as patches
 from luthier.data.checks.label_errors import suspects
 from luthier.data.fixes import edits_for
 from luthier.data.patch_file import Edit
+from luthier.data.read import read
 from luthier.data.review import Review, review_path
 from luthier.data.row_format import Format
 from luthier.errors import DataError
@@ -109,8 +110,6 @@ def patch_path(plan: Plan, source: Path) -> Path:
 
 def apply_patch(plan: Plan, patch: Path) -> Path:
     """Write the corrected copy that a patch, perhaps edited by hand, makes of the plan's file."""
-    from luthier.data.read import read
-
     source = Path(plan.data.path)
     table = read(source, writing_of(plan.data))
     target = beside(plan, source, "fixed")

@@ -17,7 +17,8 @@ from luthier.data.composed import parts_of, with_marks, with_texts
 from luthier.data.image_files import holds_images, is_image_set, read_images
 from luthier.data.image_folder import with_images_in
 from luthier.data.missing import without_marks
-from luthier.data.read import TABLES, ending, read
+from luthier.data.read import read
+from luthier.data.row_files import TABLES, ending
 from luthier.data.shards import holds_shards, shards_for
 from luthier.data.split import Shares, Split, joined_groups, split_rows
 from luthier.data.table import Ints, Table

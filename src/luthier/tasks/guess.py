@@ -71,8 +71,9 @@ def guess_kind(
         if label is not None and estimates(table, label, labels_per_row, decimal):
             return TASKS["regression"], f"two texts, {texts}, and numbers in {label!r}"
         return TASKS["pair-classification"], f"two texts, {texts}, and a label"
-    guess = guess_text_and_label(table, asked["text"], asked["label"])
-    if asked["text"] is None:
+    own = layout.columns
+    guess = guess_text_and_label(table, asked["text"] or own.get("text"), asked["label"] or own.get("label"))
+    if asked["text"] is None and "text" not in own:
         refuse_two_texts(table, guess)
     label = guess.label
     if label in table.names and estimates(table, label, labels_per_row, decimal):

@@ -1,7 +1,8 @@
 """Token classification: entities, slots and the like, found in a text."""
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,10 @@ import pyarrow as pa
 from luthier.batches.words import Words
 from luthier.data.column_names import normal
 from luthier.data.columns import ColumnGuess, must_exist, names_there
+from luthier.data.problems import shorten
 from luthier.data.split import key_of
 from luthier.data.table import Ints, Table
-from luthier.data.tags import scheme_of, tags_of_spans, to_iob2, words_of
+from luthier.data.tags import parts, scheme_of, tags_of_spans, to_iob2, words_of
 from luthier.errors import DataError, did_you_mean, listing
 from luthier.tasks.kind import Columns, Kind, Roles, Understood, Wishes
 from luthier.tasks.labelled import refuse_nothing_left, useless
@@ -21,6 +23,8 @@ from luthier.tasks.metric import chosen_metric
 from luthier.tasks.tagging import METRICS, NAME, TokenClassification
 from luthier.tasks.task import Array, Task
 
+KIND = re.compile(r"(?![A-Za-z]-)[^\W\d_][\w+$-]*")
+"""The type of an entity, or a part of speech, without a mark."""
 TOKEN_NAMES = ("tokens", "words")
 TAG_NAMES = ("tags", "ner_tags", "labels", "label", "slots")
 SPAN_NAMES = ("spans", "entities", "slots", "annotations", "label", "labels")
@@ -125,6 +129,7 @@ def tags_of(
     found: dict[int, list[str]] = {}
     spans = holds_spans(table, columns["label"])
     split = {row: split_tags(values[row]) for row in usable.tolist()} if not spans else {}
+    refuse_bare_types(table, columns["label"], split.values())
     scheme = scheme_of(split.values())
     for row in usable.tolist():
         try:
@@ -134,18 +139,31 @@ def tags_of(
             else:
                 tags = split[row]
                 if len(tags) != len(rows[row]):
-                    raise ValueError(
-                        f"{len(rows[row])} tokens and {len(tags)} tags, of which there must be as many"
+                    raise DataError(
+                        f"{table.place(row)}: column {columns['label']!r}: {len(rows[row])} tokens and {len(tags)} tags, of "
+                        "which there must be as many. Correct the row, or name another column with --label."
                     )
                 found[row], counts = to_iob2(tags, scheme)
         except (ValueError, TypeError, KeyError) as error:
             raise DataError(
-                f"{table.place(row)}: column {columns['label']!r}: {str(error).rstrip('.')}. Correct the row, or name another "
-                "column with --label."
+                f"{table.place(row)}: column {columns['label']!r}: {str(error).rstrip('.')}. --label names another column."
             ) from None
         for what in counts:
             repairs[what].append(row)
     return found
+
+
+def refuse_bare_types(table: Table, label: str, rows: Iterable[Sequence[str]]) -> None:
+    """Raise DataError where most tags are types without a mark, as parts of speech are."""
+    tags = Counter(tag for row in rows for tag in row if tag != "O")
+    bare = {tag: count for tag, count in tags.items() if parts(tag) is None and KIND.fullmatch(tag)}
+    if 2 * sum(bare.values()) > tags.total():
+        raise DataError(
+            f"{table.files[0]}: the tags in column {label!r} are types without a mark, such as "
+            f"{listing([shorten(tag) for tag in sorted(bare)], 4)}. Expected O, or B- or I- with a type, such as B-LOC. "
+            "Put I- before each type (PER becomes I-PER) where words of one type side by side are one entity, or B- where each "
+            "word stands for itself, as parts of speech do (NOUN becomes B-NOUN). --label names another column."
+        )
 
 
 def split_tags(value: Any) -> list[str]:

@@ -35,6 +35,8 @@ TAG_NAMES = (
     "iob_tag",
     "bio_tag",
 )
+PARTS_OF_SPEECH = ("pos", "pos_tag", "pos_tags", "upos", "xpos")
+"""Names of columns of these, which stand for each word by itself, and are learnt where there are no other tags."""
 WORD_NAMES = ("word", "token", "words", "tokens", "text", "form", "surface", "lexeme")
 SENTENCE_NAMES = (
     "sentence",
@@ -102,6 +104,7 @@ def columns_of(table: Table) -> Columns | None:
     tags = [name for name in plain if holds_tags(table, name)] or [
         name for name in plain if holds_bare_types(table, name)
     ]
+    tags = tags or [name for name in plain if holds_parts_of_speech(table, name)]
     tag = by_name(tags, TAG_NAMES) or (tags[-1] if tags else None)
     words = [
         name
@@ -148,6 +151,13 @@ def holds_bare_types(table: Table, name: str) -> bool:
         and first.count("O") >= OUTSIDE * len(first)
         and len(set(filled(table, name))) <= MOST_TYPES
     )
+
+
+def holds_parts_of_speech(table: Table, name: str) -> bool:
+    """Whether a column, by its name one of parts of speech, holds few different values, beside numbered sentences."""
+    if normal(name) not in PARTS_OF_SPEECH or not numbers_sentences(table):
+        return False
+    return len(set(filled(table, name))) <= MOST_TYPES
 
 
 def of_words(table: Table, name: str) -> bool:
@@ -238,8 +248,9 @@ def joined(table: Table, columns: Columns, starts: Starts, said: str) -> Table:
     words = table.texts(columns.word)
     tags = table.texts(columns.tag) if columns.tag else [""] * len(words)
     bare = any(tag.strip() and parts(tag.strip()) is None for tag in tags)
+    each = columns.tag is not None and normal(columns.tag) in PARTS_OF_SPEECH
     if bare:  # types without marks are the scheme IO
-        tags = [tag if tag.strip() in ("", "O") else f"I-{tag.strip()}" for tag in tags]
+        tags = [tag if tag.strip() in ("", "O") else f"{'B' if each else 'I'}-{tag.strip()}" for tag in tags]
     sentence_of = np.cumsum(starts) - 1
     tokens: list[list[str]] = [[] for _ in range(int(starts.sum()))]
     marks: list[list[str]] = [[] for _ in tokens]
@@ -262,7 +273,13 @@ def joined(table: Table, columns: Columns, starts: Starts, said: str) -> Table:
         f"{counted(len(table), 'row')} of one word each are read as {counted(len(kept), 'sentence')}, which begin by {said}; "
         "a row for each sentence, with lists of words and tags, corrects it.",
     )
-    if bare:
+    if bare and each:
+        sentences = noted(
+            sentences,
+            f"the tags in {columns.tag!r} have no marks, and each is read as of its word alone (B-); B- and I- before the types "
+            "correct it.",
+        )
+    elif bare:
         sentences = noted(
             sentences,
             f"the tags in {columns.tag!r} have no marks: words of one type side by side are read as one entity; B- and I- before "

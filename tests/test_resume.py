@@ -487,7 +487,7 @@ def test_resume_finds_the_runs_files_from_another_folder_also_when_killed_in_bet
     found, wanted = outcome(tmp_path / "there" / "run"), undisturbed("full")
     assert found["scorecard"].pop("model") == str(tmp_path / "there" / "model")
     assert wanted["scorecard"]["model"] == str(home / "model")
-    assert found["model/model.safetensors"] == wanted["model/model.safetensors"]
+    assert found["model/0_Transformer/model.safetensors"] == wanted["model/0_Transformer/model.safetensors"]
 
 
 # Losses that are no numbers

@@ -13,7 +13,7 @@ import torch
 from command import luthier
 from luthier.batches.order import steps_per_epoch
 from luthier.errors import PlanError
-from luthier.events import Noted, Stepped, Validated
+from luthier.events import CandidateReady, Noted, Stepped, Validated
 from luthier.machine import Load, available_bytes
 from luthier.plan.plan import Plan
 from luthier.report.forecast_words import time_in_words
@@ -227,6 +227,40 @@ def test_memory_is_that_of_the_process() -> None:
 
 def test_times_are_told_in_words() -> None:
     assert time_in_words(59.7) == "1 min 0 s"
+
+
+def test_where_training_may_be_spared_it_is_foretold_when_the_probe_is_there(
+    messages_file: Path, bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("luthier.steps.tune.why_spared", lambda run: "")
+
+    _, events = run(
+        plan_for(messages_file, bert, tmp_path / "run", method="auto", epochs=1), foretold_from=1e-9
+    )
+
+    at = next(
+        at for at, event in enumerate(events) if isinstance(event, Noted) and "What is left" in event.text
+    )
+    told = events[at]
+    assert isinstance(told, Noted)
+    assert told.text.startswith("What is left takes at most ")
+    assert any(isinstance(event, CandidateReady) and event.name == "probe" for event in events[:at])
+    assert not any(isinstance(event, Stepped) for event in events[:at])
+
+
+def test_what_does_not_fit_is_refused_before_anything_is_written_even_where_it_is_foretold_later(
+    messages_file: Path, bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("luthier.steps.forecast.FAST", 1.0)  # so that it seems a long one
+    monkeypatch.setattr(
+        "luthier.steps.memory.Memory.parts", lambda self: {"before": 10**15, "activations": 1}
+    )
+    monkeypatch.setattr("luthier.steps.memory.Memory.of_top", lambda self, blocks: 10**15)
+
+    with pytest.raises(PlanError, match="This run needs about 1,000,000,000 MB of memory"):
+        run(plan_for(messages_file, bert, tmp_path / "run", method="auto", epochs=1))
+
+    assert not (tmp_path / "run").exists()
 
 
 # On a machine that is not ours alone

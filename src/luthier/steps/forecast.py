@@ -11,7 +11,7 @@ from luthier.batches.order import by_length
 from luthier.machine import Load, available_bytes, peak_bytes
 from luthier.report.forecast_words import busy_words, time_in_words
 from luthier.steps.memory import Memory, frozen_bytes, too_large
-from luthier.steps.outline import Outline, cloze_micros, outline, passes, rungs_of, sizes_of
+from luthier.steps.outline import Outline, Stage, cloze_micros, outline, passes, rungs_of, sizes_of
 from luthier.steps.prefixes import Shelf, shelf_for
 from luthier.steps.prepare import Prepared
 from luthier.steps.run import ANSWERED, HELD_OUT
@@ -95,8 +95,21 @@ class Forecast:
         >>> Forecast({"train": 130.0}, 1_300_000_000, {}, slowest=400.0, others=0.52).words()
         'at most 2 min 10 s (6 min 40 s as busy as this machine is now: others take 52 % of it), about 1.3 GB of memory'
         """
-        busy = busy_words(self.total, self.slowest, self.others)
-        return f"at most {time_in_words(self.total)}{busy}, about {self.peak_bytes / 1e9:.1f} GB of memory"
+        return f"{self.time_words(self.total)}, about {self.peak_bytes / 1e9:.1f} GB of memory"
+
+    def words_after_the_probe(self) -> str:
+        """Of what is left then.
+
+        >>> Forecast({"features": 9.0, "train": 130.0, "score": 3.0}, 1_300_000_000, {}).words_after_the_probe()
+        'at most 2 min 13 s, about 1.3 GB of memory'
+        """
+        left = sum(self.seconds[name] for name in ("train", "score"))
+        return f"{self.time_words(left)}, about {self.peak_bytes / 1e9:.1f} GB of memory"
+
+    def time_words(self, seconds: float) -> str:
+        """So much of the time, and what it may become."""
+        busy = busy_words(seconds, self.slowest - self.total + seconds, self.others)
+        return f"at most {time_in_words(seconds)}{busy}"
 
 
 def forecast(ready: Prepared, elapsed: float, briefly: float | None = None) -> Forecast | None:
@@ -128,16 +141,34 @@ def forecast(ready: Prepared, elapsed: float, briefly: float | None = None) -> F
         return of_training(ready, elapsed, briefly, begin, before, load)
 
 
+def refuse_what_does_not_fit(ready: Prepared) -> None:
+    """One step of the middle size, and what follows from it of the largest. Raises PlanError as `forecast` does, in a part of the
+    time: for who is to know before anything is written, and foretells later."""
+    if operations(ready) / FAST < TINY_SECONDS / 3:
+        return
+    before = peak_bytes()
+    with leaving_no_trace():
+        memory, stages = opened(ready)
+        time_steps(memory.bench, stages[0], (0.5,), memory.held, lambda place, tokens: place == 0, rounds=0)
+        memory.check(before)
+
+
+def opened(ready: Prepared) -> tuple[Memory, list[Stage]]:
+    """A copy of the model that is ready to take steps, with what its run holds; and the run's stages, the dearest first."""
+    bench = Bench.of(ready)
+    shelf = shelf_for(bench.run.ready, bench.movement, math.ceil(bench.pace.epochs), bench.prefix)
+    plan = outline(bench.run, bench.movement, bench.pace, set(shelf.depths))
+    memory = Memory(bench, plan, shelf, Held(resident_bytes(), resident_bytes()))
+    return memory, sorted(plan.stages, key=lambda stage: stage.depth)
+
+
 def of_training(
     ready: Prepared, elapsed: float, briefly: float | None, begin: float, before: int, load: Load
 ) -> Forecast | None:
     """`forecast` where layers train."""
-    bench = Bench.of(ready)
+    memory, stages = opened(ready)
+    bench, plan, shelf = memory.bench, memory.plan, memory.shelf
     setting_up = time.perf_counter() - begin + 2 * bench.copied / DISK
-    shelf = shelf_for(bench.run.ready, bench.movement, math.ceil(bench.pace.epochs), bench.prefix)
-    plan = outline(bench.run, bench.movement, bench.pace, set(shelf.depths))
-    stages = sorted(plan.stages, key=lambda stage: stage.depth)  # the dearest first
-    memory = Memory(bench, plan, shelf, Held(resident_bytes(), resident_bytes()))
 
     def bearable(place: int, tokens: int) -> bool:
         memory.check(before)

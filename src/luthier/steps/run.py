@@ -62,6 +62,8 @@ class Run:
     """From cheap to dear."""
     kept: Candidate | None = None
     """Whose model stands in model/ now."""
+    foretold_from: float | None = None
+    """Seconds of training from which on it is foretold when it is to begin; None: it was foretold before, or nobody asks."""
     step_seconds: float | None = None
     """What a step was foretold to take; None where that was not told."""
     spared: str = ""

@@ -305,11 +305,13 @@ def time_steps(
     held: Held,
     wanted: Callable[[int, int], bool],
     until: float = 0.0,
+    rounds: int = ROUNDS,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Steps:
     """Time real steps of a stage at some quantiles of its sizes, the first of them the middle one.
 
     wanted(place, tokens): asked before each, by its place among the quantiles.  until: when no more tries are to begin.
+    rounds: of further tries.
     """
     examples = bench.run.ready.examples["train"]
     sizes = sizes_of(examples, stage.micros)
@@ -331,7 +333,7 @@ def time_steps(
                 after = peak_bytes()
                 held.most = max(held.most, after if after > before else resident_bytes())
                 held.tokens = tokens
-        for turn in range(ROUNDS):
+        for turn in range(rounds):
             for place, one in enumerate(tried):
                 likely = tried[0].micro * sizes.tokens[chosen[place]] / sizes.tokens[chosen[0]]
                 needed = place == 0 and turn < 2 and one.micro < VERY_LONG_SECONDS

@@ -16,7 +16,7 @@ from luthier.report.understood_words import understood_words
 from luthier.steps.candidates import compute_features, decide, probe_and_baselines
 from luthier.steps.examination import check_features
 from luthier.steps.finish import VERSIONS, score_and_write, write_records
-from luthier.steps.forecast import TINY_SECONDS, forecast
+from luthier.steps.forecast import TINY_SECONDS, forecast, refuse_what_does_not_fit
 from luthier.steps.kept import Kept
 from luthier.steps.prepare import Prepared, prepare
 from luthier.steps.rows import kind_of, read_files
@@ -124,11 +124,15 @@ def run_steps(
         wide=kept.wide,
     )
     if plan.train.method != "probe" and RunFolder.key_record(folder.path) is None:
-        found = forecast(ready, clock(), briefly=foretold_from)
-        if found is not None:
-            run.step_seconds = found.step_seconds
-            opening.append(Noted(f"This takes {found.words()}. `luthier plan` tells of what.", clock()))
-            yield opening[-1]
+        if may_be_spared(ready) and foretold_from > 0:
+            refuse_what_does_not_fit(ready)
+            run.foretold_from = foretold_from
+        else:
+            found = forecast(ready, clock(), briefly=foretold_from)
+            if found is not None:
+                run.step_seconds = found.step_seconds
+                opening.append(Noted(f"This takes {found.words()}. `luthier plan` tells of what.", clock()))
+                yield opening[-1]
     changed = folder.begin({name: version(name) for name in VERSIONS})
     if changed:
         had = ", ".join(f"{name} {number}" for name, number in changed.items())
@@ -189,7 +193,28 @@ def training(run: Run) -> Iterator[Event]:
     if run.spared:
         yield Noted(run.spared, run.clock())
         return
+    if run.foretold_from is not None:
+        yield from foretell(run, run.foretold_from)
     yield from timed(run, "train", train_layers(run))
+
+
+def may_be_spared(ready: Prepared) -> bool:
+    """Whether it is known only when the probe is there that anything is to be trained."""
+    return ready.plan.train.method == "auto" and ready.rows.task.probed
+
+
+def foretell(run: Run, shortest: float) -> Iterator[Event]:
+    """What training is going to take, where that is worth a word; of too little memory a warning, as there is a model by now."""
+    try:
+        found = forecast(run.ready, run.clock(), briefly=shortest)
+    except PlanError as error:
+        yield Noted(str(error), run.clock(), warning=True)
+        return
+    if found is not None:
+        run.step_seconds = found.step_seconds
+        yield Noted(
+            f"What is left takes {found.words_after_the_probe()}. `luthier plan` tells of what.", run.clock()
+        )
 
 
 def timed(run: Run, name: str, step: Iterator[Event]) -> Iterator[Event]:

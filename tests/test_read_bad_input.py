@@ -95,7 +95,7 @@ def test_a_file_without_permission_is_the_machines_fault(refusal, monkeypatch):
     def refuse(path, mode, opener):
         raise PermissionError(13, "Permission denied", path)
 
-    monkeypatch.setattr("luthier.data.raw_bytes.open", refuse, raising=False)  # root may read everything
+    monkeypatch.setattr("luthier.files.open", refuse, raising=False)  # root may read everything
 
     message = refusal("a.csv", "text\na\n", WorldError)
 

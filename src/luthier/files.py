@@ -42,16 +42,23 @@ def open_file(path: Path, within: Path | None = None) -> BufferedReader:
     if within is not None:
         refuse_link_away(path, within)
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        file = open(path, "rb", opener=without_waiting)  # noqa: SIM115  the caller closes it
+    except IsADirectoryError:
+        raise not_a_file(path, stat.S_IFDIR) from None
     except OSError as error:
         if error.errno == errno.ENXIO:  # a socket cannot be opened at all
             raise not_a_file(path, stat.S_IFSOCK) from None
         raise
-    kind = stat.S_IFMT(os.fstat(descriptor).st_mode)
+    kind = stat.S_IFMT(os.fstat(file.fileno()).st_mode)
     if kind != stat.S_IFREG:
-        os.close(descriptor)
+        file.close()
         raise not_a_file(path, kind)
-    return os.fdopen(descriptor, "rb")
+    return file
+
+
+def without_waiting(path: str, flags: int) -> int:
+    """A pipe that nobody writes to is opened all the same."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def not_a_file(path: Path, kind: int) -> InputError:

@@ -1,18 +1,17 @@
 """The bytes of a file, gzip undone, and what the disk or a damaged file says turned into sentences."""
 
 import contextlib
-import errno
 import gzip
 import io
 import os
-import stat
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from luthier.data.ceilings import Unpacked
-from luthier.errors import DataError, WorldError
+from luthier.errors import DataError, InputError, WorldError
+from luthier.files import open_file
 
 UNPACK = "If its rows are wanted, unpack it, and give the unpacked file."
 GZIP_MARK = b"\x1f\x8b"
@@ -40,24 +39,12 @@ def open_bytes(path: Path) -> Iterator[BinaryIO]:
             yield cast(BinaryIO, io.BufferedReader(Counted(unzipped, counter)))
 
 
-@contextlib.contextmanager
-def open_regular(path: Path) -> Iterator[BinaryIO]:
+def open_regular(path: Path) -> BinaryIO:
     """The file opened for reading. Raises DataError for what can only be waited for, or read once: a pipe, a socket, a device."""
     try:
-        file = open(path, "rb", opener=without_waiting)  # noqa: SIM115  the block below closes it
-    except OSError as error:
-        if error.errno == errno.ENXIO:  # a socket
-            raise no_file(path) from None
-        raise
-    with file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise no_file(path)
-        yield file
-
-
-def without_waiting(path: str, flags: int) -> int:
-    """A pipe that nobody writes to is opened all the same."""
-    return os.open(path, flags | os.O_NONBLOCK)
+        return open_file(path)
+    except InputError as error:
+        raise (DataError(str(error)) if path.is_dir() else no_file(path)) from None
 
 
 def no_file(path: Path) -> DataError:

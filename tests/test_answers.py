@@ -9,6 +9,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import torch
 
 from luthier.scores import answers
 
@@ -285,7 +286,9 @@ def test_no_threshold_scores_higher_and_none_that_scores_as_high_answers_more(se
     assert (margin <= threshold).tolist() == (margin <= most).tolist()
 
 
-def test_rows_of_one_margin_are_answered_together():
+@pytest.mark.parametrize("flushes_denormals", [False, True])
+def test_rows_of_one_margin_are_answered_together(flushes_denormals):
+    torch.set_flush_denormal(flushes_denormals)  # as a run does
     # Alone the first would be worth answering; with the two unanswerable ones of the same margin it is not.
     margin, f1 = np.zeros(3), np.array([1.0, 0.0, 0.0])
     answerable = np.array([True, False, False])

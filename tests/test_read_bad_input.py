@@ -458,8 +458,8 @@ def test_a_parquet_file_with_strings_that_are_none_is_refused(refusal):
     broken = pa.array([b"fine", b"\xff"]).view(pa.string())
 
     assert refusal("a.parquet", parquet(pa.table({"text": broken}))) == (
-        "a.parquet: is not a whole parquet file (In column 0: Invalid: Dictionary array invalid: Invalid: Invalid UTF8 "
-        "sequence a…). Write or copy it anew."
+        "a.parquet: is not a whole parquet file (In column 0: Invalid: Invalid UTF8 sequence at string index 1). Write or copy "
+        "it anew."
     )
 
 

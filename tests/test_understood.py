@@ -439,4 +439,4 @@ def test_lines_with_the_tag_first_are_read_as_words_and_tags(tmp_path):
 
     assert found["columns"] == {"text": "tokens", "label": "tags"}
     assert found["labels"] == ["LOC"]
-    assert "the tag stands first on each line" in check(path).err
+    assert "number 2 is read as the token, number 1 as the tag" in check(path).err

@@ -129,9 +129,9 @@ def best_threshold(margin: Floats, f1_if_answered: Floats, answerable: Bools) ->
     if_silent = np.where(answerable, 0.0, 1.0)
     gained = (np.asarray(f1_if_answered, np.float64) - if_silent)[order]
     sums = np.cumsum(np.concatenate([[if_silent.sum()], gained]))  # (rows + 1,), after k rows answered
-    # Below zero the next number is a denormal one, which processors may take for zero (devices.py asks them to).
-    lowest = min(np.nextafter(rising[0], -np.inf), rising[0] - np.finfo(np.float64).tiny)
-    thresholds = np.concatenate([[lowest], rising])
+    # The number next to zero is a denormal, which a process that flushes them (devices.py) takes for zero.
+    below = min(np.nextafter(rising[0], -np.inf), rising[0] - np.finfo(np.float64).tiny)
+    thresholds = np.concatenate([[below], rising])
 
     can_be_cut = np.append(thresholds[:-1] < thresholds[1:], True)
     sums = np.where(can_be_cut, sums, -np.inf)

@@ -81,14 +81,45 @@ def tuned(
     opening += [Doubted(text, clock()) for text in doubts_of(ready, folder)]
     yield from opening
     if not folder.finished:
+        run = Run(
+            ready,
+            folder,
+            clock,
+            stop,
+            kept.artefacts(ready.features_key, folder),
+            took={
+                "read": ready.rows.seconds,
+                "check": ready.checking,
+                "load": clock() - ready.rows.seconds - ready.checking,
+            },
+            wide=kept.wide,
+        )
+        for event in foretold(run, foretold_from):
+            opening.append(event)
+            yield event
         with folder.alone():
             if not folder.finished:  # by another command, meanwhile
-                yield from run_steps(ready, folder, opening, kept, stop, clock, foretold_from)
+                yield from run_steps(run, opening)
                 return ModelFolder(folder.path)
     yield Noted(
         f"{folder.path} holds the finished run of this plan, data and model: nothing is left to do.", clock()
     )
     return ModelFolder(folder.path)
+
+
+def foretold(run: Run, foretold_from: float) -> Iterator[Event]:
+    """What the run is told to take, before anything is written. Raises PlanError for what this machine has no memory for."""
+    ready = run.ready
+    if ready.plan.train.method == "probe" or RunFolder.key_record(run.folder.path) is not None:
+        return
+    if may_be_spared(ready) and foretold_from > 0:
+        refuse_what_does_not_fit(ready)
+        run.foretold_from = foretold_from
+        return
+    found = forecast(ready, run.clock(), briefly=foretold_from)
+    if found is not None:
+        run.step_seconds = found.step_seconds
+        yield Noted(f"This takes {found.words()}. `luthier plan` tells of what.", run.clock())
 
 
 def doubts_of(ready: Prepared, folder: RunFolder) -> Iterator[str]:
@@ -99,40 +130,9 @@ def doubts_of(ready: Prepared, folder: RunFolder) -> Iterator[str]:
         yield f"{folder.path}: began before luthier sealed what it saves: features and weights there are believed as they are."
 
 
-def run_steps(
-    ready: Prepared,
-    folder: RunFolder,
-    opening: list[Event],
-    kept: Kept,
-    stop: Callable[[], bool],
-    clock: Callable[[], float],
-    foretold_from: float,
-) -> Iterator[Event]:
-    """What is left to do of a run, in a folder that nobody else is at."""
-    plan = ready.plan
-    run = Run(
-        ready,
-        folder,
-        clock,
-        stop,
-        kept.artefacts(ready.features_key, folder),
-        took={
-            "read": ready.rows.seconds,
-            "check": ready.checking,
-            "load": clock() - ready.rows.seconds - ready.checking,
-        },
-        wide=kept.wide,
-    )
-    if plan.train.method != "probe" and RunFolder.key_record(folder.path) is None:
-        if may_be_spared(ready) and foretold_from > 0:
-            refuse_what_does_not_fit(ready)
-            run.foretold_from = foretold_from
-        else:
-            found = forecast(ready, clock(), briefly=foretold_from)
-            if found is not None:
-                run.step_seconds = found.step_seconds
-                opening.append(Noted(f"This takes {found.words()}. `luthier plan` tells of what.", clock()))
-                yield opening[-1]
+def run_steps(run: Run, opening: list[Event]) -> Iterator[Event]:
+    """What is left to do of a run, in a folder that nobody else is at. opening: what was told before."""
+    folder, clock = run.folder, run.clock
     changed = folder.begin({name: version(name) for name in VERSIONS})
     if changed:
         had = ", ".join(f"{name} {number}" for name, number in changed.items())
@@ -142,7 +142,7 @@ def run_steps(
         yield opening[-1]
     for event in opening:
         folder.log(event)
-    write_records(folder.path, ready)
+    write_records(folder.path, run.ready)
     for event in path(run):
         if not isinstance(event, Advanced):
             folder.log(event)

@@ -73,7 +73,7 @@ class Beside:
     names: Sequence[str]
     """From the root."""
     stems: Collection[str]
-    """Of the images: names without folder and ending."""
+    """Names of the images, without folder and ending."""
 
     def ending_in(self, *endings: str) -> list[str]:
         return [name for name in self.names if name.lower().endswith(endings)]

@@ -12,11 +12,11 @@ MOST_COLUMNS = 10_000
 MOST_CELLS = 200_000_000
 """Rows times columns."""
 MOST_ROW_CHARACTERS = 16_000_000
-"""Of a row as it is written: a line, a CSV row with line ends in its values, an object in a JSON list."""
+"""Longest row as it is written, in characters: a line, a CSV row with line ends in its values, an object in a JSON list."""
 MOST_JSON_BYTES = 256_000_000
-"""Of JSON that is one text, such as a list: it is held in memory, while JSON lines are read one by one."""
+"""Largest JSON that is one text, such as a list: it is held in memory, while JSON lines are read one by one."""
 MOST_JSON_VALUES = 10_000_000
-"""Of JSON that becomes one value before its rows can be told apart."""
+"""Most values in JSON that becomes one value before its rows can be told apart."""
 MOST_WRONG = 100_000
 """Rows that cannot be read, after which a file is refused without reading on."""
 MOST_TIMES = 100

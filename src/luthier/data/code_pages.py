@@ -80,7 +80,7 @@ SCRIPTS = {
     "Hebrew": "HEBREW",
     "Thai": "THAI",
 }
-"""Of other languages whose letters are all beyond ASCII: as Unicode's names of their letters begin."""
+"""Scripts of other languages, whose letters are all beyond ASCII: how Unicode's names of their letters begin."""
 
 PAGES: Mapping[str, tuple[str, ...]] = {
     "cp1252": WESTERN,

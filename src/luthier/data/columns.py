@@ -8,9 +8,8 @@ import pyarrow as pa
 
 from luthier.data.column_facts import Facts, look_at, reads_like_text, sample
 from luthier.data.column_names import normal, words_of_name
+from luthier.data.column_numbers import AMOUNTS, holds_amounts, holds_numbers
 from luthier.data.marks import mark_of
-from luthier.data.number_lists import number_lists
-from luthier.data.numerals import read_numerals
 from luthier.data.pair_names import paired
 from luthier.data.problems import shorten
 from luthier.data.table import Table
@@ -50,24 +49,6 @@ LABEL_NAMES = (
     *("emotion", "topic", "genre", "rating", "stars", "tag", "tags"),
 )
 """In order of preference. A column is also known by the last word of its name, or by `class` in it."""
-AMOUNTS = (
-    "score",
-    "rating",
-    "stars",
-    "points",
-    "price",
-    "grade",
-    "similarity",
-    "relatedness",
-    "value",
-    "amount",
-    "salary",
-)
-"""Last words of names of columns of numbers that people learn from. Which one is meant cannot be told where there are two."""
-
-SEVERAL = ("labels", "classes", "categories", "tags", "topics", "emotions", "genres", "codes")
-"""Last words of names of columns of several labels a row."""
-
 NEVER_LABELS = (
     *("id", "index", "split", "fold", "lang", "language", "source", "date", "year", "url"),
     *(
@@ -92,18 +73,6 @@ LONGEST_LABEL = 60
 TEXT_ROLES = ("text", "text2", "question", "negative")
 """Of columns found by name, those that must hold strings."""
 
-FEWEST_NUMBERS = 10
-"""Different values from which on numbers are to be estimated; fewer are labels."""
-
-FEWEST_FRACTIONS = 4
-"""Different numbers from which on a small file's numbers may be more than labels."""
-VARIED = 0.6
-"""Share of a small file's numbers that differ."""
-
-MOST_WHOLE_NUMBERS = 20
-"""Different whole numbers up to which they are labels."""
-FEW_WRONG = 0.05
-"""Share of a column of numbers that may be no numbers; reading them tells of each."""
 SURE_SHARE = 0.2
 """Of the longest texts, how long those of a column that is named as texts are must be."""
 
@@ -396,75 +365,6 @@ def label_beside(table: Table, texts: Sequence[str]) -> tuple[str, str]:
         return label, f"column {label!r}, by its name"
     seen = "" if len(rows) == len(table) else f" ({len(rows):,} of {len(table):,} rows were looked at)"
     return label_by_content(others, facts, seen, besides="")
-
-
-def holds_numbers(table: Table, name: str) -> bool:
-    """Whether a column holds numbers of many values that are to be estimated, and no labels: not all whole, or amounts.
-
-    Of many whole numbers it is the name that tells: a score, a price; or else that they are no labels by their numbers, which
-    begin at nought or one, leave out none, and recur.
-    """
-    found, wrong, how = sampled_numbers(table, name)
-    if not wrong and len(found) <= FEWEST_NUMBERS:
-        return varied_fractions(table, name, found)
-    if wrong:
-        return False
-    if how or any(not number.is_integer() for number in found):
-        return True
-    if len(found) <= MOST_WHOLE_NUMBERS:
-        return False
-    return words_of_name(name)[-1:] in [[word] for word in AMOUNTS] or not numbered_labels(found)
-
-
-def varied_fractions(table: Table, name: str, found: set[float]) -> bool:
-    """Whether a few numbers are to be estimated: not all whole, and nearly as many as rows, in a small file."""
-    filled = sum(bool(text.strip()) for text in table.texts(name, sample(table)))
-    fractions = any(not number.is_integer() for number in found)
-    return fractions and len(found) > FEWEST_FRACTIONS and len(found) > VARIED * filled
-
-
-def holds_amounts(table: Table, name: str) -> bool:
-    """Whether a column holds numbers, most of them different."""
-    found, wrong, _ = sampled_numbers(table, name)
-    return not wrong and len(found) > FEWEST_NUMBERS and not runs_on(table, name)
-
-
-def runs_on(table: Table, name: str) -> bool:
-    """Whether a column's numbers merely count the rows: whole, and each larger than the one before, or each smaller."""
-    found = read_numerals(table.values(name, sample(table)))
-    values = found.values[np.isfinite(found.values)]
-    steps = np.diff(values)
-    counts = len(steps) > 2 and bool(np.all(steps > 0) or np.all(steps < 0))
-    return counts and bool(np.all(values == np.round(values)))
-
-
-def sampled_numbers(table: Table, name: str) -> tuple[set[float], bool, tuple[str, ...]]:
-    """The different numbers of a column, from a sample; whether more than a few of its values are none; how they are written."""
-    values = table.values(name, sample(table))
-    if any(isinstance(value, bool | list | dict) for value in values) or lists_numbers(table, name):
-        return set(), True, ()
-    found = read_numerals(values)
-    numbers = set(found.values[np.isfinite(found.values)].tolist())
-    return numbers, len(found.wrong) > FEW_WRONG * len(values), found.how
-
-
-def lists_numbers(table: Table, name: str) -> bool | None:
-    """Whether a column's cells list the numbers of labels, as `4,27`; None where that may as well be a decimal comma.
-
-    Where the cells do not tell, the column's name may: `labels` are several, a price is one number.
-    """
-    last = words_of_name(name)[-1:]
-    found = number_lists(table.texts(name, sample(table)), named=last in [[word] for word in SEVERAL])
-    return False if found is None and last in [[word] for word in AMOUNTS] else found
-
-
-def numbered_labels(found: set[float]) -> bool:
-    """Whether whole numbers may be labels by their numbers: they begin at nought or one, and leave out none.
-
-    >>> numbered_labels({0.0, 1.0, 2.0}), numbered_labels({10.0, 35.0, 90.0})
-    (True, False)
-    """
-    return min(found) in (0, 1) and max(found) - min(found) + 1 == len(found)
 
 
 def must_exist(table: Table, name: str, role: str) -> None:

@@ -284,10 +284,8 @@ def understand(plan: Plan) -> Rows:
     split = replace(split, warnings=small_parts(split, found))
     found = replace(found, task=found.task.having_seen(found.targets(split.train)))
     understanding = Understanding.of(
-        task=found.task.name,
+        task=found.task,
         columns=columns,
-        labels=found.task.known_labels,
-        per_row=found.task.labels_per_row,
         left_out=left_out_by(found, table, own_split),
         table=whole,
         split=split,

@@ -6,9 +6,7 @@ from typing import Any
 
 from luthier.data.split import Split
 from luthier.data.table import Table
-
-LABELS_SHOWN = 8
-COLUMNS_SHOWN = 12
+from luthier.tasks.task import Task
 
 
 @dataclass(frozen=True)
@@ -46,10 +44,8 @@ class Understanding:
 
     @staticmethod
     def of(
-        task: str,
+        task: Task,
         columns: Mapping[str, str],
-        labels: tuple[str, ...],
-        per_row: str | None,
         left_out: LeftOut,
         table: Table,
         split: Split,
@@ -58,10 +54,10 @@ class Understanding:
     ) -> "Understanding":
         parts = split.sizes()
         return Understanding(
-            task=task,
+            task=task.name,
             columns=dict(columns),
-            labels=labels,
-            labels_per_row=per_row,
+            labels=task.known_labels,
+            labels_per_row=task.labels_per_row,
             rows=sum(parts.values()),
             left_out_by={**left_out.faults, **left_out.set_aside},
             set_aside=left_out.set_aside,

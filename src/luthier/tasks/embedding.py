@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 
 from luthier.data.column_names import normal
+from luthier.data.column_numbers import holds_numbers
 from luthier.data.columns import (
     SCORE_NAMES,
     ColumnGuess,
     guess_by_name,
     guess_pair,
     guess_text_and_label,
-    holds_numbers,
     names_there,
     pair_by_name,
 )

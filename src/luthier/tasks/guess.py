@@ -5,12 +5,11 @@ from collections.abc import Mapping
 import pyarrow as pa
 
 from luthier.data.column_names import normal
+from luthier.data.column_numbers import holds_numbers, lists_numbers
 from luthier.data.columns import (
     SCORE_NAMES,
     guess_pair,
     guess_text_and_label,
-    holds_numbers,
-    lists_numbers,
     names_there,
     pair_by_name,
     refuse_two_targets,

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from luthier.data.checks.finding import Finding
-from luthier.data.columns import lists_numbers
+from luthier.data.column_numbers import lists_numbers
 from luthier.data.numerals import plain_number
 from luthier.data.table import Ints, Table
 from luthier.errors import DataError, StopFinding, did_you_mean, listing

@@ -7,17 +7,10 @@ import numpy as np
 
 from luthier.data.column_names import normal
 from luthier.data.column_numbers import holds_numbers
-from luthier.data.columns import (
-    SCORE_NAMES,
-    ColumnGuess,
-    guess_by_name,
-    guess_pair,
-    guess_text_and_label,
-    names_there,
-    pair_by_name,
-)
+from luthier.data.columns import SCORE_NAMES, ColumnGuess, guess_by_name, guess_text_and_label, names_there
 from luthier.data.split import key_of
 from luthier.data.table import Ints, Table
+from luthier.data.text_pairs import guess_pair, pair_by_name
 from luthier.errors import DataError
 from luthier.tasks.kind import Columns, Kind, Roles, Understood, Wishes
 from luthier.tasks.label_column import read_labels, without_single_labels

@@ -6,17 +6,10 @@ import pyarrow as pa
 
 from luthier.data.column_names import normal
 from luthier.data.column_numbers import holds_numbers, lists_numbers
-from luthier.data.columns import (
-    SCORE_NAMES,
-    guess_pair,
-    guess_text_and_label,
-    names_there,
-    pair_by_name,
-    refuse_two_targets,
-    refuse_two_texts,
-)
+from luthier.data.columns import SCORE_NAMES, guess_text_and_label, names_there
 from luthier.data.multiple_choice import refuse_choices
 from luthier.data.table import Table
+from luthier.data.text_pairs import guess_pair, pair_by_name, refuse_two_targets, refuse_two_texts
 from luthier.errors import DataError
 from luthier.tasks import TASKS
 from luthier.tasks.embedding import belongs_together

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
-from luthier.data.columns import ColumnGuess, guess_pair
+from luthier.data.columns import ColumnGuess
 from luthier.data.table import Table
+from luthier.data.text_pairs import guess_pair
 from luthier.tasks.classification import Classification
 from luthier.tasks.kind import Columns, Kind, Roles, Understood, Wishes
 from luthier.tasks.labelled import labelled_rows

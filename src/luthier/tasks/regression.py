@@ -12,14 +12,9 @@ from torch import nn
 from torch.nn import functional
 
 from luthier.batches.examples import Batch, Examples
-from luthier.data.columns import (
-    SCORE_NAMES,
-    ColumnGuess,
-    guess_pair,
-    guess_text_and_label,
-    pair_by_name,
-)
+from luthier.data.columns import SCORE_NAMES, ColumnGuess, guess_text_and_label
 from luthier.data.table import Ints, Table
+from luthier.data.text_pairs import guess_pair, pair_by_name
 from luthier.scores import regression
 from luthier.scores.intervals import Difference, Estimate, Statistic, bootstrap, paired_bootstrap_of
 from luthier.tasks.baselines import unit

@@ -13,10 +13,10 @@ from luthier.data.ceilings import MOST_ROW_CHARACTERS, MOST_WRONG, check_values,
 from luthier.data.json_lines import rows_of_lines
 from luthier.data.json_objects import DECODER, NotAnObject, check_object, parse_value
 from luthier.data.json_pairs import ListRows, as_object
-from luthier.data.json_rows import EXAMPLE, Row, table_of
+from luthier.data.json_rows import EXAMPLE, Row, refuse_wrong_rows, table_of
 from luthier.data.json_types import WORDS
 from luthier.data.json_whole import rows_of_object, stands_under_a_key
-from luthier.data.problems import Problems, counted, shorten
+from luthier.data.problems import Problems, shorten
 from luthier.data.squad import is_squad, read_squad
 from luthier.data.table import Table
 from luthier.data.text_files import TextFile
@@ -82,13 +82,7 @@ def rows_of_list(file: TextFile) -> Iterator[Row]:
             f"{file.path}, row {number + 1}: is nested too deeply, or has a number of thousands of digits. "
             "Remove it."
         ) from None
-    if problems.count:
-        share = f"{problems.count:,} of {counted(number, 'row')}"
-        raise DataError(
-            f"{file.path}: {share} cannot be read as a JSON object: {problems}. Expected {EXAMPLE}."
-        )
-    if not number:
-        raise DataError(f"{file.path}: holds a list without rows. Expected objects in it, such as {EXAMPLE}.")
+    refuse_wrong_rows(file.path, problems, number)
 
 
 def items(path: Path, text: str) -> Iterator[tuple[Any, int, int]]:

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from luthier.data.json_types import Clash, Unwieldy, to_arrow, type_of, wider
-from luthier.data.problems import shorten
+from luthier.data.problems import Problems, counted, shorten
 from luthier.data.spill import BATCH_CHARACTERS, BATCH_ROWS, Spill, spilling
 from luthier.data.table import Table
 from luthier.errors import DataError
@@ -24,6 +24,15 @@ FAULT = b"luthier: fault"
 
 Row = tuple[int, dict[str, Any], int]
 """A row's line (in a JSON list: its number, from 1), the row, and how many characters it was written in."""
+
+
+def refuse_wrong_rows(path: Path, problems: Problems, rows: int) -> None:
+    """Raise DataError unless a list has rows, and all of them are objects."""
+    if problems.count:
+        share = f"{problems.count:,} of {counted(rows, 'row')}"
+        raise DataError(f"{path}: {share} cannot be read as a JSON object: {problems}. Expected {EXAMPLE}.")
+    if not rows:
+        raise DataError(f"{path}: holds a list without rows. Expected objects in it, such as {EXAMPLE}.")
 
 
 def table_of(path: Path, rows: Callable[[], Iterator[Row]], unit: str) -> Table:

@@ -11,7 +11,7 @@ from typing import Any
 
 from luthier.data.json_objects import NotAnObject, check_object
 from luthier.data.json_pairs import ListRows
-from luthier.data.json_rows import EXAMPLE, Row
+from luthier.data.json_rows import EXAMPLE, Row, refuse_wrong_rows
 from luthier.data.problems import Problems, counted, shorten
 from luthier.data.squad import parsed
 from luthier.data.text_files import TextFile
@@ -61,13 +61,7 @@ def rows_of_object(file: TextFile) -> Iterator[Row]:
             yield number, row, characters(row)
         except NotAnObject as words:
             problems.add(f"row {number} ({words})")
-    if problems.count:
-        share = f"{problems.count:,} of {counted(number, 'row')}"
-        raise DataError(
-            f"{file.path}: {share} cannot be read as a JSON object: {problems}. Expected {EXAMPLE}."
-        )
-    if not number:
-        raise DataError(f"{file.path}: holds a list without rows. Expected objects in it, such as {EXAMPLE}.")
+    refuse_wrong_rows(file.path, problems, number)
 
 
 def characters(row: Mapping[str, Any]) -> int:

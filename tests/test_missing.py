@@ -67,3 +67,19 @@ def test_a_text_that_says_none_is_a_text(tmp_path):
     found, _ = understood(tmp_path, [*ROWS, ("None", "refund"), ("N/A", "refund")])
 
     assert found["left_out"] == 0
+
+
+def test_predict_takes_for_nothing_what_the_run_took_for_nothing(tmp_path, bert):
+    data, new = tmp_path / "rows.jsonl", tmp_path / "new.jsonl"
+    data.write_text("".join(json.dumps({"text": text, "label": label}) + "\n" for text, label in ROWS))
+    new.write_text('{"text": "nan"}\n{"text": "gone"}\n{"text": "Where is my parcel?"}\n')
+    answered = {}
+
+    for words in ("nothing", "gone"):
+        out = tmp_path / words
+        common = ("--model", bert, "--method", "probe", "--out", out, "--missing", words)
+        assert luthier("tune", data, *common).code == 0
+        lines = luthier("predict", out, new).out.splitlines()
+        answered[words] = [json.loads(line)["label"] is not None for line in lines]
+
+    assert answered == {"nothing": [True, True, True], "gone": [True, False, True]}

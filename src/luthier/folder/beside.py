@@ -35,6 +35,7 @@ class BesideRecord(Record):
     base_fingerprint: str
     method: Name
     version: str
+    missing: list[str] = []
     files: dict[str, str] | None = None
 
 
@@ -58,6 +59,8 @@ class Beside:
     """The candidate: `probe` or `tuned`."""
     version: str
     """luthier's."""
+    missing: tuple[str, ...] = ()
+    """Words that mean nothing in a text, as `--missing` named them; none: those that programs write."""
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "calibration": self.calibration.to_json(), "form": form_of(self.pooling)}
@@ -70,7 +73,12 @@ class Beside:
             calibration = Calibration.from_json(told.calibration)
         except ValidationError as error:
             raise RunError(f"{place}: calibration: {complaint(error.errors()[0])} {MEND}") from None
-        fields = {**told.told(), "calibration": calibration, "hidden": tuple(told.hidden)}
+        fields = {
+            **told.told(),
+            "calibration": calibration,
+            "hidden": tuple(told.hidden),
+            "missing": tuple(told.missing),
+        }
         del fields["files"]
         return Beside(**fields)
 

@@ -52,7 +52,8 @@ def answer_file(
         table = with_texts(table, columns[TEXT], "--text")
     for role, name in columns.items():
         check_column(data, table, role, name)
-    table, _ = without_marks(table, [name for role, name in columns.items() if role in TEXT_ROLES], ())
+    texts = [name for role, name in columns.items() if role in TEXT_ROLES]
+    table, _ = without_marks(table, texts, (), folder.beside.missing)
     return folder.answers(kind.inputs(table, columns, None, folder.task))
 
 

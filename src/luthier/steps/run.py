@@ -140,6 +140,7 @@ class Run:
             base_fingerprint=ready.base_fingerprint,
             method=candidate.name,
             version=version("luthier"),
+            missing=self.plan.data.missing,
         )
 
     def keep_at_first(self, candidate: Candidate, head: nn.Sequential) -> None:

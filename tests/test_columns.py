@@ -6,9 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from luthier.data.columns import guess_text_and_label
+from luthier.data import table as module
+from luthier.data.columns import guess_text_and_label, label_beside, texts_beside
 from luthier.data.table import Table
 from luthier.errors import DataError
+from luthier.tasks.guess import guess_kind
 
 TEXTS = [f"a longer remark, number {number}" for number in range(60)]
 LABELS = ["good", "bad", "so so"] * 20
@@ -265,3 +267,36 @@ def test_a_large_table_is_judged_by_a_sample_and_that_is_said():
         "label": "column 'c2', because it has 2 values that occur again and again "
         "(20,000 of 50,000 rows were looked at)",
     }
+
+
+# Looked at once
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"one": TEXTS, "two": [f"{text}, and more of it" for text in TEXTS], "verdict": LABELS},
+        {"text": TEXTS, "text2": TEXTS[::-1], "verdict": LABELS},
+    ],
+    ids=["a text", "a pair"],
+)
+def test_a_command_looks_at_each_column_of_a_table_once(columns, monkeypatch):
+    looked, rows = [], table(**columns)
+    look = module.facts_of
+    monkeypatch.setattr(module, "facts_of", lambda *of: [looked.append(of[0].name), look(*of)][1])
+
+    asked = {"image": None, "text": "one" if "one" in columns else None, "text2": None, "label": None}
+    kind, _ = guess_kind(rows, asked)
+    found = kind.find(rows, asked).columns
+    texts_beside(rows, found["text"], list(found.values()))
+
+    assert sorted(looked) == sorted(columns)
+
+
+def test_the_label_beside_an_image_is_found_without_a_look_at_the_images(monkeypatch):
+    looked, rows = [], table(photo=[b"\xff\xd8" * 500] * 60, verdict=LABELS)
+    look = module.facts_of
+    monkeypatch.setattr(module, "facts_of", lambda *of: [looked.append(of[0].name), look(*of)][1])
+
+    assert label_beside(rows, ["photo"])[0] == "verdict"
+    assert looked == ["verdict"]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from luthier.data.column_facts import Facts, facts_of, spread_rows
 from luthier.data.fingerprint import fingerprint
 from luthier.data.image_names import ImageNames
 from luthier.data.layout import NO_LAYOUT, Layout
@@ -94,6 +95,24 @@ class Table:
         """SHA-256 over names, types and values, in row order: the same rows give the same, whatever the place
         and compression of the file."""
         return fingerprint(self.columns)
+
+    @cached_property
+    def sample(self) -> Ints:
+        """Numbers of the rows that stand for all where columns are told apart."""
+        return spread_rows(len(self), len(self.names))
+
+    def facts(self, names: Sequence[str] | None = None) -> list[Facts]:
+        """What the values of all columns, or of those named, look like over the sample. Each column is looked at once."""
+        for name in names or self.names:
+            if name not in self.facts_seen:
+                column = self.columns.schema.field(name)
+                self.facts_seen[name] = facts_of(column, self.texts(name, self.sample))
+        return [self.facts_seen[name] for name in names or self.names]
+
+    @cached_property
+    def facts_seen(self) -> dict[str, Facts]:
+        """The facts of the columns that were asked for so far, by name."""
+        return {}
 
     @staticmethod
     def join(tables: Sequence["Table"]) -> "Table":

@@ -80,16 +80,16 @@ def sniffed(table: Table, name: str) -> list[Any]:
     return found if broken <= BROKEN * len(values) else []
 
 
-def objects(table: Table, name: str, what: str) -> list[Any]:
-    """All values of a column as lists and objects, None where there is none.
+def objects(table: Table, name: str, what: str, rows: Sequence[int] | None = None) -> list[Any]:
+    """The values of a column, all or of some rows, as lists and objects; None where there is none.
 
     what: they are, for a message.  Raises DataError for a cell that cannot be read.
     """
-    values = table.values(name)
+    values = table.values(name, rows)
     if is_nested(table, name):
         return values
     found: list[Any] = []
-    for row, text in enumerate(values):
+    for row, text in zip(range(len(table)) if rows is None else rows, values, strict=True):
         if not isinstance(text, str):
             found.append(text)
             continue

@@ -106,7 +106,8 @@ def text_lists(table: Table) -> Table | None:
 
 def of_sets(table: Table, name: str, values: Sequence[list[str | None] | None]) -> Table:
     """Texts that all mean the same: a row for each but the first, beside the first."""
-    pairs = [(row, own[0], other) for row, own in enumerate(values) if own for other in (own[1:] or [None])]
+    there = [own or [None] for own in values]  # A row without a text stays, to be counted as empty.
+    pairs = [(row, own[0], other) for row, own in enumerate(there) for other in (own[1:] or [None])]
     table = expanded(table, [row for row, *_ in pairs])
     table = replaced(table, "text", [first for _, first, _ in pairs], pa.string())
     table = replaced(table, "text2", [other for *_, other in pairs], pa.string())
@@ -195,13 +196,13 @@ def candidates(table: Table) -> Table | None:
         min(len(one), len(other)) for one, other in zip(near, apart, strict=True)
     )
     table = without(expanded(table, rows), positive, *negatives)
-    table = replaced(table, "positive" if positive in POSITIVE_NAMES[1:] else positive, first, pa.string())
-    columns = {"text": query, "text2": table.names[-1]}
+    columns = {"text": query, "text2": "positive" if positive in POSITIVE_NAMES[1:] else positive}
+    table = replaced(table, columns["text2"], first, pa.string())
     with_negatives = bool(negatives) and any(apart)
     if with_negatives:
         second = filled_up(second, rows)
-        table = replaced(table, "negative" if "negative" not in table.names else "neg", second, pa.string())
-        columns["negative"] = table.names[-1]
+        columns["negative"] = "negative" if "negative" not in table.names else "neg"
+        table = replaced(table, columns["negative"], second, pa.string())
     table = noted(table, told(positive, len(near), len(rows), with_negatives, unread))
     return named(table, "embedding", f"it is a query, {positive!r} and what is not an answer", columns)
 

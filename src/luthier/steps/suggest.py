@@ -22,8 +22,9 @@ from luthier.events import Event, Noted, Started
 from luthier.files import write_text
 from luthier.models.reading import READERS
 from luthier.plan.plan import Plan
+from luthier.steps.data_files import read_files, writing_of
 from luthier.steps.reader import Reader
-from luthier.steps.rows import composed, kind_of, needed_columns, read_files, writing_of
+from luthier.steps.task_columns import composed, kind_of, needed_columns
 from luthier.tasks.label_column import read_labels
 from luthier.tasks.labels import in_order
 from luthier.tasks.texts import has_content

@@ -5,13 +5,16 @@ import json
 import pytest
 
 from luthier.errors import DataError
-from shapes import csv_file, json_lines, understood
+from shapes import csv_file, json_file, json_lines, understood
 
 SPAN = {"start": 0, "end": 3, "label": "PER"}
 SPANS = [["Ann met Bob.", json.dumps([SPAN])]] * 60
 CATEGORIES = [[f"This is text {n}.", json.dumps({"A": 1.0, "B": 0.0})] for n in range(300)]
 TOOL = ["annotator", "annotation_id", "lead_time", "created_at"]
 CHOICES = [[f"This is text {n}.", json.dumps({"choices": ["a", "b"]}), 1, n, 2.5, "2024"] for n in range(60)]
+TAGS = [["['Ann', 'met', 'Bob']", "['B-PER', 'O', 'B-PER']"]] * 300
+QUERIES = [[f"What is {n}?", f'["It is the number {n}."]', f'["It is no number {n}."]'] for n in range(300)]
+NOTED = [[f"This is text {n}.", json.dumps({"labels": ["ab"[n % 2]]})] for n in range(300)]
 
 ODD = {
     "a place beyond any text": (["text", "spans"], SPANS, json.dumps([{**SPAN, "end": 10**30}])),
@@ -24,6 +27,9 @@ ODD = {
     "a category with a word": (["text", "cats"], CATEGORIES, '{"A": "yes"}'),
     "a list among categories": (["text", "cats"], CATEGORIES, '["A"]'),
     "a choice that is torn": (["text", "choice", *TOOL], CHOICES, '{"choices": ["a"}'),
+    "a number among lists of tags": (["words", "tags"], TAGS, "7"),
+    "a number among passages": (["query", "pos", "neg"], QUERIES, "0.5"),
+    "a list among Dataturks' objects": (["content", "annotation"], NOTED, '["a"]'),
 }
 
 
@@ -69,3 +75,47 @@ def test_positives_are_learnt_though_a_column_of_their_name_is_empty(tmp_path):
 
     assert found.columns == {"text": "query", "text2": "positive", "negative": "negative"}
     assert found.table.texts("positive")[0] == "It is the number 0 of all."
+
+
+def test_numbers_are_no_tags(tmp_path):
+    path = json_lines(
+        tmp_path / "words.jsonl", [{"tokens": ["Ann", "met", f"B{n}"], "ner_tags": n} for n in range(40)]
+    )
+
+    with pytest.raises(
+        DataError,
+        match="column 'ner_tags' holds 0, which is no tags",
+    ):
+        understood(path)
+
+
+def test_a_result_of_label_studio_that_is_no_list_says_nothing(tmp_path):
+    def task(n, result):
+        return {"id": n, "data": {"text": f"Ann met Bob on day {n}."}, "annotations": [{"result": result}]}
+
+    def choice(n):
+        return {
+            "type": "choices",
+            "from_name": "kind",
+            "to_name": "text",
+            "value": {"choices": ["ab"[n % 2]]},
+        }
+
+    path = json_file(tmp_path / "tasks.json", [*[task(n, [choice(n)]) for n in range(40)], task(40, 0.5)])
+
+    assert understood(path).understanding.left_out_by == {"no label": 1}
+
+
+def test_a_view_of_prodigy_that_is_no_text_is_not_looked_at(tmp_path):
+    rows = [
+        {
+            "text": f"Ann met Bob on day {n}.",
+            "_input_hash": n,
+            "_view_id": {"a": n},
+            "spans": [SPAN],
+            "answer": "accept",
+        }
+        for n in range(40)
+    ]
+
+    assert understood(json_lines(tmp_path / "rows.jsonl", rows)).understanding.labels == ("PER",)

@@ -103,6 +103,27 @@ def objects(table: Table, name: str, what: str, rows: Sequence[int] | None = Non
     return found
 
 
+def lists_in(table: Table, name: str, what: str) -> list[Any]:
+    """The values of a column as lists, None where there is none. what: as in `objects`.  Raises DataError for what is no list."""
+    return all_of(list, table, name, what)
+
+
+def dicts_in(table: Table, name: str, what: str) -> list[Any]:
+    """The values of a column as objects, None where there is none. what: as in `objects`.  Raises DataError for what is none."""
+    return all_of(dict, table, name, what)
+
+
+def all_of(kind: type, table: Table, name: str, what: str) -> list[Any]:
+    found = objects(table, name, what)
+    for row, value in enumerate(found):
+        if value is not None and not isinstance(value, kind):
+            raise DataError(
+                f"{table.place(row)}: column {name!r} holds {shorten(repr(value))}, which cannot be read as {what} as the other "
+                "rows hold them. Correct it, or write the column as JSON."
+            )
+    return found
+
+
 def replaced(table: Table, name: str, values: Sequence[Any], kind: pa.DataType | None = None) -> Table:
     """The table with other values in a column, or with one more at the end."""
     array = pa.chunked_array([array_of(table, name, values, kind)])

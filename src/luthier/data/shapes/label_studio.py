@@ -12,7 +12,17 @@ from typing import Any
 import pyarrow as pa
 
 from luthier.data.problems import counted, shorten
-from luthier.data.shapes.cells import fault_of, head, is_nested, is_text, objects, replaced, sniffed, without
+from luthier.data.shapes.cells import (
+    dicts_in,
+    fault_of,
+    head,
+    is_nested,
+    is_text,
+    objects,
+    replaced,
+    sniffed,
+    without,
+)
 from luthier.data.shapes.setting_aside import with_set_aside
 from luthier.data.shapes.telling import named, noted, remade
 from luthier.data.table import Table
@@ -141,7 +151,8 @@ class Found:
         best = max(
             enumerate(whole), key=lambda pair: (bool(pair[1].get("ground_truth")), when(pair[1]), pair[0])
         )[1]
-        for result in best.get("result") or ():
+        results = best.get("result")
+        for result in results if isinstance(results, list) else ():
             if isinstance(result, dict):
                 self.note(row, result)
 
@@ -171,7 +182,7 @@ def label_studio(table: Table) -> Table | None:
     annotations = next((name for name in ANNOTATIONS if name in table.names), None)
     if not is_label_studio(table, annotations):
         return None
-    tasks = objects(table, "data", "the data of a task")
+    tasks = dicts_in(table, "data", "the data of a task")
     found = Found()
     others = {
         name: objects(table, name, "what Label Studio writes")

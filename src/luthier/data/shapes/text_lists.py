@@ -9,7 +9,7 @@ from luthier.data.column_facts import reads_like_text
 from luthier.data.column_names import normal
 from luthier.data.columns import LABEL_NAMES, SCORE_NAMES
 from luthier.data.problems import counted
-from luthier.data.shapes.cells import head, is_nested, is_text, objects, replaced, sniffed, without
+from luthier.data.shapes.cells import head, is_nested, is_text, lists_in, replaced, sniffed, without
 from luthier.data.shapes.expanding import expanded
 from luthier.data.shapes.telling import named, noted, remade
 from luthier.data.table import Table
@@ -65,7 +65,7 @@ def text_lists(table: Table) -> Table | None:
         return None
     values = [
         None if own is None else [text_of(one) for one in own]
-        for own in objects(table, name, "lists of texts")
+        for own in lists_in(table, name, "lists of texts")
     ]
     if normal(name) in SETS and not any(normal(one) in (*SCORE_NAMES, *LABEL_NAMES) for one in table.names):
         return of_sets(table, name, values)
@@ -218,7 +218,7 @@ def holds_some(table: Table, name: str) -> bool:
 def lists(table: Table, name: str) -> list[list[str]]:
     """The texts of each row."""
     if sniffed(table, name) or is_nested(table, name):
-        values = objects(table, name, "lists of texts")
+        values = lists_in(table, name, "lists of texts")
     else:
         values = [[text] for text in table.values(name)]
     return [[text for text in map(text_of, own or ()) if text and text.strip()] for own in values]

@@ -21,7 +21,15 @@ from luthier.hashes import hash_json
 from luthier.plan.plan import Plan
 from luthier.steps.data_files import read_files
 from luthier.steps.division import Division, divide
-from luthier.steps.parts import left_out_by, parted, roles_of, split_words, unread, without_set_aside
+from luthier.steps.parts import (
+    left_out_by,
+    parted,
+    parts_in,
+    roles_of,
+    split_words,
+    unread,
+    without_set_aside,
+)
 from luthier.steps.task_columns import asked_columns, composed, kind_and_columns
 from luthier.steps.understanding import Understanding
 from luthier.tasks.classification import Classification
@@ -244,6 +252,7 @@ def evidence_of(
         strata=found.strata,
         strata_names=found.strata_names,
         used_columns=frozenset(columns.values()),
+        columns_within=frozenset(parts_in(given.read["train"], columns)),
         labels=found.task.labels if isinstance(found.task, Classification) else (),
         repairs=found.repairs,
         reads=found.task.reads,
@@ -252,15 +261,17 @@ def evidence_of(
         named_groups=division.named_groups,
         set_aside=understanding.set_aside,
         left_out_by=understanding.left_out_by,
-        text_columns=tuple(other_texts(given.first, understanding.task, columns)),
+        text_columns=tuple(other_texts(given, understanding.task, columns)),
     )
 
 
-def other_texts(table: Table, task: str, columns: Mapping[str, str]) -> list[str]:
+def other_texts(given: Given, task: str, columns: Mapping[str, str]) -> list[str]:
     """Columns that hold texts beside the one that is classified, and are not read."""
     if task != "text-classification":
         return []
-    return texts_beside(table, columns["text"], list(columns.values()))
+    return texts_beside(
+        given.first, columns["text"], [*columns.values(), *parts_in(given.read["train"], columns)]
+    )
 
 
 def shared_columns(tables: dict[str, Table], besides: Sequence[str]) -> list[str]:

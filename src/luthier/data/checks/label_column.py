@@ -12,8 +12,9 @@ def label_column(evidence: Evidence) -> Iterator[Finding]:
     rows = evidence.used
     _, label = np.unique(evidence.label_sets[rows], return_inverse=True)
     for name in others(evidence):
-        found = told(codes(evidence, name)[rows], label)
-        if found is not None and one_to_one(codes(evidence, name)[rows], label):
+        values = codes(evidence, name)[rows]
+        found = told(values, label)
+        if found is not None and one_to_one(values, label):
             yield Finding(
                 check="label-column",
                 severity="note",

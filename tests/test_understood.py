@@ -1,6 +1,7 @@
 """What was understood of a file is told to programs and people; what cannot be told apart is asked."""
 
 import json
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -130,6 +131,23 @@ def test_a_title_beside_the_text_is_told_and_can_be_read_with_it(rows):
     assert joined["columns"]["text"] == "title,body"
     assert joined["unread"] == []
     assert [one["check"] for one in whole["findings"] if one["check"] == "text-columns"] == []
+
+
+def test_a_remedy_is_spelt_so_that_a_shell_gives_the_name_back(rows):
+    name = "it's $(date)"
+    path = rows(
+        lambda text, label, at: {
+            name: f"remark {at} of mine",
+            "text": text,
+            "label": label,
+            "kind of": label[:2],
+        }
+    )
+
+    found = {one["check"]: one["mend"] for one in json.loads(check(path).out.splitlines()[-1])["findings"]}
+
+    assert shlex.split(found["text-columns"].split(" reads")[0]) == ["--text", f"{name},text"]
+    assert shlex.split(found["label-column"].split(" learns")[0]) == ["--label", "kind of"]
 
 
 def test_columns_that_the_label_is_made_of_do_not_give_it_away(rows):

@@ -10,7 +10,7 @@ from luthier.data.column_facts import Facts
 from luthier.data.column_names import normal, words_of_name
 from luthier.data.column_numbers import AMOUNTS, holds_amounts
 from luthier.data.marks import mark_of
-from luthier.data.problems import shorten
+from luthier.data.problems import shorten, spelt
 from luthier.data.table import Table
 from luthier.errors import DataError, did_you_mean, listing
 
@@ -361,7 +361,9 @@ def label_beside(table: Table, besides: Sequence[str]) -> tuple[str, str]:
 def by_marks(name: str) -> str:
     """Why several columns of noughts and ones are the labels, told with the flag that names them."""
     names = name.split(COMMA)
-    return f"columns {shown(names)}, which hold a nought or a one for each label, as --label {name!r} says"
+    return (
+        f"columns {shown(names)}, which hold a nought or a one for each label, as --label {spelt(name)} says"
+    )
 
 
 def holds_fractions(table: Table, column: Facts) -> bool:

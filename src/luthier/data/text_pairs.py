@@ -19,6 +19,7 @@ from luthier.data.columns import (
     texts_beside,
 )
 from luthier.data.pair_names import paired
+from luthier.data.problems import spelt
 from luthier.data.table import Table
 from luthier.errors import DataError
 
@@ -114,9 +115,10 @@ def refuse_two_texts(table: Table, guess: ColumnGuess) -> None:
     ]
     if len(others) == 1:
         first, second = sorted((guess.text, others[0]), key=table.names.index)
+        one, two = spelt(first), spelt(second)
         raise DataError(
             f"{table.files[0]}: columns {first!r} and {second!r} both hold texts, of like length. Say which is meant with "
-            f"--text {first!r} or --text {second!r}; of a pair, name both: --text {first!r} --text2 {second!r}."
+            f"--text {one} or --text {two}; of a pair, name both: --text {one} --text2 {two}."
         )
 
 

@@ -1,3 +1,4 @@
+import shlex
 from collections.abc import Iterator
 
 import numpy as np
@@ -23,7 +24,7 @@ def label_column(evidence: Evidence) -> Iterator[Finding]:
                 rows=(),
                 message=f"Column {name!r} says the same as {evidence.label!r}, in other words, and is not read.",
                 matters="Nothing is lost: the label is learnt once.",
-                mend=f"--label {name} learns it by those words.",
+                mend=f"--label {shlex.quote(name)} learns it by those words.",
             )
         elif found is not None:
             right, known = found

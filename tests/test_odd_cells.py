@@ -1,6 +1,7 @@
 """A cell that is unlike the others, in each form that is known by its first cells: refused with its line, or passed over."""
 
 import json
+import sys
 
 import pytest
 
@@ -119,3 +120,11 @@ def test_a_view_of_prodigy_that_is_no_text_is_not_looked_at(tmp_path):
     ]
 
     assert understood(json_lines(tmp_path / "rows.jsonl", rows)).understanding.labels == ("PER",)
+
+
+def test_json_that_can_just_be_read_is_refused_with_its_line(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    for depth in range(sys.getrecursionlimit() - 200, sys.getrecursionlimit() + 10):
+        path.write_text('{"text": "\\\\ud83d", "label": "a", "x": ' + "[" * depth + "]" * depth + "}\n")
+        with pytest.raises(DataError, match=r"nested too deeply|levels deep"):
+            understood(path)

@@ -274,14 +274,13 @@ def other_texts(given: Given, task: str, columns: Mapping[str, str]) -> list[str
     )
 
 
-def shared_columns(tables: dict[str, Table], besides: Sequence[str]) -> list[str]:
+def shared_columns(tables: Mapping[str, Table], besides: Sequence[str]) -> list[str]:
     """Other columns that every file has, with values of one type: for checks alone."""
-    first, *rest = [table.columns.schema for table in tables.values()]
+    first, *rest = [{field.name: field.type for field in table.columns.schema} for table in tables.values()]
     return [
-        field.name
-        for field in first
-        if field.name not in besides
-        and all(field.name in other.names and other.field(field.name).type == field.type for other in rest)
+        name
+        for name, kind in first.items()
+        if name not in besides and all(other.get(name) == kind for other in rest)
     ]
 
 

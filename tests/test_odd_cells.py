@@ -78,6 +78,14 @@ def test_positives_are_learnt_though_a_column_of_their_name_is_empty(tmp_path):
     assert found.table.texts("positive")[0] == "It is the number 0 of all."
 
 
+def test_a_number_among_answers_to_choose_from_is_no_list_of_them(tmp_path):
+    rows = [[f"What is {n}?", f"['a{n}', 'b{n}', 'c{n}']" if n else "7", n % 3] for n in range(60)]
+
+    found = understood(csv_file(tmp_path / "rows.csv", ["question", "options", "answer"], rows))
+
+    assert found.columns["text"] == "question"
+
+
 def test_numbers_are_no_tags(tmp_path):
     path = json_lines(
         tmp_path / "words.jsonl", [{"tokens": ["Ann", "met", f"B{n}"], "ner_tags": n} for n in range(40)]

@@ -11,6 +11,7 @@ from luthier.data import table as module
 from luthier.data.columns import guess_text_and_label, label_beside, texts_beside
 from luthier.data.pair_names import paired
 from luthier.data.table import Table
+from luthier.data.text_pairs import guess_pair
 from luthier.errors import DataError
 from luthier.tasks.guess import guess_kind
 
@@ -309,3 +310,17 @@ def test_ten_thousand_columns_are_looked_through_in_seconds():
 
     assert paired([f"c{number}" for number in range(3, 10_000)] + ["q1", "q2"]) == [("q1", "q2")]
     assert time.monotonic() - begin < 5  # each was once compared with every other, which took a minute
+
+
+def test_one_column_cannot_be_both_texts_of_a_pair():
+    with pytest.raises(
+        DataError, match=r"column 'text' cannot be both text and text2\. Name different columns\."
+    ):
+        guess_pair(table(text=TEXTS, verdict=LABELS), {"text": "text", "text2": "text"})
+
+
+def test_numbers_of_two_files_that_no_type_holds_are_refused():
+    large = table(label=pa.array([2**64 - 1] * 3, pa.uint64()))
+
+    with pytest.raises(DataError, match=r"reviews\.csv.*: the values of a column do not go together"):
+        Table.join([table(label=pa.array([0.5] * 3)), large])

@@ -14,7 +14,7 @@ from luthier.data.column_facts import Facts, facts_of, spread_rows
 from luthier.data.fingerprint import fingerprint
 from luthier.data.image_names import ImageNames
 from luthier.data.layout import NO_LAYOUT, Layout
-from luthier.errors import DataError, did_you_mean, listing
+from luthier.errors import DataError, did_you_mean, first_line, listing
 
 Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
 
@@ -128,9 +128,7 @@ class Table:
             check_columns(first, table)
         counts = np.cumsum([0] + [len(table.files) for table in tables])
         return Table(
-            columns=pa.concat_tables(
-                [table.columns.select(first.names) for table in tables], promote_options="permissive"
-            ),
+            columns=joined_columns(tables),
             files=tuple(file for table in tables for file in table.files),
             file_of=np.concatenate(
                 [table.file_of + start for table, start in zip(tables, counts, strict=False)]
@@ -146,6 +144,20 @@ class Table:
     def with_columns(self, columns: pa.Table) -> "Table":
         """The same rows with other columns."""
         return replace(self, columns=columns)
+
+
+def joined_columns(tables: Sequence[Table]) -> pa.Table:
+    """The rows of all tables, with the columns of the first. Raises DataError for values that no type of a column holds."""
+    names = tables[0].names
+    try:
+        return pa.concat_tables(
+            [table.columns.select(names) for table in tables], promote_options="permissive"
+        )
+    except pa.ArrowInvalid as error:
+        files = listing([str(table.files[0]) for table in tables])
+        raise DataError(
+            f"{files}: the values of a column do not go together ({first_line(error)}). Write it in the same form in all of them."
+        ) from None
 
 
 def joined_layout(tables: Sequence[Table]) -> Layout:

@@ -136,6 +136,10 @@ def guess_pair(
     first, second = ((named[0],), (named[1],)) if named else (TEXT_NAMES, ())
     known = {"text": [normal(n) for n in first], "text2": [normal(n) for n in second], "label": labels}
     texts = [asked.get("text") or (named and named[0]), asked.get("text2") or (named and named[1])]
+    if texts[0] is not None and texts[0] == texts[1]:
+        raise DataError(
+            f"{table.files[0]}: column {texts[0]!r} cannot be both text and text2. Name different columns."
+        )
     if asked.get("label") is not None or None in texts or names_there(table, "label").keys() & set(labels):
         return guess_by_name(table, asked, known)
     label, why = label_beside(table, [name for name in texts if name is not None])

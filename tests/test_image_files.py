@@ -463,6 +463,14 @@ def test_a_zip_member_that_is_damaged_is_told(tmp_path):
     )
 
 
+def test_a_pipe_in_the_place_of_an_archive_is_called_one(refusal):
+    os.mkfifo("set.zip")
+
+    assert refusal(path="set.zip") == (
+        "set.zip: is a device or a pipe. Expected a file, which can be read more than once: save what comes from it to one."
+    )
+
+
 def test_a_zip_file_of_a_later_version_is_refused(refusal):
     raw = bytearray(laid_out(Path("set.zip"), CLASSES).read_bytes())
     raw[raw.index(b"PK\x01\x02") + 6] = 99

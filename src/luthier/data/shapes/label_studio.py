@@ -265,7 +265,7 @@ def with_results(table: Table, names: Mapping[str, str], found: Found) -> Table:
         columns[name] = name if name not in table.names else f"{name} (annotated)"
         table = with_control(table, columns[name], found.types[name], found.values[name], found.annotated)
     table = with_set_aside(table, dict.fromkeys(found.cancelled, CANCELLED), list(columns.values()))
-    task = task_of(table, found.types[best], columns[best], source)
+    task = task_of(table, found.types[best], source)
     if len(controls) > 1:
         others = listing(columns[name] for name in controls[1:])
         table = noted(
@@ -319,7 +319,7 @@ def data_of(table: Table, names: Mapping[str, str], about: Counter[str]) -> str 
     return by_name or longest
 
 
-def task_of(table: Table, kind: str, label: str, source: str) -> str | None:
+def task_of(table: Table, kind: str, source: str) -> str | None:
     """The task; None where the values decide."""
     if kind in ("choices", "taxonomy") and all(is_image(value) for value in head(table, source)):
         return "image-classification"

@@ -200,7 +200,7 @@ def candidates(table: Table) -> Table | None:
     table = replaced(table, columns["text2"], first, pa.string())
     with_negatives = bool(negatives) and any(apart)
     if with_negatives:
-        second = filled_up(second, rows)
+        second = filled_up(second)
         columns["negative"] = "negative" if "negative" not in table.names else "neg"
         table = replaced(table, columns["negative"], second, pa.string())
     table = noted(table, told(positive, len(near), len(rows), with_negatives, unread))
@@ -240,7 +240,7 @@ def pairs_of_rows(
             yield row, positive, negatives[at % len(negatives)] if negatives else None
 
 
-def filled_up(negatives: list[str | None], rows: Sequence[int]) -> list[str | None]:
+def filled_up(negatives: list[str | None]) -> list[str | None]:
     """Negatives, where a query has none one of the query before it, so that its row can be learnt from."""
     there = [text for text in negatives if text is not None]
     last = there[-1]

@@ -217,7 +217,7 @@ def test_a_test_file_without_the_label_column_is_refused(refusal: Callable[..., 
         (
             [("The same text.", label) for _, label in ROWS],
             "no row is left for the validation part, because rows with the same text or the same group stay together, "
-            "and here nearly all do. Add rows that differ, or choose another --group.",
+            "and here nearly all do. Add rows that differ.",
         ),
     ],
     ids=[

@@ -474,6 +474,19 @@ def test_predict_without_the_runs_text_column_offers_the_nearest(run: Path, here
     assert not Path("answers.jsonl").exists()
 
 
+def test_predict_on_a_column_that_holds_no_texts_is_refused(run: Path, here: Path) -> None:
+    new = here / "new.jsonl"
+    new.write_text('{"text": ["a", "list"]}\n{"text": ["another"]}\n')
+
+    ended = luthier("predict", run, new)
+
+    assert (ended.code, ended.out) == (2, "")
+    assert (
+        ended.err
+        == f"{new}: column 'text' holds lists and cannot be the text. Name another with --text COLUMN.\n"
+    )
+
+
 def test_predict_on_what_is_no_run_is_refused(here: Path) -> None:
     Path("folder").mkdir()
 

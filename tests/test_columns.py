@@ -1,14 +1,19 @@
 """Which columns hold text and label: named, known by name, or known by what they hold; and why."""
 
+import time
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from luthier.data.columns import guess_text_and_label
+from luthier.data import table as module
+from luthier.data.columns import guess_text_and_label, label_beside, texts_beside
+from luthier.data.pair_names import paired
 from luthier.data.table import Table
+from luthier.data.text_pairs import guess_pair
 from luthier.errors import DataError
+from luthier.tasks.guess import guess_kind
 
 TEXTS = [f"a longer remark, number {number}" for number in range(60)]
 LABELS = ["good", "bad", "so so"] * 20
@@ -265,3 +270,57 @@ def test_a_large_table_is_judged_by_a_sample_and_that_is_said():
         "label": "column 'c2', because it has 2 values that occur again and again "
         "(20,000 of 50,000 rows were looked at)",
     }
+
+
+# Looked at once
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"one": TEXTS, "two": [f"{text}, and more of it" for text in TEXTS], "verdict": LABELS},
+        {"text": TEXTS, "text2": TEXTS[::-1], "verdict": LABELS},
+    ],
+    ids=["a text", "a pair"],
+)
+def test_a_command_looks_at_each_column_of_a_table_once(columns, monkeypatch):
+    looked, rows = [], table(**columns)
+    look = module.facts_of
+    monkeypatch.setattr(module, "facts_of", lambda *of: [looked.append(of[0].name), look(*of)][1])
+
+    asked = {"image": None, "text": "one" if "one" in columns else None, "text2": None, "label": None}
+    kind, _ = guess_kind(rows, asked)
+    found = kind.find(rows, asked).columns
+    texts_beside(rows, found["text"], list(found.values()))
+
+    assert sorted(looked) == sorted(columns)
+
+
+def test_the_label_beside_an_image_is_found_without_a_look_at_the_images(monkeypatch):
+    looked, rows = [], table(photo=[b"\xff\xd8" * 500] * 60, verdict=LABELS)
+    look = module.facts_of
+    monkeypatch.setattr(module, "facts_of", lambda *of: [looked.append(of[0].name), look(*of)][1])
+
+    assert label_beside(rows, ["photo"])[0] == "verdict"
+    assert looked == ["verdict"]
+
+
+def test_ten_thousand_columns_are_looked_through_in_seconds():
+    begin = time.monotonic()
+
+    assert paired([f"c{number}" for number in range(3, 10_000)] + ["q1", "q2"]) == [("q1", "q2")]
+    assert time.monotonic() - begin < 5  # each was once compared with every other, which took a minute
+
+
+def test_one_column_cannot_be_both_texts_of_a_pair():
+    with pytest.raises(
+        DataError, match=r"column 'text' cannot be both text and text2\. Name different columns\."
+    ):
+        guess_pair(table(text=TEXTS, verdict=LABELS), {"text": "text", "text2": "text"})
+
+
+def test_numbers_of_two_files_that_no_type_holds_are_refused():
+    large = table(label=pa.array([2**64 - 1] * 3, pa.uint64()))
+
+    with pytest.raises(DataError, match=r"reviews\.csv.*: the values of a column do not go together"):
+        Table.join([table(label=pa.array([0.5] * 3)), large])

@@ -17,7 +17,7 @@ from luthier.data.shards import holds_shards, read_shards, shards_for
 from luthier.data.writing import Writing
 from luthier.errors import DataError
 from luthier.plan.plan import Plan
-from luthier.steps.rows import read_files
+from luthier.steps.data_files import read_files
 
 NAMES = ["account", "damaged", "refund"]
 

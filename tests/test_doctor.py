@@ -341,6 +341,21 @@ def test_leaks_are_mended_in_the_training_file(tmp_path: Path, bert: Path) -> No
     assert not (tmp_path / "test.fixed.csv").exists()
 
 
+def test_rows_that_are_lists_are_not_corrected_in_a_copy(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    rows = [
+        ["text", "label"],
+        *([f"<b>This</b> is the text of number {at}.", "ab"[at % 2]] for at in range(40)),
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    ended = command("check", path, "--model", "none", "--fix", "garbage")
+
+    assert ended.code == 2
+    assert f"{path}: is corrected only where each line is an object, and its rows are lists." in ended.err
+    assert not (tmp_path / "rows.fixed.jsonl").exists()
+
+
 def test_a_kind_of_fix_that_there_is_not_is_refused(tmp_path: Path) -> None:
     ended = command("check", write(tmp_path / "rows.csv", CLEAN), "--fix", "copys")
 

@@ -122,6 +122,15 @@ def test_a_column_that_numbers_the_rows_is_left_out_and_told(table, name):
     assert "whose values number the rows" in found.guesses[0]
 
 
+def test_long_texts_without_a_name_do_not_number_the_rows(table):
+    found = table("reviews.csv", ",label\n" + rows("{text} and on and on and on,{label}"))
+
+    assert found.names == ["column 1", "label"]
+    assert found.guesses == (
+        "reviews.csv: has no name for 'column 1', which is called so; a name in the header corrects it.",
+    )
+
+
 def test_row_names_of_r_have_no_name_in_its_header(table):
     found = table("a.csv", '"text","label"\n' + rows('"{at}","{text}","{label}"'))
 

@@ -463,6 +463,38 @@ def test_a_zip_member_that_is_damaged_is_told(tmp_path):
     )
 
 
+def test_a_pipe_in_the_place_of_an_archive_is_called_one(refusal):
+    os.mkfifo("set.zip")
+
+    assert refusal(path="set.zip") == (
+        "set.zip: is a device or a pipe. Expected a file, which can be read more than once: save what comes from it to one."
+    )
+
+
+def test_a_zip_file_of_a_later_version_is_refused(refusal):
+    raw = bytearray(laid_out(Path("set.zip"), CLASSES).read_bytes())
+    raw[raw.index(b"PK\x01\x02") + 6] = 99
+    Path("set.zip").write_bytes(raw)
+
+    assert refusal(path="set.zip") == (
+        "set.zip: is packed in a way that is not read (zip file version 9.9). Pack the folder anew, as zip does by itself."
+    )
+
+
+@pytest.mark.parametrize(("flag", "words"), [(0x20, "compressed patched data"), (0x40, "strong encryption")])
+def test_a_zip_member_packed_in_a_way_that_is_not_read_is_told(flag, words, tmp_path):
+    path = laid_out(tmp_path / "set.zip", CLASSES)
+    raw = bytearray(path.read_bytes())
+    for at in range(len(raw)):
+        if raw[at : at + 4] == b"PK\x01\x02":
+            raw[at + 8] |= flag
+    path.write_bytes(raw)
+    source = ImageSource(read_images(path)["train"])
+
+    with pytest.raises(DataError, match=rf"set\.zip: is packed in a way that is not read \({words}"):
+        source.bytes_of(0)
+
+
 def test_a_column_of_numbers_holds_no_images(tmp_path):
     table = Table(
         pa.table({"image": [1]}), (tmp_path / "set.parquet",), np.zeros(1, np.int64), np.ones(1, np.int64)

@@ -20,7 +20,8 @@ from luthier.folder.model_folder import load
 from luthier.plan.plan import Plan
 from luthier.session.runs import tune
 from luthier.steps.answer import answer_file
-from luthier.steps.rows import read_files, understand
+from luthier.steps.data_files import read_files
+from luthier.steps.rows import understand
 from tiny import TINY_IMAGES, images_folder
 
 LABELS = ("ani", "wren")

@@ -189,6 +189,24 @@ def test_rows_that_have_labels_are_not_suggested(tmp_path: Path, bert: Path) -> 
     assert ended.err == f"{rows}: every row is empty, or is labelled in {rows} already.\n"
 
 
+def test_the_label_to_suggest_for_is_found_as_tune_finds_it(tmp_path: Path, bert: Path) -> None:
+    rows, more = tmp_path / "rows.csv", unlabelled(tmp_path)
+    told = list(enumerate(text for text, _ in messages(20)))
+    with open(rows, "w", encoding="utf-8", newline="") as file:
+        marks = ((text, at % 2, at % 3 == 0, at % 5 == 0) for at, text in told)
+        csv.writer(file).writerows(
+            [("text", "late", "rude", "odd"), *((text, *map(int, own)) for text, *own in marks)]
+        )
+    several = command("suggest", rows, "--unlabelled", more, "--model", bert, "--quiet")
+    with open(rows, "w", encoding="utf-8", newline="") as file:
+        parted = ((text, "ab"[at % 2], ("train", "train", "test")[at % 3]) for at, text in told)
+        csv.writer(file).writerows([("text", "verdict", "subset"), *parted])
+    parts = command("suggest", rows, "--unlabelled", more, "--model", bert, "--quiet")
+
+    assert several.err.startswith(f"{rows}: rows have several labels, for which no rows are suggested yet.")
+    assert parts.code == 0, parts.err
+
+
 def test_more_than_there_are_is_said(tmp_path: Path, bert: Path) -> None:
     rows, more = messages_csv(tmp_path / "rows.csv", 12), unlabelled(tmp_path)
 

@@ -13,7 +13,8 @@ from luthier.batches.passages import Gold
 from luthier.errors import LuthierError
 from luthier.hashes import hash_file
 from luthier.plan.plan import Plan, fields
-from luthier.steps.rows import kind_of, needed_columns, read_files
+from luthier.steps.data_files import read_files
+from luthier.steps.task_columns import kind_of, needed_columns
 from luthier.steps.tune import tune
 from luthier.tasks.answering import QuestionAnswering, Said
 from tiny import TINY, TINY_IMAGES, images_folder, messages

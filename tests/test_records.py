@@ -103,6 +103,17 @@ def test_a_line_that_a_kill_has_torn_is_passed_over_and_one_in_between_is_refuse
         list(read_lines(path, Needs))
 
 
+def test_a_line_longer_than_any_record_is_refused_and_not_taken_for_a_torn_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("luthier.records.LARGEST", 20)
+    path = tmp_path / "lines.jsonl"
+    path.write_text('{"key": "a"}\n{"key": "' + "b" * 40 + '"}\n{"key": "c"}\n')
+
+    with pytest.raises(RunError, match=r"lines\.jsonl, line 2: is larger than"):
+        list(read_lines(path, Needs))
+
+
 def test_a_seal_holds_however_a_record_is_spelt_and_breaks_with_any_value(tmp_path: Path) -> None:
     record = sealed({"b": [1, 2.0, None], "a": {"é": float("nan"), "x": "\ud800"}, 7: True})
     path = tmp_path / "record.json"

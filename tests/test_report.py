@@ -402,7 +402,7 @@ def test_a_record_that_cannot_be_used_is_refused_with_file_and_field(
 def test_half_a_letter_in_a_text_does_not_stop_the_report(tmp_path: Path, no_pictures: None) -> None:
     run = make_run(tmp_path / "run", warnings=["a lone surrogate: \ud800"])
     assert "a lone surrogate: ?" in report_of(run)
-    assert "a lone surrogate: ?" in model_card(read_records(run))
+    assert r"a lone surrogate: \\ud800" in model_card(read_records(run))
 
 
 def test_a_folder_without_scorecard_says_which_command_makes_one(tmp_path: Path) -> None:
@@ -523,6 +523,26 @@ def test_no_name_breaks_the_block_at_the_top_of_the_card(tmp_path: Path) -> None
     assert "<script" not in card.text
 
 
+@pytest.mark.parametrize(
+    ("label", "written"),
+    [
+        ("- one", r"\- one"),
+        ("---", r"\---"),
+        ("2. two", r"2\. two"),
+        ("+ three", r"\+ three"),
+        ("$x$ [a](b)", r"\$x\$ \[a\](b)"),
+        ("\x1b[2J\u202e", r"\\x1b\[2J\\u202e"),
+        ("-1.5", "-1.5"),
+    ],
+)
+def test_a_label_is_no_markup_in_the_card_and_moves_no_cursor(
+    label: str, written: str, tmp_path: Path
+) -> None:
+    text = card_of(make_run(tmp_path / "run", labels=[label, "other", "third"])).text
+
+    assert f"## Labels\n\n{written}, other, third\n" in text
+
+
 def test_the_card_tells_results_baselines_and_limits(tmp_path: Path) -> None:
     text = card_of(make_run(tmp_path / "run")).text
     for line in (
@@ -535,7 +555,7 @@ def test_the_card_tells_results_baselines_and_limits(tmp_path: Path) -> None:
         "3,400 tokens beyond the limit were cut off and never seen.",
     ):
         assert line in text.splitlines()
-    assert "- Lowest F1: po$s$ & \x07 日本 0.700 (607 test rows);".replace("&", "&amp;") in text
+    assert r"- Lowest F1: po\$s\$ &amp; \\x07 日本 0.700 (607 test rows);" in text
     assert "**Ship it.** The tuned model reaches 89.2 % accuracy" in text
 
 

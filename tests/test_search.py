@@ -858,3 +858,24 @@ def test_a_note_of_a_search_that_cannot_be_used_is_refused_with_file_and_field(
         folder.note(name)
 
     assert str(caught.value).startswith(f"{folder.state / name}.json: {told}")
+
+
+@pytest.mark.parametrize(
+    ("name", "changed"),
+    [("key", {"where": ["/elsewhere"]}), ("settled", {"run": {}}), ("spent", {"seconds": 2.0})],
+)
+def test_a_note_of_a_search_that_was_changed_is_not_believed_and_one_without_a_seal_is(
+    name: str, changed: dict[str, Any], begun: Callable[..., SearchFolder]
+) -> None:
+    folder = begun(trials=1)
+    path = folder.state / f"{name}.json"
+    folder.keep_note("settled", {"run": {"run.threads": 1}, "vary": [], "recipe": {}, "gpus": 0})
+    folder.keep_note("spent", {"seconds": 1.0})
+    written = json.loads(path.read_text())
+
+    path.write_text(json.dumps({key: value for key, value in written.items() if key != "sha256"}))
+    assert folder.note(name) is not None
+
+    path.write_text(json.dumps({**written, **changed}))
+    with pytest.raises(RunError, match=rf"state/{name}\.json: is not what luthier wrote"):
+        folder.note(name)

@@ -1,6 +1,7 @@
 """Exports of annotation tools: what is read of each, what was put aside, and what is refused."""
 
 import json
+import time
 
 import pytest
 
@@ -467,6 +468,21 @@ def test_an_entity_over_two_lines_keeps_them_together_and_pieces_are_told(there)
         [{"start": 0, "end": 16, "label": "person"}],
     ]
     assert "in several pieces" in said(table)
+
+
+def test_a_long_text_with_an_entity_on_each_line_is_read_in_seconds(there):
+    folder, count = there / "corpus", 20_000
+    folder.mkdir()
+    (folder / "a.txt").write_text("Ann met Bob.\n" * count, encoding="utf-8")
+    (folder / "a.ann").write_text(
+        "".join(f"T{at}\tperson {13 * at} {13 * at + 3}\tAnn\n" for at in range(count)), encoding="utf-8"
+    )
+    begin = time.monotonic()
+
+    table = read(folder)
+
+    assert table.values("spans", [0, count - 1]) == [[{"start": 0, "end": 3, "label": "person"}]] * 2
+    assert time.monotonic() - begin < 15  # each line was once compared with every entity, which took minutes
 
 
 def test_a_line_that_is_not_brats_is_refused_with_its_place(there):

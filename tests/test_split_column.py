@@ -104,3 +104,20 @@ def test_files_part_the_rows_before_a_column_does(tmp_path):
 
     assert found["split"] == "files"
     assert found["parts"]["test"] == 2
+
+
+def test_a_part_of_which_no_row_can_be_used_is_told_by_its_cause(tmp_path):
+    path = tmp_path / "rows.csv"
+    lines = [
+        f'"{text}",{label if at // 4 % 4 else ""},{("valid", "test", "train", "train")[at // 4 % 4]}\n'
+        for at, (text, label) in enumerate(ROWS)
+    ]
+    path.write_text("text,label,split\n" + "".join(lines))
+
+    ended = luthier("check", path, "--model", "none")
+
+    assert ended.code == 2
+    assert (
+        f"{path}, validation part: none of its rows can be used: each lacks its text or its label"
+        in ended.err
+    )

@@ -1,6 +1,7 @@
 """What was understood of a file is told to programs and people; what cannot be told apart is asked."""
 
 import json
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -121,14 +122,47 @@ def test_a_title_beside_the_text_is_told_and_can_be_read_with_it(rows):
     path = rows(lambda text, label, at: {"title": f"remark {at} of mine", "body": text, "label": label})
 
     ended = check(path)
-    joined = understood(path, "--text", "title,body")
+    whole = json.loads(check(path, "--text", "title,body").out.splitlines()[-1])
 
-    found = json.loads(ended.out.splitlines()[-1])["findings"]
+    found, joined = json.loads(ended.out.splitlines()[-1])["findings"], whole["understood"]
     assert [one["mend"] for one in found if one["check"] == "text-columns"] == [
         "--text 'title,body' reads them as one; --text COLUMN reads another in its place."
     ]
     assert joined["columns"]["text"] == "title,body"
     assert joined["unread"] == []
+    assert [one["check"] for one in whole["findings"] if one["check"] == "text-columns"] == []
+
+
+def test_a_remedy_is_spelt_so_that_a_shell_gives_the_name_back(rows):
+    name = "it's $(date)"
+    path = rows(
+        lambda text, label, at: {
+            name: f"remark {at} of mine",
+            "text": text,
+            "label": label,
+            "kind of": label[:2],
+        }
+    )
+
+    found = {one["check"]: one["mend"] for one in json.loads(check(path).out.splitlines()[-1])["findings"]}
+
+    assert shlex.split(found["text-columns"].split(" reads")[0]) == ["--text", f"{name},text"]
+    assert shlex.split(found["label-column"].split(" learns")[0]) == ["--label", "kind of"]
+
+
+def test_columns_that_the_label_is_made_of_do_not_give_it_away(rows):
+    path = rows(
+        lambda text, label, at: {
+            "text": text,
+            "label_refund": int(label == "refund"),
+            "label_other": int(label != "refund"),
+        }
+    )
+
+    found = json.loads(check(path).out.splitlines()[-1])
+
+    assert found["understood"]["columns"]["label"] == "label_refund,label_other"
+    assert [one["message"] for one in found["findings"] if one["check"] == "label-column"] == []
 
 
 def test_what_was_read_as_one_is_predicted_as_one(rows, bert, tmp_path):

@@ -86,14 +86,14 @@ def read_lines(
     except FileNotFoundError:
         return
     with file:
-        for number, line in enumerate(iter(lambda: file.readline(LARGEST), b""), start=1):
+        for number, line in enumerate(iter(lambda: file.readline(LARGEST + 1), b""), start=1):
             if not line.strip():
                 continue
             place = f"{path}, line {number}"
             try:
                 value = parsed(line, place)
             except RunError:
-                if line.endswith(b"\n"):
+                if line.endswith(b"\n") or len(line) > LARGEST:
                     raise
                 return
             yield value, checked(value, kind, place)

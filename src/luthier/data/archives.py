@@ -126,6 +126,10 @@ def telling_archive_errors(path: Path) -> Iterator[None]:
     except (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError) as error:
         words = shorten(next(iter(str(error).splitlines()), type(error).__name__).rstrip("."))
         raise DataError(f"{path}: is not a whole archive ({words}). Copy or download it again.") from error
+    except NotImplementedError as error:  # as zipfile says of what it cannot unpack
+        raise DataError(
+            f"{path}: is packed in a way that is not read ({shorten(str(error))}). Pack the folder anew, as zip does by itself."
+        ) from error
     except (ValueError, RecursionError, OverflowError, struct.error) as error:
         raise DataError(
             f"{path}: is not a whole archive (a header is damaged). Copy or download it again."

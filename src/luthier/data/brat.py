@@ -6,6 +6,7 @@ events, attributes and notes are not.
 
 import os
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -123,14 +124,16 @@ def table_of(path: Path, found: Found) -> Table:
     for name, text, own in zip(found.names, found.texts, found.spans, strict=True):
         places = Places(text)
         placed = [(*places.read(span, reading), span.label) for span in own]
+        order = sorted(range(len(placed)), key=lambda at: placed[at][0])
+        starts = [placed[at][0] for at in order]
         for begin, end in pieces(text, [(start, stop) for start, stop, _ in placed]):
             texts.append(text[begin:end])
             documents.append(name)
+            within = sorted(order[bisect_left(starts, begin) : bisect_left(starts, end)])
             spans.append(
                 [
                     {"start": start - begin, "end": stop - begin, "label": label}
-                    for start, stop, label in placed
-                    if begin <= start < end
+                    for start, stop, label in (placed[at] for at in within)
                 ]
             )
     columns = pa.table(
@@ -161,12 +164,15 @@ def pieces(text: str, spans: Sequence[tuple[int, int]]) -> Iterator[tuple[int, i
     >>> list(pieces("one\\n\\ntwo\\nthree", [(7, 12)]))
     [(0, 3), (5, 14)]
     """
-    begin = at = 0
+    begin = at = reached = 0
+    waiting = sorted(spans, reverse=True)
     while at <= len(text):
         end = text.find("\n", at)
         end = len(text) if end < 0 else end
         at = end + 1
-        if end < len(text) and any(start <= end < stop for start, stop in spans):
+        while waiting and waiting[-1][0] <= end:
+            reached = max(reached, waiting.pop()[1])
+        if end < min(len(text), reached):
             continue
         if text[begin:end].strip():
             yield begin, end

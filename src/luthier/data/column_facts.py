@@ -1,12 +1,13 @@
 """What the values of each column look like, from a sample of the rows."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
-from luthier.data.table import Ints, Table
+from luthier.data.layout import Ints
 
 SAMPLE_ROWS = 20_000
 SAMPLE_VALUES = 2_000_000
@@ -29,30 +30,25 @@ class Facts:
     """Share of values that read like text."""
 
 
-def sample(table: Table) -> Ints:
-    """Rows to look at, evenly spread; all of them when they are few."""
-    rows = min(len(table), SAMPLE_ROWS, max(200, SAMPLE_VALUES // len(table.names)))
-    return np.linspace(0, len(table) - 1, rows).astype(np.int64)
+def spread_rows(rows: int, columns: int) -> Ints:
+    """Numbers of the rows to look at in a table of so many rows and columns, evenly spread; all of them when they are few."""
+    chosen = min(rows, SAMPLE_ROWS, max(200, SAMPLE_VALUES // columns))
+    return np.linspace(0, rows - 1, chosen).astype(np.int64)
 
 
-def look_at(table: Table, rows: Ints) -> list[Facts]:
-    """The facts of every column, over some rows."""
-    found = []
-    for field in table.columns.schema:
-        values = [text for text in table.texts(field.name, rows) if text.strip()]
-        counts = Counter(values)
-        found.append(
-            Facts(
-                name=field.name,
-                kind=field.type,
-                filled=len(values),
-                distinct=len(counts),
-                characters=sum(map(len, values)) / max(len(values), 1),
-                repeated=sum(count for count in counts.values() if count > 1) / max(len(values), 1),
-                wordy=sum(map(reads_like_text, values)) / max(len(values), 1),
-            )
-        )
-    return found
+def facts_of(column: pa.Field, texts: Sequence[str]) -> Facts:
+    """The facts of a column. texts: its values over the sample, written out."""
+    values = [text for text in texts if text.strip()]
+    counts = Counter(values)
+    return Facts(
+        name=column.name,
+        kind=column.type,
+        filled=len(values),
+        distinct=len(counts),
+        characters=sum(map(len, values)) / max(len(values), 1),
+        repeated=sum(count for count in counts.values() if count > 1) / max(len(values), 1),
+        wordy=sum(map(reads_like_text, values)) / max(len(values), 1),
+    )
 
 
 def reads_like_text(value: str) -> bool:

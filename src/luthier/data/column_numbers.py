@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from luthier.data.column_facts import sample
 from luthier.data.column_names import words_of_name
 from luthier.data.number_lists import number_lists
 from luthier.data.numerals import read_numerals
@@ -60,7 +59,7 @@ def holds_numbers(table: Table, name: str) -> bool:
 
 def varied_fractions(table: Table, name: str, found: set[float]) -> bool:
     """Whether a few numbers are to be estimated: not all whole, and nearly as many as rows, in a small file."""
-    filled = sum(bool(text.strip()) for text in table.texts(name, sample(table)))
+    filled = sum(bool(text.strip()) for text in table.texts(name, table.sample))
     fractions = any(not number.is_integer() for number in found)
     return fractions and len(found) > FEWEST_FRACTIONS and len(found) > VARIED * filled
 
@@ -73,7 +72,7 @@ def holds_amounts(table: Table, name: str) -> bool:
 
 def runs_on(table: Table, name: str) -> bool:
     """Whether a column's numbers merely count the rows: whole, and each larger than the one before, or each smaller."""
-    found = read_numerals(table.values(name, sample(table)))
+    found = read_numerals(table.values(name, table.sample))
     values = found.values[np.isfinite(found.values)]
     steps = np.diff(values)
     counts = len(steps) > 2 and bool(np.all(steps > 0) or np.all(steps < 0))
@@ -82,7 +81,7 @@ def runs_on(table: Table, name: str) -> bool:
 
 def sampled_numbers(table: Table, name: str) -> tuple[set[float], bool, tuple[str, ...]]:
     """The different numbers of a column, from a sample; whether more than a few of its values are none; how they are written."""
-    values = table.values(name, sample(table))
+    values = table.values(name, table.sample)
     if any(isinstance(value, bool | list | dict) for value in values) or lists_numbers(table, name):
         return set(), True, ()
     found = read_numerals(values)
@@ -96,7 +95,7 @@ def lists_numbers(table: Table, name: str) -> bool | None:
     Where the cells do not tell, the column's name may: `labels` are several, a price is one number.
     """
     last = words_of_name(name)[-1:]
-    found = number_lists(table.texts(name, sample(table)), named=last in [[word] for word in SEVERAL])
+    found = number_lists(table.texts(name, table.sample), named=last in [[word] for word in SEVERAL])
     return False if found is None and last in [[word] for word in AMOUNTS] else found
 
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from luthier.data.column_facts import Facts, look_at, sample
+from luthier.data.column_facts import Facts
 from luthier.data.column_names import normal, words_of_name
 from luthier.data.column_numbers import AMOUNTS, holds_amounts
 from luthier.data.marks import mark_of
-from luthier.data.problems import shorten
+from luthier.data.problems import shorten, spelt
 from luthier.data.table import Table
 from luthier.errors import DataError, did_you_mean, listing
 
@@ -130,17 +130,13 @@ def guess_text_and_label(table: Table, text: str | None = None, label: str | Non
         reasons["label"] = f"column {label!r}, as named."
     if text is not None and text == label:
         raise DataError(f"{table.files[0]}: column {text!r} cannot be both text and label. Name two columns.")
-    if text is None or label is None:
-        rows = sample(table)
-        facts = look_at(table, rows)
-        seen = "" if len(rows) == len(table) else f" ({len(rows):,} of {len(table):,} rows were looked at)"
     # The names of both come before the contents of either: a column called `label` is not the text.
-    if label is None and (label := label_by_name(table, facts, besides=text)) is not None:
+    if label is None and (label := label_by_name(table, table.facts(), besides=text)) is not None:
         reasons["label"] = by_marks(label) if label not in table.names else f"column {label!r}, by its name"
     if text is None:
-        text, reasons["text"] = find_text(table, facts, seen, besides=label)
+        text, reasons["text"] = find_text(table, table.facts(), besides=label)
     if label is None:
-        label, reasons["label"] = label_by_content(table, facts, seen, besides=text)
+        label, reasons["label"] = label_by_content(table, table.facts(), besides=text)
     return ColumnGuess({"text": text, "label": label}, reasons)
 
 
@@ -282,7 +278,7 @@ def names_there(table: Table, role: str, besides: str | None = None) -> dict[str
     return there
 
 
-def find_text(table: Table, facts: Sequence[Facts], seen: str, besides: str | None) -> tuple[str, str]:
+def find_text(table: Table, facts: Sequence[Facts], besides: str | None) -> tuple[str, str]:
     """The column with words in it: by a name that says so, else the longest texts, mostly different ones; and why."""
     fit = [
         column
@@ -300,14 +296,14 @@ def find_text(table: Table, facts: Sequence[Facts], seen: str, besides: str | No
     if not fit:
         named = by_name(table, TEXT_NAMES, "text", besides)
         if named is None:
-            raise not_found(table, facts, seen, "text")
+            raise not_found(table, facts, "text")
         return named, f"column {named!r}, by its name"
     best = by_length[0]
     if best.repeated > 0.5 and best.characters <= SHORT and normal(best.name) not in TEXT_NAMES:
-        raise not_found(table, facts, seen, "text")
+        raise not_found(table, facts, "text")
     if len(fit) == 1 and normal(best.name) in TEXT_NAMES:
         return best.name, f"column {best.name!r}, by its name"
-    why = f"because its texts are the longest, {best.characters:.0f} characters on average{seen}"
+    why = f"because its texts are the longest, {best.characters:.0f} characters on average{share_seen(table)}"
     return best.name, f"column {best.name!r}, {why}"
 
 
@@ -315,7 +311,7 @@ def texts_beside(table: Table, text: str, besides: Sequence[str], varied: bool =
     """Other columns that hold texts, which are not read: some words in most rows. varied: mostly different ones only."""
     return [
         column.name
-        for column in look_at(table, sample(table))
+        for column in table.facts()
         if column.name not in (text, *besides)
         and pa.types.is_string(column.kind)
         and column.wordy > 0.5
@@ -323,7 +319,7 @@ def texts_beside(table: Table, text: str, besides: Sequence[str], varied: bool =
     ]
 
 
-def label_by_content(table: Table, facts: Sequence[Facts], seen: str, besides: str) -> tuple[str, str]:
+def label_by_content(table: Table, facts: Sequence[Facts], besides: str | None) -> tuple[str, str]:
     """The one column of values most of which occur again, or of numbers; and why. Raises DataError where there are several."""
     fit = [column for column in facts if column.name != besides and may_be_label(column)]
     recurring = [one for one in fit if one.repeated > 0.5 and not holds_fractions(table, one)]
@@ -334,42 +330,63 @@ def label_by_content(table: Table, facts: Sequence[Facts], seen: str, besides: s
         raise ask_which(table, facts, [one.name for one in recurring])
     if recurring:
         best = recurring[0]
-        why = f"because it has {best.distinct:,} values that occur again and again{seen}"
+        why = f"because it has {best.distinct:,} values that occur again and again{share_seen(table)}"
         return best.name, f"column {best.name!r}, {why}"
     amounts = [one.name for one in fit if holds_amounts(table, one.name)]
     if len(amounts) > 1:
         raise ask_which(table, facts, amounts)
     if amounts:
-        return amounts[0], f"column {amounts[0]!r}, because it holds numbers{seen}"
+        return amounts[0], f"column {amounts[0]!r}, because it holds numbers{share_seen(table)}"
     if (named := by_name(table, (*LABEL_NAMES, *SCORE_NAMES), "label", besides)) is not None:
         return (
             named,
             f"column {named!r}, by its name",
         )  # Nothing can be learnt from it, which is told by whoever reads it.
-    raise not_found(table, facts, seen, "label")
+    raise not_found(table, facts, "label")
+
+
+def label_beside(table: Table, besides: Sequence[str]) -> tuple[str, str]:
+    """The column of labels beside those of what is read, by its name, else by what it holds; and why. Raises DataError."""
+    others = table.with_columns(table.columns.drop_columns([name for name in besides if name in table.names]))
+    if not others.names:
+        raise DataError(
+            f"{table.files[0]}: has no column beside {listing(besides)}, so it tells no labels. Add one called label."
+        )
+    facts = table.facts(others.names)
+    if (label := label_by_name(others, facts, besides=None)) is not None:
+        return label, f"column {label!r}, by its name" if label in table.names else by_marks(label)
+    return label_by_content(others, facts, besides=None)
 
 
 def by_marks(name: str) -> str:
     """Why several columns of noughts and ones are the labels, told with the flag that names them."""
     names = name.split(COMMA)
-    return f"columns {shown(names)}, which hold a nought or a one for each label, as --label {name!r} says"
+    return (
+        f"columns {shown(names)}, which hold a nought or a one for each label, as --label {spelt(name)} says"
+    )
 
 
 def holds_fractions(table: Table, column: Facts) -> bool:
     """Whether a column of floating-point numbers has some that are not whole: amounts, and no labels."""
     if not pa.types.is_floating(column.kind):
         return False
-    values = table.values(column.name, sample(table))
+    values = table.values(column.name, table.sample)
     return any(value is not None and np.isfinite(value) and not float(value).is_integer() for value in values)
 
 
 def holds_marks(table: Table, name: str) -> bool:
     """Whether a column holds noughts and ones, or yes and no."""
-    marks = {mark_of(value) for value in set(table.texts(name, sample(table)))}
+    marks = {mark_of(value) for value in set(table.texts(name, table.sample))}
     return None not in marks and {0, 1} <= marks
 
 
-def not_found(table: Table, facts: Sequence[Facts], seen: str, role: str) -> DataError:
+def share_seen(table: Table) -> str:
+    """How many rows were looked at, in brackets after a blank; empty where all were."""
+    seen = len(table.sample)
+    return "" if seen == len(table) else f" ({seen:,} of {len(table):,} rows were looked at)"
+
+
+def not_found(table: Table, facts: Sequence[Facts], role: str) -> DataError:
     counts = ", ".join(f"{shorten(column.name)!r} {column.distinct:,}" for column in facts[:COLUMNS_SHOWN])
     more = f" and {len(facts) - COLUMNS_SHOWN:,} more columns" if len(facts) > COLUMNS_SHOWN else ""
     if len(table.names) == 1:
@@ -380,7 +397,7 @@ def not_found(table: Table, facts: Sequence[Facts], seen: str, role: str) -> Dat
     why = ": none holds several words in most rows, and mostly different ones" if role == "text" else ""
     return DataError(
         f"{table.files[0]}: no column looks like the {role}{why}. Name it with --{role} COLUMN. "
-        f"Columns, and how many different values each has{seen}: {counts}{more}."
+        f"Columns, and how many different values each has{share_seen(table)}: {counts}{more}."
     )
 
 

@@ -50,8 +50,6 @@ class Flaw:
     """Bytes before it, after decompression."""
     value: int
     """The byte there."""
-    after_others: bool
-    """Whether characters beyond ASCII were decoded before it."""
 
 
 def find_encoding(path: Path) -> str:
@@ -219,7 +217,7 @@ def looks_binary(head: bytes) -> bool:
 def first_flaw(path: Path, encoding: str) -> Flaw | None:
     """The first byte that cannot be decoded; None when all can. Raises DataError for a NUL character."""
     decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(encoding)(), translate=True)
-    done, lines, others = 0, 1, False
+    done, lines = 0, 1
     with open_bytes(path) as file:
         while True:
             chunk = file.read(CHUNK_BYTES)
@@ -228,8 +226,7 @@ def first_flaw(path: Path, encoding: str) -> Flaw | None:
             except UnicodeDecodeError as error:
                 # The decoder saw what it had kept of the last chunk before this one.
                 start = error.start + len(chunk) - len(error.object)
-                others = others or any(byte > 127 for byte in error.object[: error.start])
-                return Flaw(done + start, error.object[error.start], others)
+                return Flaw(done + start, error.object[error.start])
             except UnicodeError as error:  # no byte is to blame: UTF-16 without its mark, for one
                 raise DataError(
                     f"{path}: cannot be read in {encoding} ({error}). "
@@ -242,7 +239,6 @@ def first_flaw(path: Path, encoding: str) -> Flaw | None:
                     f"where there are many, the file is damaged, or in another encoding than {encoding}."
                 )
             lines += text.count("\n")
-            others = others or not text.isascii()
             if not chunk:
                 return None
             done += len(chunk)

@@ -13,6 +13,8 @@ from luthier.errors import DataError, listing
 
 LEFT_BY_PANDAS = re.compile(r"Unnamed: \d+(_level_\d+)?|__index_level_\d+__")
 """Names that pandas gives to columns without one, and to the numbers of rows."""
+LONG = 40
+"""Characters on average from which on values are texts: names of rows, as R writes them, are shorter."""
 
 
 def without_idle_columns(table: Table, nameless: Collection[str] = ()) -> Table:
@@ -66,13 +68,18 @@ def is_empty(column: pa.ChunkedArray) -> bool:
     return bool(column.null_count == len(column))
 
 
+def holds_texts(column: pa.ChunkedArray) -> bool:
+    """Whether values are texts by their length, rather than names of rows."""
+    return bool((pc.mean(pc.utf8_length(column)).as_py() or 0) > LONG)
+
+
 def is_index(column: pa.ChunkedArray, first: bool) -> bool:
     """Whether a column's values number the rows; in a first one without any name they may be anything, all different."""
     if pa.types.is_string(column.type):
         try:
             column = pc.cast(column, pa.int64())
         except pa.ArrowInvalid:
-            if not first:
+            if not first or holds_texts(column):
                 return False
     elif not pa.types.is_integer(column.type):
         return False

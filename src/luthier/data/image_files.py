@@ -15,7 +15,7 @@ from luthier.data.box_formats import TECHNICAL, boxes_beside, not_read
 from luthier.data.image_names import IMAGE_ENDINGS
 from luthier.data.image_parts import PARTS
 from luthier.data.problems import Problems, counted, shorten
-from luthier.data.raw_bytes import telling_read_errors
+from luthier.data.raw_bytes import no_file, telling_read_errors
 from luthier.data.row_files import TABLES, ending, names_in, read_file
 from luthier.data.table import Table
 from luthier.data.writing import Writing
@@ -198,7 +198,9 @@ def check_place(path: Path) -> None:
     if not path.exists():
         near = did_you_mean(path.name, names_in(path.parent)) if path.parent.is_dir() else ""
         raise DataError(f"{path}: there is no such file or folder.{near}")
-    if not path.is_file() or not path.name.lower().endswith(ARCHIVE_ENDINGS):
+    if not path.is_file():
+        raise no_file(path)
+    if not path.name.lower().endswith(ARCHIVE_ENDINGS):
         raise DataError(
             f"{path}: is no set of images. Expected a folder, or a file that ends in {', '.join(ARCHIVE_ENDINGS)}."
         )

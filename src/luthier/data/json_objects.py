@@ -48,4 +48,6 @@ def check_object(value: Any, text: str) -> dict[str, Any]:
         except UnicodeEncodeError as error:
             half = ascii(error.object[error.start])[1:-1]
             raise NotAnObject(f"half a character, {half}, without the other half") from None
+        except RecursionError:  # it could just be read
+            raise NotAnObject("nested too deeply") from None
     return value

@@ -1,5 +1,6 @@
 """What is written where nothing is meant: nan, #N/A, NULL, a dash."""
 
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from statistics import median
@@ -148,7 +149,7 @@ def kept_words(counts: Mapping[str, int], words: Sequence[str], name: str) -> li
         return []
     return [
         f"{listing(kept)} in column {name!r} {'is' if len(kept) == 1 else 'are'} as frequent as other labels and taken for "
-        f"{'one' if len(kept) == 1 else 'labels'}; --missing {','.join(kept)} leaves such rows out."
+        f"{'one' if len(kept) == 1 else 'labels'}; --missing {shlex.quote(','.join(kept))} leaves such rows out."
     ]
 
 

@@ -145,5 +145,6 @@ def answers_in(value: Any) -> list[str]:
         value = next(
             (value[key] for key in ("text", "texts", "choices") if isinstance(value.get(key), list)), []
         )
-    found = [one.get("text") if isinstance(one, Mapping) else one for one in value or ()]
+    items = value if isinstance(value, list) else []
+    found = [one.get("text") if isinstance(one, Mapping) else one for one in items]
     return [one for one in found if isinstance(one, str)]

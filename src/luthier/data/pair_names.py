@@ -1,8 +1,8 @@
 """Names of two columns that say that they are a pair: `q1` and `q2`, `sentA` and `sentB`, `left` and `right`."""
 
 import re
-from collections.abc import Sequence
-from itertools import combinations
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 
 from luthier.data.column_names import normal
 
@@ -15,41 +15,39 @@ SECOND = ("2", "b")
 """What may stand behind the second name alone, as in `text` and `text_b`."""
 THIRD = {"2": "3", "b": "c"}
 """The mark of a third column, with which two are no pair."""
+Words = tuple[str, ...]
 WORD = re.compile(r"[^\W\d_]+|\d+")
 
 
 def paired(names: Sequence[str]) -> list[tuple[str, str]]:
-    """Pairs of names that differ by a mark alone.
+    """Pairs of names that differ by a mark alone, in the order in which they stand.
 
     >>> paired(["id", "sentA", "sentB"]), paired(["text", "text_b"]), paired(["end1", "end2", "end3"])
     ([('sentA', 'sentB')], [('text', 'text_b')], [])
     """
     apart = {name: tuple(WORD.findall(normal(name))) for name in names}
-    there = set(apart.values())
+    called: defaultdict[Words, list[str]] = defaultdict(list)
+    for name, words in apart.items():
+        called[words].append(name)
     found = []
-    for one, other in combinations(names, 2):
-        for first, second in ((one, other), (other, one)):
-            place = differing_at(apart[first], apart[second])
-            if place is None:
-                continue
-            words = apart[second]
+    for second, words in apart.items():
+        for place, first_words in firsts_of(words):
             third = (*words[:place], THIRD.get(words[place], ""), *words[place + 1 :])
-            if third not in there:
-                found.append((first, second))
-    return found
+            if third not in called:
+                found += [(first, second) for first in called.get(first_words, ())]
+    at = {name: number for number, name in enumerate(names)}
+    return sorted(found, key=lambda pair: (*sorted(map(at.__getitem__, pair)), at[pair[0]]))
 
 
-def differing_at(first: Sequence[str], second: Sequence[str]) -> int | None:
-    """At which word two names differ, as those of a pair do; None where they do not.
+def firsts_of(words: Words) -> Iterator[tuple[int, Words]]:
+    """What the first name may be, in words, of which another is the second, and at which of its words they differ.
 
-    >>> differing_at(("text",), ("text", "b")), differing_at(("1", "id"), ("2", "name"))
-    (1, None)
+    >>> list(firsts_of(("text", "b"))), list(firsts_of(("2",)))
+    ([(1, ('text',)), (1, ('text', 'a'))], [])
     """
-    if first and tuple(second[:-1]) == tuple(first) and second[-1] in SECOND:
-        return len(first)
-    if len(first) != len(second):
-        return None
-    places = [at for at, (one, other) in enumerate(zip(first, second, strict=True)) if one != other]
-    if len(places) != 1 or (first[places[0]], second[places[0]]) not in MARKS:
-        return None
-    return None if len(first) == 1 and first[0].isdigit() else places[0]
+    if len(words) > 1 and words[-1] in SECOND:
+        yield len(words) - 1, words[:-1]
+    for place, word in enumerate(words):
+        for first, second in MARKS:
+            if word == second and not (len(words) == 1 and first.isdigit()):
+                yield place, (*words[:place], first, *words[place + 1 :])

@@ -103,7 +103,8 @@ def apply(form: Format, patch_path: Path, starts: Sequence[int], fixed: Path) ->
             f"{form.file.path}: is not the file that {patch_path} was made for ({patch.name}), or was changed since. "
             "Make a new patch with --fix KINDS."
         )
-    strange = [one for one in patch.edits if one.line not in set(starts)]
+    begins = set(starts)
+    strange = [one for one in patch.edits if one.line not in begins]
     if strange:
         raise DataError(
             f"{patch_path}: no row begins on line {strange[0].line} of {form.file.path}. Correct the number."

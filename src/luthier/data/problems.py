@@ -1,5 +1,6 @@
 """What is wrong with rows, in few words: how many, the first few, and of a value no more than fits a line."""
 
+import shlex
 from dataclasses import dataclass, field
 
 SHOWN = 8
@@ -43,6 +44,15 @@ def counted(count: int, noun: str) -> str:
     ('1 row', '2,000 rows')
     """
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def spelt(name: str) -> str:
+    """A name between quotes as a shell gives it back, for a remedy that is to be copied.
+
+    >>> print(spelt("title,body"), spelt("it's $(date)"))
+    'title,body' 'it'"'"'s $(date)'
+    """
+    return f"'{name}'" if name.isprintable() and "'" not in name else shlex.quote(name)
 
 
 def shorten(value: str, most: int = 80) -> str:

@@ -57,6 +57,11 @@ class Format:
         end = raw[len(body) :]
         if self.dialect is None:
             record = json.loads(body)
+            if not isinstance(record, dict):
+                raise DataError(
+                    f"{self.file.path}: is corrected only where each line is an object, and its rows are lists. Write each as an "
+                    "object, with the names of its columns."
+                )
             for column, value in new.items():
                 record[column] = value.split("|") if isinstance(record.get(column), list) else value
             return json.dumps(record, ensure_ascii=False) + end

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from luthier.data.column_facts import Facts, facts_of, spread_rows
 from luthier.data.fingerprint import fingerprint
 from luthier.data.image_names import ImageNames
 from luthier.data.layout import NO_LAYOUT, Layout
-from luthier.errors import DataError, did_you_mean, listing
+from luthier.errors import DataError, did_you_mean, first_line, listing
 
 Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
 
@@ -95,6 +96,24 @@ class Table:
         and compression of the file."""
         return fingerprint(self.columns)
 
+    @cached_property
+    def sample(self) -> Ints:
+        """Numbers of the rows that stand for all where columns are told apart."""
+        return spread_rows(len(self), len(self.names))
+
+    def facts(self, names: Sequence[str] | None = None) -> list[Facts]:
+        """What the values of all columns, or of those named, look like over the sample. Each column is looked at once."""
+        for name in names or self.names:
+            if name not in self.facts_seen:
+                column = self.columns.schema.field(name)
+                self.facts_seen[name] = facts_of(column, self.texts(name, self.sample))
+        return [self.facts_seen[name] for name in names or self.names]
+
+    @cached_property
+    def facts_seen(self) -> dict[str, Facts]:
+        """The facts of the columns that were asked for so far, by name."""
+        return {}
+
     @staticmethod
     def join(tables: Sequence["Table"]) -> "Table":
         """One table from the tables of several files, in the order given, with the columns of the first.
@@ -109,9 +128,7 @@ class Table:
             check_columns(first, table)
         counts = np.cumsum([0] + [len(table.files) for table in tables])
         return Table(
-            columns=pa.concat_tables(
-                [table.columns.select(first.names) for table in tables], promote_options="permissive"
-            ),
+            columns=joined_columns(tables),
             files=tuple(file for table in tables for file in table.files),
             file_of=np.concatenate(
                 [table.file_of + start for table, start in zip(tables, counts, strict=False)]
@@ -127,6 +144,20 @@ class Table:
     def with_columns(self, columns: pa.Table) -> "Table":
         """The same rows with other columns."""
         return replace(self, columns=columns)
+
+
+def joined_columns(tables: Sequence[Table]) -> pa.Table:
+    """The rows of all tables, with the columns of the first. Raises DataError for values that no type of a column holds."""
+    names = tables[0].names
+    try:
+        return pa.concat_tables(
+            [table.columns.select(names) for table in tables], promote_options="permissive"
+        )
+    except pa.ArrowInvalid as error:
+        files = listing([str(table.files[0]) for table in tables])
+        raise DataError(
+            f"{files}: the values of a column do not go together ({first_line(error)}). Write it in the same form in all of them."
+        ) from None
 
 
 def joined_layout(tables: Sequence[Table]) -> Layout:

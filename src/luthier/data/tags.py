@@ -179,7 +179,7 @@ def tags_of_spans(
     if length is None:
         length = max(ends, default=0)
     misfits: Counter[str] = Counter()
-    fitting: list[tuple[int, int, str]] = []
+    fitting: dict[tuple[int, int, str], None] = {}  # in their order, each once
     for number, span in enumerate(spans, start=1):
         start, end, label = edges_and_label(span, number)
         first, stop = bisect_right(ends, start), bisect_left(begins, end)  # of the words it touches
@@ -199,7 +199,7 @@ def tags_of_spans(
         if (first, stop, label) in fitting:
             misfits[TWICE] += 1
             continue
-        fitting.append((first, stop, label))
+        fitting[first, stop, label] = None
 
     tags = ["O"] * len(words)
     for first, stop, label in sorted(fitting, key=lambda span: begins[span[0]] - ends[span[1] - 1]):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from luthier.data.column_facts import look_at, reads_like_text, sample
+from luthier.data.column_facts import reads_like_text
 from luthier.data.column_names import normal, words_of_name
 from luthier.data.column_numbers import holds_numbers
 from luthier.data.columns import (
@@ -13,15 +13,15 @@ from luthier.data.columns import (
     ColumnGuess,
     ask_which,
     guess_by_name,
-    label_by_content,
-    label_by_name,
+    label_beside,
     may_be_label,
     names_there,
     texts_beside,
 )
 from luthier.data.pair_names import paired
+from luthier.data.problems import spelt
 from luthier.data.table import Table
-from luthier.errors import DataError, listing
+from luthier.errors import DataError
 
 PAIR_NAMES = (
     *(
@@ -73,7 +73,7 @@ def pair_by_name(table: Table) -> tuple[str, str] | None:
         return known
     alike = [pair for pair in paired(list(there.values())) if all(holds_words(table, name) for name in pair)]
     if alike:
-        return max(alike, key=lambda pair: sum(map(len, table.texts(pair[1], sample(table)))))
+        return max(alike, key=lambda pair: sum(map(len, table.texts(pair[1], table.sample))))
     if not names_there(table, "label").keys() & {*LABEL_NAMES, *SCORE_NAMES, *JUDGEMENTS}:
         return None
     pairs = [(there[one], there[two]) for one, two in PAIRS_WITH_LABEL if one in there and two in there]
@@ -82,13 +82,13 @@ def pair_by_name(table: Table) -> tuple[str, str] | None:
 
 def holds_words(table: Table, name: str) -> bool:
     """Whether most values of a column are several words."""
-    texts = [text for text in table.texts(name, sample(table)) if text.strip()]
+    texts = [text for text in table.texts(name, table.sample) if text.strip()]
     return bool(texts) and sum(map(reads_like_text, texts)) > 0.5 * len(texts)
 
 
 def refuse_two_targets(table: Table, pair: Sequence[str]) -> None:
     """Raise DataError where beside two texts there are numbers to be estimated and labels as well, named as such."""
-    facts = [one for one in look_at(table, sample(table)) if one.name not in pair and may_be_label(one)]
+    facts = [one for one in table.facts() if one.name not in pair and may_be_label(one)]
     scores = [one.name for one in facts if normal(one.name) in SCORE_NAMES and holds_numbers(table, one.name)]
     labels = [
         one.name
@@ -103,7 +103,7 @@ def refuse_two_texts(table: Table, guess: ColumnGuess) -> None:
     """Raise DataError where two columns hold texts of like length, and no name says which of them is meant, or both."""
     if normal(guess.text) in TEXT_NAMES or guess.text not in table.names:
         return
-    facts = {one.name: one for one in look_at(table, sample(table))}
+    facts = {one.name: one for one in table.facts()}
     own = facts[guess.text]
     labels = guess.label.split(COMMA)
     others = [
@@ -115,9 +115,10 @@ def refuse_two_texts(table: Table, guess: ColumnGuess) -> None:
     ]
     if len(others) == 1:
         first, second = sorted((guess.text, others[0]), key=table.names.index)
+        one, two = spelt(first), spelt(second)
         raise DataError(
             f"{table.files[0]}: columns {first!r} and {second!r} both hold texts, of like length. Say which is meant with "
-            f"--text {first!r} or --text {second!r}; of a pair, name both: --text {first!r} --text2 {second!r}."
+            f"--text {one} or --text {two}; of a pair, name both: --text {one} --text2 {two}."
         )
 
 
@@ -135,23 +136,12 @@ def guess_pair(
     first, second = ((named[0],), (named[1],)) if named else (TEXT_NAMES, ())
     known = {"text": [normal(n) for n in first], "text2": [normal(n) for n in second], "label": labels}
     texts = [asked.get("text") or (named and named[0]), asked.get("text2") or (named and named[1])]
+    if texts[0] is not None and texts[0] == texts[1]:
+        raise DataError(
+            f"{table.files[0]}: column {texts[0]!r} cannot be both text and text2. Name different columns."
+        )
     if asked.get("label") is not None or None in texts or names_there(table, "label").keys() & set(labels):
         return guess_by_name(table, asked, known)
     label, why = label_beside(table, [name for name in texts if name is not None])
     found = guess_by_name(table, {**asked, "label": label}, known)
     return ColumnGuess(found.columns, {**found.reasons, "label": why})
-
-
-def label_beside(table: Table, texts: Sequence[str]) -> tuple[str, str]:
-    """The column of labels beside two texts, by its name, else by what it holds; and why. Raises DataError."""
-    others = table.with_columns(table.columns.drop_columns([name for name in texts if name in table.names]))
-    if not others.names:
-        raise DataError(
-            f"{table.files[0]}: has no column beside {listing(texts)}, so it tells no labels. Add one called label."
-        )
-    rows = sample(others)
-    facts = look_at(others, rows)
-    if (label := label_by_name(others, facts, besides=None)) is not None:
-        return label, f"column {label!r}, by its name"
-    seen = "" if len(rows) == len(table) else f" ({len(rows):,} of {len(table):,} rows were looked at)"
-    return label_by_content(others, facts, seen, besides="")

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
+from luthier import terminal
 from luthier.report import numbers, usage, words
 from luthier.report.records import Records
 from luthier.report.rows import LEFT_OUT, PARTS
@@ -217,7 +218,7 @@ def use(records: Records) -> str:
         f"- `{call}`: {what}" for call, what in usage.openers(records.scorecard, "path/to/this/folder")
     )
     return (
-        f"With {library} alone:\n\n```python\n{plain_code}```\n\nHow each library opens this folder:\n\n{ways}\n\n"
+        f"With {plain(library)} alone:\n\n```python\n{plain_code}```\n\nHow each library opens this folder:\n\n{ways}\n\n"
         f"With luthier, from the run's folder:\n\n```python\n{usage.with_luthier('path/to/run', records.scorecard)}```"
     )
 
@@ -233,14 +234,18 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[object]], texts: int = 
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def plain(value: object) -> str:
-    """A text that Markdown and HTML leave as it is, on one line.
+BLOCK = re.compile(r"^(\d{0,9})([-+.)])(?=[\s-]|$)")
+"""How a line begins that Markdown takes for an item of a list, or for a rule."""
 
-    >>> print(plain("a|b <script> card_arrival"))
-    a\\|b &lt;script&gt; card\\_arrival
+
+def plain(value: object) -> str:
+    """A text that Markdown, HTML and a terminal leave as it is, on one line.
+
+    >>> print(plain("a|b <script> card_arrival"), plain("- $x$"), plain("1. one"), plain("-0.5"))
+    a\\|b &lt;script&gt; card\\_arrival \\- \\$x\\$ 1\\. one -0.5
     """
-    text = html.escape(" ".join(str(value).split()), quote=False)
-    return re.sub(r"([\\`*_\[\]|~#])", r"\\\1", text)
+    text = html.escape(terminal.plain(" ".join(str(value).split())), quote=False)
+    return BLOCK.sub(r"\1\\\2", re.sub(r"([\\`*_\[\]|~#$])", r"\\\1", text))
 
 
 def block(value: object, depth: int = 0) -> str:

@@ -84,8 +84,10 @@ class SearchRecord(Record):
             raise ValueError("'trials' is to hold each trial once, in order")
         if self.best is not None and self.best.number >= len(self.trials):
             raise ValueError("'best' is to name one of the trials")
-        if any(len(shares) != 3 for shares in (self.importance or {}).values()):
-            raise ValueError("'importance' is to have a share and its two ends for each setting")
+        if any(len(shares) != 3 or key.count(".") != 1 for key, shares in (self.importance or {}).items()):
+            raise ValueError(
+                "'importance' is to have a share and its two ends for each setting, named section.key"
+            )
         return self
 
 

@@ -30,7 +30,7 @@ from luthier.machine import cores
 from luthier.plan.places import NAMED, PACKAGED_NAMES, found_again, placed
 from luthier.plan.plan import Plan, read_plan
 from luthier.plan.search import SECTION, SearchPlan, parted
-from luthier.records import Record, checked, read_json, sealed
+from luthier.records import Record, checked, read_json, seal_holds, sealed
 from luthier.report.search_records import read_search
 from luthier.searching.records import NOTES
 
@@ -195,7 +195,7 @@ class SearchFolder:
         where = list(dict.fromkeys([os.getcwd(), *(known or {}).get("where", [])]))
         own = known["id"] if known else uuid.uuid4().hex
         record = {"key": key, "id": own, "storage": storage, "where": where}
-        write_json(self.state / "key.json", record)
+        self.keep_note("key", record)
         self.write_plan(plan, search)
         return known is None
 
@@ -258,10 +258,14 @@ class SearchFolder:
         except (FileNotFoundError, NotADirectoryError):
             return None
         checked(found, NOTES.get(name.split("-")[0], Record), str(file), NOTE_MEND)
+        if seal_holds(found) is False:
+            raise RunError(
+                f"{file}: is not what luthier wrote: its content does not fit the SHA-256 that it holds. {NOTE_MEND}"
+            )
         return found
 
     def keep_note(self, name: str, record: Mapping[str, Any]) -> None:
-        write_json(self.state / f"{name}.json", record)
+        write_json(self.state / f"{name}.json", sealed(record))
 
     def write_record(self, record: Mapping[str, Any]) -> None:
         write_json(self.path / RECORD, sealed(record))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from luthier.data.columns import TEXT_ROLES
+from luthier.data.columns import TEXT_ROLES, check
 from luthier.data.composed import with_texts
 from luthier.data.image_files import every_image, is_image_set
 from luthier.data.image_folder import with_images_in
@@ -52,6 +52,8 @@ def answer_file(
         table = with_texts(table, columns[TEXT], "--text")
     for role, name in columns.items():
         check_column(data, table, role, name)
+        if folder.task.reads not in ("words", IMAGE):  # whose columns may hold lists and objects
+            check(table, name, role)
     texts = [name for role, name in columns.items() if role in TEXT_ROLES]
     table, _ = without_marks(table, texts, (), folder.beside.missing)
     return folder.answers(kind.inputs(table, columns, None, folder.task))

@@ -17,7 +17,8 @@ from luthier.data.row_format import Format
 from luthier.errors import DataError
 from luthier.plan.plan import Plan
 from luthier.steps.check import Checkup
-from luthier.steps.rows import Rows, writing_of
+from luthier.steps.data_files import writing_of
+from luthier.steps.rows import Rows
 
 
 @dataclass(frozen=True)

@@ -88,5 +88,10 @@ def split_words(plan: Plan, tables: Mapping[str, Table], own: SplitColumn | None
 
 def unread(table: Table, columns: Mapping[str, str], others: Sequence[str | None]) -> tuple[str, ...]:
     """Columns of the file that serve for nothing."""
-    used = {part for name in columns.values() for part in (name, *parts_of(table, name))} | set(others)
+    used = {*columns.values(), *parts_in(table, columns), *others}
     return tuple(name for name in table.names if name not in used)
+
+
+def parts_in(table: Table, columns: Mapping[str, str]) -> list[str]:
+    """Columns of the file that those of a task are made of."""
+    return [part for name in columns.values() for part in parts_of(table, name)]

@@ -27,22 +27,24 @@ def refuse_unknown_checks(allowed: Sequence[str]) -> None:
             )
 
 
-def refuse_empty_parts(plan: Plan, split: Split) -> None:
-    """Nothing can be chosen or reported without rows for it."""
-    for name, rows, file in (
-        ("validation", split.valid, plan.data.valid),
-        ("test", split.test, plan.data.test),
+def refuse_empty_parts(plan: Plan, split: Split, given: Sequence[str]) -> None:
+    """Nothing can be chosen or reported without rows for it. given: the parts that rows came for, by file, folder or column."""
+    for part, name, rows, file in (
+        ("valid", "validation", split.valid, plan.data.valid),
+        ("test", "test", split.test, plan.data.test),
     ):
         if len(rows):
             continue
-        if file is not None:
+        if part in given:
+            where = file if file is not None else f"{plan.data.path}, {name} part"
             raise DataError(
-                f"{file}: none of its rows can be used: each lacks its text or its label, or has a label that occurs "
+                f"{where}: none of its rows can be used: each lacks its text or its label, or has a label that occurs "
                 "only once in the training rows."
             )
+        other = ", or choose another --group" if plan.data.group is not None else ""
         raise DataError(
             f"{plan.data.path}: no row is left for the {name} part, because rows with the same text or the same group "
-            "stay together, and here nearly all do. Add rows that differ, or choose another --group."
+            f"stay together, and here nearly all do. Add rows that differ{other}."
         )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from luthier.data.columns import check
-from luthier.data.composed import with_texts
+from luthier.data.composed import with_marks, with_texts
 from luthier.data.missing import without_marks
 from luthier.data.read import read
 from luthier.data.shapes.suggested import FROM
@@ -22,8 +22,10 @@ from luthier.events import Event, Noted, Started
 from luthier.files import write_text
 from luthier.models.reading import READERS
 from luthier.plan.plan import Plan
+from luthier.steps.data_files import writing_of
 from luthier.steps.reader import Reader
-from luthier.steps.rows import composed, kind_of, needed_columns, read_files, writing_of
+from luthier.steps.rows import Given
+from luthier.steps.task_columns import kind_of, needed_columns
 from luthier.tasks.label_column import read_labels
 from luthier.tasks.labels import in_order
 from luthier.tasks.texts import has_content
@@ -63,7 +65,7 @@ def suggest_rows(
         return time.monotonic() - begin
 
     yield Started("prepare", clock())
-    table = composed(plan, read_files(plan))["train"]
+    table = Given.of(plan).first
     kind, _ = kind_of(plan, table)
     if kind.name != "text-classification":
         raise DataError(
@@ -71,6 +73,7 @@ def suggest_rows(
             "text-classification if each row is a text with a label."
         )
     guess = needed_columns(plan, table, kind)
+    table = with_marks(table, guess.label, "--label")
     others = with_texts(read(unlabelled, writing_of(plan.data)), guess.text, "--text")
     check(others, guess.text, "text")
     table, told = without_marks(table, [guess.text], [guess.label], plan.data.missing)
@@ -88,6 +91,10 @@ def suggest_rows(
     free, notes = not_yet_labelled(others, guess.text, text_keys(table, guess.text)[known], plan.run.seed)
     if not len(free):
         raise DataError(f"{unlabelled}: every row is empty, or is labelled in {plan.data.path} already.")
+    folder = Path(plan.run.out) if plan.run.out else unlabelled.parent
+    stem = unlabelled.name.split(".")[0]
+    paths = folder / f"{stem}.suggested.csv", folder / f"{stem}.suggested.json"
+    refuse_filled_in(paths[0], guess.label)
     notes = [*told, *notes]
     reader = Reader.of(plan)
     way = "cut" if plan.data.long == "auto" else plan.data.long
@@ -104,10 +111,6 @@ def suggest_rows(
         notes.append(f"{len(rows):,} rows, not {count:,}: there are no more without a label.")
     for note in notes:
         yield Noted(note, clock())
-    folder = Path(plan.run.out) if plan.run.out else unlabelled.parent
-    stem = unlabelled.name.split(".")[0]
-    paths = folder / f"{stem}.suggested.csv", folder / f"{stem}.suggested.json"
-    refuse_filled_in(paths[0], guess.label)
     write_text(paths[0], as_csv(rows, guess.text, guess.label))
     write_text(paths[1], as_tasks(rows, guess.text))
     return Suggestions(rows, found.why, *paths, tuple(notes))

@@ -8,16 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from luthier.data.box_formats import INSTEAD, box_columns
-from luthier.data.column_facts import look_at, sample
-from luthier.data.columns import (
-    LABEL_NAMES,
-    ColumnGuess,
-    by_marks,
-    check,
-    guess_by_name,
-    label_by_content,
-    label_by_name,
-)
+from luthier.data.columns import LABEL_NAMES, ColumnGuess, check, guess_by_name, label_beside
 from luthier.data.composed import parts_of
 from luthier.data.image_columns import IMAGE_NAMES, column_of_names, column_with_bytes, has_texts, holds_bytes
 from luthier.data.image_facts import ImageFacts, image_facts
@@ -48,7 +39,7 @@ def find(table: Table, asked: Mapping[str, str | None]) -> ColumnGuess:
     refuse_boxes(table, image, asked=label is not None)
     reasons = {"image": f"column {image!r}, because its values are images or name them"}
     if label is None:
-        label, reasons["label"] = image_label(table, image)
+        label, reasons["label"] = label_beside(table, [image])
     elif not parts_of(table, label):
         check(table, label, "label")
     if image == label:
@@ -58,21 +49,6 @@ def find(table: Table, asked: Mapping[str, str | None]) -> ColumnGuess:
     refuse_several_rows(table, image, label)
     named = {role: f"column {name!r}, as named." for role, name in asked.items() if name is not None}
     return ColumnGuess({"image": image, "label": label}, reasons | named)
-
-
-def image_label(table: Table, image: str) -> tuple[str, str]:
-    """The column of labels in a table of images, and why; or several of marks, one for each label. Raises DataError."""
-    others = table.with_columns(table.columns.drop_columns([image]))
-    if not others.names:
-        raise DataError(
-            f"{table.files[0]}: has no column beside {image!r}, so it tells no labels. Add one called label."
-        )
-    rows = sample(others)
-    facts = look_at(others, rows)
-    if (label := label_by_name(others, facts, besides=None)) is not None:
-        return label, by_marks(label) if label not in table.names else f"column {label!r}, by its name"
-    seen = "" if len(rows) == len(table) else f" ({len(rows):,} of {len(table):,} rows were looked at)"
-    return label_by_content(others, facts, seen, besides=image)
 
 
 def refuse_boxes(table: Table, image: str, asked: bool) -> None:

@@ -128,6 +128,7 @@ def tags_of(
     """Strict IOB2 tags of each usable row's words; what was mended is noted. Raises DataError for what cannot be."""
     found: dict[int, list[str]] = {}
     spans = holds_spans(table, columns["label"])
+    refuse_no_tags(table, columns["label"], [values[row] for row in usable.tolist()])
     split = {row: split_tags(values[row]) for row in usable.tolist()} if not spans else {}
     refuse_bare_types(table, columns["label"], split.values())
     scheme = scheme_of(split.values())
@@ -151,6 +152,16 @@ def tags_of(
         for what in counts:
             repairs[what].append(row)
     return found
+
+
+def refuse_no_tags(table: Table, label: str, values: Iterable[Any]) -> None:
+    """Raise DataError where values are neither lists nor texts."""
+    strange = next((value for value in values if not isinstance(value, str | list)), None)
+    if strange is not None:
+        raise DataError(
+            f"{table.files[0]}: column {label!r} holds {shorten(repr(strange))}, which is no tags. Expected a list with a tag "
+            "for each word, one text with blanks between the tags, or spans. --label names another column."
+        )
 
 
 def refuse_bare_types(table: Table, label: str, rows: Iterable[Sequence[str]]) -> None:

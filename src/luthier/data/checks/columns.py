@@ -18,7 +18,7 @@ def others(evidence: Evidence) -> list[str]:
     return [
         field.name
         for field in evidence.table.columns.schema
-        if field.name not in (evidence.text, evidence.label, *evidence.used_columns)
+        if field.name not in (evidence.text, evidence.label, *evidence.used_columns, *evidence.columns_within)
         and not pa.types.is_nested(field.type)
         and not pa.types.is_floating(field.type)
         and characters(evidence, field.name) <= LONGEST

@@ -101,6 +101,8 @@ class Evidence:
     """By that number, in words that follow "rows": `have no answer`; none where there is nothing to name."""
     used_columns: frozenset[str] = frozenset()
     """Names of all columns that the task reads or learns."""
+    columns_within: frozenset[str] = frozenset()
+    """Names of the file's columns that some of those are made of."""
     labels: tuple[str, ...] = ()
     """Names of the labels that are learnt; none where answers are no labels."""
     repairs: Mapping[str, Ints] = field(default_factory=dict)

@@ -1,4 +1,5 @@
 import re
+import shlex
 from collections.abc import Iterator
 
 import numpy as np
@@ -45,7 +46,7 @@ def group_leaks(evidence: Evidence) -> Iterator[Finding]:
                 "new ones.",
                 mend=f"Part the files by {name!r}."
                 if part in evidence.given
-                else f"--group {name} keeps equal values on one side.",
+                else f"--group {shlex.quote(name)} keeps equal values on one side.",
             )
 
 

@@ -1,3 +1,4 @@
+import shlex
 from collections.abc import Iterator
 
 import numpy as np
@@ -12,8 +13,9 @@ def label_column(evidence: Evidence) -> Iterator[Finding]:
     rows = evidence.used
     _, label = np.unique(evidence.label_sets[rows], return_inverse=True)
     for name in others(evidence):
-        found = told(codes(evidence, name)[rows], label)
-        if found is not None and one_to_one(codes(evidence, name)[rows], label):
+        values = codes(evidence, name)[rows]
+        found = told(values, label)
+        if found is not None and one_to_one(values, label):
             yield Finding(
                 check="label-column",
                 severity="note",
@@ -22,7 +24,7 @@ def label_column(evidence: Evidence) -> Iterator[Finding]:
                 rows=(),
                 message=f"Column {name!r} says the same as {evidence.label!r}, in other words, and is not read.",
                 matters="Nothing is lost: the label is learnt once.",
-                mend=f"--label {name} learns it by those words.",
+                mend=f"--label {shlex.quote(name)} learns it by those words.",
             )
         elif found is not None:
             right, known = found

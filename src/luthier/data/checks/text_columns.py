@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 
 from luthier.data.checks.finding import Evidence, Finding
+from luthier.data.problems import spelt
 from luthier.errors import listing
 
 
@@ -18,5 +19,5 @@ def text_columns(evidence: Evidence) -> Iterator[Finding]:
             message=f"{'Column' if one else 'Columns'} {listing(evidence.text_columns)} {'holds' if one else 'hold'} texts too, "
             f"and {'is' if one else 'are'} not read; {evidence.text!r} is.",
             matters="What stands there alone cannot be learnt from.",
-            mend=f"--text {joined!r} reads them as one; --text COLUMN reads another in its place.",
+            mend=f"--text {spelt(joined)} reads them as one; --text COLUMN reads another in its place.",
         )

@@ -1,6 +1,7 @@
 """Questions with answers in their text: answers in cells, beside their starts, and questions inside of their texts."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from luthier.data.answer_places import answers_of
@@ -47,16 +48,7 @@ def questions_inside(table: Table) -> Table | None:
     for column in SCHEMA.names:
         table = replaced(table, column, [one[column] for one in found], SCHEMA.field(column).type)
     table = without(table, name)
-    for guess in seen.guesses():
-        table = Table(
-            table.columns,
-            table.files,
-            table.file_of,
-            table.line_of,
-            (*table.guesses, guess),
-            table.encodings,
-            table.layout,
-        )
+    table = replace(table, guesses=(*table.guesses, *seen.guesses()))
     return as_questions(table, "context", "question", "answers")
 
 

@@ -80,16 +80,16 @@ def sniffed(table: Table, name: str) -> list[Any]:
     return found if broken <= BROKEN * len(values) else []
 
 
-def objects(table: Table, name: str, what: str) -> list[Any]:
-    """All values of a column as lists and objects, None where there is none.
+def objects(table: Table, name: str, what: str, rows: Sequence[int] | None = None) -> list[Any]:
+    """The values of a column, all or of some rows, as lists and objects; None where there is none.
 
     what: they are, for a message.  Raises DataError for a cell that cannot be read.
     """
-    values = table.values(name)
+    values = table.values(name, rows)
     if is_nested(table, name):
         return values
     found: list[Any] = []
-    for row, text in enumerate(values):
+    for row, text in zip(range(len(table)) if rows is None else rows, values, strict=True):
         if not isinstance(text, str):
             found.append(text)
             continue
@@ -100,6 +100,27 @@ def objects(table: Table, name: str, what: str) -> list[Any]:
                 f"{table.place(row)}: column {name!r} holds {shorten(text)!r}, which cannot be read as {what} as the other "
                 f"rows hold them: {error}. Correct it, or write the column as JSON."
             ) from None
+    return found
+
+
+def lists_in(table: Table, name: str, what: str) -> list[Any]:
+    """The values of a column as lists, None where there is none. what: as in `objects`.  Raises DataError for what is no list."""
+    return all_of(list, table, name, what)
+
+
+def dicts_in(table: Table, name: str, what: str) -> list[Any]:
+    """The values of a column as objects, None where there is none. what: as in `objects`.  Raises DataError for what is none."""
+    return all_of(dict, table, name, what)
+
+
+def all_of(kind: type, table: Table, name: str, what: str) -> list[Any]:
+    found = objects(table, name, what)
+    for row, value in enumerate(found):
+        if value is not None and not isinstance(value, kind):
+            raise DataError(
+                f"{table.place(row)}: column {name!r} holds {shorten(repr(value))}, which cannot be read as {what} as the other "
+                "rows hold them. Correct it, or write the column as JSON."
+            )
     return found
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from luthier.data.shapes.cells import objects, replaced, sniffed
+from luthier.data.shapes.cells import dicts_in, replaced, sniffed
 from luthier.data.shapes.label_studio import is_image
 from luthier.data.shapes.setting_aside import with_set_aside
 from luthier.data.shapes.telling import named, remade
@@ -25,7 +25,7 @@ def dataturks(table: Table) -> Table | None:
         table = with_set_aside(table, aside, ["annotation"])
         why = "it is Dataturks' export of spans"
         return named(table, "token-classification", why, {"text": "content", "label": "annotation"})
-    labels = [labels_of(value) for value in objects(table, "annotation", "what Dataturks writes")]
+    labels = [labels_of(value) for value in dicts_in(table, "annotation", "what Dataturks writes")]
     table = with_set_aside(remade(replaced(table, "annotation", labels)), aside, ["annotation"])
     images = all(map(is_image, table.values("content")))
     task, role = ("image-classification", "image") if images else ("text-classification", "text")

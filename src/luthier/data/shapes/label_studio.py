@@ -12,7 +12,17 @@ from typing import Any
 import pyarrow as pa
 
 from luthier.data.problems import counted, shorten
-from luthier.data.shapes.cells import fault_of, head, is_nested, is_text, objects, replaced, sniffed, without
+from luthier.data.shapes.cells import (
+    dicts_in,
+    fault_of,
+    head,
+    is_nested,
+    is_text,
+    objects,
+    replaced,
+    sniffed,
+    without,
+)
 from luthier.data.shapes.setting_aside import with_set_aside
 from luthier.data.shapes.telling import named, noted, remade
 from luthier.data.table import Table
@@ -141,7 +151,8 @@ class Found:
         best = max(
             enumerate(whole), key=lambda pair: (bool(pair[1].get("ground_truth")), when(pair[1]), pair[0])
         )[1]
-        for result in best.get("result") or ():
+        results = best.get("result")
+        for result in results if isinstance(results, list) else ():
             if isinstance(result, dict):
                 self.note(row, result)
 
@@ -171,7 +182,7 @@ def label_studio(table: Table) -> Table | None:
     annotations = next((name for name in ANNOTATIONS if name in table.names), None)
     if not is_label_studio(table, annotations):
         return None
-    tasks = objects(table, "data", "the data of a task")
+    tasks = dicts_in(table, "data", "the data of a task")
     found = Found()
     others = {
         name: objects(table, name, "what Label Studio writes")
@@ -254,7 +265,7 @@ def with_results(table: Table, names: Mapping[str, str], found: Found) -> Table:
         columns[name] = name if name not in table.names else f"{name} (annotated)"
         table = with_control(table, columns[name], found.types[name], found.values[name], found.annotated)
     table = with_set_aside(table, dict.fromkeys(found.cancelled, CANCELLED), list(columns.values()))
-    task = task_of(table, found.types[best], columns[best], source)
+    task = task_of(table, found.types[best], source)
     if len(controls) > 1:
         others = listing(columns[name] for name in controls[1:])
         table = noted(
@@ -308,7 +319,7 @@ def data_of(table: Table, names: Mapping[str, str], about: Counter[str]) -> str 
     return by_name or longest
 
 
-def task_of(table: Table, kind: str, label: str, source: str) -> str | None:
+def task_of(table: Table, kind: str, source: str) -> str | None:
     """The task; None where the values decide."""
     if kind in ("choices", "taxonomy") and all(is_image(value) for value in head(table, source)):
         return "image-classification"

@@ -6,7 +6,7 @@ from typing import Any
 
 from luthier.data.column_names import normal
 from luthier.data.columns import LABEL_NAMES, TEXT_NAMES
-from luthier.data.literals import literal, looks_like_literal
+from luthier.data.literals import looks_like_literal
 from luthier.data.problems import counted
 from luthier.data.shapes.cells import fault_of, filled, head, is_nested, is_text, objects, replaced, sniffed
 from luthier.data.shapes.label_studio import is_image
@@ -80,10 +80,12 @@ def loosely(table: Table, name: str) -> list[Any]:
     """The values of a column in which some are objects, perhaps written as text, and others plain."""
     if is_nested(table, name) or fault_of(table, name) is not None:
         return objects(table, name, "what Label Studio writes")
-    return [
-        literal(value) if isinstance(value, str) and looks_like_literal(value) else value or None
-        for value in table.values(name)
-    ]
+    values = table.values(name)
+    written = [isinstance(value, str) and looks_like_literal(value) for value in values]
+    whole = iter(
+        objects(table, name, "what Label Studio writes", [row for row, own in enumerate(written) if own])
+    )
+    return [next(whole) if own else value or None for value, own in zip(values, written, strict=True)]
 
 
 def plain(value: Any) -> Any:

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from luthier.data.column_facts import reads_like_text
 from luthier.data.column_names import normal
-from luthier.data.shapes.cells import is_nested, is_text, objects, replaced, sniffed, without
+from luthier.data.shapes.cells import is_nested, is_text, lists_in, replaced, sniffed, without
 from luthier.data.shapes.expanding import expanded
 from luthier.data.shapes.telling import named, noted
 from luthier.data.table import Table
@@ -30,7 +30,7 @@ def listed_examples(table: Table) -> Table | None:
     examples = examples_of(table, names)
     if label is None or examples is None or beside_text(table, label):
         return None
-    lists = objects(table, examples, "lists of texts")
+    lists = lists_in(table, examples, "lists of texts")
     texts = [[one for one in own or () if isinstance(one, str) and one.strip()] for own in lists]
     counts = Counter(text for own in texts for text in set(own))
     if not counts or len(counts) < len(table) or sum(n == 1 for n in counts.values()) < ONCE * len(counts):

@@ -86,7 +86,7 @@ def flattened(table: Table, name: str) -> Table | None:
 
 def with_roles(table: Table, before: list[str]) -> Table:
     """The text and the label inside of objects, by the names on the way to them, where no column is called so itself."""
-    own = {normal(name) for name in before if name in table.names}
+    own = {normal(name) for name in set(before) & set(table.names)}
     roles = {}
     for role, known, inside in (("text", TEXT_NAMES, SPEAKING), ("label", LABELLING, NAMING)):
         if not own & set(known) and (name := found(table, role, known, inside)) is not None:

@@ -82,7 +82,10 @@ def marked(table: Table, answers: list[str | None], text: str) -> Table:
         known = field_type(table, "spans") if head(table, "spans") else SPANS
         table = replaced(table, "spans", spans, known)
     table = with_set_aside(table, reasons(answers), ["spans"])
-    if "_view_id" in table.names and set(table.values("_view_id")) == {"ner"} and each_has_one(table):
+    views = (
+        set(table.values("_view_id")) if "_view_id" in table.names and is_text(table, "_view_id") else set()
+    )
+    if views == {"ner"} and each_has_one(table):
         table = noted(
             table,
             "each row was asked about one span (Prodigy's view `ner`), so that other entities in it may be "

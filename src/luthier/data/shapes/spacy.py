@@ -5,10 +5,12 @@ from typing import Any
 
 import pyarrow as pa
 
+from luthier.data.problems import shorten
 from luthier.data.shapes.cells import field_type, head, is_nested, objects, replaced, sniffed, without
 from luthier.data.shapes.expanding import expanded
 from luthier.data.shapes.telling import named, remade
 from luthier.data.table import Table
+from luthier.errors import DataError
 
 LIKELY = 0.5
 """A category whose number is higher is the row's."""
@@ -18,7 +20,14 @@ def spacy_categories(table: Table) -> Table | None:
     """Categories `{"SPORTS": 1.0, "POLITICS": 0.0}` as labels."""
     if "cats" not in table.names or not holds_numbers(table):
         return None
-    labels = [labels_of(value) for value in objects(table, "cats", "categories")]
+    labels = []
+    for row, value in enumerate(objects(table, "cats", "categories")):
+        if value is not None and not has_numbers(value):
+            raise DataError(
+                f"{table.place(row)}: column 'cats' holds {shorten(repr(value))}. Expected an object with a number for each "
+                "category, as in the other rows. Correct it, or name another column with --label."
+            )
+        labels.append(labels_of(value))
     table = remade(replaced(table, "cats", labels, pa.list_(pa.string())))
     if "entities" in table.names and any(head(table, "entities")):
         return table
@@ -28,10 +37,11 @@ def spacy_categories(table: Table) -> Table | None:
 
 def holds_numbers(table: Table) -> bool:
     seen = [value for value in sniffed(table, "cats") if value]
-    return bool(seen) and all(
-        isinstance(value, dict) and all(isinstance(one, int | float | None) for one in value.values())
-        for value in seen
-    )
+    return bool(seen) and all(map(has_numbers, seen))
+
+
+def has_numbers(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(one, int | float | None) for one in value.values())
 
 
 def labels_of(value: Mapping[str, Any] | None) -> list[str] | None:

@@ -94,7 +94,9 @@ FEW = 0.05
 LIKELY = 0.5
 """Share of the spans that must begin and end with words where the column's name does not say what it holds."""
 
-WHOLE = re.compile(r"[-+]?\d+(\.0+)?")
+WHOLE = re.compile(r"[-+]?\d{1,10}(\.0+)?")
+PLACES = range(-(2**31), 2**31)
+"""No text of Arrow's is longer."""
 
 
 class NoSpan(ValueError):
@@ -137,6 +139,8 @@ def spans_of(item: Any) -> Iterator[RawSpan]:
     points = item.get("points")
     if isinstance(points, list):
         for point in points:
+            if point is not None and not isinstance(point, dict):
+                raise NoSpan(shorten(repr(item)))
             if point is not None:
                 yield from spans_of({**point, "label": item.get("label")})
         return
@@ -207,14 +211,16 @@ def of_list(item: list[Any]) -> RawSpan:
 
 
 def whole(value: Any) -> int | None:
-    """A whole number, however it was written."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int):
-        return value
-    if isinstance(value, float):
-        return int(value) if value.is_integer() else None
-    return int(float(value)) if isinstance(value, str) and WHOLE.fullmatch(value.strip()) else None
+    """A whole number that can be a place in a text, however it was written.
+
+    >>> whole(7), whole("7.0"), whole(7.5), whole(10**30)
+    (7, 7, None, None)
+    """
+    if isinstance(value, str) and WHOLE.fullmatch(value.strip()):
+        value = float(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if type(value) is int and value in PLACES else None
 
 
 def names_in(value: Any) -> list[str]:

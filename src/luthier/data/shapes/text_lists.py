@@ -9,7 +9,7 @@ from luthier.data.column_facts import reads_like_text
 from luthier.data.column_names import normal
 from luthier.data.columns import LABEL_NAMES, SCORE_NAMES
 from luthier.data.problems import counted
-from luthier.data.shapes.cells import head, is_nested, is_text, objects, replaced, sniffed, without
+from luthier.data.shapes.cells import head, is_nested, is_text, lists_in, replaced, sniffed, without
 from luthier.data.shapes.expanding import expanded
 from luthier.data.shapes.telling import named, noted, remade
 from luthier.data.table import Table
@@ -65,7 +65,7 @@ def text_lists(table: Table) -> Table | None:
         return None
     values = [
         None if own is None else [text_of(one) for one in own]
-        for own in objects(table, name, "lists of texts")
+        for own in lists_in(table, name, "lists of texts")
     ]
     if normal(name) in SETS and not any(normal(one) in (*SCORE_NAMES, *LABEL_NAMES) for one in table.names):
         return of_sets(table, name, values)
@@ -106,7 +106,8 @@ def text_lists(table: Table) -> Table | None:
 
 def of_sets(table: Table, name: str, values: Sequence[list[str | None] | None]) -> Table:
     """Texts that all mean the same: a row for each but the first, beside the first."""
-    pairs = [(row, own[0], other) for row, own in enumerate(values) if own for other in (own[1:] or [None])]
+    there = [own or [None] for own in values]  # A row without a text stays, to be counted as empty.
+    pairs = [(row, own[0], other) for row, own in enumerate(there) for other in (own[1:] or [None])]
     table = expanded(table, [row for row, *_ in pairs])
     table = replaced(table, "text", [first for _, first, _ in pairs], pa.string())
     table = replaced(table, "text2", [other for *_, other in pairs], pa.string())
@@ -195,13 +196,13 @@ def candidates(table: Table) -> Table | None:
         min(len(one), len(other)) for one, other in zip(near, apart, strict=True)
     )
     table = without(expanded(table, rows), positive, *negatives)
-    table = replaced(table, "positive" if positive in POSITIVE_NAMES[1:] else positive, first, pa.string())
-    columns = {"text": query, "text2": table.names[-1]}
+    columns = {"text": query, "text2": "positive" if positive in POSITIVE_NAMES[1:] else positive}
+    table = replaced(table, columns["text2"], first, pa.string())
     with_negatives = bool(negatives) and any(apart)
     if with_negatives:
-        second = filled_up(second, rows)
-        table = replaced(table, "negative" if "negative" not in table.names else "neg", second, pa.string())
-        columns["negative"] = table.names[-1]
+        second = filled_up(second)
+        columns["negative"] = "negative" if "negative" not in table.names else "neg"
+        table = replaced(table, columns["negative"], second, pa.string())
     table = noted(table, told(positive, len(near), len(rows), with_negatives, unread))
     return named(table, "embedding", f"it is a query, {positive!r} and what is not an answer", columns)
 
@@ -217,7 +218,7 @@ def holds_some(table: Table, name: str) -> bool:
 def lists(table: Table, name: str) -> list[list[str]]:
     """The texts of each row."""
     if sniffed(table, name) or is_nested(table, name):
-        values = objects(table, name, "lists of texts")
+        values = lists_in(table, name, "lists of texts")
     else:
         values = [[text] for text in table.values(name)]
     return [[text for text in map(text_of, own or ()) if text and text.strip()] for own in values]
@@ -239,7 +240,7 @@ def pairs_of_rows(
             yield row, positive, negatives[at % len(negatives)] if negatives else None
 
 
-def filled_up(negatives: list[str | None], rows: Sequence[int]) -> list[str | None]:
+def filled_up(negatives: list[str | None]) -> list[str | None]:
     """Negatives, where a query has none one of the query before it, so that its row can be learnt from."""
     there = [text for text in negatives if text is not None]
     last = there[-1]

@@ -11,6 +11,7 @@ from luthier.data.shapes.cells import (
     head,
     is_nested,
     is_text,
+    lists_in,
     may_hold_objects,
     objects,
     replaced,
@@ -139,5 +140,5 @@ def lists_of(table: Table, name: str) -> list[Any]:
     if is_nested(table, name):
         return table.values(name)
     if may_hold_objects(table, name):
-        return [own if own is None else [str(item) for item in own] for own in objects(table, name, "lists")]
+        return [own if own is None else [str(item) for item in own] for own in lists_in(table, name, "lists")]
     return [text.split() or None if isinstance(text, str) else None for text in table.values(name)]

@@ -222,7 +222,7 @@ def by_number(table: Table, name: str) -> Starts | None:
     """Where whole numbers that count up by one begin anew."""
     try:
         numbers = np.array([int(float(value)) for value in table.values(name)])
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     starts = np.ones(len(numbers), bool)
     starts[1:] = numbers[1:] <= numbers[:-1]

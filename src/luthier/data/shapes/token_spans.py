@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from luthier.data.problems import shorten
-from luthier.data.shapes.cells import field_type, objects, replaced, sniffed
+from luthier.data.shapes.cells import field_type, lists_in, replaced, sniffed
 from luthier.data.shapes.spans import all_spans, holds_spans, preferred, shares_of_fit, text_of_spans
 from luthier.data.shapes.telling import named, noted, remade
 from luthier.data.span_places import RawSpan
@@ -31,7 +31,7 @@ def token_spans(table: Table) -> Table | None:
     text = text_of_spans(table, best)
     if text is not None and shares_of_fit(table, text, found) >= FIT:
         return None
-    tokens = [[str(word) for word in own or ()] for own in objects(table, words, "words")]
+    tokens = [[str(word) for word in own or ()] for own in lists_in(table, words, "lists of words")]
     inclusive = any(span.start == span.end for own in found for span in own or ())
     tags = []
     for row, (own, spans) in enumerate(zip(tokens, found, strict=True)):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Le
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from luthier.errors import RunError
 from luthier.hashes import hash_file
@@ -35,7 +35,7 @@ class BesideRecord(Record):
     base_fingerprint: str
     method: Name
     version: str
-    missing: list[str] = []
+    missing: list[str] = Field(default_factory=list)
     files: dict[str, str] | None = None
 
 

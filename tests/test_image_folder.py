@@ -15,12 +15,14 @@ from luthier.data.image_folder import with_images_in
 from luthier.data.image_source import ImageSource
 from luthier.data.read import read
 from luthier.data.table import Table
-from luthier.errors import DataError, PlanError
+from luthier.errors import DataError, PlanError, RunError
 from luthier.folder.model_folder import load
+from luthier.folder.run_folder import RunFolder
 from luthier.plan.plan import Plan
 from luthier.session.runs import tune
 from luthier.steps.answer import answer_file
 from luthier.steps.data_files import read_files
+from luthier.steps.prepare import prepare
 from luthier.steps.rows import understand
 from tiny import TINY_IMAGES, images_folder
 
@@ -246,3 +248,20 @@ def test_a_table_of_another_folder_is_tuned_on_and_predicted_on_to_the_end(tmp_p
     assert folder.beside.columns == {"image": "where", "label": "colour"}
     assert [line["row"] for line in lines] == list(range(6))
     assert {line["label"] for line in lines} <= {"blue", "green", "red"}
+
+
+def test_a_run_begun_before_images_counted_goes_on_and_one_of_other_images_does_not(tmp_path: Path) -> None:
+    photos, model = images_folder(tmp_path / "photos", 60), TINY_IMAGES["mobilenet_v2"](tmp_path / "model")
+    named = {"data.path": str(photos), "model.name": str(model), "run.out": str(tmp_path / "run")}
+    plan = Plan.build({**named, "train.method": "probe"})
+
+    (older,) = prepare(plan).older_keys
+    RunFolder(tmp_path / "run", older).begin({})
+    (tmp_path / "run" / "table.json").write_text("{}")
+    going_on = prepare(plan).run_folder
+    going_on.begin({})
+    Image.effect_noise((24, 24), 50).convert("RGB").save(sorted(photos.rglob("*.png"))[0])
+
+    assert going_on.older
+    with pytest.raises(RunError, match="holds a run of another plan, other data or another model"):
+        _ = prepare(plan).run_folder

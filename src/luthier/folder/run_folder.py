@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +37,16 @@ KEY_MEND = "Put back the file that was there, or choose another folder with --ou
 class RunFolder(Artefacts):
     """Where a run writes. Steps that an earlier, identical command finished are found again in its `state`."""
 
-    def __init__(self, path: Path, key: str) -> None:
-        """key: hash of plan, data and model. Raises RunError when the folder holds anything else's work."""
+    def __init__(self, path: Path, key: str, older_keys: Sequence[str] = ()) -> None:
+        """key: hash of plan, data and model.  older_keys: those that older versions gave the same run.
+
+        Raises RunError when the folder holds anything else's work.
+        """
         super().__init__(path / "state")
         self.path = path
-        self.key = key
+        self.key, self.older_keys = key, older_keys
+        self.older = False
+        """Whether it was begun under a key of an older version, which stood on less."""
         self.refuse_other_work()
 
     def refuse_other_work(self) -> None:
@@ -59,7 +64,8 @@ class RunFolder(Artefacts):
             raise RunError(
                 f"{path}: is not empty and not the folder of a run. Choose another folder with --out."
             )
-        if found.key != self.key:
+        self.older = found.key in self.older_keys
+        if found.key != self.key and not self.older:
             raise RunError(
                 f"{path}: holds a run of another plan, other data or another model. "
                 "Choose another folder with --out, or delete this one if it is not needed."

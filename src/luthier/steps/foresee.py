@@ -3,7 +3,6 @@
 import time
 from typing import Any
 
-from luthier.folder.run_folder import RunFolder
 from luthier.plan.plan import Plan, flag
 from luthier.steps.forecast import forecast
 from luthier.steps.prepare import prepare
@@ -14,7 +13,7 @@ def foresee(plan: Plan) -> dict[str, Any]:
     """What `tune` would do with a plan, as JSON: nothing is trained, nothing is written. Raises InputError as `tune` does."""
     begin = time.monotonic()
     ready = prepare(plan)
-    folder = RunFolder(ready.out, ready.key)
+    folder = ready.run_folder
     found = forecast(ready, time.monotonic() - begin)
     assert found is not None, "it is asked for in full"
     train = ready.examples["train"]

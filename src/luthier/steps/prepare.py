@@ -21,6 +21,7 @@ from luthier.data.split import PARTS
 from luthier.devices import Device
 from luthier.files import refuse_link_away, refuse_links_away
 from luthier.folder.beside import FILE as BESIDE
+from luthier.folder.run_folder import RunFolder
 from luthier.hashes import hash_json
 from luthier.models.find import find_model
 from luthier.models.headed import HeadedModel
@@ -81,6 +82,8 @@ class Prepared:
     """Of the pre-trained model's folder."""
     key: str
     """Hash of plan, data and model: what a run's folder belongs to."""
+    older_keys: tuple[str, ...]
+    """Those that older versions gave such a run."""
     out: Path
 
     @property
@@ -92,6 +95,11 @@ class Prepared:
         drawn = self.plan.run.seed if self.model.pooling is None else None
         made_by = [self.base_fingerprint, self.plan.model.pooling, self.long.way, drawn, *numbers]
         return hash_json([rows.fingerprint, rows.split.to_json(), rows.task.to_json(), *made_by])
+
+    @property
+    def run_folder(self) -> RunFolder:
+        """Where the run writes. Raises RunError where anything else's work stands there."""
+        return RunFolder(self.out, self.key, self.older_keys)
 
     def untrained(self) -> HeadedModel:
         """The model as it was before anything was trained, opened once more."""
@@ -200,8 +208,16 @@ def prepare(plan: Plan, kept: Kept | None = None) -> Prepared:
         device=device,
         base_fingerprint=base.fingerprint,
         key=hash_json([plan.identity(), *stands_on]),
+        older_keys=older_keys(plan, rows, stands_on),
         out=out,
     )
+
+
+def older_keys(plan: Plan, rows: Rows, stands_on: list[object]) -> tuple[str, ...]:
+    """What older versions called a run: it stood on the images' names alone, not on their bytes."""
+    if rows.understood.images is None:
+        return ()
+    return (hash_json([plan.identity(), rows.table.fingerprint, *stands_on[1:]]),)
 
 
 def made_of_texts(count: int, rows: Rows, reader: Reader, seed: int) -> Examples | None:

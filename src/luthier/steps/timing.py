@@ -16,7 +16,6 @@ from luthier.batches.examples import Examples, Ints, Variation
 from luthier.batches.order import by_length
 from luthier.batches.text_examples import TextExamples
 from luthier.devices import with_threads
-from luthier.folder.run_folder import RunFolder
 from luthier.machine import peak_bytes
 from luthier.models.dropout import DICE
 from luthier.models.lora import add_adapters
@@ -66,7 +65,7 @@ class Cost:
 
 def plain_run(ready: Prepared) -> Run:
     """A run that is asked what it would do, and never begun."""
-    folder = RunFolder(ready.out, ready.key)
+    folder = ready.run_folder
     return Run(ready, folder, time.monotonic, lambda: False, shared=folder)
 
 

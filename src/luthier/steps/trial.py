@@ -61,7 +61,7 @@ def trial(
 
     yield Started("prepare", clock())
     ready = prepare(plan, kept)
-    folder = RunFolder(ready.out, ready.key)
+    folder = ready.run_folder
     found = outcome_of(folder)
     if found is not None:
         return found

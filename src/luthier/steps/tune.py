@@ -74,7 +74,7 @@ def tuned(
     foretold_from: float,
 ) -> Generator[Event, None, ModelFolder]:
     """As `tune`, from rows and model that are opened."""
-    folder = RunFolder(ready.out, ready.key)
+    folder = ready.run_folder
     opening: list[Event] = [Ended("prepare", clock(), clock())]
     opening += [Noted(line, clock()) for line in understood_words(ready.rows.understanding.to_json())]
     opening += [Noted(str(guess), clock()) for guess in ready.guesses]
@@ -127,6 +127,8 @@ def doubts_of(ready: Prepared, folder: RunFolder) -> Iterator[str]:
     """What is believed though it may not be what luthier wrote: the model to go on from, an older run's features."""
     if (ready.folder.path / BESIDE).is_file():
         yield from doubts(ready.folder.path, ready.folder.sums)
+    if folder.older:
+        yield f"{folder.path}: began before luthier looked into the images: that they are the same cannot be told."
     if folder.unsealed:
         yield f"{folder.path}: began before luthier sealed what it saves: features and weights there are believed as they are."
 

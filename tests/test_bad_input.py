@@ -104,7 +104,7 @@ def test_a_missing_file_is_answered_with_the_nearest_name(refusal: Callable[...,
 def test_a_folder_without_data_is_refused(refusal: Callable[..., str]) -> None:
     Path("folder").mkdir()
     assert refusal("folder") == (
-        "folder: is a folder. Expected a file of rows. It holds none: they end in .csv, .tsv, .tab, .jsonl, .json, "
+        "folder: is a folder. Expected a file of rows. It holds none: they end in .csv, .tsv, .tab, .jsonl, .ndjson, .json, "
         ".parquet, .conll, .arrow, .feather, .txt, .xlsx, .xlsm, .xlsb, .xls, .ods (or one of these with .gz)."
     )
 

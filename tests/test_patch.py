@@ -179,8 +179,20 @@ def test_parquet_is_refused(tmp_path: Path) -> None:
         Format.of(tmp_path / "rows.parquet")
 
     assert str(error.value).startswith(
-        f"{tmp_path / 'rows.parquet'}: is corrected only as .csv, .tsv or .jsonl"
+        f"{tmp_path / 'rows.parquet'}: is corrected only as .csv, .tsv, .tab, .jsonl, .ndjson"
     )
+
+
+@pytest.mark.parametrize("name", ["rows.tab", "rows.ndjson"])
+def test_what_is_called_otherwise_is_corrected_too(tmp_path: Path, name: str) -> None:
+    tabbed = name == "rows.tab"
+    path = tmp_path / name
+    path.write_text("text\tlabel\nsome words\ta\n" if tabbed else '{"text": "some words", "label": "a"}\n')
+
+    changed = Format.of(path).changed(path.read_text().splitlines()[-1], {"label": "b"})
+
+    assert changed == ("some words\tb" if tabbed else '{"text": "some words", "label": "b"}')
+    assert read(path).columns.column("label").to_pylist() == ["a"]
 
 
 def test_thousands_of_edits_are_applied_in_seconds(tmp_path: Path) -> None:

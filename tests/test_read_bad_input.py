@@ -14,7 +14,7 @@ from luthier.data.writing import Writing
 from luthier.errors import DataError, WorldError
 
 ENDINGS = (
-    ".csv, .tsv, .tab, .jsonl, .json, .parquet, .conll, "
+    ".csv, .tsv, .tab, .jsonl, .ndjson, .json, .parquet, .conll, "
     ".arrow, .feather, .txt, .xlsx, .xlsm, .xlsb, .xls, .ods (or one of these with .gz)"
 )
 QUOTING = (

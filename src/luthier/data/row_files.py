@@ -22,11 +22,12 @@ from luthier.data.text_lines import read_tabbed, read_text
 from luthier.data.writing import Writing
 from luthier.errors import DataError, did_you_mean, listing
 
+JSON_LINES = (".jsonl", ".ndjson")
 READERS: dict[str, Callable[[Path, Writing], Table]] = {
     ".csv": read_delimited,
     ".tsv": read_tabbed,
     ".tab": read_tabbed,
-    ".jsonl": lambda path, writing: read_json_lines(path, writing.encoding),
+    **dict.fromkeys(JSON_LINES, lambda path, writing: read_json_lines(path, writing.encoding)),
     ".json": lambda path, writing: read_json(path, writing.encoding),
     ".parquet": lambda path, writing: read_parquet(path),
     ".conll": lambda path, writing: read_conll(path, writing.encoding),

@@ -14,13 +14,13 @@ from luthier.data.csv_rows import long_values
 from luthier.data.delimited import find_form
 from luthier.data.dialect import BACKSLASH, NONE, Dialect
 from luthier.data.raw_bytes import open_bytes
-from luthier.data.row_files import ending
+from luthier.data.row_files import JSON_LINES, ending
 from luthier.data.text_files import TextFile
 from luthier.data.writing import Writing
 from luthier.errors import DataError
 from luthier.files import whole_file
 
-PATCHED = (".csv", ".tsv", ".jsonl")
+PATCHED = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson")
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ class Format:
         """Raises DataError for a file that is not a row on each line, or so."""
         if ending(path) not in PATCHED:
             raise DataError(
-                f"{path}: is corrected only as .csv, .tsv or .jsonl (or one of these with .gz), whose rows can be changed one "
+                f"{path}: is corrected only as {', '.join(PATCHED)} (or one of these with .gz), whose rows can be changed one "
                 "by one. Save it as one of these."
             )
-        if ending(path) == ".jsonl":
+        if ending(path) in JSON_LINES:
             return Format(TextFile.at(path, writing.encoding), None, ())
         with long_values():
             form = find_form(path, writing)

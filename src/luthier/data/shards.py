@@ -17,7 +17,9 @@ from luthier.data.table import Table
 from luthier.data.writing import Writing
 from luthier.errors import DataError, listing
 
-SHARD_ENDINGS = frozenset((".parquet", ".arrow", ".feather", ".csv", ".tsv", ".jsonl", ".json"))
+SHARD_ENDINGS = frozenset(
+    (".parquet", ".arrow", ".feather", ".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json")
+)
 RECORDS = frozenset(
     ("dataset_infos.json", "dataset_info.json", "dataset_dict.json", "state.json", "metadata.json")
 )

@@ -25,7 +25,15 @@ HUB_METRICS: dict[str, tuple[str, dict[str, str]]] = {
 }
 """The hub's name of a metric and its arguments, where they are not ours."""
 
-DATASET_TYPES = {".csv": "csv", ".tsv": "csv", ".jsonl": "json", ".json": "json", ".parquet": "parquet"}
+DATASET_TYPES = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".tab": "csv",
+    ".jsonl": "json",
+    ".ndjson": "json",
+    ".json": "json",
+    ".parquet": "parquet",
+}
 """The name under which `datasets.load_dataset` reads a kind of file."""
 
 WEAKEST = 3

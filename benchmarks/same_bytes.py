@@ -111,10 +111,15 @@ def cases() -> dict[str, Case]:
 def commands(name: str, case: Case, inputs: Path) -> Iterator[tuple[str, list[str]]]:
     """Each run's name and its arguments, but for where it is written."""
     data, model = case.data(inputs), case.model(inputs / "model")
+
+    def within(path: Path) -> str:
+        """As it is named from where the commands run: the scorecard must not tell of a folder with a name of its own."""
+        return str(path.relative_to(inputs.parent.parent))
+
     for method in case.methods:
         training = () if method == "probe" else TRAINING
-        options = (*training, *case.options, "--method", method, "--model", str(model))
-        yield f"{name} {method}", ["tune", str(data), *options, *COMMON]
+        options = (*training, *case.options, "--method", method, "--model", within(model))
+        yield f"{name} {method}", ["tune", within(data), *options, *COMMON]
 
 
 def worked(todo: Path) -> None:
@@ -171,7 +176,9 @@ def all_hashes(python: str, runs: dict[str, list[str]], folder: Path) -> dict[st
     environment = os.environ | {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
     with open(folder / "said.txt", "wb") as said:
         command = [python, str(HERE), "--work", str(list_of_runs)]
-        ended = subprocess.run(command, env=environment, cwd=folder, stdout=said, stderr=subprocess.STDOUT)
+        ended = subprocess.run(
+            command, env=environment, cwd=folder.parent, stdout=said, stderr=subprocess.STDOUT
+        )
     if ended.returncode:
         raise SystemExit((folder / "said.txt").read_text(encoding="utf-8", errors="replace")[-3_000:])
     return {name: hashes(out) for name, out in places.items()}

@@ -7,7 +7,7 @@ from sklearn.dummy import DummyClassifier
 from torch.nn import functional
 
 from luthier.compare.choice import Candidate, choose, next_cheaper, verdict_words, worth_words
-from luthier.scores.intervals import Difference, Estimate, paired_standard_error_of_shares
+from luthier.scores.intervals import Difference, Estimate, paired_standard_error
 from luthier.tasks.baselines import majority_logits, nearest_logits, readable
 
 
@@ -25,7 +25,7 @@ def choice(**right: np.ndarray) -> tuple[str, str]:
     """The chosen one of some candidates, from cheap to dear, and why."""
     chosen, why = choose(
         [candidate(name, rows) for name, rows in right.items()],
-        lambda ours, theirs: paired_standard_error_of_shares(right[ours.name], right[theirs.name]),
+        lambda ours, theirs: paired_standard_error(right[ours.name], right[theirs.name]),
     )
     return chosen.name, why
 
@@ -77,9 +77,7 @@ def test_a_cheaper_one_within_one_standard_error_is_kept():
 @pytest.mark.parametrize(
     ("won", "lost", "chosen"),
     [
-        (2, 0, "probe"),
-        (3, 0, "tuned"),
-        (3, 1, "probe"),
+        (2, 0, "tuned"),
         (2, 1, "probe"),
         (5, 2, "tuned"),
         (20, 15, "probe"),

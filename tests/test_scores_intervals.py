@@ -18,7 +18,6 @@ from luthier.scores.intervals import (
     paired_bootstrap,
     paired_bootstrap_of,
     paired_standard_error,
-    paired_standard_error_of_shares,
     proportion,
     wilson,
 )
@@ -226,17 +225,6 @@ def test_the_paired_standard_error_is_that_of_scipy(random):
     first, second = random.random(80), random.random(80)
 
     assert paired_standard_error(first, second) == pytest.approx(stats.sem(first - second))
-
-
-@pytest.mark.parametrize("rows", [4, 120, 10_000])
-def test_two_rows_that_differ_are_no_evidence_three_are(rows):
-    right = np.ones(rows)
-    two, three = ((np.arange(rows) >= wrong).astype(float) for wrong in (2, 3))
-
-    # As good by chance alone: 1 in 4 and 1 in 8, against 1 in 6.3 of one standard error.
-    assert stats.binom.sf(1, 2, 0.5) > stats.norm.sf(1) > stats.binom.sf(2, 3, 0.5)
-    assert paired_standard_error_of_shares(right, two) == math.inf
-    assert paired_standard_error_of_shares(right, three) == paired_standard_error(right, three) < 3 / rows
 
 
 def test_an_estimate_reads_well_and_survives_json():

@@ -15,7 +15,7 @@ from luthier.events import Event, Noted, Stepped, Stopped, Validated
 from luthier.folder.model_folder import ModelFolder
 from luthier.plan.plan import Plan
 from luthier.report.page import write_report
-from luthier.scores.intervals import Estimate, paired_standard_error_of_shares
+from luthier.scores.intervals import Estimate, paired_standard_error
 from luthier.searching.folder import SearchFolder
 from luthier.steps import tune as steps
 from luthier.steps.kept import Kept
@@ -69,17 +69,17 @@ def right(wrong: int, rows: int, name: str = "probe") -> Candidate:
 
 
 def standard_error(ours: Candidate, theirs: Candidate) -> float:
-    return paired_standard_error_of_shares(ours.predicted["valid"], theirs.predicted["valid"])
+    return paired_standard_error(ours.predicted["valid"], theirs.predicted["valid"])
 
 
 # The rule
 
 
-def test_two_wrong_rows_of_any_number_are_no_evidence_and_three_are() -> None:
-    for rows in range(4, 400):
-        kept = [beyond_reach([right(n, rows)], right(0, rows, "tuned"), standard_error) for n in range(4)]
+def test_one_wrong_row_of_any_number_is_one_standard_error_and_two_are_more() -> None:
+    for rows in range(3, 400):
+        kept = [beyond_reach([right(n, rows)], right(0, rows, "tuned"), standard_error) for n in (0, 1, 2)]
 
-        assert [one is not None for one in kept] == [True, True, True, False]
+        assert [one is not None for one in kept] == [True, True, False]
 
 
 def test_where_nothing_could_be_kept_in_its_place_a_model_is_trained() -> None:

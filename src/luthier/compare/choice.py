@@ -75,7 +75,7 @@ def choose(
     for at in range(best):
         gap = top - candidates[at].scores["valid"].value
         error = standard_error(candidates[best], candidates[at])
-        # Of shares the two are often equal but for rounding: of three rows won and one lost the gap is one standard error.
+        # Of shares the two are often equal but for rounding: a single row more right is one standard error.
         if gap <= error or math.isclose(gap, error):
             return candidates[at], (
                 f"{candidates[at].name} is within one standard error of {candidates[best].name} on the validation rows "
@@ -92,8 +92,8 @@ def beyond_reach(
     """The candidate that `choose` would keep even beside a dearer one with every validation row right; None where such a one
     would be kept itself.
 
-    Of accuracy this is a candidate with at most two validation rows wrong: two that differ, both in favour, are no evidence
-    (`scores.intervals.paired_standard_error_of_shares`).
+    Of accuracy this is a candidate with one validation row wrong, or none: one row of n is a gap of 1/n, and so is its paired
+    standard error.
     """
     if not cheaper:
         return None

@@ -192,23 +192,6 @@ def paired_standard_error(first_per_row: Floats, second_per_row: Floats) -> floa
     return float(gap.std(ddof=1) / math.sqrt(len(gap)))
 
 
-FEWEST_THAT_TELL = 3
-"""Rows on which two candidates must differ before one standard error can lie between them: two coins fall alike, both for the
-one, 1 time in 4, three 1 time in 8, and a normal variable exceeds one standard error 1 time in 6.3 (the sign test, Dixon and
-Mood 1946, JASA 41)."""
-
-
-def paired_standard_error_of_shares(first_right: Floats, second_right: Floats) -> float:
-    """`paired_standard_error` of rows that are right (1) or wrong (0); infinite where so few of them differ that even all in
-    favour of one would be no evidence. The formula alone does not see this: two rows of any number come to 1.4 of it.
-
-    first_right, second_right: (rows,).
-    """
-    if np.count_nonzero(_gap(first_right, second_right)) < FEWEST_THAT_TELL:
-        return math.inf
-    return paired_standard_error(first_right, second_right)
-
-
 def jackknife(statistic: Callable[[Ints], float], rows: int, groups: int = 20) -> float:
     """Standard error of any statistic of rows: how it varies as one group of them after the other is left out (Efron and
     Tibshirani 1993, "An Introduction to the Bootstrap", chapter 11, in groups).

@@ -16,7 +16,7 @@ from luthier.folder.write import write_model
 from luthier.models.headed import HeadedModel
 from luthier.plan.duration import seconds_of
 from luthier.plan.plan import Plan
-from luthier.scores.intervals import paired_standard_error_of_shares
+from luthier.scores.intervals import paired_standard_error
 from luthier.steps.prepare import Prepared
 from luthier.tasks.classification import Classification
 from luthier.tasks.task import Array, Calibration, Task
@@ -182,7 +182,6 @@ class Run:
 def standard_error(task: Task, ours: Array, theirs: Array, targets: Array, seed: int) -> float:
     """Of the difference between the scores of two sets of answers to the same rows."""
     if isinstance(task, Classification) and task.metric == "accuracy":
-        right = (task.row_scores(answers, targets) for answers in (ours, theirs))
-        return paired_standard_error_of_shares(*right)
+        return paired_standard_error(*(task.row_scores(answers, targets) for answers in (ours, theirs)))
     gap = task.difference(ours, theirs, targets, seed)
     return (gap.high - gap.low) / (2 * 1.96)

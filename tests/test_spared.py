@@ -19,7 +19,9 @@ from luthier.scores.intervals import Estimate, paired_standard_error
 from luthier.searching.folder import SearchFolder
 from luthier.steps import tune as steps
 from luthier.steps.kept import Kept
+from luthier.steps.spared import negligible
 from luthier.steps.trial import trial
+from luthier.tasks.classification import Classification
 from searches import finished
 from tiny import messages_csv
 
@@ -91,6 +93,20 @@ def test_the_choice_and_the_rule_of_what_is_spared_are_one() -> None:
 
     assert choose([probe, tuned], standard_error)[0] is probe
     assert beyond_reach([probe], tuned, standard_error) is probe
+
+
+@pytest.mark.parametrize(
+    ("wrong", "rows", "spared"),
+    [(2, 120, True), (5, 299, True), (3, 120, False), (3, 20, False), (6, 400, False), (1, 20, False)],
+)
+def test_a_small_lead_that_no_interval_would_tell_from_chance_is_not_trained_for(wrong, rows, spared) -> None:
+    """Fewer than six rows are no evidence at 95 %, and of 120 rows two are less than two points."""
+    task, answers = Classification(("wrong", "right")), right(wrong, rows).predicted["valid"].astype(np.int64)
+    targets = np.ones(rows, np.int64)
+
+    lead = task.difference(task.all_right(targets), answers, targets, seed=0)
+
+    assert negligible(lead) is spared
 
 
 # A run

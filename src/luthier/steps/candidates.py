@@ -147,7 +147,10 @@ def chosen_of(run: Run) -> tuple[Candidate, str]:
         return found[0], f"{method}, the method that was asked for"
     if run.spared:
         best, _ = choose(trained, run.standard_error)
-        return best, f"{best.name}: no dearer one could be kept, with these validation rows"
+        return (
+            best,
+            f"{best.name}: no dearer one could be kept, or be shown to be better, with these validation rows",
+        )
     if len(trained) == 1 and run.task.usual:
         only = (
             "the only one that learns" if not run.task.probed else "tuning ended before its first validation"

@@ -1,11 +1,13 @@
-"""Training that could change nothing: a cheaper candidate would be kept even beside a model with every validation row right."""
+"""Training that could change nothing, or nothing that could be shown, even if it ended with every validation row right."""
 
 import numpy as np
 
-from luthier.compare.choice import Candidate, beyond_reach
-from luthier.scores.intervals import Estimate
+from luthier.compare.choice import Candidate, beyond_reach, choose
+from luthier.scores.intervals import Difference, Estimate
 from luthier.steps.run import Run
 
+NEGLIGIBLE = 0.02
+"""Of the metric: a gain of at most so much, which the validation rows could not tell from chance either, is not trained for."""
 ROUNDING = 1e-9
 """A correlation of answers that are all right may miss 1 by so much."""
 
@@ -24,22 +26,33 @@ def best_score(run: Run) -> float:
 
 
 def why_spared(run: Run) -> str:
-    """Why training is left out, in words, by the very rule of the choice (compare/choice.py); empty where it is not: a method was
-    named, nothing that could be kept is there yet, or a dearer candidate could win."""
-    if run.plan.train.method != "auto":
+    """Why training is left out, in words; empty where it is not: a method was named, nothing that could be kept is there yet, or
+    a dearer candidate could win.
+
+    It cannot where the rule of the choice (compare/choice.py) would keep a cheaper one even beside a model with every validation
+    row right, or where that model's lead would be negligible and within noise.
+    """
+    if run.plan.train.method != "auto" or not run.learnt:
         return ""
     targets, top = run.targets("valid"), best_score(run)
     flawless = Candidate("tuned", 0.0, {})
     flawless.predicted["valid"] = run.task.all_right(targets)
     flawless.scores["valid"] = Estimate(top, top, top)
     kept = beyond_reach(run.learnt, flawless, run.standard_error)
+    reason = f"and even {top:.4f}, all rows right, would be within one standard error of it"
     if kept is None:
-        return ""
+        kept, _ = choose(run.learnt, run.standard_error)
+        reason = f"and even {top:.4f}, all rows right, would be no better beyond noise"
+        answers = flawless.predicted["valid"], kept.predicted["valid"]
+        if not negligible(run.task.difference(*answers, targets, run.plan.run.seed)):
+            return ""
     score = kept.scores["valid"].value
     told = f"No layers are trained: the {run.task.metric} of {kept.name} on the {len(targets):,} validation rows is {score:.4f}"
-    reason = (
-        "which nothing can exceed"
-        if score >= top - ROUNDING
-        else f"and even {top:.4f}, all rows right, would be within one standard error of it"
-    )
+    if score >= top - ROUNDING:
+        reason = "which nothing can exceed"
     return f"{told}, {reason}. --method full trains all the same."
+
+
+def negligible(lead: Difference) -> bool:
+    """Whether the lead of a model with all rows right is small, and no evidence that it is better (a 95 % interval)."""
+    return lead.value <= NEGLIGIBLE and lead.low <= 0

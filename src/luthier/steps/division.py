@@ -37,7 +37,7 @@ def divide(plan: Plan, found: Understood, table: Table, roles: Roles) -> Divisio
         )
     except DataError as error:  # It knows row numbers only; the user knows the file.
         raise DataError(f"{plan.data.path}: {error}{alone_words(len(found.single))}") from None
-    refuse_empty_parts(plan, split, roles.names)
+    refuse_empty_parts(plan, split, found, roles)
     split = replace(split, warnings=small_parts(split, found))
     found = replace(found, task=found.task.having_seen(found.targets(split.train)))
     return Division(found, split, groups)

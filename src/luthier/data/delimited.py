@@ -15,6 +15,7 @@ from luthier.data.header import SAMPLE_ROWS, Header, find_header
 from luthier.data.idle_columns import without_idle_columns
 from luthier.data.names import check_names
 from luthier.data.orange import HEADER_ROWS, Orange, orange
+from luthier.data.other_forms import refuse_no_table
 from luthier.data.problems import Problems, counted, shorten
 from luthier.data.quoting import find_quoting
 from luthier.data.spill import BATCH_CHARACTERS, BATCH_ROWS, Spill, spilling
@@ -56,6 +57,7 @@ def read_delimited(path: Path, writing: Writing) -> Table:
 def find_form(path: Path, writing: Writing) -> Form:
     """How a file is written. Raises DataError where that is not to be told. To be called within `long_values`."""
     file = TextFile.at(path, writing.encoding)
+    refuse_no_table(file)
     dialect, guesses = find_dialect(file, writing)
     _, first = next(split_rows(file, dialect), (0, []))
     if not first:

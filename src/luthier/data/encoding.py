@@ -42,7 +42,7 @@ OTHER_MARKS = {
     b"\xd0\xcf\x11\xe0": "an old Excel or Word file: save it as CSV",
     b"%PDF": "a PDF: extract its rows to CSV",
 }
-MARKUP = (b"<!doctype", b"<html", b"<?xml")
+MARKUP = (b"<!doctype", b"<html", b"<?xml", b"<table")
 """How web pages and their like begin."""
 CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\f")) + b"\x7f"
 

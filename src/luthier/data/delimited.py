@@ -13,6 +13,7 @@ from luthier.data.delimiter import DELIMITERS, check_delimiter, find_delimiter
 from luthier.data.dialect import DOUBLE, QUOTINGS, Dialect, separator_line
 from luthier.data.header import SAMPLE_ROWS, Header, find_header
 from luthier.data.idle_columns import without_idle_columns
+from luthier.data.lines_above import refuse_lines_above
 from luthier.data.names import check_names
 from luthier.data.orange import HEADER_ROWS, Orange, orange
 from luthier.data.other_forms import refuse_no_table
@@ -23,6 +24,9 @@ from luthier.data.table import Table
 from luthier.data.text_files import TextFile
 from luthier.data.writing import Writing
 from luthier.errors import DataError, listing
+
+ALONE_CHARACTERS = 30
+"""Of a line without a delimiter, in a message."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ def find_form(path: Path, writing: Writing) -> Form:
     """How a file is written. Raises DataError where that is not to be told. To be called within `long_values`."""
     file = TextFile.at(path, writing.encoding)
     refuse_no_table(file)
+    refuse_lines_above(file, writing.delimiter)
     dialect, guesses = find_dialect(file, writing)
     _, first = next(split_rows(file, dialect), (0, []))
     if not first:
@@ -115,16 +120,17 @@ def read_rows(path: Path, header: Header, rows: Iterator[Row], delimiter: str) -
     if header.there:
         next(rows)
     schema = pa.schema([(name, pa.string()) for name in header.names])
-    ragged, again = Problems(), Problems()
+    ragged, alone, again = Problems(), Problems(), Problems()
     with spilling(path) as spill:
-        for batch in batches(rows, header, ragged, again):
+        for batch in batches(rows, header, ragged, alone, again):
             lay_out(batch, schema, spill)
         if ragged.count:
+            others = f", and delete lines that are no rows: {alone}" if alone.count else ""
             share = f"{ragged.count:,} of {counted(spill.rows + ragged.count, 'row')}"
             raise DataError(
                 f"{path}: the {'header' if header.there else 'first row'} has {counted(len(header.names), 'column')}, but the "
                 f"number of values differs in {share}: {ragged}. "
-                f"Put a value that holds {delimiter!r} or a line end between double quotes."
+                f"Put a value that holds {delimiter!r} or a line end between double quotes{others}."
             )
         if not spill.rows:
             columns = listing(shorten(name) for name in header.names)
@@ -136,8 +142,11 @@ def read_rows(path: Path, header: Header, rows: Iterator[Row], delimiter: str) -
     return table
 
 
-def batches(rows: Iterator[Row], header: Header, ragged: Problems, again: Problems) -> Iterator[list[Row]]:
-    """Rows of the right width, in handfuls that fit memory; the others are noted in `ragged`, and in `again` the header."""
+def batches(
+    rows: Iterator[Row], header: Header, ragged: Problems, alone: Problems, again: Problems
+) -> Iterator[list[Row]]:
+    """Rows of the right width, in handfuls that fit memory; the others are noted in `ragged`, those of a single value in `alone`
+    too, and in `again` the header."""
     batch: list[Row] = []
     characters, width = 0, len(header.names)
     for line, found in rows:
@@ -145,6 +154,8 @@ def batches(rows: Iterator[Row], header: Header, ragged: Problems, again: Proble
         if values is None:
             if width == 1 or "".join(found).strip():  # else a line of blanks, or of delimiters only
                 ragged.add(f"line {line} has {len(found)}")
+                if len(found) == 1 < width:
+                    alone.add(f"line {line} may be none, {shorten(found[0].strip(), ALONE_CHARACTERS)!r}")
                 if ragged.count == MOST_WRONG:
                     break
             continue

@@ -1,4 +1,4 @@
-"""A title or comments above the header are told as that, and the table without them is read."""
+"""What stands around a table and is no row: told, and the table without it is read."""
 
 from pathlib import Path
 
@@ -74,13 +74,39 @@ def test_values_that_hold_a_comma_in_each_row_are_told_as_such(tmp_path: Path) -
 
 
 def test_rules_and_counts_between_rows_are_told_as_no_rows(tmp_path: Path) -> None:
-    lines = [" said | topic", "-------+------", *(f" {text} | {label}" for text, label in ROWS), "(30 rows)"]
+    lines = ["said;topic", "----------", *(f"{text};{label}" for text, label in ROWS), "30 rows"]
     (tmp_path / "rows.csv").write_text("\n".join(lines))
 
     with pytest.raises(DataError) as refused:
         read(tmp_path / "rows.csv")
 
     assert (
-        "delete lines that are no rows: line 2 may be none, '-------+------' and line 33 may be none, '(30 rows)'."
+        "delete lines that are no rows: line 2 may be none, '----------' and line 33 may be none, '30 rows'."
         in str(refused.value)
     )
+
+
+@pytest.mark.parametrize(
+    ("head", "row", "end"),
+    [
+        ("| text | label |\n|---|:---:|\n", "| {} | {} |", ""),
+        ("|  text  |  label  |\n|--------|---------|\n", "|  {}  |  {}  |", ""),
+        (" text          | label\n---------------+-------\n", " {} | {}", "(30 rows)\n"),
+    ],
+)
+def test_a_table_that_is_drawn_is_read_without_its_blanks_and_rules(
+    tmp_path: Path, head: str, row: str, end: str
+) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(head + "".join(row.format(text, label) + "\n" for text, label in ROWS) + end)
+
+    found = read(path)
+
+    assert found.names == ["text", "label"]
+    assert list(zip(found.texts("text"), found.texts("label"), strict=True)) == ROWS
+
+
+def test_blanks_in_a_table_that_is_not_drawn_stay(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("text|label\n" + "".join(f"Words {at} |a\n" for at in range(20)))
+
+    assert read(tmp_path / "rows.csv").texts("text")[0] == "Words 0 "

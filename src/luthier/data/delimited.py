@@ -17,6 +17,7 @@ from luthier.data.lines_above import refuse_lines_above
 from luthier.data.names import check_names
 from luthier.data.orange import HEADER_ROWS, Orange, orange
 from luthier.data.other_forms import refuse_no_table
+from luthier.data.padded import is_padded, unpadded
 from luthier.data.problems import Problems, counted, shorten
 from luthier.data.quoting import find_quoting
 from luthier.data.spill import BATCH_CHARACTERS, BATCH_ROWS, Spill, spilling
@@ -40,6 +41,8 @@ class Form:
     """What was taken for likely, each with the setting that corrects it."""
     orange: Orange | None = None
     """Of a table of Orange, what it says of its columns in two rows below their names."""
+    padded: bool = False
+    """Whether blanks stand around values, and lines are drawn between rows."""
 
 
 def read_delimited(path: Path, writing: Writing) -> Table:
@@ -74,13 +77,21 @@ def find_form(path: Path, writing: Writing) -> Form:
         told = f"{path}: its second and third row are types and roles of columns, as Orange writes them, and no rows of data."
         header = Header(names, frozenset(), True, names, (told,))
         return Form(file, dialect, header, (*file.guesses, *guesses, told), marks)
+    padded = is_padded(rows, dialect.delimiter)
+    if padded:
+        rows = list(unpadded(iter(rows)))
+        guesses += (
+            f"{path}: blanks around its values, and the lines drawn between rows, are no parts of them.",
+        )
     header = find_header(path, rows)
-    return Form(file, dialect, header, (*file.guesses, *guesses, *header.told))
+    return Form(file, dialect, header, (*file.guesses, *guesses, *header.told), padded=padded)
 
 
 def rows_of(form: Form) -> Iterator[Row]:
     """All rows of a file, the header too, without those that say something of its columns."""
     rows = split_rows(form.file, form.dialect)
+    if form.padded:
+        return unpadded(rows)
     if form.orange is None:
         return rows
     first, *_ = islice(rows, HEADER_ROWS)

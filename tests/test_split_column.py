@@ -71,6 +71,8 @@ def test_rows_of_no_known_part_are_left_out_and_counted(tmp_path):
         ("set", lambda at: "abc"[at % 3]),
         ("split", lambda at: "test"),
         ("part", lambda at: ""),
+        ("part", lambda at: (0, 0, 0, 1, 2)[at % 5]),
+        ("split", lambda at: at % 3 if at % 4 else 2),
     ],
 )
 def test_other_values_part_nothing(tmp_path, name, value):

@@ -39,7 +39,7 @@ WORDS = {
 YES, NO = ("1", "1.0", "true", "yes", "y", "t"), ("0", "0.0", "false", "no", "n", "f")
 NO_PART = ("", "unassigned", "none", "nan")
 """What a column of words for parts says of a row that is in none."""
-NUMBERED = ("partition", "split", "splits", "set", "subset", "part")
+NUMBERED = ("partition", "split", "splits")
 """Last words of names of columns whose 0, 1 and 2 are parts, as CelebA and WILDS number them."""
 NUMBERS = {f"{at}{rest}": part for at, part in enumerate(("train", "valid", "test")) for rest in ("", ".0")}
 FOLDS = ("fold", "folds", "kfold", "cv", "cvfold")

@@ -43,7 +43,7 @@ def test_lines_above_the_header_are_told_with_the_line_of_the_header(
         f"rows.csv: line {line} and nearly all below it have 3 values, parted by {delimiter!r}, but"
         in str(refused.value)
     )
-    assert f"Delete the {line - 1} line{'s' * (line > 2)} above it." in str(refused.value)
+    assert f"Delete the {line - 1} line{'s' * (line > 2)} above it, or write" in str(refused.value)
     path.write_text(table(delimiter))
     assert len(read(path)) == len(ROWS)
 
@@ -55,6 +55,9 @@ def test_lines_above_the_header_are_told_with_the_line_of_the_header(
         ("sep=;\n" + table(";", "more"), 30),
         ("x,text\n" + "".join(f"{at},{at},Words {at} of it\n" for at in range(30)), 30),
         ("said\n" + "".join(f'"One, two and {at}"\n' for at in range(30)), 30),
+        ("price^name\n" + "".join(f"{at},5^Words of {at}\n" for at in range(30)), 30),
+        ("price;name\n" + "".join(f"{at},5;Words of {at}\n" for at in range(30)), 30),
+        ("nr,said\n" + "".join(f"{at},'Hello, you {at}'\n" for at in range(30)), 30),
         ("a,b\n" + "".join(f"Words {at},c{at % 2},\n" for at in range(30)), 30),
     ],
 )

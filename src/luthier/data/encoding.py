@@ -26,7 +26,7 @@ CANDIDATES = 3
 """Encodings that a question names."""
 USUAL_PAGE = "cp1252"
 FEW_SIGNS = 3
-"""Different signs beyond ASCII, up to which they say little of the language: how common a page is says more."""
+"""Different bytes beyond ASCII, up to which they say little of the language: how common a page is says more."""
 
 BYTE_ORDER_MARKS = {  # UTF-32 first: its little-endian mark begins with that of UTF-16
     codecs.BOM_UTF32_LE: "utf-32-le",
@@ -158,7 +158,9 @@ def asked(path: Path, flaw: Flaw, found: Sequence[Reading]) -> str:
 def likeliest_first(found: Sequence[Reading]) -> list[Reading]:
     """Readings as a question names them: where hardly any sign is there to weigh, the page that most files are in comes first,
     unless words break in it."""
-    signs = {sign for sign in found[0].text if ord(sign) > 127}
+    if not found:
+        return []
+    signs = {byte for byte in found[0].text.encode(found[0].encoding) if byte > 127}
     usual = [one for one in found if one.encoding == USUAL_PAGE and not broken_words(one.text)]
     if len(signs) > FEW_SIGNS:
         return [*found]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from luthier.data.column_names import normal
-from luthier.data.delimiter import DELIMITERS, SAMPLE_CHARACTERS, check_delimiter
+from luthier.data.delimiter import DELIMITERS, RARE, SAMPLE_CHARACTERS, best_consistency, check_delimiter
 from luthier.data.dialect import Dialect, separator_line
 from luthier.data.header import FEWEST_ROWS, KNOWN, has_row_names
 from luthier.data.problems import counted, shorten
@@ -17,6 +17,10 @@ MOST_ABOVE = 50
 """Lines above a header that are looked for."""
 AGREE = 0.9
 """Share of the rows that have one width, where it is the table's."""
+
+
+FITS = 0.5
+"""Share of the rows that fit the first one, above which it is their header, in whatever way values are quoted."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +43,15 @@ def refuse_lines_above(file: TextFile, delimiter: str | None) -> None:
         lines = text.readlines(SAMPLE_CHARACTERS)
     if separator_line("".join(lines[:1])) is not None:
         return
-    found = body_below(lines, DELIMITERS if delimiter is None else (check_delimiter(delimiter),))
+    found = body_below(lines, (*DELIMITERS, *RARE) if delimiter is None else (check_delimiter(delimiter),))
     if found is None:
         return
     above = next(line.strip() for line in lines if line.strip())
     raise DataError(
         f"{file.path}: line {found.line} and nearly all below it have {found.width} values, parted by {found.delimiter!r}, but "
         f"the file begins with a line of {counted(found.first_width, 'value')}, {shorten(above)!r}: what stands above line "
-        f"{found.line} is no header. Delete the {counted(found.line - 1, 'line')} above it."
+        f"{found.line} is no header. Delete the {counted(found.line - 1, 'line')} above it, or "
+        f"write them with {found.delimiter!r} where one is a header."
     )
 
 
@@ -62,7 +67,8 @@ def body_below(lines: Sequence[str], delimiters: Sequence[str]) -> Body | None:
             return None
         values_below = [values for _, values in below]
         if len(first) > 1 and (
-            2 * sum(fits(first, values) for values in values_below) > len(below)
+            best_consistency(lines, delimiter) > FITS
+            or sum(fits(first, values) for values in values_below) > FITS * len(below)
             or has_row_names(first, values_below)
         ):
             return None

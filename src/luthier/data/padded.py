@@ -38,4 +38,5 @@ def is_drawn(values: Sequence[str]) -> bool:
     (True, True, False)
     """
     whole = DELIMITER.join(values).strip()
-    return RULE.fullmatch(whole) is not None or COUNT.fullmatch(whole) is not None
+    drawn = RULE.fullmatch(whole) is not None and ("--" in whole or " " not in whole)
+    return drawn or COUNT.fullmatch(whole) is not None

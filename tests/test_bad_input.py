@@ -256,8 +256,8 @@ def test_a_test_label_never_seen_in_train_is_told_with_its_line_and_the_nearest_
 def test_a_test_file_of_which_no_row_can_be_used_is_refused(refusal: Callable[..., str]) -> None:
     csv([("", "refund"), ("My money.", "")], name="test.csv")
     assert refusal(csv(ROWS), "--test", "test.csv") == (
-        "test.csv: none of its rows can be used: each lacks its text or its label, or has a label that occurs only once "
-        "in the training rows."
+        "test.csv: none of its rows can be used: 1 has no label and 1 has no text. "
+        "Fill in their labels, or leave out --test: rows of the first file are then kept for it."
     )
 
 

@@ -111,3 +111,69 @@ def test_bytes_of_no_language_have_no_clear_winner():
     lines = [bytes((byte,)) * 3 for byte in range(0xA1, 0xFF)]
 
     assert clear_winner(readings(lines), lines) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [(JAPANESE, "iso2022_jp"), (JAPANESE, "iso2022_jp_2"), ("ﾃｽﾄ", "iso2022_jp_ext"), (KOREAN, "iso2022_kr")],
+)
+def test_seven_bits_with_escapes_are_not_taken_for_utf_8(tmp_path, text, encoding):
+    path = tmp_path / "a.csv"
+    path.write_bytes(
+        "".join(["text,label\n", *('"A text.",a\n' for _ in range(9_000)), f"{text},a\n"]).encode(encoding)
+    )
+
+    found = find_encoding(path)
+
+    assert path.read_bytes().decode(found) == path.read_bytes().decode(encoding)
+
+
+def test_escapes_that_no_encoding_has_are_refused_by_their_cause(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"text,label\n\x1b$B%,a\n")
+
+    with pytest.raises(
+        DataError, match=r"a\.csv: holds escape sequences of ISO 2022, .* Save the file as UTF-8"
+    ):
+        find_encoding(path)
+
+
+@pytest.mark.parametrize(("text", "encoding"), [(CHINESE, "hz"), (RUSSIAN, "utf-7")])
+def test_seven_bits_whose_marks_may_stand_in_other_texts_are_asked_about(tmp_path, text, encoding):
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"text,label\n" + b"".join(f'"{text}",a\n'.encode(encoding) for _ in range(9)))
+
+    with pytest.raises(
+        DataError,
+        match=rf"a\.csv, line 2: may be text in {encoding}, .* --encoding {encoding}, or --encoding utf-8",
+    ):
+        find_encoding(path)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"A longer text that ends in \x1b[31mred and more of it that is red,a",
+        b"Call +49-30-123-456 now,a",
+        b"a ~{ brace,b",
+        b"C++ and 1+1-1,a",
+    ],
+)
+def test_marks_of_other_things_are_plain_text(tmp_path, line):
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"text,label\n" + b"".join(b"%d %s\n" % (at, line) for at in range(50)))
+
+    assert find_encoding(path) == "utf-8"
+
+
+@pytest.mark.parametrize("sign", ["€", "™", "£"])
+def test_of_one_sign_alone_the_usual_page_is_asked_about_first(tmp_path, sign):
+    path = tmp_path / "a.csv"
+    path.write_bytes(
+        b"text,label\n" + b"".join(f"It costs 5 {sign} there {at},a\n".encode("cp1252") for at in range(12))
+    )
+
+    with pytest.raises(DataError) as refused:
+        find_encoding(path)
+
+    assert f"A line reads in cp1252 'It costs 5 {sign} there 0,a'; in " in str(refused.value)

@@ -17,7 +17,9 @@ from luthier.data.image_files import IMAGE_ENDINGS, read_images
 from luthier.data.image_source import ImageSource
 from luthier.data.read import read
 from luthier.data.table import Table
+from luthier.data.writing import Writing
 from luthier.errors import DataError, WorldError
+from luthier.steps.data_files import images_for
 
 EXPECTED = "Expected class/file, a folder for each label, or split/class/file with splits called train, valid and test."
 MOVE = "Move the images of each label into a folder of that name."
@@ -507,3 +509,16 @@ def test_a_column_of_numbers_holds_no_images(tmp_path):
         f"{tmp_path}/set.parquet: column 'image' is of type int64 and cannot hold images. Expected paths, or the bytes of "
         "image files (in parquet: binary, or a struct of bytes and path)."
     )
+
+
+def test_a_set_named_for_a_part_gives_that_part_or_its_only_one_and_several_others_are_refused(
+    tmp_path: Path,
+) -> None:
+    with_it = laid_out(tmp_path / "with", ("train/ani/1.jpg", "train/wren/2.jpg", "val/ani/3.jpg"))
+    alone = laid_out(tmp_path / "alone", CLASSES)
+    without = laid_out(tmp_path / "without", ("train/ani/1.jpg", "train/wren/2.jpg", "test/ani/3.jpg"))
+
+    assert images_for("valid", with_it, Writing())["valid"].values("image") == ["val/ani/3.jpg"]
+    assert images_for("valid", alone, Writing())["valid"].values("image") == [*CLASSES]
+    with pytest.raises(DataError, match=r"without: holds images for 'train', 'test', none for valid\."):
+        images_for("valid", without, Writing())

@@ -234,7 +234,8 @@ def test_a_header_alone_holds_no_rows(refusal):
 def test_ragged_rows_are_counted_and_the_first_are_shown(refusal):
     assert refusal("a.csv", 'text,label\n"a\nb",x\na,b,c\nok,x\nalone\n') == (
         "a.csv: the header has 2 columns, but the number of values differs in 2 of 4 rows: line 4 has 3 and line 6 has 1. "
-        "Put a value that holds ',' or a line end between double quotes."
+        "Put a value that holds ',' or a line end between double quotes, and delete lines that are no rows: line 6 may be none, "
+        "'alone'."
     )
     assert refusal("b.csv", "text;label\n" + "ok;x\n" * 20_000 + "a;b;c\n" * 10) == (
         "b.csv: the header has 2 columns, but the number of values differs in 10 of 20,010 rows: line 20002 has 3, "

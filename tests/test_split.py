@@ -165,6 +165,24 @@ def test_given_files_are_taken_as_they_are():
     )
 
 
+def test_a_split_that_leaves_nothing_to_chance_says_so_and_by_what_it_is_given():
+    role_of = np.repeat([0, 1, 2], [100, 30, 20])
+    none_apart = Shares(calibrates="valid")
+
+    found = split_rows(
+        np.arange(150),
+        ("train", "valid", "test"),
+        role_of,
+        np.arange(150) % 2,
+        np.arange(150),
+        none_apart,
+        0,
+        "column 'use'",
+    )
+
+    assert found.how == "train, valid and test as given by column 'use'"
+
+
 def test_what_is_not_given_comes_from_the_first_file():
     role_of = np.repeat([0, 1], [100, 30])
 

@@ -71,6 +71,8 @@ def test_rows_of_no_known_part_are_left_out_and_counted(tmp_path):
         ("set", lambda at: "abc"[at % 3]),
         ("split", lambda at: "test"),
         ("part", lambda at: ""),
+        ("part", lambda at: (0, 0, 0, 1, 2)[at % 5]),
+        ("split", lambda at: at % 3 if at % 4 else 2),
     ],
 )
 def test_other_values_part_nothing(tmp_path, name, value):
@@ -118,6 +120,78 @@ def test_a_part_of_which_no_row_can_be_used_is_told_by_its_cause(tmp_path):
 
     assert ended.code == 2
     assert (
-        f"{path}, validation part: none of its rows can be used: each lacks its text or its label"
-        in ended.err
+        f"{path}, validation part: none of its rows can be used: 16 have no label. Fill in their labels, or name "
+        "--split-column none with --allow left-out" in ended.err
     )
+    assert (
+        luthier(
+            "check", path, "--model", "none", "--split-column", "none", "--allow", "left-out", "--json"
+        ).code
+        == 0
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("ml_use", ("TRAINING", "VALIDATION", "TEST")),
+        ("which rows", ("train", "test")),
+        ("corpus", ("Train", "dev", "")),
+    ],
+)
+def test_a_column_of_words_for_parts_alone_parts_the_rows_whatever_its_name(tmp_path, name, words):
+    ended = check(tmp_path, name, third(*words))
+
+    assert json.loads(ended.out)["understood"]["split"] == f"column {name}"
+    assert f"split_column: column {name!r}, by its values, all of which are words for parts" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("Ml use", ("train", "test", "unsure")), ("mood", ("dev", "test"))]
+)
+def test_a_column_of_other_words_too_is_none_by_its_values(tmp_path, name, words):
+    assert understood(tmp_path, name, third(*words))["split"] == "random"
+
+
+def test_a_column_of_labels_is_not_one_of_parts_whatever_its_words(tmp_path):
+    path = tmp_path / "rows.csv"
+    lines = [f'{at},"{text}",{("train", "test")[at % 2]}\n' for at, (text, _) in enumerate(ROWS)]
+    path.write_text("id,text,topic\n" + "".join(lines))
+
+    found = json.loads(luthier("check", path, "--model", "none", "--json").out)["understood"]
+
+    assert (found["split"], found["columns"]["label"]) == ("random", "topic")
+
+
+def test_a_file_without_a_header_has_its_column_of_parts_too(tmp_path):
+    path = tmp_path / "rows.csv"
+    words = ("TRAIN", "TRAIN", "VALIDATION", "TEST")
+    path.write_text(
+        "".join(f'{words[at // 4 % 4]},"{text}",{label}\n' for at, (text, label) in enumerate(ROWS))
+    )
+
+    found = json.loads(luthier("check", path, "--model", "none", "--json").out)["understood"]
+
+    assert found["split"] == "column column 1"
+    assert found["columns"] == {"text": "column 2", "label": "column 3"}
+
+
+@pytest.mark.parametrize("name", ["partition", "split", "eval_partition"])
+def test_parts_by_number_are_train_valid_and_test(tmp_path, name):
+    ended = check(tmp_path, name, lambda at: (0, 0, 0, 1, 2)[at % 5])
+    found = json.loads(ended.out)["understood"]
+
+    assert found["split"] == f"column {name}"
+    assert (found["parts"]["valid"], found["parts"]["test"]) == (12, 12)
+    assert "by its numbers: 0 for train, 1 for valid, 2 for test" in ended.err
+
+
+@pytest.mark.parametrize("name", ["kfold", "fold", "cv_fold"])
+def test_folds_are_told_and_refused_as_parts_with_what_helps(tmp_path, name):
+    ended = check(tmp_path, name, lambda at: at % 5)
+    refused = check(tmp_path, name, lambda at: at % 5, "--split-column", name)
+
+    assert json.loads(ended.out)["understood"]["split"] == "random"
+    assert f"column {name!r} numbers folds, which part no rows here" in ended.err
+    assert refused.code == 2
+    assert f"column {name!r} numbers folds, 0 to 4, and says of none of them" in refused.err

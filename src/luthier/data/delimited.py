@@ -13,8 +13,11 @@ from luthier.data.delimiter import DELIMITERS, check_delimiter, find_delimiter
 from luthier.data.dialect import DOUBLE, QUOTINGS, Dialect, separator_line
 from luthier.data.header import SAMPLE_ROWS, Header, find_header
 from luthier.data.idle_columns import without_idle_columns
+from luthier.data.lines_above import refuse_lines_above
 from luthier.data.names import check_names
 from luthier.data.orange import HEADER_ROWS, Orange, orange
+from luthier.data.other_forms import refuse_no_table
+from luthier.data.padded import is_padded, unpadded
 from luthier.data.problems import Problems, counted, shorten
 from luthier.data.quoting import find_quoting
 from luthier.data.spill import BATCH_CHARACTERS, BATCH_ROWS, Spill, spilling
@@ -22,6 +25,9 @@ from luthier.data.table import Table
 from luthier.data.text_files import TextFile
 from luthier.data.writing import Writing
 from luthier.errors import DataError, listing
+
+ALONE_CHARACTERS = 30
+"""Of a line without a delimiter, in a message."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,8 @@ class Form:
     """What was taken for likely, each with the setting that corrects it."""
     orange: Orange | None = None
     """Of a table of Orange, what it says of its columns in two rows below their names."""
+    padded: bool = False
+    """Whether blanks stand around values, and lines are drawn between rows."""
 
 
 def read_delimited(path: Path, writing: Writing) -> Table:
@@ -56,6 +64,8 @@ def read_delimited(path: Path, writing: Writing) -> Table:
 def find_form(path: Path, writing: Writing) -> Form:
     """How a file is written. Raises DataError where that is not to be told. To be called within `long_values`."""
     file = TextFile.at(path, writing.encoding)
+    refuse_no_table(file)
+    refuse_lines_above(file, writing.delimiter)
     dialect, guesses = find_dialect(file, writing)
     _, first = next(split_rows(file, dialect), (0, []))
     if not first:
@@ -67,13 +77,21 @@ def find_form(path: Path, writing: Writing) -> Form:
         told = f"{path}: its second and third row are types and roles of columns, as Orange writes them, and no rows of data."
         header = Header(names, frozenset(), True, names, (told,))
         return Form(file, dialect, header, (*file.guesses, *guesses, told), marks)
+    padded = is_padded(rows, dialect.delimiter)
+    if padded:
+        rows = list(unpadded(iter(rows)))
+        guesses += (
+            f"{path}: blanks around its values, and the lines drawn between rows, are no parts of them.",
+        )
     header = find_header(path, rows)
-    return Form(file, dialect, header, (*file.guesses, *guesses, *header.told))
+    return Form(file, dialect, header, (*file.guesses, *guesses, *header.told), padded=padded)
 
 
 def rows_of(form: Form) -> Iterator[Row]:
     """All rows of a file, the header too, without those that say something of its columns."""
     rows = split_rows(form.file, form.dialect)
+    if form.padded:
+        return unpadded(rows)
     if form.orange is None:
         return rows
     first, *_ = islice(rows, HEADER_ROWS)
@@ -113,16 +131,17 @@ def read_rows(path: Path, header: Header, rows: Iterator[Row], delimiter: str) -
     if header.there:
         next(rows)
     schema = pa.schema([(name, pa.string()) for name in header.names])
-    ragged, again = Problems(), Problems()
+    ragged, alone, again = Problems(), Problems(), Problems()
     with spilling(path) as spill:
-        for batch in batches(rows, header, ragged, again):
+        for batch in batches(rows, header, ragged, alone, again):
             lay_out(batch, schema, spill)
         if ragged.count:
+            others = f", and delete lines that are no rows: {alone}" if alone.count else ""
             share = f"{ragged.count:,} of {counted(spill.rows + ragged.count, 'row')}"
             raise DataError(
                 f"{path}: the {'header' if header.there else 'first row'} has {counted(len(header.names), 'column')}, but the "
                 f"number of values differs in {share}: {ragged}. "
-                f"Put a value that holds {delimiter!r} or a line end between double quotes."
+                f"Put a value that holds {delimiter!r} or a line end between double quotes{others}."
             )
         if not spill.rows:
             columns = listing(shorten(name) for name in header.names)
@@ -134,8 +153,11 @@ def read_rows(path: Path, header: Header, rows: Iterator[Row], delimiter: str) -
     return table
 
 
-def batches(rows: Iterator[Row], header: Header, ragged: Problems, again: Problems) -> Iterator[list[Row]]:
-    """Rows of the right width, in handfuls that fit memory; the others are noted in `ragged`, and in `again` the header."""
+def batches(
+    rows: Iterator[Row], header: Header, ragged: Problems, alone: Problems, again: Problems
+) -> Iterator[list[Row]]:
+    """Rows of the right width, in handfuls that fit memory; the others are noted in `ragged`, those of a single value in `alone`
+    too, and in `again` the header."""
     batch: list[Row] = []
     characters, width = 0, len(header.names)
     for line, found in rows:
@@ -143,6 +165,8 @@ def batches(rows: Iterator[Row], header: Header, ragged: Problems, again: Proble
         if values is None:
             if width == 1 or "".join(found).strip():  # else a line of blanks, or of delimiters only
                 ragged.add(f"line {line} has {len(found)}")
+                if len(found) == 1 < width:
+                    alone.add(f"line {line} may be none, {shorten(found[0].strip(), ALONE_CHARACTERS)!r}")
                 if ragged.count == MOST_WRONG:
                     break
             continue

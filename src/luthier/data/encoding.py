@@ -5,12 +5,14 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from luthier.data.code_pages import Reading, clear_winner, readings
+from luthier.data.code_pages import Reading, broken_words, clear_winner, readings
 from luthier.data.problems import shorten
 from luthier.data.raw_bytes import GZIP_MARK, open_bytes
-from luthier.errors import DataError
+from luthier.data.seven_bits import seven_bit_encodings
+from luthier.errors import DataError, listing
 
 HEAD_BYTES = 65_536
 CHUNK_BYTES = 1 << 20
@@ -22,6 +24,9 @@ SURE = rb'[ ,"]'
 """Signs that are no part of a longer character, in any encoding that is looked for."""
 CANDIDATES = 3
 """Encodings that a question names."""
+USUAL_PAGE = "cp1252"
+FEW_SIGNS = 3
+"""Different bytes beyond ASCII, up to which they say little of the language: how common a page is says more."""
 
 BYTE_ORDER_MARKS = {  # UTF-32 first: its little-endian mark begins with that of UTF-16
     codecs.BOM_UTF32_LE: "utf-32-le",
@@ -37,7 +42,7 @@ OTHER_MARKS = {
     b"\xd0\xcf\x11\xe0": "an old Excel or Word file: save it as CSV",
     b"%PDF": "a PDF: extract its rows to CSV",
 }
-MARKUP = (b"<!doctype", b"<html", b"<?xml")
+MARKUP = (b"<!doctype", b"<html", b"<?xml", b"<table")
 """How web pages and their like begin."""
 CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\f")) + b"\x7f"
 
@@ -62,6 +67,8 @@ def find_encoding(path: Path) -> str:
     refuse_other_formats(path, head)
     marked = next((encoding for mark, encoding in BYTE_ORDER_MARKS.items() if head.startswith(mark)), None)
     certain = marked or utf16_by_pattern(head)
+    if certain is None and (seven := seven_bits(path)) is not None:
+        return seven
     if certain is None and looks_binary(head):
         raise DataError(
             f"{path}: is binary data, not text (it begins with {head[:8]!r}). Expected rows of text."
@@ -79,11 +86,41 @@ def find_encoding(path: Path) -> str:
     return code_page(path, flaw, lines, head)
 
 
+def seven_bits(path: Path) -> str | None:
+    """The encoding of letters in bytes of ASCII, by its marks; None where there are none. Raises DataError where it is not
+    plain."""
+    with open_bytes(path) as file:
+        found = seven_bit_encodings(iter(partial(file.read, CHUNK_BYTES), b""))
+    if found is None:
+        return None
+    encoding = next((one for one in found.encodings if first_flaw(path, one) is None), None)
+    if encoding is not None and found.certain:
+        return encoding
+    if encoding is not None:
+        line, text = first_line_beyond_ascii(path, encoding)
+        raise DataError(
+            f"{path}, line {line}: may be text in {encoding}, in which it reads {near_beyond(text)!r}. Name the encoding that is "
+            f"right: --encoding {encoding}, or --encoding utf-8 where the file is what it seems."
+        )
+    if found.certain:
+        raise DataError(
+            f"{path}: holds escape sequences of ISO 2022, in which Japanese and Korean texts are written, but is not valid in "
+            f"{listing(found.encodings)}. Save the file as UTF-8, or name its encoding with --encoding NAME."
+        )
+    return None
+
+
+def first_line_beyond_ascii(path: Path, encoding: str) -> tuple[int, str]:
+    """The first line with a letter beyond ASCII, of a file that has one, and its number."""
+    with open_bytes(path) as file, io.TextIOWrapper(file, encoding=encoding) as text:
+        return next(((at, line) for at, line in enumerate(text, start=1) if not line.isascii()), (1, ""))
+
+
 def code_page(path: Path, flaw: Flaw, lines: Sequence[bytes], head: bytes) -> str:
     """The code page of a file that is not UTF-8. Raises DataError unless one is likelier than all others."""
     found = readings(lines, head)
     best = clear_winner(found, lines)
-    if best is None:
+    if best is None or best.encoding != likeliest_first(found)[0].encoding:
         raise DataError(asked(path, flaw, found))
     broken = first_flaw(path, best.encoding)
     if broken is not None:
@@ -102,7 +139,7 @@ def asked(path: Path, flaw: Flaw, found: Sequence[Reading]) -> str:
             f"{place} is text neither in UTF-8 nor in a code page that is looked for. "
             "Save the file as UTF-8, or name its encoding with --encoding NAME."
         )
-    first = found[:CANDIDATES]
+    first = likeliest_first(found)[:CANDIDATES]
     at = next(
         (
             at
@@ -116,6 +153,18 @@ def asked(path: Path, flaw: Flaw, found: Sequence[Reading]) -> str:
         f"{place} is not UTF-8, and no other encoding is clearly likelier than all others. A line reads {shown}. "
         "Name the one that is right with --encoding NAME, or save the file as UTF-8."
     )
+
+
+def likeliest_first(found: Sequence[Reading]) -> list[Reading]:
+    """Readings as a question names them: where hardly any sign is there to weigh, the page that most files are in comes first,
+    unless words break in it."""
+    if not found:
+        return []
+    signs = {byte for byte in found[0].text.encode(found[0].encoding) if byte > 127}
+    usual = [one for one in found if one.encoding == USUAL_PAGE and not broken_words(one.text)]
+    if len(signs) > FEW_SIGNS:
+        return [*found]
+    return [*usual, *(one for one in found if one not in usual)]
 
 
 def near_beyond(line: str, most: int = 50) -> str:

@@ -12,8 +12,10 @@ from typing import IO, TYPE_CHECKING, Any
 
 from luthier.data.csv_rows import Row
 from luthier.data.delimited import read_rows
+from luthier.data.encoding import HEAD_BYTES, looks_binary
 from luthier.data.header import SAMPLE_ROWS, find_header
 from luthier.data.idle_columns import without_idle_columns
+from luthier.data.other_forms import rename
 from luthier.data.parquet import seekable
 from luthier.data.problems import shorten
 from luthier.data.table import Table
@@ -26,6 +28,8 @@ ENDINGS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 MOST_BYTES = 1 << 30
 """Of all that a workbook holds, unpacked."""
 CHUNK_BYTES = 1 << 20
+BOOK_MARKS = (b"PK", b"\xd0\xcf\x11\xe0", b"\x09\x00", b"\x09\x02", b"\x09\x04", b"\x09\x08")
+"""How workbooks begin: zip archives, OLE files, and the oldest of Excel."""
 WAY_OUT = "save the sheet as CSV in UTF-8, and name that file"
 
 
@@ -58,6 +62,7 @@ def opening(path: Path, file: IO[bytes]) -> Iterator["CalamineWorkbook"]:
         raise DataError(
             f"{path}: is a workbook, which is read with the extra [excel]: pip install 'luthier[excel]'. Or {WAY_OUT}."
         ) from None
+    refuse_text(path, file)
     check_size(path, file)
     try:
         yield CalamineWorkbook.from_filelike(file)
@@ -76,6 +81,24 @@ def opening(path: Path, file: IO[bytes]) -> Iterator["CalamineWorkbook"]:
 def damaged(path: Path, error: BaseException) -> DataError:
     words = shorten(str(error).rstrip(".") or type(error).__name__)
     return DataError(f"{path}: is not a whole workbook ({words}). Save or copy it anew, or {WAY_OUT}.")
+
+
+def refuse_text(path: Path, file: IO[bytes]) -> None:
+    """Raise DataError for a table or a web page that is called a workbook, as many programs export them."""
+    head = file.read(HEAD_BYTES)
+    file.seek(0)
+    wide = head.startswith((b"\xff\xfe", b"\xfe\xff"))
+    if not head or head.startswith(BOOK_MARKS) or (looks_binary(head) and not wide):
+        return
+    beginning = head.replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")
+    if beginning.startswith(b"<"):
+        raise DataError(
+            f"{path}: is a web page or XML, and no workbook, whatever its name ends in, as some programs export tables. "
+            f"Open it in a spreadsheet, and {WAY_OUT}."
+        )
+    first = beginning.splitlines()[0] if beginning else b""
+    better = ".tsv" if b"\t" in first else ".csv"
+    raise DataError(f"{path}: is text, and no workbook, whatever its name ends in. {rename(path, better)}")
 
 
 def check_size(path: Path, file: IO[bytes]) -> None:

@@ -14,6 +14,7 @@ from luthier.data.archives import ARCHIVE_ENDINGS, archive_entries
 from luthier.data.box_formats import TECHNICAL, boxes_beside, not_read
 from luthier.data.image_names import IMAGE_ENDINGS
 from luthier.data.image_parts import PARTS
+from luthier.data.other_forms import refuse_pointer
 from luthier.data.problems import Problems, counted, shorten
 from luthier.data.raw_bytes import no_file, telling_read_errors
 from luthier.data.row_files import TABLES, ending, names_in, read_file
@@ -204,6 +205,7 @@ def check_place(path: Path) -> None:
         raise DataError(
             f"{path}: is no set of images. Expected a folder, or a file that ends in {', '.join(ARCHIVE_ENDINGS)}."
         )
+    refuse_pointer(path)
 
 
 # What there is
@@ -311,7 +313,7 @@ def check_names(path: Path, found: Listing) -> None:
     if not found.images:
         held = f"It holds {counted(found.others.total(), 'other file')}" if found.others else "It is empty"
         rows = [name for name in names_in(path) if ending(Path(name)) in TABLES] if path.is_dir() else []
-        mend = f" Did you mean the file {str(path / rows[0])!r}?" if rows else ""
+        mend = f" Did you mean the file {str(path / rows[0])!r}?" if rows else rows_within(path, found)
         raise DataError(f"{path}: holds no images. {held}. {EXPECTED}{mend}")
     wrong = Problems()
     for name in found.images:
@@ -321,6 +323,16 @@ def check_names(path: Path, found: Listing) -> None:
         raise DataError(
             f"{path}: {counted(wrong.count, 'name')} cannot be read as UTF-8: {wrong}. Rename them."
         )
+
+
+def rows_within(path: Path, found: Listing) -> str:
+    """What to do with an archive that holds files of rows, after another sentence; empty where it holds none, or is a folder."""
+    rows = [] if path.is_dir() else [name for name in found.beside if ending(Path(name)) in TABLES]
+    if not rows:
+        return ""
+    if len(rows) == 1:
+        return f" It holds a file of rows, {rows[0]!r}: unpack it, and name that file."
+    return f" It holds files of rows, {listing(rows, 5)}: unpack it, and name the file that is meant."
 
 
 def check_depth(path: Path, steps: Collection[Sequence[str]]) -> None:

@@ -9,6 +9,7 @@ from luthier.data.ceilings import MOST_WRONG
 from luthier.data.json_objects import NotAnObject, check_object, parse_value
 from luthier.data.json_pairs import ListRows
 from luthier.data.json_rows import EXAMPLE, Row, table_of
+from luthier.data.other_forms import refuse_table
 from luthier.data.problems import Problems, counted
 from luthier.data.table import Table
 from luthier.data.text_files import TextFile
@@ -18,6 +19,7 @@ from luthier.errors import DataError
 def read_json_lines(path: Path, encoding: str | None) -> Table:
     """The rows of a file with one JSON object a line; blank lines are no rows."""
     file = TextFile.at(path, encoding)
+    refuse_table(file)
     return replace(
         table_of(path, partial(rows_of_lines, file), "line"), guesses=file.guesses, encodings=(file.encoding,)
     )

@@ -16,6 +16,7 @@ from luthier.data.json_pairs import ListRows, as_object
 from luthier.data.json_rows import EXAMPLE, Row, refuse_wrong_rows, table_of
 from luthier.data.json_types import WORDS
 from luthier.data.json_whole import rows_of_object, stands_under_a_key
+from luthier.data.other_forms import refuse_table
 from luthier.data.problems import Problems, shorten
 from luthier.data.squad import is_squad, read_squad
 from luthier.data.table import Table
@@ -33,6 +34,7 @@ def read_json(path: Path, encoding: str | None) -> Table:
     The text is held in memory while it is read; JSON lines are the form for a file too large for that.
     """
     file = TextFile.at(path, encoding)
+    refuse_table(file)
     if is_squad(file):
         return read_squad(path, encoding)
     if holds_lines(file):

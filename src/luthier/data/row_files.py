@@ -14,6 +14,7 @@ from luthier.data.excel import ENDINGS as WORKBOOKS
 from luthier.data.excel import read_excel
 from luthier.data.json_lines import read_json_lines
 from luthier.data.json_list import read_json
+from luthier.data.other_forms import refuse_pointer
 from luthier.data.parquet import read_parquet
 from luthier.data.raw_bytes import no_file, telling_read_errors
 from luthier.data.shapes import shaped
@@ -47,6 +48,10 @@ ELSEWHERE = {
     ".conllu": "It is CoNLL-U, with parts of speech and syntax for each word, and no tags of entities. To learn the parts of "
     "speech, write a .conll with each word and its part of speech behind B-, as with "
     """`awk -F'\\t' '/^$/ {print} /^[0-9]+\\t/ {print $2 "\\t" "B-" $4}' FILE > words.conll`.""",
+    **dict.fromkeys(
+        (".bz2", ".xz", ".zst", ".7z", ".rar", ".lz4"),
+        "It is compressed in a form that is not undone here: unpack it, and name the file that was in it.",
+    ),
     ".ann": "It is brat's list of entities: give the folder that holds it and its .txt.",
     ".spacy": "It is spaCy's binary form: write its documents as JSON lines with text and spans, as with "
     "`[{'text': d.text, 'spans': [{'start': e.start_char, 'end': e.end_char, 'label': e.label_} for e in d.ents]} for d in "
@@ -69,6 +74,7 @@ def read_file(path: Path, writing: Writing) -> Table:
         if is_brat(path):
             return read_brat(path, writing.encoding)
         check_place(path)
+    refuse_pointer(path)
     refuse_boxes(path)
     return shaped(READERS[ending(path)](path, writing))
 

@@ -44,6 +44,10 @@ class Format:
             return Format(TextFile.at(path, writing.encoding), None, ())
         with long_values():
             form = find_form(path, writing)
+        if form.padded:
+            raise DataError(
+                f"{path}: is corrected only without blanks around its values and lines drawn between its rows. Save it as CSV."
+            )
         if form.dialect.quoting == BACKSLASH or form.dialect.quote != '"':
             raise DataError(
                 f"{path}: is corrected only where quotes are doubled or letters, and in it they are not. Save it with quotes "

@@ -67,11 +67,13 @@ def split_rows(
     groups: Ints,
     shares: Shares,
     seed: int,
+    by: str = "file",
 ) -> Split:
     """Part `rows`.
 
     roles: the part each file was given for, `train` for the first.  role_of: (table rows,) index into roles.
     strata, groups: (table rows,) label number, and number of the group a row stays with.
+    by: what gave the roles, for the report.
     Raises DataError when there are too few rows to part.
     """
     by_role = {role: rows[role_of[rows] == at] for at, role in enumerate(roles)}
@@ -92,12 +94,22 @@ def split_rows(
     if calibrates == "calibration" and len(calibration) < shares.fewest_to_calibrate and not shares.asked:
         calibration, calibrates = own[:0], "valid"
     found |= {"calibration": calibration, "train": np.setdiff1d(found["train"], calibration)}
-    given = list(roles[1:])
-    how = (
-        f"{' and '.join(given)} as given by file; " if given else ""
-    ) + f"the rest split at random with seed {seed}, stratified by label, copies and groups kept on one side"
+    dealt_out = len(calibration) > 0 or any(share > 0 for share in wanted.values())
+    how = how_words(roles, by, dealt_out, seed)
     train, valid, calibration, test = (np.sort(found.get(part, own[:0])) for part in PARTS)
     return Split(train, valid, calibration, test, how, calibrates)
+
+
+def how_words(roles: Sequence[str], by: str, dealt_out: bool, seed: int) -> str:
+    """How rows were parted. dealt_out: whether any were at random.
+
+    >>> how_words(("train", "valid", "test"), "column 'split'", False, 0)
+    "train, valid and test as given by column 'split'"
+    """
+    if not dealt_out and len(roles) > 1:
+        return f"{', '.join(roles[:-1])} and {roles[-1]} as given by {by}"
+    given = f"{' and '.join(roles[1:])} as given by {by}; " if len(roles) > 1 else ""
+    return f"{given}the rest split at random with seed {seed}, stratified by label, copies and groups kept on one side"
 
 
 def deal(

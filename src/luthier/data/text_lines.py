@@ -17,6 +17,7 @@ from luthier.data.dialect import separator_line
 from luthier.data.json_lines import read_json_lines
 from luthier.data.json_objects import NotAnObject, parse_object
 from luthier.data.json_rows import Row, table_of
+from luthier.data.other_forms import refuse_no_table
 from luthier.data.problems import counted, shorten
 from luthier.data.table import Table
 from luthier.data.tags import parts
@@ -53,6 +54,7 @@ def read_text(path: Path, writing: Writing) -> Table:
         return read_fasttext(file)
     if is_object(sample[0]):
         return told(read_json_lines(path, writing.encoding), "JSON lines", ".jsonl")
+    refuse_no_table(file)
     if are_tokens(file):
         return told(read_conll(path, writing.encoding), "tokens and tags", ".conll")
     delimiter = table_delimiter(sample)

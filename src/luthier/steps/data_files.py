@@ -11,7 +11,7 @@ from luthier.data.row_files import TABLES, ending
 from luthier.data.shards import holds_shards, shards_for
 from luthier.data.table import Table
 from luthier.data.writing import Writing
-from luthier.errors import PlanError
+from luthier.errors import DataError, PlanError, listing
 from luthier.plan.plan import Plan
 from luthier.plan.sections import DataPlan
 from luthier.steps.task_columns import IMAGES, asked_columns
@@ -26,14 +26,26 @@ def read_files(plan: Plan) -> dict[str, Table]:
         if file is not None and holds_shards(Path(file)):
             found |= shards_for(part, Path(file), writing_of(plan.data))
         elif file is not None and is_image_set(Path(file)) and not looks_like_rows(Path(file)):
-            parts = read_images(Path(file), writing_of(plan.data))
-            found |= parts if part == "train" else {part: parts["train"]}
+            found |= images_for(part, Path(file), writing_of(plan.data))
         elif file is not None:
             table = read(Path(file), writing_of(plan.data))
             column = plan.data.image or (found["train"].layout.columns.get("image") if found else None)
             found[part] = with_its_images(plan, table, column)
     refuse_idle_folder(plan, found)
     return found
+
+
+def images_for(part: str, path: Path, writing: Writing) -> dict[str, Table]:
+    """The parts of a set of images that was named for one of them: for `train` all that it holds, else that part, or its only
+    one. Raises DataError where the part is not there."""
+    parts = read_images(path, writing)
+    if part == "train":
+        return parts
+    if part not in parts and len(parts) > 1:
+        raise DataError(
+            f"{path}: holds images for {listing(parts)}, none for {part}. Name the folder that is meant: --{part} FOLDER."
+        )
+    return {part: parts[part] if part in parts else next(iter(parts.values()))}
 
 
 def with_its_images(plan: Plan, table: Table, column: str | None) -> Table:

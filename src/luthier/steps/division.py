@@ -33,14 +33,28 @@ def divide(plan: Plan, found: Understood, table: Table, roles: Roles) -> Divisio
     shares = shares_of(plan.data, found.task)
     try:
         split = split_rows(
-            found.usable, roles.names, roles.of, found.strata, together, shares, plan.split_seed
+            found.usable,
+            roles.names,
+            roles.of,
+            found.strata,
+            together,
+            shares,
+            plan.split_seed,
+            given_by(plan.data, roles),
         )
     except DataError as error:  # It knows row numbers only; the user knows the file.
         raise DataError(f"{plan.data.path}: {error}{alone_words(len(found.single))}") from None
-    refuse_empty_parts(plan, split, roles.names)
+    refuse_empty_parts(plan, split, found, roles)
     split = replace(split, warnings=small_parts(split, found))
     found = replace(found, task=found.task.having_seen(found.targets(split.train)))
     return Division(found, split, groups)
+
+
+def given_by(data: DataPlan, roles: Roles) -> str:
+    """What says which part a row is for, where anything does."""
+    if roles.column is not None:
+        return f"column {roles.column!r}"
+    return "file" if data.valid is not None or data.test is not None else "folder"
 
 
 def shares_of(data: DataPlan, task: Task) -> Shares:

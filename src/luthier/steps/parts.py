@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from luthier.data.composed import parts_of
-from luthier.data.split_column import NONE, PARTS, SplitColumn, find_split
+from luthier.data.split_column import NONE, PARTS, SplitColumn, find_split, numbers_folds
 from luthier.data.table import Ints, Table
 from luthier.errors import PlanError
 from luthier.plan.plan import Plan
@@ -31,6 +31,16 @@ def parted(
     return {"train": table.with_columns(table.columns.drop_columns([found.name]))}, found
 
 
+def folds_told(table: Table, unread: Sequence[str]) -> list[str]:
+    """That a column of folds parts nothing, and what would; for each column of a file that is one and serves for nothing."""
+    return [
+        f"column {name!r} numbers folds, which part no rows here, as none says whether it is for training or testing; a column "
+        "called split does, with train in some folds, and valid or test in others."
+        for name in unread
+        if numbers_folds(table, name)
+    ]
+
+
 def roles_of(tables: Mapping[str, Table], own: SplitColumn | None) -> Roles:
     """The part that each row was given for, by its file or by a column of its own. A row that names no part is in none."""
     if own is None:
@@ -39,7 +49,7 @@ def roles_of(tables: Mapping[str, Table], own: SplitColumn | None) -> Roles:
     numbers = np.full(len(PARTS) + 1, -1, np.int64)
     for at, part in enumerate(own.parts):
         numbers[PARTS.index(part)] = at
-    return Roles(own.parts, numbers[own.part_of])
+    return Roles(own.parts, numbers[own.part_of], own.name)
 
 
 def without_set_aside(found: Understood, table: Table, own: SplitColumn | None) -> Understood:

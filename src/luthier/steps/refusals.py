@@ -8,6 +8,7 @@ from luthier.errors import DataError, PlanError, did_you_mean, listing
 from luthier.models.ladder import Ladder
 from luthier.plan.method import Thaw, Top, parse_method
 from luthier.plan.plan import Plan, is_set
+from luthier.tasks.kind import Roles, Understood
 from luthier.tasks.task import Task
 
 STOPPING = ("leaks", "left-out", "garbage")
@@ -27,25 +28,60 @@ def refuse_unknown_checks(allowed: Sequence[str]) -> None:
             )
 
 
-def refuse_empty_parts(plan: Plan, split: Split, given: Sequence[str]) -> None:
-    """Nothing can be chosen or reported without rows for it. given: the parts that rows came for, by file, folder or column."""
+def refuse_empty_parts(plan: Plan, split: Split, found: Understood, roles: Roles) -> None:
+    """Nothing can be chosen or reported without rows for it. roles: the parts that rows came for, by file, folder or column."""
     for part, name, rows, file in (
         ("valid", "validation", split.valid, plan.data.valid),
         ("test", "test", split.test, plan.data.test),
     ):
         if len(rows):
             continue
-        if part in given:
+        if part in roles.names:
             where = file if file is not None else f"{plan.data.path}, {name} part"
+            remedy = unusable_remedy(part, file, roles, len(roles.rows(found.empty_label, part)))
             raise DataError(
-                f"{where}: none of its rows can be used: each lacks its text or its label, or has a label that occurs "
-                "only once in the training rows."
+                f"{where}: none of its rows can be used: {unusable_words(found, roles, part)}. {remedy}"
             )
         other = ", or choose another --group" if plan.data.group is not None else ""
         raise DataError(
             f"{plan.data.path}: no row is left for the {name} part, because rows with the same text or the same group "
             f"stay together, and here nearly all do. Add rows that differ{other}."
         )
+
+
+def unusable_words(found: Understood, roles: Roles, part: str) -> str:
+    """What the rows of a part lack, with how many of them lack it."""
+    reasons = (
+        (found.empty_label, ("has no label", "have no label")),
+        (found.empty_input, (f"has no {thing_read(found.task)}", f"have no {thing_read(found.task)}")),
+        (
+            found.single,
+            ("has a label that no training row shares", "have labels that no training row shares"),
+        ),
+    )
+    told = [
+        f"{len(rows):,} {words[len(rows) > 1]}"
+        for numbers, words in reasons
+        if len(rows := roles.rows(numbers, part))
+    ]
+    return " and ".join(told) if told else "each lacks its text or its label"
+
+
+def thing_read(task: Task) -> str:
+    return "image" if task.reads == "image" else "text"
+
+
+def unusable_remedy(part: str, file: str | None, roles: Roles, unlabelled: int) -> str:
+    """What to do about a part without a usable row. file: the one that was named for it."""
+    mend = "Fill in their labels" if unlabelled else "Correct them"
+    if file is not None:
+        return f"{mend}, or leave out --{part}: rows of the first file are then kept for it."
+    if roles.column is not None:
+        return (
+            f"{mend}, or name --split-column none with --allow left-out: these rows are then left out, and the others parted at "
+            "random."
+        )
+    return f"{mend}, or name a folder without them: rows of the others are then kept for it."
 
 
 def refuse_what_has_no_effect(plan: Plan, task: Task) -> None:

@@ -22,6 +22,7 @@ from luthier.plan.plan import Plan
 from luthier.steps.data_files import read_files
 from luthier.steps.division import Division, divide
 from luthier.steps.parts import (
+    folds_told,
     left_out_by,
     parted,
     parts_in,
@@ -156,7 +157,7 @@ def understand(plan: Plan) -> Rows:
         left_out=left_out_of(division.understood, understanding, given.own_split),
         evidence=evidence_of(given, columns, whole, text, division, understanding, plan.data.group),
         understanding=understanding,
-        told=(*told, *division.understood.told),
+        told=(*told, *folds_told(given.first, understanding.unread), *division.understood.told),
         composed=tuple(name for name in columns.values() if parts_of(given.read["train"], name)),
         seconds=time.monotonic() - begin,
     )
@@ -221,7 +222,7 @@ def left_out_of(
 
 def split_reason(own_split: SplitColumn | None) -> dict[str, str]:
     """Why a column parts the rows, by its setting."""
-    return {} if own_split is None else {"split_column": f"column {own_split.name!r}, by its name and values"}
+    return {} if own_split is None else {"split_column": f"column {own_split.name!r}, {own_split.why}"}
 
 
 def evidence_of(

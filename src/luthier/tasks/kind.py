@@ -39,6 +39,8 @@ class Roles:
     """`train`, and those of `valid` and `test` that came in a file of their own."""
     of: Ints
     """(table rows,) index into `names`."""
+    column: str | None = None
+    """The column of the file's own that says so; None where files or folders do, or nothing."""
 
     def rows(self, among: Ints, name: str) -> Ints:
         """Those of some rows that came for a part."""

@@ -49,6 +49,11 @@ def labelled_rows(
         raise DataError(
             f"{table.files[0]}: column {label!r} holds lists of labels. Use --labels-per-row many."
         )
+    if labels.doubt is not None:
+        raise DataError(
+            f"{table.files[0]}: column {label!r} holds {labels.doubt}. Say which with --labels-per-row one or --labels-per-row "
+            "many."
+        )
     has_label = labels.there
     refuse_nothing_left(table, {**read, "label": (label, has_label)})
     has_input = np.logical_and.reduce([there for _, there in read.values()])

@@ -24,7 +24,8 @@ def test_signs_that_stand_in_no_name_part_labels(join):
     found = taken_apart(with_urgent(join), asked=False)
 
     assert found.values == [[topic] for topic in TOPICS] + [[topic, "urgent"] for topic in TOPICS]
-    assert found.how is not None and found.doubt is None
+    assert found.how is not None
+    assert found.doubt is None
 
 
 @pytest.mark.parametrize("sign", [" ", "/", "+", " / "])
@@ -33,11 +34,10 @@ def test_signs_that_stand_in_names_too_are_asked_about_and_part_labels_where_the
 
     asked_about, said = taken_apart(cells, asked=False), taken_apart(cells, asked=True)
 
-    assert (
-        asked_about.values == cells
-        and f"{cells[5]!r}, which may be one label, or several" in asked_about.doubt
-    )
-    assert said.values[:6] == [[topic] for topic in TOPICS] + [["delivery", "urgent"]] and said.doubt is None
+    assert asked_about.values == cells
+    assert f"{cells[5]!r}, which may be one label, or several" in asked_about.doubt
+    assert said.values[:6] == [[topic] for topic in TOPICS] + [["delivery", "urgent"]]
+    assert said.doubt is None
 
 
 def test_tags_of_which_hardly_one_stands_alone_are_asked_about_too():

@@ -1,5 +1,6 @@
 """Rows with labels, whatever they are made of: named, counted, and refused where nothing can be learnt from them."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,7 +23,9 @@ Bools = np.ndarray[Any, np.dtype[np.bool_]]
 
 METRICS = ("accuracy", "macro_f1")
 MOST_NUMBERS = 20
-"""Different numbers that are taken for labels unasked."""
+"""Different numbers that are taken for labels unasked, and different times and versions."""
+MEASURE = re.compile(r"[vV]?\d+(?:\s?[.:/T -]\s?\d+)+\s?(?:[zZ]|[+-]\d\d:?\d\d|[aApP]\.?[mM]\.?)?")
+"""A duration, a date, a time, a version: numbers with signs between them."""
 
 
 def labelled_rows(
@@ -121,6 +124,21 @@ def refuse_numbers_taken_for_labels(
             f"may be labels or amounts. --task {wishes.task} learns them as labels, --task regression estimates them; --label "
             "COLUMN names another column."
         )
+    if len(known) > MOST_NUMBERS and not many and not wishes.task_named and all(map(is_measure, known)):
+        raise DataError(
+            f"{table.files[0]}: column {label!r} holds {len(known):,} different values such as {known[0]!r} and {known[-1]!r}, "
+            f"which look like dates, times or versions rather than labels. --task {wishes.task} learns them as labels; --label "
+            "COLUMN names another column; written as plain numbers, such as seconds, --task regression estimates them."
+        )
+
+
+def is_measure(name: str) -> bool:
+    """Whether a name is a number, or several with signs between them.
+
+    >>> [is_measure(name) for name in ("0:03:39", "2024-01-31 08:00", "v1.2.10", "7", "E11.9", "24/7 support")]
+    [True, True, True, True, False, False]
+    """
+    return is_number(name) or MEASURE.fullmatch(name.strip()) is not None
 
 
 def useless(check: str, count: int, message: str, mend: str) -> StopFinding:

@@ -359,6 +359,10 @@ def label_beside(table: Table, besides: Sequence[str]) -> tuple[str, str]:
     facts = table.facts(others.names)
     if (label := label_by_name(others, facts, besides=None)) is not None:
         return label, f"column {label!r}, by its name" if label in table.names else by_marks(label)
+    if len(facts) == 1 and can_be(facts[0].kind, "label") and facts[0].repeated > 0.5:
+        return facts[
+            0
+        ].name, f"column {facts[0].name!r}, the only other one, whose values occur again and again"
     return label_by_content(others, facts, besides=None)
 
 

@@ -22,6 +22,8 @@ from luthier.tasks.task import Array
 Bools = np.ndarray[Any, np.dtype[np.bool_]]
 
 METRICS = ("accuracy", "macro_f1")
+OF_IMAGES = "image-classification"
+"""The task whose labels cannot be estimated as numbers instead."""
 MOST_NUMBERS = 20
 """Different numbers that are taken for labels unasked, and different times and versions."""
 MEASURE = re.compile(r"[vV]?\d+(?:\s?[.:/T -]\s?\d+)+\s?(?:[zZ]|[+-]\d\d:?\d\d|[aApP]\.?[mM]\.?)?")
@@ -103,9 +105,9 @@ def told_of_labels(label: str, known: Sequence[str], labels: LabelColumn, wishes
             f"column {label!r}: its cells hold {labels.how}: {listing(known)}; --labels-per-row one takes each for one label."
         )
     if all(map(is_number, known)) and not wishes.task_named and not labels.many:
+        estimates = "" if wishes.task == OF_IMAGES else "; --task regression estimates them as numbers"
         found.append(
-            f"column {label!r}: the numbers {known[0]} to {known[-1]} are taken for {len(known)} labels; --task regression "
-            "estimates them as numbers."
+            f"column {label!r}: the numbers {known[0]} to {known[-1]} are taken for {len(known)} labels{estimates}."
         )
     return tuple(found)
 
@@ -119,16 +121,18 @@ def refuse_numbers_taken_for_labels(
 ) -> None:
     """Many different numbers may be labels by their numbers, or amounts: nobody can tell them apart but the user."""
     if len(known) > MOST_NUMBERS and not many and not wishes.task_named and all(map(is_number, known)):
+        estimates = "" if wishes.task == OF_IMAGES else ", --task regression estimates them"
         raise DataError(
             f"{table.files[0]}: column {label!r} holds {len(known):,} different whole numbers, {known[0]} to {known[-1]}, which "
-            f"may be labels or amounts. --task {wishes.task} learns them as labels, --task regression estimates them; --label "
-            "COLUMN names another column."
+            f"may be labels or amounts. --task {wishes.task} learns them as labels{estimates}; --label COLUMN names another "
+            "column."
         )
     if len(known) > MOST_NUMBERS and not many and not wishes.task_named and all(map(is_measure, known)):
+        estimates = "; written as plain numbers, such as seconds, --task regression estimates them"
         raise DataError(
             f"{table.files[0]}: column {label!r} holds {len(known):,} different values such as {known[0]!r} and {known[-1]!r}, "
             f"which look like dates, times or versions rather than labels. --task {wishes.task} learns them as labels; --label "
-            "COLUMN names another column; written as plain numbers, such as seconds, --task regression estimates them."
+            f"COLUMN names another column{'' if wishes.task == OF_IMAGES else estimates}."
         )
 
 

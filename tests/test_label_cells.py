@@ -17,8 +17,9 @@ def with_urgent(join):
 @pytest.mark.parametrize(
     "join",
     ["#".join, "\n".join, "\r\n".join, lambda labels: "".join(f"<{label}>" for label in labels),
-     lambda labels: " ".join(f"#{label}" for label in labels), lambda labels: ", ".join(f"#{label}" for label in labels)],
-    ids=["a#b", "line ends", "carriage returns", "<a><b>", "#a #b", "#a, #b"],
+     lambda labels: " ".join(f"#{label}" for label in labels), lambda labels: ", ".join(f"#{label}" for label in labels),
+     lambda labels: ", ".join(f"<{label}>" for label in labels)],
+    ids=["a#b", "line ends", "carriage returns", "<a><b>", "#a #b", "#a, #b", "<a>, <b>"],
 )  # fmt: skip
 def test_signs_that_stand_in_no_name_part_labels(join):
     found = taken_apart(with_urgent(join), asked=False)
@@ -67,6 +68,7 @@ def test_tags_of_which_hardly_one_stands_alone_are_asked_about_too():
         ["1/5", "2/5", "3/5", "4/5", "5/5"],
         ["male young", "male old", "female young", "female old"],
         ["issue #1", "issue #2", "issue #3"],
+        [f"{what}#{how}" for what in ("FOOD", "SERVICE", "PRICE", "PLACE") for how in ("QUALITY", "GENERAL", "STYLE")],
     ],
     ids=lambda names: names[0],
 )  # fmt: skip

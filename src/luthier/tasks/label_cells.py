@@ -22,8 +22,10 @@ FEWEST_WITH_BLANKS = 6
 MOST_WITHOUT_ONE_ALONE = 100
 """Different parts up to which cells combine parts that hardly ever stand alone."""
 IN_WORDS = {"\n": "line ends", " ": "blanks"}
-TAGGED = re.compile(r"(?:\s*<[^<>]+>)+\s*")
+TAGGED = re.compile(r"(?:[\s,]*<[^<>]+>)+\s*")
 """As Stack Overflow writes tags: `<a><b>`."""
+BETWEEN_MARKED = ", \t\r\n\xa0"
+"""What may stand between such labels."""
 HASHED = re.compile(r"(?:[\s,]*#[^\s#,][^#,]*)+")
 """As tags of the web are written: `#a #b`."""
 LONGEST_CELL = 20_000
@@ -113,7 +115,7 @@ def marked_labels(values: Sequence[Any], whole: Counter[str]) -> Cells | None:
     for form, sign, how in forms:
         if all(map(form.fullmatch, whole)):
             apart = [
-                [part.strip() for part in sign.split(value) if part.strip()]
+                [part for one in sign.split(value) if (part := one.strip(BETWEEN_MARKED))]
                 if isinstance(value, str)
                 else value
                 for value in values
@@ -180,6 +182,8 @@ def parts_labels(whole: Counter[str], sign: str, asked: bool) -> bool:
     if sum(map(len, parts)) > LONGEST_PART * len(parts):
         return False
     joined = {part for text in several for part in parted(text, sign)}
+    if sign == "#" and 4 * len(joined & whole.keys()) < len(joined):
+        return False  # Two halves of a name, as in FOOD#QUALITY.
     return in_changing_company((frozenset(parted(text, sign)) for text in whole), joined)
 
 

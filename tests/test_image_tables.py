@@ -443,3 +443,56 @@ def test_a_large_image_is_made_smaller_strip_by_strip_as_the_whole_would_be(
 
     assert (small.width, small.height, small.converted) == (70, 90, "transparency")
     assert np.array_equal(np.asarray(small.image), np.asarray(whole))
+
+
+# Labels
+
+
+def test_the_only_column_beside_the_images_is_the_label_whatever_its_name_where_its_values_recur(tmp_path):
+    pictures(tmp_path / "train")
+    recurring = put(tmp_path / "a.csv", lines("Image,Id", lambda at: f"{NAMES[at]},{LABEL_OF[at]}"))
+    counting = put(tmp_path / "b.csv", lines("Image,Id", lambda at: f"{NAMES[at]},whale_{at}"))
+
+    assert understood(recurring).labels == LABELS
+    assert "no column looks like the label, as 'Id' is the only one" in refusal(counting)
+
+
+def test_images_by_their_codes_are_found_beside_a_column_of_tags_in_a_small_file(tmp_path):
+    pictures(tmp_path / "train-jpg", "train_{}.png".format)
+    sky = ("", " clear", " haze", " clear haze")
+    rows = put(
+        tmp_path / "a.csv", lines("image_name,tags", lambda at: f"train_{at},{LABEL_OF[at]}{sky[at % 4]}")
+    )
+
+    assert "which may be one label, or several with blanks between them" in refusal(rows)
+    assert understood(rows, task__labels_per_row="many").labels == ("clear", "haze", *LABELS)
+    assert len(understood(rows, task__labels_per_row="one").labels) == 12
+
+
+def test_captions_beside_codes_are_read_as_texts(tmp_path):
+    pictures(tmp_path / "photos", "{}.png".format)
+    rows = put(
+        tmp_path / "a.csv",
+        lines("id,caption,label", lambda at: f"{at},a {LABEL_OF[at]} seen on day {at},{LABEL_OF[at]}"),
+    )
+
+    assert understood(rows).kind.name == "text-classification"
+
+
+def test_numbers_beside_images_are_refused_for_what_they_are(tmp_path):
+    pictures(tmp_path / "i")
+    rows = put(tmp_path / "a.csv", lines("file,score", lambda at: f"i/{NAMES[at]},{at % 15 * 1.25}"))
+
+    assert (
+        "column 'score' holds numbers of many values, and of images classes are learnt, not numbers."
+        in refusal(rows)
+    )
+    assert len(understood(rows, task__name="image-classification").labels) == 15
+
+
+def test_few_whole_numbers_beside_images_are_classes_and_no_regression_is_offered(tmp_path):
+    pictures(tmp_path / "i")
+    rows = understood(put(tmp_path / "a.csv", lines("file,label", lambda at: f"i/{NAMES[at]},{at % 3}")))
+
+    assert rows.labels == ("0", "1", "2")
+    assert "column 'label': the numbers 0 to 2 are taken for 3 labels." in rows.told

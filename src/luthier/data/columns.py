@@ -9,7 +9,7 @@ import pyarrow as pa
 from luthier.data.column_facts import Facts
 from luthier.data.column_names import normal, words_of_name
 from luthier.data.column_numbers import AMOUNTS, holds_amounts
-from luthier.data.marks import mark_of
+from luthier.data.marks import TICKED, marking_of
 from luthier.data.problems import shorten, spelt
 from luthier.data.table import Table
 from luthier.errors import DataError, did_you_mean, listing
@@ -154,7 +154,7 @@ def label_by_name(table: Table, facts: Sequence[Facts], besides: str | None) -> 
         one.name for one in fit if "class" in words_of_name(one.name) or "label" in words_of_name(one.name)
     ]
     found = tailed or classes or amounts
-    if len(found) > 1 and all(holds_marks(table, name) for name in found):
+    if len(found) > 1 and hold_marks(table, found):
         return COMMA.join(found)
     if len(found) > 1 and not alike(table, found):
         raise ask_which(table, facts, found)
@@ -323,15 +323,19 @@ def label_by_content(table: Table, facts: Sequence[Facts], besides: str | None) 
     """The one column of values most of which occur again, or of numbers; and why. Raises DataError where there are several."""
     fit = [column for column in facts if column.name != besides and may_be_label(column)]
     recurring = [one for one in fit if one.repeated > 0.5 and not holds_fractions(table, one)]
-    marks = [one.name for one in recurring if one.distinct == 2 and holds_marks(table, one.name)]
-    if len(marks) > 1 and len(marks) == len(recurring):
-        return COMMA.join(marks), by_marks(COMMA.join(marks))
+    pairs = [one.name for one in recurring if one.distinct == 2]
+    if len(pairs) == len(recurring) and len(pairs) > 1 and hold_marks(table, pairs):
+        return COMMA.join(pairs), by_marks(COMMA.join(pairs))
     if len(recurring) > 1 and not alike(table, [one.name for one in recurring]):
         raise ask_which(table, facts, [one.name for one in recurring])
     if recurring:
         best = recurring[0]
         why = f"because it has {best.distinct:,} values that occur again and again{share_seen(table)}"
         return best.name, f"column {best.name!r}, {why}"
+    ticked = [one.name for one in facts if one.distinct == 1 and one.filled < len(table.sample)]
+    ticked = [name for name in ticked if name != besides and marking_of(table.texts(name)) is TICKED]
+    if len(ticked) > 1:
+        return COMMA.join(ticked), by_marks(COMMA.join(ticked))
     amounts = [one.name for one in fit if holds_amounts(table, one.name)]
     if len(amounts) > 1:
         raise ask_which(table, facts, amounts)
@@ -355,15 +359,17 @@ def label_beside(table: Table, besides: Sequence[str]) -> tuple[str, str]:
     facts = table.facts(others.names)
     if (label := label_by_name(others, facts, besides=None)) is not None:
         return label, f"column {label!r}, by its name" if label in table.names else by_marks(label)
+    if len(facts) == 1 and can_be(facts[0].kind, "label") and facts[0].repeated > 0.5:
+        return facts[
+            0
+        ].name, f"column {facts[0].name!r}, the only other one, whose values occur again and again"
     return label_by_content(others, facts, besides=None)
 
 
 def by_marks(name: str) -> str:
-    """Why several columns of noughts and ones are the labels, told with the flag that names them."""
+    """Why several columns of marks are the labels, told with the flag that names them."""
     names = name.split(COMMA)
-    return (
-        f"columns {shown(names)}, which hold a nought or a one for each label, as --label {spelt(name)} says"
-    )
+    return f"columns {shown(names)}, which say of each label whether it holds, as --label {spelt(name)} says"
 
 
 def holds_fractions(table: Table, column: Facts) -> bool:
@@ -374,10 +380,12 @@ def holds_fractions(table: Table, column: Facts) -> bool:
     return any(value is not None and np.isfinite(value) and not float(value).is_integer() for value in values)
 
 
-def holds_marks(table: Table, name: str) -> bool:
-    """Whether a column holds noughts and ones, or yes and no."""
-    marks = {mark_of(value) for value in set(table.texts(name, table.sample))}
-    return None not in marks and {0, 1} <= marks
+def hold_marks(table: Table, names: Sequence[str]) -> bool:
+    """Whether columns hold noughts and ones, or yes and no, all of them in one way."""
+    words = {name: set(table.texts(name, table.sample)) for name in names}
+    marking = marking_of(set().union(*words.values()))
+    marks = [{marking.of(word) for word in found} for found in words.values()]
+    return all(None not in found and {0, 1} <= found for found in marks)
 
 
 def share_seen(table: Table) -> str:

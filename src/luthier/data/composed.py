@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from luthier.data.marks import MISSING, mark_of
+from luthier.data.marks import MISSING, Marking, marking_of
 from luthier.data.problems import shorten
 from luthier.data.table import Table
 from luthier.errors import DataError, did_you_mean, listing
@@ -48,20 +48,26 @@ def with_marks(table: Table, name: str, flag: str) -> Table:
         return table
     refuse_unknown(table, names, flag)
     labels = label_names(names)
-    marks = [column_of_marks(table, one, flag) for one in names]
+    marking = marking_of({value for one in names for value in table.texts(one)})
+    marks = [column_of_marks(table, one, flag, marking) for one in names]
     made: list[list[str] | None] = []
     for row in zip(*marks, strict=True):
         there = [label for label, mark in zip(labels, row, strict=True) if mark]
         made.append(None if all(mark is None for mark in row) else there)
+    table = replace(table, guesses=(*table.guesses, *told_of_marks(table, names, marking)))
     wider = table.with_columns(table.columns.append_column(name, pa.array(made, pa.list_(pa.string()))))
     return replace(wider, layout=replace(table.layout, none_is_answer=table.layout.none_is_answer | {name}))
 
 
-def column_of_marks(table: Table, name: str, flag: str) -> list[bool | None]:
+def told_of_marks(table: Table, names: Sequence[str], marking: Marking) -> list[str]:
+    return [f"{table.files[0]}: columns {listing(names)} {marking.told}."] if marking.told else []
+
+
+def column_of_marks(table: Table, name: str, flag: str, marking: Marking) -> list[bool | None]:
     """Whether a label holds, by row; None where that is not told. Raises DataError."""
     found: list[bool | None] = []
     for row, value in enumerate(table.values(name)):
-        mark = mark_of(value)
+        mark = marking.of(value)
         if mark is None:
             raise DataError(
                 f"{table.place(row)}: column {name!r} holds {shorten(repr(value))}. Expected 0 or 1 (or true or false, yes or "

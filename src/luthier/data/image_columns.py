@@ -26,6 +26,8 @@ LONGEST_ID = 120
 """Characters of a code that may be a file's name."""
 WORDY = 0.5
 """Share of values from which on a column is one of texts."""
+VARIED, MOSTLY_VARIED = 0.3, 0.5
+"""Shares of the texts of a column that differ; of rows of tags, which have several words too, fewer do."""
 
 
 def column_with_bytes(table: Table) -> str | None:
@@ -64,8 +66,8 @@ def columns_of_codes(table: Table) -> list[str]:
     return in_order(found)
 
 
-def has_texts(table: Table, besides: str | None = None) -> bool:
-    """Whether a column holds texts of several words."""
+def has_texts(table: Table, besides: str | None = None, varied: float = VARIED) -> bool:
+    """Whether a column holds texts of several words. varied: share of its values that must differ."""
     for name in plain_columns(table):
         values = sample(table, name)
         wordy = sum(reads_like_text(value) and not ends_as_image(value) for value in values)
@@ -73,7 +75,7 @@ def has_texts(table: Table, besides: str | None = None) -> bool:
             name != besides
             and values
             and wordy > WORDY * len(values)
-            and len(set(values)) > 0.3 * len(values)
+            and len(set(values)) > varied * len(values)
         ):
             return True
     return False

@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from luthier.data.image_columns import (
+    MOSTLY_VARIED,
     column_of_names,
     column_with_bytes,
     columns_of_codes,
@@ -69,7 +70,7 @@ def with_names(table: Table, column: str, folder: Path | None) -> Table:
 def with_codes(table: Table, folder: Path | None) -> Table:
     """A table of which no column ends as images do: one may hold their names without the ending."""
     file = table.files[0]
-    codes = [] if folder is None and has_texts(table) else columns_of_codes(table)
+    codes = [] if folder is None and has_texts(table, varied=MOSTLY_VARIED) else columns_of_codes(table)
     for column in codes:
         wanted = replace(wanted_of(table, column), bare=True)
         try:

@@ -84,12 +84,16 @@ def is_missing_number(value: Any) -> bool:
 
 
 def without_marks(
-    table: Table, texts: Sequence[str], labels: Sequence[str], asked: Sequence[str] = ()
+    table: Table,
+    texts: Sequence[str],
+    labels: Sequence[str],
+    asked: Sequence[str] = (),
+    numbers: bool = False,
 ) -> tuple[Table, list[str]]:
     """The table with nothing where some columns say that there is nothing, and what is to be told.
 
     texts, labels: names of columns of either kind; those that hold no strings stay.  asked: the words that the user names, or
-    `nothing`, for empty cells alone.
+    `nothing`, for empty cells alone.  numbers: whether labels are numbers to be estimated, among which no word is a label.
     """
     notes = []
     for name in dict.fromkeys([*texts, *labels]):
@@ -105,7 +109,7 @@ def without_marks(
                 f"{listing(shorten(w) for w in words)}, which is taken for nothing; --missing WORD,WORD names others, --missing "
                 "nothing takes them as they are."
             )
-        notes += kept_words(counts, words, name) if name in labels and not asked else []
+        notes += kept_words(counts, words, name) if name in labels and not asked and not numbers else []
     return table, notes
 
 

@@ -141,7 +141,7 @@ def understand(plan: Plan) -> Rows:
     given = Given.of(plan)
     kind, why, guess = kind_and_columns(plan, given.first)
     columns = guess.columns
-    whole, told = joined(plan, given, columns)
+    whole, told = joined(plan, given, kind, columns)
     table = whole.with_columns(whole.columns.select(needed_names(plan, columns)))
     found = kind.understand(table, columns, given.roles, wishes_of(plan, kind))
     division = divide(plan, without_set_aside(found, table, given.own_split), table, given.roles)
@@ -169,7 +169,7 @@ def needed_names(plan: Plan, columns: Mapping[str, str]) -> list[str]:
     return list(dict.fromkeys([*columns.values(), *([group] if group else [])]))
 
 
-def joined(plan: Plan, given: Given, columns: Mapping[str, str]) -> tuple[Table, list[str]]:
+def joined(plan: Plan, given: Given, kind: Kind, columns: Mapping[str, str]) -> tuple[Table, list[str]]:
     """The rows of all files in one table, with what stands for nothing cleared; and what was taken for that."""
     label = columns.get("label", "")
     tables = {part: with_marks(table, label, "--label") for part, table in given.tables.items()}
@@ -177,7 +177,9 @@ def joined(plan: Plan, given: Given, columns: Mapping[str, str]) -> tuple[Table,
     names = needed_names(plan, columns)
     whole = Table.join(with_columns(tables, [*names, *shared_columns(tables, besides=names)]))
     texts = [name for role, name in columns.items() if role in TEXT_ROLES]
-    return without_marks(whole, texts, [label] if label else [], plan.data.missing)
+    return without_marks(
+        whole, texts, [label] if label else [], plan.data.missing, numbers=kind.name == "regression"
+    )
 
 
 def wishes_of(plan: Plan, kind: Kind) -> Wishes:

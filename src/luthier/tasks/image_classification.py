@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from luthier.data.box_formats import INSTEAD, box_columns
+from luthier.data.column_numbers import holds_numbers
 from luthier.data.columns import LABEL_NAMES, ColumnGuess, check, guess_by_name, label_beside
 from luthier.data.composed import parts_of
 from luthier.data.image_columns import IMAGE_NAMES, column_of_names, column_with_bytes, has_texts, holds_bytes
@@ -118,12 +119,24 @@ def image_column(table: Table) -> str | None:
 
 
 def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> Understood:
+    refuse_amounts(table, columns["label"], wishes)
     source = ImageSource(table, columns["image"])
     facts = image_facts(source, np.arange(len(table)), THREADS)
     whole = np.array([reason is None for reason in facts.broken], bool)
     read = {"image": (columns["image"], whole)}
     found = labelled_rows(table, NAME, "image", read, columns["label"], looks(facts), roles, wishes)
     return replace(found, images=facts)
+
+
+def refuse_amounts(table: Table, label: str, wishes: Wishes) -> None:
+    """Raise DataError for numbers to be estimated, which no task learns from images, unless the user named the task."""
+    if wishes.task_named or wishes.labels_per_row != "auto" or not holds_numbers(table, label):
+        return
+    raise DataError(
+        f"{table.files[0]}: column {label!r} holds numbers of many values, and of images classes are learnt, not numbers. Write "
+        f"a few classes in their place, such as low and high, or name another column with --label. --task {NAME} takes each "
+        "different number for a class."
+    )
 
 
 def looks(facts: ImageFacts) -> Ints:

@@ -9,9 +9,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from luthier.data.number_lists import number_lists
+from luthier.data.problems import shorten
 
-SIGNS = ("|", ";", ",")
+SIGNS = ("|", ";", ",", "\n", "#")
 """Between the labels of a cell, in the order in which they are tried."""
+RARE_IN_CELLS = SIGNS[3:]
+"""Signs that must part labels by the rule of `parts_labels` even where the user says that a row has several."""
+DOUBTFUL_SIGNS = ("/", "+", " ")
+"""Signs that stand in the names of labels at least as often as between labels, so that the user is asked."""
+FEWEST_WITH_BLANKS = 6
+"""Different cells below which blanks are taken for part of names."""
+MOST_WITHOUT_ONE_ALONE = 100
+"""Different parts up to which cells combine parts that hardly ever stand alone."""
+IN_WORDS = {"\n": "line ends", " ": "blanks"}
+TAGGED = re.compile(r"(?:[\s,]*<[^<>]+>)+\s*")
+"""As Stack Overflow writes tags: `<a><b>`."""
+BETWEEN_MARKED = ", \t\r\n\xa0"
+"""What may stand between such labels."""
+HASHED = re.compile(r"(?:[\s,]*#[^\s#,][^#,]*)+")
+"""As tags of the web are written: `#a #b`."""
 LONGEST_CELL = 20_000
 LONGEST_PART = 60
 """Characters of a label between such signs, on average."""
@@ -20,6 +36,8 @@ BLANKS_ALONE = re.compile(r"""\[\s*(?:'[^'\\]*'|"[^"\\]*")(?:\s+(?:'[^'\\]*'|"[^
 """As NumPy prints an array of texts: without commas, so that Python would read one text."""
 ITEM = re.compile(r"""'([^'\\]*)'|"([^"\\]*)\"""")
 FEWEST_IN_VECTOR = 3
+FEWEST_PATTERNS = 3
+"""Different vectors of digits from which on they are no codes."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +50,8 @@ class Cells:
     """What was seen, in words that follow "its cells hold"; None where they were taken as they are."""
     vector: bool = False
     """Whether labels are the places of a vector: one without a mark then says that none of them holds."""
+    doubt: str | None = None
+    """What the cells may as well be, in words that follow "the column holds"; None where there is no doubt."""
 
 
 def taken_apart(values: Sequence[Any], asked: bool) -> Cells:
@@ -48,19 +68,92 @@ def taken_apart(values: Sequence[Any], asked: bool) -> Cells:
     lists = literal_lists(values)
     if lists is not None:
         return vectors(lists) or Cells(lists, "lists of labels")
-    written = digit_vectors(values)
+    written = digit_vectors(values, asked)
     if written is not None:
         return written
     whole = Counter(text.strip() for text in texts)
+    marked = marked_labels(values, whole)
+    if marked is not None:
+        return marked
     sign = next((sign for sign in SIGNS if parts_labels(whole, sign, asked)), None)
-    if sign is None:
+    if sign is not None:
+        return Cells(parted_cells(values, sign), f"labels with {in_words(sign)} between them")
+    doubtful = next((sign for sign in DOUBTFUL_SIGNS if combines(whole, sign)), None)
+    if doubtful is None:
         return Cells(values)
-    apart = [parted(value, sign) if isinstance(value, str) else value for value in values]
-    return Cells(apart, f"labels with {sign!r} between them")
+    if asked:
+        return Cells(parted_cells(values, doubtful), f"labels with {in_words(doubtful)} between them")
+    example = next(text for text in whole if len(parted(text, doubtful)) > 1)
+    return Cells(
+        values,
+        doubt=f"cells such as {shorten(example)!r}, which may be one label, or several with {in_words(doubtful)} between them",
+    )
+
+
+def in_words(sign: str) -> str:
+    return IN_WORDS.get(sign, repr(sign))
+
+
+def parted_cells(values: Sequence[Any], sign: str) -> list[Any]:
+    return [parted(value, sign) if isinstance(value, str) else value for value in values]
 
 
 def parted(text: str, sign: str) -> list[str]:
     return [part.strip() for part in text.split(sign) if part.strip()]
+
+
+def marked_labels(values: Sequence[Any], whole: Counter[str]) -> Cells | None:
+    """Cells of which each is a row of labels with a sign of their own, as `<a><b>` or `#a #b`; None for other cells.
+
+    >>> marked_labels(["<a><b>", "<b>"], Counter(["<a><b>", "<b>"])).values
+    [['a', 'b'], ['b']]
+    """
+    forms = (
+        (TAGGED, re.compile(r"[<>]"), "labels in angle brackets"),
+        (HASHED, re.compile(r"[#,]"), "labels that begin with '#'"),
+    )
+    for form, sign, how in forms:
+        if all(map(form.fullmatch, whole)):
+            apart = [
+                [part for one in sign.split(value) if (part := one.strip(BETWEEN_MARKED))]
+                if isinstance(value, str)
+                else value
+                for value in values
+            ]
+            return Cells(apart, how) if most_in_a_row(apart) > 1 else None
+    return None
+
+
+def combines(whole: Counter[str], sign: str) -> bool:
+    """Whether cells plainly combine a few parts, as no names do: at most two thirds as many parts as cells, in changing company.
+
+    Some of the parts stand alone too; or else there are few of them, and cells combine now more of them, now less.
+
+    >>> combines(Counter(["a", "b", "a/b"]), "/"), combines(Counter(["credit card", "debit card", "cash"]), " ")
+    (True, False)
+    """
+    apart = {text: frozenset(parted(text, sign)) for text in whole}
+    joined = {part for parts in apart.values() if len(parts) > 1 for part in parts}
+    parts = {part for own in apart.values() for part in own}
+    if not joined or 3 * len(parts) > 2 * len(whole) or sum(map(len, parts)) > LONGEST_PART * len(parts):
+        return False
+    if sign == " " and (len(whole) < FEWEST_WITH_BLANKS or 3 * len(parts) == 2 * len(whole)):
+        return False
+    if sign != " " and all(map(is_numeric, joined)):
+        return False  # Fractions, dates and sums.
+    alone = joined & whole.keys()
+    few = 4 * len(parts) <= len(whole) and len(parts) <= MOST_WITHOUT_ONE_ALONE
+    varied = len({len(own) for own in apart.values()}) > 1
+    return (4 * len(alone) >= len(joined) or (few and varied)) and in_changing_company(apart.values(), joined)
+
+
+def in_changing_company(cells: Iterable[frozenset[str]], joined: set[str]) -> bool:
+    """Whether most parts of cells with several stand alone too, or beside others."""
+    companies: defaultdict[str, set[frozenset[str]]] = defaultdict(set)
+    for own in cells:
+        for part in own:
+            companies[part].add(own - {part})
+    return sum(len(companies[part]) > 1 for part in joined) > 0.5 * len(joined)
 
 
 def parts_labels(whole: Counter[str], sign: str, asked: bool) -> bool:
@@ -75,7 +168,7 @@ def parts_labels(whole: Counter[str], sign: str, asked: bool) -> bool:
     several = [text for text in whole if sign in text]
     if not several:
         return False
-    if asked:
+    if asked and sign not in RARE_IN_CELLS:
         return True
     parts = {part for text in whole for part in parted(text, sign)}
     if sign == "," and all(map(is_numeric, parts)):
@@ -88,13 +181,10 @@ def parts_labels(whole: Counter[str], sign: str, asked: bool) -> bool:
         return True
     if sum(map(len, parts)) > LONGEST_PART * len(parts):
         return False
-    companies: defaultdict[str, set[frozenset[str]]] = defaultdict(set)
-    for text in whole:
-        own = frozenset(parted(text, sign))
-        for part in own:
-            companies[part].add(own - {part})
     joined = {part for text in several for part in parted(text, sign)}
-    return sum(len(companies[part]) > 1 for part in joined) > 0.5 * len(joined)
+    if sign == "#" and 4 * len(joined & whole.keys()) < len(joined):
+        return False  # Two halves of a name, as in FOOD#QUALITY.
+    return in_changing_company((frozenset(parted(text, sign)) for text in whole), joined)
 
 
 def is_numeric(text: str) -> bool:
@@ -179,8 +269,11 @@ def vectors(values: Sequence[Any]) -> Cells | None:
     return Cells(places, vector_words(length), vector=True)
 
 
-def digit_vectors(values: Sequence[Any]) -> Cells | None:
-    """Noughts and ones in a row of digits, or with blanks between them: `0100`, `0 1 0 0`; None for other cells."""
+def digit_vectors(values: Sequence[Any], asked: bool) -> Cells | None:
+    """Noughts and ones in a row of digits, or with blanks between them: `0100`, `0 1 0 0`; None for other cells.
+
+    Digits without blanks may be codes as well, unless some have several marks, and there are several of them.
+    """
     texts = [value.strip() for value in values if isinstance(value, str) and value.strip()]
     if any(value is not None and not isinstance(value, str) for value in values):
         return None
@@ -190,6 +283,13 @@ def digit_vectors(values: Sequence[Any]) -> Cells | None:
         return None
     if not any(text.startswith("0") for text in plain):
         return None
+    codes = len(plain) < FEWEST_PATTERNS or all(text.count("1") < 2 for text in plain)
+    if codes and not asked and all(map(str.isdigit, texts)):
+        example = next(text for text in texts if text.startswith("0"))
+        return Cells(
+            values,
+            doubt=f"cells such as {example!r}, which may be codes, or a nought or a one for each of several labels",
+        )
     apart = [
         [at for at, sign in enumerate(re.sub(r"[\s,;]", "", value)) if sign == "1"]
         if value and value.strip()

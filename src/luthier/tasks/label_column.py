@@ -25,6 +25,8 @@ class LabelColumn:
     """(table rows,) whether a row is labelled; one that has none of several labels may be."""
     how: str | None = None
     """How the cells were taken apart, in words that follow "its cells hold"; None where they were not."""
+    doubt: str | None = None
+    """What the cells may as well be, as `Cells.doubt` tells it."""
 
     def names(self, rows: Ints) -> set[str]:
         """The labels that some rows have."""
@@ -50,7 +52,7 @@ def read_labels(values: Sequence[Any], labels_per_row: str, none_is_answer: bool
             answered = bool(names) or (empty_counts and value is not None)
             known[key] = numbers.setdefault(names, len(numbers)), answered
         set_of[row], there[row] = known[key]
-    return LabelColumn(many, set_of, tuple(numbers), there, cells.how)
+    return LabelColumn(many, set_of, tuple(numbers), there, cells.how, cells.doubt)
 
 
 def without_single_labels(usable: Ints, labels: LabelColumn, role_of: Ints) -> tuple[Ints, Ints]:

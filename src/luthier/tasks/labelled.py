@@ -1,5 +1,6 @@
 """Rows with labels, whatever they are made of: named, counted, and refused where nothing can be learnt from them."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,8 +22,12 @@ from luthier.tasks.task import Array
 Bools = np.ndarray[Any, np.dtype[np.bool_]]
 
 METRICS = ("accuracy", "macro_f1")
+OF_IMAGES = "image-classification"
+"""The task whose labels cannot be estimated as numbers instead."""
 MOST_NUMBERS = 20
-"""Different numbers that are taken for labels unasked."""
+"""Different numbers that are taken for labels unasked, and different times and versions."""
+MEASURE = re.compile(r"[vV]?\d+(?:\s?[.:/T -]\s?\d+)+\s?(?:[zZ]|[+-]\d\d:?\d\d|[aApP]\.?[mM]\.?)?")
+"""A duration, a date, a time, a version: numbers with signs between them."""
 
 
 def labelled_rows(
@@ -48,6 +53,11 @@ def labelled_rows(
     if wishes.labels_per_row == "one" and most_in_a_row(values) > 1:
         raise DataError(
             f"{table.files[0]}: column {label!r} holds lists of labels. Use --labels-per-row many."
+        )
+    if labels.doubt is not None:
+        raise DataError(
+            f"{table.files[0]}: column {label!r} holds {labels.doubt}. Say which with --labels-per-row one or --labels-per-row "
+            "many."
         )
     has_label = labels.there
     refuse_nothing_left(table, {**read, "label": (label, has_label)})
@@ -95,9 +105,9 @@ def told_of_labels(label: str, known: Sequence[str], labels: LabelColumn, wishes
             f"column {label!r}: its cells hold {labels.how}: {listing(known)}; --labels-per-row one takes each for one label."
         )
     if all(map(is_number, known)) and not wishes.task_named and not labels.many:
+        estimates = "" if wishes.task == OF_IMAGES else "; --task regression estimates them as numbers"
         found.append(
-            f"column {label!r}: the numbers {known[0]} to {known[-1]} are taken for {len(known)} labels; --task regression "
-            "estimates them as numbers."
+            f"column {label!r}: the numbers {known[0]} to {known[-1]} are taken for {len(known)} labels{estimates}."
         )
     return tuple(found)
 
@@ -111,11 +121,28 @@ def refuse_numbers_taken_for_labels(
 ) -> None:
     """Many different numbers may be labels by their numbers, or amounts: nobody can tell them apart but the user."""
     if len(known) > MOST_NUMBERS and not many and not wishes.task_named and all(map(is_number, known)):
+        estimates = "" if wishes.task == OF_IMAGES else ", --task regression estimates them"
         raise DataError(
             f"{table.files[0]}: column {label!r} holds {len(known):,} different whole numbers, {known[0]} to {known[-1]}, which "
-            f"may be labels or amounts. --task {wishes.task} learns them as labels, --task regression estimates them; --label "
-            "COLUMN names another column."
+            f"may be labels or amounts. --task {wishes.task} learns them as labels{estimates}; --label COLUMN names another "
+            "column."
         )
+    if len(known) > MOST_NUMBERS and not many and not wishes.task_named and all(map(is_measure, known)):
+        estimates = "; written as plain numbers, such as seconds, --task regression estimates them"
+        raise DataError(
+            f"{table.files[0]}: column {label!r} holds {len(known):,} different values such as {known[0]!r} and {known[-1]!r}, "
+            f"which look like dates, times or versions rather than labels. --task {wishes.task} learns them as labels; --label "
+            f"COLUMN names another column{'' if wishes.task == OF_IMAGES else estimates}."
+        )
+
+
+def is_measure(name: str) -> bool:
+    """Whether a name is a number, or several with signs between them.
+
+    >>> [is_measure(name) for name in ("0:03:39", "2024-01-31 08:00", "v1.2.10", "7", "E11.9", "24/7 support")]
+    [True, True, True, True, False, False]
+    """
+    return is_number(name) or MEASURE.fullmatch(name.strip()) is not None
 
 
 def useless(check: str, count: int, message: str, mend: str) -> StopFinding:

@@ -217,8 +217,9 @@ def guess_by_name(
         there = names_there(table, role)
         found = next((there[n] for n in names if n in there and there[n] not in columns.values()), None)
         if found is None:
+            why = f": none of {listing(names, 5)}" if names else ""
             raise DataError(
-                f"{table.files[0]}: no column looks like the {role}: none of {listing(names, 5)}. Name it with --{role} COLUMN. "
+                f"{table.files[0]}: no column looks like the {role}{why}. Name it with --{role} COLUMN. "
                 f"Columns: {shown(table.names)}."
             )
         columns[role], reasons[role] = found, f"column {found!r}, by its name"

@@ -2,6 +2,7 @@
 
 import pytest
 
+from luthier.errors import DataError
 from shapes import json_lines, understood
 
 TEXTS = [f"The parcel of number {n} came to the door in Leeds." for n in range(40)]
@@ -29,3 +30,21 @@ def test_three_texts_that_are_called_so_are_a_triplet(tmp_path, names):
 
     assert found.kind.name == "embedding"
     assert found.columns == dict(zip(("text", "text2", "negative"), names, strict=True))
+
+
+def test_three_texts_without_names_are_answered_with_flags_that_work(tmp_path):
+    path = tmp_path / "t.tsv"
+    path.write_text("".join(f"{text}\t{text} Yes.\tNo: {text}\n" for text in TEXTS))
+
+    with pytest.raises(
+        DataError, match="--task embedding --text 'column 1' --text2 'column 2' --negative 'column 3'"
+    ):
+        understood(path)
+
+
+def test_images_with_boxes_are_called_what_they_are(tmp_path):
+    box = {"label": "cat", "coordinates": {"x": 1, "y": 2, "width": 3, "height": 4}}
+    path = json_lines(tmp_path / "b.jsonl", [{"image": f"{n}.png", "annotations": [box]} for n in range(9)])
+
+    with pytest.raises(DataError, match="images with boxes"):
+        understood(path)

@@ -498,6 +498,31 @@ def test_a_file_of_a_brat_folder_is_answered_with_the_folder(there):
         read(brat(there / "corpus", TEXTS) / "00.ann")
 
 
+def test_spans_of_label_studio_in_hypertext_are_read_as_those_of_texts(there):
+    tasks = [
+        {
+            "id": n,
+            "data": {"text": text},
+            "annotations": [
+                {
+                    "result": [
+                        {
+                            "type": "hypertextlabels",
+                            "from_name": "ner",
+                            "to_name": "text",
+                            "value": {"start": a, "end": b, "hypertextlabels": [kind]},
+                        }
+                        for a, b, kind in own
+                    ]
+                }
+            ],
+        }
+        for n, (text, own) in enumerate(TEXTS)
+    ]
+
+    assert entities(understood(json_file(there / "l.json", tasks))) == expected(TEXTS)
+
+
 # Argilla
 
 
@@ -521,6 +546,57 @@ def test_spans_of_argilla_name_the_label_first(there):
     ]
 
     assert entities(understood(json_lines(there / "a.jsonl", rows))) == expected(TEXTS)
+
+
+def answered(value, status="submitted"):
+    return {"value": value, "user_id": "u", "status": status}
+
+
+def second_record(text, responses, status="completed"):
+    return {
+        "id": text,
+        "status": status,
+        "fields": {"text": text},
+        "suggestions": {"label": {"value": "wrong", "score": None}},
+        "responses": {"label": responses} if responses else {},
+    }
+
+
+def test_of_records_of_argilla_2_the_answers_are_learnt_and_no_suggestions(there):
+    rows = [second_record(text, [answered(label)]) for text, label in LABELLED]
+    rows += [
+        second_record("Nobody answered this one.", [], "pending"),
+        second_record("This one was thrown away.", [answered("a", "discarded")]),
+        second_record("Two say different things here.", [answered("a"), answered("b")]),
+        second_record("Two of three say the same.", [answered("a"), answered("b"), answered("a")]),
+        second_record("A draft does not count here.", [answered("b"), answered("a", "draft")]),
+    ]
+    path = json_file(there / "a.json", rows)
+    end = len(LABELLED)
+
+    more = [("Two of three say the same.", "a"), ("A draft does not count here.", "b")]
+    assert labels(understood(path)) == [*LABELLED, *more]
+    assert set_aside(path) == {
+        "not answered": [end],
+        "discarded": [end + 1],
+        "annotators disagree": [end + 2],
+    }
+
+
+def test_a_table_of_argilla_2_is_learnt_from_its_responses(there):
+    rows = [
+        {
+            "text": text,
+            "status": "completed",
+            "label.responses": ["wrong", label],
+            "label.responses.users": ["u", "v"],
+            "label.responses.status": ["draft", "submitted"],
+            "label.suggestion": "wrong",
+        }
+        for text, label in LABELLED
+    ]
+
+    assert labels(understood(json_lines(there / "a.jsonl", rows))) == LABELLED
 
 
 # Files for validation beside such a file

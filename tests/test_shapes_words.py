@@ -210,3 +210,38 @@ def test_spans_in_characters_beside_words_are_those_of_the_text(there):
 
     assert entities(found) == expected(TEXTS)
     assert found.columns["text"] == "text"
+
+
+def spans_of_words(there, spans):
+    words = ["Yesterday", "Anna", "Smith", "met", "Bob", "Jones", "again"]
+    rows = [{"tokens": words, "ner": own} for own in spans]
+    return read(json_lines(there / "w.jsonl", rows))
+
+
+def test_one_span_that_is_empty_does_not_add_a_word_to_all_others(there):
+    whole = [[1, 3, "PER"], [3, 7, "REST"]]
+
+    with pytest.raises(DataError, match=r"line 5: .*empty"):
+        spans_of_words(there, [whole, whole, whole, whole, [[1, 1, "PER"]]])
+
+
+def test_names_of_two_words_are_whole_where_no_span_is_of_one_word(there):
+    table = spans_of_words(there, [[[1, 2, "PER"], [4, 5, "PER"]]] * 6)
+
+    assert table.values("ner")[0] == ["O", "B-PER", "I-PER", "O", "B-PER", "I-PER", "O"]
+
+
+def test_spans_side_by_side_end_with_the_word_after_them(there):
+    table = spans_of_words(there, [[[1, 2, "FIRST"], [2, 3, "LAST"]]] * 6)
+
+    assert table.values("ner")[0] == ["O", "B-FIRST", "B-LAST", "O", "O", "O", "O"]
+
+
+def test_types_without_marks_are_tags_beside_a_first_column_that_groups_words(there):
+    words, tags = ["I", "met", "Anna", "in", "Oslo"], ["O", "O", "PER", "O", "LOC"]
+    rows = [[f"d{n}", word, tag] for n in range(9) for word, tag in zip(words, tags, strict=True)]
+
+    table = read(csv_file(there / "w.csv", ["doc", "tok", "ent"], rows))
+
+    assert table.values("tok") == [words] * 9
+    assert table.values("ent")[0] == ["O", "O", "I-PER", "O", "I-LOC"]

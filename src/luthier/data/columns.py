@@ -77,6 +77,8 @@ SURE_SHARE = 0.2
 
 COLUMNS_SHOWN = 20
 """In a message."""
+TRIPLET = 3
+"""Columns of a query, a text that belongs to it and one that does not."""
 COMMA = ","
 """Between the names of columns that are one."""
 
@@ -217,8 +219,9 @@ def guess_by_name(
         there = names_there(table, role)
         found = next((there[n] for n in names if n in there and there[n] not in columns.values()), None)
         if found is None:
+            why = f": none of {listing(names, 5)}" if names else ""
             raise DataError(
-                f"{table.files[0]}: no column looks like the {role}: none of {listing(names, 5)}. Name it with --{role} COLUMN. "
+                f"{table.files[0]}: no column looks like the {role}{why}. Name it with --{role} COLUMN. "
                 f"Columns: {shown(table.names)}."
             )
         columns[role], reasons[role] = found, f"column {found!r}, by its name"
@@ -394,13 +397,34 @@ def share_seen(table: Table) -> str:
     return "" if seen == len(table) else f" ({seen:,} of {len(table):,} rows were looked at)"
 
 
+def holds_boxes(table: Table) -> bool:
+    """Whether a column holds lists of labels with the coordinates of boxes."""
+    kinds = [field.type for field in table.columns.schema if pa.types.is_list(field.type)]
+    keys = [{own.name for own in kind.value_type} for kind in kinds if pa.types.is_struct(kind.value_type)]
+    return any({"label", "coordinates"} <= own for own in keys)
+
+
 def not_found(table: Table, facts: Sequence[Facts], role: str) -> DataError:
     counts = ", ".join(f"{shorten(column.name)!r} {column.distinct:,}" for column in facts[:COLUMNS_SHOWN])
     more = f" and {len(facts) - COLUMNS_SHOWN:,} more columns" if len(facts) > COLUMNS_SHOWN else ""
+    if holds_boxes(table):
+        return DataError(
+            f"{table.files[0]}: is a list of images with boxes around what they show, as CreateML writes it, to find objects by. "
+            "Luthier has no task for that: it learns one label, or several, of a whole image. Write a file of rows with 'image' "
+            "and 'label', or a folder of images for each label."
+        )
     if len(table.names) == 1:
         return DataError(
             f"{table.files[0]}: no column looks like the {role}, as {shorten(table.names[0])!r} is the only one. "
             "Add a column for it."
+        )
+    texts = [one.name for one in facts if pa.types.is_string(one.kind) and one.wordy > 0.5]
+    if role == "label" and len(texts) == len(table.names) == TRIPLET:
+        first, second, third = map(spelt, texts)
+        return DataError(
+            f"{table.files[0]}: has three columns of texts, and none that looks like the label. For a query, a text that belongs "
+            f"to it and one that does not: --task embedding --text {first} --text2 {second} --negative {third}. Otherwise add a "
+            "column for the label."
         )
     why = ": none holds several words in most rows, and mostly different ones" if role == "text" else ""
     return DataError(

@@ -21,15 +21,32 @@ from luthier.tasks.task import Array, Task
 from luthier.tasks.texts import given_texts, has_content, is_blank
 from luthier.tasks.vectors import METRICS, NAME, Embedding
 
-ANCHOR_NAMES = ("anchor", "query", "question", "text", "sentence1", "text1")
-POSITIVE_NAMES = ("positive", "pos", "document", "passage", "answer", "sentence2", "text2")
-NEGATIVE_NAMES = ("negative", "neg", "hard_negative")
+ANCHOR_NAMES = (
+    "anchor",
+    "query",
+    "question",
+    "text",
+    "sentence1",
+    "text1",
+    "sent0",
+    "sentence0",
+    "sentence_0",
+)
+POSITIVE_NAMES = (
+    *("positive", "pos", "document", "passage", "answer", "sentence2", "text2"),
+    *("sent1", "sentence_1", "positive_passage", "positive_text"),
+)
+NEGATIVE_NAMES = ("negative", "neg", "hard_negative", "hard_neg", "negative_passage", "negative_text")
+
+TRIPLET = 3
+"""Columns of texts."""
 
 
 def find(table: Table, asked: Mapping[str, str | None]) -> ColumnGuess:
     """Two texts and a score, two that belong together and perhaps one that does not, or a text with a label."""
     there = names_there(table, "text")
-    positive = asked["text2"] or next((there[name] for name in POSITIVE_NAMES[:2] if name in there), None)
+    sure = POSITIVE_NAMES if is_triplet(table) else POSITIVE_NAMES[:2]
+    positive = asked["text2"] or next((there[name] for name in sure if name in there), None)
     if positive is not None and asked["label"] is None and not names_a_score(table):
         known = {"text": ANCHOR_NAMES, "text2": POSITIVE_NAMES}
         negative = asked["negative"] or next((there[name] for name in NEGATIVE_NAMES if name in there), None)
@@ -77,7 +94,17 @@ def is_number(value: object) -> bool:
 def belongs_together(table: Table) -> bool:
     """Whether there are an anchor and a positive, by their names."""
     there = names_there(table, "text")
-    return any(name in there for name in ("anchor", "query")) and "positive" in there
+    if any(name in there for name in ("anchor", "query")) and "positive" in there:
+        return True
+    return is_triplet(table)
+
+
+def is_triplet(table: Table) -> bool:
+    """Whether beside two texts there is one that does not belong to them, by their names, and nothing else to learn."""
+    there = names_there(table, "text")
+    return all(
+        any(name in there for name in names) for names in (ANCHOR_NAMES, POSITIVE_NAMES, NEGATIVE_NAMES)
+    ) and (len(set(there.values())) == len(table.names) == TRIPLET)
 
 
 def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> Understood:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from luthier.data.shapes.answers import answers, questions_inside
 from luthier.data.shapes.argilla import argilla
+from luthier.data.shapes.argilla_2 import argilla_2
 from luthier.data.shapes.cells import fault_of
 from luthier.data.shapes.dataturks import dataturks
 from luthier.data.shapes.label_studio import label_studio
@@ -32,6 +33,7 @@ SHAPES: dict[str, Shape] = {
     "Label Studio, JSON-MIN": label_studio_min,
     "Dataturks": dataturks,
     "Argilla": argilla,
+    "Argilla 2": argilla_2,
     "spaCy, categories": spacy_categories,
     "spaCy, documents": spacy_documents,
     "one or a list": mixed_lists,

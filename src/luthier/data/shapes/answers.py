@@ -6,7 +6,7 @@ from typing import Any
 
 from luthier.data.answer_places import answers_of
 from luthier.data.column_names import normal
-from luthier.data.shapes.cells import BROKEN, is_nested, objects, replaced, sniffed, without
+from luthier.data.shapes.cells import BROKEN, filled, is_nested, objects, replaced, sniffed, without
 from luthier.data.shapes.expanding import expanded
 from luthier.data.shapes.telling import named, remade
 from luthier.data.squad import SCHEMA, Seen, asked
@@ -19,6 +19,10 @@ QUESTIONS = ("question", "query")
 TEXTS = ("answers_text", "answer_text", "answer", "answers", "text")
 STARTS = ("answers_answer_start", "answer_start", "answer_answer_start", "answers_start", "start")
 """Names of columns, in order of preference."""
+JUDGED = ("answer", "answers", "label", "final_decision")
+YES_OR_NO = (frozenset(("yes", "no")), frozenset(("true", "false")), frozenset(("1", "0")))
+UNDECIDED = frozenset(("maybe", "unknown", "unanswerable"))
+"""Answers that are no parts of a text, but judgements of it."""
 SEEN = 500
 """Rows whose answers are looked for in their texts."""
 
@@ -63,6 +67,13 @@ def answers(table: Table) -> Table | None:
     context, question = (column_of(table, names) for names in (CONTEXTS, QUESTIONS))
     if context is None or question is None or table.layout.task not in (None, "question-answering"):
         return None
+    judged = next((name for name in JUDGED if name in table.names and says_yes_or_no(table, name)), None)
+    if judged is not None:
+        columns = {"text": question, "text2": context, "label": judged}
+        why = f"{judged!r} says yes or no to {question!r} by {context!r}"
+        return named(
+            replace(table, layout=replace(table.layout, task=None)), "pair-classification", why, columns
+        )
     whole = next(
         (name for name in ("answers", "answer") if name in table.names and holds_answers(table, name)), None
     )
@@ -79,6 +90,14 @@ def answers(table: Table) -> Table | None:
     pairs = zip(cells(table, texts), cells(table, starts), strict=True)
     table = with_answers(table, "answers", [beside(text, start) for text, start in pairs])
     return as_questions(table, context, question, "answers")
+
+
+def says_yes_or_no(table: Table, name: str) -> bool:
+    """Whether all answers of a column are yes or no, true or false, or noughts and ones, and both are there."""
+    if is_nested(table, name):
+        return False
+    said = {str(value).strip().casefold() for value in filled(table, name)}
+    return any(len(said & pair) == 2 and said <= pair | UNDECIDED for pair in YES_OR_NO)
 
 
 def column_of(table: Table, names: Sequence[str], besides: str | None = None) -> str | None:

@@ -107,6 +107,7 @@ class Control:
 
 CONTROLS = {
     "labels": Control(span, "token-classification"),
+    "hypertextlabels": Control(span, "token-classification"),
     "choices": Control(one_of("choices"), "text-classification"),
     "taxonomy": Control(paths, "text-classification"),
     "rating": Control(one_of("rating")),
@@ -114,6 +115,8 @@ CONTROLS = {
     "textarea": Control(one_of("text")),
 }
 """By the type of a result."""
+SPANS = ("labels", "hypertextlabels")
+"""Types of results that are parts of a text."""
 
 
 @dataclass
@@ -158,7 +161,7 @@ class Found:
 
     def note(self, row: int, result: Mapping[str, Any]) -> None:
         kind, value = str(result.get("type")), result.get("value")
-        of_a_part = kind != "labels" and isinstance(value, dict) and value.get("start") is not None
+        of_a_part = kind not in SPANS and isinstance(value, dict) and value.get("start") is not None
         if kind not in CONTROLS or not isinstance(value, dict) or of_a_part:
             self.unread[f"{kind} of a part of the text" if of_a_part else kind] += 1
             return
@@ -284,7 +287,7 @@ def with_control(
     table: Table, column: str, kind: str, values: Mapping[int, list[Any]], annotated: set[int]
 ) -> Table:
     """The table with what was annotated by one control: lists of spans or choices, else single values."""
-    if kind == "labels":
+    if kind in SPANS:
         rows: list[Any] = [values.get(row, []) if row in annotated else None for row in range(len(table))]
         return replaced(
             table, column, [None if own is None else list(clean_spans(table, own)) for own in rows]

@@ -23,6 +23,14 @@ LABELLING = (*LABEL_NAMES, "annotation", "classification", "classification_annot
 SPEAKING = ("text", "value", "content", "body", "raw", "full_text")
 """Inside of a text's object, what is the text."""
 
+OF_MODELS = frozenset(
+    (
+        *("suggestion", "suggestions", "prediction", "predictions", "predicted", "model_output"),
+        *("model_outputs", "model_prediction", "model_predictions"),
+    )
+)
+"""Names of objects that hold what a model said, which is never learnt unless it is named."""
+
 
 def nested(table: Table) -> Table | None:
     """The table without columns of objects; text and label are found inside of them where no column of the table is called so.
@@ -101,7 +109,11 @@ def can_serve(table: Table, name: str, role: str) -> bool:
 
 def found(table: Table, role: str, known: tuple[str, ...], inside: tuple[str, ...]) -> str | None:
     """A column inside of an object that is called as texts, or labels, are; or is the text, or name, in one that is."""
-    dotted = [name for name in table.names if "." in name and can_serve(table, name, role)]
+    dotted = [
+        name
+        for name in table.names
+        if "." in name and can_serve(table, name, role) and not OF_MODELS & set(map(normal, name.split(".")))
+    ]
     for word in known:
         for leaf in inside:
             for name in dotted:

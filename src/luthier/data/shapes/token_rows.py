@@ -34,10 +34,15 @@ TAG_NAMES = (
     "bio",
     "iob_tag",
     "bio_tag",
+    "ent",
+    "entities",
+    "entity_type",
+    "ent_type",
+    "ner_label",
 )
 PARTS_OF_SPEECH = ("pos", "pos_tag", "pos_tags", "upos", "xpos")
 """Names of columns of these, which stand for each word by itself, and are learnt where there are no other tags."""
-WORD_NAMES = ("word", "token", "words", "tokens", "text", "form", "surface", "lexeme")
+WORD_NAMES = ("word", "token", "words", "tokens", "text", "form", "surface", "lexeme", "tok")
 SENTENCE_NAMES = (
     "sentence",
     "sent",
@@ -143,7 +148,7 @@ def holds_tags(table: Table, name: str) -> bool:
 
 def holds_bare_types(table: Table, name: str) -> bool:
     """Whether a column, by its name one of tags, holds types of entities without marks, and O, beside numbered sentences."""
-    if normal(name) not in TAG_NAMES or not numbers_sentences(table):
+    if normal(name) not in TAG_NAMES or not (numbers_sentences(table) or begins_with_groups(table, name)):
         return False
     first = head(table, name)
     return (
@@ -151,6 +156,19 @@ def holds_bare_types(table: Table, name: str) -> bool:
         and first.count("O") >= OUTSIDE * len(first)
         and len(set(filled(table, name))) <= MOST_TYPES
     )
+
+
+def begins_with_groups(table: Table, tag: str) -> bool:
+    """Whether the first column groups rows in runs, whatever it is called, beside a column of single words called so."""
+    first = table.names[0]
+    words = [
+        name
+        for name in table.names[1:]
+        if name != tag and normal(name) in WORD_NAMES and is_text(table, name)
+    ]
+    if first == tag or is_nested(table, first) or not any(of_words(table, name) for name in words):
+        return False
+    return by_value(table, first) is not None
 
 
 def holds_parts_of_speech(table: Table, name: str) -> bool:

@@ -132,6 +132,24 @@ def test_where_the_probe_has_every_validation_row_right_nothing_is_trained_and_a
     assert "No layers are trained" in (folder.path / "report.html").read_text()
 
 
+def test_where_the_probe_misses_two_of_a_hundred_and_twenty_rows_nothing_is_trained(
+    tmp_path: Path, bert: Path
+) -> None:
+    data, valid = sure_csv(tmp_path / "rows.csv"), sure_csv(tmp_path / "valid.csv", 120)
+    head, first, second, *others = valid.read_text().splitlines()
+    swapped = [f"{row.rsplit(',', 1)[0]},praise" for row in (first, second)]
+    valid.write_text("\n".join([head, *swapped, *others]) + "\n")
+    plan = plan_for(data, bert, tmp_path / "run", **{"data.valid": str(valid)})
+
+    folder, events = run(plan)
+
+    assert not any(isinstance(event, Stepped) for event in events)
+    assert folder.scorecard.record["tuning"]["not_trained"] == (
+        "No layers are trained: the accuracy of probe on the 120 validation rows is 0.9833, and even 1.0000, all rows right, "
+        "would be no better beyond noise. --method full trains all the same."
+    )
+
+
 def test_it_ends_as_the_probe_does_that_was_asked_for(tmp_path: Path, bert: Path) -> None:
     data = sure_csv(tmp_path / "rows.csv")
 

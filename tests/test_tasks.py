@@ -124,11 +124,11 @@ def test_sure_logits_answer_what_the_column_said(case):
     assert json.loads(json.dumps(answers)) == answers
 
 
-def test_the_mean_of_row_scores_is_the_accuracy(case):
+def test_the_mean_of_the_rows_that_are_right_is_the_accuracy(case):
     logits, targets = noisy_logits(case.task, 200)
     _, predicted = answered(case.task, logits, Calibration())
 
-    rows = case.task.row_scores(predicted, targets)
+    rows = case.task.evidence(predicted, targets).right
 
     assert rows.shape == (200,)
     assert 0 < rows.mean() == pytest.approx(metrics.accuracy_score(targets, predicted))

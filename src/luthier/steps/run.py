@@ -16,9 +16,7 @@ from luthier.folder.write import write_model
 from luthier.models.headed import HeadedModel
 from luthier.plan.duration import seconds_of
 from luthier.plan.plan import Plan
-from luthier.scores.intervals import paired_standard_error
 from luthier.steps.prepare import Prepared
-from luthier.tasks.classification import Classification
 from luthier.tasks.task import Array, Calibration, Task
 from luthier.train.checkpoints import SHARE, Checkpoints
 from luthier.train.probe import Probe
@@ -181,7 +179,4 @@ class Run:
 
 def standard_error(task: Task, ours: Array, theirs: Array, targets: Array, seed: int) -> float:
     """Of the difference between the scores of two sets of answers to the same rows."""
-    if isinstance(task, Classification) and task.metric == "accuracy":
-        return paired_standard_error(*(task.row_scores(answers, targets) for answers in (ours, theirs)))
-    gap = task.difference(ours, theirs, targets, seed)
-    return (gap.high - gap.low) / (2 * 1.96)
+    return task.measure(ours, targets).standard_error(task.measure(theirs, targets), seed)

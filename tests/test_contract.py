@@ -568,7 +568,7 @@ def test_so_it_is_where_a_candidate_is_kept_that_was_cheaper_than_tuning(home: H
     folder = run(home.plan(tmp_path / "run", method="auto", lr=0.3, epochs=1)).folder
 
     chosen = folder.scorecard.record["chosen"]
-    assert chosen == ("probe" if folder.task.probed else "zero-shot" if not folder.task.usual else "tuned")
+    assert chosen == ("probe" if folder.task.probed else "zero-shot" if not folder.task.majority else "tuned")
     as_told(home, folder)
 
 

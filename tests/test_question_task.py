@@ -692,7 +692,7 @@ def test_the_usual_answer_is_none(texts):
     targets = golds(Gold(("parcel",), (4,)), Gold())
     examples, _ = read_questions(texts, rows, targets, "windows")
 
-    logits = TASK.usual_logits(targets, examples)
+    logits = TASK.majority_logits(targets, examples)
 
     said = TASK.predicted(TASK.probabilities(logits, Calibration(), examples), Calibration(), examples)
     assert said.tolist() == [Said(), Said()]

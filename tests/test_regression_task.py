@@ -281,7 +281,7 @@ def test_a_model_of_pairs_refuses_a_single_text(of_pairs):
 def test_the_usual_answer_is_the_mean_of_the_training_rows():
     targets = np.array([90.0, 110.0, 130.0])
 
-    logits = TASK.usual_logits(targets, Known(np.zeros(4)))
+    logits = TASK.majority_logits(targets, Known(np.zeros(4)))
 
     assert TASK.values(logits).tolist() == pytest.approx([110.0] * 4)
 

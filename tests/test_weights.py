@@ -12,9 +12,9 @@ from torch.nn import functional
 from luthier.models.dropout import DICE, Dropout, use_hashed_dropout
 from luthier.models.twin import Twin
 from luthier.train import table as table_module
-from luthier.train.slab import Part
+from luthier.train.flat_parameters import Part
+from luthier.train.sparse_embedding import ROWS_OF_A_TABLE
 from luthier.train.state import State
-from luthier.train.table import ROWS_OF_A_TABLE
 from luthier.train.weights import Weights
 
 LR = 1e-2

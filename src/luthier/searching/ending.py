@@ -15,10 +15,10 @@ from luthier.folder.run_folder import LOCK, RunFolder
 from luthier.report.search_page import write_search_page
 from luthier.searching.folder import OF_SEARCH
 from luthier.searching.opening import Search, refuse_another_model
+from luthier.searching.ranking import best_of, different, finalists
 from luthier.searching.reruns import NAMED, failure, scores_of, unheard
 from luthier.searching.samplers import Tried, importances
 from luthier.searching.space import METHOD, MODEL
-from luthier.searching.standing import best_of, different, finalists
 from luthier.searching.winner import Choice, Entrant, chance, corrected, name, spread_words
 from luthier.steps.prepare import prepare
 from luthier.steps.run import standard_error

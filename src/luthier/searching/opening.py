@@ -15,11 +15,11 @@ from luthier.hashes import hash_json
 from luthier.machine import cores
 from luthier.plan.plan import Plan
 from luthier.plan.search import SearchPlan
+from luthier.searching.default_space import default_space
 from luthier.searching.folder import SPENT, SearchFolder
+from luthier.searching.ranking import best_of, trial_record
 from luthier.searching.samplers import MOST, Adviser, storage_at
 from luthier.searching.space import MODEL, PAIR, Space, Value, plan_of, read_space
-from luthier.searching.standing import best_of, trial_record
-from luthier.searching.usual import usual_space
 from luthier.steps.kept import Kept
 from luthier.steps.pairs import read_as
 from luthier.steps.prepare import Prepared, base_of, prepare
@@ -134,7 +134,7 @@ def open_search(
         if settled is None:
             ready = prepare(plan, kept)
             resolved = ready.plan
-            space = read_space(asked.vary, plan) if asked.vary else usual_space(ready)
+            space = read_space(asked.vary, plan) if asked.vary else default_space(ready)
             refuse_what_the_model_refuses(space, plan, ready)
             settled = {
                 "run.precision": resolved.run.precision,

@@ -10,11 +10,11 @@ from pathlib import Path
 from luthier.errors import DiskError, Interrupted, LuthierError, RunError, WorldError
 from luthier.events import Advanced, Event, Noted, Started, Validated
 from luthier.folder.run_folder import RunFolder
-from luthier.searching.allowance import time_for_rerun
 from luthier.searching.folder import OF_SEARCH, SearchFolder
 from luthier.searching.opening import Search, refuse_another_model
+from luthier.searching.ranking import finalists
 from luthier.searching.samplers import Tried
-from luthier.searching.standing import finalists
+from luthier.searching.time_budget import time_for_rerun
 from luthier.searching.trials import LOOK
 from luthier.steps.trial import Outcome, outcome_of, trial
 

@@ -10,12 +10,12 @@ from typing import Any
 from luthier.errors import DiskError, Interrupted, LuthierError, RunError, WorldError
 from luthier.events import Advanced, Event, Started, Stopped, TrialBegan, TrialEnded, Validated
 from luthier.plan.plan import Plan
-from luthier.searching.allowance import time_for_trial, trials_end
 from luthier.searching.folder import OF_SEARCH
 from luthier.searching.opening import Search, refuse_another_model
+from luthier.searching.ranking import best_of, nameable
 from luthier.searching.samplers import MOST, Tried
 from luthier.searching.space import Value
-from luthier.searching.standing import best_of, nameable
+from luthier.searching.time_budget import time_for_trial, trials_end
 from luthier.steps.trial import Outcome, trial
 
 LOOK = 0.5

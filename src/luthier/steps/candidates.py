@@ -53,9 +53,9 @@ def probe_and_baselines(run: Run) -> Iterator[Event]:
     ready, task = run.ready, run.task
     yield Started("probe", run.clock())
     targets, features = run.targets("train"), run.features
-    if task.usual:
-        usual = {part: task.usual_logits(targets, ready.examples[part]) for part in ANSWERED}
-        yield from add(run, Candidate(task.usual, 0.0, usual), learnt=False)
+    if task.majority:
+        most = {part: task.majority_logits(targets, ready.examples[part]) for part in ANSWERED}
+        yield from add(run, Candidate(task.majority, 0.0, most), learnt=False)
     else:
         yield from as_it_is(run)
     if task.rule:
@@ -151,7 +151,7 @@ def chosen_of(run: Run) -> tuple[Candidate, str]:
             best,
             f"{best.name}: no dearer one could be kept, or be shown to be better, with these validation rows",
         )
-    if len(trained) == 1 and run.task.usual:
+    if len(trained) == 1 and run.task.majority:
         only = (
             "the only one that learns" if not run.task.probed else "tuning ended before its first validation"
         )

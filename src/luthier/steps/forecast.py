@@ -247,7 +247,9 @@ def frozen_seconds(ready: Prepared, looks: dict[str, Looks]) -> dict[str, float]
     task = ready.rows.task
     if not task.probed:
         # Vectors are scored as they are; nothing else looks at a frozen model.
-        looked = 0.0 if task.usual else sum(looks["exact"].again.of(passes(ready, part)) for part in ANSWERED)
+        looked = (
+            0.0 if task.majority else sum(looks["exact"].again.of(passes(ready, part)) for part in ANSWERED)
+        )
         return {"features": 0.0, "probe": looked, "score": score_seconds(ready) + FINISH_SECONDS}
     extra = compared(ready, ANSWERED).values()
     features = looks["fast"].first.of(passes(ready, "train"))

@@ -81,7 +81,7 @@ class Run:
     def learnt(self) -> list[Candidate]:
         """The candidates that may be kept, from cheap to dear."""
         # Vectors are there before anything is learnt: they are kept where learning makes them no better.
-        return [one for one in self.candidates if one.name not in TO_BEAT or not self.task.usual]
+        return [one for one in self.candidates if one.name not in TO_BEAT or not self.task.majority]
 
     def targets(self, part: str) -> Array:
         return self.ready.examples[part].targets

@@ -87,7 +87,7 @@ class QuestionAnswering(Task):
     new_skill: ClassVar[bool] = True
     calibrates: ClassVar[str] = "valid"
     probed: ClassVar[bool] = False
-    usual: ClassVar[str] = "nothing"
+    majority: ClassVar[str] = "nothing"
     rule: ClassVar[str] = "overlap"
     answer: ClassVar[str] = "answer"
     long: ClassVar[str] = "windows"
@@ -123,7 +123,7 @@ class QuestionAnswering(Task):
     def to_learn(self, targets: Array) -> Array:
         raise NotImplementedError("no linear head on frozen features answers questions")
 
-    def usual_logits(self, targets: Array, examples: Examples) -> Array:
+    def majority_logits(self, targets: Array, examples: Examples) -> Array:
         """No answer anywhere: every window points at its first token."""
         assert isinstance(examples, TextExamples), "questions are texts"
         found = np.full((examples.units, 2), -SURE, np.float32)
@@ -135,7 +135,7 @@ class QuestionAnswering(Task):
         assert isinstance(examples, TextExamples), "questions are texts"
         assert examples.sources is not None, "rows know where their tokens stand"
         assert examples.unit_ends is not None, "tokens are units"
-        found = self.usual_logits(examples.targets, examples)
+        found = self.majority_logits(examples.targets, examples)
         for begin, passage in zip(examples.unit_ends, examples.sources, strict=False):
             near = nearest_sentence(passage.question, passage.context)
             if near is None:

@@ -97,7 +97,7 @@ class Classification(Task):
     def to_learn(self, targets: Array) -> Array:
         return targets
 
-    def usual_logits(self, targets: Array, examples: Examples) -> Array:
+    def majority_logits(self, targets: Array, examples: Examples) -> Array:
         return majority_logits(targets, self.outputs, len(examples))
 
     def zero_shot_logits(self, features: Array, prompts: Array) -> Array | None:

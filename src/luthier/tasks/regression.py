@@ -59,7 +59,7 @@ class Regression(Task):
 
     name: ClassVar[str] = NAME  # type: ignore[misc]
     outputs: ClassVar[int] = 1  # type: ignore[misc]
-    usual: ClassVar[str] = "mean"
+    majority: ClassVar[str] = "mean"
     answer: ClassVar[str] = "value"
     fewest_to_calibrate: ClassVar[int] = 9
     """Of fewer no interval can be made that holds 90 %."""
@@ -81,7 +81,7 @@ class Regression(Task):
         scaled: Array = ((targets - self.mean) / self.spread).astype(np.float32)
         return scaled
 
-    def usual_logits(self, targets: Array, examples: Examples) -> Array:
+    def majority_logits(self, targets: Array, examples: Examples) -> Array:
         return np.full((len(examples), 1), (targets.mean() - self.mean) / self.spread, np.float32)
 
     def firmness(self, rows: int) -> str:

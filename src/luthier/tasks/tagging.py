@@ -42,7 +42,7 @@ class TokenClassification(Task):
     reads: ClassVar[str] = "words"  # type: ignore[misc]
     head: ClassVar[str] = "tags"
     steps_of_fewest: ClassVar[float] = 2.0
-    usual: ClassVar[str] = "nothing"
+    majority: ClassVar[str] = "nothing"
     rule: ClassVar[str] = "lookup"
     calibrates: ClassVar[str] = "valid"
     answer: ClassVar[str] = "entities"
@@ -81,7 +81,7 @@ class TokenClassification(Task):
         flat: Array = np.concatenate([*targets, np.zeros(0, np.int64)]).astype(np.int64)
         return flat
 
-    def usual_logits(self, targets: Array, examples: Examples) -> Array:
+    def majority_logits(self, targets: Array, examples: Examples) -> Array:
         """No entity anywhere."""
         return self.sure_of(np.zeros(examples.units, np.int64))
 

@@ -87,8 +87,8 @@ class Task(ABC):
     """Times the recipe's floor of steps, where rows are so few that a step takes fewer of them than usual."""
     probed: ClassVar[bool] = True
     """Whether a linear head on frozen features can answer: where not, there is no probe."""
-    usual: ClassVar[str] = "majority"
-    """The candidate that always gives the most usual answer."""
+    majority: ClassVar[str] = "majority"
+    """The candidate that always gives the most frequent answer."""
     rule: ClassVar[str] = ""
     """The candidate that answers by a rule of thumb, without a model, where there is one."""
     answer: ClassVar[str] = "label"
@@ -158,8 +158,8 @@ class Task(ABC):
         """(units, ...) targets as a linear head learns them: classes, marks, or numbers (train/probe.py)."""
 
     @abstractmethod
-    def usual_logits(self, targets: Array, examples: Examples) -> Array:
-        """(units, outputs) of always giving the most usual answer of `targets`, for the units of some examples."""
+    def majority_logits(self, targets: Array, examples: Examples) -> Array:
+        """(units, outputs) of always giving the most frequent answer of `targets`, for the units of some examples."""
 
     def rule_logits(self, learnt: Examples, examples: Examples) -> Array:
         """(units, outputs) of the rule of thumb. learnt: the training rows, if it looks at any."""

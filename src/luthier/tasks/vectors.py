@@ -48,7 +48,7 @@ class Embedding(Task):
     head: ClassVar[str] = "vector"
     outputs: ClassVar[int] = 0  # type: ignore[misc]  # as wide as the model's own vectors
     probed: ClassVar[bool] = False
-    usual: ClassVar[str] = ""
+    majority: ClassVar[str] = ""
     calibrates: ClassVar[str] = ""
     answer: ClassVar[str] = "vector"
 
@@ -86,8 +86,8 @@ class Embedding(Task):
     def to_learn(self, targets: Array) -> Array:
         raise NotImplementedError("vectors are not learnt by a linear head")
 
-    def usual_logits(self, targets: Array, examples: Examples) -> Array:
-        raise NotImplementedError("there is no usual vector")
+    def majority_logits(self, targets: Array, examples: Examples) -> Array:
+        raise NotImplementedError("there is no most frequent vector")
 
     def calibrate(self, logits: Array, examples: Examples) -> Calibration:
         return Calibration()

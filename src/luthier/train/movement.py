@@ -9,8 +9,8 @@ from torch import nn
 from luthier.models.ladder import Ladder
 from luthier.models.policies import Policy, frozen_prefix
 from luthier.models.trainable import set_modes
-from luthier.train.slab import Part
-from luthier.train.table import looked_up
+from luthier.train.flat_parameters import Part
+from luthier.train.sparse_embedding import looked_up
 
 
 @dataclass(frozen=True)

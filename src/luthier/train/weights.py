@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from luthier.models.twin import Twin
 from luthier.train.averaging import Averaging
-from luthier.train.slab import Part, Slab
-from luthier.train.table import BETAS, EPSILON, Table, table_names
+from luthier.train.flat_parameters import FlatParameters, Part
+from luthier.train.sparse_embedding import BETAS, EPSILON, Table, table_names
 
 MOMENTS = {"first": "exp_avg", "second": "exp_avg_sq"}
 """AdamW's two moments as Kingma and Ba call them (arXiv:1412.6980), and as torch does."""
@@ -50,7 +50,7 @@ class Weights:
 
         flat.sort(key=lambda part: tuple(map(str, alike(part))))  # stable: inside, the order of the model
         self.slabs = [
-            Slab(same, [named[part.name] for part in same], twin)
+            FlatParameters(same, [named[part.name] for part in same], twin)
             for same in (list(group) for _, group in itertools.groupby(flat, alike))
         ]
         for slab in self.slabs:

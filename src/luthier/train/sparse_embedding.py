@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from luthier.models.twin import Twin
 from luthier.train.averaging import Averaging
-from luthier.train.slab import Part, exact_of, listen
+from luthier.train.flat_parameters import Part, exact_of, listen
 
 BETAS = (0.9, 0.999)
 EPSILON = 1e-8
@@ -43,11 +43,11 @@ class Table:
         self.handles = [listen(self, 0, parameter)]
 
     def begin(self) -> None:
-        """As `Slab.begin`."""
+        """As `FlatParameters.begin`."""
         self.rows, self.gradient = self.rows[:0], self.gradient[:0]
 
     def take(self, at: int, gradient: Tensor) -> None:
-        """As `Slab.take`; gradients of a row that was read several times are added up in the masters' precision."""
+        """As `FlatParameters.take`; gradients of a row that was read several times are added up in the masters' precision."""
         rows = torch.cat([self.rows.to(gradient.device), gradient._indices()[0]])
         values = torch.cat([self.gradient.to(gradient.device), gradient._values().to(self.master.dtype)])
         self.rows, place = torch.unique(rows, return_inverse=True)

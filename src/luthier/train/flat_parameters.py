@@ -57,7 +57,7 @@ def exact_of(weight: nn.Parameter, twin: Twin | None) -> Tensor:
     return weight.data if twin is None else twin.exact.get(id(weight), weight.data)
 
 
-class Slab:
+class FlatParameters:
     """Parameters that move alike, side by side in one buffer."""
 
     def __init__(self, parts: Sequence[Part], parameters: Sequence[nn.Parameter], twin: Twin | None) -> None:

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from luthier.models.dropout import DICE, Dropout, use_hashed_dropout
 from luthier.models.twin import Twin
-from luthier.train import table as table_module
+from luthier.train import sparse_embedding
 from luthier.train.flat_parameters import Part
 from luthier.train.sparse_embedding import ROWS_OF_A_TABLE
 from luthier.train.state import State
@@ -37,7 +37,7 @@ class Words(nn.Module):
 
 @pytest.fixture(autouse=True)
 def small_tables(monkeypatch):
-    monkeypatch.setattr(table_module, "ROWS_OF_A_TABLE", 20)
+    monkeypatch.setattr(sparse_embedding, "ROWS_OF_A_TABLE", 20)
 
 
 def parts_of(model: nn.Module) -> list[Part]:

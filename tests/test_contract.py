@@ -31,8 +31,8 @@ from luthier.tasks import TASKS
 from luthier.tasks.guess import guess_kind
 from luthier.tasks.task import Array, Calibration
 from luthier.train.loop import train
-from luthier.train.movement import LadderMovement
 from luthier.train.state import State
+from luthier.train.unfreezing import LadderUnfreezing
 from luthier.train.weights import Weights
 from tiny import (
     TINY_IMAGES,
@@ -41,7 +41,7 @@ from tiny import (
     images_folder,
     likened_jsonl,
     lower_casing,
-    make_pace,
+    make_settings,
     messages_csv,
     numbers_jsonl,
     pairs_jsonl,
@@ -371,8 +371,8 @@ def gradients(plan: Plan, micro_tokens: int) -> tuple[dict[str, Tensor], float, 
     ready = prepare(plan)
     kept: dict[str, Tensor] = {}
     parts: list[int] = []
-    movement = LadderMovement(ready.model, ready.ladder, AllRungs())
-    state = State(ready.model, Weights(ready.model, movement.parts(1), ready.twin, weight_decay=0.0))
+    unfreezing = LadderUnfreezing(ready.model, ready.ladder, AllRungs())
+    state = State(ready.model, Weights(ready.model, unfreezing.parts(1), ready.masters, weight_decay=0.0))
 
     def keep(lr: float, scales: Any, weight: float, norm: float, max_norm: float) -> None:
         """Keeps the gradient instead of following it."""
@@ -382,9 +382,11 @@ def gradients(plan: Plan, micro_tokens: int) -> tuple[dict[str, Tensor], float, 
 
     state.weights.step = keep  # type: ignore[method-assign]
     ready.model.body.register_forward_hook(lambda *_: parts.append(1))
-    pace = make_pace(batch_rows=12, epochs=1e-3, max_norm=math.inf, micro_tokens=micro_tokens)
+    train_settings = make_settings(batch_rows=12, epochs=1e-3, max_norm=math.inf, micro_tokens=micro_tokens)
     task, examples = ready.rows.task, ready.examples["train"]
-    events = train(state, task, examples, lambda: (0.0, 0.0), pace, cpu(), 0, lambda: 0.0, movement)
+    events = train(
+        state, task, examples, lambda: (0.0, 0.0), train_settings, cpu(), 0, lambda: 0.0, unfreezing
+    )
     losses = [event.loss for event in events if isinstance(event, Stepped)]
     return kept, losses[0], len(parts)
 

@@ -36,7 +36,7 @@ def compute_features(run: Run) -> Iterator[Event]:
         by_unit = examples.tokens is not None
         model = reader_of(ready, part)
         found = np.zeros((examples.units, model.width), np.float32)
-        precision = ready.twin.training() if part == "train" else ready.twin.reporting()
+        precision = ready.masters.training() if part == "train" else ready.masters.reporting()
         with precision, with_threads(run.wide):
             for batch, where, features in features_of(model, examples, ready.device, by_unit=by_unit):
                 found[where] = features

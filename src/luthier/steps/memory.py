@@ -130,7 +130,7 @@ class Memory:
     def fewer(self) -> range:
         """Numbers of blocks to train, fewer than now, the most first."""
         blocks, method = (
-            len(self.bench.movement.ladder.blocks),
+            len(self.bench.unfreezing.ladder.blocks),
             parse_method(self.bench.run.plan.train.method),
         )
         most = method.blocks if isinstance(method, Top) else 0 if isinstance(method, Lora) else blocks
@@ -139,7 +139,7 @@ class Memory:
     def of_top(self, blocks: int) -> int:
         """The peak if the head and so many blocks trained: what is trained, and what backward passes keep, shrink with them."""
         ready, parts = self.bench.run.ready, dict(self.parts())
-        rungs = list(rungs_of(self.bench.movement, self.bench.pace))
+        rungs = list(rungs_of(self.bench.unfreezing, self.bench.settings))
         live = sum(rung["trained"] > 0 for rung in rungs)
         share = sum(rung["parameters"] for rung in rungs[: blocks + 1]) / sum(
             rung["trained"] for rung in rungs

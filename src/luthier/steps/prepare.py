@@ -28,10 +28,10 @@ from luthier.models.headed import HeadedModel
 from luthier.models.inspect import Folder, inspect_folder
 from luthier.models.ladder import Ladder, find_ladder
 from luthier.models.load import Wanted, load_model
+from luthier.models.master_weights import MasterWeights
 from luthier.models.questions import leaves_room
 from luthier.models.reading import READERS, Reader, preparation_of, reader_of
 from luthier.models.texts import Long, Texts
-from luthier.models.twin import Twin
 from luthier.plan.plan import Plan, read_plan
 from luthier.steps.kept import Kept
 from luthier.steps.pairs import how_pairs_are_read
@@ -64,7 +64,7 @@ class Prepared:
     reader: Reader
     """Tokenizer or image processor."""
     model: HeadedModel
-    twin: Twin
+    masters: MasterWeights
     """The model's body in the two precisions."""
     ladder: Ladder
     examples: dict[str, Examples]
@@ -197,7 +197,7 @@ def prepare(plan: Plan, kept: Kept | None = None) -> Prepared:
         folder=folder,
         reader=reader,
         model=model,
-        twin=Twin(model.body, device.dtype),
+        masters=MasterWeights(model.body, device.dtype),
         ladder=ladder,
         examples=made,
         cloze=cloze,

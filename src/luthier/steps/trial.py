@@ -33,7 +33,7 @@ class Outcome:
     candidate: str
     """`probe` or `tuned`: the one whose score this is."""
     work: float
-    """What learning took, in floating-point operations (`LadderMovement.operations`); nothing for a probe."""
+    """What learning took, in floating-point operations (`LadderUnfreezing.operations`); nothing for a probe."""
     seconds: float
     peak_bytes: int
     calibration: dict[str, Any]

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from luthier.models.twin import Twin
+from luthier.models.master_weights import MasterWeights
 from luthier.train.averaging import Averaging
 from luthier.train.flat_parameters import Part, exact_of, listen
 
@@ -24,10 +24,10 @@ class Table:
     not speak of stays as it was pre-trained. Moments take no memory until a row is read.
     """
 
-    def __init__(self, part: Part, parameter: nn.Parameter, twin: Twin | None) -> None:
+    def __init__(self, part: Part, parameter: nn.Parameter, masters: MasterWeights | None) -> None:
         self.part, self.parameter = part, parameter
-        self.master = exact_of(parameter, twin)
-        self.working = twin.fast.get(id(parameter), self.master) if twin is not None else self.master
+        self.master = exact_of(parameter, masters)
+        self.working = masters.fast.get(id(parameter), self.master) if masters is not None else self.master
         shape = tuple(self.master.shape)
         # calloc: pages that are never written are never there.
         self.first = torch.from_numpy(np.zeros(shape, np.float32)).to(self.master.device, self.master.dtype)

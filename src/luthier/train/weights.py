@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from luthier.models.twin import Twin
+from luthier.models.master_weights import MasterWeights
 from luthier.train.averaging import Averaging
 from luthier.train.flat_parameters import FlatParameters, Part
 from luthier.train.sparse_embedding import BETAS, EPSILON, Table, table_names
@@ -24,7 +24,7 @@ class Weights:
         self,
         model: nn.Module,
         parts: Sequence[Part],
-        twin: Twin | None = None,
+        masters: MasterWeights | None = None,
         weight_decay: float = 0.0,
         pull: float = 0.0,
         ema: float = 0.0,
@@ -32,7 +32,7 @@ class Weights:
         """pull: of L2-SP, towards where pre-trained weights began, decoupled from the gradient as AdamW's decay is
         (Li et al. 2018, arXiv:1802.01483, eq. 4).  ema: decay of a moving average of the weights; 0 takes none.
         """
-        self.twin, self.weight_decay, self.pull = twin, weight_decay, pull
+        self.masters, self.weight_decay, self.pull = masters, weight_decay, pull
         self.averaging = Averaging(ema) if ema else None
         named = dict(model.named_parameters())
         tables = table_names(model)
@@ -44,13 +44,13 @@ class Weights:
         flat = [part for part in parts if part.name not in tables]
 
         def alike(part: Part) -> tuple[int, bool, bool, torch.dtype]:
-            fast = twin.fast.get(id(named[part.name])) if twin is not None else None
+            fast = masters.fast.get(id(named[part.name])) if masters is not None else None
             dtype = named[part.name].dtype if fast is None else fast.dtype
             return part.rung, not part.decayed, part.pulled and pull > 0, dtype
 
         flat.sort(key=lambda part: tuple(map(str, alike(part))))  # stable: inside, the order of the model
         self.slabs = [
-            FlatParameters(same, [named[part.name] for part in same], twin)
+            FlatParameters(same, [named[part.name] for part in same], masters)
             for same in (list(group) for _, group in itertools.groupby(flat, alike))
         ]
         for slab in self.slabs:
@@ -58,7 +58,7 @@ class Weights:
                 slab.start = slab.master.data.clone()
             if ema:
                 slab.average = slab.master.data.clone()
-        self.tables = [Table(part, named[part.name], twin) for part in parts if part.name in tables]
+        self.tables = [Table(part, named[part.name], masters) for part in parts if part.name in tables]
         groups = [
             {"params": [slab.master], "weight_decay": weight_decay if slab.parts[0].decayed else 0.0}
             for slab in self.slabs

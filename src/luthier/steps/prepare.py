@@ -20,7 +20,7 @@ from luthier.data.review import Review, review_path
 from luthier.data.split import PARTS
 from luthier.devices import Device
 from luthier.files import refuse_link_away, refuse_links_away
-from luthier.folder.beside import FILE as BESIDE
+from luthier.folder.model_record import FILE as MODEL_RECORD
 from luthier.folder.run_folder import RunFolder
 from luthier.hashes import hash_json
 from luthier.models.find import find_model
@@ -117,7 +117,9 @@ class Base:
     @staticmethod
     def of(name: str, reads: str, base: str | None) -> "Base":
         path, named = find_model(name), Path(os.path.expanduser(name))
-        if os.path.lexists(path / BESIDE):  # a run's model: what lies elsewhere is not what the run has made
+        if os.path.lexists(
+            path / MODEL_RECORD
+        ):  # a run's model: what lies elsewhere is not what the run has made
             refuse_links_away(path, named if named.is_dir() else path)
             refuse_link_away(path, named if named.is_dir() else path)
         folder = inspect_folder(name, path, reads, base)

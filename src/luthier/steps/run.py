@@ -10,7 +10,7 @@ from torch import nn
 from luthier.compare.choice import TO_BEAT, Candidate
 from luthier.errors import Interrupted
 from luthier.folder.artefacts import Artefacts
-from luthier.folder.beside import Beside, BesideRecord
+from luthier.folder.model_record import ModelRecord, SavedModelRecord
 from luthier.folder.run_folder import RunFolder
 from luthier.folder.write import write_model
 from luthier.models.headed import HeadedModel
@@ -124,10 +124,10 @@ class Run:
         answers = ours.predicted["valid"], theirs.predicted["valid"]
         return standard_error(self.task, *answers, self.targets("valid"), self.plan.run.seed)
 
-    def beside(self, candidate: Candidate, task: Task, hidden: tuple[int, ...]) -> Beside:
+    def model_record(self, candidate: Candidate, task: Task, hidden: tuple[int, ...]) -> ModelRecord:
         """What luthier.json says of a candidate's model. task: as it is finished."""
         ready = self.ready
-        return Beside(
+        return ModelRecord(
             task=task.to_json(),
             calibration=candidate.calibration,
             pooling=ready.model.pooling,
@@ -144,7 +144,7 @@ class Run:
     def keep_at_first(self, candidate: Candidate, head: nn.Sequential) -> None:
         """Write the model of a candidate that learnt no layers, unless an earlier command of this run has left a better one: a
         training that was stopped, and goes on."""
-        left = Artefacts(self.folder.path / "model").record("luthier", BesideRecord)
+        left = Artefacts(self.folder.path / "model").record("luthier", SavedModelRecord)
         if left is None or left.method != "tuned":
             self.keep(candidate, head, hidden=())
 
@@ -160,8 +160,8 @@ class Run:
         if not self.keeps:
             return
         path, finished = self.folder.path / "model", self.task.finished_head(head)
-        beside = self.beside(candidate, self.task.finished(finished), hidden)
-        write_model(path, model or ready.model, finished, ready.reader, beside, INTERIM_CARD)
+        record = self.model_record(candidate, self.task.finished(finished), hidden)
+        write_model(path, model or ready.model, finished, ready.reader, record, INTERIM_CARD)
 
     def interrupted(self) -> Interrupted:
         """What to tell when somebody asked to stop."""

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from luthier.errors import Interrupted, PlanError
 from luthier.events import Advanced, Doubted, Ended, Event, Noted, Started
-from luthier.folder.beside import FILE as BESIDE
-from luthier.folder.beside import doubts
 from luthier.folder.model_folder import ModelFolder
+from luthier.folder.model_record import FILE as MODEL_RECORD
+from luthier.folder.model_record import doubts
 from luthier.folder.run_folder import RunFolder, refuse_in_use
 from luthier.plan.plan import Plan
 from luthier.report.understood_words import understood_words
@@ -125,7 +125,7 @@ def foretold(run: Run, foretold_from: float) -> Iterator[Event]:
 
 def doubts_of(ready: Prepared, folder: RunFolder) -> Iterator[str]:
     """What is believed though it may not be what luthier wrote: the model to go on from, an older run's features."""
-    if (ready.folder.path / BESIDE).is_file():
+    if (ready.folder.path / MODEL_RECORD).is_file():
         yield from doubts(ready.folder.path, ready.folder.sums)
     if folder.older:
         yield f"{folder.path}: began before luthier looked into the images: that they are the same cannot be told."

@@ -20,7 +20,7 @@ from luthier.models.policies import TopRungs
 from luthier.models.prefix import Prefix, States
 from luthier.plan.plan import Plan
 from luthier.predict import features_of, logits_of
-from luthier.steps.kept import Kept
+from luthier.steps.memo import Memo
 from luthier.steps.prefixes import Prefixes
 from luthier.steps.records import OutcomeRecord
 from luthier.steps.trial import OUTCOME, trial
@@ -239,7 +239,7 @@ def test_trials_are_scored_in_fp32_from_states_that_all_of_them_share(tmp_path, 
             "run.precision": precision, "run.out": tmp_path / out, "run.cache": tmp_path / "cache", "run.cache_gb": cache_gb,
             "train.batch_rows": 16, "data.calibration_share": 0.1,
         }  # fmt: skip
-        list(trial(Plan.build(settings), Kept(tmp_path / "shared")))
+        list(trial(Plan.build(settings), Memo(tmp_path / "shared")))
         record = RunFolder.key_record(tmp_path / out)
         arrays, outcome = RunFolder(tmp_path / out, record.key).saved(OUTCOME, OutcomeRecord)
         return arrays["valid"], outcome.calibration

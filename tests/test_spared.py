@@ -18,7 +18,7 @@ from luthier.report.page import write_report
 from luthier.scores.intervals import Estimate, paired_standard_error
 from luthier.searching.folder import SearchFolder
 from luthier.steps import tune as steps
-from luthier.steps.kept import Kept
+from luthier.steps.memo import Memo
 from luthier.steps.spared import negligible
 from luthier.steps.trial import trial
 from luthier.tasks.classification import Classification
@@ -189,7 +189,7 @@ def test_training_ends_with_the_first_score_that_cannot_be_better(
 def test_a_trial_of_a_search_is_spared_too_and_scored_by_its_probe(tmp_path: Path, bert: Path) -> None:
     plan = plan_for(sure_csv(tmp_path / "rows.csv"), bert, tmp_path / "trials" / "0")
 
-    path = trial(plan, Kept())
+    path = trial(plan, Memo())
     events: list[Event] = []
     while True:
         try:

@@ -113,11 +113,11 @@ def rerun(search: Search, one: Rerun) -> Iterator[tuple[int, Event]]:
     """Run one. What goes wrong in it is on record, and ends it alone."""
     folder = one.path(search.folder)
     values = search.adviser.tried()[one.number].values
-    search.kept.wide = None  # there may be others
+    search.memo.wide = None  # there may be others
     try:
         refuse_another_model(search, values)
         plan = search.trial_plan(values, str(folder), search.deadline, run__seed=one.seed)
-        for event in trial(plan, search.kept, search.stop):
+        for event in trial(plan, search.memo, search.stop):
             if isinstance(event, Validated):
                 search.spend()
             yield one.number, event

@@ -41,7 +41,7 @@ def work(search: Search) -> Iterator[tuple[int, Event]]:
         with lock:
             for event in attempt(search, one):
                 yield one.number, event
-        search.kept.wide = None  # from here on there may be others
+        search.memo.wide = None  # from here on there may be others
         yield OF_SEARCH, Advanced(over(search), search.clock())
     raise Interrupted(
         f"Interrupted. `luthier resume {search.folder.path}` goes on with the trials that are left."
@@ -112,7 +112,7 @@ def attempt(search: Search, one: Tried) -> Iterator[Event]:
         end_by = trials_end(search, search.adviser.tried()) if one.number else search.deadline
         plan = search.trial_plan(one.values, str(search.folder.trial(one.number)), end_by)
         enough = Enough()
-        running = trial(plan, search.kept, search.stop, lambda: enough.said)
+        running = trial(plan, search.memo, search.stop, lambda: enough.said)
         outcome = yield from until_pruned(search, one.number, plan, running, enough)
         state = "pruned" if outcome is None else "complete"
         if outcome is not None and math.isnan(outcome.score):

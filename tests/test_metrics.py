@@ -27,6 +27,7 @@ def test_every_task_may_be_judged_by_something_and_no_metric_is_of_an_unknown_ta
 def test_what_judges_is_better_where_it_is_higher() -> None:
     """The choice, the early stop and a search look for the highest."""
     assert all(metric.higher for metric in METRICS.values() if metric.judges)
+    assert all(set(metric.judges) <= metric.measures.keys() for metric in METRICS.values())
 
 
 @pytest.mark.parametrize("name", [name for name, metric in METRICS.items() if metric.judges])

@@ -25,8 +25,8 @@ class Metric:
     meaning: str
     measures: Mapping[str, Callable[..., Measure]]
     """By the name of each task that has it: how it is measured from what such a task knows of its answers."""
-    judges: bool = False
-    """Whether a task may be judged by it: it can choose, stop training and decide. A higher value of such a one is better."""
+    judges: tuple[str, ...] = ()
+    """Tasks that may be judged by it: it can choose, stop training and decide. A higher value of such a one is better."""
     higher: bool = True
     """Whether a higher value is better."""
     percent: bool = False
@@ -173,7 +173,7 @@ METRICS: dict[str, Metric] = {
         "the share of rows answered right",
         {**of_classes(accuracy), WORDS: accuracy},
         percent=True,
-        judges=True,
+        judges=CLASSES,
     ),
     "macro_f1": Metric(
         "Macro F1",
@@ -183,7 +183,7 @@ METRICS: dict[str, Metric] = {
         inside="macro F1",
         hub="f1",
         hub_arguments={"average": "macro"},
-        judges=True,
+        judges=CLASSES,
     ),
     "micro_f1": Metric(
         "Micro F1",
@@ -216,14 +216,14 @@ METRICS: dict[str, Metric] = {
         percent=True,
         inside="F1",
         meanings={QUESTIONS: "of the words of the answer: precision and recall in one"},
-        judges=True,
+        judges=(WORDS, QUESTIONS),
     ),
     "exact_match": Metric(
         "Exact match",
         "the share of rows whose whole answer is right",
         {QUESTIONS: lambda found: PerRow(found.exact, share=True)},
         percent=True,
-        judges=True,
+        judges=(QUESTIONS,),
     ),
     "precision": Metric(
         "Precision",
@@ -242,21 +242,21 @@ METRICS: dict[str, Metric] = {
         "how well the order is met; 1 is perfect, 0 is none",
         {NUMBERS: SPEARMAN, VECTORS: SPEARMAN},
         inside="Spearman correlation",
-        judges=True,
+        judges=(NUMBERS, VECTORS),
     ),
     "pearson": Metric(
         "Pearson correlation",
         "how well a straight line through estimate and truth fits",
         {NUMBERS: PEARSON, VECTORS: PEARSON},
         inside="Pearson correlation",
-        judges=True,
+        judges=(NUMBERS, VECTORS),
     ),
     "r2": Metric(
         "R²",
         "the share of the numbers' variance that is explained",
         {NUMBERS: of_numbers(regression.resampled_r2)},
         inside="R²",
-        judges=True,
+        judges=(NUMBERS,),
     ),
     "mae": Metric(
         "Mean absolute error",
@@ -282,7 +282,7 @@ METRICS: dict[str, Metric] = {
         "Mean reciprocal rank",
         "one over the place of what belongs to it, among all; 1 is perfect",
         {VECTORS: lambda found: PerRow(retrieval.reciprocal_ranks(found.ranks))},
-        judges=True,
+        judges=(VECTORS,),
     ),
     "recall_at_1": Metric(
         "Recall at 1",
@@ -295,7 +295,7 @@ METRICS: dict[str, Metric] = {
         "the share with one that belongs to it among the ten nearest",
         {VECTORS: lambda found: PerRow(retrieval.hits_at(found.ranks, 10), share=True)},
         percent=True,
-        judges=True,
+        judges=(VECTORS,),
     ),
     "ece": Metric(
         "Calibration error", "the mean gap between confidence and accuracy; lower is better", {}, higher=False
@@ -307,10 +307,10 @@ METRICS: dict[str, Metric] = {
 def judging(task: str) -> tuple[str, ...]:
     """The metrics that a task may be judged by, its own first.
 
-    >>> judging("regression")
-    ('spearman', 'pearson', 'r2')
+    >>> judging("regression"), judging("token-classification")
+    (('spearman', 'pearson', 'r2'), ('f1',))
     """
-    return tuple(name for name, metric in METRICS.items() if metric.judges and task in metric.measures)
+    return tuple(name for name, metric in METRICS.items() if task in metric.judges)
 
 
 def metric_named(name: str) -> Metric:

@@ -167,8 +167,8 @@ def test_four_micro_batches_give_the_gradient_of_one_batch(labels, bert):
 
     def keep(lr: float, scales: Any, weight: float, norm: float, max_norm: float) -> None:
         """Keeps the gradient instead of following it."""
-        for slab in state.weights.slabs:
-            for part, gradient in zip(slab.parts, slab.gradient_views, strict=True):
+        for flat in state.weights.flat:
+            for part, gradient in zip(flat.parts, flat.gradient_views, strict=True):
                 kept[part.name] = gradient / weight
 
     state.weights.step = keep  # type: ignore[method-assign]

@@ -17,7 +17,7 @@ ROWS_OF_A_TABLE = 4_096
 """From so many rows on an embedding is stepped row by row: smaller ones cost nothing."""
 
 
-class Table:
+class SparseEmbedding:
     """An embedding's rows, of which a step moves only those it read.
 
     A row that a step did not read keeps its weights and moments (as torch.optim.SparseAdam does it): what the data does

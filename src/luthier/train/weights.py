@@ -178,13 +178,13 @@ class Weights:
 
         found: dict[str, Tensor] = {}
         for at, flat in enumerate(self.flat):
-            found[f"flat {at}"] = held(flat.master.data) if moments else flat.computed()
+            found[f"slab {at}"] = held(flat.master.data) if moments else flat.computed()
             if moments and flat.average is not None:
-                found[f"flat {at} average"] = held(flat.average)
+                found[f"slab {at} average"] = held(flat.average)
             known = self.optimizer.state.get(flat.master, {}) if moments and self.optimizer else {}
             for short, name in MOMENTS.items():
                 if name in known:
-                    found[f"flat {at} {short}"] = held(known[name])
+                    found[f"slab {at} {short}"] = held(known[name])
         for at, sparse in enumerate(self.sparse):
             found |= {f"table {at} {name}": tensor for name, tensor in sparse.save(moments).items()}
         return found | {f"buffer {name}": held(tensor) for name, tensor in self.buffers.items()}
@@ -192,12 +192,12 @@ class Weights:
     def load(self, saved: Mapping[str, Tensor], steps: Mapping[int, int] | None = None) -> None:
         """Become what was saved. steps: of each rung, where moments were saved too."""
         for at, flat in enumerate(self.flat):
-            flat.master.data.copy_(saved[f"flat {at}"])
+            flat.master.data.copy_(saved[f"slab {at}"])
             flat.refresh()
-            if flat.average is not None and f"flat {at} average" in saved:
-                flat.average.copy_(saved[f"flat {at} average"])
+            if flat.average is not None and f"slab {at} average" in saved:
+                flat.average.copy_(saved[f"slab {at} average"])
             if steps is not None and self.optimizer is not None:
-                names = {name: saved.get(f"flat {at} {short}") for short, name in MOMENTS.items()}
+                names = {name: saved.get(f"slab {at} {short}") for short, name in MOMENTS.items()}
                 known = {
                     name: tensor.to(flat.master.device)
                     for name, tensor in names.items()

@@ -420,11 +420,11 @@ def test_the_score_of_some_rows_is_that_of_them_alone(home: Home, finished: Fini
         logits = logits_of(folder.model.to(folder.device.torch), some, folder.device)
         return task.predicted(task.probabilities(logits, plain, some), plain, some)
 
-    score = task.scorer(answers(np.arange(len(examples))), examples.targets)
+    measure = task.measure(answers(np.arange(len(examples))), examples.targets)
     drawn = np.random.default_rng(0).integers(len(examples), size=(4, len(examples) // 2))
     alone = [task.score(answers(rows), examples.targets[rows]) for rows in drawn]
     assert any(alone), "it has learnt something"
-    assert [score(rows) for rows in drawn] == pytest.approx(alone, abs=1e-6)
+    assert [measure.of(rows) for rows in drawn] == pytest.approx(alone, abs=1e-6)
 
 
 def test_answers_that_are_all_right_have_the_highest_score_and_are_compared_with_a_model_s(

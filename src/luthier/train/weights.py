@@ -170,6 +170,8 @@ class Weights:
         with them. Training finds weights that are good once they are rounded: those before the rounding were never looked at
         (docs/engine.md).
 
+        Named `slab` and `table`, as the first versions called them: their states are gone on with.
+
         Copies, or where `lent` the buffers themselves, which the next step changes: to be written at once.
         """
 

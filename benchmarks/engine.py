@@ -496,12 +496,12 @@ def luthier_shape(case: Case, folder: Path) -> Rate:
     from luthier.models.dropout import use_hashed_dropout
     from luthier.models.ladder import find_ladder
     from luthier.models.lora import add_adapters, is_adapter
+    from luthier.models.master_weights import MasterWeights
     from luthier.models.policies import AllRungs
-    from luthier.models.twin import Twin
     from luthier.tasks.task import Loss
-    from luthier.train.loop import Pace, train
-    from luthier.train.movement import LadderMovement
+    from luthier.train.loop import TrainSettings, train
     from luthier.train.state import State
+    from luthier.train.unfreezing import LadderUnfreezing
     from luthier.train.weights import Weights
 
     device, rate = devices.choose(), Rate()
@@ -560,22 +560,22 @@ def luthier_shape(case: Case, folder: Path) -> Rate:
         rate.weights += (
             body.config.vocab_size * body.config.hidden_size if body.config.tie_word_embeddings else 0
         )
-    twin, inside = Twin(body, device.dtype), lambda name: True
+    masters, inside = MasterWeights(body, device.dtype), lambda name: True
     few = rows.batch(np.zeros(1, np.int64)).to(device.torch)
     if case.way.startswith("lora"):
         ladder = find_ladder(model, lambda: model(few))
         blocks = [name.removeprefix("body.") for name in ladder.blocks]
         add_adapters(body, blocks, int(case.way.partition(":")[2]), 0)
-        twin.adopt(body)
+        masters.adopt(body)
         inside, rate.weights = is_adapter, rate.weights * 4 / 6
     ladder = find_ladder(model, lambda: model(few))
-    movement = LadderMovement(model, ladder, AllRungs(), inside=inside)
-    weights = Weights(model, movement.parts(1), twin, 0.01)
-    pace = Pace(lr=1e-5, batch_rows=case.batch_rows, epochs=1, weight_decay=0.01, warmup=0.1, max_norm=1.0,
+    unfreezing = LadderUnfreezing(model, ladder, AllRungs(), inside=inside)
+    weights = Weights(model, unfreezing.parts(1), masters, 0.01)
+    train_settings = TrainSettings(lr=1e-5, batch_rows=case.batch_rows, epochs=1, weight_decay=0.01, warmup=0.1, max_norm=1.0,
                 validations=1, patience=9, micro_tokens=1_000_000)  # fmt: skip
-    with twin.training():
-        for event in train(State(model, weights), Plain(), rows, lambda: (0.0, 0.0), pace, device, 0,  # type: ignore[arg-type]
-                           time.perf_counter, movement):  # fmt: skip
+    with masters.training():
+        for event in train(State(model, weights), Plain(), rows, lambda: (0.0, 0.0), train_settings, device, 0,  # type: ignore[arg-type]
+                           time.perf_counter, unfreezing):  # fmt: skip
             if isinstance(event, Stepped):
                 rate.step(event.tokens, event.rows)
     rate.product = bf16_rate()

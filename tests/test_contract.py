@@ -31,8 +31,8 @@ from luthier.tasks import TASKS
 from luthier.tasks.guess import guess_kind
 from luthier.tasks.task import Array, Calibration
 from luthier.train.loop import train
-from luthier.train.movement import LadderMovement
 from luthier.train.state import State
+from luthier.train.unfreezing import LadderUnfreezing
 from luthier.train.weights import Weights
 from tiny import (
     TINY_IMAGES,
@@ -41,7 +41,7 @@ from tiny import (
     images_folder,
     likened_jsonl,
     lower_casing,
-    make_pace,
+    make_settings,
     messages_csv,
     numbers_jsonl,
     pairs_jsonl,
@@ -371,20 +371,22 @@ def gradients(plan: Plan, micro_tokens: int) -> tuple[dict[str, Tensor], float, 
     ready = prepare(plan)
     kept: dict[str, Tensor] = {}
     parts: list[int] = []
-    movement = LadderMovement(ready.model, ready.ladder, AllRungs())
-    state = State(ready.model, Weights(ready.model, movement.parts(1), ready.twin, weight_decay=0.0))
+    unfreezing = LadderUnfreezing(ready.model, ready.ladder, AllRungs())
+    state = State(ready.model, Weights(ready.model, unfreezing.parts(1), ready.masters, weight_decay=0.0))
 
     def keep(lr: float, scales: Any, weight: float, norm: float, max_norm: float) -> None:
         """Keeps the gradient instead of following it."""
-        for slab in state.weights.slabs:
-            for part, gradient in zip(slab.parts, slab.gradient_views, strict=True):
+        for flat in state.weights.flat:
+            for part, gradient in zip(flat.parts, flat.gradient_views, strict=True):
                 kept[part.name] = (gradient / weight).clone()
 
     state.weights.step = keep  # type: ignore[method-assign]
     ready.model.body.register_forward_hook(lambda *_: parts.append(1))
-    pace = make_pace(batch_rows=12, epochs=1e-3, max_norm=math.inf, micro_tokens=micro_tokens)
+    train_settings = make_settings(batch_rows=12, epochs=1e-3, max_norm=math.inf, micro_tokens=micro_tokens)
     task, examples = ready.rows.task, ready.examples["train"]
-    events = train(state, task, examples, lambda: (0.0, 0.0), pace, cpu(), 0, lambda: 0.0, movement)
+    events = train(
+        state, task, examples, lambda: (0.0, 0.0), train_settings, cpu(), 0, lambda: 0.0, unfreezing
+    )
     losses = [event.loss for event in events if isinstance(event, Stepped)]
     return kept, losses[0], len(parts)
 
@@ -418,11 +420,11 @@ def test_the_score_of_some_rows_is_that_of_them_alone(home: Home, finished: Fini
         logits = logits_of(folder.model.to(folder.device.torch), some, folder.device)
         return task.predicted(task.probabilities(logits, plain, some), plain, some)
 
-    score = task.scorer(answers(np.arange(len(examples))), examples.targets)
+    measure = task.measure(answers(np.arange(len(examples))), examples.targets)
     drawn = np.random.default_rng(0).integers(len(examples), size=(4, len(examples) // 2))
     alone = [task.score(answers(rows), examples.targets[rows]) for rows in drawn]
     assert any(alone), "it has learnt something"
-    assert [score(rows) for rows in drawn] == pytest.approx(alone, abs=1e-6)
+    assert [measure.of(rows) for rows in drawn] == pytest.approx(alone, abs=1e-6)
 
 
 def test_answers_that_are_all_right_have_the_highest_score_and_are_compared_with_a_model_s(
@@ -568,7 +570,7 @@ def test_so_it_is_where_a_candidate_is_kept_that_was_cheaper_than_tuning(home: H
     folder = run(home.plan(tmp_path / "run", method="auto", lr=0.3, epochs=1)).folder
 
     chosen = folder.scorecard.record["chosen"]
-    assert chosen == ("probe" if folder.task.probed else "zero-shot" if not folder.task.usual else "tuned")
+    assert chosen == ("probe" if folder.task.probed else "zero-shot" if not folder.task.majority else "tuned")
     as_told(home, folder)
 
 

@@ -245,7 +245,7 @@ def test_a_table_of_another_folder_is_tuned_on_and_predicted_on_to_the_end(tmp_p
     folder = load(run.path)
     answers = answer_file(folder, tmp_path / "tables" / "new.csv", {}, images=moved)
     lines = [json.loads(line) for line in answers.lines().splitlines()]
-    assert folder.beside.columns == {"image": "where", "label": "colour"}
+    assert folder.model_record.columns == {"image": "where", "label": "colour"}
     assert [line["row"] for line in lines] == list(range(6))
     assert {line["label"] for line in lines} <= {"blue", "green", "red"}
 

@@ -27,7 +27,7 @@ from luthier.models.pictures import PictureReader
 from luthier.models.texts import Texts
 from luthier.models.tokenizer_file import KNOWN_PATTERNS, checked_tokenizer
 from luthier.predict import features_of
-from luthier.searching import crew
+from luthier.searching import workers
 from tiny import TINY_IMAGES, albert, messages, messages_csv, opened, with_dense, write_json
 
 ROWS = messages(24)
@@ -360,7 +360,7 @@ def test_the_short_name_is_the_packaged_model_whatever_lies_here(
 
 
 def test_a_search_does_not_import_what_lies_in_the_current_folder() -> None:
-    assert crew.WORKER[1] == "-P"
+    assert workers.WORKER[1] == "-P"
 
 
 # ---- weights

@@ -10,8 +10,8 @@ import pytest
 from luthier.models.lora import add_adapters, is_adapter
 from luthier.plan.plan import Plan
 from luthier.steps.prepare import Prepared, prepare
-from luthier.steps.training import movement_of
-from luthier.train.movement import LadderMovement
+from luthier.steps.training import unfreezing_of
+from luthier.train.unfreezing import LadderUnfreezing
 
 
 @pytest.fixture
@@ -23,8 +23,8 @@ def ready(messages_file: Path, bert: Path, tmp_path: Path) -> Callable[[str], Pr
     return of
 
 
-def movement(ready: Prepared) -> LadderMovement:
-    return movement_of(SimpleNamespace(ready=ready, plan=ready.plan), adapted=False)  # type: ignore[arg-type]
+def unfreezing(ready: Prepared) -> LadderUnfreezing:
+    return unfreezing_of(SimpleNamespace(ready=ready, plan=ready.plan), adapted=False)  # type: ignore[arg-type]
 
 
 def weights(ready: Prepared, rungs: slice) -> int:
@@ -36,19 +36,19 @@ def weights(ready: Prepared, rungs: slice) -> int:
 
 def test_six_for_each_weight_that_trains(ready: Callable[[str], Prepared]) -> None:
     made = ready("full")
-    assert movement(made).operations(3.0) == 6 * weights(made, slice(None))
+    assert unfreezing(made).operations(3.0) == 6 * weights(made, slice(None))
 
 
 def test_what_stands_still_below_costs_nothing(ready: Callable[[str], Prepared]) -> None:
     made = ready("top:1")
-    assert movement(made).operations(2.5) == pytest.approx(6 * weights(made, slice(-2, None)))
+    assert unfreezing(made).operations(2.5) == pytest.approx(6 * weights(made, slice(-2, None)))
 
 
 def test_what_thaws_later_costs_from_then_on(ready: Callable[[str], Prepared]) -> None:
     made = ready("thaw:1")
     first, second = (6 * weights(made, slice(-at, None)) for at in (1, 2))
-    assert movement(made).operations(1.0) == first
-    assert movement(made).operations(1.5) == pytest.approx((first + 0.5 * second) / 1.5)
+    assert unfreezing(made).operations(1.0) == first
+    assert unfreezing(made).operations(1.5) == pytest.approx((first + 0.5 * second) / 1.5)
 
 
 def test_adapters_pass_through_the_whole_body(ready: Callable[[str], Prepared]) -> None:
@@ -57,6 +57,6 @@ def test_adapters_pass_through_the_whole_body(ready: Callable[[str], Prepared]) 
     blocks = [name.removeprefix("body.") for name in made.ladder.blocks]
     add_adapters(made.model.body, blocks, 4, seed=0)
     adapters = sum(p.numel() for name, p in made.model.named_parameters() if is_adapter(name))
-    found = movement_of(SimpleNamespace(ready=made, plan=made.plan), adapted=True).operations(1.0)  # type: ignore[arg-type]
+    found = unfreezing_of(SimpleNamespace(ready=made, plan=made.plan), adapted=True).operations(1.0)  # type: ignore[arg-type]
     assert adapters > 0
     assert found == 4 * body + 6 * (adapters + head)

@@ -15,23 +15,23 @@ from luthier.events import Noted, Stepped
 from luthier.folder.run_folder import RunFolder
 from luthier.hashes import hash_file
 from luthier.models.ladder import find_ladder
+from luthier.models.master_weights import MasterWeights
 from luthier.models.policies import TopRungs
 from luthier.models.prefix import Prefix, States
-from luthier.models.twin import Twin
 from luthier.plan.plan import Plan
 from luthier.predict import features_of, logits_of
-from luthier.steps.kept import Kept
+from luthier.steps.memo import Memo
 from luthier.steps.prefixes import Prefixes
 from luthier.steps.records import OutcomeRecord
 from luthier.steps.trial import OUTCOME, trial
 from luthier.steps.tune import tune
 from luthier.train import prefix_cache
 from luthier.train.loop import train
-from luthier.train.movement import LadderMovement
 from luthier.train.prefix_cache import PrefixCache
 from luthier.train.state import State
+from luthier.train.unfreezing import LadderUnfreezing
 from luthier.train.weights import Weights
-from tiny import cpu, make_pace, messages, messages_csv, opened
+from tiny import cpu, make_settings, messages, messages_csv, opened
 
 ARCHITECTURES = ("bert", "roberta", "deberta_v2", "modernbert", "distilbert", "electra", "sentence_bert")
 DEPTH = 2
@@ -55,14 +55,14 @@ def tuned(folder: Path, replay: bool) -> Any:
     few = found.examples.batch(np.arange(2))
     ladder = find_ladder(found.model, lambda: found.model(few))
     prefix, states = recorded(found)
-    movement = LadderMovement(found.model, ladder, TopRungs(1))
-    twin = Twin(found.model.body, torch.float32)
-    pace = make_pace(epochs=2, lr=2e-3)
-    state = State(found.model, Weights(found.model, movement.parts(2), twin))
+    unfreezing = LadderUnfreezing(found.model, ladder, TopRungs(1))
+    masters = MasterWeights(found.model.body, torch.float32)
+    train_settings = make_settings(epochs=2, lr=2e-3)
+    state = State(found.model, Weights(found.model, unfreezing.parts(2), masters))
     better = iter(range(100))
 
     def run() -> None:
-        arguments = (lambda: (float(next(better)), 0.0), pace, cpu(), 0, lambda: 0.0, movement)
+        arguments = (lambda: (float(next(better)), 0.0), train_settings, cpu(), 0, lambda: 0.0, unfreezing)
         list(train(state, found.task, found.examples, *arguments))
 
     if replay:
@@ -239,7 +239,7 @@ def test_trials_are_scored_in_fp32_from_states_that_all_of_them_share(tmp_path, 
             "run.precision": precision, "run.out": tmp_path / out, "run.cache": tmp_path / "cache", "run.cache_gb": cache_gb,
             "train.batch_rows": 16, "data.calibration_share": 0.1,
         }  # fmt: skip
-        list(trial(Plan.build(settings), Kept(tmp_path / "shared")))
+        list(trial(Plan.build(settings), Memo(tmp_path / "shared")))
         record = RunFolder.key_record(tmp_path / out)
         arrays, outcome = RunFolder(tmp_path / out, record.key).saved(OUTCOME, OutcomeRecord)
         return arrays["valid"], outcome.calibration

@@ -35,7 +35,7 @@ from luthier.steps.tune import statements, tune
 from luthier.tasks.answering import FAR, Found, QuestionAnswering, Said, best_answer
 from luthier.tasks.question_answering import QUESTION_ANSWERING
 from luthier.tasks.task import Calibration
-from luthier.train import table
+from luthier.train import sparse_embedding
 from tiny import PLAIN, messages_csv, questions_jsonl, write_jsonl
 
 TASK = QuestionAnswering()
@@ -692,7 +692,7 @@ def test_the_usual_answer_is_none(texts):
     targets = golds(Gold(("parcel",), (4,)), Gold())
     examples, _ = read_questions(texts, rows, targets, "windows")
 
-    logits = TASK.usual_logits(targets, examples)
+    logits = TASK.majority_logits(targets, examples)
 
     said = TASK.predicted(TASK.probabilities(logits, Calibration(), examples), Calibration(), examples)
     assert said.tolist() == [Said(), Said()]
@@ -1000,7 +1000,7 @@ def test_a_run_killed_among_cloze_questions_or_after_them_ends_as_one_never_kill
     settings |= {"train.method": "full" if method == "words" else method, "run.precision": precision,
                  "run.cache": str(tmp_path / "cache")}  # fmt: skip
     if method == "words":
-        monkeypatch.setattr(table, "ROWS_OF_A_TABLE", 20)  # so that words are stepped row by row
+        monkeypatch.setattr(sparse_embedding, "ROWS_OF_A_TABLE", 20)  # so that words are stepped row by row
     whole, killed = (Plan.build(settings | {"run.out": str(tmp_path / name)}) for name in ("whole", "killed"))
     events = list(tune(whole))
     began = [event.step_name for event in events if isinstance(event, Started)]

@@ -200,7 +200,7 @@ def test_a_saved_model_gives_the_users_units_in_its_own_library(bert, tmp_path):
     meant = np.array([60, 90, 115, 140])
     assert np.abs(plain - meant).mean() < 0.75 * np.abs(meant.mean() - meant).mean()
     assert (model.config.problem_type, model.config.num_labels) == ("regression", 1)
-    margin = folder.beside.calibration.margin
+    margin = folder.model_record.calibration.margin
     for row in ours:
         assert row["high"] - row["value"] == pytest.approx(margin, abs=1e-5)
         assert row["value"] - row["low"] == pytest.approx(margin, abs=1e-5)
@@ -281,7 +281,7 @@ def test_a_model_of_pairs_refuses_a_single_text(of_pairs):
 def test_the_usual_answer_is_the_mean_of_the_training_rows():
     targets = np.array([90.0, 110.0, 130.0])
 
-    logits = TASK.usual_logits(targets, Known(np.zeros(4)))
+    logits = TASK.majority_logits(targets, Known(np.zeros(4)))
 
     assert TASK.values(logits).tolist() == pytest.approx([110.0] * 4)
 

@@ -20,7 +20,7 @@ SOURCE = Path(package.__file__).parent
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
 OF_OTHERS = {"--force-reinstall"}
 """Flags of pip, where a message names its command."""
-NO_MESSAGES = {"searching/worker.py", "searching/crew.py", "report/drawing.py"}
+NO_MESSAGES = {"searching/worker.py", "searching/workers.py", "report/drawing.py"}
 """Files with flags of a process of our own, or with variables of CSS, which look alike."""
 
 

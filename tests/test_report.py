@@ -579,12 +579,12 @@ def test_a_model_that_is_kept_as_it_was_is_not_compared_with_itself(tmp_path, no
         "difference": 0.0,
         "low": 0.0,
         "high": 0.0,
-        "words": "Kept as it was.",
+        "words": "Memo as it was.",
     }
 
     page = report_of(make_run(tmp_path / "run", chosen="zero-shot", verdict=verdict))
 
-    assert "Kept as it was." in page
+    assert "Memo as it was." in page
     assert "Against zero-shot" not in page
     assert "How sure?" not in page
 

@@ -31,7 +31,7 @@ from luthier.train import checkpoints, loop
 from luthier.train.checkpoints import Checkpoints
 from luthier.train.state import State
 from luthier.train.weights import Weights
-from tiny import cpu, make_pace, messages, messages_csv, opened, whole
+from tiny import cpu, make_settings, messages, messages_csv, opened, whole
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="a child is forked to be killed")
 
@@ -195,7 +195,7 @@ PLACES: dict[str, tuple[str, Callable[[], None]]] = {
     "in the features": ("full", at_batch(3)),
     "between the features and their record": ("full", at_call(artefacts, "write_json", 1)),
     "in the probe": ("full", at_call(candidates, "fit_probe", 1)),
-    "while the probe's model is written": ("full", at_call(training, "pace_of", 1)),
+    "while the probe's model is written": ("full", at_call(training, "settings_of", 1)),
     "while frozen layers are recorded": ("top", at_call(prefixes, "record", 2)),
     "in the first saved state": ("full", at_call(checkpoints, "save_file", 1, after=True)),
     "in the second micro-batch of a step": ("full", in_a_second_micro_batch),
@@ -971,7 +971,7 @@ def test_a_step_taken_again_in_smaller_parts_has_the_same_gradient_within_roundi
             patch.setattr(Classification, "loss", narrow)
             weights = Weights(found.model, whole(found.model).parts())
             events = loop.train(
-                State(found.model, weights), found.task, found.examples, lambda: (0.0, 0.0), make_pace(), cpu(), 0,
+                State(found.model, weights), found.task, found.examples, lambda: (0.0, 0.0), make_settings(), cpu(), 0,
                 lambda: 0.0, whole(found.model), checkpoints=Checkpoints(folder, lambda: 0.0),
             )  # fmt: skip
             return [event.norm for event in events if isinstance(event, Stepped)]

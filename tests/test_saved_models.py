@@ -14,7 +14,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from luthier.errors import ModelError, RunError
 from luthier.folder.model_folder import ModelFolder
-from luthier.folder.write import Beside, write_model
+from luthier.folder.write import ModelRecord, write_model
 from luthier.models.quiet import quiet
 from luthier.tasks.task import Calibration
 from tiny import ABOUT, TINY, Opened, messages, opened, write_json
@@ -42,7 +42,7 @@ def save(found: Opened, path: Path, **changed: Any) -> Path:
         "method": "tuned",
         "version": "0",
     } | changed
-    write_model(path, found.model, found.model.head, found.texts, Beside(**beside), card="# A model\n")
+    write_model(path, found.model, found.model.head, found.texts, ModelRecord(**beside), card="# A model\n")
     return path
 
 
@@ -294,7 +294,7 @@ def test_what_is_beside_a_model_comes_back_as_it_was(bert, tmp_path):
     path = save(trained(bert), tmp_path / "model", calibration=calibration, method="probe", long="windows")
 
     record = json.loads((path / "luthier.json").read_text())
-    beside = ModelFolder(path).beside
+    beside = ModelFolder(path).model_record
 
     assert beside.calibration == calibration
     assert (beside.method, beside.long, beside.hidden) == ("probe", "windows", ())

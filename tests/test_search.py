@@ -29,10 +29,10 @@ from luthier.events import Advanced, Event, Noted, Started, Stepped, TrialBegan,
 from luthier.interrupts import StopWish
 from luthier.plan.plan import Plan
 from luthier.plan.search import SearchPlan
-from luthier.searching import crew as crews
-from luthier.searching import ending, opening, standing, trials
+from luthier.searching import ending, opening, ranking, trials
 from luthier.searching import folder as folders
 from luthier.searching import search as searching
+from luthier.searching import workers as of_search
 from luthier.searching.folder import SearchFolder
 from luthier.searching.samplers import Adviser, Tried
 from luthier.searching.worker import worked
@@ -154,8 +154,8 @@ def test_weights_are_kept_of_whoever_may_be_named() -> None:
     found = [tried(0, 0.80, 5), tried(1, 0.90, 9), tried(2, 0.89, 9), tried(3, 0.88, 9), tried(4, 0.85, 6), tried(5, 0.84, 7),
              tried(6, 0.70, 1), tried(7, 0.60, 9, cut=True), tried(8, 0.90, 9, same_as=1)]  # fmt: skip
     # 5 has better ones for less, 6 is below the recipe, 8 is 1.
-    assert [one.number for one in standing.nameable(found)] == [0, 1, 2, 3, 4, 7]
-    assert [one.number for one in standing.finalists(found)] == [1, 2, 3, 0]
+    assert [one.number for one in ranking.nameable(found)] == [0, 1, 2, 3, 4, 7]
+    assert [one.number for one in ranking.finalists(found)] == [1, 2, 3, 0]
 
 
 def test_equal_settings_are_run_once(begun: Callable[..., SearchFolder]) -> None:
@@ -622,8 +622,8 @@ def test_a_second_process_begins_while_the_first_trial_runs_if_memory_holds_both
     begun_in_all: int,
 ) -> None:
     folder = begun("growing", workers=2)
-    monkeypatch.setattr(crews, "WORKER", (sys.executable, "-c", STEPPING))
-    monkeypatch.setattr(crews, "available_bytes", lambda: free)
+    monkeypatch.setattr(of_search, "WORKER", (sys.executable, "-c", STEPPING))
+    monkeypatch.setattr(of_search, "available_bytes", lambda: free)
     monkeypatch.setenv("PATIENCE", str(patience))
     told: list[str] = []
     with pytest.raises(WorldError, match="No trial came to its end"):
@@ -638,8 +638,8 @@ def test_a_further_process_that_dies_as_it_begins_does_not_end_the_search(
 ) -> None:
     folder = begun("dying", workers=2)
     dying = STEPPING.replace("step =", "if len(list(begun.iterdir())) == 2: os.kill(os.getpid(), 9)\nstep =")
-    monkeypatch.setattr(crews, "WORKER", (sys.executable, "-c", dying))
-    monkeypatch.setattr(crews, "available_bytes", lambda: 2**40)
+    monkeypatch.setattr(of_search, "WORKER", (sys.executable, "-c", dying))
+    monkeypatch.setattr(of_search, "available_bytes", lambda: 2**40)
     monkeypatch.setenv("PATIENCE", "30")
     told: list[str] = []
     with pytest.raises(WorldError, match="No trial came to its end"):
@@ -689,11 +689,11 @@ def test_each_process_has_a_gpu_of_its_own(
     begun: Callable[..., SearchFolder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = begun("gpus")
-    assert folder.usual_workers == folders.cores()  # a thread each, as nothing is settled
+    assert folder.default_workers == folders.cores()  # a thread each, as nothing is settled
     folder.keep_note("settled", {"run": {"run.threads": 1}, "vary": [], "recipe": {}, "gpus": 3})
-    assert folder.usual_workers == 3
+    assert folder.default_workers == 3
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,7")
-    assert [crews.seen_gpu(place, 3)["CUDA_VISIBLE_DEVICES"] for place in range(3)] == ["4", "5", "7"]
+    assert [of_search.seen_gpu(place, 3)["CUDA_VISIBLE_DEVICES"] for place in range(3)] == ["4", "5", "7"]
 
 
 CRASHING = """
@@ -715,17 +715,17 @@ def test_a_trial_whose_process_dies_twice_is_given_up(
         if number == 1 and isinstance(event, Validated):
             break
     events.close()  # trial 1 is in nobody's hands now, as after a crash
-    hired = crews.Crew.hire
+    started = of_search.Workers.start
 
-    def hire(crew: crews.Crew) -> None:
+    def start(workers: of_search.Workers) -> None:
         with monkeypatch.context() as patch:
-            if crew.crashed < 2:
-                patch.setattr(crews, "WORKER", (sys.executable, "-c", CRASHING))
-            crew.crashed += 1
-            hired(crew)
+            if workers.crashed < 2:
+                patch.setattr(of_search, "WORKER", (sys.executable, "-c", CRASHING))
+            workers.crashed += 1
+            started(workers)
 
-    monkeypatch.setattr(crews.Crew, "crashed", 0, raising=False)
-    monkeypatch.setattr(crews.Crew, "hire", hire)
+    monkeypatch.setattr(of_search.Workers, "crashed", 0, raising=False)
+    monkeypatch.setattr(of_search.Workers, "start", start)
     told = [event.text for event in searched(folder) if isinstance(event, Noted) and "signal 9" in event.text]
     assert "Another one goes on with it." in told[0]
     assert "It is given up." in told[1]
@@ -737,7 +737,7 @@ def test_a_trial_whose_process_dies_twice_is_given_up(
 
 def test_what_was_done_before_is_no_progress_of_a_new_process(begun: Callable[..., SearchFolder]) -> None:
     """Else processes could die without end, as each tells at first how far the search is."""
-    crew = crews.Crew(begun(), 0.0, 0.0)
+    workers = of_search.Workers(begun(), 0.0, 0.0)
     for step, done, deaths in [
         ("search", 3, 0),
         ("search", 3, 1),
@@ -746,10 +746,10 @@ def test_what_was_done_before_is_no_progress_of_a_new_process(begun: Callable[..
         ("search", 4, 1),
         ("seeds", 1, 1),
     ]:
-        crew.deaths = 1
-        crew.look_at(Started(step, 0.0, 8))
-        crew.look_at(Advanced(done, 0.0))
-        assert crew.deaths == deaths, (step, done)
+        workers.deaths = 1
+        workers.look_at(Started(step, 0.0, 8))
+        workers.look_at(Advanced(done, 0.0))
+        assert workers.deaths == deaths, (step, done)
 
 
 def test_what_a_killed_process_was_at_is_known(begun: Callable[..., SearchFolder], lone_cores: None) -> None:

@@ -15,7 +15,7 @@ from luthier.events import Event, Named, Noted, Started, Stepped, TrialEnded
 from luthier.interrupts import StopWish
 from luthier.plan.plan import Plan
 from luthier.records import sealed
-from luthier.searching import allowance, opening, reruns, trials
+from luthier.searching import opening, reruns, time_budget, trials
 from luthier.searching.crashes import abandoned
 from luthier.searching.folder import SearchFolder
 from luthier.searching.samplers import Tried
@@ -95,9 +95,9 @@ def test_time_is_held_back_for_the_best_few_on_other_seeds(begun: Callable[..., 
     def held(name: str, budget: str, *known: Tried, **asked: Any) -> float:
         folder = begun(name, settings={"run.budget": budget}, **{"workers": 2, **asked})
         search = opening.open_search(folder, lambda: False, 0.0, time.time(), "me")
-        found = allowance.held_back(search, known)
+        found = time_budget.held_back(search, known)
         assert search.deadline is not None
-        assert allowance.trials_end(search, known) == pytest.approx(search.deadline - found, abs=1)
+        assert time_budget.trials_end(search, known) == pytest.approx(search.deadline - found, abs=1)
         return found
 
     # Four trials, on two seeds more each, in two processes: four rounds, which may take a tenth longer.
@@ -119,11 +119,11 @@ def test_a_trial_begins_where_half_of_it_fits_and_ends_in_time_for_other_seeds(
     folder = begun(settings={"run.budget": "30m"}, workers=2)
     search = opening.open_search(folder, lambda: False, 0.0, time.time(), "me")
     known = [ran(10.0)]
-    end = allowance.trials_end(search, known)
+    end = time_budget.trials_end(search, known)
     assert end is not None
     for before, begins in [(4.0, False), (6.0, True)]:
         search.clock = lambda before=before: end - before  # type: ignore[misc]
-        assert allowance.time_for_trial(search, known) is begins
+        assert time_budget.time_for_trial(search, known) is begins
     search.clock = lambda: end - 100
     assert search.trial_plan({}, "out", end).run.budget == "100s"
 

@@ -18,7 +18,7 @@ from luthier.report.page import write_report
 from luthier.scores.intervals import Estimate, paired_standard_error
 from luthier.searching.folder import SearchFolder
 from luthier.steps import tune as steps
-from luthier.steps.kept import Kept
+from luthier.steps.memo import Memo
 from luthier.steps.spared import negligible
 from luthier.steps.trial import trial
 from luthier.tasks.classification import Classification
@@ -123,7 +123,7 @@ def test_where_the_probe_has_every_validation_row_right_nothing_is_trained_and_a
     assert [event.text for event in events if isinstance(event, Noted) and "No layers" in event.text] == [WHY]
     assert not any(isinstance(event, Stepped) for event in events)
     assert [one["name"] for one in record["candidates"]] == ["majority", "zero-shot", "probe"]
-    assert record["chosen"] == folder.beside.method == "probe"
+    assert record["chosen"] == folder.model_record.method == "probe"
     assert record["tuning"]["not_trained"] == WHY
     assert "lr" not in record["tuning"], "no setting has moved a weight"
     assert (record["worth"]["dearer"], record["worth"]["cheaper"]) == ("probe", "zero-shot")
@@ -207,7 +207,7 @@ def test_training_ends_with_the_first_score_that_cannot_be_better(
 def test_a_trial_of_a_search_is_spared_too_and_scored_by_its_probe(tmp_path: Path, bert: Path) -> None:
     plan = plan_for(sure_csv(tmp_path / "rows.csv"), bert, tmp_path / "trials" / "0")
 
-    path = trial(plan, Kept())
+    path = trial(plan, Memo())
     events: list[Event] = []
     while True:
         try:
@@ -229,7 +229,7 @@ def test_a_search_whose_trials_are_all_spared_ends_with_the_recipe(
 
     assert [(one["state"], one["score"]) for one in record["trials"]] == [("complete", 1.0)] * 3
     assert (record["best"]["number"], record["best"]["score"]) == (0, 1.0)
-    assert ModelFolder(tmp_path / "search").beside.method == "probe"
+    assert ModelFolder(tmp_path / "search").model_record.method == "probe"
 
 
 def test_vectors_that_are_right_as_they_are_are_kept_as_they_are(tmp_path: Path, sentence_bert: Path) -> None:

@@ -20,7 +20,7 @@ from luthier.tasks.label_column import read_labels
 from luthier.tasks.labels import balanced_weights, in_order, name_of, names_of
 from luthier.tasks.task import Calibration, Task
 from luthier.train.loop import train
-from tiny import cpu, make_pace, new_state, opened, whole
+from tiny import cpu, make_settings, new_state, opened, whole
 
 
 @dataclass(frozen=True)
@@ -96,11 +96,19 @@ def answered(task: Any, logits: np.ndarray, calibration: Calibration) -> tuple[n
 def test_a_task_learns_its_own_examples(case, bert):
     found = opened(bert, list(zip(case.texts * 4, case.values * 4, strict=True)))
     state = new_state(found.model)
-    pace = make_pace(lr=1e-2, batch_rows=6, epochs=150)
+    train_settings = make_settings(lr=1e-2, batch_rows=6, epochs=150)
 
     losses = []
     for event in train(
-        state, case.task, found.examples, lambda: (0.0, 0.0), pace, cpu(), 0, lambda: 0.0, whole(found.model)
+        state,
+        case.task,
+        found.examples,
+        lambda: (0.0, 0.0),
+        train_settings,
+        cpu(),
+        0,
+        lambda: 0.0,
+        whole(found.model),
     ):
         if isinstance(event, Stepped):
             losses.append(event.loss)
@@ -124,11 +132,11 @@ def test_sure_logits_answer_what_the_column_said(case):
     assert json.loads(json.dumps(answers)) == answers
 
 
-def test_the_mean_of_row_scores_is_the_accuracy(case):
+def test_the_mean_of_the_rows_that_are_right_is_the_accuracy(case):
     logits, targets = noisy_logits(case.task, 200)
     _, predicted = answered(case.task, logits, Calibration())
 
-    rows = case.task.row_scores(predicted, targets)
+    rows = case.task.evidence(predicted, targets).right
 
     assert rows.shape == (200,)
     assert 0 < rows.mean() == pytest.approx(metrics.accuracy_score(targets, predicted))

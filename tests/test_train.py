@@ -33,7 +33,7 @@ from luthier.train.probe import (
 )
 from luthier.train.recipe import recipe_for, recipes
 from luthier.train.schedule import multiplier
-from tiny import cpu, make_pace, messages, new_state, opened, whole
+from tiny import cpu, make_settings, messages, new_state, opened, whole
 
 
 class Prior(nn.Module):
@@ -71,9 +71,11 @@ class Watched:
 class Course:
     """A training of `Prior` on rows without meaning, with validation scores that are set beforehand."""
 
-    def __init__(self, rows: int = 40, scores: Any = None, step: int = 0, seed: int = 0, **pace: Any) -> None:
+    def __init__(
+        self, rows: int = 40, scores: Any = None, step: int = 0, seed: int = 0, **train_settings: Any
+    ) -> None:
         self.scores = iter(scores if scores is not None else (at / 1000 for at in count()))
-        self.pace = make_pace(**({"lr": 0.1, "weight_decay": 0.0} | pace))
+        self.train_settings = make_settings(**({"lr": 0.1, "weight_decay": 0.0} | train_settings))
         self.task = Watched()
         self.state: Any = new_state(Prior())
         self.state.step = step
@@ -89,7 +91,7 @@ class Course:
 
     def run(self, clock: Callable[[], float] = lambda: 0.0, **more: Any) -> list[Event]:
         events = train(
-            self.state, self.task, self.examples, self.validate, self.pace, cpu(), self.seed, clock,
+            self.state, self.task, self.examples, self.validate, self.train_settings, cpu(), self.seed, clock,
             whole(self.state.model), **more,
         )  # fmt: skip
         return list(events)
@@ -165,13 +167,13 @@ def test_four_micro_batches_give_the_gradient_of_one_batch(labels, bert):
 
     def keep(lr: float, scales: Any, weight: float, norm: float, max_norm: float) -> None:
         """Keeps the gradient instead of following it."""
-        for slab in state.weights.slabs:
-            for part, gradient in zip(slab.parts, slab.gradient_views, strict=True):
+        for flat in state.weights.flat:
+            for part, gradient in zip(flat.parts, flat.gradient_views, strict=True):
                 kept[part.name] = gradient / weight
 
     state.weights.step = keep  # type: ignore[method-assign]
-    pace = make_pace(batch_rows=12, max_norm=math.inf, micro_tokens=budget)
-    arguments = (lambda: (0.0, 0.0), pace, cpu(), 0, lambda: 0.0, whole(model))
+    train_settings = make_settings(batch_rows=12, max_norm=math.inf, micro_tokens=budget)
+    arguments = (lambda: (0.0, 0.0), train_settings, cpu(), 0, lambda: 0.0, whole(model))
     stepped = only(Stepped, list(train(state, found.task, examples, *arguments)))[0]
     parts = len(calls)
     batch = examples.batch(np.arange(12))
@@ -397,7 +399,7 @@ def test_a_wish_to_stop_is_granted_after_the_step():
 def test_whoever_no_longer_asks_has_stopped_it():
     course = Course(epochs=100)
     events = train(
-        course.state, course.task, course.examples, course.validate, course.pace, cpu(), 0, lambda: 0.0,
+        course.state, course.task, course.examples, course.validate, course.train_settings, cpu(), 0, lambda: 0.0,
         whole(course.state.model),
     )  # fmt: skip
 

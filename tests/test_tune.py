@@ -317,7 +317,7 @@ def test_a_method_that_is_named_is_kept_even_where_the_cheaper_one_is_as_good(
     data = messages_csv(tmp_path / "messages.csv", 80)
     folder, _ = run(plan_for(data, sentence_bert, tmp_path / "run", method="full", epochs=1))
     assert folder.scorecard.chosen == "tuned"
-    assert folder.beside.method == "tuned"
+    assert folder.model_record.method == "tuned"
 
 
 def test_several_labels_per_row_are_found_learnt_and_given_as_lists(
@@ -341,7 +341,7 @@ def test_several_labels_per_row_are_found_learnt_and_given_as_lists(
     assert all(
         isinstance(label, list) for label in folder.predict(["The courier has the parcel", "A refund"]).labels
     )
-    assert len(folder.beside.calibration.thresholds) == 4
+    assert len(folder.model_record.calibration.thresholds) == 4
 
 
 @pytest.fixture

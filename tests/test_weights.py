@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from luthier.models.dropout import DICE, Dropout, use_hashed_dropout
-from luthier.models.twin import Twin
-from luthier.train import table as table_module
-from luthier.train.slab import Part
+from luthier.models.master_weights import MasterWeights
+from luthier.train import sparse_embedding
+from luthier.train.flat_parameters import Part
+from luthier.train.sparse_embedding import ROWS_OF_A_TABLE
 from luthier.train.state import State
-from luthier.train.table import ROWS_OF_A_TABLE
 from luthier.train.weights import Weights
 
 LR = 1e-2
@@ -37,7 +37,7 @@ class Words(nn.Module):
 
 @pytest.fixture(autouse=True)
 def small_tables(monkeypatch):
-    monkeypatch.setattr(table_module, "ROWS_OF_A_TABLE", 20)
+    monkeypatch.setattr(sparse_embedding, "ROWS_OF_A_TABLE", 20)
 
 
 def parts_of(model: nn.Module) -> list[Part]:
@@ -111,14 +111,14 @@ def test_a_table_decays_the_rows_it_moves():
 @pytest.mark.parametrize("ema", [0.0, 0.9])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_saved_and_loaded_weights_go_on_to_the_same_bytes(dtype, ema):
-    def begun() -> tuple[Words, Weights, Twin]:
+    def begun() -> tuple[Words, Weights, MasterWeights]:
         model = Words()
-        twin = Twin(nn.ModuleList([model.table, model.body]), dtype)
-        return model, Weights(model, parts_of(model), twin, 0.01, ema=ema), twin
+        masters = MasterWeights(nn.ModuleList([model.table, model.body]), dtype)
+        return model, Weights(model, parts_of(model), masters, 0.01, ema=ema), masters
 
-    (whole, weights, twin), (other, again, other_twin) = begun(), begun()
+    (whole, weights, masters), (other, again, other_twin) = begun(), begun()
     steps = batches(9)
-    with twin.training():
+    with masters.training():
         for ids, labels in steps[:4]:
             take(whole, weights, ids, labels)
         saved = {name: tensor.clone() for name, tensor in weights.save().items()}
@@ -187,10 +187,10 @@ def test_in_bf16_small_steps_are_not_lost():
     """A step of 1e-5 is far below the spacing of bf16 numbers near 1: only fp32 masters add such steps up."""
     model = nn.Linear(4, 4, bias=False)
     nn.init.ones_(model.weight)
-    twin = Twin(model, torch.bfloat16)
-    weights = Weights(model, [Part("weight", 0, False)], twin)
+    masters = MasterWeights(model, torch.bfloat16)
+    weights = Weights(model, [Part("weight", 0, False)], masters)
 
-    with twin.training():
+    with masters.training():
         for _ in range(1_000):
             weights.begin()
             model(torch.ones(1, 4, dtype=torch.bfloat16)).sum().backward()
@@ -206,14 +206,14 @@ def test_in_bf16_small_steps_are_not_lost():
 def test_the_best_weights_are_those_that_were_computed_with():
     """Steps below the spacing of bf16 move the masters alone: no validation has seen them."""
     model = nn.Sequential(nn.Embedding(ROWS_OF_A_TABLE, 4), nn.Linear(4, 4))
-    twin = Twin(model, torch.bfloat16)
+    masters = MasterWeights(model, torch.bfloat16)
     before = {name: tensor.bfloat16().float() for name, tensor in model.state_dict().items()}
     weights = Weights(
-        model, [Part("0.weight", 0, False), Part("1.weight", 1, True), Part("1.bias", 1, False)], twin
+        model, [Part("0.weight", 0, False), Part("1.weight", 1, True), Part("1.bias", 1, False)], masters
     )
     state = State(model, weights)
 
-    with twin.training():
+    with masters.training():
         weights.begin()
         model(torch.arange(64)).sum().backward()
         weights.step(1e-9, {0: 1.0, 1: 1.0}, 1.0, 1.0, 1e9)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from luthier.models.headed import HeadedModel
     from luthier.models.texts import Texts
     from luthier.tasks.classification import Classification
-    from luthier.train.loop import Pace
+    from luthier.train.loop import TrainSettings
     from luthier.train.state import State
 
 ABOUT = {
@@ -512,11 +512,11 @@ class Opened:
 
         return logits_of(self.model, self.examples, cpu(), tokens=tokens)
 
-    def train(self, seed: int = 0, **pace: Any) -> "list[Event]":
+    def train(self, seed: int = 0, **train_settings: Any) -> "list[Event]":
         """A short training that ends with its last weights: each validation is better than the one before."""
         from luthier.train.loop import train
 
-        pace_ = make_pace(**pace)
+        pace_ = make_settings(**train_settings)
         state = new_state(self.model, pace_.weight_decay)
         better = map(float, count())
         events = train(
@@ -545,10 +545,10 @@ def opened(folder: Path, rows: Sequence[tuple[str, Any]], way: str = "cut", **se
 
 
 def whole(model: Any) -> Any:
-    """The movement of a model that trains as one."""
-    from luthier.train.movement import WholeMovement
+    """The unfreezing of a model that trains as one."""
+    from luthier.train.unfreezing import WholeModel
 
-    return WholeMovement(model)
+    return WholeModel(model)
 
 
 def new_state(model: Any, weight_decay: float = 0.0) -> "State":
@@ -565,11 +565,11 @@ def cpu() -> "Device":
     return Device("cpu", "fp32", threads=1)
 
 
-def make_pace(**changed: Any) -> "Pace":
+def make_settings(**changed: Any) -> "TrainSettings":
     """One epoch of fast steps; what is named is changed."""
-    from luthier.train.loop import Pace
+    from luthier.train.loop import TrainSettings
 
-    pace = Pace(
+    train_settings = TrainSettings(
         lr=5e-3,
         batch_rows=8,
         epochs=1,
@@ -579,4 +579,4 @@ def make_pace(**changed: Any) -> "Pace":
         validations=1,
         patience=100,
     )
-    return dataclasses.replace(pace, **changed)
+    return dataclasses.replace(train_settings, **changed)

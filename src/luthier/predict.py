@@ -34,7 +34,7 @@ def over_rows(examples: Examples, device: Device, tokens: int | None = None) -> 
 
 @torch.inference_mode()
 def logits_of(model: HeadedModel, examples: Examples, device: Device, tokens: int | None = None) -> Array:
-    """(rows, outputs) in row order, in the precision the model's weights have now (models/twin.py)."""
+    """(rows, outputs) in row order, in the precision the model's weights have now (models/master_weights.py)."""
     found = np.zeros((examples.units, model.outputs), np.float32)
     by_unit = examples.tokens is not None
     model.eval()

@@ -41,7 +41,7 @@ class Shaping(Protocol):
 
 
 @dataclass
-class Kept:
+class DecodedImages:
     """Decoded images, as many as have room."""
 
     most: int = KEPT_BYTES
@@ -75,7 +75,7 @@ class Pictures(Examples):
     """How images are blended with others in training: `mixup`, `cutmix`; None: not at all."""
     classes: int = 0
     """Of labels that are blended with the images."""
-    kept: Kept = field(default_factory=Kept)
+    kept: DecodedImages = field(default_factory=DecodedImages)
     ahead: dict[Any, Future[Pixels]] = field(default_factory=dict)
     """The batch that is being prepared, by what was asked for."""
 

@@ -5,21 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from luthier.scores.intervals import Difference, Estimate
+from luthier.scores.metrics import metric_named
 from luthier.tasks.task import Array, Calibration
 
-METRIC_WORDS = {
-    "accuracy": "accuracy",
-    "macro_f1": "macro F1",
-    "f1": "F1",
-    "exact_match": "exact match",
-    "spearman": "Spearman correlation",
-    "pearson": "Pearson correlation",
-    "r2": "R²",
-    "recall_at_10": "recall at 10",
-    "mrr": "mean reciprocal rank",
-}
-NOT_SHARES = ("spearman", "pearson", "r2", "mrr")
-"""Metrics that are no shares of rows, and are written as plain numbers."""
 TO_BEAT = {
     "majority": "always answering the most frequent label",
     "mean": "always answering the mean",
@@ -116,22 +104,21 @@ def verdict_words(
     spared: bool = False,
 ) -> str:
     """The verdict as a manager reads it. spared: whether nothing was tuned, as it could not have been better."""
+    called = metric_named(metric).words
     if chosen == against and spared:
         return (
             "Do not ship it yet. The model was left as it was: on the validation rows tuning could not have made it better "
-            f"beyond noise. It comes to {written(metric, ours)} {METRIC_WORDS[metric]} on the test rows. Use it as it is, or "
+            f"beyond noise. It comes to {written(metric, ours)} {called} on the test rows. Use it as it is, or "
             "give harder rows to validate on."
         )
     if chosen == against:
         return (
             "Do not ship it yet. Tuning made the model no better than it was, so it is kept as it was: "
-            f"{written(metric, ours)} {METRIC_WORDS[metric]} on the test rows. More rows to learn from, or better labels, may "
+            f"{written(metric, ours)} {called} on the test rows. More rows to learn from, or better labels, may "
             "tell."
         )
     other = described(against)
-    scores = (
-        f"{written(metric, ours)} against {written(metric, theirs)} {METRIC_WORDS[metric]} on the test rows"
-    )
+    scores = f"{written(metric, ours)} against {written(metric, theirs)} {called} on the test rows"
     measured = f"{scores}, {gained(metric, gap.value)} ({interval(metric, gap)})."
     if ship:
         return f"Ship it. The {chosen} model is better than {other}, beyond noise: {measured}"
@@ -139,7 +126,7 @@ def verdict_words(
         round(gap.low, 4) == round(gap.high, 4) == 0
     ):  # the same answers, or in the same order where that is what counts
         return (
-            f"Do not ship it yet. By {METRIC_WORDS[metric]} the {chosen} model is no different from {other}: "
+            f"Do not ship it yet. By {called} the {chosen} model is no different from {other}: "
             f"{written(metric, ours)} on the test rows. More rows to learn from, or better labels, may tell."
         )
     if gap.high < 0:
@@ -153,7 +140,7 @@ def verdict_words(
 def worth_words(dearer: str, cheaper: str, metric: str, gap: Difference, seconds: float) -> str:
     """Whether the dearest candidate was worth its time."""
     cost = f"for {seconds:,.0f} more seconds ({interval(metric, gap)})."
-    gain = f"{gained(metric, gap.value)} of {METRIC_WORDS[metric]}"
+    gain = f"{gained(metric, gap.value)} of {metric_named(metric).words}"
     other = described(cheaper)
     if gap.low > 0:
         return f"The {dearer} model is worth its time: {gain} over {other}, {cost}"
@@ -179,11 +166,11 @@ def written(metric: str, value: float) -> str:
     >>> written("accuracy", 0.891), written("spearman", 0.8214)
     ('89.1 %', '0.821')
     """
-    return f"{value:.3f}" if metric in NOT_SHARES else f"{100 * value:.1f} %"
+    return f"{100 * value:.1f} %" if metric_named(metric).percent else f"{value:.3f}"
 
 
 def signed(metric: str, value: float) -> str:
-    return f"{value:+.3f}" if metric in NOT_SHARES else f"{100 * value:+.1f}"
+    return f"{100 * value:+.1f}" if metric_named(metric).percent else f"{value:+.3f}"
 
 
 def gained(metric: str, value: float) -> str:
@@ -191,4 +178,4 @@ def gained(metric: str, value: float) -> str:
     >>> gained("accuracy", 0.0312), gained("spearman", 0.0312)
     ('+3.1 points', '+0.031')
     """
-    return signed(metric, value) + ("" if metric in NOT_SHARES else " points")
+    return signed(metric, value) + (" points" if metric_named(metric).percent else "")

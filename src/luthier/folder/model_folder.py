@@ -14,7 +14,7 @@ from luthier.devices import Device, choose
 from luthier.errors import InputError, RunError, listing
 from luthier.files import refuse_link_away, refuse_links_away
 from luthier.folder.artefacts import run_inside
-from luthier.folder.beside import FILE, MEND, Beside, doubts, tell
+from luthier.folder.model_record import FILE, MEND, ModelRecord, doubts, tell
 from luthier.folder.scorecard import Scorecard
 from luthier.models.headed import HeadedModel
 from luthier.models.inspect import Folder, inspect_folder
@@ -48,8 +48,8 @@ class ModelFolder:
             raise RunError(
                 f"{self.path}: {what}, so it is not a model that luthier saved. `luthier tune` makes one."
             ) from None
-        self.beside = Beside.from_json(record, str(file))
-        self.kind, self.task = restored(self.beside, str(file))
+        self.model_record = ModelRecord.from_json(record, str(file))
+        self.kind, self.task = restored(self.model_record, str(file))
 
     @cached_property
     def scorecard(self) -> Scorecard:
@@ -74,7 +74,7 @@ class ModelFolder:
     def model(self) -> HeadedModel:
         """Loaded at the first use; what has changed since luthier wrote it is told on standard error."""
         tell(self.doubts)
-        own = self.beside.pooling, self.beside.hidden
+        own = self.model_record.pooling, self.model_record.hidden
         return reload_model(self.folder, self.task.head, self.task.outputs, *own, preparation_of(self.reader))
 
     @cached_property
@@ -83,7 +83,9 @@ class ModelFolder:
 
     def examples(self, rows: Sequence[Any]) -> Examples:
         """Rows as the model reads them."""
-        read = READERS[self.task.reads](self.reader, rows, np.zeros(len(rows), np.int64), self.beside.long)
+        read = READERS[self.task.reads](
+            self.reader, rows, np.zeros(len(rows), np.int64), self.model_record.long
+        )
         return read[0]
 
     def logits(self, rows: Sequence[Any]) -> np.ndarray[Any, np.dtype[Any]]:
@@ -112,8 +114,8 @@ class ModelFolder:
     def answered(self, rows: Sequence[Any]) -> Predictions:
         examples = self.examples(rows)
         logits = logits_of(self.model.to(self.device.torch), examples, self.device)
-        probabilities = self.task.probabilities(logits, self.beside.calibration, examples)
-        predicted = self.task.predicted(probabilities, self.beside.calibration, examples)
+        probabilities = self.task.probabilities(logits, self.model_record.calibration, examples)
+        predicted = self.task.predicted(probabilities, self.model_record.calibration, examples)
         sources = [] if examples.sources is None else list(examples.sources)
         answers = self.task.answers(probabilities, predicted, sources)
         return Predictions(tuple(answers), self.task.answer)
@@ -128,20 +130,20 @@ class ModelFolder:
         return f"ModelFolder({str(self.path)!r}, {metric} {estimate.value:.2f} ± {half:.2f})"
 
 
-def restored(beside: Beside, place: str) -> tuple[Kind, Task]:
+def restored(record: ModelRecord, place: str) -> tuple[Kind, Task]:
     """The task of a model. place: where it stands, for the message. Raises RunError that names the field."""
-    name = beside.task.get("name")
+    name = record.task.get("name")
     if not isinstance(name, str) or name not in TASKS:
         known = listing(TASKS)
         raise RunError(
             f"{place}: is damaged: 'task.name' is {spelt(name)}, and should be one of {known}. {MEND}"
         )
     try:
-        task = TASKS[name].restore(beside.task)
+        task = TASKS[name].restore(record.task)
     except ValidationError as error:
         raise RunError(f"{place}: is damaged: of the task {complaint(error.errors()[0])} {MEND}") from None
-    lines = [len(one) for one in (beside.calibration.scale, beside.calibration.thresholds) if one]
-    if beside.task.get("many") and any(length != task.outputs for length in lines):
+    lines = [len(one) for one in (record.calibration.scale, record.calibration.thresholds) if one]
+    if record.task.get("many") and any(length != task.outputs for length in lines):
         raise RunError(f"{place}: is damaged: its calibration is not that of {task.outputs} labels. {MEND}")
     return TASKS[name], task
 

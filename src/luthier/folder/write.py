@@ -14,7 +14,7 @@ from torch import nn
 
 from luthier.errors import InputError, WorldError
 from luthier.files import whole_folder
-from luthier.folder.beside import CARD, FILE, Beside, form_of, sealed_beside
+from luthier.folder.model_record import CARD, FILE, ModelRecord, form_of, sealed_record_of
 from luthier.models.bi_encoder import BiEncoder
 from luthier.models.classifier import Classifier
 from luthier.models.dense import linears_of
@@ -39,7 +39,7 @@ def write_model(
     model: HeadedModel,
     head: nn.Sequential,
     reader: Texts | PictureReader,
-    beside: Beside,
+    record: ModelRecord,
     card: str,
 ) -> None:
     """Write a model folder, whole or not at all.
@@ -49,32 +49,33 @@ def write_model(
     with whole_folder(path) as folder, quiet():
         body: Any = model.body
         if isinstance(model, TokenModel):
-            write_token_class(folder, model, head, settings_of(beside.task))
+            write_token_class(folder, model, head, settings_of(record.task))
         elif isinstance(model, ImageModel) or (isinstance(model, Classifier) and model.last_name is not None):
             assert model.last_name is not None, "its last layer was taken out"
-            write_transformers(folder, body, model.last_name, head, settings_of(beside.task))
+            write_transformers(folder, body, model.last_name, head, settings_of(record.task))
         else:
             assert isinstance(reader, Texts), "images have no sentences"
             own = where_body_is(model)
             body.save_pretrained(folder / own)
             if own:
-                write_what_it_is(folder, model, settings_of(beside.task))
+                write_what_it_is(folder, model, settings_of(record.task))
             # A bi-encoder's line through the cosine has no place there: `Task.finished` keeps it.
             write_sentence_modules(
                 folder, own, model, model.dense if isinstance(model, BiEncoder) else head, reader
             )
         if isinstance(reader, Texts):
             # Questions are read in windows of what the architecture can read, all else as the encoder was made for.
-            limit = reader.most if beside.task.get("reads") == "question" else reader.limit
-            plain = form_of(beside.pooling) == "transformers"
+            limit = reader.most if record.task.get("reads") == "question" else reader.limit
+            plain = form_of(record.pooling) == "transformers"
             write_tokenizer(folder / where_body_is(model), reader, limit, lower_case=plain)
         else:
             reader.processor.save_pretrained(folder)
         (folder / FILE).write_text(
-            json.dumps(sealed_beside(beside, folder), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+            json.dumps(sealed_record_of(record, folder), indent=2, ensure_ascii=False) + "\n",
+            encoding="utf-8",
         )
         (folder / CARD).write_text(card, encoding="utf-8")
-        reopen(path, folder, model, head, reader, beside)
+        reopen(path, folder, model, head, reader, record)
 
 
 def reopen(
@@ -83,7 +84,7 @@ def reopen(
     model: HeadedModel,
     head: nn.Sequential,
     reader: Texts | PictureReader,
-    beside: Beside,
+    record: ModelRecord,
 ) -> None:
     """Open a model that was written, as `predict` will: it has the weights that it was written from, and reads texts alike.
 
@@ -91,11 +92,11 @@ def reopen(
     """
     try:
         # The record as a reader has it: JSON knows lists where a task has tuples.
-        task = TASKS[beside.task["name"]].restore(json.loads(json.dumps(beside.task)))
+        task = TASKS[record.task["name"]].restore(json.loads(json.dumps(record.task)))
         found = inspect_folder(str(folder), folder, task.reads)
         own = reader_of(found, task.reads)
         again = reload_model(
-            found, task.head, task.outputs, beside.pooling, beside.hidden, preparation_of(own)
+            found, task.head, task.outputs, record.pooling, record.hidden, preparation_of(own)
         )
     except InputError as error:
         raise WorldError(f"{path}: was written, and cannot be opened again ({error}). {AGAIN}") from error

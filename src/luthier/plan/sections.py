@@ -5,7 +5,9 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import AfterValidator, BeforeValidator
+from pydantic_core import PydanticCustomError
 
+from luthier.errors import listing
 from luthier.plan.duration import checked_duration
 from luthier.plan.method import checked_method
 from luthier.plan.section import Section
@@ -29,18 +31,16 @@ TaskName = Literal[
 ]
 
 
-MetricName = Literal[
-    "auto",
-    "accuracy",
-    "macro_f1",
-    "f1",
-    "exact_match",
-    "spearman",
-    "pearson",
-    "r2",
-    "mrr",
-    "recall_at_10",
-]
+def checked_metric(value: str) -> str:
+    """Raises pydantic's error of a choice for what no task can be judged by."""
+    if value != "auto":
+        from luthier.scores.metrics import METRICS  # with numpy, which `luthier --help` has no time for
+
+        known = ["auto", *(name for name, metric in METRICS.items() if metric.judges)]
+        if value not in known:
+            expected = f"{listing(known[:-1], most=len(known))} or {known[-1]!r}"
+            raise PydanticCustomError("literal_error", "Input should be {expected}", {"expected": expected})
+    return value
 
 
 def checked_language(value: str) -> str:
@@ -116,9 +116,10 @@ class TaskPlan(Section):
     """The task. Guessed from the columns when not given."""
     labels_per_row: Literal["auto", "one", "many"] = "auto"
     """Whether a row has one label or a list of them (a list in JSON, a|b in CSV)."""
-    metric: MetricName = "auto"
-    """The score that chooses between candidates, stops training and decides the verdict. The first of the task's own when
-    not given: accuracy of labels, spearman of numbers, f1 of entities and answers, mrr of what belongs together."""
+    metric: Annotated[str, AfterValidator(checked_metric)] = "auto"
+    """The score that chooses between candidates, stops training and decides the verdict: of labels accuracy or macro_f1, of
+    numbers spearman, pearson or r2, of entities f1, of answers f1 or exact_match, of what belongs together mrr or recall_at_10.
+    The first of these when not given."""
     language: Annotated[str, AfterValidator(checked_language)] = "en"
     """Language of texts and answers, as ISO 639-1 names it: in which spelling two answers count as the same."""
 

@@ -14,16 +14,10 @@ from luthier import terminal
 from luthier.report import numbers, usage, words
 from luthier.report.records import Records
 from luthier.report.rows import LEFT_OUT, PARTS
+from luthier.scores.metrics import metric_named
 
 HUB_NAMES = {"all-MiniLM-L6-v2": "sentence-transformers/all-MiniLM-L6-v2"}
 """Short names of models and their names on the hub."""
-
-HUB_METRICS: dict[str, tuple[str, dict[str, str]]] = {
-    "macro_f1": ("f1", {"average": "macro"}),
-    "micro_f1": ("f1", {"average": "micro"}),
-    "brier": ("brier_score", {}),
-}
-"""The hub's name of a metric and its arguments, where they are not ours."""
 
 DATASET_TYPES = {
     ".csv": "csv",
@@ -88,7 +82,7 @@ def evaluation(records: Records) -> dict[str, Any]:
         value = numbers.number(score.get("value"))
         kind, arguments = hub_metric(key)
         if value is not None:
-            metric: dict[str, Any] = {"type": kind, "value": value, "name": numbers.metric_named(key).title}
+            metric: dict[str, Any] = {"type": kind, "value": value, "name": numbers.shown(key).title}
             metrics.append(metric | ({"args": arguments} if arguments else {}))
     return {
         "task": {"type": str(records.scorecard.get("task"))},
@@ -102,7 +96,9 @@ def evaluation(records: Records) -> dict[str, Any]:
 
 
 def hub_metric(name: str) -> tuple[str, dict[str, str]]:
-    return HUB_METRICS.get(name, (name, {}))
+    """The hub's name of a metric, and its arguments."""
+    metric = metric_named(name)
+    return metric.hub or name, dict(metric.hub_arguments)
 
 
 def hub_name(model: str) -> str | None:
@@ -134,7 +130,7 @@ def summary(records: Records) -> str:
         gives = "any number" if scorecard.get("multi_label") else "one"
         what = UNITS.get(str(scorecard.get("task")), "a text")
         told.insert(0, f"Gives {what} {gives} of {numbers.count(len(names), 'label')}.")
-    metric = numbers.metric_named(scorecard["metric"])
+    metric = numbers.shown(scorecard["metric"])
     sure = f" {words.certainty(records.part('verdict'), metric)}" if records.compared else ""
     verdict = words.verdict_words(scorecard) + sure
     return f"{' '.join(told)}\n\n**{words.headline(scorecard)}** {plain(verdict)}"
@@ -167,10 +163,10 @@ def making(records: Records) -> str:
 
 def results(records: Records) -> str:
     scorecard = records.scorecard
-    metric = numbers.metric_named(scorecard["metric"])
+    metric = numbers.shown(scorecard["metric"])
     scores = [
         (known.title, known.show(score.get("value")), known.show_range(score.get("low"), score.get("high")))
-        for known, score in ((numbers.metric_named(name), score) for name, score in records.scores.items())
+        for known, score in ((numbers.shown(name), score) for name, score in records.scores.items())
     ]
     candidates = [
         (

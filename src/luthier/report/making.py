@@ -22,7 +22,7 @@ from luthier.report.records import Record, Records
 def training(records: Records) -> Html:
     parts = [facts((name, counted(value)) for name, value in words.settings(records.part("tuning")))]
     if records.steps:
-        metric = numbers.metric_named(records.scorecard["metric"])
+        metric = numbers.shown(records.scorecard["metric"])
         drawn = picture(
             training_curves(records.steps, records.validations, metric),
             "Loss of each step and smoothed; diamonds are validations, the filled dot is the best one.",
@@ -65,7 +65,7 @@ def rate_table(test: Record) -> Html:
 
 
 def validations(records: Records) -> Html:
-    metric = numbers.metric_named(str(records.validations[0].get("metric") or records.scorecard["metric"]))
+    metric = numbers.shown(str(records.validations[0].get("metric") or records.scorecard["metric"]))
     columns = [
         *[Column(title, number=True) for title in ("Step", "Epoch", metric.title, "Loss")],
         Column("Note"),

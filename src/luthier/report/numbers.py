@@ -3,34 +3,39 @@
 import math
 from dataclasses import dataclass
 
+from luthier.scores.metrics import Metric, metric_named
+
 NOTHING = "–"
 """Stands where a number was not measured."""
 
 
 @dataclass(frozen=True)
-class Metric:
-    """How a score is called and written."""
+class Shown:
+    """A metric as the report writes it."""
 
-    title: str
-    meaning: str
-    percent: bool = False
-    """Written as a percentage; differences are then in points."""
+    metric: Metric
+    task: str = ""
+
+    @property
+    def title(self) -> str:
+        return self.metric.title
+
+    @property
+    def meaning(self) -> str:
+        return self.metric.meanings.get(self.task, self.metric.meaning)
+
+    @property
+    def percent(self) -> bool:
+        return self.metric.percent
 
     @property
     def inside(self) -> str:
-        """The title within a sentence.
-
-        >>> METRICS["accuracy"].inside, METRICS["f1"].inside, METRICS["spearman"].inside
-        ('accuracy', 'F1', 'Spearman correlation')
-        """
-        begins = self.title.split()[0]
-        named = begins in ("F1", "R²", "Spearman", "Pearson", "Brier")
-        return self.title if named else self.title[0].lower() + self.title[1:]
+        return self.metric.words
 
     def show(self, value: object) -> str:
         """A score.
 
-        >>> METRICS["accuracy"].show(0.8921), METRICS["macro_f1"].show(0.8921)
+        >>> shown("accuracy").show(0.8921), shown("spearman").show(0.8921)
         ('89.2 %', '0.892')
         """
         found = number(value)
@@ -41,7 +46,7 @@ class Metric:
     def show_range(self, low: object, high: object) -> str:
         """Both ends of an interval.
 
-        >>> METRICS["accuracy"].show_range(0.878, 0.906)
+        >>> shown("accuracy").show_range(0.878, 0.906)
         '87.8 to 90.6 %'
         """
         if number(low) is None or number(high) is None:
@@ -51,9 +56,9 @@ class Metric:
     def show_difference(self, value: object, signed: bool = True) -> str:
         """A difference of two scores.
 
-        >>> METRICS["accuracy"].show_difference(-0.0042)
+        >>> shown("accuracy").show_difference(-0.0042)
         '−0.4 points'
-        >>> METRICS["macro_f1"].show_difference(0.08, signed=False)
+        >>> shown("spearman").show_difference(0.08, signed=False)
         '0.080'
         """
         found = number(value)
@@ -65,7 +70,7 @@ class Metric:
     def show_difference_range(self, low: object, high: object) -> str:
         """Both ends of the interval of a difference.
 
-        >>> METRICS["accuracy"].show_difference_range(-0.005, 0.029)
+        >>> shown("accuracy").show_difference_range(-0.005, 0.029)
         '−0.5 to +2.9 points'
         """
         if number(low) is None or number(high) is None:
@@ -73,54 +78,9 @@ class Metric:
         return f"{self.show_difference(low).removesuffix(' points')} to {self.show_difference(high)}"
 
 
-METRICS = {
-    "accuracy": Metric("Accuracy", "the share of rows answered right", percent=True),
-    "macro_f1": Metric("Macro F1", "the F1 of each class, averaged; each class counts the same"),
-    "micro_f1": Metric("Micro F1", "F1 over all labels of all rows together"),
-    "log_loss": Metric("Log loss", "the mean surprise at the right answer; lower is better"),
-    "brier": Metric("Brier score", "the mean squared error of the probabilities; lower is better"),
-    "ece": Metric("Calibration error", "the mean gap between confidence and accuracy; lower is better"),
-    "f1": Metric(
-        "F1", "of what is found, whole and of the right kind: precision and recall in one", percent=True
-    ),
-    "precision": Metric("Precision", "the share of what is found that is right", percent=True),
-    "recall": Metric("Recall", "the share of what is there that is found", percent=True),
-    "spearman": Metric("Spearman correlation", "how well the order is met; 1 is perfect, 0 is none"),
-    "pearson": Metric("Pearson correlation", "how well a straight line through estimate and truth fits"),
-    "r2": Metric("R²", "the share of the numbers' variance that is explained"),
-    "mae": Metric("Mean absolute error", "in the units of the column; lower is better"),
-    "answerable_f1": Metric("F1 of questions with an answer", "word by word", percent=True),
-    "unanswerable_accuracy": Metric(
-        "Questions without an answer", "the share that is left unanswered", percent=True
-    ),
-    "mrr": Metric(
-        "Mean reciprocal rank", "one over the place of what belongs to it, among all; 1 is perfect"
-    ),
-    "recall_at_1": Metric(
-        "Recall at 1", "the share of which the nearest is one that belongs to it", percent=True
-    ),
-    "recall_at_10": Metric(
-        "Recall at 10", "the share with one that belongs to it among the ten nearest", percent=True
-    ),
-    "exact_match": Metric("Exact match", "the share of rows whose whole answer is right", percent=True),
-}
-
-
-OF_TASKS = {
-    ("question-answering", "f1"): Metric(
-        "F1", "of the words of the answer: precision and recall in one", percent=True
-    ),
-}
-"""Metrics that mean something of their own in a task."""
-
-
-def metric_named(name: str, task: object = None) -> Metric:
-    """A known metric, or one named after its key."""
-    return (
-        OF_TASKS.get((str(task), name))
-        or METRICS.get(name)
-        or Metric(name.replace("_", " ").capitalize(), "")
-    )
+def shown(name: str, task: object = None) -> Shown:
+    """A metric by its name in the scorecard."""
+    return Shown(metric_named(name), str(task))
 
 
 def number(value: object) -> float | None:

@@ -6,11 +6,11 @@ from typing import Any
 
 from luthier.report.drawing import ACCENT, INK, MUTED, PAPER, WIDTH, drawing, short
 from luthier.report.markup import Html
-from luthier.report.numbers import Metric, decimals, duration, number
+from luthier.report.numbers import Shown, decimals, duration, number
 from luthier.report.records import Record
 
 
-def candidate_dots(candidates: Sequence[Record], chosen: str, metric: Metric) -> Html:
+def candidate_dots(candidates: Sequence[Record], chosen: str, metric: Shown) -> Html:
     """A row per candidate: its test score as a dot with its interval, its validation score as an open one."""
 
     def draw(figure: Any) -> None:
@@ -44,7 +44,7 @@ def candidate_dots(candidates: Sequence[Record], chosen: str, metric: Metric) ->
     return drawing("candidates", f"{metric.title} on the test rows: {told}", 90 + 42 * len(candidates), draw)
 
 
-def training_curves(steps: Sequence[Record], validations: Sequence[Record], metric: Metric) -> Html:
+def training_curves(steps: Sequence[Record], validations: Sequence[Record], metric: Shown) -> Html:
     """Loss per step, raw and smoothed, and of each validation; below it the validation score and the rate."""
     losses = [
         (float(event["step"]), loss) for event in steps if (loss := number(event.get("loss"))) is not None
@@ -102,7 +102,7 @@ def draw_losses(axes: Any, losses: list[tuple[float, float]], validations: Seque
         )
 
 
-def draw_scores(axes: Any, scores: list[tuple[Record, float]], metric: Metric) -> None:
+def draw_scores(axes: Any, scores: list[tuple[Record, float]], metric: Shown) -> None:
     axes.plot([event["step"] for event, _ in scores], [score for _, score in scores], color=INK, linewidth=1)
     told = [event for event, _ in scores if event.get("best")]
     best = told[-1] if told else max(scores, key=lambda one: one[1])[0]

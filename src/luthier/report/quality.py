@@ -16,7 +16,7 @@ def scores(records: Records) -> Html:
     """Every metric of the test rows."""
     rows = []
     for name, score in records.scores.items():
-        metric = numbers.metric_named(name, records.scorecard.get("task"))
+        metric = numbers.shown(name, records.scorecard.get("task"))
         interval = metric.show_range(score.get("low"), score.get("high"))
         rows.append((with_note(metric.title, metric.meaning), metric.show(score.get("value")), interval))
     columns = [Column("Metric"), Column("Value", number=True), Column("95 % interval", number=True)]

@@ -21,7 +21,7 @@ from luthier.report.markup import (
     table_or_details,
     tag,
 )
-from luthier.report.numbers import Metric, number
+from luthier.report.numbers import Shown, number
 from luthier.report.page import document
 from luthier.report.records import Record, read_whole_scorecard
 from luthier.report.search_pictures import (
@@ -52,7 +52,7 @@ def write_search_page(search: Path) -> Path:
 
 def search_page(record: Record, scorecard: Record) -> str:
     """The whole page. record: search.json.  scorecard: of the named trial."""
-    metric = numbers.metric_named(record["metric"], scorecard["task"])
+    metric = numbers.shown(record["metric"], scorecard["task"])
     bodies = {
         "Outcome": outcome(record, scorecard, metric),
         "Trials": join([trials(record, metric), lines(record, metric)]),
@@ -81,7 +81,7 @@ def written(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def outcome(record: Record, scorecard: Record, metric: Metric) -> Html:
+def outcome(record: Record, scorecard: Record, metric: Shown) -> Html:
     best = record["best"]
     trial = record["trials"][best["number"]]
     tested = scorecard["test"][record["metric"]]
@@ -125,7 +125,7 @@ def figures(shown: Sequence[tuple[str, str, str]]) -> Html:
     return tag("dl.figures", *groups)
 
 
-def seeds_table(record: Record, metric: Metric) -> Html:
+def seeds_table(record: Record, metric: Shown) -> Html:
     """Scores of the best few on each seed."""
     seeds: dict[str, list[float]] = record.get("seeds") or {}
     if not seeds:
@@ -139,7 +139,7 @@ def seeds_table(record: Record, metric: Metric) -> Html:
     return table("The best few on other seeds", columns, rows)
 
 
-def trials(record: Record, metric: Metric) -> Html:
+def trials(record: Record, metric: Shown) -> Html:
     """All trials, the best first."""
     named = record["best"]["number"]
     ordered = sorted(
@@ -164,7 +164,7 @@ def trials(record: Record, metric: Metric) -> Html:
     return table_or_details("Trials, the best on validation first", columns, rows, most=40)
 
 
-def lines(record: Record, metric: Metric) -> Html:
+def lines(record: Record, metric: Shown) -> Html:
     """The table of trials as a picture."""
     done = [one for one in record["trials"] if number(one.get("score")) is not None]
     keys = [key for key in dict.fromkeys(key for one in done for key in one["values"])
@@ -181,7 +181,7 @@ def lines(record: Record, metric: Metric) -> Html:
     return picture(parallel(whole, keys, record["best"]["number"], metric), told)
 
 
-def time_line(record: Record, metric: Metric) -> Html:
+def time_line(record: Record, metric: Shown) -> Html:
     done = as_they_ended(record["trials"])
     if not done:
         return Html("")
@@ -216,7 +216,7 @@ def importance(record: Record) -> Html:
     return beside(picture(importance_bars(shares), told), table("In numbers", columns, rows))
 
 
-def curves(record: Record, metric: Metric) -> Html:
+def curves(record: Record, metric: Shown) -> Html:
     learnt = [one for one in record["trials"] if one.get("validations")]
     if not learnt:
         return Html("")

@@ -6,7 +6,7 @@ from typing import Any
 
 from luthier.report.drawing import ACCENT, INK, MUTED, PAPER, drawing, short
 from luthier.report.markup import Html
-from luthier.report.numbers import Metric, number
+from luthier.report.numbers import Shown, number
 from luthier.report.records import Record
 
 DECADES = 20.0
@@ -19,7 +19,7 @@ def bare(axes: Any, grid: str = "y") -> None:
     axes.spines[["left", "bottom"]].set_visible(False)
 
 
-def percent(metric: Metric) -> Any:
+def percent(metric: Shown) -> Any:
     return lambda value, _: f"{100 * value:.3g} %" if metric.percent else f"{value:.3g}"
 
 
@@ -36,7 +36,7 @@ def points_of(trial: Record) -> list[tuple[int, float]]:
     return sorted((int(age), float(score)) for age, score in trial.get("validations", {}).items())
 
 
-def history(trials: Sequence[Record], named: int, metric: Metric) -> Html:
+def history(trials: Sequence[Record], named: int, metric: Shown) -> Html:
     """Score of each trial by when it ended, and the best so far as a line of steps."""
     done = as_they_ended(trials)
     whole = [one for one in done if one["state"] == "complete"]
@@ -97,7 +97,7 @@ def places(values: Sequence[object]) -> tuple[list[float], list[tuple[float, str
     return [place(value) for value in numbers], [(at, f"{value:.3g}") for at, value in ticks]
 
 
-def parallel(trials: Sequence[Record], keys: Sequence[str], named: int, metric: Metric) -> Html:
+def parallel(trials: Sequence[Record], keys: Sequence[str], named: int, metric: Shown) -> Html:
     """A line a trial through its values, each of which has all of `keys`; the better its score, the darker."""
     own = sorted(trials, key=lambda one: float(one["score"]))
     titles = [key.split(".")[1] for key in keys]
@@ -154,7 +154,7 @@ def importance_bars(shares: Mapping[str, Sequence[float]]) -> Html:
     return drawing("importance", f"Importance: {told}", 60 + 40 * len(ordered), draw)
 
 
-def learning_curves(trials: Sequence[Record], named: int, metric: Metric) -> Html:
+def learning_curves(trials: Sequence[Record], named: int, metric: Shown) -> Html:
     """Score of each trial by the number of validations it has seen."""
     curves = [(one, points_of(one)) for one in trials if points_of(one)]
 

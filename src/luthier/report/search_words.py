@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from luthier.report.numbers import metric_named
+from luthier.report.numbers import shown
 from luthier.report.records import Record
 from luthier.report.search_page import STATES, values_of
 
@@ -11,7 +11,7 @@ SHOWN = 8
 
 def search_words(record: Record, scorecard: Record) -> str:
     """The best trials, the one that is named and why, and what the test rows say of it."""
-    metric = metric_named(record["metric"], scorecard["task"])
+    metric = shown(record["metric"], scorecard["task"])
     ordered = sorted(
         record["trials"], key=lambda one: (one["state"] != "complete", -(one.get("score") or 0.0))
     )

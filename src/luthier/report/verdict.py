@@ -15,7 +15,7 @@ CHOICE = (
 
 def verdict(records: Records) -> Html:
     scorecard = records.scorecard
-    metric = numbers.metric_named(scorecard["metric"])
+    metric = numbers.shown(scorecard["metric"])
     explained = {
         "How sure?": words.certainty(records.part("verdict"), metric) if records.compared else "",
         "Worth its price?": words.worth_words(scorecard),
@@ -35,7 +35,7 @@ def verdict(records: Records) -> Html:
 def figures(records: Records) -> Html:
     """The few numbers to remember."""
     scorecard = records.scorecard
-    metric = numbers.metric_named(scorecard["metric"])
+    metric = numbers.shown(scorecard["metric"])
     score = records.scores[scorecard["metric"]]
     note = f"on {words.test_rows(scorecard)}; {between(metric.show_range, score)}"
     shown = [(metric.title, metric.show(score.get("value")), note)]
@@ -66,7 +66,7 @@ def between(show: Callable[[object, object], str], part: Record) -> str:
 
 def candidates(records: Records) -> Html:
     scorecard = records.scorecard
-    metric = numbers.metric_named(scorecard["metric"])
+    metric = numbers.shown(scorecard["metric"])
     chosen = str(scorecard["chosen"])
     columns = [Column("Candidate"), *[Column(title, number=True) for title in ("Validation", "Test", "Time")]]
     rows = [
@@ -97,6 +97,6 @@ def name_of(candidate: Record, chosen: str) -> Html:
     return with_note(join([name, " ", kept]), kind.meaning if kind else "")
 
 
-def with_interval(candidate: Record, metric: numbers.Metric) -> Html:
+def with_interval(candidate: Record, metric: numbers.Shown) -> Html:
     interval = metric.show_range(candidate.get("test_low"), candidate.get("test_high"))
     return with_note(metric.show(candidate.get("test")), interval if interval != numbers.NOTHING else "")

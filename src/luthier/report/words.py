@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from luthier.report.numbers import Metric, count, duration, metric_named, number
+from luthier.report.numbers import Shown, count, duration, number, shown
 from luthier.report.records import Record
 
 
@@ -117,7 +117,7 @@ def verdict_words(scorecard: Record) -> str:
         recorded = str(verdict["words"])
         begins = HEADLINE.match(recorded)
         return recorded[begins.end() :] if begins else recorded
-    metric = metric_named(scorecard["metric"])
+    metric = shown(scorecard["metric"])
     value = metric.show(scorecard["test"][scorecard["metric"]].get("value"))
     reached = sentence(
         f"{called(scorecard['chosen'])} reaches {value} {metric.inside} on rows it has never seen"
@@ -132,7 +132,7 @@ def verdict_words(scorecard: Record) -> str:
     return f"{reached}: {metric.show_difference(difference, signed=False)} {better} than {than}."
 
 
-def certainty(part: Record, metric: Metric) -> str:
+def certainty(part: Record, metric: Shown) -> str:
     """What the interval of a difference means; empty where there is none."""
     low, high = number(part.get("low")), number(part.get("high"))
     if low is None or high is None:
@@ -158,7 +158,7 @@ def worth_words(scorecard: Record) -> str:
     difference = number(worth.get("difference"))
     if difference is None:
         return ""
-    metric = metric_named(scorecard["metric"])
+    metric = shown(scorecard["metric"])
     seconds = {candidate.get("name"): candidate.get("seconds") for candidate in scorecard["candidates"]}
     dearer, cheaper = (
         f"{called(name)} ({duration(seconds[name])})"

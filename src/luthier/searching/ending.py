@@ -15,10 +15,10 @@ from luthier.folder.run_folder import LOCK, RunFolder
 from luthier.report.search_page import write_search_page
 from luthier.searching.folder import OF_SEARCH
 from luthier.searching.opening import Search, refuse_another_model
+from luthier.searching.ranking import best_of, different, finalists
 from luthier.searching.reruns import NAMED, failure, scores_of, unheard
 from luthier.searching.samplers import Tried, importances
 from luthier.searching.space import METHOD, MODEL
-from luthier.searching.standing import best_of, different, finalists
 from luthier.searching.winner import Choice, Entrant, chance, corrected, name, spread_words
 from luthier.steps.prepare import prepare
 from luthier.steps.run import standard_error
@@ -65,8 +65,8 @@ def finish(search: Search) -> Iterator[tuple[int, Event]]:
             )
             yield OF_SEARCH, Noted(words, search.clock(), warning=True)
     yield OF_SEARCH, Noted("Its test rows are opened now.", search.clock())
-    search.kept.wide = available_cores() if search.own_threads else None  # all trials have ended
-    for event in tune(plan, search.stop, search.kept):
+    search.memo.wide = available_cores() if search.own_threads else None  # all trials have ended
+    for event in tune(plan, search.stop, search.memo):
         yield winner.number, event
     named = {"number": winner.number, "values": winner.values, "score": choice.score, "why": choice.words}
     shares = importances(tried, search.space, search.plan.run.seed)
@@ -180,7 +180,7 @@ def answers_on_validation(search: Search, one: Tried) -> Array:
     ready = search.ready
     if OTHER_TOKENS & one.values.keys():
         ready = prepare(
-            search.trial_plan(one.values, str(search.folder.trial(one.number)), None), search.kept
+            search.trial_plan(one.values, str(search.folder.trial(one.number)), None), search.memo
         )
     return answers_of(folder_of(search, one), ready)
 

@@ -155,7 +155,7 @@ class SearchFolder:
         return int((self.note("settled") or {}).get("gpus", 0))
 
     @property
-    def usual_workers(self) -> int:
+    def default_workers(self) -> int:
         """As many processes as have cores of their own, each with the threads that the search has settled; or a GPU each."""
         threads = int((self.note("settled") or {}).get("run", {}).get("run.threads", 1))
         return self.gpus or max(1, cores() // max(1, threads))

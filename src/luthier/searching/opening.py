@@ -15,12 +15,12 @@ from luthier.hashes import hash_json
 from luthier.machine import cores
 from luthier.plan.plan import Plan
 from luthier.plan.search import SearchPlan
+from luthier.searching.default_space import default_space
 from luthier.searching.folder import SPENT, SearchFolder
+from luthier.searching.ranking import best_of, trial_record
 from luthier.searching.samplers import MOST, Adviser, storage_at
 from luthier.searching.space import MODEL, PAIR, Space, Value, plan_of, read_space
-from luthier.searching.standing import best_of, trial_record
-from luthier.searching.usual import usual_space
-from luthier.steps.kept import Kept
+from luthier.steps.memo import Memo
 from luthier.steps.pairs import read_as
 from luthier.steps.prepare import Prepared, base_of, prepare
 from luthier.steps.records import FeaturesRecord
@@ -50,7 +50,7 @@ class Search:
     adviser: Adviser
     recipe: dict[str, Value]
     """The values of trial 0."""
-    kept: Kept
+    memo: Memo
     ready: Prepared
     """The recipe's: the rows that all trials have in common."""
     count: int
@@ -128,13 +128,13 @@ def open_search(
     plan, asked = folder.plans()
     own_threads = plan.run.threads is None
     plan = plan.with_settings({"run.threads": threads_of(plan, asked), "data.split_seed": plan.split_seed})
-    kept = Kept(folder.shared)
+    memo = Memo(folder.shared)
     with folder.alone("open"):
         settled = folder.note("settled")
         if settled is None:
-            ready = prepare(plan, kept)
+            ready = prepare(plan, memo)
             resolved = ready.plan
-            space = read_space(asked.vary, plan) if asked.vary else usual_space(ready)
+            space = read_space(asked.vary, plan) if asked.vary else default_space(ready)
             refuse_what_the_model_refuses(space, plan, ready)
             settled = {
                 "run.precision": resolved.run.precision,
@@ -155,10 +155,10 @@ def open_search(
         else:
             space = read_space(settled["vary"], plan)
         plan = plan.with_settings(settled["run"])
-        ready = prepare(plan, kept)
+        ready = prepare(plan, memo)
         refuse_what_has_changed(folder, ready)
         adviser = adviser_of(folder, asked, space, plan)
-    kept.wide = available_cores() if alone and own_threads else None
+    memo.wide = available_cores() if alone and own_threads else None
     return Search(
         folder=folder,
         plan=plan,
@@ -166,7 +166,7 @@ def open_search(
         space=space,
         adviser=adviser,
         recipe=settled["recipe"],
-        kept=kept,
+        memo=memo,
         ready=ready,
         count=trials_wanted(asked, plan, space),
         stop=stop,
@@ -196,7 +196,7 @@ def refuse_another_model(search: Search, values: Mapping[str, Value]) -> None:
     name, folder = str(values[MODEL]), search.folder
     task = search.ready.rows.task
     fingerprint = base_of(
-        folder.found_again(name), task.reads, search.plan.model.base, search.kept
+        folder.found_again(name), task.reads, search.plan.model.base, search.memo
     ).fingerprint
     note = f"model-{hash_json([name])[:12]}"
     known = folder.note(note)

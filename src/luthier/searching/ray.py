@@ -23,8 +23,8 @@ from luthier.errors import (
 )
 from luthier.events import Advanced, Event, Noted, Started, TrialBegan, read_event
 from luthier.plan.search import SearchPlan
-from luthier.searching.crew import GRACE, lost, worth_showing
 from luthier.searching.folder import DEATHS, RECORD, SearchFolder
+from luthier.searching.workers import GRACE, lost, worth_showing
 
 RETRIES = 3
 """How often the task that settles things is begun again when its process or machine dies."""

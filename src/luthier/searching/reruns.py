@@ -10,11 +10,11 @@ from pathlib import Path
 from luthier.errors import DiskError, Interrupted, LuthierError, RunError, WorldError
 from luthier.events import Advanced, Event, Noted, Started, Validated
 from luthier.folder.run_folder import RunFolder
-from luthier.searching.allowance import time_for_rerun
 from luthier.searching.folder import OF_SEARCH, SearchFolder
 from luthier.searching.opening import Search, refuse_another_model
+from luthier.searching.ranking import finalists
 from luthier.searching.samplers import Tried
-from luthier.searching.standing import finalists
+from luthier.searching.time_budget import time_for_rerun
 from luthier.searching.trials import LOOK
 from luthier.steps.trial import Outcome, outcome_of, trial
 
@@ -113,11 +113,11 @@ def rerun(search: Search, one: Rerun) -> Iterator[tuple[int, Event]]:
     """Run one. What goes wrong in it is on record, and ends it alone."""
     folder = one.path(search.folder)
     values = search.adviser.tried()[one.number].values
-    search.kept.wide = None  # there may be others
+    search.memo.wide = None  # there may be others
     try:
         refuse_another_model(search, values)
         plan = search.trial_plan(values, str(folder), search.deadline, run__seed=one.seed)
-        for event in trial(plan, search.kept, search.stop):
+        for event in trial(plan, search.memo, search.stop):
             if isinstance(event, Validated):
                 search.spend()
             yield one.number, event

@@ -9,10 +9,10 @@ from luthier.errors import InputError, Interrupted, PlanError, WorldError
 from luthier.events import Event, Noted
 from luthier.plan.plan import Plan
 from luthier.plan.search import SearchPlan
-from luthier.searching.crew import Crew, supervised
 from luthier.searching.folder import SearchFolder, key_of
 from luthier.searching.ray import on_ray
 from luthier.searching.space import Space, read_space
+from luthier.searching.workers import Workers, supervised
 
 LARGEST_GRID = 10_000
 """Points, as many as trials may be asked for."""
@@ -92,6 +92,6 @@ def run_what_is_left(folder: SearchFolder, asked: SearchPlan, stop: Callable[[],
     if asked.on is not None:
         yield from on_ray(folder, asked, stop)  # and then the end, which is for one process here
     began, earlier = time.time(), folder.seconds()
-    with Crew(folder, earlier, began).at_work() as crew:
-        crew.hire()
-        yield from supervised(folder, crew, asked, stop)
+    with Workers(folder, earlier, began).at_work() as workers:
+        workers.start()
+        yield from supervised(folder, workers, asked, stop)

@@ -10,12 +10,12 @@ from typing import Any
 from luthier.errors import DiskError, Interrupted, LuthierError, RunError, WorldError
 from luthier.events import Advanced, Event, Started, Stopped, TrialBegan, TrialEnded, Validated
 from luthier.plan.plan import Plan
-from luthier.searching.allowance import time_for_trial, trials_end
 from luthier.searching.folder import OF_SEARCH
 from luthier.searching.opening import Search, refuse_another_model
+from luthier.searching.ranking import best_of, nameable
 from luthier.searching.samplers import MOST, Tried
 from luthier.searching.space import Value
-from luthier.searching.standing import best_of, nameable
+from luthier.searching.time_budget import time_for_trial, trials_end
 from luthier.steps.trial import Outcome, trial
 
 LOOK = 0.5
@@ -41,7 +41,7 @@ def work(search: Search) -> Iterator[tuple[int, Event]]:
         with lock:
             for event in attempt(search, one):
                 yield one.number, event
-        search.kept.wide = None  # from here on there may be others
+        search.memo.wide = None  # from here on there may be others
         yield OF_SEARCH, Advanced(over(search), search.clock())
     raise Interrupted(
         f"Interrupted. `luthier resume {search.folder.path}` goes on with the trials that are left."
@@ -112,7 +112,7 @@ def attempt(search: Search, one: Tried) -> Iterator[Event]:
         end_by = trials_end(search, search.adviser.tried()) if one.number else search.deadline
         plan = search.trial_plan(one.values, str(search.folder.trial(one.number)), end_by)
         enough = Enough()
-        running = trial(plan, search.kept, search.stop, lambda: enough.said)
+        running = trial(plan, search.memo, search.stop, lambda: enough.said)
         outcome = yield from until_pruned(search, one.number, plan, running, enough)
         state = "pruned" if outcome is None else "complete"
         if outcome is not None and math.isnan(outcome.score):

@@ -100,14 +100,14 @@ def corrected(
     if not len(answers) or task.compares_all or 0.3 * rows < ENOUGH_OUTSIDE:
         return None
     dice, found = seeds.generator(seed, "corrected"), []
-    scorers = [task.scorer(said, targets) for said in answers]
+    measures = [task.measure(said, targets) for said in answers]
     for _ in range(draws):
         inside = dice.integers(rows, size=rows)
         outside = np.setdiff1d(np.arange(rows), inside)
         if len(outside) < ENOUGH_OUTSIDE:
             continue
-        chosen = max(scorers, key=lambda score: score(inside))
-        found.append(chosen(outside))
+        chosen = max(measures, key=lambda measure: measure.of(inside))
+        found.append(chosen.of(outside))
     if not found:
         return None
     low, high = np.quantile(found, [0.025, 0.975])

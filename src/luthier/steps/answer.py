@@ -32,7 +32,7 @@ def answer_file(
 
     Raises DataError for rows that cannot be read, PlanError for a column that this model has no use for.
     """
-    kind, known = folder.kind, folder.beside.columns
+    kind, known = folder.kind, folder.model_record.columns
     wanted = kind.predicts or tuple(role for role in kind.roles if role != "label")
     for role, name in named.items():
         if name is not None and role not in wanted:
@@ -55,7 +55,7 @@ def answer_file(
         if folder.task.reads not in ("words", IMAGE):  # whose columns may hold lists and objects
             check(table, name, role)
     texts = [name for role, name in columns.items() if role in TEXT_ROLES]
-    table, _ = without_marks(table, texts, (), folder.beside.missing)
+    table, _ = without_marks(table, texts, (), folder.model_record.missing)
     return folder.answers(kind.inputs(table, columns, None, folder.task))
 
 

@@ -36,7 +36,7 @@ def compute_features(run: Run) -> Iterator[Event]:
         by_unit = examples.tokens is not None
         model = reader_of(ready, part)
         found = np.zeros((examples.units, model.width), np.float32)
-        precision = ready.twin.training() if part == "train" else ready.twin.reporting()
+        precision = ready.masters.training() if part == "train" else ready.masters.reporting()
         with precision, with_threads(run.wide):
             for batch, where, features in features_of(model, examples, ready.device, by_unit=by_unit):
                 found[where] = features
@@ -53,9 +53,9 @@ def probe_and_baselines(run: Run) -> Iterator[Event]:
     ready, task = run.ready, run.task
     yield Started("probe", run.clock())
     targets, features = run.targets("train"), run.features
-    if task.usual:
-        usual = {part: task.usual_logits(targets, ready.examples[part]) for part in ANSWERED}
-        yield from add(run, Candidate(task.usual, 0.0, usual), learnt=False)
+    if task.majority:
+        most = {part: task.majority_logits(targets, ready.examples[part]) for part in ANSWERED}
+        yield from add(run, Candidate(task.majority, 0.0, most), learnt=False)
     else:
         yield from as_it_is(run)
     if task.rule:
@@ -151,7 +151,7 @@ def chosen_of(run: Run) -> tuple[Candidate, str]:
             best,
             f"{best.name}: no dearer one could be kept, or be shown to be better, with these validation rows",
         )
-    if len(trained) == 1 and run.task.usual:
+    if len(trained) == 1 and run.task.majority:
         only = (
             "the only one that learns" if not run.task.probed else "tuning ended before its first validation"
         )

@@ -13,9 +13,9 @@ from luthier.steps.prepare import windows
 from luthier.steps.records import ClozeRecord
 from luthier.steps.run import Run
 from luthier.train.checkpoints import Checkpoints
-from luthier.train.loop import Pace, train
-from luthier.train.movement import LadderMovement
+from luthier.train.loop import TrainSettings, train
 from luthier.train.state import State
+from luthier.train.unfreezing import LadderUnfreezing
 from luthier.train.weights import Weights
 
 NAME = "cloze"
@@ -25,7 +25,7 @@ SHARE_OF_BUDGET = 1 / 3
 
 
 def learn_cloze(
-    run: Run, pace: Pace, movement: LadderMovement, over: Callable[[], str]
+    run: Run, settings: TrainSettings, unfreezing: LadderUnfreezing, over: Callable[[], str]
 ) -> Generator[Event, None, bool]:
     """Train on the rows that were made of the training texts, once through, if there are such; the model goes on from there.
 
@@ -41,10 +41,12 @@ def learn_cloze(
         checkpoints.forget()
         recall(run)
         ready.model.load_state_dict({name: torch.from_numpy(array) for name, array in saved[0].items()})
-        ready.twin.refresh()
+        ready.masters.refresh()
         return True
 
-    state = State(ready.model, Weights(ready.model, movement.parts(1), ready.twin, pace.weight_decay))
+    state = State(
+        ready.model, Weights(ready.model, unfreezing.parts(1), ready.masters, settings.weight_decay)
+    )
     if checkpoints.load(state) is not None:
         run.earlier["train"] = state.seconds
     for words in checkpoints.damaged:
@@ -54,7 +56,7 @@ def learn_cloze(
         f"First {len(examples):,} questions made of the training texts (--cloze 0 leaves them out), as in {asked!r}, {gold!r}.",
         run.clock(),
     )
-    stopped = yield from learn(run, state, pace_of_cloze(run, pace), movement, over, checkpoints)
+    stopped = yield from learn(run, state, settings_of_cloze(run, settings), unfreezing, over, checkpoints)
     state.weights.release()
     if stopped == "interrupted":
         return False
@@ -70,8 +72,8 @@ def learn_cloze(
 def learn(
     run: Run,
     state: State,
-    pace: Pace,
-    movement: LadderMovement,
+    settings: TrainSettings,
+    unfreezing: LadderUnfreezing,
     over: Callable[[], str],
     checkpoints: Checkpoints,
 ) -> Generator[Event, None, str]:
@@ -83,11 +85,11 @@ def learn(
         takes_too_long = budget is not None and run.clock() > SHARE_OF_BUDGET * budget
         return over() or ("budget" if takes_too_long else "")
 
-    yield Started(NAME, run.clock(), pace.steps(len(examples)))
+    yield Started(NAME, run.clock(), settings.steps(len(examples)))
     why = "epochs"
-    with ready.twin.training():
+    with ready.masters.training():
         for event in train(
-            state, run.task, examples, nothing, pace, ready.device, seed_of_cloze(run), run.clock, movement,
+            state, run.task, examples, nothing, settings, ready.device, seed_of_cloze(run), run.clock, unfreezing,
             over=late, stop=run.stop, name=NAME, checkpoints=checkpoints,
         ):  # fmt: skip
             if isinstance(event, Stopped):
@@ -102,12 +104,12 @@ def learn(
     return why
 
 
-def pace_of_cloze(run: Run, pace: Pace) -> Pace:
+def settings_of_cloze(run: Run, settings: TrainSettings) -> TrainSettings:
     """Once through. A step holds as many windows as one over the user's own rows."""
     ready = run.ready
     assert ready.cloze is not None, "there are rows to learn from"
     share = windows(ready.examples["train"], run.task) / windows(ready.cloze, run.task)
-    return replace(pace, batch_rows=max(1, round(pace.batch_rows * share)), epochs=1.0, validations=1)
+    return replace(settings, batch_rows=max(1, round(settings.batch_rows * share)), epochs=1.0, validations=1)
 
 
 def seed_of_cloze(run: Run) -> int:

@@ -24,7 +24,7 @@ from luthier.compare.choice import (
 from luthier.devices import with_threads
 from luthier.events import Event, Started
 from luthier.files import whole_folder, write_bytes, write_json, write_text
-from luthier.folder.beside import form_of
+from luthier.folder.model_record import form_of
 from luthier.machine import peak_bytes
 from luthier.plan.places import placed
 from luthier.predict import features_of, logits_of

@@ -156,8 +156,8 @@ def refuse_what_does_not_fit(ready: Prepared) -> None:
 def opened(ready: Prepared) -> tuple[Memory, list[Stage]]:
     """A copy of the model that is ready to take steps, with what its run holds; and the run's stages, the dearest first."""
     bench = Bench.of(ready)
-    shelf = shelf_for(bench.run.ready, bench.movement, math.ceil(bench.pace.epochs), bench.prefix)
-    plan = outline(bench.run, bench.movement, bench.pace, set(shelf.depths))
+    shelf = shelf_for(bench.run.ready, bench.unfreezing, math.ceil(bench.settings.epochs), bench.prefix)
+    plan = outline(bench.run, bench.unfreezing, bench.settings, set(shelf.depths))
     memory = Memory(bench, plan, shelf, Held(resident_bytes(), resident_bytes()))
     return memory, sorted(plan.stages, key=lambda stage: stage.depth)
 
@@ -178,7 +178,7 @@ def of_training(
     seen = sizes_of(ready.examples["train"], stages[0].micros)
     expected = rough.micro.of(seen) / stages[0].share + rough.end * plan.steps
     if ready.cloze is not None:
-        count, micros = cloze_micros(bench.run, bench.pace)
+        count, micros = cloze_micros(bench.run, bench.settings)
         expected += rough.micro.of(sizes_of(ready.cloze, micros)) + rough.end * count
     if briefly is not None and expected < briefly:
         return None
@@ -214,9 +214,9 @@ def of_training(
     }
     peak = max(before, sum(parts.values()), frozen_bytes(ready) - bench.copied)
     memory.check(before)
-    ladder, named = bench.movement.ladder, dict(bench.run.ready.model.named_parameters())
+    ladder, named = bench.unfreezing.ladder, dict(bench.run.ready.model.named_parameters())
     idle = sum(named[name].numel() for name in ladder.idle)
-    rungs = tuple(rungs_of(bench.movement, bench.pace))
+    rungs = tuple(rungs_of(bench.unfreezing, bench.settings))
     slowest = sum(budgeted(ready, seconds | {"train": seconds["train"] * dearest.spread / by}).values())
     planned = budgeted(ready, seconds)
     return Forecast(planned, peak, parts, plan, rungs, idle, ladder.note, slowest, others)
@@ -247,7 +247,9 @@ def frozen_seconds(ready: Prepared, looks: dict[str, Looks]) -> dict[str, float]
     task = ready.rows.task
     if not task.probed:
         # Vectors are scored as they are; nothing else looks at a frozen model.
-        looked = 0.0 if task.usual else sum(looks["exact"].again.of(passes(ready, part)) for part in ANSWERED)
+        looked = (
+            0.0 if task.majority else sum(looks["exact"].again.of(passes(ready, part)) for part in ANSWERED)
+        )
         return {"features": 0.0, "probe": looked, "score": score_seconds(ready) + FINISH_SECONDS}
     extra = compared(ready, ANSWERED).values()
     features = looks["fast"].first.of(passes(ready, "train"))
@@ -290,9 +292,9 @@ def cloze_seconds(bench: Bench, plan: Outline, timed: Timed) -> float:
     examples = bench.run.ready.cloze
     if examples is None:
         return 0.0
-    count, micros = cloze_micros(bench.run, bench.pace)
+    count, micros = cloze_micros(bench.run, bench.settings)
     stage, sizes = min(plan.stages, key=lambda one: one.depth), sizes_of(examples, micros)
-    steps, rungs = timed.of(stage.depth), len(bench.movement.ladder.rungs)
+    steps, rungs = timed.of(stage.depth), len(bench.unfreezing.ladder.rungs)
     replayed = stage.depth / rungs if stage.replayed else 0.0
     return steps.micro.of(sizes) / (1 - replayed) + steps.end * count + steps.compiling * sizes.shapes
 
@@ -300,7 +302,7 @@ def cloze_seconds(bench: Bench, plan: Outline, timed: Timed) -> float:
 def train_seconds(bench: Bench, plan: Outline, shelf: Shelf, timed: Timed, looks: dict[str, Looks]) -> float:
     """All steps and validations, and the pass that records what is replayed."""
     ready = bench.run.ready
-    top = len(bench.movement.ladder.rungs) - 1
+    top = len(bench.unfreezing.ladder.rungs) - 1
     valid = looks["fast"].again.of(passes(ready, "valid"))
     total = 0.0
     for stage in plan.stages:

@@ -68,7 +68,7 @@ class Memory:
 
     @property
     def moments(self) -> int:
-        return 2 * sum(int(slab.master.nbytes) for slab in self.bench.weights.slabs)
+        return 2 * sum(int(flat.master.nbytes) for flat in self.bench.weights.flat)
 
     def activations(self, tokens: int) -> int:
         """Of a micro-batch, in proportion to the largest that was seen; nothing is known before the first."""
@@ -88,7 +88,7 @@ class Memory:
         copies = 2 if self.plan.validations > 1 else 1  # a new best is copied while the old one is held
         return {
             "moments": self.moments
-            + sum(table_bytes(weights, at, rows) for at in range(len(weights.tables))),
+            + sum(table_bytes(weights, at, rows) for at in range(len(weights.sparse))),
             "best": copies * best_bytes(weights, rows),
             "features": feature_bytes(ready),
             "states": len(self.shelf.depths) * self.shelf.bytes_each,
@@ -130,7 +130,7 @@ class Memory:
     def fewer(self) -> range:
         """Numbers of blocks to train, fewer than now, the most first."""
         blocks, method = (
-            len(self.bench.movement.ladder.blocks),
+            len(self.bench.unfreezing.ladder.blocks),
             parse_method(self.bench.run.plan.train.method),
         )
         most = method.blocks if isinstance(method, Top) else 0 if isinstance(method, Lora) else blocks
@@ -139,7 +139,7 @@ class Memory:
     def of_top(self, blocks: int) -> int:
         """The peak if the head and so many blocks trained: what is trained, and what backward passes keep, shrink with them."""
         ready, parts = self.bench.run.ready, dict(self.parts())
-        rungs = list(rungs_of(self.bench.movement, self.bench.pace))
+        rungs = list(rungs_of(self.bench.unfreezing, self.bench.settings))
         live = sum(rung["trained"] > 0 for rung in rungs)
         share = sum(rung["parameters"] for rung in rungs[: blocks + 1]) / sum(
             rung["trained"] for rung in rungs
@@ -162,7 +162,7 @@ def vocabulary(examples: Examples) -> Ints:
 
 def table_bytes(weights: Weights, at: int, rows: Ints) -> int:
     """Of an embedding's moments and origin: the pages that the rows of the data lie on."""
-    table = weights.tables[at]
+    table = weights.sparse[at]
     wide = int(table.master.shape[1]) * 4
     pages = np.unique(np.concatenate([rows * wide // 4096, (rows * wide + wide - 1) // 4096]))
     return (3 if weights.averaging is None else 4) * len(pages) * 4096
@@ -170,8 +170,8 @@ def table_bytes(weights: Weights, at: int, rows: Ints) -> int:
 
 def best_bytes(weights: Weights, rows: Ints) -> int:
     """Of a copy of all that moves."""
-    tables = sum(len(rows) * table.master.shape[1] * 4 for table in weights.tables)
-    return sum(int(slab.master.nbytes) for slab in weights.slabs) + tables
+    tables = sum(len(rows) * table.master.shape[1] * 4 for table in weights.sparse)
+    return sum(int(flat.master.nbytes) for flat in weights.flat) + tables
 
 
 def dropout_bytes(bench: Bench, plan: Outline) -> int:

@@ -8,13 +8,13 @@ import numpy as np
 
 from luthier.batches.examples import Examples, Ints
 from luthier.batches.order import by_length, cut_by_budget, epoch_order, steps_per_epoch
-from luthier.steps.cloze import pace_of_cloze, seed_of_cloze
+from luthier.steps.cloze import seed_of_cloze, settings_of_cloze
 from luthier.steps.prepare import Prepared
 from luthier.steps.run import Run
 from luthier.steps.training import groups_of
 from luthier.tasks.task import Array
-from luthier.train.loop import Pace, validation_steps
-from luthier.train.movement import LadderMovement
+from luthier.train.loop import TrainSettings, validation_steps
+from luthier.train.unfreezing import LadderUnfreezing
 
 COUNTED_ROWS = 200_000
 """Rows whose order is looked at: on larger data the first epochs stand for the others."""
@@ -75,23 +75,23 @@ class Outline:
     stages: tuple[Stage, ...]
 
 
-def outline(run: Run, movement: LadderMovement, pace: Pace, replayed: set[int]) -> Outline:
+def outline(run: Run, unfreezing: LadderUnfreezing, settings: TrainSettings, replayed: set[int]) -> Outline:
     """The order of all epochs is a pure function: what each step will hold is known now. replayed: depths."""
     examples = run.ready.examples["train"]
     rows, lengths = len(examples), examples.lengths
-    per_epoch, steps = steps_per_epoch(rows, pace.batch_rows), pace.steps(rows)
-    marks = validation_steps(steps, per_epoch, pace.validations)
+    per_epoch, steps = steps_per_epoch(rows, settings.batch_rows), settings.steps(rows)
+    marks = validation_steps(steps, per_epoch, settings.validations)
     listed = max(1, COUNTED_ROWS // max(1, rows))
     stages: dict[int, Stage] = {}
     for epoch in range(math.ceil(steps / per_epoch)):
         begin, end = epoch * per_epoch, min(steps, (epoch + 1) * per_epoch)
-        depth = movement.frozen(epoch)
+        depth = unfreezing.frozen(epoch)
         found = stages.get(depth) or Stage(epoch, depth, depth in replayed, 0, 0, [], 1.0)
         micros = []
         if epoch < listed or not found.micros:
-            order = epoch_order(lengths, pace.batch_rows, run.plan.run.seed, epoch, groups_of(run))
+            order = epoch_order(lengths, settings.batch_rows, run.plan.run.seed, epoch, groups_of(run))
             for chosen in order[: end - begin]:
-                micros += cut_by_budget(chosen, lengths, pace.micro_tokens)
+                micros += cut_by_budget(chosen, lengths, settings.micro_tokens)
         held = found.steps * found.share + (end - begin if micros else 0)
         stages[depth] = replace(
             found,
@@ -103,34 +103,34 @@ def outline(run: Run, movement: LadderMovement, pace: Pace, replayed: set[int]) 
     return Outline(steps, len(marks), tuple(stages.values()))
 
 
-def cloze_micros(run: Run, pace: Pace) -> tuple[int, list[Ints]]:
+def cloze_micros(run: Run, settings: TrainSettings) -> tuple[int, list[Ints]]:
     """The steps on cloze questions, and their micro-batches."""
     examples = run.ready.cloze
     if examples is None:
         return 0, []
-    own = pace_of_cloze(run, pace)
+    own = settings_of_cloze(run, settings)
     order = epoch_order(examples.lengths, own.batch_rows, seed_of_cloze(run), 0)
     return len(order), [
         part for one in order for part in cut_by_budget(one, examples.lengths, own.micro_tokens)
     ]
 
 
-def rungs_of(movement: LadderMovement, pace: Pace) -> list[dict[str, Any]]:
+def rungs_of(unfreezing: LadderUnfreezing, settings: TrainSettings) -> list[dict[str, Any]]:
     """What trains, from the head down, at which multiplier of the rate, from which epoch (the first is 1)."""
-    named = dict(movement.model.named_parameters())
-    epochs = range(math.ceil(pace.epochs))
+    named = dict(unfreezing.model.named_parameters())
+    epochs = range(math.ceil(settings.epochs))
     found = []
-    for at, rung in reversed(list(enumerate(movement.ladder.rungs))):
-        scales = [movement.scales(epoch)[at] for epoch in epochs]
+    for at, rung in reversed(list(enumerate(unfreezing.ladder.rungs))):
+        scales = [unfreezing.scales(epoch)[at] for epoch in epochs]
         first = next((epoch for epoch in epochs if scales[epoch] > 0), None)
-        moving = [name for name in rung.parameters if first is not None and movement.moves(at, name)]
+        moving = [name for name in rung.parameters if first is not None and unfreezing.moves(at, name)]
         multiplier = 0.0 if first is None or not moving else scales[first]
         found.append({
             "name": rung.name,
             "parameters": sum(named[name].numel() for name in rung.parameters),
             "trained": sum(named[name].numel() for name in moving),
             "multiplier": multiplier,
-            "lr": None if math.isnan(pace.lr) else multiplier * pace.lr,
+            "lr": None if math.isnan(settings.lr) else multiplier * settings.lr,
             "from_epoch": first + 1 if first is not None and moving else None,
         })  # fmt: skip
     return found

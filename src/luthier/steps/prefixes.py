@@ -15,8 +15,8 @@ from luthier.models.prefix import Prefix, States
 from luthier.predict import features_of
 from luthier.steps.prepare import Prepared
 from luthier.steps.run import Run
-from luthier.train.movement import LadderMovement
 from luthier.train.prefix_cache import PrefixCache, default_folder
+from luthier.train.unfreezing import LadderUnfreezing
 
 PARTS = ("train", "valid")
 """Parts that training reads again and again."""
@@ -95,7 +95,7 @@ class Shelf:
 
 
 def shelf_for(
-    ready: Prepared, movement: LadderMovement, epochs: int, prefix: Prefix, scored: tuple[str, ...] = ()
+    ready: Prepared, unfreezing: LadderUnfreezing, epochs: int, prefix: Prefix, scored: tuple[str, ...] = ()
 ) -> Shelf:
     """What can be kept: nothing where no block stands still, or where replaying would change the result.
 
@@ -104,8 +104,8 @@ def shelf_for(
     limit, train = ready.plan.run.cache_gb * 1e9, ready.plan.train
     folder = Path(ready.plan.run.cache) if ready.plan.run.cache else default_folder()
     cache = PrefixCache(folder, limit)
-    below = len(movement.ladder.rungs) - 1
-    passed = stages(movement.policy, below, epochs)
+    below = len(unfreezing.ladder.rungs) - 1
+    passed = stages(unfreezing.policy, below, epochs)
     depths = [depth for depth in passed if depth >= 2]
     texts = {part: one for part, one in ready.examples.items() if isinstance(one, TextExamples)}
     if not depths or limit == 0:
@@ -114,7 +114,7 @@ def shelf_for(
         note = "Training rows are varied in each epoch, so frozen layers are computed anew in each."
         return Shelf(cache, {}, 0, (note,))
     width, dtype = ready.model.state_width, ready.device.dtype
-    with ready.twin.training():
+    with ready.masters.training():
         ready.model.eval()
         few = texts["train"]
         reasons = {depth: prefix.why_not(depth, few, ready.model.features, width) for depth in depths}
@@ -150,12 +150,12 @@ def dtype_of(one: Slot, ready: Prepared) -> torch.dtype:
     return torch.float32 if one.exact else ready.device.dtype
 
 
-def open_prefixes(run: Run, movement: LadderMovement, epochs: int) -> Generator[Event, None, Prefixes]:
+def open_prefixes(run: Run, unfreezing: LadderUnfreezing, epochs: int) -> Generator[Event, None, Prefixes]:
     """The run's Prefixes, their states found or computed."""
     ready = run.ready
-    found = Prefixes(Prefix(ready.model, movement.ladder))
+    found = Prefixes(Prefix(ready.model, unfreezing.ladder))
     ready.model.prefix = found.prefix
-    shelf = shelf_for(ready, movement, epochs, found.prefix, () if run.keeps else SCORED)
+    shelf = shelf_for(ready, unfreezing, epochs, found.prefix, () if run.keeps else SCORED)
     for words in shelf.notes:
         yield Noted(words, run.clock())
     width, cache = ready.model.state_width, shelf.cache
@@ -186,8 +186,8 @@ def open_prefixes(run: Run, movement: LadderMovement, epochs: int) -> Generator[
 
 def record(run: Run, prefix: Prefix, examples: TextExamples, into: dict[int, States], exact: bool) -> None:
     """One frozen pass over some rows, in the precision of training or in fp32."""
-    twin = run.ready.twin
-    precision = twin.reporting() if exact else twin.training()
+    masters = run.ready.masters
+    precision = masters.reporting() if exact else masters.training()
     with precision, prefix.recording(into), with_threads(run.wide):
         for _ in features_of(run.ready.model, examples, run.ready.device):
             if run.stop():

@@ -20,7 +20,7 @@ from luthier.data.review import Review, review_path
 from luthier.data.split import PARTS
 from luthier.devices import Device
 from luthier.files import refuse_link_away, refuse_links_away
-from luthier.folder.beside import FILE as BESIDE
+from luthier.folder.model_record import FILE as MODEL_RECORD
 from luthier.folder.run_folder import RunFolder
 from luthier.hashes import hash_json
 from luthier.models.find import find_model
@@ -28,12 +28,12 @@ from luthier.models.headed import HeadedModel
 from luthier.models.inspect import Folder, inspect_folder
 from luthier.models.ladder import Ladder, find_ladder
 from luthier.models.load import Wanted, load_model
+from luthier.models.master_weights import MasterWeights
 from luthier.models.questions import leaves_room
 from luthier.models.reading import READERS, Reader, preparation_of, reader_of
 from luthier.models.texts import Long, Texts
-from luthier.models.twin import Twin
 from luthier.plan.plan import Plan, read_plan
-from luthier.steps.kept import Kept
+from luthier.steps.memo import Memo
 from luthier.steps.pairs import how_pairs_are_read
 from luthier.steps.refusals import refuse_too_many_blocks, refuse_unknown_checks, refuse_what_has_no_effect
 from luthier.steps.resolve import Guess, Start, cloze_wanted, resolve
@@ -64,7 +64,7 @@ class Prepared:
     reader: Reader
     """Tokenizer or image processor."""
     model: HeadedModel
-    twin: Twin
+    masters: MasterWeights
     """The model's body in the two precisions."""
     ladder: Ladder
     examples: dict[str, Examples]
@@ -117,43 +117,45 @@ class Base:
     @staticmethod
     def of(name: str, reads: str, base: str | None) -> "Base":
         path, named = find_model(name), Path(os.path.expanduser(name))
-        if os.path.lexists(path / BESIDE):  # a run's model: what lies elsewhere is not what the run has made
+        if os.path.lexists(
+            path / MODEL_RECORD
+        ):  # a run's model: what lies elsewhere is not what the run has made
             refuse_links_away(path, named if named.is_dir() else path)
             refuse_link_away(path, named if named.is_dir() else path)
         folder = inspect_folder(name, path, reads, base)
         return Base(folder, reader_of(folder, reads), folder.fingerprint())
 
 
-def base_of(name: str, reads: str, base: str | None, kept: Kept) -> Base:
+def base_of(name: str, reads: str, base: str | None, memo: Memo) -> Base:
     """A model's folder, opened once in a process. base: the model that an adapter was made for."""
-    return kept.once("base", (name, reads, base), lambda: Base.of(name, reads, base))
+    return memo.once("base", (name, reads, base), lambda: Base.of(name, reads, base))
 
 
-def prepare(plan: Plan, kept: Kept | None = None) -> Prepared:
+def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
     """Open and check all that the plan names; raise InputError for what cannot be used.
 
-    kept: what earlier runs of this process have opened, where this plan names the same.
+    memo: what earlier runs of this process have opened, where this plan names the same.
     """
-    kept = kept or Kept()
+    memo = memo or Memo()
     named = plan.run.device, plan.run.precision, plan.run.threads
-    device = kept.once("device", named, lambda: devices.choose(*named))
+    device = memo.once("device", named, lambda: devices.choose(*named))
     refuse_unknown_checks(plan.data.allow)
     of_rows = plan.data, plan.task, plan.split_seed
-    rows = kept.once("rows", of_rows, lambda: understand(plan))
+    rows = memo.once("rows", of_rows, lambda: understand(plan))
     begin = time.monotonic()
-    findings = kept.once("findings", of_rows, lambda: look_over(rows, plan.data.allow))
+    findings = memo.once("findings", of_rows, lambda: look_over(rows, plan.data.allow))
     checking = time.monotonic() - begin
     task, name = rows.task, plan.model.name
-    base = base_of(name, task.reads, plan.model.base, kept)
+    base = base_of(name, task.reads, plan.model.base, memo)
     folder, reader = base.folder, base.reader
     of_pairs = of_rows, name, plan.model.pair, plan.model.pooling, plan.model.hidden, plan.model.dropout
-    rows = kept.once("pairs", of_pairs, lambda: how_pairs_are_read(plan, rows, folder, reader, device))
+    rows = memo.once("pairs", of_pairs, lambda: how_pairs_are_read(plan, rows, folder, reader, device))
     task = rows.task
     refuse_what_has_no_effect(plan, task)
     used = {part: getattr(rows.split, part) for part in PARTS}
     everything = np.concatenate(list(used.values()))
     read, way = READERS[task.reads], task.long if plan.data.long == "auto" else plan.data.long
-    examples, long = kept.once(
+    examples, long = memo.once(
         "examples",
         (of_rows, name, task.reads),
         lambda: read(reader, rows.inputs(everything), rows.targets(everything), way),
@@ -167,7 +169,7 @@ def prepare(plan: Plan, kept: Kept | None = None) -> Prepared:
     out = Path(plan.run.out or default_folder(plan, stands_on))
     device = as_recorded(device, plan, out)
     wanted_cloze = cloze_wanted(plan, rows, recipe, model)
-    cloze = kept.once(
+    cloze = memo.once(
         "cloze",
         (of_rows, name, wanted_cloze, plan.run.seed),
         lambda: made_of_texts(wanted_cloze, rows, reader, plan.run.seed),
@@ -183,7 +185,7 @@ def prepare(plan: Plan, kept: Kept | None = None) -> Prepared:
     )
     plan, guesses = resolve(plan, rows, device, start)
     tokens = Tokens(everything, long.lengths, long.unknown, long.limit, long.way)
-    evidence, more = kept.once(
+    evidence, more = memo.once(
         "evidence", (of_rows, name, task.reads), lambda: looked_into(plan, rows, tokens)
     )
     ends = np.cumsum([len(part) for part in used.values()])
@@ -197,7 +199,7 @@ def prepare(plan: Plan, kept: Kept | None = None) -> Prepared:
         folder=folder,
         reader=reader,
         model=model,
-        twin=Twin(model.body, device.dtype),
+        masters=MasterWeights(model.body, device.dtype),
         ladder=ladder,
         examples=made,
         cloze=cloze,

@@ -14,9 +14,9 @@ from luthier.models.find import find_model
 from luthier.models.headed import HeadedModel
 from luthier.models.inspect import inspect_folder
 from luthier.models.load import Wanted, load_model
+from luthier.models.master_weights import MasterWeights
 from luthier.models.reading import Reader as Tokenizer
 from luthier.models.reading import preparation_of, reader_of
-from luthier.models.twin import Twin
 from luthier.plan.plan import Plan
 from luthier.predict import features_of
 from luthier.steps.pairs import how_pairs_are_read
@@ -60,7 +60,7 @@ class Reader:
         yield Started("features", clock(), len(examples))
         found = np.zeros((len(examples), self.model.width), np.float32)
         done = 0
-        with Twin(self.model.body, self.device.dtype).training():
+        with MasterWeights(self.model.body, self.device.dtype).training():
             for batch, where, made in features_of(self.model, examples, self.device):
                 found[where] = made
                 done += len(batch.rows)

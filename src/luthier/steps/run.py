@@ -10,15 +10,13 @@ from torch import nn
 from luthier.compare.choice import TO_BEAT, Candidate
 from luthier.errors import Interrupted
 from luthier.folder.artefacts import Artefacts
-from luthier.folder.beside import Beside, BesideRecord
+from luthier.folder.model_record import ModelRecord, SavedModelRecord
 from luthier.folder.run_folder import RunFolder
 from luthier.folder.write import write_model
 from luthier.models.headed import HeadedModel
 from luthier.plan.duration import seconds_of
 from luthier.plan.plan import Plan
-from luthier.scores.intervals import paired_standard_error
 from luthier.steps.prepare import Prepared
-from luthier.tasks.classification import Classification
 from luthier.tasks.task import Array, Calibration, Task
 from luthier.train.checkpoints import SHARE, Checkpoints
 from luthier.train.probe import Probe
@@ -83,7 +81,7 @@ class Run:
     def learnt(self) -> list[Candidate]:
         """The candidates that may be kept, from cheap to dear."""
         # Vectors are there before anything is learnt: they are kept where learning makes them no better.
-        return [one for one in self.candidates if one.name not in TO_BEAT or not self.task.usual]
+        return [one for one in self.candidates if one.name not in TO_BEAT or not self.task.majority]
 
     def targets(self, part: str) -> Array:
         return self.ready.examples[part].targets
@@ -126,10 +124,10 @@ class Run:
         answers = ours.predicted["valid"], theirs.predicted["valid"]
         return standard_error(self.task, *answers, self.targets("valid"), self.plan.run.seed)
 
-    def beside(self, candidate: Candidate, task: Task, hidden: tuple[int, ...]) -> Beside:
+    def model_record(self, candidate: Candidate, task: Task, hidden: tuple[int, ...]) -> ModelRecord:
         """What luthier.json says of a candidate's model. task: as it is finished."""
         ready = self.ready
-        return Beside(
+        return ModelRecord(
             task=task.to_json(),
             calibration=candidate.calibration,
             pooling=ready.model.pooling,
@@ -146,7 +144,7 @@ class Run:
     def keep_at_first(self, candidate: Candidate, head: nn.Sequential) -> None:
         """Write the model of a candidate that learnt no layers, unless an earlier command of this run has left a better one: a
         training that was stopped, and goes on."""
-        left = Artefacts(self.folder.path / "model").record("luthier", BesideRecord)
+        left = Artefacts(self.folder.path / "model").record("luthier", SavedModelRecord)
         if left is None or left.method != "tuned":
             self.keep(candidate, head, hidden=())
 
@@ -162,8 +160,8 @@ class Run:
         if not self.keeps:
             return
         path, finished = self.folder.path / "model", self.task.finished_head(head)
-        beside = self.beside(candidate, self.task.finished(finished), hidden)
-        write_model(path, model or ready.model, finished, ready.reader, beside, INTERIM_CARD)
+        record = self.model_record(candidate, self.task.finished(finished), hidden)
+        write_model(path, model or ready.model, finished, ready.reader, record, INTERIM_CARD)
 
     def interrupted(self) -> Interrupted:
         """What to tell when somebody asked to stop."""
@@ -181,7 +179,4 @@ class Run:
 
 def standard_error(task: Task, ours: Array, theirs: Array, targets: Array, seed: int) -> float:
     """Of the difference between the scores of two sets of answers to the same rows."""
-    if isinstance(task, Classification) and task.metric == "accuracy":
-        return paired_standard_error(*(task.row_scores(answers, targets) for answers in (ours, theirs)))
-    gap = task.difference(ours, theirs, targets, seed)
-    return (gap.high - gap.low) / (2 * 1.96)
+    return task.measure(ours, targets).standard_error(task.measure(theirs, targets), seed)

@@ -19,16 +19,16 @@ from luthier.devices import with_threads
 from luthier.machine import peak_bytes
 from luthier.models.dropout import DICE
 from luthier.models.lora import add_adapters
+from luthier.models.master_weights import MasterWeights
 from luthier.models.prefix import Prefix, States
-from luthier.models.twin import Twin
 from luthier.plan.method import Lora, parse_method
 from luthier.steps.outline import Sizes, Stage, sizes_of
 from luthier.steps.prepare import Prepared
 from luthier.steps.run import Run
-from luthier.steps.training import movement_of, pace_of, weighted
+from luthier.steps.training import settings_of, unfreezing_of, weighted
 from luthier.tasks.task import Array, Task
-from luthier.train.loop import Pace
-from luthier.train.movement import LadderMovement
+from luthier.train.loop import TrainSettings
+from luthier.train.unfreezing import LadderUnfreezing
 from luthier.train.weights import Weights
 
 LONG_SECONDS = 0.5
@@ -128,7 +128,7 @@ def time_looks(ready: Prepared) -> dict[str, Looks]:
     chosen = at_quantiles(sizes_of(few, batches), (0.5, 0.05, 0.95))
     of = sizes_of(few, [batches[at] for at in chosen])
     found: dict[str, Looks] = {}
-    for name, mode in (("fast", ready.twin.training), ("exact", ready.twin.reporting)):
+    for name, mode in (("fast", ready.masters.training), ("exact", ready.masters.reporting)):
         if name == "exact" and ready.device.precision == "fp32":
             found["exact"] = found["fast"]
             continue
@@ -161,8 +161,8 @@ class Bench:
     """A copy of the model that takes real steps, and leaves the real one as it is."""
 
     run: Run
-    movement: LadderMovement
-    pace: Pace
+    unfreezing: LadderUnfreezing
+    settings: TrainSettings
     task: Task
     prefix: Prefix
     weights: Weights
@@ -170,25 +170,25 @@ class Bench:
     @staticmethod
     def of(ready: Prepared) -> "Bench":
         model = copy.deepcopy(ready.model)
-        twin = Twin(model.body, ready.device.dtype)
-        run = plain_run(replace(ready, model=model, twin=twin))
+        masters = MasterWeights(model.body, ready.device.dtype)
+        run = plain_run(replace(ready, model=model, masters=masters))
         plan, method = ready.plan.train, parse_method(ready.plan.train.method)
         if isinstance(method, Lora):
             blocks = [name.removeprefix("body.") for name in ready.ladder.blocks]
             add_adapters(model.body, blocks, method.rank, ready.plan.run.seed)
-            twin.adopt(model.body)
-        movement, pace = movement_of(run, isinstance(method, Lora)), pace_of(run)
-        model.prefix = prefix = Prefix(model, movement.ladder)
-        parts = movement.parts(int(np.ceil(pace.epochs)))
-        weights = Weights(model, parts, twin, pace.weight_decay, pull=plan.l2_sp, ema=plan.ema)
-        return Bench(run, movement, pace, weighted(run), prefix, weights)
+            masters.adopt(model.body)
+        unfreezing, settings = unfreezing_of(run, isinstance(method, Lora)), settings_of(run)
+        model.prefix = prefix = Prefix(model, unfreezing.ladder)
+        parts = unfreezing.parts(int(np.ceil(settings.epochs)))
+        weights = Weights(model, parts, masters, settings.weight_decay, pull=plan.l2_sp, ema=plan.ema)
+        return Bench(run, unfreezing, settings, weighted(run), prefix, weights)
 
     @property
     def copied(self) -> int:
         """Bytes of the copy, which the run itself will not have."""
         ready = self.run.ready
         held = [*ready.model.parameters(), *ready.model.buffers()]
-        held += [*ready.twin.exact.values(), *ready.twin.fast.values()]
+        held += [*ready.masters.exact.values(), *ready.masters.fast.values()]
         return sum({tensor.data_ptr(): tensor.nbytes for tensor in held}.values())
 
     def step(
@@ -205,7 +205,7 @@ class Bench:
         float(found.total.detach())
         middle = clock()
         norm = self.weights.norm(found.weight)
-        self.weights.step(0.0, self.movement.scales(epoch), found.weight, norm, self.pace.max_norm)
+        self.weights.step(0.0, self.unfreezing.scales(epoch), found.weight, norm, self.settings.max_norm)
         if ready.device.kind == "cuda":
             torch.cuda.synchronize()
         return middle - begin, clock() - middle
@@ -219,7 +219,7 @@ class Bench:
         ready = self.run.ready
         kept = torch.zeros(len(few.ids), ready.model.state_width, dtype=ready.device.dtype)
         states = States(few, kept)
-        with ready.twin.training(), self.prefix.recording({stage.depth: states}):
+        with ready.masters.training(), self.prefix.recording({stage.depth: states}):
             for rows in by_length(few.lengths, few.budget):
                 look(ready, few, rows)
         with self.prefix.replaying(stage.depth, lambda: states):
@@ -320,8 +320,8 @@ def time_steps(
     ends = np.cumsum([0, *(len(one) for one in rows)])
     own = [np.arange(begin, end) for begin, end in pairwise(ends)]
     tried: list[Tries] = []
-    with bench.replaying(stage, few), bench.run.ready.twin.training():
-        bench.movement.enter(stage.epoch)
+    with bench.replaying(stage, few), bench.run.ready.masters.training():
+        bench.unfreezing.enter(stage.epoch)
         for place, at in enumerate(chosen):
             tokens = int(sizes.tokens[at])
             if not wanted(place, tokens):

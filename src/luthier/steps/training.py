@@ -39,9 +39,9 @@ from luthier.tasks.classification import Classification
 from luthier.tasks.labels import balanced_weights
 from luthier.tasks.task import Array, Calibration, Task
 from luthier.train.find_rate import RateTest, find_rate
-from luthier.train.loop import Pace, train
-from luthier.train.movement import LadderMovement
+from luthier.train.loop import TrainSettings, train
 from luthier.train.state import State
+from luthier.train.unfreezing import LadderUnfreezing
 from luthier.train.weights import Weights
 
 SHRUNK = 0.1
@@ -51,11 +51,11 @@ SHRUNK = 0.1
 def train_layers(run: Run) -> Iterator[Event]:
     """Train what the method says, from a small head, and keep the state that is best on the validation rows."""
     ready = run.ready
-    pace = pace_of(run)
+    settings = settings_of(run)
     prefixes: Prefixes | None = None
     saved = run.folder.saved("tuned", TunedRecord)
     if saved is not None:
-        yield Started("train", run.clock(), pace.steps(len(ready.examples["train"])))
+        yield Started("train", run.clock(), settings.steps(len(ready.examples["train"])))
         arrays, run.tuning["tuned"] = saved[0], saved[1].told()
         run.earlier["train"] = saved[1].seconds
         tested = run.folder.saved("rate_test", RateTestRecord)
@@ -63,7 +63,7 @@ def train_layers(run: Run) -> Iterator[Event]:
             run.tuning["rate_test"] = tested[1].told()
         ready.model.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
     else:
-        prefixes = yield from follow(run, pace)
+        prefixes = yield from follow(run, settings)
     # There is no record where time was over, or somebody stopped it, in the midst of cloze questions.
     tuned = run.tuning.get("tuned", {"tokens": 0, "seconds": 0.0, "why": "interrupted"})
     before = recall(run)  # what was learnt before the user's own rows costs time too
@@ -92,7 +92,7 @@ def scored(run: Run, part: str, prefixes: Prefixes | None) -> Array:
         return logits_of(run.ready.model, run.ready.examples[part], run.ready.device)
 
 
-def follow(run: Run, pace: Pace) -> Generator[Event, None, Prefixes | None]:
+def follow(run: Run, settings: TrainSettings) -> Generator[Event, None, Prefixes | None]:
     """The loop's events, with what the scorecard wants noted on the way. The model ends as it was at the best validation;
     returns what stands in the place of its frozen rungs, or None where there was no validation.
     """
@@ -103,23 +103,23 @@ def follow(run: Run, pace: Pace) -> Generator[Event, None, Prefixes | None]:
     if isinstance(method, Lora):
         blocks = [name.removeprefix("body.") for name in ready.ladder.blocks]
         adapters = add_adapters(ready.model.body, blocks, method.rank, run.plan.run.seed)
-        ready.twin.adopt(ready.model.body)
-    movement = movement_of(run, adapters is not None)
+        ready.masters.adopt(ready.model.body)
+    unfreezing = unfreezing_of(run, adapters is not None)
     start_head(run)
     if run.plan.train.reinit:
-        reinitialise(ready.model, movement.ladder, run.plan.train.reinit, run.plan.run.seed)
+        reinitialise(ready.model, unfreezing.ladder, run.plan.train.reinit, run.plan.run.seed)
     budget = Budget(run)
-    if not (yield from learn_cloze(run, pace, movement, budget.over)):
+    if not (yield from learn_cloze(run, settings, unfreezing, budget.over)):
         return None
-    yield Started("train", run.clock(), pace.steps(len(ready.examples["train"])))
-    parts = movement.parts(math.ceil(pace.epochs))
-    per_epoch = steps_per_epoch(len(ready.examples["train"]), pace.batch_rows)
+    yield Started("train", run.clock(), settings.steps(len(ready.examples["train"])))
+    parts = unfreezing.parts(math.ceil(settings.epochs))
+    per_epoch = steps_per_epoch(len(ready.examples["train"]), settings.batch_rows)
     plan = run.plan.train
-    weights = Weights(ready.model, parts, ready.twin, pace.weight_decay, pull=plan.l2_sp, ema=plan.ema)
+    weights = Weights(ready.model, parts, ready.masters, settings.weight_decay, pull=plan.l2_sp, ema=plan.ema)
     state = State(ready.model, weights)
     # Before a saved state is loaded: what stood still in its earlier epochs may have moved since.
-    prefixes = yield from open_prefixes(run, movement, math.ceil(pace.epochs))
-    movement = replace(movement, serve=prefixes.serve)
+    prefixes = yield from open_prefixes(run, unfreezing, math.ceil(settings.epochs))
+    unfreezing = replace(unfreezing, serve=prefixes.serve)
     checkpoints = run.checkpoints("training")
     resumed = checkpoints.load(state)
     for words in checkpoints.damaged:
@@ -129,7 +129,7 @@ def follow(run: Run, pace: Pace) -> Generator[Event, None, Prefixes | None]:
         run.earlier["train"] = run.earlier.get("train", 0.0) + state.seconds
         yield Noted(f"Going on from step {resumed:,}, which was saved.", run.clock())
 
-    pacing = Pacing(run.step_seconds, pace.steps(len(ready.examples["train"])))
+    pacing = Pacing(run.step_seconds, settings.steps(len(ready.examples["train"])))
 
     def validate() -> tuple[float, float]:
         with prefixes.serving("valid"), budget.timed():
@@ -138,21 +138,21 @@ def follow(run: Run, pace: Pace) -> Generator[Event, None, Prefixes | None]:
         predicted = task.predicted(task.probabilities(logits, plain, valid), calibration, valid)
         return task.score(predicted, valid.targets), task.mean_loss(logits, valid)
 
-    with ready.twin.training():
+    with ready.masters.training():
         if plan.lr == "find":
-            test = rate_test(run, state, pace, movement)
-            pace = replace(pace, lr=test.lr)
+            test = rate_test(run, state, settings, unfreezing)
+            settings = replace(settings, lr=test.lr)
             run.tuning["rate_test"] = test.to_json()
             yield Noted(test.words(), run.clock())
         for event in train(
-            state, weighted(run), ready.examples["train"], validate, pace, ready.device, run.plan.run.seed, run.clock, movement,
-            over=budget.over, stop=run.stop, checkpoints=checkpoints,
+            state, weighted(run), ready.examples["train"], validate, settings, ready.device, run.plan.run.seed, run.clock,
+            unfreezing, over=budget.over, stop=run.stop, checkpoints=checkpoints,
             groups=groups_of(run), ceiling=ceiling(run),
         ):  # fmt: skip
             if isinstance(event, Stopped):
                 run.tuning["tuned"] = {"steps": event.step, "best_step": event.best_step, "why": event.why,
                                        "tokens": state.tokens, "seconds": state.seconds,
-                                       "operations": movement.operations(event.step / per_epoch)}  # fmt: skip
+                                       "operations": unfreezing.operations(event.step / per_epoch)}  # fmt: skip
             yield event
             yield from pacing.notes(event)
     prefixes.serve(0)
@@ -162,18 +162,18 @@ def follow(run: Run, pace: Pace) -> Generator[Event, None, Prefixes | None]:
     return prefixes if state.best else None
 
 
-def rate_test(run: Run, state: State, pace: Pace, movement: LadderMovement) -> RateTest:
+def rate_test(run: Run, state: State, settings: TrainSettings, unfreezing: LadderUnfreezing) -> RateTest:
     """The range test, or what an earlier command of this run saw in it."""
     saved = run.folder.saved("rate_test", RateTestRecord)
     if saved is not None:
         return RateTest(tuple(saved[1].rates), tuple(saved[1].losses), saved[1].lr)
     examples, seed = run.ready.examples["train"], run.plan.run.seed
-    found = find_rate(state, weighted(run), examples, pace, run.ready.device, seed, movement)
+    found = find_rate(state, weighted(run), examples, settings, run.ready.device, seed, unfreezing)
     run.folder.save("rate_test", {}, found.to_json())
     return found
 
 
-def movement_of(run: Run, adapted: bool) -> LadderMovement:
+def unfreezing_of(run: Run, adapted: bool) -> LadderUnfreezing:
     """The plan's method and rates over the model's own ladder; `adapted` where it now has LoRA's adapters."""
     ready = run.ready
     ladder = ready.ladder
@@ -182,7 +182,7 @@ def movement_of(run: Run, adapted: bool) -> LadderMovement:
         ladder = find_ladder(ready.model, lambda: ready.model(few))
     inside = is_adapter if adapted else every
     live = run.plan.train.batch_norm == "live"
-    return LadderMovement(ready.model, ladder, policy_of(run.plan.train, ladder), live, inside=inside)
+    return LadderUnfreezing(ready.model, ladder, policy_of(run.plan.train, ladder), live, inside=inside)
 
 
 def every(name: str) -> bool:
@@ -232,7 +232,7 @@ def start_head(run: Run) -> None:
         run.probe.start(last_layer(run.ready.model.head), share)
 
 
-def pace_of(run: Run) -> Pace:
+def settings_of(run: Run) -> TrainSettings:
     """The resolved plan as the loop wants it."""
     plan = run.plan.train
     assert plan.batch_rows is not None, "a resolved plan leaves nothing open"
@@ -240,7 +240,7 @@ def pace_of(run: Run) -> Pace:
     assert plan.patience is not None, "a resolved plan leaves nothing open"
     assert plan.weight_decay is not None, "a resolved plan leaves nothing open"
     assert plan.warmup is not None, "a resolved plan leaves nothing open"
-    return Pace(
+    return TrainSettings(
         lr=plan.lr if isinstance(plan.lr, float) else math.nan,  # find_rate gives it its number
         batch_rows=plan.batch_rows,
         epochs=plan.epochs,

@@ -13,7 +13,7 @@ from luthier.machine import peak_bytes
 from luthier.plan.plan import Plan
 from luthier.steps.candidates import chosen_of
 from luthier.steps.finish import VERSIONS, write_records
-from luthier.steps.kept import Kept
+from luthier.steps.memo import Memo
 from luthier.steps.prepare import Prepared, prepare
 from luthier.steps.records import OutcomeRecord
 from luthier.steps.run import Run
@@ -33,7 +33,7 @@ class Outcome:
     candidate: str
     """`probe` or `tuned`: the one whose score this is."""
     work: float
-    """What learning took, in floating-point operations (`LadderMovement.operations`); nothing for a probe."""
+    """What learning took, in floating-point operations (`LadderUnfreezing.operations`); nothing for a probe."""
     seconds: float
     peak_bytes: int
     calibration: dict[str, Any]
@@ -45,7 +45,7 @@ class Outcome:
 
 def trial(
     plan: Plan,
-    kept: Kept,
+    memo: Memo,
     stop: Callable[[], bool] = lambda: False,
     enough: Callable[[], bool] = lambda: False,
 ) -> Generator[Event, None, Outcome]:
@@ -60,7 +60,7 @@ def trial(
         return time.monotonic() - begin
 
     yield Started("prepare", clock())
-    ready = prepare(plan, kept)
+    ready = prepare(plan, memo)
     folder = ready.run_folder
     found = outcome_of(folder)
     if found is not None:
@@ -70,10 +70,10 @@ def trial(
         folder,
         clock,
         stop,
-        kept.artefacts(ready.features_key, folder),
+        memo.artefacts(ready.features_key, folder),
         keeps=False,
         enough=enough,
-        wide=kept.wide,
+        wide=memo.wide,
     )
     with folder.alone():
         return (yield from ended(run))

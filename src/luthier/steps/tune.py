@@ -7,9 +7,9 @@ from pathlib import Path
 
 from luthier.errors import Interrupted, PlanError
 from luthier.events import Advanced, Doubted, Ended, Event, Noted, Started
-from luthier.folder.beside import FILE as BESIDE
-from luthier.folder.beside import doubts
 from luthier.folder.model_folder import ModelFolder
+from luthier.folder.model_record import FILE as MODEL_RECORD
+from luthier.folder.model_record import doubts
 from luthier.folder.run_folder import RunFolder, refuse_in_use
 from luthier.plan.plan import Plan
 from luthier.report.understood_words import understood_words
@@ -18,7 +18,7 @@ from luthier.steps.data_files import read_files
 from luthier.steps.examination import check_features
 from luthier.steps.finish import VERSIONS, score_and_write, write_records
 from luthier.steps.forecast import TINY_SECONDS, forecast, refuse_what_does_not_fit
-from luthier.steps.kept import Kept
+from luthier.steps.memo import Memo
 from luthier.steps.prepare import Prepared, prepare
 from luthier.steps.run import Run
 from luthier.steps.spared import why_spared
@@ -29,17 +29,17 @@ from luthier.steps.training import train_layers
 def tune(
     plan: Plan,
     stop: Callable[[], bool] = lambda: False,
-    kept: Kept | None = None,
+    memo: Memo | None = None,
     foretold_from: float = TINY_SECONDS,
 ) -> Generator[Event, None, ModelFolder]:
     """Adapt a model to the rows of a plan; yield what happens, return the finished folder.
 
     Raises InputError before anything is written, WorldError when the machine fails, and Interrupted when `stop()` has
     turned true: the best model so far then stands in the run's folder. What an earlier, identical command finished is
-    not done again.  kept: what earlier runs over the same rows have left to share.  foretold_from: seconds of training from which
+    not done again.  memo: what earlier runs over the same rows have left to share.  foretold_from: seconds of training from which
     on it is told beforehand how long it takes.
     """
-    kept = kept or Kept()
+    memo = memo or Memo()
     where = None if plan.run.out is None else Path(plan.run.out)
     if where is not None:
         refuse_in_use(where)
@@ -52,9 +52,9 @@ def tune(
 
     try:
         yield Started("prepare", clock())
-        ready = prepare(plan, kept)
+        ready = prepare(plan, memo)
         where = ready.out
-        return (yield from tuned(ready, kept, stop, clock, foretold_from))
+        return (yield from tuned(ready, memo, stop, clock, foretold_from))
     except KeyboardInterrupt:
         raise cut_off(where) from None
 
@@ -68,7 +68,7 @@ def cut_off(where: Path | None) -> Interrupted:
 
 def tuned(
     ready: Prepared,
-    kept: Kept,
+    memo: Memo,
     stop: Callable[[], bool],
     clock: Callable[[], float],
     foretold_from: float,
@@ -87,13 +87,13 @@ def tuned(
             folder,
             clock,
             stop,
-            kept.artefacts(ready.features_key, folder),
+            memo.artefacts(ready.features_key, folder),
             took={
                 "read": ready.rows.seconds,
                 "check": ready.checking,
                 "load": clock() - ready.rows.seconds - ready.checking,
             },
-            wide=kept.wide,
+            wide=memo.wide,
         )
         for event in foretold(run, foretold_from):
             opening.append(event)
@@ -125,7 +125,7 @@ def foretold(run: Run, foretold_from: float) -> Iterator[Event]:
 
 def doubts_of(ready: Prepared, folder: RunFolder) -> Iterator[str]:
     """What is believed though it may not be what luthier wrote: the model to go on from, an older run's features."""
-    if (ready.folder.path / BESIDE).is_file():
+    if (ready.folder.path / MODEL_RECORD).is_file():
         yield from doubts(ready.folder.path, ready.folder.sums)
     if folder.older:
         yield f"{folder.path}: began before luthier looked into the images: that they are the same cannot be told."

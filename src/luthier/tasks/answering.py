@@ -1,15 +1,16 @@
 """Parts of texts as answers: where they begin and end, and whether there is one."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.nn import functional
 
-from luthier.batches.examples import Batch, Examples, Ints
+from luthier.batches.examples import Batch, Examples
 from luthier.batches.passages import END, START, Passage
 from luthier.batches.text_examples import TextExamples
 from luthier.data.overlap import nearest_sentence
@@ -17,20 +18,12 @@ from luthier.data.sentences import Place
 from luthier.scores import answers as scores_of
 from luthier.scores.calibration import fit_platt_per_label
 from luthier.scores.classification import Reliability
-from luthier.scores.intervals import (
-    Difference,
-    Estimate,
-    bootstrap,
-    mean_of,
-    paired_bootstrap,
-    proportion,
-)
+from luthier.scores.metrics import Answered
 from luthier.tasks.classification import bins_of
 from luthier.tasks.records import AnswerRecord
 from luthier.tasks.task import Array, Calibration, Loss, Model, Task
 
 NAME = "question-answering"
-METRICS = ("f1", "exact_match")
 BEST_ENDS = 20
 """Of each window, the likeliest beginnings and ends that are combined."""
 ENOUGH = 20_000
@@ -94,7 +87,7 @@ class QuestionAnswering(Task):
     new_skill: ClassVar[bool] = True
     calibrates: ClassVar[str] = "valid"
     probed: ClassVar[bool] = False
-    usual: ClassVar[str] = "nothing"
+    majority: ClassVar[str] = "nothing"
     rule: ClassVar[str] = "overlap"
     answer: ClassVar[str] = "answer"
     long: ClassVar[str] = "windows"
@@ -130,7 +123,7 @@ class QuestionAnswering(Task):
     def to_learn(self, targets: Array) -> Array:
         raise NotImplementedError("no linear head on frozen features answers questions")
 
-    def usual_logits(self, targets: Array, examples: Examples) -> Array:
+    def majority_logits(self, targets: Array, examples: Examples) -> Array:
         """No answer anywhere: every window points at its first token."""
         assert isinstance(examples, TextExamples), "questions are texts"
         found = np.full((examples.units, 2), -SURE, np.float32)
@@ -142,7 +135,7 @@ class QuestionAnswering(Task):
         assert isinstance(examples, TextExamples), "questions are texts"
         assert examples.sources is not None, "rows know where their tokens stand"
         assert examples.unit_ends is not None, "tokens are units"
-        found = self.usual_logits(examples.targets, examples)
+        found = self.majority_logits(examples.targets, examples)
         for begin, passage in zip(examples.unit_ends, examples.sources, strict=False):
             near = nearest_sentence(passage.question, passage.context)
             if near is None:
@@ -220,13 +213,14 @@ class QuestionAnswering(Task):
         texts, golds = [one.text for one in predicted], [gold.texts for gold in targets]
         return scores_of.per_row(texts, golds, self.language)
 
-    def of_metric(self, predicted: Array, targets: Array) -> Array:
-        """(rows,) the metric of each row."""
-        found: Array = self.per_row(predicted, targets)[:, METRICS[::-1].index(self.metric)]
-        return found
+    def evidence(self, predicted: Array, targets: Array, probabilities: Array | None = None) -> Answered:
+        exact, f1 = self.per_row(predicted, targets).T
+        return Answered(exact, f1, answerable(targets))
 
-    def score(self, predicted: Array, targets: Array) -> float:
-        return float(self.of_metric(predicted, targets).mean())
+    def reported(self, targets: Array) -> tuple[str, ...]:
+        has = answerable(targets)
+        apart = ("answerable_f1", "unanswerable_accuracy") if has.any() and not has.all() else ()
+        return ("f1", "exact_match", *apart)
 
     def all_right(self, targets: Array) -> Array:
         said = np.empty(len(targets), object)
@@ -235,24 +229,6 @@ class QuestionAnswering(Task):
             for gold in targets
         ]
         return said
-
-    def scorer(self, predicted: Array, targets: Array) -> Callable[[Ints], float]:
-        found = self.of_metric(predicted, targets)
-        return lambda rows: float(found[rows].mean())
-
-    def scores(
-        self, probabilities: Array, predicted: Array, targets: Array, seed: int
-    ) -> dict[str, Estimate]:
-        exact, f1 = self.per_row(predicted, targets).T
-        found = {
-            "f1": bootstrap(mean_of(f1), len(f1), seed=seed),
-            "exact_match": proportion(exact, seed=seed),
-        }
-        answerable = np.array([bool(gold.texts) for gold in targets])
-        if answerable.any() and not answerable.all():
-            found["answerable_f1"] = bootstrap(mean_of(f1[answerable]), int(answerable.sum()), seed=seed)
-            found["unanswerable_accuracy"] = proportion(exact[~answerable], seed=seed)
-        return found
 
     def trust(
         self, plain: Array, calibrated: Array, targets: Array, calibration: Calibration
@@ -292,9 +268,6 @@ class QuestionAnswering(Task):
             "language": self.language,
         }
 
-    def difference(self, ours: Array, theirs: Array, targets: Array, seed: int) -> Difference:
-        return paired_bootstrap(*(self.of_metric(said, targets) for said in (ours, theirs)), seed=seed)
-
     def answers(
         self, probabilities: Array, predicted: Array, sources: Sequence[Any] = ()
     ) -> list[dict[str, Any]]:
@@ -318,6 +291,11 @@ class QuestionAnswering(Task):
     def from_json(record: dict[str, Any]) -> "QuestionAnswering":
         told = AnswerRecord.model_validate(record)
         return QuestionAnswering(told.metric, told.language, told.longest)
+
+
+def answerable(targets: Array) -> NDArray[np.bool_]:
+    """(rows,) whether there is an answer."""
+    return np.array([bool(gold.texts) for gold in targets], bool)
 
 
 def best_answer(

@@ -17,15 +17,7 @@ from luthier.scores.calibration import (
     fit_platt_per_label,
     fit_temperature,
 )
-from luthier.scores.intervals import (
-    Difference,
-    Estimate,
-    bootstrap,
-    mean_of,
-    paired_bootstrap,
-    paired_bootstrap_of,
-    proportion,
-)
+from luthier.scores.metrics import Classified
 from luthier.scores.thresholds import Thresholds, apply_thresholds, best_thresholds
 from luthier.tasks.baselines import majority_logits, nearest_logits, readable
 from luthier.tasks.labels import names_of
@@ -105,7 +97,7 @@ class Classification(Task):
     def to_learn(self, targets: Array) -> Array:
         return targets
 
-    def usual_logits(self, targets: Array, examples: Examples) -> Array:
+    def majority_logits(self, targets: Array, examples: Examples) -> Array:
         return majority_logits(targets, self.outputs, len(examples))
 
     def zero_shot_logits(self, features: Array, prompts: Array) -> Array | None:
@@ -148,47 +140,12 @@ class Classification(Task):
         marks: Array = apply_thresholds(probabilities, thresholds).astype(np.float32)
         return marks
 
-    def score(self, predicted: Array, targets: Array) -> float:
-        if self.metric == "accuracy":
-            return float(self.row_scores(predicted, targets).mean())
-        if self.many:
-            return multilabel.macro_f1(targets, predicted)
-        return classification.macro_f1(targets, predicted, self.outputs)
+    def evidence(self, predicted: Array, targets: Array, probabilities: Array | None = None) -> Classified:
+        return Classified(targets, predicted, self.outputs, probabilities)
 
-    def row_scores(self, predicted: Array, targets: Array) -> Array:
-        """(rows,) how right each answer is by itself, in [0, 1]."""
-        if self.many:
-            return multilabel.accuracy_per_row(targets, predicted)
-        return classification.accuracy_per_row(targets, predicted)
-
-    def scores(
-        self, probabilities: Array, predicted: Array, targets: Array, seed: int
-    ) -> dict[str, Estimate]:
-        rows = len(targets)
-        right = self.row_scores(predicted, targets)
-        if self.many:
-            log_loss, brier = (
-                multilabel.log_loss_per_row(probabilities, targets),
-                multilabel.brier_per_row(probabilities, targets),
-            )
-            found = {
-                "accuracy": proportion(right, seed=seed),
-                "macro_f1": bootstrap(multilabel.resampled_macro_f1(targets, predicted), rows, seed=seed),
-                "micro_f1": bootstrap(multilabel.resampled_micro_f1(targets, predicted), rows, seed=seed),
-            }
-        else:
-            log_loss = classification.log_loss_per_row(probabilities, targets)
-            brier = classification.brier_per_row(probabilities, targets)
-            found = {
-                "accuracy": proportion(right, seed=seed),
-                "macro_f1": bootstrap(
-                    classification.resampled_macro_f1(targets, predicted, self.outputs), rows, seed=seed
-                ),
-            }
-        return found | {
-            "log_loss": bootstrap(mean_of(log_loss), rows, seed=seed),
-            "brier": bootstrap(mean_of(brier), rows, seed=seed),
-        }
+    def reported(self, targets: Array) -> tuple[str, ...]:
+        several = ("micro_f1",) if self.many else ()
+        return ("accuracy", "macro_f1", *several, "log_loss", "brier")
 
     def trust(
         self, plain: Array, calibrated: Array, targets: Array, calibration: Calibration
@@ -233,21 +190,6 @@ class Classification(Task):
         how = multilabel.reliability if self.many else classification.reliability
         found = how(probabilities, targets, bins)
         return bins_of(found)
-
-    def difference(self, ours: Array, theirs: Array, targets: Array, seed: int) -> Difference:
-        right, wrong = self.row_scores(ours, targets), self.row_scores(theirs, targets)
-        if self.metric == "accuracy":
-            return paired_bootstrap(right, wrong, seed=seed)
-        if self.many:
-            first, second = (multilabel.resampled_macro_f1(targets, answers) for answers in (ours, theirs))
-            differing = int(np.any(ours != theirs, axis=1).sum())
-        else:
-            first, second = (
-                classification.resampled_macro_f1(targets, answers, self.outputs)
-                for answers in (ours, theirs)
-            )
-            differing = int((ours != theirs).sum())
-        return paired_bootstrap_of(first, second, len(targets), differing=differing, seed=seed)
 
     def answers(
         self, probabilities: Array, predicted: Array, sources: Sequence[Any] = ()

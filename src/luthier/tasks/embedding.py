@@ -12,6 +12,7 @@ from luthier.data.split import key_of
 from luthier.data.table import Ints, Table
 from luthier.data.text_pairs import guess_pair, pair_by_name
 from luthier.errors import DataError
+from luthier.scores.metrics import judging
 from luthier.tasks.kind import Columns, Kind, Roles, Understood, Wishes
 from luthier.tasks.label_column import read_labels, without_single_labels
 from luthier.tasks.labelled import refuse_nothing_left, refuse_useless_labels
@@ -19,7 +20,7 @@ from luthier.tasks.metric import chosen_metric
 from luthier.tasks.number_column import equal_numbers, numbers, strata_of
 from luthier.tasks.task import Array, Task
 from luthier.tasks.texts import given_texts, has_content, is_blank
-from luthier.tasks.vectors import METRICS, NAME, Embedding
+from luthier.tasks.vectors import NAME, REPORTED, Embedding
 
 ANCHOR_NAMES = (
     "anchor",
@@ -149,7 +150,8 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
         refuse_useless_labels(table, columns["label"], usable, single, labels, roles)
         goal, strata, sets, names = "labels", labels.set_of, labels.set_of, labels.sets
         made = labels.set_of.astype(np.int64)
-    known = METRICS[goal]
+    told = REPORTED[goal]
+    known = [metric for metric in judging(NAME) if metric in told]
     return Understood(
         task=Embedding(goal, chosen_metric(wishes.metric, known, NAME), *ends),
         usable=usable,

@@ -11,6 +11,7 @@ from luthier.data.column_numbers import lists_numbers
 from luthier.data.numerals import plain_number
 from luthier.data.table import Ints, Table
 from luthier.errors import DataError, StopFinding, did_you_mean, listing
+from luthier.scores.metrics import judging
 from luthier.tasks.classification import Classification
 from luthier.tasks.kind import Roles, Understood, Wishes
 from luthier.tasks.label_cells import most_in_a_row
@@ -21,7 +22,6 @@ from luthier.tasks.task import Array
 
 Bools = np.ndarray[Any, np.dtype[np.bool_]]
 
-METRICS = ("accuracy", "macro_f1")
 OF_IMAGES = "image-classification"
 """The task whose labels cannot be estimated as numbers instead."""
 MOST_NUMBERS = 20
@@ -66,7 +66,7 @@ def labelled_rows(
     refuse_useless_labels(table, label, usable, single, labels, roles)
     known = in_order(labels.names(usable))
     refuse_numbers_taken_for_labels(table, label, known, labels.many, wishes)
-    metric = chosen_metric(wishes.metric, METRICS, name)
+    metric = chosen_metric(wishes.metric, judging(name), name)
     task = Classification(known, labels.many, metric, name, reads)
     refuse_unknown_labels(table, roles, usable, labels)
 

@@ -14,7 +14,8 @@ from luthier.data.columns import ColumnGuess, must_exist, names_there
 from luthier.data.split import key_of
 from luthier.data.table import Ints, Table
 from luthier.errors import DataError, listing
-from luthier.tasks.answering import METRICS, NAME, QuestionAnswering
+from luthier.scores.metrics import judging
+from luthier.tasks.answering import NAME, QuestionAnswering
 from luthier.tasks.kind import Columns, Kind, Roles, Understood, Wishes
 from luthier.tasks.labelled import refuse_nothing_left
 from luthier.tasks.metric import chosen_metric
@@ -85,7 +86,7 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
         else:
             golds[row] = Gold(found.texts, found.starts)
     usable = np.array(sorted(golds), np.int64)
-    task = QuestionAnswering(chosen_metric(wishes.metric, METRICS, NAME), wishes.language)
+    task = QuestionAnswering(chosen_metric(wishes.metric, judging(NAME), NAME), wishes.language)
 
     def targets(rows: Ints) -> Array:
         made = np.empty(len(rows), object)

@@ -16,7 +16,7 @@ from luthier.data.columns import SCORE_NAMES, ColumnGuess, guess_text_and_label
 from luthier.data.table import Ints, Table
 from luthier.data.text_pairs import guess_pair, pair_by_name
 from luthier.scores import regression
-from luthier.scores.intervals import Difference, Estimate, Statistic, bootstrap, paired_bootstrap_of
+from luthier.scores.metrics import Estimated, judging
 from luthier.tasks.baselines import unit
 from luthier.tasks.kind import Columns, Kind, Roles, Understood, Wishes
 from luthier.tasks.labelled import Bools, refuse_nothing_left, useless
@@ -35,13 +35,6 @@ from luthier.tasks.texts import (
 )
 
 NAME = "regression"
-METRICS = ("spearman", "pearson", "r2")
-STATISTICS = {
-    "spearman": regression.resampled_spearman,
-    "pearson": regression.resampled_pearson,
-    "r2": regression.resampled_r2,
-    "mae": regression.resampled_mae,
-}
 COVERAGE = 0.9
 """Share of rows whose truth lies within the interval of an estimate."""
 SCATTER = 500
@@ -66,7 +59,7 @@ class Regression(Task):
 
     name: ClassVar[str] = NAME  # type: ignore[misc]
     outputs: ClassVar[int] = 1  # type: ignore[misc]
-    usual: ClassVar[str] = "mean"
+    majority: ClassVar[str] = "mean"
     answer: ClassVar[str] = "value"
     fewest_to_calibrate: ClassVar[int] = 9
     """Of fewer no interval can be made that holds 90 %."""
@@ -88,7 +81,7 @@ class Regression(Task):
         scaled: Array = ((targets - self.mean) / self.spread).astype(np.float32)
         return scaled
 
-    def usual_logits(self, targets: Array, examples: Examples) -> Array:
+    def majority_logits(self, targets: Array, examples: Examples) -> Array:
         return np.full((len(examples), 1), (targets.mean() - self.mean) / self.spread, np.float32)
 
     def firmness(self, rows: int) -> str:
@@ -152,21 +145,14 @@ class Regression(Task):
         values: Array = probabilities[:, 0]
         return values
 
-    def statistic(self, name: str, predicted: Array, targets: Array) -> Statistic:
-        return STATISTICS[name](targets, predicted)
+    def evidence(self, predicted: Array, targets: Array, probabilities: Array | None = None) -> Estimated:
+        return Estimated(targets, predicted)
 
-    def score(self, predicted: Array, targets: Array) -> float:
-        return float(self.statistic(self.metric, predicted, targets)(np.arange(len(targets))[None])[0])
+    def reported(self, targets: Array) -> tuple[str, ...]:
+        return tuple(dict.fromkeys([self.metric, *judging(self.name), "mae"]))
 
     def fit_score(self, logits: Array, learnt: Array) -> float:
         return regression.pearson(learnt, logits[:, 0])
-
-    def scores(
-        self, probabilities: Array, predicted: Array, targets: Array, seed: int
-    ) -> dict[str, Estimate]:
-        names = dict.fromkeys([self.metric, *STATISTICS])
-        rows = len(targets)
-        return {name: bootstrap(self.statistic(name, predicted, targets), rows, seed=seed) for name in names}
 
     def trust(
         self, plain: Array, calibrated: Array, targets: Array, calibration: Calibration
@@ -182,11 +168,6 @@ class Regression(Task):
         few = order[np.linspace(0, len(order) - 1, min(SCATTER, len(order))).astype(np.int64)]
         points = np.stack([targets[few], predicted[few]], axis=1)
         return {"scatter": np.round(points.astype(np.float64), 6).tolist()}
-
-    def difference(self, ours: Array, theirs: Array, targets: Array, seed: int) -> Difference:
-        first, second = (self.statistic(self.metric, answers, targets) for answers in (ours, theirs))
-        differing = int((ours != theirs).sum())
-        return paired_bootstrap_of(first, second, len(targets), differing=differing, seed=seed)
 
     def answers(
         self, probabilities: Array, predicted: Array, sources: Sequence[Any] = ()
@@ -241,7 +222,7 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
         )
     mean, spread = (float(own.mean()), float(own.std())) if len(own) else (0.0, 1.0)
     reads = "pair" if "text2" in columns else "text"
-    task = Regression(mean, spread, chosen_metric(wishes.metric, METRICS, NAME), reads)
+    task = Regression(mean, spread, chosen_metric(wishes.metric, judging(NAME), NAME), reads)
 
     def targets(rows: Ints) -> Array:
         return values[rows].astype(np.float32)

@@ -1,6 +1,6 @@
 """Tags as answers: entities, slots and the like, found in a row of words."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -8,20 +8,19 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from luthier.batches.examples import Batch, Examples, Ints
+from luthier.batches.examples import Batch, Examples
 from luthier.batches.words import Words
 from luthier.data.lookup import glossary_of, looked_up
 from luthier.data.tags import spans_of
 from luthier.scores import classification, entities
 from luthier.scores.calibration import apply_temperature, fit_temperature
-from luthier.scores.intervals import Difference, Estimate, bootstrap, paired_bootstrap_of, proportion
+from luthier.scores.metrics import Tagged
 from luthier.tasks.classification import bins_of
 from luthier.tasks.iob2 import best_tags
 from luthier.tasks.records import TagsRecord
 from luthier.tasks.task import Array, Calibration, Loss, Model, Task
 
 NAME = "token-classification"
-METRICS = ("f1",)
 SURE = 10.0
 """Logit of what is said without a model; of all else the negative."""
 
@@ -43,7 +42,7 @@ class TokenClassification(Task):
     reads: ClassVar[str] = "words"  # type: ignore[misc]
     head: ClassVar[str] = "tags"
     steps_of_fewest: ClassVar[float] = 2.0
-    usual: ClassVar[str] = "nothing"
+    majority: ClassVar[str] = "nothing"
     rule: ClassVar[str] = "lookup"
     calibrates: ClassVar[str] = "valid"
     answer: ClassVar[str] = "entities"
@@ -82,7 +81,7 @@ class TokenClassification(Task):
         flat: Array = np.concatenate([*targets, np.zeros(0, np.int64)]).astype(np.int64)
         return flat
 
-    def usual_logits(self, targets: Array, examples: Examples) -> Array:
+    def majority_logits(self, targets: Array, examples: Examples) -> Array:
         """No entity anywhere."""
         return self.sure_of(np.zeros(examples.units, np.int64))
 
@@ -134,27 +133,15 @@ class TokenClassification(Task):
         """(rows, types, 3) entities: right, predicted, true."""
         return entities.counts_per_row(self.to_learn(targets), predicted, ends_of(targets), self.tags)
 
-    def score(self, predicted: Array, targets: Array) -> float:
-        return entities.precision_recall_f1(self.counts(predicted, targets))[2]
+    def evidence(self, predicted: Array, targets: Array, probabilities: Array | None = None) -> Tagged:
+        right = (predicted == self.to_learn(targets)).astype(np.float64)
+        return Tagged(self.counts(predicted, targets), right)
+
+    def reported(self, targets: Array) -> tuple[str, ...]:
+        return ("f1", "precision", "recall", "accuracy")
 
     def all_right(self, targets: Array) -> Array:
         return self.to_learn(targets)
-
-    def scorer(self, predicted: Array, targets: Array) -> Callable[[Ints], float]:
-        f1 = entities.resampled_f1(self.counts(predicted, targets))
-        return lambda rows: float(f1(rows[None])[0])
-
-    def scores(
-        self, probabilities: Array, predicted: Array, targets: Array, seed: int
-    ) -> dict[str, Estimate]:
-        counts, rows = self.counts(predicted, targets), len(targets)
-        right = (predicted == self.to_learn(targets)).astype(np.float64)
-        return {
-            "f1": bootstrap(entities.resampled_f1(counts), rows, seed=seed),
-            "precision": bootstrap(entities.resampled_precision(counts), rows, seed=seed),
-            "recall": bootstrap(entities.resampled_recall(counts), rows, seed=seed),
-            "accuracy": proportion(right, seed=seed),
-        }
 
     def trust(
         self, plain: Array, calibrated: Array, targets: Array, calibration: Calibration
@@ -179,12 +166,6 @@ class TokenClassification(Task):
                 {"label": kind, **score.to_json()} for kind, score in zip(self.types, found, strict=True)
             ],
         }
-
-    def difference(self, ours: Array, theirs: Array, targets: Array, seed: int) -> Difference:
-        first, second = (self.counts(answers, targets) for answers in (ours, theirs))
-        differing = int(np.any(first != second, axis=(1, 2)).sum())
-        statistics = entities.resampled_f1(first), entities.resampled_f1(second)
-        return paired_bootstrap_of(*statistics, len(targets), differing=differing, seed=seed)
 
     def answers(
         self, probabilities: Array, predicted: Array, sources: Sequence[Any] = ()

@@ -2,15 +2,17 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from torch import Tensor, nn
 
-from luthier.batches.examples import Batch, Examples, Ints
+from luthier.batches.examples import Batch, Examples
 from luthier.scores.intervals import Difference, Estimate
+from luthier.scores.measures import Measure
+from luthier.scores.metrics import METRICS
 from luthier.tasks.records import CalibrationRecord
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -85,8 +87,8 @@ class Task(ABC):
     """Times the recipe's floor of steps, where rows are so few that a step takes fewer of them than usual."""
     probed: ClassVar[bool] = True
     """Whether a linear head on frozen features can answer: where not, there is no probe."""
-    usual: ClassVar[str] = "majority"
-    """The candidate that always gives the most usual answer."""
+    majority: ClassVar[str] = "majority"
+    """The candidate that always gives the most frequent answer."""
     rule: ClassVar[str] = ""
     """The candidate that answers by a rule of thumb, without a model, where there is one."""
     answer: ClassVar[str] = "label"
@@ -156,8 +158,8 @@ class Task(ABC):
         """(units, ...) targets as a linear head learns them: classes, marks, or numbers (train/probe.py)."""
 
     @abstractmethod
-    def usual_logits(self, targets: Array, examples: Examples) -> Array:
-        """(units, outputs) of always giving the most usual answer of `targets`, for the units of some examples."""
+    def majority_logits(self, targets: Array, examples: Examples) -> Array:
+        """(units, outputs) of always giving the most frequent answer of `targets`, for the units of some examples."""
 
     def rule_logits(self, learnt: Examples, examples: Examples) -> Array:
         """(units, outputs) of the rule of thumb. learnt: the training rows, if it looks at any."""
@@ -205,16 +207,24 @@ class Task(ABC):
         """The answers."""
 
     @abstractmethod
+    def evidence(self, predicted: Array, targets: Array, probabilities: Array | None = None) -> Any:
+        """What the measures of METRICS take for this task. probabilities: where they are wanted too."""
+
+    @abstractmethod
+    def reported(self, targets: Array) -> tuple[str, ...]:
+        """Names of the metrics of the scorecard, in its order."""
+
+    def measure(self, predicted: Array, targets: Array) -> Measure:
+        """The task's own metric, as it was measured."""
+        return METRICS[self.metric].measures[self.name](self.evidence(predicted, targets))
+
     def score(self, predicted: Array, targets: Array) -> float:
         """The metric."""
+        return self.measure(predicted, targets).value
 
     def all_right(self, targets: Array) -> Array:
         """The answers of a model that has every row right, in the form of `predicted`: their score is the metric's ceiling."""
         return targets
-
-    def scorer(self, predicted: Array, targets: Array) -> Callable[[Ints], float]:
-        """The metric of any of the rows, by their places: for who asks for many samples of them."""
-        return lambda rows: self.score(predicted[rows], targets[rows])
 
     def expectation(self, rows: int) -> str | None:
         """What a model that never did this task comes to with so many training rows, where that is less than users hope for."""
@@ -225,11 +235,13 @@ class Task(ABC):
         plain = Calibration()
         return self.score(self.predicted(self.probabilities(logits, plain), plain), learnt)
 
-    @abstractmethod
     def scores(
         self, probabilities: Array, predicted: Array, targets: Array, seed: int
     ) -> dict[str, Estimate]:
         """Every metric of the scorecard, with its interval."""
+        found = self.evidence(predicted, targets, probabilities)
+        measures = {name: METRICS[name].measures[self.name](found) for name in self.reported(targets)}
+        return {name: measure.estimate(seed) for name, measure in measures.items()}
 
     @abstractmethod
     def trust(
@@ -241,9 +253,9 @@ class Task(ABC):
     def details(self, probabilities: Array, predicted: Array, targets: Array) -> dict[str, Any]:
         """What the report shows beyond the metrics, as JSON."""
 
-    @abstractmethod
     def difference(self, ours: Array, theirs: Array, targets: Array, seed: int) -> Difference:
         """How much better our answers are than theirs, by the metric, on the same rows."""
+        return self.measure(ours, targets).minus(self.measure(theirs, targets), seed)
 
     @abstractmethod
     def answers(

@@ -16,11 +16,12 @@ from luthier.data.split import key_of
 from luthier.data.table import Ints, Table
 from luthier.data.tags import parts, scheme_of, tags_of_spans, to_iob2, words_of
 from luthier.errors import DataError, did_you_mean, listing
+from luthier.scores.metrics import judging
 from luthier.tasks.kind import Columns, Kind, Roles, Understood, Wishes
 from luthier.tasks.labelled import refuse_nothing_left, useless
 from luthier.tasks.labels import in_order
 from luthier.tasks.metric import chosen_metric
-from luthier.tasks.tagging import METRICS, NAME, TokenClassification
+from luthier.tasks.tagging import NAME, TokenClassification
 from luthier.tasks.task import Array, Task
 
 KIND = re.compile(r"(?![A-Za-z]-)[^\W\d_][\w+$-]*")
@@ -92,7 +93,9 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
             "Name the column of tags or spans with --label.",
         )
     task = TokenClassification(
-        types, chosen_metric(wishes.metric, METRICS, NAME), blanks and not holds_lists(table, columns["text"])
+        types,
+        chosen_metric(wishes.metric, judging(NAME), NAME),
+        blanks and not holds_lists(table, columns["text"]),
     )
     number = {tag: at for at, tag in enumerate(task.tags)}
     refuse_unknown_types(table, roles, usable, tagged, set(types))

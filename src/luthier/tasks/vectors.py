@@ -10,26 +10,19 @@ from torch import Tensor
 from torch.nn import functional
 
 from luthier.batches.examples import Batch, Examples
-from luthier.scores import regression, retrieval
-from luthier.scores.intervals import (
-    Difference,
-    Estimate,
-    bootstrap,
-    mean_of,
-    paired_bootstrap,
-    paired_bootstrap_of,
-    proportion,
-)
+from luthier.scores import retrieval
+from luthier.scores.metrics import Estimated, Retrieved
 from luthier.tasks.baselines import unit
 from luthier.tasks.records import EmbeddingRecord
 from luthier.tasks.task import Array, Calibration, Loss, Model, Task
 
 NAME = "embedding"
-METRICS = {
+REPORTED = {
     "scores": ("spearman", "pearson"),
-    "pairs": ("mrr", "recall_at_10"),
-    "labels": ("mrr", "recall_at_10"),
+    "pairs": ("mrr", "recall_at_1", "recall_at_10"),
+    "labels": ("mrr", "recall_at_1", "recall_at_10"),
 }
+"""Metrics of the scorecard, by what rows tell."""
 SHARPNESS = 20.0
 """Cosines times this are logits: the inverse of the temperature 0.05 (Gao et al. 2021, SimCSE, arXiv:2104.08821, section 3)."""
 
@@ -55,7 +48,7 @@ class Embedding(Task):
     head: ClassVar[str] = "vector"
     outputs: ClassVar[int] = 0  # type: ignore[misc]  # as wide as the model's own vectors
     probed: ClassVar[bool] = False
-    usual: ClassVar[str] = ""
+    majority: ClassVar[str] = ""
     calibrates: ClassVar[str] = ""
     answer: ClassVar[str] = "vector"
 
@@ -93,8 +86,8 @@ class Embedding(Task):
     def to_learn(self, targets: Array) -> Array:
         raise NotImplementedError("vectors are not learnt by a linear head")
 
-    def usual_logits(self, targets: Array, examples: Examples) -> Array:
-        raise NotImplementedError("there is no usual vector")
+    def majority_logits(self, targets: Array, examples: Examples) -> Array:
+        raise NotImplementedError("there is no most frequent vector")
 
     def calibrate(self, logits: Array, examples: Examples) -> Calibration:
         return Calibration()
@@ -118,11 +111,15 @@ class Embedding(Task):
             return retrieval.ranks(predicted[:, 0], predicted[first, 1], own)
         return ranks_by_label(predicted[:, 0], targets)
 
-    def score(self, predicted: Array, targets: Array) -> float:
+    def evidence(
+        self, predicted: Array, targets: Array, probabilities: Array | None = None
+    ) -> Estimated | Retrieved:
         if self.goal == "scores":
-            how = regression.spearman if self.metric == "spearman" else regression.pearson
-            return how(targets, cosines(predicted))
-        return float(self.of_metric(predicted, targets).mean())
+            return Estimated(targets, cosines(predicted))
+        return Retrieved(self.ranks(predicted, targets))
+
+    def reported(self, targets: Array) -> tuple[str, ...]:
+        return REPORTED[self.goal]
 
     def all_right(self, targets: Array) -> Array:
         """Directions in a plane: the cosine of a row's two texts is its score; or what belongs together points the same way."""
@@ -133,31 +130,6 @@ class Embedding(Task):
             places = np.unique(targets, return_inverse=True)[1]
             angles = np.repeat(np.pi * places[:, None] / (places.max() + 1), 2, axis=1)
         return np.stack([np.cos(angles), np.sin(angles)], axis=2)
-
-    def of_metric(self, predicted: Array, targets: Array) -> Array:
-        """(rows,) the metric of each row."""
-        ranks = self.ranks(predicted, targets)
-        found: Array = (
-            retrieval.reciprocal_ranks(ranks) if self.metric == "mrr" else retrieval.hits_at(ranks, 10)
-        )
-        return found
-
-    def scores(
-        self, probabilities: Array, predicted: Array, targets: Array, seed: int
-    ) -> dict[str, Estimate]:
-        rows = len(targets)
-        if self.goal == "scores":
-            near = cosines(predicted)
-            return {
-                "spearman": bootstrap(regression.resampled_spearman(targets, near), rows, seed=seed),
-                "pearson": bootstrap(regression.resampled_pearson(targets, near), rows, seed=seed),
-            }
-        ranks = self.ranks(predicted, targets)
-        return {
-            "mrr": bootstrap(mean_of(retrieval.reciprocal_ranks(ranks)), rows, seed=seed),
-            "recall_at_1": proportion(retrieval.hits_at(ranks, 1), seed=seed),
-            "recall_at_10": proportion(retrieval.hits_at(ranks, 10), seed=seed),
-        }
 
     def trust(
         self, plain: Array, calibrated: Array, targets: Array, calibration: Calibration
@@ -171,15 +143,6 @@ class Embedding(Task):
         few = order[np.linspace(0, len(order) - 1, min(500, len(order))).astype(np.int64)]
         points = np.stack([targets[few], cosines(predicted)[few]], axis=1)
         return {"scatter": np.round(points.astype(np.float64), 6).tolist()}
-
-    def difference(self, ours: Array, theirs: Array, targets: Array, seed: int) -> Difference:
-        if self.goal != "scores":
-            return paired_bootstrap(*(self.of_metric(one, targets) for one in (ours, theirs)), seed=seed)
-        how = regression.resampled_spearman if self.metric == "spearman" else regression.resampled_pearson
-        near = [cosines(one) for one in (ours, theirs)]
-        differing = int((near[0] != near[1]).sum())
-        first, second = (how(targets, one) for one in near)
-        return paired_bootstrap_of(first, second, len(targets), differing=differing, seed=seed)
 
     def answers(
         self, probabilities: Array, predicted: Array, sources: Sequence[Any] = ()

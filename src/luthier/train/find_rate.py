@@ -15,7 +15,7 @@ from luthier.batches.order import cut_by_budget, epoch_order, steps_per_epoch
 from luthier.devices import Device
 from luthier.models.dropout import DICE
 from luthier.tasks.task import Task
-from luthier.train.loop import Movement, Pace
+from luthier.train.loop import TrainSettings, Unfreezing
 from luthier.train.state import State
 
 LOWEST, HIGHEST, STEPS = 1e-6, 1e-1, 60
@@ -47,25 +47,33 @@ class RateTest:
 
 
 def find_rate(
-    state: State, task: Task, examples: Examples, pace: Pace, device: Device, seed: int, movement: Movement
+    state: State,
+    task: Task,
+    examples: Examples,
+    settings: TrainSettings,
+    device: Device,
+    seed: int,
+    unfreezing: Unfreezing,
 ) -> RateTest:
     """Run the test on a state, and leave the state as it was."""
     before, counted = state.weights.save(), dict(state.weights.steps)
-    per_epoch = steps_per_epoch(len(examples), pace.batch_rows)
+    per_epoch = steps_per_epoch(len(examples), settings.batch_rows)
     rates: list[float] = []
     losses: list[float] = []
     mean = 0.0
-    movement.enter(0)
+    unfreezing.enter(0)
     for step in range(STEPS):
         epoch, place = divmod(step, per_epoch)
-        rows = epoch_order(examples.lengths, pace.batch_rows, seeds.derive(seed, "rate test"), epoch)[place]
+        rows = epoch_order(examples.lengths, settings.batch_rows, seeds.derive(seed, "rate test"), epoch)[
+            place
+        ]
         rate = LOWEST * (HIGHEST / LOWEST) ** (step / (STEPS - 1))
         loss, weight = 0.0, 0.0
         state.weights.begin()
         whole = task.compares_all  # as in training: the model cuts by itself (models/sentence_encoder.py)
         if whole:
-            state.model.micro_tokens = pace.micro_tokens  # type: ignore[assignment]
-        micros = [rows] if whole else cut_by_budget(rows, examples.lengths, pace.micro_tokens)
+            state.model.micro_tokens = settings.micro_tokens  # type: ignore[assignment]
+        micros = [rows] if whole else cut_by_budget(rows, examples.lengths, settings.micro_tokens)
         for part, chosen in enumerate(micros):
             batch = examples.batch(chosen, Variation(seed, epoch)).to(device.torch)
             DICE.throw(seed, step, batch)
@@ -85,7 +93,7 @@ def find_rate(
             break
         rates.append(rate)
         losses.append(smoothed)
-        state.weights.step(rate, movement.scales(0), weight, norm, pace.max_norm)
+        state.weights.step(rate, unfreezing.scales(0), weight, norm, settings.max_norm)
     DICE.keys = None
     state.weights.load(before, counted)
     lowest = rates[losses.index(min(losses))] if rates else LOWEST

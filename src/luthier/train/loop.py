@@ -25,7 +25,7 @@ TRIES = 3
 
 
 @dataclass(frozen=True)
-class Pace:
+class TrainSettings:
     """How long, how fast, how often: the numbers of a plan and a recipe that the loop needs."""
 
     lr: float
@@ -47,8 +47,8 @@ class Pace:
         return max(1, math.ceil(self.epochs * steps_per_epoch(rows, self.batch_rows)))
 
 
-class Movement(Protocol):
-    """Which rungs move, and how fast, in each epoch (train/movement.py)."""
+class Unfreezing(Protocol):
+    """Which rungs move, and how fast, in each epoch (train/unfreezing.py)."""
 
     def enter(self, epoch: int) -> None:
         """Make the model ready to train in this epoch: what is frozen computes as it will be used."""
@@ -63,11 +63,11 @@ def train(
     task: Task,
     examples: Examples,
     validate: Callable[[], tuple[float, float]],
-    pace: Pace,
+    settings: TrainSettings,
     device: Device,
     seed: int,
     clock: Callable[[], float],
-    movement: Movement,
+    unfreezing: Unfreezing,
     over: Callable[[], str] = lambda: "",
     stop: Callable[[], bool] = lambda: False,
     name: str = "tuned",
@@ -84,9 +84,9 @@ def train(
     ends at the best validation. groups: (rows,) labels from which rows are drawn alike often.
     """
     rows, lengths = len(examples), examples.lengths
-    per_epoch = steps_per_epoch(rows, pace.batch_rows)
-    steps = pace.steps(rows)
-    marks = validation_steps(steps, per_epoch, pace.validations)
+    per_epoch = steps_per_epoch(rows, settings.batch_rows)
+    steps = settings.steps(rows)
+    marks = validation_steps(steps, per_epoch, settings.validations)
     order: list[Ints] = []
     entered, varied = -1, Variation(seed, 0)
     why = "epochs"
@@ -98,17 +98,17 @@ def train(
         if state.best_score >= ceiling:
             why = "ceiling"
             break
-        if state.validations_since_best >= pace.patience:
+        if state.validations_since_best >= settings.patience:
             why = "patience"
             break
         epoch, place = divmod(state.step, per_epoch)
         if epoch != entered:
-            order = epoch_order(lengths, pace.batch_rows, seed, epoch, groups)
-            movement.enter(epoch)
+            order = epoch_order(lengths, settings.batch_rows, seed, epoch, groups)
+            unfreezing.enter(epoch)
             entered, varied = epoch, Variation(seed, epoch)
         decided = decisions_at(state.step, checkpoints)
-        lr = pace.lr * decided.rate * multiplier(pace.schedule, state.step, steps, pace.warmup)
-        micro_tokens = decided.micro_tokens or pace.micro_tokens
+        lr = settings.lr * decided.rate * multiplier(settings.schedule, state.step, steps, settings.warmup)
+        micro_tokens = decided.micro_tokens or settings.micro_tokens
 
         loss, weight, tokens = 0.0, 0.0, 0
         state.weights.begin()
@@ -143,7 +143,7 @@ def train(
             yield go_back(state, name, order[place], loss / weight, norm, lr, marks, checkpoints, clock())
             entered = -1
             continue
-        state.weights.step(lr, movement.scales(epoch), weight, norm, pace.max_norm)
+        state.weights.step(lr, unfreezing.scales(epoch), weight, norm, settings.max_norm)
         state.step += 1
         state.tokens += tokens
         yield Stepped(

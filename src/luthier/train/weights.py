@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from luthier.models.twin import Twin
+from luthier.models.master_weights import MasterWeights
 from luthier.train.averaging import Averaging
-from luthier.train.slab import Part, Slab
-from luthier.train.table import BETAS, EPSILON, Table, table_names
+from luthier.train.flat_parameters import FlatParameters, Part
+from luthier.train.sparse_embedding import BETAS, EPSILON, SparseEmbedding, table_names
 
 MOMENTS = {"first": "exp_avg", "second": "exp_avg_sq"}
 """AdamW's two moments as Kingma and Ba call them (arXiv:1412.6980), and as torch does."""
@@ -24,7 +24,7 @@ class Weights:
         self,
         model: nn.Module,
         parts: Sequence[Part],
-        twin: Twin | None = None,
+        masters: MasterWeights | None = None,
         weight_decay: float = 0.0,
         pull: float = 0.0,
         ema: float = 0.0,
@@ -32,7 +32,7 @@ class Weights:
         """pull: of L2-SP, towards where pre-trained weights began, decoupled from the gradient as AdamW's decay is
         (Li et al. 2018, arXiv:1802.01483, eq. 4).  ema: decay of a moving average of the weights; 0 takes none.
         """
-        self.twin, self.weight_decay, self.pull = twin, weight_decay, pull
+        self.masters, self.weight_decay, self.pull = masters, weight_decay, pull
         self.averaging = Averaging(ema) if ema else None
         named = dict(model.named_parameters())
         tables = table_names(model)
@@ -41,29 +41,31 @@ class Weights:
             weight.requires_grad_(name in chosen)
         for name, module in tables.items():
             module.sparse = name in chosen
-        flat = [part for part in parts if part.name not in tables]
+        dense = [part for part in parts if part.name not in tables]
 
         def alike(part: Part) -> tuple[int, bool, bool, torch.dtype]:
-            fast = twin.fast.get(id(named[part.name])) if twin is not None else None
+            fast = masters.fast.get(id(named[part.name])) if masters is not None else None
             dtype = named[part.name].dtype if fast is None else fast.dtype
             return part.rung, not part.decayed, part.pulled and pull > 0, dtype
 
-        flat.sort(key=lambda part: tuple(map(str, alike(part))))  # stable: inside, the order of the model
-        self.slabs = [
-            Slab(same, [named[part.name] for part in same], twin)
-            for same in (list(group) for _, group in itertools.groupby(flat, alike))
+        dense.sort(key=lambda part: tuple(map(str, alike(part))))  # stable: inside, the order of the model
+        self.flat = [
+            FlatParameters(same, [named[part.name] for part in same], masters)
+            for same in (list(group) for _, group in itertools.groupby(dense, alike))
         ]
-        for slab in self.slabs:
-            if pull and slab.parts[0].pulled:
-                slab.start = slab.master.data.clone()
+        for flat in self.flat:
+            if pull and flat.parts[0].pulled:
+                flat.start = flat.master.data.clone()
             if ema:
-                slab.average = slab.master.data.clone()
-        self.tables = [Table(part, named[part.name], twin) for part in parts if part.name in tables]
-        groups = [
-            {"params": [slab.master], "weight_decay": weight_decay if slab.parts[0].decayed else 0.0}
-            for slab in self.slabs
+                flat.average = flat.master.data.clone()
+        self.sparse = [
+            SparseEmbedding(part, named[part.name], masters) for part in parts if part.name in tables
         ]
-        fused = all(slab.master.is_floating_point() for slab in self.slabs)
+        groups = [
+            {"params": [flat.master], "weight_decay": weight_decay if flat.parts[0].decayed else 0.0}
+            for flat in self.flat
+        ]
+        fused = all(flat.master.is_floating_point() for flat in self.flat)
         self.optimizer = (
             torch.optim.AdamW(groups, lr=0.0, betas=BETAS, eps=EPSILON, fused=fused) if groups else None
         )
@@ -75,30 +77,32 @@ class Weights:
     @property
     def count(self) -> int:
         """Numbers that train, tables of embeddings left out: a token uses one row of those."""
-        return sum(slab.master.numel() for slab in self.slabs)
+        return sum(flat.master.numel() for flat in self.flat)
 
     def begin(self) -> None:
         """Begin a step: whatever goes backwards from now on adds to its gradient."""
-        for slab in self.slabs:
-            slab.begin()
-        for table in self.tables:
-            table.begin()
+        for flat in self.flat:
+            flat.begin()
+        for sparse in self.sparse:
+            sparse.begin()
 
     def release(self) -> None:
         """Listen to no gradient any more: from here on others may train the same parameters."""
-        handles = [*(slab.handles for slab in self.slabs), *(table.handles for table in self.tables)]
+        handles = [*(flat.handles for flat in self.flat), *(sparse.handles for sparse in self.sparse)]
         for handle in itertools.chain.from_iterable(handles):
             handle.remove()
 
     def norm(self, weight: float) -> float:
         """Norm of the gradient of the step's mean, over what moves."""
-        for slab in self.slabs:
-            slab.settle()
+        for flat in self.flat:
+            flat.settle()
         squares = [
-            torch.linalg.vector_norm(slab.gradient) ** 2 for slab in self.slabs if self.moves(slab.parts[0])
+            torch.linalg.vector_norm(flat.gradient) ** 2 for flat in self.flat if self.moves(flat.parts[0])
         ]
         squares += [
-            torch.linalg.vector_norm(table.gradient) ** 2 for table in self.tables if self.moves(table.part)
+            torch.linalg.vector_norm(sparse.gradient) ** 2
+            for sparse in self.sparse
+            if self.moves(sparse.part)
         ]
         return math.sqrt(float(sum(squares))) / weight if squares else 0.0
 
@@ -117,33 +121,33 @@ class Weights:
         for rung in self.moving:
             self.steps[rung] += 1
         if self.optimizer is not None:
-            for slab, group in zip(self.slabs, self.optimizer.param_groups, strict=True):
-                rung = slab.parts[0].rung
+            for flat, group in zip(self.flat, self.optimizer.param_groups, strict=True):
+                rung = flat.parts[0].rung
                 group["lr"] = lr * scales[rung]
-                slab.master.grad = slab.gradient if rung in self.moving else None
+                flat.master.grad = flat.gradient if rung in self.moving else None
             # The kernel divides by it on its way: clipping and averaging cost no pass of their own.
             self.optimizer.grad_scale = torch.tensor(1 / factor)  # type: ignore[attr-defined]
             self.optimizer.found_inf = torch.tensor(0.0)  # type: ignore[attr-defined]
             self.optimizer.step()
-        for table in self.tables:
-            if table.part.rung in self.moving:
-                table.meet(self.averaging)
+        for sparse in self.sparse:
+            if sparse.part.rung in self.moving:
+                sparse.meet(self.averaging)
         if self.averaging is not None:
             self.averaging.advance()
-        for slab in self.slabs:
-            rung = slab.parts[0].rung
-            if slab.start is not None and rung in self.moving:
-                slab.master.data.lerp_(slab.start, lr * scales[rung] * self.pull)
-            if slab.average is not None and self.averaging is not None:
-                slab.average.lerp_(slab.master.data, 1 - self.averaging.last)
-            slab.refresh()
-        for table in self.tables:
-            rung = table.part.rung
+        for flat in self.flat:
+            rung = flat.parts[0].rung
+            if flat.start is not None and rung in self.moving:
+                flat.master.data.lerp_(flat.start, lr * scales[rung] * self.pull)
+            if flat.average is not None and self.averaging is not None:
+                flat.average.lerp_(flat.master.data, 1 - self.averaging.last)
+            flat.refresh()
+        for sparse in self.sparse:
+            rung = sparse.part.rung
             if rung in self.moving:
-                decay = self.weight_decay if table.part.decayed else 0.0
-                table.step(lr * scales[rung], decay, self.steps[rung], factor, self.pull)
+                decay = self.weight_decay if sparse.part.decayed else 0.0
+                sparse.step(lr * scales[rung], decay, self.steps[rung], factor, self.pull)
                 if self.averaging is not None:
-                    table.catch_up(table.rows, self.averaging)
+                    sparse.catch_up(sparse.rows, self.averaging)
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
@@ -156,15 +160,17 @@ class Weights:
 
     def exchange(self) -> None:
         if self.averaging is not None:
-            for slab in self.slabs:
-                slab.exchange()
-            for table in self.tables:
-                table.exchange(self.averaging)
+            for flat in self.flat:
+                flat.exchange()
+            for sparse in self.sparse:
+                sparse.exchange(self.averaging)
 
     def save(self, moments: bool = True, lent: bool = False) -> dict[str, Tensor]:
         """All that has changed: with `moments` all that training goes on from, else weights and buffers as the model computes
         with them. Training finds weights that are good once they are rounded: those before the rounding were never looked at
         (docs/engine.md).
+
+        Named `slab` and `table`, as the first versions called them: their states are gone on with.
 
         Copies, or where `lent` the buffers themselves, which the next step changes: to be written at once.
         """
@@ -173,37 +179,37 @@ class Weights:
             return tensor if lent else tensor.clone()
 
         found: dict[str, Tensor] = {}
-        for at, slab in enumerate(self.slabs):
-            found[f"slab {at}"] = held(slab.master.data) if moments else slab.computed()
-            if moments and slab.average is not None:
-                found[f"slab {at} average"] = held(slab.average)
-            known = self.optimizer.state.get(slab.master, {}) if moments and self.optimizer else {}
+        for at, flat in enumerate(self.flat):
+            found[f"slab {at}"] = held(flat.master.data) if moments else flat.computed()
+            if moments and flat.average is not None:
+                found[f"slab {at} average"] = held(flat.average)
+            known = self.optimizer.state.get(flat.master, {}) if moments and self.optimizer else {}
             for short, name in MOMENTS.items():
                 if name in known:
                     found[f"slab {at} {short}"] = held(known[name])
-        for at, table in enumerate(self.tables):
-            found |= {f"table {at} {name}": tensor for name, tensor in table.save(moments).items()}
+        for at, sparse in enumerate(self.sparse):
+            found |= {f"table {at} {name}": tensor for name, tensor in sparse.save(moments).items()}
         return found | {f"buffer {name}": held(tensor) for name, tensor in self.buffers.items()}
 
     def load(self, saved: Mapping[str, Tensor], steps: Mapping[int, int] | None = None) -> None:
         """Become what was saved. steps: of each rung, where moments were saved too."""
-        for at, slab in enumerate(self.slabs):
-            slab.master.data.copy_(saved[f"slab {at}"])
-            slab.refresh()
-            if slab.average is not None and f"slab {at} average" in saved:
-                slab.average.copy_(saved[f"slab {at} average"])
+        for at, flat in enumerate(self.flat):
+            flat.master.data.copy_(saved[f"slab {at}"])
+            flat.refresh()
+            if flat.average is not None and f"slab {at} average" in saved:
+                flat.average.copy_(saved[f"slab {at} average"])
             if steps is not None and self.optimizer is not None:
                 names = {name: saved.get(f"slab {at} {short}") for short, name in MOMENTS.items()}
                 known = {
-                    name: tensor.to(slab.master.device)
+                    name: tensor.to(flat.master.device)
                     for name, tensor in names.items()
                     if tensor is not None
                 }
-                taken = torch.tensor(float(steps[slab.parts[0].rung]), device=slab.master.device)
-                self.optimizer.state[slab.master] = {"step": taken, **known} if known else {}
-        for at, table in enumerate(self.tables):
+                taken = torch.tensor(float(steps[flat.parts[0].rung]), device=flat.master.device)
+                self.optimizer.state[flat.master] = {"step": taken, **known} if known else {}
+        for at, sparse in enumerate(self.sparse):
             start = f"table {at} "
-            table.load({name.removeprefix(start): saved[name] for name in saved if name.startswith(start)})
+            sparse.load({name.removeprefix(start): saved[name] for name in saved if name.startswith(start)})
         for name, tensor in self.buffers.items():
             tensor.copy_(saved[f"buffer {name}"])
         if steps is not None:

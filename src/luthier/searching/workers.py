@@ -33,36 +33,36 @@ PATIENCE = 5.0
 
 
 def supervised(
-    folder: SearchFolder, crew: "Crew", asked: SearchPlan, stop: Callable[[], bool]
+    folder: SearchFolder, workers: "Workers", asked: SearchPlan, stop: Callable[[], bool]
 ) -> Iterator[Event]:
     """The events of all processes, until the search has ended."""
     told_to_stop = False
-    while crew.hands:
+    while workers.running:
         if stop() and not told_to_stop:
-            crew.stop()
+            workers.stop()
             told_to_stop = True
         try:
-            hand, record = crew.told.get(timeout=0.2)
+            worker, record = workers.told.get(timeout=0.2)
         except queue.Empty:
             continue
         if record is not None and "error" in record:
-            hand.error = record
+            worker.error = record
         elif record is not None:
             number = record.pop("trial")
             event = read_event(record)
             if worth_showing(number, event):
                 yield event
             if number == OF_SEARCH:
-                crew.look_at(event)
+                workers.look_at(event)
                 continue
-            hand.trial = number
+            worker.trial = number
             known = isinstance(event, TrialEnded) or (isinstance(event, Stepped) and event.step >= SETTLED)
             if known and not told_to_stop:
-                yield from crew.grow(hand, asked.workers)
+                yield from workers.grow(worker, asked.workers)
         else:
-            crew.hands.remove(hand)
-            code = hand.process.wait()
-            yield from left(folder, crew, hand, code, told_to_stop)
+            workers.running.remove(worker)
+            code = worker.process.wait()
+            yield from left(folder, workers, worker, code, told_to_stop)
     if told_to_stop or stop():
         raise Interrupted(
             f"Interrupted. `luthier resume {folder.path}` goes on with the trials that are left."
@@ -78,29 +78,31 @@ def worth_showing(number: int, event: Event) -> bool:
     return isinstance(event, Noted) and event.warning
 
 
-def left(folder: SearchFolder, crew: "Crew", hand: "Hand", code: int, stopping: bool) -> Iterator[Event]:
+def left(
+    folder: SearchFolder, workers: "Workers", worker: "Worker", code: int, stopping: bool
+) -> Iterator[Event]:
     """A process has ended: for good, by an error, or by a death for which another takes its place."""
-    if hand.error is not None and not (stopping and hand.error["kind"] == Interrupted.__name__):
-        raise read_error(hand.error)
+    if worker.error is not None and not (stopping and worker.error["kind"] == Interrupted.__name__):
+        raise read_error(worker.error)
     if code == 0 or stopping:
         return
     how = f"signal {-code}" if code < 0 else f"exit code {code}"
-    seconds = time.time() - crew.began
-    if code > 0 or (hand.trial is None and not crew.hands):
-        raise WorldError(f"A process of the search ended with {how}: {last_words(hand)}")
-    if hand.trial is None:
-        words = f"A further process of the search ended with {how} as it began: the search goes on with {len(crew.hands)}."
+    seconds = time.time() - workers.began
+    if code > 0 or (worker.trial is None and not workers.running):
+        raise WorldError(f"A process of the search ended with {how}: {last_words(worker)}")
+    if worker.trial is None:
+        words = f"A further process of the search ended with {how} as it began: the search goes on with {len(workers.running)}."
         yield Noted(words, seconds, warning=True)
         return
-    crew.deaths += 1
-    if crew.deaths > DEATHS:
+    workers.deaths += 1
+    if workers.deaths > DEATHS:
         raise WorldError(
             f"A process of the search ended with {how}. So did {DEATHS} before it, and nothing ended in between: perhaps memory "
             f"runs out. Free some, or choose a smaller model; `luthier resume {folder.path}` goes on with what is left."
         )
-    for words in lost(folder, holder_of(crew.began, hand.process.pid), how):
+    for words in lost(folder, holder_of(workers.began, worker.process.pid), how):
         yield Noted(words, seconds, warning=True)
-    crew.hire()
+    workers.start()
 
 
 def lost(folder: SearchFolder, holder: str, how: str) -> list[str]:
@@ -113,15 +115,15 @@ def lost(folder: SearchFolder, holder: str, how: str) -> list[str]:
     ] or [f"A process of the search ended with {how}. Another one takes its place."]
 
 
-def last_words(hand: "Hand") -> str:
+def last_words(worker: "Worker") -> str:
     """The last line that a process wrote to standard error."""
-    hand.listener.join(PATIENCE)
-    lines = [line for line in hand.complaint.decode(errors="replace").splitlines() if line.strip()]
+    worker.listener.join(PATIENCE)
+    lines = [line for line in worker.complaint.decode(errors="replace").splitlines() if line.strip()]
     return lines[-1] if lines else "it said nothing"
 
 
 @dataclass
-class Hand:
+class Worker:
     """A process that runs trials."""
 
     process: subprocess.Popen[bytes]
@@ -136,13 +138,13 @@ class Hand:
     """To its standard error."""
 
 
-class Crew:
+class Workers:
     """The processes of a search."""
 
     def __init__(self, folder: SearchFolder, earlier: float, began: float) -> None:
         self.folder, self.earlier, self.began = folder, earlier, began
-        self.hands: list[Hand] = []
-        self.told: queue.Queue[tuple[Hand, dict[str, Any] | None]] = queue.Queue()
+        self.running: list[Worker] = []
+        self.told: queue.Queue[tuple[Worker, dict[str, Any] | None]] = queue.Queue()
         self.grown = False
         self.step_name, self.count = "search", 0
         """What all are at: trials, or runs on other `seeds`; and how many are wanted (0: as many as there is time for)."""
@@ -152,26 +154,28 @@ class Crew:
         """Of processes, one after the other, with nothing ended in between."""
 
     @contextlib.contextmanager
-    def at_work(self) -> Iterator["Crew"]:
+    def at_work(self) -> Iterator["Workers"]:
         """However the block ends, no process is left behind."""
         try:
             yield self
         finally:
             self.stop()
             deadline = time.time() + GRACE
-            for hand in self.hands:
+            for worker in self.running:
                 with contextlib.suppress(subprocess.TimeoutExpired):
-                    hand.process.wait(max(0.1, deadline - time.time()))
-                if hand.process.poll() is None:
-                    hand.process.kill()
-                    hand.process.wait()
+                    worker.process.wait(max(0.1, deadline - time.time()))
+                if worker.process.poll() is None:
+                    worker.process.kill()
+                    worker.process.wait()
 
-    def hire(self) -> None:
+    def start(self) -> None:
         """Begin another process. In a session of its own: a Ctrl-C reaches it through us, once."""
         times = ["--earlier", str(self.earlier), "--began", str(self.began), "--parent", str(os.getpid())]
-        alone = [] if self.hands or self.grown else ["--alone"]
+        alone = [] if self.running or self.grown else ["--alone"]
         command = [*WORKER, str(self.folder.path), *times, *alone]
-        place = next(place for place in itertools.count() if all(hand.place != place for hand in self.hands))
+        place = next(
+            place for place in itertools.count() if all(worker.place != place for worker in self.running)
+        )
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -180,26 +184,26 @@ class Crew:
             start_new_session=True,
             env={**os.environ, **seen_gpu(place, self.folder.gpus)},
         )
-        hand = Hand(process, place)
-        self.hands.append(hand)
-        hand.listener = threading.Thread(target=self.read_complaint, args=(hand,), daemon=True)
-        hand.listener.start()
-        threading.Thread(target=self.read, args=(hand,), daemon=True).start()
+        worker = Worker(process, place)
+        self.running.append(worker)
+        worker.listener = threading.Thread(target=self.read_complaint, args=(worker,), daemon=True)
+        worker.listener.start()
+        threading.Thread(target=self.read, args=(worker,), daemon=True).start()
 
-    def read(self, hand: Hand) -> None:
-        """Hand on what a process tells; None when it has ended."""
-        assert hand.process.stdout is not None, "it is piped"
-        for line in hand.process.stdout:
+    def read(self, worker: Worker) -> None:
+        """Worker on what a process tells; None when it has ended."""
+        assert worker.process.stdout is not None, "it is piped"
+        for line in worker.process.stdout:
             with contextlib.suppress(ValueError):  # torn by a kill, or a library's own words
                 record = json.loads(line)
                 if isinstance(record, dict):
-                    self.told.put((hand, record))
-        self.told.put((hand, None))
+                    self.told.put((worker, record))
+        self.told.put((worker, None))
 
-    def read_complaint(self, hand: Hand) -> None:
-        assert hand.process.stderr is not None, "it is piped"
-        for line in hand.process.stderr:
-            hand.complaint = (hand.complaint + line)[-4000:]
+    def read_complaint(self, worker: Worker) -> None:
+        assert worker.process.stderr is not None, "it is piped"
+        for line in worker.process.stderr:
+            worker.complaint = (worker.complaint + line)[-4000:]
 
     def look_at(self, event: Event) -> None:
         """How far the search is."""
@@ -216,27 +220,27 @@ class Crew:
     def over(self) -> int:
         return self.ended.get(self.step_name, 0)
 
-    def grow(self, first: Hand, asked: int | None) -> Iterator[Event]:
+    def grow(self, first: Worker, asked: int | None) -> Iterator[Event]:
         """Begin as many more as were planned, once it is known what the first one takes, as far as memory holds them, and
         there are trials left for them."""
         if self.grown:
             return
         self.grown = True
-        wanted = (asked or self.folder.usual_workers) - len(self.hands)
+        wanted = (asked or self.folder.default_workers) - len(self.running)
         if self.count:
-            wanted = min(wanted, self.count - self.over - len(self.hands))
+            wanted = min(wanted, self.count - self.over - len(self.running))
         took = peak_of(first.process.pid)
         room = int(available_bytes() // (ROOM * took)) if took else wanted
         if room < wanted:
             words = f"Memory has room for {1 + room} trials at a time, not {1 + wanted}: one takes {took / 2**30:.1f} GiB."
             yield Noted(words, time.time() - self.began, warning=True)
         for _ in range(min(wanted, room)):
-            self.hire()
+            self.start()
 
     def stop(self) -> None:
-        for hand in self.hands:
+        for worker in self.running:
             with contextlib.suppress(ProcessLookupError):
-                hand.process.send_signal(signal.SIGTERM)
+                worker.process.send_signal(signal.SIGTERM)
 
 
 def seen_gpu(place: int, gpus: int) -> dict[str, str]:

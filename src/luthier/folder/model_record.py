@@ -22,7 +22,7 @@ DECIDING = (".safetensors", ".json", ".txt", ".model")
 MEND = "Delete it and give the command of the run again."
 
 
-class BesideRecord(Record):
+class SavedModelRecord(Record):
     """luthier.json. The task is checked by the task itself."""
 
     task: dict[str, Any]
@@ -40,7 +40,7 @@ class BesideRecord(Record):
 
 
 @dataclass(frozen=True)
-class Beside:
+class ModelRecord:
     """What luthier adds to a model."""
 
     task: dict[str, Any]
@@ -66,9 +66,9 @@ class Beside:
         return {**asdict(self), "calibration": self.calibration.to_json(), "form": form_of(self.pooling)}
 
     @staticmethod
-    def from_json(record: dict[str, Any], place: str) -> "Beside":
+    def from_json(record: dict[str, Any], place: str) -> "ModelRecord":
         """place: where it stands, for the message. Raises RunError that names the field."""
-        told = checked(record, BesideRecord, place, MEND)
+        told = checked(record, SavedModelRecord, place, MEND)
         try:
             calibration = Calibration.from_json(told.calibration)
         except ValidationError as error:
@@ -80,7 +80,7 @@ class Beside:
             "missing": tuple(told.missing),
         }
         del fields["files"]
-        return Beside(**fields)
+        return ModelRecord(**fields)
 
 
 def form_of(pooling: str | None) -> str:
@@ -97,9 +97,9 @@ def sums_of(folder: Path) -> dict[str, str]:
     }
 
 
-def sealed_beside(beside: Beside, folder: Path) -> dict[str, Any]:
+def sealed_record_of(record: ModelRecord, folder: Path) -> dict[str, Any]:
     """luthier.json of a folder that is whole: what is beside the model, its files' hashes, and the hash of all that."""
-    return sealed({**beside.to_json(), "files": sums_of(folder)})
+    return sealed({**record.to_json(), "files": sums_of(folder)})
 
 
 def doubts(folder: Path, sums: Mapping[str, str] | None = None) -> list[str]:
@@ -108,7 +108,7 @@ def doubts(folder: Path, sums: Mapping[str, str] | None = None) -> list[str]:
     sums: of the files that decide what the model computes, where somebody has them already.
     """
     record = read_json(folder / FILE, mend=MEND)
-    told = checked(record, BesideRecord, str(folder / FILE), MEND)
+    told = checked(record, SavedModelRecord, str(folder / FILE), MEND)
     if told.files is None or seal_holds(record) is None:
         return [
             f"{folder / FILE}: was written before luthier kept the hashes of a model's files: a change cannot be told."

@@ -12,10 +12,10 @@ MODELS = 2
 """How many values of one kind are held at once: a search that goes to and fro between models holds the rows of both."""
 
 
-class Kept:
+class Memo:
     """What was made for an earlier run of this process; and a folder for what the runs of other processes may use too.
 
-    A single run shares with nobody: its Kept is empty, and `folder` None.
+    A single run shares with nobody: its Memo is empty, and `folder` None.
     """
 
     def __init__(self, folder: Path | None = None) -> None:

@@ -9,7 +9,7 @@ REACH = 6.0
 """The learning rate is searched from the recipe's by this factor either way."""
 
 
-def usual_space(ready: Prepared) -> Space:
+def default_space(ready: Prepared) -> Space:
     """Learning rate, rows per step and epochs, but for those that the plan names.
 
     Raises PlanError where the method leaves nothing to search.

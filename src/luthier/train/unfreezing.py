@@ -9,13 +9,13 @@ from torch import nn
 from luthier.models.ladder import Ladder
 from luthier.models.policies import Policy, frozen_prefix
 from luthier.models.trainable import set_modes
-from luthier.train.slab import Part
-from luthier.train.table import looked_up
+from luthier.train.flat_parameters import Part
+from luthier.train.sparse_embedding import looked_up
 
 
 @dataclass(frozen=True)
-class LadderMovement:
-    """The loop's Movement for a model with a ladder."""
+class LadderUnfreezing:
+    """The loop's Unfreezing for a model with a ladder."""
 
     model: nn.Module
     ladder: Ladder
@@ -90,8 +90,8 @@ class LadderMovement:
 
 
 @dataclass(frozen=True)
-class WholeMovement:
-    """The loop's Movement for a model without a ladder: all of it moves, alike, from the first step to the last."""
+class WholeModel:
+    """The loop's Unfreezing for a model without a ladder: all of it moves, alike, from the first step to the last."""
 
     model: nn.Module
 

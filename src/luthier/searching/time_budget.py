@@ -5,8 +5,8 @@ import statistics
 from collections.abc import Sequence
 
 from luthier.searching.opening import Search
+from luthier.searching.ranking import FINALISTS, different
 from luthier.searching.samplers import Tried
-from luthier.searching.standing import FINALISTS, different
 
 ENOUGH = 0.5
 """Share of a usual trial that must fit for another one to begin."""
@@ -16,7 +16,7 @@ HELD_BACK = {False: 1 / 3, True: 1 / 2}
 """Of --budget at most, for the best few on other seeds: where nobody asked for them, and where --seeds does."""
 
 
-def usual_seconds(tried: Sequence[Tried]) -> float:
+def median_seconds(tried: Sequence[Tried]) -> float:
     """Of a trial: the median of those that were run to their end; nothing as long as there is none."""
     took = [float(one.notes["seconds"]) for one in different(tried) if "seconds" in one.notes]
     return statistics.median_high(took) if took else 0.0
@@ -26,10 +26,10 @@ def held_back(search: Search, tried: Sequence[Tried]) -> float:
     """Seconds that trials leave to the best few of them on other seeds: for as many seeds as fit whole, as one that only some
     of them have does not count."""
     budget = search.plan.budget_seconds
-    usual = usual_seconds(tried)
+    usual = median_seconds(tried)
     if budget is None or not usual:
         return 0.0
-    rounds = math.ceil((FINALISTS + 1) / (search.asked.workers or search.folder.usual_workers))
+    rounds = math.ceil((FINALISTS + 1) / (search.asked.workers or search.folder.default_workers))
     of_a_seed = rounds * LONGER * usual
     fit = HELD_BACK[search.asked.seeds is not None] * budget // of_a_seed
     return min(search.seeds - 1, fit) * of_a_seed
@@ -43,7 +43,7 @@ def trials_end(search: Search, tried: Sequence[Tried]) -> float | None:
 def time_for_trial(search: Search, tried: Sequence[Tried]) -> bool:
     """Whether it is worth while to begin another one."""
     end = trials_end(search, tried)
-    return end is None or search.clock() + ENOUGH * usual_seconds(tried) < end
+    return end is None or search.clock() + ENOUGH * median_seconds(tried) < end
 
 
 def time_for_rerun(search: Search, one: Tried) -> bool:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 
-class Twin:
+class MasterWeights:
     """Each weight of a body twice: `exact` in fp32, and `fast` in the precision of training, which may be the same tensor.
 
     The model holds one of the two at a time, and `exact` between uses. Batch norms stay in fp32: their statistics need it.
@@ -36,7 +36,7 @@ class Twin:
         self.fast[id(weight)] = weight.data if same else weight.data.to(self.dtype)
 
     def adopt(self, body: nn.Module) -> None:
-        """Take in weights that were put into the body after it was made a twin, such as adapters."""
+        """Take in weights that were put into the body after its weights were doubled, such as adapters."""
         known = self.by_id()
         for name, weight in body.named_parameters():
             if id(weight) not in known and weight.is_floating_point():

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from luthier.models.twin import Twin
+from luthier.models.master_weights import MasterWeights
 from luthier.train.averaging import Averaging
-from luthier.train.slab import Part, exact_of, listen
+from luthier.train.flat_parameters import Part, exact_of, listen
 
 BETAS = (0.9, 0.999)
 EPSILON = 1e-8
@@ -17,17 +17,17 @@ ROWS_OF_A_TABLE = 4_096
 """From so many rows on an embedding is stepped row by row: smaller ones cost nothing."""
 
 
-class Table:
+class SparseEmbedding:
     """An embedding's rows, of which a step moves only those it read.
 
     A row that a step did not read keeps its weights and moments (as torch.optim.SparseAdam does it): what the data does
     not speak of stays as it was pre-trained. Moments take no memory until a row is read.
     """
 
-    def __init__(self, part: Part, parameter: nn.Parameter, twin: Twin | None) -> None:
+    def __init__(self, part: Part, parameter: nn.Parameter, masters: MasterWeights | None) -> None:
         self.part, self.parameter = part, parameter
-        self.master = exact_of(parameter, twin)
-        self.working = twin.fast.get(id(parameter), self.master) if twin is not None else self.master
+        self.master = exact_of(parameter, masters)
+        self.working = masters.fast.get(id(parameter), self.master) if masters is not None else self.master
         shape = tuple(self.master.shape)
         # calloc: pages that are never written are never there.
         self.first = torch.from_numpy(np.zeros(shape, np.float32)).to(self.master.device, self.master.dtype)
@@ -43,11 +43,11 @@ class Table:
         self.handles = [listen(self, 0, parameter)]
 
     def begin(self) -> None:
-        """As `Slab.begin`."""
+        """As `FlatParameters.begin`."""
         self.rows, self.gradient = self.rows[:0], self.gradient[:0]
 
     def take(self, at: int, gradient: Tensor) -> None:
-        """As `Slab.take`; gradients of a row that was read several times are added up in the masters' precision."""
+        """As `FlatParameters.take`; gradients of a row that was read several times are added up in the masters' precision."""
         rows = torch.cat([self.rows.to(gradient.device), gradient._indices()[0]])
         values = torch.cat([self.gradient.to(gradient.device), gradient._values().to(self.master.dtype)])
         self.rows, place = torch.unique(rows, return_inverse=True)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from luthier.models.twin import Twin
+from luthier.models.master_weights import MasterWeights
 
 ALIGN = 16
 """Numbers to which each tensor's place in a buffer is rounded up: 64 bytes, a cache line and an AVX-512 register."""
@@ -52,21 +52,23 @@ def listen(holder: Holder, at: int, parameter: nn.Parameter) -> RemovableHandle:
     return handle
 
 
-def exact_of(weight: nn.Parameter, twin: Twin | None) -> Tensor:
+def exact_of(weight: nn.Parameter, masters: MasterWeights | None) -> Tensor:
     """A weight in fp32 (or as the model has it, where it is finer)."""
-    return weight.data if twin is None else twin.exact.get(id(weight), weight.data)
+    return weight.data if masters is None else masters.exact.get(id(weight), weight.data)
 
 
-class Slab:
+class FlatParameters:
     """Parameters that move alike, side by side in one buffer."""
 
-    def __init__(self, parts: Sequence[Part], parameters: Sequence[nn.Parameter], twin: Twin | None) -> None:
+    def __init__(
+        self, parts: Sequence[Part], parameters: Sequence[nn.Parameter], masters: MasterWeights | None
+    ) -> None:
         self.parts, self.parameters = parts, parameters
         sizes = [-(-weight.numel() // ALIGN) * ALIGN for weight in parameters]
         starts = np.cumsum([0, *sizes])
         first = parameters[0]
         self.master = nn.Parameter(
-            torch.zeros(int(starts[-1]), dtype=exact_of(first, twin).dtype, device=first.device)
+            torch.zeros(int(starts[-1]), dtype=exact_of(first, masters).dtype, device=first.device)
         )
         self.gradient = torch.zeros_like(self.master)
         places = [
@@ -80,15 +82,15 @@ class Slab:
             self.gradient[place].view(weight.shape) for place, weight in zip(places, parameters, strict=True)
         ]
         for view, weight in zip(self.views, parameters, strict=True):
-            view.copy_(exact_of(weight, twin))
+            view.copy_(exact_of(weight, masters))
         self.working: Tensor | None = None
-        in_twin = twin is not None and id(first) in twin.fast
-        if twin is not None and in_twin and twin.fast[id(first)].dtype != self.master.dtype:
-            self.working = self.master.data.to(twin.dtype)
+        doubled = masters is not None and id(first) in masters.fast
+        if masters is not None and doubled and masters.fast[id(first)].dtype != self.master.dtype:
+            self.working = self.master.data.to(masters.dtype)
         for view, place, weight in zip(self.views, places, parameters, strict=True):
             shown = view if self.working is None else self.working[place].view(weight.shape)
-            if twin is not None and in_twin:
-                twin.exact[id(weight)], twin.fast[id(weight)] = view, shown
+            if masters is not None and doubled:
+                masters.exact[id(weight)], masters.fast[id(weight)] = view, shown
             weight.data = view
         self.start: Tensor | None = None
         """Where the weights began, if they are pulled back there."""

@@ -1,0 +1,318 @@
+"""The metrics there are: how each is called, said in words, which way it is better, and how it is measured for every task.
+
+A new metric is a row here. How it is counted stands in the module of `scores/` that has its definition and source.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from luthier.scores import classification, entities, multilabel, regression, retrieval
+from luthier.scores.intervals import Floats, Ints
+from luthier.scores.measures import Measure, OfAll, PerRow
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A score by its name in the scorecard."""
+
+    title: str
+    meaning: str
+    measures: Mapping[str, Callable[..., Measure]]
+    """By the name of each task that has it: how it is measured from what such a task knows of its answers."""
+    judges: tuple[str, ...] = ()
+    """Tasks that may be judged by it: it can choose, stop training and decide. A higher value of such a one is better."""
+    higher: bool = True
+    """Whether a higher value is better."""
+    percent: bool = False
+    """Whether it is written as a percentage; differences are then in points."""
+    unit: str = ""
+    """What a value counts, where it is neither a share nor a plain number."""
+    inside: str = ""
+    """The title within a sentence, where that is more than its first letter made small."""
+    meanings: Mapping[str, str] = field(default_factory=dict)
+    """By task, where it means something of its own there."""
+    hub: str = ""
+    """The hub's name of the metric, where that is not ours."""
+    hub_arguments: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def words(self) -> str:
+        """The title within a sentence.
+
+        >>> METRICS["accuracy"].words, METRICS["f1"].words
+        ('accuracy', 'F1')
+        """
+        return self.inside or self.title[0].lower() + self.title[1:]
+
+
+# What tasks know of their answers
+
+
+@dataclass(frozen=True)
+class Classified:
+    """Answers of a task that gives a row one class of several, or any number of them."""
+
+    targets: Array
+    """(rows,) class numbers, or (rows, classes) marks."""
+    predicted: Array
+    """In the form of the targets."""
+    classes: int
+    probabilities: Floats | None = None
+    """(rows, classes)"""
+
+    @property
+    def many(self) -> bool:
+        return self.targets.ndim == 2
+
+    @property
+    def right(self) -> Floats:
+        """(rows,) 1 where the whole answer is right, else 0."""
+        how = multilabel.accuracy_per_row if self.many else classification.accuracy_per_row
+        return how(self.targets, self.predicted)
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """Answers of a task that marks entities in rows of words."""
+
+    counts: Ints
+    """(rows, types, 3) as `entities.counts_per_row` gives them."""
+    right: Floats
+    """(words,) 1 where the tag is right, else 0."""
+
+
+@dataclass(frozen=True)
+class Estimated:
+    """Answers that are numbers, or stand for numbers."""
+
+    targets: Floats
+    """(rows,)"""
+    predicted: Floats
+    """(rows,)"""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Answers to questions, each measured by itself."""
+
+    exact: Floats
+    """(rows,) 1 where the answer is right word for word, else 0."""
+    f1: Floats
+    """(rows,) overlap with the nearest right answer, word by word."""
+    answerable: NDArray[np.bool_]
+    """(rows,) whether there is an answer."""
+
+
+@dataclass(frozen=True)
+class Retrieved:
+    """Vectors that are to be near what belongs to them."""
+
+    ranks: Ints
+    """(rows,) the place, from 1, of the first that belongs to each."""
+
+
+def accuracy(found: Classified | Tagged) -> Measure:
+    return PerRow(found.right, share=True)
+
+
+def macro_f1(found: Classified) -> Measure:
+    if found.many:
+        return OfAll(multilabel.resampled_macro_f1(found.targets, found.predicted), found.predicted)
+    statistic = classification.resampled_macro_f1(found.targets, found.predicted, found.classes)
+    return OfAll(statistic, found.predicted)
+
+
+def micro_f1(found: Classified) -> Measure:
+    return OfAll(multilabel.resampled_micro_f1(found.targets, found.predicted), found.predicted)
+
+
+def log_loss(found: Classified) -> Measure:
+    how = multilabel.log_loss_per_row if found.many else classification.log_loss_per_row
+    assert found.probabilities is not None, "a loss is of probabilities"
+    return PerRow(how(found.probabilities, found.targets))
+
+
+def brier(found: Classified) -> Measure:
+    how = multilabel.brier_per_row if found.many else classification.brier_per_row
+    assert found.probabilities is not None, "a loss is of probabilities"
+    return PerRow(how(found.probabilities, found.targets))
+
+
+CLASSES = ("text-classification", "pair-classification", "image-classification")
+WORDS, NUMBERS, QUESTIONS, VECTORS = (
+    "token-classification",
+    "regression",
+    "question-answering",
+    "embedding",
+)
+
+
+def of_classes(how: Callable[[Classified], Measure]) -> Mapping[str, Callable[..., Measure]]:
+    return dict.fromkeys(CLASSES, how)
+
+
+def of_entities(how: Callable[[Ints], Any]) -> Callable[[Tagged], Measure]:
+    return lambda found: OfAll(how(found.counts), found.counts)
+
+
+def of_numbers(how: Callable[[Floats, Floats], Any]) -> Callable[[Estimated], Measure]:
+    return lambda found: OfAll(how(found.targets, found.predicted), found.predicted)
+
+
+SPEARMAN, PEARSON = of_numbers(regression.resampled_spearman), of_numbers(regression.resampled_pearson)
+
+METRICS: dict[str, Metric] = {
+    "accuracy": Metric(
+        "Accuracy",
+        "the share of rows answered right",
+        {**of_classes(accuracy), WORDS: accuracy},
+        percent=True,
+        judges=CLASSES,
+    ),
+    "macro_f1": Metric(
+        "Macro F1",
+        "the F1 of each class, averaged; each class counts the same",
+        of_classes(macro_f1),
+        percent=True,
+        inside="macro F1",
+        hub="f1",
+        hub_arguments={"average": "macro"},
+        judges=CLASSES,
+    ),
+    "micro_f1": Metric(
+        "Micro F1",
+        "F1 over all labels of all rows together",
+        of_classes(micro_f1),
+        percent=True,
+        inside="micro F1",
+        hub="f1",
+        hub_arguments={"average": "micro"},
+    ),
+    "log_loss": Metric(
+        "Log loss",
+        "the mean surprise at the right answer; lower is better",
+        of_classes(log_loss),
+        higher=False,
+        unit="nats",
+    ),
+    "brier": Metric(
+        "Brier score",
+        "the mean squared error of the probabilities; lower is better",
+        of_classes(brier),
+        higher=False,
+        inside="Brier score",
+        hub="brier_score",
+    ),
+    "f1": Metric(
+        "F1",
+        "of what is found, whole and of the right kind: precision and recall in one",
+        {WORDS: of_entities(entities.resampled_f1), QUESTIONS: lambda found: PerRow(found.f1)},
+        percent=True,
+        inside="F1",
+        meanings={QUESTIONS: "of the words of the answer: precision and recall in one"},
+        judges=(WORDS, QUESTIONS),
+    ),
+    "exact_match": Metric(
+        "Exact match",
+        "the share of rows whose whole answer is right",
+        {QUESTIONS: lambda found: PerRow(found.exact, share=True)},
+        percent=True,
+        judges=(QUESTIONS,),
+    ),
+    "precision": Metric(
+        "Precision",
+        "the share of what is found that is right",
+        {WORDS: of_entities(entities.resampled_precision)},
+        percent=True,
+    ),
+    "recall": Metric(
+        "Recall",
+        "the share of what is there that is found",
+        {WORDS: of_entities(entities.resampled_recall)},
+        percent=True,
+    ),
+    "spearman": Metric(
+        "Spearman correlation",
+        "how well the order is met; 1 is perfect, 0 is none",
+        {NUMBERS: SPEARMAN, VECTORS: SPEARMAN},
+        inside="Spearman correlation",
+        judges=(NUMBERS, VECTORS),
+    ),
+    "pearson": Metric(
+        "Pearson correlation",
+        "how well a straight line through estimate and truth fits",
+        {NUMBERS: PEARSON, VECTORS: PEARSON},
+        inside="Pearson correlation",
+        judges=(NUMBERS, VECTORS),
+    ),
+    "r2": Metric(
+        "R²",
+        "the share of the numbers' variance that is explained",
+        {NUMBERS: of_numbers(regression.resampled_r2)},
+        inside="R²",
+        judges=(NUMBERS,),
+    ),
+    "mae": Metric(
+        "Mean absolute error",
+        "in the units of the column; lower is better",
+        {NUMBERS: of_numbers(regression.resampled_mae)},
+        higher=False,
+        unit="the column's",
+    ),
+    "answerable_f1": Metric(
+        "F1 of questions with an answer",
+        "word by word",
+        {QUESTIONS: lambda found: PerRow(found.f1[found.answerable])},
+        percent=True,
+        inside="F1 of questions with an answer",
+    ),
+    "unanswerable_accuracy": Metric(
+        "Questions without an answer",
+        "the share that is left unanswered",
+        {QUESTIONS: lambda found: PerRow(found.exact[~found.answerable], share=True)},
+        percent=True,
+    ),
+    "mrr": Metric(
+        "Mean reciprocal rank",
+        "one over the place of what belongs to it, among all; 1 is perfect",
+        {VECTORS: lambda found: PerRow(retrieval.reciprocal_ranks(found.ranks))},
+        judges=(VECTORS,),
+    ),
+    "recall_at_1": Metric(
+        "Recall at 1",
+        "the share of which the nearest is one that belongs to it",
+        {VECTORS: lambda found: PerRow(retrieval.hits_at(found.ranks, 1), share=True)},
+        percent=True,
+    ),
+    "recall_at_10": Metric(
+        "Recall at 10",
+        "the share with one that belongs to it among the ten nearest",
+        {VECTORS: lambda found: PerRow(retrieval.hits_at(found.ranks, 10), share=True)},
+        percent=True,
+        judges=(VECTORS,),
+    ),
+    "ece": Metric(
+        "Calibration error", "the mean gap between confidence and accuracy; lower is better", {}, higher=False
+    ),
+}
+"""By their name in the scorecard and on the command line."""
+
+
+def judging(task: str) -> tuple[str, ...]:
+    """The metrics that a task may be judged by, its own first.
+
+    >>> judging("regression"), judging("token-classification")
+    (('spearman', 'pearson', 'r2'), ('f1',))
+    """
+    return tuple(name for name, metric in METRICS.items() if task in metric.judges)
+
+
+def metric_named(name: str) -> Metric:
+    """A known metric, or one called after its key: a record may name one that a newer version has."""
+    return METRICS.get(name) or Metric(name.replace("_", " ").capitalize(), "", {})

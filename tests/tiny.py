@@ -544,10 +544,27 @@ def opened(folder: Path, rows: Sequence[tuple[str, Any]], way: str = "cut", **se
     return Opened(load_model(found, Wanted(task.outputs, **settings)), texts, task, examples)
 
 
+@dataclass(frozen=True)
+class WholeModel:
+    """The loop's Unfreezing for a model without a ladder: all of it moves, alike, from the first step to the last."""
+
+    model: Any
+
+    def enter(self, epoch: int) -> None:
+        self.model.train()
+
+    def scales(self, epoch: int) -> dict[int, float]:
+        return {0: 1.0}
+
+    def parts(self) -> list[Any]:
+        """Every parameter; norms and biases are not decayed."""
+        from luthier.train.flat_parameters import Part
+
+        return [Part(name, 0, weight.ndim > 1) for name, weight in self.model.named_parameters()]
+
+
 def whole(model: Any) -> Any:
     """The unfreezing of a model that trains as one."""
-    from luthier.train.unfreezing import WholeModel
-
     return WholeModel(model)
 
 

@@ -296,7 +296,7 @@ def is_mark(sign: str) -> bool:
 
 @cache
 def probability(sign: str, language: str) -> float:
-    """Of a character beyond ASCII, among those of a text in a language."""
+    """How often a character beyond ASCII is met, in [0, 1], among those beyond ASCII of a text in a language."""
     table = shares(language)
     lower = sign.lower() if len(sign.lower()) == 1 else sign
     if lower in table:
@@ -342,7 +342,8 @@ def frequent(language: str) -> Sequence[str]:
 
 
 def among_many(sign: str, language: str) -> float:
-    """Of a letter of a script of thousands that is none of the most frequent: those that its first standard has, or others."""
+    """How often a letter is met, in [0, 1], that is none of the most frequent of a script of thousands: more often one that its
+    first standard has."""
     standard, first, last = {
         "Chinese": ("gb2312", 0xB0A1, 0xD7F9),
         "traditional": ("big5", 0xA440, 0xC67E),

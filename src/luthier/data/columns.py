@@ -73,7 +73,7 @@ TEXT_ROLES = ("text", "text2", "question", "negative")
 """Of columns found by name, those that must hold strings."""
 
 SURE_SHARE = 0.2
-"""Of the longest texts, how long those of a column that is named as texts are must be."""
+"""Share of the longest column's length that the texts of a column named as texts must have."""
 
 COLUMNS_SHOWN = 20
 """In a message."""

@@ -62,7 +62,7 @@ class Sample:
     """The line that says how many columns there are: the first that has more than one and is no comment."""
     shape: Columns = field(default_factory=Columns)
     sentences: list[list[list[str]]] = field(default_factory=list)
-    """Of each sentence the cells of its lines, as far as they have all columns."""
+    """The cells of each line that has all columns, sentence by sentence."""
 
     @property
     def rows(self) -> list[list[str]]:

@@ -39,7 +39,7 @@ USUAL = {"F": (1.0, 255.0), "I": (255.0, 65_535.0)}
 """What white may be in a mode, the least first."""
 WHITE = (0.0, 255.0)
 MANY_PIXELS = 1 << 24
-"""Of an image that is made smaller as it is brought to RGB; models read at most a thousand a side."""
+"""Pixels from which on an image is made smaller as it is brought to RGB; models read at most a thousand a side."""
 STRIP_PIXELS = 1 << 20
 HELD_TWICE = ("WEBP", "AVIF", "JPEG2000")
 MOST_HELD_TWICE = 1 << 25

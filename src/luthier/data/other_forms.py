@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from luthier.data.delimiter import DELIMITERS, best_consistency
+from luthier.data.delimiter import DELIMITERS, SAMPLE_CHARACTERS, best_consistency
 from luthier.data.raw_bytes import open_regular, telling_read_errors
 from luthier.data.text_files import TextFile
 from luthier.errors import DataError
@@ -20,7 +20,6 @@ OPENED = re.compile(r"[\[{]\s*([\[{]|\"[^\"]*\"\s*:\s*([\[{]|.*,))?")
 """A first line of JSON that is written over several."""
 LIKELY_TABLE = 0.9
 """Share of lines that one delimiter cuts alike, from which on they are rows of a table."""
-SAMPLE_CHARACTERS = 65_536
 WEBANNO = "#FORMAT=WebAnno TSV"
 
 

@@ -62,7 +62,7 @@ JUDGEMENTS = (
 TITLES = ("title", "subject", "summary", "headline", "heading", "name", "keywords")
 """Last words of names of columns of texts that tell of the text beside them."""
 LIKE_LENGTH = 0.5
-"""Of the longest texts, how long those of another column are that may as well be meant."""
+"""Share of the longest column's length from which on the texts of another column may as well be meant."""
 
 
 def pair_by_name(table: Table) -> tuple[str, str] | None:

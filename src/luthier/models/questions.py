@@ -39,7 +39,7 @@ def read_questions(texts: Texts, rows: Sequence[Any], targets: Array, way: str) 
     longer = beyond = 0
     sources = np.empty(len(rows), object)
     for at, row in enumerate(rows):
-        check_question(texts, row, at, limit)
+        check_question(texts, row, limit)
         parts = texts.windows_after(row.question, row.context, limit, int(limit * OVERLAP), way)
         tokens = sum(len(part.ids) for part in parts)
         text_tokens = parts[0].whole
@@ -83,7 +83,7 @@ def read_questions(texts: Texts, rows: Sequence[Any], targets: Array, way: str) 
     return examples, Long(limit, longer, beyond, way, np.array(whole, np.int64), np.array(unknown, np.int64))
 
 
-def check_question(texts: Texts, row: Passage, at: int, limit: int) -> None:
+def check_question(texts: Texts, row: Passage, limit: int) -> None:
     """Raise DataError for a question that takes most of a window."""
     tokens = tokens_of(texts, row.question)
     if tokens > MOST_QUESTION * limit:

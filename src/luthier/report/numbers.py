@@ -22,7 +22,7 @@ class Shown:
 
     @property
     def meaning(self) -> str:
-        return self.metric.meanings.get(self.task, self.metric.meaning)
+        return self.metric.told(self.task)
 
     @property
     def percent(self) -> bool:

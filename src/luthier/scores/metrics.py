@@ -41,6 +41,15 @@ class Metric:
     """The hub's name of the metric, where that is not ours."""
     hub_arguments: Mapping[str, str] = field(default_factory=dict)
 
+    def told(self, task: str = "") -> str:
+        """What it means, in which unit, and which way it is better where that is not upwards.
+
+        >>> METRICS["log_loss"].told()
+        'the mean surprise at the right answer, in nats; lower is better'
+        """
+        unit = f", in {self.unit}" if self.unit else ""
+        return self.meanings.get(task, self.meaning) + unit + ("" if self.higher else "; lower is better")
+
     @property
     def words(self) -> str:
         """The title within a sentence.
@@ -196,14 +205,14 @@ METRICS: dict[str, Metric] = {
     ),
     "log_loss": Metric(
         "Log loss",
-        "the mean surprise at the right answer; lower is better",
+        "the mean surprise at the right answer",
         of_classes(log_loss),
         higher=False,
         unit="nats",
     ),
     "brier": Metric(
         "Brier score",
-        "the mean squared error of the probabilities; lower is better",
+        "the mean squared error of the probabilities",
         of_classes(brier),
         higher=False,
         inside="Brier score",
@@ -260,10 +269,10 @@ METRICS: dict[str, Metric] = {
     ),
     "mae": Metric(
         "Mean absolute error",
-        "in the units of the column; lower is better",
+        "how far an estimate is off, on average",
         {NUMBERS: of_numbers(regression.resampled_mae)},
         higher=False,
-        unit="the column's",
+        unit="the units of the column",
     ),
     "answerable_f1": Metric(
         "F1 of questions with an answer",
@@ -297,9 +306,7 @@ METRICS: dict[str, Metric] = {
         percent=True,
         judges=(VECTORS,),
     ),
-    "ece": Metric(
-        "Calibration error", "the mean gap between confidence and accuracy; lower is better", {}, higher=False
-    ),
+    "ece": Metric("Calibration error", "the mean gap between confidence and accuracy", {}, higher=False),
 }
 """By their name in the scorecard and on the command line."""
 

@@ -140,7 +140,7 @@ def train(
             continue
         norm = state.weights.norm(weight)
         if not math.isfinite(norm) or not math.isfinite(loss):
-            yield go_back(state, name, order[place], loss / weight, norm, lr, marks, checkpoints, clock())
+            yield go_back(state, name, order[place], loss / weight, lr, marks, checkpoints, clock())
             entered = -1
             continue
         state.weights.step(lr, unfreezing.scales(epoch), weight, norm, settings.max_norm)
@@ -211,7 +211,6 @@ def go_back(
     name: str,
     rows: Ints,
     loss: float,
-    norm: float,
     lr: float,
     marks: set[int],
     checkpoints: Checkpoints | None,

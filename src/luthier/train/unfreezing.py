@@ -87,20 +87,3 @@ class LadderUnfreezing:
             for name in rung.parameters
             if self.moves(at, name)
         ]
-
-
-@dataclass(frozen=True)
-class WholeModel:
-    """The loop's Unfreezing for a model without a ladder: all of it moves, alike, from the first step to the last."""
-
-    model: nn.Module
-
-    def enter(self, epoch: int) -> None:
-        self.model.train()
-
-    def scales(self, epoch: int) -> dict[int, float]:
-        return {0: 1.0}
-
-    def parts(self) -> list[Part]:
-        """Every parameter; norms and biases are not decayed."""
-        return [Part(name, 0, weight.ndim > 1) for name, weight in self.model.named_parameters()]

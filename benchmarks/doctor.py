@@ -207,7 +207,7 @@ from cleanlab import Datalab
 from sentence_transformers import SentenceTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
-from luthier.models.find import find_model
+from luthier.models.hub.find import find_model
 rows = list(csv.DictReader(open(sys.argv[1], encoding="utf-8", newline="")))
 texts, labels = [row["text"] for row in rows], [row["label"] for row in rows]
 features = SentenceTransformer(str(find_model("all-MiniLM-L6-v2")), device="cpu").encode(texts, batch_size=32)

@@ -493,11 +493,11 @@ def luthier_shape(case: Case, folder: Path) -> Rate:
     from luthier import devices
     from luthier.batches.examples import Batch
     from luthier.events import Stepped
-    from luthier.models.dropout import use_hashed_dropout
-    from luthier.models.ladder import find_ladder
+    from luthier.models.kernels.dropout import use_hashed_dropout
+    from luthier.models.ladder.ladder import find_ladder
+    from luthier.models.ladder.policies import AllRungs
     from luthier.models.lora import add_adapters, is_adapter
     from luthier.models.master_weights import MasterWeights
-    from luthier.models.policies import AllRungs
     from luthier.tasks.task import Loss
     from luthier.train.loop import TrainSettings, train
     from luthier.train.state import State

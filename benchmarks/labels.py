@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
+from luthier.doctor.reader import Reader
 from luthier.plan.plan import Plan
 from luthier.scores.learning_curve import rows_needed
-from luthier.steps.reader import Reader
-from luthier.train.learning_curve import probe_curve, spread
-from luthier.train.suggest import suggest
+from luthier.train.probe.learning_curve import probe_curve, spread
+from luthier.train.probe.suggest import suggest
 from machine import describe
 from processes import names_of
 from results import write_section
@@ -98,7 +98,7 @@ def forecasts(name: str, features: Array, targets: Array, seeds: int) -> list[di
 
 def probe_score(features: Array, targets: Array, learnt: Array, tested: Array, outputs: int) -> float:
     """Of the probe that the curve is made of."""
-    from luthier.train.probe import ROUGH, STRENGTHS, Regression, standardised
+    from luthier.train.probe.probe import ROUGH, STRENGTHS, Regression, standardised
 
     scaled, centre, width = standardised(features[learnt])
     weight, bias = Regression(scaled, targets[learnt], outputs).solve(STRENGTHS[1], ROUGH)

@@ -9,7 +9,7 @@ from luthier.data.read import read
 from luthier.data.table import Table
 from luthier.data.tags import spans_of
 from luthier.plan.plan import Plan
-from luthier.steps.rows import Rows, understand
+from luthier.prepare.rows import Rows, understand
 
 PEOPLE = ("Ann Lee", "Bo", "Cy Ray", "Dee")
 PLACES = ("Rome", "Oslo", "New York")

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from luthier.data.answer_places import Answers, answers_of, located
+from luthier.data.annotations.answer_places import Answers, answers_of, located
 
 TRIMMED = "an answer with white space around it, trimmed"
 PAIRS = "an answer whose start counted characters beyond U+FFFF as two, put right"

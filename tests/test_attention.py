@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from luthier.models import attention as module
-from luthier.models.attention import Attention
-from luthier.models.dropout import DICE, Drawn
+from luthier.models.kernels import attention as module
+from luthier.models.kernels.attention import Attention
+from luthier.models.kernels.dropout import DICE, Drawn
 
 
 @pytest.fixture(autouse=True)

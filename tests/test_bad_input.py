@@ -459,7 +459,7 @@ def test_a_header_that_does_not_fit_its_file_is_refused(
 def test_a_model_larger_than_the_memory_is_refused(
     refusal: Callable[..., str], monkeypatch: pytest.MonkeyPatch, bert: Path
 ) -> None:
-    monkeypatch.setattr("luthier.models.weight_files.available_bytes", lambda: 50_000)
+    monkeypatch.setattr("luthier.models.hub.weight_files.available_bytes", lambda: 50_000)
     assert refusal(csv(ROWS)).removeprefix(str(bert)) == (
         ": its weights take 0.0 GB, and this machine has 0.0 GB of memory free. Choose a smaller model."
     )

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from luthier.data import ceilings, text_files
-from luthier.data.ceilings import MOST_COLUMNS, MOST_ROW_CHARACTERS
-from luthier.data.parquet import unpacked_bytes
+from luthier.data.formats.ceilings import MOST_COLUMNS, MOST_ROW_CHARACTERS
+from luthier.data.formats.parquet import unpacked_bytes
 from luthier.data.read import read
 from luthier.errors import DataError
 from luthier.tasks.number_column import numbers
@@ -173,7 +173,7 @@ def test_json_that_is_one_text_is_refused_before_it_is_held(
 def test_an_item_of_a_list_that_does_not_end_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("luthier.data.json_list.MOST_ROW_CHARACTERS", 10_000)
+    monkeypatch.setattr("luthier.data.formats.json_list.MOST_ROW_CHARACTERS", 10_000)
     path = tmp_path / "rows.json"
     for filling in ("[]," * 4000 + "[]]", '"' + "a" * 20_000 + '"]'):
         path.write_text('[{"text": "a"}, {"text": [' + filling + "}]")
@@ -184,7 +184,7 @@ def test_an_item_of_a_list_that_does_not_end_is_refused(
 def test_items_are_cut_where_they_end_wherever_the_window_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("luthier.data.json_list.MOST_ROW_CHARACTERS", 128)
+    monkeypatch.setattr("luthier.data.formats.json_list.MOST_ROW_CHARACTERS", 128)
     rows = [{"text": '\N{FACE WITH TEARS OF JOY} é " \\' * (at % 3), "n": at} for at in range(300)]
     for number, text in enumerate(
         (json.dumps(rows), json.dumps(rows, indent=2), json.dumps(rows, ensure_ascii=False))
@@ -201,7 +201,7 @@ def test_items_are_cut_where_they_end_wherever_the_window_does(
 def test_broken_json_is_told_by_its_place_in_the_whole_text(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("luthier.data.json_list.MOST_ROW_CHARACTERS", 64)
+    monkeypatch.setattr("luthier.data.formats.json_list.MOST_ROW_CHARACTERS", 64)
     path = tmp_path / "rows.json"
     path.write_text("[\n" + '{"text": "a text", "label": "b"},\n' * 20 + '{"text": "a", label}\n]')
 
@@ -245,7 +245,7 @@ def test_a_billion_equal_values_in_a_list_are_refused_by_what_the_file_says_of_i
 def test_a_large_dictionary_that_is_worth_it_is_unpacked_in_pieces(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("luthier.data.parquet.PIECE_BYTES", 10_000)
+    monkeypatch.setattr("luthier.data.formats.parquet.PIECE_BYTES", 10_000)
     texts = [f"{at % 7}" * 900 for at in range(500)]
     path = tmp_path / "rows.parquet"
     pq.write_table(pa.table({"text": pa.array(texts).dictionary_encode(), "tags": [["a", None]] * 500}), path)

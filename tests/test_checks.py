@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from luthier.data.checks import TABLE, examine
-from luthier.data.checks.finding import Finding
+from luthier.checks import TABLE, examine
+from luthier.checks.finding import Finding
 from luthier.plan.plan import Plan
-from luthier.steps.rows import understand
+from luthier.prepare.rows import understand
 from tiny import messages
 
 CLEAN = list(dict(messages(60)).items())

@@ -5,7 +5,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from luthier.data.cloze import (
+from luthier.tasks.question_answering.cloze import (
     LONGEST_STRETCH,
     MOST_WORDS,
     OF_A_STRETCH,
@@ -13,7 +13,7 @@ from luthier.data.cloze import (
     kind_of,
     stretches_of,
 )
-from luthier.data.sentences import WORD
+from luthier.tasks.question_answering.sentences import WORD
 
 TEXTS = [
     "The workshop in Cremona was opened by Andrea Guarneri in 1654. It has 3 rooms, and its varnish dries slowly in the cellar.",

@@ -12,12 +12,12 @@ import pyarrow.feather as feather
 import pyarrow.parquet as pq
 import pytest
 
+from luthier.data.images.shards import holds_shards, read_shards, shards_for
 from luthier.data.read import read
-from luthier.data.shards import holds_shards, read_shards, shards_for
 from luthier.data.writing import Writing
 from luthier.errors import DataError
 from luthier.plan.plan import Plan
-from luthier.steps.data_files import read_files
+from luthier.prepare.data_files import read_files
 
 NAMES = ["account", "damaged", "refund"]
 
@@ -449,7 +449,7 @@ def test_a_workbook_that_is_damaged_is_refused(tmp_path, name, content):
 
 
 def test_a_workbook_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("luthier.data.excel.MOST_BYTES", 1 << 20)
+    monkeypatch.setattr("luthier.data.formats.excel.MOST_BYTES", 1 << 20)
     path = workbook(tmp_path / "a.xlsx", [["text", "label"], ["x" * (2 << 20), "a"]])
 
     with pytest.raises(DataError) as error:

@@ -20,13 +20,13 @@ from luthier.batches.examples import Ints
 from luthier.data.read import read
 from luthier.events import Event, Noted, Stepped
 from luthier.folder.model_folder import ModelFolder
-from luthier.models.policies import AllRungs
+from luthier.models.ladder.policies import AllRungs
 from luthier.models.quiet import quiet
 from luthier.plan.plan import Plan
 from luthier.predict import logits_of
+from luthier.prepare.prepare import prepare
 from luthier.session.runs import plan_of
 from luthier.steps import tune
-from luthier.steps.prepare import prepare
 from luthier.tasks import TASKS
 from luthier.tasks.guess import guess_kind
 from luthier.tasks.task import Array, Calibration

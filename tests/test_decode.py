@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from luthier.data.decode import BrokenImage, decode
+from luthier.data.images.decode import BrokenImage, decode
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 

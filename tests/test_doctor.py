@@ -10,9 +10,9 @@ import pytest
 
 import luthier
 from command import luthier as command
-from luthier.data.checks import CHECKS, IMAGES
-from luthier.data.checks.finding import Finding
-from luthier.data.fixes import clean, masked
+from luthier.checks import CHECKS, IMAGES
+from luthier.checks.finding import Finding
+from luthier.doctor.fixes import clean, masked
 from tiny import messages
 
 Row = dict[str, str]

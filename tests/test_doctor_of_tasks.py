@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import luthier
-from luthier.data.checks.finding import Finding
+from luthier.checks.finding import Finding
 from tiny import images_folder, messages, questions_jsonl, tagged_jsonl, write_jsonl
 
 

@@ -15,13 +15,13 @@ from torch.nn import functional
 
 from luthier.errors import DataError, ModelError
 from luthier.folder.model_folder import ModelFolder
-from luthier.models.inspect import inspect_folder
+from luthier.models.hub.inspect import inspect_folder
 from luthier.models.load import Wanted, load_model
 from luthier.models.quiet import quiet
 from luthier.plan.plan import Plan
+from luthier.prepare.rows import understand
 from luthier.steps import tune
-from luthier.steps.rows import understand
-from luthier.tasks.vectors import SHARPNESS, Embedding, alike, belonging, ranks_by_label
+from luthier.tasks.embedding.task import SHARPNESS, Embedding, alike, belonging, ranks_by_label
 from tiny import messages, messages_csv, queries_jsonl, write_json, write_jsonl
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from luthier.data.code_pages import PAGES, clear_winner, readings
-from luthier.data.encoding import find_encoding
+from luthier.data.formats.code_pages import PAGES, clear_winner, readings
+from luthier.data.formats.encoding import find_encoding
 from luthier.errors import DataError
 
 GERMAN = "Die Größe ist für mich schön, aber der Geschmack gefällt nicht."

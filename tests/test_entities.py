@@ -11,7 +11,7 @@ import pytest
 from seqeval.metrics.v1 import precision_recall_fscore_support
 from seqeval.scheme import IOB2, Entities
 
-from luthier.data.conll import read_conll
+from luthier.data.formats.conll import read_conll
 from luthier.data.tags import repaired, scheme_of, spans_of, tags_of_spans, to_iob2, words_of
 from luthier.errors import DataError
 from luthier.scores.classification import ClassScore

@@ -16,12 +16,12 @@ from luthier.errors import PlanError
 from luthier.events import CandidateReady, Noted, Stepped, Validated
 from luthier.machine import Load, available_bytes
 from luthier.plan.plan import Plan
+from luthier.prepare.prepare import prepare
 from luthier.report.forecast_words import time_in_words
 from luthier.session.runs import plan_record
 from luthier.steps.forecast import forecast
 from luthier.steps.outline import Sizes, sizes_of
 from luthier.steps.prefixes import Shelf, shelf_for
-from luthier.steps.prepare import prepare
 from luthier.steps.timing import Bench, Cost, Tries, resident_bytes
 from test_tune import plan_for, run, weights
 from tiny import messages, opened

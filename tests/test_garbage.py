@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import luthier
-from luthier.data.checks.garbage import decoded, is_misread
+from luthier.checks.garbage import decoded, is_misread
 
 RUSSIAN, CHINESE, GERMAN = (
     "Привет, как дела, дорогой друг",

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from luthier.data.read import read
-from luthier.data.row_format import Format
 from luthier.data.writing import Writing
+from luthier.doctor.row_format import Format
 from luthier.errors import DataError
 
 TEXTS = (

@@ -13,13 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from luthier.data.image_files import IMAGE_ENDINGS, read_images
-from luthier.data.image_source import ImageSource
+from luthier.data.images.files import IMAGE_ENDINGS, read_images
+from luthier.data.images.source import ImageSource
 from luthier.data.read import read
 from luthier.data.table import Table
 from luthier.data.writing import Writing
 from luthier.errors import DataError, WorldError
-from luthier.steps.data_files import images_for
+from luthier.prepare.data_files import images_for
 
 EXPECTED = "Expected class/file, a folder for each label, or split/class/file with splits called train, valid and test."
 MOVE = "Move the images of each label into a folder of that name."
@@ -443,7 +443,7 @@ def test_a_file_that_may_not_be_read_is_the_worlds_fault(tmp_path, monkeypatch):
     def refuse(path: Path) -> bytes:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("luthier.data.image_source.image_bytes", refuse)
+    monkeypatch.setattr("luthier.data.images.source.image_bytes", refuse)
     with pytest.raises(WorldError) as error:
         source.bytes_of(0)
 

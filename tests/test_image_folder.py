@@ -11,19 +11,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from luthier.data.image_folder import with_images_in
-from luthier.data.image_source import ImageSource
+from luthier.data.images.folder import with_images_in
+from luthier.data.images.source import ImageSource
 from luthier.data.read import read
 from luthier.data.table import Table
 from luthier.errors import DataError, PlanError, RunError
 from luthier.folder.model_folder import load
 from luthier.folder.run_folder import RunFolder
 from luthier.plan.plan import Plan
+from luthier.prepare.data_files import read_files
+from luthier.prepare.prepare import prepare
+from luthier.prepare.rows import understand
 from luthier.session.runs import tune
 from luthier.steps.answer import answer_file
-from luthier.steps.data_files import read_files
-from luthier.steps.prepare import prepare
-from luthier.steps.rows import understand
 from tiny import TINY_IMAGES, images_folder
 
 LABELS = ("ani", "wren")
@@ -69,7 +69,7 @@ def bytes_of(table: Table) -> list[bytes]:
         ("train/{}", "set/train/{}"),
         ("/home/me/work/data/train/{}", "data/train/{}"),
         ("/content/drive/MyDrive/x/{}", "{}"),
-        ("C:\\Users\\me\\Pictures\\{}", "Pictures/{}"),
+        ("C:\\Users\\me\\ImageExamples\\{}", "ImageExamples/{}"),
         ("file:///mnt/disk/pics/{}", "pics/{}"),
         ("https://birds.org/pics/{}?w=500", "saved/pics/{}"),
         ("my%20pics/{}", "my pics/{}"),

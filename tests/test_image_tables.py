@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from luthier.data.decode import decode
-from luthier.data.image_files import read_images
-from luthier.data.image_source import ImageSource
+from luthier.data.images.decode import decode
+from luthier.data.images.files import read_images
+from luthier.data.images.source import ImageSource
 from luthier.data.read import read
 from luthier.errors import DataError
 from luthier.plan.plan import Plan
-from luthier.steps.rows import Rows, understand
+from luthier.prepare.rows import Rows, understand
 
 LABELS = ("ring", "square", "stripe")
 COUNT = 30
@@ -437,8 +437,8 @@ def test_a_large_image_is_made_smaller_strip_by_strip_as_the_whole_would_be(
     Image.fromarray(pixels).save(file, "PNG")
     whole = decode(file.getvalue()).image.reduce(3)
 
-    monkeypatch.setattr("luthier.data.decode.MANY_PIXELS", 90 * 70 // 9)
-    monkeypatch.setattr("luthier.data.decode.STRIP_PIXELS", 700)
+    monkeypatch.setattr("luthier.data.images.decode.MANY_PIXELS", 90 * 70 // 9)
+    monkeypatch.setattr("luthier.data.images.decode.STRIP_PIXELS", 700)
     small = decode(file.getvalue())
 
     assert (small.width, small.height, small.converted) == (70, 90, "transparency")

@@ -14,30 +14,30 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from luthier.batches import pictures
+from luthier.batches import image_examples as pictures
 from luthier.batches.augment import Augment
 from luthier.batches.examples import Variation
-from luthier.batches.pictures import Pictures
-from luthier.data.pictures import FilePicture
+from luthier.batches.image_examples import ImageExamples
+from luthier.data.images.picture import FilePicture
 from luthier.errors import DataError, ModelError, PlanError
 from luthier.folder.model_folder import ModelFolder
-from luthier.models.convolutions import Folded, StridedDepthwise, fold_norms
-from luthier.models.image_model import ImageModel
-from luthier.models.inspect import inspect_folder
-from luthier.models.pictures import PictureReader, Preparation, preparation_of
+from luthier.models.heads.image_model import ImageModel
+from luthier.models.hub.inspect import inspect_folder
+from luthier.models.kernels.convolutions import Folded, StridedDepthwise, fold_norms
 from luthier.models.quiet import quiet
+from luthier.models.readers.images import ImageReader, Preparation, preparation_of
 from luthier.plan.plan import Plan
+from luthier.prepare.prepare import prepare
+from luthier.prepare.refusals import refuse_what_has_no_effect
+from luthier.prepare.rows import look_over, understand
 from luthier.report.records import AUGMENTED
 from luthier.steps import tune
-from luthier.steps.prepare import prepare
-from luthier.steps.refusals import refuse_what_has_no_effect
-from luthier.steps.rows import look_over, understand
-from luthier.tasks.answering import QuestionAnswering
-from luthier.tasks.classification import Classification
-from luthier.tasks.image_classification import IMAGE_CLASSIFICATION
+from luthier.tasks.classification.image import IMAGE_CLASSIFICATION
+from luthier.tasks.classification.task import Classification
+from luthier.tasks.embedding.task import Embedding
+from luthier.tasks.question_answering.task import QuestionAnswering
 from luthier.tasks.regression import Regression
-from luthier.tasks.tagging import TokenClassification
-from luthier.tasks.vectors import Embedding
+from luthier.tasks.token_classification.task import TokenClassification
 from tiny import TINY_IMAGES, images_folder, write_jsonl
 
 
@@ -341,8 +341,8 @@ def test_bytes_are_scaled_in_the_model_as_the_processor_does_it():
 # Varied, whatever the batch
 
 
-def pictures_of(photos: Path, models: Callable[[str], Path], **varied: Any) -> Pictures:
-    reader = PictureReader(inspect_folder("vit", models("vit"), "image"))
+def pictures_of(photos: Path, models: Callable[[str], Path], **varied: Any) -> ImageExamples:
+    reader = ImageReader(inspect_folder("vit", models("vit"), "image"))
     files = sorted(photos.rglob("*.png"))[:12]
     examples, _ = reader.examples([FilePicture(file) for file in files], np.arange(12) % 3)
     return examples.varied(Augment(erase=0.5), varied.get("mix"), 3)

@@ -4,7 +4,7 @@ from itertools import combinations
 
 import pytest
 
-from luthier.tasks.label_cells import taken_apart
+from luthier.tasks.classification.label_cells import taken_apart
 
 TOPICS = ("delivery", "damaged", "refund", "account", "praise")
 

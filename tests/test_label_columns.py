@@ -9,7 +9,7 @@ import pytest
 
 from luthier.errors import DataError, StopFinding
 from luthier.plan.plan import Plan
-from luthier.steps.rows import Rows, understand
+from luthier.prepare.rows import Rows, understand
 from tiny import messages
 
 TEXTS = [text for text, _ in messages(60)]

@@ -9,8 +9,8 @@ import pytest
 
 from command import luthier as command
 from luthier.scores.learning_curve import Curve, power_law, power_law_with_floor, rows_needed
-from luthier.train.learning_curve import probe_curve, spread
-from luthier.train.suggest import ENOUGH, doubtful, suggest, typical
+from luthier.train.probe.learning_curve import probe_curve, spread
+from luthier.train.probe.suggest import ENOUGH, doubtful, suggest, typical
 from tiny import messages, messages_csv
 
 ROWS = np.array([20.0, 40.0, 80.0, 160.0, 320.0])

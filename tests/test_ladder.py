@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from luthier.errors import ModelError
-from luthier.models.ladder import Ladder, find_ladder
+from luthier.models.ladder.ladder import Ladder, find_ladder
 
 TEXT = {"vocab_size": 99, "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2,
         "intermediate_size": 64, "max_position_embeddings": 62}  # fmt: skip

@@ -2,7 +2,7 @@
 
 import pytest
 
-from luthier.data.literals import literal
+from luthier.data.annotations.literals import literal
 
 READ = {
     "['a', \"it's\"]": ["a", "it's"],

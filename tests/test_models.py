@@ -24,12 +24,12 @@ from transformers import (
 
 from luthier.batches.examples import Batch
 from luthier.errors import DataError, ModelError
-from luthier.models.classifier import pool
 from luthier.models.headed import new_head
-from luthier.models.inspect import inspect_folder
+from luthier.models.heads.classifier import pool
+from luthier.models.hub.inspect import inspect_folder
 from luthier.models.load import Wanted, load_model
 from luthier.models.quiet import quiet
-from luthier.models.texts import Long, Texts
+from luthier.models.readers.texts import Long, Texts
 from tiny import POSITIONS, SPECIAL, TINY, WIDTH, make_tokenizer, messages, opened, save, write_json
 
 ROWS = messages(24)
@@ -228,7 +228,7 @@ def test_texts_are_tokenised_as_the_library_does_it(architecture):
 def test_more_texts_than_a_chunk_keep_their_order(bert, monkeypatch):
     given = [text for text, _ in ROWS]
     whole, _ = one_by_one(texts_of(bert), given)
-    monkeypatch.setattr("luthier.models.texts.CHUNK", 5)
+    monkeypatch.setattr("luthier.models.readers.texts.CHUNK", 5)
 
     assert one_by_one(texts_of(bert), given)[0] == whole
 

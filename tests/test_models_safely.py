@@ -19,13 +19,13 @@ from command import luthier
 from luthier.devices import Device
 from luthier.errors import ModelError
 from luthier.folder.write import read_the_same, weigh_the_same
-from luthier.models import find
-from luthier.models.find import find_model
-from luthier.models.inspect import inspect_folder
+from luthier.models.hub import find
+from luthier.models.hub.find import find_model
+from luthier.models.hub.inspect import inspect_folder
 from luthier.models.load import Wanted, load_model
-from luthier.models.pictures import PictureReader
-from luthier.models.texts import Texts
-from luthier.models.tokenizer_file import KNOWN_PATTERNS, checked_tokenizer
+from luthier.models.readers.images import ImageReader
+from luthier.models.readers.texts import Texts
+from luthier.models.readers.tokenizer_file import KNOWN_PATTERNS, checked_tokenizer
 from luthier.predict import features_of
 from luthier.searching import workers
 from tiny import TINY_IMAGES, albert, messages, messages_csv, opened, with_dense, write_json
@@ -312,7 +312,7 @@ def hub_cache(cache: Path, folder: Path, name: str) -> Path:
     return snapshot
 
 
-CACHED = "import sys; from luthier.models.find import find_model; from luthier.models.inspect import inspect_folder; " \
+CACHED = "import sys; from luthier.models.hub.find import find_model; from luthier.models.hub.inspect import inspect_folder; " \
          "name = sys.argv[1]; print(inspect_folder(name, find_model(name)).path)"  # fmt: skip
 
 
@@ -454,8 +454,8 @@ def test_a_pattern_that_takes_for_ever_is_stopped_in_a_process_of_its_own(
 def test_a_process_that_does_not_answer_is_ended(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tokenizer(pre_tokenizer=split("(a|b)*c"))(copy)
     silent = "import time; print('done', flush=True); time.sleep(60)"
-    monkeypatch.setattr("luthier.models.rehearsal.WORKER", (sys.executable, "-c", silent))
-    monkeypatch.setattr("luthier.models.rehearsal.PATIENCE", 0.2)
+    monkeypatch.setattr("luthier.models.readers.rehearsal.WORKER", (sys.executable, "-c", silent))
+    monkeypatch.setattr("luthier.models.readers.rehearsal.PATIENCE", 0.2)
     with pytest.raises(
         ModelError, match=r"the tokenizer takes more than 0 seconds on \d+ letters of text, by its pattern"
     ):
@@ -565,7 +565,7 @@ def test_a_processor_that_no_image_could_be_given_to_is_refused(harm: str, tmp_p
     changed, told = WRONG_PROCESSORS[harm]
     settings("preprocessor_config.json", **changed)(folder)
     with pytest.raises(ModelError) as caught:
-        PictureReader(inspect_folder("vit", folder, "image"))
+        ImageReader(inspect_folder("vit", folder, "image"))
     assert str(caught.value).startswith(f"{folder}/preprocessor_config.json: {told}")
 
 
@@ -574,4 +574,4 @@ def test_an_image_model_that_reads_other_sizes_than_its_processor_gives_is_refus
     settings("preprocessor_config.json", size={"height": 40, "width": 40})(folder)
     found = inspect_folder("vit", folder, "image")
     with pytest.raises(ModelError, match="make no vit model that works"):
-        load_model(found, Wanted(2), PictureReader(found).preparation)
+        load_model(found, Wanted(2), ImageReader(found).preparation)

@@ -6,7 +6,7 @@ import random
 import numpy as np
 import pytest
 
-from luthier.data.near import ALIKE, FEWEST_SHINGLES, GRAM, near_pairs, normal, sketched
+from luthier.checks.near import ALIKE, FEWEST_SHINGLES, GRAM, near_pairs, normal, sketched
 from tiny import messages
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from luthier.models.lora import add_adapters, is_adapter
 from luthier.plan.plan import Plan
-from luthier.steps.prepare import Prepared, prepare
+from luthier.prepare.prepare import Prepared, prepare
 from luthier.steps.training import unfreezing_of
 from luthier.train.unfreezing import LadderUnfreezing
 

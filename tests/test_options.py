@@ -13,10 +13,10 @@ from luthier.batches.passages import Gold
 from luthier.errors import LuthierError
 from luthier.hashes import hash_file
 from luthier.plan.plan import Plan, fields
-from luthier.steps.data_files import read_files
-from luthier.steps.task_columns import kind_of, needed_columns
+from luthier.prepare.data_files import read_files
+from luthier.prepare.task_columns import kind_of, needed_columns
 from luthier.steps.tune import tune
-from luthier.tasks.answering import QuestionAnswering, Said
+from luthier.tasks.question_answering.task import QuestionAnswering, Said
 from tiny import TINY, TINY_IMAGES, images_folder, messages
 
 Seen = dict[str, Any]

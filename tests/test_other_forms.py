@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from luthier.data.image_files import read_images
+from luthier.data.images.files import read_images
 from luthier.data.read import read
 from luthier.errors import DataError
 from tiny import messages

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from luthier.data import patch as patches
-from luthier.data.patch_file import Edit, read_patch
 from luthier.data.read import read
-from luthier.data.row_format import Format
 from luthier.data.writing import Writing
+from luthier.doctor import patch as patches
+from luthier.doctor.patch_file import Edit, read_patch
+from luthier.doctor.row_format import Format
 from luthier.errors import DataError
 
 CSV = b'text,label\r\n"one, with ""quotes""",a\r\n\r\n"two\nlines",b\r\nthree,a\r\nlast,"b"'

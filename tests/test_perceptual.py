@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from luthier.data.image_facts import image_facts
-from luthier.data.image_files import read_images
-from luthier.data.image_source import ImageSource
-from luthier.data.perceptual import DISTANCE, Looks, close_hashes, look, near_images
+from luthier.data.images.facts import image_facts
+from luthier.data.images.files import read_images
+from luthier.data.images.perceptual import DISTANCE, Looks, close_hashes, look, near_images
+from luthier.data.images.source import ImageSource
 
 
 def picture(seed: int, size: tuple[int, int] = (120, 90)) -> Image.Image:

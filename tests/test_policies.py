@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from luthier.errors import ModelError
-from luthier.models.ladder import Ladder, find_ladder
-from luthier.models.policies import (
+from luthier.models.ladder.ladder import Ladder, find_ladder
+from luthier.models.ladder.policies import (
     AllRungs,
     FrozenEmbeddings,
     HeadRate,
@@ -23,7 +23,7 @@ from luthier.models.policies import (
     frozen_prefix,
     stages,
 )
-from luthier.models.trainable import reinitialise, set_modes
+from luthier.models.ladder.trainable import reinitialise, set_modes
 from test_ladder import ARCHITECTURES, TEXTS, last_outputs
 from tiny import Opened, messages, opened
 

@@ -14,13 +14,13 @@ import torch
 from luthier.events import Noted, Stepped
 from luthier.folder.run_folder import RunFolder
 from luthier.hashes import hash_file
-from luthier.models.ladder import find_ladder
+from luthier.models.ladder.ladder import find_ladder
+from luthier.models.ladder.policies import TopRungs
+from luthier.models.ladder.prefix import Prefix, States
 from luthier.models.master_weights import MasterWeights
-from luthier.models.policies import TopRungs
-from luthier.models.prefix import Prefix, States
 from luthier.plan.plan import Plan
 from luthier.predict import features_of, logits_of
-from luthier.steps.memo import Memo
+from luthier.prepare.memo import Memo
 from luthier.steps.prefixes import Prefixes
 from luthier.steps.records import OutcomeRecord
 from luthier.steps.trial import OUTCOME, trial

@@ -16,24 +16,24 @@ import torch
 from luthier.batches.examples import Batch, Variation
 from luthier.batches.passages import END, START, Gold, Passage
 from luthier.batches.text_examples import TextExamples
-from luthier.data.answer_places import ABSENT, MOVED
-from luthier.data.overlap import nearest_sentence
+from luthier.data.annotations.answer_places import ABSENT, MOVED
 from luthier.errors import DataError, PlanError
 from luthier.events import Advanced, Event, Noted, Started, Stepped
 from luthier.folder.model_folder import ModelFolder
 from luthier.hashes import hash_file
-from luthier.models.inspect import inspect_folder
-from luthier.models.questions import MOST_QUESTION, read_questions, without_white_space
-from luthier.models.texts import Texts
+from luthier.models.hub.inspect import inspect_folder
+from luthier.models.readers.questions import MOST_QUESTION, read_questions, without_white_space
+from luthier.models.readers.texts import Texts
 from luthier.plan.plan import Plan
+from luthier.prepare.prepare import Prepared, prepare
+from luthier.prepare.rows import look_over, understand
 from luthier.scores import answers as scores_of
 from luthier.searching.folder import SearchFolder
 from luthier.steps import cloze
-from luthier.steps.prepare import Prepared, prepare
-from luthier.steps.rows import look_over, understand
 from luthier.steps.tune import statements, tune
-from luthier.tasks.answering import FAR, Found, QuestionAnswering, Said, best_answer
-from luthier.tasks.question_answering import QUESTION_ANSWERING
+from luthier.tasks.question_answering.kind import QUESTION_ANSWERING
+from luthier.tasks.question_answering.overlap import nearest_sentence
+from luthier.tasks.question_answering.task import FAR, Found, QuestionAnswering, Said, best_answer
 from luthier.tasks.task import Calibration
 from luthier.train import sparse_embedding
 from tiny import PLAIN, messages_csv, questions_jsonl, write_jsonl

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from luthier.data.fixes import Edit
-from luthier.data.patch import correct
 from luthier.data.read import read
-from luthier.data.row_format import Format
 from luthier.data.writing import Writing
+from luthier.doctor.fixes import Edit
+from luthier.doctor.patch import correct
+from luthier.doctor.row_format import Format
 from luthier.errors import DataError
 
 LABELS = ("good", "bad")

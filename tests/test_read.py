@@ -254,7 +254,7 @@ def test_columns_are_all_keys_in_order_of_appearance_and_what_is_missing_is_null
 def test_the_type_of_a_json_column_holds_all_its_values_however_they_are_batched(
     write, monkeypatch, values, kind, read_as, batch
 ):
-    monkeypatch.setattr("luthier.data.json_rows.BATCH_ROWS", batch)
+    monkeypatch.setattr("luthier.data.formats.json_rows.BATCH_ROWS", batch)
     path = write("a.jsonl", "".join(json.dumps({"value": value}) + "\n" for value in values))
 
     column = read(path).columns.column("value")
@@ -264,7 +264,7 @@ def test_the_type_of_a_json_column_holds_all_its_values_however_they_are_batched
 
 
 def test_objects_keep_their_shape_and_gain_the_fields_of_later_rows(write, monkeypatch):
-    monkeypatch.setattr("luthier.data.json_rows.BATCH_ROWS", 1)
+    monkeypatch.setattr("luthier.data.formats.json_rows.BATCH_ROWS", 1)
     rows = [
         {"answers": {"text": [], "answer_start": []}, "messages": [{"role": "user", "content": "hi"}]},
         {
@@ -289,7 +289,7 @@ def test_batches_do_not_show_in_rows_lines_or_fingerprint(write, monkeypatch):
     path = write("a.jsonl", "\n".join(map(json.dumps, rows)))
     whole = read(path)
 
-    monkeypatch.setattr("luthier.data.json_rows.BATCH_ROWS", 7)
+    monkeypatch.setattr("luthier.data.formats.json_rows.BATCH_ROWS", 7)
     cut = read(path)
 
     assert whole.columns.column("text").num_chunks < cut.columns.column("text").num_chunks
@@ -331,7 +331,7 @@ def test_parquet_types_that_only_concern_storage_become_plain(write):
 
 
 def test_a_row_of_parquet_knows_its_number_across_batches(write, monkeypatch):
-    monkeypatch.setattr("luthier.data.parquet.BATCH_ROWS", 2)
+    monkeypatch.setattr("luthier.data.formats.parquet.BATCH_ROWS", 2)
 
     table = read(write("a.parquet", parquet_bytes({"text": list("abcde")}, row_group_size=3)))
 
@@ -372,7 +372,7 @@ def test_the_fingerprint_does_not_see_slices():
 
 
 def test_values_come_in_the_order_asked_for_across_batches(write, monkeypatch):
-    monkeypatch.setattr("luthier.data.json_rows.BATCH_ROWS", 3)
+    monkeypatch.setattr("luthier.data.formats.json_rows.BATCH_ROWS", 3)
     table = read(write("a.jsonl", "".join(f'{{"n": {number}}}\n' for number in range(10))))
 
     assert table.values("n", [9, 0, 4, 4, 2]) == [9, 0, 4, 4, 2]
@@ -467,7 +467,7 @@ def test_the_limit_of_the_csv_module_is_as_before_whatever_happens(write):
 
 
 def test_long_rows_are_laid_out_in_small_batches(write, monkeypatch):
-    monkeypatch.setattr("luthier.data.delimited.BATCH_CHARACTERS", 1000)
+    monkeypatch.setattr("luthier.data.formats.delimited.BATCH_CHARACTERS", 1000)
     path = write("a.csv", "text\n" + ("x" * 600 + "\n") * 10)
 
     assert read(path).columns.column("text").num_chunks == 5

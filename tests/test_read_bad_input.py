@@ -351,7 +351,7 @@ def test_json_too_deep_or_of_too_long_a_number_is_refused(refusal):
 
 
 def test_values_that_do_not_go_together_are_told_with_both_rows(refusal, monkeypatch):
-    monkeypatch.setattr("luthier.data.json_rows.BATCH_ROWS", 2)
+    monkeypatch.setattr("luthier.data.formats.json_rows.BATCH_ROWS", 2)
 
     assert refusal("a.jsonl", '{"b": {}}\n{"a": null}\n\n{"a": "x"}\n{"a": 1}\n{"a": {"b": 1}}\n') == (
         "a.jsonl: column 'a' holds a text on line 4 and an object on line 6. Write the column in one form."

@@ -12,16 +12,16 @@ import torch
 from scipy import stats
 
 from luthier.batches.examples import Batch
+from luthier.doctor.check import check
 from luthier.errors import DataError, PlanError, StopFinding
 from luthier.folder.model_folder import ModelFolder
 from luthier.models.headed import new_head
 from luthier.models.quiet import quiet
 from luthier.plan.plan import Plan
+from luthier.prepare.prepare import prepare
+from luthier.prepare.rows import understand
 from luthier.session.runs import plan_of
 from luthier.steps import tune
-from luthier.steps.check import check
-from luthier.steps.prepare import prepare
-from luthier.steps.rows import understand
 from luthier.tasks.regression import COVERAGE, REGRESSION, Regression
 from luthier.tasks.task import Calibration
 from tiny import ABOUT, likened_jsonl, messages, numbers_jsonl, write_jsonl

@@ -22,12 +22,12 @@ from luthier import files
 from luthier.errors import Interrupted, RunError
 from luthier.events import Event, Noted, Started, Stepped, WentBack
 from luthier.folder import artefacts, run_folder
-from luthier.models.dropout import DICE
+from luthier.models.kernels.dropout import DICE
 from luthier.plan.plan import Plan, read_plan
 from luthier.progress import Progress
 from luthier.session.runs import plan_of, run_plan
 from luthier.steps import candidates, finish, prefixes, training, tune
-from luthier.tasks.classification import Classification
+from luthier.tasks.classification.task import Classification
 from luthier.train import checkpoints, loop
 from luthier.train.checkpoints import Checkpoints
 from luthier.train.state import State

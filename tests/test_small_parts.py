@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from luthier.plan.plan import Plan
-from luthier.steps.rows import understand
+from luthier.prepare.rows import understand
 from luthier.tasks.regression import Regression
 from tiny import write_jsonl
 

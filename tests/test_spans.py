@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from luthier.data.annotations.span_places import AS_IS, RawSpan, Reading, find_reading
 from luthier.data.read import read
-from luthier.data.span_places import AS_IS, RawSpan, Reading, find_reading
 from shapes import csv_file, entities, expected, json_lines, objects, said, sentences, understood
 
 TEXTS = sentences()

@@ -14,14 +14,14 @@ from luthier.errors import Interrupted
 from luthier.events import Event, Noted, Stepped, Stopped, Validated
 from luthier.folder.model_folder import ModelFolder
 from luthier.plan.plan import Plan
+from luthier.prepare.memo import Memo
 from luthier.report.page import write_report
 from luthier.scores.intervals import Estimate, paired_standard_error
 from luthier.searching.folder import SearchFolder
 from luthier.steps import tune as steps
-from luthier.steps.memo import Memo
 from luthier.steps.spared import negligible
 from luthier.steps.trial import trial
-from luthier.tasks.classification import Classification
+from luthier.tasks.classification.task import Classification
 from searches import finished
 from tiny import messages_csv
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from command import luthier as command
-from luthier.data.patch_file import CHANGE, Edit, read_patch, write_patch
+from luthier.data.formats.sheets import as_written, defused, read_sheet, sheet
 from luthier.data.read import read
-from luthier.data.sheets import as_written, defused, read_sheet, sheet
+from luthier.doctor.patch_file import CHANGE, Edit, read_patch, write_patch
 from luthier.errors import DataError
 from tiny import messages, messages_csv
 

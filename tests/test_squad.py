@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from luthier.data.formats.squad import is_squad, read_squad
+from luthier.data.formats.text_files import TextFile
 from luthier.data.read import read
-from luthier.data.squad import is_squad, read_squad
-from luthier.data.text_files import TextFile
 from luthier.errors import DataError
 
 EXPECTED = (

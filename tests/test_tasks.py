@@ -15,9 +15,9 @@ from torch.nn import functional
 from luthier.batches.examples import Batch
 from luthier.events import Stepped
 from luthier.tasks import TASKS
-from luthier.tasks.classification import Classification
-from luthier.tasks.label_column import read_labels
-from luthier.tasks.labels import balanced_weights, in_order, name_of, names_of
+from luthier.tasks.classification.label_column import read_labels
+from luthier.tasks.classification.labels import balanced_weights, in_order, name_of, names_of
+from luthier.tasks.classification.task import Classification
 from luthier.tasks.task import Calibration, Task
 from luthier.train.loop import train
 from tiny import cpu, make_settings, new_state, opened, whole

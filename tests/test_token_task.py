@@ -12,23 +12,23 @@ import pytest
 import torch
 
 from luthier.batches.text_examples import TextExamples
-from luthier.batches.words import Words
+from luthier.batches.word_rows import Words
 from luthier.errors import DataError, PlanError
 from luthier.folder.model_folder import ModelFolder
-from luthier.models.inspect import inspect_folder
+from luthier.models.hub.inspect import inspect_folder
 from luthier.models.load import Wanted, load_model
-from luthier.models.texts import Texts
-from luthier.models.words import NOTHING, OUTSIDE, read_words, units, words_of_tokens
+from luthier.models.readers.texts import Texts
+from luthier.models.readers.words import NOTHING, OUTSIDE, read_words, units, words_of_tokens
 from luthier.plan.plan import Plan
 from luthier.predict import logits_of
+from luthier.prepare.prepare import prepare
+from luthier.prepare.rows import look_over, understand
 from luthier.steps import tune
-from luthier.steps.prepare import prepare
-from luthier.steps.rows import look_over, understand
-from luthier.tasks.iob2 import allowed, best_tags
 from luthier.tasks.kind import Wishes
-from luthier.tasks.tagging import TokenClassification
 from luthier.tasks.task import Calibration
-from luthier.tasks.token_classification import TOKEN_CLASSIFICATION
+from luthier.tasks.token_classification.iob2 import allowed, best_tags
+from luthier.tasks.token_classification.kind import TOKEN_CLASSIFICATION
+from luthier.tasks.token_classification.task import TokenClassification
 from tiny import ABOUT, PLAIN, cpu, tagged_jsonl, write_jsonl
 
 TASK = TokenClassification(("place", "time"))

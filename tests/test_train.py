@@ -20,10 +20,10 @@ from luthier.batches.order import epoch_order
 from luthier.batches.text_examples import TextExamples
 from luthier.errors import WorldError
 from luthier.events import Event, Stepped, Stopped, Validated
-from luthier.models.dropout import Dropout
+from luthier.models.kernels.dropout import Dropout
 from luthier.tasks.task import Loss
 from luthier.train.loop import train, validation_steps
-from luthier.train.probe import (
+from luthier.train.probe.probe import (
     STRENGTHS,
     HeldOut,
     Probe,

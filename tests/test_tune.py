@@ -17,8 +17,8 @@ from luthier.events import Chose, Event, Noted, Started, Stepped, Stopped, Valid
 from luthier.folder.model_folder import ModelFolder
 from luthier.folder.run_folder import RunFolder
 from luthier.plan.plan import Plan, read_plan
+from luthier.prepare.prepare import prepare
 from luthier.steps import tune as steps
-from luthier.steps.prepare import prepare
 from luthier.steps.training import Budget
 from tiny import messages, messages_csv
 

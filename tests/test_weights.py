@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from luthier.models.dropout import DICE, Dropout, use_hashed_dropout
+from luthier.models.kernels.dropout import DICE, Dropout, use_hashed_dropout
 from luthier.models.master_weights import MasterWeights
 from luthier.train import sparse_embedding
 from luthier.train.flat_parameters import Part

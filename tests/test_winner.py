@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from luthier.searching.winner import Entrant, chance, corrected, name, spread_words
-from luthier.tasks.classification import Classification
+from luthier.tasks.classification.task import Classification
 
 
 def entrant(number: int, score: float, work: float) -> Entrant:

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from luthier.devices import Device
     from luthier.events import Event
     from luthier.models.headed import HeadedModel
-    from luthier.models.texts import Texts
-    from luthier.tasks.classification import Classification
+    from luthier.models.readers.texts import Texts
+    from luthier.tasks.classification.task import Classification
     from luthier.train.loop import TrainSettings
     from luthier.train.state import State
 
@@ -528,10 +528,10 @@ class Opened:
 
 def opened(folder: Path, rows: Sequence[tuple[str, Any]], way: str = "cut", **settings: Any) -> Opened:
     """Open a model folder for rows of (text, label or list of labels); settings are those of `Wanted`."""
-    from luthier.models.inspect import inspect_folder
+    from luthier.models.hub.inspect import inspect_folder
     from luthier.models.load import Wanted, load_model
-    from luthier.models.texts import Texts
-    from luthier.tasks.classification import Classification
+    from luthier.models.readers.texts import Texts
+    from luthier.tasks.classification.task import Classification
 
     given = [text for text, _ in rows]
     labels = [label for _, label in rows]

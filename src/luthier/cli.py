@@ -185,13 +185,13 @@ def check(
 ) -> int:
     """What is wrong with the examples in DATA, what it does to a model, and what mends it. Exit code 2 where tune would
     refuse them. Writes nothing but what --fix, --apply, --undo, --write-plan or --out ask for."""
-    from luthier.data.fixes import checked_kinds
+    from luthier.doctor.fixes import checked_kinds
+    from luthier.doctor.label_forecast import checked_score, forecast_labels
+    from luthier.doctor.mend import apply_patch, mend, undo_patch
     from luthier.files import write_json, write_text
     from luthier.report.check_words import check_words, mended_words
     from luthier.report.page import write_check_page
     from luthier.session.runs import check_plan
-    from luthier.steps.label_forecast import checked_score, forecast_labels
-    from luthier.steps.mend import apply_patch, mend, undo_patch
 
     asked = [name for name, value in (("--fix", fix), ("--apply", apply), ("--undo", undo)) if value]
     if len(asked) > 1:

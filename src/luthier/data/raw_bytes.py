@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from luthier.data.ceilings import Unpacked
+from luthier.data.formats.ceilings import Unpacked
 from luthier.errors import DataError, InputError, WorldError
 from luthier.files import open_file
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from luthier.data.row_files import read_file
-from luthier.data.shards import holds_shards, read_folder
+from luthier.data.formats.row_files import read_file
+from luthier.data.images.shards import holds_shards, read_folder
 from luthier.data.table import Table
 from luthier.data.writing import Writing
 

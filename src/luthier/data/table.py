@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from luthier.data.column_facts import Facts, facts_of, spread_rows
 from luthier.data.fingerprint import fingerprint
-from luthier.data.image_names import ImageNames
+from luthier.data.images.names import ImageNames
 from luthier.data.layout import NO_LAYOUT, Layout
 from luthier.errors import DataError, did_you_mean, first_line, listing
 

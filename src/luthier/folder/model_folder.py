@@ -17,9 +17,9 @@ from luthier.folder.artefacts import run_inside
 from luthier.folder.model_record import FILE, MEND, ModelRecord, doubts, tell
 from luthier.folder.scorecard import Scorecard
 from luthier.models.headed import HeadedModel
-from luthier.models.inspect import Folder, inspect_folder
+from luthier.models.hub.inspect import Folder, inspect_folder
 from luthier.models.load import reload_model
-from luthier.models.reading import READERS, Reader, preparation_of, reader_of
+from luthier.models.readers.reading import READERS, Reader, preparation_of, reader_of
 from luthier.predict import Predictions, logits_of
 from luthier.records import complaint, read_json, spelt
 from luthier.tasks import TASKS

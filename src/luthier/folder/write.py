@@ -15,19 +15,19 @@ from torch import nn
 from luthier.errors import InputError, WorldError
 from luthier.files import whole_folder
 from luthier.folder.model_record import CARD, FILE, ModelRecord, form_of, sealed_record_of
-from luthier.models.bi_encoder import BiEncoder
-from luthier.models.classifier import Classifier
-from luthier.models.dense import linears_of
 from luthier.models.headed import HeadedModel
-from luthier.models.image_model import ImageModel
-from luthier.models.inspect import inspect_folder
+from luthier.models.heads.bi_encoder import BiEncoder
+from luthier.models.heads.classifier import Classifier
+from luthier.models.heads.dense import linears_of
+from luthier.models.heads.image_model import ImageModel
+from luthier.models.heads.sentence_encoder import SentenceEncoder
+from luthier.models.heads.token_model import TokenModel
+from luthier.models.hub.inspect import inspect_folder
 from luthier.models.load import reload_model
-from luthier.models.pictures import PictureReader
 from luthier.models.quiet import quiet
-from luthier.models.reading import preparation_of, reader_of
-from luthier.models.sentence_encoder import SentenceEncoder
-from luthier.models.texts import Texts
-from luthier.models.token_model import TokenModel
+from luthier.models.readers.images import ImageReader
+from luthier.models.readers.reading import preparation_of, reader_of
+from luthier.models.readers.texts import Texts
 from luthier.tasks import TASKS
 
 AGAIN = "The disk or a library is at fault: give the same command again, and report it if it ends the same."
@@ -38,7 +38,7 @@ def write_model(
     path: Path,
     model: HeadedModel,
     head: nn.Sequential,
-    reader: Texts | PictureReader,
+    reader: Texts | ImageReader,
     record: ModelRecord,
     card: str,
 ) -> None:
@@ -83,7 +83,7 @@ def reopen(
     folder: Path,
     model: HeadedModel,
     head: nn.Sequential,
-    reader: Texts | PictureReader,
+    reader: Texts | ImageReader,
     record: ModelRecord,
 ) -> None:
     """Open a model that was written, as `predict` will: it has the weights that it was written from, and reads texts alike.
@@ -120,12 +120,12 @@ def weigh_the_same(one: nn.Module, other: nn.Module) -> bool:
     )
 
 
-def read_the_same(one: Texts | PictureReader, other: Texts | PictureReader) -> bool:
+def read_the_same(one: Texts | ImageReader, other: Texts | ImageReader) -> bool:
     """Whether two readers make the same tokens of a text, or prepare images alike."""
-    if isinstance(one, PictureReader) or isinstance(other, PictureReader):
+    if isinstance(one, ImageReader) or isinstance(other, ImageReader):
         return (
-            isinstance(one, PictureReader)
-            and isinstance(other, PictureReader)
+            isinstance(one, ImageReader)
+            and isinstance(other, ImageReader)
             and one.preparation == other.preparation
         )
     ours, theirs = (

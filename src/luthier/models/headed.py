@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from luthier.batches.examples import Batch
-from luthier.models.prefix import Prefix
+from luthier.models.ladder.prefix import Prefix
 
 
 class HeadedModel(nn.Module):

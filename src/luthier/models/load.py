@@ -8,16 +8,15 @@ from safetensors.torch import load_file
 from torch import nn
 
 from luthier import seeds
-from luthier.models.bi_encoder import BiEncoder
-from luthier.models.classifier import Classifier
-from luthier.models.convolutions import fold_norms
-from luthier.models.dense import read_dense
-from luthier.models.dropout import use_hashed_dropout
 from luthier.models.headed import HeadedModel, new_head
-from luthier.models.image_model import ImageModel
-from luthier.models.inspect import Folder
-from luthier.models.pictures import Preparation
-from luthier.models.pretrained import (
+from luthier.models.heads.bi_encoder import BiEncoder
+from luthier.models.heads.classifier import Classifier
+from luthier.models.heads.dense import read_dense
+from luthier.models.heads.image_model import ImageModel
+from luthier.models.heads.sentence_encoder import SentenceEncoder
+from luthier.models.heads.token_model import TokenModel
+from luthier.models.hub.inspect import Folder
+from luthier.models.hub.pretrained import (
     IMAGE_CLASS,
     first_tensor,
     folder_config,
@@ -31,9 +30,10 @@ from luthier.models.pretrained import (
     silence_head_dropout,
     telling_library_errors,
 )
-from luthier.models.sentence_encoder import SentenceEncoder
-from luthier.models.token_model import TokenModel
-from luthier.models.weight_files import read_header, refuse_not_finite
+from luthier.models.hub.weight_files import read_header, refuse_not_finite
+from luthier.models.kernels.convolutions import fold_norms
+from luthier.models.kernels.dropout import use_hashed_dropout
+from luthier.models.readers.images import Preparation
 
 TOKEN_CLASSES = {"tags": "AutoModelForTokenClassification", "spans": "AutoModelForQuestionAnswering"}
 """By what a head over tokens gives, the class of transformers that has one."""

@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from luthier import terminal
-from luthier.report import numbers, usage, words
+from luthier.report import numbers, sentences, usage
 from luthier.report.records import Records
 from luthier.report.rows import LEFT_OUT, PARTS
 from luthier.scores.metrics import metric_named
@@ -40,7 +40,7 @@ def model_card(records: Records) -> str:
         "Labels": labels(records),
         "How it was made": making(records),
         "Results": results(records),
-        "Calibration": plain(words.calibration_words(records.part("calibration"))),
+        "Calibration": plain(sentences.calibration_words(records.part("calibration"))),
         "Limits": bullets(limits(records)),
         "How to use it": use(records),
     }
@@ -131,9 +131,9 @@ def summary(records: Records) -> str:
         what = UNITS.get(str(scorecard.get("task")), "a text")
         told.insert(0, f"Gives {what} {gives} of {numbers.count(len(names), 'label')}.")
     metric = numbers.shown(scorecard["metric"])
-    sure = f" {words.certainty(records.part('verdict'), metric)}" if records.compared else ""
-    verdict = words.verdict_words(scorecard) + sure
-    return f"{' '.join(told)}\n\n**{words.headline(scorecard)}** {plain(verdict)}"
+    sure = f" {sentences.certainty(records.part('verdict'), metric)}" if records.compared else ""
+    verdict = sentences.verdict_words(scorecard) + sure
+    return f"{' '.join(told)}\n\n**{sentences.headline(scorecard)}** {plain(verdict)}"
 
 
 def labels(records: Records) -> str:
@@ -142,11 +142,11 @@ def labels(records: Records) -> str:
 
 def making(records: Records) -> str:
     scorecard = records.scorecard
-    chosen = words.called(scorecard["chosen"])
+    chosen = sentences.called(scorecard["chosen"])
     rows = {name: numbers.count(records.part("rows").get(name)) for name in PARTS}
     counts = [(name, PARTS[name], size) for name, size in rows.items() if size != numbers.NOTHING]
     told = [f"Base model: {plain(scorecard.get('model') or numbers.NOTHING)}. Kept: {plain(chosen)}."]
-    named = words.settings(records.part("tuning")) if scorecard.get("chosen") == "tuned" else ()
+    named = sentences.settings(records.part("tuning")) if scorecard.get("chosen") == "tuned" else ()
     settings = ", ".join(f"{name.lower()} {numbers.setting(value)}" for name, value in named)
     told += [f"Settings: {plain(settings)}."] if settings else []
     out = [
@@ -179,18 +179,18 @@ def results(records: Records) -> str:
     ]
     return "\n\n".join(
         [
-            f"On {words.test_rows(scorecard)}, with 95 % intervals:",
+            f"On {sentences.test_rows(scorecard)}, with 95 % intervals:",
             table(("Metric", "Value", "95 % interval"), scores),
             "Beside what is cheaper, on the same rows:",
             table(("Candidate", metric.title, "95 % interval", "Time"), candidates),
-            *[plain(worth) for worth in [words.worth_words(scorecard)] if worth],
+            *[plain(worth) for worth in [sentences.worth_words(scorecard)] if worth],
         ]
     )
 
 
 def limits(records: Records) -> Iterator[str]:
     """What was measured and speaks for care."""
-    tested = words.test_rows(records.scorecard)
+    tested = sentences.test_rows(records.scorecard)
     source = records.dataset or "one data set"
     yield f"Measured on {tested} of {source}. On texts of another kind nothing was measured."
     classes = [
@@ -208,7 +208,7 @@ def limits(records: Records) -> Iterator[str]:
     after = numbers.number(records.part("calibration").get("ece_after"))
     if after is not None:
         yield f"Its confidence is off by {100 * after:.1f} points on average."
-    if long := words.long_words(records.part("long")):
+    if long := sentences.long_words(records.part("long")):
         yield long
     yield from map(str, records.items("warnings"))
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from luthier.report.markup import Html, safe
-from luthier.report.words import cut
+from luthier.report.sentences import cut
 
 COLOURS = {
     "--ink": "#1d1b19",

@@ -1,6 +1,7 @@
 """Sections about the making: training, cost, provenance, and how to use what was made."""
 
-from luthier.report import numbers, usage, words
+from luthier.report import numbers, sentences, usage
+from luthier.report.charts import rate_curve, time_bars, training_curves
 from luthier.report.markup import (
     Column,
     Html,
@@ -15,12 +16,11 @@ from luthier.report.markup import (
     table_or_details,
     tag,
 )
-from luthier.report.pictures import rate_curve, time_bars, training_curves
 from luthier.report.records import Record, Records
 
 
 def training(records: Records) -> Html:
-    parts = [facts((name, counted(value)) for name, value in words.settings(records.part("tuning")))]
+    parts = [facts((name, counted(value)) for name, value in sentences.settings(records.part("tuning")))]
     if records.steps:
         metric = numbers.shown(records.scorecard["metric"])
         drawn = picture(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from luthier.files import write_bytes
 from luthier.folder.run_folder import refuse_strange
-from luthier.report import words
+from luthier.report import sentences as sentences
 from luthier.report.making import cost, provenance, training, use
 from luthier.report.markup import Html, join, safe
 from luthier.report.quality import answered, calibration, classes, confusion, estimates, mistakes, scores
@@ -49,7 +49,7 @@ def page(records: Records) -> str:
     """The whole page."""
     bodies = {title: body for title, write in SECTIONS.items() if (body := write(records))}
     name = f"{records.model} on {records.dataset or 'your rows'}"
-    return document(f"{words.headline(records.scorecard)} {name}", "luthier report", name, bodies)
+    return document(f"{sentences.headline(records.scorecard)} {name}", "luthier report", name, bodies)
 
 
 def write_check_page(folder: Path, name: str, findings: Sequence[Record]) -> Path:

@@ -1,8 +1,8 @@
 """Sections about the answers on the test rows: per class, confusions, calibration, the surest mistakes."""
 
-from luthier.report import numbers, words
+from luthier.report import numbers, sentences
+from luthier.report.charts import heat_map, reliability_diagram, scatter
 from luthier.report.markup import Column, Html, beside, details, join, picture, table, tag, with_note
-from luthier.report.pictures import heat_map, reliability_diagram, scatter
 from luthier.report.records import Mistake, Record, Records
 from luthier.report.rows import place
 
@@ -20,7 +20,7 @@ def scores(records: Records) -> Html:
         interval = metric.show_range(score.get("low"), score.get("high"))
         rows.append((with_note(metric.title, metric.meaning), metric.show(score.get("value")), interval))
     columns = [Column("Metric"), Column("Value", number=True), Column("95 % interval", number=True)]
-    return table(f"Scores on {words.test_rows(records.scorecard)}", columns, rows)
+    return table(f"Scores on {sentences.test_rows(records.scorecard)}", columns, rows)
 
 
 def classes(records: Records) -> Html:
@@ -91,7 +91,7 @@ def estimates(records: Records) -> Html:
     said = "cosine" if records.scorecard.get("task") == "embedding" else "estimate"
     drawn = picture(scatter(points, said), f"A dot a row: the {said} against the truth.")
     few = [points[at] for at in sorted({round(part * (len(points) - 1) / 9) for part in range(10)})]
-    columns = [Column("Truth", number=True), Column(words.sentence(said), number=True)]
+    columns = [Column("Truth", number=True), Column(sentences.sentence(said), number=True)]
     rows = [tuple(numbers.three(value) for value in point) for point in few]
     return beside(drawn, table("Ten of them, in the order of their truth", columns, rows))
 
@@ -116,7 +116,7 @@ def answered(records: Records) -> Html:
 
 
 def calibration(records: Records) -> Html:
-    sentence = words.calibration_words(records.part("calibration"))
+    sentence = sentences.calibration_words(records.part("calibration"))
     held = records.part("reliability")
     bins = {title: list(held.get(title) or ()) for title in ("before", "after")}
     parts = [tag("p", sentence)] if sentence else []
@@ -164,8 +164,8 @@ def mistakes(records: Records) -> Html:
 
 def mistake_row(mistake: Mistake) -> tuple[Html, Html]:
     row = mistake.row
-    sure = f"{numbers.share(mistake.confidence)} sure; given: {words.label_of(row.get('label'))}"
+    sure = f"{numbers.share(mistake.confidence)} sure; given: {sentences.label_of(row.get('label'))}"
     return (
-        with_note(words.cut(row.get("text", "")), place(row)),
-        with_note(words.label_of(row.get("prediction")), sure),
+        with_note(sentences.cut(row.get("text", "")), place(row)),
+        with_note(sentences.label_of(row.get("prediction")), sure),
     )

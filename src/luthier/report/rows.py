@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from luthier.report import numbers, words
+from luthier.report import numbers, sentences
 from luthier.report.markup import Column, Html, details, facts, join, table, tag, with_note
 from luthier.report.records import Record, Records
 
@@ -64,7 +64,7 @@ def parts(records: Records) -> Html:
         (with_note(name, uses[name]), numbers.count(size), numbers.share(size / total))
         for name, size in known.items()
     ]
-    how = [words.sentence(str(split["how"]).rstrip("."))] if split.get("how") else []
+    how = [sentences.sentence(str(split["how"]).rstrip("."))] if split.get("how") else []
     if split.get("seed") is not None and "seed" not in str(split.get("how")):
         how.append(f"Seed {split['seed']}")
     explained = tag("p", ". ".join(how) + ".") if how else ""
@@ -74,16 +74,16 @@ def parts(records: Records) -> Html:
 def left_out(records: Records) -> Html:
     reasons = {reason: rows for reason, rows in records.part("left_out").items() if numbers.number(rows)}
     told = [f"{numbers.count(rows, 'row')} {LEFT_OUT.get(why, f'({why})')}." for why, rows in reasons.items()]
-    told += [long] if (long := words.long_words(records.part("long"))) else []
-    return sentences("Left out", told)
+    told += [long] if (long := sentences.long_words(records.part("long"))) else []
+    return bullets("Left out", told)
 
 
 def warnings(records: Records) -> Html:
     told = [*records.items("warnings"), *((records.split or {}).get("warnings") or ())]
-    return sentences("Warnings", list(dict.fromkeys(map(str, told))))
+    return bullets("Warnings", list(dict.fromkeys(map(str, told))))
 
 
-def sentences(title: str, told: list[str]) -> Html:
+def bullets(title: str, told: list[str]) -> Html:
     return join([tag("h3", title), tag("ul", *[tag("li", one) for one in told])]) if told else Html("")
 
 
@@ -119,12 +119,12 @@ def amount(finding: Record) -> Html:
 def told(finding: Record, most: int = 10) -> Html:
     """The message, the mend, and some of the rows on demand."""
     rows = [row for row in finding.get("rows") or () if isinstance(row, dict)][:most]
-    shown = join(tag("li", with_note(words.cut(doubted(row), 140), place(row))) for row in rows)
+    shown = join(tag("li", with_note(sentences.cut(doubted(row), 140), place(row))) for row in rows)
     return join(
         [
-            words.cut(finding.get("message", ""), 500),
-            tag("small", words.cut(finding["matters"], 500)) if finding.get("matters") else "",
-            tag("small", words.cut(finding["mend"], 500)) if finding.get("mend") else "",
+            sentences.cut(finding.get("message", ""), 500),
+            tag("small", sentences.cut(finding["matters"], 500)) if finding.get("matters") else "",
+            tag("small", sentences.cut(finding["mend"], 500)) if finding.get("mend") else "",
             details("Rows", tag("ul", shown)) if rows else "",
         ]
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from luthier.errors import RunError
 from luthier.files import refuse_link_away, write_bytes
-from luthier.report import numbers, words
+from luthier.report import numbers, sentences
 from luthier.report.markup import (
     Column,
     Html,
@@ -104,8 +104,8 @@ def outcome(record: Record, scorecard: Record, metric: Shown) -> Html:
         gained = metric.show_difference(best["score"] - recipe)
         gap = f"On validation that is {gained} against the recipe, trial 0."
     told = [
-        tag("p.headline", f"{'The recipe' if not best['number'] else words.sentence(values_of(trial))}."),
-        tag("p.lead", f"{words.sentence(str(best['why']))}. {gap}"),
+        tag("p.headline", f"{'The recipe' if not best['number'] else sentences.sentence(values_of(trial))}."),
+        tag("p.lead", f"{sentences.sentence(str(best['why']))}. {gap}"),
         figures(shown),
         *[tag("p", safe(text)) for text in [record.get("spread"), scorecard["verdict"]["words"]] if text],
         seeds_table(record, metric),

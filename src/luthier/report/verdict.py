@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from luthier.report import numbers, words
+from luthier.report import numbers, sentences
+from luthier.report.charts import candidate_dots
 from luthier.report.markup import Column, Html, beside, join, picture, table, tag, with_note
-from luthier.report.pictures import candidate_dots
 from luthier.report.records import Record, Records
 
 CHOICE = (
@@ -17,14 +17,14 @@ def verdict(records: Records) -> Html:
     scorecard = records.scorecard
     metric = numbers.shown(scorecard["metric"])
     explained = {
-        "How sure?": words.certainty(records.part("verdict"), metric) if records.compared else "",
-        "Worth its price?": words.worth_words(scorecard),
+        "How sure?": sentences.certainty(records.part("verdict"), metric) if records.compared else "",
+        "Worth its price?": sentences.worth_words(scorecard),
     }
     headline = "p.headline.ship" if records.part("verdict").get("ship") else "p.headline"
     return join(
         [
-            tag(headline, words.headline(scorecard)),
-            tag("p.lead", words.verdict_words(scorecard)),
+            tag(headline, sentences.headline(scorecard)),
+            tag("p.lead", sentences.verdict_words(scorecard)),
             figures(records),
             *[tag("p", tag("strong", question), " ", told) for question, told in explained.items() if told],
             candidates(records),
@@ -37,7 +37,7 @@ def figures(records: Records) -> Html:
     scorecard = records.scorecard
     metric = numbers.shown(scorecard["metric"])
     score = records.scores[scorecard["metric"]]
-    note = f"on {words.test_rows(scorecard)}; {between(metric.show_range, score)}"
+    note = f"on {sentences.test_rows(scorecard)}; {between(metric.show_range, score)}"
     shown = [(metric.title, metric.show(score.get("value")), note)]
     verdict, worth = records.part("verdict"), records.part("worth")
     if records.compared and numbers.number(verdict.get("difference")) is not None:
@@ -50,7 +50,7 @@ def figures(records: Records) -> Html:
     )
     if numbers.number(worth.get("difference")) is not None and not told_already:
         told = metric.show_difference(worth["difference"])
-        pair = words.sentence(f"{worth.get('dearer')} against {worth.get('cheaper')}")
+        pair = sentences.sentence(f"{worth.get('dearer')} against {worth.get('cheaper')}")
         shown.append((pair, told, between(metric.show_difference_range, worth)))
     seconds = (records.part("cost").get("seconds") or {}).get("total")
     if numbers.number(seconds) is not None:
@@ -93,7 +93,7 @@ def candidates(records: Records) -> Html:
 def name_of(candidate: Record, chosen: str) -> Html:
     name = str(candidate.get("name"))
     kept = tag("span.mark", "kept") if name == chosen else ""
-    kind = words.CANDIDATES.get(name)
+    kind = sentences.CANDIDATES.get(name)
     return with_note(join([name, " ", kept]), kind.meaning if kind else "")
 
 

@@ -2,8 +2,8 @@
 
 from luthier.errors import PlanError
 from luthier.plan.method import Probe, parse_method
+from luthier.prepare.prepare import Prepared
 from luthier.searching.space import Choices, Dimension, Range, Space
-from luthier.steps.prepare import Prepared
 
 REACH = 6.0
 """The learning rate is searched from the recipe's by this factor either way."""

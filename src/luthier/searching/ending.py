@@ -12,6 +12,7 @@ from luthier.devices import available_cores
 from luthier.events import Event, Named, Noted
 from luthier.files import whole_folder
 from luthier.folder.run_folder import LOCK, RunFolder
+from luthier.prepare.prepare import prepare
 from luthier.report.search_page import write_search_page
 from luthier.searching.folder import OF_SEARCH
 from luthier.searching.opening import Search, refuse_another_model
@@ -20,7 +21,6 @@ from luthier.searching.reruns import NAMED, failure, scores_of, unheard
 from luthier.searching.samplers import Tried, importances
 from luthier.searching.space import METHOD, MODEL
 from luthier.searching.winner import Choice, Entrant, chance, corrected, name, spread_words
-from luthier.steps.prepare import prepare
 from luthier.steps.run import standard_error
 from luthier.steps.trial import OUTCOME, answers_of
 from luthier.steps.tune import tune

@@ -15,16 +15,16 @@ from luthier.hashes import hash_json
 from luthier.machine import cores
 from luthier.plan.plan import Plan
 from luthier.plan.search import SearchPlan
+from luthier.prepare.memo import Memo
+from luthier.prepare.pairs import read_as
+from luthier.prepare.prepare import Prepared, base_of, prepare
+from luthier.prepare.refusals import refuse_too_many_blocks, refuse_what_has_no_effect
 from luthier.searching.default_space import default_space
 from luthier.searching.folder import SPENT, SearchFolder
 from luthier.searching.ranking import best_of, trial_record
 from luthier.searching.samplers import MOST, Adviser, storage_at
 from luthier.searching.space import MODEL, PAIR, Space, Value, plan_of, read_space
-from luthier.steps.memo import Memo
-from luthier.steps.pairs import read_as
-from luthier.steps.prepare import Prepared, base_of, prepare
 from luthier.steps.records import FeaturesRecord
-from luthier.steps.refusals import refuse_too_many_blocks, refuse_what_has_no_effect
 
 USUAL = 20
 """Trials where no number is given."""

@@ -3,7 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from luthier.data.checks.finding import Finding
+from luthier.checks.finding import Finding
+from luthier.doctor import check as checking
+from luthier.doctor import suggest as suggesting
+from luthier.doctor.check import Checkup
+from luthier.doctor.suggest import Suggestions
 from luthier.errors import PlanError, RunError
 from luthier.folder.model_folder import ModelFolder
 from luthier.folder.run_folder import RunFolder, refuse_in_use, refuse_strange
@@ -11,13 +15,9 @@ from luthier.plan.places import NAMED, found_again
 from luthier.plan.plan import Plan, read_plan
 from luthier.session.out import refuse_unwritable
 from luthier.session.shown import shown
-from luthier.steps import check as checking
-from luthier.steps import suggest as suggesting
 from luthier.steps import tune as steps
-from luthier.steps.check import Checkup
 from luthier.steps.forecast import TINY_SECONDS
 from luthier.steps.foresee import foresee
-from luthier.steps.suggest import Suggestions
 
 
 def tune(data: str, *, quiet: bool = False, **settings: Any) -> ModelFolder:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from luthier.data.columns import TEXT_ROLES, check
 from luthier.data.composed import with_texts
-from luthier.data.image_files import every_image, is_image_set
-from luthier.data.image_folder import with_images_in
+from luthier.data.images.files import every_image, is_image_set
+from luthier.data.images.folder import with_images_in
 from luthier.data.missing import without_marks
 from luthier.data.read import read
 from luthier.data.table import Table

@@ -16,7 +16,7 @@ from luthier.steps.records import FeaturesRecord, ProbeRecord
 from luthier.steps.run import ANSWERED, HELD_OUT, Run
 from luthier.steps.zero_shot import compared, reader_of, zero_shot_logits
 from luthier.tasks.task import Array
-from luthier.train.probe import Probe, fit_probe, solve_probe
+from luthier.train.probe.probe import Probe, fit_probe, solve_probe
 
 
 def compute_features(run: Run) -> Iterator[Event]:

@@ -9,7 +9,7 @@ import torch
 from luthier import seeds
 from luthier.batches.examples import Examples
 from luthier.events import Advanced, Event, Noted, Started, Stepped, Stopped, Validated, WentBack
-from luthier.steps.prepare import windows
+from luthier.prepare.prepare import windows
 from luthier.steps.records import ClozeRecord
 from luthier.steps.run import Run
 from luthier.train.checkpoints import Checkpoints

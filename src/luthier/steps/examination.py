@@ -1,18 +1,16 @@
 """The checks that look at features: on the way of `tune`, and of `check`."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 
 from luthier.batches.examples import Examples
-from luthier.data.checks import FEATURES, examine, ranked
-from luthier.data.checks.finding import Array, Evidence, Frozen
+from luthier.checks import FEATURES, examine, ranked
+from luthier.checks.finding import Array
+from luthier.doctor.evidence import with_features
 from luthier.events import Event, Noted
 from luthier.files import write_json
-from luthier.steps.rows import Rows
 from luthier.steps.run import Run
-from luthier.train.second_opinion import second_opinion
 
 LEARNT = ("train", "valid", "calibration")
 """Parts whose labels `tune` may look at before its end."""
@@ -44,22 +42,3 @@ def row_features(examples: Examples, features: Array) -> Array:
     counts = np.diff(first)[:, None]
     found: Array = np.where(counts > 0, sums / np.maximum(counts, 1), 0.0).astype(np.float32)
     return found
-
-
-def with_features(
-    evidence: Evidence,
-    rows_of: Rows,
-    rows: Array,
-    features: Array,
-    strength: float | None,
-    seed: int,
-) -> Evidence:
-    """The evidence, and what the frozen model and the other rows say of some rows."""
-    targets, outputs = rows_of.targets(rows), rows_of.task.outputs
-    probabilities = np.zeros((len(rows), 0))
-    if evidence.labelled:
-        texts = rows_of.texts(rows) if evidence.reads != "image" else None
-        keys = evidence.keys[rows]
-        probabilities = second_opinion(features, texts, targets, keys, outputs, strength, seed)
-    frozen = Frozen(rows, features, probabilities, targets, evidence.labels)
-    return replace(evidence, frozen=frozen)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from luthier.batches.pictures import Pictures
+from luthier.batches.image_examples import ImageExamples
 from luthier.compare.choice import (
     COMPARING,
     MORE_ROWS,
@@ -28,11 +28,11 @@ from luthier.folder.model_record import form_of
 from luthier.machine import peak_bytes
 from luthier.plan.places import placed
 from luthier.predict import features_of, logits_of
+from luthier.prepare.prepare import Prepared
 from luthier.records import sealed
 from luthier.report.card import model_card
 from luthier.report.page import write_report
 from luthier.report.records import AUGMENTED, read_records
-from luthier.steps.prepare import Prepared
 from luthier.steps.run import Run
 from luthier.tasks.task import Array, Calibration
 
@@ -52,7 +52,7 @@ def write_records(folder: Path, ready: Prepared) -> None:
     write_json(folder / "split.json", {**rows.split.to_json(), "seed": ready.plan.split_seed})
     write_json(folder / "findings.json", [finding.to_json() for finding in ready.findings])
     train = ready.examples["train"]
-    if isinstance(train, Pictures) and train.varies:
+    if isinstance(train, ImageExamples) and train.varies:
         sheet = io.BytesIO()
         Image.fromarray(train.sheet(ready.plan.run.seed)).save(sheet, "JPEG", quality=85)
         write_bytes(folder / AUGMENTED, sheet.getvalue())

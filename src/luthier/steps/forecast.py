@@ -9,11 +9,11 @@ import numpy as np
 
 from luthier.batches.order import by_length
 from luthier.machine import Load, available_bytes, peak_bytes
+from luthier.prepare.prepare import Prepared
 from luthier.report.forecast_words import busy_words, time_in_words
 from luthier.steps.memory import Memory, frozen_bytes, too_large
 from luthier.steps.outline import Outline, Stage, cloze_micros, outline, passes, rungs_of, sizes_of
 from luthier.steps.prefixes import Shelf, shelf_for
-from luthier.steps.prepare import Prepared
 from luthier.steps.run import ANSWERED, HELD_OUT
 from luthier.steps.timing import (
     Bench,
@@ -29,7 +29,7 @@ from luthier.steps.timing import (
 from luthier.steps.zero_shot import compared
 from luthier.tasks.task import Calibration
 from luthier.train.find_rate import STEPS as STEPS_OF_A_RATE_TEST
-from luthier.train.probe import MOST_ROWS, Regression
+from luthier.train.probe.probe import MOST_ROWS, Regression
 
 SAVING = 1.03
 """Checkpoints take this much more (train/checkpoints.py, SHARE)."""

@@ -4,8 +4,8 @@ import time
 from typing import Any
 
 from luthier.plan.plan import Plan, flag
+from luthier.prepare.prepare import prepare
 from luthier.steps.forecast import forecast
-from luthier.steps.prepare import prepare
 from luthier.steps.tune import statements
 
 

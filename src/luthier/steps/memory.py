@@ -11,13 +11,13 @@ from luthier.batches.examples import Examples, Ints
 from luthier.batches.text_examples import TextExamples
 from luthier.errors import PlanError
 from luthier.machine import available_bytes
-from luthier.models.dropout import DICE
+from luthier.models.kernels.dropout import DICE
 from luthier.plan.method import Lora, Top, parse_method
+from luthier.prepare.prepare import Prepared
 from luthier.steps.outline import Outline, passes, rungs_of, sizes_of
 from luthier.steps.prefixes import Shelf
-from luthier.steps.prepare import Prepared
 from luthier.steps.timing import Bench, Held, resident_bytes
-from luthier.train.probe import MOST_ROWS
+from luthier.train.probe.probe import MOST_ROWS
 from luthier.train.weights import Weights
 
 FINISH_BYTES = 30_000_000

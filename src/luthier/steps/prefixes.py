@@ -10,10 +10,10 @@ import torch
 from luthier.batches.text_examples import MULTIPLE, TextExamples
 from luthier.devices import with_threads
 from luthier.events import Event, Noted
-from luthier.models.policies import stages
-from luthier.models.prefix import Prefix, States
+from luthier.models.ladder.policies import stages
+from luthier.models.ladder.prefix import Prefix, States
 from luthier.predict import features_of
-from luthier.steps.prepare import Prepared
+from luthier.prepare.prepare import Prepared
 from luthier.steps.run import Run
 from luthier.train.prefix_cache import PrefixCache, default_folder
 from luthier.train.unfreezing import LadderUnfreezing

@@ -16,10 +16,10 @@ from luthier.folder.write import write_model
 from luthier.models.headed import HeadedModel
 from luthier.plan.duration import seconds_of
 from luthier.plan.plan import Plan
-from luthier.steps.prepare import Prepared
+from luthier.prepare.prepare import Prepared
 from luthier.tasks.task import Array, Calibration, Task
 from luthier.train.checkpoints import SHARE, Checkpoints
-from luthier.train.probe import Probe
+from luthier.train.probe.probe import Probe
 
 SHARE_OF_TRIAL = 0.01
 """Of a trial's time that saving its state may take: it is one of many, and a kill costs little of a search."""

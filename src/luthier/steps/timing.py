@@ -17,13 +17,13 @@ from luthier.batches.order import by_length
 from luthier.batches.text_examples import TextExamples
 from luthier.devices import with_threads
 from luthier.machine import peak_bytes
-from luthier.models.dropout import DICE
+from luthier.models.kernels.dropout import DICE
+from luthier.models.ladder.prefix import Prefix, States
 from luthier.models.lora import add_adapters
 from luthier.models.master_weights import MasterWeights
-from luthier.models.prefix import Prefix, States
 from luthier.plan.method import Lora, parse_method
+from luthier.prepare.prepare import Prepared
 from luthier.steps.outline import Sizes, Stage, sizes_of
-from luthier.steps.prepare import Prepared
 from luthier.steps.run import Run
 from luthier.steps.training import settings_of, unfreezing_of, weighted
 from luthier.tasks.task import Array, Task

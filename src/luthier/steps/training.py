@@ -12,9 +12,8 @@ from luthier.batches.examples import Ints
 from luthier.batches.order import steps_per_epoch
 from luthier.compare.choice import Candidate
 from luthier.events import Event, Noted, Started, Stopped
-from luthier.models.ladder import Ladder, find_ladder
-from luthier.models.lora import add_adapters, is_adapter
-from luthier.models.policies import (
+from luthier.models.ladder.ladder import Ladder, find_ladder
+from luthier.models.ladder.policies import (
     AllRungs,
     FrozenEmbeddings,
     HeadRate,
@@ -22,8 +21,9 @@ from luthier.models.policies import (
     Policy,
     TopRungs,
 )
-from luthier.models.policies import Thaw as ThawPolicy
-from luthier.models.trainable import reinitialise
+from luthier.models.ladder.policies import Thaw as ThawPolicy
+from luthier.models.ladder.trainable import reinitialise
+from luthier.models.lora import add_adapters, is_adapter
 from luthier.plan.method import Lora, Thaw, Top, parse_method
 from luthier.plan.sections import TrainPlan
 from luthier.predict import logits_of
@@ -35,8 +35,8 @@ from luthier.steps.prefixes import SCORED, Prefixes, open_prefixes
 from luthier.steps.records import RateTestRecord, ScoredRecord, TunedRecord
 from luthier.steps.run import HELD_OUT, Run
 from luthier.steps.spared import ceiling
-from luthier.tasks.classification import Classification
-from luthier.tasks.labels import balanced_weights
+from luthier.tasks.classification.labels import balanced_weights
+from luthier.tasks.classification.task import Classification
 from luthier.tasks.task import Array, Calibration, Task
 from luthier.train.find_rate import RateTest, find_rate
 from luthier.train.loop import TrainSettings, train

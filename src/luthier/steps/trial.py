@@ -11,10 +11,10 @@ from luthier.events import Advanced, Chose, Event, Started
 from luthier.folder.run_folder import RunFolder
 from luthier.machine import peak_bytes
 from luthier.plan.plan import Plan
+from luthier.prepare.memo import Memo
+from luthier.prepare.prepare import Prepared, prepare
 from luthier.steps.candidates import chosen_of
 from luthier.steps.finish import VERSIONS, write_records
-from luthier.steps.memo import Memo
-from luthier.steps.prepare import Prepared, prepare
 from luthier.steps.records import OutcomeRecord
 from luthier.steps.run import Run
 from luthier.steps.tune import features_and_probe, training

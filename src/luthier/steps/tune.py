@@ -12,17 +12,17 @@ from luthier.folder.model_record import FILE as MODEL_RECORD
 from luthier.folder.model_record import doubts
 from luthier.folder.run_folder import RunFolder, refuse_in_use
 from luthier.plan.plan import Plan
+from luthier.prepare.data_files import read_files
+from luthier.prepare.memo import Memo
+from luthier.prepare.prepare import Prepared, prepare
+from luthier.prepare.task_columns import kind_of
 from luthier.report.understood_words import understood_words
 from luthier.steps.candidates import compute_features, decide, probe_and_baselines
-from luthier.steps.data_files import read_files
 from luthier.steps.examination import check_features
 from luthier.steps.finish import VERSIONS, score_and_write, write_records
 from luthier.steps.forecast import TINY_SECONDS, forecast, refuse_what_does_not_fit
-from luthier.steps.memo import Memo
-from luthier.steps.prepare import Prepared, prepare
 from luthier.steps.run import Run
 from luthier.steps.spared import why_spared
-from luthier.steps.task_columns import kind_of
 from luthier.steps.training import train_layers
 
 

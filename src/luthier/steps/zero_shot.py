@@ -3,10 +3,10 @@
 import numpy as np
 
 from luthier.batches.examples import Examples
-from luthier.models.classifier import encoder_of
 from luthier.models.headed import HeadedModel
-from luthier.models.texts import Texts
-from luthier.steps.prepare import Prepared
+from luthier.models.heads.classifier import encoder_of
+from luthier.models.readers.texts import Texts
+from luthier.prepare.prepare import Prepared
 from luthier.tasks.task import Array, Task
 
 NAMES = "labels"

@@ -4,19 +4,19 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
+from luthier.data.annotations.multiple_choice import refuse_choices
 from luthier.data.column_names import normal
 from luthier.data.column_numbers import holds_numbers, lists_numbers
 from luthier.data.columns import SCORE_NAMES, guess_text_and_label, names_there
-from luthier.data.multiple_choice import refuse_choices
 from luthier.data.table import Table
 from luthier.data.text_pairs import guess_pair, pair_by_name, refuse_two_targets, refuse_two_texts
 from luthier.errors import DataError
 from luthier.tasks import TASKS
-from luthier.tasks.embedding import belongs_together
-from luthier.tasks.image_classification import image_column
+from luthier.tasks.classification.image import image_column
+from luthier.tasks.embedding.kind import belongs_together
 from luthier.tasks.kind import Kind
-from luthier.tasks.question_answering import asks_questions
-from luthier.tasks.token_classification import (
+from luthier.tasks.question_answering.kind import asks_questions
+from luthier.tasks.token_classification.kind import (
     SPAN_NAMES,
     TAG_NAMES,
     TOKEN_NAMES,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from luthier.data.columns import ColumnGuess
-from luthier.data.image_facts import ImageFacts
+from luthier.data.images.facts import ImageFacts
 from luthier.data.table import Ints, Table
 from luthier.tasks.task import Array, Task
 

@@ -18,8 +18,8 @@ from luthier.data.text_pairs import guess_pair, pair_by_name
 from luthier.scores import regression
 from luthier.scores.metrics import Estimated, judging
 from luthier.tasks.baselines import unit
+from luthier.tasks.classification.labelled import Bools, refuse_nothing_left, useless
 from luthier.tasks.kind import Columns, Kind, Roles, Understood, Wishes
-from luthier.tasks.labelled import Bools, refuse_nothing_left, useless
 from luthier.tasks.metric import chosen_metric
 from luthier.tasks.number_column import equal_numbers, numbers, strata_of, told_of_numbers
 from luthier.tasks.records import RegressionRecord

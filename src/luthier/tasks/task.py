@@ -155,7 +155,7 @@ class Task(ABC):
 
     @abstractmethod
     def to_learn(self, targets: Array) -> Array:
-        """(units, ...) targets as a linear head learns them: classes, marks, or numbers (train/probe.py)."""
+        """(units, ...) targets as a linear head learns them: classes, marks, or numbers (train/probe/probe.py)."""
 
     @abstractmethod
     def majority_logits(self, targets: Array, examples: Examples) -> Array:

@@ -13,7 +13,7 @@ from luthier import seeds
 from luthier.batches.examples import Examples, Variation
 from luthier.batches.order import cut_by_budget, epoch_order, steps_per_epoch
 from luthier.devices import Device
-from luthier.models.dropout import DICE
+from luthier.models.kernels.dropout import DICE
 from luthier.tasks.task import Task
 from luthier.train.loop import TrainSettings, Unfreezing
 from luthier.train.state import State
@@ -70,7 +70,9 @@ def find_rate(
         rate = LOWEST * (HIGHEST / LOWEST) ** (step / (STEPS - 1))
         loss, weight = 0.0, 0.0
         state.weights.begin()
-        whole = task.compares_all  # as in training: the model cuts by itself (models/sentence_encoder.py)
+        whole = (
+            task.compares_all
+        )  # as in training: the model cuts by itself (models/heads/sentence_encoder.py)
         if whole:
             state.model.micro_tokens = settings.micro_tokens  # type: ignore[assignment]
         micros = [rows] if whole else cut_by_budget(rows, examples.lengths, settings.micro_tokens)

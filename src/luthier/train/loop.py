@@ -14,7 +14,7 @@ from luthier.batches.order import cut_by_budget, epoch_order, steps_per_epoch
 from luthier.devices import Device
 from luthier.errors import WorldError
 from luthier.events import Event, Noted, Stepped, Stopped, Validated, WentBack
-from luthier.models.dropout import DICE
+from luthier.models.kernels.dropout import DICE
 from luthier.tasks.task import Task
 from luthier.train.checkpoints import Checkpoints
 from luthier.train.schedule import multiplier

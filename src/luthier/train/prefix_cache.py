@@ -23,7 +23,7 @@ from luthier.files import (
     write_json,
 )
 from luthier.hashes import hash_file, hash_json
-from luthier.models.prefix import States
+from luthier.models.ladder.prefix import States
 from luthier.records import Name, Record, read_record, sealed
 
 FRESH = 60.0

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from luthier.models.ladder import Ladder
-from luthier.models.policies import Policy, frozen_prefix
-from luthier.models.trainable import set_modes
+from luthier.models.ladder.ladder import Ladder
+from luthier.models.ladder.policies import Policy, frozen_prefix
+from luthier.models.ladder.trainable import set_modes
 from luthier.train.flat_parameters import Part
 from luthier.train.sparse_embedding import looked_up
 

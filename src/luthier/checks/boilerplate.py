@@ -1,0 +1,58 @@
+import re
+from array import array
+from collections.abc import Iterator
+
+import numpy as np
+
+from luthier.checks.finding import Evidence, Finding, count_of
+from luthier.data.split import key_of
+
+PARTS = re.compile(r"(?:\r?\n)+|(?<=[.!?])\s+")
+LEAST_CHARACTERS = 25
+OFTEN, SHARE = 10, 0.02
+"""Rows, and share of all rows, that hold the same sentence before it is told."""
+
+
+def boilerplate(evidence: Evidence) -> Iterator[Finding]:
+    """The same sentence in many different texts: a signature, a disclaimer, a form's own words."""
+    held, owners = array("q"), array("q")
+    for row, text in evidence.texts():
+        own = {key_of(part) for part in parts_of(text)}
+        held.extend(own)
+        owners.extend([row] * len(own))
+    if not held:
+        return
+    hashes, rows = np.array(held), np.array(owners)
+    # Once for each text, however often it occurs.
+    order = np.lexsort([evidence.keys[rows], hashes])
+    same = (np.diff(hashes[order]) == 0) & (np.diff(evidence.keys[rows][order]) == 0)
+    found, times = np.unique(hashes[order][np.concatenate([[True], ~same])], return_counts=True)
+    total = len(evidence.table)
+    often = found[times >= max(OFTEN, SHARE * total)]
+    if not len(often):
+        return
+    holding = np.unique(rows[np.isin(hashes, often)])
+    commonest = int(often[np.argmax(times[np.isin(found, often)])])
+    where = int(rows[np.flatnonzero(hashes == commonest)[0]])
+    sentence = next(
+        part
+        for part in parts_of(evidence.table.texts(evidence.text, [where])[0])
+        if key_of(part) == commonest
+    )
+    yield Finding(
+        check="boilerplate",
+        severity="note",
+        count=len(holding),
+        share=len(holding) / total,
+        rows=evidence.shown(holding),
+        message=f"{count_of(len(often), 'sentence occurs', 'sentences occur')} in many different texts; the commonest is "
+        f"{sentence[:100]!r}.",
+        matters="It takes tokens from what differs, and where it goes with a label it is learnt in place of the text.",
+        mend="Take it out of the texts, unless it is part of what is to be learnt.",
+    )
+
+
+def parts_of(text: str) -> list[str]:
+    """The sentences and lines of a text that has several, but for short ones."""
+    parts = PARTS.split(text)
+    return [part.strip() for part in parts if len(part) >= LEAST_CHARACTERS] if len(parts) > 1 else []

@@ -1,0 +1,31 @@
+from collections.abc import Iterator
+
+import numpy as np
+
+from luthier.checks.finding import Evidence, Finding, count_of
+from luthier.data.table import Ints
+
+
+def copies(evidence: Evidence) -> Iterator[Finding]:
+    """Texts that occur again in the same file, but for case and white space. (From file to file, they are leaks.)"""
+    rows, again = evidence.used, repeats(evidence)
+    if len(again):
+        yield Finding(
+            check="copies",
+            severity="warn" if len(again) > 0.01 * len(rows) else "note",
+            count=len(again),
+            share=len(again) / len(rows),
+            rows=evidence.shown(again),
+            message=f"{count_of(len(again), 'row repeats', 'rows repeat')} the {evidence.thing} of an earlier row.",
+            matters="Copies count double in training. They are kept on one side of every split made here.",
+            mend="Delete the copies (--fix copies), unless the repetition is meant.",
+        )
+
+
+def repeats(evidence: Evidence) -> Ints:
+    """Rows whose text stands in an earlier row of the same file."""
+    rows = evidence.used
+    file_of = evidence.table.file_of[rows]
+    by_file = [rows[file_of == file] for file in np.unique(file_of)]
+    firsts = [np.unique(evidence.keys[own], return_index=True)[1] for own in by_file]
+    return np.concatenate([np.delete(own, first) for own, first in zip(by_file, firsts, strict=True)])

@@ -1,0 +1,27 @@
+from collections.abc import Iterator
+
+from luthier.checks.finding import Evidence, Finding, count_of
+
+MOST = 0.5
+"""Share of the rows up to which deleting them is a remedy."""
+
+
+def empty(evidence: Evidence) -> Iterator[Finding]:
+    """Rows without text or without label: left out, and counted."""
+    for rows, column in (
+        (evidence.empty_text, evidence.read_columns),
+        (evidence.empty_label, repr(evidence.label)),
+    ):
+        if len(rows):
+            yield Finding(
+                check="empty",
+                severity="warn",
+                count=len(rows),
+                share=len(rows) / len(evidence.table),
+                rows=evidence.shown(rows),
+                message=f"{count_of(len(rows), 'row has', 'rows have')} nothing in column {column}. Left out.",
+                matters="What is left out teaches nothing; many of them mean that a column was misread.",
+                mend="Fill them in, or delete them from the file (--fix empty)."
+                if len(rows) <= MOST * len(evidence.table)
+                else "Fill them in, or name another column: so many mostly mean a wrong one.",
+            )

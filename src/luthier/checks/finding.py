@@ -1,0 +1,179 @@
+"""What a check says, and what it may look at."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from luthier.data.images.facts import ImageFacts
+from luthier.data.split import Split
+from luthier.data.table import Ints, Table
+
+EXAMPLES = 10
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Severity = Literal["note", "warn", "stop"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing to know about the data, with the rows it is about and what mends it."""
+
+    check: str
+    severity: Severity
+    count: int
+    share: float
+    """Of the rows looked at, in [0, 1]."""
+    rows: tuple[dict[str, Any], ...]
+    """`file`, `row` (line in the file) and `text` of rows it is about."""
+    message: str
+    matters: str
+    """What it does to the result."""
+    mend: str
+    """The command, the option or the deed that mends it."""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"rows": list(self.rows)}
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What a model's tokenizer made of the rows."""
+
+    rows: Ints
+    """Table rows that were tokenised."""
+    lengths: Ints
+    """(rows,) tokens of each, before anything is cut."""
+    unknown: Ints
+    """(rows,) tokens of each that the model has no word for."""
+    limit: int
+    """Tokens that the model reads."""
+    way: str
+    """What is done with longer texts: `cut` or `windows`."""
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """What the frozen model, and a probe on it, made of the rows."""
+
+    rows: Ints
+    """Table rows that were looked at."""
+    features: Array
+    """(rows, width)"""
+    probabilities: Array
+    """(rows, labels), each row's by a probe that did not see it, nor a copy of it; no labels where answers are none."""
+    targets: Array
+    """(rows,) classes, or (rows, labels) marks; what else the task learns from where answers are no labels."""
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What checks may look at. In `tune` the test rows may be compared with others, and their labels stay sealed."""
+
+    table: Table
+    """With all columns that every file has."""
+    text: str
+    label: str
+    split: Split
+    given: frozenset[str]
+    """Parts that came in a file of their own."""
+    grouped: str | None
+    """The column whose equal values stay on one side of the split."""
+    keys: Ints
+    """(table rows,) equal for texts that differ only in case and white space."""
+    label_sets: Ints
+    """(table rows,) equal for rows with the same label, or the same set of them."""
+    set_names: Sequence[tuple[str, ...]]
+    """The labels behind each number in `label_sets`; none where answers are no labels."""
+    empty_text: Ints
+    """Rows left out because they have no text."""
+    empty_label: Ints
+    """Rows left out because they have no label."""
+    single: Ints
+    """Rows left out because no training row shares their label."""
+    settled: Ints
+    """Rows whose label a person has confirmed."""
+    strata: Ints
+    """(table rows,) number of the kind of answer that a row has."""
+    strata_names: tuple[str, ...] = ()
+    """By that number, in words that follow "rows": `have no answer`; none where there is nothing to name."""
+    used_columns: frozenset[str] = frozenset()
+    """Names of all columns that the task reads or learns."""
+    columns_within: frozenset[str] = frozenset()
+    """Names of the file's columns that some of those are made of."""
+    labels: tuple[str, ...] = ()
+    """Names of the labels that are learnt; none where answers are no labels."""
+    repairs: Mapping[str, Ints] = field(default_factory=dict)
+    """What a task mended before it could learn, and in which rows."""
+    reads: str = "text"
+    """What rows are made of, as the task says it."""
+    images: ImageFacts | None = None
+    """What was seen of the images, where rows are images."""
+    groups: tuple[Ints, ...] = ()
+    """(table rows,) each: equal for rows that the task keeps on one side of a split, such as questions on one text."""
+    named_groups: Ints | None = None
+    """(table rows,) equal where the column of `grouped` is."""
+    set_aside: Mapping[str, int] = field(default_factory=dict)
+    """Rows that whoever annotated them put aside, by reason."""
+    left_out_by: Mapping[str, int] = field(default_factory=dict)
+    """Rows that are not used, by reason; those that were put aside among them."""
+    text_columns: tuple[str, ...] = ()
+    """Columns beside the text that hold texts too, and are not read."""
+    reviewed: bool = False
+    """Whether a person has decided on every label that was doubted."""
+    tokens: Tokens | None = None
+    frozen: Frozen | None = None
+
+    @property
+    def used(self) -> Ints:
+        """Rows of all parts, in table order."""
+        split = self.split
+        return np.sort(np.concatenate([split.train, split.valid, split.calibration, split.test]))
+
+    @property
+    def thing(self) -> str:
+        """What a row is, as messages call it."""
+        return "image" if self.reads == "image" else "text"
+
+    @property
+    def a_thing(self) -> str:
+        return "an image" if self.thing == "image" else "a text"
+
+    @property
+    def read_columns(self) -> str:
+        """Names of what is read, as messages give them."""
+        if self.text in self.used_columns or not self.used_columns:
+            return repr(self.text)
+        return " or ".join(repr(name) for name in sorted(self.used_columns - {self.label}))
+
+    @property
+    def labelled(self) -> bool:
+        """Whether rows have labels, which can be counted and doubted."""
+        return bool(self.labels)
+
+    def texts(self) -> Iterator[tuple[int, str]]:
+        """Each row with a text, and that text, in table order, a handful in memory at a time."""
+        for begin, values in self.table.pieces(self.text):
+            for at, text in enumerate(values):
+                if text:
+                    yield begin + at, text
+
+    def shown(self, rows: Ints | Sequence[int], most: int | None = EXAMPLES) -> tuple[dict[str, Any], ...]:
+        """Rows as a finding lists them."""
+        chosen = [int(row) for row in rows[:most]]
+        texts = self.table.texts(self.text, chosen)
+        places = [self.table.place(row) for row in chosen]
+        return tuple(
+            {"file": place.file, "row": place.line, "text": text[:200]}
+            for place, text in zip(places, texts, strict=True)
+        )
+
+
+def count_of(number: int, one: str, many: str) -> str:
+    """
+    >>> count_of(1, "row has", "rows have"), count_of(2000, "row has", "rows have")
+    ('1 row has', '2,000 rows have')
+    """
+    return f"{number:,} {one if number == 1 else many}"

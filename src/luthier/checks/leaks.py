@@ -1,0 +1,38 @@
+from collections.abc import Iterator
+
+import numpy as np
+
+from luthier.checks.finding import Evidence, Finding, count_of
+from luthier.data.table import Ints
+
+TOO_MANY = 0.05
+"""Share of the test rows from which on their score says little, and a run is not begun."""
+
+
+def leaks(evidence: Evidence) -> Iterator[Finding]:
+    """Test or validation rows whose text also stands in the training rows: a score on them is too good."""
+    for name, rows, seen in held_out(evidence):
+        found = rows[np.isin(evidence.keys[rows], evidence.keys[seen])]
+        if len(found):
+            share = len(found) / len(rows)
+            yield Finding(
+                check="leaks",
+                severity="stop" if name == "test" and share > TOO_MANY else "warn",
+                count=len(found),
+                share=share,
+                rows=evidence.shown(found, most=None),
+                message=f"{count_of(len(found), 'row', 'rows')} of the {len(rows):,} {name} rows also "
+                f"{'stands' if len(found) == 1 else 'stand'} in the training data.",
+                matters="Their answers are known, so the score is too good by up to their share.",
+                mend="Delete them from the training rows (--fix leaks) or from the test rows.",
+            )
+
+
+def held_out(evidence: Evidence) -> list[tuple[str, Ints, Ints]]:
+    """Name and rows of test and validation, each with the rows that a model has seen before it is scored on them."""
+    split = evidence.split
+    learnt = np.concatenate([split.train, split.calibration])
+    return [
+        ("test", split.test, np.concatenate([learnt, split.valid])),
+        ("validation", split.valid, learnt),
+    ]

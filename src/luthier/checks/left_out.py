@@ -1,0 +1,60 @@
+from collections.abc import Iterator, Mapping
+
+from luthier.checks.empty import MOST
+from luthier.checks.finding import Evidence, Finding, count_of
+
+TOO_MANY = 0.1
+"""Share of the rows from which on what is left out says that something was misread, and a run is not begun."""
+
+
+def left_out(evidence: Evidence) -> Iterator[Finding]:
+    """Rows that are not used: those that whoever annotated them put aside are told, the others stop a run where they are many."""
+    aside = sum(evidence.set_aside.values())
+    rows = len(evidence.table) - aside
+    if aside:
+        yield Finding(
+            check="left-out",
+            severity="note",
+            count=aside,
+            share=aside / len(evidence.table),
+            rows=(),
+            message=f"{count_of(aside, 'row is', 'rows are')} not used, as whoever annotated "
+            f"{'it' if aside == 1 else 'them'} put {'it' if aside == 1 else 'them'} aside: {told(evidence.set_aside)}.",
+            matters="They are no examples of any label.",
+            mend="Nothing has to be done.",
+        )
+    faults = {why: count for why, count in evidence.left_out_by.items() if why not in evidence.set_aside}
+    count = sum(faults.values())
+    if rows and count > TOO_MANY * rows:
+        yield Finding(
+            check="left-out",
+            severity="stop",
+            count=count,
+            share=count / rows,
+            rows=evidence.shown([*evidence.empty_text, *evidence.empty_label, *evidence.single]),
+            message=f"{count_of(count, 'row', 'rows')} of {rows:,} would be left out: {told(faults)}.",
+            matters="So many mostly mean that a column or a file was misread, and what is learnt is learnt from the rest alone.",
+            mend=f"Look at these rows. Fill them in, name other columns with --text and --label{reading(evidence)}"
+            + (
+                ". Most of the file is left out, so a column was probably misread: deleting the rows would mend nothing."
+                if count > MOST * rows
+                else ", or delete them (--fix empty)."
+            ),
+        )
+
+
+def told(reasons: Mapping[str, int]) -> str:
+    """
+    >>> told({"no label": 3, "rejected": 1})
+    '3 with no label, 1 rejected'
+    """
+    return ", ".join(
+        f"{count:,} {'with ' if why.startswith(('no ', 'a ')) else ''}{why}" for why, count in reasons.items()
+    )
+
+
+def reading(evidence: Evidence) -> str:
+    """What may read labels that are none yet."""
+    if not len(evidence.empty_label):
+        return ""
+    return ", say what stands for nothing with --missing"

@@ -1,0 +1,107 @@
+from collections.abc import Iterator
+
+import numpy as np
+
+from luthier.checks.finding import Array, Evidence, Finding, count_of
+from luthier.checks.leaks import held_out
+from luthier.checks.near import NEIGHBOURS, Pairs, near_pairs, sketched
+from luthier.data.table import Ints
+
+COSINE, RELATED = 0.95, 0.35
+"""Of two rows' features, from which on they are near copies too, if they share so much of their letters: words in another
+order, one word of a short text for another. Letters must speak too: some models give all texts nearly one direction."""
+AT_ONCE = 1_000
+"""Rows compared with all others at once."""
+
+
+def near_copies(evidence: Evidence) -> Iterator[Finding]:
+    """Texts that differ in a word or a few letters from another one."""
+    pairs = found_pairs(evidence)
+    if not len(pairs):
+        return
+    for name, rows, seen in held_out(evidence):
+        if evidence.table.file_of[rows].max(initial=0) == 0:
+            continue  # a split made here: told below
+        known = np.isin(pairs, seen)
+        own = np.isin(pairs, rows)
+        across = np.unique(
+            np.concatenate([pairs[own[:, 0] & known[:, 1], 0], pairs[own[:, 1] & known[:, 0], 1]])
+        )
+        if len(across):
+            yield Finding(
+                check="near-copies",
+                severity="warn",
+                count=len(across),
+                share=len(across) / len(rows),
+                rows=evidence.shown(across, most=None),
+                message=f"{count_of(len(across), 'row', 'rows')} of the {len(rows):,} {name} rows nearly "
+                f"{'repeats' if len(across) == 1 else 'repeat'} a training row.",
+                matters="What is nearly known is easily answered: the score is too good by up to their share.",
+                mend="Look at them; delete them from the training rows (--fix near-copies) where they say the same.",
+            )
+    file_of = evidence.table.file_of
+    later = np.unique(pairs[file_of[pairs[:, 0]] == file_of[pairs[:, 1]], 1])
+    if len(later):
+        yield Finding(
+            check="near-copies",
+            severity="note",
+            count=len(later),
+            share=len(later) / len(evidence.used),
+            rows=evidence.shown(later, most=None),
+            message=f"{count_of(len(later), 'row nearly repeats', 'rows nearly repeat')} an earlier row of the same file.",
+            matters="Near copies count nearly double in training, and on both sides of a split they make the score too good.",
+            mend="Look at them; --fix near-copies deletes the later ones.",
+        )
+
+
+def found_pairs(evidence: Evidence) -> Pairs:
+    """(pairs, 2) rows that are nearly, but not wholly, the same text; the earlier one first."""
+    rows = first_of_each(evidence)
+    is_first = np.zeros(len(evidence.table), bool)
+    is_first[rows] = True
+
+    texts = (text for row, text in evidence.texts() if is_first[row])
+    pairs = rows[near_pairs(texts, evidence.table.file_of[rows])]
+    if evidence.frozen is not None:
+        own = np.flatnonzero(is_first[evidence.frozen.rows])
+        close = evidence.frozen.rows[own][close_pairs(evidence.frozen.features[own])]
+        pairs = np.unique(np.concatenate([pairs, related(evidence, close)]), axis=0)
+    if evidence.reads == "question":  # the same words ask something else of another text
+        for group in evidence.groups:
+            pairs = pairs[group[pairs[:, 0]] == group[pairs[:, 1]]]
+    # The same text in two files is a leak.
+    differ: Pairs = pairs[evidence.keys[pairs[:, 0]] != evidence.keys[pairs[:, 1]]]
+    return differ
+
+
+def first_of_each(evidence: Evidence) -> Ints:
+    """One row of each text in each file, in table order: copies are told by other checks."""
+    rows = evidence.used
+    both = np.stack([evidence.table.file_of[rows], evidence.keys[rows]])
+    _, first = np.unique(both, axis=1, return_index=True)
+    found: Ints = np.sort(rows[first])
+    return found
+
+
+def related(evidence: Evidence, pairs: Pairs) -> Pairs:
+    """Those of some pairs of rows whose texts share letters too."""
+    rows = np.unique(pairs)
+    sketches = sketched(evidence.table.texts(evidence.text, rows))
+    found: Pairs = pairs[sketches.resemblance(np.searchsorted(rows, pairs), fewest=1) >= RELATED]
+    return found
+
+
+def close_pairs(features: Array) -> Pairs:
+    """(pairs, 2) positions of features whose cosine is at least `COSINE`, the smaller one first; a few of each row."""
+    features = features - features.mean(0)
+    unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
+    unit = unit.astype(np.float32)
+    found = []
+    for begin in range(0, len(unit), AT_ONCE):
+        near = unit[begin : begin + AT_ONCE] @ unit[begin:].T
+        one, two = np.nonzero(near >= COSINE)
+        after = two > one  # not the row itself, nor a pair that was met
+        one, two = one[after], two[after]
+        few = np.arange(len(one)) - np.searchsorted(one, one) < NEIGHBOURS
+        found.append(np.stack([one[few] + begin, two[few] + begin], axis=1))
+    return np.concatenate([*found, np.zeros((0, 2), np.int64)])

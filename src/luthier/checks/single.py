@@ -1,0 +1,23 @@
+from collections.abc import Iterator
+
+from luthier.checks.finding import Evidence, Finding, count_of
+from luthier.errors import listing
+
+
+def single(evidence: Evidence) -> Iterator[Finding]:
+    """Labels that occur once cannot be both learnt and tested: their rows are left out, and counted."""
+    if len(evidence.single):
+        names = sorted(
+            {name for row in evidence.single for name in evidence.set_names[evidence.label_sets[row]]}
+        )
+        yield Finding(
+            check="single-labels",
+            severity="warn",
+            count=len(evidence.single),
+            share=len(evidence.single) / len(evidence.table),
+            rows=evidence.shown(evidence.single),
+            message=f"{count_of(len(names), 'label occurs', 'labels occur')} once: {listing(names)}. "
+            f"{count_of(len(evidence.single), 'row is', 'rows are')} left out.",
+            matters="One row cannot be both learnt and tested: such a label is never predicted.",
+            mend="Correct the label where it is a slip; else add rows with it, or delete it.",
+        )

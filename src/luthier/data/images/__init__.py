@@ -1,0 +1,1 @@
+"""Images: where they lie, what they are called, and how they are opened."""

@@ -1,0 +1,1 @@
+"""The doctor: what is wrong with the data, and what mends it."""

@@ -1,0 +1,146 @@
+"""`luthier check`: all checks over a data set, and the files that mend it. Nothing is trained."""
+
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from luthier import seeds
+from luthier.checks import CHECKS, examine, ranked
+from luthier.checks.finding import Evidence, Finding, Tokens
+from luthier.checks.review import Review, review_path
+from luthier.data.table import Ints
+from luthier.doctor.evidence import with_features
+from luthier.doctor.reader import Reader
+from luthier.errors import Interrupted, StopFinding
+from luthier.events import Advanced, Ended, Event, Noted, Started
+from luthier.models.readers.reading import READERS
+from luthier.plan.plan import Plan
+from luthier.prepare.refusals import refuse_unknown_checks
+from luthier.prepare.rows import Rows, understand
+
+NO_MODEL = "none"
+"""As `--model`: rows and split alone are looked at."""
+MOST_ROWS = 50_000
+"""Rows that a model looks at, drawn at random from more."""
+MOST_TOKENS = 2_000_000
+"""Tokens that a model reads: two minutes of a small encoder on two cores."""
+
+
+@dataclass(frozen=True)
+class Checkup:
+    """What `check` found, and what it stands on."""
+
+    findings: tuple[Finding, ...]
+    """The gravest first."""
+    rows: Rows | None
+    """None where the data cannot be used at all."""
+    evidence: Evidence | None
+    notes: tuple[str, ...]
+    """What was guessed, and what was looked at in part."""
+    seconds: float
+    allowed: tuple[str, ...] = ()
+
+    @property
+    def stops(self) -> bool:
+        """Whether `tune` would refuse these data."""
+        return any(one.severity == "stop" and one.check not in self.allowed for one in self.findings)
+
+    def plan_with_guesses(self, plan: Plan) -> Plan:
+        """The plan with what was guessed of its rows, to go on with; `none` is no model to tune."""
+        guessed = {} if self.rows is None else self.rows.settings()
+        asked = plan.settings()
+        if asked["model.name"] == NO_MODEL:
+            del asked["model.name"]
+        return Plan.build({**asked, **guessed})
+
+    def to_json(self) -> dict[str, Any]:
+        rows = self.rows
+        return {
+            "findings": [finding.to_json() for finding in self.findings],
+            "stops": self.stops,
+            "rows": None if rows is None else rows.split.sizes(),
+            "task": None if rows is None else rows.task.name,
+            "labels": None if rows is None else len(rows.labels),
+            "understood": None if rows is None else rows.understanding.to_json(),
+            "notes": list(self.notes),
+            "seconds": round(self.seconds, 2),
+        }
+
+
+def check(plan: Plan, stop: Callable[[], bool] = lambda: False) -> Generator[Event, None, Checkup]:
+    """Look at the rows of a plan with every check there is; yield what happens. Raises InputError where nothing can be read."""
+    begin = time.monotonic()
+
+    def clock() -> float:
+        return time.monotonic() - begin
+
+    yield Started("prepare", clock())
+    refuse_unknown_checks(plan.data.allow)
+    try:
+        rows = understand(plan)
+    except StopFinding as error:
+        return Checkup((error.finding,), None, None, (), clock())
+    notes = [*rows.table.guesses]
+    notes += [f"{role}: {why}; --{role.replace('_', '-')} corrects it" for role, why in rows.guesses.items()]
+    notes += rows.told
+    review = Review.read(review_path(plan.data.path, plan.run.out), rows.labels)
+    settled = review.settled(rows.evidence) if rows.labels else np.zeros(0, np.int64)
+    if len(settled):
+        notes.append(f"{review.path}: {len(settled):,} labels are confirmed there and not doubted again.")
+    evidence = replace(rows.evidence, settled=settled, reviewed=review.complete)
+    if plan.model.name != NO_MODEL:
+        evidence, more = yield from through_model(plan, rows, evidence, clock, stop)
+        notes += more
+    else:
+        notes.append("Without a model: label errors, outliers, shift and lengths were not looked for.")
+    yield Started("check", clock(), len(CHECKS))
+    found: list[Finding] = []
+    for done, name in enumerate(CHECKS, start=1):
+        if stop():
+            raise Interrupted("Interrupted. Nothing was written.")
+        found += examine(evidence, {name: CHECKS[name]})
+        yield Advanced(done, clock())
+    yield Ended("check", clock(), clock())
+    for note in notes:
+        yield Noted(note, clock())
+    return Checkup(ranked(found), rows, evidence, tuple(notes), clock(), tuple(plan.data.allow))
+
+
+def through_model(
+    plan: Plan, rows: Rows, evidence: Evidence, clock: Callable[[], float], stop: Callable[[], bool]
+) -> Generator[Event, None, tuple[Evidence, list[str]]]:
+    """The evidence with what tokenizer, frozen model and probe make of the rows, or of a random part of them."""
+    reader = Reader.of(plan, rows)
+    chosen = drawn(evidence.used, plan.run.seed)
+    notes = []
+    read = READERS[reader.reads]
+    way = rows.task.long if plan.data.long == "auto" else plan.data.long
+    examples, long = read(reader.reader, rows.inputs(chosen), rows.targets(chosen), way)
+    fits = np.cumsum(np.minimum(long.lengths, long.limit)) <= MOST_TOKENS
+    fits[:1] = True
+    tokens = Tokens(chosen, long.lengths, long.unknown, long.limit, long.way)
+    few, examples = chosen[fits], examples.select(np.flatnonzero(fits))
+    if len(few) < len(evidence.used):
+        notes.append(
+            f"Label errors, outliers and shift were looked for in {len(few):,} of {len(evidence.used):,} rows, drawn at "
+            f"random; lengths in {len(chosen):,}."
+        )
+    features = yield from reader.features(examples, clock, stop)
+    order = np.argsort(few)
+    evidence = with_features(
+        replace(evidence, tokens=tokens),
+        rows,
+        few[order],
+        features[order],
+        strength=None,
+        seed=plan.run.seed,
+    )
+    return evidence, notes
+
+
+def drawn(rows: Ints, seed: int) -> Ints:
+    """Rows in random order, no more than a model looks at."""
+    return seeds.generator(seed, "rows checked").permutation(rows)[:MOST_ROWS]

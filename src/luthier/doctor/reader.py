@@ -1,0 +1,70 @@
+"""A frozen model that reads texts, for commands that train no layer."""
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+
+import numpy as np
+
+from luthier import devices
+from luthier.batches.examples import Examples
+from luthier.devices import Device
+from luthier.errors import Interrupted
+from luthier.events import Advanced, Event, Started
+from luthier.models.headed import HeadedModel
+from luthier.models.hub.find import find_model
+from luthier.models.hub.inspect import inspect_folder
+from luthier.models.load import Wanted, load_model
+from luthier.models.master_weights import MasterWeights
+from luthier.models.readers.reading import Reader as Tokenizer
+from luthier.models.readers.reading import preparation_of, reader_of
+from luthier.plan.plan import Plan
+from luthier.predict import features_of
+from luthier.prepare.pairs import how_pairs_are_read
+from luthier.prepare.rows import Rows
+from luthier.tasks.task import Array
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Tokenizer or image processor, and frozen body, on the device that the plan asks for."""
+
+    reader: Tokenizer
+    model: HeadedModel
+    device: Device
+    reads: str
+    """What rows are made of: a key of `READERS`."""
+
+    @staticmethod
+    def of(plan: Plan, rows: Rows | None = None) -> "Reader":
+        """A model that gives the features of some rows, or of texts. Raises ModelError for a folder that cannot."""
+        device = devices.choose(plan.run.device, plan.run.precision, plan.run.threads)
+        reads = "text" if rows is None else rows.task.reads
+        folder = inspect_folder(plan.model.name, find_model(plan.model.name), reads, plan.model.base)
+        reader = reader_of(folder, reads)
+        if rows is not None:
+            reads = how_pairs_are_read(plan, rows, folder, reader, device).task.reads
+        asked = Wanted(
+            outputs=2,
+            head="cosine" if reads == "apart" else "row",
+            own_pooling=reads == "pair",
+            pooling=plan.model.pooling,
+            seed=plan.run.seed,
+        )
+        model = load_model(folder, asked, preparation_of(reader)).to(device.torch)
+        return Reader(reader, model, device, reads)
+
+    def features(
+        self, examples: Examples, clock: Callable[[], float], stop: Callable[[], bool]
+    ) -> Generator[Event, None, Array]:
+        """(rows, width), in the fast precision."""
+        yield Started("features", clock(), len(examples))
+        found = np.zeros((len(examples), self.model.width), np.float32)
+        done = 0
+        with MasterWeights(self.model.body, self.device.dtype).training():
+            for batch, where, made in features_of(self.model, examples, self.device):
+                found[where] = made
+                done += len(batch.rows)
+                yield Advanced(done, clock())
+                if stop():
+                    raise Interrupted("Interrupted. Nothing was written.")
+        return found

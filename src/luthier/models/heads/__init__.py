@@ -1,0 +1,1 @@
+"""Models for a task: a body, and what its head answers for."""

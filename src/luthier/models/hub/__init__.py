@@ -1,0 +1,1 @@
+"""A model's folder as the hub's libraries write it: found, inspected, opened safely."""

@@ -1,0 +1,127 @@
+"""The safetensors files of a model folder: which they are, what their headers say, and what they hold."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from luthier.errors import ModelError, listing
+from luthier.machine import available_bytes
+from luthier.models.hub.json_file import read_object, telling_read_errors
+from luthier.models.hub.regular import refuse_outside
+
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+GIT_LFS = b"version https://git-lfs"
+"""How the note begins that stands in for a large file until git has fetched it."""
+PLAIN = ("F64", "F32", "F16", "BF16")
+"""Kinds of numbers that weights may be, as safetensors names them."""
+
+
+def weight_files(root: Path) -> list[Path]:
+    """The safetensors files that hold a model's weights. Raises ModelError where there are none, or not all of them."""
+    index, single = root / "model.safetensors.index.json", root / "model.safetensors"
+    if index.is_file():
+        file_of = read_object(index).get("weight_map")
+        if not isinstance(file_of, dict) or not file_of:
+            raise ModelError(
+                f"{index}: has no weight_map, which names the weight files. Fetch or copy it again."
+            )
+        names = sorted(set(map(str, file_of.values())))
+        for name in names:
+            refuse_outside(root, name, index)
+        others = [name for name in names if not name.endswith(".safetensors")]
+        if others:
+            raise ModelError(
+                f"{index}: names {listing(others)}, and weights are read as safetensors alone. Fetch or copy it again."
+            )
+        missing = [name for name in names if not (root / name).is_file()]
+        if missing:
+            raise ModelError(
+                f"{index}: names {listing(missing)}, which {root} does not hold. Fetch the missing files."
+            )
+        return [root / name for name in names]
+    if single.is_file():
+        return [single]
+    pickles = sorted(file.name for file in root.iterdir() if file.suffix in PICKLES)
+    if pickles:
+        raise ModelError(
+            f"{root}: holds its weights only as {listing(pickles)}, a pickle, which can run any code when it is opened. "
+            "Convert it where you trust it: AutoModel.from_pretrained(FOLDER).save_pretrained(NEW_FOLDER)"
+        )
+    raise ModelError(
+        f"{root}: holds no weights (looked for model.safetensors). Fetch or copy the weight file."
+    )
+
+
+def read_shapes(root: Path, weights: Sequence[Path]) -> dict[str, tuple[int, ...]]:
+    """Shapes of all tensors, from the headers of the safetensors files; each file's size checked against its header."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    total = 0
+    for file in weights:
+        found, size = read_header(file)
+        shapes |= found
+        total += size
+    room = available_bytes()
+    if total > room:
+        raise ModelError(
+            f"{root}: its weights take {total / 1e9:,.1f} GB, and this machine has {room / 1e9:,.1f} GB of memory free. "
+            "Choose a smaller model."
+        )
+    return shapes
+
+
+def read_header(path: Path) -> tuple[dict[str, tuple[int, ...]], int]:
+    """Shapes in one safetensors file and its size in bytes. Raises ModelError when it is cut off or not what it claims."""
+    with telling_read_errors(path):
+        size = path.stat().st_size
+        try:
+            # It compares the header with the file's size, and each tensor's place with its shape; it reads no weight.
+            with safe_open(path, framework="np") as file:
+                shapes = {}
+                for name in file.keys():  # noqa: SIM118 (it is no dictionary)
+                    piece = file.get_slice(name)
+                    refuse_quantised(path, name, piece.get_dtype())
+                    shapes[name] = tuple(piece.get_shape())
+                return shapes, size
+        except SafetensorError as error:
+            with open(path, "rb") as raw:
+                if raw.read(len(GIT_LFS)) == GIT_LFS:
+                    raise ModelError(
+                        f"{path}: is a note of Git LFS in place of the weights. Fetch them: git lfs pull"
+                    ) from None
+            raise ModelError(
+                f"{path}: is cut off or damaged: its {size:,} bytes are not those that a header promises. "
+                "Fetch or copy it again."
+            ) from error
+
+
+def refuse_quantised(path: Path, name: str, kind: str) -> None:
+    """Raise ModelError for a weight that is no plain number. kind: as safetensors names it."""
+    if kind not in PLAIN and name.rsplit(".", 1)[-1] in ("weight", "bias"):
+        raise ModelError(
+            f"{path}: {name} is of the kind {kind}, as quantised weights are, and luthier tunes plain ones ({listing(PLAIN)}). "
+            "Choose the model that they were made of."
+        )
+
+
+def read_weights(files: Sequence[Path]) -> dict[str, Tensor]:
+    """All tensors of some weight files, still on disk until they are used."""
+    found: dict[str, Tensor] = {}
+    for path in files:
+        with telling_read_errors(path), safe_open(path, framework="pt") as file:
+            found |= {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dictionary)
+    return found
+
+
+def refuse_not_finite(where: Path, tensors: Iterable[tuple[str, Tensor]]) -> None:
+    """Raise ModelError for a weight that is no number, or infinite: nothing that is computed with it means anything."""
+    for name, tensor in tensors:
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            strange = int((~torch.isfinite(tensor)).sum())
+            raise ModelError(
+                f"{where}: {name} holds {strange:,} of {tensor.numel():,} weights that are not finite numbers. The "
+                "file is damaged, "
+                "or the training that made it went astray: fetch it again, or choose another model."
+            )

@@ -1,0 +1,1 @@
+"""A model as its rungs, and which of them move."""

@@ -1,0 +1,1 @@
+"""What brings rows into the form that a model reads."""

@@ -1,0 +1,1 @@
+"""Everything before the first computation: rows, model, tokens, the resolved plan."""

@@ -1,0 +1,89 @@
+"""What is understood of the rows, and which of them serve for training, validation, calibration and test."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from luthier.data.split import Shares, Split, joined_groups, split_rows
+from luthier.data.table import Ints, Table
+from luthier.errors import DataError
+from luthier.plan.plan import Plan
+from luthier.plan.sections import DataPlan
+from luthier.prepare.refusals import refuse_empty_parts
+from luthier.prepare.small_parts import small_parts
+from luthier.tasks.kind import Roles, Understood
+from luthier.tasks.task import Task
+
+
+@dataclass(frozen=True)
+class Division:
+    """Rows that are understood, and divided."""
+
+    understood: Understood
+    split: Split
+    named_groups: Ints | None
+    """(table rows,) equal where the column is by which the user keeps rows together; None where none is named."""
+
+
+def divide(plan: Plan, found: Understood, table: Table, roles: Roles) -> Division:
+    """Divide rows by the plan's shares, those that belong together on one side. Raises DataError where a part stays empty."""
+    groups = None if plan.data.group is None else group_keys(table, plan.data.group)
+    together = joined_groups(found.keys, *found.groups, *([] if groups is None else [groups]))
+    shares = shares_of(plan.data, found.task)
+    try:
+        split = split_rows(
+            found.usable,
+            roles.names,
+            roles.of,
+            found.strata,
+            together,
+            shares,
+            plan.split_seed,
+            given_by(plan.data, roles),
+        )
+    except DataError as error:  # It knows row numbers only; the user knows the file.
+        raise DataError(f"{plan.data.path}: {error}{alone_words(len(found.single))}") from None
+    refuse_empty_parts(plan, split, found, roles)
+    split = replace(split, warnings=small_parts(split, found))
+    found = replace(found, task=found.task.having_seen(found.targets(split.train)))
+    return Division(found, split, groups)
+
+
+def given_by(data: DataPlan, roles: Roles) -> str:
+    """What says which part a row is for, where anything does."""
+    if roles.column is not None:
+        return f"column {roles.column!r}"
+    return "file" if data.valid is not None or data.test is not None else "folder"
+
+
+def shares_of(data: DataPlan, task: Task) -> Shares:
+    """The share of each part. Who asks for calibration has rows set aside for it, whatever the task would do."""
+    usual, asked = Shares(), data.calibration_share
+    return Shares(
+        valid=data.valid_share,
+        calibration=usual.calibration if asked is None else asked,
+        test=data.test_share,
+        calibrates=task.calibrates if asked is None else usual.calibrates,
+        fewest_to_calibrate=task.fewest_to_calibrate,
+        asked=asked is not None,
+    )
+
+
+def alone_words(rows: int) -> str:
+    """That so many rows have a label of their own, after another sentence; empty where none has."""
+    if not rows:
+        return ""
+    return f" {rows:,} more {'has a label' if rows == 1 else 'have labels'} that no other row has."
+
+
+def group_keys(table: Table, column: str) -> Ints:
+    """(rows,) equal where the column is; a row without a value is a group of its own."""
+    values = table.values(column)
+    numbers: dict[Any, int] = {}
+    return np.array(
+        [
+            -1 - row if value is None or value == "" else numbers.setdefault(str(value), len(numbers))
+            for row, value in enumerate(values)
+        ]
+    )

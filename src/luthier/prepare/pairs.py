@@ -1,0 +1,80 @@
+"""How the two texts of a row are read to give their number: as one by a cross-encoder, or each by itself by a bi-encoder."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from luthier.devices import Device
+from luthier.errors import ModelError
+from luthier.models.heads.bi_encoder import BiEncoder
+from luthier.models.hub.inspect import Folder
+from luthier.models.load import load_bi_encoder
+from luthier.models.readers.reading import READERS, Reader
+from luthier.plan.plan import Plan, is_set
+from luthier.predict import features_of
+from luthier.prepare.rows import Rows
+from luthier.scores.regression import spearman
+from luthier.tasks.regression import Regression, cosines
+from luthier.tasks.task import Task
+
+FEWEST, MOST = 20, 200
+"""Training rows that are looked at. Of fewer, `NEAR` may be chance."""
+NEAR = 0.5
+"""Rank correlation with the numbers, or against them, from which on untrained vectors are a start (docs/tasks/regression.md)."""
+
+
+def how_pairs_are_read(plan: Plan, rows: Rows, folder: Folder, reader: Reader, device: Device) -> Rows:
+    """The rows, with the task that reads their texts as the plan says, or as the untrained model's vectors speak for it."""
+    task, asked = rows.task, plan.model.pair
+    if not isinstance(task, Regression) or task.reads != "pair":
+        return rows
+    if asked != "auto":
+        return rows if asked == "cross-encoder" else read_apart(rows, "as asked for")
+    of_head = [key for key in ("hidden", "dropout") if is_set(plan, "model", key)]
+    if of_head:
+        return with_reason(rows, f"model.{of_head[0]} is of a head that reads more than one number")
+    if plan.model.pooling != "auto":
+        return read_apart(rows, "model.pooling makes vectors of single texts")
+    if folder.pooling is None:
+        return with_reason(rows, "the model declares no vectors of single texts")
+    own = rows.split.train
+    if len(own) < FEWEST:
+        return with_reason(
+            rows, f"{len(own)} rows do not tell whether the untrained vectors compare texts well"
+        )
+    few = own[np.linspace(0, len(own) - 1, min(MOST, len(own))).astype(np.int64)]
+    try:
+        model = load_bi_encoder(folder)
+    except ModelError as error:  # a cross-encoder may well read this folder
+        return with_reason(rows, f"its vectors cannot be made: {error}")
+    near = spearman(rows.targets(few), cosines_by(model, rows.inputs(few), reader, device))
+    told = f"on {len(few)} training rows the untrained vectors have a spearman of {near:.2f} with the numbers"
+    return read_apart(rows, told) if abs(near) >= NEAR else with_reason(rows, told)
+
+
+def cosines_by(
+    model: BiEncoder, pairs: list[tuple[str, str]], reader: Reader, device: Device
+) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    """(rows,) of the vectors of the two texts of each pair."""
+    examples, _ = READERS["apart"](reader, pairs, np.zeros(len(pairs), np.float32), "cut")
+    vectors = np.zeros((len(pairs), model.width), np.float32)
+    for _, where, made in features_of(model.to(device.torch), examples, device):
+        vectors[where] = made
+    return cosines(*np.split(vectors, 2, axis=1))[:, 0]
+
+
+def read_apart(rows: Rows, why: str) -> Rows:
+    understood = replace(rows.understood, task=read_as(rows.task, "bi-encoder"))
+    return with_reason(replace(rows, understood=understood), why)
+
+
+def read_as(task: Task, pair: str) -> Task:
+    """A task as a value of `model.pair` has it read; as it is where that says nothing of it."""
+    reads = {"bi-encoder": "apart", "cross-encoder": "pair"}.get(pair)
+    if reads is None or not isinstance(task, Regression) or task.reads == "text":
+        return task
+    return replace(task, reads=reads)
+
+
+def with_reason(rows: Rows, why: str) -> Rows:
+    return replace(rows, guesses={**rows.guesses, "pair": why})

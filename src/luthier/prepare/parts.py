@@ -1,0 +1,107 @@
+"""Which part each row was given for, and which rows are in none: by the files, or by a column of the file's own."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from luthier.data.composed import parts_of
+from luthier.data.split_column import NONE, PARTS, SplitColumn, find_split, numbers_folds
+from luthier.data.table import Ints, Table
+from luthier.errors import PlanError
+from luthier.plan.plan import Plan
+from luthier.prepare.understanding import LeftOut
+from luthier.tasks.kind import Roles, Understood
+
+
+def parted(
+    plan: Plan, tables: dict[str, Table], taken: Sequence[str]
+) -> tuple[dict[str, Table], SplitColumn | None]:
+    """The tables without the column that parts the rows, and that column; files that are named part the rows before it."""
+    if len(tables) > 1 and plan.data.split_column in (None, NONE):
+        return tables, None
+    if len(tables) > 1:
+        raise PlanError(
+            "--split-column: no effect beside --valid and --test, whose files part the rows. Leave it out."
+        )
+    found = find_split(tables["train"], plan.data.split_column, taken)
+    if found is None:
+        return tables, None
+    table = tables["train"]
+    return {"train": table.with_columns(table.columns.drop_columns([found.name]))}, found
+
+
+def folds_told(table: Table, unread: Sequence[str]) -> list[str]:
+    """That a column of folds parts nothing, and what would; for each column of a file that is one and serves for nothing."""
+    return [
+        f"column {name!r} numbers folds, which part no rows here, as none says whether it is for training or testing; a column "
+        "called split does, with train in some folds, and valid or test in others."
+        for name in unread
+        if numbers_folds(table, name)
+    ]
+
+
+def roles_of(tables: Mapping[str, Table], own: SplitColumn | None) -> Roles:
+    """The part that each row was given for, by its file or by a column of its own. A row that names no part is in none."""
+    if own is None:
+        sizes = [len(table) for table in tables.values()]
+        return Roles(tuple(tables), np.repeat(np.arange(len(sizes)), sizes))
+    numbers = np.full(len(PARTS) + 1, -1, np.int64)
+    for at, part in enumerate(own.parts):
+        numbers[PARTS.index(part)] = at
+    return Roles(own.parts, numbers[own.part_of], own.name)
+
+
+def without_set_aside(found: Understood, table: Table, own: SplitColumn | None) -> Understood:
+    """What is understood, without rows that the annotator put aside or that name no part; nobody counts these as empty."""
+    out = [*table.layout.set_aside.values(), *([] if own is None else [np.flatnonzero(own.part_of < 0)])]
+    if not any(map(len, out)):
+        return found
+    rows = np.concatenate(out)
+
+    def kept(numbers: Ints) -> Ints:
+        return numbers[~np.isin(numbers, rows)]
+
+    return replace(
+        found,
+        usable=kept(found.usable),
+        empty_input=kept(found.empty_input),
+        empty_label=kept(found.empty_label),
+        single=kept(found.single),
+    )
+
+
+def left_out_by(found: Understood, table: Table, own: SplitColumn | None) -> LeftOut:
+    """How many rows are not used, by reason."""
+    thing = "image" if found.task.reads == "image" else "text"
+    unparted = 0 if own is None else int(np.sum(own.part_of < 0))
+    faults = {
+        f"no {thing}": len(found.empty_input),
+        "no label": len(found.empty_label),
+        "a label that occurs once": len(found.single),
+        "no known part" if own is None else f"no known part in {own.name!r}": unparted,
+    }
+    return LeftOut(
+        faults={why: count for why, count in faults.items() if count},
+        set_aside={why: len(rows) for why, rows in table.layout.set_aside.items() if len(rows)},
+    )
+
+
+def split_words(plan: Plan, tables: Mapping[str, Table], own: SplitColumn | None) -> str:
+    """What parts the rows: `random`, `files`, `folders`, or a column."""
+    if own is not None:
+        return f"column {own.name}"
+    if len(tables) == 1:
+        return "random"
+    return "files" if plan.data.valid or plan.data.test else "folders"
+
+
+def unread(table: Table, columns: Mapping[str, str], others: Sequence[str | None]) -> tuple[str, ...]:
+    """Columns of the file that serve for nothing."""
+    used = {*columns.values(), *parts_in(table, columns), *others}
+    return tuple(name for name in table.names if name not in used)
+
+
+def parts_in(table: Table, columns: Mapping[str, str]) -> list[str]:
+    """Columns of the file that those of a task are made of."""
+    return [part for name in columns.values() for part in parts_of(table, name)]

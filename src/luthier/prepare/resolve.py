@@ -1,0 +1,180 @@
+"""A plan with every open setting filled in: by the task, the recipe of the model, and what the machine is."""
+
+from dataclasses import dataclass
+
+from luthier.devices import Device
+from luthier.errors import PlanError
+from luthier.models.headed import HeadedModel
+from luthier.models.ladder.ladder import Ladder
+from luthier.plan.method import Lora, Thaw, parse_method
+from luthier.plan.plan import Plan, flag
+from luthier.prepare.refusals import CAN_BE_LONG, no_cloze_with
+from luthier.prepare.rows import Rows
+from luthier.tasks.classification.task import Classification
+from luthier.tasks.task import Task
+from luthier.train.recipe import Recipe
+
+LORA_RATE = 10
+"""Times the rate of full tuning: Schulman et al. 2025, "LoRA without regret" (thinkingmachines.ai/blog/lora)."""
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A setting that luthier chose, why, and the flag that corrects it."""
+
+    key: str
+    value: object
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.key} = {self.value}  ({self.why}; {flag(self.key)} corrects it)"
+
+
+@dataclass(frozen=True)
+class Start:
+    """What training starts from."""
+
+    recipe: Recipe
+    model: HeadedModel
+    ladder: Ladder
+    declares: bool
+    """Whether the model says how its token states become one vector."""
+    rows: int
+    windows: float
+    """Of a row, each learnt from by itself."""
+    made: int
+    """Cloze questions, of those that `cloze_wanted` tells."""
+
+
+def resolve(plan: Plan, rows: Rows, device: Device, start: Start) -> tuple[Plan, list[Guess]]:
+    """The plan with every open setting filled in, and what was filled in.
+
+    Raises PlanError for a setting that only now is known to have no meaning.
+    """
+    task = rows.task
+    if plan.train.balance == "rows" and isinstance(task, Classification) and task.many:
+        raise PlanError(
+            "train.balance: 'rows' draws rows by their one label, and here a row has several. Use --balance loss."
+        )
+    guesses = of_rows(rows)
+    if plan.train.method != "probe":
+        guesses += of_cloze(plan, start) if rows.kind.cloze is not None else []
+        guesses += of_training(plan, task, start)
+    guesses += of_machine(device)
+    if (
+        start.model.pooling is not None and task.reads != "pair"
+    ):  # of pairs it goes without saying, and may not be said
+        why = "room for model.hidden" if plan.model.hidden else "declared by the model"
+        if not start.declares:
+            why = "as usual where the model declares none"
+        guesses.append(Guess("model.pooling", start.model.pooling, why))
+    asked = plan.settings()
+    open_ones = [guess for guess in guesses if asked.get(guess.key) in (None, "auto")]
+    return plan.with_settings({guess.key: guess.value for guess in open_ones}), open_ones
+
+
+def of_rows(rows: Rows) -> list[Guess]:
+    """What the rows say of themselves."""
+    task = rows.task
+    guesses = [Guess("task.name", task.name, rows.guesses["task"])]
+    guesses += [
+        Guess(f"data.{role}", name, rows.guesses.get(role, "")) for role, name in rows.columns.items()
+    ]
+    if "split_column" in rows.guesses:
+        name = rows.understanding.split.removeprefix("column ")
+        guesses.append(Guess("data.split_column", name, rows.guesses["split_column"]))
+    guesses.append(Guess("task.metric", task.metric, "the task's own"))
+    if "pair" in rows.guesses:
+        how = "bi-encoder" if task.reads == "apart" else "cross-encoder"
+        guesses.append(Guess("model.pair", how, rows.guesses["pair"]))
+    if task.reads in CAN_BE_LONG:
+        guesses.append(Guess("data.long", task.long, "as usual with this task"))
+    if isinstance(task, Classification):
+        per_row = "many" if task.many else "one"
+        guesses.append(Guess("task.labels_per_row", per_row, f"{len(task.labels)} labels seen"))
+    return guesses
+
+
+def of_training(plan: Plan, task: Task, start: Start) -> list[Guess]:
+    """The recipe, for so many rows to learn from."""
+    recipe, rows = start.recipe, start.rows
+    why, method = f"recipe for {recipe.name}", parse_method(plan.train.method)
+    # Where rows are few, what the model has no notion of it learns from others that are made, or else in twice the steps.
+    new = task.new_skill and not start.model.knows and recipe.has_few(rows)
+    # Those that are made are read in the same steps, and are many.
+    windows_per_step = recipe.batch_rows if new else recipe.rows_per_step(round(rows * start.windows))
+    usual_rows = task.rows_per_step or max(1, round(windows_per_step / start.windows))
+    why_epochs = f"{why}, {rows:,} rows"
+    why_rows = why_epochs if start.windows == 1 else f"{why_epochs}, {start.windows:.1f} windows a row"
+    batch_rows = plan.train.batch_rows or usual_rows
+    fewest = windows_per_step < recipe.batch_rows
+    times = task.steps_of_fewest if fewest else 1.0
+    if new:
+        times = 2 - min(1.0, start.made / recipe.rows_of_floor)
+    usual_epochs = recipe.epochs_for(rows, batch_rows, times)
+    epochs = plan.train.epochs or usual_epochs
+    patience = max(2, round(epochs / 3))  # of many short epochs two say nothing
+    why_patience = f"{patience} epochs of validations"
+    if isinstance(method, Thaw) and plan.train.epochs is None:
+        thawing = (len(start.ladder.rungs) - 1) * method.every
+        epochs = patience = usual_epochs + thawing
+        why_epochs = f"{thawing} to thaw all rungs, then as the {why}"
+        why_patience = "no stop before all has thawed"
+    guesses = []
+    if isinstance(method, Lora):
+        guesses.append(Guess("train.lr", recipe.lr * LORA_RATE, f"{LORA_RATE} times the {why}"))
+    else:
+        guesses.append(Guess("train.lr", recipe.lr, why))
+        guesses.append(Guess("train.layer_decay", recipe.layer_decay, why))
+    guesses += [
+        Guess("train.batch_rows", usual_rows, why_rows),
+        Guess("train.epochs", epochs, why_epochs),
+        Guess("train.weight_decay", recipe.weight_decay, why),
+        Guess("train.warmup", recipe.warmup, why),
+        Guess("train.patience", patience * plan.train.validations, why_patience),
+    ]
+    if task.reads == "image":
+        guesses.append(Guess("train.augment", "light", "enough for most small sets"))
+    new_layers = bool(plan.model.hidden or plan.train.reinit)
+    return [
+        *guesses,
+        Guess("train.head", "fresh" if new_layers else usual_head(task), "docs/recipes.md"),
+    ]
+
+
+def cloze_wanted(plan: Plan, rows: Rows, recipe: Recipe, model: HeadedModel) -> int:
+    """How many questions are to be made of the training texts: as many rows as the floor of steps reads, where the user's own
+    are fewer, read as often as usual."""
+    if plan.train.cloze is not None:
+        return plan.train.cloze
+    if rows.kind.cloze is None or model.knows or no_cloze_with(plan) is not None:
+        return 0
+    return recipe.rows_of_floor if recipe.has_few(len(rows.split.train)) else 0
+
+
+def of_cloze(plan: Plan, start: Start) -> list[Guess]:
+    """How many questions were made, and why so many."""
+    why = f"{start.rows:,} are enough to learn answering from"
+    if start.made:
+        why = f"as {start.rows:,} are few to learn answering from"
+    elif start.model.knows:
+        why = "the model has answered questions before"
+    elif start.recipe.has_few(start.rows):
+        why = no_cloze_with(plan) or "no sentence of the training texts is long enough to ask about"
+    return [Guess("train.cloze", start.made, why)]
+
+
+def of_machine(device: Device) -> list[Guess]:
+    return [
+        Guess("run.precision", device.precision, "fastest here by measurement"),
+        Guess("run.device", device.kind, "found here"),
+        Guess("run.threads", device.threads, "cores found"),
+    ]
+
+
+def usual_head(task: Task) -> str:
+    """Where the head starts: networks for images, all of whose layers a fresh head would pull about, learn from the probe's,
+    and so do vectors, whose cosine means nothing without the line through it."""
+    if not task.probed:
+        return "fresh"
+    return "probe" if task.reads in ("image", "apart") else "shrunk"

@@ -1,0 +1,51 @@
+"""Pair classification: two texts, and one label of several (entailment, paraphrase) or any number of them."""
+
+from collections.abc import Mapping
+
+from luthier.data.columns import ColumnGuess
+from luthier.data.table import Table
+from luthier.data.text_pairs import guess_pair
+from luthier.tasks.classification.labelled import labelled_rows
+from luthier.tasks.classification.task import Classification
+from luthier.tasks.kind import Columns, Kind, Roles, Understood, Wishes
+from luthier.tasks.texts import given_pairs, input_keys, inputs_of, is_blank, joined, read_columns
+
+NAME = "pair-classification"
+LABEL_NAMES = (
+    "label",
+    "gold_label",
+    "labels",
+    "class",
+    "relation",
+    "is_duplicate",
+    "target",
+    "judgement",
+    "score",
+)
+
+
+def find(table: Table, asked: Mapping[str, str | None]) -> ColumnGuess:
+    return guess_pair(table, asked, LABEL_NAMES)
+
+
+def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> Understood:
+    read, keys = read_columns(table, columns), input_keys(table, columns)
+    return labelled_rows(table, NAME, "pair", read, columns["label"], keys, roles, wishes)
+
+
+PAIR_CLASSIFICATION = Kind(
+    name=NAME,
+    example=(
+        {"text": "The neck is cracked.", "text2": "The guitar is damaged.", "label": "follows"},
+        {"text": "The parcel came on Monday.", "text2": "Nothing has arrived yet.", "label": "contradicts"},
+        {"text": "It stays in tune.", "text2": "The case is blue.", "label": "neither"},
+    ),
+    roles=("text", "text2", "label"),
+    find=find,
+    understand=understand,
+    inputs=inputs_of,
+    given=given_pairs,
+    blank=is_blank,
+    restore=Classification.from_json,
+    shown=joined,
+)

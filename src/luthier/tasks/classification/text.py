@@ -1,0 +1,38 @@
+"""Text classification: a text, and one label of several or any number of them."""
+
+from collections.abc import Mapping
+
+from luthier.data.columns import ColumnGuess, guess_text_and_label
+from luthier.data.table import Table
+from luthier.tasks.classification.labelled import labelled_rows
+from luthier.tasks.classification.task import Classification
+from luthier.tasks.kind import Columns, Kind, Roles, Understood, Wishes
+from luthier.tasks.texts import given_texts, input_keys, inputs_of, is_blank, read_columns
+
+NAME = "text-classification"
+
+
+def find(table: Table, asked: Mapping[str, str | None]) -> ColumnGuess:
+    return guess_text_and_label(table, asked["text"], asked["label"])
+
+
+def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> Understood:
+    read, keys = read_columns(table, columns), input_keys(table, columns)
+    return labelled_rows(table, NAME, "text", read, columns["label"], keys, roles, wishes)
+
+
+TEXT_CLASSIFICATION = Kind(
+    name=NAME,
+    example=(
+        {"text": "The case arrived with a crack in its lid.", "label": "damaged"},
+        {"text": "When will my order leave your house?", "label": "delivery"},
+        {"text": "Lovely tone, and it stays in tune.", "label": "praise"},
+    ),
+    roles=("text", "label"),
+    find=find,
+    understand=understand,
+    inputs=inputs_of,
+    given=given_texts,
+    blank=is_blank,
+    restore=Classification.from_json,
+)

@@ -1,0 +1,1 @@
+"""Embedding: texts become vectors."""

@@ -1,0 +1,1 @@
+"""Question answering: the part of a text that answers a question."""

@@ -1,0 +1,368 @@
+"""Parts of texts as answers: where they begin and end, and whether there is one."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from luthier.batches.examples import Batch, Examples
+from luthier.batches.passages import END, START, Passage
+from luthier.batches.text_examples import TextExamples
+from luthier.scores import answers as scores_of
+from luthier.scores.calibration import fit_platt_per_label
+from luthier.scores.classification import Reliability
+from luthier.scores.metrics import Answered
+from luthier.tasks.classification.task import bins_of
+from luthier.tasks.question_answering.overlap import nearest_sentence
+from luthier.tasks.question_answering.sentences import Place
+from luthier.tasks.records import AnswerRecord
+from luthier.tasks.task import Array, Calibration, Loss, Model, Task
+
+NAME = "question-answering"
+BEST_ENDS = 20
+"""Of each window, the likeliest beginnings and ends that are combined."""
+ENOUGH = 20_000
+"""Questions from which a model learns to answer as well as more would teach it, roughly: a quarter of SQuAD."""
+SO_FAR = "all-MiniLM-L6-v2 came to an F1 of 0.51 with 775 questions of XQuAD"
+"""benchmarks/RESULTS.md, "Other tasks"."""
+NEARLY_ALL = 0.99
+"""Of the training rows' answers are so short that an answer of that length may be given."""
+SURE = 10.0
+"""Logit of an answer that is given without a model."""
+FAR = 1e4
+"""Margin of a row for which there is no span at all."""
+SUREST = 60.0
+"""Score beyond which nothing is surer."""
+RIGHT, SILENT = 0, 1
+"""Lines of a calibration: to the chance that an answer is right, and that there is none."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """The best answer of a row, whether it is given or not."""
+
+    text: str
+    start: int
+    end: int
+    margin: float
+    """Score of 'no answer' less that of the answer: the higher, the rather there is none."""
+    lead: float
+    """Score of the answer less that of the next best, or of 'no answer'."""
+    probability: float
+    """The chance that it is right, word for word."""
+    silence: float
+    """The chance that there is no answer."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What is answered: an empty text where nothing is."""
+
+    text: str = ""
+    start: int = -1
+    end: int = -1
+
+
+@dataclass(frozen=True)
+class QuestionAnswering(Task):
+    """A row is a question with a text. Units are tokens: logits are (tokens, 2), of beginning and ending there.
+
+    Targets are (rows,) objects, each a Gold; `probabilities` (rows,) each a Found, answers (rows,) each a Said.
+    """
+
+    metric: str = "f1"
+    language: str = "en"
+    longest: int | None = None
+    """Characters of the longest answer that is given; None: any."""
+
+    name: ClassVar[str] = NAME  # type: ignore[misc]
+    reads: ClassVar[str] = "question"  # type: ignore[misc]
+    outputs: ClassVar[int] = 2  # type: ignore[misc]
+    head: ClassVar[str] = "spans"
+    new_skill: ClassVar[bool] = True
+    calibrates: ClassVar[str] = "valid"
+    probed: ClassVar[bool] = False
+    majority: ClassVar[str] = "nothing"
+    rule: ClassVar[str] = "overlap"
+    answer: ClassVar[str] = "answer"
+    long: ClassVar[str] = "windows"
+
+    def loss(self, model: Model, batch: Batch) -> Loss:
+        """Mean of two cross-entropies, of where the answer begins and ends, over the tokens that could be either."""
+        assert batch.marks is not None, "tokens are marked"
+        logits = model(batch).masked_fill((batch.marks < 0).unsqueeze(-1), -torch.inf)
+        total = logits.new_zeros(())
+        for at, bit in enumerate((START, END)):
+            wanted = ((batch.marks > 0) & (batch.marks & bit > 0)).float().argmax(dim=1)
+            total = total + functional.cross_entropy(logits[..., at], wanted, reduction="sum") / 2
+        return Loss(total, len(batch.marks))
+
+    def mean_loss(self, logits: Array, examples: Examples) -> float:
+        assert isinstance(examples, TextExamples), "questions are texts"
+        assert examples.tokens is not None, "tokens answer"
+        marks, total = examples.tokens.marks, 0.0
+        for begin, end in zip(examples.ends, examples.ends[1:], strict=False):
+            own = marks[begin:end]
+            scores = np.where(own[:, None] >= 0, logits[begin:end].astype(np.float64), -np.inf)
+            scores = scores - scores.max(axis=0)
+            logs = scores - np.log(np.exp(scores).sum(axis=0))
+            for at, bit in enumerate((START, END)):
+                total -= float(logs[int(((own > 0) & (own & bit > 0)).argmax()), at]) / 2
+        return total / max(1, len(examples.ends) - 1)
+
+    def having_seen(self, targets: Array) -> "QuestionAnswering":
+        """With the length of the longest answers but one in a hundred: hardly any is longer."""
+        lengths = [len(gold.texts[0]) for gold in targets if gold.texts]
+        return replace(self, longest=math.ceil(np.quantile(lengths, NEARLY_ALL)) if lengths else None)
+
+    def to_learn(self, targets: Array) -> Array:
+        raise NotImplementedError("no linear head on frozen features answers questions")
+
+    def majority_logits(self, targets: Array, examples: Examples) -> Array:
+        """No answer anywhere: every window points at its first token."""
+        assert isinstance(examples, TextExamples), "questions are texts"
+        found = np.full((examples.units, 2), -SURE, np.float32)
+        found[examples.ends[:-1]] = SURE
+        return found
+
+    def rule_logits(self, learnt: Examples, examples: Examples) -> Array:
+        """The sentence with most of the question's words, or what of its end may be an answer; else no answer."""
+        assert isinstance(examples, TextExamples), "questions are texts"
+        assert examples.sources is not None, "rows know where their tokens stand"
+        assert examples.unit_ends is not None, "tokens are units"
+        found = self.majority_logits(examples.targets, examples)
+        for begin, passage in zip(examples.unit_ends, examples.sources, strict=False):
+            near = nearest_sentence(passage.question, passage.context)
+            if near is None:
+                continue
+            place, share = near
+            span = tokens_of(passage, place, self.longest)
+            if span is not None:
+                found[begin + np.array(span), (0, 1)] = SURE + share
+        return found
+
+    def calibrate(self, logits: Array, examples: Examples) -> Calibration:
+        """Lines from the lead of the best answer to its chance of being right, word for word, and from its margin to the
+        chance that there is no answer (Platt 1999)."""
+        if len(examples) < self.fewest_to_calibrate:
+            return Calibration()
+        found = self.probabilities(logits, Calibration(), examples)
+        right = [
+            scores_of.exact_match(one.text, gold.texts, self.language)
+            for one, gold in zip(found, examples.targets, strict=True)
+        ]
+        silent = [not gold.texts for gold in examples.targets]
+        scores = np.clip([(one.lead, one.margin) for one in found], -SUREST, SUREST)
+        platt = fit_platt_per_label(scores, np.array([right, silent], bool).T)
+        return Calibration(scale=platt.scale, bias=platt.bias)
+
+    def with_thresholds(self, calibration: Calibration, logits: Array, examples: Examples) -> Calibration:
+        """The margin from which on nothing is answered, best on these rows (SQuAD 2.0's evaluate-v2.0.py)."""
+        if len(examples) == 0:
+            return calibration
+        found = self.probabilities(logits, calibration, examples)
+        golds = [gold.texts for gold in examples.targets]
+        answerable = np.array([bool(texts) for texts in golds])
+        if answerable.all():
+            threshold = FAR
+        else:
+            f1 = scores_of.per_row([one.text for one in found], golds, self.language)[:, 1]
+            margins = np.array([one.margin for one in found])
+            threshold, _ = scores_of.best_threshold(margins, f1, answerable)
+        return Calibration(calibration.temperature, calibration.scale, calibration.bias, (threshold,))
+
+    def probabilities(
+        self, logits: Array, calibration: Calibration, examples: Examples | None = None
+    ) -> Array:
+        """(rows,) the best answer of each row, in whatever window it stands."""
+        assert examples is not None, "tokens are answered row by row"
+        assert examples.unit_ends is not None, "tokens are units"
+        assert examples.sources is not None, "rows know where their tokens stand"
+        found = np.empty(len(examples), object)
+        ends = examples.unit_ends
+        for row, passage in enumerate(examples.sources):
+            found[row] = best_answer(passage, logits[ends[row] : ends[row + 1]], calibration, self.longest)
+        return found
+
+    def predicted(
+        self, probabilities: Array, calibration: Calibration, examples: Examples | None = None
+    ) -> Array:
+        threshold = calibration.thresholds[0] if calibration.thresholds else 0.0
+        said = np.empty(len(probabilities), object)
+        said[:] = [
+            Said(one.text, one.start, one.end) if one.text and one.margin <= threshold else Said()
+            for one in probabilities
+        ]
+        return said
+
+    def expectation(self, rows: int) -> str | None:
+        if rows >= ENOUGH:
+            return None
+        return (
+            f"This model has never answered questions, and {rows:,} are few to learn it from: {SO_FAR}. A model that was tuned "
+            "on SQuAD (--model), or other questions to learn from first (--warm-up FILE), comes further."
+        )
+
+    def per_row(self, predicted: Array, targets: Array) -> Array:
+        """(rows, 2) exact match and F1."""
+        texts, golds = [one.text for one in predicted], [gold.texts for gold in targets]
+        return scores_of.per_row(texts, golds, self.language)
+
+    def evidence(self, predicted: Array, targets: Array, probabilities: Array | None = None) -> Answered:
+        exact, f1 = self.per_row(predicted, targets).T
+        return Answered(exact, f1, answerable(targets))
+
+    def reported(self, targets: Array) -> tuple[str, ...]:
+        has = answerable(targets)
+        apart = ("answerable_f1", "unanswerable_accuracy") if has.any() and not has.all() else ()
+        return ("f1", "exact_match", *apart)
+
+    def all_right(self, targets: Array) -> Array:
+        said = np.empty(len(targets), object)
+        said[:] = [
+            Said(gold.texts[0], gold.starts[0], gold.starts[0] + len(gold.texts[0])) if gold.texts else Said()
+            for gold in targets
+        ]
+        return said
+
+    def trust(
+        self, plain: Array, calibrated: Array, targets: Array, calibration: Calibration
+    ) -> dict[str, Any]:
+        before, after = (
+            sureness(found, self.predicted(found, calibration), targets, self.language)
+            for found in (plain, calibrated)
+        )
+        return {
+            "calibration": {
+                "scale": list(calibration.scale),
+                "bias": list(calibration.bias),
+                "threshold": list(calibration.thresholds),
+                "ece_before": before.expected_calibration_error,
+                "ece_after": after.expected_calibration_error,
+                "of": "answers, and of saying nothing",
+            },
+            "reliability": {
+                "before": bins_of(before),
+                "after": bins_of(after),
+            },
+        }
+
+    def details(self, probabilities: Array, predicted: Array, targets: Array) -> dict[str, Any]:
+        exact, f1 = self.per_row(predicted, targets).T
+        answerable = np.array([bool(gold.texts) for gold in targets])
+        silent = np.array([not one.text for one in predicted])
+        return {
+            "answers": {
+                "right": int((exact > 0).sum()),
+                "partly": int(((exact == 0) & (f1 > 0)).sum()),
+                "wrong": int(((f1 == 0) & ~silent).sum()),
+                "silent_though_answerable": int((silent & answerable).sum()),
+                "answered_though_unanswerable": int((~silent & ~answerable).sum()),
+                "unanswerable": int((~answerable).sum()),
+            },
+            "language": self.language,
+        }
+
+    def answers(
+        self, probabilities: Array, predicted: Array, sources: Sequence[Any] = ()
+    ) -> list[dict[str, Any]]:
+        return [
+            {
+                "answer": said.text,
+                "start": said.start if said.text else None,
+                "end": said.end if said.text else None,
+                "probability": round(found.probability if said.text else found.silence, 6),
+            }
+            for found, said in zip(probabilities, predicted, strict=True)
+        ]
+
+    def known(self, targets: Array, sources: Sequence[Any] = ()) -> list[Any]:
+        return [list(gold.texts) for gold in targets]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"name": self.name, "reads": self.reads, **asdict(self)}
+
+    @staticmethod
+    def from_json(record: dict[str, Any]) -> "QuestionAnswering":
+        told = AnswerRecord.model_validate(record)
+        return QuestionAnswering(told.metric, told.language, told.longest)
+
+
+def answerable(targets: Array) -> NDArray[np.bool_]:
+    """(rows,) whether there is an answer."""
+    return np.array([bool(gold.texts) for gold in targets], bool)
+
+
+def best_answer(
+    passage: Passage, logits: Array, calibration: Calibration, longest: int | None = None
+) -> Found:
+    """The span with the highest sum of its two logits over all windows, and the lowest score of 'no answer' in any.
+
+    As in the reference implementation for SQuAD 2.0 (Devlin et al. 2019, section 4.3). logits: (tokens, 2) of a row.
+    longest: characters of a span at the most.
+    """
+    most = np.inf if longest is None else longest
+    spans: dict[tuple[int, int], float] = {}
+    null = np.inf
+    for begin, end in zip(passage.parts, passage.parts[1:], strict=False):
+        own, places = logits[begin:end].astype(np.float64), passage.places[begin:end]
+        null = min(null, float(own[0].sum()))
+        inside = np.flatnonzero(places[:, 1] > places[:, 0])
+        if not len(inside):
+            continue
+        first, last = (inside[np.argsort(-own[inside, at], kind="stable")[:BEST_ENDS]] for at in (0, 1))
+        ways = own[first, 0][:, None] + own[last, 1][None, :]
+        characters = places[last, 1][None, :] - places[first, 0][:, None]
+        ways = np.where((last[None, :] >= first[:, None]) & (characters <= most), ways, -np.inf)
+        for at in np.argsort(-ways, axis=None, kind="stable")[:2]:
+            one, two = np.unravel_index(at, ways.shape)
+            if np.isfinite(ways[one, two]):
+                key = int(places[first[one], 0]), int(places[last[two], 1])
+                spans[key] = max(spans.get(key, -np.inf), float(ways[one, two]))
+    ranked = sorted(spans.items(), key=lambda pair: -pair[1])
+    if not ranked and longest is not None:
+        return best_answer(passage, logits, calibration)  # none that is short enough: then any
+    if not ranked:
+        return Found("", -1, -1, FAR, 0.0, probability=0.0, silence=1.0)
+    (start, stop), score = ranked[0]
+    rival = max(ranked[1][1] if len(ranked) > 1 else -np.inf, null)
+    margin, lead = null - score, score - rival
+    right, silent = chance(calibration, RIGHT, lead), chance(calibration, SILENT, margin)
+    return Found(passage.context[start:stop], start, stop, margin, lead, right, silent)
+
+
+def chance(calibration: Calibration, line: int, score: float) -> float:
+    """What a line of a calibration makes of a score; the plain sigmoid where it has no such line."""
+    if len(calibration.scale) > line:
+        score = calibration.scale[line] * score + calibration.bias[line]
+    return 1 / (1 + math.exp(-min(max(score, -SUREST), SUREST)))
+
+
+def tokens_of(passage: Passage, place: Place, longest: int | None) -> tuple[int, int] | None:
+    """First and last token of a part of the text, in the window that holds most of it; of a part of more than `longest`
+    characters those of its end. None where no token of it was read."""
+    begin, end = place
+    inside = (passage.places[:, 0] >= begin) & (passage.places[:, 1] <= end)
+    inside &= passage.places[:, 1] > passage.places[:, 0]
+    windows = [
+        first + np.flatnonzero(inside[first:last])
+        for first, last in zip(passage.parts, passage.parts[1:], strict=False)
+    ]
+    tokens = max(windows, key=len, default=np.zeros(0, np.int64))
+    if longest is not None and len(tokens):
+        tokens = tokens[passage.places[tokens[-1], 1] - passage.places[tokens, 0] <= longest]
+    return (int(tokens[0]), int(tokens[-1])) if len(tokens) else None
+
+
+def sureness(found: Array, said: Array, targets: Array, language: str) -> Reliability:
+    """Bins of the chance that what is said is right, be it an answer or nothing, and how often it is."""
+    sure = [one.probability if own.text else one.silence for one, own in zip(found, said, strict=True)]
+    right = [
+        scores_of.exact_match(own.text, gold.texts, language) for own, gold in zip(said, targets, strict=True)
+    ]
+    return Reliability.of(np.array(sure), np.array(right, bool), 15)

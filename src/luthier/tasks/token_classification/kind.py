@@ -1,0 +1,263 @@
+"""Token classification: entities, slots and the like, found in a text."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from luthier.batches.word_rows import Words
+from luthier.data.column_names import normal
+from luthier.data.columns import ColumnGuess, must_exist, names_there
+from luthier.data.problems import shorten
+from luthier.data.split import key_of
+from luthier.data.table import Ints, Table
+from luthier.data.tags import parts, scheme_of, tags_of_spans, to_iob2, words_of
+from luthier.errors import DataError, did_you_mean, listing
+from luthier.scores.metrics import judging
+from luthier.tasks.classification.labelled import refuse_nothing_left, useless
+from luthier.tasks.classification.labels import in_order
+from luthier.tasks.kind import Columns, Kind, Roles, Understood, Wishes
+from luthier.tasks.metric import chosen_metric
+from luthier.tasks.task import Array, Task
+from luthier.tasks.token_classification.task import NAME, TokenClassification
+
+KIND = re.compile(r"(?![A-Za-z]-)[^\W\d_][\w+$-]*")
+"""The type of an entity, or a part of speech, without a mark."""
+TOKEN_NAMES = ("tokens", "words")
+TAG_NAMES = ("tags", "ner_tags", "labels", "label", "slots")
+SPAN_NAMES = ("spans", "entities", "slots", "annotations", "label", "labels")
+
+
+def find(table: Table, asked: Mapping[str, str | None]) -> ColumnGuess:
+    """Tokens and tags, or a text and spans, by name or as asked."""
+    text, label = asked["text"], asked["label"]
+    for role, name in (("text", text), ("label", label)):
+        if name is not None:
+            must_exist(table, name, role)
+    there = {normal(name): name for name in table.names}
+    tokens = text or next((there[name] for name in TOKEN_NAMES if name in there), None)
+    if tokens is not None and (text is not None or holds_lists(table, tokens)):
+        texts_known = [tokens]
+    else:
+        texts_known = list(names_there(table, "text").values())
+        tokens = next(
+            (name for name in texts_known if normal(name) in ("text", "sentence", "utterance")), None
+        )
+    wanted = SPAN_NAMES if tokens is not None and not holds_lists(table, tokens) else TAG_NAMES
+    label = label or next((there[name] for name in (*wanted, *TAG_NAMES) if name in there), None)
+    if tokens is None or label is None:
+        missing = "text" if tokens is None else "label"
+        raise DataError(
+            f"{table.files[0]}: no column looks like the {missing}. Token classification learns from tokens with tags, or a "
+            f"text with spans. Name it with --{missing} COLUMN. Columns: {listing(table.names)}."
+        )
+    why = {
+        role: "as named." if named else "by its name"
+        for role, named in (("text", text), ("label", asked["label"]))
+    }
+    columns = {"text": tokens, "label": label}
+    return ColumnGuess(columns, {role: f"column {name!r}, {why[role]}" for role, name in columns.items()})
+
+
+def holds_lists(table: Table, name: str) -> bool:
+    return bool(pa.types.is_list(table.columns.schema.field(name).type))
+
+
+def holds_spans(table: Table, name: str) -> bool:
+    """Whether a column holds lists of objects with a start and an end."""
+    kind = table.columns.schema.field(name).type
+    return bool(pa.types.is_list(kind) and pa.types.is_struct(kind.value_type))
+
+
+def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> Understood:
+    label = columns["label"]
+    blanks = not holds_spans(table, label)
+    rows = rows_of_words(table, columns["text"], None, blanks)
+    has_input = np.array([len(row) > 0 for row in rows], bool)
+    values = table.values(label)
+    has_label = np.array([value is not None for value in values], bool)
+    refuse_nothing_left(table, {"text": (columns["text"], has_input), "label": (label, has_label)})
+    usable = np.flatnonzero(has_input & has_label)
+    repairs: dict[str, list[int]] = defaultdict(list)
+    tagged = tags_of(table, columns, rows, values, usable, repairs)
+    own = roles.rows(usable, "train")
+    types = in_order({tag[2:] for row in own.tolist() for tag in tagged[row] if tag != "O"})
+    if not types:
+        raise useless(
+            "one-label",
+            len(own),
+            f"{table.files[0]}: no row has an entity in column {label!r}.",
+            "Name the column of tags or spans with --label.",
+        )
+    task = TokenClassification(
+        types,
+        chosen_metric(wishes.metric, judging(NAME), NAME),
+        blanks and not holds_lists(table, columns["text"]),
+    )
+    number = {tag: at for at, tag in enumerate(task.tags)}
+    refuse_unknown_types(table, roles, usable, tagged, set(types))
+    numbers = {row: np.array([number[tag] for tag in tagged[row]], np.int16) for row in usable.tolist()}
+
+    def targets(chosen: Ints) -> Array:
+        found = np.empty(len(chosen), object)
+        found[:] = [numbers[row] for row in chosen.tolist()]
+        return found
+
+    return Understood(
+        task=task,
+        usable=usable,
+        empty_input=np.flatnonzero(~has_input),
+        empty_label=np.flatnonzero(has_input & ~has_label),
+        strata=rarest_type(tagged, usable, types, len(table)),
+        strata_names=("have no entity", *(f"have {kind!r} as their rarest entity" for kind in types)),
+        keys=np.array([key_of(row.text) for row in rows], np.int64),
+        label_sets=np.array([key_of(" ".join(tagged.get(at, []))) for at in range(len(table))], np.int64),
+        targets=targets,
+        repairs={what: np.array(found, np.int64) for what, found in repairs.items()},
+    )
+
+
+def tags_of(
+    table: Table,
+    columns: Columns,
+    rows: Sequence[Words],
+    values: Sequence[Any],
+    usable: Ints,
+    repairs: dict[str, list[int]],
+) -> dict[int, list[str]]:
+    """Strict IOB2 tags of each usable row's words; what was mended is noted. Raises DataError for what cannot be."""
+    found: dict[int, list[str]] = {}
+    spans = holds_spans(table, columns["label"])
+    refuse_no_tags(table, columns["label"], [values[row] for row in usable.tolist()])
+    split = {row: split_tags(values[row]) for row in usable.tolist()} if not spans else {}
+    refuse_bare_types(table, columns["label"], split.values())
+    scheme = scheme_of(split.values())
+    for row in usable.tolist():
+        try:
+            if spans:
+                words = rows[row]
+                found[row], counts = tags_of_spans(words.places, values[row], len(words.text))
+            else:
+                tags = split[row]
+                if len(tags) != len(rows[row]):
+                    raise DataError(
+                        f"{table.place(row)}: column {columns['label']!r}: {len(rows[row])} tokens and {len(tags)} tags, of "
+                        "which there must be as many. Correct the row, or name another column with --label."
+                    )
+                found[row], counts = to_iob2(tags, scheme)
+        except (ValueError, TypeError, KeyError) as error:
+            raise DataError(
+                f"{table.place(row)}: column {columns['label']!r}: {str(error).rstrip('.')}. --label names another column."
+            ) from None
+        for what in counts:
+            repairs[what].append(row)
+    return found
+
+
+def refuse_no_tags(table: Table, label: str, values: Iterable[Any]) -> None:
+    """Raise DataError where values are neither lists nor texts."""
+    strange = next((value for value in values if not isinstance(value, str | list)), None)
+    if strange is not None:
+        raise DataError(
+            f"{table.files[0]}: column {label!r} holds {shorten(repr(strange))}, which is no tags. Expected a list with a tag "
+            "for each word, one text with blanks between the tags, or spans. --label names another column."
+        )
+
+
+def refuse_bare_types(table: Table, label: str, rows: Iterable[Sequence[str]]) -> None:
+    """Raise DataError where most tags are types without a mark, as parts of speech are."""
+    tags = Counter(tag for row in rows for tag in row if tag != "O")
+    bare = {tag: count for tag, count in tags.items() if parts(tag) is None and KIND.fullmatch(tag)}
+    if 2 * sum(bare.values()) > tags.total():
+        raise DataError(
+            f"{table.files[0]}: the tags in column {label!r} are types without a mark, such as "
+            f"{listing([shorten(tag) for tag in sorted(bare)], 4)}. Expected O, or B- or I- with a type, such as B-LOC. "
+            "Put I- before each type (PER becomes I-PER) where words of one type side by side are one entity, or B- where each "
+            "word stands for itself, as parts of speech do (NOUN becomes B-NOUN). --label names another column."
+        )
+
+
+def split_tags(value: Any) -> list[str]:
+    """Tags given as a list, or as one text with blanks between them."""
+    return value.split() if isinstance(value, str) else [str(tag) for tag in value]
+
+
+def refuse_unknown_types(
+    table: Table, roles: Roles, usable: Ints, tagged: Mapping[int, list[str]], known: set[str]
+) -> None:
+    """A valid or test row with an entity of a type that cannot have been learnt."""
+    for role in roles.names[1:]:
+        for row in roles.rows(usable, role).tolist():
+            strange = next((tag[2:] for tag in tagged[row] if tag != "O" and tag[2:] not in known), None)
+            if strange is not None:
+                raise DataError(
+                    f"{table.place(row)}: an entity of type {strange!r}, which never occurs in the training rows."
+                    f"{did_you_mean(strange, known)} Correct it, or add training rows with it."
+                )
+
+
+def rarest_type(tagged: Mapping[int, list[str]], usable: Ints, types: tuple[str, ...], rows: int) -> Ints:
+    """(table rows,) the number of the rarest type in each row, from 1; 0 where there is none."""
+    kinds = {row: {tag[2:] for tag in tagged[row] if tag != "O"} for row in usable.tolist()}
+    times = {kind: sum(kind in own for own in kinds.values()) for kind in types}
+    found = np.zeros(rows, np.int64)
+    for row, own in kinds.items():
+        among = [kind for kind in own if kind in times]
+        if among:
+            found[row] = 1 + types.index(min(among, key=lambda kind: times[kind]))
+    return found
+
+
+def inputs(table: Table, columns: Columns, rows: Ints | None, task: Task) -> list[Any]:
+    assert isinstance(task, TokenClassification), "words are of this task"
+    return rows_of_words(table, columns["text"], rows, task.blanks)
+
+
+def rows_of_words(table: Table, name: str, rows: Ints | None, blanks: bool) -> list[Words]:
+    """Rows of words: as given, or as they stand in a text."""
+    if holds_lists(table, name):
+        values = table.values(name, rows)
+        return [Words.of_tokens([str(token) for token in value or ()]) for value in values]
+    return [in_text(text, blanks) for text in table.texts(name, rows)]
+
+
+def in_text(text: str, blanks: bool) -> Words:
+    """The words of a text: what stands between its blanks, or finer."""
+    return Words.of_tokens(text.split()) if blanks else Words(text, tuple(words_of(text)))
+
+
+def given(values: Sequence[Any], task: Task) -> list[Any]:
+    """Texts, or lists of words, as a caller of `predict` hands them over."""
+    assert isinstance(task, TokenClassification), "words are of this task"
+    for at, one in enumerate(values):
+        words = isinstance(one, list | tuple) and all(isinstance(word, str) for word in one)
+        if not isinstance(one, str) and not words:
+            raise DataError(f"row {at}: {one!r} is neither a text nor a list of words.")
+    return [in_text(one, task.blanks) if isinstance(one, str) else Words.of_tokens(one) for one in values]
+
+
+def shown(table: Table, columns: Columns) -> list[str]:
+    if holds_lists(table, columns["text"]):
+        return [" ".join(map(str, tokens or ())) for tokens in table.values(columns["text"])]
+    return table.texts(columns["text"])
+
+
+TOKEN_CLASSIFICATION = Kind(
+    name=NAME,
+    example=(
+        {"tokens": ["A", "table", "in", "Turin", "please"], "tags": ["O", "O", "O", "B-place", "O"]},
+        {"tokens": ["Ana", "Lima", "will", "come"], "tags": ["B-person", "I-person", "O", "O"]},
+        {"tokens": ["See", "you", "soon"], "tags": ["O", "O", "O"]},
+    ),
+    roles=("text", "label"),
+    find=find,
+    understand=understand,
+    inputs=inputs,
+    given=given,
+    blank=lambda words: not len(words),
+    restore=TokenClassification.from_json,
+    shown=shown,
+)

@@ -1,0 +1,1 @@
+"""The linear probe, and what else lives on frozen features."""

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from luthier.data import ceilings, text_files
+from luthier.data.formats import ceilings, text_files
 from luthier.data.formats.ceilings import MOST_COLUMNS, MOST_ROW_CHARACTERS
 from luthier.data.formats.parquet import unpacked_bytes
 from luthier.data.read import read

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from luthier.errors import RunError
-from luthier.report import drawing, pictures
+from luthier.report import drawing
 from luthier.report.card import model_card
 from luthier.report.markup import Html
 from luthier.report.page import SECTIONS, write_report
@@ -160,7 +160,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the drawing out, where a test is not about it."""
-    monkeypatch.setattr(pictures, "drawing", lambda *_: Html("<svg></svg>"))
+    monkeypatch.setattr(charts, "drawing", lambda *_: Html("<svg></svg>"))
 
 
 class Tags(HTMLParser):

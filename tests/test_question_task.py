@@ -758,10 +758,10 @@ def test_a_text_without_a_word_of_the_question_has_no_nearest_sentence():
 
 def test_scores_tell_answerable_and_unanswerable_rows_apart():
     targets = golds(Gold(("the red tower",), (0,)), Gold(("Rome",), (0,)), Gold(), Gold())
-    said = golds(Said("red tower", 0, 9), Said(), Said(), Said("Oslo", 0, 4))
+    said = saying(Said("red tower", 0, 9), Said(), Said(), Said("Oslo", 0, 4))
 
-    scores = TASK.scores(found_with([0.0] * 4), said, targets, seed=0)
-    details = TASK.details(found_with([0.0] * 4), said, targets)
+    scores = TASK.scores(said, targets, seed=0)
+    details = TASK.details(said, targets)
 
     assert {name: one.value for name, one in scores.items()} == {
         "f1": 0.5, "exact_match": 0.5, "answerable_f1": 0.5, "unanswerable_accuracy": 0.5,
@@ -792,7 +792,7 @@ def test_an_answer_tells_where_it_stands_and_none_stands_nowhere():
 
 
 def test_articles_of_the_language_do_not_count():
-    targets, said = golds(Gold(("die Brücke",), (0,))), golds(Said("Brücke", 0, 6))
+    targets, said = golds(Gold(("die Brücke",), (0,))), saying(Said("Brücke", 0, 6))
 
     assert QuestionAnswering("exact_match", "de").score(said, targets) == 1
     assert QuestionAnswering("exact_match", "en").score(said, targets) == 0

@@ -169,17 +169,20 @@ def test_a_head_is_finished_by_folding_mean_and_spread_into_its_last_layer():
     head[-1].bias.data.fill_(0.3)
     before = {name: weight.clone() for name, weight in head.state_dict().items()}
 
-    finished, features = TASK.finished_head(head), torch.randn(5, 8)
+    (_, finished), features = TASK.finished(head), torch.randn(5, 8)
 
     assert torch.allclose(finished(features), head(features) * 30 + 100, atol=1e-4)
     assert all(torch.equal(weight, before[name]) for name, weight in head.state_dict().items())
 
 
 def test_a_task_that_is_saved_has_nothing_left_to_scale():
-    saved = Regression.from_json(json.loads(json.dumps(TASK.finished(new_head(4, (), 1, 0.0)).to_json())))
+    finished, _ = TASK.finished(new_head(4, (), 1, 0.0))
+    saved = Regression.from_json(json.loads(json.dumps(finished.to_json())))
 
     assert saved == Regression(0.0, 1.0, "spearman", "text")
-    assert saved.values(np.array([[130.0]], np.float32)) == TASK.values(np.array([[1.0]], np.float32))
+    assert saved.values(Logits(np.array([[130.0]], np.float32))) == TASK.values(
+        Logits(np.array([[1.0]], np.float32))
+    )
 
 
 @pytest.mark.precision

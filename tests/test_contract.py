@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from command import luthier
-from luthier.batches.examples import Ints
+from luthier.arrays import Array, Ints
 from luthier.data.read import read
 from luthier.events import Event, Noted, Stepped
 from luthier.folder.model_folder import ModelFolder
@@ -29,7 +29,7 @@ from luthier.session.runs import plan_of
 from luthier.steps import tune
 from luthier.tasks import TASKS
 from luthier.tasks.guess import guess_kind
-from luthier.tasks.task import Array, Calibration
+from luthier.tasks.task import Calibration
 from luthier.train.loop import train
 from luthier.train.state import State
 from luthier.train.unfreezing import LadderUnfreezing

@@ -3,15 +3,11 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import torch
 
+from luthier.arrays import Array, Ints
 from luthier.batches.tokens import Tokens
-
-Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 @dataclass(frozen=True)

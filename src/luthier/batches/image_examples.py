@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from PIL import Image
 
+from luthier.arrays import Array, Ints
 from luthier.batches.augment import Augment, Blend, Pixels, augment, blend_of
-from luthier.batches.examples import Array, Batch, Examples, Ints, Variation
+from luthier.batches.examples import Batch, Examples, Variation
 
 PATCH = 32
 """Pixels a side of the smallest patch that a network looks at as one: how often a weight is used follows from it."""

@@ -3,7 +3,7 @@
 import numpy as np
 
 from luthier import seeds
-from luthier.batches.examples import Ints
+from luthier.arrays import Ints
 
 POOL = 50
 """Steps among which rows of like length are sought: enough to save most padding, few enough to stay random."""

@@ -1,14 +1,13 @@
 """A question with the text that may answer it, and where in that text each token stands."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
+from luthier.arrays import Array
+
 START, END = 1, 2
 """Bits of a token's mark: the answer begins there, or ends with it. Zero: it could and does not; -1: it cannot."""
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 @dataclass(frozen=True)

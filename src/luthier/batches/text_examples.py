@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from luthier import seeds
-from luthier.batches.examples import Batch, Examples, Ints, Variation
+from luthier.arrays import Ints
+from luthier.batches.examples import Batch, Examples, Variation
 from luthier.batches.tokens import Tokens, runs
 
 MULTIPLE = 4

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
+from luthier.arrays import Ints
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from luthier.arrays import Ints
 from luthier.checks.finding import Evidence
-from luthier.data.table import Ints
 
 TELLING = 0.95
 """Share of rows whose label follows from the other rows with the same value."""

@@ -2,8 +2,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from luthier.arrays import Ints
 from luthier.checks.finding import Evidence, Finding, count_of
-from luthier.data.table import Ints
 
 
 def copies(evidence: Evidence) -> Iterator[Finding]:

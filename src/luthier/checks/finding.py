@@ -6,13 +6,13 @@ from typing import Any, Literal
 
 import numpy as np
 
+from luthier.arrays import Array, Ints
 from luthier.data.images.facts import ImageFacts
 from luthier.data.split import Split
-from luthier.data.table import Ints, Table
+from luthier.data.table import Table
 
 EXAMPLES = 10
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Severity = Literal["note", "warn", "stop"]
 
 

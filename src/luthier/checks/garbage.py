@@ -7,10 +7,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from luthier.arrays import Ints
 from luthier.checks.finding import Evidence, Finding, count_of
 from luthier.checks.letters import surprise
 from luthier.data.formats.code_pages import FIRST_WIDE, clear_winner, readings
-from luthier.data.table import Ints
 
 MARKUP = re.compile(r"</?[A-Za-z][^<>]{0,300}>|&(?:[a-zA-Z]{2,8}|#\d{1,6}|#x[0-9a-fA-F]{1,5});")
 TAGS = re.compile(

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from luthier.arrays import Ints
 from luthier.checks.columns import codes, others, told
 from luthier.checks.finding import Evidence, Finding, count_of
 from luthier.checks.leaks import held_out
-from luthier.data.table import Ints
 
 REPEATED = 0.2
 """Share of rows whose value occurs again, from which on a column can group rows."""

@@ -3,9 +3,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from luthier.arrays import Ints
 from luthier.checks.columns import codes, others, told
 from luthier.checks.finding import Evidence, Finding
-from luthier.data.table import Ints
 
 
 def label_column(evidence: Evidence) -> Iterator[Finding]:

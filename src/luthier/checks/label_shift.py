@@ -2,8 +2,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from luthier.arrays import Ints
 from luthier.checks.finding import Evidence, Finding
-from luthier.data.table import Ints
 
 CHANCE = 0.001
 """Below which shares are not taken to be alike."""

@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from luthier.checks.finding import Array
+from luthier.arrays import Array, Ints
 from luthier.checks.near import AT_ONCE, normal
-from luthier.data.table import Ints
 
 SLOTS = 2**18
 """Of hashed pairs and triples of characters."""

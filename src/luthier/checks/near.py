@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from luthier.data.table import Ints
+from luthier.arrays import Ints
 
 GRAM = 4
 """Characters of a shingle. Words would be too coarse for short texts: a question of eight words has four runs of five."""

@@ -2,10 +2,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from luthier.checks.finding import Array, Evidence, Finding, count_of
+from luthier.arrays import Array, Ints
+from luthier.checks.finding import Evidence, Finding, count_of
 from luthier.checks.leaks import held_out
 from luthier.checks.near import NEIGHBOURS, Pairs, near_pairs, sketched
-from luthier.data.table import Ints
 
 COSINE, RELATED = 0.95, 0.35
 """Of two rows' features, from which on they are near copies too, if they share so much of their letters: words in another

@@ -2,7 +2,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from luthier.checks.finding import Array, Evidence, Finding, count_of
+from luthier.arrays import Array
+from luthier.checks.finding import Evidence, Finding, count_of
 
 NEIGHBOURS = 5
 COMPARED = 10_000

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from luthier.arrays import Ints
 from luthier.checks.finding import Evidence
 from luthier.data.formats.sheets import read_sheet, sheet
 from luthier.data.split import key_of
-from luthier.data.table import Ints
 from luthier.errors import DataError, did_you_mean, listing
 from luthier.files import write_text
 

@@ -2,8 +2,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from luthier.checks.finding import Array, Evidence, Finding
-from luthier.data.table import Ints
+from luthier.arrays import Array, Ints
+from luthier.checks.finding import Evidence, Finding
 
 MOST = 1_000
 """Rows of each side that are told apart."""

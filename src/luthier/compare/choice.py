@@ -4,9 +4,10 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from luthier.arrays import Array
 from luthier.scores.intervals import Difference, Estimate
 from luthier.scores.metrics import metric_named
-from luthier.tasks.task import Array, Calibration
+from luthier.tasks.task import Calibration
 
 TO_BEAT = {
     "majority": "always answering the most frequent label",

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from luthier import seeds
+from luthier.arrays import Ints
 from luthier.checks import CHECKS, examine, ranked
 from luthier.checks.finding import Evidence, Finding, Tokens
 from luthier.checks.review import Review, review_path
-from luthier.data.table import Ints
 from luthier.doctor.evidence import with_features
 from luthier.doctor.reader import Reader
 from luthier.errors import Interrupted, StopFinding

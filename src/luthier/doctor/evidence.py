@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from luthier.checks.finding import Array, Evidence, Frozen
+from luthier.arrays import Array
+from luthier.checks.finding import Evidence, Frozen
 from luthier.prepare.rows import Rows
 from luthier.train.probe.second_opinion import second_opinion
 

@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from luthier.arrays import Ints
 from luthier.checks.copies import repeats
 from luthier.checks.finding import Evidence
 from luthier.checks.garbage import MARKUP, decoded, is_misread, without_markup
 from luthier.checks.label_names import misspelt
 from luthier.checks.near_copies import found_pairs
 from luthier.checks.personal_data import held
-from luthier.data.table import Ints
 from luthier.doctor.patch_file import CHANGE, DELETE, Edit, What
 from luthier.errors import PlanError, did_you_mean
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from luthier import devices
+from luthier.arrays import Array
 from luthier.batches.examples import Examples
 from luthier.devices import Device
 from luthier.errors import Interrupted
@@ -21,7 +22,6 @@ from luthier.plan.plan import Plan
 from luthier.predict import features_of
 from luthier.prepare.pairs import how_pairs_are_read
 from luthier.prepare.rows import Rows
-from luthier.tasks.task import Array
 
 
 @dataclass(frozen=True)

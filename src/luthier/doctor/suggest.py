@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from luthier.arrays import Ints
 from luthier.data.annotations.suggested import FROM
 from luthier.data.columns import check
 from luthier.data.composed import with_marks, with_texts
@@ -16,7 +17,7 @@ from luthier.data.formats.sheets import read_sheet, sheet
 from luthier.data.missing import without_marks
 from luthier.data.read import read
 from luthier.data.split import text_keys
-from luthier.data.table import Ints, Table
+from luthier.data.table import Table
 from luthier.doctor.reader import Reader
 from luthier.errors import DataError
 from luthier.events import Event, Noted, Started

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from luthier.arrays import Ints
 from luthier.data.split import Shares, Split, joined_groups, split_rows
-from luthier.data.table import Ints, Table
+from luthier.data.table import Table
 from luthier.errors import DataError
 from luthier.plan.plan import Plan
 from luthier.plan.sections import DataPlan

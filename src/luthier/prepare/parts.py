@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from luthier.arrays import Ints
 from luthier.data.composed import parts_of
 from luthier.data.split_column import NONE, PARTS, SplitColumn, find_split, numbers_folds
-from luthier.data.table import Ints, Table
+from luthier.data.table import Table
 from luthier.errors import PlanError
 from luthier.plan.plan import Plan
 from luthier.prepare.understanding import LeftOut

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from luthier.arrays import Array, Ints
 from luthier.checks import TABLE, examine
 from luthier.checks.finding import Evidence, Finding
 from luthier.data.columns import TEXT_ROLES, texts_beside
@@ -15,7 +16,7 @@ from luthier.data.composed import parts_of, with_marks
 from luthier.data.missing import without_marks
 from luthier.data.split import Split
 from luthier.data.split_column import SplitColumn
-from luthier.data.table import Ints, Table
+from luthier.data.table import Table
 from luthier.errors import StopFinding
 from luthier.hashes import hash_json
 from luthier.plan.plan import Plan
@@ -35,7 +36,7 @@ from luthier.prepare.task_columns import asked_columns, composed, kind_and_colum
 from luthier.prepare.understanding import Understanding
 from luthier.tasks.classification.task import Classification
 from luthier.tasks.kind import Kind, Roles, Understood, Wishes
-from luthier.tasks.task import Array, Task
+from luthier.tasks.task import Task
 
 SHOWN = "luthier: shown"
 """The column that stands for a row in findings and reports, where none of the table does."""

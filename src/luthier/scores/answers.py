@@ -14,9 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from luthier.scores.intervals import Floats
-
-Bools = NDArray[np.bool_]
+from luthier.arrays import Bools, Floats
 
 ARTICLES = {
     language: re.compile(rf"\b({words})\b")

@@ -9,9 +9,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.floating]
-Ints = NDArray[np.integer]
-Bools = NDArray[np.bool_]
+from luthier.arrays import Bools, Floats, Ints
 
 LOWEST_TEMPERATURE = 0.01
 """Sharp enough for cosines, which CLIP multiplies by at most 100 (arXiv:2103.00020, section 2.5)."""

@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from luthier.scores.intervals import Floats, Ints, Statistic
+from luthier.arrays import Floats, Ints
+from luthier.scores.intervals import Statistic
 
 SMALLEST_PROBABILITY = float(np.finfo(np.float64).eps)
 """A probability below this counts as this, so that one certain mistake costs 36 nats and not infinity."""

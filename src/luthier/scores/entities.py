@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from luthier.arrays import Floats, Ints
 from luthier.scores.classification import ClassScore, Counts
-from luthier.scores.intervals import Floats, Ints, Statistic
+from luthier.scores.intervals import Statistic
 
 RIGHT, PREDICTED, TRUE = range(3)
 """The last axis of counts."""

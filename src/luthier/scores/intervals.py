@@ -13,8 +13,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.floating]
-Ints = NDArray[np.integer]
+from luthier.arrays import Floats, Ints
 
 Statistic = Callable[[Ints], NDArray[np.float64]]
 """Row numbers (draws, rows) to values (draws,)."""

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[Any]]
+from luthier.arrays import Array
 
 FARTHEST = 4.0
 """Times the rows at hand beyond which nothing is foretold."""

@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from luthier.arrays import Floats, Ints
 from luthier.scores.intervals import (
     Difference,
     Estimate,
-    Floats,
-    Ints,
     Statistic,
     bootstrap,
     mean_of,

@@ -10,11 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from luthier.arrays import Array, Floats, Ints
 from luthier.scores import classification, entities, multilabel, regression, retrieval
-from luthier.scores.intervals import Floats, Ints
 from luthier.scores.measures import Measure, OfAll, PerRow
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

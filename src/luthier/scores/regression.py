@@ -9,7 +9,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from luthier.scores.intervals import Floats, Ints, Statistic, mean_of
+from luthier.arrays import Floats, Ints
+from luthier.scores.intervals import Statistic, mean_of
 
 
 def pearson(truth: Floats | Ints, predicted: Floats | Ints) -> float:

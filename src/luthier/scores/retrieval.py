@@ -6,7 +6,7 @@ Shapes: queries (queries, width), documents (documents, width), compared by cosi
 import numpy as np
 from numpy.typing import NDArray
 
-from luthier.scores.intervals import Floats, Ints
+from luthier.arrays import Floats, Ints
 
 COSINES_AT_ONCE = 2**24
 """Held in memory together: 64 MiB of float32. One query is never cut."""

@@ -3,11 +3,8 @@
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.floating]
-Ints = NDArray[np.integer]
-Bools = NDArray[np.bool_]
+from luthier.arrays import Bools, Floats, Ints
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from luthier.arrays import Array
 from luthier.devices import available_cores
 from luthier.events import Event, Named, Noted
 from luthier.files import whole_folder
@@ -24,7 +25,6 @@ from luthier.searching.winner import Choice, Entrant, chance, corrected, name, s
 from luthier.steps.run import standard_error
 from luthier.steps.trial import OUTCOME, answers_of
 from luthier.steps.tune import tune
-from luthier.tasks.task import Array
 
 OTHER_TOKENS = {MODEL, "data.long"}
 """Settings with which rows are other tokens, of which some tasks read their answers."""

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from luthier import seeds
+from luthier.arrays import Array
 from luthier.scores.intervals import Estimate
-from luthier.tasks.task import Array, Task
+from luthier.tasks.task import Task
 
 DRAWS = 300
 """Bootstrap samples of the validation rows."""

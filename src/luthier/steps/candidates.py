@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from luthier.arrays import Array
 from luthier.compare.choice import Candidate, choose
 from luthier.devices import with_threads
 from luthier.errors import WorldError
@@ -15,7 +16,6 @@ from luthier.predict import features_of, logits_of
 from luthier.steps.records import FeaturesRecord, ProbeRecord
 from luthier.steps.run import ANSWERED, HELD_OUT, Run
 from luthier.steps.zero_shot import compared, reader_of, zero_shot_logits
-from luthier.tasks.task import Array
 from luthier.train.probe.probe import Probe, fit_probe, solve_probe
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from luthier.arrays import Array
 from luthier.batches.image_examples import ImageExamples
 from luthier.compare.choice import (
     COMPARING,
@@ -34,7 +35,7 @@ from luthier.report.card import model_card
 from luthier.report.page import write_report
 from luthier.report.records import AUGMENTED, read_records
 from luthier.steps.run import Run
-from luthier.tasks.task import Array, Calibration
+from luthier.tasks.task import Calibration
 
 VERSIONS = ("luthier", "torch", "transformers", "tokenizers", "scipy", "numpy")
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from luthier.batches.examples import Examples, Ints
+from luthier.arrays import Array, Ints
+from luthier.batches.examples import Examples
 from luthier.batches.order import by_length, cut_by_budget, epoch_order, steps_per_epoch
 from luthier.prepare.prepare import Prepared
 from luthier.steps.cloze import seed_of_cloze, settings_of_cloze
 from luthier.steps.run import Run
 from luthier.steps.training import groups_of
-from luthier.tasks.task import Array
 from luthier.train.loop import TrainSettings, validation_steps
 from luthier.train.unfreezing import LadderUnfreezing
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from luthier.arrays import Array
 from luthier.compare.choice import TO_BEAT, Candidate
 from luthier.errors import Interrupted
 from luthier.folder.artefacts import Artefacts
@@ -17,7 +18,7 @@ from luthier.models.headed import HeadedModel
 from luthier.plan.duration import seconds_of
 from luthier.plan.plan import Plan
 from luthier.prepare.prepare import Prepared
-from luthier.tasks.task import Array, Calibration, Task
+from luthier.tasks.task import Calibration, Task
 from luthier.train.checkpoints import SHARE, Checkpoints
 from luthier.train.probe.probe import Probe
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from luthier.batches.examples import Examples, Ints, Variation
+from luthier.arrays import Array, Ints
+from luthier.batches.examples import Examples, Variation
 from luthier.batches.order import by_length
 from luthier.batches.text_examples import TextExamples
 from luthier.devices import with_threads
@@ -26,7 +27,7 @@ from luthier.prepare.prepare import Prepared
 from luthier.steps.outline import Sizes, Stage, sizes_of
 from luthier.steps.run import Run
 from luthier.steps.training import settings_of, unfreezing_of, weighted
-from luthier.tasks.task import Array, Task
+from luthier.tasks.task import Task
 from luthier.train.loop import TrainSettings
 from luthier.train.unfreezing import LadderUnfreezing
 from luthier.train.weights import Weights

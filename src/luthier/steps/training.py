@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from luthier.batches.examples import Ints
+from luthier.arrays import Array, Ints
 from luthier.batches.order import steps_per_epoch
 from luthier.compare.choice import Candidate
 from luthier.events import Event, Noted, Started, Stopped
@@ -37,7 +37,7 @@ from luthier.steps.run import HELD_OUT, Run
 from luthier.steps.spared import ceiling
 from luthier.tasks.classification.labels import balanced_weights
 from luthier.tasks.classification.task import Classification
-from luthier.tasks.task import Array, Calibration, Task
+from luthier.tasks.task import Calibration, Task
 from luthier.train.find_rate import RateTest, find_rate
 from luthier.train.loop import TrainSettings, train
 from luthier.train.state import State

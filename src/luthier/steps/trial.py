@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
 
+from luthier.arrays import Array
 from luthier.errors import RunError
 from luthier.events import Advanced, Chose, Event, Started
 from luthier.folder.run_folder import RunFolder
@@ -18,7 +19,7 @@ from luthier.steps.finish import VERSIONS, write_records
 from luthier.steps.records import OutcomeRecord
 from luthier.steps.run import Run
 from luthier.steps.tune import features_and_probe, training
-from luthier.tasks.task import Array, Calibration
+from luthier.tasks.task import Calibration
 
 OUTCOME = "outcome"
 """The artefact that a finished trial leaves in its folder."""

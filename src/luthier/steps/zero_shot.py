@@ -2,12 +2,13 @@
 
 import numpy as np
 
+from luthier.arrays import Array
 from luthier.batches.examples import Examples
 from luthier.models.headed import HeadedModel
 from luthier.models.heads.classifier import encoder_of
 from luthier.models.readers.texts import Texts
 from luthier.prepare.prepare import Prepared
-from luthier.tasks.task import Array, Task
+from luthier.tasks.task import Task
 
 NAMES = "labels"
 """The key of the features of labels' names."""

@@ -6,16 +6,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Protocol
 
-import numpy as np
 from torch import Tensor, nn
 
+from luthier.arrays import Array
 from luthier.batches.examples import Batch, Examples
 from luthier.scores.intervals import Difference, Estimate
 from luthier.scores.measures import Measure
 from luthier.scores.metrics import METRICS
 from luthier.tasks.records import CalibrationRecord
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class Model(Protocol):

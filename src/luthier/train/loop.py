@@ -9,7 +9,8 @@ from typing import Protocol
 import torch
 
 from luthier import seeds
-from luthier.batches.examples import Examples, Ints, Variation
+from luthier.arrays import Ints
+from luthier.batches.examples import Examples, Variation
 from luthier.batches.order import cut_by_budget, epoch_order, steps_per_epoch
 from luthier.devices import Device
 from luthier.errors import WorldError

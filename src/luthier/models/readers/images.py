@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from luthier.arrays import Array
 from luthier.batches.augment import Pixels
 from luthier.batches.image_examples import ImageExamples
 from luthier.errors import LuthierError, ModelError, first_line
@@ -17,7 +18,7 @@ from luthier.models.hub.json_file import read_object
 from luthier.models.hub.pretrained import folder_config
 from luthier.models.hub.settings import wrong
 from luthier.models.quiet import quiet
-from luthier.models.readers.texts import Array, Long
+from luthier.models.readers.texts import Long
 
 MOST_PIXELS = 4_096
 """Of a side of the image that a model reads; known ones read 1,536 at the most."""

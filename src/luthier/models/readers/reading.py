@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from luthier.arrays import Array
 from luthier.batches.examples import Examples
 from luthier.models.hub.inspect import Folder
 from luthier.models.readers.images import ImageReader, Preparation
 from luthier.models.readers.questions import read_questions
-from luthier.models.readers.texts import Array, Long, Texts
+from luthier.models.readers.texts import Long, Texts
 from luthier.models.readers.words import read_words
 
 Reader = Texts | ImageReader

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from luthier.arrays import Array
 from luthier.batches.text_examples import TextExamples
 from luthier.errors import DataError, LuthierError, ModelError, first_line
 from luthier.models.hub.inspect import Folder
@@ -14,8 +15,6 @@ from luthier.models.hub.pretrained import folder_config
 from luthier.models.quiet import quiet
 from luthier.models.readers.rehearsal import Rehearsal
 from luthier.models.readers.tokenizer_file import FILE, checked_tokenizer, token_out_of_range
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 PANIC = "PanicException"
 """What the tokenizers library raises where it gives up; its class can be had of no module."""

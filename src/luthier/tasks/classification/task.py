@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from luthier.arrays import Array
 from luthier.batches.examples import Batch, Examples
 from luthier.scores import classification, multilabel
 from luthier.scores.calibration import (
@@ -22,7 +23,7 @@ from luthier.scores.thresholds import Thresholds, apply_thresholds, best_thresho
 from luthier.tasks.baselines import majority_logits, nearest_logits, readable
 from luthier.tasks.classification.labels import names_of
 from luthier.tasks.records import ClassificationRecord
-from luthier.tasks.task import Array, Calibration, Loss, Model, Task
+from luthier.tasks.task import Calibration, Loss, Model, Task
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from luthier.arrays import Array
 from luthier.batches.examples import Batch, Examples
 from luthier.scores import retrieval
 from luthier.scores.metrics import Estimated, Retrieved
 from luthier.tasks.baselines import unit
 from luthier.tasks.records import EmbeddingRecord
-from luthier.tasks.task import Array, Calibration, Loss, Model, Task
+from luthier.tasks.task import Calibration, Loss, Model, Task
 
 NAME = "embedding"
 REPORTED = {

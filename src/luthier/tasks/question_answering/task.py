@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
+from luthier.arrays import Array
 from luthier.batches.examples import Batch, Examples
 from luthier.batches.passages import END, START, Passage
 from luthier.batches.text_examples import TextExamples
@@ -21,7 +22,7 @@ from luthier.tasks.classification.task import bins_of
 from luthier.tasks.question_answering.overlap import nearest_sentence
 from luthier.tasks.question_answering.sentences import Place
 from luthier.tasks.records import AnswerRecord
-from luthier.tasks.task import Array, Calibration, Loss, Model, Task
+from luthier.tasks.task import Calibration, Loss, Model, Task
 
 NAME = "question-answering"
 BEST_ENDS = 20

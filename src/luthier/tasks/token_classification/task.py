@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from luthier.arrays import Array
 from luthier.batches.examples import Batch, Examples
 from luthier.batches.word_rows import Words
 from luthier.data.tags import spans_of
@@ -16,7 +17,7 @@ from luthier.scores.calibration import apply_temperature, fit_temperature
 from luthier.scores.metrics import Tagged
 from luthier.tasks.classification.task import bins_of
 from luthier.tasks.records import TagsRecord
-from luthier.tasks.task import Array, Calibration, Loss, Model, Task
+from luthier.tasks.task import Calibration, Loss, Model, Task
 from luthier.tasks.token_classification.iob2 import best_tags
 from luthier.tasks.token_classification.lookup import glossary_of, looked_up
 

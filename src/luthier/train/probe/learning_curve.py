@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 
 from luthier import seeds
+from luthier.arrays import Array
 from luthier.scores.learning_curve import Curve
-from luthier.tasks.task import Array
 from luthier.train.probe.probe import ROUGH, STRENGTHS, Regression, standardised
 
 SIZES, TIMES = 8, 6

@@ -9,8 +9,8 @@ from threadpoolctl import threadpool_limits
 from torch.nn import functional
 
 from luthier import seeds
+from luthier.arrays import Array
 from luthier.scores.intervals import jackknife
-from luthier.tasks.task import Array
 
 STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 """Inverse strengths of the L2 penalty tried, from strong to weak (scikit-learn's C, on standardised features)."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from luthier import seeds
-from luthier.tasks.task import Array
+from luthier.arrays import Array
 from luthier.train.probe.probe import ROUGH, STRENGTHS, Regression, standardised
 
 FOLDS = 4

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from luthier.data.table import Ints
-from luthier.tasks.task import Array
+from luthier.arrays import Array, Ints
 from luthier.train.probe.probe import ROUGH, STRENGTHS, Regression, standardised
 
 ENOUGH = 20

@@ -65,7 +65,7 @@ class Frozen:
     """(rows, labels), out of fold: the probe that judges a row has seen neither it nor a copy of it. (rows, 0) where answers are
     not labels."""
     targets: Array
-    """(rows,) classes, or (rows, labels) truth values with several labels; where answers are not labels, the task's own targets."""
+    """(rows,) classes, or (rows, labels) truth values with several labels; where answers are not labels, the task's targets."""
     labels: tuple[str, ...]
 
 
@@ -109,7 +109,7 @@ class Evidence:
     repairs: Mapping[str, Ints] = field(default_factory=dict)
     """What a task mended before it could learn, and in which rows."""
     reads: str = "text"
-    """The form of the rows: `text`, `pair`, `question`, `words` or `image`."""
+    """What a row is made of, by the task's name for it, such as `text`, `pair` or `image`."""
     images: ImageFacts | None = None
     """What was found when the images were decoded; None where rows are not images."""
     groups: tuple[Ints, ...] = ()

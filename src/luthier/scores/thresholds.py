@@ -12,7 +12,7 @@ class Thresholds:
     """A row has a label when the label's probability is at least the label's threshold."""
 
     values: tuple[float, ...]
-    """(labels,) in [0, 1]."""
+    """(labels,) the threshold of each label, in [0, 1]."""
     unfit: tuple[int, ...]
     """Labels that no validation row has; their threshold is 0.5."""
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from luthier.arrays import Bools, Floats, Ints
 
 LOWEST_TEMPERATURE = 0.01
-"""The lowest temperature tried: sharp enough for cosines, which CLIP multiplies by at most 100 (arXiv:2103.00020, section 2.5)."""
+"""The lowest temperature tried: sharp enough for cosines, which CLIP multiplies by at most 100 (arXiv:2103.00020, section
+2.5)."""
 HIGHEST_TEMPERATURE = 100.0
 """The highest temperature tried: it makes the probabilities of ordinary logits all but equal."""
 

@@ -13,7 +13,7 @@ from luthier.errors import DataError, ModelError
 from luthier.models.readers.texts import CHUNK, Long, Texts
 
 NOTHING = -1
-"""Mark of a token at which nothing is learnt."""
+"""The mark of a token at which nothing is learnt."""
 OUTSIDE = 0
 """The tag of a word that belongs to no entity."""
 

@@ -33,7 +33,7 @@ from luthier.tasks.texts import has_content
 from luthier.train.probe.suggest import suggest
 
 MOST_ROWS = 50_000
-"""Unlabelled rows that are read, drawn at random from more."""
+"""The most unlabelled rows that are read; where there are more, they are drawn at random."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def suggest_rows(
 
 
 def not_yet_labelled(table: Table, text: str, known: Ints, seed: int) -> tuple[Ints, list[str]]:
-    """One row of each text that has no label yet, and what was left out."""
+    """One row of each text that has no label yet, and sentences on what was left out."""
     keys = text_keys(table, text)
     _, first = np.unique(keys, return_index=True)
     filled = has_content(table, text)

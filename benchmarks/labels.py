@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
+from luthier.arrays import Array
 from luthier.doctor.reader import Reader
 from luthier.plan.plan import Plan
 from luthier.scores.learning_curve import rows_needed
@@ -38,8 +39,6 @@ the rows at hand.
 *Suggest*: accuracy with so many labels a class, chosen in rounds by `luthier suggest` or at random, mean over seeds and the
 standard error of the difference, of logistic regressions on frozen features.
 """
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def features_of_set(path: Path) -> tuple[Array, Array]:

@@ -36,6 +36,7 @@ from transformers import (
     set_seed,
 )
 
+from luthier.arrays import Array
 from luthier.scores.intervals import Estimate, Statistic, bootstrap, mean_of
 from machine import cores
 from tasks import Score, Scores
@@ -50,7 +51,6 @@ BATCH_ROWS = 16
 IGNORED = -100
 """The label that transformers leaves out of the loss."""
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Example = dict[str, Any]
 Row = TypeVar("Row")
 

@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from command import luthier
-from luthier.batches.examples import Ints
+from luthier.arrays import Ints
 from luthier.data.read import read
 from luthier.events import Event, Noted, Stepped
 from luthier.folder.artefacts import Artefacts

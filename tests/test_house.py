@@ -15,7 +15,7 @@ SOURCE = Path(luthier.__file__).parent
 
 FLOORS = [
     {"terminal"},
-    {"errors", "events", "seeds", "interrupts", "machine"},
+    {"arrays", "errors", "events", "seeds", "interrupts", "machine"},
     {"files"},
     {"hashes"},
     {"precision", "scores"},

@@ -378,7 +378,9 @@ def test_the_loss_is_the_mean_over_words_whatever_windows_and_padding_there_are(
     expected = -of_words.log_softmax(1)[torch.arange(6), [OUT, B_PLACE, OUT, OUT, B_TIME, I_TIME]]
     assert loss.weight == 6
     assert float(loss.total) == pytest.approx(float(expected.sum()), rel=1e-6)
-    assert TASK.mean_loss(Logits(of_words.numpy()), examples) == pytest.approx(float(expected.mean()), rel=1e-6)
+    assert TASK.mean_loss(Logits(of_words.numpy()), examples) == pytest.approx(
+        float(expected.mean()), rel=1e-6
+    )
 
 
 def test_logits_come_in_the_order_of_rows_and_words_whatever_batches_there_are(bert, texts):

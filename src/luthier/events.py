@@ -27,14 +27,14 @@ class Started(Event):
 
     step_name: str
     seconds: float
-    """Since the command began, as in all events."""
+    """Seconds since the command began, as in all events."""
     expects: int = 0
     """How many units of work the step will report through `Advanced` or `Stepped`; 0 when it does not say."""
 
 
 @dataclass(frozen=True)
 class Advanced(Event):
-    """A long step without optimizer steps (reading, features) got on. Shown, not logged."""
+    """Progress within a long step without optimizer steps, such as reading. It is shown, not logged."""
 
     done: int
     seconds: float
@@ -104,12 +104,12 @@ class WentBack(Event):
 
     candidate: str
     step: int
-    """That could not be taken."""
+    """The optimizer step that could not be taken."""
     back_to: int
     what: str
     """`loss` or `gradient`."""
     rows: list[int]
-    """Training rows of that step."""
+    """The training rows of that step."""
     rate: float
     """Multiplier of the learning rate from here on."""
     seconds: float
@@ -152,7 +152,7 @@ class TrialBegan(Event):
 
     number: int
     values: Mapping[str, Any]
-    """What it varies; nothing where it is the recipe itself and the recipe's values are not among those searched."""
+    """The values it varies, by setting; empty for the recipe where its values are not among those searched."""
     seconds: float
 
 
@@ -163,7 +163,7 @@ class TrialEnded(Event):
     number: int
     state: str
     score: float | None
-    """On the validation rows; of a pruned one the last that was seen."""
+    """Score on the validation rows; for a pruned trial, the last that was seen."""
     best: bool
     """Whether it is the best of the search so far."""
     words: str

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from luthier.arrays import Array
 from luthier.compare.fitted import PRETRAINED, Fitted
 from luthier.errors import Interrupted, WorldError
 from luthier.folder.artefacts import Artefacts
@@ -21,7 +22,7 @@ from luthier.records import Record
 from luthier.tasks.answers import Answers
 from luthier.tasks.calibration import Calibration
 from luthier.tasks.outputs import Outputs
-from luthier.tasks.task import Array, Task
+from luthier.tasks.task import Task
 from luthier.train.checkpoints import SHARE, Checkpoints
 from luthier.train.probe.probe import Probe
 

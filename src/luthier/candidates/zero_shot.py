@@ -4,6 +4,7 @@ from collections.abc import Generator
 
 import numpy as np
 
+from luthier.arrays import Array
 from luthier.batches.examples import Examples
 from luthier.candidates.candidate import Candidate, Passes
 from luthier.candidates.run import ANSWERED, Run
@@ -13,7 +14,6 @@ from luthier.models.headed import HeadedModel
 from luthier.models.heads.classifier import encoder_of
 from luthier.models.readers.texts import Texts
 from luthier.prepare.prepare import Prepared
-from luthier.tasks.task import Array
 from luthier.tasks.zero_shot import Seen
 
 NAMES = "labels"

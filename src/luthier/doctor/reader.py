@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from luthier import devices
+from luthier.arrays import Array
 from luthier.batches.examples import Examples
 from luthier.devices import Device
 from luthier.errors import Interrupted
@@ -21,7 +22,6 @@ from luthier.plan.plan import Plan
 from luthier.predict import features_of
 from luthier.prepare.pairs import how_pairs_are_read
 from luthier.prepare.rows import Rows
-from luthier.tasks.task import Array
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Reader:
     model: HeadedModel
     device: Device
     reads: str
-    """What rows are made of: a key of `READERS`."""
+    """What a row is made of: a key of `READERS`."""
 
     @staticmethod
     def of(plan: Plan, rows: Rows | None = None) -> "Reader":
@@ -56,7 +56,7 @@ class Reader:
     def features(
         self, examples: Examples, clock: Callable[[], float], stop: Callable[[], bool]
     ) -> Generator[Event, None, Array]:
-        """(rows, width), in the fast precision."""
+        """The features of some rows, (rows, width), computed in the fast precision."""
         yield Started("features", clock(), len(examples))
         found = np.zeros((len(examples), self.model.width), np.float32)
         done = 0

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from luthier.arrays import Ints
 from luthier.data.annotations.suggested import FROM
 from luthier.data.columns import check
 from luthier.data.composed import with_marks, with_texts
@@ -16,7 +17,7 @@ from luthier.data.formats.sheets import read_sheet, sheet
 from luthier.data.missing import without_marks
 from luthier.data.read import read
 from luthier.data.split import text_keys
-from luthier.data.table import Ints, Table
+from luthier.data.table import Table
 from luthier.doctor.reader import Reader
 from luthier.errors import DataError
 from luthier.events import Event, Noted, Started
@@ -32,7 +33,7 @@ from luthier.tasks.texts import has_content
 from luthier.train.probe.suggest import suggest
 
 MOST_ROWS = 50_000
-"""Unlabelled rows that are read, drawn at random from more."""
+"""The most unlabelled rows that are read; where there are more, they are drawn at random."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def suggest_rows(
 
 
 def not_yet_labelled(table: Table, text: str, known: Ints, seed: int) -> tuple[Ints, list[str]]:
-    """One row of each text that has no label yet, and what was left out."""
+    """One row of each text that has no label yet, and sentences on what was left out."""
     keys = text_keys(table, text)
     _, first = np.unique(keys, return_index=True)
     filled = has_content(table, text)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from luthier.batches.examples import Examples, Ints
+from luthier.arrays import Ints
+from luthier.batches.examples import Examples
 from luthier.batches.text_examples import TextExamples
 from luthier.candidates.tuned.prefixes import Shelf
 from luthier.errors import PlanError

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from luthier.batches.examples import Examples, Ints, Variation
+from luthier.arrays import Array, Ints
+from luthier.batches.examples import Examples, Variation
 from luthier.batches.order import by_length
 from luthier.batches.text_examples import TextExamples
 from luthier.candidates.tuned.settings import settings_of, unfreezing_of, weighted
@@ -25,7 +26,7 @@ from luthier.models.lora import add_adapters
 from luthier.models.master_weights import MasterWeights
 from luthier.plan.method import Lora, parse_method
 from luthier.prepare.prepare import Prepared
-from luthier.tasks.task import Array, Task
+from luthier.tasks.task import Task
 from luthier.train.loop import TrainSettings
 from luthier.train.unfreezing import LadderUnfreezing
 from luthier.train.weights import Weights

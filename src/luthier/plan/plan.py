@@ -57,7 +57,7 @@ class Plan(Section):
         return plan
 
     def clashes(self) -> list[str]:
-        """Settings that are right one by one and wrong together."""
+        """Sentences on settings that are right one by one and wrong together."""
         found, data = [], self.data
         if data.text is not None and data.text == data.label:
             found.append(f"data.text and data.label both name the column {data.text!r}. Name two columns.")
@@ -160,7 +160,7 @@ def fields() -> dict[str, FieldInfo]:
 
 
 SHORT = {"task": "task.name", "model": "model.name", "data": "data.path"}
-"""Names that mean a field of another name: `--task` is `task.name`."""
+"""Short names of some settings: `--task` is `task.name`."""
 
 TUNING_ALONE = (
     *(
@@ -186,10 +186,11 @@ TUNING_ALONE = (
     *(("model", key) for key in ("dropout", "body_dropout")),
     ("run", "save_every"),
 )
-"""Settings that the probe has no use for."""
+"""Settings without effect on the probe."""
 
 NEWER = tuple(("data", key) for key in ("quoting", "split_column", "decimal", "missing"))
-"""Settings that the first runs did not have: at their default they are no part of a run's key, which an older run would lack."""
+"""Settings that the first version did not have: at their default they are no part of a run's key, so that older runs keep
+theirs."""
 
 WHOLE_WEIGHTS = ("layer_decay", "embeddings", "reinit", "l2_sp")
 """Settings of `train` that speak of the pre-trained weights themselves, which LoRA leaves as they are."""
@@ -211,7 +212,7 @@ def flag(key: str) -> str:
 
 
 def full_key(key: str) -> str:
-    """`lr` is `train.lr`; an unknown key raises PlanError with the nearest right one."""
+    """The full key of a setting: `lr` is `train.lr`. An unknown key raises PlanError with the nearest right one."""
     known = fields()
     if key in known:
         return key
@@ -247,7 +248,7 @@ EXPECTED = {
     "float_parsing": "a number",
     "finite_number": "a finite number",
 }
-"""In our words, by pydantic's name of the error."""
+"""What was expected, in our words, by pydantic's name of the error."""
 
 
 def complaints(errors: Iterable[Any]) -> list[str]:
@@ -269,7 +270,7 @@ def complaint(error: Any, *more: Any) -> str:
 
 
 def expected_by(error: Any) -> str:
-    """What would have fitted, by one of pydantic's errors."""
+    """What would have been right, in words, told by one of pydantic's errors."""
     if error["type"] == "value_error":
         return str(error["ctx"]["error"])
     if error["type"] == "literal_error":
@@ -278,7 +279,7 @@ def expected_by(error: Any) -> str:
 
 
 LARGEST = 16_000_000
-"""Bytes of a plan file that are read: far more than any plan has."""
+"""The most bytes of a plan file that are read: far more than any plan has."""
 
 
 def read_plan(path: Path) -> dict[str, Any]:

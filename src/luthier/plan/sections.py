@@ -32,7 +32,7 @@ TaskName = Literal[
 
 
 def checked_metric(value: str) -> str:
-    """Raises pydantic's error of a choice for what no task can be judged by."""
+    """The metric, if a task can be judged by it; else raises pydantic's error of a wrong choice."""
     if value != "auto":
         from luthier.scores.metrics import METRICS  # with numpy, which `luthier --help` has no time for
 
@@ -44,7 +44,7 @@ def checked_metric(value: str) -> str:
 
 
 def checked_language(value: str) -> str:
-    """Raises ValueError for what is no code of two letters."""
+    """The language's code. Raises ValueError for one that does not have two letters."""
     if not re.fullmatch("[a-z]{2}", value):
         raise ValueError("two small letters, such as en or de")
     return value
@@ -130,7 +130,7 @@ class ModelPlan(Section):
     name: Name = "all-MiniLM-L6-v2"
     """A folder, a run to tune onward from, a hub name, or all-MiniLM-L6-v2 (packaged in the extra [demo])."""
     base: Name | None = None
-    """Of an adapter's folder, the model that it was made for, named as a model is: the adapter is merged into it."""
+    """The model that an adapter's folder was made for, named as a model is: the adapter is merged into it."""
     pooling: Literal["auto", "mean", "cls", "max"] = "auto"
     """How token states become one vector: as the model itself declares, or one of these."""
     pair: Literal["auto", "bi-encoder", "cross-encoder"] = "auto"
@@ -214,7 +214,8 @@ class RunPlan(Section):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Of training and of the features: auto measures whether bf16 pays on this machine. What is reported is computed in fp32."""
+    """Precision of training and features: auto measures whether bf16 pays on this machine. What is reported is computed in
+    fp32."""
     threads: Positive | None = None
     """CPU threads. Another number gives other roundings: it is recorded with the run."""
     micro_tokens: Positive = 16_384

@@ -66,7 +66,7 @@ def refuse_idle_folder(plan: Plan, tables: Mapping[str, Table]) -> None:
 
 
 def writing_of(data: DataPlan) -> Writing:
-    """What a plan says of how its files are written."""
+    """How the plan's files are written, as far as the plan says."""
     return Writing(data.encoding, data.delimiter, data.quoting)
 
 

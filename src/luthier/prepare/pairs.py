@@ -18,9 +18,10 @@ from luthier.tasks.regression import Regression, cosines
 from luthier.tasks.task import Task
 
 FEWEST, MOST = 20, 200
-"""Training rows that are looked at. Of fewer, `NEAR` may be chance."""
+"""Fewest and most training rows that are looked at. With fewer, `NEAR` could be chance."""
 NEAR = 0.5
-"""Rank correlation with the numbers, or against them, from which on untrained vectors are a start (docs/tasks/regression.md)."""
+"""Smallest rank correlation, of either sign, between cosines and numbers with which a bi-encoder is chosen
+(docs/tasks/regression.md)."""
 
 
 def how_pairs_are_read(plan: Plan, rows: Rows, folder: Folder, reader: Reader, device: Device) -> Rows:
@@ -55,7 +56,7 @@ def how_pairs_are_read(plan: Plan, rows: Rows, folder: Folder, reader: Reader, d
 def cosines_by(
     model: BiEncoder, pairs: list[tuple[str, str]], reader: Reader, device: Device
 ) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-    """(rows,) of the vectors of the two texts of each pair."""
+    """(rows,) cosines of the vectors of each pair's two texts."""
     examples, _ = READERS["apart"](reader, pairs, np.zeros(len(pairs), np.float32), "cut")
     vectors = np.zeros((len(pairs), model.width), np.float32)
     for _, where, made in features_of(model.to(device.torch), examples, device):

@@ -42,7 +42,7 @@ from luthier.tasks.task import Task
 from luthier.train.recipe import recipe_for
 
 EMPTY_WINDOWS = 2
-"""Windows without the answer that an epoch reads of each question, as nearly all windows of a long text are of that kind
+"""The most windows without the answer that an epoch reads of each question, as nearly all windows of a long text are of that kind
 (Alberti et al. 2019, arXiv:1901.08634, section 3, keep one in fifty)."""
 VARIED = {
     "light": Augment(min_area=0.5, jitter=0.2),
@@ -54,18 +54,18 @@ VARIED = {
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a run stands on."""
+    """A run's plan, data and model, opened and checked, before anything is computed."""
 
     plan: Plan
-    """With nothing left open."""
+    """The plan with every open setting filled in."""
     guesses: tuple[Guess, ...]
     rows: Rows
     folder: Folder
     reader: Reader
-    """Tokenizer or image processor."""
+    """The model's tokenizer or image processor."""
     model: HeadedModel
     masters: MasterWeights
-    """The model's body in the two precisions."""
+    """The model's body in the precisions of training and of reports."""
     ladder: Ladder
     examples: dict[str, Examples]
     """The tokenised rows of each part."""
@@ -73,17 +73,17 @@ class Prepared:
     """Questions made of the training texts, to learn from first."""
     long: Long
     findings: tuple[Finding, ...]
-    """Of rows, split and tokens; those of features come later."""
+    """Findings of the checks of rows, split and tokens; those of features come later."""
     evidence: Evidence
     checking: float
     """Seconds that the checks took."""
     device: Device
     base_fingerprint: str
-    """Of the pre-trained model's folder."""
+    """Fingerprint of the pre-trained model's folder."""
     key: str
     """Hash of plan, data and model: what a run's folder belongs to."""
     older_keys: tuple[str, ...]
-    """Those that older versions gave such a run."""
+    """The keys that older versions gave such a run."""
     out: Path
 
     @property
@@ -223,14 +223,14 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
 
 
 def older_keys(plan: Plan, rows: Rows, stands_on: list[object]) -> tuple[str, ...]:
-    """What older versions called a run: it stood on the images' names alone, not on their bytes."""
+    """The keys that older versions gave a run: they hashed the images' names, not their bytes."""
     if rows.understood.images is None:
         return ()
     return (hash_json([plan.identity(), rows.table.fingerprint, *stands_on[1:]]),)
 
 
 def made_of_texts(count: int, rows: Rows, reader: Reader, seed: int) -> Examples | None:
-    """Cloze questions, so many at the most; None where none are wanted, or none can be made."""
+    """At most so many cloze questions; None where none are wanted, or none can be made."""
     if not count or rows.kind.cloze is None:
         return None
     assert isinstance(reader, Texts), "questions are texts"
@@ -302,7 +302,7 @@ def as_trained(plan: Plan, examples: Examples, task: Task) -> Examples:
 
 
 def default_folder(plan: Plan, stands_on: list[object]) -> Path:
-    """runs/<name of the data>-<hash>: the same command finds the same folder again."""
+    """The default folder, runs/<name of the data>-<hash>: the same command finds the same folder again."""
     name = Path(plan.data.path).name.split(".")[0]
     return Path("runs") / f"{name}-{hash_json([plan.identity(), *stands_on])[:8]}"
 

@@ -1,4 +1,4 @@
-"""What is refused before anything is computed, with what mends it: data that would fool, and settings without effect."""
+"""Refusals before anything is computed: data whose score would mislead, and settings without effect, with what mends them."""
 
 from collections.abc import Sequence
 
@@ -12,11 +12,11 @@ from luthier.tasks.kind import Roles, Understood
 from luthier.tasks.task import Task
 
 STOPPING = ("leaks", "left-out", "garbage")
-"""Checks whose findings can stop a run that could go on. Without two labels, or without texts, it could not."""
+"""Checks whose findings stop a run unless `--allow` names them. (Without two labels, or without texts, no run is possible.)"""
 CAN_BE_LONG = ("text", "pair", "apart", "words", "question")
 """What rows are made of that may be read in more ways than cut where the model's limit is."""
 IMAGES_ALONE = ("train.augment", "train.flip", "train.mix", "train.batch_norm")
-"""Settings that only images have a use for."""
+"""Settings that have an effect on images alone."""
 
 
 def refuse_unknown_checks(allowed: Sequence[str]) -> None:
@@ -29,7 +29,10 @@ def refuse_unknown_checks(allowed: Sequence[str]) -> None:
 
 
 def refuse_empty_parts(plan: Plan, split: Split, found: Understood, roles: Roles) -> None:
-    """Nothing can be chosen or reported without rows for it. roles: the parts that rows came for, by file, folder or column."""
+    """Raise DataError where a part has no rows: nothing can be chosen or reported then.
+
+    roles: the parts that rows were given for, by file, folder or column.
+    """
     for part, name, rows, file in (
         ("valid", "validation", split.valid, plan.data.valid),
         ("test", "test", split.test, plan.data.test),
@@ -157,7 +160,7 @@ def no_cloze_with(plan: Plan) -> str | None:
 
 
 def refuse_too_many_blocks(plan: Plan, ladder: Ladder) -> None:
-    """More blocks than the model has are a slip, or mean all of it."""
+    """Raise PlanError where more blocks are asked for than the model has: that is a slip, or means `full`."""
     blocks, method = len(ladder.blocks), parse_method(plan.train.method)
     asked = {
         "train.method": method.blocks if isinstance(method, Top) else 0,

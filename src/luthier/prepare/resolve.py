@@ -14,7 +14,8 @@ from luthier.tasks.task import Task
 from luthier.train.recipe import Recipe
 
 LORA_RATE = 10
-"""Times the rate of full tuning: Schulman et al. 2025, "LoRA without regret" (thinkingmachines.ai/blog/lora)."""
+"""LoRA's learning rate as a multiple of that of full tuning: Schulman et al. 2025, "LoRA without regret"
+(thinkingmachines.ai/blog/lora)."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Guess:
 
 @dataclass(frozen=True)
 class Start:
-    """What training starts from."""
+    """The recipe, the model and the rows from which open settings are filled in."""
 
     recipe: Recipe
     model: HeadedModel
@@ -40,9 +41,9 @@ class Start:
     """Whether the model says how its token states become one vector."""
     rows: int
     windows: float
-    """Of a row, each learnt from by itself."""
+    """Mean number of windows of a row, each of which is learnt from by itself."""
     made: int
-    """Cloze questions, of those that `cloze_wanted` tells."""
+    """Number of cloze questions that were made, of those that `cloze_wanted` asks for."""
 
 
 def resolve(plan: Plan, rows: Rows, device: Device, start: Start) -> tuple[Plan, list[Guess]]:
@@ -73,7 +74,7 @@ def resolve(plan: Plan, rows: Rows, device: Device, start: Start) -> tuple[Plan,
 
 
 def of_rows(rows: Rows) -> list[Guess]:
-    """What the rows say of themselves."""
+    """Guesses that the rows alone decide."""
     task = rows.task
     guesses = [Guess("task.name", task.name, rows.guesses["task"])]
     guesses += [
@@ -95,7 +96,7 @@ def of_rows(rows: Rows) -> list[Guess]:
 
 
 def of_training(plan: Plan, task: Task, start: Start) -> list[Guess]:
-    """The recipe, for so many rows to learn from."""
+    """Guesses that the recipe decides, for so many rows to learn from."""
     recipe, rows = start.recipe, start.rows
     why, method = f"recipe for {recipe.name}", parse_method(plan.train.method)
     # Where rows are few, what the model has no notion of it learns from others that are made, or else in twice the steps.

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from luthier.arrays import Array, Ints
 from luthier.checks import TABLE, examine
 from luthier.checks.finding import Evidence, Finding
 from luthier.data.columns import TEXT_ROLES, texts_beside
@@ -15,7 +16,7 @@ from luthier.data.composed import parts_of, with_marks
 from luthier.data.missing import without_marks
 from luthier.data.split import Split
 from luthier.data.split_column import SplitColumn
-from luthier.data.table import Ints, Table
+from luthier.data.table import Table
 from luthier.errors import StopFinding
 from luthier.hashes import hash_json
 from luthier.plan.plan import Plan
@@ -34,36 +35,36 @@ from luthier.prepare.parts import (
 from luthier.prepare.task_columns import asked_columns, composed, kind_and_columns
 from luthier.prepare.understanding import Understanding
 from luthier.tasks.kind import Kind, Roles, Understood, Wishes
-from luthier.tasks.task import Array, Task
+from luthier.tasks.task import Task
 
 SHOWN = "luthier: shown"
-"""The column that stands for a row in findings and reports, where none of the table does."""
+"""The name of the column that shows a row in findings and reports, where none of the table's columns does."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The data, understood."""
+    """The understood data: table, task, columns and split, with the findings on them."""
 
     table: Table
     kind: Kind
     columns: dict[str, str]
-    """By role."""
+    """The table's columns, by their role in the task."""
     guesses: dict[str, str]
-    """Setting to the reason of its guess."""
+    """Guessed settings, and the reason of each."""
     understood: Understood
     split: Split
     left_out: dict[str, int]
     """How many rows are not used, by reason."""
     evidence: Evidence
-    """What checks may look at."""
+    """All that checks may look at."""
     understanding: Understanding
-    """What is told of all that, for people and programs."""
+    """The summary of how the data were understood, for people and programs."""
     told: tuple[str, ...]
-    """What was taken for likely of the rows, each with the flag that corrects it."""
+    """Sentences on what was assumed about the rows, each with the flag that corrects it."""
     composed: tuple[str, ...]
-    """Those of the columns that are made of several of the file's."""
+    """Columns of the table that are made of several of the file's."""
     seconds: float
-    """What reading took."""
+    """Seconds that reading took."""
 
     @property
     def task(self) -> Task:
@@ -71,7 +72,7 @@ class Rows:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels' names; none where answers are no labels."""
+        """The labels' names; empty where answers are not labels."""
         return self.evidence.labels
 
     @property
@@ -87,14 +88,14 @@ class Rows:
         return self.kind.inputs(self.table, self.columns, rows, self.task)
 
     def texts(self, rows: Ints) -> list[str]:
-        """What a person is shown."""
+        """The texts that a person is shown for the rows."""
         return self.evidence.table.texts(self.evidence.text, rows)
 
     def targets(self, rows: Ints) -> Array:
         return self.understood.targets(rows)
 
     def settings(self) -> dict[str, Any]:
-        """What was understood, as settings of a plan that says it."""
+        """How the data were understood, as settings of a plan that would say the same."""
         told = self.understanding
         found: dict[str, Any] = {"task.name": told.task}
         found |= {f"data.{role}": name for role, name in told.columns.items()}
@@ -113,7 +114,7 @@ class Given:
 
     read: Mapping[str, Table]
     tables: Mapping[str, Table]
-    """With the columns that the user makes of several, and without one that parts the rows."""
+    """Tables by part, with the columns that the user makes of several, and without a column that divides the rows."""
     own_split: SplitColumn | None
 
     @staticmethod
@@ -182,7 +183,7 @@ def joined(plan: Plan, given: Given, kind: Kind, columns: Mapping[str, str]) -> 
 
 
 def wishes_of(plan: Plan, kind: Kind) -> Wishes:
-    """What the plan asks of a task."""
+    """The plan's settings for the task."""
     return Wishes(
         plan.task.labels_per_row,
         plan.task.metric,

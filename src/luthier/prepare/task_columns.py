@@ -1,4 +1,4 @@
-"""Which task a table is for, and which of its columns: as the plan names them, or guessed."""
+"""The task that a table is for, and its columns by role, as the plan names them, or guessed."""
 
 from collections.abc import Mapping
 

@@ -38,5 +38,5 @@ def default_space(ready: Prepared) -> Space:
 
 
 def rounded(value: float) -> float:
-    """To two digits, as people write it."""
+    """A number rounded to two digits, as people write it."""
     return float(f"{value:.1e}")

@@ -1,4 +1,4 @@
-"""What a process of a search does: take a trial that nobody has, run it, tell of it, until none is left."""
+"""The work of a search's process: take a trial that nobody has, run it, tell of it, until none is left."""
 
 import contextlib
 import math
@@ -19,15 +19,15 @@ from luthier.searching.time_budget import time_for_trial, trials_end
 from luthier.steps.trial import Outcome, trial
 
 LOOK = 0.5
-"""Seconds between two looks at what other processes have come to."""
+"""Seconds between two looks at how far other processes are."""
 OVER = "over"
-"""A note that the search ends: no further trial begins."""
+"""The name of the note that the search ends: no further trial begins."""
 ALIKE = 3
-"""So many trials that fail alike, and none that did not, end a search."""
+"""When so many trials have failed in the same way, and none has not, the search ends."""
 
 
 def work(search: Search) -> Iterator[tuple[int, Event]]:
-    """Run trials until none is left that this process may take; (number, event) of each."""
+    """Run trials until none is left that this process may take. Yields (number of the trial, event)."""
     yield OF_SEARCH, Started("search", search.clock(), 0 if search.count == MOST else search.count)
     yield OF_SEARCH, Advanced(over(search), search.clock())
     while not search.stop():
@@ -49,7 +49,7 @@ def work(search: Search) -> Iterator[tuple[int, Event]]:
 
 
 def waited(search: Search) -> Iterator[tuple[int, Event]]:
-    """Some time for others to get on, and how far they are."""
+    """Wait a while for other processes, and tell how far they are."""
     time.sleep(LOOK)
     yield OF_SEARCH, Advanced(over(search), search.clock())
 
@@ -69,7 +69,7 @@ def at_work(search: Search) -> bool:
 
 
 def over(search: Search) -> int:
-    """How many trials have ended."""
+    """The number of trials that have ended."""
     return sum(one.state != "running" for one in search.adviser.tried())
 
 
@@ -96,7 +96,7 @@ def take_trial(search: Search) -> tuple[Tried, contextlib.ExitStack] | None:
 
 
 def attempt(search: Search, one: Tried) -> Iterator[Event]:
-    """Run a trial to its end, or until it is pruned; what goes wrong in it is on record, and ends it alone."""
+    """Run a trial to its end, or until it is pruned. An error in it is recorded, and ends it alone."""
     begin = search.clock()
     yield TrialBegan(one.number, one.values, begin)
     state, words, outcome = "failed", "", None
@@ -139,7 +139,7 @@ def attempt(search: Search, one: Tried) -> Iterator[Event]:
 
 @dataclass
 class Enough:
-    """Whether a trial's training is to end, for it to be scored as it was at its best."""
+    """The question whether a trial's training is to end, so that it is scored with its best weights."""
 
     said: bool = False
 
@@ -224,7 +224,7 @@ def ended(search: Search, number: int, begin: float, words: str) -> TrialEnded:
 
 
 def tidy(search: Search) -> None:
-    """Drop the weights of trials that cannot be named any more; what they were follows from their plans."""
+    """Delete the weights of trials that cannot be named any more; they can be computed again from their plans."""
     with search.folder.alone("ask"):
         tried = search.adviser.tried()
         keep = {one.number for one in nameable(tried)}

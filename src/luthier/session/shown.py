@@ -1,4 +1,4 @@
-"""Some work with its progress shown."""
+"""Showing the progress of some work."""
 
 from collections.abc import Callable, Generator
 from typing import TypeVar

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from luthier.arrays import Array
 from luthier.batches.image_examples import ImageExamples
 from luthier.candidates.run import Run
 from luthier.compare.choice import (
@@ -34,7 +35,6 @@ from luthier.report.card import model_card
 from luthier.report.page import write_report
 from luthier.report.records import AUGMENTED, read_records
 from luthier.tasks.calibration import Calibration
-from luthier.tasks.task import Array
 
 VERSIONS = ("luthier", "torch", "transformers", "tokenizers", "scipy", "numpy")
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from luthier.arrays import Array, Ints
 from luthier.data.columns import ColumnGuess
 from luthier.data.images.facts import ImageFacts
-from luthier.data.table import Ints, Table
-from luthier.tasks.task import Array, Task
+from luthier.data.table import Table
+from luthier.tasks.task import Task
 
 Columns = Mapping[str, str]
 """Role to the name of its column: `text`, `text2`, `label` and so on, as the plan's `data` section spells them."""

@@ -11,23 +11,24 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from luthier.arrays import Array, Bools, Ints
 from luthier.batches.examples import Batch, Examples
 from luthier.data.columns import SCORE_NAMES, ColumnGuess, guess_text_and_label
-from luthier.data.table import Ints, Table
+from luthier.data.table import Table
 from luthier.data.text_pairs import guess_pair, pair_by_name
 from luthier.scores import regression
 from luthier.scores.metrics import Estimated, judging
 from luthier.tasks.answers import Answers
 from luthier.tasks.baselines import unit
 from luthier.tasks.calibration import Calibrating, Calibration
-from luthier.tasks.classification.labelled import Bools, refuse_nothing_left, useless
+from luthier.tasks.classification.labelled import refuse_nothing_left, useless
 from luthier.tasks.kind import Columns, Kind, Roles, Understood, Wishes
 from luthier.tasks.metric import chosen_metric
 from luthier.tasks.number_column import equal_numbers, numbers, strata_of, told_of_numbers
 from luthier.tasks.outputs import Logits
 from luthier.tasks.probing import Probing
 from luthier.tasks.records import RegressionRecord
-from luthier.tasks.task import Array, Baseline, Loss, Model, Task
+from luthier.tasks.task import Baseline, Loss, Model, Task
 from luthier.tasks.texts import (
     given_pairs,
     given_texts,

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Protocol
 
-import numpy as np
 from torch import Tensor, nn
 
+from luthier.arrays import Array
 from luthier.batches.examples import Batch, Examples
 from luthier.devices import Device
 from luthier.models.headed import HeadedModel
@@ -20,7 +20,6 @@ from luthier.tasks.outputs import PLAIN, Logits, Outputs
 from luthier.tasks.probing import Probing
 from luthier.tasks.zero_shot import ZeroShot
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Baseline = Callable[[Examples, Examples], Outputs]
 """Answers for which nothing is trained. Takes the training rows and those that are asked, and gives Outputs of the latter."""
 

@@ -5,13 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from luthier.arrays import Bools, Ints
 from luthier.data.split import key_of, text_keys
-from luthier.data.table import Ints, Table
+from luthier.data.table import Table
 from luthier.errors import DataError
 from luthier.tasks.kind import Columns
 from luthier.tasks.task import Task
-
-Bools = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 def has_content(table: Table, column: str) -> Bools:

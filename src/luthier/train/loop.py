@@ -9,7 +9,8 @@ from typing import Protocol
 import torch
 
 from luthier import seeds
-from luthier.batches.examples import Examples, Ints, Variation
+from luthier.arrays import Ints
+from luthier.batches.examples import Examples, Variation
 from luthier.batches.order import cut_by_budget, epoch_order, steps_per_epoch
 from luthier.devices import Device
 from luthier.errors import WorldError
@@ -35,9 +36,9 @@ class TrainSettings:
     warmup: float
     max_norm: float
     validations: int
-    """Per epoch."""
+    """Number of validations per epoch."""
     patience: int
-    """Validations without a better score before it stops."""
+    """Number of validations without a better score after which training stops."""
     micro_tokens: int = 16_384
     """Padded tokens that go through the model at once; a larger step is cut into micro-batches."""
     schedule: str = "linear"
@@ -178,7 +179,7 @@ def train(
 
 @dataclass(frozen=True)
 class Decided:
-    """What was decided on the way and holds at a step."""
+    """The decisions made on the way that hold at a step."""
 
     rate: float
     micro_tokens: int | None

@@ -10,12 +10,12 @@ from luthier.batches.order import steps_per_epoch
 
 @dataclass(frozen=True)
 class Recipe:
-    """One row of the table."""
+    """One row of recipes.toml: the settings for a family of models."""
 
     name: str
     families: tuple[str, ...]
     parameters_below: float
-    """In millions."""
+    """The row is for models with fewer parameters than this, in millions."""
     lr: float
     batch_rows: int
     epochs: int
@@ -37,7 +37,7 @@ class Recipe:
         return rows * self.epochs < self.rows_of_floor
 
     def rows_per_step(self, rows: int) -> int:
-        """Half as many, and half again, where rows are so few that even the most epochs make fewer steps than the floor."""
+        """Rows per step, halved as often as is needed while even the most epochs would make fewer steps than the floor."""
         batch_rows = self.batch_rows
         while (
             self.epochs_at_most * steps_per_epoch(rows, batch_rows) < self.steps
@@ -47,7 +47,7 @@ class Recipe:
         return batch_rows
 
     def epochs_for(self, rows: int, batch_rows: int, times: float = 1.0) -> int:
-        """More epochs when rows are few: small sets need a floor of steps (Mosbach et al. 2021, arXiv:2006.04884).
+        """Number of epochs. Few rows get more: they need a floor of steps (Mosbach et al. 2021, arXiv:2006.04884).
 
         times: of that floor, where there is more to learn than usual.
         """
@@ -56,13 +56,13 @@ class Recipe:
 
 
 def recipes() -> list[Recipe]:
-    """The table, in order."""
+    """The rows of recipes.toml, in order."""
     text = resources.files("luthier.train").joinpath("recipes.toml").read_text(encoding="utf-8")
     return [Recipe(**(row | {"families": tuple(row["families"])})) for row in tomllib.loads(text)["recipe"]]
 
 
 def recipe_for(family: str, parameters: int) -> Recipe:
-    """The first row that fits a model_type and a number of parameters."""
+    """The first recipe that fits a model_type and a number of parameters."""
     fitting = [
         recipe
         for recipe in recipes()

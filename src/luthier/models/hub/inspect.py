@@ -19,7 +19,7 @@ TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "spm.model", "spiece.
               "sentencepiece.bpe.model")  # fmt: skip
 IMAGE_PROCESSOR = "preprocessor_config.json"
 SIGNS = ("config.json", "modules.json", "adapter_config.json")
-"""Of a folder that holds a model: any other is not looked through."""
+"""Files that show that a folder holds a model: any other folder is not looked through."""
 MAY_NAME_CODE = ("tokenizer_config.json", IMAGE_PROCESSOR, "processor_config.json")
 POOLINGS = {
     "pooling_mode_mean_tokens": "mean",
@@ -36,16 +36,16 @@ class Folder:
     """A model folder that may be opened."""
 
     name: str
-    """As the user called it."""
+    """The model as the user called it."""
     path: Path
-    """Where config, weights and tokenizer of transformers are."""
+    """The folder with config, weights and tokenizer, as transformers reads them."""
     home: Path
-    """The folder itself: of sentence-transformers' modules the body may be one a folder deeper."""
+    """The model's own folder, of which `path` may be a folder inside: sentence-transformers may put the body one level deeper."""
     config: dict[str, Any]
     pooling: str | None
     """`mean`, `cls` or `max` where the folder declares one, as sentence-transformers folders do."""
     max_tokens: int | None
-    """Longest text as the folder declares it; the tokenizer and the architecture may set a lower limit."""
+    """Tokens of the longest text, as the folder declares them; the tokenizer and the architecture may set a lower limit."""
     lower_case: bool
     """Whether the folder asks for texts in lower case beyond what its tokenizer does."""
     dense: tuple[Path, ...]
@@ -57,7 +57,7 @@ class Folder:
     weights: tuple[Path, ...] = ()
     """The weight files."""
     adapter: Adapter | None = None
-    """What is added to the weights: where `name` is an adapter's, the rest is its base's."""
+    """The adapter that is added to the weights, if `name` is one: then the other fields describe the model it was made for."""
 
     @property
     def family(self) -> str:
@@ -100,7 +100,7 @@ def inspect_folder(name: str, path: Path, reads: str = "text", base: str | None 
 
 
 def inspect_whole(name: str, path: Path, reads: str) -> Folder:
-    """As `inspect_folder`, of a folder with weights of its own."""
+    """A folder with weights of its own, inspected as `inspect_folder` says."""
     modules = sentence_modules(path)
     root = path / modules[0].get("path", "") if modules else path
     content = read_object(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from luthier.arrays import Ints
 from luthier.data.column_numbers import holds_numbers
 from luthier.data.columns import LABEL_NAMES, ColumnGuess, check, guess_by_name, label_beside
 from luthier.data.composed import parts_of
@@ -24,7 +25,7 @@ from luthier.data.images.source import ImageSource
 from luthier.data.numerals import plain_number
 from luthier.data.problems import shorten
 from luthier.data.split import key_of
-from luthier.data.table import Ints, Table
+from luthier.data.table import Table
 from luthier.errors import DataError, listing
 from luthier.tasks.classification.labelled import labelled_rows
 from luthier.tasks.classification.task import Classification

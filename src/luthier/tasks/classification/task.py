@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from luthier.batches.examples import Batch, Examples, Ints
+from luthier.arrays import Array, Ints
+from luthier.batches.examples import Batch, Examples
 from luthier.scores import classification, multilabel
 from luthier.scores.calibration import (
     Platt,
@@ -26,7 +27,7 @@ from luthier.tasks.classification.labels import balanced_weights, names_of
 from luthier.tasks.outputs import Logits
 from luthier.tasks.probing import Probing
 from luthier.tasks.records import ClassificationRecord
-from luthier.tasks.task import Array, Baseline, Loss, Model, Task, Weighting
+from luthier.tasks.task import Baseline, Loss, Model, Task, Weighting
 from luthier.tasks.zero_shot import Seen, ZeroShot
 
 

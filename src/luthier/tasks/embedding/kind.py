@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from luthier.arrays import Array, Ints
 from luthier.data.column_names import normal
 from luthier.data.column_numbers import holds_numbers
 from luthier.data.columns import SCORE_NAMES, ColumnGuess, guess_by_name, guess_text_and_label, names_there
 from luthier.data.split import key_of
-from luthier.data.table import Ints, Table
+from luthier.data.table import Table
 from luthier.data.text_pairs import guess_pair, pair_by_name
 from luthier.errors import DataError
 from luthier.scores.metrics import judging
@@ -19,7 +20,7 @@ from luthier.tasks.embedding.task import NAME, REPORTED, Embedding
 from luthier.tasks.kind import Columns, Kind, Roles, Understood, Wishes
 from luthier.tasks.metric import chosen_metric
 from luthier.tasks.number_column import equal_numbers, numbers, strata_of
-from luthier.tasks.task import Array, Task
+from luthier.tasks.task import Task
 from luthier.tasks.texts import given_texts, has_content, is_blank
 
 ANCHOR_NAMES = (

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from luthier.arrays import Array, Ints
 from luthier.batches.passages import Gold, Passage
 from luthier.data.annotations.answer_places import answers_of, located
 from luthier.data.column_names import normal
 from luthier.data.columns import ColumnGuess, must_exist, names_there
 from luthier.data.split import key_of
-from luthier.data.table import Ints, Table
+from luthier.data.table import Table
 from luthier.errors import DataError, listing
 from luthier.scores.metrics import judging
 from luthier.tasks.classification.labelled import refuse_nothing_left
@@ -19,7 +20,7 @@ from luthier.tasks.kind import Columns, Kind, Roles, Understood, Wishes
 from luthier.tasks.metric import chosen_metric
 from luthier.tasks.question_answering.cloze import cloze_questions
 from luthier.tasks.question_answering.task import NAME, QuestionAnswering
-from luthier.tasks.task import Array, Task
+from luthier.tasks.task import Task
 from luthier.tasks.texts import has_content, is_blank
 
 CONTEXT_NAMES = ("context", "passage", "paragraph", "document", "article", "text")

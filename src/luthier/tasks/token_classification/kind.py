@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from luthier.arrays import Array, Ints
 from luthier.batches.word_rows import Words
 from luthier.data.column_names import normal
 from luthier.data.columns import ColumnGuess, must_exist, names_there
 from luthier.data.problems import shorten
 from luthier.data.split import key_of
-from luthier.data.table import Ints, Table
+from luthier.data.table import Table
 from luthier.data.tags import parts, scheme_of, tags_of_spans, to_iob2, words_of
 from luthier.errors import DataError, did_you_mean, listing
 from luthier.scores.metrics import judging
@@ -21,7 +22,7 @@ from luthier.tasks.classification.labelled import refuse_nothing_left, useless
 from luthier.tasks.classification.labels import in_order
 from luthier.tasks.kind import Columns, Kind, Roles, Understood, Wishes
 from luthier.tasks.metric import chosen_metric
-from luthier.tasks.task import Array, Task
+from luthier.tasks.task import Task
 from luthier.tasks.token_classification.task import NAME, TokenClassification
 
 KIND = re.compile(r"(?![A-Za-z]-)[^\W\d_][\w+$-]*")

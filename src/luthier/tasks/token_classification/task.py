@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from luthier.batches.examples import Batch, Examples, Ints
+from luthier.arrays import Array, Ints
+from luthier.batches.examples import Batch, Examples
 from luthier.batches.tokens import runs
 from luthier.batches.word_rows import Words
 from luthier.data.tags import spans_of
@@ -21,7 +22,7 @@ from luthier.tasks.classification.task import bins_of
 from luthier.tasks.outputs import Logits
 from luthier.tasks.probing import Probing
 from luthier.tasks.records import TagsRecord
-from luthier.tasks.task import Array, Baseline, Learning, Loss, Model, Task
+from luthier.tasks.task import Baseline, Learning, Loss, Model, Task
 from luthier.tasks.token_classification.iob2 import best_tags
 from luthier.tasks.token_classification.lookup import glossary_of, looked_up
 

@@ -19,6 +19,7 @@ from luthier.scores import regression
 from luthier.scores.metrics import Estimated, judging
 from luthier.tasks.baselines import unit
 from luthier.tasks.classification.labelled import Bools, refuse_nothing_left, useless
+from luthier.tasks.config_labels import number
 from luthier.tasks.kind import Columns, Kind, Roles, Understood, Wishes
 from luthier.tasks.metric import chosen_metric
 from luthier.tasks.number_column import equal_numbers, numbers, strata_of, told_of_numbers
@@ -93,6 +94,10 @@ class Regression(Task):
     @property
     def head(self) -> str:  # type: ignore[override]
         return "cosine" if self.reads == "apart" else "row"
+
+    @property
+    def config_labels(self) -> dict[str, Any]:
+        return number()
 
     @property
     def compares(self) -> bool:

@@ -13,6 +13,7 @@ from luthier.batches.examples import Batch, Examples
 from luthier.scores.intervals import Difference, Estimate
 from luthier.scores.measures import Measure
 from luthier.scores.metrics import METRICS
+from luthier.tasks.config_labels import unnamed
 from luthier.tasks.records import CalibrationRecord
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -79,7 +80,7 @@ class Task(ABC):
     """Numbers the head gives per unit."""
 
     head: ClassVar[str] = "row"
-    """What the head answers for: a `row`, each word by a `tags`, or the two ends of `spans` (models/load.py)."""
+    """What the head answers for: a key of `models.heads.HEADS`."""
     new_skill: ClassVar[bool] = False
     """Whether a model that was never tuned for it has to learn more than to tell its features apart: of few rows
     it takes twice the steps."""
@@ -140,6 +141,11 @@ class Task(ABC):
     def prompts(self) -> tuple[str, ...]:
         """Texts whose features `zero_shot` compares with."""
         return ()
+
+    @property
+    def config_labels(self) -> dict[str, Any]:
+        """What config.json says of the answers, as transformers spells it (tasks/config_labels.py)."""
+        return unnamed(self.outputs)
 
     def having_seen(self, targets: Array) -> "Task":
         """The task, with what it takes from the targets of the training rows alone."""

@@ -21,6 +21,7 @@ from luthier.scores.metrics import Classified
 from luthier.scores.thresholds import Thresholds, apply_thresholds, best_thresholds
 from luthier.tasks.baselines import majority_logits, nearest_logits, readable
 from luthier.tasks.classification.labels import names_of
+from luthier.tasks.config_labels import labelled
 from luthier.tasks.records import ClassificationRecord
 from luthier.tasks.task import Array, Calibration, Loss, Model, Task
 
@@ -37,6 +38,7 @@ class Classification(Task):
     metric: str = "accuracy"
     name: str = "text-classification"
     reads: str = "text"
+    head: str = "row"  # type: ignore[misc]
     label_smoothing: float = 0.0
     """Of the training loss: share of a target that is spread over the labels (arXiv:1512.00567, section 7)."""
     label_weights: tuple[float, ...] = ()
@@ -51,6 +53,10 @@ class Classification(Task):
     @property
     def labels_per_row(self) -> str:
         return "many" if self.many else "one"
+
+    @property
+    def config_labels(self) -> dict[str, Any]:
+        return labelled(self.labels, self.many)
 
     @property
     def outputs(self) -> int:  # type: ignore[override]
@@ -211,8 +217,8 @@ class Classification(Task):
         return self.labels[int(answer)]
 
     def to_json(self) -> dict[str, Any]:
-        training = ("label_smoothing", "label_weights")
-        return {key: value for key, value in asdict(self).items() if key not in training}
+        elsewhere = ("head", "label_smoothing", "label_weights")  # known by the kind; only of training
+        return {key: value for key, value in asdict(self).items() if key not in elsewhere}
 
     @staticmethod
     def from_json(record: dict[str, Any]) -> "Classification":

@@ -15,6 +15,7 @@ from luthier.scores import classification, entities
 from luthier.scores.calibration import apply_temperature, fit_temperature
 from luthier.scores.metrics import Tagged
 from luthier.tasks.classification.task import bins_of
+from luthier.tasks.config_labels import labelled
 from luthier.tasks.records import TagsRecord
 from luthier.tasks.task import Array, Calibration, Loss, Model, Task
 from luthier.tasks.token_classification.iob2 import best_tags
@@ -192,6 +193,10 @@ class TokenClassification(Task):
                 one["probability"] = round(float(sure[first:end].min()), 6)
             found.append(one)
         return found
+
+    @property
+    def config_labels(self) -> dict[str, Any]:
+        return labelled(self.tags)
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -15,8 +15,9 @@ from torch.nn import functional
 
 from luthier.errors import DataError, ModelError
 from luthier.folder.model_folder import ModelFolder
+from luthier.models.heads.head import Wanted
 from luthier.models.hub.inspect import inspect_folder
-from luthier.models.load import Wanted, load_model
+from luthier.models.load import load_model
 from luthier.models.quiet import quiet
 from luthier.plan.plan import Plan
 from luthier.prepare.rows import understand

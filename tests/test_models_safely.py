@@ -19,10 +19,11 @@ from command import luthier
 from luthier.devices import Device
 from luthier.errors import ModelError
 from luthier.folder.write import read_the_same, weigh_the_same
+from luthier.models.heads.head import Wanted
 from luthier.models.hub import find
 from luthier.models.hub.find import find_model
 from luthier.models.hub.inspect import inspect_folder
-from luthier.models.load import Wanted, load_model
+from luthier.models.load import load_model
 from luthier.models.readers.images import ImageReader
 from luthier.models.readers.texts import Texts
 from luthier.models.readers.tokenizer_file import KNOWN_PATTERNS, checked_tokenizer
@@ -574,4 +575,4 @@ def test_an_image_model_that_reads_other_sizes_than_its_processor_gives_is_refus
     settings("preprocessor_config.json", size={"height": 40, "width": 40})(folder)
     found = inspect_folder("vit", folder, "image")
     with pytest.raises(ModelError, match="make no vit model that works"):
-        load_model(found, Wanted(2), ImageReader(found).preparation)
+        load_model(found, Wanted(2, head="image"), ImageReader(found).preparation)

@@ -15,8 +15,9 @@ from luthier.batches.text_examples import TextExamples
 from luthier.batches.word_rows import Words
 from luthier.errors import DataError, PlanError
 from luthier.folder.model_folder import ModelFolder
+from luthier.models.heads.head import Wanted
 from luthier.models.hub.inspect import inspect_folder
-from luthier.models.load import Wanted, load_model
+from luthier.models.load import load_model
 from luthier.models.readers.texts import Texts
 from luthier.models.readers.words import NOTHING, OUTSIDE, read_words, units, words_of_tokens
 from luthier.plan.plan import Plan

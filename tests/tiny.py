@@ -528,8 +528,9 @@ class Opened:
 
 def opened(folder: Path, rows: Sequence[tuple[str, Any]], way: str = "cut", **settings: Any) -> Opened:
     """Open a model folder for rows of (text, label or list of labels); settings are those of `Wanted`."""
+    from luthier.models.heads.head import Wanted
     from luthier.models.hub.inspect import inspect_folder
-    from luthier.models.load import Wanted, load_model
+    from luthier.models.load import load_model
     from luthier.models.readers.texts import Texts
     from luthier.tasks.classification.task import Classification
 

@@ -12,9 +12,11 @@ from luthier.devices import Device
 from luthier.errors import Interrupted
 from luthier.events import Advanced, Event, Started
 from luthier.models.headed import HeadedModel
+from luthier.models.heads import HEADS
+from luthier.models.heads.head import Wanted
 from luthier.models.hub.find import find_model
 from luthier.models.hub.inspect import inspect_folder
-from luthier.models.load import Wanted, load_model
+from luthier.models.load import load_model
 from luthier.models.master_weights import MasterWeights
 from luthier.models.readers.reading import Reader as Tokenizer
 from luthier.models.readers.reading import preparation_of, reader_of
@@ -41,11 +43,13 @@ class Reader:
         reads = "text" if rows is None else rows.task.reads
         folder = inspect_folder(plan.model.name, find_model(plan.model.name), reads, plan.model.base)
         reader = reader_of(folder, reads)
+        head = "row"
         if rows is not None:
-            reads = how_pairs_are_read(plan, rows, folder, reader, device).task.reads
+            task = how_pairs_are_read(plan, rows, folder, reader, device).task
+            reads, head = task.reads, HEADS[task.head].untrained
         asked = Wanted(
             outputs=2,
-            head="cosine" if reads == "apart" else "row",
+            head=head,
             own_pooling=reads == "pair",
             pooling=plan.model.pooling,
             seed=plan.run.seed,

@@ -17,6 +17,7 @@ from luthier.folder.artefacts import run_inside
 from luthier.folder.model_record import FILE, MEND, ModelRecord, doubts, tell
 from luthier.folder.scorecard import Scorecard
 from luthier.models.headed import HeadedModel
+from luthier.models.heads.head import Saved
 from luthier.models.hub.inspect import Folder, inspect_folder
 from luthier.models.load import reload_model
 from luthier.models.readers.reading import READERS, Reader, preparation_of, reader_of
@@ -75,7 +76,8 @@ class ModelFolder:
         """Loaded at the first use; what has changed since luthier wrote it is told on standard error."""
         tell(self.doubts)
         own = self.model_record.pooling, self.model_record.hidden
-        return reload_model(self.folder, self.task.head, self.task.outputs, *own, preparation_of(self.reader))
+        saved = Saved(self.task.head, self.task.outputs, *own)
+        return reload_model(self.folder, saved, preparation_of(self.reader))
 
     @cached_property
     def device(self) -> Device:

@@ -6,9 +6,8 @@ import numpy as np
 
 from luthier.devices import Device
 from luthier.errors import ModelError
-from luthier.models.heads.bi_encoder import BiEncoder
+from luthier.models.heads.bi_encoder import BiEncoder, load_bi_encoder
 from luthier.models.hub.inspect import Folder
-from luthier.models.load import load_bi_encoder
 from luthier.models.readers.reading import READERS, Reader
 from luthier.plan.plan import Plan, is_set
 from luthier.predict import features_of

@@ -24,10 +24,11 @@ from luthier.folder.model_record import FILE as MODEL_RECORD
 from luthier.folder.run_folder import RunFolder
 from luthier.hashes import hash_json
 from luthier.models.headed import HeadedModel
+from luthier.models.heads.head import Wanted
 from luthier.models.hub.find import find_model
 from luthier.models.hub.inspect import Folder, inspect_folder
 from luthier.models.ladder.ladder import Ladder, find_ladder
-from luthier.models.load import Wanted, load_model
+from luthier.models.load import load_model
 from luthier.models.master_weights import MasterWeights
 from luthier.models.readers.questions import leaves_room
 from luthier.models.readers.reading import READERS, Reader, preparation_of, reader_of

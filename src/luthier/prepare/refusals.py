@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from luthier.checks import CHECKS
 from luthier.data.split import Split
 from luthier.errors import DataError, PlanError, did_you_mean, listing
+from luthier.models.heads import HEADS
 from luthier.models.ladder.ladder import Ladder
 from luthier.plan.method import Thaw, Top, parse_method
 from luthier.plan.plan import Plan, is_set
@@ -119,7 +120,7 @@ def refuse_what_has_no_effect(plan: Plan, task: Task) -> None:
             f"{', '.join(of_head)}: no effect with a bi-encoder, whose head reads one number, a cosine. Leave it out, or choose "
             "--pair cross-encoder."
         )
-    if is_set(plan, "model", "dropout") and task.head == "vector":
+    if is_set(plan, "model", "dropout") and not HEADS[task.head].has_dropout:
         unheard.append("model.dropout")
     if is_set(plan, "train", "flip") and plan.train.augment == "none":
         unheard.append("train.flip")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from luthier.devices import Device
 from luthier.errors import PlanError
 from luthier.models.headed import HeadedModel
+from luthier.models.heads import HEADS
 from luthier.models.ladder.ladder import Ladder
 from luthier.plan.method import Lora, Thaw, parse_method
 from luthier.plan.plan import Plan, flag
@@ -173,8 +174,5 @@ def of_machine(device: Device) -> list[Guess]:
 
 
 def usual_head(task: Task) -> str:
-    """Where the head starts: networks for images, all of whose layers a fresh head would pull about, learn from the probe's,
-    and so do vectors, whose cosine means nothing without the line through it."""
-    if task.probe is None:
-        return "fresh"
-    return "probe" if task.reads in ("image", "apart") else "shrunk"
+    """Where the head starts if nobody says so: fresh where there is no probe."""
+    return HEADS[task.head].start if task.probe is not None else "fresh"

@@ -22,6 +22,7 @@ from luthier.tasks.answers import Answers
 from luthier.tasks.baselines import unit
 from luthier.tasks.calibration import Calibrating, Calibration
 from luthier.tasks.classification.labelled import refuse_nothing_left, useless
+from luthier.tasks.config_labels import number
 from luthier.tasks.kind import Columns, Kind, Roles, Understood, Wishes
 from luthier.tasks.metric import chosen_metric
 from luthier.tasks.number_column import equal_numbers, numbers, strata_of, told_of_numbers
@@ -124,6 +125,10 @@ class Regression(Task[Logits, Numbers]):
         """Squared error, in units of the spread."""
         wanted = (batch.targets - self.mean) / self.spread
         return Loss(functional.mse_loss(model(batch)[:, 0], wanted, reduction="sum"), len(batch.rows))
+
+    @property
+    def config_labels(self) -> dict[str, Any]:
+        return number()
 
     def mean_loss(self, outputs: Logits, examples: Examples) -> float:
         learnt = torch.from_numpy(self.scaled(examples.targets))

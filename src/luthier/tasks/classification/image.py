@@ -132,7 +132,17 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
     whole = np.array([reason is None for reason in facts.broken], bool)
     read = {"image": (columns["image"], whole)}
     found = labelled_rows(table, NAME, "image", read, columns["label"], looks(facts), roles, wishes)
-    return replace(found, images=facts)
+    return replace(found, task=under_image_head(found.task), images=facts)
+
+
+def under_image_head(task: Task) -> Task:
+    """A classification whose model reads images."""
+    assert isinstance(task, Classification), "images have labels"
+    return replace(task, head="image")
+
+
+def restore(record: dict[str, Any]) -> Task:
+    return under_image_head(Classification.from_json(record))
 
 
 def refuse_amounts(table: Table, label: str, wishes: Wishes) -> None:
@@ -193,6 +203,6 @@ IMAGE_CLASSIFICATION = Kind(
     inputs=inputs,
     given=given,
     blank=lambda picture: picture.missing,
-    restore=Classification.from_json,
+    restore=restore,
     shown=shown,
 )

@@ -19,6 +19,7 @@ from luthier.scores.metrics import Tagged
 from luthier.tasks.answers import Answers
 from luthier.tasks.calibration import Calibrating, Calibration
 from luthier.tasks.classification.task import bins_of
+from luthier.tasks.config_labels import labelled
 from luthier.tasks.outputs import Logits
 from luthier.tasks.probing import Probing
 from luthier.tasks.records import TagsRecord
@@ -192,6 +193,10 @@ class TokenClassification(Task[Logits, Tags]):
                 one["probability"] = round(float(sure[first:end].min()), 6)
             found.append(one)
         return found
+
+    @property
+    def config_labels(self) -> dict[str, Any]:
+        return labelled(self.tags)
 
     def to_json(self) -> dict[str, Any]:
         return {

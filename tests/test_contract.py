@@ -18,7 +18,7 @@ from torch import Tensor
 from command import luthier
 from luthier.batches.examples import Ints
 from luthier.data.read import read
-from luthier.events import Event, Noted, Stepped
+from luthier.events import Event, Noted, Stepped, Work
 from luthier.folder.model_folder import ModelFolder
 from luthier.models.ladder.policies import AllRungs
 from luthier.models.quiet import quiet
@@ -288,13 +288,9 @@ class Finished:
 
 
 def run(plan: Plan) -> Finished:
-    events: list[Event] = []
-    path = tune.tune(plan)
-    while True:
-        try:
-            events.append(next(path))
-        except StopIteration as end:
-            return Finished(end.value, events)
+    work = Work(tune.tune(plan))
+    events = list(work)
+    return Finished(work.result, events)
 
 
 @pytest.fixture(scope="module")

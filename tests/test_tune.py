@@ -13,7 +13,7 @@ import pytest
 
 import luthier
 from luthier.errors import Interrupted, RunError, WorldError
-from luthier.events import Chose, Event, Noted, Started, Stepped, Stopped, Validated
+from luthier.events import Chose, Event, Noted, Started, Stepped, Stopped, Validated, Work
 from luthier.folder.model_folder import ModelFolder
 from luthier.folder.run_folder import RunFolder
 from luthier.plan.plan import Plan, read_plan
@@ -40,13 +40,11 @@ def run(
 ) -> tuple[ModelFolder, list[Event]]:
     """The folder of a run, and all its events, each shown to `look` as it comes."""
     events = []
-    path = steps.tune(plan, stop, **more)
-    while True:
-        try:
-            events.append(next(path))
-            look(events[-1])
-        except StopIteration as end:
-            return end.value, events
+    work = Work(steps.tune(plan, stop, **more))
+    for event in work:
+        events.append(event)
+        look(event)
+    return work.result, events
 
 
 def weights(out: Path) -> str:

@@ -304,7 +304,7 @@ def alike_or_not(path: Path, rows: int, shuffled: bool = False) -> Path:
 def how_pairs_are_read(data: Path, model: Path, **settings: Any) -> tuple[str, str]:
     """What the plan resolves to, and why."""
     ready = prepare(plan_for(data, model, **settings))
-    return ready.plan.model.pair, next(one.why for one in ready.guesses if one.key == "model.pair")
+    return ready.plan.model.pair, next(one.why for one in ready.resolved.guesses if one.key == "model.pair")
 
 
 def test_texts_whose_untrained_vectors_go_with_the_numbers_are_read_apart(sentence_bert, tmp_path):

@@ -19,6 +19,7 @@ from luthier.models.readers.reading import Reader as Tokenizer
 from luthier.models.readers.reading import preparation_of, reader_of
 from luthier.plan.plan import Plan
 from luthier.predict import features_of
+from luthier.prepare.base import Base
 from luthier.prepare.pairs import how_pairs_are_read
 from luthier.prepare.rows import Rows
 from luthier.tasks.task import Array
@@ -40,9 +41,9 @@ class Reader:
         device = devices.choose(plan.run.device, plan.run.precision, plan.run.threads)
         reads = "text" if rows is None else rows.task.reads
         folder = inspect_folder(plan.model.name, find_model(plan.model.name), reads, plan.model.base)
-        reader = reader_of(folder, reads)
+        base = Base(folder, reader_of(folder, reads))
         if rows is not None:
-            reads = how_pairs_are_read(plan, rows, folder, reader, device).task.reads
+            reads = how_pairs_are_read(plan.model, rows, base, device).task.reads
         asked = Wanted(
             outputs=2,
             head="cosine" if reads == "apart" else "row",
@@ -50,8 +51,8 @@ class Reader:
             pooling=plan.model.pooling,
             seed=plan.run.seed,
         )
-        model = load_model(folder, asked, preparation_of(reader)).to(device.torch)
-        return Reader(reader, model, device, reads)
+        model = load_model(folder, asked, preparation_of(base.reader)).to(device.torch)
+        return Reader(base.reader, model, device, reads)
 
     def features(
         self, examples: Examples, clock: Callable[[], float], stop: Callable[[], bool]

@@ -135,7 +135,7 @@ class Run:
             long="windows" if ready.long.way == "windows" else "cut",
             columns=ready.rows.columns,
             base=self.plan.model.name,
-            base_fingerprint=ready.base_fingerprint,
+            base_fingerprint=ready.base.fingerprint,
             method=candidate.name,
             version=version("luthier"),
             missing=self.plan.data.missing,
@@ -161,7 +161,7 @@ class Run:
             return
         path, finished = self.folder.path / "model", self.task.finished_head(head)
         record = self.model_record(candidate, self.task.finished(finished), hidden)
-        write_model(path, model or ready.model, finished, ready.reader, record, INTERIM_CARD)
+        write_model(path, model or ready.model, finished, ready.base.reader, record, INTERIM_CARD)
 
     def interrupted(self) -> Interrupted:
         """What to tell when somebody asked to stop."""

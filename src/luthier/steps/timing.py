@@ -65,7 +65,7 @@ class Cost:
 
 def plain_run(ready: Prepared) -> Run:
     """A run that is asked what it would do, and never begun."""
-    folder = ready.run_folder
+    folder = ready.place.folder()
     return Run(ready, folder, time.monotonic, lambda: False, shared=folder)
 
 

@@ -15,13 +15,13 @@ NAMES = "labels"
 
 def compared(ready: Prepared, parts: tuple[str, ...]) -> dict[str, Examples]:
     """Texts whose features are compared, beside those of the rows themselves, by the key of their features."""
-    task, texts = ready.rows.task, ready.reader
+    task, texts = ready.rows.task, ready.base.reader
     if not isinstance(texts, Texts):
         return {}
     found: dict[str, Examples] = {}
     if task.prompts:
         found[NAMES] = texts.examples(task.prompts, blank(len(task.prompts)))[0]
-    if task.compares and ready.folder.pooling is not None:
+    if task.compares and ready.base.folder.pooling is not None:
         for part in parts:
             pairs = ready.rows.inputs(getattr(ready.rows.split, part))
             for side in (0, 1):
@@ -40,8 +40,8 @@ def blank(rows: int) -> Array:
 
 def reader_of(ready: Prepared, name: str) -> HeadedModel:
     """The model that reads some features: of single texts out of pairs, the body alone, pooled as its folder declares."""
-    if ", text " in name and ready.folder.pooling is not None:
-        return encoder_of(ready.model, ready.folder.pooling)
+    if ", text " in name and ready.base.folder.pooling is not None:
+        return encoder_of(ready.model, ready.base.folder.pooling)
     return ready.model
 
 

@@ -30,7 +30,7 @@ from luthier.steps import tune
 from luthier.tasks import TASKS
 from luthier.tasks.guess import guess_kind
 from luthier.tasks.task import Array, Calibration
-from luthier.train.loop import train
+from luthier.train.loop import Lesson, train
 from luthier.train.state import State
 from luthier.train.unfreezing import LadderUnfreezing
 from luthier.train.weights import Weights
@@ -379,10 +379,8 @@ def gradients(plan: Plan, micro_tokens: int) -> tuple[dict[str, Tensor], float, 
     state.weights.step = keep  # type: ignore[method-assign]
     ready.model.body.register_forward_hook(lambda *_: parts.append(1))
     train_settings = make_settings(batch_rows=12, epochs=1e-3, max_norm=math.inf, micro_tokens=micro_tokens)
-    task, examples = ready.rows.task, ready.examples["train"]
-    events = train(
-        state, task, examples, lambda: (0.0, 0.0), train_settings, cpu(), 0, lambda: 0.0, unfreezing
-    )
+    lesson = Lesson(ready.rows.task, ready.examples["train"], lambda: (0.0, 0.0))
+    events = train(state, lesson, train_settings, unfreezing, cpu(), lambda: 0.0)
     losses = [event.loss for event in events if isinstance(event, Stepped)]
     return kept, losses[0], len(parts)
 

@@ -13,7 +13,7 @@ from luthier.prepare.prepare import windows
 from luthier.steps.records import ClozeRecord
 from luthier.steps.run import Run
 from luthier.train.checkpoints import Checkpoints
-from luthier.train.loop import TrainSettings, train
+from luthier.train.loop import Ending, Lesson, TrainSettings, train
 from luthier.train.state import State
 from luthier.train.unfreezing import LadderUnfreezing
 from luthier.train.weights import Weights
@@ -87,11 +87,11 @@ def learn(
 
     yield Started(NAME, run.clock(), settings.steps(len(examples)))
     why = "epochs"
+    lesson = Lesson(run.task, examples, nothing, seed_of_cloze(run), name=NAME)
     with ready.masters.training():
         for event in train(
-            state, run.task, examples, nothing, settings, ready.device, seed_of_cloze(run), run.clock, unfreezing,
-            over=late, stop=run.stop, name=NAME, checkpoints=checkpoints,
-        ):  # fmt: skip
+            state, lesson, settings, unfreezing, ready.device, run.clock, Ending(late, run.stop), checkpoints
+        ):
             if isinstance(event, Stopped):
                 why = event.why
             elif isinstance(event, Stepped):

@@ -39,7 +39,7 @@ from luthier.tasks.classification.labels import balanced_weights
 from luthier.tasks.classification.task import Classification
 from luthier.tasks.task import Array, Calibration, Task
 from luthier.train.find_rate import RateTest, find_rate
-from luthier.train.loop import TrainSettings, train
+from luthier.train.loop import Ending, Lesson, TrainSettings, train
 from luthier.train.state import State
 from luthier.train.unfreezing import LadderUnfreezing
 from luthier.train.weights import Weights
@@ -144,11 +144,9 @@ def follow(run: Run, settings: TrainSettings) -> Generator[Event, None, Prefixes
             settings = replace(settings, lr=test.lr)
             run.tuning["rate_test"] = test.to_json()
             yield Noted(test.words(), run.clock())
-        for event in train(
-            state, weighted(run), ready.examples["train"], validate, settings, ready.device, run.plan.run.seed, run.clock,
-            unfreezing, over=budget.over, stop=run.stop, checkpoints=checkpoints,
-            groups=groups_of(run), ceiling=ceiling(run),
-        ):  # fmt: skip
+        lesson = Lesson(weighted(run), ready.examples["train"], validate, run.plan.run.seed, groups_of(run))
+        ending = Ending(budget.over, run.stop, ceiling(run))
+        for event in train(state, lesson, settings, unfreezing, ready.device, run.clock, ending, checkpoints):
             if isinstance(event, Stopped):
                 run.tuning["tuned"] = {"steps": event.step, "best_step": event.best_step, "why": event.why,
                                        "tokens": state.tokens, "seconds": state.seconds,

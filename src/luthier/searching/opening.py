@@ -39,6 +39,16 @@ THREADS = 4
 a thread each, get through more than one with two threads (docs/search.md)."""
 
 
+@dataclass(frozen=True)
+class OwnProcess:
+    """The process that works on the search, among others that may do so too."""
+
+    holder: str
+    """The name under which it takes trials."""
+    all_cores: bool
+    """Whether what no trial does may take all cores, as the plan leaves open how many CPU threads there are."""
+
+
 @dataclass
 class Search:
     """A search as one of its processes sees it."""
@@ -54,16 +64,17 @@ class Search:
     memo: Memo
     ready: Prepared
     """The recipe's: the rows that all trials have in common."""
-    count: int
     stop: Callable[[], bool]
     clock: Callable[[], float]
     """Seconds since the command began."""
     earlier: float
     """Seconds that earlier commands took."""
-    own_threads: bool
-    """Whether the plan leaves open how many CPU threads there are: what no trial does may then take all cores."""
-    holder: str
-    """The name under which this process takes trials."""
+    process: OwnProcess
+
+    @property
+    def count(self) -> int:
+        """How many trials there are to be, the recipe among them."""
+        return self.adviser.count
 
     @property
     def seeds(self) -> int:
@@ -169,12 +180,10 @@ def open_search(
         recipe=settled["recipe"],
         memo=memo,
         ready=ready,
-        count=trials_wanted(asked, plan, space),
         stop=stop,
         clock=lambda: time.time() - began,
         earlier=earlier,
-        own_threads=own_threads,
-        holder=holder,
+        process=OwnProcess(holder, own_threads),
     )
 
 

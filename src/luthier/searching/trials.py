@@ -78,7 +78,7 @@ def take_trial(search: Search) -> tuple[Tried, contextlib.ExitStack] | None:
     with search.folder.alone("ask"):
         for one in search.adviser.tried():
             if one.state == "running":
-                lock = search.folder.take(f"trial-{one.number}", search.holder)
+                lock = search.folder.take(f"trial-{one.number}", search.process.holder)
                 if lock is not None:
                     return search.adviser.again(one.number), lock
         tried = search.adviser.tried()
@@ -89,7 +89,7 @@ def take_trial(search: Search) -> tuple[Tried, contextlib.ExitStack] | None:
         asked = search.adviser.ask(search.recipe)
         if asked is None:
             return None
-        lock = search.folder.take(f"trial-{asked.number}", search.holder)
+        lock = search.folder.take(f"trial-{asked.number}", search.process.holder)
         assert lock is not None, "nobody can know of a trial that was asked for just now"
         search.record()
         return asked, lock

@@ -15,6 +15,7 @@ from sklearn.linear_model import LogisticRegression
 
 from luthier.arrays import Array
 from luthier.doctor.reader import Reader
+from luthier.events import result_of
 from luthier.plan.plan import Plan
 from luthier.scores.learning_curve import rows_needed
 from luthier.train.probe.learning_curve import probe_curve, spread
@@ -47,12 +48,8 @@ def features_of_set(path: Path) -> tuple[Array, Array]:
         rows = [(row["text"], row["label"]) for row in csv.DictReader(file)]
     reader = Reader.of(Plan.build({"data.path": str(path)}))
     examples, _ = reader.texts.examples([text for text, _ in rows], np.zeros(len(rows), np.int64))
-    work = reader.features(examples, lambda: 0.0, lambda: False)
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            return end.value, np.unique([label for _, label in rows], return_inverse=True)[1]
+    features = result_of(reader.features(examples, lambda: 0.0, lambda: False))
+    return features, np.unique([label for _, label in rows], return_inverse=True)[1]
 
 
 def accuracy(features: Array, targets: Array, learnt: Array, tested: Array) -> float:

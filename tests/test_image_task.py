@@ -20,6 +20,7 @@ from luthier.batches.examples import Variation
 from luthier.batches.image_examples import ImageExamples
 from luthier.data.images.picture import FilePicture
 from luthier.errors import DataError, ModelError, PlanError
+from luthier.events import result_of
 from luthier.folder.model_folder import ModelFolder
 from luthier.models.heads.image_model import ImageModel
 from luthier.models.hub.inspect import inspect_folder
@@ -456,13 +457,7 @@ def test_a_broken_image_is_refused_by_its_name_when_it_is_asked_about(tmp_path):
 
 def run(data: Path, model: Path, out: Path, **settings: Any) -> ModelFolder:
     quick = {"method": "full", "lr": 3e-3, "epochs": 2, "batch_rows": 16, "precision": "fp32", "threads": 1}
-    path = tune.tune(plan_for(data, model, **quick | {"run.out": str(out)} | settings))
-    while True:
-        try:
-            next(path)
-        except StopIteration as end:
-            found: ModelFolder = end.value
-            return found
+    return result_of(tune.tune(plan_for(data, model, **quick | {"run.out": str(out)} | settings)))
 
 
 def statistics(folder: Path) -> dict[str, Tensor]:

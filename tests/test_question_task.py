@@ -884,7 +884,7 @@ def settings(bert, tmp_path) -> dict[str, Any]:
 
 
 def cloze_guess(ready: Prepared) -> str:
-    return str(next(one for one in ready.guesses if one.key == "train.cloze"))
+    return str(next(one for one in ready.resolved.guesses if one.key == "train.cloze"))
 
 
 def test_few_questions_are_preceded_by_others_made_of_their_texts(bert, tmp_path):
@@ -913,7 +913,9 @@ def test_none_of_them_is_too_long_for_a_window(bert, tmp_path):
     ready = prepare(plan_for(data, bert, **{"train.cloze": 200}))
 
     room = MOST_QUESTION * ready.long.limit
-    assert all(len(ready.reader.tokenizer(row.question)["input_ids"]) <= room for row in ready.cloze.sources)
+    assert all(
+        len(ready.base.reader.tokenizer(row.question)["input_ids"]) <= room for row in ready.cloze.sources
+    )
     assert np.array_equal(prepare(ready.plan).cloze.ids, ready.cloze.ids)
 
 

@@ -14,7 +14,7 @@ import torch
 from luthier.batches.text_examples import TextExamples
 from luthier.batches.word_rows import Words
 from luthier.errors import DataError, PlanError
-from luthier.folder.model_folder import ModelFolder
+from luthier.events import result_of
 from luthier.models.heads.head import Wanted
 from luthier.models.hub.inspect import inspect_folder
 from luthier.models.load import load_model
@@ -608,13 +608,7 @@ def test_entities_of_a_long_text_are_found_in_all_its_windows(bert, tmp_path):
         "patience": 100,
         "precision": "fp32",
     }
-    path = tune.tune(plan_for(data, bert, **settings, **{"run.out": str(tmp_path / "run")}))
-    while True:
-        try:
-            next(path)
-        except StopIteration as end:
-            folder: ModelFolder = end.value
-            break
+    folder = result_of(tune.tune(plan_for(data, bert, **settings, **{"run.out": str(tmp_path / "run")})))
     words = ["the", "my", "is", "was"] * 30
     for at in (10, 50, 110):
         words[at] = ABOUT["delivery"][1]

@@ -5,9 +5,53 @@ A new listener iterates over the same events; nobody registers anything.
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
+
+Happening = TypeVar("Happening")
+Result = TypeVar("Result")
+
+
+class Work(Iterator[Happening], Generic[Happening, Result]):
+    """A generator in a `for`, and what it returned: `result`, once the loop has come to its end.
+
+    >>> def counted():
+    ...     yield "one"
+    ...     yield "two"
+    ...     return 2
+    >>> work = Work(counted())
+    >>> list(work), work.result
+    (['one', 'two'], 2)
+    """
+
+    def __init__(self, generator: Generator[Happening, None, Result]) -> None:
+        self.generator = generator
+        self.returned: tuple[Result, ...] = ()
+        """What the generator returned; empty until it has."""
+
+    def __next__(self) -> Happening:
+        try:
+            return next(self.generator)
+        except StopIteration as end:
+            if not self.returned:  # who asks again after the end is told None
+                self.returned = (end.value,)
+            raise
+
+    @property
+    def result(self) -> Result:
+        """What the generator returned. Raises RuntimeError where it has not come to its end."""
+        if not self.returned:
+            raise RuntimeError("The work has not come to its end: it has no result yet.")
+        return self.returned[0]
+
+
+def result_of(generator: Generator[Any, None, Result]) -> Result:
+    """Return what a generator returns; what it yields on the way is let go."""
+    work = Work(generator)
+    for _ in work:
+        pass
+    return work.result
 
 
 @dataclass(frozen=True)

@@ -209,7 +209,7 @@ class Run:
         model = self.model_of(fitted)
         task, head = self.task.finished(fitted.weights.head or model.head)
         path, record = self.folder.path / "model", self.model_record(fitted, task)
-        write_model(path, model, head, self.ready.reader, record, INTERIM_CARD)
+        write_model(path, model, head, self.ready.base.reader, record, INTERIM_CARD)
 
     def model_record(self, fitted: Fitted, task: Task) -> ModelRecord:
         """What luthier.json says of a candidate's model. task: as it is finished."""
@@ -223,7 +223,7 @@ class Run:
             long="windows" if ready.long.way == "windows" else "cut",
             columns=ready.rows.columns,
             base=self.plan.model.name,
-            base_fingerprint=ready.base_fingerprint,
+            base_fingerprint=ready.base.fingerprint,
             method=fitted.name,
             version=version("luthier"),
             missing=self.plan.data.missing,

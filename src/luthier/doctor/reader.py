@@ -22,6 +22,7 @@ from luthier.models.readers.reading import Reader as Tokenizer
 from luthier.models.readers.reading import preparation_of, reader_of
 from luthier.plan.plan import Plan
 from luthier.predict import features_of
+from luthier.prepare.base import Base
 from luthier.prepare.pairs import how_pairs_are_read
 from luthier.prepare.rows import Rows
 
@@ -42,10 +43,10 @@ class Reader:
         device = devices.choose(plan.run.device, plan.run.precision, plan.run.threads)
         reads = "text" if rows is None else rows.task.reads
         folder = inspect_folder(plan.model.name, find_model(plan.model.name), reads, plan.model.base)
-        reader = reader_of(folder, reads)
+        base = Base(folder, reader_of(folder, reads))
         head = "row"
         if rows is not None:
-            task = how_pairs_are_read(plan, rows, folder, reader, device).task
+            task = how_pairs_are_read(plan.model, rows, base, device).task
             reads, head = task.reads, HEADS[task.head].untrained
         asked = Wanted(
             outputs=2,
@@ -54,8 +55,8 @@ class Reader:
             pooling=plan.model.pooling,
             seed=plan.run.seed,
         )
-        model = load_model(folder, asked, preparation_of(reader)).to(device.torch)
-        return Reader(reader, model, device, reads)
+        model = load_model(folder, asked, preparation_of(base.reader)).to(device.torch)
+        return Reader(base.reader, model, device, reads)
 
     def features(
         self, examples: Examples, clock: Callable[[], float], stop: Callable[[], bool]

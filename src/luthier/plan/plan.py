@@ -132,6 +132,10 @@ class Plan(Section):
                 names[section].add(key)
         return hash_json(self.model_dump(mode="json", exclude=names))
 
+    def of_rows(self) -> "Plan":
+        """A plan of the rows and their split alone: what else is asked for is as if nobody had said it."""
+        return Plan(data=self.data.model_copy(update={"split_seed": self.split_seed}), task=self.task)
+
     @property
     def split_seed(self) -> int:
         return self.run.seed if self.data.split_seed is None else self.data.split_seed

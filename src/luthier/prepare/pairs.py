@@ -7,10 +7,10 @@ import numpy as np
 from luthier.devices import Device
 from luthier.errors import ModelError
 from luthier.models.heads.bi_encoder import BiEncoder, load_bi_encoder
-from luthier.models.hub.inspect import Folder
 from luthier.models.readers.reading import READERS, Reader
-from luthier.plan.plan import Plan, is_set
+from luthier.plan.sections import ModelPlan
 from luthier.predict import features_of
+from luthier.prepare.base import Base
 from luthier.prepare.rows import Rows
 from luthier.scores.regression import spearman
 from luthier.tasks.regression import Regression, cosines
@@ -23,19 +23,19 @@ NEAR = 0.5
 (docs/tasks/regression.md)."""
 
 
-def how_pairs_are_read(plan: Plan, rows: Rows, folder: Folder, reader: Reader, device: Device) -> Rows:
+def how_pairs_are_read(plan: ModelPlan, rows: Rows, base: Base, device: Device) -> Rows:
     """The rows, with the task that reads their texts as the plan says, or as the untrained model's vectors speak for it."""
-    task, asked = rows.task, plan.model.pair
+    task, asked = rows.task, plan.pair
     if not isinstance(task, Regression) or task.reads != "pair":
         return rows
     if asked != "auto":
         return rows if asked == "cross-encoder" else read_apart(rows, "as asked for")
-    of_head = [key for key in ("hidden", "dropout") if is_set(plan, "model", key)]
+    of_head = [key for key in ("hidden", "dropout") if getattr(plan, key) != getattr(ModelPlan(), key)]
     if of_head:
         return with_reason(rows, f"model.{of_head[0]} is of a head that reads more than one number")
-    if plan.model.pooling != "auto":
+    if plan.pooling != "auto":
         return read_apart(rows, "model.pooling makes vectors of single texts")
-    if folder.pooling is None:
+    if base.folder.pooling is None:
         return with_reason(rows, "the model declares no vectors of single texts")
     own = rows.split.train
     if len(own) < FEWEST:
@@ -44,10 +44,10 @@ def how_pairs_are_read(plan: Plan, rows: Rows, folder: Folder, reader: Reader, d
         )
     few = own[np.linspace(0, len(own) - 1, min(MOST, len(own))).astype(np.int64)]
     try:
-        model = load_bi_encoder(folder)
+        model = load_bi_encoder(base.folder)
     except ModelError as error:  # a cross-encoder may well read this folder
         return with_reason(rows, f"its vectors cannot be made: {error}")
-    near = spearman(rows.targets(few), cosines_by(model, rows.inputs(few), reader, device))
+    near = spearman(rows.targets(few), cosines_by(model, rows.inputs(few), base.reader, device))
     told = f"on {len(few)} training rows the untrained vectors have a spearman of {near:.2f} with the numbers"
     return read_apart(rows, told) if abs(near) >= NEAR else with_reason(rows, told)
 

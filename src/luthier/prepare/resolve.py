@@ -47,7 +47,16 @@ class Start:
     """Number of cloze questions that were made, of those that `cloze_wanted` asks for."""
 
 
-def resolve(plan: Plan, rows: Rows, device: Device, start: Start) -> tuple[Plan, list[Guess]]:
+@dataclass(frozen=True)
+class Resolved:
+    """A plan with nothing left open."""
+
+    plan: Plan
+    guesses: tuple[Guess, ...]
+    """What was filled in."""
+
+
+def resolve(plan: Plan, rows: Rows, device: Device, start: Start) -> Resolved:
     """The plan with every open setting filled in, and what was filled in.
 
     Raises PlanError for a setting that only now is known to have no meaning.
@@ -71,7 +80,8 @@ def resolve(plan: Plan, rows: Rows, device: Device, start: Start) -> tuple[Plan,
         guesses.append(Guess("model.pooling", start.model.pooling, why))
     asked = plan.settings()
     open_ones = [guess for guess in guesses if asked.get(guess.key) in (None, "auto")]
-    return plan.with_settings({guess.key: guess.value for guess in open_ones}), open_ones
+    filled = plan.with_settings({guess.key: guess.value for guess in open_ones})
+    return Resolved(filled, tuple(open_ones))
 
 
 def of_rows(rows: Rows) -> list[Guess]:

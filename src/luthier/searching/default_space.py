@@ -14,7 +14,7 @@ def default_space(ready: Prepared) -> Space:
 
     Raises PlanError where the method leaves nothing to search.
     """
-    settled = {one.key for one in ready.guesses}
+    settled = {one.key for one in ready.resolved.guesses}
     train = ready.plan.train
     if isinstance(parse_method(train.method), Probe):
         raise PlanError(

@@ -65,7 +65,7 @@ def finish(search: Search) -> Iterator[tuple[int, Event]]:
             )
             yield OF_SEARCH, Noted(words, search.clock(), warning=True)
     yield OF_SEARCH, Noted("Its test rows are opened now.", search.clock())
-    search.memo.wide = available_cores() if search.own_threads else None  # all trials have ended
+    search.memo.wide = available_cores() if search.process.all_cores else None  # all trials have ended
     for event in tune(plan, search.stop, search.memo):
         yield winner.number, event
     named = {"number": winner.number, "values": winner.values, "score": choice.score, "why": choice.words}

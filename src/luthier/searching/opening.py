@@ -16,9 +16,10 @@ from luthier.hashes import hash_json
 from luthier.machine import cores
 from luthier.plan.plan import Plan
 from luthier.plan.search import SearchPlan
+from luthier.prepare.base import base_of
 from luthier.prepare.memo import Memo
 from luthier.prepare.pairs import read_as
-from luthier.prepare.prepare import Prepared, base_of, prepare
+from luthier.prepare.prepare import Prepared, prepare
 from luthier.prepare.refusals import refuse_too_many_blocks, refuse_what_has_no_effect
 from luthier.searching.default_space import default_space
 from luthier.searching.folder import SPENT, SearchFolder
@@ -38,6 +39,16 @@ THREADS = 4
 side, a thread each, get through more than one with two threads (docs/search.md)."""
 
 
+@dataclass(frozen=True)
+class OwnProcess:
+    """The process that works on the search, among others that may do so too."""
+
+    holder: str
+    """The name under which it takes trials."""
+    all_cores: bool
+    """Whether what no trial does may take all cores, as the plan leaves open how many CPU threads there are."""
+
+
 @dataclass
 class Search:
     """An open search, with all that one of its processes needs to work on it."""
@@ -52,17 +63,18 @@ class Search:
     """The values of trial 0, which follows the recipe."""
     memo: Memo
     ready: Prepared
-    """The recipe's run, prepared: its rows are those of all trials."""
-    count: int
+    """The recipe's: the rows that all trials have in common."""
     stop: Callable[[], bool]
     clock: Callable[[], float]
     """A function that gives the seconds since the command began."""
     earlier: float
     """Seconds that earlier commands took."""
-    own_threads: bool
-    """Whether the plan leaves the number of CPU threads open: work outside of trials may then take all cores."""
-    holder: str
-    """The name under which this process takes trials."""
+    process: OwnProcess
+
+    @property
+    def count(self) -> int:
+        """How many trials there are to be, the recipe among them."""
+        return self.adviser.count
 
     @property
     def seeds(self) -> int:
@@ -168,12 +180,10 @@ def open_search(
         recipe=settled["recipe"],
         memo=memo,
         ready=ready,
-        count=trials_wanted(asked, plan, space),
         stop=stop,
         clock=lambda: time.time() - began,
         earlier=earlier,
-        own_threads=own_threads,
-        holder=holder,
+        process=OwnProcess(holder, own_threads),
     )
 
 

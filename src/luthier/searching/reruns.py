@@ -99,7 +99,7 @@ def take_rerun(search: Search) -> tuple[tuple[Rerun, contextlib.ExitStack] | Non
         late = late or (not over(search, one) and not time_for_rerun(search, tried[one.number]))
         wanted = not late and not over(search, one)
         # Of one that is over, too: whoever is at another seed of a trial that failed has it still.
-        lock = search.folder.take(f"rerun-{one}", search.holder if wanted else "")
+        lock = search.folder.take(f"rerun-{one}", search.process.holder if wanted else "")
         if lock is None:
             others = True
         elif wanted and not over(search, one):

@@ -156,11 +156,8 @@ class Adviser:
     def __init__(
         self, storage: BaseStorage, name: str, search: SearchPlan, space: Space, plan: Plan, count: int
     ) -> None:
-        """Open, or begin, a search's record.
-
-        name: the search's name in the storage.  count: the number of trials.
-        """
-        self.search, self.space, self.plan = search, space, plan
+        """name: of the search in the storage.  count: how many trials there are to be."""
+        self.search, self.space, self.plan, self.count = search, space, plan, count
         self.values = design(space, plan, search.sampler, plan.run.seed, count - 1)
         self.storage = storage
         self.study = optuna.create_study(

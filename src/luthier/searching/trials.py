@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from luthier.errors import DiskError, Interrupted, LuthierError, RunError, WorldError
-from luthier.events import Advanced, Event, Started, Stopped, TrialBegan, TrialEnded, Validated
+from luthier.events import Advanced, Event, Started, Stopped, TrialBegan, TrialEnded, Validated, Work
 from luthier.plan.plan import Plan
 from luthier.searching.folder import OF_SEARCH
 from luthier.searching.opening import Search, refuse_another_model
@@ -78,7 +78,7 @@ def take_trial(search: Search) -> tuple[Tried, contextlib.ExitStack] | None:
     with search.folder.alone("ask"):
         for one in search.adviser.tried():
             if one.state == "running":
-                lock = search.folder.take(f"trial-{one.number}", search.holder)
+                lock = search.folder.take(f"trial-{one.number}", search.process.holder)
                 if lock is not None:
                     return search.adviser.again(one.number), lock
         tried = search.adviser.tried()
@@ -89,7 +89,7 @@ def take_trial(search: Search) -> tuple[Tried, contextlib.ExitStack] | None:
         asked = search.adviser.ask(search.recipe)
         if asked is None:
             return None
-        lock = search.folder.take(f"trial-{asked.number}", search.holder)
+        lock = search.folder.take(f"trial-{asked.number}", search.process.holder)
         assert lock is not None, "nobody can know of a trial that was asked for just now"
         search.record()
         return asked, lock
@@ -149,12 +149,8 @@ def until_pruned(
 ) -> Generator[Event, None, Outcome | None]:
     """The events of a trial; its outcome, or None where it was not worth going on with."""
     doomed, steps = False, 0
-    while True:
-        try:
-            event = next(running)
-        except StopIteration as end_of_it:
-            outcome: Outcome = end_of_it.value
-            return outcome
+    work = Work(running)
+    for event in work:
         if doomed and not isinstance(event, Stopped):  # who has come to the end has nothing left to save
             running.close()
             return None
@@ -170,6 +166,7 @@ def until_pruned(
             if bad and number > 0:  # the recipe is what others are measured by
                 enough.said = enough.said or had_the_best(search, number)
                 doomed = not enough.said
+    return work.result
 
 
 def had_the_best(search: Search, number: int) -> bool:

@@ -50,7 +50,7 @@ def write_records(folder: Path, ready: Prepared) -> None:
          "fingerprint": table.fingerprint},
     )  # fmt: skip
     write_json(folder / "split.json", {**rows.split.to_json(), "seed": ready.plan.split_seed})
-    write_json(folder / "findings.json", [finding.to_json() for finding in ready.findings])
+    write_json(folder / "findings.json", [finding.to_json() for finding in ready.checked.findings])
     train = ready.examples["train"]
     if isinstance(train, ImageExamples) and train.varies:
         sheet = io.BytesIO()

@@ -2,10 +2,26 @@
 
 import math
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
+from typing import Any
 
 from luthier.batches.order import steps_per_epoch
+
+
+@dataclass(frozen=True)
+class Models:
+    """The models that a recipe is for."""
+
+    families: tuple[str, ...]
+    """Their `model_type`; none: all."""
+    parameters_below: float
+    """Millions of parameters, of the whole model."""
+
+    def hold(self, family: str, parameters: int) -> bool:
+        """Whether a model is one of them."""
+        return (not self.families or family in self.families) and parameters < self.parameters_below * 1e6
 
 
 @dataclass(frozen=True)
@@ -13,9 +29,7 @@ class Recipe:
     """One row of recipes.toml: the settings for a family of models."""
 
     name: str
-    families: tuple[str, ...]
-    parameters_below: float
-    """The row is for models with fewer parameters than this, in millions."""
+    models: Models
     lr: float
     batch_rows: int
     epochs: int
@@ -58,14 +72,16 @@ class Recipe:
 def recipes() -> list[Recipe]:
     """The rows of recipes.toml, in order."""
     text = resources.files("luthier.train").joinpath("recipes.toml").read_text(encoding="utf-8")
-    return [Recipe(**(row | {"families": tuple(row["families"])})) for row in tomllib.loads(text)["recipe"]]
+    return [recipe_of(row) for row in tomllib.loads(text)["recipe"]]
+
+
+def recipe_of(row: Mapping[str, Any]) -> Recipe:
+    """A row of the table, as TOML has it."""
+    numbers = {key: value for key, value in row.items() if key not in ("families", "parameters_below")}
+    return Recipe(models=Models(tuple(row["families"]), row["parameters_below"]), **numbers)
 
 
 def recipe_for(family: str, parameters: int) -> Recipe:
-    """The first recipe that fits a model_type and a number of parameters."""
-    fitting = [
-        recipe
-        for recipe in recipes()
-        if (not recipe.families or family in recipe.families) and parameters < recipe.parameters_below * 1e6
-    ]
-    return fitting[0] if fitting else recipes()[-1]
+    """The first row that fits a model_type and a number of parameters."""
+    table = recipes()
+    return next((recipe for recipe in table if recipe.models.hold(family, parameters)), table[-1])

@@ -25,7 +25,7 @@ class SparseEmbedding:
     """
 
     def __init__(self, part: Part, parameter: nn.Parameter, masters: MasterWeights | None) -> None:
-        self.part, self.parameter = part, parameter
+        self.part = part
         self.master = exact_of(parameter, masters)
         self.working = masters.fast.get(id(parameter), self.master) if masters is not None else self.master
         shape = tuple(self.master.shape)

@@ -137,7 +137,7 @@ def shelf_for(
 
     def key(one: Slot) -> str:
         device = ready.device
-        stands_on = ready.base_fingerprint, str(dtype_of(one, ready)), device.kind, device.threads
+        stands_on = ready.base.fingerprint, str(dtype_of(one, ready)), device.kind, device.threads
         version = TextExamples.budget, MULTIPLE, torch.__version__
         # Blocks that start anew stand still for a while where they are thawed one after the other.
         drawn = (train.reinit, ready.plan.run.seed) if train.reinit else ()

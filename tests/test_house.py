@@ -21,6 +21,7 @@ FLOORS = [
     {"precision", "scores"},
     {"plan", "batches", "devices", "progress", "records"},
     {"data", "models"},
+    {"forms"},
     {"checks"},
     {"tasks"},
     {"predict"},

@@ -75,6 +75,11 @@ class Examples(ABC):
         """How often a weight is used in a pass over all rows: tokens, or as much for images."""
 
     @property
+    def parts_of_a_row(self) -> float:
+        """Parts of a row that a training epoch reads, on average; 1 where rows have no parts, or each part has an answer."""
+        return 1.0
+
+    @property
     def varies(self) -> bool:
         """Whether a row differs from epoch to epoch in training."""
         return False

@@ -21,7 +21,6 @@ from luthier.doctor.reader import Reader
 from luthier.errors import DataError
 from luthier.events import Event, Noted, Started
 from luthier.files import write_text
-from luthier.models.readers.reading import READERS
 from luthier.plan.plan import Plan
 from luthier.prepare.data_files import writing_of
 from luthier.prepare.rows import Given
@@ -99,7 +98,7 @@ def suggest_rows(
     reader = Reader.of(plan)
     way = "cut" if plan.data.long == "auto" else plan.data.long
     texts = [*table.texts(guess.text, known), *others.texts(guess.text, free)]
-    examples, _ = READERS["text"](reader.reader, texts, np.zeros(len(texts), np.int64), way)
+    examples, _ = reader.form.read(reader.reader, texts, np.zeros(len(texts), np.int64), way)
     features = yield from reader.features(examples, clock, stop)
     found = suggest(features[: len(known)], targets, len(names), features[len(known) :], count)
     chosen = free[found.rows]

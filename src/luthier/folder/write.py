@@ -15,6 +15,7 @@ from torch import nn
 from luthier.errors import InputError, WorldError
 from luthier.files import whole_folder
 from luthier.folder.model_record import CARD, FILE, ModelRecord, form_of, sealed_record_of
+from luthier.forms import FORMS
 from luthier.models.headed import HeadedModel
 from luthier.models.heads.bi_encoder import BiEncoder
 from luthier.models.heads.classifier import Classifier
@@ -26,7 +27,7 @@ from luthier.models.hub.inspect import inspect_folder
 from luthier.models.load import reload_model
 from luthier.models.quiet import quiet
 from luthier.models.readers.images import ImageReader
-from luthier.models.readers.reading import preparation_of, reader_of
+from luthier.models.readers.reading import preparation_of
 from luthier.models.readers.texts import Texts
 from luthier.tasks import TASKS
 
@@ -64,8 +65,7 @@ def write_model(
                 folder, own, model, model.dense if isinstance(model, BiEncoder) else head, reader
             )
         if isinstance(reader, Texts):
-            # Questions are read in windows of what the architecture can read, all else as the encoder was made for.
-            limit = reader.most if record.task.get("reads") == "question" else reader.limit
+            limit = FORMS[record.task["reads"]].longest(reader)
             plain = form_of(record.pooling) == "transformers"
             write_tokenizer(folder / where_body_is(model), reader, limit, lower_case=plain)
         else:
@@ -93,8 +93,8 @@ def reopen(
     try:
         # The record as a reader has it: JSON knows lists where a task has tuples.
         task = TASKS[record.task["name"]].restore(json.loads(json.dumps(record.task)))
-        found = inspect_folder(str(folder), folder, task.reads)
-        own = reader_of(found, task.reads)
+        found = inspect_folder(str(folder), folder, FORMS[task.reads].files)
+        own = FORMS[task.reads].open(found)
         again = reload_model(
             found, task.head, task.outputs, record.pooling, record.hidden, preparation_of(own)
         )

@@ -10,10 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from luthier import devices, seeds
-from luthier.batches.augment import Augment
 from luthier.batches.examples import Examples
-from luthier.batches.image_examples import ImageExamples
-from luthier.batches.text_examples import TextExamples
 from luthier.checks import TOKENS, examine, ranked
 from luthier.checks.finding import Evidence, Finding, Tokens
 from luthier.checks.review import Review, review_path
@@ -22,6 +19,8 @@ from luthier.devices import Device
 from luthier.files import refuse_link_away, refuse_links_away
 from luthier.folder.model_record import FILE as MODEL_RECORD
 from luthier.folder.run_folder import RunFolder
+from luthier.forms import FORMS
+from luthier.forms.form import Variety
 from luthier.hashes import hash_json
 from luthier.models.headed import HeadedModel
 from luthier.models.hub.find import find_model
@@ -30,26 +29,17 @@ from luthier.models.ladder.ladder import Ladder, find_ladder
 from luthier.models.load import Wanted, load_model
 from luthier.models.master_weights import MasterWeights
 from luthier.models.readers.questions import leaves_room
-from luthier.models.readers.reading import READERS, Reader, preparation_of, reader_of
+from luthier.models.readers.reading import Reader, preparation_of
 from luthier.models.readers.texts import Long, Texts
 from luthier.plan.plan import Plan, read_plan
+from luthier.prepare.idle_settings import refuse_what_has_no_effect
 from luthier.prepare.memo import Memo
 from luthier.prepare.pairs import how_pairs_are_read
-from luthier.prepare.refusals import refuse_too_many_blocks, refuse_unknown_checks, refuse_what_has_no_effect
+from luthier.prepare.refusals import refuse_too_many_blocks, refuse_unknown_checks
 from luthier.prepare.resolve import Guess, Start, cloze_wanted, resolve
 from luthier.prepare.rows import Rows, look_over, understand
 from luthier.tasks.task import Task
 from luthier.train.recipe import recipe_for
-
-EMPTY_WINDOWS = 2
-"""Windows without the answer that an epoch reads of each question, as nearly all windows of a long text are of that kind
-(Alberti et al. 2019, arXiv:1901.08634, section 3, keep one in fifty)."""
-VARIED = {
-    "light": Augment(min_area=0.5, jitter=0.2),
-    "medium": Augment(min_area=0.25, jitter=0.3),
-    "strong": Augment(min_area=0.08, jitter=0.4, erase=0.25),
-}
-"""How much images are varied in training; `strong` is what training from scratch takes."""
 
 
 @dataclass(frozen=True)
@@ -122,8 +112,9 @@ class Base:
         ):  # a run's model: what lies elsewhere is not what the run has made
             refuse_links_away(path, named if named.is_dir() else path)
             refuse_link_away(path, named if named.is_dir() else path)
-        folder = inspect_folder(name, path, reads, base)
-        return Base(folder, reader_of(folder, reads), folder.fingerprint())
+        form = FORMS[reads]
+        folder = inspect_folder(name, path, form.files, base)
+        return Base(folder, form.open(folder), folder.fingerprint())
 
 
 def base_of(name: str, reads: str, base: str | None, memo: Memo) -> Base:
@@ -154,11 +145,11 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
     refuse_what_has_no_effect(plan, task)
     used = {part: getattr(rows.split, part) for part in PARTS}
     everything = np.concatenate(list(used.values()))
-    read, way = READERS[task.reads], task.long if plan.data.long == "auto" else plan.data.long
+    form, way = rows.form, task.long if plan.data.long == "auto" else plan.data.long
     examples, long = memo.once(
         "examples",
         (of_rows, name, task.reads),
-        lambda: read(reader, rows.inputs(everything), rows.targets(everything), way),
+        lambda: form.read(reader, rows.inputs(everything), rows.targets(everything), way),
     )
     model = load_model(folder, wanted(plan, task), preparation_of(reader)).to(device.torch)
     few = examples.batch(np.zeros(1, np.int64)).to(device.torch)
@@ -191,7 +182,7 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
     ends = np.cumsum([len(part) for part in used.values()])
     parts = np.split(np.arange(len(everything)), ends[:-1])
     made = {part: examples.select(chosen) for part, chosen in zip(PARTS, parts, strict=True)}
-    made["train"] = as_trained(plan, made["train"], task)
+    made["train"] = form.varied(form.thinned(made["train"]), variety_of(plan, task))
     return Prepared(
         plan=plan,
         guesses=tuple(guesses),
@@ -235,7 +226,7 @@ def made_of_texts(count: int, rows: Rows, reader: Reader, seed: int) -> Examples
         return None
     targets = np.empty(len(chosen), object)
     targets[:] = [target for _, target in chosen]
-    examples, _ = READERS[rows.task.reads](reader, [row for row, _ in chosen], targets, "windows")
+    examples, _ = rows.form.read(reader, [row for row, _ in chosen], targets, "windows")
     return examples
 
 
@@ -256,7 +247,7 @@ def wanted(plan: Plan, task: Task) -> Wanted:
     return Wanted(
         outputs=task.outputs,
         head=task.head,
-        own_pooling=task.reads == "pair",
+        own_pooling=FORMS[task.reads].own_pooling,
         pooling=plan.model.pooling,
         hidden=plan.model.hidden,
         dropout=plan.model.dropout,
@@ -267,26 +258,12 @@ def wanted(plan: Plan, task: Task) -> Wanted:
 
 def windows(examples: Examples, task: Task) -> float:
     """Parts of a row that training reads, on average, where each part is learnt from by itself."""
-    if task.probed or not isinstance(examples, TextExamples) or examples.by_part or not len(examples):
-        return 1.0
-    return float(thinned(examples, task).counts.mean())
+    return 1.0 if task.probed else FORMS[task.reads].thinned(examples).parts_of_a_row
 
 
-def thinned(examples: TextExamples, task: Task) -> TextExamples:
-    """Rows of which training reads a few windows with nothing to find, where something is to be found in one window."""
-    return replace(examples, few=EMPTY_WINDOWS) if task.reads == "question" else examples
-
-
-def as_trained(plan: Plan, examples: Examples, task: Task) -> Examples:
-    """The training rows as they are to be varied."""
-    if isinstance(examples, TextExamples):
-        return thinned(examples, task)
-    if not isinstance(examples, ImageExamples):
-        return examples
-    settings = VARIED.get(plan.train.augment)
-    mix = None if plan.train.mix == "none" else plan.train.mix
-    flipped = None if settings is None else replace(settings, flip=plan.train.flip)
-    return examples.varied(flipped, mix, task.outputs)
+def variety_of(plan: Plan, task: Task) -> Variety:
+    """How much a plan has training rows varied."""
+    return Variety(plan.train.augment, plan.train.flip, plan.train.mix, task.outputs)
 
 
 def default_folder(plan: Plan, stands_on: list[object]) -> Path:

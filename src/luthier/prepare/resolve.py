@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 from luthier.devices import Device
 from luthier.errors import PlanError
+from luthier.forms import FORMS
 from luthier.models.headed import HeadedModel
 from luthier.models.ladder.ladder import Ladder
 from luthier.plan.method import Lora, Thaw, parse_method
 from luthier.plan.plan import Plan, flag
-from luthier.prepare.refusals import CAN_BE_LONG, no_cloze_with
+from luthier.prepare.idle_settings import no_cloze_with
 from luthier.prepare.rows import Rows
 from luthier.tasks.classification.task import Classification
 from luthier.tasks.task import Task
@@ -62,7 +63,7 @@ def resolve(plan: Plan, rows: Rows, device: Device, start: Start) -> tuple[Plan,
         guesses += of_training(plan, task, start)
     guesses += of_machine(device)
     if (
-        start.model.pooling is not None and task.reads != "pair"
+        start.model.pooling is not None and not rows.form.own_pooling
     ):  # of pairs it goes without saying, and may not be said
         why = "room for model.hidden" if plan.model.hidden else "declared by the model"
         if not start.declares:
@@ -85,9 +86,8 @@ def of_rows(rows: Rows) -> list[Guess]:
         guesses.append(Guess("data.split_column", name, rows.guesses["split_column"]))
     guesses.append(Guess("task.metric", task.metric, "the task's own"))
     if "pair" in rows.guesses:
-        how = "bi-encoder" if task.reads == "apart" else "cross-encoder"
-        guesses.append(Guess("model.pair", how, rows.guesses["pair"]))
-    if task.reads in CAN_BE_LONG:
+        guesses.append(Guess("model.pair", rows.form.pair, rows.guesses["pair"]))
+    if "data.long" in rows.form.effects:
         guesses.append(Guess("data.long", task.long, "as usual with this task"))
     if isinstance(task, Classification):
         per_row = "many" if task.many else "one"
@@ -133,7 +133,7 @@ def of_training(plan: Plan, task: Task, start: Start) -> list[Guess]:
         Guess("train.warmup", recipe.warmup, why),
         Guess("train.patience", patience * plan.train.validations, why_patience),
     ]
-    if task.reads == "image":
+    if "train.augment" in FORMS[task.reads].effects:
         guesses.append(Guess("train.augment", "light", "enough for most small sets"))
     new_layers = bool(plan.model.hidden or plan.train.reinit)
     return [
@@ -173,8 +173,5 @@ def of_machine(device: Device) -> list[Guess]:
 
 
 def usual_head(task: Task) -> str:
-    """Where the head starts: networks for images, all of whose layers a fresh head would pull about, learn from the probe's,
-    and so do vectors, whose cosine means nothing without the line through it."""
-    if not task.probed:
-        return "fresh"
-    return "probe" if task.reads in ("image", "apart") else "shrunk"
+    """Where the head starts: as the form of the rows has it, where there is a probe to start from."""
+    return FORMS[task.reads].head_start if task.probed else "fresh"

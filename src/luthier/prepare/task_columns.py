@@ -11,8 +11,6 @@ from luthier.tasks import TASKS
 from luthier.tasks.guess import guess_kind
 from luthier.tasks.kind import Kind
 
-IMAGES = "image-classification"
-
 
 def kind_of(plan: Plan, table: Table) -> tuple[Kind, str]:
     """The task, named or guessed, and why."""

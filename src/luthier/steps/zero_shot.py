@@ -3,6 +3,7 @@
 import numpy as np
 
 from luthier.batches.examples import Examples
+from luthier.forms import FORMS
 from luthier.models.headed import HeadedModel
 from luthier.models.heads.classifier import encoder_of
 from luthier.models.readers.texts import Texts
@@ -56,7 +57,7 @@ def zero_shot_logits(ready: Prepared, features: dict[str, Array], part: str) -> 
 
 def both_texts(task: Task, features: dict[str, Array], part: str) -> tuple[Array, Array] | None:
     """(rows, width) of the first texts of a part's rows, and of the second; None where a row is one text."""
-    if task.reads == "apart":
+    if FORMS[task.reads].side_by_side:
         one, other = np.split(features[part], 2, axis=1)
         return one, other
     if key(part, 0) in features:

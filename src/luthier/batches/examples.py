@@ -3,12 +3,15 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from luthier.batches.tokens import Tokens
+
+if TYPE_CHECKING:
+    from luthier.batches.text_examples import TextExamples
 
 Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -78,6 +81,11 @@ class Examples(ABC):
     def parts_of_a_row(self) -> float:
         """Parts of a row that a training epoch reads, on average; 1 where rows have no parts, or each part has an answer."""
         return 1.0
+
+    @property
+    def flat(self) -> "TextExamples | None":
+        """The same rows, where they are token numbers side by side, so that states of frozen layers can be kept; else None."""
+        return None
 
     @property
     def varies(self) -> bool:

@@ -75,6 +75,10 @@ class TextExamples(Examples):
         return found
 
     @property
+    def flat(self) -> "TextExamples":
+        return self
+
+    @property
     def parts_of_a_row(self) -> float:
         return 1.0 if self.by_part or not len(self) else float(self.counts.mean())
 

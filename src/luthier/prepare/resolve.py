@@ -11,7 +11,6 @@ from luthier.plan.method import Lora, Thaw, parse_method
 from luthier.plan.plan import Plan, flag
 from luthier.prepare.idle_settings import no_cloze_with
 from luthier.prepare.rows import Rows
-from luthier.tasks.classification.task import Classification
 from luthier.tasks.task import Task
 from luthier.train.recipe import Recipe
 
@@ -53,7 +52,7 @@ def resolve(plan: Plan, rows: Rows, device: Device, start: Start) -> tuple[Plan,
     Raises PlanError for a setting that only now is known to have no meaning.
     """
     task = rows.task
-    if plan.train.balance == "rows" and isinstance(task, Classification) and task.many:
+    if plan.train.balance == "rows" and task.labels_per_row == "many":
         raise PlanError(
             "train.balance: 'rows' draws rows by their one label, and here a row has several. Use --balance loss."
         )
@@ -89,9 +88,9 @@ def of_rows(rows: Rows) -> list[Guess]:
         guesses.append(Guess("model.pair", rows.form.pair, rows.guesses["pair"]))
     if "data.long" in rows.form.effects:
         guesses.append(Guess("data.long", task.long, "as usual with this task"))
-    if isinstance(task, Classification):
-        per_row = "many" if task.many else "one"
-        guesses.append(Guess("task.labels_per_row", per_row, f"{len(task.labels)} labels seen"))
+    if task.labels_per_row is not None:
+        seen = f"{len(task.known_labels)} labels seen"
+        guesses.append(Guess("task.labels_per_row", task.labels_per_row, seen))
     return guesses
 
 

@@ -14,7 +14,6 @@ import torch
 
 from luthier.batches.examples import Examples, Ints, Variation
 from luthier.batches.order import by_length
-from luthier.batches.text_examples import TextExamples
 from luthier.devices import with_threads
 from luthier.machine import peak_bytes
 from luthier.models.kernels.dropout import DICE
@@ -213,12 +212,13 @@ class Bench:
     @contextlib.contextmanager
     def replaying(self, stage: Stage, few: Examples) -> Iterator[None]:
         """Inside, what stands still is replayed, if the run will do so."""
-        if not stage.replayed or not isinstance(few, TextExamples):
+        flat = few.flat
+        if not stage.replayed or flat is None:
             yield
             return
         ready = self.run.ready
-        kept = torch.zeros(len(few.ids), ready.model.state_width, dtype=ready.device.dtype)
-        states = States(few, kept)
+        kept = torch.zeros(len(flat.ids), ready.model.state_width, dtype=ready.device.dtype)
+        states = States(flat, kept)
         with ready.masters.training(), self.prefix.recording({stage.depth: states}):
             for rows in by_length(few.lengths, few.budget):
                 look(ready, few, rows)

@@ -14,8 +14,8 @@ FORMS: dict[str, Form] = {
     for form in (
         TextForm(),
         PairForm(),
-        ApartForm(),
         TextsForm(),
+        ApartForm(),
         WordsForm(),
         QuestionForm(),
         ImageForm(),

@@ -8,6 +8,7 @@ from luthier.forms import FORMS
 from luthier.models.headed import HeadedModel
 from luthier.models.ladder.ladder import Ladder
 from luthier.plan.method import Lora, Thaw, parse_method
+from luthier.plan.named_columns import COLUMNS, column_settings
 from luthier.plan.plan import Plan, flag
 from luthier.prepare.idle_settings import no_cloze_with
 from luthier.prepare.rows import Rows
@@ -77,9 +78,7 @@ def of_rows(rows: Rows) -> list[Guess]:
     """What the rows say of themselves."""
     task = rows.task
     guesses = [Guess("task.name", task.name, rows.guesses["task"])]
-    guesses += [
-        Guess(f"data.{role}", name, rows.guesses.get(role, "")) for role, name in rows.columns.items()
-    ]
+    guesses += of_columns(rows)
     if "split_column" in rows.guesses:
         name = rows.understanding.split.removeprefix("column ")
         guesses.append(Guess("data.split_column", name, rows.guesses["split_column"]))
@@ -92,6 +91,14 @@ def of_rows(rows: Rows) -> list[Guess]:
         seen = f"{len(task.known_labels)} labels seen"
         guesses.append(Guess("task.labels_per_row", task.labels_per_row, seen))
     return guesses
+
+
+def of_columns(rows: Rows) -> list[Guess]:
+    """Which column serves for what."""
+    settings = column_settings(rows.columns)
+    reasons = {f"data.{role}": rows.guesses.get(role, "") for role in rows.columns}
+    reasons[COLUMNS] = "; ".join(reasons[f"data.{role}"] for role in settings.get(COLUMNS, ()))
+    return [Guess(key, value, reasons[key]) for key, value in settings.items()]
 
 
 def of_training(plan: Plan, task: Task, start: Start) -> list[Guess]:

@@ -19,6 +19,7 @@ from luthier.data.table import Ints, Table
 from luthier.errors import StopFinding
 from luthier.forms.form import Form
 from luthier.hashes import hash_json
+from luthier.plan.named_columns import column_settings
 from luthier.plan.plan import Plan
 from luthier.prepare.data_files import read_files
 from luthier.prepare.division import Division, divide
@@ -104,7 +105,7 @@ class Rows:
         """What was understood, as settings of a plan that says it."""
         told = self.understanding
         found: dict[str, Any] = {"task.name": told.task}
-        found |= {f"data.{role}": name for role, name in told.columns.items()}
+        found |= column_settings(told.columns)
         if told.labels_per_row is not None:
             found["task.labels_per_row"] = told.labels_per_row
         if "split_column" in self.guesses:

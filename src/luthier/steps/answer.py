@@ -12,6 +12,7 @@ from luthier.data.table import Table
 from luthier.data.writing import Writing
 from luthier.errors import DataError, PlanError, did_you_mean, listing
 from luthier.folder.model_folder import ModelFolder
+from luthier.plan.named_columns import column_flag
 from luthier.predict import Predictions
 
 TEXT = "text"
@@ -35,9 +36,9 @@ def answer_file(
     wanted = [role for role, told in form.roles.items() if told.predicts]
     for role, name in named.items():
         if name is not None and role not in wanted:
-            flags = " and ".join(f"--{one}" for one in wanted)
+            flags = " and ".join(map(column_flag, wanted))
             raise PlanError(
-                f"--{role} {name}: {folder.kind.name} reads no such column. Leave it out; there is {flags}."
+                f"{column_flag(role, name)}: {folder.kind.name} reads no such column. Leave it out; there is {flags}."
             )
     of_folder = form.rows_of_folder(data)
     if of_folder is not None:
@@ -62,5 +63,5 @@ def check_column(data: Path, table: Table, role: str, name: str) -> None:
     if name not in table.names:
         raise DataError(
             f"{data}: there is no column {name!r}.{did_you_mean(name, table.names)} "
-            f"Columns: {listing(table.names)}. Name the one that holds the {role} with --{role} COLUMN."
+            f"Columns: {listing(table.names)}. Name the one that holds the {role} with {column_flag(role, 'COLUMN')}."
         )

@@ -66,7 +66,7 @@ def suggest_rows(
     yield Started("prepare", clock())
     table = Given.of(plan).first
     kind, _ = kind_of(plan, table)
-    if kind.name != "text-classification":
+    if not kind.suggests:
         raise DataError(
             f"{plan.data.path}: is read as rows of {kind.name}, for which no rows are suggested yet. Use --task "
             "text-classification if each row is a text with a label."

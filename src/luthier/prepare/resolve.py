@@ -83,8 +83,9 @@ def of_rows(rows: Rows) -> list[Guess]:
         name = rows.understanding.split.removeprefix("column ")
         guesses.append(Guess("data.split_column", name, rows.guesses["split_column"]))
     guesses.append(Guess("task.metric", task.metric, "the task's own"))
-    if "pair" in rows.guesses:
-        guesses.append(Guess("model.pair", rows.form.pair, rows.guesses["pair"]))
+    why_pair = rows.guesses.get("pair")
+    if why_pair is not None:
+        guesses.append(Guess("model.pair", rows.form.pair, why_pair))
     if "data.long" in rows.form.effects:
         guesses.append(Guess("data.long", task.long, "as usual with this task"))
     if task.labels_per_row is not None:

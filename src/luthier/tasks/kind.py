@@ -106,6 +106,10 @@ class Kind:
     """Whether its label is a number: a word in the label's column then stands for nothing."""
     tells_other_texts: bool = False
     """Whether columns that hold texts too, and are not read, are worth telling of."""
+    suggests: bool = False
+    """Whether `luthier suggest` can tell which rows to label next."""
+    warms_up: bool = False
+    """Whether its head means the same whatever the rows, so that other rows may be learnt from first."""
     cloze: Callable[[Sequence[Any], Array, np.random.Generator], Iterator[tuple[Any, Any]]] | None = None
     """Rows made of the training rows' texts, input and target of each, from the inputs and targets of those. They teach a model
     what the task is before it learns from the user's own."""

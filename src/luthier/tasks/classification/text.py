@@ -34,4 +34,5 @@ TEXT_CLASSIFICATION = Kind(
     understand=understand,
     restore=Classification.from_json,
     tells_other_texts=True,
+    suggests=True,
 )

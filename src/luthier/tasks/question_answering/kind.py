@@ -142,5 +142,6 @@ QUESTION_ANSWERING = Kind(
     find=find,
     understand=understand,
     restore=QuestionAnswering.from_json,
+    warms_up=True,
     cloze=cloze,
 )  # fmt: skip

@@ -473,7 +473,7 @@ def test_a_saved_model_gives_the_same_logits_in_its_own_library(home: Home, fini
     folder = finished.folder
     given = home.case.given(home.data)[:16]
 
-    ours = folder.logits(folder.kind.given(given, folder.task))
+    ours = folder.logits(folder.form.given(given))
 
     theirs = home.case.plain_logits(folder.model_path, given)
     assert ours.shape == theirs.shape

@@ -21,6 +21,7 @@ from luthier.data.annotations.answer_places import ABSENT, MOVED
 from luthier.errors import DataError, PlanError
 from luthier.events import Advanced, Event, Noted, Started, Stepped
 from luthier.folder.model_folder import ModelFolder
+from luthier.forms import FORMS
 from luthier.hashes import hash_file
 from luthier.models.hub.inspect import inspect_folder
 from luthier.models.readers.questions import MOST_QUESTION, read_questions, without_white_space
@@ -33,7 +34,6 @@ from luthier.searching.folder import SearchFolder
 from luthier.steps.tune import statements, tune
 from luthier.tasks.calibration import Calibration
 from luthier.tasks.outputs import Logits
-from luthier.tasks.question_answering.kind import QUESTION_ANSWERING
 from luthier.tasks.question_answering.overlap import nearest_sentence
 from luthier.tasks.question_answering.task import (
     FAR,
@@ -140,7 +140,7 @@ def test_unanswerable_questions_are_spread_over_all_parts(tmp_path):
 @pytest.mark.parametrize("given", ["a text", ("one",), ("one", 2), {"question": "Where?"}, 3])
 def test_what_is_no_question_with_its_text_is_refused(given):
     with pytest.raises(DataError) as error:
-        QUESTION_ANSWERING.given([("q", "c"), given], QuestionAnswering())
+        FORMS["question"].given([("q", "c"), given])
 
     assert str(error.value) == (
         f"row 1: {given!r} is not a question with its text. Give (question, text), or an object with `question` and "
@@ -149,8 +149,8 @@ def test_what_is_no_question_with_its_text_is_refused(given):
 
 
 def test_a_pair_and_an_object_are_the_same_row():
-    one, two = QUESTION_ANSWERING.given(
-        [("Where?", "In Rome."), {"context": "In Rome.", "question": "Where?"}], QuestionAnswering()
+    one, two = FORMS["question"].given(
+        [("Where?", "In Rome."), {"context": "In Rome.", "question": "Where?"}]
     )
 
     assert (one.question, one.context) == (two.question, two.context) == ("Where?", "In Rome.")

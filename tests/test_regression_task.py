@@ -17,6 +17,7 @@ from luthier.doctor.check import check
 from luthier.errors import DataError, PlanError, StopFinding
 from luthier.events import result_of
 from luthier.folder.model_folder import ModelFolder
+from luthier.forms import FORMS
 from luthier.models.headed import new_head
 from luthier.models.quiet import quiet
 from luthier.plan.plan import Plan
@@ -26,7 +27,7 @@ from luthier.session.runs import plan_of
 from luthier.steps import tune
 from luthier.tasks.calibration import Calibration
 from luthier.tasks.outputs import Logits
-from luthier.tasks.regression import COVERAGE, REGRESSION, Numbers, Regression
+from luthier.tasks.regression import COVERAGE, Numbers, Regression
 from luthier.tasks.zero_shot import Seen
 from tiny import ABOUT, likened_jsonl, messages, numbers_jsonl, write_jsonl
 
@@ -142,7 +143,7 @@ def test_a_metric_of_labels_is_refused(tmp_path):
 @pytest.mark.parametrize("given", [3, None])
 def test_what_is_no_text_is_refused(given):
     with pytest.raises(DataError, match=r"^row 0: "):
-        REGRESSION.given([given], Regression())
+        FORMS["text"].given([given])
 
 
 # The user's units

@@ -3,11 +3,15 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 
 from luthier.arrays import Array, Ints
 from luthier.batches.tokens import Tokens
+
+if TYPE_CHECKING:
+    from luthier.batches.text_examples import TextExamples
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,16 @@ class Examples(ABC):
     @abstractmethod
     def amount(self) -> int:
         """How often a weight is used in a pass over all rows: the number of tokens, or its equal for images."""
+
+    @property
+    def parts_of_a_row(self) -> float:
+        """Parts of a row that a training epoch reads, on average; 1 where rows have no parts, or each part has an answer."""
+        return 1.0
+
+    @property
+    def flat(self) -> "TextExamples | None":
+        """The same rows, where they are token numbers side by side, so that states of frozen layers can be kept; else None."""
+        return None
 
     @property
     def varies(self) -> bool:

@@ -77,6 +77,14 @@ class TextExamples(Examples):
         return found
 
     @property
+    def flat(self) -> "TextExamples":
+        return self
+
+    @property
+    def parts_of_a_row(self) -> float:
+        return 1.0 if self.by_part or not len(self) else float(self.counts.mean())
+
+    @property
     def varies(self) -> bool:
         return bool((self.counts < np.diff(self.first_part)).any())
 

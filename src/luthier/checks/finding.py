@@ -10,6 +10,8 @@ from luthier.arrays import Array, Ints
 from luthier.data.images.facts import ImageFacts
 from luthier.data.split import Split
 from luthier.data.table import Table
+from luthier.forms import FORMS
+from luthier.forms.form import Form
 
 EXAMPLES = 10
 
@@ -134,13 +136,18 @@ class Evidence:
         return np.sort(np.concatenate([split.train, split.valid, split.calibration, split.test]))
 
     @property
+    def form(self) -> Form:
+        """What rows are made of."""
+        return FORMS[self.reads]
+
+    @property
     def thing(self) -> str:
         """What a row is, as messages call it."""
-        return "image" if self.reads == "image" else "text"
+        return self.form.thing
 
     @property
     def a_thing(self) -> str:
-        return "an image" if self.thing == "image" else "a text"
+        return self.form.a_thing
 
     @property
     def read_columns(self) -> str:

@@ -68,7 +68,7 @@ def found_pairs(evidence: Evidence) -> Pairs:
         own = np.flatnonzero(is_first[evidence.frozen.rows])
         close = evidence.frozen.rows[own][close_pairs(evidence.frozen.features[own])]
         pairs = np.unique(np.concatenate([pairs, related(evidence, close)]), axis=0)
-    if evidence.reads == "question":  # the same words ask something else of another text
+    if evidence.form.alike_in_groups:
         for group in evidence.groups:
             pairs = pairs[group[pairs[:, 0]] == group[pairs[:, 1]]]
     # The same text in two files is a leak.

@@ -16,7 +16,6 @@ from luthier.doctor.evidence import with_features
 from luthier.doctor.reader import Reader
 from luthier.errors import Interrupted, StopFinding
 from luthier.events import Advanced, Ended, Event, Noted, Started
-from luthier.models.readers.reading import READERS
 from luthier.plan.plan import Plan
 from luthier.prepare.refusals import refuse_unknown_checks
 from luthier.prepare.rows import Rows, understand
@@ -116,9 +115,8 @@ def through_model(
     reader = Reader.of(plan, rows)
     chosen = drawn(evidence.used, plan.run.seed)
     notes = []
-    read = READERS[reader.reads]
     way = rows.task.long if plan.data.long == "auto" else plan.data.long
-    examples, long = read(reader.reader, rows.inputs(chosen), rows.targets(chosen), way)
+    examples, long = reader.form.read(reader.reader, rows.inputs(chosen), rows.targets(chosen), way)
     fits = np.cumsum(np.minimum(long.lengths, long.limit)) <= MOST_TOKENS
     fits[:1] = True
     tokens = Tokens(chosen, long.lengths, long.unknown, long.limit, long.way)

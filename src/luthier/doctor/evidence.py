@@ -22,7 +22,7 @@ def with_features(
     targets, outputs = rows_of.targets(rows), rows_of.task.outputs
     probabilities = np.zeros((len(rows), 0))
     if evidence.labelled:
-        texts = rows_of.texts(rows) if evidence.reads != "image" else None
+        texts = rows_of.texts(rows) if evidence.form.shows_words else None
         keys = evidence.keys[rows]
         probabilities = second_opinion(features, texts, targets, keys, outputs, strength, seed)
     frozen = Frozen(rows, features, probabilities, targets, evidence.labels)

@@ -11,6 +11,8 @@ from luthier.batches.examples import Examples
 from luthier.devices import Device
 from luthier.errors import Interrupted
 from luthier.events import Advanced, Event, Started
+from luthier.forms import FORMS
+from luthier.forms.form import Form
 from luthier.models.headed import HeadedModel
 from luthier.models.heads import HEADS
 from luthier.models.heads.head import Wanted
@@ -19,7 +21,7 @@ from luthier.models.hub.inspect import inspect_folder
 from luthier.models.load import load_model
 from luthier.models.master_weights import MasterWeights
 from luthier.models.readers.reading import Reader as Tokenizer
-from luthier.models.readers.reading import preparation_of, reader_of
+from luthier.models.readers.reading import preparation_of
 from luthier.plan.plan import Plan
 from luthier.predict import features_of
 from luthier.prepare.base import Base
@@ -34,29 +36,28 @@ class Reader:
     reader: Tokenizer
     model: HeadedModel
     device: Device
-    reads: str
-    """What a row is made of: a key of `READERS`."""
+    form: Form
+    """What rows are made of."""
 
     @staticmethod
     def of(plan: Plan, rows: Rows | None = None) -> "Reader":
         """A model that gives the features of some rows, or of texts. Raises ModelError for a folder that cannot."""
         device = devices.choose(plan.run.device, plan.run.precision, plan.run.threads)
-        reads = "text" if rows is None else rows.task.reads
-        folder = inspect_folder(plan.model.name, find_model(plan.model.name), reads, plan.model.base)
-        base = Base(folder, reader_of(folder, reads))
-        head = "row"
+        form, head = FORMS["text"] if rows is None else rows.form, "row"
+        folder = inspect_folder(plan.model.name, find_model(plan.model.name), form.files, plan.model.base)
+        base = Base(folder, form.open(folder))
         if rows is not None:
-            task = how_pairs_are_read(plan.model, rows, base, device).task
-            reads, head = task.reads, HEADS[task.head].untrained
+            rows = how_pairs_are_read(plan.model, rows, base, device)
+            form, head = rows.form, HEADS[rows.task.head].untrained
         asked = Wanted(
             outputs=2,
             head=head,
-            own_pooling=reads == "pair",
+            own_pooling=form.own_pooling,
             pooling=plan.model.pooling,
             seed=plan.run.seed,
         )
         model = load_model(folder, asked, preparation_of(base.reader)).to(device.torch)
-        return Reader(base.reader, model, device, reads)
+        return Reader(base.reader, model, device, form)
 
     def features(
         self, examples: Examples, clock: Callable[[], float], stop: Callable[[], bool]

@@ -22,7 +22,6 @@ from luthier.doctor.reader import Reader
 from luthier.errors import DataError
 from luthier.events import Event, Noted, Started
 from luthier.files import write_text
-from luthier.models.readers.reading import READERS
 from luthier.plan.plan import Plan
 from luthier.prepare.data_files import writing_of
 from luthier.prepare.rows import Given
@@ -68,7 +67,7 @@ def suggest_rows(
     yield Started("prepare", clock())
     table = Given.of(plan).first
     kind, _ = kind_of(plan, table)
-    if kind.name != "text-classification":
+    if not kind.suggests:
         raise DataError(
             f"{plan.data.path}: is read as rows of {kind.name}, for which no rows are suggested yet. Use --task "
             "text-classification if each row is a text with a label."
@@ -100,7 +99,7 @@ def suggest_rows(
     reader = Reader.of(plan)
     way = "cut" if plan.data.long == "auto" else plan.data.long
     texts = [*table.texts(guess.text, known), *others.texts(guess.text, free)]
-    examples, _ = READERS["text"](reader.reader, texts, np.zeros(len(texts), np.int64), way)
+    examples, _ = reader.form.read(reader.reader, texts, np.zeros(len(texts), np.int64), way)
     features = yield from reader.features(examples, clock, stop)
     found = suggest(features[: len(known)], targets, len(names), features[len(known) :], count)
     chosen = free[found.rows]

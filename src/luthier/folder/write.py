@@ -9,6 +9,7 @@ from torch import nn
 from luthier.errors import InputError, WorldError
 from luthier.files import whole_folder
 from luthier.folder.model_record import CARD, FILE, ModelRecord, sealed_record_of
+from luthier.forms import FORMS
 from luthier.models.headed import HeadedModel
 from luthier.models.heads import HEADS
 from luthier.models.heads.head import Saved
@@ -16,7 +17,7 @@ from luthier.models.hub.inspect import inspect_folder
 from luthier.models.load import reload_model
 from luthier.models.quiet import quiet
 from luthier.models.readers.images import ImageReader
-from luthier.models.readers.reading import Reader, preparation_of, reader_of
+from luthier.models.readers.reading import Reader, preparation_of
 from luthier.models.readers.texts import Texts
 from luthier.tasks import TASKS
 from luthier.tasks.task import Task
@@ -67,8 +68,8 @@ def reopen(
     """
     task = task_of(record)
     try:
-        found = inspect_folder(str(folder), folder, task.reads)
-        own = reader_of(found, task.reads)
+        found = inspect_folder(str(folder), folder, FORMS[task.reads].files)
+        own = FORMS[task.reads].open(found)
         saved = Saved(task.head, task.outputs, record.pooling, record.hidden)
         again = reload_model(found, saved, preparation_of(own))
     except InputError as error:

@@ -15,7 +15,6 @@ import torch
 from luthier.arrays import Array, Ints
 from luthier.batches.examples import Examples, Variation
 from luthier.batches.order import by_length
-from luthier.batches.text_examples import TextExamples
 from luthier.candidates.tuned.settings import settings_of, unfreezing_of, weighted
 from luthier.devices import with_threads
 from luthier.forecast.outline import Sizes, Stage, sizes_of
@@ -210,12 +209,13 @@ class Bench:
     @contextlib.contextmanager
     def replaying(self, stage: Stage, few: Examples) -> Iterator[None]:
         """Inside, what stands still is replayed, if the run will do so."""
-        if not stage.replayed or not isinstance(few, TextExamples):
+        flat = few.flat
+        if not stage.replayed or flat is None:
             yield
             return
         ready = self.ready
-        kept = torch.zeros(len(few.ids), ready.model.state_width, dtype=ready.device.dtype)
-        states = States(few, kept)
+        kept = torch.zeros(len(flat.ids), ready.model.state_width, dtype=ready.device.dtype)
+        states = States(flat, kept)
         with ready.masters.training(), self.prefix.recording({stage.depth: states}):
             for rows in by_length(few.lengths, few.budget):
                 look(ready, few, rows)

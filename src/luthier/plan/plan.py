@@ -17,6 +17,7 @@ from luthier.files import open_file
 from luthier.hashes import hash_json
 from luthier.plan.duration import seconds_of
 from luthier.plan.method import Lora, Top, parse_method
+from luthier.plan.named_columns import OWN
 from luthier.plan.section import Section
 from luthier.plan.sections import DataPlan, ModelPlan, RunPlan, TaskPlan, TrainPlan
 
@@ -59,6 +60,11 @@ class Plan(Section):
     def clashes(self) -> list[str]:
         """Sentences on settings that are right one by one and wrong together."""
         found, data = [], self.data
+        found += [
+            f"data.{role} and data.columns name two columns, {getattr(data, role)!r} and {name!r}. Name one."
+            for role, name in data.columns or ()
+            if role in OWN
+        ]
         if data.text is not None and data.text == data.label:
             found.append(f"data.text and data.label both name the column {data.text!r}. Name two columns.")
         if data.valid is None and data.test is None and data.valid_share + data.test_share >= 1:
@@ -192,9 +198,8 @@ TUNING_ALONE = (
 )
 """Settings without effect on the probe."""
 
-NEWER = tuple(("data", key) for key in ("quoting", "split_column", "decimal", "missing"))
-"""Settings that the first version did not have: at their default they are no part of a run's key, so that older runs keep
-theirs."""
+NEWER = tuple(("data", key) for key in ("quoting", "split_column", "decimal", "missing", "columns"))
+"""Settings that the first runs did not have: at their default they are no part of a run's key, which an older run would lack."""
 
 WHOLE_WEIGHTS = ("layer_decay", "embeddings", "reinit", "l2_sp")
 """Settings of `train` that speak of the pre-trained weights themselves, which LoRA leaves as they are."""
@@ -212,6 +217,8 @@ def flag(key: str) -> str:
     ('--model', '--batch-rows')
     """
     section, field = key.split(".")
+    if key == "data.columns":
+        return "--column"  # one at a time
     return "--" + (section if field == "name" else field.replace("_", "-"))
 
 

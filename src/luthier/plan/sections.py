@@ -1,15 +1,16 @@
 """The sections of a plan: one field is one setting, and the text under it is its help everywhere."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, model_validator
 from pydantic_core import PydanticCustomError
 
 from luthier.errors import listing
 from luthier.plan.duration import checked_duration
 from luthier.plan.method import checked_method
+from luthier.plan.named_columns import OWN, NamedColumns, by_their_fields
 from luthier.plan.section import Section
 
 Name = Annotated[str, MinLen(1)]
@@ -53,6 +54,17 @@ def checked_language(value: str) -> str:
 class DataPlan(Section):
     """Which rows, and how they are parted."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def one_spelling(cls, given: Any) -> Any:
+        """A column that has a field of its own is named by it, whichever way the user names it."""
+        return by_their_fields(given)
+
+    def column(self, role: str) -> str | None:
+        """The column that the user names for a role."""
+        named: str | None = getattr(self, role) if role in OWN else dict(self.columns or ()).get(role)
+        return named
+
     path: Name
     """File with examples (.csv, .tsv, .jsonl, .json, .parquet, .arrow, .conll, .txt, .xlsx), or a folder of them, or images."""
     valid: Name | None = None
@@ -72,6 +84,9 @@ class DataPlan(Section):
     label: Name | None = None
     """Column that holds the label, or the number, to be learnt; or several of noughts and ones, one for each label, as in
     toxic,insult,threat. Guessed when not given."""
+    columns: NamedColumns | None = None
+    """Columns by role, as in audio=path: for the roles without a flag of their own, which the form of some rows may have. May
+    be repeated. Guessed when not given."""
     warm_up: Name | None = None
     """File of other questions with answers, to learn from first: for question answering from few of one's own."""
     group: Name | None = None

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from luthier.files import refuse_link_away, refuse_links_away
 from luthier.folder.model_record import FILE as MODEL_RECORD
+from luthier.forms import FORMS
 from luthier.models.hub.find import find_model
 from luthier.models.hub.inspect import Folder, inspect_folder
-from luthier.models.readers.reading import Reader, reader_of
+from luthier.models.readers.reading import Reader
 from luthier.prepare.memo import Memo
 
 
@@ -30,8 +31,9 @@ class Base:
         ):  # a run's model: what lies elsewhere is not what the run has made
             refuse_links_away(path, named if named.is_dir() else path)
             refuse_link_away(path, named if named.is_dir() else path)
-        folder = inspect_folder(name, path, reads, base)
-        return Base(folder, reader_of(folder, reads))
+        form = FORMS[reads]
+        folder = inspect_folder(name, path, form.files, base)
+        return Base(folder, form.open(folder))
 
     @cached_property
     def fingerprint(self) -> str:

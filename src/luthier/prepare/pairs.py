@@ -6,14 +6,16 @@ import numpy as np
 
 from luthier.devices import Device
 from luthier.errors import ModelError
+from luthier.forms import FORMS
 from luthier.models.heads.bi_encoder import BiEncoder, load_bi_encoder
-from luthier.models.readers.reading import READERS, Reader
+from luthier.models.readers.reading import Reader
 from luthier.plan.sections import ModelPlan
 from luthier.predict import features_of
 from luthier.prepare.base import Base
 from luthier.prepare.rows import Rows
 from luthier.scores.regression import spearman
-from luthier.tasks.regression import Regression, cosines
+from luthier.tasks import TASKS
+from luthier.tasks.regression import cosines
 from luthier.tasks.task import Task
 
 FEWEST, MOST = 20, 200
@@ -26,7 +28,7 @@ NEAR = 0.5
 def how_pairs_are_read(plan: ModelPlan, rows: Rows, base: Base, device: Device) -> Rows:
     """The rows, with the task that reads their texts as the plan says, or as the untrained model's vectors speak for it."""
     task, asked = rows.task, plan.pair
-    if not isinstance(task, Regression) or task.reads != "pair":
+    if len(ways_to_read(task)) < 2:
         return rows
     if asked != "auto":
         return rows if asked == "cross-encoder" else read_apart(rows, "as asked for")
@@ -55,8 +57,8 @@ def how_pairs_are_read(plan: ModelPlan, rows: Rows, base: Base, device: Device) 
 def cosines_by(
     model: BiEncoder, pairs: list[tuple[str, str]], reader: Reader, device: Device
 ) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-    """(rows,) cosines of the vectors of each pair's two texts."""
-    examples, _ = READERS["apart"](reader, pairs, np.zeros(len(pairs), np.float32), "cut")
+    """(rows,) of the vectors of the two texts of each pair."""
+    examples, _ = FORMS["apart"].read(reader, pairs, np.zeros(len(pairs), np.float32), "cut")
     vectors = np.zeros((len(pairs), model.width), np.float32)
     for _, where, made in features_of(model.to(device.torch), examples, device):
         vectors[where] = made
@@ -68,12 +70,17 @@ def read_apart(rows: Rows, why: str) -> Rows:
     return with_reason(replace(rows, understood=understood), why)
 
 
+def ways_to_read(task: Task) -> dict[str, str]:
+    """By value of `model.pair`, the forms in which a task can read the two texts of a row; none where a row is no two texts."""
+    if FORMS[task.reads].pair is None:
+        return {}
+    return {pair: name for name in TASKS[task.name].forms if (pair := FORMS[name].pair) is not None}
+
+
 def read_as(task: Task, pair: str) -> Task:
     """A task as a value of `model.pair` has it read; as it is where that says nothing of it."""
-    reads = {"bi-encoder": "apart", "cross-encoder": "pair"}.get(pair)
-    if reads is None or not isinstance(task, Regression) or task.reads == "text":
-        return task
-    return replace(task, reads=reads)
+    reads = ways_to_read(task).get(pair, task.reads)
+    return task if reads == task.reads else TASKS[task.name].restore({**task.to_json(), "reads": reads})
 
 
 def with_reason(rows: Rows, why: str) -> Rows:

@@ -10,6 +10,7 @@ from luthier.data.composed import parts_of
 from luthier.data.split_column import NONE, PARTS, SplitColumn, find_split, numbers_folds
 from luthier.data.table import Table
 from luthier.errors import PlanError
+from luthier.forms import FORMS
 from luthier.plan.plan import Plan
 from luthier.prepare.understanding import LeftOut
 from luthier.tasks.kind import Roles, Understood
@@ -74,10 +75,9 @@ def without_set_aside(found: Understood, table: Table, own: SplitColumn | None) 
 
 def left_out_by(found: Understood, table: Table, own: SplitColumn | None) -> LeftOut:
     """How many rows are not used, by reason."""
-    thing = "image" if found.task.reads == "image" else "text"
     unparted = 0 if own is None else int(np.sum(own.part_of < 0))
     faults = {
-        f"no {thing}": len(found.empty_input),
+        f"no {FORMS[found.task.reads].thing}": len(found.empty_input),
         "no label": len(found.empty_label),
         "a label that occurs once": len(found.single),
         "no known part" if own is None else f"no known part in {own.name!r}": unparted,

@@ -10,16 +10,15 @@ import numpy as np
 
 from luthier import devices, seeds
 from luthier.arrays import Ints
-from luthier.batches.augment import Augment
 from luthier.batches.examples import Examples
-from luthier.batches.image_examples import ImageExamples
-from luthier.batches.text_examples import TextExamples
 from luthier.checks import TOKENS, examine, ranked
 from luthier.checks.finding import Evidence, Finding, Tokens
 from luthier.checks.review import Review, review_path
 from luthier.data.split import PARTS
 from luthier.devices import Device
 from luthier.folder.run_folder import RunFolder
+from luthier.forms import FORMS
+from luthier.forms.form import Variety
 from luthier.hashes import hash_json
 from luthier.models.headed import HeadedModel
 from luthier.models.heads.head import Wanted
@@ -27,27 +26,18 @@ from luthier.models.ladder.ladder import Ladder, find_ladder
 from luthier.models.load import load_model
 from luthier.models.master_weights import MasterWeights
 from luthier.models.readers.questions import leaves_room
-from luthier.models.readers.reading import READERS, preparation_of
+from luthier.models.readers.reading import preparation_of
 from luthier.models.readers.texts import Long, Texts
 from luthier.plan.plan import Plan, read_plan
 from luthier.prepare.base import Base, base_of
+from luthier.prepare.idle_settings import refuse_what_has_no_effect
 from luthier.prepare.memo import Memo
 from luthier.prepare.pairs import how_pairs_are_read
-from luthier.prepare.refusals import refuse_too_many_blocks, refuse_unknown_checks, refuse_what_has_no_effect
+from luthier.prepare.refusals import refuse_too_many_blocks, refuse_unknown_checks
 from luthier.prepare.resolve import Resolved, Start, cloze_wanted, resolve
 from luthier.prepare.rows import Rows, look_over, understand
 from luthier.tasks.task import Task
 from luthier.train.recipe import recipe_for
-
-EMPTY_WINDOWS = 2
-"""The most windows without the answer that an epoch reads of each question, as nearly all windows of a long text are of that kind
-(Alberti et al. 2019, arXiv:1901.08634, section 3, keep one in fifty)."""
-VARIED = {
-    "light": Augment(min_area=0.5, jitter=0.2),
-    "medium": Augment(min_area=0.25, jitter=0.3),
-    "strong": Augment(min_area=0.08, jitter=0.4, erase=0.25),
-}
-"""How much images are varied in training; `strong` is what training from scratch takes."""
 
 
 @dataclass(frozen=True)
@@ -198,9 +188,9 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
 
 
 def read_rows(rows: Rows, base: Base, reads: str, way: str) -> RowsRead:
-    """The rows of all parts as the model reads them. way: what is done with what is too long, as `READERS` takes it."""
+    """The rows of all parts as the model reads them. way: what is done with what is too long, as `Form.read` takes it."""
     numbers = np.concatenate([getattr(rows.split, part) for part in PARTS])
-    examples, long = READERS[reads](base.reader, rows.inputs(numbers), rows.targets(numbers), way)
+    examples, long = FORMS[reads].read(base.reader, rows.inputs(numbers), rows.targets(numbers), way)
     return RowsRead(numbers, examples, long)
 
 
@@ -209,7 +199,7 @@ def by_part(plan: Plan, rows: Rows, examples: Examples) -> dict[str, Examples]:
     ends = np.cumsum([len(getattr(rows.split, part)) for part in PARTS])
     parts = np.split(np.arange(len(examples)), ends[:-1])
     made = {part: examples.select(chosen) for part, chosen in zip(PARTS, parts, strict=True)}
-    made["train"] = as_trained(plan, made["train"], rows.task)
+    made["train"] = rows.form.varied(rows.form.thinned(made["train"]), variety_of(plan, rows.task))
     return made
 
 
@@ -239,7 +229,7 @@ def made_of_texts(count: int, rows: Rows, base: Base, seed: int) -> Examples | N
         return None
     targets = np.empty(len(chosen), object)
     targets[:] = [target for _, target in chosen]
-    examples, _ = READERS[rows.task.reads](reader, [row for row, _ in chosen], targets, "windows")
+    examples, _ = rows.form.read(reader, [row for row, _ in chosen], targets, "windows")
     return examples
 
 
@@ -263,7 +253,7 @@ def wanted(plan: Plan, task: Task) -> Wanted:
     return Wanted(
         outputs=task.outputs,
         head=task.head,
-        own_pooling=task.reads == "pair",
+        own_pooling=FORMS[task.reads].own_pooling,
         pooling=plan.model.pooling,
         hidden=plan.model.hidden,
         dropout=plan.model.dropout,
@@ -274,31 +264,12 @@ def wanted(plan: Plan, task: Task) -> Wanted:
 
 def windows(examples: Examples, task: Task) -> float:
     """Parts of a row that training reads, on average, where each part is learnt from by itself."""
-    if (
-        task.probe is not None
-        or not isinstance(examples, TextExamples)
-        or examples.by_part
-        or not len(examples)
-    ):
-        return 1.0
-    return float(thinned(examples, task).counts.mean())
+    return 1.0 if task.probe is not None else FORMS[task.reads].thinned(examples).parts_of_a_row
 
 
-def thinned(examples: TextExamples, task: Task) -> TextExamples:
-    """Rows of which training reads a few windows with nothing to find, where something is to be found in one window."""
-    return replace(examples, few=EMPTY_WINDOWS) if task.reads == "question" else examples
-
-
-def as_trained(plan: Plan, examples: Examples, task: Task) -> Examples:
-    """The training rows as they are to be varied."""
-    if isinstance(examples, TextExamples):
-        return thinned(examples, task)
-    if not isinstance(examples, ImageExamples):
-        return examples
-    settings = VARIED.get(plan.train.augment)
-    mix = None if plan.train.mix == "none" else plan.train.mix
-    flipped = None if settings is None else replace(settings, flip=plan.train.flip)
-    return examples.varied(flipped, mix, task.outputs)
+def variety_of(plan: Plan, task: Task) -> Variety:
+    """How much a plan has training rows varied."""
+    return Variety(plan.train.augment, plan.train.flip, plan.train.mix, task.outputs)
 
 
 def default_folder(plan: Plan, stands_on: list[object]) -> Path:

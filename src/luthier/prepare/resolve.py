@@ -4,12 +4,14 @@ from dataclasses import dataclass
 
 from luthier.devices import Device
 from luthier.errors import PlanError
+from luthier.forms import FORMS
 from luthier.models.headed import HeadedModel
 from luthier.models.heads import HEADS
 from luthier.models.ladder.ladder import Ladder
 from luthier.plan.method import Lora, Thaw, parse_method
+from luthier.plan.named_columns import COLUMNS, column_settings
 from luthier.plan.plan import Plan, flag
-from luthier.prepare.refusals import CAN_BE_LONG, no_cloze_with
+from luthier.prepare.idle_settings import no_cloze_with
 from luthier.prepare.rows import Rows
 from luthier.tasks.task import Task
 from luthier.train.recipe import Recipe
@@ -72,7 +74,7 @@ def resolve(plan: Plan, rows: Rows, device: Device, start: Start) -> Resolved:
         guesses += of_training(plan, task, start)
     guesses += of_machine(device)
     if (
-        start.model.pooling is not None and task.reads != "pair"
+        start.model.pooling is not None and not rows.form.own_pooling
     ):  # of pairs it goes without saying, and may not be said
         why = "room for model.hidden" if plan.model.hidden else "declared by the model"
         if not start.declares:
@@ -88,22 +90,28 @@ def of_rows(rows: Rows) -> list[Guess]:
     """Guesses that the rows alone decide."""
     task = rows.task
     guesses = [Guess("task.name", task.name, rows.guesses["task"])]
-    guesses += [
-        Guess(f"data.{role}", name, rows.guesses.get(role, "")) for role, name in rows.columns.items()
-    ]
+    guesses += of_columns(rows)
     if "split_column" in rows.guesses:
         name = rows.understanding.split.removeprefix("column ")
         guesses.append(Guess("data.split_column", name, rows.guesses["split_column"]))
     guesses.append(Guess("task.metric", task.metric, "the task's own"))
-    if "pair" in rows.guesses:
-        how = "bi-encoder" if task.reads == "apart" else "cross-encoder"
-        guesses.append(Guess("model.pair", how, rows.guesses["pair"]))
-    if task.reads in CAN_BE_LONG:
+    why_pair = rows.guesses.get("pair")
+    if why_pair is not None:
+        guesses.append(Guess("model.pair", rows.form.pair, why_pair))
+    if "data.long" in rows.form.effects:
         guesses.append(Guess("data.long", task.long, "as usual with this task"))
     if task.labels_per_row is not None:
         why = f"{len(task.known_labels)} labels seen"
         guesses.append(Guess("task.labels_per_row", task.labels_per_row, why))
     return guesses
+
+
+def of_columns(rows: Rows) -> list[Guess]:
+    """Which column serves for what."""
+    settings = column_settings(rows.columns)
+    reasons = {f"data.{role}": rows.guesses.get(role, "") for role in rows.columns}
+    reasons[COLUMNS] = "; ".join(reasons[f"data.{role}"] for role in settings.get(COLUMNS, ()))
+    return [Guess(key, value, reasons[key]) for key, value in settings.items()]
 
 
 def of_training(plan: Plan, task: Task, start: Start) -> list[Guess]:
@@ -144,7 +152,7 @@ def of_training(plan: Plan, task: Task, start: Start) -> list[Guess]:
         Guess("train.warmup", recipe.warmup, why),
         Guess("train.patience", patience * plan.train.validations, why_patience),
     ]
-    if task.reads == "image":
+    if "train.augment" in FORMS[task.reads].effects:
         guesses.append(Guess("train.augment", "light", "enough for most small sets"))
     new_layers = bool(plan.model.hidden or plan.train.reinit)
     return [

@@ -17,10 +17,11 @@ from luthier.machine import cores
 from luthier.plan.plan import Plan
 from luthier.plan.search import SearchPlan
 from luthier.prepare.base import base_of
+from luthier.prepare.idle_settings import refuse_what_has_no_effect
 from luthier.prepare.memo import Memo
 from luthier.prepare.pairs import read_as
 from luthier.prepare.prepare import Prepared, prepare
-from luthier.prepare.refusals import refuse_too_many_blocks, refuse_what_has_no_effect
+from luthier.prepare.refusals import refuse_too_many_blocks
 from luthier.searching.default_space import default_space
 from luthier.searching.folder import SPENT, SearchFolder
 from luthier.searching.ranking import best_of, trial_record

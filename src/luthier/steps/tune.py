@@ -154,7 +154,7 @@ WARMED_UP = "question-answering"
 def warmed_up(plan: Plan, stop: Callable[[], bool]) -> Generator[Event, None, Plan]:
     """The plan that goes on from a run over its warm-up file: a run of its own, found again by whoever warms up alike."""
     kind, _ = kind_of(plan, read_files(plan)["train"])
-    if kind.name != WARMED_UP:
+    if not kind.warms_up:
         raise PlanError(f"data.warm_up: no effect with {kind.name}; only {WARMED_UP} warms up. Leave it out.")
     if plan.run.budget is not None:
         raise PlanError(

@@ -32,6 +32,28 @@ be code from elsewhere."""
 
 
 @dataclass(frozen=True)
+class ReaderFiles:
+    """What a model's folder must hold, beside the weights, to bring rows into the form that the model reads."""
+
+    names: tuple[str, ...]
+    """Files of which one is enough."""
+    missing: str
+    """What is said of a folder without any of them, after its path."""
+
+
+TOKENIZER = ReaderFiles(
+    TOKENIZERS,
+    f"holds no tokenizer (looked for {listing(TOKENIZERS)}). Copy the tokenizer's files beside the weights: "
+    "AutoTokenizer.from_pretrained(...).save_pretrained(FOLDER)",
+)
+PROCESSOR = ReaderFiles(
+    (IMAGE_PROCESSOR,),
+    f"holds no {IMAGE_PROCESSOR}, so it is no model of images, and these rows are images. Name one with --model, such as "
+    "google/mobilenet_v2_1.0_224.",
+)
+
+
+@dataclass(frozen=True)
 class Folder:
     """A model folder that may be opened."""
 
@@ -83,24 +105,24 @@ def sums_of(root: Path) -> dict[str, str]:
     }
 
 
-def inspect_folder(name: str, path: Path, reads: str = "text", base: str | None = None) -> Folder:
+def inspect_folder(name: str, path: Path, files: ReaderFiles = TOKENIZER, base: str | None = None) -> Folder:
     """Read the settings and the weight files' headers; raise ModelError, with the mend, for what cannot or must not be loaded.
 
-    base: the model that an adapter was made for, as the user calls it.
+    files: what must be there to read rows with.  base: the model that an adapter was made for, as the user calls it.
     """
     if any(os.path.lexists(path / file) for file in SIGNS):
         files_of(path)
     adapter = adapter_of(path, base)
     if adapter is not None and base is not None:
-        whole = inspect_folder(base, find_model(base), reads)
+        whole = inspect_folder(base, find_model(base), files)
         return replace(whole, name=name, adapter=adapter)
     if base is not None:
         raise ModelError(f"{path}: is no adapter, so it wants no other model below it. Leave --base out.")
-    return inspect_whole(name, path, reads)
+    return inspect_whole(name, path, files)
 
 
-def inspect_whole(name: str, path: Path, reads: str) -> Folder:
-    """A folder with weights of its own, inspected as `inspect_folder` says."""
+def inspect_whole(name: str, path: Path, files: ReaderFiles) -> Folder:
+    """As `inspect_folder`, of a folder with weights of its own."""
     modules = sentence_modules(path)
     root = path / modules[0].get("path", "") if modules else path
     content = read_object(
@@ -114,17 +136,8 @@ def inspect_whole(name: str, path: Path, reads: str) -> Folder:
         raise ModelError(
             f'{root / "config.json"}: names no model_type, so the architecture is not known. Add it, such as "bert".'
         )
-    if reads == "image":
-        if not (root / IMAGE_PROCESSOR).is_file():
-            raise ModelError(
-                f"{root}: holds no {IMAGE_PROCESSOR}, so it is no model of images, and these rows are images. Name one with "
-                "--model, such as google/mobilenet_v2_1.0_224."
-            )
-    elif not any((root / file).is_file() for file in TOKENIZERS):
-        raise ModelError(
-            f"{root}: holds no tokenizer (looked for {listing(TOKENIZERS)}). Copy the tokenizer's files beside the weights: "
-            "AutoTokenizer.from_pretrained(...).save_pretrained(FOLDER)"
-        )
+    if not any((root / file).is_file() for file in files.names):
+        raise ModelError(f"{root}: {files.missing}")
     weights = weight_files(root)
     tensors = read_shapes(root, weights)
     pooling, max_tokens, lower_case = None, None, False

@@ -27,7 +27,7 @@ from luthier.models.load import load_model
 from luthier.models.master_weights import MasterWeights
 from luthier.models.readers.questions import leaves_room
 from luthier.models.readers.reading import preparation_of
-from luthier.models.readers.texts import Long, Texts
+from luthier.models.readers.texts import Long
 from luthier.plan.plan import Plan, read_plan
 from luthier.prepare.base import Base, base_of
 from luthier.prepare.idle_settings import refuse_what_has_no_effect
@@ -219,8 +219,8 @@ def made_of_texts(count: int, rows: Rows, base: Base, seed: int) -> Examples | N
     """Cloze questions, so many at the most; None where none are wanted, or none can be made."""
     if not count or rows.kind.cloze is None:
         return None
-    reader = base.reader
-    assert isinstance(reader, Texts), "questions are texts"
+    reader = base.reader.texts
+    assert reader is not None, "questions are texts"
     own, dice = rows.split.train, seeds.generator(seed, "cloze")
     made = rows.kind.cloze(rows.inputs(own), rows.targets(own), dice)
     fitting = ((row, target) for row, target in made if leaves_room(reader, row.question))

@@ -7,7 +7,7 @@ from pathlib import Path
 import luthier
 
 SOURCE = Path(luthier.__file__).parent
-ROOT = Path(__file__).parent.parent
+ROOT = next(folder for folder in Path(__file__).parents if (folder / "pyproject.toml").exists())
 
 YET_TO_BE_READ = ("tasks", "steps", "folder", "compare", "predict.py", "models/load.py", "models/heads")
 """Rooms and files of the package whose docstrings may still begin with "Of "."""

@@ -229,7 +229,7 @@ def test_who_falls_behind_after_it_was_ahead_of_all_is_scored_as_it_was_at_its_b
     real = Adviser.report
 
     def report(self: Adviser, number: int, validations: int, score: float, length: int) -> bool:
-        """Of all trials but the recipe the second validation is bad; trial 2 had been ahead of all."""
+        """The second validation is bad for all trials but the recipe; trial 2 had been ahead of all."""
         told = {(2, 1): 2.0, (2, 2): -1.0}.get((number, validations), score)
         real(self, number, validations, told, length)
         return number > 0 and validations == 2

@@ -615,7 +615,7 @@ def test_rows_of_two_folds_are_not_ranked_together():
     [(4, 3, 0.01), (5, 0, 0.1), (9, 3, 0.1), (0, 5, 0.01), (0, 0, 0.01)],
 )
 def test_the_strongest_penalty_within_one_standard_error_of_the_difference_is_taken(better, worse, taken):
-    """Of 100 rows the weaker one alone answers `better` rightly, and the stronger one alone `worse`: the standard error of their
+    """The weaker one alone answers `better` of 100 rows rightly, and the stronger one alone `worse`: the standard error of their
     difference is about sqrt(better + worse) / 100, however often both are wrong."""
     both = range(50, 80)
     logits = {

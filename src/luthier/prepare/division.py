@@ -53,7 +53,7 @@ def divide(plan: Plan, found: Understood, table: Table, roles: Roles) -> Divisio
 
 
 def given_by(data: DataPlan, roles: Roles) -> str:
-    """The column, or the files, that say which part each row is for; None where nothing does."""
+    """What says which part a row is for, where rows were given for parts: `column NAME`, `file` or `folder`."""
     if roles.column is not None:
         return f"column {roles.column!r}"
     return "file" if data.valid is not None or data.test is not None else "folder"

@@ -30,7 +30,7 @@ def leaks(evidence: Evidence) -> Iterator[Finding]:
 
 def held_out(evidence: Evidence) -> list[tuple[str, Ints, Ints]]:
     """Name and rows of test and validation, each with the rows that a model has seen before it is scored on them."""
-    split = evidence.split
+    split = evidence.parts.split
     learnt = np.concatenate([split.train, split.calibration])
     return [
         ("test", split.test, np.concatenate([learnt, split.valid])),

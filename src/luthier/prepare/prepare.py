@@ -14,8 +14,9 @@ from luthier.batches.examples import Examples
 from luthier.batches.image_examples import ImageExamples
 from luthier.batches.text_examples import TextExamples
 from luthier.checks import TOKENS, examine, ranked
-from luthier.checks.finding import Evidence, Finding, Tokens
+from luthier.checks.finding import Evidence, Finding, Judged, Tokens
 from luthier.checks.review import Review, review_path
+from luthier.data.row_facts import no_rows
 from luthier.data.split import PARTS
 from luthier.data.table import Ints
 from luthier.devices import Device
@@ -241,12 +242,8 @@ def looked_into(data: str, rows: Rows, read: RowsRead) -> tuple[Evidence, Sequen
     data: the file that the rows are from, beside which a person has judged some of them.
     """
     review = Review.read(review_path(data), rows.labels)
-    evidence = replace(
-        rows.evidence,
-        settled=review.settled(rows.evidence) if rows.labels else np.zeros(0, np.int64),
-        reviewed=review.complete,
-        tokens=read.tokens,
-    )
+    settled = review.settled(rows.evidence) if rows.labels else no_rows()
+    evidence = replace(rows.evidence, judged=Judged(settled, review.complete), tokens=read.tokens)
     return evidence, examine(evidence, TOKENS)
 
 

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from luthier.batches.examples import Batch, Examples
 from luthier.data.columns import SCORE_NAMES, ColumnGuess, guess_text_and_label
+from luthier.data.row_facts import Answers, Unusable
 from luthier.data.table import Ints, Table
 from luthier.data.text_pairs import guess_pair, pair_by_name
 from luthier.scores import regression
@@ -230,11 +231,9 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
     return Understood(
         task=task,
         usable=usable,
-        empty_input=np.flatnonzero(~has_input),
-        empty_label=np.flatnonzero(has_input & ~has_label),
-        strata=strata_of(values, usable),
+        unusable=Unusable(np.flatnonzero(~has_input), np.flatnonzero(has_input & ~has_label)),
+        answers=Answers(equal_numbers(values), strata_of(values, usable)),
         keys=input_keys(table, columns),
-        label_sets=equal_numbers(values),
         targets=targets,
         told=told_of_numbers(label, found),
     )

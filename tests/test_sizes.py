@@ -1,0 +1,146 @@
+"""No function takes more than can be held in mind, no class holds more."""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import luthier
+
+SOURCE = Path(luthier.__file__).parent
+MOST_PARAMETERS = 8
+MOST_FIELDS = 12
+
+RECORD = "a record of a file: its fields are the file's keys"
+SECTION = "a section of the plan: each field is a setting"
+WIDE_CLASSES = {
+    "folder.run_records.EventRecord": RECORD,
+    "folder.scorecard.ScorecardRecord": RECORD,
+    "report.search_records.SearchRecord": RECORD,
+    "plan.sections.DataPlan": SECTION,
+    "plan.sections.TrainPlan": SECTION,
+    "steps.run.Run": "being moved",
+}
+"""The classes with more fields, and why."""
+WIDE_FUNCTIONS = {"cli.predict": "a command of the command line: each parameter is a flag"}
+"""The functions with more parameters, and why."""
+
+
+@dataclass(frozen=True)
+class Class:
+    """A class of the source as it is written: its own fields, and the names of its bases."""
+
+    bases: tuple[str, ...]
+    fields: frozenset[str]
+
+
+def names_and_nodes(tree: ast.AST, within: str) -> Iterator[tuple[str, ast.AST]]:
+    """Each function and class of a file, at any depth, by its dotted name."""
+    for node in ast.iter_child_nodes(tree):
+        named = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        name = f"{within}.{node.name}" if named else within  # type: ignore[attr-defined]
+        if named:
+            yield name, node
+        yield from names_and_nodes(node, name)
+
+
+def all_nodes() -> Iterator[tuple[str, ast.AST]]:
+    for file in sorted(SOURCE.rglob("*.py")):
+        inside = ".".join(file.relative_to(SOURCE).with_suffix("").parts)
+        yield from names_and_nodes(ast.parse(file.read_text(encoding="utf-8")), inside)
+
+
+def parameters_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """How many parameters a function has, beside `self` and `cls`; `*args` counts as one, and so does `**kwargs`.
+
+    >>> parameters_of(ast.parse("def one(self, a, /, b, *c, d=1, **e): ...").body[0])
+    5
+    """
+    given = function.args
+    plain = [*given.posonlyargs, *given.args]
+    bound = bool(plain) and plain[0].arg in ("self", "cls")
+    return len(plain) - bound + len(given.kwonlyargs) + (given.vararg is not None) + (given.kwarg is not None)
+
+
+def fields_of(made: ast.ClassDef) -> frozenset[str]:
+    """The fields of a dataclass or a pydantic model; of any other class the attributes that its `__init__` sets. A constant of
+    the class (`ClassVar`) is none."""
+    own = {
+        line.target.id
+        for line in made.body
+        if isinstance(line, ast.AnnAssign)
+        and isinstance(line.target, ast.Name)
+        and "ClassVar" not in ast.unparse(line.annotation)
+    }
+    begun = [
+        node
+        for line in made.body
+        if isinstance(line, ast.FunctionDef) and line.name == "__init__"
+        for node in ast.walk(line)
+    ]
+    own |= {
+        node.attr
+        for node in begun
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.ctx, ast.Store)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "self"
+    }
+    return frozenset(own)
+
+
+def all_classes() -> dict[str, Class]:
+    return {
+        name: Class(tuple(ast.unparse(base).split("[")[0] for base in node.bases), fields_of(node))
+        for name, node in all_nodes()
+        if isinstance(node, ast.ClassDef)
+    }
+
+
+def with_inherited(made: Class, by_last_name: dict[str, Class]) -> frozenset[str]:
+    """The fields of a class and of those of our own that it inherits from."""
+    found = made.fields
+    for base in made.bases:
+        if base.split(".")[-1] in by_last_name:
+            found |= with_inherited(by_last_name[base.split(".")[-1]], by_last_name)
+    return found
+
+
+def test_no_function_takes_more_than_8_parameters() -> None:
+    wide = {
+        name: count
+        for name, node in all_nodes()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (count := parameters_of(node)) > MOST_PARAMETERS
+        and name not in WIDE_FUNCTIONS
+    }
+    assert wide == {}
+
+
+def test_no_class_has_more_than_12_fields() -> None:
+    classes = all_classes()
+    by_last_name = {name.split(".")[-1]: made for name, made in classes.items()}
+    wide = {
+        name: sorted(fields)
+        for name, made in classes.items()
+        if len(fields := with_inherited(made, by_last_name)) > MOST_FIELDS and name not in WIDE_CLASSES
+    }
+    assert wide == {}
+
+
+def test_each_exception_is_still_one() -> None:
+    classes = all_classes()
+    by_last_name = {name.split(".")[-1]: made for name, made in classes.items()}
+    functions = {
+        name: parameters_of(node)
+        for name, node in all_nodes()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+
+    idle = [name for name in WIDE_FUNCTIONS if functions.get(name, 0) <= MOST_PARAMETERS]
+    idle += [
+        name
+        for name in WIDE_CLASSES
+        if name not in classes or len(with_inherited(classes[name], by_last_name)) <= MOST_FIELDS
+    ]
+    assert idle == []

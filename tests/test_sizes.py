@@ -19,7 +19,6 @@ WIDE_CLASSES = {
     "report.search_records.SearchRecord": RECORD,
     "plan.sections.DataPlan": SECTION,
     "plan.sections.TrainPlan": SECTION,
-    "steps.run.Run": "being moved",
 }
 """The classes with more fields, and why."""
 WIDE_FUNCTIONS = {"cli.predict": "a command of the command line: each parameter is a flag"}

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from luthier.data.images.facts import ImageFacts
-from luthier.data.row_facts import Answers, Unusable, no_rows
+from luthier.data.row_facts import KnownAnswers, Unusable, no_rows
 from luthier.data.split import Split
 from luthier.data.table import Ints, Table
 
@@ -138,7 +138,7 @@ class Evidence:
     parts: Parts
     keys: Ints
     """(table rows,) equal for texts that differ only in case and white space."""
-    answers: Answers
+    answers: KnownAnswers
     left_out: LeftOut
     repairs: Mapping[str, Ints] = field(default_factory=dict)
     """What a task mended before it could learn, and in which rows."""

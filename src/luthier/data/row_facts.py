@@ -13,7 +13,7 @@ def no_rows() -> Ints:
 
 
 @dataclass(frozen=True)
-class Answers:
+class KnownAnswers:
     """What the rows of a table answer, as numbers that can be compared."""
 
     label_sets: Ints

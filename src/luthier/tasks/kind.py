@@ -8,7 +8,7 @@ import numpy as np
 
 from luthier.data.columns import ColumnGuess
 from luthier.data.images.facts import ImageFacts
-from luthier.data.row_facts import Answers, Unusable
+from luthier.data.row_facts import KnownAnswers, Unusable
 from luthier.data.table import Ints, Table
 from luthier.tasks.task import Array, Task
 
@@ -58,7 +58,7 @@ class Understood:
     """Numbers of the rows that have all that the task needs."""
     unusable: Unusable
     """Those that lack something."""
-    answers: Answers
+    answers: KnownAnswers
     keys: Ints
     """(rows,) equal for rows with the same input."""
     targets: Callable[[Ints], Array]

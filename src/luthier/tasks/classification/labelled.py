@@ -9,7 +9,7 @@ import numpy as np
 from luthier.checks.finding import Finding
 from luthier.data.column_numbers import lists_numbers
 from luthier.data.numerals import plain_number
-from luthier.data.row_facts import Answers, Unusable
+from luthier.data.row_facts import KnownAnswers, Unusable
 from luthier.data.table import Ints, Table
 from luthier.errors import DataError, StopFinding, did_you_mean, listing
 from luthier.scores.metrics import judging
@@ -83,7 +83,7 @@ def labelled_rows(
         task=task,
         usable=usable,
         unusable=Unusable(np.flatnonzero(~has_input), np.flatnonzero(has_input & ~has_label), single),
-        answers=Answers(
+        answers=KnownAnswers(
             label_sets=labels.set_of,
             strata=rarest_label(labels, usable, known),
             set_names=labels.sets,

@@ -8,7 +8,7 @@ import numpy as np
 from luthier.data.column_names import normal
 from luthier.data.column_numbers import holds_numbers
 from luthier.data.columns import SCORE_NAMES, ColumnGuess, guess_by_name, guess_text_and_label, names_there
-from luthier.data.row_facts import Answers, Unusable
+from luthier.data.row_facts import KnownAnswers, Unusable
 from luthier.data.split import key_of
 from luthier.data.table import Ints, Table
 from luthier.data.text_pairs import guess_pair, pair_by_name
@@ -157,7 +157,7 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
         task=Embedding(goal, chosen_metric(wishes.metric, known, NAME), *ends),
         usable=usable,
         unusable=Unusable(np.flatnonzero(~has_input), np.flatnonzero(has_input & ~has_label), single),
-        answers=Answers(sets, strata, names),
+        answers=KnownAnswers(sets, strata, names),
         keys=keys,
         targets=lambda chosen: made[chosen],
         groups=groups,

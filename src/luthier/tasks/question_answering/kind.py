@@ -10,7 +10,7 @@ from luthier.batches.passages import Gold, Passage
 from luthier.data.annotations.answer_places import answers_of, located
 from luthier.data.column_names import normal
 from luthier.data.columns import ColumnGuess, must_exist, names_there
-from luthier.data.row_facts import Answers, Unusable
+from luthier.data.row_facts import KnownAnswers, Unusable
 from luthier.data.split import key_of
 from luthier.data.table import Ints, Table
 from luthier.errors import DataError, listing
@@ -103,7 +103,7 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
         task=task,
         usable=usable,
         unusable=Unusable(np.flatnonzero(~has_input), np.array(lost, np.int64)),
-        answers=Answers(
+        answers=KnownAnswers(
             label_sets=np.array([key_of(one) for one in given], np.int64),
             strata=answerable,
             strata_names=("have no answer", "have an answer"),

@@ -12,7 +12,7 @@ from luthier.batches.word_rows import Words
 from luthier.data.column_names import normal
 from luthier.data.columns import ColumnGuess, must_exist, names_there
 from luthier.data.problems import shorten
-from luthier.data.row_facts import Answers, Unusable
+from luthier.data.row_facts import KnownAnswers, Unusable
 from luthier.data.split import key_of
 from luthier.data.table import Ints, Table
 from luthier.data.tags import parts, scheme_of, tags_of_spans, to_iob2, words_of
@@ -111,7 +111,7 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
         task=task,
         usable=usable,
         unusable=Unusable(np.flatnonzero(~has_input), np.flatnonzero(has_input & ~has_label)),
-        answers=Answers(
+        answers=KnownAnswers(
             label_sets=np.array([key_of(" ".join(tagged.get(at, []))) for at in range(len(table))], np.int64),
             strata=rarest_type(tagged, usable, types, len(table)),
             strata_names=("have no entity", *(f"have {kind!r} as their rarest entity" for kind in types)),

@@ -10,9 +10,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from luthier.candidates.tuned.training import Budget
 
 import luthier
+from luthier.candidates.run import Mode, Watch
+from luthier.candidates.tuned.budget import Budget
 from luthier.errors import Interrupted, RunError, WorldError
 from luthier.events import Chose, Event, Noted, Started, Stepped, Stopped, Validated, Work
 from luthier.folder.model_folder import ModelFolder
@@ -408,9 +409,8 @@ def test_training_ends_in_time_for_what_comes_after_it(features):
     """100 s in all: 5 to write, and to score 30 seconds either way."""
     run = SimpleNamespace(
         plan=SimpleNamespace(budget_seconds=100.0),
-        enough=lambda: False,
-        keeps=True,
-        took={"features": features},
+        mode=Mode(),
+        watch=Watch(lambda: 0.0, took={"features": features}),
         ready=SimpleNamespace(examples={"valid": range(10), "calibration": range(10), "test": range(40)}),
     )
     budget = Budget(run)
@@ -432,7 +432,7 @@ def test_without_a_budget_training_is_over_when_somebody_has_seen_enough(enough)
         clock=lambda: 1e9,
         plan=SimpleNamespace(budget_seconds=None),
         ready=SimpleNamespace(examples={}),
-        enough=lambda: enough,
+        mode=Mode(enough=lambda: enough),
     )
 
     assert Budget(run).over() == ("enough" if enough else "")

@@ -810,8 +810,8 @@ def test_from_python_a_search_is_asked_for_all_that_the_command_line_knows(
 ) -> None:
     asked_for: list[tuple[Plan, SearchPlan]] = []
     monkeypatch.setattr(searches, "search_plan", lambda plan, asked, quiet: asked_for.append((plan, asked)))
-    given = {"vary": ("train.lr=1e-4,1e-3",), "trials": 3, "seeds": 2, "workers": 1}
-    rest = {"prune": "none", "storage": "postgresql://here/searches", "on": "ray"}
+    given: dict[str, Any] = {"vary": ("train.lr=1e-4,1e-3",), "trials": 3, "seeds": 2, "workers": 1}
+    rest: dict[str, Any] = {"prune": "none", "storage": "postgresql://here/searches", "on": "ray"}
 
     luthier.search(str(small), method="random", **given, **rest, train__epochs=2)
 

@@ -689,4 +689,4 @@ def test_where_the_most_epochs_are_too_few_steps_a_step_has_fewer_rows():
 
 def test_every_recipe_says_where_it_comes_from():
     assert all(recipe.source.startswith(("[M]", "[V]", "[R]")) for recipe in recipes())
-    assert not recipes()[-1].families
+    assert not recipes()[-1].models.families

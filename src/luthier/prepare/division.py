@@ -38,14 +38,14 @@ def divide(plan: Plan, found: Understood, table: Table, roles: Roles) -> Divisio
             found.usable,
             roles.names,
             roles.of,
-            found.strata,
+            found.answers.strata,
             together,
             shares,
             plan.split_seed,
             given_by(plan.data, roles),
         )
     except DataError as error:  # It knows row numbers only; the user knows the file.
-        raise DataError(f"{plan.data.path}: {error}{alone_words(len(found.single))}") from None
+        raise DataError(f"{plan.data.path}: {error}{alone_words(len(found.unusable.single))}") from None
     refuse_empty_parts(plan, split, found, roles)
     split = replace(split, warnings=small_parts(split, found))
     found = replace(found, task=found.task.having_seen(found.targets(split.train)))

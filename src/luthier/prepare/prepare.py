@@ -12,8 +12,9 @@ from luthier import devices, seeds
 from luthier.arrays import Ints
 from luthier.batches.examples import Examples
 from luthier.checks import TOKENS, examine, ranked
-from luthier.checks.finding import Evidence, Finding, Tokens
+from luthier.checks.finding import Evidence, Finding, Judged, Tokens
 from luthier.checks.review import Review, review_path
+from luthier.data.row_facts import no_rows
 from luthier.data.split import PARTS
 from luthier.devices import Device
 from luthier.folder.run_folder import RunFolder
@@ -239,12 +240,8 @@ def looked_into(data: str, rows: Rows, read: RowsRead) -> tuple[Evidence, Sequen
     data: the file that the rows are from, beside which a person has judged some of them.
     """
     review = Review.read(review_path(data), rows.labels)
-    evidence = replace(
-        rows.evidence,
-        settled=review.settled(rows.evidence) if rows.labels else np.zeros(0, np.int64),
-        reviewed=review.complete,
-        tokens=read.tokens,
-    )
+    settled = review.settled(rows.evidence) if rows.labels else no_rows()
+    evidence = replace(rows.evidence, judged=Judged(settled, review.complete), tokens=read.tokens)
     return evidence, examine(evidence, TOKENS)
 
 

@@ -9,13 +9,13 @@ from luthier.tasks.records import CalibrationRecord
 
 
 class FeaturesRecord(Record):
-    """Beside the frozen features."""
+    """The record beside the frozen features."""
 
     seconds: Finite
 
 
 class ProbeRecord(Record):
-    """Beside the probe's weights."""
+    """The record beside the probe's weights."""
 
     strength: Positive
     cross_validated: dict[str, Finite]
@@ -32,7 +32,7 @@ class ProbeRecord(Record):
 
 
 class TunedRecord(Record):
-    """Beside the weights that training ended with."""
+    """The record beside the weights that training ended with."""
 
     steps: Count
     best_step: Count
@@ -43,7 +43,7 @@ class TunedRecord(Record):
 
 
 class ClozeRecord(Record):
-    """Beside the weights after the questions that were made of texts."""
+    """The record beside the weights after the cloze questions."""
 
     questions: Count
     steps: Count

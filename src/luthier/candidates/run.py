@@ -27,7 +27,7 @@ from luthier.train.checkpoints import SHARE, Checkpoints
 from luthier.train.probe.probe import Probe
 
 SHARE_OF_TRIAL = 0.01
-"""Of a trial's time, what saving its state may take: it is one of many, and a kill costs little of a search."""
+"""The share of a trial's time that saving its state may take: it is one of many, and a kill costs little of a search."""
 
 INTERIM_CARD = "The best model so far of a run of luthier that is not finished: it has not been tested yet.\n"
 
@@ -80,7 +80,7 @@ class Outlook:
 
 @dataclass
 class Run:
-    """What the steps hand on to each other."""
+    """The state of a run, which its steps hand on to each other."""
 
     ready: Prepared
     folder: RunFolder
@@ -95,7 +95,7 @@ class Run:
     """(rows, width) of each part, and of the labels' names, as the pre-trained model gives them."""
     probe: Probe | None = None
     candidates: list[Fitted] = field(default_factory=list)
-    """From cheap to dear."""
+    """The candidates so far, from cheap to dear."""
     kept: Fitted | None = None
     """Whose model stands in model/ now."""
     holder: str = PRETRAINED

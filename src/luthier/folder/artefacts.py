@@ -35,7 +35,7 @@ class Artefacts:
         """unsealed: whether what has no seal may be believed, as in the folder of a run from before there were seals."""
         self.folder, self.unsealed = folder, unsealed
         self.damaged: list[str] = []
-        """What was found not to be what was written, in words."""
+        """Sentences on what is no longer what was written."""
 
     def record(self, name: str, kind: type[Kind]) -> Kind | None:
         """A sealed JSON record; None when there is none, or it is not what was written."""
@@ -85,7 +85,7 @@ class Artefacts:
             return None
 
     def doubt(self, words: str) -> None:
-        """Take note of what is not believed."""
+        """Note that an outcome is not believed."""
         self.damaged.append(f"{words.rstrip('.')}: it is computed again.")
 
     def forget(self, name: str) -> None:

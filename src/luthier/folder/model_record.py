@@ -53,12 +53,12 @@ class ModelRecord:
     columns: dict[str, str]
     """Names of the columns by role."""
     base: str
-    """The pre-trained model, as it was named."""
+    """The pre-trained model, as the user named it."""
     base_fingerprint: str
     method: str
     """The candidate: `probe` or `tuned`."""
     version: str
-    """luthier's."""
+    """The version of luthier that wrote the record."""
     missing: tuple[str, ...] = ()
     """Words that mean nothing in a text, as `--missing` named them; none: those that programs write."""
 

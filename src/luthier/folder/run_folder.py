@@ -35,7 +35,7 @@ KEY_MEND = "Put back the file that was there, or choose another folder with --ou
 
 
 class RunFolder(Artefacts):
-    """Where a run writes. Steps that an earlier, identical command finished are found again in its `state`."""
+    """The folder that a run writes into. Steps that an earlier, identical command finished are found again in its `state`."""
 
     def __init__(self, path: Path, key: str, older_keys: Sequence[str] = ()) -> None:
         """key: hash of plan, data and model.  older_keys: those that older versions gave the same run.

@@ -17,7 +17,7 @@ class KeyRecord(Record):
     where: list[str] = Field(default_factory=list)
     """Folders from which names in plan.toml are found, in runs from before these were recorded absolute."""
     versions: dict[str, str] = Field(default_factory=dict)
-    """Of the libraries that compute."""
+    """Versions of the libraries that compute."""
     unsealed: bool = False
     """Whether the run began before its artefacts were sealed."""
 

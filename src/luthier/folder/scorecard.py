@@ -1,4 +1,4 @@
-"""`scorecard.json` as an object."""
+"""The scorecard of a run: `scorecard.json`, checked, and as an object."""
 
 import math
 import sys
@@ -100,7 +100,7 @@ class Forgetting(Record):
 
 
 class Cost(Record):
-    """What the run took."""
+    """The time and memory that the run took."""
 
     seconds: dict[str, Finite] | None = None
     peak_bytes: Finite | None = None

@@ -31,7 +31,7 @@ class Outcome:
     """What a trial came to."""
 
     score: float
-    """On the validation rows."""
+    """Score on the validation rows."""
     candidate: str
     """`probe` or `tuned`: the one whose score this is."""
     work: float

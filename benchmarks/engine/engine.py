@@ -1,6 +1,6 @@
 """The engine: steps of training and of frozen passes, luthier beside the trainers people use, each in its own process.
 
-    python benchmarks/engine.py --data ../shared/data
+    python benchmarks/engine/engine.py --data ../shared/data
 
 Every tool takes the same rows through the same architecture with as many rows a step. Counted are the steps after the first
 fifth, by the clock; tokens are real ones, without padding. `--cases` and `--tools` choose; what is measured is kept at once
@@ -21,9 +21,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from machine import cores, describe
-from processes import Cost, last_line, names_of, run_alone
-from results import write_section, write_whole
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from benchmarks.harness.machine import cores, describe
+from benchmarks.harness.places import DATA, OUT
+from benchmarks.harness.processes import Cost, last_line, names_of, run_alone
+from benchmarks.harness.results import write_section, write_whole
 
 SECTION = "Engine"
 WARM = 0.2
@@ -714,13 +717,10 @@ def wanted(asked: Any) -> Iterator[tuple[str, str]]:
 
 
 def drive() -> None:
-    here = Path(__file__).parent
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--data", type=Path, default=here / "../../shared/data", help="folder with a folder per set"
-    )
+    parser.add_argument("--data", type=Path, default=DATA, help="folder with a folder per set")
     usual = [name for name, case in CASES.items() if not case.gpu]
     parser.add_argument("--cases", type=names_of(list(CASES)), default=usual, help=",".join(CASES))
     parser.add_argument("--tools", type=names_of(list(TOOLS)), default=list(TOOLS), help=",".join(TOOLS))
@@ -729,7 +729,7 @@ def drive() -> None:
     parser.add_argument(
         "--table-only", action="store_true", help="measure nothing, write the table from what was kept"
     )
-    parser.add_argument("--cache", type=Path, default=here / "out/engine.jsonl")
+    parser.add_argument("--cache", type=Path, default=OUT / "engine.jsonl")
     asked = parser.parse_args()
     records = {} if asked.smoke else load(asked.cache)
     for name, tool in [] if asked.table_only else wanted(asked):

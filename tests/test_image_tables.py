@@ -448,7 +448,9 @@ def test_a_large_image_is_made_smaller_strip_by_strip_as_the_whole_would_be(
 # Labels
 
 
-def test_the_only_column_beside_the_images_is_the_label_whatever_its_name_where_its_values_recur(tmp_path):
+def test_the_only_column_beside_the_images_is_the_label_whatever_its_name_where_its_values_recur(
+    tmp_path: Path,
+) -> None:
     pictures(tmp_path / "train")
     recurring = put(tmp_path / "a.csv", lines("Image,Id", lambda at: f"{NAMES[at]},{LABEL_OF[at]}"))
     counting = put(tmp_path / "b.csv", lines("Image,Id", lambda at: f"{NAMES[at]},whale_{at}"))
@@ -457,7 +459,7 @@ def test_the_only_column_beside_the_images_is_the_label_whatever_its_name_where_
     assert "no column looks like the label, as 'Id' is the only one" in refusal(counting)
 
 
-def test_images_by_their_codes_are_found_beside_a_column_of_tags_in_a_small_file(tmp_path):
+def test_images_by_their_codes_are_found_beside_a_column_of_tags_in_a_small_file(tmp_path: Path) -> None:
     pictures(tmp_path / "train-jpg", "train_{}.png".format)
     sky = ("", " clear", " haze", " clear haze")
     rows = put(
@@ -469,7 +471,7 @@ def test_images_by_their_codes_are_found_beside_a_column_of_tags_in_a_small_file
     assert len(understood(rows, task__labels_per_row="one").labels) == 12
 
 
-def test_captions_beside_codes_are_read_as_texts(tmp_path):
+def test_captions_beside_codes_are_read_as_texts(tmp_path: Path) -> None:
     pictures(tmp_path / "photos", "{}.png".format)
     rows = put(
         tmp_path / "a.csv",
@@ -479,7 +481,7 @@ def test_captions_beside_codes_are_read_as_texts(tmp_path):
     assert understood(rows).kind.name == "text-classification"
 
 
-def test_numbers_beside_images_are_refused_for_what_they_are(tmp_path):
+def test_numbers_beside_images_are_refused_for_what_they_are(tmp_path: Path) -> None:
     pictures(tmp_path / "i")
     rows = put(tmp_path / "a.csv", lines("file,score", lambda at: f"i/{NAMES[at]},{at % 15 * 1.25}"))
 
@@ -490,7 +492,7 @@ def test_numbers_beside_images_are_refused_for_what_they_are(tmp_path):
     assert len(understood(rows, task__name="image-classification").labels) == 15
 
 
-def test_few_whole_numbers_beside_images_are_classes_and_no_regression_is_offered(tmp_path):
+def test_few_whole_numbers_beside_images_are_classes_and_no_regression_is_offered(tmp_path: Path) -> None:
     pictures(tmp_path / "i")
     rows = understood(put(tmp_path / "a.csv", lines("file,label", lambda at: f"i/{NAMES[at]},{at % 3}")))
 

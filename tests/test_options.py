@@ -171,7 +171,7 @@ APART = {
 FILES = ("data__path", "data__valid", "data__test", "model__name", "run__cache")
 
 
-def test_no_field_is_forgotten_here():
+def test_no_field_is_forgotten_here() -> None:
     assert sorted({*CHANGES, *APART}) == sorted(fields())
 
 

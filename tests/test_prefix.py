@@ -3,7 +3,7 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,7 @@ def tuned(folder: Path, replay: bool) -> Any:
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_replayed_states_are_the_computed_ones(name, tiny_model):
+def test_replayed_states_are_the_computed_ones(name: str, tiny_model: Callable[[str], Path]) -> None:
     found = opened(tiny_model(name), messages(30))
     expected = found.logits(tokens=200)
     prefix, states = recorded(found)
@@ -87,7 +87,9 @@ def test_replayed_states_are_the_computed_ones(name, tiny_model):
 
 
 @pytest.mark.parametrize("name", ["bert", "roberta", "deberta_v2", "modernbert", "distilbert"])
-def test_tuning_with_and_without_the_cache_gives_the_same_probabilities(name, tiny_model):
+def test_tuning_with_and_without_the_cache_gives_the_same_probabilities(
+    name: str, tiny_model: Callable[[str], Path]
+) -> None:
     with_it, without = tuned(tiny_model(name), replay=True), tuned(tiny_model(name), replay=False)
 
     one, other = (torch.softmax(torch.tensor(found.logits()), 1) for found in (with_it, without))
@@ -101,7 +103,7 @@ def test_tuning_with_and_without_the_cache_gives_the_same_probabilities(name, ti
     assert not np.allclose(before.logits(), with_it.logits(), atol=1e-3), "something was learnt"
 
 
-def test_a_model_whose_upper_block_reads_more_than_the_last_states_is_found_out(bert):
+def test_a_model_whose_upper_block_reads_more_than_the_last_states_is_found_out(bert: Path) -> None:
     found = opened(bert, messages(20))
     prefix, _ = recorded(found)
     lower, upper = prefix.blocks
@@ -115,7 +117,7 @@ def test_a_model_whose_upper_block_reads_more_than_the_last_states_is_found_out(
     assert reason == "its upper blocks read more of the lower ones than their last states"
 
 
-def test_a_lost_cache_is_computed_again_to_the_same_bytes(tmp_path, bert):
+def test_a_lost_cache_is_computed_again_to_the_same_bytes(tmp_path: Path, bert: Path) -> None:
     data = messages_csv(tmp_path / "m.csv", 80)
 
     def run(out: str) -> Path:
@@ -166,7 +168,9 @@ def tuned_run(home: Path, bert: Path, cache: Path, name: str) -> tuple[str, list
 
 
 @pytest.mark.parametrize("damage", ["a bit", "half", "a folder", "a pipe", "another record", "no hash"])
-def test_a_damaged_cache_is_told_and_computed_again_to_the_same_bytes(damage, tmp_path, bert):
+def test_a_damaged_cache_is_told_and_computed_again_to_the_same_bytes(
+    damage: str, tmp_path: Path, bert: Path
+) -> None:
     messages_csv(tmp_path / "m.csv", 80)
     first = tuned_run(tmp_path, bert, tmp_path / "cache", "first")[0]
     for states in (tmp_path / "cache").glob("*.states"):
@@ -195,7 +199,7 @@ def test_a_damaged_cache_is_told_and_computed_again_to_the_same_bytes(damage, tm
     )
 
 
-def test_blocks_that_start_anew_are_not_taken_for_the_pre_trained_ones(tmp_path, bert):
+def test_blocks_that_start_anew_are_not_taken_for_the_pre_trained_ones(tmp_path: Path, bert: Path) -> None:
     messages_csv(tmp_path / "m.csv", 80)
     anew = {"train.reinit": 1}
     plain, other = thawed(tmp_path, bert, "a", "own"), thawed(tmp_path, bert, "b", "another", **anew)
@@ -205,7 +209,9 @@ def test_blocks_that_start_anew_are_not_taken_for_the_pre_trained_ones(tmp_path,
     assert thawed(tmp_path, bert, "d", "another") == plain
 
 
-def test_who_goes_on_without_the_cache_leaves_nothing_in_it_of_blocks_that_have_moved(tmp_path, bert):
+def test_who_goes_on_without_the_cache_leaves_nothing_in_it_of_blocks_that_have_moved(
+    tmp_path: Path, bert: Path
+) -> None:
     messages_csv(tmp_path / "m.csv", 80)
     clean = thawed(tmp_path, bert, "clean", "own")
     thawed(tmp_path, bert, "left", "lost", step=12)  # of 7 steps an epoch: the upper block has begun to move
@@ -217,7 +223,9 @@ def test_who_goes_on_without_the_cache_leaves_nothing_in_it_of_blocks_that_have_
 
 @pytest.mark.precision
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_trials_are_scored_in_fp32_from_states_that_all_of_them_share(tmp_path, bert, monkeypatch, precision):
+def test_trials_are_scored_in_fp32_from_states_that_all_of_them_share(
+    tmp_path: Path, bert: Path, monkeypatch: pytest.MonkeyPatch, precision: str
+) -> None:
     data = messages_csv(tmp_path / "m.csv", 80)
     replayed = []
 
@@ -260,7 +268,9 @@ def test_trials_are_scored_in_fp32_from_states_that_all_of_them_share(tmp_path, 
     assert len(kept[0]) == {"fp32": 3, "bf16": 4}[precision]
 
 
-def test_states_that_a_killed_process_left_unfinished_go_and_those_in_work_stay(tmp_path, bert):
+def test_states_that_a_killed_process_left_unfinished_go_and_those_in_work_stay(
+    tmp_path: Path, bert: Path
+) -> None:
     examples = opened(bert, messages(10)).examples
     ours, theirs = PrefixCache(tmp_path, 1e9), PrefixCache(tmp_path, 1e9)
     ours.begin("a", examples, 32, torch.float32)
@@ -279,14 +289,16 @@ def test_states_that_a_killed_process_left_unfinished_go_and_those_in_work_stay(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["b.json", "b.states"]
 
 
-def test_states_that_another_process_takes_away_count_as_missing(tmp_path, bert, monkeypatch):
+def test_states_that_another_process_takes_away_count_as_missing(
+    tmp_path: Path, bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     examples = opened(bert, messages(10)).examples
     cache = PrefixCache(tmp_path, 1e9)
     cache.begin("a", examples, 32, torch.float32)
     cache.finish("a")
     plain = prefix_cache.mapped
 
-    def too_late(path, *sizes):
+    def too_late(path: Path, *sizes: Any) -> Any:
         for name in ("a.json", "a.states"):
             (tmp_path / name).unlink()
         return plain(path, *sizes)
@@ -295,7 +307,7 @@ def test_states_that_another_process_takes_away_count_as_missing(tmp_path, bert,
     assert cache.find("a", examples, 32, torch.float32) is None
 
 
-def test_states_hold_no_padding(bert):
+def test_states_hold_no_padding(bert: Path) -> None:
     found = opened(bert, messages(10))
     _, states = recorded(found)
 
@@ -304,7 +316,7 @@ def test_states_hold_no_padding(bert):
     assert torch.equal(states.take(batch)[batch.inputs["attention_mask"] == 0].abs().sum(), torch.tensor(0.0))
 
 
-def test_logits_do_not_change_by_recording(bert):
+def test_logits_do_not_change_by_recording(bert: Path) -> None:
     found = opened(bert, messages(10))
     before = logits_of(found.model, found.examples, cpu())
 

@@ -23,7 +23,7 @@ from luthier.folder.model_folder import ModelFolder
 from luthier.hashes import hash_file
 from luthier.models.hub.inspect import inspect_folder
 from luthier.models.readers.questions import MOST_QUESTION, read_questions, without_white_space
-from luthier.models.readers.texts import Texts
+from luthier.models.readers.texts import Long, Texts
 from luthier.plan.plan import Plan
 from luthier.prepare.prepare import Prepared, prepare
 from luthier.prepare.rows import look_over, understand
@@ -80,7 +80,7 @@ def answer_of(context: str, starts: list[int], first: int, last: int) -> Gold:
 # Rows
 
 
-def test_an_answer_beside_its_start_is_moved_and_told_of(tmp_path):
+def test_an_answer_beside_its_start_is_moved_and_told_of(tmp_path: Path) -> None:
     odd = {
         "context": "It was in Rome.",
         "question": "Where?",
@@ -95,7 +95,7 @@ def test_an_answer_beside_its_start_is_moved_and_told_of(tmp_path):
     assert rows.targets(np.array([40]))[0] == Gold(("Rome",), (10,))
 
 
-def test_a_row_whose_answer_is_not_in_its_text_is_left_out_and_told_of(tmp_path):
+def test_a_row_whose_answer_is_not_in_its_text_is_left_out_and_told_of(tmp_path: Path) -> None:
     odd = {
         "context": "It was in Rome.",
         "question": "Where?",
@@ -108,7 +108,7 @@ def test_a_row_whose_answer_is_not_in_its_text_is_left_out_and_told_of(tmp_path)
     assert f"1 row has {ABSENT}." in [one.message for one in look_over(rows, ())]
 
 
-def test_rows_with_one_text_stay_on_one_side_of_the_split(tmp_path):
+def test_rows_with_one_text_stay_on_one_side_of_the_split(tmp_path: Path) -> None:
     made = [
         {"context": f"Text {at // 4} is of Turin.", "question": f"Where is it, {at}?", "answers": "Turin"}
         for at in range(120)
@@ -120,7 +120,7 @@ def test_rows_with_one_text_stay_on_one_side_of_the_split(tmp_path):
     assert all(one.isdisjoint(two) for one, two in combinations(sides, 2))
 
 
-def test_unanswerable_questions_are_spread_over_all_parts(tmp_path):
+def test_unanswerable_questions_are_spread_over_all_parts(tmp_path: Path) -> None:
     rows = understand(plan_for(questions_jsonl(tmp_path / "rows.jsonl", 100)))
 
     for part in ("train", "valid", "test"):
@@ -129,7 +129,7 @@ def test_unanswerable_questions_are_spread_over_all_parts(tmp_path):
 
 
 @pytest.mark.parametrize("given", ["a text", ("one",), ("one", 2), {"question": "Where?"}, 3])
-def test_what_is_no_question_with_its_text_is_refused(given):
+def test_what_is_no_question_with_its_text_is_refused(given: object) -> None:
     with pytest.raises(DataError) as error:
         QUESTION_ANSWERING.given([("q", "c"), given], QuestionAnswering())
 
@@ -139,7 +139,7 @@ def test_what_is_no_question_with_its_text_is_refused(given):
     )
 
 
-def test_a_pair_and_an_object_are_the_same_row():
+def test_a_pair_and_an_object_are_the_same_row() -> None:
     one, two = QUESTION_ANSWERING.given(
         [("Where?", "In Rome."), {"context": "In Rome.", "question": "Where?"}], QuestionAnswering()
     )
@@ -147,7 +147,7 @@ def test_a_pair_and_an_object_are_the_same_row():
     assert (one.question, one.context) == (two.question, two.context) == ("Where?", "In Rome.")
 
 
-def test_questions_have_no_probe(bert, tmp_path):
+def test_questions_have_no_probe(bert: Path, tmp_path: Path) -> None:
     data = questions_jsonl(tmp_path / "rows.jsonl", 40)
 
     for settings, key in (({"method": "probe"}, "train.method"), ({"train.head": "shrunk"}, "train.head")):
@@ -162,7 +162,7 @@ def test_questions_have_no_probe(bert, tmp_path):
 # Questions to tokens
 
 
-def test_the_tokens_of_the_text_and_the_first_one_may_answer_and_no_others(texts):
+def test_the_tokens_of_the_text_and_the_first_one_may_answer_and_no_others(texts: Texts) -> None:
     row, gold = Passage("my order", "the parcel is xyz"), Gold(("parcel is",), (4,))
 
     examples, _ = read_questions(texts, [row], golds(gold), "windows")
@@ -177,7 +177,7 @@ def test_the_tokens_of_the_text_and_the_first_one_may_answer_and_no_others(texts
     assert [row.context[begin:end] for begin, end in places[4:10]] == ["the", "parcel", "is", "x", "y", "z"]
 
 
-def test_an_answer_of_one_token_begins_and_ends_there_and_none_is_the_first_token(texts):
+def test_an_answer_of_one_token_begins_and_ends_there_and_none_is_the_first_token(texts: Texts) -> None:
     rows = [Passage("my order", "the parcel is")] * 2
 
     examples, _ = read_questions(texts, rows, golds(Gold(("parcel",), (4,)), Gold()), "windows")
@@ -188,13 +188,13 @@ def test_an_answer_of_one_token_begins_and_ends_there_and_none_is_the_first_toke
     ]
 
 
-def test_an_answer_inside_a_word_is_learnt_as_the_tokens_that_hold_it(texts):
+def test_an_answer_inside_a_word_is_learnt_as_the_tokens_that_hold_it(texts: Texts) -> None:
     examples, _ = read_questions(texts, [Passage("my", "wxyz")], golds(Gold(("xy",), (1,))), "windows")
 
     assert examples.tokens.marks.tolist() == [0, -1, -1, 0, START, END, 0, -1]
 
 
-def test_each_window_begins_with_the_question_and_overlaps_with_the_next_by_a_third(texts):
+def test_each_window_begins_with_the_question_and_overlaps_with_the_next_by_a_third(texts: Texts) -> None:
     context, _ = long_context()
 
     examples, long = read_questions(texts, [Passage(QUESTION, context)], golds(Gold()), "windows")
@@ -214,7 +214,7 @@ def test_each_window_begins_with_the_question_and_overlaps_with_the_next_by_a_th
         assert one[-20:] == two[:20]
 
 
-def test_a_window_without_the_whole_answer_points_at_its_first_token(texts):
+def test_a_window_without_the_whole_answer_points_at_its_first_token(texts: Texts) -> None:
     context, starts = long_context()
     gold = answer_of(context, starts, 50, 57)  # the first window ends with word 54
 
@@ -231,7 +231,7 @@ def test_a_window_without_the_whole_answer_points_at_its_first_token(texts):
     assert context[passage.places[first][0] : passage.places[last][1]] == gold.texts[0]
 
 
-def test_only_the_first_window_is_read_where_texts_are_cut(texts):
+def test_only_the_first_window_is_read_where_texts_are_cut(texts: Texts) -> None:
     context, starts = long_context()
     gold = answer_of(context, starts, 100, 101)
 
@@ -242,7 +242,7 @@ def test_only_the_first_window_is_read_where_texts_are_cut(texts):
     assert long.lengths.tolist() == [157]
 
 
-def test_texts_that_are_too_long_are_refused_where_asked(texts):
+def test_texts_that_are_too_long_are_refused_where_asked(texts: Texts) -> None:
     with pytest.raises(DataError) as error:
         read_questions(texts, [Passage(QUESTION, long_context()[0])], golds(Gold()), "refuse")
 
@@ -251,7 +251,7 @@ def test_texts_that_are_too_long_are_refused_where_asked(texts):
     )
 
 
-def test_a_question_that_takes_most_of_a_window_is_refused(texts):
+def test_a_question_that_takes_most_of_a_window_is_refused(texts: Texts) -> None:
     question = " ".join(["the"] * 40)
 
     with pytest.raises(DataError) as error:
@@ -263,7 +263,7 @@ def test_a_question_that_takes_most_of_a_window_is_refused(texts):
     )
 
 
-def test_some_rows_alone_are_as_they_are_among_all(texts):
+def test_some_rows_alone_are_as_they_are_among_all(texts: Texts) -> None:
     context, starts = long_context()
     rows = [Passage("my", "the parcel"), Passage(QUESTION, context), Passage("a", "is it")]
     targets = golds(Gold(("parcel",), (4,)), answer_of(context, starts, 70, 71), Gold())
@@ -293,7 +293,7 @@ def windows_of(batch: Batch, row: int) -> set[tuple[int, ...]]:
     return {tuple(ids[part][there[part]].tolist()) for part in torch.where(batch.part_of == row)[0]}
 
 
-def test_an_epoch_reads_the_windows_with_the_answer_and_a_few_others_of_each_row(texts):
+def test_an_epoch_reads_the_windows_with_the_answer_and_a_few_others_of_each_row(texts: Texts) -> None:
     examples = thinned_rows(texts)
     whole = examples.batch(np.arange(3))
     marks = examples.tokens.marks
@@ -318,7 +318,7 @@ def test_an_epoch_reads_the_windows_with_the_answer_and_a_few_others_of_each_row
     assert not replace(examples, few=99).varies
 
 
-def test_which_windows_are_read_depends_on_seed_epoch_and_row_alone(texts):
+def test_which_windows_are_read_depends_on_seed_epoch_and_row_alone(texts: Texts) -> None:
     examples = thinned_rows(texts)
     how = Variation(3, 1)
 
@@ -330,7 +330,7 @@ def test_which_windows_are_read_depends_on_seed_epoch_and_row_alone(texts):
     assert windows_of(whole, 1) != windows_of(examples.batch(np.arange(3), Variation(3, 2)), 1)
 
 
-def test_a_thinned_row_counts_as_what_is_read_of_it(texts):
+def test_a_thinned_row_counts_as_what_is_read_of_it(texts: Texts) -> None:
     examples = thinned_rows(texts)
 
     batch = examples.batch(np.array([0]), Variation(0, 0))
@@ -353,7 +353,7 @@ class Fixed:
         return self.logits
 
 
-def test_the_loss_is_the_log_loss_over_the_first_token_and_those_of_the_text(texts):
+def test_the_loss_is_the_log_loss_over_the_first_token_and_those_of_the_text(texts: Texts) -> None:
     rows = [Passage("my order", "the parcel is xyz"), Passage("it", "a guitar")]
     targets = golds(Gold(("parcel is",), (4,)), Gold())
     examples, _ = read_questions(texts, rows, targets, "windows")
@@ -378,7 +378,7 @@ def test_the_loss_is_the_log_loss_over_the_first_token_and_those_of_the_text(tex
     assert [np.flatnonzero(row).tolist() for row in touched.numpy()] == able
 
 
-def test_each_window_is_learnt_from_by_itself(texts):
+def test_each_window_is_learnt_from_by_itself(texts: Texts) -> None:
     examples, _ = read_questions(texts, [Passage(QUESTION, long_context()[0])], golds(Gold()), "windows")
     batch = examples.batch(np.array([0]))
 
@@ -400,7 +400,7 @@ def one_window(words: int, question: int = 2) -> Passage:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_the_best_answer_is_the_best_of_all_spans(seed):
+def test_the_best_answer_is_the_best_of_all_spans(seed: int) -> None:
     passage = one_window(12)
     logits = np.random.default_rng(seed).normal(size=(17, 2)).astype(np.float32)
 
@@ -421,7 +421,7 @@ def test_the_best_answer_is_the_best_of_all_spans(seed):
     assert found.probability == pytest.approx(1 / (1 + math.exp(-found.lead)), abs=1e-6)
 
 
-def test_an_answer_never_ends_before_it_begins_nor_is_it_too_long():
+def test_an_answer_never_ends_before_it_begins_nor_is_it_too_long() -> None:
     passage = one_window(100)
     logits = np.zeros((105, 2), np.float32)
     logits[4 + 80, 0], logits[4 + 10, 1] = 9, 9  # backwards
@@ -439,7 +439,7 @@ def test_an_answer_never_ends_before_it_begins_nor_is_it_too_long():
     assert (found.start, found.end) == (20, 2 * 39 + 1)
 
 
-def test_answers_are_as_long_as_nearly_all_of_those_in_the_training_rows(tmp_path):
+def test_answers_are_as_long_as_nearly_all_of_those_in_the_training_rows(tmp_path: Path) -> None:
     rows = understand(plan_for(questions_jsonl(tmp_path / "rows.jsonl", 100)))
     task, seen = rows.task, golds(*(Gold(("x" * length,), (0,)) for length in [*range(1, 101), 500]))
 
@@ -449,13 +449,13 @@ def test_answers_are_as_long_as_nearly_all_of_those_in_the_training_rows(tmp_pat
     assert QuestionAnswering.from_json(task.to_json()) == task
 
 
-def test_where_no_span_is_short_enough_a_longer_one_is_given():
+def test_where_no_span_is_short_enough_a_longer_one_is_given() -> None:
     passage = Passage("?", "seventeen", np.array([(0, 0), (0, 9), (0, 0)], np.int32), np.array([0, 3]))
 
     assert best_answer(passage, np.zeros((3, 2), np.float32), Calibration(), longest=4).text == "seventeen"
 
 
-def test_white_space_that_a_tokenizer_counts_to_a_word_is_no_part_of_it():
+def test_white_space_that_a_tokenizer_counts_to_a_word_is_no_part_of_it() -> None:
     places = np.array([(0, 0), (0, 2), (2, 6), (6, 12), (12, 14)])
 
     found = without_white_space(places, "In the  middle")
@@ -463,13 +463,13 @@ def test_white_space_that_a_tokenizer_counts_to_a_word_is_no_part_of_it():
     assert found.tolist() == [[0, 0], [0, 2], [3, 6], [8, 12], [12, 14]]
 
 
-def test_a_model_saved_before_answers_had_a_length_gives_any():
+def test_a_model_saved_before_answers_had_a_length_gives_any() -> None:
     record = {key: value for key, value in TASK.to_json().items() if key != "longest"}
 
     assert QuestionAnswering.from_json(record).longest is None
 
 
-def test_the_question_is_never_the_answer():
+def test_the_question_is_never_the_answer() -> None:
     passage = one_window(5)
     logits = np.zeros((10, 2), np.float32)
     logits[1:3] = 50
@@ -477,7 +477,7 @@ def test_the_question_is_never_the_answer():
     assert best_answer(passage, logits, Calibration()).margin == pytest.approx(0)
 
 
-def test_a_passage_without_a_token_to_answer_with_has_no_answer():
+def test_a_passage_without_a_token_to_answer_with_has_no_answer() -> None:
     passage = one_window(0)
 
     assert best_answer(passage, np.zeros((5, 2), np.float32), Calibration()) == Found(
@@ -485,7 +485,7 @@ def test_a_passage_without_a_token_to_answer_with_has_no_answer():
     )
 
 
-def test_an_answer_is_found_in_whatever_window_it_stands(texts):
+def test_an_answer_is_found_in_whatever_window_it_stands(texts: Texts) -> None:
     context, starts = long_context()
     examples, _ = read_questions(texts, [Passage(QUESTION, context)], np.zeros(1, np.int64), "windows")
     passage = examples.sources[0]
@@ -503,7 +503,7 @@ def test_an_answer_is_found_in_whatever_window_it_stands(texts):
     assert found.margin == pytest.approx(-10 - 7), "the least 'no answer' of all windows counts"
 
 
-def test_the_same_answer_in_two_windows_is_no_rival_of_itself():
+def test_the_same_answer_in_two_windows_is_no_rival_of_itself() -> None:
     context = "a b c"
     places = np.array([(0, 0), (0, 1), (2, 3), (0, 0), (2, 3), (4, 5)], np.int32)
     passage = Passage("?", context, places, np.array([0, 3, 6]))
@@ -528,7 +528,7 @@ def found_with(margins: list[float], texts: list[str] | None = None) -> np.ndarr
     return made
 
 
-def test_nothing_is_answered_beyond_the_threshold():
+def test_nothing_is_answered_beyond_the_threshold() -> None:
     found = found_with([-2.0, -0.5, 0.5], ["one", "two", "three"])
 
     def said(threshold: float) -> list[str]:
@@ -568,7 +568,7 @@ def noisy(rows: int, seed: int = 0, answerable: float = 0.7) -> tuple[np.ndarray
     return np.concatenate(logits), Known(passages, golds(*targets))
 
 
-def test_the_threshold_is_the_best_one_on_the_validation_rows():
+def test_the_threshold_is_the_best_one_on_the_validation_rows() -> None:
     logits, known = noisy(60)
 
     threshold = TASK.with_thresholds(Calibration(), logits, known).thresholds[0]
@@ -583,7 +583,7 @@ def test_the_threshold_is_the_best_one_on_the_validation_rows():
     assert score(threshold) > score(FAR)
 
 
-def test_where_every_question_has_an_answer_one_is_always_given():
+def test_where_every_question_has_an_answer_one_is_always_given() -> None:
     logits, known = noisy(40, answerable=1.0)
 
     calibration = TASK.with_thresholds(Calibration(), logits, known)
@@ -593,7 +593,7 @@ def test_where_every_question_has_an_answer_one_is_always_given():
     assert all(one.text for one in said)
 
 
-def test_a_threshold_keeps_the_calibration_that_was_fitted():
+def test_a_threshold_keeps_the_calibration_that_was_fitted() -> None:
     logits, known = noisy(40)
     fitted = TASK.calibrate(logits, known)
 
@@ -602,7 +602,7 @@ def test_a_threshold_keeps_the_calibration_that_was_fitted():
     assert (both.scale, both.bias) == (fitted.scale, fitted.bias)
 
 
-def test_the_chance_of_an_answer_is_platts_line_through_its_lead():
+def test_the_chance_of_an_answer_is_platts_line_through_its_lead() -> None:
     logits, known = noisy(300)
 
     calibration = TASK.calibrate(logits, known)
@@ -629,7 +629,7 @@ def test_the_chance_of_an_answer_is_platts_line_through_its_lead():
     assert chances.mean() == pytest.approx(right.mean(), abs=0.02)
 
 
-def test_how_sure_it_is_that_there_is_no_answer_is_a_line_through_the_margin():
+def test_how_sure_it_is_that_there_is_no_answer_is_a_line_through_the_margin() -> None:
     logits, known = noisy(300)
 
     calibration = TASK.calibrate(logits, known)
@@ -644,7 +644,7 @@ def test_how_sure_it_is_that_there_is_no_answer_is_a_line_through_the_margin():
     assert unanswerable[surer].mean() > 2 * unanswerable[~surer].mean()
 
 
-def test_where_all_questions_have_answers_no_line_is_drawn_to_silence():
+def test_where_all_questions_have_answers_no_line_is_drawn_to_silence() -> None:
     logits, known = noisy(100, answerable=1.0)
 
     calibration = TASK.calibrate(logits, known)
@@ -652,7 +652,7 @@ def test_where_all_questions_have_answers_no_line_is_drawn_to_silence():
     assert (calibration.scale[1], calibration.bias[1]) == (1.0, 0.0)
 
 
-def test_how_sure_an_answer_is_stands_beside_how_often_it_is_right():
+def test_how_sure_an_answer_is_stands_beside_how_often_it_is_right() -> None:
     found = found_with([0.0, 0.0, 0.0, 0.0, 1.0], ["Rome", "Oslo", "Oslo", "Oslo", "Rome"])
     found[:] = [
         replace(one, probability=chance, silence=0.7)
@@ -672,7 +672,7 @@ def test_how_sure_an_answer_is_stands_beside_how_often_it_is_right():
     assert told["calibration"]["ece_after"] == pytest.approx((3 * 0.1 + 0.3 + 0.1) / 5)
 
 
-def test_a_model_that_was_saved_without_a_line_to_silence_is_read_all_the_same():
+def test_a_model_that_was_saved_without_a_line_to_silence_is_read_all_the_same() -> None:
     logits, known = noisy(1)
 
     found = TASK.probabilities(logits, Calibration(scale=(2.0,), bias=(0.5,)), known)[0]
@@ -681,13 +681,13 @@ def test_a_model_that_was_saved_without_a_line_to_silence_is_read_all_the_same()
     assert found.silence == pytest.approx(1 / (1 + math.exp(-found.margin)))
 
 
-def test_few_rows_calibrate_nothing():
+def test_few_rows_calibrate_nothing() -> None:
     logits, known = noisy(19)
 
     assert TASK.calibrate(logits, known) == Calibration()
 
 
-def test_the_usual_answer_is_none(texts):
+def test_the_usual_answer_is_none(texts: Texts) -> None:
     rows = [Passage("my", "the parcel"), Passage(QUESTION, long_context()[0])]
     targets = golds(Gold(("parcel",), (4,)), Gold())
     examples, _ = read_questions(texts, rows, targets, "windows")
@@ -704,7 +704,9 @@ def test_the_usual_answer_is_none(texts):
 TEXT = "It is in Rome. Her oil is cooked by Ada Neri. It sold."
 
 
-def by_rule(texts, rows: list[Passage], task=TASK, long="windows") -> list[str]:
+def by_rule(
+    texts: Texts, rows: list[Passage], task: QuestionAnswering = TASK, long: Long = "windows"
+) -> list[str]:
     """What is answered without a model."""
     examples, _ = read_questions(texts, rows, golds(*[Gold()] * len(rows)), long)
     plain = Calibration()
@@ -712,7 +714,7 @@ def by_rule(texts, rows: list[Passage], task=TASK, long="windows") -> list[str]:
     return [one.text for one in task.predicted(found, plain, examples)]
 
 
-def test_without_a_model_the_sentence_with_most_of_the_questions_words_answers(texts):
+def test_without_a_model_the_sentence_with_most_of_the_questions_words_answers(texts: Texts) -> None:
     questions = ["Who cooked oil?", "Is it in?", "Wozu?"]
 
     said = by_rule(texts, [Passage(question, TEXT) for question in questions])
@@ -720,11 +722,11 @@ def test_without_a_model_the_sentence_with_most_of_the_questions_words_answers(t
     assert said == ["Her oil is cooked by Ada Neri", "It is in Rome", ""]
 
 
-def test_it_answers_no_longer_than_the_model_may(texts):
+def test_it_answers_no_longer_than_the_model_may(texts: Texts) -> None:
     assert by_rule(texts, [Passage("Who cooked oil?", TEXT)], replace(TASK, longest=8)) == ["Ada Neri"]
 
 
-def test_it_finds_its_sentence_in_whatever_window_it_stands_and_none_that_was_not_read(texts):
+def test_it_finds_its_sentence_in_whatever_window_it_stands_and_none_that_was_not_read(texts: Texts) -> None:
     words = long_context()[0]
     far = Passage("Who cooked oil?", f"{words}. {TEXT}")
 
@@ -732,7 +734,7 @@ def test_it_finds_its_sentence_in_whatever_window_it_stands_and_none_that_was_no
     assert by_rule(texts, [far], long="cut") == [""]
 
 
-def test_a_rare_word_says_more_than_a_frequent_one():
+def test_a_rare_word_says_more_than_a_frequent_one() -> None:
     text = "A is a b. Violins. A is a c. A is a d."
     (begin, end), share = nearest_sentence("A violins?", text)
 
@@ -741,7 +743,7 @@ def test_a_rare_word_says_more_than_a_frequent_one():
     assert share == pytest.approx(np.log(5) / (np.log(5) + np.log(1 + 4 / 3)))
 
 
-def test_a_text_without_a_word_of_the_question_has_no_nearest_sentence():
+def test_a_text_without_a_word_of_the_question_has_no_nearest_sentence() -> None:
     assert nearest_sentence("Who?", TEXT) is None
     assert nearest_sentence("Who?", "...") is None
     assert nearest_sentence("?", TEXT) is None
@@ -750,7 +752,7 @@ def test_a_text_without_a_word_of_the_question_has_no_nearest_sentence():
 # Scores
 
 
-def test_scores_tell_answerable_and_unanswerable_rows_apart():
+def test_scores_tell_answerable_and_unanswerable_rows_apart() -> None:
     targets = golds(Gold(("the red tower",), (0,)), Gold(("Rome",), (0,)), Gold(), Gold())
     said = golds(Said("red tower", 0, 9), Said(), Said(), Said("Oslo", 0, 4))
 
@@ -766,7 +768,7 @@ def test_scores_tell_answerable_and_unanswerable_rows_apart():
     }  # fmt: skip
 
 
-def test_the_metric_that_was_asked_for_is_the_score():
+def test_the_metric_that_was_asked_for_is_the_score() -> None:
     targets = golds(Gold(("big red tower",), (0,)))
     said = golds(Said("red tower", 0, 9))
 
@@ -774,7 +776,7 @@ def test_the_metric_that_was_asked_for_is_the_score():
     assert QuestionAnswering("exact_match").score(said, targets) == 0
 
 
-def test_an_answer_tells_where_it_stands_and_none_stands_nowhere():
+def test_an_answer_tells_where_it_stands_and_none_stands_nowhere() -> None:
     found = found_with([-1.0, 2.0], ["Rome", "Oslo"])
 
     answers = TASK.answers(found, TASK.predicted(found, Calibration()))
@@ -785,7 +787,7 @@ def test_an_answer_tells_where_it_stands_and_none_stands_nowhere():
     ]
 
 
-def test_articles_of_the_language_do_not_count():
+def test_articles_of_the_language_do_not_count() -> None:
     targets, said = golds(Gold(("die Brücke",), (0,))), golds(Said("Brücke", 0, 6))
 
     assert QuestionAnswering("exact_match", "de").score(said, targets) == 1
@@ -793,8 +795,8 @@ def test_articles_of_the_language_do_not_count():
 
 
 def test_a_model_that_answers_questions_already_keeps_its_head_and_one_that_does_not_is_told_of(
-    bert, tmp_path
-):
+    bert: Path, tmp_path: Path
+) -> None:
     data = questions_jsonl(tmp_path / "rows.jsonl", 40)
     first = {
         "data.path": str(data),
@@ -819,7 +821,9 @@ def test_a_model_that_answers_questions_already_keeps_its_head_and_one_that_does
     assert f"and {len(fresh.rows.split.train)} are few to learn it from" in told[0][0]
 
 
-def test_a_run_that_warms_up_goes_on_from_what_other_questions_taught(bert, tmp_path, monkeypatch):
+def test_a_run_that_warms_up_goes_on_from_what_other_questions_taught(
+    bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     questions_jsonl(tmp_path / "rows.jsonl", 40)
     questions_jsonl(tmp_path / "others.jsonl", 60, seed=1)
@@ -836,7 +840,7 @@ def test_a_run_that_warms_up_goes_on_from_what_other_questions_taught(bert, tmp_
     assert "warm_up" not in Path("run", "plan.toml").read_text()
 
 
-def test_only_questions_warm_up_and_without_a_budget(bert, tmp_path):
+def test_only_questions_warm_up_and_without_a_budget(bert: Path, tmp_path: Path) -> None:
     questions = questions_jsonl(tmp_path / "rows.jsonl", 40)
     messages = messages_csv(tmp_path / "messages.csv", 40)
 
@@ -869,7 +873,7 @@ def test_only_questions_warm_up_and_without_a_budget(bert, tmp_path):
 
 
 @pytest.fixture
-def settings(bert, tmp_path) -> dict[str, Any]:
+def settings(bert: Path, tmp_path: Path) -> dict[str, Any]:
     """A run over ten steps of cloze questions and as many of the user's own."""
     return {
         "data.path": str(questions_jsonl(tmp_path / "rows.jsonl", 60)), "model.name": str(bert), "train.cloze": 80,
@@ -881,7 +885,7 @@ def cloze_guess(ready: Prepared) -> str:
     return str(next(one for one in ready.guesses if one.key == "train.cloze"))
 
 
-def test_few_questions_are_preceded_by_others_made_of_their_texts(bert, tmp_path):
+def test_few_questions_are_preceded_by_others_made_of_their_texts(bert: Path, tmp_path: Path) -> None:
     plan = plan_for(questions_jsonl(tmp_path / "rows.jsonl", 60), bert)
 
     ready = prepare(plan)
@@ -897,7 +901,7 @@ def test_few_questions_are_preceded_by_others_made_of_their_texts(bert, tmp_path
     assert np.array_equal(prepare(ready.plan).cloze.ids, ready.cloze.ids), "a resumed run makes the same ones"
 
 
-def test_none_of_them_is_too_long_for_a_window(bert, tmp_path):
+def test_none_of_them_is_too_long_for_a_window(bert: Path, tmp_path: Path) -> None:
     context = f"Here {','.join(map(str, range(200)))} are all of the numbers."
     answers = {"text": ["all"], "answer_start": [context.index("all")]}
     odd = [{"context": context, "question": f"Which, {at}?", "answers": answers} for at in range(9)]
@@ -912,7 +916,9 @@ def test_none_of_them_is_too_long_for_a_window(bert, tmp_path):
 
 
 @pytest.mark.parametrize(("made", "times"), [(None, 1.0), (2400, 1.5), (0, 2.0)])
-def test_the_more_others_are_made_the_less_often_ones_own_are_gone_through(bert, tmp_path, made, times):
+def test_the_more_others_are_made_the_less_often_ones_own_are_gone_through(
+    bert: Path, tmp_path: Path, made: int | None, times: float
+) -> None:
     plan = plan_for(questions_jsonl(tmp_path / "rows.jsonl", 800), bert, **{"train.cloze": made})
 
     ready = prepare(plan)
@@ -921,7 +927,7 @@ def test_the_more_others_are_made_the_less_often_ones_own_are_gone_through(bert,
     assert ready.plan.train.epochs == math.ceil(times * 300 / steps), "300: the floor of the recipe"
 
 
-def test_where_rows_are_many_they_are_gone_through_as_in_other_tasks(bert, tmp_path):
+def test_where_rows_are_many_they_are_gone_through_as_in_other_tasks(bert: Path, tmp_path: Path) -> None:
     ready = prepare(plan_for(questions_jsonl(tmp_path / "rows.jsonl", 3600), bert))
 
     assert len(ready.examples["train"]) * 2 > 300 * ready.plan.train.batch_rows, (
@@ -938,7 +944,9 @@ def test_where_rows_are_many_they_are_gone_through_as_in_other_tasks(bert, tmp_p
         ({"train.l2_sp": 0.1}, "with --l2-sp weights would be pulled to what cloze questions made of them"),
     ],
 )  # fmt: skip
-def test_none_are_made_where_they_would_not_help(bert, tmp_path, changed, why):
+def test_none_are_made_where_they_would_not_help(
+    bert: Path, tmp_path: Path, changed: dict[str, float | str], why: str
+) -> None:
     plan = plan_for(questions_jsonl(tmp_path / "rows.jsonl", 60), bert, **changed)
 
     ready = prepare(plan)
@@ -951,7 +959,9 @@ def test_none_are_made_where_they_would_not_help(bert, tmp_path, changed, why):
     assert str(error.value).endswith(". Leave one of the two out.")
 
 
-def test_a_model_that_answers_questions_learns_from_none_that_are_made(settings, tmp_path):
+def test_a_model_that_answers_questions_learns_from_none_that_are_made(
+    settings: dict[str, Any], tmp_path: Path
+) -> None:
     list(tune(Plan.build(settings | {"run.out": str(tmp_path / "first")})))
 
     onward = prepare(
@@ -961,7 +971,7 @@ def test_a_model_that_answers_questions_learns_from_none_that_are_made(settings,
     assert (onward.plan.train.cloze, onward.cloze) == (0, None)
 
 
-def test_other_tasks_have_no_cloze_questions(bert, tmp_path):
+def test_other_tasks_have_no_cloze_questions(bert: Path, tmp_path: Path) -> None:
     with pytest.raises(PlanError) as error:
         prepare(plan_for(messages_csv(tmp_path / "messages.csv", 40), bert, **{"train.cloze": 10}))
 
@@ -970,7 +980,9 @@ def test_other_tasks_have_no_cloze_questions(bert, tmp_path):
     )
 
 
-def test_where_no_question_can_be_made_ones_own_are_gone_through_twice_as_often(bert, tmp_path):
+def test_where_no_question_can_be_made_ones_own_are_gone_through_twice_as_often(
+    bert: Path, tmp_path: Path
+) -> None:
     plan = plan_for(write_jsonl(tmp_path / "rows.jsonl", padding(800)), bert)
 
     ready, asked = prepare(plan), prepare(plan.with_settings({"train.cloze": 100}))
@@ -995,8 +1007,8 @@ def weights_of(run: Path) -> str:
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("method", ["full", "lora:2", "top:1", "words"])
 def test_a_run_killed_among_cloze_questions_or_after_them_ends_as_one_never_killed(
-    settings, tmp_path, monkeypatch, method, precision
-):
+    settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, precision: str
+) -> None:
     settings |= {"train.method": "full" if method == "words" else method, "run.precision": precision,
                  "run.cache": str(tmp_path / "cache")}  # fmt: skip
     if method == "words":
@@ -1023,7 +1035,9 @@ def test_a_run_killed_among_cloze_questions_or_after_them_ends_as_one_never_kill
     assert not left & {"cloze.safetensors", "training-cloze", "training"}, "what is not needed any more goes"
 
 
-def test_a_trial_that_ends_early_leaves_no_weights_of_cloze_questions(settings, tmp_path):
+def test_a_trial_that_ends_early_leaves_no_weights_of_cloze_questions(
+    settings: dict[str, Any], tmp_path: Path
+) -> None:
     plan = Plan.build(settings | {"run.out": str(tmp_path / "trial")})
     stopped_where(tune(plan), lambda event: isinstance(event, Stepped))
     folder = SearchFolder(tmp_path)
@@ -1034,7 +1048,9 @@ def test_a_trial_that_ends_early_leaves_no_weights_of_cloze_questions(settings, 
     assert not list((tmp_path / "trial" / "state").rglob("*.safetensors"))
 
 
-def test_of_a_budget_cloze_questions_take_a_share(settings, tmp_path, monkeypatch):
+def test_of_a_budget_cloze_questions_take_a_share(
+    settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(cloze, "SHARE_OF_BUDGET", 0.001)
 
     list(tune(Plan.build(settings | {"run.budget": "60s", "run.out": str(tmp_path / "run")})))
@@ -1043,5 +1059,5 @@ def test_of_a_budget_cloze_questions_take_a_share(settings, tmp_path, monkeypatc
     assert (told["cloze"]["steps"], told["cloze"]["why"], told["tuned"]["why"]) == (1, "budget", "epochs")
 
 
-def test_of_many_questions_it_is_not_said_that_they_are_few():
+def test_of_many_questions_it_is_not_said_that_they_are_few() -> None:
     assert QuestionAnswering().expectation(100_000) is None

@@ -63,7 +63,7 @@ class Known:
 # Rows
 
 
-def test_mean_and_spread_are_those_of_the_training_file_alone(tmp_path):
+def test_mean_and_spread_are_those_of_the_training_file_alone(tmp_path: Path) -> None:
     data = write_jsonl(tmp_path / "rows.jsonl", scored([float(at) + 0.5 for at in range(40)]))
     test = write_jsonl(tmp_path / "test.jsonl", [{"text": f"other {at}", "score": 1e6} for at in range(5)])
 
@@ -73,7 +73,7 @@ def test_mean_and_spread_are_those_of_the_training_file_alone(tmp_path):
 
 
 @pytest.mark.parametrize(("value", "shown"), [("dear", "'dear'"), ("1,5,2", "'1,5,2'"), ("inf", "'inf'")])
-def test_what_is_no_number_is_refused_with_its_place(value, shown, tmp_path):
+def test_what_is_no_number_is_refused_with_its_place(value: str, shown: str, tmp_path: Path) -> None:
     file = tmp_path / "rows.csv"
     lines = [f'"row {at}: {text}",{at}.5' for at, (text, _) in enumerate(messages(20))]
     lines[7] = f'"{messages(1)[0][0]}","{value}"'
@@ -88,7 +88,7 @@ def test_what_is_no_number_is_refused_with_its_place(value, shown, tmp_path):
     )
 
 
-def test_of_several_that_are_no_numbers_the_first_is_named_and_all_are_counted(tmp_path):
+def test_of_several_that_are_no_numbers_the_first_is_named_and_all_are_counted(tmp_path: Path) -> None:
     data = write_jsonl(tmp_path / "rows.jsonl", scored(["1.5", "2.5", "x", "3.5", "y", "z"] * 4))
 
     with pytest.raises(DataError) as error:
@@ -100,7 +100,7 @@ def test_of_several_that_are_no_numbers_the_first_is_named_and_all_are_counted(t
     )
 
 
-def test_a_row_without_a_number_is_left_out_and_counted(tmp_path):
+def test_a_row_without_a_number_is_left_out_and_counted(tmp_path: Path) -> None:
     values = [at + 0.5 for at in range(40)]
     data = write_jsonl(tmp_path / "rows.jsonl", scored([*values, None, None]))
 
@@ -111,7 +111,7 @@ def test_a_row_without_a_number_is_left_out_and_counted(tmp_path):
     assert sum(rows.split.sizes().values()) == 40
 
 
-def test_numbers_that_are_all_alike_are_refused(tmp_path):
+def test_numbers_that_are_all_alike_are_refused(tmp_path: Path) -> None:
     data = write_jsonl(tmp_path / "rows.jsonl", scored([2.5] * 20))
 
     with pytest.raises(StopFinding) as error:
@@ -122,7 +122,7 @@ def test_numbers_that_are_all_alike_are_refused(tmp_path):
     )
 
 
-def test_small_and_large_numbers_are_spread_over_all_parts(tmp_path):
+def test_small_and_large_numbers_are_spread_over_all_parts(tmp_path: Path) -> None:
     rows = understand(plan_for(numbers_jsonl(tmp_path / "rows.jsonl", 200)))
 
     means = [rows.targets(getattr(rows.split, part)).mean() for part in ("train", "valid", "test")]
@@ -130,7 +130,7 @@ def test_small_and_large_numbers_are_spread_over_all_parts(tmp_path):
     assert max(means) - min(means) < 8
 
 
-def test_a_metric_of_labels_is_refused(tmp_path):
+def test_a_metric_of_labels_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PlanError) as error:
         understand(plan_for(numbers_jsonl(tmp_path / "rows.jsonl", 40), **{"task.metric": "accuracy"}))
 
@@ -140,7 +140,7 @@ def test_a_metric_of_labels_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("given", [3, None])
-def test_what_is_no_text_is_refused(given):
+def test_what_is_no_text_is_refused(given: int | None) -> None:
     with pytest.raises(DataError, match=r"^row 0: "):
         REGRESSION.given([given], Regression())
 
@@ -148,7 +148,7 @@ def test_what_is_no_text_is_refused(given):
 # The user's units
 
 
-def test_the_loss_is_the_squared_error_in_units_of_the_spread():
+def test_the_loss_is_the_squared_error_in_units_of_the_spread() -> None:
     logits = torch.tensor([[0.5], [-1.0], [2.0]])
     targets = torch.tensor([115.0, 100.0, 40.0])
     batch = Batch({}, torch.arange(3), targets, np.arange(3), 3)
@@ -160,7 +160,7 @@ def test_the_loss_is_the_squared_error_in_units_of_the_spread():
     assert TASK.mean_loss(logits.numpy(), Known(targets.numpy())) == pytest.approx(17 / 3)
 
 
-def test_a_head_is_finished_by_folding_mean_and_spread_into_its_last_layer():
+def test_a_head_is_finished_by_folding_mean_and_spread_into_its_last_layer() -> None:
     torch.manual_seed(0)
     head = new_head(8, (4,), 1, dropout=0.0)
     head[-1].bias.data.fill_(0.3)
@@ -172,7 +172,7 @@ def test_a_head_is_finished_by_folding_mean_and_spread_into_its_last_layer():
     assert all(torch.equal(weight, before[name]) for name, weight in head.state_dict().items())
 
 
-def test_a_task_that_is_saved_has_nothing_left_to_scale():
+def test_a_task_that_is_saved_has_nothing_left_to_scale() -> None:
     saved = Regression.from_json(json.loads(json.dumps(TASK.finished(new_head(4, (), 1, 0.0)).to_json())))
 
     assert saved == Regression(0.0, 1.0, "spearman", "text")
@@ -180,7 +180,7 @@ def test_a_task_that_is_saved_has_nothing_left_to_scale():
 
 
 @pytest.mark.precision
-def test_a_saved_model_gives_the_users_units_in_its_own_library(bert, tmp_path):
+def test_a_saved_model_gives_the_users_units_in_its_own_library(bert: Path, tmp_path: Path) -> None:
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     # A correlation, by which a model is kept else, says nothing of units; and a higher rate ends elsewhere on each machine.
@@ -217,7 +217,7 @@ def of_pairs(bert: Path, tmp_path_factory: pytest.TempPathFactory) -> ModelFolde
     return run(write_jsonl(home / "rows.jsonl", rows), bert, home / "run", epochs=2)
 
 
-def test_a_pair_with_a_number_opens_as_a_cross_encoder_that_gives_the_number(of_pairs):
+def test_a_pair_with_a_number_opens_as_a_cross_encoder_that_gives_the_number(of_pairs: ModelFolder) -> None:
     from sentence_transformers import CrossEncoder
 
     asked = [(one, two) for (one, _), (two, _) in zip(messages(8, 3), messages(8, 4), strict=True)]
@@ -269,7 +269,7 @@ def test_where_comparing_the_texts_untrained_is_better_the_verdict_names_what_go
     assert verdict["words"].endswith("--pair bi-encoder goes on from there.")
 
 
-def test_a_model_of_pairs_refuses_a_single_text(of_pairs):
+def test_a_model_of_pairs_refuses_a_single_text(of_pairs: ModelFolder) -> None:
     with pytest.raises(DataError) as error:
         of_pairs.predict(["One text alone."])
 
@@ -278,7 +278,7 @@ def test_a_model_of_pairs_refuses_a_single_text(of_pairs):
     )
 
 
-def test_the_usual_answer_is_the_mean_of_the_training_rows():
+def test_the_usual_answer_is_the_mean_of_the_training_rows() -> None:
     targets = np.array([90.0, 110.0, 130.0])
 
     logits = TASK.majority_logits(targets, Known(np.zeros(4)))
@@ -310,7 +310,9 @@ def how_pairs_are_read(data: Path, model: Path, **settings: Any) -> tuple[str, s
     return ready.plan.model.pair, next(one.why for one in ready.guesses if one.key == "model.pair")
 
 
-def test_texts_whose_untrained_vectors_go_with_the_numbers_are_read_apart(sentence_bert, tmp_path):
+def test_texts_whose_untrained_vectors_go_with_the_numbers_are_read_apart(
+    sentence_bert: Path, tmp_path: Path
+) -> None:
     how, why = how_pairs_are_read(alike_or_not(tmp_path / "rows.jsonl", 120), sentence_bert)
 
     assert how == "bi-encoder"
@@ -319,7 +321,9 @@ def test_texts_whose_untrained_vectors_go_with_the_numbers_are_read_apart(senten
     )
 
 
-def test_texts_whose_untrained_vectors_say_nothing_are_read_as_one(sentence_bert, tmp_path):
+def test_texts_whose_untrained_vectors_say_nothing_are_read_as_one(
+    sentence_bert: Path, tmp_path: Path
+) -> None:
     how, why = how_pairs_are_read(alike_or_not(tmp_path / "rows.jsonl", 120, shuffled=True), sentence_bert)
 
     assert how == "cross-encoder"
@@ -335,14 +339,16 @@ def test_texts_whose_untrained_vectors_say_nothing_are_read_as_one(sentence_bert
     ],
 )
 def test_texts_are_read_as_one_where_vectors_cannot_be_looked_at(
-    rows, settings, reason, sentence_bert, tmp_path
-):
+    rows: int, settings: dict[str, float | tuple[int, ...]], reason: str, sentence_bert: Path, tmp_path: Path
+) -> None:
     found = how_pairs_are_read(alike_or_not(tmp_path / "rows.jsonl", rows), sentence_bert, **settings)
 
     assert found == ("cross-encoder", reason)
 
 
-def test_a_model_that_declares_no_vectors_reads_both_texts_as_one_unless_told_otherwise(bert, tmp_path):
+def test_a_model_that_declares_no_vectors_reads_both_texts_as_one_unless_told_otherwise(
+    bert: Path, tmp_path: Path
+) -> None:
     data = alike_or_not(tmp_path / "rows.jsonl", 60)
 
     assert how_pairs_are_read(data, bert) == (
@@ -358,13 +364,13 @@ def read_apart(sentence_bert: Path, tmp_path_factory: pytest.TempPathFactory) ->
     return run(data, sentence_bert, home / "run", pair="bi-encoder", method="full")
 
 
-def test_a_pooling_of_single_texts_reads_them_apart(bert, tmp_path):
+def test_a_pooling_of_single_texts_reads_them_apart(bert: Path, tmp_path: Path) -> None:
     found = how_pairs_are_read(alike_or_not(tmp_path / "rows.jsonl", 60, shuffled=True), bert, pooling="cls")
 
     assert found == ("bi-encoder", "model.pooling makes vectors of single texts")
 
 
-def test_vectors_that_go_against_the_numbers_are_a_start_too(sentence_bert, tmp_path):
+def test_vectors_that_go_against_the_numbers_are_a_start_too(sentence_bert: Path, tmp_path: Path) -> None:
     data = alike_or_not(tmp_path / "rows.jsonl", 120)
     rows = [json.loads(line) for line in data.read_text().splitlines()]
     write_jsonl(data, [row | {"score": -row["score"]} for row in rows])
@@ -375,7 +381,9 @@ def test_vectors_that_go_against_the_numbers_are_a_start_too(sentence_bert, tmp_
     assert "spearman of -0." in why
 
 
-def test_a_model_whose_vectors_cannot_be_made_reads_both_texts_as_one(with_dense, tmp_path):
+def test_a_model_whose_vectors_cannot_be_made_reads_both_texts_as_one(
+    with_dense: Path, tmp_path: Path
+) -> None:
     config = next(with_dense.glob("*_Dense/config.json"))
     config.write_text(json.dumps(json.loads(config.read_text()) | {"activation_function": "torch.nn.ELU"}))
 
@@ -386,7 +394,9 @@ def test_a_model_whose_vectors_cannot_be_made_reads_both_texts_as_one(with_dense
     assert "torch.nn.ELU" in why
 
 
-def test_the_layers_above_the_pooled_states_come_back_with_a_saved_model(with_dense, tmp_path):
+def test_the_layers_above_the_pooled_states_come_back_with_a_saved_model(
+    with_dense: Path, tmp_path: Path
+) -> None:
     data = likened_jsonl(tmp_path / "rows.jsonl", 80)
 
     folder = run(data, with_dense, tmp_path / "run", pair="bi-encoder", epochs=2)
@@ -399,7 +409,7 @@ def test_the_layers_above_the_pooled_states_come_back_with_a_saved_model(with_de
     assert len(folder.folder.dense) == 2
 
 
-def test_check_reads_texts_apart_as_tune_does(sentence_bert, tmp_path):
+def test_check_reads_texts_apart_as_tune_does(sentence_bert: Path, tmp_path: Path) -> None:
     """Each text has fewer than the 48 tokens that the model reads, both together have more."""
     data = alike_or_not(tmp_path / "rows.jsonl", 60)
     rows = [json.loads(line) for line in data.read_text().splitlines()]
@@ -470,7 +480,9 @@ def test_texts_read_apart_end_nearer_where_their_number_is_greater(read_apart: M
         ({"long": "windows"}, "data.long: 'windows' are of a single text"),
     ],
 )
-def test_settings_that_texts_read_apart_have_no_use_for_are_refused(settings, words, sentence_bert, tmp_path):
+def test_settings_that_texts_read_apart_have_no_use_for_are_refused(
+    settings: dict[str, float | str | tuple[int, ...]], words: str, sentence_bert: Path, tmp_path: Path
+) -> None:
     with pytest.raises(PlanError) as error:
         prepare(
             plan_for(alike_or_not(tmp_path / "rows.jsonl", 60), sentence_bert, pair="bi-encoder", **settings)
@@ -479,7 +491,7 @@ def test_settings_that_texts_read_apart_have_no_use_for_are_refused(settings, wo
     assert str(error.value).startswith(words)
 
 
-def test_how_pairs_are_read_is_no_setting_of_single_texts(sentence_bert, tmp_path):
+def test_how_pairs_are_read_is_no_setting_of_single_texts(sentence_bert: Path, tmp_path: Path) -> None:
     with pytest.raises(PlanError) as error:
         prepare(plan_for(numbers_jsonl(tmp_path / "rows.jsonl", 60), sentence_bert, pair="bi-encoder"))
 
@@ -489,7 +501,7 @@ def test_how_pairs_are_read_is_no_setting_of_single_texts(sentence_bert, tmp_pat
 # Intervals
 
 
-def test_intervals_hold_the_truth_of_nine_rows_in_ten():
+def test_intervals_hold_the_truth_of_nine_rows_in_ten() -> None:
     """Split conformal prediction: on average over calibration sets exactly k / (n + 1), whatever the errors are."""
     random = np.random.default_rng(0)
     shares, margins = [], []
@@ -505,7 +517,7 @@ def test_intervals_hold_the_truth_of_nine_rows_in_ten():
     assert np.mean(margins) > 5
 
 
-def test_an_interval_is_as_wide_to_either_side_and_around_the_estimate():
+def test_an_interval_is_as_wide_to_either_side_and_around_the_estimate() -> None:
     logits = np.array([[0.0], [1.0]], np.float32)
 
     found = TASK.probabilities(logits, Calibration(margin=7.0))
@@ -514,7 +526,7 @@ def test_an_interval_is_as_wide_to_either_side_and_around_the_estimate():
     assert TASK.predicted(found, Calibration()).tolist() == [100, 130]
 
 
-def test_with_too_few_rows_to_calibrate_there_is_no_interval_and_json_says_null():
+def test_with_too_few_rows_to_calibrate_there_is_no_interval_and_json_says_null() -> None:
     logits = np.zeros((8, 1), np.float32)
 
     calibration = TASK.calibrate(logits, Known(np.arange(8.0)))
@@ -526,7 +538,7 @@ def test_with_too_few_rows_to_calibrate_there_is_no_interval_and_json_says_null(
     assert json.loads(json.dumps(trust)) == {"calibration": {"wanted": 0.9, "margin": None, "coverage": None}}
 
 
-def test_what_was_covered_on_the_test_rows_is_told():
+def test_what_was_covered_on_the_test_rows_is_told() -> None:
     found = TASK.probabilities(np.zeros((4, 1), np.float32), Calibration(margin=10.0))
 
     trust = TASK.trust(found, found, np.array([95.0, 110.0, 111.0, 60.0]), Calibration(margin=10.0))
@@ -538,7 +550,7 @@ def test_what_was_covered_on_the_test_rows_is_told():
 
 
 @pytest.mark.parametrize("metric", ["spearman", "pearson", "r2"])
-def test_the_score_is_that_of_scipy_and_comes_first(metric):
+def test_the_score_is_that_of_scipy_and_comes_first(metric: str) -> None:
     random = np.random.default_rng(0)
     truth = random.normal(100, 30, 60)
     said = truth + random.normal(0, 30, 60)
@@ -557,7 +569,7 @@ def test_the_score_is_that_of_scipy_and_comes_first(metric):
     assert all(one.low < one.value < one.high for one in found.values())
 
 
-def test_the_scatter_is_drawn_from_the_least_truth_to_the_greatest():
+def test_the_scatter_is_drawn_from_the_least_truth_to_the_greatest() -> None:
     truth = np.random.default_rng(0).normal(size=2_000)
 
     points = np.array(TASK.details(np.zeros((2_000, 3)), truth + 1, truth)["scatter"])
@@ -568,7 +580,7 @@ def test_the_scatter_is_drawn_from_the_least_truth_to_the_greatest():
     assert np.abs(points[:, 1] - points[:, 0] - 1).max() < 1e-5
 
 
-def test_the_nearness_of_two_texts_is_brought_to_mean_and_spread():
+def test_the_nearness_of_two_texts_is_brought_to_mean_and_spread() -> None:
     random = np.random.default_rng(0)
     one, two = random.normal(size=(50, 8)), random.normal(size=(50, 8))
 

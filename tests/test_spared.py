@@ -99,7 +99,9 @@ def test_the_choice_and_the_rule_of_what_is_spared_are_one() -> None:
     ("wrong", "rows", "spared"),
     [(2, 120, True), (5, 299, True), (3, 120, False), (3, 20, False), (6, 400, False), (1, 20, False)],
 )
-def test_a_small_lead_that_no_interval_would_tell_from_chance_is_not_trained_for(wrong, rows, spared) -> None:
+def test_a_small_lead_that_no_interval_would_tell_from_chance_is_not_trained_for(
+    wrong: int, rows: int, spared: bool
+) -> None:
     """Fewer than six rows are no evidence at 95 %, and of 120 rows two are less than two points."""
     task, answers = Classification(("wrong", "right")), right(wrong, rows).predicted["valid"].astype(np.int64)
     targets = np.ones(rows, np.int64)

@@ -64,7 +64,7 @@ def repairs(data: Path) -> dict[str, tuple[int, list[int]]]:
 # Rows
 
 
-def test_tags_against_their_scheme_are_mended_and_told_by_row(tmp_path):
+def test_tags_against_their_scheme_are_mended_and_told_by_row(tmp_path: Path) -> None:
     odd = rows_of("we met in New/B-place York/I-time", "then I-was/I-place gone")
     data = write_jsonl(tmp_path / "rows.jsonl", [*padding(), *odd])
 
@@ -77,7 +77,7 @@ def test_tags_against_their_scheme_are_mended_and_told_by_row(tmp_path):
     ]
 
 
-def test_spans_that_do_not_fit_their_words_are_mended_and_told(tmp_path):
+def test_spans_that_do_not_fit_their_words_are_mended_and_told(tmp_path: Path) -> None:
     good = [
         {"text": f"row {at} is in Turin", "spans": [{"start": 13, "end": 18, "label": "place"}]}
         for at in range(10, 50)
@@ -94,11 +94,11 @@ def test_spans_that_do_not_fit_their_words_are_mended_and_told(tmp_path):
     }
 
 
-def test_rows_without_fault_are_not_told_of(tmp_path):
+def test_rows_without_fault_are_not_told_of(tmp_path: Path) -> None:
     assert repairs(tagged_jsonl(tmp_path / "rows.jsonl", 60)) == {}
 
 
-def test_more_tags_than_words_are_refused(tmp_path):
+def test_more_tags_than_words_are_refused(tmp_path: Path) -> None:
     data = write_jsonl(tmp_path / "rows.jsonl", [*padding(), {"tokens": ["a", "b"], "tags": ["O"]}])
 
     with pytest.raises(DataError) as error:
@@ -110,7 +110,7 @@ def test_more_tags_than_words_are_refused(tmp_path):
     )
 
 
-def test_rows_without_any_entity_are_refused(tmp_path):
+def test_rows_without_any_entity_are_refused(tmp_path: Path) -> None:
     data = write_jsonl(tmp_path / "rows.jsonl", rows_of(*(f"row {at} is empty" for at in range(20))))
 
     with pytest.raises(DataError) as error:
@@ -121,7 +121,7 @@ def test_rows_without_any_entity_are_refused(tmp_path):
     )
 
 
-def test_an_entity_of_a_type_that_was_never_learnt_is_refused_in_a_test_file(tmp_path):
+def test_an_entity_of_a_type_that_was_never_learnt_is_refused_in_a_test_file(tmp_path: Path) -> None:
     data = write_jsonl(tmp_path / "rows.jsonl", padding())
     test = write_jsonl(tmp_path / "test.jsonl", rows_of("we met in Turin/B-place", "it was Ana/B-plase"))
 
@@ -134,7 +134,7 @@ def test_an_entity_of_a_type_that_was_never_learnt_is_refused_in_a_test_file(tmp
     )
 
 
-def test_a_row_without_words_or_without_tags_is_left_out_and_counted(tmp_path):
+def test_a_row_without_words_or_without_tags_is_left_out_and_counted(tmp_path: Path) -> None:
     odd = [{"tokens": [], "tags": []}, {"tokens": ["a", "b"], "tags": None}]
     rows = understand(plan_for(write_jsonl(tmp_path / "rows.jsonl", [*padding(), *odd])))
 
@@ -143,7 +143,7 @@ def test_a_row_without_words_or_without_tags_is_left_out_and_counted(tmp_path):
     assert rows.left_out == {"empty": 2}
 
 
-def test_words_are_read_alike_when_they_are_learnt_and_when_they_are_asked_for(tmp_path):
+def test_words_are_read_alike_when_they_are_learnt_and_when_they_are_asked_for(tmp_path: Path) -> None:
     """A text whose tags are split at blanks: `Turin.` is one word in both."""
     rows = [{"text": f"row {at} is in Turin.", "tags": "O O O O B-place"} for at in range(20)]
     data = write_jsonl(tmp_path / "rows.jsonl", rows)
@@ -158,14 +158,14 @@ def test_words_are_read_alike_when_they_are_learnt_and_when_they_are_asked_for(t
 
 
 @pytest.mark.parametrize("given", [[3], [["a", 3]]])
-def test_what_is_neither_a_text_nor_words_is_refused(given):
+def test_what_is_neither_a_text_nor_words_is_refused(given: list[object]) -> None:
     with pytest.raises(DataError) as error:
         TOKEN_CLASSIFICATION.given(given, TokenClassification(("a",)))
 
     assert str(error.value) == f"row 0: {given[0]!r} is neither a text nor a list of words."
 
 
-def test_the_only_metric_is_f1(tmp_path):
+def test_the_only_metric_is_f1(tmp_path: Path) -> None:
     rows = understand(plan_for(write_jsonl(tmp_path / "rows.jsonl", padding())))
     roles = type("Whole", (), {"names": ("train",), "rows": lambda self, among, name: among})()
 
@@ -189,7 +189,7 @@ def tags(rows: Sequence[Sequence[int]]) -> np.ndarray:
     return made
 
 
-def test_a_word_is_marked_at_its_first_token_and_nowhere_else(texts):
+def test_a_word_is_marked_at_its_first_token_and_nowhere_else(texts: Texts) -> None:
     row = Words.of_tokens(["the", "xyz", "parcel"])
 
     examples, _ = read_words(texts, [row], tags([[OUT, B_PLACE, I_PLACE]]), "windows")
@@ -200,7 +200,7 @@ def test_a_word_is_marked_at_its_first_token_and_nowhere_else(texts):
     assert examples.tokens.unit.tolist() == [1, 2, 5]
 
 
-def test_words_of_a_text_and_given_one_by_one_are_the_same_tokens(texts):
+def test_words_of_a_text_and_given_one_by_one_are_the_same_tokens(texts: Texts) -> None:
     words = ["Lovely", "parcel", ",", "today", "!"]
     in_text = TOKEN_CLASSIFICATION.given(["Lovely parcel, today!"], TokenClassification(("a",)))[0]
 
@@ -214,7 +214,7 @@ def test_words_of_a_text_and_given_one_by_one_are_the_same_tokens(texts):
     assert one.tokens.unit.tolist() == two.tokens.unit.tolist()
 
 
-def test_a_word_in_overlapping_windows_is_answered_by_the_one_with_most_around_it(texts):
+def test_a_word_in_overlapping_windows_is_answered_by_the_one_with_most_around_it(texts: Texts) -> None:
     words = [PLAIN[at % len(PLAIN)] for at in range(150)]  # a token each
     row = Words.of_tokens(words)
 
@@ -242,14 +242,14 @@ def test_a_word_in_overlapping_windows_is_answered_by_the_one_with_most_around_i
         assert examples.tokens.unit[word] == next(place for around, place in places if around == most)
 
 
-def test_of_two_windows_the_unit_is_the_token_farther_from_an_edge():
+def test_of_two_windows_the_unit_is_the_token_farther_from_an_edge() -> None:
     left = np.array([-1, 0, 1, 2, 3, -1])
     right = np.array([-1, 2, 3, 4, 5, -1])
 
     assert units([left, right], 6).tolist() == [1, 2, 3, 8, 9, 10]
 
 
-def test_every_token_of_a_word_is_learnt_in_every_window(texts):
+def test_every_token_of_a_word_is_learnt_in_every_window(texts: Texts) -> None:
     words = [PLAIN[at % len(PLAIN)] for at in range(150)]
     truth = [at % 5 for at in range(150)]
 
@@ -260,7 +260,9 @@ def test_every_token_of_a_word_is_learnt_in_every_window(texts):
     assert (marks >= 0).sum() == len(examples.ids) - 2 * (len(examples.ends) - 1)
 
 
-def test_a_word_that_was_cut_off_is_answered_at_the_first_token_which_learns_that_it_is_outside(texts):
+def test_a_word_that_was_cut_off_is_answered_at_the_first_token_which_learns_that_it_is_outside(
+    texts: Texts,
+) -> None:
     words = [PLAIN[at % len(PLAIN)] for at in range(100)]
     whole, cut = [OUT] * 5, [OUT] * 99 + [B_PLACE]
 
@@ -276,7 +278,7 @@ def test_a_word_that_was_cut_off_is_answered_at_the_first_token_which_learns_tha
     assert examples.tokens.marks[0] == NOTHING, "where nothing was cut, the first token learns nothing"
 
 
-def test_an_entity_that_was_cut_off_counts_as_missed(texts):
+def test_an_entity_that_was_cut_off_counts_as_missed(texts: Texts) -> None:
     words = [PLAIN[at % len(PLAIN)] for at in range(100)]
     targets = tags([[OUT] * 99 + [B_PLACE]])
     examples, _ = read_words(texts, [Words.of_tokens(words)], targets, "cut")
@@ -288,7 +290,7 @@ def test_an_entity_that_was_cut_off_counts_as_missed(texts):
     assert TASK.counts(said, targets).sum(axis=(0, 1)).tolist() == [0, 0, 1]
 
 
-def test_a_word_that_the_tokenizer_drops_is_answered_at_the_first_token(texts):
+def test_a_word_that_the_tokenizer_drops_is_answered_at_the_first_token(texts: Texts) -> None:
     examples, _ = read_words(
         texts, [Words.of_tokens(["the", "\u200b", "parcel"])], tags([[OUT, OUT, B_TIME]]), "windows"
     )
@@ -297,7 +299,9 @@ def test_a_word_that_the_tokenizer_drops_is_answered_at_the_first_token(texts):
     assert examples.tokens.marks.tolist() == [OUTSIDE, OUT, B_TIME, NOTHING]
 
 
-def test_without_a_special_token_before_them_the_first_word_learns_its_own_tag(bert, texts, monkeypatch):
+def test_without_a_special_token_before_them_the_first_word_learns_its_own_tag(
+    bert: Path, texts: Texts, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As with GPT-2 and its like, whose tokenizers add nothing."""
     plain = Texts(inspect_folder("bert", bert))
     plain.tokenizer.backend_tokenizer.post_processor = (
@@ -312,7 +316,7 @@ def test_without_a_special_token_before_them_the_first_word_learns_its_own_tag(b
     assert examples.tokens.marks.tolist() == [B_PLACE, OUT]
 
 
-def test_texts_that_are_too_long_are_refused_where_asked(texts):
+def test_texts_that_are_too_long_are_refused_where_asked(texts: Texts) -> None:
     rows = [Words.of_tokens(["the"] * 5), Words.of_tokens(["the"] * 100)]
 
     with pytest.raises(DataError) as error:
@@ -324,7 +328,7 @@ def test_texts_that_are_too_long_are_refused_where_asked(texts):
     )
 
 
-def test_some_rows_alone_are_as_they_are_among_all(texts):
+def test_some_rows_alone_are_as_they_are_among_all(texts: Texts) -> None:
     rows = [Words.of_tokens([PLAIN[at % 14] for at in range(count)]) for count in (5, 150, 1, 90)]
     targets = tags([[OUT] * len(row) for row in rows])
     examples, _ = read_words(texts, rows, targets, "windows")
@@ -338,7 +342,7 @@ def test_some_rows_alone_are_as_they_are_among_all(texts):
     assert chosen.unit_ends.tolist() == [0, 90, 240]
 
 
-def test_a_token_begins_a_word_though_it_begins_with_the_blank_before():
+def test_a_token_begins_a_word_though_it_begins_with_the_blank_before() -> None:
     row = Words("New York now", ((0, 3), (4, 8), (9, 12)))
 
     assert words_of_tokens(row, [(0, 0), (0, 3), (3, 6), (6, 8), (8, 12), (0, 0)]).tolist() == [
@@ -365,7 +369,7 @@ class Fixed:
         return self.logits
 
 
-def test_the_loss_is_the_mean_over_words_whatever_windows_and_padding_there_are(texts):
+def test_the_loss_is_the_mean_over_words_whatever_windows_and_padding_there_are(texts: Texts) -> None:
     rows = [Words.of_tokens(["the", "xyz"]), Words.of_tokens(["parcel", "today", "is", "lovely"])]
     examples, _ = read_words(texts, rows, tags([[OUT, B_PLACE], [OUT, OUT, B_TIME, I_TIME]]), "windows")
     batch = examples.batch(np.array([0, 1]))
@@ -380,7 +384,9 @@ def test_the_loss_is_the_mean_over_words_whatever_windows_and_padding_there_are(
     assert TASK.mean_loss(of_words.numpy(), examples) == pytest.approx(float(expected.mean()), rel=1e-6)
 
 
-def test_logits_come_in_the_order_of_rows_and_words_whatever_batches_there_are(bert, texts):
+def test_logits_come_in_the_order_of_rows_and_words_whatever_batches_there_are(
+    bert: Path, texts: Texts
+) -> None:
     rows = [
         Words.of_tokens([PLAIN[(at * 7 + count) % 14] for at in range(count)]) for count in (5, 150, 1, 9)
     ]
@@ -395,7 +401,7 @@ def test_logits_come_in_the_order_of_rows_and_words_whatever_batches_there_are(b
         assert np.abs(logits[begin:end] - logits_of(model, alone, cpu())).max() < 1e-5
 
 
-def test_every_word_that_was_cut_off_has_the_logits_of_the_first_token(bert, texts):
+def test_every_word_that_was_cut_off_has_the_logits_of_the_first_token(bert: Path, texts: Texts) -> None:
     model = load_model(inspect_folder("bert", bert), Wanted(outputs=5, head="tags"))
     rows = [Words.of_tokens([PLAIN[at % 14] for at in range(count)]) for count in (100, 5)]
     examples, _ = read_words(texts, rows, np.zeros(2, np.int64), "cut")
@@ -424,7 +430,7 @@ def well_formed(found: Sequence[str]) -> bool:
     )
 
 
-def test_what_may_follow_what_is_strict_iob2():
+def test_what_may_follow_what_is_strict_iob2() -> None:
     begin, follow = allowed(TASK.tags)
 
     assert TASK.tags == ("O", "B-place", "I-place", "B-time", "I-time")
@@ -438,7 +444,7 @@ def test_what_may_follow_what_is_strict_iob2():
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_the_answer_is_the_likeliest_of_all_well_formed_ones(seed):
+def test_the_answer_is_the_likeliest_of_all_well_formed_ones(seed: int) -> None:
     probabilities = chances(3, seed)
 
     found = best_tags(probabilities, np.array([0, 3]), TASK.tags)
@@ -450,7 +456,7 @@ def test_the_answer_is_the_likeliest_of_all_well_formed_ones(seed):
     assert tuple(found) == best
 
 
-def test_rows_are_answered_each_by_itself_and_empty_ones_not_at_all():
+def test_rows_are_answered_each_by_itself_and_empty_ones_not_at_all() -> None:
     ends = np.array([0, 3, 3, 4, 24, 24])
     probabilities = chances(24, seed=1)
 
@@ -464,7 +470,7 @@ def test_rows_are_answered_each_by_itself_and_empty_ones_not_at_all():
             assert found[begin:end].tolist() == alone.tolist()
 
 
-def test_an_answer_is_well_formed_even_where_a_model_is_sure_of_what_cannot_be():
+def test_an_answer_is_well_formed_even_where_a_model_is_sure_of_what_cannot_be() -> None:
     probabilities = np.tile([0.0, 0.0, 1.0, 0.0, 0.0], (4, 1))
 
     found = best_tags(probabilities, np.array([0, 4]), TASK.tags)
@@ -473,7 +479,7 @@ def test_an_answer_is_well_formed_even_where_a_model_is_sure_of_what_cannot_be()
     assert found[1:].tolist() == [I_PLACE] * 3
 
 
-def test_entities_are_told_as_places_in_the_text_with_the_chance_of_their_least_sure_word():
+def test_entities_are_told_as_places_in_the_text_with_the_chance_of_their_least_sure_word() -> None:
     words = TOKEN_CLASSIFICATION.given(["Meet in New York at noon."], TokenClassification(("a",)))[0]
     said = np.array([OUT, OUT, B_PLACE, I_PLACE, OUT, B_TIME, OUT])
     probabilities = np.full((7, 5), 0.01)
@@ -494,7 +500,7 @@ def test_entities_are_told_as_places_in_the_text_with_the_chance_of_their_least_
     ]
 
 
-def test_the_score_is_that_of_seqeval():
+def test_the_score_is_that_of_seqeval() -> None:
     from seqeval.metrics import f1_score
     from seqeval.scheme import IOB2
 
@@ -511,7 +517,7 @@ def test_the_score_is_that_of_seqeval():
     assert score == pytest.approx(f1_score(*named, mode="strict", scheme=IOB2))
 
 
-def test_difference_counts_rows_and_is_zero_against_itself():
+def test_difference_counts_rows_and_is_zero_against_itself() -> None:
     targets = tags([[B_PLACE, OUT], [B_TIME, OUT], [OUT, OUT]] * 10)
     right = TASK.to_learn(targets)
     nothing = np.zeros_like(right)
@@ -522,7 +528,7 @@ def test_difference_counts_rows_and_is_zero_against_itself():
     assert (better.value, better.low > 0) == (1, True)
 
 
-def test_calibration_softens_what_is_too_sure_and_few_rows_change_nothing():
+def test_calibration_softens_what_is_too_sure_and_few_rows_change_nothing() -> None:
     random = np.random.default_rng(0)
     truth = random.integers(0, 5, (40, 6))
     logits = (8 * (np.eye(5)[truth.ravel()] * 0.5 + random.normal(0, 0.5, (240, 5)))).astype(np.float32)
@@ -541,7 +547,7 @@ def test_calibration_softens_what_is_too_sure_and_few_rows_change_nothing():
 # The rule of thumb
 
 
-def looked_up(texts, learnt: Sequence[str], asked: Sequence[str]) -> list[str]:
+def looked_up(texts: Texts, learnt: Sequence[str], asked: Sequence[str]) -> list[str]:
     """The rows that are asked, tagged with what stands in those that are learnt, in the same spelling."""
     number = {tag: at for at, tag in enumerate(TASK.tags)}
 
@@ -565,7 +571,7 @@ def looked_up(texts, learnt: Sequence[str], asked: Sequence[str]) -> list[str]:
     ]
 
 
-def test_without_a_model_entities_of_the_training_rows_are_found_word_for_word(texts):
+def test_without_a_model_entities_of_the_training_rows_are_found_word_for_word(texts: Texts) -> None:
     learnt = ["to New/B-place York/I-place today/B-time", "York/B-place and Turin/B-place"]
 
     said = looked_up(texts, learnt, ["New York or York today", "new york", "Turin", ""])
@@ -573,7 +579,7 @@ def test_without_a_model_entities_of_the_training_rows_are_found_word_for_word(t
     assert said == ["New/B-place York/I-place or York/B-place today/B-time", "new york", "Turin/B-place", ""]
 
 
-def test_what_training_rows_have_as_two_types_is_not_looked_up(texts):
+def test_what_training_rows_have_as_two_types_is_not_looked_up(texts: Texts) -> None:
     learnt = ["in May/B-time", "May/B-place Hill/I-place", "Lent/B-place", "Lent/B-time", "at Lent/B-time"]
 
     assert looked_up(texts, learnt, ["Lent May Hill May"]) == ["Lent May/B-place Hill/I-place May/B-time"]
@@ -582,7 +588,7 @@ def test_what_training_rows_have_as_two_types_is_not_looked_up(texts):
 # Whole
 
 
-def test_entities_of_a_long_text_are_found_in_all_its_windows(bert, tmp_path):
+def test_entities_of_a_long_text_are_found_in_all_its_windows(bert: Path, tmp_path: Path) -> None:
     """The model reads 62 tokens; a text of 120 words is asked for."""
     short = [
         json.loads(line) for line in tagged_jsonl(tmp_path / "short.jsonl", 300).read_text().splitlines()
@@ -625,8 +631,8 @@ def test_entities_of_a_long_text_are_found_in_all_its_windows(bert, tmp_path):
 
 @pytest.mark.parametrize(("rows", "rows_per_step", "floor"), [(120, 4, 600), (260, 8, 600), (360, 16, 300)])
 def test_where_a_step_takes_fewer_rows_than_usual_words_take_twice_the_steps(
-    bert, tmp_path, rows, rows_per_step, floor
-):
+    bert: Path, tmp_path: Path, rows: int, rows_per_step: int, floor: int
+) -> None:
     ready = prepare(plan_for(tagged_jsonl(tmp_path / "rows.jsonl", rows), bert))
 
     steps = math.ceil(len(ready.examples["train"]) / ready.plan.train.batch_rows)
@@ -635,7 +641,7 @@ def test_where_a_step_takes_fewer_rows_than_usual_words_take_twice_the_steps(
 
 
 @pytest.mark.parametrize("bare", [("NN", "VB"), ("PER", "O"), ("de", "es")])
-def test_types_without_marks_are_refused_with_what_to_write(tmp_path, bare):
+def test_types_without_marks_are_refused_with_what_to_write(tmp_path: Path, bare: tuple[str, ...]) -> None:
     rows = [{"tokens": ["a", "b"], "tags": list(bare)} for _ in range(40)]
 
     with pytest.raises(DataError) as error:

@@ -292,7 +292,9 @@ def test_a_training_whose_outcome_could_not_be_written_is_not_lost(
 
 
 @pytest.mark.parametrize(("name", "drawn"), [("bert", True), ("sentence_bert", False)])
-def test_features_of_layers_that_are_drawn_belong_to_their_seed(name, drawn, tiny_model, tmp_path):
+def test_features_of_layers_that_are_drawn_belong_to_their_seed(
+    name: str, drawn: bool, tiny_model: Callable[[str], Path], tmp_path: Path
+) -> None:
     data = messages_csv(tmp_path / "messages.csv", 80)
     keys = {
         prepare(plan_for(data, tiny_model(name), tmp_path / f"{seed}", seed=seed, split_seed=0)).features_key
@@ -406,7 +408,7 @@ def test_python_takes_the_plans_fields_as_keywords(
 @pytest.mark.parametrize(
     "features", [20.0, 0.0], ids=["by the pass over the frozen features", "by the longest validation"]
 )
-def test_training_ends_in_time_for_what_comes_after_it(features):
+def test_training_ends_in_time_for_what_comes_after_it(features: float) -> None:
     """100 s in all: 5 to write, and to score 30 seconds either way."""
     run = SimpleNamespace(
         plan=SimpleNamespace(budget_seconds=100.0),
@@ -429,7 +431,7 @@ def test_training_ends_in_time_for_what_comes_after_it(features):
 
 
 @pytest.mark.parametrize("enough", [False, True])
-def test_without_a_budget_training_is_over_when_somebody_has_seen_enough(enough):
+def test_without_a_budget_training_is_over_when_somebody_has_seen_enough(enough: bool) -> None:
     run = SimpleNamespace(
         clock=lambda: 1e9,
         plan=SimpleNamespace(budget_seconds=None),

@@ -230,7 +230,8 @@ def datalab(train: Path, folder: Path) -> dict[str, Any]:
     code, _ = run_alone([sys.executable, "-P", "-c", DATALAB, str(train)], folder)
     if code:
         sys.exit(f"Datalab ended with {code}: {last_line(folder / 'stderr')}")
-    return json.loads(last_line(folder / "stdout"))
+    told: dict[str, Any] = json.loads(last_line(folder / "stdout"))
+    return told
 
 
 def large(data: Path, count: int, seed: int, model: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from benchmarks.harness.machine import describe
 from benchmarks.harness.processes import names_of
 from benchmarks.harness.results import write_section
 from luthier.doctor.reader import Reader
+from luthier.models.readers.texts import Texts
 from luthier.plan.plan import Plan
 from luthier.scores.learning_curve import rows_needed
 from luthier.train.probe.learning_curve import probe_curve, spread
@@ -50,7 +51,8 @@ def features_of_set(path: Path) -> tuple[Array, Array]:
     with open(path, encoding="utf-8", newline="") as file:
         rows = [(row["text"], row["label"]) for row in csv.DictReader(file)]
     reader = Reader.of(Plan.build({"data.path": str(path)}))
-    examples, _ = reader.texts.examples([text for text, _ in rows], np.zeros(len(rows), np.int64))
+    assert isinstance(reader.reader, Texts), "the packaged model reads texts"
+    examples, _ = reader.reader.examples([text for text, _ in rows], np.zeros(len(rows), np.int64))
     work = reader.features(examples, lambda: 0.0, lambda: False)
     while True:
         try:

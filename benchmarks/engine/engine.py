@@ -224,7 +224,7 @@ def luthier_text(case: Case, data: Path, folder: Path) -> Rate:
     from luthier.steps.tune import tune
 
     files, rate = text_files(case, data, folder), Rate()
-    settings = {
+    settings: dict[str, object] = {
         "data.valid": str(files["valid"]),
         "data.test": str(files["test"]),
         "model.name": str(text_model(case.model, folder)),
@@ -242,7 +242,7 @@ def luthier_text(case: Case, data: Path, folder: Path) -> Rate:
         now = time.perf_counter()
         rate.seconds, rate.rows, rate.tokens = [now - events["features"], now], [0, count], [0, 0]
         return rate
-    settings |= {"train.batch_rows": case.batch_rows, "train.epochs": 1, "train.validations": 1}
+    settings = {**settings, "train.batch_rows": case.batch_rows, "train.epochs": 1, "train.validations": 1}
     with contextlib.suppress(KeyError):
         for out in ("run", "again") if case.way.startswith("top") else ("run",):
             begin = 0.0
@@ -316,7 +316,7 @@ def train_hf(
 
     sizes: list[tuple[int, int]] = []
 
-    class Clock(TrainerCallback):
+    class Clock(TrainerCallback):  # type: ignore[misc]  # transformers is not looked into
         def on_step_end(self, *_: Any, **__: Any) -> None:
             rate.step(*sizes[len(rate.seconds)])
 
@@ -367,7 +367,7 @@ def sentence_transformers_text(case: Case, data: Path, folder: Path) -> Rate:
         SentenceTransformerTrainer,
         SentenceTransformerTrainingArguments,
     )
-    from sentence_transformers.losses import BatchAllTripletLoss
+    from sentence_transformers.sentence_transformer.losses import BatchAllTripletLoss
     from transformers import TrainerCallback
 
     torch.set_num_threads(cores())
@@ -382,7 +382,7 @@ def sentence_transformers_text(case: Case, data: Path, folder: Path) -> Rate:
     )
     sizes: list[tuple[int, int]] = []
 
-    class Clock(TrainerCallback):
+    class Clock(TrainerCallback):  # type: ignore[misc]  # transformers is not looked into
         def on_step_end(self, *_: Any, **__: Any) -> None:
             rate.step(*sizes[len(rate.seconds)])
 
@@ -408,7 +408,7 @@ def sentence_transformers_text(case: Case, data: Path, folder: Path) -> Rate:
             sizes.append((sum(int(mask.sum()) for mask in masks), len(rows)))
             return batch
 
-    trainer.data_collator = Counting()
+    trainer.data_collator = Counting()  # type: ignore[assignment]  # whatever is called with rows will do
     trainer.train()
     rate.product = bf16_rate()
     return rate
@@ -739,11 +739,7 @@ def drive() -> None:
         record = records[name, tool] = measure(name, tool, asked.data, asked.smoke)
         if not asked.smoke:
             write_whole(asked.cache, "".join(json.dumps(asdict(one)) + "\n" for one in records.values()))
-        told = (
-            record.error or f"{record.rate['rows_per_second']:.1f} rows/s"
-            if record.rate or record.error
-            else ""
-        )
+        told = record.error or (f"{record.rate['rows_per_second']:.1f} rows/s" if record.rate else "")
         print(f"{name} · {tool}: {told}, {record.cost.seconds:.0f} s", file=sys.stderr, flush=True)
     measured = [name for name in CASES if any(case == name for case, _ in records)]
     machines = dict.fromkeys(record.machine for record in records.values())

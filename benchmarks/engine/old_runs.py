@@ -115,7 +115,7 @@ def main() -> int:
     asked.add_argument("--before", type=os.path.abspath, required=True, help="python of the older version")
     asked.add_argument("--only", nargs="*", default=[], help="cases, by their beginning")
     args = asked.parse_args()
-    wrong = {}
+    wrong: dict[str, list[str]] = {}
     with tempfile.TemporaryDirectory() as home:
         for name, case in cases().items():
             if not args.only or any(name.startswith(one) for one in args.only):

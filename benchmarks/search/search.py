@@ -330,7 +330,8 @@ def share_ended(out: Path) -> float:
         record = json.loads((out / "search.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         return 0.0
-    return sum(trial["state"] != "running" for trial in record["trials"]) / TRIALS
+    ended = [trial for trial in record["trials"] if trial["state"] != "running"]
+    return len(ended) / TRIALS
 
 
 def timed(command: Sequence[str], out: Path) -> tuple[dict[str, Any], float]:

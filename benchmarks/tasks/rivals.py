@@ -268,8 +268,8 @@ def entity_f1(truth: list[list[str]], said: list[list[str]], seed: int) -> Estim
     names = sorted({tag for tags in truth + said for tag in tags})
     number = {tag: place for place, tag in enumerate(names)}
     ends = np.cumsum([0, *map(len, truth)])
-    flat = [np.array([number[tag] for tags in side for tag in tags]) for side in (truth, said)]
-    counts = entities.counts_per_row(*flat, ends, names)
+    right, answered = (np.array([number[tag] for tags in side for tag in tags]) for side in (truth, said))
+    counts = entities.counts_per_row(right, answered, ends, names)
     found = bootstrap(entities.resampled_f1(counts), len(truth), seed=seed)
     value = f1_score(truth, said, mode="strict", scheme=IOB2, zero_division=0)
     assert math.isclose(value, found.value, abs_tol=1e-9), f"seqeval says {value}, the counts {found.value}"

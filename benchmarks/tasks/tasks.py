@@ -416,7 +416,8 @@ def step_seconds(events: Path) -> float:
 def images_seen(card: dict[str, Any], steps: int) -> float:
     """In so many steps: an epoch has every training image once, so its last step may be smaller."""
     images: int = card["rows"]["train"]
-    return steps * images / math.ceil(images / card["tuning"]["batch_rows"])
+    batch_rows: int = card["tuning"]["batch_rows"]
+    return steps * images / math.ceil(images / batch_rows)
 
 
 def rate_words(rate: float) -> str:

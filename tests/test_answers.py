@@ -102,7 +102,7 @@ class Squad:
         said: Sequence[str], scores: Sequence[float], no_answer: Sequence[float], has_answer: Sequence[bool]
     ) -> tuple[float, float]:
         """As a share, where the script gives per cent."""
-        current = sum(1 for has in has_answer if not has)
+        current = float(sum(1 for has in has_answer if not has))
         best, threshold = current, 0.0
         for k in sorted(range(len(no_answer)), key=lambda k: no_answer[k]):
             if has_answer[k]:
@@ -273,7 +273,7 @@ def test_the_best_score_is_that_of_find_best_thresh_to_the_last_bit(seed: int) -
 
     threshold, score = answers.best_threshold(margin, f1, answerable)
 
-    expected, of_script = Squad.find_best_thresh(["x"] * len(f1), f1, margin, answerable)
+    expected, of_script = Squad.find_best_thresh(["x"] * len(f1), list(f1), list(margin), list(answerable))
     assert score == expected
     # The script stops at the first of equal scores, so it never answers more; 0 is its word for nothing.
     assert threshold >= of_script or of_script == 0.0

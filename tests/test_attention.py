@@ -67,8 +67,9 @@ def test_attention_and_its_gradient_are_autograds_in_pieces_of_any_size(
         plain = torch.nn.functional.dropout(torch.ones(5, 2, 7, 7, dtype=torch.float64), 0.3)
     added = {"none": None, "one for all": padding(2, 7)[1:], "one a part": padding(5, 7)}[bias]
 
-    ours = Attention.apply(*inputs, added, 0.5, mask if mask is not None else plain)
-    theirs = written_out(*inputs, added, 0.5, plain)
+    query, key, value = inputs
+    ours = Attention.apply(query, key, value, added, 0.5, mask if mask is not None else plain)  # type: ignore[no-untyped-call]
+    theirs = written_out(query, key, value, added, 0.5, plain)
 
     assert torch.allclose(ours, theirs, atol=1e-12)
     for own, expected in zip(gradients(ours, inputs), gradients(theirs, inputs), strict=True):
@@ -82,7 +83,7 @@ def test_pieces_give_the_same_bytes_as_the_whole(dtype: torch.dtype, monkeypatch
     found = []
     for cache in (1, 2**30):
         monkeypatch.setattr(module, "CACHE", cache)
-        output = Attention.apply(*inputs, None, 0.5, drawn(inputs[0]))
+        output = Attention.apply(*inputs, None, 0.5, drawn(inputs[0]))  # type: ignore[no-untyped-call]
         found.append([output, *gradients(output, inputs)])
 
     assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))

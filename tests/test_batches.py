@@ -52,7 +52,7 @@ def test_only_one_step_of_an_epoch_is_short(rows: int) -> None:
 
 def test_the_order_is_a_function_of_seed_and_epoch(lengths: NDArray[np.int64]) -> None:
     def order(seed: int, epoch: int) -> list[int]:
-        return np.concatenate(epoch_order(lengths, 16, seed, epoch)).tolist()
+        return list(np.concatenate(epoch_order(lengths, 16, seed, epoch)))
 
     first = order(0, 0)
     torch.manual_seed(5)
@@ -66,7 +66,8 @@ def test_rows_of_like_length_share_a_step(lengths: NDArray[np.int64]) -> None:
     random = np.random.default_rng(1).permutation(len(lengths))
 
     def padding(steps: list[np.ndarray]) -> float:
-        return sum(len(step) * lengths[step].max() for step in steps) / lengths.sum() - 1
+        padded = sum(len(step) * int(lengths[step].max()) for step in steps)
+        return padded / int(lengths.sum()) - 1
 
     assert padding(epoch_order(lengths, 16, 0, 0)) < 0.05
     assert padding([random[at : at + 16] for at in range(0, len(random), 16)]) > 0.7

@@ -29,7 +29,7 @@ KNOWN = [
 
 
 def made(
-    count: int = 200, texts: Sequence[str] = TEXTS, known: Sequence[str] = KNOWN, seed: int = 0
+    count: int = 200, texts: Sequence[str] = TEXTS, known: Sequence[tuple[str, str]] = KNOWN, seed: int = 0
 ) -> list[Cloze]:
     return list(islice(cloze_questions(texts, known, np.random.default_rng(seed)), count))
 
@@ -63,7 +63,7 @@ def test_questions_begin_as_the_users_own_do() -> None:
 
 
 @pytest.mark.parametrize("known", KNOWN, ids=lambda one: kind_of(one[1]))
-def test_answers_are_of_the_kind_of_the_users_own(known: tuple[str, ...]) -> None:
+def test_answers_are_of_the_kind_of_the_users_own(known: tuple[str, str]) -> None:
     text = "In this town Andrea Guarneri made 1654 violins with seven others."
 
     found = made(texts=[text], known=[known])

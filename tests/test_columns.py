@@ -1,6 +1,7 @@
 """Which columns hold text and label: named, known by name, or known by what they hold; and why."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from luthier.data import table as module
+from luthier.data.column_facts import Facts, facts_of
 from luthier.data.columns import guess_text_and_label, label_beside, texts_beside
 from luthier.data.pair_names import paired
 from luthier.data.table import Table
@@ -289,9 +291,14 @@ def test_a_large_table_is_judged_by_a_sample_and_that_is_said() -> None:
 def test_a_command_looks_at_each_column_of_a_table_once(
     columns: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looked, rows = [], table(**columns)
-    look = module.facts_of
-    monkeypatch.setattr(module, "facts_of", lambda *of: [looked.append(of[0].name), look(*of)][1])
+    looked: list[str] = []
+    rows = table(**columns)
+
+    def look(column: pa.Field, texts: Sequence[str]) -> Facts:
+        looked.append(column.name)
+        return facts_of(column, texts)
+
+    monkeypatch.setattr(module, "facts_of", look)
 
     asked = {"image": None, "text": "one" if "one" in columns else None, "text2": None, "label": None}
     kind, _ = guess_kind(rows, asked)
@@ -304,9 +311,14 @@ def test_a_command_looks_at_each_column_of_a_table_once(
 def test_the_label_beside_an_image_is_found_without_a_look_at_the_images(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    looked, rows = [], table(photo=[b"\xff\xd8" * 500] * 60, verdict=LABELS)
-    look = module.facts_of
-    monkeypatch.setattr(module, "facts_of", lambda *of: [looked.append(of[0].name), look(*of)][1])
+    looked: list[str] = []
+    rows = table(photo=[b"\xff\xd8" * 500] * 60, verdict=LABELS)
+
+    def look(column: pa.Field, texts: Sequence[str]) -> Facts:
+        looked.append(column.name)
+        return facts_of(column, texts)
+
+    monkeypatch.setattr(module, "facts_of", look)
 
     assert label_beside(rows, ["photo"])[0] == "verdict"
     assert looked == ["verdict"]

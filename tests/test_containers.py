@@ -24,7 +24,7 @@ from luthier.prepare.data_files import read_files
 NAMES = ["account", "damaged", "refund"]
 
 
-def with_classes(table: pa.Table, features: dict) -> pa.Table:
+def with_classes(table: pa.Table, features: dict[str, Any]) -> pa.Table:
     return table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
 
 

@@ -22,6 +22,7 @@ from luthier.events import Event, Noted, Stepped
 from luthier.folder.model_folder import ModelFolder
 from luthier.models.ladder.policies import AllRungs
 from luthier.models.quiet import quiet
+from luthier.models.readers.texts import Texts
 from luthier.plan.plan import Plan
 from luthier.predict import logits_of
 from luthier.prepare.prepare import prepare
@@ -124,7 +125,10 @@ def opened_plainly(path: Path, auto_class: str) -> tuple[Any, Any]:
 def logits_of_texts(path: Path, texts: list[str]) -> Logits:
     model, tokenizer = opened_plainly(path, "AutoModelForSequenceClassification")
     with torch.no_grad():
-        return model(**tokenizer(texts, padding=True, truncation=True, return_tensors="pt")).logits.numpy()
+        logits: Logits = model(
+            **tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
+        ).logits.numpy()
+    return logits
 
 
 def vectors_of_texts(path: Path, texts: list[str]) -> Logits:
@@ -138,12 +142,15 @@ def logits_of_pairs(path: Path, pairs: list[tuple[str, str]]) -> Logits:
     model, tokenizer = opened_plainly(path, "AutoModelForSequenceClassification")
     columns = [list(texts) for texts in zip(*pairs, strict=True)]
     with torch.no_grad():
-        return model(**tokenizer(*columns, padding=True, truncation=True, return_tensors="pt")).logits.numpy()
+        logits: Logits = model(
+            **tokenizer(*columns, padding=True, truncation=True, return_tensors="pt")
+        ).logits.numpy()
+    return logits
 
 
 def cosines_of_pairs(path: Path, pairs: list[tuple[str, str]]) -> Logits:
     one, other = (vectors_of_texts(path, list(texts)) for texts in zip(*pairs, strict=True))
-    near = (one * other).sum(axis=1) / np.linalg.norm(one, axis=1) / np.linalg.norm(other, axis=1)
+    near: Logits = (one * other).sum(axis=1) / np.linalg.norm(one, axis=1) / np.linalg.norm(other, axis=1)
     return near[:, None]
 
 
@@ -179,7 +186,8 @@ def logits_of_images(path: Path, files: list[Path]) -> Logits:
         processor = AutoImageProcessor.from_pretrained(path, backend="pil")
     images = [Image.open(file).convert("RGB") for file in files]
     with torch.no_grad():
-        return model(**processor(images, return_tensors="pt")).logits.numpy()
+        logits: Logits = model(**processor(images, return_tensors="pt")).logits.numpy()
+    return logits
 
 
 CASES: dict[str, Case] = {
@@ -591,6 +599,7 @@ def test_what_a_sentence_encoder_asks_of_its_texts_holds_for_whatever_class_it_i
 
     as_told(home, folder)
     limit = 62 if name == "question-answering" else 24
+    assert isinstance(folder.reader, Texts)
     assert (folder.reader.limit, folder.reader.tokenizer("MY ORDER")) == (
         limit,
         folder.reader.tokenizer("my order"),

@@ -106,7 +106,7 @@ def test_colours_survive_a_palette_and_four_inks() -> None:
         Image.new("LA", (2, 2), (0, 0)),
     ],
 )
-def test_what_is_transparent_is_white(source: Image) -> None:
+def test_what_is_transparent_is_white(source: Image.Image) -> None:
     assert decode(saved(source)).image.getpixel((0, 0)) == WHITE
 
 

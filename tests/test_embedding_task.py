@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -13,6 +13,7 @@ from sentence_transformers import SentenceTransformer
 from torch import nn
 from torch.nn import functional
 
+from known import Known
 from luthier.errors import DataError, ModelError
 from luthier.folder.model_folder import ModelFolder
 from luthier.models.hub.inspect import inspect_folder
@@ -52,7 +53,7 @@ def random() -> np.random.Generator:
 
 # What rows may be
 
-ROWS = {
+ROWS: dict[str, tuple[dict[str, Any], str | None]] = {
     "scores": ({"sentence1": "One text.", "sentence2": "Another.", "score": 2.5}, "score"),
     "pairs": ({"query": "One text.", "positive": "Another."}, None),
     "pairs and one that does not belong": (
@@ -101,7 +102,7 @@ def test_belonging_is_the_loss_of_sentence_transformers(texts: int, random: np.r
         def forward(self, features: Any) -> Any:
             return features
 
-    theirs = MultipleNegativesRankingLoss(Given(), scale=SHARPNESS)
+    theirs = MultipleNegativesRankingLoss(cast(SentenceTransformer, Given()), scale=SHARPNESS)
     expected = theirs([{"sentence_embedding": vectors[:, at]} for at in range(texts)], None)
 
     assert float(belonging(vectors, torch.arange(7))) / 7 == pytest.approx(float(expected), rel=1e-6)
@@ -135,7 +136,8 @@ def test_alike_is_the_supervised_contrastive_loss_written_out(random: np.random.
         shares = [np.log(np.exp(SHARPNESS * float(vectors[one] @ vectors[like])) / whole) for like in likes]
         if likes:
             expected, counted = expected - float(np.mean(shares)), counted + 1
-    assert (float(found), anchors) == (pytest.approx(expected), counted)
+    assert float(found) == pytest.approx(expected)
+    assert anchors == counted
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (1.0, 5.0), (-10.0, 10.0)])
@@ -146,13 +148,9 @@ def test_scores_are_learnt_as_cosines_from_zero_to_one(
     cosines = (vectors[:, 0] * vectors[:, 1]).sum(1).numpy()
     task = Embedding("scores", low=low, high=high)
 
-    class Rows:
-        targets = low + cosines * (high - low)
+    rows = Known(low + cosines * (high - low))
 
-        def __len__(self) -> int:
-            return 6
-
-    assert task.mean_loss(vectors.flatten(0, 1).numpy(), Rows()) == pytest.approx(0.0, abs=1e-12)
+    assert task.mean_loss(vectors.flatten(0, 1).numpy(), rows) == pytest.approx(0.0, abs=1e-12)
 
 
 # Ranks

@@ -7,8 +7,9 @@ import os
 import shutil
 import signal
 import socket
-from collections import namedtuple
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -43,7 +44,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", refuse)
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: namedtuple("Usage", "free")(12_345_678))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=12_345_678))
 
 
 def everything(folder: Path) -> dict[str, bytes]:
@@ -99,7 +100,7 @@ def test_a_folder_whose_filling_fails_stays_the_old_one_and_the_error_is_passed_
     (path / "weights").write_text("old")
 
     with pytest.raises(KeyError), whole_folder(path) as folder:
-        (folder / "weights").write_text({}["new"])
+        (folder / "weights").write_text(dict[str, str]()["new"])
 
     assert everything(tmp_path) == {"model/weights": b"old"}
     assert [file.name for file in tmp_path.iterdir()] == ["model"]
@@ -170,7 +171,7 @@ def test_what_safetensors_says_of_a_full_disk_is_understood(
     """It raises an error of its own, which is no OSError."""
     from safetensors import SafetensorError
 
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: namedtuple("Usage", "free")(12_345_678))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=12_345_678))
     words = "Error while serializing: I/O error: No space left on device (os error 28)"
 
     with pytest.raises(WorldError) as caught, whole_folder(tmp_path / "model"):
@@ -217,7 +218,12 @@ def make_device(path: Path) -> None:
     path.symlink_to("/dev/zero")
 
 
-STRANGE = {"a pipe": make_pipe, "a socket": make_socket, "a device": make_device, "a folder": Path.mkdir}
+STRANGE: dict[str, Callable[[Path], None]] = {
+    "a pipe": make_pipe,
+    "a socket": make_socket,
+    "a device": make_device,
+    "a folder": Path.mkdir,
+}
 
 
 @pytest.mark.parametrize("kind", STRANGE)

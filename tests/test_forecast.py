@@ -207,7 +207,9 @@ def test_smaller_micro_batches_are_offered_where_they_suffice(
 
 def test_the_cost_of_batches_is_found_from_their_sizes() -> None:
     sizes = Sizes(np.array([100, 400, 1000, 900]), np.array([10, 20, 10, 90]))
-    seconds = [0.01 + 1e-4 * t + 1e-6 * t * n for t, n in zip(sizes.tokens, sizes.longest, strict=True)]
+    seconds = [
+        float(0.01 + 1e-4 * t + 1e-6 * t * n) for t, n in zip(sizes.tokens, sizes.longest, strict=True)
+    ]
     assert Cost.fit(sizes, seconds).of(sizes) == pytest.approx(sum(seconds), rel=1e-6)
 
 

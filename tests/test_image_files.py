@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from luthier.data.images.files import IMAGE_ENDINGS, read_images
+from luthier.data.images.files import read_images
+from luthier.data.images.names import IMAGE_ENDINGS
 from luthier.data.images.source import ImageSource
 from luthier.data.read import read
 from luthier.data.table import Table

@@ -185,11 +185,11 @@ def test_metadata_in_splits_labels_their_images(tmp_path: Path, form: str) -> No
             text = "".join(json.dumps({"file_name": NAMES[at], "label": LABEL_OF[at]}) + "\n" for at in rows)
         put(tmp_path / part / f"metadata.{form}", text)
 
-    rows = understood(tmp_path)
+    found = understood(tmp_path)
 
-    assert rows.understanding.split == "folders"
-    assert rows.understanding.parts["valid"] == 10
-    assert rows.labels == LABELS
+    assert found.understanding.split == "folders"
+    assert found.understanding.parts["valid"] == 10
+    assert found.labels == LABELS
 
 
 def test_metadata_of_the_whole_is_split_as_its_paths_are(tmp_path: Path) -> None:
@@ -220,12 +220,12 @@ def test_roboflows_classes_have_any_number_of_labels(tmp_path: Path) -> None:
             lines("filename, ring, square, stripe", lambda at: f"{NAMES[at]},{marks[LABEL_OF[at]]}", rows),
         )
 
-    rows = understood(tmp_path)
+    found = understood(tmp_path)
 
-    assert rows.labels == ("ring", "square")
-    assert rows.understanding.labels_per_row == "many"
-    assert rows.understanding.left_out == 0
-    assert rows.understanding.parts["valid"] == 10
+    assert found.labels == ("ring", "square")
+    assert found.understanding.labels_per_row == "many"
+    assert found.understanding.left_out == 0
+    assert found.understanding.parts["valid"] == 10
 
 
 def test_tables_at_hand_do_not_hide_class_folders(tmp_path: Path) -> None:

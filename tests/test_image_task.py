@@ -102,8 +102,10 @@ def all_gradients(model: nn.Module, images: Tensor) -> tuple[Tensor, dict[str, T
     model.zero_grad()
     output = model(images)
     (output * torch.linspace(-1, 1, output.numel()).view_as(output)).sum().backward()
-    found = {name: weight.grad.clone() for name, weight in model.named_parameters()}
-    return output.detach(), found | {"images": images.grad.clone()}
+    leaves = {**dict(model.named_parameters()), "images": images}
+    return output.detach(), {
+        name: leaf.grad.clone() for name, leaf in leaves.items() if leaf.grad is not None
+    }
 
 
 @pytest.mark.parametrize("side", [16, 17])
@@ -152,7 +154,8 @@ class Logits(nn.Module):
         self.model = model
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.model(pixel_values=images).logits
+        logits: Tensor = self.model(pixel_values=images).logits
+        return logits
 
 
 def test_a_folded_norm_that_is_live_again_works_as_if_it_never_was_folded() -> None:
@@ -192,8 +195,9 @@ class Skipping(nn.Module):
         self.conv, self.norm = nn.Conv2d(3, 3, 3, padding=1), nn.BatchNorm2d(3)
 
     def forward(self, images: Tensor) -> Tensor:
-        found = self.conv(images)
-        return self.norm(found) + found
+        found: Tensor = self.conv(images)
+        normed: Tensor = self.norm(found)
+        return normed + found
 
 
 class Apart(nn.Module):
@@ -204,7 +208,8 @@ class Apart(nn.Module):
         self.norm, self.conv = nn.BatchNorm2d(3), nn.Conv2d(3, 3, 3)
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.conv(self.norm(images))
+        found: Tensor = self.conv(self.norm(images))
+        return found
 
 
 @pytest.mark.parametrize("kind", [Apart, Skipping])
@@ -241,7 +246,7 @@ def test_the_gradient_of_a_strided_depthwise_convolution_is_autograds(
     shift = torch.randn(6, dtype=torch.float64, requires_grad=True) if bias else None
     leaves = [images, weight, *([] if shift is None else [shift])]
 
-    ours = StridedDepthwise.apply(images, weight, shift, (padding, padding))
+    ours = StridedDepthwise.apply(images, weight, shift, (padding, padding))  # type: ignore[no-untyped-call]
     theirs = nn.functional.conv2d(images, weight, shift, 2, padding, 1, 6)
 
     upstream = torch.randn_like(theirs)
@@ -594,9 +599,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("task", "settings", "message"), REFUSED)
-def test_a_setting_without_effect_is_refused(
-    task: Task, settings: dict[str, float | str], message: str
-) -> None:
+def test_a_setting_without_effect_is_refused(task: Task, settings: dict[str, Any], message: str) -> None:
     with pytest.raises(PlanError) as error:
         refuse_what_has_no_effect(plan_for(Path("rows.csv"), **settings), task)
 
@@ -616,5 +619,5 @@ def test_a_setting_without_effect_is_refused(
         (NUMBER, {"train.head": "shrunk", "data.long": "windows"}),
     ],
 )
-def test_a_setting_with_effect_is_not(task: Task, settings: dict[str, float | str]) -> None:
+def test_a_setting_with_effect_is_not(task: Task, settings: dict[str, Any]) -> None:
     refuse_what_has_no_effect(plan_for(Path("rows.csv"), **settings), task)

@@ -40,7 +40,7 @@ def test_signs_that_stand_in_names_too_are_asked_about_and_part_labels_where_the
     asked_about, said = taken_apart(cells, asked=False), taken_apart(cells, asked=True)
 
     assert asked_about.values == cells
-    assert f"{cells[5]!r}, which may be one label, or several" in asked_about.doubt
+    assert f"{cells[5]!r}, which may be one label, or several" in (asked_about.doubt or "")
     assert said.values[:6] == [[topic] for topic in TOPICS] + [["delivery", "urgent"]]
     assert said.doubt is None
 
@@ -85,7 +85,7 @@ def test_names_of_several_words_and_with_signs_stay_one_label(names: list[str]) 
 
 @pytest.mark.parametrize("codes", [["001", "010", "000"], ["011", "000"], ["0001", "0010", "0100", "1000"]])
 def test_noughts_and_ones_that_may_be_codes_are_asked_about(codes: list[str]) -> None:
-    assert "may be codes" in taken_apart(codes, asked=False).doubt
+    assert "may be codes" in (taken_apart(codes, asked=False).doubt or "")
     assert taken_apart(codes, asked=True).vector
 
 

@@ -230,6 +230,7 @@ def test_where_a_block_gives_what_it_once_gave_nothing_below_it_matters(name: st
         moved = [name for name in below if not any(part in name for part in architecture.shared)]
         held = {name: weights[name].data.clone() for name in moved}
         path = ladder.rungs[at].module
+        assert path is not None
         states = found[path].clone()
 
         def give(module: nn.Module, args: Any, output: Any, states: Tensor = states) -> Any:
@@ -349,7 +350,8 @@ class Bends(nn.Module):
         self.spare = nn.Linear(1, 1)
 
     def forward(self, ids: Tensor) -> Tensor:
-        return self.out(functional.relu(self.turn(self.words(ids))))
+        found: Tensor = self.out(functional.relu(self.turn(self.words(ids))))
+        return found
 
 
 def test_a_model_without_repeated_blocks_is_all_head() -> None:
@@ -394,7 +396,8 @@ def test_equal_layers_in_lists_of_other_names_are_one_chain() -> None:
             self.layer2 = nn.Sequential(nn.Linear(4, 4))
 
         def forward(self, values: Tensor) -> Tensor:
-            return self.layer2(self.layer1(values).relu())
+            found: Tensor = self.layer2(self.layer1(values).relu())
+            return found
 
     model = Stages()
 

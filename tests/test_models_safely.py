@@ -104,7 +104,8 @@ def test_what_would_choose_a_kernel_a_file_or_a_form_of_answers_is_not_heeded(be
     found, plain = opened(copy, ROWS), opened(bert, ROWS)
 
     assert np.array_equal(found.logits(), plain.logits())
-    assert found.model.body.config._attn_implementation in ("luthier", "eager", "sdpa")
+    settings: Any = found.model.body.config
+    assert settings._attn_implementation in ("luthier", "eager", "sdpa")
     assert inspect_folder("model", copy).config["text_config"] == {}
 
 

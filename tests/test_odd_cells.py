@@ -19,7 +19,7 @@ TAGS = [["['Ann', 'met', 'Bob']", "['B-PER', 'O', 'B-PER']"]] * 300
 QUERIES = [[f"What is {n}?", f'["It is the number {n}."]', f'["It is no number {n}."]'] for n in range(300)]
 NOTED = [[f"This is text {n}.", json.dumps({"labels": ["ab"[n % 2]]})] for n in range(300)]
 
-ODD = {
+ODD: dict[str, tuple[list[str], list[Any], str]] = {
     "a place beyond any text": (["text", "spans"], SPANS, json.dumps([{**SPAN, "end": 10**30}])),
     "a place of 400 digits": (["text", "spans"], SPANS, json.dumps([{**SPAN, "end": "9" * 400}])),
     "a point that is a number": (

@@ -25,6 +25,7 @@ from luthier.steps.prefixes import Prefixes
 from luthier.steps.records import OutcomeRecord
 from luthier.steps.trial import OUTCOME, trial
 from luthier.steps.tune import tune
+from luthier.tasks.records import CalibrationRecord
 from luthier.train import prefix_cache
 from luthier.train.loop import train
 from luthier.train.prefix_cache import PrefixCache
@@ -227,7 +228,7 @@ def test_trials_are_scored_in_fp32_from_states_that_all_of_them_share(
     tmp_path: Path, bert: Path, monkeypatch: pytest.MonkeyPatch, precision: str
 ) -> None:
     data = messages_csv(tmp_path / "m.csv", 80)
-    replayed = []
+    replayed: list[str] = []
 
     @contextlib.contextmanager
     def noted(self: Prefixes, part: str) -> Iterator[None]:
@@ -241,7 +242,7 @@ def test_trials_are_scored_in_fp32_from_states_that_all_of_them_share(
     def files() -> dict[str, int]:
         return {path.name: path.stat().st_mtime_ns for path in (tmp_path / "cache").glob("*.json")}
 
-    def trained(out: str, cache_gb: float) -> tuple[np.ndarray, dict[str, Any]]:
+    def trained(out: str, cache_gb: float) -> tuple[np.ndarray, CalibrationRecord]:
         settings = {
             "data.path": data, "model.name": bert, "train.method": "top:1", "train.epochs": 1, "run.device": "cpu",
             "run.precision": precision, "run.out": tmp_path / out, "run.cache": tmp_path / "cache", "run.cache_gb": cache_gb,
@@ -249,7 +250,10 @@ def test_trials_are_scored_in_fp32_from_states_that_all_of_them_share(
         }  # fmt: skip
         list(trial(Plan.build(settings), Memo(tmp_path / "shared")))
         record = RunFolder.key_record(tmp_path / out)
-        arrays, outcome = RunFolder(tmp_path / out, record.key).saved(OUTCOME, OutcomeRecord)
+        assert record is not None
+        saved = RunFolder(tmp_path / out, record.key).saved(OUTCOME, OutcomeRecord)
+        assert saved is not None
+        arrays, outcome = saved
         return arrays["valid"], outcome.calibration
 
     logits, calibration = trained("without", 0)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from known import Known
 from luthier.batches.examples import Batch, Variation
 from luthier.batches.passages import END, START, Gold, Passage
 from luthier.batches.text_examples import TextExamples
@@ -23,7 +24,7 @@ from luthier.folder.model_folder import ModelFolder
 from luthier.hashes import hash_file
 from luthier.models.hub.inspect import inspect_folder
 from luthier.models.readers.questions import MOST_QUESTION, read_questions, without_white_space
-from luthier.models.readers.texts import Long, Texts
+from luthier.models.readers.texts import Texts
 from luthier.plan.plan import Plan
 from luthier.prepare.prepare import Prepared, prepare
 from luthier.prepare.rows import look_over, understand
@@ -36,6 +37,7 @@ from luthier.tasks.question_answering.overlap import nearest_sentence
 from luthier.tasks.question_answering.task import FAR, Found, QuestionAnswering, Said, best_answer
 from luthier.tasks.task import Calibration
 from luthier.train import sparse_embedding
+from present import present
 from tiny import PLAIN, messages_csv, questions_jsonl, write_jsonl
 
 TASK = QuestionAnswering()
@@ -58,7 +60,7 @@ def texts(bert: Path) -> Texts:
     return Texts(inspect_folder("bert", bert))
 
 
-def golds(*rows: Gold) -> np.ndarray:
+def golds(*rows: Gold | Said) -> np.ndarray:
     made = np.empty(len(rows), object)
     made[:] = rows
     return made
@@ -171,9 +173,9 @@ def test_the_tokens_of_the_text_and_the_first_one_may_answer_and_no_others(texts
     assert spelt == [
         "[CLS]", "my", "order", "[SEP]", "the", "parcel", "is", "x", "##y", "##z", "[SEP]",
     ]  # fmt: skip
-    assert examples.tokens.marks.tolist() == [0, -1, -1, -1, 0, START, END, 0, 0, 0, -1]
-    assert examples.types.tolist() == [0] * 4 + [1] * 7
-    places = examples.sources[0].places
+    assert present(examples.tokens).marks.tolist() == [0, -1, -1, -1, 0, START, END, 0, 0, 0, -1]
+    assert present(examples.types).tolist() == [0] * 4 + [1] * 7
+    places = present(examples.sources)[0].places
     assert [row.context[begin:end] for begin, end in places[4:10]] == ["the", "parcel", "is", "x", "y", "z"]
 
 
@@ -182,7 +184,7 @@ def test_an_answer_of_one_token_begins_and_ends_there_and_none_is_the_first_toke
 
     examples, _ = read_questions(texts, rows, golds(Gold(("parcel",), (4,)), Gold()), "windows")
 
-    assert examples.tokens.marks.tolist() == [
+    assert present(examples.tokens).marks.tolist() == [
         *[0, -1, -1, -1, 0, START | END, 0, -1],
         *[START | END, -1, -1, -1, 0, 0, 0, -1],
     ]
@@ -191,7 +193,7 @@ def test_an_answer_of_one_token_begins_and_ends_there_and_none_is_the_first_toke
 def test_an_answer_inside_a_word_is_learnt_as_the_tokens_that_hold_it(texts: Texts) -> None:
     examples, _ = read_questions(texts, [Passage("my", "wxyz")], golds(Gold(("xy",), (1,))), "windows")
 
-    assert examples.tokens.marks.tolist() == [0, -1, -1, 0, START, END, 0, -1]
+    assert present(examples.tokens).marks.tolist() == [0, -1, -1, 0, START, END, 0, -1]
 
 
 def test_each_window_begins_with_the_question_and_overlaps_with_the_next_by_a_third(texts: Texts) -> None:
@@ -199,7 +201,7 @@ def test_each_window_begins_with_the_question_and_overlaps_with_the_next_by_a_th
 
     examples, long = read_questions(texts, [Passage(QUESTION, context)], golds(Gold()), "windows")
 
-    passage, question = examples.sources[0], 4
+    passage, question = present(examples.sources)[0], 4
     assert long.limit == 62
     assert long.lengths.tolist() == [150 + question + 3]
     assert long.tokens == 150 + question + 3 - 62
@@ -220,14 +222,14 @@ def test_a_window_without_the_whole_answer_points_at_its_first_token(texts: Text
 
     examples, _ = read_questions(texts, [Passage(QUESTION, context)], golds(gold), "windows")
 
-    marks = [examples.tokens.marks[begin:end] for begin, end in pairwise(examples.ends)]
+    marks = [present(examples.tokens).marks[begin:end] for begin, end in pairwise(examples.ends)]
     holding = [at for at, own in enumerate(marks) if own[0] == 0]
     assert holding == [1]
     for at, own in enumerate(marks):
         assert sorted(own[own > 0].tolist()) == ([START, END] if at == 1 else [START | END])
     begin = examples.ends[1]
     first, last = (begin + int(np.argmax((marks[1] > 0) & (marks[1] & bit > 0))) for bit in (START, END))
-    passage = examples.sources[0]
+    passage = present(examples.sources)[0]
     assert context[passage.places[first][0] : passage.places[last][1]] == gold.texts[0]
 
 
@@ -238,7 +240,7 @@ def test_only_the_first_window_is_read_where_texts_are_cut(texts: Texts) -> None
     examples, long = read_questions(texts, [Passage(QUESTION, context)], golds(gold), "cut")
 
     assert (len(examples.ends), long.rows) == (2, 1)
-    assert examples.tokens.marks[0] == START | END
+    assert present(examples.tokens).marks[0] == START | END
     assert long.lengths.tolist() == [157]
 
 
@@ -274,8 +276,8 @@ def test_some_rows_alone_are_as_they_are_among_all(texts: Texts) -> None:
 
     for name in ("ids", "ends", "first_part", "types"):
         assert getattr(chosen, name).tolist() == getattr(alone, name).tolist()
-    assert chosen.tokens.marks.tolist() == alone.tokens.marks.tolist()
-    assert chosen.unit_ends.tolist() == alone.unit_ends.tolist()
+    assert present(chosen.tokens).marks.tolist() == present(alone.tokens).marks.tolist()
+    assert present(chosen.unit_ends).tolist() == present(alone.unit_ends).tolist()
 
 
 def thinned_rows(texts: Any) -> TextExamples:
@@ -296,7 +298,7 @@ def windows_of(batch: Batch, row: int) -> set[tuple[int, ...]]:
 def test_an_epoch_reads_the_windows_with_the_answer_and_a_few_others_of_each_row(texts: Texts) -> None:
     examples = thinned_rows(texts)
     whole = examples.batch(np.arange(3))
-    marks = examples.tokens.marks
+    marks = present(examples.tokens).marks
 
     epochs = [examples.batch(np.arange(3), Variation(0, epoch)) for epoch in range(60)]
 
@@ -308,7 +310,7 @@ def test_an_epoch_reads_the_windows_with_the_answer_and_a_few_others_of_each_row
     for batch in epochs:
         assert np.bincount(batch.part_of).tolist() == [answers + 2, 2, 1] == examples.counts.tolist()
         assert windows_of(batch, 0) <= windows_of(whole, 0)
-        inside = batch.marks[:, 1:]
+        inside = present(batch.marks)[:, 1:]
         assert int(((inside > 0) & (inside & START > 0)).sum()) == answers + 1
     assert set.union(*(windows_of(batch, 1) for batch in epochs)) == windows_of(whole, 1), (
         "in time all are read"
@@ -358,7 +360,9 @@ def test_the_loss_is_the_log_loss_over_the_first_token_and_those_of_the_text(tex
     targets = golds(Gold(("parcel is",), (4,)), Gold())
     examples, _ = read_questions(texts, rows, targets, "windows")
     batch = examples.batch(np.array([0, 1]))
-    logits = torch.randn(2, batch.marks.shape[1], 2, generator=torch.manual_seed(0), requires_grad=True)
+    logits = torch.randn(
+        2, present(batch.marks).shape[1], 2, generator=torch.manual_seed(0), requires_grad=True
+    )
 
     loss = TASK.loss(Fixed(logits), batch)
 
@@ -374,7 +378,7 @@ def test_the_loss_is_the_log_loss_over_the_first_token_and_those_of_the_text(tex
     flat = logits.detach()[batch.inputs["attention_mask"].bool()].numpy()
     assert TASK.mean_loss(flat, examples) == pytest.approx(expected / 2, rel=1e-6)
     loss.total.backward()
-    touched = logits.grad.abs().sum(-1) > 0
+    touched = present(logits.grad).abs().sum(-1) > 0
     assert [np.flatnonzero(row).tolist() for row in touched.numpy()] == able
 
 
@@ -382,10 +386,10 @@ def test_each_window_is_learnt_from_by_itself(texts: Texts) -> None:
     examples, _ = read_questions(texts, [Passage(QUESTION, long_context()[0])], golds(Gold()), "windows")
     batch = examples.batch(np.array([0]))
 
-    loss = TASK.loss(Fixed(torch.zeros(*batch.marks.shape, 2)), batch)
+    loss = TASK.loss(Fixed(torch.zeros(*present(batch.marks).shape, 2)), batch)
 
     assert loss.weight == len(examples.ends) - 1 > 2
-    able = [(own >= 0).sum() for own in batch.marks]
+    able = [(own >= 0).sum() for own in present(batch.marks)]
     assert float(loss.total) == pytest.approx(sum(math.log(count) for count in able), rel=1e-6)
 
 
@@ -444,6 +448,7 @@ def test_answers_are_as_long_as_nearly_all_of_those_in_the_training_rows(tmp_pat
     task, seen = rows.task, golds(*(Gold(("x" * length,), (0,)) for length in [*range(1, 101), 500]))
 
     own = [len(gold.texts[0]) for gold in rows.targets(rows.split.train) if gold.texts]
+    assert isinstance(task, QuestionAnswering)
     assert task.longest == math.ceil(np.quantile(own, 0.99))
     assert task.having_seen(seen).longest == 100, "but for one in a hundred"
     assert QuestionAnswering.from_json(task.to_json()) == task
@@ -488,7 +493,7 @@ def test_a_passage_without_a_token_to_answer_with_has_no_answer() -> None:
 def test_an_answer_is_found_in_whatever_window_it_stands(texts: Texts) -> None:
     context, starts = long_context()
     examples, _ = read_questions(texts, [Passage(QUESTION, context)], np.zeros(1, np.int64), "windows")
-    passage = examples.sources[0]
+    passage = present(examples.sources)[0]
     logits = np.zeros((examples.units, 2), np.float32)
     wanted = [(starts[at], starts[at] + len(context[starts[at] :].split()[0])) for at in (140, 142)]
     places = [tuple(place) for place in passage.places]
@@ -513,7 +518,8 @@ def test_the_same_answer_in_two_windows_is_no_rival_of_itself() -> None:
 
     found = best_answer(passage, logits, Calibration())
 
-    assert (found.text, found.lead) == ("b", pytest.approx(3.0))
+    assert found.text == "b"
+    assert found.lead == pytest.approx(3.0)
 
 
 # No answer
@@ -540,17 +546,11 @@ def test_nothing_is_answered_beyond_the_threshold() -> None:
     assert TASK.predicted(found, Calibration())[2] == Said("", -1, -1)
 
 
-class Known:
+def known(passages: list[Passage], targets: np.ndarray) -> Known:
     """Examples of passages in one window each, with their right answers."""
-
-    def __init__(self, passages: list[Passage], targets: np.ndarray) -> None:
-        self.sources = np.empty(len(passages), object)
-        self.sources[:] = passages
-        self.targets = targets
-        self.unit_ends = np.cumsum([0, *(len(passage.places) for passage in passages)])
-
-    def __len__(self) -> int:
-        return len(self.targets)
+    sources = np.empty(len(passages), object)
+    sources[:] = passages
+    return Known(targets, sources, np.cumsum([0, *(len(passage.places) for passage in passages)]))
 
 
 def noisy(rows: int, seed: int = 0, answerable: float = 0.7) -> tuple[np.ndarray, Known]:
@@ -565,7 +565,7 @@ def noisy(rows: int, seed: int = 0, answerable: float = 0.7) -> tuple[np.ndarray
         passages.append(passage)
         logits.append(own)
         targets.append(Gold((passage.context[2 * at],), (2 * at,)) if has_one else Gold())
-    return np.concatenate(logits), Known(passages, golds(*targets))
+    return np.concatenate(logits), known(passages, golds(*targets))
 
 
 def test_the_threshold_is_the_best_one_on_the_validation_rows() -> None:
@@ -705,7 +705,7 @@ TEXT = "It is in Rome. Her oil is cooked by Ada Neri. It sold."
 
 
 def by_rule(
-    texts: Texts, rows: list[Passage], task: QuestionAnswering = TASK, long: Long = "windows"
+    texts: Texts, rows: list[Passage], task: QuestionAnswering = TASK, long: str = "windows"
 ) -> list[str]:
     """What is answered without a model."""
     examples, _ = read_questions(texts, rows, golds(*[Gold()] * len(rows)), long)
@@ -736,7 +736,7 @@ def test_it_finds_its_sentence_in_whatever_window_it_stands_and_none_that_was_no
 
 def test_a_rare_word_says_more_than_a_frequent_one() -> None:
     text = "A is a b. Violins. A is a c. A is a d."
-    (begin, end), share = nearest_sentence("A violins?", text)
+    (begin, end), share = present(nearest_sentence("A violins?", text))
 
     assert text[begin:end] == "Violins"
     # A word in k of four sentences weighs log(1 + 4 / k).
@@ -811,9 +811,11 @@ def test_a_model_that_answers_questions_already_keeps_its_head_and_one_that_does
         Plan.build(first | {"model.name": str(tmp_path / "first"), "run.out": str(tmp_path / "onward")})
     )
 
-    kept = ModelFolder(tmp_path / "first").model.head[-1]
-    assert torch.equal(onward.model.head[-1].weight, kept.weight)
-    assert torch.equal(onward.model.head[-1].bias, kept.bias)
+    kept, here = ModelFolder(tmp_path / "first").model.head[-1], onward.model.head[-1]
+    assert isinstance(kept, torch.nn.Linear)
+    assert isinstance(here, torch.nn.Linear)
+    assert torch.equal(here.weight, kept.weight)
+    assert torch.equal(here.bias, kept.bias)
     told = [
         [words for words in statements(one) if "never answered questions" in words] for one in (fresh, onward)
     ]
@@ -881,6 +883,11 @@ def settings(bert: Path, tmp_path: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def cloze_of(ready: Prepared) -> TextExamples:
+    assert isinstance(ready.cloze, TextExamples)
+    return ready.cloze
+
+
 def cloze_guess(ready: Prepared) -> str:
     return str(next(one for one in ready.guesses if one.key == "train.cloze"))
 
@@ -890,15 +897,19 @@ def test_few_questions_are_preceded_by_others_made_of_their_texts(bert: Path, tm
 
     ready = prepare(plan)
 
-    made, rows = len(ready.cloze), len(ready.rows.split.train)
+    made, rows = len(cloze_of(ready)), len(ready.rows.split.train)
     assert cloze_guess(ready) == (
         f"train.cloze = {made}  (as {rows} are few to learn answering from; --cloze corrects it)"
     )
     assert 0 < made < 4800, "so few texts have no more"
     own = {row.context for row in ready.rows.inputs(ready.rows.split.train)}
-    assert {row.context for row in ready.cloze.sources} <= own, "texts of held-out rows are not learnt from"
+    assert {row.context for row in present(cloze_of(ready).sources)} <= own, (
+        "texts of held-out rows are not learnt from"
+    )
     assert prepare(plan.with_settings({"train.cloze": 0})).cloze is None
-    assert np.array_equal(prepare(ready.plan).cloze.ids, ready.cloze.ids), "a resumed run makes the same ones"
+    assert np.array_equal(cloze_of(prepare(ready.plan)).ids, cloze_of(ready).ids), (
+        "a resumed run makes the same ones"
+    )
 
 
 def test_none_of_them_is_too_long_for_a_window(bert: Path, tmp_path: Path) -> None:
@@ -910,9 +921,11 @@ def test_none_of_them_is_too_long_for_a_window(bert: Path, tmp_path: Path) -> No
 
     ready = prepare(plan_for(data, bert, **{"train.cloze": 200}))
 
-    room = MOST_QUESTION * ready.long.limit
-    assert all(len(ready.reader.tokenizer(row.question)["input_ids"]) <= room for row in ready.cloze.sources)
-    assert np.array_equal(prepare(ready.plan).cloze.ids, ready.cloze.ids)
+    assert isinstance(ready.reader, Texts)
+    room, tokenizer = MOST_QUESTION * ready.long.limit, ready.reader.tokenizer
+    asked = [row.question for row in present(cloze_of(ready).sources)]
+    assert all(len(tokenizer(question)["input_ids"]) <= room for question in asked)
+    assert np.array_equal(cloze_of(prepare(ready.plan)).ids, cloze_of(ready).ids)
 
 
 @pytest.mark.parametrize(("made", "times"), [(None, 1.0), (2400, 1.5), (0, 2.0)])
@@ -923,14 +936,14 @@ def test_the_more_others_are_made_the_less_often_ones_own_are_gone_through(
 
     ready = prepare(plan)
 
-    steps = math.ceil(len(ready.examples["train"]) / ready.plan.train.batch_rows)
+    steps = math.ceil(len(ready.examples["train"]) / present(ready.plan.train.batch_rows))
     assert ready.plan.train.epochs == math.ceil(times * 300 / steps), "300: the floor of the recipe"
 
 
 def test_where_rows_are_many_they_are_gone_through_as_in_other_tasks(bert: Path, tmp_path: Path) -> None:
     ready = prepare(plan_for(questions_jsonl(tmp_path / "rows.jsonl", 3600), bert))
 
-    assert len(ready.examples["train"]) * 2 > 300 * ready.plan.train.batch_rows, (
+    assert len(ready.examples["train"]) * 2 > 300 * present(ready.plan.train.batch_rows), (
         "more than the floor reads in two epochs"
     )
     assert (ready.plan.train.epochs, ready.plan.train.cloze) == (2, 0)
@@ -987,7 +1000,7 @@ def test_where_no_question_can_be_made_ones_own_are_gone_through_twice_as_often(
 
     ready, asked = prepare(plan), prepare(plan.with_settings({"train.cloze": 100}))
 
-    steps = math.ceil(len(ready.examples["train"]) / ready.plan.train.batch_rows)
+    steps = math.ceil(len(ready.examples["train"]) / present(ready.plan.train.batch_rows))
     assert ready.plan.train.epochs == asked.plan.train.epochs == math.ceil(600 / steps)
     assert "no sentence of the training texts is long enough to ask about" in cloze_guess(ready)
     told = "No sentence of the training texts is long enough to make questions of."

@@ -8,8 +8,8 @@ import pytest
 
 from luthier.data.read import read
 from luthier.data.writing import Writing
-from luthier.doctor.fixes import Edit
 from luthier.doctor.patch import correct
+from luthier.doctor.patch_file import Edit
 from luthier.doctor.row_format import Format
 from luthier.errors import DataError
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -36,8 +37,9 @@ def write(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-def rows_of(table: Table) -> list[dict]:
-    return table.columns.to_pylist()
+def rows_of(table: Table) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = table.columns.to_pylist()
+    return rows
 
 
 def lines_of(table: Table) -> list[int]:
@@ -47,7 +49,7 @@ def lines_of(table: Table) -> list[int]:
 def parquet_bytes(columns: dict[str, Any], **options: Any) -> bytes:
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table(columns), sink, **options)
-    return sink.getvalue().to_pybytes()
+    return bytes(sink.getvalue().to_pybytes())
 
 
 SAME_ROWS = {
@@ -393,7 +395,8 @@ def test_the_fingerprint_does_not_see_slices() -> None:
     columns = pa.table({"a": ["", "x", None, "yz"], "b": [[{"c": 1}], None, [], [{"c": None}, {"c": 2}]]})
     pieces = pa.concat_tables([columns.slice(start, 1) for start in range(4)])
 
-    prints = {Table(part, (), None, None).fingerprint for part in (columns, pieces, pieces.combine_chunks())}
+    none = np.empty(0, np.int64)
+    prints = {Table(part, (), none, none).fingerprint for part in (columns, pieces, pieces.combine_chunks())}
 
     assert len(prints) == 1
 

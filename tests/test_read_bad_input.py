@@ -451,7 +451,7 @@ def test_a_list_without_items_holds_no_rows(refusal: Callable[..., str]) -> None
 def parquet(table: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink)
-    return sink.getvalue().to_pybytes()
+    return bytes(sink.getvalue().to_pybytes())
 
 
 def test_a_parquet_file_without_rows_is_refused(refusal: Callable[..., str]) -> None:

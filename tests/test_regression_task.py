@@ -11,6 +11,7 @@ import pytest
 import torch
 from scipy import stats
 
+from known import Known
 from luthier.batches.examples import Batch
 from luthier.doctor.check import check
 from luthier.errors import DataError, PlanError, StopFinding
@@ -50,16 +51,6 @@ def scored(values: list[Any]) -> list[dict[str, Any]]:
             for at, ((text, _), value) in enumerate(zip(messages(len(values)), values, strict=True))]  # fmt: skip
 
 
-class Known:
-    """Examples of which only the targets matter."""
-
-    def __init__(self, targets: np.ndarray) -> None:
-        self.targets = targets
-
-    def __len__(self) -> int:
-        return len(self.targets)
-
-
 # Rows
 
 
@@ -69,7 +60,8 @@ def test_mean_and_spread_are_those_of_the_training_file_alone(tmp_path: Path) ->
 
     task = understand(plan_for(data, **{"data.test": str(test)})).task
 
-    assert (task.mean, task.spread) == (20.0, pytest.approx(np.std(np.arange(40))))
+    assert isinstance(task, Regression)
+    assert (task.mean, task.spread) == pytest.approx((20.0, np.std(np.arange(40))))
 
 
 @pytest.mark.parametrize(("value", "shown"), [("dear", "'dear'"), ("1,5,2", "'1,5,2'"), ("inf", "'inf'")])
@@ -163,7 +155,9 @@ def test_the_loss_is_the_squared_error_in_units_of_the_spread() -> None:
 def test_a_head_is_finished_by_folding_mean_and_spread_into_its_last_layer() -> None:
     torch.manual_seed(0)
     head = new_head(8, (4,), 1, dropout=0.0)
-    head[-1].bias.data.fill_(0.3)
+    last = head[-1]
+    assert isinstance(last, torch.nn.Linear)
+    last.bias.data.fill_(0.3)
     before = {name: weight.clone() for name, weight in head.state_dict().items()}
 
     finished, features = TASK.finished_head(head), torch.randn(5, 8)
@@ -448,10 +442,9 @@ def test_the_probe_of_texts_read_apart_is_the_least_squares_line_through_their_c
     }
     learnt = [at for at in range(len(rows)) if at not in test]
     slope, level = np.polyfit(near[learnt], np.array(truth)[learnt], 1)
-    assert (found.task.mean, found.task.spread) == (
-        pytest.approx(level, abs=0.02),
-        pytest.approx(slope, rel=0.02),
-    )
+    assert isinstance(found.task, Regression)
+    assert found.task.mean == pytest.approx(level, abs=0.02)
+    assert found.task.spread == pytest.approx(slope, rel=0.02)
 
 
 def test_the_code_beside_a_model_that_reads_texts_apart_gives_the_same_number(

@@ -501,7 +501,7 @@ def test_the_card_survives_the_hubs_own_round_trip(tmp_path: Path) -> None:
     from huggingface_hub import ModelCard
 
     card = card_of(make_run(tmp_path / "run"))
-    assert ModelCard(str(card)).data.to_dict() == card.data.to_dict()
+    assert ModelCard(str(card)).data.to_dict() == card.data.to_dict()  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.parametrize("model", ["./models/mine", "/data/bert", "models\\mine", "mine--it", "", "here"])

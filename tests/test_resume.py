@@ -18,8 +18,8 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from command import luthier
-from luthier import files
-from luthier.errors import Interrupted, RunError
+from luthier import files, predict
+from luthier.errors import Interrupted, RunError, WorldError
 from luthier.events import Event, Noted, Started, Stepped, WentBack
 from luthier.folder import artefacts, run_folder
 from luthier.models.kernels.dropout import DICE
@@ -155,7 +155,7 @@ def at_batch(number: int) -> Callable[[], None]:
     """The pass that gives features dies after so many batches."""
 
     def arm() -> None:
-        real, batches = candidates.features_of, iter(range(1, 10**9))
+        real, batches = predict.features_of, iter(range(1, 10**9))
 
         def deadly(*args: Any, **named: Any) -> Iterator[Any]:
             for found in real(*args, **named):
@@ -163,7 +163,7 @@ def at_batch(number: int) -> Callable[[], None]:
                     die()
                 yield found
 
-        candidates.features_of = deadly
+        vars(candidates)["features_of"] = deadly
 
     return arm
 
@@ -202,7 +202,7 @@ PLACES: dict[str, tuple[str, Callable[[], None]]] = {
     "in the second micro-batch of a step": ("full", in_a_second_micro_batch),
     "between the files of a state": ("full", at_call(checkpoints, "save_file", 5, after=True)),
     "between the best weights and their numbers": ("full", at_call(checkpoints, "sealed", 9)),
-    "while an old state is dropped": ("full", at_call(files.shutil, "rmtree", 3)),
+    "while an old state is dropped": ("full", at_call(shutil, "rmtree", 3)),
     "in the second validation": ("full", at_call(training, "logits_of", 2)),
     "at the boundary of an epoch that thaws a block": ("thaw", at_call(loop, "epoch_order", 3)),
     "at the end of training": ("full", at_call(Checkpoints, "forget", 1)),
@@ -714,7 +714,7 @@ def test_a_second_ctrl_c_while_a_state_is_saved_says_how_to_resume(
     tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch, undisturbed: Callable[[str], dict[str, Any]]
 ) -> None:
     calls = iter(range(1, 10**9))
-    real = checkpoints.save_file
+    real = save_file
 
     def interrupted(*args: Any) -> None:
         if next(calls) == 9:
@@ -832,7 +832,7 @@ def test_the_fourth_loss_that_is_no_number_ends_the_run(
         if isinstance(event, WentBack):
             backs.append(event)
 
-    with pytest.raises(loop.WorldError) as caught:
+    with pytest.raises(WorldError) as caught:
         run(plan, look)
 
     assert [back.rate for back in backs] == [0.5, 0.25, 0.125]
@@ -900,7 +900,7 @@ def test_a_way_back_to_states_that_are_all_damaged_is_told(
             for file in saved.glob("*/now.safetensors"):
                 flip(file)
 
-    with pytest.raises(loop.WorldError) as caught:
+    with pytest.raises(WorldError) as caught:
         run(plan_for("full", home, tmp_path / "run"), spoil)
 
     assert str(caught.value) == (
@@ -974,7 +974,7 @@ def test_memory_that_runs_out_with_a_single_row_ends_the_run(
 ) -> None:
     monkeypatch.setattr(Classification, "loss", lambda *_: no_memory())
 
-    with pytest.raises(loop.WorldError) as caught:
+    with pytest.raises(WorldError) as caught:
         run(plan_for("full", home, tmp_path / "run"))
 
     assert str(caught.value) == (

@@ -27,7 +27,7 @@ def search(random: np.random.Generator) -> Found:
     return queries, documents, relevant
 
 
-def brute_force(queries: NDArray[Any], documents: NDArray[Any], relevant: NDArray[Any]) -> NDArray[Any]:
+def brute_force(queries: NDArray[Any], documents: NDArray[Any], relevant: NDArray[Any]) -> list[int]:
     """Sort all documents of each query by cosine, the right one behind its equals; its place."""
     places = []
     for query, right in zip(queries, relevant, strict=True):
@@ -64,22 +64,23 @@ def test_blocks_do_not_show(search: Found, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_lengths_do_not_count(search: Found) -> None:
     queries, documents, relevant = search
-    units = [side / np.linalg.norm(side, axis=1, keepdims=True) for side in (queries, documents)]
+    asked, held = (side / np.linalg.norm(side, axis=1, keepdims=True) for side in (queries, documents))
 
-    assert (
-        retrieval.ranks(*units, relevant).tolist() == retrieval.ranks(queries, documents, relevant).tolist()
-    )
+    found = retrieval.ranks(asked, held, relevant)
+
+    assert found.tolist() == retrieval.ranks(queries, documents, relevant).tolist()
 
 
 def test_half_precision_is_compared_as_float32(
     search: Found,
 ) -> None:
     queries, documents, relevant = search
-    half = queries.astype(np.float16), documents.astype(np.float16)
+    asked, held = queries.astype(np.float16), documents.astype(np.float16)
 
-    found = retrieval.ranks(*half, relevant)
+    found = retrieval.ranks(asked, held, relevant)
 
-    assert found.tolist() == retrieval.ranks(*(side.astype(np.float32) for side in half), relevant).tolist()
+    whole = retrieval.ranks(asked.astype(np.float32), held.astype(np.float32), relevant)
+    assert found.tolist() == whole.tolist()
 
 
 def test_vectors_all_alike_rank_last() -> None:

@@ -15,7 +15,8 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from luthier.errors import ModelError, RunError
 from luthier.folder.model_folder import ModelFolder
-from luthier.folder.write import ModelRecord, write_model
+from luthier.folder.model_record import ModelRecord
+from luthier.folder.write import write_model
 from luthier.models.quiet import quiet
 from luthier.tasks.task import Calibration
 from tiny import ABOUT, TINY, Opened, messages, opened, write_json
@@ -29,9 +30,9 @@ MANY = [(text, [label] if len(text) % 2 else [label, "long"]) for text, label in
 def save(found: Opened, path: Path, **changed: Any) -> Path:
     """Write a model folder as a run does."""
     hidden = tuple(
-        layer.out_features for layer in found.model.head[:-1] if isinstance(layer, torch.nn.Linear)
+        layer.out_features for layer in list(found.model.head)[:-1] if isinstance(layer, torch.nn.Linear)
     )
-    beside = {
+    beside: dict[str, Any] = {
         "task": found.task.to_json(),
         "calibration": Calibration(),
         "pooling": found.model.pooling,
@@ -61,7 +62,8 @@ def plain_logits(path: Path, texts: list[str]) -> np.ndarray:
         model = AutoModelForSequenceClassification.from_pretrained(path).eval()
         tokenizer = AutoTokenizer.from_pretrained(path)
     with torch.no_grad():
-        return model(**tokenizer(texts, padding=True, truncation=True, return_tensors="pt")).logits.numpy()
+        found = model(**tokenizer(texts, padding=True, truncation=True, return_tensors="pt"))
+    return np.asarray(found.logits)
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -119,7 +121,7 @@ def test_a_model_that_is_pooled_by_modules_is_refused_by_transformers_rather_tha
     from transformers import AutoModel, pipeline
 
     path = save(trained(sentence_bert, **settings), tmp_path / "model")
-    openers = (
+    openers: tuple[Callable[[], Any], ...] = (
         lambda: pipeline("text-classification", str(path)),
         lambda: AutoModelForSequenceClassification.from_pretrained(path),
         lambda: CrossEncoder(str(path)),
@@ -135,8 +137,9 @@ def test_a_model_that_is_pooled_by_modules_is_refused_by_transformers_rather_tha
         str(at): label for at, label in enumerate(sorted(ABOUT))
     }
     assert sentences.encode(["parcel"]).shape == (1, len(ABOUT))
+    inner: Any = sentences[0]
     assert torch.equal(
-        body.embeddings.word_embeddings.weight, sentences[0].auto_model.embeddings.word_embeddings.weight
+        body.embeddings.word_embeddings.weight, inner.auto_model.embeddings.word_embeddings.weight
     )
 
 
@@ -227,14 +230,16 @@ def test_saving_leaves_the_model_in_memory_as_it_was(
     found = trained(tiny_model(name))
     names = [name for name, _ in found.model.named_modules()]
     weights = {name: weight.clone() for name, weight in found.model.state_dict().items()}
-    labels, limit = dict(found.model.body.config.id2label), found.texts.tokenizer.model_max_length
+    config: Any = found.model.body.config
+    labels, limit = dict(config.id2label), found.texts.tokenizer.model_max_length
 
     save(found, tmp_path / "model")
 
     assert [name for name, _ in found.model.named_modules()] == names
     assert list(found.model.state_dict()) == list(weights)
     assert all(torch.equal(weight, weights[name]) for name, weight in found.model.state_dict().items())
-    assert found.model.body.config.id2label == labels
+    after: Any = found.model.body.config
+    assert after.id2label == labels
     assert found.texts.tokenizer.model_max_length == limit
 
 

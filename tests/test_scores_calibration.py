@@ -204,7 +204,7 @@ def test_of_thresholds_equally_good_the_one_nearest_to_one_half_is_taken() -> No
     scores = np.array([[0.9], [0.7], [0.6], [0.4], [0.3]])
     truth = np.array([[1], [0], [0], [1], [0]])
 
-    assert best_thresholds(scores, truth).values == (pytest.approx(0.35),)
+    assert best_thresholds(scores, truth).values == pytest.approx((0.35,))
 
 
 def test_a_label_that_no_row_has_keeps_one_half_and_is_named() -> None:

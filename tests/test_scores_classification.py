@@ -133,7 +133,8 @@ def test_calibration_error_of_four_rows_worked_by_hand() -> None:
 
     bins = classification.reliability(probabilities, labels, bins=2)
 
-    assert bins == classification.Reliability((0, 4), (0.0, pytest.approx(0.75)), (0.0, 0.75))
+    assert (bins.counts, bins.accuracy) == ((0, 4), (0.0, 0.75))
+    assert bins.confidence == pytest.approx((0.0, 0.75))
     assert classification.expected_calibration_error(probabilities, labels, bins=2) == pytest.approx(0)
     # Five bins: 0.6 alone in (0.4, 0.6]; 0.7 and 0.8 in (0.6, 0.8]; 0.9, wrong, alone in (0.8, 1].
     by_hand = (1 * 0.4 + 2 * 0.25 + 1 * 0.9) / 4

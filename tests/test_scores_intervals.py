@@ -47,7 +47,7 @@ def test_a_95_percent_interval_covers_the_true_mean_about_95_times_in_100(
 ) -> None:
     covered = 0
     for seed in range(300):
-        found = proportion(random.random(120) < 0.8, draws=300, seed=seed)
+        found = proportion((random.random(120) < 0.8).astype(float), draws=300, seed=seed)
         covered += found.low <= 0.8 <= found.high
 
     assert 0.90 < covered / 300 < 0.98
@@ -74,7 +74,7 @@ def test_a_statistic_sees_the_rows_as_they_are_and_then_as_many_resamples_as_ask
 
     def statistic(rows: NDArray[Any]) -> NDArray[Any]:
         seen.append(rows)
-        return rows.mean(axis=1)
+        return np.asarray(rows.mean(axis=1))
 
     bootstrap(statistic, 100_000, draws=5, seed=0)  # so many rows that the draws come in portions
 
@@ -135,7 +135,7 @@ def test_accuracy_of_rows_all_right_has_the_interval_of_wilson_and_not_a_point()
 
 
 def test_accuracy_of_rows_some_right_has_the_interval_of_the_bootstrap(random: np.random.Generator) -> None:
-    right = random.random(400) < 0.9
+    right = (random.random(400) < 0.9).astype(float)
 
     assert proportion(right, seed=0) == bootstrap(mean_of(right), 400, seed=0)
 
@@ -218,7 +218,7 @@ def test_macro_f1_of_two_candidates_is_compared_on_the_same_resamples(random: np
         resampled_macro_f1(labels, good, 3),
         resampled_macro_f1(labels, poor, 3),
         300,
-        differing=np.count_nonzero(good != poor),
+        differing=int(np.count_nonzero(good != poor)),
         seed=0,
     )
 

@@ -19,17 +19,17 @@ def test_a_place_gives_the_same_numbers_whatever_was_drawn_before() -> None:
 
 
 def test_every_part_of_a_place_counts() -> None:
-    places = [
-        (0, "order", 1),
-        (0, "order", 2),
-        (0, "dropout", 1),
-        (1, "order", 1),
-        (0, "order", 1, 0),
-        (0, "order"),
-        (0,),
+    places: list[tuple[int, tuple[str | int, ...]]] = [
+        (0, ("order", 1)),
+        (0, ("order", 2)),
+        (0, ("dropout", 1)),
+        (1, ("order", 1)),
+        (0, ("order", 1, 0)),
+        (0, ("order",)),
+        (0, ()),
     ]
 
-    found = [seeds.derive(*place) for place in places]
+    found = [seeds.derive(seed, *path) for seed, path in places]
 
     assert len(set(found)) == len(places)
 

@@ -1,7 +1,7 @@
 """Questions with answers, and texts that belong together, in the forms in which people write them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,7 @@ def as_objects(texts: list[str], starts: list[int]) -> list[dict[str, Any]]:
     return [{"text": text, "answer_start": start} for text, start in zip(texts, starts, strict=True)]
 
 
-CELLS = {
+CELLS: dict[str, Callable[[list[str], list[int]], str]] = {
     "as Python writes it": lambda texts, starts: str({"text": texts, "answer_start": starts}),
     "as JSON": lambda texts, starts: json.dumps({"text": texts, "answer_start": starts}),
     "as numpy writes it": as_numpy,

@@ -436,7 +436,8 @@ def test_dataturks_labels_of_whole_rows_are_labels_and_skipped_rows_set_aside(th
 def brat(folder: Path, texts: Sequence[tuple[str, Sequence[tuple[int, int, str]]]], end: str = "\n") -> Path:
     folder.mkdir()
     for at in range(0, len(texts), 3):
-        content, lines = "", []
+        content = ""
+        lines: list[str] = []
         for text, spans in texts[at : at + 3]:
             lines += [
                 f"T{len(lines)}\t{label} {len(content) + a} {len(content) + b}\t{text[a:b]}\n"

@@ -140,7 +140,7 @@ def test_a_word_beside_its_sentence_is_no_row_of_a_sentence(there: Path) -> None
     assert labels(found) == [(text, "ab"[n % 2]) for n, (text, _) in enumerate(TEXTS)]
 
 
-WRITTEN = {
+WRITTEN: dict[str, Callable[[list[str]], str]] = {
     "Python": str,
     "JSON": json.dumps,
     "numpy": lambda items: str(np.array(items, dtype=object)),

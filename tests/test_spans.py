@@ -1,7 +1,9 @@
 """Spans in every form, and however their places are counted."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +20,7 @@ def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-FORMS = {
+FORMS: dict[str, Callable[[int, int, str], Any]] = {
     "objects": lambda a, b, kind: {"start": a, "end": b, "label": kind},
     "as texts": lambda a, b, kind: {"start": str(a), "end": float(b), "label": kind},
     "begin and stop": lambda a, b, kind: {"begin": a, "stop": b, "tag": kind},

@@ -139,7 +139,7 @@ def test_texts_that_differ_in_case_and_white_space_only_are_one_group() -> None:
 
 @pytest.mark.parametrize("seed", range(10))
 def test_copies_of_a_text_are_on_one_side(seed: int) -> None:
-    texts = [f"text {row % 60}" if row % 2 else f"TEXT  {row % 60}" for row in range(240)]
+    texts: list[str | None] = [f"text {row % 60}" if row % 2 else f"TEXT  {row % 60}" for row in range(240)]
     keys = text_keys(table_of(texts), "text")
 
     found = parts_of(split(np.arange(240) % 3, joined_groups(keys), seed=seed))

@@ -22,7 +22,8 @@ def check(tmp_path: Path, name: str, value: Callable[[int], Any], *options: str)
 
 
 def understood(*given: Any) -> dict[str, Any]:
-    return json.loads(check(*given).out.splitlines()[-1])["understood"]
+    told: dict[str, Any] = json.loads(check(*given).out.splitlines()[-1])["understood"]
+    return told
 
 
 def third(*words: str) -> Callable[[int], str]:

@@ -42,7 +42,7 @@ def refusal(squad: Callable[..., Table]) -> Callable[[Any], str]:
     return refusal
 
 
-def write(content: Any, name: str) -> None:
+def write(content: Any, name: str | Path) -> None:
     if not isinstance(content, str | bytes):
         content = json.dumps(content)
     Path(name).write_bytes(content if isinstance(content, bytes) else content.encode())

@@ -14,6 +14,7 @@ from sklearn import metrics
 from sklearn.utils.class_weight import compute_class_weight
 from torch.nn import functional
 
+from known import Known
 from luthier.batches.examples import Batch
 from luthier.events import Stepped
 from luthier.tasks import TASKS
@@ -63,16 +64,6 @@ class Fixed:
 
     def __call__(self, batch: Batch) -> torch.Tensor:
         return self.logits
-
-
-@dataclass(frozen=True)
-class Known:
-    """Examples of which only the targets matter."""
-
-    targets: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.targets)
 
 
 def noisy_logits(task: Task, rows: int, sure: float = 1.0) -> tuple[np.ndarray, np.ndarray]:

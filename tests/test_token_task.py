@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from known import Known
 from luthier.batches.text_examples import TextExamples
 from luthier.batches.word_rows import Words
 from luthier.errors import DataError, PlanError
@@ -29,6 +30,7 @@ from luthier.tasks.task import Calibration
 from luthier.tasks.token_classification.iob2 import allowed, best_tags
 from luthier.tasks.token_classification.kind import TOKEN_CLASSIFICATION
 from luthier.tasks.token_classification.task import TokenClassification
+from present import present
 from tiny import ABOUT, PLAIN, cpu, tagged_jsonl, write_jsonl
 
 TASK = TokenClassification(("place", "time"))
@@ -135,7 +137,7 @@ def test_an_entity_of_a_type_that_was_never_learnt_is_refused_in_a_test_file(tmp
 
 
 def test_a_row_without_words_or_without_tags_is_left_out_and_counted(tmp_path: Path) -> None:
-    odd = [{"tokens": [], "tags": []}, {"tokens": ["a", "b"], "tags": None}]
+    odd: list[dict[str, Any]] = [{"tokens": [], "tags": []}, {"tokens": ["a", "b"], "tags": None}]
     rows = understand(plan_for(write_jsonl(tmp_path / "rows.jsonl", [*padding(), *odd])))
 
     assert rows.understood.empty_input.tolist() == [40]
@@ -183,7 +185,7 @@ def texts(bert: Path) -> Texts:
     return Texts(inspect_folder("bert", bert))
 
 
-def tags(rows: Sequence[Sequence[int]]) -> np.ndarray:
+def tags(rows: Sequence[Sequence[int] | np.ndarray] | np.ndarray) -> np.ndarray:
     made = np.empty(len(rows), object)
     made[:] = [np.array(row, np.int16) for row in rows]
     return made
@@ -196,8 +198,16 @@ def test_a_word_is_marked_at_its_first_token_and_nowhere_else(texts: Texts) -> N
 
     spelt = texts.tokenizer.convert_ids_to_tokens(examples.ids)
     assert spelt == ["[CLS]", "the", "x", "##y", "##z", "parcel", "[SEP]"]
-    assert examples.tokens.marks.tolist() == [NOTHING, OUT, B_PLACE, NOTHING, NOTHING, I_PLACE, NOTHING]
-    assert examples.tokens.unit.tolist() == [1, 2, 5]
+    assert present(examples.tokens).marks.tolist() == [
+        NOTHING,
+        OUT,
+        B_PLACE,
+        NOTHING,
+        NOTHING,
+        I_PLACE,
+        NOTHING,
+    ]
+    assert present(examples.tokens).unit.tolist() == [1, 2, 5]
 
 
 def test_words_of_a_text_and_given_one_by_one_are_the_same_tokens(texts: Texts) -> None:
@@ -211,7 +221,7 @@ def test_words_of_a_text_and_given_one_by_one_are_the_same_tokens(texts: Texts) 
 
     assert [in_text.text[begin:end] for begin, end in in_text.places] == words
     assert one.ids.tolist() == two.ids.tolist()
-    assert one.tokens.unit.tolist() == two.tokens.unit.tolist()
+    assert present(one.tokens).unit.tolist() == present(two.tokens).unit.tolist()
 
 
 def test_a_word_in_overlapping_windows_is_answered_by_the_one_with_most_around_it(texts: Texts) -> None:
@@ -239,7 +249,9 @@ def test_a_word_in_overlapping_windows_is_answered_by_the_one_with_most_around_i
     assert sorted(room) == list(range(150))
     for word, places in room.items():
         most = max(around for around, _ in places)
-        assert examples.tokens.unit[word] == next(place for around, place in places if around == most)
+        assert present(examples.tokens).unit[word] == next(
+            place for around, place in places if around == most
+        )
 
 
 def test_of_two_windows_the_unit_is_the_token_farther_from_an_edge() -> None:
@@ -255,8 +267,8 @@ def test_every_token_of_a_word_is_learnt_in_every_window(texts: Texts) -> None:
 
     examples, _ = read_words(texts, [Words.of_tokens(words)], tags([truth]), "windows")
 
-    marks = examples.tokens.marks
-    assert marks[examples.tokens.unit].tolist() == truth
+    marks = present(examples.tokens).marks
+    assert marks[present(examples.tokens).unit].tolist() == truth
     assert (marks >= 0).sum() == len(examples.ids) - 2 * (len(examples.ends) - 1)
 
 
@@ -272,10 +284,12 @@ def test_a_word_that_was_cut_off_is_answered_at_the_first_token_which_learns_tha
 
     begin = int(examples.ends[1])
     assert (long.rows, long.tokens) == (1, 102 - 62)
-    assert examples.tokens.unit[5 : 5 + 60].tolist() == list(range(begin + 1, begin + 61))
-    assert examples.tokens.unit[65:].tolist() == [begin] * 40
-    assert examples.tokens.marks[begin] == OUTSIDE
-    assert examples.tokens.marks[0] == NOTHING, "where nothing was cut, the first token learns nothing"
+    assert present(examples.tokens).unit[5 : 5 + 60].tolist() == list(range(begin + 1, begin + 61))
+    assert present(examples.tokens).unit[65:].tolist() == [begin] * 40
+    assert present(examples.tokens).marks[begin] == OUTSIDE
+    assert present(examples.tokens).marks[0] == NOTHING, (
+        "where nothing was cut, the first token learns nothing"
+    )
 
 
 def test_an_entity_that_was_cut_off_counts_as_missed(texts: Texts) -> None:
@@ -295,8 +309,8 @@ def test_a_word_that_the_tokenizer_drops_is_answered_at_the_first_token(texts: T
         texts, [Words.of_tokens(["the", "\u200b", "parcel"])], tags([[OUT, OUT, B_TIME]]), "windows"
     )
 
-    assert examples.tokens.unit.tolist() == [1, 0, 2]
-    assert examples.tokens.marks.tolist() == [OUTSIDE, OUT, B_TIME, NOTHING]
+    assert present(examples.tokens).unit.tolist() == [1, 0, 2]
+    assert present(examples.tokens).marks.tolist() == [OUTSIDE, OUT, B_TIME, NOTHING]
 
 
 def test_without_a_special_token_before_them_the_first_word_learns_its_own_tag(
@@ -312,8 +326,8 @@ def test_without_a_special_token_before_them_the_first_word_learns_its_own_tag(
 
     examples, _ = read_words(plain, [Words.of_tokens(["parcel", "today"])], tags([[B_PLACE, OUT]]), "windows")
 
-    assert examples.tokens.unit.tolist() == [0, 1]
-    assert examples.tokens.marks.tolist() == [B_PLACE, OUT]
+    assert present(examples.tokens).unit.tolist() == [0, 1]
+    assert present(examples.tokens).marks.tolist() == [B_PLACE, OUT]
 
 
 def test_texts_that_are_too_long_are_refused_where_asked(texts: Texts) -> None:
@@ -337,9 +351,9 @@ def test_some_rows_alone_are_as_they_are_among_all(texts: Texts) -> None:
     alone, _ = read_words(texts, [rows[3], rows[1]], targets[[3, 1]], "windows")
 
     assert chosen.ids.tolist() == alone.ids.tolist()
-    assert chosen.tokens.unit.tolist() == alone.tokens.unit.tolist()
-    assert chosen.tokens.marks.tolist() == alone.tokens.marks.tolist()
-    assert chosen.unit_ends.tolist() == [0, 90, 240]
+    assert present(chosen.tokens).unit.tolist() == present(alone.tokens).unit.tolist()
+    assert present(chosen.tokens).marks.tolist() == present(alone.tokens).marks.tolist()
+    assert present(chosen.unit_ends).tolist() == [0, 90, 240]
 
 
 def test_a_token_begins_a_word_though_it_begins_with_the_blank_before() -> None:
@@ -373,7 +387,7 @@ def test_the_loss_is_the_mean_over_words_whatever_windows_and_padding_there_are(
     rows = [Words.of_tokens(["the", "xyz"]), Words.of_tokens(["parcel", "today", "is", "lovely"])]
     examples, _ = read_words(texts, rows, tags([[OUT, B_PLACE], [OUT, OUT, B_TIME, I_TIME]]), "windows")
     batch = examples.batch(np.array([0, 1]))
-    logits = torch.randn(2, batch.marks.shape[1], 5, generator=torch.manual_seed(0))
+    logits = torch.randn(2, present(batch.marks).shape[1], 5, generator=torch.manual_seed(0))
 
     loss = TASK.loss(Fixed(logits), batch)
 
@@ -396,7 +410,7 @@ def test_logits_come_in_the_order_of_rows_and_words_whatever_batches_there_are(
     logits = logits_of(model, examples, cpu(), tokens=1)
 
     assert logits.shape == (165, 5)
-    for row, (begin, end) in enumerate(itertools.pairwise(examples.unit_ends)):
+    for row, (begin, end) in enumerate(itertools.pairwise(present(examples.unit_ends))):
         alone, _ = read_words(texts, [rows[row]], np.zeros(1, np.int64), "windows")
         assert np.abs(logits[begin:end] - logits_of(model, alone, cpu())).max() < 1e-5
 
@@ -420,7 +434,7 @@ def test_every_word_that_was_cut_off_has_the_logits_of_the_first_token(bert: Pat
 
 def chances(words: int, seed: int, tags: int = 5) -> np.ndarray:
     drawn = np.random.default_rng(seed).random((words, tags)) ** 4
-    return drawn / drawn.sum(axis=1, keepdims=True)
+    return np.asarray(drawn / drawn.sum(axis=1, keepdims=True))
 
 
 def well_formed(found: Sequence[str]) -> bool:
@@ -533,13 +547,6 @@ def test_calibration_softens_what_is_too_sure_and_few_rows_change_nothing() -> N
     truth = random.integers(0, 5, (40, 6))
     logits = (8 * (np.eye(5)[truth.ravel()] * 0.5 + random.normal(0, 0.5, (240, 5)))).astype(np.float32)
 
-    class Known:
-        def __init__(self, targets: np.ndarray) -> None:
-            self.targets = targets
-
-        def __len__(self) -> int:
-            return len(self.targets)
-
     assert TASK.calibrate(logits, Known(tags(truth))).temperature > 1.5
     assert TASK.calibrate(logits[:60], Known(tags(truth[:10]))) == Calibration()
 
@@ -561,13 +568,13 @@ def looked_up(texts: Texts, learnt: Sequence[str], asked: Sequence[str]) -> list
     there = examples(asked)
     logits = TASK.rule_logits(examples(learnt), there)
     said = TASK.predicted(TASK.probabilities(logits, Calibration()), Calibration(), there)
-    ends = there.unit_ends
+    ends = present(there.unit_ends)
     return [
         " ".join(
             word if tag == OUT else f"{word}/{TASK.tags[tag]}"
             for word, tag in zip(words.tokens, said[begin:end], strict=True)
         )
-        for words, begin, end in zip(there.sources, ends, ends[1:], strict=False)
+        for words, (begin, end) in zip(present(there.sources), itertools.pairwise(ends), strict=True)
     ]
 
 
@@ -635,7 +642,7 @@ def test_where_a_step_takes_fewer_rows_than_usual_words_take_twice_the_steps(
 ) -> None:
     ready = prepare(plan_for(tagged_jsonl(tmp_path / "rows.jsonl", rows), bert))
 
-    steps = math.ceil(len(ready.examples["train"]) / ready.plan.train.batch_rows)
+    steps = math.ceil(len(ready.examples["train"]) / present(ready.plan.train.batch_rows))
     assert ready.plan.train.batch_rows == rows_per_step
     assert ready.plan.train.epochs == math.ceil(floor / steps), "300: the floor of the recipe"
 

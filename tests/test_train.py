@@ -77,7 +77,7 @@ class Course:
     ) -> None:
         self.scores = iter(scores if scores is not None else (at / 1000 for at in count()))
         self.train_settings = make_settings(**({"lr": 0.1, "weight_decay": 0.0} | train_settings))
-        self.task = Watched()
+        self.task: Any = Watched()
         self.state: Any = new_state(Prior())
         self.state.step = step
         self.examples = rows_of_length([3 + row % 5 for row in range(rows)])
@@ -460,7 +460,8 @@ def blobs(random: np.random.Generator, rows: int, width: int, classes: int) -> t
 def direct(features: np.ndarray, targets: np.ndarray, strength: float) -> np.ndarray:
     """Logits of scikit-learn's own logistic regression, solved to the last digit."""
     model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, tol=1e-10, max_iter=10_000))
-    return model.fit(features.astype(np.float64), targets).decision_function(features.astype(np.float64))
+    exact = features.astype(np.float64)
+    return np.asarray(model.fit(exact, targets).decision_function(exact))
 
 
 @pytest.mark.parametrize("classes", [3, 7])

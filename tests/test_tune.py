@@ -410,7 +410,7 @@ def test_python_takes_the_plans_fields_as_keywords(
 )
 def test_training_ends_in_time_for_what_comes_after_it(features: float) -> None:
     """100 s in all: 5 to write, and to score 30 seconds either way."""
-    run = SimpleNamespace(
+    run: Any = SimpleNamespace(
         plan=SimpleNamespace(budget_seconds=100.0),
         enough=lambda: False,
         keeps=True,
@@ -432,7 +432,7 @@ def test_training_ends_in_time_for_what_comes_after_it(features: float) -> None:
 
 @pytest.mark.parametrize("enough", [False, True])
 def test_without_a_budget_training_is_over_when_somebody_has_seen_enough(enough: bool) -> None:
-    run = SimpleNamespace(
+    run: Any = SimpleNamespace(
         clock=lambda: 1e9,
         plan=SimpleNamespace(budget_seconds=None),
         ready=SimpleNamespace(examples={}),

@@ -30,7 +30,9 @@ def understood(path: Path, *options: str) -> dict[str, Any]:
 def rows(tmp_path: Path) -> Callable[..., Path]:
     """A file of rows, each made of a text, its label and its number."""
 
-    def write(make: Callable[[str, str, int], Row], name: str = "rows.jsonl", many: Sequence = ROWS) -> Path:
+    def write(
+        make: Callable[[str, str, int], Row], name: str = "rows.jsonl", many: Sequence[Any] = ROWS
+    ) -> Path:
         path = tmp_path / name
         lines = [json.dumps(make(text, label, at)) + "\n" for at, (text, label) in enumerate(many)]
         path.write_text("".join(lines))

@@ -18,7 +18,7 @@ from luthier.folder.model_folder import ModelFolder
 from luthier.folder.model_record import ModelRecord
 from luthier.folder.write import write_model
 from luthier.models.quiet import quiet
-from luthier.tasks.task import Calibration
+from luthier.tasks.calibration import Calibration
 from tiny import ABOUT, TINY, Opened, messages, opened, write_json
 
 ROWS = messages(24)

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError
 from luthier.errors import RunError
 from luthier.hashes import hash_file
 from luthier.records import Name, Record, checked, complaint, read_json, seal_holds, sealed
-from luthier.tasks.task import Calibration
+from luthier.tasks.calibration import Calibration
 
 FILE = "luthier.json"
 CARD = "README.md"

@@ -1,6 +1,8 @@
 """What the steps of a run leave in `state/`, as records that are checked when they are read back."""
 
-from pydantic import field_validator
+from typing import Any
+
+from pydantic import Field, field_validator
 
 from luthier.records import Count, Finite, Positive, Record
 from luthier.tasks.records import CalibrationRecord
@@ -59,7 +61,10 @@ class RateTestRecord(Record):
 
 
 class ScoredRecord(Record):
-    """Beside the tuned model's logits; it says that they are whole."""
+    """Beside what the tuned model gives for the rows of some parts; it says that the arrays are whole."""
+
+    outputs: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """By part, what `Outputs.record` gave."""
 
 
 class OutcomeRecord(Record):
@@ -73,6 +78,8 @@ class OutcomeRecord(Record):
     calibration: CalibrationRecord
     curve: list[list[float]]
     cut: bool = False
+    outputs: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """By part, what `Outputs.record` gave."""
 
     @field_validator("curve")
     @classmethod

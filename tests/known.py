@@ -5,7 +5,8 @@ from typing import Any, Never
 
 import numpy as np
 
-from luthier.batches.examples import Array, Batch, Examples, Ints, Variation
+from luthier.arrays import Array, Ints
+from luthier.batches.examples import Batch, Examples, Variation
 
 
 class Known(Examples):

@@ -15,8 +15,9 @@ from transformers import AutoModelForSequenceClassification
 
 from command import luthier
 from luthier.errors import ModelError
+from luthier.models.heads.head import Wanted
 from luthier.models.hub.inspect import Folder, inspect_folder
-from luthier.models.load import Wanted, load_model
+from luthier.models.load import load_model
 from luthier.models.quiet import quiet
 from tiny import messages_csv, write_json
 

@@ -311,12 +311,11 @@ def test_a_misspelt_key_of_a_plan_file_is_answered_with_the_nearest_name(here: P
 
 
 def test_every_flag_sets_its_field(planned: list[Plan]) -> None:
-    from test_plan import EVERYTHING
+    from test_plan import EVERYTHING, typed
 
     words = []
     for key, value in EVERYTHING.items():
-        text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
-        words += [text] if key == "data.path" else [flag(key), text]
+        words += [typed(value)] if key == "data.path" else [flag(key), typed(value)]
 
     assert luthier("tune", *words).code == 0
     assert planned == [Plan.build(EVERYTHING)]
@@ -345,6 +344,36 @@ def test_set_wins_over_flags_and_flags_win_over_the_plan_file(here: Path, planne
     plan = planned[0]
     assert (plan.data.path, plan.data.text) == ("y.csv", "body")
     assert (plan.train.lr, plan.train.epochs, plan.run.seed) == (4e-3, 2, 1)
+
+
+def test_columns_by_role_win_over_those_of_the_plan_file_role_by_role(
+    here: Path, planned: list[Plan]
+) -> None:
+    Path("plan.toml").write_text('[data]\ntext = "body"\n[data.columns]\naudio = "path"\nspeaker = "who"\n')
+
+    luthier("tune", "y.csv", "--plan", "plan.toml", "--column", "text=title", "--column", "audio=sound")
+
+    assert planned[0].settings()["data.columns"] == {"audio": "sound", "speaker": "who"}
+    assert planned[0].data.text == "title"
+
+
+def test_a_flag_and_a_column_by_role_may_not_contradict_each_other(here: Path) -> None:
+    ended = luthier("tune", "y.csv", "--text", "body", "--column", "text=title")
+
+    assert (ended.code, ended.err) == (
+        2,
+        "data.text and data.columns name two columns, 'body' and 'title'. Name one.\n",
+    )
+
+
+@pytest.mark.parametrize("command", [("tune", "y.csv"), ("predict", "run", "y.csv")])
+def test_a_column_without_its_role_is_refused(command: tuple[str, ...]) -> None:
+    ended = luthier(*command, "--column", "path")
+
+    assert (ended.code, ended.err) == (
+        2,
+        "--column path: expected columns by their role, as in audio=path.\n",
+    )
 
 
 def test_the_plan_file_of_a_run_is_the_whole_plan_and_leads_to_the_same_run(run: Path) -> None:

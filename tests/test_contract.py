@@ -16,9 +16,9 @@ from PIL import Image
 from torch import Tensor
 
 from command import luthier
-from luthier.batches.examples import Ints
+from luthier.arrays import Ints
 from luthier.data.read import read
-from luthier.events import Event, Noted, Stepped
+from luthier.events import Event, Noted, Stepped, Work
 from luthier.folder.artefacts import Artefacts
 from luthier.folder.model_folder import ModelFolder
 from luthier.models.ladder.policies import AllRungs
@@ -34,7 +34,7 @@ from luthier.tasks.answers import Answers
 from luthier.tasks.calibration import Calibration
 from luthier.tasks.guess import guess_kind
 from luthier.tasks.outputs import Outputs, arrays_of, to_arrays
-from luthier.train.loop import train
+from luthier.train.loop import Lesson, train
 from luthier.train.state import State
 from luthier.train.unfreezing import LadderUnfreezing
 from luthier.train.weights import Weights
@@ -300,13 +300,9 @@ class Finished:
 
 
 def run(plan: Plan) -> Finished:
-    events: list[Event] = []
-    path = tune.tune(plan)
-    while True:
-        try:
-            events.append(next(path))
-        except StopIteration as end:
-            return Finished(end.value, events)
+    work = Work(tune.tune(plan))
+    events = list(work)
+    return Finished(work.result, events)
 
 
 @pytest.fixture(scope="module")
@@ -395,10 +391,8 @@ def gradients(plan: Plan, micro_tokens: int) -> tuple[dict[str, Tensor], float, 
     state.weights.step = keep  # type: ignore[method-assign]
     ready.model.body.register_forward_hook(lambda *_: parts.append(1))
     train_settings = make_settings(batch_rows=12, epochs=1e-3, max_norm=math.inf, micro_tokens=micro_tokens)
-    task, examples = ready.rows.task, ready.examples["train"]
-    events = train(
-        state, task, examples, lambda: (0.0, 0.0), train_settings, cpu(), 0, lambda: 0.0, unfreezing
-    )
+    lesson = Lesson(ready.rows.task, ready.examples["train"], lambda: (0.0, 0.0))
+    events = train(state, lesson, train_settings, unfreezing, cpu(), lambda: 0.0)
     losses = [event.loss for event in events if isinstance(event, Stepped)]
     return kept, losses[0], len(parts)
 
@@ -491,7 +485,7 @@ def test_a_saved_model_gives_the_same_logits_in_its_own_library(home: Home, fini
     folder = finished.folder
     given = home.case.given(home.data)[:16]
 
-    ours = folder.logits(folder.kind.given(given, folder.task))
+    ours = folder.logits(folder.form.given(given))
 
     theirs = home.case.plain_logits(folder.model_path, given)
     assert ours.shape == theirs.shape

@@ -15,9 +15,11 @@ from torch.nn import functional
 
 from known import Known
 from luthier.errors import DataError, ModelError
+from luthier.events import result_of
 from luthier.folder.model_folder import ModelFolder
+from luthier.models.heads.head import Wanted
 from luthier.models.hub.inspect import inspect_folder
-from luthier.models.load import Wanted, load_model
+from luthier.models.load import load_model
 from luthier.models.quiet import quiet
 from luthier.plan.plan import Plan
 from luthier.prepare.rows import understand
@@ -35,12 +37,9 @@ def plan_for(data: Path, model: Path | str = "none", **settings: Any) -> Plan:
 
 def run(data: Path, model: Path, out: Path, **settings: Any) -> ModelFolder:
     quick = {"lr": 3e-3, "epochs": 4, "batch_rows": 16, "precision": "fp32", "threads": 1}
-    path = tune.tune(plan_for(data, model, **{"run.out": str(out), **quick, **settings}), lambda: False)
-    while True:
-        try:
-            next(path)
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]
+    return result_of(
+        tune.tune(plan_for(data, model, **{"run.out": str(out), **quick, **settings}), lambda: False)
+    )
 
 
 def unit(random: np.random.Generator, *shape: int) -> torch.Tensor:

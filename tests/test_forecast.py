@@ -154,7 +154,7 @@ def test_states_that_an_earlier_run_left_are_not_counted_again(plan: Callable[..
 
     def shelf() -> Shelf:
         bench = Bench.of(prepare(asked))
-        return shelf_for(bench.run.ready, bench.unfreezing, 1, bench.prefix)
+        return shelf_for(bench.ready, bench.unfreezing, 1, bench.prefix)
 
     assert not shelf().full
 

@@ -15,13 +15,14 @@ SOURCE = Path(luthier.__file__).parent
 
 FLOORS = [
     {"terminal"},
-    {"errors", "events", "seeds", "interrupts", "machine"},
+    {"arrays", "errors", "events", "seeds", "interrupts", "machine"},
     {"files"},
     {"hashes"},
     {"precision", "scores"},
     {"plan", "batches", "devices", "progress", "records"},
     {"data", "models"},
-    {"checks", "predict"},
+    {"forms", "predict"},
+    {"checks"},
     {"tasks"},
     {"train", "folder"},
     {"compare", "report"},

@@ -255,13 +255,13 @@ def test_a_run_begun_before_images_counted_goes_on_and_one_of_other_images_does_
     named = {"data.path": str(photos), "model.name": str(model), "run.out": str(tmp_path / "run")}
     plan = Plan.build({**named, "train.method": "probe"})
 
-    (older,) = prepare(plan).older_keys
+    (older,) = prepare(plan).place.older_keys
     RunFolder(tmp_path / "run", older).begin({})
     (tmp_path / "run" / "table.json").write_text("{}")
-    going_on = prepare(plan).run_folder
+    going_on = prepare(plan).place.folder()
     going_on.begin({})
     Image.effect_noise((24, 24), 50).convert("RGB").save(sorted(photos.rglob("*.png"))[0])
 
     assert going_on.older
     with pytest.raises(RunError, match="holds a run of another plan, other data or another model"):
-        _ = prepare(plan).run_folder
+        _ = prepare(plan).place.folder()

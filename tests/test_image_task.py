@@ -20,19 +20,20 @@ from luthier.batches.examples import Variation
 from luthier.batches.image_examples import ImageExamples
 from luthier.data.images.picture import FilePicture
 from luthier.errors import DataError, ModelError, PlanError
+from luthier.events import result_of
 from luthier.folder.model_folder import ModelFolder
+from luthier.forms import FORMS
 from luthier.models.heads.image_model import ImageModel
-from luthier.models.hub.inspect import inspect_folder
+from luthier.models.hub.inspect import PROCESSOR, inspect_folder
 from luthier.models.kernels.convolutions import Folded, StridedDepthwise, fold_norms
 from luthier.models.quiet import quiet
 from luthier.models.readers.images import ImageReader, Preparation, preparation_of
 from luthier.plan.plan import Plan
+from luthier.prepare.idle_settings import refuse_what_has_no_effect
 from luthier.prepare.prepare import prepare
-from luthier.prepare.refusals import refuse_what_has_no_effect
 from luthier.prepare.rows import look_over, understand
 from luthier.report.records import AUGMENTED
 from luthier.steps import tune
-from luthier.tasks.classification.image import IMAGE_CLASSIFICATION
 from luthier.tasks.classification.task import Classification
 from luthier.tasks.embedding.task import Embedding
 from luthier.tasks.question_answering.task import QuestionAnswering
@@ -305,7 +306,7 @@ def processor_of(name: str) -> Any:
 @pytest.mark.parametrize("name", PROCESSORS)
 def test_our_pixels_are_those_of_the_models_own_processor(name: str, models: Callable[[str], Path]) -> None:
     processor = processor_of(name)
-    made = preparation_of(inspect_folder("vit", models("vit"), "image"), processor)
+    made = preparation_of(inspect_folder("vit", models("vit"), PROCESSOR), processor)
 
     for at, (width, height) in enumerate(SHAPES):
         image = noise(width, height, at)
@@ -330,7 +331,7 @@ def test_our_pixels_are_those_of_the_models_own_processor(name: str, models: Cal
 def test_a_processor_that_does_something_else_is_refused(
     kind: str, settings: dict[str, object], models: Callable[[str], Path]
 ) -> None:
-    folder = inspect_folder("vit", models("vit"), "image")
+    folder = inspect_folder("vit", models("vit"), PROCESSOR)
 
     with pytest.raises(ModelError) as error:
         preparation_of(folder, getattr(transformers, kind)(**settings))
@@ -356,7 +357,7 @@ def test_bytes_are_scaled_in_the_model_as_the_processor_does_it() -> None:
 
 
 def pictures_of(photos: Path, models: Callable[[str], Path], **varied: Any) -> ImageExamples:
-    reader = ImageReader(inspect_folder("vit", models("vit"), "image"))
+    reader = ImageReader(inspect_folder("vit", models("vit"), PROCESSOR))
     files = sorted(photos.rglob("*.png"))[:12]
     examples, _ = reader.examples([FilePicture(file) for file in files], np.arange(12) % 3)
     return examples.varied(Augment(erase=0.5), varied.get("mix"), 3)
@@ -472,7 +473,7 @@ def test_a_broken_image_is_refused_by_its_name_when_it_is_asked_about(tmp_path: 
     file.write_bytes(b"no image at all")
 
     with pytest.raises(DataError, match=r"odd\.png "):
-        IMAGE_CLASSIFICATION.given([file], Classification(("a", "b")))[0].open()
+        FORMS["image"].given([file])[0].open()
 
 
 # Whole runs
@@ -480,13 +481,7 @@ def test_a_broken_image_is_refused_by_its_name_when_it_is_asked_about(tmp_path: 
 
 def run(data: Path, model: Path, out: Path, **settings: Any) -> ModelFolder:
     quick = {"method": "full", "lr": 3e-3, "epochs": 2, "batch_rows": 16, "precision": "fp32", "threads": 1}
-    path = tune.tune(plan_for(data, model, **quick | {"run.out": str(out)} | settings))
-    while True:
-        try:
-            next(path)
-        except StopIteration as end:
-            found: ModelFolder = end.value
-            return found
+    return result_of(tune.tune(plan_for(data, model, **quick | {"run.out": str(out)} | settings)))
 
 
 def statistics(folder: Path) -> dict[str, Tensor]:

@@ -27,8 +27,9 @@ from luthier.batches.examples import Batch
 from luthier.errors import DataError, ModelError
 from luthier.models.headed import new_head
 from luthier.models.heads.classifier import pool
+from luthier.models.heads.head import Wanted
 from luthier.models.hub.inspect import inspect_folder
-from luthier.models.load import Wanted, load_model
+from luthier.models.load import load_model
 from luthier.models.quiet import quiet
 from luthier.models.readers.texts import Long, Texts
 from tiny import POSITIONS, SPECIAL, TINY, WIDTH, make_tokenizer, messages, opened, save, write_json

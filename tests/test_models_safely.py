@@ -19,10 +19,11 @@ from command import luthier
 from luthier.devices import Device
 from luthier.errors import ModelError
 from luthier.folder.write import read_the_same, weigh_the_same
+from luthier.models.heads.head import Wanted
 from luthier.models.hub import find
 from luthier.models.hub.find import find_model
-from luthier.models.hub.inspect import inspect_folder
-from luthier.models.load import Wanted, load_model
+from luthier.models.hub.inspect import PROCESSOR, inspect_folder
+from luthier.models.load import load_model
 from luthier.models.readers.images import ImageReader
 from luthier.models.readers.texts import Texts
 from luthier.models.readers.tokenizer_file import KNOWN_PATTERNS, checked_tokenizer
@@ -566,13 +567,13 @@ def test_a_processor_that_no_image_could_be_given_to_is_refused(harm: str, tmp_p
     changed, told = WRONG_PROCESSORS[harm]
     settings("preprocessor_config.json", **changed)(folder)
     with pytest.raises(ModelError) as caught:
-        ImageReader(inspect_folder("vit", folder, "image"))
+        ImageReader(inspect_folder("vit", folder, PROCESSOR))
     assert str(caught.value).startswith(f"{folder}/preprocessor_config.json: {told}")
 
 
 def test_an_image_model_that_reads_other_sizes_than_its_processor_gives_is_refused(tmp_path: Path) -> None:
     folder = TINY_IMAGES["vit"](tmp_path / "vit")
     settings("preprocessor_config.json", size={"height": 40, "width": 40})(folder)
-    found = inspect_folder("vit", folder, "image")
+    found = inspect_folder("vit", folder, PROCESSOR)
     with pytest.raises(ModelError, match="make no vit model that works"):
-        load_model(found, Wanted(2), ImageReader(found).preparation)
+        load_model(found, Wanted(2, head="image"), ImageReader(found).preparation)

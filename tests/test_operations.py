@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from luthier.candidates.tuned.training import unfreezing_of
 
+from luthier.candidates.tuned.settings import unfreezing_of
 from luthier.models.lora import add_adapters, is_adapter
 from luthier.plan.plan import Plan
 from luthier.prepare.prepare import Prepared, prepare
@@ -24,7 +23,7 @@ def ready(messages_file: Path, bert: Path, tmp_path: Path) -> Callable[[str], Pr
 
 
 def unfreezing(ready: Prepared) -> LadderUnfreezing:
-    return unfreezing_of(SimpleNamespace(ready=ready, plan=ready.plan), adapted=False)  # type: ignore[arg-type]
+    return unfreezing_of(ready, adapted=False)
 
 
 def weights(ready: Prepared, rungs: slice) -> int:
@@ -57,6 +56,6 @@ def test_adapters_pass_through_the_whole_body(ready: Callable[[str], Prepared]) 
     blocks = [name.removeprefix("body.") for name in made.ladder.blocks]
     add_adapters(made.model.body, blocks, 4, seed=0)
     adapters = sum(p.numel() for name, p in made.model.named_parameters() if is_adapter(name))
-    found = unfreezing_of(SimpleNamespace(ready=made, plan=made.plan), adapted=True).operations(1.0)  # type: ignore[arg-type]
+    found = unfreezing_of(made, adapted=True).operations(1.0)
     assert adapters > 0
     assert found == 4 * body + 6 * (adapters + head)

@@ -146,6 +146,7 @@ APART = {
     "data.allow": "test_leaks_stop_a_run_unless_they_are_allowed",
     "task.name": "tests/test_contract.py",
     "task.language": "test_answers_are_compared_in_their_language",
+    "data.columns": "tests/test_forms.py",
     "data.text2": "test_the_columns_of_other_tasks_change_what_is_read",
     "data.warm_up": "tests/test_question_task.py",
     "data.quoting": "tests/test_quoting.py",

@@ -22,6 +22,7 @@ EVERYTHING: dict[str, Any] = {
     "data.image": "photo",
     "data.label": "topic",
     "data.warm_up": "squad.json",
+    "data.columns": {"audio": "path"},
     "data.group": "user",
     "data.encoding": "cp1252",
     "data.delimiter": ";",
@@ -85,6 +86,13 @@ EVERYTHING: dict[str, Any] = {
 """A value for each field, other than its default where there is another."""
 
 
+def typed(value: Any) -> str:
+    """A value as it is typed on a command line."""
+    if isinstance(value, dict):
+        return ",".join(f"{key}={one}" for key, one in value.items())
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
 def refusal(settings: dict[str, Any]) -> str:
     with pytest.raises(PlanError) as error:
         Plan.build({"data.path": "rows.csv", **settings})
@@ -118,12 +126,7 @@ def test_every_field_is_tried_here() -> None:
 
 
 def test_values_typed_as_text_are_those_they_spell() -> None:
-    typed = {
-        key: ",".join(map(str, value)) if isinstance(value, list) else str(value)
-        for key, value in EVERYTHING.items()
-    }
-
-    assert Plan.build(typed) == Plan.build(EVERYTHING)
+    assert Plan.build({key: typed(value) for key, value in EVERYTHING.items()}) == Plan.build(EVERYTHING)
 
 
 @pytest.mark.parametrize(
@@ -416,6 +419,44 @@ def test_a_folder_in_place_of_a_plan_file_is_answered_with_the_file_in_it(tmp_pa
     with pytest.raises(PlanError) as error:
         read_plan(tmp_path)
     assert str(error.value) == f"{tmp_path}: is a folder. Give the plan file itself: {tmp_path / 'plan.toml'}"
+
+
+# Its columns
+
+
+@pytest.mark.parametrize(
+    "columns", [{"text": "review"}, "text=review", ["text=review"], [("text", "review")]]
+)
+def test_a_column_that_has_a_field_is_named_by_it_whichever_way_it_is_named(columns: Any) -> None:
+    plan = Plan.build({"data.path": "rows.csv", "data.columns": columns})
+
+    assert plan == Plan.build({"data.path": "rows.csv", "data.text": "review"})
+    assert plan.data.columns is None
+    assert plan.data.column("text") == "review"
+
+
+def test_a_column_of_another_role_is_kept_by_its_role() -> None:
+    plan = Plan.build({"data.path": "rows.csv", "data.columns": ["speaker=who", "audio=a=b", "text=said"]})
+
+    assert plan.settings()["data.columns"] == {"audio": "a=b", "speaker": "who"}
+    assert (plan.data.column("audio"), plan.data.column("text"), plan.data.column("label")) == (
+        "a=b",
+        "said",
+        None,
+    )
+
+
+def test_two_columns_for_one_role_are_refused() -> None:
+    assert refusal({"data.text": "review", "data.columns": {"text": "title"}}) == (
+        "data.text and data.columns name two columns, 'review' and 'title'. Name one."
+    )
+
+
+@pytest.mark.parametrize("columns", ["audio", "=path", "audio=", 4, {"audio": 4}, [["audio"]]])
+def test_what_names_no_column_by_its_role_is_refused(columns: Any) -> None:
+    assert refusal({"data.columns": columns}) == (
+        f"data.columns: {columns!r} does not fit. Expected columns by their role, as in audio=path."
+    )
 
 
 # Its identity

@@ -27,7 +27,7 @@ from luthier.steps.trial import OUTCOME, trial
 from luthier.steps.tune import tune
 from luthier.tasks.records import CalibrationRecord
 from luthier.train import prefix_cache
-from luthier.train.loop import train
+from luthier.train.loop import Lesson, train
 from luthier.train.prefix_cache import PrefixCache
 from luthier.train.state import State
 from luthier.train.unfreezing import LadderUnfreezing
@@ -63,8 +63,8 @@ def tuned(folder: Path, replay: bool) -> Any:
     better = iter(range(100))
 
     def run() -> None:
-        arguments = (lambda: (float(next(better)), 0.0), train_settings, cpu(), 0, lambda: 0.0, unfreezing)
-        list(train(state, found.task, found.examples, *arguments))
+        lesson = Lesson(found.task, found.examples, lambda: (float(next(better)), 0.0))
+        list(train(state, lesson, train_settings, unfreezing, cpu(), lambda: 0.0))
 
     if replay:
         with prefix.replaying(DEPTH, lambda: states):

@@ -22,6 +22,7 @@ from luthier.data.annotations.answer_places import ABSENT, MOVED
 from luthier.errors import DataError, PlanError
 from luthier.events import Advanced, Event, Noted, Started, Stepped
 from luthier.folder.model_folder import ModelFolder
+from luthier.forms import FORMS
 from luthier.hashes import hash_file
 from luthier.models.hub.inspect import inspect_folder
 from luthier.models.readers.questions import MOST_QUESTION, read_questions, without_white_space
@@ -34,7 +35,6 @@ from luthier.searching.folder import SearchFolder
 from luthier.steps.tune import statements, tune
 from luthier.tasks.calibration import Calibration
 from luthier.tasks.outputs import Logits
-from luthier.tasks.question_answering.kind import QUESTION_ANSWERING
 from luthier.tasks.question_answering.overlap import nearest_sentence
 from luthier.tasks.question_answering.task import (
     FAR,
@@ -142,7 +142,7 @@ def test_unanswerable_questions_are_spread_over_all_parts(tmp_path: Path) -> Non
 @pytest.mark.parametrize("given", ["a text", ("one",), ("one", 2), {"question": "Where?"}, 3])
 def test_what_is_no_question_with_its_text_is_refused(given: object) -> None:
     with pytest.raises(DataError) as error:
-        QUESTION_ANSWERING.given([("q", "c"), given], QuestionAnswering())
+        FORMS["question"].given([("q", "c"), given])
 
     assert str(error.value) == (
         f"row 1: {given!r} is not a question with its text. Give (question, text), or an object with `question` and "
@@ -151,8 +151,8 @@ def test_what_is_no_question_with_its_text_is_refused(given: object) -> None:
 
 
 def test_a_pair_and_an_object_are_the_same_row() -> None:
-    one, two = QUESTION_ANSWERING.given(
-        [("Where?", "In Rome."), {"context": "In Rome.", "question": "Where?"}], QuestionAnswering()
+    one, two = FORMS["question"].given(
+        [("Where?", "In Rome."), {"context": "In Rome.", "question": "Where?"}]
     )
 
     assert (one.question, one.context) == (two.question, two.context) == ("Where?", "In Rome.")
@@ -895,7 +895,7 @@ def cloze_of(ready: Prepared) -> TextExamples:
 
 
 def cloze_guess(ready: Prepared) -> str:
-    return str(next(one for one in ready.guesses if one.key == "train.cloze"))
+    return str(next(one for one in ready.resolved.guesses if one.key == "train.cloze"))
 
 
 def test_few_questions_are_preceded_by_others_made_of_their_texts(bert: Path, tmp_path: Path) -> None:
@@ -927,8 +927,8 @@ def test_none_of_them_is_too_long_for_a_window(bert: Path, tmp_path: Path) -> No
 
     ready = prepare(plan_for(data, bert, **{"train.cloze": 200}))
 
-    assert isinstance(ready.reader, Texts)
-    room, tokenizer = MOST_QUESTION * ready.long.limit, ready.reader.tokenizer
+    assert isinstance(ready.base.reader, Texts)
+    room, tokenizer = MOST_QUESTION * ready.long.limit, ready.base.reader.tokenizer
     asked = [row.question for row in present(cloze_of(ready).sources)]
     assert all(len(tokenizer(question)["input_ids"]) <= room for question in asked)
     assert np.array_equal(cloze_of(prepare(ready.plan)).ids, cloze_of(ready).ids)

@@ -43,7 +43,7 @@ def rows_of(table: Table) -> list[dict[str, Any]]:
 
 
 def lines_of(table: Table) -> list[int]:
-    return table.line_of.tolist()
+    return [int(line) for line in table.line_of]
 
 
 def parquet_bytes(columns: dict[str, Any], **options: Any) -> bytes:

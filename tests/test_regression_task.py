@@ -16,7 +16,9 @@ from known import Known
 from luthier.batches.examples import Batch
 from luthier.doctor.check import check
 from luthier.errors import DataError, PlanError, StopFinding
+from luthier.events import result_of
 from luthier.folder.model_folder import ModelFolder
+from luthier.forms import FORMS
 from luthier.models.headed import new_head
 from luthier.models.quiet import quiet
 from luthier.plan.plan import Plan
@@ -26,7 +28,7 @@ from luthier.session.runs import plan_of
 from luthier.steps import tune
 from luthier.tasks.calibration import Calibration
 from luthier.tasks.outputs import Logits
-from luthier.tasks.regression import COVERAGE, REGRESSION, Numbers, Regression
+from luthier.tasks.regression import COVERAGE, Numbers, Regression
 from luthier.tasks.zero_shot import Seen
 from present import present
 from tiny import ABOUT, likened_jsonl, messages, numbers_jsonl, write_jsonl
@@ -40,13 +42,9 @@ def plan_for(data: Path, model: Path | str = "none", **settings: Any) -> Plan:
 
 def run(data: Path, model: Path, out: Path, **settings: Any) -> ModelFolder:
     quick = {"method": "full", "lr": 5e-3, "epochs": 8, "batch_rows": 8, "precision": "fp32", "threads": 1}
-    path = tune.tune(plan_for(data, model, **quick | {"run.out": str(out), "patience": 100} | settings))
-    while True:
-        try:
-            next(path)
-        except StopIteration as end:
-            found: ModelFolder = end.value
-            return found
+    return result_of(
+        tune.tune(plan_for(data, model, **quick | {"run.out": str(out), "patience": 100} | settings))
+    )
 
 
 def scored(values: list[Any]) -> list[dict[str, Any]]:
@@ -138,7 +136,7 @@ def test_a_metric_of_labels_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("given", [3, None])
 def test_what_is_no_text_is_refused(given: int | None) -> None:
     with pytest.raises(DataError, match=r"^row 0: "):
-        REGRESSION.given([given], Regression())
+        FORMS["text"].given([given])
 
 
 # The user's units
@@ -308,7 +306,7 @@ def alike_or_not(path: Path, rows: int, shuffled: bool = False) -> Path:
 def how_pairs_are_read(data: Path, model: Path, **settings: Any) -> tuple[str, str]:
     """What the plan resolves to, and why."""
     ready = prepare(plan_for(data, model, **settings))
-    return ready.plan.model.pair, next(one.why for one in ready.guesses if one.key == "model.pair")
+    return ready.plan.model.pair, next(one.why for one in ready.resolved.guesses if one.key == "model.pair")
 
 
 def test_texts_whose_untrained_vectors_go_with_the_numbers_are_read_apart(
@@ -418,12 +416,8 @@ def test_check_reads_texts_apart_as_tune_does(sentence_bert: Path, tmp_path: Pat
     write_jsonl(data, longer)
 
     def too_long(**settings: Any) -> int:
-        path = check(plan_for(data, sentence_bert, **settings))
-        while True:
-            try:
-                next(path)
-            except StopIteration as end:
-                return sum(finding.count for finding in end.value.findings if finding.check == "length")
+        found = result_of(check(plan_for(data, sentence_bert, **settings)))
+        return sum(finding.count for finding in found.findings if finding.check == "length")
 
     assert (too_long(pair="bi-encoder"), too_long(pair="cross-encoder")) == (0, 60)
 

@@ -12,7 +12,7 @@ import pytest
 from luthier.compare.choice import beyond_reach, choose
 from luthier.compare.fitted import Fitted
 from luthier.errors import Interrupted
-from luthier.events import Event, Noted, Stepped, Stopped, Validated
+from luthier.events import Event, Noted, Stepped, Stopped, Validated, Work
 from luthier.folder.model_folder import ModelFolder
 from luthier.plan.plan import Plan
 from luthier.prepare.memo import Memo
@@ -55,13 +55,9 @@ def plan_for(data: Path, model: Path, out: Path, **settings: Any) -> Plan:
 
 
 def run(plan: Plan, stop: Callable[[], bool] = lambda: False) -> tuple[ModelFolder, list[Event]]:
-    events: list[Event] = []
-    path = steps.tune(plan, stop)
-    while True:
-        try:
-            events.append(next(path))
-        except StopIteration as end:
-            return end.value, events
+    work = Work(steps.tune(plan, stop))
+    events = list(work)
+    return work.result, events
 
 
 def right(wrong: int, rows: int, name: str = "probe") -> Fitted:
@@ -219,14 +215,9 @@ def test_training_ends_with_the_first_score_that_cannot_be_better(
 def test_a_trial_of_a_search_is_spared_too_and_scored_by_its_probe(tmp_path: Path, bert: Path) -> None:
     plan = plan_for(sure_csv(tmp_path / "rows.csv"), bert, tmp_path / "trials" / "0")
 
-    path = trial(plan, Memo())
-    events: list[Event] = []
-    while True:
-        try:
-            events.append(next(path))
-        except StopIteration as end:
-            outcome = end.value
-            break
+    work = Work(trial(plan, Memo()))
+    events = list(work)
+    outcome = work.result
 
     assert (outcome.candidate, outcome.score, outcome.work, outcome.curve) == ("probe", 1.0, 0.0, ())
     assert not any(isinstance(event, Stepped) for event in events)

@@ -24,7 +24,7 @@ from luthier.tasks.classification.labels import balanced_weights, in_order, name
 from luthier.tasks.classification.task import Classification, Labels
 from luthier.tasks.outputs import Logits
 from luthier.tasks.task import Task
-from luthier.train.loop import train
+from luthier.train.loop import Lesson, train
 from tiny import cpu, make_settings, new_state, opened, whole
 
 
@@ -94,17 +94,8 @@ def test_a_task_learns_its_own_examples(case: Case, bert: Path) -> None:
     train_settings = make_settings(lr=1e-2, batch_rows=6, epochs=150)
 
     losses = []
-    for event in train(
-        state,
-        case.task,
-        found.examples,
-        lambda: (0.0, 0.0),
-        train_settings,
-        cpu(),
-        0,
-        lambda: 0.0,
-        whole(found.model),
-    ):
+    lesson = Lesson(case.task, found.examples, lambda: (0.0, 0.0))
+    for event in train(state, lesson, train_settings, whole(found.model), cpu(), lambda: 0.0):
         if isinstance(event, Stepped):
             losses.append(event.loss)
         if losses[-1] < losses[0] / 10:

@@ -15,9 +15,11 @@ from known import Known
 from luthier.batches.text_examples import TextExamples
 from luthier.batches.word_rows import Words
 from luthier.errors import DataError, PlanError
-from luthier.folder.model_folder import ModelFolder
+from luthier.events import result_of
+from luthier.forms import FORMS
+from luthier.models.heads.head import Wanted
 from luthier.models.hub.inspect import inspect_folder
-from luthier.models.load import Wanted, load_model
+from luthier.models.load import load_model
 from luthier.models.readers.texts import Texts
 from luthier.models.readers.words import NOTHING, OUTSIDE, read_words, units, words_of_tokens
 from luthier.plan.plan import Plan
@@ -153,8 +155,8 @@ def test_words_are_read_alike_when_they_are_learnt_and_when_they_are_asked_for(t
     rows_of = understand(plan_for(data, **{"task.name": "token-classification"}))
     table, task = rows_of.table, rows_of.task
 
-    learnt = TOKEN_CLASSIFICATION.inputs(table, {"text": "text", "label": "tags"}, np.array([3]), task)
-    asked = TOKEN_CLASSIFICATION.given([table.texts("text")[3]], task)
+    learnt = TOKEN_CLASSIFICATION.form(task).inputs(table, {"text": "text", "label": "tags"}, np.array([3]))
+    asked = TOKEN_CLASSIFICATION.form(task).given([table.texts("text")[3]])
 
     assert len(learnt[0]) == 5
     assert asked == learnt
@@ -163,7 +165,7 @@ def test_words_are_read_alike_when_they_are_learnt_and_when_they_are_asked_for(t
 @pytest.mark.parametrize("given", [[3], [["a", 3]]])
 def test_what_is_neither_a_text_nor_words_is_refused(given: list[object]) -> None:
     with pytest.raises(DataError) as error:
-        TOKEN_CLASSIFICATION.given(given, TokenClassification(("a",)))
+        FORMS["words"].given(given)
 
     assert str(error.value) == f"row 0: {given[0]!r} is neither a text nor a list of words."
 
@@ -199,21 +201,14 @@ def test_a_word_is_marked_at_its_first_token_and_nowhere_else(texts: Texts) -> N
 
     spelt = texts.tokenizer.convert_ids_to_tokens(examples.ids)
     assert spelt == ["[CLS]", "the", "x", "##y", "##z", "parcel", "[SEP]"]
-    assert present(examples.tokens).marks.tolist() == [
-        NOTHING,
-        OUT,
-        B_PLACE,
-        NOTHING,
-        NOTHING,
-        I_PLACE,
-        NOTHING,
-    ]
-    assert present(examples.tokens).unit.tolist() == [1, 2, 5]
+    tokens = present(examples.tokens)
+    assert tokens.marks.tolist() == [NOTHING, OUT, B_PLACE, NOTHING, NOTHING, I_PLACE, NOTHING]
+    assert tokens.unit.tolist() == [1, 2, 5]
 
 
 def test_words_of_a_text_and_given_one_by_one_are_the_same_tokens(texts: Texts) -> None:
     words = ["Lovely", "parcel", ",", "today", "!"]
-    in_text = TOKEN_CLASSIFICATION.given(["Lovely parcel, today!"], TokenClassification(("a",)))[0]
+    in_text = FORMS["words"].given(["Lovely parcel, today!"])[0]
 
     one, two = (
         read_words(texts, [row], np.zeros(1, np.int64), "windows")[0]
@@ -497,7 +492,7 @@ def test_an_answer_is_well_formed_even_where_a_model_is_sure_of_what_cannot_be()
 
 
 def test_entities_are_told_as_places_in_the_text_with_the_chance_of_their_least_sure_word() -> None:
-    words = TOKEN_CLASSIFICATION.given(["Meet in New York at noon."], TokenClassification(("a",)))[0]
+    words = FORMS["words"].given(["Meet in New York at noon."])[0]
     said = np.array([OUT, OUT, B_PLACE, I_PLACE, OUT, B_TIME, OUT])
     probabilities = np.full((7, 5), 0.01)
     probabilities[np.arange(7), said] = [0.9, 0.9, 0.8, 0.6, 0.9, 0.7, 0.9]
@@ -621,13 +616,7 @@ def test_entities_of_a_long_text_are_found_in_all_its_windows(bert: Path, tmp_pa
         "patience": 100,
         "precision": "fp32",
     }
-    path = tune.tune(plan_for(data, bert, **settings, **{"run.out": str(tmp_path / "run")}))
-    while True:
-        try:
-            next(path)
-        except StopIteration as end:
-            folder: ModelFolder = end.value
-            break
+    folder = result_of(tune.tune(plan_for(data, bert, **settings, **{"run.out": str(tmp_path / "run")})))
     words = ["the", "my", "is", "was"] * 30
     for at in (10, 50, 110):
         words[at] = ABOUT["delivery"][1]

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,8 @@ from luthier.errors import WorldError
 from luthier.events import Event, Stepped, Stopped, Validated
 from luthier.models.kernels.dropout import Dropout
 from luthier.tasks.task import Learning, Loss
-from luthier.train.loop import train, validation_steps
+from luthier.train.checkpoints import Checkpoints
+from luthier.train.loop import Ending, Lesson, train, validation_steps
 from luthier.train.probe.probe import (
     STRENGTHS,
     HeldOut,
@@ -90,12 +91,19 @@ class Course:
         score = next(self.scores)
         return score if isinstance(score, tuple) else (score, 1.0)
 
+    def events(
+        self,
+        clock: Callable[[], float],
+        checkpoints: Checkpoints | None = None,
+        groups: Any = None,
+        **ending: Any,
+    ) -> Iterator[Event]:
+        lesson = Lesson(self.task, self.examples, self.validate, self.seed, groups)
+        unfreezing, until = whole(self.state.model), Ending(**ending)
+        return train(self.state, lesson, self.train_settings, unfreezing, cpu(), clock, until, checkpoints)
+
     def run(self, clock: Callable[[], float] = lambda: 0.0, **more: Any) -> list[Event]:
-        events = train(
-            self.state, self.task, self.examples, self.validate, self.train_settings, cpu(), self.seed, clock,
-            whole(self.state.model), **more,
-        )  # fmt: skip
-        return list(events)
+        return list(self.events(clock, **more))
 
 
 def rows_of_length(lengths: list[int]) -> TextExamples:
@@ -174,8 +182,9 @@ def test_four_micro_batches_give_the_gradient_of_one_batch(labels: str, bert: Pa
 
     state.weights.step = keep  # type: ignore[method-assign]
     train_settings = make_settings(batch_rows=12, max_norm=math.inf, micro_tokens=budget)
-    arguments = (lambda: (0.0, 0.0), train_settings, cpu(), 0, lambda: 0.0, whole(model))
-    stepped = only(Stepped, list(train(state, found.task, examples, *arguments)))[0]
+    lesson = Lesson(found.task, examples, lambda: (0.0, 0.0))
+    events = list(train(state, lesson, train_settings, whole(model), cpu(), lambda: 0.0))
+    stepped = only(Stepped, events)[0]
     parts = len(calls)
     batch = examples.batch(np.arange(12))
     kind = functional.cross_entropy if labels == "one" else functional.binary_cross_entropy_with_logits
@@ -399,10 +408,7 @@ def test_a_wish_to_stop_is_granted_after_the_step() -> None:
 
 def test_whoever_no_longer_asks_has_stopped_it() -> None:
     course = Course(epochs=100)
-    events = train(
-        course.state, course.task, course.examples, course.validate, course.train_settings, cpu(), 0, lambda: 0.0,
-        whole(course.state.model),
-    )  # fmt: skip
+    events = course.events(clock=lambda: 0.0)
 
     for event in events:
         if isinstance(event, Stepped) and event.step == 3:
@@ -687,4 +693,4 @@ def test_where_the_most_epochs_are_too_few_steps_a_step_has_fewer_rows() -> None
 
 def test_every_recipe_says_where_it_comes_from() -> None:
     assert all(recipe.source.startswith(("[M]", "[V]", "[R]")) for recipe in recipes())
-    assert not recipes()[-1].families
+    assert not recipes()[-1].models.families

@@ -10,11 +10,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from luthier.candidates.tuned.training import Budget
 
 import luthier
+from luthier.candidates.run import Mode
+from luthier.candidates.tuned.budget import Budget
 from luthier.errors import Interrupted, RunError, WorldError
-from luthier.events import Chose, Event, Noted, Started, Stepped, Stopped, Validated
+from luthier.events import Chose, Event, Noted, Started, Stepped, Stopped, Validated, Work
 from luthier.folder.model_folder import ModelFolder
 from luthier.folder.run_folder import RunFolder
 from luthier.plan.plan import Plan, read_plan
@@ -40,13 +41,11 @@ def run(
 ) -> tuple[ModelFolder, list[Event]]:
     """The folder of a run, and all its events, each shown to `look` as it comes."""
     events = []
-    path = steps.tune(plan, stop, **more)
-    while True:
-        try:
-            events.append(next(path))
-            look(events[-1])
-        except StopIteration as end:
-            return end.value, events
+    work = Work(steps.tune(plan, stop, **more))
+    for event in work:
+        events.append(event)
+        look(event)
+    return work.result, events
 
 
 def weights(out: Path) -> str:
@@ -412,9 +411,8 @@ def test_training_ends_in_time_for_what_comes_after_it(features: float) -> None:
     """100 s in all: 5 to write, and to score 30 seconds either way."""
     run: Any = SimpleNamespace(
         plan=SimpleNamespace(budget_seconds=100.0),
-        enough=lambda: False,
-        keeps=True,
-        took={"features": features},
+        mode=Mode(),
+        watch=SimpleNamespace(took={"features": features}),
         ready=SimpleNamespace(examples={"valid": range(10), "calibration": range(10), "test": range(40)}),
     )
     budget = Budget(run)
@@ -436,7 +434,7 @@ def test_without_a_budget_training_is_over_when_somebody_has_seen_enough(enough:
         clock=lambda: 1e9,
         plan=SimpleNamespace(budget_seconds=None),
         ready=SimpleNamespace(examples={}),
-        enough=lambda: enough,
+        mode=Mode(enough=lambda: enough),
     )
 
     assert Budget(run).over() == ("enough" if enough else "")

@@ -514,22 +514,20 @@ class Opened:
 
     def train(self, seed: int = 0, **train_settings: Any) -> "list[Event]":
         """A short training that ends with its last weights: each validation is better than the one before."""
-        from luthier.train.loop import train
+        from luthier.train.loop import Lesson, train
 
         pace_ = make_settings(**train_settings)
         state = new_state(self.model, pace_.weight_decay)
         better = map(float, count())
-        events = train(
-            state, self.task, self.examples, lambda: (next(better), 0.0), pace_, cpu(), seed, lambda: 0.0,
-            whole(self.model),
-        )  # fmt: skip
-        return list(events)
+        lesson = Lesson(self.task, self.examples, lambda: (next(better), 0.0), seed)
+        return list(train(state, lesson, pace_, whole(self.model), cpu(), lambda: 0.0))
 
 
 def opened(folder: Path, rows: Sequence[tuple[str, Any]], way: str = "cut", **settings: Any) -> Opened:
     """Open a model folder for rows of (text, label or list of labels); settings are those of `Wanted`."""
+    from luthier.models.heads.head import Wanted
     from luthier.models.hub.inspect import inspect_folder
-    from luthier.models.load import Wanted, load_model
+    from luthier.models.load import load_model
     from luthier.models.readers.texts import Texts
     from luthier.tasks.classification.task import Classification
 

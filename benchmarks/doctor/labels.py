@@ -19,7 +19,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from benchmarks.harness.machine import describe
 from benchmarks.harness.processes import names_of
 from benchmarks.harness.results import write_section
+from luthier.arrays import Array
 from luthier.doctor.reader import Reader
+from luthier.events import result_of
 from luthier.models.readers.texts import Texts
 from luthier.plan.plan import Plan
 from luthier.scores.learning_curve import rows_needed
@@ -43,8 +45,6 @@ the rows at hand.
 standard error of the difference, of logistic regressions on frozen features.
 """
 
-Array = np.ndarray[Any, np.dtype[Any]]
-
 
 def features_of_set(path: Path) -> tuple[Array, Array]:
     """(rows, width) features and (rows,) classes."""
@@ -53,12 +53,8 @@ def features_of_set(path: Path) -> tuple[Array, Array]:
     reader = Reader.of(Plan.build({"data.path": str(path)}))
     assert isinstance(reader.reader, Texts), "the packaged model reads texts"
     examples, _ = reader.reader.examples([text for text, _ in rows], np.zeros(len(rows), np.int64))
-    work = reader.features(examples, lambda: 0.0, lambda: False)
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            return end.value, np.unique([label for _, label in rows], return_inverse=True)[1]
+    features = result_of(reader.features(examples, lambda: 0.0, lambda: False))
+    return features, np.unique([label for _, label in rows], return_inverse=True)[1]
 
 
 def accuracy(features: Array, targets: Array, learnt: Array, tested: Array) -> float:

@@ -502,7 +502,7 @@ def luthier_shape(case: Case, folder: Path) -> Rate:
     from luthier.models.lora import add_adapters, is_adapter
     from luthier.models.master_weights import MasterWeights
     from luthier.tasks.task import Loss
-    from luthier.train.loop import TrainSettings, train
+    from luthier.train.loop import Lesson, TrainSettings, train
     from luthier.train.state import State
     from luthier.train.unfreezing import LadderUnfreezing
     from luthier.train.weights import Weights
@@ -577,8 +577,10 @@ def luthier_shape(case: Case, folder: Path) -> Rate:
     train_settings = TrainSettings(lr=1e-5, batch_rows=case.batch_rows, epochs=1, weight_decay=0.01, warmup=0.1, max_norm=1.0,
                 validations=1, patience=9, micro_tokens=1_000_000)  # fmt: skip
     with masters.training():
-        for event in train(State(model, weights), Plain(), rows, lambda: (0.0, 0.0), train_settings, device, 0,  # type: ignore[arg-type]
-                           time.perf_counter, unfreezing):  # fmt: skip
+        lesson = Lesson(Plain(), rows, lambda: (0.0, 0.0))  # type: ignore[arg-type]
+        for event in train(
+            State(model, weights), lesson, train_settings, unfreezing, device, time.perf_counter
+        ):
             if isinstance(event, Stepped):
                 rate.step(event.tokens, event.rows)
     rate.product = bf16_rate()

@@ -40,6 +40,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.harness.machine import cores
 from benchmarks.tasks.tasks import Score, Scores
+from luthier.arrays import Array
 from luthier.scores.intervals import Estimate, Statistic, bootstrap, mean_of
 
 MOST_TOKENS = 256
@@ -52,7 +53,6 @@ BATCH_ROWS = 16
 IGNORED = -100
 """The label that transformers leaves out of the loss."""
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Example = dict[str, Any]
 Row = TypeVar("Row")
 

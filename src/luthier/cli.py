@@ -4,7 +4,7 @@ import inspect
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, get_args
 
@@ -12,6 +12,7 @@ from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 
 from luthier.errors import InputError, LuthierError, PlanError, listing
 from luthier.models.telemetry import disable_telemetry
+from luthier.plan.named_columns import COLUMNS, columns_by_role
 from luthier.plan.plan import Plan, fields, flag, read_plan
 from luthier.plan.search import SECTION, SearchPlan, parted
 from luthier.terminal import drawn_on, json_line, plain_streams
@@ -87,7 +88,8 @@ def planned(function: Any, more: tuple[inspect.Parameter, ...] = (), section: st
     for key, info in fields().items():
         if key != "data.path":
             names[key.replace(".", "_")] = key
-            parameters.append(option(key.replace(".", "_"), flag(key), str, described(info)))
+            kind = list[str] if key == COLUMNS else str
+            parameters.append(option(key.replace(".", "_"), flag(key), kind, described(info)))
     extras = {
         "plan": option(
             "plan", "--plan", str, "Plan file (TOML), such as RUN/plan.toml; flags given beside it win."
@@ -104,6 +106,8 @@ def planned(function: Any, more: tuple[inspect.Parameter, ...] = (), section: st
         settings = read_plan(Path(given["plan"])) if given.get("plan") else {}
         if data is not None:
             settings["data.path"] = data
+        if given.get(COLUMNS.replace(".", "_")):
+            settings = with_columns(settings, given.pop(COLUMNS.replace(".", "_")))
         settings |= {
             names[name]: value for name, value in given.items() if name in names and value is not None
         }
@@ -124,6 +128,17 @@ def planned(function: Any, more: tuple[inspect.Parameter, ...] = (), section: st
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__name__, command.__doc__ = function.__name__, function.__doc__
     return command
+
+
+def with_columns(settings: Mapping[str, Any], named: Sequence[str]) -> dict[str, Any]:
+    """Settings of a plan file with the columns of the command line in the place of theirs. named: role=NAME each."""
+    try:
+        columns = columns_by_role(named)
+        others = columns_by_role(settings.get(COLUMNS) or {})
+    except ValueError as error:
+        raise PlanError(f"--column {' '.join(named)}: expected {error}.") from None
+    kept = {key: value for key, value in settings.items() if key.removeprefix("data.") not in columns}
+    return {**kept, COLUMNS: {**others, **columns}}
 
 
 def option(name: str, spelling: str, kind: Any, help: str) -> inspect.Parameter:
@@ -363,6 +378,9 @@ def predict(
     text2: Annotated[str | None, Parameter(help=READ_COLUMN.format("second text of a pair"))] = None,
     question: Annotated[str | None, Parameter(help=READ_COLUMN.format("question about the text"))] = None,
     image: Annotated[str | None, Parameter(help=READ_COLUMN.format("image, or its path"))] = None,
+    column: Annotated[
+        list[str] | None, Parameter(help=str(fields()["data.columns"].description), negative=())
+    ] = None,
     encoding: Annotated[str | None, Parameter(help=fields()["data.encoding"].description)] = None,
     delimiter: Annotated[str | None, Parameter(help=fields()["data.delimiter"].description)] = None,
     quoting: Annotated[str | None, Parameter(help=fields()["data.quoting"].description)] = None,
@@ -376,7 +394,13 @@ def predict(
     from luthier.steps.answer import answer_file
 
     refuse_unwritable_file(out)
-    named = {"text": text, "text2": text2, "question": question, "image": image}
+    flags = {"text": text, "text2": text2, "question": question, "image": image}
+    try:
+        named = columns_by_role(column or {}) | {
+            role: name for role, name in flags.items() if name is not None
+        }
+    except ValueError as error:
+        raise PlanError(f"--column {' '.join(column or ())}: expected {error}.") from None
     writing = Writing(encoding, delimiter, quoting)
     found = answer_file(load(run), Path(data), named, writing, None if images is None else Path(images))
     if found.unanswered:

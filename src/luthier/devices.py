@@ -22,7 +22,7 @@ class Device:
     kind: str
     """`cpu` or `cuda`, as torch names it."""
     precision: str
-    """`fp32` or `bf16`: of what the body computes in training and features. Masters, moments and heads stay in fp32."""
+    """`fp32` or `bf16`, in which the body computes training and features. Masters, moments and heads stay in fp32."""
     threads: int
 
     @property
@@ -65,9 +65,9 @@ def with_threads(count: int | None) -> Iterator[None]:
 
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
-"""Of glibc's malloc.h."""
+"""Numbers of glibc's malloc options (malloc.h), for mallopt."""
 LARGEST_KEPT = 32 * 2**20
-"""Bytes: the largest M_MMAP_THRESHOLD that glibc takes on a 64-bit machine."""
+"""The largest M_MMAP_THRESHOLD that glibc takes on a 64-bit machine, in bytes."""
 
 
 def keep_freed_memory() -> None:

@@ -76,13 +76,13 @@ class Interrupted(LuthierError):
 
 
 def error_record(error: LuthierError) -> dict[str, str]:
-    """What another process is told of an error."""
+    """An error as a record for another process."""
     kind = DataError if isinstance(error, StopFinding) else type(error)
     return {"kind": kind.__name__, "error": str(error)}
 
 
 def read_error(record: Mapping[str, str]) -> LuthierError:
-    """The error that another process told of.
+    """The error of a record that another process has sent.
 
     >>> read_error(error_record(PlanError("no such setting")))
     PlanError('no such setting')
@@ -92,7 +92,7 @@ def read_error(record: Mapping[str, str]) -> LuthierError:
 
 
 def first_line(error: BaseException) -> str:
-    """What an error of a library says at first, or else its kind.
+    """The first line of a library's error, or the error's class where it says nothing.
 
     >>> first_line(ValueError("no such host\\nat line 3")), first_line(TimeoutError())
     ('no such host', 'TimeoutError')
@@ -102,7 +102,7 @@ def first_line(error: BaseException) -> str:
 
 
 def last_line(error: BaseException) -> str:
-    """What an error with the path through a program in it comes to.
+    """The last line of an error whose message holds a traceback: the error itself.
 
     >>> last_line(RuntimeError("Traceback ...\\n  line 3\\nValueError: no such host"))
     'ValueError: no such host'

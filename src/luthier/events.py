@@ -5,9 +5,53 @@ A new listener iterates over the same events; nobody registers anything.
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
+
+Happening = TypeVar("Happening")
+Result = TypeVar("Result")
+
+
+class Work(Iterator[Happening], Generic[Happening, Result]):
+    """A generator in a `for`, and what it returned: `result`, once the loop has come to its end.
+
+    >>> def counted():
+    ...     yield "one"
+    ...     yield "two"
+    ...     return 2
+    >>> work = Work(counted())
+    >>> list(work), work.result
+    (['one', 'two'], 2)
+    """
+
+    def __init__(self, generator: Generator[Happening, None, Result]) -> None:
+        self.generator = generator
+        self.returned: tuple[Result, ...] = ()
+        """What the generator returned; empty until it has."""
+
+    def __next__(self) -> Happening:
+        try:
+            return next(self.generator)
+        except StopIteration as end:
+            if not self.returned:  # who asks again after the end is told None
+                self.returned = (end.value,)
+            raise
+
+    @property
+    def result(self) -> Result:
+        """What the generator returned. Raises RuntimeError where it has not come to its end."""
+        if not self.returned:
+            raise RuntimeError("The work has not come to its end: it has no result yet.")
+        return self.returned[0]
+
+
+def result_of(generator: Generator[Any, None, Result]) -> Result:
+    """Return what a generator returns; what it yields on the way is let go."""
+    work = Work(generator)
+    for _ in work:
+        pass
+    return work.result
 
 
 @dataclass(frozen=True)
@@ -27,14 +71,14 @@ class Started(Event):
 
     step_name: str
     seconds: float
-    """Since the command began, as in all events."""
+    """Seconds since the command began, as in all events."""
     expects: int = 0
     """How many units of work the step will report through `Advanced` or `Stepped`; 0 when it does not say."""
 
 
 @dataclass(frozen=True)
 class Advanced(Event):
-    """A long step without optimizer steps (reading, features) got on. Shown, not logged."""
+    """Progress within a long step without optimizer steps, such as reading. It is shown, not logged."""
 
     done: int
     seconds: float
@@ -104,12 +148,12 @@ class WentBack(Event):
 
     candidate: str
     step: int
-    """That could not be taken."""
+    """The optimizer step that could not be taken."""
     back_to: int
     what: str
     """`loss` or `gradient`."""
     rows: list[int]
-    """Training rows of that step."""
+    """The training rows of that step."""
     rate: float
     """Multiplier of the learning rate from here on."""
     seconds: float
@@ -152,7 +196,7 @@ class TrialBegan(Event):
 
     number: int
     values: Mapping[str, Any]
-    """What it varies; nothing where it is the recipe itself and the recipe's values are not among those searched."""
+    """The values it varies, by setting; empty for the recipe where its values are not among those searched."""
     seconds: float
 
 
@@ -163,7 +207,7 @@ class TrialEnded(Event):
     number: int
     state: str
     score: float | None
-    """On the validation rows; of a pruned one the last that was seen."""
+    """Score on the validation rows; for a pruned trial, the last that was seen."""
     best: bool
     """Whether it is the best of the search so far."""
     words: str

@@ -18,13 +18,13 @@ from typing import Any
 from luthier.errors import DiskError, InputError
 
 LEFTOVER = re.compile(r"\..+\.[0-9a-f]+\.(part|old)")
-"""Names of what was being written, or about to go, when a command was killed."""
+"""The form of the names of files that were being written, or about to be deleted, when a command was killed."""
 ROOM = "x" * 100 + "/" + "x" * 150
-"""As long as the longest name that a run puts below its folder."""
+"""A name as long as the longest that a run puts below its folder."""
 LONGEST_STEM = 100
-"""Letters of a file's name that the name of its unfinished form repeats: with the rest it must not grow too long."""
+"""The most characters of a file's name that stand in the name of its unfinished form, so that it does not grow too long."""
 PATIENCE = 0.2
-"""Seconds for which a lock may be in the hands of somebody who only looks."""
+"""Seconds for which a process that only looks may hold a lock."""
 STRANGE = {
     stat.S_IFIFO: "a pipe",
     stat.S_IFSOCK: "a socket",
@@ -57,7 +57,7 @@ def open_file(path: Path, within: Path | None = None) -> BufferedReader:
 
 
 def without_waiting(path: str, flags: int) -> int:
-    """A pipe that nobody writes to is opened all the same."""
+    """Open a file without waiting, even a pipe that nobody writes to."""
     return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish that is granted at the next safe point, so nothing is left half done."""
+"""Ctrl-C and SIGTERM as a wish to stop, which is granted at the next safe point, so that nothing is left half done."""
 
 import contextlib
 import signal

@@ -1,4 +1,4 @@
-"""What there is of this machine for us: cores, memory, and how much of it a process has taken."""
+"""The cores and the memory of this machine that we may use, and how much of them processes take."""
 
 import os
 import platform

@@ -1,4 +1,4 @@
-"""Whether bf16 pays on this machine: asked of the processor, else measured once on small products, and kept."""
+"""Whether bf16 pays on this machine: asked of the processor, else measured once on small products, and stored."""
 
 import contextlib
 import json
@@ -17,21 +17,21 @@ from luthier.hashes import hash_json
 from luthier.machine import processor_flags, processor_name
 
 FACTOR = 1.5
-"""A bf16 product is to be so many times faster than one in fp32: less is eaten up by what stays in fp32."""
+"""How many times faster than fp32 a bf16 product must be: a smaller gain is lost on what stays in fp32."""
 FLAGS = ("avx512_bf16", "amx_bf16", "bf16")
-"""Of a processor that multiplies in bf16: x86's two sets of instructions, and Arm's."""
+"""Flags of processors that multiply in bf16: x86's two sets of instructions, and Arm's."""
 CAPS = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI")
 """Values of DNNL_MAX_CPU_ISA below all sets of instructions that multiply in bf16 (oneDNN, "CPU dispatcher control")."""
 VARIABLES = ("DNNL_MAX_CPU_ISA", "ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY")
-"""What tells torch and oneDNN to leave out instructions that the processor has."""
+"""Environment variables that tell torch and oneDNN to leave out instructions that the processor has."""
 SMALL, LARGE = 128, 384
-"""Sides of the products: a product without the instructions takes up to a second at the size of a real layer."""
+"""Sides of the measured products. They are small: without the instructions, one of a real layer's size takes up to a second."""
 HOPELESS = 4.0
-"""So many times slower at the small size is no matter of overhead."""
+"""When bf16 is so many times slower at the small size, overhead is not the reason, and the large size is not measured."""
 SECONDS, TRIES = 0.25, 20
-"""For the products of a size."""
+"""The most seconds, and the most tries, for the products of one size."""
 LARGEST_RECORD = 10_000
-"""Bytes."""
+"""The most bytes of a stored answer that are read."""
 VERSION = 1
 
 

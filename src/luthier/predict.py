@@ -7,7 +7,8 @@ from typing import Any, overload
 import numpy as np
 import torch
 
-from luthier.batches.examples import Array, Batch, Examples, Ints
+from luthier.arrays import Array, Ints
+from luthier.batches.examples import Batch, Examples
 from luthier.batches.order import by_length
 from luthier.batches.text_examples import TextExamples
 from luthier.batches.tokens import runs

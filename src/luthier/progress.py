@@ -37,7 +37,7 @@ TITLES = {
 }
 SECONDS_BETWEEN_LINES = 10.0
 LINES_OF_A_PACE = 6
-"""Lines over which the pace is taken: what ran beside the steps before them may be over."""
+"""Number of printed lines over which the pace is measured: what slowed earlier steps may be over."""
 WHY_STOPPED = {
     "epochs": "all epochs done",
     "patience": "validation stopped improving",
@@ -145,7 +145,7 @@ ENDS = {"complete": "ends", "pruned": "is ended early", "failed": "fails"}
 
 
 def varied(values: Mapping[str, Any]) -> str:
-    """What a trial varies.
+    """The values that a trial varies, in words.
 
     >>> varied({"train.lr": 0.00034567, "train.batch_rows": 16})
     'lr 0.000346, batch_rows 16'
@@ -156,7 +156,7 @@ def varied(values: Mapping[str, Any]) -> str:
 
 
 def told(event: Event) -> str | None:
-    """An event as a line; None where it is not worth one."""
+    """An event as one line of text; None where it is not worth one."""
     match event:
         case Noted(text=text, warning=warning):
             return f"  ! {text}" if warning else f"  {text}"

@@ -18,7 +18,7 @@ from luthier.files import open_file
 SEAL = "sha256"
 """The key under which a record holds the hash of all its other keys."""
 LARGEST = 256_000_000
-"""Bytes of a record, or of a line of one: far more than any run writes."""
+"""The most bytes of a record, or of a line of one, that are read: far more than any run writes."""
 
 Name = Annotated[str, MinLen(1)]
 Count = Annotated[int, Ge(0)]
@@ -27,7 +27,7 @@ Positive = Annotated[float, Gt(0), Field(allow_inf_nan=False)]
 
 
 class Record(BaseModel):
-    """What one file, or one line of it, says. Nothing is taken for what it is not: "no" is not true, and "1" no number."""
+    """One file of JSON, or one line of it, checked. Types are strict: "no" is not a truth value, and "1" is not a number."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="allow")
 
@@ -111,7 +111,7 @@ def complaint(error: Any) -> str:
 
 
 def spelt(value: object, most: int = 60) -> str:
-    """A value of JSON, for a message.
+    """A JSON value in words, for a message.
 
     >>> spelt(None), spelt("no"), spelt([1, 2]), spelt({"a": 1})
     ('null', '"no"', 'a list', 'an object')

@@ -10,27 +10,27 @@ from PIL import Image
 from luthier import seeds
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
-"""(height, width, 3)"""
+"""An RGB image of shape (height, width, 3), one byte a channel."""
 Numbers = np.ndarray[Any, np.dtype[np.float64]]
 
 TRIES = 10
-"""Crops that are drawn until one lies within the image."""
+"""The most crops that are drawn to find one that lies within the image."""
 RATIO = (3 / 4, 4 / 3)
 """Width over height of a crop (Szegedy et al. 2015, arXiv:1409.4842, section 6)."""
 ERASED_AREA = (0.02, 1 / 3)
 ERASED_RATIO = (0.3, 1 / 0.3)
-"""Of what is erased: share of the image, and height over width (Zhong et al. 2017, arXiv:1708.04896, section 4.1; the
-largest share is that of timm)."""
+"""Ranges of an erased rectangle: its share of the image, and its height over its width (Zhong et al. 2017, arXiv:1708.04896,
+section 4.1; the largest share is that of timm)."""
 REDUCING_GAP = 3.0
 """Large images are first shrunk in whole steps: at 3 the result is as good as without (Pillow's documentation of `resize`)."""
 MIXUP_ALPHA = 0.2
 GREY = np.array([0.299, 0.587, 0.114])
-"""How bright red, green and blue are (ITU-R BT.601)."""
+"""Weights of red, green and blue in an image's brightness (ITU-R BT.601)."""
 
 
 @dataclass(frozen=True)
 class Augment:
-    """How much images are varied. Zero of a thing, or an area of 1, leaves it as it is."""
+    """How much images are varied in training. A setting of zero, or a `min_area` of 1, turns its variation off."""
 
     min_area: float = 0.08
     """Least share of the image that a crop holds, in (0, 1]; with 1 the whole image is scaled."""
@@ -98,7 +98,7 @@ def between(limits: tuple[float, float], drawn: Numbers) -> Numbers:
 
 
 def jittered(image: Image.Image, brightness: float, contrast: float, saturation: float) -> Image.Image:
-    """All three in turn, each by its factor, as one linear map of the colours: clipped once, at the end.
+    """Brightness, contrast and saturation changed in turn, as one linear map of the colours that is clipped once, at the end.
 
     Contrast moves colours from the image's mean grey, saturation from the grey of the pixel, as torchvision defines them.
     """
@@ -127,12 +127,12 @@ class Blend:
     other: int
     """The row that it is blended with."""
     share: float
-    """Of the row itself that is left."""
+    """Share of the row's own image that is left, in [0, 1]."""
     box: tuple[int, int, int, int] | None
-    """Top, bottom, left and right of what is taken from the other; None: both are blended wholly."""
+    """Top, bottom, left and right of the box that is taken from the other image, in pixels; None: both are blended wholly."""
 
     def of(self, image: Pixels, other: Pixels) -> Pixels:
-        """Two images of one size as one."""
+        """The blend of two images of one size."""
         if self.box is None:
             blended = self.share * image.astype(np.float32) + (1 - self.share) * other.astype(np.float32)
             return np.rint(blended).astype(np.uint8)

@@ -3,20 +3,20 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
+from luthier.arrays import Array, Ints
 from luthier.batches.tokens import Tokens
 
-Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
-Array = np.ndarray[Any, np.dtype[Any]]
+if TYPE_CHECKING:
+    from luthier.batches.text_examples import TextExamples
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows ready for a model."""
+    """Some rows as the model takes them in one forward pass."""
 
     inputs: dict[str, torch.Tensor]
     """`input_ids` and `attention_mask`, both (parts, tokens), padded to the longest part of the batch, and `token_type_ids`
@@ -54,7 +54,7 @@ class Examples(ABC):
     targets: Array
     """(rows, ...) what the task learns from."""
     tokens: Tokens | None
-    """Where a task answers token by token."""
+    """What is learnt at each token, where a task answers token by token; else None."""
     sources: Array | None
     """(rows,) what a task needs of a row to put its answer in the user's terms."""
     budget: int
@@ -62,7 +62,7 @@ class Examples(ABC):
 
     @abstractmethod
     def __len__(self) -> int:
-        """Rows."""
+        """The number of rows."""
 
     @property
     @abstractmethod
@@ -72,7 +72,17 @@ class Examples(ABC):
     @property
     @abstractmethod
     def amount(self) -> int:
-        """How often a weight is used in a pass over all rows: tokens, or as much for images."""
+        """How often a weight is used in a pass over all rows: the number of tokens, or its equal for images."""
+
+    @property
+    def parts_of_a_row(self) -> float:
+        """Parts of a row that a training epoch reads, on average; 1 where rows have no parts, or each part has an answer."""
+        return 1.0
+
+    @property
+    def flat(self) -> "TextExamples | None":
+        """The same rows, where they are token numbers side by side, so that states of frozen layers can be kept; else None."""
+        return None
 
     @property
     def varies(self) -> bool:
@@ -81,7 +91,7 @@ class Examples(ABC):
 
     @property
     def units(self) -> int:
-        """How many answers are wanted: of each row one, unless its tokens or parts answer."""
+        """The number of answers that are wanted: one per row, unless its tokens or parts answer."""
         return len(self)
 
     @property
@@ -102,5 +112,5 @@ class Examples(ABC):
         """Some rows, ready for a model; varied for training where rows can be."""
 
     def expect(self, rows: Ints, variation: Variation | None = None) -> None:
-        """Told which batch will be asked for next: what is slow to get may be got meanwhile."""
+        """Take note of which batch will be asked for next, so that slow work on it can begin meanwhile."""
         return

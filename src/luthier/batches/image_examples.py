@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from PIL import Image
 
+from luthier.arrays import Array, Ints
 from luthier.batches.augment import Augment, Blend, Pixels, augment, blend_of
-from luthier.batches.examples import Array, Batch, Examples, Ints, Variation
+from luthier.batches.examples import Batch, Examples, Variation
 
 PATCH = 32
 """Pixels a side of the smallest patch that a network looks at as one: how often a weight is used follows from it."""
@@ -20,11 +21,11 @@ AT_ONCE = 8
 """Images in a batch that is only read: on two cores the next layer then finds what the last one wrote in the cache
 (docs/engine.md)."""
 KEPT_BYTES = 768_000_000
-"""Of images that are kept decoded: of 4,000 at 224 pixels all, of 100,000 a few thousand."""
+"""The most bytes of images that are kept decoded: all of 4,000 at 224 pixels, a few thousand of 100,000."""
 SHOWN = 128
 """Pixels a side of an image in a report."""
 THREADS = 2
-"""That decode: more than the cores of a laptop would not help."""
+"""Threads that decode images: more than the cores of a laptop would not help."""
 
 
 class Shaping(Protocol):
@@ -36,13 +37,13 @@ class Shaping(Protocol):
         ...
 
     def shaped(self, image: Image.Image) -> Pixels:
-        """(size, size, 3)"""
+        """The image as the model's processor cuts and scales it, (size, size, 3)."""
         ...
 
 
 @dataclass
 class DecodedImages:
-    """Decoded images, as many as have room."""
+    """A cache of decoded images, as many as have room in `KEPT_BYTES`."""
 
     most: int = KEPT_BYTES
     held: int = 0
@@ -61,20 +62,20 @@ class DecodedImages:
 
 @dataclass(frozen=True)
 class ImageExamples(Examples):
-    """An image a row."""
+    """Examples of one image per row."""
 
     images: Array
-    """(rows,) objects that can be opened."""
+    """(rows,) objects from which an image can be opened."""
     numbers: Ints
-    """(rows,) what an image is known by, in whatever selection of the rows."""
+    """(rows,) identity of each image, which stays the same in every selection of the rows."""
     targets: Array
     shaping: Shaping
     augment: Augment | None = None
-    """How images are varied in training; None: not at all."""
+    """How images are varied in training; None where they are not."""
     mix: str | None = None
-    """How images are blended with others in training: `mixup`, `cutmix`; None: not at all."""
+    """How images are blended with others in training: `mixup` or `cutmix`; None where they are not."""
     classes: int = 0
-    """Of labels that are blended with the images."""
+    """Number of labels, where labels are blended along with the images; else 0."""
     kept: DecodedImages = field(default_factory=DecodedImages)
     ahead: dict[Any, Future[Pixels]] = field(default_factory=dict)
     """The batch that is being prepared, by what was asked for."""
@@ -87,7 +88,7 @@ class ImageExamples(Examples):
 
     @property
     def length(self) -> int:
-        """What an image adds to a batch: at 224 pixels as much as 2,048 tokens do."""
+        """What an image adds to the size of a batch, in tokens: one of 224 pixels counts as 2,048 tokens."""
         return max(1, 2 * self.shaping.size**2 // 49)
 
     @property
@@ -134,11 +135,11 @@ class ImageExamples(Examples):
             self.ahead[key] = POOLS.waiting.submit(self.pixels, rows, variation)
 
     def pixels(self, rows: Ints, variation: Variation | None) -> Pixels:
-        """(rows, size, size, 3)"""
+        """The decoded images of some rows, (rows, size, size, 3)."""
         return np.stack(list(POOLS.decoding.map(lambda row: self.seen(int(row), variation), rows)))
 
     def seen(self, row: int, variation: Variation | None) -> Pixels:
-        """(size, size, 3) of a row, blended with another where that is wanted."""
+        """The image of a row, (size, size, 3), blended with another where that is wanted."""
         own, blend = self.pixels_of(row, variation), self.blend(row, variation)
         return own if blend is None else blend.of(own, self.pixels_of(blend.other, variation))
 
@@ -164,7 +165,7 @@ class ImageExamples(Examples):
         return np.concatenate(lines)
 
     def learnt(self, rows: Ints, variation: Variation | None) -> Array:
-        """(rows, ...) targets; where images are blended (rows, classes), the share of each."""
+        """The targets of some rows, (rows, ...); where images are blended, the share of each class, (rows, classes)."""
         blends = [self.blend(row, variation) for row in rows.tolist()]
         found: Array = self.targets[rows]
         if None in blends:
@@ -178,7 +179,7 @@ class ImageExamples(Examples):
         return soft
 
     def pixels_of(self, row: int, variation: Variation | None) -> Pixels:
-        """(size, size, 3) of a row: as the model's own processor makes it, or varied."""
+        """The image of a row, (size, size, 3), as the model's own processor makes it, or varied."""
         number = int(self.numbers[row])
         size = self.shaping.size
         if variation is None or self.augment is None:
@@ -201,7 +202,7 @@ def asked(rows: Ints, variation: Variation | None) -> tuple[bytes, Variation | N
 
 
 class Pools:
-    """Threads that decode, and one that waits for them; begun when they are first needed."""
+    """The threads that decode, and one that waits for them; each pool is started when it is first needed."""
 
     @cached_property
     def decoding(self) -> ThreadPoolExecutor:
@@ -213,4 +214,4 @@ class Pools:
 
 
 POOLS = Pools()
-"""Those of this process."""
+"""The thread pools of this process."""

@@ -3,10 +3,10 @@
 import numpy as np
 
 from luthier import seeds
-from luthier.batches.examples import Ints
+from luthier.arrays import Ints
 
 POOL = 50
-"""Steps among which rows of like length are sought: enough to save most padding, few enough to stay random."""
+"""Number of steps in a pool, within which rows are sorted by length: enough to save most padding, few enough to stay random."""
 
 
 def steps_per_epoch(rows: int, batch_rows: int) -> int:
@@ -24,8 +24,8 @@ def epoch_order(
     """The rows of each step of an epoch: every row once, rows of like length together, steps in random order.
 
     Rows are shuffled, sorted by length within pools of `POOL` steps, cut into steps, and the steps shuffled. Only one
-    step of the epoch may have fewer than `batch_rows` rows. groups: (rows,) with it, as many rows are drawn with
-    replacement, so that each group is equally likely.
+    step of the epoch may have fewer than `batch_rows` rows. groups: (rows,) the group of each row; where it is given,
+    as many rows are drawn with replacement, so that each group is equally likely.
     """
     rng = seeds.generator(seed, "order", epoch)
     if groups is None:

@@ -9,11 +9,13 @@ import numpy as np
 import torch
 
 from luthier import seeds
-from luthier.batches.examples import Batch, Examples, Ints, Variation
+from luthier.arrays import Ints
+from luthier.batches.examples import Batch, Examples, Variation
 from luthier.batches.tokens import Tokens, runs
 
 MULTIPLE = 4
-"""Of tokens, to which batches are padded: on a CPU each new width is compiled, which takes time and memory (docs/engine.md)."""
+"""Batches are padded to a multiple of so many tokens: a CPU compiles each new width, which costs time and memory
+(docs/engine.md)."""
 
 
 @dataclass(frozen=True)
@@ -29,17 +31,17 @@ class TextExamples(Examples):
     targets: np.ndarray[Any, np.dtype[Any]]
     """(rows, ...) what the task learns from."""
     pad: int
-    """Token number that fills a batch up."""
+    """Number of the padding token."""
     types: np.ndarray[tuple[int], np.dtype[np.int8]] | None = None
     """(tokens,) 0 or 1: which of two texts a token is of, where the model is told."""
     tokens: Tokens | None = None
-    """Where a task answers token by token."""
+    """What is learnt at each token, where a task answers token by token; else None."""
     by_part: bool = False
     """Whether each part answers by itself: the texts of a row that are compared with each other."""
     sources: np.ndarray[Any, np.dtype[Any]] | None = None
     """(rows,) what a task needs of a row to put its answer in the user's terms."""
     few: int | None = None
-    """Parts of a row with nothing to find that a training epoch reads at most, others in each; None: all of them."""
+    """The most parts with nothing to find that a training epoch reads of a row, different ones in each; None: all of them."""
 
     budget: ClassVar[int] = 1_024  # type: ignore[misc]
 
@@ -57,7 +59,7 @@ class TextExamples(Examples):
 
     @cached_property
     def holding(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-        """(parts,) where something is to be found: beyond the first token, which stands for nothing."""
+        """(parts,) whether something is to be found in a part, beyond its first token, which stands for "nothing"."""
         assert self.tokens is not None, "something is found token by token"
         marked = self.tokens.marks > 0
         marked[self.ends[:-1]] = False
@@ -66,13 +68,21 @@ class TextExamples(Examples):
 
     @cached_property
     def counts(self) -> Ints:
-        """(rows,) parts of each that a batch has."""
+        """(rows,) number of parts of each row that a batch holds."""
         all_parts = np.diff(self.first_part)
         if self.few is None or not len(self):
             return all_parts
         holding = np.add.reduceat(self.holding.astype(np.int64), self.first_part[:-1])
         found: Ints = holding + np.minimum(all_parts - holding, self.few)
         return found
+
+    @property
+    def flat(self) -> "TextExamples":
+        return self
+
+    @property
+    def parts_of_a_row(self) -> float:
+        return 1.0 if self.by_part or not len(self) else float(self.counts.mean())
 
     @property
     def varies(self) -> bool:
@@ -119,7 +129,7 @@ class TextExamples(Examples):
         return runs(self.ends[parts], self.ends[parts + 1] - self.ends[parts])
 
     def parts(self, row: int, variation: Variation | None = None) -> list[int]:
-        """Those of a row; in training a few of those with nothing to find, drawn anew in each epoch."""
+        """The parts of a row; in training only a few of those with nothing to find, drawn anew in each epoch."""
         own = np.arange(self.first_part[row], self.first_part[row + 1])
         if variation is not None and self.few is not None and self.counts[row] < len(own):
             empty = own[~self.holding[own]]
@@ -155,7 +165,7 @@ class TextExamples(Examples):
         return parts * wide, wide
 
     def batch(self, rows: Ints, variation: Variation | None = None) -> Batch:
-        """Some rows, padded to their longest part, or a little beyond."""
+        """A batch of some rows, padded to their longest part, or a little beyond."""
         spans = [
             (place, part) for place, row in enumerate(rows.tolist()) for part in self.parts(row, variation)
         ]

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
+from luthier.arrays import Ints
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """What some examples hold of each token, and which tokens answers are wanted for."""
+    """What is learnt at each token of some examples, and which tokens give answers."""
 
     marks: np.ndarray[tuple[int], np.dtype[np.int16]]
     """(tokens,) what is learnt at a token; -1 where there is nothing."""
@@ -19,7 +19,7 @@ class Tokens:
     """(rows + 1,) the first unit of each row, and the number of units."""
 
     def select(self, rows: Ints, places: Ints) -> "Tokens":
-        """Those of some rows, whose tokens stood at `places`."""
+        """The tokens of some rows, which stood at `places`."""
         counts = np.diff(self.first_unit)[rows]
         old = self.unit[runs(self.first_unit[rows], counts)]
         order = np.argsort(places, kind="stable")

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from luthier.arrays import Array
 from luthier.candidates.candidate import Candidate, Passes
 from luthier.candidates.records import ProbeRecord
 from luthier.candidates.run import HELD_OUT, Run
@@ -15,7 +16,6 @@ from luthier.events import Event
 from luthier.models.headed import new_head
 from luthier.prepare.prepare import Prepared
 from luthier.tasks.probing import Probing
-from luthier.tasks.task import Array
 from luthier.train.probe.probe import Probe, fit_probe, probe_seconds, solve_probe
 
 LEARNT_AT_LAST = ("train", "valid", "calibration")

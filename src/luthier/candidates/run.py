@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from luthier.arrays import Array
 from luthier.compare.fitted import PRETRAINED, Fitted
 from luthier.errors import Interrupted, WorldError
 from luthier.folder.artefacts import Artefacts
@@ -21,7 +22,7 @@ from luthier.records import Record
 from luthier.tasks.answers import Answers
 from luthier.tasks.calibration import Calibration
 from luthier.tasks.outputs import Outputs
-from luthier.tasks.task import Array, Task
+from luthier.tasks.task import Task
 from luthier.train.checkpoints import SHARE, Checkpoints
 from luthier.train.probe.probe import Probe
 
@@ -208,7 +209,7 @@ class Run:
         model = self.model_of(fitted)
         task, head = self.task.finished(fitted.weights.head or model.head)
         path, record = self.folder.path / "model", self.model_record(fitted, task)
-        write_model(path, model, head, self.ready.reader, record, INTERIM_CARD)
+        write_model(path, model, head, self.ready.base.reader, record, INTERIM_CARD)
 
     def model_record(self, fitted: Fitted, task: Task) -> ModelRecord:
         """What luthier.json says of a candidate's model. task: as it is finished."""
@@ -222,7 +223,7 @@ class Run:
             long="windows" if ready.long.way == "windows" else "cut",
             columns=ready.rows.columns,
             base=self.plan.model.name,
-            base_fingerprint=ready.base_fingerprint,
+            base_fingerprint=ready.base.fingerprint,
             method=fitted.name,
             version=version("luthier"),
             missing=self.plan.data.missing,

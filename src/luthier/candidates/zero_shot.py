@@ -4,6 +4,7 @@ from collections.abc import Generator
 
 import numpy as np
 
+from luthier.arrays import Array
 from luthier.batches.examples import Examples
 from luthier.candidates.candidate import Candidate, Passes
 from luthier.candidates.run import ANSWERED, Run
@@ -13,7 +14,6 @@ from luthier.models.headed import HeadedModel
 from luthier.models.heads.classifier import encoder_of
 from luthier.models.readers.texts import Texts
 from luthier.prepare.prepare import Prepared
-from luthier.tasks.task import Array
 from luthier.tasks.zero_shot import Seen
 
 NAMES = "labels"
@@ -52,13 +52,13 @@ ZERO_SHOT = ZeroShotCandidate()
 
 def compared(ready: Prepared, parts: tuple[str, ...]) -> dict[str, Examples]:
     """Texts whose features are compared, beside those of the rows themselves, by the key of their features."""
-    how, texts = ready.rows.task.zero_shot, ready.reader
+    how, texts = ready.rows.task.zero_shot, ready.base.reader
     if how is None or not isinstance(texts, Texts):
         return {}
     found: dict[str, Examples] = {}
     if how.prompts:
         found[NAMES] = texts.examples(how.prompts, blank(len(how.prompts)))[0]
-    if how.compares and ready.folder.pooling is not None:
+    if how.compares and ready.base.folder.pooling is not None:
         for part in parts:
             pairs = ready.rows.inputs(getattr(ready.rows.split, part))
             for side in (0, 1):
@@ -77,8 +77,8 @@ def blank(rows: int) -> Array:
 
 def reader_of(ready: Prepared, name: str) -> HeadedModel:
     """The model that reads some features: of single texts out of pairs, the body alone, pooled as its folder declares."""
-    if ", text " in name and ready.folder.pooling is not None:
-        return encoder_of(ready.model, ready.folder.pooling)
+    if ", text " in name and ready.base.folder.pooling is not None:
+        return encoder_of(ready.model, ready.base.folder.pooling)
     return ready.model
 
 

@@ -52,7 +52,7 @@ TABLE: dict[str, Check] = {
     "boilerplate": boilerplate,
     "personal-data": personal_data,
 }
-"""Look at rows and split alone."""
+"""Checks that look at rows and split alone."""
 
 IMAGES: dict[str, Check] = {
     "broken-images": broken_images,
@@ -61,28 +61,28 @@ IMAGES: dict[str, Check] = {
     "near-images": near_images,
     "converted-images": converted_images,
 }
-"""Look at what was seen of images."""
+"""Checks that look at what was found when the images were decoded."""
 
 TOKENS: dict[str, Check] = {"length": length, "unknown-words": unknown_words}
-"""Look at what a model's tokenizer makes of the texts."""
+"""Checks that look at what a model's tokenizer makes of the texts."""
 
 FEATURES: dict[str, Check] = {"label-errors": label_errors, "outliers": outliers, "shift": shift}
-"""Look at what a frozen model, and a probe on it, make of the rows."""
+"""Checks that look at a frozen model's features, and at the probabilities of a probe on them."""
 
 TABLE |= IMAGES
 CHECKS = TABLE | TOKENS | FEATURES
 OF_TEXTS = ("near-copies", "garbage", "boilerplate", "personal-data", *TOKENS)
-"""Checks that read texts: of images they would read the names of files."""
+"""Checks that read texts. They are left out where rows are images: they would read the names of files."""
 
 ORDER = ("stop", "warn", "note")
 
 
 def examine(evidence: Evidence, checks: Mapping[str, Check]) -> tuple[Finding, ...]:
-    """What those of some checks find that have something to look at, the gravest first."""
+    """The findings of those checks that have something to look at, the gravest first."""
     apt = [check for name, check in checks.items() if evidence.images is None or name not in OF_TEXTS]
     return ranked(finding for check in apt for finding in check(evidence))
 
 
 def ranked(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """By severity, then by the share of rows."""
+    """The findings, ordered by severity, then by their share of rows."""
     return tuple(sorted(findings, key=lambda one: (ORDER.index(one.severity), -one.share)))

@@ -1,3 +1,5 @@
+"""The check for images on which nothing is to be seen."""
+
 from collections.abc import Iterator
 
 from luthier.checks.finding import Evidence, Finding, count_of

@@ -1,3 +1,5 @@
+"""The check for sentences that many different texts repeat."""
+
 import re
 from array import array
 from collections.abc import Iterator
@@ -10,7 +12,7 @@ from luthier.data.split import key_of
 PARTS = re.compile(r"(?:\r?\n)+|(?<=[.!?])\s+")
 LEAST_CHARACTERS = 25
 OFTEN, SHARE = 10, 0.02
-"""Rows, and share of all rows, that hold the same sentence before it is told."""
+"""A sentence is reported when at least so many rows, and this share of all rows, hold it."""
 
 
 def boilerplate(evidence: Evidence) -> Iterator[Finding]:
@@ -53,6 +55,6 @@ def boilerplate(evidence: Evidence) -> Iterator[Finding]:
 
 
 def parts_of(text: str) -> list[str]:
-    """The sentences and lines of a text that has several, but for short ones."""
+    """The sentences and lines of a text, without short ones; nothing where the text is a single sentence."""
     parts = PARTS.split(text)
     return [part.strip() for part in parts if len(part) >= LEAST_CHARACTERS] if len(parts) > 1 else []

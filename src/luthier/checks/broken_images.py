@@ -1,3 +1,5 @@
+"""The check for images that cannot be opened."""
+
 from collections.abc import Iterator
 
 import numpy as np
@@ -6,7 +8,7 @@ from luthier.checks.finding import Evidence, Finding, count_of
 
 
 def broken_images(evidence: Evidence) -> Iterator[Finding]:
-    """Files that are missing, cut off, or no images: left out, and counted."""
+    """Image files that are missing, cut off, or no images. Their rows are left out, and counted."""
     if evidence.images is None:
         return
     broken = np.array([reason is not None for reason in evidence.images.broken], bool)

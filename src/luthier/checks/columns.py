@@ -4,13 +4,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from luthier.arrays import Ints
 from luthier.checks.finding import Evidence
-from luthier.data.table import Ints
 
 TELLING = 0.95
-"""Share of rows whose label follows from the other rows with the same value."""
+"""A column gives the label away when, for this share of its rows, the other rows with the same value tell it."""
 LONGEST = 60
-"""Characters on average: what is longer is a text, and neither a label nor an identifier."""
+"""Mean characters of a column's values, beyond which they are texts, and neither labels nor identifiers."""
 
 
 def others(evidence: Evidence) -> list[str]:
@@ -26,13 +26,13 @@ def others(evidence: Evidence) -> list[str]:
 
 
 def characters(evidence: Evidence, name: str) -> float:
-    """Of the first values of a column, on average."""
+    """Mean number of characters of the first 1,000 values of a column."""
     first = evidence.table.texts(name, np.arange(min(1_000, len(evidence.table))))
     return sum(map(len, first)) / max(1, len(first))
 
 
 def codes(evidence: Evidence, name: str) -> Ints:
-    """(table rows,) a number per value; below zero where there is none."""
+    """(table rows,) one number for each distinct value; below zero where a row has none."""
     column = pc.dictionary_encode(evidence.table.columns.column(name)).combine_chunks()
     found: Ints = column.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
     kind = column.dictionary.type

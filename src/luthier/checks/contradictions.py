@@ -1,3 +1,5 @@
+"""The check for equal texts with different labels."""
+
 from collections.abc import Iterator
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""The check for images that had to be converted to plain RGB."""
+
 from collections.abc import Iterator
 
 from luthier.checks.finding import Evidence, Finding

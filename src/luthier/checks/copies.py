@@ -1,13 +1,15 @@
+"""The check for texts that occur more than once in a file."""
+
 from collections.abc import Iterator
 
 import numpy as np
 
+from luthier.arrays import Ints
 from luthier.checks.finding import Evidence, Finding, count_of
-from luthier.data.table import Ints
 
 
 def copies(evidence: Evidence) -> Iterator[Finding]:
-    """Texts that occur again in the same file, but for case and white space. (From file to file, they are leaks.)"""
+    """Texts that occur again in the same file, compared without case and white space. (Between files, they are leaks.)"""
     rows, again = evidence.used, repeats(evidence)
     if len(again):
         yield Finding(

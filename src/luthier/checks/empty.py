@@ -1,9 +1,11 @@
+"""The check for rows without a text or without a label."""
+
 from collections.abc import Iterator
 
 from luthier.checks.finding import Evidence, Finding, count_of
 
 MOST = 0.5
-"""Share of the rows up to which deleting them is a remedy."""
+"""Largest share of the rows that can be deleted as a remedy."""
 
 
 def empty(evidence: Evidence) -> Iterator[Finding]:

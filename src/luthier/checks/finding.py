@@ -6,13 +6,15 @@ from typing import Any, Literal
 
 import numpy as np
 
+from luthier.arrays import Array, Ints
 from luthier.data.images.facts import ImageFacts
 from luthier.data.split import Split
-from luthier.data.table import Ints, Table
+from luthier.data.table import Table
+from luthier.forms import FORMS
+from luthier.forms.form import Form
 
 EXAMPLES = 10
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Severity = Literal["note", "warn", "stop"]
 
 
@@ -24,14 +26,14 @@ class Finding:
     severity: Severity
     count: int
     share: float
-    """Of the rows looked at, in [0, 1]."""
+    """Share of the rows looked at that are affected, in [0, 1]."""
     rows: tuple[dict[str, Any], ...]
-    """`file`, `row` (line in the file) and `text` of rows it is about."""
+    """The rows that are affected, or some of them: `file`, `row` (its line in the file) and `text` of each."""
     message: str
     matters: str
-    """What it does to the result."""
+    """How the result suffers if nothing is done."""
     mend: str
-    """The command, the option or the deed that mends it."""
+    """What to do: a command, an option, or a change to the data."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {"rows": list(self.rows)}
@@ -44,27 +46,28 @@ class Tokens:
     rows: Ints
     """Table rows that were tokenised."""
     lengths: Ints
-    """(rows,) tokens of each, before anything is cut."""
+    """(rows,) number of tokens of each row, before anything is cut."""
     unknown: Ints
-    """(rows,) tokens of each that the model has no word for."""
+    """(rows,) number of unknown tokens in each row: pieces of text that the vocabulary lacks."""
     limit: int
-    """Tokens that the model reads."""
+    """The most tokens of a row that the model reads."""
     way: str
-    """What is done with longer texts: `cut` or `windows`."""
+    """What is done with texts longer than `limit`: `cut` or `windows`."""
 
 
 @dataclass(frozen=True)
 class Frozen:
-    """What the frozen model, and a probe on it, made of the rows."""
+    """The features that the frozen model gives the rows, and the probabilities of a probe on them."""
 
     rows: Ints
     """Table rows that were looked at."""
     features: Array
-    """(rows, width)"""
+    """(rows, width), one vector for each of `rows`."""
     probabilities: Array
-    """(rows, labels), each row's by a probe that did not see it, nor a copy of it; no labels where answers are none."""
+    """(rows, labels), out of fold: the probe that judges a row has seen neither it nor a copy of it. (rows, 0) where answers are
+    not labels."""
     targets: Array
-    """(rows,) classes, or (rows, labels) marks; what else the task learns from where answers are no labels."""
+    """(rows,) classes, or (rows, labels) truth values with several labels; where answers are not labels, the task's targets."""
     labels: tuple[str, ...]
 
 
@@ -73,20 +76,20 @@ class Evidence:
     """What checks may look at. In `tune` the test rows may be compared with others, and their labels stay sealed."""
 
     table: Table
-    """With all columns that every file has."""
+    """The table of all rows, with all columns that every file has."""
     text: str
     label: str
     split: Split
     given: frozenset[str]
-    """Parts that came in a file of their own."""
+    """Names of the parts of the split that came in a file of their own."""
     grouped: str | None
     """The column whose equal values stay on one side of the split."""
     keys: Ints
-    """(table rows,) equal for texts that differ only in case and white space."""
+    """(table rows,) hashes of the texts: equal for texts that differ only in case and white space."""
     label_sets: Ints
-    """(table rows,) equal for rows with the same label, or the same set of them."""
+    """(table rows,) numbers of label sets: equal for rows with the same label, or the same set of labels."""
     set_names: Sequence[tuple[str, ...]]
-    """The labels behind each number in `label_sets`; none where answers are no labels."""
+    """The labels behind each number in `label_sets`; empty where answers are not labels."""
     empty_text: Ints
     """Rows left out because they have no text."""
     empty_label: Ints
@@ -96,33 +99,33 @@ class Evidence:
     settled: Ints
     """Rows whose label a person has confirmed."""
     strata: Ints
-    """(table rows,) number of the kind of answer that a row has."""
+    """(table rows,) numbers of strata, the kinds of answer that the split keeps in proportion."""
     strata_names: tuple[str, ...] = ()
-    """By that number, in words that follow "rows": `have no answer`; none where there is nothing to name."""
+    """The name of each stratum, in words that follow "rows": `have no answer`; empty where there is nothing to name."""
     used_columns: frozenset[str] = frozenset()
     """Names of all columns that the task reads or learns."""
     columns_within: frozenset[str] = frozenset()
-    """Names of the file's columns that some of those are made of."""
+    """Names of the file's columns that some of `used_columns` are made of."""
     labels: tuple[str, ...] = ()
-    """Names of the labels that are learnt; none where answers are no labels."""
+    """Names of the labels that are learnt; empty where answers are not labels."""
     repairs: Mapping[str, Ints] = field(default_factory=dict)
     """What a task mended before it could learn, and in which rows."""
     reads: str = "text"
-    """What rows are made of, as the task says it."""
+    """What a row is made of, by the task's name for it, such as `text`, `pair` or `image`."""
     images: ImageFacts | None = None
-    """What was seen of the images, where rows are images."""
+    """What was found when the images were decoded; None where rows are not images."""
     groups: tuple[Ints, ...] = ()
-    """(table rows,) each: equal for rows that the task keeps on one side of a split, such as questions on one text."""
+    """Groupings, each (table rows,): equal for rows that the task keeps on one side of a split, such as questions on one text."""
     named_groups: Ints | None = None
-    """(table rows,) equal where the column of `grouped` is."""
+    """(table rows,) equal for rows with the same value in the column `grouped`; None without such a column."""
     set_aside: Mapping[str, int] = field(default_factory=dict)
-    """Rows that whoever annotated them put aside, by reason."""
+    """How many rows the annotators themselves rejected or skipped, by reason."""
     left_out_by: Mapping[str, int] = field(default_factory=dict)
-    """Rows that are not used, by reason; those that were put aside among them."""
+    """How many rows are not used, by reason; those of `set_aside` are among them."""
     text_columns: tuple[str, ...] = ()
-    """Columns beside the text that hold texts too, and are not read."""
+    """Further columns that hold texts, and that the model does not read."""
     reviewed: bool = False
-    """Whether a person has decided on every label that was doubted."""
+    """Whether a person has decided on every label that `label_errors` doubted."""
     tokens: Tokens | None = None
     frozen: Frozen | None = None
 
@@ -133,17 +136,22 @@ class Evidence:
         return np.sort(np.concatenate([split.train, split.valid, split.calibration, split.test]))
 
     @property
+    def form(self) -> Form:
+        """What rows are made of."""
+        return FORMS[self.reads]
+
+    @property
     def thing(self) -> str:
         """What a row is, as messages call it."""
-        return "image" if self.reads == "image" else "text"
+        return self.form.thing
 
     @property
     def a_thing(self) -> str:
-        return "an image" if self.thing == "image" else "a text"
+        return self.form.a_thing
 
     @property
     def read_columns(self) -> str:
-        """Names of what is read, as messages give them."""
+        """Names of the columns that the model reads, as messages give them."""
         if self.text in self.used_columns or not self.used_columns:
             return repr(self.text)
         return " or ".join(repr(name) for name in sorted(self.used_columns - {self.label}))
@@ -154,7 +162,7 @@ class Evidence:
         return bool(self.labels)
 
     def texts(self) -> Iterator[tuple[int, str]]:
-        """Each row with a text, and that text, in table order, a handful in memory at a time."""
+        """Each row that has a text, and that text, in table order; only a few texts are in memory at a time."""
         for begin, values in self.table.pieces(self.text):
             for at, text in enumerate(values):
                 if text:

@@ -1,4 +1,4 @@
-"""Texts that are not what somebody wrote: wrongly decoded, full of markup, or letters that no word of the others has."""
+"""The check for texts that nobody wrote so: wrongly decoded, full of markup, or of letters as no other text has them."""
 
 import html
 import re
@@ -7,10 +7,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from luthier.arrays import Ints
 from luthier.checks.finding import Evidence, Finding, count_of
 from luthier.checks.letters import surprise
 from luthier.data.formats.code_pages import FIRST_WIDE, clear_winner, readings
-from luthier.data.table import Ints
 
 MARKUP = re.compile(r"</?[A-Za-z][^<>]{0,300}>|&(?:[a-zA-Z]{2,8}|#\d{1,6}|#x[0-9a-fA-F]{1,5});")
 TAGS = re.compile(
@@ -19,13 +19,13 @@ TAGS = re.compile(
 
 
 TOO_MANY = 0.05
-"""Share of rows decoded wrongly, from which on the file was, and a run is not begun."""
+"""When this share of the rows was decoded wrongly, the whole file was, and no run is begun."""
 CASE_TURNED = ("cp1251", "koi8-r")
-"""Pages that have small letters where the other has capitals."""
+"""Pairs of code pages of which one has small letters where the other has capitals."""
 WIDE_PAGES = ("gb18030", "cp932", "cp949")
-"""In which UTF-8 is text of other letters, where it is read so."""
+"""Code pages of Chinese, Japanese and Korean: UTF-8 that is read in one of them looks like a text."""
 FEWEST_LETTERS = 5
-"""Letters beyond ASCII that tell that all of a text is in another code page."""
+"""Fewest letters beyond ASCII by which a text is known to be in another code page as a whole."""
 
 
 def garbage(evidence: Evidence) -> Iterator[Finding]:
@@ -150,7 +150,7 @@ def without_markup(text: str) -> str:
 
 
 def unlike(evidence: Evidence) -> Ints:
-    """Rows whose letters follow each other as they hardly ever do in the others."""
+    """Rows whose letters follow each other as they hardly ever do in the other rows."""
     rows, bits = surprise(evidence.texts)
     if len(rows) < 100:
         return np.zeros(0, np.int64)

@@ -1,19 +1,21 @@
+"""The check for documents, persons and the like that stand on both sides of the split."""
+
 import re
 import shlex
 from collections.abc import Iterator
 
 import numpy as np
 
+from luthier.arrays import Ints
 from luthier.checks.columns import codes, others, told
 from luthier.checks.finding import Evidence, Finding, count_of
 from luthier.checks.leaks import held_out
-from luthier.data.table import Ints
 
 REPEATED = 0.2
-"""Share of rows whose value occurs again, from which on a column can group rows."""
+"""A column can group rows when the values of this share of its rows occur in other rows too."""
 LEAST_VALUES = 10
 SHARED = 0.05
-"""Share of the test rows from which on it is told."""
+"""Smallest share of the test rows that is reported."""
 IDENTIFIES = re.compile(
     r"(^|_)(id|ids|user|author|doc|document|group|session|customer|client|patient|thread|conversation|case|ticket|"
     r"account|speaker|product|item|book|page|url|uuid|key)s?($|_)"

@@ -1,3 +1,5 @@
+"""The check for rare labels, and for one label that hides the others."""
+
 from collections.abc import Iterator
 
 import numpy as np
@@ -8,9 +10,9 @@ from luthier.errors import listing
 FEWEST = 10
 """Training rows below which a label is hardly learnt."""
 RATIO = 10
-"""Times that the largest label may be as frequent as the smallest before it is told."""
+"""The largest label may be so many times as frequent as the smallest before that is reported."""
 FREQUENT = 0.8
-"""Share of all rows from which on one label hides the others."""
+"""A label with this share of all rows hides the others: always guessing it scores well."""
 
 
 def imbalance(evidence: Evidence) -> Iterator[Finding]:

@@ -1,15 +1,17 @@
+"""The check for columns that give the label away."""
+
 import shlex
 from collections.abc import Iterator
 
 import numpy as np
 
+from luthier.arrays import Ints
 from luthier.checks.columns import codes, others, told
 from luthier.checks.finding import Evidence, Finding
-from luthier.data.table import Ints
 
 
 def label_column(evidence: Evidence) -> Iterator[Finding]:
-    """A column from which the label follows: never to be given to the model, as nobody has it at prediction time."""
+    """Columns from which the label follows. The model must not read them: nobody has them at prediction time."""
     rows = evidence.used
     _, label = np.unique(evidence.label_sets[rows], return_inverse=True)
     for name in others(evidence):

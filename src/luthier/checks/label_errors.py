@@ -1,20 +1,23 @@
+"""The check for labels that look wrong, by confident learning on a probe's probabilities."""
+
 from collections.abc import Iterator
 
 import numpy as np
 
-from luthier.checks.finding import Array, Evidence, Finding, Frozen, count_of
+from luthier.arrays import Array
+from luthier.checks.finding import Evidence, Finding, Frozen, count_of
 from luthier.checks.review import Suspect
 
 FEWEST = 50
-"""Rows: with fewer nothing is known of what is usual."""
+"""Fewest rows with which labels are doubted: fewer do not show what is usual."""
 DOUBTED = 0.25
 """Chance of an error from which on a row is shown: on four sets with one label in twenty made wrong, 64 to 89 of 100 of
 those are found so, and of 100 rows shown 37 to 96 are of them (benchmarks/doctor/doctor.py)."""
 LEAST_NOISE, MOST_NOISE = 0.03, 0.1
-"""Between these the share of wrong labels is believed. Public test sets have 3.3 % on average (Northcutt et al. 2021,
+"""The estimated share of wrong labels is clipped to this range. Public test sets have 3.3 % on average (Northcutt et al. 2021,
 arXiv:2103.14749); confident learning takes every error of a weak model for one of the labels."""
 LEFT_NOISE = 0.01
-"""Believed of labels that a person has gone through: what is doubted anew must be likelier still."""
+"""Assumed share of wrong labels once a person has gone through them: a new doubt must be stronger."""
 
 
 def label_errors(evidence: Evidence) -> Iterator[Finding]:
@@ -45,7 +48,7 @@ def own_label(evidence: Evidence, row: int) -> str:
 
 
 def suspects(evidence: Evidence) -> list[tuple[Suspect, float]]:
-    """Rows whose label may well be wrong, and how likely; but for those a person has confirmed."""
+    """Rows whose label may well be wrong, each with the chance that it is; labels that a person has confirmed are left out."""
     frozen = evidence.frozen
     if frozen is None or len(frozen.rows) < FEWEST:
         return []

@@ -1,3 +1,5 @@
+"""The check for two spellings of one label."""
+
 import re
 from collections.abc import Iterator, Mapping
 

@@ -1,14 +1,16 @@
+"""The check for answers that are distributed differently in training and validation rows."""
+
 from collections.abc import Iterator
 
 import numpy as np
 
+from luthier.arrays import Ints
 from luthier.checks.finding import Evidence, Finding
-from luthier.data.table import Ints
 
 CHANCE = 0.001
-"""Below which shares are not taken to be alike."""
+"""Significance level: with a smaller p-value the shares are taken to differ."""
 TOLD = 0.05
-"""Difference of a share from which on it is told."""
+"""Smallest difference of two shares that is reported."""
 EXPECTED = 5
 """Rows of each side that a kind must be expected to have, for the test to hold; rarer ones count as one kind."""
 
@@ -51,7 +53,10 @@ def independent(evidence: Evidence, rows: Ints) -> int:
 
 
 def chance_of(counts: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> float:
-    """That two sides, (2, kinds), differ so much or more though they are drawn alike."""
+    """The p-value of Pearson's chi-squared test: how often two sides drawn alike would differ so much or more.
+
+    counts: (2, kinds), the rows of each side by kind of answer.
+    """
     from scipy.stats import chi2_contingency  # here, as it takes a while, and prediction does without it
 
     expected = counts.sum(0) * counts.sum(1).min() / counts.sum()

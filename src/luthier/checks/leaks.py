@@ -1,12 +1,14 @@
+"""The check for held-out rows whose text also stands in the training rows."""
+
 from collections.abc import Iterator
 
 import numpy as np
 
+from luthier.arrays import Ints
 from luthier.checks.finding import Evidence, Finding, count_of
-from luthier.data.table import Ints
 
 TOO_MANY = 0.05
-"""Share of the test rows from which on their score says little, and a run is not begun."""
+"""When this share of the test rows leaks, their score says little, and no run is begun."""
 
 
 def leaks(evidence: Evidence) -> Iterator[Finding]:
@@ -29,7 +31,7 @@ def leaks(evidence: Evidence) -> Iterator[Finding]:
 
 
 def held_out(evidence: Evidence) -> list[tuple[str, Ints, Ints]]:
-    """Name and rows of test and validation, each with the rows that a model has seen before it is scored on them."""
+    """The held-out parts: name and rows of test and validation, each with the rows that a model sees before its score there."""
     split = evidence.split
     learnt = np.concatenate([split.train, split.calibration])
     return [

@@ -1,14 +1,16 @@
+"""The check for rows that are in the files and not used."""
+
 from collections.abc import Iterator, Mapping
 
 from luthier.checks.empty import MOST
 from luthier.checks.finding import Evidence, Finding, count_of
 
 TOO_MANY = 0.1
-"""Share of the rows from which on what is left out says that something was misread, and a run is not begun."""
+"""When this share of the rows is left out, something was probably misread, and no run is begun."""
 
 
 def left_out(evidence: Evidence) -> Iterator[Finding]:
-    """Rows that are not used: those that whoever annotated them put aside are told, the others stop a run where they are many."""
+    """Rows that are not used. Those that annotators rejected or skipped are reported; many others stop a run."""
     aside = sum(evidence.set_aside.values())
     rows = len(evidence.table) - aside
     if aside:

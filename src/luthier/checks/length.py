@@ -1,3 +1,5 @@
+"""The check for texts that are longer than the model reads."""
+
 from collections.abc import Iterator
 
 from luthier.checks.finding import Evidence, Finding, count_of

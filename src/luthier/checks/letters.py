@@ -1,21 +1,20 @@
-"""How usual the letters of each text are beside those of all the others."""
+"""How well all other texts predict the letters of each one, in bits per character."""
 
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from luthier.checks.finding import Array
+from luthier.arrays import Array, Ints
 from luthier.checks.near import AT_ONCE, normal
-from luthier.data.table import Ints
 
 SLOTS = 2**18
-"""Of hashed pairs and triples of characters."""
+"""Number of slots that pairs and triples of characters are hashed into."""
 FEWEST = 12
-"""Characters: shorter texts are neither usual nor not."""
+"""Fewest characters of a text that is judged: shorter ones say too little."""
 
 
 def surprise(texts: Callable[[], Iterator[tuple[int, str]]]) -> tuple[Ints, Array]:
-    """Numbers of the texts that are long enough, and the mean bits a character of each takes after the two before it.
+    """Positions of the texts that are long enough, and of each the mean bits of a character given the two before it.
 
     Probabilities are those of all texts together, each text's own share taken out (Katz's counts, add-a-half smoothed).
     """

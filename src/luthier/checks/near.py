@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from luthier.data.table import Ints
+from luthier.arrays import Ints
 
 GRAM = 4
 """Characters of a shingle. Words would be too coarse for short texts: a question of eight words has four runs of five."""
@@ -21,19 +21,19 @@ ALIKE = 0.6
 FEWEST_SHINGLES = 8
 """Shorter texts resemble each other by chance."""
 NEIGHBOURS = 8
-"""Texts of one bucket that each is compared with: what is said in ten thousand ways is found without a hundred million
+"""How many texts of its bucket a text is compared with: what is said in ten thousand ways is found without a hundred million
 comparisons."""
 KEPT = 256
-"""Shingles of a text that are kept: the smallest hashes, which of longer texts are a fair sample."""
+"""The most shingles of a text that are kept: those with the smallest hashes, a fair sample of a long text."""
 CHARACTERS = 2_000
-"""Of a text that are looked at."""
+"""The most characters of a text that are looked at."""
 AT_ONCE = 4_000_000
 """Characters hashed at once."""
 PAIRS_AT_ONCE = 20_000
 FACTORS = tuple(
     np.uint64((0x9E3779B97F4A7C15 * (2 * at + 1) & (2**64 - 1)) | 1) for at in range(BANDS * HASHES)
 )
-"""One for each hash: odd, so that none maps two shingles to one."""
+"""One factor for each hash, odd, so that none maps two shingles to one."""
 
 Ids = np.ndarray[tuple[int], np.dtype[np.uint64]]
 Pairs = np.ndarray[tuple[int, int], np.dtype[np.int64]]
@@ -42,19 +42,19 @@ Hashes = np.ndarray[tuple[int, int], np.dtype[np.uint64]]
 
 @dataclass(frozen=True)
 class Sketches:
-    """What is kept of all texts, by position."""
+    """MinHash sketches of many texts, by position."""
 
     bands: Hashes
-    """(texts, bands)"""
+    """(texts, bands), a hash of each band of MinHashes."""
     shingles: np.ndarray[tuple[int], np.dtype[np.uint32]]
     """Hashes of every text's distinct shingles, in order, text after text."""
     ends: Ints
-    """(texts + 1,) where each text's begin, and the end."""
+    """(texts + 1,) positions in `shingles` where those of each text begin, and the end."""
 
     def resemblance(
         self, pairs: Pairs, fewest: int = FEWEST_SHINGLES
     ) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        """(pairs,) Jaccard index of each; zero where a text has fewer shingles than can tell."""
+        """(pairs,) Jaccard index of the shingles of each pair; zero where a text has fewer than `fewest`."""
         found = np.zeros(len(pairs))
         for begin in range(0, len(pairs), PAIRS_AT_ONCE):
             some = pairs[begin : begin + PAIRS_AT_ONCE]
@@ -103,7 +103,7 @@ def near_pairs(texts: Iterable[str], sources: Ints) -> Pairs:
 
 
 def sketched(texts: Iterable[str]) -> Sketches:
-    """One pass over all texts, a few million characters at a time."""
+    """The sketches of all texts, made in one pass, a few million characters at a time."""
     bands: list[Hashes] = []
     shingles_of: list[np.ndarray[tuple[int], np.dtype[np.uint32]]] = []
     sizes: list[Ints] = []
@@ -149,7 +149,7 @@ def distinct(
 
 
 def normal(text: str) -> str:
-    """As copies are compared: without case and repeated blanks, and no longer than is looked at."""
+    """A text as copies are compared: without case and repeated blanks, cut to `CHARACTERS`."""
     return " ".join(text.lower().split())[:CHARACTERS]
 
 
@@ -170,7 +170,7 @@ def rolled(batch: list[str]) -> tuple[Ids, Ints]:
 
 
 def mixed(values: np.ndarray[tuple[int], np.dtype[np.uint64]]) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
-    """Spread over 64 bits: the finisher of MurmurHash3 (Appleby, public domain)."""
+    """Hashes mixed so that all 64 bits vary: the finisher of MurmurHash3 (Appleby, public domain)."""
     values = (values ^ (values >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
     return values ^ (values >> np.uint64(29))
 

@@ -1,15 +1,17 @@
+"""The check for texts that nearly repeat another one."""
+
 from collections.abc import Iterator
 
 import numpy as np
 
-from luthier.checks.finding import Array, Evidence, Finding, count_of
+from luthier.arrays import Array, Ints
+from luthier.checks.finding import Evidence, Finding, count_of
 from luthier.checks.leaks import held_out
 from luthier.checks.near import NEIGHBOURS, Pairs, near_pairs, sketched
-from luthier.data.table import Ints
 
 COSINE, RELATED = 0.95, 0.35
-"""Of two rows' features, from which on they are near copies too, if they share so much of their letters: words in another
-order, one word of a short text for another. Letters must speak too: some models give all texts nearly one direction."""
+"""Two rows are near copies, too, if the cosine of their features and the resemblance of their letters are at least these: words
+in another order, one word of a short text for another. Letters must agree: some models give all texts nearly one direction."""
 AT_ONCE = 1_000
 """Rows compared with all others at once."""
 
@@ -66,7 +68,7 @@ def found_pairs(evidence: Evidence) -> Pairs:
         own = np.flatnonzero(is_first[evidence.frozen.rows])
         close = evidence.frozen.rows[own][close_pairs(evidence.frozen.features[own])]
         pairs = np.unique(np.concatenate([pairs, related(evidence, close)]), axis=0)
-    if evidence.reads == "question":  # the same words ask something else of another text
+    if evidence.form.alike_in_groups:
         for group in evidence.groups:
             pairs = pairs[group[pairs[:, 0]] == group[pairs[:, 1]]]
     # The same text in two files is a leak.
@@ -84,7 +86,7 @@ def first_of_each(evidence: Evidence) -> Ints:
 
 
 def related(evidence: Evidence, pairs: Pairs) -> Pairs:
-    """Those of some pairs of rows whose texts share letters too."""
+    """Those of the given pairs of rows whose texts share letters too."""
     rows = np.unique(pairs)
     sketches = sketched(evidence.table.texts(evidence.text, rows))
     found: Pairs = pairs[sketches.resemblance(np.searchsorted(rows, pairs), fewest=1) >= RELATED]
@@ -92,7 +94,7 @@ def related(evidence: Evidence, pairs: Pairs) -> Pairs:
 
 
 def close_pairs(features: Array) -> Pairs:
-    """(pairs, 2) positions of features whose cosine is at least `COSINE`, the smaller one first; a few of each row."""
+    """(pairs, 2) positions of features whose cosine is at least `COSINE`, the smaller one first; at most a few pairs a row."""
     features = features - features.mean(0)
     unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
     unit = unit.astype(np.float32)

@@ -1,3 +1,5 @@
+"""The check for images that nearly repeat another one."""
+
 from collections.abc import Iterator
 
 import numpy as np

@@ -1,14 +1,17 @@
+"""The check for texts that mean something else than all others."""
+
 from collections.abc import Iterator
 
 import numpy as np
 
-from luthier.checks.finding import Array, Evidence, Finding, count_of
+from luthier.arrays import Array
+from luthier.checks.finding import Evidence, Finding, count_of
 
 NEIGHBOURS = 5
 COMPARED = 10_000
-"""Rows that each is compared with, drawn at random from more."""
+"""The most rows that each row is compared with; where there are more, they are drawn at random."""
 FAR = 5.0
-"""Spreads (robust: 1.48 times the median deviation) beyond the median distance."""
+"""A row is an outlier when its distance lies so many spreads (robust: 1.48 times the median deviation) beyond the median."""
 
 
 def outliers(evidence: Evidence) -> Iterator[Finding]:
@@ -35,7 +38,7 @@ def outliers(evidence: Evidence) -> Iterator[Finding]:
 
 
 def mean_distance(features: Array) -> Array:
-    """(rows,) mean cosine distance to the nearest others."""
+    """(rows,) mean cosine distance of each row to its nearest neighbours."""
     unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
     unit = unit.astype(np.float32)
     others = np.random.default_rng(0).permutation(len(unit))[:COMPARED]

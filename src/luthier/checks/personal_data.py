@@ -1,3 +1,5 @@
+"""The check for e-mail addresses, telephone numbers and card numbers."""
+
 import re
 from collections.abc import Callable, Iterator
 
@@ -28,7 +30,7 @@ def personal_data(evidence: Evidence) -> Iterator[Finding]:
 
 
 def held(text: str) -> Iterator[tuple[str, int, int]]:
-    """Kind, begin and end of each in a text; what is taken for one kind is no other.
+    """Kind, begin and end of each piece of personal data in a text; what is taken for one kind is no other.
 
     >>> list(held("Call +49 30 1234567 or write to a.b@example.org, order 12345"))
     [('e-mail', 32, 47), ('phone', 5, 19)]
@@ -56,7 +58,7 @@ def is_card(found: str) -> bool:
 
 
 def is_phone(found: str) -> bool:
-    """Whether it is long enough for a number that can be called, and not a date or an amount.
+    """Whether digits are long enough for a telephone number, and neither a date nor an amount.
 
     >>> is_phone("030 123 45 67"), is_phone("2024-11-21"), is_phone("1 000 000")
     (True, False, False)
@@ -76,4 +78,4 @@ PATTERNS: dict[str, tuple[re.Pattern[str], Callable[[str], bool]]] = {
     "card": (re.compile(r"(?<![\w.])\d(?:[ -]?\d){12,18}(?!\w)"), is_card),
     "phone": (re.compile(r"(?<![\w.,])(?:\+|\(?\d)[\d()/ .-]{5,18}\d(?!\w)"), is_phone),
 }
-"""What is looked for: a pattern, and what else must hold. Hints, no more: names and addresses are not found."""
+"""Kinds of personal data: a pattern, and what else must hold. They are hints, no more: names and addresses are not found."""

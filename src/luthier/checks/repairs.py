@@ -1,3 +1,5 @@
+"""The check that tells what was mended in rows before they could be learnt from."""
+
 from collections.abc import Iterator
 
 import numpy as np

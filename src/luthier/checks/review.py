@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from luthier.arrays import Ints
 from luthier.checks.finding import Evidence
 from luthier.data.formats.sheets import read_sheet, sheet
 from luthier.data.split import key_of
-from luthier.data.table import Ints
 from luthier.errors import DataError, did_you_mean, listing
 from luthier.files import write_text
 
@@ -29,22 +29,22 @@ def review_path(data: str, folder: str | None = None) -> Path:
 
 @dataclass(frozen=True)
 class Suspect:
-    """A row whose label the others speak against."""
+    """A row whose label the other rows speak against."""
 
     row: int
-    """Of the table."""
+    """The row's number in the table."""
     suggested: str
     probability: float
-    """Of the label as it is, by a probe that did not see the row."""
+    """The probability of the label as it is, by a probe that did not see the row."""
 
 
 @dataclass(frozen=True)
 class Review:
-    """Rows as a person has judged them, by text and label."""
+    """A person's decisions on doubted labels, by text and label."""
 
     path: Path
     decisions: dict[tuple[int, str], str]
-    """Key of the text, and label as it was, to `keep`, `delete` or the right label; empty where nothing was decided."""
+    """From the key of the text, and the label as it was, to `keep`, `delete` or the right label; "" where nothing was decided."""
 
     @staticmethod
     def read(path: Path, labels: Sequence[str]) -> "Review":
@@ -65,7 +65,7 @@ class Review:
 
     @property
     def complete(self) -> bool:
-        """Whether there is a decision on every row of it."""
+        """Whether every row of the review has a decision."""
         return bool(self.decisions) and all(self.decisions.values())
 
     def settled(self, evidence: Evidence) -> Ints:
@@ -83,7 +83,7 @@ class Review:
         return found
 
     def decided(self, evidence: Evidence) -> tuple[dict[int, str], Ints]:
-        """New labels by row, and rows to delete."""
+        """The new labels, by row, and the rows to delete."""
         asked = {pair: word for pair, word in self.decisions.items() if word not in ("", KEEP)}
         rows = np.flatnonzero(np.isin(evidence.keys, [key for key, _ in asked]))
         labels: dict[int, str] = {}
@@ -99,7 +99,7 @@ class Review:
         return labels, np.array(dropped, np.int64)
 
     def write(self, evidence: Evidence, suspects: Sequence[Suspect]) -> int:
-        """Write suspects with what was decided of them; how many wait for a decision. Decisions of others stay."""
+        """Write the suspects with the decisions on them, and return how many wait for one. Decisions on other rows stay."""
         table = evidence.table
         texts = table.texts(evidence.text, [one.row for one in suspects])
         lines: list[list[object]] = []
@@ -119,7 +119,7 @@ class Review:
         return open_ones
 
     def others(self, met: set[tuple[int, str]]) -> list[list[str]]:
-        """Lines of the file with decisions on rows that are no longer suspect."""
+        """Lines of the file with decisions on rows that are no longer suspects."""
         if not self.path.exists():
             return []
         return [

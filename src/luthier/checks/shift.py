@@ -1,18 +1,20 @@
+"""The check for held-out files that differ from the training rows."""
+
 from collections.abc import Iterator
 
 import numpy as np
 
-from luthier.checks.finding import Array, Evidence, Finding
-from luthier.data.table import Ints
+from luthier.arrays import Array, Ints
+from luthier.checks.finding import Evidence, Finding
 
 MOST = 1_000
-"""Rows of each side that are told apart."""
+"""The most rows of each side that the classifier is given."""
 TOLD = 0.65
-"""Area under the curve from which on it is told, if it is beyond noise too."""
+"""Smallest area under the ROC curve that is reported, if it is beyond noise too."""
 
 
 def shift(evidence: Evidence) -> Iterator[Finding]:
-    """Test or validation rows, given by file, that can be told from the training rows: they came from elsewhere."""
+    """Test or validation rows, given by file, that a classifier can tell from the training rows: they came from elsewhere."""
     frozen, split = evidence.frozen, evidence.split
     if frozen is None:
         return
@@ -38,7 +40,7 @@ def shift(evidence: Evidence) -> Iterator[Finding]:
 
 
 def told_apart(features: Array, ours: Ints, theirs: Ints) -> tuple[float, float]:
-    """Area under the curve of a ridge classifier between two sets of rows, each row judged by one that did not see it, and
+    """Area under the ROC curve of a ridge classifier between two sets of rows, each row judged by one that did not see it, and
     its standard error (Hanley and McNeil 1982, for an area of one half)."""
     dice = np.random.default_rng(0)
     most = min(MOST, len(ours), len(theirs))

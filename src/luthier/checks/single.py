@@ -1,3 +1,5 @@
+"""The check for labels that occur only once."""
+
 from collections.abc import Iterator
 
 from luthier.checks.finding import Evidence, Finding, count_of
@@ -5,7 +7,7 @@ from luthier.errors import listing
 
 
 def single(evidence: Evidence) -> Iterator[Finding]:
-    """Labels that occur once cannot be both learnt and tested: their rows are left out, and counted."""
+    """Labels that occur only once, and so cannot be both learnt and tested. Their rows are left out, and counted."""
     if len(evidence.single):
         names = sorted(
             {name for row in evidence.single for name in evidence.set_names[evidence.label_sets[row]]}

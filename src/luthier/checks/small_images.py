@@ -1,3 +1,5 @@
+"""The check for images with hardly any pixels."""
+
 from collections.abc import Iterator
 
 import numpy as np
@@ -5,7 +7,7 @@ import numpy as np
 from luthier.checks.finding import Evidence, Finding, count_of
 
 SMALLEST = 32
-"""Pixels of the shorter side, below which most networks see next to nothing."""
+"""Fewest pixels of the shorter side: below them most networks see next to nothing."""
 
 
 def small_images(evidence: Evidence) -> Iterator[Finding]:

@@ -1,3 +1,5 @@
+"""The check for further columns of text that the model does not read."""
+
 from collections.abc import Iterator
 
 from luthier.checks.finding import Evidence, Finding

@@ -1,13 +1,15 @@
+"""The check for texts with many words unknown to the tokenizer."""
+
 from collections.abc import Iterator
 
 from luthier.checks.finding import Evidence, Finding, count_of
 
 UNKNOWN = 0.1
-"""Share of a text's tokens that are unknown words, from which on it is told."""
+"""Smallest share of unknown tokens in a text that is reported."""
 
 
 def unknown_words(evidence: Evidence) -> Iterator[Finding]:
-    """Texts with many pieces that the tokenizer has no token for."""
+    """Texts many of whose pieces are unknown to the tokenizer's vocabulary."""
     tokens = evidence.tokens
     if tokens is None:
         return

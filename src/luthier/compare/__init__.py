@@ -1,0 +1,1 @@
+"""The candidates of one run, and the choice among them."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from luthier.data.layout import Ints
+from luthier.arrays import Ints
 
 SAMPLE_ROWS = 20_000
 SAMPLE_VALUES = 2_000_000

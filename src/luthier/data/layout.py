@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-
-Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
+from luthier.arrays import Ints
 
 
 @dataclass(frozen=True)

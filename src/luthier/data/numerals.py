@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from luthier.arrays import Array
 from luthier.data.missing import is_missing_number
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 WRITTEN = re.compile(
     r"(?P<open>\()?\s*(?P<sign>[+\-\u2212]?)\s*(?P<before>[^\d\s.,()+\-\u2212]{0,4}?)\s*(?P<sign2>[+\-\u2212]?)"

@@ -10,7 +10,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from luthier import seeds
-from luthier.data.table import Ints, Table
+from luthier.arrays import Ints
+from luthier.data.table import Table
 from luthier.errors import DataError
 
 PARTS = ("train", "valid", "calibration", "test")

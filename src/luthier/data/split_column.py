@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from luthier.arrays import Ints
 from luthier.data.column_names import HUMP, normal, words_of_name
 from luthier.data.columns import LABEL_NAMES, TEXT_NAMES
 from luthier.data.problems import shorten
-from luthier.data.table import Ints, Table
+from luthier.data.table import Table
 from luthier.errors import DataError, did_you_mean, listing
 
 NAMES = (

@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from luthier.arrays import Ints
 from luthier.data.column_facts import Facts, facts_of, spread_rows
 from luthier.data.fingerprint import fingerprint
 from luthier.data.images.names import ImageNames
 from luthier.data.layout import NO_LAYOUT, Layout
 from luthier.errors import DataError, did_you_mean, first_line, listing
-
-Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
 @dataclass(frozen=True)

@@ -8,25 +8,24 @@ from typing import Any
 import numpy as np
 
 from luthier import seeds
+from luthier.arrays import Ints
 from luthier.checks import CHECKS, examine, ranked
 from luthier.checks.finding import Evidence, Finding, Tokens
 from luthier.checks.review import Review, review_path
-from luthier.data.table import Ints
 from luthier.doctor.evidence import with_features
 from luthier.doctor.reader import Reader
 from luthier.errors import Interrupted, StopFinding
 from luthier.events import Advanced, Ended, Event, Noted, Started
-from luthier.models.readers.reading import READERS
 from luthier.plan.plan import Plan
 from luthier.prepare.refusals import refuse_unknown_checks
 from luthier.prepare.rows import Rows, understand
 
 NO_MODEL = "none"
-"""As `--model`: rows and split alone are looked at."""
+"""The value of `--model` with which only rows and split are looked at."""
 MOST_ROWS = 50_000
-"""Rows that a model looks at, drawn at random from more."""
+"""The most rows that a model looks at; where there are more, they are drawn at random."""
 MOST_TOKENS = 2_000_000
-"""Tokens that a model reads: two minutes of a small encoder on two cores."""
+"""The most tokens that a model reads: two minutes of a small encoder on two cores."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +33,12 @@ class Checkup:
     """What `check` found, and what it stands on."""
 
     findings: tuple[Finding, ...]
-    """The gravest first."""
+    """The findings, the gravest first."""
     rows: Rows | None
-    """None where the data cannot be used at all."""
+    """The rows, understood; None where the data cannot be used at all."""
     evidence: Evidence | None
     notes: tuple[str, ...]
-    """What was guessed, and what was looked at in part."""
+    """Sentences on what was guessed, and on what was looked at only in part."""
     seconds: float
     allowed: tuple[str, ...] = ()
 
@@ -49,7 +48,7 @@ class Checkup:
         return any(one.severity == "stop" and one.check not in self.allowed for one in self.findings)
 
     def plan_with_guesses(self, plan: Plan) -> Plan:
-        """The plan with what was guessed of its rows, to go on with; `none` is no model to tune."""
+        """The plan with the guesses about its rows filled in, for `tune` to go on with; without the model `none`."""
         guessed = {} if self.rows is None else self.rows.settings()
         asked = plan.settings()
         if asked["model.name"] == NO_MODEL:
@@ -116,9 +115,8 @@ def through_model(
     reader = Reader.of(plan, rows)
     chosen = drawn(evidence.used, plan.run.seed)
     notes = []
-    read = READERS[reader.reads]
     way = rows.task.long if plan.data.long == "auto" else plan.data.long
-    examples, long = read(reader.reader, rows.inputs(chosen), rows.targets(chosen), way)
+    examples, long = reader.form.read(reader.reader, rows.inputs(chosen), rows.targets(chosen), way)
     fits = np.cumsum(np.minimum(long.lengths, long.limit)) <= MOST_TOKENS
     fits[:1] = True
     tokens = Tokens(chosen, long.lengths, long.unknown, long.limit, long.way)

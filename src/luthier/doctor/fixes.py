@@ -1,16 +1,16 @@
-"""What `--fix` does, kind by kind: rows that go, and values that change. Nothing is written here."""
+"""The kinds of `--fix`: which rows each deletes, and which values it changes. Nothing is written here."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from luthier.arrays import Ints
 from luthier.checks.copies import repeats
 from luthier.checks.finding import Evidence
 from luthier.checks.garbage import MARKUP, decoded, is_misread, without_markup
 from luthier.checks.label_names import misspelt
 from luthier.checks.near_copies import found_pairs
 from luthier.checks.personal_data import held
-from luthier.data.table import Ints
 from luthier.doctor.patch_file import CHANGE, DELETE, Edit, What
 from luthier.errors import PlanError, did_you_mean
 
@@ -19,7 +19,7 @@ Rewriting = Callable[[str], str]
 
 
 def same_label(evidence: Evidence, rows: Ints) -> Ints:
-    """Those of `rows` whose text has one label wherever it stands: of two labels a person decides."""
+    """Those of `rows` whose text has the same label wherever it stands: between two labels a person decides."""
     used = evidence.used
     pairs = np.unique(np.stack([evidence.keys[used], evidence.label_sets[used]]), axis=1)
     keys, times = np.unique(pairs[0], return_counts=True)
@@ -40,7 +40,7 @@ def leaked(evidence: Evidence) -> Ints:
 
 
 def nearly_copied(evidence: Evidence) -> Ints:
-    """The later row of each pair, or the one of the training file; of pairs with one label."""
+    """The later row of each pair of near copies with one label, or the row in the training file."""
     pairs = found_pairs(evidence)
     pairs = pairs[evidence.label_sets[pairs[:, 0]] == evidence.label_sets[pairs[:, 1]]]
     across = evidence.table.file_of[pairs[:, 0]] != evidence.table.file_of[pairs[:, 1]]
@@ -53,7 +53,7 @@ def empty_rows(evidence: Evidence) -> Ints:
 
 
 def clean(text: str) -> str:
-    """Decoded as it was meant, without markup."""
+    """A text decoded as it was meant, without markup."""
     if is_misread(text):
         text = decoded(text)
     if ("<" in text or "&" in text) and MARKUP.search(text):
@@ -79,11 +79,11 @@ DELETIONS: dict[str, Deletion] = {
 }
 REWRITINGS: dict[str, Rewriting] = {"garbage": clean, "personal-data": masked}
 KINDS = (*DELETIONS, *REWRITINGS, "label-names", "labels:review")
-"""What `--fix` takes."""
+"""The kinds that `--fix` takes."""
 
 
 def checked_kinds(kinds: Sequence[str]) -> tuple[str, ...]:
-    """Raises PlanError for a kind that there is not."""
+    """The kinds, checked. Raises PlanError for an unknown one."""
     for kind in kinds:
         if kind not in KINDS:
             raise PlanError(
@@ -96,7 +96,7 @@ def checked_kinds(kinds: Sequence[str]) -> tuple[str, ...]:
 def edits_for(
     evidence: Evidence, kinds: Sequence[str], relabelled: Mapping[int, str], dropped: Ints
 ) -> Iterator[tuple[int, Edit]]:
-    """File and edit of each change. relabelled, dropped: what a person decided, by row."""
+    """The file and the edit of each change. relabelled, dropped: a person's decisions, by row."""
     gone: dict[int, str] = {}
     for kind in kinds:
         rows = dropped if kind == "labels:review" else DELETIONS[kind](evidence) if kind in DELETIONS else ()

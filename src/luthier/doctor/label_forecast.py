@@ -12,12 +12,12 @@ from luthier.scores.learning_curve import FARTHEST, Curve, RowsNeeded, rows_need
 from luthier.train.probe.learning_curve import probe_curve
 
 FEWEST = 60
-"""Rows: fewer say nothing of how scores grow."""
+"""Fewest rows: fewer say nothing about how scores grow."""
 
 
 @dataclass(frozen=True)
 class LabelForecast:
-    """What is foretold, or why nothing is."""
+    """The forecast of how many labelled rows a score takes, or why there is none."""
 
     metric: str
     score: float
@@ -27,7 +27,7 @@ class LabelForecast:
 
     @property
     def known(self) -> bool:
-        """Whether the score lies within reach of what can be foretold."""
+        """Whether the score lies within the range of the forecast."""
         return self.needed.middle <= FARTHEST * self.at_hand
 
     def words(self) -> str:
@@ -73,7 +73,7 @@ class LabelForecast:
 
 
 def round_up(number: float) -> int:
-    """To two digits: more would pretend.
+    """A number rounded up to two digits: more would feign precision.
 
     >>> round_up(1234.0), round_up(8.0)
     (1300, 8)
@@ -83,7 +83,7 @@ def round_up(number: float) -> int:
 
 
 def checked_score(text: str) -> float:
-    """Raises PlanError for what is no score."""
+    """The score, checked. Raises PlanError for a number that is no score."""
     try:
         score = float(text)
     except ValueError:

@@ -23,15 +23,15 @@ from luthier.prepare.rows import Rows
 
 @dataclass(frozen=True)
 class Mended:
-    """What was written."""
+    """The files that `--fix` has written, and the number of changes."""
 
     fixed: tuple[Path, ...]
     patches: tuple[Path, ...]
     edits: dict[str, int]
-    """Changes by the check that asked for them."""
+    """Number of changes, by the check that asked for them."""
     review: Path | None
     waiting: int
-    """Rows of the review file that nobody has decided yet."""
+    """Number of rows of the review file without a decision."""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -98,7 +98,7 @@ def form_of(plan: Plan, path: Path) -> Format:
 
 
 def beside(plan: Plan, source: Path, word: str) -> Path:
-    """`reviews.csv.gz` -> `reviews.fixed.csv.gz`, beside it or in --out."""
+    """The path of a corrected copy: `reviews.fixed.csv.gz` for `reviews.csv.gz`, beside it or in --out."""
     stem, dot, rest = source.name.partition(".")
     folder = Path(plan.run.out) if plan.run.out else source.parent
     return folder / f"{stem}.{word}{dot}{rest.removeprefix('fixed.')}"

@@ -1,4 +1,4 @@
-"""A corrected copy of a file, and back.
+"""Making a corrected copy of a file, and going back from it to the original.
 
 What is not changed is carried over as it stands, so that a patch undone gives the file back byte for byte.
 """
@@ -21,7 +21,7 @@ from luthier.files import whole_file
 def correct(
     form: Format, edits: Iterable[Edit], starts: Sequence[int], fixed: Path, patch: Path
 ) -> list[Edit]:
-    """Write a file's corrected copy, and the patch that leads there and back. The edits as they were made.
+    """Write a file's corrected copy, and the patch that leads there and back. Returns the edits as they were made.
 
     starts: the line where each row of the file begins, in order; a row reaches to the next one.
     Raises DataError when the file cannot be written back byte for byte.
@@ -85,7 +85,7 @@ def check_copy(fixed: Path, patch: Patch | None) -> None:
 
 
 def replaced(form: Format, edits: Sequence[Edit]) -> str:
-    """What stands in the corrected copy in place of a row."""
+    """The text in the corrected copy in place of a row."""
     if any(one.what == DELETE for one in edits):
         return ""
     return form.changed(edits[0].raw, {one.column: one.new for one in edits})

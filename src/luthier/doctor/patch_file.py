@@ -18,7 +18,7 @@ DELETE: What = "delete"
 CHANGE: What = "change"
 FILE = "file"
 NAMES = {"line": "row", "old": "from", "new": "to"}
-"""Columns of the patch file that are called otherwise here."""
+"""Names of the patch file's columns, by the fields of Edit that have another name."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,12 @@ class Edit:
     """Line of the original file, from 1, where the row begins."""
     what: What
     column: str
-    """Of the value that changes; empty where the row goes."""
+    """The column of the value that changes; empty where the whole row is deleted."""
     old: str
     new: str
-    """The value before and after; of a row that goes, its text and nothing."""
+    """The value before and after; for a row that is deleted, its text and an empty value."""
     reason: str
-    """The check that asks for it."""
+    """The check that asks for the change."""
     raw: str = ""
     """The row as it stands in the file, line end and all: what undoing puts back."""
 
@@ -47,7 +47,7 @@ class Patch:
     """A patch file as it was read."""
 
     name: str
-    """Of the file it was made for."""
+    """Name of the file that it was made for."""
     before: str
     after: str
     """SHA-256 of the original and of the corrected copy."""
@@ -62,7 +62,7 @@ def write_patch(path: Path, name: str, edits: Sequence[Edit], before: str, after
 
 
 def digest_of(edits: Sequence[Edit]) -> str:
-    """SHA-256 over edits, by which it is seen whether somebody has changed them."""
+    """SHA-256 over edits, which shows whether somebody has changed them."""
     body = io.StringIO(newline="")
     csv.writer(body, lineterminator="\n").writerows([astuple_of(one) for one in edits])
     return hashlib.sha256(body.getvalue().encode()).hexdigest()
@@ -73,7 +73,7 @@ def astuple_of(edit: Edit) -> tuple[object, ...]:
 
 
 def read_patch(path: Path) -> Patch:
-    """Raises DataError when it is not a patch of ours."""
+    """Read a patch file. Raises DataError when it is not one of luthier's."""
     if not path.exists():
         raise DataError(f"{path}: there is no such patch. --fix KINDS writes one.")
     rows = read_sheet(path, HEADER)

@@ -6,22 +6,27 @@ from dataclasses import dataclass
 import numpy as np
 
 from luthier import devices
+from luthier.arrays import Array
 from luthier.batches.examples import Examples
 from luthier.devices import Device
 from luthier.errors import Interrupted
 from luthier.events import Advanced, Event, Started
+from luthier.forms import FORMS
+from luthier.forms.form import Form
 from luthier.models.headed import HeadedModel
+from luthier.models.heads import HEADS
+from luthier.models.heads.head import Wanted
 from luthier.models.hub.find import find_model
 from luthier.models.hub.inspect import inspect_folder
-from luthier.models.load import Wanted, load_model
+from luthier.models.load import load_model
 from luthier.models.master_weights import MasterWeights
 from luthier.models.readers.reading import Reader as Tokenizer
-from luthier.models.readers.reading import preparation_of, reader_of
+from luthier.models.readers.reading import preparation_of
 from luthier.plan.plan import Plan
 from luthier.predict import features_of
+from luthier.prepare.base import Base
 from luthier.prepare.pairs import how_pairs_are_read
 from luthier.prepare.rows import Rows
-from luthier.tasks.task import Array
 
 
 @dataclass(frozen=True)
@@ -31,32 +36,33 @@ class Reader:
     reader: Tokenizer
     model: HeadedModel
     device: Device
-    reads: str
-    """What rows are made of: a key of `READERS`."""
+    form: Form
+    """What rows are made of."""
 
     @staticmethod
     def of(plan: Plan, rows: Rows | None = None) -> "Reader":
         """A model that gives the features of some rows, or of texts. Raises ModelError for a folder that cannot."""
         device = devices.choose(plan.run.device, plan.run.precision, plan.run.threads)
-        reads = "text" if rows is None else rows.task.reads
-        folder = inspect_folder(plan.model.name, find_model(plan.model.name), reads, plan.model.base)
-        reader = reader_of(folder, reads)
+        form, head = FORMS["text"] if rows is None else rows.form, "row"
+        folder = inspect_folder(plan.model.name, find_model(plan.model.name), form.files, plan.model.base)
+        base = Base(folder, form.open(folder))
         if rows is not None:
-            reads = how_pairs_are_read(plan, rows, folder, reader, device).task.reads
+            rows = how_pairs_are_read(plan.model, rows, base, device)
+            form, head = rows.form, HEADS[rows.task.head].untrained
         asked = Wanted(
             outputs=2,
-            head="cosine" if reads == "apart" else "row",
-            own_pooling=reads == "pair",
+            head=head,
+            own_pooling=form.own_pooling,
             pooling=plan.model.pooling,
             seed=plan.run.seed,
         )
-        model = load_model(folder, asked, preparation_of(reader)).to(device.torch)
-        return Reader(reader, model, device, reads)
+        model = load_model(folder, asked, preparation_of(base.reader)).to(device.torch)
+        return Reader(base.reader, model, device, form)
 
     def features(
         self, examples: Examples, clock: Callable[[], float], stop: Callable[[], bool]
     ) -> Generator[Event, None, Array]:
-        """(rows, width), in the fast precision."""
+        """The features of some rows, (rows, width), computed in the fast precision."""
         yield Started("features", clock(), len(examples))
         found = np.zeros((len(examples), self.model.width), np.float32)
         done = 0

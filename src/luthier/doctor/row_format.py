@@ -1,4 +1,4 @@
-"""How rows stand in a file, so that some can be changed and all others carried over byte for byte."""
+"""The format of a file's rows, so that some can be changed and all others carried over byte for byte."""
 
 import codecs
 import gzip
@@ -29,12 +29,12 @@ class Format:
 
     file: TextFile
     dialect: Dialect | None
-    """None: JSON lines."""
+    """The dialect of a CSV file; None for JSON lines."""
     columns: tuple[str, ...]
 
     @staticmethod
     def of(path: Path, writing: Writing = Writing()) -> "Format":  # noqa: B008  it is frozen
-        """Raises DataError for a file that is not a row on each line, or so."""
+        """The format of a file. Raises DataError for one whose rows are not lines, or nearly so."""
         if ending(path) not in PATCHED:
             raise DataError(
                 f"{path}: is corrected only as {', '.join(PATCHED)} (or one of these with .gz), whose rows can be changed one "
@@ -119,7 +119,7 @@ def lines_of(raw: str) -> list[str]:
 def rewrite(
     file: TextFile, target: Path, change: Callable[[Iterator[str]], Iterable[str]]
 ) -> tuple[str, str]:
-    """Write `target` as the changed lines of a file, in its encoding; SHA-256 of both, decompressed."""
+    """Write `target` as the changed lines of a file, in its encoding. Returns the SHA-256 of both, decompressed."""
     before, after = hashlib.sha256(), hashlib.sha256()
     with (
         file.open() as lines,

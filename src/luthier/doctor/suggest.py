@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from luthier.arrays import Ints
 from luthier.data.annotations.suggested import FROM
 from luthier.data.columns import check
 from luthier.data.composed import with_marks, with_texts
@@ -16,12 +17,11 @@ from luthier.data.formats.sheets import read_sheet, sheet
 from luthier.data.missing import without_marks
 from luthier.data.read import read
 from luthier.data.split import text_keys
-from luthier.data.table import Ints, Table
+from luthier.data.table import Table
 from luthier.doctor.reader import Reader
 from luthier.errors import DataError
 from luthier.events import Event, Noted, Started
 from luthier.files import write_text
-from luthier.models.readers.reading import READERS
 from luthier.plan.plan import Plan
 from luthier.prepare.data_files import writing_of
 from luthier.prepare.rows import Given
@@ -32,7 +32,7 @@ from luthier.tasks.texts import has_content
 from luthier.train.probe.suggest import suggest
 
 MOST_ROWS = 50_000
-"""Unlabelled rows that are read, drawn at random from more."""
+"""The most unlabelled rows that are read; where there are more, they are drawn at random."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def suggest_rows(
     yield Started("prepare", clock())
     table = Given.of(plan).first
     kind, _ = kind_of(plan, table)
-    if kind.name != "text-classification":
+    if not kind.suggests:
         raise DataError(
             f"{plan.data.path}: is read as rows of {kind.name}, for which no rows are suggested yet. Use --task "
             "text-classification if each row is a text with a label."
@@ -99,7 +99,7 @@ def suggest_rows(
     reader = Reader.of(plan)
     way = "cut" if plan.data.long == "auto" else plan.data.long
     texts = [*table.texts(guess.text, known), *others.texts(guess.text, free)]
-    examples, _ = READERS["text"](reader.reader, texts, np.zeros(len(texts), np.int64), way)
+    examples, _ = reader.form.read(reader.reader, texts, np.zeros(len(texts), np.int64), way)
     features = yield from reader.features(examples, clock, stop)
     found = suggest(features[: len(known)], targets, len(names), features[len(known) :], count)
     chosen = free[found.rows]
@@ -117,7 +117,7 @@ def suggest_rows(
 
 
 def not_yet_labelled(table: Table, text: str, known: Ints, seed: int) -> tuple[Ints, list[str]]:
-    """One row of each text that has no label yet, and what was left out."""
+    """One row of each text that has no label yet, and sentences on what was left out."""
     keys = text_keys(table, text)
     _, first = np.unique(keys, return_index=True)
     filled = has_content(table, text)

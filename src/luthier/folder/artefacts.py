@@ -7,12 +7,12 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from luthier.arrays import Array
 from luthier.errors import InputError, LuthierError
 from luthier.files import clear, refuse_link_away, whole_file, write_json
 from luthier.hashes import hash_file
 from luthier.records import Record, checked, read_json, seal_holds, sealed
 
-Array = np.ndarray[Any, np.dtype[Any]]
 ARRAYS = "arrays_sha256"
 """The key of a record under which the hash of its arrays stands."""
 

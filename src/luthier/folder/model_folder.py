@@ -16,10 +16,12 @@ from luthier.files import refuse_link_away, refuse_links_away
 from luthier.folder.artefacts import run_inside
 from luthier.folder.model_record import FILE, MEND, ModelRecord, doubts, tell
 from luthier.folder.scorecard import Scorecard
+from luthier.forms.form import Form
 from luthier.models.headed import HeadedModel
+from luthier.models.heads.head import Saved
 from luthier.models.hub.inspect import Folder, inspect_folder
 from luthier.models.load import reload_model
-from luthier.models.readers.reading import READERS, Reader, preparation_of, reader_of
+from luthier.models.readers.reading import Reader, preparation_of
 from luthier.predict import Predictions, logits_of
 from luthier.records import complaint, read_json, spelt
 from luthier.tasks import TASKS
@@ -57,13 +59,18 @@ class ModelFolder:
         return Scorecard.read(self.path)
 
     @cached_property
+    def form(self) -> Form:
+        """What a row is made of."""
+        return self.kind.form(self.task)
+
+    @cached_property
     def folder(self) -> Folder:
-        return inspect_folder(str(self.path), self.model_path, self.task.reads)
+        return inspect_folder(str(self.path), self.model_path, self.form.files)
 
     @cached_property
     def reader(self) -> Reader:
         """Tokenizer or image processor."""
-        return reader_of(self.folder, self.task.reads)
+        return self.form.open(self.folder)
 
     @cached_property
     def doubts(self) -> list[str]:
@@ -75,7 +82,8 @@ class ModelFolder:
         """Loaded at the first use; what has changed since luthier wrote it is told on standard error."""
         tell(self.doubts)
         own = self.model_record.pooling, self.model_record.hidden
-        return reload_model(self.folder, self.task.head, self.task.outputs, *own, preparation_of(self.reader))
+        saved = Saved(self.task.head, self.task.outputs, *own)
+        return reload_model(self.folder, saved, preparation_of(self.reader))
 
     @cached_property
     def device(self) -> Device:
@@ -83,30 +91,28 @@ class ModelFolder:
 
     def examples(self, rows: Sequence[Any]) -> Examples:
         """Rows as the model reads them."""
-        read = READERS[self.task.reads](
-            self.reader, rows, np.zeros(len(rows), np.int64), self.model_record.long
-        )
-        return read[0]
+        return self.form.read(self.reader, rows, np.zeros(len(rows), np.int64), self.model_record.long)[0]
 
     def logits(self, rows: Sequence[Any]) -> np.ndarray[Any, np.dtype[Any]]:
         """(units, outputs) uncalibrated, in fp32: what the saved model gives in its own library."""
         return logits_of(self.model.to(self.device.torch), self.examples(rows), self.device)
 
     def predict(self, rows: Sequence[Any] | str) -> Predictions:
-        """Calibrated answers for rows, in their order: texts, pairs of texts, and so on, as the task reads them."""
+        """Calibrated answers for rows, in their order: texts, pairs of texts, and so on, as the task reads them; or JSON objects
+        of these, whose keys are the roles of the columns."""
         given = [rows] if isinstance(rows, str) else list(rows)
-        return self.answers(self.kind.given(given, self.task))
+        return self.answers(self.form.given(given))
 
     def answers(self, rows: Sequence[Any]) -> Predictions:
         """Calibrated answers for rows as the task itself makes them of a table; none for one that has nothing to read."""
-        full = [row for row in rows if not self.kind.blank(row)]
+        full = [row for row in rows if not self.form.blank(row)]
         found = self.answered(full) if full else Predictions((), self.task.answer_key)
         if len(full) == len(rows):
             return found
         none = dict.fromkeys(found.rows[0] if full else (self.task.answer_key,))
         rest = iter(found.rows)
         return Predictions(
-            tuple(none if self.kind.blank(row) else next(rest) for row in rows),
+            tuple(none if self.form.blank(row) else next(rest) for row in rows),
             self.task.answer_key,
             unanswered=len(rows) - len(full),
         )

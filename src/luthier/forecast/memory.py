@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from luthier.batches.examples import Examples, Ints
-from luthier.batches.text_examples import TextExamples
+from luthier.arrays import Ints
+from luthier.batches.examples import Examples
 from luthier.candidates.tuned.prefixes import Shelf
 from luthier.errors import PlanError
 from luthier.forecast.outline import Outline, passes, rungs_of, sizes_of
@@ -156,8 +156,7 @@ class Memory:
 
 def vocabulary(examples: Examples) -> Ints:
     """The rows of an embedding table that some examples use."""
-    ids = examples.ids if isinstance(examples, TextExamples) else np.zeros(0)
-    return np.unique(ids).astype(np.int64)
+    return np.unique(np.zeros(0) if examples.flat is None else examples.flat.ids).astype(np.int64)
 
 
 def table_bytes(weights: Weights, at: int, rows: Ints) -> int:

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from luthier.batches.examples import Examples, Ints
+from luthier.arrays import Array, Ints
+from luthier.batches.examples import Examples
 from luthier.batches.order import by_length, cut_by_budget, epoch_order, steps_per_epoch
 from luthier.candidates.tuned.cloze import seed_of_cloze, settings_of_cloze
 from luthier.candidates.tuned.settings import groups_of
 from luthier.prepare.prepare import Prepared
-from luthier.tasks.task import Array
 from luthier.train.loop import TrainSettings, validation_steps
 from luthier.train.unfreezing import LadderUnfreezing
 

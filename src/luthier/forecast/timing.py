@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from luthier.batches.examples import Examples, Ints, Variation
+from luthier.arrays import Array, Ints
+from luthier.batches.examples import Examples, Variation
 from luthier.batches.order import by_length
-from luthier.batches.text_examples import TextExamples
 from luthier.candidates.tuned.settings import settings_of, unfreezing_of, weighted
 from luthier.devices import with_threads
 from luthier.forecast.outline import Sizes, Stage, sizes_of
@@ -25,7 +25,7 @@ from luthier.models.lora import add_adapters
 from luthier.models.master_weights import MasterWeights
 from luthier.plan.method import Lora, parse_method
 from luthier.prepare.prepare import Prepared
-from luthier.tasks.task import Array, Task
+from luthier.tasks.task import Task
 from luthier.train.loop import TrainSettings
 from luthier.train.unfreezing import LadderUnfreezing
 from luthier.train.weights import Weights
@@ -209,12 +209,13 @@ class Bench:
     @contextlib.contextmanager
     def replaying(self, stage: Stage, few: Examples) -> Iterator[None]:
         """Inside, what stands still is replayed, if the run will do so."""
-        if not stage.replayed or not isinstance(few, TextExamples):
+        flat = few.flat
+        if not stage.replayed or flat is None:
             yield
             return
         ready = self.ready
-        kept = torch.zeros(len(few.ids), ready.model.state_width, dtype=ready.device.dtype)
-        states = States(few, kept)
+        kept = torch.zeros(len(flat.ids), ready.model.state_width, dtype=ready.device.dtype)
+        states = States(flat, kept)
         with ready.masters.training(), self.prefix.recording({stage.depth: states}):
             for rows in by_length(few.lengths, few.budget):
                 look(ready, few, rows)

@@ -1,0 +1,1 @@
+"""Pre-trained models: found, loaded safely, cut into rungs, given a head, saved."""

@@ -15,16 +15,17 @@ class HeadedModel(nn.Module):
     """What all models have in common. The head is dropout and linear layers, from features to outputs."""
 
     pooling: str | None = None
-    """`mean`, `cls` or `max` where token states are pooled here; None where the architecture's own class does it, or nobody."""
+    """`mean`, `cls` or `max` where token states are pooled here; None where the architecture's own class pools, or
+    nothing does."""
     knows: bool = False
-    """Whether the head came with the weights: the model did this task before."""
+    """Whether the head came with the weights, because the model did this task before."""
 
     def __init__(self, body: nn.Module, head: nn.Sequential) -> None:
         super().__init__()
         self.body = body
         self.head = head
         self.prefix: Prefix | None = None
-        """Told of each batch, where the frozen rungs are recorded or replayed."""
+        """The frozen prefix that is recorded or replayed, which is told of each batch; None where there is none."""
 
     @property
     def width(self) -> int:
@@ -54,10 +55,10 @@ class HeadedModel(nn.Module):
 
     @abstractmethod
     def features(self, batch: Batch) -> Tensor:
-        """(rows, width) in fp32 or finer."""
+        """The feature vectors of a batch, (rows, width), in fp32 or finer."""
 
     def states(self, batch: Batch) -> Tensor:
-        """(parts, tokens, width) in fp32 or finer, of a model whose head answers token by token."""
+        """The tokens' states, (parts, tokens, width), in fp32 or finer, of a model whose head answers token by token."""
         raise NotImplementedError(f"{type(self).__name__} answers for rows")
 
     @abstractmethod
@@ -66,12 +67,12 @@ class HeadedModel(nn.Module):
 
 
 def at_least_fp32(values: Tensor) -> Tensor:
-    """Sums over tokens and windows are too coarse in bf16."""
+    """The tensor in fp32 or finer: sums over tokens and windows are too coarse in bf16."""
     return values if values.dtype == torch.float64 else values.float()
 
 
 def mean_of_parts(values: Tensor, batch: Batch) -> Tensor:
-    """(parts, n) -> (rows, n)."""
+    """The mean over each row's parts: (parts, n) to (rows, n)."""
     rows = len(batch.rows)
     if len(values) == rows:
         return values

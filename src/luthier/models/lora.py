@@ -14,7 +14,7 @@ from luthier.errors import PlanError
 from luthier.files import whole_folder
 
 ALPHA = 2
-"""Times the rank: what the adapters add is scaled by alpha / rank."""
+"""LoRA's alpha as a multiple of the rank: what the adapters add is scaled by alpha / rank."""
 
 
 @dataclass
@@ -25,7 +25,7 @@ class Adapters:
     config: Any
 
     def write(self, folder: Path, base: str) -> None:
-        """Keep them in PEFT's own format, for `PeftModel.from_pretrained(base model, folder)`."""
+        """Write the adapters in PEFT's own format, for `PeftModel.from_pretrained(base model, folder)`."""
         tensors = {
             "base_model.model." + name.replace(".default.", "."): weight.detach().float().cpu().contiguous()
             for name, weight in self.tuner.model.named_parameters()
@@ -37,7 +37,7 @@ class Adapters:
             save_file(tensors, path / "adapter_model.safetensors", metadata={"format": "pt"})
 
     def merge(self) -> None:
-        """Add them to the weights they stand beside, and leave the body as it was before them."""
+        """Add the adapters to the weights they stand beside, and leave the body's modules as they were before."""
         self.tuner.merge_and_unload()
 
 

@@ -26,7 +26,7 @@ class MasterWeights:
         }
         self.dtype = dtype
         self.exact: dict[int, Tensor] = {}
-        """By id of the parameter, as `fast`."""
+        """The exact weights, by the id of the parameter, as in `fast`."""
         self.fast: dict[int, Tensor] = {}
         for weight in self.weights.values():
             self.hold(weight, dtype == weight.dtype or id(weight) in kept)

@@ -1,0 +1,1 @@
+"""The plan: everything that a user can ask for, section by section, each with its help."""

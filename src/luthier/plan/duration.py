@@ -1,10 +1,10 @@
-"""How long something may take, as people write it."""
+"""Durations as people write them, such as `10m`."""
 
 import re
 from typing import Any
 
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
-"""In seconds."""
+"""Seconds of each unit of time."""
 
 
 def seconds_of(words: str) -> float:

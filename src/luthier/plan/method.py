@@ -1,4 +1,4 @@
-"""What to train, as people write it: `probe`, `top:2`, `thaw`, `lora:8`."""
+"""Methods of training as people write them: `probe`, `top:2`, `thaw`, `lora:8`."""
 
 import re
 from dataclasses import dataclass
@@ -13,36 +13,36 @@ EXPECTED = (
 
 @dataclass(frozen=True)
 class Auto:
-    """The probe and all layers; the better one is kept."""
+    """Train the probe, and all layers; the better one is kept."""
 
 
 @dataclass(frozen=True)
 class Probe:
-    """A head on frozen features, solved for."""
+    """Solve for a linear head on frozen features."""
 
 
 @dataclass(frozen=True)
 class Full:
-    """All layers."""
+    """Train all layers."""
 
 
 @dataclass(frozen=True)
 class Top:
-    """The head and the last blocks."""
+    """Train the head and the last blocks."""
 
     blocks: int
 
 
 @dataclass(frozen=True)
 class Thaw:
-    """The head first, and one more rung every `every` epochs."""
+    """Train the head first, and one more rung every `every` epochs."""
 
     every: int = 1
 
 
 @dataclass(frozen=True)
 class Lora:
-    """Adapters of low rank beside weights that stay as they are (arXiv:2106.09685)."""
+    """Train adapters of low rank beside frozen weights (arXiv:2106.09685)."""
 
     rank: int = 16
 

@@ -1,4 +1,4 @@
-"""Where the files are that a plan names, so that a run is found again from any folder."""
+"""The paths of files that a plan names, recorded so that they are found again from any folder."""
 
 import os
 from pathlib import Path
@@ -15,10 +15,10 @@ NAMED = tuple(
 )  # fmt: skip
 """Settings that name a file or a folder."""
 MODELS = ("model.name", "model.base", "train.teacher")
-"""Those that may name what is no folder here, such as a model of the hub."""
+"""Settings that may name something else than a folder here, such as a model of the hub."""
 PACKAGED = "all-MiniLM-L6-v2"
 PACKAGED_NAMES = (PACKAGED, f"sentence-transformers/{PACKAGED}")
-"""Names of a model that is packaged, whatever folder is called like it."""
+"""Names that always mean the packaged model, even if a folder has the same name."""
 
 
 def placed(plan: Plan, run: Path) -> Plan:

@@ -17,6 +17,7 @@ from luthier.files import open_file
 from luthier.hashes import hash_json
 from luthier.plan.duration import seconds_of
 from luthier.plan.method import Lora, Top, parse_method
+from luthier.plan.named_columns import OWN
 from luthier.plan.section import Section
 from luthier.plan.sections import DataPlan, ModelPlan, RunPlan, TaskPlan, TrainPlan
 
@@ -57,8 +58,13 @@ class Plan(Section):
         return plan
 
     def clashes(self) -> list[str]:
-        """Settings that are right one by one and wrong together."""
+        """Sentences on settings that are right one by one and wrong together."""
         found, data = [], self.data
+        found += [
+            f"data.{role} and data.columns name two columns, {getattr(data, role)!r} and {name!r}. Name one."
+            for role, name in data.columns or ()
+            if role in OWN
+        ]
         if data.text is not None and data.text == data.label:
             found.append(f"data.text and data.label both name the column {data.text!r}. Name two columns.")
         if data.valid is None and data.test is None and data.valid_share + data.test_share >= 1:
@@ -132,6 +138,10 @@ class Plan(Section):
                 names[section].add(key)
         return hash_json(self.model_dump(mode="json", exclude=names))
 
+    def of_rows(self) -> "Plan":
+        """A plan of the rows and their split alone: what else is asked for is as if nobody had said it."""
+        return Plan(data=self.data.model_copy(update={"split_seed": self.split_seed}), task=self.task)
+
     @property
     def split_seed(self) -> int:
         return self.run.seed if self.data.split_seed is None else self.data.split_seed
@@ -160,7 +170,7 @@ def fields() -> dict[str, FieldInfo]:
 
 
 SHORT = {"task": "task.name", "model": "model.name", "data": "data.path"}
-"""Names that mean a field of another name: `--task` is `task.name`."""
+"""Short names of some settings: `--task` is `task.name`."""
 
 TUNING_ALONE = (
     *(
@@ -186,9 +196,9 @@ TUNING_ALONE = (
     *(("model", key) for key in ("dropout", "body_dropout")),
     ("run", "save_every"),
 )
-"""Settings that the probe has no use for."""
+"""Settings without effect on the probe."""
 
-NEWER = tuple(("data", key) for key in ("quoting", "split_column", "decimal", "missing"))
+NEWER = tuple(("data", key) for key in ("quoting", "split_column", "decimal", "missing", "columns"))
 """Settings that the first runs did not have: at their default they are no part of a run's key, which an older run would lack."""
 
 WHOLE_WEIGHTS = ("layer_decay", "embeddings", "reinit", "l2_sp")
@@ -207,11 +217,13 @@ def flag(key: str) -> str:
     ('--model', '--batch-rows')
     """
     section, field = key.split(".")
+    if key == "data.columns":
+        return "--column"  # one at a time
     return "--" + (section if field == "name" else field.replace("_", "-"))
 
 
 def full_key(key: str) -> str:
-    """`lr` is `train.lr`; an unknown key raises PlanError with the nearest right one."""
+    """The full key of a setting: `lr` is `train.lr`. An unknown key raises PlanError with the nearest right one."""
     known = fields()
     if key in known:
         return key
@@ -247,7 +259,7 @@ EXPECTED = {
     "float_parsing": "a number",
     "finite_number": "a finite number",
 }
-"""In our words, by pydantic's name of the error."""
+"""What was expected, in our words, by pydantic's name of the error."""
 
 
 def complaints(errors: Iterable[Any]) -> list[str]:
@@ -269,7 +281,7 @@ def complaint(error: Any, *more: Any) -> str:
 
 
 def expected_by(error: Any) -> str:
-    """What would have fitted, by one of pydantic's errors."""
+    """What would have been right, in words, told by one of pydantic's errors."""
     if error["type"] == "value_error":
         return str(error["ctx"]["error"])
     if error["type"] == "literal_error":
@@ -278,7 +290,7 @@ def expected_by(error: Any) -> str:
 
 
 LARGEST = 16_000_000
-"""Bytes of a plan file that are read: far more than any plan has."""
+"""The most bytes of a plan file that are read: far more than any plan has."""
 
 
 def read_plan(path: Path) -> dict[str, Any]:

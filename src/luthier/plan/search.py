@@ -1,4 +1,4 @@
-"""What a search is asked for, beside the plan that its trials vary."""
+"""The plan of a search, beside the plan of a run whose settings its trials vary."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -12,7 +12,7 @@ from luthier.plan.section import Section
 from luthier.plan.sections import Name, Positive
 
 SECTION = "search"
-"""Of a plan file."""
+"""The section of a plan file that is about the search."""
 
 
 class SearchPlan(Section):
@@ -41,7 +41,7 @@ class SearchPlan(Section):
 
     @staticmethod
     def build(settings: Mapping[str, Any]) -> "SearchPlan":
-        """From settings by name; raises PlanError that tells of all that is wrong."""
+        """A search's plan from settings by name. Raises PlanError that tells of all that is wrong."""
         known = SearchPlan.model_fields
         strange = [name for name in settings if name not in known]
         problems = [f"There is no setting {SECTION}.{name}.{did_you_mean(name, known)}" for name in strange]
@@ -61,7 +61,7 @@ class SearchPlan(Section):
 
 
 def spelt(values: Any) -> str:
-    """A list of values, or a text, as `--vary` takes it."""
+    """A list of values, or a text, in the spelling that `--vary` takes."""
     return ",".join(map(str, values)) if isinstance(values, (list, tuple)) else str(values)
 
 

@@ -1,15 +1,16 @@
 """The sections of a plan: one field is one setting, and the text under it is its help everywhere."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, model_validator
 from pydantic_core import PydanticCustomError
 
 from luthier.errors import listing
 from luthier.plan.duration import checked_duration
 from luthier.plan.method import checked_method
+from luthier.plan.named_columns import OWN, NamedColumns, by_their_fields
 from luthier.plan.section import Section
 
 Name = Annotated[str, MinLen(1)]
@@ -32,7 +33,7 @@ TaskName = Literal[
 
 
 def checked_metric(value: str) -> str:
-    """Raises pydantic's error of a choice for what no task can be judged by."""
+    """The metric, if a task can be judged by it; else raises pydantic's error of a wrong choice."""
     if value != "auto":
         from luthier.scores.metrics import METRICS  # with numpy, which `luthier --help` has no time for
 
@@ -44,7 +45,7 @@ def checked_metric(value: str) -> str:
 
 
 def checked_language(value: str) -> str:
-    """Raises ValueError for what is no code of two letters."""
+    """The language's code. Raises ValueError for one that does not have two letters."""
     if not re.fullmatch("[a-z]{2}", value):
         raise ValueError("two small letters, such as en or de")
     return value
@@ -52,6 +53,17 @@ def checked_language(value: str) -> str:
 
 class DataPlan(Section):
     """Which rows, and how they are parted."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def one_spelling(cls, given: Any) -> Any:
+        """A column that has a field of its own is named by it, whichever way the user names it."""
+        return by_their_fields(given)
+
+    def column(self, role: str) -> str | None:
+        """The column that the user names for a role."""
+        named: str | None = getattr(self, role) if role in OWN else dict(self.columns or ()).get(role)
+        return named
 
     path: Name
     """File with examples (.csv, .tsv, .jsonl, .json, .parquet, .arrow, .conll, .txt, .xlsx), or a folder of them, or images."""
@@ -72,6 +84,9 @@ class DataPlan(Section):
     label: Name | None = None
     """Column that holds the label, or the number, to be learnt; or several of noughts and ones, one for each label, as in
     toxic,insult,threat. Guessed when not given."""
+    columns: NamedColumns | None = None
+    """Columns by role, as in audio=path: for the roles without a flag of their own, which the form of some rows may have. May
+    be repeated. Guessed when not given."""
     warm_up: Name | None = None
     """File of other questions with answers, to learn from first: for question answering from few of one's own."""
     group: Name | None = None
@@ -130,7 +145,7 @@ class ModelPlan(Section):
     name: Name = "all-MiniLM-L6-v2"
     """A folder, a run to tune onward from, a hub name, or all-MiniLM-L6-v2 (packaged in the extra [demo])."""
     base: Name | None = None
-    """Of an adapter's folder, the model that it was made for, named as a model is: the adapter is merged into it."""
+    """The model that an adapter's folder was made for, named as a model is: the adapter is merged into it."""
     pooling: Literal["auto", "mean", "cls", "max"] = "auto"
     """How token states become one vector: as the model itself declares, or one of these."""
     pair: Literal["auto", "bi-encoder", "cross-encoder"] = "auto"
@@ -214,7 +229,8 @@ class RunPlan(Section):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Of training and of the features: auto measures whether bf16 pays on this machine. What is reported is computed in fp32."""
+    """Precision of training and features: auto measures whether bf16 pays on this machine. What is reported is computed in
+    fp32."""
     threads: Positive | None = None
     """CPU threads. Another number gives other roundings: it is recorded with the run."""
     micro_tokens: Positive = 16_384

@@ -1,1 +1,1 @@
-"""Everything before the first computation: rows, model, tokens, the resolved plan."""
+"""Preparing a run, everything before the first computation: rows, model, tokens, the resolved plan."""

@@ -14,7 +14,7 @@ from luthier.data.writing import Writing
 from luthier.errors import DataError, PlanError, listing
 from luthier.plan.plan import Plan
 from luthier.plan.sections import DataPlan
-from luthier.prepare.task_columns import IMAGES, asked_columns
+from luthier.prepare.task_columns import asked_columns
 from luthier.tasks import TASKS
 
 
@@ -50,9 +50,11 @@ def images_for(part: str, path: Path, writing: Writing) -> dict[str, Table]:
 
 def with_its_images(plan: Plan, table: Table, column: str | None) -> Table:
     """A file's table, told where the images lie that it names, if it may be one of images."""
-    asked = [role for role, name in asked_columns(plan).items() if name is not None]
-    of_images = plan.task.name in ("auto", IMAGES) and set(asked) <= set(TASKS[IMAGES].roles)
-    if not of_images:
+    asked = {role for role, name in asked_columns(plan).items() if name is not None}
+    if not any(
+        kind.in_files and plan.task.name in ("auto", kind.name) and asked <= kind.roles.keys()
+        for kind in TASKS.values()
+    ):
         return table
     return with_images_in(table, None if plan.data.images is None else Path(plan.data.images), column)
 
@@ -66,7 +68,7 @@ def refuse_idle_folder(plan: Plan, tables: Mapping[str, Table]) -> None:
 
 
 def writing_of(data: DataPlan) -> Writing:
-    """What a plan says of how its files are written."""
+    """How the plan's files are written, as far as the plan says."""
     return Writing(data.encoding, data.delimiter, data.quoting)
 
 

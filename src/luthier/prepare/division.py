@@ -1,12 +1,13 @@
-"""What is understood of the rows, and which of them serve for training, validation, calibration and test."""
+"""The division of understood rows into training, validation, calibration and test."""
 
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from luthier.arrays import Ints
 from luthier.data.split import Shares, Split, joined_groups, split_rows
-from luthier.data.table import Ints, Table
+from luthier.data.table import Table
 from luthier.errors import DataError
 from luthier.plan.plan import Plan
 from luthier.plan.sections import DataPlan
@@ -19,12 +20,12 @@ from luthier.tasks.task import Task
 
 @dataclass(frozen=True)
 class Division:
-    """Rows that are understood, and divided."""
+    """The understood rows, and their division."""
 
     understood: Understood
     split: Split
     named_groups: Ints | None
-    """(table rows,) equal where the column is by which the user keeps rows together; None where none is named."""
+    """(table rows,) equal for rows with the same value in the column of `--group`; None where none is named."""
 
 
 def divide(plan: Plan, found: Understood, table: Table, roles: Roles) -> Division:
@@ -52,7 +53,7 @@ def divide(plan: Plan, found: Understood, table: Table, roles: Roles) -> Divisio
 
 
 def given_by(data: DataPlan, roles: Roles) -> str:
-    """What says which part a row is for, where anything does."""
+    """The column, or the files, that say which part each row is for; None where nothing does."""
     if roles.column is not None:
         return f"column {roles.column!r}"
     return "file" if data.valid is not None or data.test is not None else "folder"
@@ -72,14 +73,14 @@ def shares_of(data: DataPlan, task: Task) -> Shares:
 
 
 def alone_words(rows: int) -> str:
-    """That so many rows have a label of their own, after another sentence; empty where none has."""
+    """A sentence on how many rows have a label that no other row has, to follow another one; empty where none has."""
     if not rows:
         return ""
     return f" {rows:,} more {'has a label' if rows == 1 else 'have labels'} that no other row has."
 
 
 def group_keys(table: Table, column: str) -> Ints:
-    """(rows,) equal where the column is; a row without a value is a group of its own."""
+    """(rows,) equal for rows with the same value in the column; a row without a value is a group of its own."""
     values = table.values(column)
     numbers: dict[Any, int] = {}
     return np.array(

@@ -1,19 +1,32 @@
-"""What runs over the same rows share, so that the second one does not compute it again."""
+"""A memo of what several runs over the same rows share, so that the second one does not compute it again."""
 
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from types import FunctionType
+from typing import ParamSpec, TypeVar
 
 from luthier.folder.artefacts import Artefacts
 
 Value = TypeVar("Value")
+Parameters = ParamSpec("Parameters")
 
 MODELS = 2
-"""How many values of one kind are held at once: a search that goes to and fro between models holds the rows of both."""
+"""How many values of one function are held at once: a search that goes to and fro between models holds the rows of both."""
+PLAIN = (str, int, float, bool)
+"""Values of which there may be one object for many, made by whomever."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A value that the memo holds, and the call that made it."""
+
+    value: object
+    key: Hashable
 
 
 class Memo:
-    """What was made for an earlier run of this process; and a folder for what the runs of other processes may use too.
+    """Values that were made for earlier runs of this process, and a folder for those that runs of other processes may use too.
 
     A single run shares with nobody: its Memo is empty, and `folder` None.
     """
@@ -21,18 +34,82 @@ class Memo:
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
         self.wide: int | None = None
-        """CPU threads of what no training stands in, while nobody else needs the cores; None: as many as any other step's."""
+        """CPU threads for work outside of training, while nobody else needs the cores; None: as many as every other step has."""
         self.made: dict[str, dict[Hashable, object]] = {}
+        """What each function returned, by its arguments; the one used last comes last."""
+        self.origins: dict[int, Origin] = {}
+        """The call that first made each value that is held, by the value's `id`."""
 
-    def once(self, name: str, key: Hashable, make: Callable[[], Value]) -> Value:
-        """The value that was made under this key before, or now. key: all that decides it."""
+    def call(
+        self,
+        function: Callable[Parameters, Value],
+        *arguments: Parameters.args,
+        **named: Parameters.kwargs,
+    ) -> Value:
+        """What a function returned for these arguments before, or returns now.
+
+        The key is made of all that the function is given, so that none of it can be forgotten: an argument counts by its
+        value, or, where the memo itself made it, by the call that did. Raises TypeError for an argument that is neither,
+        and for a function that brings more along than its arguments: a lambda, a closure, a method of an object.
+        """
+        name = name_of(function)
+        key = (
+            tuple(self.identity(one) for one in arguments),
+            tuple((key, self.identity(named[key])) for key in sorted(named)),
+        )
         held = self.made.setdefault(name, {})
-        value = held.pop(key) if key in held else make()
-        held[key] = value  # the one used last is the last to go
+        value = held.pop(key) if key in held else function(*arguments, **named)
+        held[key] = value
+        self.origins.setdefault(id(value), Origin(value, (name, key)))
         while len(held) > MODELS:
-            del held[next(iter(held))]
-        return value  # type: ignore[return-value]  # what `make` of the same name and key returned
+            self.forget(name, next(iter(held)))
+        return value  # type: ignore[return-value]  # what this function returned
+
+    def forget(self, name: str, key: Hashable) -> None:
+        """Hold a value no longer; another one that comes to have its `id` is not taken for it."""
+        value = self.made[name].pop(key)
+        origin = self.origins.get(id(value))
+        if origin is not None and origin.key == (name, key):
+            del self.origins[id(value)]
+
+    def identity(self, argument: object) -> Hashable:
+        """What tells an argument from every other one. Raises TypeError where nothing does."""
+        if argument is None or isinstance(argument, PLAIN):
+            return type(argument), argument  # as 1, 1.0 and True are equal
+        origin = self.origins.get(id(argument))
+        if origin is not None:
+            return Origin, origin.key
+        if isinstance(argument, tuple):
+            return tuple(map(self.identity, argument))
+        if type(argument).__hash__ is not object.__hash__ and is_hashable(argument):
+            return type(argument), argument
+        raise TypeError(
+            f"A {type(argument).__name__} cannot be told from another one by its value. Give what it is made from, or have the "
+            "memo make it."
+        )
 
     def artefacts(self, key: str, own: Artefacts) -> Artefacts:
-        """Where features go that depend on `key` alone: to the folder shared by all, or to the run's own."""
+        """The folder for features that depend on `key` alone: the one shared by all runs, or the run's own."""
         return own if self.folder is None else Artefacts(self.folder / key)
+
+
+def name_of(function: Callable[..., object]) -> str:
+    """Where a function is defined. Raises TypeError for one that knows more than its arguments."""
+    if (
+        isinstance(function, FunctionType)
+        and function.__closure__ is None
+        and function.__name__ != "<lambda>"
+    ):
+        return f"{function.__module__}.{function.__qualname__}"
+    raise TypeError(
+        f"{function!r} may use what is none of its arguments: give a function of a module, and all that it needs."
+    )
+
+
+def is_hashable(argument: object) -> bool:
+    """Whether a value and all that it consists of can be hashed."""
+    try:
+        hash(argument)
+    except TypeError:
+        return False
+    return True

@@ -1,14 +1,16 @@
-"""Which part each row was given for, and which rows are in none: by the files, or by a column of the file's own."""
+"""Which part of the split each row was given for, by its file or by a column, and which rows are in none."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from luthier.arrays import Ints
 from luthier.data.composed import parts_of
 from luthier.data.split_column import NONE, PARTS, SplitColumn, find_split, numbers_folds
-from luthier.data.table import Ints, Table
+from luthier.data.table import Table
 from luthier.errors import PlanError
+from luthier.forms import FORMS
 from luthier.plan.plan import Plan
 from luthier.prepare.understanding import LeftOut
 from luthier.tasks.kind import Roles, Understood
@@ -32,7 +34,7 @@ def parted(
 
 
 def folds_told(table: Table, unread: Sequence[str]) -> list[str]:
-    """That a column of folds parts nothing, and what would; for each column of a file that is one and serves for nothing."""
+    """A sentence for each column of folds that is not used: that it does not divide the rows, and what would."""
     return [
         f"column {name!r} numbers folds, which part no rows here, as none says whether it is for training or testing; a column "
         "called split does, with train in some folds, and valid or test in others."
@@ -73,10 +75,9 @@ def without_set_aside(found: Understood, table: Table, own: SplitColumn | None) 
 
 def left_out_by(found: Understood, table: Table, own: SplitColumn | None) -> LeftOut:
     """How many rows are not used, by reason."""
-    thing = "image" if found.task.reads == "image" else "text"
     unparted = 0 if own is None else int(np.sum(own.part_of < 0))
     faults = {
-        f"no {thing}": len(found.empty_input),
+        f"no {FORMS[found.task.reads].thing}": len(found.empty_input),
         "no label": len(found.empty_label),
         "a label that occurs once": len(found.single),
         "no known part" if own is None else f"no known part in {own.name!r}": unparted,
@@ -97,7 +98,7 @@ def split_words(plan: Plan, tables: Mapping[str, Table], own: SplitColumn | None
 
 
 def unread(table: Table, columns: Mapping[str, str], others: Sequence[str | None]) -> tuple[str, ...]:
-    """Columns of the file that serve for nothing."""
+    """Columns of the file that nothing uses."""
     used = {*columns.values(), *parts_in(table, columns), *others}
     return tuple(name for name in table.names if name not in used)
 

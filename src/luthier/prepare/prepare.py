@@ -1,6 +1,5 @@
 """Everything up to the first computation: rows, model, tokens, the resolved plan. Nothing is written here."""
 
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,81 +9,88 @@ from pathlib import Path
 import numpy as np
 
 from luthier import devices, seeds
-from luthier.batches.augment import Augment
+from luthier.arrays import Ints
 from luthier.batches.examples import Examples
-from luthier.batches.image_examples import ImageExamples
-from luthier.batches.text_examples import TextExamples
 from luthier.checks import TOKENS, examine, ranked
 from luthier.checks.finding import Evidence, Finding, Tokens
 from luthier.checks.review import Review, review_path
 from luthier.data.split import PARTS
 from luthier.devices import Device
-from luthier.files import refuse_link_away, refuse_links_away
-from luthier.folder.model_record import FILE as MODEL_RECORD
 from luthier.folder.run_folder import RunFolder
+from luthier.forms import FORMS
+from luthier.forms.form import Variety
 from luthier.hashes import hash_json
 from luthier.models.headed import HeadedModel
-from luthier.models.hub.find import find_model
-from luthier.models.hub.inspect import Folder, inspect_folder
+from luthier.models.heads.head import Wanted
 from luthier.models.ladder.ladder import Ladder, find_ladder
-from luthier.models.load import Wanted, load_model
+from luthier.models.load import load_model
 from luthier.models.master_weights import MasterWeights
 from luthier.models.readers.questions import leaves_room
-from luthier.models.readers.reading import READERS, Reader, preparation_of, reader_of
+from luthier.models.readers.reading import preparation_of
 from luthier.models.readers.texts import Long, Texts
 from luthier.plan.plan import Plan, read_plan
+from luthier.prepare.base import Base, base_of
+from luthier.prepare.idle_settings import refuse_what_has_no_effect
 from luthier.prepare.memo import Memo
 from luthier.prepare.pairs import how_pairs_are_read
-from luthier.prepare.refusals import refuse_too_many_blocks, refuse_unknown_checks, refuse_what_has_no_effect
-from luthier.prepare.resolve import Guess, Start, cloze_wanted, resolve
+from luthier.prepare.refusals import refuse_too_many_blocks, refuse_unknown_checks
+from luthier.prepare.resolve import Resolved, Start, cloze_wanted, resolve
 from luthier.prepare.rows import Rows, look_over, understand
 from luthier.tasks.task import Task
 from luthier.train.recipe import recipe_for
 
-EMPTY_WINDOWS = 2
-"""Windows without the answer that an epoch reads of each question, as nearly all windows of a long text are of that kind
-(Alberti et al. 2019, arXiv:1901.08634, section 3, keep one in fifty)."""
-VARIED = {
-    "light": Augment(min_area=0.5, jitter=0.2),
-    "medium": Augment(min_area=0.25, jitter=0.3),
-    "strong": Augment(min_area=0.08, jitter=0.4, erase=0.25),
-}
-"""How much images are varied in training; `strong` is what training from scratch takes."""
+
+@dataclass(frozen=True)
+class Checked:
+    """What was looked at before the first computation."""
+
+    findings: tuple[Finding, ...]
+    """Those of rows, split and tokens; those of features come later."""
+    evidence: Evidence
+    seconds: float
+    """What looking took."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run writes, and what its folder belongs to."""
+
+    out: Path
+    key: str
+    """Hash of plan, data and model."""
+    older_keys: tuple[str, ...]
+    """Those that older versions gave such a run."""
+
+    def folder(self) -> RunFolder:
+        """The run's folder. Raises RunError where anything else's work stands there."""
+        return RunFolder(self.out, self.key, self.older_keys)
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a run stands on."""
+    """A run's plan, data and model, opened and checked, before anything is computed."""
 
-    plan: Plan
-    """With nothing left open."""
-    guesses: tuple[Guess, ...]
+    resolved: Resolved
+    """The plan with nothing left open, and what was filled in."""
     rows: Rows
-    folder: Folder
-    reader: Reader
-    """Tokenizer or image processor."""
+    base: Base
+    """The pre-trained model's folder."""
     model: HeadedModel
     masters: MasterWeights
-    """The model's body in the two precisions."""
+    """The model's body in the precisions of training and of reports."""
     ladder: Ladder
     examples: dict[str, Examples]
     """The tokenised rows of each part."""
     cloze: Examples | None
     """Questions made of the training texts, to learn from first."""
     long: Long
-    findings: tuple[Finding, ...]
-    """Of rows, split and tokens; those of features come later."""
-    evidence: Evidence
-    checking: float
-    """Seconds that the checks took."""
+    checked: Checked
     device: Device
-    base_fingerprint: str
-    """Of the pre-trained model's folder."""
-    key: str
-    """Hash of plan, data and model: what a run's folder belongs to."""
-    older_keys: tuple[str, ...]
-    """Those that older versions gave such a run."""
-    out: Path
+    place: Place
+
+    @property
+    def plan(self) -> Plan:
+        return self.resolved.plan
 
     @property
     def features_key(self) -> str:
@@ -93,17 +99,14 @@ class Prepared:
         numbers = device.precision, device.kind, device.threads
         # An architecture's own class may have layers below the head that the folder lacks: they are drawn.
         drawn = self.plan.run.seed if self.model.pooling is None else None
-        made_by = [self.base_fingerprint, self.plan.model.pooling, self.long.way, drawn, *numbers]
+        made_by = [self.base.fingerprint, self.plan.model.pooling, self.long.way, drawn, *numbers]
         return hash_json([rows.fingerprint, rows.split.to_json(), rows.task.to_json(), *made_by])
-
-    @property
-    def run_folder(self) -> RunFolder:
-        """Where the run writes. Raises RunError where anything else's work stands there."""
-        return RunFolder(self.out, self.key, self.older_keys)
 
     def untrained(self) -> HeadedModel:
         """The model as it was before anything was trained, opened once more."""
-        return load_model(self.folder, wanted(self.plan, self.rows.task), preparation_of(self.reader))
+        return load_model(
+            self.base.folder, wanted(self.plan, self.rows.task), preparation_of(self.base.reader)
+        )
 
     def renewed(self) -> "Prepared":
         """The same, with a model that nobody has trained yet in the place of one whose layers have moved."""
@@ -114,28 +117,19 @@ class Prepared:
 
 
 @dataclass(frozen=True)
-class Base:
-    """A pre-trained model's folder, opened."""
+class RowsRead:
+    """All rows as the model reads them, part after part."""
 
-    folder: Folder
-    reader: Reader
-    fingerprint: str
+    numbers: Ints
+    """Numbers of the table's rows."""
+    examples: Examples
+    long: Long
 
-    @staticmethod
-    def of(name: str, reads: str, base: str | None) -> "Base":
-        path, named = find_model(name), Path(os.path.expanduser(name))
-        if os.path.lexists(
-            path / MODEL_RECORD
-        ):  # a run's model: what lies elsewhere is not what the run has made
-            refuse_links_away(path, named if named.is_dir() else path)
-            refuse_link_away(path, named if named.is_dir() else path)
-        folder = inspect_folder(name, path, reads, base)
-        return Base(folder, reader_of(folder, reads), folder.fingerprint())
-
-
-def base_of(name: str, reads: str, base: str | None, memo: Memo) -> Base:
-    """A model's folder, opened once in a process. base: the model that an adapter was made for."""
-    return memo.once("base", (name, reads, base), lambda: Base.of(name, reads, base))
+    @property
+    def tokens(self) -> Tokens:
+        """What checks may look at of them."""
+        long = self.long
+        return Tokens(self.numbers, long.lengths, long.unknown, long.limit, long.way)
 
 
 def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
@@ -144,95 +138,88 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
     memo: what earlier runs of this process have opened, where this plan names the same.
     """
     memo = memo or Memo()
-    named = plan.run.device, plan.run.precision, plan.run.threads
-    device = memo.once("device", named, lambda: devices.choose(*named))
+    device = memo.call(devices.choose, plan.run.device, plan.run.precision, plan.run.threads)
     refuse_unknown_checks(plan.data.allow)
-    of_rows = plan.data, plan.task, plan.split_seed
-    rows = memo.once("rows", of_rows, lambda: understand(plan))
+    understood = memo.call(understand, plan.of_rows())
     begin = time.monotonic()
-    findings = memo.once("findings", of_rows, lambda: look_over(rows, plan.data.allow))
+    findings = memo.call(look_over, understood, plan.data.allow)
     checking = time.monotonic() - begin
-    task, name = rows.task, plan.model.name
-    base = base_of(name, task.reads, plan.model.base, memo)
-    folder, reader = base.folder, base.reader
-    of_pairs = of_rows, name, plan.model.pair, plan.model.pooling, plan.model.hidden, plan.model.dropout
-    rows = memo.once("pairs", of_pairs, lambda: how_pairs_are_read(plan, rows, folder, reader, device))
+    base = base_of(plan.model.name, understood.task.reads, plan.model.base, memo)
+    rows = memo.call(how_pairs_are_read, plan.model, understood, base, device)
     task = rows.task
     refuse_what_has_no_effect(plan, task)
-    used = {part: getattr(rows.split, part) for part in PARTS}
-    everything = np.concatenate(list(used.values()))
-    read, way = READERS[task.reads], task.long if plan.data.long == "auto" else plan.data.long
-    examples, long = memo.once(
-        "examples",
-        (of_rows, name, task.reads),
-        lambda: read(reader, rows.inputs(everything), rows.targets(everything), way),
-    )
-    model = load_model(folder, wanted(plan, task), preparation_of(reader)).to(device.torch)
-    few = examples.batch(np.zeros(1, np.int64)).to(device.torch)
+    way = task.long if plan.data.long == "auto" else plan.data.long
+    read = memo.call(read_rows, understood, base, task.reads, way)
+    model = load_model(base.folder, wanted(plan, task), preparation_of(base.reader)).to(device.torch)
+    few = read.examples.batch(np.zeros(1, np.int64)).to(device.torch)
     ladder = find_ladder(model, lambda: model(few))
     refuse_too_many_blocks(plan, ladder)
-    recipe = recipe_for(folder.family, sum(weight.numel() for weight in model.parameters()))
+    recipe = recipe_for(base.folder.family, sum(weight.numel() for weight in model.parameters()))
     stands_on: list[object] = [rows.fingerprint, rows.split.sizes(), base.fingerprint]
     out = Path(plan.run.out or default_folder(plan, stands_on))
     device = as_recorded(device, plan, out)
-    wanted_cloze = cloze_wanted(plan, rows, recipe, model)
-    cloze = memo.once(
-        "cloze",
-        (of_rows, name, wanted_cloze, plan.run.seed),
-        lambda: made_of_texts(wanted_cloze, rows, reader, plan.run.seed),
-    )
+    questions = cloze_wanted(plan, rows, recipe, model)
+    cloze = memo.call(made_of_texts, questions, understood, base, plan.run.seed)
     start = Start(
         recipe=recipe,
         model=model,
         ladder=ladder,
-        declares=folder.pooling is not None,
+        declares=base.folder.pooling is not None,
         rows=len(rows.split.train),
-        windows=windows(examples, task),
+        windows=windows(read.examples, task),
         made=0 if cloze is None else len(cloze),
     )
-    plan, guesses = resolve(plan, rows, device, start)
-    tokens = Tokens(everything, long.lengths, long.unknown, long.limit, long.way)
-    evidence, more = memo.once(
-        "evidence", (of_rows, name, task.reads), lambda: looked_into(plan, rows, tokens)
-    )
-    ends = np.cumsum([len(part) for part in used.values()])
-    parts = np.split(np.arange(len(everything)), ends[:-1])
-    made = {part: examples.select(chosen) for part, chosen in zip(PARTS, parts, strict=True)}
-    made["train"] = as_trained(plan, made["train"], task)
+    resolved = resolve(plan, rows, device, start)
+    evidence, more = memo.call(looked_into, plan.data.path, understood, read)
     return Prepared(
-        plan=plan,
-        guesses=tuple(guesses),
+        resolved=resolved,
         rows=rows,
-        folder=folder,
-        reader=reader,
+        base=base,
         model=model,
         masters=MasterWeights(model.body, device.dtype),
         ladder=ladder,
-        examples=made,
+        examples=by_part(resolved.plan, rows, read.examples),
         cloze=cloze,
-        long=long,
-        findings=ranked([*findings, *more]),
-        evidence=evidence,
-        checking=checking,
+        long=read.long,
+        checked=Checked(ranked([*findings, *more]), evidence, checking),
         device=device,
-        base_fingerprint=base.fingerprint,
-        key=hash_json([plan.identity(), *stands_on]),
-        older_keys=older_keys(plan, rows, stands_on),
-        out=out,
+        place=place_of(resolved.plan, out, rows, stands_on),
     )
 
 
+def read_rows(rows: Rows, base: Base, reads: str, way: str) -> RowsRead:
+    """The rows of all parts as the model reads them. way: what is done with what is too long, as `Form.read` takes it."""
+    numbers = np.concatenate([getattr(rows.split, part) for part in PARTS])
+    examples, long = FORMS[reads].read(base.reader, rows.inputs(numbers), rows.targets(numbers), way)
+    return RowsRead(numbers, examples, long)
+
+
+def by_part(plan: Plan, rows: Rows, examples: Examples) -> dict[str, Examples]:
+    """The examples of each part; those of training as they are to be varied."""
+    ends = np.cumsum([len(getattr(rows.split, part)) for part in PARTS])
+    parts = np.split(np.arange(len(examples)), ends[:-1])
+    made = {part: examples.select(chosen) for part, chosen in zip(PARTS, parts, strict=True)}
+    made["train"] = rows.form.varied(rows.form.thinned(made["train"]), variety_of(plan, rows.task))
+    return made
+
+
+def place_of(plan: Plan, out: Path, rows: Rows, stands_on: list[object]) -> Place:
+    """Where a run writes, and the keys that its folder may have. plan: with nothing left open."""
+    return Place(out, hash_json([plan.identity(), *stands_on]), older_keys(plan, rows, stands_on))
+
+
 def older_keys(plan: Plan, rows: Rows, stands_on: list[object]) -> tuple[str, ...]:
-    """What older versions called a run: it stood on the images' names alone, not on their bytes."""
+    """The keys that older versions gave a run: they hashed the images' names, not their bytes."""
     if rows.understood.images is None:
         return ()
     return (hash_json([plan.identity(), rows.table.fingerprint, *stands_on[1:]]),)
 
 
-def made_of_texts(count: int, rows: Rows, reader: Reader, seed: int) -> Examples | None:
+def made_of_texts(count: int, rows: Rows, base: Base, seed: int) -> Examples | None:
     """Cloze questions, so many at the most; None where none are wanted, or none can be made."""
     if not count or rows.kind.cloze is None:
         return None
+    reader = base.reader
     assert isinstance(reader, Texts), "questions are texts"
     own, dice = rows.split.train, seeds.generator(seed, "cloze")
     made = rows.kind.cloze(rows.inputs(own), rows.targets(own), dice)
@@ -242,18 +229,21 @@ def made_of_texts(count: int, rows: Rows, reader: Reader, seed: int) -> Examples
         return None
     targets = np.empty(len(chosen), object)
     targets[:] = [target for _, target in chosen]
-    examples, _ = READERS[rows.task.reads](reader, [row for row, _ in chosen], targets, "windows")
+    examples, _ = rows.form.read(reader, [row for row, _ in chosen], targets, "windows")
     return examples
 
 
-def looked_into(plan: Plan, rows: Rows, tokens: Tokens) -> tuple[Evidence, Sequence[Finding]]:
-    """What checks may look at now that the rows are tokens, and what those of tokens find."""
-    review = Review.read(review_path(plan.data.path), rows.labels)
+def looked_into(data: str, rows: Rows, read: RowsRead) -> tuple[Evidence, Sequence[Finding]]:
+    """What checks may look at now that the rows are tokens, and what those of tokens find.
+
+    data: the file that the rows are from, beside which a person has judged some of them.
+    """
+    review = Review.read(review_path(data), rows.labels)
     evidence = replace(
         rows.evidence,
         settled=review.settled(rows.evidence) if rows.labels else np.zeros(0, np.int64),
         reviewed=review.complete,
-        tokens=tokens,
+        tokens=read.tokens,
     )
     return evidence, examine(evidence, TOKENS)
 
@@ -263,7 +253,7 @@ def wanted(plan: Plan, task: Task) -> Wanted:
     return Wanted(
         outputs=task.outputs,
         head=task.head,
-        own_pooling=task.reads == "pair",
+        own_pooling=FORMS[task.reads].own_pooling,
         pooling=plan.model.pooling,
         hidden=plan.model.hidden,
         dropout=plan.model.dropout,
@@ -274,35 +264,16 @@ def wanted(plan: Plan, task: Task) -> Wanted:
 
 def windows(examples: Examples, task: Task) -> float:
     """Parts of a row that training reads, on average, where each part is learnt from by itself."""
-    if (
-        task.probe is not None
-        or not isinstance(examples, TextExamples)
-        or examples.by_part
-        or not len(examples)
-    ):
-        return 1.0
-    return float(thinned(examples, task).counts.mean())
+    return 1.0 if task.probe is not None else FORMS[task.reads].thinned(examples).parts_of_a_row
 
 
-def thinned(examples: TextExamples, task: Task) -> TextExamples:
-    """Rows of which training reads a few windows with nothing to find, where something is to be found in one window."""
-    return replace(examples, few=EMPTY_WINDOWS) if task.reads == "question" else examples
-
-
-def as_trained(plan: Plan, examples: Examples, task: Task) -> Examples:
-    """The training rows as they are to be varied."""
-    if isinstance(examples, TextExamples):
-        return thinned(examples, task)
-    if not isinstance(examples, ImageExamples):
-        return examples
-    settings = VARIED.get(plan.train.augment)
-    mix = None if plan.train.mix == "none" else plan.train.mix
-    flipped = None if settings is None else replace(settings, flip=plan.train.flip)
-    return examples.varied(flipped, mix, task.outputs)
+def variety_of(plan: Plan, task: Task) -> Variety:
+    """How much a plan has training rows varied."""
+    return Variety(plan.train.augment, plan.train.flip, plan.train.mix, task.outputs)
 
 
 def default_folder(plan: Plan, stands_on: list[object]) -> Path:
-    """runs/<name of the data>-<hash>: the same command finds the same folder again."""
+    """The default folder, runs/<name of the data>-<hash>: the same command finds the same folder again."""
     name = Path(plan.data.path).name.split(".")[0]
     return Path("runs") / f"{name}-{hash_json([plan.identity(), *stands_on])[:8]}"
 

@@ -4,17 +4,21 @@ from dataclasses import dataclass
 
 from luthier.devices import Device
 from luthier.errors import PlanError
+from luthier.forms import FORMS
 from luthier.models.headed import HeadedModel
+from luthier.models.heads import HEADS
 from luthier.models.ladder.ladder import Ladder
 from luthier.plan.method import Lora, Thaw, parse_method
+from luthier.plan.named_columns import COLUMNS, column_settings
 from luthier.plan.plan import Plan, flag
-from luthier.prepare.refusals import CAN_BE_LONG, no_cloze_with
+from luthier.prepare.idle_settings import no_cloze_with
 from luthier.prepare.rows import Rows
 from luthier.tasks.task import Task
 from luthier.train.recipe import Recipe
 
 LORA_RATE = 10
-"""Times the rate of full tuning: Schulman et al. 2025, "LoRA without regret" (thinkingmachines.ai/blog/lora)."""
+"""LoRA's learning rate as a multiple of that of full tuning: Schulman et al. 2025, "LoRA without regret"
+(thinkingmachines.ai/blog/lora)."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class Guess:
 
 @dataclass(frozen=True)
 class Start:
-    """What training starts from."""
+    """The recipe, the model and the rows from which open settings are filled in."""
 
     recipe: Recipe
     model: HeadedModel
@@ -40,12 +44,21 @@ class Start:
     """Whether the model says how its token states become one vector."""
     rows: int
     windows: float
-    """Of a row, each learnt from by itself."""
+    """Mean number of windows of a row, each of which is learnt from by itself."""
     made: int
-    """Cloze questions, of those that `cloze_wanted` tells."""
+    """Number of cloze questions that were made, of those that `cloze_wanted` asks for."""
 
 
-def resolve(plan: Plan, rows: Rows, device: Device, start: Start) -> tuple[Plan, list[Guess]]:
+@dataclass(frozen=True)
+class Resolved:
+    """A plan with nothing left open."""
+
+    plan: Plan
+    guesses: tuple[Guess, ...]
+    """What was filled in."""
+
+
+def resolve(plan: Plan, rows: Rows, device: Device, start: Start) -> Resolved:
     """The plan with every open setting filled in, and what was filled in.
 
     Raises PlanError for a setting that only now is known to have no meaning.
@@ -61,7 +74,7 @@ def resolve(plan: Plan, rows: Rows, device: Device, start: Start) -> tuple[Plan,
         guesses += of_training(plan, task, start)
     guesses += of_machine(device)
     if (
-        start.model.pooling is not None and task.reads != "pair"
+        start.model.pooling is not None and not rows.form.own_pooling
     ):  # of pairs it goes without saying, and may not be said
         why = "room for model.hidden" if plan.model.hidden else "declared by the model"
         if not start.declares:
@@ -69,24 +82,23 @@ def resolve(plan: Plan, rows: Rows, device: Device, start: Start) -> tuple[Plan,
         guesses.append(Guess("model.pooling", start.model.pooling, why))
     asked = plan.settings()
     open_ones = [guess for guess in guesses if asked.get(guess.key) in (None, "auto")]
-    return plan.with_settings({guess.key: guess.value for guess in open_ones}), open_ones
+    filled = plan.with_settings({guess.key: guess.value for guess in open_ones})
+    return Resolved(filled, tuple(open_ones))
 
 
 def of_rows(rows: Rows) -> list[Guess]:
-    """What the rows say of themselves."""
+    """Guesses that the rows alone decide."""
     task = rows.task
     guesses = [Guess("task.name", task.name, rows.guesses["task"])]
-    guesses += [
-        Guess(f"data.{role}", name, rows.guesses.get(role, "")) for role, name in rows.columns.items()
-    ]
+    guesses += of_columns(rows)
     if "split_column" in rows.guesses:
         name = rows.understanding.split.removeprefix("column ")
         guesses.append(Guess("data.split_column", name, rows.guesses["split_column"]))
     guesses.append(Guess("task.metric", task.metric, "the task's own"))
-    if "pair" in rows.guesses:
-        how = "bi-encoder" if task.reads == "apart" else "cross-encoder"
-        guesses.append(Guess("model.pair", how, rows.guesses["pair"]))
-    if task.reads in CAN_BE_LONG:
+    why_pair = rows.guesses.get("pair")
+    if why_pair is not None:
+        guesses.append(Guess("model.pair", rows.form.pair, why_pair))
+    if "data.long" in rows.form.effects:
         guesses.append(Guess("data.long", task.long, "as usual with this task"))
     if task.labels_per_row is not None:
         why = f"{len(task.known_labels)} labels seen"
@@ -94,8 +106,16 @@ def of_rows(rows: Rows) -> list[Guess]:
     return guesses
 
 
+def of_columns(rows: Rows) -> list[Guess]:
+    """Which column serves for what."""
+    settings = column_settings(rows.columns)
+    reasons = {f"data.{role}": rows.guesses.get(role, "") for role in rows.columns}
+    reasons[COLUMNS] = "; ".join(reasons[f"data.{role}"] for role in settings.get(COLUMNS, ()))
+    return [Guess(key, value, reasons[key]) for key, value in settings.items()]
+
+
 def of_training(plan: Plan, task: Task, start: Start) -> list[Guess]:
-    """The recipe, for so many rows to learn from."""
+    """Guesses that the recipe decides, for so many rows to learn from."""
     recipe, rows = start.recipe, start.rows
     why, method = f"recipe for {recipe.name}", parse_method(plan.train.method)
     # Where rows are few, what the model has no notion of it learns from others that are made, or else in twice the steps.
@@ -132,7 +152,7 @@ def of_training(plan: Plan, task: Task, start: Start) -> list[Guess]:
         Guess("train.warmup", recipe.warmup, why),
         Guess("train.patience", patience * plan.train.validations, why_patience),
     ]
-    if task.reads == "image":
+    if "train.augment" in FORMS[task.reads].effects:
         guesses.append(Guess("train.augment", "light", "enough for most small sets"))
     new_layers = bool(plan.model.hidden or plan.train.reinit)
     return [
@@ -172,8 +192,5 @@ def of_machine(device: Device) -> list[Guess]:
 
 
 def usual_head(task: Task) -> str:
-    """Where the head starts: networks for images, all of whose layers a fresh head would pull about, learn from the probe's,
-    and so do vectors, whose cosine means nothing without the line through it."""
-    if task.probe is None:
-        return "fresh"
-    return "probe" if task.reads in ("image", "apart") else "shrunk"
+    """Where the head starts if nobody says so: fresh where there is no probe."""
+    return HEADS[task.head].start if task.probe is not None else "fresh"

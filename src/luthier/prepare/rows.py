@@ -8,16 +8,19 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from luthier.arrays import Array, Ints
 from luthier.checks import TABLE, examine
 from luthier.checks.finding import Evidence, Finding
-from luthier.data.columns import TEXT_ROLES, texts_beside
+from luthier.data.columns import texts_beside
 from luthier.data.composed import parts_of, with_marks
 from luthier.data.missing import without_marks
 from luthier.data.split import Split
 from luthier.data.split_column import SplitColumn
-from luthier.data.table import Ints, Table
+from luthier.data.table import Table
 from luthier.errors import StopFinding
+from luthier.forms.form import Form
 from luthier.hashes import hash_json
+from luthier.plan.named_columns import column_settings
 from luthier.plan.plan import Plan
 from luthier.prepare.data_files import read_files
 from luthier.prepare.division import Division, divide
@@ -33,37 +36,38 @@ from luthier.prepare.parts import (
 )
 from luthier.prepare.task_columns import asked_columns, composed, kind_and_columns
 from luthier.prepare.understanding import Understanding
+from luthier.tasks import TASKS
 from luthier.tasks.kind import Kind, Roles, Understood, Wishes
-from luthier.tasks.task import Array, Task
+from luthier.tasks.task import Task
 
 SHOWN = "luthier: shown"
-"""The column that stands for a row in findings and reports, where none of the table does."""
+"""The name of the column that shows a row in findings and reports, where none of the table's columns does."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The data, understood."""
+    """The understood data: table, task, columns and split, with the findings on them."""
 
     table: Table
     kind: Kind
     columns: dict[str, str]
-    """By role."""
+    """The table's columns, by their role in the task."""
     guesses: dict[str, str]
-    """Setting to the reason of its guess."""
+    """Guessed settings, and the reason of each."""
     understood: Understood
     split: Split
     left_out: dict[str, int]
     """How many rows are not used, by reason."""
     evidence: Evidence
-    """What checks may look at."""
+    """All that checks may look at."""
     understanding: Understanding
-    """What is told of all that, for people and programs."""
+    """The summary of how the data were understood, for people and programs."""
     told: tuple[str, ...]
-    """What was taken for likely of the rows, each with the flag that corrects it."""
+    """Sentences on what was assumed about the rows, each with the flag that corrects it."""
     composed: tuple[str, ...]
-    """Those of the columns that are made of several of the file's."""
+    """Columns of the table that are made of several of the file's."""
     seconds: float
-    """What reading took."""
+    """Seconds that reading took."""
 
     @property
     def task(self) -> Task:
@@ -71,7 +75,7 @@ class Rows:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels' names; none where answers are no labels."""
+        """The labels' names; empty where answers are not labels."""
         return self.evidence.labels
 
     @property
@@ -82,22 +86,27 @@ class Rows:
             return self.table.fingerprint
         return hash_json([self.table.fingerprint, images.contents.tobytes().hex()])
 
+    @property
+    def form(self) -> Form:
+        """What a row is made of."""
+        return self.kind.form(self.task)
+
     def inputs(self, rows: Ints) -> list[Any]:
         """What the model is to read."""
-        return self.kind.inputs(self.table, self.columns, rows, self.task)
+        return self.form.inputs(self.table, self.columns, rows)
 
     def texts(self, rows: Ints) -> list[str]:
-        """What a person is shown."""
+        """The texts that a person is shown for the rows."""
         return self.evidence.table.texts(self.evidence.text, rows)
 
     def targets(self, rows: Ints) -> Array:
         return self.understood.targets(rows)
 
     def settings(self) -> dict[str, Any]:
-        """What was understood, as settings of a plan that says it."""
+        """How the data were understood, as settings of a plan that would say the same."""
         told = self.understanding
         found: dict[str, Any] = {"task.name": told.task}
-        found |= {f"data.{role}": name for role, name in told.columns.items()}
+        found |= column_settings(told.columns)
         if told.labels_per_row is not None:
             found["task.labels_per_row"] = told.labels_per_row
         if "split_column" in self.guesses:
@@ -113,7 +122,7 @@ class Given:
 
     read: Mapping[str, Table]
     tables: Mapping[str, Table]
-    """With the columns that the user makes of several, and without one that parts the rows."""
+    """Tables by part, with the columns that the user makes of several, and without a column that divides the rows."""
     own_split: SplitColumn | None
 
     @staticmethod
@@ -145,7 +154,7 @@ def understand(plan: Plan) -> Rows:
     found = kind.understand(table, columns, given.roles, wishes_of(plan, kind))
     division = divide(plan, without_set_aside(found, table, given.own_split), table, given.roles)
     understanding = understanding_of(plan, given, columns, whole, division)
-    whole, text = with_shown(whole, kind, columns)
+    whole, text = with_shown(whole, kind.form(division.understood.task), columns)
     return Rows(
         table=table,
         kind=kind,
@@ -175,14 +184,13 @@ def joined(plan: Plan, given: Given, kind: Kind, columns: Mapping[str, str]) -> 
     # The first file's columns first, so that a part that lacks one is told by its name.
     names = needed_names(plan, columns)
     whole = Table.join(with_columns(tables, [*names, *shared_columns(tables, besides=names)]))
-    texts = [name for role, name in columns.items() if role in TEXT_ROLES]
-    return without_marks(
-        whole, texts, [label] if label else [], plan.data.missing, numbers=kind.name == "regression"
-    )
+    roles = kind.roles
+    texts = [name for role, name in columns.items() if roles[role].text]
+    return without_marks(whole, texts, [label] if label else [], plan.data.missing, numbers=kind.numbers)
 
 
 def wishes_of(plan: Plan, kind: Kind) -> Wishes:
-    """What the plan asks of a task."""
+    """The plan's settings for the task."""
     return Wishes(
         plan.task.labels_per_row,
         plan.task.metric,
@@ -255,7 +263,7 @@ def evidence_of(
         strata_names=found.strata_names,
         used_columns=frozenset(columns.values()),
         columns_within=frozenset(parts_in(given.read["train"], columns)),
-        labels=found.task.known_labels if found.task.labels_per_row is not None else (),
+        labels=() if found.task.labels_per_row is None else found.task.known_labels,
         repairs=found.repairs,
         reads=found.task.reads,
         images=found.images,
@@ -263,13 +271,13 @@ def evidence_of(
         named_groups=division.named_groups,
         set_aside=understanding.set_aside,
         left_out_by=understanding.left_out_by,
-        text_columns=tuple(other_texts(given, understanding.task, columns)),
+        text_columns=tuple(other_texts(given, TASKS[understanding.task], columns)),
     )
 
 
-def other_texts(given: Given, task: str, columns: Mapping[str, str]) -> list[str]:
+def other_texts(given: Given, kind: Kind, columns: Mapping[str, str]) -> list[str]:
     """Columns that hold texts beside the one that is classified, and are not read."""
-    if task != "text-classification":
+    if not kind.tells_other_texts:
         return []
     return texts_beside(
         given.first, columns["text"], [*columns.values(), *parts_in(given.read["train"], columns)]
@@ -292,12 +300,12 @@ def with_columns(tables: dict[str, Table], names: list[str]) -> list[Table]:
     return [first.with_columns(first.columns.select(names)), *rest]
 
 
-def with_shown(table: Table, kind: Kind, columns: dict[str, str]) -> tuple[Table, str]:
+def with_shown(table: Table, form: Form, columns: dict[str, str]) -> tuple[Table, str]:
     """The table with a column that shows each row, and that column's name."""
-    if kind.shown is None:
-        return table, columns["text"]
-    told = pa.array(kind.shown(table, columns), pa.string())
-    wider = table.columns.append_column(SHOWN, told)
+    shown = form.shown(table, columns)
+    if shown is None:
+        return table, columns[next(iter(form.roles))]
+    wider = table.columns.append_column(SHOWN, pa.array(shown, pa.string()))
     return table.with_columns(wider), SHOWN
 
 

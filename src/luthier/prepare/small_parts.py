@@ -1,4 +1,4 @@
-"""What small parts of a split mean for what can be known, in plain words."""
+"""Sentences on what small parts of a split mean for the scores."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from luthier.data.split import Split
 from luthier.tasks.kind import Understood
 
 FIRM = 200
-"""Test rows from which the width of a score is left to its interval."""
+"""Fewest test rows with which nothing is said: the score's interval then tells enough."""
 
 
 def small_parts(split: Split, found: Understood) -> tuple[str, ...]:

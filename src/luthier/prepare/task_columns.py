@@ -1,17 +1,16 @@
-"""Which task a table is for, and which of its columns: as the plan names them, or guessed."""
+"""The task that a table is for, and its columns by role, as the plan names them, or guessed."""
 
 from collections.abc import Mapping
 
 from luthier.data.columns import ColumnGuess, check
 from luthier.data.composed import with_marks, with_texts
 from luthier.data.table import Table
-from luthier.errors import DataError
+from luthier.errors import DataError, PlanError, did_you_mean, listing
+from luthier.plan.named_columns import column_flag
 from luthier.plan.plan import Plan
 from luthier.tasks import TASKS
 from luthier.tasks.guess import guess_kind
 from luthier.tasks.kind import Kind
-
-IMAGES = "image-classification"
 
 
 def kind_of(plan: Plan, table: Table) -> tuple[Kind, str]:
@@ -23,8 +22,15 @@ def kind_of(plan: Plan, table: Table) -> tuple[Kind, str]:
 
 
 def asked_columns(plan: Plan) -> dict[str, str | None]:
-    """The columns that the user named, by role."""
-    return {role: getattr(plan.data, role) for kind in TASKS.values() for role in kind.roles}
+    """The columns that the user named, by role. Raises PlanError for a role that no task knows."""
+    roles = list(dict.fromkeys(role for kind in TASKS.values() for role in kind.roles))
+    for role, name in plan.data.columns or ():
+        if role not in roles:
+            raise PlanError(
+                f"{column_flag(role, name)}: no task has a column of that role.{did_you_mean(role, roles)} "
+                f"Expected {listing(roles, most=len(roles))}."
+            )
+    return {role: plan.data.column(role) for role in roles}
 
 
 def needed_columns(plan: Plan, table: Table, kind: Kind) -> ColumnGuess:
@@ -33,8 +39,8 @@ def needed_columns(plan: Plan, table: Table, kind: Kind) -> ColumnGuess:
     strange = [role for role, name in asked.items() if name is not None and role not in kind.roles]
     if strange:
         raise DataError(
-            f"--{strange[0]} {asked[strange[0]]}: {kind.name} has no such column; its columns are "
-            f"{', '.join(f'--{role}' for role in kind.roles)}. Leave it out, or name the task with --task."
+            f"{column_flag(strange[0], asked[strange[0]])}: {kind.name} has no such column; its columns are "
+            f"{', '.join(map(column_flag, kind.roles))}. Leave it out, or name the task with --task."
         )
     own = table.layout.columns if table.layout.task in (None, kind.name) else {}
     told = {role: name for role, name in own.items() if role in asked and asked[role] is None}

@@ -1,4 +1,4 @@
-"""What was understood of the data: `understood` of `luthier check --json` and `luthier plan --json`."""
+"""How the data were understood: `understood` of `luthier check --json` and `luthier plan --json`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,36 +11,36 @@ from luthier.tasks.task import Task
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Rows that are not used, by reason."""
+    """How many rows are not used, by reason."""
 
     faults: Mapping[str, int]
-    """Something is missing in them."""
+    """Number of rows in which something is missing, by reason."""
     set_aside: Mapping[str, int]
-    """Whoever annotated them put them aside, which is no fault."""
+    """Number of rows that the annotators rejected or skipped, by reason, which is no fault."""
 
 
 @dataclass(frozen=True)
 class Understanding:
-    """What the rows were taken for."""
+    """The task, columns and formats that luthier understood the rows to have."""
 
     task: str
     columns: Mapping[str, str]
-    """By role."""
+    """The columns, by their role in the task."""
     labels: tuple[str, ...]
     labels_per_row: str | None
-    """`one` or `many`; None where answers are no labels."""
+    """`one` or `many`; None where answers are not labels."""
     rows: int
-    """Those that are used, over all parts."""
+    """Number of rows that are used, over all parts."""
     left_out_by: Mapping[str, int]
     set_aside: Mapping[str, int]
-    """Those of `left_out_by` that whoever annotated them put aside."""
+    """Those of `left_out_by` that the annotators rejected or skipped."""
     encoding: str | None
-    """Of the first file; None where it is no text."""
+    """Encoding of the first file; None where it is not a text file."""
     split: str
-    """`random`, `files`, `folders` or `column NAME`."""
+    """What divides the rows: `random`, `files`, `folders` or `column NAME`."""
     parts: Mapping[str, int]
     unread: tuple[str, ...]
-    """Columns that serve for nothing."""
+    """Columns that nothing uses."""
 
     @staticmethod
     def of(

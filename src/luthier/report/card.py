@@ -31,7 +31,7 @@ DATASET_TYPES = {
 """The name under which `datasets.load_dataset` reads a kind of file."""
 
 WEAKEST = 3
-"""How many classes of the lowest F1 are named among the limits."""
+"""How many of the classes with the lowest F1 are named among the limits."""
 
 
 def model_card(records: Records) -> str:
@@ -119,7 +119,7 @@ UNITS = {
     "token-classification": "each entity in a text",
     "image-classification": "an image",
 }
-"""What gets a label, by task, where that is no text."""
+"""What gets a label, by task, where that is not a text."""
 
 
 def summary(records: Records) -> str:
@@ -189,7 +189,7 @@ def results(records: Records) -> str:
 
 
 def limits(records: Records) -> Iterator[str]:
-    """What was measured and speaks for care."""
+    """Measured facts for which the model should be used with care."""
     tested = sentences.test_rows(records.scorecard)
     source = records.dataset or "one data set"
     yield f"Measured on {tested} of {source}. On texts of another kind nothing was measured."
@@ -239,7 +239,7 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[object]], texts: int = 
 
 
 BLOCK = re.compile(r"^(\d{0,9})([-+.)])(?=[\s-]|$)")
-"""How a line begins that Markdown takes for an item of a list, or for a rule."""
+"""The beginning of a line that Markdown takes for an item of a list, or for a rule."""
 
 
 def plain(value: object) -> str:

@@ -1,4 +1,4 @@
-"""What `check` found, as a person reads it on a terminal."""
+"""The findings of `check` as text for a terminal."""
 
 import shutil
 import textwrap
@@ -8,7 +8,7 @@ from typing import Any
 from luthier.report.understood_words import understood_words
 
 SHOWN = 3
-"""Rows of a finding."""
+"""The most rows that are shown of a finding."""
 
 
 def check_words(record: Mapping[str, Any], width: int | None = None) -> str:
@@ -67,7 +67,7 @@ def examples(rows: Sequence[Mapping[str, Any]], wide: int) -> list[str]:
 
 
 def mended_words(record: Mapping[str, Any]) -> str:
-    """What --fix has written."""
+    """Sentences on what --fix has written."""
     changes = ", ".join(f"{count:,} {reason}" for reason, count in record["edits"].items())
     lines = [f"  changed: {changes or 'nothing'}"]
     lines += [f"  {fixed}   the corrected copy" for fixed in record["fixed"]]

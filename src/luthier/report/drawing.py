@@ -21,7 +21,7 @@ COLOURS = {
     "--accent": "#96450f",
     "--paper": "#fffefc",
 }
-"""What matplotlib draws with, each replaced by the page's variable of that name (style.css)."""
+"""The colours that matplotlib draws with, each replaced by the page's variable of that name (style.css)."""
 
 INK, MUTED, LINE, ACCENT, PAPER = COLOURS.values()
 
@@ -49,13 +49,13 @@ STYLE: Any = {
 }
 
 WIDTH = 480
-"""Pixels. Not wider, so that letters stay readable when a phone shrinks the picture."""
+"""Width of a picture in pixels: not more, so that letters stay readable when a phone shrinks it."""
 
 
 def drawing(
     name: str, description: str, height: float, draw: Callable[[Any], None], width: float = WIDTH
 ) -> Html:
-    """What `draw` paints on a matplotlib Figure, as `<svg>`. `name` keeps the ids of one page apart."""
+    """The picture that `draw` paints on a matplotlib Figure, as `<svg>`. `name` keeps the ids of one page apart."""
     from matplotlib import style
     from matplotlib.figure import Figure
 

@@ -33,7 +33,7 @@ def rungs_table(record: dict[str, Any]) -> list[str]:
 
 
 def rate_words(rung: dict[str, Any]) -> str:
-    """At which rate a rung trains, and from when."""
+    """The learning rate of a rung, and the epoch from which it trains."""
     if not rung["trained"]:
         return "frozen"
     rate = f"{rung['multiplier']:g} x the rate found" if rung["lr"] is None else f"{rung['lr']:.3g}"
@@ -41,7 +41,7 @@ def rate_words(rung: dict[str, Any]) -> str:
 
 
 def steps_lines(record: dict[str, Any]) -> list[str]:
-    """How long it trains, counted."""
+    """Lines with the number of epochs, steps and rows per step."""
     if not record["rungs"]:
         return []
     return [
@@ -51,7 +51,7 @@ def steps_lines(record: dict[str, Any]) -> list[str]:
 
 
 def forecast_lines(forecast: dict[str, Any]) -> list[str]:
-    """Time by steps of the path, and memory."""
+    """Lines with the time of each step of the command, and the memory."""
     parts = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in forecast["seconds_of"].items())
     busy = busy_words(forecast["seconds"], forecast["seconds_if_busy"], forecast["others"])
     return [
@@ -61,11 +61,11 @@ def forecast_lines(forecast: dict[str, Any]) -> list[str]:
 
 
 TOLD_FROM = 1.25
-"""So many times longer on a busy machine is worth a word."""
+"""A time on the busy machine is told, too, where it is at least so many times that on an idle one."""
 
 
 def busy_words(seconds: float, slowest: float, others: float) -> str:
-    """What a time may become on a machine as busy as it is now; empty where that is about the same.
+    """The time that something takes on a machine as busy as it is now, in brackets; empty where that is about the same.
 
     >>> busy_words(130.0, 140.0, 0.0), busy_words(130.0, 260.0, 0.0)
     ('', ' (4 min 20 s as busy as this machine is now)')

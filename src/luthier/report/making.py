@@ -1,4 +1,4 @@
-"""Sections about the making: training, cost, provenance, and how to use what was made."""
+"""The report's sections on how the model was made: training, cost, provenance; and how to use it."""
 
 from luthier.report import numbers, sentences, usage
 from luthier.report.charts import rate_curve, time_bars, training_curves
@@ -48,7 +48,7 @@ def training(records: Records) -> Html:
 
 
 def counted(value: object) -> str:
-    """A setting of training, whose whole numbers are all counts.
+    """The value of a setting of training; all of its whole numbers are counts.
 
     >>> counted(10845712), counted(0.0001)
     ('10,845,712', '0.0001')

@@ -1,4 +1,4 @@
-"""HTML that cannot be forgotten to be escaped: whatever is not `Html` already is escaped on its way in."""
+"""HTML that is always escaped: whatever is not `Html` already is escaped on its way in."""
 
 import base64
 import html
@@ -43,7 +43,7 @@ class Column:
     title: str
     number: bool = False
     wide: bool = False
-    """Holds running text, and may take the room that is left."""
+    """Whether the column holds running text, and may take the width that is left."""
 
 
 def table(caption: object, columns: Sequence[Column], rows: Iterable[Sequence[object]]) -> Html:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from luthier.scores.metrics import Metric, metric_named
 
 NOTHING = "–"
-"""Stands where a number was not measured."""
+"""The sign that stands where a number was not measured."""
 
 
 @dataclass(frozen=True)

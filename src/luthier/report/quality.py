@@ -1,4 +1,4 @@
-"""Sections about the answers on the test rows: per class, confusions, calibration, the surest mistakes."""
+"""The report's sections on the answers to the test rows: per class, confusions, calibration, the surest mistakes."""
 
 from luthier.report import numbers, sentences
 from luthier.report.charts import heat_map, reliability_diagram, scatter
@@ -7,7 +7,7 @@ from luthier.report.records import Mistake, Record, Records
 from luthier.report.rows import place
 
 MOST_CLASSES = 25
-"""Beyond this a heat map cannot be read, and the most frequent confusions are listed instead."""
+"""The most classes of a heat map: with more, the most frequent confusions are listed instead."""
 
 MOST_CONFUSIONS = 20
 
@@ -84,7 +84,7 @@ def frequent(labels: list[str], counts: list[list[int]], most: int = MOST_CONFUS
 
 
 def estimates(records: Records) -> Html:
-    """What was said of numbers, beside what is true."""
+    """The section on predicted numbers beside the true ones."""
     points = [point for point in records.items("scatter") if isinstance(point, list) and len(point) == 2]
     if not points:
         return Html("")

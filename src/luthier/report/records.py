@@ -1,4 +1,4 @@
-"""What a run's folder tells: its JSON records, read once. What is missing is None, or empty."""
+"""The JSON records of a run's folder, read once for the report. What is missing is None, or empty."""
 
 import heapq
 import os
@@ -29,9 +29,9 @@ NEEDED = ("metric", "test", "candidates", "chosen")
 MEND = "`luthier tune DATA` makes it; a run that was interrupted is finished by the same command again."
 
 AUGMENTED = "augmented.jpg"
-"""Some training images as training saw them."""
+"""The name of the picture of some training images as training saw them."""
 MISTAKES = 20
-"""How many wrong answers are kept of `predictions/test.jsonl`."""
+"""The most wrong answers that are kept of `predictions/test.jsonl`."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,9 @@ class Records:
     mistakes: tuple[Mistake, ...]
     """The surest wrong answers, the surest first."""
     wrong: int | None
-    """Wrong answers among the test rows; None without predictions."""
+    """Number of wrong answers among the test rows; None without predictions."""
     augmented: bytes | None
-    """A JPEG, where images were varied in training."""
+    """The bytes of a JPEG of varied training images; None where images were not varied in training."""
 
     @property
     def dataset(self) -> str | None:
@@ -164,7 +164,8 @@ def read_curves(run: Path, chosen: str) -> tuple[tuple[Record, ...], tuple[Recor
 
 
 def read_mistakes(run: Path, language: str) -> tuple[tuple[Mistake, ...], int | None]:
-    """The surest wrong answers, and how many wrong answers there are in all. language: of texts that were asked about."""
+    """The surest wrong answers, and how many wrong answers there are in all. language: the language of the
+    texts, by which answers to questions are compared."""
     path = run / "predictions" / "test.jsonl"
     if not os.path.lexists(path):
         return (), None
@@ -196,7 +197,7 @@ def holds_entities(row: Record) -> bool:
 
 
 def surety_of_entities(row: Record) -> float | None:
-    """Of the surest entity that is not there, or half where one was missed; None where all are right.
+    """Probability of the surest entity that is not there, or 0.5 where only some were missed; None where all are right.
 
     >>> one = {"start": 0, "end": 4, "label": "who"}
     >>> surety_of_entities({"label": [], "prediction": [one | {"probability": 0.9}]})

@@ -1,4 +1,4 @@
-"""Sections about the data: the files, the split, what was left out, what the checks found."""
+"""The report's sections on the data: the files, the split, what was left out, what the checks found."""
 
 from collections.abc import Sequence
 

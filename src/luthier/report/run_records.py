@@ -1,4 +1,4 @@
-"""What the report reads of a run beside its scorecard, checked: the table, the split, the findings, the answers."""
+"""The records of a run that the report reads beside its scorecard, checked: table, split, findings, predictions."""
 
 from pathlib import Path
 from typing import Any, Self
@@ -19,7 +19,7 @@ class FileRecord(Record):
 
 
 class TableRecord(Record):
-    """table.json."""
+    """The record table.json: the files that rows came from, and the columns."""
 
     files: list[FileRecord] | None = None
     rows: Finite | None = None
@@ -27,7 +27,7 @@ class TableRecord(Record):
 
 
 class SplitRecord(Record):
-    """split.json."""
+    """The record split.json: how the rows are divided."""
 
     train: Finite | None = None
     valid: Finite | None = None
@@ -39,7 +39,7 @@ class SplitRecord(Record):
 
 
 class FindingRecord(Record):
-    """One of findings.json."""
+    """One finding of findings.json."""
 
     check: str | None = None
     severity: str | None = None

@@ -73,7 +73,7 @@ def values_of(trial: Record) -> str:
 
 
 def written(value: object) -> str:
-    """A value, to three digits where it is a number.
+    """A value as text, to three digits where it is a number.
 
     >>> written(0.00034567), written(16.0), written("top:2")
     ('0.000346', '16', 'top:2')
@@ -198,7 +198,7 @@ def time_line(record: Record, metric: Shown) -> Html:
 
 
 def importance(record: Record) -> Html:
-    """Which of what was varied mattered."""
+    """The section on which of the varied settings mattered."""
     shares: dict[str, list[float]] = record.get("importance") or {}
     if not shares:
         return Html("")

@@ -10,7 +10,7 @@ from luthier.report.numbers import Shown, number
 from luthier.report.records import Record
 
 DECADES = 20.0
-"""Numbers whose largest is so many times the smallest are drawn by their logarithm."""
+"""Numbers are drawn on a logarithmic axis where the largest is so many times the smallest."""
 
 
 def bare(axes: Any, grid: str = "y") -> None:
@@ -32,7 +32,7 @@ def as_they_ended(trials: Sequence[Record]) -> list[Record]:
 
 
 def points_of(trial: Record) -> list[tuple[int, float]]:
-    """(how many validations it had seen, its score then)"""
+    """Points of a trial's curve: the number of its validations, and its score at each."""
     return sorted((int(age), float(score)) for age, score in trial.get("validations", {}).items())
 
 
@@ -98,7 +98,7 @@ def places(values: Sequence[object]) -> tuple[list[float], list[tuple[float, str
 
 
 def parallel(trials: Sequence[Record], keys: Sequence[str], named: int, metric: Shown) -> Html:
-    """A line a trial through its values, each of which has all of `keys`; the better its score, the darker."""
+    """One line per trial through its values; the better its score, the darker. Every trial has a value for all of `keys`."""
     own = sorted(trials, key=lambda one: float(one["score"]))
     titles = [key.split(".")[1] for key in keys]
 

@@ -1,4 +1,4 @@
-"""What a search ends with, as text."""
+"""The outcome of a search, as text."""
 
 from typing import Any
 

@@ -29,7 +29,7 @@ CANDIDATES = {
     "probe": Kind("the probe", "a linear head on frozen features"),
     "tuned": Kind("the tuned model", "the model's own weights, tuned"),
 }
-"""The usual candidates."""
+"""The candidates that luthier itself compares, by name."""
 
 
 TUNING = {
@@ -39,10 +39,10 @@ TUNING = {
     "max_norm": "Gradient norm at most",
     "why": "Ended by",
 }
-"""Names of the settings of training; others are shown by their key."""
+"""Names in words of the settings of training; others are shown by their key."""
 
 COUNTED = ("tokens", "seconds")
-"""What is told as cost, and not again among the settings."""
+"""Settings that the report tells as cost, and not again among the settings."""
 
 
 def called(name: object) -> str:
@@ -80,7 +80,7 @@ def test_rows(scorecard: Record) -> str:
 
 
 HEADLINE = re.compile(r"(Ship it|Do not ship it( yet)?)\.\s")
-"""How recorded words of a verdict may begin."""
+"""The beginnings that the recorded words of a verdict may have."""
 
 
 def settings(tuning: Record) -> Iterator[tuple[str, object]]:
@@ -102,7 +102,7 @@ def settings(tuning: Record) -> Iterator[tuple[str, object]]:
 
 
 def headline(scorecard: Record) -> str:
-    """Two or three words for who has no time."""
+    """The verdict in two or three words."""
     verdict = scorecard.get("verdict") or {}
     if recorded := HEADLINE.match(str(verdict.get("words"))):
         return recorded[0].strip()
@@ -111,7 +111,7 @@ def headline(scorecard: Record) -> str:
 
 
 def verdict_words(scorecard: Record) -> str:
-    """The verdict as recorded, less its headline; made from its numbers where no words were recorded."""
+    """The verdict as recorded, without its headline; made from its numbers where no words were recorded."""
     verdict = scorecard.get("verdict") or {}
     if verdict.get("words"):
         recorded = str(verdict["words"])

@@ -1,4 +1,4 @@
-"""What was understood of the data, as a person reads it on a terminal."""
+"""How luthier understood the data, as text for a terminal."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ COLUMNS_SHOWN = 12
 
 
 def understood_words(record: Mapping[str, Any]) -> list[str]:
-    """A few lines. record: `understood` of `luthier check --json`."""
+    """A few lines on the task, the columns and the rows. record: `understood` of `luthier check --json`."""
     columns = ", ".join(f"{role} {name!r}" for role, name in record["columns"].items())
     lines = [f"{record['task']}: {columns}"]
     labels = record["labels"]

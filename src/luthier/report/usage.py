@@ -9,7 +9,7 @@ GIVEN = {
     "image-classification": '["photo.jpg"]',
     "embedding": '["a text to be placed"]',
 }
-"""What `predict` takes, by task."""
+"""An example of what `predict` takes, by task."""
 
 
 def with_luthier(folder: str, scorecard: Record | None = None) -> str:
@@ -25,7 +25,7 @@ model.predict({rows})
 
 
 def reads_pairs(scorecard: Record) -> bool:
-    """Whether a row is two texts with one answer. Scorecards that do not tell are older."""
+    """Whether a row is two texts with one answer. Scorecards of older versions do not say so."""
     return scorecard.get("reads", scorecard.get("task")) in ("pair", "apart", "pair-classification")
 
 
@@ -64,7 +64,7 @@ PIPELINES = {
     'print(find("a text to look through"))',
     "image-classification": 'name = pipeline("image-classification", "{folder}")\nprint(name("photo.jpg"))',
 }
-"""What transformers itself offers for a task, in two lines."""
+"""Two lines of code with the pipeline of transformers for a task, where there is one."""
 
 
 OWN_CLASSES = {
@@ -72,7 +72,7 @@ OWN_CLASSES = {
     "question-answering": "AutoModelForQuestionAnswering",
     "image-classification": "AutoModelForImageClassification",
 }
-"""The class of transformers that opens a model of a task; of all others that of sequences."""
+"""The class of transformers that opens a model, by task; all other tasks have the class for sequences."""
 
 
 def openers(scorecard: Record, folder: str) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The first section: ship or not, against what, by how much, how sure; then all candidates."""
+"""The report's first section: ship or not, against what, by how much, how sure; then all candidates."""
 
 from collections.abc import Callable
 

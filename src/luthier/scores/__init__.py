@@ -1,0 +1,1 @@
+"""Scores in numpy alone: metrics, intervals, calibration, each with its source."""

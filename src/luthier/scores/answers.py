@@ -14,9 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from luthier.scores.intervals import Floats
-
-Bools = NDArray[np.bool_]
+from luthier.arrays import Bools, Floats
 
 ARTICLES = {
     language: re.compile(rf"\b({words})\b")
@@ -30,7 +28,7 @@ ARTICLES = {
         "pt": "um|uma|uns|umas|o|a|os|as",
     }.items()
 }
-"""By ISO 639-1 code. English is SQuAD's list, German and Spanish are MLQA's, the others are made after theirs."""
+"""Articles by ISO 639-1 code. English has SQuAD's list, German and Spanish have MLQA's, the others are made after theirs."""
 
 ELIDED = {"fr": re.compile(r"\bl['’]"), "it": re.compile(r"\b(l|un)['’]")}
 """Articles that cling to the next word; they go before the apostrophe does, which would leave `lhomme`."""
@@ -38,11 +36,11 @@ ELIDED = {"fr": re.compile(r"\bl['’]"), "it": re.compile(r"\b(l|un)['’]")}
 SPLIT_BY_CHARACTER = {"zh", "ja"}
 
 CHARACTER = re.compile(r"([\u3005\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff])")
-"""Written without spaces: Han (MLQA's range with the rare ones added), hiragana, katakana."""
+"""A character of a script written without spaces: Han (MLQA's range with the rare ones added), hiragana, katakana."""
 
 
 def normalised(text: str, language: str = "en") -> str:
-    """What is compared: lower case, without punctuation and articles, words parted by one space.
+    """An answer as it is compared: lower case, without punctuation and articles, words parted by one space.
 
     language: ISO 639-1 code; one without a row in `ARTICLES` keeps all words. In Chinese and Japanese each
     character is a word. English loses ASCII punctuation only, as SQuAD has it, the others all of Unicode's.
@@ -66,7 +64,7 @@ def normalised(text: str, language: str = "en") -> str:
 
 
 def exact_match(said: str, answers: Sequence[str], language: str = "en") -> float:
-    """1 if it is one of the answers, compared `normalised`, else 0. Without answers: 1 if nothing is said.
+    """1 if what is said is one of the answers, compared `normalised`, else 0. Without answers: 1 if nothing is said.
 
     >>> exact_match("the tower", ["Tower.", "A big tower"])
     1.0
@@ -140,7 +138,7 @@ def best_threshold(margin: Floats, f1_if_answered: Floats, answerable: Bools) ->
 
 
 def _accepted(answers: Sequence[str], language: str) -> list[str]:
-    """Normalised; an answer of which nothing is left is none, and without any only silence is right."""
+    """The accepted answers, normalised. An answer of which nothing is left does not count; without any, only "" is right."""
     left = (normalised(answer, language) for answer in answers)
     return [answer for answer in left if answer] or [""]
 

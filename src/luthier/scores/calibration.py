@@ -9,17 +9,16 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.floating]
-Ints = NDArray[np.integer]
-Bools = NDArray[np.bool_]
+from luthier.arrays import Bools, Floats, Ints
 
 LOWEST_TEMPERATURE = 0.01
-"""Sharp enough for cosines, which CLIP multiplies by at most 100 (arXiv:2103.00020, section 2.5)."""
+"""The lowest temperature tried: sharp enough for cosines, which CLIP multiplies by at most 100 (arXiv:2103.00020, section
+2.5)."""
 HIGHEST_TEMPERATURE = 100.0
-"""Here the probabilities of ordinary logits are all but equal."""
+"""The highest temperature tried: it makes the probabilities of ordinary logits all but equal."""
 
 NEWTON_STEPS = 100
-"""Platt fits take about 8; those that have not converged by then have no use for more."""
+"""The most steps of Newton's method: Platt fits take about 8, and those that have not converged by then never do."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Platt:
     scale: tuple[float, ...]
     """(labels,), above 0, so that the order of rows stays as it was."""
     bias: tuple[float, ...]
-    """(labels,)"""
+    """(labels,), added to each label's scaled logits."""
     unfit: tuple[int, ...]
     """Labels left at scale 1, bias 0: always or never present, or logits all alike or against the truth."""
 
@@ -88,7 +87,7 @@ def fit_temperature(logits: Floats, labels: Ints) -> float:
         target = below_best.mean() / (len(logits) + 2)
 
     def slope(log_temperature: float) -> float:
-        """Of the mean log loss along 1 / temperature: above 0 where too sharp, below 0 where too flat."""
+        """Slope of the mean log loss along 1 / temperature: above 0 where probabilities are too sharp, below 0 where too flat."""
         weights = np.exp(below_best * math.exp(-log_temperature))
         expected = (weights * below_best).sum(axis=1) / weights.sum(axis=1)
         return float(expected.mean() - target)
@@ -135,7 +134,7 @@ def apply_platt(logits: Floats, platt: Platt) -> NDArray[np.float64]:
 
 
 def _newton(logits: NDArray[np.float64], smoothed: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(2, labels): scale and bias of each label."""
+    """Scale and bias of each label, (2, labels), by Newton's method with backtracking."""
     # In units of the label's own spread, so that one tolerance fits logits of any size.
     centre, spread = logits.mean(axis=0), logits.std(axis=0)
     spread[np.ptp(logits, axis=0) == 0] = 1

@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from luthier.scores.intervals import Floats, Ints, Statistic
+from luthier.arrays import Floats, Ints
+from luthier.scores.intervals import Statistic
 
 SMALLEST_PROBABILITY = float(np.finfo(np.float64).eps)
 """A probability below this counts as this, so that one certain mistake costs 36 nats and not infinity."""
@@ -20,11 +21,11 @@ class ClassScore:
     """How well one class is found. All shares are in [0, 1]; one without a denominator is 0."""
 
     precision: float
-    """Of the rows predicted to be of the class, the share that are."""
+    """Share of the rows predicted to be of the class that are."""
     recall: float
-    """Of the rows that are of the class, the share predicted to be."""
+    """Share of the rows of the class that were predicted to be."""
     f1: float
-    """Harmonic mean of the two."""
+    """Harmonic mean of precision and recall."""
     support: int
     """Rows that are of the class."""
 
@@ -42,21 +43,21 @@ class Counts:
     in_predictions: Floats | Ints
 
     def f1(self) -> NDArray[np.float64]:
-        """(..., classes), with 0 for a class that occurs nowhere."""
+        """F1 of each class, (..., classes); 0 for a class that occurs nowhere."""
         return _share(2 * self.hits, self.in_truth + self.in_predictions)
 
     def macro_f1(self) -> NDArray[np.float64]:
-        """(...), the mean of F1 over the classes that occur in truth or predictions; 0 if none does."""
+        """The mean of F1 over the classes that occur in truth or predictions, (...); 0 if none does."""
         occurring = np.count_nonzero(self.in_truth + self.in_predictions, axis=-1)
         mean: NDArray[np.float64] = self.f1().sum(axis=-1) / np.maximum(occurring, 1)
         return mean
 
     def micro_f1(self) -> NDArray[np.float64]:
-        """(...), F1 of all decisions thrown together; 0 if no class occurs."""
+        """F1 of all decisions thrown together, (...); 0 if no class occurs."""
         return _share(2 * self.hits.sum(axis=-1), (self.in_truth + self.in_predictions).sum(axis=-1))
 
     def per_class(self) -> tuple[ClassScore, ...]:
-        """One row for each class, in their order; only of counts (classes,)."""
+        """The scores of each class, in their order; only for counts of shape (classes,)."""
         columns = zip(
             _share(self.hits, self.in_predictions).tolist(),
             _share(self.hits, self.in_truth).tolist(),
@@ -76,15 +77,18 @@ class Reliability:
     """
 
     counts: tuple[int, ...]
-    """(bins,)"""
+    """(bins,) number of predictions in each bin."""
     confidence: tuple[float, ...]
-    """(bins,) mean over the bin."""
+    """(bins,) mean confidence of each bin."""
     accuracy: tuple[float, ...]
-    """(bins,) share that is right."""
+    """(bins,) share of each bin's predictions that is right."""
 
     @staticmethod
     def of(confidence: Floats, right: NDArray[np.bool_], bins: int) -> "Reliability":
-        """confidence: (decisions,) in [0, 1].  right: (decisions,)."""
+        """The diagram of some decisions.
+
+        confidence: (decisions,) in [0, 1].  right: (decisions,).
+        """
         assert len(confidence) > 0, "no decision to judge"
         confidence = np.asarray(confidence, np.float64)
         inner_edges = np.linspace(0, 1, bins + 1)[1:-1]
@@ -180,7 +184,7 @@ def log_loss(probabilities: Floats, labels: Ints) -> float:
 
 
 def log_loss_per_row(probabilities: Floats, labels: Ints) -> NDArray[np.float64]:
-    """(rows,) in nats, at most 36.05 (see SMALLEST_PROBABILITY)."""
+    """(rows,) -log(probability of the true class) in nats, at most 36.05 (see SMALLEST_PROBABILITY)."""
     of_truth = np.take_along_axis(probabilities, labels[:, None], axis=1)[:, 0].astype(np.float64)
     return -np.log(np.clip(of_truth, SMALLEST_PROBABILITY, 1))
 
@@ -198,7 +202,7 @@ def brier(probabilities: Floats, labels: Ints) -> float:
 
 
 def brier_per_row(probabilities: Floats, labels: Ints) -> NDArray[np.float64]:
-    """(rows,) in [0, 2]."""
+    """(rows,) squared distance of each row's probabilities from the truth, in [0, 2]."""
     distances = np.array(probabilities, np.float64)
     distances[np.arange(len(labels)), labels] -= 1
     total: NDArray[np.float64] = np.square(distances).sum(axis=1)

@@ -12,11 +12,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from luthier.arrays import Floats, Ints
 from luthier.scores.classification import ClassScore, Counts
-from luthier.scores.intervals import Floats, Ints, Statistic
+from luthier.scores.intervals import Statistic
 
 RIGHT, PREDICTED, TRUE = range(3)
-"""The last axis of counts."""
+"""Positions along the last axis of counts."""
 
 
 def types_of(tags: Sequence[str]) -> tuple[str, ...]:
@@ -57,7 +58,7 @@ def counts_per_row(truth: Ints, predicted: Ints, ends: Ints, tags: Sequence[str]
 
 
 def precision_recall_f1(counts: Ints) -> tuple[float, float, float]:
-    """Of the entities of all types thrown together (micro), each in [0, 1]; 0 where there is no denominator.
+    """Precision, recall and F1 over the entities of all types together (micro), each in [0, 1]; 0 where there is no denominator.
 
     >>> precision_recall_f1(np.array([[[1, 2, 1]], [[0, 0, 1]]]))
     (0.5, 0.5, 0.5)
@@ -108,7 +109,7 @@ def _entities(words: Ints, ends: Ints, tags: Sequence[str]) -> tuple[Ints, Ints,
 
 
 def _precision(sums: Ints) -> NDArray[np.float64]:
-    """sums: (..., 3) to (...)."""
+    """Share of the predicted entities that are right: sums (..., 3) to (...)."""
     return _share(sums[..., RIGHT], sums[..., PREDICTED])
 
 

@@ -13,11 +13,10 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.floating]
-Ints = NDArray[np.integer]
+from luthier.arrays import Floats, Ints
 
 Statistic = Callable[[Ints], NDArray[np.float64]]
-"""Row numbers (draws, rows) to values (draws,)."""
+"""A function from row numbers (draws, rows) to values (draws,)."""
 
 NUMBERS_AT_ONCE = 2**18
 """Row numbers held in memory together: 2 MiB, which stays in the processor's cache. One draw is never cut."""
@@ -44,7 +43,7 @@ class Estimate:
         return f"Estimate({self.value:.3f}, {self.low:.3f} to {self.high:.3f})"
 
     def to_json(self) -> dict[str, float]:
-        """As `scorecard.json` holds it; `Estimate(**that)` reads it back."""
+        """The estimate as `scorecard.json` holds it; `Estimate(**that)` reads it back."""
         return {"value": self.value, "low": self.low, "high": self.high}
 
 
@@ -62,7 +61,7 @@ class Difference:
 
     @property
     def beyond_noise(self) -> bool:
-        """The interval excludes zero. The sign of `value` says which of the two is higher."""
+        """Whether the interval excludes zero. The sign of `value` says which of the two is higher."""
         return self.low > 0 or self.high < 0
 
     def __str__(self) -> str:
@@ -72,7 +71,7 @@ class Difference:
         return f"Difference({self.value:+.3f}, {self.low:+.3f} to {self.high:+.3f})"
 
     def to_json(self) -> dict[str, float]:
-        """As `scorecard.json` holds it under `verdict` and `worth`."""
+        """The difference as `scorecard.json` holds it under `verdict` and `worth`."""
         return {"difference": self.value, "low": self.low, "high": self.high}
 
 
@@ -219,7 +218,7 @@ def _gap(first_per_row: Floats, second_per_row: Floats) -> NDArray[np.float64]:
 def _interval(
     statistic: Statistic, rows: int, draws: int, confidence: float, seed: int
 ) -> tuple[float, float, float]:
-    """Value, low, high."""
+    """The value, and the low and high end of its interval."""
     assert rows > 0, "no row to resample"
     assert 0 < confidence < 1, f"confidence {confidence} is not a share"
     value = float(statistic(np.arange(rows)[None, :])[0])

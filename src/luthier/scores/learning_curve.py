@@ -2,20 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[Any]]
+from luthier.arrays import Array
 
 FARTHEST = 4.0
-"""Times the rows at hand beyond which nothing is foretold."""
+"""Nothing is forecast beyond so many times the rows at hand."""
 LOOKED = 30.0
-"""Times the rows at hand up to which a curve is followed at all."""
+"""A curve is followed up to so many times the rows at hand."""
 
 
 DRAWS, OUTSIDE = 40, 0.1
-"""Curves drawn within the noise, and the share of them beyond either end of the range."""
+"""How many curves are drawn within the noise, and the share of them that lies beyond either end of the range."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class Curve:
     rows: Array
     scores: Array
     held_out: Array
-    """Rows that each score is a mean over: how firm it is."""
+    """Number of held-out rows that each score is a mean over, which says how firm it is."""
 
     @property
     def errors(self) -> Array:
@@ -50,7 +49,7 @@ class RowsNeeded:
     low: float
     middle: float
     high: float
-    """Infinite where one of the curves never gets there."""
+    """Upper end of the range, in rows; infinite where one of the curves never reaches the score."""
 
 
 def rows_needed(curve: Curve, score: float, at_hand: int) -> RowsNeeded:
@@ -96,7 +95,7 @@ def power_law(curve: Curve) -> Callable[[Array], Array]:
 
 
 def power_law_with_floor(curve: Curve) -> Callable[[Array], Array]:
-    """The floor is at most nine tenths of the smallest error seen."""
+    """The law a rows^-b + c, fitted to a curve. Its floor c is at most nine tenths of the smallest error seen."""
     from scipy.optimize import least_squares
 
     errors, last = curve.errors, max(float(curve.errors[-1]), 1e-3)

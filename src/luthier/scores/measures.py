@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from luthier.arrays import Floats, Ints
 from luthier.scores.intervals import (
     Difference,
     Estimate,
-    Floats,
-    Ints,
     Statistic,
     bootstrap,
     mean_of,
@@ -50,19 +49,19 @@ class Measure(ABC):
         """How much higher this is than the same metric of another candidate's answers to the same rows, and the interval."""
 
     def standard_error(self, other: Any, seed: int) -> float:
-        """Of the difference of the two."""
+        """Standard error of the difference between the two candidates' metrics."""
         gap = self.minus(other, seed)
         return (gap.high - gap.low) / (2 * NORMAL)
 
 
 @dataclass(frozen=True)
 class PerRow(Measure):
-    """The mean of what each row has by itself."""
+    """A metric that is the mean of one value per row, such as accuracy."""
 
     values: Floats
-    """(rows,)"""
+    """(rows,) the value of each row."""
     share: bool = False
-    """Whether each is 1 or 0: the interval of a share stays honest where all rows are alike."""
+    """Whether each value is 1 or 0: the interval of a share stays honest where all rows are alike."""
 
     @property
     def value(self) -> float:
@@ -85,7 +84,7 @@ class PerRow(Measure):
 
 @dataclass(frozen=True)
 class OfAll(Measure):
-    """A statistic of all rows together, such as a correlation or macro F1."""
+    """A metric that is a statistic of all rows together, such as a correlation or macro F1."""
 
     statistic: Statistic
     answers: NDArray[Any]

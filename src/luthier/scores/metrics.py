@@ -10,11 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from luthier.arrays import Array, Floats, Ints
 from luthier.scores import classification, entities, multilabel, regression, retrieval
-from luthier.scores.intervals import Floats, Ints
 from luthier.scores.measures import Measure, OfAll, PerRow
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -24,25 +22,26 @@ class Metric:
     title: str
     meaning: str
     measures: Mapping[str, Callable[..., Measure]]
-    """By the name of each task that has it: how it is measured from what such a task knows of its answers."""
+    """For each task that has the metric, by name: the function that measures it from what such a task knows of its answers."""
     judges: tuple[str, ...] = ()
-    """Tasks that may be judged by it: it can choose, stop training and decide. A higher value of such a one is better."""
+    """Names of the tasks that may be judged by the metric: there it chooses settings, stops training and decides. It is then
+    always one of which higher values are better."""
     higher: bool = True
     """Whether a higher value is better."""
     percent: bool = False
-    """Whether it is written as a percentage; differences are then in points."""
+    """Whether values are written as percentages; differences are then in points."""
     unit: str = ""
-    """What a value counts, where it is neither a share nor a plain number."""
+    """The unit of a value, such as "nats", where it is neither a share nor a plain number."""
     inside: str = ""
     """The title within a sentence, where that is more than its first letter made small."""
     meanings: Mapping[str, str] = field(default_factory=dict)
-    """By task, where it means something of its own there."""
+    """The meaning in words, by task, where a task gives the metric a meaning of its own."""
     hub: str = ""
-    """The hub's name of the metric, where that is not ours."""
+    """The hub's name of the metric, where it differs from ours."""
     hub_arguments: Mapping[str, str] = field(default_factory=dict)
 
     def told(self, task: str = "") -> str:
-        """What it means, in which unit, and which way it is better where that is not upwards.
+        """The metric's meaning and unit in words, and its direction where lower is better.
 
         >>> METRICS["log_loss"].told()
         'the mean surprise at the right answer, in nats; lower is better'
@@ -68,12 +67,12 @@ class Classified:
     """Answers of a task that gives a row one class of several, or any number of them."""
 
     targets: Array
-    """(rows,) class numbers, or (rows, classes) marks."""
+    """(rows,) class numbers, or (rows, classes) truth values."""
     predicted: Array
-    """In the form of the targets."""
+    """The predictions, in the shape of the targets."""
     classes: int
     probabilities: Floats | None = None
-    """(rows, classes)"""
+    """(rows, classes) calibrated probabilities; None where there are none."""
 
     @property
     def many(self) -> bool:
@@ -91,7 +90,7 @@ class Tagged:
     """Answers of a task that marks entities in rows of words."""
 
     counts: Ints
-    """(rows, types, 3) as `entities.counts_per_row` gives them."""
+    """(rows, types, 3) entities that are right, predicted and true, as `entities.counts_per_row` counts them."""
     right: Floats
     """(words,) 1 where the tag is right, else 0."""
 
@@ -120,10 +119,10 @@ class Answered:
 
 @dataclass(frozen=True)
 class Retrieved:
-    """Vectors that are to be near what belongs to them."""
+    """Answers of a task whose vectors should lie nearest to the vectors they belong with."""
 
     ranks: Ints
-    """(rows,) the place, from 1, of the first that belongs to each."""
+    """(rows,) the rank, from 1, of the first vector that belongs to each."""
 
 
 def accuracy(found: Classified | Tagged) -> Measure:
@@ -308,7 +307,7 @@ METRICS: dict[str, Metric] = {
     ),
     "ece": Metric("Calibration error", "the mean gap between confidence and accuracy", {}, higher=False),
 }
-"""By their name in the scorecard and on the command line."""
+"""The metrics, by their name in the scorecard and on the command line."""
 
 
 def judging(task: str) -> tuple[str, ...]:

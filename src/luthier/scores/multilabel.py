@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from luthier.arrays import Bools, Floats, Ints
 from luthier.scores.classification import SMALLEST_PROBABILITY, ClassScore, Counts, Reliability
-from luthier.scores.intervals import Floats, Ints, Statistic
-
-Bools = NDArray[np.bool_]
+from luthier.scores.intervals import Statistic
 
 
 def accuracy(truth: Bools | Ints, predicted: Bools | Ints) -> float:

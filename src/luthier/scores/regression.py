@@ -9,7 +9,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from luthier.scores.intervals import Floats, Ints, Statistic, mean_of
+from luthier.arrays import Floats, Ints
+from luthier.scores.intervals import Statistic, mean_of
 
 
 def pearson(truth: Floats | Ints, predicted: Floats | Ints) -> float:
@@ -42,7 +43,7 @@ def mae(truth: Floats | Ints, predicted: Floats | Ints) -> float:
 
 
 def mae_per_row(truth: Floats | Ints, predicted: Floats | Ints) -> NDArray[np.float64]:
-    """(rows,), in the unit of the column."""
+    """(rows,) |truth - predicted|, in the unit of the column."""
     truth, predicted = _checked(truth, predicted)
     distances: NDArray[np.float64] = np.abs(truth - predicted)
     return distances
@@ -51,7 +52,7 @@ def mae_per_row(truth: Floats | Ints, predicted: Floats | Ints) -> NDArray[np.fl
 def r2(truth: Floats | Ints, predicted: Floats | Ints) -> float:
     """Share of the variance of truth that is explained: 1 is perfect, 0 is saying the mean, below 0 is worse.
 
-    Of a truth that is constant nothing can be explained: 1 if each row is met exactly, else 0.
+    Of a truth that is constant nothing can be explained: it is 1 if each row is met exactly, else 0.
 
     >>> r2(np.array([1.0, 2.0, 3.0]), np.array([2.0, 2.0, 2.0]))
     0.0
@@ -133,7 +134,7 @@ def _of_all_rows(statistic: Statistic, rows: int) -> float:
 
 
 def _in_own_unit(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(rows,) between -1 and 1, so that neither a far zero nor a tiny or huge unit costs digits."""
+    """Values centred and scaled to lie between -1 and 1, so that neither a far zero nor a tiny or huge unit costs digits."""
     centred = values - values.mean()
     scaled: NDArray[np.float64] = centred / (np.abs(centred).max() or 1.0)
     return scaled
@@ -150,7 +151,7 @@ def _ranks(places: Ints) -> NDArray[np.float64]:
 
 
 def _correlations(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(draws,) of two (draws, rows)."""
+    """Pearson's correlation of each draw, (draws,); first and second are (draws, rows)."""
     # Asked before centring, which leaves dust of a constant: a mean of equal numbers is rounded too.
     constant = _constant(first) | _constant(second)
     first, second = _centred(first), _centred(second)
@@ -172,7 +173,7 @@ def _squared_lengths(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _constant(values: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """(draws,)"""
+    """Whether all values of a draw are equal, (draws,)."""
     alike: NDArray[np.bool_] = (values == values[:, :1]).all(axis=1)
     return alike
 

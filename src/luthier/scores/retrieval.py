@@ -6,10 +6,10 @@ Shapes: queries (queries, width), documents (documents, width), compared by cosi
 import numpy as np
 from numpy.typing import NDArray
 
-from luthier.scores.intervals import Floats, Ints
+from luthier.arrays import Floats, Ints
 
 COSINES_AT_ONCE = 2**24
-"""Held in memory together: 64 MiB of float32. One query is never cut."""
+"""The most cosines held in memory together: 64 MiB of float32. One query is never cut."""
 
 EPSILONS_OF_A_TIE = 8
 """Cosines nearer than this many machine epsilons are tied: a matrix product rounds the same two vectors
@@ -68,7 +68,7 @@ def mrr(ranks: Ints) -> float:
 
 
 def reciprocal_ranks(ranks: Ints) -> NDArray[np.float64]:
-    """(queries,), in (0, 1]; `intervals` takes it."""
+    """1 / rank of each query, (queries,), in (0, 1]; `intervals` takes it."""
     return 1 / np.asarray(ranks, np.float64)
 
 

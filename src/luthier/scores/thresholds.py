@@ -3,11 +3,8 @@
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.floating]
-Ints = NDArray[np.integer]
-Bools = NDArray[np.bool_]
+from luthier.arrays import Bools, Floats, Ints
 
 
 @dataclass(frozen=True)
@@ -15,7 +12,7 @@ class Thresholds:
     """A row has a label when the label's probability is at least the label's threshold."""
 
     values: tuple[float, ...]
-    """(labels,) in [0, 1]."""
+    """(labels,) the threshold of each label, in [0, 1]."""
     unfit: tuple[int, ...]
     """Labels that no validation row has; their threshold is 0.5."""
 

@@ -9,23 +9,23 @@ from luthier.searching.samplers import Adviser
 from luthier.searching.space import read_space
 
 CRASHES = 2
-"""What has cost so many processes their lives is given up."""
+"""A trial over which so many processes died is given up."""
 
 
 @dataclass(frozen=True)
 class Abandoned:
-    """What a process was at when it died."""
+    """The work that a process had begun when it died."""
 
     what: str
-    """`trial 7`, or `trial 7 on seed 3`."""
+    """The work in words: `trial 7`, or `trial 7 on seed 3`."""
     failed: bool
-    """Whether that was once too often."""
+    """Whether processes have now died over it so often that it is given up."""
 
 
 def abandoned(folder: SearchFolder, holder: str, how: str) -> list[Abandoned]:
-    """Count a crash for what a process was at that has ended, and for nothing else: others may have died beside it.
+    """Count a crash for the work of a process that has ended, and for no other work: other processes may have died beside it.
 
-    holder: the name under which it took trials.  how: it ended.
+    holder: the name under which the process took trials.  how: the way it ended, in words.
     """
     plan, asked = folder.plans()
     settled = folder.note("settled")
@@ -44,7 +44,7 @@ def abandoned(folder: SearchFolder, holder: str, how: str) -> list[Abandoned]:
 
 
 def crashed(folder: SearchFolder, adviser: Adviser, number: int, how: str) -> list[Abandoned]:
-    """Of a trial: nothing where it had ended before."""
+    """Count a crash of a trial's process; nothing is counted where the trial had ended before."""
     one = adviser.tried()[number]
     if one.state != "running":
         return []
@@ -60,7 +60,7 @@ def crashed(folder: SearchFolder, adviser: Adviser, number: int, how: str) -> li
 
 
 def rerun_crashed(folder: SearchFolder, one: Rerun, how: str) -> list[Abandoned]:
-    """Of a trial on another seed."""
+    """Count a crash of the process that ran a trial on another seed; nothing where that had ended before."""
     if one.outcome(folder) is not None or failure(folder, one.number) is not None:
         return []
     crashes = int((folder.note(f"crashes-{one}") or {}).get("count", 0)) + 1

@@ -14,7 +14,7 @@ def default_space(ready: Prepared) -> Space:
 
     Raises PlanError where the method leaves nothing to search.
     """
-    settled = {one.key for one in ready.guesses}
+    settled = {one.key for one in ready.resolved.guesses}
     train = ready.plan.train
     if isinstance(parse_method(train.method), Probe):
         raise PlanError(
@@ -38,5 +38,5 @@ def default_space(ready: Prepared) -> Space:
 
 
 def rounded(value: float) -> float:
-    """To two digits, as people write it."""
+    """A number rounded to two digits, as people write it."""
     return float(f"{value:.1e}")

@@ -27,11 +27,11 @@ from luthier.steps.tune import tune
 from luthier.tasks.answers import Answers
 
 OTHER_TOKENS = {MODEL, "data.long"}
-"""Settings with which rows are other tokens, of which some tasks read their answers."""
+"""Settings that change how rows are cut into tokens, from which some tasks read their answers."""
 
 
 def finish(search: Search) -> Iterator[tuple[int, Event]]:
-    """Name the winner, test it, write best/ and the report. (number, event), where the number may be OF_SEARCH."""
+    """Name the winner, test it, write best/ and the report. Yields (number of the trial, or OF_SEARCH; event)."""
     tried = search.adviser.tried()
     if best_of(tried) is None and search.folder.record().get("over"):
         return  # another process has told of it
@@ -65,7 +65,7 @@ def finish(search: Search) -> Iterator[tuple[int, Event]]:
             )
             yield OF_SEARCH, Noted(words, search.clock(), warning=True)
     yield OF_SEARCH, Noted("Its test rows are opened now.", search.clock())
-    search.memo.wide = available_cores() if search.own_threads else None  # all trials have ended
+    search.memo.wide = available_cores() if search.process.all_cores else None  # all trials have ended
     for event in tune(plan, search.stop, search.memo):
         yield winner.number, event
     named = {"number": winner.number, "values": winner.values, "score": choice.score, "why": choice.words}
@@ -80,7 +80,7 @@ def finish(search: Search) -> Iterator[tuple[int, Event]]:
 
 
 def unheard_of(search: Search) -> list[str]:
-    """The seeds that were asked for and that there was no time for, a sentence for each trial."""
+    """Sentences, one for each trial, on the seeds that were asked for and for which there was no time."""
     return [
         f"Time is over: trial {number} has no whole score on seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}."
         for number, seeds in unheard(search).items()
@@ -88,7 +88,7 @@ def unheard_of(search: Search) -> list[str]:
 
 
 def begin_best(search: Search, number: int) -> None:
-    """best/ begins as the named trial left its folder: what it learnt is not learnt again."""
+    """Begin best/ with the files that the named trial left in its folder, so that nothing is learnt again."""
     best, trials_own = search.folder.best, search.folder.trial(number)
     if best.exists() or not trials_own.is_dir():
         return
@@ -102,7 +102,7 @@ def begin_best(search: Search, number: int) -> None:
 
 
 def whole_weights(search: Search, number: int) -> bool:
-    """Whether what a trial learnt is there still."""
+    """Whether the weights that a trial learnt are still on disk."""
     return any(
         (folder / "state" / "tuned.json").is_file()
         for folder in (search.folder.trial(number), search.folder.best)
@@ -110,7 +110,7 @@ def whole_weights(search: Search, number: int) -> bool:
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """Two names for one large file, which is only ever replaced whole; a copy of the log, which grows, and where links fail."""
+    """Give a large file a second name, as it is only ever replaced whole; copy the log, which grows, and where links fail."""
     try:
         if source.suffix == ".safetensors":
             os.link(source, target)

@@ -36,11 +36,11 @@ from luthier.searching.records import NOTES
 
 PLAN, RECORD, REPORT, BEST = "plan.toml", "search.json", "report.html", "best"
 OF_SEARCH = -1
-"""Stands in the place of a trial's number where something is told of the search as a whole."""
+"""The number in the place of a trial's where an event is about the search as a whole."""
 SPENT = "spent"
-"""A note of the seconds that all commands have taken, as of the last validation of a trial."""
+"""The name of the note with the seconds of all commands, as of the last validation of a trial."""
 DEATHS = 4
-"""Processes may die in a row before a search gives up."""
+"""How many processes may die in a row before a search gives up."""
 MADE_ELSEWHERE = {"workers", "storage", "on"}
 """Settings of a search that say where it runs, not what it finds."""
 COMMAND = "command"
@@ -63,7 +63,7 @@ def key_of(plan: Plan, search: SearchPlan) -> str:
 
 
 def contents(path: Path) -> list[object]:
-    """What tells a file from what stood under its name before; of a folder, such as one of images, names and sizes."""
+    """What tells a file from another one under the same name: its hash, or names and sizes of a folder's files."""
     if path.is_dir():
         found = sorted(file for file in path.rglob("*") if file.is_file())
         return [str(path.absolute()), [[str(file.relative_to(path)), file.stat().st_size] for file in found]]
@@ -85,7 +85,7 @@ def holder_of(began: float, process: int) -> str:
 
 @dataclass(frozen=True)
 class SearchFolder:
-    """Where a search writes."""
+    """The folder that a search writes into."""
 
     path: Path
 
@@ -151,7 +151,7 @@ class SearchFolder:
 
     @property
     def gpus(self) -> int:
-        """How many there are for trials; none before the first process has looked."""
+        """The number of GPUs for trials; zero before the first process has looked."""
         return int((self.note("settled") or {}).get("gpus", 0))
 
     @property
@@ -178,7 +178,7 @@ class SearchFolder:
             return self.begin_alone(plan, search)
 
     def begin_alone(self, plan: Plan, search: SearchPlan) -> bool:
-        """As `begin`, while no other command is at it."""
+        """Make the folder, or find it again, as `begin` says, while no other command does."""
         key, known = key_of(plan, search), self.key_record()
         if known is not None and known["key"] != key:
             raise RunError(
@@ -200,7 +200,8 @@ class SearchFolder:
         return known is None
 
     def differences(self, search: SearchPlan) -> str:
-        """What else a search asks for than the one that is here, in brackets; empty where that is not the difference."""
+        """The settings that differ from those of the search that is here, in brackets; empty where the difference is another
+        one."""
         own, asked = self.plans()[1].model_dump(), search.model_dump()
         found = [
             f"--{name} {own[name] or 'was left out'}, not {asked[name] or 'left out'}"
@@ -226,7 +227,7 @@ class SearchFolder:
         write_text(self.path / PLAN, text, private=secret)
 
     def plans(self) -> tuple[Plan, SearchPlan]:
-        """What is searched and how. Raises RunError where this is not the folder of a search."""
+        """The plan of the trials, and that of the search. Raises RunError where this is not the folder of a search."""
         if self.key_record() is None or not (self.path / PLAN).is_file():
             raise RunError(f"{self.path}: is not the folder of a search: it holds no {PLAN} of one.")
         settings, asked = parted(read_plan(self.path / PLAN))
@@ -247,7 +248,7 @@ class SearchFolder:
         return next((str(place) for one in where if (place := Path(one) / name).exists()), name)
 
     def key_record(self) -> dict[str, Any] | None:
-        """What the folder says of itself; None where it is not of a search."""
+        """The record key.json; None where the folder is not that of a search."""
         return self.note("key")
 
     def note(self, name: str) -> dict[str, Any] | None:
@@ -278,12 +279,12 @@ class SearchFolder:
             raise RunError(f"{self.path}: holds no {RECORD}, so it is not a search that has begun.") from None
 
     def seconds(self) -> float:
-        """What all commands of this search have taken so far."""
+        """Seconds that all commands of this search have taken so far."""
         told = float(self.record()["seconds"]) if (self.path / RECORD).is_file() else 0.0
         return max(told, float((self.note(SPENT) or {}).get("seconds", 0.0)))
 
     def forget_weights(self, folder: Path) -> None:
-        """Drop what a trial could be gone on with: its plan, its events and its outcome stay, and say all that is told of it."""
+        """Delete the weights and states of a trial. Its plan, its events and its outcome stay: reports need no more."""
         state = folder / "state"
         for path in (folder / "model", state / "training", state / "training-cloze", folder / "adapter"):
             shutil.rmtree(path, ignore_errors=True)
@@ -293,7 +294,7 @@ class SearchFolder:
 
     @contextlib.contextmanager
     def alone(self, name: str) -> Iterator[None]:
-        """Inside, no other process is inside the block of this name. The system lets go of it when a process ends."""
+        """Inside, no other process is inside the block of this name. The system frees the lock when a process ends."""
         with self.lock_file(name) as descriptor:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
@@ -304,9 +305,9 @@ class SearchFolder:
             yield descriptor
 
     def take(self, name: str, holder: str = "") -> contextlib.ExitStack | None:
-        """A lock that holds until the returned one is closed; None where another process has it.
+        """A lock that is held until the returned object is closed; None where another process has it.
 
-        holder: who takes it, for whom it stays on record when nobody has it any more.
+        holder: the name of the process that takes it, which stays in the lock's file after the lock is free again.
         """
         with contextlib.ExitStack() as stack:
             descriptor = stack.enter_context(self.lock_file(name))
@@ -328,6 +329,6 @@ class SearchFolder:
 
 
 def lines_of(path: Path) -> list[str]:
-    """The lines of a lock's file, where it is one."""
+    """The lines of a lock's file; none where it is no regular file."""
     with open_file(path) as file:
         return file.read().decode("utf-8", "replace").splitlines()

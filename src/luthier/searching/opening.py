@@ -16,10 +16,12 @@ from luthier.hashes import hash_json
 from luthier.machine import cores
 from luthier.plan.plan import Plan
 from luthier.plan.search import SearchPlan
+from luthier.prepare.base import base_of
+from luthier.prepare.idle_settings import refuse_what_has_no_effect
 from luthier.prepare.memo import Memo
 from luthier.prepare.pairs import read_as
-from luthier.prepare.prepare import Prepared, base_of, prepare
-from luthier.prepare.refusals import refuse_too_many_blocks, refuse_what_has_no_effect
+from luthier.prepare.prepare import Prepared, prepare
+from luthier.prepare.refusals import refuse_too_many_blocks
 from luthier.searching.default_space import default_space
 from luthier.searching.folder import SPENT, SearchFolder
 from luthier.searching.ranking import best_of, trial_record
@@ -27,51 +29,62 @@ from luthier.searching.samplers import MOST, Adviser, storage_at
 from luthier.searching.space import MODEL, PAIR, Space, Value, plan_of, read_space
 
 USUAL = 20
-"""Trials where no number is given."""
+"""Number of trials where none is given."""
 USUAL_SEEDS = 3
-"""On which the best few are run where a budget leaves time."""
+"""Number of seeds on which the best few trials are run where a budget leaves time."""
 WRITING = 10.0
 """Seconds that the best trial's files and the report take."""
 FEW_CORES = 8
 THREADS = 4
-"""Of a trial on a machine with more than a few cores. Where there are few, each is a trial's own: two trials side by side,
-a thread each, get through more than one with two threads (docs/search.md)."""
+"""CPU threads of a trial on a machine with more than a few cores. Where there are few, each trial has one: two trials side by
+side, a thread each, get through more than one with two threads (docs/search.md)."""
+
+
+@dataclass(frozen=True)
+class OwnProcess:
+    """The process that works on the search, among others that may do so too."""
+
+    holder: str
+    """The name under which it takes trials."""
+    all_cores: bool
+    """Whether what no trial does may take all cores, as the plan leaves open how many CPU threads there are."""
 
 
 @dataclass
 class Search:
-    """A search as one of its processes sees it."""
+    """An open search, with all that one of its processes needs to work on it."""
 
     folder: SearchFolder
     plan: Plan
-    """Of which trials vary some settings; precision, device, threads and the split are settled."""
+    """The plan whose settings trials vary; its precision, device, threads and split are settled."""
     asked: SearchPlan
     space: Space
     adviser: Adviser
     recipe: dict[str, Value]
-    """The values of trial 0."""
+    """The values of trial 0, which follows the recipe."""
     memo: Memo
     ready: Prepared
     """The recipe's: the rows that all trials have in common."""
-    count: int
     stop: Callable[[], bool]
     clock: Callable[[], float]
-    """Seconds since the command began."""
+    """A function that gives the seconds since the command began."""
     earlier: float
     """Seconds that earlier commands took."""
-    own_threads: bool
-    """Whether the plan leaves open how many CPU threads there are: what no trial does may then take all cores."""
-    holder: str
-    """The name under which this process takes trials."""
+    process: OwnProcess
+
+    @property
+    def count(self) -> int:
+        """How many trials there are to be, the recipe among them."""
+        return self.adviser.count
 
     @property
     def seeds(self) -> int:
-        """On how many the best few are run."""
+        """Number of seeds on which the best few trials are run."""
         return self.asked.seeds or (1 if self.plan.run.budget is None else USUAL_SEEDS)
 
     @property
     def deadline(self) -> float | None:
-        """By the clock: when the last trial must have ended, for the best one to be finished within --budget."""
+        """Seconds by the clock until which the last trial must have ended, for the best one to be finished within --budget."""
         if self.plan.budget_seconds is None:
             return None
         return self.plan.budget_seconds - self.earlier - self.finishing
@@ -83,14 +96,14 @@ class Search:
         return (0.0 if features is None else features.seconds) + WRITING
 
     def trial_plan(self, values: dict[str, Value], out: str, end: float | None, **more: Any) -> Plan:
-        """The plan of a trial. end: by the search's clock, when it must have ended; None: whenever it does."""
+        """The plan of a trial. end: seconds by the search's clock until which it must have ended; None: it may take any time."""
         left = None if end is None else f"{max(1.0, end - self.clock()):.0f}s"
         if MODEL in values:
             values = {**values, MODEL: self.folder.found_again(str(values[MODEL]))}
         return plan_of(self.plan, values, **{"run__out": out, "run__budget": left, **more})
 
     def spend(self) -> None:
-        """Note what time has gone by, for a command after a kill."""
+        """Note the time that has gone by, for a command that goes on after a kill."""
         self.folder.keep_note(SPENT, {"seconds": round(self.earlier + self.clock(), 3)})
 
     def record(self, **more: Any) -> None:
@@ -168,12 +181,10 @@ def open_search(
         recipe=settled["recipe"],
         memo=memo,
         ready=ready,
-        count=trials_wanted(asked, plan, space),
         stop=stop,
         clock=lambda: time.time() - began,
         earlier=earlier,
-        own_threads=own_threads,
-        holder=holder,
+        process=OwnProcess(holder, own_threads),
     )
 
 
@@ -219,7 +230,7 @@ def threads_of(plan: Plan, asked: SearchPlan) -> int:
 
 
 def adviser_of(folder: SearchFolder, asked: SearchPlan, space: Space, plan: Plan) -> Adviser:
-    """The record of a search's trials."""
+    """The record of a search's trials, which also advises on the next one."""
     record = folder.key_record()
     assert record is not None, "it is the folder of a search"
     storage = storage_at(asked.storage or folder.url)
@@ -237,7 +248,7 @@ def trials_wanted(asked: SearchPlan, plan: Plan, space: Space) -> int:
 
 
 def refuse_what_the_model_refuses(space: Space, plan: Plan, ready: Prepared) -> None:
-    """Values that are right in a plan and wrong for this task or model. Raises PlanError that tells of all of them."""
+    """Raise PlanError that tells of all values that are right in a plan and wrong for this task or model."""
     problems: dict[str, None] = {}
     pairs = next((one.points for one in space.dimensions if one.key == PAIR), ())
     for one, pair in itertools.product(space.dimensions, pairs or (plan.model.pair,)):

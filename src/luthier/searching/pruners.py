@@ -1,4 +1,4 @@
-"""Which trials end early.
+"""Pruners: rules by which trials end early.
 
 Optuna's own rules compare trials after the same number of validations. Trials of one search may train for five epochs or for
 twenty, and one of twenty has hardly begun when one of five is at its end. So all rules here compare trials at the same
@@ -12,24 +12,24 @@ from optuna.pruners import BasePruner, NopPruner
 from optuna.trial import FrozenTrial, TrialState
 
 LENGTH = "length"
-"""The note of how many validations a trial's whole training has."""
+"""The name of the note with the number of validations of a trial's whole training."""
 REDUCTION = 4
-"""Of successive halving: one trial in so many goes on, as in most of Li et al. 2020 (arXiv:1810.05934)."""
+"""Reduction factor of successive halving: one trial in so many goes on, as in most of Li et al. 2020 (arXiv:1810.05934)."""
 LOOKS = 1 / 6, 1 / 3
 """Shares of a trial's training after which successive halving looks at it, at its next validation. Earlier, a good trial looks
 bad while its rate is high (docs/search.md)."""
 BRACKETS = LOOKS, LOOKS[1:], ()
-"""Of Hyperband: shares after which it looks at a trial, in turns."""
+"""Brackets of Hyperband, which trials are dealt to in turns: the shares of training after which it looks at a trial."""
 FIRST_LOOK = 0.25
-"""Share of its training that the median rule leaves a trial."""
+"""Share of a trial's training before which the median rule never ends it."""
 FINISHED = 4
-"""Trials that are to finish before the median rule ends one."""
+"""Number of trials that must have finished before the median rule ends one."""
 ROUNDING = 1e-6
-"""Of a share, so that two of six validations are a third."""
+"""Tolerance in comparing shares, so that two of six validations are a third."""
 
 
 class Halving(BasePruner):
-    """After each of its looks a trial goes on if it is among the best quarter of all that came so far.
+    """Successive halving: a trial goes on after a look if it is among the best quarter of all trials that came so far.
 
     Asynchronous successive halving (Li et al. 2020, section 3.3), but that a trial that was ended does not come back. With
     several brackets, Hyperband (Li et al. 2018, arXiv:1603.06560): trials take turns between being looked at early, late and
@@ -39,7 +39,10 @@ class Halving(BasePruner):
     def __init__(
         self, brackets: tuple[tuple[float, ...], ...] = (LOOKS,), reduction: int = REDUCTION
     ) -> None:
-        """brackets: of each, the shares of its training after which a trial is looked at.  reduction: one in so many goes on."""
+        """Prune by looks at a trial.
+
+        brackets: for each, the shares of training after which a trial is looked at.  reduction: one trial in so many goes on.
+        """
         self.brackets, self.reduction = brackets, reduction
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
@@ -74,13 +77,13 @@ class Median(BasePruner):
 
 
 def place(trial: FrozenTrial, share: float) -> int:
-    """The first of its validations at which a trial had trained that share of its time; 0 where there is none yet."""
+    """Number of the first validation at which a trial had had this share of its training; 0 where there is none yet."""
     seen = trial.intermediate_values
     return min((age for age in seen if trained(trial, age) >= share - ROUNDING), default=0)
 
 
 def best_by(trial: FrozenTrial, share: float) -> float | None:
-    """Its best score in that share of its training; None where it had not been validated by then."""
+    """A trial's best score within this share of its training; None where it had not been validated by then."""
     seen = trial.intermediate_values.items()
     return max((score for age, score in seen if trained(trial, age) <= share + ROUNDING), default=None)
 

@@ -1,4 +1,4 @@
-"""How the trials of a search stand: which is the best, which may still be named, and what is told of each."""
+"""The ranking of a search's trials: which is the best, which may still be named, and what search.json tells of each."""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from luthier.searching.folder import SearchFolder
 from luthier.searching.samplers import Tried
 
 FINALISTS = 3
-"""Trials that are run on other seeds, beside the recipe."""
+"""Number of trials that are run on other seeds, beside the recipe."""
 
 
 def best_of(tried: list[Tried]) -> Tried | None:
@@ -18,7 +18,7 @@ def best_of(tried: list[Tried]) -> Tried | None:
 
 
 def different(tried: Sequence[Tried]) -> list[Tried]:
-    """The finished trials, each settings once."""
+    """The finished trials, one for each distinct set of values."""
     return [one for one in tried if one.state == "complete" and "same_as" not in one.notes]
 
 
@@ -29,8 +29,8 @@ def finalists(tried: list[Tried]) -> list[Tried]:
 
 
 def nameable(tried: list[Tried]) -> list[Tried]:
-    """The finalists, and whoever is no worse than the recipe with less work than all that are better. Of a trial that time cut
-    short the weights are all that tells what was scored."""
+    """The finalists, each trial that is no worse than the recipe with less work than all better ones, and trials that time cut
+    short: of those only the weights show what was scored."""
     done = different(tried)
     floor = next((one.score or 0.0 for one in done if one.number == 0), -math.inf)
 
@@ -46,7 +46,7 @@ def nameable(tried: list[Tried]) -> list[Tried]:
 
 
 def trial_record(folder: SearchFolder, one: Tried) -> dict[str, Any]:
-    """A trial in search.json."""
+    """A trial as search.json records it."""
     return {
         "number": one.number,
         "values": one.values,

@@ -29,19 +29,20 @@ from luthier.searching.workers import GRACE, lost, worth_showing
 RETRIES = 3
 """How often the task that settles things is begun again when its process or machine dies."""
 STOP = "stop"
-"""Begins the name of a note in the folder that asks a command's tasks, wherever they are, to save their state and end."""
+"""The beginning of a note's name: such a note in the folder asks a command's tasks, wherever they run, to save and end."""
 LOOK = 0.5
-"""Seconds between two looks at what has ended."""
+"""Seconds between two looks at which tasks have ended."""
 
 OPENED: dict[tuple[str, float], Any] = {}
-"""In a process of Ray's: the searches it has opened, so that its next trial finds rows and tokens there."""
+"""The searches that this process of Ray's has opened, so that its next trial finds rows and tokens there."""
 
 
 @contextlib.contextmanager
 def connected(address: str) -> Iterator[Any]:
-    """Inside, Ray is begun here, or joined there; one that this process has joined already is used and left as it is.
+    """Inside, Ray runs: started here, or joined at an address. If this process has joined one already, it is used and left
+    running.
 
-    Raises WorldError where it is not installed or does not answer.
+    Raises WorldError where Ray is not installed or does not answer.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told that it runs
     try:
@@ -67,7 +68,7 @@ def connected(address: str) -> Iterator[Any]:
 
 
 def on_ray(folder: SearchFolder, asked: SearchPlan, stop: Callable[[], bool]) -> Iterator[Event]:
-    """Run the trials of a search as Ray tasks. Its end is not theirs: it is named and tested here."""
+    """Run the trials of a search as Ray tasks. The end of the search, in which the winner is tested, runs in this process."""
     assert asked.on is not None, "it is asked for"
     began, earlier = time.time(), folder.seconds()
     path = str(folder.path.absolute())
@@ -138,7 +139,7 @@ def ended_in_any_case(ray: Any, folder: SearchFolder, at_work: list[Any], began:
 
 
 def has_features(folder: SearchFolder) -> bool:
-    """Whether a first task has come so far that others would not compute the same features beside it."""
+    """Whether the first task has computed the features, so that others need not compute them again beside it."""
     return next(folder.shared.glob("*/features.json"), None) is not None
 
 
@@ -176,7 +177,7 @@ def stop_of(began: float) -> str:
 def after_a_death(
     folder: SearchFolder, holder: str, how: str, deaths: int, seconds: float
 ) -> Iterator[Event]:
-    """Put on record what a task was at that has died. Raises WorldError where nothing but deaths comes of it."""
+    """Record the work of a task that has died. Raises WorldError where tasks do nothing but die."""
     if deaths > DEATHS:
         raise WorldError(
             f"{deaths} tasks on Ray have died, the last one with {how}, and no trial ended in between: perhaps memory runs out. "
@@ -187,7 +188,7 @@ def after_a_death(
 
 
 def answer(ray: Any, reference: Any) -> dict[str, Any]:
-    """What a task returned; `died` and why where its process is gone. Raises what stopped it."""
+    """The value that a task returned; `died` and why where its process is gone. Raises the error that stopped it."""
     try:
         told: dict[str, Any] = ray.get(reference)
     except ray.exceptions.RayTaskError as error:
@@ -233,8 +234,8 @@ def settle(path: str, earlier: float, began: float) -> dict[str, Any]:
 
 
 def one_trial(path: str, earlier: float, began: float) -> dict[str, Any]:
-    """Run the next trial, or one whose process has died, or one of the best few on another seed; what is told of it as JSON,
-    and whether there may be more."""
+    """Run the next trial, or one whose process has died, or one of the best few on another seed. Returns its events as JSON, and
+    whether there may be more to run."""
     try:
         search = opened(path, earlier, began)
         told = [event for number, event in next_piece(search) if worth_showing(number, event)]
@@ -246,7 +247,7 @@ def one_trial(path: str, earlier: float, began: float) -> dict[str, Any]:
 
 
 def next_piece(search: Any) -> Iterator[tuple[int, Event]]:
-    """The events of it; none where nothing is left that nobody is at."""
+    """The events of the next piece of work; none where nothing is left that no other process does."""
     from luthier.searching.reruns import rerun, take_rerun
     from luthier.searching.trials import attempt, closed, take_trial
 

@@ -1,4 +1,4 @@
-"""The notes in a search's `state/`, checked when they are read back: by the first word of their name."""
+"""The notes in a search's `state/`, checked when they are read back."""
 
 from typing import Annotated, Any
 
@@ -39,7 +39,7 @@ class ModelNote(Record):
 
 
 class ChoiceNote(Record):
-    """The named trial."""
+    """The choice of the named trial, as named.json holds it."""
 
     number: Count
     score: float
@@ -82,4 +82,4 @@ NOTES: dict[str, type[Record]] = {
     "spent": SpentNote,
     "crashes": CrashesNote,
 }
-"""Others only say that they are there."""
+"""The record of each kind of note, by the first word of its name. Notes of other kinds have no content that is read."""

@@ -19,7 +19,7 @@ from luthier.searching.trials import LOOK
 from luthier.steps.trial import Outcome, outcome_of, trial
 
 NAMED = "named"
-"""A note of which trial a search ends with. It stands from then on, whatever a later command would have time for."""
+"""The name of the note on which trial a search ends with. A later command keeps to it, however much time it has."""
 
 
 @dataclass(frozen=True)
@@ -40,31 +40,31 @@ class Rerun:
         return folder.path / "seeds" / str(self)
 
     def outcome(self, folder: SearchFolder) -> Outcome | None:
-        """What it came to; None as long as it has not ended."""
+        """The outcome of the rerun; None as long as it has not ended."""
         path = self.path(folder)
         record = RunFolder.key_record(path)
         return None if record is None else outcome_of(RunFolder(path, record.key))
 
     def fail(self, folder: SearchFolder, words: str) -> None:
-        """Put on record that it comes to nothing: its trial is not named then."""
+        """Record that the rerun failed: its trial is then not named."""
         folder.keep_note(f"failed-{self.number}", {"seed": self.seed, "words": words})
 
 
 def failure(folder: SearchFolder, number: int) -> str | None:
-    """Why a trial's settings came to nothing on another seed; None where they did not."""
+    """Why a trial's settings failed on another seed; None where they did not fail."""
     found = folder.note(f"failed-{number}")
     return None if found is None else str(found["words"])
 
 
 def reruns(search: Search) -> list[Rerun]:
-    """All that there are to be, in their order: each of the best few has a second seed before one has a third."""
+    """All reruns of the search, in their order: each of the best few has a second seed before one has a third."""
     own = search.plan.run.seed
     seeds = range(own + 1, own + search.seeds)
     return [Rerun(one.number, seed) for seed in seeds for one in finalists(search.adviser.tried())]
 
 
 def confirm(search: Search) -> Iterator[tuple[int, Event]]:
-    """Run them, as far as there is time, together with whichever processes are at it; (number, event) of each."""
+    """Run the reruns for which there is time, sharing them with the other processes. Yields (number of the trial, event)."""
     wanted = reruns(search)
     if not wanted or search.folder.note(NAMED) is not None:
         return
@@ -85,12 +85,12 @@ def confirm(search: Search) -> Iterator[tuple[int, Event]]:
 
 
 def over(search: Search, one: Rerun) -> bool:
-    """Whether it has ended, or is given up with its trial."""
+    """Whether a rerun has ended, or is given up with its trial."""
     return one.outcome(search.folder) is not None or failure(search.folder, one.number) is not None
 
 
 def take_rerun(search: Search) -> tuple[tuple[Rerun, contextlib.ExitStack] | None, bool]:
-    """The next one, if there is one and time for it; and whether others are at any.
+    """The next rerun, if there is one and time for it; and whether other processes are at any.
 
     None after one that there is no time for: seeds count only where all of the best few have them.
     """
@@ -99,7 +99,7 @@ def take_rerun(search: Search) -> tuple[tuple[Rerun, contextlib.ExitStack] | Non
         late = late or (not over(search, one) and not time_for_rerun(search, tried[one.number]))
         wanted = not late and not over(search, one)
         # Of one that is over, too: whoever is at another seed of a trial that failed has it still.
-        lock = search.folder.take(f"rerun-{one}", search.holder if wanted else "")
+        lock = search.folder.take(f"rerun-{one}", search.process.holder if wanted else "")
         if lock is None:
             others = True
         elif wanted and not over(search, one):
@@ -110,7 +110,7 @@ def take_rerun(search: Search) -> tuple[tuple[Rerun, contextlib.ExitStack] | Non
 
 
 def rerun(search: Search, one: Rerun) -> Iterator[tuple[int, Event]]:
-    """Run one. What goes wrong in it is on record, and ends it alone."""
+    """Run a rerun. An error in it is recorded, and ends it alone."""
     folder = one.path(search.folder)
     values = search.adviser.tried()[one.number].values
     search.memo.wide = None  # there may be others
@@ -144,7 +144,7 @@ def came_to(search: Search, one: Rerun) -> str:
 
 
 def unheard(search: Search) -> dict[int, list[int]]:
-    """By trial the seeds on which it has no whole score, because time was over."""
+    """The seeds, by trial, on which it has no whole score because time was over."""
     found: dict[int, list[int]] = {}
     for one in reruns(search):
         outcome = one.outcome(search.folder)
@@ -154,7 +154,7 @@ def unheard(search: Search) -> dict[int, list[int]]:
 
 
 def scores_of(search: Search, one: Tried) -> dict[int, float]:
-    """Of a trial's settings, by the seed they were run on. A training that time cut short says nothing of another seed."""
+    """The scores of a trial's settings, by the seed they were run on. A rerun that time cut short does not count."""
     found = {search.plan.run.seed: one.score or 0.0}
     for path in (search.folder.path / "seeds").glob(f"{one.number}-*"):
         again = Rerun(one.number, int(path.name.split("-")[1]))

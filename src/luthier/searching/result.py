@@ -1,4 +1,4 @@
-"""A finished search, as Python sees it."""
+"""The result of a finished search, for callers from Python."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class SearchResult:
-    """What search.json tells, and the winner's run."""
+    """A finished search: the content of search.json, and the winner's run."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -18,7 +18,7 @@ class SearchResult:
 
     @property
     def trials(self) -> list[dict[str, Any]]:
-        """As search.json holds them."""
+        """The trials, as search.json holds them."""
         found: list[dict[str, Any]] = self.record["trials"]
         return found
 

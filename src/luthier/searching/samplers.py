@@ -1,4 +1,4 @@
-"""Optuna behind one small face: which values a trial has, and whether it is worth going on with.
+"""Optuna behind a small interface: which values a trial has, and whether it is worth going on with.
 
 Grid and random draw all their values before the first trial, so that trial 7 has the same ones whatever was killed, pruned
 or run elsewhere. Bayesian search has to look at what came before; its draw for trial 7 follows from the seed, the number 7
@@ -46,30 +46,30 @@ STATES: dict[TrialState, State] = {
     TrialState.FAIL: "failed",
 }
 MOST = 500
-"""Trials at most, where a budget and no number is given."""
+"""The most trials where a budget is given, and no number."""
 MISSES = 100
-"""Draws in a row that bring nothing new, after which a space counts as tried out."""
+"""After so many draws in a row that bring nothing new, a space counts as tried out."""
 STARTUP = 8
-"""Trials of Bayesian search that are drawn at random, before there is something to learn from."""
+"""Number of trials that Bayesian search draws at random, before there is something to learn from."""
 FEWEST = 8
-"""Finished trials from which importance is told."""
+"""Fewest finished trials from which importance is estimated."""
 PATIENCE = 120.0
-"""Seconds that a process waits for another one to let go of the SQLite file."""
+"""Seconds that a process waits for another one to unlock the SQLite file."""
 
 
 @dataclass(frozen=True)
 class Tried:
-    """A trial as it is on record."""
+    """A trial as the storage records it."""
 
     number: int
     state: State
     values: dict[str, Value]
-    """Those that count with its method."""
+    """The values, by setting, of those settings that have an effect with the trial's method."""
     score: float | None
     seen: dict[int, float]
-    """Score by the number of validations."""
+    """The score at each validation, by its number."""
     notes: dict[str, Any]
-    """What was remembered of it."""
+    """Further facts that were noted about the trial, such as its seconds."""
 
 
 def distribution(one: Dimension) -> BaseDistribution:
@@ -81,9 +81,9 @@ def distribution(one: Dimension) -> BaseDistribution:
 
 
 def design(space: Space, plan: Plan, sampler: str, seed: int, count: int) -> list[dict[str, Value]] | None:
-    """The values of all trials after the recipe's, no two alike; None where they depend on what trials come to.
+    """The values of all trials after the recipe's, no two alike; None where they depend on the trials' scores.
 
-    count: as many at most. Of a grid the order is drawn, so that the part which is reached speaks for the whole.
+    count: the most trials. A grid is put in random order, so that the part which is reached speaks for the whole.
     """
     if sampler == "grid":
         points = space.grid(plan)
@@ -109,7 +109,7 @@ def design(space: Space, plan: Plan, sampler: str, seed: int, count: int) -> lis
 
 
 def sobol(seed: int) -> BaseSampler:
-    """Quasi-random numbers, scrambled (Owen 1998)."""
+    """Sobol's quasi-random numbers, scrambled (Owen 1998)."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         return QMCSampler(scramble=True, seed=seeds.derive(seed, "sobol") % 2**32)
@@ -134,7 +134,7 @@ def storage_at(url: str) -> BaseStorage:
 
 
 def on_record(method: Callable[Told, Answer]) -> Callable[Told, Answer]:
-    """A method that reads or writes the record, whose database may be locked or full: no trial has failed by that."""
+    """Let a method that reads or writes the storage raise DiskError where the database is locked or full: no trial failed."""
 
     @functools.wraps(method)
     def told(*given: Told.args, **more: Told.kwargs) -> Answer:
@@ -156,8 +156,8 @@ class Adviser:
     def __init__(
         self, storage: BaseStorage, name: str, search: SearchPlan, space: Space, plan: Plan, count: int
     ) -> None:
-        """name: of the search in the storage.  count: of trials."""
-        self.search, self.space, self.plan = search, space, plan
+        """name: of the search in the storage.  count: how many trials there are to be."""
+        self.search, self.space, self.plan, self.count = search, space, plan, count
         self.values = design(space, plan, search.sampler, plan.run.seed, count - 1)
         self.storage = storage
         self.study = optuna.create_study(
@@ -175,7 +175,7 @@ class Adviser:
 
     @on_record
     def ask(self, recipe: Mapping[str, Value]) -> Tried | None:
-        """Begin the next trial; None where all that there are have begun. One process at a time may ask.
+        """Begin the next trial; None where all of them have begun. One process at a time may ask.
 
         recipe: the values of trial 0, as far as the space knows them.
         """
@@ -207,7 +207,7 @@ class Adviser:
         return self.asked(optuna.trial.Trial(self.study, trial._trial_id))
 
     def asked(self, trial: optuna.trial.Trial) -> Tried:
-        """A trial with the values that count, on record."""
+        """A trial, with the values that have an effect put on record."""
         values: dict[str, Value] = {}
         fixed = self.frozen(trial.number).system_attrs.get("fixed_params")
         for one in self.space.dimensions:
@@ -218,7 +218,7 @@ class Adviser:
         return frozen(self.frozen(trial.number))
 
     def sampler(self, number: int) -> BaseSampler:
-        """Whose draw depends on the seed, the trial's number and the trials before it."""
+        """The sampler of a trial, whose draw depends on the seed, the trial's number and the trials before it."""
         seed = seeds.derive(self.plan.run.seed, "trial", number) % 2**32
         if self.search.sampler == "bayes":
             return TPESampler(seed=seed, n_startup_trials=STARTUP)
@@ -243,13 +243,13 @@ class Adviser:
 
     @on_record
     def remember(self, number: int, **notes: Any) -> None:
-        """Note something of a trial."""
+        """Note facts about a trial."""
         for key, value in notes.items():
             self.storage.set_trial_user_attr(self.frozen(number)._trial_id, key, value)
 
     @on_record
     def tell(self, number: int, state: State, score: float | None = None) -> None:
-        """A trial is over."""
+        """Record how a trial ended."""
         ended = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}[
             state
         ]
@@ -286,8 +286,9 @@ def frozen(trial: FrozenTrial) -> Tried:
 def importances(
     tried: Sequence[Tried], space: Space, seed: int, draws: int = 20
 ) -> dict[str, tuple[float, float, float]]:
-    """By setting its share of what makes the better half of the finished trials differ (PED-ANOVA, Watanabe et al. 2023,
-    arXiv:2304.10255), and the 10th and 90th of a hundred of such shares when trials are drawn anew with replacement.
+    """The importance of each setting: its share of what makes the better half of the finished trials differ (PED-ANOVA,
+    Watanabe et al. 2023, arXiv:2304.10255), and the 10th and 90th of a hundred of such shares when trials are drawn anew with
+    replacement.
 
     Empty where fewer than eight trials with these settings have finished, or one setting alone was varied.
     """

@@ -15,7 +15,7 @@ from luthier.searching.space import Space, read_space
 from luthier.searching.workers import Workers, supervised
 
 LARGEST_GRID = 10_000
-"""Points, as many as trials may be asked for."""
+"""The most points of a grid, as many as trials may be asked for."""
 
 
 def search(
@@ -70,7 +70,7 @@ def refuse_too_large_a_grid(space: Space) -> None:
 
 
 def default_folder(plan: Plan, asked: SearchPlan) -> Path:
-    """runs/search-<name of the data>-<hash>: the same command finds the same folder again."""
+    """The default folder, runs/search-<name of the data>-<hash>: the same command finds the same folder again."""
     name = Path(plan.data.path).name.split(".")[0]
     return Path("runs") / f"search-{name}-{key_of(plan, asked)[:8]}"
 
@@ -85,7 +85,7 @@ def go_on(folder: SearchFolder, asked: SearchPlan, stop: Callable[[], bool]) -> 
 
 
 def run_what_is_left(folder: SearchFolder, asked: SearchPlan, stop: Callable[[], bool]) -> Iterator[Event]:
-    """As `go_on`, in a folder that is ours."""
+    """Run what is left of a search in a folder that no other command has."""
     if folder.finished:
         yield Noted(f"{folder.path} holds the finished search: nothing is left to do.", 0.0)
         return

@@ -15,10 +15,10 @@ METHOD = "train.method"
 MODEL = "model.name"
 PAIR = "model.pair"
 IDLE_WITH_PAIR = {"bi-encoder": ("model.dropout", "model.hidden"), "cross-encoder": ("model.pooling",)}
-"""Settings that change nothing with a way to read pairs."""
+"""Settings without effect, by the way in which pairs are read."""
 SPELT = "expected KEY=a,b,c or KEY=low..high or KEY=low..high log, as in train.lr=1e-5..1e-3 log"
 POINTS = 5
-"""Of a range that stands in a grid."""
+"""Number of points that a range has in a grid."""
 
 Value = float | int | str
 
@@ -51,11 +51,11 @@ class Range:
     log: bool = False
     """Whether equal factors count as equal steps."""
     whole: bool = False
-    """Whether it takes whole numbers alone."""
+    """Whether the setting takes only whole numbers."""
 
     @property
     def points(self) -> tuple[Value, ...]:
-        """As a grid has them: evenly spaced, both ends among them; of few whole numbers each one."""
+        """The points of the range in a grid: evenly spaced, both ends included; each number, where there are few whole ones."""
         if self.whole and self.high - self.low < POINTS:
             return tuple(range(int(self.low), int(self.high) + 1))
         shares = [at / (POINTS - 1) for at in range(POINTS)]
@@ -82,7 +82,7 @@ Dimension = Choices | Range
 
 @dataclass(frozen=True)
 class Space:
-    """Every setting that a search varies. First come those on which it depends which of the others count."""
+    """Every setting that a search varies. Settings that decide whether others have an effect come first."""
 
     dimensions: tuple[Dimension, ...]
 
@@ -97,7 +97,7 @@ class Space:
         return [one for one in self.dimensions if one.key not in idle]
 
     def grid(self, plan: Plan) -> list[dict[str, Value]]:
-        """All combinations of their points, each that differs once."""
+        """All distinct combinations of the dimensions' points."""
         found: dict[tuple[tuple[str, Value], ...], dict[str, Value]] = {}
         for chosen in itertools.product(*(one.points for one in self.dimensions)):
             values = dict(zip((one.key for one in self.dimensions), chosen, strict=True))
@@ -107,16 +107,16 @@ class Space:
 
     @property
     def grid_points(self) -> int:
-        """How many combinations there are at most."""
+        """The largest possible number of combinations."""
         return math.prod(len(one.points) for one in self.dimensions)
 
     def spelt(self) -> list[str]:
-        """As `--vary` takes them."""
+        """The dimensions in the spelling that `--vary` takes."""
         return [str(one) for one in self.dimensions]
 
 
 def idle_with(method: str, pair: str = "auto") -> set[str]:
-    """Settings that change nothing with a method, and with a way to read pairs."""
+    """Settings without effect with a method, and with a way to read pairs."""
     idle, found = set(IDLE_WITH_PAIR.get(pair, ())), parse_method(method)
     if isinstance(found, Probe):
         idle |= {f"{section}.{key}" for section, key in TUNING_ALONE} | {"model.hidden"}
@@ -227,7 +227,7 @@ def read_range(key: str, low: str, high: str, log: bool, plan: Plan) -> Range:
 
 
 def value_of(key: str, text: str, plan: Plan) -> Value:
-    """A value as the plan has it once it is checked."""
+    """A value in the form that the plan's own check gives it."""
     try:
         found: Value = plan_of(plan, {key: text}).settings()[key]
     except PlanError as error:

@@ -1,4 +1,4 @@
-"""What time a search has left, and for what: trials, the best few of them on other seeds, the end."""
+"""How much time a search has left, and for what: trials, the best few of them on other seeds, the end."""
 
 import math
 import statistics
@@ -9,15 +9,15 @@ from luthier.searching.ranking import FINALISTS, different
 from luthier.searching.samplers import Tried
 
 ENOUGH = 0.5
-"""Share of a usual trial that must fit for another one to begin."""
+"""Another trial begins only if at least this share of a median trial's time is left."""
 LONGER = 1.1
-"""Times what a trial took, its settings may take on another seed."""
+"""A trial's settings may take so many times as long on another seed."""
 HELD_BACK = {False: 1 / 3, True: 1 / 2}
-"""Of --budget at most, for the best few on other seeds: where nobody asked for them, and where --seeds does."""
+"""Largest share of --budget for the best few on other seeds: by default (False), and where --seeds asks for them (True)."""
 
 
 def median_seconds(tried: Sequence[Tried]) -> float:
-    """Of a trial: the median of those that were run to their end; nothing as long as there is none."""
+    """Median seconds of the trials that were run to their end; zero as long as there is none."""
     took = [float(one.notes["seconds"]) for one in different(tried) if "seconds" in one.notes]
     return statistics.median_high(took) if took else 0.0
 
@@ -36,12 +36,12 @@ def held_back(search: Search, tried: Sequence[Tried]) -> float:
 
 
 def trials_end(search: Search, tried: Sequence[Tried]) -> float | None:
-    """By the search's clock: when the last trial must have ended. None: there is no budget."""
+    """Seconds by the search's clock until which the last trial must have ended; None without a budget."""
     return None if search.deadline is None else search.deadline - held_back(search, tried)
 
 
 def time_for_trial(search: Search, tried: Sequence[Tried]) -> bool:
-    """Whether it is worth while to begin another one."""
+    """Whether it is worth while to begin another trial."""
     end = trials_end(search, tried)
     return end is None or search.clock() + ENOUGH * median_seconds(tried) < end
 

@@ -1,4 +1,4 @@
-"""What a process of a search does: take a trial that nobody has, run it, tell of it, until none is left."""
+"""The work of a search's process: take a trial that nobody has, run it, tell of it, until none is left."""
 
 import contextlib
 import math
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from luthier.errors import DiskError, Interrupted, LuthierError, RunError, WorldError
-from luthier.events import Advanced, Event, Started, Stopped, TrialBegan, TrialEnded, Validated
+from luthier.events import Advanced, Event, Started, Stopped, TrialBegan, TrialEnded, Validated, Work
 from luthier.plan.plan import Plan
 from luthier.searching.folder import OF_SEARCH
 from luthier.searching.opening import Search, refuse_another_model
@@ -19,15 +19,15 @@ from luthier.searching.time_budget import time_for_trial, trials_end
 from luthier.steps.trial import Outcome, trial
 
 LOOK = 0.5
-"""Seconds between two looks at what other processes have come to."""
+"""Seconds between two looks at how far other processes are."""
 OVER = "over"
-"""A note that the search ends: no further trial begins."""
+"""The name of the note that the search ends: no further trial begins."""
 ALIKE = 3
-"""So many trials that fail alike, and none that did not, end a search."""
+"""When so many trials have failed in the same way, and none has not, the search ends."""
 
 
 def work(search: Search) -> Iterator[tuple[int, Event]]:
-    """Run trials until none is left that this process may take; (number, event) of each."""
+    """Run trials until none is left that this process may take. Yields (number of the trial, event)."""
     yield OF_SEARCH, Started("search", search.clock(), 0 if search.count == MOST else search.count)
     yield OF_SEARCH, Advanced(over(search), search.clock())
     while not search.stop():
@@ -49,7 +49,7 @@ def work(search: Search) -> Iterator[tuple[int, Event]]:
 
 
 def waited(search: Search) -> Iterator[tuple[int, Event]]:
-    """Some time for others to get on, and how far they are."""
+    """Wait a while for other processes, and tell how far they are."""
     time.sleep(LOOK)
     yield OF_SEARCH, Advanced(over(search), search.clock())
 
@@ -69,7 +69,7 @@ def at_work(search: Search) -> bool:
 
 
 def over(search: Search) -> int:
-    """How many trials have ended."""
+    """The number of trials that have ended."""
     return sum(one.state != "running" for one in search.adviser.tried())
 
 
@@ -78,7 +78,7 @@ def take_trial(search: Search) -> tuple[Tried, contextlib.ExitStack] | None:
     with search.folder.alone("ask"):
         for one in search.adviser.tried():
             if one.state == "running":
-                lock = search.folder.take(f"trial-{one.number}", search.holder)
+                lock = search.folder.take(f"trial-{one.number}", search.process.holder)
                 if lock is not None:
                     return search.adviser.again(one.number), lock
         tried = search.adviser.tried()
@@ -89,14 +89,14 @@ def take_trial(search: Search) -> tuple[Tried, contextlib.ExitStack] | None:
         asked = search.adviser.ask(search.recipe)
         if asked is None:
             return None
-        lock = search.folder.take(f"trial-{asked.number}", search.holder)
+        lock = search.folder.take(f"trial-{asked.number}", search.process.holder)
         assert lock is not None, "nobody can know of a trial that was asked for just now"
         search.record()
         return asked, lock
 
 
 def attempt(search: Search, one: Tried) -> Iterator[Event]:
-    """Run a trial to its end, or until it is pruned; what goes wrong in it is on record, and ends it alone."""
+    """Run a trial to its end, or until it is pruned. An error in it is recorded, and ends it alone."""
     begin = search.clock()
     yield TrialBegan(one.number, one.values, begin)
     state, words, outcome = "failed", "", None
@@ -139,7 +139,7 @@ def attempt(search: Search, one: Tried) -> Iterator[Event]:
 
 @dataclass
 class Enough:
-    """Whether a trial's training is to end, for it to be scored as it was at its best."""
+    """The question whether a trial's training is to end, so that it is scored with its best weights."""
 
     said: bool = False
 
@@ -149,12 +149,8 @@ def until_pruned(
 ) -> Generator[Event, None, Outcome | None]:
     """The events of a trial; its outcome, or None where it was not worth going on with."""
     doomed, steps = False, 0
-    while True:
-        try:
-            event = next(running)
-        except StopIteration as end_of_it:
-            outcome: Outcome = end_of_it.value
-            return outcome
+    work = Work(running)
+    for event in work:
         if doomed and not isinstance(event, Stopped):  # who has come to the end has nothing left to save
             running.close()
             return None
@@ -170,6 +166,7 @@ def until_pruned(
             if bad and number > 0:  # the recipe is what others are measured by
                 enough.said = enough.said or had_the_best(search, number)
                 doomed = not enough.said
+    return work.result
 
 
 def had_the_best(search: Search, number: int) -> bool:
@@ -224,7 +221,7 @@ def ended(search: Search, number: int, begin: float, words: str) -> TrialEnded:
 
 
 def tidy(search: Search) -> None:
-    """Drop the weights of trials that cannot be named any more; what they were follows from their plans."""
+    """Delete the weights of trials that cannot be named any more; they can be computed again from their plans."""
     with search.folder.alone("ask"):
         tried = search.adviser.tried()
         keep = {one.number for one in nameable(tried)}

@@ -1,4 +1,4 @@
-"""Which trial a search ends with, and how much of its score is luck."""
+"""The choice of the trial that a search ends with, and how much of its score is luck."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,16 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from luthier import seeds
+from luthier.arrays import Array
 from luthier.scores.intervals import Estimate
 from luthier.tasks.answers import Answers
-from luthier.tasks.task import Array, Task
+from luthier.tasks.task import Task
 
 DRAWS = 300
-"""Bootstrap samples of the validation rows."""
+"""Number of bootstrap samples of the validation rows."""
 CHEAPER = 0.8
-"""Share of the best one's work up to which another one counts as cheaper."""
+"""A trial counts as cheaper when it took at most this share of the best one's work."""
 ENOUGH_OUTSIDE = 8
-"""Rows that a sample must leave out for the choice to be scored on them."""
+"""Fewest rows that a sample must leave out for the choice to be scored on them."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def name(
     """The best on validation, unless one that took less work is within one standard error of it: then the cheapest of those
     that score at least what the recipe, number 0, does.
 
-    standard_error(best, other): of the difference of their scores.
+    standard_error(best, other): the standard error of the difference of their scores.
     The one-standard-error rule (Breiman et al. 1984, "CART", section 3.4.3).
     """
     best = max(entrants, key=lambda one: (one.score, -one.number))
@@ -95,7 +96,7 @@ def corrected(
     doi:10.1007/s10994-018-5714-4, algorithm 5). The interval is that of a third of the rows, so rather too wide. None
     where too few rows are left out, or a row has no score without the others.
 
-    answers: of each finished trial on all validation rows.
+    answers: those of each finished trial to all validation rows.
     """
     rows = len(targets)
     if not len(answers) or task.learning.compares_rows or 0.3 * rows < ENOUGH_OUTSIDE:

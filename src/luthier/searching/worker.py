@@ -1,4 +1,4 @@
-"""A process of a search: it runs trials and tells of them, a line of JSON an event, to the one that began it."""
+"""A process of a search: it runs trials and tells the process that started it of each event, in a line of JSON."""
 
 import argparse
 import json
@@ -21,9 +21,9 @@ from luthier.searching.trials import closed, waited, work
 def worked(
     folder: SearchFolder, wish: StopWish, earlier: float, began: float, parent: int, alone: bool = False
 ) -> Iterator[tuple[int, Event]]:
-    """Trials as long as there are some, the best few on other seeds, and then the end, unless another process brings it about.
+    """Run trials as long as there are some, the best few on other seeds, and then the end, unless another process does.
 
-    parent: who began us.  alone: whether it begins others only when our first trial trains.
+    parent: the process that started this one.  alone: whether it starts others only once our first trial trains.
     """
 
     def stop() -> bool:

@@ -1,4 +1,4 @@
-"""The processes of a search as the user's own sees them: begun, listened to, replaced when they die, stopped."""
+"""The processes of a search, as the user's own process starts them, listens to them, replaces and stops them."""
 
 import contextlib
 import itertools
@@ -21,15 +21,15 @@ from luthier.plan.search import SearchPlan
 from luthier.searching.folder import DEATHS, OF_SEARCH, SearchFolder, holder_of
 
 WORKER = (sys.executable, "-P", "-m", "luthier.searching.worker")
-"""-P: what lies in the current folder is data, and a file optuna.py among it no module of ours."""
+"""The command of a worker. -P: the current folder holds data, and a file optuna.py in it is no module of ours."""
 ROOM = 1.25
-"""Times what the first process took so far that must be free for another one."""
+"""Another process is started only if so many times the first one's peak memory is free."""
 SETTLED = 10
-"""Steps after which a trial's memory is known."""
+"""Number of steps after which a trial's memory is known."""
 GRACE = 30.0
 """Seconds that a process has to save its state when it is told to stop."""
 PATIENCE = 5.0
-"""Seconds in which the last words of a process that has ended must have come through."""
+"""Seconds that are waited for the last output of a process that has ended."""
 
 
 def supervised(
@@ -72,7 +72,7 @@ def supervised(
 
 
 def worth_showing(number: int, event: Event) -> bool:
-    """What a user wants to see of a search: its trials, not each of their steps."""
+    """Whether a user wants to see an event of a search: its trials, but not each of their steps."""
     if number == OF_SEARCH or isinstance(event, (TrialBegan, TrialEnded, Named)):
         return True
     return isinstance(event, Noted) and event.warning
@@ -81,7 +81,7 @@ def worth_showing(number: int, event: Event) -> bool:
 def left(
     folder: SearchFolder, workers: "Workers", worker: "Worker", code: int, stopping: bool
 ) -> Iterator[Event]:
-    """A process has ended: for good, by an error, or by a death for which another takes its place."""
+    """Handle the end of a process: for good, by an error, or by a death, after which another takes its place."""
     if worker.error is not None and not (stopping and worker.error["kind"] == Interrupted.__name__):
         raise read_error(worker.error)
     if code == 0 or stopping:
@@ -106,7 +106,7 @@ def left(
 
 
 def lost(folder: SearchFolder, holder: str, how: str) -> list[str]:
-    """What became of the work whose process has died, a sentence each. Imports what reads the record only now."""
+    """Sentences on the work of a process that has died. The modules that read the record are imported only now."""
     from luthier.searching.crashes import abandoned
 
     return [
@@ -128,14 +128,14 @@ class Worker:
 
     process: subprocess.Popen[bytes]
     place: int
-    """On a machine with several GPUs: which of them it has."""
+    """The process's number, which says which GPU it has on a machine with several."""
     trial: int | None = None
-    """What it told of last."""
+    """Number of the trial that it told of last."""
     error: dict[str, Any] | None = None
     complaint: bytes = b""
-    """What it wrote to standard error last."""
+    """The last bytes that it wrote to standard error."""
     listener: threading.Thread = field(init=False)
-    """To its standard error."""
+    """The thread that reads its standard error."""
 
 
 class Workers:
@@ -147,15 +147,16 @@ class Workers:
         self.told: queue.Queue[tuple[Worker, dict[str, Any] | None]] = queue.Queue()
         self.grown = False
         self.step_name, self.count = "search", 0
-        """What all are at: trials, or runs on other `seeds`; and how many are wanted (0: as many as there is time for)."""
+        """The step of the search that all are at: trials (`search`), or runs on other `seeds`; and how many runs are wanted
+        (0: as many as there is time for)."""
         self.ended: dict[str, int] = {}
-        """How many of each have ended."""
+        """Number of runs that have ended, by step."""
         self.deaths = 0
-        """Of processes, one after the other, with nothing ended in between."""
+        """Number of processes that died one after the other, with no run ended in between."""
 
     @contextlib.contextmanager
     def at_work(self) -> Iterator["Workers"]:
-        """However the block ends, no process is left behind."""
+        """Inside, processes may run; however the block ends, none is left behind."""
         try:
             yield self
         finally:
@@ -169,7 +170,7 @@ class Workers:
                     worker.process.wait()
 
     def start(self) -> None:
-        """Begin another process. In a session of its own: a Ctrl-C reaches it through us, once."""
+        """Start another process, in a session of its own: a Ctrl-C reaches it through us, once."""
         times = ["--earlier", str(self.earlier), "--began", str(self.began), "--parent", str(os.getpid())]
         alone = [] if self.running or self.grown else ["--alone"]
         command = [*WORKER, str(self.folder.path), *times, *alone]
@@ -221,8 +222,8 @@ class Workers:
         return self.ended.get(self.step_name, 0)
 
     def grow(self, first: Worker, asked: int | None) -> Iterator[Event]:
-        """Begin as many more as were planned, once it is known what the first one takes, as far as memory holds them, and
-        there are trials left for them."""
+        """Start as many more processes as were planned, once the memory of the first one is known, as far as they fit into it,
+        and there are trials left for them."""
         if self.grown:
             return
         self.grown = True

@@ -1,4 +1,4 @@
-"""Where a command is to write, looked at before anything is loaded."""
+"""The places where a command is to write, checked before anything is loaded."""
 
 import os
 from pathlib import Path
@@ -31,6 +31,6 @@ def refuse_unwritable_file(out: str | None) -> None:
 
 
 def shown(out: str | None, most: int = 120) -> str:
-    """A name for a message, which half a letter would keep from being written."""
+    """A name for a message, without halves of characters, which could not be written."""
     text = str(out).encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
     return text if len(text) <= most else f"{text[:most]}..."

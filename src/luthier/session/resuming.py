@@ -1,4 +1,4 @@
-"""Going on with what was killed or interrupted, be it a run or a search."""
+"""Resuming a run or a search that was killed or interrupted."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

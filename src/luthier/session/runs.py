@@ -1,4 +1,5 @@
-"""The commands over one plan. All that computes is imported here: who only supervises others (searches.py) does without."""
+"""The commands over one plan. Here all that computes is imported; a process that only supervises others (searches.py) does
+not."""
 
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ def tune(data: str, *, quiet: bool = False, **settings: Any) -> ModelFolder:
 
 
 def plan_record(plan: Plan) -> dict[str, Any]:
-    """What `tune` would do with a plan, and what it would take: trains nothing, writes nothing."""
+    """What `tune` would do with a plan, how long it would take and how much memory. Nothing is trained or written."""
     refuse_unwritable(plan.run.out)
     return foresee(plan)
 
@@ -56,7 +57,7 @@ def plan_of(run: Path) -> Plan:
 
 
 def check(data: str, *, quiet: bool = False, **settings: Any) -> list[Finding]:
-    """What is wrong with the examples in a file, the gravest first; keywords are the plan's fields, as for `tune`.
+    """Find what is wrong with the examples in a file, the gravest first; keywords are the plan's fields, as for `tune`.
 
     `model="none"` looks at the rows alone. Raises InputError where the file cannot be read as rows.
     """

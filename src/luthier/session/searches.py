@@ -21,27 +21,26 @@ def search(
     vary: Mapping[str, Any] | Sequence[str] | None = None,
     method: str = "bayes",
     trials: int | None = None,
-    prune: str | None = None,
     seeds: int | None = None,
     workers: int | None = None,
-    storage: str | None = None,
-    on: str | None = None,
     quiet: bool = False,
     **settings: Any,
 ) -> SearchResult:
     """Try settings of a plan on the validation rows, and end with the best, tested.
 
     vary: by setting `"1e-5..1e-3 log"`, `"8,16,32"` or a list of values; what matters most for the task when left out.
-    method: `grid`, `random`, `random:sobol`, `bayes` or `bayes:gp`. Other keywords are the plan's fields, as for `tune`;
-    the training method is `train__method`. Raises InputError before anything is written.
+    method: `grid`, `random`, `random:sobol`, `bayes` or `bayes:gp`. Other keywords are what else a search is asked for
+    (`prune`, `storage`, `on`) and the plan's fields, as for `tune`; the training method is `train__method`. Raises InputError
+    before anything is written.
     """
     if is_method(method):
         raise PlanError(
             f"method={method!r} says how to train, and in a search `method` is the sampler: grid, random or bayes. "
             f"Write train__method={method!r}."
         )
-    own = {"sampler": method, "vary": vary or (), "trials": trials, "prune": prune, "seeds": seeds}
-    asked = SearchPlan.build({**own, "workers": workers, "storage": storage, "on": on})
+    own = {"sampler": method, "vary": vary or (), "trials": trials, "seeds": seeds, "workers": workers}
+    rest: dict[str, Any] = {key: settings.pop(key) for key in ("prune", "storage", "on") if key in settings}
+    asked = SearchPlan.build({**own, **rest})
     named = {key.replace("__", "."): value for key, value in settings.items()}
     plan = Plan.build({"data.path": str(data), **named})
     return search_plan(plan, asked, quiet)

@@ -1,9 +1,9 @@
-"""Some work with its progress shown."""
+"""Showing the progress of some work."""
 
 from collections.abc import Callable, Generator
 from typing import TypeVar
 
-from luthier.events import Event
+from luthier.events import Event, Work
 from luthier.interrupts import StopWish
 from luthier.progress import Progress
 
@@ -13,14 +13,10 @@ Result = TypeVar("Result")
 def shown(begin: Callable[[Callable[[], bool]], Generator[Event, None, Result]], quiet: bool) -> Result:
     """Show the events of some work, and return what it ends with."""
     with StopWish().listening() as wish, Progress(quiet).showing() as progress:
-        events = begin(lambda: wish.asked)
-        while True:
-            try:
-                event = next(events)
-            except StopIteration as end:
-                result: Result = end.value
-                return result
+        work = Work(begin(lambda: wish.asked))
+        for event in work:
             try:
                 progress.show(event)
             except KeyboardInterrupt as second:
-                events.throw(second)  # the work alone knows how it is gone on with
+                work.generator.throw(second)  # the work alone knows how it is gone on with
+        return work.result

@@ -1,0 +1,1 @@
+"""The steps of `tune`, `check` and `predict`, in the order of time."""

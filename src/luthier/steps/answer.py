@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from luthier.data.columns import TEXT_ROLES, check
+from luthier.data.columns import check
 from luthier.data.composed import with_texts
-from luthier.data.images.files import every_image, is_image_set
 from luthier.data.images.folder import with_images_in
 from luthier.data.missing import without_marks
 from luthier.data.read import read
@@ -13,9 +12,10 @@ from luthier.data.table import Table
 from luthier.data.writing import Writing
 from luthier.errors import DataError, PlanError, did_you_mean, listing
 from luthier.folder.model_folder import ModelFolder
+from luthier.plan.named_columns import column_flag
 from luthier.predict import Predictions
 
-IMAGE, TEXT = "image", "text"
+TEXT = "text"
 
 
 def answer_file(
@@ -32,36 +32,36 @@ def answer_file(
 
     Raises DataError for rows that cannot be read, PlanError for a column that this model has no use for.
     """
-    kind, known = folder.kind, folder.model_record.columns
-    wanted = kind.predicts or tuple(role for role in kind.roles if role != "label")
+    form, known = folder.form, folder.model_record.columns
+    wanted = [role for role, told in form.roles.items() if told.predicts]
     for role, name in named.items():
         if name is not None and role not in wanted:
-            flags = " and ".join(f"--{one}" for one in wanted)
+            flags = " and ".join(map(column_flag, wanted))
             raise PlanError(
-                f"--{role} {name}: {kind.name} reads no such column. Leave it out; there is {flags}."
+                f"{column_flag(role, name)}: {folder.kind.name} reads no such column. Leave it out; there is {flags}."
             )
-    if IMAGE in wanted and is_image_set(data):
-        table, columns = every_image(data), {IMAGE: IMAGE}
+    of_folder = form.rows_of_folder(data)
+    if of_folder is not None:
+        table, columns = of_folder
     else:
         table = read(data, writing)
-        if IMAGE in wanted or images is not None:
-            table = with_images_in(table, images, named.get(IMAGE) or known.get(IMAGE))
-        columns = {role: named.get(role) or known.get(role, "") for role in wanted}
-    columns = {role: name for role, name in columns.items() if name}
+        columns = {role: name for role in wanted if (name := named.get(role) or known.get(role))}
+        if form.file_role is not None or images is not None:
+            table = with_images_in(table, images, columns.get(form.file_role or ""))
     if TEXT in columns:
         table = with_texts(table, columns[TEXT], "--text")
     for role, name in columns.items():
         check_column(data, table, role, name)
-        if folder.task.reads not in ("words", IMAGE):  # whose columns may hold lists and objects
+        if not form.roles[role].nested:
             check(table, name, role)
-    texts = [name for role, name in columns.items() if role in TEXT_ROLES]
+    texts = [name for role, name in columns.items() if form.roles[role].text]
     table, _ = without_marks(table, texts, (), folder.model_record.missing)
-    return folder.answers(kind.inputs(table, columns, None, folder.task))
+    return folder.answers(form.inputs(table, columns))
 
 
 def check_column(data: Path, table: Table, role: str, name: str) -> None:
     if name not in table.names:
         raise DataError(
             f"{data}: there is no column {name!r}.{did_you_mean(name, table.names)} "
-            f"Columns: {listing(table.names)}. Name the one that holds the {role} with --{role} COLUMN."
+            f"Columns: {listing(table.names)}. Name the one that holds the {role} with {column_flag(role, 'COLUMN')}."
         )

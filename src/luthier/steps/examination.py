@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from luthier.arrays import Array
 from luthier.batches.examples import Examples
 from luthier.candidates.run import Run
 from luthier.checks import FEATURES, examine, ranked
-from luthier.checks.finding import Array
 from luthier.doctor.evidence import with_features
 from luthier.events import Event, Noted
 from luthier.files import write_json
@@ -24,9 +24,9 @@ def check_features(run: Run) -> Iterator[Event]:
     rows = np.concatenate([getattr(ready.rows.split, part) for part in LEARNT])
     features = np.concatenate([row_features(ready.examples[part], run.features[part]) for part in LEARNT])
     strength = None if run.probe is None else run.probe.strength
-    evidence = with_features(ready.evidence, ready.rows, rows, features, strength, run.plan.run.seed)
+    evidence = with_features(ready.checked.evidence, ready.rows, rows, features, strength, run.plan.run.seed)
     found = examine(evidence, FEATURES)
-    everything = ranked([*ready.findings, *found])
+    everything = ranked([*ready.checked.findings, *found])
     write_json(run.folder.path / "findings.json", [finding.to_json() for finding in everything])
     for finding in found:
         if finding.severity != "note":

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from luthier.arrays import Array
 from luthier.batches.image_examples import ImageExamples
 from luthier.candidates.run import Run
 from luthier.compare.choice import (
@@ -34,7 +35,6 @@ from luthier.report.card import model_card
 from luthier.report.page import write_report
 from luthier.report.records import AUGMENTED, read_records
 from luthier.tasks.calibration import Calibration
-from luthier.tasks.task import Array
 
 VERSIONS = ("luthier", "torch", "transformers", "tokenizers", "scipy", "numpy")
 
@@ -50,7 +50,7 @@ def write_records(folder: Path, ready: Prepared) -> None:
          "fingerprint": table.fingerprint},
     )  # fmt: skip
     write_json(folder / "split.json", {**rows.split.to_json(), "seed": ready.plan.split_seed})
-    write_json(folder / "findings.json", [finding.to_json() for finding in ready.findings])
+    write_json(folder / "findings.json", [finding.to_json() for finding in ready.checked.findings])
     train = ready.examples["train"]
     if isinstance(train, ImageExamples) and train.varies:
         sheet = io.BytesIO()

@@ -13,7 +13,7 @@ def foresee(plan: Plan) -> dict[str, Any]:
     """What `tune` would do with a plan, as JSON: nothing is trained, nothing is written. Raises InputError as `tune` does."""
     begin = time.monotonic()
     ready = prepare(plan)
-    folder = ready.run_folder
+    folder = ready.place.folder()
     found = forecast(ready, time.monotonic() - begin)
     assert found is not None, "it is asked for in full"
     train = ready.examples["train"]
@@ -24,7 +24,7 @@ def foresee(plan: Plan) -> dict[str, Any]:
         )
     if folder.finished:
         notes.append(
-            f"{ready.out} holds the finished run of this plan, data and model: nothing is left to do."
+            f"{ready.place.out} holds the finished run of this plan, data and model: nothing is left to do."
         )
     named = {id(weight): weight.numel() for weight in ready.model.parameters()}
     outline = found.outline
@@ -32,12 +32,12 @@ def foresee(plan: Plan) -> dict[str, Any]:
         "plan": ready.plan.settings(),
         "guesses": [
             {"key": one.key, "value": one.value, "why": one.why, "flag": flag(one.key), "words": str(one)}
-            for one in ready.guesses
+            for one in ready.resolved.guesses
         ],
         "notes": notes,
         "rows": ready.rows.split.sizes(),
         "understood": ready.rows.understanding.to_json(),
-        "out": str(ready.out),
+        "out": str(ready.place.out),
         "rungs": list(found.rungs),
         "parameters": {
             "total": sum(rung["parameters"] for rung in found.rungs) + found.idle or sum(named.values()),

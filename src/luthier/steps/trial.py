@@ -63,7 +63,7 @@ def trial(
 
     yield Started("prepare", clock())
     ready = prepare(plan, memo)
-    folder = ready.run_folder
+    folder = ready.place.folder()
     found = outcome_of(folder)
     if found is not None:
         return found

@@ -54,7 +54,7 @@ def tune(
     try:
         yield Started("prepare", clock())
         ready = prepare(plan, memo)
-        where = ready.out
+        where = ready.place.out
         return (yield from tuned(ready, memo, stop, clock, foretold_from))
     except KeyboardInterrupt:
         raise cut_off(where) from None
@@ -75,18 +75,18 @@ def tuned(
     foretold_from: float,
 ) -> Generator[Event, None, ModelFolder]:
     """As `tune`, from rows and model that are opened."""
-    folder = ready.run_folder
+    folder = ready.place.folder()
     opening: list[Event] = [Ended("prepare", clock(), clock())]
     opening += [Noted(line, clock()) for line in understood_words(ready.rows.understanding.to_json())]
-    opening += [Noted(str(guess), clock()) for guess in ready.guesses]
+    opening += [Noted(str(guess), clock()) for guess in ready.resolved.guesses]
     opening += [Noted(text, clock(), warning=True) for text in statements(ready)]
     opening += [Doubted(text, clock()) for text in doubts_of(ready, folder)]
     yield from opening
     if not folder.finished:
         took = {
             "read": ready.rows.seconds,
-            "check": ready.checking,
-            "load": clock() - ready.rows.seconds - ready.checking,
+            "check": ready.checked.seconds,
+            "load": clock() - ready.rows.seconds - ready.checked.seconds,
         }
         shared = memo.artefacts(ready.features_key, folder)
         run = Run(ready, folder, shared, Watch(clock, took), Mode(stop, wide=memo.wide))
@@ -120,8 +120,8 @@ def foretold(run: Run, foretold_from: float) -> Iterator[Event]:
 
 def doubts_of(ready: Prepared, folder: RunFolder) -> Iterator[str]:
     """What is believed though it may not be what luthier wrote: the model to go on from, an older run's features."""
-    if (ready.folder.path / MODEL_RECORD).is_file():
-        yield from doubts(ready.folder.path, ready.folder.sums)
+    if (ready.base.folder.path / MODEL_RECORD).is_file():
+        yield from doubts(ready.base.folder.path, ready.base.folder.sums)
     if folder.older:
         yield f"{folder.path}: began before luthier looked into the images: that they are the same cannot be told."
     if folder.unsealed:
@@ -154,7 +154,7 @@ WARMED_UP = "question-answering"
 def warmed_up(plan: Plan, stop: Callable[[], bool]) -> Generator[Event, None, Plan]:
     """The plan that goes on from a run over its warm-up file: a run of its own, found again by whoever warms up alike."""
     kind, _ = kind_of(plan, read_files(plan)["train"])
-    if kind.name != WARMED_UP:
+    if not kind.warms_up:
         raise PlanError(f"data.warm_up: no effect with {kind.name}; only {WARMED_UP} warms up. Leave it out.")
     if plan.run.budget is not None:
         raise PlanError(
@@ -238,7 +238,7 @@ def told_damage(run: Run) -> Iterator[Event]:
 def statements(ready: Prepared) -> list[str]:
     """What the user should know before anything is trained."""
     found = [*ready.rows.table.guesses, *ready.rows.told]
-    found += [finding.message for finding in ready.findings if finding.severity != "note"]
+    found += [finding.message for finding in ready.checked.findings if finding.severity != "note"]
     found += ready.rows.split.warnings
     if ready.plan.train.cloze and ready.cloze is None:
         found.append("No sentence of the training texts is long enough to make questions of.")

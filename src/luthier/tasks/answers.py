@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import Self
 
-from luthier.batches.examples import Ints
+from luthier.arrays import Ints
 
 
 class Answers(ABC):

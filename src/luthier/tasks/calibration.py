@@ -7,7 +7,8 @@ from typing import Any, Generic
 
 from typing_extensions import TypeVar
 
-from luthier.batches.examples import Array, Examples
+from luthier.arrays import Array
+from luthier.batches.examples import Examples
 from luthier.tasks.answers import Answers
 from luthier.tasks.outputs import Outputs
 from luthier.tasks.records import CalibrationRecord

@@ -11,6 +11,7 @@ from luthier.data.columns import SCORE_NAMES, guess_text_and_label, names_there
 from luthier.data.table import Table
 from luthier.data.text_pairs import guess_pair, pair_by_name, refuse_two_targets, refuse_two_texts
 from luthier.errors import DataError
+from luthier.forms.words_form import holds_lists
 from luthier.tasks import TASKS
 from luthier.tasks.classification.image import image_column
 from luthier.tasks.embedding.kind import belongs_together
@@ -20,7 +21,6 @@ from luthier.tasks.token_classification.kind import (
     SPAN_NAMES,
     TAG_NAMES,
     TOKEN_NAMES,
-    holds_lists,
     holds_spans,
 )
 

@@ -6,13 +6,16 @@ from typing import Any
 
 import numpy as np
 
+from luthier.arrays import Array, Ints
 from luthier.data.columns import ColumnGuess
 from luthier.data.images.facts import ImageFacts
-from luthier.data.table import Ints, Table
-from luthier.tasks.task import Array, Task
+from luthier.data.table import Table
+from luthier.forms import FORMS
+from luthier.forms.form import Columns, Form, Role
+from luthier.tasks.task import Task
 
-Columns = Mapping[str, str]
-"""Role to the name of its column: `text`, `text2`, `label` and so on, as the plan's `data` section spells them."""
+LABEL = "label"
+"""The role of the column to be learnt, which belongs to the task and not to the form of a row."""
 
 
 @dataclass(frozen=True)
@@ -90,24 +93,39 @@ class Kind:
     name: str
     example: tuple[dict[str, Any], ...]
     """Rows as a user would write them."""
-    roles: tuple[str, ...]
-    """The columns it may have, `label` the last."""
+    forms: tuple[str, ...]
+    """What its rows may be made of: keys of FORMS."""
     find: Callable[[Table, Mapping[str, str | None]], ColumnGuess]
     """The columns of a table by role, some of which the user may have named. Raises DataError."""
     understand: Callable[[Table, Columns, Roles, Wishes], Understood]
     """Raises DataError for rows that cannot be used, StopFinding for what no option can help."""
-    inputs: Callable[[Table, Columns, Ints | None, Task], list[Any]]
-    """What the model is to read of some rows, or of all: what `models.reading` takes."""
-    given: Callable[[Sequence[Any], Task], list[Any]]
-    """The same of what a caller of `predict` hands over. Raises DataError for what is no such row."""
-    blank: Callable[[Any], bool]
-    """Whether one of these has nothing to read, so that `predict` has no answer to it."""
     restore: Callable[[dict[str, Any]], Task]
     """A task from what its `to_json` gave."""
-    predicts: tuple[str, ...] = ()
-    """The columns that `predict` reads, where these are not all but the label."""
-    shown: Callable[[Table, Columns], list[str]] | None = None
-    """The text that stands for each row in findings and reports, where that is no column of the table."""
+    own_form: Callable[[Task], Form] | None = None
+    """What rows are made of where the name that a task gives does not say all of it; None: the form of that name."""
+    numbers: bool = False
+    """Whether its label is a number: a word in the label's column then stands for nothing."""
+    tells_other_texts: bool = False
+    """Whether columns that hold texts too, and are not read, are worth telling of."""
+    suggests: bool = False
+    """Whether `luthier suggest` can tell which rows to label next."""
+    warms_up: bool = False
+    """Whether its head means the same whatever the rows, so that other rows may be learnt from first."""
     cloze: Callable[[Sequence[Any], Array, np.random.Generator], Iterator[tuple[Any, Any]]] | None = None
     """Rows made of the training rows' texts, input and target of each, from the inputs and targets of those. They teach a model
     what the task is before it learns from the user's own."""
+
+    def form(self, task: Task) -> Form:
+        """What the rows of one of its tasks are made of, as that task reads them."""
+        return FORMS[task.reads] if self.own_form is None else self.own_form(task)
+
+    @property
+    def in_files(self) -> bool:
+        """Whether its rows may lie in files of their own."""
+        return any(FORMS[form].file_role is not None for form in self.forms)
+
+    @property
+    def roles(self) -> dict[str, Role]:
+        """The columns it may have, that of the label the last."""
+        of_rows = {role: told for form in self.forms for role, told in FORMS[form].roles.items()}
+        return {**of_rows, LABEL: Role("the label", nested=True, predicts=False)}

@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from luthier.arrays import Array, Ints
 from luthier.data.numerals import Numerals, read_numerals
-from luthier.data.table import Ints, Table
+from luthier.data.table import Table
 from luthier.errors import DataError
-from luthier.tasks.task import Array
 
 SIGNS = {"point": ".", "comma": ","}
 STRATA = 10

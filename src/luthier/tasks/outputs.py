@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from luthier.batches.examples import Array, Ints
+from luthier.arrays import Array, Ints
 from luthier.batches.tokens import runs
 
 

@@ -2,7 +2,8 @@
 
 from abc import ABC, abstractmethod
 
-from luthier.batches.examples import Array, Examples
+from luthier.arrays import Array
+from luthier.batches.examples import Examples
 from luthier.tasks.outputs import Logits
 
 

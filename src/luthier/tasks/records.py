@@ -4,7 +4,9 @@ from typing import Annotated, Literal, Self
 
 from annotated_types import Ge, Le
 from pydantic import AfterValidator, model_validator
+from pydantic_core import PydanticCustomError
 
+from luthier.forms import FORMS
 from luthier.records import Finite, Name, Record
 
 
@@ -17,8 +19,17 @@ def distinct(names: list[str]) -> list[str]:
     return names
 
 
+def known_form(name: str) -> str:
+    """Raises pydantic's error of a choice for what is no form of a row."""
+    if name not in FORMS:
+        *most, last = map(repr, FORMS)
+        expected = f"{', '.join(most)} or {last}"
+        raise PydanticCustomError("literal_error", "Input should be {expected}", {"expected": expected})
+    return name
+
+
 Names = Annotated[list[str], AfterValidator(distinct)]
-Reads = Literal["text", "pair", "texts", "apart", "words", "question", "image"]
+Reads = Annotated[str, AfterValidator(known_form)]
 Temperature = Annotated[float, Ge(1e-6), Le(1e6)]
 
 

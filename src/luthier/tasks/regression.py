@@ -11,30 +11,28 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from luthier.arrays import Array, Bools, Ints
 from luthier.batches.examples import Batch, Examples
 from luthier.data.columns import SCORE_NAMES, ColumnGuess, guess_text_and_label
-from luthier.data.table import Ints, Table
+from luthier.data.table import Table
 from luthier.data.text_pairs import guess_pair, pair_by_name
+from luthier.forms.form import Columns
 from luthier.scores import regression
 from luthier.scores.metrics import Estimated, judging
 from luthier.tasks.answers import Answers
 from luthier.tasks.baselines import unit
 from luthier.tasks.calibration import Calibrating, Calibration
-from luthier.tasks.classification.labelled import Bools, refuse_nothing_left, useless
-from luthier.tasks.kind import Columns, Kind, Roles, Understood, Wishes
+from luthier.tasks.classification.labelled import refuse_nothing_left, useless
+from luthier.tasks.config_labels import number
+from luthier.tasks.kind import Kind, Roles, Understood, Wishes
 from luthier.tasks.metric import chosen_metric
 from luthier.tasks.number_column import equal_numbers, numbers, strata_of, told_of_numbers
 from luthier.tasks.outputs import Logits
 from luthier.tasks.probing import Probing
 from luthier.tasks.records import RegressionRecord
-from luthier.tasks.task import Array, Baseline, Loss, Model, Task
+from luthier.tasks.task import Baseline, Loss, Model, Task
 from luthier.tasks.texts import (
-    given_pairs,
-    given_texts,
     input_keys,
-    inputs_of,
-    is_blank,
-    joined,
     read_columns,
 )
 from luthier.tasks.zero_shot import Seen, ZeroShot
@@ -123,6 +121,10 @@ class Regression(Task[Logits, Numbers]):
         """Squared error, in units of the spread."""
         wanted = (batch.targets - self.mean) / self.spread
         return Loss(functional.mse_loss(model(batch)[:, 0], wanted, reduction="sum"), len(batch.rows))
+
+    @property
+    def config_labels(self) -> dict[str, Any]:
+        return number()
 
     def mean_loss(self, outputs: Logits, examples: Examples) -> float:
         learnt = torch.from_numpy(self.scaled(examples.targets))
@@ -309,14 +311,6 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
     )
 
 
-def given(values: Sequence[Any], task: Task) -> list[Any]:
-    return given_texts(values, task) if task.reads == "text" else given_pairs(values, task)
-
-
-def shown(table: Table, columns: Columns) -> list[str]:
-    return joined(table, columns) if "text2" in columns else table.texts(columns["text"])
-
-
 REGRESSION = Kind(
     name=NAME,
     example=(
@@ -324,12 +318,9 @@ REGRESSION = Kind(
         {"text": "The parcel came on Monday.", "text2": "It was delivered in May.", "label": 2.1},
         {"text": "It stays in tune.", "text2": "The case is blue.", "label": 0.3},
     ),
-    roles=("text", "text2", "label"),
+    forms=("text", "pair", "apart"),
     find=find,
     understand=understand,
-    inputs=inputs_of,
-    given=given,
-    blank=is_blank,
     restore=Regression.from_json,
-    shown=shown,
+    numbers=True,
 )

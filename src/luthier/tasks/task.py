@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Protocol
 
-import numpy as np
 from torch import Tensor, nn
 
+from luthier.arrays import Array
 from luthier.batches.examples import Batch, Examples
 from luthier.devices import Device
 from luthier.models.headed import HeadedModel
@@ -16,11 +16,11 @@ from luthier.scores.intervals import Difference, Estimate
 from luthier.scores.measures import Measure
 from luthier.scores.metrics import METRICS
 from luthier.tasks.calibration import Ans, Calibrating, Calibration, Out
+from luthier.tasks.config_labels import unnamed
 from luthier.tasks.outputs import PLAIN, Logits, Outputs
 from luthier.tasks.probing import Probing
 from luthier.tasks.zero_shot import ZeroShot
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Baseline = Callable[[Examples, Examples], Outputs]
 """Answers for which nothing is trained. Takes the training rows and those that are asked, and gives Outputs of the latter."""
 
@@ -87,7 +87,7 @@ class Task(ABC, Generic[Out, Ans]):
     """Numbers the head gives per unit."""
 
     head: ClassVar[str] = "row"
-    """What the head answers for: a `row`, each word by a `tags`, or the two ends of `spans` (models/load.py)."""
+    """What the head answers for: a key of `models.heads.HEADS`."""
     answer_key: ClassVar[str] = "label"
     """The key of the answer in a line of `predict`."""
     long: ClassVar[str] = "cut"
@@ -145,6 +145,11 @@ class Task(ABC, Generic[Out, Ans]):
     def expectation(self, rows: int) -> str | None:
         """What a model that never did this task comes to with so many training rows, where that is less than users hope for."""
         return None
+
+    @property
+    def config_labels(self) -> dict[str, Any]:
+        """What config.json says of the answers, as transformers spells it (tasks/config_labels.py)."""
+        return unnamed(self.outputs)
 
     def having_seen(self, targets: Array) -> "Task[Out, Ans]":
         """The task, with what it takes from the targets of the training rows alone."""

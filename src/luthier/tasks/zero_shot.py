@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from luthier.batches.examples import Array
+from luthier.arrays import Array
 from luthier.tasks.outputs import Logits
 
 

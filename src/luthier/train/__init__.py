@@ -1,0 +1,1 @@
+"""Training: the loop, what moves and how fast, the optimizer, checkpoints, and the probe."""

@@ -16,7 +16,8 @@ class Averaging:
     """Logarithm of the product of all decays up to each step."""
 
     def advance(self) -> None:
-        """One more step. As in TensorFlow's ExponentialMovingAverage: min(decay, (1 + step) / (10 + step))."""
+        """Count one more step. Its decay is that of TensorFlow's ExponentialMovingAverage: min(decay, (1 + step) / (10 +
+        step))."""
         step = len(self.logs) - 1
         self.logs.append(self.logs[-1] + math.log(min(self.decay, (1 + step) / (10 + step))))
 

@@ -19,9 +19,9 @@ from luthier.records import Count, Finite, Record, checked
 from luthier.train.state import State
 
 SHARE = 0.03
-"""Of a run's time that saving may take."""
+"""Largest share of a run's time that saving may take."""
 KEPT = 2
-"""Newest states that stay: if the last one is damaged, the one before it serves."""
+"""How many of the newest states stay: if the last one is damaged, the one before it serves."""
 NOW, BEST = "now.safetensors", "best.safetensors"
 
 
@@ -45,13 +45,13 @@ class StateRecord(Record):
 
 
 class DecisionRecord(Record):
-    """What holds from a step on."""
+    """A decision of decisions.json, which holds from its step on."""
 
     step: Count
 
 
 class DecisionsRecord(Record):
-    """decisions.json."""
+    """The decisions of a training, as decisions.json holds them."""
 
     decisions: list[DecisionRecord]
 
@@ -66,11 +66,14 @@ class Checkpoints:
     def __init__(
         self, folder: Path, clock: Callable[[], float], every: float | None = None, share: float = SHARE
     ) -> None:
-        """every: seconds from one state to the next; where that is None, as often as `share` of the time allows."""
+        """Open the folder of a training's states.
+
+        every: seconds from one state to the next; where that is None, as often as `share` of the time allows.
+        """
         self.folder, self.clock, self.every, self.share = folder, clock, every, share
         self.saved_at, self.cost = clock(), 0.0
         self.damaged: list[str] = []
-        """What was found damaged, in words."""
+        """Sentences on the states that were found damaged."""
         self.decisions: list[dict[str, Any]] = []
         if os.path.lexists(folder) and not folder.is_dir():
             self.damaged.append(f"{folder}: is no folder; training begins anew.")
@@ -86,7 +89,7 @@ class Checkpoints:
                 self.forget()
 
     def decide(self, step: int, **decision: Any) -> None:
-        """Write down what holds from a step on.
+        """Write down a decision, which holds from its step on.
 
         States after that step came of another decision. They go first: a kill between the two leaves a state from which
         the same decision is come to again, never one that it does not belong to.
@@ -146,7 +149,7 @@ class Checkpoints:
         return None
 
     def read(self, step: int) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Any]] | None:
-        """A state as `State.load` takes it; None, and a word in `damaged`, when it is not what was written."""
+        """A state as `State.load` takes it; None, and a sentence in `damaged`, when it is not what was written."""
         path = self.path(step)
         try:
             numbers = unsealed(path / "state.json")
@@ -170,7 +173,7 @@ class Checkpoints:
         return record.files.get(BEST) if record.best_step == best_step else None
 
     def steps(self) -> list[int]:
-        """Of the states on disk, the oldest first."""
+        """The steps of the states on disk, the oldest first."""
         if not self.folder.is_dir():
             return []
         return sorted(int(path.name) for path in self.folder.iterdir() if STEP.fullmatch(path.name))
@@ -184,7 +187,7 @@ class Checkpoints:
             clear(self.path(step))
 
     def forget(self) -> None:
-        """Drop all: the training's outcome stands elsewhere."""
+        """Remove all states: the training's outcome is stored elsewhere."""
         clear(self.folder)
 
 

@@ -20,9 +20,9 @@ from luthier.train.state import State
 
 LOWEST, HIGHEST, STEPS = 1e-6, 1e-1, 60
 SMOOTHING = 0.9
-"""Of the loss, from step to step, corrected for the start as Adam's moments are."""
+"""Decay of the loss's moving average per step; its start is corrected as that of Adam's moments is."""
 BLOWN_UP = 3.0
-"""Times the lowest smoothed loss at which the test ends."""
+"""The test ends when the smoothed loss is so many times the lowest one."""
 BELOW_LOWEST = 10.0
 
 
@@ -32,7 +32,7 @@ class RateTest:
 
     rates: tuple[float, ...]
     losses: tuple[float, ...]
-    """Smoothed, one per rate."""
+    """The smoothed loss at each rate."""
     lr: float
 
     def to_json(self) -> dict[str, object]:

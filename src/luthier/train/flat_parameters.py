@@ -29,11 +29,11 @@ class Part:
     """Rungs with one policy multiplier share a buffer; counted from the embeddings."""
     decayed: bool
     pulled: bool = False
-    """Whether it comes from the pre-trained model, so that `pull` may draw it back there."""
+    """Whether the parameter comes from the pre-trained model, so that `pull` may draw it back there."""
 
 
 class Holder(Protocol):
-    """What gradients are handed to."""
+    """Anything that gathers the gradients of some parameters over a step."""
 
     def take(self, at: int, gradient: Tensor) -> None: ...
 
@@ -112,13 +112,13 @@ class FlatParameters:
         self.begun[at] = True
 
     def settle(self) -> None:
-        """A weight that no gradient has reached has none."""
+        """Leave weights that no gradient has reached in this step without one."""
         for at, view in enumerate(self.gradient_views):
             if not self.begun[at]:
                 self.take(at, torch.zeros_like(view))
 
     def exchange(self) -> None:
-        """Change places with the average."""
+        """Swap the weights with their moving average."""
         if self.average is not None:
             held = self.master.data.clone()
             self.master.data.copy_(self.average)

@@ -9,7 +9,8 @@ from typing import Protocol
 import torch
 
 from luthier import seeds
-from luthier.batches.examples import Examples, Ints, Variation
+from luthier.arrays import Ints
+from luthier.batches.examples import Examples, Variation
 from luthier.batches.order import cut_by_budget, epoch_order, steps_per_epoch
 from luthier.devices import Device
 from luthier.errors import WorldError
@@ -35,9 +36,9 @@ class TrainSettings:
     warmup: float
     max_norm: float
     validations: int
-    """Per epoch."""
+    """Number of validations per epoch."""
     patience: int
-    """Validations without a better score before it stops."""
+    """Number of validations without a better score after which training stops."""
     micro_tokens: int = 16_384
     """Padded tokens that go through the model at once; a larger step is cut into micro-batches."""
     schedule: str = "linear"
@@ -58,31 +59,55 @@ class Unfreezing(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Lesson:
+    """What is learnt: some rows, what they teach, and how it is known whether that helps."""
+
+    task: Task
+    examples: Examples
+    validate: Callable[[], tuple[float, float]]
+    """Score and loss on rows that are not learnt from; a higher score is better."""
+    seed: int = 0
+    """Decides the order of the rows, how each is varied, and dropout."""
+    groups: Ints | None = None
+    """(rows,) labels from which rows are drawn alike often; None: every row once an epoch."""
+    name: str = "tuned"
+    """The candidate that is trained, as events call it."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What ends a training before its epochs are over, beside a validation that no longer improves."""
+
+    over: Callable[[], str] = lambda: ""
+    """Why it is to end where it is, asked after each step; empty: it goes on."""
+    stop: Callable[[], bool] = lambda: False
+    """Whether somebody wants it to stop, and to go on later."""
+    ceiling: float = math.inf
+    """The validation score from which on no better one is looked for."""
+
+
+OF_ITSELF = Ending()
+"""Nothing else ends it."""
+
+
 def train(
     state: State,
-    task: Task,
-    examples: Examples,
-    validate: Callable[[], tuple[float, float]],
+    lesson: Lesson,
     settings: TrainSettings,
-    device: Device,
-    seed: int,
-    clock: Callable[[], float],
     unfreezing: Unfreezing,
-    over: Callable[[], str] = lambda: "",
-    stop: Callable[[], bool] = lambda: False,
-    name: str = "tuned",
+    device: Device,
+    clock: Callable[[], float],
+    ending: Ending = OF_ITSELF,
     checkpoints: Checkpoints | None = None,
-    groups: Ints | None = None,
-    ceiling: float = math.inf,
 ) -> Iterator[Event]:
-    """Train until the epochs are over, validation stops improving or reaches `ceiling`, `over()` says why it is to end, or
-    `stop()`.
+    """Train until the epochs are over, validation stops improving, or `ending` says so; yield what happens.
 
     Gradients are those of the mean over the whole step: losses are summed over micro-batches and divided by the summed
     weight, so a step split in four equals the step whole. Order and dropout are functions of (seed, step, row): a run
-    depends neither on how often it was looked at nor on where it was resumed. `validate` gives (score, loss). The state
-    ends at the best validation. groups: (rows,) labels from which rows are drawn alike often.
+    depends neither on how often it was looked at nor on where it was resumed. The state ends at the best validation.
     """
+    task, examples, seed, name = lesson.task, lesson.examples, lesson.seed, lesson.name
     rows, lengths = len(examples), examples.lengths
     per_epoch = steps_per_epoch(rows, settings.batch_rows)
     steps = settings.steps(rows)
@@ -95,7 +120,7 @@ def train(
         checkpoints.save(state)  # to which every run can go back
 
     while state.step < steps:
-        if state.best_score >= ceiling:
+        if state.best_score >= ending.ceiling:
             why = "ceiling"
             break
         if state.validations_since_best >= settings.patience:
@@ -103,7 +128,7 @@ def train(
             break
         epoch, place = divmod(state.step, per_epoch)
         if epoch != entered:
-            order = epoch_order(lengths, settings.batch_rows, seed, epoch, groups)
+            order = epoch_order(lengths, settings.batch_rows, seed, epoch, lesson.groups)
             unfreezing.enter(epoch)
             entered, varied = epoch, Variation(seed, epoch)
         decided = decisions_at(state.step, checkpoints)
@@ -142,7 +167,8 @@ def train(
             continue
         norm = state.weights.norm(weight)
         if not math.isfinite(norm) or not math.isfinite(loss):
-            yield go_back(state, name, order[place], loss / weight, lr, marks, checkpoints, clock())
+            failed = FailedStep(name, order[place], loss / weight, lr)
+            yield go_back(state, failed, last_mark(marks, state.step), checkpoints, clock())
             entered = -1
             continue
         state.weights.step(lr, unfreezing.scales(epoch), weight, norm, settings.max_norm)
@@ -154,10 +180,10 @@ def train(
 
         halted = ""
         if state.step < steps:
-            halted = "interrupted" if stop() else over()
+            halted = "interrupted" if ending.stop() else ending.over()
         if state.step in marks or (halted not in ("", "interrupted") and state.best):
             with state.weights.averaged():
-                score, valid_loss = validate()
+                score, valid_loss = lesson.validate()
                 best = state.remember(score, valid_loss)
             entered = -1  # whoever looked may have left the model in another mode
             yield Validated(
@@ -178,7 +204,7 @@ def train(
 
 @dataclass(frozen=True)
 class Decided:
-    """What was decided on the way and holds at a step."""
+    """The decisions made on the way that hold at a step."""
 
     rate: float
     micro_tokens: int | None
@@ -208,34 +234,46 @@ def last_mark(marks: set[int], step: int) -> int:
     return before[bisect_right(before, step) - 1]
 
 
+@dataclass(frozen=True)
+class FailedStep:
+    """A step whose loss or gradient is not finite."""
+
+    name: str
+    """The candidate that is trained."""
+    rows: Ints
+    """Numbers of the training rows in it."""
+    loss: float
+    """Mean over the rows."""
+    lr: float
+
+    @property
+    def what(self) -> str:
+        """What of it is not finite."""
+        return "loss" if not math.isfinite(self.loss) else "gradient"
+
+
 def go_back(
-    state: State,
-    name: str,
-    rows: Ints,
-    loss: float,
-    lr: float,
-    marks: set[int],
-    checkpoints: Checkpoints | None,
-    seconds: float,
+    state: State, failed: FailedStep, mark: int, checkpoints: Checkpoints | None, seconds: float
 ) -> WentBack:
-    """Return to the last validation before a loss or gradient that is not finite; from there on, half the rate.
+    """Return to the last validation before a step that failed, after step `mark`; from there on, half the rate.
 
     The point to return to follows from the step alone, never from when a state happened to be saved: a saved state
     before it is taken, and the steps between are computed again.
     """
-    mark = last_mark(marks, state.step)
     halved = 0 if checkpoints is None else sum(1 for one in checkpoints.decisions if "rate" in one)
-    what = "loss" if not math.isfinite(loss) else "gradient"
     if checkpoints is None or halved >= TRIES:
         tried = f" {TRIES} times the run went back and halved its rate, in vain." if halved else ""
         raise WorldError(
-            f"{name}, step {state.step + 1}: the {what} is not finite (loss {loss:g}, learning rate {lr:g}, training rows "
-            f"{listed(rows)}).{tried} Try a smaller learning rate: --lr {lr / 4:.2g}, or --precision fp32."
+            f"{failed.name}, step {state.step + 1}: the {failed.what} is not finite (loss {failed.loss:g}, learning rate "
+            f"{failed.lr:g}, training rows {listed(failed.rows)}).{tried} Try a smaller learning rate: --lr {failed.lr / 4:.2g}, "
+            "or --precision fp32."
         )
     at = state.step
-    checkpoints.decide(step=mark, rate=0.5, because=f"{what} not finite at step {at + 1}")
+    checkpoints.decide(step=mark, rate=0.5, because=f"{failed.what} not finite at step {at + 1}")
     checkpoints.load(state, at_most=mark)
-    return WentBack(name, at + 1, mark, what, rows.tolist(), 0.5 ** (halved + 1), seconds)
+    return WentBack(
+        failed.name, at + 1, mark, failed.what, failed.rows.tolist(), 0.5 ** (halved + 1), seconds
+    )
 
 
 def smaller(

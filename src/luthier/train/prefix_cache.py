@@ -31,13 +31,13 @@ FRESH = 60.0
 
 
 class CacheRecord(Record):
-    """Beside states that are whole."""
+    """The record beside a file of states, which is written once they are whole."""
 
     states_sha256: Name
 
 
 def default_folder() -> Path:
-    """Where states are kept if no other folder is named."""
+    """The folder where states are kept if no other is named."""
     return cache_folder() / "prefix"
 
 
@@ -49,12 +49,15 @@ class PrefixCache:
     limit: float
     """Bytes that all files together may take; those not used for longest go first."""
     filling: dict[str, tuple[Path, int]] = field(default_factory=dict)
-    """Files of states that are not whole yet, by key, and open: locked, so that others see them to be in somebody's hands."""
+    """Open files of states that are not whole yet, by key. They are locked, so that other processes leave them alone."""
     damaged: list[str] = field(default_factory=list)
-    """What was found not to be what was written, in words."""
+    """Sentences on files that are no longer what was written."""
 
     def key(self, stands_on: list[object], depth: int, examples: TextExamples) -> str:
-        """stands_on: whatever else decides the numbers, such as the model's fingerprint and the precision."""
+        """The name under which states are kept: a hash of all that decides them.
+
+        stands_on: whatever else decides the numbers, such as the model's fingerprint and the precision.
+        """
         rows = [hash_array(examples.ids), hash_array(examples.ends), hash_array(examples.first_part)]
         return hash_json([*stands_on, depth, *rows])[:32]
 

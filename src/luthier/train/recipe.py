@@ -2,20 +2,34 @@
 
 import math
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
+from typing import Any
 
 from luthier.batches.order import steps_per_epoch
 
 
 @dataclass(frozen=True)
+class Models:
+    """The models that a recipe is for."""
+
+    families: tuple[str, ...]
+    """Their `model_type`; none: all."""
+    parameters_below: float
+    """Millions of parameters, of the whole model."""
+
+    def hold(self, family: str, parameters: int) -> bool:
+        """Whether a model is one of them."""
+        return (not self.families or family in self.families) and parameters < self.parameters_below * 1e6
+
+
+@dataclass(frozen=True)
 class Recipe:
-    """One row of the table."""
+    """One row of recipes.toml: the settings for a family of models."""
 
     name: str
-    families: tuple[str, ...]
-    parameters_below: float
-    """In millions."""
+    models: Models
     lr: float
     batch_rows: int
     epochs: int
@@ -37,7 +51,7 @@ class Recipe:
         return rows * self.epochs < self.rows_of_floor
 
     def rows_per_step(self, rows: int) -> int:
-        """Half as many, and half again, where rows are so few that even the most epochs make fewer steps than the floor."""
+        """Rows per step, halved as often as is needed while even the most epochs would make fewer steps than the floor."""
         batch_rows = self.batch_rows
         while (
             self.epochs_at_most * steps_per_epoch(rows, batch_rows) < self.steps
@@ -47,7 +61,7 @@ class Recipe:
         return batch_rows
 
     def epochs_for(self, rows: int, batch_rows: int, times: float = 1.0) -> int:
-        """More epochs when rows are few: small sets need a floor of steps (Mosbach et al. 2021, arXiv:2006.04884).
+        """Number of epochs. Few rows get more: they need a floor of steps (Mosbach et al. 2021, arXiv:2006.04884).
 
         times: of that floor, where there is more to learn than usual.
         """
@@ -56,16 +70,18 @@ class Recipe:
 
 
 def recipes() -> list[Recipe]:
-    """The table, in order."""
+    """The rows of recipes.toml, in order."""
     text = resources.files("luthier.train").joinpath("recipes.toml").read_text(encoding="utf-8")
-    return [Recipe(**(row | {"families": tuple(row["families"])})) for row in tomllib.loads(text)["recipe"]]
+    return [recipe_of(row) for row in tomllib.loads(text)["recipe"]]
+
+
+def recipe_of(row: Mapping[str, Any]) -> Recipe:
+    """A row of the table, as TOML has it."""
+    numbers = {key: value for key, value in row.items() if key not in ("families", "parameters_below")}
+    return Recipe(models=Models(tuple(row["families"]), row["parameters_below"]), **numbers)
 
 
 def recipe_for(family: str, parameters: int) -> Recipe:
     """The first row that fits a model_type and a number of parameters."""
-    fitting = [
-        recipe
-        for recipe in recipes()
-        if (not recipe.families or family in recipe.families) and parameters < recipe.parameters_below * 1e6
-    ]
-    return fitting[0] if fitting else recipes()[-1]
+    table = recipes()
+    return next((recipe for recipe in table if recipe.models.hold(family, parameters)), table[-1])

@@ -14,7 +14,7 @@ from luthier.train.flat_parameters import Part, exact_of, listen
 BETAS = (0.9, 0.999)
 EPSILON = 1e-8
 ROWS_OF_A_TABLE = 4_096
-"""From so many rows on an embedding is stepped row by row: smaller ones cost nothing."""
+"""Fewest rows of an embedding that is stepped row by row: smaller ones cost next to nothing as a whole."""
 
 
 class SparseEmbedding:
@@ -25,7 +25,7 @@ class SparseEmbedding:
     """
 
     def __init__(self, part: Part, parameter: nn.Parameter, masters: MasterWeights | None) -> None:
-        self.part, self.parameter = part, parameter
+        self.part = part
         self.master = exact_of(parameter, masters)
         self.working = masters.fast.get(id(parameter), self.master) if masters is not None else self.master
         shape = tuple(self.master.shape)
@@ -33,7 +33,7 @@ class SparseEmbedding:
         self.first = torch.from_numpy(np.zeros(shape, np.float32)).to(self.master.device, self.master.dtype)
         self.second = torch.from_numpy(np.zeros(shape, np.float32)).to(self.master.device, self.master.dtype)
         self.origin = torch.from_numpy(np.zeros(shape, np.float32)).to(self.master.device, self.master.dtype)
-        """What the rows that were read held before."""
+        """The pre-trained weights of the rows that were read."""
         self.touched = torch.zeros(shape[0], dtype=torch.bool, device=self.master.device)
         self.rows = torch.zeros(0, dtype=torch.int64)
         self.gradient = torch.zeros(0, shape[1])
@@ -43,11 +43,12 @@ class SparseEmbedding:
         self.handles = [listen(self, 0, parameter)]
 
     def begin(self) -> None:
-        """As `FlatParameters.begin`."""
+        """Let the next gradient be the first of its step, as `FlatParameters.begin` does."""
         self.rows, self.gradient = self.rows[:0], self.gradient[:0]
 
     def take(self, at: int, gradient: Tensor) -> None:
-        """As `FlatParameters.take`; gradients of a row that was read several times are added up in the masters' precision."""
+        """Add a micro-batch's gradient to the step's, as `FlatParameters.take` does; gradients of a row that was read several
+        times are added up in the masters' precision."""
         rows = torch.cat([self.rows.to(gradient.device), gradient._indices()[0]])
         values = torch.cat([self.gradient.to(gradient.device), gradient._values().to(self.master.dtype)])
         self.rows, place = torch.unique(rows, return_inverse=True)
@@ -60,7 +61,7 @@ class SparseEmbedding:
         self.averaged_at[rows] = averaging.step
 
     def exchange(self, averaging: Averaging) -> None:
-        """Change places with the average."""
+        """Swap the weights with their moving average."""
         rows = self.touched.nonzero()[:, 0]
         self.catch_up(rows, averaging)
         held = self.master[rows]

@@ -13,7 +13,7 @@ NUMBERS = ("step", "best_step", "best_score", "best_loss", "validations_since_be
 
 @dataclass
 class State:
-    """Weights, optimizer, position, best so far."""
+    """A training's weights, its optimizer, its position, and its best validation so far."""
 
     model: nn.Module
     weights: Weights
@@ -22,7 +22,7 @@ class State:
     tokens: int = 0
     """Real tokens that went through these steps."""
     seconds: float = 0.0
-    """What these steps and their validations took, in all the commands of the run."""
+    """Seconds that these steps and their validations took, over all commands of the run."""
     best_step: int = 0
     best_score: float = float("-inf")
     best_loss: float = float("inf")
@@ -47,7 +47,7 @@ class State:
             self.weights.load(self.best)
 
     def save(self) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Any]]:
-        """All that goes on from here needs: (weights with their moments, weights of the best validation, numbers).
+        """All that training needs to go on from here: (weights with their moments, weights of the best validation, numbers).
 
         To be written before the next step, which changes the tensors.
         """

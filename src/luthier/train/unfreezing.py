@@ -22,7 +22,7 @@ class LadderUnfreezing:
     policy: Policy
     live_batch_norm: bool = False
     serve: Callable[[int], None] = lambda depth: None
-    """Told how many rungs stand still in the epoch that begins: they may be replayed."""
+    """Called with the number of rungs that are frozen in the epoch that begins: their states may be replayed."""
     inside: Callable[[str], bool] = lambda name: True
     """Which parameters of a rung under the head move where the rung does: LoRA moves its adapters alone."""
 
@@ -40,7 +40,7 @@ class LadderUnfreezing:
         return rung == len(self.ladder.rungs) - 1 or self.inside(name)
 
     def frozen(self, epoch: int) -> int:
-        """Rungs, counted from the embeddings, that do not move in this epoch."""
+        """Number of rungs, counted from the embeddings, that do not move in this epoch."""
         return frozen_prefix(self.policy, len(self.ladder.rungs) - 1, epoch)
 
     def scales(self, epoch: int) -> dict[int, float]:

@@ -29,7 +29,9 @@ class Weights:
         pull: float = 0.0,
         ema: float = 0.0,
     ) -> None:
-        """pull: of L2-SP, towards where pre-trained weights began, decoupled from the gradient as AdamW's decay is
+        """Take over the parameters that move in some epoch.
+
+        pull: the strength of L2-SP, towards where pre-trained weights began, decoupled from the gradient as AdamW's decay is
         (Li et al. 2018, arXiv:1802.01483, eq. 4).  ema: decay of a moving average of the weights; 0 takes none.
         """
         self.masters, self.weight_decay, self.pull = masters, weight_decay, pull
@@ -70,13 +72,13 @@ class Weights:
             torch.optim.AdamW(groups, lr=0.0, betas=BETAS, eps=EPSILON, fused=fused) if groups else None
         )
         self.steps = dict.fromkeys(sorted({part.rung for part in parts}), 0)
-        """Optimizer steps each rung has taken: one that thaws late has its own bias correction."""
+        """Optimizer steps that each rung has taken: one that thaws late has its own bias correction."""
         self.moving = set(self.steps)
         self.buffers = {name: tensor for name, tensor in model.named_buffers() if tensor.is_floating_point()}
 
     @property
     def count(self) -> int:
-        """Numbers that train, tables of embeddings left out: a token uses one row of those."""
+        """How many numbers train, without sparse embeddings, of which a token uses one row."""
         return sum(flat.master.numel() for flat in self.flat)
 
     def begin(self) -> None:
@@ -93,7 +95,7 @@ class Weights:
             handle.remove()
 
     def norm(self, weight: float) -> float:
-        """Norm of the gradient of the step's mean, over what moves."""
+        """Norm of the gradient of the step's mean loss, over the parameters that move."""
         for flat in self.flat:
             flat.settle()
         squares = [
@@ -192,7 +194,7 @@ class Weights:
         return found | {f"buffer {name}": held(tensor) for name, tensor in self.buffers.items()}
 
     def load(self, saved: Mapping[str, Tensor], steps: Mapping[int, int] | None = None) -> None:
-        """Become what was saved. steps: of each rung, where moments were saved too."""
+        """Become what was saved. steps: the steps of each rung, where moments were saved too."""
         for at, flat in enumerate(self.flat):
             flat.master.data.copy_(saved[f"slab {at}"])
             flat.refresh()

@@ -13,7 +13,7 @@ from luthier.candidates.run import Run
 from luthier.events import Advanced, Event, Noted, Started, Stepped, Stopped, Validated, WentBack
 from luthier.prepare.prepare import Prepared, windows
 from luthier.train.checkpoints import Checkpoints
-from luthier.train.loop import TrainSettings, train
+from luthier.train.loop import Ending, Lesson, TrainSettings, train
 from luthier.train.state import State
 from luthier.train.unfreezing import LadderUnfreezing
 from luthier.train.weights import Weights
@@ -87,11 +87,11 @@ def learn(
 
     yield Started(NAME, run.clock(), settings.steps(len(examples)))
     why = "epochs"
+    lesson = Lesson(run.task, examples, nothing, seed_of_cloze(ready), name=NAME)
     with ready.masters.training():
         for event in train(
-            state, run.task, examples, nothing, settings, ready.device, seed_of_cloze(ready), run.clock, unfreezing,
-            over=late, stop=run.stop, name=NAME, checkpoints=checkpoints,
-        ):  # fmt: skip
+            state, lesson, settings, unfreezing, ready.device, run.clock, Ending(late, run.stop), checkpoints
+        ):
             if isinstance(event, Stopped):
                 why = event.why
             elif isinstance(event, Stepped):

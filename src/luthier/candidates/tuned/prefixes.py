@@ -107,7 +107,7 @@ def shelf_for(
     below = len(unfreezing.ladder.rungs) - 1
     passed = stages(unfreezing.policy, below, epochs)
     depths = [depth for depth in passed if depth >= 2]
-    texts = {part: one for part, one in ready.examples.items() if isinstance(one, TextExamples)}
+    texts = {part: flat for part, one in ready.examples.items() if (flat := one.flat) is not None}
     if not depths or limit == 0:
         return Shelf(cache, {}, 0, ())
     if not texts or ready.examples["train"].varies:
@@ -137,7 +137,7 @@ def shelf_for(
 
     def key(one: Slot) -> str:
         device = ready.device
-        stands_on = ready.base_fingerprint, str(dtype_of(one, ready)), device.kind, device.threads
+        stands_on = ready.base.fingerprint, str(dtype_of(one, ready)), device.kind, device.threads
         version = TextExamples.budget, MULTIPLE, torch.__version__
         # Blocks that start anew stand still for a while where they are thawed one after the other.
         drawn = (train.reinit, ready.plan.run.seed) if train.reinit else ()
@@ -162,8 +162,8 @@ def open_prefixes(run: Run, unfreezing: LadderUnfreezing, epochs: int) -> Genera
     found_some = False
     try:
         for part, exact in dict.fromkeys((one.part, one.exact) for one in shelf.keys):
-            examples, missing = ready.examples[part], {}
-            assert isinstance(examples, TextExamples), "of texts alone states are kept"
+            examples, missing = ready.examples[part].flat, {}
+            assert examples is not None, "of texts alone states are kept"
             for one in (one for one in shelf.keys if (one.part, one.exact) == (part, exact)):
                 dtype = dtype_of(one, ready)
                 states = cache.find(shelf.keys[one], examples, width, dtype)

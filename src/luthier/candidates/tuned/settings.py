@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from luthier.batches.examples import Ints
+from luthier.arrays import Ints
 from luthier.models.ladder.ladder import Ladder, find_ladder
 from luthier.models.ladder.policies import (
     AllRungs,

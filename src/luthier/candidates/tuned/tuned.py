@@ -28,7 +28,7 @@ from luthier.prepare.prepare import Prepared
 from luthier.tasks.calibration import Calibration
 from luthier.tasks.outputs import Outputs, arrays_of, to_arrays
 from luthier.train.find_rate import RateTest, find_rate
-from luthier.train.loop import TrainSettings, train
+from luthier.train.loop import Ending, Lesson, TrainSettings, train
 from luthier.train.state import State
 from luthier.train.unfreezing import LadderUnfreezing
 from luthier.train.weights import Weights as TrainedWeights
@@ -172,11 +172,11 @@ def follow(run: Run, settings: TrainSettings) -> Generator[Event, None, Prefixes
             settings = replace(settings, lr=test.lr)
             run.tuning["rate_test"] = test.to_json()
             yield Noted(test.words(), run.clock())
-        for event in train(
-            state, weighted(ready), ready.examples["train"], validate, settings, ready.device, run.plan.run.seed, run.clock,
-            unfreezing, over=budget.over, stop=run.stop, checkpoints=checkpoints,
-            groups=groups_of(ready), ceiling=ceiling(run),
-        ):  # fmt: skip
+        lesson = Lesson(
+            weighted(ready), ready.examples["train"], validate, run.plan.run.seed, groups_of(ready)
+        )
+        ending = Ending(budget.over, run.stop, ceiling(run))
+        for event in train(state, lesson, settings, unfreezing, ready.device, run.clock, ending, checkpoints):
             if isinstance(event, Stopped):
                 run.tuning["tuned"] = {"steps": event.step, "best_step": event.best_step, "why": event.why,
                                        "tokens": state.tokens, "seconds": state.seconds,

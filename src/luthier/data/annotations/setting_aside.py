@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from luthier.arrays import Ints
 from luthier.data.annotations.cells import field_type, replaced
-from luthier.data.layout import Ints
 from luthier.data.table import Table
 
 

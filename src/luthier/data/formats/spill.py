@@ -14,8 +14,9 @@ from typing import IO, Any, BinaryIO
 import numpy as np
 import pyarrow as pa
 
+from luthier.arrays import Ints
 from luthier.data.formats.ceilings import check_extent
-from luthier.data.table import Ints, Table
+from luthier.data.table import Table
 from luthier.errors import WorldError
 from luthier.hashes import hash_file
 

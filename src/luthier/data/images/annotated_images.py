@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from luthier.arrays import Ints
 from luthier.data.column_names import normal
 from luthier.data.columns import LABEL_NAMES
 from luthier.data.composed import COMMA
@@ -17,7 +18,7 @@ from luthier.data.images.names import steps_of
 from luthier.data.images.parts import PARTS
 from luthier.data.layout import Layout
 from luthier.data.problems import counted
-from luthier.data.table import Ints, Table
+from luthier.data.table import Table
 from luthier.errors import DataError, listing
 
 METADATA = tuple(f"metadata.{ending}" for ending in ("csv", "tsv", "jsonl", "json", "parquet"))

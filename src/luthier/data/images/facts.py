@@ -4,14 +4,13 @@ import hashlib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from luthier.arrays import Bools, Ints
 from luthier.data.images.decode import BrokenImage, decode
 from luthier.data.images.perceptual import SIDE, THUMB, Grey, Looks, look
 from luthier.data.images.source import ImageSource
-from luthier.data.table import Ints
 from luthier.errors import DataError
 
 BLANK = 3.0
@@ -20,8 +19,6 @@ DRAFT = 2 * SIDE
 """Pixels a side that a JPEG is decoded to: what is looked at is smaller still."""
 AT_ONCE = 64
 """Images that a thread takes at a time."""
-
-Bools = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from luthier.data.table import Ints
+from luthier.arrays import Ints
 
 SIDE, THUMB = 32, 16
 """Pixels a side of what is hashed, and of the thumbnail."""

@@ -1,1 +1,20 @@
-"""Models for a task: a body, and what its head answers for."""
+"""What a head can answer for, by the name that a task gives it. A new head is a file and a row here."""
+
+from typing import Any
+
+from luthier.models.heads.bi_encoder import CosineHead
+from luthier.models.heads.classifier import RowHead
+from luthier.models.heads.head import Head
+from luthier.models.heads.image_model import ImageHead
+from luthier.models.heads.sentence_encoder import VectorHead
+from luthier.models.heads.token_model import SPANS, TAGS
+
+HEADS: dict[str, Head[Any, Any]] = {
+    "row": RowHead(),
+    "image": ImageHead(),
+    "tags": TAGS,
+    "spans": SPANS,
+    "vector": VectorHead(),
+    "cosine": CosineHead(),
+}
+"""By a task's `head`. Each takes the models that it built or opened itself, and the reader of their folder."""

@@ -1,11 +1,21 @@
 """Two texts, each read by itself, to one number a row."""
 
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
 from torch import Tensor, nn
 from torch.nn import functional
 
 from luthier.batches.examples import Batch
-from luthier.models.headed import HeadedModel
-from luthier.models.heads.sentence_encoder import vectors_of, width_of
+from luthier.models.headed import HeadedModel, new_head
+from luthier.models.heads.head import Head, Saved, Wanted
+from luthier.models.heads.sentence_encoder import load_encoder, vectors_of, width_of
+from luthier.models.heads.sentence_modules import INNER, write_sentence_modules, write_what_it_is
+from luthier.models.hub.inspect import Folder
+from luthier.models.readers.images import Preparation
+from luthier.models.readers.texts import Texts
+from luthier.models.readers.write_tokenizer import write_tokenizer
 
 
 class BiEncoder(HeadedModel):
@@ -45,3 +55,39 @@ class BiEncoder(HeadedModel):
         one, other = self.features(batch).chunk(2, dim=1)
         found: Tensor = self.head(functional.cosine_similarity(one, other, dim=1)[:, None])
         return found
+
+
+def load_bi_encoder(folder: Folder, pooling: str = "auto", body_dropout: float | None = None) -> BiEncoder:
+    """The encoder of a folder under a head that gives the cosine as it is."""
+    encoder = load_encoder(folder, pooling, body_dropout)
+    assert encoder.pooling is not None, "a sentence encoder pools"
+    head = new_head(1, (), 1, 0.0)
+    nn.init.ones_(head[1].weight)  # type: ignore[arg-type]
+    return BiEncoder(encoder.body, encoder.pooling, encoder.head, encoder.normalised, head)
+
+
+@dataclass(frozen=True)
+class CosineHead(Head[BiEncoder, Texts]):
+    """A number for two texts, by a line through the cosine of their vectors: what makes the vectors is saved as modules of
+    sentence-transformers, where the line has no place. `Task.finished` keeps it in luthier.json."""
+
+    start: ClassVar[str] = "probe"
+    """A cosine means nothing without the line through it."""
+    has_dropout: ClassVar[bool] = False
+    untrained: ClassVar[str] = "cosine"
+
+    def build(self, folder: Folder, wanted: Wanted, preparation: Preparation | None) -> BiEncoder:
+        return load_bi_encoder(folder, wanted.pooling, wanted.body_dropout)
+
+    def reopen(self, folder: Folder, saved: Saved, preparation: Preparation | None) -> BiEncoder:
+        return load_bi_encoder(folder)
+
+    def save(
+        self, folder: Path, model: BiEncoder, head: nn.Sequential, reader: Texts, settings: dict[str, Any]
+    ) -> None:
+        write_sentence_modules(folder, INNER, model, model.dense, model.normalised, reader)
+        write_what_it_is(folder, model.state_width, settings)
+        write_tokenizer(folder / INNER, reader, reader.limit, lower_case=False)
+
+    def saved_weights(self, model: BiEncoder, head: nn.Sequential) -> nn.Module:
+        return nn.ModuleList([model.body, model.dense])

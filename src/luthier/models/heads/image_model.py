@@ -1,13 +1,27 @@
 """Images to one answer a row."""
 
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from luthier.batches.examples import Batch
 from luthier.models.headed import HeadedModel, at_least_fp32
-from luthier.models.readers.images import Preparation
+from luthier.models.heads.head import Head, Saved, Wanted
+from luthier.models.heads.own_class import head_of, write_own_class
+from luthier.models.hub.inspect import Folder
+from luthier.models.hub.pretrained import (
+    IMAGE_CLASS,
+    first_tensor,
+    own_class,
+    refuse_not_finite_answer,
+    silence_head_dropout,
+    telling_library_errors,
+)
+from luthier.models.kernels.convolutions import fold_norms
+from luthier.models.readers.images import ImageReader, Preparation
 
 
 class ImageModel(HeadedModel):
@@ -42,3 +56,50 @@ class ImageModel(HeadedModel):
         """(rows, labels) logits in fp32 or finer."""
         logits: Tensor = at_least_fp32(self.head(self.features(batch)))
         return logits
+
+
+@dataclass(frozen=True)
+class ImageHead(Head[ImageModel, ImageReader]):
+    """One answer for an image: saved as the architecture's own class for images, its processor beside it."""
+
+    start: ClassVar[str] = "probe"
+    """A fresh head would pull about all layers of a network for images."""
+    untrained: ClassVar[str] = "image"
+
+    def build(self, folder: Folder, wanted: Wanted, preparation: Preparation | None) -> ImageModel:
+        assert preparation is not None, "a model of images is told how it wants them"
+        body, last_name, last = own_class(folder, wanted.outputs, wanted.body_dropout, IMAGE_CLASS)
+        silence_head_dropout(body)
+        model = ImageModel(body, wanted.new_head(last.in_features), last_name, preparation)
+        return made_fast(folder, model.eval())
+
+    def reopen(self, folder: Folder, saved: Saved, preparation: Preparation | None) -> ImageModel:
+        assert preparation is not None, "a model of images is told how it wants them"
+        body, last_name, last = own_class(folder, saved.outputs, auto_class=IMAGE_CLASS)
+        model = ImageModel(body, head_of(folder, last_name, last), last_name, preparation)
+        return made_fast(folder, model.eval())
+
+    def save(
+        self,
+        folder: Path,
+        model: ImageModel,
+        head: nn.Sequential,
+        reader: ImageReader,
+        settings: dict[str, Any],
+    ) -> None:
+        write_own_class(folder, model.body, model.last_name, head, settings)
+        reader.processor.save_pretrained(folder)
+
+
+def made_fast(folder: Folder, model: ImageModel) -> ImageModel:
+    """Batch norms folded where no GPU does it better, memory in the order that convolutions like. Raises ModelError where the
+    model cannot read an image as its processor prepares it."""
+    size = model.preparation.size
+    body: Any = model.body
+    image = torch.linspace(-1, 1, 3 * size**2).view(1, 3, size, size)
+    with telling_library_errors(folder), torch.no_grad():
+        refuse_not_finite_answer(folder, body, lambda: first_tensor(body(pixel_values=image)))
+    if not torch.cuda.is_available():
+        fold_norms(body, lambda: body(pixel_values=image))
+    body.to(memory_format=torch.channels_last)
+    return model

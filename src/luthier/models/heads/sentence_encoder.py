@@ -1,6 +1,8 @@
 """Texts to vectors."""
 
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +11,15 @@ from torch.utils.checkpoint import checkpoint
 from luthier.batches.examples import Batch
 from luthier.models.headed import HeadedModel, at_least_fp32
 from luthier.models.heads.classifier import pool
+from luthier.models.heads.dense import read_dense
+from luthier.models.heads.head import Head, Saved, Wanted
+from luthier.models.heads.sentence_modules import write_sentence_modules
+from luthier.models.hub.inspect import Folder
+from luthier.models.hub.pretrained import folder_config, pretrained, refuse_encoder_decoder
 from luthier.models.kernels.dropout import DICE
+from luthier.models.readers.images import Preparation
+from luthier.models.readers.texts import Texts
+from luthier.models.readers.write_tokenizer import write_tokenizer
 
 
 class SentenceEncoder(HeadedModel):
@@ -100,3 +110,37 @@ def cut(batch: Batch, pieces: int) -> list[tuple[Batch, slice]]:
         piece = Batch(inputs, part_of, batch.targets[begin:end], batch.rows[begin:end], tokens)
         found.append((piece, parts))
     return found
+
+
+def load_encoder(folder: Folder, pooling: str, body_dropout: float | None = None) -> SentenceEncoder:
+    """The body of a folder, pooled as it declares, or else by the mean over tokens, with the layers that it has above that."""
+    refuse_encoder_decoder(folder)
+    body = pretrained(folder, "AutoModel", folder_config(folder, None, body_dropout))
+    declared = (folder.pooling or "mean") if pooling == "auto" else pooling
+    dense = read_dense(folder.dense, int(body.config.hidden_size))
+    return SentenceEncoder(body, declared, dense, folder.normalised)
+
+
+@dataclass(frozen=True)
+class VectorHead(Head[SentenceEncoder, Texts]):
+    """A vector for each text: saved as modules of sentence-transformers, with no layer that the folder had not."""
+
+    has_dropout: ClassVar[bool] = False
+
+    def build(self, folder: Folder, wanted: Wanted, preparation: Preparation | None) -> SentenceEncoder:
+        return load_encoder(folder, wanted.pooling, wanted.body_dropout)
+
+    def reopen(self, folder: Folder, saved: Saved, preparation: Preparation | None) -> SentenceEncoder:
+        return load_encoder(folder, "auto")
+
+    def save(
+        self,
+        folder: Path,
+        model: SentenceEncoder,
+        head: nn.Sequential,
+        reader: Texts,
+        settings: dict[str, Any],
+    ) -> None:
+        """Vectors answer for themselves: config.json says what it said before."""
+        write_sentence_modules(folder, "", model, head, model.normalised, reader)
+        write_tokenizer(folder, reader, reader.limit, lower_case=False)

@@ -17,7 +17,7 @@ from luthier.models.hub.weight_files import PICKLES, read_header, read_weights, 
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 BEFORE = "base_model.model."
-"""How PEFT begins the names of an adapter's tensors."""
+"""The prefix that PEFT gives the names of an adapter's tensors."""
 LOW_RANK = re.compile(r"(.+)\.lora_([AB])\.weight")
 HEEDED = {"peft_type", "r", "lora_alpha", "use_rslora", "rank_pattern", "alpha_pattern", "modules_to_save"}
 OF_TRAINING = {
@@ -47,9 +47,9 @@ OF_TRAINING = {
     ),
     *("lora_ga_config", "ensure_weight_tying"),
 }
-"""Settings that say how the adapter came about, or where it stands, which its tensors' names tell."""
+"""Settings that only matter while an adapter is trained, or that say where it stands, which its tensors' names tell."""
 MOVES_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga")
-"""Beginnings that change the base's own weights, so that the adapter alone is not the whole difference."""
+"""Initialisations that change the base's own weights, so that the adapter alone is not the whole difference."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,10 @@ class Adapter:
     path: Path
     alpha: float
     by_root: bool
-    """Whether what it adds is scaled by alpha / sqrt(rank) (Kalajdzievski 2023, arXiv:2312.03732), and not by alpha / rank."""
+    """Whether what the adapter adds is scaled by alpha / sqrt(rank) (Kalajdzievski 2023, arXiv:2312.03732), not by
+    alpha / rank."""
     alphas: tuple[tuple[str, float], ...]
-    """Other alphas than `alpha`, by how the names of the layers end that have them."""
+    """Alphas that differ from `alpha`: endings of layers' names, and the alpha of those layers."""
     tensors: dict[str, tuple[int, ...]]
 
     def alpha_of(self, layer: str) -> float:

@@ -1,4 +1,4 @@
-"""From what the user calls a model to a folder on this machine."""
+"""A model's folder on this machine, found by what the user calls the model."""
 
 import importlib.util
 import os
@@ -9,10 +9,10 @@ from luthier.hashes import hash_file
 from luthier.plan.places import PACKAGED, PACKAGED_NAMES
 
 PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-"""Of model.safetensors, the same file as on the hub."""
+"""SHA-256 of the packaged model.safetensors, which is the same file as on the hub."""
 
 WANTED = ["*.json", "*.safetensors", "*.txt", "*.model", "1_Pooling/*", "2_Normalize/*"]
-"""What is fetched from the hub: weights as safetensors, settings, vocabulary. No pickles, no code."""
+"""Patterns of the files that are fetched from the hub: weights as safetensors, settings, vocabulary. No pickles, no code."""
 
 
 def find_model(name: str) -> Path:

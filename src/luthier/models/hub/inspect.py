@@ -19,7 +19,7 @@ TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "spm.model", "spiece.
               "sentencepiece.bpe.model")  # fmt: skip
 IMAGE_PROCESSOR = "preprocessor_config.json"
 SIGNS = ("config.json", "modules.json", "adapter_config.json")
-"""Of a folder that holds a model: any other is not looked through."""
+"""Files that show that a folder holds a model: any other folder is not looked through."""
 MAY_NAME_CODE = ("tokenizer_config.json", IMAGE_PROCESSOR, "processor_config.json")
 POOLINGS = {
     "pooling_mode_mean_tokens": "mean",
@@ -32,20 +32,42 @@ be code from elsewhere."""
 
 
 @dataclass(frozen=True)
+class ReaderFiles:
+    """What a model's folder must hold, beside the weights, to bring rows into the form that the model reads."""
+
+    names: tuple[str, ...]
+    """Files of which one is enough."""
+    missing: str
+    """What is said of a folder without any of them, after its path."""
+
+
+TOKENIZER = ReaderFiles(
+    TOKENIZERS,
+    f"holds no tokenizer (looked for {listing(TOKENIZERS)}). Copy the tokenizer's files beside the weights: "
+    "AutoTokenizer.from_pretrained(...).save_pretrained(FOLDER)",
+)
+PROCESSOR = ReaderFiles(
+    (IMAGE_PROCESSOR,),
+    f"holds no {IMAGE_PROCESSOR}, so it is no model of images, and these rows are images. Name one with --model, such as "
+    "google/mobilenet_v2_1.0_224.",
+)
+
+
+@dataclass(frozen=True)
 class Folder:
     """A model folder that may be opened."""
 
     name: str
-    """As the user called it."""
+    """The model as the user called it."""
     path: Path
-    """Where config, weights and tokenizer of transformers are."""
+    """The folder with config, weights and tokenizer, as transformers reads them."""
     home: Path
-    """The folder itself: of sentence-transformers' modules the body may be one a folder deeper."""
+    """The model's own folder, of which `path` may be a folder inside: sentence-transformers may put the body one level deeper."""
     config: dict[str, Any]
     pooling: str | None
     """`mean`, `cls` or `max` where the folder declares one, as sentence-transformers folders do."""
     max_tokens: int | None
-    """Longest text as the folder declares it; the tokenizer and the architecture may set a lower limit."""
+    """Tokens of the longest text, as the folder declares them; the tokenizer and the architecture may set a lower limit."""
     lower_case: bool
     """Whether the folder asks for texts in lower case beyond what its tokenizer does."""
     dense: tuple[Path, ...]
@@ -57,7 +79,7 @@ class Folder:
     weights: tuple[Path, ...] = ()
     """The weight files."""
     adapter: Adapter | None = None
-    """What is added to the weights: where `name` is an adapter's, the rest is its base's."""
+    """The adapter that is added to the weights, if `name` is one: then the other fields describe the model it was made for."""
 
     @property
     def family(self) -> str:
@@ -83,23 +105,23 @@ def sums_of(root: Path) -> dict[str, str]:
     }
 
 
-def inspect_folder(name: str, path: Path, reads: str = "text", base: str | None = None) -> Folder:
+def inspect_folder(name: str, path: Path, files: ReaderFiles = TOKENIZER, base: str | None = None) -> Folder:
     """Read the settings and the weight files' headers; raise ModelError, with the mend, for what cannot or must not be loaded.
 
-    base: the model that an adapter was made for, as the user calls it.
+    files: what must be there to read rows with.  base: the model that an adapter was made for, as the user calls it.
     """
     if any(os.path.lexists(path / file) for file in SIGNS):
         files_of(path)
     adapter = adapter_of(path, base)
     if adapter is not None and base is not None:
-        whole = inspect_folder(base, find_model(base), reads)
+        whole = inspect_folder(base, find_model(base), files)
         return replace(whole, name=name, adapter=adapter)
     if base is not None:
         raise ModelError(f"{path}: is no adapter, so it wants no other model below it. Leave --base out.")
-    return inspect_whole(name, path, reads)
+    return inspect_whole(name, path, files)
 
 
-def inspect_whole(name: str, path: Path, reads: str) -> Folder:
+def inspect_whole(name: str, path: Path, files: ReaderFiles) -> Folder:
     """As `inspect_folder`, of a folder with weights of its own."""
     modules = sentence_modules(path)
     root = path / modules[0].get("path", "") if modules else path
@@ -114,17 +136,8 @@ def inspect_whole(name: str, path: Path, reads: str) -> Folder:
         raise ModelError(
             f'{root / "config.json"}: names no model_type, so the architecture is not known. Add it, such as "bert".'
         )
-    if reads == "image":
-        if not (root / IMAGE_PROCESSOR).is_file():
-            raise ModelError(
-                f"{root}: holds no {IMAGE_PROCESSOR}, so it is no model of images, and these rows are images. Name one with "
-                "--model, such as google/mobilenet_v2_1.0_224."
-            )
-    elif not any((root / file).is_file() for file in TOKENIZERS):
-        raise ModelError(
-            f"{root}: holds no tokenizer (looked for {listing(TOKENIZERS)}). Copy the tokenizer's files beside the weights: "
-            "AutoTokenizer.from_pretrained(...).save_pretrained(FOLDER)"
-        )
+    if not any((root / file).is_file() for file in files.names):
+        raise ModelError(f"{root}: {files.missing}")
     weights = weight_files(root)
     tensors = read_shapes(root, weights)
     pooling, max_tokens, lower_case = None, None, False

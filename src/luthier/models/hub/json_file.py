@@ -1,4 +1,4 @@
-"""JSON files of a model folder."""
+"""Reading the JSON files of a model folder."""
 
 import contextlib
 import json

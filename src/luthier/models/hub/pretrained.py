@@ -19,11 +19,12 @@ from luthier.models.quiet import quiet
 
 IMAGE_CLASS = "AutoModelForImageClassification"
 MORE_TENSORS, SPARE_TENSORS = 4, 1_000
-"""Tensors that a model may have for one of the weight files', which may hold several in one; and beside them."""
+"""A model may have so many tensors for each one in the weight files, which may hold several in one; and so many more."""
 MORE_NUMBERS, SPARE_NUMBERS = 3, 50_000_000
-"""Numbers, likewise: tied weights are one on the disk, and tables of positions are none."""
+"""A model may have so many numbers for each one on disk, where tied weights are stored once; and so many more, for tables of
+positions, which are not stored."""
 PARTS_A_TENSOR = 10
-"""Modules that a model may have for one of its tensors."""
+"""The most modules that a model may have for each of its tensors."""
 
 
 def has_head(folder: Folder, name: str, layer: nn.Linear) -> bool:
@@ -32,7 +33,7 @@ def has_head(folder: Folder, name: str, layer: nn.Linear) -> bool:
 
 
 def head_is_missing(folder: Folder, what: str, layer: nn.Linear) -> ModelError:
-    """A saved model without its head would answer at random."""
+    """The error for a saved model without its head, which would answer at random."""
     return ModelError(
         f"{folder.home}: {what} is not there with the {layer.out_features} x {layer.in_features} weights that "
         "luthier.json asks for. The folder was changed after luthier wrote it: copy it again from the run."
@@ -54,7 +55,7 @@ def own_class(
 
 
 def refuse_encoder_decoder(folder: Folder) -> None:
-    """T5 and its like cannot be run without a text to decode; their own classes know how."""
+    """Raise ModelError for T5 and its like, which cannot be run without a text to decode, as their own classes do."""
     if folder.config.get("is_encoder_decoder"):
         raise ModelError(
             f"{folder.path}: {folder.family} is an encoder with a decoder, whose states luthier does not pool. "
@@ -183,7 +184,7 @@ def building_at_most(folder: Folder) -> Iterator[None]:
 
 @contextlib.contextmanager
 def telling_library_errors(folder: Folder) -> Iterator[None]:
-    """Inside, what transformers or torch cannot do with a model is said in our words."""
+    """Inside, errors that transformers or torch raise over a model become ModelError, in our words."""
     try:
         yield
     except LuthierError:
@@ -196,7 +197,7 @@ def telling_library_errors(folder: Folder) -> Iterator[None]:
 
 
 def told(error: Exception) -> str:
-    """What a library says of an error, in a line."""
+    """A library's error message, in one line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     more = f" {lines[1]}" if len(lines) > 1 and lines[0].endswith(":") else ""
     return f"{type(error).__name__}: {first_line(error)}{more}"[:300]
@@ -236,7 +237,7 @@ def first_tensor(output: Any) -> torch.Tensor:
 
 
 def attention_ways(model: Any) -> tuple[str, ...]:
-    """What the architecture can be asked for; all of transformers' own models know `eager`."""
+    """The implementations of attention that the architecture offers; all of transformers' own models know `eager`."""
     return ("eager", "sdpa") if getattr(model, "_supports_sdpa", False) else ("eager",)
 
 

@@ -8,12 +8,12 @@ from pathlib import Path, PurePosixPath
 from luthier.errors import ModelError, WorldError
 
 READ = (".safetensors", ".json", ".txt", ".model", ".jinja")
-"""Endings of what luthier or transformers reads of a model folder."""
+"""Endings of the files that luthier or transformers reads in a model folder."""
 LARGEST = {"tokenizer.json": 40 * 2**20, ".json": 20 * 2**20}
-"""Bytes that a file may have, by its name or its ending: known ones have less than half of it, and JSON takes thirty times its
-size in memory."""
+"""The most bytes that a file may have, by its name or its ending: known ones have less than half of it, and JSON takes thirty
+times its size in memory."""
 LARGEST_OTHER = 100 * 2**20
-"""Bytes of a vocabulary or a template."""
+"""The most bytes of any other file, such as a vocabulary or a template."""
 
 
 def files_of(root: Path) -> list[Path]:

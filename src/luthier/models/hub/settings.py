@@ -59,18 +59,18 @@ SIZES = {
     *("inner_group_num", "image_size", "patch_size", "num_channels", "hidden_sizes", "depths", "embed_dim"),
     *("global_attn_every_n_layers", "max_seq_len", "local_attention", "attention_window"),
 }
-"""Numbers, or lists of them, that are whole and one at the least, wherever they are given."""
+"""Settings that are whole numbers of one at the least, or lists of such, wherever they are given."""
 COUNTS_LAYERS = ("layers", "layer", "depth", "depths", "blocks", "groups", "group_num", "repeats")
-"""How the names of settings end that say how often something is built, or run."""
+"""Endings of the names of settings that say how often something is built, or run."""
 LABELS = ("id2label", "label2id")
-"""Names of the user's own: none of them is a setting."""
+"""Settings that hold the user's own label names: what is inside of them are no settings."""
 MOST_LAYERS = 300
-"""Layers of one kind: known models have less than half of it."""
+"""The most layers of one kind: known models have less than half of it."""
 MOST_ENTRIES = 2**20
-"""Labels that a configuration may name, and tokens of an attention window."""
+"""The most labels that a configuration may name, and the most tokens of an attention window."""
 MOST_WHOLE = 2**31
 DEEPEST = 32
-"""Levels of settings within settings; known ones have four."""
+"""The most levels of settings within settings; known ones have four."""
 
 
 def checked_settings(file: Path, content: dict[str, Any]) -> dict[str, Any]:
@@ -114,7 +114,7 @@ def walked(file: Path, content: Any, name: str = "", depth: int = 0) -> Iterator
 
 
 def refuse_custom_code(file: Path, content: Any) -> None:
-    """A folder that brings its own Python is not opened: it could do anything."""
+    """Raise ModelError for a folder that brings its own Python code, which could do anything."""
     for key, value in walked(file, content):
         if key.rsplit(".", 1)[-1] == "auto_map":
             asked = listing(value) if isinstance(value, dict | list) else repr(value)[:80]
@@ -142,7 +142,7 @@ def refuse_impossible(file: Path, place: str, value: Any) -> None:
 
 
 def refuse_impossible_number(file: Path, place: str, key: str, value: Any) -> None:
-    """As `refuse_impossible`, of a single value, or one in a list."""
+    """Raise ModelError for a single value, or one in a list, that no model of this kind can have."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if number and not math.isfinite(value):
         raise wrong(file, place, value, "a finite number")

@@ -14,9 +14,9 @@ from luthier.models.hub.regular import refuse_outside
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 GIT_LFS = b"version https://git-lfs"
-"""How the note begins that stands in for a large file until git has fetched it."""
+"""The first bytes of the pointer that stands in for a large file until git has fetched it."""
 PLAIN = ("F64", "F32", "F16", "BF16")
-"""Kinds of numbers that weights may be, as safetensors names them."""
+"""Number types that weights may have, as safetensors names them."""
 
 
 def weight_files(root: Path) -> list[Path]:

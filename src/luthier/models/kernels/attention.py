@@ -15,7 +15,7 @@ from luthier.models.kernels.dropout import DICE, Drawn
 
 NAME = "luthier"
 CACHE = 4 * 2**20
-"""Bytes of scores that are computed at once."""
+"""The most bytes of attention scores that are computed at once."""
 
 
 class Attention(torch.autograd.Function):
@@ -83,7 +83,7 @@ def mask_of(dropped: Drawn | Tensor, some: slice, like: Tensor) -> Tensor:
 
 
 def widened(values: Tensor) -> Tensor:
-    """In fp32, or finer if they are."""
+    """The tensors in fp32, or as they are if that is finer."""
     return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
@@ -97,7 +97,8 @@ def attention(
     dropout: float = 0.0,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """As transformers calls it: (parts, heads, tokens, width / heads) each -> (parts, tokens, heads, width / heads)."""
+    """Attention as transformers calls it, from (parts, heads, tokens, width / heads) each to (parts, tokens, heads, width /
+    heads)."""
     if key.shape[1] != query.shape[1]:  # several query heads share a key
         share = query.shape[1] // key.shape[1]
         key, value = key.repeat_interleave(share, 1), value.repeat_interleave(share, 1)

@@ -192,6 +192,6 @@ def pairs_of(model: nn.Module, run: Callable[[], Any]) -> tuple[list[tuple[str, 
 
 
 def first(output: Any) -> Tensor:
-    """The tensor of an output that is one, or begins with one."""
+    """The tensor that an output is, or begins with."""
     found: Tensor = output if isinstance(output, Tensor) else output[0]
     return found

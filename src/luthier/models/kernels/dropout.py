@@ -37,15 +37,15 @@ class Drawn:
     """A mask that is decided: any of its parts may be written out at any time, as often as they are wanted."""
 
     seeds: Tensor
-    """(parts, 1) int32"""
+    """(parts, 1) int32, the seed of each part's mask."""
     places: Tensor
-    """(1, elements of a part / 2) int32"""
+    """(1, elements of a part / 2) int32, numbers of the pairs of neighbouring elements."""
     shape: tuple[int, ...]
-    """Of one part."""
+    """Shape of one part's mask."""
     p: float
 
     def of(self, parts: slice, like: Tensor) -> Tensor:
-        """(parts, *shape) in the precision of `like`."""
+        """The masks of all parts written out, (parts, *shape), in the precision of `like`."""
         bits = mix(self.seeds[parts] ^ self.places)
         # Two elements share a hash: its halves are as independent as two hashes, at half the cost.
         halves = bits.view(torch.int16) >> 1
@@ -64,7 +64,7 @@ class Dice:
     keys: Tensor | None = None
     """(parts,) int32: a hash of seed, step and row for each part of the batch; None outside of training."""
     call: int = 0
-    """How many masks this batch has drawn: no two layers share one."""
+    """Number of masks drawn for this batch, so that no two layers share one."""
     places: dict[tuple[int, ...], Tensor] = field(default_factory=dict)
     """Numbers of the elements of a part by its shape, as they are asked for at every step."""
 
@@ -133,7 +133,7 @@ def mix(bits: Tensor) -> Tensor:
 
 
 DICE = Dice()
-"""The one of this process, as torch has one generator."""
+"""The dice of this process, which has one as torch has one generator."""
 
 
 class Dropout(nn.Module):

@@ -31,7 +31,7 @@ class Rung:
     module: str | None
     """Path of the block in the model; None for embeddings and head, which may be spread over several modules."""
     parameters: tuple[str, ...]
-    """Names as `model.named_parameters()` spells them."""
+    """Names of the rung's parameters, as `model.named_parameters()` spells them."""
     modules: tuple[str, ...] = ()
     """Paths of the modules that begin to run between the end of the rung below and the end of this one.
 
@@ -47,7 +47,7 @@ class Ladder:
     idle: tuple[str, ...] = ()
     """Parameters that had no say in the output, such as an unused pooler's."""
     note: str | None = None
-    """What is unusual about this model's rungs."""
+    """A sentence for the user on what is unusual about this model's rungs; empty where nothing is."""
 
     @property
     def blocks(self) -> tuple[str, ...]:
@@ -68,7 +68,7 @@ class Seen:
     """What one forward pass showed of a module."""
 
     began: int
-    """When it first ran; time is counted in beginnings and ends of modules."""
+    """When the module first ran; time is counted in beginnings and ends of modules."""
     entered: Node | None
     """What went into its first call, as a node of the autograd graph; None where no weight has a say in it."""
     ended: int = -1

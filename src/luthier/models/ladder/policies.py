@@ -5,16 +5,19 @@ from dataclasses import dataclass
 
 
 class Policy(ABC):
-    """Maps (rungs below the head, epoch) to a multiplier of the learning rate; zero means frozen."""
+    """A map from (rungs below the head, epoch) to a multiplier of the learning rate; zero means frozen."""
 
     @abstractmethod
     def scale(self, below_head: int, epoch: int) -> float:
-        """below_head: 0 is the head, 1 the last block, and so on down to the embeddings."""
+        """The multiplier of a rung's learning rate in an epoch.
+
+        below_head: 0 is the head, 1 the last block, and so on down to the embeddings.
+        """
 
 
 @dataclass(frozen=True)
 class AllRungs(Policy):
-    """Everything trains alike."""
+    """All rungs train at the same rate."""
 
     def scale(self, below_head: int, epoch: int) -> float:
         return 1.0
@@ -22,7 +25,7 @@ class AllRungs(Policy):
 
 @dataclass(frozen=True)
 class TopRungs(Policy):
-    """The head and the `count` blocks under it."""
+    """Only the head and the `count` blocks under it train."""
 
     count: int
 
@@ -42,7 +45,7 @@ class Thaw(Policy):
 
 @dataclass(frozen=True)
 class LayerDecay(Policy):
-    """Each rung's rate is `decay` times that of the rung above it.
+    """Each rung's learning rate is `decay` times that of the rung above it.
 
     ULMFiT (arXiv:1801.06146, section 3.2) has 1 / 2.6; ELECTRA (arXiv:2003.10555, appendix B) 0.8 to 0.9.
     """
@@ -56,7 +59,7 @@ class LayerDecay(Policy):
 
 @dataclass(frozen=True)
 class HeadRate(Policy):
-    """The head's rate is `rate` times what it would be."""
+    """The head's learning rate is `rate` times what it would be without this policy."""
 
     policy: Policy
     rate: float

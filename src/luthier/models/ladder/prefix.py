@@ -20,14 +20,14 @@ from luthier.models.ladder.ladder import Ladder, first_tensor
 
 @dataclass(frozen=True)
 class States:
-    """What a block gave for each token of some examples."""
+    """A block's states (its output) for each token of some examples."""
 
     examples: TextExamples
     kept: Tensor
-    """(tokens, width), in the order of `examples.ids`."""
+    """(tokens, width) states, in the order of `examples.ids`."""
 
     def places(self, batch: Batch) -> Tensor:
-        """(tokens of the batch,) where its tokens stand in `kept`."""
+        """Positions in `kept` of a batch's tokens, (tokens of the batch,)."""
         return torch.from_numpy(self.examples.places(batch.rows))
 
     def put(self, batch: Batch, states: Tensor) -> None:
@@ -35,7 +35,7 @@ class States:
         self.kept[self.places(batch)] = states[real(batch)].to("cpu", self.kept.dtype)
 
     def take(self, batch: Batch) -> Tensor:
-        """(parts, tokens, width); padding is zero, which nothing that counts ever reads."""
+        """The states of a batch, (parts, tokens, width). Those of padding are zero, and no real token ever reads them."""
         mask = real(batch)
         found = torch.zeros(*mask.shape, self.kept.shape[1], dtype=self.kept.dtype, device=mask.device)
         found[mask] = self.kept[self.places(batch)].to(mask.device)
@@ -54,11 +54,12 @@ class Prefix:
         self.blocks = [model.get_submodule(path) for path in ladder.blocks]
         self.batch: Batch | None = None
         self.forms: dict[int, int] = {}
-        """By depth: of how many the tuple is in which that block gives its states first; 0 where it gives them bare."""
+        """By depth, the length of the tuple whose first entry is the block's states; 0 where the block gives them bare."""
 
     @contextlib.contextmanager
     def recording(self, into: dict[int, States]) -> Iterator[None]:
-        """Inside, keep what passes. into: by depth, the number of frozen rungs; depth 2 is embeddings and block 0."""
+        """Inside, keep the states that pass. into: by depth, which is the number of frozen rungs; depth 2 is embeddings and
+        block 0."""
         hooks = []
         for depth, states in into.items():
 
@@ -100,7 +101,7 @@ class Prefix:
                 del self.blocks[at].forward
 
     def formed(self, states: Tensor | None, depth: int) -> Any:
-        """States as the block gives them."""
+        """States in the form in which the block gives them: bare, or first in a tuple."""
         length = self.forms[depth]
         return (states, *[None] * (length - 1)) if length else states
 

@@ -1,1 +1,1 @@
-"""What brings rows into the form that a model reads."""
+"""Readers: a model's tokenizer or image processor, which brings rows into the form that the model reads."""

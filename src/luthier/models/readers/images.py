@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from luthier.arrays import Array
 from luthier.batches.augment import Pixels
 from luthier.batches.image_examples import ImageExamples
 from luthier.errors import LuthierError, ModelError, first_line
@@ -17,14 +18,14 @@ from luthier.models.hub.json_file import read_object
 from luthier.models.hub.pretrained import folder_config
 from luthier.models.hub.settings import wrong
 from luthier.models.quiet import quiet
-from luthier.models.readers.texts import Array, Long
+from luthier.models.readers.texts import Long
 
 MOST_PIXELS = 4_096
-"""Of a side of the image that a model reads; known ones read 1,536 at the most."""
+"""The most pixels of a side of the image that a model may ask for; known ones ask for 1,536 at the most."""
 CLOSE = 1e-3
 """Largest difference of a pixel, in the model's units, at which our way counts as the processor's."""
 SMALL_CONVNEXT = 384
-"""ConvNeXt's processor crops what is smaller (Liu et al. 2022, arXiv:2201.03545, as transformers has it)."""
+"""ConvNeXt's processor crops images only below this size (Liu et al. 2022, arXiv:2201.03545, as transformers has it)."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,13 @@ class Preparation:
     short_side: int | None
     """Pixels of the shorter side before the middle is cut out; None: the image is squeezed into the square."""
     resample: int
-    """As Pillow numbers it."""
+    """The method of interpolation, as Pillow numbers it."""
     scale: float
     mean: tuple[float, ...]
     spread: tuple[float, ...]
 
     def shaped(self, image: Image.Image) -> Pixels:
-        """(size, size, 3)"""
+        """The image cut and scaled, (size, size, 3)."""
         resample = Image.Resampling(self.resample)
         if self.short_side is None:
             return np.asarray(image.resize((self.size, self.size), resample))
@@ -54,7 +55,7 @@ class Preparation:
         return middle(found, self.size)
 
     def numbers(self, pixels: Pixels) -> Array:
-        """(3, size, size) as the model reads it."""
+        """The pixels as the model reads them, (3, size, size)."""
         found: Array = ((pixels * self.scale - np.array(self.mean)) / np.array(self.spread)).transpose(
             2, 0, 1
         )
@@ -152,7 +153,7 @@ def is_finite(value: Any) -> bool:
 
 
 def preparation_of(folder: Folder, processor: Any) -> Preparation:
-    """What a processor does, found in its settings and compared with what it gives for two images."""
+    """The preparation that a processor does, found in its settings and compared with its result for two images."""
     settings = processor.to_dict()
     size, crop = settings.get("size") or {}, settings.get("crop_size") or {}
     short: int | None = None

@@ -6,17 +6,19 @@ from typing import Any
 
 import numpy as np
 
+from luthier.arrays import Array
 from luthier.batches.passages import END, START, Gold, Passage
 from luthier.batches.text_examples import TextExamples
 from luthier.batches.tokens import Tokens
 from luthier.errors import DataError, ModelError
-from luthier.models.readers.texts import Array, Long, Texts
+from luthier.models.readers.texts import Long, Texts
 
 MOST_TOKENS = 384
-"""Of a window, and a third of it overlaps with the next one, as in the reference settings for SQuAD (Devlin et al. 2019)."""
+"""The most tokens of a window, a third of which overlap with the next one, as in the reference settings for SQuAD (Devlin et
+al. 2019)."""
 OVERLAP = 1 / 3
 MOST_QUESTION = 0.5
-"""Share of a window that a question may take."""
+"""Largest share of a window that a question may take."""
 
 
 def read_questions(texts: Texts, rows: Sequence[Any], targets: Array, way: str) -> tuple[TextExamples, Long]:

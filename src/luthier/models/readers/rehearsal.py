@@ -18,13 +18,13 @@ from luthier.models.readers.tokenizer_file import TokenizerFile
 
 WORKER = (sys.executable, "-P", "-m", "luthier.models.readers.rehearsal")
 PIECE = 50_000
-"""Letters that are read at a time."""
+"""Characters that are read at a time."""
 PATIENCE = 15.0
-"""Seconds that a piece may take: known tokenizers take a tenth of a second for it."""
+"""Seconds that a piece may take; known tokenizers need a tenth of a second."""
 TO_LOAD = 60.0
-"""Seconds in which the process must have begun, and read the tokenizer."""
+"""Seconds within which the process must have started and read the tokenizer."""
 ROOM = 3 * 2**29
-"""Bytes of address space that it may take, beside twenty times the tokenizer's own size."""
+"""Bytes of address space that the process may take, beyond twenty times the tokenizer's own size."""
 DONE = b"done\n"
 
 
@@ -46,7 +46,7 @@ class Rehearsal:
         self.wait(TO_LOAD, 0)
 
     def read(self, texts: Sequence[str]) -> None:
-        """Let it read some texts. Raises ModelError where that takes too long, or cannot be done at all."""
+        """Let the other process read some texts. Raises ModelError where that takes too long, or fails."""
         assert self.process.stdin is not None, "it is piped"
         for piece in pieces(texts):
             try:
@@ -75,7 +75,7 @@ class Rehearsal:
 
 
 def pieces(texts: Sequence[str]) -> Iterator[list[str]]:
-    """Texts, some at a time, long ones in parts."""
+    """The texts, a few at a time, long ones in parts."""
     piece: list[str] = []
     room = PIECE
     for text in texts:

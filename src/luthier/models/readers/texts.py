@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from luthier.arrays import Array
 from luthier.batches.text_examples import TextExamples
 from luthier.errors import DataError, LuthierError, ModelError, first_line
 from luthier.models.hub.inspect import Folder
@@ -15,12 +16,10 @@ from luthier.models.quiet import quiet
 from luthier.models.readers.rehearsal import Rehearsal
 from luthier.models.readers.tokenizer_file import FILE, checked_tokenizer, token_out_of_range
 
-Array = np.ndarray[Any, np.dtype[Any]]
-
 PANIC = "PanicException"
-"""What the tokenizers library raises where it gives up; its class can be had of no module."""
+"""Name of the exception that the tokenizers library raises where it gives up; no module exports its class."""
 CHUNK = 2_000
-"""Texts tokenised at once: enough to keep the tokenizer's threads busy, few enough to bound memory."""
+"""Number of texts tokenised at once: enough to keep the tokenizer's threads busy, few enough to bound memory."""
 
 OFFSET_FAMILIES = (
     *("roberta", "roberta-prelayernorm", "camembert", "xlm-roberta", "xlm-roberta-xl", "xmod", "mpnet"),
@@ -31,19 +30,19 @@ OFFSET_FAMILIES = (
 
 @dataclass(frozen=True)
 class Long:
-    """How many texts went beyond the limit, and what that cost."""
+    """How many texts were longer than the limit, and how many tokens that cost."""
 
     limit: int
-    """Tokens a part may have, special tokens included."""
+    """The most tokens of a part, special tokens included."""
     rows: int
     tokens: int
     """Tokens beyond the limit, over all rows."""
     way: str
-    """`cut` or `windows`."""
+    """What was done with longer texts: `cut` or `windows`."""
     lengths: Array
-    """(texts,) tokens of each, before anything is cut."""
+    """(texts,) number of tokens of each text, before anything is cut."""
     unknown: Array
-    """(texts,) tokens of each that stand for a word the model does not know."""
+    """(texts,) number of unknown tokens in each text."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +51,11 @@ class Window:
 
     ids: list[int]
     types: list[int]
-    """Of which of the two texts each token is, as the model is told."""
+    """Token types: 0 or 1, the text of the two that each token belongs to, where the model reads that."""
     places: list[tuple[int, int]]
-    """Where in the text each token stands; (0, 0) of what is no part of it."""
+    """Where in the text each token stands; (0, 0) for tokens that are no part of it."""
     whole: int
-    """Tokens of question and text if nothing were cut."""
+    """Number of tokens of question and text if nothing were cut."""
 
 
 class Texts:
@@ -79,7 +78,7 @@ class Texts:
                 f"{folder.path}: its tokenizer names neither a padding nor an end token. Add pad_token to it."
             )
         self.known = int(getattr(config.get_text_config(), "vocab_size", None) or len(self.tokenizer))
-        """Tokens that the model knows, numbered from 0."""
+        """Number of tokens that the model knows; theirs are numbered from 0."""
         if len(self.tokenizer) > self.known:
             raise ModelError(
                 f"{folder.path}: its tokenizer knows {len(self.tokenizer):,} tokens and its model "
@@ -89,7 +88,7 @@ class Texts:
         self.lower_case = folder.lower_case
         self.limit = token_limit(folder, self.tokenizer)
         self.most = token_limit(replace(folder, max_tokens=None), self.tokenizer)
-        """Tokens that the architecture can read, whatever its sentence encoder was made for."""
+        """The most tokens that the architecture can read, whatever length its sentence encoder was made for."""
         pad, end = self.tokenizer.pad_token_id, self.tokenizer.eos_token_id
         self.pad = int(end if pad is None else pad)
         self.unknown = self.tokenizer.unk_token_id
@@ -128,7 +127,7 @@ class Texts:
 
     @contextlib.contextmanager
     def telling_library_errors(self, what: str) -> Iterator[None]:
-        """Inside, what a tokenizer cannot do is said in our words."""
+        """Inside, errors that a tokenizer raises become ModelError, in our words."""
         try:
             yield
         except LuthierError:
@@ -287,14 +286,14 @@ def columns_of(texts: Sequence[str | tuple[str, str]]) -> list[list[str]]:
 
 
 def told_apart(types: list[Array]) -> Array | None:
-    """(tokens,) of which text each token is; None where the model is not told, or there is one text alone."""
+    """The text of a pair that each token belongs to, (tokens,); None where the model does not read that, or there is one text."""
     if not any(piece.any() for piece in types):
         return None
     return np.concatenate(types)
 
 
 def token_limit(folder: Folder, tokenizer: Any) -> int:
-    """Tokens the model can read: the lowest of what folder, tokenizer and position embeddings allow."""
+    """The most tokens that the model can read: the lowest of what folder, tokenizer and position embeddings allow."""
     positions, pad = folder.config.get("max_position_embeddings"), folder.config.get("pad_token_id")
     limits = [512 if positions is None else int(positions)]
     if folder.family in OFFSET_FAMILIES:

@@ -18,13 +18,14 @@ Numbers = np.ndarray[Any, np.dtype[np.uint32]]
 
 FILE, SETTINGS = "tokenizer.json", "tokenizer_config.json"
 MOST_GROWTH = 64
-"""Letters that a tokenizer may make of one before it looks for tokens; known ones make four."""
+"""The most characters that a tokenizer may make of one before it looks for tokens; known ones make four."""
 MOST_STEPS = 64
-"""Normalizers and pre-tokenizers in a row."""
+"""The most normalizers or pre-tokenizers that follow each other."""
 MOST_WORD = 1_000
-"""Letters of a word in which WordPiece may look for tokens, in time that grows with their square; known ones stop at 200."""
+"""The most characters of a word in which WordPiece may look for tokens, in time that grows with their square; known ones stop
+at 200."""
 MOST_AFFIX = 64
-"""Letters of what is put before or behind a token."""
+"""The most characters that are put before or behind a token."""
 KNOWN_PATTERNS = {
     # GPT-2, cl100k and Llama 3, Qwen 2, o200k: each alternative ends with what it repeats.
     r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
@@ -32,7 +33,7 @@ KNOWN_PATTERNS = {
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
 }
-"""Of tokenizers that are in use everywhere, and take no longer than their texts are long."""
+"""Regular expressions of widely used tokenizers, which are known to take time in proportion to the text."""
 SIMPLE = re.compile(
     r"(\\[sSdDwW]|\\[pP]\{\w+\}|\[(\\.|[^\[\]\\])+\]|[^\\.\[\](){}*+?|^$]){1,16}(\+|\{\d{1,3},?\d{0,3}\})?"
 )
@@ -45,7 +46,7 @@ class TokenizerFile:
 
     path: Path
     strange: tuple[str, ...]
-    """Patterns of which it is not known how long they take, and tables that may be damaged (models/readers/rehearsal.py)."""
+    """Patterns that may take any time, and tables that may be damaged: they are tried out first (models/readers/rehearsal.py)."""
 
 
 def checked_tokenizer(folder: Path) -> TokenizerFile:
@@ -196,7 +197,7 @@ def patterns_in(part: Any) -> Iterator[str]:
 
 
 def token_out_of_range(path: Path, numbers: list[int], tokens: int) -> ModelError:
-    """A model looks tokens up by their numbers."""
+    """The error for tokens whose numbers lie beyond those that the model knows."""
     return ModelError(
         f"{path}: its tokenizer gives the tokens {listing(numbers, 3)}, and the model knows 0 to {tokens - 1:,}: they "
         "do not belong "

@@ -5,14 +5,15 @@ from typing import Any
 
 import numpy as np
 
+from luthier.arrays import Array
 from luthier.batches.text_examples import TextExamples
 from luthier.batches.tokens import Tokens
 from luthier.batches.word_rows import Words
 from luthier.errors import DataError, ModelError
-from luthier.models.readers.texts import CHUNK, Array, Long, Texts
+from luthier.models.readers.texts import CHUNK, Long, Texts
 
 NOTHING = -1
-"""Mark of a token at which nothing is learnt."""
+"""The mark of a token at which nothing is learnt."""
 OUTSIDE = 0
 """The tag of a word that belongs to no entity."""
 

@@ -1,12 +1,13 @@
 """Image classification: an image, and one label of several or any number of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from luthier.arrays import Ints
 from luthier.data.column_numbers import holds_numbers
 from luthier.data.columns import LABEL_NAMES, ColumnGuess, check, guess_by_name, label_beside
 from luthier.data.composed import parts_of
@@ -19,16 +20,16 @@ from luthier.data.images.columns import (
     holds_bytes,
 )
 from luthier.data.images.facts import ImageFacts, image_facts
-from luthier.data.images.picture import FilePicture, Picture
 from luthier.data.images.source import ImageSource
 from luthier.data.numerals import plain_number
 from luthier.data.problems import shorten
 from luthier.data.split import key_of
-from luthier.data.table import Ints, Table
+from luthier.data.table import Table
 from luthier.errors import DataError, listing
+from luthier.forms.form import Columns
 from luthier.tasks.classification.labelled import labelled_rows
 from luthier.tasks.classification.task import Classification
-from luthier.tasks.kind import Columns, Kind, Roles, Understood, Wishes
+from luthier.tasks.kind import Kind, Roles, Understood, Wishes
 from luthier.tasks.task import Task
 
 NAME = "image-classification"
@@ -131,7 +132,17 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
     whole = np.array([reason is None for reason in facts.broken], bool)
     read = {"image": (columns["image"], whole)}
     found = labelled_rows(table, NAME, "image", read, columns["label"], looks(facts), roles, wishes)
-    return replace(found, images=facts)
+    return replace(found, task=under_image_head(found.task), images=facts)
+
+
+def under_image_head(task: Task) -> Task:
+    """A classification whose model reads images."""
+    assert isinstance(task, Classification), "images have labels"
+    return replace(task, head="image")
+
+
+def restore(record: dict[str, Any]) -> Task:
+    return under_image_head(Classification.from_json(record))
 
 
 def refuse_amounts(table: Table, label: str, wishes: Wishes) -> None:
@@ -158,27 +169,6 @@ def looks(facts: ImageFacts) -> Ints:
     )
 
 
-def inputs(table: Table, columns: Columns, rows: Ints | None, task: Task) -> list[Any]:
-    source = ImageSource(table, columns["image"])
-    return [Picture(source, int(row)) for row in (np.arange(len(table)) if rows is None else rows)]
-
-
-def given(values: Sequence[Any], task: Task) -> list[Any]:
-    """Paths, bytes or Pillow's images, as a caller of `predict` hands them over."""
-    return [FilePicture(value) for value in values]
-
-
-def shown(table: Table, columns: Columns) -> list[str]:
-    """The names of the images."""
-    field = table.columns.schema.field(columns["image"])
-    if pa.types.is_string(field.type):
-        return table.texts(columns["image"])
-    if pa.types.is_struct(field.type):
-        names = [value and value.get("path") for value in table.values(columns["image"])]
-        return [name or f"image {row + 1}" for row, name in enumerate(names)]
-    return [f"image {row + 1}" for row in range(len(table))]
-
-
 IMAGE_CLASSIFICATION = Kind(
     name=NAME,
     example=(
@@ -186,12 +176,8 @@ IMAGE_CLASSIFICATION = Kind(
         {"image": "photos/magpie.jpg", "label": "magpie"},
         {"image": "photos/jay.jpg", "label": "jay"},
     ),
-    roles=("image", "label"),
+    forms=("image",),
     find=find,
     understand=understand,
-    inputs=inputs,
-    given=given,
-    blank=lambda picture: picture.missing,
-    restore=Classification.from_json,
-    shown=shown,
+    restore=restore,
 )

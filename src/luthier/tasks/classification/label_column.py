@@ -6,11 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from luthier.data.table import Ints
+from luthier.arrays import Bools, Ints
 from luthier.tasks.classification.label_cells import Cells, most_in_a_row, taken_apart
 from luthier.tasks.classification.labels import names_of, whole_numbers
-
-Bools = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
+from luthier.arrays import Array, Bools, Ints
 from luthier.checks.finding import Finding
 from luthier.data.column_numbers import lists_numbers
 from luthier.data.numerals import plain_number
-from luthier.data.table import Ints, Table
+from luthier.data.table import Table
 from luthier.errors import DataError, StopFinding, did_you_mean, listing
 from luthier.scores.metrics import judging
 from luthier.tasks.classification.label_cells import most_in_a_row
@@ -23,9 +23,6 @@ from luthier.tasks.classification.labels import in_order
 from luthier.tasks.classification.task import Classification
 from luthier.tasks.kind import Roles, Understood, Wishes
 from luthier.tasks.metric import chosen_metric
-from luthier.tasks.task import Array
-
-Bools = np.ndarray[Any, np.dtype[np.bool_]]
 
 OF_IMAGES = "image-classification"
 """The task whose labels cannot be estimated as numbers instead."""

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from luthier.data.columns import ColumnGuess
 from luthier.data.table import Table
 from luthier.data.text_pairs import guess_pair
+from luthier.forms.form import Columns
 from luthier.tasks.classification.labelled import labelled_rows
 from luthier.tasks.classification.task import Classification
-from luthier.tasks.kind import Columns, Kind, Roles, Understood, Wishes
-from luthier.tasks.texts import given_pairs, input_keys, inputs_of, is_blank, joined, read_columns
+from luthier.tasks.kind import Kind, Roles, Understood, Wishes
+from luthier.tasks.texts import input_keys, read_columns
 
 NAME = "pair-classification"
 LABEL_NAMES = (
@@ -40,12 +41,8 @@ PAIR_CLASSIFICATION = Kind(
         {"text": "The parcel came on Monday.", "text2": "Nothing has arrived yet.", "label": "contradicts"},
         {"text": "It stays in tune.", "text2": "The case is blue.", "label": "neither"},
     ),
-    roles=("text", "text2", "label"),
+    forms=("pair",),
     find=find,
     understand=understand,
-    inputs=inputs_of,
-    given=given_pairs,
-    blank=is_blank,
     restore=Classification.from_json,
-    shown=joined,
 )

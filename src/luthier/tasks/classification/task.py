@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from luthier.batches.examples import Batch, Examples, Ints
+from luthier.arrays import Array, Ints
+from luthier.batches.examples import Batch, Examples
 from luthier.scores import classification, multilabel
 from luthier.scores.calibration import (
     Platt,
@@ -23,10 +24,11 @@ from luthier.tasks.answers import Answers
 from luthier.tasks.baselines import majority_logits, nearest_logits, readable
 from luthier.tasks.calibration import Calibrating, Calibration
 from luthier.tasks.classification.labels import balanced_weights, names_of
+from luthier.tasks.config_labels import labelled
 from luthier.tasks.outputs import Logits
 from luthier.tasks.probing import Probing
 from luthier.tasks.records import ClassificationRecord
-from luthier.tasks.task import Array, Baseline, Loss, Model, Task, Weighting
+from luthier.tasks.task import Baseline, Loss, Model, Task, Weighting
 from luthier.tasks.zero_shot import Seen, ZeroShot
 
 
@@ -58,6 +60,7 @@ class Classification(Task[Logits, Labels]):
     metric: str = "accuracy"
     name: str = "text-classification"
     reads: str = "text"
+    head: str = "row"  # type: ignore[misc]
     label_smoothing: float = 0.0
     """The training loss spreads this share of a target over the labels (arXiv:1512.00567, section 7)."""
     label_weights: tuple[float, ...] = ()
@@ -90,6 +93,10 @@ class Classification(Task[Logits, Labels]):
     @property
     def labels_per_row(self) -> str:
         return "many" if self.many else "one"
+
+    @property
+    def config_labels(self) -> dict[str, Any]:
+        return labelled(self.labels, self.many)
 
     @property
     def outputs(self) -> int:  # type: ignore[override]
@@ -192,8 +199,8 @@ class Classification(Task[Logits, Labels]):
         return self.labels[int(answer)]
 
     def to_json(self) -> dict[str, Any]:
-        training = ("label_smoothing", "label_weights")
-        return {key: value for key, value in asdict(self).items() if key not in training}
+        elsewhere = ("head", "label_smoothing", "label_weights")  # known by the kind; only of training
+        return {key: value for key, value in asdict(self).items() if key not in elsewhere}
 
     @staticmethod
     def from_json(record: dict[str, Any]) -> "Classification":

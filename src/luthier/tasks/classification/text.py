@@ -4,10 +4,11 @@ from collections.abc import Mapping
 
 from luthier.data.columns import ColumnGuess, guess_text_and_label
 from luthier.data.table import Table
+from luthier.forms.form import Columns
 from luthier.tasks.classification.labelled import labelled_rows
 from luthier.tasks.classification.task import Classification
-from luthier.tasks.kind import Columns, Kind, Roles, Understood, Wishes
-from luthier.tasks.texts import given_texts, input_keys, inputs_of, is_blank, read_columns
+from luthier.tasks.kind import Kind, Roles, Understood, Wishes
+from luthier.tasks.texts import input_keys, read_columns
 
 NAME = "text-classification"
 
@@ -28,11 +29,10 @@ TEXT_CLASSIFICATION = Kind(
         {"text": "When will my order leave your house?", "label": "delivery"},
         {"text": "Lovely tone, and it stays in tune.", "label": "praise"},
     ),
-    roles=("text", "label"),
+    forms=("text",),
     find=find,
     understand=understand,
-    inputs=inputs_of,
-    given=given_texts,
-    blank=is_blank,
     restore=Classification.from_json,
+    tells_other_texts=True,
+    suggests=True,
 )

@@ -1,26 +1,27 @@
 """Embedding: texts become vectors whose nearness means what the rows say it means."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 
+from luthier.arrays import Array, Ints
 from luthier.data.column_names import normal
 from luthier.data.column_numbers import holds_numbers
 from luthier.data.columns import SCORE_NAMES, ColumnGuess, guess_by_name, guess_text_and_label, names_there
 from luthier.data.split import key_of
-from luthier.data.table import Ints, Table
+from luthier.data.table import Table
 from luthier.data.text_pairs import guess_pair, pair_by_name
 from luthier.errors import DataError
+from luthier.forms import FORMS
+from luthier.forms.form import Columns
 from luthier.scores.metrics import judging
 from luthier.tasks.classification.label_column import read_labels, without_single_labels
 from luthier.tasks.classification.labelled import refuse_nothing_left, refuse_useless_labels
 from luthier.tasks.embedding.task import NAME, REPORTED, Embedding
-from luthier.tasks.kind import Columns, Kind, Roles, Understood, Wishes
+from luthier.tasks.kind import Kind, Roles, Understood, Wishes
 from luthier.tasks.metric import chosen_metric
 from luthier.tasks.number_column import equal_numbers, numbers, strata_of
-from luthier.tasks.task import Array, Task
-from luthier.tasks.texts import given_texts, has_content, is_blank
+from luthier.tasks.texts import has_content
 
 ANCHOR_NAMES = (
     "anchor",
@@ -115,7 +116,7 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
         if role in ("text", "text2", "negative")
     }
     has_input = np.logical_and.reduce([there for _, there in read.values()])
-    keys = np.array([key_of(" | ".join(row)) for row in texts_of(table, columns)], np.int64)
+    keys = np.array([key_of(" | ".join(row)) for row in FORMS["texts"].inputs(table, columns)], np.int64)
     rows = len(table)
     everything = np.ones(rows, bool)
     groups: tuple[Ints, ...] = ()
@@ -167,24 +168,6 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
     )
 
 
-def texts_of(table: Table, columns: Columns, rows: Ints | None = None) -> list[tuple[str, ...]]:
-    """The texts of each row."""
-    names = [columns[role] for role in ("text", "text2", "negative") if role in columns]
-    return list(zip(*(table.texts(name, rows) for name in names), strict=True))
-
-
-def inputs(table: Table, columns: Columns, rows: Ints | None, task: Task) -> list[Any]:
-    return list(texts_of(table, columns, rows))
-
-
-def given(values: Sequence[Any], task: Task) -> list[Any]:
-    return [(text,) for text in given_texts(values, task)]
-
-
-def shown(table: Table, columns: Columns) -> list[str]:
-    return [" | ".join(texts) for texts in texts_of(table, columns)]
-
-
 EMBEDDING = Kind(
     name=NAME,
     example=(
@@ -192,13 +175,8 @@ EMBEDDING = Kind(
         {"query": "parcel on Monday", "positive": "It was delivered on the first day of the week."},
         {"query": "stays in tune", "positive": "The strings hold their pitch for weeks."},
     ),
-    roles=("text", "text2", "negative", "label"),
+    forms=("texts",),
     find=find,
     understand=understand,
-    inputs=inputs,
-    given=given,
-    blank=is_blank,
     restore=Embedding.from_json,
-    shown=shown,
-    predicts=("text",),
 )

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from luthier.batches.examples import Batch, Examples, Ints
+from luthier.arrays import Array, Ints
+from luthier.batches.examples import Batch, Examples
 from luthier.scores import retrieval
 from luthier.scores.metrics import Estimated, Retrieved
 from luthier.tasks.answers import Answers
@@ -17,7 +18,7 @@ from luthier.tasks.baselines import unit
 from luthier.tasks.calibration import Calibration
 from luthier.tasks.outputs import Logits
 from luthier.tasks.records import EmbeddingRecord
-from luthier.tasks.task import Array, Learning, Loss, Model, Task
+from luthier.tasks.task import Learning, Loss, Model, Task
 from luthier.tasks.zero_shot import AsItIs, ZeroShot
 
 NAME = "embedding"

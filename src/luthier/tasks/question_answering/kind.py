@@ -6,21 +6,22 @@ from typing import Any
 
 import numpy as np
 
+from luthier.arrays import Array, Ints
 from luthier.batches.passages import Gold, Passage
 from luthier.data.annotations.answer_places import answers_of, located
 from luthier.data.column_names import normal
 from luthier.data.columns import ColumnGuess, must_exist, names_there
 from luthier.data.split import key_of
-from luthier.data.table import Ints, Table
+from luthier.data.table import Table
 from luthier.errors import DataError, listing
+from luthier.forms.form import Columns
 from luthier.scores.metrics import judging
 from luthier.tasks.classification.labelled import refuse_nothing_left
-from luthier.tasks.kind import Columns, Kind, Roles, Understood, Wishes
+from luthier.tasks.kind import Kind, Roles, Understood, Wishes
 from luthier.tasks.metric import chosen_metric
 from luthier.tasks.question_answering.cloze import cloze_questions
 from luthier.tasks.question_answering.task import NAME, QuestionAnswering
-from luthier.tasks.task import Array, Task
-from luthier.tasks.texts import has_content, is_blank
+from luthier.tasks.texts import has_content
 
 CONTEXT_NAMES = ("context", "passage", "paragraph", "document", "article", "text")
 QUESTION_NAMES = ("question", "query", "questions")
@@ -115,29 +116,6 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
     )
 
 
-def inputs(table: Table, columns: Columns, rows: Ints | None, task: Task) -> list[Any]:
-    questions, contexts = table.texts(columns["question"], rows), table.texts(columns["text"], rows)
-    return [Passage(question, context) for question, context in zip(questions, contexts, strict=True)]
-
-
-def given(values: Sequence[Any], task: Task) -> list[Any]:
-    """Pairs of question and text, or objects that have both, as a caller of `predict` hands them over."""
-    found = []
-    for at, one in enumerate(values):
-        pair = (one.get("question"), one.get("context")) if isinstance(one, dict) else one
-        if (
-            not isinstance(pair, tuple | list)
-            or len(pair) != 2
-            or not all(isinstance(text, str) for text in pair)
-        ):
-            raise DataError(
-                f"row {at}: {one!r} is not a question with its text. Give (question, text), or an object with `question` and "
-                "`context`."
-            )
-        found.append(Passage(*pair))
-    return found
-
-
 def cloze(inputs: Sequence[Any], targets: Array, dice: np.random.Generator) -> Iterator[tuple[Passage, Gold]]:
     """Questions about the same texts, made of their sentences."""
     known = [
@@ -145,11 +123,6 @@ def cloze(inputs: Sequence[Any], targets: Array, dice: np.random.Generator) -> I
     ]
     for one in cloze_questions([row.context for row in inputs], known, dice):
         yield Passage(one.question, one.context), Gold((one.answer,), (one.start,)) if one.answer else Gold()
-
-
-def shown(table: Table, columns: Columns) -> list[str]:
-    """The questions."""
-    return table.texts(columns["question"])
 
 
 CONTEXT = (
@@ -165,13 +138,10 @@ QUESTION_ANSWERING = Kind(
          "answers": {"text": ["in the cellar"], "answer_start": [86]}},
         {"context": CONTEXT, "question": "Who plays the cello?", "answers": {"text": [], "answer_start": []}},
     ),
-    roles=("text", "question", "label"),
+    forms=("question",),
     find=find,
     understand=understand,
-    inputs=inputs,
-    given=given,
-    blank=lambda passage: is_blank((passage.question, passage.context)),
     restore=QuestionAnswering.from_json,
-    shown=shown,
+    warms_up=True,
     cloze=cloze,
 )  # fmt: skip

@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from luthier.batches.examples import Batch, Examples, Ints
+from luthier.arrays import Array, Ints
+from luthier.batches.examples import Batch, Examples
 from luthier.batches.passages import END, START, Passage
 from luthier.batches.text_examples import TextExamples
 from luthier.scores import answers as scores_of
@@ -24,7 +25,7 @@ from luthier.tasks.outputs import Logits
 from luthier.tasks.question_answering.overlap import nearest_sentence
 from luthier.tasks.question_answering.sentences import Place
 from luthier.tasks.records import AnswerRecord
-from luthier.tasks.task import Array, Baseline, Learning, Loss, Model, Task
+from luthier.tasks.task import Baseline, Learning, Loss, Model, Task
 
 NAME = "question-answering"
 BEST_ENDS = 20

@@ -1,10 +1,8 @@
 """The likeliest well-formed tags of a row's words."""
 
-from typing import Any
-
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[Any]]
+from luthier.arrays import Array
 
 AT_ONCE = 2_000
 """Rows that are looked at together, of like length."""

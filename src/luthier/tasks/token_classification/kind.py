@@ -8,20 +8,23 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from luthier.arrays import Array, Ints
 from luthier.batches.word_rows import Words
 from luthier.data.column_names import normal
 from luthier.data.columns import ColumnGuess, must_exist, names_there
 from luthier.data.problems import shorten
 from luthier.data.split import key_of
-from luthier.data.table import Ints, Table
-from luthier.data.tags import parts, scheme_of, tags_of_spans, to_iob2, words_of
+from luthier.data.table import Table
+from luthier.data.tags import parts, scheme_of, tags_of_spans, to_iob2
 from luthier.errors import DataError, did_you_mean, listing
+from luthier.forms.form import Columns, Form
+from luthier.forms.words_form import WordsForm, holds_lists
 from luthier.scores.metrics import judging
 from luthier.tasks.classification.labelled import refuse_nothing_left, useless
 from luthier.tasks.classification.labels import in_order
-from luthier.tasks.kind import Columns, Kind, Roles, Understood, Wishes
+from luthier.tasks.kind import Kind, Roles, Understood, Wishes
 from luthier.tasks.metric import chosen_metric
-from luthier.tasks.task import Array, Task
+from luthier.tasks.task import Task
 from luthier.tasks.token_classification.task import NAME, TokenClassification
 
 KIND = re.compile(r"(?![A-Za-z]-)[^\W\d_][\w+$-]*")
@@ -62,10 +65,6 @@ def find(table: Table, asked: Mapping[str, str | None]) -> ColumnGuess:
     return ColumnGuess(columns, {role: f"column {name!r}, {why[role]}" for role, name in columns.items()})
 
 
-def holds_lists(table: Table, name: str) -> bool:
-    return bool(pa.types.is_list(table.columns.schema.field(name).type))
-
-
 def holds_spans(table: Table, name: str) -> bool:
     """Whether a column holds lists of objects with a start and an end."""
     kind = table.columns.schema.field(name).type
@@ -75,7 +74,7 @@ def holds_spans(table: Table, name: str) -> bool:
 def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> Understood:
     label = columns["label"]
     blanks = not holds_spans(table, label)
-    rows = rows_of_words(table, columns["text"], None, blanks)
+    rows = WordsForm(blanks).inputs(table, columns)
     has_input = np.array([len(row) > 0 for row in rows], bool)
     values = table.values(label)
     has_label = np.array([value is not None for value in values], bool)
@@ -211,38 +210,10 @@ def rarest_type(tagged: Mapping[int, list[str]], usable: Ints, types: tuple[str,
     return found
 
 
-def inputs(table: Table, columns: Columns, rows: Ints | None, task: Task) -> list[Any]:
+def words_as_split(task: Task) -> Form:
+    """Words as a task's own rows were split into them."""
     assert isinstance(task, TokenClassification), "words are of this task"
-    return rows_of_words(table, columns["text"], rows, task.blanks)
-
-
-def rows_of_words(table: Table, name: str, rows: Ints | None, blanks: bool) -> list[Words]:
-    """Rows of words: as given, or as they stand in a text."""
-    if holds_lists(table, name):
-        values = table.values(name, rows)
-        return [Words.of_tokens([str(token) for token in value or ()]) for value in values]
-    return [in_text(text, blanks) for text in table.texts(name, rows)]
-
-
-def in_text(text: str, blanks: bool) -> Words:
-    """The words of a text: what stands between its blanks, or finer."""
-    return Words.of_tokens(text.split()) if blanks else Words(text, tuple(words_of(text)))
-
-
-def given(values: Sequence[Any], task: Task) -> list[Any]:
-    """Texts, or lists of words, as a caller of `predict` hands them over."""
-    assert isinstance(task, TokenClassification), "words are of this task"
-    for at, one in enumerate(values):
-        words = isinstance(one, list | tuple) and all(isinstance(word, str) for word in one)
-        if not isinstance(one, str) and not words:
-            raise DataError(f"row {at}: {one!r} is neither a text nor a list of words.")
-    return [in_text(one, task.blanks) if isinstance(one, str) else Words.of_tokens(one) for one in values]
-
-
-def shown(table: Table, columns: Columns) -> list[str]:
-    if holds_lists(table, columns["text"]):
-        return [" ".join(map(str, tokens or ())) for tokens in table.values(columns["text"])]
-    return table.texts(columns["text"])
+    return WordsForm(task.blanks)
 
 
 TOKEN_CLASSIFICATION = Kind(
@@ -252,12 +223,9 @@ TOKEN_CLASSIFICATION = Kind(
         {"tokens": ["Ana", "Lima", "will", "come"], "tags": ["B-person", "I-person", "O", "O"]},
         {"tokens": ["See", "you", "soon"], "tags": ["O", "O", "O"]},
     ),
-    roles=("text", "label"),
+    forms=("words",),
     find=find,
     understand=understand,
-    inputs=inputs,
-    given=given,
-    blank=lambda words: not len(words),
     restore=TokenClassification.from_json,
-    shown=shown,
+    own_form=words_as_split,
 )

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from luthier.batches.examples import Batch, Examples, Ints
+from luthier.arrays import Array, Ints
+from luthier.batches.examples import Batch, Examples
 from luthier.batches.tokens import runs
 from luthier.batches.word_rows import Words
 from luthier.data.tags import spans_of
@@ -18,10 +19,11 @@ from luthier.scores.metrics import Tagged
 from luthier.tasks.answers import Answers
 from luthier.tasks.calibration import Calibrating, Calibration
 from luthier.tasks.classification.task import bins_of
+from luthier.tasks.config_labels import labelled
 from luthier.tasks.outputs import Logits
 from luthier.tasks.probing import Probing
 from luthier.tasks.records import TagsRecord
-from luthier.tasks.task import Array, Baseline, Learning, Loss, Model, Task
+from luthier.tasks.task import Baseline, Learning, Loss, Model, Task
 from luthier.tasks.token_classification.iob2 import best_tags
 from luthier.tasks.token_classification.lookup import glossary_of, looked_up
 
@@ -191,6 +193,10 @@ class TokenClassification(Task[Logits, Tags]):
                 one["probability"] = round(float(sure[first:end].min()), 6)
             found.append(one)
         return found
+
+    @property
+    def config_labels(self) -> dict[str, Any]:
+        return labelled(self.tags)
 
     def to_json(self) -> dict[str, Any]:
         return {

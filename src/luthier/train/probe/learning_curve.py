@@ -5,14 +5,14 @@ from collections.abc import Callable
 import numpy as np
 
 from luthier import seeds
+from luthier.arrays import Array
 from luthier.scores.learning_curve import Curve
-from luthier.tasks.task import Array
 from luthier.train.probe.probe import ROUGH, STRENGTHS, Regression, standardised
 
 SIZES, TIMES = 8, 6
 """Sizes of the parts, and how often each is drawn."""
 SMALLEST, LARGEST = 1 / 16, 0.8
-"""Shares of the rows."""
+"""Smallest and largest part, as shares of the rows."""
 MOST_ROWS, MOST_HELD = 8_000, 4_000
 
 

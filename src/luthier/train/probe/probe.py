@@ -10,17 +10,17 @@ from threadpoolctl import threadpool_limits
 from torch.nn import functional
 
 from luthier import seeds
+from luthier.arrays import Array
 from luthier.scores.intervals import jackknife
-from luthier.tasks.task import Array
 
 STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 """Inverse strengths of the L2 penalty tried, from strong to weak (scikit-learn's C, on standardised features)."""
 EXACT, ROUGH = 1e-5, 1e-3
-"""Largest gradient left: of the head that is kept, and of those that only tell which strength is best (several times
-faster, with the same choice)."""
+"""Largest gradient at which solving stops: for the head that is kept, and for those that only tell which strength is best
+(several times faster, with the same choice)."""
 FOLDS = 3
 MOST_ROWS = 10_000
-"""Rows cross-validation looks at: beyond that the choice of a strength no longer changes."""
+"""The most rows that cross-validation looks at: beyond that the choice of a strength no longer changes."""
 
 
 @dataclass(frozen=True)
@@ -28,16 +28,16 @@ class Probe:
     """A linear head on raw features: logits = features @ weight.T + bias."""
 
     weight: Array
-    """(outputs, width)"""
+    """(outputs, width) weights of the raw features."""
     bias: Array
-    """(outputs,)"""
+    """(outputs,) biases."""
     strength: float
     """The C that cross-validation chose."""
     cross_validated: dict[float, float]
     """Score of each strength tried, on rows that it did not see: mean over folds."""
 
     def logits(self, features: Array) -> Array:
-        """(rows, width) -> (rows, outputs)"""
+        """The logits of features: (rows, width) to (rows, outputs)."""
         found: Array = (features @ self.weight.T + self.bias).astype(np.float32)
         return found
 
@@ -49,7 +49,7 @@ class Probe:
 
 
 Score = Callable[[Array, Array], float]
-"""(logits, targets) -> higher is better."""
+"""A function from logits and targets to a score, of which higher values are better."""
 
 
 def fit_probe(
@@ -86,7 +86,7 @@ def solve_probe(features: Array, targets: Array, outputs: int, strength: float) 
 
 
 def standardised(features: Array) -> tuple[Array, Array, Array]:
-    """Features with mean 0 and spread 1, and what they were before."""
+    """Features with mean 0 and standard deviation 1, and the means and deviations they had before."""
     centre, spread = features.mean(0), features.std(0)
     # A feature that is constant on these rows (MiniLM has some) says nothing: leave it, rather than divide by zero.
     spread = np.where(spread > 1e-3 * spread.max(), spread, spread.max() or 1.0)
@@ -95,7 +95,7 @@ def standardised(features: Array) -> tuple[Array, Array, Array]:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """What each strength gives for rows that it did not see."""
+    """The out-of-fold logits of each strength: every row is judged by a head that did not see it."""
 
     logits: dict[float, Array]
     """(rows, outputs) by inverse strength, from strong to weak."""
@@ -105,7 +105,7 @@ class HeldOut:
     measure: Score
 
     def score(self, strength: float, rows: Array | None = None) -> float:
-        """Mean over folds, of some of their rows."""
+        """The score of each strength on some of the rows: the mean over folds."""
         rows = np.arange(len(self.targets)) if rows is None else rows
         parts = [rows[self.folds[rows] == fold] for fold in np.unique(self.folds[rows])]
         found = self.logits[strength]

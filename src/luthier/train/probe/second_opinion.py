@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from luthier import seeds
-from luthier.tasks.task import Array
+from luthier.arrays import Array
 from luthier.train.probe.probe import ROUGH, STRENGTHS, Regression, standardised
 
 FOLDS = 4
 SMOOTHING = 0.1
-"""Of word counts (Lidstone's)."""
+"""What is added to every word count (Lidstone's smoothing)."""
 FLOOR = 1e-9
 
 
@@ -53,7 +53,7 @@ def second_opinion(
 
 
 def folds(groups: Array, seed: int) -> Array:
-    """(rows,) a fold for each, the same within a group."""
+    """The fold of each row, (rows,), the same within a group."""
     units, unit_of = np.unique(groups, return_inverse=True)
     dealt = seeds.generator(seed, "second opinion").permutation(len(units)) % FOLDS
     found: Array = dealt[unit_of]

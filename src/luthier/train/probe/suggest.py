@@ -5,29 +5,31 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from luthier.data.table import Ints
-from luthier.tasks.task import Array
+from luthier.arrays import Array, Ints
 from luthier.train.probe.probe import ROUGH, STRENGTHS, Regression, standardised
 
 ENOUGH = 20
 """Labelled rows a label, from which on doubt says more than typicality (docs/doctor.md has the curves)."""
 NEIGHBOURS = 20
-"""Of which the mean distance makes a row typical (Hacohen et al. 2022, arXiv:2202.02794, section 3.2)."""
+"""Number of nearest neighbours whose mean distance says how typical a row is (Hacohen et al. 2022, arXiv:2202.02794, section
+3.2)."""
 MOST_CLUSTERS = 500
 DOUBTFUL = 10
-"""Times as many rows as are asked for, of which the most different ones are taken."""
+"""So many times the rows asked for are doubtful candidates, from which the most different ones are taken."""
 
 
 @dataclass(frozen=True)
 class Suggested:
-    """Rows of the unlabelled ones, the most useful first, and why."""
+    """The unlabelled rows that are most worth a label, the most useful first, and why."""
 
     rows: Ints
     why: str
 
 
 def suggest(labelled: Array, targets: Array, outputs: int, unlabelled: Array, count: int) -> Suggested:
-    """labelled: (rows, width) features.  targets: their classes.  unlabelled: (rows, width).
+    """Choose the unlabelled rows that are most worth a label.
+
+    labelled: (rows, width) features.  targets: their classes.  unlabelled: (rows, width).
 
     TypiClust while there are few labels (Hacohen et al. 2022, arXiv:2202.02794), then the smallest margins, spread over
     clusters (Doucet et al. 2024, "Bridging diversity and uncertainty in active learning": TypiClust, then margin).
@@ -46,7 +48,7 @@ def directions(features: Array) -> Array:
 
 
 def clusters(features: Array, count: int) -> Ints:
-    """(rows,) the cluster of each."""
+    """The cluster of each row, (rows,), by k-means."""
     from sklearn.cluster import KMeans, MiniBatchKMeans
 
     kind = KMeans if len(features) < 5_000 else MiniBatchKMeans

@@ -1,0 +1,134 @@
+"""Settings that not every task or form of a row knows: who knows them, and what is said where they are set in vain."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import groupby
+
+from luthier.errors import PlanError
+from luthier.forms import FORMS
+from luthier.forms.form import Form
+from luthier.plan.method import Thaw, parse_method
+from luthier.plan.plan import Plan, is_set
+from luthier.prepare.pairs import ways_to_read
+from luthier.tasks.task import Task
+
+
+@dataclass(frozen=True)
+class Case:
+    """A plan, and the task and the form of the rows that it is for."""
+
+    plan: Plan
+    task: Task
+    form: Form
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting that does not always have an effect."""
+
+    key: str
+    words: str
+    """What is said after its key, with {task} for the task's name; settings with the same words are told of together."""
+    known: Callable[[Case], bool] | None = None
+    """Whether it has an effect; None: where the form lists it among its `effects`."""
+    asked: Callable[[Plan], bool] | None = None
+    """Whether a plan asks for it; None: where it is other than when it is left out."""
+    effect: str = ""
+    """How forms list it, where not by its key: one value of it may be known where another is not."""
+
+    def idle(self, case: Case) -> bool:
+        """Whether a plan asks for it in vain."""
+        if not (is_set(case.plan, *self.key.split(".")) if self.asked is None else self.asked(case.plan)):
+            return False
+        if self.known is not None:
+            return not self.known(case)
+        return (self.effect or self.key) not in case.form.effects
+
+
+def refuse_what_has_no_effect(plan: Plan, task: Task) -> None:
+    """Raise PlanError for settings that this task's loss or rows know nothing of: the first ones that have the same words."""
+    case = Case(plan, task, FORMS[task.reads])
+    for words, settings in groupby(SETTINGS, key=lambda one: one.words):
+        idle = [one.key for one in settings if one.idle(case)]
+        if idle:
+            told = {"task": task.name, "pooling": repr(plan.model.pooling), "cloze": no_cloze_with(plan)}
+            raise PlanError(f"{', '.join(idle)}{words.format(**told)}")
+
+
+def no_cloze_with(plan: Plan) -> str | None:
+    """Why a plan cannot begin with cloze questions; None where it can."""
+    if plan.train.lr == "find":
+        return "with --lr find the rate is found only after cloze questions would need it"
+    if isinstance(parse_method(plan.train.method), Thaw):
+        return "with --method thaw the head alone would learn from cloze questions"
+    if plan.train.l2_sp:
+        return "with --l2-sp weights would be pulled to what cloze questions made of them, not to the pre-trained ones"
+    return None
+
+
+def probes(case: Case) -> bool:
+    return case.task.probe is not None
+
+
+def learns_labels(case: Case) -> bool:
+    return case.task.weighting is not None
+
+
+def calibrates(case: Case) -> bool:
+    return case.task.calibrating is not None
+
+
+def chooses_how_pairs_are_read(case: Case) -> bool:
+    return len(ways_to_read(case.task)) > 1
+
+
+def has_a_head_of_its_own(case: Case) -> bool:
+    """Not so a bi-encoder, whose cosine has a line through it and nothing else."""
+    return not case.form.side_by_side
+
+
+NO_PROBE = ": {task} has no probe, as no linear head on frozen features does it. Leave it out."
+NO_LABELS = ": no effect with {task}, which learns no labels. Leave it out."
+NO_IMAGES = ": no effect with {task}, which reads no images. Leave it out."
+A_COSINE = ": no effect with a bi-encoder, whose head reads one number, a cosine. Leave it out, or choose --pair cross-encoder."
+AS_ASKED = ": no effect with {task} as it is asked for. Leave it out."
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("train.method", NO_PROBE, probes, lambda plan: plan.train.method == "probe"),
+    Setting("train.head", NO_PROBE, probes, lambda plan: plan.train.head in ("shrunk", "probe")),
+    Setting("train.label_smoothing", NO_LABELS, learns_labels),
+    Setting("train.balance", NO_LABELS, learns_labels),
+    Setting("task.labels_per_row", NO_LABELS, learns_labels),
+    Setting("train.augment", NO_IMAGES),
+    Setting("train.flip", NO_IMAGES),
+    Setting("train.mix", NO_IMAGES),
+    Setting("train.batch_norm", NO_IMAGES),
+    Setting("model.hidden", A_COSINE, has_a_head_of_its_own),
+    Setting("model.dropout", A_COSINE, has_a_head_of_its_own),
+    Setting("data.long", AS_ASKED, asked=lambda plan: plan.data.long in ("windows", "refuse")),
+    Setting("task.language", AS_ASKED),
+    Setting("model.pair", AS_ASKED, chooses_how_pairs_are_read),
+    Setting("model.dropout", AS_ASKED),
+    Setting("train.flip", AS_ASKED, lambda case: case.plan.train.augment != "none"),
+    Setting("train.cloze", ": no effect with {task}, which answers no questions. Leave it out."),
+    Setting(
+        "train.cloze", ": {cloze}. Leave one of the two out.",
+        lambda case: no_cloze_with(case.plan) is None, lambda plan: bool(plan.train.cloze),
+    ),
+    Setting(
+        "data.calibration_share", ": no effect with {task}, which has nothing to calibrate. Leave it out.", calibrates
+    ),
+    Setting(
+        "data.long", ": 'windows' are of a single text, and the rows of {task} are made of two. Use --long cut.",
+        asked=lambda plan: plan.data.long == "windows", effect="data.long=windows",
+    ),
+    Setting(
+        "model.hidden",
+        ": more layers would not fit into the class of transformers that {task} is saved for. Leave it out.",
+    ),
+    Setting(
+        "model.pooling",
+        ": {pooling} makes one vector of a single text, and {task} reads otherwise. Leave it out.",
+    ),
+)  # fmt: skip
+"""In the order in which they are refused."""

@@ -1,0 +1,211 @@
+"""Each head builds, saves and opens again its own models; a new one is a file and a row of HEADS."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from command import luthier
+from luthier.batches.examples import Batch
+from luthier.data.table import Table
+from luthier.errors import ModelError
+from luthier.folder.model_folder import ModelFolder
+from luthier.folder.write import weigh_the_same
+from luthier.models.headed import HeadedModel, new_head
+from luthier.models.heads import HEADS
+from luthier.models.heads.head import Head, Saved, Wanted
+from luthier.models.hub.inspect import inspect_folder
+from luthier.models.hub.pretrained import folder_config, pretrained
+from luthier.models.load import load_model, reload_model
+from luthier.models.quiet import quiet
+from luthier.models.readers.images import Preparation
+from luthier.models.readers.reading import READERS, preparation_of, reader_of
+from luthier.models.readers.texts import Texts
+from luthier.models.readers.write_tokenizer import write_tokenizer
+from luthier.tasks import TASKS
+from luthier.tasks.classification.task import Classification
+from luthier.tasks.classification.text import TEXT_CLASSIFICATION
+from luthier.tasks.config_labels import labelled, number, unnamed
+from luthier.tasks.kind import Columns, Roles, Understood, Wishes
+from luthier.tasks.question_answering.task import QuestionAnswering
+from luthier.tasks.regression import Regression
+from luthier.tasks.token_classification.task import TokenClassification
+from tiny import TINY, TINY_IMAGES, images_folder, messages, messages_csv, with_dense
+
+# A head that no luthier has: what the first token says, beside what the whole text says.
+
+
+class Both(HeadedModel):
+    """The state of the first token and the mean over all, side by side under one linear layer."""
+
+    def features(self, batch: Batch) -> Tensor:
+        """(rows, 2 x width), of rows that are one part each."""
+        self.tell(batch)
+        body: Any = self.body
+        states: Tensor = body(**batch.inputs).last_hidden_state.float()
+        mask = batch.inputs["attention_mask"].unsqueeze(-1)
+        return torch.cat([states[:, 0], (states * mask).sum(1) / mask.sum(1)], dim=1)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """(rows, outputs)"""
+        logits: Tensor = self.head(self.features(batch))
+        return logits
+
+
+@dataclass(frozen=True)
+class BothHead(Head[Both, Texts]):
+    """Saved as the bare body, with the last layer in a file of its own."""
+
+    def build(self, folder: Any, wanted: Wanted, preparation: Preparation | None) -> Both:
+        body = pretrained(folder, "AutoModel", folder_config(folder, None, wanted.body_dropout))
+        return Both(body, wanted.new_head(2 * body.config.hidden_size))
+
+    def reopen(self, folder: Any, saved: Saved, preparation: Preparation | None) -> Both:
+        if not (folder.home / "both.safetensors").is_file():
+            raise ModelError(f"{folder.home}: its head is gone.")
+        body = pretrained(folder, "AutoModel", folder_config(folder, None))
+        head = new_head(2 * body.config.hidden_size, (), saved.outputs, 0.0)
+        head[-1].load_state_dict(load_file(folder.home / "both.safetensors"))
+        return Both(body, head)
+
+    def save(
+        self, folder: Path, model: Both, head: nn.Sequential, reader: Texts, settings: dict[str, Any]
+    ) -> None:
+        body: Any = model.body
+        body.save_pretrained(folder)
+        save_file(head[-1].state_dict(), folder / "both.safetensors", {"format": "pt"})
+        write_tokenizer(folder, reader, reader.limit, lower_case=True)
+
+
+def restore(record: dict[str, Any]) -> Classification:
+    return replace(Classification.from_json(record), head="both")
+
+
+def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> Understood:
+    found = TEXT_CLASSIFICATION.understand(table, columns, roles, wishes)
+    assert isinstance(found.task, Classification)
+    return replace(found, task=replace(found.task, head="both"))
+
+
+@pytest.fixture
+def both(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The toy head in its row, and texts that are classified with it."""
+    monkeypatch.setitem(HEADS, "both", BothHead())
+    toy = replace(TEXT_CLASSIFICATION, understand=understand, restore=restore)
+    monkeypatch.setitem(TASKS, TEXT_CLASSIFICATION.name, toy)
+
+
+# What every head keeps to
+
+
+@dataclass(frozen=True)
+class Case:
+    """A tiny model, and what rows for it are made of."""
+
+    model: Any
+    reads: str
+    outputs: int = 3
+    pooling: str = "auto"
+    hidden: tuple[int, ...] = ()
+
+
+CASES = {
+    "row": Case(TINY["bert"], "text"),
+    "row, pooled": Case(TINY["sentence_bert"], "text", hidden=(16,)),
+    "image": Case(TINY_IMAGES["resnet"], "image"),
+    "tags": Case(TINY["bert"], "text"),
+    "spans": Case(TINY["bert"], "text", outputs=2),
+    "vector": Case(with_dense, "texts", outputs=0),
+    "cosine": Case(with_dense, "apart", outputs=1),
+    "both": Case(TINY["bert"], "text"),
+}
+
+
+def rows_for(reads: str, folder: Path) -> list[Any]:
+    """A few rows of a form."""
+    texts = [text for text, _ in messages(8)]
+    if reads == "image":
+        kind = TASKS["image-classification"]
+        return kind.given(sorted(images_folder(folder, 8).rglob("*.png")), Classification(("a", "b")))
+    return texts if reads == "text" else list(zip(texts, texts[::-1], strict=True))
+
+
+@pytest.mark.usefixtures("both")
+def test_every_head_has_a_case() -> None:
+    assert {name.split(",")[0] for name in CASES} == set(HEADS)
+
+
+@pytest.mark.usefixtures("both")
+@pytest.mark.parametrize("name", CASES)
+def test_a_model_that_is_saved_and_opened_again_gives_the_same_logits(name: str, tmp_path: Path) -> None:
+    case, key = CASES[name], name.split(",")[0]
+    folder = inspect_folder("tiny", case.model(tmp_path / "tiny"), case.reads)
+    reader = reader_of(folder, case.reads)
+    wanted = Wanted(case.outputs, key, pooling=case.pooling, hidden=case.hidden, seed=1)
+    model = load_model(folder, wanted, preparation_of(reader))
+    rows = rows_for(case.reads, tmp_path / "images")
+    examples, _ = READERS[case.reads](reader, rows, np.zeros(len(rows), np.int64), "cut")
+    (tmp_path / "saved").mkdir()
+
+    with quiet():
+        HEADS[key].save(tmp_path / "saved", model, model.head, reader, labelled(("a", "b", "c")))
+    found = inspect_folder("saved", tmp_path / "saved", case.reads)
+    own = reader_of(found, case.reads)
+    again = reload_model(found, Saved(key, case.outputs, model.pooling, case.hidden), preparation_of(own))
+
+    batch = examples.batch(np.arange(len(rows)))
+    with torch.no_grad():
+        assert torch.equal(again(batch), model(batch))
+    weights = HEADS[key].saved_weights
+    assert weigh_the_same(weights(again, again.head), weights(model, model.head))
+
+
+@pytest.mark.usefixtures("both")
+@pytest.mark.parametrize("method", ["probe", "full"])
+def test_a_head_of_ones_own_goes_through_a_whole_run(method: str, bert: Path, tmp_path: Path) -> None:
+    data, out = messages_csv(tmp_path / "rows.csv", 60), tmp_path / "run"
+
+    ended = luthier(
+        *("tune", data, "--model", bert, "--method", method, "--out", out, "--quiet"),
+        *("--set", "run.precision=fp32", *(("--epochs", 2) if method == "full" else ())),
+    )
+
+    assert (ended.code, ended.err) == (0, "")
+    folder = ModelFolder(out)
+    assert type(folder.model) is Both
+    assert (folder.model_path / "both.safetensors").is_file()
+    texts = [text for text, _ in messages(12, seed=1)]
+    assert len(folder.predict(texts)) == 12
+    (folder.model_path / "both.safetensors").unlink()
+    with pytest.raises(ModelError, match="its head is gone"):
+        ModelFolder(out).predict(texts)
+
+
+# What config.json says of the answers
+
+
+@pytest.mark.parametrize(
+    ("task", "names", "kind"),
+    [
+        (Classification(("no", "yes")), {0: "no", 1: "yes"}, "single_label_classification"),
+        (Classification(("no", "yes"), many=True), {0: "no", 1: "yes"}, "multi_label_classification"),
+        (TokenClassification(("city",)), {0: "O", 1: "B-city", 2: "I-city"}, "single_label_classification"),
+        (Regression(), {0: "LABEL_0"}, "regression"),
+        (QuestionAnswering(), {0: "LABEL_0", 1: "LABEL_1"}, None),
+    ],
+)
+def test_a_task_names_its_outputs_as_transformers_spells_them(task: Any, names: Any, kind: Any) -> None:
+    found = task.config_labels
+
+    assert (found["id2label"], found["problem_type"]) == (names, kind)
+    assert found["label2id"] == {name: at for at, name in names.items()}
+
+
+def test_a_number_comes_out_of_sentence_transformers_as_it_is() -> None:
+    assert number()["sentence_transformers"] == {"activation_fn": "torch.nn.modules.linear.Identity"}
+    assert "sentence_transformers" not in unnamed(1)

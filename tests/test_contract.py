@@ -57,6 +57,8 @@ from tiny import (
     write_jsonl,
 )
 
+pytestmark = pytest.mark.slow
+
 Logits = np.ndarray[Any, np.dtype[np.float32]]
 
 SETTINGS: dict[str, Any] = {

@@ -19,6 +19,8 @@ from luthier.steps.tune import tune
 from luthier.tasks.question_answering.task import QuestionAnswering, Said, Spans
 from tiny import TINY, TINY_IMAGES, images_folder, messages
 
+pytestmark = pytest.mark.slow
+
 Seen = dict[str, Any]
 
 

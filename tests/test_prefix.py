@@ -34,6 +34,8 @@ from luthier.train.unfreezing import LadderUnfreezing
 from luthier.train.weights import Weights
 from tiny import cpu, make_settings, messages, messages_csv, opened
 
+pytestmark = pytest.mark.slow
+
 ARCHITECTURES = ("bert", "roberta", "deberta_v2", "modernbert", "distilbert", "electra", "sentence_bert")
 DEPTH = 2
 """Embeddings and block 0 stand still; block 1 and the head train."""

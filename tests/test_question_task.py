@@ -158,6 +158,7 @@ def test_a_pair_and_an_object_are_the_same_row() -> None:
     assert (one.question, one.context) == (two.question, two.context) == ("Where?", "In Rome.")
 
 
+@pytest.mark.slow
 def test_questions_have_no_probe(bert: Path, tmp_path: Path) -> None:
     data = questions_jsonl(tmp_path / "rows.jsonl", 40)
 
@@ -829,6 +830,7 @@ def test_a_model_that_answers_questions_already_keeps_its_head_and_one_that_does
     assert f"and {len(fresh.rows.split.train)} are few to learn it from" in told[0][0]
 
 
+@pytest.mark.slow
 def test_a_run_that_warms_up_goes_on_from_what_other_questions_taught(
     bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -1022,6 +1024,7 @@ def weights_of(run: Path) -> str:
     return hash_file(run / "model" / "model.safetensors")
 
 
+@pytest.mark.slow
 @pytest.mark.precision
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("method", ["full", "lora:2", "top:1", "words"])

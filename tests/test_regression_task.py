@@ -178,6 +178,7 @@ def test_a_task_that_is_saved_has_nothing_left_to_scale() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.precision
 def test_a_saved_model_gives_the_users_units_in_its_own_library(bert: Path, tmp_path: Path) -> None:
     from transformers import AutoModelForSequenceClassification, AutoTokenizer

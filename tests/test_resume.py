@@ -37,7 +37,10 @@ from luthier.train.state import State
 from luthier.train.weights import Weights
 from tiny import cpu, make_settings, messages, messages_csv, opened, whole
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="a child is forked to be killed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="a child is forked to be killed"),
+]
 
 WEIGHTS = "model/0_Transformer/model.safetensors"
 STEPS_OF_AN_EPOCH = 7

@@ -42,6 +42,8 @@ from luthier.steps.trial import trial as run_trial
 from searches import VARY, events_of, finished, scores
 from tiny import likened_jsonl
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_search_leaves_the_folder_that_the_contract_names(begun: Callable[..., SearchFolder]) -> None:
     folder = begun()

@@ -22,6 +22,8 @@ from luthier.searching.samplers import Tried
 from luthier.steps.trial import trial
 from searches import events_of, finished
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_best_few_and_the_recipe_are_run_on_other_seeds_over_the_same_rows(
     begun: Callable[..., SearchFolder],

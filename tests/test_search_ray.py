@@ -25,6 +25,8 @@ from luthier.searching.samplers import Adviser
 from luthier.searching.space import read_space
 from tiny import messages_csv, queries_jsonl
 
+pytestmark = pytest.mark.slow
+
 ray = pytest.importorskip("ray")
 
 

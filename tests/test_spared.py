@@ -120,6 +120,7 @@ def test_a_small_lead_that_no_interval_would_tell_from_chance_is_not_trained_for
 # A run
 
 
+@pytest.mark.slow
 def test_where_the_probe_has_every_validation_row_right_nothing_is_trained_and_a_line_says_why(
     tmp_path: Path, bert: Path
 ) -> None:

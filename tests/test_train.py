@@ -134,6 +134,7 @@ def without_dropout(model: nn.Module) -> nn.Module:
 # Order, seeds and gradients
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(bert: Path) -> None:
     rows = messages(40)
     models = [opened(bert, rows, seed=1) for _ in range(3)]

@@ -66,6 +66,7 @@ def finished(
     return run(plan_for(data, sentence_bert, folder / "run"))
 
 
+@pytest.mark.slow
 def test_a_run_leaves_what_the_contract_names(finished: tuple[ModelFolder, list[Event]]) -> None:
     out = finished[0].path
 
@@ -187,6 +188,7 @@ def stop_after(steps_taken: int) -> tuple[Callable[[], bool], Callable[[Event], 
     return lambda: seen["steps"] >= steps_taken, look
 
 
+@pytest.mark.slow
 def test_a_wish_to_stop_leaves_the_best_model_so_far_and_the_same_command_goes_on(
     tmp_path: Path, sentence_bert: Path
 ) -> None:
@@ -234,6 +236,7 @@ def test_a_stopped_trainings_model_stays_until_there_is_a_better_one(
         run(plan, lambda: True)
 
 
+@pytest.mark.slow
 def test_a_budget_ends_training_in_time_with_a_whole_folder(tmp_path: Path, sentence_bert: Path) -> None:
     data = messages_csv(tmp_path / "messages.csv", 160)
     plan = plan_for(
@@ -265,6 +268,7 @@ def test_a_training_that_ends_before_it_was_validated_leaves_the_probe_and_tells
     assert "Learning rate" not in (folder.path / "README.md").read_text(), "the probe has none"
 
 
+@pytest.mark.slow
 def test_a_training_whose_outcome_could_not_be_written_is_not_lost(
     tmp_path: Path, bert: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

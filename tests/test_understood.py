@@ -73,6 +73,7 @@ def test_a_person_reads_it_in_a_few_lines(rows: Callable[..., Path]) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_plan_tells_the_same(rows: Callable[..., Path], bert: Path) -> None:
     path = rows(lambda text, label, at: {"text": text, "label": label})
 

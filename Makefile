@@ -1,21 +1,30 @@
 # Two commands set up a fresh machine: `make demo` and `make test`. Each installs what it needs into .venv.
+# While working: `make check` and `make test-fast`.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test install clean
+.PHONY: demo check test-fast test install clean
 
 demo: install
 	$(BIN)/luthier demo
 
-# Where the processor has more than AVX2, what depends on its precision is tested once more as if it had not.
-test: install
+# Lint, format and types: seconds, and no test.
+check: install
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/mypy
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+# Without what is marked slow: under three minutes on two cores.
+test-fast: install
+	$(BIN)/pytest $(PARALLEL) -m "not slow"
+
+# All of it. Where the processor has more than AVX2, what depends on its precision is tested once more as if it had not.
+test: check
+	$(BIN)/pytest $(PARALLEL)
 	if grep -qm1 avx512f /proc/cpuinfo 2>/dev/null; then \
-		DNNL_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m precision; fi
+		DNNL_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 $(BIN)/pytest $(PARALLEL) -m precision; fi
 
 install: $(VENV)/.installed
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ def labelled(count: int = 12) -> list[tuple[str, str]]:
     return [(f"This is the text of number {n}, which says little.", "ab"[n % 2]) for n in range(count)]
 
 
-def objects(spans: list[tuple[int, int, str]], **more: Any) -> list[dict[str, Any]]:
+def objects(spans: Sequence[tuple[int, int, str]], **more: Any) -> list[dict[str, Any]]:
     return [{"start": start, "end": end, "label": label, **more} for start, end, label in spans]
 
 

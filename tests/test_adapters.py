@@ -27,7 +27,12 @@ BEFORE = "base_model.model.bert."
 
 def adapter_on(base: Path, folder: Path, **settings: Any) -> Path:
     """An adapter of random weights, written by PEFT, with the head of the model that it was tuned in."""
-    plain = {"r": 3, "lora_alpha": 6, "target_modules": ["query", "value"], "task_type": "SEQ_CLS"}
+    plain: dict[str, Any] = {
+        "r": 3,
+        "lora_alpha": 6,
+        "target_modules": ["query", "value"],
+        "task_type": "SEQ_CLS",
+    }
     with quiet(), torch.random.fork_rng():
         torch.manual_seed(0)
         model = get_peft_model(
@@ -36,7 +41,7 @@ def adapter_on(base: Path, folder: Path, **settings: Any) -> Path:
         for name, weight in model.named_parameters():
             if "lora_" in name:
                 weight.data.normal_(0, 0.3)
-        model.save_pretrained(folder)
+        model.save_pretrained(str(folder))
     return folder
 
 

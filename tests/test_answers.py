@@ -6,10 +6,13 @@ import string
 import sys
 import unicodedata
 from collections import Counter
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from luthier.scores import answers
 
@@ -69,16 +72,16 @@ class Squad:
     """evaluate-v2.0.py, written down once more, as plainly as its definition goes."""
 
     @staticmethod
-    def normalize_answer(text):
+    def normalize_answer(text: str) -> str:
         text = text.lower()
         text = "".join(ch for ch in text if ch not in set(string.punctuation))
         text = re.sub(r"\b(a|an|the)\b", " ", text)
         return " ".join(text.split())
 
-    def compute_exact(self, gold, said):
+    def compute_exact(self, gold: str, said: str) -> int:
         return int(self.normalize_answer(gold) == self.normalize_answer(said))
 
-    def compute_f1(self, gold, said):
+    def compute_f1(self, gold: str, said: str) -> float:
         gold_tokens = self.normalize_answer(gold).split()
         said_tokens = self.normalize_answer(said).split()
         if not gold_tokens or not said_tokens:
@@ -90,14 +93,16 @@ class Squad:
         recall = 1.0 * same / len(gold_tokens)
         return (2 * precision * recall) / (precision + recall)
 
-    def raw_scores(self, said, golds):
+    def raw_scores(self, said: str, golds: Sequence[str]) -> tuple[int, float]:
         golds = [gold for gold in golds if self.normalize_answer(gold)] or [""]
         return max(self.compute_exact(g, said) for g in golds), max(self.compute_f1(g, said) for g in golds)
 
     @staticmethod
-    def find_best_thresh(said, scores, no_answer, has_answer):
+    def find_best_thresh(
+        said: Sequence[str], scores: Sequence[float], no_answer: Sequence[float], has_answer: Sequence[bool]
+    ) -> tuple[float, float]:
         """As a share, where the script gives per cent."""
-        current = sum(1 for has in has_answer if not has)
+        current = float(sum(1 for has in has_answer if not has))
         best, threshold = current, 0.0
         for k in sorted(range(len(no_answer)), key=lambda k: no_answer[k]):
             if has_answer[k]:
@@ -109,7 +114,7 @@ class Squad:
         return best / len(scores), threshold
 
 
-def mlqa_normalize_answer(text, language):
+def mlqa_normalize_answer(text: str, language: str) -> str:
     """mlqa_evaluation_v1.py, written down once more."""
     punctuation = {chr(i) for i in range(sys.maxunicode) if unicodedata.category(chr(i)).startswith("P")}
     punctuation |= set(string.punctuation)
@@ -130,7 +135,7 @@ def mlqa_normalize_answer(text, language):
     return " ".join(pieces + waiting.split())
 
 
-def crafted():
+def crafted() -> list[tuple[str, list[str]]]:
     """200 rows (said, answers): all edges of the definition by name, and words thrown together."""
     rows = [
         ("", []),
@@ -156,7 +161,7 @@ def crafted():
     ]
     dice = random.Random(0)
 
-    def text(most):
+    def text(most: int) -> str:
         return "".join(dice.choice(WORDS) + dice.choice(JOINTS) for _ in range(dice.randint(0, most)))
 
     while len(rows) < 200:
@@ -168,7 +173,7 @@ def crafted():
     return rows
 
 
-def test_two_hundred_crafted_rows_score_as_evaluate_v2_does_to_the_last_bit():
+def test_two_hundred_crafted_rows_score_as_evaluate_v2_does_to_the_last_bit() -> None:
     said, golds = zip(*crafted(), strict=True)
     assert len(said) == 200
 
@@ -181,7 +186,7 @@ def test_two_hundred_crafted_rows_score_as_evaluate_v2_does_to_the_last_bit():
     assert len(set(found[:, 1])) > 8
 
 
-def test_english_is_normalised_as_evaluate_v2_does():
+def test_english_is_normalised_as_evaluate_v2_does() -> None:
     for said, golds in crafted():
         for text in (said, *golds):
             assert answers.normalised(text) == Squad.normalize_answer(text)
@@ -195,7 +200,7 @@ def test_english_is_normalised_as_evaluate_v2_does():
         ("zh", "《红楼梦》的作者是曹雪芹（约1715年 — 1763年）、iPhone 15 the Pro。"),
     ],
 )
-def test_german_spanish_and_chinese_are_normalised_as_mlqa_does(language, text):
+def test_german_spanish_and_chinese_are_normalised_as_mlqa_does(language: str, text: str) -> None:
     assert answers.normalised(text, language) == mlqa_normalize_answer(text, language)
 
 
@@ -213,17 +218,19 @@ def test_german_spanish_and_chinese_are_normalised_as_mlqa_does(language, text):
         ("ru", "«А роза»", "а роза"),
     ],
 )
-def test_other_languages_lose_their_own_articles_and_all_punctuation(language, text, expected):
+def test_other_languages_lose_their_own_articles_and_all_punctuation(
+    language: str, text: str, expected: str
+) -> None:
     assert answers.normalised(text, language) == expected
 
 
-def test_normalising_twice_changes_nothing_of_a_clean_text():
+def test_normalising_twice_changes_nothing_of_a_clean_text() -> None:
     for said, _ in crafted():
         once = answers.normalised(said, "pl")
         assert answers.normalised(once, "pl") == once
 
 
-def test_the_language_reaches_the_scores():
+def test_the_language_reaches_the_scores() -> None:
     assert answers.exact_match("der Turm", ["Turm"], "de") == 1
     assert answers.exact_match("der Turm", ["Turm"], "en") == 0
     # Two of three characters said are right, and two of two are said: 2 * 2 / (3 + 2).
@@ -231,7 +238,7 @@ def test_the_language_reaches_the_scores():
     assert answers.token_f1("東京都", ["東京"], "en") == 0
 
 
-def test_only_silence_is_right_where_there_is_no_answer():
+def test_only_silence_is_right_where_there_is_no_answer() -> None:
     assert answers.per_row(["", "tower", "", "the"], [[], [], ["tower"], []]).tolist() == [
         [1, 1],
         [0, 0],
@@ -240,11 +247,11 @@ def test_only_silence_is_right_where_there_is_no_answer():
     ]
 
 
-def test_no_row_has_no_scores():
+def test_no_row_has_no_scores() -> None:
     assert answers.per_row([], []).shape == (0, 2)
 
 
-def dice_of_margins(seed):
+def dice_of_margins(seed: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Rows without equal margins: margin, F1 of the span, answerable."""
     dice = np.random.default_rng(seed)
     rows = int(dice.integers(1, 40))
@@ -254,17 +261,19 @@ def dice_of_margins(seed):
     return margin, f1, answerable
 
 
-def mean_if_answered_up_to(threshold, margin, f1, answerable):
+def mean_if_answered_up_to(
+    threshold: float, margin: NDArray[Any], f1: NDArray[Any], answerable: NDArray[Any]
+) -> float:
     return float(np.where(margin <= threshold, f1, ~answerable).mean())
 
 
 @pytest.mark.parametrize("seed", range(50))
-def test_the_best_score_is_that_of_find_best_thresh_to_the_last_bit(seed):
+def test_the_best_score_is_that_of_find_best_thresh_to_the_last_bit(seed: int) -> None:
     margin, f1, answerable = dice_of_margins(seed)
 
     threshold, score = answers.best_threshold(margin, f1, answerable)
 
-    expected, of_script = Squad.find_best_thresh(["x"] * len(f1), f1, margin, answerable)
+    expected, of_script = Squad.find_best_thresh(["x"] * len(f1), list(f1), list(margin), list(answerable))
     assert score == expected
     # The script stops at the first of equal scores, so it never answers more; 0 is its word for nothing.
     assert threshold >= of_script or of_script == 0.0
@@ -272,7 +281,7 @@ def test_the_best_score_is_that_of_find_best_thresh_to_the_last_bit(seed):
 
 
 @pytest.mark.parametrize("seed", range(50))
-def test_no_threshold_scores_higher_and_none_that_scores_as_high_answers_more(seed):
+def test_no_threshold_scores_higher_and_none_that_scores_as_high_answers_more(seed: int) -> None:
     margin, f1, answerable = dice_of_margins(seed)
     # Equal margins, and eighths, whose sums are exact, so that equal scores are equal.
     margin, f1 = np.round(margin), np.round(8 * f1) / 8
@@ -287,7 +296,7 @@ def test_no_threshold_scores_higher_and_none_that_scores_as_high_answers_more(se
 
 
 @pytest.mark.parametrize("flushes_denormals", [False, True])
-def test_rows_of_one_margin_are_answered_together(flushes_denormals):
+def test_rows_of_one_margin_are_answered_together(flushes_denormals: bool) -> None:
     torch.set_flush_denormal(flushes_denormals)  # as a run does
     # Alone the first would be worth answering; with the two unanswerable ones of the same margin it is not.
     margin, f1 = np.zeros(3), np.array([1.0, 0.0, 0.0])
@@ -299,19 +308,19 @@ def test_rows_of_one_margin_are_answered_together(flushes_denormals):
     assert score == 2 / 3
 
 
-def test_an_empty_span_costs_nothing_where_there_is_no_answer():
+def test_an_empty_span_costs_nothing_where_there_is_no_answer() -> None:
     margin, f1, answerable = np.array([1.0, 2.0]), np.array([1.0, 1.0]), np.array([False, True])
 
     assert answers.best_threshold(margin, f1, answerable) == (2.0, 1.0)
 
 
-def test_of_equal_scores_the_one_that_answers_more_is_taken():
+def test_of_equal_scores_the_one_that_answers_more_is_taken() -> None:
     margin, f1 = np.array([-1.0, 0.0, 1.0]), np.array([1.0, 0.0, 0.0])
 
     assert answers.best_threshold(margin, f1, np.array([True, True, True])) == (1.0, 1 / 3)
 
 
-def test_rows_that_are_our_own_bug_are_refused():
+def test_rows_that_are_our_own_bug_are_refused() -> None:
     with pytest.raises(AssertionError, match="1 rows said and 2 rows of answers"):
         answers.per_row([""], [[], []])
     with pytest.raises(AssertionError, match="margins must be finite"):

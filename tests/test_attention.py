@@ -1,5 +1,7 @@
 """Attention against its formula, whole and in pieces."""
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 from torch import Tensor
@@ -10,7 +12,7 @@ from luthier.models.kernels.dropout import DICE, Drawn
 
 
 @pytest.fixture(autouse=True)
-def no_dice_left():
+def no_dice_left() -> Iterator[None]:
     yield
     DICE.keys = None
 
@@ -54,7 +56,9 @@ def padding(parts: int, tokens: int) -> Tensor:
 @pytest.mark.parametrize("cache", [1, 4 * 2 * 7 * 7 * 2, 2**30], ids=["one part", "two parts", "all parts"])
 @pytest.mark.parametrize("dropout", ["none", "ours", "torch's"])
 @pytest.mark.parametrize("bias", ["none", "one for all", "one a part"])
-def test_attention_and_its_gradient_are_autograds_in_pieces_of_any_size(cache, dropout, bias, monkeypatch):
+def test_attention_and_its_gradient_are_autograds_in_pieces_of_any_size(
+    cache: int, dropout: str, bias: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "CACHE", cache)
     inputs = given()
     mask = drawn(inputs[0]) if dropout == "ours" else None
@@ -63,8 +67,9 @@ def test_attention_and_its_gradient_are_autograds_in_pieces_of_any_size(cache, d
         plain = torch.nn.functional.dropout(torch.ones(5, 2, 7, 7, dtype=torch.float64), 0.3)
     added = {"none": None, "one for all": padding(2, 7)[1:], "one a part": padding(5, 7)}[bias]
 
-    ours = Attention.apply(*inputs, added, 0.5, mask if mask is not None else plain)
-    theirs = written_out(*inputs, added, 0.5, plain)
+    query, key, value = inputs
+    ours = Attention.apply(query, key, value, added, 0.5, mask if mask is not None else plain)  # type: ignore[no-untyped-call]
+    theirs = written_out(query, key, value, added, 0.5, plain)
 
     assert torch.allclose(ours, theirs, atol=1e-12)
     for own, expected in zip(gradients(ours, inputs), gradients(theirs, inputs), strict=True):
@@ -73,19 +78,19 @@ def test_attention_and_its_gradient_are_autograds_in_pieces_of_any_size(cache, d
 
 @pytest.mark.precision
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_pieces_give_the_same_bytes_as_the_whole(dtype, monkeypatch):
+def test_pieces_give_the_same_bytes_as_the_whole(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
     inputs = given(dtype=dtype)
     found = []
     for cache in (1, 2**30):
         monkeypatch.setattr(module, "CACHE", cache)
-        output = Attention.apply(*inputs, None, 0.5, drawn(inputs[0]))
+        output = Attention.apply(*inputs, None, 0.5, drawn(inputs[0]))  # type: ignore[no-untyped-call]
         found.append([output, *gradients(output, inputs)])
 
     assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
 
 
 @pytest.mark.parametrize("tokens", [6, 7])
-def test_parts_of_a_mask_are_those_of_the_whole(tokens):
+def test_parts_of_a_mask_are_those_of_the_whole(tokens: int) -> None:
     mask = drawn(torch.zeros(5, 2, tokens, 4))
 
     whole = mask.of(slice(None), torch.zeros(1))

@@ -17,7 +17,7 @@ def picture(width: int = 60, height: int = 40, seed: int = 0) -> Image.Image:
 # One image
 
 
-def test_the_same_seed_epoch_and_row_give_the_same_bytes_and_any_other_gives_others():
+def test_the_same_seed_epoch_and_row_give_the_same_bytes_and_any_other_gives_others() -> None:
     settings = Augment(erase=1)
     first = augment(picture(), 32, 1, 2, 3, settings)
 
@@ -28,19 +28,19 @@ def test_the_same_seed_epoch_and_row_give_the_same_bytes_and_any_other_gives_oth
         assert not np.array_equal(first, augment(picture(), 32, *other, settings))
 
 
-def test_an_array_is_varied_as_the_image_is():
+def test_an_array_is_varied_as_the_image_is() -> None:
     assert np.array_equal(
         augment(picture(), 32, 0, 0, 0, Augment()), augment(np.asarray(picture()), 32, 0, 0, 0, Augment())
     )
 
 
-def test_with_all_settings_off_the_image_is_only_scaled():
+def test_with_all_settings_off_the_image_is_only_scaled() -> None:
     scaled = np.asarray(picture().resize((32, 32), Image.Resampling.BICUBIC))
 
     assert np.array_equal(augment(picture(), 32, 0, 0, 0, STILL), scaled)
 
 
-def test_a_setting_switched_on_leaves_the_crop_as_it_was():
+def test_a_setting_switched_on_leaves_the_crop_as_it_was() -> None:
     plain = augment(picture(), 32, 0, 0, 0, Augment(flip=0, jitter=0))
 
     flipped = augment(picture(), 32, 0, 0, 0, Augment(flip=1, jitter=0))
@@ -54,7 +54,7 @@ def test_a_setting_switched_on_leaves_the_crop_as_it_was():
 
 
 @pytest.mark.parametrize("chance", [0.25, 0.5])
-def test_flips_and_erasures_come_as_often_as_asked(chance):
+def test_flips_and_erasures_come_as_often_as_asked(chance: float) -> None:
     half = Image.fromarray(np.repeat(np.array([[[0] * 3, [255] * 3]], np.uint8), 2, axis=0))
     settings = Augment(min_area=1, flip=chance, jitter=0, erase=chance)
 
@@ -66,7 +66,7 @@ def test_flips_and_erasures_come_as_often_as_asked(chance):
     assert np.mean(erased) == pytest.approx(chance, abs=0.06)
 
 
-def test_crops_lie_within_the_image_and_have_the_area_and_ratio_asked():
+def test_crops_lie_within_the_image_and_have_the_area_and_ratio_asked() -> None:
     rng = np.random.default_rng(0)
     boxes = np.array([crop_box(60, 40, 0.2, rng.random((10, 4))) for _ in range(2_000)])
 
@@ -81,14 +81,14 @@ def test_crops_lie_within_the_image_and_have_the_area_and_ratio_asked():
     assert 1.3 < ratio.max() <= 4 / 3 + 1e-9
 
 
-def test_when_no_crop_fits_the_largest_in_the_middle_is_taken():
+def test_when_no_crop_fits_the_largest_in_the_middle_is_taken() -> None:
     drawn = np.full((10, 4), 0.999)
 
     assert crop_box(100, 10, 0.9, drawn) == (50 - 20 / 3, 0, 50 + 20 / 3, 10)
     assert crop_box(9, 100, 0.9, drawn) == (0, 44, 9, 56)
 
 
-def test_jitter_is_brightness_contrast_and_saturation_in_turn():
+def test_jitter_is_brightness_contrast_and_saturation_in_turn() -> None:
     """Pillow's own, one after the other, which rounds and clips in between."""
     image = picture()
     image = image.point(lambda value: 80 + value // 4)  # so that nothing is clipped
@@ -103,7 +103,7 @@ def test_jitter_is_brightness_contrast_and_saturation_in_turn():
         assert np.abs(difference).max() <= 3
 
 
-def test_what_is_erased_lies_within_the_image():
+def test_what_is_erased_lies_within_the_image() -> None:
     rng = np.random.default_rng(0)
     found = np.array([rectangle(32, rng.random(4)) for _ in range(2_000)])
 
@@ -118,7 +118,7 @@ def test_what_is_erased_lies_within_the_image():
 
 
 @pytest.mark.parametrize("how", ["mixup", "cutmix"])
-def test_a_row_is_blended_alike_in_the_same_epoch_and_otherwise_in_another(how):
+def test_a_row_is_blended_alike_in_the_same_epoch_and_otherwise_in_another(how: str) -> None:
     first = blend_of(how, 8, 0, 5, row=3, rows=100)
 
     assert first == blend_of(how, 8, 0, 5, row=3, rows=100)
@@ -127,7 +127,7 @@ def test_a_row_is_blended_alike_in_the_same_epoch_and_otherwise_in_another(how):
 
 
 @pytest.mark.parametrize("how", ["mixup", "cutmix"])
-def test_the_share_of_a_blend_is_that_of_its_pixels(how):
+def test_the_share_of_a_blend_is_that_of_its_pixels(how: str) -> None:
     dark, light = np.zeros((8, 8, 3), np.uint8), np.full((8, 8, 3), 200, np.uint8)
     for row in range(50):
         blend = blend_of(how, 8, 0, 0, row, rows=100)
@@ -140,6 +140,6 @@ def test_the_share_of_a_blend_is_that_of_its_pixels(how):
     assert (dark.max(), light.min()) == (0, 200)  # left as they were
 
 
-def test_an_interval_may_be_all_there_is():
+def test_an_interval_may_be_all_there_is() -> None:
     assert interval(10, 10, 5) == (0, 10)
     assert interval(10, 0, 5) == (5, 5)

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ def files() -> set[Path]:
     return set(Path().rglob("*"))
 
 
-def csv(rows: list[tuple[str, ...]], header: str = "text,label", name: str = "rows.csv") -> str:
+def csv(rows: Sequence[tuple[str, ...]], header: str = "text,label", name: str = "rows.csv") -> str:
     """Write a CSV file; its name."""
     lines = [header, *(",".join(f'"{value}"' for value in row) for row in rows)]
     Path(name).write_text("".join(line + "\n" for line in lines))
@@ -296,7 +296,11 @@ def test_single_empty_rows_and_labels_that_occur_once_are_counted_shown_and_left
 
 
 def remove(*names: str) -> Break:
-    return lambda folder: [(folder / name).unlink() for name in names]
+    def removed(folder: Path) -> None:
+        for name in names:
+            (folder / name).unlink()
+
+    return removed
 
 
 def put(name: str, content: str | bytes) -> Break:

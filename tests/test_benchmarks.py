@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-HOME = Path(__file__).parent.parent / "benchmarks"
-FILES = sorted(HOME.glob("*.py"))
+HOME = Path(__file__).resolve().parents[1] / "benchmarks"
+FILES = sorted(HOME.rglob("*.py"))
 SCRIPTS = [file for file in FILES if "__main__" in file.read_text(encoding="utf-8")]
 
 
 @pytest.fixture
 def as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Path, environment and modules, as a script that ran in this process found them."""
+    """Path, environment and modules, as a script that ran in this process found them. It has to find the others itself."""
     known, environment = set(sys.modules), dict(os.environ)
-    monkeypatch.setattr(sys, "path", [str(HOME), *sys.path])
+    monkeypatch.setattr(sys, "path", list(sys.path))
     yield
     os.environ.clear()
     os.environ.update(environment)
@@ -52,3 +52,13 @@ def test_what_is_taken_from_luthier_inside_of_functions_is_there_too(file: Path)
             for name in node.names:
                 if not hasattr(module, name.name):
                     importlib.import_module(f"{node.module}.{name.name}")
+
+
+@pytest.mark.parametrize(
+    "script", [file for file in FILES if file.name != "__init__.py"], ids=lambda file: file.name
+)
+def test_every_script_is_listed_under_its_folder(script: Path) -> None:
+    sections = (HOME / "README.md").read_text(encoding="utf-8").split("\n**`")
+    (section,) = [section for section in sections if section.startswith(f"{script.parent.name}/`")]
+
+    assert f"| `{script.name}` |" in section

@@ -15,6 +15,7 @@ import pytest
 from luthier.data.formats import ceilings, text_files
 from luthier.data.formats.ceilings import MOST_COLUMNS, MOST_ROW_CHARACTERS
 from luthier.data.formats.parquet import unpacked_bytes
+from luthier.data.raw_bytes import open_bytes
 from luthier.data.read import read
 from luthier.errors import DataError
 from luthier.tasks.number_column import numbers
@@ -48,7 +49,7 @@ def test_a_pipe_that_takes_the_place_of_a_file_is_not_waited_for(tmp_path: Path)
     ended: list[str] = []
 
     def opened() -> None:
-        with pytest.raises(DataError) as error, text_files.open_bytes(tmp_path / "rows.csv"):
+        with pytest.raises(DataError) as error, open_bytes(tmp_path / "rows.csv"):
             pass
         ended.append(str(error.value))
 

@@ -33,11 +33,11 @@ def check(folder: Path, rows: list[tuple[str, str]], **parts: list[tuple[str, st
     return {finding.check: finding for finding in found}
 
 
-def test_a_clean_table_gives_no_finding(tmp_path):
+def test_a_clean_table_gives_no_finding(tmp_path: Path) -> None:
     assert check(tmp_path, CLEAN[:40], valid=CLEAN[40:50], test=CLEAN[50:]) == {}
 
 
-def test_a_row_without_text_is_found(tmp_path):
+def test_a_row_without_text_is_found(tmp_path: Path) -> None:
     found = check(tmp_path, [*CLEAN[:20], ("  ", "praise"), *CLEAN[20:]])
 
     assert found == {
@@ -54,7 +54,7 @@ def test_a_row_without_text_is_found(tmp_path):
     }
 
 
-def test_rows_without_label_are_found(tmp_path):
+def test_rows_without_label_are_found(tmp_path: Path) -> None:
     found = check(tmp_path, [("no label", ""), *CLEAN, ("none either", "")])["empty"]
 
     assert found.count == 2
@@ -65,7 +65,7 @@ def test_rows_without_label_are_found(tmp_path):
     )
 
 
-def test_a_label_that_occurs_once_is_found(tmp_path):
+def test_a_label_that_occurs_once_is_found(tmp_path: Path) -> None:
     found = check(tmp_path, [*CLEAN, ("Where is the slip?", "delivry")])
 
     assert found == {
@@ -82,7 +82,7 @@ def test_a_label_that_occurs_once_is_found(tmp_path):
     }
 
 
-def test_copies_are_found_whatever_their_case_and_spaces(tmp_path):
+def test_copies_are_found_whatever_their_case_and_spaces(tmp_path: Path) -> None:
     text, label = CLEAN[7]
 
     found = check(tmp_path, [*CLEAN, (text.upper(), label), (text.replace(" ", "  "), label)])
@@ -97,7 +97,7 @@ def test_copies_are_found_whatever_their_case_and_spaces(tmp_path):
     assert copies.message == "2 rows repeat the text of an earlier row."
 
 
-def test_contradictions_are_found_with_every_row_of_them(tmp_path):
+def test_contradictions_are_found_with_every_row_of_them(tmp_path: Path) -> None:
     text = CLEAN[3][0]
     other = "praise" if CLEAN[3][1] != "praise" else "refund"
 
@@ -111,11 +111,11 @@ def test_contradictions_are_found_with_every_row_of_them(tmp_path):
     assert contradictions.message == "2 rows have a text that occurs again with another label."
 
 
-def test_a_copy_with_the_same_label_is_no_contradiction(tmp_path):
+def test_a_copy_with_the_same_label_is_no_contradiction(tmp_path: Path) -> None:
     assert "contradictions" not in check(tmp_path, [*CLEAN, CLEAN[3]])
 
 
-def test_a_test_row_that_stands_in_the_training_rows_is_found(tmp_path):
+def test_a_test_row_that_stands_in_the_training_rows_is_found(tmp_path: Path) -> None:
     found = check(tmp_path, CLEAN[:40], test=[*CLEAN[40:49], (CLEAN[5][0].upper(), CLEAN[5][1])])
 
     assert found == {
@@ -133,7 +133,7 @@ def test_a_test_row_that_stands_in_the_training_rows_is_found(tmp_path):
 
 
 @pytest.mark.parametrize("kept", [1, 2, 3, 4])
-def test_a_leak_into_the_validation_rows_is_found(tmp_path, kept):
+def test_a_leak_into_the_validation_rows_is_found(tmp_path: Path, kept: int) -> None:
     found = check(tmp_path, CLEAN[:40], valid=[*CLEAN[40:50], *CLEAN[:kept]], test=CLEAN[50:])["leaks"]
 
     assert (found.count, found.share) == (kept, kept / (10 + kept))
@@ -141,18 +141,18 @@ def test_a_leak_into_the_validation_rows_is_found(tmp_path, kept):
     assert {row["file"] for row in found.rows} == {"valid.csv"}
 
 
-def test_a_test_row_that_stands_in_the_validation_rows_is_found(tmp_path):
+def test_a_test_row_that_stands_in_the_validation_rows_is_found(tmp_path: Path) -> None:
     found = check(tmp_path, CLEAN[:40], valid=CLEAN[40:50], test=[*CLEAN[50:], CLEAN[45]])
 
     assert list(found) == ["leaks"]
     assert [(row["file"], row["row"]) for row in found["leaks"].rows] == [("test.csv", len(CLEAN) - 50 + 2)]
 
 
-def test_copies_within_a_split_made_here_do_not_leak(tmp_path):
+def test_copies_within_a_split_made_here_do_not_leak(tmp_path: Path) -> None:
     assert "leaks" not in check(tmp_path, [*CLEAN, *CLEAN[:20]])
 
 
-def test_copies_are_counted_file_by_file(tmp_path):
+def test_copies_are_counted_file_by_file(tmp_path: Path) -> None:
     found = check(tmp_path, [*CLEAN[:40], CLEAN[0]], test=[*CLEAN[40:], CLEAN[41], CLEAN[41]])["copies"]
 
     places = [("rows.csv", 42), ("test.csv", len(CLEAN) - 38), ("test.csv", len(CLEAN) - 37)]
@@ -160,14 +160,14 @@ def test_copies_are_counted_file_by_file(tmp_path):
     assert [(row["file"], row["row"]) for row in found.rows] == places
 
 
-def test_a_finding_shows_ten_examples_and_counts_all(tmp_path):
+def test_a_finding_shows_ten_examples_and_counts_all(tmp_path: Path) -> None:
     found = check(tmp_path, [*CLEAN, *[("", "praise")] * 25])["empty"]
 
     assert found.count == 25
     assert [row["row"] for row in found.rows] == list(range(len(CLEAN) + 2, len(CLEAN) + 12))
 
 
-def test_leaks_and_contradictions_list_every_row(tmp_path):
+def test_leaks_and_contradictions_list_every_row(tmp_path: Path) -> None:
     swapped = [(text, "praise" if label != "praise" else "refund") for text, label in CLEAN[:15]]
 
     found = check(tmp_path, [*CLEAN, *swapped], test=CLEAN[15:40])
@@ -176,13 +176,13 @@ def test_leaks_and_contradictions_list_every_row(tmp_path):
     assert len(found["leaks"].rows) == found["leaks"].count == 25
 
 
-def test_a_row_that_spans_lines_is_placed_where_it_begins(tmp_path):
+def test_a_row_that_spans_lines_is_placed_where_it_begins(tmp_path: Path) -> None:
     found = check(tmp_path, [("Two\nlines of the text", "praise"), *CLEAN, (" ", "praise")])["empty"]
 
     assert [row["row"] for row in found.rows] == [len(CLEAN) + 4]
 
 
-def test_findings_are_json(tmp_path):
+def test_findings_are_json(tmp_path: Path) -> None:
     record = check(tmp_path, [*CLEAN, CLEAN[0]])["copies"].to_json()
 
     assert record["rows"] == [{"file": "rows.csv", "row": len(CLEAN) + 2, "text": CLEAN[0][0]}]

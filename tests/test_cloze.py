@@ -1,5 +1,6 @@
 """Cloze questions: made of texts alone, in the likeness of the user's own."""
 
+from collections.abc import Sequence
 from itertools import islice
 
 import numpy as np
@@ -9,6 +10,7 @@ from luthier.tasks.question_answering.cloze import (
     LONGEST_STRETCH,
     MOST_WORDS,
     OF_A_STRETCH,
+    Cloze,
     cloze_questions,
     kind_of,
     stretches_of,
@@ -26,11 +28,13 @@ KNOWN = [
 ]
 
 
-def made(count=200, texts=TEXTS, known=KNOWN, seed=0):
+def made(
+    count: int = 200, texts: Sequence[str] = TEXTS, known: Sequence[tuple[str, str]] = KNOWN, seed: int = 0
+) -> list[Cloze]:
     return list(islice(cloze_questions(texts, known, np.random.default_rng(seed)), count))
 
 
-def test_the_answer_stands_where_it_is_said_to_and_its_words_are_not_asked_with():
+def test_the_answer_stands_where_it_is_said_to_and_its_words_are_not_asked_with() -> None:
     for one in made():
         assert one.context in TEXTS
         assert one.context[one.start : one.start + len(one.answer)] == one.answer
@@ -44,12 +48,12 @@ def test_the_answer_stands_where_it_is_said_to_and_its_words_are_not_asked_with(
         assert len(said(one)) <= MOST_WORDS
 
 
-def said(one):
+def said(one: Cloze) -> list[str]:
     """The words of a question behind its opening."""
     return WORD.findall(one.question)[2:]
 
 
-def test_questions_begin_as_the_users_own_do():
+def test_questions_begin_as_the_users_own_do() -> None:
     assert {" ".join(one.question.split()[:2]) for one in made()} <= {
         "When was",
         "Who opened",
@@ -59,7 +63,7 @@ def test_questions_begin_as_the_users_own_do():
 
 
 @pytest.mark.parametrize("known", KNOWN, ids=lambda one: kind_of(one[1]))
-def test_answers_are_of_the_kind_of_the_users_own(known):
+def test_answers_are_of_the_kind_of_the_users_own(known: tuple[str, str]) -> None:
     text = "In this town Andrea Guarneri made 1654 violins with seven others."
 
     found = made(texts=[text], known=[known])
@@ -71,13 +75,13 @@ def test_answers_are_of_the_kind_of_the_users_own(known):
         assert {one.answer for one in found} == {{"number": "1654", "name": "Andrea Guarneri"}[wanted]}
 
 
-def test_where_a_sentence_has_nothing_of_the_kind_as_many_words_are_left_out():
+def test_where_a_sentence_has_nothing_of_the_kind_as_many_words_are_left_out() -> None:
     found = made(texts=["the varnish dries slowly in the dark cellar"], known=[KNOWN[0]])
 
     assert {len(one.answer.split()) for one in found} == {2}
 
 
-def test_as_many_have_no_answer_as_of_the_users_own():
+def test_as_many_have_no_answer_as_of_the_users_own() -> None:
     found = made(400, TEXTS, [*KNOWN, ("Why?", "")])
 
     none = [one for one in found if not one.answer]
@@ -87,7 +91,7 @@ def test_as_many_have_no_answer_as_of_the_users_own():
     assert all(one.start == -1 for one in none)
 
 
-def test_a_question_without_an_answer_is_asked_about_a_text_that_does_not_hold_it():
+def test_a_question_without_an_answer_is_asked_about_a_text_that_does_not_hold_it() -> None:
     texts = ["Alpha beta gamma delta epsilon zeta eta.", "One two three four five six seven."]
 
     for one in made(60, texts, [("Why?", "")]):
@@ -96,11 +100,11 @@ def test_a_question_without_an_answer_is_asked_about_a_text_that_does_not_hold_i
         assert all(word in other for word in words)
 
 
-def test_a_seed_gives_the_same_questions_and_another_one_others():
+def test_a_seed_gives_the_same_questions_and_another_one_others() -> None:
     assert made(seed=1) == made(seed=1) != made(seed=2)
 
 
-def test_all_texts_are_asked_about_alike_often_and_none_too_often():
+def test_all_texts_are_asked_about_alike_often_and_none_too_often() -> None:
     found = made(10_000)
 
     counts = [sum(one.context == text for one in found) for text in TEXTS]
@@ -108,11 +112,11 @@ def test_all_texts_are_asked_about_alike_often_and_none_too_often():
     assert len(made(7)) == 7
 
 
-def test_a_text_that_is_there_twice_counts_once():
+def test_a_text_that_is_there_twice_counts_once() -> None:
     assert made(10_000, TEXTS * 3) == made(10_000)
 
 
-def test_a_long_text_is_read_in_stretches_of_whole_sentences():
+def test_a_long_text_is_read_in_stretches_of_whole_sentences() -> None:
     sentences = [f"Sentence number {at} tells of the {at % 7} violins in that shop." for at in range(100)]
 
     found = stretches_of(" ".join(sentences))
@@ -122,11 +126,11 @@ def test_a_long_text_is_read_in_stretches_of_whole_sentences():
     assert sum(len(one.sentences) for one in found) == 100
 
 
-def test_texts_without_a_sentence_of_some_words_give_none():
+def test_texts_without_a_sentence_of_some_words_give_none() -> None:
     assert made(10, ["Too short.", "", "This is it. And that."]) == []
 
 
-def test_a_text_without_marks_is_cut_between_words():
+def test_a_text_without_marks_is_cut_between_words() -> None:
     text = "violin and varnish " * 500
 
     found = stretches_of(text)
@@ -135,7 +139,7 @@ def test_a_text_without_marks_is_cut_between_words():
     assert "".join(one.text for one in found).split() == text.split()
 
 
-def test_a_character_of_a_language_without_white_space_is_a_word():
+def test_a_character_of_a_language_without_white_space_is_a_word() -> None:
     text = "小提琴是在克雷莫纳制造的。它的清漆干得很慢！"
 
     found = made(40, [text], [("琴在哪里?", "克雷莫纳")])
@@ -144,7 +148,7 @@ def test_a_character_of_a_language_without_white_space_is_a_word():
     assert {one.question[:3] for one in found} == {"琴 在"}
 
 
-def test_a_stretch_of_a_text_whose_characters_are_tokens_has_half_as_many():
+def test_a_stretch_of_a_text_whose_characters_are_tokens_has_half_as_many() -> None:
     found = stretches_of("漆は地下室でゆっくりと乾く。" * 60)
 
     assert len(found) == 3

@@ -38,7 +38,7 @@ def choice(**right: np.ndarray) -> tuple[str, str]:
     return chosen.name, why
 
 
-def test_the_best_on_validation_is_kept():
+def test_the_best_on_validation_is_kept() -> None:
     assert choice(probe=answers(500, 350), tuned=answers(500, 450)) == (
         "tuned",
         "tuned is best on the validation rows (0.900)",
@@ -55,14 +55,14 @@ def test_the_best_on_validation_is_kept():
     ],
 )
 def test_the_dearest_is_compared_with_the_next_cheaper_that_was_trained_or_the_best_that_was_not(
-    right, cheaper
-):
+    right: dict[str, int], cheaper: str | None
+) -> None:
     found = next_cheaper([candidate(name, answers(100, count)) for name, count in right.items()])
 
     assert (found.name if found else None) == cheaper
 
 
-def test_a_model_that_is_kept_as_it_was_is_not_compared_with_itself():
+def test_a_model_that_is_kept_as_it_was_is_not_compared_with_itself() -> None:
     gap = Difference(0.0, 0.0, 0.0)
 
     assert verdict_words(
@@ -73,7 +73,7 @@ def test_a_model_that_is_kept_as_it_was_is_not_compared_with_itself():
     )
 
 
-def test_a_cheaper_one_within_one_standard_error_is_kept():
+def test_a_cheaper_one_within_one_standard_error_is_kept() -> None:
     """They differ on 44 of 500 rows: the gap is 4 / 500, its standard error about sqrt(44) / 500."""
     tuned, probe = answers(500, 454), np.roll(answers(500, 450), 24)
 
@@ -95,7 +95,7 @@ def test_a_cheaper_one_within_one_standard_error_is_kept():
         (110, 100, "probe"),
     ],
 )
-def test_the_standard_error_is_that_of_the_same_rows(won, lost, chosen):
+def test_the_standard_error_is_that_of_the_same_rows(won: int, lost: int, chosen: str) -> None:
     """Right on `won` rows where the cheaper one is wrong, wrong on `lost` where it is right: won - lost against
     sqrt(won + lost), however many rows both answer alike."""
     tuned = answers(10_000, 8000)
@@ -105,28 +105,28 @@ def test_the_standard_error_is_that_of_the_same_rows(won, lost, chosen):
     assert choice(probe=probe, tuned=tuned)[0] == chosen
 
 
-def test_the_cheapest_of_several_within_reach_is_kept():
+def test_the_cheapest_of_several_within_reach_is_kept() -> None:
     best = answers(400, 300)
     near = [np.roll(answers(400, 299), by) for by in (40, 20)]
 
     assert choice(far=answers(400, 100), cheap=near[0], middle=near[1], dear=best)[0] == "cheap"
 
 
-def test_a_dearer_one_that_is_worse_is_never_kept():
+def test_a_dearer_one_that_is_worse_is_never_kept() -> None:
     assert choice(probe=answers(500, 450), tuned=answers(500, 350))[0] == "probe"
 
 
-def test_among_equals_the_cheaper_is_kept():
+def test_among_equals_the_cheaper_is_kept() -> None:
     same = answers(100, 80)
 
     assert choice(probe=same, tuned=same) == ("probe", "probe is best on the validation rows (0.800)")
 
 
-def test_one_validation_row_decides_nothing():
+def test_one_validation_row_decides_nothing() -> None:
     assert choice(probe=np.zeros(1), tuned=np.ones(1))[0] == "probe"
 
 
-def test_the_verdict_to_ship():
+def test_the_verdict_to_ship() -> None:
     gap = Difference(0.242, 0.219, 0.265)
 
     assert verdict_words(scored("tuned", 0.892), scored("zero-shot", 0.650), "accuracy", gap, ship=True) == (
@@ -135,7 +135,7 @@ def test_the_verdict_to_ship():
     )
 
 
-def test_the_verdict_not_to_ship_yet():
+def test_the_verdict_not_to_ship_yet() -> None:
     gap = Difference(0.012, -0.01, 0.034)
 
     assert verdict_words(scored("probe", 0.512), scored("majority", 0.5), "macro_f1", gap, ship=False) == (
@@ -145,7 +145,7 @@ def test_the_verdict_not_to_ship_yet():
     )
 
 
-def test_the_verdict_on_a_model_that_answers_in_the_same_order_as_one_that_learnt_nothing():
+def test_the_verdict_on_a_model_that_answers_in_the_same_order_as_one_that_learnt_nothing() -> None:
     gap = Difference(0.0, -1e-7, 0.0)
 
     assert verdict_words(
@@ -156,7 +156,7 @@ def test_the_verdict_on_a_model_that_answers_in_the_same_order_as_one_that_learn
     )
 
 
-def test_the_verdict_on_a_model_that_is_worse():
+def test_the_verdict_on_a_model_that_is_worse() -> None:
     gap = Difference(-0.1, -0.15, -0.05)
 
     assert verdict_words(scored("tuned", 0.4), scored("majority", 0.5), "accuracy", gap, ship=False) == (
@@ -185,11 +185,11 @@ def test_the_verdict_on_a_model_that_is_worse():
         ),
     ],
 )
-def test_what_the_dearest_was_worth(gap, words):
+def test_what_the_dearest_was_worth(gap: Difference, words: str) -> None:
     assert worth_words(scored("tuned", 0.9, seconds=1204.4), scored("probe", 0.8), "accuracy", gap) == words
 
 
-def test_majority_answers_the_frequency_of_each_label():
+def test_majority_answers_the_frequency_of_each_label() -> None:
     targets = np.array([0] * 50 + [1] * 30 + [2] * 20)
     dummy = DummyClassifier(strategy="prior").fit(np.zeros((100, 1)), targets)
 
@@ -201,14 +201,14 @@ def test_majority_answers_the_frequency_of_each_label():
     assert np.exp(logits[0]) == pytest.approx([50.5 / 101.5, 30.5 / 101.5, 20.5 / 101.5])
 
 
-def test_majority_knows_labels_without_rows():
+def test_majority_knows_labels_without_rows() -> None:
     logits = majority_logits(np.array([1, 1, 1]), 3, rows=1)
 
     assert np.isfinite(logits).all()
     assert logits[0].argmax() == 1
 
 
-def test_majority_of_several_labels_is_the_chance_of_each():
+def test_majority_of_several_labels_is_the_chance_of_each() -> None:
     marks = np.array([[1, 0, 1]] * 9 + [[0, 0, 1]])
 
     logits = majority_logits(marks, 3, rows=2)
@@ -217,7 +217,7 @@ def test_majority_of_several_labels_is_the_chance_of_each():
     assert logits[0] == pytest.approx(np.log([9.5 / 1.5, 0.5 / 10.5, 10.5 / 0.5]))
 
 
-def test_zero_shot_answers_the_nearest_name():
+def test_zero_shot_answers_the_nearest_name() -> None:
     random = np.random.default_rng(0)
     texts, names = random.normal(size=(6, 8)), random.normal(size=(3, 8))
     cosines = functional.cosine_similarity(
@@ -229,7 +229,7 @@ def test_zero_shot_answers_the_nearest_name():
     assert logits == pytest.approx(20 * cosines.numpy(), abs=1e-4)
 
 
-def test_zero_shot_for_several_labels_marks_the_nearest_one():
+def test_zero_shot_for_several_labels_marks_the_nearest_one() -> None:
     random = np.random.default_rng(0)
     texts, names = random.normal(size=(20, 8)), random.normal(size=(5, 8))
 
@@ -239,7 +239,7 @@ def test_zero_shot_for_several_labels_marks_the_nearest_one():
     assert np.array_equal(many.argsort(axis=1), one.argsort(axis=1))
 
 
-def test_a_text_without_a_direction_is_near_to_nothing():
+def test_a_text_without_a_direction_is_near_to_nothing() -> None:
     assert nearest_logits(np.zeros((1, 4)), np.ones((2, 4)), many=False).tolist() == [[0.0, 0.0]]
 
 
@@ -255,5 +255,5 @@ def test_a_text_without_a_direction_is_near_to_nothing():
         (" spaced  out ", "spaced out"),
     ],
 )
-def test_a_label_is_read_as_words(label, words):
+def test_a_label_is_read_as_words(label: str, words: str) -> None:
     assert readable(label) == words

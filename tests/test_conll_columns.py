@@ -1,21 +1,23 @@
 """Which columns of a CoNLL file hold the tokens and the tags: numbered ones, nested tags, predictions, and what is none."""
 
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from luthier.data.read import read
+from luthier.data.table import Table
 from luthier.errors import DataError
 
 WORDS = (("Anna", "B-PER"), ("visits", "O"), ("Bonn", "B-LOC"), ("again", "O"))
 
 
 @pytest.fixture
-def table(tmp_path, monkeypatch):
+def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], Table]:
     monkeypatch.chdir(tmp_path)
 
-    def table(name: str, content: str):
+    def table(name: str, content: str) -> Table:
         Path(name).write_text(content)
         return read(name)
 
@@ -23,7 +25,7 @@ def table(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def refusal(table):
+def refusal(table: Callable[[str, str], Table]) -> Callable[[str, str], str]:
     def refusal(name: str, content: str) -> str:
         with pytest.raises(DataError) as error:
             table(name, content)
@@ -58,8 +60,8 @@ def sentences(line: str, count: int = 6, above: str = "") -> str:
     "above", ["", "#\tn-tv.de vom 26.02.2005\t[2005-02-26]\n", "# text = Anna visits Bonn\n"]
 )
 def test_of_numbered_tokens_the_words_are_read_and_the_tags_that_are_not_nearly_all_outside(
-    table, name, line, above
-):
+    table: Callable[[str, str], Table], name: str, line: str, above: str
+) -> None:
     found = table(name, sentences(line, above=above))
 
     assert found.values("tokens") == [[word for word, _ in WORDS]] * 6
@@ -67,13 +69,17 @@ def test_of_numbered_tokens_the_words_are_read_and_the_tags_that_are_not_nearly_
     assert any("number 2 is read as the token" in guess for guess in found.guesses)
 
 
-def test_numbers_that_are_words_are_tokens_where_they_do_not_count(table):
+def test_numbers_that_are_words_are_tokens_where_they_do_not_count(
+    table: Callable[[str, str], Table],
+) -> None:
     found = table("a.conll", "3\tCD\tO\nlions\tNNS\tO\n\n7\tCD\tO\ncats\tNNS\tO\n")
 
     assert found.values("tokens") == [["3", "lions"], ["7", "cats"]]
 
 
-def test_a_last_column_that_repeats_the_tags_is_taken_for_predictions_and_told(table):
+def test_a_last_column_that_repeats_the_tags_is_taken_for_predictions_and_told(
+    table: Callable[[str, str], Table],
+) -> None:
     found = table("a.conll", sentences("{word} NN {tag} {tag}"))
 
     assert found.values("tags")[0] == [tag for _, tag in WORDS]
@@ -83,13 +89,15 @@ def test_a_last_column_that_repeats_the_tags_is_taken_for_predictions_and_told(t
     )
 
 
-def test_beside_phrases_the_last_column_holds_the_tags(table):
+def test_beside_phrases_the_last_column_holds_the_tags(table: Callable[[str, str], Table]) -> None:
     found = table("a.conll", sentences("{word} NN B-NP {tag}"))
 
     assert found.values("tags")[0] == [tag for _, tag in WORDS]
 
 
-def test_two_columns_of_tags_that_say_different_things_are_asked_about(refusal):
+def test_two_columns_of_tags_that_say_different_things_are_asked_about(
+    refusal: Callable[[str, str], str],
+) -> None:
     said = refusal("a.conll", "a O B-X\nb B-Y O\nc O O\nd O O\ne O O\n\n" * 4)
 
     assert said == (
@@ -98,12 +106,14 @@ def test_two_columns_of_tags_that_say_different_things_are_asked_about(refusal):
     )
 
 
-def test_tags_may_stand_before_the_tokens(table):
+def test_tags_may_stand_before_the_tokens(table: Callable[[str, str], Table]) -> None:
     assert table("a.conll", sentences("{tag}\t{word}")).values("tokens")[0] == [word for word, _ in WORDS]
 
 
 @pytest.mark.parametrize("name", ["a.conll", "a.conllu"])
-def test_conllu_is_told_by_its_name_and_the_remedy_gives_a_file_that_is_read(refusal, table, name):
+def test_conllu_is_told_by_its_name_and_the_remedy_gives_a_file_that_is_read(
+    refusal: Callable[[str, str], str], table: Callable[[str, str], Table], name: str
+) -> None:
     said = refusal(
         name, sentences("{number}\t{word}\tlemma\tNOUN\tNN\t_\t0\troot\t_\t_", above="# sent_id = 1\n")
     )
@@ -116,7 +126,9 @@ def test_conllu_is_told_by_its_name_and_the_remedy_gives_a_file_that_is_read(ref
     assert found.values("tags")[0] == ["B-NOUN"] * 4
 
 
-def test_words_with_tags_behind_slashes_are_told_and_the_remedy_gives_a_file_that_is_read(refusal):
+def test_words_with_tags_behind_slashes_are_told_and_the_remedy_gives_a_file_that_is_read(
+    refusal: Callable[[str, str], str],
+) -> None:
     said = refusal("a.txt", "Anna/NE visits/VVFIN and\\/or/KON ./$.\n" * 6)
 
     assert "a.txt: each word has a tag behind a slash, as 'Anna/NE'." in said

@@ -6,6 +6,7 @@ import gzip
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.feather as feather
@@ -14,6 +15,7 @@ import pytest
 
 from luthier.data.images.shards import holds_shards, read_shards, shards_for
 from luthier.data.read import read
+from luthier.data.table import Table
 from luthier.data.writing import Writing
 from luthier.errors import DataError
 from luthier.plan.plan import Plan
@@ -22,7 +24,7 @@ from luthier.prepare.data_files import read_files
 NAMES = ["account", "damaged", "refund"]
 
 
-def with_classes(table: pa.Table, features: dict) -> pa.Table:
+def with_classes(table: pa.Table, features: dict[str, Any]) -> pa.Table:
     return table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
 
 
@@ -32,7 +34,7 @@ CLASSES = {"names": NAMES, "_type": "ClassLabel"}
 # Names in the metadata
 
 
-def test_numbers_of_classes_become_their_names(tmp_path):
+def test_numbers_of_classes_become_their_names(tmp_path: Path) -> None:
     table = with_classes(pa.table({"text": ["a", "b", "c"], "label": [2, 0, -1]}), {"label": CLASSES})
     pq.write_table(table, tmp_path / "a.parquet")
 
@@ -57,14 +59,16 @@ def test_numbers_of_classes_become_their_names(tmp_path):
     ],
 )
 @pytest.mark.parametrize("kind", [pa.list_(pa.int64()), pa.large_list(pa.int32()), pa.list_(pa.int8(), 2)])
-def test_lists_of_numbers_of_classes_become_lists_of_names(tmp_path, feature, kind):
+def test_lists_of_numbers_of_classes_become_lists_of_names(
+    tmp_path: Path, feature: object, kind: pa.DataType
+) -> None:
     numbers = pa.array([[0, 1], [2, 2], None], kind)
     pq.write_table(with_classes(pa.table({"tags": numbers}), {"tags": feature}), tmp_path / "a.parquet")
 
     assert read(tmp_path / "a.parquet").values("tags") == [["account", "damaged"], ["refund", "refund"], None]
 
 
-def test_numbers_of_classes_inside_of_objects_become_names(tmp_path):
+def test_numbers_of_classes_inside_of_objects_become_names(tmp_path: Path) -> None:
     spans = [[{"start": 0, "type": 1}], [{"start": 2, "type": 0}, {"start": 5, "type": 2}]]
     features = {
         "spans": {
@@ -79,7 +83,7 @@ def test_numbers_of_classes_inside_of_objects_become_names(tmp_path):
     assert [[span["type"] for span in row] for row in found] == [["damaged"], ["account", "refund"]]
 
 
-def test_a_number_beyond_the_names_is_told_with_its_row(tmp_path):
+def test_a_number_beyond_the_names_is_told_with_its_row(tmp_path: Path) -> None:
     table = with_classes(
         pa.table({"tags": [[0], [1, 2], [0, 7]]}), {"tags": {"feature": CLASSES, "_type": "List"}}
     )
@@ -99,14 +103,14 @@ def test_a_number_beyond_the_names_is_told_with_its_row(tmp_path):
     "metadata",
     [b"no json", b"[]", b'{"info": null}', b'{"info": {"features": {"label": {"_type": "ClassLabel"}}}}'],
 )
-def test_metadata_that_say_nothing_leave_the_numbers(tmp_path, metadata):
+def test_metadata_that_say_nothing_leave_the_numbers(tmp_path: Path, metadata: bytes) -> None:
     table = pa.table({"label": [0, 1]}).replace_schema_metadata({"huggingface": metadata})
     pq.write_table(table, tmp_path / "a.parquet")
 
     assert read(tmp_path / "a.parquet").values("label") == [0, 1]
 
 
-def test_categories_of_pandas_are_their_names_and_its_index_is_left_out(tmp_path):
+def test_categories_of_pandas_are_their_names_and_its_index_is_left_out(tmp_path: Path) -> None:
     labels = pa.array(["b", "a", None]).dictionary_encode()
     pq.write_table(pa.table({"label": labels, "__index_level_0__": [4, 7, 9]}), tmp_path / "a.parquet")
 
@@ -132,7 +136,7 @@ def write_arrow(path: Path, table: pa.Table, form: str) -> Path:
 @pytest.mark.parametrize(
     ("name", "form"), [("a.arrow", "file"), ("a.arrow", "stream"), ("a.feather", "feather")]
 )
-def test_arrow_files_give_the_rows_of_parquet(tmp_path, name, form):
+def test_arrow_files_give_the_rows_of_parquet(tmp_path: Path, name: str, form: str) -> None:
     table = with_classes(pa.table({"text": ["a", "b", "c"], "label": [0, 1, 2]}), {"label": CLASSES})
     path = write_arrow(tmp_path / name, table, form)
     zipped = tmp_path / f"{name}.gz"
@@ -159,7 +163,7 @@ def test_arrow_files_give_the_rows_of_parquet(tmp_path, name, form):
         (b"ARROW1\0\0rest", "is not a whole Arrow file (File is too small: 12). Write or copy it anew."),
     ],
 )
-def test_an_arrow_file_that_is_none_is_refused(tmp_path, content, words):
+def test_an_arrow_file_that_is_none_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
     path = tmp_path / "a.arrow"
     path.write_bytes(content)
 
@@ -169,7 +173,7 @@ def test_an_arrow_file_that_is_none_is_refused(tmp_path, content, words):
     assert str(error.value) == f"{path}: {words}"
 
 
-def test_an_arrow_file_without_rows_is_refused(tmp_path):
+def test_an_arrow_file_without_rows_is_refused(tmp_path: Path) -> None:
     path = write_arrow(tmp_path / "a.arrow", pa.table({"text": pa.array([], pa.string())}), "file")
 
     with pytest.raises(DataError) as error:
@@ -209,14 +213,16 @@ def put(folder: Path, *names: str) -> Path:
         (("data/train-00000-of-00001-1a2b3c4d.parquet", "data/test-00000-of-00001-5e6f.parquet"), {"train": 1, "test": 1}),
     ],
 )  # fmt: skip
-def test_a_folder_of_shards_is_read_by_its_parts(tmp_path, names, rows):
+def test_a_folder_of_shards_is_read_by_its_parts(
+    tmp_path: Path, names: tuple[str, ...], rows: dict[str, int]
+) -> None:
     folder = put(tmp_path / "ds", *names)
 
     assert holds_shards(folder)
     assert {part: len(table) for part, table in read_shards(folder, Writing()).items()} == rows
 
 
-def test_shards_are_read_in_the_order_of_their_numbers_and_rows_know_their_file(tmp_path):
+def test_shards_are_read_in_the_order_of_their_numbers_and_rows_know_their_file(tmp_path: Path) -> None:
     folder = put(tmp_path / "ds", "train-00001-of-00002.parquet", "train-00000-of-00002.parquet")
 
     train = read(folder)
@@ -238,7 +244,9 @@ def test_shards_are_read_in_the_order_of_their_numbers_and_rows_know_their_file(
         (("test.csv", "valid.csv"), "holds no file for train, only for 'valid', 'test'. Name a folder that does."),
     ],
 )  # fmt: skip
-def test_a_folder_that_may_be_meant_in_several_ways_is_asked_about(tmp_path, monkeypatch, names, words):
+def test_a_folder_that_may_be_meant_in_several_ways_is_asked_about(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...], words: str
+) -> None:
     monkeypatch.chdir(tmp_path)
     folder = put(Path("ds"), *names)
 
@@ -248,7 +256,7 @@ def test_a_folder_that_may_be_meant_in_several_ways_is_asked_about(tmp_path, mon
     assert str(error.value) == f"ds: {words}"
 
 
-def test_the_parts_of_a_folder_are_the_plans_unless_others_are_named(tmp_path):
+def test_the_parts_of_a_folder_are_the_plans_unless_others_are_named(tmp_path: Path) -> None:
     folder = put(tmp_path / "ds", "train.csv", "test.csv")
     other = put(tmp_path, "other.csv") / "other.csv"
 
@@ -262,7 +270,7 @@ def test_the_parts_of_a_folder_are_the_plans_unless_others_are_named(tmp_path):
     assert named["test"].values("text") == ["other.csv"]
 
 
-def test_a_folder_of_several_parts_is_no_file_of_rows_to_predict(tmp_path):
+def test_a_folder_of_several_parts_is_no_file_of_rows_to_predict(tmp_path: Path) -> None:
     folder = put(tmp_path / "ds", "train.csv", "test.csv")
 
     with pytest.raises(DataError) as error:
@@ -273,19 +281,19 @@ def test_a_folder_of_several_parts_is_no_file_of_rows_to_predict(tmp_path):
     )
 
 
-def test_a_folder_with_images_is_no_folder_of_shards(tmp_path):
+def test_a_folder_with_images_is_no_folder_of_shards(tmp_path: Path) -> None:
     assert not holds_shards(put(tmp_path / "ds", "train/a.jpg", "train.csv"))
 
 
 # Text
 
 
-def text(tmp_path: Path, content: str, **options: str):
+def text(tmp_path: Path, content: str, **options: str) -> Table:
     (tmp_path / "a.txt").write_text(content)
     return read(tmp_path / "a.txt", Writing(**options))
 
 
-def test_fasttext_has_one_label_a_row(tmp_path):
+def test_fasttext_has_one_label_a_row(tmp_path: Path) -> None:
     found = text(tmp_path, "__label__a-b I like it\n\n__label__c Bad, one\nno label\n")
 
     assert found.columns.to_pylist() == [
@@ -295,7 +303,7 @@ def test_fasttext_has_one_label_a_row(tmp_path):
     assert found.guesses[1] == f"{tmp_path / 'a.txt'}: 1 line without a label."
 
 
-def test_fasttext_has_several_labels_a_row(tmp_path):
+def test_fasttext_has_several_labels_a_row(tmp_path: Path) -> None:
     found = text(
         tmp_path, "__label__a __label__b one\n__label__c,__label__a two\n__label__b three __label__d\nfour\n"
     )
@@ -315,7 +323,9 @@ def test_fasttext_has_several_labels_a_row(tmp_path):
         ("EU B-ORG\nrejects O\n\nPeter B-PER\nBlack I-PER\nis O\n", ["tokens", "tags"], 2),
     ],
 )
-def test_what_a_txt_file_holds_is_told_by_its_lines(tmp_path, content, names, count):
+def test_what_a_txt_file_holds_is_told_by_its_lines(
+    tmp_path: Path, content: str, names: list[str], count: int
+) -> None:
     found = text(tmp_path, content)
 
     assert found.names == names
@@ -323,7 +333,7 @@ def test_what_a_txt_file_holds_is_told_by_its_lines(tmp_path, content, names, co
     assert found.guesses
 
 
-def test_a_txt_file_with_tabs_in_most_lines_is_asked_about(tmp_path):
+def test_a_txt_file_with_tabs_in_most_lines_is_asked_about(tmp_path: Path) -> None:
     with pytest.raises(DataError) as error:
         text(
             tmp_path,
@@ -401,7 +411,7 @@ SHEET: list[list[object]] = [
 ]
 
 
-def test_a_workbook_gives_the_rows_of_its_first_sheet_that_has_some(tmp_path):
+def test_a_workbook_gives_the_rows_of_its_first_sheet_that_has_some(tmp_path: Path) -> None:
     found = read(workbook(tmp_path / "a.xlsx", [], SHEET, [["other"], ["x"]]))
 
     assert found.columns.to_pylist() == [
@@ -416,11 +426,13 @@ def test_a_workbook_gives_the_rows_of_its_first_sheet_that_has_some(tmp_path):
     )
 
 
-def test_a_workbook_without_the_library_is_answered_with_the_extra_and_a_way_out(tmp_path, monkeypatch):
+def test_a_workbook_without_the_library_is_answered_with_the_extra_and_a_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = workbook(tmp_path / "a.xlsx", SHEET)
     real = builtins.__import__
 
-    def missing(name, *rest):
+    def missing(name: str, *rest: Any) -> Any:
         if name == "python_calamine":
             raise ImportError(name)
         return real(name, *rest)
@@ -438,7 +450,7 @@ def test_a_workbook_without_the_library_is_answered_with_the_extra_and_a_way_out
 
 @pytest.mark.parametrize("name", ["a.xlsx", "a.xls", "a.ods"])
 @pytest.mark.parametrize("content", [b"PK\x03\x04rest", b"\xd0\xcf\x11\xe0rest", b"\x00\x01\x02\x03", b""])
-def test_a_workbook_that_is_damaged_is_refused(tmp_path, name, content):
+def test_a_workbook_that_is_damaged_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
 
     with pytest.raises(DataError) as error:
@@ -448,7 +460,9 @@ def test_a_workbook_that_is_damaged_is_refused(tmp_path, name, content):
     assert "save the sheet as CSV" in str(error.value)
 
 
-def test_a_workbook_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
+def test_a_workbook_that_would_fill_the_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("luthier.data.formats.excel.MOST_BYTES", 1 << 20)
     path = workbook(tmp_path / "a.xlsx", [["text", "label"], ["x" * (2 << 20), "a"]])
 
@@ -460,7 +474,7 @@ def test_a_workbook_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch)
     )
 
 
-def test_a_workbook_without_rows_is_refused(tmp_path):
+def test_a_workbook_without_rows_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError) as error:
         read(workbook(tmp_path / "a.xlsx", []))
 
@@ -469,7 +483,7 @@ def test_a_workbook_without_rows_is_refused(tmp_path):
     )
 
 
-def test_an_arrow_file_that_unpacks_to_far_more_than_it_is_large_is_refused(tmp_path):
+def test_an_arrow_file_that_unpacks_to_far_more_than_it_is_large_is_refused(tmp_path: Path) -> None:
     text = pa.DictionaryArray.from_arrays(pa.array([0] * 400, pa.int32()), pa.array(["a" * 1_000_000]))
     feather.write_feather(pa.table({"text": text}), tmp_path / "a.arrow", compression="uncompressed")
 
@@ -478,7 +492,9 @@ def test_an_arrow_file_that_unpacks_to_far_more_than_it_is_large_is_refused(tmp_
 
 
 @pytest.mark.parametrize("name", ["a.arrow", "a.parquet"])
-def test_a_text_that_is_not_utf8_is_told_by_its_row_though_it_stands_in_a_dictionary(tmp_path, name):
+def test_a_text_that_is_not_utf8_is_told_by_its_row_though_it_stands_in_a_dictionary(
+    tmp_path: Path, name: str
+) -> None:
     texts = pa.array([b"fine", b"\xff"]).view(pa.string())
     table = pa.table({"text": pa.DictionaryArray.from_arrays(pa.array([0, 0, 1], pa.int32()), texts)})
     (feather.write_feather if name.endswith("arrow") else pq.write_table)(table, tmp_path / name)

@@ -23,6 +23,7 @@ from luthier.folder.artefacts import Artefacts
 from luthier.folder.model_folder import ModelFolder
 from luthier.models.ladder.policies import AllRungs
 from luthier.models.quiet import quiet
+from luthier.models.readers.texts import Texts
 from luthier.plan.plan import Plan
 from luthier.prepare.prepare import prepare
 from luthier.records import Record
@@ -37,6 +38,7 @@ from luthier.train.loop import Lesson, train
 from luthier.train.state import State
 from luthier.train.unfreezing import LadderUnfreezing
 from luthier.train.weights import Weights
+from present import present
 from tiny import (
     TINY_IMAGES,
     bert,
@@ -54,6 +56,8 @@ from tiny import (
     tagged_jsonl,
     write_jsonl,
 )
+
+pytestmark = pytest.mark.slow
 
 Logits = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -127,7 +131,10 @@ def opened_plainly(path: Path, auto_class: str) -> tuple[Any, Any]:
 def logits_of_texts(path: Path, texts: list[str]) -> Logits:
     model, tokenizer = opened_plainly(path, "AutoModelForSequenceClassification")
     with torch.no_grad():
-        return model(**tokenizer(texts, padding=True, truncation=True, return_tensors="pt")).logits.numpy()
+        logits: Logits = model(
+            **tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
+        ).logits.numpy()
+    return logits
 
 
 def vectors_of_texts(path: Path, texts: list[str]) -> Logits:
@@ -141,12 +148,15 @@ def logits_of_pairs(path: Path, pairs: list[tuple[str, str]]) -> Logits:
     model, tokenizer = opened_plainly(path, "AutoModelForSequenceClassification")
     columns = [list(texts) for texts in zip(*pairs, strict=True)]
     with torch.no_grad():
-        return model(**tokenizer(*columns, padding=True, truncation=True, return_tensors="pt")).logits.numpy()
+        logits: Logits = model(
+            **tokenizer(*columns, padding=True, truncation=True, return_tensors="pt")
+        ).logits.numpy()
+    return logits
 
 
 def cosines_of_pairs(path: Path, pairs: list[tuple[str, str]]) -> Logits:
     one, other = (vectors_of_texts(path, list(texts)) for texts in zip(*pairs, strict=True))
-    near = (one * other).sum(axis=1) / np.linalg.norm(one, axis=1) / np.linalg.norm(other, axis=1)
+    near: Logits = (one * other).sum(axis=1) / np.linalg.norm(one, axis=1) / np.linalg.norm(other, axis=1)
     return near[:, None]
 
 
@@ -182,7 +192,8 @@ def logits_of_images(path: Path, files: list[Path]) -> Logits:
         processor = AutoImageProcessor.from_pretrained(path, backend="pil")
     images = [Image.open(file).convert("RGB") for file in files]
     with torch.no_grad():
-        return model(**processor(images, return_tensors="pt")).logits.numpy()
+        logits: Logits = model(**processor(images, return_tensors="pt")).logits.numpy()
+    return logits
 
 
 CASES: dict[str, Case] = {
@@ -415,7 +426,8 @@ def test_the_score_of_some_rows_is_that_of_them_alone(home: Home, finished: Fini
     def answers(rows: Ints) -> Answers:
         some = examples.select(rows)
         outputs = task.infer(folder.model.to(folder.device.torch), some, folder.device)
-        return task.answer(outputs, plain, some)
+        found: Answers = task.answer(outputs, plain, some)
+        return found
 
     measure = task.measure(answers(np.arange(len(examples))), examples.targets)
     drawn = np.random.default_rng(0).integers(len(examples), size=(4, len(examples) // 2))
@@ -435,7 +447,9 @@ def test_outputs_and_answers_are_selected_by_row_and_outputs_come_back_from_disk
     arrays, record = to_arrays({"valid": whole})
     kept = Artefacts(tmp_path)
     kept.save("scored", arrays, record)
-    again: Outputs = task.read_outputs(arrays_of("valid", kept.saved("scored", Record)[0]), record, examples)
+    again: Outputs = task.read_outputs(
+        arrays_of("valid", present(kept.saved("scored", Record))[0]), record, examples
+    )
 
     assert len(whole) == len(again) == len(examples)
     chosen = whole.select(rows)
@@ -614,6 +628,7 @@ def test_what_a_sentence_encoder_asks_of_its_texts_holds_for_whatever_class_it_i
 
     as_told(home, folder)
     limit = 62 if name == "question-answering" else 24
+    assert isinstance(folder.reader, Texts)
     assert (folder.reader.limit, folder.reader.tokenizer("MY ORDER")) == (
         limit,
         folder.reader.tokenizer("my order"),

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from luthier.data.images.decode import BrokenImage, decode
@@ -45,7 +46,7 @@ def refusal(raw: bytes) -> str:
 
 
 @pytest.mark.parametrize("form", ["PNG", "BMP", "TIFF", "PPM", "JPEG2000"])
-def test_plain_rgb_is_left_as_it_is(form):
+def test_plain_rgb_is_left_as_it_is(form: str) -> None:
     found = decode(saved(noise(), form))
 
     assert np.array_equal(np.asarray(found.image), np.asarray(noise()))
@@ -53,7 +54,7 @@ def test_plain_rgb_is_left_as_it_is(form):
 
 
 @pytest.mark.parametrize("form", ["JPEG", "WEBP", "AVIF"])
-def test_kinds_that_lose_a_little_come_out_nearly_as_they_were(form):
+def test_kinds_that_lose_a_little_come_out_nearly_as_they_were(form: str) -> None:
     smooth = noise(6, 4).resize((60, 40), Image.Resampling.BICUBIC)
 
     found = decode(saved(smooth, form, quality=95))
@@ -83,7 +84,7 @@ def test_kinds_that_lose_a_little_come_out_nearly_as_they_were(form):
         ("I;16", "TIFF", "16-bit grey"),
     ],
 )
-def test_every_mode_becomes_rgb_and_is_told(mode, form, name):
+def test_every_mode_becomes_rgb_and_is_told(mode: str, form: str, name: str) -> None:
     source = Image.new(mode, (3, 2)) if mode == "LAB" else Image.new("L", (3, 2), 90).convert(mode)
 
     found = decode(saved(source, form))
@@ -91,7 +92,7 @@ def test_every_mode_becomes_rgb_and_is_told(mode, form, name):
     assert (found.image.mode, found.image.size, found.converted) == ("RGB", (3, 2), name)
 
 
-def test_colours_survive_a_palette_and_four_inks():
+def test_colours_survive_a_palette_and_four_inks() -> None:
     red = Image.new("RGB", (16, 16), RED)
 
     assert decode(saved(red.convert("P"))).image.getpixel((3, 3)) == RED
@@ -105,11 +106,11 @@ def test_colours_survive_a_palette_and_four_inks():
         Image.new("LA", (2, 2), (0, 0)),
     ],
 )
-def test_what_is_transparent_is_white(source):
+def test_what_is_transparent_is_white(source: Image.Image) -> None:
     assert decode(saved(source)).image.getpixel((0, 0)) == WHITE
 
 
-def test_what_is_half_transparent_is_half_white():
+def test_what_is_half_transparent_is_half_white() -> None:
     assert decode(saved(Image.new("RGBA", (2, 2), (255, 0, 0, 128)))).image.getpixel((0, 0)) == (
         255,
         127,
@@ -118,7 +119,7 @@ def test_what_is_half_transparent_is_half_white():
 
 
 @pytest.mark.parametrize("mode", ["P", "L", "RGB"])
-def test_a_colour_named_as_transparent_is_white(mode):
+def test_a_colour_named_as_transparent_is_white(mode: str) -> None:
     source = Image.new("RGB", (2, 1), GREEN)
     source.putpixel((0, 0), BLUE)
     source = source.convert(mode, palette=Image.Palette.ADAPTIVE) if mode == "P" else source.convert(mode)
@@ -145,15 +146,15 @@ def test_a_colour_named_as_transparent_is_white(mode):
         (ramp().astype(np.float32) * 20 - 7, "TIFF"),
     ],
 )
-def test_grey_of_more_than_8_bits_is_scaled_to_them(values, form):
+def test_grey_of_more_than_8_bits_is_scaled_to_them(values: NDArray[Any], form: str) -> None:
     assert np.array_equal(grey_of(saved(Image.fromarray(values), form)), ramp())
 
 
-def test_a_dark_image_of_16_bits_stays_dark():
+def test_a_dark_image_of_16_bits_stays_dark() -> None:
     assert grey_of(saved(Image.fromarray(np.full((2, 2), 257 * 9, np.uint16)))).tolist() == [[9, 9], [9, 9]]
 
 
-def test_floats_that_are_no_numbers_are_black_and_endless_ones_black_or_white():
+def test_floats_that_are_no_numbers_are_black_and_endless_ones_black_or_white() -> None:
     values = np.array([[np.nan, np.inf, -np.inf, 1.0, 0.0]], np.float32)
 
     assert grey_of(saved(Image.fromarray(values), "TIFF")).tolist() == [[0, 255, 0, 255, 0]]
@@ -164,7 +165,7 @@ def test_floats_that_are_no_numbers_are_black_and_endless_ones_black_or_white():
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF"])
-def test_an_image_is_upright_whatever_its_orientation(form, orientation):
+def test_an_image_is_upright_whatever_its_orientation(form: str, orientation: int) -> None:
     """The corners as the EXIF standard numbers them: where row 0 and column 0 of the file stand in the scene."""
     scene = np.zeros((16, 32, 3), np.uint8)
     scene[:8, :16], scene[:8, 16:], scene[8:, :16] = RED, GREEN, BLUE
@@ -192,13 +193,13 @@ def test_an_image_is_upright_whatever_its_orientation(form, orientation):
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF")
-def test_a_damaged_exif_record_is_no_damaged_image():
+def test_a_damaged_exif_record_is_no_damaged_image() -> None:
     raw = saved(noise(), "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff")
 
     assert decode(raw).image.size == (60, 40)
 
 
-def test_of_a_moving_image_the_first_frame_is_taken_and_told():
+def test_of_a_moving_image_the_first_frame_is_taken_and_told() -> None:
     frames = [Image.new("RGB", (4, 4), colour) for colour in (RED, BLUE)]
 
     found = decode(saved(frames[0], "GIF", save_all=True, append_images=frames[1:]))
@@ -210,7 +211,7 @@ def test_of_a_moving_image_the_first_frame_is_taken_and_told():
 # Reduced
 
 
-def test_a_jpeg_is_decoded_smaller_only_when_asked_and_only_as_far_as_allowed():
+def test_a_jpeg_is_decoded_smaller_only_when_asked_and_only_as_far_as_allowed() -> None:
     raw = saved(noise(801, 400), "JPEG")
 
     assert decode(raw).image.size == (801, 400)
@@ -219,7 +220,7 @@ def test_a_jpeg_is_decoded_smaller_only_when_asked_and_only_as_far_as_allowed():
     assert decode(raw, draft_size=300).image.size == (801, 400)
 
 
-def test_the_size_told_is_that_of_the_whole_image():
+def test_the_size_told_is_that_of_the_whole_image() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
 
@@ -228,7 +229,7 @@ def test_the_size_told_is_that_of_the_whole_image():
     assert (found.width, found.height, found.image.size) == (400, 801, (50, 101))
 
 
-def test_other_kinds_are_decoded_whole():
+def test_other_kinds_are_decoded_whole() -> None:
     assert decode(saved(noise(80, 40)), draft_size=10).image.size == (80, 40)
 
 
@@ -237,14 +238,14 @@ def test_other_kinds_are_decoded_whole():
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "PPM"])
 @pytest.mark.parametrize("keep", [0.5, 0.99])
-def test_a_file_that_is_cut_off_is_refused(form, keep):
+def test_a_file_that_is_cut_off_is_refused(form: str, keep: float) -> None:
     raw = saved(noise(), form)
 
     assert refusal(raw[: int(keep * len(raw))]) == "is cut off"
 
 
 @pytest.mark.parametrize("form", ["WEBP", "AVIF", "JPEG2000"])
-def test_other_kinds_that_are_cut_off_are_refused_too(form):
+def test_other_kinds_that_are_cut_off_are_refused_too(form: str) -> None:
     raw = saved(noise(), form)
 
     assert refusal(raw[: len(raw) // 2])
@@ -265,11 +266,13 @@ def test_other_kinds_that_are_cut_off_are_refused_too(form):
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "is no image of a kind that is known"),
     ],
 )
-def test_what_is_no_image_is_told_by_what_it_is(raw, words):
+def test_what_is_no_image_is_told_by_what_it_is(raw: bytes, words: str) -> None:
     assert refusal(raw) == words
 
 
-def test_an_image_with_too_many_pixels_is_refused_before_it_is_decoded(monkeypatch):
+def test_an_image_with_too_many_pixels_is_refused_before_it_is_decoded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     raw = saved(Image.new("L", (100, 100)))
     words = "has more than 9,999 pixels, which may fill the memory"
 
@@ -285,7 +288,7 @@ def test_an_image_with_too_many_pixels_is_refused_before_it_is_decoded(monkeypat
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_random_damage_gives_an_image_or_a_reason():
+def test_random_damage_gives_an_image_or_a_reason() -> None:
     rng = np.random.default_rng(0)
     for form in ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP"):
         whole = np.frombuffer(saved(noise(), form), np.uint8)

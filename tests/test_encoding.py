@@ -1,5 +1,7 @@
 """The encoding of a text file is found where one reading is a language's text and no other is; else it is asked for."""
 
+from pathlib import Path
+
 import pytest
 
 from luthier.data.formats.code_pages import PAGES, clear_winner, readings
@@ -49,7 +51,9 @@ KOREAN = "배송이 빠르고 품질이 아주 좋습니다. 다음에 또 구�
         (KOREAN, "cp949"),
     ],
 )
-def test_a_code_page_is_found_by_the_language_that_its_text_is_in(tmp_path, text, encoding):
+def test_a_code_page_is_found_by_the_language_that_its_text_is_in(
+    tmp_path: Path, text: str, encoding: str
+) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(b"text,label\n" + b"".join(f'"{text}",a\n'.encode(encoding) for _ in range(3)))
 
@@ -58,18 +62,18 @@ def test_a_code_page_is_found_by_the_language_that_its_text_is_in(tmp_path, text
     assert path.read_bytes().decode(found) == path.read_bytes().decode(encoding)
 
 
-def test_every_code_page_that_is_looked_for_is_one_of_pythons():
+def test_every_code_page_that_is_looked_for_is_one_of_pythons() -> None:
     assert all("a".encode(encoding) for encoding in PAGES)
 
 
-def test_a_letter_far_below_many_rows_of_ascii_is_looked_at(tmp_path):
+def test_a_letter_far_below_many_rows_of_ascii_is_looked_at(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(b"text,label\n" + b"plain words,a\n" * 20_000 + f'"{RUSSIAN}",b\n'.encode("cp1251"))
 
     assert find_encoding(path) == "cp1251"
 
 
-def test_a_quotation_mark_in_english_is_of_the_western_page(tmp_path):
+def test_a_quotation_mark_in_english_is_of_the_western_page(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(
         'text,label\n"I don’t think that the “case” is for me – it was too big…",a\n'.encode("cp1252")
@@ -78,7 +82,7 @@ def test_a_quotation_mark_in_english_is_of_the_western_page(tmp_path):
     assert find_encoding(path) == "cp1252"
 
 
-def test_letters_that_may_be_of_several_languages_are_asked_about(tmp_path):
+def test_letters_that_may_be_of_several_languages_are_asked_about(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes("text,label\nLuděk,a\n".encode("cp1250"))
 
@@ -90,7 +94,7 @@ def test_letters_that_may_be_of_several_languages_are_asked_about(tmp_path):
     assert "--encoding NAME" in str(error.value)
 
 
-def test_the_sample_of_a_large_file_is_bounded_and_spread_over_it(tmp_path):
+def test_the_sample_of_a_large_file_is_bounded_and_spread_over_it(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     with open(path, "wb") as file:
         file.writelines(f'{{"text": "{GERMAN} {number}"}}\n'.encode("cp1252") for number in range(5_000))
@@ -98,7 +102,7 @@ def test_the_sample_of_a_large_file_is_bounded_and_spread_over_it(tmp_path):
     assert find_encoding(path) == "cp1252"
 
 
-def test_a_file_of_one_long_line_is_sampled_at_whole_characters(tmp_path):
+def test_a_file_of_one_long_line_is_sampled_at_whole_characters(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_bytes(
         ("[" + ", ".join(f'{{"text": "{CHINESE}"}}' for _ in range(3_000)) + "]").encode("gb18030")
@@ -107,7 +111,7 @@ def test_a_file_of_one_long_line_is_sampled_at_whole_characters(tmp_path):
     assert find_encoding(path) == "gb18030"
 
 
-def test_bytes_of_no_language_have_no_clear_winner():
+def test_bytes_of_no_language_have_no_clear_winner() -> None:
     lines = [bytes((byte,)) * 3 for byte in range(0xA1, 0xFF)]
 
     assert clear_winner(readings(lines), lines) is None
@@ -117,7 +121,7 @@ def test_bytes_of_no_language_have_no_clear_winner():
     ("text", "encoding"),
     [(JAPANESE, "iso2022_jp"), (JAPANESE, "iso2022_jp_2"), ("ﾃｽﾄ", "iso2022_jp_ext"), (KOREAN, "iso2022_kr")],
 )
-def test_seven_bits_with_escapes_are_not_taken_for_utf_8(tmp_path, text, encoding):
+def test_seven_bits_with_escapes_are_not_taken_for_utf_8(tmp_path: Path, text: str, encoding: str) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(
         "".join(["text,label\n", *('"A text.",a\n' for _ in range(9_000)), f"{text},a\n"]).encode(encoding)
@@ -128,7 +132,7 @@ def test_seven_bits_with_escapes_are_not_taken_for_utf_8(tmp_path, text, encodin
     assert path.read_bytes().decode(found) == path.read_bytes().decode(encoding)
 
 
-def test_escapes_that_no_encoding_has_are_refused_by_their_cause(tmp_path):
+def test_escapes_that_no_encoding_has_are_refused_by_their_cause(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(b"text,label\n\x1b$B%,a\n")
 
@@ -139,7 +143,9 @@ def test_escapes_that_no_encoding_has_are_refused_by_their_cause(tmp_path):
 
 
 @pytest.mark.parametrize(("text", "encoding"), [(CHINESE, "hz"), (RUSSIAN, "utf-7")])
-def test_seven_bits_whose_marks_may_stand_in_other_texts_are_asked_about(tmp_path, text, encoding):
+def test_seven_bits_whose_marks_may_stand_in_other_texts_are_asked_about(
+    tmp_path: Path, text: str, encoding: str
+) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(b"text,label\n" + b"".join(f'"{text}",a\n'.encode(encoding) for _ in range(9)))
 
@@ -159,7 +165,7 @@ def test_seven_bits_whose_marks_may_stand_in_other_texts_are_asked_about(tmp_pat
         b"C++ and 1+1-1,a",
     ],
 )
-def test_marks_of_other_things_are_plain_text(tmp_path, line):
+def test_marks_of_other_things_are_plain_text(tmp_path: Path, line: bytes) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(b"text,label\n" + b"".join(b"%d %s\n" % (at, line) for at in range(50)))
 
@@ -167,7 +173,7 @@ def test_marks_of_other_things_are_plain_text(tmp_path, line):
 
 
 @pytest.mark.parametrize("sign", ["€", "™", "£"])
-def test_of_one_sign_alone_the_usual_page_is_asked_about_first(tmp_path, sign):
+def test_of_one_sign_alone_the_usual_page_is_asked_about_first(tmp_path: Path, sign: str) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(
         b"text,label\n" + b"".join(f"It costs 5 {sign} there {at},a\n".encode("cp1252") for at in range(12))

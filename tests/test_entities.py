@@ -3,15 +3,19 @@
 import gzip
 import time
 from collections import Counter
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from seqeval.metrics.v1 import precision_recall_fscore_support
 from seqeval.scheme import IOB2, Entities
 
 from luthier.data.formats.conll import read_conll
+from luthier.data.table import Table
 from luthier.data.tags import repaired, scheme_of, spans_of, tags_of_spans, to_iob2, words_of
 from luthier.errors import DataError
 from luthier.scores.classification import ClassScore
@@ -25,6 +29,9 @@ from luthier.scores.entities import (
     types_of,
 )
 from luthier.scores.intervals import bootstrap
+
+Tagged = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
+"""The true tags, the answers, and where each row ends."""
 
 TAGS = ("O", "B-LOC", "I-LOC", "B-PER", "I-PER", "I-ORG", "B-ORG")
 
@@ -46,7 +53,7 @@ SHAPE = (
 
 
 @pytest.mark.parametrize("scheme", SAME_ENTITIES)
-def test_a_scheme_is_told_from_its_tags_and_brought_to_iob2_without_repairs(scheme):
+def test_a_scheme_is_told_from_its_tags_and_brought_to_iob2_without_repairs(scheme: str) -> None:
     tags = SAME_ENTITIES[scheme]
 
     assert scheme_of([["O"], tags]) == scheme
@@ -54,26 +61,26 @@ def test_a_scheme_is_told_from_its_tags_and_brought_to_iob2_without_repairs(sche
     assert repaired(tags) == (ENTITIES, Counter())
 
 
-def test_without_any_b_entities_that_touch_are_one():
+def test_without_any_b_entities_that_touch_are_one() -> None:
     tags = ["I-PER", "I-PER", "I-LOC", "O", "I-LOC"]
 
     assert scheme_of([tags]) == "IO"
     assert repaired(tags) == (["B-PER", "I-PER", "B-LOC", "O", "B-LOC"], Counter())
 
 
-def test_the_scheme_is_that_of_all_rows_not_of_one():
+def test_the_scheme_is_that_of_all_rows_not_of_one() -> None:
     first, second = ["I-PER", "O"], ["I-LOC", "B-LOC"]
 
     assert [scheme_of([first]), scheme_of([first, second])] == ["IO", "IOB1"]
 
 
-def test_rows_without_an_entity_are_iob2():
+def test_rows_without_an_entity_are_iob2() -> None:
     assert scheme_of([]) == scheme_of([["O", "O"], []]) == "IOB2"
     assert repaired(["O"]) == (["O"], Counter())
     assert repaired([]) == ([], Counter())
 
 
-def test_a_type_may_hold_hyphens_and_spaces():
+def test_a_type_may_hold_hyphens_and_spaces() -> None:
     tags = ["S-first-name", "B-date of birth", "E-date of birth"]
 
     assert repaired(tags) == (["B-first-name", "B-date of birth", "I-date of birth"], Counter())
@@ -104,12 +111,14 @@ def test_a_type_may_hold_hyphens_and_spaces():
         ("BILOU", "U-LOC I-PER L-PER", "B-LOC B-PER I-PER", {"an I- without its B-": 1}),
     ],
 )
-def test_a_fault_is_mended_and_counted_and_no_word_leaves_its_entity(scheme, tags, mended, repairs):
+def test_a_fault_is_mended_and_counted_and_no_word_leaves_its_entity(
+    scheme: str, tags: str, mended: str, repairs: dict[str, int]
+) -> None:
     assert to_iob2(tags.split(), scheme) == (mended.split(), Counter(repairs))
 
 
 @pytest.mark.parametrize("scheme", SAME_ENTITIES)
-def test_whatever_the_faults_the_outcome_is_strict_iob2_of_the_same_words_and_types(scheme):
+def test_whatever_the_faults_the_outcome_is_strict_iob2_of_the_same_words_and_types(scheme: str) -> None:
     random = np.random.default_rng(0)
     marks = sorted({tag[:2] for tag in SAME_ENTITIES[scheme]} - {"O"})
     tags = ["O", *(f"{mark}{kind}" for mark in marks for kind in ("X", "Y"))]
@@ -123,7 +132,7 @@ def test_whatever_the_faults_the_outcome_is_strict_iob2_of_the_same_words_and_ty
 
 
 @pytest.mark.parametrize("tag", ["", "B-", "X_foo", "B-  ", "PER", "o", "X-PER", None, 3])
-def test_what_is_no_tag_is_told_with_its_word(tag):
+def test_what_is_no_tag_is_told_with_its_word(tag: Any) -> None:
     with pytest.raises(ValueError) as error:
         repaired(["B-LOC", tag])
 
@@ -133,7 +142,7 @@ def test_what_is_no_tag_is_told_with_its_word(tag):
     )
 
 
-def test_a_tag_of_another_scheme_than_the_rows_is_told_too():
+def test_a_tag_of_another_scheme_than_the_rows_is_told_too() -> None:
     rows = [["B-LOC", "E-LOC", "S-LOC"], ["O", "O", "U-LOC"]]
 
     with pytest.raises(ValueError) as error:
@@ -148,7 +157,7 @@ def test_a_tag_of_another_scheme_than_the_rows_is_told_too():
 # Spans
 
 
-def test_spans_of_strict_tags_and_of_an_answer_that_is_not_strict():
+def test_spans_of_strict_tags_and_of_an_answer_that_is_not_strict() -> None:
     assert spans_of(ENTITIES) == [(0, 3, "PER"), (4, 5, "LOC"), (5, 7, "LOC")]
     assert spans_of(["I-PER", "B-PER", "I-LOC", "I-LOC"]) == [(1, 2, "PER")]
     assert spans_of([]) == []
@@ -167,15 +176,15 @@ def test_spans_of_strict_tags_and_of_an_answer_that_is_not_strict():
         (" \n", []),
     ],
 )
-def test_words_are_letters_with_their_accents_and_each_sign_by_itself(text, words):
+def test_words_are_letters_with_their_accents_and_each_sign_by_itself(text: str, words: list[str]) -> None:
     assert [text[begin:end] for begin, end in words_of(text)] == words
 
 
-def span(start, end, label="LOC"):
+def span(start: int, end: float, label: str = "LOC") -> dict[str, Any]:
     return {"start": start, "end": end, "label": label}
 
 
-def test_spans_become_tags_and_white_space_at_their_edges_changes_nothing():
+def test_spans_become_tags_and_white_space_at_their_edges_changes_nothing() -> None:
 
     text = "Ada Lovelace met Mary in Turin ."
 
@@ -209,7 +218,9 @@ def test_spans_become_tags_and_white_space_at_their_edges_changes_nothing():
         ),
     ],
 )
-def test_a_span_that_does_not_fit_is_counted(spans, tags, misfits):
+def test_a_span_that_does_not_fit_is_counted(
+    spans: list[dict[str, int | str]], tags: str, misfits: dict[str, int]
+) -> None:
     words = words_of("New Yorker 1925 ")  # 0 to 3, 4 to 10, 11 to 15
 
     found = tags_of_spans(words, spans, length=16)
@@ -218,7 +229,7 @@ def test_a_span_that_does_not_fit_is_counted(spans, tags, misfits):
     assert found == (expected, Counter(misfits))
 
 
-def test_the_longer_of_two_spans_is_kept_as_they_are_after_widening():
+def test_the_longer_of_two_spans_is_kept_as_they_are_after_widening() -> None:
     words = words_of("New Yorker 1925")
 
     tags, misfits = tags_of_spans(words, [span(0, 10, "PER"), span(8, 12, "LOC")])
@@ -227,7 +238,7 @@ def test_the_longer_of_two_spans_is_kept_as_they_are_after_widening():
     assert misfits.total() == 2
 
 
-def test_where_the_length_of_the_text_is_not_said_it_ends_with_its_last_word():
+def test_where_the_length_of_the_text_is_not_said_it_ends_with_its_last_word() -> None:
     words = words_of("New York ")
 
     assert tags_of_spans(words, [span(4, 9)]) == (
@@ -247,7 +258,7 @@ def test_where_the_length_of_the_text_is_not_said_it_ends_with_its_last_word():
         ([0, 3, "LOC"], "[0, 3, 'LOC']"),
     ],
 )
-def test_what_is_no_span_is_told_with_its_number(wrong, shown):
+def test_what_is_no_span_is_told_with_its_number(wrong: dict[str, Any], shown: str) -> None:
     with pytest.raises(ValueError) as error:
         tags_of_spans([(0, 3)], [span(0, 3), wrong])
 
@@ -261,11 +272,11 @@ def test_what_is_no_span_is_told_with_its_number(wrong, shown):
 
 
 @pytest.fixture
-def conll(tmp_path, monkeypatch):
+def conll(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Table]:
     """The table of a file with that content; paths are shown as from its folder."""
     monkeypatch.chdir(tmp_path)
 
-    def conll(content: str | bytes, name: str = "a.conll", encoding: str | None = None):
+    def conll(content: str | bytes, name: str = "a.conll", encoding: str | None = None) -> Table:
         Path(name).write_bytes(content if isinstance(content, bytes) else content.encode())
         return read_conll(Path(name), encoding)
 
@@ -273,7 +284,7 @@ def conll(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def refusal(conll):
+def refusal(conll: Callable[..., Table]) -> Callable[[str], str]:
     def refusal(content: str) -> str:
         with pytest.raises(DataError) as error:
             conll(content)
@@ -282,7 +293,7 @@ def refusal(conll):
     return refusal
 
 
-def test_a_sentence_is_a_row_and_its_place_the_line_of_its_first_token(conll):
+def test_a_sentence_is_a_row_and_its_place_the_line_of_its_first_token(conll: Callable[..., Table]) -> None:
     table = conll("\nJean B-PER\nmet O\n\n \t\nMary B-PER\n")
 
     assert table.names == ["tokens", "tags"]
@@ -294,7 +305,9 @@ def test_a_sentence_is_a_row_and_its_place_the_line_of_its_first_token(conll):
     assert table.guesses == ()
 
 
-def test_of_more_columns_the_first_and_the_last_are_read_and_what_was_passed_over_is_told(conll):
+def test_of_more_columns_the_first_and_the_last_are_read_and_what_was_passed_over_is_told(
+    conll: Callable[..., Table],
+) -> None:
     table = conll(
         "-DOCSTART- -X- -X- O\n\n# sent_id = 1\nEU NNP B-NP B-ORG\r\nrejects VBZ B-VP O\r\n"
         "-DOCSTART- -X- -X- O\n# text = Vitamin O\n# by hand\nPeter NNP B-NP B-PER"
@@ -310,7 +323,7 @@ def test_of_more_columns_the_first_and_the_last_are_read_and_what_was_passed_ove
     )
 
 
-def test_between_tabs_a_token_may_hold_spaces_and_a_hash_may_be_a_token(conll):
+def test_between_tabs_a_token_may_hold_spaces_and_a_hash_may_be_a_token(conll: Callable[..., Table]) -> None:
     table = conll("New York\tB-LOC \n#\tO\n\u00a0\tO\n")
 
     assert table.values("tokens") == [["New York", "#", "\u00a0"]]
@@ -319,7 +332,7 @@ def test_between_tabs_a_token_may_hold_spaces_and_a_hash_may_be_a_token(conll):
     assert conll("a   O\nb \t O\n").values("tags") == [["O", "O"]]
 
 
-def test_encoding_and_compression_are_found_as_of_other_files(conll):
+def test_encoding_and_compression_are_found_as_of_other_files(conll: Callable[..., Table]) -> None:
     lines = "für O\nKöln B-LOC\nschön O\nGröße O\nüber O\n"
     latin = conll(lines.encode("cp1252"))
     packed = conll(gzip.compress(f"\ufeff{lines}".encode()), "a.conll.gz")
@@ -329,20 +342,20 @@ def test_encoding_and_compression_are_found_as_of_other_files(conll):
     assert packed.guesses == ()
 
 
-def test_many_sentences_are_laid_out_in_batches_and_keep_their_order(conll):
+def test_many_sentences_are_laid_out_in_batches_and_keep_their_order(conll: Callable[..., Table]) -> None:
     table = conll("".join(f"word{number} O\n\n" for number in range(20_000)))
 
     assert table.values("tokens") == [[f"word{number}"] for number in range(20_000)]
     assert table.line_of.tolist() == list(range(1, 40_000, 2))
 
 
-def test_a_long_file_without_a_blank_line_is_remarked_on(conll):
+def test_a_long_file_without_a_blank_line_is_remarked_on(conll: Callable[..., Table]) -> None:
     assert conll("a O\n" * 501).guesses == (
         "a.conll: has no blank line, so all 501 tokens are one row; a blank line after each sentence corrects it.",
     )
 
 
-def test_lines_that_lack_a_column_are_told_together(refusal):
+def test_lines_that_lack_a_column_are_told_together(refusal: Callable[[str], str]) -> None:
     assert refusal("Paris B-LOC\nis\n\nNew York B-LOC\n.\n") == (
         "a.conll: 3 of 4 lines cannot be read as a token and its tag: line 2 (1 column: 'is'), "
         "line 4 (3 columns: 'New York B-LOC') and line 5 (1 column: '.'). Expected 2 columns on each, as on line 1, "
@@ -350,7 +363,7 @@ def test_lines_that_lack_a_column_are_told_together(refusal):
     )
 
 
-def test_between_tabs_an_empty_token_or_tag_is_told(refusal):
+def test_between_tabs_an_empty_token_or_tag_is_told(refusal: Callable[[str], str]) -> None:
     assert refusal("Paris\tB-LOC\nis\t\n\tO\nnice O\n") == (
         "a.conll: 3 of 4 lines cannot be read as a token and its tag: line 2 (no tag: 'is\\t'), "
         "line 3 (no token: '\\tO') and line 4 (1 column: 'nice O'). Expected 2 columns on each, as on line 1, "
@@ -358,7 +371,7 @@ def test_between_tabs_an_empty_token_or_tag_is_told(refusal):
     )
 
 
-def test_a_file_without_tags_or_without_tokens_is_refused(refusal):
+def test_a_file_without_tags_or_without_tokens_is_refused(refusal: Callable[[str], str]) -> None:
     assert (
         refusal("Paris\nis\n")
         == "a.conll: no line has a tag: line 1 (1 column: 'Paris') and line 2 (1 column: 'is'). "
@@ -372,12 +385,12 @@ def test_a_file_without_tags_or_without_tokens_is_refused(refusal):
 
 
 @pytest.fixture
-def random():
+def random() -> np.random.Generator:
     return np.random.default_rng(0)
 
 
 @pytest.fixture
-def answers(random):
+def answers(random: np.random.Generator) -> Tagged:
     """1,000 rows of 0 to 12 words; the answers, ill-formed ones too, agree with the truth on 7 words in 10."""
     ends = np.concatenate([[0], np.cumsum(random.integers(0, 13, 1000))])
     noise = random.integers(0, len(TAGS), (2, ends[-1]))
@@ -385,22 +398,30 @@ def answers(random):
     return truth, np.where(random.random(ends[-1]) < 0.7, truth, noise[1]), ends
 
 
-def strict(row):
+def strict(row: NDArray[Any]) -> NDArray[Any]:
     tags, _ = to_iob2([TAGS[number] for number in row], "IOB2")
     return np.array([TAGS.index(tag) for tag in tags], int)
 
 
-def names_of(numbers, ends, rows=None):
+def names_of(numbers: NDArray[Any], ends: NDArray[Any], rows: Iterable[int] | None = None) -> list[list[str]]:
     rows = range(len(ends) - 1) if rows is None else rows
     return [[TAGS[number] for number in numbers[ends[row] : ends[row + 1]]] for row in rows]
 
 
-def seqeval_of(truth, predicted, ends, rows=None, average="micro"):
+def seqeval_of(
+    truth: NDArray[Any],
+    predicted: NDArray[Any],
+    ends: NDArray[Any],
+    rows: Iterable[int] | None = None,
+    average: str | None = "micro",
+) -> Any:
     names = names_of(truth, ends, rows), names_of(predicted, ends, rows)
     return precision_recall_fscore_support(*names, average=average, scheme=IOB2, zero_division=0)
 
 
-def test_overall_scores_are_those_of_seqeval_on_ill_formed_answers_too(answers):
+def test_overall_scores_are_those_of_seqeval_on_ill_formed_answers_too(
+    answers: Tagged,
+) -> None:
     truth, predicted, ends = answers
 
     found = precision_recall_f1(counts_per_row(truth, predicted, ends, TAGS))
@@ -409,7 +430,9 @@ def test_overall_scores_are_those_of_seqeval_on_ill_formed_answers_too(answers):
     assert 0.2 < found[2] < 0.8
 
 
-def test_scores_per_type_are_those_of_seqeval(answers):
+def test_scores_per_type_are_those_of_seqeval(
+    answers: Tagged,
+) -> None:
     truth, predicted, ends = answers
 
     found = per_type(counts_per_row(truth, predicted, ends, TAGS))
@@ -421,7 +444,9 @@ def test_scores_per_type_are_those_of_seqeval(answers):
         assert (score.precision, score.recall, score.f1, score.support) == pytest.approx(expected[kind])
 
 
-def test_counts_of_each_row_are_those_of_seqeval(answers):
+def test_counts_of_each_row_are_those_of_seqeval(
+    answers: Tagged,
+) -> None:
     truth, predicted, ends = answers
 
     found = counts_per_row(truth, predicted, ends, TAGS)
@@ -436,7 +461,9 @@ def test_counts_of_each_row_are_those_of_seqeval(answers):
             assert found[row, number].tolist() == [len(true & answer), len(answer), len(true)]
 
 
-def test_counts_of_a_row_are_those_of_its_spans(answers):
+def test_counts_of_a_row_are_those_of_its_spans(
+    answers: Tagged,
+) -> None:
     truth, predicted, ends = answers
 
     found = counts_per_row(truth, predicted, ends, TAGS).sum(axis=1)
@@ -446,7 +473,9 @@ def test_counts_of_a_row_are_those_of_its_spans(answers):
     assert found.tolist() == [[len(true & answer), len(answer), len(true)] for true, answer in spans]
 
 
-def test_scores_of_resamples_are_those_of_seqeval_on_each(answers, random):
+def test_scores_of_resamples_are_those_of_seqeval_on_each(
+    answers: Tagged, random: np.random.Generator
+) -> None:
     counts = counts_per_row(*answers, TAGS)
     rows = random.integers(0, 1000, (4, 30))
 
@@ -456,7 +485,9 @@ def test_scores_of_resamples_are_those_of_seqeval_on_each(answers, random):
     assert np.transpose(found).tolist() == [pytest.approx(each) for each in expected]
 
 
-def test_the_statistic_of_the_rows_as_they_are_is_the_score(answers):
+def test_the_statistic_of_the_rows_as_they_are_is_the_score(
+    answers: Tagged,
+) -> None:
     counts = counts_per_row(*answers, TAGS)
     statistics = resampled_precision, resampled_recall, resampled_f1
 
@@ -466,7 +497,7 @@ def test_the_statistic_of_the_rows_as_they_are_is_the_score(answers):
     assert all(estimate.low < estimate.value < estimate.high for estimate in estimates)
 
 
-def test_an_entity_ends_with_its_row_and_empty_rows_hold_none():
+def test_an_entity_ends_with_its_row_and_empty_rows_hold_none() -> None:
     truth = np.array([1, 2, 1])  # B-LOC | I-LOC is another row's, and begins nothing | B-LOC
     ends = np.array([0, 0, 1, 1, 2, 3, 3])
 
@@ -475,7 +506,7 @@ def test_an_entity_ends_with_its_row_and_empty_rows_hold_none():
     assert counts[:, 0].tolist() == [[0, 0, 0], [1, 1, 1], [0, 0, 0], [0, 0, 0], [1, 1, 1], [0, 0, 0]]
 
 
-def test_without_any_entity_all_scores_are_zero():
+def test_without_any_entity_all_scores_are_zero() -> None:
     outside = np.zeros(4, int)
 
     counts = counts_per_row(outside, outside, np.array([0, 4]), TAGS)
@@ -485,7 +516,7 @@ def test_without_any_entity_all_scores_are_zero():
     assert resampled_f1(counts)(np.array([[0]])).tolist() == [0]
 
 
-def test_half_an_entity_is_not_right_nor_one_of_another_type():
+def test_half_an_entity_is_not_right_nor_one_of_another_type() -> None:
     truth = np.array([1, 2, 0, 1])  # LOC of two words, LOC of one
     predicted = np.array([1, 0, 0, 3])  # its first word, PER
 
@@ -496,7 +527,7 @@ def test_half_an_entity_is_not_right_nor_one_of_another_type():
     ]
 
 
-def test_numbers_that_are_our_own_bug_are_refused():
+def test_numbers_that_are_our_own_bug_are_refused() -> None:
     words, ends = np.array([0, 1]), np.array([0, 2])
 
     with pytest.raises(AssertionError, match="2 words in truth, 1 in predictions"):
@@ -509,7 +540,7 @@ def test_numbers_that_are_our_own_bug_are_refused():
         counts_per_row(words[:0], words[:0], np.array([0]), TAGS)
 
 
-def test_a_row_of_sixty_thousand_spans_is_tagged_in_seconds():
+def test_a_row_of_sixty_thousand_spans_is_tagged_in_seconds() -> None:
     words = [(4 * at, 4 * at + 3) for at in range(60_000)]
     begin = time.monotonic()
 

@@ -7,8 +7,9 @@ import os
 import shutil
 import signal
 import socket
-from collections import namedtuple
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -36,21 +37,21 @@ FULL = (
 
 
 @pytest.fixture
-def full_disk(monkeypatch):
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk with no room left, as fsync finds out."""
 
     def refuse(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", refuse)
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: namedtuple("Usage", "free")(12_345_678))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=12_345_678))
 
 
 def everything(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
-def test_a_written_file_holds_what_was_given(tmp_path):
+def test_a_written_file_holds_what_was_given(tmp_path: Path) -> None:
     write_bytes(tmp_path / "new" / "deep" / "a.bin", b"\0\1")
     write_text(tmp_path / "a.txt", "né\n")
     write_json(tmp_path / "a.json", {"label": "日本", "n": 1.5})
@@ -62,7 +63,7 @@ def test_a_written_file_holds_what_was_given(tmp_path):
     }
 
 
-def test_a_write_on_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, full_disk):
+def test_a_write_on_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path, full_disk: None) -> None:
     path = tmp_path / "scorecard.json"
     path.write_text("old")
 
@@ -73,14 +74,14 @@ def test_a_write_on_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, f
     assert everything(tmp_path) == {"scorecard.json": b"old"}
 
 
-def test_a_first_write_on_a_full_disk_leaves_nothing(tmp_path, full_disk):
+def test_a_first_write_on_a_full_disk_leaves_nothing(tmp_path: Path, full_disk: None) -> None:
     with pytest.raises(WorldError):
         write_text(tmp_path / "report.html", "new")
 
     assert everything(tmp_path) == {}
 
 
-def test_a_folder_on_a_full_disk_stays_the_old_one(tmp_path, full_disk):
+def test_a_folder_on_a_full_disk_stays_the_old_one(tmp_path: Path, full_disk: None) -> None:
     path = tmp_path / "model"
     path.mkdir()
     (path / "weights").write_text("old")
@@ -93,19 +94,21 @@ def test_a_folder_on_a_full_disk_stays_the_old_one(tmp_path, full_disk):
     assert [file.name for file in tmp_path.iterdir()] == ["model"]
 
 
-def test_a_folder_whose_filling_fails_stays_the_old_one_and_the_error_is_passed_on(tmp_path):
+def test_a_folder_whose_filling_fails_stays_the_old_one_and_the_error_is_passed_on(tmp_path: Path) -> None:
     path = tmp_path / "model"
     path.mkdir()
     (path / "weights").write_text("old")
 
     with pytest.raises(KeyError), whole_folder(path) as folder:
-        (folder / "weights").write_text({}["new"])
+        (folder / "weights").write_text(dict[str, str]()["new"])
 
     assert everything(tmp_path) == {"model/weights": b"old"}
     assert [file.name for file in tmp_path.iterdir()] == ["model"]
 
 
-def test_a_folder_that_cannot_take_its_name_leaves_the_old_one(tmp_path, monkeypatch):
+def test_a_folder_that_cannot_take_its_name_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "model"
     path.mkdir()
     (path / "weights").write_text("old")
@@ -126,7 +129,7 @@ def test_a_folder_that_cannot_take_its_name_leaves_the_old_one(tmp_path, monkeyp
     assert [file.name for file in tmp_path.iterdir()] == ["model"]
 
 
-def test_a_whole_folder_replaces_an_older_one(tmp_path):
+def test_a_whole_folder_replaces_an_older_one(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "model"
     for name in ("first", "second"):
         with whole_folder(path) as folder:
@@ -139,7 +142,9 @@ def test_a_whole_folder_replaces_an_older_one(tmp_path):
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS])
-def test_a_place_without_permission_is_told(tmp_path, monkeypatch, number):
+def test_a_place_without_permission_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
     def refuse(descriptor: int) -> None:
         raise OSError(number, os.strerror(number))
 
@@ -153,18 +158,20 @@ def test_a_place_without_permission_is_told(tmp_path, monkeypatch, number):
     )
 
 
-def test_a_file_in_the_place_of_a_folder_is_told(tmp_path):
+def test_a_file_in_the_place_of_a_folder_is_told(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("")
 
     with pytest.raises(WorldError, match=r"cannot be written \((File exists|Not a directory)\)\.$"):
         write_text(tmp_path / "runs" / "a" / "plan.toml", "")
 
 
-def test_what_safetensors_says_of_a_full_disk_is_understood(tmp_path, monkeypatch):
+def test_what_safetensors_says_of_a_full_disk_is_understood(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It raises an error of its own, which is no OSError."""
     from safetensors import SafetensorError
 
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: namedtuple("Usage", "free")(12_345_678))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=12_345_678))
     words = "Error while serializing: I/O error: No space left on device (os error 28)"
 
     with pytest.raises(WorldError) as caught, whole_folder(tmp_path / "model"):
@@ -174,20 +181,20 @@ def test_what_safetensors_says_of_a_full_disk_is_understood(tmp_path, monkeypatc
     assert everything(tmp_path) == {}
 
 
-def test_another_error_inside_a_folder_is_not_taken_for_the_disks(tmp_path):
+def test_another_error_inside_a_folder_is_not_taken_for_the_disks(tmp_path: Path) -> None:
     with pytest.raises(ValueError) as caught, whole_folder(tmp_path / "model"):
         raise ValueError("weights of another shape")
 
     assert str(caught.value) == "weights of another shape"
 
 
-def test_the_nearest_folder_that_exists_is_found(tmp_path):
+def test_the_nearest_folder_that_exists_is_found(tmp_path: Path) -> None:
     assert existing_parent(tmp_path / "a" / "b" / "c") == tmp_path
     assert existing_parent(tmp_path) == tmp_path
     assert existing_parent(Path("nowhere/at/all")) == Path(".")
 
 
-def test_hashes_are_those_of_sha256(tmp_path):
+def test_hashes_are_those_of_sha256(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc" * 100_000)
 
     assert hash_file(tmp_path / "a") == hashlib.sha256(b"abc" * 100_000).hexdigest()
@@ -211,11 +218,18 @@ def make_device(path: Path) -> None:
     path.symlink_to("/dev/zero")
 
 
-STRANGE = {"a pipe": make_pipe, "a socket": make_socket, "a device": make_device, "a folder": Path.mkdir}
+STRANGE: dict[str, Callable[[Path], None]] = {
+    "a pipe": make_pipe,
+    "a socket": make_socket,
+    "a device": make_device,
+    "a folder": Path.mkdir,
+}
 
 
 @pytest.mark.parametrize("kind", STRANGE)
-def test_what_is_no_file_is_refused_at_once_and_named(kind, tmp_path, monkeypatch):
+def test_what_is_no_file_is_refused_at_once_and_named(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)  # the name of a socket may not be long
     STRANGE[kind](Path("plan.toml"))
 
@@ -228,7 +242,7 @@ def test_what_is_no_file_is_refused_at_once_and_named(kind, tmp_path, monkeypatc
         )
 
 
-def test_a_link_that_leaves_the_folder_is_not_followed_and_one_inside_it_is(tmp_path):
+def test_a_link_that_leaves_the_folder_is_not_followed_and_one_inside_it_is(tmp_path: Path) -> None:
     run = tmp_path / "run"
     run.mkdir()
     (tmp_path / "secret").write_text("nobody may read this")
@@ -248,7 +262,7 @@ def test_a_link_that_leaves_the_folder_is_not_followed_and_one_inside_it_is(tmp_
     )
 
 
-def test_a_new_file_is_not_written_through_a_link_nor_over_another(tmp_path):
+def test_a_new_file_is_not_written_through_a_link_nor_over_another(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "file").write_text("there")
 
@@ -260,7 +274,7 @@ def test_a_new_file_is_not_written_through_a_link_nor_over_another(tmp_path):
     assert unfinished(tmp_path / "a") != unfinished(tmp_path / "a")
 
 
-def test_a_written_file_takes_the_place_of_a_link_and_not_of_what_it_leads_to(tmp_path):
+def test_a_written_file_takes_the_place_of_a_link_and_not_of_what_it_leads_to(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").write_text("theirs")
     (tmp_path / "report.html").symlink_to(tmp_path / "elsewhere")
 
@@ -271,7 +285,7 @@ def test_a_written_file_takes_the_place_of_a_link_and_not_of_what_it_leads_to(tm
 
 
 @pytest.mark.parametrize("name", [".plan.toml.4711.part", ".model.1a2b3c4d5e6f7a8b.old", None])
-def test_what_a_killed_command_left_half_written_is_swept_away(name, tmp_path):
+def test_what_a_killed_command_left_half_written_is_swept_away(name: str | None, tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
     left = unfinished(tmp_path / "state" / "a") if name is None else tmp_path / "state" / name
     left.mkdir()
@@ -283,7 +297,7 @@ def test_what_a_killed_command_left_half_written_is_swept_away(name, tmp_path):
     assert (tmp_path / ".notes.part").exists()
 
 
-def test_a_lock_keeps_others_out_and_dies_with_its_process(tmp_path):
+def test_a_lock_keeps_others_out_and_dies_with_its_process(tmp_path: Path) -> None:
     path = tmp_path / "state" / "lock"
     ready, told = os.pipe()
     child = os.fork()
@@ -320,7 +334,9 @@ def test_a_lock_keeps_others_out_and_dies_with_its_process(tmp_path):
         ("\udcff", "its name holds what is no letter in UTF-8"),
     ],
 )
-def test_a_folder_that_cannot_be_written_is_found_out_and_nothing_is_left(out, why, tmp_path, monkeypatch):
+def test_a_folder_that_cannot_be_written_is_found_out_and_nothing_is_left(
+    out: str, why: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     Path("file").touch()
     Path("broken").symlink_to("nowhere")
@@ -331,7 +347,9 @@ def test_a_folder_that_cannot_be_written_is_found_out_and_nothing_is_left(out, w
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS])
-def test_a_folder_that_its_owner_or_the_disk_keeps_closed_is_found_out(number, tmp_path, monkeypatch):
+def test_a_folder_that_its_owner_or_the_disk_keeps_closed_is_found_out(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(path: Path, *more: object, **named: object) -> None:
         raise OSError(number, os.strerror(number))
 

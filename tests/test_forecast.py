@@ -38,6 +38,7 @@ def plan(messages_file: Path, bert: Path, tmp_path: Path) -> Callable[..., Plan]
     )
 
 
+@pytest.mark.slow
 def test_it_prints_the_plan_the_rungs_the_steps_and_the_forecast_and_writes_nothing(
     messages_file: Path, bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -106,6 +107,7 @@ def test_json_is_one_object_with_all_of_it(messages_file: Path, bert: Path, tmp_
     assert record["forecast"]["peak_bytes"] > 1e8
 
 
+@pytest.mark.slow
 def test_the_steps_and_validations_are_counted_exactly(plan: Callable[..., Plan]) -> None:
     asked = plan(method="full", epochs=2.5, patience=100)
     record = plan_record(asked)
@@ -119,6 +121,7 @@ def test_the_steps_and_validations_are_counted_exactly(plan: Callable[..., Plan]
     assert record["tokens_per_epoch"] == sum(event.tokens for event in steps[:per_epoch])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["full", "top:1", "thaw", "lora:2"])
 def test_a_run_after_a_forecast_ends_with_the_same_bytes(
     method: str, messages_file: Path, bert: Path, tmp_path: Path
@@ -154,7 +157,7 @@ def test_states_that_an_earlier_run_left_are_not_counted_again(plan: Callable[..
 
     def shelf() -> Shelf:
         bench = Bench.of(prepare(asked))
-        return shelf_for(bench.run.ready, bench.unfreezing, 1, bench.prefix)
+        return shelf_for(bench.ready, bench.unfreezing, 1, bench.prefix)
 
     assert not shelf().full
 
@@ -209,7 +212,9 @@ def test_smaller_micro_batches_are_offered_where_they_suffice(
 
 def test_the_cost_of_batches_is_found_from_their_sizes() -> None:
     sizes = Sizes(np.array([100, 400, 1000, 900]), np.array([10, 20, 10, 90]))
-    seconds = [0.01 + 1e-4 * t + 1e-6 * t * n for t, n in zip(sizes.tokens, sizes.longest, strict=True)]
+    seconds = [
+        float(0.01 + 1e-4 * t + 1e-6 * t * n) for t, n in zip(sizes.tokens, sizes.longest, strict=True)
+    ]
     assert Cost.fit(sizes, seconds).of(sizes) == pytest.approx(sum(seconds), rel=1e-6)
 
 

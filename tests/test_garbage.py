@@ -25,7 +25,9 @@ RUSSIAN, CHINESE, GERMAN = (
         (CHINESE, "utf-8", "gb18030"),
     ],
 )
-def test_a_text_that_was_read_in_another_encoding_is_found_and_decoded_anew(text, encoding, read_as):
+def test_a_text_that_was_read_in_another_encoding_is_found_and_decoded_anew(
+    text: str, encoding: str, read_as: str
+) -> None:
     misread = text.encode(encoding).decode(read_as)
 
     assert is_misread(misread)
@@ -35,7 +37,7 @@ def test_a_text_that_was_read_in_another_encoding_is_found_and_decoded_anew(text
 @pytest.mark.parametrize(
     "text", [GERMAN, RUSSIAN, CHINESE, "naïve café – “so”", "Ελληνικά είναι εδώ", "日本語の文章です"]
 )
-def test_a_text_as_it_was_written_is_no_garbage(text):
+def test_a_text_as_it_was_written_is_no_garbage(text: str) -> None:
     assert not is_misread(text)
 
 
@@ -47,7 +49,7 @@ def rows(path: Path, wrong: int) -> Path:
 
 
 @pytest.mark.parametrize(("wrong", "severity"), [(5, "warn"), (6, "stop")])
-def test_many_rows_of_garbage_stop_a_run(tmp_path, wrong, severity):
+def test_many_rows_of_garbage_stop_a_run(tmp_path: Path, wrong: int, severity: str) -> None:
     found = luthier.check(str(rows(tmp_path / "rows.csv", wrong)), model="none", quiet=True)
 
     assert [(one.severity, one.count) for one in found if one.check == "garbage"] == [(severity, wrong)]

@@ -1,10 +1,12 @@
 """Whether the first row of a table names its columns: found by its values, or asked; and what is not named."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from luthier.data.read import read
+from luthier.data.table import Table
 from luthier.data.writing import Writing
 from luthier.doctor.row_format import Format
 from luthier.errors import DataError
@@ -19,11 +21,11 @@ LABELS = ("damaged", "delivery", "praise", "refund")
 
 
 @pytest.fixture
-def table(tmp_path, monkeypatch):
+def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Table]:
     """The table of a file of that name and content."""
     monkeypatch.chdir(tmp_path)
 
-    def table(name: str, content: str, **options: str):
+    def table(name: str, content: str, **options: str) -> Table:
         Path(name).write_bytes(content.encode())
         return read(name, Writing(**options))
 
@@ -41,7 +43,7 @@ def rows(form: str, count: int = 20) -> str:
     "form",
     ["{text},{label}", "{label},{text}", "{at},{label},{text}", "{text},{at}.5", "2024-01-{at:02},{text}"],
 )
-def test_a_first_row_like_the_others_is_a_row(table, form):
+def test_a_first_row_like_the_others_is_a_row(table: Callable[..., Table], form: str) -> None:
     found = table("a.csv", rows(form, 25))
 
     assert len(found) == 25
@@ -63,7 +65,7 @@ def test_a_first_row_like_the_others_is_a_row(table, form):
         "comment of the customer,Class Index",
     ],
 )
-def test_a_header_of_whatever_words_is_one(table, header):
+def test_a_header_of_whatever_words_is_one(table: Callable[..., Table], header: str) -> None:
     found = table("a.csv", f"{header}\n{rows('{text},{label}')}")
 
     assert found.names == header.split(",")
@@ -71,15 +73,15 @@ def test_a_header_of_whatever_words_is_one(table, header):
     assert len(found) == 20
 
 
-def test_columns_named_by_numbers_as_pandas_writes_them_are_named(table):
+def test_columns_named_by_numbers_as_pandas_writes_them_are_named(table: Callable[..., Table]) -> None:
     assert table("a.csv", "0,1\n" + rows("{text},{at}")).names == ["0", "1"]
 
 
-def test_a_header_of_years_above_other_numbers_is_one(table):
+def test_a_header_of_years_above_other_numbers_is_one(table: Callable[..., Table]) -> None:
     assert table("a.csv", "text,2019\n" + rows("{text},{at}.5")).names == ["text", "2019"]
 
 
-def test_what_is_not_clear_is_asked_with_a_remedy_that_works(table):
+def test_what_is_not_clear_is_asked_with_a_remedy_that_works(table: Callable[..., Table]) -> None:
     words = ["oak", "ash", "elm", "fir", "yew", "box", "bay", "fig", "sal", "tea", "teak", "pine"]
     content = "".join(f"{one} tree,{other} wood\n" for one, other in zip(words, reversed(words), strict=True))
 
@@ -94,7 +96,7 @@ def test_what_is_not_clear_is_asked_with_a_remedy_that_works(table):
     assert len(table("a.csv", f"text,label\n{content}")) == 12
 
 
-def test_empty_columns_without_a_name_are_left_out_and_told(table):
+def test_empty_columns_without_a_name_are_left_out_and_told(table: Callable[..., Table]) -> None:
     found = table("a.csv", "label,text,,,\n" + rows("{label},{text},,,"))
 
     assert found.names == ["label", "text"]
@@ -104,7 +106,9 @@ def test_empty_columns_without_a_name_are_left_out_and_told(table):
     )
 
 
-def test_a_column_without_a_name_that_holds_something_is_called_by_its_number(table):
+def test_a_column_without_a_name_that_holds_something_is_called_by_its_number(
+    table: Callable[..., Table],
+) -> None:
     found = table("a.csv", "label,text,\n" + rows("{label},{text},") + "refund,and now,a rest\n")
 
     assert found.names == ["label", "text", "column 3"]
@@ -115,14 +119,14 @@ def test_a_column_without_a_name_that_holds_something_is_called_by_its_number(ta
 
 
 @pytest.mark.parametrize("name", ["", "Unnamed: 0"])
-def test_a_column_that_numbers_the_rows_is_left_out_and_told(table, name):
+def test_a_column_that_numbers_the_rows_is_left_out_and_told(table: Callable[..., Table], name: str) -> None:
     found = table("a.csv", f"{name},text,label\n" + rows("{at},{text},{label}"))
 
     assert found.names == ["text", "label"]
     assert "whose values number the rows" in found.guesses[0]
 
 
-def test_long_texts_without_a_name_do_not_number_the_rows(table):
+def test_long_texts_without_a_name_do_not_number_the_rows(table: Callable[..., Table]) -> None:
     found = table("reviews.csv", ",label\n" + rows("{text} and on and on and on,{label}"))
 
     assert found.names == ["column 1", "label"]
@@ -131,14 +135,14 @@ def test_long_texts_without_a_name_do_not_number_the_rows(table):
     )
 
 
-def test_row_names_of_r_have_no_name_in_its_header(table):
+def test_row_names_of_r_have_no_name_in_its_header(table: Callable[..., Table]) -> None:
     found = table("a.csv", '"text","label"\n' + rows('"{at}","{text}","{label}"'))
 
     assert found.names == ["text", "label"]
     assert found.values("label")[:2] == ["damaged", "delivery"]
 
 
-def test_a_text_with_one_comma_too_many_in_each_row_is_no_row_name(table):
+def test_a_text_with_one_comma_too_many_in_each_row_is_no_row_name(table: Callable[..., Table]) -> None:
     with pytest.raises(DataError) as error:
         table("a.csv", "text,label\n" + rows("well, {text},{label}"))
 
@@ -146,14 +150,14 @@ def test_a_text_with_one_comma_too_many_in_each_row_is_no_row_name(table):
 
 
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
-def test_a_first_line_that_names_the_delimiter_is_no_row(table, mark):
+def test_a_first_line_that_names_the_delimiter_is_no_row(table: Callable[..., Table], mark: str) -> None:
     found = table("a.csv", f"{mark}sep=;\ntext;label\n{rows('{text};{label}')}")
 
     assert found.names == ["text", "label"]
     assert found.place(0).line == 3
 
 
-def test_delimiters_at_the_ends_of_lines_are_no_values(table):
+def test_delimiters_at_the_ends_of_lines_are_no_values(table: Callable[..., Table]) -> None:
     with_header = table("a.csv", "text,label\n" + rows("{text},{label},"))
     in_header = table("b.csv", "text,label,\n" + rows("{text},{label}"))
 
@@ -161,7 +165,7 @@ def test_delimiters_at_the_ends_of_lines_are_no_values(table):
     assert with_header.values("label") == in_header.values("label")
 
 
-def test_the_header_standing_again_between_rows_is_no_row(table):
+def test_the_header_standing_again_between_rows_is_no_row(table: Callable[..., Table]) -> None:
     found = table("a.csv", "text,label\n" + rows("{text},{label}") + "text,label\n" + rows("{text},{label}"))
 
     assert len(found) == 40
@@ -171,14 +175,16 @@ def test_the_header_standing_again_between_rows_is_no_row(table):
 
 
 @pytest.mark.parametrize("delimiter", [";", "\t", "|", "^", "~"])
-def test_a_delimiter_of_one_character_is_found(table, delimiter):
+def test_a_delimiter_of_one_character_is_found(table: Callable[..., Table], delimiter: str) -> None:
     found = table("a.csv", delimiter.join(("text", "label")) + "\n" + rows("{text}" + delimiter + "{label}"))
 
     assert found.names == ["text", "label"]
 
 
 @pytest.mark.parametrize(("delimiter", "words"), [("::", "'::'"), ("@@", "'@@'"), ("   ", "several blanks")])
-def test_a_delimiter_of_several_characters_is_asked_about(table, delimiter, words):
+def test_a_delimiter_of_several_characters_is_asked_about(
+    table: Callable[..., Table], delimiter: str, words: str
+) -> None:
     with pytest.raises(DataError) as error:
         table("a.csv", delimiter.join(("text", "label")) + "\n" + rows("{text}" + delimiter + "{label}"))
 
@@ -188,7 +194,7 @@ def test_a_delimiter_of_several_characters_is_asked_about(table, delimiter, word
     )
 
 
-def test_a_title_above_the_header_is_asked_about(table):
+def test_a_title_above_the_header_is_asked_about(table: Callable[..., Table]) -> None:
     with pytest.raises(DataError) as error:
         table("a.csv", "Report of May,,\nid,text,label\n" + rows("{at},{text},{label}"))
 
@@ -198,7 +204,7 @@ def test_a_title_above_the_header_is_asked_about(table):
     )
 
 
-def test_a_file_without_a_header_is_corrected_by_the_names_that_it_got(tmp_path):
+def test_a_file_without_a_header_is_corrected_by_the_names_that_it_got(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text(rows("{text},{label}"))
 
@@ -208,7 +214,9 @@ def test_a_file_without_a_header_is_corrected_by_the_names_that_it_got(tmp_path)
 
 
 @pytest.mark.parametrize("header", ["Sentence #,Word,POS", "Sentence #,Wort,POS", "Satz,Word,POS"])
-def test_a_header_stays_one_though_a_name_in_it_is_also_a_value_below(table, header):
+def test_a_header_stays_one_though_a_name_in_it_is_also_a_value_below(
+    table: Callable[..., Table], header: str
+) -> None:
     below = [
         "Sentence: 1,The,DT",
         ",dog,NN",
@@ -230,7 +238,9 @@ def test_a_header_stays_one_though_a_name_in_it_is_also_a_value_below(table, hea
     assert any("though 'POS' stands again below it in column 3" in guess for guess in found.guesses)
 
 
-def test_a_first_row_whose_label_stands_again_beside_a_missing_number_is_asked_about(table):
+def test_a_first_row_whose_label_stands_again_beside_a_missing_number_is_asked_about(
+    table: Callable[..., Table],
+) -> None:
     content = "n/a,what a long first text,good\n" + "".join(
         f"{at},text number {at},{'good' if at % 2 else 'bad'}\n" for at in range(20)
     )

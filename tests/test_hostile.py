@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 RUNNER = Path(__file__).resolve().parents[2] / "shared" / "hostile" / "run.py"
 LUTHIER = Path(sys.executable).parent / "luthier"
 DOZEN = (

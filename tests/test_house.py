@@ -94,6 +94,7 @@ def test_only_models_load_opens_weight_files_and_nothing_unpickles() -> None:
     assert found == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "begun",
     [

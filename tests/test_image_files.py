@@ -5,6 +5,7 @@ import io
 import os
 import tarfile
 import zipfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,7 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from luthier.data.images.files import IMAGE_ENDINGS, read_images
+from luthier.data.images.files import read_images
+from luthier.data.images.names import IMAGE_ENDINGS
 from luthier.data.images.source import ImageSource
 from luthier.data.read import read
 from luthier.data.table import Table
@@ -65,7 +67,7 @@ def rows_of(tables: dict[str, Table]) -> dict[str, list[tuple[str, str]]]:
 
 
 @pytest.fixture
-def refusal(tmp_path, monkeypatch):
+def refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     """What a set of files of those names is refused with."""
     monkeypatch.chdir(tmp_path)
 
@@ -84,7 +86,7 @@ def refusal(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("around", ["", "birds/", "data/birds/"])
-def test_the_label_is_the_folder_wherever_the_set_is_kept(tmp_path, kind, around):
+def test_the_label_is_the_folder_wherever_the_set_is_kept(tmp_path: Path, kind: str, around: str) -> None:
     path = laid_out(tmp_path / kind, tuple(around + name for name in CLASSES))
 
     tables = read_images(path)
@@ -101,7 +103,7 @@ def test_the_label_is_the_folder_wherever_the_set_is_kept(tmp_path, kind, around
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("around", ["", "birds/"])
-def test_folders_with_the_names_of_splits_give_a_table_each(tmp_path, kind, around):
+def test_folders_with_the_names_of_splits_give_a_table_each(tmp_path: Path, kind: str, around: str) -> None:
     path = laid_out(tmp_path / kind, tuple(around + name for name in SPLITS))
 
     assert rows_of(read_images(path)) == {
@@ -114,7 +116,7 @@ def test_folders_with_the_names_of_splits_give_a_table_each(tmp_path, kind, arou
 @pytest.mark.parametrize(
     ("name", "part"), [("validation", "valid"), ("dev", "valid"), ("VALID", "valid"), ("testing", "test")]
 )
-def test_splits_have_several_names(tmp_path, name, part):
+def test_splits_have_several_names(tmp_path: Path, name: str, part: str) -> None:
     path = laid_out(tmp_path / "set", ("Training/a/1.jpg", "Training/b/1.jpg", f"{name}/a/1.jpg"))
 
     assert rows_of(read_images(path)) == {
@@ -123,26 +125,26 @@ def test_splits_have_several_names(tmp_path, name, part):
     }
 
 
-def test_a_row_is_placed_by_its_number_in_the_whole_set(tmp_path):
+def test_a_row_is_placed_by_its_number_in_the_whole_set(tmp_path: Path) -> None:
     tables = read_images(laid_out(tmp_path / "set.tar", SPLITS))
 
     assert str(tables["test"].place(0)) == "set.tar, line 1"
     assert str(tables["valid"].place(0)) == "set.tar, line 4"
 
 
-def test_the_rows_are_the_same_in_a_folder_and_in_its_archives(tmp_path):
+def test_the_rows_are_the_same_in_a_folder_and_in_its_archives(tmp_path: Path) -> None:
     prints = {read_images(laid_out(tmp_path / kind, SPLITS))["train"].fingerprint for kind in KINDS}
 
     assert len(prints) == 1
 
 
-def test_a_class_may_be_called_as_a_split_is(tmp_path):
+def test_a_class_may_be_called_as_a_split_is(tmp_path: Path) -> None:
     tables = read_images(laid_out(tmp_path / "set", ("train/1.jpg", "bus/1.jpg")))
 
     assert rows_of(tables) == {"train": [("bus/1.jpg", "bus"), ("train/1.jpg", "train")]}
 
 
-def test_a_folder_may_be_a_link(tmp_path):
+def test_a_folder_may_be_a_link(tmp_path: Path) -> None:
     laid_out(tmp_path / "elsewhere", ("1.jpg",))
     path = laid_out(tmp_path / "set", ("ani/1.jpg",))
     (path / "wren").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
@@ -151,7 +153,7 @@ def test_a_folder_may_be_a_link(tmp_path):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_systems_leave_behind_is_passed_over(tmp_path, kind):
+def test_what_systems_leave_behind_is_passed_over(tmp_path: Path, kind: str) -> None:
     left = ("__MACOSX/ani/._1.jpg", "ani/.DS_Store", "ani/Thumbs.db", ".git/a/b/c.jpg", "wren/desktop.ini")
     tables = read_images(laid_out(tmp_path / kind, CLASSES + left))
 
@@ -160,7 +162,7 @@ def test_what_systems_leave_behind_is_passed_over(tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_other_files_and_bare_folders_are_told(tmp_path, kind):
+def test_other_files_and_bare_folders_are_told(tmp_path: Path, kind: str) -> None:
     path = laid_out(
         tmp_path / kind, (*CLASSES, "readme.txt", "ani/notes.TXT", "wren/raw", "owl/", "jay/blue/")
     )
@@ -172,7 +174,7 @@ def test_other_files_and_bare_folders_are_told(tmp_path, kind):
     )
 
 
-def test_a_tar_file_begun_at_a_dot_has_clean_names(tmp_path):
+def test_a_tar_file_begun_at_a_dot_has_clean_names(tmp_path: Path) -> None:
     path = laid_out(tmp_path / "set.tar", ("./", "./ani/", "./ani/1.jpg", "./wren/1.jpg"))
 
     table = read_images(path)["train"]
@@ -181,7 +183,7 @@ def test_a_tar_file_begun_at_a_dot_has_clean_names(tmp_path):
     assert ImageSource(table).bytes_of(1) == content("./wren/1.jpg")
 
 
-def test_hard_links_in_a_tar_file_are_files_and_other_links_are_told(tmp_path):
+def test_hard_links_in_a_tar_file_are_files_and_other_links_are_told(tmp_path: Path) -> None:
     path = tmp_path / "set.tar"
     with tarfile.open(path, "w") as tar:
         for name, kind, target in (
@@ -203,34 +205,34 @@ def test_hard_links_in_a_tar_file_are_files_and_other_links_are_told(tmp_path):
 # What is refused
 
 
-def test_images_without_class_folders_are_refused(refusal):
+def test_images_without_class_folders_are_refused(refusal: Callable[..., str]) -> None:
     assert (
         refusal("1.jpg", "2.jpg")
         == f"set: holds 2 images and no class folders, such as '1.jpg'. {EXPECTED} {MOVE}"
     )
 
 
-def test_one_folder_of_images_is_one_label(refusal):
+def test_one_folder_of_images_is_one_label(refusal: Callable[..., str]) -> None:
     assert refusal("photos/1.jpg", "photos/2.jpg") == (
         f"set: holds images in one folder only, 'photos', so there is one label. {EXPECTED} {MOVE}"
     )
 
 
-def test_splits_without_class_folders_are_refused(refusal):
+def test_splits_without_class_folders_are_refused(refusal: Callable[..., str]) -> None:
     assert refusal("train/1.jpg", "test/2.jpg") == (
         "set: 'test', 'train' are splits by their names, and hold images without class folders. "
         f"{EXPECTED} {MOVE[:-1]}, within each split."
     )
 
 
-def test_a_mixture_of_files_and_folders_is_refused(refusal):
+def test_a_mixture_of_files_and_folders_is_refused(refusal: Callable[..., str]) -> None:
     assert refusal("logo.png", *CLASSES) == (
         "set: images lie at different depths: 3 as 'ani/1.jpg' does, and 1 otherwise: 'logo.png'. "
         f"{EXPECTED} Move or delete those that lie otherwise."
     )
 
 
-def test_folders_that_are_no_splits_are_named(refusal):
+def test_folders_that_are_no_splits_are_named(refusal: Callable[..., str]) -> None:
     assert refusal("dog/poodle/1.jpg", "cat/siamese/1.jpg") == (
         "set: images lie two folders deep, and 'cat', 'dog' are no splits. "
         f"{EXPECTED} Rename what is a split, and move or delete what is none."
@@ -241,7 +243,7 @@ def test_folders_that_are_no_splits_are_named(refusal):
     )
 
 
-def test_a_split_may_not_be_there_twice_and_train_must_be(refusal):
+def test_a_split_may_not_be_there_twice_and_train_must_be(refusal: Callable[..., str]) -> None:
     assert refusal("train/a/1.jpg", "val/a/1.jpg", "dev/a/1.jpg") == (
         "set: 'dev', 'val' are the same split, valid. Keep one of them."
     )
@@ -250,17 +252,17 @@ def test_a_split_may_not_be_there_twice_and_train_must_be(refusal):
     )
 
 
-def test_images_too_deep_are_refused(refusal):
+def test_images_too_deep_are_refused(refusal: Callable[..., str]) -> None:
     assert refusal("train/a/images/1.jpg", "train/b/images/1.jpg") == (
         f"set: images lie 3 folders deep, such as 'train/a/images/1.jpg'. {EXPECTED}"
     )
 
 
-def test_a_disk_is_no_image_set(refusal):
+def test_a_disk_is_no_image_set(refusal: Callable[..., str]) -> None:
     assert refusal("a/b/c/d/e/f/g/1.jpg") == (f"set/a/b/c/d/e/f/g: lies more than 6 folders deep. {EXPECTED}")
 
 
-def test_a_folder_without_images_is_refused_with_what_it_holds(refusal):
+def test_a_folder_without_images_is_refused_with_what_it_holds(refusal: Callable[..., str]) -> None:
     Path("empty").mkdir()
     assert refusal(path="empty") == f"empty: holds no images. It is empty. {EXPECTED}"
     assert refusal("reviews.csv", "notes.txt") == (
@@ -269,12 +271,12 @@ def test_a_folder_without_images_is_refused_with_what_it_holds(refusal):
 
 
 @pytest.mark.parametrize("ending", ["tar", "tar.gz", "zip"])
-def test_an_archive_without_images_is_refused(refusal, ending):
+def test_an_archive_without_images_is_refused(refusal: Callable[..., str], ending: str) -> None:
     name = f"set.{ending}"
     assert refusal("notes.txt", path=name) == f"{name}: holds no images. It holds 1 other file. {EXPECTED}"
 
 
-def test_a_name_that_is_not_there_is_answered_with_the_nearest(refusal):
+def test_a_name_that_is_not_there_is_answered_with_the_nearest(refusal: Callable[..., str]) -> None:
     laid_out(Path("birds.tar"), CLASSES)
 
     assert (
@@ -282,7 +284,7 @@ def test_a_name_that_is_not_there_is_answered_with_the_nearest(refusal):
     )
 
 
-def test_other_kinds_of_files_are_no_image_sets(refusal):
+def test_other_kinds_of_files_are_no_image_sets(refusal: Callable[..., str]) -> None:
     Path("set.rar").touch()
 
     assert refusal(path="set.rar") == (
@@ -292,7 +294,9 @@ def test_other_kinds_of_files_are_no_image_sets(refusal):
 
 @pytest.mark.parametrize("ending", ["tar", "tgz", "zip"])
 @pytest.mark.parametrize("name", ["/etc/a.jpg", "../a.jpg", "ani/../../a.jpg", "C:/a.jpg"])
-def test_members_that_would_lie_outside_are_refused(refusal, ending, name):
+def test_members_that_would_lie_outside_are_refused(
+    refusal: Callable[..., str], ending: str, name: str
+) -> None:
     assert refusal(*CLASSES, name, path=f"set.{ending}") == (
         f"set.{ending}: 1 member would lie outside of it: {name!r}. "
         "Pack the folder anew, with names that begin inside it and have no '..'."
@@ -310,14 +314,16 @@ def test_members_that_would_lie_outside_are_refused(refusal, ending, name):
         ("set.tar", 0, "empty file"),
     ],
 )
-def test_an_archive_that_is_cut_off_is_refused(refusal, kind, keep, words):
+def test_an_archive_that_is_cut_off_is_refused(
+    refusal: Callable[..., str], kind: str, keep: int, words: str
+) -> None:
     raw = laid_out(Path(kind), CLASSES).read_bytes()
     Path(kind).write_bytes(raw[:keep])
 
     assert refusal(path=kind) == f"{kind}: is not a whole archive ({words}). Copy or download it again."
 
 
-def test_a_header_damaged_in_the_middle_is_not_taken_for_the_end(refusal):
+def test_a_header_damaged_in_the_middle_is_not_taken_for_the_end(refusal: Callable[..., str]) -> None:
     raw = bytearray(laid_out(Path("set.tar"), CLASSES).read_bytes())
     raw[2 * 512 + 3] ^= 1
     Path("set.tar").write_bytes(raw)
@@ -327,7 +333,7 @@ def test_a_header_damaged_in_the_middle_is_not_taken_for_the_end(refusal):
     )
 
 
-def test_a_zip_file_with_a_password_is_refused(refusal):
+def test_a_zip_file_with_a_password_is_refused(refusal: Callable[..., str]) -> None:
     raw = bytearray(laid_out(Path("set.zip"), CLASSES).read_bytes())
     raw[raw.index(b"PK\x01\x02") + 8] |= 1
     Path("set.zip").write_bytes(raw)
@@ -335,7 +341,7 @@ def test_a_zip_file_with_a_password_is_refused(refusal):
     assert refusal(path="set.zip") == "set.zip: is encrypted. Pack it anew without a password."
 
 
-def test_names_that_are_no_text_are_refused(refusal):
+def test_names_that_are_no_text_are_refused(refusal: Callable[..., str]) -> None:
     laid_out(Path("set"), CLASSES)
     Path(os.fsdecode(b"set/ani/h\xe4her.jpg")).touch()
 
@@ -346,7 +352,7 @@ def test_names_that_are_no_text_are_refused(refusal):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_bytes_of_every_row_are_those_of_its_file_from_any_thread(tmp_path, kind):
+def test_the_bytes_of_every_row_are_those_of_its_file_from_any_thread(tmp_path: Path, kind: str) -> None:
     names = (*(f"train/{label}/{at}.jpg" for label in "ab" for at in range(40)), "test/a/1.jpg")
     tables = read_images(laid_out(tmp_path / kind, names))
     table = Table.join([tables["train"], tables["test"]])
@@ -358,14 +364,16 @@ def test_the_bytes_of_every_row_are_those_of_its_file_from_any_thread(tmp_path, 
     assert found == [content(name) for name in table.values("image")] * 20
 
 
-def test_a_compressed_archive_may_be_called_as_if_it_were_not(tmp_path):
+def test_a_compressed_archive_may_be_called_as_if_it_were_not(tmp_path: Path) -> None:
     path = laid_out(tmp_path / "set.tar", CLASSES)
     path.write_bytes(gzip.compress(path.read_bytes()))
 
     assert ImageSource(read_images(path)["train"]).bytes_of(2) == content("wren/1.jpg")
 
 
-def test_paths_begin_at_the_folder_of_their_file_or_else_where_one_works(tmp_path, monkeypatch):
+def test_paths_begin_at_the_folder_of_their_file_or_else_where_one_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     laid_out(tmp_path / "data", ("pictures/1.jpg",))
     laid_out(tmp_path / "here", ("2.jpg",))
     monkeypatch.chdir(tmp_path / "here")
@@ -381,13 +389,13 @@ def test_paths_begin_at_the_folder_of_their_file_or_else_where_one_works(tmp_pat
 
 
 @pytest.mark.parametrize("form", [pa.binary(), pa.large_binary()])
-def test_a_column_may_hold_the_bytes(tmp_path, form):
+def test_a_column_may_hold_the_bytes(tmp_path: Path, form: pa.DataType) -> None:
     pq.write_table(pa.table({"image": pa.array([b"one", b"two"], form)}), tmp_path / "set.parquet")
 
     assert ImageSource(read(tmp_path / "set.parquet")).bytes_of(1) == b"two"
 
 
-def test_a_column_may_hold_bytes_with_a_path_as_the_library_datasets_writes_them(tmp_path):
+def test_a_column_may_hold_bytes_with_a_path_as_the_library_datasets_writes_them(tmp_path: Path) -> None:
     (tmp_path / "2.jpg").write_bytes(b"two")
     values = [{"bytes": b"one", "path": "1.jpg"}, {"bytes": None, "path": "2.jpg"}]
     pq.write_table(pa.table({"image": values}), tmp_path / "set.parquet")
@@ -398,7 +406,9 @@ def test_a_column_may_hold_bytes_with_a_path_as_the_library_datasets_writes_them
     assert source.name_of(0) == "set.parquet, line 1: 1.jpg"
 
 
-def test_an_image_that_is_not_there_is_told_with_its_row_and_path(tmp_path, monkeypatch):
+def test_an_image_that_is_not_there_is_told_with_its_row_and_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     Path("data").mkdir()
     Path("data/set.csv").write_text('image\n1.jpg\n/no/2.jpg\n""\nhttps://birds.org/3.jpg\ndata\n')
@@ -423,7 +433,7 @@ def test_an_image_that_is_not_there_is_told_with_its_row_and_path(tmp_path, monk
     assert said(4) == f"set.csv, line 6: data is not there {folders}. {mend}"
 
 
-def test_an_image_taken_away_after_reading_is_told(tmp_path):
+def test_an_image_taken_away_after_reading_is_told(tmp_path: Path) -> None:
     path = laid_out(tmp_path / "set", CLASSES)
     source = ImageSource(read_images(path)["train"])
     (path / "ani/2.png").unlink()
@@ -436,7 +446,9 @@ def test_an_image_taken_away_after_reading_is_told(tmp_path):
     )
 
 
-def test_a_file_that_may_not_be_read_is_the_worlds_fault(tmp_path, monkeypatch):
+def test_a_file_that_may_not_be_read_is_the_worlds_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = laid_out(tmp_path / "set", CLASSES)
     source = ImageSource(read_images(path)["train"])
 
@@ -452,7 +464,7 @@ def test_a_file_that_may_not_be_read_is_the_worlds_fault(tmp_path, monkeypatch):
     )
 
 
-def test_a_zip_member_that_is_damaged_is_told(tmp_path):
+def test_a_zip_member_that_is_damaged_is_told(tmp_path: Path) -> None:
     path = laid_out(tmp_path / "set.zip", CLASSES)
     path.write_bytes(path.read_bytes().replace(b"bytes of wren", b"bytez of wren"))
     source = ImageSource(read_images(path)["train"])
@@ -465,7 +477,7 @@ def test_a_zip_member_that_is_damaged_is_told(tmp_path):
     )
 
 
-def test_a_pipe_in_the_place_of_an_archive_is_called_one(refusal):
+def test_a_pipe_in_the_place_of_an_archive_is_called_one(refusal: Callable[..., str]) -> None:
     os.mkfifo("set.zip")
 
     assert refusal(path="set.zip") == (
@@ -473,7 +485,7 @@ def test_a_pipe_in_the_place_of_an_archive_is_called_one(refusal):
     )
 
 
-def test_a_zip_file_of_a_later_version_is_refused(refusal):
+def test_a_zip_file_of_a_later_version_is_refused(refusal: Callable[..., str]) -> None:
     raw = bytearray(laid_out(Path("set.zip"), CLASSES).read_bytes())
     raw[raw.index(b"PK\x01\x02") + 6] = 99
     Path("set.zip").write_bytes(raw)
@@ -484,7 +496,7 @@ def test_a_zip_file_of_a_later_version_is_refused(refusal):
 
 
 @pytest.mark.parametrize(("flag", "words"), [(0x20, "compressed patched data"), (0x40, "strong encryption")])
-def test_a_zip_member_packed_in_a_way_that_is_not_read_is_told(flag, words, tmp_path):
+def test_a_zip_member_packed_in_a_way_that_is_not_read_is_told(flag: int, words: str, tmp_path: Path) -> None:
     path = laid_out(tmp_path / "set.zip", CLASSES)
     raw = bytearray(path.read_bytes())
     for at in range(len(raw)):
@@ -497,7 +509,7 @@ def test_a_zip_member_packed_in_a_way_that_is_not_read_is_told(flag, words, tmp_
         source.bytes_of(0)
 
 
-def test_a_column_of_numbers_holds_no_images(tmp_path):
+def test_a_column_of_numbers_holds_no_images(tmp_path: Path) -> None:
     table = Table(
         pa.table({"image": [1]}), (tmp_path / "set.parquet",), np.zeros(1, np.int64), np.ones(1, np.int64)
     )

@@ -221,6 +221,7 @@ def test_a_folder_of_images_has_no_effect_on_texts(tmp_path: Path) -> None:
         read_files(Plan.build({"data.path": str(path), "data.text": "text", "data.images": str(tmp_path)}))
 
 
+@pytest.mark.slow
 def test_a_table_of_another_folder_is_tuned_on_and_predicted_on_to_the_end(tmp_path: Path) -> None:
     photos = images_folder(tmp_path / "disk" / "photos", 60)
     files = sorted(photos.rglob("*.png"))

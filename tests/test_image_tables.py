@@ -185,11 +185,11 @@ def test_metadata_in_splits_labels_their_images(tmp_path: Path, form: str) -> No
             text = "".join(json.dumps({"file_name": NAMES[at], "label": LABEL_OF[at]}) + "\n" for at in rows)
         put(tmp_path / part / f"metadata.{form}", text)
 
-    rows = understood(tmp_path)
+    found = understood(tmp_path)
 
-    assert rows.understanding.split == "folders"
-    assert rows.understanding.parts["valid"] == 10
-    assert rows.labels == LABELS
+    assert found.understanding.split == "folders"
+    assert found.understanding.parts["valid"] == 10
+    assert found.labels == LABELS
 
 
 def test_metadata_of_the_whole_is_split_as_its_paths_are(tmp_path: Path) -> None:
@@ -220,12 +220,12 @@ def test_roboflows_classes_have_any_number_of_labels(tmp_path: Path) -> None:
             lines("filename, ring, square, stripe", lambda at: f"{NAMES[at]},{marks[LABEL_OF[at]]}", rows),
         )
 
-    rows = understood(tmp_path)
+    found = understood(tmp_path)
 
-    assert rows.labels == ("ring", "square")
-    assert rows.understanding.labels_per_row == "many"
-    assert rows.understanding.left_out == 0
-    assert rows.understanding.parts["valid"] == 10
+    assert found.labels == ("ring", "square")
+    assert found.understanding.labels_per_row == "many"
+    assert found.understanding.left_out == 0
+    assert found.understanding.parts["valid"] == 10
 
 
 def test_tables_at_hand_do_not_hide_class_folders(tmp_path: Path) -> None:
@@ -448,7 +448,9 @@ def test_a_large_image_is_made_smaller_strip_by_strip_as_the_whole_would_be(
 # Labels
 
 
-def test_the_only_column_beside_the_images_is_the_label_whatever_its_name_where_its_values_recur(tmp_path):
+def test_the_only_column_beside_the_images_is_the_label_whatever_its_name_where_its_values_recur(
+    tmp_path: Path,
+) -> None:
     pictures(tmp_path / "train")
     recurring = put(tmp_path / "a.csv", lines("Image,Id", lambda at: f"{NAMES[at]},{LABEL_OF[at]}"))
     counting = put(tmp_path / "b.csv", lines("Image,Id", lambda at: f"{NAMES[at]},whale_{at}"))
@@ -457,7 +459,7 @@ def test_the_only_column_beside_the_images_is_the_label_whatever_its_name_where_
     assert "no column looks like the label, as 'Id' is the only one" in refusal(counting)
 
 
-def test_images_by_their_codes_are_found_beside_a_column_of_tags_in_a_small_file(tmp_path):
+def test_images_by_their_codes_are_found_beside_a_column_of_tags_in_a_small_file(tmp_path: Path) -> None:
     pictures(tmp_path / "train-jpg", "train_{}.png".format)
     sky = ("", " clear", " haze", " clear haze")
     rows = put(
@@ -469,7 +471,7 @@ def test_images_by_their_codes_are_found_beside_a_column_of_tags_in_a_small_file
     assert len(understood(rows, task__labels_per_row="one").labels) == 12
 
 
-def test_captions_beside_codes_are_read_as_texts(tmp_path):
+def test_captions_beside_codes_are_read_as_texts(tmp_path: Path) -> None:
     pictures(tmp_path / "photos", "{}.png".format)
     rows = put(
         tmp_path / "a.csv",
@@ -479,7 +481,7 @@ def test_captions_beside_codes_are_read_as_texts(tmp_path):
     assert understood(rows).kind.name == "text-classification"
 
 
-def test_numbers_beside_images_are_refused_for_what_they_are(tmp_path):
+def test_numbers_beside_images_are_refused_for_what_they_are(tmp_path: Path) -> None:
     pictures(tmp_path / "i")
     rows = put(tmp_path / "a.csv", lines("file,score", lambda at: f"i/{NAMES[at]},{at % 15 * 1.25}"))
 
@@ -490,7 +492,7 @@ def test_numbers_beside_images_are_refused_for_what_they_are(tmp_path):
     assert len(understood(rows, task__name="image-classification").labels) == 15
 
 
-def test_few_whole_numbers_beside_images_are_classes_and_no_regression_is_offered(tmp_path):
+def test_few_whole_numbers_beside_images_are_classes_and_no_regression_is_offered(tmp_path: Path) -> None:
     pictures(tmp_path / "i")
     rows = understood(put(tmp_path / "a.csv", lines("file,label", lambda at: f"i/{NAMES[at]},{at % 3}")))
 

@@ -38,6 +38,7 @@ from luthier.tasks.classification.task import Classification
 from luthier.tasks.embedding.task import Embedding
 from luthier.tasks.question_answering.task import QuestionAnswering
 from luthier.tasks.regression import Regression
+from luthier.tasks.task import Task
 from luthier.tasks.token_classification.task import TokenClassification
 from tiny import TINY_IMAGES, images_folder, write_jsonl
 
@@ -102,15 +103,17 @@ def all_gradients(model: nn.Module, images: Tensor) -> tuple[Tensor, dict[str, T
     model.zero_grad()
     output = model(images)
     (output * torch.linspace(-1, 1, output.numel()).view_as(output)).sum().backward()
-    found = {name: weight.grad.clone() for name, weight in model.named_parameters()}
-    return output.detach(), found | {"images": images.grad.clone()}
+    leaves = {**dict(model.named_parameters()), "images": images}
+    return output.detach(), {
+        name: leaf.grad.clone() for name, leaf in leaves.items() if leaf.grad is not None
+    }
 
 
 @pytest.mark.parametrize("side", [16, 17])
 @pytest.mark.parametrize("kernel", [3, 5])
 @pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("affine", [True, False])
-def test_folding_changes_no_output_and_no_gradient(side, kernel, bias, affine):
+def test_folding_changes_no_output_and_no_gradient(side: int, kernel: int, bias: bool, affine: bool) -> None:
     plain = seen_noise(depthwise(side, kernel, bias, affine=affine), (8, 3, side, side))
     folded, images = copy.deepcopy(plain), torch.randn(2, 3, side, side)
 
@@ -125,7 +128,9 @@ def test_folding_changes_no_output_and_no_gradient(side, kernel, bias, affine):
 
 
 @pytest.mark.parametrize("name", ["mobilenet_v2", "resnet"])
-def test_folding_a_whole_model_changes_no_output_and_no_gradient(name, models):
+def test_folding_a_whole_model_changes_no_output_and_no_gradient(
+    name: str, models: Callable[[str], Path]
+) -> None:
     with quiet():
         plain = transformers.AutoModelForImageClassification.from_pretrained(models(name)).eval()
     folded, images = copy.deepcopy(plain), torch.randn(3, 3, 32, 32)
@@ -150,10 +155,11 @@ class Logits(nn.Module):
         self.model = model
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.model(pixel_values=images).logits
+        logits: Tensor = self.model(pixel_values=images).logits
+        return logits
 
 
-def test_a_folded_norm_that_is_live_again_works_as_if_it_never_was_folded():
+def test_a_folded_norm_that_is_live_again_works_as_if_it_never_was_folded() -> None:
     plain = seen_noise(depthwise(16), (8, 3, 16, 16))
     folded, images = copy.deepcopy(plain), torch.randn(6, 3, 16, 16)
     fold_norms(folded, lambda: folded(images[:1]))
@@ -166,7 +172,7 @@ def test_a_folded_norm_that_is_live_again_works_as_if_it_never_was_folded():
     assert torch.allclose(plain.eval()(images), folded.eval()(images), atol=1e-5)
 
 
-def test_a_step_of_training_moves_folded_weights_as_plain_ones():
+def test_a_step_of_training_moves_folded_weights_as_plain_ones() -> None:
     plain = seen_noise(depthwise(16), (8, 3, 16, 16))
     folded, images = copy.deepcopy(plain), torch.randn(4, 3, 16, 16)
     fold_norms(folded, lambda: folded(images[:1]))
@@ -190,8 +196,9 @@ class Skipping(nn.Module):
         self.conv, self.norm = nn.Conv2d(3, 3, 3, padding=1), nn.BatchNorm2d(3)
 
     def forward(self, images: Tensor) -> Tensor:
-        found = self.conv(images)
-        return self.norm(found) + found
+        found: Tensor = self.conv(images)
+        normed: Tensor = self.norm(found)
+        return normed + found
 
 
 class Apart(nn.Module):
@@ -202,11 +209,14 @@ class Apart(nn.Module):
         self.norm, self.conv = nn.BatchNorm2d(3), nn.Conv2d(3, 3, 3)
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.conv(self.norm(images))
+        found: Tensor = self.conv(self.norm(images))
+        return found
 
 
 @pytest.mark.parametrize("kind", [Apart, Skipping])
-def test_what_is_no_convolution_with_a_norm_of_its_own_is_left_alone(kind):
+def test_what_is_no_convolution_with_a_norm_of_its_own_is_left_alone(
+    kind: type[Apart] | type[Skipping],
+) -> None:
     plain = seen_noise(kind(), (8, 3, 9, 9))
     folded, images = copy.deepcopy(plain), torch.randn(2, 3, 9, 9)
 
@@ -216,7 +226,7 @@ def test_what_is_no_convolution_with_a_norm_of_its_own_is_left_alone(kind):
     assert torch.allclose(plain(images), folded(images), atol=1e-6)
 
 
-def test_a_norm_that_keeps_no_statistics_is_left_alone():
+def test_a_norm_that_keeps_no_statistics_is_left_alone() -> None:
     plain = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4, track_running_stats=False)).eval()
     folded, images = copy.deepcopy(plain), torch.randn(2, 3, 9, 9)
 
@@ -228,14 +238,16 @@ def test_a_norm_that_keeps_no_statistics_is_left_alone():
 @pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize(("kernel", "padding"), [(1, 0), (3, 0), (3, 1), (5, 2), (5, 1)])
 @pytest.mark.parametrize(("high", "wide"), [(8, 8), (9, 9), (8, 11)])
-def test_the_gradient_of_a_strided_depthwise_convolution_is_autograds(bias, kernel, padding, high, wide):
+def test_the_gradient_of_a_strided_depthwise_convolution_is_autograds(
+    bias: bool, kernel: int, padding: int, high: int, wide: int
+) -> None:
     torch.manual_seed(0)
     images = torch.randn(2, 6, high, wide, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(6, 1, kernel, kernel, dtype=torch.float64, requires_grad=True)
     shift = torch.randn(6, dtype=torch.float64, requires_grad=True) if bias else None
     leaves = [images, weight, *([] if shift is None else [shift])]
 
-    ours = StridedDepthwise.apply(images, weight, shift, (padding, padding))
+    ours = StridedDepthwise.apply(images, weight, shift, (padding, padding))  # type: ignore[no-untyped-call]
     theirs = nn.functional.conv2d(images, weight, shift, 2, padding, 1, 6)
 
     upstream = torch.randn_like(theirs)
@@ -248,7 +260,7 @@ def test_the_gradient_of_a_strided_depthwise_convolution_is_autograds(bias, kern
         assert (found - expected).abs().max() < 1e-10
 
 
-def test_only_norms_are_touched_and_weights_stay_where_they_are(models):
+def test_only_norms_are_touched_and_weights_stay_where_they_are(models: Callable[[str], Path]) -> None:
     with quiet():
         model = transformers.AutoModelForImageClassification.from_pretrained(models("resnet")).eval()
     before = {name: weight.data_ptr() for name, weight in model.named_parameters()}
@@ -292,7 +304,7 @@ def processor_of(name: str) -> Any:
 
 
 @pytest.mark.parametrize("name", PROCESSORS)
-def test_our_pixels_are_those_of_the_models_own_processor(name, models):
+def test_our_pixels_are_those_of_the_models_own_processor(name: str, models: Callable[[str], Path]) -> None:
     processor = processor_of(name)
     made = preparation_of(inspect_folder("vit", models("vit"), PROCESSOR), processor)
 
@@ -316,7 +328,9 @@ def test_our_pixels_are_those_of_the_models_own_processor(name, models):
         ("ViTImageProcessorPil", {"size": {"height": 32, "width": 48}}),
     ],
 )
-def test_a_processor_that_does_something_else_is_refused(kind, settings, models):
+def test_a_processor_that_does_something_else_is_refused(
+    kind: str, settings: dict[str, object], models: Callable[[str], Path]
+) -> None:
     folder = inspect_folder("vit", models("vit"), PROCESSOR)
 
     with pytest.raises(ModelError) as error:
@@ -328,7 +342,7 @@ def test_a_processor_that_does_something_else_is_refused(kind, settings, models)
     )
 
 
-def test_bytes_are_scaled_in_the_model_as_the_processor_does_it():
+def test_bytes_are_scaled_in_the_model_as_the_processor_does_it() -> None:
     made = Preparation(4, None, 2, 1 / 255, (0.5, 0.4, 0.3), (0.2, 0.3, 0.4))
     pixels = np.random.default_rng(0).integers(0, 256, (2, 4, 4, 3), np.uint8)
     model = ImageModel(nn.Linear(1, 1), nn.Sequential(nn.Dropout(0), nn.Linear(1, 1)), "last", made)
@@ -350,7 +364,9 @@ def pictures_of(photos: Path, models: Callable[[str], Path], **varied: Any) -> I
 
 
 @pytest.mark.parametrize("mix", [None, "mixup", "cutmix"])
-def test_a_row_looks_the_same_in_an_epoch_whatever_batch_it_is_in(mix, photos, models):
+def test_a_row_looks_the_same_in_an_epoch_whatever_batch_it_is_in(
+    mix: str | None, photos: Path, models: Callable[[str], Path]
+) -> None:
     one, other = (pictures_of(photos, models, mix=mix) for _ in range(2))
     epoch = Variation(seed=3, epoch=1)
 
@@ -363,7 +379,9 @@ def test_a_row_looks_the_same_in_an_epoch_whatever_batch_it_is_in(mix, photos, m
 
 
 @pytest.mark.parametrize("mix", [None, "mixup", "cutmix"])
-def test_each_epoch_and_seed_shows_a_row_otherwise_and_without_variation_it_is_as_it_is(mix, photos, models):
+def test_each_epoch_and_seed_shows_a_row_otherwise_and_without_variation_it_is_as_it_is(
+    mix: str | None, photos: Path, models: Callable[[str], Path]
+) -> None:
     examples = pictures_of(photos, models, mix=mix)
     rows = np.arange(4)
 
@@ -378,7 +396,9 @@ def test_each_epoch_and_seed_shows_a_row_otherwise_and_without_variation_it_is_a
     assert examples.batch(rows).targets.tolist() == [0, 1, 2, 0]
 
 
-def test_a_batch_that_was_announced_is_the_one_that_was_not(photos, models):
+def test_a_batch_that_was_announced_is_the_one_that_was_not(
+    photos: Path, models: Callable[[str], Path]
+) -> None:
     one, other = pictures_of(photos, models), pictures_of(photos, models)
     rows, epoch = np.array([2, 5]), Variation(0, 4)
 
@@ -390,7 +410,7 @@ def test_a_batch_that_was_announced_is_the_one_that_was_not(photos, models):
     assert not one.ahead
 
 
-def test_some_rows_alone_look_as_they_do_among_all(photos, models):
+def test_some_rows_alone_look_as_they_do_among_all(photos: Path, models: Callable[[str], Path]) -> None:
     examples, epoch = pictures_of(photos, models), Variation(0, 2)
 
     chosen = examples.select(np.array([8, 1]))
@@ -402,7 +422,9 @@ def test_some_rows_alone_look_as_they_do_among_all(photos, models):
 
 
 @pytest.mark.parametrize("mix", [None, "cutmix"])
-def test_a_sheet_shows_rows_as_they_are_read_and_then_as_training_sees_them(mix, photos, models, monkeypatch):
+def test_a_sheet_shows_rows_as_they_are_read_and_then_as_training_sees_them(
+    mix: str | None, photos: Path, models: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     examples = pictures_of(photos, models, mix=mix)
     side = examples.shaping.size
     monkeypatch.setattr(pictures, "SHOWN", side)
@@ -417,7 +439,9 @@ def test_a_sheet_shows_rows_as_they_are_read_and_then_as_training_sees_them(mix,
 
 
 @pytest.mark.parametrize(("augment", "shown"), [("light", True), ("none", False)])
-def test_the_report_shows_varied_images_where_there_are_any(augment, shown, photos, models, tmp_path):
+def test_the_report_shows_varied_images_where_there_are_any(
+    augment: str, shown: bool, photos: Path, models: Callable[[str], Path], tmp_path: Path
+) -> None:
     folder = run(photos, models("vit"), tmp_path / "run", augment=augment)
 
     page = (folder.path / "report.html").read_text(encoding="utf-8")
@@ -428,7 +452,7 @@ def test_the_report_shows_varied_images_where_there_are_any(augment, shown, phot
 # Broken files
 
 
-def test_a_broken_image_is_left_out_and_counted(models, tmp_path):
+def test_a_broken_image_is_left_out_and_counted(models: Callable[[str], Path], tmp_path: Path) -> None:
     data = images_folder(tmp_path / "photos", 36)
     (data / "red" / "999.png").write_bytes((data / "red" / "002.png").read_bytes()[:200])
     (data / "blue" / "998.png").write_bytes(b"no image at all")
@@ -444,7 +468,7 @@ def test_a_broken_image_is_left_out_and_counted(models, tmp_path):
     assert "999.png" in told[0].message
 
 
-def test_a_broken_image_is_refused_by_its_name_when_it_is_asked_about(tmp_path):
+def test_a_broken_image_is_refused_by_its_name_when_it_is_asked_about(tmp_path: Path) -> None:
     file = tmp_path / "odd.png"
     file.write_bytes(b"no image at all")
 
@@ -466,7 +490,9 @@ def statistics(folder: Path) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("way", ["frozen", "live"])
-def test_statistics_of_norms_stay_where_they_are_frozen(way, photos, models, tmp_path):
+def test_statistics_of_norms_stay_where_they_are_frozen(
+    way: str, photos: Path, models: Callable[[str], Path], tmp_path: Path
+) -> None:
     folder = run(photos, models("resnet"), tmp_path / "run", **{"train.batch_norm": way})
 
     before, after = statistics(models("resnet")), statistics(folder.model_path)
@@ -476,7 +502,9 @@ def test_statistics_of_norms_stay_where_they_are_frozen(way, photos, models, tmp
     assert all(torch.equal(before[name], after[name]) for name in before) == (way == "frozen")
 
 
-def test_a_path_bytes_and_an_opened_image_have_the_same_answer(photos, models, tmp_path):
+def test_a_path_bytes_and_an_opened_image_have_the_same_answer(
+    photos: Path, models: Callable[[str], Path], tmp_path: Path
+) -> None:
     folder = run(photos, models("mobilenet_v2"), tmp_path / "run", epochs=1)
     file = sorted(photos.rglob("*.png"))[0]
 
@@ -485,7 +513,9 @@ def test_a_path_bytes_and_an_opened_image_have_the_same_answer(photos, models, t
     assert all(answer == answers[0] for answer in answers)
 
 
-def test_paths_in_a_file_are_read_as_a_folder_is(photos, models, tmp_path):
+def test_paths_in_a_file_are_read_as_a_folder_is(
+    photos: Path, models: Callable[[str], Path], tmp_path: Path
+) -> None:
     files = sorted(photos.rglob("*.png"))
     listed = write_jsonl(
         tmp_path / "rows.jsonl", [{"image": str(file), "label": file.parent.name} for file in files]
@@ -501,7 +531,7 @@ def test_paths_in_a_file_are_read_as_a_folder_is(photos, models, tmp_path):
         assert torch.equal(*pixels)
 
 
-def test_a_model_of_texts_is_refused_for_images(photos, bert):
+def test_a_model_of_texts_is_refused_for_images(photos: Path, bert: Path) -> None:
     with pytest.raises(ModelError) as error:
         prepare(plan_for(photos, bert))
 
@@ -511,7 +541,9 @@ def test_a_model_of_texts_is_refused_for_images(photos, bert):
     )
 
 
-def test_the_processor_is_saved_beside_the_model(photos, models, tmp_path):
+def test_the_processor_is_saved_beside_the_model(
+    photos: Path, models: Callable[[str], Path], tmp_path: Path
+) -> None:
     folder = run(photos, models("vit"), tmp_path / "run", epochs=1)
 
     saved, base = (
@@ -562,7 +594,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("task", "settings", "message"), REFUSED)
-def test_a_setting_without_effect_is_refused(task, settings, message):
+def test_a_setting_without_effect_is_refused(task: Task, settings: dict[str, Any], message: str) -> None:
     with pytest.raises(PlanError) as error:
         refuse_what_has_no_effect(plan_for(Path("rows.csv"), **settings), task)
 
@@ -582,5 +614,5 @@ def test_a_setting_without_effect_is_refused(task, settings, message):
         (NUMBER, {"train.head": "shrunk", "data.long": "windows"}),
     ],
 )
-def test_a_setting_with_effect_is_not(task, settings):
+def test_a_setting_with_effect_is_not(task: Task, settings: dict[str, Any]) -> None:
     refuse_what_has_no_effect(plan_for(Path("rows.csv"), **settings), task)

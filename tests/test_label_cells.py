@@ -1,6 +1,8 @@
 """Several labels in a cell: which are taken apart, which are asked about, and which are the name of one label."""
 
+from collections.abc import Callable
 from itertools import combinations
+from typing import Any
 
 import pytest
 
@@ -9,7 +11,7 @@ from luthier.tasks.classification.label_cells import taken_apart
 TOPICS = ("delivery", "damaged", "refund", "account", "praise")
 
 
-def with_urgent(join):
+def with_urgent(join: Callable[[list[str]], Any]) -> list[Any]:
     """Each topic by itself and with another label, as a program writes one and two labels."""
     return [join([topic]) for topic in TOPICS] + [join([topic, "urgent"]) for topic in TOPICS]
 
@@ -21,7 +23,7 @@ def with_urgent(join):
      lambda labels: ", ".join(f"<{label}>" for label in labels)],
     ids=["a#b", "line ends", "carriage returns", "<a><b>", "#a #b", "#a, #b", "<a>, <b>"],
 )  # fmt: skip
-def test_signs_that_stand_in_no_name_part_labels(join):
+def test_signs_that_stand_in_no_name_part_labels(join: Callable[..., Any]) -> None:
     found = taken_apart(with_urgent(join), asked=False)
 
     assert found.values == [[topic] for topic in TOPICS] + [[topic, "urgent"] for topic in TOPICS]
@@ -30,18 +32,20 @@ def test_signs_that_stand_in_no_name_part_labels(join):
 
 
 @pytest.mark.parametrize("sign", [" ", "/", "+", " / "])
-def test_signs_that_stand_in_names_too_are_asked_about_and_part_labels_where_the_user_says_so(sign):
+def test_signs_that_stand_in_names_too_are_asked_about_and_part_labels_where_the_user_says_so(
+    sign: str,
+) -> None:
     cells = with_urgent(sign.join)
 
     asked_about, said = taken_apart(cells, asked=False), taken_apart(cells, asked=True)
 
     assert asked_about.values == cells
-    assert f"{cells[5]!r}, which may be one label, or several" in asked_about.doubt
+    assert f"{cells[5]!r}, which may be one label, or several" in (asked_about.doubt or "")
     assert said.values[:6] == [[topic] for topic in TOPICS] + [["delivery", "urgent"]]
     assert said.doubt is None
 
 
-def test_tags_of_which_hardly_one_stands_alone_are_asked_about_too():
+def test_tags_of_which_hardly_one_stands_alone_are_asked_about_too() -> None:
     land = ("primary", "water", "road", "farming", "habitation")
     cells = ["cloudy"] + [
         " ".join((*some, sky))
@@ -72,7 +76,7 @@ def test_tags_of_which_hardly_one_stands_alone_are_asked_about_too():
     ],
     ids=lambda names: names[0],
 )  # fmt: skip
-def test_names_of_several_words_and_with_signs_stay_one_label(names):
+def test_names_of_several_words_and_with_signs_stay_one_label(names: list[str]) -> None:
     for asked in (False, True):
         found = taken_apart(names * 10, asked)
 
@@ -80,11 +84,11 @@ def test_names_of_several_words_and_with_signs_stay_one_label(names):
 
 
 @pytest.mark.parametrize("codes", [["001", "010", "000"], ["011", "000"], ["0001", "0010", "0100", "1000"]])
-def test_noughts_and_ones_that_may_be_codes_are_asked_about(codes):
-    assert "may be codes" in taken_apart(codes, asked=False).doubt
+def test_noughts_and_ones_that_may_be_codes_are_asked_about(codes: list[str]) -> None:
+    assert "may be codes" in (taken_apart(codes, asked=False).doubt or "")
     assert taken_apart(codes, asked=True).vector
 
 
-def test_noughts_and_ones_of_several_patterns_and_marks_are_vectors_of_labels():
+def test_noughts_and_ones_of_several_patterns_and_marks_are_vectors_of_labels() -> None:
     assert taken_apart(["011", "010", "000"], asked=False).values == [[1, 2], [1], []]
     assert taken_apart(["0 1 0", "0 0 1"], asked=False).values == [[1], [2]]

@@ -60,7 +60,9 @@ def refusal(path: Path, **settings: str) -> str:
         ("\u2713", "", "columns 'late', 'broken' are marked or empty"),
     ],
 )  # fmt: skip
-def test_marks_other_than_noughts_and_ones_are_understood_and_told(table, named, yes, no, said):
+def test_marks_other_than_noughts_and_ones_are_understood_and_told(
+    table: Callable[..., Path], named: dict[str, str], yes: int | str, no: int | str, said: str
+) -> None:
     path = table(late=lambda at: yes if at % 2 else no, broken=lambda at: yes if at % 3 == 0 else no)
 
     rows = understood(path, **named)
@@ -70,7 +72,7 @@ def test_marks_other_than_noughts_and_ones_are_understood_and_told(table, named,
     assert any(said in one for one in (*rows.told, *rows.table.guesses))
 
 
-def test_beside_noughts_a_minus_one_says_that_nothing_is_known(table):
+def test_beside_noughts_a_minus_one_says_that_nothing_is_known(table: Callable[..., Path]) -> None:
     path = table(late=lambda at: (1, 0, -1)[at % 3], broken=lambda at: (-1, 1, -1, 0)[at % 4])
 
     rows = understood(path, **{"data.label": "late,broken"})
@@ -83,8 +85,8 @@ def test_beside_noughts_a_minus_one_says_that_nothing_is_known(table):
 
 
 def test_a_number_that_stands_behind_several_others_and_never_alone_is_asked_about_and_each_remedy_works(
-    table,
-):
+    table: Callable[..., Path],
+) -> None:
     path = table(mood=lambda at: f"{at % 5 * 5},27" if at % 3 == 0 else at % 5 * 5)
 
     assert "which may be the numbers of several labels or one number with a decimal comma" in refusal(path)
@@ -92,7 +94,7 @@ def test_a_number_that_stands_behind_several_others_and_never_alone_is_asked_abo
     assert understood(path, **{"task.name": "regression", "data.decimal": "comma"}).kind.name == "regression"
 
 
-def test_prices_that_end_alike_are_not_asked_about(table):
+def test_prices_that_end_alike_are_not_asked_about(table: Callable[..., Path]) -> None:
     path = table(preis=lambda at: f"{at % 15 + 3},99" if at % 3 else at % 15 + 3)
 
     assert understood(path).kind.name == "regression"
@@ -109,7 +111,9 @@ def test_prices_that_end_alike_are_not_asked_about(table):
     ],
     ids=["durations", "dates", "times", "times of the day", "versions"],
 )
-def test_many_different_times_and_versions_are_refused_as_labels_unless_the_task_is_named(table, make):
+def test_many_different_times_and_versions_are_refused_as_labels_unless_the_task_is_named(
+    table: Callable[..., Path], make: Callable[..., Any]
+) -> None:
     path = table(label=make)
 
     assert "30 different values such as " in (why := refusal(path))
@@ -117,14 +121,18 @@ def test_many_different_times_and_versions_are_refused_as_labels_unless_the_task
     assert len(understood(path, **{"task.name": "text-classification"}).labels) == 30
 
 
-def test_a_word_for_nothing_among_numbers_is_left_out_and_not_told_to_be_a_label(table):
+def test_a_word_for_nothing_among_numbers_is_left_out_and_not_told_to_be_a_label(
+    table: Callable[..., Path],
+) -> None:
     rows = understood(table(price=lambda at: "N/A" if at % 10 == 0 else f"{at * 3.5:.2f}"))
 
     assert (rows.kind.name, rows.understanding.left_out_by) == ("regression", {"no label": 6})
     assert not any("taken for" in one for one in rows.told)
 
 
-def test_a_word_for_nothing_that_is_as_frequent_as_other_labels_is_told_to_be_one(table):
+def test_a_word_for_nothing_that_is_as_frequent_as_other_labels_is_told_to_be_one(
+    table: Callable[..., Path],
+) -> None:
     rows = understood(table(label=lambda at: ("good", "bad", "N/A")[at % 3]))
 
     assert any(

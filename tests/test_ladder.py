@@ -165,7 +165,7 @@ def last_outputs(model: nn.Module, paths: tuple[str, ...]) -> Iterator[dict[str,
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_the_blocks_of_an_architecture_are_found(name):
+def test_the_blocks_of_an_architecture_are_found(name: str) -> None:
     architecture = ARCHITECTURES[name]
 
     ladder = architecture.ladder(architecture.model())
@@ -177,7 +177,7 @@ def test_the_blocks_of_an_architecture_are_found(name):
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_every_parameter_and_module_is_on_one_rung_or_the_parameter_is_idle(name):
+def test_every_parameter_and_module_is_on_one_rung_or_the_parameter_is_idle(name: str) -> None:
     architecture = ARCHITECTURES[name]
     model = architecture.model()
 
@@ -191,7 +191,7 @@ def test_every_parameter_and_module_is_on_one_rung_or_the_parameter_is_idle(name
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_a_backward_pass_from_a_block_reaches_the_parameters_up_to_its_rung_and_no_others(name):
+def test_a_backward_pass_from_a_block_reaches_the_parameters_up_to_its_rung_and_no_others(name: str) -> None:
     """The definition that a frozen prefix stands on, with real gradients."""
     architecture = ARCHITECTURES[name]
     model = architecture.model()
@@ -213,7 +213,7 @@ def test_a_backward_pass_from_a_block_reaches_the_parameters_up_to_its_rung_and_
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_where_a_block_gives_what_it_once_gave_nothing_below_it_matters(name):
+def test_where_a_block_gives_what_it_once_gave_nothing_below_it_matters(name: str) -> None:
     """But for weights that parts above read by themselves (`shared`), and for an encoder that a decoder's blocks all read."""
     architecture = ARCHITECTURES[name]
     model = architecture.model()
@@ -230,6 +230,7 @@ def test_where_a_block_gives_what_it_once_gave_nothing_below_it_matters(name):
         moved = [name for name in below if not any(part in name for part in architecture.shared)]
         held = {name: weights[name].data.clone() for name in moved}
         path = ladder.rungs[at].module
+        assert path is not None
         states = found[path].clone()
 
         def give(module: nn.Module, args: Any, output: Any, states: Tensor = states) -> Any:
@@ -246,7 +247,7 @@ def test_where_a_block_gives_what_it_once_gave_nothing_below_it_matters(name):
         assert torch.equal(given, expected), ladder.rungs[at].name
 
 
-def test_two_towers_are_one_ladder_in_the_order_in_which_they_run():
+def test_two_towers_are_one_ladder_in_the_order_in_which_they_run() -> None:
     architecture = ARCHITECTURES["t5"]
 
     ladder = architecture.ladder(architecture.model())
@@ -258,7 +259,7 @@ def test_two_towers_are_one_ladder_in_the_order_in_which_they_run():
     assert ladder.note == "its towers are stacked: encoder, decoder."
 
 
-def test_blocks_with_one_set_of_weights_are_one_rung():
+def test_blocks_with_one_set_of_weights_are_one_rung() -> None:
     notes = {
         name: ARCHITECTURES[name].ladder(ARCHITECTURES[name].model()).note
         for name in ("albert", "albert, two groups")
@@ -270,7 +271,7 @@ def test_blocks_with_one_set_of_weights_are_one_rung():
     }
 
 
-def test_relative_positions_that_all_blocks_read_are_on_the_lowest_rung_they_reach():
+def test_relative_positions_that_all_blocks_read_are_on_the_lowest_rung_they_reach() -> None:
     architecture = ARCHITECTURES["deberta_v2"]
 
     ladder = architecture.ladder(architecture.model())
@@ -279,7 +280,7 @@ def test_relative_positions_that_all_blocks_read_are_on_the_lowest_rung_they_rea
     assert "deberta.encoder.LayerNorm.weight" in ladder.rungs[1].parameters
 
 
-def test_what_joins_two_stages_belongs_to_the_block_above_it():
+def test_what_joins_two_stages_belongs_to_the_block_above_it() -> None:
     architecture = ARCHITECTURES["swin"]
 
     ladder = architecture.ladder(architecture.model())
@@ -290,7 +291,7 @@ def test_what_joins_two_stages_belongs_to_the_block_above_it():
     assert "swin.encoder.layers.0.downsample.reduction" in rung.modules
 
 
-def test_a_tied_weight_counts_at_its_lowest_place():
+def test_a_tied_weight_counts_at_its_lowest_place() -> None:
     model = ARCHITECTURES["gpt2"].model()
 
     ladder = ARCHITECTURES["gpt2"].ladder(model)
@@ -300,13 +301,13 @@ def test_a_tied_weight_counts_at_its_lowest_place():
     assert ladder.rungs[-1].parameters == ("transformer.ln_f.weight", "transformer.ln_f.bias")
 
 
-def test_below_head_counts_from_the_head_down():
+def test_below_head_counts_from_the_head_down() -> None:
     ladder = ARCHITECTURES["bert"].ladder(ARCHITECTURES["bert"].model())
 
     assert [ladder.below_head(at) for at in range(5)] == [4, 3, 2, 1, 0]
 
 
-def test_the_model_is_left_as_it_was_also_when_it_fails():
+def test_the_model_is_left_as_it_was_also_when_it_fails() -> None:
     model = ARCHITECTURES["resnet"].model().train()
     model.resnet.encoder.stages[0].eval()
     model.classifier.requires_grad_(False)
@@ -330,7 +331,7 @@ def test_the_model_is_left_as_it_was_also_when_it_fails():
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
 
 
-def test_a_ladder_can_be_asked_for_where_gradients_are_off():
+def test_a_ladder_can_be_asked_for_where_gradients_are_off() -> None:
     architecture = ARCHITECTURES["bert"]
     model = architecture.model().requires_grad_(False)
 
@@ -349,10 +350,11 @@ class Bends(nn.Module):
         self.spare = nn.Linear(1, 1)
 
     def forward(self, ids: Tensor) -> Tensor:
-        return self.out(functional.relu(self.turn(self.words(ids))))
+        found: Tensor = self.out(functional.relu(self.turn(self.words(ids))))
+        return found
 
 
-def test_a_model_without_repeated_blocks_is_all_head():
+def test_a_model_without_repeated_blocks_is_all_head() -> None:
     model = Bends()
 
     ladder = find_ladder(model, lambda: model(torch.arange(3)))
@@ -366,7 +368,7 @@ def test_a_model_without_repeated_blocks_is_all_head():
     assert ladder.note == "no repeated blocks were found: it trains as a whole."
 
 
-def test_branches_side_by_side_are_no_blocks():
+def test_branches_side_by_side_are_no_blocks() -> None:
     class Branches(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -384,7 +386,7 @@ def test_branches_side_by_side_are_no_blocks():
     assert find_ladder(model, lambda: model(torch.ones(1, 4))).blocks == ()
 
 
-def test_equal_layers_in_lists_of_other_names_are_one_chain():
+def test_equal_layers_in_lists_of_other_names_are_one_chain() -> None:
     """As torchvision's ResNets have them: layer1, layer2, ..."""
 
     class Stages(nn.Module):
@@ -394,14 +396,15 @@ def test_equal_layers_in_lists_of_other_names_are_one_chain():
             self.layer2 = nn.Sequential(nn.Linear(4, 4))
 
         def forward(self, values: Tensor) -> Tensor:
-            return self.layer2(self.layer1(values).relu())
+            found: Tensor = self.layer2(self.layer1(values).relu())
+            return found
 
     model = Stages()
 
     assert find_ladder(model, lambda: model(torch.ones(1, 4))).blocks == ("layer1.0", "layer1.1", "layer2.0")
 
 
-def test_an_output_that_no_weight_reaches_is_refused_with_the_reason():
+def test_an_output_that_no_weight_reaches_is_refused_with_the_reason() -> None:
     with pytest.raises(ModelError) as caught:
         find_ladder(nn.Dropout(), lambda: torch.ones(1))
 

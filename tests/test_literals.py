@@ -20,7 +20,7 @@ READ = {
 
 
 @pytest.mark.parametrize("text", READ)
-def test_what_python_json_and_numpy_write_is_read(text):
+def test_what_python_json_and_numpy_write_is_read(text: str) -> None:
     assert literal(text) == READ[text]
 
 
@@ -37,12 +37,12 @@ def test_what_python_json_and_numpy_write_is_read(text):
         "lambda: 1",
     ],
 )
-def test_what_is_no_value_is_refused_and_not_run(text):
+def test_what_is_no_value_is_refused_and_not_run(text: str) -> None:
     with pytest.raises(ValueError, match="no value of a list or an object stands"):
         literal(text)
 
 
-def test_what_is_too_deep_or_too_long_or_cut_short_is_refused():
+def test_what_is_too_deep_or_too_long_or_cut_short_is_refused() -> None:
     with pytest.raises(ValueError, match="more than 32 levels"):
         literal("[" * 40 + "'a'" + "]" * 40)
     with pytest.raises(ValueError, match="more than 1,000,000 characters"):

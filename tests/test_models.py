@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +50,11 @@ def one_by_one(texts: Texts, given: list[str], way: str = "cut") -> tuple[list[l
 
 
 @pytest.fixture(params=TINY)
-def architecture(request, tiny_model) -> Path:
+def architecture(request: pytest.FixtureRequest, tiny_model: Callable[[str], Path]) -> Path:
     return tiny_model(request.param)
 
 
-def test_every_architecture_opens_with_a_head_for_the_labels(architecture):
+def test_every_architecture_opens_with_a_head_for_the_labels(architecture: Path) -> None:
     model = opened(architecture, ROWS).model
 
     assert model.outputs == 4
@@ -61,11 +62,11 @@ def test_every_architecture_opens_with_a_head_for_the_labels(architecture):
     assert not model.training
 
 
-def test_the_body_is_the_one_in_the_folder_and_not_a_fresh_one(architecture):
+def test_the_body_is_the_one_in_the_folder_and_not_a_fresh_one(architecture: Path) -> None:
     ours = opened(architecture, ROWS).model
     with quiet():
         plain = AutoModel.from_pretrained(architecture).eval()
-    body = getattr(ours.body, ours.body.base_model_prefix, ours.body)
+    body = getattr(ours.body, str(ours.body.base_model_prefix), ours.body)
     inputs = torch.tensor([[1, 9, 12, 30, 2]])
 
     with torch.no_grad():
@@ -74,7 +75,7 @@ def test_the_body_is_the_one_in_the_folder_and_not_a_fresh_one(architecture):
     assert torch.allclose(found, expected, atol=1e-5)
 
 
-def test_fresh_layers_follow_from_the_seed(architecture):
+def test_fresh_layers_follow_from_the_seed(architecture: Path) -> None:
     first, same = (opened(architecture, ROWS, seed=3).model.state_dict() for _ in range(2))
     other = opened(architecture, ROWS, seed=4).model.state_dict()
 
@@ -82,13 +83,13 @@ def test_fresh_layers_follow_from_the_seed(architecture):
     assert not torch.equal(first["head.1.weight"], other["head.1.weight"])
 
 
-def test_the_head_of_a_seed_is_the_same_on_every_body_of_a_width(bert, sentence_bert):
+def test_the_head_of_a_seed_is_the_same_on_every_body_of_a_width(bert: Path, sentence_bert: Path) -> None:
     first, second = (opened(folder, ROWS, seed=3).model.head.state_dict() for folder in (bert, sentence_bert))
 
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_answers_do_not_depend_on_which_rows_share_a_batch(architecture):
+def test_answers_do_not_depend_on_which_rows_share_a_batch(architecture: Path) -> None:
     found = opened(architecture, ROWS)
 
     whole = found.logits(tokens=100_000)
@@ -97,7 +98,7 @@ def test_answers_do_not_depend_on_which_rows_share_a_batch(architecture):
     assert np.abs(found.logits(tokens=60) - whole).max() < 1e-5
 
 
-def test_a_head_reads_the_features(architecture):
+def test_a_head_reads_the_features(architecture: Path) -> None:
     found = opened(architecture, ROWS, hidden=(16,))
     batch = found.examples.batch(np.arange(5))
 
@@ -108,10 +109,10 @@ def test_a_head_reads_the_features(architecture):
     assert torch.allclose(found.model.head(features), logits, atol=1e-6)
 
 
-def test_an_architectures_own_dropout_before_the_logits_is_off(architecture):
+def test_an_architectures_own_dropout_before_the_logits_is_off(architecture: Path) -> None:
     """`model.dropout` is the one dropout before the head."""
     model = opened(architecture, ROWS, dropout=0.3).model
-    prefix = model.body.base_model_prefix + "."
+    prefix = f"{model.body.base_model_prefix}."
     own = [
         module.p
         for name, module in model.body.named_modules()
@@ -122,14 +123,16 @@ def test_an_architectures_own_dropout_before_the_logits_is_off(architecture):
     assert model.head[0].p == 0.3
 
 
-def test_a_plain_folder_is_pooled_by_its_own_class_and_a_sentence_folder_as_it_declares(bert, sentence_bert):
+def test_a_plain_folder_is_pooled_by_its_own_class_and_a_sentence_folder_as_it_declares(
+    bert: Path, sentence_bert: Path
+) -> None:
     assert opened(bert, ROWS).model.pooling is None
     assert opened(sentence_bert, ROWS).model.pooling == "mean"
     assert opened(bert, ROWS, pooling="max").model.pooling == "max"
     assert opened(sentence_bert, ROWS, pooling="cls").model.pooling == "cls"
 
 
-def test_hidden_layers_on_a_plain_folder_read_its_first_token(bert):
+def test_hidden_layers_on_a_plain_folder_read_its_first_token(bert: Path) -> None:
     model = opened(bert, ROWS, hidden=(16, 8)).model
 
     shapes = [(layer.in_features, layer.out_features) for layer in model.head if isinstance(layer, nn.Linear)]
@@ -141,7 +144,7 @@ def test_hidden_layers_on_a_plain_folder_read_its_first_token(bert):
     ]
 
 
-def test_pooling_looks_at_real_tokens_only():
+def test_pooling_looks_at_real_tokens_only() -> None:
     states = torch.tensor([[[1.0, -4.0], [3.0, -2.0], [99.0, 99.0]]])
     mask = torch.tensor([[1, 1, 0]])
 
@@ -150,7 +153,7 @@ def test_pooling_looks_at_real_tokens_only():
     assert pool(states, mask, "cls").tolist() == [[1.0, -4.0]]
 
 
-def test_a_long_text_in_windows_has_the_mean_of_its_windows_logits(architecture):
+def test_a_long_text_in_windows_has_the_mean_of_its_windows_logits(architecture: Path) -> None:
     found = opened(architecture, [(LONG_TEXT, "a"), ("great thanks", "b")], way="windows")
     tokenizer, limit = found.texts.tokenizer, found.texts.limit
     words = tokenizer(LONG_TEXT, add_special_tokens=False)["input_ids"]
@@ -167,13 +170,13 @@ def test_a_long_text_in_windows_has_the_mean_of_its_windows_logits(architecture)
             len(ids) + 2,
         )
         with torch.no_grad():
-            return found.model(batch).numpy()[0]
+            return np.asarray(found.model(batch).numpy()[0])
 
     assert len(windows) > 3
     assert np.abs(found.logits()[0] - np.mean([alone(ids) for ids in windows], axis=0)).max() < 1e-5
 
 
-def test_windows_cover_every_token_and_overlap_by_a_quarter(bert):
+def test_windows_cover_every_token_and_overlap_by_a_quarter(bert: Path) -> None:
     texts = texts_of(bert)
     words = texts.tokenizer(LONG_TEXT, add_special_tokens=False)["input_ids"]
 
@@ -192,7 +195,7 @@ def test_windows_cover_every_token_and_overlap_by_a_quarter(bert):
     assert long.lengths.tolist() == [len(words) + 2]
 
 
-def test_what_is_cut_off_is_counted_to_the_token(bert):
+def test_what_is_cut_off_is_counted_to_the_token(bert: Path) -> None:
     texts = texts_of(bert)
     exactly, one_more, ten_more = (" ".join(["guitar"] * words) for words in (60, 61, 70))
 
@@ -205,7 +208,7 @@ def test_what_is_cut_off_is_counted_to_the_token(bert):
     assert long.unknown.tolist() == [0, 0, 0, 0]
 
 
-def test_refuse_refuses_a_long_text(bert):
+def test_refuse_refuses_a_long_text(bert: Path) -> None:
     given = ["great", " ".join(["guitar"] * 61), LONG_TEXT]
     beyond = 1 + len(texts_of(bert).tokenizer(LONG_TEXT)["input_ids"]) - 62
 
@@ -218,7 +221,7 @@ def test_refuse_refuses_a_long_text(bert):
     )
 
 
-def test_texts_are_tokenised_as_the_library_does_it(architecture):
+def test_texts_are_tokenised_as_the_library_does_it(architecture: Path) -> None:
     given = [text for text, _ in ROWS]
 
     parts, _ = one_by_one(texts_of(architecture), given)
@@ -226,7 +229,7 @@ def test_texts_are_tokenised_as_the_library_does_it(architecture):
     assert parts == AutoTokenizer.from_pretrained(architecture)(given)["input_ids"]
 
 
-def test_more_texts_than_a_chunk_keep_their_order(bert, monkeypatch):
+def test_more_texts_than_a_chunk_keep_their_order(bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given = [text for text, _ in ROWS]
     whole, _ = one_by_one(texts_of(bert), given)
     monkeypatch.setattr("luthier.models.readers.texts.CHUNK", 5)
@@ -234,7 +237,9 @@ def test_more_texts_than_a_chunk_keep_their_order(bert, monkeypatch):
     assert one_by_one(texts_of(bert), given)[0] == whole
 
 
-def test_the_limit_is_the_lowest_that_anyone_declares(bert, roberta, sentence_bert, tmp_path):
+def test_the_limit_is_the_lowest_that_anyone_declares(
+    bert: Path, roberta: Path, sentence_bert: Path, tmp_path: Path
+) -> None:
     copy = shutil.copytree(bert, tmp_path / "bert")
     settings = json.loads((copy / "tokenizer_config.json").read_text())
     write_json(copy / "tokenizer_config.json", settings | {"model_max_length": 20})
@@ -245,7 +250,9 @@ def test_the_limit_is_the_lowest_that_anyone_declares(bert, roberta, sentence_be
     assert texts_of(copy).limit == 20
 
 
-def test_positions_that_roberta_keeps_for_padding_are_no_room_for_tokens(roberta, tmp_path):
+def test_positions_that_roberta_keeps_for_padding_are_no_room_for_tokens(
+    roberta: Path, tmp_path: Path
+) -> None:
     """Its tokenizer often declares no limit; then only its 64 positions do, two of which are not for tokens."""
     copy = shutil.copytree(roberta, tmp_path / "roberta")
     settings = json.loads((copy / "tokenizer_config.json").read_text())
@@ -257,7 +264,7 @@ def test_positions_that_roberta_keeps_for_padding_are_no_room_for_tokens(roberta
     assert np.isfinite(found.logits()).all()
 
 
-def test_a_folder_that_asks_for_lower_case_gets_it(sentence_bert, tmp_path):
+def test_a_folder_that_asks_for_lower_case_gets_it(sentence_bert: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(sentence_bert, tmp_path / "lower")
     write_json(copy / "sentence_bert_config.json", {"max_seq_length": 48, "do_lower_case": True})
     tokenizer = json.loads((copy / "tokenizer.json").read_text())
@@ -269,24 +276,26 @@ def test_a_folder_that_asks_for_lower_case_gets_it(sentence_bert, tmp_path):
     assert parts == one_by_one(texts_of(sentence_bert), ["great guitar"])[0]
 
 
-def test_a_head_starts_small_and_without_bias():
+def test_a_head_starts_small_and_without_bias() -> None:
     torch.manual_seed(0)
 
-    head = new_head(1000, (50,), 3, dropout=0.2)
+    inner, last = (part for part in new_head(1000, (50,), 3, dropout=0.2) if isinstance(part, nn.Linear))
 
-    assert float(head[-1].weight.detach().std()) == pytest.approx(0.02, rel=0.25)
-    assert float(head[1].weight.detach().std()) == pytest.approx(1000**-0.5, rel=0.1)
-    assert not head[1].bias.any()
-    assert not head[-1].bias.any()
+    assert float(last.weight.detach().std()) == pytest.approx(0.02, rel=0.25)
+    assert float(inner.weight.detach().std()) == pytest.approx(1000**-0.5, rel=0.1)
+    assert not inner.bias.any()
+    assert not last.bias.any()
 
 
-def test_opening_a_model_says_nothing(tmp_path, capfd, architecture):
+def test_opening_a_model_says_nothing(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], architecture: Path
+) -> None:
     opened(architecture, ROWS)
 
     assert capfd.readouterr() == ("", "")
 
 
-def test_quiet_leaves_the_bars_of_transformers_as_the_user_had_them():
+def test_quiet_leaves_the_bars_of_transformers_as_the_user_had_them() -> None:
     from transformers.utils import logging
 
     logging.disable_progress_bar()
@@ -301,15 +310,17 @@ def test_quiet_leaves_the_bars_of_transformers_as_the_user_had_them():
     assert logging.is_progress_bar_enabled()
 
 
-def with_tensors(folder: Path, to: Path, change) -> Path:
+def with_tensors(
+    folder: Path, to: Path, change: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]
+) -> Path:
     """A copy of a model folder whose tensors went through `change`."""
     shutil.copytree(folder, to)
     save_file(change(load_file(folder / "model.safetensors")), to / "model.safetensors", {"format": "pt"})
     return to
 
 
-def test_weights_of_other_shapes_than_the_settings_say_are_refused(bert, tmp_path):
-    def wider(tensors):
+def test_weights_of_other_shapes_than_the_settings_say_are_refused(bert: Path, tmp_path: Path) -> None:
+    def wider(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         name = "bert.embeddings.word_embeddings.weight"
         return tensors | {name: torch.zeros(tensors[name].shape[0], 64)}
 
@@ -325,7 +336,9 @@ def test_weights_of_other_shapes_than_the_settings_say_are_refused(bert, tmp_pat
     )
 
 
-def test_a_config_that_asks_for_absurd_sizes_is_refused_before_memory_is_taken(bert, tmp_path):
+def test_a_config_that_asks_for_absurd_sizes_is_refused_before_memory_is_taken(
+    bert: Path, tmp_path: Path
+) -> None:
     folder = shutil.copytree(bert, tmp_path / "absurd")
     config = json.loads((folder / "config.json").read_text())
     write_json(folder / "config.json", config | {"vocab_size": 10**9})
@@ -336,7 +349,7 @@ def test_a_config_that_asks_for_absurd_sizes_is_refused_before_memory_is_taken(b
         opened(folder, ROWS)
 
 
-def test_weights_that_lack_a_part_of_the_body_are_refused(bert, tmp_path):
+def test_weights_that_lack_a_part_of_the_body_are_refused(bert: Path, tmp_path: Path) -> None:
     folder = with_tensors(
         bert,
         tmp_path / "torso",
@@ -353,7 +366,7 @@ def test_weights_that_lack_a_part_of_the_body_are_refused(bert, tmp_path):
     )
 
 
-def test_a_tokenizer_with_more_tokens_than_the_model_is_refused(bert, tmp_path):
+def test_a_tokenizer_with_more_tokens_than_the_model_is_refused(bert: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(bert, tmp_path / "other")
     tokenizer = make_tokenizer(SPECIAL)
     known = len(tokenizer)
@@ -369,7 +382,7 @@ def test_a_tokenizer_with_more_tokens_than_the_model_is_refused(bert, tmp_path):
     )
 
 
-def test_a_damaged_tokenizer_is_refused(bert, tmp_path):
+def test_a_damaged_tokenizer_is_refused(bert: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(bert, tmp_path / "damaged")
     (folder / "tokenizer.json").write_text("{")
 
@@ -382,7 +395,7 @@ def test_a_damaged_tokenizer_is_refused(bert, tmp_path):
     )
 
 
-def test_an_unknown_architecture_is_refused(bert, tmp_path):
+def test_an_unknown_architecture_is_refused(bert: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(bert, tmp_path / "unknown")
     config = json.loads((folder / "config.json").read_text())
     write_json(folder / "config.json", config | {"model_type": "lyre"})
@@ -397,7 +410,9 @@ def refused(folder: Path, **settings: Any) -> str:
     return str(caught.value)
 
 
-def test_a_class_that_answers_from_the_last_token_is_refused_and_its_states_can_be_pooled(tmp_path):
+def test_a_class_that_answers_from_the_last_token_is_refused_and_its_states_can_be_pooled(
+    tmp_path: Path,
+) -> None:
     """Its head has no bias, and with padding at the right its last token is padding."""
     gpt = save(
         tmp_path / "gpt", GPT2Model, GPT2Config(n_embd=WIDTH, n_layer=1, n_head=2, n_positions=POSITIONS)
@@ -412,7 +427,7 @@ def test_a_class_that_answers_from_the_last_token_is_refused_and_its_states_can_
         assert np.abs(found.logits(tokens=1) - found.logits()).max() < 1e-5
 
 
-def test_an_encoder_with_a_decoder_is_not_pooled(tmp_path):
+def test_an_encoder_with_a_decoder_is_not_pooled(tmp_path: Path) -> None:
     config = T5Config(d_model=WIDTH, d_kv=16, d_ff=64, num_layers=1, num_heads=2, decoder_start_token_id=0)
     folder = save(tmp_path / "t5", T5Model, config)
 
@@ -424,7 +439,7 @@ def test_an_encoder_with_a_decoder_is_not_pooled(tmp_path):
         )
 
 
-def test_a_model_is_in_fp32_even_when_its_file_is_in_half_precision(bert, tmp_path):
+def test_a_model_is_in_fp32_even_when_its_file_is_in_half_precision(bert: Path, tmp_path: Path) -> None:
     folder = with_tensors(
         bert,
         tmp_path / "half",
@@ -437,7 +452,9 @@ def test_a_model_is_in_fp32_even_when_its_file_is_in_half_precision(bert, tmp_pa
 
 
 @pytest.mark.parametrize("name", [name for name in TINY if name != "sentence_bert"])
-def test_the_logits_of_an_own_class_are_those_of_transformers_with_the_same_head(name, tiny_model):
+def test_the_logits_of_an_own_class_are_those_of_transformers_with_the_same_head(
+    name: str, tiny_model: Callable[[str], Path]
+) -> None:
     architecture = tiny_model(name)
     found = opened(architecture, ROWS)
     ours = found.model

@@ -105,7 +105,8 @@ def test_what_would_choose_a_kernel_a_file_or_a_form_of_answers_is_not_heeded(be
     found, plain = opened(copy, ROWS), opened(bert, ROWS)
 
     assert np.array_equal(found.logits(), plain.logits())
-    assert found.model.body.config._attn_implementation in ("luthier", "eager", "sdpa")
+    settings: Any = found.model.body.config
+    assert settings._attn_implementation in ("luthier", "eager", "sdpa")
     assert inspect_folder("model", copy).config["text_config"] == {}
 
 
@@ -338,6 +339,7 @@ def test_the_hubs_cache_holds_no_link_to_another_models_blobs(bert: Path, tmp_pa
     assert refused(snapshot).startswith("/model.safetensors: is a link that leads out of the model's folder")
 
 
+@pytest.mark.slow
 def test_a_folder_with_the_name_of_a_model_of_the_hub_is_asked_about(bert: Path, tmp_path: Path) -> None:
     snapshot = hub_cache(tmp_path / "hub", bert, "someone/tiny")
     shutil.copytree(bert, tmp_path / "someone" / "tiny")

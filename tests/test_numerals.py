@@ -1,6 +1,7 @@
 """Numbers as people write them, and what is asked where nobody can tell which is meant."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ from tiny import messages
         (["3", "n/a", "-", "", "#N/A", "nan"], [3, *[np.nan] * 5]),
     ],
 )
-def test_numbers_are_read_as_they_are_meant(written, meant):
+def test_numbers_are_read_as_they_are_meant(written: list[float | str | None], meant: list[float]) -> None:
     found = read_numerals(written)
 
     assert found.wrong == ()
@@ -47,28 +48,28 @@ def test_numbers_are_read_as_they_are_meant(written, meant):
 @pytest.mark.parametrize(
     "value", ["B00-4711", "2020-01-01", "4/5", "12:30", "1.2.3", "1,2,3,4", "v2", "10-20", True, "free"]
 )
-def test_what_is_no_number_is_none(value):
+def test_what_is_no_number_is_none(value: bool | str) -> None:
     assert read_numerals(["1", "2", "3", value]).wrong == (3,)
 
 
-def test_numbers_of_several_units_are_not_taken_for_one():
+def test_numbers_of_several_units_are_not_taken_for_one() -> None:
     assert read_numerals(["12 kg", "3 kg", "300 g"]).wrong == (2,)
     assert read_numerals(["0.5", "0.7", "66%"]).wrong == (2,)
 
 
-def test_a_comma_that_may_be_either_is_told():
+def test_a_comma_that_may_be_either_is_told() -> None:
     assert read_numerals(["1,234", "5,678"]).unclear == "1,234"
     assert read_numerals(["1,234", "5,678"], decimal=",").values.tolist() == [1.234, 5.678]
     assert read_numerals(["1,234", "5,678"], decimal=".").values.tolist() == [1234, 5678]
 
 
-def amounts(path: Path, write) -> Path:
+def amounts(path: Path, write: Callable[[int], str]) -> Path:
     rows = [f'"{text}","{write(at)}"\n' for at, (text, _) in enumerate(messages(40))]
     path.write_text("text,worth\n" + "".join(rows), encoding="utf-8")
     return path
 
 
-def test_which_sign_stands_before_decimals_is_asked_for_and_can_be_said(tmp_path):
+def test_which_sign_stands_before_decimals_is_asked_for_and_can_be_said(tmp_path: Path) -> None:
     rows = amounts(tmp_path / "rows.csv", lambda at: f"{at % 9 + 1},{100 + 7 * at:03}")
 
     asked = luthier("check", rows, "--model", "none")
@@ -79,7 +80,7 @@ def test_which_sign_stands_before_decimals_is_asked_for_and_can_be_said(tmp_path
     assert json.loads(said.out.splitlines()[-1])["understood"]["task"] == "regression"
 
 
-def test_how_numbers_are_written_is_told(tmp_path):
+def test_how_numbers_are_written_is_told(tmp_path: Path) -> None:
     rows = amounts(tmp_path / "rows.csv", lambda at: f"{at},{at % 10}0 €")
 
     ended = luthier("check", rows, "--model", "none")
@@ -89,7 +90,7 @@ def test_how_numbers_are_written_is_told(tmp_path):
     assert "its numbers are written in '€'" in ended.err
 
 
-def test_one_price_that_is_none_is_told_with_its_line(tmp_path):
+def test_one_price_that_is_none_is_told_with_its_line(tmp_path: Path) -> None:
     rows = amounts(tmp_path / "rows.csv", lambda at: "free" if at == 7 else f"${at}.50")
 
     ended = luthier("check", rows, "--model", "none")

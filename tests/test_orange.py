@@ -1,11 +1,13 @@
 """Orange's tables: names, types and roles in three rows above the data."""
 
 import gzip
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from luthier.data.read import read
+from luthier.data.table import Table
 
 FEW = "".join(
     f"{'cats' if at % 2 else 'dogs'}\tthe story of animal number {at}\t{at}.5\n" for at in range(12)
@@ -13,10 +15,10 @@ FEW = "".join(
 
 
 @pytest.fixture
-def table(tmp_path, monkeypatch):
+def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Table]:
     monkeypatch.chdir(tmp_path)
 
-    def table(content: str, name: str = "a.tab"):
+    def table(content: str, name: str = "a.tab") -> Table:
         Path(name).write_text(content)
         return read(name)
 
@@ -28,7 +30,9 @@ def table(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "roles", ["class\tinclude=True\tmeta", "class\tmeta include=True title=True\t", "c\tinclude=True"]
 )
-def test_types_and_roles_are_no_rows_and_say_which_column_is_the_label(table, tmp_path, name, types, roles):
+def test_types_and_roles_are_no_rows_and_say_which_column_is_the_label(
+    table: Callable[..., Table], tmp_path: Path, name: str, types: str, roles: str
+) -> None:
     content = f"Kind\tStory\tScore\n{types}\n{roles}\n{FEW}"
     if name.endswith(".gz"):
         (tmp_path / name).write_bytes(gzip.compress(content.encode()))
@@ -44,7 +48,7 @@ def test_types_and_roles_are_no_rows_and_say_which_column_is_the_label(table, tm
     assert any("types and roles of columns, as Orange writes them" in guess for guess in found.guesses)
 
 
-def test_a_table_without_such_rows_keeps_all_its_rows(table):
+def test_a_table_without_such_rows_keeps_all_its_rows(table: Callable[..., Table]) -> None:
     found = table("Kind\tStory\tScore\n" + FEW)
 
     assert len(found) == 12

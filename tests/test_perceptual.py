@@ -69,7 +69,7 @@ def pairs_of(images: list[Image.Image], sources: list[int] | None = None) -> set
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_an_image_and_its_near_copy_are_a_pair_and_no_others_are(change):
+def test_an_image_and_its_near_copy_are_a_pair_and_no_others_are(change: str) -> None:
     images = [picture(seed) for seed in range(60)]
     images += [CHANGES[change](image) for image in images]
 
@@ -80,7 +80,7 @@ def test_an_image_and_its_near_copy_are_a_pair_and_no_others_are(change):
     assert len(found - right) <= 0.05 * len(found)
 
 
-def test_things_photographed_alike_are_no_near_copies():
+def test_things_photographed_alike_are_no_near_copies() -> None:
     """A dark bar before one white wall, a little further each time: hashes are near, thumbnails are not."""
     images = []
     for left in (40, 44, 48):
@@ -97,15 +97,15 @@ def test_things_photographed_alike_are_no_near_copies():
     assert pairs_of(images) == set()
 
 
-def test_mirror_images_are_no_near_copies():
+def test_mirror_images_are_no_near_copies() -> None:
     assert pairs_of([picture(0), picture(0).transpose(Image.Transpose.FLIP_LEFT_RIGHT)]) == set()
 
 
-def test_blank_images_resemble_nothing():
+def test_blank_images_resemble_nothing() -> None:
     assert pairs_of([Image.new("RGB", (9, 9), colour) for colour in ("white", "white", "black")]) == set()
 
 
-def test_an_image_has_a_pair_in_every_source_that_has_one():
+def test_an_image_has_a_pair_in_every_source_that_has_one() -> None:
     one, other = picture(0), picture(1)
     images = [one, other, encoded(one, 40), one, encoded(one, 60), one]
 
@@ -115,7 +115,7 @@ def test_an_image_has_a_pair_in_every_source_that_has_one():
     assert sources == {2: {0}, 3: {0}, 4: {0, 1}, 5: {0, 1}}
 
 
-def test_all_hashes_within_the_distance_are_found_once_as_by_comparing_all():
+def test_all_hashes_within_the_distance_are_found_once_as_by_comparing_all() -> None:
     rng = np.random.default_rng(0)
     bits = np.repeat(rng.random((40, 64)) < 0.5, 25, axis=0) ^ (rng.random((1_000, 64)) < 0.1)
     hashes = np.unique(np.packbits(bits, axis=1).view(np.uint64)[:, 0])
@@ -135,11 +135,11 @@ def test_all_hashes_within_the_distance_are_found_once_as_by_comparing_all():
     assert set(found) == right
 
 
-def test_a_thousand_copies_of_one_image_are_no_half_million_pairs():
+def test_a_thousand_copies_of_one_image_are_no_half_million_pairs() -> None:
     assert len(pairs_of([picture(0)] * 1_000)) == 999
 
 
-def test_no_images_have_no_pairs():
+def test_no_images_have_no_pairs() -> None:
     nothing = Looks(np.zeros(0, np.uint64), np.zeros((0, 16, 16), np.uint8))
 
     assert near_images(nothing, np.zeros(0, np.int64)).shape == (0, 2)
@@ -165,7 +165,9 @@ def source(tmp_path: Path) -> ImageSource:
 
 
 @pytest.mark.parametrize("threads", [1, 4])
-def test_what_is_broken_or_blank_is_told_and_stops_nothing(source, tmp_path, threads):
+def test_what_is_broken_or_blank_is_told_and_stops_nothing(
+    source: ImageSource, tmp_path: Path, threads: int
+) -> None:
     facts = image_facts(source, np.arange(6), threads)
 
     assert facts.width.tolist() == [120, 1200, 120, 30, 0, 0]
@@ -183,14 +185,14 @@ def test_what_is_broken_or_blank_is_told_and_stops_nothing(source, tmp_path, thr
     assert facts.converted == {"grey": 1}
 
 
-def test_facts_follow_the_rows_asked_for_and_find_near_copies(source):
+def test_facts_follow_the_rows_asked_for_and_find_near_copies(source: ImageSource) -> None:
     facts = image_facts(source, np.array([2, 1, 0]), 2)
 
     assert facts.width.tolist() == [120, 1200, 120]
     assert near_images(facts.looks, np.zeros(3, np.int64)).tolist() == [[1, 2]]
 
 
-def test_no_rows_have_no_facts(source):
+def test_no_rows_have_no_facts(source: ImageSource) -> None:
     facts = image_facts(source, np.zeros(0, np.int64), 2)
 
     assert (len(facts.width), facts.broken, facts.converted) == (0, (), {})

@@ -150,7 +150,7 @@ def test_a_path_may_stand_for_its_name() -> None:
 def test_a_plan_does_not_change() -> None:
     plan = Plan.build({"data.path": "rows.csv"})
     with pytest.raises(ValidationError, match="frozen"):
-        plan.train.lr = 0.1  # type: ignore[misc]
+        plan.train.lr = 0.1
 
 
 def test_replaced_settings_are_checked_with_the_others() -> None:

@@ -50,11 +50,11 @@ def scales(policy: Policy, epoch: int = 0) -> list[float]:
         (FrozenEmbeddings(AllRungs(), DEPTH), [0, 1, 1, 1]),
     ],
 )
-def test_a_policy_gives_each_rung_its_multiplier(policy, expected):
+def test_a_policy_gives_each_rung_its_multiplier(policy: Policy, expected: list[float]) -> None:
     assert scales(policy) == scales(policy, epoch=5) == expected
 
 
-def test_thawing_frees_one_more_rung_each_time():
+def test_thawing_frees_one_more_rung_each_time() -> None:
     assert [scales(Thaw(), epoch) for epoch in range(5)] == [
         [0, 0, 0, 1],
         [0, 0, 1, 1],
@@ -69,7 +69,7 @@ def test_thawing_frees_one_more_rung_each_time():
     ]
 
 
-def test_rates_of_ulmfit_fall_by_2_6_from_rung_to_rung():
+def test_rates_of_ulmfit_fall_by_2_6_from_rung_to_rung() -> None:
     """Howard and Ruder 2018, arXiv:1801.06146, section 3.2: the rate of a layer is that of the next one over 2.6."""
     found = scales(LayerDecay(AllRungs(), 1 / 2.6))
 
@@ -88,12 +88,12 @@ def test_rates_of_ulmfit_fall_by_2_6_from_rung_to_rung():
         (FrozenEmbeddings(Thaw(), DEPTH), [3, 2, 1]),
     ],
 )
-def test_a_run_goes_through_the_depths_of_its_frozen_prefix(policy, expected):
+def test_a_run_goes_through_the_depths_of_its_frozen_prefix(policy: Policy, expected: list[int]) -> None:
     assert stages(policy, DEPTH, epochs=9) == expected
     assert stages(policy, DEPTH, epochs=1) == expected[:1]
 
 
-def test_only_what_lies_below_all_that_trains_is_a_prefix():
+def test_only_what_lies_below_all_that_trains_is_a_prefix() -> None:
     class Middle(Policy):
         def scale(self, below_head: int, epoch: int) -> float:
             return 1.0 if below_head == 2 else 0.0
@@ -120,7 +120,7 @@ def leaves(model: nn.Module, *paths: str) -> set[str]:
     }
 
 
-def test_frozen_rungs_are_in_evaluation_mode_and_the_others_train():
+def test_frozen_rungs_are_in_evaluation_mode_and_the_others_train() -> None:
     model, ladder = bert()
     found = {}
 
@@ -135,7 +135,7 @@ def test_frozen_rungs_are_in_evaluation_mode_and_the_others_train():
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_a_frozen_prefix_computes_in_training_what_it_computes_in_evaluation(name):
+def test_a_frozen_prefix_computes_in_training_what_it_computes_in_evaluation(name: str) -> None:
     """Dropout is 0.1 everywhere; a prefix of `frozen` rungs ends at the output of the last block among them."""
     architecture = ARCHITECTURES[name]
     model = architecture.model()
@@ -164,11 +164,11 @@ def test_a_frozen_prefix_computes_in_training_what_it_computes_in_evaluation(nam
         assert torch.equal(found[1], expected[top]), frozen
 
     set_modes(model, ladder, 0)
-    found = [run(seed) for seed in (1, 2)]
-    assert not torch.equal(found[0][tops[-1]], found[1][tops[-1]])
+    one, other = run(1), run(2)
+    assert not torch.equal(one[tops[-1]], other[tops[-1]])
 
 
-def test_dropout_that_the_body_applies_before_its_first_block_stands_still_with_the_embeddings():
+def test_dropout_that_the_body_applies_before_its_first_block_stands_still_with_the_embeddings() -> None:
     class Body(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -186,7 +186,8 @@ def test_dropout_that_the_body_applies_before_its_first_block_stands_still_with_
             self.words, self.body, self.dropout = nn.Embedding(9, 4), Body(), nn.Dropout()
 
         def forward(self, ids: Tensor) -> Tensor:
-            return self.dropout(self.body(self.words(ids)))
+            found: Tensor = self.dropout(self.body(self.words(ids)))
+            return found
 
     model = Model()
     ladder = find_ladder(model, lambda: model(torch.arange(5)))
@@ -197,7 +198,7 @@ def test_dropout_that_the_body_applies_before_its_first_block_stands_still_with_
     assert all(module.training for module in (model.body.layers[0], model.body.layers[1], model.dropout))
 
 
-def test_batch_norms_keep_their_statistics_unless_they_are_asked_to_be_live():
+def test_batch_norms_keep_their_statistics_unless_they_are_asked_to_be_live() -> None:
     architecture = ARCHITECTURES["resnet"]
     model = architecture.model()
     ladder = architecture.ladder(model)
@@ -234,7 +235,9 @@ def changed(model: nn.Module, act: Callable[[], None]) -> set[str]:
     return {name for name, weight in model.named_parameters() if not torch.equal(weight, before[name])}
 
 
-def test_the_top_blocks_start_anew_as_their_architecture_draws_them(tiny_model):
+def test_the_top_blocks_start_anew_as_their_architecture_draws_them(
+    tiny_model: Callable[[str], Path],
+) -> None:
     found, ladder = laddered(tiny_model("bert"))
     model = found.model
     for weight in model.parameters():
@@ -255,7 +258,7 @@ def test_the_top_blocks_start_anew_as_their_architecture_draws_them(tiny_model):
             assert bool((weight == 0).all())
 
 
-def test_fresh_blocks_are_a_function_of_the_seed_and_their_place(tiny_model):
+def test_fresh_blocks_are_a_function_of_the_seed_and_their_place(tiny_model: Callable[[str], Path]) -> None:
     def drawn(blocks: int, seed: int) -> Tensor:
         found, ladder = laddered(tiny_model("bert"))
         torch.rand(blocks)  # what else was drawn does not count
@@ -270,13 +273,13 @@ def test_fresh_blocks_are_a_function_of_the_seed_and_their_place(tiny_model):
     assert not torch.equal(drawn(1, seed=1), first)
 
 
-def test_no_fresh_blocks_are_none():
+def test_no_fresh_blocks_are_none() -> None:
     model, ladder = bert()
 
     assert changed(model, lambda: reinitialise(model, ladder, 0, seed=0)) == set()
 
 
-def test_a_fresh_block_of_gpt2_draws_what_leads_back_into_its_stream_more_narrowly():
+def test_a_fresh_block_of_gpt2_draws_what_leads_back_into_its_stream_more_narrowly() -> None:
     """By 1 / sqrt(2 x layers); Radford et al. 2019, section 2.3."""
     model = ARCHITECTURES["gpt2"].model()
 
@@ -288,7 +291,7 @@ def test_a_fresh_block_of_gpt2_draws_what_leads_back_into_its_stream_more_narrow
 
 
 @pytest.mark.parametrize("name", ["swin", "xlm", "modernbert", "albert"])
-def test_all_modules_whose_weights_are_on_a_rung_start_anew_together(name):
+def test_all_modules_whose_weights_are_on_a_rung_start_anew_together(name: str) -> None:
     """Swin joins two stages between blocks; XLM keeps attentions and norms in lists of their own."""
     architecture = ARCHITECTURES[name]
     model = architecture.model()
@@ -299,7 +302,7 @@ def test_all_modules_whose_weights_are_on_a_rung_start_anew_together(name):
     assert moved == set(ladder.rungs[-2].parameters)
 
 
-def test_a_model_that_does_not_say_how_it_draws_weights_is_refused():
+def test_a_model_that_does_not_say_how_it_draws_weights_is_refused() -> None:
     model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
     ladder = find_ladder(model, lambda: model(torch.ones(1, 2)))
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from luthier import machine, precision
+from luthier.hashes import hash_json
 from luthier.precision import FACTOR, StandsOn, bf16_pays, measured_ratio
 
 pytestmark = pytest.mark.precision
@@ -120,7 +122,7 @@ def test_on_another_machine_it_is_measured_again_even_under_the_same_name(
     assert bf16_pays(CPU, tmp_path)
     foreign = record_in(tmp_path).read_text()
     change(monkeypatch)
-    own = precision.hash_json(precision.asdict(StandsOn.here()))[:16]
+    own = hash_json(asdict(StandsOn.here()))[:16]
     (tmp_path / f"bf16-{own}.json").write_text(foreign)
 
     assert not bf16_pays(CPU, tmp_path)

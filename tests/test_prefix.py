@@ -3,7 +3,7 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from luthier.predict import features_of, logits_of
 from luthier.prepare.memo import Memo
 from luthier.steps.trial import OUTCOME, trial
 from luthier.steps.tune import tune
+from luthier.tasks.records import CalibrationRecord
 from luthier.train import prefix_cache
 from luthier.train.loop import Lesson, train
 from luthier.train.prefix_cache import PrefixCache
@@ -32,6 +33,8 @@ from luthier.train.state import State
 from luthier.train.unfreezing import LadderUnfreezing
 from luthier.train.weights import Weights
 from tiny import cpu, make_settings, messages, messages_csv, opened
+
+pytestmark = pytest.mark.slow
 
 ARCHITECTURES = ("bert", "roberta", "deberta_v2", "modernbert", "distilbert", "electra", "sentence_bert")
 DEPTH = 2
@@ -74,7 +77,7 @@ def tuned(folder: Path, replay: bool) -> Any:
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_replayed_states_are_the_computed_ones(name, tiny_model):
+def test_replayed_states_are_the_computed_ones(name: str, tiny_model: Callable[[str], Path]) -> None:
     found = opened(tiny_model(name), messages(30))
     expected = found.logits(tokens=200)
     prefix, states = recorded(found)
@@ -87,7 +90,9 @@ def test_replayed_states_are_the_computed_ones(name, tiny_model):
 
 
 @pytest.mark.parametrize("name", ["bert", "roberta", "deberta_v2", "modernbert", "distilbert"])
-def test_tuning_with_and_without_the_cache_gives_the_same_probabilities(name, tiny_model):
+def test_tuning_with_and_without_the_cache_gives_the_same_probabilities(
+    name: str, tiny_model: Callable[[str], Path]
+) -> None:
     with_it, without = tuned(tiny_model(name), replay=True), tuned(tiny_model(name), replay=False)
 
     one, other = (torch.softmax(torch.tensor(found.logits()), 1) for found in (with_it, without))
@@ -101,7 +106,7 @@ def test_tuning_with_and_without_the_cache_gives_the_same_probabilities(name, ti
     assert not np.allclose(before.logits(), with_it.logits(), atol=1e-3), "something was learnt"
 
 
-def test_a_model_whose_upper_block_reads_more_than_the_last_states_is_found_out(bert):
+def test_a_model_whose_upper_block_reads_more_than_the_last_states_is_found_out(bert: Path) -> None:
     found = opened(bert, messages(20))
     prefix, _ = recorded(found)
     lower, upper = prefix.blocks
@@ -115,7 +120,7 @@ def test_a_model_whose_upper_block_reads_more_than_the_last_states_is_found_out(
     assert reason == "its upper blocks read more of the lower ones than their last states"
 
 
-def test_a_lost_cache_is_computed_again_to_the_same_bytes(tmp_path, bert):
+def test_a_lost_cache_is_computed_again_to_the_same_bytes(tmp_path: Path, bert: Path) -> None:
     data = messages_csv(tmp_path / "m.csv", 80)
 
     def run(out: str) -> Path:
@@ -166,7 +171,9 @@ def tuned_run(home: Path, bert: Path, cache: Path, name: str) -> tuple[str, list
 
 
 @pytest.mark.parametrize("damage", ["a bit", "half", "a folder", "a pipe", "another record", "no hash"])
-def test_a_damaged_cache_is_told_and_computed_again_to_the_same_bytes(damage, tmp_path, bert):
+def test_a_damaged_cache_is_told_and_computed_again_to_the_same_bytes(
+    damage: str, tmp_path: Path, bert: Path
+) -> None:
     messages_csv(tmp_path / "m.csv", 80)
     first = tuned_run(tmp_path, bert, tmp_path / "cache", "first")[0]
     for states in (tmp_path / "cache").glob("*.states"):
@@ -195,7 +202,7 @@ def test_a_damaged_cache_is_told_and_computed_again_to_the_same_bytes(damage, tm
     )
 
 
-def test_blocks_that_start_anew_are_not_taken_for_the_pre_trained_ones(tmp_path, bert):
+def test_blocks_that_start_anew_are_not_taken_for_the_pre_trained_ones(tmp_path: Path, bert: Path) -> None:
     messages_csv(tmp_path / "m.csv", 80)
     anew = {"train.reinit": 1}
     plain, other = thawed(tmp_path, bert, "a", "own"), thawed(tmp_path, bert, "b", "another", **anew)
@@ -205,7 +212,9 @@ def test_blocks_that_start_anew_are_not_taken_for_the_pre_trained_ones(tmp_path,
     assert thawed(tmp_path, bert, "d", "another") == plain
 
 
-def test_who_goes_on_without_the_cache_leaves_nothing_in_it_of_blocks_that_have_moved(tmp_path, bert):
+def test_who_goes_on_without_the_cache_leaves_nothing_in_it_of_blocks_that_have_moved(
+    tmp_path: Path, bert: Path
+) -> None:
     messages_csv(tmp_path / "m.csv", 80)
     clean = thawed(tmp_path, bert, "clean", "own")
     thawed(tmp_path, bert, "left", "lost", step=12)  # of 7 steps an epoch: the upper block has begun to move
@@ -217,9 +226,11 @@ def test_who_goes_on_without_the_cache_leaves_nothing_in_it_of_blocks_that_have_
 
 @pytest.mark.precision
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_trials_are_scored_in_fp32_from_states_that_all_of_them_share(tmp_path, bert, monkeypatch, precision):
+def test_trials_are_scored_in_fp32_from_states_that_all_of_them_share(
+    tmp_path: Path, bert: Path, monkeypatch: pytest.MonkeyPatch, precision: str
+) -> None:
     data = messages_csv(tmp_path / "m.csv", 80)
-    replayed = []
+    replayed: list[str] = []
 
     @contextlib.contextmanager
     def noted(self: Prefixes, part: str) -> Iterator[None]:
@@ -233,7 +244,7 @@ def test_trials_are_scored_in_fp32_from_states_that_all_of_them_share(tmp_path, 
     def files() -> dict[str, int]:
         return {path.name: path.stat().st_mtime_ns for path in (tmp_path / "cache").glob("*.json")}
 
-    def trained(out: str, cache_gb: float) -> tuple[np.ndarray, dict[str, Any]]:
+    def trained(out: str, cache_gb: float) -> tuple[np.ndarray, CalibrationRecord]:
         settings = {
             "data.path": data, "model.name": bert, "train.method": "top:1", "train.epochs": 1, "run.device": "cpu",
             "run.precision": precision, "run.out": tmp_path / out, "run.cache": tmp_path / "cache", "run.cache_gb": cache_gb,
@@ -241,7 +252,10 @@ def test_trials_are_scored_in_fp32_from_states_that_all_of_them_share(tmp_path, 
         }  # fmt: skip
         list(trial(Plan.build(settings), Memo(tmp_path / "shared")))
         record = RunFolder.key_record(tmp_path / out)
-        arrays, outcome = RunFolder(tmp_path / out, record.key).saved(OUTCOME, OutcomeRecord)
+        assert record is not None
+        saved = RunFolder(tmp_path / out, record.key).saved(OUTCOME, OutcomeRecord)
+        assert saved is not None
+        arrays, outcome = saved
         return arrays["valid"], outcome.calibration
 
     logits, calibration = trained("without", 0)
@@ -260,7 +274,9 @@ def test_trials_are_scored_in_fp32_from_states_that_all_of_them_share(tmp_path, 
     assert len(kept[0]) == {"fp32": 3, "bf16": 4}[precision]
 
 
-def test_states_that_a_killed_process_left_unfinished_go_and_those_in_work_stay(tmp_path, bert):
+def test_states_that_a_killed_process_left_unfinished_go_and_those_in_work_stay(
+    tmp_path: Path, bert: Path
+) -> None:
     examples = opened(bert, messages(10)).examples
     ours, theirs = PrefixCache(tmp_path, 1e9), PrefixCache(tmp_path, 1e9)
     ours.begin("a", examples, 32, torch.float32)
@@ -279,14 +295,16 @@ def test_states_that_a_killed_process_left_unfinished_go_and_those_in_work_stay(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["b.json", "b.states"]
 
 
-def test_states_that_another_process_takes_away_count_as_missing(tmp_path, bert, monkeypatch):
+def test_states_that_another_process_takes_away_count_as_missing(
+    tmp_path: Path, bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     examples = opened(bert, messages(10)).examples
     cache = PrefixCache(tmp_path, 1e9)
     cache.begin("a", examples, 32, torch.float32)
     cache.finish("a")
     plain = prefix_cache.mapped
 
-    def too_late(path, *sizes):
+    def too_late(path: Path, *sizes: Any) -> Any:
         for name in ("a.json", "a.states"):
             (tmp_path / name).unlink()
         return plain(path, *sizes)
@@ -295,7 +313,7 @@ def test_states_that_another_process_takes_away_count_as_missing(tmp_path, bert,
     assert cache.find("a", examples, 32, torch.float32) is None
 
 
-def test_states_hold_no_padding(bert):
+def test_states_hold_no_padding(bert: Path) -> None:
     found = opened(bert, messages(10))
     _, states = recorded(found)
 
@@ -304,7 +322,7 @@ def test_states_hold_no_padding(bert):
     assert torch.equal(states.take(batch)[batch.inputs["attention_mask"] == 0].abs().sum(), torch.tensor(0.0))
 
 
-def test_logits_do_not_change_by_recording(bert):
+def test_logits_do_not_change_by_recording(bert: Path) -> None:
     found = opened(bert, messages(10))
     before = logits_of(found.model, found.examples, cpu())
 

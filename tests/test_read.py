@@ -7,9 +7,12 @@ import io
 import json
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -25,7 +28,7 @@ AS_LINES = "".join(json.dumps(row) + "\n" for row in ROWS)
 
 
 @pytest.fixture
-def write(tmp_path):
+def write(tmp_path: Path) -> Callable[..., Path]:
     def write(name: str, content: str | bytes, encoding: str = "utf-8") -> Path:
         path = tmp_path / name
         path.write_bytes(content if isinstance(content, bytes) else content.encode(encoding))
@@ -34,18 +37,19 @@ def write(tmp_path):
     return write
 
 
-def rows_of(table: Table) -> list[dict]:
-    return table.columns.to_pylist()
+def rows_of(table: Table) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = table.columns.to_pylist()
+    return rows
 
 
 def lines_of(table: Table) -> list[int]:
-    return table.line_of.tolist()
+    return [int(line) for line in table.line_of]
 
 
-def parquet_bytes(columns: dict, **options) -> bytes:
+def parquet_bytes(columns: dict[str, Any], **options: Any) -> bytes:
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table(columns), sink, **options)
-    return sink.getvalue().to_pybytes()
+    return bytes(sink.getvalue().to_pybytes())
 
 
 SAME_ROWS = {
@@ -59,7 +63,9 @@ SAME_ROWS = {
 
 @pytest.mark.parametrize("suffix", SAME_ROWS)
 @pytest.mark.parametrize("zipped", [False, True])
-def test_every_form_gives_the_same_rows_and_the_same_fingerprint(write, suffix, zipped):
+def test_every_form_gives_the_same_rows_and_the_same_fingerprint(
+    write: Callable[..., Path], suffix: str, zipped: bool
+) -> None:
     content = SAME_ROWS[suffix]
     path = write(
         "Reviews" + suffix.upper() + (".gz" if zipped else ""), gzip.compress(content) if zipped else content
@@ -74,7 +80,7 @@ def test_every_form_gives_the_same_rows_and_the_same_fingerprint(write, suffix, 
     assert table.guesses == ()
 
 
-def test_a_csv_row_knows_the_line_where_it_begins(write):
+def test_a_csv_row_knows_the_line_where_it_begins(write: Callable[..., Path]) -> None:
     path = write("a.csv", 'text,label\n\n"two\nlines",x\nplain,y\n\n\n"three\n\nlines",z\nlast,w')
 
     table = read(path)
@@ -85,7 +91,9 @@ def test_a_csv_row_knows_the_line_where_it_begins(write):
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_lines_may_end_as_on_any_system_and_a_quoted_line_end_is_kept(write, end):
+def test_lines_may_end_as_on_any_system_and_a_quoted_line_end_is_kept(
+    write: Callable[..., Path], end: str
+) -> None:
     path = write("a.csv", end.join(["text,label", '"a', 'b",x', "c,y", "", ""]))
 
     table = read(path)
@@ -94,13 +102,15 @@ def test_lines_may_end_as_on_any_system_and_a_quoted_line_end_is_kept(write, end
     assert lines_of(table) == [2, 4]
 
 
-def test_a_doubled_quote_is_a_quote_and_one_inside_an_unquoted_value_is_itself(write):
+def test_a_doubled_quote_is_a_quote_and_one_inside_an_unquoted_value_is_itself(
+    write: Callable[..., Path],
+) -> None:
     path = write("a.csv", 'text,label\n"she said ""no""",a\n5" screen,b\n"""",c\n')
 
     assert read(path).values("text") == ['she said "no"', '5" screen', '"']
 
 
-def test_csv_values_stay_strings_and_an_empty_one_is_the_empty_string(write):
+def test_csv_values_stay_strings_and_an_empty_one_is_the_empty_string(write: Callable[..., Path]) -> None:
     table = read(write("a.csv", 'text,stars\n007,5\n,4.50\n" x ",""\n'))
 
     assert rows_of(table) == [
@@ -110,11 +120,11 @@ def test_csv_values_stay_strings_and_an_empty_one_is_the_empty_string(write):
     ]
 
 
-def test_lines_of_blanks_are_no_rows(write):
+def test_lines_of_blanks_are_no_rows(write: Callable[..., Path]) -> None:
     assert lines_of(read(write("a.csv", "text,label\n  \na,b\n,,,\n \t\nc,d\n"))) == [3, 6]
 
 
-def test_a_csv_of_one_column_needs_no_delimiter(write):
+def test_a_csv_of_one_column_needs_no_delimiter(write: Callable[..., Path]) -> None:
     table = read(write("a.csv", 'text\nfirst\n""\n"a, b"\n'))
 
     assert rows_of(table) == [{"text": "first"}, {"text": ""}, {"text": "a, b"}]
@@ -129,7 +139,9 @@ def test_a_csv_of_one_column_needs_no_delimiter(write):
         ("|", "text|label\na; b|x\nc; d|y\n"),
     ],
 )
-def test_the_delimiter_is_the_one_that_cuts_header_and_rows_alike_and_is_told(write, delimiter, content):
+def test_the_delimiter_is_the_one_that_cuts_header_and_rows_alike_and_is_told(
+    write: Callable[..., Path], delimiter: str, content: str
+) -> None:
     path = write("a.csv", content)
 
     table = read(path)
@@ -140,18 +152,18 @@ def test_the_delimiter_is_the_one_that_cuts_header_and_rows_alike_and_is_told(wr
     )
 
 
-def test_commas_in_quotes_do_not_mislead_the_search_for_the_delimiter(write):
+def test_commas_in_quotes_do_not_mislead_the_search_for_the_delimiter(write: Callable[..., Path]) -> None:
     assert read(write("a.csv", 'text,label\n"a;b;c",x\n"d;e;f",y\n')).names == ["text", "label"]
 
 
 @pytest.mark.parametrize("given", ["\t", "\\t"])
-def test_a_delimiter_that_is_given_is_used(write, given):
+def test_a_delimiter_that_is_given_is_used(write: Callable[..., Path], given: str) -> None:
     table = read(write("a.csv", "text,long\tlabel\na,b\tx\n"), Writing(delimiter=given))
 
     assert rows_of(table) == [{"text,long": "a,b", "label": "x"}]
 
 
-def test_a_very_wide_csv_is_read(write):
+def test_a_very_wide_csv_is_read(write: Callable[..., Path]) -> None:
     names = [f"c{number}" for number in range(3000)]
     path = write("a.csv", ",".join(names) + "\n" + (",".join("v" for _ in names) + "\n") * 20)
 
@@ -164,7 +176,7 @@ def test_a_very_wide_csv_is_read(write):
     "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"]
 )
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.json"])
-def test_the_encoding_is_found(write, name, encoding):
+def test_the_encoding_is_found(write: Callable[..., Path], name: str, encoding: str) -> None:
     content = {
         "a.csv": "text,label\nDie Größe ist für mich schön – 5 €,good\n",
         "a.jsonl": '{"text": "Die Größe ist für mich schön – 5 €", "label": "good"}\n',
@@ -176,17 +188,19 @@ def test_the_encoding_is_found(write, name, encoding):
     assert rows_of(table) == [{"text": "Die Größe ist für mich schön – 5 €", "label": "good"}]
 
 
-def test_utf_16_with_big_endian_mark_is_found(write):
+def test_utf_16_with_big_endian_mark_is_found(write: Callable[..., Path]) -> None:
     assert read(write("a.csv", "\ufefftext,label\na,b\n", "utf-16-be")).names == ["text", "label"]
 
 
-def test_an_encoding_other_than_utf_8_is_told_with_the_setting_that_corrects_it(write):
+def test_an_encoding_other_than_utf_8_is_told_with_the_setting_that_corrects_it(
+    write: Callable[..., Path],
+) -> None:
     path = write("a.csv", "text,label\nDie Größe ist für mich schön,good\n", "cp1252")
 
     assert read(path).guesses == (f"{path}: is read as cp1252; --encoding NAME corrects it.",)
 
 
-def test_an_encoding_that_is_given_is_used(write):
+def test_an_encoding_that_is_given_is_used(write: Callable[..., Path]) -> None:
     path = write("a.csv", "text,label\nпривет,good\n", "cp1251")
 
     table = read(path, Writing(encoding="cp1251"))
@@ -195,14 +209,16 @@ def test_an_encoding_that_is_given_is_used(write):
     assert table.guesses == ()
 
 
-def test_characters_on_the_border_of_the_chunks_that_are_decoded_are_whole(write):
+def test_characters_on_the_border_of_the_chunks_that_are_decoded_are_whole(
+    write: Callable[..., Path],
+) -> None:
     text = "a" + "é" * 1_500_000  # every é of two bytes, one of them across the first border of 2**20 bytes
     path = write("a.jsonl", json.dumps({"text": text}, ensure_ascii=False))
 
     assert read(path).values("text") == [text]
 
 
-def test_unicode_line_separators_do_not_end_a_line(write):
+def test_unicode_line_separators_do_not_end_a_line(write: Callable[..., Path]) -> None:
     text = "one\u2028two\u2029three\u0085four\x0bfive\x0csix"
     lines = write(
         "a.jsonl",
@@ -216,14 +232,16 @@ def test_unicode_line_separators_do_not_end_a_line(write):
     assert read(lines).values("text") == [text, "b"]
 
 
-def test_a_line_of_json_knows_its_line_and_blank_lines_are_no_rows(write):
+def test_a_line_of_json_knows_its_line_and_blank_lines_are_no_rows(write: Callable[..., Path]) -> None:
     table = read(write("a.jsonl", '\ufeff\n{"text": "a"}\r\n\r\n  \n{"text": "b"}'))
 
     assert rows_of(table) == [{"text": "a"}, {"text": "b"}]
     assert lines_of(table) == [2, 5]
 
 
-def test_columns_are_all_keys_in_order_of_appearance_and_what_is_missing_is_null(write):
+def test_columns_are_all_keys_in_order_of_appearance_and_what_is_missing_is_null(
+    write: Callable[..., Path],
+) -> None:
     table = read(write("a.jsonl", '{"b": 1}\n{"a": "x", "b": null}\n{"c": true}\n'))
 
     assert table.columns.to_pydict() == {
@@ -252,8 +270,13 @@ def test_columns_are_all_keys_in_order_of_appearance_and_what_is_missing_is_null
 )
 @pytest.mark.parametrize("batch", [1, 100])
 def test_the_type_of_a_json_column_holds_all_its_values_however_they_are_batched(
-    write, monkeypatch, values, kind, read_as, batch
-):
+    write: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    values: list[object],
+    kind: str,
+    read_as: list[object],
+    batch: int,
+) -> None:
     monkeypatch.setattr("luthier.data.formats.json_rows.BATCH_ROWS", batch)
     path = write("a.jsonl", "".join(json.dumps({"value": value}) + "\n" for value in values))
 
@@ -263,7 +286,9 @@ def test_the_type_of_a_json_column_holds_all_its_values_however_they_are_batched
     assert column.to_pylist() == read_as
 
 
-def test_objects_keep_their_shape_and_gain_the_fields_of_later_rows(write, monkeypatch):
+def test_objects_keep_their_shape_and_gain_the_fields_of_later_rows(
+    write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("luthier.data.formats.json_rows.BATCH_ROWS", 1)
     rows = [
         {"answers": {"text": [], "answer_start": []}, "messages": [{"role": "user", "content": "hi"}]},
@@ -282,7 +307,9 @@ def test_objects_keep_their_shape_and_gain_the_fields_of_later_rows(write, monke
     ]
 
 
-def test_batches_do_not_show_in_rows_lines_or_fingerprint(write, monkeypatch):
+def test_batches_do_not_show_in_rows_lines_or_fingerprint(
+    write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     rows = [{"text": f"row {number}", "tags": ["x"] * (number % 3)} for number in range(50)] + [
         {"text": 1, "late": 0}
     ]
@@ -298,25 +325,25 @@ def test_batches_do_not_show_in_rows_lines_or_fingerprint(write, monkeypatch):
     assert whole.fingerprint == cut.fingerprint
 
 
-def test_nan_in_json_is_a_value_that_is_missing(write):
+def test_nan_in_json_is_a_value_that_is_missing(write: Callable[..., Path]) -> None:
     assert read(write("a.jsonl", '{"text": "a"}\n{"text": NaN}\n')).values("text") == ["a", None]
 
 
-def test_a_json_object_may_hold_the_list_under_its_only_key(write):
+def test_a_json_object_may_hold_the_list_under_its_only_key(write: Callable[..., Path]) -> None:
     table = read(write("a.json", '{"data" : [\n  {"text": "a]"},\n  {"text": "b"}\n]}\n'))
 
     assert rows_of(table) == [{"text": "a]"}, {"text": "b"}]
     assert lines_of(table) == [1, 2]
 
 
-def test_json_lines_in_a_file_that_ends_in_json_are_read_as_lines(write):
+def test_json_lines_in_a_file_that_ends_in_json_are_read_as_lines(write: Callable[..., Path]) -> None:
     table = read(write("a.json", '{"text": "a"}\n\n{"text": "b"}\n'))
 
     assert rows_of(table) == [{"text": "a"}, {"text": "b"}]
     assert lines_of(table) == [1, 3]
 
 
-def test_parquet_types_that_only_concern_storage_become_plain(write):
+def test_parquet_types_that_only_concern_storage_become_plain(write: Callable[..., Path]) -> None:
     columns = {
         "text": pa.array(["a", "b"], pa.large_string()),
         "label": pa.array(["x", "x"]).dictionary_encode(),
@@ -330,7 +357,9 @@ def test_parquet_types_that_only_concern_storage_become_plain(write):
     assert lines_of(table) == [1, 2]
 
 
-def test_a_row_of_parquet_knows_its_number_across_batches(write, monkeypatch):
+def test_a_row_of_parquet_knows_its_number_across_batches(
+    write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("luthier.data.formats.parquet.BATCH_ROWS", 2)
 
     table = read(write("a.parquet", parquet_bytes({"text": list("abcde")}, row_group_size=3)))
@@ -339,7 +368,7 @@ def test_a_row_of_parquet_knows_its_number_across_batches(write, monkeypatch):
     assert lines_of(table) == [1, 2, 3, 4, 5]
 
 
-def test_the_fingerprint_sees_values_types_names_order_and_nulls(write):
+def test_the_fingerprint_sees_values_types_names_order_and_nulls(write: Callable[..., Path]) -> None:
     contents = [
         '{"a": "x", "b": 1}\n{"a": "y", "b": 2}',
         '{"a": "x", "b": 1}\n{"a": "y", "b": 3}',
@@ -362,16 +391,19 @@ def test_the_fingerprint_sees_values_types_names_order_and_nulls(write):
     assert len(set(prints)) == len(contents)
 
 
-def test_the_fingerprint_does_not_see_slices():
+def test_the_fingerprint_does_not_see_slices() -> None:
     columns = pa.table({"a": ["", "x", None, "yz"], "b": [[{"c": 1}], None, [], [{"c": None}, {"c": 2}]]})
     pieces = pa.concat_tables([columns.slice(start, 1) for start in range(4)])
 
-    prints = {Table(part, (), None, None).fingerprint for part in (columns, pieces, pieces.combine_chunks())}
+    none = np.empty(0, np.int64)
+    prints = {Table(part, (), none, none).fingerprint for part in (columns, pieces, pieces.combine_chunks())}
 
     assert len(prints) == 1
 
 
-def test_values_come_in_the_order_asked_for_across_batches(write, monkeypatch):
+def test_values_come_in_the_order_asked_for_across_batches(
+    write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("luthier.data.formats.json_rows.BATCH_ROWS", 3)
     table = read(write("a.jsonl", "".join(f'{{"n": {number}}}\n' for number in range(10))))
 
@@ -380,7 +412,7 @@ def test_values_come_in_the_order_asked_for_across_batches(write, monkeypatch):
     assert table.texts("n", [3, 1]) == ["3", "1"]
 
 
-def test_joined_tables_keep_files_lines_and_guesses_and_widen_types(write):
+def test_joined_tables_keep_files_lines_and_guesses_and_widen_types(write: Callable[..., Path]) -> None:
     train = read(write("train.jsonl", '{"text": "a", "score": 1}\n'))
     test = read(write("test.jsonl", '\n{"score": 0.5, "text": "Die Größe", "more": 1}\n', "cp1252"))
 
@@ -391,7 +423,7 @@ def test_joined_tables_keep_files_lines_and_guesses_and_widen_types(write):
     assert table.guesses == test.guesses != ()
 
 
-def test_tables_of_other_columns_do_not_join(write):
+def test_tables_of_other_columns_do_not_join(write: Callable[..., Path]) -> None:
     train = read(write("train.jsonl", '{"text": "a", "label": 1}\n'))
     nameless = read(write("test.jsonl", '{"text": "a", "lable": 1}\n'))
     worded = read(write("valid.jsonl", '{"text": "a", "label": "one"}\n'))
@@ -411,7 +443,9 @@ def test_tables_of_other_columns_do_not_join(write):
     )
 
 
-def test_no_temporary_file_is_left_behind(write, tmp_path, monkeypatch):
+def test_no_temporary_file_is_left_behind(
+    write: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(scratch))
@@ -432,11 +466,13 @@ class FullDisk(io.RawIOBase):
     def writable(self) -> bool:
         return True
 
-    def write(self, data) -> int:
+    def write(self, data: Any) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def test_a_full_disk_is_told_with_the_folder_and_the_way_out(write, monkeypatch):
+def test_a_full_disk_is_told_with_the_folder_and_the_way_out(
+    write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = write("a.csv", AS_CSV)
     monkeypatch.setattr("os.fdopen", FullDisk)
     monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=1_234_567))
@@ -451,7 +487,7 @@ def test_a_full_disk_is_told_with_the_folder_and_the_way_out(write, monkeypatch)
     )
 
 
-def test_the_limit_of_the_csv_module_is_as_before_whatever_happens(write):
+def test_the_limit_of_the_csv_module_is_as_before_whatever_happens(write: Callable[..., Path]) -> None:
     before = csv.field_size_limit()
     path = write("a.csv", "text,label\n" + "x" * 200_000 + ",y\n")
 
@@ -466,7 +502,9 @@ def test_the_limit_of_the_csv_module_is_as_before_whatever_happens(write):
     assert csv.field_size_limit() == before
 
 
-def test_long_rows_are_laid_out_in_small_batches(write, monkeypatch):
+def test_long_rows_are_laid_out_in_small_batches(
+    write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("luthier.data.formats.delimited.BATCH_CHARACTERS", 1000)
     path = write("a.csv", "text\n" + ("x" * 600 + "\n") * 10)
 

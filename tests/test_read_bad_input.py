@@ -3,7 +3,9 @@
 import gzip
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -26,12 +28,12 @@ LIST = f"Expected a list of objects such as [{OBJECT}, …], or an object whose 
 
 
 @pytest.fixture
-def refusal(tmp_path, monkeypatch):
+def refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     """What reading a file with that name and content is refused with. Paths are shown as from its folder."""
     monkeypatch.chdir(tmp_path)
 
     def refusal(
-        name: str, content: str | bytes | None = None, kind: type[Exception] = DataError, **options
+        name: str, content: str | bytes | None = None, kind: type[Exception] = DataError, **options: Any
     ) -> str:
         if content is not None:
             Path(name).write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -45,7 +47,9 @@ def refusal(tmp_path, monkeypatch):
 # The place
 
 
-def test_a_missing_file_is_answered_with_the_nearest_name(refusal, tmp_path):
+def test_a_missing_file_is_answered_with_the_nearest_name(
+    refusal: Callable[..., str], tmp_path: Path
+) -> None:
     Path("reviews.csv").write_text("text,label\na,b\n")
 
     assert (
@@ -57,7 +61,7 @@ def test_a_missing_file_is_answered_with_the_nearest_name(refusal, tmp_path):
     assert refusal("data/reviews.csv") == "data/reviews.csv: there is no such file, nor a folder data."
 
 
-def test_a_folder_is_no_file_and_its_readable_files_are_named(refusal):
+def test_a_folder_is_no_file_and_its_readable_files_are_named(refusal: Callable[..., str]) -> None:
     Path("empty").mkdir()
     Path("full").mkdir()
     for name in ("one.csv", "two.csv.gz", "notes.md"):
@@ -78,11 +82,13 @@ def test_a_folder_is_no_file_and_its_readable_files_are_named(refusal):
         ("a", "has no ending"),
     ],
 )
-def test_an_ending_that_is_not_known_is_answered_with_those_that_are(refusal, name, found):
+def test_an_ending_that_is_not_known_is_answered_with_those_that_are(
+    refusal: Callable[..., str], name: str, found: str
+) -> None:
     assert refusal(name, "text") == f"{name}: {found}. Convert it, or rename it if it is one of {ENDINGS}."
 
 
-def test_a_pipe_cannot_be_read_twice(refusal):
+def test_a_pipe_cannot_be_read_twice(refusal: Callable[..., str]) -> None:
     os.mkfifo("a.csv")
 
     assert (
@@ -91,8 +97,10 @@ def test_a_pipe_cannot_be_read_twice(refusal):
     )
 
 
-def test_a_file_without_permission_is_the_machines_fault(refusal, monkeypatch):
-    def refuse(path, mode, opener):
+def test_a_file_without_permission_is_the_machines_fault(
+    refusal: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: str, mode: str, opener: Any) -> None:
         raise PermissionError(13, "Permission denied", path)
 
     monkeypatch.setattr("luthier.files.open", refuse, raising=False)  # root may read everything
@@ -105,7 +113,7 @@ def test_a_file_without_permission_is_the_machines_fault(refusal, monkeypatch):
 # The bytes
 
 
-def test_an_empty_file_is_refused_in_every_form(refusal):
+def test_an_empty_file_is_refused_in_every_form(refusal: Callable[..., str]) -> None:
     header = "is empty. Expected a header with names of columns, and rows below it."
     lines = f"is empty. Expected a JSON object on each line, such as {OBJECT}."
 
@@ -116,7 +124,7 @@ def test_an_empty_file_is_refused_in_every_form(refusal):
     assert refusal("a.json", " ") == f"a.json: is empty. {LIST}."
 
 
-def test_binary_data_is_no_text(refusal):
+def test_binary_data_is_no_text(refusal: Callable[..., str]) -> None:
     assert refusal("a.csv", bytes(range(256))) == (
         r"a.csv: is binary data, not text (it begins with b'\x00\x01\x02\x03\x04\x05\x06\x07'). Expected rows of text."
     )
@@ -133,11 +141,13 @@ def test_binary_data_is_no_text(refusal):
         (b"PAR1rest", "parquet: let its name end in .parquet"),
     ],
 )
-def test_a_known_format_under_the_wrong_name_is_recognised(refusal, content, words):
+def test_a_known_format_under_the_wrong_name_is_recognised(
+    refusal: Callable[..., str], content: bytes, words: str
+) -> None:
     assert refusal("a.csv", content) == f"a.csv: is not text but {words}."
 
 
-def test_a_gzip_file_that_was_cut_off_is_refused(refusal):
+def test_a_gzip_file_that_was_cut_off_is_refused(refusal: Callable[..., str]) -> None:
     whole = gzip.compress(os.urandom(1000))
 
     for name in ("a.csv.gz", "a.jsonl.gz", "a.parquet.gz"):
@@ -147,7 +157,7 @@ def test_a_gzip_file_that_was_cut_off_is_refused(refusal):
         )
 
 
-def test_a_gzip_file_that_was_altered_is_refused(refusal):
+def test_a_gzip_file_that_was_altered_is_refused(refusal: Callable[..., str]) -> None:
     altered = bytearray(gzip.compress(b"text,label\na,b\n"))
     altered[-8:-4] = b"\0\0\0\0"
 
@@ -156,13 +166,13 @@ def test_a_gzip_file_that_was_altered_is_refused(refusal):
     )
 
 
-def test_plain_text_that_ends_in_gz_is_refused(refusal):
+def test_plain_text_that_ends_in_gz_is_refused(refusal: Callable[..., str]) -> None:
     assert refusal("a.csv.gz", "text,label\na,b\n") == (
         "a.csv.gz: ends in .gz but is not gzip. If it is not compressed, rename it to a.csv; otherwise compress it anew."
     )
 
 
-def test_a_nul_is_told_with_its_line(refusal):
+def test_a_nul_is_told_with_its_line(refusal: Callable[..., str]) -> None:
     assert refusal("a.csv", "text,label\r\nok,x\r\nb\0ad,y\r\n") == (
         "a.csv, line 3: holds a NUL character, which is not text. Remove it; where there are many, the file is damaged, "
         "or in another encoding than utf-8."
@@ -172,7 +182,9 @@ def test_a_nul_is_told_with_its_line(refusal):
 # The encoding
 
 
-def test_a_byte_of_no_likely_encoding_is_asked_about_with_how_its_line_reads(refusal):
+def test_a_byte_of_no_likely_encoding_is_asked_about_with_how_its_line_reads(
+    refusal: Callable[..., str],
+) -> None:
     assert refusal("a.csv", b"text,label\nok,x\nb\x81d,y\n") == (
         "a.csv, line 3: byte 18 of the file, 0x81, is not UTF-8, and no other encoding is clearly likelier than all others. "
         "A line reads in cp850 'büd,y'; in cp1256 'bپd,y'; in cp932 'b‥,y'. "
@@ -180,7 +192,7 @@ def test_a_byte_of_no_likely_encoding_is_asked_about_with_how_its_line_reads(ref
     )
 
 
-def test_a_bad_byte_far_into_a_file_is_found_on_its_line(refusal):
+def test_a_bad_byte_far_into_a_file_is_found_on_its_line(refusal: Callable[..., str]) -> None:
     rows = b"some words,x\r\n" * 200_000
 
     assert refusal("a.csv", b"text,label\r\n" + rows + b"\x81,y\r\n").startswith(
@@ -188,21 +200,21 @@ def test_a_bad_byte_far_into_a_file_is_found_on_its_line(refusal):
     )
 
 
-def test_utf_8_that_breaks_is_not_taken_for_another_encoding(refusal):
+def test_utf_8_that_breaks_is_not_taken_for_another_encoding(refusal: Callable[..., str]) -> None:
     assert refusal("a.csv", "text,label\ncafé,x\n".encode() + b"caf\xe9,y\n") == (
         "a.csv, line 3: byte 23 of the file, 0xE9, is not valid in utf-8, as the text before it is. "
         "Correct it, or name the encoding with --encoding NAME."
     )
 
 
-def test_half_a_character_at_the_end_is_refused(refusal):
+def test_half_a_character_at_the_end_is_refused(refusal: Callable[..., str]) -> None:
     assert refusal("a.csv", "text,label\na,b\n".encode("utf-16") + b"c") == (
         "a.csv, line 3: byte 33 of the file, 0x63, is not valid in utf-16-le, as the text before it is. "
         "Correct it, or name the encoding with --encoding NAME."
     )
 
 
-def test_bytes_that_do_not_fit_the_encoding_named_are_refused(refusal):
+def test_bytes_that_do_not_fit_the_encoding_named_are_refused(refusal: Callable[..., str]) -> None:
     assert refusal("a.csv", "text,label\rok,x\rcafé,b\r".encode("cp1252"), encoding="utf-8") == (
         "a.csv, line 3: byte 20 of the file, 0xE9, is not valid in utf-8, the encoding named. "
         "Name another with --encoding NAME, or leave it out to have it found."
@@ -214,7 +226,7 @@ def test_bytes_that_do_not_fit_the_encoding_named_are_refused(refusal):
 
 
 @pytest.mark.parametrize("name", ["uft-8", "rot13", "punycode-8"])
-def test_an_encoding_that_is_none_is_refused(refusal, name):
+def test_an_encoding_that_is_none_is_refused(refusal: Callable[..., str], name: str) -> None:
     assert refusal("a.csv", "text,label\na,b\n", encoding=name) == (
         f"data.encoding: there is no text encoding {name!r}. "
         "Name one that Python knows, such as utf-8, cp1252 or utf-16, or leave it out to have it found."
@@ -224,14 +236,14 @@ def test_an_encoding_that_is_none_is_refused(refusal, name):
 # CSV
 
 
-def test_a_header_alone_holds_no_rows(refusal):
+def test_a_header_alone_holds_no_rows(refusal: Callable[..., str]) -> None:
     assert (
         refusal("a.csv", "text,label\n\n")
         == "a.csv: has a header ('text', 'label') and no row below it. Add rows."
     )
 
 
-def test_ragged_rows_are_counted_and_the_first_are_shown(refusal):
+def test_ragged_rows_are_counted_and_the_first_are_shown(refusal: Callable[..., str]) -> None:
     assert refusal("a.csv", 'text,label\n"a\nb",x\na,b,c\nok,x\nalone\n') == (
         "a.csv: the header has 2 columns, but the number of values differs in 2 of 4 rows: line 4 has 3 and line 6 has 1. "
         "Put a value that holds ',' or a line end between double quotes, and delete lines that are no rows: line 6 may be none, "
@@ -248,7 +260,7 @@ def test_ragged_rows_are_counted_and_the_first_are_shown(refusal):
     )
 
 
-def test_columns_of_the_same_name_are_refused(refusal):
+def test_columns_of_the_same_name_are_refused(refusal: Callable[..., str]) -> None:
     message = "the header names 'text', 'b' more than once. Give every column a name of its own."
 
     assert refusal("a.csv", "text,b, text,b,c\n1,2,3,4,5\n") == f"a.csv: {message}"
@@ -258,44 +270,46 @@ def test_columns_of_the_same_name_are_refused(refusal):
     )
 
 
-def test_a_header_of_no_names_is_refused(refusal):
+def test_a_header_of_no_names_is_refused(refusal: Callable[..., str]) -> None:
     assert refusal("a.csv", ",,\na,b,c\n") == "a.csv: the header has no name for any column. Name them."
 
 
-def test_a_quote_that_is_never_closed_is_told_with_its_line_and_column(refusal):
+def test_a_quote_that_is_never_closed_is_told_with_its_line_and_column(refusal: Callable[..., str]) -> None:
     assert refusal("a.csv", 'text,label\n"a\nb",x\n\n"c\nd","oops\ne,f\n') == (
         f"a.csv, line 6, column 'label': a quote opens a value and is never closed. Close it. {QUOTING}"
     )
 
 
-def test_text_after_a_closing_quote_is_told_with_all_its_lines(refusal):
+def test_text_after_a_closing_quote_is_told_with_all_its_lines(refusal: Callable[..., str]) -> None:
     assert refusal("a.csv", 'text,label\n"good" film,x\nok,y\n"bad\n" film,y\n"""no"" "film,y\n') == (
         f"a.csv: 3 rows with text between a closing quote and the next ',': line 2, lines 4 to 5 and line 6. {QUOTING}"
     )
 
 
-def test_a_stray_quote_is_told_where_the_quoting_first_breaks(refusal):
+def test_a_stray_quote_is_told_where_the_quoting_first_breaks(refusal: Callable[..., str]) -> None:
     assert refusal("a.csv", 'text,label\n"stray,x\nok,y\nsay "yes",z\n"open, y",z\n') == (
         f"a.csv: 1 row with text between a closing quote and the next ',': lines 2 to 4. {QUOTING}"
     )
 
 
 @pytest.mark.parametrize("value", ["y" * 1_000_001, '"' + "y" * 10_000_000 + '"', '"' + "y,z\n" * 300_000])
-def test_a_value_of_more_than_a_million_characters_is_refused(refusal, value):
+def test_a_value_of_more_than_a_million_characters_is_refused(
+    refusal: Callable[..., str], value: str
+) -> None:
     assert refusal("a.csv", f'text,label\nok,x\n"b\nc",{value}\nok,x\n') == (
         "a.csv, line 4, column 'label': a value is longer than 1,000,000 characters. "
         f"Shorten it, or see whether a quote opened it by mistake. {QUOTING}"
     )
 
 
-def test_a_value_of_a_million_characters_is_read(tmp_path):
+def test_a_value_of_a_million_characters_is_read(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text('text,label\n"' + "y" * 1_000_000 + '",x\n')
 
     assert [len(text) for text in read(tmp_path / "a.csv").values("text")] == [1_000_000]
 
 
 @pytest.mark.parametrize("delimiter", ["", ";;", '"', "\n"])
-def test_a_delimiter_that_cannot_separate_is_refused(refusal, delimiter):
+def test_a_delimiter_that_cannot_separate_is_refused(refusal: Callable[..., str], delimiter: str) -> None:
     assert refusal("a.csv", "text,label\na,b\n", delimiter=delimiter) == (
         f"data.delimiter: {delimiter!r} cannot separate values. "
         r"Give one character that is neither a quote nor a line end, such as ',' ';' or '\t'."
@@ -305,7 +319,7 @@ def test_a_delimiter_that_cannot_separate_is_refused(refusal, delimiter):
 # JSON
 
 
-def test_all_lines_that_are_no_json_object_are_told(refusal):
+def test_all_lines_that_are_no_json_object_are_told(refusal: Callable[..., str]) -> None:
     lines = [
         '{"text": "ok"}',
         '{"text": ',
@@ -328,14 +342,14 @@ def test_all_lines_that_are_no_json_object_are_told(refusal):
     )
 
 
-def test_a_list_under_the_name_of_json_lines_is_recognised(refusal):
+def test_a_list_under_the_name_of_json_lines_is_recognised(refusal: Callable[..., str]) -> None:
     assert refusal("a.jsonl", '[{"text": "a"}]\n') == (
         "a.jsonl: 1 of 1 line cannot be read as a JSON object: line 1 (a list). "
         "If the file is one list of objects, let its name end in .json."
     )
 
 
-def test_json_too_deep_or_of_too_long_a_number_is_refused(refusal):
+def test_json_too_deep_or_of_too_long_a_number_is_refused(refusal: Callable[..., str]) -> None:
     deep = '{"a": ' + "[" * 100_000 + "]" * 100_000 + "}"
 
     assert refusal("a.jsonl", deep + '\n{"a": ' + "1" * 5000 + "}") == (
@@ -350,7 +364,9 @@ def test_json_too_deep_or_of_too_long_a_number_is_refused(refusal):
     )
 
 
-def test_values_that_do_not_go_together_are_told_with_both_rows(refusal, monkeypatch):
+def test_values_that_do_not_go_together_are_told_with_both_rows(
+    refusal: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("luthier.data.formats.json_rows.BATCH_ROWS", 2)
 
     assert refusal("a.jsonl", '{"b": {}}\n{"a": null}\n\n{"a": "x"}\n{"a": 1}\n{"a": {"b": 1}}\n') == (
@@ -367,7 +383,7 @@ def test_values_that_do_not_go_together_are_told_with_both_rows(refusal, monkeyp
     )
 
 
-def test_keys_that_are_data_are_refused(refusal):
+def test_keys_that_are_data_are_refused(refusal: Callable[..., str]) -> None:
     rows = "".join(json.dumps({f"user {number}": 1}) + "\n" for number in range(5_001))
 
     assert refusal("a.jsonl", rows) == (
@@ -378,7 +394,7 @@ def test_keys_that_are_data_are_refused(refusal):
     )
 
 
-def test_objects_without_keys_hold_nothing(refusal):
+def test_objects_without_keys_hold_nothing(refusal: Callable[..., str]) -> None:
     assert (
         refusal("a.jsonl", "{}\n{}\n")
         == f"a.jsonl: holds no row with a value. Expected objects such as {OBJECT}."
@@ -397,11 +413,13 @@ def test_objects_without_keys_hold_nothing(refusal):
         ('{"data": ', "line 1, character 10", "Expecting value"),
     ],
 )
-def test_broken_json_is_told_with_its_line_and_character(refusal, content, place, error):
+def test_broken_json_is_told_with_its_line_and_character(
+    refusal: Callable[..., str], content: str, place: str, error: str
+) -> None:
     assert refusal("a.json", content) == f"a.json, {place}: is not valid JSON ({error}). Correct it there."
 
 
-def test_json_of_another_shape_is_refused(refusal):
+def test_json_of_another_shape_is_refused(refusal: Callable[..., str]) -> None:
     pandas = "; pandas writes it with orient='records'"
 
     assert refusal("a.json", '{"text": "a", "label": "b"}') == (
@@ -415,13 +433,13 @@ def test_json_of_another_shape_is_refused(refusal):
     assert refusal("c.json", "3") == f"c.json: is a number. {LIST}."
 
 
-def test_items_of_a_list_that_are_no_objects_are_told(refusal):
+def test_items_of_a_list_that_are_no_objects_are_told(refusal: Callable[..., str]) -> None:
     assert refusal("a.json", '[1, {"a": 1}, ["x"]]') == (
         f"a.json: 2 of 3 rows cannot be read as a JSON object: row 1 (a number) and row 3 (a list). Expected {OBJECT}."
     )
 
 
-def test_a_list_without_items_holds_no_rows(refusal):
+def test_a_list_without_items_holds_no_rows(refusal: Callable[..., str]) -> None:
     assert refusal("a.json", '{"data": []}') == (
         f"a.json: holds a list without rows. Expected objects in it, such as {OBJECT}."
     )
@@ -433,16 +451,16 @@ def test_a_list_without_items_holds_no_rows(refusal):
 def parquet(table: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink)
-    return sink.getvalue().to_pybytes()
+    return bytes(sink.getvalue().to_pybytes())
 
 
-def test_a_parquet_file_without_rows_is_refused(refusal):
+def test_a_parquet_file_without_rows_is_refused(refusal: Callable[..., str]) -> None:
     assert refusal("a.parquet", parquet(pa.table({"text": pa.array([], pa.string())}))) == (
         "a.parquet: holds no rows. Write it anew with rows in it."
     )
 
 
-def test_a_parquet_file_that_is_broken_is_refused(refusal):
+def test_a_parquet_file_that_is_broken_is_refused(refusal: Callable[..., str]) -> None:
     whole = parquet(pa.table({"text": ["a" * 100, "b" * 100]}))
 
     assert refusal("a.parquet", whole[:-20]) == (
@@ -455,7 +473,7 @@ def test_a_parquet_file_that_is_broken_is_refused(refusal):
     )
 
 
-def test_a_parquet_file_with_strings_that_are_none_is_refused(refusal):
+def test_a_parquet_file_with_strings_that_are_none_is_refused(refusal: Callable[..., str]) -> None:
     broken = pa.array([b"fine", b"\xff"]).view(pa.string())
 
     assert refusal("a.parquet", parquet(pa.table({"text": broken}))) == (
@@ -467,7 +485,7 @@ def test_a_parquet_file_with_strings_that_are_none_is_refused(refusal):
 # Everything
 
 
-def test_no_message_prints_a_long_value_whole(refusal):
+def test_no_message_prints_a_long_value_whole(refusal: Callable[..., str]) -> None:
     long = "x" * 5000
     messages = [
         refusal("a.csv", f"{long},{long}\n1,2\n"),

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -115,7 +115,8 @@ def test_a_line_longer_than_any_record_is_refused_and_not_taken_for_a_torn_one(
 
 
 def test_a_seal_holds_however_a_record_is_spelt_and_breaks_with_any_value(tmp_path: Path) -> None:
-    record = sealed({"b": [1, 2.0, None], "a": {"é": float("nan"), "x": "\ud800"}, 7: True})
+    values: dict[Any, Any] = {"b": [1, 2.0, None], "a": {"é": float("nan"), "x": "\ud800"}, 7: True}
+    record = sealed(values)
     path = tmp_path / "record.json"
     path.write_text(json.dumps(record, indent=4))
     found = read_json(path)

@@ -12,6 +12,7 @@ import pytest
 import torch
 from scipy import stats
 
+from known import Known
 from luthier.batches.examples import Batch
 from luthier.doctor.check import check
 from luthier.errors import DataError, PlanError, StopFinding
@@ -29,6 +30,7 @@ from luthier.tasks.calibration import Calibration
 from luthier.tasks.outputs import Logits
 from luthier.tasks.regression import COVERAGE, Numbers, Regression
 from luthier.tasks.zero_shot import Seen
+from present import present
 from tiny import ABOUT, likened_jsonl, messages, numbers_jsonl, write_jsonl
 
 TASK = Regression(mean=100.0, spread=30.0)
@@ -51,30 +53,21 @@ def scored(values: list[Any]) -> list[dict[str, Any]]:
             for at, ((text, _), value) in enumerate(zip(messages(len(values)), values, strict=True))]  # fmt: skip
 
 
-class Known:
-    """Examples of which only the targets matter."""
-
-    def __init__(self, targets: np.ndarray) -> None:
-        self.targets = targets
-
-    def __len__(self) -> int:
-        return len(self.targets)
-
-
 # Rows
 
 
-def test_mean_and_spread_are_those_of_the_training_file_alone(tmp_path):
+def test_mean_and_spread_are_those_of_the_training_file_alone(tmp_path: Path) -> None:
     data = write_jsonl(tmp_path / "rows.jsonl", scored([float(at) + 0.5 for at in range(40)]))
     test = write_jsonl(tmp_path / "test.jsonl", [{"text": f"other {at}", "score": 1e6} for at in range(5)])
 
     task = understand(plan_for(data, **{"data.test": str(test)})).task
 
-    assert (task.mean, task.spread) == (20.0, pytest.approx(np.std(np.arange(40))))
+    assert isinstance(task, Regression)
+    assert (task.mean, task.spread) == pytest.approx((20.0, np.std(np.arange(40))))
 
 
 @pytest.mark.parametrize(("value", "shown"), [("dear", "'dear'"), ("1,5,2", "'1,5,2'"), ("inf", "'inf'")])
-def test_what_is_no_number_is_refused_with_its_place(value, shown, tmp_path):
+def test_what_is_no_number_is_refused_with_its_place(value: str, shown: str, tmp_path: Path) -> None:
     file = tmp_path / "rows.csv"
     lines = [f'"row {at}: {text}",{at}.5' for at, (text, _) in enumerate(messages(20))]
     lines[7] = f'"{messages(1)[0][0]}","{value}"'
@@ -89,7 +82,7 @@ def test_what_is_no_number_is_refused_with_its_place(value, shown, tmp_path):
     )
 
 
-def test_of_several_that_are_no_numbers_the_first_is_named_and_all_are_counted(tmp_path):
+def test_of_several_that_are_no_numbers_the_first_is_named_and_all_are_counted(tmp_path: Path) -> None:
     data = write_jsonl(tmp_path / "rows.jsonl", scored(["1.5", "2.5", "x", "3.5", "y", "z"] * 4))
 
     with pytest.raises(DataError) as error:
@@ -101,7 +94,7 @@ def test_of_several_that_are_no_numbers_the_first_is_named_and_all_are_counted(t
     )
 
 
-def test_a_row_without_a_number_is_left_out_and_counted(tmp_path):
+def test_a_row_without_a_number_is_left_out_and_counted(tmp_path: Path) -> None:
     values = [at + 0.5 for at in range(40)]
     data = write_jsonl(tmp_path / "rows.jsonl", scored([*values, None, None]))
 
@@ -112,7 +105,7 @@ def test_a_row_without_a_number_is_left_out_and_counted(tmp_path):
     assert sum(rows.split.sizes().values()) == 40
 
 
-def test_numbers_that_are_all_alike_are_refused(tmp_path):
+def test_numbers_that_are_all_alike_are_refused(tmp_path: Path) -> None:
     data = write_jsonl(tmp_path / "rows.jsonl", scored([2.5] * 20))
 
     with pytest.raises(StopFinding) as error:
@@ -123,7 +116,7 @@ def test_numbers_that_are_all_alike_are_refused(tmp_path):
     )
 
 
-def test_small_and_large_numbers_are_spread_over_all_parts(tmp_path):
+def test_small_and_large_numbers_are_spread_over_all_parts(tmp_path: Path) -> None:
     rows = understand(plan_for(numbers_jsonl(tmp_path / "rows.jsonl", 200)))
 
     means = [rows.targets(getattr(rows.split, part)).mean() for part in ("train", "valid", "test")]
@@ -131,7 +124,7 @@ def test_small_and_large_numbers_are_spread_over_all_parts(tmp_path):
     assert max(means) - min(means) < 8
 
 
-def test_a_metric_of_labels_is_refused(tmp_path):
+def test_a_metric_of_labels_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PlanError) as error:
         understand(plan_for(numbers_jsonl(tmp_path / "rows.jsonl", 40), **{"task.metric": "accuracy"}))
 
@@ -141,7 +134,7 @@ def test_a_metric_of_labels_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("given", [3, None])
-def test_what_is_no_text_is_refused(given):
+def test_what_is_no_text_is_refused(given: int | None) -> None:
     with pytest.raises(DataError, match=r"^row 0: "):
         FORMS["text"].given([given])
 
@@ -149,7 +142,7 @@ def test_what_is_no_text_is_refused(given):
 # The user's units
 
 
-def test_the_loss_is_the_squared_error_in_units_of_the_spread():
+def test_the_loss_is_the_squared_error_in_units_of_the_spread() -> None:
     logits = torch.tensor([[0.5], [-1.0], [2.0]])
     targets = torch.tensor([115.0, 100.0, 40.0])
     batch = Batch({}, torch.arange(3), targets, np.arange(3), 3)
@@ -161,10 +154,12 @@ def test_the_loss_is_the_squared_error_in_units_of_the_spread():
     assert TASK.mean_loss(Logits(logits.numpy()), Known(targets.numpy())) == pytest.approx(17 / 3)
 
 
-def test_a_head_is_finished_by_folding_mean_and_spread_into_its_last_layer():
+def test_a_head_is_finished_by_folding_mean_and_spread_into_its_last_layer() -> None:
     torch.manual_seed(0)
     head = new_head(8, (4,), 1, dropout=0.0)
-    head[-1].bias.data.fill_(0.3)
+    last = head[-1]
+    assert isinstance(last, torch.nn.Linear)
+    last.bias.data.fill_(0.3)
     before = {name: weight.clone() for name, weight in head.state_dict().items()}
 
     (_, finished), features = TASK.finished(head), torch.randn(5, 8)
@@ -173,7 +168,7 @@ def test_a_head_is_finished_by_folding_mean_and_spread_into_its_last_layer():
     assert all(torch.equal(weight, before[name]) for name, weight in head.state_dict().items())
 
 
-def test_a_task_that_is_saved_has_nothing_left_to_scale():
+def test_a_task_that_is_saved_has_nothing_left_to_scale() -> None:
     finished, _ = TASK.finished(new_head(4, (), 1, 0.0))
     saved = Regression.from_json(json.loads(json.dumps(finished.to_json())))
 
@@ -183,8 +178,9 @@ def test_a_task_that_is_saved_has_nothing_left_to_scale():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.precision
-def test_a_saved_model_gives_the_users_units_in_its_own_library(bert, tmp_path):
+def test_a_saved_model_gives_the_users_units_in_its_own_library(bert: Path, tmp_path: Path) -> None:
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     # A correlation, by which a model is kept else, says nothing of units; and a higher rate ends elsewhere on each machine.
@@ -221,7 +217,7 @@ def of_pairs(bert: Path, tmp_path_factory: pytest.TempPathFactory) -> ModelFolde
     return run(write_jsonl(home / "rows.jsonl", rows), bert, home / "run", epochs=2)
 
 
-def test_a_pair_with_a_number_opens_as_a_cross_encoder_that_gives_the_number(of_pairs):
+def test_a_pair_with_a_number_opens_as_a_cross_encoder_that_gives_the_number(of_pairs: ModelFolder) -> None:
     from sentence_transformers import CrossEncoder
 
     asked = [(one, two) for (one, _), (two, _) in zip(messages(8, 3), messages(8, 4), strict=True)]
@@ -273,7 +269,7 @@ def test_where_comparing_the_texts_untrained_is_better_the_verdict_names_what_go
     assert verdict["words"].endswith("--pair bi-encoder goes on from there.")
 
 
-def test_a_model_of_pairs_refuses_a_single_text(of_pairs):
+def test_a_model_of_pairs_refuses_a_single_text(of_pairs: ModelFolder) -> None:
     with pytest.raises(DataError) as error:
         of_pairs.predict(["One text alone."])
 
@@ -282,7 +278,7 @@ def test_a_model_of_pairs_refuses_a_single_text(of_pairs):
     )
 
 
-def test_the_usual_answer_is_the_mean_of_the_training_rows():
+def test_the_usual_answer_is_the_mean_of_the_training_rows() -> None:
     targets = np.array([90.0, 110.0, 130.0])
 
     logits = TASK.majority(Known(targets), Known(np.zeros(4)))
@@ -314,7 +310,9 @@ def how_pairs_are_read(data: Path, model: Path, **settings: Any) -> tuple[str, s
     return ready.plan.model.pair, next(one.why for one in ready.resolved.guesses if one.key == "model.pair")
 
 
-def test_texts_whose_untrained_vectors_go_with_the_numbers_are_read_apart(sentence_bert, tmp_path):
+def test_texts_whose_untrained_vectors_go_with_the_numbers_are_read_apart(
+    sentence_bert: Path, tmp_path: Path
+) -> None:
     how, why = how_pairs_are_read(alike_or_not(tmp_path / "rows.jsonl", 120), sentence_bert)
 
     assert how == "bi-encoder"
@@ -323,7 +321,9 @@ def test_texts_whose_untrained_vectors_go_with_the_numbers_are_read_apart(senten
     )
 
 
-def test_texts_whose_untrained_vectors_say_nothing_are_read_as_one(sentence_bert, tmp_path):
+def test_texts_whose_untrained_vectors_say_nothing_are_read_as_one(
+    sentence_bert: Path, tmp_path: Path
+) -> None:
     how, why = how_pairs_are_read(alike_or_not(tmp_path / "rows.jsonl", 120, shuffled=True), sentence_bert)
 
     assert how == "cross-encoder"
@@ -339,14 +339,16 @@ def test_texts_whose_untrained_vectors_say_nothing_are_read_as_one(sentence_bert
     ],
 )
 def test_texts_are_read_as_one_where_vectors_cannot_be_looked_at(
-    rows, settings, reason, sentence_bert, tmp_path
-):
+    rows: int, settings: dict[str, float | tuple[int, ...]], reason: str, sentence_bert: Path, tmp_path: Path
+) -> None:
     found = how_pairs_are_read(alike_or_not(tmp_path / "rows.jsonl", rows), sentence_bert, **settings)
 
     assert found == ("cross-encoder", reason)
 
 
-def test_a_model_that_declares_no_vectors_reads_both_texts_as_one_unless_told_otherwise(bert, tmp_path):
+def test_a_model_that_declares_no_vectors_reads_both_texts_as_one_unless_told_otherwise(
+    bert: Path, tmp_path: Path
+) -> None:
     data = alike_or_not(tmp_path / "rows.jsonl", 60)
 
     assert how_pairs_are_read(data, bert) == (
@@ -362,13 +364,13 @@ def read_apart(sentence_bert: Path, tmp_path_factory: pytest.TempPathFactory) ->
     return run(data, sentence_bert, home / "run", pair="bi-encoder", method="full")
 
 
-def test_a_pooling_of_single_texts_reads_them_apart(bert, tmp_path):
+def test_a_pooling_of_single_texts_reads_them_apart(bert: Path, tmp_path: Path) -> None:
     found = how_pairs_are_read(alike_or_not(tmp_path / "rows.jsonl", 60, shuffled=True), bert, pooling="cls")
 
     assert found == ("bi-encoder", "model.pooling makes vectors of single texts")
 
 
-def test_vectors_that_go_against_the_numbers_are_a_start_too(sentence_bert, tmp_path):
+def test_vectors_that_go_against_the_numbers_are_a_start_too(sentence_bert: Path, tmp_path: Path) -> None:
     data = alike_or_not(tmp_path / "rows.jsonl", 120)
     rows = [json.loads(line) for line in data.read_text().splitlines()]
     write_jsonl(data, [row | {"score": -row["score"]} for row in rows])
@@ -379,7 +381,9 @@ def test_vectors_that_go_against_the_numbers_are_a_start_too(sentence_bert, tmp_
     assert "spearman of -0." in why
 
 
-def test_a_model_whose_vectors_cannot_be_made_reads_both_texts_as_one(with_dense, tmp_path):
+def test_a_model_whose_vectors_cannot_be_made_reads_both_texts_as_one(
+    with_dense: Path, tmp_path: Path
+) -> None:
     config = next(with_dense.glob("*_Dense/config.json"))
     config.write_text(json.dumps(json.loads(config.read_text()) | {"activation_function": "torch.nn.ELU"}))
 
@@ -390,7 +394,9 @@ def test_a_model_whose_vectors_cannot_be_made_reads_both_texts_as_one(with_dense
     assert "torch.nn.ELU" in why
 
 
-def test_the_layers_above_the_pooled_states_come_back_with_a_saved_model(with_dense, tmp_path):
+def test_the_layers_above_the_pooled_states_come_back_with_a_saved_model(
+    with_dense: Path, tmp_path: Path
+) -> None:
     data = likened_jsonl(tmp_path / "rows.jsonl", 80)
 
     folder = run(data, with_dense, tmp_path / "run", pair="bi-encoder", epochs=2)
@@ -403,7 +409,7 @@ def test_the_layers_above_the_pooled_states_come_back_with_a_saved_model(with_de
     assert len(folder.folder.dense) == 2
 
 
-def test_check_reads_texts_apart_as_tune_does(sentence_bert, tmp_path):
+def test_check_reads_texts_apart_as_tune_does(sentence_bert: Path, tmp_path: Path) -> None:
     """Each text has fewer than the 48 tokens that the model reads, both together have more."""
     data = alike_or_not(tmp_path / "rows.jsonl", 60)
     rows = [json.loads(line) for line in data.read_text().splitlines()]
@@ -438,10 +444,9 @@ def test_the_probe_of_texts_read_apart_is_the_least_squares_line_through_their_c
     }
     learnt = [at for at in range(len(rows)) if at not in test]
     slope, level = np.polyfit(near[learnt], np.array(truth)[learnt], 1)
-    assert (found.task.mean, found.task.spread) == (
-        pytest.approx(level, abs=0.02),
-        pytest.approx(slope, rel=0.02),
-    )
+    assert isinstance(found.task, Regression)
+    assert found.task.mean == pytest.approx(level, abs=0.02)
+    assert found.task.spread == pytest.approx(slope, rel=0.02)
 
 
 def test_the_code_beside_a_model_that_reads_texts_apart_gives_the_same_number(
@@ -470,7 +475,9 @@ def test_texts_read_apart_end_nearer_where_their_number_is_greater(read_apart: M
         ({"long": "windows"}, "data.long: 'windows' are of a single text"),
     ],
 )
-def test_settings_that_texts_read_apart_have_no_use_for_are_refused(settings, words, sentence_bert, tmp_path):
+def test_settings_that_texts_read_apart_have_no_use_for_are_refused(
+    settings: dict[str, float | str | tuple[int, ...]], words: str, sentence_bert: Path, tmp_path: Path
+) -> None:
     with pytest.raises(PlanError) as error:
         prepare(
             plan_for(alike_or_not(tmp_path / "rows.jsonl", 60), sentence_bert, pair="bi-encoder", **settings)
@@ -479,7 +486,7 @@ def test_settings_that_texts_read_apart_have_no_use_for_are_refused(settings, wo
     assert str(error.value).startswith(words)
 
 
-def test_how_pairs_are_read_is_no_setting_of_single_texts(sentence_bert, tmp_path):
+def test_how_pairs_are_read_is_no_setting_of_single_texts(sentence_bert: Path, tmp_path: Path) -> None:
     with pytest.raises(PlanError) as error:
         prepare(plan_for(numbers_jsonl(tmp_path / "rows.jsonl", 60), sentence_bert, pair="bi-encoder"))
 
@@ -489,7 +496,7 @@ def test_how_pairs_are_read_is_no_setting_of_single_texts(sentence_bert, tmp_pat
 # Intervals
 
 
-def test_intervals_hold_the_truth_of_nine_rows_in_ten():
+def test_intervals_hold_the_truth_of_nine_rows_in_ten() -> None:
     """Split conformal prediction: on average over calibration sets exactly k / (n + 1), whatever the errors are."""
     random = np.random.default_rng(0)
     shares, margins = [], []
@@ -505,7 +512,7 @@ def test_intervals_hold_the_truth_of_nine_rows_in_ten():
     assert np.mean(margins) > 5
 
 
-def test_an_interval_is_as_wide_to_either_side_and_around_the_estimate():
+def test_an_interval_is_as_wide_to_either_side_and_around_the_estimate() -> None:
     logits = np.array([[0.0], [1.0]], np.float32)
 
     found = TASK.answer(Logits(logits), Calibration(margin=7.0))
@@ -517,7 +524,7 @@ def test_an_interval_is_as_wide_to_either_side_and_around_the_estimate():
     ]
 
 
-def test_with_too_few_rows_to_calibrate_there_is_no_interval_and_json_says_null():
+def test_with_too_few_rows_to_calibrate_there_is_no_interval_and_json_says_null() -> None:
     logits = np.zeros((8, 1), np.float32)
 
     calibration = TASK.calibrating.fit(Logits(logits), Known(np.arange(8.0)))
@@ -529,7 +536,7 @@ def test_with_too_few_rows_to_calibrate_there_is_no_interval_and_json_says_null(
     assert json.loads(json.dumps(trust)) == {"calibration": {"wanted": 0.9, "margin": None, "coverage": None}}
 
 
-def test_what_was_covered_on_the_test_rows_is_told():
+def test_what_was_covered_on_the_test_rows_is_told() -> None:
     found = TASK.answer(Logits(np.zeros((4, 1), np.float32)), Calibration(margin=10.0))
 
     trust = TASK.calibrating.trust(
@@ -543,7 +550,7 @@ def test_what_was_covered_on_the_test_rows_is_told():
 
 
 @pytest.mark.parametrize("metric", ["spearman", "pearson", "r2"])
-def test_the_score_is_that_of_scipy_and_comes_first(metric):
+def test_the_score_is_that_of_scipy_and_comes_first(metric: str) -> None:
     random = np.random.default_rng(0)
     truth = random.normal(100, 30, 60)
     said = truth + random.normal(0, 30, 60)
@@ -562,7 +569,7 @@ def test_the_score_is_that_of_scipy_and_comes_first(metric):
     assert all(one.low < one.value < one.high for one in found.values())
 
 
-def test_the_scatter_is_drawn_from_the_least_truth_to_the_greatest():
+def test_the_scatter_is_drawn_from_the_least_truth_to_the_greatest() -> None:
     truth = np.random.default_rng(0).normal(size=2_000)
 
     points = np.array(TASK.details(Numbers(truth + 1), truth)["scatter"])
@@ -573,15 +580,15 @@ def test_the_scatter_is_drawn_from_the_least_truth_to_the_greatest():
     assert np.abs(points[:, 1] - points[:, 0] - 1).max() < 1e-5
 
 
-def test_the_nearness_of_two_texts_is_brought_to_mean_and_spread():
+def test_the_nearness_of_two_texts_is_brought_to_mean_and_spread() -> None:
     random = np.random.default_rng(0)
     one, two = random.normal(size=(50, 8)), random.normal(size=(50, 8))
 
     how = Regression(100.0, 30.0, reads="pair").zero_shot
     assert how is not None
     rows = Seen(one, one, sides=(one, two), known_sides=(one, two))
-    values = TASK.values(how.outputs(rows))
-    few = TASK.values(how.outputs(replace(rows, sides=(one[:5], two[:5]))))
+    values = TASK.values(present(how.outputs(rows)))
+    few = TASK.values(present(how.outputs(replace(rows, sides=(one[:5], two[:5])))))
 
     cosines = (one * two).sum(1) / np.linalg.norm(one, axis=1) / np.linalg.norm(two, axis=1)
     assert stats.pearsonr(values, cosines).statistic == pytest.approx(1)

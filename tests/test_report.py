@@ -501,7 +501,7 @@ def test_the_card_survives_the_hubs_own_round_trip(tmp_path: Path) -> None:
     from huggingface_hub import ModelCard
 
     card = card_of(make_run(tmp_path / "run"))
-    assert ModelCard(str(card)).data.to_dict() == card.data.to_dict()
+    assert ModelCard(str(card)).data.to_dict() == card.data.to_dict()  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.parametrize("model", ["./models/mine", "/data/bert", "models\\mine", "mine--it", "", "here"])
@@ -572,7 +572,9 @@ def test_the_code_without_luthier_compiles_and_calibrates(
     assert ("logits.sigmoid()" if multi_label else "(logits / 1.31).softmax(dim=-1)") in plain
 
 
-def test_a_model_that_is_kept_as_it_was_is_not_compared_with_itself(tmp_path, no_pictures):
+def test_a_model_that_is_kept_as_it_was_is_not_compared_with_itself(
+    tmp_path: Path, no_pictures: None
+) -> None:
     verdict = {
         "ship": False,
         "against": "zero-shot",
@@ -589,7 +591,7 @@ def test_a_model_that_is_kept_as_it_was_is_not_compared_with_itself(tmp_path, no
     assert "How sure?" not in page
 
 
-def test_a_difference_that_is_the_verdict_is_no_figure_again(tmp_path, no_pictures):
+def test_a_difference_that_is_the_verdict_is_no_figure_again(tmp_path: Path, no_pictures: None) -> None:
     gap = {"difference": 0.242, "low": 0.219, "high": 0.265}
 
     page = report_of(make_run(tmp_path / "run", worth={"dearer": "tuned", "cheaper": "zero-shot", **gap}))
@@ -605,7 +607,9 @@ def test_a_difference_that_is_the_verdict_is_no_figure_again(tmp_path, no_pictur
         ("token-classification", "whole and of the right kind"),
     ],
 )
-def test_f1_is_explained_as_the_task_means_it(task, meaning, tmp_path, no_pictures):
+def test_f1_is_explained_as_the_task_means_it(
+    task: str, meaning: str, tmp_path: Path, no_pictures: None
+) -> None:
     scores = {"test": {"f1": {"value": 0.5, "low": 0.4, "high": 0.6}}, "metric": "f1", "task": task}
 
     assert meaning in report_of(make_run(tmp_path / "run", **scores))

@@ -18,10 +18,10 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from command import luthier
-from luthier import files
+from luthier import files, predict
 from luthier.candidates import features, probe
 from luthier.candidates.tuned import prefixes, tuned
-from luthier.errors import Interrupted, RunError
+from luthier.errors import Interrupted, RunError, WorldError
 from luthier.events import Event, Noted, Started, Stepped, WentBack
 from luthier.folder import artefacts, run_folder
 from luthier.models.kernels.dropout import DICE
@@ -37,7 +37,10 @@ from luthier.train.state import State
 from luthier.train.weights import Weights
 from tiny import cpu, make_settings, messages, messages_csv, opened, whole
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="a child is forked to be killed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="a child is forked to be killed"),
+]
 
 WEIGHTS = "model/0_Transformer/model.safetensors"
 STEPS_OF_AN_EPOCH = 7
@@ -158,7 +161,7 @@ def at_batch(number: int) -> Callable[[], None]:
     """The pass that gives features dies after so many batches."""
 
     def arm() -> None:
-        real, batches = features.features_of, iter(range(1, 10**9))
+        real, batches = predict.features_of, iter(range(1, 10**9))
 
         def deadly(*args: Any, **named: Any) -> Iterator[Any]:
             for found in real(*args, **named):
@@ -166,7 +169,7 @@ def at_batch(number: int) -> Callable[[], None]:
                     die()
                 yield found
 
-        features.features_of = deadly
+        vars(features)["features_of"] = deadly
 
     return arm
 
@@ -205,7 +208,7 @@ PLACES: dict[str, tuple[str, Callable[[], None]]] = {
     "in the second micro-batch of a step": ("full", in_a_second_micro_batch),
     "between the files of a state": ("full", at_call(checkpoints, "save_file", 5, after=True)),
     "between the best weights and their numbers": ("full", at_call(checkpoints, "sealed", 9)),
-    "while an old state is dropped": ("full", at_call(files.shutil, "rmtree", 3)),
+    "while an old state is dropped": ("full", at_call(shutil, "rmtree", 3)),
     "in the second validation": ("full", at_call(task, "logits_of", 2)),
     "at the boundary of an epoch that thaws a block": ("thaw", at_call(loop, "epoch_order", 3)),
     "at the end of training": ("full", at_call(Checkpoints, "forget", 1)),
@@ -717,7 +720,7 @@ def test_a_second_ctrl_c_while_a_state_is_saved_says_how_to_resume(
     tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch, undisturbed: Callable[[str], dict[str, Any]]
 ) -> None:
     calls = iter(range(1, 10**9))
-    real = checkpoints.save_file
+    real = save_file
 
     def interrupted(*args: Any) -> None:
         if next(calls) == 9:
@@ -835,7 +838,7 @@ def test_the_fourth_loss_that_is_no_number_ends_the_run(
         if isinstance(event, WentBack):
             backs.append(event)
 
-    with pytest.raises(loop.WorldError) as caught:
+    with pytest.raises(WorldError) as caught:
         run(plan, look)
 
     assert [back.rate for back in backs] == [0.5, 0.25, 0.125]
@@ -903,7 +906,7 @@ def test_a_way_back_to_states_that_are_all_damaged_is_told(
             for file in saved.glob("*/now.safetensors"):
                 flip(file)
 
-    with pytest.raises(loop.WorldError) as caught:
+    with pytest.raises(WorldError) as caught:
         run(plan_for("full", home, tmp_path / "run"), spoil)
 
     assert str(caught.value) == (
@@ -964,8 +967,9 @@ def test_a_step_taken_again_in_smaller_parts_has_the_same_gradient_within_roundi
             patch.setattr(Classification, "loss", narrow)
             weights = Weights(found.model, whole(found.model).parts())
             events = loop.train(
-                State(found.model, weights), found.task, found.examples, lambda: (0.0, 0.0), make_settings(), cpu(), 0,
-                lambda: 0.0, whole(found.model), checkpoints=Checkpoints(folder, lambda: 0.0),
+                State(found.model, weights), loop.Lesson(found.task, found.examples, lambda: (0.0, 0.0), 0, None),
+                make_settings(), whole(found.model), cpu(), lambda: 0.0, loop.Ending(),
+                Checkpoints(folder, lambda: 0.0),
             )  # fmt: skip
             return [event.norm for event in events if isinstance(event, Stepped)]
 
@@ -977,7 +981,7 @@ def test_memory_that_runs_out_with_a_single_row_ends_the_run(
 ) -> None:
     monkeypatch.setattr(Classification, "loss", lambda *_: no_memory())
 
-    with pytest.raises(loop.WorldError) as caught:
+    with pytest.raises(WorldError) as caught:
         run(plan_for("full", home, tmp_path / "run"))
 
     assert str(caught.value) == (

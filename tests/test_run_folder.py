@@ -88,6 +88,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHANGES)
 def test_predict_from_a_changed_file_names_it_and_goes_on(name: str, run: Path, finished: Path) -> None:
     CHANGES[name](run / "model" / name)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from luthier.errors import ModelError, RunError
 from luthier.folder.model_folder import ModelFolder
-from luthier.folder.write import ModelRecord, write_model
+from luthier.folder.model_record import ModelRecord
+from luthier.folder.write import write_model
 from luthier.models.quiet import quiet
 from luthier.tasks.calibration import Calibration
 from tiny import ABOUT, TINY, Opened, messages, opened, write_json
@@ -28,9 +30,9 @@ MANY = [(text, [label] if len(text) % 2 else [label, "long"]) for text, label in
 def save(found: Opened, path: Path, **changed: Any) -> Path:
     """Write a model folder as a run does."""
     hidden = tuple(
-        layer.out_features for layer in found.model.head[:-1] if isinstance(layer, torch.nn.Linear)
+        layer.out_features for layer in list(found.model.head)[:-1] if isinstance(layer, torch.nn.Linear)
     )
-    beside = {
+    beside: dict[str, Any] = {
         "task": found.task.to_json(),
         "calibration": Calibration(),
         "pooling": found.model.pooling,
@@ -60,7 +62,8 @@ def plain_logits(path: Path, texts: list[str]) -> np.ndarray:
         model = AutoModelForSequenceClassification.from_pretrained(path).eval()
         tokenizer = AutoTokenizer.from_pretrained(path)
     with torch.no_grad():
-        return model(**tokenizer(texts, padding=True, truncation=True, return_tensors="pt")).logits.numpy()
+        found = model(**tokenizer(texts, padding=True, truncation=True, return_tensors="pt"))
+    return np.asarray(found.logits)
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -69,7 +72,9 @@ def content(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.precision
 @pytest.mark.parametrize("name", TINY)
-def test_a_saved_model_gives_the_same_logits_in_its_own_library(name, tiny_model, tmp_path):
+def test_a_saved_model_gives_the_same_logits_in_its_own_library(
+    name: str, tiny_model: Callable[[str], Path], tmp_path: Path
+) -> None:
     found = trained(tiny_model(name))
     path = save(found, tmp_path / "model")
 
@@ -81,7 +86,9 @@ def test_a_saved_model_gives_the_same_logits_in_its_own_library(name, tiny_model
 
 @pytest.mark.precision
 @pytest.mark.parametrize("name", TINY)
-def test_a_reopened_model_is_the_one_that_was_trained(name, tiny_model, tmp_path):
+def test_a_reopened_model_is_the_one_that_was_trained(
+    name: str, tiny_model: Callable[[str], Path], tmp_path: Path
+) -> None:
     found = trained(tiny_model(name))
     path = save(found, tmp_path / "model")
 
@@ -93,8 +100,8 @@ def test_a_reopened_model_is_the_one_that_was_trained(name, tiny_model, tmp_path
 )
 @pytest.mark.parametrize("name", ["bert", "roberta", "deberta_v2", "modernbert", "sentence_bert"])
 def test_pooling_and_hidden_layers_become_modules_of_sentence_transformers(
-    name, settings, tiny_model, tmp_path
-):
+    name: str, settings: dict[str, str | tuple[int, ...]], tiny_model: Callable[[str], Path], tmp_path: Path
+) -> None:
     found = trained(tiny_model(name), **settings)
     path = save(found, tmp_path / "model")
 
@@ -108,13 +115,13 @@ def test_pooling_and_hidden_layers_become_modules_of_sentence_transformers(
 
 @pytest.mark.parametrize("settings", [{}, {"hidden": (16,)}])
 def test_a_model_that_is_pooled_by_modules_is_refused_by_transformers_rather_than_given_a_random_head(
-    settings, sentence_bert, tmp_path
-):
+    settings: dict[str, tuple[int, ...]], sentence_bert: Path, tmp_path: Path
+) -> None:
     from sentence_transformers import CrossEncoder
     from transformers import AutoModel, pipeline
 
     path = save(trained(sentence_bert, **settings), tmp_path / "model")
-    openers = (
+    openers: tuple[Callable[[], Any], ...] = (
         lambda: pipeline("text-classification", str(path)),
         lambda: AutoModelForSequenceClassification.from_pretrained(path),
         lambda: CrossEncoder(str(path)),
@@ -130,14 +137,15 @@ def test_a_model_that_is_pooled_by_modules_is_refused_by_transformers_rather_tha
         str(at): label for at, label in enumerate(sorted(ABOUT))
     }
     assert sentences.encode(["parcel"]).shape == (1, len(ABOUT))
+    inner: Any = sentences[0]
     assert torch.equal(
-        body.embeddings.word_embeddings.weight, sentences[0].auto_model.embeddings.word_embeddings.weight
+        body.embeddings.word_embeddings.weight, inner.auto_model.embeddings.word_embeddings.weight
     )
 
 
 def test_a_model_that_an_earlier_luthier_saved_with_its_body_beside_the_modules_still_opens(
-    sentence_bert, tmp_path
-):
+    sentence_bert: Path, tmp_path: Path
+) -> None:
     path = save(trained(sentence_bert), tmp_path / "model")
     before = ModelFolder(path).logits(TEXTS)
     (path / "config.json").unlink()
@@ -149,7 +157,7 @@ def test_a_model_that_an_earlier_luthier_saved_with_its_body_beside_the_modules_
     assert np.array_equal(ModelFolder(path).logits(TEXTS), before)
 
 
-def test_a_saved_model_knows_its_labels_by_name(bert, tmp_path):
+def test_a_saved_model_knows_its_labels_by_name(bert: Path, tmp_path: Path) -> None:
     path = save(trained(bert), tmp_path / "model")
 
     config = AutoModelForSequenceClassification.from_pretrained(path).config
@@ -159,7 +167,7 @@ def test_a_saved_model_knows_its_labels_by_name(bert, tmp_path):
     assert config.problem_type == "single_label_classification"
 
 
-def test_a_model_for_several_labels_a_row_says_so(bert, tmp_path):
+def test_a_model_for_several_labels_a_row_says_so(bert: Path, tmp_path: Path) -> None:
     path = save(trained(bert, MANY), tmp_path / "model")
 
     config = AutoModelForSequenceClassification.from_pretrained(path).config
@@ -173,7 +181,7 @@ def test_a_model_for_several_labels_a_row_says_so(bert, tmp_path):
         assert row["label"] == [name for name, share in row["probabilities"].items() if share >= 0.5]
 
 
-def test_predictions_are_the_calibrated_softmax_of_those_logits(bert, tmp_path):
+def test_predictions_are_the_calibrated_softmax_of_those_logits(bert: Path, tmp_path: Path) -> None:
     path = save(trained(bert), tmp_path / "model", calibration=Calibration(temperature=2.5))
     scaled = np.exp(plain_logits(path, TEXTS).astype(np.float64) / 2.5)
 
@@ -185,14 +193,14 @@ def test_predictions_are_the_calibrated_softmax_of_those_logits(bert, tmp_path):
     assert predictions.labels == [sorted(ABOUT)[at] for at in expected.argmax(axis=1)]
 
 
-def test_one_text_alone_is_predicted_as_among_others(bert, tmp_path):
+def test_one_text_alone_is_predicted_as_among_others(bert: Path, tmp_path: Path) -> None:
     folder = ModelFolder(save(trained(bert), tmp_path / "model"))
 
     assert folder.predict(TEXTS[3]).labels == [folder.predict(TEXTS).labels[3]]
     assert len(folder.predict([])) == 0
 
 
-def test_windows_are_remembered_by_the_folder(bert, tmp_path):
+def test_windows_are_remembered_by_the_folder(bert: Path, tmp_path: Path) -> None:
     found = trained(bert, [(LONG_TEXT, "a"), ("great thanks", "b")], way="windows")
 
     folder = ModelFolder(save(found, tmp_path / "model", long="windows"))
@@ -201,7 +209,9 @@ def test_windows_are_remembered_by_the_folder(bert, tmp_path):
 
 
 @pytest.mark.parametrize("settings", [{}, {"hidden": (16,)}])
-def test_saving_twice_gives_the_same_bytes(settings, bert, tmp_path):
+def test_saving_twice_gives_the_same_bytes(
+    settings: dict[str, tuple[int, ...]], bert: Path, tmp_path: Path
+) -> None:
     found = trained(bert, **settings)
 
     first = content(save(found, tmp_path / "first"))
@@ -214,22 +224,26 @@ def test_saving_twice_gives_the_same_bytes(settings, bert, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["bert", "roberta", "sentence_bert"])
-def test_saving_leaves_the_model_in_memory_as_it_was(name, tiny_model, tmp_path):
+def test_saving_leaves_the_model_in_memory_as_it_was(
+    name: str, tiny_model: Callable[[str], Path], tmp_path: Path
+) -> None:
     found = trained(tiny_model(name))
     names = [name for name, _ in found.model.named_modules()]
     weights = {name: weight.clone() for name, weight in found.model.state_dict().items()}
-    labels, limit = dict(found.model.body.config.id2label), found.texts.tokenizer.model_max_length
+    config: Any = found.model.body.config
+    labels, limit = dict(config.id2label), found.texts.tokenizer.model_max_length
 
     save(found, tmp_path / "model")
 
     assert [name for name, _ in found.model.named_modules()] == names
     assert list(found.model.state_dict()) == list(weights)
     assert all(torch.equal(weight, weights[name]) for name, weight in found.model.state_dict().items())
-    assert found.model.body.config.id2label == labels
+    after: Any = found.model.body.config
+    assert after.id2label == labels
     assert found.texts.tokenizer.model_max_length == limit
 
 
-def test_saving_over_a_model_replaces_it(bert, sentence_bert, tmp_path):
+def test_saving_over_a_model_replaces_it(bert: Path, sentence_bert: Path, tmp_path: Path) -> None:
     save(trained(sentence_bert), tmp_path / "model")
     path = save(trained(bert), tmp_path / "model")
 
@@ -237,7 +251,7 @@ def test_saving_over_a_model_replaces_it(bert, sentence_bert, tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["model"]
 
 
-def test_the_saved_tokenizer_cuts_where_luthier_does(roberta, tmp_path):
+def test_the_saved_tokenizer_cuts_where_luthier_does(roberta: Path, tmp_path: Path) -> None:
     """Where a folder declares no limit, transformers would read beyond the positions there are, and fail."""
     base = shutil.copytree(roberta, tmp_path / "base")
     settings = json.loads((base / "tokenizer_config.json").read_text())
@@ -251,7 +265,7 @@ def test_the_saved_tokenizer_cuts_where_luthier_does(roberta, tmp_path):
     assert np.abs(ModelFolder(path).logits([LONG_TEXT]) - plain_logits(path, [LONG_TEXT])).max() < 1e-5
 
 
-def test_a_folder_that_asks_for_lower_case_still_does_when_saved(sentence_bert, tmp_path):
+def test_a_folder_that_asks_for_lower_case_still_does_when_saved(sentence_bert: Path, tmp_path: Path) -> None:
     base = shutil.copytree(sentence_bert, tmp_path / "lower")
     write_json(base / "sentence_bert_config.json", {"max_seq_length": 48, "do_lower_case": True})
     tokenizer = json.loads((base / "tokenizer.json").read_text())
@@ -268,7 +282,9 @@ def test_a_folder_that_asks_for_lower_case_still_does_when_saved(sentence_bert, 
 
 
 @pytest.mark.parametrize("name", ["bert", "sentence_bert"])
-def test_a_saved_model_can_be_tuned_onward(name, tiny_model, tmp_path):
+def test_a_saved_model_can_be_tuned_onward(
+    name: str, tiny_model: Callable[[str], Path], tmp_path: Path
+) -> None:
     first = trained(tiny_model(name))
     path = save(first, tmp_path / "model")
 
@@ -280,7 +296,7 @@ def test_a_saved_model_can_be_tuned_onward(name, tiny_model, tmp_path):
     assert all(torch.equal(learnt[name], taken_over[name]) for name in learnt)
 
 
-def test_the_inner_folder_opens_as_the_run_does(bert, tmp_path):
+def test_the_inner_folder_opens_as_the_run_does(bert: Path, tmp_path: Path) -> None:
     save(trained(bert), tmp_path / "run" / "model")
 
     of_run, of_model = ModelFolder(tmp_path / "run"), ModelFolder(str(tmp_path / "run" / "model"))
@@ -289,7 +305,7 @@ def test_the_inner_folder_opens_as_the_run_does(bert, tmp_path):
     assert repr(of_run) == f"ModelFolder({str(tmp_path / 'run')!r})"
 
 
-def test_what_is_beside_a_model_comes_back_as_it_was(bert, tmp_path):
+def test_what_is_beside_a_model_comes_back_as_it_was(bert: Path, tmp_path: Path) -> None:
     calibration = Calibration(1.5, scale=(1.0, 2.0), bias=(0.5, -0.5), thresholds=(0.4, 0.6))
     path = save(trained(bert), tmp_path / "model", calibration=calibration, method="probe", long="windows")
 
@@ -303,7 +319,7 @@ def test_what_is_beside_a_model_comes_back_as_it_was(bert, tmp_path):
     assert json.loads(json.dumps(beside.to_json())) == told
 
 
-def test_what_is_no_saved_model_is_refused(bert, tmp_path):
+def test_what_is_no_saved_model_is_refused(bert: Path, tmp_path: Path) -> None:
     file = tmp_path / "rows.csv"
     file.write_text("text,label\n")
     for path, what in (
@@ -329,7 +345,7 @@ def test_what_is_no_saved_model_is_refused(bert, tmp_path):
         ('{"task": {"name": "levitation"}}', "lacks 'calibration'"),
     ],
 )
-def test_a_damaged_luthier_json_is_told(damage, told, bert, tmp_path):
+def test_a_damaged_luthier_json_is_told(damage: str, told: str, bert: Path, tmp_path: Path) -> None:
     path = save(trained(bert), tmp_path / "model")
     (path / "luthier.json").write_text(damage)
 
@@ -339,7 +355,7 @@ def test_a_damaged_luthier_json_is_told(damage, told, bert, tmp_path):
     assert str(caught.value).startswith(f"{path / 'luthier.json'}: {told}")
 
 
-def test_a_task_that_this_version_does_not_know_is_told(bert, tmp_path):
+def test_a_task_that_this_version_does_not_know_is_told(bert: Path, tmp_path: Path) -> None:
     path = save(trained(bert), tmp_path / "model")
     record = json.loads((path / "luthier.json").read_text())
     write_json(path / "luthier.json", record | {"task": record["task"] | {"name": "levitation"}})
@@ -348,7 +364,9 @@ def test_a_task_that_this_version_does_not_know_is_told(bert, tmp_path):
         ModelFolder(path)
 
 
-def test_a_saved_model_that_lost_its_head_is_refused_rather_than_given_a_random_one(bert, tmp_path):
+def test_a_saved_model_that_lost_its_head_is_refused_rather_than_given_a_random_one(
+    bert: Path, tmp_path: Path
+) -> None:
     path = save(trained(bert), tmp_path / "model")
     tensors = load_file(path / "model.safetensors")
     del tensors["classifier.weight"]
@@ -363,7 +381,9 @@ def test_a_saved_model_that_lost_its_head_is_refused_rather_than_given_a_random_
     )
 
 
-def test_a_dense_module_that_is_gone_or_of_another_shape_is_refused(sentence_bert, tmp_path):
+def test_a_dense_module_that_is_gone_or_of_another_shape_is_refused(
+    sentence_bert: Path, tmp_path: Path
+) -> None:
     path = save(trained(sentence_bert, hidden=(16,)), tmp_path / "model")
     shutil.copy(path / "2_Dense" / "model.safetensors", path / "3_Dense" / "model.safetensors")
     with pytest.raises(ModelError) as other_shape:

@@ -34,7 +34,9 @@ def theirs(schedule: str, steps: int, warm: int) -> list[float]:
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize(("steps", "warmup"), RUNS)
-def test_the_rate_is_that_of_transformers_whose_warm_up_is_one_step_late(schedule, steps, warmup):
+def test_the_rate_is_that_of_transformers_whose_warm_up_is_one_step_late(
+    schedule: str, steps: int, warmup: float
+) -> None:
     """Theirs begins with a step of zero, so the peak comes a step later; on the way down both are the same."""
     warm = max(1, round(warmup * steps))
 
@@ -48,7 +50,7 @@ def test_the_rate_is_that_of_transformers_whose_warm_up_is_one_step_late(schedul
 @pytest.mark.parametrize(
     ("schedule", "half"), [("linear", 0.5), ("cosine", 0.5), ("constant", 1.0)]
 )  # fmt: skip
-def test_the_way_down_has_its_closed_form(schedule, half):
+def test_the_way_down_has_its_closed_form(schedule: str, half: float) -> None:
     """20 steps of warm-up, 80 of the way down: a quarter, a half and three quarters of it."""
     quarter = {"linear": 0.75, "cosine": (1 + math.cos(math.pi / 4)) / 2, "constant": 1.0}[schedule]
     three = {"linear": 0.25, "cosine": (1 - math.cos(math.pi / 4)) / 2, "constant": 1.0}[schedule]
@@ -60,7 +62,7 @@ def test_the_way_down_has_its_closed_form(schedule, half):
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize(("steps", "warmup"), RUNS)
-def test_no_step_is_for_nothing_and_none_beyond_the_peak(schedule, steps, warmup):
+def test_no_step_is_for_nothing_and_none_beyond_the_peak(schedule: str, steps: int, warmup: float) -> None:
     found = course(schedule, steps, warmup)
 
     assert min(found) > 0

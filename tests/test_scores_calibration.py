@@ -1,9 +1,11 @@
 """Temperature, Platt's lines and thresholds: against known truths, scikit-learn and brute force."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy import optimize, special
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
@@ -21,21 +23,24 @@ from luthier.scores.calibration import (
 )
 from luthier.scores.thresholds import Thresholds, apply_thresholds, best_thresholds
 
+Drawn = tuple[NDArray[Any], NDArray[Any]]
+"""Logits, and the labels drawn from them."""
+
 
 @pytest.fixture
-def random():
+def random() -> np.random.Generator:
     return np.random.default_rng(0)
 
 
 @pytest.fixture
-def drawn(random):
+def drawn(random: np.random.Generator) -> Drawn:
     """Logits, and labels drawn from their very softmax: a model that is calibrated already."""
     logits = 2 * random.normal(size=(20_000, 5))
     labels = (special.softmax(logits, axis=1).cumsum(axis=1) < random.random((20_000, 1))).sum(axis=1)
     return logits, np.minimum(labels, 4)
 
 
-def test_softmax_and_sigmoid_are_those_of_scipy_and_do_not_overflow(random):
+def test_softmax_and_sigmoid_are_those_of_scipy_and_do_not_overflow(random: np.random.Generator) -> None:
     logits = 300 * random.normal(size=(50, 6)).astype(np.float32)
 
     assert softmax(logits) == pytest.approx(special.softmax(logits.astype(np.float64), axis=1), rel=1e-12)
@@ -44,18 +49,20 @@ def test_softmax_and_sigmoid_are_those_of_scipy_and_do_not_overflow(random):
 
 
 @pytest.mark.parametrize("known", [0.3, 1.0, 1.7, 8.0])
-def test_logits_that_were_scaled_by_a_temperature_give_it_back(drawn, known):
+def test_logits_that_were_scaled_by_a_temperature_give_it_back(drawn: Drawn, known: float) -> None:
     logits, labels = drawn
 
     assert fit_temperature(logits * known, labels) == pytest.approx(known, rel=0.03)
 
 
-def test_the_slope_of_the_log_loss_is_zero_at_the_fitted_temperature(drawn):
+def test_the_slope_of_the_log_loss_is_zero_at_the_fitted_temperature(
+    drawn: Drawn,
+) -> None:
     logits, labels = drawn[0][:500], drawn[1][:500]
 
     found = fit_temperature(logits, labels)
 
-    def loss(temperature):
+    def loss(temperature: float) -> float:
         return classification.log_loss(apply_temperature(logits, temperature), labels)
 
     assert (loss(found + 1e-4) - loss(found - 1e-4)) / 2e-4 == pytest.approx(0, abs=1e-6)
@@ -63,7 +70,9 @@ def test_the_slope_of_the_log_loss_is_zero_at_the_fitted_temperature(drawn):
     assert found == pytest.approx(best.x, abs=1e-5)
 
 
-def test_temperature_mends_an_overconfident_model_and_changes_no_answer(drawn):
+def test_temperature_mends_an_overconfident_model_and_changes_no_answer(
+    drawn: Drawn,
+) -> None:
     logits, labels = 4 * drawn[0], drawn[1]
 
     calibrated = apply_temperature(logits, fit_temperature(logits, labels))
@@ -73,26 +82,26 @@ def test_temperature_mends_an_overconfident_model_and_changes_no_answer(drawn):
     assert (calibrated.argmax(axis=1) == logits.argmax(axis=1)).all()
 
 
-def test_temperature_ignores_what_softmax_ignores(drawn, random):
+def test_temperature_ignores_what_softmax_ignores(drawn: Drawn, random: np.random.Generator) -> None:
     logits, labels = drawn[0][:300], drawn[1][:300]
     shift = 100 * random.normal(size=(300, 1))
 
     assert fit_temperature(logits + shift, labels) == pytest.approx(fit_temperature(logits, labels))
 
 
-def test_logits_against_the_truth_get_the_highest_temperature():
+def test_logits_against_the_truth_get_the_highest_temperature() -> None:
     logits = np.array([[3.0, 0.0], [0.0, 3.0]])
 
     assert fit_temperature(logits, np.array([1, 0])) == HIGHEST_TEMPERATURE
 
 
-def test_tiny_logits_get_the_lowest_temperature(drawn):
+def test_tiny_logits_get_the_lowest_temperature(drawn: Drawn) -> None:
     logits, labels = drawn
 
     assert fit_temperature(logits * 1e-4, labels) == LOWEST_TEMPERATURE
 
 
-def test_rows_all_right_give_the_confidence_of_the_rule_of_succession():
+def test_rows_all_right_give_the_confidence_of_the_rule_of_succession() -> None:
     # Alike rows of two classes: smoothing gives the truth the share 1 - 1/2 of one row in n + 2.
     for rows in (8, 98, 998):
         logits = np.tile([5.0, 1.0], (rows, 1))
@@ -103,18 +112,18 @@ def test_rows_all_right_give_the_confidence_of_the_rule_of_succession():
         assert confidence == pytest.approx(1 - 0.5 / (rows + 2))
 
 
-def test_logits_all_alike_keep_temperature_one():
+def test_logits_all_alike_keep_temperature_one() -> None:
     assert fit_temperature(np.full((4, 3), 2.0), np.array([0, 1, 2, 0])) == 1.0
 
 
-def test_logits_that_are_not_finite_are_our_own_bug():
+def test_logits_that_are_not_finite_are_our_own_bug() -> None:
     with pytest.raises(AssertionError, match="logits must be finite"):
         fit_temperature(np.array([[0.0, -np.inf]]), np.array([0]))
     with pytest.raises(AssertionError, match="logits must be finite"):
         fit_platt_per_label(np.array([[np.nan]]), np.array([[1]]))
 
 
-def test_platts_lines_are_the_logistic_regression_on_smoothed_truth(random):
+def test_platts_lines_are_the_logistic_regression_on_smoothed_truth(random: np.random.Generator) -> None:
     logits = random.normal(size=(200, 3)) * [1, 10, 0.01] + [0, 50, 0]
     truth = random.random((200, 3)) < special.expit((logits - [0, 50, 0]) * [2, 0.1, 50] - 1)
 
@@ -135,7 +144,7 @@ def test_platts_lines_are_the_logistic_regression_on_smoothed_truth(random):
         )
 
 
-def test_platts_lines_give_back_the_line_the_truth_was_drawn_from(random):
+def test_platts_lines_give_back_the_line_the_truth_was_drawn_from(random: np.random.Generator) -> None:
     logits = 3 * random.normal(size=(20_000, 2))
     truth = random.random((20_000, 2)) < special.expit(logits * [0.5, 1.5] + [-1, 0.3])
 
@@ -145,7 +154,7 @@ def test_platts_lines_give_back_the_line_the_truth_was_drawn_from(random):
     assert found.bias == pytest.approx((-1, 0.3), abs=0.1)
 
 
-def test_a_label_separated_perfectly_gets_a_finite_line():
+def test_a_label_separated_perfectly_gets_a_finite_line() -> None:
     logits = np.array([[-2.0], [-1.0], [1.0], [2.0]])
 
     found = fit_platt_per_label(logits, np.array([[0], [0], [1], [1]]))
@@ -158,7 +167,7 @@ def test_a_label_separated_perfectly_gets_a_finite_line():
     assert probabilities[3] < 0.95
 
 
-def test_labels_that_cannot_be_fitted_are_left_as_they_were_and_named():
+def test_labels_that_cannot_be_fitted_are_left_as_they_were_and_named() -> None:
     truth = np.array([[0, 1, 0, 0, 0], [0, 1, 0, 1, 1], [0, 1, 1, 0, 1], [0, 1, 1, 0, 0]])
     logits = np.array([[1, 1, -2, 2, 0.1], [2, 3, -1, -1, 0.1], [3, 1, 1, 0, 0.1], [4, 0, 2, 1, 0.1]], float)
 
@@ -172,7 +181,7 @@ def test_labels_that_cannot_be_fitted_are_left_as_they_were_and_named():
     assert found.to_json()["unfit"] == [0, 1, 3, 4]
 
 
-def test_thresholds_have_the_highest_f1_of_all_that_there_are(random):
+def test_thresholds_have_the_highest_f1_of_all_that_there_are(random: np.random.Generator) -> None:
     for scores in (random.random((60, 6)), random.integers(0, 5, (60, 6)) / 4):  # without and with ties
         truth = random.random((60, 6)) < 0.1 + 0.5 * scores
 
@@ -184,28 +193,28 @@ def test_thresholds_have_the_highest_f1_of_all_that_there_are(random):
             assert f1_score(truth[:, label], answers[:, label]) == max(tried)
 
 
-def test_a_threshold_is_one_half_where_nothing_is_gained_by_another():
+def test_a_threshold_is_one_half_where_nothing_is_gained_by_another() -> None:
     scores = np.array([[0.9], [0.8], [0.3], [0.1]])
 
     assert best_thresholds(scores, np.array([[1], [1], [0], [0]])).values == (0.5,)
 
 
-def test_of_thresholds_equally_good_the_one_nearest_to_one_half_is_taken():
+def test_of_thresholds_equally_good_the_one_nearest_to_one_half_is_taken() -> None:
     # F1 is 2/3 for the first row alone (threshold 0.8) and for the first four (threshold 0.35).
     scores = np.array([[0.9], [0.7], [0.6], [0.4], [0.3]])
     truth = np.array([[1], [0], [0], [1], [0]])
 
-    assert best_thresholds(scores, truth).values == (pytest.approx(0.35),)
+    assert best_thresholds(scores, truth).values == pytest.approx((0.35,))
 
 
-def test_a_label_that_no_row_has_keeps_one_half_and_is_named():
+def test_a_label_that_no_row_has_keeps_one_half_and_is_named() -> None:
     found = best_thresholds(np.array([[0.9, 0.1], [0.2, 0.3]]), np.array([[0, 1], [0, 1]]))
 
     assert found == Thresholds((0.5, 0.05), (0,))
     assert found.to_json() == {"values": [0.5, 0.05], "unfit": [0]}
 
 
-def test_a_threshold_between_neighbouring_floats_still_parts_them():
+def test_a_threshold_between_neighbouring_floats_still_parts_them() -> None:
     # Two pairs, because the middle is rounded up in one and down in the other.
     first, second, third = 0.3, np.nextafter(0.3, 1), np.nextafter(np.nextafter(0.3, 1), 1)
     scores = np.array([[second, third], [first, second]])
@@ -215,7 +224,7 @@ def test_a_threshold_between_neighbouring_floats_still_parts_them():
     assert apply_thresholds(scores, found).tolist() == [[True, True], [False, False]]
 
 
-def test_a_score_of_zero_can_count_as_present():
+def test_a_score_of_zero_can_count_as_present() -> None:
     scores = np.array([[0.0], [0.0]])
 
     found = best_thresholds(scores, np.array([[1], [0]]))

@@ -1,19 +1,25 @@
 """Scores of single-label and multi-label answers: against scikit-learn, closed forms, values by hand."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from sklearn import metrics
 
 from luthier.scores import classification, multilabel
 
+Answered = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
+"""The truth, the answers, and the probabilities they come from."""
+
 
 @pytest.fixture
-def random():
+def random() -> np.random.Generator:
     return np.random.default_rng(0)
 
 
 @pytest.fixture
-def single(random):
+def single(random: np.random.Generator) -> Answered:
     """Labels, answers that are right for two rows in three, probabilities; 7 classes of which 6 occur."""
     labels = random.integers(0, 6, 400)
     logits = random.normal(size=(400, 7)) + 2.0 * np.eye(7)[labels]
@@ -23,7 +29,7 @@ def single(random):
 
 
 @pytest.fixture
-def several(random):
+def several(random: np.random.Generator) -> Answered:
     """Truth, answers and probabilities of 5 labels, the last of which occurs nowhere."""
     truth = random.random((300, 5)) < [0.5, 0.3, 0.1, 0.8, 0.0]
     probabilities = np.clip(0.6 * truth + 0.3 * random.random((300, 5)) + 0.1 * ~truth, 0, 1)
@@ -33,7 +39,9 @@ def several(random):
     return truth, probabilities >= 0.5, probabilities
 
 
-def test_accuracy_confusion_and_log_loss_are_those_of_scikit_learn(single):
+def test_accuracy_confusion_and_log_loss_are_those_of_scikit_learn(
+    single: Answered,
+) -> None:
     labels, predicted, probabilities = single
 
     assert classification.accuracy(labels, predicted) == metrics.accuracy_score(labels, predicted)
@@ -45,7 +53,9 @@ def test_accuracy_confusion_and_log_loss_are_those_of_scikit_learn(single):
     )
 
 
-def test_macro_f1_leaves_out_a_class_that_occurs_nowhere(single):
+def test_macro_f1_leaves_out_a_class_that_occurs_nowhere(
+    single: Answered,
+) -> None:
     labels, predicted, _ = single
     assert 6 not in labels
     assert 6 not in predicted
@@ -55,14 +65,16 @@ def test_macro_f1_leaves_out_a_class_that_occurs_nowhere(single):
     assert score == pytest.approx(metrics.f1_score(labels, predicted, average="macro"), rel=1e-12)
 
 
-def test_macro_f1_counts_a_class_that_occurs_only_in_predictions_as_zero():
+def test_macro_f1_counts_a_class_that_occurs_only_in_predictions_as_zero() -> None:
     labels, predicted = np.array([0, 0, 0]), np.array([0, 0, 1])
 
     # Class 0: precision 1, recall 2/3, F1 4/5. Class 1: F1 0.
     assert classification.macro_f1(labels, predicted, classes=2) == pytest.approx(0.4)
 
 
-def test_scores_per_class_are_those_of_scikit_learn(single):
+def test_scores_per_class_are_those_of_scikit_learn(
+    single: Answered,
+) -> None:
     labels, predicted, _ = single
 
     found = classification.per_class(labels, predicted, classes=7)
@@ -74,7 +86,9 @@ def test_scores_per_class_are_those_of_scikit_learn(single):
     assert found[6] == classification.ClassScore(precision=0.0, recall=0.0, f1=0.0, support=0)
 
 
-def test_brier_sums_over_classes_and_is_that_of_scikit_learn(single):
+def test_brier_sums_over_classes_and_is_that_of_scikit_learn(
+    single: Answered,
+) -> None:
     labels, _, probabilities = single
 
     score = classification.brier(probabilities, labels)
@@ -83,17 +97,20 @@ def test_brier_sums_over_classes_and_is_that_of_scikit_learn(single):
     assert score == pytest.approx(expected, rel=1e-12)
 
 
-def test_brier_of_a_certain_mistake_is_two():
+def test_brier_of_a_certain_mistake_is_two() -> None:
     assert classification.brier(np.array([[1.0, 0.0]]), np.array([1])) == 2
 
 
-def test_a_certain_mistake_costs_36_nats_also_in_half_precision():
+def test_a_certain_mistake_costs_36_nats_also_in_half_precision() -> None:
     probabilities = np.array([[1.0, 0.0]], np.float16)
 
     assert classification.log_loss(probabilities, np.array([1])) == pytest.approx(52 * np.log(2))
 
 
-def test_a_metric_is_the_mean_of_its_rows(single, several):
+def test_a_metric_is_the_mean_of_its_rows(
+    single: Answered,
+    several: Answered,
+) -> None:
     labels, predicted, probabilities = single
     for name, answer in {"accuracy": predicted, "log_loss": probabilities, "brier": probabilities}.items():
         pair = (labels, answer) if name == "accuracy" else (answer, labels)
@@ -109,21 +126,24 @@ def test_a_metric_is_the_mean_of_its_rows(single, several):
         assert per_row.mean() == getattr(multilabel, name)(*pair)
 
 
-def test_calibration_error_of_four_rows_worked_by_hand():
+def test_calibration_error_of_four_rows_worked_by_hand() -> None:
     # Two bins: (0, 0.5] holds nothing; (0.5, 1] holds 0.6, 0.7, 0.8, 0.9, of which three are right.
     probabilities = np.array([[0.6, 0.4], [0.3, 0.7], [0.8, 0.2], [0.1, 0.9]])
     labels = np.array([0, 1, 0, 0])
 
     bins = classification.reliability(probabilities, labels, bins=2)
 
-    assert bins == classification.Reliability((0, 4), (0.0, pytest.approx(0.75)), (0.0, 0.75))
+    assert (bins.counts, bins.accuracy) == ((0, 4), (0.0, 0.75))
+    assert bins.confidence == pytest.approx((0.0, 0.75))
     assert classification.expected_calibration_error(probabilities, labels, bins=2) == pytest.approx(0)
     # Five bins: 0.6 alone in (0.4, 0.6]; 0.7 and 0.8 in (0.6, 0.8]; 0.9, wrong, alone in (0.8, 1].
     by_hand = (1 * 0.4 + 2 * 0.25 + 1 * 0.9) / 4
     assert classification.expected_calibration_error(probabilities, labels, bins=5) == pytest.approx(by_hand)
 
 
-def test_calibration_error_is_that_of_a_plain_loop_over_bins(single):
+def test_calibration_error_is_that_of_a_plain_loop_over_bins(
+    single: Answered,
+) -> None:
     labels, predicted, probabilities = single
     confidence, right = probabilities.max(axis=1), predicted == labels
 
@@ -136,7 +156,7 @@ def test_calibration_error_is_that_of_a_plain_loop_over_bins(single):
     assert classification.expected_calibration_error(probabilities, labels) == pytest.approx(expected)
 
 
-def test_a_confidence_on_an_edge_belongs_to_the_lower_bin():
+def test_a_confidence_on_an_edge_belongs_to_the_lower_bin() -> None:
     edges = np.array([0.0, 0.04, 0.28, 1.0])  # 0.28 * 25 is above 7 in floating point
 
     bins = classification.Reliability.of(edges, np.ones(4, bool), bins=25)
@@ -144,7 +164,9 @@ def test_a_confidence_on_an_edge_belongs_to_the_lower_bin():
     assert np.repeat(range(25), bins.counts).tolist() == [0, 0, 6, 24]
 
 
-def test_macro_f1_of_resamples_is_that_of_scikit_learn_on_each(single, random):
+def test_macro_f1_of_resamples_is_that_of_scikit_learn_on_each(
+    single: Answered, random: np.random.Generator
+) -> None:
     labels, predicted, _ = single
     rows = random.integers(0, 400, (5, 12))  # so few rows that classes are missing
 
@@ -154,7 +176,7 @@ def test_macro_f1_of_resamples_is_that_of_scikit_learn_on_each(single, random):
     assert found == pytest.approx(expected)
 
 
-def test_labels_that_are_our_own_bug_are_refused():
+def test_labels_that_are_our_own_bug_are_refused() -> None:
     with pytest.raises(AssertionError, match="a class beyond the 2 known ones"):
         classification.macro_f1(np.array([0, 2]), np.array([0, 1]), classes=2)
     with pytest.raises(AssertionError, match="a negative class"):
@@ -165,7 +187,9 @@ def test_labels_that_are_our_own_bug_are_refused():
         classification.accuracy(np.array([], int), np.array([], int))
 
 
-def test_multi_label_scores_are_those_of_scikit_learn(several):
+def test_multi_label_scores_are_those_of_scikit_learn(
+    several: Answered,
+) -> None:
     truth, predicted, probabilities = several
     occurring = slice(0, 4)
 
@@ -184,7 +208,9 @@ def test_multi_label_scores_are_those_of_scikit_learn(several):
     )
 
 
-def test_multi_label_scores_per_label_are_those_of_scikit_learn(several):
+def test_multi_label_scores_per_label_are_those_of_scikit_learn(
+    several: Answered,
+) -> None:
     truth, predicted, _ = several
 
     found = multilabel.per_class(truth, predicted)
@@ -195,7 +221,9 @@ def test_multi_label_scores_per_label_are_those_of_scikit_learn(several):
     ]
 
 
-def test_multi_label_f1_of_resamples_is_that_of_scikit_learn_on_each(several, random):
+def test_multi_label_f1_of_resamples_is_that_of_scikit_learn_on_each(
+    several: Answered, random: np.random.Generator
+) -> None:
     truth, predicted, _ = (each[:, :4] for each in several)
     rows = random.integers(0, 300, (4, 60))
 
@@ -206,7 +234,9 @@ def test_multi_label_f1_of_resamples_is_that_of_scikit_learn_on_each(several, ra
     assert micro == pytest.approx([metrics.f1_score(truth[r], predicted[r], average="micro") for r in rows])
 
 
-def test_multi_label_truth_may_be_zeros_and_ones(several):
+def test_multi_label_truth_may_be_zeros_and_ones(
+    several: Answered,
+) -> None:
     truth, predicted, probabilities = several
     ones, answers = truth.astype(int), predicted.astype(int)
 
@@ -217,14 +247,14 @@ def test_multi_label_truth_may_be_zeros_and_ones(several):
     assert multilabel.reliability(probabilities, ones) == multilabel.reliability(probabilities, truth)
 
 
-def test_multi_label_without_any_label_scores_zero_f1_and_full_accuracy():
+def test_multi_label_without_any_label_scores_zero_f1_and_full_accuracy() -> None:
     nothing = np.zeros((3, 2), bool)
 
     assert multilabel.macro_f1(nothing, nothing) == multilabel.micro_f1(nothing, nothing) == 0
     assert multilabel.accuracy(nothing, nothing) == 1
 
 
-def test_multi_label_reliability_compares_probability_with_presence():
+def test_multi_label_reliability_compares_probability_with_presence() -> None:
     # A label given 0.2 four times and present once; another given 1.0 and present.
     probabilities = np.array([[0.2, 0.2, 1.0], [0.2, 0.2, 1.0]])
     truth = np.array([[1, 0, 1], [0, 0, 1]])
@@ -239,6 +269,6 @@ def test_multi_label_reliability_compares_probability_with_presence():
     assert multilabel.expected_calibration_error(probabilities, truth, bins=4) == pytest.approx(4 / 6 * 0.05)
 
 
-def test_multi_label_shapes_that_differ_are_refused():
+def test_multi_label_shapes_that_differ_are_refused() -> None:
     with pytest.raises(AssertionError, match=r"truth has shape \(2, 3\), what is judged by it \(2, 2\)"):
         multilabel.macro_f1(np.zeros((2, 3), bool), np.zeros((2, 2), bool))

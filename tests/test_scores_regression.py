@@ -2,31 +2,36 @@
 
 import math
 import time
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy import stats
 from sklearn import metrics
 
 from luthier.scores import regression
 from luthier.scores.intervals import bootstrap
 
+Graded = tuple[NDArray[Any], NDArray[Any]]
+"""The truth and the predictions."""
+
 METRICS = ["pearson", "spearman", "mae", "r2"]
 
 
 @pytest.fixture
-def random():
+def random() -> np.random.Generator:
     return np.random.default_rng(0)
 
 
 @pytest.fixture
-def graded(random):
+def graded(random: np.random.Generator) -> Graded:
     """Truth in quarters from 0 to 5, so that many rows are equal, and predictions that go along with it."""
     truth = random.integers(0, 21, 500) / 4
     return truth, np.round(0.7 * truth + random.normal(size=500), 1)
 
 
-def test_correlations_are_those_of_scipy_also_with_ties(graded):
+def test_correlations_are_those_of_scipy_also_with_ties(graded: Graded) -> None:
     truth, predicted = graded
     assert len(np.unique(truth)) < len(truth)
 
@@ -38,7 +43,9 @@ def test_correlations_are_those_of_scipy_also_with_ties(graded):
     )
 
 
-def test_error_and_explained_variance_are_those_of_scikit_learn(graded):
+def test_error_and_explained_variance_are_those_of_scikit_learn(
+    graded: Graded,
+) -> None:
     truth, predicted = graded
 
     assert regression.mae(truth, predicted) == pytest.approx(
@@ -49,7 +56,7 @@ def test_error_and_explained_variance_are_those_of_scikit_learn(graded):
 
 
 @pytest.mark.parametrize("constant", [0.1, 0.0, 1e300])
-def test_a_constant_side_correlates_with_nothing(constant):
+def test_a_constant_side_correlates_with_nothing(constant: float) -> None:
     # The mean of ten times 0.1 is not 0.1 in floating point: what centring leaves must not count.
     alike, rising = np.full(10, constant), np.arange(10.0)
 
@@ -57,14 +64,14 @@ def test_a_constant_side_correlates_with_nothing(constant):
         assert metric(alike, rising) == metric(rising, alike) == metric(alike, alike) == 0
 
 
-def test_a_constant_truth_is_explained_only_if_met_exactly():
+def test_a_constant_truth_is_explained_only_if_met_exactly() -> None:
     alike = np.full(10, 0.1)
 
     assert regression.r2(alike, alike) == 1 == metrics.r2_score(alike, alike)
     assert regression.r2(alike, alike + 1) == 0 == metrics.r2_score(alike, alike + 1)
 
 
-def test_correlation_does_not_hang_on_unit_or_zero_point(random):
+def test_correlation_does_not_hang_on_unit_or_zero_point(random: np.random.Generator) -> None:
     truth = random.normal(size=50)
     predicted = truth + random.normal(size=50)
     expected = stats.pearsonr(truth, predicted)[0]
@@ -74,14 +81,14 @@ def test_correlation_does_not_hang_on_unit_or_zero_point(random):
     assert regression.pearson(-truth, predicted) == pytest.approx(-expected, rel=1e-12)
 
 
-def test_correlation_never_leaves_its_range(random):
+def test_correlation_never_leaves_its_range(random: np.random.Generator) -> None:
     sides = [random.normal(size=7) for _ in range(200)]
 
     assert max(regression.pearson(side, 3 * side + 1) for side in sides) <= 1
     assert min(regression.pearson(side, -side / 3) for side in sides) >= -1
 
 
-def test_whole_numbers_are_numbers():
+def test_whole_numbers_are_numbers() -> None:
     truth, predicted = np.array([1, 2, 3]), np.array([1, 2, 5])
 
     assert regression.mae(truth, predicted) == pytest.approx(2 / 3)
@@ -89,7 +96,9 @@ def test_whole_numbers_are_numbers():
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_a_resample_scores_what_its_rows_score_by_themselves(metric, graded, random):
+def test_a_resample_scores_what_its_rows_score_by_themselves(
+    metric: str, graded: Graded, random: np.random.Generator
+) -> None:
     truth, predicted = graded
     rows = random.integers(0, 500, (40, 3))  # so few that some are constant, or tied throughout
 
@@ -99,7 +108,9 @@ def test_a_resample_scores_what_its_rows_score_by_themselves(metric, graded, ran
     assert found == pytest.approx([alone(truth[each], predicted[each]) for each in rows], abs=1e-12)
 
 
-def test_resampled_correlations_are_those_of_scipy_on_each_resample(graded, random):
+def test_resampled_correlations_are_those_of_scipy_on_each_resample(
+    graded: Graded, random: np.random.Generator
+) -> None:
     truth, predicted = graded
     rows = random.integers(0, 500, (6, 300))
 
@@ -111,7 +122,9 @@ def test_resampled_correlations_are_those_of_scipy_on_each_resample(graded, rand
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_two_thousand_resamples_of_1379_rows_take_seconds_at_most(metric, random):
+def test_two_thousand_resamples_of_1379_rows_take_seconds_at_most(
+    metric: str, random: np.random.Generator
+) -> None:
     truth = random.normal(size=1379)
     predicted = truth + random.normal(size=1379)
     statistic = getattr(regression, f"resampled_{metric}")(truth, predicted)
@@ -123,7 +136,7 @@ def test_two_thousand_resamples_of_1379_rows_take_seconds_at_most(metric, random
     assert estimate.low < estimate.value == getattr(regression, metric)(truth, predicted) < estimate.high
 
 
-def test_interval_of_a_correlation_is_about_fishers(random):
+def test_interval_of_a_correlation_is_about_fishers(random: np.random.Generator) -> None:
     truth = random.normal(size=1379)
     predicted = truth + random.normal(size=1379)
 
@@ -133,7 +146,7 @@ def test_interval_of_a_correlation_is_about_fishers(random):
     assert (found.low, found.high) == pytest.approx(tuple(fisher), abs=0.01)
 
 
-def test_conformal_margin_is_the_error_at_the_place_of_the_paper(random):
+def test_conformal_margin_is_the_error_at_the_place_of_the_paper(random: np.random.Generator) -> None:
     truth, predicted = random.normal(size=99), random.normal(size=99)
     errors = np.sort(np.abs(truth - predicted))
 
@@ -143,7 +156,7 @@ def test_conformal_margin_is_the_error_at_the_place_of_the_paper(random):
     assert regression.conformal_margin(truth, predicted, 0.905) == errors[91 - 1]
 
 
-def test_too_few_rows_for_the_coverage_asked_for_give_an_infinite_margin():
+def test_too_few_rows_for_the_coverage_asked_for_give_an_infinite_margin() -> None:
     errors = np.arange(9.0)
 
     assert regression.conformal_margin(errors[:8], np.zeros(8), 0.9) == math.inf
@@ -151,7 +164,9 @@ def test_too_few_rows_for_the_coverage_asked_for_give_an_infinite_margin():
     assert regression.conformal_margin(errors, np.zeros(9), 0.91) == math.inf
 
 
-def test_conformal_intervals_hold_as_many_new_rows_as_promised_whatever_the_errors_are_like(random):
+def test_conformal_intervals_hold_as_many_new_rows_as_promised_whatever_the_errors_are_like(
+    random: np.random.Generator,
+) -> None:
     held = []
     for _ in range(2000):
         errors = random.standard_cauchy(31)
@@ -162,13 +177,13 @@ def test_conformal_intervals_hold_as_many_new_rows_as_promised_whatever_the_erro
     assert np.mean(held) == pytest.approx(25 / 31, abs=0.027)
 
 
-def test_coverage_counts_the_ends_as_inside():
+def test_coverage_counts_the_ends_as_inside() -> None:
     truth = np.array([0.0, 1.0, 2.0, 3.0])
 
     assert regression.coverage(truth, np.full(4, 1.0), np.full(4, 2.0)) == 0.5
 
 
-def test_numbers_that_are_our_own_bug_are_refused():
+def test_numbers_that_are_our_own_bug_are_refused() -> None:
     with pytest.raises(AssertionError, match=r"3 rows of truth and predictions \(2,\)"):
         regression.pearson(np.zeros(3), np.zeros(2))
     with pytest.raises(AssertionError, match="predictions must be finite"):

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,22 +24,25 @@ from safetensors.numpy import load_file, save_file
 
 import luthier
 import luthier.session.runs
+from luthier import predict
 from luthier.candidates.run import Run
 from luthier.errors import DataError, DiskError, Interrupted, PlanError, RunError, WorldError
 from luthier.events import Advanced, Event, Noted, Started, Stepped, TrialBegan, TrialEnded, Validated
 from luthier.interrupts import StopWish
-from luthier.plan.plan import Plan
+from luthier.machine import cores
+from luthier.plan.plan import Plan, read_plan
 from luthier.plan.search import SearchPlan
 from luthier.searching import ending, opening, ranking, trials
-from luthier.searching import folder as folders
 from luthier.searching import search as searching
 from luthier.searching import workers as of_search
 from luthier.searching.folder import SearchFolder
 from luthier.searching.samplers import Adviser, Tried
 from luthier.searching.worker import worked
-from luthier.session import searches
+from luthier.steps.trial import trial as run_trial
 from searches import VARY, events_of, finished, scores
 from tiny import likened_jsonl
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_search_leaves_the_folder_that_the_contract_names(begun: Callable[..., SearchFolder]) -> None:
@@ -103,9 +106,7 @@ def test_the_named_run_is_the_one_that_its_plan_gives(
 ) -> None:
     folder = begun()
     finished(folder)
-    plan = luthier.Plan.build(
-        {**luthier.session.runs.read_plan(folder.best / "plan.toml"), "run.out": str(tmp_path / "alone")}
-    )
+    plan = luthier.Plan.build({**read_plan(folder.best / "plan.toml"), "run.out": str(tmp_path / "alone")})
     alone = luthier.session.runs.run_plan(plan, quiet=True)
     card = json.loads((folder.best / "scorecard.json").read_text())
     assert alone.scorecard.record["test"] == card["test"]
@@ -117,13 +118,14 @@ def test_the_named_run_is_the_one_that_its_plan_gives(
 def test_features_are_computed_once_for_all_trials(
     begun: Callable[..., SearchFolder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = []
+    read: list[int] = []
     from luthier.candidates import features
 
-    plain = features.features_of
-    monkeypatch.setattr(
-        features, "features_of", lambda *args, **more: (read.append(1), plain(*args, **more))[1]
-    )
+    def features_of(*args: Any, **more: Any) -> Any:
+        read.append(1)
+        return predict.features_of(*args, **more)
+
+    monkeypatch.setattr(features, "features_of", features_of)
     finished(begun())
     parts = len(read)
     read.clear()
@@ -172,7 +174,7 @@ def test_equal_settings_are_run_once(begun: Callable[..., SearchFolder]) -> None
 def test_a_trial_that_fails_is_told_of_and_ends_nothing_else(
     begun: Callable[..., SearchFolder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = trials.trial
+    plain = run_trial
 
     def failing(plan: Plan, *args: Any) -> Any:
         if Path(str(plan.run.out)).name == "2":
@@ -296,7 +298,7 @@ def test_a_search_killed_again_and_again_comes_to_the_same(
 def test_a_score_that_is_no_number_is_a_failure_with_words(
     begun: Callable[..., SearchFolder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = trials.trial
+    plain = run_trial
 
     def nowhere(plan: Plan, *args: Any) -> Any:
         outcome = yield from plain(plan, *args)
@@ -395,7 +397,7 @@ def test_the_time_of_a_trial_that_was_killed_counts(begun: Callable[..., SearchF
 def test_a_full_disk_is_no_trials_fault(
     begun: Callable[..., SearchFolder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = trials.trial
+    plain = run_trial
 
     def full(plan: Plan, *args: Any) -> Any:
         if Path(str(plan.run.out)).name == "1":
@@ -421,6 +423,7 @@ def test_who_finds_no_trial_left_waits_for_those_at_work(
             break
     for _ in range(5):
         next(other)  # it waits
+    assert isinstance(one, Generator)
     one.close()  # killed
     assert [number for number, event in other if isinstance(event, TrialEnded)] == [0]
     assert folder.finished
@@ -691,7 +694,7 @@ def test_each_process_has_a_gpu_of_its_own(
     begun: Callable[..., SearchFolder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = begun("gpus")
-    assert folder.default_workers == folders.cores()  # a thread each, as nothing is settled
+    assert folder.default_workers == cores()  # a thread each, as nothing is settled
     folder.keep_note("settled", {"run": {"run.threads": 1}, "vary": [], "recipe": {}, "gpus": 3})
     assert folder.default_workers == 3
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,7")
@@ -716,17 +719,18 @@ def test_a_trial_whose_process_dies_twice_is_given_up(
     for number, event in events:
         if number == 1 and isinstance(event, Validated):
             break
+    assert isinstance(events, Generator)
     events.close()  # trial 1 is in nobody's hands now, as after a crash
     started = of_search.Workers.start
+    begun_anew: list[of_search.Workers] = []
 
     def start(workers: of_search.Workers) -> None:
         with monkeypatch.context() as patch:
-            if workers.crashed < 2:
+            if len(begun_anew) < 2:
                 patch.setattr(of_search, "WORKER", (sys.executable, "-c", CRASHING))
-            workers.crashed += 1
+            begun_anew.append(workers)
             started(workers)
 
-    monkeypatch.setattr(of_search.Workers, "crashed", 0, raising=False)
     monkeypatch.setattr(of_search.Workers, "start", start)
     told = [event.text for event in searched(folder) if isinstance(event, Noted) and "signal 9" in event.text]
     assert "Another one goes on with it." in told[0]

@@ -19,7 +19,10 @@ from luthier.searching import opening, reruns, time_budget, trials
 from luthier.searching.crashes import abandoned
 from luthier.searching.folder import SearchFolder
 from luthier.searching.samplers import Tried
+from luthier.steps.trial import trial
 from searches import events_of, finished
+
+pytestmark = pytest.mark.slow
 
 
 def test_the_best_few_and_the_recipe_are_run_on_other_seeds_over_the_same_rows(
@@ -46,7 +49,7 @@ def test_the_best_few_and_the_recipe_are_run_on_other_seeds_over_the_same_rows(
 def test_settings_that_fail_on_another_seed_are_not_named(
     begun: Callable[..., SearchFolder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain, met = reruns.trial, []
+    plain, met = trial, []
 
     def failing(plan: Plan, *args: Any) -> Any:
         number = int(Path(str(plan.run.out)).name.split("-")[0])
@@ -199,7 +202,7 @@ def test_the_choice_stands_whatever_a_later_command_has_time_for(
 def test_a_training_that_time_cut_short_says_nothing_of_another_seed(
     begun: Callable[..., SearchFolder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = reruns.trial
+    plain = trial
 
     def hurried(plan: Plan, *args: Any) -> Any:
         outcome = yield from plain(plan, *args)

@@ -25,6 +25,8 @@ from luthier.searching.samplers import Adviser
 from luthier.searching.space import read_space
 from tiny import messages_csv, queries_jsonl
 
+pytestmark = pytest.mark.slow
+
 ray = pytest.importorskip("ray")
 
 
@@ -35,7 +37,7 @@ def cluster() -> Iterator[Any]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        node = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
+        node: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
         made = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
         made.add_node(**node)
         ray.init(address=made.address, log_to_driver=False)
@@ -152,7 +154,7 @@ def test_an_error_leaves_no_task_at_work(
 def test_a_killed_workers_trial_is_taken_up_again(
     cluster: Any, search: Callable[..., dict[str, Any]], tmp_path: Path
 ) -> None:
-    killed = []
+    killed: list[int] = []
 
     def kill_one() -> None:
         deadline = time.time() + 100

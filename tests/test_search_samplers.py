@@ -40,7 +40,7 @@ def searched(advice: Adviser, trials: int) -> list[float]:
         one = advice.ask({"train.lr": 2e-5, "train.weight_decay": 0.4})
         if one is None:
             break
-        found.append(surface(one.values))
+        found.append(surface(dict(one.values)))
         advice.tell(one.number, "complete", found[-1])
     return found
 

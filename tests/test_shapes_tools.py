@@ -2,6 +2,9 @@
 
 import json
 import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,7 +32,7 @@ LABELLED = labelled()
 
 
 @pytest.fixture
-def there(tmp_path, monkeypatch):
+def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -37,7 +40,7 @@ def there(tmp_path, monkeypatch):
 # Prodigy
 
 
-def prodigy(number, text, spans, answer):
+def prodigy(number: int, text: str, spans: Sequence[tuple[int, int, str]], answer: str) -> dict[str, Any]:
     return {
         "text": text,
         "_input_hash": number,
@@ -49,7 +52,7 @@ def prodigy(number, text, spans, answer):
     }
 
 
-def test_of_prodigys_spans_only_accepted_rows_hold(there):
+def test_of_prodigys_spans_only_accepted_rows_hold(there: Path) -> None:
     answers = ["accept", "reject", "accept", "accept", "ignore", "accept"] * 2
     path = json_lines(there / "a.jsonl", [prodigy(n, *row, answers[n]) for n, row in enumerate(TEXTS)])
 
@@ -59,7 +62,7 @@ def test_of_prodigys_spans_only_accepted_rows_hold(there):
     assert set_aside(path) == {"rejected": [1, 7], "ignored": [4, 10]}
 
 
-def test_an_accepted_row_without_spans_has_no_entity(there):
+def test_an_accepted_row_without_spans_has_no_entity(there: Path) -> None:
     rows = [prodigy(n, *row, "accept") for n, row in enumerate(TEXTS)]
     del rows[3]["spans"]
     path = json_lines(there / "a.jsonl", rows)
@@ -67,7 +70,7 @@ def test_an_accepted_row_without_spans_has_no_entity(there):
     assert entities(understood(path))[3] == ("".join(TEXTS[3][0].split()), [])
 
 
-def test_a_label_that_prodigy_rejected_is_not_the_rows(there):
+def test_a_label_that_prodigy_rejected_is_not_the_rows(there: Path) -> None:
     rows = [
         {"text": text, "label": label, "_task_hash": n, "answer": "reject" if n > 7 else "accept"}
         for n, (text, label) in enumerate(LABELLED)
@@ -78,7 +81,7 @@ def test_a_label_that_prodigy_rejected_is_not_the_rows(there):
     assert set_aside(path) == {"rejected": [8, 9, 10, 11]}
 
 
-def test_with_one_label_prodigys_answers_are_the_labels(there):
+def test_with_one_label_prodigys_answers_are_the_labels(there: Path) -> None:
     rows = [
         {"text": text, "label": "SPAM", "_task_hash": n, "answer": ["accept", "reject", "ignore"][n % 3]}
         for n, (text, _) in enumerate(LABELLED)
@@ -94,7 +97,7 @@ def test_with_one_label_prodigys_answers_are_the_labels(there):
 
 
 @pytest.mark.parametrize("more", [[], ["c"]])
-def test_the_label_of_prodigys_choice_is_what_was_accepted(there, more):
+def test_the_label_of_prodigys_choice_is_what_was_accepted(there: Path, more: list[str]) -> None:
     rows = [
         {"text": text, "options": [{"id": "a", "text": "A"}], "accept": [label, *more], "answer": "accept"}
         for text, label in LABELLED
@@ -105,13 +108,13 @@ def test_the_label_of_prodigys_choice_is_what_was_accepted(there, more):
     assert labels(found)[0] == (LABELLED[0][0], ("a", "c") if more else "a")
 
 
-def test_a_column_called_answer_alone_is_no_prodigy(there):
+def test_a_column_called_answer_alone_is_no_prodigy(there: Path) -> None:
     rows = [[text, "accept" if n % 2 else "reject"] for n, (text, _) in enumerate(LABELLED)]
 
     assert read(csv_file(there / "a.csv", ["text", "answer"], rows)).layout.set_aside == {}
 
 
-def test_entities_that_were_asked_about_one_by_one_are_told(there):
+def test_entities_that_were_asked_about_one_by_one_are_told(there: Path) -> None:
     rows = [
         {**prodigy(n, text, spans[:1], "accept"), "_view_id": "ner"} for n, (text, spans) in enumerate(TEXTS)
     ]
@@ -124,13 +127,13 @@ def test_entities_that_were_asked_about_one_by_one_are_told(there):
 
 @pytest.mark.parametrize("key", ["label", "labels"])
 @pytest.mark.parametrize("text", ["text", "data"])
-def test_doccanos_lists_of_start_end_and_label_are_spans(there, key, text):
+def test_doccanos_lists_of_start_end_and_label_are_spans(there: Path, key: str, text: str) -> None:
     rows = [{"id": n, text: one, key: spans, "Comments": []} for n, (one, spans) in enumerate(TEXTS)]
 
     assert entities(understood(json_lines(there / "a.jsonl", rows))) == expected(TEXTS)
 
 
-def test_doccanos_relations_are_told_as_not_read(there):
+def test_doccanos_relations_are_told_as_not_read(there: Path) -> None:
     rows = [
         {
             "text": text,
@@ -147,7 +150,7 @@ def test_doccanos_relations_are_told_as_not_read(there):
     assert "relations between spans" in said(found.table)
 
 
-def test_labels_that_are_numbers_are_names_of_entities(there):
+def test_labels_that_are_numbers_are_names_of_entities(there: Path) -> None:
     rows = [
         {
             "text": text,
@@ -159,7 +162,7 @@ def test_labels_that_are_numbers_are_names_of_entities(there):
     assert entities(understood(json_lines(there / "a.jsonl", rows)))[0][1] == [("AnnLee", "5"), ("Rome", "5")]
 
 
-def test_a_span_that_lacks_a_part_is_refused_with_its_line(there):
+def test_a_span_that_lacks_a_part_is_refused_with_its_line(there: Path) -> None:
     rows = [{"text": text, "label": [list(span) for span in spans]} for text, spans in sentences(60)]
     rows[4]["label"] = [["On", "day"]]
 
@@ -172,7 +175,7 @@ def test_a_span_that_lacks_a_part_is_refused_with_its_line(there):
 # Label Studio
 
 
-def task(number, data, results, **more):
+def task(number: int, data: dict[str, Any], results: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
     annotation = {
         "id": 100 + number,
         "result": results,
@@ -183,7 +186,7 @@ def task(number, data, results, **more):
     return {"id": number, "annotations": [annotation], "predictions": [], "data": data, "project": 3}
 
 
-def marked(text, spans):
+def marked(text: str, spans: Sequence[tuple[int, int, str]]) -> list[dict[str, Any]]:
     return [
         {
             "value": {"start": a, "end": b, "text": text[a:b], "labels": [label]},
@@ -195,11 +198,11 @@ def marked(text, spans):
     ]
 
 
-def choice(*names):
+def choice(*names: str) -> list[dict[str, Any]]:
     return [{"value": {"choices": list(names)}, "from_name": "mood", "to_name": "text", "type": "choices"}]
 
 
-def test_label_studios_spans_are_read_with_the_text_that_they_are_of(there):
+def test_label_studios_spans_are_read_with_the_text_that_they_are_of(there: Path) -> None:
     rows = [
         task(n, {"source": "web", "review": text}, marked(text, spans))
         for n, (text, spans) in enumerate(TEXTS)
@@ -210,7 +213,7 @@ def test_label_studios_spans_are_read_with_the_text_that_they_are_of(there):
     assert found.columns == {"text": "review", "label": "ner"}
 
 
-def test_label_studios_choices_are_labels_under_the_name_of_their_control(there):
+def test_label_studios_choices_are_labels_under_the_name_of_their_control(there: Path) -> None:
     rows = [task(n, {"text": text}, choice(label)) for n, (text, label) in enumerate(LABELLED)]
     found = understood(json_lines(there / "a.jsonl", rows))
 
@@ -218,7 +221,7 @@ def test_label_studios_choices_are_labels_under_the_name_of_their_control(there)
     assert found.columns == {"text": "text", "label": "mood"}
 
 
-def test_keys_that_a_newer_label_studio_adds_are_no_matter(there):
+def test_keys_that_a_newer_label_studio_adds_are_no_matter(there: Path) -> None:
     rows = [
         {**task(n, {"text": text}, choice(label)), "state": "DONE"}
         for n, (text, label) in enumerate(LABELLED)
@@ -227,13 +230,13 @@ def test_keys_that_a_newer_label_studio_adds_are_no_matter(there):
     assert labels(understood(json_file(there / "a.json", rows))) == LABELLED
 
 
-def test_tasks_of_label_studio_without_annotations_have_their_text_alone(there):
+def test_tasks_of_label_studio_without_annotations_have_their_text_alone(there: Path) -> None:
     table = read(json_file(there / "a.json", [{"data": {"review": text}} for text, _ in LABELLED]))
 
     assert table.values("review") == [text for text, _ in LABELLED]
 
 
-def test_what_was_skipped_in_label_studio_is_set_aside(there):
+def test_what_was_skipped_in_label_studio_is_set_aside(there: Path) -> None:
     rows = [task(n, {"text": text}, choice(label)) for n, (text, label) in enumerate(LABELLED)]
     rows[2]["annotations"][0]["was_cancelled"] = True
     rows[5] |= {"annotations": [], "cancelled_annotations": 1}
@@ -243,7 +246,7 @@ def test_what_was_skipped_in_label_studio_is_set_aside(there):
     }
 
 
-def test_of_several_annotations_the_ground_truth_or_else_the_latest_is_taken(there):
+def test_of_several_annotations_the_ground_truth_or_else_the_latest_is_taken(there: Path) -> None:
     rows = []
     for n, (text, label) in enumerate(LABELLED):
         row = task(n, {"text": text}, choice("wrong"), created_at="2024-02-01T00:00:00Z")
@@ -258,7 +261,7 @@ def test_of_several_annotations_the_ground_truth_or_else_the_latest_is_taken(the
     assert "12 rows of Label Studio have several annotations" in said(found.table)
 
 
-def test_results_of_several_controls_do_not_clash_and_are_told(there):
+def test_results_of_several_controls_do_not_clash_and_are_told(there: Path) -> None:
     note = {"value": {"text": ["a", "b"]}, "from_name": "note", "to_name": "t", "type": "textarea"}
     rows = [task(n, {"text": text}, [*marked(text, spans), note]) for n, (text, spans) in enumerate(TEXTS)]
     found = understood(json_file(there / "a.json", rows))
@@ -267,7 +270,7 @@ def test_results_of_several_controls_do_not_clash_and_are_told(there):
     assert "'ner' is learnt, not 'note'" in said(found.table)
 
 
-def test_a_way_through_a_tree_of_names_is_a_label(there):
+def test_a_way_through_a_tree_of_names_is_a_label(there: Path) -> None:
     rows = [
         task(
             n,
@@ -280,7 +283,7 @@ def test_a_way_through_a_tree_of_names_is_a_label(there):
     assert understood(json_file(there / "a.json", rows)).labels == ("shop / a", "shop / b")
 
 
-def test_boxes_of_label_studio_are_refused_by_their_name(there):
+def test_boxes_of_label_studio_are_refused_by_their_name(there: Path) -> None:
     box = {
         "value": {"x": 1, "rectanglelabels": ["cat"]},
         "from_name": "l",
@@ -292,14 +295,14 @@ def test_boxes_of_label_studio_are_refused_by_their_name(there):
         read(json_file(there / "a.json", [task(n, {"image": "a.jpg"}, [box]) for n in range(3)]))
 
 
-def test_images_of_label_studio_are_for_image_classification(there):
+def test_images_of_label_studio_are_for_image_classification(there: Path) -> None:
     rows = [task(n, {"image": f"/data/upload/{n}.jpg"}, choice("ab"[n % 2])) for n in range(6)]
     layout = read(json_file(there / "a.json", rows)).layout
 
     assert (layout.task, layout.columns) == ("image-classification", {"image": "image", "label": "mood"})
 
 
-def min_row(number, **more):
+def min_row(number: int, **more: Any) -> dict[str, Any]:
     return {
         "id": number,
         "annotator": 1,
@@ -310,7 +313,7 @@ def min_row(number, **more):
     }
 
 
-def test_of_json_min_one_choice_is_a_text_and_several_an_object(there):
+def test_of_json_min_one_choice_is_a_text_and_several_an_object(there: Path) -> None:
     rows = [
         min_row(n, review=text, mood={"choices": [label, "c"]} if n < 4 else label)
         for n, (text, label) in enumerate(LABELLED)
@@ -323,7 +326,7 @@ def test_of_json_min_one_choice_is_a_text_and_several_an_object(there):
     assert found.columns == {"text": "review", "label": "mood"}
 
 
-def test_json_min_and_csv_of_label_studio_hold_the_same_spans(there):
+def test_json_min_and_csv_of_label_studio_hold_the_same_spans(there: Path) -> None:
     spans = [
         [{"start": a, "end": b, "text": text[a:b], "labels": [label]} for a, b, label in own]
         for text, own in TEXTS
@@ -340,14 +343,14 @@ def test_json_min_and_csv_of_label_studio_hold_the_same_spans(there):
 
 
 @pytest.mark.parametrize("lines", [True, False])
-def test_spacys_pairs_of_a_text_and_its_entities_are_rows(there, lines):
+def test_spacys_pairs_of_a_text_and_its_entities_are_rows(there: Path, lines: bool) -> None:
     pairs = [[text, {"entities": spans}] for text, spans in TEXTS]
     path = json_lines(there / "a.jsonl", pairs) if lines else json_file(there / "a.json", pairs)
 
     assert entities(understood(path)) == expected(TEXTS)
 
 
-def test_pairs_beside_the_names_of_classes_are_rows_and_null_is_an_empty_one(there):
+def test_pairs_beside_the_names_of_classes_are_rows_and_null_is_an_empty_one(there: Path) -> None:
     value = {
         "classes": ["PERSON"],
         "annotations": [None, *([text, {"entities": spans}] for text, spans in TEXTS)],
@@ -357,8 +360,8 @@ def test_pairs_beside_the_names_of_classes_are_rows_and_null_is_an_empty_one(the
 
 
 @pytest.mark.parametrize("whole", [True, False])
-def test_spacys_categories_are_labels(there, whole):
-    def cats(label):
+def test_spacys_categories_are_labels(there: Path, whole: bool) -> None:
+    def cats(label: str) -> dict[str, Any]:
         return {"a": float(label == "a"), "b": float(label == "b")} if whole else {label: True}
 
     found = understood(
@@ -368,7 +371,7 @@ def test_spacys_categories_are_labels(there, whole):
     assert labels(found) == LABELLED
 
 
-def test_spacys_documents_of_tokens_are_a_row_for_each_sentence(there):
+def test_spacys_documents_of_tokens_are_a_row_for_each_sentence(there: Path) -> None:
     tokens = [
         {"orth": "Ann", "ner": "B-person"},
         {"orth": "Lee", "ner": "L-person"},
@@ -384,7 +387,7 @@ def test_spacys_documents_of_tokens_are_a_row_for_each_sentence(there):
     assert table.values("tags") == [["B-person", "L-person", "O"]] * 6
 
 
-def test_spacys_binary_form_is_refused_with_the_way_out(there):
+def test_spacys_binary_form_is_refused_with_the_way_out(there: Path) -> None:
     (there / "a.spacy").write_bytes(b"\x00")
 
     with pytest.raises(DataError, match=r"spaCy's binary form.*DocBin"):
@@ -394,7 +397,7 @@ def test_spacys_binary_form_is_refused_with_the_way_out(there):
 # Dataturks
 
 
-def test_dataturks_ends_are_inclusive(there):
+def test_dataturks_ends_are_inclusive(there: Path) -> None:
     rows = [
         {
             "content": text,
@@ -412,7 +415,7 @@ def test_dataturks_ends_are_inclusive(there):
     assert "inclusive" in said(found.table)
 
 
-def test_dataturks_labels_of_whole_rows_are_labels_and_skipped_rows_set_aside(there):
+def test_dataturks_labels_of_whole_rows_are_labels_and_skipped_rows_set_aside(there: Path) -> None:
     rows = [
         {
             "content": text,
@@ -430,10 +433,11 @@ def test_dataturks_labels_of_whole_rows_are_labels_and_skipped_rows_set_aside(th
 # brat
 
 
-def brat(folder, texts, end="\n"):
+def brat(folder: Path, texts: Sequence[tuple[str, Sequence[tuple[int, int, str]]]], end: str = "\n") -> Path:
     folder.mkdir()
     for at in range(0, len(texts), 3):
-        content, lines = "", []
+        content = ""
+        lines: list[str] = []
         for text, spans in texts[at : at + 3]:
             lines += [
                 f"T{len(lines)}\t{label} {len(content) + a} {len(content) + b}\t{text[a:b]}\n"
@@ -446,14 +450,14 @@ def brat(folder, texts, end="\n"):
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_a_folder_of_brats_is_a_row_for_each_line(there, end):
+def test_a_folder_of_brats_is_a_row_for_each_line(there: Path, end: str) -> None:
     found = understood(brat(there / "corpus", TEXTS, end))
 
     assert entities(found) == expected(TEXTS)
     assert "not 4 relations" in said(found.table)
 
 
-def test_an_entity_over_two_lines_keeps_them_together_and_pieces_are_told(there):
+def test_an_entity_over_two_lines_keeps_them_together_and_pieces_are_told(there: Path) -> None:
     folder = there / "corpus"
     folder.mkdir()
     (folder / "a.txt").write_text("We saw New\nYork then.\nAnn the late Lee.\n", encoding="utf-8")
@@ -470,7 +474,7 @@ def test_an_entity_over_two_lines_keeps_them_together_and_pieces_are_told(there)
     assert "in several pieces" in said(table)
 
 
-def test_a_long_text_with_an_entity_on_each_line_is_read_in_seconds(there):
+def test_a_long_text_with_an_entity_on_each_line_is_read_in_seconds(there: Path) -> None:
     folder, count = there / "corpus", 20_000
     folder.mkdir()
     (folder / "a.txt").write_text("Ann met Bob.\n" * count, encoding="utf-8")
@@ -485,7 +489,7 @@ def test_a_long_text_with_an_entity_on_each_line_is_read_in_seconds(there):
     assert time.monotonic() - begin < 15  # each line was once compared with every entity, which took minutes
 
 
-def test_a_line_that_is_not_brats_is_refused_with_its_place(there):
+def test_a_line_that_is_not_brats_is_refused_with_its_place(there: Path) -> None:
     folder = brat(there / "corpus", TEXTS)
     (folder / "00.ann").write_text("T1 person 0 3 Ann\n", encoding="utf-8")
 
@@ -493,12 +497,12 @@ def test_a_line_that_is_not_brats_is_refused_with_its_place(there):
         read(folder)
 
 
-def test_a_file_of_a_brat_folder_is_answered_with_the_folder(there):
+def test_a_file_of_a_brat_folder_is_answered_with_the_folder(there: Path) -> None:
     with pytest.raises(DataError, match="give the folder"):
         read(brat(there / "corpus", TEXTS) / "00.ann")
 
 
-def test_spans_of_label_studio_in_hypertext_are_read_as_those_of_texts(there):
+def test_spans_of_label_studio_in_hypertext_are_read_as_those_of_texts(there: Path) -> None:
     tasks = [
         {
             "id": n,
@@ -526,11 +530,11 @@ def test_spans_of_label_studio_in_hypertext_are_read_as_those_of_texts(there):
 # Argilla
 
 
-def record(number, text, annotation, status):
+def record(number: int, text: str, annotation: Any, status: str) -> dict[str, Any]:
     return {"text": text, "prediction": None, "annotation": annotation, "status": status, "id": str(number)}
 
 
-def test_records_of_argilla_that_were_discarded_or_not_answered_are_set_aside(there):
+def test_records_of_argilla_that_were_discarded_or_not_answered_are_set_aside(there: Path) -> None:
     states = ["Validated", "Edited", "Validated", "Discarded", "Default", "Validated"] * 2
     rows = [record(n, text, label, states[n]) for n, (text, label) in enumerate(LABELLED)]
     path = json_lines(there / "a.jsonl", rows)
@@ -539,7 +543,7 @@ def test_records_of_argilla_that_were_discarded_or_not_answered_are_set_aside(th
     assert set_aside(path) == {"discarded": [3, 9], "not answered": [4, 10]}
 
 
-def test_spans_of_argilla_name_the_label_first(there):
+def test_spans_of_argilla_name_the_label_first(there: Path) -> None:
     rows = [
         record(n, text, [[kind, a, b] for a, b, kind in own], "Validated")
         for n, (text, own) in enumerate(TEXTS)
@@ -548,11 +552,11 @@ def test_spans_of_argilla_name_the_label_first(there):
     assert entities(understood(json_lines(there / "a.jsonl", rows))) == expected(TEXTS)
 
 
-def answered(value, status="submitted"):
+def answered(value: Any, status: str = "submitted") -> dict[str, Any]:
     return {"value": value, "user_id": "u", "status": status}
 
 
-def second_record(text, responses, status="completed"):
+def second_record(text: str, responses: list[dict[str, Any]], status: str = "completed") -> dict[str, Any]:
     return {
         "id": text,
         "status": status,
@@ -562,7 +566,7 @@ def second_record(text, responses, status="completed"):
     }
 
 
-def test_of_records_of_argilla_2_the_answers_are_learnt_and_no_suggestions(there):
+def test_of_records_of_argilla_2_the_answers_are_learnt_and_no_suggestions(there: Path) -> None:
     rows = [second_record(text, [answered(label)]) for text, label in LABELLED]
     rows += [
         second_record("Nobody answered this one.", [], "pending"),
@@ -583,7 +587,7 @@ def test_of_records_of_argilla_2_the_answers_are_learnt_and_no_suggestions(there
     }
 
 
-def test_a_table_of_argilla_2_is_learnt_from_its_responses(there):
+def test_a_table_of_argilla_2_is_learnt_from_its_responses(there: Path) -> None:
     rows = [
         {
             "text": text,
@@ -602,7 +606,7 @@ def test_a_table_of_argilla_2_is_learnt_from_its_responses(there):
 # Files for validation beside such a file
 
 
-def test_a_file_in_which_no_row_has_several_labels_goes_with_one_in_which_some_have(there):
+def test_a_file_in_which_no_row_has_several_labels_goes_with_one_in_which_some_have(there: Path) -> None:
     both = [
         {"text": text, "label": [label, "c"] if n % 2 else label} for n, (text, label) in enumerate(LABELLED)
     ]
@@ -617,7 +621,7 @@ def test_a_file_in_which_no_row_has_several_labels_goes_with_one_in_which_some_h
     assert table.values("label", [1, 12]) == [[LABELLED[1][1], "c"], ["a"]]
 
 
-def test_rows_that_are_not_as_in_the_file_are_not_corrected_in_a_copy(there):
+def test_rows_that_are_not_as_in_the_file_are_not_corrected_in_a_copy(there: Path) -> None:
     path = json_lines(
         there / "a.jsonl", [{"content": {"text": text}, "label": {"name": label}} for text, label in LABELLED]
     )

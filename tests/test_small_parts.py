@@ -29,7 +29,7 @@ def warnings(folder: Path, rows: Rows, **settings: Any) -> list[str]:
     return list(understand(plan).split.warnings)
 
 
-def test_few_rows_are_said_to_be_few(tmp_path):
+def test_few_rows_are_said_to_be_few(tmp_path: Path) -> None:
     assert warnings(tmp_path, texts(20, label=["good", "bad"])) == [
         "The test part has 4 rows: a score of 80 % would be known to about 39 points either way. "
         "More test rows make the numbers firmer.",
@@ -37,7 +37,7 @@ def test_few_rows_are_said_to_be_few(tmp_path):
     ]
 
 
-def test_of_numbers_few_rows_mean_other_things(tmp_path):
+def test_of_numbers_few_rows_mean_other_things(tmp_path: Path) -> None:
     assert warnings(tmp_path, texts(20, score=[at / 7 for at in range(20)])) == [
         "The test part has 4 rows: a correlation of 0.80 could be anything from -0.70 to 1.00 on all such rows. "
         "More test rows make the numbers firmer.",
@@ -45,11 +45,11 @@ def test_of_numbers_few_rows_mean_other_things(tmp_path):
     ]
 
 
-def test_many_rows_are_not_talked_about(tmp_path):
+def test_many_rows_are_not_talked_about(tmp_path: Path) -> None:
     assert warnings(tmp_path, texts(2000, label=["good", "bad"])) == []
 
 
-def test_a_label_without_a_test_row_is_named(tmp_path):
+def test_a_label_without_a_test_row_is_named(tmp_path: Path) -> None:
     rows = texts(1500, label=["good", "bad"]) + [{"text": f"odd {at}", "label": "odd"} for at in range(2)]
 
     assert warnings(tmp_path, rows) == [
@@ -57,7 +57,7 @@ def test_a_label_without_a_test_row_is_named(tmp_path):
     ]
 
 
-def test_a_task_that_calibrates_nothing_is_not_told_of_it(tmp_path):
+def test_a_task_that_calibrates_nothing_is_not_told_of_it(tmp_path: Path) -> None:
     rows = texts(40, text2=[f"answer {at}" for at in range(40)])
 
     found = warnings(tmp_path, rows, **{"task.name": "embedding"})
@@ -66,7 +66,7 @@ def test_a_task_that_calibrates_nothing_is_not_told_of_it(tmp_path):
 
 
 @pytest.mark.parametrize("rows", [10, 100])
-def test_the_interval_of_a_correlation_is_scipys(rows):
+def test_the_interval_of_a_correlation_is_scipys(rows: int) -> None:
     first, noise = np.random.default_rng(0).normal(size=(2, rows))
     noise -= np.polyval(np.polyfit(first, noise, 1), first)
     second = 0.8 * (first - first.mean()) / first.std() + 0.6 * noise / noise.std()

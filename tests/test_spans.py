@@ -1,6 +1,9 @@
 """Spans in every form, and however their places are counted."""
 
 import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,12 +15,12 @@ TEXTS = sentences()
 
 
 @pytest.fixture
-def there(tmp_path, monkeypatch):
+def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-FORMS = {
+FORMS: dict[str, Callable[[int, int, str], Any]] = {
     "objects": lambda a, b, kind: {"start": a, "end": b, "label": kind},
     "as texts": lambda a, b, kind: {"start": str(a), "end": float(b), "label": kind},
     "begin and stop": lambda a, b, kind: {"begin": a, "stop": b, "tag": kind},
@@ -32,7 +35,7 @@ FORMS = {
 
 @pytest.mark.parametrize("name", FORMS)
 @pytest.mark.parametrize("cells", [True, False])
-def test_spans_are_read_in_every_form(there, name, cells):
+def test_spans_are_read_in_every_form(there: Path, name: str, cells: bool) -> None:
     rows = [(text, [FORMS[name](*span) for span in spans]) for text, spans in TEXTS]
     if cells:
         path = csv_file(
@@ -44,7 +47,7 @@ def test_spans_are_read_in_every_form(there, name, cells):
     assert entities(understood(path)) == expected(TEXTS)
 
 
-def test_spans_as_an_object_of_lists_and_inside_of_an_object_are_read(there):
+def test_spans_as_an_object_of_lists_and_inside_of_an_object_are_read(there: Path) -> None:
     columns = [
         {"start": [a for a, _, _ in own], "end": [b for _, b, _ in own], "label": [kind for *_, kind in own]}
         for _, own in TEXTS
@@ -54,21 +57,21 @@ def test_spans_as_an_object_of_lists_and_inside_of_an_object_are_read(there):
     assert entities(understood(json_lines(there / "a.jsonl", rows))) == expected(TEXTS)
 
 
-def test_spans_in_python_tuples_are_read_from_cells(there):
+def test_spans_in_python_tuples_are_read_from_cells(there: Path) -> None:
     rows = [[text, str(spans)] for text, spans in TEXTS]
 
     assert entities(understood(csv_file(there / "a.csv", ["Text", "Entities"], rows))) == expected(TEXTS)
 
 
-def width(text, encoding):
+def width(text: str, encoding: str) -> int:
     return len(text.encode(encoding)) // (2 if encoding == "utf-16-le" else 1)
 
 
-def utf16(text, a, b):
+def utf16(text: str, a: int, b: int) -> tuple[int, int]:
     return width(text[:a], "utf-16-le"), width(text[:b], "utf-16-le")
 
 
-def utf8(text, a, b):
+def utf8(text: str, a: int, b: int) -> tuple[int, int]:
     return width(text[:a], "utf-8"), width(text[:b], "utf-8")
 
 
@@ -87,7 +90,7 @@ COUNTED = {
 
 
 @pytest.mark.parametrize("name", COUNTED)
-def test_spans_counted_otherwise_are_put_right_and_told(there, name):
+def test_spans_counted_otherwise_are_put_right_and_told(there: Path, name: str) -> None:
     count, before = COUNTED[name]
     texts = sentences(24, before)
     rows = [
@@ -101,7 +104,7 @@ def test_spans_counted_otherwise_are_put_right_and_told(there, name):
 
 
 @pytest.mark.parametrize("before", ["", "\U0001f600 ", "Ça va: "])
-def test_spans_counted_in_characters_stay_as_they_are(there, before):
+def test_spans_counted_in_characters_stay_as_they_are(there: Path, before: str) -> None:
     texts = sentences(24, before)
     table = read(
         json_lines(there / "a.jsonl", [{"text": text, "spans": objects(own)} for text, own in texts])
@@ -112,7 +115,7 @@ def test_spans_counted_in_characters_stay_as_they_are(there, before):
     assert table.layout.as_in_file
 
 
-def test_few_texts_with_signs_beyond_the_first_plane_are_enough_to_tell(there):
+def test_few_texts_with_signs_beyond_the_first_plane_are_enough_to_tell(there: Path) -> None:
     texts = [*sentences(40), *sentences(6, "\U0001f600 ")]
     count, _ = COUNTED["UTF-16"]
     rows = [
@@ -123,21 +126,21 @@ def test_few_texts_with_signs_beyond_the_first_plane_are_enough_to_tell(there):
     assert entities(understood(json_lines(there / "a.jsonl", rows))) == expected(texts)
 
 
-def test_some_spans_that_are_off_are_no_reason_to_move_all():
+def test_some_spans_that_are_off_are_no_reason_to_move_all() -> None:
     texts = ["Ann met Bob"] * 10
     spans = [[RawSpan(0, 3, "x"), RawSpan(8, 10 if at < 4 else 11, "x")] for at in range(10)]
 
     assert find_reading(texts, spans) == AS_IS
 
 
-def test_the_text_of_a_span_decides_where_words_cannot():
+def test_the_text_of_a_span_decides_where_words_cannot() -> None:
     texts = ["東京都に住む"] * 2
     spans = [[RawSpan(0, 1, "place", "東京")]] * 2
 
     assert find_reading(texts, spans) == Reading(inclusive=True)
 
 
-def test_places_in_time_are_no_spans_of_a_text(there):
+def test_places_in_time_are_no_spans_of_a_text(there: Path) -> None:
     rows = [
         {"text": text, "label": "ab"[n % 2], "segments": [{"start": 3, "end": 9, "label": "speech"}]}
         for n, (text, _) in enumerate(TEXTS)

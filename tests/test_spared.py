@@ -104,7 +104,9 @@ def test_the_choice_and_the_rule_of_what_is_spared_are_one() -> None:
     ("wrong", "rows", "spared"),
     [(2, 120, True), (5, 299, True), (3, 120, False), (3, 20, False), (6, 400, False), (1, 20, False)],
 )
-def test_a_small_lead_that_no_interval_would_tell_from_chance_is_not_trained_for(wrong, rows, spared) -> None:
+def test_a_small_lead_that_no_interval_would_tell_from_chance_is_not_trained_for(
+    wrong: int, rows: int, spared: bool
+) -> None:
     """Fewer than six rows are no evidence at 95 %, and of 120 rows two are less than two points."""
     task = Classification(("wrong", "right"))
     answers = Labels(np.zeros((rows, 2)), labels_of(right(wrong, rows)).chosen.astype(np.int64))
@@ -118,6 +120,7 @@ def test_a_small_lead_that_no_interval_would_tell_from_chance_is_not_trained_for
 # A run
 
 
+@pytest.mark.slow
 def test_where_the_probe_has_every_validation_row_right_nothing_is_trained_and_a_line_says_why(
     tmp_path: Path, bert: Path
 ) -> None:

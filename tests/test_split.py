@@ -1,6 +1,7 @@
 """Rows into parts: alike in every label, what belongs together on one side, and the same for the same seed."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +14,14 @@ from luthier.errors import DataError
 DEFAULT = {"test": 0.2, "valid": 0.1, "calibration": 0.7 * 0.1}
 
 
-def split(strata, groups=None, roles=("train",), role_of=None, shares=None, seed=0) -> Split:
+def split(
+    strata: Any,
+    groups: Any = None,
+    roles: tuple[str, ...] = ("train",),
+    role_of: Any = None,
+    shares: Shares | None = None,
+    seed: int = 0,
+) -> Split:
     """All rows of a table, split; each row a group of its own and of the first file, and calibration rows set aside however few,
     unless said otherwise."""
     strata = np.asarray(strata)
@@ -39,7 +47,7 @@ def table_of(texts: list[str | None]) -> Table:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_every_row_is_in_exactly_one_part_in_table_order(seed):
+def test_every_row_is_in_exactly_one_part_in_table_order(seed: int) -> None:
     found = parts_of(split(np.random.default_rng(seed).integers(0, 5, 300), seed=seed))
 
     assert np.array_equal(np.sort(np.concatenate(list(found.values()))), np.arange(300))
@@ -47,7 +55,7 @@ def test_every_row_is_in_exactly_one_part_in_table_order(seed):
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_each_label_has_its_share_of_each_part_to_within_about_a_row(seed):
+def test_each_label_has_its_share_of_each_part_to_within_about_a_row(seed: int) -> None:
     sizes = np.random.default_rng(seed).integers(15, 400, 12)
     strata = np.repeat(np.arange(12), sizes)
 
@@ -60,7 +68,7 @@ def test_each_label_has_its_share_of_each_part_to_within_about_a_row(seed):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_many_labels_of_few_rows_get_their_shares_on_the_whole(seed):
+def test_many_labels_of_few_rows_get_their_shares_on_the_whole(seed: int) -> None:
     strata = np.repeat(np.arange(200), 3)
 
     found = split(strata, seed=seed)
@@ -71,7 +79,7 @@ def test_many_labels_of_few_rows_get_their_shares_on_the_whole(seed):
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_a_label_of_two_rows_is_always_learnt(seed):
+def test_a_label_of_two_rows_is_always_learnt(seed: int) -> None:
     strata = np.concatenate([np.repeat(np.arange(30), 2), np.full(40, 30)])
 
     found = split(strata, seed=seed)
@@ -79,7 +87,7 @@ def test_a_label_of_two_rows_is_always_learnt(seed):
     assert len(np.unique(strata[found.train])) == 31
 
 
-def test_the_seed_decides():
+def test_the_seed_decides() -> None:
     strata = np.arange(200) % 4
 
     first, same, other = split(strata, seed=1), split(strata, seed=1), split(strata, seed=2)
@@ -88,7 +96,7 @@ def test_the_seed_decides():
     assert all(first.to_json()["hashes"][part] != other.to_json()["hashes"][part] for part in PARTS)
 
 
-def test_every_row_has_the_same_chance_to_be_tested():
+def test_every_row_has_the_same_chance_to_be_tested() -> None:
     times = np.zeros(50)
     for seed in range(600):
         times[split(np.arange(50) % 2, seed=seed).test] += 1
@@ -97,7 +105,7 @@ def test_every_row_has_the_same_chance_to_be_tested():
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_a_group_is_never_parted(seed):
+def test_a_group_is_never_parted(seed: int) -> None:
     random = np.random.default_rng(seed)
     groups = random.integers(0, 40, 300)
 
@@ -109,7 +117,7 @@ def test_a_group_is_never_parted(seed):
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_a_label_that_only_shares_groups_with_others_is_still_learnt(seed):
+def test_a_label_that_only_shares_groups_with_others_is_still_learnt(seed: int) -> None:
     """The group counts as one of its first row's label; the label of its second row must not be lost."""
     strata = np.array([0, 1] * 3 + [0, 2] * 10)
     groups = np.repeat(np.arange(13), 2)
@@ -119,7 +127,7 @@ def test_a_label_that_only_shares_groups_with_others_is_still_learnt(seed):
     assert set(strata[found.train]) == {0, 1, 2}
 
 
-def test_texts_that_differ_in_case_and_white_space_only_are_one_group():
+def test_texts_that_differ_in_case_and_white_space_only_are_one_group() -> None:
     keys = text_keys(
         table_of(["Great tone", "great   TONE\n", "great tones", "great", None, " GREAT"]), "text"
     )
@@ -130,8 +138,8 @@ def test_texts_that_differ_in_case_and_white_space_only_are_one_group():
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_copies_of_a_text_are_on_one_side(seed):
-    texts = [f"text {row % 60}" if row % 2 else f"TEXT  {row % 60}" for row in range(240)]
+def test_copies_of_a_text_are_on_one_side(seed: int) -> None:
+    texts: list[str | None] = [f"text {row % 60}" if row % 2 else f"TEXT  {row % 60}" for row in range(240)]
     keys = text_keys(table_of(texts), "text")
 
     found = parts_of(split(np.arange(240) % 3, joined_groups(keys), seed=seed))
@@ -140,7 +148,7 @@ def test_copies_of_a_text_are_on_one_side(seed):
     assert sum(map(len, seen)) == len(set(keys)) == 60
 
 
-def test_groups_join_through_what_they_share():
+def test_groups_join_through_what_they_share() -> None:
     users = np.array([1, 1, 2, 2, 3, 4])
     texts = np.array([7, 8, 8, 9, 10, 11])
 
@@ -151,7 +159,7 @@ def test_groups_join_through_what_they_share():
     assert np.array_equal(joined_groups(users), [0, 0, 1, 1, 2, 3])
 
 
-def test_given_files_are_taken_as_they_are():
+def test_given_files_are_taken_as_they_are() -> None:
     role_of = np.repeat([0, 1, 2], [100, 30, 20])
 
     found = split(np.arange(150) % 2, roles=("train", "valid", "test"), role_of=role_of)
@@ -165,7 +173,7 @@ def test_given_files_are_taken_as_they_are():
     )
 
 
-def test_a_split_that_leaves_nothing_to_chance_says_so_and_by_what_it_is_given():
+def test_a_split_that_leaves_nothing_to_chance_says_so_and_by_what_it_is_given() -> None:
     role_of = np.repeat([0, 1, 2], [100, 30, 20])
     none_apart = Shares(calibrates="valid")
 
@@ -183,7 +191,7 @@ def test_a_split_that_leaves_nothing_to_chance_says_so_and_by_what_it_is_given()
     assert found.how == "train, valid and test as given by column 'use'"
 
 
-def test_what_is_not_given_comes_from_the_first_file():
+def test_what_is_not_given_comes_from_the_first_file() -> None:
     role_of = np.repeat([0, 1], [100, 30])
 
     found = split(np.arange(130) % 2, roles=("train", "test"), role_of=role_of)
@@ -192,21 +200,21 @@ def test_what_is_not_given_comes_from_the_first_file():
     assert found.how.startswith("test as given by file; the rest split")
 
 
-def test_twenty_rows_are_enough_for_every_part():
+def test_twenty_rows_are_enough_for_every_part() -> None:
     found = split(np.arange(20) % 2)
 
     assert found.sizes() == {"train": 12, "valid": 2, "calibration": 2, "test": 4}
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_eight_rows_are_enough_for_every_part(seed):
+def test_eight_rows_are_enough_for_every_part(seed: int) -> None:
     found = split([0, 0, 0, 0, 1, 1, 1, 1], seed=seed)
 
     assert all(found.sizes().values())
     assert set(np.array([0, 0, 0, 0, 1, 1, 1, 1])[found.train]) == {0, 1}
 
 
-def test_seven_rows_are_too_few():
+def test_seven_rows_are_too_few() -> None:
     with pytest.raises(DataError) as caught:
         split([0, 0, 0, 0, 1, 1, 1])
 
@@ -216,20 +224,20 @@ def test_seven_rows_are_too_few():
     )
 
 
-def test_other_shares_are_kept():
+def test_other_shares_are_kept() -> None:
     found = split(np.arange(1000) % 4, shares=Shares(valid=0.3, calibration=0.5, test=0.05))
 
     assert found.sizes() == {"train": 325, "valid": 300, "calibration": 325, "test": 50}
 
 
-def test_a_share_of_nothing_is_nothing():
+def test_a_share_of_nothing_is_nothing() -> None:
     found = split(np.arange(100) % 4, shares=Shares(valid=0.0, calibration=0.0, test=0.2))
 
     assert found.sizes() == {"train": 80, "valid": 0, "calibration": 0, "test": 20}
 
 
 @pytest.mark.parametrize("calibrates", ["valid", ""])
-def test_nothing_is_set_aside_where_other_rows_calibrate_or_nothing_is_calibrated(calibrates):
+def test_nothing_is_set_aside_where_other_rows_calibrate_or_nothing_is_calibrated(calibrates: str) -> None:
     found = split(np.arange(100) % 4, shares=Shares(calibrates=calibrates))
 
     assert found.sizes() == {"train": 70, "valid": 10, "calibration": 0, "test": 20}
@@ -237,14 +245,14 @@ def test_nothing_is_set_aside_where_other_rows_calibrate_or_nothing_is_calibrate
 
 
 @pytest.mark.parametrize(("rows", "apart"), [(190, 0), (200, 20)])
-def test_few_rows_are_learnt_from_and_the_validation_rows_calibrate(rows, apart):
+def test_few_rows_are_learnt_from_and_the_validation_rows_calibrate(rows: int, apart: int) -> None:
     found = split(np.arange(rows) % 2, shares=Shares(valid=0.0, test=0.0))
 
     assert found.sizes()["calibration"] == apart
     assert found.calibrates == ("calibration" if apart else "valid")
 
 
-def test_groups_that_leave_too_few_rows_to_calibrate_are_learnt_from():
+def test_groups_that_leave_too_few_rows_to_calibrate_are_learnt_from() -> None:
     groups = np.concatenate([np.zeros(180, int), np.arange(1, 101)])
 
     found = split(np.zeros(280, int), groups, shares=Shares(valid=0.0, test=0.0))
@@ -253,21 +261,21 @@ def test_groups_that_leave_too_few_rows_to_calibrate_are_learnt_from():
     assert found.sizes() == {"train": 280, "valid": 0, "calibration": 0, "test": 0}
 
 
-def test_rows_that_were_asked_for_are_set_aside_however_few():
+def test_rows_that_were_asked_for_are_set_aside_however_few() -> None:
     found = split(np.arange(40) % 2, shares=Shares(valid=0.0, calibration=0.1, test=0.0, asked=True))
 
     assert (found.sizes()["calibration"], found.calibrates) == (4, "calibration")
 
 
 @pytest.mark.parametrize("rows", [7_200, 50_001])
-def test_calibration_takes_500_rows_at_the_most(rows):
+def test_calibration_takes_500_rows_at_the_most(rows: int) -> None:
     found = split(np.arange(rows) % 7)
 
     assert 499 <= found.sizes()["calibration"] <= 500
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_large_groups_do_not_carry_calibration_beyond_500_rows(seed):
+def test_large_groups_do_not_carry_calibration_beyond_500_rows(seed: int) -> None:
     sizes = np.random.default_rng(seed).geometric(0.01, 300)
     groups = np.repeat(np.arange(300), sizes)
 
@@ -277,7 +285,7 @@ def test_large_groups_do_not_carry_calibration_beyond_500_rows(seed):
     assert not set(groups[found.calibration]) & set(groups[found.train])
 
 
-def test_a_million_rows_are_split():
+def test_a_million_rows_are_split() -> None:
     strata = np.random.default_rng(0).integers(0, 50, 1_000_000)
 
     found = split(strata)

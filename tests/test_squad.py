@@ -2,13 +2,16 @@
 
 import gzip
 import json
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from luthier.data.formats.squad import is_squad, read_squad
 from luthier.data.formats.text_files import TextFile
 from luthier.data.read import read
+from luthier.data.table import Table
 from luthier.errors import DataError
 
 EXPECTED = (
@@ -18,11 +21,11 @@ EXPECTED = (
 
 
 @pytest.fixture
-def squad(tmp_path, monkeypatch):
+def squad(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Table]:
     """The table of a file with that content; paths are shown as from its folder."""
     monkeypatch.chdir(tmp_path)
 
-    def squad(content, name: str = "a.json", encoding: str | None = None):
+    def squad(content: Any, name: str = "a.json", encoding: str | None = None) -> Table:
         write(content, name)
         return read_squad(Path(name), encoding)
 
@@ -30,8 +33,8 @@ def squad(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def refusal(squad):
-    def refusal(content) -> str:
+def refusal(squad: Callable[..., Table]) -> Callable[[Any], str]:
+    def refusal(content: Any) -> str:
         with pytest.raises(DataError) as error:
             squad(content)
         return str(error.value)
@@ -39,23 +42,23 @@ def refusal(squad):
     return refusal
 
 
-def write(content, name):
+def write(content: Any, name: str | Path) -> None:
     if not isinstance(content, str | bytes):
         content = json.dumps(content)
     Path(name).write_bytes(content if isinstance(content, bytes) else content.encode())
 
 
-def asking(*questions, context="Ada lives in Paris.", **article):
+def asking(*questions: Any, context: str = "Ada lives in Paris.", **article: Any) -> dict[str, Any]:
     """A file with one article of one paragraph with these questions."""
     return {"data": [{**article, "paragraphs": [{"context": context, "qas": list(questions)}]}]}
 
 
-def question(number, **others):
+def question(number: int, **others: Any) -> dict[str, Any]:
     asked = {"id": f"q{number}", "question": f"Question {number}?"}
     return {**asked, "answers": [{"text": "Paris", "answer_start": 13}], **others}
 
 
-def answers(texts=(), starts=()):
+def answers(texts: Iterable[Any] = (), starts: Iterable[Any] = ()) -> dict[str, Any]:
     return {"text": list(texts), "answer_start": list(starts)}
 
 
@@ -65,7 +68,7 @@ PARIS = answers(["Paris"], [13])
 # Rows
 
 
-def test_a_question_is_a_row_and_its_place_the_number_of_the_question(squad):
+def test_a_question_is_a_row_and_its_place_the_number_of_the_question(squad: Callable[..., Table]) -> None:
     table = squad(
         {
             "version": "1.1",
@@ -92,7 +95,7 @@ def test_a_question_is_a_row_and_its_place_the_number_of_the_question(squad):
     assert table.guesses == ()
 
 
-def test_columns_are_of_the_types_that_flat_rows_have(squad):
+def test_columns_are_of_the_types_that_flat_rows_have(squad: Callable[..., Table]) -> None:
     table = squad(asking(question(1), title="Ada"))
     rows = [
         {
@@ -109,7 +112,9 @@ def test_columns_are_of_the_types_that_flat_rows_have(squad):
     assert table.fingerprint == read("flat.json").fingerprint
 
 
-def test_an_impossible_question_has_no_answer_and_its_plausible_ones_are_passed_over(squad):
+def test_an_impossible_question_has_no_answer_and_its_plausible_ones_are_passed_over(
+    squad: Callable[..., Table],
+) -> None:
     plausible = [{"text": "Ada", "answer_start": 0}]
 
     table = squad(
@@ -124,7 +129,7 @@ def test_an_impossible_question_has_no_answer_and_its_plausible_ones_are_passed_
     assert table.guesses == ()
 
 
-def test_questions_whose_answers_are_in_doubt_are_told(squad):
+def test_questions_whose_answers_are_in_doubt_are_told(squad: Callable[..., Table]) -> None:
     unanswered = {"id": "q2", "question": "Who?"}
 
     table = squad(
@@ -140,7 +145,9 @@ def test_questions_whose_answers_are_in_doubt_are_told(squad):
     )
 
 
-def test_a_title_or_an_id_may_be_missing_or_a_number_and_an_answer_without_a_start(squad):
+def test_a_title_or_an_id_may_be_missing_or_a_number_and_an_answer_without_a_start(
+    squad: Callable[..., Table],
+) -> None:
     table = squad(asking(question(1, id=262), question(2, id=None, answers=[{"text": "Paris"}]), title=None))
 
     assert table.values("id") == ["262", None]
@@ -148,7 +155,7 @@ def test_a_title_or_an_id_may_be_missing_or_a_number_and_an_answer_without_a_sta
     assert table.values("answers") == [PARIS, answers(["Paris"], [None])]
 
 
-def test_encoding_and_compression_are_found_as_of_other_files(squad):
+def test_encoding_and_compression_are_found_as_of_other_files(squad: Callable[..., Table]) -> None:
     content = json.dumps(asking(question(1), context="für die Größe von Paris 😀"), ensure_ascii=False)
     latin = content.replace(" 😀", "").encode("cp1252")
 
@@ -161,7 +168,7 @@ def test_encoding_and_compression_are_found_as_of_other_files(squad):
     assert squad(asking(question(1), context="😀")).values("context") == ["😀"]
 
 
-def test_many_questions_are_laid_out_in_batches_and_keep_their_order(squad):
+def test_many_questions_are_laid_out_in_batches_and_keep_their_order(squad: Callable[..., Table]) -> None:
     table = squad(asking(*map(question, range(20_000))))
 
     assert table.values("id") == [f"q{number}" for number in range(20_000)]
@@ -180,7 +187,7 @@ def test_many_questions_are_laid_out_in_batches_and_keep_their_order(squad):
         "\ufeff" + json.dumps(asking()),
     ],
 )
-def test_squad_is_known_by_its_beginning(content, tmp_path):
+def test_squad_is_known_by_its_beginning(content: object, tmp_path: Path) -> None:
     write(content, tmp_path / "a.json")
 
     assert is_squad(TextFile.at(tmp_path / "a.json", None))
@@ -202,7 +209,7 @@ def test_squad_is_known_by_its_beginning(content, tmp_path):
         '{"' + '\\"' * 30_000,
     ],
 )
-def test_other_json_is_not_taken_for_squad(content, tmp_path):
+def test_other_json_is_not_taken_for_squad(content: object, tmp_path: Path) -> None:
     write(content, tmp_path / "a.json")
 
     assert not is_squad(TextFile.at(tmp_path / "a.json", None))
@@ -211,7 +218,7 @@ def test_other_json_is_not_taken_for_squad(content, tmp_path):
 # Faults
 
 
-def test_faulty_parts_are_told_together_each_with_its_place(refusal):
+def test_faulty_parts_are_told_together_each_with_its_place(refusal: Callable[[Any], str]) -> None:
     first = {
         "title": "Ada",
         "paragraphs": [
@@ -232,7 +239,7 @@ def test_faulty_parts_are_told_together_each_with_its_place(refusal):
     )
 
 
-def test_faulty_answers_are_told_with_their_question(refusal):
+def test_faulty_answers_are_told_with_their_question(refusal: Callable[[Any], str]) -> None:
     assert refusal(
         asking(
             question(1, answers=[{"answer_start": 13}]),
@@ -246,14 +253,14 @@ def test_faulty_answers_are_told_with_their_question(refusal):
     )
 
 
-def test_half_a_character_is_told_with_its_question(refusal):
+def test_half_a_character_is_told_with_its_question(refusal: Callable[[Any], str]) -> None:
     assert refusal(asking(question(1), question(2, question="Who \ud83d?"))) == (
         "a.json: 1 part cannot be read: question 2 (half a character, \\ud83d, without the other half). "
         f"{EXPECTED}. Correct them, or remove them."
     )
 
 
-def test_a_file_of_another_form_or_without_a_question_is_refused(refusal):
+def test_a_file_of_another_form_or_without_a_question_is_refused(refusal: Callable[[Any], str]) -> None:
     assert refusal({"rows": []}) == (
         f"a.json: 1 part cannot be read: the file (has no 'data'). {EXPECTED}. Correct them, or remove them."
     )
@@ -261,7 +268,7 @@ def test_a_file_of_another_form_or_without_a_question_is_refused(refusal):
     assert refusal(asking()) == f"a.json: holds no question. {EXPECTED}."
 
 
-def test_json_that_breaks_is_told_with_its_line(refusal):
+def test_json_that_breaks_is_told_with_its_line(refusal: Callable[[Any], str]) -> None:
     assert refusal('{"data": [\n{"paragraphs": [}]}') == (
         "a.json, line 2, character 17: is not valid JSON (Expecting value). Correct it there."
     )

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from known import Known
 from luthier.batches.text_examples import TextExamples
 from luthier.batches.word_rows import Words
 from luthier.errors import DataError, PlanError
@@ -32,6 +33,7 @@ from luthier.tasks.outputs import Logits
 from luthier.tasks.token_classification.iob2 import allowed, best_tags
 from luthier.tasks.token_classification.kind import TOKEN_CLASSIFICATION
 from luthier.tasks.token_classification.task import Tags, TokenClassification
+from present import present
 from tiny import ABOUT, PLAIN, cpu, tagged_jsonl, write_jsonl
 
 TASK = TokenClassification(("place", "time"))
@@ -67,7 +69,7 @@ def repairs(data: Path) -> dict[str, tuple[int, list[int]]]:
 # Rows
 
 
-def test_tags_against_their_scheme_are_mended_and_told_by_row(tmp_path):
+def test_tags_against_their_scheme_are_mended_and_told_by_row(tmp_path: Path) -> None:
     odd = rows_of("we met in New/B-place York/I-time", "then I-was/I-place gone")
     data = write_jsonl(tmp_path / "rows.jsonl", [*padding(), *odd])
 
@@ -80,7 +82,7 @@ def test_tags_against_their_scheme_are_mended_and_told_by_row(tmp_path):
     ]
 
 
-def test_spans_that_do_not_fit_their_words_are_mended_and_told(tmp_path):
+def test_spans_that_do_not_fit_their_words_are_mended_and_told(tmp_path: Path) -> None:
     good = [
         {"text": f"row {at} is in Turin", "spans": [{"start": 13, "end": 18, "label": "place"}]}
         for at in range(10, 50)
@@ -97,11 +99,11 @@ def test_spans_that_do_not_fit_their_words_are_mended_and_told(tmp_path):
     }
 
 
-def test_rows_without_fault_are_not_told_of(tmp_path):
+def test_rows_without_fault_are_not_told_of(tmp_path: Path) -> None:
     assert repairs(tagged_jsonl(tmp_path / "rows.jsonl", 60)) == {}
 
 
-def test_more_tags_than_words_are_refused(tmp_path):
+def test_more_tags_than_words_are_refused(tmp_path: Path) -> None:
     data = write_jsonl(tmp_path / "rows.jsonl", [*padding(), {"tokens": ["a", "b"], "tags": ["O"]}])
 
     with pytest.raises(DataError) as error:
@@ -113,7 +115,7 @@ def test_more_tags_than_words_are_refused(tmp_path):
     )
 
 
-def test_rows_without_any_entity_are_refused(tmp_path):
+def test_rows_without_any_entity_are_refused(tmp_path: Path) -> None:
     data = write_jsonl(tmp_path / "rows.jsonl", rows_of(*(f"row {at} is empty" for at in range(20))))
 
     with pytest.raises(DataError) as error:
@@ -124,7 +126,7 @@ def test_rows_without_any_entity_are_refused(tmp_path):
     )
 
 
-def test_an_entity_of_a_type_that_was_never_learnt_is_refused_in_a_test_file(tmp_path):
+def test_an_entity_of_a_type_that_was_never_learnt_is_refused_in_a_test_file(tmp_path: Path) -> None:
     data = write_jsonl(tmp_path / "rows.jsonl", padding())
     test = write_jsonl(tmp_path / "test.jsonl", rows_of("we met in Turin/B-place", "it was Ana/B-plase"))
 
@@ -137,8 +139,8 @@ def test_an_entity_of_a_type_that_was_never_learnt_is_refused_in_a_test_file(tmp
     )
 
 
-def test_a_row_without_words_or_without_tags_is_left_out_and_counted(tmp_path):
-    odd = [{"tokens": [], "tags": []}, {"tokens": ["a", "b"], "tags": None}]
+def test_a_row_without_words_or_without_tags_is_left_out_and_counted(tmp_path: Path) -> None:
+    odd: list[dict[str, Any]] = [{"tokens": [], "tags": []}, {"tokens": ["a", "b"], "tags": None}]
     rows = understand(plan_for(write_jsonl(tmp_path / "rows.jsonl", [*padding(), *odd])))
 
     assert rows.understood.unusable.empty_input.tolist() == [40]
@@ -146,7 +148,7 @@ def test_a_row_without_words_or_without_tags_is_left_out_and_counted(tmp_path):
     assert rows.left_out == {"empty": 2}
 
 
-def test_words_are_read_alike_when_they_are_learnt_and_when_they_are_asked_for(tmp_path):
+def test_words_are_read_alike_when_they_are_learnt_and_when_they_are_asked_for(tmp_path: Path) -> None:
     """A text whose tags are split at blanks: `Turin.` is one word in both."""
     rows = [{"text": f"row {at} is in Turin.", "tags": "O O O O B-place"} for at in range(20)]
     data = write_jsonl(tmp_path / "rows.jsonl", rows)
@@ -161,14 +163,14 @@ def test_words_are_read_alike_when_they_are_learnt_and_when_they_are_asked_for(t
 
 
 @pytest.mark.parametrize("given", [[3], [["a", 3]]])
-def test_what_is_neither_a_text_nor_words_is_refused(given):
+def test_what_is_neither_a_text_nor_words_is_refused(given: list[object]) -> None:
     with pytest.raises(DataError) as error:
         FORMS["words"].given(given)
 
     assert str(error.value) == f"row 0: {given[0]!r} is neither a text nor a list of words."
 
 
-def test_the_only_metric_is_f1(tmp_path):
+def test_the_only_metric_is_f1(tmp_path: Path) -> None:
     rows = understand(plan_for(write_jsonl(tmp_path / "rows.jsonl", padding())))
     roles = type("Whole", (), {"names": ("train",), "rows": lambda self, among, name: among})()
 
@@ -186,24 +188,25 @@ def texts(bert: Path) -> Texts:
     return Texts(inspect_folder("bert", bert))
 
 
-def tags(rows: Sequence[Sequence[int]]) -> np.ndarray:
+def tags(rows: Sequence[Sequence[int] | np.ndarray] | np.ndarray) -> np.ndarray:
     made = np.empty(len(rows), object)
     made[:] = [np.array(row, np.int16) for row in rows]
     return made
 
 
-def test_a_word_is_marked_at_its_first_token_and_nowhere_else(texts):
+def test_a_word_is_marked_at_its_first_token_and_nowhere_else(texts: Texts) -> None:
     row = Words.of_tokens(["the", "xyz", "parcel"])
 
     examples, _ = read_words(texts, [row], tags([[OUT, B_PLACE, I_PLACE]]), "windows")
 
     spelt = texts.tokenizer.convert_ids_to_tokens(examples.ids)
     assert spelt == ["[CLS]", "the", "x", "##y", "##z", "parcel", "[SEP]"]
-    assert examples.tokens.marks.tolist() == [NOTHING, OUT, B_PLACE, NOTHING, NOTHING, I_PLACE, NOTHING]
-    assert examples.tokens.unit.tolist() == [1, 2, 5]
+    tokens = present(examples.tokens)
+    assert tokens.marks.tolist() == [NOTHING, OUT, B_PLACE, NOTHING, NOTHING, I_PLACE, NOTHING]
+    assert tokens.unit.tolist() == [1, 2, 5]
 
 
-def test_words_of_a_text_and_given_one_by_one_are_the_same_tokens(texts):
+def test_words_of_a_text_and_given_one_by_one_are_the_same_tokens(texts: Texts) -> None:
     words = ["Lovely", "parcel", ",", "today", "!"]
     in_text = FORMS["words"].given(["Lovely parcel, today!"])[0]
 
@@ -214,10 +217,10 @@ def test_words_of_a_text_and_given_one_by_one_are_the_same_tokens(texts):
 
     assert [in_text.text[begin:end] for begin, end in in_text.places] == words
     assert one.ids.tolist() == two.ids.tolist()
-    assert one.tokens.unit.tolist() == two.tokens.unit.tolist()
+    assert present(one.tokens).unit.tolist() == present(two.tokens).unit.tolist()
 
 
-def test_a_word_in_overlapping_windows_is_answered_by_the_one_with_most_around_it(texts):
+def test_a_word_in_overlapping_windows_is_answered_by_the_one_with_most_around_it(texts: Texts) -> None:
     words = [PLAIN[at % len(PLAIN)] for at in range(150)]  # a token each
     row = Words.of_tokens(words)
 
@@ -242,28 +245,32 @@ def test_a_word_in_overlapping_windows_is_answered_by_the_one_with_most_around_i
     assert sorted(room) == list(range(150))
     for word, places in room.items():
         most = max(around for around, _ in places)
-        assert examples.tokens.unit[word] == next(place for around, place in places if around == most)
+        assert present(examples.tokens).unit[word] == next(
+            place for around, place in places if around == most
+        )
 
 
-def test_of_two_windows_the_unit_is_the_token_farther_from_an_edge():
+def test_of_two_windows_the_unit_is_the_token_farther_from_an_edge() -> None:
     left = np.array([-1, 0, 1, 2, 3, -1])
     right = np.array([-1, 2, 3, 4, 5, -1])
 
     assert units([left, right], 6).tolist() == [1, 2, 3, 8, 9, 10]
 
 
-def test_every_token_of_a_word_is_learnt_in_every_window(texts):
+def test_every_token_of_a_word_is_learnt_in_every_window(texts: Texts) -> None:
     words = [PLAIN[at % len(PLAIN)] for at in range(150)]
     truth = [at % 5 for at in range(150)]
 
     examples, _ = read_words(texts, [Words.of_tokens(words)], tags([truth]), "windows")
 
-    marks = examples.tokens.marks
-    assert marks[examples.tokens.unit].tolist() == truth
+    marks = present(examples.tokens).marks
+    assert marks[present(examples.tokens).unit].tolist() == truth
     assert (marks >= 0).sum() == len(examples.ids) - 2 * (len(examples.ends) - 1)
 
 
-def test_a_word_that_was_cut_off_is_answered_at_the_first_token_which_learns_that_it_is_outside(texts):
+def test_a_word_that_was_cut_off_is_answered_at_the_first_token_which_learns_that_it_is_outside(
+    texts: Texts,
+) -> None:
     words = [PLAIN[at % len(PLAIN)] for at in range(100)]
     whole, cut = [OUT] * 5, [OUT] * 99 + [B_PLACE]
 
@@ -273,13 +280,15 @@ def test_a_word_that_was_cut_off_is_answered_at_the_first_token_which_learns_tha
 
     begin = int(examples.ends[1])
     assert (long.rows, long.tokens) == (1, 102 - 62)
-    assert examples.tokens.unit[5 : 5 + 60].tolist() == list(range(begin + 1, begin + 61))
-    assert examples.tokens.unit[65:].tolist() == [begin] * 40
-    assert examples.tokens.marks[begin] == OUTSIDE
-    assert examples.tokens.marks[0] == NOTHING, "where nothing was cut, the first token learns nothing"
+    assert present(examples.tokens).unit[5 : 5 + 60].tolist() == list(range(begin + 1, begin + 61))
+    assert present(examples.tokens).unit[65:].tolist() == [begin] * 40
+    assert present(examples.tokens).marks[begin] == OUTSIDE
+    assert present(examples.tokens).marks[0] == NOTHING, (
+        "where nothing was cut, the first token learns nothing"
+    )
 
 
-def test_an_entity_that_was_cut_off_counts_as_missed(texts):
+def test_an_entity_that_was_cut_off_counts_as_missed(texts: Texts) -> None:
     words = [PLAIN[at % len(PLAIN)] for at in range(100)]
     targets = tags([[OUT] * 99 + [B_PLACE]])
     examples, _ = read_words(texts, [Words.of_tokens(words)], targets, "cut")
@@ -291,16 +300,18 @@ def test_an_entity_that_was_cut_off_counts_as_missed(texts):
     assert TASK.counts(said, targets).sum(axis=(0, 1)).tolist() == [0, 0, 1]
 
 
-def test_a_word_that_the_tokenizer_drops_is_answered_at_the_first_token(texts):
+def test_a_word_that_the_tokenizer_drops_is_answered_at_the_first_token(texts: Texts) -> None:
     examples, _ = read_words(
         texts, [Words.of_tokens(["the", "\u200b", "parcel"])], tags([[OUT, OUT, B_TIME]]), "windows"
     )
 
-    assert examples.tokens.unit.tolist() == [1, 0, 2]
-    assert examples.tokens.marks.tolist() == [OUTSIDE, OUT, B_TIME, NOTHING]
+    assert present(examples.tokens).unit.tolist() == [1, 0, 2]
+    assert present(examples.tokens).marks.tolist() == [OUTSIDE, OUT, B_TIME, NOTHING]
 
 
-def test_without_a_special_token_before_them_the_first_word_learns_its_own_tag(bert, texts, monkeypatch):
+def test_without_a_special_token_before_them_the_first_word_learns_its_own_tag(
+    bert: Path, texts: Texts, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As with GPT-2 and its like, whose tokenizers add nothing."""
     plain = Texts(inspect_folder("bert", bert))
     plain.tokenizer.backend_tokenizer.post_processor = (
@@ -311,11 +322,11 @@ def test_without_a_special_token_before_them_the_first_word_learns_its_own_tag(b
 
     examples, _ = read_words(plain, [Words.of_tokens(["parcel", "today"])], tags([[B_PLACE, OUT]]), "windows")
 
-    assert examples.tokens.unit.tolist() == [0, 1]
-    assert examples.tokens.marks.tolist() == [B_PLACE, OUT]
+    assert present(examples.tokens).unit.tolist() == [0, 1]
+    assert present(examples.tokens).marks.tolist() == [B_PLACE, OUT]
 
 
-def test_texts_that_are_too_long_are_refused_where_asked(texts):
+def test_texts_that_are_too_long_are_refused_where_asked(texts: Texts) -> None:
     rows = [Words.of_tokens(["the"] * 5), Words.of_tokens(["the"] * 100)]
 
     with pytest.raises(DataError) as error:
@@ -327,7 +338,7 @@ def test_texts_that_are_too_long_are_refused_where_asked(texts):
     )
 
 
-def test_some_rows_alone_are_as_they_are_among_all(texts):
+def test_some_rows_alone_are_as_they_are_among_all(texts: Texts) -> None:
     rows = [Words.of_tokens([PLAIN[at % 14] for at in range(count)]) for count in (5, 150, 1, 90)]
     targets = tags([[OUT] * len(row) for row in rows])
     examples, _ = read_words(texts, rows, targets, "windows")
@@ -336,12 +347,12 @@ def test_some_rows_alone_are_as_they_are_among_all(texts):
     alone, _ = read_words(texts, [rows[3], rows[1]], targets[[3, 1]], "windows")
 
     assert chosen.ids.tolist() == alone.ids.tolist()
-    assert chosen.tokens.unit.tolist() == alone.tokens.unit.tolist()
-    assert chosen.tokens.marks.tolist() == alone.tokens.marks.tolist()
-    assert chosen.unit_ends.tolist() == [0, 90, 240]
+    assert present(chosen.tokens).unit.tolist() == present(alone.tokens).unit.tolist()
+    assert present(chosen.tokens).marks.tolist() == present(alone.tokens).marks.tolist()
+    assert present(chosen.unit_ends).tolist() == [0, 90, 240]
 
 
-def test_a_token_begins_a_word_though_it_begins_with_the_blank_before():
+def test_a_token_begins_a_word_though_it_begins_with_the_blank_before() -> None:
     row = Words("New York now", ((0, 3), (4, 8), (9, 12)))
 
     assert words_of_tokens(row, [(0, 0), (0, 3), (3, 6), (6, 8), (8, 12), (0, 0)]).tolist() == [
@@ -368,11 +379,11 @@ class Fixed:
         return self.logits
 
 
-def test_the_loss_is_the_mean_over_words_whatever_windows_and_padding_there_are(texts):
+def test_the_loss_is_the_mean_over_words_whatever_windows_and_padding_there_are(texts: Texts) -> None:
     rows = [Words.of_tokens(["the", "xyz"]), Words.of_tokens(["parcel", "today", "is", "lovely"])]
     examples, _ = read_words(texts, rows, tags([[OUT, B_PLACE], [OUT, OUT, B_TIME, I_TIME]]), "windows")
     batch = examples.batch(np.array([0, 1]))
-    logits = torch.randn(2, batch.marks.shape[1], 5, generator=torch.manual_seed(0))
+    logits = torch.randn(2, present(batch.marks).shape[1], 5, generator=torch.manual_seed(0))
 
     loss = TASK.loss(Fixed(logits), batch)
 
@@ -385,7 +396,9 @@ def test_the_loss_is_the_mean_over_words_whatever_windows_and_padding_there_are(
     )
 
 
-def test_logits_come_in_the_order_of_rows_and_words_whatever_batches_there_are(bert, texts):
+def test_logits_come_in_the_order_of_rows_and_words_whatever_batches_there_are(
+    bert: Path, texts: Texts
+) -> None:
     rows = [
         Words.of_tokens([PLAIN[(at * 7 + count) % 14] for at in range(count)]) for count in (5, 150, 1, 9)
     ]
@@ -395,12 +408,12 @@ def test_logits_come_in_the_order_of_rows_and_words_whatever_batches_there_are(b
     logits = logits_of(model, examples, cpu(), tokens=1)
 
     assert logits.shape == (165, 5)
-    for row, (begin, end) in enumerate(itertools.pairwise(examples.unit_ends)):
+    for row, (begin, end) in enumerate(itertools.pairwise(present(examples.unit_ends))):
         alone, _ = read_words(texts, [rows[row]], np.zeros(1, np.int64), "windows")
         assert np.abs(logits[begin:end] - logits_of(model, alone, cpu())).max() < 1e-5
 
 
-def test_every_word_that_was_cut_off_has_the_logits_of_the_first_token(bert, texts):
+def test_every_word_that_was_cut_off_has_the_logits_of_the_first_token(bert: Path, texts: Texts) -> None:
     model = load_model(inspect_folder("bert", bert), Wanted(outputs=5, head="tags"))
     rows = [Words.of_tokens([PLAIN[at % 14] for at in range(count)]) for count in (100, 5)]
     examples, _ = read_words(texts, rows, np.zeros(2, np.int64), "cut")
@@ -419,7 +432,7 @@ def test_every_word_that_was_cut_off_has_the_logits_of_the_first_token(bert, tex
 
 def chances(words: int, seed: int, tags: int = 5) -> np.ndarray:
     drawn = np.random.default_rng(seed).random((words, tags)) ** 4
-    return drawn / drawn.sum(axis=1, keepdims=True)
+    return np.asarray(drawn / drawn.sum(axis=1, keepdims=True))
 
 
 def well_formed(found: Sequence[str]) -> bool:
@@ -429,7 +442,7 @@ def well_formed(found: Sequence[str]) -> bool:
     )
 
 
-def test_what_may_follow_what_is_strict_iob2():
+def test_what_may_follow_what_is_strict_iob2() -> None:
     begin, follow = allowed(TASK.tags)
 
     assert TASK.tags == ("O", "B-place", "I-place", "B-time", "I-time")
@@ -443,7 +456,7 @@ def test_what_may_follow_what_is_strict_iob2():
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_the_answer_is_the_likeliest_of_all_well_formed_ones(seed):
+def test_the_answer_is_the_likeliest_of_all_well_formed_ones(seed: int) -> None:
     probabilities = chances(3, seed)
 
     found = best_tags(probabilities, np.array([0, 3]), TASK.tags)
@@ -455,7 +468,7 @@ def test_the_answer_is_the_likeliest_of_all_well_formed_ones(seed):
     assert tuple(found) == best
 
 
-def test_rows_are_answered_each_by_itself_and_empty_ones_not_at_all():
+def test_rows_are_answered_each_by_itself_and_empty_ones_not_at_all() -> None:
     ends = np.array([0, 3, 3, 4, 24, 24])
     probabilities = chances(24, seed=1)
 
@@ -469,7 +482,7 @@ def test_rows_are_answered_each_by_itself_and_empty_ones_not_at_all():
             assert found[begin:end].tolist() == alone.tolist()
 
 
-def test_an_answer_is_well_formed_even_where_a_model_is_sure_of_what_cannot_be():
+def test_an_answer_is_well_formed_even_where_a_model_is_sure_of_what_cannot_be() -> None:
     probabilities = np.tile([0.0, 0.0, 1.0, 0.0, 0.0], (4, 1))
 
     found = best_tags(probabilities, np.array([0, 4]), TASK.tags)
@@ -478,7 +491,7 @@ def test_an_answer_is_well_formed_even_where_a_model_is_sure_of_what_cannot_be()
     assert found[1:].tolist() == [I_PLACE] * 3
 
 
-def test_entities_are_told_as_places_in_the_text_with_the_chance_of_their_least_sure_word():
+def test_entities_are_told_as_places_in_the_text_with_the_chance_of_their_least_sure_word() -> None:
     words = FORMS["words"].given(["Meet in New York at noon."])[0]
     said = np.array([OUT, OUT, B_PLACE, I_PLACE, OUT, B_TIME, OUT])
     probabilities = np.full((7, 5), 0.01)
@@ -504,7 +517,7 @@ def saying(said: np.ndarray) -> Tags:
     return Tags(np.zeros((len(said), 5)), said, np.arange(0, len(said) + 1, len(said)))
 
 
-def test_the_score_is_that_of_seqeval():
+def test_the_score_is_that_of_seqeval() -> None:
     from seqeval.metrics import f1_score
     from seqeval.scheme import IOB2
 
@@ -521,7 +534,7 @@ def test_the_score_is_that_of_seqeval():
     assert score == pytest.approx(f1_score(*named, mode="strict", scheme=IOB2))
 
 
-def test_difference_counts_rows_and_is_zero_against_itself():
+def test_difference_counts_rows_and_is_zero_against_itself() -> None:
     targets = tags([[B_PLACE, OUT], [B_TIME, OUT], [OUT, OUT]] * 10)
     right, nothing = TASK.flawless(targets), saying(np.zeros(60, np.int64))
 
@@ -531,17 +544,10 @@ def test_difference_counts_rows_and_is_zero_against_itself():
     assert (better.value, better.low > 0) == (1, True)
 
 
-def test_calibration_softens_what_is_too_sure_and_few_rows_change_nothing():
+def test_calibration_softens_what_is_too_sure_and_few_rows_change_nothing() -> None:
     random = np.random.default_rng(0)
     truth = random.integers(0, 5, (40, 6))
     logits = (8 * (np.eye(5)[truth.ravel()] * 0.5 + random.normal(0, 0.5, (240, 5)))).astype(np.float32)
-
-    class Known:
-        def __init__(self, targets: np.ndarray) -> None:
-            self.targets = targets
-
-        def __len__(self) -> int:
-            return len(self.targets)
 
     fit = TASK.calibrating.fit
     assert fit(Logits(logits), Known(tags(truth))).temperature > 1.5
@@ -551,7 +557,7 @@ def test_calibration_softens_what_is_too_sure_and_few_rows_change_nothing():
 # The rule of thumb
 
 
-def looked_up(texts, learnt: Sequence[str], asked: Sequence[str]) -> list[str]:
+def looked_up(texts: Texts, learnt: Sequence[str], asked: Sequence[str]) -> list[str]:
     """The rows that are asked, tagged with what stands in those that are learnt, in the same spelling."""
     number = {tag: at for at, tag in enumerate(TASK.tags)}
 
@@ -564,17 +570,18 @@ def looked_up(texts, learnt: Sequence[str], asked: Sequence[str]) -> list[str]:
 
     there = examples(asked)
     said = TASK.answer(TASK.look_up(examples(learnt), there), Calibration(), there).tags
-    ends = there.unit_ends
     return [
         " ".join(
             word if tag == OUT else f"{word}/{TASK.tags[tag]}"
             for word, tag in zip(words.tokens, said[begin:end], strict=True)
         )
-        for words, begin, end in zip(there.sources, ends, ends[1:], strict=False)
+        for words, (begin, end) in zip(
+            present(there.sources), itertools.pairwise(present(there.unit_ends)), strict=True
+        )
     ]
 
 
-def test_without_a_model_entities_of_the_training_rows_are_found_word_for_word(texts):
+def test_without_a_model_entities_of_the_training_rows_are_found_word_for_word(texts: Texts) -> None:
     learnt = ["to New/B-place York/I-place today/B-time", "York/B-place and Turin/B-place"]
 
     said = looked_up(texts, learnt, ["New York or York today", "new york", "Turin", ""])
@@ -582,7 +589,7 @@ def test_without_a_model_entities_of_the_training_rows_are_found_word_for_word(t
     assert said == ["New/B-place York/I-place or York/B-place today/B-time", "new york", "Turin/B-place", ""]
 
 
-def test_what_training_rows_have_as_two_types_is_not_looked_up(texts):
+def test_what_training_rows_have_as_two_types_is_not_looked_up(texts: Texts) -> None:
     learnt = ["in May/B-time", "May/B-place Hill/I-place", "Lent/B-place", "Lent/B-time", "at Lent/B-time"]
 
     assert looked_up(texts, learnt, ["Lent May Hill May"]) == ["Lent May/B-place Hill/I-place May/B-time"]
@@ -591,7 +598,7 @@ def test_what_training_rows_have_as_two_types_is_not_looked_up(texts):
 # Whole
 
 
-def test_entities_of_a_long_text_are_found_in_all_its_windows(bert, tmp_path):
+def test_entities_of_a_long_text_are_found_in_all_its_windows(bert: Path, tmp_path: Path) -> None:
     """The model reads 62 tokens; a text of 120 words is asked for."""
     short = [
         json.loads(line) for line in tagged_jsonl(tmp_path / "short.jsonl", 300).read_text().splitlines()
@@ -628,17 +635,17 @@ def test_entities_of_a_long_text_are_found_in_all_its_windows(bert, tmp_path):
 
 @pytest.mark.parametrize(("rows", "rows_per_step", "floor"), [(120, 4, 600), (260, 8, 600), (360, 16, 300)])
 def test_where_a_step_takes_fewer_rows_than_usual_words_take_twice_the_steps(
-    bert, tmp_path, rows, rows_per_step, floor
-):
+    bert: Path, tmp_path: Path, rows: int, rows_per_step: int, floor: int
+) -> None:
     ready = prepare(plan_for(tagged_jsonl(tmp_path / "rows.jsonl", rows), bert))
 
-    steps = math.ceil(len(ready.examples["train"]) / ready.plan.train.batch_rows)
+    steps = math.ceil(len(ready.examples["train"]) / present(ready.plan.train.batch_rows))
     assert ready.plan.train.batch_rows == rows_per_step
     assert ready.plan.train.epochs == math.ceil(floor / steps), "300: the floor of the recipe"
 
 
 @pytest.mark.parametrize("bare", [("NN", "VB"), ("PER", "O"), ("de", "es")])
-def test_types_without_marks_are_refused_with_what_to_write(tmp_path, bare):
+def test_types_without_marks_are_refused_with_what_to_write(tmp_path: Path, bare: tuple[str, ...]) -> None:
     rows = [{"tokens": ["a", "b"], "tags": list(bare)} for _ in range(40)]
 
     with pytest.raises(DataError) as error:

@@ -66,6 +66,7 @@ def finished(
     return run(plan_for(data, sentence_bert, folder / "run"))
 
 
+@pytest.mark.slow
 def test_a_run_leaves_what_the_contract_names(finished: tuple[ModelFolder, list[Event]]) -> None:
     out = finished[0].path
 
@@ -187,6 +188,7 @@ def stop_after(steps_taken: int) -> tuple[Callable[[], bool], Callable[[Event], 
     return lambda: seen["steps"] >= steps_taken, look
 
 
+@pytest.mark.slow
 def test_a_wish_to_stop_leaves_the_best_model_so_far_and_the_same_command_goes_on(
     tmp_path: Path, sentence_bert: Path
 ) -> None:
@@ -234,6 +236,7 @@ def test_a_stopped_trainings_model_stays_until_there_is_a_better_one(
         run(plan, lambda: True)
 
 
+@pytest.mark.slow
 def test_a_budget_ends_training_in_time_with_a_whole_folder(tmp_path: Path, sentence_bert: Path) -> None:
     data = messages_csv(tmp_path / "messages.csv", 160)
     plan = plan_for(
@@ -265,6 +268,7 @@ def test_a_training_that_ends_before_it_was_validated_leaves_the_probe_and_tells
     assert "Learning rate" not in (folder.path / "README.md").read_text(), "the probe has none"
 
 
+@pytest.mark.slow
 def test_a_training_whose_outcome_could_not_be_written_is_not_lost(
     tmp_path: Path, bert: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -291,7 +295,9 @@ def test_a_training_whose_outcome_could_not_be_written_is_not_lost(
 
 
 @pytest.mark.parametrize(("name", "drawn"), [("bert", True), ("sentence_bert", False)])
-def test_features_of_layers_that_are_drawn_belong_to_their_seed(name, drawn, tiny_model, tmp_path):
+def test_features_of_layers_that_are_drawn_belong_to_their_seed(
+    name: str, drawn: bool, tiny_model: Callable[[str], Path], tmp_path: Path
+) -> None:
     data = messages_csv(tmp_path / "messages.csv", 80)
     keys = {
         prepare(plan_for(data, tiny_model(name), tmp_path / f"{seed}", seed=seed, split_seed=0)).features_key
@@ -405,9 +411,9 @@ def test_python_takes_the_plans_fields_as_keywords(
 @pytest.mark.parametrize(
     "features", [20.0, 0.0], ids=["by the pass over the frozen features", "by the longest validation"]
 )
-def test_training_ends_in_time_for_what_comes_after_it(features):
+def test_training_ends_in_time_for_what_comes_after_it(features: float) -> None:
     """100 s in all: 5 to write, and to score 30 seconds either way."""
-    run = SimpleNamespace(
+    run: Any = SimpleNamespace(
         plan=SimpleNamespace(budget_seconds=100.0),
         mode=Mode(),
         watch=Watch(lambda: 0.0, took={"features": features}),
@@ -427,8 +433,8 @@ def test_training_ends_in_time_for_what_comes_after_it(features):
 
 
 @pytest.mark.parametrize("enough", [False, True])
-def test_without_a_budget_training_is_over_when_somebody_has_seen_enough(enough):
-    run = SimpleNamespace(
+def test_without_a_budget_training_is_over_when_somebody_has_seen_enough(enough: bool) -> None:
+    run: Any = SimpleNamespace(
         clock=lambda: 1e9,
         plan=SimpleNamespace(budget_seconds=None),
         ready=SimpleNamespace(examples={}),

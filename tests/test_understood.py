@@ -30,7 +30,9 @@ def understood(path: Path, *options: str) -> dict[str, Any]:
 def rows(tmp_path: Path) -> Callable[..., Path]:
     """A file of rows, each made of a text, its label and its number."""
 
-    def write(make: Callable[[str, str, int], Row], name: str = "rows.jsonl", many: Sequence = ROWS) -> Path:
+    def write(
+        make: Callable[[str, str, int], Row], name: str = "rows.jsonl", many: Sequence[Any] = ROWS
+    ) -> Path:
         path = tmp_path / name
         lines = [json.dumps(make(text, label, at)) + "\n" for at, (text, label) in enumerate(many)]
         path.write_text("".join(lines))
@@ -39,7 +41,7 @@ def rows(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-def test_all_that_was_understood_is_in_the_json(rows):
+def test_all_that_was_understood_is_in_the_json(rows: Callable[..., Path]) -> None:
     found = understood(rows(lambda text, label, at: {"id": at, "text": text, "label": label if at else None}))
 
     assert found == {
@@ -57,7 +59,7 @@ def test_all_that_was_understood_is_in_the_json(rows):
     }
 
 
-def test_a_person_reads_it_in_a_few_lines(rows):
+def test_a_person_reads_it_in_a_few_lines(rows: Callable[..., Path]) -> None:
     path = rows(lambda text, label, at: {"id": at, "text": text, "label": label if at else None})
 
     said = luthier("check", path, "--model", "none", "--quiet").out.splitlines()
@@ -71,7 +73,8 @@ def test_a_person_reads_it_in_a_few_lines(rows):
     ]
 
 
-def test_plan_tells_the_same(rows, bert):
+@pytest.mark.slow
+def test_plan_tells_the_same(rows: Callable[..., Path], bert: Path) -> None:
     path = rows(lambda text, label, at: {"text": text, "label": label})
 
     record = json.loads(luthier("plan", path, "--model", bert, "--json").out.splitlines()[-1])
@@ -79,7 +82,9 @@ def test_plan_tells_the_same(rows, bert):
     assert record["understood"] == understood(path)
 
 
-def test_guesses_are_kept_in_a_plan_that_tune_takes(rows, bert, tmp_path):
+def test_guesses_are_kept_in_a_plan_that_tune_takes(
+    rows: Callable[..., Path], bert: Path, tmp_path: Path
+) -> None:
     path = rows(lambda text, label, at: {"remark": text, "verdict": label})
     plan = tmp_path / "kept.toml"
 
@@ -96,7 +101,9 @@ def test_guesses_are_kept_in_a_plan_that_tune_takes(rows, bert, tmp_path):
 # What is left out
 
 
-def test_rows_left_out_beyond_a_tenth_stop_a_run(rows, bert, tmp_path):
+def test_rows_left_out_beyond_a_tenth_stop_a_run(
+    rows: Callable[..., Path], bert: Path, tmp_path: Path
+) -> None:
     path = rows(lambda text, label, at: {"text": text, "label": label if at % 5 else ""})
 
     refused = luthier(
@@ -111,14 +118,14 @@ def test_rows_left_out_beyond_a_tenth_stop_a_run(rows, bert, tmp_path):
     assert allowed.code == 0
 
 
-def test_a_tenth_is_no_reason_to_stop(rows):
+def test_a_tenth_is_no_reason_to_stop(rows: Callable[..., Path]) -> None:
     assert check(rows(lambda text, label, at: {"text": text, "label": label if at % 10 else ""})).code == 0
 
 
 # Several columns that are one
 
 
-def test_a_title_beside_the_text_is_told_and_can_be_read_with_it(rows):
+def test_a_title_beside_the_text_is_told_and_can_be_read_with_it(rows: Callable[..., Path]) -> None:
     path = rows(lambda text, label, at: {"title": f"remark {at} of mine", "body": text, "label": label})
 
     ended = check(path)
@@ -133,7 +140,7 @@ def test_a_title_beside_the_text_is_told_and_can_be_read_with_it(rows):
     assert [one["check"] for one in whole["findings"] if one["check"] == "text-columns"] == []
 
 
-def test_a_remedy_is_spelt_so_that_a_shell_gives_the_name_back(rows):
+def test_a_remedy_is_spelt_so_that_a_shell_gives_the_name_back(rows: Callable[..., Path]) -> None:
     name = "it's $(date)"
     path = rows(
         lambda text, label, at: {
@@ -150,7 +157,7 @@ def test_a_remedy_is_spelt_so_that_a_shell_gives_the_name_back(rows):
     assert shlex.split(found["label-column"].split(" learns")[0]) == ["--label", "kind of"]
 
 
-def test_columns_that_the_label_is_made_of_do_not_give_it_away(rows):
+def test_columns_that_the_label_is_made_of_do_not_give_it_away(rows: Callable[..., Path]) -> None:
     path = rows(
         lambda text, label, at: {
             "text": text,
@@ -165,7 +172,9 @@ def test_columns_that_the_label_is_made_of_do_not_give_it_away(rows):
     assert [one["message"] for one in found["findings"] if one["check"] == "label-column"] == []
 
 
-def test_what_was_read_as_one_is_predicted_as_one(rows, bert, tmp_path):
+def test_what_was_read_as_one_is_predicted_as_one(
+    rows: Callable[..., Path], bert: Path, tmp_path: Path
+) -> None:
     path = rows(lambda text, label, at: {"title": text, "body": "and so on", "label": label})
     new = tmp_path / "new.csv"
     new.write_text("title,body\nMy money back,please\n,\n")
@@ -181,7 +190,9 @@ def test_what_was_read_as_one_is_predicted_as_one(rows, bert, tmp_path):
 
 
 @pytest.mark.parametrize("marks", [("0", "1"), ("False", "True"), ("no", "yes"), (0, 1), (0.0, 1.0)])
-def test_a_column_for_each_label_is_found_and_can_be_named(rows, marks):
+def test_a_column_for_each_label_is_found_and_can_be_named(
+    rows: Callable[..., Path], marks: tuple[float | str, float | str]
+) -> None:
     def make(text: str, label: str, at: int) -> Row:
         return {
             "text": text,
@@ -201,7 +212,7 @@ def test_a_column_for_each_label_is_found_and_can_be_named(rows, marks):
     assert (named["labels"], named["unread"]) == (["late", "rude"], ["refund"])
 
 
-def test_columns_of_which_exactly_one_holds_are_one_label(rows):
+def test_columns_of_which_exactly_one_holds_are_one_label(rows: Callable[..., Path]) -> None:
     names = sorted({label for _, label in ROWS})
 
     found = understood(
@@ -211,7 +222,7 @@ def test_columns_of_which_exactly_one_holds_are_one_label(rows):
     assert (found["labels_per_row"], found["labels"]) == ("one", names)
 
 
-def test_what_is_no_mark_is_told_with_its_place(rows):
+def test_what_is_no_mark_is_told_with_its_place(rows: Callable[..., Path]) -> None:
     path = rows(lambda text, label, at: {"text": text, "a": at % 2, "b": "maybe" if at == 5 else at % 3 == 0})
 
     assert check(path, "--label", "a,b").err.splitlines()[-1] == (
@@ -224,7 +235,7 @@ def test_what_is_no_mark_is_told_with_its_place(rows):
 # What cannot be learnt
 
 
-def test_many_whole_numbers_are_amounts_by_their_name_or_asked_about(rows):
+def test_many_whole_numbers_are_amounts_by_their_name_or_asked_about(rows: Callable[..., Path]) -> None:
     scores = understood(rows(lambda text, label, at: {"essay": text, "score": at * 7 % 101}))
     asked = check(rows(lambda text, label, at: {"text": text, "label": at % 25}, many=messages(100)))
 
@@ -233,7 +244,7 @@ def test_many_whole_numbers_are_amounts_by_their_name_or_asked_about(rows):
     assert "--task text-classification learns them as labels, --task regression estimates them" in asked.err
 
 
-def test_few_whole_numbers_are_labels_and_that_is_told(rows):
+def test_few_whole_numbers_are_labels_and_that_is_told(rows: Callable[..., Path]) -> None:
     path = rows(lambda text, label, at: {"text": text, "stars": at % 5 + 1})
 
     assert understood(path)["labels"] == ["1", "2", "3", "4", "5"]
@@ -243,7 +254,7 @@ def test_few_whole_numbers_are_labels_and_that_is_told(rows):
     )
 
 
-def test_one_set_of_labels_in_all_rows_is_refused(rows):
+def test_one_set_of_labels_in_all_rows_is_refused(rows: Callable[..., Path]) -> None:
     ended = check(rows(lambda text, label, at: {"text": text, "labels": ["a", "b"]}))
 
     told = json.loads(ended.out.splitlines()[-1])["findings"][0]["message"]
@@ -251,14 +262,14 @@ def test_one_set_of_labels_in_all_rows_is_refused(rows):
     assert "every row has the same 2 labels in column 'labels', 'a', 'b'." in told
 
 
-def test_labels_that_number_the_rows_are_refused(rows):
+def test_labels_that_number_the_rows_are_refused(rows: Callable[..., Path]) -> None:
     ended = check(rows(lambda text, label, at: {"text": text, "label": f"row {at}"}))
 
     assert ended.code == 2
     assert "it looks like an identifier" in ended.out
 
 
-def test_a_column_that_says_the_same_as_the_label_is_told_and_not_read(rows):
+def test_a_column_that_says_the_same_as_the_label_is_told_and_not_read(rows: Callable[..., Path]) -> None:
     numbers = {name: at for at, name in enumerate(sorted({label for _, label in ROWS}))}
     ended = check(rows(lambda text, label, at: {"text": text, "label": numbers[label], "label_text": label}))
 
@@ -285,14 +296,14 @@ def told(path: Path, *options: str) -> tuple[str, str]:
 NUMBERED = ["27", "4,27", "25", "3", "4", "1,3,25", "1", "3,4"]
 
 
-def test_numbers_of_several_labels_a_cell_are_labels_and_no_decimal_commas(rows):
+def test_numbers_of_several_labels_a_cell_are_labels_and_no_decimal_commas(rows: Callable[..., Path]) -> None:
     found = understood(rows(lambda text, label, at: {"text": text, "mood": NUMBERED[at % 8]}))
 
     assert (found["task"], found["labels_per_row"]) == ("text-classification", "many")
     assert found["labels"] == ["1", "3", "4", "25", "27"]
 
 
-def test_a_column_named_as_several_labels_holds_them_in_any_order(rows):
+def test_a_column_named_as_several_labels_holds_them_in_any_order(rows: Callable[..., Path]) -> None:
     found = understood(
         rows(lambda text, label, at: {"text": text, "codes": ["3,1", "2", "1,2", "3"][at % 4]})
     )
@@ -300,7 +311,9 @@ def test_a_column_named_as_several_labels_holds_them_in_any_order(rows):
     assert (found["labels_per_row"], found["labels"]) == ("many", ["1", "2", "3"])
 
 
-def test_whole_numbers_with_commas_that_may_be_labels_or_decimals_are_asked_about_and_each_remedy_works(rows):
+def test_whole_numbers_with_commas_that_may_be_labels_or_decimals_are_asked_about_and_each_remedy_works(
+    rows: Callable[..., Path],
+) -> None:
     path = rows(lambda text, label, at: {"text": text, "preis": ["27", "4,27", "3", "2,3", "2", "4"][at % 6]})
 
     task, why = told(path)
@@ -311,7 +324,7 @@ def test_whole_numbers_with_commas_that_may_be_labels_or_decimals_are_asked_abou
     assert told(path, "--task", "regression", "--decimal", "comma") == ("regression", "text preis")
 
 
-def test_who_says_that_rows_have_many_labels_gets_no_regression(rows):
+def test_who_says_that_rows_have_many_labels_gets_no_regression(rows: Callable[..., Path]) -> None:
     path = rows(lambda text, label, at: {"text": text, "score": f"{at % 12},{at % 7}"})
 
     assert told(path)[0] == "regression"
@@ -325,26 +338,28 @@ def test_who_says_that_rows_have_many_labels_gets_no_regression(rows):
         *(("claim", "evidence"), ("headline", "body"), ("#1 String", "#2 String")),
     ],
 )
-def test_two_texts_whose_names_say_so_are_a_pair(rows, names):
+def test_two_texts_whose_names_say_so_are_a_pair(rows: Callable[..., Path], names: tuple[str, ...]) -> None:
     first, second = names
     path = rows(lambda text, label, at: {first: text, second: f"It is said: {label}.", "label": at % 2})
 
     assert told(path) == ("pair-classification", f"{first} {second} label")
 
 
-def test_a_pair_may_have_its_label_under_another_name(rows):
+def test_a_pair_may_have_its_label_under_another_name(rows: Callable[..., Path]) -> None:
     path = rows(lambda text, label, at: {"Quality": at % 2, "q1": text, "q2": f"It is said: {label}."})
 
     assert told(path) == ("pair-classification", "q1 q2 Quality")
 
 
-def test_columns_of_single_words_with_the_names_of_a_pair_are_none(rows):
+def test_columns_of_single_words_with_the_names_of_a_pair_are_none(rows: Callable[..., Path]) -> None:
     path = rows(lambda text, label, at: {"text": text, "source": "web", "target": label})
 
     assert told(path) == ("text-classification", "text target")
 
 
-def test_two_texts_of_like_length_without_telling_names_are_asked_about_and_the_remedy_works(tmp_path):
+def test_two_texts_of_like_length_without_telling_names_are_asked_about_and_the_remedy_works(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "bare.csv"
     path.write_text(
         "".join(f'"{text}","{text[::-1]} it is","{at % 3}"\n' for at, (text, _) in enumerate(ROWS))
@@ -355,7 +370,7 @@ def test_two_texts_of_like_length_without_telling_names_are_asked_about_and_the_
     assert pair == ("pair-classification", "column 1 column 2 column 3")
 
 
-def test_a_score_and_a_judgement_of_the_same_pair_are_asked_about(rows):
+def test_a_score_and_a_judgement_of_the_same_pair_are_asked_about(rows: Callable[..., Path]) -> None:
     path = rows(
         lambda text, label, at: {
             "sentence_A": text,
@@ -402,7 +417,7 @@ CHOICES: dict[str, Callable[[str, int], Row]] = {
 
 
 @pytest.mark.parametrize("form", CHOICES)
-def test_multiple_choice_is_refused_by_its_name(rows, form):
+def test_multiple_choice_is_refused_by_its_name(rows: Callable[..., Path], form: str) -> None:
     task, why = told(rows(lambda text, label, at: CHOICES[form](text, at)))
 
     assert task == "refused"
@@ -411,7 +426,7 @@ def test_multiple_choice_is_refused_by_its_name(rows, form):
     assert "name both --text and --label" in why
 
 
-def test_labels_most_of_which_occur_once_are_told_as_such(rows):
+def test_labels_most_of_which_occur_once_are_told_as_such(rows: Callable[..., Path]) -> None:
     once = {3: ["a", "b"], 4: ["a", "b"]}
     path = rows(lambda text, label, at: {"text": text, "labels": once.get(at, [f"{at}", f"or {at}"])})
 
@@ -421,14 +436,14 @@ def test_labels_most_of_which_occur_once_are_told_as_such(rows):
     assert "every row has the same" not in why
 
 
-def test_a_few_decimals_that_nearly_all_differ_are_estimated(rows):
+def test_a_few_decimals_that_nearly_all_differ_are_estimated(rows: Callable[..., Path]) -> None:
     scores = ["5.000", "3.800", "3.800", "2.600", "4.250", "4.250", "0.500", "1.600", "2.200"]
     path = rows(lambda text, label, at: {"text": text, "score": scores[at]}, many=ROWS[:9])
 
     assert told(path) == ("regression", "text score")
 
 
-def test_where_most_rows_are_left_out_deleting_them_is_no_remedy(rows):
+def test_where_most_rows_are_left_out_deleting_them_is_no_remedy(rows: Callable[..., Path]) -> None:
     path = rows(lambda text, label, at: {"text": text, "label": label if at % 3 == 0 else None})
 
     why = told(path)[1]
@@ -437,7 +452,7 @@ def test_where_most_rows_are_left_out_deleting_them_is_no_remedy(rows):
     assert "--fix empty" not in why
 
 
-def test_a_table_without_texts_is_told(tmp_path):
+def test_a_table_without_texts_is_told(tmp_path: Path) -> None:
     path = tmp_path / "bare.csv"
     lands, names = ["Italy", "France", "Spain", "US"], ["Roger Voss", "Ann Lima"]
     path.write_text("".join(f"{lands[at % 4]},{80 + at % 9},{names[at % 2]}\n" for at in range(40)))
@@ -448,7 +463,9 @@ def test_a_table_without_texts_is_told(tmp_path):
 @pytest.mark.parametrize(
     ("tag", "examples"), [("tag", "patterns"), ("intent", "examples"), ("name", "speeches")]
 )
-def test_labels_with_lists_of_examples_are_a_row_for_each_example(tmp_path, tag, examples):
+def test_labels_with_lists_of_examples_are_a_row_for_each_example(
+    tmp_path: Path, tag: str, examples: str
+) -> None:
     labels = sorted({label for _, label in ROWS})
     own = [{tag: one, examples: [text for text, label in ROWS if label == one]} for one in labels]
     path = tmp_path / "intents.json"
@@ -465,7 +482,7 @@ def test_labels_with_lists_of_examples_are_a_row_for_each_example(tmp_path, tag,
     assert f"with lists in '{examples}' are read as 60 rows, one for each item" in check(path).err
 
 
-def test_lines_with_the_tag_first_are_read_as_words_and_tags(tmp_path):
+def test_lines_with_the_tag_first_are_read_as_words_and_tags(tmp_path: Path) -> None:
     path = tmp_path / "first.conll"
     path.write_text("\n".join(f"B-LOC Turin\nO is\nO large{at}\n" for at in range(24)))
 

@@ -1,6 +1,7 @@
 """The weights that train: what a flat buffer and a table of rows do is what torch's own optimizers do."""
 
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -32,11 +33,12 @@ class Words(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         hidden = torch.tanh(self.body(self.table(ids).to(self.body.weight.dtype))).mean(1)
-        return self.head(hidden.to(self.head.weight.dtype))
+        found: Tensor = self.head(hidden.to(self.head.weight.dtype))
+        return found
 
 
 @pytest.fixture(autouse=True)
-def small_tables(monkeypatch):
+def small_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sparse_embedding, "ROWS_OF_A_TABLE", 20)
 
 
@@ -59,7 +61,7 @@ def take(
     weights.step(lr, {0: scale}, len(ids), weights.norm(len(ids)), 1e9)
 
 
-def test_dense_and_sparse_steps_are_torchs_adamw_and_sparse_adam():
+def test_dense_and_sparse_steps_are_torchs_adamw_and_sparse_adam() -> None:
     """SparseAdam knows no decay; without it, the rows of a table move as it moves them."""
     ours, theirs = Words(), Words()
     weights = Weights(ours, parts_of(ours), weight_decay=0.0)
@@ -81,7 +83,7 @@ def test_dense_and_sparse_steps_are_torchs_adamw_and_sparse_adam():
         )  # torch adds epsilon before the bias correction
 
 
-def test_words_that_no_row_holds_keep_their_pre_trained_weights():
+def test_words_that_no_row_holds_keep_their_pre_trained_weights() -> None:
     model = Words()
     before = model.table.weight.detach().clone()
     weights = Weights(model, parts_of(model), weight_decay=0.1)
@@ -93,7 +95,7 @@ def test_words_that_no_row_holds_keep_their_pre_trained_weights():
     assert not torch.equal(model.table.weight[:10], before[:10])
 
 
-def test_a_table_decays_the_rows_it_moves():
+def test_a_table_decays_the_rows_it_moves() -> None:
     plain, decayed = Words(), Words()
     weights = Weights(plain, parts_of(plain)), Weights(decayed, parts_of(decayed), weight_decay=0.5)
     ids, labels = batches(1)[0]
@@ -110,7 +112,7 @@ def test_a_table_decays_the_rows_it_moves():
 @pytest.mark.precision
 @pytest.mark.parametrize("ema", [0.0, 0.9])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_saved_and_loaded_weights_go_on_to_the_same_bytes(dtype, ema):
+def test_saved_and_loaded_weights_go_on_to_the_same_bytes(dtype: torch.dtype, ema: float) -> None:
     def begun() -> tuple[Words, Weights, MasterWeights]:
         model = Words()
         masters = MasterWeights(nn.ModuleList([model.table, model.body]), dtype)
@@ -137,7 +139,7 @@ def test_saved_and_loaded_weights_go_on_to_the_same_bytes(dtype, ema):
             assert torch.equal(found, expected), name
 
 
-def test_the_average_is_that_of_every_step_also_for_words_that_rarely_move():
+def test_the_average_is_that_of_every_step_also_for_words_that_rarely_move() -> None:
     model = Words()
     weights = Weights(model, parts_of(model), ema=0.8)
     expected = {name: weight.detach().clone() for name, weight in model.named_parameters()}
@@ -155,7 +157,7 @@ def test_the_average_is_that_of_every_step_also_for_words_that_rarely_move():
     assert all(torch.equal(last[name], tensor) for name, tensor in model.state_dict().items())
 
 
-def test_pull_draws_the_pre_trained_weights_back_and_leaves_the_head():
+def test_pull_draws_the_pre_trained_weights_back_and_leaves_the_head() -> None:
     free, pulled = Words(), Words()
     start = {name: weight.detach().clone() for name, weight in free.named_parameters()}
     weights = Weights(free, parts_of(free)), Weights(pulled, parts_of(pulled), pull=20.0)
@@ -170,7 +172,7 @@ def test_pull_draws_the_pre_trained_weights_back_and_leaves_the_head():
         assert torch.allclose(weight - start[name], way * share, atol=1e-6), name
 
 
-def test_what_has_no_scale_neither_moves_nor_counts_steps():
+def test_what_has_no_scale_neither_moves_nor_counts_steps() -> None:
     model = Words()
     before = copy.deepcopy(model.state_dict())
     weights = Weights(model, parts_of(model))
@@ -183,7 +185,7 @@ def test_what_has_no_scale_neither_moves_nor_counts_steps():
 
 
 @pytest.mark.precision
-def test_in_bf16_small_steps_are_not_lost():
+def test_in_bf16_small_steps_are_not_lost() -> None:
     """A step of 1e-5 is far below the spacing of bf16 numbers near 1: only fp32 masters add such steps up."""
     model = nn.Linear(4, 4, bias=False)
     nn.init.ones_(model.weight)
@@ -203,7 +205,7 @@ def test_in_bf16_small_steps_are_not_lost():
 
 
 @pytest.mark.precision
-def test_the_best_weights_are_those_that_were_computed_with():
+def test_the_best_weights_are_those_that_were_computed_with() -> None:
     """Steps below the spacing of bf16 move the masters alone: no validation has seen them."""
     model = nn.Sequential(nn.Embedding(ROWS_OF_A_TABLE, 4), nn.Linear(4, 4))
     masters = MasterWeights(model, torch.bfloat16)
@@ -219,7 +221,8 @@ def test_the_best_weights_are_those_that_were_computed_with():
         weights.step(1e-9, {0: 1.0, 1: 1.0}, 1.0, 1.0, 1e9)
         state.remember(1.0, 0.0)
         computed = {name: tensor.float() for name, tensor in model.state_dict().items()}
-    assert not torch.equal(model[1].weight, model[1].weight.bfloat16().float())
+    trained = model.state_dict()["1.weight"]
+    assert not torch.equal(trained, trained.bfloat16().float())
     state.restore_best()
 
     after = model.state_dict()
@@ -249,12 +252,12 @@ def masks(rows: list[int], shape: tuple[int, ...], p: float = 0.3, step: int = 5
 
 
 @pytest.fixture(autouse=True)
-def no_dice_left():
+def no_dice_left() -> Iterator[None]:
     yield
     DICE.keys = None
 
 
-def test_a_row_drops_the_same_whatever_batch_it_travels_in():
+def test_a_row_drops_the_same_whatever_batch_it_travels_in() -> None:
     together, alone = masks([7, 3, 9], (5, 8)), masks([3], (5, 8))
     padded = masks([3], (11, 8))
 
@@ -262,7 +265,7 @@ def test_a_row_drops_the_same_whatever_batch_it_travels_in():
     assert torch.equal(padded[:, :5], alone)
 
 
-def test_rows_steps_and_layers_drop_differently():
+def test_rows_steps_and_layers_drop_differently() -> None:
     first = masks([1], (40, 16))
 
     for other in (masks([2], (40, 16)), masks([1], (40, 16), step=6), masks([1], (40, 16), calls=2)):
@@ -271,7 +274,7 @@ def test_rows_steps_and_layers_drop_differently():
 
 
 @pytest.mark.parametrize("p", [0.05, 0.1, 0.5, 0.9])
-def test_the_share_that_is_dropped_is_p_and_the_mean_stays(p):
+def test_the_share_that_is_dropped_is_p_and_the_mean_stays(p: float) -> None:
     found = masks(list(range(16)), (64, 65), p=p)
 
     assert float((found == 0).float().mean()) == pytest.approx(
@@ -280,7 +283,7 @@ def test_the_share_that_is_dropped_is_p_and_the_mean_stays(p):
     assert float(found.max()) == pytest.approx(1 / (1 - p))
 
 
-def test_neighbours_are_dropped_independently():
+def test_neighbours_are_dropped_independently() -> None:
     found = (masks(list(range(32)), (64, 64), p=0.5) > 0).double()
 
     for shifted in (found.roll(1, 2), found.roll(2, 2), found.roll(1, 1), found.roll(1, 0)):
@@ -288,7 +291,7 @@ def test_neighbours_are_dropped_independently():
         assert abs(correlation) < 5 / found.numel() ** 0.5
 
 
-def test_dropout_is_off_in_evaluation_and_replaces_torchs_everywhere():
+def test_dropout_is_off_in_evaluation_and_replaces_torchs_everywhere() -> None:
     model = nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.5)).eval()
 
     use_hashed_dropout(model)

@@ -12,7 +12,7 @@ FEWEST = 50
 """Fewest rows with which labels are doubted: fewer do not show what is usual."""
 DOUBTED = 0.25
 """Chance of an error from which on a row is shown: on four sets with one label in twenty made wrong, 64 to 89 of 100 of
-those are found so, and of 100 rows shown 37 to 96 are of them (benchmarks/doctor.py)."""
+those are found so, and of 100 rows shown 37 to 96 are of them (benchmarks/doctor/doctor.py)."""
 LEAST_NOISE, MOST_NOISE = 0.03, 0.1
 """The estimated share of wrong labels is clipped to this range. Public test sets have 3.3 % on average (Northcutt et al. 2021,
 arXiv:2103.14749); confident learning takes every error of a weak model for one of the labels."""

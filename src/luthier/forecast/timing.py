@@ -197,7 +197,7 @@ class Bench:
         DICE.throw(self.ready.plan.run.seed, 0, batch)
         self.weights.begin()
         found = self.task.loss(ready.model, batch)
-        found.total.backward()  # type: ignore[no-untyped-call]
+        found.total.backward()
         float(found.total.detach())
         middle = clock()
         norm = self.weights.norm(found.weight)

@@ -57,8 +57,8 @@ def rows_needed(curve: Curve, score: float, at_hand: int) -> RowsNeeded:
 
     Error = a rows^-b and a rows^-b + c (Hestness et al. 2017, arXiv:1712.00409, section 3; Cortes et al. 1993, "Learning
     curves: asymptotic values and rate of convergence", eq. 2). The middle is their geometric mean, which on four sets was
-    off by a factor of 1.6 in the median (benchmarks/labels.py), where either alone is off by more. The range is that of both
-    curves as their points are shaken by their noise, but for the outermost tenths.
+    off by a factor of 1.6 in the median (benchmarks/doctor/labels.py), where either alone is off by more. The range is that
+    of both curves as their points are shaken by their noise, but for the outermost tenths.
     """
     most = LOOKED * at_hand
     hoped, feared = both_laws(curve, score, at_hand)

@@ -81,7 +81,7 @@ def find_rate(
             DICE.throw(seed, step, batch)
             torch.manual_seed(seeds.derive(seed, "rate test", step, part))
             found = task.loss(state.model, batch)
-            found.total.backward()  # type: ignore[no-untyped-call]
+            found.total.backward()
             loss += float(found.total.detach())
             weight += found.weight
         mean = SMOOTHING * mean + (1 - SMOOTHING) * loss / weight

@@ -48,7 +48,7 @@ def listen(holder: Holder, at: int, parameter: nn.Parameter) -> RemovableHandle:
             parameter.grad = None
             holder.take(at, gradient)
 
-    handle: RemovableHandle = parameter.register_post_accumulate_grad_hook(arrived)  # type: ignore[no-untyped-call]
+    handle: RemovableHandle = parameter.register_post_accumulate_grad_hook(arrived)
     return handle
 
 

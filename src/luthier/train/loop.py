@@ -154,7 +154,7 @@ def train(
                 DICE.throw(seed, state.step, batch)
                 torch.manual_seed(seeds.derive(seed, "torch", state.step, part))
                 found = task.loss(state.model, batch)
-                found.total.backward()  # type: ignore[no-untyped-call]
+                found.total.backward()
                 loss += float(found.total.detach())
                 weight += found.weight
                 tokens += batch.tokens

@@ -1,6 +1,6 @@
 """What a user would pick instead of luthier, for tasks.py: one training a call, one JSON line.
 
-    python benchmarks/rivals.py hf-tokens --train FILE --test FILE --model FOLDER --lr 1e-4 --epochs 3 --seed 0
+    python benchmarks/tasks/rivals.py hf-tokens --train FILE --test FILE --model FOLDER --lr 1e-4 --epochs 3 --seed 0
 
 Each follows the library's own example of its task (run_ner, run_qa, run_image_classification; training_stsbenchmark of
 sentence-transformers), with the flags that a careful user sets. What only one of them needs is imported there, so
@@ -36,10 +36,12 @@ from transformers import (
     set_seed,
 )
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from benchmarks.harness.machine import cores
+from benchmarks.tasks.tasks import Score, Scores
 from luthier.arrays import Array
 from luthier.scores.intervals import Estimate, Statistic, bootstrap, mean_of
-from machine import cores
-from tasks import Score, Scores
 
 MOST_TOKENS = 256
 """Longer texts are cut here: the limit the model itself declares (sentence_bert_config.json)."""
@@ -266,8 +268,8 @@ def entity_f1(truth: list[list[str]], said: list[list[str]], seed: int) -> Estim
     names = sorted({tag for tags in truth + said for tag in tags})
     number = {tag: place for place, tag in enumerate(names)}
     ends = np.cumsum([0, *map(len, truth)])
-    flat = [np.array([number[tag] for tags in side for tag in tags]) for side in (truth, said)]
-    counts = entities.counts_per_row(*flat, ends, names)
+    right, answered = (np.array([number[tag] for tags in side for tag in tags]) for side in (truth, said))
+    counts = entities.counts_per_row(right, answered, ends, names)
     found = bootstrap(entities.resampled_f1(counts), len(truth), seed=seed)
     value = f1_score(truth, said, mode="strict", scheme=IOB2, zero_division=0)
     assert math.isclose(value, found.value, abs_tol=1e-9), f"seqeval says {value}, the counts {found.value}"

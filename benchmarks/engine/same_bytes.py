@@ -1,6 +1,6 @@
 """Whether two versions of luthier come to the same bytes: a small run of every task with every method, in fp32 on one thread.
 
-    python benchmarks/same_bytes.py --before OTHER_CLONE/.venv/bin/python [--only NAME ...] [--out FILE.json]
+    python benchmarks/engine/same_bytes.py --before OTHER_CLONE/.venv/bin/python [--only NAME ...] [--out FILE.json]
 
 Without --before the hashes of this version alone are printed.
 
@@ -43,7 +43,7 @@ class Case:
 
 def cases() -> dict[str, Case]:
     """One a task, and one more where a task has another way to read or to answer."""
-    sys.path.insert(0, str(HERE.parent.parent / "tests"))
+    sys.path.insert(0, str(HERE.parents[2] / "tests"))
     import tiny
 
     def several(path: Path) -> Path:

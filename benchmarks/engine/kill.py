@@ -1,6 +1,6 @@
 """Runs killed by SIGKILL at random moments, gone on with, and compared byte by byte with one that was never killed.
 
-    python benchmarks/kill.py
+    python benchmarks/engine/kill.py
 
 A run of every policy, on a tiny model of the tests, is killed one to three times at moments drawn evenly over its length,
 until 200 kills have struck. What must be equal: every file of weights, the predictions, the scorecard without its costs.
@@ -21,10 +21,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from machine import describe
-from results import write_section
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+from benchmarks.harness.machine import describe
+from benchmarks.harness.places import TESTS
+from benchmarks.harness.results import write_section
+
+sys.path.insert(0, str(TESTS))
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch: threads would not be forked
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 

@@ -4,12 +4,12 @@ import os
 import re
 from pathlib import Path
 
-RESULTS = Path(__file__).with_name("RESULTS.md")
+from benchmarks.harness.places import RESULTS
 
 PREAMBLE = """\
 # Measured results
 
-Each section is written by the script of its name in this folder; README.md tells how to run them.
+Each section is written by the script of its name in a folder beside this page; README.md tells how to run them.
 """
 
 

@@ -1,6 +1,6 @@
 """Zero-tuning regret: how much better than the recipe the best of thirty trials is.
 
-    python benchmarks/regret.py --data ../shared/data
+    python benchmarks/search/regret.py --data ../shared/data
 
 Six sets, each with 50, 500 and all of its training rows. A Bayesian search over the usual space is run on each; its trial 0
 is the recipe. The trial that is best on validation and the recipe are then tuned once more, as a user would, and scored
@@ -24,11 +24,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from machine import describe
-from processes import luthier, names_of
-from results import write_section, write_whole
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-HERE = Path(__file__).parent
+from benchmarks.harness.machine import describe
+from benchmarks.harness.places import DATA, OUT
+from benchmarks.harness.processes import luthier, names_of
+from benchmarks.harness.results import write_section, write_whole
+
 SECTION = "Zero-tuning regret"
 TRIALS = 30
 SIZES = ("50", "500", "all")
@@ -272,9 +274,7 @@ def load(path: Path) -> list[Measured]:
 def asking(words: str | None) -> argparse.ArgumentParser:
     """What is asked of a benchmark over these sets."""
     parser = argparse.ArgumentParser(description=words, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--data", type=Path, default=HERE / "../../shared/data", help="folder with a folder per set"
-    )
+    parser.add_argument("--data", type=Path, default=DATA, help="folder with a folder per set")
     parser.add_argument("--sets", type=names_of(list(SETS)), default=list(SETS), help=",".join(SETS))
     return parser
 
@@ -286,7 +286,7 @@ def main() -> None:
     parser.add_argument(
         "--prune", default="halving", choices=("halving", "none"), help="which trials end early"
     )
-    parser.add_argument("--cache", type=Path, default=HERE / "out/regret.jsonl", help="what was measured")
+    parser.add_argument("--cache", type=Path, default=OUT / "regret.jsonl", help="what was measured")
     parser.add_argument("--table-only", action="store_true", help="measure nothing, write the table")
     parser.add_argument("--dry", action="store_true", help="print the table, write no section")
     asked = parser.parse_args()

@@ -1,6 +1,6 @@
 """How right `luthier plan` is: time and peak memory foretold, and those that `luthier tune` then takes.
 
-    python benchmarks/forecast.py --data ../shared/data
+    python benchmarks/engine/forecast.py --data ../shared/data
 
 Draws configurations by a seed, and runs both commands in processes of their own. What is measured is kept at once in
 `out/forecast.jsonl`: an interrupted benchmark goes on where it stopped. `--only 0,3` chooses, `--again` measures anew.
@@ -15,12 +15,15 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from machine import describe
-from processes import Cost, last_line, run_alone
-from results import write_section
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from benchmarks.harness.machine import describe
+from benchmarks.harness.places import OUT
+from benchmarks.harness.processes import Cost, last_line, run_alone
+from benchmarks.harness.results import write_section
 
 SECTION = "Forecast"
-OUT = Path(__file__).parent / "out" / "forecast.jsonl"
+MEASURED = OUT / "forecast.jsonl"
 SETS = {"sst2": "sst2", "trec": "trec", "banking77": "banking77", "agnews": "agnews_7k6"}
 METHODS = ("full", "auto", "top:2", "top:4", "thaw", "lora", "probe")
 
@@ -131,8 +134,8 @@ def main() -> None:
     configurations = drawn(asked.count, asked.seed)
     chosen = range(len(configurations)) if asked.only is None else map(int, asked.only.split(","))
     known = {}
-    if OUT.exists():
-        for text in OUT.read_text(encoding="utf-8").splitlines():
+    if MEASURED.exists():
+        for text in MEASURED.read_text(encoding="utf-8").splitlines():
             line = json.loads(text)
             known[json.dumps(line["config"], sort_keys=True)] = line
     for at in chosen:
@@ -141,8 +144,8 @@ def main() -> None:
         if key in known and not asked.again:
             continue
         known[key] = measure(configurations[at], asked.data, asked.seed)
-        OUT.parent.mkdir(exist_ok=True)
-        with open(OUT, "a", encoding="utf-8") as file:
+        MEASURED.parent.mkdir(exist_ok=True)
+        with open(MEASURED, "a", encoding="utf-8") as file:
             file.write(json.dumps(known[key]) + "\n")
     keys = [json.dumps(one, sort_keys=True) for one in configurations]
     lines = [known[key] for key in keys if key in known]

@@ -1,6 +1,6 @@
 """Whether runs of an older version of luthier live on in this one: they are gone on with, asked, reported, judged, tuned onward.
 
-    python benchmarks/old_runs.py --before OTHER_CLONE/.venv/bin/python [--only NAME ...]
+    python benchmarks/engine/old_runs.py --before OTHER_CLONE/.venv/bin/python [--only NAME ...]
 
 The older version trains a run of every task and is killed in its midst. This one resumes a copy of it, the older one the other:
 both must come to the same weights and predictions. What the older one ended is then predicted with, reported, given its verdict
@@ -18,7 +18,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from same_bytes import COMMON, TRAINING, Case, cases, hashes
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from benchmarks.engine.same_bytes import COMMON, TRAINING, Case, cases, hashes
 
 START = "import sys; from luthier.cli import main; main()"
 STEPS = 6
@@ -113,7 +115,7 @@ def main() -> int:
     asked.add_argument("--before", type=os.path.abspath, required=True, help="python of the older version")
     asked.add_argument("--only", nargs="*", default=[], help="cases, by their beginning")
     args = asked.parse_args()
-    wrong = {}
+    wrong: dict[str, list[str]] = {}
     with tempfile.TemporaryDirectory() as home:
         for name, case in cases().items():
             if not args.only or any(name.startswith(one) for one in args.only):

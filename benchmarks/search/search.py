@@ -1,7 +1,7 @@
 """Searches: what they cost beside one run, and whether kills cost them anything.
 
-    python benchmarks/search.py nearly-free --data ../shared/data
-    python benchmarks/search.py kills
+    python benchmarks/search/search.py nearly-free --data ../shared/data
+    python benchmarks/search/search.py kills
 
 nearly-free: 20 trials over learning rate, weight decay and rows per step with the top two blocks, on banking77, beside one
 cold `luthier tune` of the same epochs and beside HF Trainer with Optuna.
@@ -25,12 +25,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from machine import cores, describe
-from processes import LUTHIER, last_line, luthier, run_alone
-from results import write_section
-from text_classification import hold_out, read_rows, write_rows
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+from benchmarks.harness.machine import cores, describe
+from benchmarks.harness.places import DATA, TESTS
+from benchmarks.harness.processes import LUTHIER, last_line, luthier, run_alone
+from benchmarks.harness.results import write_section
+from benchmarks.tasks.text_classification import hold_out, read_rows, write_rows
+
+sys.path.insert(0, str(TESTS))
 
 TRIALS = 20
 VALIDATIONS = 3
@@ -327,7 +330,8 @@ def share_ended(out: Path) -> float:
         record = json.loads((out / "search.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         return 0.0
-    return sum(trial["state"] != "running" for trial in record["trials"]) / TRIALS
+    ended = [trial for trial in record["trials"] if trial["state"] != "running"]
+    return len(ended) / TRIALS
 
 
 def timed(command: Sequence[str], out: Path) -> tuple[dict[str, Any], float]:
@@ -349,7 +353,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("part", choices=("nearly-free", "kills", "hf"))
-    parser.add_argument("--data", type=Path, default=Path(__file__).parent / "../../shared/data")
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--test", type=Path, help=argparse.SUPPRESS)

@@ -1,6 +1,6 @@
 """The engine: steps of training and of frozen passes, luthier beside the trainers people use, each in its own process.
 
-    python benchmarks/engine.py --data ../shared/data
+    python benchmarks/engine/engine.py --data ../shared/data
 
 Every tool takes the same rows through the same architecture with as many rows a step. Counted are the steps after the first
 fifth, by the clock; tokens are real ones, without padding. `--cases` and `--tools` choose; what is measured is kept at once
@@ -21,9 +21,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from machine import cores, describe
-from processes import Cost, last_line, names_of, run_alone
-from results import write_section, write_whole
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from benchmarks.harness.machine import cores, describe
+from benchmarks.harness.places import DATA, OUT
+from benchmarks.harness.processes import Cost, last_line, names_of, run_alone
+from benchmarks.harness.results import write_section, write_whole
 
 SECTION = "Engine"
 WARM = 0.2
@@ -221,7 +224,7 @@ def luthier_text(case: Case, data: Path, folder: Path) -> Rate:
     from luthier.steps.tune import tune
 
     files, rate = text_files(case, data, folder), Rate()
-    settings = {
+    settings: dict[str, object] = {
         "data.valid": str(files["valid"]),
         "data.test": str(files["test"]),
         "model.name": str(text_model(case.model, folder)),
@@ -239,7 +242,7 @@ def luthier_text(case: Case, data: Path, folder: Path) -> Rate:
         now = time.perf_counter()
         rate.seconds, rate.rows, rate.tokens = [now - events["features"], now], [0, count], [0, 0]
         return rate
-    settings |= {"train.batch_rows": case.batch_rows, "train.epochs": 1, "train.validations": 1}
+    settings = {**settings, "train.batch_rows": case.batch_rows, "train.epochs": 1, "train.validations": 1}
     with contextlib.suppress(KeyError):
         for out in ("run", "again") if case.way.startswith("top") else ("run",):
             begin = 0.0
@@ -313,7 +316,7 @@ def train_hf(
 
     sizes: list[tuple[int, int]] = []
 
-    class Clock(TrainerCallback):
+    class Clock(TrainerCallback):  # type: ignore[misc]  # transformers is not looked into
         def on_step_end(self, *_: Any, **__: Any) -> None:
             rate.step(*sizes[len(rate.seconds)])
 
@@ -364,7 +367,7 @@ def sentence_transformers_text(case: Case, data: Path, folder: Path) -> Rate:
         SentenceTransformerTrainer,
         SentenceTransformerTrainingArguments,
     )
-    from sentence_transformers.losses import BatchAllTripletLoss
+    from sentence_transformers.sentence_transformer.losses import BatchAllTripletLoss
     from transformers import TrainerCallback
 
     torch.set_num_threads(cores())
@@ -379,7 +382,7 @@ def sentence_transformers_text(case: Case, data: Path, folder: Path) -> Rate:
     )
     sizes: list[tuple[int, int]] = []
 
-    class Clock(TrainerCallback):
+    class Clock(TrainerCallback):  # type: ignore[misc]  # transformers is not looked into
         def on_step_end(self, *_: Any, **__: Any) -> None:
             rate.step(*sizes[len(rate.seconds)])
 
@@ -405,7 +408,7 @@ def sentence_transformers_text(case: Case, data: Path, folder: Path) -> Rate:
             sizes.append((sum(int(mask.sum()) for mask in masks), len(rows)))
             return batch
 
-    trainer.data_collator = Counting()
+    trainer.data_collator = Counting()  # type: ignore[assignment]  # whatever is called with rows will do
     trainer.train()
     rate.product = bf16_rate()
     return rate
@@ -716,13 +719,10 @@ def wanted(asked: Any) -> Iterator[tuple[str, str]]:
 
 
 def drive() -> None:
-    here = Path(__file__).parent
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--data", type=Path, default=here / "../../shared/data", help="folder with a folder per set"
-    )
+    parser.add_argument("--data", type=Path, default=DATA, help="folder with a folder per set")
     usual = [name for name, case in CASES.items() if not case.gpu]
     parser.add_argument("--cases", type=names_of(list(CASES)), default=usual, help=",".join(CASES))
     parser.add_argument("--tools", type=names_of(list(TOOLS)), default=list(TOOLS), help=",".join(TOOLS))
@@ -731,7 +731,7 @@ def drive() -> None:
     parser.add_argument(
         "--table-only", action="store_true", help="measure nothing, write the table from what was kept"
     )
-    parser.add_argument("--cache", type=Path, default=here / "out/engine.jsonl")
+    parser.add_argument("--cache", type=Path, default=OUT / "engine.jsonl")
     asked = parser.parse_args()
     records = {} if asked.smoke else load(asked.cache)
     for name, tool in [] if asked.table_only else wanted(asked):
@@ -741,11 +741,7 @@ def drive() -> None:
         record = records[name, tool] = measure(name, tool, asked.data, asked.smoke)
         if not asked.smoke:
             write_whole(asked.cache, "".join(json.dumps(asdict(one)) + "\n" for one in records.values()))
-        told = (
-            record.error or f"{record.rate['rows_per_second']:.1f} rows/s"
-            if record.rate or record.error
-            else ""
-        )
+        told = record.error or (f"{record.rate['rows_per_second']:.1f} rows/s" if record.rate else "")
         print(f"{name} · {tool}: {told}, {record.cost.seconds:.0f} s", file=sys.stderr, flush=True)
     measured = [name for name in CASES if any(case == name for case, _ in records)]
     machines = dict.fromkeys(record.machine for record in records.values())

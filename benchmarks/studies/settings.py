@@ -1,6 +1,6 @@
 """Would other settings serve few rows better than the recipe? In pairs: the same rows, the same seed, one change.
 
-    python benchmarks/settings.py --data ../shared/data --change="--epochs 30" --change="--epochs 10 --batch-rows 16"
+    python benchmarks/studies/settings.py --data ../shared/data --change="--epochs 30" --change="--epochs 10 --batch-rows 16"
 
 Of each of the sets of `regret.py` some rows are drawn, anew for each seed, and `luthier tune` is run on them as it is and
 with each change. Validation has up to 500 rows, as in `regret.py`. The score is that of the candidate which the run hands
@@ -18,10 +18,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from machine import describe
-from processes import luthier
-from regret import HERE, SETS, asking, prepare
-from results import write_section, write_whole
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from benchmarks.harness.machine import describe
+from benchmarks.harness.places import OUT
+from benchmarks.harness.processes import luthier
+from benchmarks.harness.results import write_section, write_whole
+from benchmarks.search.regret import SETS, asking, prepare
 
 SECTION = "Settings for few rows"
 SETTINGS = ("lr", "batch_rows", "epochs")
@@ -133,7 +136,7 @@ def main() -> None:
         help='flags of luthier tune, as in --change="--lr 2e-4"; repeatable',
     )
     parser.add_argument("--all", default="--validations 1", help="flags of all runs")
-    parser.add_argument("--cache", type=Path, default=HERE / "out/settings.jsonl", help="what was measured")
+    parser.add_argument("--cache", type=Path, default=OUT / "settings.jsonl", help="what was measured")
     parser.add_argument("--dry", action="store_true", help="print the table, write no section")
     asked = parser.parse_args()
     found = load(asked.cache)

@@ -1,6 +1,6 @@
 """Text classification: luthier beside HF Trainer and TF-IDF, each run in a process of its own.
 
-    python benchmarks/text_classification.py --data ../shared/data
+    python benchmarks/tasks/text_classification.py --data ../shared/data
 
 Every tool gets the same files (columns `text` and `label`), the same model and the same cores. Its time is
 that of the whole process, from the first import to the exit. What is measured is kept at once, so an
@@ -27,9 +27,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from machine import cores, describe
-from processes import Cost, last_line, names_of, run_alone
-from results import write_section, write_whole
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from benchmarks.harness.machine import cores, describe
+from benchmarks.harness.places import DATA, OUT
+from benchmarks.harness.processes import Cost, last_line, names_of, run_alone
+from benchmarks.harness.results import write_section, write_whole
 
 SECTION = "Text classification"
 MODEL = "all-MiniLM-L6-v2"
@@ -558,19 +561,16 @@ def save(path: Path, records: dict[Key, Record]) -> None:
 
 def drive(arguments: Sequence[str]) -> None:
     """Measure what was not measured yet, then write the section of RESULTS.md; a smoke run only prints it."""
-    here = Path(__file__).parent
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--data", type=Path, default=here / "../../shared/data", help="folder with a folder per set"
-    )
+    parser.add_argument("--data", type=Path, default=DATA, help="folder with a folder per set")
     parser.add_argument("--sets", type=names_of(list(SETS)), default=list(SETS), help=",".join(SETS))
     parser.add_argument("--tools", type=names_of(list(TOOLS)), default=list(TOOLS), help=",".join(TOOLS))
     parser.add_argument("--rows", type=int, help="at most so many rows of each file: a smoke run, kept apart")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
-        "--cache", type=Path, default=here / "out/text_classification.jsonl", help="what was measured"
+        "--cache", type=Path, default=OUT / "text_classification.jsonl", help="what was measured"
     )
     parser.add_argument("--again", action="store_true", help="measure anew what was measured before")
     parser.add_argument(

@@ -1,7 +1,7 @@
 """Would a search do better if it began with the settings that were good on other sets?
 
-    python benchmarks/regret.py --data ../shared/data
-    python benchmarks/priors.py
+    python benchmarks/search/regret.py --data ../shared/data
+    python benchmarks/studies/priors.py
 
 `regret.py` leaves all trials of its searches. With one seed the first of them, which are drawn at random, stand in the same
 relation to the recipe in every set: half its rate, twice its rows per step, and so on. Here they are put in the order in
@@ -13,11 +13,15 @@ import argparse
 import itertools
 import math
 import statistics
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from regret import Measured, load
-from results import write_section
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from benchmarks.harness.places import OUT
+from benchmarks.harness.results import write_section
+from benchmarks.search.regret import Measured, load
 
 SECTION = "Learnt starts"
 DRAWN = 8
@@ -119,7 +123,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--cache", type=Path, default=Path(__file__).parent / "out/regret.jsonl")
+    parser.add_argument("--cache", type=Path, default=OUT / "regret.jsonl")
     parser.add_argument("--dry", action="store_true", help="print the tables, write no section")
     asked = parser.parse_args()
     cells = [one for one in load(asked.cache) if one.seed == asked.seed]

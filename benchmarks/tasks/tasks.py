@@ -1,6 +1,6 @@
 """Entities, answers, numbers, embeddings, images: luthier beside what a user would pick instead.
 
-    python benchmarks/tasks.py --data ../shared/data --models ../shared/models
+    python benchmarks/tasks/tasks.py --data ../shared/data --models ../shared/models
 
 Both get the same files, model and cores, and the rival as many epochs as luthier's run resolved (of questions as many as
 take it no less time); so luthier goes first. The time of a run is that of its whole process. What is measured is kept at once, so
@@ -27,10 +27,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from machine import describe
-from processes import Cost, last_line, names_of, run_alone
-from results import write_section, write_whole
-from text_classification import wilson
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from benchmarks.harness.machine import describe
+from benchmarks.harness.places import DATA, MODELS, OUT
+from benchmarks.harness.processes import Cost, last_line, names_of, run_alone
+from benchmarks.harness.results import write_section, write_whole
+from benchmarks.tasks.text_classification import wilson
 
 SECTION = "Other tasks"
 TEXT_MODEL = "all-MiniLM-L6-v2"
@@ -413,7 +416,8 @@ def step_seconds(events: Path) -> float:
 def images_seen(card: dict[str, Any], steps: int) -> float:
     """In so many steps: an epoch has every training image once, so its last step may be smaller."""
     images: int = card["rows"]["train"]
-    return steps * images / math.ceil(images / card["tuning"]["batch_rows"])
+    batch_rows: int = card["tuning"]["batch_rows"]
+    return steps * images / math.ceil(images / batch_rows)
 
 
 def rate_words(rate: float) -> str:
@@ -568,18 +572,16 @@ def save(path: Path, records: dict[Key, Record]) -> None:
 
 def drive(arguments: Sequence[str]) -> None:
     """Measure what was not measured yet, then write the section of RESULTS.md; a smoke run only prints it."""
-    here = Path(__file__).parent
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    shared = here / "../../shared"
-    parser.add_argument("--data", type=Path, default=shared / "data", help="folder with a folder per set")
-    parser.add_argument("--models", type=Path, default=shared / "models", help=f"folder with {IMAGE_MODEL}")
+    parser.add_argument("--data", type=Path, default=DATA, help="folder with a folder per set")
+    parser.add_argument("--models", type=Path, default=MODELS, help=f"folder with {IMAGE_MODEL}")
     parser.add_argument("--sets", type=names_of(list(SETS)), default=list(SETS), help=",".join(SETS))
     parser.add_argument("--tools", type=names_of(TOOLS), default=list(TOOLS), help=",".join(TOOLS))
     parser.add_argument("--rows", type=int, help=argparse.SUPPRESS)  # of each file: a smoke run, kept apart
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--cache", type=Path, default=here / "out/tasks.jsonl", help="what was measured")
+    parser.add_argument("--cache", type=Path, default=OUT / "tasks.jsonl", help="what was measured")
     parser.add_argument("--again", action="store_true", help="measure anew what was measured before")
     parser.add_argument(
         "--table-only", action="store_true", help="measure nothing, write the table from the cache"

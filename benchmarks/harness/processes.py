@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from machine import busy_seconds
+from benchmarks.harness.machine import busy_seconds
 
 LUTHIER = str(Path(sys.executable).with_name("luthier"))
 """The luthier of this environment, started as a user starts it."""

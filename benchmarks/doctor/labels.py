@@ -1,28 +1,32 @@
 """How right the forecast of labels is, and what `luthier suggest` is worth beside choosing rows at random.
 
-    python benchmarks/labels.py --data ../shared/data
+    python benchmarks/doctor/labels.py --data ../shared/data
 
 Both work on frozen features, which are computed once a set. Accuracy is that of a logistic regression on the features.
 """
 
 import argparse
 import csv
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from benchmarks.harness.machine import describe
+from benchmarks.harness.processes import names_of
+from benchmarks.harness.results import write_section
 from luthier.arrays import Array
 from luthier.doctor.reader import Reader
 from luthier.events import result_of
+from luthier.models.readers.texts import Texts
 from luthier.plan.plan import Plan
 from luthier.scores.learning_curve import rows_needed
 from luthier.train.probe.learning_curve import probe_curve, spread
 from luthier.train.probe.suggest import suggest
-from machine import describe
-from processes import names_of
-from results import write_section
 
 SECTION = "Labels"
 SETS = {"sst2": "sst2", "trec": "trec", "banking77": "banking77", "agnews": "agnews_7k6"}
@@ -47,7 +51,8 @@ def features_of_set(path: Path) -> tuple[Array, Array]:
     with open(path, encoding="utf-8", newline="") as file:
         rows = [(row["text"], row["label"]) for row in csv.DictReader(file)]
     reader = Reader.of(Plan.build({"data.path": str(path)}))
-    examples, _ = reader.texts.examples([text for text, _ in rows], np.zeros(len(rows), np.int64))
+    assert isinstance(reader.reader, Texts), "the packaged model reads texts"
+    examples, _ = reader.reader.examples([text for text, _ in rows], np.zeros(len(rows), np.int64))
     features = result_of(reader.features(examples, lambda: 0.0, lambda: False))
     return features, np.unique([label for _, label in rows], return_inverse=True)[1]
 

@@ -1,6 +1,6 @@
 """What `luthier check` finds of faults that are planted, beside cleanlab's Datalab on the same rows.
 
-    python benchmarks/doctor.py --data ../shared/data
+    python benchmarks/doctor/doctor.py --data ../shared/data
 
 Into a copy of each set go exact leaks, near copies, wrong labels and wrongly decoded texts, by a seed. Near copies and
 suspects that the untouched set has already are set aside first. `--sets sst2,trec` chooses, `--rows 50000` adds a timed
@@ -18,9 +18,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from machine import describe
-from processes import Cost, last_line, names_of, run_alone
-from results import write_section
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from benchmarks.harness.machine import describe
+from benchmarks.harness.processes import Cost, last_line, names_of, run_alone
+from benchmarks.harness.results import write_section
 
 SECTION = "Data doctor"
 SETS = {"sst2": "sst2", "trec": "trec", "banking77": "banking77", "agnews": "agnews_7k6"}
@@ -228,7 +230,8 @@ def datalab(train: Path, folder: Path) -> dict[str, Any]:
     code, _ = run_alone([sys.executable, "-P", "-c", DATALAB, str(train)], folder)
     if code:
         sys.exit(f"Datalab ended with {code}: {last_line(folder / 'stderr')}")
-    return json.loads(last_line(folder / "stdout"))
+    told: dict[str, Any] = json.loads(last_line(folder / "stdout"))
+    return told
 
 
 def large(data: Path, count: int, seed: int, model: str) -> dict[str, Any]:

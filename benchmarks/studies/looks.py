@@ -1,7 +1,8 @@
 """When should successive halving look at a trial, and how many should go on?
 
-    python benchmarks/regret.py --data ../shared/data --sizes 50,500 --prune none --cache benchmarks/out/unpruned.jsonl --dry
-    python benchmarks/looks.py
+    python benchmarks/search/regret.py --data ../shared/data --sizes 50,500 --prune none \\
+        --cache benchmarks/out/unpruned.jsonl --dry
+    python benchmarks/studies/looks.py
 
 `regret.py` keeps every trial's validations. Here its searches in which no trial was ended early are played again, trial by
 trial, as if halving had looked: what would have been saved, and what would the best score have been? Trials have the
@@ -13,15 +14,19 @@ import argparse
 import math
 import random
 import statistics
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import optuna
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from benchmarks.harness.places import OUT
+from benchmarks.harness.results import write_section
+from benchmarks.search.regret import TRIALS, Measured, load
 from luthier.searching.pruners import LENGTH, Halving
-from regret import TRIALS, Measured, load
-from results import write_section
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -124,7 +129,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--cache", type=Path, default=Path(__file__).parent / "out/unpruned.jsonl")
+    parser.add_argument("--cache", type=Path, default=OUT / "unpruned.jsonl")
     parser.add_argument("--dry", action="store_true", help="print the table, write no section")
     asked = parser.parse_args()
     cells = [one for one in load(asked.cache) if one.prune == "none"]

@@ -1,0 +1,1 @@
+"""What the benchmarks share: the machine they ran on, processes of their own, the sections of RESULTS.md."""

@@ -1,0 +1,1 @@
+"""What a search over settings costs, and what it gains."""

@@ -1,0 +1,1 @@
+"""Studies that settled a default, from measured runs or from new ones."""

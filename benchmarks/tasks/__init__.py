@@ -1,0 +1,1 @@
+"""How good the tuned models are beside what else a user could take, by task."""

@@ -29,11 +29,13 @@ from luthier.events import Advanced, Event, Noted, Started, Stepped, TrialBegan,
 from luthier.interrupts import StopWish
 from luthier.plan.plan import Plan
 from luthier.plan.search import SearchPlan
+from luthier.records import VersionedRecord
 from luthier.searching import ending, opening, ranking, trials
 from luthier.searching import folder as folders
 from luthier.searching import search as searching
 from luthier.searching import workers as of_search
 from luthier.searching.folder import SearchFolder
+from luthier.searching.records import SearchKey, Settled, SpentNote
 from luthier.searching.samplers import Adviser, Tried
 from luthier.searching.worker import worked
 from luthier.steps import finish
@@ -690,7 +692,7 @@ def test_each_process_has_a_gpu_of_its_own(
 ) -> None:
     folder = begun("gpus")
     assert folder.default_workers == folders.cores()  # a thread each, as nothing is settled
-    folder.keep_note("settled", {"run": {"run.threads": 1}, "vary": [], "recipe": {}, "gpus": 3})
+    folder.keep_note("settled", Settled(run={"run.threads": 1}, vary=[], recipe={}, gpus=3))
     assert folder.default_workers == 3
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,7")
     assert [of_search.seen_gpu(place, 3)["CUDA_VISIBLE_DEVICES"] for place in range(3)] == ["4", "5", "7"]
@@ -838,6 +840,9 @@ def test_several_commands_share_a_search_that_has_a_storage_of_its_own(
         folder.refuse_in_use()
 
 
+NOTES: dict[str, type[VersionedRecord]] = {"key": SearchKey, "settled": Settled, "spent": SpentNote}
+
+
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
@@ -855,7 +860,7 @@ def test_a_note_of_a_search_that_cannot_be_used_is_refused_with_file_and_field(
     (folder.state / f"{name}.json").write_text(content)
 
     with pytest.raises(RunError) as caught:
-        folder.note(name)
+        folder.note(name, NOTES[name])
 
     assert str(caught.value).startswith(f"{folder.state / name}.json: {told}")
 
@@ -869,13 +874,13 @@ def test_a_note_of_a_search_that_was_changed_is_not_believed_and_one_without_a_s
 ) -> None:
     folder = begun(trials=1)
     path = folder.state / f"{name}.json"
-    folder.keep_note("settled", {"run": {"run.threads": 1}, "vary": [], "recipe": {}, "gpus": 0})
-    folder.keep_note("spent", {"seconds": 1.0})
+    folder.keep_note("settled", Settled(run={"run.threads": 1}, vary=[], recipe={}, gpus=0))
+    folder.keep_note("spent", SpentNote(seconds=1.0))
     written = json.loads(path.read_text())
 
     path.write_text(json.dumps({key: value for key, value in written.items() if key != "sha256"}))
-    assert folder.note(name) is not None
+    assert folder.note(name, NOTES[name]) is not None
 
     path.write_text(json.dumps({**written, **changed}))
     with pytest.raises(RunError, match=rf"state/{name}\.json: is not what luthier wrote"):
-        folder.note(name)
+        folder.note(name, NOTES[name])

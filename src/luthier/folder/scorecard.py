@@ -11,7 +11,17 @@ from pydantic import model_validator
 
 from luthier.errors import RunError, listing
 from luthier.folder.artefacts import run_inside
-from luthier.records import Finite, Name, Positive, Record, checked, read_json, seal_holds
+from luthier.records import (
+    Finite,
+    Name,
+    Positive,
+    Record,
+    VersionedRecord,
+    migrated,
+    read_json,
+    refuse_broken_seal,
+    validated,
+)
 from luthier.scores.intervals import Estimate
 
 NEEDED = ("metric", "test", "chosen", "verdict")
@@ -138,7 +148,7 @@ class Tuning(Record):
     rate_test: RateTest | None = None
 
 
-class ScorecardRecord(Record):
+class ScorecardRecord(VersionedRecord):
     """scorecard.json, as docs/scorecard.md describes it."""
 
     metric: Name
@@ -241,19 +251,13 @@ def read_scorecard(run: Path, needed: Sequence[str], mend: str) -> dict[str, Any
     """
     path = run / FILE
     value = read_json(path, within=run, mend=mend)
-    if isinstance(value, dict) and (missing := [key for key in needed if not value.get(key)]):
+    record = migrated(value, ScorecardRecord, str(path), mend)
+    if missing := [key for key in needed if not record.get(key)]:
         raise RunError(f"{path}: lacks {listing(missing)}. {mend}")
-    found = checked(value, ScorecardRecord, str(path), mend)
-    record: dict[str, Any] = value
+    found = validated(record, ScorecardRecord, str(path), mend)
     if found.metric not in found.test:
         raise RunError(f"{path}: 'test' has no value of the metric {found.metric!r}. {mend}")
-    holds = seal_holds(record)
-    if holds is False:
-        raise RunError(
-            f"{path}: is not what luthier wrote: its content does not fit the SHA-256 that it holds, so its numbers cannot be "
-            f"believed. {mend}"
-        )
-    if holds is None:
+    if not refuse_broken_seal(value, path, mend, ", so its numbers cannot be believed"):
         tell_unsealed(path)
     return record
 

@@ -1,12 +1,14 @@
 """What the report reads of a run beside its scorecard, checked: the table, the split, the findings, the answers."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 from pydantic import model_validator
 
 from luthier.errors import RunError
-from luthier.records import Finite, Record, checked, read_json, spelt
+from luthier.files import write_json
+from luthier.records import Finite, Record, VersionedRecord, migrated, read_json, spelt, stamped, validated
 
 MEND = "Delete the file, and the page is written without it."
 
@@ -18,7 +20,7 @@ class FileRecord(Record):
     rows: Finite | None = None
 
 
-class TableRecord(Record):
+class TableRecord(VersionedRecord):
     """table.json."""
 
     files: list[FileRecord] | None = None
@@ -26,7 +28,7 @@ class TableRecord(Record):
     columns: list[str] | None = None
 
 
-class SplitRecord(Record):
+class SplitRecord(VersionedRecord):
     """split.json."""
 
     train: Finite | None = None
@@ -38,7 +40,7 @@ class SplitRecord(Record):
     warnings: list[str] | None = None
 
 
-class FindingRecord(Record):
+class FindingRecord(VersionedRecord):
     """One of findings.json."""
 
     check: str | None = None
@@ -63,7 +65,7 @@ class EntityRecord(Record):
 Answer = str | bool | int | float | list[str | float | EntityRecord] | None
 
 
-class PredictionRecord(Record):
+class PredictionRecord(VersionedRecord):
     """A line of predictions/PART.jsonl."""
 
     row: int | None = None
@@ -87,10 +89,10 @@ class PredictionRecord(Record):
 def read_optional(path: Path, kind: type[Record], within: Path) -> dict[str, Any] | None:
     """A record that a run may lack. Raises RunError, with file and field, for one that is there and cannot be used."""
     try:
-        found: dict[str, Any] = read_json(path, within, MEND)
+        found = migrated(read_json(path, within, MEND), kind, str(path), MEND)
     except FileNotFoundError:
         return None
-    checked(found, kind, str(path), MEND)
+    validated(found, kind, str(path), MEND)
     return found
 
 
@@ -102,6 +104,14 @@ def read_findings(path: Path, within: Path) -> tuple[dict[str, Any], ...] | None
         return None
     if not isinstance(found, list):
         raise RunError(f"{path}: expected a list of findings, found {spelt(found)}. {MEND}")
+    findings = []
     for number, one in enumerate(found, start=1):
-        checked(one, FindingRecord, f"{path}, finding {number}", MEND)
-    return tuple(found)
+        place = f"{path}, finding {number}"
+        findings.append(migrated(one, FindingRecord, place, MEND))
+        validated(findings[-1], FindingRecord, place, MEND)
+    return tuple(findings)
+
+
+def write_findings(folder: Path, findings: Sequence[Mapping[str, Any]]) -> None:
+    """Write findings.json: a list, in which each finding carries the version of its format."""
+    write_json(folder / "findings.json", [stamped(one, FindingRecord) for one in findings])

@@ -5,8 +5,17 @@ from typing import Any, Literal, Self
 
 from pydantic import field_validator, model_validator
 
-from luthier.errors import RunError
-from luthier.records import Count, Finite, Name, Record, checked, read_json, seal_holds
+from luthier.records import (
+    Count,
+    Finite,
+    Name,
+    Record,
+    VersionedRecord,
+    migrated,
+    read_json,
+    refuse_broken_seal,
+    validated,
+)
 
 FILE = "search.json"
 MEND = "`luthier resume` of this folder writes it anew, once the file is deleted."
@@ -60,7 +69,7 @@ class CorrectedRecord(Record):
     high: float
 
 
-class SearchRecord(Record):
+class SearchRecord(VersionedRecord):
     """search.json, as docs/search.md describes it."""
 
     method: Name
@@ -94,10 +103,8 @@ class SearchRecord(Record):
 def read_search(search: Path) -> dict[str, Any]:
     """search.json of a search's folder. Raises FileNotFoundError where there is none, RunError that names file and field."""
     path = search / FILE
-    record: dict[str, Any] = read_json(path, within=search, mend=MEND)
-    checked(record, SearchRecord, str(path), MEND)
-    if seal_holds(record) is False:
-        raise RunError(
-            f"{path}: is not what luthier wrote: its content does not fit the SHA-256 that it holds. {MEND}"
-        )
+    value = read_json(path, within=search, mend=MEND)
+    record = migrated(value, SearchRecord, str(path), MEND)
+    validated(record, SearchRecord, str(path), MEND)
+    refuse_broken_seal(value, path, MEND)
     return record

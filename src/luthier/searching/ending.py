@@ -17,6 +17,7 @@ from luthier.report.search_page import write_search_page
 from luthier.searching.folder import OF_SEARCH
 from luthier.searching.opening import Search, refuse_another_model
 from luthier.searching.ranking import best_of, different, finalists
+from luthier.searching.records import ChoiceNote, NamedNote
 from luthier.searching.reruns import NAMED, failure, scores_of, unheard
 from luthier.searching.samplers import Tried, importances
 from luthier.searching.space import METHOD, MODEL
@@ -40,16 +41,16 @@ def finish(search: Search) -> Iterator[tuple[int, Event]]:
         yield OF_SEARCH, Noted(f"No trial came to its end: {words}", search.clock(), warning=True)
         search.record(over=True)
         return
-    known = search.folder.note(NAMED)
+    known = search.folder.note(NAMED, NamedNote)
     if known is None:
         if search.asked.seeds:
             yield from (
                 (OF_SEARCH, Noted(words, search.clock(), warning=True)) for words in unheard_of(search)
             )
         choice, more = chosen(search)
-        search.folder.keep_note(NAMED, {"choice": asdict(choice), "more": more})
+        search.folder.keep_note(NAMED, NamedNote(choice=ChoiceNote(**asdict(choice)), more=more))
     else:
-        choice, more = Choice(**known["choice"]), known["more"]
+        choice, more = Choice(**known.choice.told()), known.more
     yield choice.number, Named(choice.number, choice.words, search.clock())
     winner = tried[choice.number]
     refuse_another_model(search, winner.values)

@@ -24,6 +24,7 @@ from luthier.errors import (
 from luthier.events import Advanced, Event, Noted, Started, TrialBegan, read_event
 from luthier.plan.search import SearchPlan
 from luthier.searching.folder import DEATHS, RECORD, SearchFolder
+from luthier.searching.records import SignNote
 from luthier.searching.workers import GRACE, lost, worth_showing
 
 RETRIES = 3
@@ -92,7 +93,7 @@ def on_ray(folder: SearchFolder, asked: SearchPlan, stop: Callable[[], bool]) ->
         with ended_in_any_case(ray, folder, at_work, began):
             while at_work or asking:
                 if stop() and asking:
-                    folder.keep_note(stop_of(began), {})
+                    folder.keep_note(stop_of(began), SignNote())
                     asking = False
                 alone = settled["features"] and not has_features(folder)
                 most = 1 if alone else min(room, asked.workers or room)
@@ -130,7 +131,7 @@ def ended_in_any_case(ray: Any, folder: SearchFolder, at_work: list[Any], began:
         yield
     finally:
         if at_work:
-            folder.keep_note(stop_of(began), {})
+            folder.keep_note(stop_of(began), SignNote())
             with contextlib.suppress(ray.exceptions.RayError):  # it has ended, and they with it
                 _, left = ray.wait(at_work, num_returns=len(at_work), timeout=GRACE)
                 for reference in left:
@@ -212,7 +213,7 @@ def opened(path: str, earlier: float, began: float) -> Any:
     if key not in OPENED:
         OPENED.clear()
         OPENED[key] = open_search(
-            folder, lambda: folder.note(stop_of(began)) is not None, earlier, began, holder
+            folder, lambda: folder.note(stop_of(began), SignNote) is not None, earlier, began, holder
         )
     OPENED[key].holder = holder
     return OPENED[key]

@@ -45,7 +45,7 @@ def compute_features(run: Run) -> Iterator[Event]:
                 if run.stop():
                     raise run.interrupted()
         run.features[part] = found
-    run.shared.save("features", run.features, {"seconds": run.clock() - begin})
+    run.shared.save("features", run.features, FeaturesRecord(seconds=run.clock() - begin))
 
 
 def probe_and_baselines(run: Run) -> Iterator[Event]:
@@ -101,7 +101,7 @@ def fit_or_reuse(run: Run, targets: Array) -> Probe:
     features, seed = task.read_by_head(run.features["train"]), run.plan.run.seed
     with with_threads(run.wide):
         probe = fit_probe(features, to_learn, task.outputs, task.fit_score, seed)
-    record = probe_record(probe) | {"seconds": run.clock() - begin}
+    record = ProbeRecord(**probe_record(probe), seconds=run.clock() - begin)
     run.shared.save(probe_name(run), {"weight": probe.weight, "bias": probe.bias}, record)
     return probe
 

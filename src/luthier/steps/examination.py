@@ -9,7 +9,7 @@ from luthier.checks import FEATURES, examine, ranked
 from luthier.checks.finding import Array
 from luthier.doctor.evidence import with_features
 from luthier.events import Event, Noted
-from luthier.files import write_json
+from luthier.report.run_records import write_findings
 from luthier.steps.run import Run
 
 LEARNT = ("train", "valid", "calibration")
@@ -27,7 +27,7 @@ def check_features(run: Run) -> Iterator[Event]:
     evidence = with_features(ready.evidence, ready.rows, rows, features, strength, run.plan.run.seed)
     found = examine(evidence, FEATURES)
     everything = ranked([*ready.findings, *found])
-    write_json(run.folder.path / "findings.json", [finding.to_json() for finding in everything])
+    write_findings(run.folder.path, [finding.to_json() for finding in everything])
     for finding in found:
         if finding.severity != "note":
             yield Noted(finding.message, run.clock(), warning=True)

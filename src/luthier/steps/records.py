@@ -2,17 +2,17 @@
 
 from pydantic import field_validator
 
-from luthier.records import Count, Finite, Positive, Record
+from luthier.records import Count, Finite, Positive, VersionedRecord
 from luthier.tasks.records import CalibrationRecord
 
 
-class FeaturesRecord(Record):
+class FeaturesRecord(VersionedRecord):
     """Beside the frozen features."""
 
     seconds: Finite
 
 
-class ProbeRecord(Record):
+class ProbeRecord(VersionedRecord):
     """Beside the probe's weights."""
 
     strength: Positive
@@ -29,7 +29,7 @@ class ProbeRecord(Record):
         return scores
 
 
-class TunedRecord(Record):
+class TunedRecord(VersionedRecord):
     """Beside the weights that training ended with."""
 
     steps: Count
@@ -40,7 +40,7 @@ class TunedRecord(Record):
     operations: Finite
 
 
-class ClozeRecord(Record):
+class ClozeRecord(VersionedRecord):
     """Beside the weights after the questions that were made of texts."""
 
     questions: Count
@@ -50,7 +50,7 @@ class ClozeRecord(Record):
     seconds: Finite
 
 
-class RateTestRecord(Record):
+class RateTestRecord(VersionedRecord):
     """What the range test of the learning rate saw."""
 
     rates: list[float]
@@ -58,11 +58,11 @@ class RateTestRecord(Record):
     lr: Positive
 
 
-class ScoredRecord(Record):
+class ScoredRecord(VersionedRecord):
     """Beside the tuned model's logits; it says that they are whole."""
 
 
-class OutcomeRecord(Record):
+class OutcomeRecord(VersionedRecord):
     """What a trial came to."""
 
     score: float

@@ -137,7 +137,7 @@ class Run:
             base=self.plan.model.name,
             base_fingerprint=ready.base_fingerprint,
             method=candidate.name,
-            version=version("luthier"),
+            luthier=version("luthier"),
             missing=self.plan.data.missing,
         )
 

@@ -105,7 +105,8 @@ def ended(run: Run) -> Generator[Event, None, Outcome]:
         curve=tuple(curve),
         cut=trained.get("why") in ("budget", "enough"),
     )
-    folder.save(OUTCOME, {"valid": chosen.logits["valid"]}, asdict(outcome))
+    told = {**asdict(outcome), "curve": [list(point) for point in outcome.curve]}
+    folder.save(OUTCOME, {"valid": chosen.logits["valid"]}, OutcomeRecord.model_validate(told))
     return outcome
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from luthier.errors import RunError
-from luthier.report import drawing
+from luthier.report import charts, drawing
 from luthier.report.card import model_card
 from luthier.report.markup import Html
 from luthier.report.page import SECTIONS, write_report

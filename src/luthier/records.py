@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, Self, TypeVar
 
 from annotated_types import Ge, Gt, MinLen
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -49,6 +49,11 @@ class Record(BaseModel):
 
     Whoever gives a key another name or another meaning adds a step. A key that is new needs none, as long as it has a default.
     """
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Self:
+        """A record of what Python tells: tuples are lists, and numbers as keys are texts, as they are in JSON."""
+        return cls.model_validate(json.loads(json.dumps(told)))
 
     @classmethod
     def version_in(cls, value: Mapping[str, Any]) -> Any:

@@ -27,6 +27,7 @@ from luthier.files import (
 )
 from luthier.hashes import hash_file, hash_json
 from luthier.machine import cores
+from luthier.plan.key import BESIDE, deciding
 from luthier.plan.places import NAMED, PACKAGED_NAMES, found_again, placed
 from luthier.plan.plan import Plan, read_plan
 from luthier.plan.search import SECTION, SearchPlan, parted
@@ -41,8 +42,6 @@ SPENT = "spent"
 """A note of the seconds that all commands have taken, as of the last validation of a trial."""
 DEATHS = 4
 """Processes may die in a row before a search gives up."""
-MADE_ELSEWHERE = {"workers", "storage", "on"}
-"""Settings of a search that say where it runs, not what it finds."""
 COMMAND = "command"
 """The lock of the command that is at work on a search, where its trials are on record here alone."""
 NOTE_MEND = "Put back the file that was there, or search anew with another --out."
@@ -54,7 +53,7 @@ def key_of(plan: Plan, search: SearchPlan) -> str:
     return hash_json(
         [
             plan.identity(),
-            search.model_dump(mode="json", exclude=MADE_ELSEWHERE),
+            deciding(SECTION, search),
             files,
             plan.model.name,
             *filter(None, [plan.model.base]),
@@ -211,7 +210,7 @@ class SearchFolder:
         found = [
             f"--{name} {own[name] or 'was left out'}, not {asked[name] or 'left out'}"
             for name in own
-            if own[name] != asked[name] and name not in {*MADE_ELSEWHERE, "vary"}
+            if own[name] != asked[name] and name not in {*BESIDE[SECTION].split(), "vary"}
         ]
         return f" ({'; '.join(found)})" if found else ""
 

@@ -101,7 +101,7 @@ def fit_or_reuse(run: Run, targets: Array) -> Probe:
     features, seed = task.read_by_head(run.features["train"]), run.plan.run.seed
     with with_threads(run.wide):
         probe = fit_probe(features, to_learn, task.outputs, task.fit_score, seed)
-    record = ProbeRecord(**probe_record(probe), seconds=run.clock() - begin)
+    record = ProbeRecord.of(probe_record(probe) | {"seconds": run.clock() - begin})
     run.shared.save(probe_name(run), {"weight": probe.weight, "bias": probe.bias}, record)
     return probe
 

@@ -72,7 +72,7 @@ def train_layers(run: Run) -> Iterator[Event]:
     ended = tuned["why"] != "interrupted"
     if saved is None and prefixes is not None and ended:
         arrays = {name: tensor.cpu().numpy() for name, tensor in ready.model.state_dict().items()}
-        run.folder.save("tuned", arrays, TunedRecord(**tuned))
+        run.folder.save("tuned", arrays, TunedRecord.of(tuned))
     if ended:
         run.checkpoints("training").forget()  # a kill before this goes on from the last of them
     if saved is None and prefixes is None:
@@ -169,7 +169,7 @@ def rate_test(run: Run, state: State, settings: TrainSettings, unfreezing: Ladde
         return RateTest(tuple(saved[1].rates), tuple(saved[1].losses), saved[1].lr)
     examples, seed = run.ready.examples["train"], run.plan.run.seed
     found = find_rate(state, weighted(run), examples, settings, run.ready.device, seed, unfreezing)
-    run.folder.save("rate_test", {}, RateTestRecord.model_validate(found.to_json()))
+    run.folder.save("rate_test", {}, RateTestRecord.of(found.to_json()))
     return found
 
 

@@ -105,8 +105,7 @@ def ended(run: Run) -> Generator[Event, None, Outcome]:
         curve=tuple(curve),
         cut=trained.get("why") in ("budget", "enough"),
     )
-    told = {**asdict(outcome), "curve": [list(point) for point in outcome.curve]}
-    folder.save(OUTCOME, {"valid": chosen.logits["valid"]}, OutcomeRecord.model_validate(told))
+    folder.save(OUTCOME, {"valid": chosen.logits["valid"]}, OutcomeRecord.of(asdict(outcome)))
     return outcome
 
 

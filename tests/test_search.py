@@ -287,7 +287,7 @@ def test_a_search_killed_again_and_again_comes_to_the_same(
         if folder.finished:
             break
     assert folder.finished
-    assert scores(folder.record()) == scores(whole)
+    assert scores(folder.record().to_json()) == scores(whole)
     assert sorted(ends) == sorted(set(ends)), "none ended twice"
     assert (folder.best / "predictions/test.jsonl").read_bytes() == (
         SearchFolder(folder.path.with_name("whole")).best / "predictions/test.jsonl"
@@ -468,7 +468,7 @@ def test_a_wish_to_stop_is_granted_and_resumed(begun: Callable[..., SearchFolder
 
     with pytest.raises(Interrupted, match="luthier resume"):
         wished_in_trial_1()
-    states = [one["state"] for one in folder.record()["trials"]]
+    states = [one["state"] for one in folder.record().to_json()["trials"]]
     assert states == ["complete", "running"]
     assert [one["state"] for one in finished(folder)["trials"]] == ["complete"] * 4
 
@@ -488,7 +488,7 @@ def test_two_processes_share_the_trials(
     assert {name for name, _ in began} == {"one", "other"}
     for pair in itertools.zip_longest(one, other):  # in turns to their ends
         assert any(pair)
-    assert scores(folder.record()) == scores(finished(begun("alone", trials=5)))
+    assert scores(folder.record().to_json()) == scores(finished(begun("alone", trials=5)))
 
 
 def test_a_budget_ends_the_search_in_time_with_the_best_so_far(
@@ -576,7 +576,7 @@ def test_a_search_through_processes_is_the_search_in_one(
     folder = begun("processes", workers=2)
     told = searched(folder)
     assert sum(isinstance(event, TrialEnded) for event in told) == 4
-    assert scores(folder.record()) == scores(finished(begun("one")))
+    assert scores(folder.record().to_json()) == scores(finished(begun("one")))
 
 
 def test_a_killed_search_is_resumed_by_the_command_line(
@@ -731,7 +731,7 @@ def test_a_trial_whose_process_dies_twice_is_given_up(
     told = [event.text for event in searched(folder) if isinstance(event, Noted) and "signal 9" in event.text]
     assert "Another one goes on with it." in told[0]
     assert "It is given up." in told[1]
-    record = folder.record()
+    record = folder.record().to_json()
     assert record["trials"][1]["state"] == "failed"
     assert "signal 9" in record["trials"][1]["words"]
     assert [one["state"] for one in record["trials"]].count("complete") == 3
@@ -775,8 +775,8 @@ def test_what_a_killed_process_was_at_is_known(begun: Callable[..., SearchFolder
     killer.join()
     assert len(killed) == 1
     assert told == ["The process of trial 1 ended with signal 9. Another one goes on with it."]
-    assert [one.get("crashes") for one in folder.record()["trials"]] == [None, 1]
-    assert [one["state"] for one in folder.record()["trials"]] == ["complete"] * 2
+    assert [one.get("crashes") for one in folder.record().to_json()["trials"]] == [None, 1]
+    assert [one["state"] for one in folder.record().to_json()["trials"]] == ["complete"] * 2
 
 
 def test_rows_that_cannot_be_read_end_it_with_nothing_written(tmp_path: Path, bert: Path) -> None:

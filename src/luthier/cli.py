@@ -305,7 +305,7 @@ def show_search(found: Any, as_json: bool) -> None:
     from luthier.folder.scorecard import Scorecard
     from luthier.report.search_words import search_words
 
-    print(search_words(found.record, Scorecard.read(found.path).record))
+    print(search_words(found.told, Scorecard.read(found.path).card))
     print(f"\n{found.path}/report.html        the report\n{found.path}/best/model         the model")
 
 

@@ -64,6 +64,10 @@ class Record(BaseModel):
         """The keys that it names, without what a version, a seal or a newer luthier adds."""
         return self.model_dump(exclude=set(self.model_extra or {}))
 
+    def to_json(self) -> dict[str, Any]:
+        """All that was told, whether it is known here or not."""
+        return self.model_dump(exclude_unset=True)
+
 
 class VersionedRecord(Record):
     """What a whole file says, or a line of one. It carries the version of its format; 0 is that of files without a version."""
@@ -237,4 +241,4 @@ def refuse_broken_seal(record: Mapping[str, Any], path: Path, mend: str = "", so
 
 def write_sealed(path: Path, record: VersionedRecord) -> None:
     """Write a record as JSON, with its version and its seal."""
-    write_json(path, sealed(stamped(record.model_dump(exclude_unset=True), type(record))))
+    write_json(path, sealed(stamped(record.to_json(), type(record))))

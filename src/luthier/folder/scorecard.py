@@ -4,6 +4,7 @@ import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -193,37 +194,54 @@ class ScorecardRecord(VersionedRecord):
             raise ValueError("'scatter' is to be made of pairs of numbers")
         return self
 
+    @property
+    def ship(self) -> bool:
+        """Whether the chosen candidate is better, beyond noise, than the best for which nothing was trained."""
+        return self.verdict is not None and self.verdict.ship
+
+    @property
+    def verdict_words(self) -> str:
+        """The verdict as a sentence."""
+        told = None if self.verdict is None else self.verdict.words
+        return told or ("Ship it." if self.ship else "Do not ship it.")
+
 
 @dataclass(frozen=True, repr=False)
 class Scorecard:
-    """What a run measured. `record` is the whole of scorecard.json; the rest are its most wanted parts."""
+    """What a run measured: scorecard.json, and its most wanted parts."""
 
     record: dict[str, Any]
+    """All of it, as JSON."""
+
+    @cached_property
+    def card(self) -> ScorecardRecord:
+        """The same, with names that are known."""
+        return ScorecardRecord.model_validate(self.record)
 
     @property
     def metric(self) -> str:
         """The metric that chose, stopped and decided."""
-        return str(self.record["metric"])
+        return self.card.metric
 
     @property
     def test(self) -> dict[str, Estimate]:
         """Every metric on the test rows, with its 95 % interval."""
-        return {name: estimate(Score.model_validate(one)) for name, one in self.record["test"].items()}
+        return {name: estimate(one) for name, one in self.card.test.items()}
 
     @property
     def chosen(self) -> str:
         """The candidate that was kept."""
-        return str(self.record["chosen"])
+        return self.card.chosen
 
     @property
     def ship(self) -> bool:
         """Whether the chosen candidate is better, beyond noise, than the best for which nothing was trained."""
-        return self.record["verdict"]["ship"] is True
+        return self.card.ship
 
     @property
     def words(self) -> str:
         """The verdict as a sentence."""
-        return str(self.record["verdict"].get("words") or ("Ship it." if self.ship else "Do not ship it."))
+        return self.card.verdict_words
 
     def __repr__(self) -> str:
         return f"Scorecard({self.chosen}, {self.metric} {self.test[self.metric]})"
@@ -236,7 +254,7 @@ class Scorecard:
         """The scorecard of a run's folder, or of a search's best run. Raises RunError when there is none."""
         inside = run_inside(run)
         try:
-            return Scorecard(read_scorecard(inside, NEEDED, MEND))
+            return read_scorecard(inside, NEEDED, MEND)
         except (FileNotFoundError, NotADirectoryError):
             what = "is not finished" if (run / "plan.toml").is_file() else "is not the folder of a run"
             raise RunError(
@@ -244,7 +262,7 @@ class Scorecard:
             ) from None
 
 
-def read_scorecard(run: Path, needed: Sequence[str], mend: str) -> dict[str, Any]:
+def read_scorecard(run: Path, needed: Sequence[str], mend: str) -> Scorecard:
     """scorecard.json of a run, of the right types and as it was written. needed: keys without which it says nothing.
 
     Raises FileNotFoundError where there is none, RunError that names the file and the field.
@@ -259,7 +277,7 @@ def read_scorecard(run: Path, needed: Sequence[str], mend: str) -> dict[str, Any
         raise RunError(f"{path}: 'test' has no value of the metric {found.metric!r}. {mend}")
     if not refuse_broken_seal(value, path, mend, ", so its numbers cannot be believed"):
         tell_unsealed(path)
-    return record
+    return Scorecard(record)
 
 
 def estimate(score: Score) -> Estimate:

@@ -10,7 +10,7 @@ from typing import Any
 from luthier.errors import RunError
 from luthier.files import open_file
 from luthier.folder.run_records import EventRecord
-from luthier.folder.scorecard import read_scorecard
+from luthier.folder.scorecard import Scorecard, read_scorecard
 from luthier.records import LARGEST, read_lines
 from luthier.report.run_records import (
     PredictionRecord,
@@ -100,7 +100,7 @@ class Records:
 
 def read_records(run: Path) -> Records:
     """Read a run's folder. Raises RunError when there is no scorecard to speak of, or a record cannot be used."""
-    scorecard = read_whole_scorecard(run)
+    scorecard = read_whole_scorecard(run).record
     steps, validations = read_curves(run, str(scorecard["chosen"]))
     language = str(scorecard.get("language") or "en")
     mistakes, wrong = read_mistakes(run, language)
@@ -128,7 +128,7 @@ def read_bytes(path: Path, within: Path) -> bytes | None:
         return None
 
 
-def read_whole_scorecard(run: Path) -> Record:
+def read_whole_scorecard(run: Path) -> Scorecard:
     """The scorecard with all that a report stands on."""
     if not run.is_dir():
         raise RunError(

@@ -1,21 +1,12 @@
 """`search.json`, checked when it is read back."""
 
+import math
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import field_validator, model_validator
 
-from luthier.records import (
-    Count,
-    Finite,
-    Name,
-    Record,
-    VersionedRecord,
-    migrated,
-    read_json,
-    refuse_broken_seal,
-    validated,
-)
+from luthier.records import Count, Finite, Name, Record, VersionedRecord, read_sealed
 
 FILE = "search.json"
 MEND = "`luthier resume` of this folder writes it anew, once the file is deleted."
@@ -34,6 +25,16 @@ class TrialRecord(Record):
     ended: Finite | None = None
     words: str | None = None
     validations: dict[str, float] | None = None
+
+    @property
+    def scored(self) -> float:
+        """Its score on the validation rows; not a number where it has none."""
+        return math.nan if self.score is None else self.score
+
+    @property
+    def minutes(self) -> float:
+        """When it ended, in minutes since the search began; not a number where it has not."""
+        return math.nan if self.ended is None else self.ended / 60
 
     @field_validator("values")
     @classmethod
@@ -100,11 +101,6 @@ class SearchRecord(VersionedRecord):
         return self
 
 
-def read_search(search: Path) -> dict[str, Any]:
+def read_search(search: Path) -> SearchRecord:
     """search.json of a search's folder. Raises FileNotFoundError where there is none, RunError that names file and field."""
-    path = search / FILE
-    value = read_json(path, within=search, mend=MEND)
-    record = migrated(value, SearchRecord, str(path), MEND)
-    validated(record, SearchRecord, str(path), MEND)
-    refuse_broken_seal(value, path, MEND)
-    return record
+    return read_sealed(search / FILE, SearchRecord, within=search, mend=MEND)[0]

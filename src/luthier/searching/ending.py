@@ -34,7 +34,7 @@ OTHER_TOKENS = {MODEL, "data.long"}
 def finish(search: Search) -> Iterator[tuple[int, Event]]:
     """Name the winner, test it, write best/ and the report. (number, event), where the number may be OF_SEARCH."""
     tried = search.adviser.tried()
-    if best_of(tried) is None and search.folder.record().get("over"):
+    if best_of(tried) is None and search.folder.record().over:
         return  # another process has told of it
     if best_of(tried) is None:
         words = "; ".join(sorted({str(one.notes.get("words", one.state)) for one in tried}))

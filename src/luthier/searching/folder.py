@@ -270,7 +270,7 @@ class SearchFolder:
     def write_record(self, record: Mapping[str, Any]) -> None:
         write_json(self.path / RECORD, sealed(stamped(record, SearchRecord)))
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> SearchRecord:
         """search.json. Raises RunError where there is none."""
         try:
             return read_search(self.path)
@@ -279,7 +279,7 @@ class SearchFolder:
 
     def seconds(self) -> float:
         """What all commands of this search have taken so far."""
-        told = float(self.record()["seconds"]) if (self.path / RECORD).is_file() else 0.0
+        told = self.record().seconds if (self.path / RECORD).is_file() else 0.0
         spent = self.note(SPENT, SpentNote)
         return max(told, 0.0 if spent is None else spent.seconds)
 

@@ -23,6 +23,7 @@ from luthier.errors import (
 )
 from luthier.events import Advanced, Event, Noted, Started, TrialBegan, read_event
 from luthier.plan.search import SearchPlan
+from luthier.report.search_records import TrialRecord
 from luthier.searching.folder import DEATHS, RECORD, SearchFolder
 from luthier.searching.records import SignNote
 from luthier.searching.workers import GRACE, lost, worth_showing
@@ -89,7 +90,7 @@ def on_ray(folder: SearchFolder, asked: SearchPlan, stop: Callable[[], bool]) ->
         yield Started("search", time.time() - began, count)
         at_work: list[Any] = []
         asking, resting, last, deaths = True, False, None, 0
-        shown = {one["number"] for one in trials_of(folder) if one["state"] != "running"}
+        shown = {one.number for one in trials_of(folder) if one.state != "running"}
         with ended_in_any_case(ray, folder, at_work, began):
             while at_work or asking:
                 if stop() and asking:
@@ -116,7 +117,7 @@ def on_ray(folder: SearchFolder, asked: SearchPlan, stop: Callable[[], bool]) ->
                     asking = asking and not (resting and reference == last)
                     events = [read_event(record) for record in told["events"]]
                     yield from (event for event in events if not isinstance(event, TrialBegan))
-                    ended = sum(one["state"] != "running" for one in trials_of(folder))
+                    ended = sum(one.state != "running" for one in trials_of(folder))
                     yield Advanced(ended, time.time() - began)
     if stop():
         raise Interrupted(
@@ -143,10 +144,9 @@ def has_features(folder: SearchFolder) -> bool:
     return next(folder.shared.glob("*/features.json"), None) is not None
 
 
-def trials_of(folder: SearchFolder) -> list[dict[str, Any]]:
+def trials_of(folder: SearchFolder) -> list[TrialRecord]:
     """The trials on record, where there is one."""
-    found: list[dict[str, Any]] = folder.record()["trials"] if (folder.path / RECORD).is_file() else []
-    return found
+    return folder.record().trials if (folder.path / RECORD).is_file() else []
 
 
 def begun(folder: SearchFolder, shown: set[int], seconds: float) -> Iterator[Event]:
@@ -155,9 +155,9 @@ def begun(folder: SearchFolder, shown: set[int], seconds: float) -> Iterator[Eve
     shown: numbers of those that have been told of, to which these are added.
     """
     for one in trials_of(folder):
-        if one["number"] not in shown:
-            shown.add(one["number"])
-            yield TrialBegan(one["number"], one["values"], seconds)
+        if one.number not in shown:
+            shown.add(one.number)
+            yield TrialBegan(one.number, one.values, seconds)
 
 
 @contextlib.contextmanager

@@ -49,7 +49,9 @@ def alike(found: Any, known: Any) -> bool:
     if isinstance(known, list):
         return len(found) == len(known) and all(map(alike, found, known))
     return (
-        bool(found == pytest.approx(known, abs=ALIKE, rel=ALIKE / 10)) if isinstance(known, float) else bool(found == known)
+        bool(found == pytest.approx(known, abs=ALIKE, rel=ALIKE / 10))
+        if isinstance(known, float)
+        else bool(found == known)
     )
 
 
@@ -79,7 +81,9 @@ def test_a_run_of_an_older_version_answers_as_it_did(name: str, witnesses: Path)
 
 
 @pytest.mark.parametrize("name", [name for name in RUNS if name.endswith("/vectors")])
-def test_vectors_of_an_older_version_are_as_near_to_each_other_as_they_were(name: str, witnesses: Path) -> None:
+def test_vectors_of_an_older_version_are_as_near_to_each_other_as_they_were(
+    name: str, witnesses: Path
+) -> None:
     folder = package.load(witnesses / name)
 
     for line in recorded(witnesses / name):

@@ -191,7 +191,7 @@ def check(
     from luthier.files import write_text
     from luthier.report.check_words import check_words, mended_words
     from luthier.report.page import write_check_page
-    from luthier.report.run_records import write_findings
+    from luthier.report.run_records import FindingRecord, write_findings
     from luthier.session.runs import check_plan
 
     asked = [name for name, value in (("--fix", fix), ("--apply", apply), ("--undo", undo)) if value]
@@ -213,7 +213,8 @@ def check(
         record["mended"] = mend(plan, checkup, kinds).to_json()
     if plan.run.out is not None:
         write_findings(Path(plan.run.out), record["findings"])
-        write_check_page(Path(plan.run.out), Path(plan.data.path).name, record["findings"])
+        found = [FindingRecord.of(one) for one in record["findings"]]
+        write_check_page(Path(plan.run.out), Path(plan.data.path).name, found)
     if as_json:
         print(json_line(record))
     else:

@@ -141,7 +141,9 @@ def keep(run: Path, out: Path, names: tuple[str, ...], home: Path, up: str) -> N
             shutil.copytree(source, target)
         else:
             shutil.copyfile(source, target)
-    for path in (path for path in out.rglob("*") if path.is_file() and str(home).encode() in path.read_bytes()):
+    for path in (
+        path for path in out.rglob("*") if path.is_file() and str(home).encode() in path.read_bytes()
+    ):
         text = path.read_text(encoding="utf-8").replace(f'"{home}"', '"."')
         text = text.replace(f"{home}/", f"{up}/" if path.name == "plan.toml" else "")
         if path.suffix == ".json" and SEAL in (record := json.loads(text)):

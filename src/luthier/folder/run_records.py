@@ -40,6 +40,13 @@ class EventRecord(VersionedRecord):
     metric: str | None = None
     text: str | None = None
     rows: int | list[int] | None = None
+    best: bool | None = None
+
+    @property
+    def at(self) -> int:
+        """The step that it tells of."""
+        assert self.step is not None, f"{self.event} is an event of a step"
+        return self.step
 
     @model_validator(mode="before")
     @classmethod

@@ -79,6 +79,7 @@ class CalibrationScores(Record):
     temperature: Positive | None = None
     ece_before: float | None = None
     ece_after: float | None = None
+    wanted: float | None = None
     margin: float | None = None
     coverage: float | None = None
 
@@ -156,6 +157,7 @@ class ScorecardRecord(VersionedRecord):
     test: dict[str, Score]
     chosen: Name
     task: str | None = None
+    reads: str | None = None
     model: str | None = None
     method: str | None = None
     model_format: str | None = None

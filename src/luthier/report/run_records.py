@@ -8,7 +8,17 @@ from pydantic import model_validator
 
 from luthier.errors import RunError
 from luthier.files import write_json
-from luthier.records import Finite, Record, VersionedRecord, migrated, read_json, spelt, stamped, validated
+from luthier.records import (
+    Finite,
+    Kind,
+    Record,
+    VersionedRecord,
+    checked,
+    read_json,
+    read_record,
+    spelt,
+    stamped,
+)
 
 MEND = "Delete the file, and the page is written without it."
 
@@ -26,6 +36,11 @@ class TableRecord(VersionedRecord):
     files: list[FileRecord] | None = None
     rows: Finite | None = None
     columns: list[str] | None = None
+    fingerprint: str | None = None
+
+    def column(self, role: str) -> object:
+        """The column that has a role; None where none has it."""
+        return (self.model_extra or {}).get(role)
 
 
 class SplitRecord(VersionedRecord):
@@ -36,8 +51,15 @@ class SplitRecord(VersionedRecord):
     calibration: Finite | None = None
     test: Finite | None = None
     how: str | None = None
-    calibrates: str | None = None
+    calibrates: str | None = "calibration"
+    seed: int | None = None
     warnings: list[str] | None = None
+
+    def size(self, part: str) -> float | None:
+        """How many rows a part has; None where it is not told."""
+        return {"train": self.train, "valid": self.valid, "calibration": self.calibration, "test": self.test}[
+            part
+        ]
 
 
 class FindingRecord(VersionedRecord):
@@ -86,17 +108,15 @@ class PredictionRecord(VersionedRecord):
         return self
 
 
-def read_optional(path: Path, kind: type[Record], within: Path) -> dict[str, Any] | None:
+def read_optional(path: Path, kind: type[Kind], within: Path) -> Kind | None:
     """A record that a run may lack. Raises RunError, with file and field, for one that is there and cannot be used."""
     try:
-        found = migrated(read_json(path, within, MEND), kind, str(path), MEND)
+        return read_record(path, kind, within, MEND)
     except FileNotFoundError:
         return None
-    validated(found, kind, str(path), MEND)
-    return found
 
 
-def read_findings(path: Path, within: Path) -> tuple[dict[str, Any], ...] | None:
+def read_findings(path: Path, within: Path) -> tuple[FindingRecord, ...] | None:
     """findings.json; None where there is none."""
     try:
         found = read_json(path, within, MEND)
@@ -104,12 +124,10 @@ def read_findings(path: Path, within: Path) -> tuple[dict[str, Any], ...] | None
         return None
     if not isinstance(found, list):
         raise RunError(f"{path}: expected a list of findings, found {spelt(found)}. {MEND}")
-    findings = []
-    for number, one in enumerate(found, start=1):
-        place = f"{path}, finding {number}"
-        findings.append(migrated(one, FindingRecord, place, MEND))
-        validated(findings[-1], FindingRecord, place, MEND)
-    return tuple(findings)
+    return tuple(
+        checked(one, FindingRecord, f"{path}, finding {number}", MEND)
+        for number, one in enumerate(found, start=1)
+    )
 
 
 def write_findings(folder: Path, findings: Sequence[Mapping[str, Any]]) -> None:

@@ -141,14 +141,20 @@ def keep(run: Path, out: Path, names: tuple[str, ...], home: Path, up: str) -> N
             shutil.copytree(source, target)
         else:
             shutil.copyfile(source, target)
-    for path in (
-        path for path in out.rglob("*") if path.is_file() and str(home).encode() in path.read_bytes()
-    ):
-        text = path.read_text(encoding="utf-8").replace(f'"{home}"', '"."')
-        text = text.replace(f"{home}/", f"{up}/" if path.name == "plan.toml" else "")
-        if path.suffix == ".json" and SEAL in (record := json.loads(text)):
-            text = json.dumps(sealed(record), indent=2, ensure_ascii=False) + "\n"
-        path.write_text(text, encoding="utf-8")
+    for path in out.rglob("*"):
+        if path.suffix in (".json", ".jsonl", ".toml", ".md"):
+            leave_out(home, path, f"{up}/" if path.name == "plan.toml" else "")
+
+
+def leave_out(home: Path, path: Path, instead: str) -> None:
+    """Take the folder that a witness was made in out of one of its files, and seal it anew where it was sealed."""
+    found = path.read_text(encoding="utf-8")
+    text = found.replace(f'"{home}"', '"."')
+    for spelt in (str(home), str(home).replace("_", "\\_")):  # as JSON and as Markdown write it
+        text = text.replace(f"{spelt}/", instead)
+    if text != found and path.suffix == ".json" and SEAL in (record := json.loads(text)):
+        text = json.dumps(sealed(record), indent=2, ensure_ascii=False) + "\n"
+    path.write_text(text, encoding="utf-8")
 
 
 def main() -> None:

@@ -161,3 +161,28 @@ def test_a_record_of_a_newer_luthier_is_refused_by_its_version(name: str, witnes
     assert (ended.code, ended.out) == (2, "")
     assert ended.err.startswith(f"{path}: is of version 99, and this luthier reads versions up to ")
     assert "Open it with a newer luthier." in ended.err
+
+
+DAMAGED: list[tuple[str, str, object, str]] = [
+    ("text/model/luthier.json", "columns", 5, "'columns' is 5, and should be a valid dictionary."),
+    ("text/scorecard.json", "seed", "0", "'seed' is \"0\", and should be a valid integer."),
+    ("text/table.json", "rows", "many", "'rows' is \"many\", and should be a valid number."),
+    ("text/split.json", "warnings", 1, "'warnings' is 1, and should be a valid list."),
+    ("search/search.json", "trials", {}, "'trials' is an object, and should be a valid list."),
+    ("search/state/key.json", "where", None, "'where' is null, and should be a valid list."),
+]
+
+
+@pytest.mark.parametrize(("name", "key", "value", "told"), DAMAGED, ids=[one[0] for one in DAMAGED])
+def test_an_older_record_that_is_damaged_is_told_by_the_field_that_is_wrong(
+    name: str, key: str, value: object, told: str, witnesses: Path
+) -> None:
+    path = witnesses / VERSIONS[-1] / name
+    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), key: value}))
+
+    command, run = ("resume", path.parent.parent) if "state" in name else (FILES[name], path.parent)
+    words = [path.parent.parent, rows_of(path.parent.parent)] if command == "predict" else [run]
+    ended = luthier(command, *words)
+
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith(f"{path}: {told}")

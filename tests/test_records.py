@@ -184,6 +184,16 @@ def test_a_file_of_any_older_version_opens_as_what_it_meant(
     assert read_record(moved(tmp_path, **content), Moved).speed == 3_000
 
 
+def test_a_line_of_an_older_version_is_read_as_what_it_meant_and_may_be_written_back(tmp_path: Path) -> None:
+    path = tmp_path / "lines.jsonl"
+    path.write_text('{"rate": 3}\n{"version": 2, "speed": 5}\n')
+
+    (line, found), (_, other) = read_lines(path, Moved)
+
+    assert (found.speed, other.speed) == (3_000, 5)
+    assert line == {"version": 2, "speed": 3_000}
+
+
 def test_a_file_of_a_newer_version_is_refused_by_its_version_and_not_taken_for_damaged(
     tmp_path: Path,
 ) -> None:

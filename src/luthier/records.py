@@ -125,7 +125,7 @@ def migrated(value: Any, kind: type[Record], place: str, mend: str = "") -> dict
         )
     for migration in kind.migrations[found:]:
         record = migration(record)
-    return record
+    return value if record is value else {**record, VERSION: current}
 
 
 def stamped(record: Mapping[str, Any], kind: type[Record]) -> dict[str, Any]:
@@ -162,8 +162,8 @@ def read_sealed(
 def read_lines(
     path: Path, kind: type[Kind], within: Path | None = None
 ) -> Iterator[tuple[dict[str, Any], Kind]]:
-    """The objects of a .jsonl file, each as it stands and checked; none where there is no file. A last line without an end is
-    passed over: a kill has torn it."""
+    """The objects of a .jsonl file, each as JSON and checked; none where there is no file. A last line without an end is passed
+    over: a kill has torn it."""
     try:
         file = open_file(path, within)
     except FileNotFoundError:
@@ -179,7 +179,8 @@ def read_lines(
                 if line.endswith(b"\n") or len(line) > LARGEST:
                     raise
                 return
-            yield value, checked(value, kind, place)
+            record = migrated(value, kind, place)
+            yield record, validated(record, kind, place)
 
 
 def complaint(error: Any) -> str:

@@ -17,6 +17,7 @@ from luthier.errors import ModelError
 from luthier.folder.model_folder import ModelFolder
 from luthier.folder.write import weigh_the_same
 from luthier.forms import FORMS
+from luthier.forms.form import Columns
 from luthier.models.headed import HeadedModel, new_head
 from luthier.models.heads import HEADS
 from luthier.models.heads.head import Head, Saved, Wanted
@@ -32,7 +33,7 @@ from luthier.tasks import TASKS
 from luthier.tasks.classification.task import Classification
 from luthier.tasks.classification.text import TEXT_CLASSIFICATION
 from luthier.tasks.config_labels import labelled, number, unnamed
-from luthier.tasks.kind import Columns, Roles, Understood, Wishes
+from luthier.tasks.kind import Roles, Understood, Wishes
 from luthier.tasks.question_answering.task import QuestionAnswering
 from luthier.tasks.regression import Regression
 from luthier.tasks.token_classification.task import TokenClassification

@@ -18,7 +18,7 @@ from luthier.models.headed import HeadedModel
 from luthier.plan.duration import seconds_of
 from luthier.plan.plan import Plan
 from luthier.prepare.prepare import Prepared
-from luthier.records import Record
+from luthier.records import VersionedRecord
 from luthier.tasks.answers import Answers
 from luthier.tasks.calibration import Calibration
 from luthier.tasks.outputs import Outputs
@@ -153,7 +153,7 @@ class Run:
             return self.ready.model
         model = self.ready.untrained()
         if body != PRETRAINED:
-            saved = self.folder.saved(body, Record)
+            saved = self.folder.saved(body, VersionedRecord)
             if saved is None:
                 raise WorldError(
                     f"{self.folder.arrays_path(body)}: the weights of the {body} model are gone. Give the same command again: it "
@@ -225,7 +225,7 @@ class Run:
             base=self.plan.model.name,
             base_fingerprint=ready.base.fingerprint,
             method=fitted.name,
-            version=version("luthier"),
+            luthier=version("luthier"),
             missing=self.plan.data.missing,
         )
 

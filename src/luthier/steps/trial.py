@@ -100,7 +100,7 @@ def ended(run: Run) -> Generator[Event, None, Outcome]:
         cut=trained.get("why") in ("budget", "enough"),
     )
     arrays, outputs = to_arrays({"valid": chosen.outputs["valid"]})
-    folder.save(OUTCOME, arrays, asdict(outcome) | ({"outputs": outputs} if outputs else {}))
+    folder.save(OUTCOME, arrays, OutcomeRecord.of(asdict(outcome) | {"outputs": outputs}))
     return outcome
 
 

@@ -60,11 +60,16 @@ def learn_cloze(
     state.weights.release()
     if stopped == "interrupted":
         return False
-    record = {"questions": len(examples), "steps": state.step, "why": stopped,
-              "tokens": state.tokens, "seconds": state.seconds}  # fmt: skip
+    record = ClozeRecord(
+        questions=len(examples),
+        steps=state.step,
+        why=stopped,
+        tokens=state.tokens,
+        seconds=state.seconds,
+    )
     arrays = {name: tensor.cpu().numpy() for name, tensor in ready.model.state_dict().items()}
     run.folder.save(NAME, arrays, record)
-    run.tuning[NAME] = record
+    run.tuning[NAME] = record.told()
     checkpoints.forget()
     return True
 

@@ -2,17 +2,14 @@
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from luthier.arrays import Array, Ints
-from luthier.batches.examples import Examples
 from luthier.batches.passages import Passage
 from luthier.batches.word_rows import Words
 from luthier.data.columns import ColumnGuess
@@ -21,9 +18,8 @@ from luthier.data.table import Table
 from luthier.errors import DataError, PlanError
 from luthier.folder.model_folder import load
 from luthier.forms import FORMS
-from luthier.forms.form import Columns, Form, Role, texts_in
-from luthier.models.hub.inspect import Folder, inspect_folder
-from luthier.models.readers.texts import Long, Texts
+from luthier.forms.form import Columns
+from luthier.models.hub.inspect import inspect_folder
 from luthier.plan.plan import Plan, fields
 from luthier.prepare.idle_settings import SETTINGS
 from luthier.prepare.prepare import prepare
@@ -34,6 +30,7 @@ from luthier.tasks.classification.labelled import labelled_rows
 from luthier.tasks.kind import Kind, Roles, Understood, Wishes
 from luthier.tasks.texts import has_content
 from tiny import TINY, messages, write_jsonl
+from toy import Verse
 
 ROWS = {
     "text": ({"text": "A crack."}, "A crack."),
@@ -44,37 +41,6 @@ ROWS = {
     "question": ({"question": "Where?", "text": "In Rome."}, Passage("Where?", "In Rome.")),
 }
 """By form, a JSON object and the row that it is; images are tried by themselves."""
-
-
-@dataclass(frozen=True)
-class Verse(Form):
-    """A toy: lines of a verse between slashes, which are read from the last to the first."""
-
-    name: ClassVar[str] = "verse"
-    roles: ClassVar[Mapping[str, Role]] = {"verse": Role("the lines of a verse", text=True)}
-    effects: ClassVar[frozenset[str]] = frozenset(
-        {"data.long", "model.pooling", "model.hidden", "model.dropout"}
-    )
-    thing: ClassVar[str] = "verse"
-    a_thing: ClassVar[str] = "a verse"
-
-    def open(self, folder: Folder) -> Texts:
-        return Texts(folder)
-
-    def read(self, reader: Texts, rows: Sequence[Any], targets: Array, way: str) -> tuple[Examples, Long]:
-        return reader.examples([" ".join(reversed(row)) for row in rows], targets, way)
-
-    def inputs(self, table: Table, columns: Columns, rows: Ints | None = None) -> list[Any]:
-        return [self.row(text, "a row") for text in table.texts(columns["verse"], rows)]
-
-    def row(self, value: Any, place: str) -> tuple[str, ...]:
-        return tuple(line.strip() for line in str(value).split("/"))
-
-    def from_json(self, record: Mapping[str, Any], place: str = "the row") -> tuple[str, ...]:
-        return self.row(texts_in(record, ["verse"], place)[0], place)
-
-    def blank(self, row: Any) -> bool:
-        return not any(row)
 
 
 def verses(path: Path, rows: int) -> Path:

@@ -7,28 +7,20 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
 
 from command import luthier
-from luthier.batches.examples import Batch
 from luthier.data.table import Table
 from luthier.errors import ModelError
 from luthier.folder.model_folder import ModelFolder
 from luthier.folder.write import weigh_the_same
 from luthier.forms import FORMS
 from luthier.forms.form import Columns
-from luthier.models.headed import HeadedModel, new_head
 from luthier.models.heads import HEADS
-from luthier.models.heads.head import Head, Saved, Wanted
+from luthier.models.heads.head import Saved, Wanted
 from luthier.models.hub.inspect import inspect_folder
-from luthier.models.hub.pretrained import folder_config, pretrained
 from luthier.models.load import load_model, reload_model
 from luthier.models.quiet import quiet
-from luthier.models.readers.images import Preparation
 from luthier.models.readers.reading import preparation_of
-from luthier.models.readers.texts import Texts
-from luthier.models.readers.write_tokenizer import write_tokenizer
 from luthier.tasks import TASKS
 from luthier.tasks.classification.task import Classification
 from luthier.tasks.classification.text import TEXT_CLASSIFICATION
@@ -38,50 +30,7 @@ from luthier.tasks.question_answering.task import QuestionAnswering
 from luthier.tasks.regression import Regression
 from luthier.tasks.token_classification.task import TokenClassification
 from tiny import TINY, TINY_IMAGES, images_folder, messages, messages_csv, with_dense
-
-# A head that no luthier has: what the first token says, beside what the whole text says.
-
-
-class Both(HeadedModel):
-    """The state of the first token and the mean over all, side by side under one linear layer."""
-
-    def features(self, batch: Batch) -> Tensor:
-        """(rows, 2 x width), of rows that are one part each."""
-        self.tell(batch)
-        body: Any = self.body
-        states: Tensor = body(**batch.inputs).last_hidden_state.float()
-        mask = batch.inputs["attention_mask"].unsqueeze(-1)
-        return torch.cat([states[:, 0], (states * mask).sum(1) / mask.sum(1)], dim=1)
-
-    def forward(self, batch: Batch) -> Tensor:
-        """(rows, outputs)"""
-        logits: Tensor = self.head(self.features(batch))
-        return logits
-
-
-@dataclass(frozen=True)
-class BothHead(Head[Both, Texts]):
-    """Saved as the bare body, with the last layer in a file of its own."""
-
-    def build(self, folder: Any, wanted: Wanted, preparation: Preparation | None) -> Both:
-        body = pretrained(folder, "AutoModel", folder_config(folder, None, wanted.body_dropout))
-        return Both(body, wanted.new_head(2 * body.config.hidden_size))
-
-    def reopen(self, folder: Any, saved: Saved, preparation: Preparation | None) -> Both:
-        if not (folder.home / "both.safetensors").is_file():
-            raise ModelError(f"{folder.home}: its head is gone.")
-        body = pretrained(folder, "AutoModel", folder_config(folder, None))
-        head = new_head(2 * body.config.hidden_size, (), saved.outputs, 0.0)
-        head[-1].load_state_dict(load_file(folder.home / "both.safetensors"))
-        return Both(body, head)
-
-    def save(
-        self, folder: Path, model: Both, head: nn.Sequential, reader: Texts, settings: dict[str, Any]
-    ) -> None:
-        body: Any = model.body
-        body.save_pretrained(folder)
-        save_file(head[-1].state_dict(), folder / "both.safetensors", {"format": "pt"})
-        write_tokenizer(folder, reader, reader.limit, lower_case=True)
+from toy import Both, BothHead
 
 
 def restore(record: dict[str, Any]) -> Classification:

@@ -127,7 +127,9 @@ def test_nothing_is_a_value_as_any_other() -> None:
 
 
 @pytest.mark.parametrize(
-    "argument", [[1, 2], {"a": 1}, np.zeros(3), Pile("sand", 1.0), object(), (1, [2])], ids=repr
+    "argument",
+    [[1, 2], {"a": 1}, np.zeros(3), Pile("sand", 1.0), object(), (1, [2])],
+    ids=["list", "dict", "array", "object with numbers", "plain object", "list inside"],
 )
 def test_an_argument_that_cannot_be_told_from_another_is_an_error(argument: object) -> None:
     memo = Memo()
@@ -145,7 +147,11 @@ def closing_over(size: float) -> Callable[[str], Pile]:
     return inner
 
 
-@pytest.mark.parametrize("function", [lambda of: Pile(of, 1.0), closing_over(2.0), "sand".replace], ids=str)
+@pytest.mark.parametrize(
+    "function",
+    [lambda of: Pile(of, 1.0), closing_over(2.0), "sand".replace],
+    ids=["lambda", "closure", "method"],
+)
 def test_a_function_that_knows_more_than_its_arguments_is_an_error(function: Callable[..., Any]) -> None:
     with pytest.raises(TypeError, match="none of its arguments"):
         Memo().call(function, "a")

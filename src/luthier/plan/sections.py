@@ -1,6 +1,7 @@
 """The sections of a plan: one field is one setting, and the text under it is its help everywhere."""
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
@@ -20,16 +21,14 @@ Method = Annotated[str, AfterValidator(checked_method)]
 Duration = Annotated[str, BeforeValidator(checked_duration)]
 
 
-TaskName = Literal[
-    "auto",
-    "text-classification",
-    "pair-classification",
-    "regression",
-    "token-classification",
-    "question-answering",
-    "embedding",
-    "image-classification",
-]
+def checked_task(value: str) -> str:
+    """The task's name, if any metric judges a task of this name; else raises pydantic's error of a wrong choice."""
+    if value != "auto":
+        from luthier.scores.metrics import METRICS  # with numpy, which `luthier --help` has no time for
+
+        judged = dict.fromkeys(task for metric in METRICS.values() for task in metric.judges)
+        refuse_unknown(value, ["auto", *judged])
+    return value
 
 
 def checked_metric(value: str) -> str:
@@ -37,11 +36,15 @@ def checked_metric(value: str) -> str:
     if value != "auto":
         from luthier.scores.metrics import METRICS  # with numpy, which `luthier --help` has no time for
 
-        known = ["auto", *(name for name, metric in METRICS.items() if metric.judges)]
-        if value not in known:
-            expected = f"{listing(known[:-1], most=len(known))} or {known[-1]!r}"
-            raise PydanticCustomError("literal_error", "Input should be {expected}", {"expected": expected})
+        refuse_unknown(value, ["auto", *(name for name, metric in METRICS.items() if metric.judges)])
     return value
+
+
+def refuse_unknown(value: str, known: Sequence[str]) -> None:
+    """Raise pydantic's error of a wrong choice for a value that is none of those known."""
+    if value not in known:
+        expected = f"{listing(known[:-1], most=len(known))} or {known[-1]!r}"
+        raise PydanticCustomError("literal_error", "Input should be {expected}", {"expected": expected})
 
 
 def checked_language(value: str) -> str:
@@ -127,8 +130,9 @@ class DataPlan(Section):
 class TaskPlan(Section):
     """What is to be learnt."""
 
-    name: TaskName = "auto"
-    """The task. Guessed from the columns when not given."""
+    name: Annotated[str, AfterValidator(checked_task)] = "auto"
+    """The task: text-classification, pair-classification, image-classification, token-classification, question-answering,
+    regression or embedding. Guessed from the columns when not given."""
     labels_per_row: Literal["auto", "one", "many"] = "auto"
     """Whether a row has one label or a list of them (a list in JSON, a|b in CSV)."""
     metric: Annotated[str, AfterValidator(checked_metric)] = "auto"

@@ -42,6 +42,10 @@ def guess_kind(
     layout = table.layout
     if layout.task is not None:
         return TASKS[layout.task], layout.why
+    for kind in TASKS.values():
+        why = None if kind.claims is None else kind.claims(table)
+        if why is not None:
+            return kind, why
     if asked["image"] is not None or (asked["text"] is None and image_column(table) is not None):
         return TASKS["image-classification"], "images with labels"
     if asked["text"] is None or asked["label"] is None:

@@ -91,6 +91,9 @@ class Kind:
     """Raises DataError for rows that cannot be used, StopFinding for what no option can help."""
     restore: Callable[[dict[str, Any]], Task]
     """A task from what its `to_json` gave."""
+    claims: Callable[[Table], str | None] | None = None
+    """Whether a table can only be for this task, and why, in words; None where it cannot, or may be for others too
+    (tasks/guess.py)."""
     own_form: Callable[[Task], Form] | None = None
     """What rows are made of where the name that a task gives does not say all of it; None: the form of that name."""
     numbers: bool = False

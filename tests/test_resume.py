@@ -19,8 +19,8 @@ from safetensors.numpy import load_file, save_file
 
 from command import luthier
 from luthier import files
-from luthier.candidates import finish, prefixes, training, tune
-from luthier.candidates import probe as candidates
+from luthier.candidates import features, probe
+from luthier.candidates.tuned import prefixes, tuned
 from luthier.errors import Interrupted, RunError
 from luthier.events import Event, Noted, Started, Stepped, WentBack
 from luthier.folder import artefacts, run_folder
@@ -28,6 +28,7 @@ from luthier.models.kernels.dropout import DICE
 from luthier.plan.plan import Plan, read_plan
 from luthier.progress import Progress
 from luthier.session.runs import plan_of, run_plan
+from luthier.steps import finish, tune
 from luthier.tasks.classification.task import Classification
 from luthier.train import checkpoints, loop
 from luthier.train.checkpoints import Checkpoints
@@ -156,7 +157,7 @@ def at_batch(number: int) -> Callable[[], None]:
     """The pass that gives features dies after so many batches."""
 
     def arm() -> None:
-        real, batches = candidates.features_of, iter(range(1, 10**9))
+        real, batches = features.features_of, iter(range(1, 10**9))
 
         def deadly(*args: Any, **named: Any) -> Iterator[Any]:
             for found in real(*args, **named):
@@ -164,7 +165,7 @@ def at_batch(number: int) -> Callable[[], None]:
                     die()
                 yield found
 
-        candidates.features_of = deadly
+        features.features_of = deadly
 
     return arm
 
@@ -196,20 +197,20 @@ PLACES: dict[str, tuple[str, Callable[[], None]]] = {
     "before the plan is written": ("full", at_call(tune, "write_records", 1)),
     "in the features": ("full", at_batch(3)),
     "between the features and their record": ("full", at_call(artefacts, "write_json", 1)),
-    "in the probe": ("full", at_call(candidates, "fit_probe", 1)),
-    "while the probe's model is written": ("full", at_call(training, "settings_of", 1)),
+    "in the probe": ("full", at_call(probe, "fit_probe", 1)),
+    "while the probe's model is written": ("full", at_call(tuned, "settings_of", 1)),
     "while frozen layers are recorded": ("top", at_call(prefixes, "record", 2)),
     "in the first saved state": ("full", at_call(checkpoints, "save_file", 1, after=True)),
     "in the second micro-batch of a step": ("full", in_a_second_micro_batch),
     "between the files of a state": ("full", at_call(checkpoints, "save_file", 5, after=True)),
     "between the best weights and their numbers": ("full", at_call(checkpoints, "sealed", 9)),
     "while an old state is dropped": ("full", at_call(files.shutil, "rmtree", 3)),
-    "in the second validation": ("full", at_call(training, "logits_of", 2)),
+    "in the second validation": ("full", at_call(tuned, "validated", 2)),
     "at the boundary of an epoch that thaws a block": ("thaw", at_call(loop, "epoch_order", 3)),
     "at the end of training": ("full", at_call(Checkpoints, "forget", 1)),
     "between the tuned weights and their record": ("full", at_call(artefacts, "write_json", 3)),
     "between the tuned model's answers and their record": ("full", at_call(artefacts, "write_json", 4)),
-    "once training is over": ("full", at_call(training, "logits_of", 4)),
+    "once training is over": ("full", at_call(tuned, "scored", 1)),
     "after the rate was found": ("found", at_call(tune, "decide", 1)),
     "after adapters were merged": ("lora", at_call(tune, "decide", 1)),
     "while it is scored": ("full", at_call(finish, "make_scorecard", 1)),
@@ -300,7 +301,7 @@ def test_what_a_tuned_model_answered_before_a_kill_is_not_computed_again(
     plan = plan_for("full", home, tmp_path / "run")
     kill_in(plan, at_call(finish, "make_scorecard", 1))
 
-    monkeypatch.setattr(training, "logits_of", lambda *args: pytest.fail("these rows were scored before"))
+    monkeypatch.setattr(tuned, "scored", lambda *args: pytest.fail("these rows were scored before"))
     run(plan_of(tmp_path / "run"))
 
     assert outcome(tmp_path / "run") == undisturbed("full")

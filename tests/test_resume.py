@@ -18,10 +18,10 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from command import luthier
-from luthier import files, predict
+from luthier import files
 from luthier.candidates import features, probe
 from luthier.candidates.tuned import prefixes, tuned
-from luthier.errors import Interrupted, RunError, WorldError
+from luthier.errors import Interrupted, RunError
 from luthier.events import Event, Noted, Started, Stepped, WentBack
 from luthier.folder import artefacts, run_folder
 from luthier.models.kernels.dropout import DICE
@@ -29,7 +29,6 @@ from luthier.plan.plan import Plan, read_plan
 from luthier.progress import Progress
 from luthier.session.runs import plan_of, run_plan
 from luthier.steps import finish, tune
-from luthier.tasks import task
 from luthier.tasks.classification.task import Classification
 from luthier.train import checkpoints, loop
 from luthier.train.checkpoints import Checkpoints
@@ -209,12 +208,12 @@ PLACES: dict[str, tuple[str, Callable[[], None]]] = {
     "between the files of a state": ("full", at_call(checkpoints, "save_file", 5, after=True)),
     "between the best weights and their numbers": ("full", at_call(checkpoints, "sealed", 9)),
     "while an old state is dropped": ("full", at_call(shutil, "rmtree", 3)),
-    "in the second validation": ("full", at_call(task, "logits_of", 2)),
+    "in the second validation": ("full", at_call(tuned, "validated", 2)),
     "at the boundary of an epoch that thaws a block": ("thaw", at_call(loop, "epoch_order", 3)),
     "at the end of training": ("full", at_call(Checkpoints, "forget", 1)),
     "between the tuned weights and their record": ("full", at_call(artefacts, "write_json", 3)),
     "between the tuned model's answers and their record": ("full", at_call(artefacts, "write_json", 4)),
-    "once training is over": ("full", at_call(task, "logits_of", 4)),
+    "once training is over": ("full", at_call(tuned, "scored", 1)),
     "after the rate was found": ("found", at_call(tune, "decide", 1)),
     "after adapters were merged": ("lora", at_call(tune, "decide", 1)),
     "while it is scored": ("full", at_call(finish, "make_scorecard", 1)),

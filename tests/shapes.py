@@ -59,7 +59,7 @@ def understood(path: Path) -> Rows:
 
 
 def entities(rows: Rows) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Of each row that is used its text without blanks, and the words and type of each entity."""
+    """The text of each row that is used, without blanks, and the words and type of each of its entities."""
     used = rows.understood.usable
     names = rows.task.tags  # type: ignore[attr-defined]
     found = []
@@ -86,7 +86,7 @@ def squeezed(text: str) -> str:
 
 
 def labels(rows: Rows) -> list[tuple[str, Any]]:
-    """Of each row that is used its text, and its label or labels."""
+    """The text of each row that is used, and its label or labels."""
     used = rows.understood.usable
     targets = rows.targets(used)
     names = [

@@ -75,7 +75,7 @@ class Case:
     given: Callable[[Path], list[Any]]
     """The same rows as a caller of Python's `predict` hands them over."""
     plain_logits: Callable[[Path, list[Any]], Logits]
-    """Of a saved model and such rows, by nothing but the library that the model belongs to."""
+    """Logits of a saved model for such rows, by nothing but the library that the model belongs to."""
     metrics: set[str]
     """Those that the scorecard must have, the first of the task's own among them."""
     model: Callable[[Path], Path] = bert
@@ -377,7 +377,7 @@ def test_a_run_killed_in_training_ends_with_the_same_bytes_as_one_never_killed(
 
 
 def gradients(plan: Plan, micro_tokens: int) -> tuple[dict[str, Tensor], float, int]:
-    """Of the first step, dropout and all: by weight, with the loss, and how many parts it took."""
+    """The gradients of the first step, dropout and all, by weight; its loss; and how many parts it took."""
     ready = prepare(plan)
     kept: dict[str, Tensor] = {}
     parts: list[int] = []

@@ -16,6 +16,8 @@ from luthier.data.table import Table
 from luthier.errors import ModelError
 from luthier.folder.model_folder import ModelFolder
 from luthier.folder.write import weigh_the_same
+from luthier.forms import FORMS
+from luthier.forms.form import Columns
 from luthier.models.headed import HeadedModel, new_head
 from luthier.models.heads import HEADS
 from luthier.models.heads.head import Head, Saved, Wanted
@@ -24,14 +26,14 @@ from luthier.models.hub.pretrained import folder_config, pretrained
 from luthier.models.load import load_model, reload_model
 from luthier.models.quiet import quiet
 from luthier.models.readers.images import Preparation
-from luthier.models.readers.reading import READERS, preparation_of, reader_of
+from luthier.models.readers.reading import preparation_of
 from luthier.models.readers.texts import Texts
 from luthier.models.readers.write_tokenizer import write_tokenizer
 from luthier.tasks import TASKS
 from luthier.tasks.classification.task import Classification
 from luthier.tasks.classification.text import TEXT_CLASSIFICATION
 from luthier.tasks.config_labels import labelled, number, unnamed
-from luthier.tasks.kind import Columns, Roles, Understood, Wishes
+from luthier.tasks.kind import Roles, Understood, Wishes
 from luthier.tasks.question_answering.task import QuestionAnswering
 from luthier.tasks.regression import Regression
 from luthier.tasks.token_classification.task import TokenClassification
@@ -130,8 +132,7 @@ def rows_for(reads: str, folder: Path) -> list[Any]:
     """A few rows of a form."""
     texts = [text for text, _ in messages(8)]
     if reads == "image":
-        kind = TASKS["image-classification"]
-        return kind.given(sorted(images_folder(folder, 8).rglob("*.png")), Classification(("a", "b")))
+        return FORMS["image"].given(sorted(images_folder(folder, 8).rglob("*.png")))
     return texts if reads == "text" else list(zip(texts, texts[::-1], strict=True))
 
 
@@ -144,18 +145,18 @@ def test_every_head_has_a_case() -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_a_model_that_is_saved_and_opened_again_gives_the_same_logits(name: str, tmp_path: Path) -> None:
     case, key = CASES[name], name.split(",")[0]
-    folder = inspect_folder("tiny", case.model(tmp_path / "tiny"), case.reads)
-    reader = reader_of(folder, case.reads)
+    folder = inspect_folder("tiny", case.model(tmp_path / "tiny"), FORMS[case.reads].files)
+    reader = FORMS[case.reads].open(folder)
     wanted = Wanted(case.outputs, key, pooling=case.pooling, hidden=case.hidden, seed=1)
     model = load_model(folder, wanted, preparation_of(reader))
     rows = rows_for(case.reads, tmp_path / "images")
-    examples, _ = READERS[case.reads](reader, rows, np.zeros(len(rows), np.int64), "cut")
+    examples, _ = FORMS[case.reads].read(reader, rows, np.zeros(len(rows), np.int64), "cut")
     (tmp_path / "saved").mkdir()
 
     with quiet():
         HEADS[key].save(tmp_path / "saved", model, model.head, reader, labelled(("a", "b", "c")))
-    found = inspect_folder("saved", tmp_path / "saved", case.reads)
-    own = reader_of(found, case.reads)
+    found = inspect_folder("saved", tmp_path / "saved", FORMS[case.reads].files)
+    own = FORMS[case.reads].open(found)
     again = reload_model(found, Saved(key, case.outputs, model.pooling, case.hidden), preparation_of(own))
 
     batch = examples.batch(np.arange(len(rows)))

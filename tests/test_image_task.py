@@ -40,6 +40,7 @@ from luthier.tasks.question_answering.task import QuestionAnswering
 from luthier.tasks.regression import Regression
 from luthier.tasks.task import Task
 from luthier.tasks.token_classification.task import TokenClassification
+from present import present
 from tiny import TINY_IMAGES, images_folder, write_jsonl
 
 
@@ -429,7 +430,7 @@ def test_a_sheet_shows_rows_as_they_are_read_and_then_as_training_sees_them(
     side = examples.shaping.size
     monkeypatch.setattr(pictures, "SHOWN", side)
 
-    sheet = examples.sheet(seed=5, rows=3, epochs=2)
+    sheet = present(examples.sheet(seed=5, rows=3, epochs=2))
 
     rows = np.array([0, 5, 11])
     assert sheet.shape == (3 * side, 3 * side, 3)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import luthier
 from luthier.forms import FORMS
+from luthier.models.heads import HEADS
 from luthier.tasks import TASKS
 
 SOURCE = Path(luthier.__file__).parent
-HEADS = {"row", "tags", "spans", "vector", "cosine"}
 NAMES = {*FORMS, *HEADS, *TASKS}
 HOMES = {"forms", "tasks", "models/heads"}
 """Where forms, tasks and heads are at home."""
@@ -22,7 +22,6 @@ A_LAYOUT = (
     "what a tool's form says of itself: data stand below tasks, and a Layout names the task that it is for"
 )
 A_PAGE = "a page is made of a scorecard, perhaps an old one, without anything that computes"
-BEING_MOVED = "being moved"
 
 COMPARED = {
     "data/annotations/answers.py": (1, A_LAYOUT),
@@ -40,26 +39,17 @@ COMPARED = {
     "data/formats/header.py": (2, "a kind of cell: text, or a number"),
     "data/formats/json_pairs.py": (1, A_COLUMN),
     "data/table.py": (1, A_LAYOUT),
-    "folder/write.py": (1, BEING_MOVED),
     "models/hub/inspect.py": (
         2,
         "a folder is opened below tasks, and its last layers are a head but for two of them",
     ),
-    "models/load.py": (7, BEING_MOVED),
     "report/quality.py": (1, A_PAGE),
     "report/usage.py": (9, A_PAGE),
     "steps/answer.py": (1, "the one role whose column may be several that are read as one"),
 }
 """By file, how many comparisons with such a name there are, and why."""
 
-TOLD_APART = {
-    "folder/write.py": (14, BEING_MOVED),
-    "predict.py": (2, BEING_MOVED),
-    "prepare/prepare.py": (1, BEING_MOVED),
-    "steps/finish.py": (1, BEING_MOVED),
-    "steps/training.py": (1, BEING_MOVED),
-    "steps/zero_shot.py": (1, BEING_MOVED),
-}
+TOLD_APART: dict[str, tuple[int, str]] = {}
 """By file, how many isinstance on such classes there are, and why."""
 
 

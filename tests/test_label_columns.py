@@ -38,7 +38,7 @@ def understood(path: Path, **settings: str) -> Rows:
 
 def labels_of(rows: Rows, first: int) -> list[tuple[str, ...]]:
     """The labels of the first rows."""
-    found = rows.understood
+    found = rows.understood.answers
     return [found.set_names[at] for at in found.label_sets[:first]]
 
 

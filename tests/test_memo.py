@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 
 from luthier.plan.plan import Plan
 from luthier.prepare.memo import MODELS, Memo
+from luthier.prepare.prepare import Prepared, prepare
+from tiny import likened_jsonl
 
 
 @dataclass(frozen=True)
@@ -161,3 +164,52 @@ def test_what_was_not_used_for_long_is_let_go_and_made_again() -> None:
     assert again == first
     assert again is not first
     assert memo.call(counted, again, "word") == 1
+
+
+# Runs of a search
+
+
+def prepared(data: Path, model: Path, memo: Memo, **settings: Any) -> Prepared:
+    own = {"data.path": str(data), "model.name": str(model), "run.precision": "fp32", "run.threads": 1}
+    return prepare(Plan.build({**own, "data.allow": ("near-copies", "copies", "leaks"), **settings}), memo)
+
+
+def shared(one: Prepared, other: Prepared) -> dict[str, bool]:
+    """What two runs stand on together."""
+    return {
+        "rows": one.rows is other.rows,
+        "base": one.base is other.base,
+        "tokens": one.long is other.long,
+        "evidence": one.checked.evidence is other.checked.evidence,
+    }
+
+
+@pytest.mark.parametrize(
+    "settings", [{"train.lr": 1e-3}, {"model.pooling": "max"}, {"run.seed": 3, "data.split_seed": 0}]
+)
+def test_runs_that_train_otherwise_share_all_that_is_read(
+    messages_file: Path, bert: Path, settings: dict[str, Any]
+) -> None:
+    memo = Memo()
+
+    one, other = (prepared(messages_file, bert, memo, **more) for more in ({}, settings))
+
+    assert shared(one, other) == {"rows": True, "base": True, "tokens": True, "evidence": True}
+
+
+def test_runs_on_other_rows_share_the_model_alone(messages_file: Path, bert: Path) -> None:
+    memo = Memo()
+
+    one, other = (prepared(messages_file, bert, memo, **{"data.split_seed": seed}) for seed in (0, 1))
+
+    assert shared(one, other) == {"rows": False, "base": True, "tokens": False, "evidence": False}
+
+
+def test_settings_of_the_head_leave_the_tokens_of_pairs_as_they_are(
+    tmp_path: Path, sentence_bert: Path
+) -> None:
+    data, memo = likened_jsonl(tmp_path / "rows.jsonl", 60), Memo()
+
+    one, other = (prepared(data, sentence_bert, memo, **{"model.dropout": dropout}) for dropout in (0.2, 0.3))
+
+    assert shared(one, other) == {"rows": False, "base": True, "tokens": True, "evidence": True}

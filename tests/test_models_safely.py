@@ -18,7 +18,7 @@ from safetensors.numpy import load_file, save_file
 from command import luthier
 from luthier.devices import Device
 from luthier.errors import ModelError
-from luthier.folder.write import read_the_same, weigh_the_same
+from luthier.folder.write import weigh_the_same
 from luthier.models.heads.head import Wanted
 from luthier.models.hub import find
 from luthier.models.hub.find import find_model
@@ -412,7 +412,7 @@ def test_a_written_model_that_opens_as_another_is_told(bert: Path, copy: Path) -
     found, changed = opened(bert, ROWS), opened(copy, ROWS)
     assert weigh_the_same(found.model.body, opened(bert, ROWS).model.body)
     assert not weigh_the_same(found.model.body, changed.model.body)
-    assert read_the_same(found.texts, changed.texts)
+    assert found.texts.reads_as(changed.texts)
 
 
 def test_a_model_whose_file_changes_as_it_is_written_is_not_called_done(

@@ -114,7 +114,7 @@ def test_a_row_whose_answer_is_not_in_its_text_is_left_out_and_told_of(tmp_path:
     }
     rows = understand(plan_for(write_jsonl(tmp_path / "rows.jsonl", [*padding(), odd])))
 
-    assert rows.understood.empty_label.tolist() == [40]
+    assert rows.understood.unusable.empty_label.tolist() == [40]
     assert rows.left_out == {"empty": 1}
     assert f"1 row has {ABSENT}." in [one.message for one in look_over(rows, ())]
 

@@ -100,7 +100,7 @@ def test_a_row_without_a_number_is_left_out_and_counted(tmp_path: Path) -> None:
 
     rows = understand(plan_for(data, **{"task.name": "regression"}))
 
-    assert rows.understood.empty_label.tolist() == [40, 41]
+    assert rows.understood.unusable.empty_label.tolist() == [40, 41]
     assert rows.left_out == {"empty": 2}
     assert sum(rows.split.sizes().values()) == 40
 

@@ -44,7 +44,7 @@ pytestmark = [
 
 WEIGHTS = "model/0_Transformer/model.safetensors"
 STEPS_OF_AN_EPOCH = 7
-"""Of the 80 rows here 50 train, 8 a step."""
+"""Number of steps of an epoch: 50 of the 80 rows here train, 8 a step."""
 SETTINGS: dict[str, Any] = {
     "lr": 3e-3, "epochs": 3, "batch_rows": 8, "validations": 1, "precision": "fp32", "threads": 1,
     "micro_tokens": 100, "save_every": "0.001s",

@@ -38,6 +38,7 @@ from luthier.searching import workers as of_search
 from luthier.searching.folder import SearchFolder
 from luthier.searching.samplers import Adviser, Tried
 from luthier.searching.worker import worked
+from luthier.session import searches
 from luthier.steps.trial import trial as run_trial
 from searches import VARY, events_of, finished, scores
 from tiny import likened_jsonl
@@ -232,7 +233,7 @@ def test_who_falls_behind_after_it_was_ahead_of_all_is_scored_as_it_was_at_its_b
     real = Adviser.report
 
     def report(self: Adviser, number: int, validations: int, score: float, length: int) -> bool:
-        """Of all trials but the recipe the second validation is bad; trial 2 had been ahead of all."""
+        """The second validation is bad for all trials but the recipe; trial 2 had been ahead of all."""
         told = {(2, 1): 2.0, (2, 2): -1.0}.get((number, validations), score)
         real(self, number, validations, told, length)
         return number > 0 and validations == 2
@@ -807,6 +808,21 @@ def test_the_search_from_python(small: Path, bert: Path, tmp_path: Path, lone_co
     assert found.best.scorecard.test["accuracy"].value >= 0
     assert found.best.predict(["Where is my parcel?"])[0]["label"]
     assert "2 trials" in repr(found)
+
+
+def test_from_python_a_search_is_asked_for_all_that_the_command_line_knows(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked_for: list[tuple[Plan, SearchPlan]] = []
+    monkeypatch.setattr(searches, "search_plan", lambda plan, asked, quiet: asked_for.append((plan, asked)))
+    given: dict[str, Any] = {"vary": ("train.lr=1e-4,1e-3",), "trials": 3, "seeds": 2, "workers": 1}
+    rest: dict[str, Any] = {"prune": "none", "storage": "postgresql://here/searches", "on": "ray"}
+
+    luthier.search(str(small), method="random", **given, **rest, train__epochs=2)
+
+    [(plan, asked)] = asked_for
+    assert asked == SearchPlan.build({"sampler": "random", **given, **rest})
+    assert plan == Plan.build({"data.path": str(small), "train.epochs": 2})
 
 
 def test_a_training_method_in_the_place_of_the_sampler_is_explained(small: Path) -> None:

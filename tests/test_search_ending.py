@@ -145,7 +145,7 @@ def test_other_seeds_are_begun_only_as_long_as_all_of_the_best_few_have_them(
 def test_nobody_names_one_while_another_process_is_at_a_seed(
     begun: Callable[..., SearchFolder],
 ) -> None:
-    """Of a trial that has failed on another seed, too: it would be told of after the end."""
+    """This holds for a trial that has failed on another seed, too: it would be told of after the end."""
     folder = begun(seeds=3, trials=2)
     for _, event in events_of(folder):
         if isinstance(event, Started) and event.step_name == "seeds":

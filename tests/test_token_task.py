@@ -143,8 +143,8 @@ def test_a_row_without_words_or_without_tags_is_left_out_and_counted(tmp_path: P
     odd: list[dict[str, Any]] = [{"tokens": [], "tags": []}, {"tokens": ["a", "b"], "tags": None}]
     rows = understand(plan_for(write_jsonl(tmp_path / "rows.jsonl", [*padding(), *odd])))
 
-    assert rows.understood.empty_input.tolist() == [40]
-    assert rows.understood.empty_label.tolist() == [41]
+    assert rows.understood.unusable.empty_input.tolist() == [40]
+    assert rows.understood.unusable.empty_label.tolist() == [41]
     assert rows.left_out == {"empty": 2}
 
 

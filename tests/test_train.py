@@ -620,7 +620,7 @@ def test_rows_of_two_folds_are_not_ranked_together() -> None:
 def test_the_strongest_penalty_within_one_standard_error_of_the_difference_is_taken(
     better: int, worse: int, taken: float
 ) -> None:
-    """Of 100 rows the weaker one alone answers `better` rightly, and the stronger one alone `worse`: the standard error of their
+    """The weaker one alone answers `better` of 100 rows rightly, and the stronger one alone `worse`: the standard error of their
     difference is about sqrt(better + worse) / 100, however often both are wrong."""
     both = range(50, 80)
     logits = {

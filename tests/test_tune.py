@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import luthier
-from luthier.candidates.run import Mode
+from luthier.candidates.run import Mode, Watch
 from luthier.candidates.tuned.budget import Budget
 from luthier.errors import Interrupted, RunError, WorldError
 from luthier.events import Chose, Event, Noted, Started, Stepped, Stopped, Validated, Work
@@ -416,7 +416,7 @@ def test_training_ends_in_time_for_what_comes_after_it(features: float) -> None:
     run: Any = SimpleNamespace(
         plan=SimpleNamespace(budget_seconds=100.0),
         mode=Mode(),
-        watch=SimpleNamespace(took={"features": features}),
+        watch=Watch(lambda: 0.0, took={"features": features}),
         ready=SimpleNamespace(examples={"valid": range(10), "calibration": range(10), "test": range(40)}),
     )
     budget = Budget(run)

@@ -27,7 +27,7 @@ from benchmarks.harness.results import write_section
 SECTION = "Data doctor"
 SETS = {"sst2": "sst2", "trec": "trec", "banking77": "banking77", "agnews": "agnews_7k6"}
 SHARES = {"leak": 0.02, "near": 0.02, "label": 0.05, "mojibake": 0.01}
-"""Of the test rows for leaks, of the training rows for the others."""
+"""Shares of rows that are damaged: of the test rows for leaks, of the training rows for the others."""
 KNOWN = {"banking77": 7, "trec": 11, "sst2": 2}
 """Test rows that also stand in train, as the data's card counts them."""
 

@@ -58,7 +58,7 @@ def features_of_set(path: Path) -> tuple[Array, Array]:
 
 
 def accuracy(features: Array, targets: Array, learnt: Array, tested: Array) -> float:
-    """Of a logistic regression on features of length one."""
+    """Accuracy of a logistic regression on features of length one."""
     unit = features / np.linalg.norm(features, axis=1, keepdims=True)
     present = np.unique(targets[learnt])
     if len(present) < 2:
@@ -98,7 +98,7 @@ def forecasts(name: str, features: Array, targets: Array, seeds: int) -> list[di
 
 
 def probe_score(features: Array, targets: Array, learnt: Array, tested: Array, outputs: int) -> float:
-    """Of the probe that the curve is made of."""
+    """The score of the probe that the curve is made of."""
     from luthier.train.probe.probe import ROUGH, STRENGTHS, Regression, standardised
 
     scaled, centre, width = standardised(features[learnt])

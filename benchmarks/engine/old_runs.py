@@ -24,7 +24,7 @@ from benchmarks.engine.same_bytes import COMMON, TRAINING, Case, cases, hashes
 
 START = "import sys; from luthier.cli import main; main()"
 STEPS = 6
-"""Of training, after which the older version is killed."""
+"""Number of training steps after which the older version is killed."""
 
 
 def ask(python: str, *words: object) -> subprocess.CompletedProcess[str]:

@@ -40,7 +40,8 @@ PER_LABEL = 5
 that are kept are no entities in the other files."""
 
 KEPT = ("values", "state", "score", "candidate", "validations", "length")
-"""Of every trial: what priors could be learnt from (`priors.py`), and when to look at a trial (`looks.py`)."""
+"""The records that are kept of every trial: what priors could be learnt from (`priors.py`), and when to look at a trial
+(`looks.py`)."""
 
 Row = dict[str, Any]
 
@@ -81,9 +82,9 @@ class Measured:
     """On validation, on test."""
     best: tuple[float, float]
     number: int
-    """Of the best trial; 0 is the recipe."""
+    """Number of the best trial; 0 is the recipe."""
     named: int
-    """Of the trial that the search names, which may be a cheaper one."""
+    """Number of the trial that the search names, which may be a cheaper one."""
     values: dict[str, Any]
     kept: dict[str, Any]
     """The recipe's values."""

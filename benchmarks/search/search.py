@@ -240,7 +240,7 @@ def halving_by_age() -> Any:
 
 
 TRIALS = 12
-"""Of a search that is killed."""
+"""Number of trials of a search that is killed."""
 
 
 def kills(count: int, seed: int) -> str:
@@ -325,7 +325,7 @@ def lines_of(path: Path, event: str) -> int:
 
 
 def share_ended(out: Path) -> float:
-    """Of a search's trials."""
+    """The share of a search's trials that have ended."""
     try:
         record = json.loads((out / "search.json").read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -63,7 +63,8 @@ class Replayed:
 
 
 def trials_of(one: Measured) -> list[Trial]:
-    """Of its candidates the tuned one alone: where the probe is kept whatever the settings, all trials have its score."""
+    """The trials with the scores of their tuned candidate alone: where the probe is kept whatever the settings, all trials
+    have its score."""
     found = []
     for trial in one.tried:
         scores = {int(age): score for age, score in trial["validations"].items()}

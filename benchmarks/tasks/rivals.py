@@ -90,7 +90,7 @@ class Asked:
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Of a .csv, .jsonl or .jsonl.gz file."""
+    """The rows of a .csv, .jsonl or .jsonl.gz file."""
     if path.suffix == ".csv":
         with open(path, encoding="utf-8", newline="") as file:
             return list(csv.DictReader(file))
@@ -286,7 +286,7 @@ class Window:
     row: int
     example: Example
     offsets: list[tuple[int, int] | None]
-    """Of each token in the context, in characters; None for what is not of the context."""
+    """Begin and end of each token of the context, in characters; None for tokens outside of it."""
 
 
 def hf_qa(asked: Asked) -> Scores:

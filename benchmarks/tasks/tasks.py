@@ -73,7 +73,7 @@ class Set:
     rate_of: str | None = None
     """The set whose best rate the rival takes, where each one would be many minutes."""
     epochs: float | None = None
-    """Of the rival, where as many as luthier's would take it several times luthier's seconds."""
+    """Epochs of the rival, where as many as luthier's would take it several times luthier's seconds."""
 
     @property
     def images(self) -> bool:
@@ -258,7 +258,7 @@ class Scores:
     valid: float | None
     """The first metric on the validation rows, as far as a rate was chosen by it."""
     seconds: float
-    """Of training alone."""
+    """Seconds of training alone."""
     per_second: float | None
     """Tokens without padding, or images, of training steps."""
     epochs: float

@@ -10,7 +10,6 @@ import torch
 from luthier.arrays import Array, Ints
 from luthier.batches.examples import Batch, Examples
 from luthier.batches.order import by_length
-from luthier.batches.text_examples import TextExamples
 from luthier.batches.tokens import runs
 from luthier.devices import Device
 from luthier.errors import ModelError
@@ -73,21 +72,17 @@ def features_not_finite(model: HeadedModel, batch: Batch, by_unit: bool) -> Mode
 
 def placed(batch: Batch, values: torch.Tensor, examples: Examples, by_unit: bool) -> tuple[Ints, Array]:
     """Numbers of the rows of a batch, or of its units, and what the model gives for them: (n, ...)."""
-    if (
-        not by_unit
-        and isinstance(examples, TextExamples)
-        and examples.by_part
-        and len(values) == len(batch.part_of)
-    ):
-        return examples.parts_of(batch.rows), values.cpu().numpy()
+    texts = examples.flat
+    if not by_unit and texts is not None and texts.by_part and len(values) == len(batch.part_of):
+        return texts.parts_of(batch.rows), values.cpu().numpy()
     if not by_unit:
         return batch.rows, values.cpu().numpy()
-    assert isinstance(examples, TextExamples), "only texts are made of tokens"
-    assert examples.tokens is not None, "tokens answer"
-    own = examples.tokens.select(batch.rows, examples.places(batch.rows))
-    first = examples.tokens.first_unit
-    flat = values[batch.inputs["attention_mask"].bool()].cpu().numpy()
-    return runs(first[batch.rows], first[batch.rows + 1] - first[batch.rows]), flat[own.unit]
+    assert texts is not None, "only texts are made of tokens"
+    assert texts.tokens is not None, "tokens answer"
+    own = texts.tokens.select(batch.rows, texts.places(batch.rows))
+    first = texts.tokens.first_unit
+    of_tokens = values[batch.inputs["attention_mask"].bool()].cpu().numpy()
+    return runs(first[batch.rows], first[batch.rows + 1] - first[batch.rows]), of_tokens[own.unit]
 
 
 @dataclass(frozen=True, repr=False)

@@ -111,6 +111,10 @@ class Examples(ABC):
     def batch(self, rows: Ints, variation: Variation | None = None) -> Batch:
         """Some rows, ready for a model; varied for training where rows can be."""
 
+    def sheet(self, seed: int) -> Array | None:
+        """A picture of some rows as training varies them, (height, width, 3) bytes; None where there is nothing to see."""
+        return None
+
     def expect(self, rows: Ints, variation: Variation | None = None) -> None:
         """Take note of which batch will be asked for next, so that slow work on it can begin meanwhile."""
         return

@@ -153,9 +153,11 @@ class ImageExamples(Examples):
     def varies(self) -> bool:
         return self.augment is not None or self.mix is not None
 
-    def sheet(self, seed: int, rows: int = 4, epochs: int = 4) -> Pixels:
+    def sheet(self, seed: int, rows: int = 4, epochs: int = 4) -> Pixels | None:
         """A picture of some rows as training sees them: a line each, as the model reads it first, then as it is varied in the
-        first epochs."""
+        first epochs; None where they are not varied."""
+        if not self.varies:
+            return None
         lines = []
         for row in np.linspace(0, len(self) - 1, min(rows, len(self))).astype(int).tolist():
             looks = [self.pixels_of(row, None)]

@@ -12,7 +12,6 @@ from luthier.compare.fitted import Fitted, Weights
 from luthier.events import Event
 from luthier.models.headed import HeadedModel
 from luthier.models.heads.classifier import encoder_of
-from luthier.models.readers.texts import Texts
 from luthier.prepare.prepare import Prepared
 from luthier.tasks.zero_shot import Seen
 
@@ -52,8 +51,8 @@ ZERO_SHOT = ZeroShotCandidate()
 
 def compared(ready: Prepared, parts: tuple[str, ...]) -> dict[str, Examples]:
     """Texts whose features are compared, beside those of the rows themselves, by the key of their features."""
-    how, texts = ready.rows.task.zero_shot, ready.base.reader
-    if how is None or not isinstance(texts, Texts):
+    how, texts = ready.rows.task.zero_shot, ready.base.reader.texts
+    if how is None or texts is None:
         return {}
     found: dict[str, Examples] = {}
     if how.prompts:

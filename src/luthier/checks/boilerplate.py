@@ -38,7 +38,7 @@ def boilerplate(evidence: Evidence) -> Iterator[Finding]:
     where = int(rows[np.flatnonzero(hashes == commonest)[0]])
     sentence = next(
         part
-        for part in parts_of(evidence.table.texts(evidence.text, [where])[0])
+        for part in parts_of(evidence.table.texts(evidence.columns.text, [where])[0])
         if key_of(part) == commonest
     )
     yield Finding(

@@ -15,10 +15,11 @@ LONGEST = 60
 
 def others(evidence: Evidence) -> list[str]:
     """Columns beside text and label whose values can be compared."""
+    known = evidence.columns
     return [
         field.name
         for field in evidence.table.columns.schema
-        if field.name not in (evidence.text, evidence.label, *evidence.used_columns, *evidence.columns_within)
+        if field.name not in (known.text, known.label, *known.used, *known.within)
         and not pa.types.is_nested(field.type)
         and not pa.types.is_floating(field.type)
         and characters(evidence, field.name) <= LONGEST

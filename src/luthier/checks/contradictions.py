@@ -14,7 +14,7 @@ def contradictions(evidence: Evidence) -> Iterator[Finding]:
     repeated = rows[times[number] > 1]
     order = repeated[np.argsort(evidence.keys[repeated], kind="stable")]
     runs = np.split(order, np.flatnonzero(np.diff(evidence.keys[order])) + 1)
-    found = [row for run in runs if len(np.unique(evidence.label_sets[run])) > 1 for row in run]
+    found = [row for run in runs if len(np.unique(evidence.answers.label_sets[run])) > 1 for row in run]
     if found:
         yield Finding(
             check="contradictions",

@@ -10,9 +10,10 @@ MOST = 0.5
 
 def empty(evidence: Evidence) -> Iterator[Finding]:
     """Rows without text or without label: left out, and counted."""
+    without, columns = evidence.left_out.rows, evidence.columns
     for rows, column in (
-        (evidence.empty_text, evidence.read_columns),
-        (evidence.empty_label, repr(evidence.label)),
+        (without.empty_input, columns.read),
+        (without.empty_label, repr(columns.label)),
     ):
         if len(rows):
             yield Finding(

@@ -8,6 +8,7 @@ import numpy as np
 
 from luthier.arrays import Array, Ints
 from luthier.data.images.facts import ImageFacts
+from luthier.data.row_facts import KnownAnswers, Unusable, no_rows
 from luthier.data.split import Split
 from luthier.data.table import Table
 from luthier.forms import FORMS
@@ -72,67 +73,90 @@ class Frozen:
 
 
 @dataclass(frozen=True)
+class Columns:
+    """The columns of a table, by what they serve for."""
+
+    text: str
+    """The one that shows a row."""
+    label: str
+    used: frozenset[str] = frozenset()
+    """Names of all that the task reads or learns."""
+    within: frozenset[str] = frozenset()
+    """Names of the file's columns that some of those are made of."""
+    other_texts: tuple[str, ...] = ()
+    """Columns beside the text that hold texts too, and are not read."""
+
+    @property
+    def read(self) -> str:
+        """Names of what is read, as messages give them."""
+        if self.text in self.used or not self.used:
+            return repr(self.text)
+        return " or ".join(repr(name) for name in sorted(self.used - {self.label}))
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Which rows serve for training, validation, calibration and test, and which of them had to stay together."""
+
+    split: Split
+    given: frozenset[str]
+    """Names of the parts of the split that came in a file of their own."""
+    group: str | None
+    """The column whose equal values stay on one side of the split."""
+    groups: tuple[Ints, ...] = ()
+    """(table rows,) each: equal for rows that the task keeps on one side, such as questions on one text."""
+    named_groups: Ints | None = None
+    """(table rows,) equal where the column `group` is."""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Rows that are not used."""
+
+    rows: Unusable
+    """Their numbers, where something is missing in them."""
+    set_aside: Mapping[str, int] = field(default_factory=dict)
+    """How many rows whoever annotated them put aside, by reason."""
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    """How many rows are not used, by reason; those that were put aside among them."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a person has decided about labels that were doubted."""
+
+    settled: Ints = field(default_factory=no_rows)
+    """Numbers of the rows whose label is confirmed."""
+    complete: bool = False
+    """Whether there is a decision on every label that was doubted."""
+
+
+@dataclass(frozen=True)
 class Evidence:
     """What checks may look at. In `tune` the test rows may be compared with others, and their labels stay sealed."""
 
     table: Table
-    """The table of all rows, with all columns that every file has."""
-    text: str
-    label: str
-    split: Split
-    given: frozenset[str]
-    """Names of the parts of the split that came in a file of their own."""
-    grouped: str | None
-    """The column whose equal values stay on one side of the split."""
+    """With all columns that every file has."""
+    columns: Columns
+    parts: Parts
     keys: Ints
     """(table rows,) hashes of the texts: equal for texts that differ only in case and white space."""
-    label_sets: Ints
-    """(table rows,) numbers of label sets: equal for rows with the same label, or the same set of labels."""
-    set_names: Sequence[tuple[str, ...]]
-    """The labels behind each number in `label_sets`; empty where answers are not labels."""
-    empty_text: Ints
-    """Rows left out because they have no text."""
-    empty_label: Ints
-    """Rows left out because they have no label."""
-    single: Ints
-    """Rows left out because no training row shares their label."""
-    settled: Ints
-    """Rows whose label a person has confirmed."""
-    strata: Ints
-    """(table rows,) numbers of strata, the kinds of answer that the split keeps in proportion."""
-    strata_names: tuple[str, ...] = ()
-    """The name of each stratum, in words that follow "rows": `have no answer`; empty where there is nothing to name."""
-    used_columns: frozenset[str] = frozenset()
-    """Names of all columns that the task reads or learns."""
-    columns_within: frozenset[str] = frozenset()
-    """Names of the file's columns that some of `used_columns` are made of."""
-    labels: tuple[str, ...] = ()
-    """Names of the labels that are learnt; empty where answers are not labels."""
+    answers: KnownAnswers
+    left_out: LeftOut
     repairs: Mapping[str, Ints] = field(default_factory=dict)
     """What a task mended before it could learn, and in which rows."""
     reads: str = "text"
     """What a row is made of, by the task's name for it, such as `text`, `pair` or `image`."""
     images: ImageFacts | None = None
     """What was found when the images were decoded; None where rows are not images."""
-    groups: tuple[Ints, ...] = ()
-    """Groupings, each (table rows,): equal for rows that the task keeps on one side of a split, such as questions on one text."""
-    named_groups: Ints | None = None
-    """(table rows,) equal for rows with the same value in the column `grouped`; None without such a column."""
-    set_aside: Mapping[str, int] = field(default_factory=dict)
-    """How many rows the annotators themselves rejected or skipped, by reason."""
-    left_out_by: Mapping[str, int] = field(default_factory=dict)
-    """How many rows are not used, by reason; those of `set_aside` are among them."""
-    text_columns: tuple[str, ...] = ()
-    """Further columns that hold texts, and that the model does not read."""
-    reviewed: bool = False
-    """Whether a person has decided on every label that `label_errors` doubted."""
+    judged: Judged = field(default_factory=Judged)
     tokens: Tokens | None = None
     frozen: Frozen | None = None
 
     @property
     def used(self) -> Ints:
         """Rows of all parts, in table order."""
-        split = self.split
+        split = self.parts.split
         return np.sort(np.concatenate([split.train, split.valid, split.calibration, split.test]))
 
     @property
@@ -150,20 +174,13 @@ class Evidence:
         return self.form.a_thing
 
     @property
-    def read_columns(self) -> str:
-        """Names of the columns that the model reads, as messages give them."""
-        if self.text in self.used_columns or not self.used_columns:
-            return repr(self.text)
-        return " or ".join(repr(name) for name in sorted(self.used_columns - {self.label}))
-
-    @property
     def labelled(self) -> bool:
         """Whether rows have labels, which can be counted and doubted."""
-        return bool(self.labels)
+        return bool(self.answers.labels)
 
     def texts(self) -> Iterator[tuple[int, str]]:
         """Each row that has a text, and that text, in table order; only a few texts are in memory at a time."""
-        for begin, values in self.table.pieces(self.text):
+        for begin, values in self.table.pieces(self.columns.text):
             for at, text in enumerate(values):
                 if text:
                     yield begin + at, text
@@ -171,7 +188,7 @@ class Evidence:
     def shown(self, rows: Ints | Sequence[int], most: int | None = EXAMPLES) -> tuple[dict[str, Any], ...]:
         """Rows as a finding lists them."""
         chosen = [int(row) for row in rows[:most]]
-        texts = self.table.texts(self.text, chosen)
+        texts = self.table.texts(self.columns.text, chosen)
         places = [self.table.place(row) for row in chosen]
         return tuple(
             {"file": place.file, "row": place.line, "text": text[:200]}

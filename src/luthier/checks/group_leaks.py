@@ -26,11 +26,11 @@ IDENTIFIES = re.compile(
 def group_leaks(evidence: Evidence) -> Iterator[Finding]:
     """A column of identifiers whose values occur on both sides of the split: rows of one document, one person."""
     rows = evidence.used
-    _, label = np.unique(evidence.label_sets[rows], return_inverse=True)
+    _, label = np.unique(evidence.answers.label_sets[rows], return_inverse=True)
     part, held, seen = held_out(evidence)[0]
     for name in others(evidence):
         values = codes(evidence, name)
-        if name == evidence.grouped or not identifies(evidence, name, values[rows]):
+        if name == evidence.parts.group or not identifies(evidence, name, values[rows]):
             continue
         if told(values[rows], label) is not None:
             continue
@@ -47,7 +47,7 @@ def group_leaks(evidence: Evidence) -> Iterator[Finding]:
                 matters="If equal values mean one person or one document, the score is that on known ones, and too good for "
                 "new ones.",
                 mend=f"Part the files by {name!r}."
-                if part in evidence.given
+                if part in evidence.parts.given
                 else f"--group {shlex.quote(name)} keeps equal values on one side.",
             )
 

@@ -19,11 +19,11 @@ def imbalance(evidence: Evidence) -> Iterator[Finding]:
     """Labels with very few rows, and labels that are much rarer than others."""
     if not evidence.labelled:
         return
-    counts, train = training_counts(evidence), evidence.split.train
+    counts, train = training_counts(evidence), evidence.parts.split.train
     few = sorted((name for name in counts if counts[name] < FEWEST), key=lambda name: counts[name])
     if few:
-        of_few = np.array([any(name in few for name in names) for names in evidence.set_names])
-        rows = train[of_few[evidence.label_sets[train]]]
+        of_few = np.array([any(name in few for name in names) for names in evidence.answers.set_names])
+        rows = train[of_few[evidence.answers.label_sets[train]]]
         named = [f"{name} ({counts[name]})" for name in few]
         yield Finding(
             check="imbalance",
@@ -53,8 +53,8 @@ def imbalance(evidence: Evidence) -> Iterator[Finding]:
 def training_counts(evidence: Evidence) -> dict[str, int]:
     """Training rows of each label."""
     counts: dict[str, int] = {}
-    found = np.unique(evidence.label_sets[evidence.split.train], return_counts=True)
+    found = np.unique(evidence.answers.label_sets[evidence.parts.split.train], return_counts=True)
     for at, count in zip(*found, strict=True):
-        for name in evidence.set_names[at]:
+        for name in evidence.answers.set_names[at]:
             counts[name] = counts.get(name, 0) + int(count)
     return counts

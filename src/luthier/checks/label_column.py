@@ -13,7 +13,7 @@ from luthier.checks.finding import Evidence, Finding
 def label_column(evidence: Evidence) -> Iterator[Finding]:
     """Columns from which the label follows. The model must not read them: nobody has them at prediction time."""
     rows = evidence.used
-    _, label = np.unique(evidence.label_sets[rows], return_inverse=True)
+    _, label = np.unique(evidence.answers.label_sets[rows], return_inverse=True)
     for name in others(evidence):
         values = codes(evidence, name)[rows]
         found = told(values, label)
@@ -24,7 +24,7 @@ def label_column(evidence: Evidence) -> Iterator[Finding]:
                 count=len(rows),
                 share=1.0,
                 rows=(),
-                message=f"Column {name!r} says the same as {evidence.label!r}, in other words, and is not read.",
+                message=f"Column {name!r} says the same as {evidence.columns.label!r}, in other words, and is not read.",
                 matters="Nothing is lost: the label is learnt once.",
                 mend=f"--label {shlex.quote(name)} learns it by those words.",
             )
@@ -38,7 +38,7 @@ def label_column(evidence: Evidence) -> Iterator[Finding]:
                 rows=(),
                 message=f"Column {name!r} gives the label away: from it, {right:.1%} of {known:,} rows are known.",
                 matters="A model that read it would look right and be of no use where the column is not known. "
-                f"Only {evidence.text!r} is read here.",
+                f"Only {evidence.columns.text!r} is read here.",
                 mend=f"Leave {name!r} out of the text; if it is the label that is meant, name it with --label.",
             )
 

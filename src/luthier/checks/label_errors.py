@@ -44,7 +44,7 @@ def label_errors(evidence: Evidence) -> Iterator[Finding]:
 
 
 def own_label(evidence: Evidence, row: int) -> str:
-    return "|".join(evidence.set_names[evidence.label_sets[row]])
+    return "|".join(evidence.answers.labels_of(row))
 
 
 def suspects(evidence: Evidence) -> list[tuple[Suspect, float]]:
@@ -52,8 +52,8 @@ def suspects(evidence: Evidence) -> list[tuple[Suspect, float]]:
     frozen = evidence.frozen
     if frozen is None or len(frozen.rows) < FEWEST:
         return []
-    chance = chance_of_error(frozen, LEFT_NOISE if evidence.reviewed else noise_share(frozen))
-    settled = np.isin(frozen.rows, evidence.settled)
+    chance = chance_of_error(frozen, LEFT_NOISE if evidence.judged.complete else noise_share(frozen))
+    settled = np.isin(frozen.rows, evidence.judged.settled)
     found = np.flatnonzero((chance >= DOUBTED) & ~settled)
     found = found[np.argsort(-chance[found], kind="stable")]
     return [(suspect(frozen, int(at)), float(chance[at])) for at in found]

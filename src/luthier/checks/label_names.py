@@ -12,8 +12,8 @@ def label_names(evidence: Evidence) -> Iterator[Finding]:
     """Labels that differ only in case, blanks, hyphens or underscores: most likely one label, misspelt."""
     names = misspelt(evidence) if evidence.labelled else {}
     if names:
-        odd = np.array([any(name in names for name in labels) for labels in evidence.set_names])
-        rows = np.flatnonzero(odd[evidence.label_sets])
+        odd = np.array([any(name in names for name in labels) for labels in evidence.answers.set_names])
+        rows = np.flatnonzero(odd[evidence.answers.label_sets])
         pairs = [f"{wrong!r} and {right!r}" for wrong, right in sorted(names.items())]
         yield Finding(
             check="label-names",
@@ -31,8 +31,8 @@ def label_names(evidence: Evidence) -> Iterator[Finding]:
 def misspelt(evidence: Evidence) -> dict[str, str]:
     """Each rarer spelling of a label, and the most frequent spelling of the same."""
     times: dict[str, int] = {}
-    for at, count in zip(*np.unique(evidence.label_sets, return_counts=True), strict=True):
-        for name in evidence.set_names[at]:
+    for at, count in zip(*np.unique(evidence.answers.label_sets, return_counts=True), strict=True):
+        for name in evidence.answers.set_names[at]:
             times[name] = times.get(name, 0) + int(count)
     return rarer_spellings(times)
 

@@ -18,11 +18,12 @@ EXPECTED = 5
 def label_shift(evidence: Evidence) -> Iterator[Finding]:
     """Validation rows of their own that have the answers in other shares than the training rows, by Pearson's chi-squared
     test, in which all questions on one text, and all rows of a `--group`, count as one row. Those of the test stay sealed."""
-    if not evidence.strata_names or "valid" not in evidence.given:
+    answers, split = evidence.answers, evidence.parts.split
+    kinds = len(answers.strata_names)
+    if not kinds or "valid" not in evidence.parts.given:
         return
-    split, kinds = evidence.split, len(evidence.strata_names)
     sides = np.concatenate([split.train, split.calibration]), split.valid
-    counts = np.stack([np.bincount(evidence.strata[rows], minlength=kinds) for rows in sides])
+    counts = np.stack([np.bincount(answers.strata[rows], minlength=kinds) for rows in sides])
     ours, theirs = counts / counts.sum(1, keepdims=True)
     more = theirs - ours
     # Of two kinds both differ alike: rounded, so that the one of which there are more is told.
@@ -38,7 +39,7 @@ def label_shift(evidence: Evidence) -> Iterator[Finding]:
         count=int(counts[1, at]),
         share=float(theirs[at]),
         rows=(),
-        message=f"{theirs[at]:.0%} of the valid rows {evidence.strata_names[at]}, and {ours[at]:.0%} of the training rows.",
+        message=f"{theirs[at]:.0%} of the valid rows {answers.strata_names[at]}, and {ours[at]:.0%} of the training rows.",
         matters="Validation says when training stops, what is kept, and where a threshold lies: for rows in its own shares, not "
         "in those of the training rows.",
         mend="See how the files were made. Without validation rows of their own, some of the training rows are set aside, in the "
@@ -48,8 +49,9 @@ def label_shift(evidence: Evidence) -> Iterator[Finding]:
 
 def independent(evidence: Evidence, rows: Ints) -> int:
     """How many of some rows are drawn by themselves: those that are kept on one side of a split count once."""
-    named = () if evidence.named_groups is None else (evidence.named_groups,)
-    return min([len(rows), *(len(np.unique(groups[rows])) for groups in (*evidence.groups, *named))])
+    parts = evidence.parts
+    named = () if parts.named_groups is None else (parts.named_groups,)
+    return min([len(rows), *(len(np.unique(groups[rows])) for groups in (*parts.groups, *named))])
 
 
 def chance_of(counts: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> float:

@@ -32,7 +32,7 @@ def leaks(evidence: Evidence) -> Iterator[Finding]:
 
 def held_out(evidence: Evidence) -> list[tuple[str, Ints, Ints]]:
     """The held-out parts: name and rows of test and validation, each with the rows that a model sees before its score there."""
-    split = evidence.split
+    split = evidence.parts.split
     learnt = np.concatenate([split.train, split.calibration])
     return [
         ("test", split.test, np.concatenate([learnt, split.valid])),

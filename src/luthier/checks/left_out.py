@@ -11,7 +11,8 @@ TOO_MANY = 0.1
 
 def left_out(evidence: Evidence) -> Iterator[Finding]:
     """Rows that are not used. Those that annotators rejected or skipped are reported; many others stop a run."""
-    aside = sum(evidence.set_aside.values())
+    without, set_aside = evidence.left_out.rows, evidence.left_out.set_aside
+    aside = sum(set_aside.values())
     rows = len(evidence.table) - aside
     if aside:
         yield Finding(
@@ -21,11 +22,11 @@ def left_out(evidence: Evidence) -> Iterator[Finding]:
             share=aside / len(evidence.table),
             rows=(),
             message=f"{count_of(aside, 'row is', 'rows are')} not used, as whoever annotated "
-            f"{'it' if aside == 1 else 'them'} put {'it' if aside == 1 else 'them'} aside: {told(evidence.set_aside)}.",
+            f"{'it' if aside == 1 else 'them'} put {'it' if aside == 1 else 'them'} aside: {told(set_aside)}.",
             matters="They are no examples of any label.",
             mend="Nothing has to be done.",
         )
-    faults = {why: count for why, count in evidence.left_out_by.items() if why not in evidence.set_aside}
+    faults = {why: count for why, count in evidence.left_out.reasons.items() if why not in set_aside}
     count = sum(faults.values())
     if rows and count > TOO_MANY * rows:
         yield Finding(
@@ -33,7 +34,7 @@ def left_out(evidence: Evidence) -> Iterator[Finding]:
             severity="stop",
             count=count,
             share=count / rows,
-            rows=evidence.shown([*evidence.empty_text, *evidence.empty_label, *evidence.single]),
+            rows=evidence.shown([*without.empty_input, *without.empty_label, *without.single]),
             message=f"{count_of(count, 'row', 'rows')} of {rows:,} would be left out: {told(faults)}.",
             matters="So many mostly mean that a column or a file was misread, and what is learnt is learnt from the rest alone.",
             mend=f"Look at these rows. Fill them in, name other columns with --text and --label{reading(evidence)}"
@@ -57,6 +58,6 @@ def told(reasons: Mapping[str, int]) -> str:
 
 def reading(evidence: Evidence) -> str:
     """What may read labels that are none yet."""
-    if not len(evidence.empty_label):
+    if not len(evidence.left_out.rows.empty_label):
         return ""
     return ", say what stands for nothing with --missing"

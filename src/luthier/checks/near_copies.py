@@ -69,7 +69,7 @@ def found_pairs(evidence: Evidence) -> Pairs:
         close = evidence.frozen.rows[own][close_pairs(evidence.frozen.features[own])]
         pairs = np.unique(np.concatenate([pairs, related(evidence, close)]), axis=0)
     if evidence.form.alike_in_groups:
-        for group in evidence.groups:
+        for group in evidence.parts.groups:
             pairs = pairs[group[pairs[:, 0]] == group[pairs[:, 1]]]
     # The same text in two files is a leak.
     differ: Pairs = pairs[evidence.keys[pairs[:, 0]] != evidence.keys[pairs[:, 1]]]
@@ -88,7 +88,7 @@ def first_of_each(evidence: Evidence) -> Ints:
 def related(evidence: Evidence, pairs: Pairs) -> Pairs:
     """Those of the given pairs of rows whose texts share letters too."""
     rows = np.unique(pairs)
-    sketches = sketched(evidence.table.texts(evidence.text, rows))
+    sketches = sketched(evidence.table.texts(evidence.columns.text, rows))
     found: Pairs = pairs[sketches.resemblance(np.searchsorted(rows, pairs), fewest=1) >= RELATED]
     return found
 

@@ -77,7 +77,7 @@ class Review:
             if decision not in ("", KEEP, DROP)
         }
         rows = np.flatnonzero(np.isin(evidence.keys, [key for key, _ in kept]))
-        names = ["|".join(evidence.set_names[at]) for at in evidence.label_sets[rows]]
+        names = ["|".join(evidence.answers.labels_of(row)) for row in rows.tolist()]
         of = zip(evidence.keys[rows].tolist(), names, strict=True)
         found: Ints = rows[np.array([pair in kept for pair in of], bool)]
         return found
@@ -89,9 +89,7 @@ class Review:
         labels: dict[int, str] = {}
         dropped = []
         for row in rows.tolist():
-            word = asked.get(
-                (int(evidence.keys[row]), "|".join(evidence.set_names[evidence.label_sets[row]]))
-            )
+            word = asked.get((int(evidence.keys[row]), "|".join(evidence.answers.labels_of(row))))
             if word == DROP:
                 dropped.append(row)
             elif word:
@@ -101,12 +99,12 @@ class Review:
     def write(self, evidence: Evidence, suspects: Sequence[Suspect]) -> int:
         """Write the suspects with the decisions on them, and return how many wait for one. Decisions on other rows stay."""
         table = evidence.table
-        texts = table.texts(evidence.text, [one.row for one in suspects])
+        texts = table.texts(evidence.columns.text, [one.row for one in suspects])
         lines: list[list[object]] = []
         met = set()
         open_ones = 0
         for one, text in zip(suspects, texts, strict=True):
-            label = "|".join(evidence.set_names[evidence.label_sets[one.row]])
+            label = "|".join(evidence.answers.labels_of(one.row))
             place, key = table.place(one.row), (int(evidence.keys[one.row]), label)
             decision = self.decisions.get(key, "")
             open_ones += not decision

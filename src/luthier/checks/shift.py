@@ -14,12 +14,12 @@ TOLD = 0.65
 
 
 def shift(evidence: Evidence) -> Iterator[Finding]:
-    """Test or validation rows, given by file, that a classifier can tell from the training rows: they came from elsewhere."""
-    frozen, split = evidence.frozen, evidence.split
+    """Test or validation rows, given by file, that can be told from the training rows: they came from elsewhere."""
+    frozen, split = evidence.frozen, evidence.parts.split
     if frozen is None:
         return
     learnt = np.flatnonzero(np.isin(frozen.rows, np.concatenate([split.train, split.calibration])))
-    for part in sorted(evidence.given):
+    for part in sorted(evidence.parts.given):
         rows = getattr(split, part)
         held = np.flatnonzero(np.isin(frozen.rows, rows))
         if min(len(held), len(learnt)) < 50:

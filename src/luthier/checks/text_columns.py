@@ -9,17 +9,18 @@ from luthier.errors import listing
 
 def text_columns(evidence: Evidence) -> Iterator[Finding]:
     """Other columns that hold texts: a title beside a body often belongs to it."""
-    if evidence.text_columns:
-        one = len(evidence.text_columns) == 1
-        joined = ",".join([*evidence.text_columns, evidence.text])
+    text, others = evidence.columns.text, evidence.columns.other_texts
+    if others:
+        one = len(others) == 1
+        joined = ",".join([*others, text])
         yield Finding(
             check="text-columns",
             severity="note",
-            count=len(evidence.text_columns),
+            count=len(others),
             share=1.0,
             rows=(),
-            message=f"{'Column' if one else 'Columns'} {listing(evidence.text_columns)} {'holds' if one else 'hold'} texts too, "
-            f"and {'is' if one else 'are'} not read; {evidence.text!r} is.",
+            message=f"{'Column' if one else 'Columns'} {listing(others)} {'holds' if one else 'hold'} texts too, "
+            f"and {'is' if one else 'are'} not read; {text!r} is.",
             matters="What stands there alone cannot be learnt from.",
             mend=f"--text {spelt(joined)} reads them as one; --text COLUMN reads another in its place.",
         )

@@ -1,4 +1,4 @@
-"""What the values of each column look like, from a sample of the rows."""
+"""Facts about the values of each column, from a sample of the rows."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,19 +11,19 @@ from luthier.arrays import Ints
 
 SAMPLE_ROWS = 20_000
 SAMPLE_VALUES = 2_000_000
-"""Over all columns: a very wide table is judged by fewer rows."""
+"""The most values in the sample, over all columns: a very wide table is judged by fewer rows."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """Of one column, over the sample. What is missing or empty is left out."""
+    """Facts about the values of one column over the sample, without those that are missing or empty."""
 
     name: str
     kind: pa.DataType
     filled: int
     distinct: int
     characters: float
-    """On average, of a value written out."""
+    """Mean number of characters of a value written out."""
     repeated: float
     """Share of values that another row has too, in [0, 1]."""
     wordy: float

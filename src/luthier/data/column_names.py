@@ -1,4 +1,4 @@
-"""Names of columns, as they are compared."""
+"""Names of columns in the form in which they are compared."""
 
 import re
 

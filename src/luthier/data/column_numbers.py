@@ -20,23 +20,23 @@ AMOUNTS = (
     "amount",
     "salary",
 )
-"""Last words of names of columns of numbers that people learn from. Which one is meant cannot be told where there are two."""
+"""Last words of the names of columns of numbers that people estimate. With two such columns, the user must say which."""
 
 SEVERAL = ("labels", "classes", "categories", "tags", "topics", "emotions", "genres", "codes")
 """Last words of names of columns of several labels a row."""
 
 FEWEST_NUMBERS = 10
-"""Different values from which on numbers are to be estimated; fewer are labels."""
+"""Fewest distinct values of numbers that are to be estimated; fewer are labels."""
 
 FEWEST_FRACTIONS = 4
-"""Different numbers from which on a small file's numbers may be more than labels."""
+"""Fewest distinct numbers in a small file that may be more than labels."""
 VARIED = 0.6
-"""Share of a small file's numbers that differ."""
+"""Smallest share of distinct numbers in a small file whose numbers are to be estimated."""
 
 MOST_WHOLE_NUMBERS = 20
-"""Different whole numbers up to which they are labels."""
+"""The most distinct whole numbers that are taken for labels."""
 FEW_WRONG = 0.05
-"""Share of a column of numbers that may be no numbers; reading them tells of each."""
+"""Largest share of other values in a column of numbers; reading the column reports each of them."""
 
 
 def holds_numbers(table: Table, name: str) -> bool:

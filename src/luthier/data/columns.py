@@ -29,9 +29,9 @@ TEXT_NAMES = (
     ),
     *("body", "document", "article", "description", "abstract", "summary", "sentence1", "title"),
 )
-"""In order of preference; compared in small letters, with `_` between words."""
+"""Names of columns of texts in order of preference; compared in small letters, with `_` between words."""
 SURE_TEXT_NAMES = TEXT_NAMES[:8]
-"""Names that make a text of a column beside another whose texts are longer."""
+"""Names by which a column is the text even if another column has longer texts."""
 LABEL_NAMES = (
     *(
         "label",
@@ -47,7 +47,7 @@ LABEL_NAMES = (
     ),
     *("emotion", "topic", "genre", "rating", "stars", "tag", "tags"),
 )
-"""In order of preference. A column is also known by the last word of its name, or by `class` in it."""
+"""Names of columns of labels in order of preference. A column is also known by the last word of its name, or by `class` in it."""
 NEVER_LABELS = (
     *("id", "index", "split", "fold", "lang", "language", "source", "date", "year", "url"),
     *(
@@ -67,24 +67,24 @@ NEVER_LABELS = (
 """Last words of names of columns whose values may repeat as those of labels do."""
 
 LONGEST_LABEL = 60
-"""Characters on average: longer values that repeat are texts that occur more than once."""
+"""The most characters of labels, on average: longer values that repeat are texts that occur more than once."""
 
 TEXT_ROLES = ("text", "text2", "question", "negative")
-"""Of columns found by name, those that must hold strings."""
+"""Roles whose columns, when they are found by name, must hold strings."""
 
 SURE_SHARE = 0.2
-"""Share of the longest column's length that the texts of a column named as texts must have."""
+"""A column named as texts must have texts of at least this share of the longest column's length."""
 
 COLUMNS_SHOWN = 20
-"""In a message."""
+"""The most columns that a message lists."""
 TRIPLET = 3
-"""Columns of a query, a text that belongs to it and one that does not."""
+"""Number of columns of a triplet: a query, a text that belongs to it and one that does not."""
 COMMA = ","
-"""Between the names of columns that are one."""
+"""The sign between the names of several columns that are read as one."""
 
 
 SHORT = 30
-"""Characters on average up to which values that recur are names, and no texts."""
+"""Values that recur are names, and no texts, up to this mean number of characters."""
 
 SCORE_NAMES = (
     *(
@@ -100,7 +100,7 @@ SCORE_NAMES = (
     ),
     *("gold_score", "gold", "rating", "points", "grade"),
 )
-"""Of columns that hold a number to be learnt."""
+"""Names of columns that hold a number to be learnt, in order of preference."""
 
 
 @dataclass(frozen=True)
@@ -108,9 +108,9 @@ class ColumnGuess:
     """The columns to learn from and the column to learn."""
 
     columns: dict[str, str]
-    """By role: `text`, `label` and so on."""
+    """Names of the columns, by role: `text`, `label` and so on."""
     reasons: dict[str, str]
-    """By role: which column and why."""
+    """Which column was taken and why, in words, by role."""
 
     @property
     def label(self) -> str:
@@ -177,7 +177,7 @@ def may_be_label(column: Facts) -> bool:
 
 
 def alike(table: Table, names: Sequence[str]) -> bool:
-    """Whether columns say the same in other words: each value of one goes with one value of the other."""
+    """Whether columns say the same in other words, so that each value of one goes with one value of the other."""
     first = table.texts(names[0])
     return all(goes_with(first, table.texts(name)) for name in names[1:])
 
@@ -192,7 +192,7 @@ def goes_with(one: Sequence[str], other: Sequence[str]) -> bool:
 
 
 def ask_which(table: Table, facts: Sequence[Facts], names: Sequence[str]) -> DataError:
-    """What is asked where several columns may be meant."""
+    """The question to the user where several columns may be meant."""
     counts = {column.name: column.distinct for column in facts}
     told = ", ".join(
         f"{shorten(name)!r} ({counts[name]:,} different values)" for name in names[:COLUMNS_SHOWN]
@@ -370,7 +370,7 @@ def label_beside(table: Table, besides: Sequence[str]) -> tuple[str, str]:
 
 
 def by_marks(name: str) -> str:
-    """Why several columns of marks are the labels, told with the flag that names them."""
+    """Why several columns of noughts and ones are the labels, with the flag that names them."""
     names = name.split(COMMA)
     return f"columns {shown(names)}, which say of each label whether it holds, as --label {spelt(name)} says"
 

@@ -1,4 +1,4 @@
-"""A column made of several, where the user or a file lists them: texts joined, marks of noughts and ones gathered."""
+"""Columns made of several, where the user or a file lists them: texts are joined, noughts and ones become lists of labels."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,9 +12,9 @@ from luthier.data.table import Table
 from luthier.errors import DataError, did_you_mean, listing
 
 COMMA = ","
-"""Between the names of columns that are one, as in `title,body`."""
+"""The sign between the names of several columns that are read as one, as in `title,body`."""
 BETWEEN = "\n"
-"""Between the texts of a row that are read as one."""
+"""The characters between the texts of a row that are read as one."""
 
 
 def parts_of(table: Table, name: str) -> list[str]:

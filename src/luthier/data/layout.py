@@ -1,4 +1,4 @@
-"""What the form of a file says of its rows by itself, so that it need not be guessed."""
+"""The layout of a file in a known form, which says what need not be guessed about its rows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,16 +8,16 @@ from luthier.arrays import Ints
 
 @dataclass(frozen=True)
 class Layout:
-    """What a known form, such as the export of an annotation tool, says of the table that was made of it."""
+    """Facts about a table that its known form tells, such as the export of an annotation tool."""
 
     task: str | None = None
     """The task that such rows are for, by its name; None where the columns decide."""
     why: str = ""
-    """Whose form it is, in words that follow "because": "it is Prodigy's export of spans"."""
+    """The form in words that follow "because", such as "it is Prodigy's export of spans"."""
     columns: Mapping[str, str] = field(default_factory=dict)
-    """By role, the columns that the form itself names, as `{"label": "accept"}`."""
+    """The columns that the form itself names, by role, as `{"label": "accept"}`."""
     set_aside: Mapping[str, Ints] = field(default_factory=dict)
-    """Rows that whoever annotated them put aside: by reason, such as "rejected", their numbers in the table. They are not
+    """Numbers of the rows that the annotators rejected or skipped, by reason, such as "rejected". They are not
     used, and are no fault of the data."""
     none_is_answer: frozenset[str] = frozenset()
     """Columns of lists of labels in which an empty list says that none of them holds; elsewhere it says that nobody has
@@ -27,4 +27,4 @@ class Layout:
 
 
 NO_LAYOUT = Layout()
-"""Of a table whose form says nothing."""
+"""The layout of a table whose form says nothing."""

@@ -1,11 +1,11 @@
-"""Noughts and ones, however they are written: whether a label holds."""
+"""Marks that say whether a label holds: noughts and ones, however they are written."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 MISSING = -1
-"""A mark that is not told."""
+"""The value of a mark that is not given."""
 YES = frozenset(("1", "1.0", "true", "yes", "y", "t"))
 NO = frozenset(("0", "0.0", "false", "no", "n", "f"))
 EMPTY = frozenset(("", "-1", "-1.0", "nan", "none", "null", "na", "n/a", "#n/a", "<na>"))
@@ -21,10 +21,10 @@ class Marking:
     yes: frozenset[str]
     no: frozenset[str]
     told: str = ""
-    """What is to be told of it, in words that follow the names of the columns; empty of noughts and ones."""
+    """How the columns are read, in words that follow their names; empty for noughts and ones."""
 
     def of(self, value: Any) -> int | None:
-        """1, 0 or MISSING; None for what is no mark."""
+        """A value's mark: 1, 0 or MISSING; None for what is no mark."""
         word = word_of(value)
         if word in self.yes:
             return 1

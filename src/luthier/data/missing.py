@@ -1,4 +1,4 @@
-"""What is written where nothing is meant: nan, #N/A, NULL, a dash."""
+"""Missing values, however they are written: nan, #N/A, NULL, a dash."""
 
 import shlex
 from collections import Counter
@@ -45,7 +45,7 @@ CERTAIN = (
         "#NUM!",
     ),
 )
-"""What programs write for nothing, and no person for something."""
+"""Words that programs write for a missing value, and that nobody writes for anything else."""
 DOUBTFUL = (
     "NA",
     "N/A",
@@ -65,11 +65,11 @@ DOUBTFUL = (
     "_",
     "*",
 )
-"""What people write for nothing, and sometimes for something: their share and that of the other labels decide."""
+"""Words that people write for a missing value, and sometimes for a label: their share and that of the other labels decide."""
 IN_NUMBERS = frozenset(word.lower() for word in (*CERTAIN, *DOUBTFUL, "missing", "unknown"))
-"""No number, and nothing wrong, in a column of numbers."""
+"""Words that are missing values, and no errors, in a column of numbers."""
 NOTHING = "nothing"
-"""As `--missing`: empty cells alone are missing."""
+"""The value of `--missing` with which only empty cells are missing."""
 
 
 def is_missing_number(value: Any) -> bool:
@@ -129,7 +129,7 @@ def asked_words(counts: Mapping[str, int], asked: Sequence[str]) -> list[str]:
 
 
 def meant(counts: Mapping[str, int], label: bool) -> list[str]:
-    """The words of a column that say nothing."""
+    """The words of a column that mean a missing value."""
     certain = [word for word in CERTAIN if word in counts]
     return certain + (doubtful_marks(counts) if label else [])
 
@@ -147,7 +147,7 @@ def doubtful_marks(counts: Mapping[str, int]) -> list[str]:
 
 
 def kept_words(counts: Mapping[str, int], words: Sequence[str], name: str) -> list[str]:
-    """What is told of words that often mean nothing, and are labels here."""
+    """A sentence on words that often mean a missing value, and are labels here."""
     kept = [word for word in DOUBTFUL if word in counts and word not in words]
     if not kept or len(counts) > 1_000:
         return []

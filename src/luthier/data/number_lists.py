@@ -16,7 +16,7 @@ COMPANY = 3
 SURE = 6
 """Different cells of two numbers, all of them ascending, from which on this is no accident: of decimals, half do not ascend."""
 FEWEST = 2
-"""Such cells from which on it may be none."""
+"""Fewest such cells from which on it may be no accident."""
 
 
 def number_lists(cells: Iterable[str], named: bool = False) -> bool | None:

@@ -18,22 +18,22 @@ WRITTEN = re.compile(
     r"(?P<digits>\d(?:[\d.,'\u2019_ \u00a0\u202f]*\d)?|[.,]\d+)(?P<exponent>[eE][+\-]?\d{1,3})?[.,]?-{0,2}"
     r"\s*(?P<after>[^\d\s.,()]{0,12}(?:\s[^\d\s.,()]{1,12})?)\s*(?P<close>\))?"
 )
-"""A sign, what stands before (a currency), digits with signs between them, what stands after (percent, a unit)."""
+"""The pattern of a number: a sign, a prefix (a currency), digits with signs between them, a suffix (percent, a unit)."""
 GROUPS = re.compile(r"\d{1,3}(?:[ \u00a0\u202f'\u2019_]\d{3})+(?=$|[.,])")
-"""Thousands apart by a blank or an apostrophe."""
+"""The pattern of thousands that are separated by a blank or an apostrophe."""
 COMMA, POINT = ",", "."
 
 
 @dataclass(frozen=True)
 class Numerals:
-    """A column of numbers, as they are meant."""
+    """The numbers of a column, read as they are meant."""
 
     values: Array
-    """(rows,) NaN where there is none."""
+    """(rows,) the numbers; NaN where a row has none."""
     wrong: tuple[int, ...]
     """Rows whose value is no number."""
     how: tuple[str, ...]
-    """What was seen of how they are written, in words that follow "numbers"."""
+    """How the numbers are written, in words that follow "numbers"."""
     unclear: str | None = None
     """A value of which nothing tells whether its comma stands before decimals or between thousands."""
 
@@ -43,7 +43,7 @@ class Written:
     """A number as it stands in a cell."""
 
     digits: str
-    """With points and commas, without other signs between thousands."""
+    """The digits with points and commas, without other signs between thousands."""
     negative: bool
     exponent: str
     before: str
@@ -253,7 +253,7 @@ def value_of(one: Written, sign: str) -> float | None:
 
 
 def seen(written: Iterable[Written], sign: str) -> Iterable[str]:
-    """How numbers are written, where that is not as programs do it."""
+    """Words on how numbers are written, where that is not as programs do it."""
     ones = list(written)
     if any(COMMA in one.digits and (certain_decimal(one.digits) or sign) == COMMA for one in ones):
         yield "with decimal commas"

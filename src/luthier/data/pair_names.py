@@ -1,4 +1,4 @@
-"""Names of two columns that say that they are a pair: `q1` and `q2`, `sentA` and `sentB`, `left` and `right`."""
+"""Names of columns that form a pair: `q1` and `q2`, `sentA` and `sentB`, `left` and `right`."""
 
 import re
 from collections import defaultdict
@@ -12,7 +12,7 @@ MARKS = (
 )
 """Words by which the names of a pair differ."""
 SECOND = ("2", "b")
-"""What may stand behind the second name alone, as in `text` and `text_b`."""
+"""Marks that may stand on the second name alone, as in `text` and `text_b`."""
 THIRD = {"2": "3", "b": "c"}
 """The mark of a third column, with which two are no pair."""
 Words = tuple[str, ...]

@@ -1,10 +1,10 @@
-"""What is wrong with rows, in few words: how many, the first few, and of a value no more than fits a line."""
+"""Problems with rows, in few words: how many there are, the first few, and no more of a value than fits a line."""
 
 import shlex
 from dataclasses import dataclass, field
 
 SHOWN = 8
-"""Problems of one kind that a message tells one by one."""
+"""The most problems of one kind that a message lists one by one."""
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""The bytes of a file, gzip undone, and what the disk or a damaged file says turned into sentences."""
+"""The bytes of a file, decompressed, with errors of the disk or of a damaged file turned into sentences."""
 
 import contextlib
 import gzip

@@ -1,4 +1,4 @@
-"""Rows into train, valid, calibration and test: stratified, seeded, and what belongs together on one side."""
+"""Splitting rows into train, valid, calibration and test: stratified, seeded, and what belongs together on one side."""
 
 import hashlib
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from luthier.errors import DataError
 PARTS = ("train", "valid", "calibration", "test")
 FEWEST_ROWS = 8
 MOST_CALIBRATION_ROWS = 500
-"""One temperature needs no more."""
+"""The most calibration rows: one temperature needs no more."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Split:
     how: str
     """A sentence for the report."""
     calibrates: str = "calibration"
-    """The part that calibrates; empty where nothing is to be calibrated."""
+    """The part whose rows calibrate; empty where nothing is to be calibrated."""
     warnings: tuple[str, ...] = ()
     """Sentences for the report on what its small parts mean."""
 
@@ -39,7 +39,8 @@ class Split:
         return {part: len(getattr(self, part)) for part in PARTS}
 
     def to_json(self) -> dict[str, Any]:
-        """Sizes, how, and a hash per part: the rows follow from table, plan and seed."""
+        """The record split.json: how the rows were split, and the size and a hash of each part. The rows follow from table,
+        plan and seed."""
         hashes = {part: hashlib.sha256(getattr(self, part).tobytes()).hexdigest() for part in PARTS}
         told = {"how": self.how, "warnings": list(self.warnings), "calibrates": self.calibrates}
         return {**self.sizes(), **told, "hashes": hashes}
@@ -47,7 +48,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Shares:
-    """Shares of the rows that are split off where no file is given for a part; of calibration those of train."""
+    """Shares of the rows that are split off where no file is given for a part; that of calibration is a share of train."""
 
     valid: float = 0.1
     calibration: float = 0.1
@@ -70,12 +71,12 @@ def split_rows(
     seed: int,
     by: str = "file",
 ) -> Split:
-    """Part `rows`.
+    """Split `rows` into parts.
 
     roles: the part each file was given for, `train` for the first.  role_of: (table rows,) index into roles.
     strata, groups: (table rows,) label number, and number of the group a row stays with.
     by: what gave the roles, for the report.
-    Raises DataError when there are too few rows to part.
+    Raises DataError when there are too few rows to split.
     """
     by_role = {role: rows[role_of[rows] == at] for at, role in enumerate(roles)}
     own = by_role["train"]
@@ -102,7 +103,7 @@ def split_rows(
 
 
 def how_words(roles: Sequence[str], by: str, dealt_out: bool, seed: int) -> str:
-    """How rows were parted. dealt_out: whether any were at random.
+    """How rows were split, in words. dealt_out: whether any were dealt out at random.
 
     >>> how_words(("train", "valid", "test"), "column 'split'", False, 0)
     "train, valid and test as given by column 'split'"
@@ -161,7 +162,7 @@ def at_most(most: int, rows: Ints, groups: Ints) -> Ints:
 
 
 def text_keys(table: Table, column: str) -> Ints:
-    """(rows,) a number per text, the same for texts that differ only in case and white space."""
+    """(rows,) hashes of texts, the same for texts that differ only in case and white space."""
     keys = np.empty(len(table), np.int64)
     for begin, values in table.pieces(column):
         keys[begin : begin + len(values)] = [key_of(value) for value in values]
@@ -169,7 +170,7 @@ def text_keys(table: Table, column: str) -> Ints:
 
 
 def key_of(text: str) -> int:
-    """The same for texts that differ only in case and white space (64-bit BLAKE2b)."""
+    """A hash of a text (64-bit BLAKE2b), the same for texts that differ only in case and white space."""
     alike = " ".join(text.lower().split()).encode("utf-8", "surrogatepass")
     return int.from_bytes(hashlib.blake2b(alike, digest_size=8).digest(), "big", signed=True)
 

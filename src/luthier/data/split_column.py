@@ -20,13 +20,13 @@ NAMES = (
     *("split", "splits", "data_split", "dataset_split", "split_name", "set", "subset", "partition", "part"),
     *("fold", "phase", "usage", "purpose", "dataset", "data_set", "group_name", "type", "mode"),
 )
-"""Of columns whose words may name parts; it is the words that decide."""
+"""Names of columns whose words may name parts of the split; the words themselves decide."""
 MARKS = {
     "valid": ("valid", "validation", "val", "dev"),
     "test": ("test", "holdout", "eval"),
     "train": ("train", "training"),
 }
-"""By part, the words after `is_`, `in_` or `for_` in names of columns of yes and no."""
+"""For each part, the words after `is_`, `in_` or `for_` in names of columns of yes and no."""
 WORDS = {
     **dict.fromkeys(("train", "training", "trn", "tr", "train_set", "training_set", "learn"), "train"),
     **dict.fromkeys(("valid", "validation", "val", "dev", "development", "validate", "vali"), "valid"),
@@ -36,10 +36,10 @@ WORDS = {
     ),
     **dict.fromkeys(("private_test", "evaluation", "eval"), "test"),
 }
-"""What files call their parts, by our names; compared in small letters, with `_` for a blank or a hyphen."""
+"""Words of files for the parts, by our names; compared in small letters, with `_` for a blank or a hyphen."""
 YES, NO = ("1", "1.0", "true", "yes", "y", "t"), ("0", "0.0", "false", "no", "n", "f")
 NO_PART = ("", "unassigned", "none", "nan")
-"""What a column of words for parts says of a row that is in none."""
+"""Words for a row that is in no part, in a column of words for parts."""
 NUMBERED = ("partition", "split", "splits")
 """Last words of names of columns whose 0, 1 and 2 are parts, as CelebA and WILDS number them."""
 NUMBERS = {f"{at}{rest}": part for at, part in enumerate(("train", "valid", "test")) for rest in ("", ".0")}
@@ -49,14 +49,14 @@ MOST_FOLDS = 100
 GAPS = re.compile(r"[\s\-]+")
 PARTS = ("train", "valid", "test")
 NONE = "none"
-"""As `--split-column`: no column parts the rows."""
+"""The value of `--split-column` with which no column divides the rows."""
 FEWEST_BESIDE = 2
 """Columns that must be there beside one that is known by its values alone: it is not the only one that may be learnt."""
 
 
 @dataclass(frozen=True)
 class SplitColumn:
-    """Rows as a file parts them itself."""
+    """The division of the rows by a column of the file itself."""
 
     name: str
     part_of: Ints
@@ -95,7 +95,7 @@ def find_split(table: Table, asked: str | None, taken: Sequence[str] = ()) -> Sp
 
 
 def is_whole(found: SplitColumn) -> bool:
-    """Whether there are rows to learn from, and others."""
+    """Whether there are rows to learn from, and rows of another part."""
     return "train" in found.parts and len(found.parts) > 1
 
 
@@ -181,7 +181,7 @@ def marked_part(name: str) -> str | None:
 
 
 def parted(table: Table, name: str) -> SplitColumn | None:
-    """What a column says of the rows; None where its values name no parts."""
+    """The division that a column gives; None where its values name no parts."""
     keys = [key(value) for value in table.values(name)]
     mark = marked_part(name)
     meant: dict[str, str] = WORDS
@@ -196,7 +196,7 @@ def parted(table: Table, name: str) -> SplitColumn | None:
 
 
 def parted_by_number(table: Table, name: str) -> SplitColumn | None:
-    """What a column of 0, 1 and 2 says of the rows: train, valid and test, where most rows are for training; else None."""
+    """The division by a column of 0, 1 and 2 as train, valid and test, where most rows are for training; else None."""
     keys = [key(value) for value in table.values(name)]
     found = np.array([PARTS.index(NUMBERS[one]) if one in NUMBERS else -1 for one in keys], np.int64)
     if not set(keys) <= set(NUMBERS) or len(set(found.tolist())) < len(PARTS) or np.mean(found == 0) < 0.5:
@@ -205,7 +205,7 @@ def parted_by_number(table: Table, name: str) -> SplitColumn | None:
 
 
 def key(value: Any) -> str:
-    """A value as it is compared.
+    """A value in the form in which it is compared.
 
     >>> key("Private Test"), key(1.0), key(True)
     ('private_test', '1.0', 'true')

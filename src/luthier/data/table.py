@@ -38,21 +38,21 @@ class Table:
     """
 
     columns: pa.Table
-    """Memory-mapped. Strings, numbers, lists and so on, as in the file; in CSV every value is a string."""
+    """The columns, memory-mapped. Strings, numbers, lists and so on, as in the file; in CSV every value is a string."""
     files: tuple[Path, ...]
     file_of: Ints
     """(rows,) index into `files`."""
     line_of: Ints
-    """(rows,) line in that file."""
+    """(rows,) line in that file where each row begins, from 1."""
     guesses: tuple[str, ...] = ()
-    """What was taken for likely of the files, such as an encoding, each with the setting that corrects it."""
+    """Sentences on what was assumed about the files, such as an encoding, each with the setting that corrects it."""
     encodings: tuple[str | None, ...] = ()
-    """Of each file that is text, as Python names it; none where nothing is told."""
+    """The encoding of each file, as Python names it, or None for a file that is not text; empty where nothing is known."""
     layout: Layout = NO_LAYOUT
     headed: bool = True
     """Whether the first file names its columns."""
     image_names: Mapping[Path, ImageNames] = dataclasses.field(default_factory=dict)
-    """By file, how the names of images in it lead to their files, where that was looked for."""
+    """For each file, how the names of images in it lead to their files, where that was looked for."""
 
     def __len__(self) -> int:
         return int(self.columns.num_rows)
@@ -101,7 +101,7 @@ class Table:
         return spread_rows(len(self), len(self.names))
 
     def facts(self, names: Sequence[str] | None = None) -> list[Facts]:
-        """What the values of all columns, or of those named, look like over the sample. Each column is looked at once."""
+        """Facts about the values of all columns, or of those named, over the sample. Each column is looked at only once."""
         for name in names or self.names:
             if name not in self.facts_seen:
                 column = self.columns.schema.field(name)
@@ -160,7 +160,7 @@ def joined_columns(tables: Sequence[Table]) -> pa.Table:
 
 
 def joined_layout(tables: Sequence[Table]) -> Layout:
-    """What the first table's form says, with the rows of all that were set aside."""
+    """The layout of the first table, with the rows of all tables that were set aside."""
     set_aside: dict[str, list[Ints]] = {}
     begin = 0
     for table in tables:

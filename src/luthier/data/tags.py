@@ -1,4 +1,4 @@
-"""Tags of words: whatever their scheme brought to strict IOB2, and entities as spans brought to tags.
+"""Tags of words, brought from any scheme to strict IOB2; and entities as spans, turned into tags.
 
 A tag is O, outside of any entity, or a mark and the type of an entity, as B-LOC. In strict IOB2, also called
 BIO, B- begins every entity and I- goes on with one of the same type. In IOB1 B- stands only between two
@@ -102,7 +102,7 @@ def to_iob2(tags: Sequence[str], scheme: str) -> tuple[list[str], Counter[str]]:
 
 
 def parts(tag: str) -> tuple[str, str] | None:
-    """Mark and type of a tag, of O the empty type; None when it is no tag.
+    """Mark and type of a tag, where O has the empty type; None when it is no tag.
 
     >>> parts("B-LOC"), parts("O"), parts("X_foo")
     (('B', 'LOC'), ('O', ''), None)
@@ -114,7 +114,7 @@ def parts(tag: str) -> tuple[str, str] | None:
 
 
 def of_scheme(tag: str, scheme: str, number: int) -> tuple[str, str]:
-    """Mark and type. Raises ValueError for what is no tag of the scheme; number: of the word, from 1."""
+    """Mark and type of a tag. Raises ValueError for what is no tag of the scheme; number: that of the word, from 1."""
     found = parts(tag)
     if found is None or found[0] not in f"O{MARKS[scheme]}":
         *others, final = (f"{mark}-" for mark in MARKS[scheme])
@@ -211,7 +211,7 @@ def tags_of_spans(
 
 
 def edges_and_label(span: Mapping[str, object], number: int) -> tuple[int, int, str]:
-    """A span as it was read. Raises ValueError when it lacks one of its values; number: of the span, from 1."""
+    """Start, end and label of a span. Raises ValueError when one of them is missing; number: that of the span, from 1."""
     if isinstance(span, Mapping):
         start, end, label = (span.get(key) for key in ("start", "end", "label"))
         if type(start) is int and type(end) is int and isinstance(label, str) and parts(f"B-{label}"):

@@ -1,4 +1,4 @@
-"""Which two columns are a pair of texts: by their names, or by what they hold; and what is asked where that is not clear."""
+"""Finding the two columns that are a pair of texts, by their names or their values, and what is asked where that is not clear."""
 
 from collections.abc import Mapping, Sequence
 
@@ -46,7 +46,7 @@ PAIRS_WITH_LABEL = (
     ),
     *(("context", "response"), ("post", "reply"), ("tweet", "reply"), ("context", "hypothesis")),
 )
-"""The same of names that others have too: a pair only where both hold texts, and a third column is named as labels are."""
+"""Further names of pairs, which other columns have too: a pair only where both hold texts, and a third is named as labels are."""
 JUDGEMENTS = (
     "label",
     "judgment",
@@ -58,11 +58,11 @@ JUDGEMENTS = (
     "verdict",
     "duplicate",
 )
-"""Last words of names of columns of labels of a pair."""
+"""Last words of the names of columns that hold the labels of pairs."""
 TITLES = ("title", "subject", "summary", "headline", "heading", "name", "keywords")
-"""Last words of names of columns of texts that tell of the text beside them."""
+"""Last words of the names of columns whose texts describe the text beside them, such as titles."""
 LIKE_LENGTH = 0.5
-"""Share of the longest column's length from which on the texts of another column may as well be meant."""
+"""Another column may as well be meant when its texts have at least this share of the longest column's length."""
 
 
 def pair_by_name(table: Table) -> tuple[str, str] | None:

@@ -10,7 +10,7 @@ import numpy as np
 from luthier import seeds
 from luthier.arrays import Ints
 from luthier.checks import CHECKS, examine, ranked
-from luthier.checks.finding import Evidence, Finding, Tokens
+from luthier.checks.finding import Evidence, Finding, Judged, Tokens
 from luthier.checks.review import Review, review_path
 from luthier.doctor.evidence import with_features
 from luthier.doctor.reader import Reader
@@ -89,7 +89,7 @@ def check(plan: Plan, stop: Callable[[], bool] = lambda: False) -> Generator[Eve
     settled = review.settled(rows.evidence) if rows.labels else np.zeros(0, np.int64)
     if len(settled):
         notes.append(f"{review.path}: {len(settled):,} labels are confirmed there and not doubted again.")
-    evidence = replace(rows.evidence, settled=settled, reviewed=review.complete)
+    evidence = replace(rows.evidence, judged=Judged(settled, review.complete))
     if plan.model.name != NO_MODEL:
         evidence, more = yield from through_model(plan, rows, evidence, clock, stop)
         notes += more

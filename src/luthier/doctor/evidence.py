@@ -25,5 +25,5 @@ def with_features(
         texts = rows_of.texts(rows) if evidence.form.shows_words else None
         keys = evidence.keys[rows]
         probabilities = second_opinion(features, texts, targets, keys, outputs, strength, seed)
-    frozen = Frozen(rows, features, probabilities, targets, evidence.labels)
+    frozen = Frozen(rows, features, probabilities, targets, evidence.answers.labels)
     return replace(evidence, frozen=frozen)

@@ -21,7 +21,7 @@ Rewriting = Callable[[str], str]
 def same_label(evidence: Evidence, rows: Ints) -> Ints:
     """Those of `rows` whose text has the same label wherever it stands: between two labels a person decides."""
     used = evidence.used
-    pairs = np.unique(np.stack([evidence.keys[used], evidence.label_sets[used]]), axis=1)
+    pairs = np.unique(np.stack([evidence.keys[used], evidence.answers.label_sets[used]]), axis=1)
     keys, times = np.unique(pairs[0], return_counts=True)
     found: Ints = rows[~np.isin(evidence.keys[rows], keys[times > 1])]
     return found
@@ -42,14 +42,14 @@ def leaked(evidence: Evidence) -> Ints:
 def nearly_copied(evidence: Evidence) -> Ints:
     """The later row of each pair of near copies with one label, or the row in the training file."""
     pairs = found_pairs(evidence)
-    pairs = pairs[evidence.label_sets[pairs[:, 0]] == evidence.label_sets[pairs[:, 1]]]
+    pairs = pairs[evidence.answers.label_sets[pairs[:, 0]] == evidence.answers.label_sets[pairs[:, 1]]]
     across = evidence.table.file_of[pairs[:, 0]] != evidence.table.file_of[pairs[:, 1]]
     found: Ints = np.unique(np.where(across, pairs[:, 0], pairs[:, 1]))
     return found
 
 
 def empty_rows(evidence: Evidence) -> Ints:
-    return np.concatenate([evidence.empty_text, evidence.empty_label])
+    return np.concatenate([evidence.left_out.rows.empty_input, evidence.left_out.rows.empty_label])
 
 
 def clean(text: str) -> str:
@@ -107,10 +107,10 @@ def edits_for(
     def edit(row: int, what: What, column: str, old: str, new: str, reason: str) -> tuple[int, Edit]:
         return int(table.file_of[row]), Edit(int(table.line_of[row]), what, column, old, new, reason)
 
-    for (row, kind), text in zip(gone.items(), table.texts(evidence.text, list(gone)), strict=True):
+    for (row, kind), text in zip(gone.items(), table.texts(evidence.columns.text, list(gone)), strict=True):
         yield edit(row, DELETE, "", text, "", kind)
     rewritings = [kind for kind in kinds if kind in REWRITINGS]
-    if rewritings and evidence.text not in evidence.used_columns:
+    if rewritings and evidence.columns.text not in evidence.columns.used:
         raise PlanError(
             f"--fix {rewritings[0]}: rewrites the column of texts, and these rows are made of several columns. "
             "Leave it out."
@@ -124,12 +124,12 @@ def edits_for(
                     reasons.append(kind)
                     new = after
             if reasons and row not in gone:
-                yield edit(row, CHANGE, evidence.text, text, new, " ".join(reasons))
+                yield edit(row, CHANGE, evidence.columns.text, text, new, " ".join(reasons))
     names = misspelt(evidence) if "label-names" in kinds and evidence.labelled else {}
     labels = relabelled if "labels:review" in kinds else {}
-    odd = np.array([any(name in names for name in own) for own in evidence.set_names], bool)
-    for row in sorted({*np.flatnonzero(odd[evidence.label_sets]).tolist(), *labels} - set(gone)):
-        own = evidence.set_names[evidence.label_sets[row]]
+    odd = np.array([any(name in names for name in own) for own in evidence.answers.set_names], bool)
+    for row in sorted({*np.flatnonzero(odd[evidence.answers.label_sets]).tolist(), *labels} - set(gone)):
+        own = evidence.answers.labels_of(row)
         new = labels.get(row, "|".join(names.get(name, name) for name in own))
         reason = "labels" if row in labels else "label-names"
-        yield edit(row, CHANGE, evidence.label, "|".join(own), new, reason)
+        yield edit(row, CHANGE, evidence.columns.label, "|".join(own), new, reason)

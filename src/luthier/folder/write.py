@@ -16,14 +16,11 @@ from luthier.models.heads.head import Saved
 from luthier.models.hub.inspect import inspect_folder
 from luthier.models.load import reload_model
 from luthier.models.quiet import quiet
-from luthier.models.readers.images import ImageReader
 from luthier.models.readers.reading import Reader, preparation_of
-from luthier.models.readers.texts import Texts
 from luthier.tasks import TASKS
 from luthier.tasks.task import Task
 
 AGAIN = "The disk or a library is at fault: give the same command again, and report it if it ends the same."
-EXAMPLE = "What a saved Model reads, 1 text: it's the same!"
 
 
 def write_model(
@@ -76,7 +73,7 @@ def reopen(
         raise WorldError(f"{path}: was written, and cannot be opened again ({error}). {AGAIN}") from error
     weights = HEADS[task.head].saved_weights
     same = weigh_the_same(weights(again, again.head), weights(model, head))
-    if not same or not read_the_same(own, reader):
+    if not same or not own.reads_as(reader):
         raise WorldError(f"{path}: was written, and opened again it is another model. {AGAIN}")
 
 
@@ -87,17 +84,3 @@ def weigh_the_same(one: nn.Module, other: nn.Module) -> bool:
         torch.equal(ours[name].cpu(), tensor.detach().to("cpu", ours[name].dtype))
         for name, tensor in theirs.items()
     )
-
-
-def read_the_same(one: Texts | ImageReader, other: Texts | ImageReader) -> bool:
-    """Whether two readers make the same tokens of a text, or prepare images alike."""
-    if isinstance(one, ImageReader) or isinstance(other, ImageReader):
-        return (
-            isinstance(one, ImageReader)
-            and isinstance(other, ImageReader)
-            and one.preparation == other.preparation
-        )
-    ours, theirs = (
-        reader.encode([reader.spelt_alike(EXAMPLE)], verbose=False)["input_ids"] for reader in (one, other)
-    )
-    return bool(ours == theirs)

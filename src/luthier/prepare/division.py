@@ -38,14 +38,14 @@ def divide(plan: Plan, found: Understood, table: Table, roles: Roles) -> Divisio
             found.usable,
             roles.names,
             roles.of,
-            found.strata,
+            found.answers.strata,
             together,
             shares,
             plan.split_seed,
             given_by(plan.data, roles),
         )
     except DataError as error:  # It knows row numbers only; the user knows the file.
-        raise DataError(f"{plan.data.path}: {error}{alone_words(len(found.single))}") from None
+        raise DataError(f"{plan.data.path}: {error}{alone_words(len(found.unusable.single))}") from None
     refuse_empty_parts(plan, split, found, roles)
     split = replace(split, warnings=small_parts(split, found))
     found = replace(found, task=found.task.having_seen(found.targets(split.train)))
@@ -53,7 +53,7 @@ def divide(plan: Plan, found: Understood, table: Table, roles: Roles) -> Divisio
 
 
 def given_by(data: DataPlan, roles: Roles) -> str:
-    """The column, or the files, that say which part each row is for; None where nothing does."""
+    """What says which part a row is for, where rows were given for parts: `column NAME`, `file` or `folder`."""
     if roles.column is not None:
         return f"column {roles.column!r}"
     return "file" if data.valid is not None or data.test is not None else "folder"

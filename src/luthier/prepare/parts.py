@@ -7,6 +7,7 @@ import numpy as np
 
 from luthier.arrays import Ints
 from luthier.data.composed import parts_of
+from luthier.data.row_facts import Unusable
 from luthier.data.split_column import NONE, PARTS, SplitColumn, find_split, numbers_folds
 from luthier.data.table import Table
 from luthier.errors import PlanError
@@ -59,7 +60,7 @@ def without_set_aside(found: Understood, table: Table, own: SplitColumn | None) 
     out = [*table.layout.set_aside.values(), *([] if own is None else [np.flatnonzero(own.part_of < 0)])]
     if not any(map(len, out)):
         return found
-    rows = np.concatenate(out)
+    rows, without = np.concatenate(out), found.unusable
 
     def kept(numbers: Ints) -> Ints:
         return numbers[~np.isin(numbers, rows)]
@@ -67,19 +68,19 @@ def without_set_aside(found: Understood, table: Table, own: SplitColumn | None) 
     return replace(
         found,
         usable=kept(found.usable),
-        empty_input=kept(found.empty_input),
-        empty_label=kept(found.empty_label),
-        single=kept(found.single),
+        unusable=Unusable(kept(without.empty_input), kept(without.empty_label), kept(without.single)),
     )
 
 
 def left_out_by(found: Understood, table: Table, own: SplitColumn | None) -> LeftOut:
     """How many rows are not used, by reason."""
+    without = found.unusable
+    thing = FORMS[found.task.reads].thing
     unparted = 0 if own is None else int(np.sum(own.part_of < 0))
     faults = {
-        f"no {FORMS[found.task.reads].thing}": len(found.empty_input),
-        "no label": len(found.empty_label),
-        "a label that occurs once": len(found.single),
+        f"no {thing}": len(without.empty_input),
+        "no label": len(without.empty_label),
+        "a label that occurs once": len(without.single),
         "no known part" if own is None else f"no known part in {own.name!r}": unparted,
     }
     return LeftOut(

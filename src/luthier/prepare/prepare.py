@@ -12,8 +12,9 @@ from luthier import devices, seeds
 from luthier.arrays import Ints
 from luthier.batches.examples import Examples
 from luthier.checks import TOKENS, examine, ranked
-from luthier.checks.finding import Evidence, Finding, Tokens
+from luthier.checks.finding import Evidence, Finding, Judged, Tokens
 from luthier.checks.review import Review, review_path
+from luthier.data.row_facts import no_rows
 from luthier.data.split import PARTS
 from luthier.devices import Device
 from luthier.folder.run_folder import RunFolder
@@ -27,7 +28,7 @@ from luthier.models.load import load_model
 from luthier.models.master_weights import MasterWeights
 from luthier.models.readers.questions import leaves_room
 from luthier.models.readers.reading import preparation_of
-from luthier.models.readers.texts import Long, Texts
+from luthier.models.readers.texts import Long
 from luthier.plan.plan import Plan, read_plan
 from luthier.prepare.base import Base, base_of
 from luthier.prepare.idle_settings import refuse_what_has_no_effect
@@ -219,8 +220,8 @@ def made_of_texts(count: int, rows: Rows, base: Base, seed: int) -> Examples | N
     """Cloze questions, so many at the most; None where none are wanted, or none can be made."""
     if not count or rows.kind.cloze is None:
         return None
-    reader = base.reader
-    assert isinstance(reader, Texts), "questions are texts"
+    reader = base.reader.texts
+    assert reader is not None, "questions are texts"
     own, dice = rows.split.train, seeds.generator(seed, "cloze")
     made = rows.kind.cloze(rows.inputs(own), rows.targets(own), dice)
     fitting = ((row, target) for row, target in made if leaves_room(reader, row.question))
@@ -239,12 +240,8 @@ def looked_into(data: str, rows: Rows, read: RowsRead) -> tuple[Evidence, Sequen
     data: the file that the rows are from, beside which a person has judged some of them.
     """
     review = Review.read(review_path(data), rows.labels)
-    evidence = replace(
-        rows.evidence,
-        settled=review.settled(rows.evidence) if rows.labels else np.zeros(0, np.int64),
-        reviewed=review.complete,
-        tokens=read.tokens,
-    )
+    settled = review.settled(rows.evidence) if rows.labels else no_rows()
+    evidence = replace(rows.evidence, judged=Judged(settled, review.complete), tokens=read.tokens)
     return evidence, examine(evidence, TOKENS)
 
 

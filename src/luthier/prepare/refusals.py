@@ -37,7 +37,7 @@ def refuse_empty_parts(plan: Plan, split: Split, found: Understood, roles: Roles
             continue
         if part in roles.names:
             where = file if file is not None else f"{plan.data.path}, {name} part"
-            remedy = unusable_remedy(part, file, roles, len(roles.rows(found.empty_label, part)))
+            remedy = unusable_remedy(part, file, roles, len(roles.rows(found.unusable.empty_label, part)))
             raise DataError(
                 f"{where}: none of its rows can be used: {unusable_words(found, roles, part)}. {remedy}"
             )
@@ -51,11 +51,12 @@ def refuse_empty_parts(plan: Plan, split: Split, found: Understood, roles: Roles
 def unusable_words(found: Understood, roles: Roles, part: str) -> str:
     """What the rows of a part lack, with how many of them lack it."""
     thing = FORMS[found.task.reads].thing
+    without = found.unusable
     reasons = (
-        (found.empty_label, ("has no label", "have no label")),
-        (found.empty_input, (f"has no {thing}", f"have no {thing}")),
+        (without.empty_label, ("has no label", "have no label")),
+        (without.empty_input, (f"has no {thing}", f"have no {thing}")),
         (
-            found.single,
+            without.single,
             ("has a label that no training row shares", "have labels that no training row shares"),
         ),
     )

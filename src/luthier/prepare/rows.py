@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from luthier.arrays import Array, Ints
 from luthier.checks import TABLE, examine
-from luthier.checks.finding import Evidence, Finding
+from luthier.checks.finding import Columns, Evidence, Finding, LeftOut, Parts
 from luthier.data.columns import texts_beside
 from luthier.data.composed import parts_of, with_marks
 from luthier.data.missing import without_marks
@@ -76,7 +76,7 @@ class Rows:
     @property
     def labels(self) -> tuple[str, ...]:
         """The labels' names; empty where answers are not labels."""
-        return self.evidence.labels
+        return self.evidence.answers.labels
 
     @property
     def fingerprint(self) -> str:
@@ -97,7 +97,7 @@ class Rows:
 
     def texts(self, rows: Ints) -> list[str]:
         """The texts that a person is shown for the rows."""
-        return self.evidence.table.texts(self.evidence.text, rows)
+        return self.evidence.table.texts(self.evidence.columns.text, rows)
 
     def targets(self, rows: Ints) -> Array:
         return self.understood.targets(rows)
@@ -222,7 +222,8 @@ def left_out_of(
     found: Understood, understanding: Understanding, own_split: SplitColumn | None
 ) -> dict[str, int]:
     """How many rows are not used, by the reason as the scorecard calls it."""
-    counts = {"empty": len(found.empty_input) + len(found.empty_label), "single": len(found.single)}
+    without = found.unusable
+    counts = {"empty": len(without.empty_input) + len(without.empty_label), "single": len(without.single)}
     counts |= understanding.set_aside
     if own_split is not None:
         counts["unparted"] = int(np.sum(own_split.part_of < 0))
@@ -247,31 +248,22 @@ def evidence_of(
     found = division.understood
     return Evidence(
         table=whole,
-        text=text,
-        label=columns.get("label", columns.get("text2", "")),
-        split=division.split,
-        given=frozenset(given.roles.names[1:]),
-        grouped=group,
+        columns=Columns(
+            text=text,
+            label=columns.get("label", columns.get("text2", "")),
+            used=frozenset(columns.values()),
+            within=frozenset(parts_in(given.read["train"], columns)),
+            other_texts=tuple(other_texts(given, TASKS[understanding.task], columns)),
+        ),
+        parts=Parts(
+            division.split, frozenset(given.roles.names[1:]), group, found.groups, division.named_groups
+        ),
         keys=found.keys,
-        label_sets=found.label_sets,
-        set_names=found.set_names,
-        empty_text=found.empty_input,
-        empty_label=found.empty_label,
-        single=found.single,
-        settled=np.zeros(0, np.int64),
-        strata=found.strata,
-        strata_names=found.strata_names,
-        used_columns=frozenset(columns.values()),
-        columns_within=frozenset(parts_in(given.read["train"], columns)),
-        labels=() if found.task.labels_per_row is None else found.task.known_labels,
+        answers=found.answers,
+        left_out=LeftOut(found.unusable, understanding.set_aside, understanding.left_out_by),
         repairs=found.repairs,
         reads=found.task.reads,
         images=found.images,
-        groups=found.groups,
-        named_groups=division.named_groups,
-        set_aside=understanding.set_aside,
-        left_out_by=understanding.left_out_by,
-        text_columns=tuple(other_texts(given, TASKS[understanding.task], columns)),
     )
 
 

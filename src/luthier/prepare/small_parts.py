@@ -18,11 +18,12 @@ def small_parts(split: Split, found: Understood) -> tuple[str, ...]:
         words.append(
             f"The test part has {counted(tested, 'row')}: {task.firmness(tested)}. More test rows make the numbers firmer."
         )
-    missing = np.setdiff1d(found.strata[split.train], found.strata[split.test])
-    if tested and len(missing) and found.strata_names:
+    strata, names = found.answers.strata, found.answers.strata_names
+    missing = np.setdiff1d(strata[split.train], strata[split.test])
+    if tested and len(missing) and names:
         kinds = Problems()
         for kind in missing:
-            kinds.add(found.strata_names[kind])
+            kinds.add(names[kind])
         words.append(f"Not in the test part: rows that {kinds}. How well they are answered is not known.")
     calibrating = len(getattr(split, split.calibrates)) if split.calibrates else 0
     how = task.calibrating

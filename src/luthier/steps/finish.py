@@ -11,7 +11,6 @@ import numpy as np
 from PIL import Image
 
 from luthier.arrays import Array
-from luthier.batches.image_examples import ImageExamples
 from luthier.candidates.run import Run
 from luthier.compare.choice import (
     COMPARING,
@@ -51,10 +50,10 @@ def write_records(folder: Path, ready: Prepared) -> None:
     )  # fmt: skip
     write_json(folder / "split.json", {**rows.split.to_json(), "seed": ready.plan.split_seed})
     write_json(folder / "findings.json", [finding.to_json() for finding in ready.checked.findings])
-    train = ready.examples["train"]
-    if isinstance(train, ImageExamples) and train.varies:
+    pixels = ready.examples["train"].sheet(ready.plan.run.seed)
+    if pixels is not None:
         sheet = io.BytesIO()
-        Image.fromarray(train.sheet(ready.plan.run.seed)).save(sheet, "JPEG", quality=85)
+        Image.fromarray(pixels).save(sheet, "JPEG", quality=85)
         write_bytes(folder / AUGMENTED, sheet.getvalue())
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from luthier.arrays import Array, Ints
 from luthier.data.columns import ColumnGuess
 from luthier.data.images.facts import ImageFacts
+from luthier.data.row_facts import KnownAnswers, Unusable
 from luthier.data.table import Table
 from luthier.forms import FORMS
 from luthier.forms.form import Columns, Form, Role
@@ -58,24 +59,13 @@ class Understood:
     task: Task
     usable: Ints
     """Numbers of the rows that have all that the task needs."""
-    empty_input: Ints
-    """Numbers of rows left out because there is nothing to read."""
-    empty_label: Ints
-    """Numbers of rows left out because there is nothing to learn."""
-    strata: Ints
-    """(rows,) equal where every part of a split should have its share."""
+    unusable: Unusable
+    """Those that lack something."""
+    answers: KnownAnswers
     keys: Ints
     """(rows,) equal for rows with the same input."""
-    label_sets: Ints
-    """(rows,) equal for rows with the same answer."""
     targets: Callable[[Ints], Array]
     """What is learnt from some rows."""
-    set_names: Sequence[tuple[str, ...]] = ()
-    """The labels behind each number in `label_sets`; none where answers are no labels."""
-    strata_names: tuple[str, ...] = ()
-    """What the rows of each number in `strata` have in common, in words that follow "rows"; none where that has no name."""
-    single: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
-    """Numbers of rows left out because no training row shares their label."""
     groups: tuple[Ints, ...] = ()
     """(rows,) each: equal for rows that must stay on one side of a split."""
     images: ImageFacts | None = None

@@ -14,6 +14,7 @@ from torch.nn import functional
 from luthier.arrays import Array, Bools, Ints
 from luthier.batches.examples import Batch, Examples
 from luthier.data.columns import SCORE_NAMES, ColumnGuess, guess_text_and_label
+from luthier.data.row_facts import KnownAnswers, Unusable
 from luthier.data.table import Table
 from luthier.data.text_pairs import guess_pair, pair_by_name
 from luthier.forms.form import Columns
@@ -301,11 +302,9 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
     return Understood(
         task=task,
         usable=usable,
-        empty_input=np.flatnonzero(~has_input),
-        empty_label=np.flatnonzero(has_input & ~has_label),
-        strata=strata_of(values, usable),
+        unusable=Unusable(np.flatnonzero(~has_input), np.flatnonzero(has_input & ~has_label)),
+        answers=KnownAnswers(equal_numbers(values), strata_of(values, usable)),
         keys=input_keys(table, columns),
-        label_sets=equal_numbers(values),
         targets=targets,
         told=told_of_numbers(label, found),
     )

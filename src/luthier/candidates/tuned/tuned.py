@@ -172,9 +172,8 @@ def follow(run: Run, settings: TrainSettings) -> Generator[Event, None, Prefixes
             settings = replace(settings, lr=test.lr)
             run.tuning["rate_test"] = test.to_json()
             yield Noted(test.words(), run.clock())
-        lesson = Lesson(
-            weighted(ready), ready.examples["train"], validate, run.plan.run.seed, groups_of(ready)
-        )
+        seed, groups = run.plan.run.seed, groups_of(ready)
+        lesson = Lesson(weighted(ready), ready.examples["train"], validate, seed, groups)
         ending = Ending(budget.over, run.stop, ceiling(run))
         for event in train(state, lesson, settings, unfreezing, ready.device, run.clock, ending, checkpoints):
             if isinstance(event, Stopped):

@@ -1,4 +1,5 @@
-"""Forms in which tools and people write tables, each brought to the columns that tasks know. A new one is a file and a row."""
+"""Shapes: forms in which tools and people write tables, each brought to the columns that tasks know. A new one is a file and a
+row here."""
 
 from collections.abc import Callable
 
@@ -24,7 +25,8 @@ from luthier.data.table import Table
 from luthier.errors import DataError
 
 Shape = Callable[[Table], Table | None]
-"""The table in other columns, its `layout` and `guesses` telling of them; None where it is not of this form."""
+"""A function from a table to the same table in other columns, told of in its `layout` and `guesses`; or to None where the table
+is not of this form."""
 
 SHAPES: dict[str, Shape] = {
     "rows to label": suggested,
@@ -48,7 +50,7 @@ SHAPES: dict[str, Shape] = {
     "texts in lists": text_lists,
     "query, positives, negatives": candidates,
 }
-"""In the order in which they are tried; each sees what those before it made."""
+"""The shapes, in the order in which they are tried; each sees what those before it made."""
 
 
 def shaped(table: Table) -> Table:

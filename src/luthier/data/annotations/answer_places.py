@@ -1,4 +1,4 @@
-"""Answers that are parts of a text: read from their usual forms, and each brought to where it stands.
+"""Places of answers that are parts of a text: read from their usual forms, and put right where they are off.
 
 In the end an answer is `context[start : start + len(text)]`, its start counted in characters from 0, as in
 SQuAD (Rajpurkar et al. 2016, arXiv:1606.05250). Files often differ from that: starts counted in bytes, or in
@@ -14,9 +14,9 @@ from typing import Any
 from luthier.data.problems import counted, shorten
 
 NEAR_CHARACTERS = 16
-"""An answer not farther from its start is "a few characters beside" it."""
+"""An answer at most so many characters from its start is "a few characters beside" it."""
 STARTS = range(2**31)
-"""No text of Arrow's is longer."""
+"""Numbers that can be starts: no text of Arrow's is longer."""
 
 TEXT_KEYS = ("text", "answer_text")
 START_KEYS = ("answer_start", "start")
@@ -44,11 +44,11 @@ ABSENT = "an answer that is not in its text"
 
 @dataclass(frozen=True)
 class Answers:
-    """The answers of a row as they were given. None of them: the question has no answer in its text."""
+    """The answers of a row as they were given. No answers mean that the text does not answer the question."""
 
     texts: tuple[str, ...] = ()
     starts: tuple[int | None, ...] = ()
-    """(answers,) None where only the text was given."""
+    """(answers,) character where each answer begins; None where only its text was given."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Located:
 
     starts: tuple[int, ...]
     texts: tuple[str, ...]
-    """(answers,) as they stand in the text."""
+    """(answers,) the answers in the spelling of the text."""
     notes: Counter[str]
     """How many answers were put right or dropped, by kind, in words that follow "rows have"."""
 
@@ -80,7 +80,7 @@ def answers_of(value: object) -> Answers:
 
 
 def pairs_of(value: object) -> Iterator[tuple[str, int | None]]:
-    """Each answer in a value with its start. Raises ValueError."""
+    """Each answer in a value with its start. Raises ValueError for what is not an answer."""
     if isinstance(value, list | tuple):
         for item in value:
             yield from pairs_of(item)
@@ -101,7 +101,7 @@ def pairs_of(value: object) -> Iterator[tuple[str, int | None]]:
 
 
 def listed(value: Mapping[str, Any], keys: tuple[str, ...]) -> list[Any]:
-    """What the first key that has something holds, as a list."""
+    """The value of the first of some keys that holds something, as a list."""
     found: Any = next((value[key] for key in keys if value.get(key) is not None), [])
     return list(found) if isinstance(found, list | tuple) else [found]
 

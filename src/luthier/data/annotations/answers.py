@@ -24,7 +24,7 @@ YES_OR_NO = (frozenset(("yes", "no")), frozenset(("true", "false")), frozenset((
 UNDECIDED = frozenset(("maybe", "unknown", "unanswerable"))
 """Answers that are no parts of a text, but judgements of it."""
 SEEN = 500
-"""Rows whose answers are looked for in their texts."""
+"""The most rows whose answers are looked for in their texts."""
 
 
 def questions_inside(table: Table) -> Table | None:
@@ -130,7 +130,7 @@ def stand_elsewhere(table: Table, context: str, values: Sequence[Any]) -> bool:
 
 
 def cells(table: Table, name: str) -> list[Any]:
-    """Values of a column, those that stand as lists in text among them."""
+    """Values of a column, with lists that are written as text read as lists."""
     return objects(table, name, "answers") if sniffed(table, name) else table.values(name)
 
 
@@ -158,7 +158,7 @@ def with_answers(table: Table, name: str, values: Sequence[Any]) -> Table:
 
 
 def starts_of(starts: Sequence[int | None]) -> list[int] | None:
-    """None where not every answer has a start."""
+    """The starts of a row's answers; None where not every answer has one."""
     return (
         None if any(start is None for start in starts) else [start for start in starts if start is not None]
     )

@@ -1,4 +1,4 @@
-"""What Argilla 1 exports: records with a `prediction` of a model and the `annotation` of a person, each with its `status`."""
+"""Exports of Argilla 1: records with a `prediction` of a model and the `annotation` of a person, each with its `status`."""
 
 from luthier.data.annotations.cells import field_type, is_nested, is_text
 from luthier.data.annotations.setting_aside import with_set_aside
@@ -7,7 +7,7 @@ from luthier.data.annotations.telling import named
 from luthier.data.table import Table
 
 STATES = {"Validated": None, "Edited": None, "Discarded": "discarded", "Default": "not answered"}
-"""Of a record, and why it is not used."""
+"""States of records that are not used, and the reason in words."""
 
 
 def argilla(table: Table) -> Table | None:

@@ -1,4 +1,4 @@
-"""What Argilla 2 exports: records with what people answered to each question, beside what a model suggested.
+"""Exports of Argilla 2: records with what people answered to each question, beside what a model suggested.
 
 Either as records with `fields`, `responses` and `suggestions`, or as a table with `label.responses`, `label.suggestion`.
 """
@@ -17,11 +17,11 @@ from luthier.data.table import Table
 from luthier.errors import DataError, listing
 
 STATES = {"completed", "pending", "discarded"}
-"""Of a record."""
+"""The states that a record can have."""
 ANSWERED = (None, "submitted")
 """States of a response that counts; others are `draft` and `discarded`."""
 RESPONSES, SUGGESTION = ".responses", ".suggestion"
-"""Ends of the names of columns in a table."""
+"""Endings of the names of a table's columns of responses and of suggestions."""
 
 Given = list[Mapping[str, Any]]
 """The responses to one question of one record, each with its `value` and its `status`."""
@@ -64,7 +64,7 @@ def argilla_2(table: Table) -> Table | None:
 
 
 def is_of_answers(name: str) -> bool:
-    """Whether a column holds what people or models answered, or who did.
+    """Whether a column holds answers of people or models, or the names of who gave them.
 
     >>> is_of_answers("label.responses.users"), is_of_answers("suggestions"), is_of_answers("text")
     (True, True, False)
@@ -88,7 +88,7 @@ def of_records(table: Table) -> dict[str, list[Given]] | None:
 
 
 def of_columns(table: Table) -> dict[str, list[Given]] | None:
-    """The same from columns of lists, `label.responses` and `label.responses.status`."""
+    """The responses by question, from columns of lists, `label.responses` and `label.responses.status`."""
     columns = [name for name in table.names if name.endswith(RESPONSES)]
     if not columns:
         return None

@@ -1,4 +1,4 @@
-"""A folder of brat's: texts, and beside each an `.ann` file with the places of its entities (https://brat.nlplab.org/standoff.html).
+"""Folders of brat: texts, and beside each an `.ann` file with the places of its entities (https://brat.nlplab.org/standoff.html).
 
 A row is a line of a text, or several where an entity goes on from one to the next. Lines beginning with T are read; relations,
 events, attributes and notes are not.
@@ -24,7 +24,7 @@ from luthier.data.table import Table
 from luthier.errors import DataError
 
 DEEPEST = 4
-"""Folders inside each other that are looked through."""
+"""The most levels of folders that are looked through."""
 ENTITY = re.compile(r"T\S*\t(?P<label>\S+) (?P<places>\d+ \d+(?:;\d+ \d+)*)(?:\t(?P<text>.*))?")
 OTHERS = {
     "R": "relations",
@@ -60,14 +60,14 @@ def annotated(path: Path, levels: int = DEEPEST) -> Iterator[Path]:
 
 @dataclass
 class Found:
-    """What the files of a folder hold."""
+    """The lines and entities in the files of a folder, and how many lines of other kinds there are."""
 
     names: list[str] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     spans: list[list[RawSpan]] = field(default_factory=list)
     encodings: set[str] = field(default_factory=set)
     apart: int = 0
-    """Entities in several pieces."""
+    """Number of entities in several pieces, which are read from the first piece to the last."""
     unread: Counter[str] = field(default_factory=Counter)
     faults: Problems = field(default_factory=Problems)
 
@@ -92,7 +92,7 @@ def read_brat(path: Path, encoding: str | None) -> Table:
 
 
 def entities(ann: Path, encoding: str | None, found: Found) -> Iterator[RawSpan]:
-    """The entities of one text; what else its file holds is counted."""
+    """The entities of one text; everything else in its file is counted."""
     file = TextFile.at(ann, encoding)
     with file.open() as lines:
         for number, line in enumerate(lines, start=1):

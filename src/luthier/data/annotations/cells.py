@@ -14,11 +14,11 @@ from luthier.data.table import Table
 from luthier.errors import DataError
 
 SNIFFED = 200
-"""Values that hold something which are looked at before all are read."""
+"""How many values that are not empty are looked at before all are read."""
 BROKEN = 0.05
-"""Share of the texts that may write out nothing, to be refused by their places."""
+"""Largest share of texts that write out no value, in a column of lists or objects: they are refused by their rows."""
 PIECE = 2_048
-"""Rows at a time."""
+"""Rows that are read at a time."""
 
 
 def field_type(table: Table, name: str) -> pa.DataType:
@@ -35,7 +35,7 @@ def is_nested(table: Table, name: str) -> bool:
 
 
 def fault_of(table: Table, name: str) -> str | None:
-    """What keeps the values of a column from being read as they stand, if something does."""
+    """The fault for which a column's values cannot be read as they are; None where there is none."""
     metadata = table.columns.schema.field(name).metadata or {}
     return metadata[FAULT].decode() if FAULT in metadata else None
 
@@ -56,7 +56,7 @@ def head(table: Table, name: str) -> list[Any]:
 
 
 def filled(table: Table, name: str) -> Iterator[Any]:
-    """The values of a column that hold something."""
+    """The values of a column that are not empty."""
     for chunk in table.columns.column(name).chunks:
         for at in range(0, len(chunk), PIECE):
             for value in chunk.slice(at, PIECE).to_pylist():
@@ -83,7 +83,7 @@ def sniffed(table: Table, name: str) -> list[Any]:
 def objects(table: Table, name: str, what: str, rows: Sequence[int] | None = None) -> list[Any]:
     """The values of a column, all or of some rows, as lists and objects; None where there is none.
 
-    what: they are, for a message.  Raises DataError for a cell that cannot be read.
+    what: a word for the values, for a message.  Raises DataError for a cell that cannot be read.
     """
     values = table.values(name, rows)
     if is_nested(table, name):

@@ -1,4 +1,4 @@
-"""What Dataturks exports: `content`, and `annotation`, a list of spans or the labels of the whole row."""
+"""Exports of Dataturks: `content`, and `annotation`, a list of spans or the labels of the whole row."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Rows of which several are made, or several of which one is made."""
+"""Tables in which several rows are made of one, or one of several."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,7 +1,7 @@
-"""What Label Studio exports as JSON: tasks with their `data`, and `annotations` of several results each.
+"""Exports of Label Studio as JSON: tasks with their `data`, and `annotations` of several results each.
 
-A result is of a control of the labelling page, by its name (`from_name`), and about an object there (`to_name`). Each control
-becomes a column under its name. JSON-MIN and CSV, where this is already so, are in `label_studio_min`.
+A result belongs to a control of the labelling page, by its name (`from_name`), and is about an object there (`to_name`). Each
+control becomes a column under its name. JSON-MIN and CSV, where this is already so, are in `label_studio_min`.
 """
 
 from collections import Counter
@@ -29,7 +29,7 @@ from luthier.data.table import Table
 from luthier.errors import DataError, listing
 
 ANNOTATIONS = ("annotations", "completions")
-"""The second is how versions before 1.0 call them."""
+"""Keys of a task's annotations; the second is that of versions before 1.0."""
 TASK_KEYS = frozenset(
     (
         *(
@@ -77,7 +77,7 @@ IMAGE_MARKS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"
 
 
 def paths(value: Mapping[str, Any]) -> list[str]:
-    """Of each place in a tree of names the way to it."""
+    """The paths to all chosen places in a tree of names."""
     return [
         " / ".join(map(str, one)) if isinstance(one, list) else str(one)
         for one in value.get("taxonomy") or ()
@@ -102,7 +102,7 @@ class Control:
 
     read: Callable[[Mapping[str, Any]], list[Any]]
     task: str | None = None
-    """None: what is learnt of it follows from the values."""
+    """The task that the results are for; None where their values decide."""
 
 
 CONTROLS = {
@@ -114,27 +114,27 @@ CONTROLS = {
     "number": Control(one_of("number")),
     "textarea": Control(one_of("text")),
 }
-"""By the type of a result."""
+"""The kinds of controls that are read, by the type of their results."""
 SPANS = ("labels", "hypertextlabels")
 """Types of results that are parts of a text."""
 
 
 @dataclass
 class Found:
-    """What the tasks of a file hold, one after the other."""
+    """The annotations in the tasks of a file, gathered task by task."""
 
     values: dict[str, dict[int, list[Any]]] = field(default_factory=dict)
-    """By control and row."""
+    """The annotated values, by control and row."""
     types: dict[str, str] = field(default_factory=dict)
     about: dict[str, Counter[str]] = field(default_factory=dict)
     unread: Counter[str] = field(default_factory=Counter)
-    """Results of other types."""
+    """How many results are of types that are not read, by type."""
     annotated: set[int] = field(default_factory=set)
     several: int = 0
-    """Rows with more than one annotation that counts."""
+    """Number of rows with more than one annotation that counts."""
     cancelled: set[int] = field(default_factory=set)
     predicted: int = 0
-    """Rows that only a model has labelled."""
+    """Number of rows that only a model has labelled."""
 
     def take(self, row: int, task: Mapping[str, Any], annotations: Any) -> None:
         """The annotation of a row that counts: the ground truth, else the latest."""
@@ -176,7 +176,7 @@ def is_positive(value: Any) -> bool:
 
 
 def when(annotation: Mapping[str, Any]) -> str:
-    """When it was last changed: such times sort as texts."""
+    """The time when an annotation was last changed, as text: such times sort as texts do."""
     return str(annotation.get("updated_at") or annotation.get("created_at") or "")
 
 
@@ -239,7 +239,7 @@ def laid_out(table: Table, annotations: str | None, tasks: Sequence[Any], found:
 
 
 def without_results(table: Table, names: Mapping[str, str], found: Found) -> Table:
-    """What to say where nothing was annotated that can be learnt. Raises DataError."""
+    """The table of a file without results that can be learnt. Raises DataError where it has results of other kinds."""
     if found.unread:
         kinds = listing(found.unread)
         raise DataError(
@@ -323,7 +323,7 @@ def data_of(table: Table, names: Mapping[str, str], about: Counter[str]) -> str 
 
 
 def task_of(table: Table, kind: str, source: str) -> str | None:
-    """The task; None where the values decide."""
+    """The task that a control's results are for; None where the values decide."""
     if kind in ("choices", "taxonomy") and all(is_image(value) for value in head(table, source)):
         return "image-classification"
     return CONTROLS[kind].task

@@ -1,4 +1,4 @@
-"""What Label Studio exports as JSON-MIN and as CSV: a row for each annotation, a column for each control."""
+"""Exports of Label Studio as JSON-MIN and as CSV: a row for each annotation, a column for each control."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -24,12 +24,12 @@ from luthier.data.problems import counted
 from luthier.data.table import Table
 
 MARKS = ("annotator", "annotation_id", "lead_time", "created_at", "updated_at")
-"""Columns of the tool itself, of which three at least are there."""
+"""Columns that the tool itself writes; an export has at least three of them."""
 OWN = frozenset(
     (*MARKS, "id", "inner_id", "file_upload", "agreement", "ground_truth", "completed_by", "project")
 )
 KEYS = ("choices", "taxonomy", "rating", "number", "text")
-"""Of what a control with several values is written as."""
+"""Keys of the object that a control with several values is written as."""
 
 
 def label_studio_min(table: Table) -> Table | None:
@@ -98,7 +98,7 @@ def loosely(table: Table, name: str) -> list[Any]:
 
 
 def plain(value: Any) -> Any:
-    """A value without the object around it; of a way through a tree of names, the way."""
+    """A value without the object around it; for a place in a tree of names, the path to it."""
     if isinstance(value, dict):
         found = next((value[key] for key in KEYS if value.get(key) is not None), value)
         return plain(found) if found is not value else value
@@ -137,7 +137,7 @@ def preferred(names: Sequence[str]) -> str:
 
 
 def once_each(table: Table) -> Table:
-    """Rows of one task that several people annotated are told."""
+    """Tell the user of tasks that several people annotated, which are several rows."""
     if "id" not in table.names:
         return table
     times = Counter(table.values("id"))

@@ -18,7 +18,7 @@ EXAMPLES = (
 )
 """Names of columns, in order of preference."""
 ONCE = 0.8
-"""Share of the examples, at the least, that stand with one label alone: others may be labels themselves."""
+"""Smallest share of examples that stand with a single label: lists in which fewer do may be labels themselves."""
 
 
 def listed_examples(table: Table) -> Table | None:

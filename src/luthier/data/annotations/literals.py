@@ -12,9 +12,9 @@ import warnings
 from typing import Any
 
 MOST_CHARACTERS = 1_000_000
-"""Of one cell."""
+"""The most characters of a cell that is read."""
 MOST_LEVELS = 32
-"""Of lists and objects within each other."""
+"""The most levels of lists and objects within each other."""
 
 TOKEN = re.compile(
     r"""\s*(?:
@@ -40,7 +40,7 @@ CONSTANTS = {
 }
 CLOSING = {"[": "]", "(": ")", "{": "}"}
 MAKERS = re.compile(r"(np\.|numpy\.)?(array|str_|bool_|u?int\d+|float\d+)|set|frozenset")
-"""What is written before brackets around a value that is then the value itself."""
+"""Names of calls that stand for their first argument, such as `array(...)`."""
 
 
 def looks_like_literal(text: str) -> bool:
@@ -70,7 +70,7 @@ def literal(text: str) -> Any:
 
 
 class Reader:
-    """A text and how far it is read."""
+    """A reader of one text, at some position in it."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -103,7 +103,7 @@ class Reader:
         return self.items(CLOSING[match["sign"]], levels - 1)
 
     def items(self, closing: str, levels: int) -> list[Any]:
-        """What stands before a closing sign, with commas between, or, as in numpy, without."""
+        """The values before a closing sign, with commas between them or, as in numpy, without."""
         found = []
         while not self.next_is(closing):
             found.append(self.value(levels))
@@ -112,7 +112,7 @@ class Reader:
         return found
 
     def object(self, levels: int) -> dict[str, Any] | list[Any]:
-        """An object, or of a set its items."""
+        """An object, or the items of a set."""
         pairs: dict[str, Any] = {}
         loose = []
         while not self.next_is("}"):
@@ -128,7 +128,7 @@ class Reader:
         return loose or pairs
 
     def made(self, levels: int) -> Any:
-        """What one of MAKERS was given first; what it was given by name is passed over."""
+        """The first argument of a call of one of MAKERS; arguments by name are passed over."""
         if not levels:
             raise ValueError(f"it has more than {MOST_LEVELS} levels of brackets")
         self.skip("(")

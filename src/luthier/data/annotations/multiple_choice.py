@@ -1,4 +1,4 @@
-"""Questions of multiple choice: answers to choose from, in columns or lists, and which is right. Known so as to be refused."""
+"""Questions of multiple choice, answers to choose from in columns or lists, which are recognised in order to be refused."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -33,11 +33,11 @@ KEYS = (
 """Last words of names of columns that say which answer is right."""
 LETTERS = "abcdefgh"
 FEWEST = 3
-"""Columns of other names that are answers to choose from."""
+"""Fewest columns that are taken for answers to choose from when their names are other ones."""
 VARIED = 0.3
-"""Share of the answers of a column that are different, at the least."""
+"""Smallest share of distinct values in a column of answers."""
 LOOKED_AT = 200
-"""Rows."""
+"""The most rows that are looked at."""
 NUMBERED = re.compile(r"(?:(?P<stem>.*?)_?(?P<number>\d))|(?:(?P<stem2>.*)_)?(?P<letter>[a-h])")
 
 
@@ -73,7 +73,7 @@ def in_columns(table: Table) -> tuple[list[str], str] | None:
 
 
 def families(table: Table) -> dict[str, dict[str, str]]:
-    """By stem, columns of texts that are numbered on, or lettered: their marks and names."""
+    """Columns of texts that are numbered, or lettered, by the stem of their names: their marks and names."""
     found: dict[str, dict[str, str]] = {}
     for name in table.names:
         own = normal(name)

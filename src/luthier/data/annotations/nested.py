@@ -11,17 +11,17 @@ from luthier.data.table import Table
 
 LEVELS = 4
 KEPT = frozenset(("answers", "answer", "translation", "cats"))
-"""Columns of objects that tasks or other shapes know."""
+"""Columns of objects that stay as they are, since tasks or other shapes read them."""
 WRAPPERS = frozenset(
     ("row", "data", "fields", "example", "record", "item", "sample", "instance", "inputs", "input")
 )
 """Names of objects that hold a row: the names inside of them stand for themselves."""
 NAMING = ("name", "label", "value", "title", "class", "text", "display_name", "choices")
-"""Inside of a label's object, what is its name."""
+"""Keys of a label's object that hold the label's name."""
 LABELLING = (*LABEL_NAMES, "annotation", "classification", "classification_annotation")
-"""Names of columns, or of the objects around them, that are learnt."""
+"""Names of columns of labels, or of the objects around labels."""
 SPEAKING = ("text", "value", "content", "body", "raw", "full_text")
-"""Inside of a text's object, what is the text."""
+"""Keys of a text's object that hold the text."""
 
 OF_MODELS = frozenset(
     (
@@ -29,7 +29,7 @@ OF_MODELS = frozenset(
         *("model_outputs", "model_prediction", "model_predictions"),
     )
 )
-"""Names of objects that hold what a model said, which is never learnt unless it is named."""
+"""Names of objects with a model's answers, which are never learnt from unless the user names them."""
 
 
 def nested(table: Table) -> Table | None:

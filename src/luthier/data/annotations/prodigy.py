@@ -1,4 +1,4 @@
-"""What Prodigy exports: a question a row, and the answer, which is `accept`, `reject` or `ignore`.
+"""Exports of Prodigy: a question in each row, and the annotator's answer, which is `accept`, `reject` or `ignore`.
 
 Only an accepted row holds what it says. In a row about one label, `reject` says that the label is not the row's.
 """
@@ -10,7 +10,7 @@ from luthier.data.annotations.telling import named, noted
 from luthier.data.table import Table
 
 ANSWERS = {"accept": None, "reject": "rejected", "ignore": "ignored"}
-"""Of a row, and why it is not used."""
+"""Answers of rows that are not used, and the reason in words."""
 MARKS = (
     "_input_hash",
     "_task_hash",
@@ -22,7 +22,7 @@ MARKS = (
     "spans",
     "label",
 )
-"""Columns of which Prodigy's rows have one at least."""
+"""Columns that mark an export of Prodigy: it has at least one of them."""
 UNANSWERED = "not answered"
 
 
@@ -52,7 +52,7 @@ def has_labels(table: Table) -> bool:
 
 
 def reasons(answers: list[str | None]) -> dict[int, str]:
-    """Why rows are set aside, by row."""
+    """The reasons for which rows are set aside, by row."""
     why = {row: UNANSWERED if answer is None else ANSWERS[answer] for row, answer in enumerate(answers)}
     return {row: reason for row, reason in why.items() if reason is not None}
 

@@ -1,4 +1,4 @@
-"""Rows that whoever annotated them put aside: not used, and counted by the reason."""
+"""Setting rows aside that the annotators rejected or skipped: they are not used, and counted by reason."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

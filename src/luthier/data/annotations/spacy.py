@@ -1,4 +1,4 @@
-"""What spaCy takes for training: entities as spans, categories with a number each, and documents of tokens."""
+"""Training data of spaCy: entities as spans, categories with a number each, and documents of tokens."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from luthier.data.table import Table
 from luthier.errors import DataError
 
 LIKELY = 0.5
-"""A category whose number is higher is the row's."""
+"""A row has a category when the category's number is above this."""
 
 
 def spacy_categories(table: Table) -> Table | None:

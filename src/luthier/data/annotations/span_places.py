@@ -1,4 +1,4 @@
-"""How the places of spans in texts are counted, found from all rows together, and brought to characters.
+"""Places of spans in texts: how they are counted, found from all rows together, and their conversion to characters.
 
 In the end a span is `text[start:end]`, counted in characters from 0. Tools also count UTF-16 units (JavaScript, Java) or bytes
 of UTF-8, name the last character instead of the one after it, or begin with 1. Which of these a file does shows where the edges
@@ -13,9 +13,9 @@ from itertools import accumulate
 from luthier.data.annotations.answer_places import cuts_a_word
 
 FEWEST = 3
-"""Spans that must tell for another reading where their own texts are not given."""
+"""Fewest spans that must speak for an unusual reading where the spans' own texts are not given."""
 MOST_OF_THEM = 2 / 3
-"""Share of the spans that another reading changes which must fit by it."""
+"""Smallest share of the spans changed by an unusual reading that must fit by it."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class RawSpan:
 
 @dataclass(frozen=True)
 class Reading:
-    """A way to count."""
+    """A way to count the places in a text."""
 
     unit: str = "characters"
     """`characters`, `UTF-16` or `bytes`."""
@@ -42,7 +42,7 @@ class Reading:
 
     @property
     def words(self) -> str:
-        """What is unusual of it, in words that follow "count".
+        """What is unusual about the reading, in words that follow "count".
 
         >>> Reading("UTF-16", 1, True).words
         'UTF-16 units, from 1, with inclusive ends'
@@ -59,14 +59,14 @@ READINGS = tuple(
     for base in (0, 1)
     for inclusive in (False, True)
 )
-"""The plainest first: of two that fit alike it is taken."""
+"""The readings, the plainest first: among those that fit alike the first is taken."""
 
 WIDTHS = {
     "characters": lambda sign: 1,
     "UTF-16": lambda sign: 1 + (sign > "\uffff"),
     "bytes": lambda sign: 1 + (sign > "\x7f") + (sign > "\u07ff") + (sign > "\uffff"),
 }
-"""How many units a character is."""
+"""Number of units that a character takes, by unit."""
 
 
 class Places:
@@ -133,13 +133,13 @@ def right(places: Places, span: RawSpan) -> bool:
 
 @dataclass
 class Vote:
-    """Of the spans that a reading would change, how many fit by it, and how many as they stand."""
+    """Counts over the spans that a reading would change: how many fit by it, and how many as they stand."""
 
     changed: int = 0
     fit: int = 0
     fit_as_is: int = 0
     proven: int = 0
-    """Those whose own text stands at their place by this reading alone."""
+    """Number of spans whose own text stands at their place by this reading alone."""
 
     def take(self, places: Places, span: RawSpan, reading: Reading) -> None:
         before, after = (span.start, span.end), places.read(span, reading)

@@ -17,7 +17,7 @@ from luthier.data.table import Table
 from luthier.errors import DataError
 
 SPANS = pa.list_(pa.struct({"start": pa.int64(), "end": pa.int64(), "label": pa.string()}))
-"""What a column of spans is in the end."""
+"""The type that a column of spans is brought to."""
 
 START_KEYS = (
     *("start", "begin", "startoffset", "beginoffset", "startchar", "charstart", "startindex", "beginindex"),
@@ -90,13 +90,13 @@ TEXT_FIRST = ("text", "sentence", "utterance", "content", "data", "document", "b
 
 EXAMPLE = '[{"start": 0, "end": 5, "label": "LOC"}]'
 FEW = 0.05
-"""Share of the rows that may hold something else than spans, to be refused by their places."""
+"""Largest share of rows that hold something else in a column of spans: they are refused by their rows."""
 LIKELY = 0.5
 """Share of the spans that must begin and end with words where the column's name does not say what it holds."""
 
 WHOLE = re.compile(r"[-+]?\d{1,10}(\.0+)?")
 PLACES = range(-(2**31), 2**31)
-"""No text of Arrow's is longer."""
+"""Numbers that can be places: no text of Arrow's is longer."""
 
 
 class NoSpan(ValueError):
@@ -305,7 +305,7 @@ def text_of_spans(table: Table, spans_column: str) -> str | None:
 
 
 def shares_of_fit(table: Table, text: str, found: Sequence[list[RawSpan] | None]) -> float:
-    """The share of the spans that begin and end with words, however they are counted."""
+    """The share of the spans that begin and end with words, by the way of counting that suits them best."""
     rows = [row for row, own in enumerate(found) if own]
     texts = table.texts(text, rows)
     spans = [found[row] or [] for row in rows]

@@ -1,4 +1,4 @@
-"""What a shape says of the table that it made."""
+"""Noting what a shape has to say about the table that it made."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,7 +17,7 @@ def remade(table: Table) -> Table:
 
 
 def named(table: Table, task: str | None, why: str, columns: Mapping[str, str]) -> Table:
-    """The table with what its form says of it; what was known of it before stays."""
+    """The table with the facts that its form tells; earlier facts stay."""
     known = table.layout
     layout = replace(
         known, task=known.task or task, why=known.why or why, columns={**columns, **known.columns}

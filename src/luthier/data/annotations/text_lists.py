@@ -1,4 +1,4 @@
-"""Texts that belong together as lists: two in one column, or a query with all that answers it and all that does not."""
+"""Lists of texts that belong together: two in one column, or a query with all that answers it and all that does not."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -241,7 +241,7 @@ def pairs_of_rows(
 
 
 def filled_up(negatives: list[str | None]) -> list[str | None]:
-    """Negatives, where a query has none one of the query before it, so that its row can be learnt from."""
+    """The negatives of all queries. A query without one gets one of the query before it, so that its row can be learnt from."""
     there = [text for text in negatives if text is not None]
     last = there[-1]
     found: list[str | None] = []

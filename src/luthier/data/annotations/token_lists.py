@@ -35,7 +35,7 @@ WORD_LIST_NAMES = (
     "sentences",
 )
 FEWEST_OUTSIDE = 0.2
-"""Share of the words that are O, in texts of tags."""
+"""Smallest share of O among tags that are written as one text."""
 
 
 def token_lists(table: Table) -> Table | None:

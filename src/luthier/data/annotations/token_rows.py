@@ -1,4 +1,4 @@
-"""A word and its tag on each row: the words of a sentence become one row.
+"""Tables with a word and its tag on each row: the words of a sentence become one row.
 
 Where a sentence begins is said by a column that names it, in every row or in its first one alone, by a number that begins anew,
 or by a blank line.
@@ -41,7 +41,7 @@ TAG_NAMES = (
     "ner_label",
 )
 PARTS_OF_SPEECH = ("pos", "pos_tag", "pos_tags", "upos", "xpos")
-"""Names of columns of these, which stand for each word by itself, and are learnt where there are no other tags."""
+"""Names of columns of parts of speech, which belong to single words, and are learnt where there are no other tags."""
 WORD_NAMES = ("word", "token", "words", "tokens", "text", "form", "surface", "lexeme", "tok")
 SENTENCE_NAMES = (
     "sentence",
@@ -66,14 +66,14 @@ INDEX_NAMES = (
     "token_number",
 )
 NUMBERED = re.compile(r"(?:\w+[\s:#_-]*)?\d+(?:\.0)?")
-"""As `Sentence: 12`."""
+"""The pattern of a sentence's number, as `Sentence: 12`."""
 OUTSIDE = 0.3
-"""Share of the words that are O, where types have no marks."""
+"""Smallest share of O among tags that are types without marks."""
 MOST_TYPES = 100
 ONE_WORD = 0.95
-"""Share of the rows whose text is one word, at least."""
+"""Smallest share of rows whose text is a single word."""
 LONGEST = 500
-"""Words of a row on average: what has more is no sentence."""
+"""The most words of a sentence, on average: longer groups of rows are no sentences."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Columns:
 
     word: str
     tag: str | None
-    """None in rows that are to be tagged."""
+    """The column of tags; None in rows that are yet to be tagged."""
 
 
 def token_rows(table: Table) -> Table | None:
@@ -188,7 +188,7 @@ Starts = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 
 def starts_of(table: Table, columns: Columns) -> tuple[Starts | None, str]:
-    """(rows,) where a sentence begins, and by what; None where nothing says so."""
+    """(rows,) whether a sentence begins at a row, and what says so; None where nothing does."""
     others = [
         name for name in table.names if name not in (columns.word, columns.tag) and not is_nested(table, name)
     ]
@@ -212,7 +212,7 @@ def starts_of(table: Table, columns: Columns) -> tuple[Starts | None, str]:
 
 
 def rank(name: str, names: Sequence[str]) -> int:
-    """How likely a name is one of some: their number where it is none."""
+    """The position of a name among some, the likeliest first; their number where it is none of them."""
     own = normal(name).replace("#", "").strip("_")
     exact = [normal(one).replace("#", "").strip("_") for one in names]
     if own in exact:
@@ -221,7 +221,7 @@ def rank(name: str, names: Sequence[str]) -> int:
 
 
 def by_value(table: Table, name: str) -> Starts | None:
-    """Where the value of a column is another than before; empty ones go on. None where values come back, or none stays."""
+    """Sentences begin where the value of a column changes; empty ones go on. None where values come back, or none stays."""
     values = ["" if value is None else str(value).strip() for value in table.values(name)]
     starts = np.zeros(len(values), bool)
     seen: set[str] = set()
@@ -237,7 +237,7 @@ def by_value(table: Table, name: str) -> Starts | None:
 
 
 def by_number(table: Table, name: str) -> Starts | None:
-    """Where whole numbers that count up by one begin anew."""
+    """Sentences begin where whole numbers that count up by one begin anew."""
     try:
         numbers = np.array([int(float(value)) for value in table.values(name)])
     except (TypeError, ValueError, OverflowError):
@@ -251,7 +251,7 @@ def by_number(table: Table, name: str) -> Starts | None:
 
 
 def by_blanks(table: Table, columns: Columns) -> Starts | None:
-    """After rows without a word, and after lines that the file leaves blank."""
+    """Sentences begin after rows without a word, and after lines that the file leaves blank."""
     words = table.texts(columns.word)
     tags = table.texts(columns.tag) if columns.tag else [""] * len(words)
     blank = np.array([not word.strip() and not tag.strip() for word, tag in zip(words, tags, strict=True)])

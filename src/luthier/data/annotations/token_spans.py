@@ -1,4 +1,4 @@
-"""Spans that count words of a list, not characters of a text: as a tag for each word."""
+"""Spans that count words of a list, not characters of a text, turned into a tag for each word."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -16,7 +16,7 @@ from luthier.errors import DataError
 WORD_NAMES = ("tokens", "words", "tokenized_text", "token", "sentence", "sentences", "text", "tokenized")
 WORDS = pa.list_(pa.string())
 FIT = 0.7
-"""Share of the spans that begin and end with words, from which on they count characters."""
+"""Spans count characters when at least this share of them begins and ends with words."""
 
 
 def token_spans(table: Table) -> Table | None:
@@ -105,7 +105,7 @@ def holds_words(table: Table, name: str) -> bool:
 
 
 def tags_of(words: int, spans: Sequence[RawSpan], inclusive: bool) -> list[str]:
-    """A tag for each word; of spans that overlap the longest stays."""
+    """A tag for each word; among spans that overlap, the longest is kept."""
     tags = ["O"] * words
     for span in sorted(spans, key=lambda span: span.start - span.end):
         end = span.end + inclusive

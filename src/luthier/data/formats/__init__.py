@@ -1,1 +1,1 @@
-"""Files of rows, each format by itself: from bytes to the columns of a Table."""
+"""Formats of files of rows, each read by itself: from bytes to the columns of a Table."""

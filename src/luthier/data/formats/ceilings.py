@@ -1,4 +1,4 @@
-"""How much of a file is read before it is refused: what is broken, or meant to do harm, must not fill memory or time.
+"""Ceilings on what is read of a file before it is refused: a broken file, or one meant to do harm, must not fill memory or time.
 
 Each ceiling lies far above what examples to learn from need, and is met while a file is read, not after.
 """
@@ -10,7 +10,7 @@ from luthier.errors import DataError
 MOST_ROWS = 50_000_000
 MOST_COLUMNS = 10_000
 MOST_CELLS = 200_000_000
-"""Rows times columns."""
+"""The most cells: rows times columns."""
 MOST_ROW_CHARACTERS = 16_000_000
 """Longest row as it is written, in characters: a line, a CSV row with line ends in its values, an object in a JSON list."""
 MOST_JSON_BYTES = 256_000_000
@@ -18,18 +18,18 @@ MOST_JSON_BYTES = 256_000_000
 MOST_JSON_VALUES = 10_000_000
 """Most values in JSON that becomes one value before its rows can be told apart."""
 MOST_WRONG = 100_000
-"""Rows that cannot be read, after which a file is refused without reading on."""
+"""Number of rows that cannot be read after which a file is refused without reading on."""
 MOST_TIMES = 100
-"""The size of a compressed file, once it is unpacked: rows of text seldom shrink to less than a twentieth."""
+"""How many times its size a compressed file may unpack to: rows of text seldom shrink to less than a twentieth."""
 UNPACKED_ANYWAY = 256_000_000
 """Bytes to which a file may unpack, however small it is."""
 
 
 class Unpacked:
-    """Bytes that come of a compressed file, counted while they come."""
+    """A count of the bytes that a compressed file unpacks to, kept while it is read."""
 
     def __init__(self, path: Path, packed: int, mend: str) -> None:
-        """mend: what to do where it is too much, as a sentence."""
+        """Count for a file. mend: what to do where it unpacks to too much, as a sentence."""
         self.path = path
         self.packed = packed
         self.mend = mend
@@ -81,7 +81,7 @@ def check_extent(path: Path, rows: int, columns: int) -> None:
 
 
 def long_row(path: Path, place: str) -> DataError:
-    """What to say of a row that does not end. place: "line 3", "row 7"."""
+    """The error for a row that does not end. place: "line 3", "row 7"."""
     return DataError(
         f"{path}, {place}: is longer than {MOST_ROW_CHARACTERS:,} characters. Split or shorten it, or see whether a line end, "
         "or the end of a quoted value, is missing."

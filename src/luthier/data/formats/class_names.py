@@ -1,4 +1,4 @@
-"""Numbers of classes turned into the classes' names, which the library `datasets` writes beside them into a file's metadata."""
+"""Names in the place of numbers of classes, which the library `datasets` writes beside them into a file's metadata."""
 
 import json
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ class NoSuchClass(Exception):
 
 
 def features_of(schema: pa.Schema) -> Mapping[str, Any]:
-    """What the metadata say of each column; nothing where they say nothing that can be read."""
+    """The features of each column in a file's metadata; empty where none can be read."""
     try:
         found = json.loads((schema.metadata or {}).get(KEY, b"{}"))["info"]["features"]
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -31,7 +31,7 @@ def features_of(schema: pa.Schema) -> Mapping[str, Any]:
 
 
 def inner(feature: Any) -> Any:
-    """What is said of the items of a list."""
+    """The feature of the items of a list."""
     if isinstance(feature, list):
         return feature[0] if feature else None
     return feature.get("feature") if isinstance(feature, dict) else None
@@ -97,7 +97,7 @@ def is_list(type: pa.DataType) -> bool:
 
 
 def unknown_classes(array: pa.Array, feature: Any) -> int:
-    """Values of a column of classes that say that the class is not known."""
+    """Number of values in a column of classes that say that the class is not known."""
     if names_in(feature) is None or not pa.types.is_integer(array.type):
         return 0
     return int(pc.sum(pc.equal(array, NO_CLASS)).as_py() or 0)

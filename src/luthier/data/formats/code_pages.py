@@ -72,7 +72,7 @@ BALTIC = ("Lithuanian", "Latvian", "Estonian")
 CYRILLIC = ("Russian", "Ukrainian", "Bulgarian", "Serbian")
 
 MANY = ("Chinese", "traditional", "Japanese", "Korean")
-"""Languages of thousands of letters."""
+"""Languages with thousands of letters."""
 SCRIPTS = {
     **dict.fromkeys(CYRILLIC, "CYRILLIC"),
     **dict.fromkeys(("Arabic", "Farsi"), "ARABIC"),
@@ -124,7 +124,7 @@ PAGES: Mapping[str, tuple[str, ...]] = {
 names it."""
 
 PUNCTUATION = "’“”–…\u00a0«»—„‘€£°•·¿¡§´²³½®©™×±µºª¼¾¢¥¬¶÷¹"
-"""What stands between words, or beside numbers, the most frequent first."""
+"""Signs that stand between words, or beside numbers, the most frequent first."""
 WIDE = "，。、！？：；（）「」『』《》〈〉【】“”‘’…—～・ー　"
 """Punctuation between Chinese, Japanese and Korean letters."""
 LOANS = "éèàêçñöüäóáíøåôâëïæœìòùúûîãõðþýß"
@@ -180,7 +180,7 @@ PRIORS = {
     "cp125": -2.0,
     "cp1252": 0.0,
 }
-"""How much rarer files in a page are, by how its name begins: log of the odds against cp1252."""
+"""Log of the odds of a page against cp1252, by the beginning of its name: how much rarer files in it are."""
 
 WITHIN_WORDS = "’·\u00ad–—…“”»«/"
 """Signs that stand between two letters all the same."""
@@ -190,9 +190,9 @@ BROKEN_WORD = -6.0
 """What a sign within a word, or a capital after a small letter, takes from the likelihood of a reading, in nats."""
 
 CLEAR = 6.0
-"""By how much the best reading must be likelier than the next, in nats: about 400 times."""
+"""Nats by which the best reading must be likelier than the next one: about 400 times."""
 UNLIKELY, UNLIKELY_OF_MANY = -3.8, -5.5
-"""Log-probability of a byte, on average, below which a reading is in no language that is known here."""
+"""Mean log-probability of a byte below which a reading is in no language that is known here."""
 SLACK = 8.0
 """Nats by which a few bytes may be less likely: one accent in a whole file, say."""
 
@@ -212,9 +212,9 @@ class Reading:
 
 
 def readings(lines: Sequence[bytes], around: bytes = b"") -> list[Reading]:
-    """What lines say in each code page in which they are text, the likeliest first; of equal texts only one.
+    """The readings of lines in each code page in which they are text, the likeliest first; of equal texts only one.
 
-    lines: all with bytes beyond ASCII.  around: of other lines of the same file.
+    lines: lines with bytes beyond ASCII.  around: other lines of the same file.
     """
     found: dict[str, Reading] = {}
     data = b"\n".join(lines)
@@ -275,7 +275,7 @@ def weigh(counts: Mapping[str, int], language: str) -> float:
 
 
 def broken_words(text: str) -> int:
-    """How often a word is none: a capital follows a small letter, a letter stands beside a digit, a sign between letters,
+    """How often words are broken: a capital follows a small letter, a letter stands beside a digit, a sign between letters,
     or another script's letter beside one of ASCII."""
     broken = 0
     for before, sign, after in zip(" " + text, text, text[1:] + " ", strict=False):

@@ -17,7 +17,7 @@ from luthier.errors import DataError
 SCHEMA = pa.schema({"tokens": pa.list_(pa.string()), "tags": pa.list_(pa.string())})
 
 LONG_SENTENCE = 500
-"""Tokens: the only sentence of a file, when it is longer, is taken for one whose blank lines are missing."""
+"""A file with a single sentence of more tokens than this is taken for one whose blank lines are missing."""
 
 EXPECTED = (
     "a token and its tag on each line, separated by a tab or spaces, such as 'Paris B-LOC', "
@@ -47,12 +47,12 @@ def read_conll(path: Path, encoding: str | None) -> Table:
 
 @dataclass
 class Seen:
-    """What the lines of a file showed, up to the last one read."""
+    """Facts about the lines of a file, up to the last one read."""
 
     path: Path
     columns: Columns
     like: int
-    """The line by which the number of columns is known."""
+    """The line from which the number of columns was taken."""
     tokens: int = 0
     documents: int = 0
     comments: int = 0
@@ -94,7 +94,7 @@ class Seen:
 
     @property
     def places(self) -> str:
-        """Which columns are read, in words."""
+        """Words on which columns are read."""
         return (
             f"number {self.columns.token + 1} is read as the token, number {self.columns.tag + 1} as the tag"
         )

@@ -11,17 +11,18 @@ from luthier.errors import DataError
 SAMPLE_LINES = 20_000
 DOCUMENT = "-DOCSTART-"
 COMMENTS = ("# ", "#\t", "#begin document", "#end document")
-"""What comments begin with."""
+"""Beginnings of comments."""
 TAGS = 0.9
-"""Share of a column's values that are tags, from which on it is one of tags."""
+"""A column holds tags when at least this share of its values are tags."""
 NUMBERED = 0.9
-"""Share of the sentences whose words are numbered, from which on all are."""
+"""The first column numbers words when it does so in at least this share of the sentences."""
 ALIKE = 0.5
-"""Share of the words that either of two columns has in an entity, from which on one is likely a prediction of the other."""
+"""One of two columns is likely a prediction of the other when they agree on this share of the words that either has in an
+entity."""
 SPARSE = 0.25
 """Entities of the inner column for each of the outer one, at most, where outer and inner tags are told apart by them."""
 PHRASES = 0.5
-"""Share of the words that are in one, from which on tags are of phrases, and not of entities."""
+"""Tags are of phrases, and not of entities, when at least this share of the words lies in one."""
 CONLLU_COLUMNS = 10
 REMEDY = "A copy with only the right two columns, a token and its tag, corrects it."
 
@@ -36,9 +37,9 @@ class Columns:
     token: int = 0
     tag: int = -1
     numbered: bool = False
-    """Whether the first one counts the words of each sentence."""
+    """Whether the first column counts the words of each sentence."""
     why: str = ""
-    """Why another than the last holds the tags, where there is more to say."""
+    """Why another column than the last holds the tags, in words; empty where there is nothing to say."""
 
     def cells(self, line: str) -> list[str]:
         if self.tabs:
@@ -197,7 +198,7 @@ def example(kinds: set[str]) -> str:
 
 
 def no_tags(path: Path, width: int) -> str:
-    """What to say of words that are numbered and have no tags."""
+    """The message for words that are numbered and have no tags."""
     if width == CONLLU_COLUMNS:
         return (
             f"{path}: is in the form CoNLL-U, with parts of speech and syntax for each word, and no tags of entities, as O and "

@@ -14,7 +14,7 @@ from luthier.data.problems import Problems, counted, shorten
 from luthier.errors import DataError
 
 MOST_CHARACTERS = 1_000_000
-"""Of one value. A longer one is mostly a quote opened by mistake, which swallows the rest of the file."""
+"""The most characters of one value. A longer one is mostly a quote opened by mistake, which swallows the rest of the file."""
 
 QUOTING = (
     'Quotes that belong to a text are doubled, and the text put between quotes: "say ""yes""". '
@@ -96,7 +96,7 @@ class RowLines:
 
 
 def endless_value(file: TextFile, delimiter: str, header: Sequence[str], begin: int, end: int) -> DataError:
-    """What to say of the value at which the reader gave up, in the row on the lines `begin` to `end`."""
+    """The error for the value at which the reader gave up, in the row on the lines `begin` to `end`."""
     with file.open() as text:
         lines = list(islice(text, begin - 1, end))
     line, position, length = last_value(lines, delimiter)
@@ -111,7 +111,7 @@ def endless_value(file: TextFile, delimiter: str, header: Sequence[str], begin: 
 
 
 def last_value(lines: Sequence[str], delimiter: str) -> tuple[int, int, int]:
-    """Of the first value of a row that is too long, or else of its last: its line, its position, its length.
+    """Line, position and length of the first value of a row that is too long, or else of its last.
 
     Line and position count from 0; the length is that up to where it is too long.
 

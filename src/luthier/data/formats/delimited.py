@@ -1,4 +1,4 @@
-"""CSV and TSV: a header, then rows with as many values as it."""
+"""CSV and TSV files: a header, then rows with as many values as the header has."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -27,20 +27,20 @@ from luthier.data.writing import Writing
 from luthier.errors import DataError, listing
 
 ALONE_CHARACTERS = 30
-"""Of a line without a delimiter, in a message."""
+"""The most characters that a message shows of a line without a delimiter."""
 
 
 @dataclass(frozen=True)
 class Form:
-    """How a delimited file is written, found or as the user says."""
+    """The form of a delimited file, found, or as the user says."""
 
     file: TextFile
     dialect: Dialect
     header: Header
     guesses: tuple[str, ...]
-    """What was taken for likely, each with the setting that corrects it."""
+    """Sentences on what was assumed, each with the setting that corrects it."""
     orange: Orange | None = None
-    """Of a table of Orange, what it says of its columns in two rows below their names."""
+    """What a table of Orange says about its columns in the two rows below their names; None for other tables."""
     padded: bool = False
     """Whether blanks stand around values, and lines are drawn between rows."""
 
@@ -99,7 +99,7 @@ def rows_of(form: Form) -> Iterator[Row]:
 
 
 def find_dialect(file: TextFile, writing: Writing) -> tuple[Dialect, tuple[str, ...]]:
-    """What parts the values of a file and what its quotes are, as the user says or as it is found, and what is told of it."""
+    """The dialect of a file, its delimiter and its quotes, as the user says or as it is found; and sentences on it."""
     with file.open() as lines:
         named = separator_line(next(lines, ""))
     told: list[str] = []

@@ -1,4 +1,4 @@
-"""Which character stands between the values of a delimited file."""
+"""Finding the delimiter of a delimited file, the character between its values."""
 
 import csv
 import re
@@ -9,12 +9,12 @@ from luthier.data.formats.text_files import TextFile
 from luthier.errors import DataError
 
 DELIMITERS = (",", ";", "\t", "|")
-"""In the order in which they win when they fit equally well."""
+"""The usual delimiters; among those that fit equally well, the first one wins."""
 
 RARE = ("^", "~", "\x01", "\x1f", "¦", "§")
 """Delimiters that are looked for where none of the usual ones cuts the first line."""
 LONG = ("::", "@@", "##")
-"""What parts values in some files and is no single character."""
+"""Separators of several characters that some files have."""
 BLANKS = re.compile(r"\S(?: {2,}|\t{2,})(?=\S)")
 
 SAMPLE_CHARACTERS = 250_000

@@ -1,4 +1,4 @@
-"""How the rows of a delimited file are written: what parts values, what a quote is, which line comes first."""
+"""Dialects of delimited files: what separates values, what a quote is, which line comes first."""
 
 import csv
 import re
@@ -11,7 +11,7 @@ DOUBLE, BACKSLASH, NONE = "double", "backslash", "none"
 QUOTINGS = (DOUBLE, BACKSLASH, NONE)
 
 SEPARATOR_LINE = re.compile(r'"?sep=(.|\\t)"?\r?\n?', re.IGNORECASE)
-"""Of Excel: a first line that names the delimiter and is no row."""
+"""Excel's first line, which names the delimiter and is no row."""
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,12 @@ class Dialect:
 
     delimiter: str
     quoting: str = DOUBLE
-    """One of `QUOTINGS`."""
+    """The way of quoting, one of `QUOTINGS`."""
     quote: str = '"'
     spaced: bool = False
     """Whether a space after a delimiter is no part of the value."""
     skipped: int = 0
-    """Lines above the first row that are none."""
+    """Number of lines above the first row that are not rows."""
 
     def reader(self, lines: Iterable[str]) -> Any:
         """The csv module's reader of lines, those that are skipped among them."""

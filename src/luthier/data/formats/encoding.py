@@ -1,4 +1,4 @@
-"""Which encoding a text file has: by its mark, by the pattern of its NULs, by trying, or by what its letters say."""
+"""Finding the encoding of a text file: by its mark, by the pattern of its NULs, by trying, or by its letters."""
 
 import codecs
 import io
@@ -17,16 +17,16 @@ from luthier.errors import DataError, listing
 HEAD_BYTES = 65_536
 CHUNK_BYTES = 1 << 20
 SAMPLE_BYTES = 60_000
-"""Of lines beyond ASCII, by which a code page is chosen."""
+"""The most bytes of lines beyond ASCII by which a code page is chosen."""
 LONGEST_LINE = 20_000
-"""Bytes of a line that are looked at at once."""
+"""The most bytes of a line that are looked at together."""
 SURE = rb'[ ,"]'
 """Signs that are no part of a longer character, in any encoding that is looked for."""
 CANDIDATES = 3
-"""Encodings that a question names."""
+"""The most encodings that a question to the user names."""
 USUAL_PAGE = "cp1252"
 FEW_SIGNS = 3
-"""Different bytes beyond ASCII, up to which they say little of the language: how common a page is says more."""
+"""With so few distinct bytes beyond ASCII, letters say little about the language: how common a page is says more."""
 
 BYTE_ORDER_MARKS = {  # UTF-32 first: its little-endian mark begins with that of UTF-16
     codecs.BOM_UTF32_LE: "utf-32-le",
@@ -43,7 +43,7 @@ OTHER_MARKS = {
     b"%PDF": "a PDF: extract its rows to CSV",
 }
 MARKUP = (b"<!doctype", b"<html", b"<?xml", b"<table")
-"""How web pages and their like begin."""
+"""Beginnings of web pages and the like."""
 CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\f")) + b"\x7f"
 
 
@@ -52,9 +52,9 @@ class Flaw:
     """The first place where a file is not text in an encoding."""
 
     offset: int
-    """Bytes before it, after decompression."""
+    """Number of bytes before the flaw, after decompression."""
     value: int
-    """The byte there."""
+    """The byte at the flaw."""
 
 
 def find_encoding(path: Path) -> str:
@@ -132,7 +132,7 @@ def code_page(path: Path, flaw: Flaw, lines: Sequence[bytes], head: bytes) -> st
 
 
 def asked(path: Path, flaw: Flaw, found: Sequence[Reading]) -> str:
-    """What the user is asked of an encoding that is not to be found: how a line reads in the likeliest ones."""
+    """The question to the user about an encoding that cannot be found: how a line reads in the likeliest ones."""
     place = where(path, "utf-8", flaw)
     if not found:
         return (

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 ENDINGS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 MOST_BYTES = 1 << 30
-"""Of all that a workbook holds, unpacked."""
+"""The most bytes that a workbook may unpack to."""
 CHUNK_BYTES = 1 << 20
 BOOK_MARKS = (b"PK", b"\xd0\xcf\x11\xe0", b"\x09\x00", b"\x09\x02", b"\x09\x04", b"\x09\x08")
-"""How workbooks begin: zip archives, OLE files, and the oldest of Excel."""
+"""The first bytes of workbooks: zip archives, OLE files, and the oldest files of Excel."""
 WAY_OUT = "save the sheet as CSV in UTF-8, and name that file"
 
 

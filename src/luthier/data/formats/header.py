@@ -1,4 +1,4 @@
-"""Whether the first row of a delimited file names the columns, and what those are called that it does not name."""
+"""The header of a delimited file: whether the first row names the columns, and names for those that it does not."""
 
 import re
 from collections import Counter
@@ -17,13 +17,13 @@ from luthier.errors import DataError, listing
 
 SAMPLE_ROWS = 2_000
 SAMPLE_VALUES = 400_000
-"""Over all columns: a very wide table is judged by fewer rows."""
+"""The most values that are looked at, over all columns: a very wide table is judged by fewer rows."""
 FEWEST_ROWS = 10
-"""Rows below the first from which on values that recur say something."""
+"""Fewest rows below the first with which values that recur say something."""
 ALIKE = 0.9
-"""Share of a column's values that are of one kind, where it is a column of that kind."""
+"""A column is of one kind when at least this share of its values are."""
 FEW_VALUES = 0.5
-"""Different values for each value, at most, of a column whose values recur."""
+"""A column's values recur when at most this share of them are distinct."""
 MANY_TIMES = 5
 """Values for each different one, from which on one that never recurs is none of them."""
 SELDOM = 0.1
@@ -34,7 +34,7 @@ ASKED = (
 )
 MOST_WORDS_OF_A_NAME = 3
 LONG_TEXT = 5
-"""Words of a first value that is hardly a name."""
+"""A first value of so many words is hardly a name."""
 
 DATE = re.compile(
     r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T]\d{1,2}:\d{2}.*)?"
@@ -54,11 +54,11 @@ class Header:
 
     names: tuple[str, ...]
     nameless: frozenset[int]
-    """Positions that the file does not name; they are called `column 3` and so on."""
+    """Positions of columns without a name in the file; they are called `column 3` and so on."""
     there: bool
     """Whether the first row is a header, not a row."""
     first: tuple[str, ...]
-    """That row."""
+    """The values of the first row."""
     told: tuple[str, ...] = ()
 
     def is_again(self, values: Sequence[str]) -> bool:
@@ -127,18 +127,18 @@ def find_header(path: Path, rows: Sequence[Row]) -> Header:
 
 @dataclass
 class Evidence:
-    """What a first row shows, in words: that it is a header, or that it is a row like the others."""
+    """Evidence, in words, on whether a first row is a header, or a row like the others."""
 
     header: list[str] = field(default_factory=list)
     row: list[str] = field(default_factory=list)
     perhaps_header: list[str] = field(default_factory=list)
     perhaps_row: list[str] = field(default_factory=list)
     again: list[str] = field(default_factory=list)
-    """Of what is in `row`, the values that are likely ones of their column because they stand again below."""
+    """Those entries of `row` that stand for values which occur again below."""
     unlike: int = 0
     """Values of another kind or form than those below them, which stand for no missing value."""
     named: bool = False
-    """Whether nothing need be weighed."""
+    """Whether the first row is known to be a header, so that nothing need be weighed."""
 
     def overruled(self, first: Sequence[str]) -> str | None:
         """What speaks for a row, where it is but one value that stands again, as a name may, and more speaks for a header."""
@@ -160,7 +160,7 @@ class Evidence:
         return not self.named and columns > 1 and rows >= FEWEST_ROWS
 
     def words(self, first: Sequence[str]) -> str:
-        """What was found."""
+        """The evidence as a sentence."""
         against, for_header = (self.row or self.perhaps_row)[:1], (self.header or self.perhaps_header)[:1]
         if not self.unclear(0, 0):
             return against[0] if against else shorten(repr(", ".join(first)))
@@ -168,7 +168,7 @@ class Evidence:
 
 
 def evidence(first: Sequence[str], below: Sequence[Sequence[str]]) -> Evidence:
-    """What the values of a first row show beside those below them."""
+    """The evidence of a first row's values, compared with those below them."""
     known = any(normal(value) in KNOWN for value in first)
     rows = [
         values

@@ -14,7 +14,7 @@ from luthier.errors import DataError, listing
 LEFT_BY_PANDAS = re.compile(r"Unnamed: \d+(_level_\d+)?|__index_level_\d+__")
 """Names that pandas gives to columns without one, and to the numbers of rows."""
 LONG = 40
-"""Characters on average from which on values are texts: names of rows, as R writes them, are shorter."""
+"""Values with so many characters on average are texts: names of rows, as R writes them, are shorter."""
 
 
 def without_idle_columns(table: Table, nameless: Collection[str] = ()) -> Table:
@@ -51,7 +51,7 @@ def without_idle_columns(table: Table, nameless: Collection[str] = ()) -> Table:
 def telling(
     path: Path, empty: Sequence[str], numbers: Sequence[str], kept: Sequence[str], nameless: Collection[str]
 ) -> Iterator[str]:
-    """What the user is told of columns without a name."""
+    """Sentences for the user on columns without a name."""
     for names, why in ((empty, "hold nothing"), (numbers, "number the rows")):
         if names:
             called = ", ".join(

@@ -25,7 +25,7 @@ from luthier.errors import DataError, listing
 
 BLANKS = re.compile(r"[ \t\n\r]*")
 OPENING = re.compile(r'[ \t\n\r]*(\{[ \t\n\r]*"(?:[^"\\]|\\.)*"[ \t\n\r]*:[ \t\n\r]*)?\[[ \t\n\r]*')
-"""Of the list; group 1 is the key of an object around it."""
+"""The beginning of a list of rows; group 1 is the key of an object around it."""
 
 
 def read_json(path: Path, encoding: str | None) -> Table:
@@ -137,7 +137,7 @@ class Window:
         return found
 
     def tried(self, start: int) -> tuple[Any, int] | None:
-        """The value, and where it ends; None where the piece may have cut it."""
+        """The value at a place, and where it ends; None where the piece may have cut it."""
         whole = self.begin + len(self.piece) == len(self.text)
         if not self.begin <= start < self.begin + len(self.piece):
             return None
@@ -158,7 +158,7 @@ def past_blanks(text: str, start: int) -> int:
 
 
 def other_shape(path: Path, text: str) -> DataError:
-    """What to say of a text that has no list to read. Raises JSONDecodeError when it is no JSON."""
+    """The error for a text that has no list to read. Raises JSONDecodeError when it is no JSON."""
     expected = f"Expected a list of objects such as [{EXAMPLE}, …], or an object whose only key holds one"
     if not text.strip():
         return DataError(f"{path}: is empty. {expected}.")

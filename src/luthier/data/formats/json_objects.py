@@ -1,4 +1,4 @@
-"""One JSON object from its text, or the words for what it is instead."""
+"""Reading one JSON object from its text, or saying what the text is instead."""
 
 import json
 import math
@@ -7,13 +7,13 @@ from typing import Any
 from luthier.data.formats.json_types import WORDS
 
 CONSTANTS = {"NaN": None, "Infinity": math.inf, "-Infinity": -math.inf}
-"""What Python and pandas write beyond the standard; a NaN there is a value that is missing."""
+"""Constants that Python and pandas write beyond the standard of JSON; NaN is a missing value."""
 
 DECODER = json.JSONDecoder(parse_constant=CONSTANTS.__getitem__)
 
 
 class NotAnObject(Exception):
-    """Its words say what was found instead, to stand between brackets."""
+    """A text that is no JSON object. The message says what was found instead, to stand between brackets."""
 
 
 def parse_object(text: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Rows of JSON that are lists: a text beside what is said of it, words beside their tags, texts that belong together."""
+"""Rows of JSON that are lists: a text beside its label or spans, words beside their tags, texts that belong together."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +22,7 @@ HEADER_NAMES = frozenset(
         *("tokens", "tags", "words", "query", "question", "context", "answer", "score", "anchor", "positive"),
     )
 )
-"""Names that tell, in a first row of texts, that it names the columns."""
+"""Names by which a first row of texts is known to name the columns."""
 
 
 def as_object(value: Any) -> dict[str, Any] | None:
@@ -107,7 +107,7 @@ class ListRows:
         return self.header is not None
 
     def row(self, value: Any) -> Any:
-        """An object, where the row can be one; else the row as it is. Of lists, one that is null is empty."""
+        """The row as an object, where it can be one; else as it is. Among lists, a row that is null is empty."""
         if not self.are_lists:
             return value
         if self.header is not None and isinstance(value, list) and len(value) == len(self.header):

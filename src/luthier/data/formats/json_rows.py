@@ -20,7 +20,7 @@ from luthier.errors import DataError
 EXAMPLE = '{"text": "…", "label": "…"}'
 
 FAULT = b"luthier: fault"
-"""Key in a column's metadata: what keeps its values from being read as they stand."""
+"""The key in a column's metadata under which the fault stands for which its values cannot be read as they are."""
 
 Row = tuple[int, dict[str, Any], int]
 """A row's line (in a JSON list: its number, from 1), the row, and how many characters it was written in."""

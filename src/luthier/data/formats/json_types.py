@@ -17,9 +17,9 @@ import pyarrow as pa
 from luthier.data.problems import shorten
 
 MOST_FIELDS = 5_000
-"""Different keys of all rows, or of the objects in a column. Where there are more, the keys are data."""
+"""The most distinct keys of all rows, or of the objects in a column. Where there are more, the keys are data."""
 MOST_LEVELS = 32
-"""Of lists and objects within each other."""
+"""The most levels of lists and objects within each other."""
 
 SCALARS = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
 WORDS = {

@@ -1,4 +1,4 @@
-"""JSON that is one object: where in it the rows stand, and each of them as an object.
+"""JSON that is one object around the rows: finding them, and reading each as an object.
 
 The rows may be a list under a key, of several levels too, objects by their names, or columns: lists side by side, or objects
 by the number of the row, as pandas writes them.
@@ -19,11 +19,11 @@ from luthier.errors import DataError, listing
 
 PIECE_CHARACTERS = 65_536
 LEVELS = 4
-"""Of keys around the rows that are looked through."""
+"""The most levels of keys around the rows that are looked through."""
 ROW_KEYS = frozenset(
     ("text", "label", "labels", "sentence", "content", "tokens", "tags", "question", "context", "title")
 )
-"""Keys that a row has, and a set of rows has not."""
+"""Keys that a row may have, and an object around rows does not."""
 DATA_KEYS = (
     "data",
     "rows",
@@ -35,7 +35,7 @@ DATA_KEYS = (
     "documents",
     "samples",
 )
-"""Under which rows most often stand."""
+"""Keys under which rows most often stand."""
 
 
 def stands_under_a_key(file: TextFile) -> bool:
@@ -65,7 +65,7 @@ def rows_of_object(file: TextFile) -> Iterator[Row]:
 
 
 def characters(row: Mapping[str, Any]) -> int:
-    """About how long a row is written."""
+    """The approximate number of characters of a row as it is written."""
     return sum(len(value) if isinstance(value, str) else 64 for value in row.values())
 
 

@@ -20,13 +20,13 @@ from luthier.data.problems import counted, shorten
 from luthier.errors import DataError
 
 MOST_ABOVE = 50
-"""Lines above a header that are looked for."""
+"""The most lines above a header that are looked for."""
 AGREE = 0.9
-"""Share of the rows that have one width, where it is the table's."""
+"""A width is the table's when at least this share of the rows have it."""
 
 
 FITS = 0.5
-"""Share of the rows that fit the first one, above which it is their header, in whatever way values are quoted."""
+"""The first row is the header when more than this share of the rows fit it, in whatever way values are quoted."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Body:
     width: int
     delimiter: str
     first_width: int
-    """Values of the first line of the file."""
+    """Number of values of the file's first line."""
 
 
 def refuse_lines_above(file: TextFile, delimiter: str | None) -> None:

@@ -1,4 +1,4 @@
-"""The names of columns: each there, each once."""
+"""Checking the names of columns: none is empty, and none stands twice."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -15,7 +15,7 @@ HEADER_ROWS = 3
 
 @dataclass(frozen=True)
 class Orange:
-    """What the second and third row of such a table say."""
+    """What the second and third row of Orange's tables say about the columns."""
 
     classes: tuple[int, ...] = ()
     """Positions of the columns that are to be learnt."""

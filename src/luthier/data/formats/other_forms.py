@@ -1,4 +1,4 @@
-"""Files that are not what their names end in: told by how they begin, with what to do."""
+"""Files that are not what their names end in, refused by how they begin, with what to do."""
 
 import json
 import re
@@ -13,13 +13,13 @@ from luthier.errors import DataError
 POINTER = b"version https://git-lfs.github.com/spec/"
 ANNEXED = re.compile(rb"\s*\S{0,200}/annex/objects/\S+\s*")
 POINTER_BYTES = 1_024
-"""The most that a pointer in the place of a file has; more is the file itself."""
+"""The most bytes of a pointer in the place of a file; a larger file is the file itself."""
 LONGEST_START = 65_536
-"""Characters of a first line that are looked at."""
+"""The most characters of a first line that are looked at."""
 OPENED = re.compile(r"[\[{]\s*([\[{]|\"[^\"]*\"\s*:\s*([\[{]|.*,))?")
-"""A first line of JSON that is written over several."""
+"""The first line of JSON that is written over several lines."""
 LIKELY_TABLE = 0.9
-"""Share of lines that one delimiter cuts alike, from which on they are rows of a table."""
+"""Lines are rows of a table when one delimiter cuts at least this share of them alike."""
 WEBANNO = "#FORMAT=WebAnno TSV"
 
 

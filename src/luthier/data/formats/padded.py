@@ -7,10 +7,10 @@ from luthier.data.formats.csv_rows import Row
 
 DELIMITER = "|"
 PADDED = 0.9
-"""Share of the filled values with a blank at their begin or end, from which on these are no parts of any."""
+"""Blanks at the ends of values are padding when at least this share of the filled values has one."""
 RULE = re.compile(r"[-+:=| ]{3,}")
 COUNT = re.compile(r"\(\d+ \w+\)")
-"""What psql says below a table."""
+"""The count of rows that psql writes below a table."""
 
 
 def is_padded(rows: Sequence[Row], delimiter: str) -> bool:

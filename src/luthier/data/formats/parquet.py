@@ -129,7 +129,7 @@ def declared_bytes(group: pq.RowGroupMetaData) -> int:
 
 
 def rows_at_a_time(metadata: pq.FileMetaData) -> int:
-    """Rows of a batch: fewer where they are long."""
+    """Number of rows of a batch: fewer where rows are long."""
     longest = max(declared_bytes(group) / max(group.num_rows, 1) for group in groups_of(metadata))
     return max(1, min(BATCH_ROWS, int(BATCH_CHARACTERS / max(longest, 1))))
 

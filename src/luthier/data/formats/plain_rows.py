@@ -56,7 +56,7 @@ class Plainly:
         spill.write(columns, self.schema, range(spill.rows + 1, spill.rows + 1 + batch.num_rows))
 
     def table(self, spill: Spill) -> Table:
-        """All that was written, and what is told of it."""
+        """The table of all rows that were written, and sentences for the user on it."""
         return without_idle_columns(replace(spill.table(), guesses=tuple(self.told())))
 
     def told(self) -> list[str]:

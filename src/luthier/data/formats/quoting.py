@@ -1,4 +1,4 @@
-"""What a quote is in a delimited file, told by reading all of it in each way and seeing which way gives whole rows."""
+"""Finding what a quote is in a delimited file, by reading all of it in each way and seeing which way gives whole rows."""
 
 import csv
 from collections import Counter
@@ -11,19 +11,19 @@ from luthier.data.problems import counted
 from luthier.errors import DataError
 
 FEWEST_ROWS = 5
-"""Rows from which on values are known for those of a column of few values."""
+"""Fewest rows from which a column is known to have few distinct values."""
 MOST_VALUES = 1_000
-"""Different values of a column that are remembered."""
+"""The most distinct values of a column that are remembered."""
 KNOWN_ROWS = 20_000
-"""Rows by which the values of a column are known."""
+"""The most rows whose values are remembered."""
 KNOWN_COLUMNS = 100
-"""Columns whose values are."""
+"""The most columns whose values are remembered."""
 MOST_SUSPECTS = 200
-"""Rows over several lines that are looked at line by line."""
+"""The most rows over several lines that are looked at line by line."""
 MOST_LINES = 2_000
-"""Lines of one of them that are looked at."""
+"""The most lines of such a row that are looked at."""
 ENOUGH_COLUMNS = 4
-"""Columns from which on a line of text hardly ever has as many delimiters by chance."""
+"""Fewest columns with which a line of text hardly ever has as many delimiters by chance."""
 
 SINGLE = "values stand between single quotes"
 SPACED = "a space follows each delimiter"
@@ -34,19 +34,19 @@ Suspect = tuple[int, list[str]]
 
 @dataclass
 class Marks:
-    """Where one kind of quote stands in values."""
+    """Counts of where one kind of quote stands in values."""
 
     quote: str
     wrapped: int = 0
-    """Values between two of them."""
+    """Number of values between two quotes."""
     doubled: int = 0
-    """Of these, such as hold it only doubled."""
+    """Number of the `wrapped` values that hold quotes inside, all of them doubled."""
     one_sided: int = 0
-    """Values that have it at one end only."""
+    """Number of values with a quote at one end only."""
     opened: int = 0
-    """Of these, such as begin with it."""
+    """Number of the `one_sided` values that begin with the quote."""
     bare: int = 0
-    """Values that have it inside alone."""
+    """Number of values with quotes only inside."""
 
     def note(self, value: str) -> None:
         if self.quote not in value:
@@ -73,24 +73,24 @@ class Marks:
 
 @dataclass
 class Seen:
-    """What came of reading a file in one way."""
+    """Counts from reading a whole file in one way of quoting."""
 
     width: int = 0
-    """Values of the first row."""
+    """Number of values of the first row."""
     least: int = 0
-    """Values of the first row, up to the last that is not empty."""
+    """Number of values of the first row, up to the last that is not empty."""
     rows: int = 0
     misfits: int = 0
-    """Rows of more or fewer values."""
+    """Number of rows with more or fewer values than the first."""
     faults: int = 0
-    """Rows in which quotes do not fit."""
+    """Number of rows in which quotes do not fit."""
     spaced: int = 0
-    """Rows in which each value but the first begins with a space."""
+    """Number of rows in which each value but the first begins with a space."""
     double: Marks = field(default_factory=lambda: Marks('"'))
     single: Marks = field(default_factory=lambda: Marks("'"))
     """Where quotes that are read as letters stand."""
     values: list[Counter[str]] = field(default_factory=list)
-    """Of each column, over rows that are a line each."""
+    """Counts of the values of each column, over rows that are a single line."""
     suspects: list[Suspect] = field(default_factory=list)
     """Rows over several lines."""
 
@@ -246,7 +246,7 @@ def is_number(value: str) -> bool:
 
 
 def swallowing(file: TextFile, swallowed: Sequence[Suspect]) -> str:
-    """What to say of values that run over lines which look like rows of their own."""
+    """The message for values that run over lines which look like rows of their own."""
     begin, lines = swallowed[0]
     more = f" (and {counted(len(swallowed) - 1, 'more value')} like it)" if len(swallowed) > 1 else ""
     return (

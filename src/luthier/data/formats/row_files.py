@@ -1,4 +1,4 @@
-"""Read a single file of rows, whatever its form."""
+"""Reading a single file of rows, whatever its format."""
 
 import os
 from collections.abc import Callable
@@ -37,10 +37,10 @@ READERS: dict[str, Callable[[Path, Writing], Table]] = {
     ".txt": read_text,
     **dict.fromkeys(WORKBOOKS, lambda path, writing: read_excel(path)),
 }
-"""By how the name ends, before .gz."""
+"""The reader of each format, by the ending of the file's name, before .gz."""
 
 TABLES = frozenset(READERS) - {".txt"}
-"""Those that a folder of images does not hold beside them, as it may hold notes."""
+"""Endings of tables: unlike notes, these do not lie beside images in a folder of images."""
 
 KNOWN = f"{', '.join(READERS)} (or one of these with .gz)"
 
@@ -57,7 +57,7 @@ ELSEWHERE = {
     "`[{'text': d.text, 'spans': [{'start': e.start_char, 'end': e.end_char, 'label': e.label_} for e in d.ents]} for d in "
     "DocBin().from_disk(FILE).get_docs(spacy.blank('en').vocab)]`.",
 }
-"""Endings of other tools, and what to do with such a file."""
+"""Endings of files of other tools, and what to do with such a file."""
 
 NAMES_LOOKED_AT = 10_000
 
@@ -111,7 +111,7 @@ def names_in(folder: Path) -> list[str]:
 
 
 def ending(path: Path) -> str:
-    """What the name ends in, without .gz, in lower case.
+    """The ending of a file's name, without .gz, in lower case.
 
     >>> ending(Path("a.b/Reviews.CSV.gz"))
     '.csv'

@@ -8,17 +8,17 @@ ISO_2022 = re.compile(rb"\x1b(\$[@B]|\$\([CDOPQ]|\$\)[ACEG]|\([IJ])")
 """Escape sequences that choose a set of characters (ISO 2022), as Japanese and Korean mail has them; a terminal's begin
 otherwise."""
 ISO_2022_ENCODINGS = (*("iso2022_jp", "iso2022_kr", "iso2022_jp_ext", "iso2022_jp_2", "iso2022_jp_2004"),)
-"""In the order in which they are tried."""
+"""Encodings of ISO 2022, in the order in which they are tried."""
 HZ = re.compile(rb"~\{(?:[!-w][!-~]){1,200}~\}")
 UTF_7 = re.compile(rb"\+[A-Za-z0-9/]{3,}-?")
 FEWEST_MARKS = 5
-"""Places that look like HZ or UTF-7, from which on they are no chance."""
+"""Fewest places that look like HZ or UTF-7 with which that is no accident."""
 LONGEST_MARK = 8
 
 
 @dataclass(frozen=True)
 class SevenBits:
-    """What speaks for letters beyond ASCII in bytes of ASCII."""
+    """Evidence for letters beyond ASCII in bytes of ASCII."""
 
     encodings: tuple[str, ...]
     certain: bool

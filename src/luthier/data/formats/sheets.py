@@ -1,4 +1,4 @@
-"""Lists that people open in a spreadsheet and hand back: no cell of them is computed there, and none comes back changed."""
+"""Lists that people edit in a spreadsheet, written so that it computes no cell, and read back as they were meant."""
 
 import csv
 import io
@@ -30,7 +30,7 @@ def defused(cell: object) -> str:
 
 
 def as_written(cell: str) -> str:
-    """The text of which `defused` made a cell.
+    """The text that `defused` made a cell of.
 
     >>> as_written("'=1+1"), as_written("'tis"), as_written("=1+1")
     ('=1+1', "'tis", '=1+1')

@@ -42,7 +42,7 @@ SIMPLE = r'\s*(?:"(?:[^"\\]|\\.)*+"|[^\s"{}\[\],]+)\s*,'
 OPENING = re.compile(
     rf'\s*\{{(?:{KEY}{SIMPLE})*+\s*"data"\s*:\s*\[\s*\{{(?:{KEY}{SIMPLE})*+\s*"paragraphs"\s*:\s*\['
 )
-"""Of the file, up to its first paragraph; texts and numbers may stand before both lists."""
+"""The beginning of a file, up to its first paragraph; texts and numbers may stand before both lists."""
 
 HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
@@ -53,7 +53,7 @@ EXPECTED = (
 
 
 class Fault(Exception):
-    """What a part of the file is or lacks, in words to stand between brackets."""
+    """A fault of a part of the file. The message says what the part is or lacks, to stand between brackets."""
 
 
 def is_squad(file: TextFile) -> bool:
@@ -82,14 +82,14 @@ def read_squad(path: Path, encoding: str | None) -> Table:
 
 @dataclass
 class Seen:
-    """What the questions of a file showed, up to the last one read."""
+    """Facts about the questions of a file, up to the last one read."""
 
     path: Path
     questions: int = 0
     unmarked: int = 0
-    """Without an answer, and without the word that it is impossible to give one."""
+    """Number of questions without an answer that are not marked as impossible to answer."""
     contrary: int = 0
-    """Said to be impossible to answer, and yet with an answer."""
+    """Number of questions with an answer that are marked as impossible to answer."""
     faults: Problems = field(default_factory=Problems)
 
     @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Files that end in .txt: what is in them is told by their lines: fastText's labels, rows of a table, tokens, or texts."""
+"""Files that end in .txt, of which the lines tell what they hold: fastText's labels, rows of a table, tokens, or texts."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -30,15 +30,15 @@ LABEL = re.compile(rf"(?:^|(?<=[\s,])){PREFIX}((?:(?!,\s*{PREFIX})\S)+)(?:\s*,\s
 """A label of fastText, and the blanks behind it."""
 SAMPLE_CHARACTERS = 250_000
 FEWEST_LINES = 5
-"""Lines that are cut alike, from which on they are no chance."""
+"""Fewest lines that are cut alike with which that is no accident."""
 LABELLED = 0.01
-"""Share of lines that begin with a label, from which on all are fastText's: a text never begins so."""
+"""A file is fastText's when at least this share of its lines begin with a label: a text never begins so."""
 MOSTLY = 0.9
-"""Share of the lines that tells what a file is."""
+"""Smallest share of the lines that decides what a file holds."""
 SLASHED = re.compile(r"\S+/[A-Z$.,:(*]\S*")
 """A word with its tag behind a slash, as taggers write: `Haus/NN`."""
 DOUBTFUL = 0.5
-"""Share of lines with a tab, from which on a file of texts is asked about."""
+"""The user is asked about a file of texts when at least this share of its lines has a tab."""
 
 
 def read_text(path: Path, writing: Writing) -> Table:
@@ -105,7 +105,7 @@ def share(found: Iterator[bool]) -> float:
 
 
 def told(table: Table, form: str, ending: str) -> Table:
-    """The table, with the word on how it was read."""
+    """The table, with a sentence on how it was read."""
     word = f"{table.files[0]}: is read as {form}; a name that ends in {ending} says so."
     return replace(table, guesses=(word, *table.guesses))
 

@@ -1,4 +1,4 @@
-"""Images with a table in their folder that names them: `metadata.csv` as the Hub has it, `_classes.csv` as Roboflow writes it."""
+"""Folders of images with a table that names and labels them: the Hub's `metadata.csv`, Roboflow's `_classes.csv`."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -24,7 +24,7 @@ from luthier.errors import DataError, listing
 METADATA = tuple(f"metadata.{ending}" for ending in ("csv", "tsv", "jsonl", "json", "parquet"))
 CLASSES = "_classes.csv"
 MASKS = "Pixel Value"
-"""A column of `_classes.csv` where it tells of masks, and of no labels."""
+"""A column that `_classes.csv` has where it describes masks, not labels."""
 IMAGES = "image-classification"
 
 
@@ -137,7 +137,7 @@ def rows_of(table: Table, rows: Ints, told: bool) -> Table:
 
 
 def unnamed(path: Path, tables: dict[str, Table], images: Sequence[str]) -> tuple[str, ...]:
-    """How many images no table names, to be told."""
+    """A sentence on how many images no table names."""
     named = sum(len(set(table.texts(table.layout.columns[IMAGE]))) for table in tables.values())
     if len(images) <= named:
         return ()

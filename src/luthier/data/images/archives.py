@@ -1,4 +1,4 @@
-"""What lies in a .tar, .tar.gz, .tgz or .zip file, and the bytes of its members: nothing is unpacked to where it says, and no
+"""Reading the members of .tar, .tar.gz, .tgz and .zip files: nothing is unpacked to where it says, and no
 more is read than an honest archive holds."""
 
 import contextlib
@@ -22,12 +22,12 @@ from luthier.errors import DataError
 
 ARCHIVE_ENDINGS = (".tar", ".tar.gz", ".tgz", ".zip")
 BLOCK = 512
-"""Bytes: of which a tar file is made."""
+"""Bytes of a block, of which a tar file is made."""
 MOST_MEMBERS = 3_000_000
 LONGEST_NAME = 4_096
-"""Characters of a member's name, with its folders."""
+"""The most characters of a member's name, with its folders."""
 LARGEST_HEADER = 1 << 16
-"""Bytes of what a tar file says of one member."""
+"""The most bytes of a tar file's header for one member."""
 FREE_BYTES = 1 << 26
 MOST_TIMES = 100
 """An archive may unpack to `FREE_BYTES`; and to more while that is at most so many times what there is of it. Images, which
@@ -39,19 +39,19 @@ UTF_8 = 0x800
 """Mark of a member's flags: its name is UTF-8 (PKWARE's APPNOTE, 4.4.4, bit 11)."""
 
 Reader = Callable[[str], bytes]
-"""From a member's name to its bytes. Raises FileNotFoundError when there is none of that name."""
+"""A function from a member's name to its bytes. Raises FileNotFoundError when there is none of that name."""
 
 
 class Span(NamedTuple):
-    """Where a file stands in a tar file."""
+    """The place of a member's bytes in a tar file."""
 
     offset: int
     size: int
 
 
 def archive_entries(path: Path) -> Iterator[tuple[str, str]]:
-    """The members of an archive, those that are folders with a slash at the end; and of each what it is instead of a file,
-    which is empty where it is one or a folder. Raises DataError for an archive that is damaged or unsafe."""
+    """The members of an archive, folders with a slash at the end; and for each, what it is instead of a file, which is empty for
+    files and folders. Raises DataError for an archive that is damaged or unsafe."""
     if path.suffix.lower() == ".zip":
         with telling_archive_errors(path), zipfile.ZipFile(path) as archive:
             names: Iterable[tuple[str, str]] = [(name, "") for name in zip_members(path, archive)]
@@ -64,7 +64,7 @@ def archive_entries(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def archive_reader(path: Path) -> Reader:
-    """What reads the members of an archive by their names. May be asked from several threads at once."""
+    """A reader of an archive's members by their names, which several threads may use at once."""
     return zip_reader(path) if path.suffix.lower() == ".zip" else tar_reader(path)
 
 
@@ -137,7 +137,7 @@ def telling_archive_errors(path: Path) -> Iterator[None]:
 
 
 class HeadersOnly(io.RawIOBase):
-    """A metered file as tarfile sees it."""
+    """A metered file as tarfile sees it, which reads nothing but headers."""
 
     def __init__(self, metered: Metered) -> None:
         self.metered = metered

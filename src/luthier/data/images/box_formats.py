@@ -1,4 +1,4 @@
-"""Annotations of boxes, masks and keypoints beside images, known by their form, so that they are told by name. None is read."""
+"""Annotations of boxes, masks and keypoints beside images, recognised so that messages can name them. None is read."""
 
 import os
 import re
@@ -10,9 +10,9 @@ from luthier.data.raw_bytes import open_bytes
 from luthier.errors import DataError
 
 LOOKED_AT = 20
-"""Files whose beginning is looked at."""
+"""The most files whose beginning is looked at."""
 BEGINNING = 1 << 16
-"""Bytes of it."""
+"""Bytes of a file's beginning that are looked at."""
 INSTEAD = (
     "luthier learns labels of whole images: put the images of each label into a folder of that name, or write a table with "
     "the columns image and label and name it as DATA."
@@ -66,12 +66,12 @@ TECHNICAL = frozenset(
 
 @dataclass(frozen=True)
 class Beside:
-    """Files beside images."""
+    """The files that lie beside images."""
 
     root: Path
-    """The folder, or the archive."""
+    """The folder, or the archive, that they are in."""
     names: Sequence[str]
-    """From the root."""
+    """Paths of the files from the root."""
     stems: Collection[str]
     """Names of the images, without folder and ending."""
 
@@ -88,7 +88,7 @@ class Beside:
         return twins if 2 * len(twins) >= len(those) else []
 
     def beginning(self, name: str) -> bytes:
-        """How a file begins; nothing of one in an archive."""
+        """The beginning of a file; empty for a file in an archive."""
         path = self.root / name
         if not (self.root.is_dir() and path.is_file()):
             return b""
@@ -110,7 +110,7 @@ def stem(name: str) -> str:
 
 
 def boxes_beside(root: Path, names: Sequence[str], images: Collection[str]) -> str | None:
-    """Whose annotations lie beside images, and an example; None where there are none."""
+    """The format of the annotations that lie beside images, and an example; None where there are none."""
     beside = Beside(root, names, {stem(name) for name in images})
     for form, find in FORMS.items():
         if (example := find(beside)) is not None:
@@ -119,7 +119,7 @@ def boxes_beside(root: Path, names: Sequence[str], images: Collection[str]) -> s
 
 
 def not_read(root: Path, boxes: str) -> str:
-    """What is said of annotations that are not read."""
+    """A sentence on annotations that are not read."""
     return (
         f"{root}: holds annotations in the form of {boxes}, of boxes, masks or the like within images. They are not read. "
         + INSTEAD
@@ -214,4 +214,4 @@ FORMS: dict[str, Callable[[Beside], str | None]] = {
     "TFRecord": lambda beside: first(beside.ending_in(".tfrecord", ".record")),
     "masks": masks,
 }
-"""By name, what finds an example of each."""
+"""The formats by name, each with a function that finds an example of it."""

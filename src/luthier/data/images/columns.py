@@ -1,4 +1,4 @@
-"""Which column of a table names images, or holds them: by what its values are, and only then by its name."""
+"""Finding the column of a table that names images, or holds them: by its values, and only then by its name."""
 
 from collections.abc import Iterable, Sequence
 
@@ -15,19 +15,19 @@ IMAGE_NAMES = (
     *("file_path", "img_path", "image_id", "image_name", "img_name", "image_file", "image_url", "img_url"),
     *("photo_url", "picture_url", "id"),
 )
-"""In order of preference; compared in lower case, with `_` for a blank or a hyphen."""
+"""Names of columns of images in order of preference; compared in lower case, with `_` for a blank or a hyphen."""
 ABOUT_IMAGES = ("image", "img", "picture", "photo", "thumbnail")
 """Words in the names of columns whose addresses are those of images, even where they do not end so."""
 NEARLY_ALL = 0.9
-"""Share of the values that must look alike."""
+"""Smallest share of a column's values that must look like names of images."""
 LOOKED_AT = 400
-"""Rows."""
+"""The most rows that are looked at."""
 LONGEST_ID = 120
-"""Characters of a code that may be a file's name."""
+"""The most characters of a code that may be a file's name."""
 WORDY = 0.5
-"""Share of values from which on a column is one of texts."""
+"""A column holds texts when at least this share of its values are several words."""
 VARIED, MOSTLY_VARIED = 0.3, 0.5
-"""Shares of the texts of a column that differ; of rows of tags, which have several words too, fewer do."""
+"""Smallest shares of distinct texts in a column of texts; lists of tags, which have several words too, have fewer."""
 
 
 def column_with_bytes(table: Table) -> str | None:
@@ -111,7 +111,7 @@ def nearly_all(answers: Iterable[bool]) -> bool:
 
 
 def best(names: Sequence[str]) -> str | None:
-    """Of several columns that would do, the one whose name is the most telling; else the first."""
+    """The column with the most telling name among several that would do; else the first."""
     return next(iter(in_order(names)), None)
 
 

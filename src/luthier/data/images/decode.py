@@ -12,9 +12,9 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from luthier.data.problems import shorten
 
 FORMATS = (*("JPEG", "PNG", "GIF", "BMP", "DIB", "WEBP", "AVIF", "TIFF", "JPEG2000", "PPM"),)
-"""Kinds of files that are opened, by their content. Others that Pillow knows are no photos, or start a program (EPS)."""
+"""Kinds of files that are opened, told by their content. Others that Pillow knows are no photos, or start a program (EPS)."""
 MOVING = ("GIF", "PNG", "WEBP", "AVIF", "TIFF")
-"""Kinds whose further frames are pictures of their own; in a JPEG they are previews."""
+"""Kinds of files whose further frames are pictures of their own; in a JPEG they are previews."""
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -24,7 +24,7 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What brings an image upright, by its EXIF orientation (EXIF 2.32, tag 0x0112)."""
+"""The turn or flip that brings an image upright, by its EXIF orientation (EXIF 2.32, tag 0x0112)."""
 SIDEWAYS = tuple(TURNS[orientation] for orientation in (5, 6, 7, 8))
 CONVERTED = {
     "1": "black and white",
@@ -34,29 +34,29 @@ CONVERTED = {
     "I": "32-bit grey",
     "F": "float grey",
 }
-"""Names of modes that are not their own."""
+"""Names in words of Pillow's modes, where the mode's own name says little."""
 USUAL = {"F": (1.0, 255.0), "I": (255.0, 65_535.0)}
-"""What white may be in a mode, the least first."""
+"""Values that white may have in a mode, the smallest first."""
 WHITE = (0.0, 255.0)
 MANY_PIXELS = 1 << 24
-"""Pixels from which on an image is made smaller as it is brought to RGB; models read at most a thousand a side."""
+"""An image of more pixels is made smaller as it is brought to RGB; models read at most a thousand a side."""
 STRIP_PIXELS = 1 << 20
 HELD_TWICE = ("WEBP", "AVIF", "JPEG2000")
 MOST_HELD_TWICE = 1 << 25
-"""Pixels of kinds whose decoders take 16 bytes and more for each."""
+"""The most pixels of an image of a kind whose decoder takes 16 bytes and more for each."""
 LARGE_ONE = threading.Lock()
 NO_IMAGES = {
     b"<": "is a text in angle brackets, such as a web page or a drawing in SVG",
     b"%PDF": "is a PDF document",
     b"version https://git-lfs": "is a pointer of Git LFS: the file itself was not fetched",
 }
-"""What files that are no images often are, by how they begin."""
+"""What files that are no images often are, by their first bytes."""
 HEIC = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
-"""Brands (ISO/IEC 23008-12, annex B) of what telephones write."""
+"""Brands (ISO/IEC 23008-12, annex B) of the images that telephones write."""
 
 
 class BrokenImage(ValueError):
-    """A file that gives no image. The message is what is said of it: `is cut off`, `is empty`."""
+    """A file that gives no image. The message says why, to follow the file's name: `is cut off`, `is empty`."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +64,12 @@ class Decoded:
     """An image as models take it."""
 
     image: Image.Image
-    """RGB, 8 bits, upright."""
+    """The image in RGB of 8 bits, upright."""
     width: int
     height: int
-    """Pixels of the whole image, upright; `image` has fewer if it was decoded at a reduced scale."""
+    """Width and height of the whole image in pixels, upright; `image` has fewer if it was decoded at a reduced scale."""
     converted: str | None
-    """What it was before, in a word or two; None for plain RGB."""
+    """What the image was before it became RGB, in a word or two; None for plain RGB."""
 
 
 def decode(raw: bytes, draft_size: int | None = None) -> Decoded:
@@ -124,7 +124,7 @@ def orientation(image: Image.Image) -> int:
 
 
 def alone(image: Image.Image) -> contextlib.AbstractContextManager[object]:
-    """What lets no two images of very many pixels be decoded at a time, as each takes hundreds of megabytes."""
+    """The lock under which images of very many pixels are decoded one at a time, as each takes hundreds of megabytes."""
     return LARGE_ONE if image.width * image.height > MANY_PIXELS else contextlib.nullcontext()
 
 
@@ -181,7 +181,7 @@ def span_of(image: Image.Image) -> tuple[float, float]:
 
 
 def scaled(image: Image.Image, span: tuple[float, float]) -> Image.Image:
-    """Grey of more than 8 bits, brought to them."""
+    """Grey values of more than 8 bits, scaled to 8 bits."""
     low, high = span
     values = np.nan_to_num(np.asarray(image).astype(np.float64), nan=low, posinf=high, neginf=low)
     grey = np.rint((values - low) * (255 / ((high - low) or 1.0)))
@@ -199,7 +199,7 @@ def too_large(limit: int | None) -> str:
 
 
 def reason(raw: bytes, error: Exception) -> str:
-    """What is said of a file that does not open, or breaks off."""
+    """The reason, in words, for which a file does not open, or breaks off."""
     for mark, words in NO_IMAGES.items():
         if raw.lstrip()[: len(mark)] == mark:
             return words

@@ -1,4 +1,4 @@
-"""What is to be known of each image before anything is learnt from it, in one pass over the files."""
+"""Facts about each image, gathered in one pass over the files before anything is learnt."""
 
 import hashlib
 from collections import Counter
@@ -18,12 +18,12 @@ BLANK = 3.0
 DRAFT = 2 * SIDE
 """Pixels a side that a JPEG is decoded to: what is looked at is smaller still."""
 AT_ONCE = 64
-"""Images that a thread takes at a time."""
+"""Number of images that a thread takes at a time."""
 
 
 @dataclass(frozen=True)
 class Fact:
-    """Of one image."""
+    """Facts about one image."""
 
     width: int
     height: int
@@ -31,28 +31,28 @@ class Fact:
     thumb: Grey
     converted: str | None
     content: int
-    """Of the file's bytes, 64 bits of their hash."""
+    """64 bits of the hash of the file's bytes."""
 
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """Of the images of some rows, in their order. Of one that is broken, all numbers are zero."""
+    """Facts about the images of some rows, in their order. All numbers of a broken image are zero."""
 
     rows: Ints
-    """(images,) table rows."""
+    """(images,) the table row of each image."""
     width: Ints
-    """(images,) pixels, upright."""
+    """(images,) width of each in pixels, upright."""
     height: Ints
     blank: Bools
     """(images,) whether all of it is nearly of one brightness."""
     broken: tuple[str | None, ...]
     """(images,) why it cannot be used, as messages say it: the image by its name, and what is wrong; None where nothing is."""
     looks: Looks
-    """Of all images, for near copies."""
+    """Hashes and thumbnails of all images, by which near copies are found."""
     contents: Ints
     """(images,) equal for files of the same bytes: 64 bits of their SHA-256."""
     converted: dict[str, int]
-    """How many were something else than plain RGB, by what they were; the most frequent first."""
+    """Number of images that were not plain RGB, by what they were; the most frequent first."""
 
     @property
     def usable(self) -> Bools:
@@ -87,7 +87,7 @@ def fact_of(source: ImageSource, row: int) -> Fact | str:
 
 
 def together(rows: Ints, found: list[Fact | str]) -> ImageFacts:
-    """One record of all."""
+    """The facts of single images as one record."""
     count = len(found)
     width, height = np.zeros(count, np.int64), np.zeros(count, np.int64)
     hashes, thumbs = np.zeros(count, np.uint64), np.zeros((count, THUMB, THUMB), np.uint8)

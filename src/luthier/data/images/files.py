@@ -23,11 +23,11 @@ from luthier.data.writing import Writing
 from luthier.errors import DataError, did_you_mean, listing
 
 SYSTEM_FILES = frozenset(("__MACOSX", "Thumbs.db", "desktop.ini"))
-"""What systems leave behind. These, and names that begin with a dot, are passed over."""
+"""Files that operating systems leave behind. These, and names that begin with a dot, are passed over."""
 DEEPEST = 6
-"""Folders inside each other: more is no image set, but a disk."""
+"""The most levels of folders: more is no image set, but a disk."""
 MOST_LOOKED_AT = 100_000
-"""Files and folders, to see whether there is an image among them."""
+"""The most files and folders that are looked at to see whether there is an image among them."""
 NAMES_OF_LABELS = (
     "classes",
     "labels",
@@ -38,27 +38,27 @@ NAMES_OF_LABELS = (
     "obj",
     "idx_to_class",
 )
-"""Files, without their ending, in which people write down what numbers stand for."""
+"""Names, without ending, of files in which people write down what numbers of classes stand for."""
 TELLING = frozenset(
     (
         *(".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".xml", ".txt", ".names", ".labels"),
         *(".yaml", ".yml", ".tfrecord", ".record"),
     )
 )
-"""Endings of files beside images that may tell of them."""
+"""Endings of files beside images that may describe the images."""
 EXPECTED = "Expected class/file, a folder for each label, or split/class/file with splits called train, valid and test."
 
 
 @dataclass
 class Listing:
-    """What there is, by names with slashes, from the set's own folder or the archive's root."""
+    """The files of a set of images, by their paths with slashes from the set's own folder or the archive's root."""
 
     images: list[str]
-    """In order."""
+    """The images, in the order of their paths."""
     others: Counter[str]
     """Files that are no images, by their ending, or by what they are instead of a file."""
     beside: list[str]
-    """Those of them that may tell of the images: tables and the like, in order."""
+    """Those of `others` that may describe the images: tables and the like, in order."""
     bare: list[str]
     """Folders without an image in or below them."""
 
@@ -154,7 +154,7 @@ def refuse_kinds_of_files(path: Path, parts: Mapping[str, Table], boxes: str | N
 
 
 def another_way(path: Path, found: Listing) -> str:
-    """What to name instead of a folder whose folders tell no labels, if a table lies in it."""
+    """A sentence on what to name instead of a folder whose folders tell no labels, if a table lies in it."""
     tables = [name for name in found.beside if ending(Path(name)) in TABLES]
     if not tables:
         return ""
@@ -164,7 +164,7 @@ def another_way(path: Path, found: Listing) -> str:
 
 
 def numbered(path: Path, found: Listing, labels: Collection[str]) -> tuple[str, ...]:
-    """That there may be names for folders that are called by numbers."""
+    """A sentence on the names that there may be for folders that are called by numbers."""
     lists = [
         name
         for name in found.beside
@@ -212,8 +212,8 @@ def check_place(path: Path) -> None:
 
 
 def entries_of(path: Path) -> Iterator[tuple[str, str]]:
-    """What lies below a folder or in an archive: names, those of folders with a slash at the end, and of each what it is
-    instead of a file, if it is none."""
+    """Everything below a folder or in an archive: names, folders with a slash at the end, and for each what it is instead of a
+    file, if it is none."""
     return names_below(path) if path.is_dir() else archive_entries(path)
 
 
@@ -280,7 +280,7 @@ def is_left_behind(name: str) -> bool:
 
 
 def guesses(path: Path, found: Listing) -> tuple[str, ...]:
-    """What was passed over, to be told."""
+    """Sentences on what was passed over."""
     said = []
     if found.others:
         kinds = ", ".join(f"{kind}: {count:,}" for kind, count in found.others.most_common(8))
@@ -326,7 +326,7 @@ def check_names(path: Path, found: Listing) -> None:
 
 
 def rows_within(path: Path, found: Listing) -> str:
-    """What to do with an archive that holds files of rows, after another sentence; empty where it holds none, or is a folder."""
+    """A sentence, to follow another, on an archive that holds files of rows; empty where it holds none, or is a folder."""
     rows = [] if path.is_dir() else [name for name in found.beside if ending(Path(name)) in TABLES]
     if not rows:
         return ""

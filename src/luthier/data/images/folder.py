@@ -1,4 +1,4 @@
-"""Which column of a table names images, and where these lie."""
+"""Finding the images of a table: which column names them, and where they lie."""
 
 import os
 from dataclasses import replace
@@ -47,7 +47,7 @@ def with_images_in(table: Table, folder: Path | None = None, column: str | None 
 
 
 def with_names(table: Table, column: str, folder: Path | None) -> Table:
-    """The same with the column known."""
+    """The table, told where the images lie that a known column names."""
     file = table.files[0]
     wanted = wanted_of(table, column)
     if not wanted.sample:
@@ -91,7 +91,7 @@ def with_codes(table: Table, folder: Path | None) -> Table:
 
 
 def wanted_of(table: Table, column: str) -> Wanted:
-    """What a column names."""
+    """The names of a column, to be looked for."""
     found = names_of(table, column)
     whole = sum(ends_as_image(name) or scheme_of(name) is not None for name in found)
     bare = 2 * whole < len(found)
@@ -111,7 +111,7 @@ def every_name(table: Table, column: str) -> list[str]:
 
 
 def name_in(value: object) -> str:
-    """What a value says of where its image is; nothing where it holds the image, or is empty."""
+    """The name of an image in a value; empty where the value holds the image itself, or nothing."""
     if isinstance(value, dict):
         value = value.get("path") if value.get("bytes") is None else None
     return "" if value is None or isinstance(value, bytes) else str(value).strip()
@@ -131,7 +131,7 @@ def as_images(table: Table, column: str, said: str = "") -> Table:
 
 
 def told(file: Path, column: str, names: ImageNames, folder: Path | None) -> str:
-    """How images were found, where they do not lie as the table says."""
+    """Sentences on how images were found, where they do not lie as the table says."""
     home = file.absolute().parent
     where = [shown(one, home) for one in names.folders]
     if names.folders[0] == (folder or home) and not names.dropped and names.endings == ("",):

@@ -8,11 +8,11 @@ from luthier.data.raw_bytes import telling_read_errors
 from luthier.errors import DataError
 
 LARGEST_BYTES = 1 << 28
-"""Of an image's file. One of as many pixels as are decoded has fewer, unless it is hardly compressed."""
+"""The most bytes of an image's file. An image of as many pixels as are decoded has fewer, unless it is hardly compressed."""
 
 
 def image_bytes(path: Path) -> bytes:
-    """The whole file. Raises OSError where it cannot be had, DataError for what is no file or a very large one.
+    """The bytes of a whole file. Raises OSError where it cannot be had, DataError for what is no file or a very large one.
 
     It is opened without waiting: a pipe would wait for whoever writes to it, and a device may never end.
     """

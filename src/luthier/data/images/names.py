@@ -1,4 +1,4 @@
-"""How the name of an image, as a table or a program wrote it, leads to a file here."""
+"""From the name of an image, as a table or a program wrote it, to a file on this machine."""
 
 import contextlib
 import os
@@ -19,10 +19,10 @@ IMAGE_ENDINGS = frozenset(
     )
 )
 ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
-"""How an address begins: `https://`, `s3://`, `gs://`."""
+"""The beginning of an address: `https://`, `s3://`, `gs://`."""
 DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 LONGEST_FOLDER = 2_000_000
-"""Names of a folder that are kept in memory, to find one that is spelt a little otherwise."""
+"""The most names of a folder that are held in memory to find one that is spelt a little differently."""
 
 
 def scheme_of(name: str) -> str | None:
@@ -70,19 +70,19 @@ class ImageNames:
     """Where the images lie that a file of rows names, and what is to be done with a name to find its file there."""
 
     folders: tuple[Path, ...]
-    """In the order in which they are looked through."""
+    """The folders, in the order in which they are searched."""
     dropped: int = 0
-    """Folders at a name's beginning that are another machine's."""
+    """Number of folders at a name's beginning that are another machine's."""
     endings: tuple[str, ...] = ("",)
-    """What is put behind a name: nothing, or `.jpg` and so on where names are numbers or codes without an ending."""
+    """Endings that are tried behind a name: "", or `.jpg` and so on where names are numbers or codes without an ending."""
     rooted: bool = True
     """Whether a name that begins at the root of the disk is looked for there."""
     refusal: str = ""
-    """Why no image can be had by these names, in a whole message; empty where they can."""
+    """The message on why these names lead to no images; empty where they do."""
 
 
 class Finder:
-    """Finds the files that names mean, by one way of reading them. May be asked from several threads at once."""
+    """A finder of the files that names mean, by one way of reading them. Several threads may use it at once."""
 
     def __init__(self, names: ImageNames) -> None:
         self.names = names
@@ -110,7 +110,7 @@ class Finder:
                     yield found
 
     def spelt_otherwise(self, folder: Path, steps: Sequence[str]) -> Path | None:
-        """A path by its steps, each as it stands, percent-decoded, or but for case and the form of accents."""
+        """A path found step by step: each as it stands, percent-decoded, or with differences in case and the form of accents."""
         for step in steps:
             spellings = (step, unquote(step))
             there = next((one for one in spellings if os.path.lexists(folder / one)), None)
@@ -123,7 +123,7 @@ class Finder:
         return folder
 
     def names_in(self, folder: Path) -> dict[str, str | None]:
-        """The names in a folder by what they are compared as; None where two are alike so."""
+        """The names in a folder, by the form in which they are compared; None where two have the same form."""
         with self.turn:
             if folder not in self.listed:
                 self.listed[folder] = listed(folder)
@@ -131,7 +131,7 @@ class Finder:
 
 
 def listed(folder: Path) -> dict[str, str | None]:
-    """The names in a folder, which need not be there, by what they are compared as."""
+    """The names in a folder, which need not exist, by the form in which they are compared."""
     found: dict[str, str | None] = {}
     with (
         telling_read_errors(folder),

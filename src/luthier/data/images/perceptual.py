@@ -19,9 +19,9 @@ SIDE, THUMB = 32, 16
 """Pixels a side of what is hashed, and of the thumbnail."""
 BITS = 64
 DISTANCE = 10
-"""Bits in which two hashes may differ for the thumbnails to be compared."""
+"""Thumbnails are compared when their hashes differ in at most so many bits."""
 ALIKE = 0.9
-"""Correlation of the thumbnails from which on two images are near copies."""
+"""Smallest correlation of the thumbnails of two images that are near copies."""
 FLAT = 1.0
 """Standard deviation of a thumbnail, of 255: with less there is nothing to compare."""
 BANDS, BAND_BITS = 4, 16
@@ -49,12 +49,12 @@ LOWEST = tuple(
 
 @dataclass(frozen=True)
 class Looks:
-    """What is kept of images to find near copies."""
+    """Hashes and thumbnails of images, by which near copies are found."""
 
     hashes: Hashes
-    """(images,)"""
+    """(images,) 64-bit hash of each image's low frequencies."""
     thumbs: Grey
-    """(images, 16, 16)"""
+    """(images, 16, 16) grey thumbnails."""
 
 
 def look(image: Image.Image) -> tuple[np.uint64, Grey]:
@@ -67,7 +67,7 @@ def look(image: Image.Image) -> tuple[np.uint64, Grey]:
 
 
 def standard(thumbs: Grey) -> Values:
-    """(images, values) with mean zero and length one, so that a product is a correlation; all zero when flat."""
+    """Values (images, values) with mean zero and length one, so that products are correlations; all zero for flat images."""
     values = thumbs.reshape(len(thumbs), THUMB * THUMB).astype(np.float32)
     values -= values.mean(1, keepdims=True)
     length = np.linalg.norm(values, axis=1, keepdims=True)
@@ -104,7 +104,7 @@ def near_images(looks: Looks, sources: Ints) -> Pairs:
 
 
 class Partners:
-    """Of each image and each source an earlier image that is alike, as pairs are offered."""
+    """The earlier image that is like an image, for each image and each source, filled in as pairs are offered."""
 
     def __init__(self, looks: Looks, sources: Ints) -> None:
         self.values = standard(looks.thumbs)
@@ -112,7 +112,7 @@ class Partners:
         self.of = np.full((len(sources), int(sources.max(initial=0)) + 1), -1)
 
     def offer(self, some: Ints, others: Ints) -> None:
-        """Positions of the two images of each pair, in any order; -1 where there is none."""
+        """Take note of pairs, each the positions of two images in any order; -1 where there is none."""
         there = (some >= 0) & (others >= 0)
         one, two = np.minimum(some, others)[there], np.maximum(some, others)[there]
         for begin in range(0, len(one), THUMBS_AT_ONCE):

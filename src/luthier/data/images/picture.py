@@ -13,18 +13,18 @@ from luthier.errors import DataError
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An image of a row."""
+    """The image of a table's row."""
 
     source: ImageSource
     row: int
 
     @property
     def missing(self) -> bool:
-        """Whether its row names none."""
+        """Whether the row names no image."""
         return self.source.names_none(self.row)
 
     def open(self, draft_size: int | None = None) -> Image.Image:
-        """In RGB, upright; of a JPEG that is much larger than `draft_size` a side, a smaller version. Raises DataError."""
+        """The image in RGB, upright; for a JPEG much larger than `draft_size` a side, a smaller version. Raises DataError."""
         try:
             return decode(self.source.bytes_of(self.row), draft_size).image
         except BrokenImage as error:
@@ -46,7 +46,7 @@ class FilePicture:
         return str(self.given) if isinstance(self.given, str | Path) else "the image"
 
     def open(self, draft_size: int | None = None) -> Image.Image:
-        """In RGB, upright. Raises DataError for what is no image."""
+        """The image in RGB, upright. Raises DataError for what is no image."""
         if isinstance(self.given, Image.Image):
             return self.given.convert("RGB")
         try:

@@ -1,4 +1,4 @@
-"""Where the images lie that a table names: beside it, in a folder below, or in one that the user names."""
+"""Searching for the images that a table names: beside it, in a folder below, or in one that the user names."""
 
 import contextlib
 import os
@@ -11,15 +11,15 @@ from luthier.data.problems import Problems, counted, shorten
 from luthier.errors import listing
 
 ENOUGH = 0.5
-"""Share of the names that must be found by a way of reading them. Those that are still missing are counted later."""
+"""A way of reading names is right when it finds at least this share of them. Those still missing are counted later."""
 ALL = 0.9
-"""The same where only the files say that a column names images at all; below it, a second folder may hold the rest."""
+"""That share where only the files show that a column names images at all; below it, a second folder may hold the rest."""
 FEW = 20
-"""Names that are tried before many are."""
+"""Number of names that are tried before many are."""
 DEEPEST = 4
-"""Folders inside each other that are looked through."""
+"""The most levels of folders that are looked through."""
 MOST_FOLDERS, MOST_ENTRIES = 2_000, 300_000
-"""Looked through: a table may lie in a folder of everything."""
+"""The most folders, and entries of one, that are looked through: a table may lie in a folder of everything."""
 
 
 @dataclass(frozen=True)
@@ -28,19 +28,19 @@ class Folder:
 
     path: Path
     endings: tuple[str, ...]
-    """Of these images, in order, as they are written."""
+    """Endings of these images, in order, as they are written."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """Names to be looked for."""
+    """The names that are to be found."""
 
     sample: Sequence[str]
-    """Those that are looked for."""
+    """The names that are looked for."""
     every: Callable[[], Sequence[str]]
-    """All of the column, to see whether two would come to mean one file."""
+    """All names of the column, to see whether two of them would mean the same file."""
     bare: bool = False
-    """Whether they lack the ending."""
+    """Whether the names lack their endings."""
 
     @property
     def deepest(self) -> int:
@@ -52,7 +52,7 @@ class Ambiguous(ValueError):
 
 
 def where_images_lie(wanted: Wanted, beside: Path, named: Path | None) -> ImageNames | None:
-    """How these names lead to files; None where they do not.
+    """The way in which these names lead to files; None where they do not.
 
     beside: the folder of the table.  named: the folder that the user says, which alone is searched then.
     Raises Ambiguous.
@@ -155,7 +155,7 @@ def folders_below(root: Path) -> list[Folder]:
 
 
 def not_found(wanted: Wanted, file: Path, column: str, named: Path | None) -> str:
-    """What is said of names that lead nowhere."""
+    """The message on names that lead to no file."""
     schemes = sorted({scheme for name in wanted.sample if (scheme := scheme_of(name))})
     if schemes and named is None:
         example = next(name for name in wanted.sample if scheme_of(name))

@@ -27,7 +27,7 @@ RECORDS = frozenset(
 MOST_NAMES = 100_000
 WORD = re.compile(r"[-_.\s]+")
 SHARD = re.compile(r"^(?P<stem>.*?)[-_.]?(?P<number>\d{4,6})(?:-of-(?P<count>\d{4,6}))?$")
-"""Of a name without its ending: a shard's number, and how many there are."""
+"""The end of a shard's name, without the file's ending: its number, and how many shards there are."""
 
 
 def holds_shards(path: Path) -> bool:

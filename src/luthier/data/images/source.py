@@ -19,7 +19,7 @@ NO_SUCH_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EISDIR, e
 
 
 class ImageSource:
-    """Images by their rows. May be asked from several threads at once.
+    """The bytes of images by their rows. Several threads may ask for them at once.
 
     The column holds names, as `read_images` gives them; or paths, which are read as `with_images_in` found that they are to
     be, or else from the folder of the file they stand in, and the working folder; or the bytes themselves, alone or as
@@ -38,7 +38,7 @@ class ImageSource:
         return len(self.table)
 
     def bytes_of(self, row: int) -> bytes:
-        """The file of a row's image. Raises DataError when the row names none, or there is no such file."""
+        """The bytes of a row's image. Raises DataError when the row names none, or there is no such file."""
         value = self.table.values(self.column, [row])[0]
         if isinstance(value, dict):
             value = value["path"] if value["bytes"] is None else value["bytes"]
@@ -62,7 +62,7 @@ class ImageSource:
         return not (value.strip() if isinstance(value, str) else value)
 
     def name_of(self, row: int) -> str:
-        """An image as messages call it."""
+        """The name of a row's image in messages."""
         value = self.table.values(self.column, [row])[0]
         name = value.get("path") if isinstance(value, dict) else value
         file = self.table.files[self.table.file_of[row]]
@@ -105,7 +105,7 @@ def is_bytes(kind: pa.DataType) -> bool:
 
 
 def reader(file: Path, names: ImageNames | None) -> Reader:
-    """What reads the images that belong to a file of rows, a folder or an archive. names: how names are read, where that
+    """A reader of the images that belong to a file of rows, a folder or an archive. names: how names are read, where that
     was looked for."""
     if not is_image_set(file):
         return files_by(names or ImageNames(folders_of(file)))
@@ -115,12 +115,12 @@ def reader(file: Path, names: ImageNames | None) -> Reader:
 
 
 def folders_of(file: Path) -> tuple[Path, ...]:
-    """Where paths that stand in a file may begin."""
+    """The folders that the paths in a file may begin from."""
     return file.absolute().parent, Path.cwd()
 
 
 def files_by(names: ImageNames) -> Reader:
-    """Files by what a table calls them."""
+    """A reader of files by the names that a table gives them."""
     finder = Finder(names)
 
     def read(name: str) -> bytes:

@@ -101,6 +101,15 @@ class ImageReader:
                 "Copy it again from where the model came from."
             ) from error
 
+    @property
+    def texts(self) -> None:
+        """What reads texts: nobody here."""
+        return
+
+    def reads_as(self, other: object) -> bool:
+        """Whether another reader prepares images alike."""
+        return isinstance(other, ImageReader) and other.preparation == self.preparation
+
     def examples(self, images: Sequence[Any], targets: Array) -> tuple[ImageExamples, Long]:
         """Images that can be opened, as examples."""
         held = np.empty(len(images), object)

@@ -58,6 +58,10 @@ class Window:
     """Number of tokens of question and text if nothing were cut."""
 
 
+EXAMPLE = "What a saved Model reads, 1 text: it's the same!"
+"""A text by which two readers are compared."""
+
+
 class Texts:
     """A tokenizer with its limit. `examples` is all the rest of luthier needs of it."""
 
@@ -93,6 +97,20 @@ class Texts:
         self.pad = int(end if pad is None else pad)
         self.unknown = self.tokenizer.unk_token_id
         self.try_out()
+
+    @property
+    def texts(self) -> "Texts":
+        """What reads texts: this reader."""
+        return self
+
+    def reads_as(self, other: object) -> bool:
+        """Whether another reader makes the same tokens of a text."""
+        if not isinstance(other, Texts):
+            return False
+        ours, theirs = (
+            one.encode([one.spelt_alike(EXAMPLE)], verbose=False)["input_ids"] for one in (self, other)
+        )
+        return bool(ours == theirs)
 
     def try_out(self) -> None:
         """Raise ModelError for a tokenizer that cannot read a short text, or leaves no room for one."""

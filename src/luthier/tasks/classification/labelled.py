@@ -9,6 +9,7 @@ from luthier.arrays import Array, Bools, Ints
 from luthier.checks.finding import Finding
 from luthier.data.column_numbers import lists_numbers
 from luthier.data.numerals import plain_number
+from luthier.data.row_facts import KnownAnswers, Unusable
 from luthier.data.table import Table
 from luthier.errors import DataError, StopFinding, did_you_mean, listing
 from luthier.scores.metrics import judging
@@ -78,15 +79,16 @@ def labelled_rows(
     return Understood(
         task=task,
         usable=usable,
-        empty_input=np.flatnonzero(~has_input),
-        empty_label=np.flatnonzero(has_input & ~has_label),
-        strata=rarest_label(labels, usable, known),
-        strata_names=names_of_strata(known, labels),
+        unusable=Unusable(np.flatnonzero(~has_input), np.flatnonzero(has_input & ~has_label), single),
+        answers=KnownAnswers(
+            label_sets=labels.set_of,
+            strata=rarest_label(labels, usable, known),
+            set_names=labels.sets,
+            strata_names=names_of_strata(known, labels),
+            labels=known,
+        ),
         keys=keys,
-        label_sets=labels.set_of,
         targets=targets,
-        set_names=labels.sets,
-        single=single,
         told=told_of_labels(label, known, labels, wishes),
     )
 

@@ -8,6 +8,7 @@ from luthier.arrays import Array, Ints
 from luthier.data.column_names import normal
 from luthier.data.column_numbers import holds_numbers
 from luthier.data.columns import SCORE_NAMES, ColumnGuess, guess_by_name, guess_text_and_label, names_there
+from luthier.data.row_facts import KnownAnswers, Unusable
 from luthier.data.split import key_of
 from luthier.data.table import Table
 from luthier.data.text_pairs import guess_pair, pair_by_name
@@ -156,14 +157,10 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
     return Understood(
         task=Embedding(goal, chosen_metric(wishes.metric, known, NAME), *ends),
         usable=usable,
-        empty_input=np.flatnonzero(~has_input),
-        empty_label=np.flatnonzero(has_input & ~has_label),
-        strata=strata,
+        unusable=Unusable(np.flatnonzero(~has_input), np.flatnonzero(has_input & ~has_label), single),
+        answers=KnownAnswers(sets, strata, names),
         keys=keys,
-        label_sets=sets,
         targets=lambda chosen: made[chosen],
-        set_names=names,
-        single=single,
         groups=groups,
     )
 

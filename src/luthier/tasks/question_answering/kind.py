@@ -11,6 +11,7 @@ from luthier.batches.passages import Gold, Passage
 from luthier.data.annotations.answer_places import answers_of, located
 from luthier.data.column_names import normal
 from luthier.data.columns import ColumnGuess, must_exist, names_there
+from luthier.data.row_facts import KnownAnswers, Unusable
 from luthier.data.split import key_of
 from luthier.data.table import Table
 from luthier.errors import DataError, listing
@@ -102,14 +103,15 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
     return Understood(
         task=task,
         usable=usable,
-        empty_input=np.flatnonzero(~has_input),
-        empty_label=np.array(lost, np.int64),
-        strata=answerable,
-        strata_names=("have no answer", "have an answer"),
+        unusable=Unusable(np.flatnonzero(~has_input), np.array(lost, np.int64)),
+        answers=KnownAnswers(
+            label_sets=np.array([key_of(one) for one in given], np.int64),
+            strata=answerable,
+            strata_names=("have no answer", "have an answer"),
+        ),
         keys=np.array(
             [key_of(f"{one} | {two}") for one, two in zip(questions, contexts, strict=True)], np.int64
         ),
-        label_sets=np.array([key_of(one) for one in given], np.int64),
         targets=targets,
         groups=(np.array([key_of(one) for one in contexts], np.int64),),
         repairs={what: np.array(rows, np.int64) for what, rows in repairs.items()},

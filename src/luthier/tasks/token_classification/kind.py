@@ -13,6 +13,7 @@ from luthier.batches.word_rows import Words
 from luthier.data.column_names import normal
 from luthier.data.columns import ColumnGuess, must_exist, names_there
 from luthier.data.problems import shorten
+from luthier.data.row_facts import KnownAnswers, Unusable
 from luthier.data.split import key_of
 from luthier.data.table import Table
 from luthier.data.tags import parts, scheme_of, tags_of_spans, to_iob2
@@ -108,12 +109,13 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
     return Understood(
         task=task,
         usable=usable,
-        empty_input=np.flatnonzero(~has_input),
-        empty_label=np.flatnonzero(has_input & ~has_label),
-        strata=rarest_type(tagged, usable, types, len(table)),
-        strata_names=("have no entity", *(f"have {kind!r} as their rarest entity" for kind in types)),
+        unusable=Unusable(np.flatnonzero(~has_input), np.flatnonzero(has_input & ~has_label)),
+        answers=KnownAnswers(
+            label_sets=np.array([key_of(" ".join(tagged.get(at, []))) for at in range(len(table))], np.int64),
+            strata=rarest_type(tagged, usable, types, len(table)),
+            strata_names=("have no entity", *(f"have {kind!r} as their rarest entity" for kind in types)),
+        ),
         keys=np.array([key_of(row.text) for row in rows], np.int64),
-        label_sets=np.array([key_of(" ".join(tagged.get(at, []))) for at in range(len(table))], np.int64),
         targets=targets,
         repairs={what: np.array(found, np.int64) for what, found in repairs.items()},
     )

@@ -196,7 +196,7 @@ def at_step(number: int) -> Callable[[Event], None]:
 
 
 PLACES: dict[str, tuple[str, Callable[[], None]]] = {
-    "before the key of the folder is written": ("full", at_call(run_folder, "write_json", 1)),
+    "before the key of the folder is written": ("full", at_call(run_folder, "write_sealed", 1)),
     "before the plan is written": ("full", at_call(tune, "write_records", 1)),
     "in the features": ("full", at_batch(3)),
     "between the features and their record": ("full", at_call(artefacts, "write_json", 1)),

@@ -15,7 +15,6 @@ from luthier.folder.model_folder import ModelFolder
 from luthier.folder.write import weigh_the_same
 from luthier.forms import FORMS
 from luthier.forms.form import Columns
-from luthier.models.headed import HeadedModel, new_head
 from luthier.models.heads import HEADS
 from luthier.models.heads.head import Saved, Wanted
 from luthier.models.hub.inspect import inspect_folder

@@ -21,7 +21,7 @@ from command import luthier
 from luthier import files
 from luthier.candidates import features, probe
 from luthier.candidates.tuned import prefixes, tuned
-from luthier.errors import Interrupted, RunError
+from luthier.errors import Interrupted, RunError, WorldError
 from luthier.events import Event, Noted, Started, Stepped, WentBack
 from luthier.folder import artefacts, run_folder
 from luthier.models.kernels.dropout import DICE
@@ -160,7 +160,7 @@ def at_batch(number: int) -> Callable[[], None]:
     """The pass that gives features dies after so many batches."""
 
     def arm() -> None:
-        real, batches = predict.features_of, iter(range(1, 10**9))
+        real, batches = features.features_of, iter(range(1, 10**9))
 
         def deadly(*args: Any, **named: Any) -> Iterator[Any]:
             for found in real(*args, **named):

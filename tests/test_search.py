@@ -40,7 +40,6 @@ from luthier.searching.folder import SearchFolder
 from luthier.searching.records import SearchKey, Settled, SpentNote
 from luthier.searching.samplers import Adviser, Tried
 from luthier.searching.worker import worked
-from luthier.session import searches
 from luthier.steps.trial import trial as run_trial
 from searches import VARY, events_of, finished, scores
 from tiny import likened_jsonl

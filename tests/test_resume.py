@@ -160,7 +160,7 @@ def at_batch(number: int) -> Callable[[], None]:
     """The pass that gives features dies after so many batches."""
 
     def arm() -> None:
-        real, batches = features.features_of, iter(range(1, 10**9))
+        real, batches = vars(features)["features_of"], iter(range(1, 10**9))
 
         def deadly(*args: Any, **named: Any) -> Iterator[Any]:
             for found in real(*args, **named):

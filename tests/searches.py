@@ -24,7 +24,7 @@ def finished(folder: SearchFolder) -> dict[str, Any]:
     for _ in events_of(folder):
         pass
     assert folder.finished
-    return folder.record()
+    return folder.record().to_json()
 
 
 def scores(record: dict[str, Any]) -> dict[int, tuple[str, float, tuple[Any, ...]]]:

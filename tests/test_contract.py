@@ -17,6 +17,7 @@ from torch import Tensor
 
 from command import luthier
 from luthier.arrays import Ints
+from luthier.candidates.records import ScoredRecord
 from luthier.data.read import read
 from luthier.events import Event, Noted, Stepped, Work
 from luthier.folder.artefacts import Artefacts
@@ -26,7 +27,6 @@ from luthier.models.quiet import quiet
 from luthier.models.readers.texts import Texts
 from luthier.plan.plan import Plan
 from luthier.prepare.prepare import prepare
-from luthier.records import Record
 from luthier.session.runs import plan_of
 from luthier.steps import tune
 from luthier.tasks import TASKS
@@ -446,10 +446,9 @@ def test_outputs_and_answers_are_selected_by_row_and_outputs_come_back_from_disk
 
     arrays, record = to_arrays({"valid": whole})
     kept = Artefacts(tmp_path)
-    kept.save("scored", arrays, record)
-    again: Outputs = task.read_outputs(
-        arrays_of("valid", present(kept.saved("scored", Record))[0]), record, examples
-    )
+    kept.save("scored", arrays, ScoredRecord(outputs=record))
+    saved, told = present(kept.saved("scored", ScoredRecord))
+    again: Outputs = task.read_outputs(arrays_of("valid", saved), told.outputs.get("valid", {}), examples)
 
     assert len(whole) == len(again) == len(examples)
     chosen = whole.select(rows)

@@ -6,10 +6,14 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from luthier.errors import PlanError
+from luthier.errors import NewerRecord, PlanError
 from luthier.plan.duration import seconds_of
+from luthier.plan.key import BESIDE, FIRST, deciding
 from luthier.plan.method import Auto, Full, Lora, Method, Probe, Thaw, Top, parse_method
 from luthier.plan.plan import Plan, fields, flag, full_key, read_plan
+from luthier.plan.search import SearchPlan
+from luthier.plan.section import Section
+from luthier.plan.sections import TrainPlan
 
 EVERYTHING: dict[str, Any] = {
     "data.path": "rows.csv",
@@ -477,6 +481,114 @@ def test_what_decides_the_result_is_in_the_identity_and_nothing_else(key: str) -
 
     assert changed or key == "task.name"  # there is but one task
     assert (without.identity() != plan.identity()) is (changed and key not in NAMES)
+
+
+def test_a_saved_plan_says_its_version_and_one_of_a_newer_luthier_is_refused_by_it(tmp_path: Path) -> None:
+    path = tmp_path / "plan.toml"
+    text = Plan.build({"data.path": "rows.csv"}).to_toml()
+    path.write_text(text.replace("version = 1\n", ""))
+    assert read_plan(path)["data.path"] == "rows.csv"
+
+    assert text.startswith("version = 1\n")
+    path.write_text(text.replace("version = 1", "version = 2"))
+    with pytest.raises(NewerRecord) as caught:
+        read_plan(path)
+
+    assert str(caught.value) == (
+        f"{path}: is of version 2, and this luthier reads versions up to 1: a newer luthier wrote it. "
+        "Open it with a newer luthier."
+    )
+
+
+KEYS: list[tuple[dict[str, Any], str]] = [
+    (
+        {"data.path": "rows.csv"},
+        "ab60a825df658f88a9119e178290a7feb0c3f4f96aacff903107e9bc59d06296",
+    ),
+    (
+        {"data.path": "rows.csv", "model.name": "bert", "train.method": "full", "train.lr": 0.003, "train.epochs": 4,
+         "run.precision": "fp32", "run.threads": 1},
+        "f8c95b3e2de2f48e7b6e7b56f20c072fa861675febe7703a58d4bd7be6af6246",
+    ),
+    (
+        {"data.path": "rows.csv", "task.name": "pair-classification", "data.text": "premise", "data.text2": "hypothesis",
+         "data.label": "label", "train.method": "lora:4", "model.pair": "cross-encoder"},
+        "64b39dcda768685c264f553ba4df3444c15326cf8f259752597477280ea3bc09",
+    ),
+    (
+        {"data.path": "photos", "task.name": "image-classification", "train.method": "thaw", "train.augment": "light",
+         "train.flip": 0, "run.seed": 7},
+        "782b1747b4803e0ee21d6e3ae1a16c3d386656b91ba7bfcd665af1d1e7b17960",
+    ),
+    (
+        {"data.path": "rows.csv", "train.method": "top:1", "model.hidden": [16, 8], "train.l2_sp": 0.01, "train.ema": 0.9,
+         "train.balance": "rows", "data.long": "windows", "data.split_seed": 3},
+        "16511464c707c54065cd6695ec6b85b4079a96e77dcfa225c6e28e3d439f7a31",
+    ),
+]  # fmt: skip
+"""Plans and their keys, as luthier of commit 2ad4691 made them. They never change: each is the key of somebody's run."""
+
+
+@pytest.mark.parametrize(("settings", "key"), KEYS, ids=range(len(KEYS)))
+def test_the_key_of_a_plan_is_what_it_always_was(settings: dict[str, Any], key: str) -> None:
+    assert Plan.build(settings).identity() == key, (
+        "a setting at its default is no part of a key: see plan/key.py"
+    )
+
+
+def test_the_key_of_a_search_is_what_it_always_was() -> None:
+    asked = SearchPlan.build(
+        {"sampler": "random", "vary": ["train.lr=1e-5..1e-3 log"], "trials": 4, "workers": 2}
+    )
+
+    told = deciding("search", asked)
+
+    assert told == {
+        "sampler": "random",
+        "vary": ["train.lr=1e-5..1e-3 log"],
+        "trials": 4,
+        "prune": "halving",
+        "seeds": None,
+    }
+
+
+class LaterTrain(TrainPlan):
+    """The section with a setting that today's runs do not know."""
+
+    wobble: int = 3
+
+
+class LaterSection(Section):
+    """A section that today's runs do not know."""
+
+    colour: str = "blue"
+
+
+class LaterPlan(Plan):
+    """A plan of a later luthier."""
+
+    train: LaterTrain = LaterTrain()
+    paint: LaterSection = LaterSection()
+
+
+def test_a_new_setting_breaks_no_older_run_as_long_as_it_is_left_out() -> None:
+    data = {"path": "rows.csv"}
+    today = Plan.model_validate({"data": data}).identity()
+
+    def later(**sections: dict[str, Any]) -> str:
+        return LaterPlan.model_validate({"data": data, **sections}).identity()
+
+    assert later() == later(train={"wobble": 3}, paint={"colour": "blue"}) == today
+    assert len({today, later(train={"wobble": 4}), later(paint={"colour": "red"})}) == 3
+
+
+@pytest.mark.parametrize("named", [FIRST, BESIDE], ids=["always", "never"])
+def test_what_a_key_is_made_of_is_named_as_the_plan_names_it(named: dict[str, str]) -> None:
+    known = {**fields(), **{f"search.{name}": None for name in SearchPlan.model_fields}}
+
+    assert [
+        one for section, keys in named.items() for one in keys.split() if f"{section}.{one}" not in known
+    ] == []
 
 
 # Methods

@@ -1,13 +1,29 @@
 """Records of a run are read back as what they are, or refused with the file and the field; a seal tells what has changed."""
 
+import importlib
 import json
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 
-from luthier.errors import RunError
-from luthier.records import Finite, Positive, Record, read_json, read_lines, read_record, seal_holds, sealed
+import luthier
+from luthier.errors import NewerRecord, RunError
+from luthier.folder.artefacts import Artefacts
+from luthier.records import (
+    Finite,
+    Positive,
+    Record,
+    VersionedRecord,
+    checked,
+    read_json,
+    read_lines,
+    read_record,
+    read_sealed,
+    seal_holds,
+    sealed,
+    write_sealed,
+)
 
 
 class Thing(Record):
@@ -128,3 +144,141 @@ def test_a_seal_holds_however_a_record_is_spelt_and_breaks_with_any_value(tmp_pa
     assert seal_holds({**found, "sha256": 5}) is False
     assert seal_holds({key: value for key, value in found.items() if key != "sha256"}) is None
     assert sealed(found) == found
+
+
+# Versions
+
+
+def renamed(record: dict[str, Any]) -> dict[str, Any]:
+    """Return the record with `speed`, which was called `rate`."""
+    return {("speed" if key == "rate" else key): value for key, value in record.items()}
+
+
+def in_metres(record: dict[str, Any]) -> dict[str, Any]:
+    """Return the record with its speed in metres, which was in kilometres."""
+    speed = record["speed"]
+    return {**record, "speed": 1_000 * speed if isinstance(speed, int) else speed}
+
+
+class Moved(VersionedRecord):
+    """A record of version 2: its key had another name in version 0, and another unit in version 1."""
+
+    migrations = (renamed, in_metres)
+
+    speed: int
+
+
+def moved(tmp_path: Path, **content: object) -> Path:
+    path = tmp_path / "moved.json"
+    path.write_text(json.dumps(content))
+    return path
+
+
+@pytest.mark.parametrize(
+    "content",
+    [{"rate": 3}, {"version": 0, "rate": 3}, {"version": 1, "speed": 3}, {"version": 2, "speed": 3_000}],
+    ids=["without a version", "0", "1", "2"],
+)
+def test_a_file_of_any_older_version_opens_as_what_it_meant(
+    content: dict[str, object], tmp_path: Path
+) -> None:
+    assert read_record(moved(tmp_path, **content), Moved).speed == 3_000
+
+
+def test_a_line_of_an_older_version_is_read_as_what_it_meant_and_may_be_written_back(tmp_path: Path) -> None:
+    path = tmp_path / "lines.jsonl"
+    path.write_text('{"rate": 3}\n{"version": 2, "speed": 5}\n')
+
+    (line, found), (_, other) = read_lines(path, Moved)
+
+    assert (found.speed, other.speed) == (3_000, 5)
+    assert line == {"version": 2, "speed": 3_000}
+
+
+def test_a_file_of_a_newer_version_is_refused_by_its_version_and_not_taken_for_damaged(
+    tmp_path: Path,
+) -> None:
+    path = moved(tmp_path, version=3, velocity="a text")
+
+    with pytest.raises(NewerRecord) as caught:
+        read_record(path, Moved)
+
+    assert str(caught.value) == (
+        f"{path}: is of version 3, and this luthier reads versions up to 2: a newer luthier wrote it. "
+        "Open it with a newer luthier."
+    )
+
+
+@pytest.mark.parametrize(("version", "spelt"), [("2", '"2"'), (-1, "-1"), (True, "true"), (None, "null")])
+def test_a_version_that_is_no_number_is_told_with_its_field(
+    version: object, spelt: str, tmp_path: Path
+) -> None:
+    path = moved(tmp_path, version=version, speed=3)
+
+    with pytest.raises(RunError) as caught:
+        read_record(path, Moved)
+
+    assert str(caught.value) == f"{path}: 'version' is {spelt}, and should be a whole number."
+
+
+def test_an_older_file_that_is_damaged_is_told_by_the_field_that_is_wrong(tmp_path: Path) -> None:
+    path = moved(tmp_path, rate="fast")
+
+    with pytest.raises(RunError) as caught:
+        read_record(path, Moved)
+
+    assert str(caught.value) == f"{path}: 'speed' is \"fast\", and should be a valid integer."
+
+
+def test_what_is_written_carries_its_version_and_its_seal_and_reads_back(tmp_path: Path) -> None:
+    path = tmp_path / "moved.json"
+    write_sealed(path, Moved(speed=3_000))
+
+    assert list(json.loads(path.read_text())) == ["version", "speed", "sha256"]
+    assert json.loads(path.read_text())["version"] == 2
+    found, sealed_at_all = read_sealed(path, Moved)
+    assert (found.speed, sealed_at_all) == (3_000, True)
+
+
+def test_the_seal_of_an_older_file_is_that_of_what_stands_in_it(tmp_path: Path) -> None:
+    path = moved(tmp_path, **sealed({"rate": 3}))
+    assert read_sealed(path, Moved)[0].speed == 3_000
+
+    path = moved(tmp_path, **{**sealed({"rate": 3}), "rate": 4})
+    with pytest.raises(RunError, match="is not what luthier wrote"):
+        read_sealed(path, Moved)
+
+
+def test_an_artefact_of_a_newer_luthier_is_refused_where_a_damaged_one_is_computed_again(
+    tmp_path: Path,
+) -> None:
+    artefacts = Artefacts(tmp_path)
+    artefacts.save("moved", {}, Moved(speed=1))
+    written = json.loads((tmp_path / "moved.json").read_text())
+
+    (tmp_path / "moved.json").write_text(json.dumps(sealed({**written, "version": 3})))
+    with pytest.raises(NewerRecord):
+        artefacts.saved("moved", Moved)
+
+    (tmp_path / "moved.json").write_text(json.dumps({**written, "speed": 2}))
+    assert artefacts.saved("moved", Moved) is None
+    assert artefacts.damaged == [f"{tmp_path / 'moved.json'}: is not what was written: it is computed again."]
+
+
+def versioned_kinds() -> list[type[VersionedRecord]]:
+    """Every record that luthier keeps in a file of its own, or in a line of one."""
+    package = Path(luthier.__path__[0])
+    for file in package.rglob("*.py"):
+        if "(VersionedRecord)" in file.read_text(encoding="utf-8"):
+            importlib.import_module(".".join(("luthier", *file.relative_to(package).with_suffix("").parts)))
+    return [kind for kind in VersionedRecord.__subclasses__() if kind.__module__.startswith("luthier.")]
+
+
+@pytest.mark.parametrize("kind", versioned_kinds(), ids=lambda kind: kind.__name__)
+def test_every_record_refuses_a_newer_version(kind: type[VersionedRecord]) -> None:
+    newer = len(kind.migrations) + 1
+
+    with pytest.raises(
+        NewerRecord, match=rf"^it: is of version {newer}, and this luthier reads versions up to"
+    ):
+        checked({"version": newer}, kind, "it")

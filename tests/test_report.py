@@ -328,7 +328,7 @@ def test_more_classes_than_a_map_can_show_are_listed(tmp_path: Path, no_pictures
 def test_a_step_told_twice_by_a_resumed_run_counts_once(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
     (run / "events.jsonl").write_text("\n".join(json.dumps(stepped(n, 1.0)) for n in (1, 2, 3, 2, 3, 4)))
-    assert [event["step"] for event in read_records(run).steps] == [1, 2, 3, 4]
+    assert [event.step for event in read_records(run).steps] == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize(

@@ -470,7 +470,7 @@ def test_a_line_of_events_that_is_none_is_refused(
         ('{"key": "x", "where": 5}', "'where' is 5, and should be a valid list."),
         (
             '{"key": "x", "sha256": "0"}',
-            "is not what luthier wrote: its content does not fit the SHA-256 in it.",
+            "is not what luthier wrote: its content does not fit the SHA-256 that it holds.",
         ),
         ("[" * 100_000, "is nested too deeply to be read."),
     ],

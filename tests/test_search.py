@@ -32,13 +32,14 @@ from luthier.interrupts import StopWish
 from luthier.machine import cores
 from luthier.plan.plan import Plan, read_plan
 from luthier.plan.search import SearchPlan
+from luthier.records import VersionedRecord
 from luthier.searching import ending, opening, ranking, trials
 from luthier.searching import search as searching
 from luthier.searching import workers as of_search
 from luthier.searching.folder import SearchFolder
+from luthier.searching.records import SearchKey, Settled, SpentNote
 from luthier.searching.samplers import Adviser, Tried
 from luthier.searching.worker import worked
-from luthier.session import searches
 from luthier.steps.trial import trial as run_trial
 from searches import VARY, events_of, finished, scores
 from tiny import likened_jsonl
@@ -289,7 +290,7 @@ def test_a_search_killed_again_and_again_comes_to_the_same(
         if folder.finished:
             break
     assert folder.finished
-    assert scores(folder.record()) == scores(whole)
+    assert scores(folder.record().to_json()) == scores(whole)
     assert sorted(ends) == sorted(set(ends)), "none ended twice"
     assert (folder.best / "predictions/test.jsonl").read_bytes() == (
         SearchFolder(folder.path.with_name("whole")).best / "predictions/test.jsonl"
@@ -471,7 +472,7 @@ def test_a_wish_to_stop_is_granted_and_resumed(begun: Callable[..., SearchFolder
 
     with pytest.raises(Interrupted, match="luthier resume"):
         wished_in_trial_1()
-    states = [one["state"] for one in folder.record()["trials"]]
+    states = [one["state"] for one in folder.record().to_json()["trials"]]
     assert states == ["complete", "running"]
     assert [one["state"] for one in finished(folder)["trials"]] == ["complete"] * 4
 
@@ -491,7 +492,7 @@ def test_two_processes_share_the_trials(
     assert {name for name, _ in began} == {"one", "other"}
     for pair in itertools.zip_longest(one, other):  # in turns to their ends
         assert any(pair)
-    assert scores(folder.record()) == scores(finished(begun("alone", trials=5)))
+    assert scores(folder.record().to_json()) == scores(finished(begun("alone", trials=5)))
 
 
 def test_a_budget_ends_the_search_in_time_with_the_best_so_far(
@@ -579,7 +580,7 @@ def test_a_search_through_processes_is_the_search_in_one(
     folder = begun("processes", workers=2)
     told = searched(folder)
     assert sum(isinstance(event, TrialEnded) for event in told) == 4
-    assert scores(folder.record()) == scores(finished(begun("one")))
+    assert scores(folder.record().to_json()) == scores(finished(begun("one")))
 
 
 def test_a_killed_search_is_resumed_by_the_command_line(
@@ -696,7 +697,7 @@ def test_each_process_has_a_gpu_of_its_own(
 ) -> None:
     folder = begun("gpus")
     assert folder.default_workers == cores()  # a thread each, as nothing is settled
-    folder.keep_note("settled", {"run": {"run.threads": 1}, "vary": [], "recipe": {}, "gpus": 3})
+    folder.keep_note("settled", Settled(run={"run.threads": 1}, vary=[], recipe={}, gpus=3))
     assert folder.default_workers == 3
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,7")
     assert [of_search.seen_gpu(place, 3)["CUDA_VISIBLE_DEVICES"] for place in range(3)] == ["4", "5", "7"]
@@ -736,7 +737,7 @@ def test_a_trial_whose_process_dies_twice_is_given_up(
     told = [event.text for event in searched(folder) if isinstance(event, Noted) and "signal 9" in event.text]
     assert "Another one goes on with it." in told[0]
     assert "It is given up." in told[1]
-    record = folder.record()
+    record = folder.record().to_json()
     assert record["trials"][1]["state"] == "failed"
     assert "signal 9" in record["trials"][1]["words"]
     assert [one["state"] for one in record["trials"]].count("complete") == 3
@@ -780,8 +781,8 @@ def test_what_a_killed_process_was_at_is_known(begun: Callable[..., SearchFolder
     killer.join()
     assert len(killed) == 1
     assert told == ["The process of trial 1 ended with signal 9. Another one goes on with it."]
-    assert [one.get("crashes") for one in folder.record()["trials"]] == [None, 1]
-    assert [one["state"] for one in folder.record()["trials"]] == ["complete"] * 2
+    assert [one.get("crashes") for one in folder.record().to_json()["trials"]] == [None, 1]
+    assert [one["state"] for one in folder.record().to_json()["trials"]] == ["complete"] * 2
 
 
 def test_rows_that_cannot_be_read_end_it_with_nothing_written(tmp_path: Path, bert: Path) -> None:
@@ -814,7 +815,9 @@ def test_from_python_a_search_is_asked_for_all_that_the_command_line_knows(
     small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked_for: list[tuple[Plan, SearchPlan]] = []
-    monkeypatch.setattr(searches, "search_plan", lambda plan, asked, quiet: asked_for.append((plan, asked)))
+    monkeypatch.setattr(
+        "luthier.session.searches.search_plan", lambda plan, asked, quiet: asked_for.append((plan, asked))
+    )
     given: dict[str, Any] = {"vary": ("train.lr=1e-4,1e-3",), "trials": 3, "seeds": 2, "workers": 1}
     rest: dict[str, Any] = {"prune": "none", "storage": "postgresql://here/searches", "on": "ray"}
 
@@ -860,6 +863,9 @@ def test_several_commands_share_a_search_that_has_a_storage_of_its_own(
         folder.refuse_in_use()
 
 
+NOTES: dict[str, type[VersionedRecord]] = {"key": SearchKey, "settled": Settled, "spent": SpentNote}
+
+
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
@@ -877,7 +883,7 @@ def test_a_note_of_a_search_that_cannot_be_used_is_refused_with_file_and_field(
     (folder.state / f"{name}.json").write_text(content)
 
     with pytest.raises(RunError) as caught:
-        folder.note(name)
+        folder.note(name, NOTES[name])
 
     assert str(caught.value).startswith(f"{folder.state / name}.json: {told}")
 
@@ -891,13 +897,13 @@ def test_a_note_of_a_search_that_was_changed_is_not_believed_and_one_without_a_s
 ) -> None:
     folder = begun(trials=1)
     path = folder.state / f"{name}.json"
-    folder.keep_note("settled", {"run": {"run.threads": 1}, "vary": [], "recipe": {}, "gpus": 0})
-    folder.keep_note("spent", {"seconds": 1.0})
+    folder.keep_note("settled", Settled(run={"run.threads": 1}, vary=[], recipe={}, gpus=0))
+    folder.keep_note("spent", SpentNote(seconds=1.0))
     written = json.loads(path.read_text())
 
     path.write_text(json.dumps({key: value for key, value in written.items() if key != "sha256"}))
-    assert folder.note(name) is not None
+    assert folder.note(name, NOTES[name]) is not None
 
     path.write_text(json.dumps({**written, **changed}))
     with pytest.raises(RunError, match=rf"state/{name}\.json: is not what luthier wrote"):
-        folder.note(name)
+        folder.note(name, NOTES[name])

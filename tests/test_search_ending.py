@@ -62,7 +62,7 @@ def test_settings_that_fail_on_another_seed_are_not_named(
     folder = begun(seeds=2)
     told = [event.text for _, event in events_of(folder) if isinstance(event, Noted)]
     assert f"Trial {met[0]} fails on seed 1, so it is not named: the loss is not finite" in told
-    record = folder.record()
+    record = folder.record().to_json()
     assert record["best"]["number"] != met[0]
     assert met.count(met[0]) == 1
 
@@ -86,7 +86,7 @@ def test_processes_share_the_other_seeds(
     assert sorted(text.split(":")[0] for texts in told.values() for text in texts) == [
         f"Trial {number} on seed {seed}" for number in (0, 1) for seed in (1, 2)
     ]
-    seeds = {number: pytest.approx(found) for number, found in folder.record()["seeds"].items()}
+    seeds = {number: pytest.approx(found) for number, found in folder.record().to_json()["seeds"].items()}
     assert seeds == finished(begun("alone", seeds=3, trials=2))["seeds"]
 
 
@@ -137,7 +137,7 @@ def test_other_seeds_are_begun_only_as_long_as_all_of_the_best_few_have_them(
     monkeypatch.setattr(reruns, "time_for_rerun", lambda search, one: one.number != 1)
     folder = begun(seeds=3, trials=2)
     told = [event.text for _, event in events_of(folder) if isinstance(event, Noted) and event.warning]
-    record = folder.record()
+    record = folder.record().to_json()
     assert record["seeds"].keys() <= {"0"}, "one of the two at the most was before the other"
     assert "Time is over: trial 1 has no whole score on seeds 1, 2." in told
 
@@ -193,7 +193,7 @@ def test_the_choice_stands_whatever_a_later_command_has_time_for(
     later = list(events_of(folder))
 
     assert on_seeds(later) == []
-    record = folder.record()
+    record = folder.record().to_json()
     assert record["best"]["number"] == named.number
     assert record["best"]["why"] == named.words
     assert folder.finished
@@ -218,7 +218,10 @@ def test_a_training_that_time_cut_short_says_nothing_of_another_seed(
     folder = begun(seeds=3, trials=2)
     told = [event.text for _, event in events_of(folder) if isinstance(event, Noted) and event.warning]
     assert "Time is over: trial 0 has no whole score on seed 2." in told
-    assert {number: len(found) for number, found in folder.record()["seeds"].items()} == {"0": 2, "1": 3}
+    assert {number: len(found) for number, found in folder.record().to_json()["seeds"].items()} == {
+        "0": 2,
+        "1": 3,
+    }
 
 
 def test_what_failed_by_itself_is_no_crash(begun: Callable[..., SearchFolder]) -> None:

@@ -72,7 +72,7 @@ def searches_in(tmp_path: Path, bert: Path) -> Callable[..., dict[str, Any]]:
                     "run.threads": 1, "run.cache": tmp_path / "cache", "run.out": tmp_path / name, **changed}  # fmt: skip
         more = {"sampler": "random", "prune": "none", "trials": 3, "vary": ("train.lr=1e-4..3e-2 log",)}
         events = list(searching.search(Plan.build(settings), SearchPlan.build({**more, **asked})))
-        return {**SearchFolder(tmp_path / name).record(), "events": events}
+        return {**SearchFolder(tmp_path / name).record().to_json(), "events": events}
 
     return run
 

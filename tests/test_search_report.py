@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from luthier.errors import RunError
+from luthier.folder.scorecard import ScorecardRecord
 from luthier.report import search_pictures
 from luthier.report.markup import Html
 from luthier.report.search_page import search_page, write_search_page
+from luthier.report.search_records import SearchRecord
 
 RECORD: dict[str, Any] = {
     "metric": "accuracy",
@@ -34,8 +36,10 @@ RECORD: dict[str, Any] = {
 CARD: dict[str, Any] = {
     "task": "text-classification",
     "model": "tiny",
+    "metric": "accuracy",
     "test": {"accuracy": {"value": 0.88, "low": 0.85, "high": 0.91}},
-    "verdict": {"words": "Ship it."},
+    "chosen": "tuned",
+    "verdict": {"ship": True, "words": "Ship it."},
 }
 
 
@@ -47,7 +51,10 @@ def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def sections(record: dict[str, Any]) -> dict[str, str]:
     """The text of each section of the page, by its title."""
-    found = re.split(r"<h2[^>]*>(.*?)</h2>", search_page(record, CARD))
+    found = re.split(
+        r"<h2[^>]*>(.*?)</h2>",
+        search_page(SearchRecord.model_validate(record), ScorecardRecord.model_validate(CARD)),
+    )
     return dict(zip(found[1::2], found[2::2], strict=True))
 
 

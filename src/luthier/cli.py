@@ -203,9 +203,10 @@ def check(
     from luthier.doctor.fixes import checked_kinds
     from luthier.doctor.label_forecast import checked_score, forecast_labels
     from luthier.doctor.mend import apply_patch, mend, undo_patch
-    from luthier.files import write_json, write_text
+    from luthier.files import write_text
     from luthier.report.check_words import check_words, mended_words
     from luthier.report.page import write_check_page
+    from luthier.report.run_records import FindingRecord, write_findings
     from luthier.session.runs import check_plan
 
     asked = [name for name, value in (("--fix", fix), ("--apply", apply), ("--undo", undo)) if value]
@@ -226,8 +227,9 @@ def check(
     if kinds and checkup.evidence is not None:
         record["mended"] = mend(plan, checkup, kinds).to_json()
     if plan.run.out is not None:
-        write_json(Path(plan.run.out) / "findings.json", record["findings"])
-        write_check_page(Path(plan.run.out), Path(plan.data.path).name, record["findings"])
+        write_findings(Path(plan.run.out), record["findings"])
+        found = [FindingRecord.of(one) for one in record["findings"]]
+        write_check_page(Path(plan.run.out), Path(plan.data.path).name, found)
     if as_json:
         print(json_line(record))
     else:
@@ -319,7 +321,7 @@ def show_search(found: Any, as_json: bool) -> None:
     from luthier.folder.scorecard import Scorecard
     from luthier.report.search_words import search_words
 
-    print(search_words(found.record, Scorecard.read(found.path).record))
+    print(search_words(found.told, Scorecard.read(found.path).card))
     print(f"\n{found.path}/report.html        the report\n{found.path}/best/model         the model")
 
 

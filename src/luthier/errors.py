@@ -7,6 +7,7 @@
     │   │   └── StopFinding   a check found what makes a run useless
     │   ├── ModelError        a folder of weights: missing, truncated, unsafe, of no use for the task
     │   └── RunError          a run's folder: of another plan, unfinished, not a run at all
+    │       └── NewerRecord   a record of a version that only a newer luthier knows
     ├── WorldError            a loss that is not finite, a library that is not installed  exit code 1
     │   └── DiskError         disk full, no permission, a search's database that says no
     └── Interrupted           Ctrl-C or SIGTERM; what was reached is saved                exit code 130
@@ -61,6 +62,10 @@ class RunError(InputError):
     """A folder is not a run, is unfinished, or belongs to another plan."""
 
 
+class NewerRecord(RunError):
+    """A record is of a version that only a newer luthier knows. It is whole, and must not be taken for damaged."""
+
+
 class WorldError(LuthierError):
     """The machine said no: disk full, permission, a missing library."""
 
@@ -87,7 +92,17 @@ def read_error(record: Mapping[str, str]) -> LuthierError:
     >>> read_error(error_record(PlanError("no such setting")))
     PlanError('no such setting')
     """
-    kinds = (InputError, PlanError, DataError, ModelError, RunError, WorldError, DiskError, Interrupted)
+    kinds = (
+        InputError,
+        PlanError,
+        DataError,
+        ModelError,
+        RunError,
+        NewerRecord,
+        WorldError,
+        DiskError,
+        Interrupted,
+    )
     return {kind.__name__: kind for kind in kinds}.get(record["kind"], LuthierError)(record["error"])
 
 

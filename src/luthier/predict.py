@@ -1,4 +1,4 @@
-"""A model over rows: the one way to get logits or features, for training, scoring, comparing and serving."""
+"""Running a model over rows: the one way to get logits or features, for training, scoring, comparing and serving."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -61,7 +61,7 @@ def features_of(
 
 
 def features_not_finite(model: HeadedModel, batch: Batch, by_unit: bool) -> ModelError:
-    """Nothing can be learnt from such numbers, and no check would say so."""
+    """The error for features that are not finite: nothing can be learnt from them, and no check would say so."""
     where = first_not_finite(model, lambda: model.states(batch) if by_unit else model.features(batch))
     return ModelError(
         f"The model's features of {len(batch.rows):,} rows, of which {int(batch.rows[0])} is the first, are not finite numbers"

@@ -38,4 +38,4 @@ def compute_features(run: Run) -> Iterator[Event]:
                 if run.stop():
                     raise run.interrupted()
         run.features[part] = found
-    run.shared.save("features", run.features, {"seconds": run.clock() - begin})
+    run.shared.save("features", run.features, FeaturesRecord(seconds=run.clock() - begin))

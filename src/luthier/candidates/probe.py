@@ -89,7 +89,7 @@ def fit_or_reuse(run: Run, how: Probing, targets: Array) -> Probe:
     to_learn, features = how.to_learn(targets), how.read(run.features["train"])
     with with_threads(run.mode.wide):
         probe = fit_probe(features, to_learn, how.outputs, how.fit_score, run.plan.run.seed)
-    record = probe_record(probe) | {"seconds": run.clock() - begin}
+    record = ProbeRecord.of(probe_record(probe) | {"seconds": run.clock() - begin})
     run.shared.save(artefact(run), {"weight": probe.weight, "bias": probe.bias}, record)
     return probe
 

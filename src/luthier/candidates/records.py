@@ -4,17 +4,17 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from luthier.records import Count, Finite, Positive, Record
+from luthier.records import Count, Finite, Positive, VersionedRecord
 from luthier.tasks.records import CalibrationRecord
 
 
-class FeaturesRecord(Record):
+class FeaturesRecord(VersionedRecord):
     """Beside the frozen features."""
 
     seconds: Finite
 
 
-class ProbeRecord(Record):
+class ProbeRecord(VersionedRecord):
     """Beside the probe's weights."""
 
     strength: Positive
@@ -31,7 +31,7 @@ class ProbeRecord(Record):
         return scores
 
 
-class TunedRecord(Record):
+class TunedRecord(VersionedRecord):
     """Beside the weights that training ended with."""
 
     steps: Count
@@ -42,7 +42,7 @@ class TunedRecord(Record):
     operations: Finite
 
 
-class ClozeRecord(Record):
+class ClozeRecord(VersionedRecord):
     """Beside the weights after the questions that were made of texts."""
 
     questions: Count
@@ -52,7 +52,7 @@ class ClozeRecord(Record):
     seconds: Finite
 
 
-class RateTestRecord(Record):
+class RateTestRecord(VersionedRecord):
     """What the range test of the learning rate saw."""
 
     rates: list[float]
@@ -60,14 +60,14 @@ class RateTestRecord(Record):
     lr: Positive
 
 
-class ScoredRecord(Record):
+class ScoredRecord(VersionedRecord):
     """Beside what the tuned model gives for the rows of some parts; it says that the arrays are whole."""
 
     outputs: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """By part, what `Outputs.record` gave."""
 
 
-class OutcomeRecord(Record):
+class OutcomeRecord(VersionedRecord):
     """What a trial came to."""
 
     score: float

@@ -18,7 +18,7 @@ from luthier.models.headed import HeadedModel
 from luthier.plan.duration import seconds_of
 from luthier.plan.plan import Plan
 from luthier.prepare.prepare import Prepared
-from luthier.records import Record
+from luthier.records import VersionedRecord
 from luthier.tasks.answers import Answers
 from luthier.tasks.calibration import Calibration
 from luthier.tasks.outputs import Outputs
@@ -27,7 +27,7 @@ from luthier.train.checkpoints import SHARE, Checkpoints
 from luthier.train.probe.probe import Probe
 
 SHARE_OF_TRIAL = 0.01
-"""Of a trial's time, what saving its state may take: it is one of many, and a kill costs little of a search."""
+"""The share of a trial's time that saving its state may take: it is one of many, and a kill costs little of a search."""
 
 INTERIM_CARD = "The best model so far of a run of luthier that is not finished: it has not been tested yet.\n"
 
@@ -80,7 +80,7 @@ class Outlook:
 
 @dataclass
 class Run:
-    """What the steps hand on to each other."""
+    """The state of a run, which its steps hand on to each other."""
 
     ready: Prepared
     folder: RunFolder
@@ -95,7 +95,7 @@ class Run:
     """(rows, width) of each part, and of the labels' names, as the pre-trained model gives them."""
     probe: Probe | None = None
     candidates: list[Fitted] = field(default_factory=list)
-    """From cheap to dear."""
+    """The candidates so far, from cheap to dear."""
     kept: Fitted | None = None
     """Whose model stands in model/ now."""
     holder: str = PRETRAINED
@@ -153,7 +153,7 @@ class Run:
             return self.ready.model
         model = self.ready.untrained()
         if body != PRETRAINED:
-            saved = self.folder.saved(body, Record)
+            saved = self.folder.saved(body, VersionedRecord)
             if saved is None:
                 raise WorldError(
                     f"{self.folder.arrays_path(body)}: the weights of the {body} model are gone. Give the same command again: it "
@@ -225,7 +225,7 @@ class Run:
             base=self.plan.model.name,
             base_fingerprint=ready.base.fingerprint,
             method=fitted.name,
-            version=version("luthier"),
+            luthier=version("luthier"),
             missing=self.plan.data.missing,
         )
 

@@ -1,4 +1,4 @@
-"""Which candidate is kept, and what a manager should be told about it."""
+"""The choice of the candidate that is kept, and the verdict on it in words."""
 
 import math
 from collections.abc import Callable, Sequence

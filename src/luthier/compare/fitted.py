@@ -37,7 +37,7 @@ class Fitted:
     words: str
     """What it is, as a sentence calls it."""
     seconds: float
-    """What it took beyond the cheaper ones."""
+    """Seconds that the candidate took beyond the cheaper ones."""
     outputs: dict[str, Outputs]
     """What it gives for the rows of each part."""
     to_beat: bool = True

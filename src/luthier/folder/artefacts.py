@@ -1,22 +1,22 @@
 """Outcomes of steps in a folder: arrays and a record, whole or not there, and believed only as they were written."""
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from luthier.arrays import Array
-from luthier.errors import InputError, LuthierError
+from luthier.errors import InputError, LuthierError, NewerRecord
 from luthier.files import clear, refuse_link_away, whole_file, write_json
 from luthier.hashes import hash_file
-from luthier.records import Record, checked, read_json, seal_holds, sealed
+from luthier.records import VersionedRecord, checked, read_json, seal_holds, sealed, stamped
 
 ARRAYS = "arrays_sha256"
 """The key of a record under which the hash of its arrays stands."""
 
-Kind = TypeVar("Kind", bound=Record)
+Kind = TypeVar("Kind", bound=VersionedRecord)
 
 
 def run_inside(path: Path) -> Path:
@@ -35,10 +35,10 @@ class Artefacts:
         """unsealed: whether what has no seal may be believed, as in the folder of a run from before there were seals."""
         self.folder, self.unsealed = folder, unsealed
         self.damaged: list[str] = []
-        """What was found not to be what was written, in words."""
+        """Sentences on what is no longer what was written."""
 
     def record(self, name: str, kind: type[Kind]) -> Kind | None:
-        """A sealed JSON record; None when there is none, or it is not what was written."""
+        """A sealed JSON record; None when there is none, or it is not what was written. Raises NewerRecord for a newer one."""
         path = self.record_path(name)
         try:
             refuse_link_away(path, self.folder)
@@ -46,6 +46,8 @@ class Artefacts:
             found = checked(value, kind, str(path))
         except FileNotFoundError:
             return None
+        except NewerRecord:
+            raise  # it is not damaged, and a newer luthier can go on with it
         except (LuthierError, OSError) as error:
             self.doubt(str(error))
             return None
@@ -55,7 +57,7 @@ class Artefacts:
             return None
         return found
 
-    def save(self, name: str, arrays: dict[str, Array], record: dict[str, Any]) -> None:
+    def save(self, name: str, arrays: dict[str, Array], record: VersionedRecord) -> None:
         """Keep the outcome of a step: arrays first, then the record that says they are whole, with their hash."""
         path = self.arrays_path(name)
         for place in (path, self.record_path(name)):
@@ -64,7 +66,8 @@ class Artefacts:
         with whole_file(path) as part:
             save_file({key: np.ascontiguousarray(value) for key, value in arrays.items()}, part)
             digest = hash_file(part)
-        write_json(self.record_path(name), sealed({**record, ARRAYS: digest}))
+        told = stamped({**record.told(), ARRAYS: digest}, type(record))
+        write_json(self.record_path(name), sealed(told))
 
     def saved(self, name: str, kind: type[Kind]) -> tuple[dict[str, Array], Kind] | None:
         """The outcome of a step that was finished before; None where there is none, or where it is not what was written."""
@@ -85,7 +88,7 @@ class Artefacts:
             return None
 
     def doubt(self, words: str) -> None:
-        """Take note of what is not believed."""
+        """Note that an outcome is not believed."""
         self.damaged.append(f"{words.rstrip('.')}: it is computed again.")
 
     def forget(self, name: str) -> None:

@@ -11,7 +11,17 @@ from pydantic import Field, ValidationError
 
 from luthier.errors import RunError
 from luthier.hashes import hash_file
-from luthier.records import Name, Record, checked, complaint, read_json, seal_holds, sealed
+from luthier.records import (
+    VERSION,
+    Name,
+    VersionedRecord,
+    checked,
+    complaint,
+    read_json,
+    seal_holds,
+    sealed,
+    stamped,
+)
 from luthier.tasks.calibration import Calibration
 
 FILE = "luthier.json"
@@ -22,8 +32,16 @@ DECIDING = (".safetensors", ".json", ".txt", ".model")
 MEND = "Delete it and give the command of the run again."
 
 
-class SavedModelRecord(Record):
+def with_luthier(record: dict[str, Any]) -> dict[str, Any]:
+    """Return the record with luthier's own version under `luthier`: it stood under `version`, which is the format's now."""
+    others = {key: value for key, value in record.items() if key != VERSION}
+    return {**others, "luthier": record[VERSION]} if VERSION in record else others
+
+
+class SavedModelRecord(VersionedRecord):
     """luthier.json. The task is checked by the task itself."""
+
+    migrations = (with_luthier,)
 
     task: dict[str, Any]
     calibration: dict[str, Any]
@@ -34,9 +52,15 @@ class SavedModelRecord(Record):
     base: str
     base_fingerprint: str
     method: Name
-    version: str
+    luthier: str
     missing: list[str] = Field(default_factory=list)
     files: dict[str, str] | None = None
+
+    @classmethod
+    def version_in(cls, value: Mapping[str, Any]) -> Any:
+        """0 where `version` is a text: luthier's own, as in the files from before there were versions of the format."""
+        found = value.get(VERSION, 0)
+        return 0 if isinstance(found, str) else found
 
 
 @dataclass(frozen=True)
@@ -53,12 +77,12 @@ class ModelRecord:
     columns: dict[str, str]
     """Names of the columns by role."""
     base: str
-    """The pre-trained model, as it was named."""
+    """The pre-trained model, as the user named it."""
     base_fingerprint: str
     method: str
     """The candidate: `probe` or `tuned`."""
-    version: str
-    """luthier's."""
+    luthier: str
+    """Version of the luthier that wrote the model."""
     missing: tuple[str, ...] = ()
     """Words that mean nothing in a text, as `--missing` named them; none: those that programs write."""
 
@@ -99,7 +123,7 @@ def sums_of(folder: Path) -> dict[str, str]:
 
 def sealed_record_of(record: ModelRecord, folder: Path) -> dict[str, Any]:
     """luthier.json of a folder that is whole: what is beside the model, its files' hashes, and the hash of all that."""
-    return sealed({**record.to_json(), "files": sums_of(folder)})
+    return sealed(stamped({**record.to_json(), "files": sums_of(folder)}, SavedModelRecord))
 
 
 def doubts(folder: Path, sums: Mapping[str, str] | None = None) -> list[str]:

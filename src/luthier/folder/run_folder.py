@@ -17,12 +17,11 @@ from luthier.files import (
     refuse_strange_file,
     sweep,
     telling_disk_errors,
-    write_json,
     write_text,
 )
 from luthier.folder.artefacts import Artefacts
 from luthier.folder.run_records import EventRecord, KeyRecord
-from luthier.records import checked, read_json, read_lines, seal_holds, sealed
+from luthier.records import read_lines, read_sealed, write_sealed
 
 TRAINING = ("stepped", "validated", "wentback")
 """Events that only a step of training tells, which is not taken twice."""
@@ -35,7 +34,7 @@ KEY_MEND = "Put back the file that was there, or choose another folder with --ou
 
 
 class RunFolder(Artefacts):
-    """Where a run writes. Steps that an earlier, identical command finished are found again in its `state`."""
+    """The folder that a run writes into. Steps that an earlier, identical command finished are found again in its `state`."""
 
     def __init__(self, path: Path, key: str, older_keys: Sequence[str] = ()) -> None:
         """key: hash of plan, data and model.  older_keys: those that older versions gave the same run.
@@ -77,16 +76,10 @@ class RunFolder(Artefacts):
         """What a run's folder says of itself; None where there is nothing. Raises RunError for what cannot be believed."""
         file = path / "state" / "key.json"
         try:
-            value = read_json(file, within=path, mend=KEY_MEND)
+            found, sealed = read_sealed(file, KeyRecord, within=path, mend=KEY_MEND)
         except (FileNotFoundError, NotADirectoryError):
             return None
-        found = checked(value, KeyRecord, str(file), KEY_MEND)
-        holds = seal_holds(value)
-        if holds is False:
-            raise RunError(
-                f"{file}: is not what luthier wrote: its content does not fit the SHA-256 in it. {KEY_MEND}"
-            )
-        return found if holds else found.model_copy(update={"unsealed": True})
+        return found if sealed else found.model_copy(update={"unsealed": True})
 
     @property
     def finished(self) -> bool:
@@ -112,14 +105,9 @@ class RunFolder(Artefacts):
         known = self.key_record(self.path)
         before = known.versions if known else {}
         # A kill may leave the plan of an older luthier, with names that are found from there.
-        record: dict[str, Any] = {
-            "key": self.key,
-            "where": known.where if known else [],
-            "versions": versions,
-        }
-        if self.unsealed:
-            record["unsealed"] = True
-        write_json(self.path / "state" / "key.json", sealed(record))
+        unsealed = {"unsealed": True} if self.unsealed else {}
+        record = KeyRecord(key=self.key, where=known.where if known else [], versions=versions, **unsealed)
+        write_sealed(self.path / "state" / "key.json", record)
         sweep(self.path)
         self.keep_events(lambda event: event.event in TRAINING)
         return {name: found for name, found in before.items() if versions.get(name) != found}

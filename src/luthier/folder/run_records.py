@@ -4,25 +4,25 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from luthier.records import Name, Record
+from luthier.records import Name, VersionedRecord
 
 OF_STEPS = ("stepped", "validated", "wentback")
 """Events that tell of a step by its number."""
 
 
-class KeyRecord(Record):
+class KeyRecord(VersionedRecord):
     """state/key.json: which plan, data and model a folder belongs to."""
 
     key: Name
     where: list[str] = Field(default_factory=list)
     """Folders from which names in plan.toml are found, in runs from before these were recorded absolute."""
     versions: dict[str, str] = Field(default_factory=dict)
-    """Of the libraries that compute."""
+    """Versions of the libraries that compute."""
     unsealed: bool = False
     """Whether the run began before its artefacts were sealed."""
 
 
-class EventRecord(Record):
+class EventRecord(VersionedRecord):
     """A line of events.jsonl."""
 
     event: Name
@@ -40,6 +40,13 @@ class EventRecord(Record):
     metric: str | None = None
     text: str | None = None
     rows: int | list[int] | None = None
+    best: bool | None = None
+
+    @property
+    def at(self) -> int:
+        """The step that it tells of."""
+        assert self.step is not None, f"{self.event} is an event of a step"
+        return self.step
 
     @model_validator(mode="before")
     @classmethod

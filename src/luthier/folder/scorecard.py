@@ -1,9 +1,10 @@
-"""`scorecard.json` as an object."""
+"""The scorecard of a run: `scorecard.json`, checked, and as an object."""
 
 import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,7 +12,17 @@ from pydantic import model_validator
 
 from luthier.errors import RunError, listing
 from luthier.folder.artefacts import run_inside
-from luthier.records import Finite, Name, Positive, Record, checked, read_json, seal_holds
+from luthier.records import (
+    Finite,
+    Name,
+    Positive,
+    Record,
+    VersionedRecord,
+    migrated,
+    read_json,
+    refuse_broken_seal,
+    validated,
+)
 from luthier.scores.intervals import Estimate
 
 NEEDED = ("metric", "test", "chosen", "verdict")
@@ -68,6 +79,7 @@ class CalibrationScores(Record):
     temperature: Positive | None = None
     ece_before: float | None = None
     ece_after: float | None = None
+    wanted: float | None = None
     margin: float | None = None
     coverage: float | None = None
 
@@ -100,7 +112,7 @@ class Forgetting(Record):
 
 
 class Cost(Record):
-    """What the run took."""
+    """The time and memory that the run took."""
 
     seconds: dict[str, Finite] | None = None
     peak_bytes: Finite | None = None
@@ -138,13 +150,14 @@ class Tuning(Record):
     rate_test: RateTest | None = None
 
 
-class ScorecardRecord(Record):
+class ScorecardRecord(VersionedRecord):
     """scorecard.json, as docs/scorecard.md describes it."""
 
     metric: Name
     test: dict[str, Score]
     chosen: Name
     task: str | None = None
+    reads: str | None = None
     model: str | None = None
     method: str | None = None
     model_format: str | None = None
@@ -183,37 +196,54 @@ class ScorecardRecord(Record):
             raise ValueError("'scatter' is to be made of pairs of numbers")
         return self
 
+    @property
+    def ship(self) -> bool:
+        """Whether the chosen candidate is better, beyond noise, than the best for which nothing was trained."""
+        return self.verdict is not None and self.verdict.ship
+
+    @property
+    def verdict_words(self) -> str:
+        """The verdict as a sentence."""
+        told = None if self.verdict is None else self.verdict.words
+        return told or ("Ship it." if self.ship else "Do not ship it.")
+
 
 @dataclass(frozen=True, repr=False)
 class Scorecard:
-    """What a run measured. `record` is the whole of scorecard.json; the rest are its most wanted parts."""
+    """What a run measured: scorecard.json, and its most wanted parts."""
 
     record: dict[str, Any]
+    """All of it, as JSON."""
+
+    @cached_property
+    def card(self) -> ScorecardRecord:
+        """The same, with names that are known."""
+        return ScorecardRecord.model_validate(self.record)
 
     @property
     def metric(self) -> str:
         """The metric that chose, stopped and decided."""
-        return str(self.record["metric"])
+        return self.card.metric
 
     @property
     def test(self) -> dict[str, Estimate]:
         """Every metric on the test rows, with its 95 % interval."""
-        return {name: estimate(Score.model_validate(one)) for name, one in self.record["test"].items()}
+        return {name: estimate(one) for name, one in self.card.test.items()}
 
     @property
     def chosen(self) -> str:
         """The candidate that was kept."""
-        return str(self.record["chosen"])
+        return self.card.chosen
 
     @property
     def ship(self) -> bool:
         """Whether the chosen candidate is better, beyond noise, than the best for which nothing was trained."""
-        return self.record["verdict"]["ship"] is True
+        return self.card.ship
 
     @property
     def words(self) -> str:
         """The verdict as a sentence."""
-        return str(self.record["verdict"].get("words") or ("Ship it." if self.ship else "Do not ship it."))
+        return self.card.verdict_words
 
     def __repr__(self) -> str:
         return f"Scorecard({self.chosen}, {self.metric} {self.test[self.metric]})"
@@ -226,7 +256,7 @@ class Scorecard:
         """The scorecard of a run's folder, or of a search's best run. Raises RunError when there is none."""
         inside = run_inside(run)
         try:
-            return Scorecard(read_scorecard(inside, NEEDED, MEND))
+            return read_scorecard(inside, NEEDED, MEND)
         except (FileNotFoundError, NotADirectoryError):
             what = "is not finished" if (run / "plan.toml").is_file() else "is not the folder of a run"
             raise RunError(
@@ -234,28 +264,22 @@ class Scorecard:
             ) from None
 
 
-def read_scorecard(run: Path, needed: Sequence[str], mend: str) -> dict[str, Any]:
+def read_scorecard(run: Path, needed: Sequence[str], mend: str) -> Scorecard:
     """scorecard.json of a run, of the right types and as it was written. needed: keys without which it says nothing.
 
     Raises FileNotFoundError where there is none, RunError that names the file and the field.
     """
     path = run / FILE
     value = read_json(path, within=run, mend=mend)
-    if isinstance(value, dict) and (missing := [key for key in needed if not value.get(key)]):
+    record = migrated(value, ScorecardRecord, str(path), mend)
+    if missing := [key for key in needed if not record.get(key)]:
         raise RunError(f"{path}: lacks {listing(missing)}. {mend}")
-    found = checked(value, ScorecardRecord, str(path), mend)
-    record: dict[str, Any] = value
+    found = validated(record, ScorecardRecord, str(path), mend)
     if found.metric not in found.test:
         raise RunError(f"{path}: 'test' has no value of the metric {found.metric!r}. {mend}")
-    holds = seal_holds(record)
-    if holds is False:
-        raise RunError(
-            f"{path}: is not what luthier wrote: its content does not fit the SHA-256 that it holds, so its numbers cannot be "
-            f"believed. {mend}"
-        )
-    if holds is None:
+    if not refuse_broken_seal(value, path, mend, ", so its numbers cannot be believed"):
         tell_unsealed(path)
-    return record
+    return Scorecard(record)
 
 
 def estimate(score: Score) -> Estimate:

@@ -32,26 +32,26 @@ from luthier.tasks.calibration import Calibration
 from luthier.train.find_rate import STEPS as STEPS_OF_A_RATE_TEST
 
 SAVING = 1.03
-"""Checkpoints take this much more (train/checkpoints.py, SHARE)."""
+"""Training takes so many times longer with checkpoints (train/checkpoints.py, SHARE)."""
 FINISH_SECONDS = 2.0
-"""To write model, card and report, most of it pictures."""
+"""Seconds that model, card and report take to be written, most of them for pictures."""
 DISK = 300e6
 """Bytes a second at which states are written, with their sums: the first one, and the outcome."""
 TINY_SECONDS, FAST = 60.0, 3e11
 """Training that seems shorter is not foretold by `tune` of itself: on a machine of so many operations a second, before any step
 is timed it is a third of that; after one was timed, all of it."""
 ALLOWED_SECONDS = 1.0
-"""For steps that are timed."""
+"""Seconds that may be spent on steps that are timed."""
 DISTURBED_SPREAD, DISTURBED_SHARE = 1.3, 0.1
 """Beyond them the slowest tries, beside the best, or what others take of the processor tell of a machine that is shared."""
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a run does, and what it takes at the most."""
+    """A forecast of what a run does, and of the most time and memory that it takes."""
 
     seconds: dict[str, float]
-    """By the steps of the path."""
+    """Seconds of each step of the path."""
     peak_bytes: int
     parts_bytes: dict[str, int]
     """What the peak is the sum of."""
@@ -96,7 +96,7 @@ class Forecast:
         return f"{self.time_words(self.total)}, about {self.peak_bytes / 1e9:.1f} GB of memory"
 
     def words_after_the_probe(self) -> str:
-        """Of what is left then.
+        """The forecast, in words, of what is left once the probe is done.
 
         >>> Forecast({"features": 9.0, "train": 130.0, "score": 3.0}, 1_300_000_000, {}).words_after_the_probe()
         'at most 2 min 13 s, about 1.3 GB of memory'
@@ -232,7 +232,8 @@ def budgeted(ready: Prepared, seconds: dict[str, float]) -> dict[str, float]:
 
 
 def operations(ready: Prepared) -> float:
-    """Of all epochs, roughly: six for each token and each weight of the blocks (arXiv:2001.08361, section 2.1)."""
+    """Floating-point operations of all epochs, roughly: six for each token and each weight of the blocks (arXiv:2001.08361,
+    section 2.1)."""
     named = dict(ready.model.named_parameters())
     weights = sum(
         named[name].numel() for rung in ready.ladder.rungs if rung.module for name in rung.parameters

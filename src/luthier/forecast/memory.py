@@ -21,15 +21,15 @@ from luthier.train.probe.probe import MOST_ROWS
 from luthier.train.weights import Weights
 
 FINISH_BYTES = 30_000_000
-"""Of the libraries that draw."""
+"""Bytes that the libraries take that draw the report."""
 STEP_OF_TOKENS = 256
-"""To which a number of tokens is rounded that is offered."""
+"""A number of tokens that a message offers is rounded to a multiple of this."""
 COMPILED, COMPILED_BYTES = 1_024, 650_000
 """oneDNN compiles bf16 products for each shape and keeps so many (its primitive cache); bytes of one, as seen on Zen 5."""
 
 
 def feature_bytes(ready: Prepared) -> int:
-    """Of the feature vectors of all rows, which stay to the end."""
+    """Bytes of the feature vectors of all rows, which stay in memory to the end."""
     return sum(len(examples) for examples in ready.examples.values()) * ready.model.width * 4
 
 
@@ -71,7 +71,7 @@ class Memory:
         return 2 * sum(int(flat.master.nbytes) for flat in self.bench.weights.flat)
 
     def activations(self, tokens: int) -> int:
-        """Of a micro-batch, in proportion to the largest that was seen; nothing is known before the first."""
+        """Bytes of a micro-batch's activations, in proportion to the largest that was seen; zero before the first."""
         held = self.held
         if not held.tokens:
             return 0
@@ -160,7 +160,7 @@ def vocabulary(examples: Examples) -> Ints:
 
 
 def table_bytes(weights: Weights, at: int, rows: Ints) -> int:
-    """Of an embedding's moments and origin: the pages that the rows of the data lie on."""
+    """Bytes of a sparse embedding's moments and pre-trained rows: the pages that the rows of the data lie on."""
     table = weights.sparse[at]
     wide = int(table.master.shape[1]) * 4
     pages = np.unique(np.concatenate([rows * wide // 4096, (rows * wide + wide - 1) // 4096]))
@@ -168,13 +168,13 @@ def table_bytes(weights: Weights, at: int, rows: Ints) -> int:
 
 
 def best_bytes(weights: Weights, rows: Ints) -> int:
-    """Of a copy of all that moves."""
+    """Bytes of a copy of all weights that move."""
     tables = sum(len(rows) * table.master.shape[1] * 4 for table in weights.sparse)
     return sum(int(flat.master.nbytes) for flat in weights.flat) + tables
 
 
 def dropout_bytes(bench: Bench, plan: Outline) -> int:
-    """Of the places that dropout's hash keeps for every length."""
+    """Bytes of the places that dropout's hash keeps for every length."""
     if not DICE.places:
         return 0
     config: Any = bench.ready.model.body.config

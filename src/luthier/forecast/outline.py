@@ -28,7 +28,7 @@ class Sizes:
 
     @property
     def shapes(self) -> int:
-        """How many differ."""
+        """Number of distinct shapes."""
         return len(np.unique(np.stack([self.tokens, self.longest]), axis=1).T)
 
     def terms(self) -> Array:
@@ -37,7 +37,7 @@ class Sizes:
 
 
 def sizes_of(examples: Examples, batches: list[Ints]) -> Sizes:
-    """Of batches as `Examples.batch` pads them."""
+    """The sizes of batches as `Examples.batch` pads them."""
     return Sizes(*examples.shapes(batches))
 
 
@@ -52,7 +52,7 @@ class Stage:
     """The steps of a run in which the same rungs stand still."""
 
     epoch: int
-    """The first one."""
+    """The first epoch of the stage."""
     depth: int
     """Rungs, from the embeddings up, that stand still."""
     replayed: bool

@@ -105,7 +105,7 @@ class Looks:
     """The cost of batches of the frozen pass, in one precision."""
 
     first: Cost
-    """Of a shape not seen before, which is compiled."""
+    """Cost of batches whose shape was not seen before, and is compiled."""
     again: Cost
 
     def eased(self, by: float) -> "Looks":
@@ -225,7 +225,7 @@ class Bench:
 
 @dataclass(frozen=True)
 class Steps:
-    """What the steps of a stage take."""
+    """Seconds of the steps of a stage, by their size."""
 
     micro: Cost
     end: float
@@ -257,11 +257,11 @@ class Held:
     """Bytes, as the steps that were timed held them."""
 
     before: int
-    """With the weights set up, before a first step."""
+    """Bytes with the weights set up, before a first step."""
     most: int
-    """At the largest micro-batch so far."""
+    """Bytes at the largest micro-batch so far."""
     tokens: int = 0
-    """Padded, of that one."""
+    """Padded tokens of that micro-batch."""
 
 
 @dataclass

@@ -15,7 +15,7 @@ from luthier.models.readers.reading import Reader
 from luthier.models.readers.texts import Long
 
 Columns = Mapping[str, str]
-"""Role to the name of its column: `text`, `text2`, `label` and so on."""
+"""Names of columns, by role: `text`, `text2`, `label` and so on."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Form(ABC):
     roles: ClassVar[Mapping[str, Role]]
     """The columns that a row may be made of; the first is the one that is always there."""
     effects: ClassVar[frozenset[str]]
-    """Of the settings that not every form knows, those that have an effect here, such as `model.pooling`."""
+    """The settings that have an effect here, of those that not every form knows, such as `model.pooling`."""
 
     thing: ClassVar[str] = "text"
     """What a row is called in messages."""

@@ -16,10 +16,12 @@ from luthier.errors import PlanError, did_you_mean
 from luthier.files import open_file
 from luthier.hashes import hash_json
 from luthier.plan.duration import seconds_of
+from luthier.plan.key import FIRST, deciding
 from luthier.plan.method import Lora, Top, parse_method
 from luthier.plan.named_columns import OWN
 from luthier.plan.section import Section
 from luthier.plan.sections import DataPlan, ModelPlan, RunPlan, TaskPlan, TrainPlan
+from luthier.records import VERSION, VersionedRecord, migrated, stamped
 
 
 class Plan(Section):
@@ -120,23 +122,13 @@ class Plan(Section):
 
     def to_toml(self) -> str:
         """The plan as TOML. `run.out` stays out: a plan says what, not where to."""
-        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True, exclude={"run": {"out"}}))
+        told = self.model_dump(mode="json", exclude_none=True, exclude={"run": {"out"}})
+        return tomli_w.dumps(stamped(told, PlanFile))
 
     def identity(self) -> str:
-        """Hash of all that decides the result beside the rows and the model themselves.
-
-        Left out: names of files and folders (their contents count), where the run is written, how long it may take, what is
-        saved on the way.
-        """
-        names = {
-            "data": {"path", "valid", "test", "allow", "warm_up", "images"},
-            "model": {"name", "base"},
-            "run": {"out", "budget", "save_every", "cache", "cache_gb"},
-        }
-        for section, key in NEWER:
-            if not is_set(self, section, key):
-                names[section].add(key)
-        return hash_json(self.model_dump(mode="json", exclude=names))
+        """Hash of all that decides the result beside the rows and the model themselves (`plan/key.py`)."""
+        parts = {name: deciding(name, getattr(self, name)) for name in type(self).model_fields}
+        return hash_json({name: part for name, part in parts.items() if part or name in FIRST})
 
     def of_rows(self) -> "Plan":
         """A plan of the rows and their split alone: what else is asked for is as if nobody had said it."""
@@ -197,9 +189,6 @@ TUNING_ALONE = (
     ("run", "save_every"),
 )
 """Settings without effect on the probe."""
-
-NEWER = tuple(("data", key) for key in ("quoting", "split_column", "decimal", "missing", "columns"))
-"""Settings that the first runs did not have: at their default they are no part of a run's key, which an older run would lack."""
 
 WHOLE_WEIGHTS = ("layer_decay", "embeddings", "reinit", "l2_sp")
 """Settings of `train` that speak of the pre-trained weights themselves, which LoRA leaves as they are."""
@@ -293,10 +282,14 @@ LARGEST = 16_000_000
 """The most bytes of a plan file that are read: far more than any plan has."""
 
 
+class PlanFile(VersionedRecord):
+    """plan.toml: settings by section. What they are is the plan's to check."""
+
+
 def read_plan(path: Path) -> dict[str, Any]:
     """The settings of a plan file, keyed `section.field`, for `Plan.build` to check.
 
-    Raises PlanError when it is not there, or not TOML.
+    Raises PlanError when it is not there, or not TOML, NewerRecord when it is a newer luthier's.
     """
     if path.is_dir():
         raise PlanError(f"{path}: is a folder. Give the plan file itself: {path / 'plan.toml'}")
@@ -320,7 +313,9 @@ def read_plan(path: Path) -> dict[str, Any]:
     except ValueError as error:  # no TOML, or a number too long to be one
         raise PlanError(f"{path}: is not valid TOML: {error}. Correct it there.") from None
     settings: dict[str, Any] = {}
-    for name, body in content.items():
+    for name, body in migrated(content, PlanFile, str(path)).items():
+        if name == VERSION:
+            continue
         settings |= (
             {f"{name}.{field}": value for field, value in body.items()}
             if isinstance(body, dict)

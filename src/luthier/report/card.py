@@ -40,7 +40,7 @@ def model_card(records: Records) -> str:
         "Labels": labels(records),
         "How it was made": making(records),
         "Results": results(records),
-        "Calibration": plain(sentences.calibration_words(records.part("calibration"))),
+        "Calibration": plain(sentences.calibration_words(records.scorecard.calibration)),
         "Limits": bullets(limits(records)),
         "How to use it": use(records),
     }
@@ -56,17 +56,17 @@ def title(records: Records) -> str:
 
 def base_name(records: Records) -> str:
     """The base model's own name, without the folder or the owner it was found in."""
-    return PurePath(str(records.scorecard.get("model") or "model")).name
+    return PurePath(records.scorecard.model or "model").name
 
 
 def metadata(records: Records) -> dict[str, Any]:
     scorecard = records.scorecard
-    task = scorecard.get("task")
+    task = scorecard.task
     held: dict[str, Any] = {
-        "library_name": scorecard.get("model_format"),
+        "library_name": scorecard.model_format,
         "pipeline_tag": task,
-        "tags": ["luthier", *[str(tag) for tag in (task, scorecard["chosen"]) if tag]],
-        "base_model": hub_name(str(scorecard.get("model") or "")),
+        "tags": ["luthier", *[tag for tag in (task, scorecard.chosen) if tag]],
+        "base_model": hub_name(scorecard.model or ""),
         "metrics": list(dict.fromkeys(hub_metric(name)[0] for name in records.scores)),
         "model-index": [{"name": title(records), "results": [evaluation(records)]}],
     }
@@ -75,17 +75,17 @@ def metadata(records: Records) -> dict[str, Any]:
 
 def evaluation(records: Records) -> dict[str, Any]:
     """The scores of the test rows as one result of the model index."""
-    files = [str(file["name"]) for file in (records.table or {}).get("files") or ()]
-    kinds = {DATASET_TYPES.get(PurePath(name.removesuffix(".gz")).suffix, "local") for name in files}
+    names = [file.name.removesuffix(".gz") for file in records.files]
+    kinds = {DATASET_TYPES.get(PurePath(name).suffix, "local") for name in names}
     metrics = []
     for key, score in records.scores.items():
-        value = numbers.number(score.get("value"))
+        value = numbers.number(score.value)
         kind, arguments = hub_metric(key)
         if value is not None:
             metric: dict[str, Any] = {"type": kind, "value": value, "name": numbers.shown(key).title}
             metrics.append(metric | ({"args": arguments} if arguments else {}))
     return {
-        "task": {"type": str(records.scorecard.get("task"))},
+        "task": {"type": str(records.scorecard.task)},
         "dataset": {
             "name": records.dataset or "local rows",
             "type": kinds.pop() if len(kinds) == 1 else "local",
@@ -126,36 +126,36 @@ def summary(records: Records) -> str:
     """What the model does, and whether it is good enough."""
     scorecard = records.scorecard
     told = ["Written by luthier; every number below was measured."]
-    if names := records.items("labels"):
-        gives = "any number" if scorecard.get("multi_label") else "one"
-        what = UNITS.get(str(scorecard.get("task")), "a text")
+    if names := records.scorecard.labels or []:
+        gives = "any number" if scorecard.multi_label else "one"
+        what = UNITS.get(scorecard.task or "", "a text")
         told.insert(0, f"Gives {what} {gives} of {numbers.count(len(names), 'label')}.")
-    metric = numbers.shown(scorecard["metric"])
-    sure = f" {sentences.certainty(records.part('verdict'), metric)}" if records.compared else ""
+    metric = numbers.shown(scorecard.metric)
+    sure = f" {sentences.certainty(scorecard.verdict, metric)}" if records.compared else ""
     verdict = sentences.verdict_words(scorecard) + sure
     return f"{' '.join(told)}\n\n**{sentences.headline(scorecard)}** {plain(verdict)}"
 
 
 def labels(records: Records) -> str:
-    return ", ".join(plain(label) for label in records.items("labels"))
+    return ", ".join(plain(label) for label in records.scorecard.labels or [])
 
 
 def making(records: Records) -> str:
     scorecard = records.scorecard
-    chosen = sentences.called(scorecard["chosen"])
-    rows = {name: numbers.count(records.part("rows").get(name)) for name in PARTS}
+    chosen = sentences.called(scorecard.chosen)
+    rows = {name: numbers.count((scorecard.rows or {}).get(name)) for name in PARTS}
     counts = [(name, PARTS[name], size) for name, size in rows.items() if size != numbers.NOTHING]
-    told = [f"Base model: {plain(scorecard.get('model') or numbers.NOTHING)}. Kept: {plain(chosen)}."]
-    named = sentences.settings(records.part("tuning")) if scorecard.get("chosen") == "tuned" else ()
+    told = [f"Base model: {plain(scorecard.model or numbers.NOTHING)}. Kept: {plain(chosen)}."]
+    named = sentences.settings(records.tuning) if scorecard.chosen == "tuned" else ()
     settings = ", ".join(f"{name.lower()} {numbers.setting(value)}" for name, value in named)
     told += [f"Settings: {plain(settings)}."] if settings else []
     out = [
         f"{numbers.count(size, 'row')} {LEFT_OUT.get(why, why)}"
-        for why, size in records.part("left_out").items()
+        for why, size in (scorecard.left_out or {}).items()
         if size
     ]
     told += [f"Left out: {plain(', '.join(out))}."] if out else []
-    seed = scorecard.get("seed")
+    seed = scorecard.seed
     told += [f"Seed {plain(seed)}."] if seed is not None else []
     listed = [table(("Part", "What it is for", "Rows"), counts, texts=2)] if counts else []
     return "\n\n".join([" ".join(told), *listed])
@@ -163,17 +163,17 @@ def making(records: Records) -> str:
 
 def results(records: Records) -> str:
     scorecard = records.scorecard
-    metric = numbers.shown(scorecard["metric"])
+    metric = numbers.shown(scorecard.metric)
     scores = [
-        (known.title, known.show(score.get("value")), known.show_range(score.get("low"), score.get("high")))
+        (known.title, known.show(score.value), known.show_range(score.low, score.high))
         for known, score in ((numbers.shown(name), score) for name, score in records.scores.items())
     ]
     candidates = [
         (
-            f"{one['name']} (this model)" if one["name"] == scorecard["chosen"] else one["name"],
-            metric.show(one.get("test")),
-            metric.show_range(one.get("test_low"), one.get("test_high")),
-            numbers.duration(one.get("seconds")),
+            f"{one.name} (this model)" if one.name == scorecard.chosen else one.name,
+            metric.show(one.test),
+            metric.show_range(one.test_low, one.test_high),
+            numbers.duration(one.seconds),
         )
         for one in records.candidates
     ]
@@ -193,29 +193,28 @@ def limits(records: Records) -> Iterator[str]:
     tested = sentences.test_rows(records.scorecard)
     source = records.dataset or "one data set"
     yield f"Measured on {tested} of {source}. On texts of another kind nothing was measured."
-    classes = [
-        one
-        for one in records.items("per_class")
-        if isinstance(one, dict) and numbers.number(one.get("f1")) is not None
+    scores = [
+        (f1, one) for one in records.scorecard.per_class or [] if (f1 := numbers.number(one.f1)) is not None
     ]
-    if classes:
-        weakest = sorted(classes, key=lambda one: float(one["f1"]))[:WEAKEST]
+    if scores:
+        weakest = sorted(scores, key=lambda scored: scored[0])[:WEAKEST]
         named = "; ".join(
-            f"{one.get('label')} {numbers.three(one['f1'])} ({numbers.count(one.get('support'), 'test row')})"
-            for one in weakest
+            f"{one.label} {numbers.three(f1)} ({numbers.count(one.support, 'test row')})"
+            for f1, one in weakest
         )
         yield f"Lowest F1: {named}."
-    after = numbers.number(records.part("calibration").get("ece_after"))
+    calibration = records.scorecard.calibration
+    after = numbers.number(calibration.ece_after if calibration else None)
     if after is not None:
         yield f"Its confidence is off by {100 * after:.1f} points on average."
-    if long := sentences.long_words(records.part("long")):
+    if long := sentences.long_words(records.scorecard.long):
         yield long
-    yield from map(str, records.items("warnings"))
+    yield from records.scorecard.warnings or []
 
 
 def use(records: Records) -> str:
     plain_code = usage.without_luthier(records.scorecard, "path/to/this/folder")
-    library = records.scorecard.get("model_format")
+    library = records.scorecard.model_format
     if plain_code is None:
         return f"```python\n{usage.with_luthier('path/to/run', records.scorecard)}```"
     ways = "\n".join(

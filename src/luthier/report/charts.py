@@ -4,21 +4,22 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from luthier.folder.run_records import EventRecord
+from luthier.folder.scorecard import Bin, CandidateScores, RateTest
 from luthier.report.drawing import ACCENT, INK, MUTED, PAPER, WIDTH, drawing, short
 from luthier.report.markup import Html
 from luthier.report.numbers import Shown, decimals, duration, number
-from luthier.report.records import Record
 
 
-def candidate_dots(candidates: Sequence[Record], chosen: str, metric: Shown) -> Html:
+def candidate_dots(candidates: Sequence[CandidateScores], chosen: str, metric: Shown) -> Html:
     """A row per candidate: its test score as a dot with its interval, its validation score as an open one."""
 
     def draw(figure: Any) -> None:
         axes = figure.add_subplot()
         for place, candidate in enumerate(candidates):
-            colour = ACCENT if candidate["name"] == chosen else INK
-            test, valid = number(candidate.get("test")), number(candidate.get("valid"))
-            low, high = number(candidate.get("test_low")), number(candidate.get("test_high"))
+            colour = ACCENT if candidate.name == chosen else INK
+            test, valid = number(candidate.test), number(candidate.valid)
+            low, high = number(candidate.test_low), number(candidate.test_high)
             if low is not None and high is not None:
                 axes.plot([low, high], [place, place], color=colour, linewidth=2, solid_capstyle="butt")
             if valid is not None:
@@ -28,7 +29,7 @@ def candidate_dots(candidates: Sequence[Record], chosen: str, metric: Shown) -> 
         axes.plot([], [], "o-", color=INK, markersize=8, linewidth=2, label="test, with its 95 % interval")
         axes.plot([], [], "o", color=PAPER, markeredgecolor=MUTED, markersize=6, label="validation")
         axes.set_yticks(
-            range(len(candidates)), [short(candidate["name"]) for candidate in candidates], color=INK
+            range(len(candidates)), [short(candidate.name) for candidate in candidates], color=INK
         )
         axes.set_ylim(len(candidates) - 0.4, -0.6)
         axes.margins(x=0.06)
@@ -40,17 +41,15 @@ def candidate_dots(candidates: Sequence[Record], chosen: str, metric: Shown) -> 
         axes.spines[["left", "bottom"]].set_visible(False)
         figure.legend(loc="outside upper left", ncols=2, handletextpad=0.5)
 
-    told = "; ".join(f"{candidate['name']} {metric.show(candidate.get('test'))}" for candidate in candidates)
+    told = "; ".join(f"{candidate.name} {metric.show(candidate.test)}" for candidate in candidates)
     return drawing("candidates", f"{metric.title} on the test rows: {told}", 90 + 42 * len(candidates), draw)
 
 
-def training_curves(steps: Sequence[Record], validations: Sequence[Record], metric: Shown) -> Html:
+def training_curves(steps: Sequence[EventRecord], validations: Sequence[EventRecord], metric: Shown) -> Html:
     """Loss per step, raw and smoothed, and of each validation; below it the validation score and the rate."""
-    losses = [
-        (float(event["step"]), loss) for event in steps if (loss := number(event.get("loss"))) is not None
-    ]
-    rates = [(float(event["step"]), rate) for event in steps if (rate := number(event.get("lr"))) is not None]
-    scores = [(event, score) for event in validations if (score := number(event.get("score"))) is not None]
+    losses = [(float(event.at), loss) for event in steps if (loss := number(event.loss)) is not None]
+    rates = [(float(event.at), rate) for event in steps if (rate := number(event.lr)) is not None]
+    scores = [(event, score) for event in validations if (score := number(event.score)) is not None]
 
     def draw(figure: Any) -> None:
         heights = [3.0, *[1.5] * bool(scores), *[0.8] * bool(rates)]
@@ -76,15 +75,13 @@ def training_curves(steps: Sequence[Record], validations: Sequence[Record], metr
     return drawing("training", told, 210 + 130 * bool(scores) + 100 * bool(rates), draw)
 
 
-def draw_losses(axes: Any, losses: list[tuple[float, float]], validations: Sequence[Record]) -> None:
+def draw_losses(axes: Any, losses: list[tuple[float, float]], validations: Sequence[EventRecord]) -> None:
     if losses:
         axes.plot(
             *zip(*thinned(losses), strict=True), color=MUTED, alpha=0.35, linewidth=1, label="each step"
         )
         axes.plot(*zip(*thinned(smooth(losses)), strict=True), color=ACCENT, linewidth=2, label="smoothed")
-    points = [
-        (event["step"], loss) for event in validations if (loss := number(event.get("loss"))) is not None
-    ]
+    points = [(event.at, loss) for event in validations if (loss := number(event.loss)) is not None]
     if points:
         style: dict[str, Any] = {"color": INK, "linewidth": 1, "markersize": 6, "markerfacecolor": PAPER}
         axes.plot(*zip(*points, strict=True), "D--", label="validation", **style)
@@ -102,14 +99,14 @@ def draw_losses(axes: Any, losses: list[tuple[float, float]], validations: Seque
         )
 
 
-def draw_scores(axes: Any, scores: list[tuple[Record, float]], metric: Shown) -> None:
-    axes.plot([event["step"] for event, _ in scores], [score for _, score in scores], color=INK, linewidth=1)
-    told = [event for event, _ in scores if event.get("best")]
+def draw_scores(axes: Any, scores: list[tuple[EventRecord, float]], metric: Shown) -> None:
+    axes.plot([event.at for event, _ in scores], [score for _, score in scores], color=INK, linewidth=1)
+    told = [event for event, _ in scores if event.best]
     best = told[-1] if told else max(scores, key=lambda one: one[1])[0]
     for event, score in scores:
         kept = event is best
         axes.plot(
-            [event["step"]],
+            [event.at],
             [score],
             "o" if kept else "D",
             color=ACCENT if kept else PAPER,
@@ -132,16 +129,16 @@ def draw_rates(axes: Any, rates: list[tuple[float, float]]) -> None:
     axes.set_ylabel("learning rate", color=INK)
 
 
-def rate_curve(test: Record) -> Html:
+def rate_curve(test: RateTest) -> Html:
     """Smoothed loss against the learning rate of a range test, and the rate that was taken."""
-    points = list(zip(test["rates"], test["losses"], strict=True))
+    points = list(zip(test.rates, test.losses, strict=True))
 
     def draw(figure: Any) -> None:
         axes = figure.add_subplot()
         axes.plot(*zip(*points, strict=True), color=ACCENT, linewidth=1.5)
-        axes.axvline(test["lr"], color=INK, linewidth=1)
+        axes.axvline(test.lr, color=INK, linewidth=1)
         axes.set_xscale("log")
-        decades = range(round(math.log10(min(test["rates"]))), round(math.log10(max(test["rates"]))) + 1)
+        decades = range(round(math.log10(min(test.rates))), round(math.log10(max(test.rates))) + 1)
         axes.set_xticks([10.0**decade for decade in decades], [f"1e{decade}" for decade in decades])
         axes.minorticks_off()
         axes.set_xlabel("learning rate")
@@ -149,7 +146,7 @@ def rate_curve(test: Record) -> Html:
         axes.spines[["left", "bottom"]].set_visible(False)
 
     lowest = min(points, key=lambda point: point[1])
-    told = f"The loss is lowest, {decimals(lowest[1])}, at a learning rate of {lowest[0]:.1e}; {test['lr']:.1e} was taken"
+    told = f"The loss is lowest, {decimals(lowest[1])}, at a learning rate of {lowest[0]:.1e}; {test.lr:.1e} was taken"
     return drawing("rate-test", told, 210, draw)
 
 
@@ -231,19 +228,19 @@ def heat_map(labels: Sequence[str], confusion: Sequence[Sequence[float]]) -> Htm
     return drawing("confusion", told, min(WIDTH, 150 + 60 * size), draw)
 
 
-def reliability_diagram(before: Sequence[Record], after: Sequence[Record]) -> Html:
+def reliability_diagram(before: Sequence[Bin], after: Sequence[Bin]) -> Html:
     """Accuracy against confidence before and after calibration, with the rows per bin below."""
     halves = [(title, bins) for title, bins in (("before", before), ("after", after)) if bins]
 
     def draw(figure: Any) -> None:
         grid = figure.subplots(2, len(halves), sharex=True, sharey="row", squeeze=False, height_ratios=[4, 1])
         for place, (title, bins) in enumerate(halves):
-            filled = [one for one in bins if one.get("count") and number(one.get("accuracy")) is not None]
+            filled = [one for one in bins if one.count and number(one.accuracy) is not None]
             top, bottom = grid[0][place], grid[1][place]
             top.plot([0, 1], [0, 1], "--", color=MUTED, linewidth=1)
             top.plot(
-                [one["confidence"] for one in filled],
-                [one["accuracy"] for one in filled],
+                [one.confidence for one in filled],
+                [one.accuracy for one in filled],
                 "o-",
                 color=ACCENT if title == "after" else INK,
                 markerfacecolor=ACCENT if title == "after" else PAPER,
@@ -255,9 +252,9 @@ def reliability_diagram(before: Sequence[Record], after: Sequence[Record]) -> Ht
             top.set_xticks([0, 0.5, 1])
             top.set_ylim(0, 1.03)
             for one in bins:
-                width = one["high"] - one["low"]
+                width = one.high - one.low
                 bottom.bar(
-                    one["low"], one["count"], width * 0.88, align="edge", color=MUTED, alpha=0.6, linewidth=0
+                    one.low, one.count, width * 0.88, align="edge", color=MUTED, alpha=0.6, linewidth=0
                 )
             bottom.set_xlabel("confidence")
             bottom.locator_params(axis="y", nbins=2)

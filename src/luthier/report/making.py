@@ -1,5 +1,6 @@
 """The report's sections on how the model was made: training, cost, provenance; and how to use it."""
 
+from luthier.folder.scorecard import Cost, RateTest
 from luthier.report import numbers, sentences, usage
 from luthier.report.charts import rate_curve, time_bars, training_curves
 from luthier.report.markup import (
@@ -16,20 +17,21 @@ from luthier.report.markup import (
     table_or_details,
     tag,
 )
-from luthier.report.records import Record, Records
+from luthier.report.records import Records
 
 
 def training(records: Records) -> Html:
-    parts = [facts((name, counted(value)) for name, value in sentences.settings(records.part("tuning")))]
+    parts = [facts((name, counted(value)) for name, value in sentences.settings(records.tuning))]
     if records.steps:
-        metric = numbers.shown(records.scorecard["metric"])
+        metric = numbers.shown(records.scorecard.metric)
         drawn = picture(
             training_curves(records.steps, records.validations, metric),
             "Loss of each step and smoothed; diamonds are validations, the filled dot is the best one.",
         )
         parts.append(beside(drawn, validations(records)) if records.validations else drawn)
-    test = records.part("tuning").get("rate_test")
-    if isinstance(test, dict) and test.get("rates"):
+    tuning = records.scorecard.tuning
+    test = None if tuning is None else tuning.rate_test
+    if test is not None and test.rates:
         parts.append(
             beside(
                 picture(rate_curve(test), "Range test of the learning rate: the line is the rate taken."),
@@ -56,27 +58,25 @@ def counted(value: object) -> str:
     return numbers.count(value) if type(value) is int else numbers.setting(value)
 
 
-def rate_table(test: Record) -> Html:
+def rate_table(test: RateTest) -> Html:
     columns = [Column("Learning rate", number=True), Column("Loss", number=True)]
-    rows = [
-        (f"{rate:.1e}", numbers.three(loss)) for rate, loss in zip(test["rates"], test["losses"], strict=True)
-    ]
+    rows = [(f"{rate:.1e}", numbers.three(loss)) for rate, loss in zip(test.rates, test.losses, strict=True)]
     return table_or_details("Range test", columns, rows)
 
 
 def validations(records: Records) -> Html:
-    metric = numbers.shown(str(records.validations[0].get("metric") or records.scorecard["metric"]))
+    metric = numbers.shown(records.validations[0].metric or records.scorecard.metric)
     columns = [
         *[Column(title, number=True) for title in ("Step", "Epoch", metric.title, "Loss")],
         Column("Note"),
     ]
     rows = [
         (
-            numbers.count(one["step"]),
-            f"{epoch:.2f}" if (epoch := numbers.number(one.get("epoch"))) is not None else numbers.NOTHING,
-            metric.show(one.get("score")),
-            numbers.three(one.get("loss")),
-            "best so far" if one.get("best") else "",
+            numbers.count(one.step),
+            f"{epoch:.2f}" if (epoch := numbers.number(one.epoch)) is not None else numbers.NOTHING,
+            metric.show(one.score),
+            numbers.three(one.loss),
+            "best so far" if one.best else "",
         )
         for one in records.validations
     ]
@@ -84,17 +84,21 @@ def validations(records: Records) -> Html:
 
 
 def cost(records: Records) -> Html:
-    spent = records.part("cost")
-    held = (spent.get("seconds") or {}).items()
+    spent = records.scorecard.cost or Cost()
+    held = (spent.seconds or {}).items()
     parts = {str(name): value for name, seconds in held if (value := numbers.number(seconds)) is not None}
     total = parts.pop("total", None) or sum(parts.values())
     pairs = [
         ("Whole run", numbers.duration(total) if total else numbers.NOTHING),
-        ("Training speed", f"{numbers.count(spent.get('tokens_per_second'))} tokens/s"),
-        ("Tokens trained on", numbers.count(spent.get("tokens"))),
-        ("Peak memory", numbers.memory(spent.get("peak_bytes"))),
+        ("Training speed", f"{numbers.count(spent.tokens_per_second)} tokens/s"),
+        ("Tokens trained on", numbers.count(spent.tokens)),
+        ("Peak memory", numbers.memory(spent.peak_bytes)),
     ]
-    made = [facts(pair for pair in pairs if not pair[1].startswith(numbers.NOTHING))] if spent else []
+    made = (
+        [facts(pair for pair in pairs if not pair[1].startswith(numbers.NOTHING))]
+        if spent.model_fields_set
+        else []
+    )
     if parts and max(parts.values()) > 0:
         rows = [
             (name, numbers.duration(value), numbers.share(value / total)) for name, value in parts.items()
@@ -107,11 +111,16 @@ def cost(records: Records) -> Html:
 
 def provenance(records: Records) -> Html:
     scorecard = records.scorecard
-    told = {key.capitalize(): scorecard.get(key) for key in ("task", "model", "method", "seed")}
-    told |= {key.capitalize(): value for key, value in records.part("machine").items()}
-    told["Fingerprint of the data"] = (records.table or {}).get("fingerprint")
+    told: dict[str, object] = {
+        "Task": scorecard.task,
+        "Model": scorecard.model,
+        "Method": scorecard.method,
+        "Seed": scorecard.seed,
+    }
+    told |= {key.capitalize(): value for key, value in (scorecard.machine or {}).items()}
+    told["Fingerprint of the data"] = records.table.fingerprint if records.table else None
     shown = [(name, value) for name, value in told.items() if value is not None]
-    versions = [(name, numbers.setting(version)) for name, version in records.part("versions").items()]
+    versions = [(name, numbers.setting(version)) for name, version in (scorecard.versions or {}).items()]
     return join(
         [
             facts((name, tag("code", numbers.setting(value))) for name, value in shown),
@@ -124,12 +133,12 @@ def provenance(records: Records) -> Html:
 
 def forgetting(records: Records) -> Html:
     """What tuning left of the pre-trained model: in words where there are any, else in numbers."""
-    measured = records.part("forgetting")
-    if not measured:
+    measured = records.scorecard.forgetting
+    if measured is None or not measured.to_json():
         return Html("")
-    if measured.get("words"):
-        return join([tag("h3", "What it forgot"), tag("p", measured["words"])])
-    rows = [(name.replace("_", " "), numbers.setting(value)) for name, value in measured.items()]
+    if measured.words:
+        return join([tag("h3", "What it forgot"), tag("p", measured.words)])
+    rows = [(name.replace("_", " "), numbers.setting(value)) for name, value in measured.to_json().items()]
     columns = [Column("Measure"), Column("Value", number=True)]
     return join([tag("h3", "What it forgot"), table("Distance to the pre-trained model", columns, rows)])
 
@@ -141,7 +150,7 @@ def the_plan(plan: str) -> Html:
 
 def use(records: Records) -> Html:
     plain = usage.without_luthier(records.scorecard, "path/to/run/model")
-    library = str(records.scorecard.get("model_format"))
+    library = records.scorecard.model_format
     return join(
         [
             tag("h3", "With luthier"),

@@ -11,8 +11,9 @@ from luthier.report import sentences as sentences
 from luthier.report.making import cost, provenance, training, use
 from luthier.report.markup import Html, join, safe
 from luthier.report.quality import answered, calibration, classes, confusion, estimates, mistakes, scores
-from luthier.report.records import Record, Records, read_records
+from luthier.report.records import Records, read_records
 from luthier.report.rows import data, findings, findings_table
+from luthier.report.run_records import FindingRecord
 from luthier.report.verdict import verdict
 
 SECTIONS: dict[str, Callable[[Records], Html]] = {
@@ -52,7 +53,7 @@ def page(records: Records) -> str:
     return document(f"{sentences.headline(records.scorecard)} {name}", "luthier report", name, bodies)
 
 
-def write_check_page(folder: Path, name: str, findings: Sequence[Record]) -> Path:
+def write_check_page(folder: Path, name: str, findings: Sequence[FindingRecord]) -> Path:
     """Write the `report.html` of `check`: what was found, and nothing else."""
     body = findings_table(findings)
     path = folder / "report.html"

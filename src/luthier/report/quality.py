@@ -1,9 +1,10 @@
 """The report's sections on the answers to the test rows: per class, confusions, calibration, the surest mistakes."""
 
+from luthier.folder.scorecard import Bin
 from luthier.report import numbers, sentences
 from luthier.report.charts import heat_map, reliability_diagram, scatter
 from luthier.report.markup import Column, Html, beside, details, join, picture, table, tag, with_note
-from luthier.report.records import Mistake, Record, Records
+from luthier.report.records import Mistake, Records
 from luthier.report.rows import place
 
 MOST_CLASSES = 25
@@ -16,27 +17,27 @@ def scores(records: Records) -> Html:
     """Every metric of the test rows."""
     rows = []
     for name, score in records.scores.items():
-        metric = numbers.shown(name, records.scorecard.get("task"))
-        interval = metric.show_range(score.get("low"), score.get("high"))
-        rows.append((with_note(metric.title, metric.meaning), metric.show(score.get("value")), interval))
+        metric = numbers.shown(name, records.scorecard.task or "")
+        interval = metric.show_range(score.low, score.high)
+        rows.append((with_note(metric.title, metric.meaning), metric.show(score.value), interval))
     columns = [Column("Metric"), Column("Value", number=True), Column("95 % interval", number=True)]
     return table(f"Scores on {sentences.test_rows(records.scorecard)}", columns, rows)
 
 
 def classes(records: Records) -> Html:
-    measured = [one for one in records.items("per_class") if isinstance(one, dict)]
+    measured = records.scorecard.per_class
     if not measured:
         return Html("")
-    weakest_first = sorted(measured, key=lambda one: numbers.number(one.get("f1")) or 0.0)
+    weakest_first = sorted(measured, key=lambda one: numbers.number(one.f1) or 0.0)
     columns = [
         Column("Label"),
         *[Column(name, number=True) for name in ("Precision", "Recall", "F1", "Rows")],
     ]
     rows = [
         (
-            one.get("label", ""),
-            *[numbers.three(one.get(key)) for key in ("precision", "recall", "f1")],
-            numbers.count(one.get("support")),
+            one.label,
+            *[numbers.three(value) for value in (one.precision, one.recall, one.f1)],
+            numbers.count(one.support),
         )
         for one in weakest_first
     ]
@@ -47,8 +48,8 @@ def classes(records: Records) -> Html:
 
 
 def confusion(records: Records) -> Html:
-    counts = records.items("confusion")
-    labels = [str(label) for label in records.items("labels") or range(len(counts))]
+    counts = records.scorecard.confusion or []
+    labels = records.scorecard.labels or [str(label) for label in range(len(counts))]
     if not counts or len(labels) != len(counts):
         return Html("")
     if len(labels) > MOST_CLASSES:
@@ -85,10 +86,10 @@ def frequent(labels: list[str], counts: list[list[int]], most: int = MOST_CONFUS
 
 def estimates(records: Records) -> Html:
     """The section on predicted numbers beside the true ones."""
-    points = [point for point in records.items("scatter") if isinstance(point, list) and len(point) == 2]
+    points = records.scorecard.scatter
     if not points:
         return Html("")
-    said = "cosine" if records.scorecard.get("task") == "embedding" else "estimate"
+    said = "cosine" if records.scorecard.task == "embedding" else "estimate"
     drawn = picture(scatter(points, said), f"A dot a row: the {said} against the truth.")
     few = [points[at] for at in sorted({round(part * (len(points) - 1) / 9) for part in range(10)})]
     columns = [Column("Truth", number=True), Column(sentences.sentence(said), number=True)]
@@ -109,16 +110,16 @@ ANSWERED = {
 
 def answered(records: Records) -> Html:
     """How the questions of the test rows were answered."""
-    counts = records.part("answers")
+    counts = records.scorecard.answers or {}
     rows = [(told, numbers.count(counts[key])) for key, told in ANSWERED.items() if key in counts]
     columns = [Column("Questions"), Column("Rows", number=True)]
     return table("How the questions of the test rows were answered", columns, rows) if rows else Html("")
 
 
 def calibration(records: Records) -> Html:
-    sentence = sentences.calibration_words(records.part("calibration"))
-    held = records.part("reliability")
-    bins = {title: list(held.get(title) or ()) for title in ("before", "after")}
+    sentence = sentences.calibration_words(records.scorecard.calibration)
+    held = records.scorecard.reliability or {}
+    bins = {title: held.get(title, []) for title in ("before", "after")}
     parts = [tag("p", sentence)] if sentence else []
     if any(bins.values()):
         caption = "On the dashed line, 80 % sure is right in 80 % of the rows. Below: test rows per bin."
@@ -127,15 +128,15 @@ def calibration(records: Records) -> Html:
     return join(parts)
 
 
-def bin_table(bins: dict[str, list[Record]]) -> Html:
-    edges = sorted({(one["low"], one["high"]) for side in bins.values() for one in side})
-    by_edge = {title: {(one["low"], one["high"]): one for one in side} for title, side in bins.items()}
+def bin_table(bins: dict[str, list[Bin]]) -> Html:
+    edges = sorted({(one.low, one.high) for side in bins.values() for one in side})
+    by_edge = {title: {(one.low, one.high): one for one in side} for title, side in bins.items()}
     titles = [f"{what} {title}" for title in bins for what in ("Rows", "Right")]
     columns = [Column("Confidence"), *[Column(title, number=True) for title in titles]]
     rows = [
         (
             f"{100 * low:.0f}–{100 * high:.0f} %",
-            *[value for title in bins for value in bin_cells(by_edge[title].get((low, high), {}))],
+            *[value for title in bins for value in bin_cells(by_edge[title].get((low, high)))],
         )
         for low, high in edges
     ]
@@ -143,9 +144,10 @@ def bin_table(bins: dict[str, list[Record]]) -> Html:
     return table("Rows per bin and the share answered right", columns, filled)
 
 
-def bin_cells(one: Record) -> tuple[str, str]:
-    right = numbers.share(one.get("accuracy")) if one.get("count") else numbers.NOTHING
-    return numbers.count(one.get("count", 0)), right
+def bin_cells(one: Bin | None) -> tuple[str, str]:
+    if one is None or not one.count:
+        return "0", numbers.NOTHING
+    return numbers.count(one.count), numbers.share(one.accuracy)
 
 
 def mistakes(records: Records) -> Html:

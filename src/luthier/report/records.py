@@ -10,9 +10,11 @@ from typing import Any
 from luthier.errors import RunError
 from luthier.files import open_file
 from luthier.folder.run_records import EventRecord
-from luthier.folder.scorecard import read_scorecard
+from luthier.folder.scorecard import CandidateScores, Score, Scorecard, ScorecardRecord, read_scorecard
 from luthier.records import LARGEST, read_lines
 from luthier.report.run_records import (
+    FileRecord,
+    FindingRecord,
     PredictionRecord,
     SplitRecord,
     TableRecord,
@@ -21,7 +23,8 @@ from luthier.report.run_records import (
 )
 from luthier.scores.answers import exact_match
 
-Record = Mapping[str, Any]
+Row = Mapping[str, Any]
+"""A line of the predictions: what it holds beside the answer is the task's."""
 
 NEEDED = ("metric", "test", "candidates", "chosen")
 """Keys of the scorecard without which there is no report. Every other record may be missing."""
@@ -38,7 +41,7 @@ MISTAKES = 20
 class Mistake:
     """A test row answered wrongly, and how sure the model was."""
 
-    row: Record
+    row: Row
     confidence: float
 
 
@@ -46,14 +49,16 @@ class Mistake:
 class Records:
     """All that the report and the model card are written from."""
 
-    scorecard: Record
-    table: Record | None
-    split: Record | None
-    findings: tuple[Record, ...] | None
+    scorecard: ScorecardRecord
+    tuning: Mapping[str, Any]
+    """Settings that moved the weights, and how training went, by their names and in the order in which they were told."""
+    table: TableRecord | None
+    split: SplitRecord | None
+    findings: tuple[FindingRecord, ...] | None
     plan: str | None
-    steps: tuple[Record, ...]
+    steps: tuple[EventRecord, ...]
     """`stepped` events of the candidate that is shown, one per step, in their order."""
-    validations: tuple[Record, ...]
+    validations: tuple[EventRecord, ...]
     mistakes: tuple[Mistake, ...]
     """The surest wrong answers, the surest first."""
     wrong: int | None
@@ -64,49 +69,45 @@ class Records:
     @property
     def dataset(self) -> str | None:
         """Names of the files the rows came from, each once: an archive may hold several parts."""
-        files = (self.table or {}).get("files") or ()
-        return ", ".join(dict.fromkeys(str(file["name"]) for file in files)) or None
+        return ", ".join(dict.fromkeys(file.name for file in self.files)) or None
+
+    @property
+    def files(self) -> list[FileRecord]:
+        """The files the rows came from."""
+        return (self.table.files if self.table else None) or []
 
     @property
     def model(self) -> str:
         """The pre-trained model; of a folder its own name."""
-        name = str(self.scorecard.get("model", "Model"))
+        name = self.scorecard.model or "Model"
         return PurePath(name).name if PurePath(name).is_absolute() else name
 
     @property
-    def candidates(self) -> list[Record]:
-        return list(self.scorecard["candidates"])
+    def candidates(self) -> list[CandidateScores]:
+        return self.scorecard.candidates or []
 
     @property
-    def scores(self) -> dict[str, Record]:
-        """Scores of the test rows by metric, each with `value` and perhaps `low` and `high`."""
-        return {name: score for name, score in self.scorecard["test"].items() if isinstance(score, dict)}
+    def scores(self) -> dict[str, Score]:
+        """Scores of the test rows by metric."""
+        return self.scorecard.test
 
     @property
     def compared(self) -> bool:
         """Whether the verdict compares two models: one that was kept as it was has nothing to beat."""
-        return bool(self.part("verdict").get("against") != self.scorecard["chosen"])
-
-    def part(self, key: str) -> Record:
-        """An object of the scorecard; empty when it is missing."""
-        value = self.scorecard.get(key)
-        return value if isinstance(value, Mapping) else {}
-
-    def items(self, key: str) -> list[Any]:
-        """A list of the scorecard; empty when it is missing."""
-        value = self.scorecard.get(key)
-        return value if isinstance(value, list) else []
+        verdict = self.scorecard.verdict
+        return verdict is None or verdict.against != self.scorecard.chosen
 
 
 def read_records(run: Path) -> Records:
     """Read a run's folder. Raises RunError when there is no scorecard to speak of, or a record cannot be used."""
-    scorecard = read_whole_scorecard(run)
-    steps, validations = read_curves(run, str(scorecard["chosen"]))
-    language = str(scorecard.get("language") or "en")
-    mistakes, wrong = read_mistakes(run, language)
+    whole = read_whole_scorecard(run)
+    scorecard = whole.card
+    steps, validations = read_curves(run, scorecard.chosen)
+    mistakes, wrong = read_mistakes(run, scorecard.language or "en")
     plan, augmented = read_bytes(run / "plan.toml", run), read_bytes(run / AUGMENTED, run)
     return Records(
         scorecard=scorecard,
+        tuning=whole.record.get("tuning") or {},
         table=read_optional(run / "table.json", TableRecord, run),
         split=read_optional(run / "split.json", SplitRecord, run),
         findings=read_findings(run / "findings.json", run),
@@ -128,7 +129,7 @@ def read_bytes(path: Path, within: Path) -> bytes | None:
         return None
 
 
-def read_whole_scorecard(run: Path) -> Record:
+def read_whole_scorecard(run: Path) -> Scorecard:
     """The scorecard with all that a report stands on."""
     if not run.is_dir():
         raise RunError(
@@ -142,17 +143,17 @@ def read_whole_scorecard(run: Path) -> Record:
         ) from None
 
 
-def read_curves(run: Path, chosen: str) -> tuple[tuple[Record, ...], tuple[Record, ...]]:
+def read_curves(run: Path, chosen: str) -> tuple[tuple[EventRecord, ...], tuple[EventRecord, ...]]:
     """Steps and validations of the chosen candidate or, where that took no steps, of the last one that did.
 
     A resumed run tells some steps twice; the later telling counts.
     """
-    steps: dict[str, dict[int, Record]] = {}
-    validations: dict[str, dict[int, Record]] = {}
-    for event, _ in read_lines(run / "events.jsonl", EventRecord, within=run):
-        kind = {"stepped": steps, "validated": validations}.get(str(event["event"]))
+    steps: dict[str, dict[int, EventRecord]] = {}
+    validations: dict[str, dict[int, EventRecord]] = {}
+    for _, event in read_lines(run / "events.jsonl", EventRecord, within=run):
+        kind = {"stepped": steps, "validated": validations}.get(event.event)
         if kind is not None:
-            kind.setdefault(str(event.get("candidate", "")), {})[event["step"]] = event
+            kind.setdefault(event.candidate or "", {})[event.at] = event
     if not steps:
         return (), ()
     shown = chosen if chosen in steps else list(steps)[-1]
@@ -170,7 +171,7 @@ def read_mistakes(run: Path, language: str) -> tuple[tuple[Mistake, ...], int | 
     if not os.path.lexists(path):
         return (), None
     wrong, judged = 0, False
-    surest: list[tuple[float, int, Record]] = []  # a heap; the count breaks ties, so rows are never compared
+    surest: list[tuple[float, int, Row]] = []  # a heap; the count breaks ties, so rows are never compared
     for row, _ in read_lines(path, PredictionRecord, within=run):
         confidence = surety_of_error(row, language)
         judged = judged or can_be_judged(row)
@@ -184,19 +185,19 @@ def read_mistakes(run: Path, language: str) -> tuple[tuple[Mistake, ...], int | 
     ), wrong if judged else None
 
 
-def can_be_judged(row: Record) -> bool:
+def can_be_judged(row: Row) -> bool:
     """Whether an answer is right or wrong, rather than near or far."""
     return isinstance(row.get("probabilities"), dict) or "probability" in row or holds_entities(row)
 
 
-def holds_entities(row: Record) -> bool:
+def holds_entities(row: Row) -> bool:
     return all(
         isinstance(row.get(key), list) and all(isinstance(one, dict) for one in row[key])
         for key in ("label", "prediction")
     )
 
 
-def surety_of_entities(row: Record) -> float | None:
+def surety_of_entities(row: Row) -> float | None:
     """Probability of the surest entity that is not there, or 0.5 where only some were missed; None where all are right.
 
     >>> one = {"start": 0, "end": 4, "label": "who"}
@@ -206,7 +207,7 @@ def surety_of_entities(row: Record) -> float | None:
     0.5
     """
 
-    def place(entity: Record) -> tuple[Any, ...]:
+    def place(entity: Row) -> tuple[Any, ...]:
         return entity.get("start"), entity.get("end"), entity.get("label")
 
     there = {place(entity) for entity in row["label"]}
@@ -219,7 +220,7 @@ def surety_of_entities(row: Record) -> float | None:
     )
 
 
-def surety_of_error(row: Record, language: str = "en") -> float | None:
+def surety_of_error(row: Row, language: str = "en") -> float | None:
     """How sure the model was of a wrong answer, in [0, 1]; None when the answer is right or cannot be judged.
 
     With several labels a row, that of its surest error: p for a label too many, 1 - p for one missed. An answer that was

@@ -1,12 +1,24 @@
 """The records of a run that the report reads beside its scorecard, checked: table, split, findings, predictions."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 from pydantic import model_validator
 
 from luthier.errors import RunError
-from luthier.records import Finite, Record, checked, read_json, spelt
+from luthier.files import write_json
+from luthier.records import (
+    Finite,
+    Kind,
+    Record,
+    VersionedRecord,
+    checked,
+    read_json,
+    read_record,
+    spelt,
+    stamped,
+)
 
 MEND = "Delete the file, and the page is written without it."
 
@@ -18,15 +30,20 @@ class FileRecord(Record):
     rows: Finite | None = None
 
 
-class TableRecord(Record):
+class TableRecord(VersionedRecord):
     """The record table.json: the files that rows came from, and the columns."""
 
     files: list[FileRecord] | None = None
     rows: Finite | None = None
     columns: list[str] | None = None
+    fingerprint: str | None = None
+
+    def column(self, role: str) -> object:
+        """The column that has a role; None where none has it."""
+        return (self.model_extra or {}).get(role)
 
 
-class SplitRecord(Record):
+class SplitRecord(VersionedRecord):
     """The record split.json: how the rows are divided."""
 
     train: Finite | None = None
@@ -34,11 +51,18 @@ class SplitRecord(Record):
     calibration: Finite | None = None
     test: Finite | None = None
     how: str | None = None
-    calibrates: str | None = None
+    calibrates: str | None = "calibration"
+    seed: int | None = None
     warnings: list[str] | None = None
 
+    def size(self, part: str) -> float | None:
+        """How many rows a part has; None where it is not told."""
+        return {"train": self.train, "valid": self.valid, "calibration": self.calibration, "test": self.test}[
+            part
+        ]
 
-class FindingRecord(Record):
+
+class FindingRecord(VersionedRecord):
     """One finding of findings.json."""
 
     check: str | None = None
@@ -63,7 +87,7 @@ class EntityRecord(Record):
 Answer = str | bool | int | float | list[str | float | EntityRecord] | None
 
 
-class PredictionRecord(Record):
+class PredictionRecord(VersionedRecord):
     """A line of predictions/PART.jsonl."""
 
     row: int | None = None
@@ -84,17 +108,15 @@ class PredictionRecord(Record):
         return self
 
 
-def read_optional(path: Path, kind: type[Record], within: Path) -> dict[str, Any] | None:
+def read_optional(path: Path, kind: type[Kind], within: Path) -> Kind | None:
     """A record that a run may lack. Raises RunError, with file and field, for one that is there and cannot be used."""
     try:
-        found: dict[str, Any] = read_json(path, within, MEND)
+        return read_record(path, kind, within, MEND)
     except FileNotFoundError:
         return None
-    checked(found, kind, str(path), MEND)
-    return found
 
 
-def read_findings(path: Path, within: Path) -> tuple[dict[str, Any], ...] | None:
+def read_findings(path: Path, within: Path) -> tuple[FindingRecord, ...] | None:
     """findings.json; None where there is none."""
     try:
         found = read_json(path, within, MEND)
@@ -102,6 +124,12 @@ def read_findings(path: Path, within: Path) -> tuple[dict[str, Any], ...] | None
         return None
     if not isinstance(found, list):
         raise RunError(f"{path}: expected a list of findings, found {spelt(found)}. {MEND}")
-    for number, one in enumerate(found, start=1):
+    return tuple(
         checked(one, FindingRecord, f"{path}, finding {number}", MEND)
-    return tuple(found)
+        for number, one in enumerate(found, start=1)
+    )
+
+
+def write_findings(folder: Path, findings: Sequence[Mapping[str, Any]]) -> None:
+    """Write findings.json: a list, in which each finding carries the version of its format."""
+    write_json(folder / "findings.json", [stamped(one, FindingRecord) for one in findings])

@@ -7,6 +7,7 @@ from typing import Any
 
 from luthier.errors import RunError
 from luthier.files import refuse_link_away, write_bytes
+from luthier.folder.scorecard import ScorecardRecord
 from luthier.report import numbers, sentences
 from luthier.report.markup import (
     Column,
@@ -23,7 +24,7 @@ from luthier.report.markup import (
 )
 from luthier.report.numbers import Shown, number
 from luthier.report.page import document
-from luthier.report.records import Record, read_whole_scorecard
+from luthier.report.records import read_whole_scorecard
 from luthier.report.search_pictures import (
     as_they_ended,
     history,
@@ -32,7 +33,7 @@ from luthier.report.search_pictures import (
     parallel,
     points_of,
 )
-from luthier.report.search_records import read_search
+from luthier.report.search_records import NamedRecord, SearchRecord, TrialRecord, read_search
 
 STATES = {"complete": "finished", "pruned": "ended early", "failed": "failed", "running": "unfinished"}
 
@@ -41,18 +42,29 @@ def write_search_page(search: Path) -> Path:
     """Write `report.html` into a search's folder. The same records give the same bytes. Raises RunError for an unfinished one."""
     record = read_search(search)
     tested = search / "best" / "scorecard.json"
-    if "why" not in (record.get("best") or {}) or not os.path.lexists(tested):
+    if record.best is None or record.best.why is None or not os.path.lexists(tested):
         raise RunError(f"{search}: this search is not finished. `luthier resume {search}` goes on with it.")
     refuse_link_away(search / "best", search)
-    scorecard = read_whole_scorecard(search / "best")
+    scorecard = read_whole_scorecard(search / "best").card
     path = search / "report.html"
     write_bytes(path, search_page(record, scorecard).encode("utf-8", "replace"))
     return path
 
 
-def search_page(record: Record, scorecard: Record) -> str:
+def named_of(record: SearchRecord) -> NamedRecord:
+    """The trial that a finished search ends with."""
+    assert record.best is not None, "the search is finished"
+    return record.best
+
+
+def ranked(record: SearchRecord) -> list[TrialRecord]:
+    """All trials, the finished ones first, and the best first among them."""
+    return sorted(record.trials, key=lambda one: (one.state != "complete", -(one.score or 0.0)))
+
+
+def search_page(record: SearchRecord, scorecard: ScorecardRecord) -> str:
     """The whole page. record: search.json.  scorecard: of the named trial."""
-    metric = numbers.shown(record["metric"], scorecard["task"])
+    metric = numbers.shown(record.metric, scorecard.task or "")
     bodies = {
         "Outcome": outcome(record, scorecard, metric),
         "Trials": join([trials(record, metric), lines(record, metric)]),
@@ -62,13 +74,13 @@ def search_page(record: Record, scorecard: Record) -> str:
         "How it was searched": searched(record),
     }
     kept = {title: body for title, body in bodies.items() if body}
-    name = f"{len(record['trials'])} trials of {scorecard['model']}"
+    name = f"{len(record.trials)} trials of {scorecard.model}"
     return document(f"{name}: luthier search", "luthier search", name, kept)
 
 
-def values_of(trial: Record) -> str:
+def values_of(trial: TrialRecord) -> str:
     """What a trial varied, in a line."""
-    told = [f"{key.split('.')[1]} {written(value)}" for key, value in trial["values"].items()]
+    told = [f"{key.split('.')[1]} {written(value)}" for key, value in trial.values.items()]
     return ", ".join(told) or "the recipe"
 
 
@@ -81,33 +93,31 @@ def written(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def outcome(record: Record, scorecard: Record, metric: Shown) -> Html:
-    best = record["best"]
-    trial = record["trials"][best["number"]]
-    tested = scorecard["test"][record["metric"]]
+def outcome(record: SearchRecord, scorecard: ScorecardRecord, metric: Shown) -> Html:
+    best = named_of(record)
+    trial = record.trials[best.number]
+    tested = scorecard.test[record.metric]
     shown = [
         (
             f"{metric.title} on test",
-            metric.show(tested["value"]),
-            metric.show_range(tested["low"], tested["high"]),
+            metric.show(tested.value),
+            metric.show_range(tested.low, tested.high),
         ),
-        ("On validation", metric.show(best["score"]), "the best of many on the same rows is partly luck"),
+        ("On validation", metric.show(best.score), "the best of many on the same rows is partly luck"),
     ]
-    corrected = record.get("corrected")
+    corrected = record.corrected
     if corrected:
-        span = metric.show_range(corrected["low"], corrected["high"])
-        shown.append(
-            ("Luck taken out", metric.show(corrected["value"]), f"to be expected on new rows, {span}")
-        )
-    recipe, gap = number(record.get("recipe")), ""
-    if best["number"] and recipe is not None:
-        gained = metric.show_difference(best["score"] - recipe)
+        span = metric.show_range(corrected.low, corrected.high)
+        shown.append(("Luck taken out", metric.show(corrected.value), f"to be expected on new rows, {span}"))
+    recipe, gap = number(record.recipe), ""
+    if best.number and recipe is not None:
+        gained = metric.show_difference(best.score - recipe)
         gap = f"On validation that is {gained} against the recipe, trial 0."
     told = [
-        tag("p.headline", f"{'The recipe' if not best['number'] else sentences.sentence(values_of(trial))}."),
-        tag("p.lead", f"{sentences.sentence(str(best['why']))}. {gap}"),
+        tag("p.headline", f"{'The recipe' if not best.number else sentences.sentence(values_of(trial))}."),
+        tag("p.lead", f"{sentences.sentence(str(best.why))}. {gap}"),
         figures(shown),
-        *[tag("p", safe(text)) for text in [record.get("spread"), scorecard["verdict"]["words"]] if text],
+        *[tag("p", safe(text)) for text in [record.spread, scorecard.verdict_words] if text],
         seeds_table(record, metric),
         tag(
             "p",
@@ -125,9 +135,9 @@ def figures(shown: Sequence[tuple[str, str, str]]) -> Html:
     return tag("dl.figures", *groups)
 
 
-def seeds_table(record: Record, metric: Shown) -> Html:
+def seeds_table(record: SearchRecord, metric: Shown) -> Html:
     """Scores of the best few on each seed."""
-    seeds: dict[str, list[float]] = record.get("seeds") or {}
+    seeds = record.seeds or {}
     if not seeds:
         return Html("")
     most = max(map(len, seeds.values()))
@@ -139,13 +149,10 @@ def seeds_table(record: Record, metric: Shown) -> Html:
     return table("The best few on other seeds", columns, rows)
 
 
-def trials(record: Record, metric: Shown) -> Html:
+def trials(record: SearchRecord, metric: Shown) -> Html:
     """All trials, the best first."""
-    named = record["best"]["number"]
-    ordered = sorted(
-        record["trials"], key=lambda one: (one["state"] != "complete", -(one.get("score") or 0.0))
-    )
-    keys = list(dict.fromkeys(key for one in record["trials"] for key in one["values"]))
+    named, ordered = named_of(record).number, ranked(record)
+    keys = list(dict.fromkeys(key for one in record.trials for key in one.values))
     columns = [
         Column("trial"),
         *[Column(key.split(".")[1], number=True) for key in keys],
@@ -155,21 +162,21 @@ def trials(record: Record, metric: Shown) -> Html:
     ]
     rows = []
     for one in ordered:
-        name = f"{one['number']}{' (recipe)' if one['number'] == 0 else ''}"
-        told = STATES[one["state"]] + (f": {one['words']}" if one.get("words") else "")
-        seconds = "" if number(one.get("seconds")) is None else f"{one['seconds']:.0f}"
-        cells: list[object] = [name, *[written(one["values"].get(key, "")) for key in keys]]
-        cells += [metric.show(one.get("score")), told, seconds]
-        rows.append([tag("strong", cell) for cell in cells] if one["number"] == named else cells)
+        name = f"{one.number}{' (recipe)' if one.number == 0 else ''}"
+        told = STATES[one.state] + (f": {one.words}" if one.words else "")
+        seconds = "" if number(one.seconds) is None else f"{one.seconds:.0f}"
+        cells: list[object] = [name, *[written(one.values.get(key, "")) for key in keys]]
+        cells += [metric.show(one.score), told, seconds]
+        rows.append([tag("strong", cell) for cell in cells] if one.number == named else cells)
     return table_or_details("Trials, the best on validation first", columns, rows, most=40)
 
 
-def lines(record: Record, metric: Shown) -> Html:
+def lines(record: SearchRecord, metric: Shown) -> Html:
     """The table of trials as a picture."""
-    done = [one for one in record["trials"] if number(one.get("score")) is not None]
-    keys = [key for key in dict.fromkeys(key for one in done for key in one["values"])
-            if sum(key in one["values"] for one in done) > 1]  # fmt: skip
-    whole = [one for one in done if all(key in one["values"] for key in keys)]
+    done = [one for one in record.trials if number(one.score) is not None]
+    keys = [key for key in dict.fromkeys(key for one in done for key in one.values)
+            if sum(key in one.values for one in done) > 1]  # fmt: skip
+    whole = [one for one in done if all(key in one.values for key in keys)]
     if not keys or len(whole) < 2:
         return Html("")
     told = "The same as lines, one a trial, the darker the better; broken ones ended early."
@@ -178,28 +185,28 @@ def lines(record: Record, metric: Shown) -> Html:
         told += (
             f" {left} {'trials have' if left > 1 else 'trial has'} not all of these settings, and no line."
         )
-    return picture(parallel(whole, keys, record["best"]["number"], metric), told)
+    return picture(parallel(whole, keys, named_of(record).number, metric), told)
 
 
-def time_line(record: Record, metric: Shown) -> Html:
-    done = as_they_ended(record["trials"])
+def time_line(record: SearchRecord, metric: Shown) -> Html:
+    done = as_they_ended(record.trials)
     if not done:
         return Html("")
-    image = history(record["trials"], record["best"]["number"], metric)
+    image = history(record.trials, named_of(record).number, metric)
     drawn = picture(image, "Each trial when it ended, and the best so far. The named one is large.")
     columns = [Column(name, number=True) for name in ("minutes", "trial", metric.inside, "best so far")]
     rows: list[list[object]] = []
     best: float | None = None
     for one in done:
-        if one["state"] == "complete":
-            best = one["score"] if best is None else max(best, one["score"])
-        rows.append([f"{one['ended'] / 60:.1f}", one["number"], metric.show(one["score"]), metric.show(best)])
+        if one.state == "complete":
+            best = one.scored if best is None else max(best, one.scored)
+        rows.append([f"{one.minutes:.1f}", one.number, metric.show(one.score), metric.show(best)])
     return beside(drawn, table_or_details("As they ended", columns, rows))
 
 
-def importance(record: Record) -> Html:
+def importance(record: SearchRecord) -> Html:
     """The section on which of the varied settings mattered."""
-    shares: dict[str, list[float]] = record.get("importance") or {}
+    shares = record.importance or {}
     if not shares:
         return Html("")
     rows = [[key, f"{100 * value:.0f} %", f"{100 * low:.0f} to {100 * high:.0f} %"]
@@ -216,24 +223,24 @@ def importance(record: Record) -> Html:
     return beside(picture(importance_bars(shares), told), table("In numbers", columns, rows))
 
 
-def curves(record: Record, metric: Shown) -> Html:
-    learnt = [one for one in record["trials"] if one.get("validations")]
+def curves(record: SearchRecord, metric: Shown) -> Html:
+    learnt = [one for one in record.trials if one.validations]
     if not learnt:
         return Html("")
-    image = learning_curves(record["trials"], record["best"]["number"], metric)
+    image = learning_curves(record.trials, named_of(record).number, metric)
     told = "Scores while the trials learnt; a triangle is where one was ended. The named one is thick."
     columns = [Column("trial", number=True), Column(f"{metric.inside} at each validation", wide=True)]
-    rows = [[one["number"], ", ".join(metric.show(score) for _, score in points_of(one))] for one in learnt]
+    rows = [[one.number, ", ".join(metric.show(score) for _, score in points_of(one))] for one in learnt]
     return beside(picture(image, told), table_or_details("In numbers", columns, rows))
 
 
-def searched(record: Record) -> Html:
-    counts = {state: sum(one["state"] == state for one in record["trials"]) for state in STATES}
+def searched(record: SearchRecord) -> Html:
+    counts = {state: sum(one.state == state for one in record.trials) for state in STATES}
     told = ", ".join(f"{count} {STATES[state]}" for state, count in counts.items() if count)
     pairs: list[tuple[object, Any]] = [
-        ("Sampler", record["method"]),
-        ("Ended early by", record.get("prune", "none")),
+        ("Sampler", record.method),
+        ("Ended early by", record.prune or "none"),
         ("Trials", told),
-        ("Wall time", numbers.duration(record["seconds"])),
+        ("Wall time", numbers.duration(record.seconds)),
     ]
-    return join([facts(pairs), tag("p", "Space:"), code("\n".join(record.get("space", [])))])
+    return join([facts(pairs), tag("p", "Space:"), code("\n".join(record.space or []))])

@@ -7,7 +7,7 @@ from typing import Any
 from luthier.report.drawing import ACCENT, INK, MUTED, PAPER, drawing, short
 from luthier.report.markup import Html
 from luthier.report.numbers import Shown, number
-from luthier.report.records import Record
+from luthier.report.search_records import TrialRecord
 
 DECADES = 20.0
 """Numbers are drawn on a logarithmic axis where the largest is so many times the smallest."""
@@ -23,40 +23,38 @@ def percent(metric: Shown) -> Any:
     return lambda value, _: f"{100 * value:.3g} %" if metric.percent else f"{value:.3g}"
 
 
-def as_they_ended(trials: Sequence[Record]) -> list[Record]:
+def as_they_ended(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
     """The trials that have a score, in the order in which they ended."""
-    done = [
-        one for one in trials if number(one.get("score")) is not None and number(one.get("ended")) is not None
-    ]
-    return sorted(done, key=lambda one: float(one["ended"]))
+    done = [one for one in trials if number(one.score) is not None and number(one.ended) is not None]
+    return sorted(done, key=lambda one: one.minutes)
 
 
-def points_of(trial: Record) -> list[tuple[int, float]]:
+def points_of(trial: TrialRecord) -> list[tuple[int, float]]:
     """Points of a trial's curve: the number of its validations, and its score at each."""
-    return sorted((int(age), float(score)) for age, score in trial.get("validations", {}).items())
+    return sorted((int(age), float(score)) for age, score in (trial.validations or {}).items())
 
 
-def history(trials: Sequence[Record], named: int, metric: Shown) -> Html:
+def history(trials: Sequence[TrialRecord], named: int, metric: Shown) -> Html:
     """Score of each trial by when it ended, and the best so far as a line of steps."""
     done = as_they_ended(trials)
-    whole = [one for one in done if one["state"] == "complete"]
+    whole = [one for one in done if one.state == "complete"]
 
     def draw(figure: Any) -> None:
         axes = figure.add_subplot()
         best, line = -math.inf, []
         for one in whole:
-            best = max(best, one["score"])
-            line.append((one["ended"] / 60, best))
+            best = max(best, one.scored)
+            line.append((one.minutes, best))
         if line:
             axes.step(
                 *zip(*line, strict=True), where="post", color=ACCENT, linewidth=1.5, label="best so far"
             )
         for state, form, filled in (("complete", "o", True), ("pruned", "v", False)):
-            own = [one for one in done if one["state"] == state]
+            own = [one for one in done if one.state == state]
             if own:
                 axes.plot(
-                    [one["ended"] / 60 for one in own],
-                    [one["score"] for one in own],
+                    [one.minutes for one in own],
+                    [one.scored for one in own],
                     form,
                     color=INK if filled else PAPER,
                     markeredgecolor=INK if filled else MUTED,
@@ -64,8 +62,8 @@ def history(trials: Sequence[Record], named: int, metric: Shown) -> Html:
                     label="finished" if filled else "ended early",
                 )
         for one in done:
-            if one["number"] == named:
-                axes.plot([one["ended"] / 60], [one["score"]], "o", color=ACCENT, markersize=9)
+            if one.number == named:
+                axes.plot([one.minutes], [one.scored], "o", color=ACCENT, markersize=9)
         axes.set_xlabel("minutes since the search began")
         axes.set_title(f"{metric.inside} on validation", color=INK, size=13, loc="left", pad=12)
         axes.yaxis.set_major_formatter(percent(metric))
@@ -73,7 +71,7 @@ def history(trials: Sequence[Record], named: int, metric: Shown) -> Html:
         bare(axes)
         figure.legend(loc="outside lower left", ncols=3, handletextpad=0.5)
 
-    best = max((one["score"] for one in whole), default=None)
+    best = max((one.scored for one in whole), default=None)
     told = f"{len(whole)} trials finished, {len(done) - len(whole)} ended early; the best scores {metric.show(best)}"
     return drawing("history", told, 260, draw)
 
@@ -97,24 +95,24 @@ def places(values: Sequence[object]) -> tuple[list[float], list[tuple[float, str
     return [place(value) for value in numbers], [(at, f"{value:.3g}") for at, value in ticks]
 
 
-def parallel(trials: Sequence[Record], keys: Sequence[str], named: int, metric: Shown) -> Html:
+def parallel(trials: Sequence[TrialRecord], keys: Sequence[str], named: int, metric: Shown) -> Html:
     """One line per trial through its values; the better its score, the darker. Every trial has a value for all of `keys`."""
-    own = sorted(trials, key=lambda one: float(one["score"]))
+    own = sorted(trials, key=lambda one: one.scored)
     titles = [key.split(".")[1] for key in keys]
 
     def draw(figure: Any) -> None:
         axes = figure.add_subplot()
-        columns = [places([one["values"][key] for one in own]) for key in keys]
-        scores, score_ticks = places([one["score"] for one in own])
+        columns = [places([one.values[key] for one in own]) for key in keys]
+        scores, score_ticks = places([one.scored for one in own])
         columns.append((scores, [(at, metric.show(float(text))) for at, text in score_ticks]))
         for place, one in enumerate(own):
             line = [column[0][place] for column in columns]
-            kept = one["number"] == named
+            kept = one.number == named
             rank = place / max(1, len(own) - 1)
             axes.plot(
                 range(len(columns)),
                 line,
-                "-" if one["state"] == "complete" else "--",
+                "-" if one.state == "complete" else "--",
                 color=ACCENT if kept else INK,
                 alpha=1.0 if kept else 0.12 + 0.6 * rank,
                 linewidth=2.5 if kept else 1.2,
@@ -154,15 +152,15 @@ def importance_bars(shares: Mapping[str, Sequence[float]]) -> Html:
     return drawing("importance", f"Importance: {told}", 60 + 40 * len(ordered), draw)
 
 
-def learning_curves(trials: Sequence[Record], named: int, metric: Shown) -> Html:
+def learning_curves(trials: Sequence[TrialRecord], named: int, metric: Shown) -> Html:
     """Score of each trial by the number of validations it has seen."""
     curves = [(one, points_of(one)) for one in trials if points_of(one)]
 
     def draw(figure: Any) -> None:
         axes = figure.add_subplot()
         for one, points in curves:
-            kept = one["number"] == named
-            cut = one["state"] == "pruned"
+            kept = one.number == named
+            cut = one.state == "pruned"
             axes.plot(
                 *zip(*points, strict=True),
                 "-",

@@ -1,12 +1,12 @@
 """`search.json`, checked when it is read back."""
 
+import math
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import field_validator, model_validator
 
-from luthier.errors import RunError
-from luthier.records import Count, Finite, Name, Record, checked, read_json, seal_holds
+from luthier.records import Count, Finite, Name, Record, VersionedRecord, read_sealed
 
 FILE = "search.json"
 MEND = "`luthier resume` of this folder writes it anew, once the file is deleted."
@@ -25,6 +25,16 @@ class TrialRecord(Record):
     ended: Finite | None = None
     words: str | None = None
     validations: dict[str, float] | None = None
+
+    @property
+    def scored(self) -> float:
+        """Its score on the validation rows; not a number where it has none."""
+        return math.nan if self.score is None else self.score
+
+    @property
+    def minutes(self) -> float:
+        """When it ended, in minutes since the search began; not a number where it has not."""
+        return math.nan if self.ended is None else self.ended / 60
 
     @field_validator("values")
     @classmethod
@@ -60,7 +70,7 @@ class CorrectedRecord(Record):
     high: float
 
 
-class SearchRecord(Record):
+class SearchRecord(VersionedRecord):
     """search.json, as docs/search.md describes it."""
 
     method: Name
@@ -91,13 +101,6 @@ class SearchRecord(Record):
         return self
 
 
-def read_search(search: Path) -> dict[str, Any]:
+def read_search(search: Path) -> SearchRecord:
     """search.json of a search's folder. Raises FileNotFoundError where there is none, RunError that names file and field."""
-    path = search / FILE
-    record: dict[str, Any] = read_json(path, within=search, mend=MEND)
-    checked(record, SearchRecord, str(path), MEND)
-    if seal_holds(record) is False:
-        raise RunError(
-            f"{path}: is not what luthier wrote: its content does not fit the SHA-256 that it holds. {MEND}"
-        )
-    return record
+    return read_sealed(search / FILE, SearchRecord, within=search, mend=MEND)[0]

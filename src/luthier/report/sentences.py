@@ -1,11 +1,12 @@
 """Sentences about a run. Plain text: whoever writes HTML or Markdown escapes it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from luthier.folder.scorecard import CalibrationScores, LongTexts, ScorecardRecord, Verdict, Worth
 from luthier.report.numbers import Shown, count, duration, number, shown
-from luthier.report.records import Record
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,9 @@ def label_of(value: object) -> str:
     return (", ".join(map(str, value)) or "no label") if isinstance(value, list) else str(value)
 
 
-def test_rows(scorecard: Record) -> str:
+def test_rows(scorecard: ScorecardRecord) -> str:
     """How many rows the scores were measured on."""
-    rows = (scorecard.get("rows") or {}).get("test")
+    rows = (scorecard.rows or {}).get("test")
     return "the test rows" if number(rows) is None else count(rows, "unseen test row")
 
 
@@ -83,7 +84,7 @@ HEADLINE = re.compile(r"(Ship it|Do not ship it( yet)?)\.\s")
 """The beginnings that the recorded words of a verdict may have."""
 
 
-def settings(tuning: Record) -> Iterator[tuple[str, object]]:
+def settings(tuning: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
     """Settings and outcomes of training by name; what belongs to one candidate says so.
 
     >>> dict(settings({"lr": 0.1, "probe": {"strength": 2, "cross_validated": {}}}))
@@ -101,48 +102,48 @@ def settings(tuning: Record) -> Iterator[tuple[str, object]]:
                     )
 
 
-def headline(scorecard: Record) -> str:
+def headline(scorecard: ScorecardRecord) -> str:
     """The verdict in two or three words."""
-    verdict = scorecard.get("verdict") or {}
-    if recorded := HEADLINE.match(str(verdict.get("words"))):
+    verdict = scorecard.verdict
+    if verdict is None:
+        return "Measured, not judged."
+    if recorded := HEADLINE.match(verdict.words or ""):
         return recorded[0].strip()
-    ship = verdict.get("ship")
-    return "Measured, not judged." if ship is None else "Ship it." if ship else "Do not ship it."
+    return "Ship it." if verdict.ship else "Do not ship it."
 
 
-def verdict_words(scorecard: Record) -> str:
+def verdict_words(scorecard: ScorecardRecord) -> str:
     """The verdict as recorded, without its headline; made from its numbers where no words were recorded."""
-    verdict = scorecard.get("verdict") or {}
-    if verdict.get("words"):
-        recorded = str(verdict["words"])
-        begins = HEADLINE.match(recorded)
-        return recorded[begins.end() :] if begins else recorded
-    metric = shown(scorecard["metric"])
-    value = metric.show(scorecard["test"][scorecard["metric"]].get("value"))
+    verdict = scorecard.verdict
+    if verdict is not None and verdict.words:
+        begins = HEADLINE.match(verdict.words)
+        return verdict.words[begins.end() :] if begins else verdict.words
+    metric = shown(scorecard.metric)
+    value = metric.show(scorecard.test[scorecard.metric].value)
     reached = sentence(
-        f"{called(scorecard['chosen'])} reaches {value} {metric.inside} on rows it has never seen"
+        f"{called(scorecard.chosen)} reaches {value} {metric.inside} on rows it has never seen"
     )
-    difference = number(verdict.get("difference"))
-    if difference is None:
+    difference = None if verdict is None else number(verdict.difference)
+    if verdict is None or difference is None:
         return f"{reached}."
-    than = f"{called(verdict.get('against'))}, the best candidate for which nothing was trained"
+    than = f"{called(verdict.against)}, the best candidate for which nothing was trained"
     if difference == 0:
         return f"{reached}: the same as {than}."
     better = "better" if difference > 0 else "worse"
     return f"{reached}: {metric.show_difference(difference, signed=False)} {better} than {than}."
 
 
-def certainty(part: Record, metric: Shown) -> str:
+def certainty(verdict: Verdict | None, metric: Shown) -> str:
     """What the interval of a difference means; empty where there is none."""
-    low, high = number(part.get("low")), number(part.get("high"))
+    if verdict is None:
+        return ""
+    low, high = number(verdict.low), number(verdict.high)
     if low is None or high is None:
         return ""
     told = ""
-    if "interval" not in str(part.get("words")):
+    if "interval" not in (verdict.words or ""):
         ends = metric.show_difference_range(low, high).replace(" to ", " and ")
-        told = (
-            f"With 95 % confidence the true difference to {called(part.get('against'))} lies between {ends}. "
-        )
+        told = f"With 95 % confidence the true difference to {called(verdict.against)} lies between {ends}. "
     if low > 0:
         return f"{told}Even the low end of the interval is a gain: this is not luck of the test rows."
     if high < 0:
@@ -150,21 +151,21 @@ def certainty(part: Record, metric: Shown) -> str:
     return f"{told}The interval holds zero: on other rows of the same kind there may be no difference at all."
 
 
-def worth_words(scorecard: Record) -> str:
+def worth_words(scorecard: ScorecardRecord) -> str:
     """Whether the dearest candidate is worth its price; empty where nothing was compared."""
-    worth = scorecard.get("worth") or {}
-    if worth.get("words"):
-        return str(worth["words"])
-    difference = number(worth.get("difference"))
+    worth = scorecard.worth or Worth()
+    if worth.words:
+        return worth.words
+    difference = number(worth.difference)
     if difference is None:
         return ""
-    metric = shown(scorecard["metric"])
-    seconds = {candidate.get("name"): candidate.get("seconds") for candidate in scorecard["candidates"]}
+    metric = shown(scorecard.metric)
+    seconds = {candidate.name: candidate.seconds for candidate in scorecard.candidates or []}
     dearer, cheaper = (
         f"{called(name)} ({duration(seconds[name])})"
-        if number(seconds.get(name)) is not None
+        if name is not None and number(seconds.get(name)) is not None
         else called(name)
-        for name in (worth.get("dearer"), worth.get("cheaper"))
+        for name in (worth.dearer, worth.cheaper)
     )
     if difference == 0:
         return sentence(f"{dearer} scores the same as {cheaper}.")
@@ -172,17 +173,18 @@ def worth_words(scorecard: Record) -> str:
     return sentence(f"{dearer} is {metric.show_difference(difference, signed=False)} {than} than {cheaper}.")
 
 
-def long_words(long: Record) -> str:
+def long_words(long: LongTexts | None) -> str:
     """What happened to the texts beyond the model's limit; empty when all fit."""
-    rows, limit = number(long.get("rows")), count(long.get("limit"))
-    if not rows:
+    rows = None if long is None else number(long.rows)
+    if long is None or not rows:
         return ""
+    limit = count(long.limit)
     longer = (
         f"{count(rows, 'text')} {'is' if rows == 1 else 'are'} longer than the {limit} tokens the model reads"
     )
-    if long.get("way") == "cut":
-        return f"{longer}: {count(long.get('tokens'), 'token')} beyond the limit were cut off and never seen."
-    if long.get("way") == "windows":
+    if long.way == "cut":
+        return f"{longer}: {count(long.tokens, 'token')} beyond the limit were cut off and never seen."
+    if long.way == "windows":
         return f"{longer}: they were read in windows, so nothing of them was lost."
     return f"{longer}."
 
@@ -192,19 +194,21 @@ def numbers_of(value: object) -> str:
     return "–" if found is None else f"{found:.3g}"
 
 
-def calibration_words(calibration: Record) -> str:
+def calibration_words(calibration: CalibrationScores | None) -> str:
     """What calibration did; empty where it was not measured."""
-    wanted, covered = number(calibration.get("wanted")), number(calibration.get("coverage"))
+    if calibration is None:
+        return ""
+    wanted, covered = number(calibration.wanted), number(calibration.coverage)
     if wanted is not None and covered is not None:
-        margin = numbers_of(calibration.get("margin"))
+        margin = numbers_of(calibration.margin)
         return (
             f"Each estimate has an interval of {margin} either way, made to hold the truth in {100 * wanted:.0f} % of the "
             f"rows. On the test rows it holds it in {100 * covered:.1f} %."
         )
-    before, after = number(calibration.get("ece_before")), number(calibration.get("ece_after"))
+    before, after = number(calibration.ece_before), number(calibration.ece_after)
     if before is None or after is None:
         return ""
-    temperature = number(calibration.get("temperature"))
+    temperature = number(calibration.temperature)
     fitted = temperature is not None and temperature != 1
     by = f", after the logits were divided by the temperature {temperature:.3g}" if fitted else ""
     gap = f"{100 * after:.1f} points on average"

@@ -1,7 +1,7 @@
 """Code that loads the tuned model, with luthier and without it: for the report and for the model card."""
 
+from luthier.folder.scorecard import ScorecardRecord
 from luthier.report.numbers import number
-from luthier.report.records import Record
 
 GIVEN = {
     "token-classification": '["a text to look through"]',
@@ -12,9 +12,9 @@ GIVEN = {
 """An example of what `predict` takes, by task."""
 
 
-def with_luthier(folder: str, scorecard: Record | None = None) -> str:
-    rows = GIVEN.get(str((scorecard or {}).get("task")), '["a text to be sorted"]')
-    if reads_pairs(scorecard or {}):
+def with_luthier(folder: str, scorecard: ScorecardRecord) -> str:
+    rows = GIVEN.get(scorecard.task or "", '["a text to be sorted"]')
+    if reads_pairs(scorecard):
         rows = '[("one text", "another text")]'
     return f"""\
 import luthier
@@ -24,14 +24,14 @@ model.predict({rows})
 """
 
 
-def reads_pairs(scorecard: Record) -> bool:
+def reads_pairs(scorecard: ScorecardRecord) -> bool:
     """Whether a row is two texts with one answer. Scorecards of older versions do not say so."""
-    return scorecard.get("reads", scorecard.get("task")) in ("pair", "apart", "pair-classification")
+    return (scorecard.reads or scorecard.task) in ("pair", "apart", "pair-classification")
 
 
-def without_luthier(scorecard: Record, folder: str) -> str | None:
+def without_luthier(scorecard: ScorecardRecord, folder: str) -> str | None:
     """The model's own answers from the library that it was saved for; None when that is not known."""
-    task = str(scorecard.get("task"))
+    task = scorecard.task or ""
     if task in PIPELINES:
         return f"""\
 from transformers import pipeline
@@ -46,10 +46,10 @@ print(SentenceTransformer("{folder}").encode(["a text to be placed"]))
 '''
     if task == "question-answering":
         return for_questions(folder)
-    if scorecard.get("reads") == "apart":
+    if scorecard.reads == "apart":
         return for_cosines(folder)
     write = {"transformers": for_transformers, "sentence-transformers": for_sentence_transformers}
-    chosen = write.get(str(scorecard.get("model_format")))
+    chosen = write.get(scorecard.model_format or "")
     if chosen is None:
         return None
     texts = '["a text to be sorted"]'
@@ -75,9 +75,9 @@ OWN_CLASSES = {
 """The class of transformers that opens a model, by task; all other tasks have the class for sequences."""
 
 
-def openers(scorecard: Record, folder: str) -> list[tuple[str, str]]:
+def openers(scorecard: ScorecardRecord, folder: str) -> list[tuple[str, str]]:
     """How each library opens the folder, and what it gives there. A call that is not listed may put a random head on the body."""
-    task, pooled = str(scorecard.get("task")), scorecard.get("model_format") == "sentence-transformers"
+    task, pooled = scorecard.task or "", scorecard.model_format == "sentence-transformers"
     encode = f'SentenceTransformer("{folder}").encode(texts)'
     if task == "embedding":
         return [
@@ -85,7 +85,7 @@ def openers(scorecard: Record, folder: str) -> list[tuple[str, str]]:
             (f'pipeline("feature-extraction", "{folder}")', "the states of the tokens, not pooled yet."),
         ]
     if pooled:
-        apart = scorecard.get("reads") == "apart"
+        apart = scorecard.reads == "apart"
         return [
             (encode, "the vectors; the number is a line through their cosine." if apart else "the logits."),
             (f'pipeline("text-classification", "{folder}")', "refused, as by every class of transformers: none of them pools as "
@@ -177,23 +177,23 @@ print((line["mean"] + line["spread"] * cosines).tolist())  # in the units of the
 """
 
 
-def ending(scorecard: Record) -> str:
+def ending(scorecard: ScorecardRecord) -> str:
     """The lines from logits to what is wanted of them."""
-    if scorecard.get("task") == "regression":
+    if scorecard.task == "regression":
         return "print(logits[:, 0].tolist())  # in the units of the column that was learnt"
     shown = 'print([dict(zip(beside["task"]["labels"], row.tolist())) for row in probabilities])'
     return f"{probabilities(scorecard)}\n{shown}"
 
 
-def probabilities(scorecard: Record) -> str:
+def probabilities(scorecard: ScorecardRecord) -> str:
     """The lines from logits to calibrated probabilities."""
-    if scorecard.get("multi_label"):
+    if scorecard.multi_label:
         return """\
 scale, bias = (torch.tensor(beside["calibration"][name]) for name in ("scale", "bias"))
 if len(scale):  # calibrated: a line per label
     logits = logits * scale + bias
 probabilities = logits.sigmoid()"""
-    temperature = number((scorecard.get("calibration") or {}).get("temperature"))
+    temperature = number(scorecard.calibration.temperature if scorecard.calibration else None)
     if temperature is None or temperature == 1:
         return "probabilities = logits.softmax(dim=-1)"
     return f"probabilities = (logits / {temperature:.6g}).softmax(dim=-1)  # calibrated by the temperature"

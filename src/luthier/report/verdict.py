@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 
+from luthier.folder.scorecard import CandidateScores, Score, Verdict, Worth
 from luthier.report import numbers, sentences
 from luthier.report.charts import candidate_dots
 from luthier.report.markup import Column, Html, beside, join, picture, table, tag, with_note
-from luthier.report.records import Record, Records
+from luthier.report.records import Records
 
 CHOICE = (
     "The candidate best on validation is kept, unless a cheaper one is within its standard error. "
@@ -15,12 +16,12 @@ CHOICE = (
 
 def verdict(records: Records) -> Html:
     scorecard = records.scorecard
-    metric = numbers.shown(scorecard["metric"])
+    metric = numbers.shown(scorecard.metric)
     explained = {
-        "How sure?": sentences.certainty(records.part("verdict"), metric) if records.compared else "",
+        "How sure?": sentences.certainty(scorecard.verdict, metric) if records.compared else "",
         "Worth its price?": sentences.worth_words(scorecard),
     }
-    headline = "p.headline.ship" if records.part("verdict").get("ship") else "p.headline"
+    headline = "p.headline.ship" if scorecard.ship else "p.headline"
     return join(
         [
             tag(headline, sentences.headline(scorecard)),
@@ -35,46 +36,42 @@ def verdict(records: Records) -> Html:
 def figures(records: Records) -> Html:
     """The few numbers to remember."""
     scorecard = records.scorecard
-    metric = numbers.shown(scorecard["metric"])
-    score = records.scores[scorecard["metric"]]
+    metric = numbers.shown(scorecard.metric)
+    score = records.scores[scorecard.metric]
     note = f"on {sentences.test_rows(scorecard)}; {between(metric.show_range, score)}"
-    shown = [(metric.title, metric.show(score.get("value")), note)]
-    verdict, worth = records.part("verdict"), records.part("worth")
-    if records.compared and numbers.number(verdict.get("difference")) is not None:
-        told = metric.show_difference(verdict["difference"])
-        note = between(metric.show_difference_range, verdict)
-        shown.append((f"Against {verdict.get('against')}", told, note))
-    told_already = (worth.get("dearer"), worth.get("cheaper")) == (
-        scorecard["chosen"],
-        verdict.get("against"),
-    )
-    if numbers.number(worth.get("difference")) is not None and not told_already:
-        told = metric.show_difference(worth["difference"])
-        pair = sentences.sentence(f"{worth.get('dearer')} against {worth.get('cheaper')}")
+    shown = [(metric.title, metric.show(score.value), note)]
+    verdict, worth = scorecard.verdict, scorecard.worth or Worth()
+    if verdict is not None and records.compared and numbers.number(verdict.difference) is not None:
+        told = metric.show_difference(verdict.difference)
+        shown.append((f"Against {verdict.against}", told, between(metric.show_difference_range, verdict)))
+    against = None if verdict is None else verdict.against
+    told_already = (worth.dearer, worth.cheaper) == (scorecard.chosen, against)
+    if numbers.number(worth.difference) is not None and not told_already:
+        told = metric.show_difference(worth.difference)
+        pair = sentences.sentence(f"{worth.dearer} against {worth.cheaper}")
         shown.append((pair, told, between(metric.show_difference_range, worth)))
-    seconds = (records.part("cost").get("seconds") or {}).get("total")
+    seconds = ((scorecard.cost.seconds if scorecard.cost else None) or {}).get("total")
     if numbers.number(seconds) is not None:
         shown.append(("Time spent", numbers.duration(seconds), "for the whole run"))
     groups = [tag("div", tag("dt", name), tag("dd", value), tag("dd", note)) for name, value, note in shown]
     return tag("dl.figures", *groups)
 
 
-def between(show: Callable[[object, object], str], part: Record) -> str:
-    told = show(part.get("low"), part.get("high"))
+def between(show: Callable[[object, object], str], part: Score | Verdict | Worth) -> str:
+    told = show(part.low, part.high)
     return "no interval" if told == numbers.NOTHING else f"95 % interval {told}"
 
 
 def candidates(records: Records) -> Html:
     scorecard = records.scorecard
-    metric = numbers.shown(scorecard["metric"])
-    chosen = str(scorecard["chosen"])
+    metric, chosen = numbers.shown(scorecard.metric), scorecard.chosen
     columns = [Column("Candidate"), *[Column(title, number=True) for title in ("Validation", "Test", "Time")]]
     rows = [
         (
             name_of(candidate, chosen),
-            metric.show(candidate.get("valid")),
+            metric.show(candidate.valid),
             with_interval(candidate, metric),
-            numbers.duration(candidate.get("seconds")),
+            numbers.duration(candidate.seconds),
         )
         for candidate in records.candidates
     ]
@@ -84,19 +81,19 @@ def candidates(records: Records) -> Html:
     return join(
         [
             tag("h3", "From cheap to dear"),
-            tag("p", CHOICE) if scorecard.get("method") == "auto" else "",
+            tag("p", CHOICE) if scorecard.method == "auto" else "",
             beside(picture(drawn, caption), listed),
         ]
     )
 
 
-def name_of(candidate: Record, chosen: str) -> Html:
-    name = str(candidate.get("name"))
+def name_of(candidate: CandidateScores, chosen: str) -> Html:
+    name = candidate.name
     kept = tag("span.mark", "kept") if name == chosen else ""
     kind = sentences.CANDIDATES.get(name)
     return with_note(join([name, " ", kept]), kind.meaning if kind else "")
 
 
-def with_interval(candidate: Record, metric: numbers.Shown) -> Html:
-    interval = metric.show_range(candidate.get("test_low"), candidate.get("test_high"))
-    return with_note(metric.show(candidate.get("test")), interval if interval != numbers.NOTHING else "")
+def with_interval(candidate: CandidateScores, metric: numbers.Shown) -> Html:
+    interval = metric.show_range(candidate.test_low, candidate.test_high)
+    return with_note(metric.show(candidate.test), interval if interval != numbers.NOTHING else "")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from luthier.searching.folder import SearchFolder
 from luthier.searching.opening import adviser_of
+from luthier.searching.records import CrashesNote
 from luthier.searching.reruns import Rerun, failure
 from luthier.searching.samplers import Adviser
 from luthier.searching.space import read_space
@@ -28,10 +29,10 @@ def abandoned(folder: SearchFolder, holder: str, how: str) -> list[Abandoned]:
     holder: the name under which the process took trials.  how: the way it ended, in words.
     """
     plan, asked = folder.plans()
-    settled = folder.note("settled")
+    settled = folder.settled
     if settled is None:
         return []  # it died before there were any trials
-    adviser = adviser_of(folder, asked, read_space(settled["vary"], plan), plan)
+    adviser = adviser_of(folder, asked, read_space(settled.vary, plan), plan)
     found = []
     with folder.alone("ask"):
         for name in folder.held_by(holder):
@@ -63,8 +64,9 @@ def rerun_crashed(folder: SearchFolder, one: Rerun, how: str) -> list[Abandoned]
     """Count a crash of the process that ran a trial on another seed; nothing where that had ended before."""
     if one.outcome(folder) is not None or failure(folder, one.number) is not None:
         return []
-    crashes = int((folder.note(f"crashes-{one}") or {}).get("count", 0)) + 1
-    folder.keep_note(f"crashes-{one}", {"count": crashes})
+    known = folder.note(f"crashes-{one}", CrashesNote)
+    crashes = 1 if known is None else known.count + 1
+    folder.keep_note(f"crashes-{one}", CrashesNote(count=crashes))
     if crashes >= CRASHES:
         one.fail(folder, words_of(how, crashes))
     return [Abandoned(one.words, failed=crashes >= CRASHES)]

@@ -18,6 +18,7 @@ from luthier.report.search_page import write_search_page
 from luthier.searching.folder import OF_SEARCH
 from luthier.searching.opening import Search, refuse_another_model
 from luthier.searching.ranking import best_of, different, finalists
+from luthier.searching.records import ChoiceNote, NamedNote
 from luthier.searching.reruns import NAMED, failure, scores_of, unheard
 from luthier.searching.samplers import Tried, importances
 from luthier.searching.space import METHOD, MODEL
@@ -33,23 +34,23 @@ OTHER_TOKENS = {MODEL, "data.long"}
 def finish(search: Search) -> Iterator[tuple[int, Event]]:
     """Name the winner, test it, write best/ and the report. Yields (number of the trial, or OF_SEARCH; event)."""
     tried = search.adviser.tried()
-    if best_of(tried) is None and search.folder.record().get("over"):
+    if best_of(tried) is None and search.folder.record().over:
         return  # another process has told of it
     if best_of(tried) is None:
         words = "; ".join(sorted({str(one.notes.get("words", one.state)) for one in tried}))
         yield OF_SEARCH, Noted(f"No trial came to its end: {words}", search.clock(), warning=True)
         search.record(over=True)
         return
-    known = search.folder.note(NAMED)
+    known = search.folder.note(NAMED, NamedNote)
     if known is None:
         if search.asked.seeds:
             yield from (
                 (OF_SEARCH, Noted(words, search.clock(), warning=True)) for words in unheard_of(search)
             )
         choice, more = chosen(search)
-        search.folder.keep_note(NAMED, {"choice": asdict(choice), "more": more})
+        search.folder.keep_note(NAMED, NamedNote(choice=ChoiceNote(**asdict(choice)), more=more))
     else:
-        choice, more = Choice(**known["choice"]), known["more"]
+        choice, more = Choice(**known.choice.told()), known.more
     yield choice.number, Named(choice.number, choice.words, search.clock())
     winner = tried[choice.number]
     refuse_another_model(search, winner.values)

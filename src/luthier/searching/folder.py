@@ -27,12 +27,13 @@ from luthier.files import (
 )
 from luthier.hashes import hash_file, hash_json
 from luthier.machine import cores
+from luthier.plan.key import BESIDE, deciding
 from luthier.plan.places import NAMED, PACKAGED_NAMES, found_again, placed
 from luthier.plan.plan import Plan, read_plan
 from luthier.plan.search import SECTION, SearchPlan, parted
-from luthier.records import Record, checked, read_json, seal_holds, sealed
-from luthier.report.search_records import read_search
-from luthier.searching.records import NOTES
+from luthier.records import Kind, VersionedRecord, read_sealed, sealed, stamped, write_sealed
+from luthier.report.search_records import SearchRecord, read_search
+from luthier.searching.records import SearchKey, Settled, SpentNote
 
 PLAN, RECORD, REPORT, BEST = "plan.toml", "search.json", "report.html", "best"
 OF_SEARCH = -1
@@ -41,8 +42,6 @@ SPENT = "spent"
 """The name of the note with the seconds of all commands, as of the last validation of a trial."""
 DEATHS = 4
 """How many processes may die in a row before a search gives up."""
-MADE_ELSEWHERE = {"workers", "storage", "on"}
-"""Settings of a search that say where it runs, not what it finds."""
 COMMAND = "command"
 """The lock of the command that is at work on a search, where its trials are on record here alone."""
 NOTE_MEND = "Put back the file that was there, or search anew with another --out."
@@ -54,7 +53,7 @@ def key_of(plan: Plan, search: SearchPlan) -> str:
     return hash_json(
         [
             plan.identity(),
-            search.model_dump(mode="json", exclude=MADE_ELSEWHERE),
+            deciding(SECTION, search),
             files,
             plan.model.name,
             *filter(None, [plan.model.base]),
@@ -150,14 +149,21 @@ class SearchFolder:
         return self.state / "shared"
 
     @property
+    def settled(self) -> Settled | None:
+        """What all trials have in common; None before the first process has looked."""
+        return self.note("settled", Settled)
+
+    @property
     def gpus(self) -> int:
         """The number of GPUs for trials; zero before the first process has looked."""
-        return int((self.note("settled") or {}).get("gpus", 0))
+        settled = self.settled
+        return 0 if settled is None else settled.gpus
 
     @property
     def default_workers(self) -> int:
         """As many processes as have cores of their own, each with the threads that the search has settled; or a GPU each."""
-        threads = int((self.note("settled") or {}).get("run", {}).get("run.threads", 1))
+        settled = self.settled
+        threads = int((settled.run.get("run.threads") if settled else None) or 1)
         return self.gpus or max(1, cores() // max(1, threads))
 
     @property
@@ -180,22 +186,21 @@ class SearchFolder:
     def begin_alone(self, plan: Plan, search: SearchPlan) -> bool:
         """Make the folder, or find it again, as `begin` says, while no other command does."""
         key, known = key_of(plan, search), self.key_record()
-        if known is not None and known["key"] != key:
+        if known is not None and known.key != key:
             raise RunError(
                 f"{self.path}: holds a search of another plan, space or data{self.differences(search)}. Choose another folder "
                 f"with --out, go on with the one there by `luthier resume {self.path}`, or delete it if it is not needed."
             )
         storage = without_password(search.storage) if search.storage else None
-        if known is not None and known["storage"] != storage:
+        if known is not None and known.storage != storage:
             raise RunError(
                 f"{self.path}: the trials of this search are on record in another place than --storage says. Leave out what was "
                 "not said at first, or choose another folder with --out."
             )
         # Also where earlier commands stood: names in the plan are found from there.
-        where = list(dict.fromkeys([os.getcwd(), *(known or {}).get("where", [])]))
-        own = known["id"] if known else uuid.uuid4().hex
-        record = {"key": key, "id": own, "storage": storage, "where": where}
-        self.keep_note("key", record)
+        where = list(dict.fromkeys([os.getcwd(), *(known.where if known else [])]))
+        own = known.id if known else uuid.uuid4().hex
+        self.keep_note("key", SearchKey(key=key, id=own, storage=storage, where=where))
         self.write_plan(plan, search)
         return known is None
 
@@ -206,7 +211,7 @@ class SearchFolder:
         found = [
             f"--{name} {own[name] or 'was left out'}, not {asked[name] or 'left out'}"
             for name in own
-            if own[name] != asked[name] and name not in {*MADE_ELSEWHERE, "vary"}
+            if own[name] != asked[name] and name not in {*BESIDE[SECTION].split(), "vary"}
         ]
         return f" ({'; '.join(found)})" if found else ""
 
@@ -228,10 +233,11 @@ class SearchFolder:
 
     def plans(self) -> tuple[Plan, SearchPlan]:
         """The plan of the trials, and that of the search. Raises RunError where this is not the folder of a search."""
-        if self.key_record() is None or not (self.path / PLAN).is_file():
+        known = self.key_record()
+        if known is None or not (self.path / PLAN).is_file():
             raise RunError(f"{self.path}: is not the folder of a search: it holds no {PLAN} of one.")
         settings, asked = parted(read_plan(self.path / PLAN))
-        places = [self.path, *map(Path, (self.key_record() or {}).get("where", []))]
+        places = [self.path, *map(Path, known.where)]
         named = [key for key in NAMED if isinstance(settings.get(key), str)]
         settings |= {key: found_again(key, settings[key], places) for key in named}
         try:
@@ -244,34 +250,28 @@ class SearchFolder:
         embedded model."""
         if name in PACKAGED_NAMES:
             return name
-        where = [str(self.path), *(self.key_record() or {}).get("where", [])]
+        known = self.key_record()
+        where = [str(self.path), *(known.where if known else [])]
         return next((str(place) for one in where if (place := Path(one) / name).exists()), name)
 
-    def key_record(self) -> dict[str, Any] | None:
+    def key_record(self) -> SearchKey | None:
         """The record key.json; None where the folder is not that of a search."""
-        return self.note("key")
+        return self.note("key", SearchKey)
 
-    def note(self, name: str) -> dict[str, Any] | None:
+    def note(self, name: str, kind: type[Kind]) -> Kind | None:
         """A record in `state`; None where there is none. Raises RunError, with file and field, for one that cannot be used."""
-        file = self.state / f"{name}.json"
         try:
-            found: dict[str, Any] = read_json(file, within=self.path, mend=NOTE_MEND)
+            return read_sealed(self.state / f"{name}.json", kind, within=self.path, mend=NOTE_MEND)[0]
         except (FileNotFoundError, NotADirectoryError):
             return None
-        checked(found, NOTES.get(name.split("-")[0], Record), str(file), NOTE_MEND)
-        if seal_holds(found) is False:
-            raise RunError(
-                f"{file}: is not what luthier wrote: its content does not fit the SHA-256 that it holds. {NOTE_MEND}"
-            )
-        return found
 
-    def keep_note(self, name: str, record: Mapping[str, Any]) -> None:
-        write_json(self.state / f"{name}.json", sealed(record))
+    def keep_note(self, name: str, record: VersionedRecord) -> None:
+        write_sealed(self.state / f"{name}.json", record)
 
     def write_record(self, record: Mapping[str, Any]) -> None:
-        write_json(self.path / RECORD, sealed(record))
+        write_json(self.path / RECORD, sealed(stamped(record, SearchRecord)))
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> SearchRecord:
         """search.json. Raises RunError where there is none."""
         try:
             return read_search(self.path)
@@ -280,8 +280,9 @@ class SearchFolder:
 
     def seconds(self) -> float:
         """Seconds that all commands of this search have taken so far."""
-        told = float(self.record()["seconds"]) if (self.path / RECORD).is_file() else 0.0
-        return max(told, float((self.note(SPENT) or {}).get("seconds", 0.0)))
+        told = self.record().seconds if (self.path / RECORD).is_file() else 0.0
+        spent = self.note(SPENT, SpentNote)
+        return max(told, 0.0 if spent is None else spent.seconds)
 
     def forget_weights(self, folder: Path) -> None:
         """Delete the weights and states of a trial. Its plan, its events and its outcome stay: reports need no more."""

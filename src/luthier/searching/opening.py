@@ -25,6 +25,7 @@ from luthier.prepare.refusals import refuse_too_many_blocks
 from luthier.searching.default_space import default_space
 from luthier.searching.folder import SPENT, SearchFolder
 from luthier.searching.ranking import best_of, trial_record
+from luthier.searching.records import ModelNote, RowsNote, Settled, SpentNote
 from luthier.searching.samplers import MOST, Adviser, storage_at
 from luthier.searching.space import MODEL, PAIR, Space, Value, plan_of, read_space
 
@@ -104,7 +105,7 @@ class Search:
 
     def spend(self) -> None:
         """Note the time that has gone by, for a command that goes on after a kill."""
-        self.folder.keep_note(SPENT, {"seconds": round(self.earlier + self.clock(), 3)})
+        self.folder.keep_note(SPENT, SpentNote(seconds=round(self.earlier + self.clock(), 3)))
 
     def record(self, **more: Any) -> None:
         """Write search.json."""
@@ -143,13 +144,13 @@ def open_search(
     plan = plan.with_settings({"run.threads": threads_of(plan, asked), "data.split_seed": plan.split_seed})
     memo = Memo(folder.shared)
     with folder.alone("open"):
-        settled = folder.note("settled")
+        settled = folder.settled
         if settled is None:
             ready = prepare(plan, memo)
             resolved = ready.plan
             space = read_space(asked.vary, plan) if asked.vary else default_space(ready)
             refuse_what_the_model_refuses(space, plan, ready)
-            settled = {
+            run: dict[str, str | int | None] = {
                 "run.precision": resolved.run.precision,
                 "run.device": resolved.run.device,
                 "run.threads": resolved.run.threads,
@@ -161,13 +162,11 @@ def open_search(
             }
             storage_at(asked.storage or folder.url)  # one that does not answer leaves nothing behind
             gpus = torch.cuda.device_count() if resolved.run.device == "cuda" else 0
-            folder.keep_note(
-                "settled", {"run": settled, "vary": space.spelt(), "recipe": recipe, "gpus": gpus}
-            )
-            settled = folder.note("settled") or {}
+            settled = Settled(run=run, vary=list(space.spelt()), recipe=recipe, gpus=gpus)
+            folder.keep_note("settled", settled)
         else:
-            space = read_space(settled["vary"], plan)
-        plan = plan.with_settings(settled["run"])
+            space = read_space(settled.vary, plan)
+        plan = plan.with_settings(settled.run)
         ready = prepare(plan, memo)
         refuse_what_has_changed(folder, ready)
         adviser = adviser_of(folder, asked, space, plan)
@@ -178,7 +177,7 @@ def open_search(
         asked=asked,
         space=space,
         adviser=adviser,
-        recipe=settled["recipe"],
+        recipe=settled.recipe,
         memo=memo,
         ready=ready,
         stop=stop,
@@ -190,10 +189,10 @@ def open_search(
 
 def refuse_what_has_changed(folder: SearchFolder, ready: Prepared) -> None:
     """Raises RunError where rows, split or model are not those that the search began with."""
-    known = folder.note("rows")
+    known = folder.note("rows", RowsNote)
     if known is None:
-        folder.keep_note("rows", {"key": ready.features_key})
-    elif known["key"] != ready.features_key:
+        folder.keep_note("rows", RowsNote(key=ready.features_key))
+    elif known.key != ready.features_key:
         raise RunError(
             f"{folder.path}: the rows or the model have changed since this search began, so further trials could not be compared "
             "with those that have ended. Put back what was there, or search anew with another --out."
@@ -210,10 +209,10 @@ def refuse_another_model(search: Search, values: Mapping[str, Value]) -> None:
         folder.found_again(name), task.reads, search.plan.model.base, search.memo
     ).fingerprint
     note = f"model-{hash_json([name])[:12]}"
-    known = folder.note(note)
+    known = folder.note(note, ModelNote)
     if known is None:
-        folder.keep_note(note, {"name": name, "fingerprint": fingerprint})
-    elif known["fingerprint"] != fingerprint:
+        folder.keep_note(note, ModelNote(name=name, fingerprint=fingerprint))
+    elif known.fingerprint != fingerprint:
         raise RunError(
             f"{folder.path}: the model {name} has changed since this search began, so what is learnt from it could not be "
             "compared with trials that have ended. Put back what was there, or search anew with another --out."
@@ -234,7 +233,7 @@ def adviser_of(folder: SearchFolder, asked: SearchPlan, space: Space, plan: Plan
     record = folder.key_record()
     assert record is not None, "it is the folder of a search"
     storage = storage_at(asked.storage or folder.url)
-    return Adviser(storage, record["id"], asked, space, plan, trials_wanted(asked, plan, space))
+    return Adviser(storage, record.id, asked, space, plan, trials_wanted(asked, plan, space))
 
 
 def trials_wanted(asked: SearchPlan, plan: Plan, space: Space) -> int:

@@ -23,7 +23,9 @@ from luthier.errors import (
 )
 from luthier.events import Advanced, Event, Noted, Started, TrialBegan, read_event
 from luthier.plan.search import SearchPlan
+from luthier.report.search_records import TrialRecord
 from luthier.searching.folder import DEATHS, RECORD, SearchFolder
+from luthier.searching.records import SignNote
 from luthier.searching.workers import GRACE, lost, worth_showing
 
 RETRIES = 3
@@ -89,11 +91,11 @@ def on_ray(folder: SearchFolder, asked: SearchPlan, stop: Callable[[], bool]) ->
         yield Started("search", time.time() - began, count)
         at_work: list[Any] = []
         asking, resting, last, deaths = True, False, None, 0
-        shown = {one["number"] for one in trials_of(folder) if one["state"] != "running"}
+        shown = {one.number for one in trials_of(folder) if one.state != "running"}
         with ended_in_any_case(ray, folder, at_work, began):
             while at_work or asking:
                 if stop() and asking:
-                    folder.keep_note(stop_of(began), {})
+                    folder.keep_note(stop_of(began), SignNote())
                     asking = False
                 alone = settled["features"] and not has_features(folder)
                 most = 1 if alone else min(room, asked.workers or room)
@@ -116,7 +118,7 @@ def on_ray(folder: SearchFolder, asked: SearchPlan, stop: Callable[[], bool]) ->
                     asking = asking and not (resting and reference == last)
                     events = [read_event(record) for record in told["events"]]
                     yield from (event for event in events if not isinstance(event, TrialBegan))
-                    ended = sum(one["state"] != "running" for one in trials_of(folder))
+                    ended = sum(one.state != "running" for one in trials_of(folder))
                     yield Advanced(ended, time.time() - began)
     if stop():
         raise Interrupted(
@@ -131,7 +133,7 @@ def ended_in_any_case(ray: Any, folder: SearchFolder, at_work: list[Any], began:
         yield
     finally:
         if at_work:
-            folder.keep_note(stop_of(began), {})
+            folder.keep_note(stop_of(began), SignNote())
             with contextlib.suppress(ray.exceptions.RayError):  # it has ended, and they with it
                 _, left = ray.wait(at_work, num_returns=len(at_work), timeout=GRACE)
                 for reference in left:
@@ -143,10 +145,9 @@ def has_features(folder: SearchFolder) -> bool:
     return next(folder.shared.glob("*/features.json"), None) is not None
 
 
-def trials_of(folder: SearchFolder) -> list[dict[str, Any]]:
+def trials_of(folder: SearchFolder) -> list[TrialRecord]:
     """The trials on record, where there is one."""
-    found: list[dict[str, Any]] = folder.record()["trials"] if (folder.path / RECORD).is_file() else []
-    return found
+    return folder.record().trials if (folder.path / RECORD).is_file() else []
 
 
 def begun(folder: SearchFolder, shown: set[int], seconds: float) -> Iterator[Event]:
@@ -155,9 +156,9 @@ def begun(folder: SearchFolder, shown: set[int], seconds: float) -> Iterator[Eve
     shown: numbers of those that have been told of, to which these are added.
     """
     for one in trials_of(folder):
-        if one["number"] not in shown:
-            shown.add(one["number"])
-            yield TrialBegan(one["number"], one["values"], seconds)
+        if one.number not in shown:
+            shown.add(one.number)
+            yield TrialBegan(one.number, one.values, seconds)
 
 
 @contextlib.contextmanager
@@ -213,7 +214,7 @@ def opened(path: str, earlier: float, began: float) -> Any:
     if key not in OPENED:
         OPENED.clear()
         OPENED[key] = open_search(
-            folder, lambda: folder.note(stop_of(began)) is not None, earlier, began, holder
+            folder, lambda: folder.note(stop_of(began), SignNote) is not None, earlier, began, holder
         )
     OPENED[key].holder = holder
     return OPENED[key]

@@ -4,10 +4,10 @@ from typing import Annotated, Any
 
 from annotated_types import Ge
 
-from luthier.records import Count, Finite, Name, Record
+from luthier.records import Count, Finite, Name, Record, VersionedRecord
 
 
-class SearchKey(Record):
+class SearchKey(VersionedRecord):
     """key.json: what a folder is the search of."""
 
     key: Name
@@ -16,7 +16,7 @@ class SearchKey(Record):
     where: list[str]
 
 
-class Settled(Record):
+class Settled(VersionedRecord):
     """settled.json: what all trials have in common."""
 
     run: dict[str, str | int | None]
@@ -25,13 +25,13 @@ class Settled(Record):
     gpus: Count = 0
 
 
-class RowsNote(Record):
+class RowsNote(VersionedRecord):
     """rows.json: hash of rows, split and model."""
 
     key: Name
 
 
-class ModelNote(Record):
+class ModelNote(VersionedRecord):
     """model-HASH.json: a model that is varied, as it was."""
 
     name: Name
@@ -46,40 +46,31 @@ class ChoiceNote(Record):
     words: str
 
 
-class NamedNote(Record):
+class NamedNote(VersionedRecord):
     """named.json: with which trial the search ends."""
 
     choice: ChoiceNote
     more: dict[str, Any]
 
 
-class FailedNote(Record):
+class FailedNote(VersionedRecord):
     """failed-N.json: why a trial comes to nothing on another seed."""
 
     seed: int
     words: str
 
 
-class SpentNote(Record):
+class SpentNote(VersionedRecord):
     """spent.json: seconds of all commands."""
 
     seconds: Annotated[Finite, Ge(0)]
 
 
-class CrashesNote(Record):
+class CrashesNote(VersionedRecord):
     """crashes-N.json: processes that died over a trial."""
 
     count: Count
 
 
-NOTES: dict[str, type[Record]] = {
-    "key": SearchKey,
-    "settled": Settled,
-    "rows": RowsNote,
-    "model": ModelNote,
-    "named": NamedNote,
-    "failed": FailedNote,
-    "spent": SpentNote,
-    "crashes": CrashesNote,
-}
-"""The record of each kind of note, by the first word of its name. Notes of other kinds have no content that is read."""
+class SignNote(VersionedRecord):
+    """over.json, stop-TIME.json: says something by being there."""

@@ -13,6 +13,7 @@ from luthier.folder.run_folder import RunFolder
 from luthier.searching.folder import OF_SEARCH, SearchFolder
 from luthier.searching.opening import Search, refuse_another_model
 from luthier.searching.ranking import finalists
+from luthier.searching.records import FailedNote, NamedNote
 from luthier.searching.samplers import Tried
 from luthier.searching.time_budget import time_for_rerun
 from luthier.searching.trials import LOOK
@@ -47,13 +48,13 @@ class Rerun:
 
     def fail(self, folder: SearchFolder, words: str) -> None:
         """Record that the rerun failed: its trial is then not named."""
-        folder.keep_note(f"failed-{self.number}", {"seed": self.seed, "words": words})
+        folder.keep_note(f"failed-{self.number}", FailedNote(seed=self.seed, words=words))
 
 
 def failure(folder: SearchFolder, number: int) -> str | None:
     """Why a trial's settings failed on another seed; None where they did not fail."""
-    found = folder.note(f"failed-{number}")
-    return None if found is None else str(found["words"])
+    found = folder.note(f"failed-{number}", FailedNote)
+    return None if found is None else found.words
 
 
 def reruns(search: Search) -> list[Rerun]:
@@ -66,7 +67,7 @@ def reruns(search: Search) -> list[Rerun]:
 def confirm(search: Search) -> Iterator[tuple[int, Event]]:
     """Run the reruns for which there is time, sharing them with the other processes. Yields (number of the trial, event)."""
     wanted = reruns(search)
-    if not wanted or search.folder.note(NAMED) is not None:
+    if not wanted or search.folder.note(NAMED, NamedNote) is not None:
         return
     yield OF_SEARCH, Started("seeds", search.clock(), len(wanted))
     while True:
@@ -94,7 +95,7 @@ def take_rerun(search: Search) -> tuple[tuple[Rerun, contextlib.ExitStack] | Non
 
     None after one that there is no time for: seeds count only where all of the best few have them.
     """
-    tried, others, late = search.adviser.tried(), False, search.folder.note(NAMED) is not None
+    tried, others, late = search.adviser.tried(), False, search.folder.note(NAMED, NamedNote) is not None
     for one in reruns(search):
         late = late or (not over(search, one) and not time_for_rerun(search, tried[one.number]))
         wanted = not late and not over(search, one)

@@ -14,7 +14,8 @@ class SearchResult:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.record = SearchFolder(path).record()
+        self.told = SearchFolder(path).record()
+        self.record: dict[str, Any] = self.told.to_json()
 
     @property
     def trials(self) -> list[dict[str, Any]]:
@@ -30,8 +31,9 @@ class SearchResult:
         return ModelFolder(SearchFolder(self.path).best)
 
     def __repr__(self) -> str:
-        best, metric = self.record["best"], self.record["metric"]
-        return f"SearchResult({len(self.trials)} trials, {best['number']} named: {metric} {best['score']:.4f}, {self.path})"
+        best, trials = self.told.best, len(self.told.trials)
+        assert best is not None, "the search is finished"
+        return f"SearchResult({trials} trials, {best.number} named: {self.told.metric} {best.score:.4f}, {self.path})"
 
     def to_json(self) -> dict[str, Any]:
         return {"search": str(self.path), **self.record}

@@ -37,7 +37,7 @@ def search(
     try:
         yield from go_on(folder, asked, stop)
     except (InputError, WorldError):
-        if new and folder.note("settled") is None:
+        if new and folder.settled is None:
             shutil.rmtree(folder.path, ignore_errors=True)  # nothing was run: nothing is left
         raise
     return folder

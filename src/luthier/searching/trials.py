@@ -13,6 +13,7 @@ from luthier.plan.plan import Plan
 from luthier.searching.folder import OF_SEARCH
 from luthier.searching.opening import Search, refuse_another_model
 from luthier.searching.ranking import best_of, nameable
+from luthier.searching.records import SignNote
 from luthier.searching.samplers import MOST, Tried
 from luthier.searching.space import Value
 from luthier.searching.time_budget import time_for_trial, trials_end
@@ -59,7 +60,7 @@ def closed(search: Search) -> bool:
     with search.folder.alone("ask"):
         if at_work(search):
             return False
-        search.folder.keep_note(OVER, {})
+        search.folder.keep_note(OVER, SignNote())
     return True
 
 
@@ -84,7 +85,7 @@ def take_trial(search: Search) -> tuple[Tried, contextlib.ExitStack] | None:
         tried = search.adviser.tried()
         if len(tried) >= search.count or (tried and not time_for_trial(search, tried)):
             return None
-        if search.folder.note(OVER) is not None:
+        if search.folder.note(OVER, SignNote) is not None:
             return None
         asked = search.adviser.ask(search.recipe)
         if asked is None:

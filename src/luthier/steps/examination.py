@@ -10,7 +10,7 @@ from luthier.candidates.run import Run
 from luthier.checks import FEATURES, examine, ranked
 from luthier.doctor.evidence import with_features
 from luthier.events import Event, Noted
-from luthier.files import write_json
+from luthier.report.run_records import write_findings
 
 LEARNT = ("train", "valid", "calibration")
 """Parts whose labels `tune` may look at before its end."""
@@ -27,7 +27,7 @@ def check_features(run: Run) -> Iterator[Event]:
     evidence = with_features(ready.checked.evidence, ready.rows, rows, features, strength, run.plan.run.seed)
     found = examine(evidence, FEATURES)
     everything = ranked([*ready.checked.findings, *found])
-    write_json(run.folder.path / "findings.json", [finding.to_json() for finding in everything])
+    write_findings(run.folder.path, [finding.to_json() for finding in everything])
     for finding in found:
         if finding.severity != "note":
             yield Noted(finding.message, run.clock(), warning=True)

@@ -25,14 +25,16 @@ from luthier.devices import with_threads
 from luthier.events import Event, Started
 from luthier.files import whole_folder, write_bytes, write_json, write_text
 from luthier.folder.model_record import form_of
+from luthier.folder.scorecard import ScorecardRecord
 from luthier.machine import peak_bytes
 from luthier.plan.places import placed
 from luthier.predict import features_of
 from luthier.prepare.prepare import Prepared
-from luthier.records import sealed
+from luthier.records import sealed, stamped
 from luthier.report.card import model_card
 from luthier.report.page import write_report
 from luthier.report.records import AUGMENTED, read_records
+from luthier.report.run_records import SplitRecord, TableRecord, write_findings
 from luthier.tasks.calibration import Calibration
 
 VERSIONS = ("luthier", "torch", "transformers", "tokenizers", "scipy", "numpy")
@@ -43,13 +45,11 @@ def write_records(folder: Path, ready: Prepared) -> None:
     rows, table = ready.rows, ready.rows.table
     write_text(folder / "plan.toml", placed(ready.plan, folder).to_toml())
     files = [{"name": file.name, "rows": len(table.rows_of_file(at))} for at, file in enumerate(table.files)]
-    write_json(
-        folder / "table.json",
-        {"files": files, "rows": len(table), "columns": table.names, **rows.columns,
-         "fingerprint": table.fingerprint},
-    )  # fmt: skip
-    write_json(folder / "split.json", {**rows.split.to_json(), "seed": ready.plan.split_seed})
-    write_json(folder / "findings.json", [finding.to_json() for finding in ready.checked.findings])
+    about = {"files": files, "rows": len(table), "columns": table.names, **rows.columns}
+    write_json(folder / "table.json", stamped({**about, "fingerprint": table.fingerprint}, TableRecord))
+    split = {**rows.split.to_json(), "seed": ready.plan.split_seed}
+    write_json(folder / "split.json", stamped(split, SplitRecord))
+    write_findings(folder, [finding.to_json() for finding in ready.checked.findings])
     pixels = ready.examples["train"].sheet(ready.plan.run.seed)
     if pixels is not None:
         sheet = io.BytesIO()
@@ -71,7 +71,9 @@ def score_and_write(run: Run) -> Iterator[Event]:
         for part in ("valid", "test"):
             (folder / f"{part}.jsonl").write_text(prediction_lines(run, run.kept, part), encoding="utf-8")
     path = run.folder.path
-    write_json(path / "scorecard.json", sealed(make_scorecard(run, run.kept, forgetting)))
+    write_json(
+        path / "scorecard.json", sealed(stamped(make_scorecard(run, run.kept, forgetting), ScorecardRecord))
+    )
     card = model_card(read_records(path))
     write_text(path / "model" / "README.md", card)
     write_text(path / "README.md", card)

@@ -7,7 +7,7 @@ from luthier.compare.fitted import Fitted
 from luthier.scores.intervals import Difference, Estimate
 
 NEGLIGIBLE = 0.02
-"""Of the metric: a gain of at most so much, which the validation rows could not tell from chance either, is not trained for."""
+"""Largest gain in the metric that is not trained for, if the validation rows could not tell it from chance either."""
 
 
 def why_spared(run: Run) -> str:

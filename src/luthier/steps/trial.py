@@ -31,7 +31,7 @@ class Outcome:
     """What a trial came to."""
 
     score: float
-    """On the validation rows."""
+    """Score on the validation rows."""
     candidate: str
     """`probe` or `tuned`: the one whose score this is."""
     work: float
@@ -100,7 +100,7 @@ def ended(run: Run) -> Generator[Event, None, Outcome]:
         cut=trained.get("why") in ("budget", "enough"),
     )
     arrays, outputs = to_arrays({"valid": chosen.outputs["valid"]})
-    folder.save(OUTCOME, arrays, asdict(outcome) | ({"outputs": outputs} if outputs else {}))
+    folder.save(OUTCOME, arrays, OutcomeRecord.of(asdict(outcome) | {"outputs": outputs}))
     return outcome
 
 

@@ -74,7 +74,7 @@ def tuned(
     clock: Callable[[], float],
     foretold_from: float,
 ) -> Generator[Event, None, ModelFolder]:
-    """As `tune`, from rows and model that are opened."""
+    """Tune, as `tune` does, once rows and model are opened."""
     folder = ready.place.folder()
     opening: list[Event] = [Ended("prepare", clock(), clock())]
     opening += [Noted(line, clock()) for line in understood_words(ready.rows.understanding.to_json())]

@@ -1,4 +1,4 @@
-"""Answers for which nothing is trained: what a model must beat to be worth anything."""
+"""Baselines, answers for which nothing is trained: what a model must beat to be worth anything."""
 
 import numpy as np
 

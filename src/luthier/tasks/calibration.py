@@ -22,12 +22,12 @@ Ans = TypeVar("Ans", bound=Answers, default=Any)
 
 @dataclass(frozen=True)
 class Calibration:
-    """What turns logits into probabilities that can be believed. Lists have one number per label."""
+    """The calibration that turns logits into probabilities that can be believed. Lists have one number per label."""
 
     temperature: float = 1.0
-    """One label per row: logits are divided by it."""
+    """Logits are divided by this, where each row has one label."""
     scale: tuple[float, ...] = ()
-    """Several labels per row: each label's logit is multiplied by its scale ..."""
+    """Each label's logit is multiplied by its scale, where rows may have several labels ..."""
     bias: tuple[float, ...] = ()
     """... and shifted by its bias."""
     thresholds: tuple[float, ...] = ()

@@ -21,12 +21,12 @@ LABEL = "label"
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the user asked for of what a task else decides by itself."""
+    """The user's wishes about what a task otherwise decides by itself."""
 
     labels_per_row: str = "auto"
     metric: str = "auto"
     language: str = "en"
-    """Of the texts, as ISO 639-1 names it: what counts as the same answer depends on it."""
+    """Language of the texts, as ISO 639-1 names it, on which depends which answers count as the same."""
     task: str = "text-classification"
     """The task's name, as messages give it."""
     task_named: bool = True
@@ -78,7 +78,7 @@ class Understood:
 
 @dataclass(frozen=True)
 class Kind:
-    """A row of TASKS."""
+    """A kind of task, a row of TASKS: what it is before it has seen the data."""
 
     name: str
     example: tuple[dict[str, Any], ...]

@@ -34,7 +34,7 @@ Temperature = Annotated[float, Ge(1e-6), Le(1e6)]
 
 
 class TaskRecord(Record):
-    """What every task says of itself."""
+    """The fields that the record of every task has."""
 
     name: Name
     reads: Reads
@@ -42,7 +42,7 @@ class TaskRecord(Record):
 
 
 class ClassificationRecord(TaskRecord):
-    """Labels."""
+    """The record of a task with labels."""
 
     labels: Names
     many: bool
@@ -56,28 +56,28 @@ class ClassificationRecord(TaskRecord):
 
 
 class RegressionRecord(TaskRecord):
-    """A number."""
+    """The record of a task that estimates a number."""
 
     mean: Finite
     spread: Finite
 
 
 class TagsRecord(TaskRecord):
-    """Entities."""
+    """The record of a task with entities."""
 
     types: Names
     blanks: bool
 
 
 class AnswerRecord(TaskRecord):
-    """Answers to questions."""
+    """The record of a task that answers questions."""
 
     language: Name
     longest: Annotated[int, Ge(1)] | None = None
 
 
 class EmbeddingRecord(TaskRecord):
-    """Vectors."""
+    """The record of a task that gives vectors."""
 
     goal: Literal["scores", "pairs", "labels"]
     low: Finite
@@ -85,7 +85,7 @@ class EmbeddingRecord(TaskRecord):
 
 
 class CalibrationRecord(Record):
-    """What turns logits into probabilities that can be believed."""
+    """The record of a calibration, which turns logits into probabilities that can be believed."""
 
     temperature: Temperature
     scale: list[Finite]

@@ -210,7 +210,8 @@ class ProbedNumbers(Probing):
         return self.task.scaled(targets)
 
     def read(self, features: Array) -> Array:
-        """Of two texts read apart, features are their vectors, one after the other; the head reads their cosine."""
+        """The cosine of two texts that are read apart, whose features are their vectors in a row; else the features as they
+        are."""
         return cosines(*halves(features)) if self.task.reads == "apart" else features
 
     def fit_score(self, values: Array, learnt: Array) -> float:

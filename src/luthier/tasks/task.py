@@ -51,7 +51,7 @@ class Learning:
     """Whether a model that was never tuned for it has to learn more than to tell its features apart: of few rows it takes twice
     the steps."""
     steps_of_fewest: float = 1.0
-    """Times the recipe's floor of steps, where rows are so few that a step takes fewer of them than usual."""
+    """The floor of steps as a multiple of the recipe's, where rows are so few that a step takes fewer of them than usual."""
     rows_per_step: int | None = None
     """Rows of a training step, where the task knows better than the model's recipe."""
     compares_rows: bool = False

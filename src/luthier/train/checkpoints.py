@@ -12,10 +12,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from luthier.errors import InputError, WorldError
+from luthier.errors import InputError, NewerRecord, WorldError
 from luthier.files import clear, open_file, whole_folder, write_text
 from luthier.hashes import hash_file
-from luthier.records import Count, Finite, Record, checked
+from luthier.records import Count, Finite, Record, VersionedRecord, checked, stamped
 from luthier.train.state import State
 
 SHARE = 0.03
@@ -29,7 +29,7 @@ STEP = re.compile("0|[1-9][0-9]{0,17}")
 """The name of a state's folder."""
 
 
-class StateRecord(Record):
+class StateRecord(VersionedRecord):
     """state.json of a saved state: its numbers, and the hashes of its files."""
 
     step: Count
@@ -50,7 +50,7 @@ class DecisionRecord(Record):
     step: Count
 
 
-class DecisionsRecord(Record):
+class DecisionsRecord(VersionedRecord):
     """The decisions of a training, as decisions.json holds them."""
 
     decisions: list[DecisionRecord]
@@ -83,6 +83,8 @@ class Checkpoints:
             try:
                 record = checked(unsealed(decided), DecisionsRecord, str(decided))
                 self.decisions = [one.model_dump() for one in record.decisions]
+            except NewerRecord:
+                raise  # it is not damaged, and a newer luthier can go on from it
             except (InputError, OSError, ValueError):
                 # Which states came of which decision is no longer known.
                 self.damaged.append(f"{decided}: is damaged; training begins anew.")
@@ -96,7 +98,9 @@ class Checkpoints:
         """
         self.drop(later for later in self.steps() if later > step)
         self.decisions.append({"step": step, **decision})
-        write_text(self.folder / "decisions.json", sealed({"decisions": self.decisions}))
+        write_text(
+            self.folder / "decisions.json", sealed(stamped({"decisions": self.decisions}, DecisionsRecord))
+        )
 
     def due(self) -> bool:
         """Whether it is time to save."""
@@ -122,7 +126,8 @@ class Checkpoints:
                 elif best:
                     save_file(best, folder / BEST)
                     sums[BEST] = hash_file(folder / BEST)
-                (folder / "state.json").write_text(sealed({**numbers, "files": sums}), encoding="utf-8")
+                told = sealed(stamped({**numbers, "files": sums}, StateRecord))
+                (folder / "state.json").write_text(told, encoding="utf-8")
             needed = max((step for step in older if step <= back_to), default=0)
             self.drop(step for step in older[: 1 - KEPT] if step != needed)
         self.saved_at = self.clock()
@@ -152,17 +157,18 @@ class Checkpoints:
         """A state as `State.load` takes it; None, and a sentence in `damaged`, when it is not what was written."""
         path = self.path(step)
         try:
-            numbers = unsealed(path / "state.json")
-            record = checked(numbers, StateRecord, "state.json")
+            record = checked(unsealed(path / "state.json"), StateRecord, str(path / "state.json"))
             tensors = {}
             for name, digest in record.files.items():
                 if hash_file(path / name) != digest:
                     raise ValueError(f"{name} is not what was written")
                 tensors[name] = load_file(path / name)
+        except NewerRecord:
+            raise
         except (InputError, OSError, ValueError, SafetensorError) as error:
             self.damaged.append(f"{path}: is damaged ({error}); the state before it is used.")
             return None
-        return tensors[NOW], tensors.get(BEST, {}), numbers
+        return tensors[NOW], tensors.get(BEST, {}), record.told()
 
     def best_beside(self, step: int, best_step: int) -> str | None:
         """SHA-256 of the best weights beside a saved state, if they are those of `best_step`."""

@@ -24,13 +24,13 @@ from luthier.files import (
 )
 from luthier.hashes import hash_file, hash_json
 from luthier.models.ladder.prefix import States
-from luthier.records import Name, Record, read_record, sealed
+from luthier.records import Name, VersionedRecord, read_record, sealed, stamped
 
 FRESH = 60.0
 """Seconds for which a new file may have no lock yet."""
 
 
-class CacheRecord(Record):
+class CacheRecord(VersionedRecord):
     """The record beside a file of states, which is written once they are whole."""
 
     states_sha256: Name
@@ -107,7 +107,9 @@ class PrefixCache:
             if place.is_dir():
                 clear(place)
         os.replace(path, self.states_path(key))
-        write_json(self.record_path(key), sealed({"whole": True, "states_sha256": digest}))
+        write_json(
+            self.record_path(key), sealed(stamped({"whole": True, "states_sha256": digest}, CacheRecord))
+        )
         os.close(file)
 
     def give_up(self) -> None:

@@ -7,7 +7,7 @@ from luthier.candidates.run import HELD_OUT, Run
 from luthier.candidates.tuned.prefixes import SCORED
 
 WRITING = 5.0
-"""Seconds that files take after training."""
+"""Seconds that are kept for writing files after training."""
 WRITING_OF_TRIAL = 1.0
 
 
@@ -22,7 +22,7 @@ class Budget:
 
     @contextlib.contextmanager
     def timed(self) -> Iterator[None]:
-        """A validation."""
+        """Take note of the seconds of a validation."""
         begin = self.run.clock()
         yield
         self.longest = max(self.longest, self.run.clock() - begin)

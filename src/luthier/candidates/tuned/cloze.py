@@ -19,9 +19,9 @@ from luthier.train.unfreezing import LadderUnfreezing
 from luthier.train.weights import Weights
 
 NAME = "cloze"
-"""Of the artefact, and of what the scorecard tells."""
+"""The name of the artefact, and the key of the scorecard."""
 SHARE_OF_BUDGET = 1 / 3
-"""Of the time that a command is given, these rows take so much at the most."""
+"""Largest share of a command's budget of time that these rows take."""
 
 
 def learn_cloze(
@@ -60,11 +60,16 @@ def learn_cloze(
     state.weights.release()
     if stopped == "interrupted":
         return False
-    record = {"questions": len(examples), "steps": state.step, "why": stopped,
-              "tokens": state.tokens, "seconds": state.seconds}  # fmt: skip
+    record = ClozeRecord(
+        questions=len(examples),
+        steps=state.step,
+        why=stopped,
+        tokens=state.tokens,
+        seconds=state.seconds,
+    )
     arrays = {name: tensor.cpu().numpy() for name, tensor in ready.model.state_dict().items()}
     run.folder.save(NAME, arrays, record)
-    run.tuning[NAME] = record
+    run.tuning[NAME] = record.told()
     checkpoints.forget()
     return True
 
@@ -105,14 +110,14 @@ def learn(
 
 
 def settings_of_cloze(ready: Prepared, settings: TrainSettings) -> TrainSettings:
-    """Once through. A step holds as many windows as one over the user's own rows."""
+    """The training settings of one epoch. A step holds as many windows as one over the user's own rows."""
     assert ready.cloze is not None, "there are rows to learn from"
     share = windows(ready.examples["train"], ready.rows.task) / windows(ready.cloze, ready.rows.task)
     return replace(settings, batch_rows=max(1, round(settings.batch_rows * share)), epochs=1.0, validations=1)
 
 
 def seed_of_cloze(ready: Prepared) -> int:
-    """So that their order is another one than that of the user's rows."""
+    """The seed of the cloze rows, so that their order differs from that of the user's rows."""
     return seeds.derive(ready.plan.run.seed, NAME)
 
 

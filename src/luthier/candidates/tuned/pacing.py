@@ -11,7 +11,7 @@ FIRST_LOOK = 20
 FEWEST_SECONDS = 5.0
 """Steps of less time tell nothing of a machine."""
 OFF = 1.5
-"""So many times faster or slower than was last told is told."""
+"""The user is told when training is so many times faster or slower than was last said."""
 
 
 @dataclass
@@ -21,7 +21,7 @@ class Pacing:
     told: float | None
     """Seconds of a step, validations and all; None: nothing was told, and nothing is put right."""
     steps: int
-    """Of the whole training."""
+    """Number of steps of the whole training."""
     look_at: int = FIRST_LOOK
     seen: int = 0
     since: Stepped | None = None

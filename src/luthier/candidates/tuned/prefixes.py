@@ -35,7 +35,7 @@ class Slot:
 
 @dataclass
 class Prefixes:
-    """What is replayed in the place of frozen rungs."""
+    """The states that are replayed in the place of frozen rungs."""
 
     prefix: Prefix
     states: dict[Slot, States] = field(default_factory=dict)
@@ -80,7 +80,7 @@ class Shelf:
     cache: PrefixCache
     keys: dict[Slot, str]
     bytes_each: int
-    """Of the states of one depth that training reads."""
+    """Bytes of the states of one depth that training reads."""
     notes: tuple[str, ...]
     """Why others are not kept."""
 

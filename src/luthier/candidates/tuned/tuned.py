@@ -72,7 +72,7 @@ class TunedCandidate(Candidate):
         ended = tuned["why"] != "interrupted"
         if saved is None and prefixes is not None and ended:
             arrays = {name: tensor.cpu().numpy() for name, tensor in ready.model.state_dict().items()}
-            run.folder.save(self.name, arrays, tuned)
+            run.folder.save(self.name, arrays, TunedRecord.of(tuned))
         if ended:
             run.checkpoints("training").forget()  # a kill before this goes on from the last of them
         if saved is None and prefixes is None:
@@ -84,7 +84,7 @@ class TunedCandidate(Candidate):
             outputs = {part: scored(run, part, prefixes) for part in SCORED}
             if ended:
                 arrays, record = to_arrays(outputs)
-                run.folder.save("scored", arrays, {"outputs": record} if record else {})
+                run.folder.save("scored", arrays, ScoredRecord(outputs=record))
         weights = Weights(self.name, hidden=run.plan.model.hidden)
         return Fitted(self.name, self.words, run.watch.training, outputs, to_beat=False, weights=weights)
 
@@ -196,7 +196,7 @@ def rate_test(run: Run, state: State, settings: TrainSettings, unfreezing: Ladde
         return RateTest(tuple(saved[1].rates), tuple(saved[1].losses), saved[1].lr)
     examples, seed = run.ready.examples["train"], run.plan.run.seed
     found = find_rate(state, weighted(run.ready), examples, settings, run.ready.device, seed, unfreezing)
-    run.folder.save("rate_test", {}, found.to_json())
+    run.folder.save("rate_test", {}, RateTestRecord.of(found.to_json()))
     return found
 
 

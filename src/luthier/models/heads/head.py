@@ -32,9 +32,9 @@ class Wanted:
     hidden: tuple[int, ...] = ()
     """Widths of the layers between the features and the last one."""
     dropout: float = 0.1
-    """In the head."""
+    """Probability of dropout in the head."""
     body_dropout: float | None = None
-    """Of every dropout in the body; None leaves what the model declares."""
+    """Probability of every dropout in the body; None leaves what the model declares."""
     seed: int = 0
 
     def new_head(self, width: int) -> nn.Sequential:

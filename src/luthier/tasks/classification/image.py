@@ -79,8 +79,8 @@ def refuse_boxes(table: Table, image: str, asked: bool) -> None:
 
 
 def corners(table: Table) -> list[str]:
-    """Of a table without a header, four columns of numbers side by side of which the third and fourth are always larger than the
-    first and second, as the corners of boxes are."""
+    """The four columns that hold the corners of boxes in a table without a header: numbers side by side of which the third and
+    fourth are always larger than the first and second."""
     if table.headed:
         return []
     names = table.names

@@ -12,7 +12,7 @@ from luthier.data.number_lists import number_lists
 from luthier.data.problems import shorten
 
 SIGNS = ("|", ";", ",", "\n", "#")
-"""Between the labels of a cell, in the order in which they are tried."""
+"""Signs between the labels of a cell, in the order in which they are tried."""
 RARE_IN_CELLS = SIGNS[3:]
 """Signs that must part labels by the rule of `parts_labels` even where the user says that a row has several."""
 DOUBTFUL_SIGNS = ("/", "+", " ")
@@ -23,11 +23,11 @@ MOST_WITHOUT_ONE_ALONE = 100
 """Different parts up to which cells combine parts that hardly ever stand alone."""
 IN_WORDS = {"\n": "line ends", " ": "blanks"}
 TAGGED = re.compile(r"(?:[\s,]*<[^<>]+>)+\s*")
-"""As Stack Overflow writes tags: `<a><b>`."""
+"""A pattern of tags as Stack Overflow writes them: `<a><b>`."""
 BETWEEN_MARKED = ", \t\r\n\xa0"
 """What may stand between such labels."""
 HASHED = re.compile(r"(?:[\s,]*#[^\s#,][^#,]*)+")
-"""As tags of the web are written: `#a #b`."""
+"""A pattern of hash tags: `#a #b`."""
 LONGEST_CELL = 20_000
 LONGEST_PART = 60
 """Characters of a label between such signs, on average."""

@@ -150,13 +150,13 @@ def is_measure(name: str) -> bool:
 
 
 def useless(check: str, count: int, message: str, mend: str) -> StopFinding:
-    """What is told of data that nothing can be learnt from, whatever is allowed."""
+    """The error for data that nothing can be learnt from, whatever is allowed."""
     found = Finding(check, "stop", count, 1.0, (), message, "Nothing can be learnt from it.", mend)
     return StopFinding(f"{message} {mend}", found)
 
 
 def refuse_nothing_left(table: Table, filled: Mapping[str, tuple[str, Bools]]) -> None:
-    """A column that is empty throughout is a wrong column, not a few bad rows.
+    """Raise DataError where a column is empty throughout: it is a wrong column, not a few bad rows.
 
     filled: by role, the column's name and where it holds something, (table rows,).
     """
@@ -174,7 +174,7 @@ def refuse_nothing_left(table: Table, filled: Mapping[str, tuple[str, Bools]]) -
 def refuse_useless_labels(
     table: Table, label: str, usable: Ints, single: Ints, labels: LabelColumn, roles: Roles
 ) -> None:
-    """All alike, or all different: nothing can be learnt from either."""
+    """Raise StopFinding where all labels are alike, or all different: nothing can be learnt from either."""
     own = roles.rows(usable, "train")
     names = labels.names(own)
     if not names and not len(single):
@@ -218,7 +218,7 @@ def refuse_useless_labels(
 
 
 def refuse_unknown_labels(table: Table, roles: Roles, usable: Ints, labels: LabelColumn) -> None:
-    """A valid or test row whose label cannot have been learnt."""
+    """Raise DataError for valid or test rows whose label no training row has."""
     own = roles.rows(usable, "train")
     known = labels.names(own)
     for role in roles.names[1:]:

@@ -42,7 +42,7 @@ POSITIVE_NAMES = (
 NEGATIVE_NAMES = ("negative", "neg", "hard_negative", "hard_neg", "negative_passage", "negative_text")
 
 TRIPLET = 3
-"""Columns of texts."""
+"""Number of columns of texts in a triplet."""
 
 
 def find(table: Table, asked: Mapping[str, str | None]) -> ColumnGuess:

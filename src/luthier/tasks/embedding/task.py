@@ -37,7 +37,7 @@ class Vectors(Answers):
     """The vectors of each row's texts."""
 
     values: Array
-    """(rows, texts of a row, width)"""
+    """The vectors of each row's texts, (rows, texts of a row, width)."""
 
     def __len__(self) -> int:
         return len(self.values)
@@ -73,7 +73,7 @@ class Embedding(Task[Logits, Vectors]):
 
     @property
     def learning(self) -> Learning:
-        """Other rows of a step are what a row is told from: more of them teach more."""
+        """Rows per step: a row is told from the other rows of its step, so that more of them teach more."""
         told_apart = self.goal != "scores"
         return Learning(rows_per_step=64 if told_apart else None, compares_rows=told_apart)
 
@@ -178,7 +178,8 @@ def belonging(texts: Tensor, numbers: Tensor) -> Tensor:
 
 
 def alike(vectors: Tensor, labels: Tensor) -> tuple[Tensor, int]:
-    """Of each row, that its likes are nearer than all others, summed over rows that have a like in the step; and their number.
+    """Contrastive loss that rows with the same label are nearer than all others, summed over rows that share theirs
+    with another row of the step; and the number of these rows.
 
     vectors: (rows, width), of length 1.  Khosla et al. 2020, arXiv:2004.11362, eq. 2.
     """
@@ -193,7 +194,7 @@ def alike(vectors: Tensor, labels: Tensor) -> tuple[Tensor, int]:
 
 
 def cosines(texts: Array) -> Array:
-    """(rows,) of the first two texts of each row."""
+    """Cosines of the first two texts of each row, (rows,)."""
     found: Array = (unit(texts[:, 0]) * unit(texts[:, 1])).sum(axis=1)
     return found
 

@@ -13,7 +13,7 @@ import numpy as np
 from luthier.tasks.question_answering.sentences import CHARACTER, WORD, Place, sentences_of
 
 FEWEST_WORDS = 6
-"""Of a sentence to be asked about."""
+"""Fewest words of a sentence that a question is made of."""
 LONGEST_STRETCH = 600
 """Characters: of a longer text some sentences in a row. Twice as long costs twice, and teaches less (docs/recipes.md). Of a
 Chinese or Japanese text half as many, as each is a token there."""
@@ -22,7 +22,7 @@ OF_A_STRETCH = 40
 KEPT, MOVED = 0.6, 0.3
 """Share of a sentence's words that stay in its question, and of questions in which their order is lost."""
 MOST_WORDS = 18
-"""Of a question."""
+"""The most words of a question."""
 OPENING = 2
 """Words of the user's questions with which others begin."""
 
@@ -34,9 +34,9 @@ class Cloze:
     context: str
     question: str
     answer: str
-    """Empty where the context does not answer."""
+    """The answer; empty where the context does not answer."""
     start: int
-    """Where the answer stands in the context."""
+    """Character of the context where the answer begins."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ SENTENCE = re.compile(
 HAN_AND_KANA = r"\u3040-\u30ff\u3400-\u9fff"
 CHARACTER = re.compile(f"[{HAN_AND_KANA}]")
 WORD = re.compile(rf"[{HAN_AND_KANA}]|[^\W{HAN_AND_KANA}]+(?:[-'’.,]\w+)*")
-"""Of Chinese and Japanese, a character."""
+"""A word; in Chinese and Japanese, each character is one."""
 
 Place = tuple[int, int]
 """Begin and end in a text."""

@@ -29,19 +29,19 @@ from luthier.tasks.task import Baseline, Learning, Loss, Model, Task
 
 NAME = "question-answering"
 BEST_ENDS = 20
-"""Of each window, the likeliest beginnings and ends that are combined."""
+"""How many of the likeliest beginnings and ends of each window are combined."""
 ENOUGH = 20_000
 """Questions from which a model learns to answer as well as more would teach it, roughly: a quarter of SQuAD."""
 SO_FAR = "all-MiniLM-L6-v2 came to an F1 of 0.51 with 775 questions of XQuAD"
 """benchmarks/RESULTS.md, "Other tasks"."""
 NEARLY_ALL = 0.99
-"""Of the training rows' answers are so short that an answer of that length may be given."""
+"""Share of the training rows' answers that are no longer than the longest answer that may be given."""
 SURE = 10.0
 """Logit of an answer that is given without a model."""
 FAR = 1e4
 """Margin of a row for which there is no span at all."""
 SUREST = 60.0
-"""Score beyond which nothing is surer."""
+"""Largest score of an answer: nothing is surer."""
 RIGHT, SILENT = 0, 1
 """Lines of a calibration: to the chance that an answer is right, and that there is none."""
 

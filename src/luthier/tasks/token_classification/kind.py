@@ -189,7 +189,7 @@ def split_tags(value: Any) -> list[str]:
 def refuse_unknown_types(
     table: Table, roles: Roles, usable: Ints, tagged: Mapping[int, list[str]], known: set[str]
 ) -> None:
-    """A valid or test row with an entity of a type that cannot have been learnt."""
+    """Raise DataError for valid or test rows with an entity of a type that no training row has."""
     for role in roles.names[1:]:
         for row in roles.rows(usable, role).tolist():
             strange = next((tag[2:] for tag in tagged[row] if tag != "O" and tag[2:] not in known), None)

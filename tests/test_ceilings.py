@@ -284,7 +284,7 @@ def test_a_file_of_wrong_rows_is_not_read_to_its_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     for reader in ("json_list", "json_lines", "delimited"):
-        monkeypatch.setattr(f"luthier.data.{reader}.MOST_WRONG", 10)
+        monkeypatch.setattr(f"luthier.data.formats.{reader}.MOST_WRONG", 10)
     path = tmp_path / name
     many = {
         "rows.json": "[" + "[],\n" * 999 + "[]]",

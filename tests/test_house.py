@@ -82,7 +82,7 @@ def test_the_public_names_are_these_and_all_can_be_had() -> None:
     assert all(getattr(luthier, name) is not None for name in luthier.__all__)
 
 
-def test_only_models_load_opens_weight_files_and_nothing_unpickles() -> None:
+def test_nothing_unpickles_and_no_code_of_a_model_is_run() -> None:
     forbidden = ("pickle", "torch.load(", "np.load(", "trust_remote_code=True", "joblib")
     found = [
         f"{file.relative_to(SOURCE)}: {word}"
@@ -125,3 +125,73 @@ def test_importing_luthier_changes_no_variable_of_the_process() -> None:
     program = "import os; before = dict(os.environ); import luthier; assert dict(os.environ) == before"
 
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+# What docs/design.md says
+
+DESIGN = SOURCE.parent.parent / "docs" / "design.md"
+
+
+def test_the_floors_are_drawn_as_they_are() -> None:
+    """Each line of the drawing: the number of a floor, and the rooms on it, apart by two blanks or more."""
+    text = DESIGN.read_text(encoding="utf-8")
+    drawn = text.split("## The floors: imports go down only", 1)[1].split("```")[1]
+    lines = [line.split() for line in drawn.splitlines() if line.strip()]
+
+    assert [int(number) for number, *_ in lines] == list(range(len(FLOORS), 0, -1))
+    for (_, *words), rooms in zip(lines, reversed(FLOORS), strict=True):
+        assert rooms == set(words[: len(rooms)])
+
+
+READS_PLANS = {
+    "__init__",
+    "plan",
+    "prepare",
+    "candidates",
+    "forecast",
+    "doctor",
+    "steps",
+    "searching",
+    "session",
+    "cli",
+}
+OPENS_WEIGHTS = {"models/hub", "models/heads", "train", "folder"}
+
+
+def test_only_these_rooms_read_a_plan() -> None:
+    plan = ("luthier.plan.plan import", "luthier.plan.sections import")
+    found = {
+        room_of(file)
+        for file in python_files()
+        if any(name in file.read_text(encoding="utf-8") for name in plan)
+    }
+
+    assert found <= READS_PLANS
+
+
+def test_only_these_rooms_open_weights() -> None:
+    opens = ("load_file(", "safe_open(", ".from_pretrained(")
+    found = {
+        "/".join(file.relative_to(SOURCE).parts[: 2 if room_of(file) == "models" else 1])
+        for file in python_files()
+        if any(word in file.read_text(encoding="utf-8") for word in opens) and file.name != "lora.py"
+    }
+
+    assert found <= OPENS_WEIGHTS | {"models/readers", "report"}, "tokenizers; a card shows how"
+
+
+def test_every_file_can_be_imported_first() -> None:
+    """In a process of its own each would take minutes: the files of one room are enough to see a circle through its door."""
+    program = (
+        "import importlib, sys\n"
+        "for name in sys.argv[1:]:\n"
+        "    for known in [one for one in sys.modules if one.split('.')[0] == 'luthier']: del sys.modules[known]\n"
+        "    importlib.import_module(name)\n"
+    )
+    names = [
+        "luthier." + ".".join(file.relative_to(SOURCE).with_suffix("").parts)
+        for file in python_files()
+        if room_of(file) in ("data", "plan", "scores", "records")
+    ]
+
+    subprocess.run([sys.executable, "-c", program, *names], check=True)

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
-from luthier.data.annotations import shaped
 from luthier.data.annotations.brat import is_brat, read_brat
+from luthier.data.annotations.shapes import shaped
 from luthier.data.formats.arrow_file import read_arrow
 from luthier.data.formats.conll import read_conll
 from luthier.data.formats.delimited import read_delimited

@@ -6,14 +6,22 @@ import torch
 from sklearn.dummy import DummyClassifier
 from torch.nn import functional
 
-from luthier.compare.choice import Candidate, choose, next_cheaper, verdict_words, worth_words
+from luthier.candidates import CANDIDATES
+from luthier.compare.choice import choose, next_cheaper, verdict_words, worth_words
+from luthier.compare.fitted import Fitted
 from luthier.scores.intervals import Difference, Estimate, paired_standard_error
 from luthier.tasks.baselines import majority_logits, nearest_logits, readable
 
 
-def candidate(name: str, right: np.ndarray) -> Candidate:
-    value = float(right.mean())
-    return Candidate(name, 0.0, {}, scores={"valid": Estimate(value, value, value)})
+def candidate(name: str, right: np.ndarray) -> Fitted:
+    return scored(name, float(right.mean()), "valid")
+
+
+def scored(name: str, score: float, part: str = "test", seconds: float = 0.0) -> Fitted:
+    """A candidate that has such a score; one that is not in the house is trained."""
+    known = CANDIDATES.get(name, CANDIDATES["probe"])
+    scores = {part: Estimate(score, score, score)}
+    return Fitted(name, known.words, seconds, {}, to_beat=known.to_beat, scores=scores)
 
 
 def answers(rows: int, right: int) -> np.ndarray:
@@ -57,7 +65,9 @@ def test_the_dearest_is_compared_with_the_next_cheaper_that_was_trained_or_the_b
 def test_a_model_that_is_kept_as_it_was_is_not_compared_with_itself():
     gap = Difference(0.0, 0.0, 0.0)
 
-    assert verdict_words("zero-shot", "zero-shot", "spearman", 0.942, 0.942, gap, ship=False) == (
+    assert verdict_words(
+        scored("zero-shot", 0.942), scored("zero-shot", 0.942), "spearman", gap, ship=False
+    ) == (
         "Do not ship it yet. Tuning made the model no better than it was, so it is kept as it was: 0.942 Spearman correlation on "
         "the test rows. More rows to learn from, or better labels, may tell."
     )
@@ -119,7 +129,7 @@ def test_one_validation_row_decides_nothing():
 def test_the_verdict_to_ship():
     gap = Difference(0.242, 0.219, 0.265)
 
-    assert verdict_words("tuned", "zero-shot", "accuracy", 0.892, 0.650, gap, ship=True) == (
+    assert verdict_words(scored("tuned", 0.892), scored("zero-shot", 0.650), "accuracy", gap, ship=True) == (
         "Ship it. The tuned model is better than the untrained model, beyond noise: 89.2 % against 65.0 % accuracy "
         "on the test rows, +24.2 points (95 % interval +21.9 to +26.5)."
     )
@@ -128,7 +138,7 @@ def test_the_verdict_to_ship():
 def test_the_verdict_not_to_ship_yet():
     gap = Difference(0.012, -0.01, 0.034)
 
-    assert verdict_words("probe", "majority", "macro_f1", 0.512, 0.5, gap, ship=False) == (
+    assert verdict_words(scored("probe", 0.512), scored("majority", 0.5), "macro_f1", gap, ship=False) == (
         "Do not ship it yet. The probe model is not better than always answering the most frequent label beyond noise: "
         "51.2 % against 50.0 % macro F1 on the test rows, +1.2 points (95 % interval -1.0 to +3.4). "
         "More test rows, or better labels, may tell."
@@ -138,7 +148,9 @@ def test_the_verdict_not_to_ship_yet():
 def test_the_verdict_on_a_model_that_answers_in_the_same_order_as_one_that_learnt_nothing():
     gap = Difference(0.0, -1e-7, 0.0)
 
-    assert verdict_words("probe", "zero-shot", "spearman", 0.8201, 0.8201, gap, ship=False) == (
+    assert verdict_words(
+        scored("probe", 0.8201), scored("zero-shot", 0.8201), "spearman", gap, ship=False
+    ) == (
         "Do not ship it yet. By Spearman correlation the probe model is no different from the untrained model: 0.820 on the "
         "test rows. More rows to learn from, or better labels, may tell."
     )
@@ -147,7 +159,7 @@ def test_the_verdict_on_a_model_that_answers_in_the_same_order_as_one_that_learn
 def test_the_verdict_on_a_model_that_is_worse():
     gap = Difference(-0.1, -0.15, -0.05)
 
-    assert verdict_words("tuned", "majority", "accuracy", 0.4, 0.5, gap, ship=False) == (
+    assert verdict_words(scored("tuned", 0.4), scored("majority", 0.5), "accuracy", gap, ship=False) == (
         "Do not ship it. The tuned model is worse than always answering the most frequent label, beyond noise: "
         "40.0 % against 50.0 % accuracy on the test rows, -10.0 points (95 % interval -15.0 to -5.0)."
     )
@@ -174,7 +186,7 @@ def test_the_verdict_on_a_model_that_is_worse():
     ],
 )
 def test_what_the_dearest_was_worth(gap, words):
-    assert worth_words("tuned", "probe", "accuracy", gap, 1204.4) == words
+    assert worth_words(scored("tuned", 0.9, seconds=1204.4), scored("probe", 0.8), "accuracy", gap) == words
 
 
 def test_majority_answers_the_frequency_of_each_label():

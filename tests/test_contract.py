@@ -19,17 +19,20 @@ from command import luthier
 from luthier.batches.examples import Ints
 from luthier.data.read import read
 from luthier.events import Event, Noted, Stepped
+from luthier.folder.artefacts import Artefacts
 from luthier.folder.model_folder import ModelFolder
 from luthier.models.ladder.policies import AllRungs
 from luthier.models.quiet import quiet
 from luthier.plan.plan import Plan
-from luthier.predict import logits_of
 from luthier.prepare.prepare import prepare
+from luthier.records import Record
 from luthier.session.runs import plan_of
 from luthier.steps import tune
 from luthier.tasks import TASKS
+from luthier.tasks.answers import Answers
+from luthier.tasks.calibration import Calibration
 from luthier.tasks.guess import guess_kind
-from luthier.tasks.task import Array, Calibration
+from luthier.tasks.outputs import Outputs, arrays_of, to_arrays
 from luthier.train.loop import train
 from luthier.train.state import State
 from luthier.train.unfreezing import LadderUnfreezing
@@ -411,14 +414,14 @@ def test_a_step_in_micro_batches_has_the_gradient_of_the_step_whole(home: Home, 
 
 def test_the_score_of_some_rows_is_that_of_them_alone(home: Home, finished: Finished) -> None:
     folder, task = finished.folder, finished.folder.task
-    if task.compares_all:
+    if task.learning.compares_rows:
         pytest.skip("how near a row's own match is depends on which others there are")
     examples, plain = prepare(home.plan(home.path / "run")).examples["train"], Calibration()
 
-    def answers(rows: Ints) -> Array:
+    def answers(rows: Ints) -> Answers:
         some = examples.select(rows)
-        logits = logits_of(folder.model.to(folder.device.torch), some, folder.device)
-        return task.predicted(task.probabilities(logits, plain, some), plain, some)
+        outputs = task.infer(folder.model.to(folder.device.torch), some, folder.device)
+        return task.answer(outputs, plain, some)
 
     measure = task.measure(answers(np.arange(len(examples))), examples.targets)
     drawn = np.random.default_rng(0).integers(len(examples), size=(4, len(examples) // 2))
@@ -427,15 +430,41 @@ def test_the_score_of_some_rows_is_that_of_them_alone(home: Home, finished: Fini
     assert [measure.of(rows) for rows in drawn] == pytest.approx(alone, abs=1e-6)
 
 
+def test_outputs_and_answers_are_selected_by_row_and_outputs_come_back_from_disk(
+    home: Home, finished: Finished, tmp_path: Path
+) -> None:
+    folder, task, plain = finished.folder, finished.folder.task, Calibration()
+    examples, rows = prepare(home.plan(home.path / "run")).examples["valid"], np.array([2, 0, 1, 2])
+    model = folder.model.to(folder.device.torch)
+    whole, some = (task.infer(model, of, folder.device) for of in (examples, examples.select(rows)))
+
+    arrays, record = to_arrays({"valid": whole})
+    kept = Artefacts(tmp_path)
+    kept.save("scored", arrays, record)
+    again: Outputs = task.read_outputs(arrays_of("valid", kept.saved("scored", Record)[0]), record, examples)
+
+    assert len(whole) == len(again) == len(examples)
+    chosen = whole.select(rows)
+    for name, array in again.select(rows).arrays().items():
+        assert np.array_equal(array, chosen.arrays()[name])
+        assert array == pytest.approx(some.arrays()[name], abs=1e-4)
+    answers = task.answer(whole, plain, examples)
+    assert len(answers) == len(examples)
+    sources = [] if examples.sources is None else list(examples.sources)
+    lines = task.lines(answers, sources)
+    drawn = task.lines(answers.select(rows), [sources[row] for row in rows] if sources else [])
+    assert drawn == [lines[row] for row in rows]
+
+
 def test_answers_that_are_all_right_have_the_highest_score_and_are_compared_with_a_model_s(
     home: Home, finished: Finished
 ) -> None:
     folder, task = finished.folder, finished.folder.task
     valid, plain = prepare(home.plan(home.path / "run")).examples["valid"], Calibration()
-    logits = logits_of(folder.model.to(folder.device.torch), valid, folder.device)
-    answers = task.predicted(task.probabilities(logits, plain, valid), plain, valid)
+    outputs = task.infer(folder.model.to(folder.device.torch), valid, folder.device)
+    answers = task.answer(outputs, plain, valid)
 
-    flawless = task.all_right(valid.targets)
+    flawless = task.flawless(valid.targets)
 
     assert task.score(flawless, valid.targets) == pytest.approx(1.0, abs=1e-9)
     gap = task.difference(flawless, answers, valid.targets, 0)
@@ -543,9 +572,9 @@ def test_predict_gives_one_json_line_per_row_in_row_order_and_python_the_same(
     lines = [json.loads(line) for line in ended.out.splitlines()]
     given = home.case.given(home.data)
     assert [line["row"] for line in lines] == list(range(len(given)))
-    assert all(folder.task.answer in line for line in lines)
+    assert all(folder.task.answer_key in line for line in lines)
     assert folder.predict(given).to_json() == lines
-    assert folder.predict(given).labels == [line[folder.task.answer] for line in lines]
+    assert folder.predict(given).labels == [line[folder.task.answer_key] for line in lines]
 
 
 @pytest.mark.precision
@@ -570,7 +599,7 @@ def test_so_it_is_where_a_candidate_is_kept_that_was_cheaper_than_tuning(home: H
     folder = run(home.plan(tmp_path / "run", method="auto", lr=0.3, epochs=1)).folder
 
     chosen = folder.scorecard.record["chosen"]
-    assert chosen == ("probe" if folder.task.probed else "zero-shot" if not folder.task.majority else "tuned")
+    assert chosen == ("probe" if folder.task.probe else "zero-shot" if not folder.task.baselines else "tuned")
     as_told(home, folder)
 
 
@@ -670,7 +699,7 @@ def test_a_run_leaves_a_scorecard_with_intervals_a_report_and_a_card(home: Home,
 
 def test_few_rows_are_not_set_aside_to_calibrate(finished: Finished) -> None:
     record = finished.folder.scorecard.record
-    part = "valid" if finished.folder.task.calibrates else ""
+    part = "valid" if finished.folder.task.calibrating else ""
     assert record["rows"]["train"] < 90, "a tenth of them is fewer than nine"
     assert record["calibration"]["part"] == part
     assert record["calibration"]["rows"] == (record["rows"][part] if part else 0)

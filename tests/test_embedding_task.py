@@ -22,6 +22,7 @@ from luthier.plan.plan import Plan
 from luthier.prepare.rows import understand
 from luthier.steps import tune
 from luthier.tasks.embedding.task import SHARPNESS, Embedding, alike, belonging, ranks_by_label
+from luthier.tasks.outputs import Logits
 from tiny import messages, messages_csv, queries_jsonl, write_json, write_jsonl
 
 
@@ -150,7 +151,7 @@ def test_scores_are_learnt_as_cosines_from_zero_to_one(low, high, random):
         def __len__(self) -> int:
             return 6
 
-    assert task.mean_loss(vectors.flatten(0, 1).numpy(), Rows()) == pytest.approx(0.0, abs=1e-12)
+    assert task.mean_loss(Logits(vectors.flatten(0, 1).numpy()), Rows()) == pytest.approx(0.0, abs=1e-12)
 
 
 # Ranks

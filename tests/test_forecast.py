@@ -12,17 +12,17 @@ import torch
 
 from command import luthier
 from luthier.batches.order import steps_per_epoch
+from luthier.candidates.tuned.prefixes import Shelf, shelf_for
 from luthier.errors import PlanError
 from luthier.events import CandidateReady, Noted, Stepped, Validated
+from luthier.forecast.forecast import forecast
+from luthier.forecast.outline import Sizes, sizes_of
+from luthier.forecast.timing import Bench, Cost, Tries, resident_bytes
 from luthier.machine import Load, available_bytes
 from luthier.plan.plan import Plan
 from luthier.prepare.prepare import prepare
 from luthier.report.forecast_words import time_in_words
 from luthier.session.runs import plan_record
-from luthier.steps.forecast import forecast
-from luthier.steps.outline import Sizes, sizes_of
-from luthier.steps.prefixes import Shelf, shelf_for
-from luthier.steps.timing import Bench, Cost, Tries, resident_bytes
 from test_tune import plan_for, run, weights
 from tiny import messages, opened
 
@@ -169,12 +169,14 @@ def test_too_little_memory_is_refused_with_what_would_fit(
     ready = prepare(plan(method="full", micro_tokens=2**14))
     need = 10**9
     monkeypatch.setattr(
-        "luthier.steps.memory.Memory.parts", lambda self: {"before": need, "activations": need}
+        "luthier.forecast.memory.Memory.parts", lambda self: {"before": need, "activations": need}
     )
-    monkeypatch.setattr("luthier.steps.memory.Memory.of_top", lambda self, blocks: need * (blocks + 1) // 2)
-    monkeypatch.setattr("luthier.steps.memory.resident_bytes", lambda: 0)
-    monkeypatch.setattr("luthier.steps.forecast.peak_bytes", lambda: 0)
-    monkeypatch.setattr("luthier.steps.memory.available_bytes", lambda: need)
+    monkeypatch.setattr(
+        "luthier.forecast.memory.Memory.of_top", lambda self, blocks: need * (blocks + 1) // 2
+    )
+    monkeypatch.setattr("luthier.forecast.memory.resident_bytes", lambda: 0)
+    monkeypatch.setattr("luthier.forecast.forecast.peak_bytes", lambda: 0)
+    monkeypatch.setattr("luthier.forecast.memory.available_bytes", lambda: need)
 
     with pytest.raises(PlanError) as error:
         forecast(ready, 0.0)
@@ -189,13 +191,13 @@ def test_smaller_micro_batches_are_offered_where_they_suffice(
     plan: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ready = prepare(plan(method="lora", batch_rows=50, micro_tokens=2**14))
-    monkeypatch.setattr("luthier.steps.memory.STEP_OF_TOKENS", 16)
+    monkeypatch.setattr("luthier.forecast.memory.STEP_OF_TOKENS", 16)
     monkeypatch.setattr(
-        "luthier.steps.memory.Memory.parts", lambda self: {"before": 10**9, "activations": 10**9}
+        "luthier.forecast.memory.Memory.parts", lambda self: {"before": 10**9, "activations": 10**9}
     )
-    monkeypatch.setattr("luthier.steps.memory.frozen_bytes", lambda ready: 10**12)
-    monkeypatch.setattr("luthier.steps.memory.resident_bytes", lambda: 0)
-    monkeypatch.setattr("luthier.steps.memory.available_bytes", lambda: 15 * 10**8)
+    monkeypatch.setattr("luthier.forecast.memory.frozen_bytes", lambda ready: 10**12)
+    monkeypatch.setattr("luthier.forecast.memory.resident_bytes", lambda: 0)
+    monkeypatch.setattr("luthier.forecast.memory.available_bytes", lambda: 15 * 10**8)
     sizes = sizes_of(ready.examples["train"], [np.arange(50)])
     half = int(sizes.tokens[0]) // 2 // 16 * 16
 
@@ -251,11 +253,11 @@ def test_where_training_may_be_spared_it_is_foretold_when_the_probe_is_there(
 def test_what_does_not_fit_is_refused_before_anything_is_written_even_where_it_is_foretold_later(
     messages_file: Path, bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("luthier.steps.forecast.FAST", 1.0)  # so that it seems a long one
+    monkeypatch.setattr("luthier.forecast.forecast.FAST", 1.0)  # so that it seems a long one
     monkeypatch.setattr(
-        "luthier.steps.memory.Memory.parts", lambda self: {"before": 10**15, "activations": 1}
+        "luthier.forecast.memory.Memory.parts", lambda self: {"before": 10**15, "activations": 1}
     )
-    monkeypatch.setattr("luthier.steps.memory.Memory.of_top", lambda self, blocks: 10**15)
+    monkeypatch.setattr("luthier.forecast.memory.Memory.of_top", lambda self, blocks: 10**15)
 
     with pytest.raises(PlanError, match="This run needs about 1,000,000,000 MB of memory"):
         run(plan_for(messages_file, bert, tmp_path / "run", method="auto", epochs=1))

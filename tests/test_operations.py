@@ -6,11 +6,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from luthier.candidates.tuned.training import unfreezing_of
 
 from luthier.models.lora import add_adapters, is_adapter
 from luthier.plan.plan import Plan
 from luthier.prepare.prepare import Prepared, prepare
-from luthier.steps.training import unfreezing_of
 from luthier.train.unfreezing import LadderUnfreezing
 
 

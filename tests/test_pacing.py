@@ -3,10 +3,10 @@
 import pytest
 
 from luthier import machine
+from luthier.candidates.tuned.pacing import Pacing
 from luthier.events import Advanced, Noted, Started, Stepped
 from luthier.machine import Load
 from luthier.progress import Progress
-from luthier.steps.pacing import Pacing
 
 
 def stepped(step: int, seconds: float) -> Stepped:

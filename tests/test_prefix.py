@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import torch
 
+from luthier.candidates.records import OutcomeRecord
+from luthier.candidates.tuned.prefixes import Prefixes
 from luthier.events import Noted, Stepped
 from luthier.folder.run_folder import RunFolder
 from luthier.hashes import hash_file
@@ -21,8 +23,6 @@ from luthier.models.master_weights import MasterWeights
 from luthier.plan.plan import Plan
 from luthier.predict import features_of, logits_of
 from luthier.prepare.memo import Memo
-from luthier.steps.prefixes import Prefixes
-from luthier.steps.records import OutcomeRecord
 from luthier.steps.trial import OUTCOME, trial
 from luthier.steps.tune import tune
 from luthier.train import prefix_cache

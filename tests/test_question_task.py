@@ -16,6 +16,7 @@ import torch
 from luthier.batches.examples import Batch, Variation
 from luthier.batches.passages import END, START, Gold, Passage
 from luthier.batches.text_examples import TextExamples
+from luthier.candidates.tuned import cloze
 from luthier.data.annotations.answer_places import ABSENT, MOVED
 from luthier.errors import DataError, PlanError
 from luthier.events import Advanced, Event, Noted, Started, Stepped
@@ -29,12 +30,20 @@ from luthier.prepare.prepare import Prepared, prepare
 from luthier.prepare.rows import look_over, understand
 from luthier.scores import answers as scores_of
 from luthier.searching.folder import SearchFolder
-from luthier.steps import cloze
 from luthier.steps.tune import statements, tune
+from luthier.tasks.calibration import Calibration
+from luthier.tasks.outputs import Logits
 from luthier.tasks.question_answering.kind import QUESTION_ANSWERING
 from luthier.tasks.question_answering.overlap import nearest_sentence
-from luthier.tasks.question_answering.task import FAR, Found, QuestionAnswering, Said, best_answer
-from luthier.tasks.task import Calibration
+from luthier.tasks.question_answering.task import (
+    FAR,
+    Found,
+    QuestionAnswering,
+    Said,
+    Spans,
+    best_answer,
+    said_of,
+)
 from luthier.train import sparse_embedding
 from tiny import PLAIN, messages_csv, questions_jsonl, write_jsonl
 
@@ -372,7 +381,7 @@ def test_the_loss_is_the_log_loss_over_the_first_token_and_those_of_the_text(tex
     assert loss.weight == 2
     assert loss.total.item() == pytest.approx(expected, rel=1e-6)
     flat = logits.detach()[batch.inputs["attention_mask"].bool()].numpy()
-    assert TASK.mean_loss(flat, examples) == pytest.approx(expected / 2, rel=1e-6)
+    assert TASK.mean_loss(Logits(flat), examples) == pytest.approx(expected / 2, rel=1e-6)
     loss.total.backward()
     touched = logits.grad.abs().sum(-1) > 0
     assert [np.flatnonzero(row).tolist() for row in touched.numpy()] == able
@@ -496,7 +505,7 @@ def test_an_answer_is_found_in_whatever_window_it_stands(texts):
     logits[places.index(wanted[1]), 1] = 3
     logits[passage.parts[:-1]] = [[-1, -1], [2, 2], [-5, -5], [0, 0]][: len(passage.parts) - 1]
 
-    found = TASK.probabilities(logits, Calibration(), examples)[0]
+    found = TASK.found(Logits(logits), Calibration(), examples)[0]
 
     assert (found.start, found.end) == (wanted[0][0], wanted[1][1])
     assert found.text == " ".join(context.split()[140:143])
@@ -519,25 +528,28 @@ def test_the_same_answer_in_two_windows_is_no_rival_of_itself():
 # No answer
 
 
-def found_with(margins: list[float], texts: list[str] | None = None) -> np.ndarray:
-    made = np.empty(len(margins), object)
-    made[:] = [
+def found_with(margins: list[float], texts: list[str] | None = None) -> tuple[Found, ...]:
+    return tuple(
         Found(text, 0, len(text), margin, -margin, probability=0.5, silence=0.25)
         for margin, text in zip(margins, texts or ["yes"] * len(margins), strict=True)
-    ]
-    return made
+    )
+
+
+def saying(*said: Said) -> Spans:
+    """Answers of which only what is said matters."""
+    return Spans((), said)
 
 
 def test_nothing_is_answered_beyond_the_threshold():
     found = found_with([-2.0, -0.5, 0.5], ["one", "two", "three"])
 
     def said(threshold: float) -> list[str]:
-        return [one.text for one in TASK.predicted(found, Calibration(thresholds=(threshold,)))]
+        return [one.text for one in said_of(found, Calibration(thresholds=(threshold,)))]
 
     assert said(-0.5) == ["one", "two", ""]
     assert said(FAR) == ["one", "two", "three"]
-    assert [one.text for one in TASK.predicted(found, Calibration())] == ["one", "two", ""]
-    assert TASK.predicted(found, Calibration())[2] == Said("", -1, -1)
+    assert [one.text for one in said_of(found, Calibration())] == ["one", "two", ""]
+    assert said_of(found, Calibration())[2] == Said("", -1, -1)
 
 
 class Known:
@@ -553,7 +565,7 @@ class Known:
         return len(self.targets)
 
 
-def noisy(rows: int, seed: int = 0, answerable: float = 0.7) -> tuple[np.ndarray, Known]:
+def noisy(rows: int, seed: int = 0, answerable: float = 0.7) -> tuple[Logits, Known]:
     """Logits that are right more often than not, and the examples they are of."""
     random = np.random.default_rng(seed)
     passages, targets, logits = [], [], []
@@ -565,20 +577,18 @@ def noisy(rows: int, seed: int = 0, answerable: float = 0.7) -> tuple[np.ndarray
         passages.append(passage)
         logits.append(own)
         targets.append(Gold((passage.context[2 * at],), (2 * at,)) if has_one else Gold())
-    return np.concatenate(logits), Known(passages, golds(*targets))
+    return Logits(np.concatenate(logits)), Known(passages, golds(*targets))
 
 
 def test_the_threshold_is_the_best_one_on_the_validation_rows():
     logits, known = noisy(60)
 
-    threshold = TASK.with_thresholds(Calibration(), logits, known).thresholds[0]
+    threshold = TASK.calibrating.decide(Calibration(), logits, known).thresholds[0]
 
     def score(at: float) -> float:
-        calibration = Calibration(thresholds=(at,))
-        found = TASK.probabilities(logits, calibration, known)
-        return TASK.score(TASK.predicted(found, calibration, known), known.targets)
+        return TASK.score(TASK.answer(logits, Calibration(thresholds=(at,)), known), known.targets)
 
-    margins = [one.margin for one in TASK.probabilities(logits, Calibration(), known)]
+    margins = [one.margin for one in TASK.found(logits, Calibration(), known)]
     assert score(threshold) == max(score(at) for at in [min(margins) - 1, *margins])
     assert score(threshold) > score(FAR)
 
@@ -586,18 +596,18 @@ def test_the_threshold_is_the_best_one_on_the_validation_rows():
 def test_where_every_question_has_an_answer_one_is_always_given():
     logits, known = noisy(40, answerable=1.0)
 
-    calibration = TASK.with_thresholds(Calibration(), logits, known)
+    calibration = TASK.calibrating.decide(Calibration(), logits, known)
 
-    said = TASK.predicted(TASK.probabilities(logits, calibration, known), calibration, known)
+    said = TASK.answer(logits, calibration, known)
     assert calibration.thresholds == (FAR,)
-    assert all(one.text for one in said)
+    assert all(said.texts)
 
 
 def test_a_threshold_keeps_the_calibration_that_was_fitted():
     logits, known = noisy(40)
-    fitted = TASK.calibrate(logits, known)
+    fitted = TASK.calibrating.fit(logits, known)
 
-    both = TASK.with_thresholds(fitted, logits, known)
+    both = TASK.calibrating.decide(fitted, logits, known)
 
     assert (both.scale, both.bias) == (fitted.scale, fitted.bias)
 
@@ -605,9 +615,9 @@ def test_a_threshold_keeps_the_calibration_that_was_fitted():
 def test_the_chance_of_an_answer_is_platts_line_through_its_lead():
     logits, known = noisy(300)
 
-    calibration = TASK.calibrate(logits, known)
+    calibration = TASK.calibrating.fit(logits, known)
 
-    found = TASK.probabilities(logits, calibration, known)
+    found = TASK.found(logits, calibration, known)
     leads = np.array([one.lead for one in found])
     right = np.array(
         [scores_of.exact_match(one.text, gold.texts) for one, gold in zip(found, known.targets, strict=True)]
@@ -632,9 +642,9 @@ def test_the_chance_of_an_answer_is_platts_line_through_its_lead():
 def test_how_sure_it_is_that_there_is_no_answer_is_a_line_through_the_margin():
     logits, known = noisy(300)
 
-    calibration = TASK.calibrate(logits, known)
+    calibration = TASK.calibrating.fit(logits, known)
 
-    found = TASK.probabilities(logits, calibration, known)
+    found = TASK.found(logits, calibration, known)
     margins, silences = np.array([(one.margin, one.silence) for one in found]).T
     unanswerable = np.array([not gold.texts for gold in known.targets])
     line = calibration.scale[1] * margins + calibration.bias[1]
@@ -647,20 +657,18 @@ def test_how_sure_it_is_that_there_is_no_answer_is_a_line_through_the_margin():
 def test_where_all_questions_have_answers_no_line_is_drawn_to_silence():
     logits, known = noisy(100, answerable=1.0)
 
-    calibration = TASK.calibrate(logits, known)
+    calibration = TASK.calibrating.fit(logits, known)
 
     assert (calibration.scale[1], calibration.bias[1]) == (1.0, 0.0)
 
 
 def test_how_sure_an_answer_is_stands_beside_how_often_it_is_right():
     found = found_with([0.0, 0.0, 0.0, 0.0, 1.0], ["Rome", "Oslo", "Oslo", "Oslo", "Rome"])
-    found[:] = [
-        replace(one, probability=chance, silence=0.7)
-        for one, chance in zip(found, (0.9, 0.1, 0.1, 0.1, 0.1), strict=True)
-    ]
+    chances = zip(found, (0.9, 0.1, 0.1, 0.1, 0.1), strict=True)
+    answers = Spans(tuple(replace(one, probability=chance, silence=0.7) for one, chance in chances), ())
     targets = golds(*[Gold(("Rome",), (0,))] * 3, Gold(), Gold())
 
-    told = TASK.trust(found, found, targets, Calibration())
+    told = TASK.calibrating.trust(answers, answers, targets, Calibration())
 
     bins = [
         (one["count"], one["confidence"], one["accuracy"])
@@ -675,7 +683,7 @@ def test_how_sure_an_answer_is_stands_beside_how_often_it_is_right():
 def test_a_model_that_was_saved_without_a_line_to_silence_is_read_all_the_same():
     logits, known = noisy(1)
 
-    found = TASK.probabilities(logits, Calibration(scale=(2.0,), bias=(0.5,)), known)[0]
+    found = TASK.found(logits, Calibration(scale=(2.0,), bias=(0.5,)), known)[0]
 
     assert found.probability == pytest.approx(1 / (1 + math.exp(-2 * found.lead - 0.5)))
     assert found.silence == pytest.approx(1 / (1 + math.exp(-found.margin)))
@@ -684,7 +692,7 @@ def test_a_model_that_was_saved_without_a_line_to_silence_is_read_all_the_same()
 def test_few_rows_calibrate_nothing():
     logits, known = noisy(19)
 
-    assert TASK.calibrate(logits, known) == Calibration()
+    assert TASK.calibrating.fit(logits, known) == Calibration()
 
 
 def test_the_usual_answer_is_none(texts):
@@ -692,10 +700,10 @@ def test_the_usual_answer_is_none(texts):
     targets = golds(Gold(("parcel",), (4,)), Gold())
     examples, _ = read_questions(texts, rows, targets, "windows")
 
-    logits = TASK.majority_logits(targets, examples)
+    logits = TASK.no_answer(examples, examples)
 
-    said = TASK.predicted(TASK.probabilities(logits, Calibration(), examples), Calibration(), examples)
-    assert said.tolist() == [Said(), Said()]
+    said = TASK.answer(logits, Calibration(), examples)
+    assert said.said == (Said(), Said())
     assert TASK.score(said, targets) == 0.5
 
 
@@ -707,9 +715,7 @@ TEXT = "It is in Rome. Her oil is cooked by Ada Neri. It sold."
 def by_rule(texts, rows: list[Passage], task=TASK, long="windows") -> list[str]:
     """What is answered without a model."""
     examples, _ = read_questions(texts, rows, golds(*[Gold()] * len(rows)), long)
-    plain = Calibration()
-    found = task.probabilities(task.rule_logits(examples, examples), plain, examples)
-    return [one.text for one in task.predicted(found, plain, examples)]
+    return task.answer(task.overlap(examples, examples), Calibration(), examples).texts
 
 
 def test_without_a_model_the_sentence_with_most_of_the_questions_words_answers(texts):
@@ -752,10 +758,10 @@ def test_a_text_without_a_word_of_the_question_has_no_nearest_sentence():
 
 def test_scores_tell_answerable_and_unanswerable_rows_apart():
     targets = golds(Gold(("the red tower",), (0,)), Gold(("Rome",), (0,)), Gold(), Gold())
-    said = golds(Said("red tower", 0, 9), Said(), Said(), Said("Oslo", 0, 4))
+    said = saying(Said("red tower", 0, 9), Said(), Said(), Said("Oslo", 0, 4))
 
-    scores = TASK.scores(found_with([0.0] * 4), said, targets, seed=0)
-    details = TASK.details(found_with([0.0] * 4), said, targets)
+    scores = TASK.scores(said, targets, seed=0)
+    details = TASK.details(said, targets)
 
     assert {name: one.value for name, one in scores.items()} == {
         "f1": 0.5, "exact_match": 0.5, "answerable_f1": 0.5, "unanswerable_accuracy": 0.5,
@@ -768,7 +774,7 @@ def test_scores_tell_answerable_and_unanswerable_rows_apart():
 
 def test_the_metric_that_was_asked_for_is_the_score():
     targets = golds(Gold(("big red tower",), (0,)))
-    said = golds(Said("red tower", 0, 9))
+    said = saying(Said("red tower", 0, 9))
 
     assert TASK.score(said, targets) == pytest.approx(0.8)
     assert QuestionAnswering("exact_match").score(said, targets) == 0
@@ -777,7 +783,7 @@ def test_the_metric_that_was_asked_for_is_the_score():
 def test_an_answer_tells_where_it_stands_and_none_stands_nowhere():
     found = found_with([-1.0, 2.0], ["Rome", "Oslo"])
 
-    answers = TASK.answers(found, TASK.predicted(found, Calibration()))
+    answers = TASK.lines(Spans(found, said_of(found, Calibration())))
 
     assert answers == [
         {"answer": "Rome", "start": 0, "end": 4, "probability": 0.5},
@@ -786,7 +792,7 @@ def test_an_answer_tells_where_it_stands_and_none_stands_nowhere():
 
 
 def test_articles_of_the_language_do_not_count():
-    targets, said = golds(Gold(("die Brücke",), (0,))), golds(Said("Brücke", 0, 6))
+    targets, said = golds(Gold(("die Brücke",), (0,))), saying(Said("Brücke", 0, 6))
 
     assert QuestionAnswering("exact_match", "de").score(said, targets) == 1
     assert QuestionAnswering("exact_match", "en").score(said, targets) == 0

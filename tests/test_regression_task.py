@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,10 @@ from luthier.prepare.prepare import prepare
 from luthier.prepare.rows import understand
 from luthier.session.runs import plan_of
 from luthier.steps import tune
-from luthier.tasks.regression import COVERAGE, REGRESSION, Regression
-from luthier.tasks.task import Calibration
+from luthier.tasks.calibration import Calibration
+from luthier.tasks.outputs import Logits
+from luthier.tasks.regression import COVERAGE, REGRESSION, Numbers, Regression
+from luthier.tasks.zero_shot import Seen
 from tiny import ABOUT, likened_jsonl, messages, numbers_jsonl, write_jsonl
 
 TASK = Regression(mean=100.0, spread=30.0)
@@ -157,7 +160,7 @@ def test_the_loss_is_the_squared_error_in_units_of_the_spread():
 
     assert loss.weight == 3
     assert float(loss.total) == pytest.approx(0 + 1 + 16)
-    assert TASK.mean_loss(logits.numpy(), Known(targets.numpy())) == pytest.approx(17 / 3)
+    assert TASK.mean_loss(Logits(logits.numpy()), Known(targets.numpy())) == pytest.approx(17 / 3)
 
 
 def test_a_head_is_finished_by_folding_mean_and_spread_into_its_last_layer():
@@ -166,17 +169,20 @@ def test_a_head_is_finished_by_folding_mean_and_spread_into_its_last_layer():
     head[-1].bias.data.fill_(0.3)
     before = {name: weight.clone() for name, weight in head.state_dict().items()}
 
-    finished, features = TASK.finished_head(head), torch.randn(5, 8)
+    (_, finished), features = TASK.finished(head), torch.randn(5, 8)
 
     assert torch.allclose(finished(features), head(features) * 30 + 100, atol=1e-4)
     assert all(torch.equal(weight, before[name]) for name, weight in head.state_dict().items())
 
 
 def test_a_task_that_is_saved_has_nothing_left_to_scale():
-    saved = Regression.from_json(json.loads(json.dumps(TASK.finished(new_head(4, (), 1, 0.0)).to_json())))
+    finished, _ = TASK.finished(new_head(4, (), 1, 0.0))
+    saved = Regression.from_json(json.loads(json.dumps(finished.to_json())))
 
     assert saved == Regression(0.0, 1.0, "spearman", "text")
-    assert saved.values(np.array([[130.0]], np.float32)) == TASK.values(np.array([[1.0]], np.float32))
+    assert saved.values(Logits(np.array([[130.0]], np.float32))) == TASK.values(
+        Logits(np.array([[1.0]], np.float32))
+    )
 
 
 @pytest.mark.precision
@@ -281,7 +287,7 @@ def test_a_model_of_pairs_refuses_a_single_text(of_pairs):
 def test_the_usual_answer_is_the_mean_of_the_training_rows():
     targets = np.array([90.0, 110.0, 130.0])
 
-    logits = TASK.majority_logits(targets, Known(np.zeros(4)))
+    logits = TASK.majority(Known(targets), Known(np.zeros(4)))
 
     assert TASK.values(logits).tolist() == pytest.approx([110.0] * 4)
 
@@ -496,9 +502,9 @@ def test_intervals_hold_the_truth_of_nine_rows_in_ten():
     for _ in range(300):
         truth = random.normal(100, 30, 249)
         logits = ((truth + random.standard_t(3, 249) * 5 - 100) / 30)[:, None].astype(np.float32)
-        calibration = TASK.calibrate(logits[:49], Known(truth[:49]))
-        found = TASK.probabilities(logits[49:], calibration)
-        shares.append(np.mean((found[:, 1] <= truth[49:]) & (truth[49:] <= found[:, 2])))
+        calibration = TASK.calibrating.fit(Logits(logits[:49]), Known(truth[:49]))
+        found = TASK.answer(Logits(logits[49:]), calibration)
+        shares.append(np.mean((found.low <= truth[49:]) & (truth[49:] <= found.high)))
         margins.append(calibration.margin)
 
     assert np.mean(shares) == pytest.approx(math.ceil(50 * COVERAGE) / 50, abs=0.01)
@@ -508,28 +514,33 @@ def test_intervals_hold_the_truth_of_nine_rows_in_ten():
 def test_an_interval_is_as_wide_to_either_side_and_around_the_estimate():
     logits = np.array([[0.0], [1.0]], np.float32)
 
-    found = TASK.probabilities(logits, Calibration(margin=7.0))
+    found = TASK.answer(Logits(logits), Calibration(margin=7.0))
 
-    assert found.tolist() == [[100, 93, 107], [130, 123, 137]]
-    assert TASK.predicted(found, Calibration()).tolist() == [100, 130]
+    assert [one.tolist() for one in (found.values, found.low, found.high)] == [
+        [100, 130],
+        [93, 123],
+        [107, 137],
+    ]
 
 
 def test_with_too_few_rows_to_calibrate_there_is_no_interval_and_json_says_null():
     logits = np.zeros((8, 1), np.float32)
 
-    calibration = TASK.calibrate(logits, Known(np.arange(8.0)))
+    calibration = TASK.calibrating.fit(Logits(logits), Known(np.arange(8.0)))
 
-    found = TASK.probabilities(logits[:1], calibration)
+    found = TASK.answer(Logits(logits[:1]), calibration)
     assert calibration.margin == math.inf
-    assert TASK.answers(found, found[:, 0]) == [{"value": 100.0, "low": None, "high": None}]
-    trust = TASK.trust(found, found, np.array([1.0]), calibration)
+    assert TASK.lines(found) == [{"value": 100.0, "low": None, "high": None}]
+    trust = TASK.calibrating.trust(found, found, np.array([1.0]), calibration)
     assert json.loads(json.dumps(trust)) == {"calibration": {"wanted": 0.9, "margin": None, "coverage": None}}
 
 
 def test_what_was_covered_on_the_test_rows_is_told():
-    found = TASK.probabilities(np.zeros((4, 1), np.float32), Calibration(margin=10.0))
+    found = TASK.answer(Logits(np.zeros((4, 1), np.float32)), Calibration(margin=10.0))
 
-    trust = TASK.trust(found, found, np.array([95.0, 110.0, 111.0, 60.0]), Calibration(margin=10.0))
+    trust = TASK.calibrating.trust(
+        found, found, np.array([95.0, 110.0, 111.0, 60.0]), Calibration(margin=10.0)
+    )
 
     assert trust == {"calibration": {"wanted": 0.9, "margin": 10.0, "coverage": 0.5}}
 
@@ -549,8 +560,8 @@ def test_the_score_is_that_of_scipy_and_comes_first(metric):
         "pearson": stats.pearsonr(truth, said).statistic,
         "r2": 1 - ((truth - said) ** 2).sum() / ((truth - truth.mean()) ** 2).sum(),
     }[metric]
-    assert task.score(said, truth) == pytest.approx(expected)
-    found = task.scores(np.stack([said] * 3, axis=1), said, truth, seed=0)
+    assert task.score(Numbers(said), truth) == pytest.approx(expected)
+    found = task.scores(Numbers(said), truth, seed=0)
     assert next(iter(found)) == metric
     assert set(found) == {"spearman", "pearson", "r2", "mae"}
     assert found["mae"].value == pytest.approx(np.abs(truth - said).mean())
@@ -560,7 +571,7 @@ def test_the_score_is_that_of_scipy_and_comes_first(metric):
 def test_the_scatter_is_drawn_from_the_least_truth_to_the_greatest():
     truth = np.random.default_rng(0).normal(size=2_000)
 
-    points = np.array(TASK.details(np.zeros((2_000, 3)), truth + 1, truth)["scatter"])
+    points = np.array(TASK.details(Numbers(truth + 1), truth)["scatter"])
 
     assert points.shape == (500, 2)
     assert points[0, 0] == pytest.approx(truth.min(), abs=1e-6)
@@ -572,9 +583,11 @@ def test_the_nearness_of_two_texts_is_brought_to_mean_and_spread():
     random = np.random.default_rng(0)
     one, two = random.normal(size=(50, 8)), random.normal(size=(50, 8))
 
-    task = Regression(100.0, 30.0, reads="pair")
-    values = TASK.values(task.likeness_logits((one, two), (one, two)))
-    few = TASK.values(task.likeness_logits((one[:5], two[:5]), (one, two)))
+    how = Regression(100.0, 30.0, reads="pair").zero_shot
+    assert how is not None
+    rows = Seen(one, one, sides=(one, two), known_sides=(one, two))
+    values = TASK.values(how.outputs(rows))
+    few = TASK.values(how.outputs(replace(rows, sides=(one[:5], two[:5]))))
 
     cosines = (one * two).sum(1) / np.linalg.norm(one, axis=1) / np.linalg.norm(two, axis=1)
     assert stats.pearsonr(values, cosines).statistic == pytest.approx(1)

@@ -19,6 +19,8 @@ from safetensors.numpy import load_file, save_file
 
 from command import luthier
 from luthier import files
+from luthier.candidates import finish, prefixes, training, tune
+from luthier.candidates import probe as candidates
 from luthier.errors import Interrupted, RunError
 from luthier.events import Event, Noted, Started, Stepped, WentBack
 from luthier.folder import artefacts, run_folder
@@ -26,7 +28,6 @@ from luthier.models.kernels.dropout import DICE
 from luthier.plan.plan import Plan, read_plan
 from luthier.progress import Progress
 from luthier.session.runs import plan_of, run_plan
-from luthier.steps import candidates, finish, prefixes, training, tune
 from luthier.tasks.classification.task import Classification
 from luthier.train import checkpoints, loop
 from luthier.train.checkpoints import Checkpoints

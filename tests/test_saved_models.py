@@ -16,7 +16,7 @@ from luthier.errors import ModelError, RunError
 from luthier.folder.model_folder import ModelFolder
 from luthier.folder.write import ModelRecord, write_model
 from luthier.models.quiet import quiet
-from luthier.tasks.task import Calibration
+from luthier.tasks.calibration import Calibration
 from tiny import ABOUT, TINY, Opened, messages, opened, write_json
 
 ROWS = messages(24)

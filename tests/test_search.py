@@ -24,6 +24,7 @@ from safetensors.numpy import load_file, save_file
 
 import luthier
 import luthier.session.runs
+from luthier.candidates.run import Run
 from luthier.errors import DataError, DiskError, Interrupted, PlanError, RunError, WorldError
 from luthier.events import Advanced, Event, Noted, Started, Stepped, TrialBegan, TrialEnded, Validated
 from luthier.interrupts import StopWish
@@ -38,7 +39,6 @@ from luthier.searching.folder import SearchFolder
 from luthier.searching.records import SearchKey, Settled, SpentNote
 from luthier.searching.samplers import Adviser, Tried
 from luthier.searching.worker import worked
-from luthier.steps import finish
 from searches import VARY, events_of, finished, scores
 from tiny import likened_jsonl
 
@@ -119,11 +119,11 @@ def test_features_are_computed_once_for_all_trials(
     begun: Callable[..., SearchFolder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read = []
-    from luthier.steps import candidates
+    from luthier.candidates import features
 
-    plain = candidates.features_of
+    plain = features.features_of
     monkeypatch.setattr(
-        candidates, "features_of", lambda *args, **more: (read.append(1), plain(*args, **more))[1]
+        features, "features_of", lambda *args, **more: (read.append(1), plain(*args, **more))[1]
     )
     finished(begun())
     parts = len(read)
@@ -333,7 +333,7 @@ def test_a_record_that_cannot_be_written_is_no_trials_fault(
 def test_trials_that_time_cuts_short_end_with_what_was_scored(
     begun: Callable[..., SearchFolder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("luthier.steps.training.Budget.over", lambda budget: "budget")
+    monkeypatch.setattr("luthier.candidates.tuned.budget.Budget.over", lambda budget: "budget")
     monkeypatch.setattr(trials, "time_for_trial", lambda search, tried: len(tried) < 3)
     folder = begun(trials=None, settings={"run.budget": "10m"}, seeds=1)
     record = finished(folder)
@@ -671,13 +671,14 @@ def test_what_learns_nothing_takes_all_cores_as_long_as_nobody_else_needs_them(
     for module in (opening, ending):
         monkeypatch.setattr(module, "available_cores", lambda: 2)
     met: dict[str, set[int]] = {"frozen": set(), "step": set(), "test": set()}
-    plain = finish.logits_of
+    plain = Run.infer
 
-    def logits_of(*given: Any) -> Any:
-        met["test"].add(torch.get_num_threads())
-        return plain(*given)
+    def infer(run: Run, model: Any, part: str) -> Any:
+        if part == "test":
+            met["test"].add(torch.get_num_threads())
+        return plain(run, model, part)
 
-    monkeypatch.setattr(finish, "logits_of", logits_of)
+    monkeypatch.setattr(Run, "infer", infer)
     folder = begun(settings={"run.threads": threads}, trials=2)
     for number, event in events_of(folder, alone=True):
         if number == 0 and isinstance(event, Advanced):

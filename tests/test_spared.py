@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from luthier.compare.choice import Candidate, beyond_reach, choose
+from luthier.compare.choice import beyond_reach, choose
+from luthier.compare.fitted import Fitted
 from luthier.errors import Interrupted
 from luthier.events import Event, Noted, Stepped, Stopped, Validated
 from luthier.folder.model_folder import ModelFolder
@@ -21,7 +22,7 @@ from luthier.searching.folder import SearchFolder
 from luthier.steps import tune as steps
 from luthier.steps.spared import negligible
 from luthier.steps.trial import trial
-from luthier.tasks.classification.task import Classification
+from luthier.tasks.classification.task import Classification, Labels
 from searches import finished
 from tiny import messages_csv
 
@@ -63,15 +64,23 @@ def run(plan: Plan, stop: Callable[[], bool] = lambda: False) -> tuple[ModelFold
             return end.value, events
 
 
-def right(wrong: int, rows: int, name: str = "probe") -> Candidate:
+def right(wrong: int, rows: int, name: str = "probe") -> Fitted:
     """A candidate that answers all rows but some rightly."""
     answers = np.concatenate([np.zeros(wrong), np.ones(rows - wrong)])
     share = float(answers.mean())
-    return Candidate(name, 0.0, {}, predicted={"valid": answers}, scores={"valid": Estimate(share, 0.0, 1.0)})
+    labels = Labels(np.zeros((rows, 2)), answers)
+    scores = {"valid": Estimate(share, 0.0, 1.0)}
+    return Fitted(name, name, 0.0, {}, to_beat=False, answers={"valid": labels}, scores=scores)
 
 
-def standard_error(ours: Candidate, theirs: Candidate) -> float:
-    return paired_standard_error(ours.predicted["valid"], theirs.predicted["valid"])
+def labels_of(fitted: Fitted) -> Labels:
+    found = fitted.answers["valid"]
+    assert isinstance(found, Labels)
+    return found
+
+
+def standard_error(ours: Fitted, theirs: Fitted) -> float:
+    return paired_standard_error(labels_of(ours).chosen, labels_of(theirs).chosen)
 
 
 # The rule
@@ -101,10 +110,11 @@ def test_the_choice_and_the_rule_of_what_is_spared_are_one() -> None:
 )
 def test_a_small_lead_that_no_interval_would_tell_from_chance_is_not_trained_for(wrong, rows, spared) -> None:
     """Fewer than six rows are no evidence at 95 %, and of 120 rows two are less than two points."""
-    task, answers = Classification(("wrong", "right")), right(wrong, rows).predicted["valid"].astype(np.int64)
+    task = Classification(("wrong", "right"))
+    answers = Labels(np.zeros((rows, 2)), labels_of(right(wrong, rows)).chosen.astype(np.int64))
     targets = np.ones(rows, np.int64)
 
-    lead = task.difference(task.all_right(targets), answers, targets, seed=0)
+    lead = task.difference(task.flawless(targets), answers, targets, seed=0)
 
     assert negligible(lead) is spared
 

@@ -15,10 +15,12 @@ from torch.nn import functional
 from luthier.batches.examples import Batch
 from luthier.events import Stepped
 from luthier.tasks import TASKS
+from luthier.tasks.calibration import Calibration
 from luthier.tasks.classification.label_column import read_labels
 from luthier.tasks.classification.labels import balanced_weights, in_order, name_of, names_of
-from luthier.tasks.classification.task import Classification
-from luthier.tasks.task import Calibration, Task
+from luthier.tasks.classification.task import Classification, Labels
+from luthier.tasks.outputs import Logits
+from luthier.tasks.task import Task
 from luthier.train.loop import train
 from tiny import cpu, make_settings, new_state, opened, whole
 
@@ -88,9 +90,8 @@ def sure_logits(targets: np.ndarray, outputs: int) -> np.ndarray:
     return (40 * marks - 20).astype(np.float32)
 
 
-def answered(task: Any, logits: np.ndarray, calibration: Calibration) -> tuple[np.ndarray, np.ndarray]:
-    probabilities = task.probabilities(logits, calibration)
-    return probabilities, task.predicted(probabilities, calibration)
+def answered(task: Any, logits: np.ndarray, calibration: Calibration) -> Labels:
+    return task.answer(Logits(logits), calibration)
 
 
 def test_a_task_learns_its_own_examples(case, bert):
@@ -121,43 +122,43 @@ def test_a_task_learns_its_own_examples(case, bert):
 def test_sure_logits_answer_what_the_column_said(case):
     targets = case.task.targets(case.values)
 
-    probabilities, predicted = answered(case.task, sure_logits(targets, case.task.outputs), Calibration())
-    answers = case.task.answers(probabilities, predicted)
+    found = answered(case.task, sure_logits(targets, case.task.outputs), Calibration())
+    lines = case.task.lines(found)
 
-    assert np.array_equal(predicted, targets)
-    for answer, value in zip(answers, case.values, strict=True):
+    assert np.array_equal(found.chosen, targets)
+    for answer, value in zip(lines, case.values, strict=True):
         given, expected = (set(one) if case.task.many else {one} for one in (answer["label"], value))
         assert given == expected
         assert list(answer["probabilities"]) == list(case.task.labels)
-    assert json.loads(json.dumps(answers)) == answers
+    assert json.loads(json.dumps(lines)) == lines
 
 
 def test_the_mean_of_the_rows_that_are_right_is_the_accuracy(case):
     logits, targets = noisy_logits(case.task, 200)
-    _, predicted = answered(case.task, logits, Calibration())
+    answers = answered(case.task, logits, Calibration())
 
-    rows = case.task.evidence(predicted, targets).right
+    rows = case.task.evidence(answers, targets).right
 
     assert rows.shape == (200,)
-    assert 0 < rows.mean() == pytest.approx(metrics.accuracy_score(targets, predicted))
+    assert 0 < rows.mean() == pytest.approx(metrics.accuracy_score(targets, answers.chosen))
     if case.task.metric == "accuracy":
-        assert case.task.score(predicted, targets) == pytest.approx(rows.mean())
+        assert case.task.score(answers, targets) == pytest.approx(rows.mean())
     else:
-        expected = metrics.f1_score(targets, predicted, average="macro")
-        assert case.task.score(predicted, targets) == pytest.approx(expected)
+        expected = metrics.f1_score(targets, answers.chosen, average="macro")
+        assert case.task.score(answers, targets) == pytest.approx(expected)
 
 
 def test_calibration_on_few_rows_changes_nothing(case):
-    logits, targets = noisy_logits(case.task, case.task.fewest_to_calibrate - 1, sure=9.0)
+    logits, targets = noisy_logits(case.task, case.task.calibrating.fewest - 1, sure=9.0)
 
-    assert case.task.calibrate(logits, Known(targets)) == Calibration()
-    assert case.task.calibrate(logits[:0], Known(targets[:0])) == Calibration()
+    assert case.task.calibrating.fit(Logits(logits), Known(targets)) == Calibration()
+    assert case.task.calibrating.fit(Logits(logits[:0]), Known(targets[:0])) == Calibration()
 
 
 def test_uncalibrated_probabilities_are_the_softmax_or_the_sigmoids(case):
     logits, _ = noisy_logits(case.task, 50)
 
-    found = case.task.probabilities(logits, Calibration())
+    found = case.task.probabilities(Logits(logits), Calibration())
 
     expected = expit(logits.astype(float)) if case.task.many else softmax(logits.astype(float), axis=1)
     assert np.abs(found - expected).max() < 1e-12
@@ -166,10 +167,10 @@ def test_uncalibrated_probabilities_are_the_softmax_or_the_sigmoids(case):
 def test_calibration_takes_back_what_a_model_is_too_sure_of(case):
     logits, targets = noisy_logits(case.task, 400, sure=9.0)
 
-    calibration = case.task.calibrate(logits, Known(targets))
+    calibration = case.task.calibrating.fit(Logits(logits), Known(targets))
 
-    plain, mended = (case.task.probabilities(logits, how) for how in (Calibration(), calibration))
-    before, after = (case.task.calibration_error(found, targets) for found in (plain, mended))
+    plain, mended = (case.task.probabilities(Logits(logits), how) for how in (Calibration(), calibration))
+    before, after = (case.task.calibrating.error(found, targets) for found in (plain, mended))
     assert after < before / 2
     assert np.array_equal(plain.argsort(axis=0), mended.argsort(axis=0)) or not case.task.many
     assert case.task.many or np.array_equal(plain.argmax(axis=1), mended.argmax(axis=1))
@@ -177,15 +178,15 @@ def test_calibration_takes_back_what_a_model_is_too_sure_of(case):
 
 def test_thresholds_are_for_several_labels_only_and_never_lower_f1(case):
     logits, targets = noisy_logits(case.task, 300)
-    calibration = case.task.calibrate(logits, Known(targets))
+    calibration = case.task.calibrating.fit(Logits(logits), Known(targets))
 
-    found = case.task.with_thresholds(calibration, logits, Known(targets))
+    found = case.task.calibrating.decide(calibration, Logits(logits), Known(targets))
 
     if not case.task.many:
         assert found == calibration
         return
     f1 = [
-        metrics.f1_score(targets, answered(case.task, logits, how)[1], average="macro")
+        metrics.f1_score(targets, answered(case.task, logits, how).chosen, average="macro")
         for how in (calibration, found)
     ]
     assert len(found.thresholds) == case.task.outputs
@@ -207,7 +208,7 @@ def test_the_loss_is_the_log_loss_summed_over_rows(case):
         mean = -float(log_softmax(logits.astype(float), axis=1)[np.arange(30), targets].mean())
     assert loss.weight == 30
     assert float(loss.total) == pytest.approx(30 * mean, rel=1e-5)
-    assert case.task.mean_loss(logits, Known(targets)) == pytest.approx(mean, rel=1e-5)
+    assert case.task.mean_loss(Logits(logits), Known(targets)) == pytest.approx(mean, rel=1e-5)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
@@ -230,7 +231,9 @@ def test_smoothing_and_weights_are_those_of_torch_though_a_step_comes_in_parts(c
         expected = functional.cross_entropy(scored, truth, given, label_smoothing=smoothing)
     found = sum(float(part.total) for part in parts) / sum(part.weight for part in parts)
     assert found == pytest.approx(float(expected), rel=1e-5)
-    assert task.mean_loss(logits, Known(targets)) == case.task.mean_loss(logits, Known(targets))
+    assert task.mean_loss(Logits(logits), Known(targets)) == case.task.mean_loss(
+        Logits(logits), Known(targets)
+    )
 
 
 def test_a_row_counts_by_the_weight_of_its_label():
@@ -284,20 +287,20 @@ def test_a_task_comes_back_from_json_as_it_was(case):
 
 def test_every_score_of_the_scorecard_has_its_interval(case):
     logits, targets = noisy_logits(case.task, 200)
-    probabilities, predicted = answered(case.task, logits, Calibration())
+    answers = answered(case.task, logits, Calibration())
 
-    scores = case.task.scores(probabilities, predicted, targets, seed=0)
+    scores = case.task.scores(answers, targets, seed=0)
 
     assert {"accuracy", "macro_f1", "log_loss", "brier"} <= set(scores)
     assert all(0 <= score.low < score.value < score.high for score in scores.values())
-    assert scores[case.task.metric].value == pytest.approx(case.task.score(predicted, targets))
-    assert case.task.scores(probabilities, predicted, targets, seed=0) == scores
+    assert scores[case.task.metric].value == pytest.approx(case.task.score(answers, targets))
+    assert case.task.scores(answers, targets, seed=0) == scores
 
 
 def test_a_model_is_no_better_than_itself_and_better_than_guessing(case):
     logits, targets = noisy_logits(case.task, 300)
-    _, ours = answered(case.task, logits, Calibration())
-    _, guessed = answered(case.task, logits[::-1].copy(), Calibration())
+    ours = answered(case.task, logits, Calibration())
+    guessed = answered(case.task, logits[::-1].copy(), Calibration())
 
     same = case.task.difference(ours, ours, targets, seed=0)
     better = case.task.difference(ours, guessed, targets, seed=0)
@@ -309,10 +312,10 @@ def test_a_model_is_no_better_than_itself_and_better_than_guessing(case):
 
 def test_details_and_reliability_are_json_of_plain_numbers(case):
     logits, targets = noisy_logits(case.task, 100)
-    probabilities, predicted = answered(case.task, logits, Calibration())
+    answers = answered(case.task, logits, Calibration())
 
-    details = case.task.details(probabilities, predicted, targets)
-    bins = case.task.reliability(probabilities, targets)
+    details = case.task.details(answers, targets)
+    bins = case.task.calibrating.reliability(answers.probabilities, targets)
 
     assert json.loads(json.dumps([details, bins])) == [details, bins]
     assert [row["label"] for row in details["per_class"]] == list(case.task.labels)
@@ -320,7 +323,7 @@ def test_details_and_reliability_are_json_of_plain_numbers(case):
     assert bins[0]["low"] == 0
     assert bins[-1]["high"] == 1
     if not case.task.many:
-        assert details["confusion"] == metrics.confusion_matrix(targets, predicted).tolist()
+        assert details["confusion"] == metrics.confusion_matrix(targets, answers.chosen).tolist()
 
 
 def test_every_task_is_known_by_its_own_name_and_has_examples():
@@ -331,7 +334,7 @@ def test_every_task_is_known_by_its_own_name_and_has_examples():
 def test_answers_are_given_with_six_digits():
     task = Classification(("no", "yes"))
 
-    answer = task.answers(np.array([[1 / 3, 2 / 3]]), np.array([1]))
+    answer = task.lines(Labels(np.array([[1 / 3, 2 / 3]]), np.array([1])))
 
     assert answer == [{"label": "yes", "probabilities": {"no": 0.333333, "yes": 0.666667}}]
 

@@ -24,11 +24,12 @@ from luthier.predict import logits_of
 from luthier.prepare.prepare import prepare
 from luthier.prepare.rows import look_over, understand
 from luthier.steps import tune
+from luthier.tasks.calibration import Calibration
 from luthier.tasks.kind import Wishes
-from luthier.tasks.task import Calibration
+from luthier.tasks.outputs import Logits
 from luthier.tasks.token_classification.iob2 import allowed, best_tags
 from luthier.tasks.token_classification.kind import TOKEN_CLASSIFICATION
-from luthier.tasks.token_classification.task import TokenClassification
+from luthier.tasks.token_classification.task import Tags, TokenClassification
 from tiny import ABOUT, PLAIN, cpu, tagged_jsonl, write_jsonl
 
 TASK = TokenClassification(("place", "time"))
@@ -280,11 +281,11 @@ def test_an_entity_that_was_cut_off_counts_as_missed(texts):
     words = [PLAIN[at % len(PLAIN)] for at in range(100)]
     targets = tags([[OUT] * 99 + [B_PLACE]])
     examples, _ = read_words(texts, [Words.of_tokens(words)], targets, "cut")
-    nothing = TASK.majority_logits(targets, examples)
+    nothing = TASK.no_entity(examples, examples)
 
-    said = TASK.predicted(TASK.probabilities(nothing, Calibration()), Calibration(), examples)
+    said = TASK.answer(nothing, Calibration(), examples)
 
-    assert said.tolist() == [OUT] * 100
+    assert said.tags.tolist() == [OUT] * 100
     assert TASK.counts(said, targets).sum(axis=(0, 1)).tolist() == [0, 0, 1]
 
 
@@ -377,7 +378,9 @@ def test_the_loss_is_the_mean_over_words_whatever_windows_and_padding_there_are(
     expected = -of_words.log_softmax(1)[torch.arange(6), [OUT, B_PLACE, OUT, OUT, B_TIME, I_TIME]]
     assert loss.weight == 6
     assert float(loss.total) == pytest.approx(float(expected.sum()), rel=1e-6)
-    assert TASK.mean_loss(of_words.numpy(), examples) == pytest.approx(float(expected.mean()), rel=1e-6)
+    assert TASK.mean_loss(Logits(of_words.numpy()), examples) == pytest.approx(
+        float(expected.mean()), rel=1e-6
+    )
 
 
 def test_logits_come_in_the_order_of_rows_and_words_whatever_batches_there_are(bert, texts):
@@ -479,7 +482,7 @@ def test_entities_are_told_as_places_in_the_text_with_the_chance_of_their_least_
     probabilities = np.full((7, 5), 0.01)
     probabilities[np.arange(7), said] = [0.9, 0.9, 0.8, 0.6, 0.9, 0.7, 0.9]
 
-    found = TASK.answers(probabilities, said, [words])
+    found = TASK.lines(Tags(probabilities, said, np.array([0, 7])), [words])
 
     assert found == [
         {
@@ -494,6 +497,11 @@ def test_entities_are_told_as_places_in_the_text_with_the_chance_of_their_least_
     ]
 
 
+def saying(said: np.ndarray) -> Tags:
+    """Answers to rows of which the tags alone matter."""
+    return Tags(np.zeros((len(said), 5)), said, np.arange(0, len(said) + 1, len(said)))
+
+
 def test_the_score_is_that_of_seqeval():
     from seqeval.metrics import f1_score
     from seqeval.scheme import IOB2
@@ -505,7 +513,7 @@ def test_the_score_is_that_of_seqeval():
     said = best_tags(np.eye(5)[said] * 0.9 + 0.02, ends, TASK.tags)
     named = [[[TASK.tags[tag] for tag in row] for row in np.split(side, 20)] for side in (truth, said)]
 
-    score = TASK.score(said, tags(np.split(truth, 20)))
+    score = TASK.score(saying(said), tags(np.split(truth, 20)))
 
     assert 0.2 < score < 0.9
     assert score == pytest.approx(f1_score(*named, mode="strict", scheme=IOB2))
@@ -513,8 +521,7 @@ def test_the_score_is_that_of_seqeval():
 
 def test_difference_counts_rows_and_is_zero_against_itself():
     targets = tags([[B_PLACE, OUT], [B_TIME, OUT], [OUT, OUT]] * 10)
-    right = TASK.to_learn(targets)
-    nothing = np.zeros_like(right)
+    right, nothing = TASK.flawless(targets), saying(np.zeros(60, np.int64))
 
     same, better = (TASK.difference(right, other, targets, seed=0) for other in (right, nothing))
 
@@ -534,8 +541,9 @@ def test_calibration_softens_what_is_too_sure_and_few_rows_change_nothing():
         def __len__(self) -> int:
             return len(self.targets)
 
-    assert TASK.calibrate(logits, Known(tags(truth))).temperature > 1.5
-    assert TASK.calibrate(logits[:60], Known(tags(truth[:10]))) == Calibration()
+    fit = TASK.calibrating.fit
+    assert fit(Logits(logits), Known(tags(truth))).temperature > 1.5
+    assert fit(Logits(logits[:60]), Known(tags(truth[:10]))) == Calibration()
 
 
 # The rule of thumb
@@ -553,8 +561,7 @@ def looked_up(texts, learnt: Sequence[str], asked: Sequence[str]) -> list[str]:
         )[0]
 
     there = examples(asked)
-    logits = TASK.rule_logits(examples(learnt), there)
-    said = TASK.predicted(TASK.probabilities(logits, Calibration()), Calibration(), there)
+    said = TASK.answer(TASK.look_up(examples(learnt), there), Calibration(), there).tags
     ends = there.unit_ends
     return [
         " ".join(

@@ -21,7 +21,7 @@ from luthier.batches.text_examples import TextExamples
 from luthier.errors import WorldError
 from luthier.events import Event, Stepped, Stopped, Validated
 from luthier.models.kernels.dropout import Dropout
-from luthier.tasks.task import Loss
+from luthier.tasks.task import Learning, Loss
 from luthier.train.loop import train, validation_steps
 from luthier.train.probe.probe import (
     STRENGTHS,
@@ -51,7 +51,7 @@ class Watched:
     """A task that remembers the rows of each micro-batch, and draws as dropout does; `worse` spoils the logits."""
 
     metric = "accuracy"
-    compares_all = False
+    learning = Learning()
 
     def __init__(self, worse: float = 0.0) -> None:
         self.seen: list[list[int]] = []

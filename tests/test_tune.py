@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from luthier.candidates.tuned.training import Budget
 
 import luthier
 from luthier.errors import Interrupted, RunError, WorldError
@@ -19,7 +20,6 @@ from luthier.folder.run_folder import RunFolder
 from luthier.plan.plan import Plan, read_plan
 from luthier.prepare.prepare import prepare
 from luthier.steps import tune as steps
-from luthier.steps.training import Budget
 from tiny import messages, messages_csv
 
 

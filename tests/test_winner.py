@@ -4,11 +4,16 @@ import numpy as np
 import pytest
 
 from luthier.searching.winner import Entrant, chance, corrected, name, spread_words
-from luthier.tasks.classification.task import Classification
+from luthier.tasks.classification.task import Classification, Labels
+
+
+def labels(chosen: np.ndarray) -> Labels:
+    """Answers of which the labels alone matter."""
+    return Labels(np.zeros((len(chosen), 2)), chosen)
 
 
 def entrant(number: int, score: float, work: float) -> Entrant:
-    return Entrant(number, score, work, np.zeros(0))
+    return Entrant(number, score, work, labels(np.zeros(0, np.int64)))
 
 
 def named(*entrants: Entrant, error: float = 0.05) -> int:
@@ -44,7 +49,7 @@ def test_chance_is_the_scatter_between_seeds_or_else_that_of_the_rows() -> None:
 def test_luck_is_taken_out_of_the_best_of_many() -> None:
     dice = np.random.default_rng(0)
     task, targets = Classification(labels=("a", "b")), dice.integers(2, size=300)
-    guesses = [dice.integers(2, size=300) for _ in range(60)]
+    guesses = [labels(dice.integers(2, size=300)) for _ in range(60)]
     best = max(task.score(one, targets) for one in guesses)
 
     found = corrected(task, guesses, targets, seed=0)
@@ -58,8 +63,8 @@ def test_luck_is_taken_out_of_the_best_of_many() -> None:
 def test_it_takes_nothing_from_one_that_is_better_indeed() -> None:
     dice = np.random.default_rng(0)
     task, targets = Classification(labels=("a", "b")), dice.integers(2, size=300)
-    good = np.where(dice.random(300) < 0.9, targets, 1 - targets)
-    guesses = [dice.integers(2, size=300) for _ in range(20)]
+    good = labels(np.where(dice.random(300) < 0.9, targets, 1 - targets))
+    guesses = [labels(dice.integers(2, size=300)) for _ in range(20)]
 
     found = corrected(task, [*guesses, good], targets, seed=0)
 
@@ -69,7 +74,7 @@ def test_it_takes_nothing_from_one_that_is_better_indeed() -> None:
 
 def test_of_few_rows_nothing_is_told() -> None:
     task, targets = Classification(labels=("a", "b")), np.zeros(20, np.int64)
-    assert corrected(task, [targets], targets, seed=0) is None
+    assert corrected(task, [labels(targets)], targets, seed=0) is None
 
 
 def test_a_spread_within_chance_is_called_noise() -> None:

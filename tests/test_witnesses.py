@@ -71,7 +71,7 @@ def test_a_run_of_an_older_version_answers_as_it_did(name: str, witnesses: Path)
     ended = luthier("predict", run, rows_of(run))
 
     assert ended.code == 0, ended.err
-    answers, field = [json.loads(line) for line in ended.out.splitlines()], package.load(run).task.answer
+    answers, field = [json.loads(line) for line in ended.out.splitlines()], package.load(run).task.answer_key
     for line in recorded(best):
         answer = answers[line["row"]]
         if field == "vector":

@@ -7,7 +7,7 @@ from typing import Any, overload
 import numpy as np
 import torch
 
-from luthier.batches.examples import Batch, Examples, Ints
+from luthier.batches.examples import Array, Batch, Examples, Ints
 from luthier.batches.order import by_length
 from luthier.batches.text_examples import TextExamples
 from luthier.batches.tokens import runs
@@ -15,7 +15,6 @@ from luthier.devices import Device
 from luthier.errors import ModelError
 from luthier.models.finite import first_not_finite
 from luthier.models.headed import HeadedModel
-from luthier.tasks.task import Array
 from luthier.terminal import json_line, plain
 
 

@@ -86,7 +86,7 @@ class Examples(ABC):
 
     @property
     def unit_ends(self) -> Ints | None:
-        """(rows + 1,) where the units of each row begin, and the last ones end; None where rows answer."""
+        """(rows + 1,) where the units of each row begin, and the last ones end; None where a row is a unit."""
         return None if self.tokens is None else self.tokens.first_unit
 
     @abstractmethod

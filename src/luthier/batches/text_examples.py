@@ -134,6 +134,10 @@ class TextExamples(Examples):
             return len(self.ends) - 1
         return len(self) if self.tokens is None else len(self.tokens.unit)
 
+    @property
+    def unit_ends(self) -> Ints | None:
+        return self.first_part if self.by_part else super().unit_ends
+
     def parts_of(self, rows: Ints) -> Ints:
         """The parts of some rows, one row after the other."""
         return runs(self.first_part[rows], self.first_part[rows + 1] - self.first_part[rows])

@@ -104,9 +104,9 @@ def forecast_labels(checkup: Checkup, score: float, seed: int) -> LabelForecast:
             f"--forecast: {len(frozen.rows)} rows are too few to tell how scores grow. Expected at least {FEWEST}."
         )
     task = rows.task
-    if not rows.labels:
+    if not rows.labels or task.probe is None:
         raise PlanError(f"--forecast tells how many labels a score takes, and {task.name} learns no labels.")
-    curve = probe_curve(frozen.features, frozen.targets, task.outputs, task.fit_score, seed)
+    curve = probe_curve(frozen.features, frozen.targets, task.outputs, task.probe.fit_score, seed)
     at_hand = len(rows.evidence.used)
     return LabelForecast(
         task.metric, score, at_hand, curve, rows_needed(curve, score, int(np.max(curve.rows) / 0.8))

@@ -100,25 +100,23 @@ class ModelFolder:
     def answers(self, rows: Sequence[Any]) -> Predictions:
         """Calibrated answers for rows as the task itself makes them of a table; none for one that has nothing to read."""
         full = [row for row in rows if not self.kind.blank(row)]
-        found = self.answered(full) if full else Predictions((), self.task.answer)
+        found = self.answered(full) if full else Predictions((), self.task.answer_key)
         if len(full) == len(rows):
             return found
-        none = dict.fromkeys(found.rows[0] if full else (self.task.answer,))
+        none = dict.fromkeys(found.rows[0] if full else (self.task.answer_key,))
         rest = iter(found.rows)
         return Predictions(
             tuple(none if self.kind.blank(row) else next(rest) for row in rows),
-            self.task.answer,
+            self.task.answer_key,
             unanswered=len(rows) - len(full),
         )
 
     def answered(self, rows: Sequence[Any]) -> Predictions:
         examples = self.examples(rows)
-        logits = logits_of(self.model.to(self.device.torch), examples, self.device)
-        probabilities = self.task.probabilities(logits, self.model_record.calibration, examples)
-        predicted = self.task.predicted(probabilities, self.model_record.calibration, examples)
+        outputs = self.task.infer(self.model.to(self.device.torch), examples, self.device)
+        answers = self.task.answer(outputs, self.model_record.calibration, examples)
         sources = [] if examples.sources is None else list(examples.sources)
-        answers = self.task.answers(probabilities, predicted, sources)
-        return Predictions(tuple(answers), self.task.answer)
+        return Predictions(tuple(self.task.lines(answers, sources)), self.task.answer_key)
 
     def __repr__(self) -> str:
         try:

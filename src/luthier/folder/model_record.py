@@ -22,7 +22,7 @@ from luthier.records import (
     sealed,
     stamped,
 )
-from luthier.tasks.task import Calibration
+from luthier.tasks.calibration import Calibration
 
 FILE = "luthier.json"
 CARD = "README.md"

@@ -12,6 +12,7 @@ from luthier.plan.plan import Plan
 from luthier.plan.sections import DataPlan
 from luthier.prepare.refusals import refuse_empty_parts
 from luthier.prepare.small_parts import small_parts
+from luthier.tasks.calibration import FEWEST
 from luthier.tasks.kind import Roles, Understood
 from luthier.tasks.task import Task
 
@@ -59,13 +60,13 @@ def given_by(data: DataPlan, roles: Roles) -> str:
 
 def shares_of(data: DataPlan, task: Task) -> Shares:
     """The share of each part. Who asks for calibration has rows set aside for it, whatever the task would do."""
-    usual, asked = Shares(), data.calibration_share
+    usual, asked, how = Shares(), data.calibration_share, task.calibrating
     return Shares(
         valid=data.valid_share,
         calibration=usual.calibration if asked is None else asked,
         test=data.test_share,
-        calibrates=task.calibrates if asked is None else usual.calibrates,
-        fewest_to_calibrate=task.fewest_to_calibrate,
+        calibrates=("" if how is None else how.part) if asked is None else usual.calibrates,
+        fewest_to_calibrate=FEWEST if how is None else how.fewest,
         asked=asked is not None,
     )
 

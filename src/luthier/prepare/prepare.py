@@ -105,6 +105,13 @@ class Prepared:
         """The model as it was before anything was trained, opened once more."""
         return load_model(self.folder, wanted(self.plan, self.rows.task), preparation_of(self.reader))
 
+    def renewed(self) -> "Prepared":
+        """The same, with a model that nobody has trained yet in the place of one whose layers have moved."""
+        model = self.untrained().to(self.device.torch)
+        few = self.examples["train"].batch(np.zeros(1, np.int64)).to(self.device.torch)
+        ladder = find_ladder(model, lambda: model(few))
+        return replace(self, model=model, masters=MasterWeights(model.body, self.device.dtype), ladder=ladder)
+
 
 @dataclass(frozen=True)
 class Base:
@@ -267,7 +274,12 @@ def wanted(plan: Plan, task: Task) -> Wanted:
 
 def windows(examples: Examples, task: Task) -> float:
     """Parts of a row that training reads, on average, where each part is learnt from by itself."""
-    if task.probed or not isinstance(examples, TextExamples) or examples.by_part or not len(examples):
+    if (
+        task.probe is not None
+        or not isinstance(examples, TextExamples)
+        or examples.by_part
+        or not len(examples)
+    ):
         return 1.0
     return float(thinned(examples, task).counts.mean())
 

@@ -86,14 +86,14 @@ def unusable_remedy(part: str, file: str | None, roles: Roles, unlabelled: int) 
 
 def refuse_what_has_no_effect(plan: Plan, task: Task) -> None:
     """A setting that this task's loss or rows know nothing of."""
-    if not task.probed and (plan.train.method == "probe" or plan.train.head in ("shrunk", "probe")):
+    if task.probe is None and (plan.train.method == "probe" or plan.train.head in ("shrunk", "probe")):
         key = "train.method" if plan.train.method == "probe" else "train.head"
         raise PlanError(
             f"{key}: {task.name} has no probe, as no linear head on frozen features does it. Leave it out."
         )
     named = {key: is_set(plan, *key.split(".")) for key in ("train.label_smoothing", "train.balance")}
-    idle = [] if task.weighs else [key for key, there in named.items() if there]
-    if is_set(plan, "task", "labels_per_row") and not task.weighs:
+    idle = [] if task.weighting is not None else [key for key, there in named.items() if there]
+    if is_set(plan, "task", "labels_per_row") and task.weighting is None:
         idle.append("task.labels_per_row")
     if idle:
         raise PlanError(
@@ -126,7 +126,7 @@ def refuse_what_has_no_effect(plan: Plan, task: Task) -> None:
         raise PlanError(f"train.cloze: no effect with {task.name}, which answers no questions. Leave it out.")
     if plan.train.cloze and no_cloze_with(plan) is not None:
         raise PlanError(f"train.cloze: {no_cloze_with(plan)}. Leave one of the two out.")
-    if plan.data.calibration_share is not None and not task.calibrates:
+    if plan.data.calibration_share is not None and task.calibrating is None:
         raise PlanError(
             f"data.calibration_share: no effect with {task.name}, which has nothing to calibrate. Leave it out."
         )

@@ -10,7 +10,6 @@ from luthier.plan.method import Lora, Thaw, parse_method
 from luthier.plan.plan import Plan, flag
 from luthier.prepare.refusals import CAN_BE_LONG, no_cloze_with
 from luthier.prepare.rows import Rows
-from luthier.tasks.classification.task import Classification
 from luthier.tasks.task import Task
 from luthier.train.recipe import Recipe
 
@@ -52,7 +51,7 @@ def resolve(plan: Plan, rows: Rows, device: Device, start: Start) -> tuple[Plan,
     Raises PlanError for a setting that only now is known to have no meaning.
     """
     task = rows.task
-    if plan.train.balance == "rows" and isinstance(task, Classification) and task.many:
+    if plan.train.balance == "rows" and task.labels_per_row == "many":
         raise PlanError(
             "train.balance: 'rows' draws rows by their one label, and here a row has several. Use --balance loss."
         )
@@ -89,9 +88,9 @@ def of_rows(rows: Rows) -> list[Guess]:
         guesses.append(Guess("model.pair", how, rows.guesses["pair"]))
     if task.reads in CAN_BE_LONG:
         guesses.append(Guess("data.long", task.long, "as usual with this task"))
-    if isinstance(task, Classification):
-        per_row = "many" if task.many else "one"
-        guesses.append(Guess("task.labels_per_row", per_row, f"{len(task.labels)} labels seen"))
+    if task.labels_per_row is not None:
+        why = f"{len(task.known_labels)} labels seen"
+        guesses.append(Guess("task.labels_per_row", task.labels_per_row, why))
     return guesses
 
 
@@ -100,15 +99,15 @@ def of_training(plan: Plan, task: Task, start: Start) -> list[Guess]:
     recipe, rows = start.recipe, start.rows
     why, method = f"recipe for {recipe.name}", parse_method(plan.train.method)
     # Where rows are few, what the model has no notion of it learns from others that are made, or else in twice the steps.
-    new = task.new_skill and not start.model.knows and recipe.has_few(rows)
+    new = task.learning.new_skill and not start.model.knows and recipe.has_few(rows)
     # Those that are made are read in the same steps, and are many.
     windows_per_step = recipe.batch_rows if new else recipe.rows_per_step(round(rows * start.windows))
-    usual_rows = task.rows_per_step or max(1, round(windows_per_step / start.windows))
+    usual_rows = task.learning.rows_per_step or max(1, round(windows_per_step / start.windows))
     why_epochs = f"{why}, {rows:,} rows"
     why_rows = why_epochs if start.windows == 1 else f"{why_epochs}, {start.windows:.1f} windows a row"
     batch_rows = plan.train.batch_rows or usual_rows
     fewest = windows_per_step < recipe.batch_rows
-    times = task.steps_of_fewest if fewest else 1.0
+    times = task.learning.steps_of_fewest if fewest else 1.0
     if new:
         times = 2 - min(1.0, start.made / recipe.rows_of_floor)
     usual_epochs = recipe.epochs_for(rows, batch_rows, times)
@@ -175,6 +174,6 @@ def of_machine(device: Device) -> list[Guess]:
 def usual_head(task: Task) -> str:
     """Where the head starts: networks for images, all of whose layers a fresh head would pull about, learn from the probe's,
     and so do vectors, whose cosine means nothing without the line through it."""
-    if not task.probed:
+    if task.probe is None:
         return "fresh"
     return "probe" if task.reads in ("image", "apart") else "shrunk"

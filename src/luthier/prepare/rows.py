@@ -33,7 +33,6 @@ from luthier.prepare.parts import (
 )
 from luthier.prepare.task_columns import asked_columns, composed, kind_and_columns
 from luthier.prepare.understanding import Understanding
-from luthier.tasks.classification.task import Classification
 from luthier.tasks.kind import Kind, Roles, Understood, Wishes
 from luthier.tasks.task import Array, Task
 
@@ -256,7 +255,7 @@ def evidence_of(
         strata_names=found.strata_names,
         used_columns=frozenset(columns.values()),
         columns_within=frozenset(parts_in(given.read["train"], columns)),
-        labels=found.task.labels if isinstance(found.task, Classification) else (),
+        labels=found.task.known_labels if found.task.labels_per_row is not None else (),
         repairs=found.repairs,
         reads=found.task.reads,
         images=found.images,

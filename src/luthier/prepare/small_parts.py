@@ -25,7 +25,8 @@ def small_parts(split: Split, found: Understood) -> tuple[str, ...]:
             kinds.add(found.strata_names[kind])
         words.append(f"Not in the test part: rows that {kinds}. How well they are answered is not known.")
     calibrating = len(getattr(split, split.calibrates)) if split.calibrates else 0
-    if split.calibrates and calibrating < task.fewest_to_calibrate:
+    how = task.calibrating
+    if split.calibrates and how is not None and calibrating < how.fewest:
         rows = counted(calibrating, "row")
-        words.append(f"Only {rows} to calibrate on, which is too few: {task.uncalibrated}.")
+        words.append(f"Only {rows} to calibrate on, which is too few: {how.left_out}.")
     return tuple(words)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from luthier.candidates.run import standard_error
 from luthier.devices import available_cores
 from luthier.events import Event, Named, Noted
 from luthier.files import whole_folder
@@ -22,10 +23,9 @@ from luthier.searching.reruns import NAMED, failure, scores_of, unheard
 from luthier.searching.samplers import Tried, importances
 from luthier.searching.space import METHOD, MODEL
 from luthier.searching.winner import Choice, Entrant, chance, corrected, name, spread_words
-from luthier.steps.run import standard_error
 from luthier.steps.trial import OUTCOME, answers_of
 from luthier.steps.tune import tune
-from luthier.tasks.task import Array
+from luthier.tasks.answers import Answers
 
 OTHER_TOKENS = {MODEL, "data.long"}
 """Settings with which rows are other tokens, of which some tasks read their answers."""
@@ -176,7 +176,7 @@ def chosen(search: Search) -> tuple[Choice, dict[str, object]]:
     return choice, told
 
 
-def answers_on_validation(search: Search, one: Tried) -> Array:
+def answers_on_validation(search: Search, one: Tried) -> Answers:
     """What a finished trial answers on the validation rows."""
     ready = search.ready
     if OTHER_TOKENS & one.values.keys():

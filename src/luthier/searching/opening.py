@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from luthier.candidates.records import FeaturesRecord
 from luthier.devices import available_cores
 from luthier.errors import PlanError, RunError
 from luthier.folder.artefacts import Artefacts
@@ -25,7 +26,6 @@ from luthier.searching.ranking import best_of, trial_record
 from luthier.searching.records import ModelNote, RowsNote, Settled, SpentNote
 from luthier.searching.samplers import MOST, Adviser, storage_at
 from luthier.searching.space import MODEL, PAIR, Space, Value, plan_of, read_space
-from luthier.steps.records import FeaturesRecord
 
 USUAL = 20
 """Trials where no number is given."""

@@ -229,7 +229,7 @@ def settle(path: str, earlier: float, began: float) -> dict[str, Any]:
     except LuthierError as error:
         return {**error_record(error)}
     count = 0 if search.count == MOST else search.count
-    features = search.ready.rows.task.probed
+    features = search.ready.rows.task.probe is not None
     return {"threads": search.plan.run.threads, "count": count, "over": over(search), "features": features}
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from luthier import seeds
 from luthier.scores.intervals import Estimate
+from luthier.tasks.answers import Answers
 from luthier.tasks.task import Array, Task
 
 DRAWS = 300
@@ -26,7 +27,7 @@ class Entrant:
     """The mean over its seeds."""
     work: float
     """Floating-point operations that learning took."""
-    answers: Array
+    answers: Answers
     """On the validation rows, of its first seed."""
 
 
@@ -85,7 +86,7 @@ def spread_words(scores: Sequence[float], noise: float, metric: str) -> str:
 
 
 def corrected(
-    task: Task, answers: Sequence[Array], targets: Array, seed: int, draws: int = DRAWS
+    task: Task, answers: Sequence[Answers], targets: Array, seed: int, draws: int = DRAWS
 ) -> Estimate | None:
     """The score to expect on new rows of whichever trial validation favours, with a 95 % interval.
 
@@ -97,7 +98,7 @@ def corrected(
     answers: of each finished trial on all validation rows.
     """
     rows = len(targets)
-    if not len(answers) or task.compares_all or 0.3 * rows < ENOUGH_OUTSIDE:
+    if not len(answers) or task.learning.compares_rows or 0.3 * rows < ENOUGH_OUTSIDE:
         return None
     dice, found = seeds.generator(seed, "corrected"), []
     measures = [task.measure(said, targets) for said in answers]

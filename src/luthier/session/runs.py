@@ -11,12 +11,12 @@ from luthier.doctor.suggest import Suggestions
 from luthier.errors import PlanError, RunError
 from luthier.folder.model_folder import ModelFolder
 from luthier.folder.run_folder import RunFolder, refuse_in_use, refuse_strange
+from luthier.forecast.forecast import TINY_SECONDS
 from luthier.plan.places import NAMED, found_again
 from luthier.plan.plan import Plan, read_plan
 from luthier.session.out import refuse_unwritable
 from luthier.session.shown import shown
 from luthier.steps import tune as steps
-from luthier.steps.forecast import TINY_SECONDS
 from luthier.steps.foresee import foresee
 
 

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from luthier.batches.examples import Examples
+from luthier.candidates.run import Run
 from luthier.checks import FEATURES, examine, ranked
 from luthier.checks.finding import Array
 from luthier.doctor.evidence import with_features
 from luthier.events import Event, Noted
 from luthier.report.run_records import write_findings
-from luthier.steps.run import Run
 
 LEARNT = ("train", "valid", "calibration")
 """Parts whose labels `tune` may look at before its end."""

@@ -11,16 +11,16 @@ import numpy as np
 from PIL import Image
 
 from luthier.batches.image_examples import ImageExamples
+from luthier.candidates.run import Run
 from luthier.compare.choice import (
     COMPARING,
     MORE_ROWS,
-    TO_BEAT,
-    Candidate,
     best_on_validation,
     next_cheaper,
     verdict_words,
     worth_words,
 )
+from luthier.compare.fitted import PRETRAINED, Fitted
 from luthier.devices import with_threads
 from luthier.events import Event, Started
 from luthier.files import whole_folder, write_bytes, write_json, write_text
@@ -28,15 +28,15 @@ from luthier.folder.model_record import form_of
 from luthier.folder.scorecard import ScorecardRecord
 from luthier.machine import peak_bytes
 from luthier.plan.places import placed
-from luthier.predict import features_of, logits_of
+from luthier.predict import features_of
 from luthier.prepare.prepare import Prepared
 from luthier.records import sealed, stamped
 from luthier.report.card import model_card
 from luthier.report.page import write_report
 from luthier.report.records import AUGMENTED, read_records
 from luthier.report.run_records import SplitRecord, TableRecord, write_findings
-from luthier.steps.run import Run
-from luthier.tasks.task import Array, Calibration
+from luthier.tasks.calibration import Calibration
+from luthier.tasks.task import Array
 
 VERSIONS = ("luthier", "torch", "transformers", "tokenizers", "scipy", "numpy")
 
@@ -61,12 +61,11 @@ def write_records(folder: Path, ready: Prepared) -> None:
 def score_and_write(run: Run) -> Iterator[Event]:
     """Open the test part, score every candidate on it, and write all that a finished run leaves."""
     yield Started("score", run.clock())
-    ready = run.ready
     assert run.kept is not None, "a candidate was chosen before"
-    with with_threads(run.wide):
+    with with_threads(run.mode.wide):
         for candidate in run.candidates:
-            if "test" not in candidate.logits:
-                candidate.logits["test"] = logits_of(ready.model, ready.examples["test"], ready.device)
+            if "test" not in candidate.outputs:
+                candidate.outputs["test"] = run.infer(run.model_of(candidate), "test")
             run.answer(candidate, "test")
         forgetting = drift(run, run.kept)
     with whole_folder(run.folder.path / "predictions") as folder:
@@ -84,19 +83,19 @@ def score_and_write(run: Run) -> Iterator[Event]:
         run.folder.forget(name)
 
 
-def drift(run: Run, kept: Candidate) -> dict[str, Any]:
+def drift(run: Run, kept: Fitted) -> dict[str, Any]:
     """How far the features of the validation rows moved from the pre-trained model's: 1 is not at all."""
-    if kept.name == "probe":
+    if not run.features:
+        return {"words": "How far the model has moved was not measured: its frozen features were not needed."}
+    if kept.weights is not None and kept.weights.body == PRETRAINED:
         return {
             "feature_cosine": 1.0,
             "words": "The body is the pre-trained model's own: nothing was forgotten.",
         }
-    if not run.features:
-        return {"words": "How far the model has moved was not measured: its frozen features were not needed."}
-    valid = run.ready.examples["valid"]
+    valid, model = run.ready.examples["valid"], run.model_of(kept)
     now = np.zeros_like(run.features["valid"])
     by_unit = valid.tokens is not None
-    for _, where, features in features_of(run.ready.model, valid, run.ready.device, by_unit=by_unit):
+    for _, where, features in features_of(model, valid, run.ready.device, by_unit=by_unit):
         now[where] = features
     before = run.features["valid"]
     lengths = np.linalg.norm(now, axis=1) * np.linalg.norm(before, axis=1)
@@ -105,11 +104,11 @@ def drift(run: Run, kept: Candidate) -> dict[str, Any]:
     return {"feature_cosine": cosine, "words": words}
 
 
-def prediction_lines(run: Run, candidate: Candidate, part: str) -> str:
+def prediction_lines(run: Run, candidate: Fitted, part: str) -> str:
     """predictions/PART.jsonl: where a row came from, its label, the answer, and what goes with it."""
     rows, task = run.ready.rows, run.task
     numbers, sources = getattr(rows.split, part), run.sources(part)
-    answers = task.answers(candidate.probabilities[part], candidate.predicted[part], sources)
+    answers = task.lines(candidate.answers[part], sources)
     known = task.known(run.targets(part), sources)
     lines = []
     for number, text, right, answer in zip(numbers, rows.texts(numbers), known, answers, strict=True):
@@ -120,23 +119,20 @@ def prediction_lines(run: Run, candidate: Candidate, part: str) -> str:
             "line": place.line,
             "text": text,
             "label": right,
-            "prediction": answer.pop(task.answer),
+            "prediction": answer.pop(task.answer_key),
             **answer,
         }
         lines.append(json.dumps(record, ensure_ascii=False) + "\n")
     return "".join(lines)
 
 
-def make_scorecard(run: Run, kept: Candidate, forgetting: dict[str, Any]) -> dict[str, Any]:
+def make_scorecard(run: Run, kept: Fitted, forgetting: dict[str, Any]) -> dict[str, Any]:
     """scorecard.json, as docs/scorecard.md describes it."""
     ready, task, plan = run.ready, run.task, run.plan
-    test, targets = kept.probabilities["test"], run.targets("test")
-    plain = task.probabilities(kept.logits["test"], Calibration(), ready.examples["test"])
-    scores = task.scores(test, kept.predicted["test"], targets, plan.run.seed)
-    trust = task.trust(plain, test, targets, kept.calibration)
-    part = ready.rows.split.calibrates
-    trust["calibration"] |= {"part": part, "rows": len(run.targets(part)) if part else 0}
-    seconds = {**run.took, "total": run.clock() + sum(run.earlier.values())}
+    answers, targets = kept.answers["test"], run.targets("test")
+    scores = task.scores(answers, targets, plan.run.seed)
+    watch = run.watch
+    seconds = {**watch.took, "total": run.clock() + sum(watch.earlier.values())}
     return {
         "task": task.name,
         "reads": task.reads,
@@ -151,9 +147,9 @@ def make_scorecard(run: Run, kept: Candidate, forgetting: dict[str, Any]) -> dic
         "chosen": kept.name,
         "verdict": verdict(run, kept),
         "worth": worth(run),
-        **trust,
+        **trust(run, kept),
         "forgetting": forgetting,
-        **task.details(test, kept.predicted["test"], targets),
+        **task.details(answers, targets),
         "long": {
             "rows": ready.long.rows,
             "tokens": ready.long.tokens,
@@ -166,8 +162,8 @@ def make_scorecard(run: Run, kept: Candidate, forgetting: dict[str, Any]) -> dic
         "cost": {
             "seconds": {name: round(value, 3) for name, value in seconds.items()},
             "peak_bytes": peak_bytes(),
-            "tokens": run.tokens,
-            "tokens_per_second": round(run.tokens / run.training_seconds) if run.training_seconds else None,
+            "tokens": watch.tokens,
+            "tokens_per_second": round(watch.tokens / watch.training) if watch.training else None,
         },
         "machine": {
             "device": ready.device.kind,
@@ -178,7 +174,19 @@ def make_scorecard(run: Run, kept: Candidate, forgetting: dict[str, Any]) -> dic
     }
 
 
-def candidate_record(candidate: Candidate) -> dict[str, Any]:
+def trust(run: Run, kept: Fitted) -> dict[str, Any]:
+    """How far the probabilities can be believed, with the part that they were calibrated on."""
+    how, targets, part = run.task.calibrating, run.targets("test"), run.ready.rows.split.calibrates
+    fitted_on = {"part": part, "rows": len(run.targets(part)) if part else 0}
+    if how is None:
+        return {"calibration": fitted_on}
+    plain = run.task.answer(kept.outputs["test"], Calibration(), run.ready.examples["test"])
+    found = how.trust(plain, kept.answers["test"], targets, kept.calibration)
+    found["calibration"] |= fitted_on
+    return found
+
+
+def candidate_record(candidate: Fitted) -> dict[str, Any]:
     valid, test = candidate.scores["valid"], candidate.scores["test"]
     return {
         "name": candidate.name, "valid": valid.value, "valid_low": valid.low, "valid_high": valid.high,
@@ -190,31 +198,23 @@ def tuning_settings(run: Run) -> dict[str, Any]:
     """The settings that moved the weights, for who reads the scorecard alone."""
     if run.plan.train.method == "probe":
         return {}
-    if run.spared:
-        return {"not_trained": run.spared}
+    if run.outlook.spared:
+        return {"not_trained": run.outlook.spared}
     train = run.plan.train
     found = run.tuning.get("rate_test", {}).get("lr", train.lr)
     return {"lr": found, "batch_rows": train.batch_rows, "epochs": train.epochs, "weight_decay": train.weight_decay,
             "warmup": train.warmup, "head": train.head}  # fmt: skip
 
 
-def verdict(run: Run, kept: Candidate) -> dict[str, Any]:
+def verdict(run: Run, kept: Fitted) -> dict[str, Any]:
     """Whether the chosen candidate is better on the test rows, beyond noise, than those that are there to be beaten."""
-    others = [candidate for candidate in run.candidates if candidate.name in TO_BEAT]
+    others = [candidate for candidate in run.candidates if candidate.to_beat]
     against = best_on_validation(others)
     gap = difference(run, kept, against)
     ship = gap.low > 0
-    words = verdict_words(
-        kept.name,
-        against.name,
-        run.task.metric,
-        kept.scores["test"].value,
-        against.scores["test"].value,
-        gap,
-        ship,
-        spared=bool(run.spared),
-    )
-    if not ship and run.task.compares and against.name == "zero-shot":
+    words = verdict_words(kept, against, run.task.metric, gap, ship, spared=bool(run.outlook.spared))
+    how = run.task.zero_shot
+    if not ship and how is not None and how.compares and against.name == "zero-shot":
         words += f" {COMPARING}"
     return {"ship": ship, "against": against.name, **gap.to_json(), "words": words}
 
@@ -226,12 +226,12 @@ def worth(run: Run) -> dict[str, Any]:
         words = f"There is nothing cheaper than {dearer.name} to compare it with."
         return {"dearer": dearer.name, "cheaper": None, "words": words}
     gap = difference(run, dearer, cheaper)
-    words = worth_words(dearer.name, cheaper.name, run.task.metric, gap, dearer.seconds)
+    words = worth_words(dearer, cheaper, run.task.metric, gap)
     if cheaper.name == "probe" and cheaper is run.kept:
         words += f" {MORE_ROWS}"
     return {"dearer": dearer.name, "cheaper": cheaper.name, **gap.to_json(), "words": words}
 
 
-def difference(run: Run, ours: Candidate, theirs: Candidate) -> Any:
+def difference(run: Run, ours: Fitted, theirs: Fitted) -> Any:
     targets: Array = run.targets("test")
-    return run.task.difference(ours.predicted["test"], theirs.predicted["test"], targets, run.plan.run.seed)
+    return run.task.difference(ours.answers["test"], theirs.answers["test"], targets, run.plan.run.seed)

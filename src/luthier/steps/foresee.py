@@ -3,9 +3,9 @@
 import time
 from typing import Any
 
+from luthier.forecast.forecast import forecast
 from luthier.plan.plan import Plan, flag
 from luthier.prepare.prepare import prepare
-from luthier.steps.forecast import forecast
 from luthier.steps.tune import statements
 
 

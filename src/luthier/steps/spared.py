@@ -1,28 +1,13 @@
 """Training that could change nothing, or nothing that could be shown, even if it ended with every validation row right."""
 
-import numpy as np
-
-from luthier.compare.choice import Candidate, beyond_reach, choose
+from luthier.candidates.ceiling import ROUNDING, best_score
+from luthier.candidates.run import Run
+from luthier.compare.choice import beyond_reach, choose
+from luthier.compare.fitted import Fitted
 from luthier.scores.intervals import Difference, Estimate
-from luthier.steps.run import Run
 
 NEGLIGIBLE = 0.02
 """Of the metric: a gain of at most so much, which the validation rows could not tell from chance either, is not trained for."""
-ROUNDING = 1e-9
-"""A correlation of answers that are all right may miss 1 by so much."""
-
-
-def ceiling(run: Run) -> float:
-    """The metric's value on the validation rows where every one is answered rightly, at which training ends; infinite where a
-    method was named, which trains as long as its plan says."""
-    if run.plan.train.method != "auto":
-        return np.inf
-    return best_score(run) - ROUNDING
-
-
-def best_score(run: Run) -> float:
-    targets = run.targets("valid")
-    return run.task.score(run.task.all_right(targets), targets)
 
 
 def why_spared(run: Run) -> str:
@@ -35,15 +20,15 @@ def why_spared(run: Run) -> str:
     if run.plan.train.method != "auto" or not run.learnt:
         return ""
     targets, top = run.targets("valid"), best_score(run)
-    flawless = Candidate("tuned", 0.0, {})
-    flawless.predicted["valid"] = run.task.all_right(targets)
+    flawless = Fitted("tuned", "the tuned", 0.0, {})
+    flawless.answers["valid"] = run.task.flawless(targets)
     flawless.scores["valid"] = Estimate(top, top, top)
     kept = beyond_reach(run.learnt, flawless, run.standard_error)
     reason = f"and even {top:.4f}, all rows right, would be within one standard error of it"
     if kept is None:
         kept, _ = choose(run.learnt, run.standard_error)
         reason = f"and even {top:.4f}, all rows right, would be no better beyond noise"
-        answers = flawless.predicted["valid"], kept.predicted["valid"]
+        answers = flawless.answers["valid"], kept.answers["valid"]
         if not negligible(run.task.difference(*answers, targets, run.plan.run.seed)):
             return ""
     score = kept.scores["valid"].value

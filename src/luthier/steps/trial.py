@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
 
+from luthier.candidates.records import OutcomeRecord
+from luthier.candidates.run import Mode, Run, Watch
 from luthier.errors import RunError
 from luthier.events import Advanced, Chose, Event, Started
 from luthier.folder.run_folder import RunFolder
@@ -13,12 +15,12 @@ from luthier.machine import peak_bytes
 from luthier.plan.plan import Plan
 from luthier.prepare.memo import Memo
 from luthier.prepare.prepare import Prepared, prepare
-from luthier.steps.candidates import chosen_of
+from luthier.steps.choosing import chosen_of
 from luthier.steps.finish import VERSIONS, write_records
-from luthier.steps.records import OutcomeRecord
-from luthier.steps.run import Run
 from luthier.steps.tune import features_and_probe, training
-from luthier.tasks.task import Array, Calibration
+from luthier.tasks.answers import Answers
+from luthier.tasks.calibration import Calibration
+from luthier.tasks.outputs import arrays_of, to_arrays
 
 OUTCOME = "outcome"
 """The artefact that a finished trial leaves in its folder."""
@@ -65,16 +67,8 @@ def trial(
     found = outcome_of(folder)
     if found is not None:
         return found
-    run = Run(
-        ready,
-        folder,
-        clock,
-        stop,
-        memo.artefacts(ready.features_key, folder),
-        keeps=False,
-        enough=enough,
-        wide=memo.wide,
-    )
+    mode = Mode(stop, enough, writes_model=False, wide=memo.wide)
+    run = Run(ready, folder, memo.artefacts(ready.features_key, folder), Watch(clock), mode)
     with folder.alone():
         return (yield from ended(run))
 
@@ -98,14 +92,16 @@ def ended(run: Run) -> Generator[Event, None, Outcome]:
     outcome = Outcome(
         score=chosen.scores["valid"].value,
         candidate=chosen.name,
-        work=run.tokens * tuned["operations"] if tuned else 0.0,
-        seconds=clock() + run.earlier.get("train", 0.0),
+        work=run.watch.tokens * tuned["operations"] if tuned else 0.0,
+        seconds=clock() + run.watch.earlier.get("train", 0.0),
         peak_bytes=peak_bytes(),
         calibration=chosen.calibration.to_json(),
         curve=tuple(curve),
         cut=trained.get("why") in ("budget", "enough"),
     )
-    folder.save(OUTCOME, {"valid": chosen.logits["valid"]}, OutcomeRecord.of(asdict(outcome)))
+    arrays, outputs = to_arrays({"valid": chosen.outputs["valid"]})
+    told = asdict(outcome) | ({"outputs": outputs} if outputs else {})
+    folder.save(OUTCOME, arrays, OutcomeRecord.of(told))
     return outcome
 
 
@@ -122,15 +118,18 @@ def outcome_of(folder: RunFolder) -> Outcome | None:
         return None
     record = saved[1]
     curve = tuple((epoch, score) for epoch, score in record.curve)
-    return Outcome(**{**record.told(), "calibration": record.calibration.told(), "curve": curve})
+    told = record.told() | {"calibration": record.calibration.told(), "curve": curve}
+    del told["outputs"]
+    return Outcome(**told)
 
 
-def answers_of(folder: RunFolder, ready: Prepared) -> Array:
-    """What a finished trial answers on the validation rows, as its task predicts. ready: of any trial over the same tokens."""
+def answers_of(folder: RunFolder, ready: Prepared) -> Answers:
+    """What a finished trial answers to the validation rows. ready: of any trial over the same tokens."""
     saved = folder.saved(OUTCOME, OutcomeRecord)
     if saved is None:
         raise RunError(f"{folder.path}: this trial has no outcome yet.")
     arrays, record = saved
     task, valid = ready.rows.task, ready.examples["valid"]
-    calibration = Calibration.from_json(record.calibration.told())
-    return task.predicted(task.probabilities(arrays["valid"], calibration, valid), calibration, valid)
+    outputs = task.read_outputs(arrays_of("valid", arrays), record.outputs.get("valid", {}), valid)
+    answers: Answers = task.answer(outputs, Calibration.from_json(record.calibration.told()), valid)
+    return answers

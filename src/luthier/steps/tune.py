@@ -5,25 +5,26 @@ from collections.abc import Callable, Generator, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
+from luthier.candidates import competing
+from luthier.candidates.features import compute_features
+from luthier.candidates.run import Mode, Run, Watch
 from luthier.errors import Interrupted, PlanError
 from luthier.events import Advanced, Doubted, Ended, Event, Noted, Started
 from luthier.folder.model_folder import ModelFolder
 from luthier.folder.model_record import FILE as MODEL_RECORD
 from luthier.folder.model_record import doubts
 from luthier.folder.run_folder import RunFolder, refuse_in_use
+from luthier.forecast.forecast import TINY_SECONDS, forecast, refuse_what_does_not_fit
 from luthier.plan.plan import Plan
 from luthier.prepare.data_files import read_files
 from luthier.prepare.memo import Memo
 from luthier.prepare.prepare import Prepared, prepare
 from luthier.prepare.task_columns import kind_of
 from luthier.report.understood_words import understood_words
-from luthier.steps.candidates import compute_features, decide, probe_and_baselines
+from luthier.steps.choosing import cheap_candidates, dear_candidates, decide
 from luthier.steps.examination import check_features
 from luthier.steps.finish import VERSIONS, score_and_write, write_records
-from luthier.steps.forecast import TINY_SECONDS, forecast, refuse_what_does_not_fit
-from luthier.steps.run import Run
 from luthier.steps.spared import why_spared
-from luthier.steps.training import train_layers
 
 
 def tune(
@@ -82,19 +83,13 @@ def tuned(
     opening += [Doubted(text, clock()) for text in doubts_of(ready, folder)]
     yield from opening
     if not folder.finished:
-        run = Run(
-            ready,
-            folder,
-            clock,
-            stop,
-            memo.artefacts(ready.features_key, folder),
-            took={
-                "read": ready.rows.seconds,
-                "check": ready.checking,
-                "load": clock() - ready.rows.seconds - ready.checking,
-            },
-            wide=memo.wide,
-        )
+        took = {
+            "read": ready.rows.seconds,
+            "check": ready.checking,
+            "load": clock() - ready.rows.seconds - ready.checking,
+        }
+        shared = memo.artefacts(ready.features_key, folder)
+        run = Run(ready, folder, shared, Watch(clock, took), Mode(stop, wide=memo.wide))
         for event in foretold(run, foretold_from):
             opening.append(event)
             yield event
@@ -115,11 +110,11 @@ def foretold(run: Run, foretold_from: float) -> Iterator[Event]:
         return
     if may_be_spared(ready) and foretold_from > 0:
         refuse_what_does_not_fit(ready)
-        run.foretold_from = foretold_from
+        run.outlook.foretold_from = foretold_from
         return
     found = forecast(ready, run.clock(), briefly=foretold_from)
     if found is not None:
-        run.step_seconds = found.step_seconds
+        run.outlook.step_seconds = found.step_seconds
         yield Noted(f"This takes {found.words()}. `luthier plan` tells of what.", run.clock())
 
 
@@ -185,25 +180,25 @@ def path(run: Run) -> Iterator[Event]:
 
 def features_and_probe(run: Run) -> Iterator[Event]:
     yield from timed(run, "features", compute_features(run))
-    yield from timed(run, "probe", probe_and_baselines(run))
+    yield from timed(run, "probe", cheap_candidates(run))
 
 
 def training(run: Run) -> Iterator[Event]:
-    """The dear candidate, unless the plan wants none or it could not win."""
-    if run.plan.train.method == "probe":
+    """The dear candidates, unless the plan wants none or they could not win."""
+    if not competing(run.ready, trains=True):
         return
-    run.spared = why_spared(run)
-    if run.spared:
-        yield Noted(run.spared, run.clock())
+    run.outlook.spared = why_spared(run)
+    if run.outlook.spared:
+        yield Noted(run.outlook.spared, run.clock())
         return
-    if run.foretold_from is not None:
-        yield from foretell(run, run.foretold_from)
-    yield from timed(run, "train", train_layers(run))
+    if run.outlook.foretold_from is not None:
+        yield from foretell(run, run.outlook.foretold_from)
+    yield from timed(run, "train", dear_candidates(run))
 
 
 def may_be_spared(ready: Prepared) -> bool:
     """Whether it is known only when the probe is there that anything is to be trained."""
-    return ready.plan.train.method == "auto" and ready.rows.task.probed
+    return ready.plan.train.method == "auto" and ready.rows.task.probe is not None
 
 
 def foretell(run: Run, shortest: float) -> Iterator[Event]:
@@ -214,7 +209,7 @@ def foretell(run: Run, shortest: float) -> Iterator[Event]:
         yield Noted(str(error), run.clock(), warning=True)
         return
     if found is not None:
-        run.step_seconds = found.step_seconds
+        run.outlook.step_seconds = found.step_seconds
         yield Noted(
             f"What is left takes {found.words_after_the_probe()}. `luthier plan` tells of what.", run.clock()
         )
@@ -228,7 +223,7 @@ def timed(run: Run, name: str, step: Iterator[Event]) -> Iterator[Event]:
     yield from step
     yield from told_damage(run)
     took = run.clock() - begin
-    run.took[name] = run.took.get(name, 0.0) + run.earlier.get(name, 0.0) + took
+    run.watch.took[name] = run.watch.took.get(name, 0.0) + run.watch.earlier.get(name, 0.0) + took
     yield Ended(name, run.clock(), took)
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from luthier.tasks.task import Array
+from luthier.batches.examples import Array
 
 ZERO_SHOT_SHARPNESS = 20.0
 """Cosines times this are logits; CLIP learnt up to 100, sentence encoders were trained with 20 (Reimers and Gurevych)."""

@@ -17,13 +17,17 @@ from luthier.data.table import Ints, Table
 from luthier.data.text_pairs import guess_pair, pair_by_name
 from luthier.scores import regression
 from luthier.scores.metrics import Estimated, judging
+from luthier.tasks.answers import Answers
 from luthier.tasks.baselines import unit
+from luthier.tasks.calibration import Calibrating, Calibration
 from luthier.tasks.classification.labelled import Bools, refuse_nothing_left, useless
 from luthier.tasks.kind import Columns, Kind, Roles, Understood, Wishes
 from luthier.tasks.metric import chosen_metric
 from luthier.tasks.number_column import equal_numbers, numbers, strata_of, told_of_numbers
+from luthier.tasks.outputs import Logits
+from luthier.tasks.probing import Probing
 from luthier.tasks.records import RegressionRecord
-from luthier.tasks.task import Array, Calibration, Loss, Model, Task
+from luthier.tasks.task import Array, Baseline, Loss, Model, Task
 from luthier.tasks.texts import (
     given_pairs,
     given_texts,
@@ -33,6 +37,7 @@ from luthier.tasks.texts import (
     joined,
     read_columns,
 )
+from luthier.tasks.zero_shot import Seen, ZeroShot
 
 NAME = "regression"
 COVERAGE = 0.9
@@ -42,11 +47,38 @@ SCATTER = 500
 
 
 @dataclass(frozen=True)
-class Regression(Task):
+class Numbers(Answers):
+    """A number for each row, with the interval that the truth lies in."""
+
+    values: Array
+    """(rows,) in the user's units."""
+    margin: float = math.inf
+    """Half the width of the intervals."""
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def select(self, rows: Ints) -> "Numbers":
+        return Numbers(self.values[rows], self.margin)
+
+    @property
+    def low(self) -> Array:
+        """(rows,) the lower ends of the intervals."""
+        found: Array = self.values - self.margin
+        return found
+
+    @property
+    def high(self) -> Array:
+        """(rows,) the upper ends of the intervals."""
+        found: Array = self.values + self.margin
+        return found
+
+
+@dataclass(frozen=True)
+class Regression(Task[Logits, Numbers]):
     """One row in, one number out.
 
-    Logits are (rows, 1): a number is `mean` plus `spread` times its logit. Targets and answers are (rows,) in the user's
-    units, `probabilities` (rows, 3): the estimate, and the ends of its interval.
+    Logits are (rows, 1): a number is `mean` plus `spread` times its logit. Targets are (rows,) in the user's units.
     """
 
     mean: float = 0.0
@@ -59,30 +91,23 @@ class Regression(Task):
 
     name: ClassVar[str] = NAME  # type: ignore[misc]
     outputs: ClassVar[int] = 1  # type: ignore[misc]
-    majority: ClassVar[str] = "mean"
-    answer: ClassVar[str] = "value"
-    fewest_to_calibrate: ClassVar[int] = 9
-    """Of fewer no interval can be made that holds 90 %."""
-    uncalibrated: ClassVar[str] = "no number comes with an interval"
+    answer_key: ClassVar[str] = "value"
 
-    def loss(self, model: Model, batch: Batch) -> Loss:
-        """Squared error, in units of the spread."""
-        wanted = (batch.targets - self.mean) / self.spread
-        return Loss(functional.mse_loss(model(batch)[:, 0], wanted, reduction="sum"), len(batch.rows))
+    @property
+    def probe(self) -> Probing:
+        return ProbedNumbers(self)
 
-    def mean_loss(self, logits: Array, examples: Examples) -> float:
-        return float(
-            functional.mse_loss(
-                torch.from_numpy(logits[:, 0]), torch.from_numpy(self.to_learn(examples.targets))
-            )
-        )
+    @property
+    def calibrating(self) -> Calibrating[Logits, Numbers]:
+        return Intervals(self)
 
-    def to_learn(self, targets: Array) -> Array:
-        scaled: Array = ((targets - self.mean) / self.spread).astype(np.float32)
-        return scaled
+    @property
+    def baselines(self) -> Mapping[str, Baseline]:
+        return {"mean": self.majority}
 
-    def majority_logits(self, targets: Array, examples: Examples) -> Array:
-        return np.full((len(examples), 1), (targets.mean() - self.mean) / self.spread, np.float32)
+    @property
+    def zero_shot(self) -> ZeroShot | None:
+        return {"pair": Likeness(compares=True), "apart": Likeness(apart=True)}.get(self.reads)
 
     def firmness(self, rows: int) -> str:
         """The 95 % interval of a correlation, by Fisher's transformation, whose standard error is 1 / sqrt(rows - 3)."""
@@ -94,89 +119,66 @@ class Regression(Task):
     def head(self) -> str:  # type: ignore[override]
         return "cosine" if self.reads == "apart" else "row"
 
-    @property
-    def compares(self) -> bool:
-        return self.reads == "pair"
+    def loss(self, model: Model, batch: Batch) -> Loss:
+        """Squared error, in units of the spread."""
+        wanted = (batch.targets - self.mean) / self.spread
+        return Loss(functional.mse_loss(model(batch)[:, 0], wanted, reduction="sum"), len(batch.rows))
 
-    def read_by_head(self, features: Array) -> Array:
-        """Of two texts read apart, features are their vectors, one after the other; the head reads their cosine."""
-        return cosines(*np.split(features, 2, axis=1)) if self.reads == "apart" else features
+    def mean_loss(self, outputs: Logits, examples: Examples) -> float:
+        learnt = torch.from_numpy(self.scaled(examples.targets))
+        return float(functional.mse_loss(torch.from_numpy(outputs.values[:, 0]), learnt))
 
-    def likeness_logits(self, own: tuple[Array, Array], known: tuple[Array, Array]) -> Array:
-        """The cosine of the two texts, those of the validation rows brought to mean and spread of the training rows' numbers."""
-        near, seen = cosines(*own), cosines(*known)
-        scaled: Array = ((near - seen.mean()) / (seen.std() or 1.0)).astype(np.float32)
-        return scaled
+    def scaled(self, targets: Array) -> Array:
+        """(rows,) targets in units of the spread, from the mean."""
+        found: Array = ((targets - self.mean) / self.spread).astype(np.float32)
+        return found
 
-    def finished_head(self, head: nn.Sequential) -> nn.Sequential:
-        """A copy whose last layer gives the user's units."""
+    def majority(self, learnt: Examples, asked: Examples) -> Logits:
+        """The mean of the training rows, for every row."""
+        mean = (learnt.targets.mean() - self.mean) / self.spread
+        return Logits(np.full((len(asked), 1), mean, np.float32))
+
+    def finished(self, head: nn.Sequential) -> "tuple[Regression, nn.Sequential]":
+        """With a copy of the head whose last layer gives the user's units."""
         found = copy.deepcopy(head)
         last: Any = found[-1]
         with torch.no_grad():
             last.weight.mul_(self.spread)
             last.bias.mul_(self.spread).add_(self.mean)
-        return found
-
-    def finished(self, head: nn.Sequential) -> "Regression":
-        last: Any = head[-1]
         line = (last.bias.item(), last.weight.item()) if self.reads == "apart" else (0.0, 1.0)
-        return replace(self, mean=line[0], spread=line[1])
+        return replace(self, mean=line[0], spread=line[1]), found
 
-    def values(self, logits: Array) -> Array:
+    def values(self, outputs: Logits) -> Array:
         """(rows,) in the user's units."""
-        found: Array = logits[:, 0].astype(np.float64) * self.spread + self.mean
+        found: Array = outputs.values[:, 0].astype(np.float64) * self.spread + self.mean
         return found
 
-    def calibrate(self, logits: Array, examples: Examples) -> Calibration:
-        """Half the width of the intervals, by split conformal prediction (Lei et al. 2018, section 2.2)."""
-        return Calibration(
-            margin=regression.conformal_margin(examples.targets, self.values(logits), COVERAGE)
-        )
+    def answer(self, outputs: Logits, calibration: Calibration, examples: Examples | None = None) -> Numbers:
+        return Numbers(self.values(outputs), calibration.margin)
 
-    def probabilities(
-        self, logits: Array, calibration: Calibration, examples: Examples | None = None
-    ) -> Array:
-        values = self.values(logits)
-        return np.stack([values, values - calibration.margin, values + calibration.margin], axis=1)
+    def flawless(self, targets: Array) -> Numbers:
+        return Numbers(targets)
 
-    def predicted(
-        self, probabilities: Array, calibration: Calibration, examples: Examples | None = None
-    ) -> Array:
-        values: Array = probabilities[:, 0]
-        return values
-
-    def evidence(self, predicted: Array, targets: Array, probabilities: Array | None = None) -> Estimated:
-        return Estimated(targets, predicted)
+    def evidence(self, answers: Numbers, targets: Array) -> Estimated:
+        return Estimated(targets, answers.values)
 
     def reported(self, targets: Array) -> tuple[str, ...]:
         return tuple(dict.fromkeys([self.metric, *judging(self.name), "mae"]))
 
-    def fit_score(self, logits: Array, learnt: Array) -> float:
-        return regression.pearson(learnt, logits[:, 0])
-
-    def trust(
-        self, plain: Array, calibrated: Array, targets: Array, calibration: Calibration
-    ) -> dict[str, Any]:
-        if not math.isfinite(calibration.margin):
-            return {"calibration": {"wanted": COVERAGE, "margin": None, "coverage": None}}
-        covered = regression.coverage(targets, calibrated[:, 1], calibrated[:, 2])
-        return {"calibration": {"wanted": COVERAGE, "margin": calibration.margin, "coverage": covered}}
-
-    def details(self, probabilities: Array, predicted: Array, targets: Array) -> dict[str, Any]:
+    def details(self, answers: Numbers, targets: Array) -> dict[str, Any]:
         """Truth and estimate of some rows, evenly drawn from all in the order of their truth."""
         order = np.argsort(targets, kind="stable")
         few = order[np.linspace(0, len(order) - 1, min(SCATTER, len(order))).astype(np.int64)]
-        points = np.stack([targets[few], predicted[few]], axis=1)
+        points = np.stack([targets[few], answers.values[few]], axis=1)
         return {"scatter": np.round(points.astype(np.float64), 6).tolist()}
 
-    def answers(
-        self, probabilities: Array, predicted: Array, sources: Sequence[Any] = ()
-    ) -> list[dict[str, Any]]:
+    def lines(self, answers: Numbers, sources: Sequence[Any] = ()) -> list[dict[str, Any]]:
         def end(number: float) -> float | None:
             return round(float(number), 6) if math.isfinite(number) else None
 
         return [
-            {"value": end(value), "low": end(low), "high": end(high)} for value, low, high in probabilities
+            {"value": end(value), "low": end(low), "high": end(high)}
+            for value, low, high in zip(answers.values, answers.low, answers.high, strict=True)
         ]
 
     def known(self, targets: Array, sources: Sequence[Any] = ()) -> list[Any]:
@@ -189,6 +191,73 @@ class Regression(Task):
     def from_json(record: dict[str, Any]) -> "Regression":
         told = RegressionRecord.model_validate(record)
         return Regression(told.mean, told.spread, told.metric, told.reads)
+
+
+@dataclass(frozen=True)
+class ProbedNumbers(Probing):
+    """Ridge regression."""
+
+    task: Regression
+
+    @property
+    def outputs(self) -> int:
+        return 1
+
+    def to_learn(self, targets: Array) -> Array:
+        return self.task.scaled(targets)
+
+    def read(self, features: Array) -> Array:
+        """Of two texts read apart, features are their vectors, one after the other; the head reads their cosine."""
+        return cosines(*halves(features)) if self.task.reads == "apart" else features
+
+    def fit_score(self, values: Array, learnt: Array) -> float:
+        return regression.pearson(learnt, values[:, 0])
+
+
+@dataclass(frozen=True)
+class Intervals(Calibrating[Logits, Numbers]):
+    """Intervals around numbers, by split conformal prediction (Lei et al. 2018, section 2.2)."""
+
+    task: Regression
+
+    fewest: ClassVar[int] = 9  # type: ignore[misc]  # of fewer no interval can be made that holds 90 %
+    left_out: ClassVar[str] = "no number comes with an interval"  # type: ignore[misc]
+
+    def fit(self, outputs: Logits, examples: Examples) -> Calibration:
+        values = self.task.values(outputs)
+        return Calibration(margin=regression.conformal_margin(examples.targets, values, COVERAGE))
+
+    def trust(
+        self, plain: Numbers, calibrated: Numbers, targets: Array, calibration: Calibration
+    ) -> dict[str, Any]:
+        if not math.isfinite(calibration.margin):
+            return {"calibration": {"wanted": COVERAGE, "margin": None, "coverage": None}}
+        covered = regression.coverage(targets, calibrated.low, calibrated.high)
+        return {"calibration": {"wanted": COVERAGE, "margin": calibration.margin, "coverage": covered}}
+
+
+@dataclass(frozen=True)
+class Likeness(ZeroShot):
+    """The cosine of the two texts, those of the validation rows brought to mean and spread of the training rows' numbers."""
+
+    compares: bool = False
+    apart: bool = False
+    """Whether the features of a row are the vectors of its two texts, one after the other."""
+
+    def outputs(self, seen: Seen) -> Logits | None:
+        own, known = seen.sides, seen.known_sides
+        if self.apart:
+            own, known = halves(seen.rows), halves(seen.known)
+        if own is None or known is None:
+            return None
+        near, usual = cosines(*own), cosines(*known)
+        return Logits(((near - usual.mean()) / (usual.std() or 1.0)).astype(np.float32))
+
+
+def halves(features: Array) -> tuple[Array, Array]:
+    """(rows, width) vectors of both texts of each row, from one after the other."""
+    one, other = np.split(features, 2, axis=1)
+    return one, other
 
 
 def cosines(one: Array, other: Array) -> Array:

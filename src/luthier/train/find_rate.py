@@ -71,7 +71,7 @@ def find_rate(
         loss, weight = 0.0, 0.0
         state.weights.begin()
         whole = (
-            task.compares_all
+            task.learning.compares_rows
         )  # as in training: the model cuts by itself (models/heads/sentence_encoder.py)
         if whole:
             state.model.micro_tokens = settings.micro_tokens  # type: ignore[assignment]

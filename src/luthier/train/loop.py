@@ -114,9 +114,11 @@ def train(
         state.weights.begin()
         try:
             micros = (
-                [order[place]] if task.compares_all else cut_by_budget(order[place], lengths, micro_tokens)
+                [order[place]]
+                if task.learning.compares_rows
+                else cut_by_budget(order[place], lengths, micro_tokens)
             )
-            if task.compares_all:
+            if task.learning.compares_rows:
                 state.model.micro_tokens = micro_tokens  # type: ignore[assignment]  # it cuts by itself
             after = order[place + 1 : place + 2]
             ahead = [*micros[1:], *(cut_by_budget(rows, lengths, micro_tokens)[0] for rows in after)]

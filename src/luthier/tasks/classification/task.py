@@ -1,14 +1,14 @@
 """Classification: whatever a row is made of, one label of several or any number of them."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 from torch.nn import functional
 
-from luthier.batches.examples import Batch, Examples
+from luthier.batches.examples import Batch, Examples, Ints
 from luthier.scores import classification, multilabel
 from luthier.scores.calibration import (
     Platt,
@@ -19,17 +19,38 @@ from luthier.scores.calibration import (
 )
 from luthier.scores.metrics import Classified
 from luthier.scores.thresholds import Thresholds, apply_thresholds, best_thresholds
+from luthier.tasks.answers import Answers
 from luthier.tasks.baselines import majority_logits, nearest_logits, readable
-from luthier.tasks.classification.labels import names_of
+from luthier.tasks.calibration import Calibrating, Calibration
+from luthier.tasks.classification.labels import balanced_weights, names_of
+from luthier.tasks.outputs import Logits
+from luthier.tasks.probing import Probing
 from luthier.tasks.records import ClassificationRecord
-from luthier.tasks.task import Array, Calibration, Loss, Model, Task
+from luthier.tasks.task import Array, Baseline, Loss, Model, Task, Weighting
+from luthier.tasks.zero_shot import Seen, ZeroShot
 
 
 @dataclass(frozen=True)
-class Classification(Task):
+class Labels(Answers):
+    """A label for each row, or with `many` any number of them."""
+
+    probabilities: Array
+    """(rows, labels)"""
+    chosen: Array
+    """(rows,) label numbers, or (rows, labels) marks."""
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    def select(self, rows: Ints) -> "Labels":
+        return Labels(self.probabilities[rows], self.chosen[rows])
+
+
+@dataclass(frozen=True)
+class Classification(Task[Logits, Labels]):
     """One row in, one label out, or with `many` any number of labels.
 
-    Logits are (rows, labels). Targets and answers are label numbers (rows,), or with `many` marks (rows, labels).
+    Logits are (rows, labels). Targets are label numbers (rows,), or with `many` marks (rows, labels).
     """
 
     labels: tuple[str, ...]
@@ -38,11 +59,29 @@ class Classification(Task):
     name: str = "text-classification"
     reads: str = "text"
     label_smoothing: float = 0.0
-    """Of the training loss: share of a target that is spread over the labels (arXiv:1512.00567, section 7)."""
+    """The training loss spreads this share of a target over the labels (arXiv:1512.00567, section 7)."""
     label_weights: tuple[float, ...] = ()
-    """Of the training loss: one per label; a row counts by its label's. With `many`, a label that is present counts by it."""
+    """In the training loss a row counts by its label's weight. With `many`, a label that is present counts by it."""
 
-    weighs: ClassVar[bool] = True
+    @property
+    def probe(self) -> Probing:
+        return ProbedLabels(self)
+
+    @property
+    def calibrating(self) -> Calibrating[Logits, Labels]:
+        return CalibratedLabels(self)
+
+    @property
+    def weighting(self) -> Weighting:
+        return WeightedLabels(self)
+
+    @property
+    def baselines(self) -> Mapping[str, Baseline]:
+        return {"majority": self.majority}
+
+    @property
+    def zero_shot(self) -> ZeroShot | None:
+        return NamedLabels(self) if self.reads == "text" else None
 
     @property
     def known_labels(self) -> tuple[str, ...]:
@@ -55,11 +94,6 @@ class Classification(Task):
     @property
     def outputs(self) -> int:  # type: ignore[override]
         return len(self.labels)
-
-    @property
-    def prompts(self) -> tuple[str, ...]:
-        """The labels' names as words, where rows are texts: a model that was trained on texts may know them."""
-        return tuple(readable(label) for label in self.labels) if self.reads == "text" else ()
 
     def targets(self, values: Sequence[Any]) -> Array:
         number = {label: at for at, label in enumerate(self.labels)}
@@ -87,92 +121,47 @@ class Classification(Task):
         )
         return Loss(losses.mean(1).sum(), len(batch.rows))
 
-    def mean_loss(self, logits: Array, examples: Examples) -> float:
+    def mean_loss(self, outputs: Logits, examples: Examples) -> float:
         """The loss of logits that are at hand, without smoothing and weights: what validation compares."""
-        found, targets = torch.from_numpy(logits), examples.targets
+        found, targets = torch.from_numpy(outputs.values), examples.targets
         if not self.many:
             return float(functional.cross_entropy(found, torch.from_numpy(targets)))
         return float(functional.binary_cross_entropy_with_logits(found, torch.from_numpy(targets)))
 
-    def to_learn(self, targets: Array) -> Array:
-        return targets
+    def majority(self, learnt: Examples, asked: Examples) -> Logits:
+        """How frequent each label is among the training rows, for every row alike."""
+        return Logits(majority_logits(learnt.targets, self.outputs, len(asked)))
 
-    def majority_logits(self, targets: Array, examples: Examples) -> Array:
-        return majority_logits(targets, self.outputs, len(examples))
-
-    def zero_shot_logits(self, features: Array, prompts: Array) -> Array | None:
-        return nearest_logits(features, prompts, self.many) if len(prompts) else None
-
-    def calibrate(self, logits: Array, examples: Examples) -> Calibration:
-        """One temperature (Guo et al. 2017, arXiv:1706.04599), or with `many` a line per label (Platt 1999)."""
-        targets = examples.targets
-        if len(logits) < self.fewest_to_calibrate:
-            return Calibration()
+    def answer(self, outputs: Logits, calibration: Calibration, examples: Examples | None = None) -> Labels:
+        probabilities = self.probabilities(outputs, calibration)
         if not self.many:
-            return Calibration(temperature=fit_temperature(logits, targets))
-        platt = fit_platt_per_label(logits, targets)
-        return Calibration(scale=platt.scale, bias=platt.bias)
-
-    def with_thresholds(self, calibration: Calibration, logits: Array, examples: Examples) -> Calibration:
-        """With `many`, each label's threshold of the highest F1; else nothing is to be decided."""
-        if not self.many or len(logits) == 0:
-            return calibration
-        found = best_thresholds(self.probabilities(logits, calibration), examples.targets)
-        return Calibration(calibration.temperature, calibration.scale, calibration.bias, found.values)
-
-    def probabilities(
-        self, logits: Array, calibration: Calibration, examples: Examples | None = None
-    ) -> Array:
-        if not self.many:
-            return apply_temperature(logits, calibration.temperature)
-        unchanged = Platt((1.0,) * self.outputs, (0.0,) * self.outputs, ())
-        return apply_platt(
-            logits, Platt(calibration.scale, calibration.bias, ()) if calibration.scale else unchanged
-        )
-
-    def predicted(
-        self, probabilities: Array, calibration: Calibration, examples: Examples | None = None
-    ) -> Array:
-        if not self.many:
-            numbers: Array = probabilities.argmax(axis=1)
-            return numbers
+            return Labels(probabilities, probabilities.argmax(axis=1))
         thresholds = Thresholds(calibration.thresholds or (0.5,) * self.outputs, ())
-        marks: Array = apply_thresholds(probabilities, thresholds).astype(np.float32)
-        return marks
+        return Labels(probabilities, apply_thresholds(probabilities, thresholds).astype(np.float32))
 
-    def evidence(self, predicted: Array, targets: Array, probabilities: Array | None = None) -> Classified:
-        return Classified(targets, predicted, self.outputs, probabilities)
+    def probabilities(self, outputs: Logits, calibration: Calibration) -> Array:
+        """(rows, labels)"""
+        if not self.many:
+            return apply_temperature(outputs.values, calibration.temperature)
+        unchanged = Platt((1.0,) * self.outputs, (0.0,) * self.outputs, ())
+        platt = Platt(calibration.scale, calibration.bias, ()) if calibration.scale else unchanged
+        return apply_platt(outputs.values, platt)
+
+    def flawless(self, targets: Array) -> Labels:
+        return Labels(targets if self.many else np.eye(self.outputs)[targets], targets)
+
+    def evidence(self, answers: Labels, targets: Array) -> Classified:
+        return Classified(targets, answers.chosen, self.outputs, answers.probabilities)
 
     def reported(self, targets: Array) -> tuple[str, ...]:
         several = ("micro_f1",) if self.many else ()
         return ("accuracy", "macro_f1", *several, "log_loss", "brier")
 
-    def trust(
-        self, plain: Array, calibrated: Array, targets: Array, calibration: Calibration
-    ) -> dict[str, Any]:
-        return {
-            "calibration": {
-                "temperature": calibration.temperature,
-                "ece_before": self.calibration_error(plain, targets),
-                "ece_after": self.calibration_error(calibrated, targets),
-            },
-            "reliability": {
-                "before": self.reliability(plain, targets),
-                "after": self.reliability(calibrated, targets),
-            },
-        }
-
-    def calibration_error(self, probabilities: Array, targets: Array) -> float:
-        """Expected calibration error over 15 bins."""
+    def details(self, answers: Labels, targets: Array) -> dict[str, Any]:
         if self.many:
-            return multilabel.expected_calibration_error(probabilities, targets)
-        return classification.expected_calibration_error(probabilities, targets)
-
-    def details(self, probabilities: Array, predicted: Array, targets: Array) -> dict[str, Any]:
-        if self.many:
-            per_class = multilabel.per_class(targets, predicted)
+            per_class = multilabel.per_class(targets, answers.chosen)
         else:
-            per_class = classification.per_class(targets, predicted, self.outputs)
+            per_class = classification.per_class(targets, answers.chosen, self.outputs)
         found: dict[str, Any] = {
             "labels": list(self.labels),
             "multi_label": self.many,
@@ -182,20 +171,12 @@ class Classification(Task):
             ],
         }
         if not self.many:
-            found["confusion"] = classification.confusion(targets, predicted, self.outputs).tolist()
+            found["confusion"] = classification.confusion(targets, answers.chosen, self.outputs).tolist()
         return found
 
-    def reliability(self, probabilities: Array, targets: Array, bins: int = 15) -> list[dict[str, float]]:
-        """The reliability diagram's bins, from the lowest confidence up."""
-        how = multilabel.reliability if self.many else classification.reliability
-        found = how(probabilities, targets, bins)
-        return bins_of(found)
-
-    def answers(
-        self, probabilities: Array, predicted: Array, sources: Sequence[Any] = ()
-    ) -> list[dict[str, Any]]:
-        rounded = np.round(probabilities, 6).tolist()
-        labels = [self.names(answer) for answer in predicted]
+    def lines(self, answers: Labels, sources: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        rounded = np.round(answers.probabilities, 6).tolist()
+        labels = [self.names(answer) for answer in answers.chosen]
         return [
             {"label": label, "probabilities": dict(zip(self.labels, row, strict=True))}
             for label, row in zip(labels, rounded, strict=True)
@@ -218,6 +199,100 @@ class Classification(Task):
     def from_json(record: dict[str, Any]) -> "Classification":
         told = ClassificationRecord.model_validate(record)
         return Classification(tuple(told.labels), told.many, told.metric, told.name, told.reads)
+
+
+@dataclass(frozen=True)
+class ProbedLabels(Probing):
+    """Logistic regression: multinomial, or with several labels per row one for each."""
+
+    task: Classification
+
+    @property
+    def outputs(self) -> int:
+        return self.task.outputs
+
+    def to_learn(self, targets: Array) -> Array:
+        return targets
+
+    def fit_score(self, values: Array, learnt: Array) -> float:
+        return self.task.score(self.task.answer(Logits(values), Calibration()), learnt)
+
+
+@dataclass(frozen=True)
+class CalibratedLabels(Calibrating[Logits, Labels]):
+    """One temperature (Guo et al. 2017, arXiv:1706.04599), or with `many` a line per label (Platt 1999)."""
+
+    task: Classification
+
+    def fit(self, outputs: Logits, examples: Examples) -> Calibration:
+        logits, targets = outputs.values, examples.targets
+        if len(logits) < self.fewest:
+            return Calibration()
+        if not self.task.many:
+            return Calibration(temperature=fit_temperature(logits, targets))
+        platt = fit_platt_per_label(logits, targets)
+        return Calibration(scale=platt.scale, bias=platt.bias)
+
+    def decide(self, calibration: Calibration, outputs: Logits, examples: Examples) -> Calibration:
+        """With `many`, each label's threshold of the highest F1; else nothing is to be decided."""
+        if not self.task.many or len(outputs) == 0:
+            return calibration
+        found = best_thresholds(self.task.probabilities(outputs, calibration), examples.targets)
+        return replace(calibration, thresholds=found.values)
+
+    def trust(
+        self, plain: Labels, calibrated: Labels, targets: Array, calibration: Calibration
+    ) -> dict[str, Any]:
+        before, after = plain.probabilities, calibrated.probabilities
+        return {
+            "calibration": {
+                "temperature": calibration.temperature,
+                "ece_before": self.error(before, targets),
+                "ece_after": self.error(after, targets),
+            },
+            "reliability": {
+                "before": self.reliability(before, targets),
+                "after": self.reliability(after, targets),
+            },
+        }
+
+    def error(self, probabilities: Array, targets: Array) -> float:
+        """The expected calibration error over 15 bins."""
+        if self.task.many:
+            return multilabel.expected_calibration_error(probabilities, targets)
+        return classification.expected_calibration_error(probabilities, targets)
+
+    def reliability(self, probabilities: Array, targets: Array, bins: int = 15) -> list[dict[str, float]]:
+        """The reliability diagram's bins, from the lowest confidence up."""
+        how = multilabel.reliability if self.task.many else classification.reliability
+        return bins_of(how(probabilities, targets, bins))
+
+
+@dataclass(frozen=True)
+class WeightedLabels(Weighting):
+    """Smoothed targets, and labels weighted against their frequency."""
+
+    task: Classification
+
+    def weighted(self, smoothing: float, balanced: bool, targets: Array) -> Classification:
+        weights = balanced_weights(targets, self.task.outputs) if balanced else ()
+        return replace(self.task, label_smoothing=smoothing, label_weights=weights)
+
+
+@dataclass(frozen=True)
+class NamedLabels(ZeroShot):
+    """Texts compared with the labels' names as words: a model that was trained on texts may know them."""
+
+    task: Classification
+
+    @property
+    def prompts(self) -> tuple[str, ...]:  # type: ignore[override]
+        return tuple(readable(label) for label in self.task.labels)
+
+    def outputs(self, seen: Seen) -> Logits | None:
+        if seen.prompts is None or not len(seen.prompts):
+            return None
+        return Logits(nearest_logits(seen.rows, seen.prompts, self.task.many))
 
 
 def bins_of(found: classification.Reliability) -> list[dict[str, float]]:

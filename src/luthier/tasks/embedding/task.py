@@ -9,12 +9,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from luthier.batches.examples import Batch, Examples
+from luthier.batches.examples import Batch, Examples, Ints
 from luthier.scores import retrieval
 from luthier.scores.metrics import Estimated, Retrieved
+from luthier.tasks.answers import Answers
 from luthier.tasks.baselines import unit
+from luthier.tasks.calibration import Calibration
+from luthier.tasks.outputs import Logits
 from luthier.tasks.records import EmbeddingRecord
-from luthier.tasks.task import Array, Calibration, Loss, Model, Task
+from luthier.tasks.task import Array, Learning, Loss, Model, Task
+from luthier.tasks.zero_shot import AsItIs, ZeroShot
 
 NAME = "embedding"
 REPORTED = {
@@ -28,13 +32,26 @@ SHARPNESS = 20.0
 
 
 @dataclass(frozen=True)
-class Embedding(Task):
+class Vectors(Answers):
+    """The vectors of each row's texts."""
+
+    values: Array
+    """(rows, texts of a row, width)"""
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def select(self, rows: Ints) -> "Vectors":
+        return Vectors(self.values[rows])
+
+
+@dataclass(frozen=True)
+class Embedding(Task[Logits, Vectors]):
     """A row is one, two or three texts; units are texts, and logits their vectors: (texts, width).
 
     goal `scores`: two texts and how near they are. `pairs`: two texts that belong together,
     and perhaps a third that does not. `labels`: one text with a label, which it shares with those it belongs to. Targets are
-    (rows,): the score, the number of the second text, the number of the label. `probabilities` and answers are
-    (rows, texts of a row, width).
+    (rows,): the score, the number of the second text, the number of the label.
     """
 
     goal: str
@@ -47,19 +64,17 @@ class Embedding(Task):
     reads: ClassVar[str] = "texts"  # type: ignore[misc]
     head: ClassVar[str] = "vector"
     outputs: ClassVar[int] = 0  # type: ignore[misc]  # as wide as the model's own vectors
-    probed: ClassVar[bool] = False
-    majority: ClassVar[str] = ""
-    calibrates: ClassVar[str] = ""
-    answer: ClassVar[str] = "vector"
+    answer_key: ClassVar[str] = "vector"
 
     @property
-    def compares_all(self) -> bool:
-        return self.goal != "scores"
+    def zero_shot(self) -> ZeroShot:
+        return AsItIs()
 
     @property
-    def rows_per_step(self) -> int | None:
+    def learning(self) -> Learning:
         """Other rows of a step are what a row is told from: more of them teach more."""
-        return 64 if self.goal != "scores" else None
+        told_apart = self.goal != "scores"
+        return Learning(rows_per_step=64 if told_apart else None, compares_rows=told_apart)
 
     def loss(self, model: Model, batch: Batch) -> Loss:
         vectors = functional.normalize(model(batch), dim=1)
@@ -74,35 +89,18 @@ class Embedding(Task):
         total, anchors = alike(texts[:, 0], batch.targets)
         return Loss(total, max(1, anchors))
 
-    def mean_loss(self, logits: Array, examples: Examples) -> float:
+    def mean_loss(self, outputs: Logits, examples: Examples) -> float:
         """Where scores are learnt the squared error of the cosines; else one less the metric, as the loss of a step depends on
         which rows are in it."""
-        vectors = self.probabilities(logits, Calibration(), examples)
+        vectors = self.answer(outputs, Calibration(), examples)
         if self.goal != "scores":
             return 1 - self.score(vectors, examples.targets)
         wanted = (examples.targets - self.low) / (self.high - self.low)
-        return float(((cosines(vectors) - wanted) ** 2).mean())
+        return float(((cosines(vectors.values) - wanted) ** 2).mean())
 
-    def to_learn(self, targets: Array) -> Array:
-        raise NotImplementedError("vectors are not learnt by a linear head")
-
-    def majority_logits(self, targets: Array, examples: Examples) -> Array:
-        raise NotImplementedError("there is no most frequent vector")
-
-    def calibrate(self, logits: Array, examples: Examples) -> Calibration:
-        return Calibration()
-
-    def probabilities(
-        self, logits: Array, calibration: Calibration, examples: Examples | None = None
-    ) -> Array:
-        """(rows, texts of a row, width)"""
-        rows = len(logits) if examples is None else len(examples)
-        return logits.reshape(rows, len(logits) // max(1, rows) or 1, logits.shape[1])
-
-    def predicted(
-        self, probabilities: Array, calibration: Calibration, examples: Examples | None = None
-    ) -> Array:
-        return probabilities
+    def answer(self, outputs: Logits, calibration: Calibration, examples: Examples) -> Vectors:
+        rows, values = len(examples), outputs.values
+        return Vectors(values.reshape(rows, len(values) // max(1, rows) or 1, values.shape[1]))
 
     def ranks(self, predicted: Array, targets: Array) -> Array:
         """(rows,) the place, from 1, of the first text that a row belongs to among all that there are."""
@@ -111,17 +109,15 @@ class Embedding(Task):
             return retrieval.ranks(predicted[:, 0], predicted[first, 1], own)
         return ranks_by_label(predicted[:, 0], targets)
 
-    def evidence(
-        self, predicted: Array, targets: Array, probabilities: Array | None = None
-    ) -> Estimated | Retrieved:
+    def evidence(self, answers: Vectors, targets: Array) -> Estimated | Retrieved:
         if self.goal == "scores":
-            return Estimated(targets, cosines(predicted))
-        return Retrieved(self.ranks(predicted, targets))
+            return Estimated(targets, cosines(answers.values))
+        return Retrieved(self.ranks(answers.values, targets))
 
     def reported(self, targets: Array) -> tuple[str, ...]:
         return REPORTED[self.goal]
 
-    def all_right(self, targets: Array) -> Array:
+    def flawless(self, targets: Array) -> Vectors:
         """Directions in a plane: the cosine of a row's two texts is its score; or what belongs together points the same way."""
         if self.goal == "scores":
             scaled = (targets - targets.min()) / (np.ptp(targets) or 1.0)
@@ -129,28 +125,21 @@ class Embedding(Task):
         else:
             places = np.unique(targets, return_inverse=True)[1]
             angles = np.repeat(np.pi * places[:, None] / (places.max() + 1), 2, axis=1)
-        return np.stack([np.cos(angles), np.sin(angles)], axis=2)
+        return Vectors(np.stack([np.cos(angles), np.sin(angles)], axis=2))
 
-    def trust(
-        self, plain: Array, calibrated: Array, targets: Array, calibration: Calibration
-    ) -> dict[str, Any]:
-        return {"calibration": {}}
-
-    def details(self, probabilities: Array, predicted: Array, targets: Array) -> dict[str, Any]:
+    def details(self, answers: Vectors, targets: Array) -> dict[str, Any]:
         if self.goal != "scores":
             return {}
         order = np.argsort(targets, kind="stable")
         few = order[np.linspace(0, len(order) - 1, min(500, len(order))).astype(np.int64)]
-        points = np.stack([targets[few], cosines(predicted)[few]], axis=1)
+        points = np.stack([targets[few], cosines(answers.values)[few]], axis=1)
         return {"scatter": np.round(points.astype(np.float64), 6).tolist()}
 
-    def answers(
-        self, probabilities: Array, predicted: Array, sources: Sequence[Any] = ()
-    ) -> list[dict[str, Any]]:
+    def lines(self, answers: Vectors, sources: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """The vector of a text; of a row of several, how near the first two are."""
-        if predicted.shape[1] == 1:
-            return [{"vector": np.round(one[0].astype(np.float64), 6).tolist()} for one in predicted]
-        return [{"vector": None, "similarity": round(float(near), 6)} for near in cosines(predicted)]
+        if answers.values.shape[1] == 1:
+            return [{"vector": np.round(one[0].astype(np.float64), 6).tolist()} for one in answers.values]
+        return [{"vector": None, "similarity": round(float(near), 6)} for near in cosines(answers.values)]
 
     def known(self, targets: Array, sources: Sequence[Any] = ()) -> list[Any]:
         return list(targets.tolist())

@@ -1,7 +1,7 @@
 """Parts of texts as answers: where they begin and end, and whether there is one."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
@@ -10,18 +10,21 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from luthier.batches.examples import Batch, Examples
+from luthier.batches.examples import Batch, Examples, Ints
 from luthier.batches.passages import END, START, Passage
 from luthier.batches.text_examples import TextExamples
 from luthier.scores import answers as scores_of
 from luthier.scores.calibration import fit_platt_per_label
 from luthier.scores.classification import Reliability
 from luthier.scores.metrics import Answered
+from luthier.tasks.answers import Answers
+from luthier.tasks.calibration import Calibrating, Calibration
 from luthier.tasks.classification.task import bins_of
+from luthier.tasks.outputs import Logits
 from luthier.tasks.question_answering.overlap import nearest_sentence
 from luthier.tasks.question_answering.sentences import Place
 from luthier.tasks.records import AnswerRecord
-from luthier.tasks.task import Array, Calibration, Loss, Model, Task
+from luthier.tasks.task import Array, Baseline, Learning, Loss, Model, Task
 
 NAME = "question-answering"
 BEST_ENDS = 20
@@ -69,10 +72,29 @@ class Said:
 
 
 @dataclass(frozen=True)
-class QuestionAnswering(Task):
+class Spans(Answers):
+    """The best answer to each question, and what is said of it."""
+
+    found: tuple[Found, ...]
+    said: tuple[Said, ...]
+
+    def __len__(self) -> int:
+        return len(self.said)
+
+    def select(self, rows: Ints) -> "Spans":
+        return Spans(tuple(self.found[row] for row in rows), tuple(self.said[row] for row in rows))
+
+    @property
+    def texts(self) -> list[str]:
+        """What is said to each question; empty where nothing is."""
+        return [one.text for one in self.said]
+
+
+@dataclass(frozen=True)
+class QuestionAnswering(Task[Logits, Spans]):
     """A row is a question with a text. Units are tokens: logits are (tokens, 2), of beginning and ending there.
 
-    Targets are (rows,) objects, each a Gold; `probabilities` (rows,) each a Found, answers (rows,) each a Said.
+    Targets are (rows,) objects, each a Gold.
     """
 
     metric: str = "f1"
@@ -84,13 +106,20 @@ class QuestionAnswering(Task):
     reads: ClassVar[str] = "question"  # type: ignore[misc]
     outputs: ClassVar[int] = 2  # type: ignore[misc]
     head: ClassVar[str] = "spans"
-    new_skill: ClassVar[bool] = True
-    calibrates: ClassVar[str] = "valid"
-    probed: ClassVar[bool] = False
-    majority: ClassVar[str] = "nothing"
-    rule: ClassVar[str] = "overlap"
-    answer: ClassVar[str] = "answer"
+    answer_key: ClassVar[str] = "answer"
     long: ClassVar[str] = "windows"
+
+    @property
+    def calibrating(self) -> Calibrating[Logits, Spans]:
+        return CalibratedSpans(self)
+
+    @property
+    def baselines(self) -> Mapping[str, Baseline]:
+        return {"nothing": self.no_answer, "overlap": self.overlap}
+
+    @property
+    def learning(self) -> Learning:
+        return Learning(new_skill=True)
 
     def loss(self, model: Model, batch: Batch) -> Loss:
         """Mean of two cross-entropies, of where the answer begins and ends, over the tokens that could be either."""
@@ -102,10 +131,10 @@ class QuestionAnswering(Task):
             total = total + functional.cross_entropy(logits[..., at], wanted, reduction="sum") / 2
         return Loss(total, len(batch.marks))
 
-    def mean_loss(self, logits: Array, examples: Examples) -> float:
+    def mean_loss(self, outputs: Logits, examples: Examples) -> float:
         assert isinstance(examples, TextExamples), "questions are texts"
         assert examples.tokens is not None, "tokens answer"
-        marks, total = examples.tokens.marks, 0.0
+        marks, logits, total = examples.tokens.marks, outputs.values, 0.0
         for begin, end in zip(examples.ends, examples.ends[1:], strict=False):
             own = marks[begin:end]
             scores = np.where(own[:, None] >= 0, logits[begin:end].astype(np.float64), -np.inf)
@@ -120,85 +149,49 @@ class QuestionAnswering(Task):
         lengths = [len(gold.texts[0]) for gold in targets if gold.texts]
         return replace(self, longest=math.ceil(np.quantile(lengths, NEARLY_ALL)) if lengths else None)
 
-    def to_learn(self, targets: Array) -> Array:
-        raise NotImplementedError("no linear head on frozen features answers questions")
-
-    def majority_logits(self, targets: Array, examples: Examples) -> Array:
+    def no_answer(self, learnt: Examples, asked: Examples) -> Logits:
         """No answer anywhere: every window points at its first token."""
-        assert isinstance(examples, TextExamples), "questions are texts"
-        found = np.full((examples.units, 2), -SURE, np.float32)
-        found[examples.ends[:-1]] = SURE
-        return found
+        assert isinstance(asked, TextExamples), "questions are texts"
+        found = np.full((asked.units, 2), -SURE, np.float32)
+        found[asked.ends[:-1]] = SURE
+        return Logits(found, asked.unit_ends)
 
-    def rule_logits(self, learnt: Examples, examples: Examples) -> Array:
+    def overlap(self, learnt: Examples, asked: Examples) -> Logits:
         """The sentence with most of the question's words, or what of its end may be an answer; else no answer."""
-        assert isinstance(examples, TextExamples), "questions are texts"
-        assert examples.sources is not None, "rows know where their tokens stand"
-        assert examples.unit_ends is not None, "tokens are units"
-        found = self.majority_logits(examples.targets, examples)
-        for begin, passage in zip(examples.unit_ends, examples.sources, strict=False):
+        assert asked.sources is not None, "rows know where their tokens stand"
+        assert asked.unit_ends is not None, "tokens are units"
+        found = self.no_answer(learnt, asked)
+        for begin, passage in zip(asked.unit_ends, asked.sources, strict=False):
             near = nearest_sentence(passage.question, passage.context)
             if near is None:
                 continue
             place, share = near
             span = tokens_of(passage, place, self.longest)
             if span is not None:
-                found[begin + np.array(span), (0, 1)] = SURE + share
+                found.values[begin + np.array(span), (0, 1)] = SURE + share
         return found
 
-    def calibrate(self, logits: Array, examples: Examples) -> Calibration:
-        """Lines from the lead of the best answer to its chance of being right, word for word, and from its margin to the
-        chance that there is no answer (Platt 1999)."""
-        if len(examples) < self.fewest_to_calibrate:
-            return Calibration()
-        found = self.probabilities(logits, Calibration(), examples)
-        right = [
-            scores_of.exact_match(one.text, gold.texts, self.language)
-            for one, gold in zip(found, examples.targets, strict=True)
-        ]
-        silent = [not gold.texts for gold in examples.targets]
-        scores = np.clip([(one.lead, one.margin) for one in found], -SUREST, SUREST)
-        platt = fit_platt_per_label(scores, np.array([right, silent], bool).T)
-        return Calibration(scale=platt.scale, bias=platt.bias)
-
-    def with_thresholds(self, calibration: Calibration, logits: Array, examples: Examples) -> Calibration:
-        """The margin from which on nothing is answered, best on these rows (SQuAD 2.0's evaluate-v2.0.py)."""
-        if len(examples) == 0:
-            return calibration
-        found = self.probabilities(logits, calibration, examples)
-        golds = [gold.texts for gold in examples.targets]
-        answerable = np.array([bool(texts) for texts in golds])
-        if answerable.all():
-            threshold = FAR
-        else:
-            f1 = scores_of.per_row([one.text for one in found], golds, self.language)[:, 1]
-            margins = np.array([one.margin for one in found])
-            threshold, _ = scores_of.best_threshold(margins, f1, answerable)
-        return Calibration(calibration.temperature, calibration.scale, calibration.bias, (threshold,))
-
-    def probabilities(
-        self, logits: Array, calibration: Calibration, examples: Examples | None = None
-    ) -> Array:
-        """(rows,) the best answer of each row, in whatever window it stands."""
-        assert examples is not None, "tokens are answered row by row"
+    def found(self, outputs: Logits, calibration: Calibration, examples: Examples) -> tuple[Found, ...]:
+        """The best answer of each row, in whatever window it stands."""
         assert examples.unit_ends is not None, "tokens are units"
         assert examples.sources is not None, "rows know where their tokens stand"
-        found = np.empty(len(examples), object)
-        ends = examples.unit_ends
-        for row, passage in enumerate(examples.sources):
-            found[row] = best_answer(passage, logits[ends[row] : ends[row + 1]], calibration, self.longest)
-        return found
+        ends, logits = examples.unit_ends, outputs.values
+        return tuple(
+            best_answer(passage, logits[ends[row] : ends[row + 1]], calibration, self.longest)
+            for row, passage in enumerate(examples.sources)
+        )
 
-    def predicted(
-        self, probabilities: Array, calibration: Calibration, examples: Examples | None = None
-    ) -> Array:
-        threshold = calibration.thresholds[0] if calibration.thresholds else 0.0
-        said = np.empty(len(probabilities), object)
-        said[:] = [
-            Said(one.text, one.start, one.end) if one.text and one.margin <= threshold else Said()
-            for one in probabilities
-        ]
-        return said
+    def answer(self, outputs: Logits, calibration: Calibration, examples: Examples) -> Spans:
+        found = self.found(outputs, calibration, examples)
+        return Spans(found, said_of(found, calibration))
+
+    def flawless(self, targets: Array) -> Spans:
+        said = tuple(
+            Said(gold.texts[0], gold.starts[0], gold.starts[0] + len(gold.texts[0])) if gold.texts else Said()
+            for gold in targets
+        )
+        found = (Found(one.text, one.start, one.end, 0.0, 0.0, 1.0, 1.0) for one in said)
+        return Spans(tuple(found), said)
 
     def expectation(self, rows: int) -> str | None:
         if rows >= ENOUGH:
@@ -208,13 +201,12 @@ class QuestionAnswering(Task):
             "on SQuAD (--model), or other questions to learn from first (--warm-up FILE), comes further."
         )
 
-    def per_row(self, predicted: Array, targets: Array) -> Array:
+    def per_row(self, answers: Spans, targets: Array) -> Array:
         """(rows, 2) exact match and F1."""
-        texts, golds = [one.text for one in predicted], [gold.texts for gold in targets]
-        return scores_of.per_row(texts, golds, self.language)
+        return scores_of.per_row(answers.texts, [gold.texts for gold in targets], self.language)
 
-    def evidence(self, predicted: Array, targets: Array, probabilities: Array | None = None) -> Answered:
-        exact, f1 = self.per_row(predicted, targets).T
+    def evidence(self, answers: Spans, targets: Array) -> Answered:
+        exact, f1 = self.per_row(answers, targets).T
         return Answered(exact, f1, answerable(targets))
 
     def reported(self, targets: Array) -> tuple[str, ...]:
@@ -222,21 +214,88 @@ class QuestionAnswering(Task):
         apart = ("answerable_f1", "unanswerable_accuracy") if has.any() and not has.all() else ()
         return ("f1", "exact_match", *apart)
 
-    def all_right(self, targets: Array) -> Array:
-        said = np.empty(len(targets), object)
-        said[:] = [
-            Said(gold.texts[0], gold.starts[0], gold.starts[0] + len(gold.texts[0])) if gold.texts else Said()
-            for gold in targets
+    def details(self, answers: Spans, targets: Array) -> dict[str, Any]:
+        exact, f1 = self.per_row(answers, targets).T
+        answerable = np.array([bool(gold.texts) for gold in targets])
+        silent = np.array([not one.text for one in answers.said])
+        return {
+            "answers": {
+                "right": int((exact > 0).sum()),
+                "partly": int(((exact == 0) & (f1 > 0)).sum()),
+                "wrong": int(((f1 == 0) & ~silent).sum()),
+                "silent_though_answerable": int((silent & answerable).sum()),
+                "answered_though_unanswerable": int((~silent & ~answerable).sum()),
+                "unanswerable": int((~answerable).sum()),
+            },
+            "language": self.language,
+        }
+
+    def lines(self, answers: Spans, sources: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        return [
+            {
+                "answer": said.text,
+                "start": said.start if said.text else None,
+                "end": said.end if said.text else None,
+                "probability": round(found.probability if said.text else found.silence, 6),
+            }
+            for found, said in zip(answers.found, answers.said, strict=True)
         ]
-        return said
+
+    def known(self, targets: Array, sources: Sequence[Any] = ()) -> list[Any]:
+        return [list(gold.texts) for gold in targets]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"name": self.name, "reads": self.reads, **asdict(self)}
+
+    @staticmethod
+    def from_json(record: dict[str, Any]) -> "QuestionAnswering":
+        told = AnswerRecord.model_validate(record)
+        return QuestionAnswering(told.metric, told.language, told.longest)
+
+
+@dataclass(frozen=True)
+class CalibratedSpans(Calibrating[Logits, Spans]):
+    """Lines from the lead of the best answer to its chance of being right, word for word, and from its margin to the chance that
+    there is no answer (Platt 1999)."""
+
+    task: QuestionAnswering
+
+    part: ClassVar[str] = "valid"  # type: ignore[misc]
+
+    def fit(self, outputs: Logits, examples: Examples) -> Calibration:
+        if len(examples) < self.fewest:
+            return Calibration()
+        found = self.task.found(outputs, Calibration(), examples)
+        right = [
+            scores_of.exact_match(one.text, gold.texts, self.task.language)
+            for one, gold in zip(found, examples.targets, strict=True)
+        ]
+        silent = [not gold.texts for gold in examples.targets]
+        scores = np.clip([(one.lead, one.margin) for one in found], -SUREST, SUREST)
+        platt = fit_platt_per_label(scores, np.array([right, silent], bool).T)
+        return Calibration(scale=platt.scale, bias=platt.bias)
+
+    def decide(self, calibration: Calibration, outputs: Logits, examples: Examples) -> Calibration:
+        """The margin from which on nothing is answered, best on these rows (SQuAD 2.0's evaluate-v2.0.py)."""
+        if len(examples) == 0:
+            return calibration
+        found = self.task.found(outputs, calibration, examples)
+        golds = [gold.texts for gold in examples.targets]
+        answerable = np.array([bool(texts) for texts in golds])
+        if answerable.all():
+            threshold = FAR
+        else:
+            f1 = scores_of.per_row([one.text for one in found], golds, self.task.language)[:, 1]
+            margins = np.array([one.margin for one in found])
+            threshold, _ = scores_of.best_threshold(margins, f1, answerable)
+        return replace(calibration, thresholds=(threshold,))
 
     def trust(
-        self, plain: Array, calibrated: Array, targets: Array, calibration: Calibration
+        self, plain: Spans, calibrated: Spans, targets: Array, calibration: Calibration
     ) -> dict[str, Any]:
-        before, after = (
-            sureness(found, self.predicted(found, calibration), targets, self.language)
-            for found in (plain, calibrated)
-        )
+        # What was said is compared as the calibration says it: its threshold is of margins, which it does not change.
+        spans = (Spans(one.found, said_of(one.found, calibration)) for one in (plain, calibrated))
+        before, after = (sureness(one, targets, self.task.language) for one in spans)
         return {
             "calibration": {
                 "scale": list(calibration.scale),
@@ -252,45 +311,14 @@ class QuestionAnswering(Task):
             },
         }
 
-    def details(self, probabilities: Array, predicted: Array, targets: Array) -> dict[str, Any]:
-        exact, f1 = self.per_row(predicted, targets).T
-        answerable = np.array([bool(gold.texts) for gold in targets])
-        silent = np.array([not one.text for one in predicted])
-        return {
-            "answers": {
-                "right": int((exact > 0).sum()),
-                "partly": int(((exact == 0) & (f1 > 0)).sum()),
-                "wrong": int(((f1 == 0) & ~silent).sum()),
-                "silent_though_answerable": int((silent & answerable).sum()),
-                "answered_though_unanswerable": int((~silent & ~answerable).sum()),
-                "unanswerable": int((~answerable).sum()),
-            },
-            "language": self.language,
-        }
 
-    def answers(
-        self, probabilities: Array, predicted: Array, sources: Sequence[Any] = ()
-    ) -> list[dict[str, Any]]:
-        return [
-            {
-                "answer": said.text,
-                "start": said.start if said.text else None,
-                "end": said.end if said.text else None,
-                "probability": round(found.probability if said.text else found.silence, 6),
-            }
-            for found, said in zip(probabilities, predicted, strict=True)
-        ]
-
-    def known(self, targets: Array, sources: Sequence[Any] = ()) -> list[Any]:
-        return [list(gold.texts) for gold in targets]
-
-    def to_json(self) -> dict[str, Any]:
-        return {"name": self.name, "reads": self.reads, **asdict(self)}
-
-    @staticmethod
-    def from_json(record: dict[str, Any]) -> "QuestionAnswering":
-        told = AnswerRecord.model_validate(record)
-        return QuestionAnswering(told.metric, told.language, told.longest)
+def said_of(found: Sequence[Found], calibration: Calibration) -> tuple[Said, ...]:
+    """What is answered of what was found: nothing where 'no answer' leads by more than the threshold."""
+    threshold = calibration.thresholds[0] if calibration.thresholds else 0.0
+    return tuple(
+        Said(one.text, one.start, one.end) if one.text and one.margin <= threshold else Said()
+        for one in found
+    )
 
 
 def answerable(targets: Array) -> NDArray[np.bool_]:
@@ -359,10 +387,12 @@ def tokens_of(passage: Passage, place: Place, longest: int | None) -> tuple[int,
     return (int(tokens[0]), int(tokens[-1])) if len(tokens) else None
 
 
-def sureness(found: Array, said: Array, targets: Array, language: str) -> Reliability:
+def sureness(answers: Spans, targets: Array, language: str) -> Reliability:
     """Bins of the chance that what is said is right, be it an answer or nothing, and how often it is."""
-    sure = [one.probability if own.text else one.silence for one, own in zip(found, said, strict=True)]
+    pairs = zip(answers.found, answers.said, strict=True)
+    sure = [one.probability if own.text else one.silence for one, own in pairs]
     right = [
-        scores_of.exact_match(own.text, gold.texts, language) for own, gold in zip(said, targets, strict=True)
+        scores_of.exact_match(text, gold.texts, language)
+        for text, gold in zip(answers.texts, targets, strict=True)
     ]
     return Reliability.of(np.array(sure), np.array(right, bool), 15)

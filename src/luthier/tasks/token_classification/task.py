@@ -1,6 +1,6 @@
 """Tags as answers: entities, slots and the like, found in a row of words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -8,15 +8,20 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from luthier.batches.examples import Batch, Examples
+from luthier.batches.examples import Batch, Examples, Ints
+from luthier.batches.tokens import runs
 from luthier.batches.word_rows import Words
 from luthier.data.tags import spans_of
 from luthier.scores import classification, entities
 from luthier.scores.calibration import apply_temperature, fit_temperature
 from luthier.scores.metrics import Tagged
+from luthier.tasks.answers import Answers
+from luthier.tasks.calibration import Calibrating, Calibration
 from luthier.tasks.classification.task import bins_of
+from luthier.tasks.outputs import Logits
+from luthier.tasks.probing import Probing
 from luthier.tasks.records import TagsRecord
-from luthier.tasks.task import Array, Calibration, Loss, Model, Task
+from luthier.tasks.task import Array, Baseline, Learning, Loss, Model, Task
 from luthier.tasks.token_classification.iob2 import best_tags
 from luthier.tasks.token_classification.lookup import glossary_of, looked_up
 
@@ -26,11 +31,34 @@ SURE = 10.0
 
 
 @dataclass(frozen=True)
-class TokenClassification(Task):
+class Tags(Answers):
+    """A tag for each word, in strict IOB2."""
+
+    probabilities: Array
+    """(words, tags)"""
+    tags: Array
+    """(words,) tag numbers."""
+    ends: Ints
+    """(rows + 1,) where the words of each row begin, and the last ones end."""
+
+    def __len__(self) -> int:
+        return len(self.ends) - 1
+
+    def select(self, rows: Ints) -> "Tags":
+        chosen = Logits(self.probabilities, self.ends).select(rows)
+        assert chosen.ends is not None, "a row has several words"
+        return Tags(chosen.values, self.tags[self.words_of(rows)], chosen.ends)
+
+    def words_of(self, rows: Ints) -> Ints:
+        """The numbers of the words of some rows."""
+        return runs(self.ends[rows], self.ends[rows + 1] - self.ends[rows])
+
+
+@dataclass(frozen=True)
+class TokenClassification(Task[Logits, Tags]):
     """A row of words in, a tag for each out; what counts are whole entities.
 
-    Units are words: logits are (words, tags). Targets are (rows,) objects, the tag numbers of each row's words; answers
-    (words,) tag numbers in strict IOB2.
+    Units are words: logits are (words, tags). Targets are (rows,) objects, the tag numbers of each row's words.
     """
 
     types: tuple[str, ...]
@@ -41,12 +69,24 @@ class TokenClassification(Task):
     name: ClassVar[str] = NAME  # type: ignore[misc]
     reads: ClassVar[str] = "words"  # type: ignore[misc]
     head: ClassVar[str] = "tags"
-    steps_of_fewest: ClassVar[float] = 2.0
-    majority: ClassVar[str] = "nothing"
-    rule: ClassVar[str] = "lookup"
-    calibrates: ClassVar[str] = "valid"
-    answer: ClassVar[str] = "entities"
+    answer_key: ClassVar[str] = "entities"
     long: ClassVar[str] = "windows"
+
+    @property
+    def probe(self) -> Probing:
+        return ProbedTags(self)
+
+    @property
+    def calibrating(self) -> Calibrating[Logits, Tags]:
+        return CalibratedTags(self)
+
+    @property
+    def baselines(self) -> Mapping[str, Baseline]:
+        return {"nothing": self.no_entity, "lookup": self.look_up}
+
+    @property
+    def learning(self) -> Learning:
+        return Learning(steps_of_fewest=2.0)
 
     @property
     def known_labels(self) -> tuple[str, ...]:
@@ -70,32 +110,25 @@ class TokenClassification(Task):
         )
         return Loss(total, float((batch.marks >= 0).sum()))
 
-    def mean_loss(self, logits: Array, examples: Examples) -> float:
-        return float(
-            functional.cross_entropy(
-                torch.from_numpy(logits), torch.from_numpy(self.to_learn(examples.targets))
-            )
-        )
+    def mean_loss(self, outputs: Logits, examples: Examples) -> float:
+        tags = torch.from_numpy(flat(examples.targets))
+        return float(functional.cross_entropy(torch.from_numpy(outputs.values), tags))
 
-    def to_learn(self, targets: Array) -> Array:
-        flat: Array = np.concatenate([*targets, np.zeros(0, np.int64)]).astype(np.int64)
-        return flat
-
-    def majority_logits(self, targets: Array, examples: Examples) -> Array:
+    def no_entity(self, learnt: Examples, asked: Examples) -> Logits:
         """No entity anywhere."""
-        return self.sure_of(np.zeros(examples.units, np.int64))
+        return Logits(self.sure_of(np.zeros(asked.units, np.int64)), asked.unit_ends)
 
-    def rule_logits(self, learnt: Examples, examples: Examples) -> Array:
+    def look_up(self, learnt: Examples, asked: Examples) -> Logits:
         """The entities of the training rows, wherever their words stand again."""
         assert learnt.sources is not None, "rows know their words"
-        assert examples.sources is not None, "rows know their words"
+        assert asked.sources is not None, "rows know their words"
         glossary = glossary_of(
             (row.tokens, [self.tags[tag] for tag in tags])
             for row, tags in zip(learnt.sources, learnt.targets, strict=True)
         )
         number = {tag: at for at, tag in enumerate(self.tags)}
-        found = [number[tag] for row in examples.sources for tag in looked_up(row.tokens, glossary)]
-        return self.sure_of(np.array(found, np.int64))
+        found = [number[tag] for row in asked.sources for tag in looked_up(row.tokens, glossary)]
+        return Logits(self.sure_of(np.array(found, np.int64)), asked.unit_ends)
 
     def sure_of(self, tags: Array) -> Array:
         """(units, outputs) of one tag each, (units,), without a doubt."""
@@ -103,63 +136,30 @@ class TokenClassification(Task):
         found[np.arange(len(tags)), tags] = SURE
         return found
 
-    def fit_score(self, logits: Array, learnt: Array) -> float:
-        """F1 of single words with a tag other than O: of words apart no entity is known."""
-        said = logits.argmax(axis=1)
-        right = int(((said == learnt) & (learnt > 0)).sum())
-        named = int((said > 0).sum() + (learnt > 0).sum())
-        return 2 * right / named if named else 0.0
-
-    def calibrate(self, logits: Array, examples: Examples) -> Calibration:
-        """One temperature over all words."""
-        flat = self.to_learn(examples.targets)
-        if len(examples) < self.fewest_to_calibrate:
-            return Calibration()
-        return Calibration(temperature=fit_temperature(logits, flat))
-
-    def probabilities(
-        self, logits: Array, calibration: Calibration, examples: Examples | None = None
-    ) -> Array:
-        return apply_temperature(logits, calibration.temperature)
-
-    def predicted(
-        self, probabilities: Array, calibration: Calibration, examples: Examples | None = None
-    ) -> Array:
-        assert examples is not None, "words are answered row by row"
+    def answer(self, outputs: Logits, calibration: Calibration, examples: Examples) -> Tags:
+        probabilities = apply_temperature(outputs.values, calibration.temperature)
         assert examples.unit_ends is not None, "words are units"
-        return best_tags(probabilities, examples.unit_ends, self.tags)
+        return Tags(
+            probabilities, best_tags(probabilities, examples.unit_ends, self.tags), examples.unit_ends
+        )
 
-    def counts(self, predicted: Array, targets: Array) -> Array:
+    def flawless(self, targets: Array) -> Tags:
+        tags = flat(targets)
+        return Tags(np.eye(self.outputs)[tags], tags, ends_of(targets))
+
+    def counts(self, answers: Tags, targets: Array) -> Array:
         """(rows, types, 3) entities: right, predicted, true."""
-        return entities.counts_per_row(self.to_learn(targets), predicted, ends_of(targets), self.tags)
+        return entities.counts_per_row(flat(targets), answers.tags, ends_of(targets), self.tags)
 
-    def evidence(self, predicted: Array, targets: Array, probabilities: Array | None = None) -> Tagged:
-        right = (predicted == self.to_learn(targets)).astype(np.float64)
-        return Tagged(self.counts(predicted, targets), right)
+    def evidence(self, answers: Tags, targets: Array) -> Tagged:
+        right = (answers.tags == flat(targets)).astype(np.float64)
+        return Tagged(self.counts(answers, targets), right)
 
     def reported(self, targets: Array) -> tuple[str, ...]:
         return ("f1", "precision", "recall", "accuracy")
 
-    def all_right(self, targets: Array) -> Array:
-        return self.to_learn(targets)
-
-    def trust(
-        self, plain: Array, calibrated: Array, targets: Array, calibration: Calibration
-    ) -> dict[str, Any]:
-        flat = self.to_learn(targets)
-        before, after = (classification.expected_calibration_error(one, flat) for one in (plain, calibrated))
-        return {
-            "calibration": {
-                "temperature": calibration.temperature, "ece_before": before, "ece_after": after, "of": "words"
-            },
-            "reliability": {
-                "before": bins_of(classification.reliability(plain, flat, 15)),
-                "after": bins_of(classification.reliability(calibrated, flat, 15)),
-            },
-        }  # fmt: skip
-
-    def details(self, probabilities: Array, predicted: Array, targets: Array) -> dict[str, Any]:
-        found = entities.per_type(self.counts(predicted, targets))
+    def details(self, answers: Tags, targets: Array) -> dict[str, Any]:
+        found = entities.per_type(self.counts(answers, targets))
         return {
             "labels": list(self.types),
             "per_class": [
@@ -167,15 +167,14 @@ class TokenClassification(Task):
             ],
         }
 
-    def answers(
-        self, probabilities: Array, predicted: Array, sources: Sequence[Any] = ()
-    ) -> list[dict[str, Any]]:
+    def lines(self, answers: Tags, sources: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """Entities as places in the row's text; their probability is that of their least sure word."""
         found, begin = [], 0
         for words in sources:
             own = slice(begin, begin + len(words))
-            sure = probabilities[own][np.arange(len(words)), predicted[own]]
-            found.append({"entities": self.entities(words, predicted[own], sure)})
+            tags = answers.tags[own]
+            sure = answers.probabilities[own][np.arange(len(words)), tags]
+            found.append({"entities": self.entities(words, tags, sure)})
             begin += len(words)
         return found
 
@@ -204,6 +203,60 @@ class TokenClassification(Task):
     def from_json(record: dict[str, Any]) -> "TokenClassification":
         told = TagsRecord.model_validate(record)
         return TokenClassification(tuple(told.types), told.metric, told.blanks)
+
+
+@dataclass(frozen=True)
+class ProbedTags(Probing):
+    """Logistic regression of each word's tag."""
+
+    task: TokenClassification
+
+    @property
+    def outputs(self) -> int:
+        return self.task.outputs
+
+    def to_learn(self, targets: Array) -> Array:
+        return flat(targets)
+
+    def fit_score(self, values: Array, learnt: Array) -> float:
+        """F1 of single words with a tag other than O: of words apart no entity is known."""
+        said = values.argmax(axis=1)
+        right = int(((said == learnt) & (learnt > 0)).sum())
+        named = int((said > 0).sum() + (learnt > 0).sum())
+        return 2 * right / named if named else 0.0
+
+
+@dataclass(frozen=True)
+class CalibratedTags(Calibrating[Logits, Tags]):
+    """One temperature over all words."""
+
+    task: TokenClassification
+
+    part: ClassVar[str] = "valid"  # type: ignore[misc]
+
+    def fit(self, outputs: Logits, examples: Examples) -> Calibration:
+        if len(examples) < self.fewest:
+            return Calibration()
+        return Calibration(temperature=fit_temperature(outputs.values, flat(examples.targets)))
+
+    def trust(
+        self, plain: Tags, calibrated: Tags, targets: Array, calibration: Calibration
+    ) -> dict[str, Any]:
+        tags, both = flat(targets), (plain.probabilities, calibrated.probabilities)
+        before, after = (classification.expected_calibration_error(one, tags) for one in both)
+        bins = [bins_of(classification.reliability(one, tags, 15)) for one in both]
+        return {
+            "calibration": {
+                "temperature": calibration.temperature, "ece_before": before, "ece_after": after, "of": "words"
+            },
+            "reliability": {"before": bins[0], "after": bins[1]},
+        }  # fmt: skip
+
+
+def flat(targets: Array) -> Array:
+    """(words,) the tag numbers of all rows' words, one row after the other."""
+    found: Array = np.concatenate([*targets, np.zeros(0, np.int64)]).astype(np.int64)
+    return found
 
 
 def ends_of(targets: Array) -> Array:

@@ -1,5 +1,6 @@
 """The probe: a linear head on frozen features, solved for exactly. Seconds, and hard to beat on small data."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -214,3 +215,21 @@ class Regression:
         error /= len(error)
         slope = torch.cat([error.T @ self.features + penalty * weight, error.sum(0)[:, None]], 1)
         return float(mean + penalty / 2 * weight.square().sum()), slope.flatten().numpy()
+
+
+LOSSES = 300
+"""Evaluations of the loss on all rows that fitting a probe takes, cross-validation included."""
+
+
+def probe_seconds(learnt: Array, width: int, outputs: int) -> float:
+    """Seconds that `fit_probe` takes: one evaluation of its loss on some rows, timed, for all that are needed.
+
+    learnt: (units, ...) as `fit_probe` takes it.  width: numbers of a feature vector.
+    """
+    rows = min(len(learnt), 2_000)
+    made = np.random.default_rng(0).standard_normal((rows, width))
+    regression = Regression(made, learnt[:rows], outputs)
+    regression.loss(regression.at, 1.0)
+    begin = time.perf_counter()
+    regression.loss(regression.at, 1.0)
+    return LOSSES * (time.perf_counter() - begin) * min(len(learnt), MOST_ROWS) / max(1, rows)

@@ -9,14 +9,14 @@ from torch import nn
 
 from luthier.batches.examples import Examples, Ints
 from luthier.batches.text_examples import TextExamples
+from luthier.candidates.tuned.prefixes import Shelf
 from luthier.errors import PlanError
+from luthier.forecast.outline import Outline, passes, rungs_of, sizes_of
+from luthier.forecast.timing import Bench, Held, resident_bytes
 from luthier.machine import available_bytes
 from luthier.models.kernels.dropout import DICE
 from luthier.plan.method import Lora, Top, parse_method
 from luthier.prepare.prepare import Prepared
-from luthier.steps.outline import Outline, passes, rungs_of, sizes_of
-from luthier.steps.prefixes import Shelf
-from luthier.steps.timing import Bench, Held, resident_bytes
 from luthier.train.probe.probe import MOST_ROWS
 from luthier.train.weights import Weights
 
@@ -63,7 +63,7 @@ class Memory:
     @property
     def largest(self) -> int:
         """Padded tokens of the largest micro-batch of the run."""
-        train = self.bench.run.ready.examples["train"]
+        train = self.bench.ready.examples["train"]
         return max(int(sizes_of(train, stage.micros).tokens.max()) for stage in self.plan.stages)
 
     @property
@@ -80,7 +80,7 @@ class Memory:
     @cached_property
     def known(self) -> dict[str, int]:
         """What follows from the plan alone."""
-        bench, weights, ready = self.bench, self.bench.weights, self.bench.run.ready
+        bench, weights, ready = self.bench, self.bench.weights, self.bench.ready
         rows = vocabulary(ready.examples["train"])
         # One stage's kernels serve the next.
         micros = [rows for stage in self.plan.stages for rows in stage.micros]
@@ -112,7 +112,7 @@ class Memory:
 
     def mends(self, room: int) -> list[str]:
         """Settings with which the run would fit."""
-        ready, parts = self.bench.run.ready, self.parts()
+        ready, parts = self.bench.ready, self.parts()
         found = []
         fixed = sum(parts.values()) - parts["activations"]
         tokens = (
@@ -131,14 +131,14 @@ class Memory:
         """Numbers of blocks to train, fewer than now, the most first."""
         blocks, method = (
             len(self.bench.unfreezing.ladder.blocks),
-            parse_method(self.bench.run.plan.train.method),
+            parse_method(self.bench.ready.plan.train.method),
         )
         most = method.blocks if isinstance(method, Top) else 0 if isinstance(method, Lora) else blocks
         return range(most - 1, 0, -1)
 
     def of_top(self, blocks: int) -> int:
         """The peak if the head and so many blocks trained: what is trained, and what backward passes keep, shrink with them."""
-        ready, parts = self.bench.run.ready, dict(self.parts())
+        ready, parts = self.bench.ready, dict(self.parts())
         rungs = list(rungs_of(self.bench.unfreezing, self.bench.settings))
         live = sum(rung["trained"] > 0 for rung in rungs)
         share = sum(rung["parameters"] for rung in rungs[: blocks + 1]) / sum(
@@ -178,11 +178,11 @@ def dropout_bytes(bench: Bench, plan: Outline) -> int:
     """Of the places that dropout's hash keeps for every length."""
     if not DICE.places:
         return 0
-    config: Any = bench.run.ready.model.body.config
+    config: Any = bench.ready.model.body.config
     heads = getattr(config, "num_attention_heads", 0)
-    train = bench.run.ready.examples["train"]
+    train = bench.ready.examples["train"]
     lengths = np.unique(np.concatenate([sizes_of(train, stage.micros).longest for stage in plan.stages]))
-    return int((2 * heads * lengths**2 + 2 * bench.run.ready.model.state_width * lengths).sum())
+    return int((2 * heads * lengths**2 + 2 * bench.ready.model.state_width * lengths).sum())
 
 
 def too_large(peak: int, room: int, mends: list[str]) -> PlanError:

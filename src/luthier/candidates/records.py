@@ -1,6 +1,8 @@
 """What the steps of a run leave in `state/`, as records that are checked when they are read back."""
 
-from pydantic import field_validator
+from typing import Any
+
+from pydantic import Field, field_validator
 
 from luthier.records import Count, Finite, Positive, VersionedRecord
 from luthier.tasks.records import CalibrationRecord
@@ -59,7 +61,10 @@ class RateTestRecord(VersionedRecord):
 
 
 class ScoredRecord(VersionedRecord):
-    """Beside the tuned model's logits; it says that they are whole."""
+    """Beside what the tuned model gives for the rows of some parts; it says that the arrays are whole."""
+
+    outputs: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """By part, what `Outputs.record` gave."""
 
 
 class OutcomeRecord(VersionedRecord):
@@ -73,6 +78,8 @@ class OutcomeRecord(VersionedRecord):
     calibration: CalibrationRecord
     curve: list[list[float]]
     cut: bool = False
+    outputs: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """By part, what `Outputs.record` gave."""
 
     @field_validator("curve")
     @classmethod

@@ -8,10 +8,10 @@ import torch
 
 from luthier import seeds
 from luthier.batches.examples import Examples
+from luthier.candidates.records import ClozeRecord
+from luthier.candidates.run import Run
 from luthier.events import Advanced, Event, Noted, Started, Stepped, Stopped, Validated, WentBack
-from luthier.prepare.prepare import windows
-from luthier.steps.records import ClozeRecord
-from luthier.steps.run import Run
+from luthier.prepare.prepare import Prepared, windows
 from luthier.train.checkpoints import Checkpoints
 from luthier.train.loop import TrainSettings, train
 from luthier.train.state import State
@@ -48,7 +48,7 @@ def learn_cloze(
         ready.model, Weights(ready.model, unfreezing.parts(1), ready.masters, settings.weight_decay)
     )
     if checkpoints.load(state) is not None:
-        run.earlier["train"] = state.seconds
+        run.watch.earlier["train"] = state.seconds
     for words in checkpoints.damaged:
         yield Noted(words, run.clock(), warning=True)
     asked, gold = first_with_answer(examples)
@@ -56,7 +56,7 @@ def learn_cloze(
         f"First {len(examples):,} questions made of the training texts (--cloze 0 leaves them out), as in {asked!r}, {gold!r}.",
         run.clock(),
     )
-    stopped = yield from learn(run, state, settings_of_cloze(run, settings), unfreezing, over, checkpoints)
+    stopped = yield from learn(run, state, settings_of_cloze(ready, settings), unfreezing, over, checkpoints)
     state.weights.release()
     if stopped == "interrupted":
         return False
@@ -94,7 +94,7 @@ def learn(
     why = "epochs"
     with ready.masters.training():
         for event in train(
-            state, run.task, examples, nothing, settings, ready.device, seed_of_cloze(run), run.clock, unfreezing,
+            state, run.task, examples, nothing, settings, ready.device, seed_of_cloze(ready), run.clock, unfreezing,
             over=late, stop=run.stop, name=NAME, checkpoints=checkpoints,
         ):  # fmt: skip
             if isinstance(event, Stopped):
@@ -109,17 +109,16 @@ def learn(
     return why
 
 
-def settings_of_cloze(run: Run, settings: TrainSettings) -> TrainSettings:
+def settings_of_cloze(ready: Prepared, settings: TrainSettings) -> TrainSettings:
     """Once through. A step holds as many windows as one over the user's own rows."""
-    ready = run.ready
     assert ready.cloze is not None, "there are rows to learn from"
-    share = windows(ready.examples["train"], run.task) / windows(ready.cloze, run.task)
+    share = windows(ready.examples["train"], ready.rows.task) / windows(ready.cloze, ready.rows.task)
     return replace(settings, batch_rows=max(1, round(settings.batch_rows * share)), epochs=1.0, validations=1)
 
 
-def seed_of_cloze(run: Run) -> int:
+def seed_of_cloze(ready: Prepared) -> int:
     """So that their order is another one than that of the user's rows."""
-    return seeds.derive(run.plan.run.seed, NAME)
+    return seeds.derive(ready.plan.run.seed, NAME)
 
 
 def first_with_answer(examples: Examples) -> tuple[str, str]:
@@ -137,7 +136,7 @@ def recall(run: Run) -> dict[str, Any]:
     if record is None:
         return {}
     run.tuning[NAME] = record.told()
-    run.earlier["train"] = run.earlier.get("train", 0.0) + record.seconds
+    run.watch.earlier["train"] = run.watch.earlier.get("train", 0.0) + record.seconds
     return record.told()
 
 

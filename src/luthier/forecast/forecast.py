@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 
 from luthier.batches.order import by_length
-from luthier.machine import Load, available_bytes, peak_bytes
-from luthier.prepare.prepare import Prepared
-from luthier.report.forecast_words import busy_words, time_in_words
-from luthier.steps.memory import Memory, frozen_bytes, too_large
-from luthier.steps.outline import Outline, Stage, cloze_micros, outline, passes, rungs_of, sizes_of
-from luthier.steps.prefixes import Shelf, shelf_for
-from luthier.steps.run import ANSWERED, HELD_OUT
-from luthier.steps.timing import (
+from luthier.candidates import competing
+from luthier.candidates.run import ANSWERED, HELD_OUT
+from luthier.candidates.tuned.prefixes import Shelf, shelf_for
+from luthier.candidates.zero_shot import compared
+from luthier.forecast.memory import Memory, frozen_bytes, too_large
+from luthier.forecast.outline import Outline, Stage, cloze_micros, outline, passes, rungs_of, sizes_of
+from luthier.forecast.timing import (
     Bench,
     Held,
     Looks,
@@ -26,15 +25,14 @@ from luthier.steps.timing import (
     time_looks,
     time_steps,
 )
-from luthier.steps.zero_shot import compared
-from luthier.tasks.task import Calibration
+from luthier.machine import Load, available_bytes, peak_bytes
+from luthier.prepare.prepare import Prepared
+from luthier.report.forecast_words import busy_words, time_in_words
+from luthier.tasks.calibration import Calibration
 from luthier.train.find_rate import STEPS as STEPS_OF_A_RATE_TEST
-from luthier.train.probe.probe import MOST_ROWS, Regression
 
 SAVING = 1.03
 """Checkpoints take this much more (train/checkpoints.py, SHARE)."""
-PROBE_LOSSES = 300
-"""Evaluations of the loss on all rows that the probe takes, cross-validation included."""
 FINISH_SECONDS = 2.0
 """To write model, card and report, most of it pictures."""
 DISK = 300e6
@@ -156,8 +154,8 @@ def refuse_what_does_not_fit(ready: Prepared) -> None:
 def opened(ready: Prepared) -> tuple[Memory, list[Stage]]:
     """A copy of the model that is ready to take steps, with what its run holds; and the run's stages, the dearest first."""
     bench = Bench.of(ready)
-    shelf = shelf_for(bench.run.ready, bench.unfreezing, math.ceil(bench.settings.epochs), bench.prefix)
-    plan = outline(bench.run, bench.unfreezing, bench.settings, set(shelf.depths))
+    shelf = shelf_for(bench.ready, bench.unfreezing, math.ceil(bench.settings.epochs), bench.prefix)
+    plan = outline(bench.ready, bench.unfreezing, bench.settings, set(shelf.depths))
     memory = Memory(bench, plan, shelf, Held(resident_bytes(), resident_bytes()))
     return memory, sorted(plan.stages, key=lambda stage: stage.depth)
 
@@ -178,7 +176,7 @@ def of_training(
     seen = sizes_of(ready.examples["train"], stages[0].micros)
     expected = rough.micro.of(seen) / stages[0].share + rough.end * plan.steps
     if ready.cloze is not None:
-        count, micros = cloze_micros(bench.run, bench.settings)
+        count, micros = cloze_micros(bench.ready, bench.settings)
         expected += rough.micro.of(sizes_of(ready.cloze, micros)) + rough.end * count
     if briefly is not None and expected < briefly:
         return None
@@ -205,16 +203,17 @@ def of_training(
     scoring = frozen.pop("score")
     parts = memory.parts()
     exact = {part: looks["exact"].again.of(passes(ready, part)) for part in HELD_OUT}
+    scored = sum(one.forecast(ready, exact.__getitem__) for one in competing(ready, trains=True))
     seconds = {
         "prepare": elapsed,
         **frozen,
-        "train": setting_up + training + exact["valid"] + exact["calibration"],
+        "train": setting_up + training + scored,
         "score": scoring + exact["test"] + exact["valid"],
         "forecast": 0.0 if expected < TINY_SECONDS else time.perf_counter() - begin,
     }
     peak = max(before, sum(parts.values()), frozen_bytes(ready) - bench.copied)
     memory.check(before)
-    ladder, named = bench.unfreezing.ladder, dict(bench.run.ready.model.named_parameters())
+    ladder, named = bench.unfreezing.ladder, dict(bench.ready.model.named_parameters())
     idle = sum(named[name].numel() for name in ladder.idle)
     rungs = tuple(rungs_of(bench.unfreezing, bench.settings))
     slowest = sum(budgeted(ready, seconds | {"train": seconds["train"] * dearest.spread / by}).values())
@@ -243,56 +242,39 @@ def operations(ready: Prepared) -> float:
 
 
 def frozen_seconds(ready: Prepared, looks: dict[str, Looks]) -> dict[str, float]:
-    """Features, probe, scores and writing: what every method does."""
-    task = ready.rows.task
-    if not task.probed:
-        # Vectors are scored as they are; nothing else looks at a frozen model.
-        looked = (
-            0.0 if task.majority else sum(looks["exact"].again.of(passes(ready, part)) for part in ANSWERED)
+    """Features, the candidates that train no layers, scores and writing: what every method does."""
+
+    def exact(part: str) -> float:
+        return looks["exact"].again.of(passes(ready, part))
+
+    cheap = sum(one.forecast(ready, exact) for one in competing(ready, trains=False))
+    features = 0.0
+    if ready.rows.task.probe is not None:  # nobody else looks at frozen features
+        features = looks["fast"].first.of(passes(ready, "train")) + sum(exact(part) for part in HELD_OUT)
+        features += sum(
+            looks["exact"].again.of(sizes_of(texts, by_length(texts.lengths, texts.budget)))
+            for texts in compared(ready, ANSWERED).values()
         )
-        return {"features": 0.0, "probe": looked, "score": score_seconds(ready) + FINISH_SECONDS}
-    extra = compared(ready, ANSWERED).values()
-    features = looks["fast"].first.of(passes(ready, "train"))
-    features += sum(looks["exact"].again.of(passes(ready, part)) for part in HELD_OUT)
-    features += sum(
-        looks["exact"].again.of(sizes_of(texts, by_length(texts.lengths, texts.budget))) for texts in extra
-    )
-    scoring = score_seconds(ready)
-    return {"features": features, "probe": probe_seconds(ready), "score": scoring + FINISH_SECONDS}
-
-
-def probe_seconds(ready: Prepared) -> float:
-    """One evaluation of its loss on some rows, timed, for all that are needed."""
-    examples = ready.examples["train"]
-    task, width = ready.rows.task, ready.model.read_width
-    learnt = task.to_learn(examples.targets)
-    rows = min(len(learnt), 2_000)
-    made = np.random.default_rng(0).standard_normal((rows, width))
-    regression = Regression(made, learnt[:rows], task.outputs)
-    regression.loss(regression.at, 1.0)
-    begin = time.perf_counter()
-    regression.loss(regression.at, 1.0)
-    return PROBE_LOSSES * (time.perf_counter() - begin) * min(len(learnt), MOST_ROWS) / max(1, rows)
+    return {"features": features, "probe": cheap, "score": score_seconds(ready) + FINISH_SECONDS}
 
 
 def score_seconds(ready: Prepared) -> float:
     """The intervals of every candidate, on validation and on test rows, and of two differences."""
     task, valid = ready.rows.task, ready.examples["valid"]
     logits = np.random.default_rng(0).standard_normal((valid.units, ready.model.outputs)).astype(np.float32)
-    even = task.probabilities(logits, Calibration(), valid)
-    answer = task.predicted(even, Calibration(), valid)
+    answers = task.answer(task.of_logits(logits, valid), Calibration(), valid)
     begin = time.perf_counter()
-    task.scores(even, answer, valid.targets, 0)
+    task.scores(answers, valid.targets, 0)
     one = time.perf_counter() - begin
     return one * (4 + 6 * len(ready.examples["test"]) / max(1, len(valid)))
 
 
 def cloze_seconds(bench: Bench, plan: Outline, timed: Timed) -> float:
     """The steps on cloze questions, in which nothing is replayed."""
-    examples = bench.run.ready.cloze
+    examples = bench.ready.cloze
     if examples is None:
         return 0.0
-    count, micros = cloze_micros(bench.run, bench.settings)
+    count, micros = cloze_micros(bench.ready, bench.settings)
     stage, sizes = min(plan.stages, key=lambda one: one.depth), sizes_of(examples, micros)
     steps, rungs = timed.of(stage.depth), len(bench.unfreezing.ladder.rungs)
     replayed = stage.depth / rungs if stage.replayed else 0.0
@@ -301,7 +283,7 @@ def cloze_seconds(bench: Bench, plan: Outline, timed: Timed) -> float:
 
 def train_seconds(bench: Bench, plan: Outline, shelf: Shelf, timed: Timed, looks: dict[str, Looks]) -> float:
     """All steps and validations, and the pass that records what is replayed."""
-    ready = bench.run.ready
+    ready = bench.ready
     top = len(bench.unfreezing.ladder.rungs) - 1
     valid = looks["fast"].again.of(passes(ready, "valid"))
     total = 0.0

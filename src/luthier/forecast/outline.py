@@ -8,10 +8,9 @@ import numpy as np
 
 from luthier.batches.examples import Examples, Ints
 from luthier.batches.order import by_length, cut_by_budget, epoch_order, steps_per_epoch
+from luthier.candidates.tuned.cloze import seed_of_cloze, settings_of_cloze
+from luthier.candidates.tuned.settings import groups_of
 from luthier.prepare.prepare import Prepared
-from luthier.steps.cloze import seed_of_cloze, settings_of_cloze
-from luthier.steps.run import Run
-from luthier.steps.training import groups_of
 from luthier.tasks.task import Array
 from luthier.train.loop import TrainSettings, validation_steps
 from luthier.train.unfreezing import LadderUnfreezing
@@ -75,9 +74,11 @@ class Outline:
     stages: tuple[Stage, ...]
 
 
-def outline(run: Run, unfreezing: LadderUnfreezing, settings: TrainSettings, replayed: set[int]) -> Outline:
+def outline(
+    ready: Prepared, unfreezing: LadderUnfreezing, settings: TrainSettings, replayed: set[int]
+) -> Outline:
     """The order of all epochs is a pure function: what each step will hold is known now. replayed: depths."""
-    examples = run.ready.examples["train"]
+    examples = ready.examples["train"]
     rows, lengths = len(examples), examples.lengths
     per_epoch, steps = steps_per_epoch(rows, settings.batch_rows), settings.steps(rows)
     marks = validation_steps(steps, per_epoch, settings.validations)
@@ -89,7 +90,7 @@ def outline(run: Run, unfreezing: LadderUnfreezing, settings: TrainSettings, rep
         found = stages.get(depth) or Stage(epoch, depth, depth in replayed, 0, 0, [], 1.0)
         micros = []
         if epoch < listed or not found.micros:
-            order = epoch_order(lengths, settings.batch_rows, run.plan.run.seed, epoch, groups_of(run))
+            order = epoch_order(lengths, settings.batch_rows, ready.plan.run.seed, epoch, groups_of(ready))
             for chosen in order[: end - begin]:
                 micros += cut_by_budget(chosen, lengths, settings.micro_tokens)
         held = found.steps * found.share + (end - begin if micros else 0)
@@ -103,13 +104,13 @@ def outline(run: Run, unfreezing: LadderUnfreezing, settings: TrainSettings, rep
     return Outline(steps, len(marks), tuple(stages.values()))
 
 
-def cloze_micros(run: Run, settings: TrainSettings) -> tuple[int, list[Ints]]:
+def cloze_micros(ready: Prepared, settings: TrainSettings) -> tuple[int, list[Ints]]:
     """The steps on cloze questions, and their micro-batches."""
-    examples = run.ready.cloze
+    examples = ready.cloze
     if examples is None:
         return 0, []
-    own = settings_of_cloze(run, settings)
-    order = epoch_order(examples.lengths, own.batch_rows, seed_of_cloze(run), 0)
+    own = settings_of_cloze(ready, settings)
+    order = epoch_order(examples.lengths, own.batch_rows, seed_of_cloze(ready), 0)
     return len(order), [
         part for one in order for part in cut_by_budget(one, examples.lengths, own.micro_tokens)
     ]

@@ -8,13 +8,13 @@ from pathlib import Path
 import torch
 
 from luthier.batches.text_examples import MULTIPLE, TextExamples
+from luthier.candidates.run import Run
 from luthier.devices import with_threads
 from luthier.events import Event, Noted
 from luthier.models.ladder.policies import stages
 from luthier.models.ladder.prefix import Prefix, States
 from luthier.predict import features_of
 from luthier.prepare.prepare import Prepared
-from luthier.steps.run import Run
 from luthier.train.prefix_cache import PrefixCache, default_folder
 from luthier.train.unfreezing import LadderUnfreezing
 
@@ -155,7 +155,7 @@ def open_prefixes(run: Run, unfreezing: LadderUnfreezing, epochs: int) -> Genera
     ready = run.ready
     found = Prefixes(Prefix(ready.model, unfreezing.ladder))
     ready.model.prefix = found.prefix
-    shelf = shelf_for(ready, unfreezing, epochs, found.prefix, () if run.keeps else SCORED)
+    shelf = shelf_for(ready, unfreezing, epochs, found.prefix, () if run.mode.writes_model else SCORED)
     for words in shelf.notes:
         yield Noted(words, run.clock())
     width, cache = ready.model.state_width, shelf.cache
@@ -188,7 +188,7 @@ def record(run: Run, prefix: Prefix, examples: TextExamples, into: dict[int, Sta
     """One frozen pass over some rows, in the precision of training or in fp32."""
     masters = run.ready.masters
     precision = masters.reporting() if exact else masters.training()
-    with precision, prefix.recording(into), with_threads(run.wide):
+    with precision, prefix.recording(into), with_threads(run.mode.wide):
         for _ in features_of(run.ready.model, examples, run.ready.device):
             if run.stop():
                 raise run.interrupted()

@@ -15,7 +15,9 @@ import torch
 from luthier.batches.examples import Examples, Ints, Variation
 from luthier.batches.order import by_length
 from luthier.batches.text_examples import TextExamples
+from luthier.candidates.tuned.settings import settings_of, unfreezing_of, weighted
 from luthier.devices import with_threads
+from luthier.forecast.outline import Sizes, Stage, sizes_of
 from luthier.machine import peak_bytes
 from luthier.models.kernels.dropout import DICE
 from luthier.models.ladder.prefix import Prefix, States
@@ -23,9 +25,6 @@ from luthier.models.lora import add_adapters
 from luthier.models.master_weights import MasterWeights
 from luthier.plan.method import Lora, parse_method
 from luthier.prepare.prepare import Prepared
-from luthier.steps.outline import Sizes, Stage, sizes_of
-from luthier.steps.run import Run
-from luthier.steps.training import settings_of, unfreezing_of, weighted
 from luthier.tasks.task import Array, Task
 from luthier.train.loop import TrainSettings
 from luthier.train.unfreezing import LadderUnfreezing
@@ -61,12 +60,6 @@ class Cost:
 
     def mixed(self, other: "Cost", share: float) -> "Cost":
         return Cost((1 - share) * self.terms + share * other.terms)
-
-
-def plain_run(ready: Prepared) -> Run:
-    """A run that is asked what it would do, and never begun."""
-    folder = ready.run_folder
-    return Run(ready, folder, time.monotonic, lambda: False, shared=folder)
 
 
 @contextlib.contextmanager
@@ -160,7 +153,7 @@ def look(ready: Prepared, examples: Examples, rows: Ints) -> float:
 class Bench:
     """A copy of the model that takes real steps, and leaves the real one as it is."""
 
-    run: Run
+    ready: Prepared
     unfreezing: LadderUnfreezing
     settings: TrainSettings
     task: Task
@@ -171,22 +164,25 @@ class Bench:
     def of(ready: Prepared) -> "Bench":
         model = copy.deepcopy(ready.model)
         masters = MasterWeights(model.body, ready.device.dtype)
-        run = plain_run(replace(ready, model=model, masters=masters))
+        copied = replace(ready, model=model, masters=masters)
         plan, method = ready.plan.train, parse_method(ready.plan.train.method)
         if isinstance(method, Lora):
             blocks = [name.removeprefix("body.") for name in ready.ladder.blocks]
             add_adapters(model.body, blocks, method.rank, ready.plan.run.seed)
             masters.adopt(model.body)
-        unfreezing, settings = unfreezing_of(run, isinstance(method, Lora)), settings_of(run)
+        unfreezing, settings = (
+            unfreezing_of(copied, isinstance(method, Lora)),
+            settings_of(plan, ready.plan.run.micro_tokens),
+        )
         model.prefix = prefix = Prefix(model, unfreezing.ladder)
         parts = unfreezing.parts(int(np.ceil(settings.epochs)))
         weights = Weights(model, parts, masters, settings.weight_decay, pull=plan.l2_sp, ema=plan.ema)
-        return Bench(run, unfreezing, settings, weighted(run), prefix, weights)
+        return Bench(copied, unfreezing, settings, weighted(copied), prefix, weights)
 
     @property
     def copied(self) -> int:
         """Bytes of the copy, which the run itself will not have."""
-        ready = self.run.ready
+        ready = self.ready
         held = [*ready.model.parameters(), *ready.model.buffers()]
         held += [*ready.masters.exact.values(), *ready.masters.fast.values()]
         return sum({tensor.data_ptr(): tensor.nbytes for tensor in held}.values())
@@ -195,10 +191,10 @@ class Bench:
         self, examples: Examples, rows: Ints, epoch: int, clock: Callable[[], float] = time.perf_counter
     ) -> tuple[float, float]:
         """Seconds of a micro-batch, and of the end of its step; at rate zero nothing moves."""
-        ready = self.run.ready
+        ready = self.ready
         begin = clock()
-        batch = examples.batch(rows, Variation(self.run.plan.run.seed, epoch)).to(ready.device.torch)
-        DICE.throw(self.run.plan.run.seed, 0, batch)
+        batch = examples.batch(rows, Variation(self.ready.plan.run.seed, epoch)).to(ready.device.torch)
+        DICE.throw(self.ready.plan.run.seed, 0, batch)
         self.weights.begin()
         found = self.task.loss(ready.model, batch)
         found.total.backward()  # type: ignore[no-untyped-call]
@@ -216,7 +212,7 @@ class Bench:
         if not stage.replayed or not isinstance(few, TextExamples):
             yield
             return
-        ready = self.run.ready
+        ready = self.ready
         kept = torch.zeros(len(few.ids), ready.model.state_width, dtype=ready.device.dtype)
         states = States(few, kept)
         with ready.masters.training(), self.prefix.recording({stage.depth: states}):
@@ -312,7 +308,7 @@ def time_steps(
     wanted(place, tokens): asked before each, by its place among the quantiles.  until: when no more tries are to begin.
     rounds: of further tries.
     """
-    examples = bench.run.ready.examples["train"]
+    examples = bench.ready.examples["train"]
     sizes = sizes_of(examples, stage.micros)
     chosen = at_quantiles(sizes, quantiles)
     rows = [stage.micros[at] for at in chosen]
@@ -320,7 +316,7 @@ def time_steps(
     ends = np.cumsum([0, *(len(one) for one in rows)])
     own = [np.arange(begin, end) for begin, end in pairwise(ends)]
     tried: list[Tries] = []
-    with bench.replaying(stage, few), bench.run.ready.masters.training():
+    with bench.replaying(stage, few), bench.ready.masters.training():
         bench.unfreezing.enter(stage.epoch)
         for place, at in enumerate(chosen):
             tokens = int(sizes.tokens[at])
@@ -352,12 +348,12 @@ def ease(bench: Bench, stage: Stage, steps: Steps, held: Held) -> float:
     Several threads that wait for each other can take ten times as long then. One thread waits for nobody, and its processor time
     counts no moment that others had: a step takes no less of it than it would take on several threads that nobody disturbs.
     """
-    if bench.run.ready.device.kind != "cpu" or bench.run.ready.device.threads == 1:
+    if bench.ready.device.kind != "cpu" or bench.ready.device.threads == 1:
         return 1.0
     with with_threads(1):
         alone = time_steps(bench, stage, (0.5,), held, lambda place, tokens: True, clock=time.process_time)
-    sizes = sizes_of(bench.run.ready.examples["train"], stage.micros)
-    middle = sizes_of(bench.run.ready.examples["train"], [stage.micros[at_quantiles(sizes, (0.5,))[0]]])
+    sizes = sizes_of(bench.ready.examples["train"], stage.micros)
+    middle = sizes_of(bench.ready.examples["train"], [stage.micros[at_quantiles(sizes, (0.5,))[0]]])
     return min(1.0, (alone.micro.of(middle) + alone.end) / (steps.micro.of(middle) + steps.end))
 
 

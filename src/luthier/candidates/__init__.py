@@ -1,0 +1,20 @@
+"""The candidates there are, from cheap to dear. A new one is a file and a row here."""
+
+from luthier.candidates.candidate import Candidate
+from luthier.candidates.lookup import LOOKUP
+from luthier.candidates.majority import MAJORITY, MEAN, NOTHING
+from luthier.candidates.overlap import OVERLAP
+from luthier.candidates.probe import PROBE
+from luthier.candidates.tuned.tuned import TUNED
+from luthier.candidates.zero_shot import ZERO_SHOT
+from luthier.prepare.prepare import Prepared
+
+CANDIDATES: dict[str, Candidate] = {
+    candidate.name: candidate
+    for candidate in (MAJORITY, MEAN, NOTHING, LOOKUP, OVERLAP, ZERO_SHOT, PROBE, TUNED)
+}
+
+
+def competing(ready: Prepared, trains: bool) -> list[Candidate]:
+    """The candidates of a run, from cheap to dear: those that train layers, or the others."""
+    return [one for one in CANDIDATES.values() if one.trains == trains and not one.why_not(ready)]

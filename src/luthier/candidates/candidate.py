@@ -1,0 +1,44 @@
+"""What every candidate is asked: whether it competes, what it comes to, and what that takes."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator
+
+from luthier.candidates.run import Run
+from luthier.compare.fitted import Fitted
+from luthier.events import Event
+from luthier.prepare.prepare import Prepared
+
+Passes = Callable[[str], float]
+"""Seconds of one frozen pass in fp32 over the rows of a part."""
+
+
+class Candidate(ABC):
+    """A way to come to answers: a row of CANDIDATES.
+
+    Each run asks all of them, from cheap to dear, and keeps the one that validation favours (compare/choice.py).
+    """
+
+    name: str
+    words: str
+    """What it is, as a sentence calls it."""
+    to_beat: bool = True
+    """Whether it is there to be beaten: nothing is trained for it, so it is not calibrated either."""
+    trains: bool = False
+    """Whether it trains layers of the body: it is dear then, and left out where it could not be kept."""
+
+    @abstractmethod
+    def why_not(self, ready: Prepared) -> str:
+        """Why it does not compete in a run, in words; empty where it does."""
+
+    @abstractmethod
+    def fit(self, run: Run) -> Generator[Event, None, Fitted | None]:
+        """Learn, and answer the validation and calibration rows at least; None where nothing came of it."""
+
+    def settle(self, run: Run, fitted: Fitted) -> None:
+        """Do what is left to do once it is the one that is kept, and leave its model in model/."""
+        if fitted is not run.kept:
+            run.keep(fitted)
+
+    def forecast(self, ready: Prepared, passes: Passes) -> float:
+        """Seconds that `fit` takes at the most, but for steps of training, which forecast/ tries out."""
+        return 0.0

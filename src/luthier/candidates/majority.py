@@ -1,0 +1,7 @@
+"""The candidates that give every row the same answer."""
+
+from luthier.candidates.baseline import BaselineCandidate
+
+MAJORITY = BaselineCandidate("majority", "always answering the most frequent label")
+MEAN = BaselineCandidate("mean", "always answering the mean")
+NOTHING = BaselineCandidate("nothing", "never answering")

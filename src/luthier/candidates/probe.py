@@ -1,0 +1,122 @@
+"""The probe: a linear head on the frozen features, solved for. From here on there is a model."""
+
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from luthier.candidates.candidate import Candidate, Passes
+from luthier.candidates.records import ProbeRecord
+from luthier.candidates.run import HELD_OUT, Run
+from luthier.compare.fitted import Fitted, Weights
+from luthier.devices import with_threads
+from luthier.events import Event
+from luthier.models.headed import new_head
+from luthier.prepare.prepare import Prepared
+from luthier.tasks.probing import Probing
+from luthier.tasks.task import Array
+from luthier.train.probe.probe import Probe, fit_probe, probe_seconds, solve_probe
+
+LEARNT_AT_LAST = ("train", "valid", "calibration")
+"""Parts that the probe is solved for with once it is chosen."""
+
+
+class ProbeCandidate(Candidate):
+    """A linear head on the frozen features."""
+
+    name = "probe"
+    words = "the probe"
+    to_beat = False
+
+    def why_not(self, ready: Prepared) -> str:
+        task = ready.rows.task
+        return "" if task.probe is not None else f"no linear head on frozen features does {task.name}"
+
+    def fit(self, run: Run) -> Generator[Event, None, Fitted | None]:
+        how, begin, watch = probing(run), run.clock(), run.watch
+        run.probe = probe = fit_or_reuse(run, how, run.targets("train"))
+        seconds = watch.took["features"] + run.clock() - begin + watch.earlier.get("probe", 0.0)
+        run.tuning["probe"] = probe_record(probe)
+        outputs = {
+            part: how.answered(probe.logits(how.read(run.features[part])), run.ready.examples[part])
+            for part in HELD_OUT
+        }
+        return Fitted(
+            self.name, self.words, seconds, {**outputs}, to_beat=False, weights=Weights(head=head_of(probe))
+        )
+        yield  # a generator, as every `fit` is
+
+    def settle(self, run: Run, fitted: Fitted) -> None:
+        """Solve for the probe that is kept once more, with the rows that were held out to choose and to calibrate: there is
+        nothing left to choose, and in a small set they are a fifth of what there is. Its validation score stays as it was."""
+        how, probe = probing(run), run.probe
+        assert probe is not None, "it was solved for before"
+        features = np.concatenate([how.read(run.features[part]) for part in LEARNT_AT_LAST])
+        targets = np.concatenate([how.to_learn(run.targets(part)) for part in LEARNT_AT_LAST])
+        last = solve_probe(features, targets, how.outputs, probe.strength)
+        test = last.logits(how.read(run.features["test"]))
+        fitted.outputs["test"] = how.answered(test, run.ready.examples["test"])
+        fitted.weights = Weights(head=head_of(last))
+        run.keep(fitted)
+
+    def forecast(self, ready: Prepared, passes: Passes) -> float:
+        how = ready.rows.task.probe
+        assert how is not None, "it competes only where there is a way"
+        learnt = how.to_learn(ready.examples["train"].targets)
+        return probe_seconds(learnt, ready.model.read_width, how.outputs)
+
+
+PROBE = ProbeCandidate()
+
+
+def probing(run: Run) -> Probing:
+    """How the run's task is learnt by a linear head."""
+    assert run.task.probe is not None, "it competes only where there is a way"
+    return run.task.probe
+
+
+def fit_or_reuse(run: Run, how: Probing, targets: Array) -> Probe:
+    """The probe, solved for, or as an earlier command left it."""
+    saved = run.shared.saved(artefact(run), ProbeRecord)
+    if saved is not None and saved[0].keys() == {"weight", "bias"}:
+        arrays, known = saved
+        run.watch.earlier["probe"] = known.seconds
+        scores = {float(strength): score for strength, score in known.cross_validated.items()}
+        return Probe(arrays["weight"], arrays["bias"], known.strength, scores)
+
+    begin = run.clock()
+    to_learn, features = how.to_learn(targets), how.read(run.features["train"])
+    with with_threads(run.mode.wide):
+        probe = fit_probe(features, to_learn, how.outputs, how.fit_score, run.plan.run.seed)
+    record = probe_record(probe) | {"seconds": run.clock() - begin}
+    run.shared.save(artefact(run), {"weight": probe.weight, "bias": probe.bias}, ProbeRecord.of(record))
+    return probe
+
+
+def artefact(run: Run) -> str:
+    """The name of the probe's artefact. Its folds are drawn with the seed."""
+    return f"probe-{run.plan.run.seed}"
+
+
+def probe_record(probe: Probe) -> dict[str, Any]:
+    """The probe's strength and how it was found, as JSON."""
+    return {
+        "strength": probe.strength,
+        "cross_validated": {str(c): score for c, score in probe.cross_validated.items()},
+    }
+
+
+def head_of(probe: Probe) -> nn.Sequential:
+    """A probe as a model's head."""
+    outputs, width = probe.weight.shape
+    head = new_head(width, (), outputs, 0.0)
+    probe.start(last_layer(head))
+    return head
+
+
+def last_layer(head: nn.Sequential) -> nn.Linear:
+    """The linear layer that a head ends in."""
+    layer = head[-1]
+    assert isinstance(layer, nn.Linear), "a head ends in its linear layer"
+    return layer

@@ -1,0 +1,247 @@
+"""A run on its way: what it stands on, what has come of it so far, and the best model, which is always on disk."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+from luthier.compare.fitted import PRETRAINED, Fitted
+from luthier.errors import Interrupted, WorldError
+from luthier.folder.artefacts import Artefacts
+from luthier.folder.model_record import ModelRecord, SavedModelRecord
+from luthier.folder.run_folder import RunFolder
+from luthier.folder.write import write_model
+from luthier.models.headed import HeadedModel
+from luthier.plan.duration import seconds_of
+from luthier.plan.plan import Plan
+from luthier.prepare.prepare import Prepared
+from luthier.records import Record
+from luthier.tasks.answers import Answers
+from luthier.tasks.calibration import Calibration
+from luthier.tasks.outputs import Outputs
+from luthier.tasks.task import Array, Task
+from luthier.train.checkpoints import SHARE, Checkpoints
+from luthier.train.probe.probe import Probe
+
+SHARE_OF_TRIAL = 0.01
+"""Of a trial's time, what saving its state may take: it is one of many, and a kill costs little of a search."""
+
+INTERIM_CARD = "The best model so far of a run of luthier that is not finished: it has not been tested yet.\n"
+
+HELD_OUT = ("valid", "calibration", "test")
+ANSWERED = ("valid", "test")
+"""Parts that every candidate answers. What learnt nothing has nothing to calibrate."""
+
+
+@dataclass
+class Watch:
+    """Where a run's time goes."""
+
+    clock: Callable[[], float]
+    """Seconds since the command began."""
+    took: dict[str, float] = field(default_factory=dict)
+    """Seconds of each step, in all the commands of the run."""
+    earlier: dict[str, float] = field(default_factory=dict)
+    """Seconds that earlier commands spent on steps whose outcome was found again."""
+    tokens: int = 0
+    """Tokens that training has read."""
+    training: float = 0.0
+    """Seconds of training."""
+
+
+@dataclass(frozen=True)
+class Mode:
+    """How a run goes about it; a trial of a search goes about it otherwise than a run of its own."""
+
+    stop: Callable[[], bool] = lambda: False
+    """Whether somebody wants it to stop."""
+    enough: Callable[[], bool] = lambda: False
+    """Whether training is to end where it is: the best state so far is wanted, and no better one is expected."""
+    writes_model: bool = True
+    """Whether the best model so far is written; a trial's is not, only the one that its search names."""
+    wide: int | None = None
+    """CPU threads of what no training stands in: passes over the frozen model, the probe, the test. None: as training's."""
+
+
+@dataclass
+class Outlook:
+    """What is expected of training."""
+
+    foretold_from: float | None = None
+    """Seconds of training from which on it is foretold when it is to begin; None: it was foretold before, or nobody asks."""
+    step_seconds: float | None = None
+    """What a step was foretold to take; None where that was not told."""
+    spared: str = ""
+    """Why no layers were trained, where a method was not named and they could not have won."""
+
+
+@dataclass
+class Run:
+    """What the steps hand on to each other."""
+
+    ready: Prepared
+    folder: RunFolder
+    shared: Artefacts
+    """Where features and probe are, for the runs that they are the same for."""
+    watch: Watch
+    mode: Mode = field(default_factory=Mode)
+    outlook: Outlook = field(default_factory=Outlook)
+    tuning: dict[str, Any] = field(default_factory=dict)
+    """What learning turned out to be, for the scorecard."""
+    features: dict[str, Array] = field(default_factory=dict)
+    """(rows, width) of each part, and of the labels' names, as the pre-trained model gives them."""
+    probe: Probe | None = None
+    candidates: list[Fitted] = field(default_factory=list)
+    """From cheap to dear."""
+    kept: Fitted | None = None
+    """Whose model stands in model/ now."""
+    holder: str = PRETRAINED
+    """The candidate that has moved the body of `ready.model`, whose weights that model has now."""
+
+    @property
+    def plan(self) -> Plan:
+        return self.ready.plan
+
+    @property
+    def task(self) -> Task:
+        return self.ready.rows.task
+
+    def clock(self) -> float:
+        """Seconds since the command began."""
+        return self.watch.clock()
+
+    def stop(self) -> bool:
+        """Whether somebody wants it to stop."""
+        return self.mode.stop()
+
+    @property
+    def learnt(self) -> list[Fitted]:
+        """The candidates that may be kept, from cheap to dear."""
+        return [one for one in self.candidates if one.weights is not None]
+
+    def targets(self, part: str) -> Array:
+        return self.ready.examples[part].targets
+
+    def sources(self, part: str) -> Sequence[Any]:
+        """What the task needs to put its answers in the user's terms."""
+        found = self.ready.examples[part].sources
+        return () if found is None else list(found)
+
+    def checkpoints(self, name: str) -> Checkpoints:
+        """Where the states of a training are saved while it goes on."""
+        every = self.plan.run.save_every
+        seconds = None if every is None else seconds_of(every)
+        share = SHARE if self.mode.writes_model else SHARE_OF_TRIAL
+        return Checkpoints(self.folder.path / "state" / name, self.clock, seconds, share)
+
+    # Models
+
+    def begin_training(self, name: str) -> None:
+        """Give `ready.model` to a candidate that is to move its body: as it came, whoever has moved it before."""
+        if self.holder != PRETRAINED:
+            self.ready = self.ready.renewed()
+        self.holder = name
+
+    def model_of(self, fitted: Fitted) -> HeadedModel:
+        """The model of a candidate: the one in memory where it has this body, else opened from disk."""
+        assert fitted.weights is not None, "it has a model"
+        body = fitted.weights.body
+        if body == self.holder:
+            return self.ready.model
+        model = self.ready.untrained()
+        if body != PRETRAINED:
+            saved = self.folder.saved(body, Record)
+            if saved is None:
+                raise WorldError(
+                    f"{self.folder.arrays_path(body)}: the weights of the {body} model are gone. Give the same command again: it "
+                    "learns them once more."
+                )
+            model.load_state_dict({name: torch.from_numpy(array) for name, array in saved[0].items()})
+        return model.to(self.ready.device.torch)
+
+    def infer(self, model: HeadedModel, part: str) -> Outputs:
+        """What a model gives for the rows of a part."""
+        found: Outputs = self.task.infer(model, self.ready.examples[part], self.ready.device)
+        return found
+
+    # Scores
+
+    def add(self, fitted: Fitted) -> None:
+        """Calibrate a candidate if it learnt from labels, and score it on the validation rows."""
+        how, examples = self.task.calibrating, self.ready.examples
+        part = self.ready.rows.split.calibrates
+        if how is not None and not fitted.to_beat:
+            plain = how.fit(fitted.outputs[part], examples[part]) if part else Calibration()
+            fitted.calibration = how.decide(plain, fitted.outputs["valid"], examples["valid"])
+        self.answer(fitted, "valid")
+        self.candidates.append(fitted)
+
+    def answer(self, fitted: Fitted, part: str) -> None:
+        """Turn what a candidate gives for a part into answers and its score there."""
+        task, examples = self.task, self.ready.examples[part]
+        answers = task.answer(fitted.outputs[part], fitted.calibration, examples)
+        fitted.answers[part] = answers
+        fitted.scores[part] = task.scores(answers, self.targets(part), self.plan.run.seed)[task.metric]
+
+    def standard_error(self, ours: Fitted, theirs: Fitted) -> float:
+        """The standard error of the difference of two candidates' scores on the validation rows."""
+        answers = ours.answers["valid"], theirs.answers["valid"]
+        return standard_error(self.task, *answers, self.targets("valid"), self.plan.run.seed)
+
+    # What is kept
+
+    def keep_at_first(self, fitted: Fitted) -> None:
+        """Write the model of a candidate that trained no layers, unless an earlier command of this run has left the model of one
+        that did: a training that was stopped, and goes on."""
+        left = Artefacts(self.folder.path / "model").record("luthier", SavedModelRecord)
+        if left is None or left.method in {one.name for one in self.candidates}:
+            self.keep(fitted)
+
+    def keep(self, fitted: Fitted) -> None:
+        """Write a candidate's model as the best so far."""
+        self.kept = fitted
+        if not self.mode.writes_model:
+            return
+        assert fitted.weights is not None, "it has a model"
+        model = self.model_of(fitted)
+        task, head = self.task.finished(fitted.weights.head or model.head)
+        path, record = self.folder.path / "model", self.model_record(fitted, task)
+        write_model(path, model, head, self.ready.reader, record, INTERIM_CARD)
+
+    def model_record(self, fitted: Fitted, task: Task) -> ModelRecord:
+        """What luthier.json says of a candidate's model. task: as it is finished."""
+        ready = self.ready
+        assert fitted.weights is not None, "it has a model"
+        return ModelRecord(
+            task=task.to_json(),
+            calibration=fitted.calibration,
+            pooling=ready.model.pooling,
+            hidden=fitted.weights.hidden,
+            long="windows" if ready.long.way == "windows" else "cut",
+            columns=ready.rows.columns,
+            base=self.plan.model.name,
+            base_fingerprint=ready.base_fingerprint,
+            method=fitted.name,
+            luthier=version("luthier"),
+            missing=self.plan.data.missing,
+        )
+
+    def interrupted(self) -> Interrupted:
+        """What to tell when somebody asked to stop."""
+        where = self.folder.path
+        if self.kept is None:
+            earlier = (where / "model").is_dir()
+            ready = "model/ is what an earlier command came to" if earlier else "no model was ready yet"
+            return Interrupted(f"Interrupted; {ready}. `luthier resume {where}` goes on from what was saved.")
+        return Interrupted(
+            f"Interrupted. {where}/model holds the best model so far: {self.kept.name}, "
+            f"{self.task.metric} {self.kept.scores['valid']} on the validation rows. "
+            f"`luthier resume {where}` goes on from the last saved step."
+        )
+
+
+def standard_error(task: Task, ours: Answers, theirs: Answers, targets: Array, seed: int) -> float:
+    """The standard error of the difference between the scores of two sets of answers to the same rows."""
+    return task.measure(ours, targets).standard_error(task.measure(theirs, targets), seed)

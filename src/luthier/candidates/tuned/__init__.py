@@ -1,0 +1,1 @@
+"""The dear candidate: a model of which some or all layers are trained."""

@@ -1,0 +1,43 @@
+"""When training must end for the whole command to keep its time."""
+
+import contextlib
+from collections.abc import Iterator
+
+from luthier.candidates.run import HELD_OUT, Run
+from luthier.candidates.tuned.prefixes import SCORED
+
+WRITING = 5.0
+"""Seconds that files take after training."""
+WRITING_OF_TRIAL = 1.0
+
+
+class Budget:
+    """When training must end for the whole command to keep its time: all rows but those of train are scored after it, of a
+    search's trial only those that it is scored and calibrated on."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.longest = 0.0
+        """Seconds of a validation."""
+
+    @contextlib.contextmanager
+    def timed(self) -> Iterator[None]:
+        """A validation."""
+        begin = self.run.clock()
+        yield
+        self.longest = max(self.longest, self.run.clock() - begin)
+
+    def over(self) -> str:
+        """Why training is to end where it is, as `Stopped` tells it; empty: it goes on."""
+        run, examples = self.run, self.run.ready.examples
+        if run.mode.enough():
+            return "enough"
+        if run.plan.budget_seconds is None:
+            return ""
+        held = sum(len(examples[part]) for part in (HELD_OUT if run.mode.writes_model else SCORED))
+        frozen = run.watch.took["features"]  # of all rows; a trial's end looks at few of them
+        if not run.mode.writes_model:
+            frozen *= held / max(1, sum(len(rows) for rows in examples.values()))
+        scoring = max(1.5 * frozen, self.longest * held / max(1, len(examples["valid"])))
+        writing = WRITING if run.mode.writes_model else WRITING_OF_TRIAL
+        return "budget" if run.clock() > run.plan.budget_seconds - scoring - writing else ""

@@ -1,0 +1,209 @@
+"""The dear candidate: a model of which some or all layers were trained."""
+
+import contextlib
+import math
+from collections.abc import Generator
+from dataclasses import replace
+
+import torch
+
+from luthier.batches.order import steps_per_epoch
+from luthier.candidates.candidate import Candidate, Passes
+from luthier.candidates.ceiling import ceiling
+from luthier.candidates.probe import last_layer
+from luthier.candidates.records import RateTestRecord, ScoredRecord, TunedRecord
+from luthier.candidates.run import Run
+from luthier.candidates.tuned.budget import Budget
+from luthier.candidates.tuned.cloze import NAME as CLOZE
+from luthier.candidates.tuned.cloze import learn_cloze, recall
+from luthier.candidates.tuned.pacing import Pacing
+from luthier.candidates.tuned.prefixes import SCORED, Prefixes, open_prefixes
+from luthier.candidates.tuned.settings import groups_of, settings_of, unfreezing_of, weighted
+from luthier.compare.fitted import Fitted, Weights
+from luthier.events import Event, Noted, Started, Stopped
+from luthier.models.ladder.trainable import reinitialise
+from luthier.models.lora import add_adapters
+from luthier.plan.method import Lora, parse_method
+from luthier.prepare.prepare import Prepared
+from luthier.tasks.calibration import Calibration
+from luthier.tasks.outputs import Outputs, arrays_of, to_arrays
+from luthier.train.find_rate import RateTest, find_rate
+from luthier.train.loop import TrainSettings, train
+from luthier.train.state import State
+from luthier.train.unfreezing import LadderUnfreezing
+from luthier.train.weights import Weights as TrainedWeights
+
+SHRUNK = 0.1
+"""Share of the probe's weights that a shrunk head starts from (docs/recipes.md)."""
+
+
+class TunedCandidate(Candidate):
+    """The model, with what the plan's method trains of it."""
+
+    name = "tuned"
+    words = "the tuned"
+    to_beat = False
+    trains = True
+
+    def why_not(self, ready: Prepared) -> str:
+        return "the probe alone was asked for" if ready.plan.train.method == "probe" else ""
+
+    def fit(self, run: Run) -> Generator[Event, None, Fitted | None]:
+        """Train what the method says, from a small head, and keep the state that is best on the validation rows."""
+        run.begin_training(self.name)
+        ready, settings = run.ready, settings_of(run.plan.train, run.plan.run.micro_tokens)
+        prefixes: Prefixes | None = None
+        saved = run.folder.saved(self.name, TunedRecord)
+        if saved is not None:
+            yield Started("train", run.clock(), settings.steps(len(ready.examples["train"])))
+            arrays, run.tuning["tuned"] = saved[0], saved[1].told()
+            run.watch.earlier["train"] = saved[1].seconds
+            tested = run.folder.saved("rate_test", RateTestRecord)
+            if tested is not None:
+                run.tuning["rate_test"] = tested[1].told()
+            ready.model.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
+        else:
+            prefixes = yield from follow(run, settings)
+        # There is no record where time was over, or somebody stopped it, in the midst of cloze questions.
+        tuned = run.tuning.get("tuned", {"tokens": 0, "seconds": 0.0, "why": "interrupted"})
+        before = recall(run)  # what was learnt before the user's own rows costs time too
+        run.watch.tokens = tuned["tokens"] + before.get("tokens", 0)
+        run.watch.training = tuned["seconds"] + before.get("seconds", 0.0)
+        ended = tuned["why"] != "interrupted"
+        if saved is None and prefixes is not None and ended:
+            arrays = {name: tensor.cpu().numpy() for name, tensor in ready.model.state_dict().items()}
+            run.folder.save(self.name, arrays, TunedRecord.of(tuned))
+        if ended:
+            run.checkpoints("training").forget()  # a kill before this goes on from the last of them
+        if saved is None and prefixes is None:
+            return None  # Stopped before the first validation: nothing is known of these weights, and the probe stays.
+        if ended:
+            run.folder.arrays_path(CLOZE).unlink(missing_ok=True)  # the record of it stays
+        outputs = found_again(run) if saved is not None else None
+        if outputs is None:
+            outputs = {part: scored(run, part, prefixes) for part in SCORED}
+            if ended:
+                arrays, record = to_arrays(outputs)
+                run.folder.save("scored", arrays, ScoredRecord.of({"outputs": record} if record else {}))
+        weights = Weights(self.name, hidden=run.plan.model.hidden)
+        return Fitted(self.name, self.words, run.watch.training, outputs, to_beat=False, weights=weights)
+
+    def forecast(self, ready: Prepared, passes: Passes) -> float:
+        return sum(passes(part) for part in SCORED)
+
+
+TUNED = TunedCandidate()
+
+
+def found_again(run: Run) -> dict[str, Outputs] | None:
+    """What the tuned model gave for the parts that an earlier command scored; None where there is none."""
+    saved = run.folder.saved("scored", ScoredRecord)
+    if saved is None:
+        return None
+    arrays, records, examples = saved[0], saved[1].outputs, run.ready.examples
+    return {
+        part: run.task.read_outputs(arrays_of(part, arrays), records.get(part, {}), examples[part])
+        for part in SCORED
+    }
+
+
+def scored(run: Run, part: str, prefixes: Prefixes | None) -> Outputs:
+    """What the tuned model gives for a part's rows, as it is reported, in fp32."""
+    with contextlib.nullcontext() if prefixes is None else prefixes.exactly(part):
+        return run.infer(run.ready.model, part)
+
+
+def validated(run: Run, outputs: Outputs) -> tuple[float, float]:
+    """The score and the loss of what a model gives for the validation rows, uncalibrated."""
+    task, valid, plain = run.task, run.ready.examples["valid"], Calibration()
+    decided = plain if task.calibrating is None else task.calibrating.decide(plain, outputs, valid)
+    answers = task.answer(outputs, decided, valid)
+    return task.score(answers, valid.targets), task.mean_loss(outputs, valid)
+
+
+def follow(run: Run, settings: TrainSettings) -> Generator[Event, None, Prefixes | None]:
+    """The loop's events, with what the scorecard wants noted on the way. The model ends as it was at the best validation;
+    returns what stands in the place of its frozen rungs, or None where there was no validation.
+    """
+    ready = run.ready
+    method = parse_method(run.plan.train.method)
+    adapters = None
+    if isinstance(method, Lora):
+        blocks = [name.removeprefix("body.") for name in ready.ladder.blocks]
+        adapters = add_adapters(ready.model.body, blocks, method.rank, run.plan.run.seed)
+        ready.masters.adopt(ready.model.body)
+    unfreezing = unfreezing_of(ready, adapters is not None)
+    start_head(run)
+    if run.plan.train.reinit:
+        reinitialise(ready.model, unfreezing.ladder, run.plan.train.reinit, run.plan.run.seed)
+    budget = Budget(run)
+    if not (yield from learn_cloze(run, settings, unfreezing, budget.over)):
+        return None
+    yield Started("train", run.clock(), settings.steps(len(ready.examples["train"])))
+    parts = unfreezing.parts(math.ceil(settings.epochs))
+    per_epoch = steps_per_epoch(len(ready.examples["train"]), settings.batch_rows)
+    plan = run.plan.train
+    weights = TrainedWeights(
+        ready.model, parts, ready.masters, settings.weight_decay, pull=plan.l2_sp, ema=plan.ema
+    )
+    state = State(ready.model, weights)
+    # Before a saved state is loaded: what stood still in its earlier epochs may have moved since.
+    prefixes = yield from open_prefixes(run, unfreezing, math.ceil(settings.epochs))
+    unfreezing = replace(unfreezing, serve=prefixes.serve)
+    checkpoints = run.checkpoints("training")
+    resumed = checkpoints.load(state)
+    for words in checkpoints.damaged:
+        yield Noted(words, run.clock(), warning=True)
+    run.folder.forget_steps_after(resumed or 0)
+    if resumed:
+        run.watch.earlier["train"] = run.watch.earlier.get("train", 0.0) + state.seconds
+        yield Noted(f"Going on from step {resumed:,}, which was saved.", run.clock())
+
+    pacing = Pacing(run.outlook.step_seconds, settings.steps(len(ready.examples["train"])))
+
+    def validate() -> tuple[float, float]:
+        with prefixes.serving("valid"), budget.timed():
+            outputs = run.infer(ready.model, "valid")
+        return validated(run, outputs)
+
+    with ready.masters.training():
+        if plan.lr == "find":
+            test = rate_test(run, state, settings, unfreezing)
+            settings = replace(settings, lr=test.lr)
+            run.tuning["rate_test"] = test.to_json()
+            yield Noted(test.words(), run.clock())
+        for event in train(
+            state, weighted(ready), ready.examples["train"], validate, settings, ready.device, run.plan.run.seed, run.clock,
+            unfreezing, over=budget.over, stop=run.stop, checkpoints=checkpoints,
+            groups=groups_of(ready), ceiling=ceiling(run),
+        ):  # fmt: skip
+            if isinstance(event, Stopped):
+                run.tuning["tuned"] = {"steps": event.step, "best_step": event.best_step, "why": event.why,
+                                       "tokens": state.tokens, "seconds": state.seconds,
+                                       "operations": unfreezing.operations(event.step / per_epoch)}  # fmt: skip
+            yield event
+            yield from pacing.notes(event)
+    prefixes.serve(0)
+    if adapters is not None and state.best:
+        adapters.write(run.folder.path / "adapter", run.plan.model.name)
+        adapters.merge()
+    return prefixes if state.best else None
+
+
+def rate_test(run: Run, state: State, settings: TrainSettings, unfreezing: LadderUnfreezing) -> RateTest:
+    """The range test, or what an earlier command of this run saw in it."""
+    saved = run.folder.saved("rate_test", RateTestRecord)
+    if saved is not None:
+        return RateTest(tuple(saved[1].rates), tuple(saved[1].losses), saved[1].lr)
+    examples, seed = run.ready.examples["train"], run.plan.run.seed
+    found = find_rate(state, weighted(run.ready), examples, settings, run.ready.device, seed, unfreezing)
+    run.folder.save("rate_test", {}, RateTestRecord.of(found.to_json()))
+    return found
+
+
+def start_head(run: Run) -> None:
+    """Where the head begins: new_head's small random weights, or a share of the probe's."""
+    share = {"fresh": 0.0, "shrunk": SHRUNK, "probe": 1.0}[run.plan.train.head]
+    if share:
+        assert run.probe is not None, "the probe comes before tuning"
+        run.probe.start(last_layer(run.ready.model.head), share)

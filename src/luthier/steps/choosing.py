@@ -1,0 +1,73 @@
+"""The candidates compete, from cheap to dear, and one of them is chosen."""
+
+from collections.abc import Iterator
+
+from luthier.candidates import CANDIDATES, competing
+from luthier.candidates.candidate import Candidate
+from luthier.candidates.run import Run
+from luthier.compare.choice import choose
+from luthier.compare.fitted import Fitted
+from luthier.errors import WorldError
+from luthier.events import CandidateReady, Chose, Event, Started
+
+
+def cheap_candidates(run: Run) -> Iterator[Event]:
+    """The candidates that leave the body as it is. As soon as one of them has a model it is saved: from here on there is one."""
+    yield Started("probe", run.clock())
+    for candidate in competing(run.ready, trains=False):
+        yield from add(run, candidate)
+
+
+def dear_candidates(run: Run) -> Iterator[Event]:
+    """The candidates that train layers."""
+    for candidate in competing(run.ready, trains=True):
+        yield from add(run, candidate)
+
+
+def add(run: Run, candidate: Candidate) -> Iterator[Event]:
+    """Let a candidate learn, score it, and tell of it."""
+    fitted = yield from candidate.fit(run)
+    if fitted is None:
+        return
+    run.add(fitted)
+    score = fitted.scores["valid"].value
+    yield CandidateReady(fitted.name, run.task.metric, score, fitted.seconds, run.clock())
+    if fitted.weights is not None and not candidate.trains:
+        run.keep_at_first(fitted)
+
+
+def decide(run: Run) -> Iterator[Event]:
+    """Choose between the candidates that have a model, and leave the chosen one's in model/."""
+    chosen, why = chosen_of(run)
+    yield Chose(chosen.name, why, run.clock())
+    CANDIDATES[chosen.name].settle(run, chosen)
+
+
+def chosen_of(run: Run) -> tuple[Fitted, str]:
+    """The candidate that the plan names or validation favours, and why."""
+    learnt = run.learnt
+    if not learnt and run.stop():
+        raise run.interrupted()
+    if not learnt:
+        raise WorldError(
+            "Time was over before the first validation, so there is no model yet. Give it more: --budget, or fewer --epochs."
+        )
+    method = run.plan.train.method
+    asked = {"auto": None, "probe": "probe"}.get(method, "tuned")
+    found = [fitted for fitted in learnt if fitted.name == asked]
+    if found:
+        return found[0], f"{method}, the method that was asked for"
+    if run.outlook.spared:
+        best, _ = choose(learnt, run.standard_error)
+        return (
+            best,
+            f"{best.name}: no dearer one could be kept, or be shown to be better, with these validation rows",
+        )
+    if len(learnt) == 1 and run.task.baselines:
+        only = (
+            "the only one that learns"
+            if run.task.probe is None
+            else "tuning ended before its first validation"
+        )
+        return learnt[0], f"{learnt[0].name}: {only}"
+    return choose(learnt, run.standard_error)

@@ -1,0 +1,71 @@
+"""How a task turns what a model gives into probabilities that can be believed."""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass
+from typing import Any, Generic
+
+from typing_extensions import TypeVar
+
+from luthier.batches.examples import Array, Examples
+from luthier.tasks.answers import Answers
+from luthier.tasks.outputs import Outputs
+from luthier.tasks.records import CalibrationRecord
+
+FEWEST = 20
+"""Rows from which on a calibration can be fitted; what fewer would give is noise."""
+
+Out = TypeVar("Out", bound=Outputs, default=Any)
+Ans = TypeVar("Ans", bound=Answers, default=Any)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What turns logits into probabilities that can be believed. Lists have one number per label."""
+
+    temperature: float = 1.0
+    """One label per row: logits are divided by it."""
+    scale: tuple[float, ...] = ()
+    """Several labels per row: each label's logit is multiplied by its scale ..."""
+    bias: tuple[float, ...] = ()
+    """... and shifted by its bias."""
+    thresholds: tuple[float, ...] = ()
+    """Several labels per row: probability from which a label counts as present."""
+    margin: float = math.inf
+    """Where a number is estimated: so far off, either way, the truth may be; infinite where that is not known."""
+
+    def to_json(self) -> dict[str, Any]:
+        margin = None if math.isinf(self.margin) else self.margin  # JSON knows no infinity
+        return {**asdict(self), "margin": margin}
+
+    @staticmethod
+    def from_json(record: dict[str, Any]) -> "Calibration":
+        told = CalibrationRecord.model_validate(record)
+        margin = math.inf if told.margin is None else told.margin
+        lists = tuple(told.scale), tuple(told.bias), tuple(told.thresholds)
+        return Calibration(told.temperature, *lists, margin)
+
+
+class Calibrating(ABC, Generic[Out, Ans]):
+    """How the answers of a task are calibrated, and how far they can be believed then."""
+
+    part: str = "calibration"
+    """The part that it is fitted on: rows of their own, set aside from train; or those of `valid`, which also chose when
+    training stopped, where what is fitted is one number or two that promise nothing of single rows. Where rows are few, those of
+    `valid` in any case."""
+    fewest: int = FEWEST
+    """Rows from which on it is fitted."""
+    left_out: str = "probabilities are the model's own, which are often too sure"
+    """What the answers are where it could not be fitted, in words."""
+
+    @abstractmethod
+    def fit(self, outputs: Out, examples: Examples) -> Calibration:
+        """The calibration that some rows of known answers give; a plain one where they are too few."""
+
+    def decide(self, calibration: Calibration, outputs: Out, examples: Examples) -> Calibration:
+        """The calibration with what is decided on the validation rows, such as thresholds."""
+        return calibration
+
+    @abstractmethod
+    def trust(self, plain: Ans, calibrated: Ans, targets: Array, calibration: Calibration) -> dict[str, Any]:
+        """Keys of the scorecard that tell how far the probabilities can be believed: `calibration`, and more as JSON."""

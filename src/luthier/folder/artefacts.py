@@ -11,12 +11,12 @@ from luthier.arrays import Array
 from luthier.errors import InputError, LuthierError, NewerRecord
 from luthier.files import clear, refuse_link_away, whole_file, write_json
 from luthier.hashes import hash_file
-from luthier.records import VersionedRecord, checked, read_json, seal_holds, sealed, stamped
+from luthier.records import Record, VersionedRecord, checked, read_json, seal_holds, sealed, stamped
 
 ARRAYS = "arrays_sha256"
 """The key of a record under which the hash of its arrays stands."""
 
-Kind = TypeVar("Kind", bound=VersionedRecord)
+Kind = TypeVar("Kind", bound=Record)
 
 
 def run_inside(path: Path) -> Path:
@@ -66,7 +66,7 @@ class Artefacts:
         with whole_file(path) as part:
             save_file({key: np.ascontiguousarray(value) for key, value in arrays.items()}, part)
             digest = hash_file(part)
-        told = stamped({**record.told(), ARRAYS: digest}, type(record))
+        told = stamped({**record.to_json(), ARRAYS: digest}, type(record))
         write_json(self.record_path(name), sealed(told))
 
     def saved(self, name: str, kind: type[Kind]) -> tuple[dict[str, Array], Kind] | None:

@@ -36,7 +36,6 @@ from luthier.report.page import write_report
 from luthier.report.records import AUGMENTED, read_records
 from luthier.report.run_records import SplitRecord, TableRecord, write_findings
 from luthier.tasks.calibration import Calibration
-from luthier.tasks.task import Array
 
 VERSIONS = ("luthier", "torch", "transformers", "tokenizers", "scipy", "numpy")
 

@@ -101,10 +101,6 @@ def ended(run: Run) -> Generator[Event, None, Outcome]:
     )
     arrays, outputs = to_arrays({"valid": chosen.outputs["valid"]})
     folder.save(OUTCOME, arrays, OutcomeRecord.of(asdict(outcome) | {"outputs": outputs}))
-=======
-    told = asdict(outcome) | ({"outputs": outputs} if outputs else {})
-    folder.save(OUTCOME, arrays, OutcomeRecord.of(told))
->>>>>>> theirs
     return outcome
 
 

@@ -892,8 +892,8 @@ def settings(bert: Path, tmp_path: Path) -> dict[str, Any]:
 
 
 def cloze_of(ready: Prepared) -> TextExamples:
-    assert isinstance(ready.cloze, TextExamples)
-    return ready.cloze
+    assert isinstance(ready.made, TextExamples)
+    return ready.made
 
 
 def cloze_guess(ready: Prepared) -> str:
@@ -914,7 +914,7 @@ def test_few_questions_are_preceded_by_others_made_of_their_texts(bert: Path, tm
     assert {row.context for row in present(cloze_of(ready).sources)} <= own, (
         "texts of held-out rows are not learnt from"
     )
-    assert prepare(plan.with_settings({"train.cloze": 0})).cloze is None
+    assert prepare(plan.with_settings({"train.cloze": 0})).made is None
     assert np.array_equal(cloze_of(prepare(ready.plan)).ids, cloze_of(ready).ids), (
         "a resumed run makes the same ones"
     )
@@ -972,7 +972,7 @@ def test_none_are_made_where_they_would_not_help(
 
     ready = prepare(plan)
 
-    assert (ready.plan.train.cloze, ready.cloze) == (0, None)
+    assert (ready.plan.train.cloze, ready.made) == (0, None)
     assert why in cloze_guess(ready)
     with pytest.raises(PlanError) as error:
         prepare(plan.with_settings({"train.cloze": 10}))
@@ -989,7 +989,7 @@ def test_a_model_that_answers_questions_learns_from_none_that_are_made(
         plan_for(settings["data.path"], tmp_path / "first", **{"run.out": str(tmp_path / "run")})
     )
 
-    assert (onward.plan.train.cloze, onward.cloze) == (0, None)
+    assert (onward.plan.train.cloze, onward.made) == (0, None)
 
 
 def test_other_tasks_have_no_cloze_questions(bert: Path, tmp_path: Path) -> None:

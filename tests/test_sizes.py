@@ -132,10 +132,10 @@ def test_no_class_has_more_than_12_fields() -> None:
 
 
 def test_each_exception_is_what_its_reason_says() -> None:
-    bases = {RECORD: ("Record",), SECTION: ("Section",)}
+    bases = {RECORD: {("Record",), ("VersionedRecord",)}, SECTION: {("Section",)}}
     classes = classes_of_source()
 
-    assert all(classes[name].bases == bases[reason] for name, reason in WIDE_CLASSES.items())
+    assert all(classes[name].bases in bases[reason] for name, reason in WIDE_CLASSES.items())
     assert all(name.startswith("cli.") for name in WIDE_FUNCTIONS)
 
 

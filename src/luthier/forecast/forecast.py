@@ -13,7 +13,7 @@ from luthier.candidates.run import ANSWERED, HELD_OUT
 from luthier.candidates.tuned.prefixes import Shelf, shelf_for
 from luthier.candidates.zero_shot import compared
 from luthier.forecast.memory import Memory, frozen_bytes, too_large
-from luthier.forecast.outline import Outline, Stage, cloze_micros, outline, passes, rungs_of, sizes_of
+from luthier.forecast.outline import Outline, Stage, made_micros, outline, passes, rungs_of, sizes_of
 from luthier.forecast.timing import (
     Bench,
     Held,
@@ -175,9 +175,9 @@ def of_training(
     rough = time_steps(bench, stages[0], (0.5,), memory.held, bearable)
     seen = sizes_of(ready.examples["train"], stages[0].micros)
     expected = rough.micro.of(seen) / stages[0].share + rough.end * plan.steps
-    if ready.cloze is not None:
-        count, micros = cloze_micros(bench.ready, bench.settings)
-        expected += rough.micro.of(sizes_of(ready.cloze, micros)) + rough.end * count
+    if ready.made is not None:
+        count, micros = made_micros(bench.ready, bench.settings)
+        expected += rough.micro.of(sizes_of(ready.made, micros)) + rough.end * count
     if briefly is not None and expected < briefly:
         return None
     allowed = ALLOWED_SECONDS if briefly is None else min(ALLOWED_SECONDS, 0.03 * expected)
@@ -238,7 +238,7 @@ def operations(ready: Prepared) -> float:
     weights = sum(
         named[name].numel() for rung in ready.ladder.rungs if rung.module for name in rung.parameters
     )
-    made = 0.0 if ready.cloze is None else ready.cloze.amount
+    made = 0.0 if ready.made is None else ready.made.amount
     return 6 * weights * (ready.examples["train"].amount * (ready.plan.train.epochs or 0.0) + made)
 
 
@@ -270,12 +270,12 @@ def score_seconds(ready: Prepared) -> float:
     return one * (4 + 6 * len(ready.examples["test"]) / max(1, len(valid)))
 
 
-def cloze_seconds(bench: Bench, plan: Outline, timed: Timed) -> float:
-    """The steps on cloze questions, in which nothing is replayed."""
-    examples = bench.ready.cloze
+def made_seconds(bench: Bench, plan: Outline, timed: Timed) -> float:
+    """The steps on rows that were made, in which nothing is replayed."""
+    examples = bench.ready.made
     if examples is None:
         return 0.0
-    count, micros = cloze_micros(bench.ready, bench.settings)
+    count, micros = made_micros(bench.ready, bench.settings)
     stage, sizes = min(plan.stages, key=lambda one: one.depth), sizes_of(examples, micros)
     steps, rungs = timed.of(stage.depth), len(bench.unfreezing.ladder.rungs)
     replayed = stage.depth / rungs if stage.replayed else 0.0
@@ -293,7 +293,7 @@ def train_seconds(bench: Bench, plan: Outline, shelf: Shelf, timed: Timed, looks
         total += steps.micro.of(sizes) / stage.share + steps.end * stage.steps
         total += steps.compiling * sizes.shapes
         total += stage.validations * valid * (1 - stage.depth / (top + 1) if stage.replayed else 1.0)
-    total += cloze_seconds(bench, plan, timed)
+    total += made_seconds(bench, plan, timed)
     if ready.plan.train.lr == "find":
         total *= 1 + STEPS_OF_A_RATE_TEST / plan.steps
     if shelf.depths and not shelf.full:

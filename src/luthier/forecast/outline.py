@@ -104,9 +104,9 @@ def outline(
     return Outline(steps, len(marks), tuple(stages.values()))
 
 
-def cloze_micros(ready: Prepared, settings: TrainSettings) -> tuple[int, list[Ints]]:
-    """The steps on cloze questions, and their micro-batches."""
-    examples = ready.cloze
+def made_micros(ready: Prepared, settings: TrainSettings) -> tuple[int, list[Ints]]:
+    """The steps on rows that were made, and their micro-batches."""
+    examples = ready.made
     if examples is None:
         return 0, []
     own = settings_of_cloze(ready, settings)

@@ -26,7 +26,6 @@ from luthier.models.heads.head import Wanted
 from luthier.models.ladder.ladder import Ladder, find_ladder
 from luthier.models.load import load_model
 from luthier.models.master_weights import MasterWeights
-from luthier.models.readers.questions import leaves_room
 from luthier.models.readers.reading import preparation_of
 from luthier.models.readers.texts import Long
 from luthier.plan.plan import Plan, read_plan
@@ -35,7 +34,7 @@ from luthier.prepare.idle_settings import refuse_what_has_no_effect
 from luthier.prepare.memo import Memo
 from luthier.prepare.pairs import how_pairs_are_read
 from luthier.prepare.refusals import refuse_too_many_blocks, refuse_unknown_checks
-from luthier.prepare.resolve import Resolved, Start, cloze_wanted, resolve
+from luthier.prepare.resolve import Resolved, Start, made_wanted, resolve
 from luthier.prepare.rows import Rows, look_over, understand
 from luthier.tasks.task import Task
 from luthier.train.recipe import recipe_for
@@ -82,8 +81,8 @@ class Prepared:
     ladder: Ladder
     examples: dict[str, Examples]
     """The tokenised rows of each part."""
-    cloze: Examples | None
-    """Questions made of the training texts, to learn from first."""
+    made: Examples | None
+    """Rows made of the training texts, to learn from first."""
     long: Long
     checked: Checked
     device: Device
@@ -159,8 +158,8 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
     stands_on: list[object] = [rows.fingerprint, rows.split.sizes(), base.fingerprint]
     out = Path(plan.run.out or default_folder(plan, stands_on))
     device = as_recorded(device, plan, out)
-    questions = cloze_wanted(plan, rows, recipe, model)
-    cloze = memo.call(made_of_texts, questions, understood, base, plan.run.seed)
+    questions = made_wanted(plan, rows, recipe, model)
+    first = memo.call(made_of_texts, questions, understood, base, plan.run.seed)
     start = Start(
         recipe=recipe,
         model=model,
@@ -168,7 +167,7 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
         declares=base.folder.pooling is not None,
         rows=len(rows.split.train),
         windows=windows(read.examples, task),
-        made=0 if cloze is None else len(cloze),
+        made=0 if first is None else len(first),
     )
     resolved = resolve(plan, rows, device, start)
     evidence, more = memo.call(looked_into, plan.data.path, understood, read)
@@ -180,7 +179,7 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
         masters=MasterWeights(model.body, device.dtype),
         ladder=ladder,
         examples=by_part(resolved.plan, rows, read.examples),
-        cloze=cloze,
+        made=first,
         long=read.long,
         checked=Checked(ranked([*findings, *more]), evidence, checking),
         device=device,
@@ -217,20 +216,19 @@ def older_keys(plan: Plan, rows: Rows, stands_on: list[object]) -> tuple[str, ..
 
 
 def made_of_texts(count: int, rows: Rows, base: Base, seed: int) -> Examples | None:
-    """Cloze questions, so many at the most; None where none are wanted, or none can be made."""
-    if not count or rows.kind.cloze is None:
+    """At most so many rows made of the training texts; None where none are wanted, or none can be made."""
+    how = rows.task.made_rows
+    if not count or how is None:
         return None
-    reader = base.reader.texts
-    assert reader is not None, "questions are texts"
     own, dice = rows.split.train, seeds.generator(seed, "cloze")
-    made = rows.kind.cloze(rows.inputs(own), rows.targets(own), dice)
-    fitting = ((row, target) for row, target in made if leaves_room(reader, row.question))
+    made = how.make(rows.inputs(own), rows.targets(own), dice)
+    fitting = ((row, target) for row, target in made if how.fits(base.reader, row))
     chosen = list(islice(fitting, count))
     if not chosen:
         return None
     targets = np.empty(len(chosen), object)
     targets[:] = [target for _, target in chosen]
-    examples, _ = rows.form.read(reader, [row for row, _ in chosen], targets, "windows")
+    examples, _ = rows.form.read(base.reader, [row for row, _ in chosen], targets, "windows")
     return examples
 
 

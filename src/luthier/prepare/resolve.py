@@ -46,7 +46,7 @@ class Start:
     windows: float
     """Mean number of windows of a row, each of which is learnt from by itself."""
     made: int
-    """Number of cloze questions that were made, of those that `cloze_wanted` asks for."""
+    """Number of cloze questions that were made, of those that `made_wanted` asks for."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def resolve(plan: Plan, rows: Rows, device: Device, start: Start) -> Resolved:
         )
     guesses = of_rows(rows)
     if plan.train.method != "probe":
-        guesses += of_cloze(plan, start) if rows.kind.cloze is not None else []
+        guesses += of_made(plan, start) if rows.task.made_rows is not None else []
         guesses += of_training(plan, task, start)
     guesses += of_machine(device)
     if (
@@ -161,17 +161,17 @@ def of_training(plan: Plan, task: Task, start: Start) -> list[Guess]:
     ]
 
 
-def cloze_wanted(plan: Plan, rows: Rows, recipe: Recipe, model: HeadedModel) -> int:
+def made_wanted(plan: Plan, rows: Rows, recipe: Recipe, model: HeadedModel) -> int:
     """How many questions are to be made of the training texts: as many rows as the floor of steps reads, where the user's own
     are fewer, read as often as usual."""
     if plan.train.cloze is not None:
         return plan.train.cloze
-    if rows.kind.cloze is None or model.knows or no_cloze_with(plan) is not None:
+    if rows.task.made_rows is None or model.knows or no_cloze_with(plan) is not None:
         return 0
     return recipe.rows_of_floor if recipe.has_few(len(rows.split.train)) else 0
 
 
-def of_cloze(plan: Plan, start: Start) -> list[Guess]:
+def of_made(plan: Plan, start: Start) -> list[Guess]:
     """How many questions were made, and why so many."""
     why = f"{start.rows:,} are enough to learn answering from"
     if start.made:

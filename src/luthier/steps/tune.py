@@ -240,7 +240,7 @@ def statements(ready: Prepared) -> list[str]:
     found = [*ready.rows.table.guesses, *ready.rows.told]
     found += [finding.message for finding in ready.checked.findings if finding.severity != "note"]
     found += ready.rows.split.warnings
-    if ready.plan.train.cloze and ready.cloze is None:
+    if ready.plan.train.cloze and ready.made is None:
         found.append("No sentence of the training texts is long enough to make questions of.")
     expected = ready.rows.task.expectation(len(ready.rows.split.train))
     if expected is not None and not ready.model.knows:

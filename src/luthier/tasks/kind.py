@@ -1,10 +1,8 @@
 """What a task is before it has seen a row: how its columns are found, how its rows are understood."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-
-import numpy as np
 
 from luthier.arrays import Array, Ints
 from luthier.data.columns import ColumnGuess
@@ -104,9 +102,6 @@ class Kind:
     """Whether `luthier suggest` can tell which rows to label next."""
     warms_up: bool = False
     """Whether its head means the same whatever the rows, so that other rows may be learnt from first."""
-    cloze: Callable[[Sequence[Any], Array, np.random.Generator], Iterator[tuple[Any, Any]]] | None = None
-    """Rows made of the training rows' texts, input and target of each, from the inputs and targets of those. They teach a model
-    what the task is before it learns from the user's own."""
 
     def form(self, task: Task) -> Form:
         """What the rows of one of its tasks are made of, as that task reads them."""

@@ -17,6 +17,7 @@ from luthier.scores.measures import Measure
 from luthier.scores.metrics import METRICS
 from luthier.tasks.calibration import Ans, Calibrating, Calibration, Out
 from luthier.tasks.config_labels import unnamed
+from luthier.tasks.made_rows import MadeRows
 from luthier.tasks.outputs import PLAIN, Logits, Outputs
 from luthier.tasks.probing import Probing
 from luthier.tasks.zero_shot import ZeroShot
@@ -118,6 +119,11 @@ class Task(ABC, Generic[Out, Ans]):
     @property
     def zero_shot(self) -> ZeroShot | None:
         """How a model that has learnt nothing of the task answers; None where it cannot."""
+        return None
+
+    @property
+    def made_rows(self) -> MadeRows | None:
+        """Rows that can be made of the training rows' texts, to learn from first; None where none can."""
         return None
 
     @property

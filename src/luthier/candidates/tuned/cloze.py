@@ -32,7 +32,7 @@ def learn_cloze(
     Their steps are shown and not logged: the learning curve is that of the user's rows. Returns whether these come next:
     where somebody asked to stop, what was learnt is saved, and they do not.
     """
-    ready, examples = run.ready, run.ready.cloze
+    ready, examples = run.ready, run.ready.made
     if examples is None:
         return True
     checkpoints = run.checkpoints("training-cloze")
@@ -83,7 +83,7 @@ def learn(
     checkpoints: Checkpoints,
 ) -> Generator[Event, None, str]:
     """The loop's events as they concern a user who knows nothing of these rows; returns why it ended."""
-    ready, examples, budget = run.ready, run.ready.cloze, run.ready.plan.budget_seconds
+    ready, examples, budget = run.ready, run.ready.made, run.ready.plan.budget_seconds
     assert examples is not None, "there are rows to learn from"
 
     def late() -> str:
@@ -111,8 +111,8 @@ def learn(
 
 def settings_of_cloze(ready: Prepared, settings: TrainSettings) -> TrainSettings:
     """The training settings of one epoch. A step holds as many windows as one over the user's own rows."""
-    assert ready.cloze is not None, "there are rows to learn from"
-    share = windows(ready.examples["train"], ready.rows.task) / windows(ready.cloze, ready.rows.task)
+    assert ready.made is not None, "there are rows to learn from"
+    share = windows(ready.examples["train"], ready.rows.task) / windows(ready.made, ready.rows.task)
     return replace(settings, batch_rows=max(1, round(settings.batch_rows * share)), epochs=1.0, validations=1)
 
 

@@ -1,13 +1,12 @@
 """Extractive question answering: a question and a text, and the part of the text that answers it, if one does."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 
 from luthier.arrays import Array, Ints
-from luthier.batches.passages import Gold, Passage
+from luthier.batches.passages import Gold
 from luthier.data.annotations.answer_places import answers_of, located
 from luthier.data.column_names import normal
 from luthier.data.columns import ColumnGuess, must_exist, names_there
@@ -20,7 +19,6 @@ from luthier.scores.metrics import judging
 from luthier.tasks.classification.labelled import refuse_nothing_left
 from luthier.tasks.kind import Kind, Roles, Understood, Wishes
 from luthier.tasks.metric import chosen_metric
-from luthier.tasks.question_answering.cloze import cloze_questions
 from luthier.tasks.question_answering.task import NAME, QuestionAnswering
 from luthier.tasks.texts import has_content
 
@@ -118,15 +116,6 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
     )
 
 
-def cloze(inputs: Sequence[Any], targets: Array, dice: np.random.Generator) -> Iterator[tuple[Passage, Gold]]:
-    """Questions about the same texts, made of their sentences."""
-    known = [
-        (row.question, gold.texts[0] if gold.texts else "") for row, gold in zip(inputs, targets, strict=True)
-    ]
-    for one in cloze_questions([row.context for row in inputs], known, dice):
-        yield Passage(one.question, one.context), Gold((one.answer,), (one.start,)) if one.answer else Gold()
-
-
 CONTEXT = (
     "The workshop in Cremona was opened in 1667. It has two rooms, and its varnish is kept in the cellar."
 )
@@ -145,5 +134,4 @@ QUESTION_ANSWERING = Kind(
     understand=understand,
     restore=QuestionAnswering.from_json,
     warms_up=True,
-    cloze=cloze,
 )  # fmt: skip

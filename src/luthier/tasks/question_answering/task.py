@@ -1,7 +1,7 @@
 """Parts of texts as answers: where they begin and end, and whether there is one."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
@@ -12,8 +12,10 @@ from torch.nn import functional
 
 from luthier.arrays import Array, Ints
 from luthier.batches.examples import Batch, Examples
-from luthier.batches.passages import END, START, Passage
+from luthier.batches.passages import END, START, Gold, Passage
 from luthier.batches.text_examples import TextExamples
+from luthier.models.readers.questions import leaves_room
+from luthier.models.readers.texts import Texts
 from luthier.scores import answers as scores_of
 from luthier.scores.calibration import fit_platt_per_label
 from luthier.scores.classification import Reliability
@@ -21,7 +23,9 @@ from luthier.scores.metrics import Answered
 from luthier.tasks.answers import Answers
 from luthier.tasks.calibration import Calibrating, Calibration
 from luthier.tasks.classification.task import bins_of
+from luthier.tasks.made_rows import MadeRows
 from luthier.tasks.outputs import Logits
+from luthier.tasks.question_answering.cloze import cloze_questions
 from luthier.tasks.question_answering.overlap import nearest_sentence
 from luthier.tasks.question_answering.sentences import Place
 from luthier.tasks.records import AnswerRecord
@@ -121,6 +125,10 @@ class QuestionAnswering(Task[Logits, Spans]):
     @property
     def learning(self) -> Learning:
         return Learning(new_skill=True)
+
+    @property
+    def made_rows(self) -> MadeRows:
+        return ClozeRows()
 
     def loss(self, model: Model, batch: Batch) -> Loss:
         """Mean of two cross-entropies, of where the answer begins and ends, over the tokens that could be either."""
@@ -311,6 +319,22 @@ class CalibratedSpans(Calibrating[Logits, Spans]):
                 "after": bins_of(after),
             },
         }
+
+
+class ClozeRows(MadeRows):
+    """Questions about the same texts, made of their sentences."""
+
+    def make(
+        self, inputs: Sequence[Passage], targets: Array, dice: np.random.Generator
+    ) -> Iterator[tuple[Passage, Gold]]:
+        pairs = zip(inputs, targets, strict=True)
+        known = [(row.question, gold.texts[0] if gold.texts else "") for row, gold in pairs]
+        for one in cloze_questions([row.context for row in inputs], known, dice):
+            gold = Gold((one.answer,), (one.start,)) if one.answer else Gold()
+            yield Passage(one.question, one.context), gold
+
+    def fits(self, reader: Texts, row: Passage) -> bool:
+        return leaves_room(reader, row.question)
 
 
 def said_of(found: Sequence[Found], calibration: Calibration) -> tuple[Said, ...]:

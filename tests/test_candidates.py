@@ -1,7 +1,7 @@
 """What every candidate keeps to; and two that no luthier has, each a class and a row: one of them moves the body."""
 
 import json
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -94,16 +94,18 @@ TOYS: dict[str, Candidate] = {"nearest-mean": NearestMean(), "shaken": Shaken()}
 
 
 @pytest.fixture
-def with_toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The toys in the table: the one beside the probe before it, the other before what is tuned."""
+def with_toys() -> Iterator[None]:
+    """The toys in the table: the one beside the probe before it, the other before what is tuned. After a test the table is as it
+    was, in its order too."""
     order = dict(CANDIDATES)
-    for name in order:
-        monkeypatch.delitem(CANDIDATES, name)
+    CANDIDATES.clear()
     for name, candidate in order.items():
         toy = {"probe": "nearest-mean", "tuned": "shaken"}.get(name)
-        if toy:
-            monkeypatch.setitem(CANDIDATES, toy, TOYS[toy])
-        monkeypatch.setitem(CANDIDATES, name, candidate)
+        CANDIDATES.update({toy: TOYS[toy]} if toy else {})
+        CANDIDATES[name] = candidate
+    yield
+    CANDIDATES.clear()
+    CANDIDATES.update(order)
 
 
 # What every candidate keeps to
@@ -194,11 +196,9 @@ def names_of(folder: ModelFolder) -> list[str]:
     return [one["name"] for one in folder.scorecard.record["candidates"]]
 
 
-def test_a_candidate_of_ones_own_competes_is_told_of_and_may_win(
-    with_toys: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_candidate_of_ones_own_competes_is_told_of_and_may_win(with_toys: None, tmp_path: Path) -> None:
     for other in ("probe", "shaken"):
-        monkeypatch.delitem(CANDIDATES, other)
+        del CANDIDATES[other]
     plan = plan_for(tmp_path)
 
     folder: ModelFolder = result_of(tune(Plan.build(plan.settings() | {"train.head": "fresh"})))

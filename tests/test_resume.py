@@ -719,7 +719,7 @@ def test_a_second_ctrl_c_while_a_state_is_saved_says_how_to_resume(
     tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch, undisturbed: Callable[[str], dict[str, Any]]
 ) -> None:
     calls = iter(range(1, 10**9))
-    real = save_file
+    real = vars(checkpoints)["save_file"]
 
     def interrupted(*args: Any) -> None:
         if next(calls) == 9:

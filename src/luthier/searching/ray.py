@@ -9,8 +9,9 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from luthier.errors import (
     Interrupted,
@@ -28,6 +29,9 @@ from luthier.searching.folder import DEATHS, RECORD, SearchFolder
 from luthier.searching.records import SignNote
 from luthier.searching.workers import GRACE, lost, worth_showing
 
+if TYPE_CHECKING:
+    from luthier.searching.opening import Search
+
 RETRIES = 3
 """How often the task that settles things is begun again when its process or machine dies."""
 STOP = "stop"
@@ -35,7 +39,7 @@ STOP = "stop"
 LOOK = 0.5
 """Seconds between two looks at which tasks have ended."""
 
-OPENED: dict[tuple[str, float], Any] = {}
+OPENED: "dict[tuple[str, float], Search]" = {}
 """The searches that this process of Ray's has opened, so that its next trial finds rows and tokens there."""
 
 
@@ -201,7 +205,7 @@ def answer(ray: Any, reference: Any) -> dict[str, Any]:
     return told
 
 
-def opened(path: str, earlier: float, began: float) -> Any:
+def opened(path: str, earlier: float, began: float) -> "Search":
     """The search at a path, opened once in a process. Called inside Ray's."""
     import ray
 
@@ -216,8 +220,9 @@ def opened(path: str, earlier: float, began: float) -> Any:
         OPENED[key] = open_search(
             folder, lambda: folder.note(stop_of(began), SignNote) is not None, earlier, began, holder
         )
-    OPENED[key].holder = holder
-    return OPENED[key]
+    search = OPENED[key]
+    search.process = replace(search.process, holder=holder)
+    return search
 
 
 def settle(path: str, earlier: float, began: float) -> dict[str, Any]:
@@ -247,7 +252,7 @@ def one_trial(path: str, earlier: float, began: float) -> dict[str, Any]:
     return {"left": bool(told), "events": [event.to_json() for event in told]}
 
 
-def next_piece(search: Any) -> Iterator[tuple[int, Event]]:
+def next_piece(search: "Search") -> Iterator[tuple[int, Event]]:
     """The events of the next piece of work; none where nothing is left that no other process does."""
     from luthier.searching.reruns import rerun, take_rerun
     from luthier.searching.trials import attempt, closed, take_trial

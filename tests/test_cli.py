@@ -311,7 +311,7 @@ def test_a_misspelt_key_of_a_plan_file_is_answered_with_the_nearest_name(here: P
 
 
 def test_every_flag_sets_its_field(planned: list[Plan]) -> None:
-    from test_plan import EVERYTHING, typed
+    from plan.test_plan import EVERYTHING, typed
 
     words = []
     for key, value in EVERYTHING.items():

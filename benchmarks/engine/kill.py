@@ -33,8 +33,8 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 from luthier.plan.plan import Plan
 from luthier.session.runs import plan_of
-from test_resume import METHODS, outcome, plan_for, run
 from tiny import TINY, messages_csv
+from train.test_resume import METHODS, outcome, plan_for, run
 
 SECTION = "Kills"
 LONG = {"epochs": 12, "patience": 100, "save_every": "0.02s"}

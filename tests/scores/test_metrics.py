@@ -90,7 +90,7 @@ def test_a_measure_of_some_rows_is_that_of_them_alone() -> None:
 
 def test_the_names_stand_nowhere_else() -> None:
     """A metric that is named in code is a metric that a second place must learn of."""
-    source = Path(__file__).parent.parent / "src" / "luthier"
+    source = Path(__file__).parents[2] / "src" / "luthier"
     at_home = {source / "scores" / "metrics.py", source / "tasks"}
     named = [
         f"{file.relative_to(source)}: {name}"

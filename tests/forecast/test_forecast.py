@@ -23,7 +23,7 @@ from luthier.plan.plan import Plan
 from luthier.prepare.prepare import prepare
 from luthier.report.forecast_words import time_in_words
 from luthier.session.runs import plan_record
-from test_tune import plan_for, run, weights
+from steps.test_tune import plan_for, run, weights
 from tiny import messages, opened
 
 

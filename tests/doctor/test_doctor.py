@@ -110,7 +110,7 @@ PLANTED: dict[str, Callable[[], tuple[list[Row], list[Row] | None]]] = {
 """A data set with the fault of each check of texts with labels."""
 
 PLANTED_ELSEWHERE = {"repairs", "label-shift", *IMAGES}
-"""Checks of other rows: tests/test_doctor_of_tasks.py."""
+"""Checks of other rows: tests/doctor/test_doctor_of_tasks.py."""
 
 
 def test_no_check_is_forgotten_here() -> None:

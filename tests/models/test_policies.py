@@ -24,7 +24,7 @@ from luthier.models.ladder.policies import (
     stages,
 )
 from luthier.models.ladder.trainable import reinitialise, set_modes
-from test_ladder import ARCHITECTURES, TEXTS, last_outputs
+from models.test_ladder import ARCHITECTURES, TEXTS, last_outputs
 from tiny import Opened, messages, opened
 
 DEPTH = 3

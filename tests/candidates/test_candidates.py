@@ -38,6 +38,7 @@ class NearestMean(Candidate):
         return "" if ready.rows.task.labels_per_row == "one" else "rows have no one label"
 
     def fit(self, run: Run) -> Generator[Event, None, Fitted | None]:
+        yield from ()  # a generator, as every `fit` is
         how, begin = present(run.task.probe), run.clock()
         features, labels = run.features["train"], run.targets("train")
         means = np.stack([features[labels == at].mean(axis=0) for at in range(how.outputs)])
@@ -56,7 +57,6 @@ class NearestMean(Candidate):
         return Fitted(
             self.name, self.words, run.clock() - begin, {**outputs}, to_beat=False, weights=Weights(head=head)
         )
-        yield  # a generator, as every `fit` is
 
     def forecast(self, ready: Prepared, passes: Passes) -> float:
         return 0.01
@@ -74,6 +74,7 @@ class Shaken(Candidate):
         return "" if ready.rows.task.probe is not None else "there is no probe"
 
     def fit(self, run: Run) -> Generator[Event, None, Fitted | None]:
+        yield from ()  # a generator, as every `fit` is
         run.begin_training(self.name)
         model, begin = run.ready.model, run.clock()
         noise = torch.Generator().manual_seed(0)
@@ -87,7 +88,6 @@ class Shaken(Candidate):
         outputs = {part: run.infer(model, part) for part in ("valid", "calibration")}
         weights = Weights(self.name)
         return Fitted(self.name, self.words, run.clock() - begin, outputs, to_beat=False, weights=weights)
-        yield  # a generator, as every `fit` is
 
 
 TOYS: dict[str, Candidate] = {"nearest-mean": NearestMean(), "shaken": Shaken()}

@@ -22,8 +22,8 @@ class BaselineCandidate(Candidate):
         return "" if self.name in task.baselines else f"{task.name} has no such answer"
 
     def fit(self, run: Run) -> Generator[Event, None, Fitted | None]:
+        yield from ()  # a generator, as every `fit` is
         baseline, begin = run.task.baselines[self.name], run.clock()
         examples = run.ready.examples
         outputs = {part: baseline(examples["train"], examples[part]) for part in ANSWERED}
         return Fitted(self.name, self.words, run.clock() - begin, outputs)
-        yield  # a generator, as every `fit` is

@@ -34,6 +34,7 @@ class ProbeCandidate(Candidate):
         return "" if task.probe is not None else f"no linear head on frozen features does {task.name}"
 
     def fit(self, run: Run) -> Generator[Event, None, Fitted | None]:
+        yield from ()  # a generator, as every `fit` is
         how, begin, watch = probing(run), run.clock(), run.watch
         run.probe = probe = fit_or_reuse(run, how, run.targets("train"))
         seconds = watch.took["features"] + run.clock() - begin + watch.earlier.get("probe", 0.0)
@@ -45,7 +46,6 @@ class ProbeCandidate(Candidate):
         return Fitted(
             self.name, self.words, seconds, {**outputs}, to_beat=False, weights=Weights(head=head_of(probe))
         )
-        yield  # a generator, as every `fit` is
 
     def settle(self, run: Run, fitted: Fitted) -> None:
         """Solve for the probe that is kept once more, with the rows that were held out to choose and to calibrate: there is

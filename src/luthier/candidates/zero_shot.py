@@ -30,6 +30,7 @@ class ZeroShotCandidate(Candidate):
         return "" if known else f"an untrained model has no answers of {ready.rows.task.name}"
 
     def fit(self, run: Run) -> Generator[Event, None, Fitted | None]:
+        yield from ()  # a generator, as every `fit` is
         how, begin = run.task.zero_shot, run.clock()
         assert how is not None, "it competes only where there is a way"
         if how.as_it_is:
@@ -39,7 +40,6 @@ class ZeroShotCandidate(Candidate):
         told = {part: how.outputs(seen(run.features, part)) for part in ANSWERED}
         found = {part: outputs for part, outputs in told.items() if outputs is not None}
         return Fitted(self.name, self.words, run.watch.took["features"], {**found}) if found else None
-        yield  # a generator, as every `fit` is
 
     def forecast(self, ready: Prepared, passes: Passes) -> float:
         how = ready.rows.task.zero_shot

@@ -6,6 +6,8 @@ import sys
 from dataclasses import dataclass
 from unittest.mock import patch
 
+from rich.console import Console
+
 from luthier import cli
 
 
@@ -22,6 +24,7 @@ def luthier(*words: object) -> Ended:
     """Call `luthier WORDS...` and catch its end."""
     out, err = io.StringIO(), io.StringIO()
     code = None
+    cli.app.console = Console()  # as wide as it is now: the one of an earlier call would be kept
     with (
         patch.object(sys, "argv", ["luthier", *map(str, words)]),
         contextlib.redirect_stdout(out),

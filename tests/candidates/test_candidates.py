@@ -54,9 +54,7 @@ class NearestMean(Candidate):
             )
             for part in HELD_OUT
         }
-        return Fitted(
-            self.name, self.words, run.clock() - begin, {**outputs}, to_beat=False, weights=Weights(head=head)
-        )
+        return Fitted(self.name, self.words, run.clock() - begin, {**outputs}, weights=Weights(head=head))
 
     def forecast(self, ready: Prepared, passes: Passes) -> float:
         return 0.01
@@ -87,7 +85,7 @@ class Shaken(Candidate):
         run.folder.save(self.name, arrays, VersionedRecord())
         outputs = {part: run.infer(model, part) for part in ("valid", "calibration")}
         weights = Weights(self.name)
-        return Fitted(self.name, self.words, run.clock() - begin, outputs, to_beat=False, weights=weights)
+        return Fitted(self.name, self.words, run.clock() - begin, outputs, weights=weights)
 
 
 TOYS: dict[str, Candidate] = {"nearest-mean": NearestMean(), "shaken": Shaken()}

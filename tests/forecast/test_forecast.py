@@ -97,7 +97,7 @@ def test_json_is_one_object_with_all_of_it(messages_file: Path, bert: Path, tmp_
 
     assert set(record) == {
         "plan", "guesses", "notes", "rows", "understood", "out", "rungs", "parameters", "note", "steps", "epochs",
-        "validations", "tokens_per_epoch", "forecast",
+        "validations", "tokens_per_epoch", "forecast", "candidates",
     }  # fmt: skip
     assert set(record["forecast"]) == {
         "seconds", "seconds_if_busy", "others", "peak_bytes", "seconds_of", "bytes_of",

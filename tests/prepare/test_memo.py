@@ -157,6 +157,22 @@ def test_a_function_that_knows_more_than_its_arguments_is_an_error(function: Cal
         Memo().call(function, "a")
 
 
+def none_of(of: str, among: tuple[str, ...]) -> tuple[str, ...]:
+    CALLS.append("none of")
+    return ()
+
+
+def test_an_empty_answer_is_not_taken_for_an_empty_argument() -> None:
+    """Python has one empty tuple for all."""
+    memo = Memo()
+
+    for _ in range(2):
+        memo.call(none_of, "sand", ())
+        memo.call(none_of, "salt", ())
+
+    assert CALLS == ["none of"] * 2
+
+
 def test_what_was_not_used_for_long_is_let_go_and_made_again() -> None:
     memo = Memo()
     first = memo.call(pile, "0")

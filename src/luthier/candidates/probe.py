@@ -43,9 +43,7 @@ class ProbeCandidate(Candidate):
             part: how.answered(probe.logits(how.read(run.features[part])), run.ready.examples[part])
             for part in HELD_OUT
         }
-        return Fitted(
-            self.name, self.words, seconds, {**outputs}, to_beat=False, weights=Weights(head=head_of(probe))
-        )
+        return Fitted(self.name, self.words, seconds, {**outputs}, weights=Weights(head=head_of(probe)))
 
     def settle(self, run: Run, fitted: Fitted) -> None:
         """Solve for the probe that is kept once more, with the rows that were held out to choose and to calibrate: there is

@@ -18,7 +18,7 @@ from luthier.models.headed import HeadedModel
 from luthier.plan.duration import seconds_of
 from luthier.plan.plan import Plan
 from luthier.prepare.prepare import Prepared
-from luthier.records import VersionedRecord
+from luthier.records import Record
 from luthier.tasks.answers import Answers
 from luthier.tasks.calibration import Calibration
 from luthier.tasks.outputs import Outputs
@@ -63,7 +63,7 @@ class Mode:
     writes_model: bool = True
     """Whether the best model so far is written; a trial's is not, only the one that its search names."""
     wide: int | None = None
-    """CPU threads of what no training stands in: passes over the frozen model, the probe, the test. None: as training's."""
+    """CPU threads for work outside of training: frozen passes, the probe, the test. None: as many as training has."""
 
 
 @dataclass
@@ -97,7 +97,7 @@ class Run:
     candidates: list[Fitted] = field(default_factory=list)
     """The candidates so far, from cheap to dear."""
     kept: Fitted | None = None
-    """Whose model stands in model/ now."""
+    """The candidate whose model stands in model/ now."""
     holder: str = PRETRAINED
     """The candidate that has moved the body of `ready.model`, whose weights that model has now."""
 
@@ -153,7 +153,7 @@ class Run:
             return self.ready.model
         model = self.ready.untrained()
         if body != PRETRAINED:
-            saved = self.folder.saved(body, VersionedRecord)
+            saved = self.folder.saved(body, Record)
             if saved is None:
                 raise WorldError(
                     f"{self.folder.arrays_path(body)}: the weights of the {body} model are gone. Give the same command again: it "
@@ -194,8 +194,10 @@ class Run:
     # What is kept
 
     def keep_at_first(self, fitted: Fitted) -> None:
-        """Write the model of a candidate that trained no layers, unless an earlier command of this run has left the model of one
-        that did: a training that was stopped, and goes on."""
+        """Write the model of a candidate that trained no layers, where it is the best so far, unless an earlier command of this
+        run has left the model of one that did: a training that was stopped, and goes on."""
+        if self.kept is not None and self.kept.scores["valid"].value >= fitted.scores["valid"].value:
+            return
         left = Artefacts(self.folder.path / "model").record("luthier", SavedModelRecord)
         if left is None or left.method in {one.name for one in self.candidates}:
             self.keep(fitted)

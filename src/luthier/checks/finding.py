@@ -77,7 +77,7 @@ class Columns:
     """The columns of a table, by what they serve for."""
 
     text: str
-    """The one that shows a row."""
+    """The column that shows a row in findings."""
     label: str
     used: frozenset[str] = frozenset()
     """Names of all that the task reads or learns."""

@@ -80,7 +80,7 @@ class ModelRecord:
     """The pre-trained model, as the user named it."""
     base_fingerprint: str
     method: str
-    """The candidate: `probe` or `tuned`."""
+    """The name of the candidate, such as `probe` or `tuned`."""
     luthier: str
     """Version of the luthier that wrote the model."""
     missing: tuple[str, ...] = ()

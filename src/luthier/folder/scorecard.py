@@ -217,7 +217,7 @@ class Scorecard:
 
     @cached_property
     def card(self) -> ScorecardRecord:
-        """The same, with names that are known."""
+        """The record under the names that are known today."""
         return ScorecardRecord.model_validate(self.record)
 
     @property

@@ -23,6 +23,9 @@ def columns_by_role(value: Any) -> dict[str, str]:
     pairs: list[Any] = [pair_of(one) for one in several] if isinstance(several, list | tuple) else [()]
     if not all(len(pair) == 2 and all(isinstance(part, str) and part for part in pair) for pair in pairs):
         raise ValueError("columns by their role, as in audio=path")
+    twice = next((role for role, name in pairs if dict(pairs)[role] != name), None)
+    if twice is not None:
+        raise ValueError(f"one column for each role; {twice!r} has two")
     return dict(pairs)
 
 

@@ -60,7 +60,8 @@ class Memo:
         held = self.made.setdefault(name, {})
         value = held.pop(key) if key in held else function(*arguments, **named)
         held[key] = value
-        self.origins.setdefault(id(value), Origin(value, (name, key)))
+        if not isinstance(value, tuple) or value:  # there is one empty tuple for all, whoever made it
+            self.origins.setdefault(id(value), Origin(value, (name, key)))
         while len(held) > MODELS:
             self.forget(name, next(iter(held)))
         return value  # type: ignore[return-value]  # what this function returned

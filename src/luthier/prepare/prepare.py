@@ -45,7 +45,7 @@ class Checked:
     """What was looked at before the first computation."""
 
     findings: tuple[Finding, ...]
-    """Those of rows, split and tokens; those of features come later."""
+    """The findings of the checks of rows, split and tokens; those of features come later."""
     evidence: Evidence
     seconds: float
     """What looking took."""
@@ -59,7 +59,7 @@ class Place:
     key: str
     """Hash of plan, data and model."""
     older_keys: tuple[str, ...]
-    """Those that older versions gave such a run."""
+    """The keys that older versions gave such a run."""
 
     def folder(self) -> RunFolder:
         """The run's folder. Raises RunError where anything else's work stands there."""
@@ -145,7 +145,8 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
     findings = memo.call(look_over, understood, plan.data.allow)
     checking = time.monotonic() - begin
     base = base_of(plan.model.name, understood.task.reads, plan.model.base, memo)
-    rows = memo.call(how_pairs_are_read, plan.model, understood, base, device)
+    of_pairs = plan.model.model_copy(update={"body_dropout": None})  # which says nothing of how they are read
+    rows = memo.call(how_pairs_are_read, of_pairs, understood, base, device)
     task = rows.task
     refuse_what_has_no_effect(plan, task)
     way = task.long if plan.data.long == "auto" else plan.data.long

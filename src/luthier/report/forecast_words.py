@@ -11,11 +11,23 @@ def forecast_words(record: dict[str, Any]) -> str:
         [guess["words"] for guess in record["guesses"]],
         [f"! {text}" for text in record["notes"]],
         [*understood_words(record["understood"]), f"folder: {record['out']}"],
+        candidates_lines(record["candidates"]),
         rungs_table(record) if record["rungs"] else ["No layer trains: the probe's head is solved for."],
         steps_lines(record),
         forecast_lines(record["forecast"]),
     ]
     return "\n\n".join("\n".join(f"  {line}" for line in block) for block in blocks if block) + "\n"
+
+
+def candidates_lines(candidates: list[dict[str, str]]) -> list[str]:
+    """A line with the candidates that will compete.
+
+    >>> candidates_lines([{"name": "majority", "why_not": ""}, {"name": "lookup", "why_not": "there are no entities"}])
+    ['candidates, from cheap to dear: majority']
+    """
+    return [
+        f"candidates, from cheap to dear: {', '.join(one['name'] for one in candidates if not one['why_not'])}"
+    ]
 
 
 def rungs_table(record: dict[str, Any]) -> list[str]:

@@ -22,6 +22,8 @@ def dear_candidates(run: Run) -> Iterator[Event]:
     """The candidates that train layers."""
     for candidate in competing(run.ready, trains=True):
         yield from add(run, candidate)
+        if run.stop():
+            return  # the next one would take the model that this one has in memory alone
 
 
 def add(run: Run, candidate: Candidate) -> Iterator[Event]:
@@ -29,6 +31,7 @@ def add(run: Run, candidate: Candidate) -> Iterator[Event]:
     fitted = yield from candidate.fit(run)
     if fitted is None:
         return
+    fitted.to_beat = candidate.to_beat
     run.add(fitted)
     score = fitted.scores["valid"].value
     yield CandidateReady(fitted.name, run.task.metric, score, fitted.seconds, run.clock())

@@ -64,6 +64,8 @@ def score_and_write(run: Run) -> Iterator[Event]:
     with with_threads(run.mode.wide):
         for candidate in run.candidates:
             if "test" not in candidate.outputs:
+                assert candidate.weights is not None, "what has no model answers all parts at once"
+                assert candidate.weights.head is None, "so does what has a head of its own"
                 candidate.outputs["test"] = run.infer(run.model_of(candidate), "test")
             run.answer(candidate, "test")
         forgetting = drift(run, run.kept)
@@ -78,7 +80,8 @@ def score_and_write(run: Run) -> Iterator[Event]:
     write_text(path / "model" / "README.md", card)
     write_text(path / "README.md", card)
     write_report(path)  # last: a run counts as finished once its report stands
-    for name in ("tuned", "scored"):
+    moved = {one.weights.body for one in run.candidates if one.weights is not None} - {PRETRAINED}
+    for name in ("scored", *sorted(moved)):
         run.folder.forget(name)
 
 

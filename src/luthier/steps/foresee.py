@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+from luthier.candidates import CANDIDATES
 from luthier.forecast.forecast import forecast
 from luthier.plan.plan import Plan, flag
 from luthier.prepare.prepare import prepare
@@ -35,6 +36,7 @@ def foresee(plan: Plan) -> dict[str, Any]:
             for one in ready.resolved.guesses
         ],
         "notes": notes,
+        "candidates": [{"name": one.name, "why_not": one.why_not(ready)} for one in CANDIDATES.values()],
         "rows": ready.rows.split.sizes(),
         "understood": ready.rows.understanding.to_json(),
         "out": str(ready.place.out),

@@ -33,7 +33,7 @@ class Outcome:
     score: float
     """Score on the validation rows."""
     candidate: str
-    """`probe` or `tuned`: the one whose score this is."""
+    """The name of the candidate whose score this is, such as `probe` or `tuned`."""
     work: float
     """What learning took, in floating-point operations (`LadderUnfreezing.operations`); nothing for a probe."""
     seconds: float

@@ -25,6 +25,7 @@ from luthier.steps.choosing import cheap_candidates, dear_candidates, decide
 from luthier.steps.examination import check_features
 from luthier.steps.finish import VERSIONS, score_and_write, write_records
 from luthier.steps.spared import why_spared
+from luthier.tasks import TASKS
 
 
 def tune(
@@ -147,15 +148,12 @@ def run_steps(run: Run, opening: list[Event]) -> Iterator[Event]:
         yield event
 
 
-WARMED_UP = "question-answering"
-"""The task whose head means the same whatever the rows: where an answer begins and ends."""
-
-
 def warmed_up(plan: Plan, stop: Callable[[], bool]) -> Generator[Event, None, Plan]:
     """The plan that goes on from a run over its warm-up file: a run of its own, found again by whoever warms up alike."""
     kind, _ = kind_of(plan, read_files(plan)["train"])
     if not kind.warms_up:
-        raise PlanError(f"data.warm_up: no effect with {kind.name}; only {WARMED_UP} warms up. Leave it out.")
+        known = ", ".join(name for name, one in TASKS.items() if one.warms_up)
+        raise PlanError(f"data.warm_up: no effect with {kind.name}; only {known} warms up. Leave it out.")
     if plan.run.budget is not None:
         raise PlanError(
             "data.warm_up with run.budget: two runs cannot keep one budget. Tune on the warm-up file by a command of its own, "

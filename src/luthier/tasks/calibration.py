@@ -33,7 +33,7 @@ class Calibration:
     thresholds: tuple[float, ...] = ()
     """Several labels per row: probability from which a label counts as present."""
     margin: float = math.inf
-    """Where a number is estimated: so far off, either way, the truth may be; infinite where that is not known."""
+    """Half the width of the interval around an estimated number; infinite where it is not known."""
 
     def to_json(self) -> dict[str, Any]:
         margin = None if math.isinf(self.margin) else self.margin  # JSON knows no infinity

@@ -58,7 +58,7 @@ class Understood:
     usable: Ints
     """Numbers of the rows that have all that the task needs."""
     unusable: Unusable
-    """Those that lack something."""
+    """The rows that lack something, and so are not used."""
     answers: KnownAnswers
     keys: Ints
     """(rows,) equal for rows with the same input."""

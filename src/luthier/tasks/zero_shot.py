@@ -19,7 +19,7 @@ class Seen:
     sides: tuple[Array, Array] | None = None
     """The features of the two texts of each row, each read by itself."""
     known_sides: tuple[Array, Array] | None = None
-    """The same of the validation rows."""
+    """The features of the two texts of each validation row."""
 
 
 class ZeroShot:

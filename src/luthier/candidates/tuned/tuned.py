@@ -86,7 +86,7 @@ class TunedCandidate(Candidate):
                 arrays, record = to_arrays(outputs)
                 run.folder.save("scored", arrays, ScoredRecord(outputs=record))
         weights = Weights(self.name, hidden=run.plan.model.hidden)
-        return Fitted(self.name, self.words, run.watch.training, outputs, to_beat=False, weights=weights)
+        return Fitted(self.name, self.words, run.watch.training, outputs, weights=weights)
 
     def forecast(self, ready: Prepared, passes: Passes) -> float:
         return sum(passes(part) for part in SCORED)

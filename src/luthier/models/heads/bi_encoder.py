@@ -73,7 +73,6 @@ class CosineHead(Head[BiEncoder, Texts]):
 
     start: ClassVar[str] = "probe"
     """A cosine means nothing without the line through it."""
-    has_dropout: ClassVar[bool] = False
     untrained: ClassVar[str] = "cosine"
 
     def build(self, folder: Folder, wanted: Wanted, preparation: Preparation | None) -> BiEncoder:

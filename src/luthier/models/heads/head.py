@@ -64,8 +64,6 @@ class Head(ABC, Generic[ModelT, ReaderT]):
 
     start: ClassVar[str] = "shrunk"
     """Where the head starts if nobody says so, of a task that is probed: a value of `train.head`."""
-    has_dropout: ClassVar[bool] = True
-    """Whether the model has layers of its own above the body, which `model.dropout` is for."""
     untrained: ClassVar[str] = "row"
     """The key in `HEADS` of the model whose features stand for whole rows where no layer is trained, as in `luthier check`."""
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -124,8 +124,6 @@ def load_encoder(folder: Folder, pooling: str, body_dropout: float | None = None
 @dataclass(frozen=True)
 class VectorHead(Head[SentenceEncoder, Texts]):
     """A vector for each text: saved as modules of sentence-transformers, with no layer that the folder had not."""
-
-    has_dropout: ClassVar[bool] = False
 
     def build(self, folder: Folder, wanted: Wanted, preparation: Preparation | None) -> SentenceEncoder:
         return load_encoder(folder, wanted.pooling, wanted.body_dropout)

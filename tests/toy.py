@@ -45,7 +45,7 @@ class Verse(Form):
     """Lines of a verse between slashes, which are read from the last to the first."""
 
     name: ClassVar[str] = "verse"
-    roles: ClassVar[Mapping[str, Role]] = {"verse": Role("the lines of a verse", text=True)}
+    roles: ClassVar[Mapping[str, Role]] = {"verse": Role(text=True)}
     effects: ClassVar[frozenset[str]] = frozenset(
         {"data.long", "model.pooling", "model.hidden", "model.dropout"}
     )

@@ -5,6 +5,7 @@ import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, get_args
 
@@ -367,6 +368,40 @@ def show(folder: Any, as_json: bool) -> None:
 READ_COLUMN = "Column that holds the {}. The column of the run when not given."
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class ReadColumns:
+    """The columns that a model reads, by role."""
+
+    text: Annotated[str | None, Parameter(help=READ_COLUMN.format("text"))] = None
+    text2: Annotated[str | None, Parameter(help=READ_COLUMN.format("second text of a pair"))] = None
+    question: Annotated[str | None, Parameter(help=READ_COLUMN.format("question about the text"))] = None
+    image: Annotated[str | None, Parameter(help=READ_COLUMN.format("image, or its path"))] = None
+    column: Annotated[
+        list[str] | None, Parameter(help=str(fields()["data.columns"].description), negative=())
+    ] = None
+
+    def by_role(self) -> dict[str, str]:
+        """The columns that were named. Raises PlanError for what names none."""
+        flags = {"text": self.text, "text2": self.text2, "question": self.question, "image": self.image}
+        try:
+            others = columns_by_role(self.column or {})
+        except ValueError as error:
+            raise PlanError(f"--column {' '.join(self.column or ())}: expected {error}.") from None
+        return others | {role: name for role, name in flags.items() if name is not None}
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class HowWritten:
+    """How a file is written, and where what it names lies."""
+
+    encoding: Annotated[str | None, Parameter(help=fields()["data.encoding"].description)] = None
+    delimiter: Annotated[str | None, Parameter(help=fields()["data.delimiter"].description)] = None
+    quoting: Annotated[str | None, Parameter(help=fields()["data.quoting"].description)] = None
+    images: Annotated[str | None, Parameter(help=fields()["data.images"].description)] = None
+
+
 @app.command
 def predict(
     run: Annotated[str, Parameter(help="Folder of a run, or its model folder.")],
@@ -376,17 +411,8 @@ def predict(
     /,
     *,
     out: Annotated[str | None, Parameter(help="File to write; standard output without it.")] = None,
-    text: Annotated[str | None, Parameter(help=READ_COLUMN.format("text"))] = None,
-    text2: Annotated[str | None, Parameter(help=READ_COLUMN.format("second text of a pair"))] = None,
-    question: Annotated[str | None, Parameter(help=READ_COLUMN.format("question about the text"))] = None,
-    image: Annotated[str | None, Parameter(help=READ_COLUMN.format("image, or its path"))] = None,
-    column: Annotated[
-        list[str] | None, Parameter(help=str(fields()["data.columns"].description), negative=())
-    ] = None,
-    encoding: Annotated[str | None, Parameter(help=fields()["data.encoding"].description)] = None,
-    delimiter: Annotated[str | None, Parameter(help=fields()["data.delimiter"].description)] = None,
-    quoting: Annotated[str | None, Parameter(help=fields()["data.quoting"].description)] = None,
-    images: Annotated[str | None, Parameter(help=fields()["data.images"].description)] = None,
+    columns: ReadColumns = ReadColumns(),
+    written: HowWritten = HowWritten(),
 ) -> None:
     """One JSON line per row, in row order, with calibrated probabilities."""
     from luthier.data.writing import Writing
@@ -396,15 +422,10 @@ def predict(
     from luthier.steps.answer import answer_file
 
     refuse_unwritable_file(out)
-    flags = {"text": text, "text2": text2, "question": question, "image": image}
-    try:
-        named = columns_by_role(column or {}) | {
-            role: name for role, name in flags.items() if name is not None
-        }
-    except ValueError as error:
-        raise PlanError(f"--column {' '.join(column or ())}: expected {error}.") from None
-    writing = Writing(encoding, delimiter, quoting)
-    found = answer_file(load(run), Path(data), named, writing, None if images is None else Path(images))
+    named = columns.by_role()  # before anything is opened
+    writing = Writing(written.encoding, written.delimiter, written.quoting)
+    images = None if written.images is None else Path(written.images)
+    found = answer_file(load(run), Path(data), named, writing, images)
     if found.unanswered:
         print(
             f"{found.unanswered:,} of {len(found):,} rows have nothing to read: their answer is null.",

@@ -78,7 +78,6 @@ def test_a_form_stands_under_its_own_name_and_names_its_columns(name: str) -> No
 
     assert form.name == name
     assert form.roles
-    assert all(role.help for role in form.roles.values())
 
 
 def test_each_effect_that_a_form_names_is_one_that_is_asked_for() -> None:

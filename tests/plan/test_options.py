@@ -16,7 +16,8 @@ from luthier.plan.plan import Plan, fields
 from luthier.prepare.data_files import read_files
 from luthier.prepare.task_columns import kind_of, needed_columns
 from luthier.steps.tune import tune
-from luthier.tasks.question_answering.task import QuestionAnswering, Said, Spans
+from luthier.tasks.question_answering.spans import Said, Spans
+from luthier.tasks.question_answering.task import QuestionAnswering
 from tiny import TINY, TINY_IMAGES, images_folder, messages
 
 pytestmark = pytest.mark.slow

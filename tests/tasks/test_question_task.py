@@ -36,15 +36,8 @@ from luthier.steps.tune import statements, tune
 from luthier.tasks.calibration import Calibration
 from luthier.tasks.outputs import Logits
 from luthier.tasks.question_answering.overlap import nearest_sentence
-from luthier.tasks.question_answering.task import (
-    FAR,
-    Found,
-    QuestionAnswering,
-    Said,
-    Spans,
-    best_answer,
-    said_of,
-)
+from luthier.tasks.question_answering.spans import FAR, Found, Said, Spans, best_answer, said_of
+from luthier.tasks.question_answering.task import QuestionAnswering
 from luthier.train import sparse_embedding
 from present import present
 from tiny import PLAIN, messages_csv, questions_jsonl, write_jsonl

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from luthier.arrays import Ints
+from luthier.arrays import Array, Ints
 from luthier.checks.finding import Evidence, Finding, count_of
 
 TOO_MANY = 0.05
@@ -28,6 +28,15 @@ def leaks(evidence: Evidence) -> Iterator[Finding]:
                 matters="Their answers are known, so the score is too good by up to their share.",
                 mend="Delete them from the training rows (--fix leaks) or from the test rows.",
             )
+
+
+def across(pairs: Array, held: Ints, learnt: Ints) -> Ints:
+    """The held-out rows that are a pair with a row that is learnt from. pairs: (pairs, 2) row numbers."""
+    one, two = np.isin(pairs, held), np.isin(pairs, learnt)
+    found: Ints = np.unique(
+        np.concatenate([pairs[one[:, 0] & two[:, 1], 0], pairs[one[:, 1] & two[:, 0], 1]])
+    )
+    return found
 
 
 def held_out(evidence: Evidence) -> list[tuple[str, Ints, Ints]]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from luthier.arrays import Array, Ints
 from luthier.checks.finding import Evidence, Finding, count_of
-from luthier.checks.leaks import held_out
+from luthier.checks.leaks import across, held_out
 from luthier.checks.near import NEIGHBOURS, Pairs, near_pairs, sketched
 
 COSINE, RELATED = 0.95, 0.35
@@ -24,20 +24,16 @@ def near_copies(evidence: Evidence) -> Iterator[Finding]:
     for name, rows, seen in held_out(evidence):
         if evidence.table.file_of[rows].max(initial=0) == 0:
             continue  # a split made here: told below
-        known = np.isin(pairs, seen)
-        own = np.isin(pairs, rows)
-        across = np.unique(
-            np.concatenate([pairs[own[:, 0] & known[:, 1], 0], pairs[own[:, 1] & known[:, 0], 1]])
-        )
-        if len(across):
+        found = across(pairs, rows, seen)
+        if len(found):
             yield Finding(
                 check="near-copies",
                 severity="warn",
-                count=len(across),
-                share=len(across) / len(rows),
-                rows=evidence.shown(across, most=None),
-                message=f"{count_of(len(across), 'row', 'rows')} of the {len(rows):,} {name} rows nearly "
-                f"{'repeats' if len(across) == 1 else 'repeat'} a training row.",
+                count=len(found),
+                share=len(found) / len(rows),
+                rows=evidence.shown(found, most=None),
+                message=f"{count_of(len(found), 'row', 'rows')} of the {len(rows):,} {name} rows nearly "
+                f"{'repeats' if len(found) == 1 else 'repeat'} a training row.",
                 matters="What is nearly known is easily answered: the score is too good by up to their share.",
                 mend="Look at them; delete them from the training rows (--fix near-copies) where they say the same.",
             )

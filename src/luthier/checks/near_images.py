@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from luthier.checks.finding import Evidence, Finding, count_of
-from luthier.checks.leaks import held_out
+from luthier.checks.leaks import across, held_out
 from luthier.data.images import perceptual
 
 
@@ -23,17 +23,16 @@ def near_images(evidence: Evidence) -> Iterator[Finding]:
         evidence.keys[pairs[:, 0]] != evidence.keys[pairs[:, 1]]
     ]  # wholly the same ones are told as copies
     for name, held, learnt in held_out(evidence):
-        one, two = np.isin(pairs, held), np.isin(pairs, learnt)
-        across = np.unique(np.concatenate([pairs[one[:, 0] & two[:, 1], 0], pairs[one[:, 1] & two[:, 0], 1]]))
-        if len(across):
+        found = across(pairs, held, learnt)
+        if len(found):
             yield Finding(
                 check="near-images",
                 severity="warn",
-                count=len(across),
-                share=len(across) / len(held),
-                rows=evidence.shown(across, most=None),
-                message=f"{count_of(len(across), 'image', 'images')} of the {len(held):,} {name} rows nearly "
-                f"{'repeats' if len(across) == 1 else 'repeat'} a training image.",
+                count=len(found),
+                share=len(found) / len(held),
+                rows=evidence.shown(found, most=None),
+                message=f"{count_of(len(found), 'image', 'images')} of the {len(held):,} {name} rows nearly "
+                f"{'repeats' if len(found) == 1 else 'repeat'} a training image.",
                 matters="What is nearly known is easily answered: the score is too good by up to their share.",
                 mend="Look at them; delete them from the training rows where they show the same, or group them with --group.",
             )

@@ -22,8 +22,6 @@ Columns = Mapping[str, str]
 class Role:
     """What a column of a table is there for."""
 
-    help: str
-    """What the column holds, in words that follow "Column that holds"."""
     text: bool = False
     """Whether its cells are texts, in which nan or N/A may stand for nothing."""
     nested: bool = False

@@ -37,7 +37,7 @@ class ImageForm(Form):
     """An image a row, opened only when a model looks at it."""
 
     name: ClassVar[str] = "image"
-    roles: ClassVar[Mapping[str, Role]] = {"image": Role("the image, or its path", nested=True)}
+    roles: ClassVar[Mapping[str, Role]] = {"image": Role(nested=True)}
     effects: ClassVar[frozenset[str]] = frozenset(
         {"train.augment", "train.flip", "train.mix", "train.batch_norm", "model.dropout"}
     )

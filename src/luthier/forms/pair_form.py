@@ -12,7 +12,7 @@ from luthier.forms.form import Columns, Form, Role, is_blank, texts_in
 from luthier.models.hub.inspect import Folder
 from luthier.models.readers.texts import Long, Texts
 
-ROLES = {"text": Role("the first text", text=True), "text2": Role("the second text of a pair", text=True)}
+ROLES = {"text": Role(text=True), "text2": Role(text=True)}
 
 
 @dataclass(frozen=True)

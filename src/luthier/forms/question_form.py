@@ -26,8 +26,8 @@ class QuestionForm(Form):
 
     name: ClassVar[str] = "question"
     roles: ClassVar[Mapping[str, Role]] = {
-        "text": Role("the text to answer from", text=True),
-        "question": Role("the question about the text", text=True),
+        "text": Role(text=True),
+        "question": Role(text=True),
     }
     effects: ClassVar[frozenset[str]] = frozenset(
         {"data.long", "data.long=windows", "model.dropout", "task.language", "train.cloze"}

@@ -18,7 +18,7 @@ class TextForm(Form):
     """One text a row."""
 
     name: ClassVar[str] = "text"
-    roles: ClassVar[Mapping[str, Role]] = {"text": Role("the text", text=True)}
+    roles: ClassVar[Mapping[str, Role]] = {"text": Role(text=True)}
     effects: ClassVar[frozenset[str]] = frozenset(
         {"data.long", "data.long=windows", "model.pooling", "model.hidden", "model.dropout"}
     )

@@ -19,9 +19,9 @@ class TextsForm(Form):
 
     name: ClassVar[str] = "texts"
     roles: ClassVar[Mapping[str, Role]] = {
-        "text": Role("the text", text=True),
-        "text2": Role("a text that belongs to the first", text=True, predicts=False),
-        "negative": Role("a text that does not belong to the first", text=True, predicts=False),
+        "text": Role(text=True),
+        "text2": Role(text=True, predicts=False),
+        "negative": Role(text=True, predicts=False),
     }
     effects: ClassVar[frozenset[str]] = frozenset({"model.pooling"})
 

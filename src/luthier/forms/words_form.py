@@ -26,7 +26,7 @@ class WordsForm(Form):
     """Whether the words of a text are what stands between its blanks; else they are finer."""
 
     name: ClassVar[str] = "words"
-    roles: ClassVar[Mapping[str, Role]] = {"text": Role("the words, or the text", text=True, nested=True)}
+    roles: ClassVar[Mapping[str, Role]] = {"text": Role(text=True, nested=True)}
     effects: ClassVar[frozenset[str]] = frozenset({"data.long", "data.long=windows", "model.dropout"})
 
     def open(self, folder: Folder) -> Texts:

@@ -59,11 +59,6 @@ class Difference:
     low: float
     high: float
 
-    @property
-    def beyond_noise(self) -> bool:
-        """Whether the interval excludes zero. The sign of `value` says which of the two is higher."""
-        return self.low > 0 or self.high < 0
-
     def __str__(self) -> str:
         return f"{self.value:+.3f} ({self.low:+.3f} to {self.high:+.3f})"
 

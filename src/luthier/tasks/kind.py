@@ -116,4 +116,4 @@ class Kind:
     def roles(self) -> dict[str, Role]:
         """The columns it may have, that of the label the last."""
         of_rows = {role: told for form in self.forms for role, told in FORMS[form].roles.items()}
-        return {**of_rows, LABEL: Role("the label", nested=True, predicts=False)}
+        return {**of_rows, LABEL: Role(nested=True, predicts=False)}

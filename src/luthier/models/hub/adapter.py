@@ -13,7 +13,7 @@ from luthier.errors import ModelError, PlanError, listing
 from luthier.models.hub.json_file import read_object
 from luthier.models.hub.regular import files_of
 from luthier.models.hub.settings import refuse_custom_code
-from luthier.models.hub.weight_files import PICKLES, read_header, read_weights, refuse_not_finite
+from luthier.models.hub.weight_files import PICKLES, pickles_in, read_header, read_weights, refuse_not_finite
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 BEFORE = "base_model.model."
@@ -165,12 +165,8 @@ def shapes_of(path: Path) -> dict[str, tuple[int, ...]]:
     """Shapes of an adapter's tensors, whose names must be those of low-rank pairs, or of heads beside them."""
     file = path / WEIGHTS
     if not file.is_file():
-        pickles = [found.name for found in sorted(path.iterdir()) if found.suffix in PICKLES]
-        found = (
-            f"only {listing(pickles)}, a pickle, which can run any code when it is opened"
-            if pickles
-            else "no weights"
-        )
+        pickled = pickles_in(path)
+        found = f"only {pickled}" if pickled else "no weights"
         raise ModelError(
             f"{path}: is an adapter that holds {found}. Save it again as safetensors where you trust it: "
             "save_pretrained(FOLDER)"

@@ -44,15 +44,21 @@ def weight_files(root: Path) -> list[Path]:
         return [root / name for name in names]
     if single.is_file():
         return [single]
-    pickles = sorted(file.name for file in root.iterdir() if file.suffix in PICKLES)
-    if pickles:
+    pickled = pickles_in(root)
+    if pickled:
         raise ModelError(
-            f"{root}: holds its weights only as {listing(pickles)}, a pickle, which can run any code when it is opened. "
+            f"{root}: holds its weights only as {pickled}. "
             "Convert it where you trust it: AutoModel.from_pretrained(FOLDER).save_pretrained(NEW_FOLDER)"
         )
     raise ModelError(
         f"{root}: holds no weights (looked for model.safetensors). Fetch or copy the weight file."
     )
+
+
+def pickles_in(folder: Path) -> str:
+    """The weights that a folder holds as pickles, which nobody here opens, as a message names them; empty where it holds none."""
+    names = sorted(file.name for file in folder.iterdir() if file.suffix in PICKLES)
+    return f"{listing(names)}, a pickle, which can run any code when it is opened" if names else ""
 
 
 def read_shapes(root: Path, weights: Sequence[Path]) -> dict[str, tuple[int, ...]]:

@@ -3,15 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 
 from luthier.arrays import Array, Ints
-from luthier.batches.tokens import Tokens
-
-if TYPE_CHECKING:
-    from luthier.batches.text_examples import TextExamples
+from luthier.batches.order import cut_by_budget
+from luthier.batches.packed import Packed
+from luthier.batches.tokens import Tokens, runs
 
 
 @dataclass(frozen=True)
@@ -31,13 +29,22 @@ class Batch:
     """Real tokens, without padding."""
     marks: torch.Tensor | None = None
     """(parts, tokens) what is learnt at each token, where a task answers token by token; -1 where there is nothing."""
+    packed: Packed | None = None
+    """How sequences lie side by side in the one part of `inputs`, of a causal language model; None: each part is by itself."""
+
+    @property
+    def real(self) -> torch.Tensor:
+        """(parts, tokens) true where a token is no padding."""
+        mask = self.inputs.get("attention_mask")
+        return torch.ones_like(self.inputs["input_ids"]).bool() if mask is None else mask.bool()
 
     def to(self, device: torch.device) -> "Batch":
         if device.type == "cpu":
             return self
         moved = {name: tensor.to(device, non_blocking=True) for name, tensor in self.inputs.items()}
         marks = None if self.marks is None else self.marks.to(device)
-        return Batch(moved, self.part_of.to(device), self.targets.to(device), self.rows, self.tokens, marks)
+        targets, packed = self.targets.to(device), None if self.packed is None else self.packed.to(device)
+        return Batch(moved, self.part_of.to(device), targets, self.rows, self.tokens, marks, packed)
 
 
 @dataclass(frozen=True)
@@ -80,7 +87,7 @@ class Examples(ABC):
         return 1.0
 
     @property
-    def flat(self) -> "TextExamples | None":
+    def flat(self) -> "FlatExamples | None":
         """The same rows, where they are token numbers side by side, so that states of frozen layers can be kept; else None."""
         return None
 
@@ -107,6 +114,10 @@ class Examples(ABC):
     def shapes(self, batches: Sequence[Ints]) -> tuple[Ints, Ints]:
         """(batches,) each: the size of batches as they are padded, and of the longest part of each."""
 
+    def cut(self, rows: Ints, lengths: Ints, tokens: int) -> list[Ints]:
+        """Some rows in their order, cut into batches of at most so many tokens, one row at least. lengths: those of all rows."""
+        return cut_by_budget(rows, lengths, tokens)
+
     @abstractmethod
     def batch(self, rows: Ints, variation: Variation | None = None) -> Batch:
         """Some rows, ready for a model; varied for training where rows can be."""
@@ -118,3 +129,28 @@ class Examples(ABC):
     def expect(self, rows: Ints, variation: Variation | None = None) -> None:
         """Take note of which batch will be asked for next, so that slow work on it can begin meanwhile."""
         return
+
+
+class FlatExamples(Examples):
+    """Rows that are token numbers side by side, so that a state can be kept for each of them."""
+
+    ids: Ints
+    """All token numbers, part after part."""
+    ends: Ints
+    """(parts + 1,) where each part begins in `ids`, and the end."""
+    first_part: Ints
+    """(rows + 1,) the first part of each row, and the number of parts."""
+
+    @abstractmethod
+    def select(self, rows: Ints) -> "FlatExamples": ...
+
+    by_part: bool = False
+    """Whether each part answers by itself: the texts of a row that are compared with each other."""
+
+    @abstractmethod
+    def places(self, rows: Ints) -> Ints:
+        """Where the tokens of some rows stand in `ids`, if a state is computed of them: in the order of an unpadded batch."""
+
+    def parts_of(self, rows: Ints) -> Ints:
+        """The parts of some rows, one row after the other."""
+        return runs(self.first_part[rows], self.first_part[rows + 1] - self.first_part[rows])

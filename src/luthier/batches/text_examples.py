@@ -10,7 +10,7 @@ import torch
 
 from luthier import seeds
 from luthier.arrays import Ints
-from luthier.batches.examples import Batch, Examples, Variation
+from luthier.batches.examples import Batch, FlatExamples, Variation
 from luthier.batches.tokens import Tokens, runs
 
 MULTIPLE = 4
@@ -19,7 +19,7 @@ MULTIPLE = 4
 
 
 @dataclass(frozen=True)
-class TextExamples(Examples):
+class TextExamples(FlatExamples):
     """Texts as token numbers. A row has one part, or several when a long text is read in windows."""
 
     ids: np.ndarray[tuple[int], np.dtype[np.int32]]
@@ -123,7 +123,6 @@ class TextExamples(Examples):
         )
 
     def places(self, rows: Ints) -> Ints:
-        """Where the tokens of some rows stand in `ids`, in the order of a batch of these rows without its padding."""
         counts = self.first_part[rows + 1] - self.first_part[rows]
         parts = runs(self.first_part[rows], counts)
         return runs(self.ends[parts], self.ends[parts + 1] - self.ends[parts])
@@ -147,10 +146,6 @@ class TextExamples(Examples):
     @property
     def unit_ends(self) -> Ints | None:
         return self.first_part if self.by_part else super().unit_ends
-
-    def parts_of(self, rows: Ints) -> Ints:
-        """The parts of some rows, one row after the other."""
-        return runs(self.first_part[rows], self.first_part[rows + 1] - self.first_part[rows])
 
     @property
     def amount(self) -> int:

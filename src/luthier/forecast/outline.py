@@ -8,7 +8,7 @@ import numpy as np
 
 from luthier.arrays import Array, Ints
 from luthier.batches.examples import Examples
-from luthier.batches.order import by_length, cut_by_budget, epoch_order, steps_per_epoch
+from luthier.batches.order import by_length, epoch_order, steps_per_epoch
 from luthier.candidates.tuned.cloze import seed_of_cloze, settings_of_cloze
 from luthier.candidates.tuned.settings import groups_of
 from luthier.prepare.prepare import Prepared
@@ -92,7 +92,7 @@ def outline(
         if epoch < listed or not found.micros:
             order = epoch_order(lengths, settings.batch_rows, ready.plan.run.seed, epoch, groups_of(ready))
             for chosen in order[: end - begin]:
-                micros += cut_by_budget(chosen, lengths, settings.micro_tokens)
+                micros += examples.cut(chosen, lengths, settings.micro_tokens)
         held = found.steps * found.share + (end - begin if micros else 0)
         stages[depth] = replace(
             found,
@@ -112,7 +112,7 @@ def made_micros(ready: Prepared, settings: TrainSettings) -> tuple[int, list[Int
     own = settings_of_cloze(ready, settings)
     order = epoch_order(examples.lengths, own.batch_rows, seed_of_cloze(ready), 0)
     return len(order), [
-        part for one in order for part in cut_by_budget(one, examples.lengths, own.micro_tokens)
+        part for one in order for part in examples.cut(one, examples.lengths, own.micro_tokens)
     ]
 
 

@@ -11,7 +11,7 @@ import torch
 
 from luthier import seeds
 from luthier.batches.examples import Examples, Variation
-from luthier.batches.order import cut_by_budget, epoch_order, steps_per_epoch
+from luthier.batches.order import epoch_order, steps_per_epoch
 from luthier.devices import Device
 from luthier.models.kernels.dropout import DICE
 from luthier.tasks.task import Task
@@ -75,7 +75,7 @@ def find_rate(
         )  # as in training: the model cuts by itself (models/heads/sentence_encoder.py)
         if whole:
             state.model.micro_tokens = settings.micro_tokens  # type: ignore[assignment]
-        micros = [rows] if whole else cut_by_budget(rows, examples.lengths, settings.micro_tokens)
+        micros = [rows] if whole else examples.cut(rows, examples.lengths, settings.micro_tokens)
         for part, chosen in enumerate(micros):
             batch = examples.batch(chosen, Variation(seed, epoch)).to(device.torch)
             DICE.throw(seed, step, batch)

@@ -11,7 +11,7 @@ import torch
 from luthier import seeds
 from luthier.arrays import Ints
 from luthier.batches.examples import Examples, Variation
-from luthier.batches.order import cut_by_budget, epoch_order, steps_per_epoch
+from luthier.batches.order import epoch_order, steps_per_epoch
 from luthier.devices import Device
 from luthier.errors import WorldError
 from luthier.events import Event, Noted, Stepped, Stopped, Validated, WentBack
@@ -141,12 +141,12 @@ def train(
             micros = (
                 [order[place]]
                 if task.learning.compares_rows
-                else cut_by_budget(order[place], lengths, micro_tokens)
+                else examples.cut(order[place], lengths, micro_tokens)
             )
             if task.learning.compares_rows:
                 state.model.micro_tokens = micro_tokens  # type: ignore[assignment]  # it cuts by itself
             after = order[place + 1 : place + 2]
-            ahead = [*micros[1:], *(cut_by_budget(rows, lengths, micro_tokens)[0] for rows in after)]
+            ahead = [*micros[1:], *(examples.cut(rows, lengths, micro_tokens)[0] for rows in after)]
             for part, chosen in enumerate(micros):
                 if part < len(ahead):
                     examples.expect(ahead[part], varied)
@@ -162,7 +162,9 @@ def train(
             if not ran_out_of_memory(error):
                 raise
             yield Noted(
-                smaller(state, order[place], lengths, micro_tokens, checkpoints, error), clock(), warning=True
+                smaller(state, order[place], examples, micro_tokens, checkpoints, error),
+                clock(),
+                warning=True,
             )
             continue
         norm = state.weights.norm(weight)
@@ -279,14 +281,15 @@ def go_back(
 def smaller(
     state: State,
     rows: Ints,
-    lengths: Ints,
+    examples: Examples,
     micro_tokens: int,
     checkpoints: Checkpoints | None,
     error: Exception,
 ) -> str:
     """Halve the micro-batches from this step on, and say so. Raises WorldError when they cannot be smaller."""
+    lengths = examples.lengths
     widest = int(lengths[rows].max()) * len(rows)
-    if checkpoints is None or len(cut_by_budget(rows, lengths, micro_tokens)) == len(rows):
+    if checkpoints is None or len(examples.cut(rows, lengths, micro_tokens)) == len(rows):
         raise WorldError(
             f"step {state.step + 1}: memory ran out with a single row at a time. "
             "Use a smaller model, shorter texts (--long cut), or --method probe."

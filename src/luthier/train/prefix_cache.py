@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from luthier.batches.text_examples import TextExamples
+from luthier.batches.examples import FlatExamples
 from luthier.errors import InputError
 from luthier.files import (
     cache_folder,
@@ -53,7 +53,7 @@ class PrefixCache:
     damaged: list[str] = field(default_factory=list)
     """Sentences on files that are no longer what was written."""
 
-    def key(self, stands_on: list[object], depth: int, examples: TextExamples) -> str:
+    def key(self, stands_on: list[object], depth: int, examples: FlatExamples) -> str:
         """The name under which states are kept: a hash of all that decides them.
 
         stands_on: whatever else decides the numbers, such as the model's fingerprint and the precision.
@@ -61,7 +61,7 @@ class PrefixCache:
         rows = [hash_array(examples.ids), hash_array(examples.ends), hash_array(examples.first_part)]
         return hash_json([*stands_on, depth, *rows])[:32]
 
-    def size(self, examples: TextExamples, width: int, dtype: torch.dtype) -> int:
+    def size(self, examples: FlatExamples, width: int, dtype: torch.dtype) -> int:
         """Bytes that the states of some examples take."""
         return len(examples.ids) * width * dtype.itemsize
 
@@ -69,7 +69,7 @@ class PrefixCache:
         """Whether whole states are there under a key."""
         return self.record_path(key).is_file() and self.states_path(key).is_file()
 
-    def find(self, key: str, examples: TextExamples, width: int, dtype: torch.dtype) -> States | None:
+    def find(self, key: str, examples: FlatExamples, width: int, dtype: torch.dtype) -> States | None:
         """The states under a key, memory-mapped; None when they are not there, or not what was written."""
         path = self.states_path(key)
         try:
@@ -87,7 +87,7 @@ class PrefixCache:
         # Who makes room takes the record away before the states: as long as it is there, it is these that are mapped.
         return found if self.holds(key) else None
 
-    def begin(self, key: str, examples: TextExamples, width: int, dtype: torch.dtype) -> States:
+    def begin(self, key: str, examples: FlatExamples, width: int, dtype: torch.dtype) -> States:
         """States to be filled in; `finish` gives them their name."""
         with telling_disk_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from luthier.batches.examples import FlatExamples
 from luthier.batches.text_examples import MULTIPLE, TextExamples
 from luthier.candidates.run import Run
 from luthier.devices import with_threads
@@ -184,7 +185,7 @@ def open_prefixes(run: Run, unfreezing: LadderUnfreezing, epochs: int) -> Genera
     return found
 
 
-def record(run: Run, prefix: Prefix, examples: TextExamples, into: dict[int, States], exact: bool) -> None:
+def record(run: Run, prefix: Prefix, examples: FlatExamples, into: dict[int, States], exact: bool) -> None:
     """One frozen pass over some rows, in the precision of training or in fp32."""
     masters = run.ready.masters
     precision = masters.reporting() if exact else masters.training()

@@ -13,8 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from luthier.batches.examples import Batch
-from luthier.batches.text_examples import TextExamples
+from luthier.batches.examples import Batch, FlatExamples
 from luthier.models.ladder.ladder import Ladder, first_tensor
 
 
@@ -22,29 +21,26 @@ from luthier.models.ladder.ladder import Ladder, first_tensor
 class States:
     """A block's states (its output) for each token of some examples."""
 
-    examples: TextExamples
+    examples: FlatExamples
     kept: Tensor
     """(tokens, width) states, in the order of `examples.ids`."""
 
-    def places(self, batch: Batch) -> Tensor:
-        """Positions in `kept` of a batch's tokens, (tokens of the batch,)."""
-        return torch.from_numpy(self.examples.places(batch.rows))
-
     def put(self, batch: Batch, states: Tensor) -> None:
         """Keep what a block gave for a batch, (parts, tokens, width), without the padding."""
-        self.kept[self.places(batch)] = states[real(batch)].to("cpu", self.kept.dtype)
+        places = torch.from_numpy(self.examples.places(batch.rows))
+        if batch.packed is None:
+            given = states[batch.real]
+        else:  # a token that several rows begin with was computed once, and is kept for each
+            given = states[0, torch.from_numpy(batch.packed.executed)]
+        self.kept[places] = given.to("cpu", self.kept.dtype)
 
     def take(self, batch: Batch) -> Tensor:
         """The states of a batch, (parts, tokens, width). Those of padding are zero, and no real token ever reads them."""
-        mask = real(batch)
+        places = self.examples.places(batch.rows) if batch.packed is None else batch.packed.source
+        mask = batch.real
         found = torch.zeros(*mask.shape, self.kept.shape[1], dtype=self.kept.dtype, device=mask.device)
-        found[mask] = self.kept[self.places(batch)].to(mask.device)
+        found[mask] = self.kept[torch.from_numpy(places)].to(mask.device)
         return found
-
-
-def real(batch: Batch) -> Tensor:
-    """(parts, tokens) true where a token is no padding."""
-    return batch.inputs["attention_mask"].bool()
 
 
 class Prefix:
@@ -106,7 +102,7 @@ class Prefix:
         return (states, *[None] * (length - 1)) if length else states
 
     def why_not(
-        self, depth: int, examples: TextExamples, run: Callable[[Batch], Tensor], width: int
+        self, depth: int, examples: FlatExamples, run: Callable[[Batch], Tensor], width: int
     ) -> str | None:
         """Why this model's prefix cannot be replayed, found out on a few rows; None when it can.
 

@@ -1,0 +1,173 @@
+"""Rows of a causal language model: token numbers side by side, and which of them are learnt."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from luthier.arrays import Array, Ints
+from luthier.batches.examples import Batch, FlatExamples, Variation
+from luthier.batches.packed import Packed, buckets_of, places_in, predictions_of
+from luthier.batches.prefix_tree import Tree, common, tree_of
+from luthier.batches.tokens import runs
+
+WORTHWHILE = 0.9
+"""Shared beginnings go once where a batch then has at most this share of its tokens."""
+
+Flags = np.ndarray[tuple[int], np.dtype[np.bool_]]
+
+
+@dataclass(frozen=True)
+class Sequences(FlatExamples):
+    """Conversations as token numbers. A row has one sequence, or two where it says which of two answers is better.
+
+    A sequence ends with the last token that is learnt in it, which no state is computed of: what would follow teaches nothing.
+    """
+
+    ids: np.ndarray[tuple[int], np.dtype[np.int32]]
+    """All token numbers, sequence after sequence."""
+    trained: Flags
+    """(tokens,) whether a token is learnt, as what follows those before it; never the first of a sequence."""
+    ends: Ints
+    """(sequences + 1,) where each sequence begins in `ids`, and the end."""
+    first_part: Ints
+    """(rows + 1,) the first sequence of each row, and the number of sequences."""
+    prompts: Ints
+    """(rows,) tokens of the row's first sequence that come before the answer: what is seen when it is to be written."""
+    targets: Array
+    """(rows,) what is learnt, as the task has it."""
+    sources: Array | None = None
+    """(rows,) what a task needs of a row to put its answer in the user's terms."""
+    shares: bool = True
+    """Whether tokens that sequences of a batch share at their beginning go through the model once; never under dropout."""
+
+    tokens: ClassVar[None] = None  # type: ignore[misc]
+    budget: ClassVar[int] = 1_024  # type: ignore[misc]
+
+    def __len__(self) -> int:
+        return len(self.first_part) - 1
+
+    @cached_property
+    def computed(self) -> Ints:
+        """(sequences,) tokens of each that a state is computed of: all but the last one that is learnt."""
+        lengths = np.diff(self.ends)
+        learns = np.add.reduceat(np.append(self.trained, False).astype(np.int64), self.ends[:-1]) > 0
+        found: Ints = lengths - learns
+        return found
+
+    @property
+    def lengths(self) -> Ints:
+        """(rows,) tokens of each row that a state is computed of where nothing is shared."""
+        found: Ints = np.add.reduceat(self.computed, self.first_part[:-1]) if len(self) else self.computed
+        return found
+
+    @property
+    def amount(self) -> int:
+        return len(self.ids)
+
+    @property
+    def flat(self) -> "Sequences":
+        return self
+
+    def cut(self, rows: Ints, lengths: Ints, tokens: int) -> list[Ints]:
+        """Rows in their order, in runs of at most so many tokens; what a whole run begins with counts once."""
+        found: list[Ints] = []
+        begin, size, shared = 0, 0, 0
+        for at, row in enumerate(rows.tolist()):
+            own = int(lengths[row])
+            alike = min(shared, self.alike(int(rows[begin]), row)) if at > begin else self.shares * own
+            if at > begin and size + own - (at - begin) * alike > tokens:
+                found.append(rows[begin:at])
+                begin, size, alike = at, 0, self.shares * own
+            size, shared = size + own, alike
+        return [*found, rows[begin:]] if len(rows) else found
+
+    def alike(self, row: int, other: int) -> int:
+        """Tokens that the first sequences of two rows share at their beginning."""
+        return common(*(self.sequence(int(self.first_part[one])) for one in (row, other)))
+
+    def sequence(self, part: int) -> Ints:
+        """The tokens of a sequence that a state is computed of."""
+        begin = int(self.ends[part])
+        found: Ints = self.ids[begin : begin + int(self.computed[part])].astype(np.int64)
+        return found
+
+    def prompt(self, row: int) -> Ints:
+        """The tokens that a row's answer follows."""
+        begin = int(self.ends[self.first_part[row]])
+        found: Ints = self.ids[begin : begin + int(self.prompts[row])].astype(np.int64)
+        return found
+
+    def select(self, rows: Ints) -> "Sequences":
+        counts = self.first_part[rows + 1] - self.first_part[rows]
+        parts = runs(self.first_part[rows], counts)
+        lengths = self.ends[parts + 1] - self.ends[parts]
+        places = runs(self.ends[parts], lengths)
+        return Sequences(
+            ids=self.ids[places],
+            trained=self.trained[places],
+            ends=np.concatenate([[0], np.cumsum(lengths)]),
+            first_part=np.concatenate([[0], np.cumsum(counts)]),
+            prompts=self.prompts[rows],
+            targets=self.targets[rows],
+            sources=None if self.sources is None else self.sources[rows],
+            shares=self.shares,
+        )
+
+    def shapes(self, batches: Sequence[Ints]) -> tuple[Ints, Ints]:
+        """The tokens that go through the model, and those of the longest sequence, of each batch."""
+        sizes = [len(self.tree(self.parts_of(rows))) for rows in batches]
+        longest = [int(self.computed[self.parts_of(rows)].max()) for rows in batches]
+        return np.array(sizes, np.int64), np.array(longest, np.int64)
+
+    def places(self, rows: Ints) -> Ints:
+        parts = self.parts_of(rows)
+        return runs(self.ends[parts], self.computed[parts])
+
+    def tree(self, parts: Ints) -> Tree:
+        """Some sequences laid out, sharing beginnings where that is worth it."""
+        sequences = [self.sequence(part) for part in parts.tolist()]
+        found = tree_of(sequences, self.shares)
+        worth = len(found) <= WORTHWHILE * sum(map(len, sequences))
+        return found if worth or not self.shares else tree_of(sequences, shares=False)
+
+    def batch(self, rows: Ints, variation: Variation | None = None) -> Batch:
+        """Some rows side by side in one sequence, without padding."""
+        parts = self.parts_of(rows)
+        tree = self.tree(parts)
+        origins = np.array(tree.origins, np.int64).reshape(-1, 2)
+        source = self.ends[parts][origins[:, 0]] + origins[:, 1]
+        whole = [self.ids[self.ends[part] : self.ends[part + 1]].astype(np.int64) for part in parts.tolist()]
+        learnt = [
+            np.flatnonzero(self.trained[self.ends[part] : self.ends[part + 1]]) for part in parts.tolist()
+        ]
+        buckets = buckets_of(tree)
+        packed = Packed(
+            buckets=buckets,
+            order=places_in(buckets, len(tree)),
+            predictions=predictions_of(tree, whole, learnt),
+            source=source,
+            flat=self.places(rows),
+            executed=np.concatenate([*tree.paths, np.zeros(0, np.int64)]).astype(np.int64),
+            paths=tuple(tree.paths),
+        )
+        counts = self.first_part[rows + 1] - self.first_part[rows]
+        return Batch(
+            inputs={
+                "input_ids": torch.from_numpy(self.ids[source].astype(np.int64))[None],
+                "position_ids": torch.from_numpy(origins[:, 1].copy())[None],
+            },
+            part_of=torch.from_numpy(np.repeat(np.arange(len(rows)), counts)),
+            targets=learnable(self.targets[rows]),
+            rows=rows,
+            tokens=int((self.ends[parts + 1] - self.ends[parts]).sum()),
+            packed=packed,
+        )
+
+
+def learnable(targets: np.ndarray[Any, np.dtype[Any]]) -> torch.Tensor:
+    """Targets as a tensor; zeros where they are texts, which stand among the tokens."""
+    return torch.zeros(len(targets)) if targets.dtype == object else torch.from_numpy(targets)

@@ -1,6 +1,6 @@
 """Rows of a causal language model: token numbers side by side, and which of them are learnt."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -16,6 +16,20 @@ from luthier.batches.tokens import runs
 
 WORTHWHILE = 0.9
 """Shared beginnings go once where a batch then has at most this share of its tokens."""
+
+@dataclass(frozen=True)
+class Writer:
+    """What is known of an answer before it is written: how tokens are spelt, which of them end it, how many it may have."""
+
+    spell: Callable[[Sequence[int]], str]
+    """The text of some tokens."""
+    end: tuple[int, ...]
+    """Tokens that end an answer."""
+    most: int
+    """Tokens of an answer at the most."""
+    rows: int | None = None
+    """Rows whose answers are written at the most, spread evenly; None: all of them."""
+
 
 Flags = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
@@ -41,6 +55,8 @@ class Sequences(FlatExamples):
     """(rows,) what is learnt, as the task has it."""
     sources: Array | None = None
     """(rows,) what a task needs of a row to put its answer in the user's terms."""
+    writer: Writer | None = None
+    """What is known of answers that are to be written; None where none are."""
     shares: bool = True
     """Whether tokens that sequences of a batch share at their beginning go through the model once; never under dropout."""
 
@@ -114,8 +130,18 @@ class Sequences(FlatExamples):
             prompts=self.prompts[rows],
             targets=self.targets[rows],
             sources=None if self.sources is None else self.sources[rows],
+            writer=self.writer,
             shares=self.shares,
         )
+
+    @property
+    def written(self) -> Ints:
+        """The rows whose answers are written."""
+        if self.writer is None:
+            return np.zeros(0, np.int64)
+        count = len(self) if self.writer.rows is None else min(len(self), self.writer.rows)
+        found: Ints = np.linspace(0, len(self) - 1, count).round().astype(np.int64)
+        return found
 
     def shapes(self, batches: Sequence[Ints]) -> tuple[Ints, Ints]:
         """The tokens that go through the model, and those of the longest sequence, of each batch."""

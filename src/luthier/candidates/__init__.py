@@ -6,12 +6,13 @@ from luthier.candidates.majority import MAJORITY, MEAN, NOTHING
 from luthier.candidates.overlap import OVERLAP
 from luthier.candidates.probe import PROBE
 from luthier.candidates.tuned.tuned import TUNED
+from luthier.candidates.untouched import FEW_EXAMPLES, UNTOUCHED
 from luthier.candidates.zero_shot import ZERO_SHOT
 from luthier.prepare.prepare import Prepared
 
 CANDIDATES: dict[str, Candidate] = {
     candidate.name: candidate
-    for candidate in (MAJORITY, MEAN, NOTHING, LOOKUP, OVERLAP, ZERO_SHOT, PROBE, TUNED)
+    for candidate in (MAJORITY, MEAN, NOTHING, LOOKUP, OVERLAP, ZERO_SHOT, UNTOUCHED, FEW_EXAMPLES, PROBE, TUNED)
 }
 
 

@@ -150,7 +150,8 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
     task = rows.task
     refuse_what_has_no_effect(plan, task)
     way = task.long if plan.data.long == "auto" else plan.data.long
-    read = memo.call(read_rows, understood, base, task.reads, way)
+    read = memo.call(read_rows, rows, base, way)
+    rows, task = having_read(rows, read)
     model = load_model(base.folder, wanted(plan, task), preparation_of(base.reader)).to(device.torch)
     few = read.examples.batch(np.zeros(1, np.int64)).to(device.torch)
     ladder = find_ladder(model, lambda: model(few))
@@ -188,18 +189,27 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
     )
 
 
-def read_rows(rows: Rows, base: Base, reads: str, way: str) -> RowsRead:
+def read_rows(rows: Rows, base: Base, way: str) -> RowsRead:
     """The rows of all parts as the model reads them. way: what is done with what is too long, as `Form.read` takes it."""
     numbers = np.concatenate([getattr(rows.split, part) for part in PARTS])
-    examples, long = FORMS[reads].read(base.reader, rows.inputs(numbers), rows.targets(numbers), way)
+    examples, long = rows.form.read(base.reader, rows.inputs(numbers), rows.targets(numbers), way)
     return RowsRead(numbers, examples, long)
+
+
+def having_read(rows: Rows, read: RowsRead) -> tuple[Rows, Task]:
+    """The rows with their task, once it has seen the training rows as the model reads them."""
+    own = read.examples.select(np.arange(len(rows.split.train)))
+    task = rows.task.having_read(own)
+    return replace(rows, understood=replace(rows.understood, task=task)), task
 
 
 def by_part(plan: Plan, rows: Rows, examples: Examples) -> dict[str, Examples]:
     """The examples of each part; those of training as they are to be varied."""
     ends = np.cumsum([len(getattr(rows.split, part)) for part in PARTS])
     parts = np.split(np.arange(len(examples)), ends[:-1])
-    made = {part: examples.select(chosen) for part, chosen in zip(PARTS, parts, strict=True)}
+    made = {
+        part: rows.task.asked(part, examples.select(chosen)) for part, chosen in zip(PARTS, parts, strict=True)
+    }
     made["train"] = rows.form.varied(rows.form.thinned(made["train"]), variety_of(plan, rows.task))
     return made
 

@@ -235,7 +235,7 @@ def told_damage(run: Run) -> Iterator[Event]:
 
 def statements(ready: Prepared) -> list[str]:
     """What the user should know before anything is trained."""
-    found = [*ready.rows.table.guesses, *ready.rows.told]
+    found = [*ready.rows.table.guesses, *ready.rows.told, *ready.long.told]
     found += [finding.message for finding in ready.checked.findings if finding.severity != "note"]
     found += ready.rows.split.warnings
     if ready.plan.train.cloze and ready.made is None:

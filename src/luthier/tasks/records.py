@@ -99,3 +99,12 @@ class CalibrationRecord(Record):
         if len(self.scale) != len(self.bias):
             raise ValueError("'scale' and 'bias' are to be equally long")
         return self
+
+
+class ChatRecord(TaskRecord):
+    """The record of a task whose model writes the turns of an assistant."""
+
+    pattern: str | None = None
+    learnt: Literal["answers", "last", "all"] = "answers"
+    most: Annotated[int, Ge(1)] | None = None
+    system: str | None = None

@@ -17,6 +17,7 @@ from luthier.scores.measures import Measure
 from luthier.scores.metrics import METRICS
 from luthier.tasks.calibration import Ans, Calibrating, Calibration, Out
 from luthier.tasks.config_labels import unnamed
+from luthier.tasks.in_context import InContext
 from luthier.tasks.made_rows import MadeRows
 from luthier.tasks.outputs import PLAIN, Logits, Outputs
 from luthier.tasks.probing import Probing
@@ -55,6 +56,8 @@ class Learning:
     """The floor of steps as a multiple of the recipe's, where rows are so few that a step takes fewer of them than usual."""
     rows_per_step: int | None = None
     """Rows of a training step, where the task knows better than the model's recipe."""
+    micro_tokens: int | None = None
+    """Tokens that go through the model at once at the most, where more are no faster and take memory; None: as the plan says."""
     compares_rows: bool = False
     """Whether the loss compares the rows of a step with each other: a step is then never cut outside of the model."""
 
@@ -122,6 +125,11 @@ class Task(ABC, Generic[Out, Ans]):
         return None
 
     @property
+    def in_context(self) -> InContext | None:
+        """How a language model that was never tuned is told of the task; None where no model answers without being tuned."""
+        return None
+
+    @property
     def made_rows(self) -> MadeRows | None:
         """Rows that can be made of the training rows' texts, to learn from first; None where none can."""
         return None
@@ -160,6 +168,14 @@ class Task(ABC, Generic[Out, Ans]):
     def having_seen(self, targets: Array) -> "Task[Out, Ans]":
         """The task, with what it takes from the targets of the training rows alone."""
         return self
+
+    def having_read(self, examples: Examples) -> "Task[Out, Ans]":
+        """The task, with what it takes from the rows as the model reads them."""
+        return self
+
+    def asked(self, part: str, examples: Examples) -> Examples:
+        """The rows of a part, with what is asked of a model for them: of `valid` and `test` all that scores need."""
+        return examples
 
     def finished(self, head: nn.Sequential) -> "tuple[Task[Out, Ans], nn.Sequential]":
         """The task and the head as they are saved: in the user's units, with what the model's own format has no room for."""

@@ -4,8 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from torch import nn
-
+from luthier.models.headed import HeadedModel
 from luthier.models.ladder.ladder import Ladder
 from luthier.models.ladder.policies import Policy, frozen_prefix
 from luthier.models.ladder.trainable import set_modes
@@ -17,7 +16,7 @@ from luthier.train.sparse_embedding import looked_up
 class LadderUnfreezing:
     """The loop's Unfreezing for a model with a ladder."""
 
-    model: nn.Module
+    model: HeadedModel
     ladder: Ladder
     policy: Policy
     live_batch_norm: bool = False
@@ -36,8 +35,9 @@ class LadderUnfreezing:
                 named[name].requires_grad_(scales[at] > 0 and self.moves(at, name))
 
     def moves(self, rung: int, name: str) -> bool:
-        """Whether a parameter is among those of its rung that may train at all."""
-        return rung == len(self.ladder.rungs) - 1 or self.inside(name)
+        """Whether a parameter is among those of its rung that may train at all: of a head that was added, each does."""
+        added = rung == len(self.ladder.rungs) - 1 and len(self.model.head) > 0
+        return added or self.inside(name)
 
     def frozen(self, epoch: int) -> int:
         """Number of rungs, counted from the embeddings, that do not move in this epoch."""

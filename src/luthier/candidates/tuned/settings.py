@@ -17,7 +17,7 @@ from luthier.models.ladder.policies import (
 from luthier.models.ladder.policies import Thaw as ThawPolicy
 from luthier.models.lora import is_adapter
 from luthier.plan.method import Thaw, Top, parse_method
-from luthier.plan.sections import TrainPlan
+from luthier.plan.sections import RunPlan, TrainPlan
 from luthier.prepare.prepare import Prepared
 from luthier.tasks.task import Task
 from luthier.train.loop import TrainSettings
@@ -43,6 +43,12 @@ def settings_of(plan: TrainPlan, micro_tokens: int) -> TrainSettings:
         micro_tokens=micro_tokens,
         schedule=plan.schedule,
     )
+
+
+def micro_tokens_of(plan: RunPlan, task: Task) -> int:
+    """Tokens that go through the model at once: as the plan says, but no more than help this task."""
+    most = task.learning.micro_tokens
+    return plan.micro_tokens if most is None else min(most, plan.micro_tokens)
 
 
 def unfreezing_of(ready: Prepared, adapted: bool) -> LadderUnfreezing:

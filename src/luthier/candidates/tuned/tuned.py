@@ -18,7 +18,7 @@ from luthier.candidates.tuned.cloze import NAME as CLOZE
 from luthier.candidates.tuned.cloze import learn_cloze, recall
 from luthier.candidates.tuned.pacing import Pacing
 from luthier.candidates.tuned.prefixes import SCORED, Prefixes, open_prefixes
-from luthier.candidates.tuned.settings import groups_of, settings_of, unfreezing_of, weighted
+from luthier.candidates.tuned.settings import groups_of, micro_tokens_of, settings_of, unfreezing_of, weighted
 from luthier.compare.fitted import Fitted, Weights
 from luthier.events import Event, Noted, Started, Stopped
 from luthier.models.ladder.trainable import reinitialise
@@ -51,7 +51,8 @@ class TunedCandidate(Candidate):
     def fit(self, run: Run) -> Generator[Event, None, Fitted | None]:
         """Train what the method says, from a small head, and keep the state that is best on the validation rows."""
         run.begin_training(self.name)
-        ready, settings = run.ready, settings_of(run.plan.train, run.plan.run.micro_tokens)
+        ready, micro_tokens = run.ready, micro_tokens_of(run.plan.run, run.task)
+        settings = settings_of(run.plan.train, micro_tokens)
         prefixes: Prefixes | None = None
         saved = run.folder.saved(self.name, TunedRecord)
         if saved is not None:

@@ -6,6 +6,7 @@ from luthier.models.heads.bi_encoder import CosineHead
 from luthier.models.heads.classifier import RowHead
 from luthier.models.heads.head import Head
 from luthier.models.heads.image_model import ImageHead
+from luthier.models.heads.language_model import LanguageHead
 from luthier.models.heads.sentence_encoder import VectorHead
 from luthier.models.heads.token_model import SPANS, TAGS
 
@@ -16,5 +17,6 @@ HEADS: dict[str, Head[Any, Any]] = {
     "spans": SPANS,
     "vector": VectorHead(),
     "cosine": CosineHead(),
+    "language": LanguageHead(),
 }
 """By a task's `head`. Each takes the models that it built or opened itself, and the reader of their folder."""

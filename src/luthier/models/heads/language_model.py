@@ -1,5 +1,7 @@
 """Texts to the texts that follow: a causal language model, whose output layer came with its weights."""
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,8 @@ from luthier.models.hub.inspect import Folder
 from luthier.models.hub.pretrained import few_tokens, folder_config, pretrained
 from luthier.models.kernels.packed_attention import LAYOUT, use_packed_attention
 from luthier.models.kernels.token_loss import logits_of, token_log_probabilities
+from luthier.models.readers.conversations import Conversations
 from luthier.models.readers.images import Preparation
-from luthier.models.readers.texts import Texts
 from luthier.models.readers.write_tokenizer import write_tokenizer
 
 CLASS = "AutoModelForCausalLM"
@@ -59,6 +61,12 @@ class LanguageModel(HeadedModel):
         self.tell(batch)
         assert batch.packed is not None, "sequences are packed"
         return states_of(self.body, batch, batch.packed, self.packs)
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Any]:
+        """Inside, the model of transformers as it writes: with all of its layers, whatever is replayed in training."""
+        with contextlib.nullcontext() if self.prefix is None else self.prefix.aside():
+            yield self.body.eval()
 
     def features(self, batch: Batch) -> Tensor:
         """(rows, width): the mean over the tokens of each row's sequences."""
@@ -181,7 +189,7 @@ def refuse_other_outputs(folder: Folder, body: Any) -> None:
 
 
 @dataclass(frozen=True)
-class LanguageHead(Head[LanguageModel, Texts]):
+class LanguageHead(Head[LanguageModel, Conversations]):
     """The next token: saved as the architecture's own class, with what transformers needs to write as luthier does."""
 
     untrained = "language"
@@ -197,14 +205,27 @@ class LanguageHead(Head[LanguageModel, Texts]):
         folder: Path,
         model: LanguageModel,
         head: nn.Sequential,
-        reader: Texts,
+        reader: Conversations,
         settings: dict[str, Any],
     ) -> None:
-        """config.json says what it said before."""
+        """The model as it came, with how it ends an answer (generation_config.json) and the template that it was tuned with.
+
+        settings: what else generation_config.json says.
+        """
         body: Any = model.body
+        tokenizer = reader.texts.tokenizer
+        ends = list(reader.renderer.end)
+        body.generation_config = type(body.generation_config)(
+            do_sample=False,
+            eos_token_id=ends[0] if len(ends) == 1 else ends,
+            bos_token_id=tokenizer.bos_token_id,
+            pad_token_id=reader.texts.pad,
+            **settings,
+        )
         with changed(body.config, {"use_cache": True}):
             body.save_pretrained(folder)
-        write_tokenizer(folder, reader, reader.limit, lower_case=False)
+        tokenizer.chat_template = reader.renderer.template.text
+        write_tokenizer(folder, reader.texts, reader.limit, lower_case=False)
 
     def saved_weights(self, model: LanguageModel, head: nn.Sequential) -> nn.Module:
         return model.body

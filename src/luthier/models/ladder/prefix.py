@@ -96,6 +96,16 @@ class Prefix:
             for at in range(depth - 1):
                 del self.blocks[at].forward
 
+    @contextlib.contextmanager
+    def aside(self) -> Iterator[None]:
+        """Inside, all blocks compute by themselves: of tokens that a model writes no states are kept."""
+        replayed = {block: block.__dict__.pop("forward") for block in self.blocks if "forward" in block.__dict__}
+        try:
+            yield
+        finally:
+            for block, forward in replayed.items():
+                block.forward = forward
+
     def formed(self, states: Tensor | None, depth: int) -> Any:
         """States in the form in which the block gives them: bare, or first in a tuple."""
         length = self.forms[depth]

@@ -43,6 +43,8 @@ class Long:
     """(texts,) number of tokens of each text, before anything is cut."""
     unknown: Array
     """(texts,) number of unknown tokens in each text."""
+    told: tuple[str, ...] = ()
+    """Sentences on what else is to be known of how rows were read."""
 
 
 @dataclass(frozen=True)

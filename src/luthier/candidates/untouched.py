@@ -1,0 +1,140 @@
+"""What a language model answers before it was tuned: to the rows as they are, and with a few examples before each."""
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from luthier import seeds
+from luthier.arrays import Ints
+from luthier.batches.examples import Examples
+from luthier.candidates.candidate import Candidate, Passes
+from luthier.candidates.run import ANSWERED, Run
+from luthier.compare.fitted import Fitted
+from luthier.events import Event, Noted
+from luthier.prepare.prepare import Prepared
+from luthier.tasks.calibration import Calibration
+from luthier.tasks.in_context import InContext
+
+COUNTS = (3, 3, 8)
+"""Examples in each of the prompts that are tried."""
+TRIED_ON = 24
+"""Validation rows on which prompts are compared, at the most."""
+
+
+class UntouchedCandidate(Candidate):
+    """The model as it came, with the same prompts as the tuned one."""
+
+    name = "untouched"
+    words = "the untouched model"
+
+    def why_not(self, ready: Prepared) -> str:
+        return why_silent(ready)
+
+    def fit(self, run: Run) -> Generator[Event, None, Fitted | None]:
+        yield from ()  # a generator, as every `fit` is
+        begin = run.clock()
+        outputs = {part: run.infer(run.ready.model, part) for part in ANSWERED}
+        return Fitted(self.name, self.words, run.clock() - begin, outputs)
+
+    def forecast(self, ready: Prepared, passes: Passes) -> float:
+        return sum(passes(part) for part in ANSWERED)
+
+
+@dataclass(frozen=True)
+class Prompted:
+    """Training rows that stand before what is asked."""
+
+    rows: Ints
+    """Their numbers among the training rows."""
+    score: float
+    """What that comes to on a few validation rows."""
+    loss: float
+
+
+class FewExamplesCandidate(Candidate):
+    """The model as it came, with the best few training rows in its prompt."""
+
+    name = "few-examples"
+    words = "the untouched model with examples in its prompt"
+
+    def why_not(self, ready: Prepared) -> str:
+        return why_silent(ready) or ("" if drawn(ready) else "no example fits before what is asked")
+
+    def fit(self, run: Run) -> Generator[Event, None, Fitted | None]:
+        begin = run.clock()
+        few = np.arange(len(run.ready.examples["valid"]))[:TRIED_ON]
+        tried = [self.tried(run, rows, few) for rows in drawn(run.ready)]
+        best = max(tried, key=lambda one: (run.task.goodness(one.score), -one.loss))
+        yield Noted(
+            f"{len(tried)} prompts with examples were compared on {len(few):,} validation rows; the best has {len(best.rows)}.",
+            run.clock(),
+        )
+        outputs = {}
+        for part in ANSWERED:
+            examples = prompted(run, part, best.rows, np.arange(len(run.ready.examples[part])))
+            outputs[part] = run.task.infer(run.ready.model, examples, run.ready.device)
+        run.tuning["few_examples"] = {"rows": table_rows(run, best.rows)}
+        return Fitted(self.name, self.words, run.clock() - begin, outputs)
+
+    def tried(self, run: Run, rows: Ints, few: Ints) -> Prompted:
+        """What some examples come to on a few validation rows."""
+        examples = prompted(run, "valid", rows, few)
+        outputs = run.task.infer(run.ready.model, examples, run.ready.device)
+        score = run.task.score(run.task.answer(outputs, Calibration(), examples), examples.targets)
+        return Prompted(rows, score, run.task.mean_loss(outputs, examples))
+
+    def forecast(self, ready: Prepared, passes: Passes) -> float:
+        return sum(passes(part) for part in ANSWERED)
+
+
+UNTOUCHED = UntouchedCandidate()
+FEW_EXAMPLES = FewExamplesCandidate()
+
+
+def why_silent(ready: Prepared) -> str:
+    """Why a model that was not tuned does not answer; empty where it does."""
+    return "" if ready.rows.task.in_context is not None else f"only a tuned model does {ready.rows.task.name}"
+
+
+def told_by(run: Run) -> InContext:
+    """How examples are put before a row."""
+    assert run.task.in_context is not None, "it competes only where there is a way"
+    return run.task.in_context
+
+
+def drawn(ready: Prepared) -> list[Ints]:
+    """Training rows for each prompt that is tried: those that leave three quarters of the context to what is asked."""
+    lengths = ready.examples["train"].lengths
+    found = list(draws(len(lengths), ready.plan.run.seed))
+    return [rows for rows in found if len(rows) and lengths[rows].sum() <= ready.long.limit // 4]
+
+
+def draws(rows: int, seed: int) -> Iterator[Ints]:
+    """Numbers of training rows, one set for each prompt."""
+    for at, count in enumerate(COUNTS):
+        chosen: Ints = seeds.generator(seed, "examples", at).permutation(rows)[:count]
+        yield chosen
+
+
+def prompted(run: Run, part: str, shown: Ints, rows: Ints) -> Examples:
+    """Some rows of a part with training rows before them."""
+    ready, how = run.ready, told_by(run)
+    before = inputs_of(run, "train", shown)
+    asked = [how.before(before, row) for row in inputs_of(run, part, rows)]
+    alone = ready.examples[part].select(rows)
+    examples, _ = ready.rows.form.read(ready.base.reader, asked, alone.targets, ready.long.way)
+    return how.of_row_alone(run.task.asked(part, examples), alone)
+
+
+def inputs_of(run: Run, part: str, rows: Ints) -> list[Any]:
+    """Some rows of a part, as their form makes them."""
+    numbers: Ints = getattr(run.ready.rows.split, part)
+    return run.ready.rows.inputs(numbers[rows])
+
+
+def table_rows(run: Run, rows: Ints) -> list[int]:
+    """Numbers of training rows in the table."""
+    found: list[int] = run.ready.rows.split.train[rows].tolist()
+    return found

@@ -1,0 +1,221 @@
+"""Chat: a model learns to write the assistant's turns of conversations."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from luthier.arrays import Array, Floats, Ints
+from luthier.batches.examples import Batch, Examples
+from luthier.batches.sequences import Sequences, Writer
+from luthier.devices import Device
+from luthier.models.chat.spans import Learnt
+from luthier.models.generation import Decoding, write
+from luthier.models.headed import HeadedModel
+from luthier.models.heads.language_model import LanguageModel
+from luthier.predict import over_rows
+from luthier.scores.generated import LIKENESSES, text_scores
+from luthier.scores.metrics import Generated
+from luthier.scores.verifiers import VERIFIERS
+from luthier.tasks.calibration import Calibration
+from luthier.tasks.chat.in_context import Demonstrations
+from luthier.tasks.chat.replies import Replies, Spoken, Written
+from luthier.tasks.in_context import InContext
+from luthier.tasks.records import ChatRecord
+from luthier.tasks.task import Learning, Loss, Model, Task
+
+NAME = "chat"
+BY_LIKELIHOOD = ("loss", "perplexity")
+"""Metrics for which nothing is written."""
+VALIDATED = 200
+"""Rows of the validation part whose answers are written at the most."""
+SHOWN = 20
+"""Rows of the test part whose answers are written where no score needs them, for a person to look at."""
+ROOM = 1.5
+"""Tokens that an answer may have, as a multiple of those of the longest right answer."""
+FEWEST = 16
+
+
+@dataclass(frozen=True)
+class Chat(Task[Spoken, Replies]):
+    """A row is a conversation that ends with the assistant's turn. Targets are (rows,) the texts of these turns."""
+
+    metric: str = "loss"
+    pattern: str | None = None
+    """The regular expression of `regex_match`, where one serves for all rows."""
+    learnt: Learnt = "answers"
+    """Which tokens are learnt: those of the assistant's turns, of the last of them alone, or all."""
+    most: int | None = None
+    """Tokens of an answer at the most; None: not known yet."""
+    system: str | None = None
+    """What is said in a first turn to conversations that have no such turn."""
+
+    name: ClassVar[str] = NAME  # type: ignore[misc]
+    reads: ClassVar[str] = "conversation"  # type: ignore[misc]
+    head: ClassVar[str] = "language"
+    outputs: ClassVar[int] = 1  # type: ignore[misc]
+    answer_key: ClassVar[str] = "text"
+
+    @property
+    def learning(self) -> Learning:
+        return Learning(micro_tokens=1_024)
+
+    @property
+    def in_context(self) -> InContext:
+        return Demonstrations()
+
+    @property
+    def config_labels(self) -> dict[str, Any]:
+        """How many tokens an answer may have, for generation_config.json."""
+        return {} if self.most is None else {"max_new_tokens": self.most}
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        """Scores of what is written, beside its likeness to the right answer."""
+        return (self.metric,) if self.metric in VERIFIERS else ()
+
+    def having_read(self, examples: Examples) -> "Chat":
+        assert isinstance(examples, Sequences), "conversations are sequences"
+        if self.most is not None or not len(examples):
+            return self
+        ends = examples.ends[examples.first_part[1:]]
+        longest = int((ends - examples.ends[examples.first_part[:-1]] - examples.prompts).max())
+        return replace(self, most=max(FEWEST, round(ROOM * longest)))
+
+    def asked(self, part: str, examples: Examples) -> Examples:
+        assert isinstance(examples, Sequences), "conversations are sequences"
+        if examples.writer is None:
+            return examples
+        judged = self.metric not in BY_LIKELIHOOD
+        rows = {"valid": VALIDATED if judged else 0, "test": None if judged else SHOWN}.get(part, 0)
+        writer = replace(examples.writer, most=self.most or examples.writer.most, rows=rows)
+        return replace(examples, writer=writer)
+
+    # Learning
+
+    def loss(self, model: Model, batch: Batch) -> Loss:
+        found = model(batch)
+        return Loss(-found.sum(), len(found))
+
+    def mean_loss(self, outputs: Spoken, examples: Examples) -> float:
+        return float(outputs.losses.sum() / max(1, outputs.counts.sum()))
+
+    # Answering
+
+    def infer(self, model: HeadedModel, examples: Examples, device: Device) -> Spoken:
+        assert isinstance(model, LanguageModel), "a language model answers"
+        assert isinstance(examples, Sequences), "conversations are sequences"
+        losses, counts = losses_of(model, examples, device)
+        return Spoken(losses, counts, written_to(model, examples, device))
+
+    def of_logits(self, values: Array, examples: Examples) -> Spoken:
+        raise NotImplementedError("a language model's answers are no logits of rows")
+
+    def read_outputs(
+        self, arrays: Mapping[str, Array], record: Mapping[str, Any], examples: Examples
+    ) -> Spoken:
+        return Spoken.read(arrays, record)
+
+    def answer(self, outputs: Spoken, calibration: Calibration, examples: Examples) -> Replies:
+        return Replies(outputs)
+
+    def lines(self, answers: Replies, sources: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """What was written to each row; null where nothing was asked for."""
+        found: list[dict[str, Any]] = [{"text": None, "finish": None} for _ in range(len(answers))]
+        written = answers.spoken.written
+        for row, text, stopped in zip(written.rows, written.texts, written.stopped, strict=True):
+            found[row] = {"text": text, "finish": "stop" if stopped else "length"}
+        return found
+
+    def known(self, targets: Array, sources: Sequence[Any] = ()) -> list[Any]:
+        return list(targets)
+
+    def flawless(self, targets: Array) -> Replies:
+        rows = len(targets)
+        everything = Written(np.arange(rows), tuple(map(str, targets)), np.ones(rows, np.int64))
+        return Replies(Spoken(np.zeros(rows), np.ones(rows, np.int64), everything))
+
+    # Scores
+
+    def evidence(self, answers: Replies, targets: Array) -> Generated:
+        spoken = answers.spoken
+        right = [str(targets[row]) for row in spoken.written.rows]
+        scores = text_scores(
+            spoken.written.texts, right, (*self.written, *LIKENESSES), self.pattern
+        )
+        return Generated(spoken.losses, spoken.counts, scores, spoken.written.rows)
+
+    def reported(self, targets: Array) -> tuple[str, ...]:
+        """By likelihood alone where nothing is judged that is written: then too few answers are written to score them."""
+        if self.metric in BY_LIKELIHOOD:
+            return BY_LIKELIHOOD
+        return tuple(dict.fromkeys((self.metric, *self.written, *LIKENESSES, *BY_LIKELIHOOD)))
+
+    def details(self, answers: Replies, targets: Array) -> dict[str, Any]:
+        """Answers that were cut at their length, and some beside the right ones."""
+        written = answers.spoken.written
+        samples = [
+            {"right": str(targets[row]), "written": text, "finish": "stop" if stopped else "length"}
+            for row, text, stopped in zip(
+                written.rows[:SHOWN].tolist(), written.texts, written.stopped.tolist(), strict=False
+            )
+        ]
+        return {
+            "written": {
+                "rows": len(written.rows),
+                "cut_at_length": int((written.stopped == 0).sum()),
+                "most_tokens": self.most,
+                "samples": samples,
+            }
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "reads": self.reads,
+            "metric": self.metric,
+            "pattern": self.pattern,
+            "learnt": self.learnt,
+            "most": self.most,
+            "system": self.system,
+        }
+
+    @staticmethod
+    def from_json(record: dict[str, Any]) -> "Chat":
+        told = ChatRecord.model_validate(record)
+        return Chat(told.metric, told.pattern, told.learnt, told.most, told.system)
+
+
+@torch.inference_mode()
+def losses_of(model: LanguageModel, examples: Sequences, device: Device) -> tuple[Floats, Ints]:
+    """(rows,) each: the surprise at what is to be learnt of a row in nats, summed over its tokens, and their number."""
+    losses, counts = np.zeros(len(examples)), np.zeros(len(examples), np.int64)
+    if not examples.trained.any():
+        return losses, counts
+    model.eval()
+    for batch in over_rows(examples, device):
+        assert batch.packed is not None, "sequences are packed"
+        found = -model(batch).double().cpu().numpy()
+        row = batch.rows[batch.part_of.cpu().numpy()[batch.packed.predictions.sequence.cpu().numpy()]]
+        losses += np.bincount(row, found, len(losses))
+        counts += np.bincount(row, minlength=len(losses))
+    return losses, counts
+
+
+def written_to(model: LanguageModel, examples: Sequences, device: Device) -> Written:
+    """What a model answers to the rows that it is to answer."""
+    rows, writer = examples.written, examples.writer
+    if not len(rows) or writer is None:
+        return Written(np.zeros(0, np.int64), (), np.zeros(0, np.int64))
+    prompts = [examples.prompt(row).tolist() for row in rows.tolist()]
+    with model.writing() as body:
+        found = write(body, prompts, decoding(writer), device.torch)
+    stopped = np.array([one.finish == "stop" for one in found], np.int64)
+    return Written(rows, tuple(writer.spell(one.ids) for one in found), stopped)
+
+
+def decoding(writer: Writer) -> Decoding:
+    """How an answer is written: the likeliest token after the other."""
+    return Decoding(frozenset(writer.end), writer.most)

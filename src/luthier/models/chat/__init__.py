@@ -1,0 +1,1 @@
+"""Conversations as token numbers: one renderer for training, answering, scoring and serving."""

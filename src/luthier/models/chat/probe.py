@@ -1,0 +1,143 @@
+"""What a template does, found by rendering a conversation whose contents can be recognised."""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from luthier.batches.conversations import ASSISTANT
+from luthier.errors import DataError, ModelError
+from luthier.models.chat.messages import Arguments
+from luthier.models.chat.template import ChatTemplate
+
+ASKED, ANSWERED = "Qx7asked7xQ", "Qx7answered7xQ"
+"""Contents that no template writes by itself, and none changes by trimming."""
+TURNS = ({"role": "user", "content": ASKED}, {"role": ASSISTANT, "content": ANSWERED})
+TOOL = {
+    "type": "function",
+    "function": {
+        "name": "Qx7tool7xQ",
+        "description": "A tool.",
+        "parameters": {"type": "object", "properties": {"Qx7key7xQ": {"type": "string"}}},
+    },
+}
+
+
+@dataclass(frozen=True)
+class Probed:
+    """What a template writes around an answer."""
+
+    lead: str
+    """What stands between the text that asks for an answer and the answer's own, and is the model's to write: a blank, mostly."""
+    tail: str
+    """All that stands after an answer at the end of a conversation."""
+    end: str
+    """The part of it, at its beginning, that ends the turn, and is learnt with the answer."""
+    end_token: int
+    special: tuple[str, ...]
+    """The special tokens that turns are made of. Tokens that an assistant may write, as those around thinking, are added
+    to tokenizers as ordinary ones."""
+    added: tuple[str, ...]
+    """All tokens that were added to the tokenizer's vocabulary, without those that are blank."""
+
+
+def probe(template: ChatTemplate) -> Probed:
+    """Find out what ends a turn. A template that renders no answer, or ends none, is of no use."""
+    try:
+        whole, prompt, again = (
+            template.render(TURNS, (), False),
+            template.render(TURNS[:1], (), True),
+            template.render(TURNS, (), False),
+        )
+    except DataError as error:
+        raise ModelError(
+            f"The model's chat template cannot render a question and an answer. {error}"
+        ) from error
+    if whole != again:
+        raise ModelError(
+            "The chat template renders the same conversation differently each time, so that no two readings of a row agree. "
+            "Give the model another template."
+        )
+    for content, kind in ((ASKED, "question"), (ANSWERED, "answer")):
+        if whole.count(content) != 1:
+            raise ModelError(
+                f"The chat template writes the {kind} of a conversation {whole.count(content)} times instead of once: "
+                f"{whole!r}. Give the model another template."
+            )
+    if ASKED not in prompt or ANSWERED in prompt:
+        raise ModelError(f"The chat template does not write the question before an answer: {prompt!r}.")
+    before, tail = whole.split(ANSWERED)
+    added = added_tokens(template.tokenizer)
+    if (found := ending(tail, added)) is None:
+        raise ModelError(
+            "The chat template writes no token that ends the assistant's turn, so that a model could never learn to stop: "
+            f"after an answer stands {tail!r}. Give the model a template that ends the turn, such as its eos_token."
+        )
+    end, token = found
+    visible = tuple(one for one in added if one and not one.isspace())
+    special = {str(one) for one in template.tokenizer.added_tokens_decoder.values() if one.special}
+    written = tuple(one for one in visible if one in special and one in whole + prompt)
+    lead = before.removeprefix(prompt) if before.startswith(prompt) else ""
+    return Probed(lead, tail, end, token, written, visible)
+
+
+def added_tokens(tokenizer: Any) -> dict[str, int]:
+    """The tokens that were added to a vocabulary, by their text, with those that have a part to play."""
+    parts = dict(zip(tokenizer.all_special_tokens, tokenizer.all_special_ids, strict=True))
+    return {**tokenizer.get_added_vocab(), **parts}
+
+
+def ending(text: str, added: dict[str, int]) -> tuple[str, int] | None:
+    """The beginning of a text up to the first token that was added to the tokenizer, and that token; None where there is none.
+
+    Only what is empty stands before it: words would be part of the next turn.
+
+    >>> ending(" </s>\\n", {"</s>": 2})
+    (' </s>', 2)
+    >>> ending("\\n\\nUser:", {"</s>": 2}) is None
+    True
+    """
+    stripped = text.lstrip()
+    fitting = [one for one in added if one and not one.isspace() and stripped.startswith(one)]
+    if not fitting:
+        return None
+    token = max(fitting, key=len)
+    return text[: len(text) - len(stripped) + len(token)], added[token]
+
+
+def arguments_shape(template: ChatTemplate) -> tuple[Arguments, str]:
+    """Which shape of a call's arguments a template writes as plain JSON, and a sentence on what was tried."""
+    said = []
+    shapes: tuple[tuple[Arguments, Any], ...] = (
+        ("mapping", {"Qx7key7xQ": "Qx7value7xQ"}),
+        ("text", json.dumps({"Qx7key7xQ": "Qx7value7xQ"})),
+    )
+    for shape, arguments in shapes:
+        try:
+            text = template.render(calling(arguments), (TOOL,), False)
+        except DataError as error:
+            said.append(f"as {shape} it fails ({error})")
+            continue
+        if re.search(r'[^\\]"Qx7key7xQ": *"Qx7value7xQ"', text):
+            return shape, f"Arguments of tools are given to the chat template as {WORDS[shape]}."
+        said.append(f"as {WORDS[shape]} they are not in the text as JSON")
+    return "mapping", "The chat template writes no arguments of tools as JSON: " + "; ".join(said) + "."
+
+
+WORDS: dict[Arguments, str] = {"mapping": "a mapping", "text": "JSON text"}
+
+
+def calling(arguments: Any) -> list[dict[str, Any]]:
+    """A conversation in which a tool is called and answers."""
+    function = {"name": "Qx7tool7xQ", "arguments": arguments}
+    call = {
+        "id": "Qx7call7x",
+        "type": "function",
+        "function": function,
+    }  # Nine signs, as some templates want.
+    return [
+        TURNS[0],
+        {"role": ASSISTANT, "content": "", "tool_calls": [call]},
+        {"role": "tool", "name": "Qx7tool7xQ", "tool_call_id": "Qx7call7x", "content": "Qx7result7xQ"},
+        TURNS[1],
+    ]

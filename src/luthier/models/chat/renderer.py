@@ -1,0 +1,191 @@
+"""The one way from a conversation to token numbers: training, answering, scoring and serving all use it."""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, get_args
+
+from luthier.batches.conversations import Conversation
+from luthier.errors import PlanError, did_you_mean, listing
+from luthier.models.chat.encoding import Encoded, encode_all, encode_apart
+from luthier.models.chat.losses import lost
+from luthier.models.chat.messages import Arguments, messages_of
+from luthier.models.chat.probe import Probed, added_tokens, arguments_shape, probe
+from luthier.models.chat.rendered import Rendered
+from luthier.models.chat.spans import Learnt, Located, Script, Span, locate
+from luthier.models.chat.special_text import SpecialText, special_text, unmarked
+from luthier.models.chat.template import ChatTemplate, open_template
+
+SPECIAL_TEXT, APART, STRADDLED = "special-text", "apart", "straddled"
+
+
+@dataclass(frozen=True, eq=False)
+class Renderer:
+    """A tokenizer and a chat template. It keeps nothing of the conversations that it renders."""
+
+    tokenizer: Any
+    template: ChatTemplate
+    probed: Probed
+    stops: tuple[int, ...] = ()
+    """Token ids that end a text by the model's generation settings, beside those found here."""
+
+    @property
+    def end(self) -> tuple[int, ...]:
+        """Token ids that end a turn, the one that is trained first."""
+        eos = () if self.tokenizer.eos_token_id is None else (self.tokenizer.eos_token_id,)
+        return tuple(dict.fromkeys((self.probed.end_token, *eos, *self.stops)))
+
+    @property
+    def told(self) -> list[str]:
+        """What a user should know before the first row: of the template, and of what was tried for tools."""
+        return [*self.template.told, *([self.tools_told] if "arguments" in self.__dict__ else [])]
+
+    @cached_property
+    def arguments(self) -> Arguments:
+        """How the arguments of a tool's call are given to this template; found when a first row has some."""
+        return arguments_shape(self.template)[0]
+
+    @cached_property
+    def tools_told(self) -> str:
+        """What was tried to find it."""
+        return arguments_shape(self.template)[1]
+
+    def training(self, conversation: Conversation, learnt: Learnt = "answers") -> Rendered:
+        """The tokens of a whole conversation, and which of them are learnt."""
+        return self.trainings([conversation], learnt)[0]
+
+    def trainings(self, conversations: Sequence[Conversation], learnt: Learnt = "answers") -> list[Rendered]:
+        """The same of many conversations, much faster than one by one."""
+        if learnt not in get_args(Learnt):
+            raise PlanError(
+                f"{learnt!r} does not say which turns are learnt: {listing(get_args(Learnt))} do."
+                f"{did_you_mean(learnt, get_args(Learnt))}"
+            )
+        return [rendered for _, _, rendered in self.read(conversations, learnt)]
+
+    def read(
+        self, conversations: Sequence[Conversation], learnt: Learnt
+    ) -> list[tuple[Located, Encoded, Rendered]]:
+        """Each conversation as text with its answers, as tokens with their places, and as what is trained on."""
+        scripts = [self.script(one) for one in conversations]
+        located = [locate(script, learnt) for script in scripts]
+        wholes = encode_all(self.tokenizer, [one.text for one in located])
+        prompts = [one.ids for one in encode_all(self.tokenizer, [one.prompt or "" for one in located])]
+        found = []
+        for script, given, one, whole, prompt in zip(
+            scripts, conversations, located, wholes, prompts, strict=True
+        ):
+            remarks = [*self.remarks(script, given, one.text), *one.remarks]
+            if whole.ids[: len(prompt)] != prompt:
+                whole = encode_apart(self.tokenizer, one.text, cut=len(one.prompt or ""))
+                remarks.append(APART)
+            if any(straddled(whole, begin) for begin, _ in one.spans if begin < len(one.prompt or one.text)):
+                remarks.append(STRADDLED)
+            trained = [True] * len(whole.ids) if learnt == "all" else answers(one, whole, len(prompt))
+            found.append((one, whole, Rendered(whole.ids, trained, tuple(remarks))))
+        return found
+
+    def prompt(self, conversation: Conversation) -> list[int]:
+        """The tokens before the answer to a conversation; an assistant's turn at its end is not seen."""
+        return self.prompts([conversation])[0]
+
+    def prompts(self, conversations: Sequence[Conversation]) -> list[list[int]]:
+        """The same of many conversations."""
+        scripts = [self.script(one.prompt) for one in conversations]
+        texts = [script.render(len(script.messages), True) for script in scripts]
+        return [one.ids for one in encode_all(self.tokenizer, texts)]
+
+    def text(self, conversation: Conversation) -> str:
+        """The whole conversation as the model reads it in training."""
+        return unmarked(locate(self.script(conversation), "last").text)
+
+    def prompt_text(self, conversation: Conversation) -> str:
+        """What the model reads before it answers."""
+        script = self.script(conversation.prompt)
+        return unmarked(script.render(len(script.messages), True))
+
+    def marked(self, conversation: Conversation, learnt: Learnt = "answers") -> list[tuple[str, bool]]:
+        """The conversation in pieces of text, each with whether its tokens are learnt, to be shown."""
+        ((located, encoded, rendered),) = self.read([conversation], learnt)
+        first = [at for at in range(1, len(rendered.ids)) if rendered.trained[at] != rendered.trained[at - 1]]
+        # The end of the token before: the beginning of one leaves out the blank that it may begin with.
+        borders = [0, *(encoded.ends[at - 1] for at in first), len(located.text)]
+        flags = [rendered.trained[at] for at in (0, *first)] if rendered.ids else [False]
+        return [
+            (unmarked(located.text[begin:end]), trained)
+            for begin, end, trained in zip(borders, borders[1:], flags, strict=False)
+        ]
+
+    def script(self, conversation: Conversation) -> Script:
+        """A conversation as messages, in which text that looks like a special token is marked as text."""
+        messages = messages_of(conversation.turns, self.shape(conversation))
+        marked = [self.special_text.marked(message) for message in messages]
+        marked_tools = [self.special_text.marked_tool(tool) for tool in conversation.tools]
+        return Script(
+            self.template,
+            self.probed,
+            [new or old for new, old in zip(marked, messages, strict=True)],
+            [new or old for new, old in zip(marked_tools, conversation.tools, strict=True)],
+            (SPECIAL_TEXT,) if any(marked) or any(marked_tools) else (),
+        )
+
+    def shape(self, conversation: Conversation) -> Arguments:
+        """How arguments of calls are given. The template is asked only where there are some."""
+        return self.arguments if any(turn.get("tool_calls") for turn in conversation.turns) else "mapping"
+
+    @cached_property
+    def special_text(self) -> SpecialText:
+        """What is read as text where it stands in a message."""
+        by_id = {number: token for token, number in added_tokens(self.tokenizer).items()}
+        ends = [by_id[number] for number in (*self.end, self.tokenizer.bos_token_id) if number in by_id]
+        return special_text(self.tokenizer, [*self.probed.special, *ends])
+
+    def remarks(self, script: Script, conversation: Conversation, text: str) -> list[str]:
+        """What the template lost of a conversation, and what was marked in it."""
+        return [
+            *script.remarks,
+            *lost(self.template, self.shape(conversation), script.messages, script.tools, text),
+        ]
+
+
+def answers(located: Located, whole: Encoded, prompt: int) -> list[bool]:
+    """Which tokens are learnt: those of the answers found, of which the last begins after so many tokens of the prompt."""
+    border = len(located.prompt) if located.prompt is not None else len(located.text)
+    last = [span for span in located.spans if span[0] >= border]
+    trained = inside(whole, [span for span in located.spans if span[0] < border])
+    for _, stop in last:
+        trained[prompt:] = [start < stop for start in whole.starts[prompt:]]
+    return trained
+
+
+def straddled(encoded: Encoded, border: int) -> bool:
+    """Whether a token stands over a place of the text."""
+    at = bisect_left(encoded.starts, border)
+    return at > 0 and encoded.ends[at - 1] > border
+
+
+def inside(encoded: Encoded, spans: Sequence[Span]) -> list[bool]:
+    """Which tokens stand in one of the spans, which are in order. Offsets leave blanks out, and so may be empty."""
+    trained = [False] * len(encoded.ids)
+    if not spans:
+        return trained
+    left = iter(spans)
+    begin, stop = next(left)
+    for at, (start, end) in enumerate(zip(encoded.starts, encoded.ends, strict=True)):
+        while start >= stop:
+            following = next(left, None)
+            if following is None:
+                return trained
+            begin, stop = following
+        trained[at] = start >= begin and end > begin
+    return trained
+
+
+def open_renderer(tokenizer: Any, template: str | None = None, stops: Iterable[int] = ()) -> Renderer:
+    """The renderer of a model: by its own template, by a default one's name, or by a template's text.
+
+    stops: the token ids that the model's generation settings name as ends of a text.
+    """
+    opened = open_template(tokenizer, template)
+    return Renderer(tokenizer, opened, probe(opened), tuple(stops))

@@ -1,9 +1,11 @@
 """A metric as it was measured on some rows: its value, its interval, and how far it is from that of another candidate.
 
-Either each row has its share by itself and the metric is their mean (`PerRow`), or it is of all rows together (`OfAll`). Whatever
-asks for values, intervals and differences needs to know no more of a metric than that.
+Either each row has its share by itself and the metric is their mean (`PerRow`), or it is of all rows together (`OfAll`). Either
+may have been measured on some of the rows only (`OfSome`). Whatever asks for values, intervals and differences needs to know no
+more of a metric than that.
 """
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
@@ -106,3 +108,37 @@ class OfAll(Measure):
         return paired_bootstrap_of(
             self.statistic, other.statistic, len(self.answers), differing=differing, seed=seed
         )
+
+
+@dataclass(frozen=True)
+class OfSome(Measure):
+    """A metric that was measured on some of the rows alone, as it is dear: texts are generated for a few hundred at the most."""
+
+    measure: Measure
+    """The metric of those rows."""
+    places: Ints
+    """(measured,) the places of those rows among all, ascending."""
+
+    @property
+    def value(self) -> float:
+        return self.measure.value
+
+    def of(self, rows: Ints) -> float:
+        """The metric of those of the rows on which it was measured, each as often as it is named; not a number without any."""
+        found = np.searchsorted(self.places, rows)
+        measured = self.places[np.minimum(found, len(self.places) - 1)] == rows
+        return self.measure.of(found[measured]) if measured.any() else math.nan
+
+    def estimate(self, seed: int) -> Estimate:
+        return self.measure.estimate(seed)
+
+    def minus(self, other: "OfSome", seed: int) -> Difference:
+        return self.measure.minus(self.alike(other), seed)
+
+    def standard_error(self, other: "OfSome", seed: int) -> float:
+        return self.measure.standard_error(self.alike(other), seed)
+
+    def alike(self, other: "OfSome") -> Measure:
+        """The other candidate's metric of the same rows."""
+        assert np.array_equal(self.places, other.places), "the candidates were measured on different rows"
+        return other.measure

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from luthier.arrays import Array, Floats, Ints
-from luthier.scores import classification, entities, multilabel, regression, retrieval
-from luthier.scores.measures import Measure, OfAll, PerRow
+from luthier.scores import classification, entities, generated, multilabel, regression, retrieval
+from luthier.scores.measures import Measure, OfAll, OfSome, PerRow
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,7 @@ class Metric:
     measures: Mapping[str, Callable[..., Measure]]
     """For each task that has the metric, by name: the function that measures it from what such a task knows of its answers."""
     judges: tuple[str, ...] = ()
-    """Names of the tasks that may be judged by the metric: there it chooses settings, stops training and decides. It is then
-    always one of which higher values are better."""
+    """Names of the tasks that may be judged by the metric: there it chooses settings, stops training and decides."""
     higher: bool = True
     """Whether a higher value is better."""
     percent: bool = False
@@ -48,6 +47,14 @@ class Metric:
         """
         unit = f", in {self.unit}" if self.unit else ""
         return self.meanings.get(task, self.meaning) + unit + ("" if self.higher else "; lower is better")
+
+    def goodness(self, value: float) -> float:
+        """A value as all that compares takes it, higher being better: itself, or its negative where lower values are better.
+
+        >>> METRICS["accuracy"].goodness(0.9), METRICS["log_loss"].goodness(0.4)
+        (0.9, -0.4)
+        """
+        return value if self.higher else -value
 
     @property
     def words(self) -> str:
@@ -125,6 +132,28 @@ class Retrieved:
     """(rows,) the rank, from 1, of the first vector that belongs to each."""
 
 
+@dataclass(frozen=True)
+class Generated:
+    """Answers of a task whose model writes texts: how likely the right ones are to it, and how right those are that it wrote."""
+
+    losses: Floats
+    """(rows,) surprise at the right answer in nats, summed over its tokens."""
+    tokens: Ints
+    """(rows,) tokens of the right answer."""
+    scores: Mapping[str, Floats] = field(default_factory=dict)
+    """(generated,) how right each generated text is, by the name of the metric, as `generated.text_scores` has them."""
+    rows: Ints | None = None
+    """(generated,) the places of the rows that a text was generated for, ascending; None where that is all of them."""
+
+
+@dataclass(frozen=True)
+class Preferred:
+    """Answers of a task that is to prefer one of two answers."""
+
+    margins: Floats
+    """(rows,) by how much the reward of the chosen answer is higher than that of the rejected one."""
+
+
 def accuracy(found: Classified | Tagged) -> Measure:
     return PerRow(found.right, share=True)
 
@@ -152,6 +181,29 @@ def brier(found: Classified) -> Measure:
     return PerRow(how(found.probabilities, found.targets))
 
 
+def loss(found: Generated) -> Measure:
+    return OfAll(generated.resampled_loss(found.losses, found.tokens), found.losses)
+
+
+def perplexity(found: Generated) -> Measure:
+    return OfAll(generated.resampled_perplexity(found.losses, found.tokens), found.losses)
+
+
+def of_texts(name: str, share: bool = True) -> Callable[[Generated], Measure]:
+    """The mean of a score of generated texts. share: whether each is 1 or 0."""
+
+    def measured(found: Generated) -> Measure:
+        scores = PerRow(found.scores[name], share=share)
+        return scores if found.rows is None else OfSome(scores, found.rows)
+
+    return measured
+
+
+def reward_accuracy(found: Preferred) -> Measure:
+    right = generated.preferred(found.margins)
+    return PerRow(right, share=bool(np.isin(right, (0, 1)).all()))
+
+
 CLASSES = ("text-classification", "pair-classification", "image-classification")
 WORDS, NUMBERS, QUESTIONS, VECTORS = (
     "token-classification",
@@ -159,6 +211,7 @@ WORDS, NUMBERS, QUESTIONS, VECTORS = (
     "question-answering",
     "embedding",
 )
+CHAT, PREFERENCE, ADAPTATION = "chat", "preference", "adaptation"
 
 
 def of_classes(how: Callable[[Classified], Measure]) -> Mapping[str, Callable[..., Measure]]:
@@ -229,7 +282,7 @@ METRICS: dict[str, Metric] = {
     "exact_match": Metric(
         "Exact match",
         "the share of rows whose whole answer is right",
-        {QUESTIONS: lambda found: PerRow(found.exact, share=True)},
+        {QUESTIONS: lambda found: PerRow(found.exact, share=True), CHAT: of_texts("exact_match")},
         percent=True,
         judges=(QUESTIONS,),
     ),
@@ -304,6 +357,67 @@ METRICS: dict[str, Metric] = {
         {VECTORS: lambda found: PerRow(retrieval.hits_at(found.ranks, 10), share=True)},
         percent=True,
         judges=(VECTORS,),
+    ),
+    "contains": Metric(
+        "Right answer contained",
+        "the share of generated texts that the right answer stands in, to the letter",
+        {CHAT: of_texts("contains")},
+        percent=True,
+    ),
+    "regex_match": Metric(
+        "Pattern found",
+        "the share of generated texts that the regular expression is found in",
+        {CHAT: of_texts("regex_match")},
+        percent=True,
+    ),
+    "number_match": Metric(
+        "Number match",
+        "the share of generated texts whose last number has the right value",
+        {CHAT: of_texts("number_match")},
+        percent=True,
+    ),
+    "json_match": Metric(
+        "JSON match",
+        "the share of generated texts whose JSON means the same as the right one",
+        {CHAT: of_texts("json_match")},
+        percent=True,
+        inside="JSON match",
+    ),
+    "rouge_l": Metric(
+        "ROUGE-L",
+        "how much of the words a generated text and the right one have in common, in their order; 1 is perfect",
+        {CHAT: of_texts("rouge_l", share=False)},
+        inside="ROUGE-L",
+        hub="rouge",
+    ),
+    "chrf": Metric(
+        "Character F-score",
+        "how many runs of characters a generated text and the right one have in common, averaged over rows; 1 is perfect",
+        {CHAT: of_texts("chrf", share=False)},
+        inside="chrF",
+    ),
+    "loss": Metric(
+        "Loss",
+        "the mean surprise at a token of the right answer",
+        {CHAT: loss, ADAPTATION: loss},
+        higher=False,
+        unit="nats",
+        meanings={ADAPTATION: "the mean surprise at a token of the text"},
+    ),
+    "perplexity": Metric(
+        "Perplexity",
+        "among how many equally likely tokens the model wavers at each token of the right answer; 1 is certainty",
+        {CHAT: perplexity, ADAPTATION: perplexity},
+        higher=False,
+        meanings={
+            ADAPTATION: "among how many equally likely tokens the model wavers at each token; 1 is certainty"
+        },
+    ),
+    "reward_accuracy": Metric(
+        "Reward accuracy",
+        "the share of pairs whose chosen answer has the higher reward; ties count half",
+        {PREFERENCE: reward_accuracy},
+        percent=True,
     ),
     "ece": Metric("Calibration error", "the mean gap between confidence and accuracy", {}, higher=False),
 }

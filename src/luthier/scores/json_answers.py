@@ -1,0 +1,101 @@
+"""Whether a text holds the JSON value that is right: compared by meaning, not by spelling."""
+
+import json
+import re
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+OPENING = re.compile(r"[\[{]")
+"""Where an object or an array may begin."""
+
+
+class NoJSON(ValueError):
+    """A text holds no value as RFC 8259 writes one, with each key of an object once."""
+
+
+def json_match(text: str, right: str) -> bool:
+    """Whether the JSON value in a text equals the right one.
+
+    Keys may stand in any order; numbers are equal by value (1, 1.0 and 1e0 are); true and false are no numbers; strings are
+    equal to the letter. The value is the whole text, or else the first object or array in it that can be read: it may stand
+    in a fence, or have words around it, as that is how chat models write. The right answer is to be JSON as a whole. What is
+    no JSON matches nothing, and nor does an object that gives a key twice, NaN or Infinity, which RFC 8259 does not know.
+
+    >>> json_match('Here it is: {"urgent": true, "order": 12.0}', '{"order": 12, "urgent": true}')
+    True
+    >>> json_match('{"order": 1}', '{"order": true}')
+    False
+    """
+    try:
+        return equal(found_in(text), read(right))
+    except (NoJSON, RecursionError):
+        return False
+
+
+def is_json(text: str) -> bool:
+    """Whether a text as a whole is an object or an array of JSON, with which others can be compared."""
+    try:
+        return isinstance(read(text), dict | list)
+    except NoJSON:
+        return False
+
+
+def found_in(text: str) -> Any:
+    """The JSON value in a text. Raises NoJSON where there is none."""
+    try:
+        return read(text)
+    except NoJSON:
+        for place in OPENING.finditer(text):
+            try:
+                return decoded(text, place.start())[0]
+            except NoJSON:
+                continue
+        raise
+
+
+def read(text: str) -> Any:
+    """A text as one JSON value, with white space around it at the most. Raises NoJSON where it is none."""
+    text = text.strip()
+    value, end = decoded(text, 0)
+    if end < len(text):
+        raise NoJSON("there is more behind it")
+    return value
+
+
+def decoded(text: str, start: int) -> tuple[Any, int]:
+    """The JSON value that begins at a place of a text, and where it ends. Raises NoJSON where there is none."""
+    try:
+        return DECODER.raw_decode(text, start)
+    except (
+        ValueError,
+        InvalidOperation,
+        RecursionError,
+    ) as error:  # no JSON; a number, or a depth, beyond all use
+        raise NoJSON(str(error)) from error
+
+
+def with_each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len({key for key, _ in pairs}) < len(pairs):
+        raise NoJSON("a key stands twice")
+    return dict(pairs)
+
+
+def no_number(name: str) -> None:
+    raise NoJSON(f"{name} is no number of JSON")
+
+
+DECODER = json.JSONDecoder(
+    object_pairs_hook=with_each_key_once, parse_float=Decimal, parse_int=Decimal, parse_constant=no_number
+)
+"""Numbers are read as they are written, so that none is equal to another by rounding."""
+
+
+def equal(one: Any, other: Any) -> bool:
+    """Whether two values that were read from JSON mean the same."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(equal(value, other[key]) for key, value in one.items())
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(equal, one, other))
+    return bool(one == other)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from luthier.errors import DiskError, InputError, WorldError
-from luthier.files import cache_folder, clear, open_lock, whole_folder
+from luthier.files import cache_folder, clear, open_lock, whole_folder, why_no_folder
 from luthier.hashes import hash_file
 from luthier.models.hub.gguf_header import GgufHeader, read_gguf_header
 from luthier.models.hub.gguf_llama import PLAIN, check_tensors, llama_config, llama_weights
@@ -134,22 +134,22 @@ def is_sound(folder: Path) -> bool:
 
 @contextlib.contextmanager
 def making(file: Path, folder: Path) -> Iterator[None]:
-    """Inside, no other process makes the same folder: it waits until this one has. Tells of a disk that keeps nothing."""
-    try:
-        with open_lock(folder.with_suffix(".lock")) as descriptor:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-            except OSError:
-                pass  # a file system without locks: both make it, and both alike
-            else:
-                for left in folder.parent.glob(f".{folder.name}.*"):  # by a process that was killed
-                    clear(left)
-            yield
-    except DiskError as error:
+    """Inside, no other process makes the same folder: it waits until this one has. Raises DiskError where nothing can be kept."""
+    why_not = why_no_folder(folder)
+    if why_not is not None:
         raise DiskError(
-            f"{file}: what comes of opening it cannot be kept. {error} The folder is chosen by the environment variable "
-            "XDG_CACHE_HOME."
-        ) from error
+            f"{file}: is opened once, and what comes of it cannot be kept in {folder}: {why_not}. Name another folder for all "
+            "that is kept by the environment variable XDG_CACHE_HOME."
+        )
+    with open_lock(folder.with_suffix(".lock")) as descriptor:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except OSError:
+            pass  # a file system without locks: both make it, and both alike
+        else:
+            for left in folder.parent.glob(f".{folder.name}.*"):  # by a process that was killed
+                clear(left)
+        yield
 
 
 def make_folder(file: Path, digest: str, folder: Path) -> None:

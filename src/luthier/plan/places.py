@@ -15,10 +15,12 @@ NAMED = tuple(
 )  # fmt: skip
 """Settings that name a file or a folder."""
 MODELS = ("model.name", "model.base", "train.teacher")
-"""Settings that may name something else than a folder here, such as a model of the hub."""
+"""Settings that may name something else than a folder or a file here, such as a model of the hub."""
 PACKAGED = "all-MiniLM-L6-v2"
-PACKAGED_NAMES = (PACKAGED, f"sentence-transformers/{PACKAGED}")
-"""Names that always mean the packaged model, even if a folder has the same name."""
+PACKAGED_CHAT = "SmolLM2-135M-Instruct"
+"""The language model that a package holds, as a GGUF file of 4 bits; its full name on the hub means the weights there."""
+PACKAGED_NAMES = (PACKAGED, f"sentence-transformers/{PACKAGED}", PACKAGED_CHAT)
+"""Names that always mean a packaged model, even if a folder has the same name."""
 
 
 def placed(plan: Plan, run: Path) -> Plan:
@@ -32,7 +34,7 @@ def placed(plan: Plan, run: Path) -> Plan:
 def recorded(key: str, name: str, run: Path) -> str:
     """How one file is named in a run's plan."""
     place = os.path.abspath(os.path.expanduser(name) if key in MODELS else name)
-    if key in MODELS and (name in PACKAGED_NAMES or not os.path.isdir(place)):
+    if key in MODELS and (name in PACKAGED_NAMES or not os.path.exists(place)):
         return name
     inside = os.path.abspath(run)
     return os.path.relpath(place, inside) if os.path.commonpath([place, inside]) == inside else place

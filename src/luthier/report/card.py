@@ -16,7 +16,10 @@ from luthier.report.records import Records
 from luthier.report.rows import LEFT_OUT, PARTS
 from luthier.scores.metrics import metric_named
 
-HUB_NAMES = {"all-MiniLM-L6-v2": "sentence-transformers/all-MiniLM-L6-v2"}
+HUB_NAMES = {
+    "all-MiniLM-L6-v2": "sentence-transformers/all-MiniLM-L6-v2",
+    "SmolLM2-135M-Instruct": "HuggingFaceTB/SmolLM2-135M-Instruct",
+}
 """Short names of models and their names on the hub."""
 
 DATASET_TYPES = {

@@ -159,7 +159,7 @@ def make_scorecard(run: Run, kept: Fitted, forgetting: dict[str, Any]) -> dict[s
             "way": ready.long.way,
         },
         "tuning": {**tuning_settings(run), **run.tuning},
-        "warnings": list(ready.rows.split.warnings),
+        "warnings": [*ready.base.folder.told, *ready.rows.split.warnings],
         "model_format": form_of(ready.model.pooling),
         "cost": {
             "seconds": {name: round(value, 3) for name, value in seconds.items()},

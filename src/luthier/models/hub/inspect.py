@@ -10,6 +10,7 @@ from luthier.errors import ModelError, listing
 from luthier.hashes import hash_file, hash_json
 from luthier.models.hub.adapter import Adapter, adapter_of
 from luthier.models.hub.find import find_model
+from luthier.models.hub.gguf_folder import Origin, origin_of
 from luthier.models.hub.json_file import read_json, read_object
 from luthier.models.hub.regular import files_of, refuse_outside
 from luthier.models.hub.settings import checked_settings, refuse_custom_code
@@ -85,10 +86,20 @@ class Folder:
     def family(self) -> str:
         return str(self.config["model_type"])
 
+    @property
+    def told(self) -> tuple[str, ...]:
+        """Sentences on the weights that belong wherever the model is told of."""
+        return () if self.origin is None else (f"{self.name}: {self.origin.words()}.",)
+
     def fingerprint(self) -> str:
         """Hash of all that decides what the model computes: weights, settings, vocabulary."""
         found = hash_json(self.sums)
         return found if self.adapter is None else hash_json([found, hash_json(sums_of(self.adapter.path))])
+
+    @cached_property
+    def origin(self) -> Origin | None:
+        """What the weights were quantised to before they were plain numbers; None where they were not, or nobody says."""
+        return origin_of(self.home)
 
     @cached_property
     def sums(self) -> dict[str, str]:
@@ -101,7 +112,8 @@ def sums_of(root: Path) -> dict[str, str]:
     return {
         str(file.relative_to(root)): hash_file(file)
         for file in files_of(root)
-        if file.suffix in (".safetensors", ".json", ".txt", ".model") and file.name != "luthier.json"
+        if file.suffix in (".safetensors", ".json", ".txt", ".model", ".jinja")
+        and file.name != "luthier.json"
     }
 
 

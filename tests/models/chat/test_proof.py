@@ -29,7 +29,7 @@ def test_a_proof_tells_what_is_learnt() -> None:
     assert proof.words() == [
         "3 of 10 tokens are learnt (30.0%), in 2 rows.",
         "No row has more than 10 tokens.",
-        "The end of every answer is learnt.",
+        "The end of each row's last answer is learnt.",
     ]
     assert stops(proof) == []
 

@@ -24,7 +24,8 @@ pytestmark = [
 def own_template() -> str:
     from gguf import GGUFReader
 
-    assert PACKAGE is not None and PACKAGE.origin is not None
+    assert PACKAGE is not None
+    assert PACKAGE.origin is not None
     file = next(Path(PACKAGE.origin).parent.glob("*.gguf"))
     return str(GGUFReader(file).fields["tokenizer.chat_template"].contents())
 

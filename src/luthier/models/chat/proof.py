@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 
 from luthier.errors import DataError
 from luthier.models.chat.rendered import REMARKS, Rendered
@@ -33,7 +32,7 @@ class Proof:
     cut: tuple[int, ...]
     """Rows longer than the limit."""
     unended: tuple[int, ...]
-    """Rows in which a learnt answer does not end with a token that ends its turn."""
+    """Rows in which the last learnt answer does not end with a token that ends its turn."""
     remarks: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """Rows by what happened to them, among `REMARKS`."""
 
@@ -59,7 +58,7 @@ class Proof:
         if self.unended:
             said.append(f"{rows(self.unended)} an answer whose end is not learnt.")
         elif self.trained:
-            said.append("The end of every answer is learnt.")
+            said.append("The end of each row's last answer is learnt.")
         said += [f"{count(found)}: {REMARKS[remark]}." for remark, found in self.remarks.items()]
         return said
 
@@ -99,21 +98,19 @@ def prove(rendered: Iterable[Rendered], end: Iterable[int], limit: int) -> Proof
 
 
 def ended(ids: Sequence[int], trained: Sequence[bool], ends: frozenset[int]) -> bool:
-    """Whether each learnt stretch of a row ends with a token that ends a turn; where all is learnt, whether one is among them.
+    """Whether the last learnt stretch of a row ends with a token that ends a turn; where all is learnt, whether one is in it.
 
-    >>> ended([5, 6, 2, 7, 8, 2], [False, True, True, False, True, True], frozenset({2}))
+    >>> ended([5, 6, 2, 7], [False, True, True, False], frozenset({2}))
     True
     >>> ended([5, 6, 2, 7, 8, 9], [False, True, True, False, True, True], frozenset({2}))
     False
     """
     if all(trained):
         return not ends.isdisjoint(ids)
-    stretches = (
-        [number for number, _ in stretch]
-        for learnt, stretch in groupby(zip(ids, trained, strict=True), key=lambda one: one[1])
-        if learnt
+    return (
+        next(number for number, learnt in zip(reversed(ids), reversed(trained), strict=True) if learnt)
+        in ends
     )
-    return all(stretch[-1] in ends for stretch in stretches)
 
 
 def refuse_nothing_learnt(proof: Proof) -> None:
@@ -128,7 +125,10 @@ def refuse_nothing_learnt(proof: Proof) -> None:
             "Raise the limit, or shorten the prompts."
         )
     elif proof.remarks.get("unlocated"):
-        reason = "The answers cannot be found in what the chat template writes. Give the model another template, or learn all tokens."
+        reason = (
+            "The answers cannot be found in what the chat template writes. "
+            "Give the model another template, or learn all tokens."
+        )
     else:
         reason = "No row has a turn of the assistant. Check the roles of the turns, or learn all tokens."
     raise DataError(f"All tokens are masked: none of the {proof.tokens:,} would be learnt. {reason}")

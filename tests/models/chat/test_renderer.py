@@ -232,8 +232,8 @@ def test_tools_and_calls_that_a_template_leaves_out_are_told() -> None:
 
     assert rendered.remarks[:2] == ("calls-lost", "tools-lost")
     assert renderer.told == [
-        "The chat template writes no arguments of tools as JSON: as a mapping they are not in the text as JSON; "
-        "as JSON text they are not in the text as JSON."
+        "The chat template writes no arguments of tools: given as a mapping they do not stand in the text; given as JSON text "
+        "they do not stand in the text."
     ]
 
 

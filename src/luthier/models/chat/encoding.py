@@ -53,10 +53,22 @@ def encode_apart(tokenizer: Any, text: str, cut: int) -> Encoded:
     ends: list[int] = []
     for begin, piece, as_text in pieces(text, cut):
         one = encode_piece(tokenizer, piece, as_text, first=begin == 0)
+        if as_text and len(piece) > 1 and tokenizer.convert_tokens_to_ids(piece) in one.ids:
+            one = in_two(tokenizer, piece)
         ids += one.ids
         starts += [begin + start for start in one.starts]
         ends += [begin + end for end in one.ends]
     return Encoded(ids, starts, ends)
+
+
+def in_two(tokenizer: Any, piece: str) -> Encoded:
+    """The text of a special token that the vocabulary also has as a word: apart after its first sign, it is only text."""
+    head, rest = (encode_piece(tokenizer, one, True, first=False) for one in (piece[:1], piece[1:]))
+    return Encoded(
+        head.ids + rest.ids,
+        head.starts + [1 + start for start in rest.starts],
+        head.ends + [1 + end for end in rest.ends],
+    )
 
 
 def pieces(text: str, cut: int) -> Iterator[tuple[int, str, bool]]:

@@ -9,6 +9,9 @@ from luthier.batches.conversations import Turn
 Arguments = Literal["mapping", "text"]
 """How the arguments of a tool's call are given: as a mapping, or as JSON text."""
 
+THINKING = ("reasoning_content", "thinking", "reasoning")
+"""Names under which a turn brings its thinking; transformers gives a template the one that it reads."""
+
 
 def messages_of(turns: Sequence[Turn], arguments: Arguments) -> list[dict[str, Any]]:
     """The turns with a content each, empty where there was none, and with arguments in one shape."""
@@ -47,7 +50,10 @@ def as_text(given: Any) -> str:
 
 
 def texts_of(turn: Turn) -> Iterator[str]:
-    """The texts that a turn says: its content, whole or in parts."""
+    """The texts that a turn says: its content, whole or in parts, and its thinking."""
+    thinking = next((turn[key] for key in THINKING if turn.get(key) is not None), None)
+    if isinstance(thinking, str):
+        yield thinking
     content = turn.get("content")
     if isinstance(content, str):
         yield content
@@ -62,7 +68,9 @@ def has_other_parts(turn: Turn) -> bool:
     content = turn.get("content")
     if content is None or isinstance(content, str):
         return False
-    return not isinstance(content, Sequence) or len(list(texts_of(turn))) < len(content)
+    return not isinstance(content, Sequence) or not all(
+        isinstance(part, Mapping) and isinstance(part.get("text"), str) for part in content
+    )
 
 
 def names_called(turn: Turn) -> list[str]:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ TOOL = {
     "function": {
         "name": "Qx7tool7xQ",
         "description": "A tool.",
-        "parameters": {"type": "object", "properties": {"Qx7key7xQ": {"type": "string"}}},
+        "parameters": {"type": "object", "properties": {"place": {"type": "string"}}},
     },
 }
 
@@ -68,7 +69,7 @@ def probe(template: ChatTemplate) -> Probed:
         raise ModelError(f"The chat template does not write the question before an answer: {prompt!r}.")
     before, tail = whole.split(ANSWERED)
     added = added_tokens(template.tokenizer)
-    if (found := ending(tail, added)) is None:
+    if (found := ending(tail, added, template.tokenizer.eos_token)) is None:
         raise ModelError(
             "The chat template writes no token that ends the assistant's turn, so that a model could never learn to stop: "
             f"after an answer stands {tail!r}. Give the model a template that ends the turn, such as its eos_token."
@@ -87,22 +88,32 @@ def added_tokens(tokenizer: Any) -> dict[str, int]:
     return {**tokenizer.get_added_vocab(), **parts}
 
 
-def ending(text: str, added: dict[str, int]) -> tuple[str, int] | None:
+def ending(text: str, added: Mapping[str, int], eos: str | None = None) -> tuple[str, int] | None:
     """The beginning of a text up to the first token that was added to the tokenizer, and that token; None where there is none.
 
-    Only what is empty stands before it: words would be part of the next turn.
+    Blanks may stand before it; words would be part of the next turn. Of tokens without anything between them `eos` is taken
+    where it is among them, as it is what generation stops at.
 
     >>> ending(" </s>\\n", {"</s>": 2})
     (' </s>', 2)
+    >>> ending("<end></s>\\n", {"</s>": 2, "<end>": 7}, eos="</s>")
+    ('<end></s>', 2)
     >>> ending("\\n\\nUser:", {"</s>": 2}) is None
     True
     """
-    stripped = text.lstrip()
-    fitting = [one for one in added if one and not one.isspace() and stripped.startswith(one)]
-    if not fitting:
-        return None
-    token = max(fitting, key=len)
-    return text[: len(text) - len(stripped) + len(token)], added[token]
+    at, first = len(text) - len(text.lstrip()), None
+    while token := token_at(text, at, added):
+        at += len(token)
+        if token == eos or first is None:
+            first = (text[:at], added[token])
+        if token == eos:
+            break
+    return first
+
+
+def token_at(text: str, at: int, added: Iterable[str]) -> str:
+    """The longest of the added tokens that begins at a place of a text; the empty string where none does."""
+    return max((one for one in added if not one.isspace() and text.startswith(one, at)), key=len, default="")
 
 
 def arguments_shape(template: ChatTemplate) -> tuple[Arguments, str]:
@@ -116,14 +127,25 @@ def arguments_shape(template: ChatTemplate) -> tuple[Arguments, str]:
         try:
             text = template.render(calling(arguments), (TOOL,), False)
         except DataError as error:
-            said.append(f"as {shape} it fails ({error})")
+            said.append(f"given as {WORDS[shape]} they are refused ({str(error).split(' The roles of ')[0]})")
             continue
-        if re.search(r'[^\\]"Qx7key7xQ": *"Qx7value7xQ"', text):
+        if WRITTEN[shape](text):
             return shape, f"Arguments of tools are given to the chat template as {WORDS[shape]}."
-        said.append(f"as {WORDS[shape]} they are not in the text as JSON")
-    return "mapping", "The chat template writes no arguments of tools as JSON: " + "; ".join(said) + "."
+        said.append(f"given as {WORDS[shape]} they do not stand in the text")
+    return "mapping", f"The chat template writes no arguments of tools: {'; '.join(said)}."
 
 
+def well_written(text: str) -> bool:
+    """Whether a mapping stands in a text in some way of the template's own, and not as Python would print it."""
+    return "Qx7key7xQ" in text.replace("'Qx7key7xQ'", "") and "Qx7value7xQ" in text
+
+
+def is_json(text: str) -> bool:
+    """Whether the JSON text stands in a text as it is, and not as a string within JSON."""
+    return re.search(r'[^\\]"Qx7key7xQ": *"Qx7value7xQ"', text) is not None
+
+
+WRITTEN: dict[Arguments, Callable[[str], bool]] = {"mapping": well_written, "text": is_json}
 WORDS: dict[Arguments, str] = {"mapping": "a mapping", "text": "JSON text"}
 
 

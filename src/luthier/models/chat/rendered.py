@@ -22,7 +22,7 @@ REMARKS: Mapping[str, str] = {
     "changed": "the chat template writes a message otherwise than it was given, as without its thinking",
     "unlocated": "an answer cannot be found in the rendering, and is not learnt",
     "rewritten": "the chat template begins an answer otherwise when it asks for one: learnt is what it asks for",
-    "other-end": "an answer ends with another token than usual",
+    "other-end": "an answer ends with another token than usual: it is learnt where generation would stop at it",
     "apart": "a token would stand over the border between prompt and answer: both are read apart, as in generation",
     "straddled": "a token stands over the beginning of an earlier answer, and is not learnt",
     "special-text": "a message holds text that looks like a special token of the model: it is read as ordinary text",

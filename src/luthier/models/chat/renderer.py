@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any, get_args
 
 from luthier.batches.conversations import Conversation
-from luthier.errors import PlanError, did_you_mean, listing
+from luthier.errors import DataError, ModelError, PlanError, did_you_mean, listing
 from luthier.models.chat.encoding import Encoded, encode_all, encode_apart
 from luthier.models.chat.losses import lost
 from luthier.models.chat.messages import Arguments, messages_of
@@ -38,18 +38,13 @@ class Renderer:
 
     @property
     def told(self) -> list[str]:
-        """What a user should know before the first row: of the template, and of what was tried for tools."""
-        return [*self.template.told, *([self.tools_told] if "arguments" in self.__dict__ else [])]
+        """What a user should know: of the template and, once a row has calls of tools, of what was tried for them."""
+        return [*self.template.told, *([self.tried[1]] if "tried" in self.__dict__ else [])]
 
     @cached_property
-    def arguments(self) -> Arguments:
-        """How the arguments of a tool's call are given to this template; found when a first row has some."""
-        return arguments_shape(self.template)[0]
-
-    @cached_property
-    def tools_told(self) -> str:
-        """What was tried to find it."""
-        return arguments_shape(self.template)[1]
+    def tried(self) -> tuple[Arguments, str]:
+        """How the arguments of a tool's call are given to this template, and a sentence on what was tried."""
+        return arguments_shape(self.template)
 
     def training(self, conversation: Conversation, learnt: Learnt = "answers") -> Rendered:
         """The tokens of a whole conversation, and which of them are learnt."""
@@ -84,6 +79,16 @@ class Renderer:
                 remarks.append(STRADDLED)
             trained = [True] * len(whole.ids) if learnt == "all" else answers(one, whole, len(prompt))
             found.append((one, whole, Rendered(whole.ids, trained, tuple(remarks))))
+        return found
+
+    def refusals(self, conversations: Sequence[Conversation]) -> dict[int, str]:
+        """What the template says to the conversations that it does not take, by their number, to be told all at once."""
+        found = {}
+        for row, conversation in enumerate(conversations):
+            try:
+                locate(self.script(conversation), "last")
+            except DataError as error:
+                found[row] = str(error)
         return found
 
     def prompt(self, conversation: Conversation) -> list[int]:
@@ -127,19 +132,25 @@ class Renderer:
             self.probed,
             [new or old for new, old in zip(marked, messages, strict=True)],
             [new or old for new, old in zip(marked_tools, conversation.tools, strict=True)],
+            self.end_tokens,
             (SPECIAL_TEXT,) if any(marked) or any(marked_tools) else (),
         )
 
     def shape(self, conversation: Conversation) -> Arguments:
         """How arguments of calls are given. The template is asked only where there are some."""
-        return self.arguments if any(turn.get("tool_calls") for turn in conversation.turns) else "mapping"
+        return self.tried[0] if any(turn.get("tool_calls") for turn in conversation.turns) else "mapping"
 
     @cached_property
     def special_text(self) -> SpecialText:
         """What is read as text where it stands in a message."""
+        begin = [self.tokenizer.bos_token] if self.tokenizer.bos_token else []
+        return special_text(self.tokenizer, [*self.probed.special, *self.end_tokens, *begin])
+
+    @cached_property
+    def end_tokens(self) -> tuple[str, ...]:
+        """The tokens that end a turn, as they are written."""
         by_id = {number: token for token, number in added_tokens(self.tokenizer).items()}
-        ends = [by_id[number] for number in (*self.end, self.tokenizer.bos_token_id) if number in by_id]
-        return special_text(self.tokenizer, [*self.probed.special, *ends])
+        return tuple(by_id[number] for number in self.end if number in by_id)
 
     def remarks(self, script: Script, conversation: Conversation, text: str) -> list[str]:
         """What the template lost of a conversation, and what was marked in it."""
@@ -187,5 +198,10 @@ def open_renderer(tokenizer: Any, template: str | None = None, stops: Iterable[i
 
     stops: the token ids that the model's generation settings name as ends of a text.
     """
+    if not tokenizer.is_fast:
+        raise ModelError(
+            "The model's tokenizer does not say where in a text its tokens stand, so that answers cannot be told from prompts. "
+            "Save the model with a tokenizer.json, as transformers' fast tokenizers do."
+        )
     opened = open_template(tokenizer, template)
     return Renderer(tokenizer, opened, probe(opened), tuple(stops))

@@ -7,12 +7,12 @@ is replaced by a text that can be recognised: what stands before it and after it
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from luthier.batches.conversations import ASSISTANT
 from luthier.errors import DataError
-from luthier.models.chat.probe import ANSWERED, Probed
+from luthier.models.chat.probe import ANSWERED, Probed, ending, token_at
 from luthier.models.chat.template import ChatTemplate
 
 Learnt = Literal["answers", "last", "all"]
@@ -41,6 +41,8 @@ class Script:
     probed: Probed
     messages: Sequence[dict[str, Any]]
     tools: Sequence[Mapping[str, Any]]
+    ends: tuple[str, ...] = ()
+    """The tokens that end a turn or a text, as they are written."""
     remarks: tuple[str, ...] = ()
 
     def render(self, many: int, answering: bool) -> str:
@@ -58,7 +60,7 @@ class Script:
         """What stands before and after an answer in the text of the first messages; None where that cannot be told."""
         replaced = [*self.messages[:many]]
         replaced[at] = {"role": ASSISTANT, "content": ANSWERED}
-        text = Script(self.template, self.probed, replaced, self.tools).rendered(many, answering)
+        text = replace(self, messages=replaced).rendered(many, answering)
         if text is None or text.count(ANSWERED) != 1:
             return None
         before, after = text.split(ANSWERED)
@@ -93,8 +95,27 @@ def last_answer(script: Script, whole: str, prompt: str) -> Located:
         sides = script.around(len(script.messages) - 1, len(script.messages), False)
         if sides is None or not whole.startswith(sides[0]):
             return Located(whole, None, (), (UNLOCATED,))
-        whole, remarks = prompt + whole[len(sides[0]) :], (REWRITTEN,)
+        whole, remarks = prompt + whole[shared(sides[0], prompt, script.probed.added) :], (REWRITTEN,)
     return ended(script, whole, prompt, remarks)
+
+
+def shared(before: str, prompt: str, added: Sequence[str]) -> int:
+    """How far what stands before an answer agrees with the prompt, to the end of a token or a tag.
+
+    >>> shared("Assistant: <think></think>", "Assistant: <think>\\n", ())
+    18
+    >>> shared("Assistant: </think>", "Assistant: <think>", ())
+    11
+    """
+    pairs = zip(before, prompt, strict=False)
+    agreed = next(
+        (at for at, (one, other) in enumerate(pairs) if one != other), min(len(before), len(prompt))
+    )
+    tokens = "|".join(map(re.escape, added))
+    for found in re.finditer(rf"{tokens}|</?\w+>" if tokens else r"</?\w+>", before):
+        if found.start() < agreed < found.end():
+            return found.start()
+    return agreed
 
 
 def first_turn(script: Script, whole: str) -> Located:
@@ -111,11 +132,16 @@ def ended(script: Script, text: str, prompt: str, remarks: tuple[str, ...]) -> L
     if text.endswith(tail) and len(text) - len(tail) >= begin:
         stop = len(text) - len(tail) + len(script.probed.end)
         return Located(text, prompt, ((begin, stop),), remarks)
-    tokens = "|".join(map(re.escape, script.probed.added))
-    other = re.search(rf"(?:{tokens})(?=\s*\Z)", text[begin:])
-    if other is None:
+    if (other := last_special(script, text, begin)) is None:
         return Located(text, prompt, (), (*remarks, UNLOCATED))
-    return Located(text, prompt, ((begin, begin + other.end()),), (*remarks, OTHER_END))
+    return Located(text, prompt, ((begin, other),), (*remarks, OTHER_END))
+
+
+def last_special(script: Script, text: str, begin: int) -> int | None:
+    """Where the last special token of a text ends, if nothing follows it but blanks."""
+    tokens = "|".join(map(re.escape, script.probed.added))
+    found = re.search(rf"(?:{tokens})(?=\s*\Z)", text[begin:])
+    return None if found is None else begin + found.end()
 
 
 def with_earlier(
@@ -123,28 +149,59 @@ def with_earlier(
 ) -> Located:
     """The answers before the last turn as well. `shown` is a text in which they stand, and how it was rendered."""
     found = [earlier_answer(script, at, shown) for at in answers]
-    spans = tuple(span for span in found if span is not None)
-    remarks = located.remarks if len(spans) == len(found) else (*located.remarks, UNLOCATED)
-    return Located(located.text, located.prompt, (*spans, *located.spans), remarks)
+    remarks = dict.fromkeys(located.remarks)
+    for _, remark in found:
+        remarks.update(dict.fromkeys(remark))
+    spans = tuple(span for span, _ in found if span is not None)
+    return Located(located.text, located.prompt, (*spans, *located.spans), tuple(remarks))
 
 
-def earlier_answer(script: Script, at: int, shown: tuple[str, int, bool]) -> Span | None:
-    """Where an answer stands that other turns follow; None where that cannot be told."""
+def earlier_answer(
+    script: Script, at: int, shown: tuple[str, int, bool]
+) -> tuple[Span | None, tuple[str, ...]]:
+    """Where an answer stands that other turns follow, and what is to be said of it."""
     text, many, answering = shown
     tail, end = script.probed.tail, script.probed.end
     asked = script.rendered(at, True)
     begin = len(asked) if asked is not None and text.startswith(asked) else None
     answered = script.rendered(at + 1, False)
-    if begin is not None and answered is not None and text.startswith(answered) and answered.endswith(tail):
-        stop = len(answered) - len(tail) + len(end)
-        return (begin, stop) if begin < stop else None
+    if begin is not None and answered is not None:
+        tailed = answered.endswith(tail)
+        stop = len(answered) - len(tail) if tailed else last_special(script, answered, begin)
+        if stop is not None and text.startswith(answered[:stop]):
+            if not tailed:
+                return other_end(script, begin, stop, text)
+            if text.startswith(end, stop):
+                return spanning(begin, stop + len(end), ())
+            if token := token_at(
+                text, stop, script.probed.added
+            ):  # Once the next turn is there, another one stands here.
+                return other_end(script, begin, stop + len(token), text)
 
     sides = script.around(at, many, answering)
-    if sides is None or not (
-        text.startswith(sides[0]) and text.endswith(sides[1]) and sides[1].startswith(end)
-    ):
-        return None
+    if sides is None or not (text.startswith(sides[0]) and text.endswith(sides[1])):
+        return None, (UNLOCATED,)
     latest = len(sides[0].removesuffix(script.probed.lead))
     begin = latest if begin is None else min(begin, latest)
-    stop = len(text) - len(sides[1]) + len(end)
-    return (begin, stop) if begin < stop else None
+    stop = len(text) - len(sides[1])
+    if sides[1].startswith(end):
+        return spanning(begin, stop + len(end), ())
+    if (other := ending(sides[1], dict.fromkeys(script.probed.added, 0))) is None:
+        return None, (UNLOCATED,)
+    return other_end(script, begin, stop + len(other[0]), text)
+
+
+def other_end(script: Script, begin: int, stop: int, text: str) -> tuple[Span | None, tuple[str, ...]]:
+    """An answer that ends with another token than the last one does. It is learnt only if generation stops at it.
+
+    A model that writes in the middle of a conversation what it should end with would go on there.
+    """
+    token = next(
+        one for one in sorted(script.probed.added, key=len, reverse=True) if text[:stop].endswith(one)
+    )
+    return spanning(begin, stop if token in script.ends else stop - len(token), (OTHER_END,))
+
+
+def spanning(begin: int, stop: int, remarks: tuple[str, ...]) -> tuple[Span | None, tuple[str, ...]]:
+    """A span, or none where it would be empty."""
+    return ((begin, stop), remarks) if begin < stop else (None, (*remarks, UNLOCATED))

@@ -35,7 +35,7 @@ class SpecialText:
 
 
 def special_text(tokenizer: Any, turn_tokens: Sequence[str]) -> SpecialText:
-    """Of a tokenizer: others than the assistant may write none of its special tokens."""
+    """What may not come from a message with this tokenizer: others than the assistant may write none of its special tokens."""
     special = [str(token) for token in tokenizer.added_tokens_decoder.values() if token.special]
     return SpecialText(pattern_of(turn_tokens), pattern_of([*special, *turn_tokens]))
 

@@ -25,7 +25,7 @@ FLOORS = [
     {"checks"},
     {"tasks"},
     {"train", "folder"},
-    {"compare", "report"},
+    {"compare", "report", "export"},
     {"prepare"},
     {"candidates", "doctor"},
     {"forecast"},
@@ -155,7 +155,8 @@ READS_PLANS = {
     "session",
     "cli",
 }
-OPENS_WEIGHTS = {"models/hub", "models/heads", "train", "folder"}
+OPENS_WEIGHTS = {"models/hub", "models/heads", "train", "folder", "export"}
+"""`export` opens what it wrote, to compare it."""
 
 
 def test_only_these_rooms_read_a_plan() -> None:

@@ -449,6 +449,31 @@ def report(run: Annotated[str, Parameter(help="Folder of a finished run or searc
 
 
 @app.command
+def export(
+    run: Annotated[str, Parameter(help="Folder of a run, or its model folder.")],
+    /,
+    *,
+    format: Annotated[
+        str, Parameter(help="Format of the file: gguf, for llama.cpp and what is built on it.")
+    ],
+    type: Annotated[
+        str | None, Parameter(help="Number type of the weights: F16, BF16, Q8_0 or Q4_0. [F16]")
+    ] = None,
+    out: Annotated[str | None, Parameter(help="File to write; one in RUN/export without it.")] = None,
+    json: Annotated[
+        bool, Parameter(help="Last line of standard output: the result as one JSON object.", negative=())
+    ] = False,
+    quiet: Annotated[bool, Parameter(help="No progress.", negative=())] = False,
+) -> None:
+    """Write a tuned decoder for other programs, compared with the original before it is called done."""
+    from luthier.export.export_record import export_words
+    from luthier.session.exports import export_model
+
+    found = export_model(Path(run), format, type, None if out is None else Path(out), quiet)
+    print(json_line(found.to_json()) if json else export_words(found.path, found.record))
+
+
+@app.command
 def verdict(run: Annotated[str, Parameter(help="Folder of a finished run.")], /) -> int:
     """Exit code 0: ship. Exit code 3: not better than its baseline beyond noise."""
     from luthier.folder.scorecard import Scorecard

@@ -34,6 +34,8 @@ TITLES = {
     "score": "Scoring and writing",
     "search": "Trials",
     "seeds": "The best few on other seeds",
+    "export": "Writing the file",
+    "compare": "Comparing answers",
 }
 SECONDS_BETWEEN_LINES = 10.0
 LINES_OF_A_PACE = 6

@@ -1,0 +1,117 @@
+"""`luthier export`: the model of a run in the format of another program."""
+
+import csv
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import luthier
+from luthier.errors import ModelError, PlanError, did_you_mean, listing
+from luthier.events import Doubted, Event
+from luthier.export import EXPORTERS
+from luthier.export.export_record import FileRecord
+from luthier.export.exporter import Exporter
+from luthier.export.exporting import MOST_PROMPTS, Order, Prompts, default_file, export
+from luthier.export.original import opened_tokenizer
+from luthier.folder.model_folder import ModelFolder
+
+MESSAGES = Path(luthier.__file__).parent / "demo" / "messages_test.csv"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A file that was written, and how far it lies from the original."""
+
+    path: Path
+    record: FileRecord
+
+    def to_json(self) -> dict[str, Any]:
+        return {"file": str(self.path), **self.record.to_json()}
+
+
+def export_run(
+    run: Path, format: str, kind: str | None, out: Path | None, stop: Callable[[], bool]
+) -> Generator[Event, None, Exported]:
+    """Write a run's model in a format, compared with the original before it is called done.
+
+    kind: number type of the weights; the format's default where it is None.  out: the file; one in RUN/export/ where it is None.
+
+    Raises PlanError for a format or a type that is none, RunError where there is no run, ModelError for a model that the format
+    does not hold, WorldError where a library is missing or the file is not the model.
+    """
+    exporter = exporter_named(format)
+    kind = kind_named(exporter, format, kind)
+    refuse_other_ending(exporter, out)
+    found = ModelFolder(run)
+    exporter.refuse_missing_library()
+    why_not = exporter.why_not(found.folder)
+    if why_not is not None:
+        raise ModelError(
+            f"{found.model_path}: cannot be written as {format}: {why_not}. The folder itself opens in transformers as it is."
+        )
+    for doubt in found.doubts:
+        yield Doubted(doubt, 0.0)
+    path = out or default_file(found.path, kind, exporter.ending)
+    order = Order(format, kind, path, name_of(found))
+    record = yield from export(exporter, found.folder, order, prompts_for(found), stop)
+    return Exported(path, record)
+
+
+def exporter_named(format: str) -> Exporter:
+    """Return the exporter of a format. Raises PlanError, with the nearest, for a name that is none."""
+    if format not in EXPORTERS:
+        raise PlanError(
+            f"--format {format}: there is no such format.{did_you_mean(format, EXPORTERS)} There is {listing(EXPORTERS)}."
+        )
+    return EXPORTERS[format]
+
+
+def kind_named(exporter: Exporter, format: str, kind: str | None) -> str:
+    """Return the number type that is asked for, however it is spelt. Raises PlanError, with the nearest, for one that is none."""
+    if kind is None:
+        return next(iter(exporter.types))
+    by_lower = {name.lower(): name for name in exporter.types}
+    if kind.lower() not in by_lower:
+        raise PlanError(
+            f"--type {kind}: {format} is not written in it.{did_you_mean(kind, exporter.types)} "
+            f"There is {listing(exporter.types)}."
+        )
+    return by_lower[kind.lower()]
+
+
+def refuse_other_ending(exporter: Exporter, out: Path | None) -> None:
+    """Raise PlanError for a file whose name would hide what it is, or that may be another's."""
+    if out is not None and out.suffix.lower() != exporter.ending:
+        raise PlanError(
+            f"--out {out}: expected a name that ends with {exporter.ending}, by which programs know the format. "
+            f"Call it {out.with_suffix(exporter.ending).name}."
+        )
+
+
+def name_of(found: ModelFolder) -> str:
+    """Return what a model is called in an exported file."""
+    return f"{Path(found.model_record.base).name}, tuned by luthier"
+
+
+def prompts_for(found: ModelFolder) -> Prompts:
+    """Return what the exported model and the original are asked: luthier's own messages, as a user's turn where the model has a
+    chat template."""
+    with open(MESSAGES, encoding="utf-8", newline="") as file:
+        texts = [row["text"] for row in csv.DictReader(file)][:MOST_PROMPTS]
+    tokenizer = opened_tokenizer(found.folder)
+    return Prompts(list(prompted(tokenizer, texts)), "luthier's own messages")
+
+
+def prompted(tokenizer: Any, texts: Iterable[str]) -> Iterable[list[int]]:
+    """Yield texts as the prompts of a model."""
+    for text in texts:
+        if tokenizer.chat_template is None:
+            yield tokenizer.encode(text)
+        else:
+            yield tokenizer.apply_chat_template(
+                [{"role": "user", "content": text}],
+                add_generation_prompt=True,
+                tokenize=True,
+                return_dict=False,
+            )

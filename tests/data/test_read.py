@@ -291,19 +291,19 @@ def test_objects_keep_their_shape_and_gain_the_fields_of_later_rows(
 ) -> None:
     monkeypatch.setattr("luthier.data.formats.json_rows.BATCH_ROWS", 1)
     rows = [
-        {"answers": {"text": [], "answer_start": []}, "messages": [{"role": "user", "content": "hi"}]},
+        {"answers": {"text": [], "answer_start": []}, "notes": [{"who": "user", "said": "hi"}]},
         {
             "answers": {"text": ["x"], "answer_start": [3]},
-            "messages": [{"role": "bot", "content": None, "by": 7}],
+            "notes": [{"who": "bot", "said": None, "by": 7}],
         },
     ]
 
     table = read(write("a.jsonl", "".join(json.dumps(row) + "\n" for row in rows)))
 
     assert table.values("answers") == [row["answers"] for row in rows]
-    assert table.values("messages") == [
-        [{"role": "user", "content": "hi", "by": None}],
-        [{"role": "bot", "content": None, "by": 7}],
+    assert table.values("notes") == [
+        [{"who": "user", "said": "hi", "by": None}],
+        [{"who": "bot", "said": None, "by": 7}],
     ]
 
 

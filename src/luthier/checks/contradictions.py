@@ -9,6 +9,8 @@ from luthier.checks.finding import Evidence, Finding, count_of
 
 def contradictions(evidence: Evidence) -> Iterator[Finding]:
     """The same text with different labels: at most one of them can be right."""
+    if evidence.form.answers_vary:
+        return
     rows = evidence.used
     _, number, times = np.unique(evidence.keys[rows], return_inverse=True, return_counts=True)
     repeated = rows[times[number] > 1]

@@ -25,9 +25,11 @@ def copies(evidence: Evidence) -> Iterator[Finding]:
 
 
 def repeats(evidence: Evidence) -> Ints:
-    """Rows whose text stands in an earlier row of the same file."""
+    """Rows whose text stands in an earlier row of the same file; with the same answer, where a text may have several."""
     rows = evidence.used
     file_of = evidence.table.file_of[rows]
     by_file = [rows[file_of == file] for file in np.unique(file_of)]
-    firsts = [np.unique(evidence.keys[own], return_index=True)[1] for own in by_file]
+    sets = evidence.answers.label_sets if evidence.form.answers_vary else np.zeros_like(evidence.keys)
+    both = np.stack([evidence.keys, sets])
+    firsts = [np.unique(both[:, own], axis=1, return_index=True)[1] for own in by_file]
     return np.concatenate([np.delete(own, first) for own, first in zip(by_file, firsts, strict=True)])

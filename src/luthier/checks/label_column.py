@@ -12,6 +12,8 @@ from luthier.checks.finding import Evidence, Finding
 
 def label_column(evidence: Evidence) -> Iterator[Finding]:
     """Columns from which the label follows. The model must not read them: nobody has them at prediction time."""
+    if evidence.form.answers_vary:
+        return  # an answer is written, and no column tells it
     rows = evidence.used
     _, label = np.unique(evidence.answers.label_sets[rows], return_inverse=True)
     for name in others(evidence):

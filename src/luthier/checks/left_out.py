@@ -1,6 +1,7 @@
 """The check for rows that are in the files and not used."""
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 
 from luthier.checks.empty import MOST
 from luthier.checks.finding import Evidence, Finding, count_of
@@ -34,10 +35,17 @@ def left_out(evidence: Evidence) -> Iterator[Finding]:
             severity="stop",
             count=count,
             share=count / rows,
-            rows=evidence.shown([*without.empty_input, *without.empty_label, *without.single]),
+            rows=evidence.shown(
+                [
+                    *without.empty_input,
+                    *without.empty_label,
+                    *without.single,
+                    *chain(*without.others.values()),
+                ]
+            ),
             message=f"{count_of(count, 'row', 'rows')} of {rows:,} would be left out: {told(faults)}.",
             matters="So many mostly mean that a column or a file was misread, and what is learnt is learnt from the rest alone.",
-            mend=f"Look at these rows. Fill them in, name other columns with --text and --label{reading(evidence)}"
+            mend=f"Look at these rows. Fill them in, name other columns with {naming(evidence)}{reading(evidence)}"
             + (
                 ". Most of the file is left out, so a column was probably misread: deleting the rows would mend nothing."
                 if count > MOST * rows
@@ -52,8 +60,15 @@ def told(reasons: Mapping[str, int]) -> str:
     '3 with no label, 1 rejected'
     """
     return ", ".join(
-        f"{count:,} {'with ' if why.startswith(('no ', 'a ')) else ''}{why}" for why, count in reasons.items()
+        f"{count:,} {'with ' if why.startswith(('no ', 'a ', 'chosen ')) else ''}{why}"
+        for why, count in reasons.items()
     )
+
+
+def naming(evidence: Evidence) -> str:
+    """The flags that name other columns."""
+    own = evidence.left_out.rows.others
+    return "--column ROLE=NAME" if own else "--text and --label"
 
 
 def reading(evidence: Evidence) -> str:

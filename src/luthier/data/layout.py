@@ -22,6 +22,8 @@ class Layout:
     none_is_answer: frozenset[str] = frozenset()
     """Columns of lists of labels in which an empty list says that none of them holds; elsewhere it says that nobody has
     labelled the row."""
+    turns: frozenset[str] = frozenset()
+    """Columns whose cells hold the turns of conversations, as `data.conversations.cells` writes them."""
     as_in_file: bool = True
     """Whether rows and values stand in the file as they do in the table, so that a copy of it can be corrected row by row."""
 

@@ -1,6 +1,6 @@
 """What is known of the rows of a table, whatever the task: what they answer, and which of them cannot be used."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -43,3 +43,7 @@ class Unusable:
     """There is nothing to learn."""
     single: Ints = field(default_factory=no_rows)
     """No training row shares their label."""
+    others: Mapping[str, Ints] = field(default_factory=dict)
+    """Rows by what else they lack, in words that follow "rows with", such as `no answer`."""
+    details: Mapping[int, str] = field(default_factory=dict)
+    """What exactly was found in some rows of `others`, by row."""

@@ -168,7 +168,9 @@ def joined_layout(tables: Sequence[Table]) -> Layout:
             set_aside.setdefault(reason, []).append(rows + begin)
         begin += len(table)
     return replace(
-        tables[0].layout, set_aside={reason: np.concatenate(rows) for reason, rows in set_aside.items()}
+        tables[0].layout,
+        set_aside={reason: np.concatenate(rows) for reason, rows in set_aside.items()},
+        turns=frozenset().union(*(table.layout.turns for table in tables)),
     )
 
 
@@ -220,3 +222,15 @@ def check_columns(first: Table, other: Table) -> None:
                 f"{other.files[0]}: column {field.name!r} is of type {there.type}, "
                 f"but in {first.files[0]} it is of {field.type}. Write it in the same form in both."
             ) from None
+        check_turns(first, other, field.name)
+
+
+def check_turns(first: Table, other: Table, name: str) -> None:
+    """Raise DataError for a column that holds turns of conversations in one table and texts in the other."""
+    with_turns = [name in table.layout.turns for table in (first, other)]
+    if with_turns[0] != with_turns[1] and all(any(table.texts(name)) for table in (first, other)):
+        holds = ["turns" if turns else "texts" for turns in with_turns]
+        raise DataError(
+            f"{other.files[0]}: column {name!r} holds {holds[1]}, but in {first.files[0]} it holds {holds[0]} of conversations. "
+            "Write it in the same form in both."
+        )

@@ -49,7 +49,8 @@ def nearly_copied(evidence: Evidence) -> Ints:
 
 
 def empty_rows(evidence: Evidence) -> Ints:
-    return np.concatenate([evidence.left_out.rows.empty_input, evidence.left_out.rows.empty_label])
+    without = evidence.left_out.rows
+    return np.concatenate([without.empty_input, without.empty_label, *without.others.values()])
 
 
 def clean(text: str) -> str:

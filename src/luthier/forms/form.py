@@ -68,6 +68,8 @@ class Form(ABC):
     """The value of `model.pair` that asks for this form; None where it is of no two texts."""
     alike_in_groups: ClassVar[bool] = False
     """Whether rows that are shown alike are near copies only where they share a group: questions on one text."""
+    answers_vary: ClassVar[bool] = False
+    """Whether equal rows may well have different answers, none of which is wrong, as a question to an assistant has many."""
     shows_words: ClassVar[bool] = True
     """Whether the text that is shown of a row says what is in it, which the name of an image does not."""
     file_role: ClassVar[str | None] = None

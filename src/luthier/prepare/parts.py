@@ -7,7 +7,6 @@ import numpy as np
 
 from luthier.arrays import Ints
 from luthier.data.composed import parts_of
-from luthier.data.row_facts import Unusable
 from luthier.data.split_column import NONE, PARTS, SplitColumn, find_split, numbers_folds
 from luthier.data.table import Table
 from luthier.errors import PlanError
@@ -68,7 +67,13 @@ def without_set_aside(found: Understood, table: Table, own: SplitColumn | None) 
     return replace(
         found,
         usable=kept(found.usable),
-        unusable=Unusable(kept(without.empty_input), kept(without.empty_label), kept(without.single)),
+        unusable=replace(
+            without,
+            empty_input=kept(without.empty_input),
+            empty_label=kept(without.empty_label),
+            single=kept(without.single),
+            others={why: kept(own) for why, own in without.others.items()},
+        ),
     )
 
 
@@ -81,6 +86,7 @@ def left_out_by(found: Understood, table: Table, own: SplitColumn | None) -> Lef
         f"no {thing}": len(without.empty_input),
         "no label": len(without.empty_label),
         "a label that occurs once": len(without.single),
+        **{why: len(own) for why, own in without.others.items()},
         "no known part" if own is None else f"no known part in {own.name!r}": unparted,
     }
     return LeftOut(

@@ -60,9 +60,10 @@ def unusable_words(found: Understood, roles: Roles, part: str) -> str:
             ("has a label that no training row shares", "have labels that no training row shares"),
         ),
     )
+    others = tuple((rows, (f"has {why}", f"have {why}")) for why, rows in without.others.items())
     told = [
         f"{len(rows):,} {words[len(rows) > 1]}"
-        for numbers, words in reasons
+        for numbers, words in (*reasons, *others)
         if len(rows := roles.rows(numbers, part))
     ]
     return " and ".join(told) if told else "each lacks its text or its label"

@@ -224,6 +224,7 @@ def left_out_of(
     """How many rows are not used, by the reason as the scorecard calls it."""
     without = found.unusable
     counts = {"empty": len(without.empty_input) + len(without.empty_label), "single": len(without.single)}
+    counts |= {why: len(rows) for why, rows in without.others.items()}
     counts |= understanding.set_aside
     if own_split is not None:
         counts["unparted"] = int(np.sum(own_split.part_of < 0))

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 
-import pyarrow as pa
-
 from luthier.data.annotations.multiple_choice import refuse_choices
 from luthier.data.column_names import normal
 from luthier.data.column_numbers import holds_numbers, lists_numbers
 from luthier.data.columns import SCORE_NAMES, guess_text_and_label, names_there
+from luthier.data.conversations.naming import claims_preference, turns_column
 from luthier.data.table import Table
 from luthier.data.text_pairs import guess_pair, pair_by_name, refuse_two_targets, refuse_two_texts
 from luthier.errors import DataError
@@ -23,9 +22,6 @@ from luthier.tasks.token_classification.kind import (
     TOKEN_NAMES,
     holds_spans,
 )
-
-CONVERSATIONS = ("messages", "conversations", "conversation", "dialogue", "dialog")
-"""Names of columns of turns, each with who speaks and what is said."""
 
 
 def guess_kind(
@@ -95,13 +91,11 @@ def estimates(table: Table, label: str, labels_per_row: str, decimal: str | None
 
 def refuse_conversations(table: Table) -> None:
     """Rows that no task here learns from are told by what they are, rather than by a column that they lack."""
-    names = {normal(name): name for name in table.names}
-    conversations = next((names[name] for name in CONVERSATIONS if name in names), None)
-    if conversations is not None and pa.types.is_list(table.columns.schema.field(conversations).type):
+    conversations = turns_column(table)
+    found = claims_preference(table)
+    if found is None and conversations is not None:
         found = f"column {conversations!r} holds conversations"
-    elif {"chosen", "rejected"} <= names.keys():
-        found = "columns 'chosen' and 'rejected' hold answers that are preferred to others"
-    else:
+    if found is None:
         return
     raise DataError(
         f"{table.files[0]}: {found}, which no task here learns from yet. Tasks: {', '.join(TASKS)}. Name one with --task, and "

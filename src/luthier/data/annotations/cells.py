@@ -42,6 +42,8 @@ def fault_of(table: Table, name: str) -> str | None:
 
 def may_hold_objects(table: Table, name: str) -> bool:
     """Whether a column holds lists or objects, or texts that write them out, by its first values."""
+    if name in table.layout.turns:
+        return False  # they are in their own form already
     if is_nested(table, name) or fault_of(table, name) is not None:
         return True
     if not is_text(table, name):

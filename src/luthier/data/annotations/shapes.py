@@ -7,6 +7,7 @@ from luthier.data.annotations.answers import answers, questions_inside
 from luthier.data.annotations.argilla import argilla
 from luthier.data.annotations.argilla_2 import argilla_2
 from luthier.data.annotations.cells import fault_of
+from luthier.data.annotations.conversations import conversations
 from luthier.data.annotations.dataturks import dataturks
 from luthier.data.annotations.label_studio import label_studio
 from luthier.data.annotations.label_studio_min import label_studio_min
@@ -30,6 +31,7 @@ is not of this form."""
 
 SHAPES: dict[str, Shape] = {
     "rows to label": suggested,
+    "conversations": conversations,
     "Prodigy": prodigy,
     "Label Studio": label_studio,
     "Label Studio, JSON-MIN": label_studio_min,

@@ -5,12 +5,15 @@ their types see json_types; a number or boolean in a column that also has texts 
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from luthier.data.formats.as_written import AS_WRITTEN, kept_as_written
 from luthier.data.formats.json_types import Clash, Unwieldy, to_arrow, type_of, wider
 from luthier.data.formats.spill import BATCH_CHARACTERS, BATCH_ROWS, Spill, spilling
 from luthier.data.problems import Problems, counted, shorten
@@ -21,6 +24,9 @@ EXAMPLE = '{"text": "…", "label": "…"}'
 
 FAULT = b"luthier: fault"
 """The key in a column's metadata under which the fault stands for which its values cannot be read as they are."""
+
+LOOKED_AT = 200
+"""Rows that are looked at for columns whose values are kept as they are written."""
 
 Row = tuple[int, dict[str, Any], int]
 """A row's line (in a JSON list: its number, from 1), the row, and how many characters it was written in."""
@@ -40,11 +46,14 @@ def table_of(path: Path, rows: Callable[[], Iterator[Row]], unit: str) -> Table:
 
     unit: what the number of a row counts, "line" or "row".
     """
+    kept = kept_as_written([row for _, row, _ in islice(rows(), LOOKED_AT)])
+    rows = partial(with_json, rows, kept) if kept else rows
     try:
         try:
-            return laid_out(path, rows)
+            table = laid_out(path, rows)
         except Clash:
-            return loosened(path, rows, unit)
+            table = loosened(path, rows, unit)
+        return marked(table, AS_WRITTEN, dict.fromkeys(kept & set(table.names), ""))
     except Unwieldy as unwieldy:
         raise DataError(f"{path}: {unwieldy}.") from None
 
@@ -57,9 +66,7 @@ def loosened(path: Path, rows: Callable[[], Iterator[Row]], unit: str) -> Table:
     faults: dict[str, str] = {}
 
     def others() -> Iterator[Row]:
-        for number, row, size in rows():
-            kept = {name: as_json(value) if name in faults else value for name, value in row.items()}
-            yield number, kept, size
+        return with_json(rows, faults)
 
     while True:
         try:
@@ -70,11 +77,24 @@ def loosened(path: Path, rows: Callable[[], Iterator[Row]], unit: str) -> Table:
                 raise AssertionError("a column of texts that clash") from clash
             faults[name] = str(error)
             continue
-        fields = [
-            field.with_metadata({FAULT: faults[field.name]}) if field.name in faults else field
-            for field in table.columns.schema
-        ]
-        return table.with_columns(table.columns.cast(pa.schema(fields)))
+        return marked(table, FAULT, faults)
+
+
+def with_json(rows: Callable[[], Iterator[Row]], names: Collection[str]) -> Iterator[Row]:
+    """The rows, with the values of some columns as JSON."""
+    for number, row, size in rows():
+        yield number, {name: as_json(value) if name in names else value for name, value in row.items()}, size
+
+
+def marked(table: Table, key: bytes, values: Mapping[str, str]) -> Table:
+    """The table with a word in the metadata of some columns. values: the words, by column."""
+    if not values:
+        return table
+    fields = [
+        field.with_metadata({key: values[field.name]}) if field.name in values else field
+        for field in table.columns.schema
+    ]
+    return table.with_columns(table.columns.cast(pa.schema(fields)))
 
 
 def as_json(value: Any) -> str | None:

@@ -1,0 +1,241 @@
+"""Which columns a conversation or a preference is made of, by what the columns are called and hold."""
+
+from collections.abc import Mapping, Sequence
+
+import pyarrow as pa
+
+from luthier.data.column_names import normal
+from luthier.data.columns import LABEL_NAMES, ColumnGuess
+from luthier.data.conversations.reading import (
+    CHOSEN,
+    COMPLETION,
+    CONTEXT,
+    HISTORY,
+    MESSAGES,
+    PROMPT,
+    REJECTED,
+    SYSTEM_PROMPT,
+    TOOLS,
+)
+from luthier.data.marks import mark_of
+from luthier.data.table import Table
+from luthier.errors import DataError, did_you_mean, listing
+
+MESSAGE_NAMES = (MESSAGES, "conversations", "conversation", "dialogue", "dialog", "chat", "turns")
+PROMPT_NAMES = (PROMPT, "instruction", "question", "query", "input", "user", "human")
+COMPLETION_NAMES = (COMPLETION, "output", "response", "answer", "assistant", "target")
+CONTEXT_NAMES = ("input", CONTEXT)
+CHOSEN_NAMES = (CHOSEN, "chosen_response", "response_chosen", "preferred")
+REJECTED_NAMES = (REJECTED, "rejected_response", "response_rejected", "dispreferred")
+EXTRAS = {
+    SYSTEM_PROMPT: (SYSTEM_PROMPT, "system_prompt"),
+    HISTORY: (HISTORY,),
+    TOOLS: (TOOLS, "functions"),
+}
+"""Names of columns that add to a conversation."""
+INSTRUCTION = "instruction"
+LABEL = "label"
+
+SURE = (
+    (PROMPT, COMPLETION),
+    (INSTRUCTION, "input", "output"),
+    (INSTRUCTION, CONTEXT, "response"),
+)
+"""Names that only rows for language models have together: OpenAI's pairs, Alpaca's, Dolly's."""
+LIKELY = ((INSTRUCTION, "output"), (INSTRUCTION, "response"), (PROMPT, "response"))
+"""Names that such rows have too, where the answers are texts of their own, and not a few that recur."""
+
+
+def names_of(table: Table) -> dict[str, str]:
+    """The table's columns by their name as it is compared."""
+    found: dict[str, str] = {}
+    for name in table.names:
+        found.setdefault(normal(name), name)
+    return found
+
+
+def first_of(table: Table, names: Sequence[str], besides: Sequence[str] = ()) -> str | None:
+    there = names_of(table)
+    return next((there[name] for name in names if name in there and there[name] not in besides), None)
+
+
+def turns_column(table: Table) -> str | None:
+    """The column of whole conversations: one of turns that is called so, or the only one of turns."""
+    answers = (*CHOSEN_NAMES, *REJECTED_NAMES, *COMPLETION_NAMES, PROMPT, HISTORY)
+    there = {name: own for name, own in names_of(table).items() if own in table.layout.turns}
+    named = next((there[name] for name in MESSAGE_NAMES if name in there), None)
+    others = [own for name, own in there.items() if name not in answers]
+    return named or (others[0] if len(others) == 1 else None)
+
+
+def find_conversation(table: Table, asked: Mapping[str, str | None]) -> ColumnGuess:
+    """The columns of conversations by role: as asked, else by their names. Raises DataError where there are none."""
+    named = asked_of(table, asked, (MESSAGES, PROMPT, CONTEXT, COMPLETION, *EXTRAS))
+    if asked.get(LABEL) is not None:
+        raise DataError(
+            f"{table.files[0]}: --label {asked[LABEL]}: conversations have no labels. Leave it out, or name another task "
+            f"with --task; the column of the assistant's answers is named with --column {COMPLETION}=NAME."
+        )
+    found = dict(named)
+    if PROMPT not in named and COMPLETION not in named:
+        whole = named.get(MESSAGES) or turns_column(table)
+        if whole is not None:
+            found[MESSAGES] = whole
+    if MESSAGES not in found:
+        found = with_prompt(table, found)
+        found = with_role(table, found, COMPLETION, COMPLETION_NAMES)
+    return guess_of(with_extras(table, found), named)
+
+
+def find_preference(table: Table, asked: Mapping[str, str | None]) -> ColumnGuess:
+    """The columns of preferences by role: as asked, else by their names. Raises DataError where there are none."""
+    roles = (MESSAGES, PROMPT, CONTEXT, CHOSEN, REJECTED, COMPLETION, *EXTRAS, LABEL)
+    named = asked_of(table, asked, roles)
+    found = dict(named)
+    judged = COMPLETION in named or LABEL in named or first_of(table, CHOSEN_NAMES) is None
+    if CHOSEN in named or REJECTED in named or not judged:
+        found = with_role(table, found, CHOSEN, CHOSEN_NAMES)
+        found = with_role(table, found, REJECTED, REJECTED_NAMES)
+        whole = turns_column(table)
+        if PROMPT not in found and MESSAGES not in found and first_of(table, (PROMPT, INSTRUCTION)) is None:
+            found |= {} if whole is None or normal(whole) == MESSAGES else {PROMPT: whole}
+        if PROMPT not in found and MESSAGES not in found and has_prompt(table, list(found.values())):
+            found = with_prompt(table, found)
+    else:
+        found = with_role(table, found, LABEL, (LABEL, "kto_tag"))
+        whole = None if COMPLETION in found or PROMPT in found else turns_column(table)
+        if whole is not None:
+            found[MESSAGES] = whole
+        else:
+            found = with_role(table, with_prompt(table, found), COMPLETION, COMPLETION_NAMES)
+    return guess_of(with_extras(table, found), named)
+
+
+def has_prompt(table: Table, besides: Sequence[str]) -> bool:
+    return first_of(table, PROMPT_NAMES, besides) is not None
+
+
+def with_prompt(table: Table, found: Mapping[str, str]) -> dict[str, str]:
+    """The columns with that of what is asked, and of the input that it is about. Raises DataError."""
+    wider = with_role(table, found, PROMPT, PROMPT_NAMES)
+    about = first_of(table, CONTEXT_NAMES, list(wider.values()))
+    if (
+        about is not None
+        and CONTEXT not in wider
+        and normal(wider[PROMPT]) == INSTRUCTION
+        and not nested(table, about)
+    ):
+        wider[CONTEXT] = about
+    return wider
+
+
+def with_role(table: Table, found: Mapping[str, str], role: str, names: Sequence[str]) -> dict[str, str]:
+    """The columns with one more, by its name. Raises DataError where none is called so."""
+    if role in found:
+        return dict(found)
+    name = first_of(table, names, list(found.values()))
+    if name is None:
+        raise DataError(
+            f"{table.files[0]}: no column looks like the {role}: none of {listing(names)}. Name it with --column {role}=NAME. "
+            f"Columns: {listing(table.names, most=20)}."
+        )
+    return {**found, role: name}
+
+
+def with_extras(table: Table, found: Mapping[str, str]) -> dict[str, str]:
+    """The columns with those that add to a conversation, in the order of roles."""
+    wider = dict(found)
+    for role, names in EXTRAS.items():
+        name = first_of(table, names, list(wider.values()))
+        if role not in wider and name is not None and (role == SYSTEM_PROMPT) <= (not nested(table, name)):
+            wider[role] = name
+    return wider
+
+
+def nested(table: Table, name: str) -> bool:
+    return bool(pa.types.is_nested(table.columns.schema.field(name).type))
+
+
+def asked_of(table: Table, asked: Mapping[str, str | None], roles: Sequence[str]) -> dict[str, str]:
+    """The columns that the user named for some roles. Raises DataError for one that is not there."""
+    found = {role: name for role in roles if (name := asked.get(role)) is not None}
+    for role, name in found.items():
+        if name not in table.names:
+            raise DataError(
+                f"{table.files[0]}: there is no column {name!r}, which is named for the {role}."
+                f"{did_you_mean(name, table.names)} Columns: {listing(table.names, most=20)}."
+            )
+    return found
+
+
+def guess_of(found: Mapping[str, str], named: Mapping[str, str]) -> ColumnGuess:
+    reasons = {
+        role: f"column {name!r}, {'as named.' if role in named else 'by its name'}"
+        for role, name in found.items()
+    }
+    return ColumnGuess(dict(found), reasons)
+
+
+def claims_conversation(table: Table) -> str | None:
+    """Whether a table can only be of conversations, and why, in words. Raises DataError where it may be something else too."""
+    if claims_preference(table) is not None:
+        return None
+    whole, label = turns_column(table), first_of(table, LABEL_NAMES[:10])
+    if whole is not None and label is not None:
+        found = f"column {whole!r} holds conversations, and column {label!r} what may be their labels"
+        raise two_meanings(table, found, label)
+    return claims_pairs(table, label) if whole is None else f"column {whole!r} holds conversations"
+
+
+def claims_pairs(table: Table, label: str | None) -> str | None:
+    """Whether columns of what is asked and answered can only be for a language model, and why. label: a column beside them."""
+    there = names_of(table)
+    for names in (*SURE, *LIKELY):
+        if not set(names) <= there.keys() or (names in LIKELY and label is not None):
+            continue
+        asked, answers = there[names[0]], there[names[-1]]
+        if label is not None and normal(label) == LABEL:
+            raise two_meanings(
+                table, f"column {answers!r} holds answers, and column {label!r} what may be labels", label
+            )
+        if names in SURE or is_free(table, answers):
+            return f"columns {listing(there[name] for name in names)} hold what is asked and what is answered"
+        raise two_meanings(
+            table, f"column {answers!r} holds few different answers to column {asked!r}", answers
+        )
+    return None
+
+
+def claims_preference(table: Table) -> str | None:
+    """Whether a table can only be of preferences, and why, in words."""
+    chosen, rejected = first_of(table, CHOSEN_NAMES), first_of(table, REJECTED_NAMES)
+    if chosen is not None and rejected is not None:
+        return f"columns {chosen!r} and {rejected!r} hold answers that are preferred to others"
+    there = names_of(table)
+    if {PROMPT, COMPLETION, LABEL} <= there.keys() and holds_judgements(table, there[LABEL]):
+        return f"column {there[LABEL]!r} says of each answer whether it is good"
+    return None
+
+
+def holds_judgements(table: Table, name: str) -> bool:
+    """Whether a column says yes or no in its rows, in whatever way."""
+    values = table.values(name, table.sample)
+    return any(mark_of(value) in (0, 1) for value in values) and all(
+        mark_of(value) is not None for value in values if not isinstance(value, list | dict)
+    )
+
+
+def is_free(table: Table, name: str) -> bool:
+    """Whether a column holds turns, or texts that are mostly different, and not a few labels."""
+    if name in table.layout.turns:
+        return True
+    facts = table.facts([name])[0]
+    return pa.types.is_string(facts.kind) and facts.wordy > 0.5 and facts.repeated < 0.5
+
+
+def two_meanings(table: Table, found: str, label: str) -> DataError:
+    """The question to the user where rows may be for a language model or for a classifier."""
+    return DataError(
+        f"{table.files[0]}: {found}. Say which is meant: --task chat learns to write the answers, --task text-classification "
+        f"--text COLUMN --label {label} the labels, --task preference which answers are good where a label says that."
+    )

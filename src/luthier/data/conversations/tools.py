@@ -1,0 +1,116 @@
+"""Descriptions of the tools that an assistant may call: functions with a JSON schema of their arguments."""
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+Tool = dict[str, Any]
+
+TYPES = ("object", "array", "string", "number", "integer", "boolean", "null")
+SCHEMA_KEYS = ("items", "additionalProperties", "not", "contains", "propertyNames")
+"""Keys whose value is a schema, or true or false."""
+LIST_KEYS = ("anyOf", "oneOf", "allOf", "prefixItems")
+"""Keys whose value is a list of schemas."""
+NAMED_KEYS = ("properties", "$defs", "definitions", "patternProperties")
+"""Keys whose value has a schema under each name."""
+ARGUMENTS = ("parameters", "input_schema")
+MOST_LEVELS = 32
+"""The most schemas within each other."""
+
+
+class NoTool(Exception):
+    """A description that is none, in words that follow "the tools of this row"."""
+
+
+def tools_of(value: Any) -> tuple[Tool, ...]:
+    """The tools that a value describes: a list, a text that holds it as JSON, or nothing. Raises NoTool.
+
+    A function that stands there bare is put under `function`, as chat templates want it.
+
+    >>> tools_of('[{"name": "now", "parameters": {"type": "object", "properties": {}}}]')[0]["function"]["name"]
+    'now'
+    """
+    return in_text(value) if isinstance(value, str) else checked(value)
+
+
+@lru_cache(maxsize=1024)
+def in_text(text: str) -> tuple[Tool, ...]:
+    if not text.strip():
+        return ()
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        raise NoTool("are no JSON") from None
+    return tools_of(value)
+
+
+def checked(value: Any) -> tuple[Tool, ...]:
+    if value is None:
+        return ()
+    values = value if isinstance(value, list) else [value]
+    return tuple(tool_of(json_of(one), f"tool {number}") for number, one in enumerate(values, start=1))
+
+
+def json_of(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        raise NoTool("are texts that are no JSON") from None
+
+
+def tool_of(value: Any, place: str) -> Tool:
+    """One tool. Raises NoTool where it has no name, or its arguments are described by no JSON schema."""
+    if not isinstance(value, Mapping):
+        raise NoTool(f"are no objects: {place} is {str(value)[:40]!r}")
+    inner = value.get("function", value)
+    if not isinstance(inner, Mapping) or not isinstance(inner.get("name"), str) or not inner["name"].strip():
+        raise NoTool(f"have no name: {place} lacks it")
+    for key in ARGUMENTS:
+        if inner.get(key) is not None:
+            check_schema(inner[key], f"`{key}` of {inner['name']}")
+    return dict(value) if "function" in value else {"type": "function", "function": dict(value)}
+
+
+def check_schema(schema: Any, place: str, levels: int = MOST_LEVELS) -> None:
+    """Raise NoTool for what is no JSON schema: a type that there is none of, properties that are no schemas, and so on."""
+    if isinstance(schema, bool):
+        return
+    if not levels:
+        raise NoTool(f"are described more than {MOST_LEVELS} levels deep")
+    if not isinstance(schema, Mapping):
+        raise NoTool(f"are no JSON schema: {place} is {str(schema)[:40]!r}, no object")
+    kinds = schema.get("type", [])
+    for kind in kinds if isinstance(kinds, list) else [kinds]:
+        if kind not in TYPES:
+            raise NoTool(
+                f"are no JSON schema: {place} is of type {str(kind)[:40]!r}, not one of {', '.join(TYPES)}"
+            )
+    required = schema.get("required", [])
+    if not isinstance(required, list) or not all(isinstance(name, str) for name in required):
+        raise NoTool(f"are no JSON schema: `required` of {place} is no list of names")
+    if not isinstance(schema.get("enum", []), list):
+        raise NoTool(f"are no JSON schema: `enum` of {place} is no list")
+    check_inner(schema, place, levels - 1)
+
+
+def check_inner(schema: Mapping[str, Any], place: str, levels: int) -> None:
+    """Raise NoTool where a schema inside of a schema is none."""
+    for key in NAMED_KEYS:
+        named = schema.get(key, {})
+        if not isinstance(named, Mapping):
+            raise NoTool(f"are no JSON schema: `{key}` of {place} is {str(named)[:40]!r}, no object")
+        for name, inner in named.items():
+            check_schema(inner, f"{place}, {name}", levels)
+    for key in SCHEMA_KEYS:
+        inner = schema.get(key, True)
+        for one in inner if isinstance(inner, list) and key == "items" else [inner]:
+            check_schema(one, f"{place}, {key}", levels)
+    for key in LIST_KEYS:
+        several = schema.get(key, [])
+        if not isinstance(several, list):
+            raise NoTool(f"are no JSON schema: `{key}` of {place} is no list")
+        for one in several:
+            check_schema(one, f"{place}, {key}", levels)

@@ -1,0 +1,96 @@
+"""A row that is a conversation: turns of a user, an assistant and others, and the tools that the assistant may call."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from luthier.arrays import Array, Ints
+from luthier.batches.conversations import Conversation
+from luthier.batches.examples import Examples
+from luthier.data.conversations.cells import as_text
+from luthier.data.conversations.fault import Fault
+from luthier.data.conversations.given import conversation_from, conversation_of
+from luthier.data.conversations.reading import (
+    COMPLETION,
+    CONTEXT,
+    HISTORY,
+    MESSAGES,
+    PROMPT,
+    SYSTEM_PROMPT,
+    TOOLS,
+    Made,
+    conversations_of,
+)
+from luthier.data.table import Table
+from luthier.errors import DataError
+from luthier.forms.form import Columns, Form, Role
+from luthier.models.hub.inspect import Folder
+from luthier.models.readers.conversations import Conversations
+from luthier.models.readers.texts import Long
+
+OF_PROMPTS = {
+    MESSAGES: Role(nested=True),
+    PROMPT: Role(nested=True),
+    CONTEXT: Role(),
+    SYSTEM_PROMPT: Role(),
+    HISTORY: Role(nested=True),
+    TOOLS: Role(nested=True),
+}
+"""The columns that a prompt may be made of."""
+
+
+@dataclass(frozen=True)
+class ConversationForm(Form):
+    """One conversation a row: a column of turns, or columns of what is asked and what is answered."""
+
+    name: ClassVar[str] = "conversation"
+    roles: ClassVar[Mapping[str, Role]] = {**OF_PROMPTS, COMPLETION: Role(nested=True, predicts=False)}
+    effects: ClassVar[frozenset[str]] = frozenset({"data.long"})
+    thing: ClassVar[str] = "conversation"
+    a_thing: ClassVar[str] = "a conversation"
+    answers_vary: ClassVar[bool] = True
+
+    def open(self, folder: Folder) -> Any:
+        return opened(folder)
+
+    def read(self, reader: Any, rows: Sequence[Any], targets: Array, way: str) -> tuple[Examples, Long]:
+        return reader.examples(rows, targets, way)  # type: ignore[no-any-return]
+
+    def inputs(self, table: Table, columns: Columns, rows: Ints | None = None) -> list[Any]:
+        return whole(table, conversations_of(table, columns, rows), rows)
+
+    def row(self, value: Any, place: str) -> Conversation:
+        return conversation_of(value, place)
+
+    def from_json(self, record: Mapping[str, Any], place: str = "the row") -> Conversation:
+        return conversation_from(record, place)
+
+    def blank(self, row: Any) -> bool:
+        return is_silent(row)
+
+    def shown(self, table: Table, columns: Columns) -> list[str]:
+        return [shown_conversation(one) for one in conversations_of(table, columns)]
+
+
+def opened(folder: Folder) -> Any:
+    """The reader of a folder's model."""
+    return Conversations(folder)  # type: ignore[abstract]
+
+
+def whole(table: Table, made: Sequence[Made], rows: Ints | None) -> list[Any]:
+    """Conversations of rows. Raises DataError that names the first row which is none."""
+    for at, one in enumerate(made):
+        if isinstance(one, Fault):
+            place = table.place(at if rows is None else int(rows[at]))
+            raise DataError(f"{place}: is a row with {one}. Correct the row, or leave it out.")
+    return list(made)
+
+
+def is_silent(row: Conversation) -> bool:
+    """Whether nothing is said in a conversation before the answer."""
+    return not any((turn.get("content") or "").strip() for turn in row.prompt.turns)
+
+
+def shown_conversation(one: Made) -> str:
+    """A conversation as a person reads it; what is wrong with a row that is none."""
+    return f"({one})" if isinstance(one, Fault) else as_text(one.turns)

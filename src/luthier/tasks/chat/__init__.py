@@ -1,0 +1,1 @@
+"""Chat: a model learns to write the turns of an assistant."""

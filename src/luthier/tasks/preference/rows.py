@@ -1,0 +1,31 @@
+"""Rows of preferences: which pairs of answers, or judged answers, can be learnt from, and what is wrong with the others."""
+
+from luthier.batches.conversations import Judged, Preference
+from luthier.data.conversations.cells import as_text
+from luthier.data.conversations.naming import claims_preference, find_preference
+from luthier.data.conversations.preferences import judged_of, preferences_of
+from luthier.data.conversations.reading import CHOSEN
+from luthier.data.table import Table
+from luthier.forms.form import Columns
+from luthier.tasks.chat.rows import LanguageRows, as_prompt, language_rows
+
+claims, find = claims_preference, find_preference
+
+
+def preference_rows(table: Table, columns: Columns) -> LanguageRows:
+    """The rows of a table as preferences to learn from: pairs where there are two answers, else judged answers.
+
+    Raises DataError where no row is one, where many have speakers that are not known, and for tools that are no JSON schemas.
+    """
+    made = preferences_of(table, columns) if CHOSEN in columns else judged_of(table, columns)
+    known = Preference | Judged
+    asked = [as_prompt(one.prompt) if isinstance(one, known) else None for one in made]
+    answers = [answer_of(one) if isinstance(one, known) else None for one in made]
+    return language_rows(table, made, asked, answers, {})
+
+
+def answer_of(one: Preference | Judged) -> str:
+    """What a row says of its prompt, as one text by which equal rows are known."""
+    if isinstance(one, Preference):
+        return f"{as_text(one.chosen)}\n{as_text(one.rejected)}"
+    return f"{as_text(one.answer)}\n{one.good}"

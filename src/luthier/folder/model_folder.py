@@ -90,8 +90,9 @@ class ModelFolder:
         return choose(precision="fp32")
 
     def examples(self, rows: Sequence[Any]) -> Examples:
-        """Rows as the model reads them."""
-        return self.form.read(self.reader, rows, np.zeros(len(rows), np.int64), self.model_record.long)[0]
+        """Rows as the model reads them when it is asked."""
+        asked = list(map(self.form.asked, rows))
+        return self.form.read(self.reader, asked, np.zeros(len(rows), np.int64), self.model_record.long)[0]
 
     def logits(self, rows: Sequence[Any]) -> np.ndarray[Any, np.dtype[Any]]:
         """(units, outputs) uncalibrated, in fp32: what the saved model gives in its own library."""

@@ -1,11 +1,11 @@
 """A row that is a conversation: turns of a user, an assistant and others, and the tools that the assistant may call."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from luthier.arrays import Array, Ints
-from luthier.batches.conversations import Conversation
+from luthier.batches.conversations import ASSISTANT, Conversation
 from luthier.batches.examples import Examples
 from luthier.data.conversations.cells import as_text
 from luthier.data.conversations.fault import Fault
@@ -24,6 +24,7 @@ from luthier.data.conversations.reading import (
 from luthier.data.table import Table
 from luthier.errors import DataError
 from luthier.forms.form import Columns, Form, Role
+from luthier.models.chat.spans import Learnt
 from luthier.models.hub.inspect import Folder
 from luthier.models.readers.conversations import Conversations
 from luthier.models.readers.texts import Long
@@ -43,6 +44,11 @@ OF_PROMPTS = {
 class ConversationForm(Form):
     """One conversation a row: a column of turns, or columns of what is asked and what is answered."""
 
+    turns: Learnt = "answers"
+    """Which turns are learnt."""
+    system: str | None = None
+    """What is said in a first turn to conversations that have no such turn."""
+
     name: ClassVar[str] = "conversation"
     roles: ClassVar[Mapping[str, Role]] = {**OF_PROMPTS, COMPLETION: Role(nested=True, predicts=False)}
     effects: ClassVar[frozenset[str]] = frozenset({"data.long"})
@@ -54,7 +60,15 @@ class ConversationForm(Form):
         return opened(folder)
 
     def read(self, reader: Any, rows: Sequence[Any], targets: Array, way: str) -> tuple[Examples, Long]:
-        return reader.examples(rows, targets, way)  # type: ignore[no-any-return]
+        given = [with_system(row, self.system) for row in rows]
+        return reader.examples(given, targets, way, self.turns)  # type: ignore[no-any-return]
+
+    def learnt(self, row: Conversation) -> Conversation:
+        """Up to the assistant's last turn: what follows it is answered by nobody."""
+        return up_to_answer(row)
+
+    def asked(self, row: Conversation) -> Conversation:
+        return row.prompt
 
     def inputs(self, table: Table, columns: Columns, rows: Ints | None = None) -> list[Any]:
         return whole(table, conversations_of(table, columns, rows), rows)
@@ -74,7 +88,20 @@ class ConversationForm(Form):
 
 def opened(folder: Folder) -> Any:
     """The reader of a folder's model."""
-    return Conversations(folder)  # type: ignore[abstract]
+    return Conversations(folder)
+
+
+def with_system(row: Conversation, system: str | None) -> Conversation:
+    """A conversation that begins with a system's turn, where it had none and there is something to say in it."""
+    if system is None or (row.turns and row.turns[0]["role"] == "system"):
+        return row
+    return replace(row, turns=({"role": "system", "content": system}, *row.turns))
+
+
+def up_to_answer(row: Conversation) -> Conversation:
+    """A conversation up to the last turn of the assistant; as it is where there is none."""
+    at = [number for number, turn in enumerate(row.turns) if turn["role"] == ASSISTANT]
+    return replace(row, turns=row.turns[: at[-1] + 1]) if at else row
 
 
 def whole(table: Table, made: Sequence[Made], rows: Ints | None) -> list[Any]:

@@ -110,6 +110,14 @@ class Form(ABC):
             for at, value in enumerate(values)
         ]
 
+    def learnt(self, row: Any) -> Any:
+        """A row as it is learnt from: without what teaches nothing."""
+        return row
+
+    def asked(self, row: Any) -> Any:
+        """A row as it is asked for an answer: without an answer that it may have."""
+        return row
+
     def shown(self, table: Table, columns: Columns) -> list[str] | None:
         """The text that stands for each row in findings and reports; None where that is the column of the first role."""
         return None

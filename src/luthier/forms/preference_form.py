@@ -17,7 +17,14 @@ from luthier.data.conversations.preferences import (
 from luthier.data.conversations.reading import CHOSEN, COMPLETION, REJECTED, prompts_of
 from luthier.data.table import Table
 from luthier.errors import DataError
-from luthier.forms.conversation_form import OF_PROMPTS, is_silent, opened, shown_conversation, whole
+from luthier.forms.conversation_form import (
+    OF_PROMPTS,
+    is_silent,
+    opened,
+    shown_conversation,
+    whole,
+    with_system,
+)
 from luthier.forms.form import Columns, Form, Role
 from luthier.models.hub.inspect import Folder
 from luthier.models.readers.texts import Long
@@ -31,6 +38,11 @@ class PreferenceForm(Form):
 
     A finished model reads prompts alone, as conversations.
     """
+
+    system: str | None = None
+    """What is said in a first turn to prompts that have no such turn."""
+    mismatched: bool = False
+    """Whether answers of other rows follow a row's own, to measure how far a model has moved by (KTO)."""
 
     name: ClassVar[str] = "preference"
     roles: ClassVar[Mapping[str, Role]] = {
@@ -48,7 +60,14 @@ class PreferenceForm(Form):
         return opened(folder)
 
     def read(self, reader: Any, rows: Sequence[Any], targets: Array, way: str) -> tuple[Examples, Long]:
-        return reader.examples(rows, targets, way)  # type: ignore[no-any-return]
+        given = [with_system(row, self.system) if isinstance(row, Conversation) else row for row in rows]
+        if all(isinstance(row, Conversation) for row in given):  # prompts alone, that are to be answered
+            return reader.examples(given, targets, way)  # type: ignore[no-any-return]
+        answers = [tuple(with_system(one, self.system) for one in whole_of(row)) for row in given]
+        return reader.pairs(with_others(answers) if self.mismatched else answers, targets, way)  # type: ignore[no-any-return]
+
+    def asked(self, row: Any) -> Conversation:
+        return row.prompt  # type: ignore[no-any-return]
 
     def inputs(self, table: Table, columns: Columns, rows: Ints | None = None) -> list[Any]:
         return whole(table, rows_of(table, columns, rows), rows)
@@ -82,3 +101,19 @@ def shown_row(one: Any) -> str:
     if isinstance(one, Preference):
         return shown_pair(one)
     return shown_judged(one) if isinstance(one, Judged) else shown_conversation(one)
+
+
+def whole_of(row: Preference | Judged) -> tuple[Conversation, ...]:
+    """The conversations of a row: its prompt with the chosen answer and with the rejected one, or with the one that was judged."""
+    if isinstance(row, Preference):
+        return row.prompt.with_turns(*row.chosen), row.prompt.with_turns(*row.rejected)
+    return (row.prompt.with_turns(*row.answer),)
+
+
+def with_others(rows: Sequence[tuple[Conversation, ...]]) -> list[tuple[Conversation, ...]]:
+    """Each row, and after it its prompt with the answers of the next row; of the last one with those of the first."""
+    following = [*rows[1:], *rows[:1]]
+    return [
+        (*own, *(own[0].prompt.with_turns(other.turns[-1]) for other in others))
+        for own, others in zip(rows, following, strict=True)
+    ]

@@ -132,7 +132,7 @@ class TaskPlan(Section):
 
     name: Annotated[str, AfterValidator(checked_task)] = "auto"
     """The task: text-classification, pair-classification, image-classification, token-classification, question-answering,
-    regression or embedding. Guessed from the columns when not given."""
+    regression, embedding, chat or preference. Guessed from the columns when not given."""
     labels_per_row: Literal["auto", "one", "many"] = "auto"
     """Whether a row has one label or a list of them (a list in JSON, a|b in CSV)."""
     metric: Annotated[str, AfterValidator(checked_metric)] = "auto"
@@ -141,6 +141,18 @@ class TaskPlan(Section):
     The first of these when not given."""
     language: Annotated[str, AfterValidator(checked_language)] = "en"
     """Language of texts and answers, as ISO 639-1 names it: in which spelling two answers count as the same."""
+    turns: Literal["answers", "last", "all"] = "answers"
+    """What is learnt of a conversation: the assistant's turns, the last of them alone, or all tokens."""
+    system: Name | None = None
+    """What is said in a first turn to conversations that have no such turn, when the model learns and when it answers."""
+    max_tokens: Positive | None = None
+    """Tokens of a written answer at the most. Left out: half as many again as the longest right answer has."""
+    pattern: Name | None = None
+    """Regular expression that written answers are to match, for --metric regex_match."""
+    objective: Literal["dpo", "orpo", "kto", "reward"] = "dpo"
+    """How a preference is learnt: dpo, orpo and kto tune the model that answers, reward makes one that scores answers."""
+    beta: Annotated[float, Gt(0)] = 0.1
+    """How much a preference counts: beta of dpo and kto, lambda of orpo."""
 
 
 class ModelPlan(Section):

@@ -93,7 +93,7 @@ class Rows:
 
     def inputs(self, rows: Ints) -> list[Any]:
         """What the model is to read."""
-        return self.form.inputs(self.table, self.columns, rows)
+        return list(map(self.form.learnt, self.form.inputs(self.table, self.columns, rows)))
 
     def texts(self, rows: Ints) -> list[str]:
         """The texts that a person is shown for the rows."""
@@ -198,6 +198,12 @@ def wishes_of(plan: Plan, kind: Kind) -> Wishes:
         task=kind.name,
         task_named=plan.task.name != "auto",
         decimal=plan.data.decimal,
+        turns=plan.task.turns,
+        system=plan.task.system,
+        max_tokens=plan.task.max_tokens,
+        pattern=plan.task.pattern,
+        objective=plan.task.objective,
+        beta=plan.task.beta,
     )
 
 

@@ -1,10 +1,12 @@
 """The tasks there are. A new one is a file, a row here, and a page in docs/tasks."""
 
+from luthier.tasks.chat.kind import CHAT
 from luthier.tasks.classification.image import IMAGE_CLASSIFICATION
 from luthier.tasks.classification.pair import PAIR_CLASSIFICATION
 from luthier.tasks.classification.text import TEXT_CLASSIFICATION
 from luthier.tasks.embedding.kind import EMBEDDING
 from luthier.tasks.kind import Kind
+from luthier.tasks.preference.kind import PREFERENCE
 from luthier.tasks.question_answering.kind import QUESTION_ANSWERING
 from luthier.tasks.regression import REGRESSION
 from luthier.tasks.token_classification.kind import TOKEN_CLASSIFICATION
@@ -19,5 +21,7 @@ TASKS: dict[str, Kind] = {
         QUESTION_ANSWERING,
         EMBEDDING,
         IMAGE_CLASSIFICATION,
+        CHAT,
+        PREFERENCE,
     )
 }

@@ -11,6 +11,7 @@ from luthier.data.row_facts import KnownAnswers, Unusable
 from luthier.data.table import Table
 from luthier.forms import FORMS
 from luthier.forms.form import Columns, Form, Role
+from luthier.models.chat.spans import Learnt
 from luthier.tasks.task import Task
 
 LABEL = "label"
@@ -31,6 +32,18 @@ class Wishes:
     """Whether the user named the task, so that nothing is asked about it."""
     decimal: str | None = None
     """What stands before the decimals of numbers, where the user says it."""
+    turns: Learnt = "answers"
+    """Which tokens of a conversation are learnt."""
+    system: str | None = None
+    """What is said in a first turn to conversations that have no such turn."""
+    max_tokens: int | None = None
+    """Tokens of an answer at the most, where the user says it."""
+    pattern: str | None = None
+    """The regular expression that answers are to match."""
+    objective: str = "dpo"
+    """What is made small where one answer is preferred to another."""
+    beta: float = 0.1
+    """How much that preference counts."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Gt, Le
 from pydantic import AfterValidator, model_validator
 from pydantic_core import PydanticCustomError
 
@@ -107,4 +107,12 @@ class ChatRecord(TaskRecord):
     pattern: str | None = None
     learnt: Literal["answers", "last", "all"] = "answers"
     most: Annotated[int, Ge(1)] | None = None
+    system: str | None = None
+
+
+class PreferenceRecord(TaskRecord):
+    """The record of a task whose model learns which of two answers is better."""
+
+    objective: Literal["dpo", "orpo", "kto", "reward"]
+    beta: Annotated[float, Gt(0)]
     system: str | None = None

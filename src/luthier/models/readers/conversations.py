@@ -1,16 +1,16 @@
 """Conversations to token numbers, with which of them are learnt: a tokenizer, its chat template, and how an answer ends."""
 
-from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from luthier.arrays import Array
+from luthier.arrays import Array, Ints
 from luthier.batches.conversations import Conversation
 from luthier.batches.sequences import Sequences, Writer
 from luthier.errors import DataError
-from luthier.models.chat.rendered import REMARKS, Rendered
+from luthier.models.chat.proof import prove, refuse_nothing_learnt, stops
+from luthier.models.chat.rendered import Rendered
 from luthier.models.chat.renderer import open_renderer
 from luthier.models.chat.spans import Learnt
 from luthier.models.hub.inspect import Folder
@@ -21,8 +21,6 @@ GENERATION = "generation_config.json"
 """Where a model's folder says how it writes, as transformers names it."""
 TOKENS = 256
 """Tokens of an answer at the most, where nobody says otherwise."""
-MOST_UNFIT = 0.1
-"""The share of rows that may be left out, as they teach nothing; where more of them do, something is wrong with all."""
 
 
 class Conversations:
@@ -70,21 +68,86 @@ class Conversations:
     ) -> tuple[Sequences, Long]:
         """Conversations as token numbers. What is longer than the model reads is cut at its end, where `way` is `cut`.
 
-        Raises DataError where `way` is `refuse` and a conversation is too long, and where a tenth of the answers or more
-        cannot be learnt.
+        Raises DataError where `way` is `refuse` and a conversation is too long, and where a tenth of them or more teach nothing.
         """
-        rendered = self.rendered(rows, learnt)
         prompts = np.array([len(ids) for ids in self.renderer.prompts(rows)], np.int64)
-        lengths = np.array([len(one.ids) for one in rendered], np.int64)
-        beyond = np.maximum(lengths - self.limit, 0)
-        if beyond.any() and way == "refuse":
+        rendered = self.rendered(rows, learnt)
+        return self.laid_out(rows, rendered, prompts, targets, Way(way, learnt))
+
+    def pairs(self, rows: Sequence[tuple[Conversation, ...]], targets: Array, way: str) -> tuple[Sequences, Long]:
+        """As `examples`, of rows that are several conversations each, of which the last turn of the assistant is learnt."""
+        flat = [one for row in rows for one in row]
+        found, long = self.examples(flat, np.zeros(len(flat)), way, "last")
+        first = np.concatenate([[0], np.cumsum([len(row) for row in rows], dtype=np.int64)])
+        longest = np.maximum.reduceat(long.lengths, first[:-1]) if len(rows) else long.lengths
+        unknown = np.maximum.reduceat(long.unknown, first[:-1]) if len(rows) else long.unknown
+        together = replace(found, first_part=first, prompts=found.prompts[first[:-1]], targets=targets)
+        return together, replace(long, lengths=longest, unknown=unknown)
+
+    def passages(self, texts: Sequence[str], targets: Array, way: str) -> tuple[Sequences, Long]:
+        """Plain texts as token numbers, each ended by the tokenizer's end, all of which is learnt but the first token.
+
+        A longer one than the model reads is cut into pieces that follow each other, or where `way` is `cut` at its end.
+        """
+        tokenizer = self.texts.tokenizer
+        encoded = self.texts.encode([self.texts.spelt(text) for text in texts], truncation=False, verbose=False)
+        end = [] if tokenizer.eos_token_id is None else [int(tokenizer.eos_token_id)]
+        whole = [ids if ids[-1:] == end else [*ids, *end] for ids in encoded["input_ids"]]
+        if way == "refuse":
+            self.refuse_long([len(ids) for ids in whole])
+        pieces = [
+            [ids[at : at + self.limit] for at in range(0, len(ids) if way == "windows" else 1, self.limit)]
+            for ids in whole
+        ]
+        # The last token of a text would be alone, with nothing before it that it could follow.
+        parts = [[piece for piece in own if len(piece) > 1] for own in pieces]
+        lengths = np.array([len(piece) for own in parts for piece in own], np.int64)
+        ends = np.concatenate([[0], np.cumsum(lengths)])
+        trained = np.ones(int(ends[-1]), bool)
+        trained[ends[:-1]] = False
+        first = np.concatenate([[0], np.cumsum([len(own) for own in parts], dtype=np.int64)])
+        beyond = np.maximum(np.array([len(ids) for ids in whole], np.int64) - self.limit, 0)
+        examples = Sequences(
+            ids=np.fromiter((number for own in parts for piece in own for number in piece), np.int32),
+            trained=trained,
+            ends=ends,
+            first_part=first,
+            prompts=np.ones(len(texts), np.int64),
+            targets=targets,
+            shares=False,
+        )
+        counts = np.array([len(ids) for ids in whole], np.int64)
+        cut = int(beyond.sum()) if way == "cut" else 0
+        long = Long(self.limit, int(np.count_nonzero(beyond)), cut, way, counts, np.zeros(len(texts), np.int64))
+        return examples, long
+
+    def refuse_long(self, lengths: Sequence[int]) -> None:
+        """Raise DataError for rows of more tokens than the model reads."""
+        beyond = [length - self.limit for length in lengths if length > self.limit]
+        if beyond:
             raise DataError(
-                f"{np.count_nonzero(beyond):,} of {len(rows):,} conversations are longer than the {self.limit:,} tokens this model "
-                f"reads, by {beyond.sum():,} tokens in all. Use --long cut, or a model that reads more."
+                f"{len(beyond):,} of {len(lengths):,} rows are longer than the {self.limit:,} tokens this model reads, by "
+                f"{sum(beyond):,} tokens in all. Use --long cut, or a model that reads more."
+            )
+
+    def laid_out(
+        self, rows: Sequence[Conversation], rendered: Sequence[Rendered], prompts: Ints, targets: Array, way: "Way"
+    ) -> tuple[Sequences, Long]:
+        """Rendered rows side by side, once it is proved that they teach something. prompts: (rows,) tokens before the answers."""
+        answered = [one for one, row in zip(rendered, rows, strict=True) if row.answer is not None]
+        proof = prove(answered, self.renderer.end, self.limit)
+        if answered:
+            refuse_nothing_learnt(proof)
+        lengths = np.array([len(one.ids) for one in rendered], np.int64)
+        if way.long == "refuse":
+            self.refuse_long(lengths.tolist())
+        doubts = stops(proof)
+        if doubts:
+            raise DataError(
+                f"{' '.join(doubts)} Shorten the prompts, or name a model with --model that reads more, or whose chat template "
+                "writes all of it down."
             )
         parts = [self.part(one, row.answer is not None) for one, row in zip(rendered, rows, strict=True)]
-        answered = np.array([row.answer is not None for row in rows], bool)
-        refuse_unlearnt(parts, answered, prompts, self.limit)
         ends = np.concatenate([[0], np.cumsum([len(ids) for ids, _ in parts], dtype=np.int64)])
         examples = Sequences(
             ids=np.fromiter((number for ids, _ in parts for number in ids), np.int32),
@@ -95,14 +158,19 @@ class Conversations:
             targets=targets,
             writer=self.writer,
         )
+        beyond = np.maximum(lengths - self.limit, 0)
+        told = [*self.renderer.told, *(proof.words() if answered else [])]
+        first = next((row for row in rows if row.answer is not None), None)
+        if first is not None:
+            told.append(f"A row as the model reads it, [[what is learnt]] marked: {self.marked(first, way.learnt)!r}")
         long = Long(
             limit=self.limit,
             rows=int(np.count_nonzero(beyond)),
             tokens=int(beyond.sum()),
-            way=way,
+            way=way.long,
             lengths=lengths,
             unknown=np.zeros(len(rows), np.int64),
-            told=(*self.renderer.told, *told_remarks(rendered), *self.proof(rows, examples, learnt)),
+            told=tuple(told),
         )
         return examples, long
 
@@ -122,40 +190,12 @@ class Conversations:
         end = len(trained) - trained[::-1].index(True)
         return ids[:end], trained[:end]
 
-    def proof(self, rows: Sequence[Conversation], examples: Sequences, learnt: Learnt) -> list[str]:
-        """What shows that answers are learnt: how many tokens, how many answers with their end, and one row with marks."""
-        learns = np.flatnonzero(np.add.reduceat(examples.trained, examples.ends[:-1])) if len(rows) else []
-        if not len(learns):
-            return []
-        last = examples.ids[examples.ends[1:][learns] - 1]
-        ended = int(np.isin(last, self.renderer.end).sum())
-        share = examples.trained.sum() / len(examples.ids)
-        shown = self.marked(rows[int(learns[0])], learnt)
-        return [
-            f"{examples.trained.sum():,} of {len(examples.ids):,} tokens are learnt ({100 * share:.0f} %), and with them the end of "
-            f"{ended:,} of {len(learns):,} answers.",
-            f"A row as the model reads it, what is learnt between [[ and ]]: {shown!r}",
-        ]
 
+@dataclass(frozen=True)
+class Way:
+    """How rows are read."""
 
-def told_remarks(rendered: Sequence[Rendered]) -> list[str]:
-    """What happened to rows as they were rendered, with how many they were."""
-    counts = Counter(remark for one in rendered for remark in one.remarks)
-    return [f"{count:,} of {len(rendered):,} rows: {REMARKS[remark]}." for remark, count in counts.items()]
-
-
-def refuse_unlearnt(
-    parts: Sequence[tuple[list[int], list[bool]]], answered: Any, prompts: Any, limit: int
-) -> None:
-    """Raise DataError where more answers than a tenth teach nothing."""
-    nothing = np.array([not any(trained) for _, trained in parts], bool) & answered
-    if not nothing.any() or nothing.sum() <= MOST_UNFIT * answered.sum():
-        return
-    long = int((nothing & (prompts >= limit)).sum())
-    why = f"{long:,} of them begin only beyond the {limit:,} tokens that this model reads" if long else (
-        "the chat template does not show where they stand"
-    )  # fmt: skip
-    raise DataError(
-        f"{nothing.sum():,} of {answered.sum():,} answers teach nothing: {why}. Shorten the prompts, or name a model that reads more "
-        "and whose chat template writes answers down, with --model."
-    )
+    long: str
+    """What is done with rows longer than the model reads: `cut` or `refuse`."""
+    learnt: Learnt
+    """Which tokens are learnt."""

@@ -76,3 +76,11 @@ class Replies(Answers):
 
     def select(self, rows: Ints) -> "Replies":
         return Replies(self.spoken.select(rows))
+
+
+def written_lines(written: Written, rows: int) -> list[dict[str, Any]]:
+    """What was written to each row, as `predict` gives it; null where nothing was asked for."""
+    found: list[dict[str, Any]] = [{"text": None, "finish": None} for _ in range(rows)]
+    for row, text, stopped in zip(written.rows, written.texts, written.stopped, strict=True):
+        found[row] = {"text": text, "finish": "stop" if stopped else "length"}
+    return found

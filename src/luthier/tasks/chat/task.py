@@ -21,7 +21,7 @@ from luthier.scores.metrics import Generated
 from luthier.scores.verifiers import VERIFIERS
 from luthier.tasks.calibration import Calibration
 from luthier.tasks.chat.in_context import Demonstrations
-from luthier.tasks.chat.replies import Replies, Spoken, Written
+from luthier.tasks.chat.replies import Replies, Spoken, Written, written_lines
 from luthier.tasks.in_context import InContext
 from luthier.tasks.records import ChatRecord
 from luthier.tasks.task import Learning, Loss, Model, Task
@@ -122,12 +122,7 @@ class Chat(Task[Spoken, Replies]):
         return Replies(outputs)
 
     def lines(self, answers: Replies, sources: Sequence[Any] = ()) -> list[dict[str, Any]]:
-        """What was written to each row; null where nothing was asked for."""
-        found: list[dict[str, Any]] = [{"text": None, "finish": None} for _ in range(len(answers))]
-        written = answers.spoken.written
-        for row, text, stopped in zip(written.rows, written.texts, written.stopped, strict=True):
-            found[row] = {"text": text, "finish": "stop" if stopped else "length"}
-        return found
+        return written_lines(answers.spoken.written, len(answers))
 
     def known(self, targets: Array, sources: Sequence[Any] = ()) -> list[Any]:
         return list(targets)

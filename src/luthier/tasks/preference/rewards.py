@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from luthier.arrays import Array, Floats, Ints
 from luthier.tasks.answers import Answers
+from luthier.tasks.chat.replies import Written
 from luthier.tasks.outputs import Outputs
 
 
@@ -16,6 +17,8 @@ class Likelihoods(Outputs):
     """(rows, answers) log-probabilities in nats, summed over an answer's tokens, or scores."""
     counts: Ints
     """(rows, answers) tokens of each answer."""
+    written: Written | None = None
+    """What was written, where rows are prompts alone."""
 
     def __len__(self) -> int:
         return len(self.values)
@@ -38,6 +41,8 @@ class Rewards(Answers):
 
     values: Floats
     """(rows, 2)"""
+    written: Written | None = None
+    """What was written, where rows are prompts alone."""
 
     def __len__(self) -> int:
         return len(self.values)

@@ -17,6 +17,8 @@ from luthier.models.heads.language_model import LanguageModel
 from luthier.predict import over_rows
 from luthier.scores.metrics import Preferred
 from luthier.tasks.calibration import Calibration
+from luthier.tasks.chat.replies import written_lines
+from luthier.tasks.chat.task import written_to
 from luthier.tasks.preference.objectives import bradley_terry, dpo, drift_of, kto, orpo
 from luthier.tasks.preference.rewards import Likelihoods, Rewards
 from luthier.tasks.records import PreferenceRecord
@@ -42,20 +44,27 @@ class Preference(Task[Likelihoods, Rewards]):
     beta: float = 0.1
     """How much a difference counts: beta of DPO and KTO, lambda of ORPO."""
     metric: str = "reward_accuracy"
+    system: str | None = None
+    """What is said in a first turn to prompts that have no such turn."""
 
     name: ClassVar[str] = NAME  # type: ignore[misc]
     reads: ClassVar[str] = "preference"  # type: ignore[misc]
     outputs: ClassVar[int] = 1  # type: ignore[misc]
-    answer_key: ClassVar[str] = "rewards"
+    answer_key: ClassVar[str] = "text"
 
     @property
     def head(self) -> str:  # type: ignore[override]
         return "reward" if self.objective == "reward" else "language"
 
     @property
+    def mismatched(self) -> bool:
+        """Whether the answers of another row follow a row's own."""
+        return self.objective == "kto"
+
+    @property
     def learning(self) -> Learning:
         """The drift of KTO is one number of a whole step."""
-        return Learning(micro_tokens=1_024, compares_rows=self.objective == "kto")
+        return Learning(micro_tokens=1_024, compares_rows=self.mismatched)
 
     @property
     def reference(self) -> Reference | None:
@@ -93,6 +102,10 @@ class Preference(Task[Likelihoods, Rewards]):
     @torch.inference_mode()
     def infer(self, model: HeadedModel, examples: Examples, device: Device) -> Likelihoods:
         assert isinstance(examples, Sequences), "answers are sequences"
+        if not examples.trained.any():  # prompts alone, that are to be answered
+            assert isinstance(model, LanguageModel), "a language model answers"
+            nothing = np.zeros((len(examples), PAIR))
+            return Likelihoods(nothing, nothing.astype(np.int64), written_to(model, examples, device))
         columns = int(np.diff(examples.first_part).max(initial=PAIR))
         values = np.zeros((len(examples), columns))
         counts = np.zeros((len(examples), columns), np.int64)
@@ -114,6 +127,8 @@ class Preference(Task[Likelihoods, Rewards]):
     def answer(self, outputs: Likelihoods, calibration: Calibration, examples: Examples) -> Rewards:
         """The implicit rewards of DPO (arXiv:2305.18290, section 4), mean log-probabilities for ORPO, a reward model's scores."""
         pair = outputs.values[:, :PAIR]
+        if outputs.written is not None:
+            return Rewards(pair, outputs.written)
         if self.objective in COMPARED:
             return Rewards(self.beta * (pair - examples.targets[:, :PAIR]))
         if self.objective == "orpo":
@@ -121,9 +136,14 @@ class Preference(Task[Likelihoods, Rewards]):
         return Rewards(pair)
 
     def lines(self, answers: Rewards, sources: Sequence[Any] = ()) -> list[dict[str, Any]]:
-        """The rewards of both answers, and which is preferred."""
+        """Which of two answers is preferred, and the rewards of both; or what was written to a prompt that has no answers."""
+        if answers.written is not None:
+            return written_lines(answers.written, len(answers))
         return [
-            {"rewards": {"chosen": float(chosen), "rejected": float(rejected)}}
+            {
+                "text": "chosen" if chosen > rejected else "rejected" if rejected > chosen else None,
+                "rewards": {"chosen": float(chosen), "rejected": float(rejected)},
+            }
             for chosen, rejected in answers.values
         ]
 
@@ -152,12 +172,13 @@ class Preference(Task[Likelihoods, Rewards]):
             "metric": self.metric,
             "objective": self.objective,
             "beta": self.beta,
+            "system": self.system,
         }
 
     @staticmethod
     def from_json(record: dict[str, Any]) -> "Preference":
         told = PreferenceRecord.model_validate(record)
-        return Preference(told.objective, told.beta, told.metric)
+        return Preference(told.objective, told.beta, told.metric, told.system)
 
 
 class Before(Reference):

@@ -1,0 +1,96 @@
+"""Chat: rows are conversations, and the assistant's turns are to be written."""
+
+import numpy as np
+
+from luthier.arrays import Array, Ints
+from luthier.batches.conversations import Conversation
+from luthier.data.conversations.cells import as_text
+from luthier.data.conversations.reading import conversations_of
+from luthier.data.table import Table
+from luthier.forms.conversation_form import ConversationForm
+from luthier.forms.form import Columns, Form
+from luthier.scores.metrics import judging
+from luthier.scores.which_match import which_match
+from luthier.tasks.chat.rows import claims, conversation_rows, find, up_to_answer
+from luthier.tasks.chat.task import NAME, Chat
+from luthier.tasks.kind import Kind, Roles, Understood, Wishes
+from luthier.tasks.metric import chosen_metric
+from luthier.tasks.task import Task
+
+
+def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> Understood:
+    found = conversation_rows(table, columns)
+    rights = answers_of(table, columns)
+    metric, told = wishes.metric, ()
+    if metric == "auto":
+        suited = which_match([rights[row] for row in roles.rows(found.usable, "train")] or [""])
+        metric, told = suited.metric, (f"Judged by {suited.metric}, as {suited.why}; --metric corrects it.",)
+    task = Chat(
+        metric=chosen_metric(metric, judging(NAME), NAME),
+        pattern=wishes.pattern,
+        learnt=wishes.turns,
+        most=wishes.max_tokens,
+        system=wishes.system,
+    )
+
+    def targets(rows: Ints) -> Array:
+        return rights[rows]
+
+    return Understood(
+        task=task,
+        usable=found.usable,
+        unusable=found.unusable,
+        answers=found.answers,
+        keys=found.keys,
+        targets=targets,
+        repairs=found.repairs,
+        told=told,
+    )
+
+
+def answers_of(table: Table, columns: Columns) -> Array:
+    """(rows,) the text of the assistant's last turn in each row; empty where a row has none, or calls tools."""
+    found = np.empty(len(table), object)
+    found[:] = [
+        answer_of(one) if isinstance(one, Conversation) else "" for one in conversations_of(table, columns)
+    ]
+    return found
+
+
+def answer_of(one: Conversation) -> str:
+    """The assistant's last turn, with the tools that it calls as they are written down."""
+    ended = up_to_answer(one)
+    return (ended.answer or as_text(ended.turns[-1:])) if ended.turns else ""
+
+
+def form_of(task: Task) -> Form:
+    """Conversations as a chat task learns from them."""
+    assert isinstance(task, Chat), "a chat task's rows"
+    return ConversationForm(task.learnt, task.system)
+
+
+CHAT = Kind(
+    name=NAME,
+    example=(
+        {
+            "messages": [
+                {"role": "user", "content": "Which strings are for beginners?"},
+                {"role": "assistant", "content": "Light ones: they are easier to press down."},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "system", "content": "Answer in one sentence."},
+                {"role": "user", "content": "How often are strings changed?"},
+                {"role": "assistant", "content": "Every three months, or before a concert."},
+            ]
+        },
+        {"prompt": "Does the case come with a strap?", "completion": "Yes, with one of leather."},
+    ),
+    forms=("conversation",),
+    find=find,
+    understand=understand,
+    restore=Chat.from_json,
+    claims=claims,
+    own_form=form_of,
+)

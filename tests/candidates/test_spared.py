@@ -84,20 +84,23 @@ def standard_error(ours: Fitted, theirs: Fitted) -> float:
 
 def test_one_wrong_row_of_any_number_is_one_standard_error_and_two_are_more() -> None:
     for rows in range(3, 400):
-        kept = [beyond_reach([right(n, rows)], right(0, rows, "tuned"), standard_error) for n in (0, 1, 2)]
+        kept = [
+            beyond_reach([right(n, rows)], right(0, rows, "tuned"), standard_error, "accuracy")
+            for n in (0, 1, 2)
+        ]
 
         assert [one is not None for one in kept] == [True, True, False]
 
 
 def test_where_nothing_could_be_kept_in_its_place_a_model_is_trained() -> None:
-    assert beyond_reach([], right(0, 10, "tuned"), standard_error) is None
+    assert beyond_reach([], right(0, 10, "tuned"), standard_error, "accuracy") is None
 
 
 def test_the_choice_and_the_rule_of_what_is_spared_are_one() -> None:
     probe, tuned = right(1, 80), right(0, 80, "tuned")
 
-    assert choose([probe, tuned], standard_error)[0] is probe
-    assert beyond_reach([probe], tuned, standard_error) is probe
+    assert choose([probe, tuned], standard_error, "accuracy")[0] is probe
+    assert beyond_reach([probe], tuned, standard_error, "accuracy") is probe
 
 
 @pytest.mark.parametrize(

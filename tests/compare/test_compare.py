@@ -1,5 +1,7 @@
 """What a model must beat, which candidate is kept, and what is said of it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,10 @@ from luthier.candidates import CANDIDATES
 from luthier.compare.choice import choose, next_cheaper, verdict_words, worth_words
 from luthier.compare.fitted import Fitted
 from luthier.scores.intervals import Difference, Estimate, paired_standard_error
+from luthier.scores.measures import PerRow
+from luthier.scores.metrics import METRICS, Metric
 from luthier.tasks.baselines import majority_logits, nearest_logits, readable
+from luthier.tasks.classification.task import Classification, Labels
 
 
 def candidate(name: str, right: np.ndarray) -> Fitted:
@@ -34,6 +39,7 @@ def choice(**right: np.ndarray) -> tuple[str, str]:
     chosen, why = choose(
         [candidate(name, rows) for name, rows in right.items()],
         lambda ours, theirs: paired_standard_error(right[ours.name], right[theirs.name]),
+        "accuracy",
     )
     return chosen.name, why
 
@@ -57,7 +63,7 @@ def test_the_best_on_validation_is_kept() -> None:
 def test_the_dearest_is_compared_with_the_next_cheaper_that_was_trained_or_the_best_that_was_not(
     right: dict[str, int], cheaper: str | None
 ) -> None:
-    found = next_cheaper([candidate(name, answers(100, count)) for name, count in right.items()])
+    found = next_cheaper([candidate(name, answers(100, count)) for name, count in right.items()], "accuracy")
 
     assert (found.name if found else None) == cheaper
 
@@ -257,3 +263,59 @@ def test_a_text_without_a_direction_is_near_to_nothing() -> None:
 )
 def test_a_label_is_read_as_words(label: str, words: str) -> None:
     assert readable(label) == words
+
+
+@pytest.mark.parametrize(
+    "right", [{"probe": 350, "tuned": 450}, {"probe": 440, "tuned": 450}, {"probe": 450, "tuned": 350}]
+)
+def test_where_lower_is_better_the_same_candidate_is_kept(right: dict[str, int]) -> None:
+    rows = {name: answers(500, count) for name, count in right.items()}
+    wrong = {name: 1 - found for name, found in rows.items()}
+
+    kept, why = choose(
+        [candidate(name, found) for name, found in wrong.items()],
+        lambda ours, theirs: paired_standard_error(wrong[ours.name], wrong[theirs.name]),
+        "log_loss",
+    )
+
+    assert kept.name == choice(**rows)[0]
+    assert f"{kept.scores['valid'].value:.3f}" in why
+
+
+def test_a_verdict_on_a_loss_says_which_is_better_in_words() -> None:
+    gap, scores = Difference(0.3, 0.2, 0.4), (scored("tuned", 1.2, seconds=9.0), scored("zero-shot", 1.5))
+
+    assert verdict_words(*scores, "log_loss", gap, ship=True) == (
+        "Ship it. The tuned model is better than the untrained model, beyond noise: 1.200 against 1.500 log loss on the test "
+        "rows, 0.300 better (95 % interval 0.200 better to 0.400 better)."
+    )
+    assert worth_words(*scores, "log_loss", gap) == (
+        "The tuned model is worth its time: 0.300 better in log loss than the untrained model, for 9 more seconds (95 % "
+        "interval 0.200 better to 0.400 better)."
+    )
+    assert worth_words(*scores, "log_loss", -gap).startswith(
+        "The tuned model is not worth its time: 0.300 worse in log loss than the untrained model, for"
+    )
+
+
+def test_a_difference_is_how_much_better_whichever_way_is_better(monkeypatch: pytest.MonkeyPatch) -> None:
+    task, targets = Classification(labels=("a", "b")), np.zeros(100, np.int64)
+    ours, theirs = (Labels(np.zeros((100, 2)), (np.arange(100) < wrong).astype(int)) for wrong in (10, 30))
+    by_right = task.difference(ours, theirs, targets, 0)
+    monkeypatch.setitem(METRICS, task.metric, wrongness())
+
+    by_wrong = task.difference(ours, theirs, targets, 0)
+
+    assert by_right.value == pytest.approx(0.2)
+    assert by_wrong.to_json() == pytest.approx(
+        by_right.to_json(), abs=0.011
+    )  # an interval is not quite symmetric
+    assert task.goodness(task.score(ours, targets)) == pytest.approx(-0.1)
+
+
+def wrongness() -> Metric:
+    """Accuracy turned round: the share that is wrong."""
+    measures = {
+        name: lambda found: PerRow(1 - found.right, share=True) for name in METRICS["accuracy"].measures
+    }
+    return replace(METRICS["accuracy"], title="Errors", measures=measures, higher=False)

@@ -33,6 +33,7 @@ from luthier.machine import cores
 from luthier.plan.plan import Plan, read_plan
 from luthier.plan.search import SearchPlan
 from luthier.records import VersionedRecord
+from luthier.scores.metrics import METRICS
 from luthier.searching import ending, opening, ranking, trials
 from luthier.searching import search as searching
 from luthier.searching import workers as of_search
@@ -159,8 +160,9 @@ def test_weights_are_kept_of_whoever_may_be_named() -> None:
     found = [tried(0, 0.80, 5), tried(1, 0.90, 9), tried(2, 0.89, 9), tried(3, 0.88, 9), tried(4, 0.85, 6), tried(5, 0.84, 7),
              tried(6, 0.70, 1), tried(7, 0.60, 9, cut=True), tried(8, 0.90, 9, same_as=1)]  # fmt: skip
     # 5 has better ones for less, 6 is below the recipe, 8 is 1.
-    assert [one.number for one in ranking.nameable(found)] == [0, 1, 2, 3, 4, 7]
-    assert [one.number for one in ranking.finalists(found)] == [1, 2, 3, 0]
+    accuracy = METRICS["accuracy"]
+    assert [one.number for one in ranking.nameable(found, accuracy)] == [0, 1, 2, 3, 4, 7]
+    assert [one.number for one in ranking.finalists(found, accuracy)] == [1, 2, 3, 0]
 
 
 def test_equal_settings_are_run_once(begun: Callable[..., SearchFolder]) -> None:

@@ -188,7 +188,7 @@ def dying(search: Callable[..., dict[str, Any]], tmp_path: Path) -> tuple[Search
     search("dying", trials=2)
     folder = SearchFolder(tmp_path / "dying")
     plan, asked = folder.plans()
-    advice = opening.adviser_of(folder, asked, read_space(asked.vary, plan), plan)
+    advice = opening.adviser_of(folder, asked, read_space(asked.vary, plan), plan, higher=True)
     assert advice.values is not None
     advice.values += [{"train.lr": 1e-3}, {"train.lr": 2e-3}]
     for number in (2, 3):

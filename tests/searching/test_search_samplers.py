@@ -1,5 +1,6 @@
 """Which values a search tries, which trials it ends early, and what it remembers of them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +19,19 @@ DECAY = "train.weight_decay=0..0.4"
 
 
 def adviser(
-    folder: Path | None, sampler: str, *vary: str, count: int = 20, seed: int = 0, prune: str = "none"
+    folder: Path | None,
+    sampler: str,
+    *vary: str,
+    count: int = 20,
+    seed: int = 0,
+    prune: str = "none",
+    higher: bool = True,
 ) -> Adviser:
-    """folder: of the database; in memory where there is none."""
+    """folder: of the database; in memory where there is none.  higher: whether higher scores are better."""
     plan = PLAN.with_settings({"run.seed": seed})
     asked = SearchPlan.build({"sampler": sampler, "prune": prune, "vary": vary})
     storage = InMemoryStorage() if folder is None else storage_at(f"sqlite:///{folder / 'search.db'}")
-    return Adviser(storage, "s", asked, read_space(vary, plan), plan, count)
+    return Adviser(storage, "s", asked, read_space(vary, plan), plan, count, higher)
 
 
 def surface(values: dict[str, object]) -> float:
@@ -281,6 +288,39 @@ def test_without_pruning_every_trial_runs_to_its_end() -> None:
         assert scores_at(advice, one.number, [level] * 6) == 6
 
 
+@pytest.mark.parametrize("prune", ["halving", "median", "hyperband"])
+def test_losses_are_pruned_as_scores_are(prune: str) -> None:
+    """Where lower is better, a trial lasts as long as one of the negative scores where higher is."""
+    dice = np.random.default_rng(0)
+    curves = [np.cumsum(dice.normal(size=dice.integers(6, 20))).tolist() for _ in range(30)]
+    lasted: dict[bool, list[int]] = {True: [], False: []}
+    for higher, found in lasted.items():
+        advice = adviser(None, "random", LR, count=40, prune=prune, higher=higher)
+        for scores in curves:
+            one = advice.ask({})
+            assert one is not None
+            found.append(scores_at(advice, one.number, scores if higher else [-score for score in scores]))
+
+    assert lasted[False] == lasted[True]
+    assert any(age < len(scores) for age, scores in zip(lasted[True], curves, strict=True)), "some are ended"
+
+
+def test_bayesian_search_goes_where_losses_are_low() -> None:
+    up, down = (adviser(None, "bayes", LR, DECAY, count=25, higher=higher) for higher in (True, False))
+    for _ in range(25):
+        best, lowest = (one.ask({"train.lr": 2e-5, "train.weight_decay": 0.4}) for one in (up, down))
+        assert best is not None
+        assert lowest is not None
+        assert lowest.values == best.values, "trials until now are as good"
+        up.tell(best.number, "complete", surface(dict(best.values)))
+        down.tell(lowest.number, "complete", -surface(dict(best.values)))
+
+    found = down.tried()
+    assert [one.score for one in found] == [-surface(dict(one.values)) for one in found], (
+        "scores keep their sign"
+    )
+
+
 def test_a_validation_told_twice_counts_once() -> None:
     advice = adviser(None, "random", LR, prune="halving")
     one = advice.ask({})
@@ -316,6 +356,18 @@ def test_importance_tells_the_setting_that_matters() -> None:
     found = importances(advice.tried(), advice.space, 0)
     assert found["train.lr"][0] > 0.8 > 0.2 > found["train.weight_decay"][0]
     assert all(low <= high for _, low, high in found.values())
+
+
+def test_importance_is_that_of_the_better_half_whichever_way_is_better() -> None:
+    advice = adviser(None, "random", LR, DECAY, count=40, higher=False)
+    for _ in range(39):
+        one = advice.ask({"train.lr": 1e-3, "train.weight_decay": 0.1})
+        assert one is not None
+        advice.tell(one.number, "complete", -surface(dict(one.values)))
+    tried = advice.tried()
+    mirrored = [replace(one, score=-(one.score or 0.0)) for one in tried]
+
+    assert importances(tried, advice.space, 0, higher=False) == importances(mirrored, advice.space, 0)
 
 
 def test_importance_of_a_handful_of_trials_is_not_told() -> None:

@@ -1,8 +1,12 @@
 """Which trial a search ends with: the best, or one that is as good and cheaper."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from luthier.scores.measures import PerRow
+from luthier.scores.metrics import METRICS, Metric
 from luthier.searching.winner import Entrant, chance, corrected, name, spread_words
 from luthier.tasks.classification.task import Classification, Labels
 
@@ -18,6 +22,23 @@ def entrant(number: int, score: float, work: float) -> Entrant:
 
 def named(*entrants: Entrant, error: float = 0.05) -> int:
     return name(entrants, lambda best, other: error, "accuracy").number
+
+
+@pytest.mark.parametrize(
+    "entrants",
+    [
+        (entrant(0, 0.80, 1.0), entrant(1, 0.90, 2.0)),
+        (entrant(0, 0.86, 4.0), entrant(1, 0.90, 9.0), entrant(2, 0.87, 2.0), entrant(3, 0.88, 3.0)),
+        (entrant(0, 0.88, 4.0), entrant(1, 0.90, 9.0), entrant(2, 0.87, 2.0)),
+    ],
+)
+def test_where_lower_is_better_the_one_with_the_same_lead_is_named(entrants: tuple[Entrant, ...]) -> None:
+    losses = [replace(one, score=1 - one.score) for one in entrants]
+
+    found = name(losses, lambda best, other: 0.05, "log_loss")
+
+    assert found.number == named(*entrants)
+    assert found.score == next(one.score for one in losses if one.number == found.number)
 
 
 def test_the_best_is_named_where_none_that_is_as_good_is_cheaper() -> None:
@@ -46,15 +67,21 @@ def test_chance_is_the_scatter_between_seeds_or_else_that_of_the_rows() -> None:
     assert chance([[0.8], [0.7]], row_error=0.2) == pytest.approx(0.2 / 2**0.5)
 
 
-def test_luck_is_taken_out_of_the_best_of_many() -> None:
+@pytest.mark.parametrize("higher", [True, False])
+def test_luck_is_taken_out_of_the_best_of_many(monkeypatch: pytest.MonkeyPatch, higher: bool) -> None:
+    if not higher:
+        measures = {"text-classification": lambda found: PerRow(1 - found.right, share=True)}
+        monkeypatch.setitem(
+            METRICS, "accuracy", Metric("Errors", "the share that is wrong", measures, higher=False)
+        )
     dice = np.random.default_rng(0)
     task, targets = Classification(labels=("a", "b")), dice.integers(2, size=300)
     guesses = [labels(dice.integers(2, size=300)) for _ in range(60)]
-    best = max(task.score(one, targets) for one in guesses)
+    best = max(task.goodness(task.score(one, targets)) for one in guesses)
 
     found = corrected(task, guesses, targets, seed=0)
 
-    assert best > 0.55, "by luck alone"
+    assert best > (0.55 if higher else -0.45), "by luck alone"
     assert found is not None
     assert found.value == pytest.approx(0.5, abs=0.025)
     assert found.low < 0.5 < found.high

@@ -9,11 +9,11 @@ ROUNDING = 1e-9
 
 
 def ceiling(run: Run) -> float:
-    """The metric's value on the validation rows where every one is answered rightly, at which training ends; infinite where a
-    method was named, which trains as long as its plan says."""
+    """The goodness of the metric's value on the validation rows where every one is answered rightly, at which training ends;
+    infinite where a method was named, which trains as long as its plan says."""
     if run.plan.train.method != "auto":
         return np.inf
-    return best_score(run) - ROUNDING
+    return run.task.goodness(best_score(run)) - ROUNDING
 
 
 def best_score(run: Run) -> float:

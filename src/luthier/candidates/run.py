@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from luthier.arrays import Array
+from luthier.compare.choice import best_on_validation
 from luthier.compare.fitted import PRETRAINED, Fitted
 from luthier.errors import Interrupted, WorldError
 from luthier.folder.artefacts import Artefacts
@@ -196,7 +197,7 @@ class Run:
     def keep_at_first(self, fitted: Fitted) -> None:
         """Write the model of a candidate that trained no layers, where it is the best so far, unless an earlier command of this
         run has left the model of one that did: a training that was stopped, and goes on."""
-        if self.kept is not None and self.kept.scores["valid"].value >= fitted.scores["valid"].value:
+        if self.kept is not None and best_on_validation([self.kept, fitted], self.task.metric) is self.kept:
             return
         left = Artefacts(self.folder.path / "model").record("luthier", SavedModelRecord)
         if left is None or left.method in {one.name for one in self.candidates}:

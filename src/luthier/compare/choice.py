@@ -2,53 +2,56 @@
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 
 from luthier.compare.fitted import Fitted
 from luthier.scores.intervals import Difference
 from luthier.scores.metrics import metric_named
 
 
-def best_on_validation(candidates: Sequence[Fitted]) -> Fitted:
-    """The cheapest of equals, of candidates from cheap to dear."""
-    return max(candidates, key=lambda one: one.scores["valid"].value)
+def best_on_validation(candidates: Sequence[Fitted], metric: str) -> Fitted:
+    """The best by the metric, and the cheapest of equals, of candidates from cheap to dear."""
+    goodness = metric_named(metric).goodness
+    return max(candidates, key=lambda one: goodness(one.scores["valid"].value))
 
 
-def next_cheaper(candidates: Sequence[Fitted]) -> Fitted | None:
+def next_cheaper(candidates: Sequence[Fitted], metric: str) -> Fitted | None:
     """With what the dearest of some candidates is compared, from cheap to dear: the next cheaper that was trained, or the best
     of the others where none was; None where it is alone."""
     *others, _ = candidates
     trained = [one for one in others if not one.to_beat]
     if trained:
         return trained[-1]
-    return best_on_validation(others) if others else None
+    return best_on_validation(others, metric) if others else None
 
 
 def choose(
-    candidates: Sequence[Fitted], standard_error: Callable[[Fitted, Fitted], float]
+    candidates: Sequence[Fitted], standard_error: Callable[[Fitted, Fitted], float], metric: str
 ) -> tuple[Fitted, str]:
     """The best on validation, unless a cheaper one is within one standard error of it; and why, in words.
 
     candidates: from cheap to dear.  standard_error(best, cheaper): of the difference of their scores, paired by row.
     The one-standard-error rule in favour of the simpler (Breiman et al. 1984, "CART", section 3.4.3).
     """
-    best = max(range(len(candidates)), key=lambda at: (candidates[at].scores["valid"].value, -at))
-    top = candidates[best].scores["valid"].value
-    for at in range(best):
-        gap = top - candidates[at].scores["valid"].value
-        error = standard_error(candidates[best], candidates[at])
+    best = best_on_validation(candidates, metric)
+    top = best.scores["valid"].value
+    for cheaper in takewhile(lambda one: one is not best, candidates):
+        value = cheaper.scores["valid"].value
+        gap, error = metric_named(metric).gain(top, value), standard_error(best, cheaper)
         # Of shares the two are often equal but for rounding: a single row more right is one standard error.
         if gap <= error or math.isclose(gap, error):
-            return candidates[at], (
-                f"{candidates[at].name} is within one standard error of {candidates[best].name} on the validation rows "
-                f"({candidates[at].scores['valid'].value:.3f} against {top:.3f}), and cheaper"
+            return cheaper, (
+                f"{cheaper.name} is within one standard error of {best.name} on the validation rows "
+                f"({value:.3f} against {top:.3f}), and cheaper"
             )
-    return candidates[best], f"{candidates[best].name} is best on the validation rows ({top:.3f})"
+    return best, f"{best.name} is best on the validation rows ({top:.3f})"
 
 
 def beyond_reach(
     cheaper: Sequence[Fitted],
     flawless: Fitted,
     standard_error: Callable[[Fitted, Fitted], float],
+    metric: str,
 ) -> Fitted | None:
     """The candidate that `choose` would keep even beside a dearer one with every validation row right; None where such a one
     would be kept itself.
@@ -58,7 +61,7 @@ def beyond_reach(
     """
     if not cheaper:
         return None
-    kept, _ = choose([*cheaper, flawless], standard_error)
+    kept, _ = choose([*cheaper, flawless], standard_error, metric)
     return None if kept is flawless else kept
 
 
@@ -109,11 +112,14 @@ def verdict_words(
 def worth_words(dearer: Fitted, cheaper: Fitted, metric: str, gap: Difference) -> str:
     """Whether the dearest candidate was worth its time."""
     cost = f"for {dearer.seconds:,.0f} more seconds ({interval(metric, gap)})."
-    gain = f"{gained(metric, gap.value)} of {metric_named(metric).words}"
+    known = metric_named(metric)
+    gain = f"{gained(metric, gap.value)} {'of' if known.higher else 'in'} {known.words}"
     if gap.low > 0:
-        return f"The {dearer.name} model is worth its time: {gain} over {cheaper.words}, {cost}"
+        over = "over" if known.higher else "than"
+        return f"The {dearer.name} model is worth its time: {gain} {over} {cheaper.words}, {cost}"
     if gap.high < 0:
-        return f"The {dearer.name} model is not worth its time: {gain} against {cheaper.words}, {cost}"
+        against = "against" if known.higher else "than"
+        return f"The {dearer.name} model is not worth its time: {gain} {against} {cheaper.words}, {cost}"
     return f"The {dearer.name} model is no different from {cheaper.words} beyond noise: {gain}, {cost}"
 
 
@@ -133,8 +139,15 @@ def written(metric: str, value: float) -> str:
     return f"{100 * value:.1f} %" if metric_named(metric).percent else f"{value:.3f}"
 
 
-def signed(metric: str, value: float) -> str:
-    return f"{100 * value:+.1f}" if metric_named(metric).percent else f"{value:+.3f}"
+def signed(metric: str, value: float, unit: str = "") -> str:
+    """How much better, as a number with its sign; in words where lower values are better, as a sign would say the contrary.
+
+    >>> signed("accuracy", 0.0312), signed("log_loss", 0.0312), signed("log_loss", -0.2)
+    ('+3.1', '0.031 better', '0.200 worse')
+    """
+    known = metric_named(metric)
+    size = (f"{100 * value:+.1f}" if known.percent else f"{value:+.3f}") + unit
+    return size if known.higher else f"{size[1:]} {'worse' if value < 0 else 'better'}"
 
 
 def gained(metric: str, value: float) -> str:
@@ -142,4 +155,4 @@ def gained(metric: str, value: float) -> str:
     >>> gained("accuracy", 0.0312), gained("spearman", 0.0312)
     ('+3.1 points', '+0.031')
     """
-    return signed(metric, value) + (" points" if metric_named(metric).percent else "")
+    return signed(metric, value, " points" if metric_named(metric).percent else "")

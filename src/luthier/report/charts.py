@@ -69,7 +69,7 @@ def training_curves(steps: Sequence[EventRecord], validations: Sequence[EventRec
         panels[-1].set_xlabel("step")
 
     first, last = (losses[0][1], smooth(losses)[-1][1]) if losses else (0.0, 0.0)
-    best = max((score for _, score in scores), default=None)
+    best = metric.metric.best(score for _, score in scores) if scores else None
     told = f"The training loss goes from {decimals(first)} to {decimals(last)} over {len(steps)} steps"
     told += "" if best is None else f"; the best validation score is {metric.show(best)}"
     return drawing("training", told, 210 + 130 * bool(scores) + 100 * bool(rates), draw)
@@ -102,7 +102,7 @@ def draw_losses(axes: Any, losses: list[tuple[float, float]], validations: Seque
 def draw_scores(axes: Any, scores: list[tuple[EventRecord, float]], metric: Shown) -> None:
     axes.plot([event.at for event, _ in scores], [score for _, score in scores], color=INK, linewidth=1)
     told = [event for event, _ in scores if event.best]
-    best = told[-1] if told else max(scores, key=lambda one: one[1])[0]
+    best = told[-1] if told else max(scores, key=lambda one: metric.metric.goodness(one[1]))[0]
     for event, score in scores:
         kept = event is best
         axes.plot(

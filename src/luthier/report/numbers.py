@@ -54,18 +54,22 @@ class Shown:
         return f"{self.show(low).removesuffix(' %')} to {self.show(high)}"
 
     def show_difference(self, value: object, signed: bool = True) -> str:
-        """A difference of two scores.
+        """How much better one score is than another: with a sign, or in words where lower scores are better.
 
         >>> shown("accuracy").show_difference(-0.0042)
         '−0.4 points'
         >>> shown("spearman").show_difference(0.08, signed=False)
         '0.080'
+        >>> shown("log_loss").show_difference(0.08)
+        '0.080 better'
         """
         found = number(value)
         if found is None:
             return NOTHING
         size = f"{100 * abs(found):.1f} points" if self.percent else decimals(abs(found))
-        return (sign(found) if signed else "") + size
+        if self.metric.higher or not found:
+            return (sign(found) if signed else "") + size
+        return f"{size} {'worse' if found < 0 else 'better'}" if signed else size
 
     def show_difference_range(self, low: object, high: object) -> str:
         """Both ends of the interval of a difference.

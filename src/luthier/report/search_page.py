@@ -34,6 +34,7 @@ from luthier.report.search_pictures import (
     points_of,
 )
 from luthier.report.search_records import NamedRecord, SearchRecord, TrialRecord, read_search
+from luthier.scores.metrics import metric_named
 
 STATES = {"complete": "finished", "pruned": "ended early", "failed": "failed", "running": "unfinished"}
 
@@ -59,7 +60,8 @@ def named_of(record: SearchRecord) -> NamedRecord:
 
 def ranked(record: SearchRecord) -> list[TrialRecord]:
     """All trials, the finished ones first, and the best first among them."""
-    return sorted(record.trials, key=lambda one: (one.state != "complete", -(one.score or 0.0)))
+    goodness = metric_named(record.metric).goodness
+    return sorted(record.trials, key=lambda one: (one.state != "complete", -goodness(one.score or 0.0)))
 
 
 def search_page(record: SearchRecord, scorecard: ScorecardRecord) -> str:
@@ -111,7 +113,7 @@ def outcome(record: SearchRecord, scorecard: ScorecardRecord, metric: Shown) -> 
         shown.append(("Luck taken out", metric.show(corrected.value), f"to be expected on new rows, {span}"))
     recipe, gap = number(record.recipe), ""
     if best.number and recipe is not None:
-        gained = metric.show_difference(best.score - recipe)
+        gained = metric.show_difference(metric.metric.gain(best.score, recipe))
         gap = f"On validation that is {gained} against the recipe, trial 0."
     told = [
         tag("p.headline", f"{'The recipe' if not best.number else sentences.sentence(values_of(trial))}."),
@@ -199,7 +201,7 @@ def time_line(record: SearchRecord, metric: Shown) -> Html:
     best: float | None = None
     for one in done:
         if one.state == "complete":
-            best = one.scored if best is None else max(best, one.scored)
+            best = one.scored if best is None else metric.metric.best([best, one.scored])
         rows.append([f"{one.minutes:.1f}", one.number, metric.show(one.score), metric.show(best)])
     return beside(drawn, table_or_details("As they ended", columns, rows))
 

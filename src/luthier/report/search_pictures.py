@@ -41,9 +41,9 @@ def history(trials: Sequence[TrialRecord], named: int, metric: Shown) -> Html:
 
     def draw(figure: Any) -> None:
         axes = figure.add_subplot()
-        best, line = -math.inf, []
+        line: list[tuple[float, float]] = []
         for one in whole:
-            best = max(best, one.scored)
+            best = metric.metric.best([line[-1][1], one.scored]) if line else one.scored
             line.append((one.minutes, best))
         if line:
             axes.step(
@@ -71,7 +71,7 @@ def history(trials: Sequence[TrialRecord], named: int, metric: Shown) -> Html:
         bare(axes)
         figure.legend(loc="outside lower left", ncols=3, handletextpad=0.5)
 
-    best = max((one.scored for one in whole), default=None)
+    best = metric.metric.best(one.scored for one in whole) if whole else None
     told = f"{len(whole)} trials finished, {len(done) - len(whole)} ended early; the best scores {metric.show(best)}"
     return drawing("history", told, 260, draw)
 
@@ -97,7 +97,7 @@ def places(values: Sequence[object]) -> tuple[list[float], list[tuple[float, str
 
 def parallel(trials: Sequence[TrialRecord], keys: Sequence[str], named: int, metric: Shown) -> Html:
     """One line per trial through its values; the better its score, the darker. Every trial has a value for all of `keys`."""
-    own = sorted(trials, key=lambda one: one.scored)
+    own = sorted(trials, key=lambda one: metric.metric.goodness(one.scored))
     titles = [key.split(".")[1] for key in keys]
 
     def draw(figure: Any) -> None:

@@ -62,6 +62,14 @@ class Difference:
     def __str__(self) -> str:
         return f"{self.value:+.3f} ({self.low:+.3f} to {self.high:+.3f})"
 
+    def __neg__(self) -> "Difference":
+        """How much lower the first scores than the second.
+
+        >>> -Difference(0.242, 0.219, 0.265)
+        Difference(-0.242, -0.265 to -0.219)
+        """
+        return Difference(-self.value, -self.high, -self.low)
+
     def __repr__(self) -> str:
         return f"Difference({self.value:+.3f}, {self.low:+.3f} to {self.high:+.3f})"
 

@@ -3,7 +3,7 @@
 A new metric is a row here. How it is counted stands in the module of `scores/` that has its definition and source.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,6 +55,22 @@ class Metric:
         (0.9, -0.4)
         """
         return value if self.higher else -value
+
+    def gain(self, ours: float, theirs: float) -> float:
+        """How much better our value is than theirs.
+
+        >>> METRICS["accuracy"].gain(3.0, 2.5), METRICS["log_loss"].gain(3.0, 2.5)
+        (0.5, -0.5)
+        """
+        return self.goodness(ours) - self.goodness(theirs)
+
+    def best(self, values: Iterable[float]) -> float:
+        """The best of some values.
+
+        >>> METRICS["accuracy"].best([0.7, 0.9]), METRICS["log_loss"].best([0.7, 0.9])
+        (0.9, 0.7)
+        """
+        return max(values, key=self.goodness)
 
     @property
     def words(self) -> str:

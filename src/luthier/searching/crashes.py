@@ -32,7 +32,7 @@ def abandoned(folder: SearchFolder, holder: str, how: str) -> list[Abandoned]:
     settled = folder.settled
     if settled is None:
         return []  # it died before there were any trials
-    adviser = adviser_of(folder, asked, read_space(settled.vary, plan), plan)
+    adviser = adviser_of(folder, asked, read_space(settled.vary, plan), plan, settled.higher)
     found = []
     with folder.alone("ask"):
         for name in folder.held_by(holder):

@@ -22,7 +22,7 @@ from luthier.searching.records import ChoiceNote, NamedNote
 from luthier.searching.reruns import NAMED, failure, scores_of, unheard
 from luthier.searching.samplers import Tried, importances
 from luthier.searching.space import METHOD, MODEL
-from luthier.searching.winner import Choice, Entrant, chance, corrected, name, spread_words
+from luthier.searching.winner import Choice, Entrant, best_of_entrants, chance, corrected, name, spread_words
 from luthier.steps.trial import OUTCOME, answers_of
 from luthier.steps.tune import tune
 from luthier.tasks.answers import Answers
@@ -34,9 +34,9 @@ OTHER_TOKENS = {MODEL, "data.long"}
 def finish(search: Search) -> Iterator[tuple[int, Event]]:
     """Name the winner, test it, write best/ and the report. Yields (number of the trial, or OF_SEARCH; event)."""
     tried = search.adviser.tried()
-    if best_of(tried) is None and search.folder.record().over:
+    if best_of(tried, search.metric) is None and search.folder.record().over:
         return  # another process has told of it
-    if best_of(tried) is None:
+    if best_of(tried, search.metric) is None:
         words = "; ".join(sorted({str(one.notes.get("words", one.state)) for one in tried}))
         yield OF_SEARCH, Noted(f"No trial came to its end: {words}", search.clock(), warning=True)
         search.record(over=True)
@@ -70,7 +70,7 @@ def finish(search: Search) -> Iterator[tuple[int, Event]]:
     for event in tune(plan, search.stop, search.memo):
         yield winner.number, event
     named = {"number": winner.number, "values": winner.values, "score": choice.score, "why": choice.words}
-    shares = importances(tried, search.space, search.plan.run.seed)
+    shares = importances(tried, search.space, search.plan.run.seed, search.metric.higher)
     search.record(
         best=named,
         importance={key: list(values) for key, values in shares.items()},
@@ -131,7 +131,8 @@ class Field:
 
 def field_of(search: Search, done: Sequence[Tried], known: dict[int, dict[int, float]]) -> Field:
     """All finished trials on the search's own seed; or those run on others too, on the seeds that all of them have."""
-    last = [one for one in finalists(search.adviser.tried()) if failure(search.folder, one.number) is None]
+    entered = finalists(search.adviser.tried(), search.metric)
+    last = [one for one in entered if failure(search.folder, one.number) is None]
     common = set.intersection(*(set(known[one.number]) for one in last)) if last else set()
     if len(common) > 1:
         return Field(last, sorted(common))
@@ -161,7 +162,7 @@ def chosen(search: Search) -> tuple[Choice, dict[str, object]]:
         return standard_error(task, best.answers, other.answers, targets, seed)
 
     choice = name(entrants, error, task.metric)
-    top = max(entrants, key=lambda one: (one.score, -one.number))
+    top = best_of_entrants(entrants, task.metric)
     errors = [error(top, one) for one in entrants if one is not top]
     noise = chance(
         [list(scores.values()) for scores in known.values()], float(np.median(errors)) if errors else 0.0

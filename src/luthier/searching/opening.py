@@ -22,6 +22,7 @@ from luthier.prepare.memo import Memo
 from luthier.prepare.pairs import read_as
 from luthier.prepare.prepare import Prepared, prepare
 from luthier.prepare.refusals import refuse_too_many_blocks
+from luthier.scores.metrics import METRICS, Metric
 from luthier.searching.default_space import default_space
 from luthier.searching.folder import SPENT, SearchFolder
 from luthier.searching.ranking import best_of, trial_record
@@ -74,6 +75,11 @@ class Search:
     process: OwnProcess
 
     @property
+    def metric(self) -> Metric:
+        """The score by which trials are compared."""
+        return METRICS[self.ready.rows.task.metric]
+
+    @property
     def count(self) -> int:
         """How many trials there are to be, the recipe among them."""
         return self.adviser.count
@@ -110,7 +116,7 @@ class Search:
     def record(self, **more: Any) -> None:
         """Write search.json."""
         tried = self.adviser.tried()
-        best = best_of(tried)
+        best = best_of(tried, self.metric)
         found = {
             "method": self.asked.sampler,
             "metric": self.ready.rows.task.metric,
@@ -162,14 +168,15 @@ def open_search(
             }
             storage_at(asked.storage or folder.url)  # one that does not answer leaves nothing behind
             gpus = torch.cuda.device_count() if resolved.run.device == "cuda" else 0
-            settled = Settled(run=run, vary=list(space.spelt()), recipe=recipe, gpus=gpus)
+            higher = METRICS[ready.rows.task.metric].higher
+            settled = Settled(run=run, vary=list(space.spelt()), recipe=recipe, gpus=gpus, higher=higher)
             folder.keep_note("settled", settled)
         else:
             space = read_space(settled.vary, plan)
         plan = plan.with_settings(settled.run)
         ready = prepare(plan, memo)
         refuse_what_has_changed(folder, ready)
-        adviser = adviser_of(folder, asked, space, plan)
+        adviser = adviser_of(folder, asked, space, plan, settled.higher)
     memo.wide = available_cores() if alone and own_threads else None
     return Search(
         folder=folder,
@@ -228,12 +235,12 @@ def threads_of(plan: Plan, asked: SearchPlan) -> int:
     return 1 if cores() < FEW_CORES else THREADS
 
 
-def adviser_of(folder: SearchFolder, asked: SearchPlan, space: Space, plan: Plan) -> Adviser:
-    """The record of a search's trials, which also advises on the next one."""
+def adviser_of(folder: SearchFolder, asked: SearchPlan, space: Space, plan: Plan, higher: bool) -> Adviser:
+    """The record of a search's trials, which also advises on the next one. higher: whether a higher score is better."""
     record = folder.key_record()
     assert record is not None, "it is the folder of a search"
     storage = storage_at(asked.storage or folder.url)
-    return Adviser(storage, record.id, asked, space, plan, trials_wanted(asked, plan, space))
+    return Adviser(storage, record.id, asked, space, plan, trials_wanted(asked, plan, space), higher)
 
 
 def trials_wanted(asked: SearchPlan, plan: Plan, space: Space) -> int:

@@ -9,6 +9,7 @@ import statistics
 
 import optuna
 from optuna.pruners import BasePruner, NopPruner
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 LENGTH = "length"
@@ -53,9 +54,9 @@ class Halving(BasePruner):
         for share in self.brackets[bracket]:
             if place(trial, share) != trial.last_step:
                 continue
-            seen = [one.intermediate_values.get(place(one, share)) for one in rivals]
+            seen = [goodness(study, one).get(place(one, share)) for one in rivals]
             ranked = sorted((score for score in seen if score is not None), reverse=True)
-            if trial.intermediate_values[trial.last_step] < ranked[max(1, len(ranked) // self.reduction) - 1]:
+            if goodness(study, trial)[trial.last_step] < ranked[max(1, len(ranked) // self.reduction) - 1]:
                 return True
         return False
 
@@ -70,10 +71,10 @@ class Median(BasePruner):
         assert trial.last_step is not None, "asked after a validation"
         share = trained(trial, trial.last_step)
         finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        bests = [best for one in finished if (best := best_by(one, share)) is not None]
+        bests = [best for one in finished if (best := best_by(study, one, share)) is not None]
         if share < FIRST_LOOK or len(bests) < FINISHED:
             return False
-        return max(trial.intermediate_values.values()) < statistics.median(bests)
+        return max(goodness(study, trial).values()) < statistics.median(bests)
 
 
 def place(trial: FrozenTrial, share: float) -> int:
@@ -82,9 +83,16 @@ def place(trial: FrozenTrial, share: float) -> int:
     return min((age for age in seen if trained(trial, age) >= share - ROUNDING), default=0)
 
 
-def best_by(trial: FrozenTrial, share: float) -> float | None:
-    """A trial's best score within this share of its training; None where it had not been validated by then."""
-    seen = trial.intermediate_values.items()
+def goodness(study: optuna.Study, trial: FrozenTrial) -> dict[int, float]:
+    """A trial's score at each validation as it is compared, by the validation's number: higher is better."""
+    sign = -1 if study.direction == StudyDirection.MINIMIZE else 1
+    return {age: sign * score for age, score in trial.intermediate_values.items()}
+
+
+def best_by(study: optuna.Study, trial: FrozenTrial, share: float) -> float | None:
+    """A trial's best score within this share of its training, as it is compared; None where it had not been validated by
+    then."""
+    seen = goodness(study, trial).items()
     return max((score for age, score in seen if trained(trial, age) <= share + ROUNDING), default=None)
 
 

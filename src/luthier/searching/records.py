@@ -23,6 +23,8 @@ class Settled(VersionedRecord):
     vary: list[str]
     recipe: dict[str, Any]
     gpus: Count = 0
+    higher: bool = True
+    """Whether a higher score is better."""
 
 
 class RowsNote(VersionedRecord):

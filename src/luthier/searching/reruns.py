@@ -61,7 +61,9 @@ def reruns(search: Search) -> list[Rerun]:
     """All reruns of the search, in their order: each of the best few has a second seed before one has a third."""
     own = search.plan.run.seed
     seeds = range(own + 1, own + search.seeds)
-    return [Rerun(one.number, seed) for seed in seeds for one in finalists(search.adviser.tried())]
+    return [
+        Rerun(one.number, seed) for seed in seeds for one in finalists(search.adviser.tried(), search.metric)
+    ]
 
 
 def confirm(search: Search) -> Iterator[tuple[int, Event]]:

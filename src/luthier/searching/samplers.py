@@ -154,16 +154,24 @@ class Adviser:
 
     @on_record
     def __init__(
-        self, storage: BaseStorage, name: str, search: SearchPlan, space: Space, plan: Plan, count: int
+        self,
+        storage: BaseStorage,
+        name: str,
+        search: SearchPlan,
+        space: Space,
+        plan: Plan,
+        count: int,
+        higher: bool = True,
     ) -> None:
-        """name: of the search in the storage.  count: how many trials there are to be."""
+        """name: of the search in the storage.  count: how many trials there are to be.  higher: whether a higher score is
+        better."""
         self.search, self.space, self.plan, self.count = search, space, plan, count
         self.values = design(space, plan, search.sampler, plan.run.seed, count - 1)
         self.storage = storage
         self.study = optuna.create_study(
             study_name=name,
             storage=storage,
-            direction="maximize",
+            direction=direction(higher),
             pruner=pruner_of(search.prune),
             load_if_exists=True,
         )
@@ -263,6 +271,11 @@ class Adviser:
         return self.study.get_trials(deepcopy=False)[number]
 
 
+def direction(higher: bool) -> Literal["maximize", "minimize"]:
+    """Optuna's name of the way in which scores are better."""
+    return "maximize" if higher else "minimize"
+
+
 def suggested(trial: optuna.trial.Trial, one: Dimension) -> Value:
     if isinstance(one, Choices):
         chosen = trial.suggest_categorical(one.key, one.values)
@@ -284,13 +297,14 @@ def frozen(trial: FrozenTrial) -> Tried:
 
 
 def importances(
-    tried: Sequence[Tried], space: Space, seed: int, draws: int = 20
+    tried: Sequence[Tried], space: Space, seed: int, higher: bool = True, draws: int = 20
 ) -> dict[str, tuple[float, float, float]]:
     """The importance of each setting: its share of what makes the better half of the finished trials differ (PED-ANOVA,
     Watanabe et al. 2023, arXiv:2304.10255), and the 10th and 90th of a hundred of such shares when trials are drawn anew with
     replacement.
 
-    Empty where fewer than eight trials with these settings have finished, or one setting alone was varied.
+    higher: whether a higher score is better. Empty where fewer than eight trials with these settings have finished, or one
+    setting alone was varied.
     """
     done = [
         one
@@ -312,7 +326,7 @@ def importances(
     better_half = PedAnovaImportanceEvaluator(target_quantile=0.5)
 
     def shares(trials: Sequence[Tried]) -> dict[str, float]:
-        study = optuna.create_study(direction="maximize")
+        study = optuna.create_study(direction=direction(higher))
         for one in trials:
             params = {key: one.values[key] for key in wanted}
             study.add_trial(create_trial(params=params, distributions=wanted, value=one.score))

@@ -173,10 +173,10 @@ def until_pruned(
 def had_the_best(search: Search, number: int) -> bool:
     """Whether a trial has had a better score at some validation than any other."""
     tried = search.adviser.tried()
-    own = max(tried[number].seen.values())
+    own = search.metric.best(tried[number].seen.values())
     others = [one for one in tried if one.number != number]
     seen = [score for one in others for score in (*one.seen.values(), one.score) if score is not None]
-    return all(own > score for score in seen)
+    return all(search.metric.gain(own, score) > 0 for score in seen)
 
 
 def equal_before(search: Search, one: Tried) -> Tried | None:
@@ -208,7 +208,7 @@ def end(search: Search, one: Tried, state: Any, score: float | None, **notes: An
 
 def ended(search: Search, number: int, begin: float, words: str) -> TrialEnded:
     tried = search.adviser.tried()
-    one, best = tried[number], best_of(tried)
+    one, best = tried[number], best_of(tried, search.metric)
     return TrialEnded(
         number=number,
         state=one.state,
@@ -225,7 +225,7 @@ def tidy(search: Search) -> None:
     """Delete the weights of trials that cannot be named any more; they can be computed again from their plans."""
     with search.folder.alone("ask"):
         tried = search.adviser.tried()
-        keep = {one.number for one in nameable(tried)}
+        keep = {one.number for one in nameable(tried, search.metric)}
         for one in tried:
             if one.state != "running" and one.number not in keep:
                 search.folder.forget_weights(search.folder.trial(one.number))

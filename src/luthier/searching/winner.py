@@ -8,6 +8,7 @@ import numpy as np
 from luthier import seeds
 from luthier.arrays import Array
 from luthier.scores.intervals import Estimate
+from luthier.scores.metrics import metric_named
 from luthier.tasks.answers import Answers
 from luthier.tasks.task import Task
 
@@ -41,6 +42,12 @@ class Choice:
     words: str
 
 
+def best_of_entrants(entrants: Sequence[Entrant], metric: str) -> Entrant:
+    """The one with the best score by the metric; of equal ones the first."""
+    goodness = metric_named(metric).goodness
+    return max(entrants, key=lambda one: (goodness(one.score), -one.number))
+
+
 def name(
     entrants: Sequence[Entrant], standard_error: Callable[[Entrant, Entrant], float], metric: str
 ) -> Choice:
@@ -50,17 +57,22 @@ def name(
     standard_error(best, other): the standard error of the difference of their scores.
     The one-standard-error rule (Breiman et al. 1984, "CART", section 3.4.3).
     """
-    best = max(entrants, key=lambda one: (one.score, -one.number))
-    floor = next((one.score for one in entrants if one.number == 0), -np.inf)
+    known, best = metric_named(metric), best_of_entrants(entrants, metric)
+    floor = next((known.goodness(one.score) for one in entrants if one.number == 0), -np.inf)
     near = [
         one
         for one in entrants
         if one.number == best.number
-        or (one.score >= floor and best.score - one.score <= standard_error(best, one))
+        or (
+            known.goodness(one.score) >= floor
+            and known.gain(best.score, one.score) <= standard_error(best, one)
+        )
     ]
     # Of probes, which cost nothing, none is cheaper than another.
     cheaper = [one for one in near if one.work <= CHEAPER * best.work and one.work < best.work]
-    cheapest = min(cheaper, key=lambda one: (one.work, -one.score, one.number)) if cheaper else best
+    cheapest = best
+    if cheaper:
+        cheapest = min(cheaper, key=lambda one: (one.work, -known.goodness(one.score), one.number))
     told = f"{metric} {cheapest.score:.4f} on validation"
     if not cheaper:
         rivals = len(near) - 1
@@ -108,7 +120,7 @@ def corrected(
         outside = np.setdiff1d(np.arange(rows), inside)
         if len(outside) < ENOUGH_OUTSIDE:
             continue
-        chosen = max(measures, key=lambda measure: measure.of(inside))
+        chosen = max(measures, key=lambda measure: task.goodness(measure.of(inside)))
         found.append(chosen.of(outside))
     if not found:
         return None

@@ -61,7 +61,7 @@ def chosen_of(run: Run) -> tuple[Fitted, str]:
     if found:
         return found[0], f"{method}, the method that was asked for"
     if run.outlook.spared:
-        best, _ = choose(learnt, run.standard_error)
+        best, _ = choose(learnt, run.standard_error, run.task.metric)
         return (
             best,
             f"{best.name}: no dearer one could be kept, or be shown to be better, with these validation rows",
@@ -73,4 +73,4 @@ def chosen_of(run: Run) -> tuple[Fitted, str]:
             else "tuning ended before its first validation"
         )
         return learnt[0], f"{learnt[0].name}: {only}"
-    return choose(learnt, run.standard_error)
+    return choose(learnt, run.standard_error, run.task.metric)

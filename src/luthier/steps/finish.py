@@ -211,7 +211,7 @@ def tuning_settings(run: Run) -> dict[str, Any]:
 def verdict(run: Run, kept: Fitted) -> dict[str, Any]:
     """Whether the chosen candidate is better on the test rows, beyond noise, than those that are there to be beaten."""
     others = [candidate for candidate in run.candidates if candidate.to_beat]
-    against = best_on_validation(others)
+    against = best_on_validation(others, run.task.metric)
     gap = difference(run, kept, against)
     ship = gap.low > 0
     words = verdict_words(kept, against, run.task.metric, gap, ship, spared=bool(run.outlook.spared))
@@ -223,7 +223,7 @@ def verdict(run: Run, kept: Fitted) -> dict[str, Any]:
 
 def worth(run: Run) -> dict[str, Any]:
     """The dearest candidate against a cheaper one: what its time bought."""
-    dearer, cheaper = run.candidates[-1], next_cheaper(run.candidates)
+    dearer, cheaper = run.candidates[-1], next_cheaper(run.candidates, run.task.metric)
     if cheaper is None:
         words = f"There is nothing cheaper than {dearer.name} to compare it with."
         return {"dearer": dearer.name, "cheaper": None, "words": words}

@@ -23,17 +23,17 @@ def why_spared(run: Run) -> str:
     flawless = Fitted("tuned", "the tuned", 0.0, {})
     flawless.answers["valid"] = run.task.flawless(targets)
     flawless.scores["valid"] = Estimate(top, top, top)
-    kept = beyond_reach(run.learnt, flawless, run.standard_error)
+    kept = beyond_reach(run.learnt, flawless, run.standard_error, run.task.metric)
     reason = f"and even {top:.4f}, all rows right, would be within one standard error of it"
     if kept is None:
-        kept, _ = choose(run.learnt, run.standard_error)
+        kept, _ = choose(run.learnt, run.standard_error, run.task.metric)
         reason = f"and even {top:.4f}, all rows right, would be no better beyond noise"
         answers = flawless.answers["valid"], kept.answers["valid"]
         if not negligible(run.task.difference(*answers, targets, run.plan.run.seed)):
             return ""
     score = kept.scores["valid"].value
     told = f"No layers are trained: the {run.task.metric} of {kept.name} on the {len(targets):,} validation rows is {score:.4f}"
-    if score >= top - ROUNDING:
+    if run.task.goodness(score) >= run.task.goodness(top) - ROUNDING:
         reason = "which nothing can exceed"
     return f"{told}, {reason}. --method full trains all the same."
 

@@ -29,7 +29,7 @@ class Probing(ABC):
 
     @abstractmethod
     def fit_score(self, values: Array, learnt: Array) -> float:
-        """How well the head does on units that it did not see, in [0, 1].
+        """How well the head does on units that it did not see; higher is better.
 
         values: (units, outputs).  learnt: as `to_learn` gives it.
         """

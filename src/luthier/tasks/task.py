@@ -86,7 +86,7 @@ class Task(ABC, Generic[Out, Ans]):
     reads: str
     """What a row is made of."""
     metric: str
-    """The score that chooses, stops and decides; higher is better."""
+    """The score that chooses, stops and decides: a key of METRICS, which says whether higher or lower values are better."""
     outputs: int
     """Numbers the head gives per unit."""
 
@@ -243,6 +243,10 @@ class Task(ABC, Generic[Out, Ans]):
         """The value of the task's own metric."""
         return self.measure(answers, targets).value
 
+    def goodness(self, score: float) -> float:
+        """A value of the task's own metric as all that compares takes it: higher is better."""
+        return METRICS[self.metric].goodness(score)
+
     def scores(self, answers: Ans, targets: Array, seed: int) -> dict[str, Estimate]:
         """Every metric of the scorecard, with its interval."""
         found = self.evidence(answers, targets)
@@ -251,7 +255,8 @@ class Task(ABC, Generic[Out, Ans]):
 
     def difference(self, ours: Ans, theirs: Ans, targets: Array, seed: int) -> Difference:
         """How much better our answers are than theirs, by the metric, on the same rows."""
-        return self.measure(ours, targets).minus(self.measure(theirs, targets), seed)
+        higher = self.measure(ours, targets).minus(self.measure(theirs, targets), seed)
+        return higher if METRICS[self.metric].higher else -higher
 
     @abstractmethod
     def to_json(self) -> dict[str, Any]:

@@ -66,7 +66,7 @@ class Lesson:
     task: Task
     examples: Examples
     validate: Callable[[], tuple[float, float]]
-    """Score and loss on rows that are not learnt from; a higher score is better."""
+    """Score and loss on rows that are not learnt from; the task knows which way its score is better."""
     seed: int = 0
     """Decides the order of the rows, how each is varied, and dropout."""
     groups: Ints | None = None
@@ -84,7 +84,7 @@ class Ending:
     stop: Callable[[], bool] = lambda: False
     """Whether somebody wants it to stop, and to go on later."""
     ceiling: float = math.inf
-    """The validation score from which on no better one is looked for."""
+    """The goodness (`Task.goodness`) of a validation score from which on no better one is looked for."""
 
 
 OF_ITSELF = Ending()
@@ -186,7 +186,7 @@ def train(
         if state.step in marks or (halted not in ("", "interrupted") and state.best):
             with state.weights.averaged():
                 score, valid_loss = lesson.validate()
-                best = state.remember(score, valid_loss)
+                best = state.remember(task.goodness(score), valid_loss)
             entered = -1  # whoever looked may have left the model in another mode
             yield Validated(
                 name, state.step, state.step / per_epoch, task.metric, score, valid_loss, best, clock()

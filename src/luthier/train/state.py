@@ -25,13 +25,17 @@ class State:
     """Seconds that these steps and their validations took, over all commands of the run."""
     best_step: int = 0
     best_score: float = float("-inf")
+    """The score of the best validation as `Task.goodness` has it: higher is better."""
     best_loss: float = float("inf")
     validations_since_best: int = 0
     best: dict[str, Tensor] = field(default_factory=dict)
     """The weights of the best validation; empty before the first."""
 
     def remember(self, score: float, loss: float) -> bool:
-        """Take note of a validation; True when it is the best so far. Among equal scores the lower loss is better."""
+        """Take note of a validation; True when it is the best so far. Among equal scores the lower loss is better.
+
+        score: as `Task.goodness` has it, so that higher is better.
+        """
         better = (score, -loss) > (self.best_score, -self.best_loss)
         if better:
             self.best_step, self.best_score, self.best_loss = self.step, score, loss

@@ -222,7 +222,8 @@ class ProbedLabels(Probing):
         return targets
 
     def fit_score(self, values: Array, learnt: Array) -> float:
-        return self.task.score(self.task.answer(Logits(values), Calibration()), learnt)
+        task = self.task
+        return task.goodness(task.score(task.answer(Logits(values), Calibration()), learnt))
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from luthier.batches.tokens import runs
 WORTHWHILE = 0.9
 """Shared beginnings go once where a batch then has at most this share of its tokens."""
 
+
 @dataclass(frozen=True)
 class Writer:
     """What is known of an answer before it is written: how tokens are spelt, which of them end it, how many it may have."""

@@ -12,7 +12,18 @@ from luthier.prepare.prepare import Prepared
 
 CANDIDATES: dict[str, Candidate] = {
     candidate.name: candidate
-    for candidate in (MAJORITY, MEAN, NOTHING, LOOKUP, OVERLAP, ZERO_SHOT, UNTOUCHED, FEW_EXAMPLES, PROBE, TUNED)
+    for candidate in (
+        MAJORITY,
+        MEAN,
+        NOTHING,
+        LOOKUP,
+        OVERLAP,
+        ZERO_SHOT,
+        UNTOUCHED,
+        FEW_EXAMPLES,
+        PROBE,
+        TUNED,
+    )
 }
 
 

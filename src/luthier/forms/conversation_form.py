@@ -28,6 +28,7 @@ from luthier.models.chat.spans import Learnt
 from luthier.models.hub.inspect import Folder
 from luthier.models.readers.conversations import Conversations
 from luthier.models.readers.texts import Long
+from luthier.plan.places import PACKAGED_CHAT
 
 OF_PROMPTS = {
     MESSAGES: Role(nested=True),
@@ -51,6 +52,7 @@ class ConversationForm(Form):
 
     name: ClassVar[str] = "conversation"
     roles: ClassVar[Mapping[str, Role]] = {**OF_PROMPTS, COMPLETION: Role(nested=True, predicts=False)}
+    model: ClassVar[str] = PACKAGED_CHAT
     effects: ClassVar[frozenset[str]] = frozenset({"data.long"})
     thing: ClassVar[str] = "conversation"
     a_thing: ClassVar[str] = "a conversation"

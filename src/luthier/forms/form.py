@@ -13,6 +13,7 @@ from luthier.errors import DataError
 from luthier.models.hub.inspect import TOKENIZER, Folder, ReaderFiles
 from luthier.models.readers.reading import Reader
 from luthier.models.readers.texts import Long
+from luthier.plan.places import PACKAGED
 
 Columns = Mapping[str, str]
 """Names of columns, by role: `text`, `text2`, `label` and so on."""
@@ -60,6 +61,8 @@ class Form(ABC):
     a_thing: ClassVar[str] = "a text"
     files: ClassVar[ReaderFiles] = TOKENIZER
     """What a model's folder must hold to read such rows."""
+    model: ClassVar[str] = PACKAGED
+    """The model that reads such rows where nobody names one."""
     own_pooling: ClassVar[bool] = False
     """Whether only the architecture's own class knows what stands for a row, as of several texts in one part."""
     side_by_side: ClassVar[bool] = False

@@ -28,6 +28,7 @@ from luthier.forms.conversation_form import (
 from luthier.forms.form import Columns, Form, Role
 from luthier.models.hub.inspect import Folder
 from luthier.models.readers.texts import Long
+from luthier.plan.places import PACKAGED_CHAT
 
 LABEL = "label"
 
@@ -51,6 +52,7 @@ class PreferenceForm(Form):
         REJECTED: Role(nested=True, predicts=False),
         COMPLETION: Role(nested=True, predicts=False),
     }
+    model: ClassVar[str] = PACKAGED_CHAT
     effects: ClassVar[frozenset[str]] = frozenset({"data.long"})
     thing: ClassVar[str] = "preference"
     a_thing: ClassVar[str] = "a preference"
@@ -104,7 +106,7 @@ def shown_row(one: Any) -> str:
 
 
 def whole_of(row: Preference | Judged) -> tuple[Conversation, ...]:
-    """The conversations of a row: its prompt with the chosen answer and with the rejected one, or with the one that was judged."""
+    """The conversations of a row: its prompt with the chosen answer and with the rejected one, or with the judged one."""
     if isinstance(row, Preference):
         return row.prompt.with_turns(*row.chosen), row.prompt.with_turns(*row.rejected)
     return (row.prompt.with_turns(*row.answer),)

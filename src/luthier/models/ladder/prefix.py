@@ -99,7 +99,9 @@ class Prefix:
     @contextlib.contextmanager
     def aside(self) -> Iterator[None]:
         """Inside, all blocks compute by themselves: of tokens that a model writes no states are kept."""
-        replayed = {block: block.__dict__.pop("forward") for block in self.blocks if "forward" in block.__dict__}
+        replayed = {
+            block: block.__dict__.pop("forward") for block in self.blocks if "forward" in block.__dict__
+        }
         try:
             yield
         finally:

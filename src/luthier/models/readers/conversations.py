@@ -31,7 +31,9 @@ class Conversations:
         self.texts = Texts(folder)
         said = read_object(folder.path / GENERATION)
         ends = said.get("eos_token_id", [])
-        self.renderer = open_renderer(self.texts.tokenizer, stops=[ends] if isinstance(ends, int) else ends or [])
+        self.renderer = open_renderer(
+            self.texts.tokenizer, stops=[ends] if isinstance(ends, int) else ends or []
+        )
         most = said.get("max_new_tokens")
         self.most: int = most if isinstance(most, int) and most > 0 else TOKENS
         """Tokens of an answer at the most."""
@@ -74,7 +76,9 @@ class Conversations:
         rendered = self.rendered(rows, learnt)
         return self.laid_out(rows, rendered, prompts, targets, Way(way, learnt))
 
-    def pairs(self, rows: Sequence[tuple[Conversation, ...]], targets: Array, way: str) -> tuple[Sequences, Long]:
+    def pairs(
+        self, rows: Sequence[tuple[Conversation, ...]], targets: Array, way: str
+    ) -> tuple[Sequences, Long]:
         """As `examples`, of rows that are several conversations each, of which the last turn of the assistant is learnt."""
         flat = [one for row in rows for one in row]
         found, long = self.examples(flat, np.zeros(len(flat)), way, "last")
@@ -90,7 +94,9 @@ class Conversations:
         A longer one than the model reads is cut into pieces that follow each other, or where `way` is `cut` at its end.
         """
         tokenizer = self.texts.tokenizer
-        encoded = self.texts.encode([self.texts.spelt(text) for text in texts], truncation=False, verbose=False)
+        encoded = self.texts.encode(
+            [self.texts.spelt(text) for text in texts], truncation=False, verbose=False
+        )
         end = [] if tokenizer.eos_token_id is None else [int(tokenizer.eos_token_id)]
         whole = [ids if ids[-1:] == end else [*ids, *end] for ids in encoded["input_ids"]]
         if way == "refuse":
@@ -118,7 +124,9 @@ class Conversations:
         )
         counts = np.array([len(ids) for ids in whole], np.int64)
         cut = int(beyond.sum()) if way == "cut" else 0
-        long = Long(self.limit, int(np.count_nonzero(beyond)), cut, way, counts, np.zeros(len(texts), np.int64))
+        long = Long(
+            self.limit, int(np.count_nonzero(beyond)), cut, way, counts, np.zeros(len(texts), np.int64)
+        )
         return examples, long
 
     def refuse_long(self, lengths: Sequence[int]) -> None:
@@ -131,7 +139,12 @@ class Conversations:
             )
 
     def laid_out(
-        self, rows: Sequence[Conversation], rendered: Sequence[Rendered], prompts: Ints, targets: Array, way: "Way"
+        self,
+        rows: Sequence[Conversation],
+        rendered: Sequence[Rendered],
+        prompts: Ints,
+        targets: Array,
+        way: "Way",
     ) -> tuple[Sequences, Long]:
         """Rendered rows side by side, once it is proved that they teach something. prompts: (rows,) tokens before the answers."""
         answered = [one for one, row in zip(rendered, rows, strict=True) if row.answer is not None]
@@ -162,7 +175,9 @@ class Conversations:
         told = [*self.renderer.told, *(proof.words() if answered else [])]
         first = next((row for row in rows if row.answer is not None), None)
         if first is not None:
-            told.append(f"A row as the model reads it, [[what is learnt]] marked: {self.marked(first, way.learnt)!r}")
+            told.append(
+                f"A row as the model reads it, [[what is learnt]] marked: {self.marked(first, way.learnt)!r}"
+            )
         long = Long(
             limit=self.limit,
             rows=int(np.count_nonzero(beyond)),

@@ -27,7 +27,9 @@ class Written:
         found = [(at, place[row]) for at, row in enumerate(rows.tolist()) if row in place]
         own = [at for _, at in found]
         return Written(
-            np.array([at for at, _ in found], np.int64), tuple(self.texts[at] for at in own), self.stopped[own]
+            np.array([at for at, _ in found], np.int64),
+            tuple(self.texts[at] for at in own),
+            self.stopped[own],
         )
 
 

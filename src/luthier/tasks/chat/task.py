@@ -137,9 +137,7 @@ class Chat(Task[Spoken, Replies]):
     def evidence(self, answers: Replies, targets: Array) -> Generated:
         spoken = answers.spoken
         right = [str(targets[row]) for row in spoken.written.rows]
-        scores = text_scores(
-            spoken.written.texts, right, (*self.written, *LIKENESSES), self.pattern
-        )
+        scores = text_scores(spoken.written.texts, right, (*self.written, *LIKENESSES), self.pattern)
         return Generated(spoken.losses, spoken.counts, scores, spoken.written.rows)
 
     def reported(self, targets: Array) -> tuple[str, ...]:

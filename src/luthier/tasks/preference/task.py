@@ -194,7 +194,7 @@ class Before(Reference):
 
 
 def sums(found: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-    """(rows, sequences) each: sums over the predictions of each sequence, or scores of sequences as they are; and their tokens."""
+    """(rows, sequences) each: sums over the predictions of a sequence, or scores of sequences as they are; and its tokens."""
     assert batch.packed is not None, "sequences are packed"
     sequences, rows = len(batch.packed.paths), len(batch.rows)
     of = batch.packed.predictions.sequence

@@ -178,6 +178,11 @@ class Evidence:
         """Whether rows have labels, which can be counted and doubted."""
         return bool(self.answers.labels)
 
+    @property
+    def rewritable(self) -> bool:
+        """Whether the text that is shown is a value of the file, so that `--fix` can write it anew."""
+        return not self.columns.used or self.columns.text in self.columns.used
+
     def texts(self) -> Iterator[tuple[int, str]]:
         """Each row that has a text, and that text, in table order; only a few texts are in memory at a time."""
         for begin, values in self.table.pieces(self.columns.text):

@@ -4,15 +4,19 @@ import re
 from collections.abc import Callable, Iterator
 
 from luthier.checks.finding import Evidence, Finding, count_of
+from luthier.data.problems import Problems
 
 
 def personal_data(evidence: Evidence) -> Iterator[Finding]:
     """Texts that seem to hold an e-mail address, a telephone or a card number: counted, never shown."""
     counts = dict.fromkeys(PATTERNS, 0)
     rows = 0
-    for _, text in evidence.texts():
+    places = Problems()
+    for row, text in evidence.texts():
         kinds = {kind for kind, _, _ in held(text)}
-        rows += bool(kinds)
+        if kinds:
+            rows += 1
+            places.add(str(evidence.table.place(row)))
         for kind in kinds:
             counts[kind] += 1
     if rows:
@@ -25,7 +29,9 @@ def personal_data(evidence: Evidence) -> Iterator[Finding]:
             rows=(),  # What must not spread is not written into a report.
             message=f"{count_of(rows, 'row seems', 'rows seem')} to hold personal data: {', '.join(parts)}.",
             matters="What a model was trained on can come out of it again, and the law may forbid to keep it.",
-            mend="--fix personal-data writes [e-mail], [phone] and [card] in their place.",
+            mend="--fix personal-data writes [e-mail], [phone] and [card] in their place."
+            if evidence.rewritable
+            else f"Write [e-mail], [phone] and [card] in their place: {places}.",
         )
 
 

@@ -53,6 +53,14 @@ def empty_rows(evidence: Evidence) -> Ints:
     return np.concatenate([without.empty_input, without.empty_label, *without.others.values()])
 
 
+def labelled_as(evidence: Evidence, names: Mapping[str, str]) -> list[int]:
+    """Rows with one of some labels. (Where answers are no labels, their numbers are of no names.)"""
+    if not names:
+        return []
+    odd = np.array([any(name in names for name in own) for own in evidence.answers.set_names], bool)
+    return np.flatnonzero(odd[evidence.answers.label_sets]).tolist()
+
+
 def clean(text: str) -> str:
     """A text decoded as it was meant, without markup."""
     if is_misread(text):
@@ -128,8 +136,7 @@ def edits_for(
                 yield edit(row, CHANGE, evidence.columns.text, text, new, " ".join(reasons))
     names = misspelt(evidence) if "label-names" in kinds and evidence.labelled else {}
     labels = relabelled if "labels:review" in kinds else {}
-    odd = np.array([any(name in names for name in own) for own in evidence.answers.set_names], bool)
-    for row in sorted({*np.flatnonzero(odd[evidence.answers.label_sets]).tolist(), *labels} - set(gone)):
+    for row in sorted({*labelled_as(evidence, names), *labels} - set(gone)):
         own = evidence.answers.labels_of(row)
         new = labels.get(row, "|".join(names.get(name, name) for name in own))
         reason = "labels" if row in labels else "label-names"

@@ -26,6 +26,7 @@ PROMPT_NAMES = (PROMPT, "instruction", "question", "query", "input", "user", "hu
 COMPLETION_NAMES = (COMPLETION, "output", "response", "answer", "assistant", "target")
 CONTEXT_NAMES = ("input", CONTEXT)
 CHOSEN_NAMES = (CHOSEN, "chosen_response", "response_chosen", "preferred")
+JUDGEMENT_NAMES = ("label", "kto_tag")
 REJECTED_NAMES = (REJECTED, "rejected_response", "response_rejected", "dispreferred")
 EXTRAS = {
     SYSTEM_PROMPT: (SYSTEM_PROMPT, "system_prompt"),
@@ -35,6 +36,8 @@ EXTRAS = {
 """Names of columns that add to a conversation."""
 INSTRUCTION = "instruction"
 LABEL = "label"
+ORDER = (MESSAGES, PROMPT, CONTEXT, CHOSEN, REJECTED, COMPLETION, *EXTRAS, LABEL)
+"""All roles, in the order in which they are told."""
 
 SURE = (
     (PROMPT, COMPLETION),
@@ -89,44 +92,41 @@ def find_conversation(table: Table, asked: Mapping[str, str | None]) -> ColumnGu
 
 def find_preference(table: Table, asked: Mapping[str, str | None]) -> ColumnGuess:
     """The columns of preferences by role: as asked, else by their names. Raises DataError where there are none."""
-    roles = (MESSAGES, PROMPT, CONTEXT, CHOSEN, REJECTED, COMPLETION, *EXTRAS, LABEL)
-    named = asked_of(table, asked, roles)
-    found = dict(named)
-    judged = COMPLETION in named or LABEL in named or first_of(table, CHOSEN_NAMES) is None
-    if CHOSEN in named or REJECTED in named or not judged:
-        found = with_role(table, found, CHOSEN, CHOSEN_NAMES)
-        found = with_role(table, found, REJECTED, REJECTED_NAMES)
-        whole = turns_column(table)
-        if PROMPT not in found and MESSAGES not in found and first_of(table, (PROMPT, INSTRUCTION)) is None:
-            found |= {} if whole is None or normal(whole) == MESSAGES else {PROMPT: whole}
-        if PROMPT not in found and MESSAGES not in found and has_prompt(table, list(found.values())):
-            found = with_prompt(table, found)
-    else:
-        found = with_role(table, found, LABEL, (LABEL, "kto_tag"))
-        whole = None if COMPLETION in found or PROMPT in found else turns_column(table)
-        if whole is not None:
-            found[MESSAGES] = whole
-        else:
-            found = with_role(table, with_prompt(table, found), COMPLETION, COMPLETION_NAMES)
+    named = asked_of(table, asked, ORDER)
+    pairs = {CHOSEN, REJECTED} & named.keys() or first_of(table, CHOSEN_NAMES) is not None
+    judged = {COMPLETION, LABEL} & named.keys()
+    found = with_pair(table, named) if pairs and not judged else with_judged(table, named)
     return guess_of(with_extras(table, found), named)
 
 
-def has_prompt(table: Table, besides: Sequence[str]) -> bool:
-    return first_of(table, PROMPT_NAMES, besides) is not None
+def with_pair(table: Table, named: Mapping[str, str]) -> dict[str, str]:
+    """The columns of two answers, and of their prompt where there is one: the answers may have it at their beginning."""
+    found = with_role(table, named, CHOSEN, CHOSEN_NAMES)
+    found = with_role(table, found, REJECTED, REJECTED_NAMES)
+    if {PROMPT, MESSAGES} & found.keys():
+        return found
+    whole = turns_column(table)
+    if first_of(table, (PROMPT, INSTRUCTION)) is None and whole is not None and normal(whole) != MESSAGES:
+        return {**found, PROMPT: whole}  # `messages` is a copy of the chosen conversation
+    return found if first_of(table, PROMPT_NAMES, list(found.values())) is None else with_prompt(table, found)
+
+
+def with_judged(table: Table, named: Mapping[str, str]) -> dict[str, str]:
+    """The columns of a judgement and of what is judged: an answer to a prompt, or the end of a conversation."""
+    found = with_role(table, named, LABEL, JUDGEMENT_NAMES)
+    whole = None if {COMPLETION, PROMPT} & found.keys() else turns_column(table)
+    if whole is not None:
+        return {MESSAGES: whole, **found}
+    return with_role(table, with_prompt(table, found), COMPLETION, COMPLETION_NAMES)
 
 
 def with_prompt(table: Table, found: Mapping[str, str]) -> dict[str, str]:
     """The columns with that of what is asked, and of the input that it is about. Raises DataError."""
     wider = with_role(table, found, PROMPT, PROMPT_NAMES)
     about = first_of(table, CONTEXT_NAMES, list(wider.values()))
-    if (
-        about is not None
-        and CONTEXT not in wider
-        and normal(wider[PROMPT]) == INSTRUCTION
-        and not nested(table, about)
-    ):
-        wider[CONTEXT] = about
-    return wider
+    if about is None or CONTEXT in wider or normal(wider[PROMPT]) != INSTRUCTION or nested(table, about):
+        return wider
+    return {**wider, CONTEXT: about}
 
 
 def with_role(table: Table, found: Mapping[str, str], role: str, names: Sequence[str]) -> dict[str, str]:
@@ -147,8 +147,9 @@ def with_extras(table: Table, found: Mapping[str, str]) -> dict[str, str]:
     wider = dict(found)
     for role, names in EXTRAS.items():
         name = first_of(table, names, list(wider.values()))
-        if role not in wider and name is not None and (role == SYSTEM_PROMPT) <= (not nested(table, name)):
-            wider[role] = name
+        if role in wider or name is None or (role == SYSTEM_PROMPT and nested(table, name)):
+            continue
+        wider[role] = name
     return wider
 
 
@@ -173,7 +174,7 @@ def guess_of(found: Mapping[str, str], named: Mapping[str, str]) -> ColumnGuess:
         role: f"column {name!r}, {'as named.' if role in named else 'by its name'}"
         for role, name in found.items()
     }
-    return ColumnGuess(dict(found), reasons)
+    return ColumnGuess({role: found[role] for role in ORDER if role in found}, reasons)
 
 
 def claims_conversation(table: Table) -> str | None:

@@ -80,7 +80,7 @@ def test_the_product_stands_in_its_message_and_none_is_named_where_it_is_null(
         for text, wanted in messages
     ]
 
-    assert [product for found, product in named if product not in (found or {None})] == []
+    assert [product for found, product in named if product not in (found or (None,))] == []
 
 
 def test_no_two_messages_are_near_copies(messages: list[tuple[str, dict[str, Any]]]) -> None:

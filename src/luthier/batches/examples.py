@@ -134,8 +134,8 @@ class Examples(ABC):
 class FlatExamples(Examples):
     """Rows that are token numbers side by side, so that a state can be kept for each of them."""
 
-    ids: Ints
-    """All token numbers, part after part."""
+    ids: Array
+    """(tokens,) all token numbers, part after part."""
     ends: Ints
     """(parts + 1,) where each part begins in `ids`, and the end."""
     first_part: Ints

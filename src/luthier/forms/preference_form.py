@@ -62,10 +62,10 @@ class PreferenceForm(Form):
         return opened(folder)
 
     def read(self, reader: Any, rows: Sequence[Any], targets: Array, way: str) -> tuple[Examples, Long]:
-        given = [with_system(row, self.system) if isinstance(row, Conversation) else row for row in rows]
-        if all(isinstance(row, Conversation) for row in given):  # prompts alone, that are to be answered
-            return reader.examples(given, targets, way)  # type: ignore[no-any-return]
-        answers = [tuple(with_system(one, self.system) for one in whole_of(row)) for row in given]
+        prompts = [with_system(row, self.system) for row in rows if isinstance(row, Conversation)]
+        if len(prompts) == len(rows):  # that are to be answered
+            return reader.examples(prompts, targets, way)  # type: ignore[no-any-return]
+        answers = [tuple(with_system(one, self.system) for one in whole_of(row)) for row in rows]
         return reader.pairs(with_others(answers) if self.mismatched else answers, targets, way)  # type: ignore[no-any-return]
 
     def asked(self, row: Any) -> Conversation:

@@ -4,7 +4,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from luthier.models.headed import HeadedModel
+from torch import nn
+
 from luthier.models.ladder.ladder import Ladder
 from luthier.models.ladder.policies import Policy, frozen_prefix
 from luthier.models.ladder.trainable import set_modes
@@ -16,7 +17,7 @@ from luthier.train.sparse_embedding import looked_up
 class LadderUnfreezing:
     """The loop's Unfreezing for a model with a ladder."""
 
-    model: HeadedModel
+    model: nn.Module
     ladder: Ladder
     policy: Policy
     live_batch_norm: bool = False
@@ -24,6 +25,8 @@ class LadderUnfreezing:
     """Called with the number of rungs that are frozen in the epoch that begins: their states may be replayed."""
     inside: Callable[[str], bool] = lambda name: True
     """Which parameters of a rung under the head move where the rung does: LoRA moves its adapters alone."""
+    new_head: bool = True
+    """Whether the uppermost rung is a head that was put on the model, which trains whole beside adapters too."""
 
     def enter(self, epoch: int) -> None:
         """Training mode above the frozen prefix, evaluation mode inside it; gradients only where something moves."""
@@ -36,8 +39,7 @@ class LadderUnfreezing:
 
     def moves(self, rung: int, name: str) -> bool:
         """Whether a parameter is among those of its rung that may train at all: of a head that was added, each does."""
-        added = rung == len(self.ladder.rungs) - 1 and len(self.model.head) > 0
-        return added or self.inside(name)
+        return (self.new_head and rung == len(self.ladder.rungs) - 1) or self.inside(name)
 
     def frozen(self, epoch: int) -> int:
         """Number of rungs, counted from the embeddings, that do not move in this epoch."""

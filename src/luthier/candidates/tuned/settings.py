@@ -59,7 +59,8 @@ def unfreezing_of(ready: Prepared, adapted: bool) -> LadderUnfreezing:
         ladder = find_ladder(ready.model, lambda: ready.model(few))
     inside = is_adapter if adapted else every
     live = ready.plan.train.batch_norm == "live"
-    return LadderUnfreezing(ready.model, ladder, policy_of(ready.plan.train, ladder), live, inside=inside)
+    policy, new_head = policy_of(ready.plan.train, ladder), len(ready.model.head) > 0
+    return LadderUnfreezing(ready.model, ladder, policy, live, inside=inside, new_head=new_head)
 
 
 def every(name: str) -> bool:

@@ -129,7 +129,8 @@ def of_bucket(at: int, bucket: Bucket, rows: list[Tensor], heads: Heads) -> Tens
         causal = bucket.causal and heads.window is None
         mixed = nn.functional.scaled_dot_product_attention(
             own,
-            *seen,
+            seen[0],
+            seen[1],
             attn_mask=None if causal else bias,
             dropout_p=heads.dropout,
             is_causal=causal,

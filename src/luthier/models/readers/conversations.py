@@ -95,7 +95,7 @@ class Conversations:
         """
         tokenizer = self.texts.tokenizer
         encoded = self.texts.encode(
-            [self.texts.spelt(text) for text in texts], truncation=False, verbose=False
+            [str(self.texts.spelt(text)) for text in texts], truncation=False, verbose=False
         )
         end = [] if tokenizer.eos_token_id is None else [int(tokenizer.eos_token_id)]
         whole = [ids if ids[-1:] == end else [*ids, *end] for ids in encoded["input_ids"]]

@@ -21,7 +21,7 @@ from luthier.tasks.task import Task
 def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> Understood:
     found = conversation_rows(table, columns)
     rights = answers_of(table, columns)
-    metric, told = wishes.metric, ()
+    metric, told = wishes.metric, tuple[str, ...]()
     if metric == "auto":
         suited = which_match([rights[row] for row in roles.rows(found.usable, "train")] or [""])
         metric, told = suited.metric, (f"Judged by {suited.metric}, as {suited.why}; --metric corrects it.",)

@@ -31,8 +31,8 @@ def kto(ratios: Tensor, good: Tensor, drift: Tensor, beta: float, weights: tuple
     """(answers,) Kahneman-Tversky optimization (Ethayarajh et al. 2024, arXiv:2402.01306, eq. 8).
 
     ratios: (answers,) log-probability under the model that learns, less that under the model as it came.  good: (answers,)
-    whether an answer is desirable.  drift: () z_0, how far the model has moved from where it came from, in nats; nothing is learnt
-    through it.  weights: lambda of desirable and of undesirable answers.
+    whether an answer is desirable.  drift: () z_0, how far the model has moved from where it came from, in nats; nothing is
+    learnt through it.  weights: lambda of desirable and of undesirable answers.
     """
     moved = beta * (ratios - drift)
     desirable, undesirable = weights

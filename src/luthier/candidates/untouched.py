@@ -30,7 +30,7 @@ class UntouchedCandidate(Candidate):
     words = "the untouched model"
 
     def why_not(self, ready: Prepared) -> str:
-        return why_silent(ready)
+        return "" if ready.rows.task.speaks else f"only a tuned model does {ready.rows.task.name}"
 
     def fit(self, run: Run) -> Generator[Event, None, Fitted | None]:
         yield from ()  # a generator, as every `fit` is
@@ -60,7 +60,9 @@ class FewExamplesCandidate(Candidate):
     words = "the untouched model with examples in its prompt"
 
     def why_not(self, ready: Prepared) -> str:
-        return why_silent(ready) or ("" if drawn(ready) else "no example fits before what is asked")
+        if ready.rows.task.in_context is None:
+            return f"{ready.rows.task.name} is not shown by examples"
+        return "" if drawn(ready) else "no example fits before what is asked"
 
     def fit(self, run: Run) -> Generator[Event, None, Fitted | None]:
         begin = run.clock()
@@ -91,11 +93,6 @@ class FewExamplesCandidate(Candidate):
 
 UNTOUCHED = UntouchedCandidate()
 FEW_EXAMPLES = FewExamplesCandidate()
-
-
-def why_silent(ready: Prepared) -> str:
-    """Why a model that was not tuned does not answer; empty where it does."""
-    return "" if ready.rows.task.in_context is not None else f"only a tuned model does {ready.rows.task.name}"
 
 
 def told_by(run: Run) -> InContext:

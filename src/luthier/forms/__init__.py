@@ -2,6 +2,7 @@
 
 from luthier.forms.apart_form import ApartForm
 from luthier.forms.conversation_form import ConversationForm
+from luthier.forms.document_form import DocumentForm
 from luthier.forms.form import Form
 from luthier.forms.image_form import ImageForm
 from luthier.forms.pair_form import PairForm
@@ -21,6 +22,7 @@ FORMS: dict[str, Form] = {
         WordsForm(),
         QuestionForm(),
         ImageForm(),
+        DocumentForm(),
         ConversationForm(),
         PreferenceForm(),
     )

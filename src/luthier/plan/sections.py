@@ -132,7 +132,7 @@ class TaskPlan(Section):
 
     name: Annotated[str, AfterValidator(checked_task)] = "auto"
     """The task: text-classification, pair-classification, image-classification, token-classification, question-answering,
-    regression, embedding, chat or preference. Guessed from the columns when not given."""
+    regression, embedding, chat, preference or adaptation. Guessed from the columns when not given."""
     labels_per_row: Literal["auto", "one", "many"] = "auto"
     """Whether a row has one label or a list of them (a list in JSON, a|b in CSV)."""
     metric: Annotated[str, AfterValidator(checked_metric)] = "auto"

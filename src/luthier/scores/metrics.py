@@ -422,7 +422,7 @@ METRICS: dict[str, Metric] = {
         "Loss",
         "the mean surprise at a token of the right answer",
         {CHAT: loss, ADAPTATION: loss},
-        judges=(CHAT,),
+        judges=(CHAT, ADAPTATION),
         higher=False,
         unit="nats",
         meanings={ADAPTATION: "the mean surprise at a token of the text"},
@@ -431,7 +431,7 @@ METRICS: dict[str, Metric] = {
         "Perplexity",
         "among how many equally likely tokens the model wavers at each token of the right answer; 1 is certainty",
         {CHAT: perplexity, ADAPTATION: perplexity},
-        judges=(CHAT,),
+        judges=(CHAT, ADAPTATION),
         higher=False,
         meanings={
             ADAPTATION: "among how many equally likely tokens the model wavers at each token; 1 is certainty"

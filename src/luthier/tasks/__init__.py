@@ -1,5 +1,6 @@
 """The tasks there are. A new one is a file, a row here, and a page in docs/tasks."""
 
+from luthier.tasks.adaptation.task import ADAPTATION
 from luthier.tasks.chat.kind import CHAT
 from luthier.tasks.classification.image import IMAGE_CLASSIFICATION
 from luthier.tasks.classification.pair import PAIR_CLASSIFICATION
@@ -23,5 +24,6 @@ TASKS: dict[str, Kind] = {
         IMAGE_CLASSIFICATION,
         CHAT,
         PREFERENCE,
+        ADAPTATION,
     )
 }

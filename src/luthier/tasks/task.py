@@ -94,6 +94,8 @@ class Task(ABC, Generic[Out, Ans]):
     """What the head answers for: a key of `models.heads.HEADS`."""
     answer_key: ClassVar[str] = "label"
     """The key of the answer in a line of `predict`."""
+    speaks: ClassVar[bool] = False
+    """Whether a model answers before it has learnt, so that a tuned one has to be better: a language model does."""
     long: ClassVar[str] = "cut"
     """What is done with texts beyond the model's limit where nobody says otherwise."""
 

@@ -224,7 +224,8 @@ class LanguageHead(Head[LanguageModel, Conversations]):
         )
         with changed(body.config, {"use_cache": True}):
             body.save_pretrained(folder)
-        tokenizer.chat_template = reader.renderer.template.text
+        if reader.chats:
+            tokenizer.chat_template = reader.renderer.template.text
         write_tokenizer(folder, reader.texts, reader.limit, lower_case=False)
 
     def saved_weights(self, model: LanguageModel, head: nn.Sequential) -> nn.Module:

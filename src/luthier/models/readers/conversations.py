@@ -26,8 +26,9 @@ TOKENS = 256
 class Conversations:
     """A tokenizer with its chat template, which renders conversations the same for training, answering and serving."""
 
-    def __init__(self, folder: Folder) -> None:
-        """Raises ModelError for a tokenizer or a template that cannot be used."""
+    def __init__(self, folder: Folder, chats: bool = True) -> None:
+        """Raises ModelError for a tokenizer or a template that cannot be used. chats: whether conversations are learnt."""
+        self.chats = chats
         self.texts = Texts(folder)
         said = read_object(folder.path / GENERATION)
         ends = said.get("eos_token_id", [])

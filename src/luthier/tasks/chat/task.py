@@ -57,6 +57,7 @@ class Chat(Task[Spoken, Replies]):
     head: ClassVar[str] = "language"
     outputs: ClassVar[int] = 1  # type: ignore[misc]
     answer_key: ClassVar[str] = "text"
+    speaks: ClassVar[bool] = True
 
     @property
     def learning(self) -> Learning:
@@ -201,12 +202,17 @@ def written_to(model: LanguageModel, examples: Sequences, device: Device) -> Wri
     """What a model answers to the rows that it is to answer."""
     rows, writer = examples.written, examples.writer
     if not len(rows) or writer is None:
-        return Written(np.zeros(0, np.int64), (), np.zeros(0, np.int64))
+        return nothing_written()
     prompts = [examples.prompt(row).tolist() for row in rows.tolist()]
     with model.writing() as body:
         found = write(body, prompts, decoding(writer), device.torch)
     stopped = np.array([one.finish == "stop" for one in found], np.int64)
     return Written(rows, tuple(writer.spell(one.ids) for one in found), stopped)
+
+
+def nothing_written() -> Written:
+    """No text to any row."""
+    return Written(np.zeros(0, np.int64), (), np.zeros(0, np.int64))
 
 
 def decoding(writer: Writer) -> Decoding:

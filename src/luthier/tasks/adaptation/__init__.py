@@ -1,0 +1,1 @@
+"""Adaptation: a language model goes on reading, in texts of the user's own."""

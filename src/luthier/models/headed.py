@@ -20,6 +20,9 @@ class HeadedModel(nn.Module):
     knows: bool = False
     """Whether the head came with the weights, because the model did this task before."""
 
+    writes: bool = False
+    """Whether it is a language model, tuned as such."""
+
     def __init__(self, body: nn.Module, head: nn.Sequential) -> None:
         super().__init__()
         self.body = body

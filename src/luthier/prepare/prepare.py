@@ -22,6 +22,7 @@ from luthier.forms import FORMS
 from luthier.forms.form import Variety
 from luthier.hashes import hash_json
 from luthier.models.headed import HeadedModel
+from luthier.models.heads import HEADS
 from luthier.models.heads.head import Wanted
 from luthier.models.ladder.ladder import Ladder, find_ladder
 from luthier.models.load import load_model
@@ -30,6 +31,7 @@ from luthier.models.readers.reading import preparation_of
 from luthier.models.readers.texts import Long
 from luthier.plan.plan import Plan, read_plan
 from luthier.prepare.base import Base, base_of
+from luthier.prepare.fitting import Fit, fitting
 from luthier.prepare.idle_settings import refuse_what_has_no_effect
 from luthier.prepare.memo import Memo
 from luthier.prepare.pairs import how_pairs_are_read
@@ -153,11 +155,14 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
     way = task.long if plan.data.long == "auto" else plan.data.long
     read = memo.call(read_rows, rows, base, way)
     rows, task = having_read(rows, read)
+    fit = fitting(plan, base.folder, device) if HEADS[task.head].writes else Fit(plan)
+    plan = fit.plan
     model = load_model(base.folder, wanted(plan, task), preparation_of(base.reader)).to(device.torch)
     few = read.examples.batch(np.zeros(1, np.int64)).to(device.torch)
     ladder = find_ladder(model, lambda: model(few))
     refuse_too_many_blocks(plan, ladder)
-    recipe = recipe_for(base.folder.family, sum(weight.numel() for weight in model.parameters()))
+    parameters = sum(weight.numel() for weight in model.parameters())
+    recipe = recipe_for(base.folder.family, parameters, model.writes)
     stands_on: list[object] = [rows.fingerprint, rows.split.sizes(), base.fingerprint]
     out = Path(plan.run.out or default_folder(plan, stands_on))
     device = as_recorded(device, plan, out)
@@ -173,10 +178,13 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
         made=0 if first is None else len(first),
     )
     resolved = resolve(plan, rows, device, start)
-    if plan is not asked:
-        why = f"for a {rows.form.thing}, as none was named"
-        resolved = replace(resolved, guesses=(Guess("model.name", plan.model.name, why), *resolved.guesses))
-    evidence, more = memo.call(looked_into, plan.data.path, understood, read)
+    more = []
+    if plan.model.name != asked.model.name:
+        more.append(Guess("model.name", plan.model.name, f"for a {rows.form.thing}, as none was named"))
+    if fit.why is not None:
+        more.append(Guess("train.method", plan.train.method, fit.why))
+    resolved = replace(resolved, guesses=(*more, *resolved.guesses))
+    evidence, found = memo.call(looked_into, plan.data.path, understood, read)
     return Prepared(
         resolved=resolved,
         rows=rows,
@@ -187,7 +195,7 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
         examples=by_part(resolved.plan, rows, read.examples),
         made=first,
         long=read.long,
-        checked=Checked(ranked([*findings, *more]), evidence, checking),
+        checked=Checked(ranked([*findings, *found]), evidence, checking),
         device=device,
         place=place_of(resolved.plan, out, rows, stands_on),
     )

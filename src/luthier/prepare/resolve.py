@@ -154,6 +154,8 @@ def of_training(plan: Plan, task: Task, start: Start) -> list[Guess]:
     ]
     if "train.augment" in FORMS[task.reads].effects:
         guesses.append(Guess("train.augment", "light", "enough for most small sets"))
+    if start.model.writes:  # whose output layer came with it
+        return guesses
     new_layers = bool(plan.model.hidden or plan.train.reinit)
     return [
         *guesses,

@@ -18,10 +18,13 @@ class Models:
     """Their `model_type`; none: all."""
     parameters_below: float
     """Millions of parameters, of the whole model."""
+    write: bool = False
+    """Whether they write texts, or learn to prefer some: whatever their family."""
 
-    def hold(self, family: str, parameters: int) -> bool:
+    def hold(self, family: str, parameters: int, writes: bool) -> bool:
         """Whether a model is one of them."""
-        return (not self.families or family in self.families) and parameters < self.parameters_below * 1e6
+        known = not self.families or family in self.families
+        return known and writes == self.write and parameters < self.parameters_below * 1e6
 
 
 @dataclass(frozen=True)
@@ -77,11 +80,14 @@ def recipes() -> list[Recipe]:
 
 def recipe_of(row: Mapping[str, Any]) -> Recipe:
     """A row of the table, as TOML has it."""
-    numbers = {key: value for key, value in row.items() if key not in ("families", "parameters_below")}
-    return Recipe(models=Models(tuple(row["families"]), row["parameters_below"]), **numbers)
+    numbers = {
+        key: value for key, value in row.items() if key not in ("families", "parameters_below", "write")
+    }
+    models = Models(tuple(row["families"]), row["parameters_below"], row.get("write", False))
+    return Recipe(models=models, **numbers)
 
 
-def recipe_for(family: str, parameters: int) -> Recipe:
-    """The first row that fits a model_type and a number of parameters."""
+def recipe_for(family: str, parameters: int, writes: bool = False) -> Recipe:
+    """The first row that fits a model_type and a number of parameters. writes: whether a language model is tuned as such."""
     table = recipes()
-    return next((recipe for recipe in table if recipe.models.hold(family, parameters)), table[-1])
+    return next((recipe for recipe in table if recipe.models.hold(family, parameters, writes)), table[-1])

@@ -202,8 +202,8 @@ def rate_test(run: Run, state: State, settings: TrainSettings, unfreezing: Ladde
 
 
 def start_head(run: Run) -> None:
-    """Where the head begins: new_head's small random weights, or a share of the probe's."""
-    share = {"fresh": 0.0, "shrunk": SHRUNK, "probe": 1.0}[run.plan.train.head]
+    """Where the head begins: new_head's small random weights, or a share of the probe's; or as it came with the model."""
+    share = {"auto": 0.0, "fresh": 0.0, "shrunk": SHRUNK, "probe": 1.0}[run.plan.train.head]
     if share:
         assert run.probe is not None, "the probe comes before tuning"
         run.probe.start(last_layer(run.ready.model.head), share)

@@ -64,6 +64,8 @@ class Head(ABC, Generic[ModelT, ReaderT]):
 
     start: ClassVar[str] = "shrunk"
     """Where the head starts if nobody says so, of a task that is probed: a value of `train.head`."""
+    writes: ClassVar[bool] = False
+    """Whether its models are language models, tuned as such."""
     untrained: ClassVar[str] = "row"
     """The key in `HEADS` of the model whose features stand for whole rows where no layer is trained, as in `luthier check`."""
 

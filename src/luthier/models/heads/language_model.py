@@ -33,6 +33,7 @@ class LanguageModel(HeadedModel):
     """A causal language model as it came. What others call its head is a part of the body: it knows all that it will answer."""
 
     knows = True
+    writes = True
 
     def __init__(self, body: nn.Module, packs: bool) -> None:
         super().__init__(body, nn.Sequential())
@@ -193,6 +194,7 @@ class LanguageHead(Head[LanguageModel, Conversations]):
     """The next token: saved as the architecture's own class, with what transformers needs to write as luthier does."""
 
     untrained = "language"
+    writes = True
 
     def build(self, folder: Folder, wanted: Wanted, preparation: Preparation | None) -> LanguageModel:
         return language_model(folder, wanted.body_dropout)

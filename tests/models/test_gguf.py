@@ -19,6 +19,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
+from command import Ended, luthier
 from luthier.errors import DiskError, ModelError, PlanError
 from luthier.models.hub import find, gguf_folder
 from luthier.models.hub.find import find_model, what_opening_takes
@@ -28,6 +29,7 @@ from luthier.models.hub.gguf_llama import quotients
 from luthier.models.hub.gguf_tokenizer import merges_of
 from luthier.models.hub.inspect import inspect_folder
 from luthier.models.quiet import quiet
+from tiny import messages_csv
 from tiny_gguf import READ, SPECIAL, byte_level, tiny_llama, write_gguf
 
 QUANTISED = ("Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0")
@@ -678,3 +680,44 @@ def test_smollm2_is_opened_by_its_short_name() -> None:
     assert packaged is not None
     reference = Reference.of(packaged)
     assert [text for text in TEXTS if tokenizer(text)["input_ids"] != reference.tokens(text)] == []
+
+
+# From the command line
+
+
+@pytest.mark.slow
+def test_a_run_tells_of_the_bits_its_weights_come_from_and_so_does_who_tunes_it_onward(
+    llama: LlamaForCausalLM, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_gguf(tmp_path / "tiny.gguf", llama, "Q4_1")
+    messages_csv(tmp_path / "rows.csv", 60)
+    ended = luthier(
+        "tune", "rows.csv", "--model", "tiny.gguf", "--pooling", "mean", "--method", "probe", "--out", "run"
+    )
+    assert ended.code == 0, ended.err
+    told = "tiny.gguf: its weights come from 4 bits (GGUF: Q4_1 100 %)."
+    assert (
+        f"tiny.gguf: a GGUF file is opened once, which takes a while. What comes of it is kept in {cache}"
+        in said(ended)
+    )
+    assert told in said(ended)
+    assert f"- {told.replace('_', chr(92) + '_')}" in (tmp_path / "run" / "README.md").read_text()
+    assert told in (tmp_path / "run" / "report.html").read_text().replace("\N{NO-BREAK SPACE}", " ")
+    assert f'name = "{tmp_path / "tiny.gguf"}"' in (tmp_path / "run" / "plan.toml").read_text()
+    notes = json.loads(luthier("plan", "rows.csv", "--model", "run", "--json").out)["notes"]
+    assert "run: its weights come from 4 bits (GGUF: Q4_1 100 %)." in notes
+
+
+def said(ended: Ended) -> str:
+    return " ".join((ended.out + ended.err).split())
+
+
+def test_a_message_calls_the_model_as_the_user_does(llama: LlamaForCausalLM, tmp_path: Path) -> None:
+    file = write_gguf(tmp_path / "tiny.gguf", llama)
+    ended = luthier("plan", messages_csv(tmp_path / "rows.csv", 60), "--model", file)
+    assert ended.code == 2
+    assert ended.err.strip() == (
+        f"{file}: LlamaForSequenceClassification takes its answer from the last token, which luthier does not. "
+        "Use --pooling mean."
+    )

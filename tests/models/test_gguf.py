@@ -488,6 +488,11 @@ STRANGE: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {"general.architecture": "mamba"}, {},
         f"is of the architecture 'mamba', and of GGUF files luthier opens those of 'llama'. {ORIGINAL}",
     ),
+    "a part": (
+        {"split.count": 3}, {},
+        "is one of 3 files that hold a model together. Join them with llama.cpp's llama-gguf-split --merge, and give the file "
+        "that it writes.",
+    ),
     "experts": (
         {"llama.expert_count": 8}, {},
         f"has 8 experts a block, and of GGUF files luthier opens those without. {ORIGINAL}",
@@ -624,6 +629,23 @@ def test_without_the_package_gguf_the_message_names_the_extra(
     assert str(caught.value) == (
         f"{file}: is a GGUF file, which needs the package gguf, and that is not installed. Install it: "
         'pip install "luthier[gguf]"'
+    )
+
+
+def test_a_file_that_is_not_there_is_told_with_its_neighbour(file: Path) -> None:
+    with pytest.raises(ModelError) as caught:
+        find_model(str(file.with_name("tinny.gguf")))
+    assert (
+        str(caught.value)
+        == f"{file.with_name('tinny.gguf')}: there is no such file. Did you mean 'tiny.gguf'?"
+    )
+
+
+def test_a_folder_that_holds_a_gguf_file_alone_leads_to_it(file: Path) -> None:
+    with pytest.raises(ModelError) as caught:
+        inspect_folder("folder", file.parent)
+    assert str(caught.value) == (
+        f"{file.parent}: holds no config.json, so it is not a model folder of transformers. It holds a GGUF file: --model {file}"
     )
 
 

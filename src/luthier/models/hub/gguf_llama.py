@@ -42,7 +42,13 @@ LLAMA_3 = {"low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_positi
 
 
 def refuse_other_architecture(header: GgufHeader) -> None:
-    """Raise ModelError for a file of an architecture that luthier does not open."""
+    """Raise ModelError for a file of an architecture that luthier does not open, and for a part of one."""
+    parts = header.value("split.count", int, 0)
+    if parts > 1:
+        raise ModelError(
+            f"{header.path}: is one of {parts:,} files that hold a model together. Join them with llama.cpp's llama-gguf-split "
+            "--merge, and give the file that it writes."
+        )
     found = header.value("general.architecture", str)
     if found != ARCHITECTURE:
         said = "names no general.architecture" if found is None else f"is of the architecture {found[:60]!r}"

@@ -9,7 +9,7 @@ from typing import Any
 from luthier.errors import ModelError, listing
 from luthier.hashes import hash_file, hash_json
 from luthier.models.hub.adapter import Adapter, adapter_of
-from luthier.models.hub.find import find_model
+from luthier.models.hub.find import find_model, ggufs_in
 from luthier.models.hub.gguf_folder import Origin, made_of_gguf, origin_of
 from luthier.models.hub.json_file import read_json, read_object
 from luthier.models.hub.regular import files_of, refuse_outside
@@ -144,7 +144,7 @@ def inspect_whole(name: str, path: Path, files: ReaderFiles) -> Folder:
     root = path / modules[0].get("path", "") if modules else path
     content = read_object(
         root / "config.json",
-        missing=f"{path}: holds no config.json, so it is not a model folder of transformers. Give one that is.",
+        missing=f"{path}: holds no config.json, so it is not a model folder of transformers. {instead_of(path)}",
     )
     config = checked_settings(root / "config.json", content)
     for file in (root / other for other in MAY_NAME_CODE):
@@ -177,6 +177,12 @@ def inspect_whole(name: str, path: Path, files: ReaderFiles) -> Folder:
     return Folder(
         name, root, path, config, pooling, max_tokens, lower_case, dense, normalised, tensors, tuple(weights)
     )
+
+
+def instead_of(path: Path) -> str:
+    """What to give in the place of a folder that is none of transformers."""
+    found = ggufs_in(path)
+    return f"It holds a GGUF file: --model {found[0]}" if found else "Give one that is."
 
 
 def answers_labels(path: Path) -> bool:

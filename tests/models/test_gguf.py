@@ -5,6 +5,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import pairwise
@@ -25,8 +26,8 @@ from luthier.models.hub import find, gguf_folder
 from luthier.models.hub.find import find_model, what_opening_takes
 from luthier.models.hub.gguf_folder import ORIGIN, opened_gguf, origin_of
 from luthier.models.hub.gguf_header import read_gguf_header
-from luthier.models.hub.gguf_llama import quotients
-from luthier.models.hub.gguf_tokenizer import merges_of
+from luthier.models.hub.gguf_llama import check_tensors, llama_config, llama_weights, quotients
+from luthier.models.hub.gguf_tokenizer import merges_of, tokenizer_of
 from luthier.models.hub.inspect import inspect_folder
 from luthier.models.quiet import quiet
 from tiny import messages_csv
@@ -479,6 +480,24 @@ def test_wherever_a_file_is_cut_it_is_told(file: Path, tmp_path: Path) -> None:
             read_gguf_header(part)
 
 
+def test_no_byte_of_a_header_leads_to_anything_but_a_model_or_a_message(
+    llama: LlamaForCausalLM, tmp_path: Path
+) -> None:
+    whole = write_gguf(tmp_path / "whole.gguf", llama, "Q4_1").read_bytes()
+    header = min(tensor.begins for tensor in read_gguf_header(tmp_path / "whole.gguf").tensors.values())
+    dice, changed = np.random.default_rng(0), tmp_path / "changed.gguf"
+    for _ in range(100):
+        data = bytearray(whole)
+        data[dice.integers(header)] = dice.choice([0, 1, 127, 255])
+        changed.write_bytes(data)
+        with suppress(ModelError):
+            found = read_gguf_header(changed)
+            config = llama_config(found)
+            check_tensors(found, config)
+            tokenizer_of(found)
+            llama_weights(found, config)
+
+
 def tensor_of(name: str, form: Sequence[int]) -> dict[str, np.ndarray[Any, Any]]:
     return {name: np.zeros(form, np.float32)}
 
@@ -496,6 +515,10 @@ STRANGE: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "experts": (
         {"llama.expert_count": 8}, {},
         f"has 8 experts a block, and of GGUF files luthier opens those without. {ORIGINAL}",
+    ),
+    "scaled logits": (
+        {"llama.logit_scale": 0.25}, {},
+        f"sets llama.logit_scale to 0.25, which a plain llama does not have. {ORIGINAL}",
     ),
     "no blocks": (
         {"llama.block_count": None}, {},

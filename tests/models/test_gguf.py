@@ -21,7 +21,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from command import Ended, luthier
-from luthier.errors import DiskError, ModelError, PlanError
+from luthier.errors import DiskError, ModelError, PlanError, RunError
 from luthier.models.hub import find, gguf_folder
 from luthier.models.hub.find import find_model, what_opening_takes
 from luthier.models.hub.gguf_folder import ORIGIN, opened_gguf, origin_of
@@ -30,7 +30,7 @@ from luthier.models.hub.gguf_llama import check_tensors, llama_config, llama_wei
 from luthier.models.hub.gguf_tokenizer import merges_of, tokenizer_of
 from luthier.models.hub.inspect import inspect_folder
 from luthier.models.quiet import quiet
-from tiny import messages_csv
+from tiny import messages_csv, write_json
 from tiny_gguf import READ, SPECIAL, byte_level, tiny_llama, write_gguf
 
 QUANTISED = ("Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0")
@@ -375,6 +375,15 @@ def test_weights_of_few_bits_are_told_as_such(llama: LlamaForCausalLM, tmp_path:
 
 def test_nothing_is_told_of_weights_that_were_never_quantised(file: Path) -> None:
     assert origin_of(find_model(str(file))) is None
+
+
+@pytest.mark.parametrize("weights", [{"\x1b[31mQ4": 1}, {"bits": 4}, {"Q4_1": -1}, {"Q4_1": "all"}])
+def test_an_origin_that_nobody_wrote_so_is_told_by_its_field(
+    weights: dict[str, Any], file: Path, tmp_path: Path
+) -> None:
+    write_json(tmp_path / ORIGIN, {"version": 1, "gguf": "abc", "weights": weights, "files": {}})
+    with pytest.raises(RunError, match=rf"{ORIGIN}: 'weights\."):
+        origin_of(tmp_path)
 
 
 # Positions

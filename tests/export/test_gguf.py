@@ -16,6 +16,7 @@ from luthier.export.export_record import FileRecord
 from luthier.export.exporting import TEXTS, Order, Prompts, export
 from luthier.export.gguf_settings import llama_settings, rope_factors
 from luthier.export.gguf_tensors import gguf_name, interleaved
+from luthier.export.gguf_tokenizer import special_tokens
 from luthier.export.original import Original
 from luthier.models.hub.inspect import inspect_folder
 from tiny_llamas import CUTTING, byte_level, llama, pieces, texts
@@ -286,3 +287,13 @@ def test_stories260k_gives_the_same_answers_in_f16(tmp_path: Path) -> None:
     )
 
     assert found.answers.agree == 6
+
+
+@pytest.mark.parametrize(
+    ("ends", "told"),
+    [([2], {"eos": 2}), ([0, 2], {"eos": 2, "eot": 0}), ([0], {"eos": 0}), ([0, 1], {"eos": 0, "eot": 1})],
+)
+def test_the_end_tokens_are_those_at_which_the_model_stops(ends: list[int], told: dict[str, int]) -> None:
+    found = special_tokens(byte_level(), ends)  # whose own end token is 2
+
+    assert {name: number for name, number in found.items() if name in ("eos", "eot")} == told

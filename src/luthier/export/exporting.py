@@ -53,6 +53,11 @@ class Prompts:
     source: str
     """Where they come from, in words."""
 
+    def fitting(self, original: Original) -> list[Sequence[int]]:
+        """Return as many as are compared, of those that leave the model room for an answer."""
+        room = int(original.folder.config["max_position_embeddings"]) - MOST_TOKENS
+        return [prompt for prompt in self.tokens if 0 < len(prompt) <= room][:MOST_PROMPTS]
+
 
 @dataclass(frozen=True)
 class Order:
@@ -82,6 +87,8 @@ def export(
             heed(stop)
             yield Advanced(done, time.monotonic() - begin)
         notes = exporter.notes(original, order.kind)
+        if not prompts.fitting(original):
+            notes.append("No prompt leaves the model room for an answer: no answers were compared.")
         for note in notes:
             yield Noted(note, time.monotonic() - begin)
         weights = weights_compared(exporter, original, part)
@@ -135,7 +142,7 @@ def weights_compared(exporter: Exporter, original: Original, part: Path) -> dict
 def tokens_compared(exporter: Exporter, original: Original, part: Path, prompts: Prompts) -> TokensRecord:
     """Return how many texts a file's tokenizer reads otherwise. Raises WorldError where its vocabulary makes other tokens."""
     tokenizer = original.tokenizer
-    asked = [list(prompt) for prompt in prompts.tokens[:MOST_PROMPTS]]
+    asked = [list(prompt) for prompt in prompts.fitting(original)]
     texts = [*TEXTS, *(tokenizer.decode(prompt, skip_special_tokens=True) for prompt in asked)]
     texts += [tokenizer.decode(prompt) for prompt in asked[:1]]
     found = exporter.tokens_differ(original, part, texts)
@@ -157,7 +164,7 @@ def answers_compared(
     One model stands in memory at a time.
     """
     begin = time.monotonic()
-    asked = list(prompts.tokens[:MOST_PROMPTS])
+    asked = prompts.fitting(original)
     yield Started("compare", 0.0, 2 * len(asked))
     answers: list[Answer] = []
     for answer in original_answers(original.model(), asked, original.end_tokens, MOST_TOKENS):

@@ -65,6 +65,7 @@ class Gguf(Exporter):
         placed = placed_tensors(original.folder.tensors, settings, kind)
         writer = GGUFWriter(path, ARCHITECTURE)
         with contextlib.closing(writer):
+            writer.add_type("model")
             writer.add_name(name)
             writer.add_file_type(FILE_TYPES[kind])
             writer.add_quantization_version(QUANTISATION)

@@ -65,7 +65,8 @@ def test_type_and_file_may_be_named_and_json_is_the_last_line(run: Path, tmp_pat
 REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
     "an unknown format": (
         ("--format", "ggml"),
-        "--format ggml: there is no such format. Did you mean 'gguf'? There is 'gguf'.",
+        "--format ggml: there is no such format. Did you mean 'gguf'? There is gguf, for llama.cpp and the programs that "
+        "are built on it, such as Ollama and LM Studio.",
     ),
     "an unknown type": (
         ("--format", "gguf", "--type", "Q4_K_M"),

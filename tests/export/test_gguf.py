@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
+from transformers import LlamaTokenizer
 
 from luthier.events import result_of
 from luthier.export import EXPORTERS
@@ -297,3 +299,67 @@ def test_the_end_tokens_are_those_at_which_the_model_stops(ends: list[int], told
     found = special_tokens(byte_level(), ends)  # whose own end token is 2
 
     assert {name: number for name, number in found.items() if name in ("eos", "eot")} == told
+
+
+def renamed(path: Path, names: dict[str, str]) -> Path:
+    """The model's folder with tensors under other names; those named nothing are gone."""
+    weights = load_file(path / "model.safetensors")
+    kept = {names.get(name, name): tensor for name, tensor in weights.items()}
+    kept.pop("", None)
+    save_file(kept, path / "model.safetensors", metadata={"format": "pt"})
+    return path
+
+
+def test_tied_embeddings_may_be_saved_as_the_output_layer(tmp_path: Path) -> None:
+    path = renamed(llama(tmp_path / "model", byte_level()), {"model.embed_tokens.weight": "lm_head.weight"})
+    original = inspected(path)
+    assert GGUF.why_not(original) is None
+
+    exported(original, tmp_path / "m.gguf", prompts=Prompts([], "nobody"))
+
+    assert next(one.name for one in gguf.GGUFReader(tmp_path / "m.gguf").tensors) == "token_embd.weight"
+
+
+def test_weights_that_are_missing_or_too_many_are_named(tmp_path: Path) -> None:
+    path = llama(tmp_path / "model", byte_level(), tie_word_embeddings=False)
+    renamed(path, {"lm_head.weight": "", "model.norm.weight": "model.norm.scale"})
+
+    assert GGUF.why_not(inspected(path)) == (
+        "its weights lack 'lm_head.weight', 'model.norm.weight'; it has weights that a llama has not: 'model.norm.scale'"
+    )
+
+
+def test_a_mistral_is_written_where_its_attention_has_no_window(tmp_path: Path) -> None:
+    path = llama(tmp_path / "model", byte_level())
+    file = path / "config.json"
+    config = {
+        **json.loads(file.read_text()),
+        "model_type": "mistral",
+        "architectures": ["MistralForCausalLM"],
+    }
+
+    file.write_text(json.dumps({**config, "sliding_window": 32}))
+    assert GGUF.why_not(inspected(path)) == (
+        "its attention has a sliding window, which a llama in GGUF has not"
+    )
+
+    file.write_text(json.dumps({**config, "sliding_window": None}))
+    assert exported(inspected(path), tmp_path / "m.gguf").answers.agree == 6
+
+
+def test_pieces_of_which_the_first_alone_gets_a_blank_are_written_and_the_difference_is_told(
+    tmp_path: Path,
+) -> None:
+    tokenizer = pieces()
+    backend = json.loads(tokenizer.backend_tokenizer.to_str())
+    merges = [tuple(merge) for merge in backend["model"]["merges"]]
+    own = LlamaTokenizer(vocab=backend["model"]["vocab"], merges=merges)
+    original = inspected(llama(tmp_path / "model", own))
+
+    found = exported(original, tmp_path / "m.gguf")
+
+    assert found.tokens.other_vocabulary == found.tokens.other_reader == 0
+    assert found.notes == [
+        "llama.cpp puts a blank before each text and behind each special token; the original does so at the beginning alone, and "
+        "not before a text that begins with a blank."
+    ]

@@ -62,8 +62,9 @@ def export_run(
 def exporter_named(format: str) -> Exporter:
     """Return the exporter of a format. Raises PlanError, with the nearest, for a name that is none."""
     if format not in EXPORTERS:
+        there = "; ".join(f"{name}, {exporter.words}" for name, exporter in EXPORTERS.items())
         raise PlanError(
-            f"--format {format}: there is no such format.{did_you_mean(format, EXPORTERS)} There is {listing(EXPORTERS)}."
+            f"--format {format}: there is no such format.{did_you_mean(format, EXPORTERS)} There is {there}."
         )
     return EXPORTERS[format]
 

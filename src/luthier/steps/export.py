@@ -13,7 +13,7 @@ from luthier.export import EXPORTERS
 from luthier.export.export_record import FileRecord
 from luthier.export.exporter import Exporter
 from luthier.export.exporting import MOST_PROMPTS, Order, Prompts, default_file, export
-from luthier.export.original import opened_tokenizer
+from luthier.export.original import Original
 from luthier.folder.model_folder import ModelFolder
 
 MESSAGES = Path(luthier.__file__).parent / "demo" / "messages_test.csv"
@@ -45,7 +45,8 @@ def export_run(
     refuse_other_ending(exporter, out)
     found = ModelFolder(run)
     exporter.refuse_missing_library()
-    why_not = exporter.why_not(found.folder)
+    original = Original(found.folder)
+    why_not = exporter.why_not(original)
     if why_not is not None:
         raise ModelError(
             f"{found.model_path}: cannot be written as {format}: {why_not}. The folder itself opens in transformers as it is."
@@ -54,15 +55,16 @@ def export_run(
         yield Doubted(doubt, 0.0)
     path = out or default_file(found.path, kind, exporter.ending)
     order = Order(format, kind, path, name_of(found))
-    record = yield from export(exporter, found.folder, order, prompts_for(found), stop)
+    record = yield from export(exporter, original, order, prompts_for(original.tokenizer), stop)
     return Exported(path, record)
 
 
 def exporter_named(format: str) -> Exporter:
     """Return the exporter of a format. Raises PlanError, with the nearest, for a name that is none."""
     if format not in EXPORTERS:
+        there = "; ".join(f"{name}, {exporter.words}" for name, exporter in EXPORTERS.items())
         raise PlanError(
-            f"--format {format}: there is no such format.{did_you_mean(format, EXPORTERS)} There is {listing(EXPORTERS)}."
+            f"--format {format}: there is no such format.{did_you_mean(format, EXPORTERS)} There is {there}."
         )
     return EXPORTERS[format]
 
@@ -94,12 +96,11 @@ def name_of(found: ModelFolder) -> str:
     return f"{Path(found.model_record.base).name}, tuned by luthier"
 
 
-def prompts_for(found: ModelFolder) -> Prompts:
+def prompts_for(tokenizer: Any) -> Prompts:
     """Return what the exported model and the original are asked: luthier's own messages, as a user's turn where the model has a
     chat template."""
     with open(MESSAGES, encoding="utf-8", newline="") as file:
         texts = [row["text"] for row in csv.DictReader(file)][:MOST_PROMPTS]
-    tokenizer = opened_tokenizer(found.folder)
     return Prompts(list(prompted(tokenizer, texts)), "luthier's own messages")
 
 

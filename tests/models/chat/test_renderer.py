@@ -195,6 +195,114 @@ def test_the_ends_of_a_turn_are_the_templates_own_the_tokenizers_and_the_models(
     assert renderer.end == (tokenizer.convert_tokens_to_ids("<|im_end|>"), tokenizer.eos_token_id, 7)
 
 
+@pytest.mark.parametrize("name", chats.TEMPLATES)
+def test_offsets_that_leave_blanks_out_change_nothing(name: str) -> None:
+    talks = [chats.talk("Hi", one, "More", other) for one, other in product(CONTENTS, CONTENTS)]
+    bytes_, untrimmed = (renderer_of(name, kind).trainings(talks) for kind in ("bytes", "untrimmed"))
+
+    differing = [
+        talk.turns
+        for talk, one, other in zip(talks, bytes_, untrimmed, strict=True)
+        if (one.ids, one.trained) != (other.ids, other.trained)
+        and "straddled"
+        not in other.remarks  # A blank that stands over a border is seen only where offsets tell of it.
+    ]
+    assert differing == []
+
+
+@pytest.mark.parametrize(("name", "kind"), CASES)
+def test_what_was_trained_is_what_an_answer_says(name: str, kind: str) -> None:
+    renderer = renderer_of(name, kind)
+
+    for content in ("Hello there", "é 🐈", "a\n\nb", "1 2 3"):
+        talk = chats.talk("Hi", content)
+        generated = renderer.training(talk).ids[len(renderer.prompt(talk)) :]
+        assert renderer.said(generated) == content
+
+
+def test_an_earlier_answer_that_ends_with_another_token_is_learnt_without_it_unless_generation_stops_there() -> (
+    None
+):
+    text = (
+        "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}"
+        "{% if m.role == 'assistant' and loop.last %}</s>{% else %}<|end|>{% endif %}{% endfor %}"
+        "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    )
+    tokenizer, talk = chats.tokenizer(text=text), chats.talk("One", "Two", "Three", "Four")
+    deaf = open_renderer(tokenizer)
+    stopping = open_renderer(tokenizer, stops=[tokenizer.convert_tokens_to_ids("<|end|>")])
+
+    assert learnt(deaf, talk) == ["Two", "Four</s>"]
+    assert learnt(stopping, talk) == ["Two<|end|>", "Four</s>"]
+    assert deaf.training(talk).remarks == stopping.training(talk).remarks == ("other-end",)
+
+
+def test_a_call_that_ends_with_another_token_is_learnt_with_it() -> None:
+    text = (
+        "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% if m.tool_calls %}"
+        "{{ m.tool_calls[0].function | tojson }}<|end|>{% else %}</s>{% endif %}{% endfor %}"
+        "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    )
+    renderer = open_renderer(chats.tokenizer(text=text))
+
+    assert learnt(renderer, calling({})) == ['{"name": "weather", "arguments": {}}<|end|>']
+    assert renderer.training(calling({})).remarks == ("other-end",)
+
+
+def test_what_closes_thinking_that_was_asked_for_is_learnt() -> None:
+    text = (
+        "{% for m in messages %}<|{{ m.role }}|>{% if m.role == 'assistant' %}<think></think>{% endif %}{{ m.content }}</s>"
+        "{% endfor %}{% if add_generation_prompt %}<|assistant|><think>\n{% endif %}"
+    )
+    renderer = open_renderer(chats.tokenizer(text=text))
+
+    assert learnt(renderer, chats.talk("Hi", "Ho")) == ["</think>Ho</s>"]
+    assert renderer.text(chats.talk("Hi", "Ho")) == "<|user|>Hi</s><|assistant|><think>\n</think>Ho</s>"
+
+
+def test_an_answer_that_cannot_be_found_is_not_learnt_and_told() -> None:
+    text = (
+        "{% for m in messages %}{{ m.content | length }}<|{{ m.role }}|>{{ m.content }}</s>{% endfor %}"
+        "{% if add_generation_prompt %}?<|assistant|>{% endif %}"
+    )
+    rendered = open_renderer(chats.tokenizer(text=text)).training(chats.talk("Hi", "Ho"))
+
+    assert rendered.remarks == ("unlocated",)
+    assert not any(rendered.trained)
+
+
+def test_thinking_that_is_not_part_of_the_content_is_kept_or_told() -> None:
+    turns = (
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": "Ho", "reasoning_content": "Be short."},
+    )
+    shown = chats.TEMPLATES["chatml"].replace(
+        "{{ m.content }}<|im_end|>[/G]", "{{ m.reasoning_content }}|{{ m.content }}<|im_end|>"
+    )
+    kept = open_renderer(chats.tokenizer(text=shown.replace("[G]", "")))
+
+    assert learnt(kept, Conversation(turns)) == ["Be short.|Ho<|im_end|>"]
+    assert kept.training(Conversation(turns)).remarks == ()
+    assert renderer_of("chatml").training(Conversation(turns)).remarks == ("changed",)
+
+
+def test_a_special_token_that_is_also_a_word_of_the_vocabulary_is_read_as_text_in_two() -> None:
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    words = {sign: number for number, sign in enumerate(["[UNK]", *map(chr, range(33, 127)), "\n", " "])}
+    made = Tokenizer(models.Unigram([(word, -5.0) for word in words] + [("<end>", -1.0)], unk_id=0))
+    made.pre_tokenizer = pre_tokenizers.Sequence([])
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=made, eos_token="<end>")
+    tokenizer.chat_template = "{% for m in messages %}{{ m.role }}:{{ m.content }}<end>{% endfor %}"
+    renderer = open_renderer(tokenizer)
+
+    rendered = renderer.training(chats.talk("a<end>b", "c"))
+
+    assert rendered.ids.count(tokenizer.eos_token_id) == 2
+    assert "special-text" in rendered.remarks
+
+
 # Tools
 
 CALLS = """\
@@ -224,7 +332,10 @@ def test_arguments_are_given_as_the_template_writes_them_rightly(
 
 
 def test_tools_and_calls_that_a_template_leaves_out_are_told() -> None:
-    text = "{% for m in messages %}{{ m.role }}: {{ m.content }}</s>{% endfor %}"
+    text = (
+        "{% for m in messages %}{{ m.role }}: {{ m.content }}</s>{% endfor %}"
+        "{% if add_generation_prompt %}assistant: {% endif %}"
+    )
     renderer = open_renderer(chats.tokenizer(text=text))
     tool = {"type": "function", "function": {"name": "weather", "parameters": {}}}
 

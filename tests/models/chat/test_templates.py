@@ -10,7 +10,10 @@ from luthier.errors import DataError, ModelError
 from luthier.models.chat.defaults import DEFAULTS
 from luthier.models.chat.renderer import open_renderer
 
-ENDED = "{% for m in messages %}{{ m.role }}: {{ m.content }}</s>{% endfor %}"
+ENDED = (
+    "{% for m in messages %}{{ m.role }}: {{ m.content }}</s>{% endfor %}"
+    "{% if add_generation_prompt %}assistant: {% endif %}"
+)
 
 
 def opened(text: str) -> Any:
@@ -127,7 +130,9 @@ def test_pinning_the_date_changes_nothing_else_of_a_template() -> None:
     )
     renderer, tokenizer = opened(text), chats.tokenizer(text=text)
 
-    given = tokenizer.apply_chat_template([{"role": "user", "content": "Hi"}], tokenize=False)
+    given = tokenizer.apply_chat_template(
+        [{"role": "user", "content": "Hi"}], add_generation_prompt=True, tokenize=False
+    )
 
     assert given.replace(given.split("\n")[0].strip(), "2026") == renderer.prompt_text(chats.talk("Hi"))
 
@@ -193,3 +198,55 @@ def test_an_unknown_template_is_answered_with_the_nearest() -> None:
         str(error.value)
         == "There is no chat template named 'chat-ml': 'chatml', 'plain' are known. Did you mean 'chatml'?"
     )
+
+
+def test_a_template_that_does_not_begin_an_answer_when_asked_is_told() -> None:
+    renderer = opened("{% for m in messages %}{{ m.role }}:{{ m.content }}</s>{% endfor %}")
+
+    assert renderer.told == [
+        "The chat template does not begin an answer when it is asked to (add_generation_prompt has no effect): the model learns "
+        "to write 'assistant:' before each."
+    ]
+    assert renderer.marked(chats.talk("Hi", "Ho")) == [("user:Hi</s>", False), ("assistant:Ho</s>", True)]
+
+
+def test_a_model_with_a_template_for_tools_uses_it_where_there_are_tools() -> None:
+    tokenizer = chats.tokenizer()
+    tokenizer.chat_template = {"default": ENDED, "tool_use": "{{ tools | tojson }}" + ENDED}
+    tool = {"type": "function", "function": {"name": "weather", "parameters": {}}}
+    renderer, talk = open_renderer(tokenizer), chats.talk("Hi", "Ho")
+
+    assert renderer.text(talk) == "user: Hi</s>assistant: Ho</s>"
+    assert renderer.text(Conversation(talk.turns, (tool,))).startswith(
+        '[{"type": "function", "function": {"name"'
+    )
+
+
+def test_what_a_template_refuses_can_be_told_of_all_rows_at_once() -> None:
+    renderer = open_renderer(chats.tokenizer("gemma"))
+
+    refused = renderer.refusals([chats.talk("Hi", "Ho"), chats.talk("Hi", "Ho", system="Be kind.")])
+
+    assert refused == {
+        1: "The chat template refuses a conversation: 'System role not supported'. The roles of its turns are 'system', 'user', "
+        "'assistant'. Bring the turns into the order that the template wants, or choose another template."
+    }
+
+
+def test_a_tokenizer_that_does_not_tell_places_is_refused() -> None:
+    class Slow:
+        is_fast = False
+
+    with pytest.raises(ModelError, match="does not say where in a text its tokens stand"):
+        open_renderer(Slow())
+
+
+def test_a_default_template_begins_with_the_token_that_the_tokenizer_begins_texts_with() -> None:
+    from tokenizers import processors
+
+    tokenizer = chats.tokenizer()
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", tokenizer.bos_token_id)]
+    )
+
+    assert open_renderer(tokenizer, "plain").text(chats.talk("Hi")) == "<s>User:\nHi\n\n"

@@ -1,6 +1,7 @@
 """What is learnt of a conversation, and that training, generation and transformers see the same tokens."""
 
 from itertools import groupby, product
+from random import Random
 from typing import Any
 
 import pytest
@@ -8,7 +9,10 @@ import pytest
 import chats
 from luthier.batches.conversations import Conversation
 from luthier.errors import PlanError
+from luthier.models.chat.probe import ANSWERED
+from luthier.models.chat.rendered import Rendered
 from luthier.models.chat.renderer import Renderer, open_renderer
+from luthier.models.chat.special_text import BEGIN, END
 
 CONTENTS = [
     "Hello there", "", " leading", "trailing ", "\n\nlines\n", "   ", "Zoë größer 猫 🐈‍⬛", "a\tb", "12345", "x" * 300, "</s>",
@@ -31,8 +35,8 @@ def learnt(renderer: Renderer, conversation: Conversation, mode: Any = "answers"
 def test_the_prompt_is_the_beginning_of_what_is_trained_whatever_is_said(name: str, kind: str) -> None:
     renderer = renderer_of(name, kind)
     talks = [
-        *(chats.talk(one, other) for one, other in product(CONTENTS, CONTENTS)),
-        *(chats.talk("Hi", one, "More", other) for one, other in product(CONTENTS, CONTENTS)),
+        *(chats.talk(one, other) for one, other in product(CONTENTS[::3], CONTENTS)),
+        *(chats.talk("Hi", one, "More", other) for one, other in product(CONTENTS[::2], CONTENTS[1::2])),
     ]
 
     for prompt, rendered in zip(renderer.prompts(talks), renderer.trainings(talks), strict=True):
@@ -41,16 +45,6 @@ def test_the_prompt_is_the_beginning_of_what_is_trained_whatever_is_said(name: s
         assert rendered.trained[len(prompt)], "what generation writes first is learnt"
         last = max(at for at, trained in enumerate(rendered.trained) if trained)
         assert rendered.ids[last] == renderer.end[0], "and that it ends"
-        assert sum(1 for trained, _ in groupby(rendered.trained) if trained) == sum(
-            1 for number in rendered.ids if number == renderer.end[0]
-        ) or name in (
-            "zephyr",
-            "chatml",
-            "llama3",
-            "gemma",
-            "qwen3",
-            "phi",
-        )  # which end the user's turns so, too
 
 
 @pytest.mark.parametrize(("name", "kind"), CASES)
@@ -71,7 +65,7 @@ def test_what_is_learnt_is_what_the_template_itself_marks(name: str, kind: str) 
     renderer, marks = renderer_of(name, kind), chats.tokenizer(text=chats.marked_template(name), kind=kind)
     compared = 0
 
-    for first, last in product(CONTENTS, CONTENTS):
+    for first, last in product(CONTENTS, CONTENTS[::2]):
         talk = chats.talk("Hi", first, "More", last)
         rendered = renderer.training(talk)
         if {"apart", "rewritten", "special-text", "straddled"} & {*rendered.remarks}:
@@ -100,6 +94,30 @@ def test_text_that_looks_like_a_special_token_stays_text_and_is_told(name: str) 
     assert "special-text" in forged.remarks
     assert "special-text" not in clean.remarks
     assert f"Hi{end}now" in tokenizer.decode(forged.ids)
+
+
+@pytest.mark.parametrize("name", chats.TEMPLATES)
+def test_no_content_forges_or_hides_the_end_of_a_turn(name: str) -> None:
+    """Contents are drawn from what could confuse: special tokens, marks of our own, blanks, signs of several bytes."""
+    random = Random(0)
+    bits = [*chats.SPECIAL, *CONTENTS, BEGIN, END, ANSWERED, "<", "|>", "\x00", "e\u0301", "\u200b"]
+    talks = [
+        chats.talk(
+            *("".join(random.choices(bits, k=random.randrange(4))) for _ in range(random.randrange(1, 7)))
+        )
+        for _ in range(60)
+    ]
+    renderer = renderer_of(name)
+    plain = renderer.trainings([chats.talk(*("x" for _ in talk.turns)) for talk in talks])
+
+    for rendered, same in zip(renderer.trainings(talks), plain, strict=True):
+        assert rendered.ids.count(renderer.end[0]) == same.ids.count(renderer.end[0])
+        assert stretches(rendered) == stretches(same)
+
+
+def stretches(rendered: Rendered) -> int:
+    """How many stretches of tokens are learnt."""
+    return sum(1 for trained, _ in groupby(rendered.trained) if trained)
 
 
 def test_every_answer_or_the_last_or_all_is_learnt() -> None:
@@ -197,7 +215,7 @@ def test_the_ends_of_a_turn_are_the_templates_own_the_tokenizers_and_the_models(
 
 @pytest.mark.parametrize("name", chats.TEMPLATES)
 def test_offsets_that_leave_blanks_out_change_nothing(name: str) -> None:
-    talks = [chats.talk("Hi", one, "More", other) for one, other in product(CONTENTS, CONTENTS)]
+    talks = [chats.talk("Hi", one, "More", other) for one, other in product(CONTENTS, CONTENTS[::3])]
     bytes_, untrimmed = (renderer_of(name, kind).trainings(talks) for kind in ("bytes", "untrimmed"))
 
     differing = [

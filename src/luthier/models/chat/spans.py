@@ -51,12 +51,15 @@ class Script:
 
     def around(self, at: int, many: int, answering: bool) -> tuple[str, str] | None:
         """What stands before and after an answer in the text of the first messages; None where that cannot be told."""
+        said, word = repr(self.messages), ANSWERED
+        while word in said:
+            word = f"{word}{len(word)}Q"
         replaced = [*self.messages[:many]]
-        replaced[at] = {"role": ASSISTANT, "content": ANSWERED}
+        replaced[at] = {"role": ASSISTANT, "content": word}
         text = replace(self, messages=replaced).rendered(many, answering)
-        if text is None or text.count(ANSWERED) != 1:
+        if text is None or text.count(word) != 1:
             return None
-        before, after = text.split(ANSWERED)
+        before, after = text.split(word)
         return before, after
 
 

@@ -68,8 +68,6 @@ class ChatTemplate:
                 f"The chat template cannot be read: line {error.lineno}, {first_line(error)}. "
                 "Correct it in the model's folder, or give it another template."
             ) from error
-        except MemoryError:
-            raise
         except Exception as error:  # A template is a program of somebody else's: it may fail in any way.
             raise DataError(refusal(error, [turn.get("role") for turn in turns])) from error
         return str(rendered)

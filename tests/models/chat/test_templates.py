@@ -1,5 +1,6 @@
 """A chat template is a program of somebody else's: what it may do, and what is said when it does otherwise."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -146,6 +147,39 @@ def test_the_pinned_template_that_is_saved_gives_the_same_text_in_transformers_a
     )
 
     assert said == renderer.prompt_text(chats.talk("Hi"))
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        None,
+        chats.template("qwen3"),
+        "{{ strftime_now('%Y') }}" + ENDED,
+        {"default": ENDED, "tool_use": "{{ tools | tojson }}{{ strftime_now('%B') }}" + ENDED},
+    ],
+)
+def test_a_saved_tokenizer_gives_the_same_tokens_here_and_in_transformers_alone(
+    own: Any, tmp_path: Path
+) -> None:
+    from transformers import AutoTokenizer
+
+    tool = {"type": "function", "function": {"name": "weather", "parameters": {}}}
+    talks = [chats.talk("Hi", "Ho", "More"), Conversation(chats.talk("Hi").turns, (tool,))]
+    tokenizer = chats.tokenizer(text=own)
+    renderer = open_renderer(tokenizer)
+    prompts = renderer.prompts(talks)
+
+    tokenizer.chat_template = renderer.template.saved
+    tokenizer.save_pretrained(tmp_path)
+    alone = AutoTokenizer.from_pretrained(tmp_path)
+    again = open_renderer(alone)
+
+    assert again.prompts(talks) == prompts
+    assert again.template.saved == renderer.template.saved
+    for talk, prompt in zip(talks, prompts, strict=True):
+        tools = [dict(one) for one in talk.tools] or None
+        said = alone.apply_chat_template(list(talk.turns), tools=tools, add_generation_prompt=True)
+        assert said["input_ids"] == prompt
 
 
 def test_a_base_model_gets_the_default_that_its_tokenizer_has_the_tokens_for() -> None:

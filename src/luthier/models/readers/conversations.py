@@ -54,8 +54,7 @@ class Conversations:
 
     def spell(self, ids: Sequence[int]) -> str:
         """The text of some tokens that a model wrote, without those that steer it."""
-        found: str = self.texts.tokenizer.decode(list(ids), skip_special_tokens=True)
-        return found
+        return self.renderer.said(list(ids))
 
     @property
     def writer(self) -> Writer:

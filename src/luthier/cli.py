@@ -474,6 +474,28 @@ def export(
 
 
 @app.command
+def chat(
+    run: Annotated[str, Parameter(help="Folder of a run over conversations, or its model folder.")],
+    /,
+    *,
+    max_tokens: Annotated[
+        str | None, Parameter(help="Tokens of an answer at the most. As in the run when not given.")
+    ] = None,
+    json: Annotated[
+        bool, Parameter(help="Each answer as one JSON object on a line of its own.", negative=())
+    ] = False,
+) -> None:
+    """Talk to a tuned language model, which keeps the conversation. Lines of another program are answered one after the other."""
+    from luthier.session.chat import chat as talk
+
+    if max_tokens is not None and not (max_tokens.isdigit() and int(max_tokens) > 0):
+        raise PlanError(
+            f"--max-tokens {max_tokens}: expected how many tokens an answer may have, as in --max-tokens 200."
+        )
+    talk(Path(run), None if max_tokens is None else int(max_tokens), json)
+
+
+@app.command
 def verdict(run: Annotated[str, Parameter(help="Folder of a finished run.")], /) -> int:
     """Exit code 0: ship. Exit code 3: not better than its baseline beyond noise."""
     from luthier.folder.scorecard import Scorecard

@@ -11,7 +11,7 @@ from luthier.arrays import Array, Floats, Ints
 from luthier.batches.examples import Batch, Examples
 from luthier.batches.sequences import Sequences, Writer
 from luthier.devices import Device
-from luthier.models.chat.spans import Learnt
+from luthier.models.chat.locate import Learnt
 from luthier.models.generation import Decoding, write
 from luthier.models.headed import HeadedModel
 from luthier.models.heads.language_model import LanguageModel

@@ -24,7 +24,7 @@ from luthier.data.conversations.reading import (
 from luthier.data.table import Table
 from luthier.errors import DataError
 from luthier.forms.form import Columns, Form, Role
-from luthier.models.chat.spans import Learnt
+from luthier.models.chat.locate import Learnt
 from luthier.models.hub.inspect import Folder
 from luthier.models.readers.conversations import Conversations
 from luthier.models.readers.texts import Long

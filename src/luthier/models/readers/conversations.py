@@ -9,10 +9,10 @@ from luthier.arrays import Array, Ints
 from luthier.batches.conversations import Conversation
 from luthier.batches.sequences import Sequences, Writer
 from luthier.errors import DataError
+from luthier.models.chat.locate import Learnt
 from luthier.models.chat.proof import prove, refuse_nothing_learnt, stops
 from luthier.models.chat.rendered import Rendered
 from luthier.models.chat.renderer import open_renderer
-from luthier.models.chat.spans import Learnt
 from luthier.models.hub.inspect import Folder
 from luthier.models.hub.json_file import read_object
 from luthier.models.readers.texts import Long, Texts

@@ -33,7 +33,7 @@ class Places:
         """How many slots, from the first on, the furthest row sees."""
 
 
-class SlotLayer(CacheLayerMixin):
+class SlotLayer(CacheLayerMixin):  # type: ignore[misc]
     """The keys and values of one layer: (rows, heads, slots + 1, width) each."""
 
     def __init__(self, places: Places) -> None:

@@ -36,6 +36,8 @@ from luthier.errors import listing
 
 ANSWERS = ("completion", "chosen", "rejected", "response", "output", "answer")
 """Columns in which a text among turns is the assistant's."""
+WRITTEN_DOWN = (*ANSWERS, "prompt", "messages", "conversations", "conversation", "dialogue", "dialog", "chat")
+"""Columns that may hold a whole conversation as one text."""
 
 
 def conversations(table: Table) -> Table | None:
@@ -71,6 +73,9 @@ def holds_turns(table: Table, name: str) -> bool:
 
 
 def holds_transcripts(table: Table, name: str) -> bool:
+    """Whether a column, called as those of conversations are, holds texts that are conversations written down."""
+    if normal(name) not in WRITTEN_DOWN:
+        return False
     first = head(table, name) if is_text(table, name) and not is_as_written(table, name) else []
     return bool(first) and sum(map(is_transcript, first)) >= (1 - BROKEN) * len(first)
 

@@ -379,3 +379,52 @@ def test_a_row_to_answer_that_is_no_conversation_is_refused_by_its_number() -> N
         "row 0: cannot be read as a conversation: a speaker that is not known (turn 1 is by 'Ann'). "
         + expected
     )
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        ["What is 2 + 2?", "4"],
+        [{"input": "What is 2 + 2?", "output": "4"}],
+        [{"human": "What is 2 + 2?", "assistant": "4"}],
+    ],
+)
+def test_texts_without_speakers_are_a_user_and_an_assistant_by_turns(tmp_path: Path, value: Any) -> None:
+    rows = [{"conversations": value}, {"conversations": value * 2}]
+
+    for file in (json_lines(tmp_path / "a.jsonl", rows), packed(tmp_path / "a.parquet", rows)):
+        table = read(file)
+
+        assert turns(table) == [[USER, ANSWER], [USER, ANSWER] * 2]
+        assert said(table) == (
+            f"{file}: column 'conversations': the texts of a row are read as turns of a user and an assistant, one after the "
+            "other."
+        )
+
+
+def packed(path: Path, rows: list[dict[str, Any]]) -> Path:
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    return path
+
+
+def test_rows_that_are_lists_of_turns_are_conversations(tmp_path: Path) -> None:
+    assert (
+        turns(read(json_lines(tmp_path / "a.jsonl", [[USER, ANSWER], [USER, ANSWER]])))
+        == [[USER, ANSWER]] * 2
+    )
+    assert (
+        turns(read(json_file(tmp_path / "a.json", [[USER, ANSWER], [USER, ANSWER]]))) == [[USER, ANSWER]] * 2
+    )
+
+
+def test_rows_that_are_single_turns_are_refused_with_what_to_write(tmp_path: Path) -> None:
+    table = read(json_file(tmp_path / "a.json", [USER, ANSWER] * 4))
+
+    with pytest.raises(DataError) as error:
+        claims(table)
+
+    assert str(error.value) == (
+        f"{tmp_path / 'a.json'}: each row is one turn, with who speaks in 'role' and what is said in 'content'. Write a row for "
+        'each conversation: {"messages": [{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}]}. To tell who '
+        "speaks by what is said: --task text-classification --text content --label role."
+    )

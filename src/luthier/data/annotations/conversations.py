@@ -25,10 +25,20 @@ from luthier.data.annotations.literals import literal
 from luthier.data.annotations.telling import noted
 from luthier.data.column_names import normal
 from luthier.data.conversations.cells import cell_of
+from luthier.data.conversations.exchanges import NAMES as SPOKEN
+from luthier.data.conversations.exchanges import TOLD, are_exchanges, spelt_out
 from luthier.data.conversations.fault import UNREADABLE, Fault
 from luthier.data.conversations.speakers import ASSISTANT, CALL, USER, role_of
 from luthier.data.conversations.transcripts import is_transcript, turns_in
-from luthier.data.conversations.turns import BETWEEN_PARTS, Seen, Turns, are_turns, turns_of
+from luthier.data.conversations.turns import (
+    AROUND,
+    BETWEEN_PARTS,
+    Seen,
+    Turns,
+    are_turns,
+    holds_messages,
+    turns_of,
+)
 from luthier.data.formats.as_written import AS_WRITTEN, TOOL_NAMES
 from luthier.data.problems import counted
 from luthier.data.table import Table
@@ -48,7 +58,7 @@ def conversations(table: Table) -> Table | None:
         return None
     for name in table.names:
         if name in told:
-            table = with_turns(table, name)
+            table = with_turns(with_tools_inside(table, name), name)
         elif name in written:
             table = with_turns(table, name, turns_in)
         elif normal(name) in TOOL_NAMES:
@@ -65,11 +75,16 @@ def is_as_written(table: Table, name: str) -> bool:
 def holds_turns(table: Table, name: str) -> bool:
     """Whether a column holds turns, by its first values; texts may stand among them where they are told apart from JSON."""
     if is_as_written(table, name):
-        return any(are_turns(json.loads(value)) for value in head(table, name))
+        return any(hold_turns(json.loads(value), name) for value in head(table, name))
     if not may_hold_objects(table, name):
         return False
     first = sniffed(table, name)
-    return sum(are_turns(without_nulls(one)) for one in first) > len(first) / 2
+    return sum(hold_turns(without_nulls(one), name) for one in first) > len(first) / 2
+
+
+def hold_turns(value: Any, name: str) -> bool:
+    """Whether a value of a column is of turns, or of texts and pairs of texts where the column is called so."""
+    return are_turns(value) or holds_messages(value) or (normal(name) in SPOKEN and are_exchanges(value))
 
 
 def holds_transcripts(table: Table, name: str) -> bool:
@@ -120,13 +135,28 @@ def tools_as_json(value: Any) -> str | None:
     return value if isinstance(value, str | None) else json.dumps(value, ensure_ascii=False)
 
 
+def with_tools_inside(table: Table, name: str) -> Table:
+    """The table with the tools that stand in objects around turns as a column, where it has none of its own."""
+    if any(normal(one) in TOOL_NAMES for one in table.names):
+        return table
+    inside = [value.get(TOOL_NAMES[0]) if holds_messages(value) else None for value in values_of(table, name)]
+    return (
+        replaced(table, TOOL_NAMES[0], [tools_as_json(one) for one in inside], pa.string())
+        if any(inside)
+        else table
+    )
+
+
 def with_turns(table: Table, name: str, written: Callable[[str], Turns] | None = None) -> Table:
     """The table with the turns of a column in one form, and what is to be told of them. written: reads a text as turns."""
     seen = Seen()
     alone = ASSISTANT if normal(name) in ANSWERS else USER
     mixed = is_as_written(table, name)
     cells: list[str | None] = []
+    unnamed = 0
     for value in table.values(name) if written else values_of(table, name):
+        if normal(name) in SPOKEN and are_exchanges(value):
+            value, unnamed = spelt_out(value), unnamed + 1
         if value is None:
             cells.append(None)
         elif written is not None:
@@ -134,6 +164,8 @@ def with_turns(table: Table, name: str, written: Callable[[str], Turns] | None =
         else:
             cells.append(cell_of(turns_or_fault(value, seen, alone, mixed)))
     table = replaced(table, name, cells, pa.string())
+    if unnamed:
+        table = noted(table, f"column {name!r}: {TOLD}.")
     for sentence in told_of(seen, name):
         table = noted(table, sentence)
     if written is not None:
@@ -149,7 +181,7 @@ def turns_or_fault(value: Any, seen: Seen, alone: str, texts: bool) -> Turns | F
     try:
         if isinstance(value, str) and not texts:
             raise Fault(UNREADABLE, "a text that is no JSON stands in the place of the turns")
-        return turns_of(value, seen, alone)
+        return turns_of(value[AROUND] if holds_messages(value) else value, seen, alone)
     except Fault as fault:
         return fault
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 
 from luthier.data.column_names import normal
-from luthier.data.columns import LABEL_NAMES, ColumnGuess
+from luthier.data.columns import ColumnGuess
 from luthier.data.conversations.reading import (
     CHOSEN,
     COMPLETION,
@@ -17,25 +17,30 @@ from luthier.data.conversations.reading import (
     SYSTEM_PROMPT,
     TOOLS,
 )
+from luthier.data.conversations.speakers import role_of
 from luthier.data.marks import mark_of
 from luthier.data.table import Table
 from luthier.errors import DataError, did_you_mean, listing
 
 MESSAGE_NAMES = (MESSAGES, "conversations", "conversation", "dialogue", "dialog", "chat", "turns")
 PROMPT_NAMES = (PROMPT, "instruction", "question", "query", "input", "user", "human")
-COMPLETION_NAMES = (COMPLETION, "output", "response", "answer", "assistant", "target")
+COMPLETION_NAMES = (COMPLETION, "output", "response", "answer", "assistant", "generation", "target")
 CONTEXT_NAMES = ("input", CONTEXT)
-CHOSEN_NAMES = (CHOSEN, "chosen_response", "response_chosen", "preferred")
+CHOSEN_NAMES = (CHOSEN, "chosen_response", "response_chosen", "preferred", "preferred_output")
 JUDGEMENT_NAMES = ("label", "kto_tag")
-REJECTED_NAMES = (REJECTED, "rejected_response", "response_rejected", "dispreferred")
+REJECTED_NAMES = (REJECTED, "rejected_response", "response_rejected", "dispreferred", "non_preferred_output")
 EXTRAS = {
     SYSTEM_PROMPT: (SYSTEM_PROMPT, "system_prompt"),
     HISTORY: (HISTORY,),
     TOOLS: (TOOLS, "functions"),
 }
 """Names of columns that add to a conversation."""
+LABELS = ("label", "labels", "gold_label", "class", "intent", "sentiment")
+"""Names of columns beside conversations that may be what is to be learnt of them."""
 INSTRUCTION = "instruction"
 LABEL = "label"
+MOST_BESIDE_A_TURN = 6
+"""The most columns of a table whose rows are single turns."""
 ORDER = (MESSAGES, PROMPT, CONTEXT, CHOSEN, REJECTED, COMPLETION, *EXTRAS, LABEL)
 """All roles, in the order in which they are told."""
 
@@ -181,11 +186,28 @@ def claims_conversation(table: Table) -> str | None:
     """Whether a table can only be of conversations, and why, in words. Raises DataError where it may be something else too."""
     if claims_preference(table) is not None:
         return None
-    whole, label = turns_column(table), first_of(table, LABEL_NAMES[:10])
+    refuse_single_turns(table)
+    whole, label = turns_column(table), first_of(table, LABELS)
     if whole is not None and label is not None:
         found = f"column {whole!r} holds conversations, and column {label!r} what may be their labels"
         raise two_meanings(table, found, label)
     return claims_pairs(table, label) if whole is None else f"column {whole!r} holds conversations"
+
+
+def refuse_single_turns(table: Table) -> None:
+    """Raise DataError where each row is one turn: which of them make a conversation, and in which order, is not plain."""
+    there = names_of(table)
+    said = first_of(table, ("content", "value"))
+    speaker = first_of(table, ("role", "from"))
+    if said is None or speaker is None or said in table.layout.turns or len(there) > MOST_BESIDE_A_TURN:
+        return
+    speakers = {str(value) for value in table.values(speaker, table.sample) if value is not None}
+    if len(speakers) > 1 and all(role_of(one) is not None for one in speakers):
+        raise DataError(
+            f"{table.files[0]}: each row is one turn, with who speaks in {speaker!r} and what is said in {said!r}. Write a row "
+            'for each conversation: {"messages": [{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}]}. To tell '
+            f"who speaks by what is said: --task text-classification --text {said} --label {speaker}."
+        )
 
 
 def claims_pairs(table: Table, label: str | None) -> str | None:

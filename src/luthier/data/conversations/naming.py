@@ -205,8 +205,8 @@ def refuse_single_turns(table: Table) -> None:
     if len(speakers) > 1 and all(role_of(one) is not None for one in speakers):
         raise DataError(
             f"{table.files[0]}: each row is one turn, with who speaks in {speaker!r} and what is said in {said!r}. Write a row "
-            'for each conversation: {"messages": [{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}]}. To tell '
-            f"who speaks by what is said: --task text-classification --text {said} --label {speaker}."
+            'for each conversation: {"messages": [{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}]}. '
+            f"To tell who speaks by what is said: --task text-classification --text {said} --label {speaker}."
         )
 
 

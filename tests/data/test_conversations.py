@@ -428,3 +428,42 @@ def test_rows_that_are_single_turns_are_refused_with_what_to_write(tmp_path: Pat
         'each conversation: {"messages": [{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}]}. To tell who '
         "speaks by what is said: --task text-classification --text content --label role."
     )
+
+
+@pytest.mark.parametrize(
+    ("row", "named", "expected"),
+    [
+        ({"messages": [USER]}, {}, {"messages": "messages"}),
+        (
+            {"conversations": [{"from": "human", "value": "What is 2 + 2?"}]},
+            {},
+            {"messages": "conversations"},
+        ),
+        ({"prompt": "What is 2 + 2?", "id": 7}, {}, {"prompt": "prompt"}),
+        ({"text": "What is 2 + 2?"}, {}, {"prompt": "text"}),
+        ({"instruction": "What is 2 + 2?", "input": ""}, {}, {"prompt": "instruction", "context": "input"}),
+        ({"messages": [ANSWER], "q": "What is 2 + 2?"}, {"prompt": "q"}, {"prompt": "q"}),
+    ],
+)
+@pytest.mark.parametrize("name", ["conversation", "preference"])
+def test_rows_to_answer_need_not_be_written_as_those_to_learn_from(
+    tmp_path: Path, name: str, row: dict[str, Any], named: dict[str, str], expected: dict[str, str]
+) -> None:
+    table = read(json_lines(tmp_path / "a.jsonl", [row]))
+
+    columns = FORMS[name].columns_to_answer(table, named, {"messages": "messages", "chosen": "chosen"})
+
+    assert columns == expected
+    assert FORMS[name].inputs(table, columns) == [Conversation((USER,))]
+
+
+def test_rows_to_answer_without_a_prompt_are_refused(tmp_path: Path) -> None:
+    table = read(json_lines(tmp_path / "a.jsonl", [{"words": "What is 2 + 2?"}]))
+
+    with pytest.raises(DataError) as error:
+        FORMS["conversation"].columns_to_answer(table, {}, {"messages": "messages"})
+
+    assert str(error.value) == (
+        f"{tmp_path / 'a.jsonl'}: no column looks like the prompt: none of 'prompt', 'instruction', 'question', 'query', "
+        "'input', 'user', 'human', 'text'. Name it with --column prompt=NAME. Columns: 'words'."
+    )

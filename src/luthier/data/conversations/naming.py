@@ -24,6 +24,8 @@ from luthier.errors import DataError, did_you_mean, listing
 
 MESSAGE_NAMES = (MESSAGES, "conversations", "conversation", "dialogue", "dialog", "chat", "turns")
 PROMPT_NAMES = (PROMPT, "instruction", "question", "query", "input", "user", "human")
+ASKED_NAMES = (*PROMPT_NAMES, "text")
+"""Names of what is asked where nothing is to be learnt: a file of plain texts too."""
 COMPLETION_NAMES = (COMPLETION, "output", "response", "answer", "assistant", "generation", "target")
 CONTEXT_NAMES = ("input", CONTEXT)
 CHOSEN_NAMES = (CHOSEN, "chosen_response", "response_chosen", "preferred", "preferred_output")
@@ -95,6 +97,25 @@ def find_conversation(table: Table, asked: Mapping[str, str | None]) -> ColumnGu
     return guess_of(with_extras(table, found), named)
 
 
+def find_prompts(table: Table, asked: Mapping[str, str | None], known: Mapping[str, str]) -> dict[str, str]:
+    """The columns of what a finished model is to answer: as asked, else as the learnt rows were called, else by their names.
+
+    Rows to answer need not be written as those to learn from were: a model of `messages` answers a column `prompt` too.
+    """
+    named = asked_of(table, asked, (MESSAGES, PROMPT, CONTEXT, *EXTRAS))
+    whole = {MESSAGES, PROMPT}
+    found = {
+        role: name
+        for role, name in known.items()
+        if role in (MESSAGES, PROMPT, CONTEXT, *EXTRAS) and name in table.names
+        if not (role in whole and named.keys() & whole)
+    } | named
+    if not whole & found.keys():
+        turns = turns_column(table)
+        found = with_prompt(table, found, ASKED_NAMES) if turns is None else {**found, MESSAGES: turns}
+    return guess_of(with_extras(table, found), named).columns
+
+
 def find_preference(table: Table, asked: Mapping[str, str | None]) -> ColumnGuess:
     """The columns of preferences by role: as asked, else by their names. Raises DataError where there are none."""
     named = asked_of(table, asked, ORDER)
@@ -125,9 +146,11 @@ def with_judged(table: Table, named: Mapping[str, str]) -> dict[str, str]:
     return with_role(table, with_prompt(table, found), COMPLETION, COMPLETION_NAMES)
 
 
-def with_prompt(table: Table, found: Mapping[str, str]) -> dict[str, str]:
+def with_prompt(
+    table: Table, found: Mapping[str, str], names: Sequence[str] = PROMPT_NAMES
+) -> dict[str, str]:
     """The columns with that of what is asked, and of the input that it is about. Raises DataError."""
-    wider = with_role(table, found, PROMPT, PROMPT_NAMES)
+    wider = with_role(table, found, PROMPT, names)
     about = first_of(table, CONTEXT_NAMES, list(wider.values()))
     if about is None or CONTEXT in wider or normal(wider[PROMPT]) != INSTRUCTION or nested(table, about):
         return wider

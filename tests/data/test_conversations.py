@@ -110,6 +110,35 @@ def test_tools_may_be_a_list_or_its_json(tmp_path: Path, key: str, written: Any)
     assert [one.tools for one in conversations(table)] == [(TOOL,)] * 2
 
 
+def test_arguments_of_a_packed_file_have_no_keys_of_each_other_which_is_told(tmp_path: Path) -> None:
+    arguments = [{"city": "Oslo"}, {"zone": "CET"}]
+    calls = [
+        {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "f", "arguments": one}}]}
+        for one in arguments
+    ]
+    table = read(packed(tmp_path / "a.parquet", [{"messages": [USER, call]} for call in calls]))
+
+    found = turns(table)
+
+    assert [one[1]["tool_calls"][0]["function"]["arguments"] for one in found] == arguments
+    assert said(table) == (
+        f"{tmp_path / 'a.parquet'}: column 'messages': keys of tools' arguments without a value are left out, as every object of "
+        "such a file has the keys of all others; JSON lines keep each as it is."
+    )
+
+
+def test_tools_of_a_packed_file_have_no_keys_of_each_other(tmp_path: Path) -> None:
+    other = {
+        "type": "function",
+        "function": {"name": "now", "parameters": {"type": "object", "required": ["zone"]}},
+    }
+    rows = [{"prompt": "Hello", "completion": "Hi!", "tools": [tool]} for tool in (TOOL, other)]
+
+    found = conversations(read(packed(tmp_path / "a.parquet", rows)))
+
+    assert [one.tools for one in found] == [(TOOL,), (other,)]
+
+
 def test_tools_that_are_no_json_schema_end_the_command(tmp_path: Path) -> None:
     bad = {"name": "add", "parameters": {"type": "object", "properties": {"a": {"type": "str"}}}}
     table = read(json_lines(tmp_path / "a.jsonl", [{"messages": [USER, CALL], "tools": [bad]}]))
@@ -239,6 +268,18 @@ def test_a_row_that_is_no_conversation_is_left_out_with_its_reason(
     assert found.usable.tolist() == list(range(19))
     assert {why: own.tolist() for why, own in found.unusable.others.items()} == {reason: [19]}
     assert found.unusable.details == ({} if detail is None else {19: detail})
+
+
+def test_a_conversation_about_a_picture_is_left_out(tmp_path: Path) -> None:
+    row = {"conversations": [USER, ANSWER], "image": None}
+    table = read(json_lines(tmp_path / "a.jsonl", [*[row] * 9, row | {"image": "cat.png"}]))
+
+    found = conversation_rows(table, find(table, {}).columns)
+
+    assert {why: own.tolist() for why, own in found.unusable.others.items()} == {
+        "a part that is no text": [9]
+    }
+    assert found.unusable.details == {9: "column 'image' holds what the turns are about"}
 
 
 def test_rows_of_which_none_can_be_used_are_refused_with_the_first(tmp_path: Path) -> None:

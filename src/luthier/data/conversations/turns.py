@@ -30,6 +30,8 @@ BETWEEN_PARTS = "\n"
 class Seen:
     """What was met in the turns of a column and is to be told."""
 
+    unnamed: int = 0
+    """Rows whose turns had no speakers."""
     joined: int = 0
     """Turns made of several texts."""
     renamed: Counter[str] = field(default_factory=Counter)

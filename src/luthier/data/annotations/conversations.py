@@ -30,7 +30,9 @@ from luthier.data.annotations.turn_columns import (
 from luthier.data.column_names import normal
 from luthier.data.conversations.exchanges import NAMES as SPOKEN
 from luthier.data.conversations.exchanges import are_exchanges
+from luthier.data.conversations.naming import MESSAGE_NAMES
 from luthier.data.conversations.nulls import without_nulls
+from luthier.data.conversations.reading import PROMPT
 from luthier.data.conversations.transcripts import is_transcript
 from luthier.data.conversations.turns import (
     are_turns,
@@ -39,7 +41,7 @@ from luthier.data.conversations.turns import (
 from luthier.data.formats.as_written import TOOL_NAMES
 from luthier.data.table import Table
 
-WRITTEN_DOWN = (*ANSWERS, "prompt", "messages", "conversations", "conversation", "dialogue", "dialog", "chat")
+WRITTEN_DOWN = (*ANSWERS, PROMPT, *MESSAGE_NAMES)
 """Columns that may hold a whole conversation as one text."""
 
 

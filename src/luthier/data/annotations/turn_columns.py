@@ -14,6 +14,7 @@ from luthier.data.conversations.cells import cell_of
 from luthier.data.conversations.exchanges import NAMES as SPOKEN
 from luthier.data.conversations.exchanges import TOLD, are_exchanges, spelt_out
 from luthier.data.conversations.fault import NO_TEXT, UNREADABLE, Fault
+from luthier.data.conversations.naming import CHOSEN_NAMES, COMPLETION_NAMES, REJECTED_NAMES
 from luthier.data.conversations.nulls import without_nulls
 from luthier.data.conversations.speakers import ASSISTANT, CALL, USER, role_of
 from luthier.data.conversations.transcripts import turns_in
@@ -30,7 +31,7 @@ from luthier.data.problems import counted
 from luthier.data.table import Table
 from luthier.errors import listing
 
-ANSWERS = ("completion", "chosen", "rejected", "response", "output", "answer")
+ANSWERS = (*COMPLETION_NAMES, *CHOSEN_NAMES, *REJECTED_NAMES)
 """Columns in which a text among turns is the assistant's."""
 TYPED = (
     "column {!r}: keys of tools' arguments without a value are left out, as every object of such a file has the keys of all "

@@ -62,6 +62,20 @@ def test_type_and_file_may_be_named_and_json_is_the_last_line(run: Path, tmp_pat
     assert sorted(path.name for path in out.parent.iterdir()) == ["export.json", "m.gguf"]
 
 
+def test_the_model_folder_itself_may_be_named_and_nothing_is_written_into_it(run: Path) -> None:
+    before = sorted((run / "model").iterdir())
+
+    ended = luthier("export", run / "model", "--format", "gguf", "--quiet")
+    inside = luthier("export", run, "--format", "gguf", "--out", run / "model" / "m.gguf")
+
+    assert (ended.code, sorted((run / "model").iterdir())) == (0, before)
+    assert (run / "export" / "mail-F16.gguf").is_file()
+    assert (inside.code, inside.err) == (
+        2,
+        f"--out {run}/model/m.gguf: lies in the model's own folder, which holds nothing but the model. Name a file beside it.\n",
+    )
+
+
 REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
     "an unknown format": (
         ("--format", "ggml"),

@@ -1,6 +1,7 @@
 """`luthier export`: the model of a run in the format of another program."""
 
 import csv
+import os
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,7 @@ def export_run(
     kind = kind_named(exporter, format, kind)
     refuse_other_ending(exporter, out)
     found = ModelFolder(run)
+    refuse_inside_model(found, out)
     exporter.refuse_missing_library()
     original = Original(found.folder)
     why_not = exporter.why_not(original)
@@ -53,7 +55,7 @@ def export_run(
         )
     for doubt in found.doubts:
         yield Doubted(doubt, 0.0)
-    path = out or default_file(found.path, kind, exporter.ending)
+    path = out or default_file(home_of(found), kind, exporter.ending)
     order = Order(format, kind, path, name_of(found))
     record = yield from export(exporter, original, order, prompts_for(original.tokenizer), stop)
     return Exported(path, record)
@@ -89,6 +91,19 @@ def refuse_other_ending(exporter: Exporter, out: Path | None) -> None:
             f"--out {out}: expected a name that ends with {exporter.ending}, by which programs know the format. "
             f"Call it {out.with_suffix(exporter.ending).name}."
         )
+
+
+def refuse_inside_model(found: ModelFolder, out: Path | None) -> None:
+    """Raise PlanError for a file in the model's own folder, whose files are known one by one."""
+    if out is not None and found.model_path.resolve() in out.resolve().parents:
+        raise PlanError(
+            f"--out {out}: lies in the model's own folder, which holds nothing but the model. Name a file beside it."
+        )
+
+
+def home_of(found: ModelFolder) -> Path:
+    """Return the folder that exports lie in: the run's, or the one around a model folder that was named itself."""
+    return found.path if found.model_path != found.path else Path(os.path.realpath(found.path)).parent
 
 
 def name_of(found: ModelFolder) -> str:

@@ -40,6 +40,8 @@ class Wishes:
     """Tokens of an answer at the most, where the user says it."""
     pattern: str | None = None
     """The regular expression that answers are to match."""
+    verify: str | None = None
+    """How the model's own answers are checked, where it is to learn from those that pass."""
     objective: str = "dpo"
     """What is made small where one answer is preferred to another."""
     beta: float = 0.1

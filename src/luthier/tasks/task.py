@@ -16,6 +16,7 @@ from luthier.scores.intervals import Difference, Estimate
 from luthier.scores.measures import Measure
 from luthier.scores.metrics import METRICS
 from luthier.tasks.calibration import Ans, Calibrating, Calibration, Out
+from luthier.tasks.checkable import Checkable
 from luthier.tasks.config_labels import unnamed
 from luthier.tasks.in_context import InContext
 from luthier.tasks.made_rows import MadeRows
@@ -129,6 +130,11 @@ class Task(ABC, Generic[Out, Ans]):
     @property
     def in_context(self) -> InContext | None:
         """How a language model that was never tuned is told of the task; None where no model answers without being tuned."""
+        return None
+
+    @property
+    def checkable(self) -> Checkable | None:
+        """How a model's own answers are drawn and checked, where it is to learn from those that pass; None where it is not."""
         return None
 
     @property

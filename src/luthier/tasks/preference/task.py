@@ -57,6 +57,10 @@ class Preference(Task[Likelihoods, Rewards]):
         return "reward" if self.objective == "reward" else "language"
 
     @property
+    def talks(self) -> bool:  # type: ignore[override]
+        return self.head == "language"
+
+    @property
     def mismatched(self) -> bool:
         """Whether the answers of another row follow a row's own."""
         return self.objective == "kto"

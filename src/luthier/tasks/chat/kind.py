@@ -27,11 +27,11 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
         metric, told = suited.metric, (f"Judged by {suited.metric}, as {suited.why}; --metric corrects it.",)
     task = Chat(
         metric=chosen_metric(metric, judging(NAME), NAME),
-        pattern=wishes.pattern,
-        learnt=wishes.turns,
-        most=wishes.max_tokens,
-        verify=wishes.verify,
-        system=wishes.system,
+        pattern=wishes.answering.pattern,
+        learnt=wishes.answering.turns,
+        most=wishes.answering.max_tokens,
+        verify=wishes.answering.verify,
+        system=wishes.answering.system,
     )
 
     def targets(rows: Ints) -> Array:

@@ -74,7 +74,7 @@ def learn_verified(
         if not any(found.kept):
             raise PlanError(
                 f"--verify: none of the model's own answers passes in round {number}, so there is nothing to learn from. Leave "
-                "--verify out, so that it learns from the right answers, or begin with a model that was tuned on some: --model RUN."
+                "--verify out, so that it learns from the right answers, or begin with a model that has learnt some: --model RUN."
             )
         rows = rows_of(run.ready, how, found.kept)
         if number == rounds or not found.teaches:

@@ -11,6 +11,7 @@ from luthier.forms.conversation_form import ConversationForm
 from luthier.forms.form import Columns, Form
 from luthier.scores.metrics import judging
 from luthier.scores.which_match import which_match
+from luthier.tasks.chat.patterns import refuse_patterns
 from luthier.tasks.chat.rows import claims, conversation_rows, find, up_to_answer
 from luthier.tasks.chat.task import NAME, Chat
 from luthier.tasks.kind import Kind, Roles, Understood, Wishes
@@ -33,6 +34,7 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
         verify=wishes.answering.verify,
         system=wishes.answering.system,
     )
+    refuse_patterns(task, table, {int(row): rights[row] for row in found.usable})
 
     def targets(rows: Ints) -> Array:
         return rights[rows]

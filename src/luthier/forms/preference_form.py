@@ -54,7 +54,7 @@ class PreferenceForm(Form):
         COMPLETION: Role(nested=True, predicts=False),
     }
     model: ClassVar[str] = PACKAGED_CHAT
-    effects: ClassVar[frozenset[str]] = frozenset({"data.long"})
+    effects: ClassVar[frozenset[str]] = frozenset({"data.long", "task.system", "task.objective", "task.beta"})
     thing: ClassVar[str] = "preference"
     a_thing: ClassVar[str] = "a preference"
     answers_vary: ClassVar[bool] = True

@@ -184,7 +184,10 @@ TUNING_ALONE = (
             "batch_norm",
         )
     ),
-    *(("train", key) for key in ("max_norm", "head", "validations", "l2_sp", "ema", "cloze")),
+    *(
+        ("train", key)
+        for key in ("max_norm", "head", "validations", "l2_sp", "ema", "cloze", "rounds", "samples")
+    ),
     *(("model", key) for key in ("dropout", "body_dropout")),
     ("run", "save_every"),
 )

@@ -40,6 +40,25 @@ def checked_metric(value: str) -> str:
     return value
 
 
+def checked_rule(value: str) -> str:
+    """The name of a rule by which a text is right; else raises pydantic's error of a wrong choice."""
+    from luthier.scores.verifiers import VERIFIERS  # as above
+
+    refuse_unknown(value, list(VERIFIERS))
+    return value
+
+
+def checked_pattern(value: str) -> str:
+    """The regular expression. Raises ValueError that says what is wrong with one that is none."""
+    import regex  # only where there is one to be read
+
+    try:
+        regex.compile(value)
+    except regex.error as error:
+        raise ValueError(f"a regular expression as Python's re takes them ({error})") from None
+    return value
+
+
 def refuse_unknown(value: str, known: Sequence[str]) -> None:
     """Raise pydantic's error of a wrong choice for a value that is none of those known."""
     if value not in known:
@@ -148,10 +167,11 @@ class TaskPlan(Section):
     """What is said in a first turn to conversations that have no such turn, when the model learns and when it answers."""
     max_tokens: Positive | None = None
     """Tokens of a written answer at the most. Left out: half as many again as the longest right answer has."""
-    pattern: Name | None = None
+    pattern: Annotated[Name, AfterValidator(checked_pattern)] | None = None
     """Regular expression that written answers are to match, for --metric regex_match."""
-    verify: Literal["exact_match", "contains", "regex_match", "number_match", "json_match"] | None = None
-    """Learn from the model's own answers: those that pass this check against the right ones, which are not learnt themselves."""
+    verify: Annotated[str, AfterValidator(checked_rule)] | None = None
+    """Learn from the model's own answers: those that pass this check against the right ones, which are not learnt themselves.
+    One of exact_match, contains, regex_match, number_match and json_match."""
     objective: Literal["dpo", "orpo", "kto", "reward"] = "dpo"
     """How a preference is learnt: dpo, orpo and kto tune the model that answers, reward makes one that scores answers."""
     beta: Annotated[float, Gt(0)] = 0.1

@@ -20,7 +20,7 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
         objective=wishes.objective,
         beta=wishes.beta,
         metric=chosen_metric(wishes.metric, judging(NAME), NAME),
-        system=wishes.system,
+        system=wishes.answering.system,
     )
     answers = 2 * PAIR if task.mismatched else PAIR
 

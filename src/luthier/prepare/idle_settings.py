@@ -7,8 +7,8 @@ from itertools import groupby
 from luthier.errors import PlanError
 from luthier.forms import FORMS
 from luthier.forms.form import Form
-from luthier.plan.method import Thaw, parse_method
-from luthier.plan.plan import Plan, is_set
+from luthier.plan.method import Lora, Thaw, parse_method
+from luthier.plan.plan import ADAPTERS_ALONE, Plan, is_set
 from luthier.prepare.pairs import ways_to_read
 from luthier.tasks.task import Task
 
@@ -66,6 +66,10 @@ def no_cloze_with(plan: Plan) -> str | None:
     return None
 
 
+def has_adapters(case: Case) -> bool:
+    return isinstance(parse_method(case.plan.train.method), Lora)
+
+
 def probes(case: Case) -> bool:
     return case.task.probe is not None
 
@@ -91,11 +95,13 @@ NO_PROBE = ": {task} has no probe, as no linear head on frozen features does it.
 NO_LABELS = ": no effect with {task}, which learns no labels. Leave it out."
 NO_IMAGES = ": no effect with {task}, which reads no images. Leave it out."
 A_COSINE = ": no effect with a bi-encoder, whose head reads one number, a cosine. Leave it out, or choose --pair cross-encoder."
+NO_ADAPTERS = ": no effect without adapters. Leave it out, or choose --method lora."
 AS_ASKED = ": no effect with {task} as it is asked for. Leave it out."
 
 SETTINGS: tuple[Setting, ...] = (
     Setting("train.method", NO_PROBE, probes, lambda plan: plan.train.method == "probe"),
     Setting("train.head", NO_PROBE, probes, lambda plan: plan.train.head in ("shrunk", "probe")),
+    *(Setting(f"train.{key}", NO_ADAPTERS, has_adapters) for key in ADAPTERS_ALONE),
     Setting("train.label_smoothing", NO_LABELS, learns_labels),
     Setting("train.balance", NO_LABELS, learns_labels),
     Setting("task.labels_per_row", NO_LABELS, learns_labels),

@@ -206,6 +206,15 @@ class TrainPlan(Section):
     """probe: a head on frozen features; full: all layers; top:K: the head and the last K blocks; thaw or thaw:E: the head
     first, and one more block every E epochs; lora or lora:R: adapters of rank R beside frozen weights; auto: probe and
     full, and the better one is kept."""
+    adapter: Literal["lora", "rslora", "dora"] = "lora"
+    """With --method lora, how adapters are made: lora adds their product times alpha / rank, rslora times alpha / sqrt(rank)
+    (arXiv:2312.03732), dora learns the length of each output's weights apart from their direction (arXiv:2402.09353)."""
+    adapter_alpha: Annotated[float, Gt(0), Lt(1e6)] | None = None
+    """With --method lora: alpha, by which what adapters add is scaled. Left out: twice the rank, and 8 with rslora, which is the
+    same at rank 16."""
+    adapter_b_rate: Annotated[float, Gt(0), Le(1000)] = 1.0
+    """With --method lora: the learning rate of an adapter's B, which starts from zero, is this times that of its A (LoRA+,
+    arXiv:2402.12354)."""
     lr: Annotated[float, Gt(0), Lt(1)] | Literal["find"] | None = None
     """Peak learning rate of AdamW, or find: measured by a learning-rate range test before training."""
     cloze: Annotated[int, Ge(0)] | None = None

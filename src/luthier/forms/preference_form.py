@@ -23,11 +23,13 @@ from luthier.forms.conversation_form import (
     is_silent,
     opened,
     shown_conversation,
+    speaker_of,
     whole,
     with_system,
 )
 from luthier.forms.form import Columns, Form, Role
 from luthier.models.hub.inspect import Folder
+from luthier.models.readers.speaker import Speaker
 from luthier.models.readers.texts import Long
 from luthier.plan.places import PACKAGED_CHAT
 
@@ -71,6 +73,9 @@ class PreferenceForm(Form):
 
     def asked(self, row: Any) -> Conversation:
         return row.prompt  # type: ignore[no-any-return]
+
+    def speaker(self, reader: Any) -> Speaker:
+        return speaker_of(reader, self.system)
 
     def inputs(self, table: Table, columns: Columns, rows: Ints | None = None) -> list[Any]:
         return whole(table, rows_of(table, columns, rows), rows)

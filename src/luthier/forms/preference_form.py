@@ -44,6 +44,8 @@ class PreferenceForm(Form):
     """What is said in a first turn to prompts that have no such turn."""
     mismatched: bool = False
     """Whether answers of other rows follow a row's own, to measure how far a model has moved by (KTO)."""
+    scores: bool = False
+    """Whether the model scores answers as they stand, and writes none."""
 
     name: ClassVar[str] = "preference"
     roles: ClassVar[Mapping[str, Role]] = {
@@ -63,13 +65,14 @@ class PreferenceForm(Form):
 
     def read(self, reader: Any, rows: Sequence[Any], targets: Array, way: str) -> tuple[Examples, Long]:
         prompts = [with_system(row, self.system) for row in rows if isinstance(row, Conversation)]
-        if len(prompts) == len(rows):  # that are to be answered
-            return reader.examples(prompts, targets, way)  # type: ignore[no-any-return]
+        if len(prompts) == len(rows):  # that are to be answered, or scored
+            return reader.examples(prompts, targets, way, "last", self.scores)  # type: ignore[no-any-return]
         answers = [tuple(with_system(one, self.system) for one in whole_of(row)) for row in rows]
-        return reader.pairs(with_others(answers) if self.mismatched else answers, targets, way)  # type: ignore[no-any-return]
+        together = with_others(answers) if self.mismatched else answers
+        return reader.pairs(together, targets, way, self.scores)  # type: ignore[no-any-return]
 
-    def asked(self, row: Any) -> Conversation:
-        return row.prompt  # type: ignore[no-any-return]
+    def asked(self, row: Any) -> Any:
+        return row if self.scores else row.prompt
 
     def inputs(self, table: Table, columns: Columns, rows: Ints | None = None) -> list[Any]:
         return whole(table, rows_of(table, columns, rows), rows)
@@ -113,9 +116,12 @@ def whole_of(row: Preference | Judged) -> tuple[Conversation, ...]:
 
 
 def with_others(rows: Sequence[tuple[Conversation, ...]]) -> list[tuple[Conversation, ...]]:
-    """Each row, and after it its prompt with the answers of the next row; of the last one with those of the first."""
-    following = [*rows[1:], *rows[:1]]
+    """Each row, and after it its prompt with the answers of the row before; of the first one with those of the second.
+
+    Training rows come first: what they learn of the drift is measured with no answer of a row that is held out.
+    """
+    others = [*rows[1:2], *rows[:-1]] if len(rows) > 1 else rows
     return [
-        (*own, *(own[0].prompt.with_turns(other.turns[-1]) for other in others))
-        for own, others in zip(rows, following, strict=True)
+        (*own, *(own[0].prompt.with_turns(whole.turns[-1]) for whole in other))
+        for own, other in zip(rows, others, strict=True)
     ]

@@ -150,8 +150,9 @@ class TaskPlan(Section):
     """Tokens of a written answer at the most. Left out: half as many again as the longest right answer has."""
     pattern: Name | None = None
     """Regular expression that written answers are to match, for --metric regex_match."""
-    objective: Literal["dpo", "orpo", "kto", "reward"] = "dpo"
-    """How a preference is learnt: dpo, orpo and kto tune the model that answers, reward makes one that scores answers."""
+    objective: Literal["auto", "dpo", "orpo", "kto", "reward"] = "auto"
+    """How a preference is learnt: dpo, orpo and kto tune the model that answers, reward makes one that scores answers. auto: dpo
+    of pairs of answers, kto of answers that a label judges."""
     beta: Annotated[float, Gt(0)] = 0.1
     """How much a preference counts: beta of dpo and kto, lambda of orpo."""
 

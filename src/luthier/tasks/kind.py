@@ -40,7 +40,7 @@ class Wishes:
     """Tokens of an answer at the most, where the user says it."""
     pattern: str | None = None
     """The regular expression that answers are to match."""
-    objective: str = "dpo"
+    objective: str = "auto"
     """What is made small where one answer is preferred to another."""
     beta: float = 0.1
     """How much that preference counts."""

@@ -16,11 +16,12 @@ from luthier.models.heads.language_model import pack, refuse_encoders, states_of
 from luthier.models.heads.own_class import write_own_class
 from luthier.models.hub.inspect import Folder
 from luthier.models.hub.pretrained import folder_config, has_head, head_is_missing, pretrained
+from luthier.models.quiet import quiet
 from luthier.models.readers.conversations import Conversations
 from luthier.models.readers.images import Preparation
 from luthier.models.readers.write_tokenizer import write_tokenizer
 
-CLASS = "AutoModelForSequenceClassification"
+CAUSAL, CLASS = "AutoModelForCausalLM", "AutoModelForSequenceClassification"
 SPREAD = 0.02
 """Standard deviation of a new head's weights: scores begin near zero, so that the first steps move the body too."""
 
@@ -56,12 +57,26 @@ class RewardModel(HeadedModel):
 
 
 def own_class(folder: Folder, body_dropout: float | None = None) -> tuple[Any, str, nn.Linear]:
-    """The architecture's own class with its last layer taken out; that layer, and its name."""
+    """A causal language model in the architecture's own class of one label, without its last layer; that layer, and its name.
+
+    The body is opened as what it was trained as: its embeddings may stand on disk as its output layer, which this class lacks.
+    """
+    import transformers
+
     refuse_encoders(folder)
     config = folder_config(folder, 1, body_dropout)
-    if config.pad_token_id is None:
-        config.pad_token_id = 0  # as transformers would compute several texts at once without one by no means
-    body: Any = pretrained(folder, CLASS, config)
+    trained: Any = pretrained(folder, CAUSAL, config)
+    with torch.device("meta"), quiet():
+        body = getattr(transformers, CLASS).from_config(trained.config)
+    setattr(body, body.base_model_prefix, trained.base_model)
+    body.config = trained.config
+    name, last = last_of(folder, body.eval())
+    body.set_submodule(name, nn.Identity())
+    return body, name, last
+
+
+def last_of(folder: Folder, body: Any) -> tuple[str, nn.Linear]:
+    """The layer above the body, and its name. Raises ModelError where it is not the only one, or has a bias."""
     below = body.base_model_prefix + "."
     found = [
         (name, layer)
@@ -73,9 +88,7 @@ def own_class(folder: Folder, body_dropout: float | None = None) -> tuple[Any, s
             f"{folder.path}: what {type(body).__name__} makes of a text's last token is more than one linear layer. Choose a "
             "model of another architecture, or --objective dpo."
         )
-    name, last = found[0]
-    body.set_submodule(name, nn.Identity())
-    return body, name, last
+    return found[0]
 
 
 def head_with(weight: Tensor) -> nn.Sequential:
@@ -102,12 +115,15 @@ class RewardHead(Head[RewardModel, Conversations]):
     def build(self, folder: Folder, wanted: Wanted, preparation: Preparation | None) -> RewardModel:
         body, name, last = own_class(folder, wanted.body_dropout)
         torch.manual_seed(seeds.derive(wanted.seed, "head"))
-        return RewardModel(body, head_with(torch.randn_like(last.weight) * SPREAD), name)
+        return RewardModel(body, head_with(torch.randn(1, last.in_features) * SPREAD), name)
 
     def reopen(self, folder: Folder, saved: Saved, preparation: Preparation | None) -> RewardModel:
-        body, name, last = own_class(folder)
+        refuse_encoders(folder)
+        body: Any = pretrained(folder, CLASS, folder_config(folder, saved.outputs))
+        name, last = last_of(folder, body)
         if not has_head(folder, name, last):
             raise head_is_missing(folder, f"{name}.weight", last)
+        body.set_submodule(name, nn.Identity())
         return RewardModel(body, head_with(last.weight.data), name)
 
     def save(

@@ -93,7 +93,7 @@ def last_of(folder: Folder, body: Any) -> tuple[str, nn.Linear]:
 
 def head_with(weight: Tensor) -> nn.Sequential:
     """A head of one linear layer without a bias, as transformers has it. weight: (1, width)"""
-    last = nn.Linear(weight.shape[1], len(weight), bias=False)
+    last = nn.Linear(weight.shape[1], len(weight), bias=False, dtype=weight.dtype)
     last.weight.data.copy_(weight)
     return nn.Sequential(nn.Dropout(0.0), last)
 

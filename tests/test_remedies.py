@@ -18,8 +18,8 @@ from tiny import messages
 
 SOURCE = Path(package.__file__).parent
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
-OF_OTHERS = {"--force-reinstall"}
-"""Flags of pip, where a message names its command."""
+OF_OTHERS = {"--force-reinstall", "--merge", "--no-deps", "--upgrade"}
+"""Flags of pip and of llama.cpp, where a message names their commands."""
 NO_MESSAGES = {"searching/worker.py", "searching/workers.py", "report/drawing.py"}
 """Files with flags of a process of our own, or with variables of CSS, which look alike."""
 

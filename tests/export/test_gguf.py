@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
+from transformers import LlamaTokenizer
 
 from luthier.events import result_of
 from luthier.export import EXPORTERS
@@ -16,8 +18,9 @@ from luthier.export.export_record import FileRecord
 from luthier.export.exporting import TEXTS, Order, Prompts, export
 from luthier.export.gguf_settings import llama_settings, rope_factors
 from luthier.export.gguf_tensors import gguf_name, interleaved
-from luthier.export.original import opened_model, opened_tokenizer
-from luthier.models.hub.inspect import Folder, inspect_folder
+from luthier.export.gguf_tokenizer import special_tokens
+from luthier.export.original import Original
+from luthier.models.hub.inspect import inspect_folder
 from tiny_llamas import CUTTING, byte_level, llama, pieces, texts
 
 gguf = pytest.importorskip("gguf", reason="the extra [gguf] is not installed")
@@ -38,18 +41,18 @@ def never() -> bool:
     return False
 
 
-def asked(folder: Folder, count: int = 6) -> Prompts:
-    tokenizer = opened_tokenizer(folder)
+def asked(original: Original, count: int = 6) -> Prompts:
+    tokenizer = original.tokenizer
     return Prompts([tokenizer.encode(text) for text in texts()[:count]], "messages")
 
 
-def exported(folder: Folder, out: Path, kind: str = "F16", prompts: Prompts | None = None) -> FileRecord:
+def exported(original: Original, out: Path, kind: str = "F16", prompts: Prompts | None = None) -> FileRecord:
     order = Order("gguf", kind, out, "tiny")
-    return result_of(export(GGUF, folder, order, prompts or asked(folder), never))
+    return result_of(export(GGUF, original, order, prompts or asked(original), never))
 
 
-def inspected(path: Path) -> Folder:
-    return inspect_folder(str(path), path)
+def inspected(path: Path) -> Original:
+    return Original(inspect_folder(str(path), path))
 
 
 def fields(path: Path) -> dict[str, Any]:
@@ -74,11 +77,11 @@ SHAPES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_what_transformers_reads_gives_the_logits_of_the_original(shape: str, tmp_path: Path) -> None:
-    folder = inspected(llama(tmp_path / "model", byte_level(), **SHAPES[shape]))
-    found = exported(folder, tmp_path / "m.gguf")
-    tokens = opened_tokenizer(folder).encode(texts()[0])
+    original = inspected(llama(tmp_path / "model", byte_level(), **SHAPES[shape]))
+    found = exported(original, tmp_path / "m.gguf")
+    tokens = original.tokenizer.encode(texts()[0])
 
-    again, before = GGUF.open(folder, tmp_path / "m.gguf"), opened_model(folder)
+    again, before = GGUF.open(original, tmp_path / "m.gguf"), original.model()
 
     torch.testing.assert_close(logits(again, tokens), logits(before, tokens), rtol=1e-4, atol=1e-4)
     assert found.answers.agree == 6
@@ -88,9 +91,9 @@ def test_what_transformers_reads_gives_the_logits_of_the_original(shape: str, tm
     ("kind", "share"), [("F16", 2**-11), ("BF16", 2**-8), ("Q8_0", 1 / 127), ("Q4_0", 1 / 7)]
 )
 def test_weights_lie_no_further_off_than_their_type_rounds(kind: str, share: float, tmp_path: Path) -> None:
-    folder = inspected(llama(tmp_path / "model", byte_level(), halves=False))
+    original = inspected(llama(tmp_path / "model", byte_level(), halves=False))
 
-    found = exported(folder, tmp_path / "m.gguf", kind, Prompts([], "nobody"))
+    found = exported(original, tmp_path / "m.gguf", kind, Prompts([], "nobody"))
 
     told = found.weights[kind]
     assert 0 < told.largest_difference <= share * told.largest_weight
@@ -98,9 +101,9 @@ def test_weights_lie_no_further_off_than_their_type_rounds(kind: str, share: flo
 
 
 def test_rows_that_come_in_no_whole_blocks_are_written_as_f16_and_that_is_told(tmp_path: Path) -> None:
-    folder = inspected(llama(tmp_path / "model", byte_level(), intermediate_size=100))
+    original = inspected(llama(tmp_path / "model", byte_level(), intermediate_size=100))
 
-    found = exported(folder, tmp_path / "m.gguf", "Q8_0")
+    found = exported(original, tmp_path / "m.gguf", "Q8_0")
 
     assert {kind: told.tensors for kind, told in found.weights.items()} == {"Q8_0": 13, "F16": 2, "F32": 5}
     assert found.notes == [
@@ -109,9 +112,9 @@ def test_rows_that_come_in_no_whole_blocks_are_written_as_f16_and_that_is_told(t
 
 
 def test_with_4_bits_the_layer_that_chooses_the_next_token_has_8(tmp_path: Path) -> None:
-    folder = inspected(llama(tmp_path / "model", byte_level(), tie_word_embeddings=False))
+    original = inspected(llama(tmp_path / "model", byte_level(), tie_word_embeddings=False))
 
-    found = exported(folder, tmp_path / "m.gguf", "Q4_0")
+    found = exported(original, tmp_path / "m.gguf", "Q4_0")
 
     types = {one.name: one.tensor_type.name for one in gguf.GGUFReader(tmp_path / "m.gguf").tensors}
     assert (types["output.weight"], types["token_embd.weight"]) == ("Q8_0", "Q4_0")
@@ -120,13 +123,13 @@ def test_with_4_bits_the_layer_that_chooses_the_next_token_has_8(tmp_path: Path)
 
 @pytest.mark.parametrize("pre", CUTTING)
 def test_a_byte_level_tokenizer_reads_back_with_the_same_tokens(pre: str, tmp_path: Path) -> None:
-    folder = inspected(llama(tmp_path / "model", byte_level(pre)))
+    original = inspected(llama(tmp_path / "model", byte_level(pre)))
 
-    found = exported(folder, tmp_path / "m.gguf")
+    found = exported(original, tmp_path / "m.gguf")
 
     told = fields(tmp_path / "m.gguf")
     assert (told["tokenizer.ggml.model"], told["tokenizer.ggml.pre"]) == ("gpt2", pre)
-    assert GGUF.tokens_differ(folder, tmp_path / "m.gguf", [*TEXTS, *texts()]).vocabulary == 0
+    assert GGUF.tokens_differ(original, tmp_path / "m.gguf", [*TEXTS, *texts()]).vocabulary == 0
     if (
         pre != "smollm"
     ):  # which transformers does not know: it leaves digits together with the blank before them
@@ -134,14 +137,14 @@ def test_a_byte_level_tokenizer_reads_back_with_the_same_tokens(pre: str, tmp_pa
 
 
 def test_a_tokenizer_of_pieces_reads_back_with_the_same_tokens(tmp_path: Path) -> None:
-    folder = inspected(llama(tmp_path / "model", pieces()))
+    original = inspected(llama(tmp_path / "model", pieces()))
 
-    exported(folder, tmp_path / "m.gguf")
+    exported(original, tmp_path / "m.gguf")
 
     told = fields(tmp_path / "m.gguf")
     assert told["tokenizer.ggml.model"] == "llama"
     assert told["tokenizer.ggml.add_space_prefix"]
-    assert GGUF.tokens_differ(folder, tmp_path / "m.gguf", [*TEXTS, *texts()]).vocabulary == 0
+    assert GGUF.tokens_differ(original, tmp_path / "m.gguf", [*TEXTS, *texts()]).vocabulary == 0
 
 
 def merged_as_llama_cpp_does(text: str, tokens: Sequence[str], scores: Sequence[float]) -> list[str]:
@@ -161,9 +164,9 @@ def merged_as_llama_cpp_does(text: str, tokens: Sequence[str], scores: Sequence[
 
 
 def test_scores_make_the_tokens_of_the_original_in_the_way_that_llama_cpp_merges(tmp_path: Path) -> None:
-    folder = inspected(llama(tmp_path / "model", pieces()))
-    exported(folder, tmp_path / "m.gguf")
-    told, tokenizer = fields(tmp_path / "m.gguf"), opened_tokenizer(folder)
+    original = inspected(llama(tmp_path / "model", pieces()))
+    exported(original, tmp_path / "m.gguf")
+    told, tokenizer = fields(tmp_path / "m.gguf"), original.tokenizer
     known = set("".join(texts()))
 
     for text in [*texts()[:100], " two  blanks", "aaaa bbbb"]:
@@ -177,9 +180,9 @@ def test_scores_make_the_tokens_of_the_original_in_the_way_that_llama_cpp_merges
 
 def test_sizes_end_tokens_and_chat_template_stand_in_the_file(tmp_path: Path) -> None:
     tokenizer = byte_level()
-    folder = inspected(llama(tmp_path / "model", tokenizer, ends=[2, 0], vocab_size=len(tokenizer) + 8))
+    original = inspected(llama(tmp_path / "model", tokenizer, ends=[2, 0], vocab_size=len(tokenizer) + 8))
 
-    exported(folder, tmp_path / "m.gguf")
+    exported(original, tmp_path / "m.gguf")
 
     told = fields(tmp_path / "m.gguf")
     assert {
@@ -246,9 +249,9 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize("what", REFUSED)
 def test_what_a_llama_in_gguf_has_not_is_refused(what: str, tmp_path: Path) -> None:
     settings, words = REFUSED[what]
-    folder = inspected(llama(tmp_path / "model", byte_level(), **settings))
+    original = inspected(llama(tmp_path / "model", byte_level(), **settings))
 
-    assert (GGUF.why_not(folder) or "").startswith(words)
+    assert (GGUF.why_not(original) or "").startswith(words)
 
 
 def test_an_unknown_way_to_cut_texts_is_refused(tmp_path: Path) -> None:
@@ -277,12 +280,86 @@ def test_merges_that_no_scores_give_are_refused(tmp_path: Path) -> None:
 def test_stories260k_gives_the_same_answers_in_f16(tmp_path: Path) -> None:
     if not STORIES.is_dir():
         pytest.skip("../shared/models is not here")
-    folder = inspected(STORIES)
-    tokenizer = opened_tokenizer(folder)
+    original = inspected(STORIES)
+    tokenizer = original.tokenizer
     begins = ["Once upon a time", "There was a dog", "Lily saw", "Tom and his mom", "The sun was", "One day"]
 
     found = exported(
-        folder, tmp_path / "s.gguf", prompts=Prompts([tokenizer.encode(one) for one in begins], "begins")
+        original, tmp_path / "s.gguf", prompts=Prompts([tokenizer.encode(one) for one in begins], "begins")
     )
 
     assert found.answers.agree == 6
+
+
+@pytest.mark.parametrize(
+    ("ends", "told"),
+    [([2], {"eos": 2}), ([0, 2], {"eos": 2, "eot": 0}), ([0], {"eos": 0}), ([0, 1], {"eos": 0, "eot": 1})],
+)
+def test_the_end_tokens_are_those_at_which_the_model_stops(ends: list[int], told: dict[str, int]) -> None:
+    found = special_tokens(byte_level(), ends)  # whose own end token is 2
+
+    assert {name: number for name, number in found.items() if name in ("eos", "eot")} == told
+
+
+def renamed(path: Path, names: dict[str, str]) -> Path:
+    """The model's folder with tensors under other names; those named nothing are gone."""
+    weights = load_file(path / "model.safetensors")
+    kept = {names.get(name, name): tensor for name, tensor in weights.items()}
+    kept.pop("", None)
+    save_file(kept, path / "model.safetensors", metadata={"format": "pt"})
+    return path
+
+
+def test_tied_embeddings_may_be_saved_as_the_output_layer(tmp_path: Path) -> None:
+    path = renamed(llama(tmp_path / "model", byte_level()), {"model.embed_tokens.weight": "lm_head.weight"})
+    original = inspected(path)
+    assert GGUF.why_not(original) is None
+
+    exported(original, tmp_path / "m.gguf", prompts=Prompts([], "nobody"))
+
+    assert next(one.name for one in gguf.GGUFReader(tmp_path / "m.gguf").tensors) == "token_embd.weight"
+
+
+def test_weights_that_are_missing_or_too_many_are_named(tmp_path: Path) -> None:
+    path = llama(tmp_path / "model", byte_level(), tie_word_embeddings=False)
+    renamed(path, {"lm_head.weight": "", "model.norm.weight": "model.norm.scale"})
+
+    assert GGUF.why_not(inspected(path)) == (
+        "its weights lack 'lm_head.weight', 'model.norm.weight'; it has weights that a llama has not: 'model.norm.scale'"
+    )
+
+
+def test_a_mistral_is_written_where_its_attention_has_no_window(tmp_path: Path) -> None:
+    path = llama(tmp_path / "model", byte_level())
+    file = path / "config.json"
+    config = {
+        **json.loads(file.read_text()),
+        "model_type": "mistral",
+        "architectures": ["MistralForCausalLM"],
+    }
+
+    file.write_text(json.dumps({**config, "sliding_window": 32}))
+    assert GGUF.why_not(inspected(path)) == (
+        "its attention has a sliding window, which a llama in GGUF has not"
+    )
+
+    file.write_text(json.dumps({**config, "sliding_window": None}))
+    assert exported(inspected(path), tmp_path / "m.gguf").answers.agree == 6
+
+
+def test_pieces_of_which_the_first_alone_gets_a_blank_are_written_and_the_difference_is_told(
+    tmp_path: Path,
+) -> None:
+    tokenizer = pieces()
+    backend = json.loads(tokenizer.backend_tokenizer.to_str())
+    merges = [tuple(merge) for merge in backend["model"]["merges"]]
+    own = LlamaTokenizer(vocab=backend["model"]["vocab"], merges=merges)
+    original = inspected(llama(tmp_path / "model", own))
+
+    found = exported(original, tmp_path / "m.gguf")
+
+    assert found.tokens.other_vocabulary == found.tokens.other_reader == 0
+    assert found.notes == [
+        "llama.cpp puts a blank before each text and behind each special token; the original does so at the beginning alone, and "
+        "not before a text that begins with a blank."
+    ]

@@ -97,3 +97,17 @@ def test_parts_of_a_mask_are_those_of_the_whole(tokens: int) -> None:
 
     assert torch.equal(torch.cat([mask.of(slice(at, at + 2), torch.zeros(1)) for at in (0, 2, 4)]), whole)
     assert whole.unique().tolist() == [0.0, pytest.approx(1 / 0.7)]
+
+
+@pytest.mark.parametrize("mask", [None, padding(5, 7)])
+def test_one_token_of_heads_that_share_a_key_attends_as_with_a_key_of_its_own_each(
+    mask: Tensor | None,
+) -> None:
+    _, key, value = given()
+    query = torch.randn(5, 6, 1, 4, dtype=torch.float64)
+    module_in_use = torch.nn.Identity().eval()
+
+    found, _ = module.attention(module_in_use, query, key, value, mask, 0.5)
+
+    each = (key.repeat_interleave(3, 1), value.repeat_interleave(3, 1))
+    assert torch.allclose(found, written_out(query, *each, mask, 0.5, None), atol=1e-12)

@@ -19,6 +19,7 @@ from luthier.models.generation import (
     Decoding,
     Dialogue,
     Written,
+    doubt_of,
     stream,
     way_of,
     write,
@@ -418,6 +419,25 @@ def test_a_dialogue_may_go_back_and_begin_anew() -> None:
 
     for prompt in (tokens(40)[:25] + tokens(3, 2), tokens(7, 3), tokens(60, 4), tokens(60, 4)):
         assert tuple(dialogue.stream(prompt, GREEDY)) == write(model, [prompt], GREEDY, CPU)[0].ids
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("make", [llama, gpt2, mistral, gemma3])
+def test_models_of_other_precisions_are_read_in_slots_too(make: Maker, dtype: torch.dtype) -> None:
+    model = built(make).to(dtype)
+
+    assert way_of(model) == SLOTTED
+    assert (
+        len(write(model, [tokens(5), tokens(9)], replace(GREEDY, end=frozenset()), CPU)[0].ids) == GREEDY.most
+    )
+
+
+def test_a_model_without_a_cache_is_told_of() -> None:
+    assert doubt_of(built(llama)) == ""
+    assert doubt_of(built(mamba)) == (
+        "The architecture 'mamba' keeps nothing of what it has read where others can use it again: each new token reads the "
+        "whole text anew, so generation takes long."
+    )
 
 
 def test_a_stream_leaves_no_inference_mode_open_while_it_waits() -> None:

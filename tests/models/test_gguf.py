@@ -5,6 +5,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import pairwise
@@ -19,15 +20,17 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
-from luthier.errors import DiskError, ModelError, PlanError
+from command import Ended, luthier
+from luthier.errors import DiskError, ModelError, PlanError, RunError
 from luthier.models.hub import find, gguf_folder
 from luthier.models.hub.find import find_model, what_opening_takes
 from luthier.models.hub.gguf_folder import ORIGIN, opened_gguf, origin_of
 from luthier.models.hub.gguf_header import read_gguf_header
-from luthier.models.hub.gguf_llama import quotients
-from luthier.models.hub.gguf_tokenizer import merges_of
+from luthier.models.hub.gguf_llama import check_tensors, llama_config, llama_weights, quotients
+from luthier.models.hub.gguf_tokenizer import merges_of, tokenizer_of
 from luthier.models.hub.inspect import inspect_folder
 from luthier.models.quiet import quiet
+from tiny import messages_csv, write_json
 from tiny_gguf import READ, SPECIAL, byte_level, tiny_llama, write_gguf
 
 QUANTISED = ("Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0")
@@ -374,6 +377,15 @@ def test_nothing_is_told_of_weights_that_were_never_quantised(file: Path) -> Non
     assert origin_of(find_model(str(file))) is None
 
 
+@pytest.mark.parametrize("weights", [{"\x1b[31mQ4": 1}, {"bits": 4}, {"Q4_1": -1}, {"Q4_1": "all"}])
+def test_an_origin_that_nobody_wrote_so_is_told_by_its_field(
+    weights: dict[str, Any], file: Path, tmp_path: Path
+) -> None:
+    write_json(tmp_path / ORIGIN, {"version": 1, "gguf": "abc", "weights": weights, "files": {}})
+    with pytest.raises(RunError, match=rf"{ORIGIN}: 'weights\."):
+        origin_of(tmp_path)
+
+
 # Positions
 
 
@@ -477,6 +489,24 @@ def test_wherever_a_file_is_cut_it_is_told(file: Path, tmp_path: Path) -> None:
             read_gguf_header(part)
 
 
+def test_no_byte_of_a_header_leads_to_anything_but_a_model_or_a_message(
+    llama: LlamaForCausalLM, tmp_path: Path
+) -> None:
+    whole = write_gguf(tmp_path / "whole.gguf", llama, "Q4_1").read_bytes()
+    header = min(tensor.begins for tensor in read_gguf_header(tmp_path / "whole.gguf").tensors.values())
+    dice, changed = np.random.default_rng(0), tmp_path / "changed.gguf"
+    for _ in range(100):
+        data = bytearray(whole)
+        data[dice.integers(header)] = dice.choice([0, 1, 127, 255])
+        changed.write_bytes(data)
+        with suppress(ModelError):
+            found = read_gguf_header(changed)
+            config = llama_config(found)
+            check_tensors(found, config)
+            tokenizer_of(found)
+            llama_weights(found, config)
+
+
 def tensor_of(name: str, form: Sequence[int]) -> dict[str, np.ndarray[Any, Any]]:
     return {name: np.zeros(form, np.float32)}
 
@@ -486,9 +516,18 @@ STRANGE: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {"general.architecture": "mamba"}, {},
         f"is of the architecture 'mamba', and of GGUF files luthier opens those of 'llama'. {ORIGINAL}",
     ),
+    "a part": (
+        {"split.count": 3}, {},
+        "is one of 3 files that hold a model together. Join them with llama.cpp's llama-gguf-split --merge, and give the file "
+        "that it writes.",
+    ),
     "experts": (
         {"llama.expert_count": 8}, {},
         f"has 8 experts a block, and of GGUF files luthier opens those without. {ORIGINAL}",
+    ),
+    "scaled logits": (
+        {"llama.logit_scale": 0.25}, {},
+        f"sets llama.logit_scale to 0.25, which a plain llama does not have. {ORIGINAL}",
     ),
     "no blocks": (
         {"llama.block_count": None}, {},
@@ -625,6 +664,23 @@ def test_without_the_package_gguf_the_message_names_the_extra(
     )
 
 
+def test_a_file_that_is_not_there_is_told_with_its_neighbour(file: Path) -> None:
+    with pytest.raises(ModelError) as caught:
+        find_model(str(file.with_name("tinny.gguf")))
+    assert (
+        str(caught.value)
+        == f"{file.with_name('tinny.gguf')}: there is no such file. Did you mean 'tiny.gguf'?"
+    )
+
+
+def test_a_folder_that_holds_a_gguf_file_alone_leads_to_it(file: Path) -> None:
+    with pytest.raises(ModelError) as caught:
+        inspect_folder("folder", file.parent)
+    assert str(caught.value) == (
+        f"{file.parent}: holds no config.json, so it is not a model folder of transformers. It holds a GGUF file: --model {file}"
+    )
+
+
 # SmolLM2 by its short name
 
 
@@ -678,3 +734,44 @@ def test_smollm2_is_opened_by_its_short_name() -> None:
     assert packaged is not None
     reference = Reference.of(packaged)
     assert [text for text in TEXTS if tokenizer(text)["input_ids"] != reference.tokens(text)] == []
+
+
+# From the command line
+
+
+@pytest.mark.slow
+def test_a_run_tells_of_the_bits_its_weights_come_from_and_so_does_who_tunes_it_onward(
+    llama: LlamaForCausalLM, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_gguf(tmp_path / "tiny.gguf", llama, "Q4_1")
+    messages_csv(tmp_path / "rows.csv", 60)
+    ended = luthier(
+        "tune", "rows.csv", "--model", "tiny.gguf", "--pooling", "mean", "--method", "probe", "--out", "run"
+    )
+    assert ended.code == 0, ended.err
+    told = "tiny.gguf: its weights come from 4 bits (GGUF: Q4_1 100 %)."
+    assert (
+        f"tiny.gguf: a GGUF file is opened once, which takes a while. What comes of it is kept in {cache}"
+        in said(ended)
+    )
+    assert told in said(ended)
+    assert f"- {told.replace('_', chr(92) + '_')}" in (tmp_path / "run" / "README.md").read_text()
+    assert told in (tmp_path / "run" / "report.html").read_text().replace("\N{NO-BREAK SPACE}", " ")
+    assert f'name = "{tmp_path / "tiny.gguf"}"' in (tmp_path / "run" / "plan.toml").read_text()
+    notes = json.loads(luthier("plan", "rows.csv", "--model", "run", "--json").out)["notes"]
+    assert "run: its weights come from 4 bits (GGUF: Q4_1 100 %)." in notes
+
+
+def said(ended: Ended) -> str:
+    return " ".join((ended.out + ended.err).split())
+
+
+def test_a_message_calls_the_model_as_the_user_does(llama: LlamaForCausalLM, tmp_path: Path) -> None:
+    file = write_gguf(tmp_path / "tiny.gguf", llama)
+    ended = luthier("plan", messages_csv(tmp_path / "rows.csv", 60), "--model", file)
+    assert ended.code == 2
+    assert ended.err.strip() == (
+        f"{file}: LlamaForSequenceClassification takes its answer from the last token, which luthier does not. "
+        "Use --pooling mean."
+    )

@@ -49,11 +49,11 @@ def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search_pictures, "drawing", lambda *_: Html("<svg/>"))
 
 
-def sections(record: dict[str, Any]) -> dict[str, str]:
+def sections(record: dict[str, Any], card: dict[str, Any] = CARD) -> dict[str, str]:
     """The text of each section of the page, by its title."""
     found = re.split(
         r"<h2[^>]*>(.*?)</h2>",
-        search_page(SearchRecord.model_validate(record), ScorecardRecord.model_validate(CARD)),
+        search_page(SearchRecord.model_validate(record), ScorecardRecord.model_validate(card)),
     )
     return dict(zip(found[1::2], found[2::2], strict=True))
 
@@ -97,6 +97,23 @@ def test_the_best_so_far_of_scores_below_zero_is_the_greatest() -> None:
         one["score"] = score
 
     assert [row[3] for row in rows(sections(record)["History"])] == ["0.0 %", "0.0 %", "0.0 %"]
+
+
+def test_where_lower_is_better_the_lowest_score_is_the_best() -> None:
+    record = copy.deepcopy(RECORD) | {
+        "metric": "loss",
+        "recipe": 0.9,
+        "best": RECORD["best"] | {"score": 0.8},
+    }
+    for trial, score in zip(record["trials"], (0.9, 1.4, 0.8), strict=True):
+        trial["score"] = score
+    card = CARD | {"metric": "loss", "test": {"loss": {"value": 0.85, "low": 0.8, "high": 0.9}}}
+
+    found = sections(record, card)
+
+    assert [row[0] for row in rows(found["Trials"])] == ["2", "0 (recipe)", "1"]
+    assert [row[-1] for row in rows(found["History"])] == ["0.900", "0.900", "0.800"]
+    assert "On validation that is 0.100 better against the recipe, trial 0." in found["Outcome"]
 
 
 @pytest.mark.parametrize("best", [None, {"number": 2, "score": 0.9}])

@@ -112,7 +112,7 @@ def test_a_text_is_a_number_only_as_a_whole() -> None:
         '{"b": [1, {"c": null}], "a": "x"}',
         ' {"a":"x","b":[1.0,{"c":null}]}\n',
         '```json\n{"a": "x", "b": [1e0, {"c": null}]}\n```',
-        'Format {so}: {"a": "x", "b": [1, {"c": null}]} as you asked [sic].',
+        'Format {so} [1]: {"a": "x", "b": [1, {"c": null}]} as you asked [sic], not {}.',
         '{"a": "\\u0078", "b": [1, {"c": null}]}',
     ],
 )

@@ -22,6 +22,7 @@ from luthier.batches.text_examples import TextExamples
 from luthier.errors import WorldError
 from luthier.events import Event, Stepped, Stopped, Validated
 from luthier.models.kernels.dropout import Dropout
+from luthier.scores.metrics import METRICS
 from luthier.tasks.task import Learning, Loss
 from luthier.train.checkpoints import Checkpoints
 from luthier.train.loop import Ending, Lesson, train, validation_steps
@@ -59,6 +60,9 @@ class Watched:
         self.seen: list[list[int]] = []
         self.drawn: list[float] = []
         self.worse = worse
+
+    def goodness(self, score: float) -> float:
+        return METRICS[self.metric].goodness(score)
 
     def loss(self, model: Any, batch: Batch) -> Loss:
         self.seen.append(batch.rows.tolist())
@@ -355,6 +359,19 @@ def test_patience_runs_out() -> None:
     stopped = only(Stopped, course.run())[0]
 
     assert (stopped.why, stopped.step, stopped.best_step) == ("patience", 20, 10)
+
+
+def test_where_lower_is_better_the_lowest_score_is_the_best() -> None:
+    course = Course(epochs=100, scores=[0.5, 0.2, 0.3, 0.4, 0.1], patience=2)
+    course.task.metric = "log_loss"
+
+    events = course.run()
+
+    (stopped,) = only(Stopped, events)
+    assert (stopped.why, stopped.step, stopped.best_step) == ("patience", 20, 10)
+    assert [(one.score, one.best) for one in only(Validated, events)] == [
+        (0.5, True), (0.2, True), (0.3, False), (0.4, False),
+    ]  # fmt: skip
 
 
 def test_a_better_score_renews_the_patience() -> None:

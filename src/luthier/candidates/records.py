@@ -58,6 +58,12 @@ class ClozeRecord(VersionedRecord):
     seconds: Finite
 
 
+class RoundRecord(VersionedRecord):
+    """What a model itself answered to the training rows in a round, before it was checked."""
+
+    answers: list[list[str]]
+
+
 class RateTestRecord(VersionedRecord):
     """What the range test of the learning rate saw."""
 

@@ -212,7 +212,8 @@ class Run:
         model = self.model_of(fitted)
         task, head = self.task.finished(fitted.weights.head or model.head)
         path, record = self.folder.path / "model", self.model_record(fitted, task)
-        write_model(path, model, head, self.ready.base.reader, record, INTERIM_CARD)
+        base = self.ready.base
+        write_model(path, model, head, base.reader, record, INTERIM_CARD, base.folder.home)
 
     def model_record(self, fitted: Fitted, task: Task) -> ModelRecord:
         """What luthier.json says of a candidate's model. task: as it is finished."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from luthier.models.hub.inspect import Folder
+from luthier.export.original import Original
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Exporter(ABC):
     """The number types of weights, the default first, each with the share of greedy answers that must be the original's."""
 
     @abstractmethod
-    def why_not(self, folder: Folder) -> str | None:
+    def why_not(self, original: Original) -> str | None:
         """Return why a model cannot be written in this format, in whole sentences; None where it can."""
 
     @abstractmethod
@@ -52,29 +52,29 @@ class Exporter(ABC):
         """Raise WorldError, with the command that installs it, where the library that writes the format is not installed."""
 
     @abstractmethod
-    def size(self, folder: Folder, kind: str) -> int:
+    def size(self, original: Original, kind: str) -> int:
         """Return how many bytes the file takes, without what its header needs."""
 
     @abstractmethod
-    def write(self, folder: Folder, kind: str, path: Path, name: str) -> Iterator[str]:
+    def write(self, original: Original, kind: str, path: Path, name: str) -> Iterator[str]:
         """Write a file, tensor after tensor, and yield the name of each that is written.
 
         kind: number type of the weights.  name: what the model is called in the file.
         """
 
     @abstractmethod
-    def notes(self, folder: Folder, kind: str) -> list[str]:
+    def notes(self, original: Original, kind: str) -> list[str]:
         """Return in what the file differs from what its number type says, or says less than the original; a sentence each."""
 
     @abstractmethod
-    def weights_differ(self, folder: Folder, path: Path) -> dict[str, WeightsDifference]:
+    def weights_differ(self, original: Original, path: Path) -> dict[str, WeightsDifference]:
         """Compare each tensor of a file with the one that it was written from, by number type. Raises WorldError where one is
         missing."""
 
     @abstractmethod
-    def tokens_differ(self, folder: Folder, path: Path, texts: Sequence[str]) -> TokensDifference:
+    def tokens_differ(self, original: Original, path: Path, texts: Sequence[str]) -> TokensDifference:
         """Compare the token numbers of texts."""
 
     @abstractmethod
-    def open(self, folder: Folder, path: Path) -> Any:
+    def open(self, original: Original, path: Path) -> Any:
         """Return the model of a file: a module that gives logits for token numbers, as transformers' language models do."""

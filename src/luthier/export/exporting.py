@@ -21,10 +21,9 @@ from luthier.export.export_record import (
 )
 from luthier.export.exporter import Exporter
 from luthier.export.greedy import Answer, Parting, original_answers, parting
-from luthier.export.original import end_tokens, opened_model, opened_tokenizer
+from luthier.export.original import Original
 from luthier.files import existing_parent, whole_file
 from luthier.hashes import hash_file
-from luthier.models.hub.inspect import Folder
 
 MOST_TOKENS = 32
 """The most tokens of an answer that is compared."""
@@ -54,6 +53,11 @@ class Prompts:
     source: str
     """Where they come from, in words."""
 
+    def fitting(self, original: Original) -> list[Sequence[int]]:
+        """Return as many as are compared, of those that leave the model room for an answer."""
+        room = int(original.folder.config["max_position_embeddings"]) - MOST_TOKENS
+        return [prompt for prompt in self.tokens if 0 < len(prompt) <= room][:MOST_PROMPTS]
+
 
 @dataclass(frozen=True)
 class Order:
@@ -68,7 +72,7 @@ class Order:
 
 
 def export(
-    exporter: Exporter, folder: Folder, order: Order, prompts: Prompts, stop: Callable[[], bool]
+    exporter: Exporter, original: Original, order: Order, prompts: Prompts, stop: Callable[[], bool]
 ) -> Generator[Event, None, FileRecord]:
     """Write a model, compare it with the original, and give the file its name if it passes.
 
@@ -76,24 +80,26 @@ def export(
     """
     begin = time.monotonic()
     others = read_exports(order.out.parent)
-    refuse_full_disk(exporter.size(folder, order.kind) + HEADER, order.out)
+    refuse_full_disk(exporter.size(original, order.kind) + HEADER, order.out)
     with whole_file(order.out) as part:
-        yield Started("export", time.monotonic() - begin, len(folder.tensors))
-        for done, _ in enumerate(exporter.write(folder, order.kind, part, order.name), start=1):
+        yield Started("export", time.monotonic() - begin, len(original.folder.tensors))
+        for done, _ in enumerate(exporter.write(original, order.kind, part, order.name), start=1):
             heed(stop)
             yield Advanced(done, time.monotonic() - begin)
-        notes = exporter.notes(folder, order.kind)
+        notes = exporter.notes(original, order.kind)
+        if not prompts.fitting(original):
+            notes.append("No prompt leaves the model room for an answer: no answers were compared.")
         for note in notes:
             yield Noted(note, time.monotonic() - begin)
-        weights = weights_compared(exporter, folder, part)
-        tokens = tokens_compared(exporter, folder, part, prompts)
-        answers = yield from answers_compared(exporter, folder, part, order, prompts, stop)
+        weights = weights_compared(exporter, original, part)
+        tokens = tokens_compared(exporter, original, part, prompts)
+        answers = yield from answers_compared(exporter, original, part, order, prompts, stop)
         found = FileRecord(
             format=order.format,
             type=order.kind,
             bytes=part.stat().st_size,
             sha256=hash_file(part),
-            made_of=folder.fingerprint(),
+            made_of=original.folder.fingerprint(),
             weights=weights,
             tokens=tokens,
             answers=answers,
@@ -119,9 +125,9 @@ def refuse_full_disk(size: int, out: Path) -> None:
         )
 
 
-def weights_compared(exporter: Exporter, folder: Folder, part: Path) -> dict[str, WeightsRecord]:
+def weights_compared(exporter: Exporter, original: Original, part: Path) -> dict[str, WeightsRecord]:
     """Return how far the weights of a file lie from the original's. Raises WorldError where that is further than by rounding."""
-    found = exporter.weights_differ(folder, part)
+    found = exporter.weights_differ(original, part)
     beyond = [name for one in found.values() for name in one.beyond]
     if beyond:
         raise failed(f"{listing(beyond, 3)} read back further from the original than rounding can explain")
@@ -133,13 +139,13 @@ def weights_compared(exporter: Exporter, folder: Folder, part: Path) -> dict[str
     }
 
 
-def tokens_compared(exporter: Exporter, folder: Folder, part: Path, prompts: Prompts) -> TokensRecord:
+def tokens_compared(exporter: Exporter, original: Original, part: Path, prompts: Prompts) -> TokensRecord:
     """Return how many texts a file's tokenizer reads otherwise. Raises WorldError where its vocabulary makes other tokens."""
-    tokenizer = opened_tokenizer(folder)
-    asked = [list(prompt) for prompt in prompts.tokens[:MOST_PROMPTS]]
+    tokenizer = original.tokenizer
+    asked = [list(prompt) for prompt in prompts.fitting(original)]
     texts = [*TEXTS, *(tokenizer.decode(prompt, skip_special_tokens=True) for prompt in asked)]
     texts += [tokenizer.decode(prompt) for prompt in asked[:1]]
-    found = exporter.tokens_differ(folder, part, texts)
+    found = exporter.tokens_differ(original, part, texts)
     if found.vocabulary:
         raise failed(f"its tokenizer makes other tokens of {found.vocabulary} of {found.texts} texts")
     return TokensRecord(texts=found.texts, other_vocabulary=found.vocabulary, other_reader=found.reader)
@@ -147,7 +153,7 @@ def tokens_compared(exporter: Exporter, folder: Folder, part: Path, prompts: Pro
 
 def answers_compared(
     exporter: Exporter,
-    folder: Folder,
+    original: Original,
     part: Path,
     order: Order,
     prompts: Prompts,
@@ -158,21 +164,21 @@ def answers_compared(
     One model stands in memory at a time.
     """
     begin = time.monotonic()
-    asked = list(prompts.tokens[:MOST_PROMPTS])
+    asked = prompts.fitting(original)
     yield Started("compare", 0.0, 2 * len(asked))
     answers: list[Answer] = []
-    for answer in original_answers(opened_model(folder), asked, end_tokens(folder), MOST_TOKENS):
+    for answer in original_answers(original.model(), asked, original.end_tokens, MOST_TOKENS):
         heed(stop)
         answers.append(answer)
         yield Advanced(len(answers), time.monotonic() - begin)
-    model = exporter.open(folder, part)
+    model = exporter.open(original, part)
     partings: list[Parting] = []
     for number, answer in enumerate(answers):
         heed(stop)
         found = parting(model, number, answer)
         partings += [found] if found else []
         yield Advanced(len(answers) + number + 1, time.monotonic() - begin)
-    record = answers_record(opened_tokenizer(folder), len(asked), partings, prompts.source)
+    record = answers_record(original.tokenizer, len(asked), partings, prompts.source)
     if record.agree < exporter.types[order.kind] * record.prompts:
         raise failed(
             f"only {record.agree} of {record.prompts} greedy answers are the original's, and {order.kind} wants "

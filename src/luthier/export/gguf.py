@@ -16,9 +16,7 @@ from luthier.export.exporter import Exporter, TokensDifference, WeightsDifferenc
 from luthier.export.gguf_settings import LlamaSettings, llama_settings
 from luthier.export.gguf_tensors import PlacedTensor, bytes_of, most_rounding, placed_tensors, values_of
 from luthier.export.gguf_tokenizer import GgufTokenizer
-from luthier.export.original import end_tokens, opened_tokenizer
-from luthier.models.hub.inspect import Folder
-from luthier.models.hub.weight_files import read_weights
+from luthier.export.original import Original
 from luthier.models.quiet import quiet
 
 ARCHITECTURE = "llama"
@@ -37,12 +35,12 @@ class Gguf(Exporter):
     ending = ".gguf"
     types: ClassVar[dict[str, float]] = {"F16": 0.97, "BF16": 0.0, "Q8_0": 0.0, "Q4_0": 0.0}
 
-    def why_not(self, folder: Folder) -> str | None:
-        found = gguf_settings.obstacles(folder.config)
+    def why_not(self, original: Original) -> str | None:
+        found = gguf_settings.obstacles(original.folder.config)
         if not found:
-            settings = llama_settings(folder.config)
-            found = gguf_tensors.obstacles(folder.tensors, settings)
-            found += gguf_tokenizer.obstacles(opened_tokenizer(folder))
+            settings = llama_settings(original.folder.config)
+            found = gguf_tensors.obstacles(original.folder.tensors, settings)
+            found += gguf_tokenizer.obstacles(original.tokenizer)
         return "; ".join(found) or None
 
     def refuse_missing_library(self) -> None:
@@ -52,21 +50,27 @@ class Gguf(Exporter):
                 f'--format gguf: {" and ".join(missing)} is not installed. Install it: pip install "luthier[gguf]"'
             )
 
-    def size(self, folder: Folder, kind: str) -> int:
-        return sum(map(bytes_of, placed_tensors(folder.tensors, llama_settings(folder.config), kind)))
+    def size(self, original: Original, kind: str) -> int:
+        return sum(
+            map(
+                bytes_of,
+                placed_tensors(original.folder.tensors, llama_settings(original.folder.config), kind),
+            )
+        )
 
-    def write(self, folder: Folder, kind: str, path: Path, name: str) -> Iterator[str]:
+    def write(self, original: Original, kind: str, path: Path, name: str) -> Iterator[str]:
         from gguf import GGMLQuantizationType, GGUFWriter
 
-        settings = llama_settings(folder.config)
-        placed = placed_tensors(folder.tensors, settings, kind)
+        settings = llama_settings(original.folder.config)
+        placed = placed_tensors(original.folder.tensors, settings, kind)
         writer = GGUFWriter(path, ARCHITECTURE)
         with contextlib.closing(writer):
+            writer.add_type("model")
             writer.add_name(name)
             writer.add_file_type(FILE_TYPES[kind])
             writer.add_quantization_version(QUANTISATION)
             add_settings(writer, settings)
-            add_tokenizer(writer, folder, settings)
+            add_tokenizer(writer, original, settings)
             for one in placed:
                 number_type = GGMLQuantizationType[one.kind]
                 writer.add_tensor_info(
@@ -75,17 +79,16 @@ class Gguf(Exporter):
             writer.write_header_to_file()
             writer.write_kv_data_to_file()
             writer.write_ti_data_to_file()
-            weights = read_weights(folder.weights)
             for one in placed:
-                writer.write_tensor_data(encoded(values_of(one, weights, settings), one.kind))
+                writer.write_tensor_data(encoded(values_of(one, original.weights, settings), one.kind))
                 yield one.name
 
-    def notes(self, folder: Folder, kind: str) -> list[str]:
-        settings = llama_settings(folder.config)
-        placed = placed_tensors(folder.tensors, settings, kind)
+    def notes(self, original: Original, kind: str) -> list[str]:
+        settings = llama_settings(original.folder.config)
+        placed = placed_tensors(original.folder.tensors, settings, kind)
         found = [
             *kinds_told(placed, kind),
-            *gguf_tokenizer.notes(opened_tokenizer(folder), end_tokens(folder)),
+            *gguf_tokenizer.notes(original.tokenizer, original.end_tokens),
         ]
         if settings.rope["rope_type"] != gguf_settings.PLAIN:
             found.append(
@@ -94,50 +97,51 @@ class Gguf(Exporter):
             )
         return found
 
-    def weights_differ(self, folder: Folder, path: Path) -> dict[str, WeightsDifference]:
+    def weights_differ(self, original: Original, path: Path) -> dict[str, WeightsDifference]:
         from gguf import GGUFReader, dequantize
 
-        settings = llama_settings(folder.config)
-        weights = read_weights(folder.weights)
+        settings = llama_settings(original.folder.config)
         there = {tensor.name: tensor for tensor in GGUFReader(path).tensors}
         found: dict[str, WeightsDifference] = {}
-        for one in self.expected(folder, path):
+        for one in self.expected(original, path):
             tensor = there.pop(one.name, None)
             if tensor is None or tensor.tensor_type.name != one.kind:
                 raise unreadable(path, f"holds no tensor {one.name} of the type {one.kind}")
             values = torch.from_numpy(dequantize(tensor.data, tensor.tensor_type).copy())
-            found[one.kind] = with_tensor(found.get(one.kind), one, values, values_of(one, weights, settings))
+            found[one.kind] = with_tensor(
+                found.get(one.kind), one, values, values_of(one, original.weights, settings)
+            )
         if there:
             raise unreadable(path, f"holds {next(iter(there))}, which was not written")
         return found
 
-    def expected(self, folder: Folder, path: Path) -> list[PlacedTensor]:
+    def expected(self, original: Original, path: Path) -> list[PlacedTensor]:
         """Return the tensors that were written into a file, by the type that it says it is of."""
         from gguf import GGUFReader
 
         written = GGUFReader(path).fields["general.file_type"].contents()
         kind = next(name for name, number in FILE_TYPES.items() if number == written)
-        return placed_tensors(folder.tensors, llama_settings(folder.config), kind)
+        return placed_tensors(original.folder.tensors, llama_settings(original.folder.config), kind)
 
-    def tokens_differ(self, folder: Folder, path: Path, texts: Sequence[str]) -> TokensDifference:
+    def tokens_differ(self, original: Original, path: Path, texts: Sequence[str]) -> TokensDifference:
         from transformers import AutoTokenizer
 
-        original = opened_tokenizer(folder)
+        tokenizer = original.tokenizer
         with under_its_name(path) as (home, name), quiet(), telling(path):
             again: Any = AutoTokenizer.from_pretrained(
                 home, gguf_file=name, trust_remote_code=False, local_files_only=True
             )
         plainly = [ids_of(again, text) for text in texts]
-        again.backend_tokenizer.normalizer = original.backend_tokenizer.normalizer
-        again.backend_tokenizer.pre_tokenizer = original.backend_tokenizer.pre_tokenizer
-        wanted = [ids_of(original, text) for text in texts]
+        again.backend_tokenizer.normalizer = tokenizer.backend_tokenizer.normalizer
+        again.backend_tokenizer.pre_tokenizer = tokenizer.backend_tokenizer.pre_tokenizer
+        wanted = [ids_of(tokenizer, text) for text in texts]
         by_vocabulary = [ids_of(again, text) for text in texts]
         return TokensDifference(len(texts), differing(by_vocabulary, wanted), differing(plainly, wanted))
 
-    def open(self, folder: Folder, path: Path) -> Any:
+    def open(self, original: Original, path: Path) -> Any:
         from transformers import AutoConfig, AutoModelForCausalLM
 
-        settings = llama_settings(folder.config)
+        settings = llama_settings(original.folder.config)
         with under_its_name(path) as (home, name), quiet(), telling(path):
             config = AutoConfig.from_pretrained(home, gguf_file=name, local_files_only=True)
             refuse_other_settings(path, config.to_dict(), settings)
@@ -164,10 +168,10 @@ def add_settings(writer: Any, settings: LlamaSettings) -> None:
         writer.add_value_length(settings.head_width)
 
 
-def add_tokenizer(writer: Any, folder: Folder, settings: LlamaSettings) -> None:
+def add_tokenizer(writer: Any, original: Original, settings: LlamaSettings) -> None:
     """Write the tokenizer, its special tokens and the chat template."""
-    opened = opened_tokenizer(folder)
-    found = gguf_tokenizer.gguf_tokenizer(opened, end_tokens(folder), settings.vocabulary)
+    opened = original.tokenizer
+    found = gguf_tokenizer.gguf_tokenizer(opened, original.end_tokens, settings.vocabulary)
     writer.add_tokenizer_model(found.model)
     writer.add_tokenizer_pre(found.pre)
     writer.add_token_list(found.tokens)

@@ -270,10 +270,14 @@ def tokens_of(
 
 
 def special_tokens(tokenizer: Any, end_tokens: Sequence[int]) -> dict[str, int]:
-    """Return the numbers of tokens with a meaning. The end-of-turn token is the model's second end token, where it has two."""
+    """Return the numbers of tokens with a meaning.
+
+    The end token is the tokenizer's own where the model stops at it; the end-of-turn token is the next at which it stops.
+    """
+    own = tokenizer.eos_token_id
     named = {
         "bos": tokenizer.bos_token_id,
-        "eos": tokenizer.eos_token_id if tokenizer.eos_token_id is not None else next(iter(end_tokens), None),
+        "eos": own if own in end_tokens or not end_tokens else end_tokens[0],
         "unk": tokenizer.unk_token_id,
         "pad": tokenizer.pad_token_id,
     }

@@ -1,5 +1,7 @@
 """The model that is exported, as transformers opens it: what an exported file is compared with."""
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -14,29 +16,37 @@ from luthier.models.readers.texts import Texts
 GENERATION = "generation_config.json"
 
 
-def opened_tokenizer(folder: Folder) -> Any:
-    """Return the tokenizer of a model's folder, as transformers makes it of its files."""
-    return Texts(folder).tokenizer
+@dataclass(frozen=True)
+class Original:
+    """The language model of a folder."""
 
+    folder: Folder
 
-def opened_model(folder: Folder) -> Any:
-    """Return the language model of a folder, in F32."""
-    config = folder_config(folder, None)
-    skeleton = skeleton_of(folder, "AutoModelForCausalLM", config)
-    with telling_library_errors(folder), quiet():
-        return (
-            type(skeleton)
-            .from_pretrained(
-                None, config=config, state_dict=read_weights(folder.weights), dtype=torch.float32
+    @cached_property
+    def tokenizer(self) -> Any:
+        """The tokenizer, as transformers makes it of the folder's files: opened once, which takes seconds."""
+        return Texts(self.folder).tokenizer
+
+    @cached_property
+    def weights(self) -> dict[str, torch.Tensor]:
+        """The tensors by their names, on disk until they are used."""
+        return read_weights(self.folder.weights)
+
+    @cached_property
+    def end_tokens(self) -> tuple[int, ...]:
+        """The tokens at which the model stops, as its generation_config.json names them, or its config.json."""
+        for settings in (read_object(self.folder.path / GENERATION), self.folder.config):
+            found = settings.get("eos_token_id")
+            if found is not None:
+                return tuple(found) if isinstance(found, list) else (int(found),)
+        return ()
+
+    def model(self) -> Any:
+        """Open the model, in F32."""
+        config = folder_config(self.folder, None)
+        kind = type(skeleton_of(self.folder, "AutoModelForCausalLM", config))
+        with telling_library_errors(self.folder), quiet():
+            found = kind.from_pretrained(
+                None, config=config, state_dict=dict(self.weights), dtype=torch.float32
             )
-            .eval()
-        )
-
-
-def end_tokens(folder: Folder) -> tuple[int, ...]:
-    """Return the tokens at which a model stops, as its generation_config.json names them, or its config.json."""
-    for settings in (read_object(folder.path / GENERATION), folder.config):
-        found = settings.get("eos_token_id")
-        if found is not None:
-            return tuple(found) if isinstance(found, list) else (int(found),)
-    return ()
+        return found.eval()

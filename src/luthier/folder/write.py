@@ -13,6 +13,7 @@ from luthier.forms import FORMS
 from luthier.models.headed import HeadedModel
 from luthier.models.heads import HEADS
 from luthier.models.heads.head import Saved
+from luthier.models.hub.gguf_folder import carry_origin
 from luthier.models.hub.inspect import inspect_folder
 from luthier.models.load import reload_model
 from luthier.models.quiet import quiet
@@ -30,14 +31,18 @@ def write_model(
     reader: Reader,
     record: ModelRecord,
     card: str,
+    base: Path | None = None,
 ) -> None:
     """Write a model folder, whole or not at all.
 
-    head: dropout and linear layers, `model.head` or the probe's, in the user's units.  card: README.md.
+    head: dropout and linear layers, `model.head` or the probe's, in the user's units.  card: README.md.  base: the folder of
+    the model that was tuned, which may say where its weights come from.
     """
     task = task_of(record)
     with whole_folder(path) as folder, quiet():
         HEADS[task.head].save(folder, model, head, reader, task.config_labels)
+        if base is not None:
+            carry_origin(base, folder)
         (folder / FILE).write_text(
             json.dumps(sealed_record_of(record, folder), indent=2, ensure_ascii=False) + "\n",
             encoding="utf-8",

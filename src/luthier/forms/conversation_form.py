@@ -10,6 +10,7 @@ from luthier.batches.examples import Examples
 from luthier.data.conversations.cells import as_text
 from luthier.data.conversations.fault import Fault
 from luthier.data.conversations.given import conversation_from, conversation_of
+from luthier.data.conversations.naming import find_prompts
 from luthier.data.conversations.reading import (
     COMPLETION,
     CONTEXT,
@@ -24,7 +25,7 @@ from luthier.data.conversations.reading import (
 from luthier.data.table import Table
 from luthier.errors import DataError
 from luthier.forms.form import Columns, Form, Role
-from luthier.models.chat.spans import Learnt
+from luthier.models.chat.locate import Learnt
 from luthier.models.hub.inspect import Folder
 from luthier.models.readers.conversations import Conversations
 from luthier.models.readers.texts import Long
@@ -74,6 +75,11 @@ class ConversationForm(Form):
 
     def inputs(self, table: Table, columns: Columns, rows: Ints | None = None) -> list[Any]:
         return whole(table, conversations_of(table, columns, rows), rows)
+
+    def columns_to_answer(
+        self, table: Table, named: Mapping[str, str | None], known: Columns
+    ) -> dict[str, str]:
+        return find_prompts(table, named, known)
 
     def row(self, value: Any, place: str) -> Conversation:
         return conversation_of(value, place)

@@ -106,6 +106,19 @@ class Form(ABC):
     def blank(self, row: Any) -> bool:
         """Whether there is nothing to read in a row, so that `predict` has no answer to it."""
 
+    def columns_to_answer(
+        self, table: Table, named: Mapping[str, str | None], known: Columns
+    ) -> dict[str, str]:
+        """The columns of a table that a finished model is to answer, by role.
+
+        named: as the user says.  known: as the rows were called that were learnt from.
+        """
+        return {
+            role: name
+            for role, told in self.roles.items()
+            if told.predicts and (name := named.get(role) or known.get(role))
+        }
+
     def given(self, values: Sequence[Any]) -> list[Any]:
         """Rows as a caller of `predict` hands them over. Raises DataError that names the first which is none."""
         return [

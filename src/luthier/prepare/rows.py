@@ -202,6 +202,7 @@ def wishes_of(plan: Plan, kind: Kind) -> Wishes:
         system=plan.task.system,
         max_tokens=plan.task.max_tokens,
         pattern=plan.task.pattern,
+        verify=plan.task.verify,
         objective=plan.task.objective,
         beta=plan.task.beta,
     )

@@ -5,8 +5,8 @@ import re
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-OPENING = re.compile(r"[\[{]")
-"""Where an object or an array may begin."""
+OPENINGS: dict[type, str] = {dict: "{", list: "["}
+"""The sign that an object or an array begins with, by the type it is read as."""
 
 
 class NoJSON(ValueError):
@@ -17,9 +17,10 @@ def json_match(text: str, right: str) -> bool:
     """Whether the JSON value in a text equals the right one.
 
     Keys may stand in any order; numbers are equal by value (1, 1.0 and 1e0 are); true and false are no numbers; strings are
-    equal to the letter. The value is the whole text, or else the first object or array in it that can be read: it may stand
-    in a fence, or have words around it, as that is how chat models write. The right answer is to be JSON as a whole. What is
-    no JSON matches nothing, and nor does an object that gives a key twice, NaN or Infinity, which RFC 8259 does not know.
+    equal to the letter. The value is the whole text, or else the first object in it that can be read (the first array where the
+    right answer is one): it may stand in a fence, or have words around it, as that is how chat models write. The right answer
+    is to be JSON as a whole. What is no JSON matches nothing, and nor does an object that gives a key twice, NaN or Infinity,
+    which RFC 8259 does not know.
 
     >>> json_match('Here it is: {"urgent": true, "order": 12.0}', '{"order": 12, "urgent": true}')
     True
@@ -27,8 +28,9 @@ def json_match(text: str, right: str) -> bool:
     False
     """
     try:
-        return equal(found_in(text), read(right))
-    except (NoJSON, RecursionError):
+        wanted = read(right)
+        return equal(found_in(text, OPENINGS.get(type(wanted))), wanted)
+    except (NoJSON, RecursionError):  # a depth beyond all use is not tried again one level further in
         return False
 
 
@@ -36,16 +38,16 @@ def is_json(text: str) -> bool:
     """Whether a text as a whole is an object or an array of JSON, with which others can be compared."""
     try:
         return isinstance(read(text), dict | list)
-    except NoJSON:
+    except (NoJSON, RecursionError):
         return False
 
 
-def found_in(text: str) -> Any:
-    """The JSON value in a text. Raises NoJSON where there is none."""
+def found_in(text: str, opening: str | None) -> Any:
+    """The JSON value that a text is, or else the first in it that begins with this sign. Raises NoJSON where there is none."""
     try:
         return read(text)
     except NoJSON:
-        for place in OPENING.finditer(text):
+        for place in re.finditer(re.escape(opening), text) if opening else ():
             try:
                 return decoded(text, place.start())[0]
             except NoJSON:
@@ -66,11 +68,7 @@ def decoded(text: str, start: int) -> tuple[Any, int]:
     """The JSON value that begins at a place of a text, and where it ends. Raises NoJSON where there is none."""
     try:
         return DECODER.raw_decode(text, start)
-    except (
-        ValueError,
-        InvalidOperation,
-        RecursionError,
-    ) as error:  # no JSON; a number, or a depth, beyond all use
+    except (ValueError, InvalidOperation) as error:  # no JSON, or a number beyond all use
         raise NoJSON(str(error)) from error
 
 

@@ -1,6 +1,7 @@
 """`luthier export`: the model of a run in the format of another program."""
 
 import csv
+import os
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from luthier.export import EXPORTERS
 from luthier.export.export_record import FileRecord
 from luthier.export.exporter import Exporter
 from luthier.export.exporting import MOST_PROMPTS, Order, Prompts, default_file, export
-from luthier.export.original import opened_tokenizer
+from luthier.export.original import Original
 from luthier.folder.model_folder import ModelFolder
 
 MESSAGES = Path(luthier.__file__).parent / "demo" / "messages_test.csv"
@@ -44,25 +45,28 @@ def export_run(
     kind = kind_named(exporter, format, kind)
     refuse_other_ending(exporter, out)
     found = ModelFolder(run)
+    refuse_inside_model(found, out)
     exporter.refuse_missing_library()
-    why_not = exporter.why_not(found.folder)
+    original = Original(found.folder)
+    why_not = exporter.why_not(original)
     if why_not is not None:
         raise ModelError(
             f"{found.model_path}: cannot be written as {format}: {why_not}. The folder itself opens in transformers as it is."
         )
     for doubt in found.doubts:
         yield Doubted(doubt, 0.0)
-    path = out or default_file(found.path, kind, exporter.ending)
+    path = out or default_file(home_of(found), kind, exporter.ending)
     order = Order(format, kind, path, name_of(found))
-    record = yield from export(exporter, found.folder, order, prompts_for(found), stop)
+    record = yield from export(exporter, original, order, prompts_for(original.tokenizer), stop)
     return Exported(path, record)
 
 
 def exporter_named(format: str) -> Exporter:
     """Return the exporter of a format. Raises PlanError, with the nearest, for a name that is none."""
     if format not in EXPORTERS:
+        there = "; ".join(f"{name}, {exporter.words}" for name, exporter in EXPORTERS.items())
         raise PlanError(
-            f"--format {format}: there is no such format.{did_you_mean(format, EXPORTERS)} There is {listing(EXPORTERS)}."
+            f"--format {format}: there is no such format.{did_you_mean(format, EXPORTERS)} There is {there}."
         )
     return EXPORTERS[format]
 
@@ -89,17 +93,29 @@ def refuse_other_ending(exporter: Exporter, out: Path | None) -> None:
         )
 
 
+def refuse_inside_model(found: ModelFolder, out: Path | None) -> None:
+    """Raise PlanError for a file in the model's own folder, whose files are known one by one."""
+    if out is not None and found.model_path.resolve() in out.resolve().parents:
+        raise PlanError(
+            f"--out {out}: lies in the model's own folder, which holds nothing but the model. Name a file beside it."
+        )
+
+
+def home_of(found: ModelFolder) -> Path:
+    """Return the folder that exports lie in: the run's, or the one around a model folder that was named itself."""
+    return found.path if found.model_path != found.path else Path(os.path.realpath(found.path)).parent
+
+
 def name_of(found: ModelFolder) -> str:
     """Return what a model is called in an exported file."""
     return f"{Path(found.model_record.base).name}, tuned by luthier"
 
 
-def prompts_for(found: ModelFolder) -> Prompts:
+def prompts_for(tokenizer: Any) -> Prompts:
     """Return what the exported model and the original are asked: luthier's own messages, as a user's turn where the model has a
     chat template."""
     with open(MESSAGES, encoding="utf-8", newline="") as file:
         texts = [row["text"] for row in csv.DictReader(file)][:MOST_PROMPTS]
-    tokenizer = opened_tokenizer(found.folder)
     return Prompts(list(prompted(tokenizer, texts)), "luthier's own messages")
 
 

@@ -11,7 +11,7 @@ from luthier.data.row_facts import KnownAnswers, Unusable
 from luthier.data.table import Table
 from luthier.forms import FORMS
 from luthier.forms.form import Columns, Form, Role
-from luthier.models.chat.spans import Learnt
+from luthier.models.chat.locate import Learnt
 from luthier.tasks.task import Task
 
 LABEL = "label"
@@ -40,6 +40,8 @@ class Wishes:
     """Tokens of an answer at the most, where the user says it."""
     pattern: str | None = None
     """The regular expression that answers are to match."""
+    verify: str | None = None
+    """How the model's own answers are checked, where it is to learn from those that pass."""
     objective: str = "auto"
     """What is made small where one answer is preferred to another."""
     beta: float = 0.1

@@ -108,6 +108,7 @@ class ChatRecord(TaskRecord):
     pattern: str | None = None
     learnt: Literal["answers", "last", "all"] = "answers"
     most: Annotated[int, Ge(1)] | None = None
+    verify: str | None = None
     system: str | None = None
 
 

@@ -16,6 +16,7 @@ from luthier.scores.intervals import Difference, Estimate
 from luthier.scores.measures import Measure
 from luthier.scores.metrics import METRICS
 from luthier.tasks.calibration import Ans, Calibrating, Calibration, Out
+from luthier.tasks.checkable import Checkable
 from luthier.tasks.config_labels import unnamed
 from luthier.tasks.in_context import InContext
 from luthier.tasks.made_rows import MadeRows
@@ -140,6 +141,11 @@ class Task(ABC, Generic[Out, Ans]):
     def untouched(self, outputs: Out) -> Out:
         """What a model gave before it learnt, made such that answers follow from it: a difference to itself says nothing."""
         return outputs
+
+    @property
+    def checkable(self) -> Checkable | None:
+        """How a model's own answers are drawn and checked, where it is to learn from those that pass; None where it is not."""
+        return None
 
     @property
     def made_rows(self) -> MadeRows | None:

@@ -1,5 +1,6 @@
 """A chat template is a program of somebody else's: what it may do, and what is said when it does otherwise."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,10 @@ from luthier.errors import DataError, ModelError
 from luthier.models.chat.defaults import DEFAULTS
 from luthier.models.chat.renderer import open_renderer
 
-ENDED = "{% for m in messages %}{{ m.role }}: {{ m.content }}</s>{% endfor %}"
+ENDED = (
+    "{% for m in messages %}{{ m.role }}: {{ m.content }}</s>{% endfor %}"
+    "{% if add_generation_prompt %}assistant: {% endif %}"
+)
 
 
 def opened(text: str) -> Any:
@@ -127,7 +131,9 @@ def test_pinning_the_date_changes_nothing_else_of_a_template() -> None:
     )
     renderer, tokenizer = opened(text), chats.tokenizer(text=text)
 
-    given = tokenizer.apply_chat_template([{"role": "user", "content": "Hi"}], tokenize=False)
+    given = tokenizer.apply_chat_template(
+        [{"role": "user", "content": "Hi"}], add_generation_prompt=True, tokenize=False
+    )
 
     assert given.replace(given.split("\n")[0].strip(), "2026") == renderer.prompt_text(chats.talk("Hi"))
 
@@ -141,6 +147,39 @@ def test_the_pinned_template_that_is_saved_gives_the_same_text_in_transformers_a
     )
 
     assert said == renderer.prompt_text(chats.talk("Hi"))
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        None,
+        chats.template("qwen3"),
+        "{{ strftime_now('%Y') }}" + ENDED,
+        {"default": ENDED, "tool_use": "{{ tools | tojson }}{{ strftime_now('%B') }}" + ENDED},
+    ],
+)
+def test_a_saved_tokenizer_gives_the_same_tokens_here_and_in_transformers_alone(
+    own: Any, tmp_path: Path
+) -> None:
+    from transformers import AutoTokenizer
+
+    tool = {"type": "function", "function": {"name": "weather", "parameters": {}}}
+    talks = [chats.talk("Hi", "Ho", "More"), Conversation(chats.talk("Hi").turns, (tool,))]
+    tokenizer = chats.tokenizer(text=own)
+    renderer = open_renderer(tokenizer)
+    prompts = renderer.prompts(talks)
+
+    tokenizer.chat_template = renderer.template.saved
+    tokenizer.save_pretrained(tmp_path)
+    alone = AutoTokenizer.from_pretrained(tmp_path)
+    again = open_renderer(alone)
+
+    assert again.prompts(talks) == prompts
+    assert again.template.saved == renderer.template.saved
+    for talk, prompt in zip(talks, prompts, strict=True):
+        tools = [dict(one) for one in talk.tools] or None
+        said = alone.apply_chat_template(list(talk.turns), tools=tools, add_generation_prompt=True)
+        assert said["input_ids"] == prompt
 
 
 def test_a_base_model_gets_the_default_that_its_tokenizer_has_the_tokens_for() -> None:
@@ -193,3 +232,55 @@ def test_an_unknown_template_is_answered_with_the_nearest() -> None:
         str(error.value)
         == "There is no chat template named 'chat-ml': 'chatml', 'plain' are known. Did you mean 'chatml'?"
     )
+
+
+def test_a_template_that_does_not_begin_an_answer_when_asked_is_told() -> None:
+    renderer = opened("{% for m in messages %}{{ m.role }}:{{ m.content }}</s>{% endfor %}")
+
+    assert renderer.told == [
+        "The chat template does not begin an answer when it is asked to (add_generation_prompt has no effect): the model learns "
+        "to write 'assistant:' before each."
+    ]
+    assert renderer.marked(chats.talk("Hi", "Ho")) == [("user:Hi</s>", False), ("assistant:Ho</s>", True)]
+
+
+def test_a_model_with_a_template_for_tools_uses_it_where_there_are_tools() -> None:
+    tokenizer = chats.tokenizer()
+    tokenizer.chat_template = {"default": ENDED, "tool_use": "{{ tools | tojson }}" + ENDED}
+    tool = {"type": "function", "function": {"name": "weather", "parameters": {}}}
+    renderer, talk = open_renderer(tokenizer), chats.talk("Hi", "Ho")
+
+    assert renderer.text(talk) == "user: Hi</s>assistant: Ho</s>"
+    assert renderer.text(Conversation(talk.turns, (tool,))).startswith(
+        '[{"type": "function", "function": {"name"'
+    )
+
+
+def test_what_a_template_refuses_can_be_told_of_all_rows_at_once() -> None:
+    renderer = open_renderer(chats.tokenizer("gemma"))
+
+    refused = renderer.refusals([chats.talk("Hi", "Ho"), chats.talk("Hi", "Ho", system="Be kind.")])
+
+    assert refused == {
+        1: "The chat template refuses a conversation: 'System role not supported'. The roles of its turns are 'system', 'user', "
+        "'assistant'. Bring the turns into the order that the template wants, or choose another template."
+    }
+
+
+def test_a_tokenizer_that_does_not_tell_places_is_refused() -> None:
+    class Slow:
+        is_fast = False
+
+    with pytest.raises(ModelError, match="does not say where in a text its tokens stand"):
+        open_renderer(Slow())
+
+
+def test_a_default_template_begins_with_the_token_that_the_tokenizer_begins_texts_with() -> None:
+    from tokenizers import processors
+
+    tokenizer = chats.tokenizer()
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", tokenizer.bos_token_id)]
+    )
+
+    assert open_renderer(tokenizer, "plain").text(chats.talk("Hi")) == "<s>User:\nHi\n\n"

@@ -19,6 +19,7 @@ from luthier.candidates.tuned.cloze import learn_cloze, recall
 from luthier.candidates.tuned.pacing import Pacing
 from luthier.candidates.tuned.prefixes import SCORED, Prefixes, open_prefixes
 from luthier.candidates.tuned.settings import groups_of, micro_tokens_of, settings_of, unfreezing_of, weighted
+from luthier.candidates.tuned.verified import learn_verified
 from luthier.compare.fitted import Fitted, Weights
 from luthier.events import Event, Noted, Started, Stopped
 from luthier.models.ladder.trainable import reinitialise
@@ -140,6 +141,9 @@ def follow(run: Run, settings: TrainSettings) -> Generator[Event, None, Prefixes
     budget = Budget(run)
     if not (yield from learn_cloze(run, settings, unfreezing, budget.over)):
         return None
+    if not (yield from learn_verified(run, settings, unfreezing, budget.over)):
+        return None
+    ready = run.ready
     yield Started("train", run.clock(), settings.steps(len(ready.examples["train"])))
     parts = unfreezing.parts(math.ceil(settings.epochs))
     per_epoch = steps_per_epoch(len(ready.examples["train"]), settings.batch_rows)

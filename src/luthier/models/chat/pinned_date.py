@@ -24,7 +24,8 @@ def pin_date(template: str, day: datetime = PINNED) -> str:
         return template
     replaced = "".join(f".replace('{one}', '{written(day, one)}')" for one in DIRECTIVES)
     # The line's end, which jinja takes away after a block, keeps the template's first line the beginning of a line.
-    return f"{{% macro strftime_now(format) -%}}{{{{ format{replaced} }}}}{{%- endmacro %}}\n{template}"
+    pinned = f"{{% macro strftime_now(format) -%}}{{{{ format{replaced} }}}}{{%- endmacro %}}\n"
+    return template if template.startswith(pinned) else pinned + template
 
 
 def written(day: datetime, directive: str) -> str:

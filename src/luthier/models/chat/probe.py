@@ -40,16 +40,25 @@ class Probed:
     to tokenizers as ordinary ones."""
     added: tuple[str, ...]
     """All tokens that were added to the tokenizer's vocabulary, without those that are blank."""
+    asks: bool
+    """Whether the template writes the beginning of an answer when it is asked for one."""
+
+    @property
+    def told(self) -> list[str]:
+        """What a user should know of what the template does."""
+        if self.asks or not self.lead.strip():
+            return []
+        return [
+            "The chat template does not begin an answer when it is asked to (add_generation_prompt has no effect): "
+            f"the model learns to write {self.lead!r} before each."
+        ]
 
 
 def probe(template: ChatTemplate) -> Probed:
     """Find out what ends a turn. A template that renders no answer, or ends none, is of no use."""
     try:
-        whole, prompt, again = (
-            template.render(TURNS, (), False),
-            template.render(TURNS[:1], (), True),
-            template.render(TURNS, (), False),
-        )
+        whole, again = (template.render(TURNS, (), False) for _ in range(2))
+        prompt, unasked = (template.render(TURNS[:1], (), asked) for asked in (True, False))
     except DataError as error:
         raise ModelError(
             f"The model's chat template cannot render a question and an answer. {error}"
@@ -79,7 +88,7 @@ def probe(template: ChatTemplate) -> Probed:
     special = {str(one) for one in template.tokenizer.added_tokens_decoder.values() if one.special}
     written = tuple(one for one in visible if one in special and one in whole + prompt)
     lead = before.removeprefix(prompt) if before.startswith(prompt) else ""
-    return Probed(lead, tail, end, token, written, visible)
+    return Probed(lead, tail, end, token, written, visible, prompt != unasked)
 
 
 def added_tokens(tokenizer: Any) -> dict[str, int]:

@@ -1,19 +1,22 @@
 """The one way from a conversation to token numbers: training, answering, scoring and serving all use it."""
 
-from bisect import bisect_left
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import takewhile
 from typing import Any, get_args
 
 from luthier.batches.conversations import Conversation
 from luthier.errors import DataError, ModelError, PlanError, did_you_mean, listing
 from luthier.models.chat.encoding import Encoded, encode_all, encode_apart
+from luthier.models.chat.locate import Learnt, locate
 from luthier.models.chat.losses import lost
+from luthier.models.chat.masks import answered, straddled
 from luthier.models.chat.messages import Arguments, messages_of
 from luthier.models.chat.probe import Probed, added_tokens, arguments_shape, probe
 from luthier.models.chat.rendered import Rendered
-from luthier.models.chat.spans import Learnt, Located, Script, Span, locate
+from luthier.models.chat.spans import Located, Script
 from luthier.models.chat.special_text import SpecialText, special_text, unmarked
 from luthier.models.chat.template import ChatTemplate, open_template
 
@@ -39,7 +42,8 @@ class Renderer:
     @property
     def told(self) -> list[str]:
         """What a user should know: of the template and, once a row has calls of tools, of what was tried for them."""
-        return [*self.template.told, *([self.tried[1]] if "tried" in self.__dict__ else [])]
+        told = [*self.template.told, *self.probed.told]
+        return [*told, self.tried[1]] if "tried" in self.__dict__ else told
 
     @cached_property
     def tried(self) -> tuple[Arguments, str]:
@@ -77,7 +81,7 @@ class Renderer:
                 remarks.append(APART)
             if any(straddled(whole, begin) for begin, _ in one.spans if begin < len(one.prompt or one.text)):
                 remarks.append(STRADDLED)
-            trained = [True] * len(whole.ids) if learnt == "all" else answers(one, whole, len(prompt))
+            trained = [True] * len(whole.ids) if learnt == "all" else answered(one, whole, len(prompt))
             found.append((one, whole, Rendered(whole.ids, trained, tuple(remarks))))
         return found
 
@@ -100,6 +104,13 @@ class Renderer:
         scripts = [self.script(one.prompt) for one in conversations]
         texts = [script.render(len(script.messages), True) for script in scripts]
         return [one.ids for one in encode_all(self.tokenizer, texts)]
+
+    def said(self, ids: Iterable[int]) -> str:
+        """What an answer says that was generated as these tokens: up to the end, and without what the template puts before it."""
+        end = frozenset(self.end)
+        kept = list(takewhile(lambda number: number not in end, ids))
+        text = str(self.tokenizer.decode(kept, clean_up_tokenization_spaces=False))
+        return without(self.probed.lead, text)
 
     def text(self, conversation: Conversation) -> str:
         """The whole conversation as the model reads it in training."""
@@ -160,37 +171,17 @@ class Renderer:
         ]
 
 
-def answers(located: Located, whole: Encoded, prompt: int) -> list[bool]:
-    """Which tokens are learnt: those of the answers found, of which the last begins after so many tokens of the prompt."""
-    border = len(located.prompt) if located.prompt is not None else len(located.text)
-    last = [span for span in located.spans if span[0] >= border]
-    trained = inside(whole, [span for span in located.spans if span[0] < border])
-    for _, stop in last:
-        trained[prompt:] = [start < stop for start in whole.starts[prompt:]]
-    return trained
+def without(lead: str, text: str) -> str:
+    """A text without what stands before each answer. Some tokenizers put blanks around special tokens when they decode.
 
-
-def straddled(encoded: Encoded, border: int) -> bool:
-    """Whether a token stands over a place of the text."""
-    at = bisect_left(encoded.starts, border)
-    return at > 0 and encoded.ends[at - 1] > border
-
-
-def inside(encoded: Encoded, spans: Sequence[Span]) -> list[bool]:
-    """Which tokens stand in one of the spans, which are in order. Offsets leave blanks out, and so may be empty."""
-    trained = [False] * len(encoded.ids)
-    if not spans:
-        return trained
-    left = iter(spans)
-    begin, stop = next(left)
-    for at, (start, end) in enumerate(zip(encoded.starts, encoded.ends, strict=True)):
-        while start >= stop:
-            following = next(left, None)
-            if following is None:
-                return trained
-            begin, stop = following
-        trained[at] = start >= begin and end > begin
-    return trained
+    >>> without("<think>\\n</think>\\n", "<think> \\n</think>\\n Paris")
+    ' Paris'
+    """
+    if not lead.strip():
+        return text.removeprefix(lead)
+    words = r"\s*".join(map(re.escape, lead.split()))
+    blanks = "".join(f" ?{re.escape(one)}" for one in lead[len(lead.rstrip()) :])
+    return re.sub(rf"\A\s*{words}(?:{blanks})?", "", text)
 
 
 def open_renderer(tokenizer: Any, template: str | None = None, stops: Iterable[int] = ()) -> Renderer:

@@ -30,6 +30,13 @@ class ChatTemplate:
     """The name among `DEFAULTS`, or `the model's own`."""
 
     @property
+    def saved(self) -> str | dict[str, str]:
+        """What is to be saved as the tokenizer's `chat_template`, so that transformers alone renders the same."""
+        return (
+            self.text if self.text == self.for_tools else {"default": self.text, WITH_TOOLS: self.for_tools}
+        )
+
+    @property
     def told(self) -> list[str]:
         """What a user should know of the template."""
         told = []
@@ -68,8 +75,6 @@ class ChatTemplate:
                 f"The chat template cannot be read: line {error.lineno}, {first_line(error)}. "
                 "Correct it in the model's folder, or give it another template."
             ) from error
-        except MemoryError:
-            raise
         except Exception as error:  # A template is a program of somebody else's: it may fail in any way.
             raise DataError(refusal(error, [turn.get("role") for turn in turns])) from error
         return str(rendered)

@@ -14,12 +14,14 @@ import torch
 from torch import Tensor
 
 from luthier.arrays import Ints
+from luthier.batches.order import by_length
 from luthier.models.decoding.beginnings import Ids, Level, levels_of
 from luthier.models.decoding.slots import Sight, Slots
 from luthier.models.kernels.attention import NAME
 
 TOGETHER = 512
-"""How many tokens of a row are read in one pass at the most, so that the scores of long prompts do not fill the memory."""
+"""How many tokens of a row are read in one pass at the most, so that the scores of long prompts do not fill the memory; on a CPU
+also how many of all rows."""
 
 
 class Reading(Protocol):
@@ -68,10 +70,16 @@ class Slotted:
         for row, piece in enumerate(pieces):
             tokens[row, : len(piece)] = piece
         for begin in range(0, tokens.shape[1], TOGETHER):
-            rows = np.flatnonzero(lengths > begin)
-            some = tokens[rows, begin : begin + TOGETHER]
-            real = np.minimum(lengths[rows] - begin, some.shape[1])
-            self.run(self.model.base_model, torch.from_numpy(some).to(self.device), real, rows)
+            left = np.clip(lengths - begin, 0, TOGETHER)
+            # Rows of like length together: on a CPU a pass of some hundred tokens is as fast a token as a longer one, and padding
+            # is work. A GPU wants few passes.
+            budget = TOGETHER if self.device.type == "cpu" else 32 * TOGETHER
+            for rows in by_length(left, budget):
+                rows = rows[left[rows] > 0]
+                if len(rows):
+                    some = tokens[rows, begin : begin + left[rows].max()]
+                    padded = torch.from_numpy(some).to(self.device)
+                    self.run(self.model.base_model, padded, left[rows], rows)
 
     def read(self, tokens: Tensor) -> Tensor:
         ones = np.ones(len(tokens), np.int64)
@@ -85,7 +93,8 @@ class Slotted:
         positions = np.minimum(self.filled[rows, None] + after, places.slots - 1)
         targets = np.where(after < real[:, None], positions, places.slots)
         self.filled[rows] += real
-        places.some = None if len(rows) == len(self.filled) else torch.from_numpy(rows).to(self.device)
+        in_order = bool((rows == np.arange(len(rows))).all())
+        places.some = None if in_order else torch.from_numpy(rows).to(self.device)
         places.targets = torch.from_numpy(targets).to(self.device)
         places.visible = int(self.filled[rows].max())
         low, high = int(positions.min()), int(positions.max()) + 1

@@ -80,13 +80,14 @@ class Slots(Cache):  # type: ignore[misc]
 
     def spread(self, parents: Tensor, filled: int, slots: int) -> "Slots":
         """New rows, each with the first `filled` slots of a row of this cache, `parents` (rows,) says which; and with so many
-        slots in all."""
+        slots in all. This cache is empty then: layer by layer, so that no more than one layer stands in memory twice."""
         new = Slots(len(self.layers), len(parents), slots, parents.device)
         for layer, mine in zip(new.layers, self.layers, strict=True):
             if mine.is_initialized:
                 layer.lazy_initialization(mine.keys, mine.values)
                 layer.keys[:, :, :filled] = mine.keys[parents, :, :filled]
                 layer.values[:, :, :filled] = mine.values[parents, :, :filled]
+                mine.keys = mine.values = None
         return new
 
     def copy(self, source: int, target: int, filled: int) -> None:

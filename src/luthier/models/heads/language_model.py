@@ -246,7 +246,7 @@ class LanguageHead(Head[LanguageModel, Conversations]):
         with changed(body.config, {"use_cache": True}):
             body.save_pretrained(folder)
         if reader.chats:
-            tokenizer.chat_template = reader.renderer.template.text
+            tokenizer.chat_template = reader.renderer.template.saved
         write_tokenizer(folder, reader.texts, reader.limit, lower_case=False)
 
     def saved_weights(self, model: LanguageModel, head: nn.Sequential) -> nn.Module:

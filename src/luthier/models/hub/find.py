@@ -41,6 +41,8 @@ def find_model(name: str) -> Path:
         raise ModelError(
             f"{name}: is a file. Give the folder that holds the model: its config.json, weights and tokenizer."
         )
+    if folder.suffix.lower() == GGUF:
+        raise ModelError(f"{name}: there is no such file.{near_file(folder)}")
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise ModelError(f"{name}: there is no such folder.{near_folder(folder)}")
     return from_hub(name)
@@ -161,3 +163,13 @@ def near_folder(folder: Path) -> str:
     if not folder.parent.is_dir():
         return ""
     return did_you_mean(folder.name, [other.name for other in folder.parent.iterdir() if other.is_dir()])
+
+
+def near_file(file: Path) -> str:
+    """A hint at a GGUF file beside one that is not there, with a similar name."""
+    return did_you_mean(file.name, [other.name for other in ggufs_in(file.parent)])
+
+
+def ggufs_in(folder: Path) -> list[Path]:
+    """The GGUF files of a folder, in order of their names; none where there is no folder."""
+    return sorted(path for path in folder.glob(f"*{GGUF}") if path.is_file())

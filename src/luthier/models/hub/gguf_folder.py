@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import StringConstraints
 
 from luthier.errors import DiskError, InputError, WorldError
 from luthier.files import cache_folder, clear, open_lock, whole_folder, why_no_folder
@@ -18,7 +20,7 @@ from luthier.models.hub.gguf_header import GgufHeader, read_gguf_header
 from luthier.models.hub.gguf_llama import PLAIN, check_tensors, llama_config, llama_weights
 from luthier.models.hub.gguf_tokenizer import tokenizer_of
 from luthier.models.hub.json_file import telling_read_errors
-from luthier.records import Name, VersionedRecord, read_sealed, sealed, stamped
+from luthier.records import Count, Name, VersionedRecord, read_sealed, sealed, stamped, write_sealed
 
 ENDING = ".gguf"
 ORIGIN = "luthier-origin.json"
@@ -27,15 +29,19 @@ MADE = 1
 """Which way of making a folder of a file: a change of it opens all files anew."""
 
 
+Kind = Annotated[str, StringConstraints(pattern=r"^[A-Z]{1,8}[0-9][A-Z0-9_]{0,12}$")]
+"""A type of numbers as ggml names it, with its bits."""
+
+
 class OriginRecord(VersionedRecord):
     """luthier-origin.json: what a folder was made of, and what it held when it was whole."""
 
     gguf: Name
     """SHA-256 of the GGUF file."""
-    weights: dict[str, int]
+    weights: dict[Kind, Count]
     """How many weights there are of each type, as ggml names the types."""
     files: dict[str, str]
-    """SHA-256 of each file of the folder but for this one."""
+    """SHA-256 of each file of a kept folder but for this one; none in a model that was tuned from it."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +78,24 @@ def origin_of(folder: Path) -> Origin | None:
         record, _ = read_sealed(folder / ORIGIN, OriginRecord, within=folder)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    total = sum(record.weights.values())
-    kinds = ((kind, count / total) for kind, count in record.weights.items() if kind not in PLAIN)
+    total = sum(record.weights.values()) or 1
+    kinds = ((kind, count / total) for kind, count in record.weights.items() if count and kind not in PLAIN)
     found = tuple(sorted(kinds, key=lambda kind: -kind[1]))
     return Origin(found) if found else None
+
+
+def made_of_gguf(folder: Path) -> bool:
+    """Whether a folder is one that was made of a GGUF file and kept."""
+    return folder.parent == cache_folder() / "gguf"
+
+
+def carry_origin(source: Path, target: Path) -> None:
+    """Write into a model's folder what the weights that it was tuned from were made of, where that is known."""
+    try:
+        record, _ = read_sealed(source / ORIGIN, OriginRecord, within=source)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    write_sealed(target / ORIGIN, OriginRecord(gguf=record.gguf, weights=record.weights, files={}))
 
 
 def opened_gguf(file: Path) -> Path:
@@ -126,8 +146,12 @@ def kept_at(digest: str) -> Path:
 def is_sound(folder: Path) -> bool:
     """Whether a folder is there, and is what was written."""
     try:
-        record, _ = read_sealed(folder / ORIGIN, OriginRecord, within=folder)
-        return all(digest_of(folder / name) == digest for name, digest in record.files.items())
+        record, was_sealed = read_sealed(folder / ORIGIN, OriginRecord, within=folder)
+        return (
+            was_sealed
+            and bool(record.files)
+            and all(digest_of(folder / name) == digest for name, digest in record.files.items())
+        )
     except (InputError, WorldError, OSError):  # not there, or not what was written
         return False
 

@@ -37,17 +37,33 @@ IN_A_BLOCK = {
     "ffn_down": "mlp.down_proj",
 }
 """The layers of a block: what GGUF calls them, and what transformers does."""
+ALTERING = ("logit_scale", "embedding_scale", "residual_scale", "use_parallel_residual", "attention.scale", "attention.clamp_kqv",
+            "attn_logit_softcapping", "final_logit_softcapping")  # fmt: skip
+"""Settings of other architectures that change what is computed; a plain llama has none of them."""
 LLAMA_3 = {"low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}
 """How every Llama from 3.1 on divides the frequencies of positions, but for how far; GGUF has the quotients alone."""
 
 
 def refuse_other_architecture(header: GgufHeader) -> None:
-    """Raise ModelError for a file of an architecture that luthier does not open."""
+    """Raise ModelError for a file of an architecture that luthier does not open, and for a part of one."""
+    parts = header.value("split.count", int, 0)
+    if parts > 1:
+        raise ModelError(
+            f"{header.path}: is one of {parts:,} files that hold a model together. Join them with llama.cpp's llama-gguf-split "
+            "--merge, and give the file that it writes."
+        )
     found = header.value("general.architecture", str)
     if found != ARCHITECTURE:
         said = "names no general.architecture" if found is None else f"is of the architecture {found[:60]!r}"
         raise ModelError(
             f"{header.path}: {said}, and of GGUF files luthier opens those of {ARCHITECTURE!r}. {ORIGINAL}"
+        )
+    altered = [key for key in ALTERING if header.values.get(f"llama.{key}")]
+    altered += ["attention.causal"] if header.values.get("llama.attention.causal") is False else []
+    if altered:
+        raise ModelError(
+            f"{header.path}: sets llama.{altered[0]} to {str(header.values[f'llama.{altered[0]}'])[:40]}, which a plain llama "
+            f"does not have. {ORIGINAL}"
         )
     experts = header.value("llama.expert_count", int, 0)
     if experts:
@@ -268,7 +284,8 @@ def values_of(header: GgufHeader, name: str, tensor: GgufTensor) -> Tensor:
     gguf = gguf_library(header.path)
     rows = raw.reshape(*tensor.shape[:-1], -1)
     try:
-        found = gguf.quants.dequantize(rows, gguf.GGMLQuantizationType[tensor.kind])
+        with np.errstate(all="ignore"):  # what is not finite is told by its name
+            found = gguf.quants.dequantize(rows, gguf.GGMLQuantizationType[tensor.kind])
     except NotImplementedError as error:
         raise ModelError(
             f"{header.path}: {name} is of the type {tensor.kind}, which gguf does not turn into plain numbers. Choose a file of "

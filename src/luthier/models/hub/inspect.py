@@ -9,8 +9,8 @@ from typing import Any
 from luthier.errors import ModelError, listing
 from luthier.hashes import hash_file, hash_json
 from luthier.models.hub.adapter import Adapter, adapter_of
-from luthier.models.hub.find import find_model
-from luthier.models.hub.gguf_folder import Origin, origin_of
+from luthier.models.hub.find import find_model, ggufs_in
+from luthier.models.hub.gguf_folder import Origin, made_of_gguf, origin_of
 from luthier.models.hub.json_file import read_json, read_object
 from luthier.models.hub.regular import files_of, refuse_outside
 from luthier.models.hub.settings import checked_settings, refuse_custom_code
@@ -87,6 +87,11 @@ class Folder:
         return str(self.config["model_type"])
 
     @property
+    def place(self) -> str:
+        """What a message calls the folder: its path, or the user's name for a GGUF file, whose folder the user has never seen."""
+        return self.name if made_of_gguf(self.home) else str(self.path)
+
+    @property
     def told(self) -> tuple[str, ...]:
         """Sentences on the weights that belong wherever the model is told of."""
         return () if self.origin is None else (f"{self.name}: {self.origin.words()}.",)
@@ -139,7 +144,7 @@ def inspect_whole(name: str, path: Path, files: ReaderFiles) -> Folder:
     root = path / modules[0].get("path", "") if modules else path
     content = read_object(
         root / "config.json",
-        missing=f"{path}: holds no config.json, so it is not a model folder of transformers. Give one that is.",
+        missing=f"{path}: holds no config.json, so it is not a model folder of transformers. {instead_of(path)}",
     )
     config = checked_settings(root / "config.json", content)
     for file in (root / other for other in MAY_NAME_CODE):
@@ -172,6 +177,12 @@ def inspect_whole(name: str, path: Path, files: ReaderFiles) -> Folder:
     return Folder(
         name, root, path, config, pooling, max_tokens, lower_case, dense, normalised, tensors, tuple(weights)
     )
+
+
+def instead_of(path: Path) -> str:
+    """What to give in the place of a folder that is none of transformers."""
+    found = ggufs_in(path)
+    return f"It holds a GGUF file: --model {found[0]}" if found else "Give one that is."
 
 
 def answers_labels(path: Path) -> bool:

@@ -58,7 +58,7 @@ def refuse_encoder_decoder(folder: Folder) -> None:
     """Raise ModelError for T5 and its like, which cannot be run without a text to decode, as their own classes do."""
     if folder.config.get("is_encoder_decoder"):
         raise ModelError(
-            f"{folder.path}: {folder.family} is an encoder with a decoder, whose states luthier does not pool. "
+            f"{folder.place}: {folder.family} is an encoder with a decoder, whose states luthier does not pool. "
             "Leave --pooling, --hidden and --pair out."
         )
 
@@ -133,7 +133,7 @@ def skeleton_of(folder: Folder, auto_class: str, config: Any) -> Any:
     except Exception as error:  # of many kinds: sizes that do not divide, names that are none
         if isinstance(error, ValueError) and "Unrecognized configuration class" in str(error):
             raise ModelError(
-                f"{folder.path}: transformers has no {auto_class} for {folder.family!r}. Choose an encoder such as BERT."
+                f"{folder.place}: transformers has no {auto_class} for {folder.family!r}. Choose an encoder such as BERT."
             ) from error
         raise ModelError(
             f"{file}: transformers can build no {folder.family} model of it ({told(error)}). Fetch or copy it again."
@@ -280,11 +280,11 @@ def last_linear(model: Any, labels: int, folder: Folder) -> tuple[str, nn.Linear
         if isinstance(module, nn.Linear) and not name.startswith(below)
     ]
     if not found or found[-1][1].out_features != labels:
-        raise ModelError(f"{folder.path}: luthier finds no last linear layer in {kind}. Use --pooling mean.")
+        raise ModelError(f"{folder.place}: luthier finds no last linear layer in {kind}. Use --pooling mean.")
     # Decoders (whose last layer has no bias) and XLNet: with padding at the right, their last token is padding.
     if found[-1][1].bias is None or getattr(model.config, "summary_type", None) == "last":
         raise ModelError(
-            f"{folder.path}: {kind} takes its answer from the last token, which luthier does not. Use --pooling mean."
+            f"{folder.place}: {kind} takes its answer from the last token, which luthier does not. Use --pooling mean."
         )
     return found[-1]
 

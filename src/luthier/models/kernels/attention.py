@@ -101,6 +101,12 @@ def attention(
     heads)."""
     if key.shape[1] != query.shape[1]:  # several query heads share a key
         share = query.shape[1] // key.shape[1]
+        one_mask = attention_mask is None or attention_mask.shape[1] == 1
+        if query.shape[2] == 1 and one_mask and not module.training:
+            # One token of each row, as in generation: its heads are tokens of the key's head, and nothing is copied.
+            grouped = query.reshape(len(query), key.shape[1], share, -1)
+            found, _ = attention(module, grouped, key, value, attention_mask, scaling, dropout, **kwargs)
+            return found.transpose(1, 2).reshape(len(query), 1, -1, found.shape[-1]), None
         key, value = key.repeat_interleave(share, 1), value.repeat_interleave(share, 1)
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     mask: Drawn | Tensor | None = None

@@ -9,10 +9,10 @@ from luthier.arrays import Array, Ints
 from luthier.batches.conversations import Conversation
 from luthier.batches.sequences import Sequences, Writer
 from luthier.errors import DataError
+from luthier.models.chat.locate import Learnt
 from luthier.models.chat.proof import prove, refuse_nothing_learnt, stops
 from luthier.models.chat.rendered import Rendered
 from luthier.models.chat.renderer import open_renderer
-from luthier.models.chat.spans import Learnt
 from luthier.models.hub.inspect import Folder
 from luthier.models.hub.json_file import read_object
 from luthier.models.readers.texts import Long, Texts
@@ -54,8 +54,7 @@ class Conversations:
 
     def spell(self, ids: Sequence[int]) -> str:
         """The text of some tokens that a model wrote, without those that steer it."""
-        found: str = self.texts.tokenizer.decode(list(ids), skip_special_tokens=True)
-        return found
+        return self.renderer.said(list(ids))
 
     @property
     def writer(self) -> Writer:

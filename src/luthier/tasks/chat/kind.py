@@ -30,6 +30,7 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
         pattern=wishes.pattern,
         learnt=wishes.turns,
         most=wishes.max_tokens,
+        verify=wishes.verify,
         system=wishes.system,
     )
 

@@ -11,7 +11,7 @@ from luthier.arrays import Array, Floats, Ints
 from luthier.batches.examples import Batch, Examples
 from luthier.batches.sequences import Sequences, Writer
 from luthier.devices import Device
-from luthier.models.chat.spans import Learnt
+from luthier.models.chat.locate import Learnt
 from luthier.models.generation import Decoding, write
 from luthier.models.headed import HeadedModel
 from luthier.models.heads.language_model import LanguageModel
@@ -22,6 +22,8 @@ from luthier.scores.verifiers import VERIFIERS
 from luthier.tasks.calibration import Calibration
 from luthier.tasks.chat.in_context import Demonstrations
 from luthier.tasks.chat.replies import Replies, Spoken, Written, written_lines
+from luthier.tasks.chat.verified import Verified
+from luthier.tasks.checkable import Checkable
 from luthier.tasks.in_context import InContext
 from luthier.tasks.records import ChatRecord
 from luthier.tasks.task import Learning, Loss, Model, Task
@@ -49,6 +51,8 @@ class Chat(Task[Spoken, Replies]):
     """Which tokens are learnt: those of the assistant's turns, of the last of them alone, or all."""
     most: int | None = None
     """Tokens of an answer at the most; None: not known yet."""
+    verify: str | None = None
+    """How the model's own answers are checked, where it learns from those that pass; a key of VERIFIERS."""
     system: str | None = None
     """What is said in a first turn to conversations that have no such turn."""
 
@@ -62,6 +66,10 @@ class Chat(Task[Spoken, Replies]):
     @property
     def learning(self) -> Learning:
         return Learning(micro_tokens=1_024)
+
+    @property
+    def checkable(self) -> Checkable | None:
+        return None if self.verify is None else Verified(self.verify, self.pattern, self.most)
 
     @property
     def in_context(self) -> InContext:
@@ -174,12 +182,13 @@ class Chat(Task[Spoken, Replies]):
             "learnt": self.learnt,
             "most": self.most,
             "system": self.system,
+            "verify": self.verify,
         }
 
     @staticmethod
     def from_json(record: dict[str, Any]) -> "Chat":
         told = ChatRecord.model_validate(record)
-        return Chat(told.metric, told.pattern, told.learnt, told.most, told.system)
+        return Chat(told.metric, told.pattern, told.learnt, told.most, told.verify, told.system)
 
 
 @torch.inference_mode()

@@ -6,7 +6,8 @@ import numpy as np
 
 from luthier.batches.conversations import Judged, Preference
 from luthier.data.conversations.cells import as_text
-from luthier.data.conversations.naming import claims_preference, find_preference
+from luthier.data.conversations.claims import claims_preference
+from luthier.data.conversations.naming import find_preference
 from luthier.data.conversations.preferences import judged_of, preferences_of
 from luthier.data.conversations.reading import CHOSEN
 from luthier.data.table import Table

@@ -1,0 +1,1 @@
+"""What writing costs: many prompts at once, beside transformers' own generation."""

@@ -1,0 +1,1 @@
+"""How luthier tunes language models, beside TRL."""

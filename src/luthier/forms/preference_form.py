@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from luthier.arrays import Array, Ints
 from luthier.batches.conversations import Conversation, Judged, Preference
 from luthier.batches.examples import Examples
-from luthier.data.conversations.given import conversation_from, conversation_of
+from luthier.data.conversations.given import answer_from, conversation_from, conversation_of
 from luthier.data.conversations.naming import find_prompts
 from luthier.data.conversations.preferences import (
     judged_of,
@@ -15,7 +15,14 @@ from luthier.data.conversations.preferences import (
     shown_judged,
     shown_pair,
 )
-from luthier.data.conversations.reading import CHOSEN, COMPLETION, REJECTED, prompts_of
+from luthier.data.conversations.reading import (
+    CHOSEN,
+    COMPLETION,
+    MESSAGES,
+    REJECTED,
+    conversations_of,
+    prompts_of,
+)
 from luthier.data.table import Table
 from luthier.errors import DataError
 from luthier.forms.conversation_form import (
@@ -81,13 +88,15 @@ class PreferenceForm(Form):
     def columns_to_answer(
         self, table: Table, named: Mapping[str, str | None], known: Columns
     ) -> dict[str, str]:
-        return find_prompts(table, named, known)
+        found = find_prompts(table, named, known)
+        scored = self.scores and COMPLETION in table.names
+        return {**found, COMPLETION: COMPLETION} if scored else found
 
     def row(self, value: Any, place: str) -> Conversation:
-        return conversation_of(value, place)
+        return answer_from({MESSAGES: value}, place) if self.scores else conversation_of(value, place)
 
     def from_json(self, record: Mapping[str, Any], place: str = "the row") -> Conversation:
-        return conversation_from(record, place)
+        return answer_from(record, place) if self.scores else conversation_from(record, place)
 
     def blank(self, row: Any) -> bool:
         return is_silent(row if isinstance(row, Conversation) else row.prompt)
@@ -97,11 +106,14 @@ class PreferenceForm(Form):
 
 
 def rows_of(table: Table, columns: Columns, rows: Ints | None = None) -> list[Any]:
-    """Rows as preferences, as judged answers or, without either's columns, as prompts; a Fault for a row that is none."""
+    """Rows as preferences, as judged answers or, without their columns, as answers to be judged, or as prompts; a Fault for a row
+    that is none."""
     if CHOSEN in columns:
         return list(preferences_of(table, columns, rows))
     if LABEL in columns:
         return list(judged_of(table, columns, rows))
+    if COMPLETION in columns:
+        return list(conversations_of(table, columns, rows))
     if not columns:
         raise DataError(f"{table.files[0]}: has no column of prompts. Name one with --column prompt=NAME.")
     return list(prompts_of(table, columns, rows))

@@ -167,10 +167,11 @@ class Conversations:
                 f"{' '.join(doubts)} Shorten the prompts, or name a model with --model that reads more, or whose chat template "
                 "writes all of it down."
             )
-        parts = [
-            self.part(one, row.answer is not None, way.scored)
-            for one, row in zip(rendered, rows, strict=True)
-        ]
+        parts = (
+            self.wholes(rows, rendered)
+            if way.scored
+            else [self.part(one, row.answer is not None) for one, row in zip(rendered, rows, strict=True)]
+        )
         ends = np.concatenate([[0], np.cumsum([len(ids) for ids, _ in parts], dtype=np.int64)])
         examples = Sequences(
             ids=np.fromiter((number for ids, _ in parts for number in ids), np.int32),
@@ -207,10 +208,20 @@ class Conversations:
         asked = (Rendered(ids, [False] * len(ids)) for ids in self.renderer.prompts(waiting))
         return [next(asked) if row.answer is None else next(whole) for row in rows]
 
-    def part(self, one: Rendered, answered: bool, scored: bool) -> tuple[list[int], list[bool]]:
-        """The tokens of a row up to the last that is learnt, or of one that is scored all; and which of them are learnt."""
+    def wholes(
+        self, rows: Sequence[Conversation], rendered: Sequence[Rendered]
+    ) -> list[tuple[list[int], list[bool]]]:
+        """The tokens of rows that get a score as a whole, none of which is learnt; of a row without an answer those of its prompt."""
+        whole = iter(self.renderer.wholes([row for row in rows if row.answer is not None]))
+        read = [
+            one.ids if row.answer is None else next(whole) for one, row in zip(rendered, rows, strict=True)
+        ]
+        return [(ids[: self.limit], [False] * len(ids[: self.limit])) for ids in read]
+
+    def part(self, one: Rendered, answered: bool) -> tuple[list[int], list[bool]]:
+        """The tokens of a row up to the last that is learnt, and which of them are; the first one never is."""
         ids, trained = one.ids[: self.limit], [False, *one.trained[1 : self.limit]]
-        if scored or not answered or not any(trained):
+        if not answered or not any(trained):
             return ids, [False] * len(ids)
         end = len(trained) - trained[::-1].index(True)
         return ids[:end], trained[:end]

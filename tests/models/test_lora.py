@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from peft import PeftModel
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -143,7 +143,7 @@ def test_adapters_that_are_read_back_otherwise_than_they_trained_are_not_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, adapters = adapted(Design(3))
-    folder, save = tmp_path / "adapter", lora.save_file
+    folder, save = tmp_path / "adapter", save_file
 
     def damaged(tensors: dict[str, Tensor], *rest: Any, **more: Any) -> None:
         save({name: tensor.clone().zero_() for name, tensor in tensors.items()}, *rest, **more)

@@ -57,7 +57,7 @@ def test_the_demo_of_conversations_has_what_the_opening_of_its_model_leaves_of_t
     monkeypatch.setattr(demos, "run_plan", run_plan)
     monkeypatch.setattr(demos, "find_model", lambda name: Path(name))
     monkeypatch.setattr(demos, "what_opening_takes", lambda name: f"{name} is opened.")
-    monkeypatch.setattr(demos.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr("luthier.session.demos.time.monotonic", lambda: next(clock))
 
     first, second = command("demo", "chat"), command("demo", "chat")
 

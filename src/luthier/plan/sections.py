@@ -172,8 +172,9 @@ class TaskPlan(Section):
     verify: Annotated[str, AfterValidator(checked_rule)] | None = None
     """Learn from the model's own answers: those that pass this check against the right ones, which are not learnt themselves.
     One of exact_match, contains, regex_match, number_match and json_match."""
-    objective: Literal["dpo", "orpo", "kto", "reward"] = "dpo"
-    """How a preference is learnt: dpo, orpo and kto tune the model that answers, reward makes one that scores answers."""
+    objective: Literal["auto", "dpo", "orpo", "kto", "reward"] = "auto"
+    """How a preference is learnt: dpo, orpo and kto tune the model that answers, reward makes one that scores answers. auto: dpo
+    of pairs of answers, kto of answers that a label judges."""
     beta: Annotated[float, Gt(0)] = 0.1
     """How much a preference counts: beta of dpo and kto, lambda of orpo."""
 

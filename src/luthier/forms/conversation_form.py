@@ -55,7 +55,9 @@ class ConversationForm(Form):
     name: ClassVar[str] = "conversation"
     roles: ClassVar[Mapping[str, Role]] = {**OF_PROMPTS, COMPLETION: Role(nested=True, predicts=False)}
     model: ClassVar[str] = PACKAGED_CHAT
-    effects: ClassVar[frozenset[str]] = frozenset({"data.long"})
+    effects: ClassVar[frozenset[str]] = frozenset(
+        {"data.long", "task.turns", "task.system", "task.max_tokens", "task.pattern", "task.verify"}
+    )
     thing: ClassVar[str] = "conversation"
     a_thing: ClassVar[str] = "a conversation"
     answers_vary: ClassVar[bool] = True

@@ -22,7 +22,7 @@ from luthier.report.written import side_by_side
 from tiny_llamas import byte_level
 
 Runs = Callable[[str], Path]
-TASKS = ("chat", "adaptation")
+TASKS = ("chat", "preference", "adaptation")
 
 
 def records_of(task: str, **changes: Any) -> Records:
@@ -30,7 +30,7 @@ def records_of(task: str, **changes: Any) -> Records:
     told: dict[str, Any] = {
         "task": task, "metric": "loss", "test": {"loss": {"value": 1.5, "low": 1.0, "high": 2.0}}, "chosen": "tuned",
         "candidates": [{"name": "untouched", "valid": 2.0, "test": 2.0}, {"name": "tuned", "valid": 1.5, "test": 1.5}],
-        "model": "m", "model_format": "transformers", "talks": True, **changes,
+        "model": "m", "model_format": "transformers", "speaks": True, **changes,
     }  # fmt: skip
     nothing = {"table": None, "split": None, "findings": None, "plan": None, "wrong": None, "augmented": None}
     card = ScorecardRecord.model_validate(told)
@@ -114,14 +114,15 @@ def test_what_was_written_is_no_markup_and_one_that_was_cut_says_so() -> None:
 
 
 @pytest.mark.slow
-def test_the_cards_code_for_conversations_gives_predicts_text(language_run: Runs) -> None:
-    run = language_run("chat")
+@pytest.mark.parametrize("task", ["chat", "preference"])
+def test_the_cards_code_for_conversations_gives_predicts_text(task: str, language_run: Runs) -> None:
+    run = language_run(task)
     card = (run / "README.md").read_text(encoding="utf-8")
     code = code_of(card).replace("path/to/this/folder", str(run / "model"))
 
     (line,) = load(run).predict([[{"role": "user", "content": "a question?"}]])
 
-    assert f'{{"role": "system", "content": "{SYSTEM}"}}' in code
+    assert (f'{{"role": "system", "content": "{SYSTEM}"}}' in code) is (task == "chat")
     assert output_of(code) == line["text"]
 
 
@@ -147,7 +148,7 @@ def test_the_code_for_a_reward_runs(tmp_path: Path) -> None:
     LlamaForSequenceClassification(config).save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
 
-    code = usage.without_luthier(records_of("preference", talks=False).scorecard, str(tmp_path))
+    code = usage.without_luthier(records_of("preference", speaks=False).scorecard, str(tmp_path))
 
     assert code is not None
     float(output_of(code))
@@ -165,7 +166,7 @@ def test_the_hub_is_told_that_the_model_writes(task: str, language_run: Runs) ->
 
 
 def test_a_model_of_rewards_is_not_said_to_write() -> None:
-    records = records_of("preference", talks=False)
+    records = records_of("preference", speaks=False)
 
     assert 'pipeline_tag: "preference"' in model_card(records)
     assert "luthier chat" not in page(records)

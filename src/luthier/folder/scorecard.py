@@ -207,7 +207,7 @@ class ScorecardRecord(VersionedRecord):
     written: WrittenTexts | None = None
     samples: list[Sample] | None = None
     system: str | None = None
-    talks: bool | None = None
+    speaks: bool | None = None
     labels: list[str] | None = None
     multi_label: bool | None = None
     per_class: list[ClassScores] | None = None

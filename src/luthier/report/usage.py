@@ -32,7 +32,7 @@ model.predict({rows})
 
 def talks(scorecard: ScorecardRecord) -> bool:
     """Whether the model writes texts, so that one can talk to it."""
-    return scorecard.task in WRITING and scorecard.talks is not False
+    return scorecard.task in WRITING and scorecard.speaks is not False
 
 
 def rows_of(scorecard: ScorecardRecord) -> str:

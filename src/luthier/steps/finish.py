@@ -151,7 +151,7 @@ def make_scorecard(run: Run, kept: Fitted, forgetting: dict[str, Any]) -> dict[s
         "worth": worth(run),
         **trust(run, kept),
         "forgetting": forgetting,
-        "talks": task.talks,
+        "speaks": task.speaks,
         "system": task.system,
         **task.details(answers, targets),
         "samples": samples(run, kept),

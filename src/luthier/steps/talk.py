@@ -38,7 +38,7 @@ class Talk:
 
         Raises PlanError for a model that writes no texts.
         """
-        speaker = folder.form.speaker(folder.reader) if folder.task.talks else None
+        speaker = folder.form.speaker(folder.reader) if folder.task.speaks else None
         if speaker is None:
             raise PlanError(
                 f"{folder.path}: was tuned for {folder.kind.name} and writes no texts, so one cannot talk to it. "

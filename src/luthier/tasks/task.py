@@ -98,8 +98,6 @@ class Task(ABC, Generic[Out, Ans]):
     """The key of the answer in a line of `predict`."""
     speaks: ClassVar[bool] = False
     """Whether a model answers before it has learnt, so that a tuned one has to be better: a language model does."""
-    talks: bool = False
-    """Whether its models write texts, so that one can talk to them."""
     system: str | None = None
     """What is said in a first turn to conversations that have no such turn; None where nothing is."""
     long: ClassVar[str] = "cut"

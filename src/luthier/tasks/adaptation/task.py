@@ -44,7 +44,6 @@ class Adaptation(Task[Spoken, Replies]):
     answer_key: ClassVar[str] = "loss"
     long: ClassVar[str] = "windows"
     speaks: ClassVar[bool] = True
-    talks: ClassVar[bool] = True  # type: ignore[misc]
 
     @property
     def learning(self) -> Learning:

@@ -62,7 +62,6 @@ class Chat(Task[Spoken, Replies]):
     outputs: ClassVar[int] = 1  # type: ignore[misc]
     answer_key: ClassVar[str] = "text"
     speaks: ClassVar[bool] = True
-    talks: ClassVar[bool] = True  # type: ignore[misc]
 
     @property
     def learning(self) -> Learning:

@@ -80,10 +80,6 @@ class Preference(Task[Likelihoods, Rewards]):
         return 1 if self.judged else 2
 
     @property
-    def talks(self) -> bool:  # type: ignore[override]
-        return self.head == "language"
-
-    @property
     def mismatched(self) -> bool:
         """Whether the answers of another row follow a row's own."""
         return self.objective == "kto"

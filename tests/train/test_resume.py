@@ -985,5 +985,5 @@ def test_memory_that_runs_out_with_a_single_row_ends_the_run(
 
     assert str(caught.value) == (
         "step 1: memory ran out with a single row at a time. "
-        "Use a smaller model, shorter texts (--long cut), or --method probe."
+        "Try --recompute on, a smaller model, shorter texts (--long cut), or --method probe."
     )

@@ -190,6 +190,7 @@ TUNING_ALONE = (
     *(("train", key) for key in ("max_norm", "head", "validations", "l2_sp", "ema", "cloze")),
     *(("train", key) for key in ADAPTERS_ALONE),
     *(("model", key) for key in ("dropout", "body_dropout")),
+    ("run", "recompute"),
     ("run", "save_every"),
 )
 """Settings without effect on the probe."""

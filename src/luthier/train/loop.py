@@ -304,7 +304,7 @@ def smaller(
     if checkpoints is None or len(examples.cut(rows, lengths, micro_tokens)) == len(rows):
         raise WorldError(
             f"step {state.step + 1}: memory ran out with a single row at a time. "
-            "Use a smaller model, shorter texts (--long cut), or --method probe."
+            "Try --recompute on, a smaller model, shorter texts (--long cut), or --method probe."
         ) from error
     half = min(micro_tokens, widest) // 2
     checkpoints.decide(step=state.step, micro_tokens=half)

@@ -18,6 +18,7 @@ from luthier.models.kernels.dropout import DICE
 from luthier.models.ladder.recompute import can_recompute, recompute
 from luthier.plan.method import Lora, Top, parse_method
 from luthier.prepare.prepare import Prepared
+from luthier.train.checkpoints import LARGE
 from luthier.train.probe.probe import MOST_ROWS
 from luthier.train.weights import Weights
 
@@ -102,11 +103,11 @@ class Memory:
         # One stage's kernels serve the next.
         micros = [rows for stage in self.plan.stages for rows in stage.micros]
         shapes = sizes_of(ready.examples["train"], micros).shapes
-        copies = 2 if self.plan.validations > 1 else 1  # a new best is copied while the old one is held
+        on_disk = weights.bytes >= LARGE
         return {
             "moments": self.moments
             + sum(table_bytes(weights, at, rows) for at in range(len(weights.sparse))),
-            "best": copies * best_bytes(weights, rows),
+            "best": 0 if on_disk else best_bytes(weights, rows),
             "features": feature_bytes(ready),
             "states": len(self.shelf.depths) * self.shelf.bytes_each,
             "compiled": compiled_bytes(ready, shapes),
@@ -198,7 +199,7 @@ def table_bytes(weights: Weights, at: int, rows: Ints) -> int:
 def best_bytes(weights: Weights, rows: Ints) -> int:
     """Bytes of a copy of all weights that move."""
     tables = sum(len(rows) * table.master.shape[1] * 4 for table in weights.sparse)
-    return sum(int(flat.master.nbytes) for flat in weights.flat) + tables
+    return sum(flat.computed().nbytes for flat in weights.flat) + tables
 
 
 def dropout_bytes(bench: Bench, plan: Outline) -> int:

@@ -116,8 +116,10 @@ def train(
     entered, varied = -1, Variation(seed, 0)
     why = "epochs"
     looked = clock()
-    if checkpoints is not None and not checkpoints.steps():
-        checkpoints.save(state)  # to which every run can go back
+    if checkpoints is not None:
+        checkpoints.shelve(state)
+        if not checkpoints.steps():
+            checkpoints.save(state)  # to which every run can go back
 
     while state.step < steps:
         if state.best_score >= ending.ceiling:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ import torch
 from luthier.arrays import Array, Ints
 from luthier.batches.examples import Examples, Variation
 from luthier.batches.order import by_length
-from luthier.candidates.tuned.settings import settings_of, unfreezing_of, weighted
+from luthier.candidates.tuned.settings import micro_tokens_of, settings_of, unfreezing_of, weighted
 from luthier.devices import with_threads
 from luthier.forecast.outline import Sizes, Stage, sizes_of
 from luthier.machine import peak_bytes
@@ -38,6 +39,14 @@ ROUNDS = 4
 """How often each size is timed again, at the most. In rounds: a busy moment does not fall on all tries of a size."""
 
 
+class Sized(Protocol):
+    """Batches, by what their time is a sum of."""
+
+    def terms(self) -> Array:
+        """(batches, terms)"""
+        ...
+
+
 @dataclass(frozen=True)
 class Cost:
     """Seconds of a batch as a sum of the terms of its size, none of them negative."""
@@ -45,7 +54,7 @@ class Cost:
     terms: Array
 
     @staticmethod
-    def fit(sizes: Sizes, seconds: list[float]) -> "Cost":
+    def fit(sizes: Sized, seconds: list[float]) -> "Cost":
         """Least squares of the relative error: a small batch counts as much as a large one."""
         from scipy.optimize import nnls
 
@@ -54,7 +63,7 @@ class Cost:
         found, _ = nnls(share / scale, np.ones(len(seconds)))
         return Cost(found / scale)
 
-    def of(self, sizes: Sizes) -> float:
+    def of(self, sizes: Sized) -> float:
         """Seconds of all batches together."""
         return float((sizes.terms() @ self.terms).sum())
 
@@ -139,10 +148,12 @@ def time_looks(ready: Prepared) -> dict[str, Looks]:
 
 def look(ready: Prepared, examples: Examples, rows: Ints) -> float:
     """Seconds of a batch of the frozen pass."""
-    ready.model.eval()
+    model = ready.model.eval()
     begin = time.perf_counter()
     with torch.inference_mode():
-        ready.model.features(examples.batch(rows).to(ready.device.torch)).cpu()
+        batch = examples.batch(rows).to(ready.device.torch)
+        # A language model's output layer is no small part of it, and what it says of rows is not made of their features.
+        (model(batch) if model.writes else model.features(batch)).cpu()
     return time.perf_counter() - begin
 
 
@@ -172,7 +183,7 @@ class Bench:
             masters.adopt(model.body)
         unfreezing, settings = (
             unfreezing_of(copied, isinstance(method, Lora)),
-            settings_of(plan, ready.plan.run.micro_tokens),
+            settings_of(plan, micro_tokens_of(ready.plan.run, ready.rows.task)),
         )
         model.prefix = prefix = Prefix(model, unfreezing.ladder)
         parts = unfreezing.parts(int(np.ceil(settings.epochs)))

@@ -290,12 +290,13 @@ def frozen_seconds(costs: Costs) -> dict[str, float]:
     """Features, the candidates that train no layers, scores and writing: what every method does."""
     ready, looks = costs.ready, costs.looks
     cheap = sum(one.forecast(ready, costs.first_answers) for one in competing(ready, trains=False))
+    of_all_parts = looks["fast"].first.of(passes(ready, "train"))
+    of_all_parts += sum(costs.reading(ready.examples[part]) for part in HELD_OUT)
     features = 0.0
     if ready.rows.task.probe is not None:  # nobody else looks at frozen features
-        features = looks["fast"].first.of(passes(ready, "train"))
-        features += sum(costs.reading(ready.examples[part]) for part in HELD_OUT)
-        features += sum(costs.reading(texts) for texts in compared(ready, ANSWERED).values())
-    return {"features": features, "probe": cheap, "score": score_seconds(ready) + FINISH_SECONDS}
+        features = of_all_parts + sum(costs.reading(texts) for texts in compared(ready, ANSWERED).values())
+    reference = {} if ready.rows.task.reference is None else {"reference": of_all_parts}
+    return {**reference, "features": features, "probe": cheap, "score": score_seconds(ready) + FINISH_SECONDS}
 
 
 def score_seconds(ready: Prepared) -> float:

@@ -172,8 +172,9 @@ class TaskPlan(Section):
     verify: Annotated[str, AfterValidator(checked_rule)] | None = None
     """Learn from the model's own answers: those that pass this check against the right ones, which are not learnt themselves.
     One of exact_match, contains, regex_match, number_match and json_match."""
-    objective: Literal["dpo", "orpo", "kto", "reward"] = "dpo"
-    """How a preference is learnt: dpo, orpo and kto tune the model that answers, reward makes one that scores answers."""
+    objective: Literal["auto", "dpo", "orpo", "kto", "reward"] = "auto"
+    """How a preference is learnt: dpo, orpo and kto tune the model that answers, reward makes one that scores answers. auto: dpo
+    of pairs of answers, kto of answers that a label judges."""
     beta: Annotated[float, Gt(0)] = 0.1
     """How much a preference counts: beta of dpo and kto, lambda of orpo."""
 
@@ -206,6 +207,15 @@ class TrainPlan(Section):
     """probe: a head on frozen features; full: all layers; top:K: the head and the last K blocks; thaw or thaw:E: the head
     first, and one more block every E epochs; lora or lora:R: adapters of rank R beside frozen weights; auto: probe and
     full, and the better one is kept."""
+    adapter: Literal["lora", "rslora", "dora"] = "lora"
+    """With --method lora, how adapters are made: lora adds their product times alpha / rank, rslora times alpha / sqrt(rank)
+    (arXiv:2312.03732), dora learns the length of each output's weights apart from their direction (arXiv:2402.09353)."""
+    adapter_alpha: Annotated[float, Gt(0), Lt(1e6)] | None = None
+    """With --method lora: alpha, by which what adapters add is scaled. Left out: twice the rank, and 8 with rslora, which is the
+    same at rank 16."""
+    adapter_b_rate: Annotated[float, Gt(0), Le(1000)] = 1.0
+    """With --method lora: the learning rate of an adapter's B, which starts from zero, is this times that of its A (LoRA+,
+    arXiv:2402.12354)."""
     lr: Annotated[float, Gt(0), Lt(1)] | Literal["find"] | None = None
     """Peak learning rate of AdamW, or find: measured by a learning-rate range test before training."""
     cloze: Annotated[int, Ge(0)] | None = None

@@ -7,8 +7,8 @@ from itertools import groupby
 from luthier.errors import PlanError
 from luthier.forms.form import Form
 from luthier.models.heads import HEADS
-from luthier.plan.method import Thaw, parse_method
-from luthier.plan.plan import Plan, is_set
+from luthier.plan.method import Lora, Thaw, parse_method
+from luthier.plan.plan import ADAPTERS_ALONE, Plan, is_set
 from luthier.prepare.pairs import ways_to_read
 from luthier.tasks import TASKS
 from luthier.tasks.task import Task
@@ -67,6 +67,10 @@ def no_cloze_with(plan: Plan) -> str | None:
     return None
 
 
+def has_adapters(case: Case) -> bool:
+    return isinstance(parse_method(case.plan.train.method), Lora)
+
+
 def probes(case: Case) -> bool:
     return case.task.probe is not None
 
@@ -116,6 +120,7 @@ NOTHING_NEW = (
 )
 NOTHING_WRITTEN = ": no effect with {task}, of which no conversations are learnt. Leave it out."
 NO_PREFERENCE = ": no effect with {task}, which learns no preferences. Leave it out."
+NO_ADAPTERS = ": no effect without adapters. Leave it out, or choose --method lora."
 AS_ASKED = ": no effect with {task} as it is asked for. Leave it out."
 
 SETTINGS: tuple[Setting, ...] = (
@@ -140,6 +145,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "task.beta", ": no effect with --objective reward, whose loss weighs nothing. Leave it out.", weighs_preferences
     ),
+    *(Setting(f"train.{key}", NO_ADAPTERS, has_adapters) for key in ADAPTERS_ALONE),
     Setting("train.label_smoothing", NO_LABELS, learns_labels),
     Setting("train.balance", NO_LABELS, learns_labels),
     Setting("task.labels_per_row", NO_LABELS, learns_labels),

@@ -49,7 +49,7 @@ class Wishes:
     decimal: str | None = None
     """What stands before the decimals of numbers, where the user says it."""
     answering: Answering = Answering()
-    objective: str = "dpo"
+    objective: str = "auto"
     """What is made small where one answer is preferred to another."""
     beta: float = 0.1
     """How much that preference counts."""

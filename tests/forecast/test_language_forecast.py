@@ -9,10 +9,11 @@ import torch
 from torch import nn
 
 from luthier.candidates.tuned.settings import micro_tokens_of
+from luthier.errors import PlanError
 from luthier.events import Noted, Stepped, Validated
-from luthier.forecast.forecast import Costs
+from luthier.forecast.forecast import Costs, forecast
 from luthier.forecast.timing import Bench, Cost, Looks
-from luthier.forecast.writing import WritingCost, amounts_of
+from luthier.forecast.writing import WritingCost, amounts_of, written_bytes
 from luthier.models.generation import SLOTTED, Decoding, way_of, write
 from luthier.plan.plan import Plan
 from luthier.prepare.prepare import Prepared, prepare
@@ -89,6 +90,59 @@ def test_a_run_after_a_forecast_ends_with_the_same_bytes(tmp_path: Path, model: 
 
     assert any("This takes at most" in event.text for event in events if isinstance(event, Noted))
     assert weights(told.path) == weights(quiet.path)
+
+
+def test_without_room_for_a_copy_a_plan_is_foretold_on_the_model_itself_and_a_run_says_that_it_is_not(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = plan_for(tmp_path, model)
+    with_copy = plan_record(asked)
+    monkeypatch.setattr("luthier.forecast.timing.available_bytes", lambda: 0)
+    monkeypatch.setattr("luthier.forecast.timing.copy", None)
+
+    told, (_, events) = plan_record(asked), run(asked, foretold_from=0.0)
+
+    assert told["forecast"]["seconds"] > 0
+    assert (told["rungs"], told["steps"]) == (with_copy["rungs"], with_copy["steps"])
+    notes = [event.text for event in events if isinstance(event, Noted) and "foretold" in event.text]
+    assert notes == [
+        "How long this takes is not foretold: steps are tried on a copy of the model, for which there is no room in memory. "
+        "`luthier plan` foretells it without one."
+    ]
+
+
+def test_what_a_plan_holds_is_told_part_by_part_with_the_keys_and_values_of_what_is_written(
+    ready: Prepared,
+) -> None:
+    """Two layers and one more, a key and a value of two heads of 16 numbers in four bytes for each token; and logits."""
+    task: Any = ready.rows.task
+    sizes: Any = ready.model.body.config
+    rows = [row for part in ("valid", "test") for row in task.writing(ready.examples[part]).prompts]
+    longest = max(map(len, rows)) + task.most
+
+    assert written_bytes(ready) == len(rows) * (2 * 3 * 2 * 16 * 4 * (longest + 1) + 4 * sizes.vocab_size)
+    found = forecast(ready, 0.0)
+    assert found is not None
+    assert found.parts_bytes["writing"] + found.parts_bytes["activations"] >= written_bytes(ready)
+    assert found.parts_bytes["features"] == 0
+
+
+def test_too_little_memory_is_refused_with_adapters_and_never_with_a_probe(
+    ready: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = {"before": 10**9, "activations": 10**8, "moments": 10**9, "best": 10**9}
+    monkeypatch.setattr("luthier.forecast.memory.Memory.parts", lambda self: sizes)
+    monkeypatch.setattr("luthier.forecast.memory.Memory.of_top", lambda self, blocks: 10**10)
+    monkeypatch.setattr("luthier.forecast.memory.resident_bytes", lambda: 0)
+    monkeypatch.setattr("luthier.forecast.forecast.peak_bytes", lambda: 0)
+    monkeypatch.setattr("luthier.forecast.memory.available_bytes", lambda: 2 * 10**9)
+
+    with pytest.raises(PlanError) as error:
+        forecast(ready, 0.0)
+
+    assert str(error.value) == (
+        "This run needs about 3,100 MB of memory, and this machine has 2,000 MB for it. It would fit with --method lora."
+    )
 
 
 def test_micro_batches_are_timed_as_training_cuts_them(ready: Prepared) -> None:

@@ -20,13 +20,15 @@ from luthier.forecast.timing import (
     Held,
     Looks,
     Timed,
+    bytes_of_model,
     ease,
     leaving_no_trace,
     resident_bytes,
+    room_for_copy,
     time_looks,
     time_steps,
 )
-from luthier.forecast.writing import WritingCost, time_writing
+from luthier.forecast.writing import WritingCost, time_writing, written_bytes
 from luthier.machine import Load, available_bytes, peak_bytes
 from luthier.prepare.prepare import Prepared
 from luthier.report.forecast_words import busy_words, time_in_words
@@ -112,12 +114,15 @@ class Forecast:
         return f"at most {time_in_words(seconds)}{busy}"
 
 
-def forecast(ready: Prepared, elapsed: float, briefly: float | None = None) -> Forecast | None:
+def forecast(
+    ready: Prepared, elapsed: float, briefly: float | None = None, spend: bool = False
+) -> Forecast | None:
     """Compute a little on a copy of the model, and tell what all of it takes; `ready` and all dice stay as they are.
 
     elapsed: seconds the command has taken so far.  briefly: None is told of a run shorter than so many seconds, and the
-    forecast of a longer one takes 3 % of it at the most.  Raises PlanError where this machine has too little memory, with
-    settings that would fit.
+    forecast of a longer one takes 3 % of it at the most.  spend: whether nobody needs the model afterwards, so that it may take
+    the steps itself where there is no room for a copy; else None is told then.  Raises PlanError where this machine has too
+    little memory, with settings that would fit.
     """
     begin, load = time.perf_counter(), Load.now()
     before = peak_bytes()
@@ -137,25 +142,29 @@ def forecast(ready: Prepared, elapsed: float, briefly: float | None = None) -> F
         return found
     if briefly is not None and operations(ready) / FAST < briefly / 3:
         return None
+    copies = room_for_copy(ready)
+    if not copies and not spend:
+        return None
     with leaving_no_trace():
-        return of_training(ready, elapsed, briefly, begin, before, load)
+        return of_training(ready, elapsed, briefly, begin, before, load, copies)
 
 
 def refuse_what_does_not_fit(ready: Prepared) -> None:
     """One step of the middle size, and what follows from it of the largest. Raises PlanError as `forecast` does, in a part of the
     time: for who is to know before anything is written, and foretells later."""
-    if operations(ready) / FAST < TINY_SECONDS / 3:
+    if operations(ready) / FAST < TINY_SECONDS / 3 or not room_for_copy(ready):
         return
     before = peak_bytes()
     with leaving_no_trace():
-        memory, stages = opened(ready)
+        memory, stages = opened(ready, copies=True)
         time_steps(memory.bench, stages[0], (0.5,), memory.held, lambda place, tokens: place == 0, rounds=0)
         memory.check(before)
 
 
-def opened(ready: Prepared) -> tuple[Memory, list[Stage]]:
-    """A copy of the model that is ready to take steps, with what its run holds; and the run's stages, the dearest first."""
-    bench = Bench.of(ready)
+def opened(ready: Prepared, copies: bool) -> tuple[Memory, list[Stage]]:
+    """A model that is ready to take steps, a copy or the run's own, with what its run holds; and the run's stages, the dearest
+    first."""
+    bench = Bench.of(ready, copies)
     shelf = shelf_for(bench.ready, bench.unfreezing, math.ceil(bench.settings.epochs), bench.prefix)
     plan = outline(bench.ready, bench.unfreezing, bench.settings, set(shelf.depths))
     memory = Memory(bench, plan, shelf, Held(resident_bytes(), resident_bytes()))
@@ -163,12 +172,18 @@ def opened(ready: Prepared) -> tuple[Memory, list[Stage]]:
 
 
 def of_training(
-    ready: Prepared, elapsed: float, briefly: float | None, begin: float, before: int, load: Load
+    ready: Prepared,
+    elapsed: float,
+    briefly: float | None,
+    begin: float,
+    before: int,
+    load: Load,
+    copies: bool,
 ) -> Forecast | None:
-    """`forecast` where layers train."""
-    memory, stages = opened(ready)
+    """`forecast` where layers train. copies: whether a copy of the model takes the steps."""
+    memory, stages = opened(ready, copies)
     bench, plan, shelf = memory.bench, memory.plan, memory.shelf
-    setting_up = time.perf_counter() - begin + 2 * bench.copied / DISK
+    setting_up = time.perf_counter() - begin + 2 * bytes_of_model(ready) / DISK
 
     def bearable(place: int, tokens: int) -> bool:
         memory.check(before)
@@ -213,6 +228,7 @@ def of_training(
         "score": scoring + costs.answers(ready.examples["test"]) + drift,
         "forecast": 0.0 if expected < TINY_SECONDS else time.perf_counter() - begin,
     }
+    parts["writing"] = max(0, written_bytes(ready) - parts["activations"])  # never both at once
     peak = max(before, sum(parts.values()), frozen_bytes(ready) - bench.copied)
     memory.check(before)
     ladder, named = bench.unfreezing.ladder, dict(bench.ready.model.named_parameters())

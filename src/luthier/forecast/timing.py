@@ -19,7 +19,7 @@ from luthier.batches.order import by_length
 from luthier.candidates.tuned.settings import design_of, micro_tokens_of, settings_of, unfreezing_of, weighted
 from luthier.devices import with_threads
 from luthier.forecast.outline import Sizes, Stage, sizes_of
-from luthier.machine import peak_bytes
+from luthier.machine import available_bytes, peak_bytes
 from luthier.models.kernels.dropout import DICE
 from luthier.models.ladder.prefix import Prefix, States
 from luthier.models.lora import add_adapters
@@ -34,6 +34,8 @@ LONG_SECONDS = 0.5
 """A step that takes longer is timed again only as far as the time allows, but for the middle one."""
 VERY_LONG_SECONDS = 30.0
 """Nor is the middle one then, whose tries tell what all others should take."""
+GRADIENT_AND_MOMENTS = 3
+"""Numbers that training holds for each weight, beside the weight itself."""
 ROUNDS = 4
 """How often each size is timed again, at the most. In rounds: a busy moment does not fall on all tries of a size."""
 
@@ -159,9 +161,25 @@ def look(ready: Prepared, examples: Examples, rows: Ints) -> float:
 # Training
 
 
+def bytes_of_model(ready: Prepared) -> int:
+    """Bytes of a model, in all the precisions that it is held in; what several parts of it share counts once."""
+    held = [*ready.model.parameters(), *ready.model.buffers()]
+    held += [*ready.masters.exact.values(), *ready.masters.fast.values()]
+    return sum({tensor.data_ptr(): tensor.nbytes for tensor in held}.values())
+
+
+def room_for_copy(ready: Prepared) -> bool:
+    """Whether a copy of the model can stand beside it and take steps, with the gradients and moments of what trains."""
+    whole = bytes_of_model(ready)
+    adapted = design_of(ready.plan.train) is not None
+    trained = 0 if adapted else GRADIENT_AND_MOMENTS * whole
+    return whole + trained <= available_bytes()
+
+
 @dataclass
 class Bench:
-    """A copy of the model that takes real steps, and leaves the real one as it is."""
+    """A copy of the model that takes real steps, and leaves the real one as it is; or that one itself, where nobody needs it any
+    more and there is no room for a copy."""
 
     ready: Prepared
     unfreezing: LadderUnfreezing
@@ -169,11 +187,15 @@ class Bench:
     task: Task
     prefix: Prefix
     weights: Weights
+    copies: bool = True
 
     @staticmethod
-    def of(ready: Prepared) -> "Bench":
-        model = copy.deepcopy(ready.model)
-        masters = MasterWeights(model.body, ready.device.dtype)
+    def of(ready: Prepared, copies: bool = True) -> "Bench":
+        """copies: whether `ready` stays as it is."""
+        model, masters = ready.model, ready.masters
+        if copies:
+            model = copy.deepcopy(ready.model)
+            masters = MasterWeights(model.body, ready.device.dtype)
         copied = replace(ready, model=model, masters=masters)
         plan, design = ready.plan.train, design_of(ready.plan.train)
         if design is not None:
@@ -187,15 +209,12 @@ class Bench:
         model.prefix = prefix = Prefix(model, unfreezing.ladder)
         parts = unfreezing.parts(int(np.ceil(settings.epochs)))
         weights = Weights(model, parts, masters, settings.weight_decay, pull=plan.l2_sp, ema=plan.ema)
-        return Bench(copied, unfreezing, settings, weighted(copied), prefix, weights)
+        return Bench(copied, unfreezing, settings, weighted(copied), prefix, weights, copies)
 
     @property
     def copied(self) -> int:
         """Bytes of the copy, which the run itself will not have."""
-        ready = self.ready
-        held = [*ready.model.parameters(), *ready.model.buffers()]
-        held += [*ready.masters.exact.values(), *ready.masters.fast.values()]
-        return sum({tensor.data_ptr(): tensor.nbytes for tensor in held}.values())
+        return bytes_of_model(self.ready) if self.copies else 0
 
     def step(
         self, examples: Examples, rows: Ints, epoch: int, clock: Callable[[], float] = time.perf_counter

@@ -84,6 +84,26 @@ def amounts_of(model: Any, slotted: bool, prompts: Sequence[Ids], lengths: Seque
     return Amounts(*np.array(found, np.int64).reshape(-1, 4).sum(axis=0)[:, None])
 
 
+def written_bytes(ready: Prepared) -> int:
+    """Bytes of the keys and values, and of the logits, of the largest batch of answers; the last layer's are there twice while
+    they are laid out."""
+    model: Any = ready.model
+    known = [ready.rows.task.writing(examples) for examples in ready.examples.values()]
+    prompts = [prompt for one in known if one is not None for prompt in one.prompts]
+    if not prompts:
+        return 0
+    config = model.body.config.get_text_config(decoder=True)
+    heads = int(getattr(config, "num_key_value_heads", None) or config.num_attention_heads)
+    width = int(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
+    each = 2 * (int(config.num_hidden_layers) + 1) * heads * width * ready.device.dtype.itemsize
+    most = max(one.most for one in known if one is not None)
+    texts = texts_of(model.body, prompts, Decoding(frozenset(), most))
+    return max(
+        len(batch) * (each * (max(text.longest for text in batch) + 1) + 4 * int(config.vocab_size))
+        for batch in batches(texts, BUDGET_TOKENS, any_length=True)
+    )
+
+
 def time_writing(ready: Prepared) -> dict[str, WritingCost]:
     """What writing costs in training's precision (`fast`) and in fp32 (`exact`); nothing where nothing is written."""
     task, parts = ready.rows.task, ready.examples

@@ -32,6 +32,8 @@ COMPILED, COMPILED_BYTES = 1_024, 650_000
 
 def feature_bytes(ready: Prepared) -> int:
     """Bytes of the feature vectors of all rows, which stay in memory to the end."""
+    if ready.rows.task.probe is None:
+        return 0  # nobody looks at them
     return sum(len(examples) for examples in ready.examples.values()) * ready.model.width * 4
 
 
@@ -48,7 +50,8 @@ def compiled_bytes(ready: Prepared, shapes: int) -> int:
 def frozen_bytes(ready: Prepared) -> int:
     """The peak of a run that trains no layer: the probe's double-precision features, whole and in folds."""
     rows = len(ready.examples["train"])
-    probe = (rows + 2 * min(rows, MOST_ROWS)) * ready.model.read_width * 8
+    probed = ready.rows.task.probe is not None
+    probe = (rows + 2 * min(rows, MOST_ROWS)) * ready.model.read_width * 8 if probed else 0
     work = max(probe, FINISH_BYTES)
     return resident_bytes() + feature_bytes(ready) + compiled_bytes(ready, 0) + work
 
@@ -152,7 +155,13 @@ class Memory:
         blocks = next((count for count in self.fewer() if self.of_top(count) <= room), None)
         if blocks is not None:
             found.append(f"--method top:{blocks}")
-        if frozen_bytes(ready) - self.bench.copied <= room:
+        adapters = parse_method(ready.plan.train.method) if ready.model.writes else Lora()
+        if (
+            not isinstance(adapters, Lora)
+            and fixed + parts["activations"] - parts["moments"] - parts["best"] <= room
+        ):
+            found.append("--method lora")
+        if ready.rows.task.probe is not None and frozen_bytes(ready) - self.bench.copied <= room:
             found.append("--method probe")
         return found
 

@@ -15,7 +15,7 @@ def foresee(plan: Plan) -> dict[str, Any]:
     begin = time.monotonic()
     ready = prepare(plan)
     folder = ready.place.folder()
-    found = forecast(ready, time.monotonic() - begin)
+    found = forecast(ready, time.monotonic() - begin, spend=True)
     assert found is not None, "it is asked for in full"
     train = ready.examples["train"]
     notes = statements(ready)

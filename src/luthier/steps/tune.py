@@ -17,6 +17,7 @@ from luthier.folder.model_record import FILE as MODEL_RECORD
 from luthier.folder.model_record import doubts
 from luthier.folder.run_folder import RunFolder, refuse_in_use
 from luthier.forecast.forecast import TINY_SECONDS, forecast, refuse_what_does_not_fit
+from luthier.forecast.timing import room_for_copy
 from luthier.models.hub.find import what_opening_takes
 from luthier.plan.plan import Plan
 from luthier.prepare.data_files import read_files
@@ -126,6 +127,12 @@ def foretold(run: Run, foretold_from: float) -> Iterator[Event]:
             yield recomputing(run)
         run.outlook.step_seconds = found.step_seconds
         yield Noted(f"This takes {found.words()}. `luthier plan` tells of what.", run.clock())
+    elif not room_for_copy(ready):
+        yield Noted(
+            "How long this takes is not foretold: steps are tried on a copy of the model, for which there is no room in memory. "
+            "`luthier plan` foretells it without one.",
+            run.clock(),
+        )
 
 
 def recomputing(run: Run) -> Noted:

@@ -98,7 +98,7 @@ class TunedCandidate(Candidate):
         return Fitted(self.name, self.words, run.watch.training, outputs, weights=weights)
 
     def forecast(self, ready: Prepared, passes: Passes) -> float:
-        return sum(passes(part) for part in SCORED)
+        return sum(passes(ready.examples[part]) for part in SCORED)
 
 
 TUNED = TunedCandidate()

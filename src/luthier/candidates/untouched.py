@@ -80,7 +80,7 @@ class FewExamplesCandidate(Candidate):
         for part in ANSWERED:
             examples = prompted(run.ready, part, best.rows, np.arange(len(run.ready.examples[part])))
             outputs[part] = run.task.infer(run.ready.model, examples, run.ready.device)
-        run.tuning["few_examples"] = {"rows": table_rows(run, best.rows)}
+        run.tuning["few_examples"] = {"rows": places_of(run, best.rows)}
         return Fitted(self.name, self.words, run.clock() - begin, outputs)
 
     def tried(self, run: Run, rows: Ints, few: Ints) -> Prompted:
@@ -144,7 +144,7 @@ def inputs_of(ready: Prepared, part: str, rows: Ints) -> list[Any]:
     return ready.rows.inputs(numbers[rows])
 
 
-def table_rows(run: Run, rows: Ints) -> list[int]:
-    """Numbers of training rows in the table."""
-    found: list[int] = run.ready.rows.split.train[rows].tolist()
-    return found
+def places_of(run: Run, rows: Ints) -> list[str]:
+    """Where training rows stand in the user's files."""
+    table = run.ready.rows.table
+    return [str(table.place(number)) for number in run.ready.rows.split.train[rows].tolist()]

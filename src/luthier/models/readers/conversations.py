@@ -183,8 +183,9 @@ class Conversations:
             writer=self.writer,
         )
         beyond = np.maximum(lengths - self.limit, 0)
-        told = [*self.renderer.told, *(proof.words() if answered else [])]
-        first = next((row for row in rows if row.answer is not None), None)
+        teaching = [] if way.scored else [row for row in rows if row.answer is not None]
+        told = [*self.renderer.told, *(proof.words() if teaching else [])]
+        first = next(iter(teaching), None)
         if first is not None:
             told.append(
                 f"A row as the model reads it, [[what is learnt]] marked: {self.marked(first, way.learnt)!r}"
@@ -211,7 +212,7 @@ class Conversations:
     def wholes(
         self, rows: Sequence[Conversation], rendered: Sequence[Rendered]
     ) -> list[tuple[list[int], list[bool]]]:
-        """The tokens of rows that get a score as a whole, none of which is learnt; of a row without an answer those of its prompt."""
+        """The tokens of rows that get a score as a whole, none of which is learnt; those of a prompt where there is no answer."""
         whole = iter(self.renderer.wholes([row for row in rows if row.answer is not None]))
         read = [
             one.ids if row.answer is None else next(whole) for one, row in zip(rendered, rows, strict=True)

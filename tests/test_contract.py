@@ -44,18 +44,22 @@ from tiny import (
     bert,
     cpu,
     images_folder,
+    judged_jsonl,
     likened_jsonl,
     lower_casing,
     make_settings,
     messages_csv,
     numbers_jsonl,
     pairs_jsonl,
+    preferences_jsonl,
+    preferred,
     queries_jsonl,
     questions_jsonl,
     sentence_bert,
     tagged_jsonl,
     write_jsonl,
 )
+from tiny_llamas import byte_level, llama
 
 pytestmark = pytest.mark.slow
 
@@ -74,8 +78,8 @@ class Case:
     """Writes the rows at a path, and gives what `luthier tune` is to be called with."""
     given: Callable[[Path], list[Any]]
     """The same rows as a caller of Python's `predict` hands them over."""
-    plain_logits: Callable[[Path, list[Any]], Logits]
-    """Logits of a saved model for such rows, by nothing but the library that the model belongs to."""
+    plain_logits: Callable[[Path, list[Any]], Logits] | None
+    """Logits of a saved model for such rows, by nothing but the library that the model belongs to; None where it writes texts."""
     metrics: set[str]
     """Those that the scorecard must have, the first of the task's own among them."""
     model: Callable[[Path], Path] = bert
@@ -196,6 +200,42 @@ def logits_of_images(path: Path, files: list[Path]) -> Logits:
     return logits
 
 
+def asked_of(data: Path) -> list[str]:
+    return [row["prompt"] for row in rows_of(data)]
+
+
+def answers_of(data: Path) -> list[dict[str, Any]]:
+    return [{"prompt": row["prompt"], "completion": row["completion"]} for row in rows_of(data)]
+
+
+def preferences_to_score(path: Path) -> Path:
+    """Preferences, with the answer that `predict` is to score in a column of its own."""
+    return write_jsonl(path, [{**row, "completion": row["chosen"]} for row in preferred(80)])
+
+
+def talks_of(tokenizer: Any, rows: list[dict[str, Any]]) -> list[str]:
+    """Prompts with their answers as the tokenizer's own template writes them."""
+    talks = [
+        [{"role": "user", "content": row["prompt"]}, {"role": "assistant", "content": row["completion"]}]
+        for row in rows
+    ]
+    return [tokenizer.apply_chat_template(talk, tokenize=False) for talk in talks]
+
+
+def scores_of_answers(path: Path, rows: list[dict[str, Any]]) -> Logits:
+    model, tokenizer = opened_plainly(path, "AutoModelForSequenceClassification")
+    texts = talks_of(tokenizer, rows)
+    with torch.no_grad():
+        logits: Logits = model(
+            **tokenizer(texts, padding=True, add_special_tokens=False, return_tensors="pt")
+        ).logits.numpy()
+    return logits
+
+
+def small_llama(path: Path) -> Path:
+    return llama(path, byte_level(), initializer_range=0.1)
+
+
 CASES: dict[str, Case] = {
     "text-classification": Case(
         lambda path: messages_csv(path / "rows.csv", 80),
@@ -250,6 +290,28 @@ CASES: dict[str, Case] = {
         {"mrr", "recall_at_1", "recall_at_10"},
         model=sentence_bert,
         settings={"batch_rows": 16, "epochs": 12},
+    ),
+    "preference": Case(
+        lambda path: preferences_jsonl(path / "rows.jsonl", 80),
+        asked_of,
+        None,
+        {"reward_accuracy"},
+        model=small_llama,
+    ),
+    "preference, of answers that were judged": Case(
+        lambda path: judged_jsonl(path / "rows.jsonl", 120),
+        asked_of,
+        None,
+        {"reward_accuracy"},
+        model=small_llama,
+    ),
+    "preference, by a model that scores": Case(
+        lambda path: preferences_to_score(path / "rows.jsonl"),
+        answers_of,
+        scores_of_answers,
+        {"reward_accuracy"},
+        model=small_llama,
+        settings={"objective": "reward"},
     ),
 }
 
@@ -391,7 +453,9 @@ def gradients(plan: Plan, micro_tokens: int) -> tuple[dict[str, Tensor], float, 
                 kept[part.name] = (gradient / weight).clone()
 
     state.weights.step = keep  # type: ignore[method-assign]
-    ready.model.body.register_forward_hook(lambda *_: parts.append(1))
+    body: Any = ready.model.body
+    inner = getattr(body, "base_model", body)  # all that a language model's own head asks of its body
+    inner.register_forward_hook(lambda *_: parts.append(1))
     train_settings = make_settings(batch_rows=12, epochs=1e-3, max_norm=math.inf, micro_tokens=micro_tokens)
     lesson = Lesson(ready.rows.task, ready.examples["train"], lambda: (0.0, 0.0))
     events = train(state, lesson, train_settings, unfreezing, cpu(), lambda: 0.0)
@@ -485,6 +549,8 @@ def test_answers_that_are_all_right_have_the_highest_score_and_are_compared_with
 def test_a_saved_model_gives_the_same_logits_in_its_own_library(home: Home, finished: Finished) -> None:
     folder = finished.folder
     given = home.case.given(home.data)[:16]
+    if home.case.plain_logits is None:
+        pytest.skip("its answers are texts, which other tests compare")
 
     ours = folder.logits(folder.form.given(given))
 
@@ -508,9 +574,13 @@ PIPELINES: dict[str, Callable[[Any, list[Any]], list[Any]]] = {
         pytest.approx((mean / np.linalg.norm(mean)).tolist(), abs=1e-4)
         for mean in (np.mean(pipe(row)[0], axis=0) for row in rows)
     ],
+    "preference": lambda pipe, rows: [
+        pytest.approx(one["score"], abs=1e-3) for one in pipe(talks_of(pipe.tokenizer, rows))
+    ],
 }
 """By task, the answers of transformers' own pipeline."""
 PIPES = {
+    "preference": "text-classification",
     "pair-classification": "text-classification",
     "regression": "text-classification",
     "embedding": "feature-extraction",
@@ -522,7 +592,7 @@ def answer_of(task: str, row: dict[str, Any]) -> Any:
     """What `predict` says of a row, as a pipeline says it."""
     if task == "token-classification":
         return {(one["start"], one["end"], one["label"]) for one in row["entities"]}
-    return row[{"regression": "value", "embedding": "vector"}.get(task, "label")]
+    return row[{"regression": "value", "embedding": "vector", "preference": "score"}.get(task, "label")]
 
 
 @pytest.mark.precision
@@ -533,6 +603,9 @@ def test_a_pipeline_of_transformers_gives_luthiers_answers_or_refuses_the_folder
 
     rows, task, path = home.case.given(home.data)[:12], home.name, finished.folder.model_path
     more = {"aggregation_strategy": "first"} if task == "token-classification" else {}
+
+    if home.case.plain_logits is None:
+        pytest.skip("its answers are texts, which other tests compare")
 
     def opened() -> Any:
         with quiet():
@@ -648,8 +721,15 @@ def as_told(home: Home, folder: ModelFolder) -> None:
     rows = rows_of(folder.path / "predictions" / "test.jsonl")
     given = home.case.given(home.data)
 
-    again = folder.predict([given[row["row"]] for row in rows]).labels
+    found = folder.predict([given[row["row"]] for row in rows])
+    again = found.labels
 
+    if (
+        home.name == "preference"
+    ):  # the model was told of answers, and is asked for one, or for a score of one
+        scores = [line["score"] for line in found] if home.case.plain_logits else []
+        assert scores == pytest.approx([row["rewards"]["chosen"] for row in rows][: len(scores)], abs=1e-4)
+        return
     for row, answer in zip(rows, again, strict=True):
         if row["prediction"] is None:  # of texts that are compared their nearness is told, not their vectors
             assert -1 <= row["similarity"] <= 1

@@ -12,6 +12,7 @@ from luthier.data.table import Table
 from luthier.errors import DataError
 from luthier.models.hub.inspect import TOKENIZER, Folder, ReaderFiles
 from luthier.models.readers.reading import Reader
+from luthier.models.readers.speaker import Speaker
 from luthier.models.readers.texts import Long
 from luthier.plan.places import PACKAGED
 
@@ -133,6 +134,10 @@ class Form(ABC):
     def asked(self, row: Any) -> Any:
         """A row as it is asked for an answer: without an answer that it may have."""
         return row
+
+    def speaker(self, reader: Any) -> Speaker | None:
+        """How one talks to a model that was tuned on such rows; None where no language model is."""
+        return None
 
     def shown(self, table: Table, columns: Columns) -> list[str] | None:
         """The text that stands for each row in findings and reports; None where that is the column of the first role."""

@@ -30,11 +30,13 @@ from luthier.forms.conversation_form import (
     is_silent,
     opened,
     shown_conversation,
+    speaker_of,
     whole,
     with_system,
 )
 from luthier.forms.form import Columns, Form, Role
 from luthier.models.hub.inspect import Folder
+from luthier.models.readers.speaker import Speaker
 from luthier.models.readers.texts import Long
 from luthier.plan.places import PACKAGED_CHAT
 
@@ -63,7 +65,7 @@ class PreferenceForm(Form):
         COMPLETION: Role(nested=True, predicts=False),
     }
     model: ClassVar[str] = PACKAGED_CHAT
-    effects: ClassVar[frozenset[str]] = frozenset({"data.long"})
+    effects: ClassVar[frozenset[str]] = frozenset({"data.long", "task.system", "task.objective", "task.beta"})
     thing: ClassVar[str] = "preference"
     a_thing: ClassVar[str] = "a preference"
     answers_vary: ClassVar[bool] = True
@@ -81,6 +83,9 @@ class PreferenceForm(Form):
 
     def asked(self, row: Any) -> Any:
         return row if self.scores else row.prompt
+
+    def speaker(self, reader: Any) -> Speaker:
+        return speaker_of(reader, self.system)
 
     def inputs(self, table: Table, columns: Columns, rows: Ints | None = None) -> list[Any]:
         return whole(table, rows_of(table, columns, rows), rows)

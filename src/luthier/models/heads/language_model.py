@@ -214,6 +214,7 @@ class LanguageHead(Head[LanguageModel, Conversations]):
 
     untrained = "language"
     writes = True
+    new = False
 
     def build(self, folder: Folder, wanted: Wanted, preparation: Preparation | None) -> LanguageModel:
         return language_model(folder, wanted.body_dropout)

@@ -9,6 +9,7 @@ from luthier.arrays import Array, Ints
 from luthier.batches.conversations import Conversation
 from luthier.batches.sequences import Sequences, Writer
 from luthier.errors import DataError
+from luthier.models.chat.defaults import DEFAULTS
 from luthier.models.chat.locate import Learnt
 from luthier.models.chat.proof import prove, refuse_nothing_learnt, stops
 from luthier.models.chat.rendered import Rendered
@@ -59,6 +60,24 @@ class Conversations:
     @property
     def writer(self) -> Writer:
         return Writer(self.spell, self.renderer.end, self.most)
+
+    @property
+    def lead(self) -> str:
+        """What the template puts before each answer."""
+        return self.renderer.probed.lead
+
+    @property
+    def has_template(self) -> bool:
+        """Whether the model came with a chat template of its own."""
+        return self.renderer.template.name not in DEFAULTS
+
+    def begun(self, text: str) -> list[int]:
+        """The tokens of a plain text that is to be gone on with: as `passages` has them, without the end."""
+        (ids,) = self.texts.encode([str(self.texts.spelt(text))], truncation=False, verbose=False)[
+            "input_ids"
+        ]
+        end = self.texts.tokenizer.eos_token_id
+        return list(ids[:-1] if len(ids) > 1 and ids[-1] == end else ids)
 
     def marked(self, conversation: Conversation, learnt: Learnt) -> str:
         """A conversation as the model reads it, with what is learnt of it between marks."""
@@ -212,7 +231,7 @@ class Conversations:
     def wholes(
         self, rows: Sequence[Conversation], rendered: Sequence[Rendered]
     ) -> list[tuple[list[int], list[bool]]]:
-        """The tokens of rows that get a score as a whole, none of which is learnt; those of a prompt where there is no answer."""
+        """The tokens of rows that get a score as a whole, none of which is learnt; without an answer those of the prompt."""
         whole = iter(self.renderer.wholes([row for row in rows if row.answer is not None]))
         read = [
             one.ids if row.answer is None else next(whole) for one, row in zip(rendered, rows, strict=True)

@@ -22,7 +22,7 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
         objective=objective_of(table, wishes.objective, judged),
         beta=wishes.beta,
         metric=chosen_metric(wishes.metric, judging(NAME), NAME),
-        system=wishes.system,
+        system=wishes.answering.system,
         judged=judged,
     )
 

@@ -121,3 +121,18 @@ def begun(tmp_path: Path, small: Path, bert: Path) -> Callable[..., SearchFolder
         return folder
 
     return begin
+
+
+@pytest.fixture(scope="session")
+def language_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The run of a tiny language model by its task, tuned when it is first asked for: tests read it and do not change it."""
+    made: dict[str, Path] = {}
+
+    def run(task: str) -> Path:
+        if task not in made:
+            from language_runs import tuned
+
+            made[task] = tuned(task, tmp_path_factory.mktemp("language") / task)
+        return made[task]
+
+    return run

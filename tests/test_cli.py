@@ -93,7 +93,9 @@ def test_help_lists_the_commands_each_with_its_sentence(monkeypatch: pytest.Monk
 
     assert (ended.code, ended.err) == (0, "")
     for line in (
-        "demo         The main job on embedded messages and the packaged model, offline, in about a minute.",
+        "adapt        Let a language model go on reading in the texts of DATA, before it is tuned or for itself: tune --task",
+        "chat         Talk to a tuned language model, which keeps the conversation.",
+        "demo         The main job on embedded messages and a packaged model, offline: about a minute for text, ten at the most",
         "plan         What tune would do with DATA, how long it would take and how much memory: trains nothing, writes nothing.",
         "predict      One JSON line per row, in row order, with calibrated probabilities.",
         "report       Write report.html anew from the records of a run or a search.",
@@ -243,7 +245,7 @@ def test_values_that_cannot_be_searched_end_it_with_2_and_nothing_written(here: 
         (
             "tunne x.csv",
             'Unknown command "tunne". Did you mean "tune"? '
-            "Available commands: plan, check, suggest, tune, search, resume, predict, report, ... "
+            "Available commands: plan, check, suggest, tune, adapt, search, resume, predict, ... "
             "`luthier --help` lists what there is.",
         ),
         (
@@ -319,6 +321,22 @@ def test_every_flag_sets_its_field(planned: list[Plan]) -> None:
 
     assert luthier("tune", *words).code == 0
     assert planned == [Plan.build(EVERYTHING)]
+
+
+def test_adapt_is_short_for_a_task_of_tune(planned: list[Plan]) -> None:
+    assert luthier("adapt", "x.txt", "--model", "m", "--epochs", 2).code == 0
+    assert luthier("tune", "x.txt", "--model", "m", "--epochs", 2, "--task", "adaptation").code == 0
+
+    assert planned[0] == planned[1]
+
+
+def test_adapt_refuses_another_task(planned: list[Plan]) -> None:
+    ended = luthier("adapt", "x.txt", "--task", "chat")
+
+    assert (ended.code, ended.err) == (
+        2, "--task chat: `luthier adapt` goes on reading texts. `luthier tune` takes every task.\n"
+    )  # fmt: skip
+    assert planned == []
 
 
 def test_set_wins_over_flags_and_flags_win_over_the_plan_file(here: Path, planned: list[Plan]) -> None:
@@ -603,7 +621,7 @@ def test_the_demo_is_short_and_tells_how_long_it_takes_here(
         asked.append((plan, foretold_from))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("luthier.session.runs.run_plan", run_plan)
+    monkeypatch.setattr("luthier.session.demos.run_plan", run_plan)
 
     assert luthier("demo").code == 130
     ((plan, foretold_from),) = asked

@@ -140,6 +140,23 @@ def numbers_jsonl(path: Path, rows: int, seed: int = 0) -> Path:
     )
 
 
+def conversations_jsonl(path: Path, rows: int, seed: int = 0, labels: int = 2) -> Path:
+    """What a user says, and the topic as the assistant's answer."""
+    made = [
+        {"messages": [{"role": "user", "content": text}, {"role": "assistant", "content": label}]}
+        for text, label in messages(rows, seed, labels)
+    ]
+    return write_jsonl(path, made)
+
+
+def documents_jsonl(path: Path, rows: int, seed: int = 0) -> Path:
+    """Texts of two topics that follow each other, to be read on and on."""
+    texts = [text for text, _ in messages(2 * rows, seed, labels=2)]
+    return write_jsonl(
+        path, [{"text": f"{one} {two}"} for one, two in zip(texts[::2], texts[1::2], strict=True)]
+    )
+
+
 def tagged_jsonl(path: Path, rows: int, seed: int = 0) -> Path:
     """Words with tags in IOB2: one or two words of a topic are an entity of its name; some rows have none."""
     random = np.random.default_rng(seed)

@@ -499,7 +499,7 @@ def luthier_shape(case: Case, folder: Path) -> Rate:
     from luthier.models.kernels.dropout import use_hashed_dropout
     from luthier.models.ladder.ladder import find_ladder
     from luthier.models.ladder.policies import AllRungs
-    from luthier.models.lora import add_adapters, is_adapter
+    from luthier.models.lora import Design, add_adapters, is_adapter
     from luthier.models.master_weights import MasterWeights
     from luthier.tasks.task import Loss
     from luthier.train.loop import Lesson, TrainSettings, train
@@ -568,7 +568,7 @@ def luthier_shape(case: Case, folder: Path) -> Rate:
     if case.way.startswith("lora"):
         ladder = find_ladder(model, lambda: model(few))
         blocks = [name.removeprefix("body.") for name in ladder.blocks]
-        add_adapters(body, blocks, int(case.way.partition(":")[2]), 0)
+        add_adapters(body, blocks, Design(int(case.way.partition(":")[2])), 0)
         masters.adopt(body)
         inside, rate.weights = is_adapter, rate.weights * 4 / 6
     ladder = find_ladder(model, lambda: model(few))

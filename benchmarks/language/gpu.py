@@ -123,7 +123,7 @@ def by_luthier(shape: Shape) -> dict[str, Any]:
     from luthier.models.heads.language_model import LanguageModel, pack
     from luthier.models.ladder.ladder import find_ladder
     from luthier.models.ladder.policies import AllRungs
-    from luthier.models.lora import add_adapters, is_adapter
+    from luthier.models.lora import Design, add_adapters, is_adapter
     from luthier.models.master_weights import MasterWeights
     from luthier.train.unfreezing import LadderUnfreezing
     from luthier.train.weights import Weights
@@ -148,7 +148,7 @@ def by_luthier(shape: Shape) -> dict[str, Any]:
     device = torch.device(where())
     few = examples.batch(np.zeros(1, np.int64)).to(device)
     blocks = [name.removeprefix("body.") for name in find_ladder(model, lambda: model(few)).blocks]
-    add_adapters(body, blocks, RANK, 0)
+    add_adapters(body, blocks, Design(RANK), 0)
     masters = MasterWeights(body, dtype)
     unfreezing = LadderUnfreezing(
         model, find_ladder(model, lambda: model(few)), AllRungs(), inside=is_adapter, new_head=False

@@ -37,7 +37,7 @@ def tuned(wanted: argparse.Namespace) -> dict[str, Any]:
         num_train_epochs=wanted.epochs,
         learning_rate=wanted.lr,
         lr_scheduler_type="linear",
-        warmup_ratio=0.1,
+        warmup_steps=0.1,
         weight_decay=0.01,
         max_grad_norm=1.0,
         max_length=None,
@@ -56,15 +56,16 @@ def tuned(wanted: argparse.Namespace) -> dict[str, Any]:
         model=model, args=settings, train_dataset=Dataset.from_list(pairs), processing_class=tokenizer
     )
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    begin = time.perf_counter()
+    begin, worked = time.perf_counter(), time.process_time()
     trainer.train()
-    seconds = time.perf_counter() - begin
+    seconds, worked = time.perf_counter() - begin, time.process_time() - worked
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     trainer.save_model(str(wanted.out))
     weights = sum(weight.numel() for weight in model.parameters())
     return {
         "tokens": round(tokens * wanted.epochs),
         "seconds": seconds,
+        "cpu_seconds": worked,
         "tokens_per_second": tokens * wanted.epochs / seconds,
         "peak_bytes": peak,
         "before_bytes": before,

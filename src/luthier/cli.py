@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn, get_args
 
 from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 
-from luthier.errors import InputError, LuthierError, PlanError, listing
+from luthier.errors import InputError, LuthierError, PlanError, did_you_mean, listing
 from luthier.models.telemetry import disable_telemetry
 from luthier.plan.named_columns import COLUMNS, columns_by_role
 from luthier.plan.plan import Plan, fields, flag, read_plan
@@ -295,6 +295,23 @@ def tune(plan: Plan, as_json: bool, quiet: bool) -> None:
     show(run_plan(plan, quiet), as_json)
 
 
+READING = "adaptation"
+"""The task that `luthier adapt` is short for."""
+
+
+@app.command(name="adapt")
+@planned
+def adapt(plan: Plan, as_json: bool, quiet: bool) -> None:
+    """Let a language model go on reading in the texts of DATA, before it is tuned or for itself: tune --task adaptation."""
+    from luthier.session.runs import run_plan
+
+    if plan.task.name not in ("auto", READING):
+        raise PlanError(
+            f"--task {plan.task.name}: `luthier adapt` goes on reading texts. `luthier tune` takes every task."
+        )
+    show(run_plan(Plan.build({**plan.settings(), "task.name": READING}), quiet), as_json)
+
+
 def search(plan: Plan, as_json: bool, quiet: bool, **asked: Any) -> None:
     """Try settings of a plan by grid, random or Bayesian search, and end with the best, tested, in OUT/best."""
     from luthier.session.searches import search_plan
@@ -354,10 +371,11 @@ def show(folder: Any, as_json: bool) -> None:
         print(json_line({"run": str(folder.path), **scorecard.record}))
         return
     print()
+    width = max(10, *(len(candidate["name"]) for candidate in scorecard.record["candidates"]))
     for candidate in scorecard.record["candidates"]:
         mark = "  <- kept" if candidate["name"] == scorecard.chosen else ""
         print(
-            f"  {candidate['name']:<10} {scorecard.metric} {candidate['valid']:.3f} on validation, "
+            f"  {candidate['name']:<{width}} {scorecard.metric} {candidate['valid']:.3f} on validation, "
             f"{candidate['test']:.3f} on test{mark}"
         )
     print(f"\n{scorecard.words}")
@@ -479,6 +497,28 @@ def export(
 
 
 @app.command
+def chat(
+    run: Annotated[str, Parameter(help="Folder of a run over conversations, or its model folder.")],
+    /,
+    *,
+    max_tokens: Annotated[
+        str | None, Parameter(help="Tokens of an answer at the most. As in the run when not given.")
+    ] = None,
+    json: Annotated[
+        bool, Parameter(help="Each answer as one JSON object on a line of its own.", negative=())
+    ] = False,
+) -> None:
+    """Talk to a tuned language model, which keeps the conversation. Lines of another program are answered one after the other."""
+    from luthier.session.chat import chat as talk
+
+    if max_tokens is not None and not (max_tokens.isdigit() and int(max_tokens) > 0):
+        raise PlanError(
+            f"--max-tokens {max_tokens}: expected how many tokens an answer may have, as in --max-tokens 200."
+        )
+    talk(Path(run), None if max_tokens is None else int(max_tokens), json)
+
+
+@app.command
 def verdict(run: Annotated[str, Parameter(help="Folder of a finished run.")], /) -> int:
     """Exit code 0: ship. Exit code 3: not better than its baseline beyond noise."""
     from luthier.folder.scorecard import Scorecard
@@ -489,26 +529,26 @@ def verdict(run: Annotated[str, Parameter(help="Folder of a finished run.")], /)
 
 
 @app.command
-def demo(*, out: Annotated[str, Parameter(help="Folder of the run.")] = "runs/demo") -> None:
-    """The main job on embedded messages and the packaged model, offline, in about a minute."""
-    from luthier.plan.plan import Plan
-    from luthier.session.runs import run_plan
+def demo(
+    which: Annotated[
+        str, Parameter(help="text: messages and their topics; chat: JSON made of messages.")
+    ] = "text",
+    /,
+    *,
+    out: Annotated[str | None, Parameter(help="Folder of the run. [runs/demo, runs/demo-chat]")] = None,
+) -> None:
+    """The main job on embedded messages and a packaged model, offline: about a minute for text, ten at the most for chat."""
+    from luthier.session.demos import DEMOS
 
-    here = Path(__file__).parent / "demo"
-    files = {"data.path": here / "messages.csv", "data.test": here / "messages_test.csv", "run.out": out}
-    # A third of the recipe's epochs: no worse on these messages, and a minute on two cores without bf16. To choose between the
-    # probe and the tuned model takes more than the usual 63 validation rows.
-    quick = {"train.epochs": 3, "data.valid_share": 0.2}
-    folder = run_plan(Plan.build(files | quick), foretold_from=0.0)
-    show(folder, as_json=False)
-    texts = [
-        "My parcel was meant to come on Monday and there is still no sign of it.",
-        "The neck of the ukulele is cracked right through.",
-        "Do these strings fit a seven string guitar?",
-    ]
-    print("\nThree predictions:")
-    for words, answer in zip(texts, folder.predict(texts), strict=True):
-        print(f"  {answer['label']:<17} {answer['probabilities'][answer['label']]:.2f}  {words}")
+    if which not in DEMOS:
+        raise PlanError(
+            f"demo {which}: there is no such demo.{did_you_mean(which, DEMOS)} There is {listing(DEMOS)}."
+        )
+    found = DEMOS[which](out)
+    show(found.folder, as_json=False)
+    print()
+    for line in found.closing:
+        print(line)
 
 
 if __name__ == "__main__":

@@ -3,26 +3,28 @@
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import FrameType
 
 
 class StopWish:
     """Whether somebody asked to stop. Long work looks at it between steps."""
 
-    def __init__(self) -> None:
+    def __init__(self, signals: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGTERM)) -> None:
+        """signals: those that are a wish."""
         self.asked = False
+        self.signals = signals
 
     @contextlib.contextmanager
     def listening(self) -> Iterator["StopWish"]:
-        """Catch the first Ctrl-C or SIGTERM inside the block; a second one acts at once, as without us.
+        """Catch the first of the signals, Ctrl-C or SIGTERM, inside the block; a second one acts at once, as without us.
 
         Signals can only be caught in the main thread: elsewhere the block changes nothing.
         """
         if threading.current_thread() is not threading.main_thread():
             yield self
             return
-        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.getsignal(number) for number in self.signals}
 
         def wish(number: int, frame: FrameType | None) -> None:
             self.asked = True

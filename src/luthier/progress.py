@@ -26,6 +26,7 @@ from luthier.terminal import drawn_on, plain
 
 TITLES = {
     "prepare": "Reading data and model",
+    "reference": "Reference log-probabilities",
     "features": "Frozen features",
     "probe": "Baselines and probe",
     "check": "Checking rows",

@@ -110,6 +110,35 @@ def test_tools_may_be_a_list_or_its_json(tmp_path: Path, key: str, written: Any)
     assert [one.tools for one in conversations(table)] == [(TOOL,)] * 2
 
 
+def test_arguments_of_a_packed_file_have_no_keys_of_each_other_which_is_told(tmp_path: Path) -> None:
+    arguments = [{"city": "Oslo"}, {"zone": "CET"}]
+    calls = [
+        {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "f", "arguments": one}}]}
+        for one in arguments
+    ]
+    table = read(packed(tmp_path / "a.parquet", [{"messages": [USER, call]} for call in calls]))
+
+    found = turns(table)
+
+    assert [one[1]["tool_calls"][0]["function"]["arguments"] for one in found] == arguments
+    assert said(table) == (
+        f"{tmp_path / 'a.parquet'}: column 'messages': keys of tools' arguments without a value are left out, as every object of "
+        "such a file has the keys of all others; JSON lines keep each as it is."
+    )
+
+
+def test_tools_of_a_packed_file_have_no_keys_of_each_other(tmp_path: Path) -> None:
+    other = {
+        "type": "function",
+        "function": {"name": "now", "parameters": {"type": "object", "required": ["zone"]}},
+    }
+    rows = [{"prompt": "Hello", "completion": "Hi!", "tools": [tool]} for tool in (TOOL, other)]
+
+    found = conversations(read(packed(tmp_path / "a.parquet", rows)))
+
+    assert [one.tools for one in found] == [(TOOL,), (other,)]
+
+
 def test_tools_that_are_no_json_schema_end_the_command(tmp_path: Path) -> None:
     bad = {"name": "add", "parameters": {"type": "object", "properties": {"a": {"type": "str"}}}}
     table = read(json_lines(tmp_path / "a.jsonl", [{"messages": [USER, CALL], "tools": [bad]}]))
@@ -239,6 +268,18 @@ def test_a_row_that_is_no_conversation_is_left_out_with_its_reason(
     assert found.usable.tolist() == list(range(19))
     assert {why: own.tolist() for why, own in found.unusable.others.items()} == {reason: [19]}
     assert found.unusable.details == ({} if detail is None else {19: detail})
+
+
+def test_a_conversation_about_a_picture_is_left_out(tmp_path: Path) -> None:
+    row = {"conversations": [USER, ANSWER], "image": None}
+    table = read(json_lines(tmp_path / "a.jsonl", [*[row] * 9, row | {"image": "cat.png"}]))
+
+    found = conversation_rows(table, find(table, {}).columns)
+
+    assert {why: own.tolist() for why, own in found.unusable.others.items()} == {
+        "a part that is no text": [9]
+    }
+    assert found.unusable.details == {9: "column 'image' holds what the turns are about"}
 
 
 def test_rows_of_which_none_can_be_used_are_refused_with_the_first(tmp_path: Path) -> None:
@@ -378,4 +419,92 @@ def test_a_row_to_answer_that_is_no_conversation_is_refused_by_its_number() -> N
     assert str(strange.value) == (
         "row 0: cannot be read as a conversation: a speaker that is not known (turn 1 is by 'Ann'). "
         + expected
+    )
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        ["What is 2 + 2?", "4"],
+        [{"input": "What is 2 + 2?", "output": "4"}],
+        [{"human": "What is 2 + 2?", "assistant": "4"}],
+    ],
+)
+def test_texts_without_speakers_are_a_user_and_an_assistant_by_turns(tmp_path: Path, value: Any) -> None:
+    rows = [{"conversations": value}, {"conversations": value * 2}]
+
+    for file in (json_lines(tmp_path / "a.jsonl", rows), packed(tmp_path / "a.parquet", rows)):
+        table = read(file)
+
+        assert turns(table) == [[USER, ANSWER], [USER, ANSWER] * 2]
+        assert said(table) == (
+            f"{file}: column 'conversations': the texts of a row are read as turns of a user and an assistant, one after the "
+            "other."
+        )
+
+
+def packed(path: Path, rows: list[dict[str, Any]]) -> Path:
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    return path
+
+
+def test_rows_that_are_lists_of_turns_are_conversations(tmp_path: Path) -> None:
+    assert (
+        turns(read(json_lines(tmp_path / "a.jsonl", [[USER, ANSWER], [USER, ANSWER]])))
+        == [[USER, ANSWER]] * 2
+    )
+    assert (
+        turns(read(json_file(tmp_path / "a.json", [[USER, ANSWER], [USER, ANSWER]]))) == [[USER, ANSWER]] * 2
+    )
+
+
+def test_rows_that_are_single_turns_are_refused_with_what_to_write(tmp_path: Path) -> None:
+    table = read(json_file(tmp_path / "a.json", [USER, ANSWER] * 4))
+
+    with pytest.raises(DataError) as error:
+        claims(table)
+
+    assert str(error.value) == (
+        f"{tmp_path / 'a.json'}: each row is one turn, with who speaks in 'role' and what is said in 'content'. Write a row for "
+        'each conversation: {"messages": [{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}]}. To tell who '
+        "speaks by what is said: --task text-classification --text content --label role."
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "named", "expected"),
+    [
+        ({"messages": [USER]}, {}, {"messages": "messages"}),
+        (
+            {"conversations": [{"from": "human", "value": "What is 2 + 2?"}]},
+            {},
+            {"messages": "conversations"},
+        ),
+        ({"prompt": "What is 2 + 2?", "id": 7}, {}, {"prompt": "prompt"}),
+        ({"text": "What is 2 + 2?"}, {}, {"prompt": "text"}),
+        ({"instruction": "What is 2 + 2?", "input": ""}, {}, {"prompt": "instruction", "context": "input"}),
+        ({"messages": [ANSWER], "q": "What is 2 + 2?"}, {"prompt": "q"}, {"prompt": "q"}),
+    ],
+)
+@pytest.mark.parametrize("name", ["conversation", "preference"])
+def test_rows_to_answer_need_not_be_written_as_those_to_learn_from(
+    tmp_path: Path, name: str, row: dict[str, Any], named: dict[str, str], expected: dict[str, str]
+) -> None:
+    table = read(json_lines(tmp_path / "a.jsonl", [row]))
+
+    columns = FORMS[name].columns_to_answer(table, named, {"messages": "messages", "chosen": "chosen"})
+
+    assert columns == expected
+    assert FORMS[name].inputs(table, columns) == [Conversation((USER,))]
+
+
+def test_rows_to_answer_without_a_prompt_are_refused(tmp_path: Path) -> None:
+    table = read(json_lines(tmp_path / "a.jsonl", [{"words": "What is 2 + 2?"}]))
+
+    with pytest.raises(DataError) as error:
+        FORMS["conversation"].columns_to_answer(table, {}, {"messages": "messages"})
+
+    assert str(error.value) == (
+        f"{tmp_path / 'a.jsonl'}: no column looks like the prompt: none of 'prompt', 'instruction', 'question', 'query', "
+        "'input', 'user', 'human', 'text'. Name it with --column prompt=NAME. Columns: 'words'."
     )

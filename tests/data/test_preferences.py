@@ -211,3 +211,20 @@ def test_a_finished_model_reads_prompts_alone(tmp_path: Path) -> None:
 
     assert FORM.inputs(table, {"prompt": "prompt"}) == [Conversation((USER,))]
     assert FORM.given(["Where is Oslo?", {"prompt": [USER, GOOD]}]) == [Conversation((USER,))] * 2
+
+
+def test_openais_preferences_have_the_prompt_and_its_tools_in_an_object(tmp_path: Path) -> None:
+    tool = {
+        "type": "function",
+        "function": {"name": "look_up", "parameters": {"type": "object", "properties": {}}},
+    }
+    row = {
+        "input": {"messages": [USER], "tools": [tool], "parallel_tool_calls": True},
+        "preferred_output": [GOOD],
+        "non_preferred_output": [BAD],
+    }
+
+    table = read(json_lines(tmp_path / "a.jsonl", [row] * 2))
+
+    assert claims(table) is not None
+    assert preferences(table) == [Preference(Conversation((USER,), (tool,)), (GOOD,), (BAD,))] * 2

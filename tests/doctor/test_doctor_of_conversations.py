@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from luthier.checks.finding import Finding
@@ -101,6 +102,18 @@ def test_copies_stay_on_one_side_and_can_be_deleted(tmp_path: Path) -> None:
     edits = list(edits_for(rows.evidence, ["copies"], {}, rows.understood.usable[:0]))
 
     assert [edit.line for _, edit in edits] == [59, 60]
+
+
+def test_an_instruction_that_all_rows_share_makes_no_two_of_them_alike(tmp_path: Path) -> None:
+    asked = "Decide whether this sentence from a review is positive or negative. Answer with one word.\n"
+    dice = np.random.default_rng(0)
+    said = ["".join(dice.choice(list("abcdefghijklmnop "), 24)) for _ in range(60)]
+    rows = [{"messages": turns(f"{asked}{one}", "positive")} for one in said]
+
+    found = findings(read_rows(tmp_path / "a.jsonl", rows))
+
+    assert "near-copies" not in found
+    assert found["boilerplate"].count == 60
 
 
 def test_a_prompt_of_the_test_file_that_was_trained_on_is_a_leak(tmp_path: Path) -> None:

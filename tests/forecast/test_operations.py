@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from luthier.candidates.tuned.settings import unfreezing_of
-from luthier.models.lora import add_adapters, is_adapter
+from luthier.models.lora import Design, add_adapters, is_adapter
 from luthier.plan.plan import Plan
 from luthier.prepare.prepare import Prepared, prepare
 from luthier.train.unfreezing import LadderUnfreezing
@@ -54,7 +54,7 @@ def test_adapters_pass_through_the_whole_body(ready: Callable[[str], Prepared]) 
     made = ready("lora")
     body, head = weights(made, slice(None, -1)), weights(made, slice(-1, None))
     blocks = [name.removeprefix("body.") for name in made.ladder.blocks]
-    add_adapters(made.model.body, blocks, 4, seed=0)
+    add_adapters(made.model.body, blocks, Design(4), seed=0)
     adapters = sum(p.numel() for name, p in made.model.named_parameters() if is_adapter(name))
     found = unfreezing_of(made, adapted=True).operations(1.0)
     assert adapters > 0

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from luthier.batches.conversations import Conversation
 from luthier.batches.passages import Passage
 from luthier.batches.word_rows import Words
 from luthier.data.columns import ColumnGuess
@@ -39,8 +40,14 @@ ROWS = {
     "texts": ({"text": "A crack."}, ("A crack.",)),
     "words": ({"text": ["New", "York"]}, Words.of_tokens(["New", "York"])),
     "question": ({"question": "Where?", "text": "In Rome."}, Passage("Where?", "In Rome.")),
+    "document": ({"text": "A crack."}, "A crack."),
+    "conversation": (
+        {"messages": [{"role": "user", "content": "Where?"}, {"role": "assistant", "content": "In Rome."}]},
+        Conversation(({"role": "user", "content": "Where?"},)),
+    ),
+    "preference": ({"prompt": "Where?"}, Conversation(({"role": "user", "content": "Where?"},))),
 }
-"""By form, a JSON object and the row that it is; images are tried by themselves."""
+"""By form, a JSON object and the row that it is, an answer left out; images are tried by themselves."""
 
 
 def verses(path: Path, rows: int) -> Path:
@@ -201,5 +208,6 @@ def test_a_column_of_a_role_that_no_task_has_is_refused(tmp_path: Path) -> None:
 
     assert str(error.value) == (
         "--column lable=label: no task has a column of that role. Did you mean 'label'? Expected 'text', 'label', 'text2', "
-        "'question', 'negative', 'image'."
+        "'question', 'negative', 'image', 'messages', 'prompt', 'context', 'system', 'history', 'tools', 'completion', "
+        "'chosen', 'rejected'."
     )

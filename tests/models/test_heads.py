@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from chats import talk
 from command import luthier
 from luthier.data.table import Table
 from luthier.errors import ModelError
@@ -30,6 +31,7 @@ from luthier.tasks.question_answering.task import QuestionAnswering
 from luthier.tasks.regression import Regression
 from luthier.tasks.token_classification.task import TokenClassification
 from tiny import TINY, TINY_IMAGES, images_folder, messages, messages_csv, with_dense
+from tiny_llamas import byte_level, llama
 from toy import Both, BothHead
 
 
@@ -73,6 +75,7 @@ CASES = {
     "spans": Case(TINY["bert"], "text", outputs=2),
     "vector": Case(with_dense, "texts", outputs=0),
     "cosine": Case(with_dense, "apart", outputs=1),
+    "language": Case(lambda path: llama(path, byte_level()), "conversation", outputs=1),
     "both": Case(TINY["bert"], "text"),
 }
 
@@ -82,6 +85,8 @@ def rows_for(reads: str, folder: Path) -> list[Any]:
     texts = [text for text, _ in messages(8)]
     if reads == "image":
         return FORMS["image"].given(sorted(images_folder(folder, 8).rglob("*.png")))
+    if reads == "conversation":
+        return [talk(text, reply) for text, reply in zip(texts, texts[::-1], strict=True)]
     return texts if reads == "text" else list(zip(texts, texts[::-1], strict=True))
 
 

@@ -45,6 +45,13 @@ EVERYTHING: dict[str, Any] = {
     "task.labels_per_row": "many",
     "task.metric": "macro_f1",
     "task.language": "de",
+    "task.turns": "last",
+    "task.system": "Be brief.",
+    "task.max_tokens": 40,
+    "task.pattern": r"\d+",
+    "task.verify": "contains",
+    "task.objective": "kto",
+    "task.beta": 0.3,
     "model.name": "models/bert",
     "model.base": "bert-base-uncased",
     "model.pooling": "cls",
@@ -53,6 +60,9 @@ EVERYTHING: dict[str, Any] = {
     "model.dropout": 0.25,
     "model.body_dropout": 0.05,
     "train.method": "thaw:2",
+    "train.adapter": "dora",
+    "train.adapter_alpha": 4.0,
+    "train.adapter_b_rate": 16.0,
     "train.lr": 3e-5,
     "train.cloze": 100,
     "train.epochs": 2.5,
@@ -60,6 +70,8 @@ EVERYTHING: dict[str, Any] = {
     "train.weight_decay": 0.0,
     "train.warmup": 0.2,
     "train.max_norm": 2.0,
+    "train.rounds": 3,
+    "train.samples": 8,
     "train.head": "fresh",
     "train.validations": 3,
     "train.patience": 5,
@@ -328,7 +340,8 @@ def test_all_problems_are_told_together() -> None:
     assert refusal({"trian.lr": 1, "lr": 5, "metric": "acc", "budget": "soon", "batch_rows": "many"}) == (
         "There is no setting 'trian.lr'. Did you mean 'train.lr'? `luthier tune --help` lists them all.\n"
         "task.metric: 'acc' is not a choice. Expected 'auto', 'accuracy', 'macro_f1', 'f1', 'exact_match', "
-        "'spearman', 'pearson', 'r2', 'mrr' or 'recall_at_10'.\n"
+        "'spearman', 'pearson', 'r2', 'mrr', 'recall_at_10', 'contains', 'regex_match', 'number_match', 'json_match', "
+        "'rouge_l', 'chrf', 'loss', 'perplexity' or 'reward_accuracy'.\n"
         "train.lr: 5 does not fit. Expected a number less than 1 or 'find'.\n"
         "train.batch_rows: 'many' does not fit. Expected a whole number.\n"
         "run.budget: 'soon' does not fit. Expected a number above zero with s, m or h, as in 90s, 10m or 1.5h."

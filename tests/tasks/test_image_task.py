@@ -575,6 +575,8 @@ REFUSED = [
      "Leave it out."),
     (TEXT, {"train.augment": "strong", "train.flip": 0.0},
      "train.augment, train.flip: no effect with text-classification, which reads no images. Leave it out."),
+    (TEXT, {"train.method": "full", "train.adapter": "dora", "train.adapter_b_rate": 4.0},
+     "train.adapter, train.adapter_b_rate: no effect without adapters. Leave it out, or choose --method lora."),
     (NUMBER, {"train.mix": "mixup"},
      "train.mix: no effect with regression, which reads no images. Leave it out."),
     (TAGS, {"train.batch_norm": "live"},

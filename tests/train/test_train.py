@@ -451,6 +451,24 @@ def test_a_gradient_that_is_not_finite_is_told_and_nothing_of_it_kept() -> None:
     assert torch.equal(course.state.model.weight, before)
 
 
+class Cut(Prior):
+    """A model of which a loss knows nothing."""
+
+    def forward(self, batch: Batch) -> Tensor:
+        return super().forward(batch) * 0 + torch.ones(2)
+
+
+def test_a_first_step_without_any_gradient_is_refused() -> None:
+    course = Course()
+    course.state = new_state(Cut())
+    with pytest.raises(WorldError) as error:
+        course.run()
+    assert str(error.value) == (
+        "tuned, step 1: the loss is 0.693147, and no gradient of it reaches the weights that train, so training would teach "
+        "nothing. Try another method (--method full), or --precision fp32."
+    )
+
+
 def test_a_tiny_model_learns_the_messages(bert: Path) -> None:
     found = opened(bert, messages(80))
 

@@ -83,6 +83,27 @@ def test_dense_and_sparse_steps_are_torchs_adamw_and_sparse_adam() -> None:
         )  # torch adds epsilon before the bias correction
 
 
+def test_a_part_may_have_a_rate_of_its_own_within_its_rung() -> None:
+    model, like = Words(), Words()
+    parts = [
+        Part(part.name, 0, part.decayed, rate=4.0 if "head" in part.name else 1.0) for part in parts_of(model)
+    ]
+    weights = Weights(model, [part for part in parts if "table" not in part.name])
+    theirs = torch.optim.AdamW(
+        [{"params": like.body.parameters(), "lr": LR}, {"params": like.head.parameters(), "lr": 4 * LR}],
+        weight_decay=0.0,
+    )  # fmt: skip
+
+    for ids, labels in batches(5):
+        take(model, weights, ids, labels)
+        functional.cross_entropy(like(ids), labels).backward()
+        theirs.step()
+        theirs.zero_grad()
+
+    torch.testing.assert_close(model.head.weight, like.head.weight)
+    torch.testing.assert_close(model.body.weight, like.body.weight)
+
+
 def test_words_that_no_row_holds_keep_their_pre_trained_weights() -> None:
     model = Words()
     before = model.table.weight.detach().clone()

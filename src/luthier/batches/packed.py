@@ -124,9 +124,27 @@ def places_in(buckets: Sequence[Bucket], tokens: int) -> Tensor:
 def predictions_of(tree: Tree, sequences: Sequence[Ints], trained: Sequence[Ints]) -> Predictions:
     """What is predicted in some sequences. trained: places of the tokens of each that are to be predicted, never the first."""
     at = [tree.paths[row][places - 1] for row, places in enumerate(trained)]
-    wanted = [sequences[row][places] for row, places in enumerate(trained)]
+    return predictions_after(at, [sequences[row][places] for row, places in enumerate(trained)])
+
+
+def predictions_after(at: Sequence[Ints], wanted: Sequence[Ints]) -> Predictions:
+    """Of each sequence, the tokens of the tree after which something is predicted, and what."""
     pairs = np.stack([np.concatenate(at), np.concatenate(wanted)]) if at else np.zeros((2, 0), np.int64)
     unique, pair = np.unique(pairs, axis=1, return_inverse=True)
-    sequence = np.repeat(np.arange(len(trained)), [len(places) for places in trained])
+    sequence = np.repeat(np.arange(len(at)), [len(places) for places in at])
     made = (unique[0], unique[1], pair.reshape(-1), sequence)
     return Predictions(*(torch.from_numpy(array.astype(np.int64)) for array in made))
+
+
+def packed_of(tree: Tree, predictions: Predictions, source: Ints, flat: Ints) -> Packed:
+    """Sequences as a tree of them lies. source, flat: as Packed has them."""
+    buckets = buckets_of(tree)
+    return Packed(
+        buckets=buckets,
+        order=places_in(buckets, len(tree)),
+        predictions=predictions,
+        source=source,
+        flat=flat,
+        executed=np.concatenate([*tree.paths, np.zeros(0, np.int64)]).astype(np.int64),
+        paths=tuple(tree.paths),
+    )

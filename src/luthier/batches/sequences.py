@@ -10,7 +10,7 @@ import torch
 
 from luthier.arrays import Array, Ints
 from luthier.batches.examples import Batch, FlatExamples, Variation
-from luthier.batches.packed import Packed, buckets_of, places_in, predictions_of
+from luthier.batches.packed import packed_of, predictions_of
 from luthier.batches.prefix_tree import Tree, common, tree_of
 from luthier.batches.tokens import runs
 
@@ -39,7 +39,8 @@ Flags = np.ndarray[tuple[int], np.dtype[np.bool_]]
 class Sequences(FlatExamples):
     """Conversations as token numbers. A row has one sequence, or two where it says which of two answers is better.
 
-    A sequence ends with the last token that is learnt in it, which no state is computed of: what would follow teaches nothing.
+    A sequence ends with the last token that is learnt in it, which no state is computed of: what would follow teaches nothing. A
+    sequence that is scored as a whole has no token that is learnt, and a state of each.
     """
 
     ids: np.ndarray[tuple[int], np.dtype[np.int32]]
@@ -81,7 +82,9 @@ class Sequences(FlatExamples):
 
     @property
     def untaught(self) -> Ints:
-        """The rows in one of whose sequences nothing is learnt, or that have none."""
+        """The rows in one of whose sequences nothing is learnt, or that have none; of rows that get a score as a whole, none."""
+        if not self.trained.any():
+            return np.zeros(0, np.int64)
         learnt = sums_of(self.trained.astype(np.int64), self.ends) > 0
         sequences = np.diff(self.first_part)
         found: Ints = np.flatnonzero(
@@ -179,16 +182,7 @@ class Sequences(FlatExamples):
         learnt = [
             np.flatnonzero(self.trained[self.ends[part] : self.ends[part + 1]]) for part in parts.tolist()
         ]
-        buckets = buckets_of(tree)
-        packed = Packed(
-            buckets=buckets,
-            order=places_in(buckets, len(tree)),
-            predictions=predictions_of(tree, whole, learnt),
-            source=source,
-            flat=self.places(rows),
-            executed=np.concatenate([*tree.paths, np.zeros(0, np.int64)]).astype(np.int64),
-            paths=tuple(tree.paths),
-        )
+        packed = packed_of(tree, predictions_of(tree, whole, learnt), source, self.places(rows))
         counts = self.first_part[rows + 1] - self.first_part[rows]
         return Batch(
             inputs={

@@ -1,6 +1,7 @@
 """The candidates there are, from cheap to dear. A new one is a file and a row here."""
 
 from luthier.candidates.candidate import Candidate
+from luthier.candidates.length import LENGTH
 from luthier.candidates.lookup import LOOKUP
 from luthier.candidates.majority import MAJORITY, MEAN, NOTHING
 from luthier.candidates.overlap import OVERLAP
@@ -18,6 +19,7 @@ CANDIDATES: dict[str, Candidate] = {
         NOTHING,
         LOOKUP,
         OVERLAP,
+        LENGTH,
         ZERO_SHOT,
         UNTOUCHED,
         FEW_EXAMPLES,

@@ -14,6 +14,12 @@ class FeaturesRecord(VersionedRecord):
     seconds: Finite
 
 
+class ReferenceRecord(VersionedRecord):
+    """Beside what the untouched model says of the rows."""
+
+    seconds: Finite
+
+
 class ProbeRecord(VersionedRecord):
     """Beside the probe's weights."""
 

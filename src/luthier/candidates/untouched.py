@@ -38,7 +38,7 @@ class UntouchedCandidate(Candidate):
     def fit(self, run: Run) -> Generator[Event, None, Fitted | None]:
         yield from ()  # a generator, as every `fit` is
         begin = run.clock()
-        outputs = {part: run.infer(run.ready.model, part) for part in ANSWERED}
+        outputs = {part: run.task.untouched(run.infer(run.ready.model, part)) for part in ANSWERED}
         return Fitted(self.name, self.words, run.clock() - begin, outputs)
 
     def forecast(self, ready: Prepared, passes: Passes) -> float:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from luthier.arrays import Array, Ints
+from luthier.checks.boilerplate import without_boilerplate
 from luthier.checks.finding import Evidence, Finding, count_of
 from luthier.checks.leaks import across, held_out
 from luthier.checks.near import NEIGHBOURS, Pairs, near_pairs, sketched
@@ -58,7 +59,9 @@ def found_pairs(evidence: Evidence) -> Pairs:
     is_first = np.zeros(len(evidence.table), bool)
     is_first[rows] = True
 
-    texts = (text for row, text in evidence.texts() if is_first[row])
+    # What many conversations begin with, such as an instruction, makes no two of them alike.
+    all_texts = without_boilerplate(evidence) if evidence.form.answers_vary else evidence.texts()
+    texts = (text for row, text in all_texts if is_first[row])
     pairs = rows[near_pairs(texts, evidence.table.file_of[rows])]
     if evidence.frozen is not None:
         own = np.flatnonzero(is_first[evidence.frozen.rows])

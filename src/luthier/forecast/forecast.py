@@ -249,14 +249,16 @@ def frozen_seconds(ready: Prepared, looks: dict[str, Looks]) -> dict[str, float]
         return looks["exact"].again.of(passes(ready, part))
 
     cheap = sum(one.forecast(ready, exact) for one in competing(ready, trains=False))
+    of_all_parts = looks["fast"].first.of(passes(ready, "train")) + sum(exact(part) for part in HELD_OUT)
     features = 0.0
     if ready.rows.task.probe is not None:  # nobody else looks at frozen features
-        features = looks["fast"].first.of(passes(ready, "train")) + sum(exact(part) for part in HELD_OUT)
+        features = of_all_parts
         features += sum(
             looks["exact"].again.of(sizes_of(texts, by_length(texts.lengths, texts.budget)))
             for texts in compared(ready, ANSWERED).values()
         )
-    return {"features": features, "probe": cheap, "score": score_seconds(ready) + FINISH_SECONDS}
+    reference = {} if ready.rows.task.reference is None else {"reference": of_all_parts}
+    return {**reference, "features": features, "probe": cheap, "score": score_seconds(ready) + FINISH_SECONDS}
 
 
 def score_seconds(ready: Prepared) -> float:

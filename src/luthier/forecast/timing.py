@@ -15,7 +15,7 @@ import torch
 from luthier.arrays import Array, Ints
 from luthier.batches.examples import Examples, Variation
 from luthier.batches.order import by_length
-from luthier.candidates.tuned.settings import settings_of, unfreezing_of, weighted
+from luthier.candidates.tuned.settings import design_of, settings_of, unfreezing_of, weighted
 from luthier.devices import with_threads
 from luthier.forecast.outline import Sizes, Stage, sizes_of
 from luthier.machine import peak_bytes
@@ -23,7 +23,6 @@ from luthier.models.kernels.dropout import DICE
 from luthier.models.ladder.prefix import Prefix, States
 from luthier.models.lora import add_adapters
 from luthier.models.master_weights import MasterWeights
-from luthier.plan.method import Lora, parse_method
 from luthier.prepare.prepare import Prepared
 from luthier.tasks.task import Task
 from luthier.train.loop import TrainSettings
@@ -165,13 +164,13 @@ class Bench:
         model = copy.deepcopy(ready.model)
         masters = MasterWeights(model.body, ready.device.dtype)
         copied = replace(ready, model=model, masters=masters)
-        plan, method = ready.plan.train, parse_method(ready.plan.train.method)
-        if isinstance(method, Lora):
+        plan, design = ready.plan.train, design_of(ready.plan.train)
+        if design is not None:
             blocks = [name.removeprefix("body.") for name in ready.ladder.blocks]
-            add_adapters(model.body, blocks, method.rank, ready.plan.run.seed)
+            add_adapters(model.body, blocks, design, ready.plan.run.seed)
             masters.adopt(model.body)
         unfreezing, settings = (
-            unfreezing_of(copied, isinstance(method, Lora)),
+            unfreezing_of(copied, design is not None),
             settings_of(plan, ready.plan.run.micro_tokens),
         )
         model.prefix = prefix = Prefix(model, unfreezing.ladder)

@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from luthier.arrays import Array, Ints
-from luthier.batches.conversations import ASSISTANT, Conversation
+from luthier.batches.conversations import ASSISTANT, Conversation, Turn
 from luthier.batches.examples import Examples
 from luthier.data.conversations.cells import as_text
 from luthier.data.conversations.fault import Fault
 from luthier.data.conversations.given import conversation_from, conversation_of
+from luthier.data.conversations.naming import find_prompts
 from luthier.data.conversations.reading import (
     COMPLETION,
     CONTEXT,
@@ -27,6 +28,7 @@ from luthier.forms.form import Columns, Form, Role
 from luthier.models.chat.locate import Learnt
 from luthier.models.hub.inspect import Folder
 from luthier.models.readers.conversations import Conversations
+from luthier.models.readers.speaker import Speaker
 from luthier.models.readers.texts import Long
 from luthier.plan.places import PACKAGED_CHAT
 
@@ -53,7 +55,9 @@ class ConversationForm(Form):
     name: ClassVar[str] = "conversation"
     roles: ClassVar[Mapping[str, Role]] = {**OF_PROMPTS, COMPLETION: Role(nested=True, predicts=False)}
     model: ClassVar[str] = PACKAGED_CHAT
-    effects: ClassVar[frozenset[str]] = frozenset({"data.long"})
+    effects: ClassVar[frozenset[str]] = frozenset(
+        {"data.long", "task.turns", "task.system", "task.max_tokens", "task.pattern", "task.verify"}
+    )
     thing: ClassVar[str] = "conversation"
     a_thing: ClassVar[str] = "a conversation"
     answers_vary: ClassVar[bool] = True
@@ -72,8 +76,16 @@ class ConversationForm(Form):
     def asked(self, row: Conversation) -> Conversation:
         return row.prompt
 
+    def speaker(self, reader: Any) -> Speaker:
+        return speaker_of(reader, self.system)
+
     def inputs(self, table: Table, columns: Columns, rows: Ints | None = None) -> list[Any]:
         return whole(table, conversations_of(table, columns, rows), rows)
+
+    def columns_to_answer(
+        self, table: Table, named: Mapping[str, str | None], known: Columns
+    ) -> dict[str, str]:
+        return find_prompts(table, named, known)
 
     def row(self, value: Any, place: str) -> Conversation:
         return conversation_of(value, place)
@@ -95,6 +107,17 @@ class ConversationForm(Form):
 def opened(folder: Folder) -> Any:
     """The reader of a folder's model."""
     return Conversations(folder)
+
+
+def speaker_of(reader: Conversations, system: str | None) -> Speaker:
+    """How one talks to a model that reads conversations, which it is told a system's turn before."""
+
+    def prompt(turns: Sequence[Turn]) -> list[int]:
+        return reader.renderer.prompt(with_system(Conversation(tuple(turns)), system))
+
+    told = "" if system is None else f" It is told first: {system!r}."
+    words = f"It sees the whole conversation.{told}"
+    return Speaker(prompt, reader.writer, reader.limit, reader.lead, words)
 
 
 def with_system(row: Conversation, system: str | None) -> Conversation:

@@ -12,6 +12,7 @@ from luthier.data.table import Table
 from luthier.errors import DataError
 from luthier.models.hub.inspect import TOKENIZER, Folder, ReaderFiles
 from luthier.models.readers.reading import Reader
+from luthier.models.readers.speaker import Speaker
 from luthier.models.readers.texts import Long
 from luthier.plan.places import PACKAGED
 
@@ -110,6 +111,19 @@ class Form(ABC):
         """Numbers of the rows that leave no room for an answer, so that `predict` has none to them. reader: what `open` gave."""
         return []
 
+    def columns_to_answer(
+        self, table: Table, named: Mapping[str, str | None], known: Columns
+    ) -> dict[str, str]:
+        """The columns of a table that a finished model is to answer, by role.
+
+        named: as the user says.  known: as the rows were called that were learnt from.
+        """
+        return {
+            role: name
+            for role, told in self.roles.items()
+            if told.predicts and (name := named.get(role) or known.get(role))
+        }
+
     def given(self, values: Sequence[Any]) -> list[Any]:
         """Rows as a caller of `predict` hands them over. Raises DataError that names the first which is none."""
         return [
@@ -124,6 +138,10 @@ class Form(ABC):
     def asked(self, row: Any) -> Any:
         """A row as it is asked for an answer: without an answer that it may have."""
         return row
+
+    def speaker(self, reader: Any) -> Speaker | None:
+        """How one talks to a model that was tuned on such rows; None where no language model is."""
+        return None
 
     def shown(self, table: Table, columns: Columns) -> list[str] | None:
         """The text that stands for each row in findings and reports; None where that is the column of the first role."""

@@ -164,6 +164,9 @@ def fields() -> dict[str, FieldInfo]:
 SHORT = {"task": "task.name", "model": "model.name", "data": "data.path"}
 """Short names of some settings: `--task` is `task.name`."""
 
+ADAPTERS_ALONE = ("adapter", "adapter_alpha", "adapter_b_rate")
+"""Settings of `train` without effect on any method but LoRA."""
+
 TUNING_ALONE = (
     *(
         ("train", key)
@@ -184,7 +187,11 @@ TUNING_ALONE = (
             "batch_norm",
         )
     ),
-    *(("train", key) for key in ("max_norm", "head", "validations", "l2_sp", "ema", "cloze")),
+    *(
+        ("train", key)
+        for key in ("max_norm", "head", "validations", "l2_sp", "ema", "cloze", "rounds", "samples")
+    ),
+    *(("train", key) for key in ADAPTERS_ALONE),
     *(("model", key) for key in ("dropout", "body_dropout")),
     ("run", "save_every"),
 )

@@ -40,6 +40,25 @@ def checked_metric(value: str) -> str:
     return value
 
 
+def checked_rule(value: str) -> str:
+    """The name of a rule by which a text is right; else raises pydantic's error of a wrong choice."""
+    from luthier.scores.verifiers import VERIFIERS  # as above
+
+    refuse_unknown(value, list(VERIFIERS))
+    return value
+
+
+def checked_pattern(value: str) -> str:
+    """The regular expression. Raises ValueError that says what is wrong with one that is none."""
+    import regex  # only where there is one to be read
+
+    try:
+        regex.compile(value)
+    except regex.error as error:
+        raise ValueError(f"a regular expression as Python's re takes them ({error})") from None
+    return value
+
+
 def refuse_unknown(value: str, known: Sequence[str]) -> None:
     """Raise pydantic's error of a wrong choice for a value that is none of those known."""
     if value not in known:
@@ -148,12 +167,14 @@ class TaskPlan(Section):
     """What is said in a first turn to conversations that have no such turn, when the model learns and when it answers."""
     max_tokens: Positive | None = None
     """Tokens of a written answer at the most. Left out: half as many again as the longest right answer has."""
-    pattern: Name | None = None
+    pattern: Annotated[Name, AfterValidator(checked_pattern)] | None = None
     """Regular expression that written answers are to match, for --metric regex_match."""
-    verify: Literal["exact_match", "contains", "regex_match", "number_match", "json_match"] | None = None
-    """Learn from the model's own answers: those that pass this check against the right ones, which are not learnt themselves."""
-    objective: Literal["dpo", "orpo", "kto", "reward"] = "dpo"
-    """How a preference is learnt: dpo, orpo and kto tune the model that answers, reward makes one that scores answers."""
+    verify: Annotated[str, AfterValidator(checked_rule)] | None = None
+    """Learn from the model's own answers: those that pass this check against the right ones, which are not learnt themselves.
+    One of exact_match, contains, regex_match, number_match and json_match."""
+    objective: Literal["auto", "dpo", "orpo", "kto", "reward"] = "auto"
+    """How a preference is learnt: dpo, orpo and kto tune the model that answers, reward makes one that scores answers. auto: dpo
+    of pairs of answers, kto of answers that a label judges."""
     beta: Annotated[float, Gt(0)] = 0.1
     """How much a preference counts: beta of dpo and kto, lambda of orpo."""
 
@@ -186,6 +207,15 @@ class TrainPlan(Section):
     """probe: a head on frozen features; full: all layers; top:K: the head and the last K blocks; thaw or thaw:E: the head
     first, and one more block every E epochs; lora or lora:R: adapters of rank R beside frozen weights; auto: probe and
     full, and the better one is kept."""
+    adapter: Literal["lora", "rslora", "dora"] = "lora"
+    """With --method lora, how adapters are made: lora adds their product times alpha / rank, rslora times alpha / sqrt(rank)
+    (arXiv:2312.03732), dora learns the length of each output's weights apart from their direction (arXiv:2402.09353)."""
+    adapter_alpha: Annotated[float, Gt(0), Lt(1e6)] | None = None
+    """With --method lora: alpha, by which what adapters add is scaled. Left out: twice the rank, and 8 with rslora, which is the
+    same at rank 16."""
+    adapter_b_rate: Annotated[float, Gt(0), Le(1000)] = 1.0
+    """With --method lora: the learning rate of an adapter's B, which starts from zero, is this times that of its A (LoRA+,
+    arXiv:2402.12354)."""
     lr: Annotated[float, Gt(0), Lt(1)] | Literal["find"] | None = None
     """Peak learning rate of AdamW, or find: measured by a learning-rate range test before training."""
     cloze: Annotated[int, Ge(0)] | None = None

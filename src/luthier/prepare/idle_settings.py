@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from luthier.errors import PlanError
-from luthier.forms import FORMS
 from luthier.forms.form import Form
-from luthier.plan.method import Thaw, parse_method
-from luthier.plan.plan import Plan, is_set
+from luthier.models.heads import HEADS
+from luthier.plan.method import Lora, Thaw, parse_method
+from luthier.plan.plan import ADAPTERS_ALONE, Plan, is_set
 from luthier.prepare.pairs import ways_to_read
+from luthier.tasks import TASKS
 from luthier.tasks.task import Task
 
 
@@ -47,7 +48,7 @@ class Setting:
 
 def refuse_what_has_no_effect(plan: Plan, task: Task) -> None:
     """Raise PlanError for settings that this task's loss or rows know nothing of: the first ones that have the same words."""
-    case = Case(plan, task, FORMS[task.reads])
+    case = Case(plan, task, TASKS[task.name].form(task))
     for words, settings in groupby(SETTINGS, key=lambda one: one.words):
         idle = [one.key for one in settings if one.idle(case)]
         if idle:
@@ -64,6 +65,10 @@ def no_cloze_with(plan: Plan) -> str | None:
     if plan.train.l2_sp:
         return "with --l2-sp weights would be pulled to what cloze questions made of them, not to the pre-trained ones"
     return None
+
+
+def has_adapters(case: Case) -> bool:
+    return isinstance(parse_method(case.plan.train.method), Lora)
 
 
 def probes(case: Case) -> bool:
@@ -87,15 +92,60 @@ def has_a_head_of_its_own(case: Case) -> bool:
     return not case.form.side_by_side
 
 
+def has_new_layers(case: Case) -> bool:
+    """Not so a language model, whose output layer came with it."""
+    return HEADS[case.task.head].new
+
+
+def verifies(case: Case) -> bool:
+    return case.plan.task.verify is not None
+
+
+def weighs_preferences(case: Case) -> bool:
+    """A reward model's loss, that of Bradley and Terry, has nothing to weigh."""
+    return case.plan.task.objective != "reward"
+
+
+def reads_pieces_of_rows(case: Case) -> bool:
+    """Not so what is read as a whole because what is learnt of it stands at its end."""
+    return not HEADS[case.task.head].writes or "data.long=windows" in case.form.effects
+
+
 NO_PROBE = ": {task} has no probe, as no linear head on frozen features does it. Leave it out."
 NO_LABELS = ": no effect with {task}, which learns no labels. Leave it out."
 NO_IMAGES = ": no effect with {task}, which reads no images. Leave it out."
 A_COSINE = ": no effect with a bi-encoder, whose head reads one number, a cosine. Leave it out, or choose --pair cross-encoder."
+NOTHING_NEW = (
+    ": no effect with {task}, whose model has no new layers: its output layer came with it. Leave it out."
+)
+NOTHING_WRITTEN = ": no effect with {task}, of which no conversations are learnt. Leave it out."
+NO_PREFERENCE = ": no effect with {task}, which learns no preferences. Leave it out."
+NO_ADAPTERS = ": no effect without adapters. Leave it out, or choose --method lora."
 AS_ASKED = ": no effect with {task} as it is asked for. Leave it out."
 
 SETTINGS: tuple[Setting, ...] = (
     Setting("train.method", NO_PROBE, probes, lambda plan: plan.train.method == "probe"),
     Setting("train.head", NO_PROBE, probes, lambda plan: plan.train.head in ("shrunk", "probe")),
+    Setting("train.head", NOTHING_NEW, has_new_layers),
+    Setting("train.head_rate", NOTHING_NEW, has_new_layers),
+    Setting(
+        "train.reinit",
+        ": with {task} the blocks would have to learn to write anew, which takes far more text than any run reads. Leave it out.",
+        has_new_layers,
+    ),
+    Setting("task.turns", NOTHING_WRITTEN),
+    Setting("task.system", NOTHING_WRITTEN),
+    Setting("task.max_tokens", NOTHING_WRITTEN),
+    Setting("task.pattern", NOTHING_WRITTEN),
+    Setting("task.verify", NOTHING_WRITTEN),
+    Setting("train.rounds", ": no effect without --verify, whose rounds they are of. Leave it out.", verifies),
+    Setting("train.samples", ": no effect without --verify, which checks them. Leave it out.", verifies),
+    Setting("task.objective", NO_PREFERENCE),
+    Setting("task.beta", NO_PREFERENCE),
+    Setting(
+        "task.beta", ": no effect with --objective reward, whose loss weighs nothing. Leave it out.", weighs_preferences
+    ),
+    *(Setting(f"train.{key}", NO_ADAPTERS, has_adapters) for key in ADAPTERS_ALONE),
     Setting("train.label_smoothing", NO_LABELS, learns_labels),
     Setting("train.balance", NO_LABELS, learns_labels),
     Setting("task.labels_per_row", NO_LABELS, learns_labels),
@@ -117,6 +167,10 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "data.calibration_share", ": no effect with {task}, which has nothing to calibrate. Leave it out.", calibrates
+    ),
+    Setting(
+        "data.long", ": 'windows' would part what is learnt from what it answers to, in rows of {task}. Use --long cut.",
+        reads_pieces_of_rows, lambda plan: plan.data.long == "windows",
     ),
     Setting(
         "data.long", ": 'windows' are of a single text, and the rows of {task} are made of two. Use --long cut.",

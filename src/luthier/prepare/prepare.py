@@ -34,7 +34,7 @@ from luthier.prepare.fitting import Fit, fitting
 from luthier.prepare.idle_settings import refuse_what_has_no_effect
 from luthier.prepare.memo import Memo
 from luthier.prepare.pairs import how_pairs_are_read
-from luthier.prepare.refusals import refuse_too_many_blocks, refuse_unknown_checks
+from luthier.prepare.refusals import refuse_more_than_is_read, refuse_too_many_blocks, refuse_unknown_checks
 from luthier.prepare.resolve import Guess, Resolved, Start, made_wanted, resolve
 from luthier.prepare.rows import Rows, look_over, understand
 from luthier.prepare.rows_read import RowsRead, read_rows
@@ -138,6 +138,7 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
     refuse_what_has_no_effect(plan, task)
     way = task.long if plan.data.long == "auto" else plan.data.long
     read = memo.call(read_rows, rows, base, way)
+    refuse_more_than_is_read(plan, read.long.limit)
     rows, task = having_read(read)
     fit = fitting(plan, base.folder, device) if HEADS[task.head].writes else Fit(plan)
     plan = fit.plan

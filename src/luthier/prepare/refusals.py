@@ -82,6 +82,16 @@ def unusable_remedy(part: str, file: str | None, roles: Roles, unlabelled: int) 
     return f"{mend}, or name a folder without them: rows of the others are then kept for it."
 
 
+def refuse_more_than_is_read(plan: Plan, limit: int) -> None:
+    """Raise PlanError for answers that would be longer than the model reads. limit: tokens that it reads and writes together."""
+    most = plan.task.max_tokens
+    if most is not None and most >= limit:
+        raise PlanError(
+            f"task.max_tokens: {most:,} leave no room for what is asked, as {plan.model.name} reads and writes {limit:,} tokens "
+            "together. Choose fewer."
+        )
+
+
 def refuse_too_many_blocks(plan: Plan, ladder: Ladder) -> None:
     """Raise PlanError where more blocks are asked for than the model has: that is a slip, or means `full`."""
     blocks, method = len(ladder.blocks), parse_method(plan.train.method)

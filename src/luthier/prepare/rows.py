@@ -37,7 +37,7 @@ from luthier.prepare.parts import (
 from luthier.prepare.task_columns import asked_columns, composed, kind_and_columns
 from luthier.prepare.understanding import Understanding
 from luthier.tasks import TASKS
-from luthier.tasks.kind import Kind, Roles, Understood, Wishes
+from luthier.tasks.kind import Answering, Kind, Roles, Understood, Wishes
 from luthier.tasks.task import Task
 
 SHOWN = "luthier: shown"
@@ -198,11 +198,9 @@ def wishes_of(plan: Plan, kind: Kind) -> Wishes:
         task=kind.name,
         task_named=plan.task.name != "auto",
         decimal=plan.data.decimal,
-        turns=plan.task.turns,
-        system=plan.task.system,
-        max_tokens=plan.task.max_tokens,
-        pattern=plan.task.pattern,
-        verify=plan.task.verify,
+        answering=Answering(
+            plan.task.turns, plan.task.system, plan.task.max_tokens, plan.task.pattern, plan.task.verify
+        ),
         objective=plan.task.objective,
         beta=plan.task.beta,
     )

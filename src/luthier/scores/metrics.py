@@ -164,10 +164,12 @@ class Generated:
 
 @dataclass(frozen=True)
 class Preferred:
-    """Answers of a task that is to prefer one of two answers."""
+    """Answers of a task that is to prefer one of two answers, or good ones to bad ones."""
 
     margins: Floats
-    """(rows,) by how much the reward of the chosen answer is higher than that of the rejected one."""
+    """(rows,) by how much the reward of the chosen answer is higher than that of the rejected one; of a judged answer its own."""
+    good: NDArray[np.bool_] | None = None
+    """(rows,) whether a judged answer is good; None where rows are pairs."""
 
 
 def accuracy(found: Classified | Tagged) -> Measure:
@@ -216,6 +218,8 @@ def of_texts(name: str, share: bool = True) -> Callable[[Generated], Measure]:
 
 
 def reward_accuracy(found: Preferred) -> Measure:
+    if found.good is not None:
+        return OfAll(generated.resampled_preference(found.margins, found.good), found.margins)
     right = generated.preferred(found.margins)
     return PerRow(right, share=bool(np.isin(right, (0, 1)).all()))
 
@@ -439,7 +443,8 @@ METRICS: dict[str, Metric] = {
     ),
     "reward_accuracy": Metric(
         "Reward accuracy",
-        "the share of pairs whose chosen answer has the higher reward; ties count half",
+        "the share of pairs whose chosen answer has the higher reward, of judged answers of all pairs of a good and a bad one; "
+        "ties count half",
         {PREFERENCE: reward_accuracy},
         judges=(PREFERENCE,),
         percent=True,

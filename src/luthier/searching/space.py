@@ -9,7 +9,7 @@ from typing import Any, get_origin
 
 from luthier.errors import PlanError
 from luthier.plan.method import Lora, Probe, is_method, parse_method
-from luthier.plan.plan import TUNING_ALONE, WHOLE_WEIGHTS, Plan, fields, full_key
+from luthier.plan.plan import ADAPTERS_ALONE, TUNING_ALONE, WHOLE_WEIGHTS, Plan, fields, full_key
 
 METHOD = "train.method"
 MODEL = "model.name"
@@ -120,8 +120,8 @@ def idle_with(method: str, pair: str = "auto") -> set[str]:
     idle, found = set(IDLE_WITH_PAIR.get(pair, ())), parse_method(method)
     if isinstance(found, Probe):
         idle |= {f"{section}.{key}" for section, key in TUNING_ALONE} | {"model.hidden"}
-    if isinstance(found, Lora):
-        idle |= {f"train.{key}" for key in WHOLE_WEIGHTS}
+    of_others = WHOLE_WEIGHTS if isinstance(found, Lora) else ADAPTERS_ALONE
+    idle |= {f"train.{key}" for key in of_others}
     return idle
 
 

@@ -45,7 +45,7 @@ def answer_file(
         table, columns = of_folder
     else:
         table = read(data, writing)
-        columns = {role: name for role in wanted if (name := named.get(role) or known.get(role))}
+        columns = form.columns_to_answer(table, named, known)
         if form.file_role is not None or images is not None:
             table = with_images_in(table, images, columns.get(form.file_role or ""))
     if TEXT in columns:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from luthier.candidates import competing
 from luthier.candidates.features import compute_features
+from luthier.candidates.reference import compute_reference
 from luthier.candidates.run import Mode, Run, Watch
 from luthier.errors import Interrupted, PlanError
 from luthier.events import Advanced, Doubted, Ended, Event, Noted, Started
@@ -189,6 +190,8 @@ def path(run: Run) -> Iterator[Event]:
 
 
 def features_and_probe(run: Run) -> Iterator[Event]:
+    if run.task.reference is not None:
+        yield from timed(run, "reference", compute_reference(run))
     yield from timed(run, "features", compute_features(run))
     yield from timed(run, "probe", cheap_candidates(run))
 

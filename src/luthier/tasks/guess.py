@@ -6,7 +6,8 @@ from luthier.data.annotations.multiple_choice import refuse_choices
 from luthier.data.column_names import normal
 from luthier.data.column_numbers import holds_numbers, lists_numbers
 from luthier.data.columns import SCORE_NAMES, guess_text_and_label, names_there
-from luthier.data.conversations.naming import claims_preference, turns_column
+from luthier.data.conversations.claims import claims_preference
+from luthier.data.conversations.naming import turns_column
 from luthier.data.table import Table
 from luthier.data.text_pairs import guess_pair, pair_by_name, refuse_two_targets, refuse_two_texts
 from luthier.errors import DataError
@@ -39,8 +40,8 @@ def guess_kind(
     if layout.task is not None:
         return TASKS[layout.task], layout.why
     for kind in TASKS.values():
-        why = None if kind.claims is None else kind.claims(table)
-        if why is not None:
+        named = {role for role, name in asked.items() if name is not None}
+        if kind.claims is not None and named <= kind.roles.keys() and (why := kind.claims(table)) is not None:
             return kind, why
     if asked["image"] is not None or (asked["text"] is None and image_column(table) is not None):
         return TASKS["image-classification"], "images with labels"

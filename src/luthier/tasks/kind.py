@@ -19,6 +19,22 @@ LABEL = "label"
 
 
 @dataclass(frozen=True)
+class Answering:
+    """The user's wishes about conversations, and about what is written in them."""
+
+    turns: Learnt = "answers"
+    """Which tokens of a conversation are learnt."""
+    system: str | None = None
+    """What is said in a first turn to conversations that have no such turn."""
+    max_tokens: int | None = None
+    """Tokens of an answer at the most, where the user says it."""
+    pattern: str | None = None
+    """The regular expression that answers are to match."""
+    verify: str | None = None
+    """How the model's own answers are checked, where it is to learn from those that pass."""
+
+
+@dataclass(frozen=True)
 class Wishes:
     """The user's wishes about what a task otherwise decides by itself."""
 
@@ -32,17 +48,8 @@ class Wishes:
     """Whether the user named the task, so that nothing is asked about it."""
     decimal: str | None = None
     """What stands before the decimals of numbers, where the user says it."""
-    turns: Learnt = "answers"
-    """Which tokens of a conversation are learnt."""
-    system: str | None = None
-    """What is said in a first turn to conversations that have no such turn."""
-    max_tokens: int | None = None
-    """Tokens of an answer at the most, where the user says it."""
-    pattern: str | None = None
-    """The regular expression that answers are to match."""
-    verify: str | None = None
-    """How the model's own answers are checked, where it is to learn from those that pass."""
-    objective: str = "dpo"
+    answering: Answering = Answering()
+    objective: str = "auto"
     """What is made small where one answer is preferred to another."""
     beta: float = 0.1
     """How much that preference counts."""

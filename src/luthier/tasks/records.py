@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Gt, Le, Len
 from pydantic import AfterValidator, model_validator
 from pydantic_core import PydanticCustomError
 
@@ -30,6 +30,7 @@ def known_form(name: str) -> str:
 
 Names = Annotated[list[str], AfterValidator(distinct)]
 Reads = Annotated[str, AfterValidator(known_form)]
+Weight = Annotated[float, Gt(0)]
 Temperature = Annotated[float, Ge(1e-6), Le(1e6)]
 
 
@@ -117,3 +118,5 @@ class PreferenceRecord(TaskRecord):
     objective: Literal["dpo", "orpo", "kto", "reward"]
     beta: Annotated[float, Gt(0)]
     system: str | None = None
+    judged: bool = False
+    weights: Annotated[list[Weight], Len(2, 2)] = [1.0, 1.0]  # noqa: RUF012  it is a field's default

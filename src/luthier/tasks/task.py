@@ -22,6 +22,7 @@ from luthier.tasks.in_context import InContext
 from luthier.tasks.made_rows import MadeRows
 from luthier.tasks.outputs import PLAIN, Logits, Outputs
 from luthier.tasks.probing import Probing
+from luthier.tasks.reference import Reference
 from luthier.tasks.zero_shot import ZeroShot
 
 Baseline = Callable[[Examples, Examples], Outputs]
@@ -131,6 +132,15 @@ class Task(ABC, Generic[Out, Ans]):
     def in_context(self) -> InContext | None:
         """How a language model that was never tuned is told of the task; None where no model answers without being tuned."""
         return None
+
+    @property
+    def reference(self) -> Reference | None:
+        """What the untouched model says of the rows, which the loss compares with; None where it compares with nothing."""
+        return None
+
+    def untouched(self, outputs: Out) -> Out:
+        """What a model gave before it learnt, made such that answers follow from it: a difference to itself says nothing."""
+        return outputs
 
     @property
     def checkable(self) -> Checkable | None:

@@ -30,6 +30,8 @@ class Part:
     decayed: bool
     pulled: bool = False
     """Whether the parameter comes from the pre-trained model, so that `pull` may draw it back there."""
+    rate: float = 1.0
+    """Multiplier of the learning rate that its rung has."""
 
 
 class Holder(Protocol):

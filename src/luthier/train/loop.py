@@ -173,6 +173,8 @@ def train(
             yield go_back(state, failed, last_mark(marks, state.step), checkpoints, clock())
             entered = -1
             continue
+        if norm == 0 and loss != 0 and state.step == 0:
+            raise nothing_learns(name, loss / weight)
         state.weights.step(lr, unfreezing.scales(epoch), weight, norm, settings.max_norm)
         state.step += 1
         state.tokens += tokens
@@ -252,6 +254,16 @@ class FailedStep:
     def what(self) -> str:
         """What of it is not finite."""
         return "loss" if not math.isfinite(self.loss) else "gradient"
+
+
+def nothing_learns(name: str, loss: float) -> WorldError:
+    """What to say where a first step has a loss, and no gradient at all. Where its loss is zero it has none rightly: a text that
+    is compared with no other, a number that is met exactly.
+    """
+    return WorldError(
+        f"{name}, step 1: the loss is {loss:g}, and no gradient of it reaches the weights that train, so training would teach "
+        "nothing. Try another method (--method full), or --precision fp32."
+    )
 
 
 def go_back(

@@ -27,6 +27,8 @@ class LadderUnfreezing:
     """Which parameters of a rung under the head move where the rung does: LoRA moves its adapters alone."""
     new_head: bool = True
     """Whether the uppermost rung is a head that was put on the model, which trains whole beside adapters too."""
+    rate: Callable[[str], float] = lambda name: 1.0
+    """Multiplier of a parameter's learning rate within its rung."""
 
     def enter(self, epoch: int) -> None:
         """Training mode above the frozen prefix, evaluation mode inside it; gradients only where something moves."""
@@ -83,6 +85,7 @@ class LadderUnfreezing:
                 courses.index(courses[at]),
                 decayed=named[name].ndim > 1,
                 pulled=at < len(self.ladder.rungs) - 1,
+                rate=self.rate(name),
             )
             for at, rung in enumerate(self.ladder.rungs)
             if any(courses[at])

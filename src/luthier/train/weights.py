@@ -45,10 +45,10 @@ class Weights:
             module.sparse = name in chosen
         dense = [part for part in parts if part.name not in tables]
 
-        def alike(part: Part) -> tuple[int, bool, bool, torch.dtype]:
+        def alike(part: Part) -> tuple[int, bool, bool, torch.dtype, float]:
             fast = masters.fast.get(id(named[part.name])) if masters is not None else None
             dtype = named[part.name].dtype if fast is None else fast.dtype
-            return part.rung, not part.decayed, part.pulled and pull > 0, dtype
+            return part.rung, not part.decayed, part.pulled and pull > 0, dtype, part.rate
 
         dense.sort(key=lambda part: tuple(map(str, alike(part))))  # stable: inside, the order of the model
         self.flat = [
@@ -125,7 +125,7 @@ class Weights:
         if self.optimizer is not None:
             for flat, group in zip(self.flat, self.optimizer.param_groups, strict=True):
                 rung = flat.parts[0].rung
-                group["lr"] = lr * scales[rung]
+                group["lr"] = lr * scales[rung] * flat.parts[0].rate
                 flat.master.grad = flat.gradient if rung in self.moving else None
             # The kernel divides by it on its way: clipping and averaging cost no pass of their own.
             self.optimizer.grad_scale = torch.tensor(1 / factor)  # type: ignore[attr-defined]

@@ -1,6 +1,7 @@
 """What a plan says of training, as the loop wants it."""
 
 import math
+from functools import partial
 
 import numpy as np
 
@@ -15,8 +16,8 @@ from luthier.models.ladder.policies import (
     TopRungs,
 )
 from luthier.models.ladder.policies import Thaw as ThawPolicy
-from luthier.models.lora import is_adapter
-from luthier.plan.method import Thaw, Top, parse_method
+from luthier.models.lora import Design, b_rate, is_adapter
+from luthier.plan.method import Lora, Thaw, Top, parse_method
 from luthier.plan.sections import RunPlan, TrainPlan
 from luthier.prepare.prepare import Prepared
 from luthier.tasks.task import Task
@@ -60,7 +61,16 @@ def unfreezing_of(ready: Prepared, adapted: bool) -> LadderUnfreezing:
     inside = is_adapter if adapted else every
     live = ready.plan.train.batch_norm == "live"
     policy, new_head = policy_of(ready.plan.train, ladder), len(ready.model.head) > 0
-    return LadderUnfreezing(ready.model, ladder, policy, live, inside=inside, new_head=new_head)
+    rate = partial(b_rate, times=ready.plan.train.adapter_b_rate)
+    return LadderUnfreezing(ready.model, ladder, policy, live, inside=inside, new_head=new_head, rate=rate)
+
+
+def design_of(plan: TrainPlan) -> Design | None:
+    """How the adapters are made that a plan wants; None where it wants none."""
+    method = parse_method(plan.method)
+    if not isinstance(method, Lora):
+        return None
+    return Design(method.rank, plan.adapter, plan.adapter_alpha)
 
 
 def every(name: str) -> bool:

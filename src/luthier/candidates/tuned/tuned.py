@@ -18,13 +18,19 @@ from luthier.candidates.tuned.cloze import NAME as CLOZE
 from luthier.candidates.tuned.cloze import learn_cloze, recall
 from luthier.candidates.tuned.pacing import Pacing
 from luthier.candidates.tuned.prefixes import SCORED, Prefixes, open_prefixes
-from luthier.candidates.tuned.settings import groups_of, micro_tokens_of, settings_of, unfreezing_of, weighted
+from luthier.candidates.tuned.settings import (
+    design_of,
+    groups_of,
+    micro_tokens_of,
+    settings_of,
+    unfreezing_of,
+    weighted,
+)
 from luthier.candidates.tuned.verified import learn_verified
 from luthier.compare.fitted import Fitted, Weights
 from luthier.events import Event, Noted, Started, Stopped
 from luthier.models.ladder.trainable import reinitialise
 from luthier.models.lora import add_adapters
-from luthier.plan.method import Lora, parse_method
 from luthier.prepare.prepare import Prepared
 from luthier.tasks.calibration import Calibration
 from luthier.tasks.outputs import Outputs, arrays_of, to_arrays
@@ -128,11 +134,10 @@ def follow(run: Run, settings: TrainSettings) -> Generator[Event, None, Prefixes
     returns what stands in the place of its frozen rungs, or None where there was no validation.
     """
     ready = run.ready
-    method = parse_method(run.plan.train.method)
-    adapters = None
-    if isinstance(method, Lora):
+    design, adapters = design_of(run.plan.train), None
+    if design is not None:
         blocks = [name.removeprefix("body.") for name in ready.ladder.blocks]
-        adapters = add_adapters(ready.model.body, blocks, method.rank, run.plan.run.seed)
+        adapters = add_adapters(ready.model.body, blocks, design, run.plan.run.seed)
         ready.masters.adopt(ready.model.body)
     unfreezing = unfreezing_of(ready, adapters is not None)
     start_head(run)

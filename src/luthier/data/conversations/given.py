@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from luthier.batches.conversations import Conversation
+from luthier.batches.conversations import ASSISTANT, Conversation
 from luthier.data.conversations.fault import Fault
 from luthier.data.conversations.reading import (
+    COMPLETION,
     CONTEXT,
     MESSAGES,
     PROMPT,
@@ -36,6 +37,24 @@ def conversation_of(value: Any, place: str) -> Conversation:
 
 def conversation_from(record: Mapping[str, Any], place: str) -> Conversation:
     """What the model is to answer, from an object. Raises DataError that says what is wrong with it."""
+    return whole_from(record, place).prompt
+
+
+def answer_from(record: Mapping[str, Any], place: str) -> Conversation:
+    """A conversation whose last answer is to be judged, from an object with `messages`, or `prompt` and `completion`.
+
+    Raises DataError.
+    """
+    found, answer = whole_from(record, place), record.get(COMPLETION)
+    if answer is None:
+        return found
+    if not isinstance(answer, str):
+        raise DataError(f"{place}: its `{COMPLETION}` is {shorten(str(answer), 200)!r}, and is to be a text.")
+    return found.with_turns({"role": ASSISTANT, "content": answer})
+
+
+def whole_from(record: Mapping[str, Any], place: str) -> Conversation:
+    """A conversation with whatever turn it ends with, from an object. Raises DataError that says what is wrong with it."""
     name = next((one for one in (MESSAGES, PROMPT, *OTHERS) if one in record), None)
     said = record if name is None else record[name]
     if not isinstance(said, str | list | tuple):
@@ -46,7 +65,7 @@ def conversation_from(record: Mapping[str, Any], place: str) -> Conversation:
         raise DataError(f"{place}: `{CONTEXT}` and `{SYSTEM_PROMPT}` are texts. {EXPECTED}")
     try:
         tools = tools_of(record.get(TOOLS))
-        return prompt_of(given_turns(said), context, system, [], tools).prompt
+        return prompt_of(given_turns(said), context, system, [], tools)
     except Fault as fault:
         raise DataError(f"{place}: cannot be read as a conversation: {fault}. {EXPECTED}") from None
     except NoTool as words:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 
 from luthier.data.column_names import normal
-from luthier.data.columns import LABEL_NAMES, ColumnGuess
+from luthier.data.columns import ColumnGuess
 from luthier.data.conversations.reading import (
     CHOSEN,
     COMPLETION,
@@ -17,17 +17,18 @@ from luthier.data.conversations.reading import (
     SYSTEM_PROMPT,
     TOOLS,
 )
-from luthier.data.marks import mark_of
 from luthier.data.table import Table
 from luthier.errors import DataError, did_you_mean, listing
 
 MESSAGE_NAMES = (MESSAGES, "conversations", "conversation", "dialogue", "dialog", "chat", "turns")
 PROMPT_NAMES = (PROMPT, "instruction", "question", "query", "input", "user", "human")
-COMPLETION_NAMES = (COMPLETION, "output", "response", "answer", "assistant", "target")
+ASKED_NAMES = (*PROMPT_NAMES, "text")
+"""Names of what is asked where nothing is to be learnt: a file of plain texts too."""
+COMPLETION_NAMES = (COMPLETION, "output", "response", "answer", "assistant", "generation", "target")
 CONTEXT_NAMES = ("input", CONTEXT)
-CHOSEN_NAMES = (CHOSEN, "chosen_response", "response_chosen", "preferred")
+CHOSEN_NAMES = (CHOSEN, "chosen_response", "response_chosen", "preferred", "preferred_output")
 JUDGEMENT_NAMES = ("label", "kto_tag")
-REJECTED_NAMES = (REJECTED, "rejected_response", "response_rejected", "dispreferred")
+REJECTED_NAMES = (REJECTED, "rejected_response", "response_rejected", "dispreferred", "non_preferred_output")
 EXTRAS = {
     SYSTEM_PROMPT: (SYSTEM_PROMPT, "system_prompt"),
     HISTORY: (HISTORY,),
@@ -38,15 +39,6 @@ INSTRUCTION = "instruction"
 LABEL = "label"
 ORDER = (MESSAGES, PROMPT, CONTEXT, CHOSEN, REJECTED, COMPLETION, *EXTRAS, LABEL)
 """All roles, in the order in which they are told."""
-
-SURE = (
-    (PROMPT, COMPLETION),
-    (INSTRUCTION, "input", "output"),
-    (INSTRUCTION, CONTEXT, "response"),
-)
-"""Names that only rows for language models have together: OpenAI's pairs, Alpaca's, Dolly's."""
-LIKELY = ((INSTRUCTION, "output"), (INSTRUCTION, "response"), (PROMPT, "response"))
-"""Names that such rows have too, where the answers are texts of their own, and not a few that recur."""
 
 
 def names_of(table: Table) -> dict[str, str]:
@@ -90,6 +82,25 @@ def find_conversation(table: Table, asked: Mapping[str, str | None]) -> ColumnGu
     return guess_of(with_extras(table, found), named)
 
 
+def find_prompts(table: Table, asked: Mapping[str, str | None], known: Mapping[str, str]) -> dict[str, str]:
+    """The columns of what a finished model is to answer: as asked, else as the learnt rows were called, else by their names.
+
+    Rows to answer need not be written as those to learn from were: a model of `messages` answers a column `prompt` too.
+    """
+    named = asked_of(table, asked, (MESSAGES, PROMPT, CONTEXT, *EXTRAS))
+    whole = {MESSAGES, PROMPT}
+    found = {
+        role: name
+        for role, name in known.items()
+        if role in (MESSAGES, PROMPT, CONTEXT, *EXTRAS) and name in table.names
+        if not (role in whole and named.keys() & whole)
+    } | named
+    if not whole & found.keys():
+        turns = turns_column(table)
+        found = with_prompt(table, found, ASKED_NAMES) if turns is None else {**found, MESSAGES: turns}
+    return guess_of(with_extras(table, found), named).columns
+
+
 def find_preference(table: Table, asked: Mapping[str, str | None]) -> ColumnGuess:
     """The columns of preferences by role: as asked, else by their names. Raises DataError where there are none."""
     named = asked_of(table, asked, ORDER)
@@ -120,9 +131,11 @@ def with_judged(table: Table, named: Mapping[str, str]) -> dict[str, str]:
     return with_role(table, with_prompt(table, found), COMPLETION, COMPLETION_NAMES)
 
 
-def with_prompt(table: Table, found: Mapping[str, str]) -> dict[str, str]:
+def with_prompt(
+    table: Table, found: Mapping[str, str], names: Sequence[str] = PROMPT_NAMES
+) -> dict[str, str]:
     """The columns with that of what is asked, and of the input that it is about. Raises DataError."""
-    wider = with_role(table, found, PROMPT, PROMPT_NAMES)
+    wider = with_role(table, found, PROMPT, names)
     about = first_of(table, CONTEXT_NAMES, list(wider.values()))
     if about is None or CONTEXT in wider or normal(wider[PROMPT]) != INSTRUCTION or nested(table, about):
         return wider
@@ -175,68 +188,3 @@ def guess_of(found: Mapping[str, str], named: Mapping[str, str]) -> ColumnGuess:
         for role, name in found.items()
     }
     return ColumnGuess({role: found[role] for role in ORDER if role in found}, reasons)
-
-
-def claims_conversation(table: Table) -> str | None:
-    """Whether a table can only be of conversations, and why, in words. Raises DataError where it may be something else too."""
-    if claims_preference(table) is not None:
-        return None
-    whole, label = turns_column(table), first_of(table, LABEL_NAMES[:10])
-    if whole is not None and label is not None:
-        found = f"column {whole!r} holds conversations, and column {label!r} what may be their labels"
-        raise two_meanings(table, found, label)
-    return claims_pairs(table, label) if whole is None else f"column {whole!r} holds conversations"
-
-
-def claims_pairs(table: Table, label: str | None) -> str | None:
-    """Whether columns of what is asked and answered can only be for a language model, and why. label: a column beside them."""
-    there = names_of(table)
-    for names in (*SURE, *LIKELY):
-        if not set(names) <= there.keys() or (names in LIKELY and label is not None):
-            continue
-        asked, answers = there[names[0]], there[names[-1]]
-        if label is not None and normal(label) == LABEL:
-            raise two_meanings(
-                table, f"column {answers!r} holds answers, and column {label!r} what may be labels", label
-            )
-        if names in SURE or is_free(table, answers):
-            return f"columns {listing(there[name] for name in names)} hold what is asked and what is answered"
-        raise two_meanings(
-            table, f"column {answers!r} holds few different answers to column {asked!r}", answers
-        )
-    return None
-
-
-def claims_preference(table: Table) -> str | None:
-    """Whether a table can only be of preferences, and why, in words."""
-    chosen, rejected = first_of(table, CHOSEN_NAMES), first_of(table, REJECTED_NAMES)
-    if chosen is not None and rejected is not None:
-        return f"columns {chosen!r} and {rejected!r} hold answers that are preferred to others"
-    there = names_of(table)
-    if {PROMPT, COMPLETION, LABEL} <= there.keys() and holds_judgements(table, there[LABEL]):
-        return f"column {there[LABEL]!r} says of each answer whether it is good"
-    return None
-
-
-def holds_judgements(table: Table, name: str) -> bool:
-    """Whether a column says yes or no in its rows, in whatever way."""
-    values = table.values(name, table.sample)
-    return any(mark_of(value) in (0, 1) for value in values) and all(
-        mark_of(value) is not None for value in values if not isinstance(value, list | dict)
-    )
-
-
-def is_free(table: Table, name: str) -> bool:
-    """Whether a column holds turns, or texts that are mostly different, and not a few labels."""
-    if name in table.layout.turns:
-        return True
-    facts = table.facts([name])[0]
-    return pa.types.is_string(facts.kind) and facts.wordy > 0.5 and facts.repeated < 0.5
-
-
-def two_meanings(table: Table, found: str, label: str) -> DataError:
-    """The question to the user where rows may be for a language model or for a classifier."""
-    return DataError(
-        f"{table.files[0]}: {found}. Say which is meant: --task chat learns to write the answers, --task text-classification "
-        f"--text COLUMN --label {label} the labels, --task preference which answers are good where a label says that."
-    )

@@ -9,6 +9,7 @@ from luthier.batches.conversations import Conversation, Turn
 from luthier.data.annotations.literals import literal
 from luthier.data.conversations.cells import in_cell
 from luthier.data.conversations.fault import SECOND_SYSTEM, UNREADABLE, Fault
+from luthier.data.conversations.nulls import without_nulls
 from luthier.data.conversations.speakers import ASSISTANT, SYSTEM, USER
 from luthier.data.conversations.tools import NoTool, tools_of
 from luthier.data.conversations.turns import Turns
@@ -161,7 +162,7 @@ def described(table: Table, name: str | None, rows: Ints | None, count: int) -> 
     found = []
     for row, value in zip(numbers, table.values(name, rows), strict=True):
         try:
-            found.append(tools_of(value))
+            found.append(tools_of(value if isinstance(value, str) else without_nulls(value)))
         except NoTool as words:
             raise DataError(
                 f"{table.place(row)}: column {name!r}: the tools of this row {words}. Expected a list of objects such as "

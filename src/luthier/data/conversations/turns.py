@@ -16,6 +16,8 @@ Turns = list[dict[str, Any]]
 SPEAKER_KEYS = ("role", "from")
 SAID_KEYS = ("content", "value")
 CALL_KEYS = ("tool_calls", "function_call")
+AROUND = "messages"
+"""The key of an object around turns."""
 KEPT = ("name", "tool_call_id", "reasoning_content", "thinking")
 """Keys of a turn that chat templates read beside these."""
 TEXT_PARTS = ("text", "input_text", "output_text")
@@ -28,6 +30,8 @@ BETWEEN_PARTS = "\n"
 class Seen:
     """What was met in the turns of a column and is to be told."""
 
+    unnamed: int = 0
+    """Rows whose turns had no speakers."""
     joined: int = 0
     """Turns made of several texts."""
     renamed: Counter[str] = field(default_factory=Counter)
@@ -52,6 +56,11 @@ def is_turn(value: Any) -> bool:
 def are_turns(value: Any) -> bool:
     """Whether a value is a turn, or a list of turns with at least one in it."""
     return is_turn(value) or (isinstance(value, list) and bool(value) and all(map(is_turn, value)))
+
+
+def holds_messages(value: Any) -> bool:
+    """Whether a value is an object around turns, as the `input` of OpenAI's preferences is."""
+    return isinstance(value, Mapping) and are_turns(value.get(AROUND))
 
 
 def turns_of(value: Any, seen: Seen, alone: str) -> Turns:

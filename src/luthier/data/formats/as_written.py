@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from luthier.data.column_names import normal
-from luthier.data.conversations.turns import are_turns
+from luthier.data.conversations.turns import are_turns, holds_messages
 
 AS_WRITTEN = b"luthier: as written"
 """The key in a column's metadata that says that its values are JSON, texts among them too."""
@@ -21,7 +21,7 @@ def kept_as_written(rows: Sequence[Mapping[str, Any]]) -> frozenset[str]:
     >>> sorted(kept_as_written([{"messages": [{"role": "user", "content": "Hello"}], "tools": [{"name": "now"}], "n": [1]}]))
     ['messages', 'tools']
     """
-    found = {name for row in rows for name, value in row.items() if are_turns(value)}
+    found = {name for row in rows for name, value in row.items() if are_turns(value) or holds_messages(value)}
     names = {name for row in rows for name in row}
     if found or any(normal(name) in PROMPTS for name in names):
         found |= {

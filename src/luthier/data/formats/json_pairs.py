@@ -1,8 +1,9 @@
-"""Rows of JSON that are lists: a text beside its label or spans, words beside their tags, texts that belong together."""
+"""Rows of JSON that are lists: a text beside its label or spans, words beside their tags, texts that belong together, turns."""
 
 from collections.abc import Sequence
 from typing import Any
 
+from luthier.data.conversations.turns import is_turn
 from luthier.data.tags import parts
 
 HEADER_NAMES = frozenset(
@@ -39,6 +40,8 @@ def as_object(value: Any) -> dict[str, Any] | None:
     """
     if not isinstance(value, list) or not value:
         return None
+    if all(map(is_turn, value)):
+        return {"messages": value}
     if all(isinstance(item, list) for item in value):
         return words_and_tags(value)
     first, rest = value[0], value[1:]

@@ -105,6 +105,11 @@ class Renderer:
         texts = [script.render(len(script.messages), True) for script in scripts]
         return [one.ids for one in encode_all(self.tokenizer, texts)]
 
+    def wholes(self, conversations: Sequence[Conversation]) -> list[list[int]]:
+        """The tokens of whole conversations to which nothing is added: read at once, as any tokenizer reads their text."""
+        texts = [locate(self.script(one), "last").text for one in conversations]
+        return [one.ids for one in encode_all(self.tokenizer, texts)]
+
     def said(self, ids: Iterable[int]) -> str:
         """What an answer says that was generated as these tokens: up to the end, and without what the template puts before it."""
         end = frozenset(self.end)

@@ -7,7 +7,7 @@ keep nothing. These two read only prompts of equal length together, as there is 
 
 import inspect
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -16,8 +16,10 @@ from torch import Tensor
 from luthier.arrays import Ints
 from luthier.batches.order import by_length
 from luthier.models.decoding.beginnings import Ids, Level, levels_of
-from luthier.models.decoding.slots import Sight, Slots
 from luthier.models.kernels.attention import NAME
+
+if TYPE_CHECKING:  # slots are a cache of transformers, which is imported only where a model is at hand
+    from luthier.models.decoding.slots import Sight
 
 TOGETHER = 512
 """How many tokens of a row are read in one pass at the most, so that the scores of long prompts do not fill the memory; on a CPU
@@ -39,8 +41,10 @@ class Slotted:
 
     def __init__(self, model: Any, prompts: Sequence[Ids], slots: int, device: torch.device) -> None:
         """Read all but the last tokens of some prompts. slots: how many tokens the longest row will have in the end."""
+        from luthier.models.decoding.slots import Slots
+
         self.model, self.device = model, device
-        self.sight = Sight(model, slots)
+        self.sight = sight_of(model, slots)
         self.layers = model.config.get_text_config(decoder=True).num_hidden_layers
         self.filled: Ints = np.zeros(1, np.int64)
         """(rows,): how many tokens of each row have been read."""
@@ -118,11 +122,17 @@ class Slotted:
         if slots > self.cache.places.slots:
             slots = max(slots, 2 * self.cache.places.slots)
             self.spread(range(len(self.filled)), slots)
-            self.sight = Sight(self.model, slots)
+            self.sight = sight_of(self.model, slots)
 
     def go_back(self, tokens: int) -> None:
         """Forget all but the first tokens of each row."""
         self.filled = np.minimum(self.filled, tokens)
+
+
+def sight_of(model: Any, slots: int) -> "Sight":
+    from luthier.models.decoding.slots import Sight
+
+    return Sight(model, slots)
 
 
 class Cached:

@@ -7,6 +7,7 @@ from luthier.models.heads.classifier import RowHead
 from luthier.models.heads.head import Head
 from luthier.models.heads.image_model import ImageHead
 from luthier.models.heads.language_model import LanguageHead
+from luthier.models.heads.reward_model import RewardHead
 from luthier.models.heads.sentence_encoder import VectorHead
 from luthier.models.heads.token_model import SPANS, TAGS
 
@@ -18,5 +19,6 @@ HEADS: dict[str, Head[Any, Any]] = {
     "vector": VectorHead(),
     "cosine": CosineHead(),
     "language": LanguageHead(),
+    "reward": RewardHead(),
 }
 """By a task's `head`. Each takes the models that it built or opened itself, and the reader of their folder."""

@@ -66,6 +66,8 @@ class Head(ABC, Generic[ModelT, ReaderT]):
     """Where the head starts if nobody says so, of a task that is probed: a value of `train.head`."""
     writes: ClassVar[bool] = False
     """Whether its models are language models, tuned as such."""
+    new: ClassVar[bool] = True
+    """Whether its models begin with layers above the body that no pre-training has seen."""
     untrained: ClassVar[str] = "row"
     """The key in `HEADS` of the model whose features stand for whole rows where no layer is trained, as in `luthier check`."""
 

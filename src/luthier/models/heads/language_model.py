@@ -8,9 +8,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from luthier.batches.examples import Batch
 from luthier.batches.packed import Packed
+from luthier.batches.pieces import pieces_of
 from luthier.errors import ModelError
 from luthier.models.headed import HeadedModel, at_least_fp32
 from luthier.models.heads.head import Head, Saved, Wanted
@@ -39,6 +41,8 @@ class LanguageModel(HeadedModel):
         super().__init__(body, nn.Sequential())
         self.packs = packs
         """Whether sequences go through the body side by side; else padded, one below the other."""
+        self.micro_tokens: int | None = None
+        """Tokens that are computed at once in training, where a loss compares all rows of a step; None: the whole batch."""
 
     @property
     def outputs(self) -> int:
@@ -81,7 +85,22 @@ class LanguageModel(HeadedModel):
         return sums / torch.bincount(row, minlength=len(batch.rows)).clamp(min=1).unsqueeze(1)
 
     def forward(self, batch: Batch) -> Tensor:
-        """(predictions,) in fp32 or finer: the log-probability in nats of each token that is learnt, sequence after sequence."""
+        """(predictions,) in fp32 or finer: the log-probability in nats of each token that is learnt, sequence after sequence.
+
+        A step larger than `micro_tokens` is computed in pieces, each of which is computed again on the way back: memory stays
+        that of one piece, and the gradient is that of the whole step.
+        """
+        size = int(batch.inputs["input_ids"].numel())
+        if self.micro_tokens is None or size <= self.micro_tokens or not torch.is_grad_enabled():
+            return self.log_probabilities(batch)
+        found = [
+            checkpoint(self.log_probabilities, piece, use_reentrant=False)
+            for piece in pieces_of(batch, self.micro_tokens)
+        ]
+        return torch.cat(found)
+
+    def log_probabilities(self, batch: Batch) -> Tensor:
+        """(predictions,) of a batch, computed at once."""
         packed = batch.packed
         assert packed is not None, "sequences are packed"
         wanted = packed.predictions
@@ -182,6 +201,7 @@ class LanguageHead(Head[LanguageModel, Conversations]):
 
     untrained = "language"
     writes = True
+    new = False
 
     def build(self, folder: Folder, wanted: Wanted, preparation: Preparation | None) -> LanguageModel:
         return language_model(folder, wanted.body_dropout)

@@ -9,6 +9,7 @@ from luthier.arrays import Array, Ints
 from luthier.batches.conversations import Conversation
 from luthier.batches.sequences import Sequences, Writer
 from luthier.errors import DataError, ModelError, RowsError
+from luthier.models.chat.defaults import DEFAULTS
 from luthier.models.chat.locate import Learnt
 from luthier.models.chat.proof import Proof, prove, refuse_nothing_learnt, stops, troubles_of
 from luthier.models.chat.rendered import Rendered
@@ -59,30 +60,55 @@ class Conversations:
     def writer(self) -> Writer:
         return Writer(self.spell, self.renderer.end, self.most)
 
+    @property
+    def lead(self) -> str:
+        """What the template puts before each answer."""
+        return self.renderer.probed.lead
+
+    @property
+    def has_template(self) -> bool:
+        """Whether the model came with a chat template of its own."""
+        return self.renderer.template.name not in DEFAULTS
+
+    def begun(self, text: str) -> list[int]:
+        """The tokens of a plain text that is to be gone on with: as `passages` has them, without the end."""
+        (ids,) = self.texts.encode([str(self.texts.spelt(text))], truncation=False, verbose=False)[
+            "input_ids"
+        ]
+        end = self.texts.tokenizer.eos_token_id
+        return list(ids[:-1] if len(ids) > 1 and ids[-1] == end else ids)
+
     def marked(self, conversation: Conversation, learnt: Learnt) -> str:
         """A conversation as the model reads it, with what is learnt of it between marks."""
         pieces = self.renderer.marked(conversation, learnt)
         return "".join(f"[[{text}]]" if trained else text for text, trained in pieces)
 
     def examples(
-        self, rows: Sequence[Conversation], targets: Array, way: str, learnt: Learnt = "answers"
+        self,
+        rows: Sequence[Conversation],
+        targets: Array,
+        way: str,
+        learnt: Learnt = "answers",
+        scored: bool = False,
     ) -> tuple[Sequences, Long]:
         """Conversations as token numbers. What is longer than the model reads is cut at its end, where `way` is `cut`.
 
-        Raises DataError where `way` is `refuse` and a conversation is too long, and where a tenth of them or more teach nothing.
+        scored: whether they get a score as a whole: then they are read to the end of what the template writes, and no token of
+        them is learnt.  Raises DataError where `way` is `refuse` and a conversation is too long, and where a tenth of them or
+        more teach nothing.
         """
         prompts = self.lengths_of_prompts(rows)
         rendered = self.rendered(rows, learnt)
-        return self.laid_out(rows, rendered, prompts, targets, Way(way, learnt))
+        return self.laid_out(rows, rendered, prompts, targets, Way(way, learnt, scored))
 
     def pairs(
-        self, rows: Sequence[tuple[Conversation, ...]], targets: Array, way: str
+        self, rows: Sequence[tuple[Conversation, ...]], targets: Array, way: str, scored: bool = False
     ) -> tuple[Sequences, Long]:
         """As `examples`, of rows that are several conversations each, of which the last turn of the assistant is learnt."""
         flat = [one for row in rows for one in row]
         first = np.concatenate([[0], np.cumsum([len(row) for row in rows], dtype=np.int64)])
         try:
-            found, long = self.examples(flat, np.zeros(len(flat)), way, "last")
+            found, long = self.examples(flat, np.zeros(len(flat)), way, "last", scored)
         except RowsError as error:
             own = np.searchsorted(first, error.rows, side="right") - 1
             raise RowsError(error.said, list(dict.fromkeys(own.tolist())), error.remedy) from error
@@ -168,7 +194,11 @@ class Conversations:
         if way.long == "refuse":
             self.refuse_long(lengths.tolist())
         refuse_troubles(proof, answered)
-        parts = [self.part(one, row.answer is not None) for one, row in zip(rendered, rows, strict=True)]
+        parts = (
+            self.wholes(rows, rendered)
+            if way.scored
+            else [self.part(one, row.answer is not None) for one, row in zip(rendered, rows, strict=True)]
+        )
         ends = np.concatenate([[0], np.cumsum([len(ids) for ids, _ in parts], dtype=np.int64)])
         examples = Sequences(
             ids=np.fromiter((number for ids, _ in parts for number in ids), np.int32),
@@ -204,6 +234,16 @@ class Conversations:
         whole = iter(self.renderer.trainings(answered, learnt))
         asked = (Rendered(ids, [False] * len(ids)) for ids in self.renderer.prompts(waiting))
         return [next(asked) if row.answer is None else next(whole) for row in rows]
+
+    def wholes(
+        self, rows: Sequence[Conversation], rendered: Sequence[Rendered]
+    ) -> list[tuple[list[int], list[bool]]]:
+        """The tokens of rows that get a score as a whole, none of which is learnt; without an answer those of the prompt."""
+        whole = iter(self.renderer.wholes([row for row in rows if row.answer is not None]))
+        read = [
+            one.ids if row.answer is None else next(whole) for one, row in zip(rendered, rows, strict=True)
+        ]
+        return [(ids[: self.limit], [False] * len(ids[: self.limit])) for ids in read]
 
     def part(self, one: Rendered, answered: bool) -> tuple[list[int], list[bool]]:
         """The tokens of a row up to the last that is learnt, and which of them are; the first one never is."""
@@ -255,3 +295,5 @@ class Way:
     """What is done with rows longer than the model reads: `cut` or `refuse`."""
     learnt: Learnt
     """Which tokens are learnt."""
+    scored: bool = False
+    """Whether rows get a score as a whole, and none of their tokens is learnt."""

@@ -11,6 +11,7 @@ from luthier.forms.conversation_form import ConversationForm
 from luthier.forms.form import Columns, Form
 from luthier.scores.metrics import judging
 from luthier.scores.which_match import which_match
+from luthier.tasks.chat.patterns import refuse_patterns
 from luthier.tasks.chat.rows import claims, conversation_rows, find, up_to_answer
 from luthier.tasks.chat.task import NAME, Chat
 from luthier.tasks.kind import Kind, Roles, Understood, Wishes
@@ -27,12 +28,13 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
         metric, told = suited.metric, (f"Judged by {suited.metric}, as {suited.why}; --metric corrects it.",)
     task = Chat(
         metric=chosen_metric(metric, judging(NAME), NAME),
-        pattern=wishes.pattern,
-        learnt=wishes.turns,
-        most=wishes.max_tokens,
-        verify=wishes.verify,
-        system=wishes.system,
+        pattern=wishes.answering.pattern,
+        learnt=wishes.answering.turns,
+        most=wishes.answering.max_tokens,
+        verify=wishes.answering.verify,
+        system=wishes.answering.system,
     )
+    refuse_patterns(task, table, {int(row): rights[row] for row in found.usable})
 
     def targets(rows: Ints) -> Array:
         return rights[rows]

@@ -10,8 +10,9 @@ import numpy as np
 from luthier.arrays import Ints
 from luthier.batches.conversations import ASSISTANT, Conversation
 from luthier.data.conversations.cells import as_text
+from luthier.data.conversations.claims import claims_conversation
 from luthier.data.conversations.fault import NO_ANSWER, NO_MESSAGES, UNKNOWN_SPEAKER, Fault
-from luthier.data.conversations.naming import claims_conversation, find_conversation
+from luthier.data.conversations.naming import find_conversation
 from luthier.data.conversations.reading import Made, answered, conversations_of
 from luthier.data.conversations.speakers import PLAIN
 from luthier.data.row_facts import KnownAnswers, Unusable

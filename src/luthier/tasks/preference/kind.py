@@ -3,45 +3,60 @@
 import numpy as np
 
 from luthier.arrays import Array, Ints
+from luthier.data.conversations.reading import CHOSEN
 from luthier.data.table import Table
+from luthier.errors import DataError
 from luthier.forms.form import Columns, Form
 from luthier.forms.preference_form import PreferenceForm
 from luthier.scores.metrics import judging
 from luthier.tasks.kind import Kind, Roles, Understood, Wishes
 from luthier.tasks.metric import chosen_metric
 from luthier.tasks.preference.rows import claims, find, preference_rows
-from luthier.tasks.preference.task import NAME, PAIR, Preference
+from luthier.tasks.preference.task import NAME, Preference
 from luthier.tasks.task import Task
 
 
 def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> Understood:
-    found = preference_rows(table, columns)
+    rows, judged = preference_rows(table, columns), CHOSEN not in columns
     task = Preference(
-        objective=wishes.objective,
+        objective=objective_of(table, wishes.objective, judged),
         beta=wishes.beta,
         metric=chosen_metric(wishes.metric, judging(NAME), NAME),
-        system=wishes.system,
+        system=wishes.answering.system,
+        judged=judged,
     )
-    answers = 2 * PAIR if task.mismatched else PAIR
 
-    def targets(rows: Ints) -> Array:
-        return np.zeros((len(rows), answers))
+    def targets(numbers: Ints) -> Array:
+        unknown = np.zeros((len(numbers), task.sequences))
+        return np.column_stack([unknown, rows.answers.strata[numbers]]) if judged else unknown
 
     return Understood(
         task=task,
-        usable=found.usable,
-        unusable=found.unusable,
-        answers=found.answers,
-        keys=found.keys,
+        usable=rows.usable,
+        unusable=rows.unusable,
+        answers=rows.answers,
+        keys=rows.keys,
         targets=targets,
-        repairs=found.repairs,
+        repairs=rows.repairs,
     )
+
+
+def objective_of(table: Table, wished: str, judged: bool) -> str:
+    """The objective that the user names, or the one that suits the rows. Raises DataError where the two do not go together."""
+    if wished == "auto":
+        return "kto" if judged else "dpo"
+    if judged and wished != "kto":
+        raise DataError(
+            f"{table.files[0]}: --objective {wished} learns from pairs of answers, and these rows have one answer each, with a "
+            "label that judges it. Use --objective kto, or rows with `prompt`, `chosen` and `rejected`."
+        )
+    return wished
 
 
 def form_of(task: Task) -> Form:
     """Preferences as a task learns from them."""
     assert isinstance(task, Preference), "a preference task's rows"
-    return PreferenceForm(task.system, task.mismatched)
+    return PreferenceForm(task.system, task.mismatched, task.scores_answers)
 
 
 PREFERENCE = Kind(

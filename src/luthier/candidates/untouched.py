@@ -9,6 +9,7 @@ import numpy as np
 from luthier import seeds
 from luthier.arrays import Ints
 from luthier.batches.examples import Examples
+from luthier.batches.sequences import Sequences
 from luthier.candidates.candidate import Candidate, Passes
 from luthier.candidates.run import ANSWERED, Run
 from luthier.compare.fitted import Fitted
@@ -20,6 +21,8 @@ from luthier.tasks.task import Task
 
 COUNTS = (3, 3, 8)
 """Examples in each of the prompts that are tried."""
+AROUND = 4
+"""Tokens at the end of a row, at the most, that no state is computed of where it stands alone."""
 TRIED_ON = 24
 """Validation rows on which prompts are compared, at the most."""
 COUNTED = 500
@@ -116,9 +119,9 @@ def told_by(task: Task) -> InContext:
 
 def drawn(ready: Prepared) -> list[Ints]:
     """Training rows for each prompt that is tried: those that leave three quarters of the context to what is asked."""
-    lengths = ready.examples["train"].lengths
-    found = list(draws(len(lengths), ready.plan.run.seed))
-    return [rows for rows in found if len(rows) and lengths[rows].sum() <= ready.long.limit // 4]
+    own = ready.examples["train"]
+    found = list(draws(len(own), ready.plan.run.seed))
+    return [rows for rows in found if len(rows) and longest_of(own, rows) <= ready.long.limit // 4]
 
 
 def draws(rows: int, seed: int) -> Iterator[Ints]:
@@ -132,10 +135,28 @@ def prompted(ready: Prepared, part: str, shown: Ints, rows: Ints) -> Examples:
     """Some rows of a part with training rows before them."""
     task = ready.rows.task
     how, before = told_by(task), inputs_of(ready, "train", shown)
-    asked = [how.before(before, row) for row in inputs_of(ready, part, rows)]
     alone = ready.examples[part].select(rows)
+    room = ready.long.limit - longest_of(ready.examples["train"], shown)
+    # A row that would be cut with them is asked without: of a cut one the model would not see the question.
+    asked = [
+        how.before(before, row) if length <= room else row
+        for row, length in zip(inputs_of(ready, part, rows), with_answers(alone).tolist(), strict=True)
+    ]
     examples, _ = ready.rows.form.read(ready.base.reader, asked, alone.targets, ready.long.way)
     return how.of_row_alone(task.asked(part, examples), alone)
+
+
+def longest_of(examples: Examples, shown: Ints) -> int:
+    """Tokens that some rows take before another, at the most."""
+    return int((examples.lengths[shown] + AROUND).sum())
+
+
+def with_answers(examples: Examples) -> Ints:
+    """(rows,) tokens of a row with an answer that is as long as answers may be."""
+    assert isinstance(examples, Sequences), "a language model reads sequences"
+    most = 0 if examples.writer is None else examples.writer.most
+    found: Ints = np.maximum(examples.lengths + AROUND, examples.prompts + most)
+    return found
 
 
 def inputs_of(ready: Prepared, part: str, rows: Ints) -> list[Any]:

@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from luthier import devices, seeds
-from luthier.arrays import Ints
 from luthier.batches.examples import Examples
 from luthier.checks import TOKENS, examine, ranked
-from luthier.checks.finding import Evidence, Finding, Judged, Tokens
+from luthier.checks.finding import Evidence, Finding, Judged
 from luthier.checks.review import Review, review_path
 from luthier.data.row_facts import no_rows
 from luthier.data.split import PARTS
@@ -43,6 +42,7 @@ from luthier.prepare.refusals import (
 )
 from luthier.prepare.resolve import Guess, Resolved, Start, made_wanted, resolve
 from luthier.prepare.rows import Rows, look_over, understand
+from luthier.prepare.rows_read import RowsRead, read_rows
 from luthier.tasks.task import Task
 from luthier.train.recipe import recipe_for
 
@@ -123,22 +123,6 @@ class Prepared:
         return replace(self, model=model, masters=MasterWeights(model.body, self.device.dtype), ladder=ladder)
 
 
-@dataclass(frozen=True)
-class RowsRead:
-    """All rows as the model reads them, part after part."""
-
-    numbers: Ints
-    """Numbers of the table's rows."""
-    examples: Examples
-    long: Long
-
-    @property
-    def tokens(self) -> Tokens:
-        """What checks may look at of them."""
-        long = self.long
-        return Tokens(self.numbers, long.lengths, long.unknown, long.limit, long.way)
-
-
 def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
     """Open and check all that the plan names; raise InputError for what cannot be used.
 
@@ -160,7 +144,7 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
     way = task.long if plan.data.long == "auto" else plan.data.long
     read = memo.call(read_rows, rows, base, way)
     refuse_more_than_is_read(plan, read.long.limit)
-    rows, task = having_read(rows, read)
+    rows, task = having_read(read)
     fit = fitting(plan, base.folder, device) if HEADS[task.head].writes else Fit(plan)
     plan = fit.plan
     model = load_model(base.folder, wanted(plan, task), preparation_of(base.reader)).to(device.torch)
@@ -192,7 +176,7 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
     if fit.why is not None:
         more.append(Guess("train.method", plan.train.method, fit.why))
     resolved = replace(resolved, guesses=(*more, *resolved.guesses))
-    evidence, found = memo.call(looked_into, plan.data.path, understood, read)
+    evidence, found = memo.call(looked_into, plan.data.path, read)
     return Prepared(
         resolved=resolved,
         rows=rows,
@@ -203,7 +187,7 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
         examples=by_part(resolved.plan, rows, read.examples),
         made=first,
         long=read.long,
-        checked=Checked(ranked([*findings, *found]), evidence, checking),
+        checked=Checked(ranked([*findings, *read.left_out, *found]), evidence, checking),
         device=device,
         place=place_of(resolved.plan, out, rows, stands_on),
     )
@@ -219,17 +203,13 @@ def with_model(plan: Plan, rows: Rows) -> Plan:
     )
 
 
-def read_rows(rows: Rows, base: Base, way: str) -> RowsRead:
-    """The rows of all parts as the model reads them. way: what is done with what is too long, as `Form.read` takes it."""
-    numbers = np.concatenate([getattr(rows.split, part) for part in PARTS])
-    examples, long = rows.form.read(base.reader, rows.inputs(numbers), rows.targets(numbers), way)
-    return RowsRead(numbers, examples, long)
-
-
-def having_read(rows: Rows, read: RowsRead) -> tuple[Rows, Task]:
+def having_read(read: RowsRead) -> tuple[Rows, Task]:
     """The rows with their task, once it has seen the training rows as the model reads them."""
+    rows = read.rows
     own = read.examples.select(np.arange(len(rows.split.train)))
     task = rows.task.having_read(own)
+    if task is rows.task:  # shared with the other runs over these rows
+        return rows, task
     return replace(rows, understood=replace(rows.understood, task=task)), task
 
 
@@ -274,11 +254,12 @@ def made_of_texts(count: int, rows: Rows, base: Base, seed: int) -> Examples | N
     return examples
 
 
-def looked_into(data: str, rows: Rows, read: RowsRead) -> tuple[Evidence, Sequence[Finding]]:
+def looked_into(data: str, read: RowsRead) -> tuple[Evidence, Sequence[Finding]]:
     """What checks may look at now that the rows are tokens, and what those of tokens find.
 
     data: the file that the rows are from, beside which a person has judged some of them.
     """
+    rows = read.rows
     review = Review.read(review_path(data), rows.labels)
     settled = review.settled(rows.evidence) if rows.labels else no_rows()
     evidence = replace(rows.evidence, judged=Judged(settled, review.complete), tokens=read.tokens)

@@ -22,7 +22,8 @@ from luthier.models.hub.find import what_opening_takes
 from luthier.plan.plan import Plan
 from luthier.prepare.data_files import read_files
 from luthier.prepare.memo import Memo
-from luthier.prepare.prepare import Prepared, prepare
+from luthier.prepare.prepare import Prepared, prepare, with_model
+from luthier.prepare.rows import understand
 from luthier.prepare.task_columns import kind_of
 from luthier.report.understood_words import understood_words
 from luthier.steps.choosing import cheap_candidates, dear_candidates, decide
@@ -58,7 +59,7 @@ def tune(
 
     try:
         yield Started("prepare", clock())
-        takes = what_opening_takes(plan.model.name)
+        takes = what_opening_takes(model_of(plan, memo))
         if takes is not None:
             yield Noted(takes, clock())
         ready = prepare(plan, memo)
@@ -66,6 +67,13 @@ def tune(
         return (yield from tuned(ready, memo, stop, clock, foretold_from))
     except KeyboardInterrupt:
         raise cut_off(where) from None
+
+
+def model_of(plan: Plan, memo: Memo) -> str:
+    """The model that a plan's rows are learnt by. Raises InputError for rows that cannot be understood."""
+    if "name" in plan.model.model_fields_set:
+        return plan.model.name
+    return with_model(plan, memo.call(understand, plan.of_rows())).model.name
 
 
 def cut_off(where: Path | None) -> Interrupted:

@@ -23,6 +23,7 @@ from luthier.tasks.made_rows import MadeRows
 from luthier.tasks.outputs import PLAIN, Logits, Outputs
 from luthier.tasks.probing import Probing
 from luthier.tasks.reference import Reference
+from luthier.tasks.writing import Writing
 from luthier.tasks.zero_shot import ZeroShot
 
 Baseline = Callable[[Examples, Examples], Outputs]
@@ -147,6 +148,10 @@ class Task(ABC, Generic[Out, Ans]):
     @property
     def checkable(self) -> Checkable | None:
         """How a model's own answers are drawn and checked, where it is to learn from those that pass; None where it is not."""
+        return None
+
+    def writing(self, examples: Examples) -> Writing | None:
+        """What is written to some rows where a model answers them; None where nothing is."""
         return None
 
     @property

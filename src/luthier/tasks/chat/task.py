@@ -27,6 +27,7 @@ from luthier.tasks.checkable import Checkable
 from luthier.tasks.in_context import InContext
 from luthier.tasks.records import ChatRecord
 from luthier.tasks.task import Learning, Loss, Model, Task
+from luthier.tasks.writing import Writing
 
 NAME = "chat"
 BY_LIKELIHOOD = ("loss", "perplexity")
@@ -89,8 +90,7 @@ class Chat(Task[Spoken, Replies]):
         assert isinstance(examples, Sequences), "conversations are sequences"
         if self.most is not None or not len(examples):
             return self
-        ends = examples.ends[examples.first_part[1:]]
-        longest = int((ends - examples.ends[examples.first_part[:-1]] - examples.prompts).max())
+        longest = int(examples.answers(np.arange(len(examples))).max())
         return replace(self, most=max(FEWEST, round(ROOM * longest)))
 
     def asked(self, part: str, examples: Examples) -> Examples:
@@ -101,6 +101,14 @@ class Chat(Task[Spoken, Replies]):
         rows = {"valid": VALIDATED if judged else 0, "test": None if judged else SHOWN}.get(part, 0)
         writer = replace(examples.writer, most=self.most or examples.writer.most, rows=rows)
         return replace(examples, writer=writer)
+
+    def writing(self, examples: Examples) -> Writing | None:
+        assert isinstance(examples, Sequences), "conversations are sequences"
+        rows, writer = examples.written, examples.writer
+        if writer is None:
+            return None
+        prompts = tuple(tuple(examples.prompt(row).tolist()) for row in rows.tolist())
+        return Writing(prompts, examples.answers(rows), writer.most)
 
     # Learning
 

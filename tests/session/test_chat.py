@@ -84,7 +84,7 @@ def test_weights_that_come_from_few_bits_are_named_so(
     folder: ModelFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     talk = Talk(folder)
-    monkeypatch.setattr(talk.folder.folder, "origin", Origin((("Q4_1", 0.79), ("Q8_0", 0.21))), raising=False)
+    monkeypatch.setitem(vars(folder.folder), "origin", Origin((("Q4_1", 0.79), ("Q8_0", 0.21))))
 
     assert (
         "tuned for chat (full); its weights come from 4 bits (GGUF: Q4_1 79 %, Q8_0 21 %). It" in talk.about()

@@ -149,6 +149,8 @@ APART = {
     "data.allow": "test_leaks_stop_a_run_unless_they_are_allowed",
     "task.name": "tests/test_contract.py",
     "task.language": "test_answers_are_compared_in_their_language",
+    "task.objective": "tests/steps/test_preference_runs.py",
+    "task.beta": "tests/tasks/test_preference.py",
     "data.columns": "tests/forms/test_forms.py",
     "data.text2": "test_the_columns_of_other_tasks_change_what_is_read",
     "data.warm_up": "tests/tasks/test_question_task.py",

@@ -7,7 +7,9 @@ from typing import Any
 
 from luthier.batches.examples import Examples
 from luthier.devices import Device
+from luthier.forms.form import Form
 from luthier.models.headed import HeadedModel
+from luthier.tasks.writing import Writing
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,16 @@ class Checkable(ABC):
         """Some answers to each row."""
 
     @abstractmethod
+    def writing(self, examples: Examples) -> Writing:
+        """What is written where one answer to each row is drawn."""
+
+    @abstractmethod
     def passes(self, answer: str, right: Any) -> bool:
         """Whether an answer is as good as the right one. right: an entry of the targets."""
+
+    @abstractmethod
+    def form(self, form: Form) -> Form:
+        """How rows with answers of the model's own are read: of these alone something is learnt."""
 
     @abstractmethod
     def answered(self, row: Any, answer: str) -> Any:

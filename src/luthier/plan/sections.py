@@ -176,8 +176,8 @@ class TaskPlan(Section):
     objective: Literal["auto", "dpo", "orpo", "kto", "reward"] = "auto"
     """How a preference is learnt: dpo, orpo and kto tune the model that answers, reward makes one that scores answers. auto: dpo
     of pairs of answers, kto of answers that a label judges."""
-    beta: Annotated[float, Gt(0)] = 0.1
-    """How much a preference counts: beta of dpo and kto, lambda of orpo."""
+    beta: Annotated[float, Gt(0)] | None = None
+    """How much a preference counts: beta of dpo and kto, 0.1 when left out; lambda of orpo, 1 when left out."""
 
 
 class ModelPlan(Section):

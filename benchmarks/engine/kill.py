@@ -1,9 +1,11 @@
 """Runs killed by SIGKILL at random moments, gone on with, and compared byte by byte with one that was never killed.
 
     python benchmarks/engine/kill.py
+    python benchmarks/engine/kill.py --language --kills 50
 
-A run of every policy, on a tiny model of the tests, is killed one to three times at moments drawn evenly over its length,
-until 200 kills have struck. What must be equal: every file of weights, the predictions, the scorecard without its costs.
+A run of every policy, on a tiny model of the tests, or with --language of every way to tune a language model, is killed one to
+three times at moments drawn evenly over its length, until 200 kills have struck. What must be equal: every file of weights, the
+predictions, the scorecard without its costs.
 """
 
 import argparse
@@ -17,9 +19,10 @@ import tempfile
 import time
 import traceback
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -34,12 +37,25 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 from kills import outcome, run
 from luthier.plan.plan import Plan
 from luthier.session.runs import plan_of
-from tiny import TINY, messages_csv
+from tiny import TINY, conversations_jsonl, messages_csv, write_jsonl
+from tiny_llamas import byte_level, llama
 from train.test_resume import METHODS, plan_for
 
-SECTION = "Kills"
+SECTION, LANGUAGE_SECTION = "Kills", "Kills of language models"
 LONG = {"epochs": 12, "patience": 100, "save_every": "0.02s"}
 """Training is most of a run, and many kills strike while a state is being written."""
+LANGUAGE: dict[str, dict[str, Any]] = {
+    "supervised": {"task.metric": "loss"},
+    "written": {"task.metric": "exact_match", "task.max_tokens": 8},
+    "lora": {"task.metric": "loss", "train.method": "lora:4"},
+    "top": {"task.metric": "loss", "train.method": "top:1"},
+    "dpo": {"task.objective": "dpo"},
+    "dpo, lora": {"task.objective": "dpo", "train.method": "lora:4"},
+}
+OF_LANGUAGE: dict[str, Any] = {
+    "train.lr": 3e-3, "train.epochs": 12, "train.patience": 100, "train.batch_rows": 8, "train.validations": 1,
+    "run.precision": "fp32", "run.threads": 1, "run.micro_tokens": 200, "run.save_every": "0.02s",
+}  # fmt: skip
 
 
 @dataclass
@@ -90,24 +106,82 @@ def step_of(out: Path) -> str:
     return name
 
 
-def plan_in(name: str, home: Path, out: Path) -> Plan:
-    return plan_for(name, home, out, **({} if name == "probe" else LONG))
+class Cases(Protocol):
+    """What is killed."""
+
+    names: Mapping[str, dict[str, Any]]
+    """The settings of each case, by its name."""
+
+    def prepare(self, home: Path) -> None:
+        """Write rows and model."""
+
+    def plan(self, name: str, home: Path, out: Path) -> Plan:
+        """The plan of a case."""
+        ...
 
 
-def measure(kills: int, seed: int, home: Path) -> dict[str, Tally]:
-    tallies = {name: Tally() for name in METHODS}
-    messages_csv(home / "messages.csv", 80)
-    TINY["sentence_bert"](home / "model")
+class Policies:
+    """Every policy of training, on texts with labels."""
+
+    names: Mapping[str, dict[str, Any]] = METHODS
+
+    def prepare(self, home: Path) -> None:
+        messages_csv(home / "messages.csv", 80)
+        TINY["sentence_bert"](home / "model")
+
+    def plan(self, name: str, home: Path, out: Path) -> Plan:
+        return plan_for(name, home, out, **({} if name == "probe" else LONG))
+
+
+class Languages:
+    """Every way to tune a language model."""
+
+    names: Mapping[str, dict[str, Any]] = LANGUAGE
+
+    def prepare(self, home: Path) -> None:
+        llama(home / "model", byte_level())
+        conversations_jsonl(home / "chats.jsonl", 80)
+        pairs = [
+            {
+                "prompt": f"What of order {at}?",
+                "chosen": f"Order {at} is on its way.",
+                "rejected": f"No idea of {at}.",
+            }
+            for at in range(80)
+        ]
+        write_jsonl(home / "pairs.jsonl", pairs)
+
+    def plan(self, name: str, home: Path, out: Path) -> Plan:
+        rows = "pairs" if "task.objective" in LANGUAGE[name] else "chats"
+        places = {
+            "data.path": home / f"{rows}.jsonl",
+            "model.name": home / "model",
+            "run.out": out,
+            "run.cache": out.parent / "cache",
+        }
+        return Plan.build(
+            {
+                **{key: str(path) for key, path in places.items()},
+                "train.method": "full",
+                **OF_LANGUAGE,
+                **LANGUAGE[name],
+            }
+        )
+
+
+def measure(cases: Cases, kills: int, seed: int, home: Path) -> dict[str, Tally]:
+    tallies = {name: Tally() for name in cases.names}
+    cases.prepare(home)
     expected: dict[str, dict[str, Any]] = {}
     length: dict[str, float] = {}
-    for name in METHODS:
-        _, length[name] = in_a_child(plan_in(name, home, home / "undisturbed" / name), home / "told")
+    for name in cases.names:
+        _, length[name] = in_a_child(cases.plan(name, home, home / "undisturbed" / name), home / "told")
         expected[name] = outcome(home / "undisturbed" / name)
     dice, at = random.Random(seed), 0
     while sum(tally.kills for tally in tallies.values()) < kills:
-        name = list(METHODS)[at % len(METHODS)]
+        name = list(cases.names)[at % len(cases.names)]
         tally, out = tallies[name], home / f"{at}" / "run"
-        plan = plan_in(name, home, out)
+        plan = cases.plan(name, home, out)
         for _ in range(dice.choice([1, 1, 2, 3])):
             killed, _ = in_a_child(plan, home / "told", after=dice.uniform(0, length[name]))
             tally.kills += killed
@@ -151,19 +225,22 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--language", action="store_true", help="runs of language models")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--dry", action="store_true", help="print the table, write no section")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="luthier-kill-") as name:
-        tallies = measure(asked.kills, asked.seed, Path(name))
+        cases: Cases = Languages() if asked.language else Policies()
+        tallies = measure(cases, asked.kills, asked.seed, Path(name))
     text = table(tallies)
     print(text)
     if not asked.dry:
         settings = "; ".join(
             f"*{name}*: {', '.join(f'{key} {value}' for key, value in chosen.items() if value is not None)}"
-            for name, chosen in METHODS.items()
+            for name, chosen in cases.names.items()
         )
-        write_section(SECTION, f"{describe()}\n\nSeed {asked.seed}. {settings}.\n\n{text}")
+        section = LANGUAGE_SECTION if asked.language else SECTION
+        write_section(section, f"{describe()}\n\nSeed {asked.seed}. {settings}.\n\n{text}")
     if any(tally.unequal for tally in tallies.values()):
         sys.exit(1)
 

@@ -143,10 +143,10 @@ def test_adapters_that_are_read_back_otherwise_than_they_trained_are_not_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, adapters = adapted(Design(3))
-    folder, save = tmp_path / "adapter", save_file
+    folder = tmp_path / "adapter"
 
     def damaged(tensors: dict[str, Tensor], *rest: Any, **more: Any) -> None:
-        save({name: tensor.clone().zero_() for name, tensor in tensors.items()}, *rest, **more)
+        save_file({name: tensor.clone().zero_() for name, tensor in tensors.items()}, *rest, **more)
 
     monkeypatch.setattr(lora, "save_file", damaged)
     with pytest.raises(WorldError) as error:

@@ -18,7 +18,8 @@ from luthier.prepare.task_columns import kind_of, needed_columns
 from luthier.steps.tune import tune
 from luthier.tasks.question_answering.spans import Said, Spans
 from luthier.tasks.question_answering.task import QuestionAnswering
-from tiny import TINY, TINY_IMAGES, images_folder, messages
+from tiny import TINY, TINY_IMAGES, images_folder, messages, write_jsonl
+from tiny_llamas import byte_level, llama
 
 pytestmark = pytest.mark.slow
 
@@ -61,6 +62,7 @@ def look(place: Path, out: str, **changed: Any) -> Seen:
         "run.cache": place / "cache",
     }  # fmt: skip
     settings |= {key.replace("__", "."): value for key, value in changed.items()}
+    settings = {key: value for key, value in settings.items() if value is not None}
     events: list[str] = []
     folder = Path(settings["run.out"])
     try:
@@ -149,6 +151,15 @@ APART = {
     "data.allow": "test_leaks_stop_a_run_unless_they_are_allowed",
     "task.name": "tests/test_contract.py",
     "task.language": "test_answers_are_compared_in_their_language",
+    "task.turns": "test_settings_of_chat_change_what_is_learnt",
+    "task.system": "test_settings_of_chat_change_what_is_learnt",
+    "task.max_tokens": "test_settings_of_chat_change_what_is_learnt",
+    "task.pattern": "test_settings_of_chat_change_what_is_learnt",
+    "task.verify": "test_a_model_that_learns_from_its_own_answers_learns_other_things",
+    "train.rounds": "test_a_model_that_learns_from_its_own_answers_learns_other_things",
+    "train.samples": "test_a_model_that_learns_from_its_own_answers_learns_other_things",
+    "task.objective": "tests/tasks/test_preference.py",
+    "task.beta": "tests/tasks/test_preference.py",
     "data.columns": "tests/forms/test_forms.py",
     "data.text2": "test_the_columns_of_other_tasks_change_what_is_read",
     "data.warm_up": "tests/tasks/test_question_task.py",
@@ -170,6 +181,7 @@ APART = {
     "train.flip": "test_settings_of_images_change_the_weights",
     "train.mix": "test_settings_of_images_change_the_weights",
     "train.batch_norm": "test_settings_of_images_change_the_weights",
+    "run.recompute": "tests/models/test_recompute.py",
     "run.cache_gb": "test_no_room_in_the_cache_means_no_states",
     "run.save_every": "test_states_are_saved_as_often_as_asked",
 }
@@ -256,6 +268,71 @@ def test_settings_of_images_change_the_weights(key: str, images: Path) -> None:
         ]
 
     assert weights() != weights(**IMAGES[key])
+
+
+@pytest.fixture(scope="module")
+def talks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Conversations of four turns, those of two in which half of the answers are numbers, and a tiny model."""
+    folder = tmp_path_factory.mktemp("talks")
+    llama(folder / "llama", byte_level(), max_position_embeddings=512)
+    said = [(text, "Which one?", text[::-1], label) for text, label in messages(40, labels=2)]
+    long = [[{"role": role, "content": one} for role, one in zip(ROLES, four, strict=True)] for four in said]
+    write_jsonl(folder / "long.jsonl", [{"messages": turns} for turns in long])
+    short = [
+        {"prompt": text, "completion": "1" if label == "delivery" else "yes"}
+        for text, label in messages(40, labels=2)
+    ]
+    write_jsonl(folder / "short.jsonl", short)
+    return folder
+
+
+ROLES = ("user", "assistant") * 2
+
+
+def chat(talks: Path, data: str, **changed: Any) -> Seen:
+    """What is seen of a run over conversations."""
+    quick = {
+        "task__name": "chat",
+        "data__text": None,
+        "data__label": None,
+        "model__name": talks / "llama",
+        "train__epochs": 1,
+    }
+    return look(
+        talks, f"run-{len(list(talks.glob('run-*')))}", **{**quick, "data__path": talks / data, **changed}
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "what"),
+    [
+        ({"task__turns": "last"}, WEIGHTS),
+        ({"task__turns": "all"}, WEIGHTS),
+        ({"task__system": "Be brief."}, WEIGHTS),
+        ({"task__max_tokens": 20}, SCORECARD),
+        ({"task__metric": "regex_match", "task__pattern": "e"}, SCORECARD),
+    ],
+)
+def test_settings_of_chat_change_what_is_learnt(changed: dict[str, Any], what: str, talks: Path) -> None:
+    assert chat(talks, "long.jsonl", **changed)[what] != chat(talks, "long.jsonl")[what]
+
+
+def test_a_model_that_learns_from_its_own_answers_learns_other_things(talks: Path) -> None:
+    """Begun with one that has learnt to answer at all."""
+    tuned = chat(talks, "short.jsonl", train__epochs=8, train__lr=3e-3)
+    on = {
+        "model__name": talks / str(tuned["out"]),
+        "task__verify": "exact_match",
+        "task__metric": "exact_match",
+    }
+
+    plain, verified, one_round, more = (
+        chat(talks, "short.jsonl", **{"model__name": on["model__name"], **more})
+        for more in ({}, on, {**on, "train__rounds": 1}, {**on, "train__samples": 9})
+    )
+
+    assert len({str(one[WEIGHTS]) for one in (plain, verified, more)}) == 3
+    assert len({str(one[SCORECARD]) for one in (plain, verified, one_round, more)}) == 4
 
 
 def read_as(folder: Path, row: dict[str, Any], **settings: Any) -> dict[str, str]:

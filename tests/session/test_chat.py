@@ -141,11 +141,11 @@ def test_a_conversation_that_fills_the_context_is_refused_and_not_kept(folder: M
     talk = Talk(folder)
 
     with pytest.raises(DataError) as caught:
-        result_of(talk.answer("very " * 400 + "long"))
+        result_of(talk.answer("very " * 800 + "long"))
 
-    count = len(talk.speaker.prompt([{"role": "user", "content": "very " * 400 + "long"}]))
+    count = len(talk.speaker.prompt([{"role": "user", "content": "very " * 800 + "long"}]))
     assert str(caught.value) == (
-        f"The conversation has {count:,} tokens, and the model reads and writes 512 together: there is no room for an answer. "
+        f"The conversation has {count:,} tokens, and the model reads and writes 2,048 together: there is no room for an answer. "
         "Begin another conversation with /new."
     )
     assert talk.turns == []
@@ -230,7 +230,7 @@ def test_lines_of_a_program_are_answered_as_they_are(
 def test_at_a_terminal_the_model_is_named_first_and_the_end_of_input_ends_it(
     folder: ModelFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    typed(monkeypatch, "Hello there\n/new\n" + "very " * 400 + "\n", keyboard=True)
+    typed(monkeypatch, "Hello there\n/new\n" + "very " * 800 + "\n", keyboard=True)
 
     ended = command("chat", folder.path)
 

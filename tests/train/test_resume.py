@@ -213,6 +213,25 @@ def test_a_run_killed_at_step_9_and_again_at_step_16_ends_with_the_same_bytes(
     assert outcome(tmp_path / "run") == undisturbed(name)
 
 
+@pytest.mark.parametrize("name", ["full", "averaged", "lora"])
+def test_where_the_best_weights_lie_on_disk_a_killed_run_ends_with_the_same_bytes(
+    name: str,
+    tmp_path: Path,
+    home: Path,
+    undisturbed: Callable[[str], dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    expected = undisturbed(name)
+    monkeypatch.setattr(checkpoints, "LARGE", 1)
+    plan = plan_for(name, home, tmp_path / "run")
+
+    kill_in(plan, look=at_step(9))
+    assert (tmp_path / "run" / "state" / "training" / "best.safetensors").is_file()
+    go_on(plan)
+
+    assert outcome(tmp_path / "run") == expected
+
+
 def test_what_a_tuned_model_answered_before_a_kill_is_not_computed_again(
     tmp_path: Path, home: Path, undisturbed: Callable[[str], dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -900,5 +919,5 @@ def test_memory_that_runs_out_with_a_single_row_ends_the_run(
 
     assert str(caught.value) == (
         "step 1: memory ran out with a single row at a time. "
-        "Use a smaller model, shorter texts (--long cut), or --method probe."
+        "Try --recompute on, a smaller model, shorter texts (--long cut), or --method probe."
     )

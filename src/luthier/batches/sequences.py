@@ -129,6 +129,12 @@ class Sequences(FlatExamples):
         found: Ints = self.ids[begin : begin + int(self.prompts[row])].astype(np.int64)
         return found
 
+    def answers(self, rows: Ints) -> Ints:
+        """(rows,) tokens of the answers that stand in some rows, the one that ends it among them."""
+        first = self.first_part[rows]
+        found: Ints = self.ends[first + 1] - self.ends[first] - self.prompts[rows]
+        return found
+
     def select(self, rows: Ints) -> "Sequences":
         counts = self.first_part[rows + 1] - self.first_part[rows]
         parts = runs(self.first_part[rows], counts)

@@ -3,13 +3,14 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
 
+from luthier.batches.examples import Examples
 from luthier.candidates.run import Run
 from luthier.compare.fitted import Fitted
 from luthier.events import Event
 from luthier.prepare.prepare import Prepared
 
-Passes = Callable[[str], float]
-"""Seconds of one frozen pass in fp32 over the rows of a part."""
+Passes = Callable[[Examples], float]
+"""Seconds in which a model gives what it gives for some rows, in fp32."""
 
 
 class Candidate(ABC):

@@ -17,6 +17,7 @@ from luthier.events import Event, Noted
 from luthier.prepare.prepare import Prepared
 from luthier.tasks.calibration import Calibration
 from luthier.tasks.in_context import InContext
+from luthier.tasks.task import Task
 
 COUNTS = (3, 3, 8)
 """Examples in each of the prompts that are tried."""
@@ -24,6 +25,8 @@ AROUND = 4
 """Tokens at the end of a row, at the most, that no state is computed of where it stands alone."""
 TRIED_ON = 24
 """Validation rows on which prompts are compared, at the most."""
+COUNTED = 500
+"""Rows of a part whose prompts are made to be counted, at the most."""
 
 
 class UntouchedCandidate(Candidate):
@@ -42,7 +45,7 @@ class UntouchedCandidate(Candidate):
         return Fitted(self.name, self.words, run.clock() - begin, outputs)
 
     def forecast(self, ready: Prepared, passes: Passes) -> float:
-        return sum(passes(part) for part in ANSWERED)
+        return sum(passes(ready.examples[part]) for part in ANSWERED)
 
 
 @dataclass(frozen=True)
@@ -78,30 +81,40 @@ class FewExamplesCandidate(Candidate):
         )
         outputs = {}
         for part in ANSWERED:
-            examples = prompted(run, part, best.rows, np.arange(len(run.ready.examples[part])))
+            examples = prompted(run.ready, part, best.rows, np.arange(len(run.ready.examples[part])))
             outputs[part] = run.task.infer(run.ready.model, examples, run.ready.device)
-        run.tuning["few_examples"] = {"rows": table_rows(run, best.rows)}
+        run.tuning["few_examples"] = {"rows": places_of(run, best.rows)}
         return Fitted(self.name, self.words, run.clock() - begin, outputs)
 
     def tried(self, run: Run, rows: Ints, few: Ints) -> Prompted:
         """What some examples come to on a few validation rows."""
-        examples = prompted(run, "valid", rows, few)
+        examples = prompted(run.ready, "valid", rows, few)
         outputs = run.task.infer(run.ready.model, examples, run.ready.device)
         score = run.task.score(run.task.answer(outputs, Calibration(), examples), examples.targets)
         return Prompted(rows, score, run.task.mean_loss(outputs, examples))
 
     def forecast(self, ready: Prepared, passes: Passes) -> float:
-        return sum(passes(part) for part in ANSWERED)
+        """Of many rows evenly spread ones stand for all, as the prompts have to be made first."""
+        prompts = drawn(ready)
+        few = np.arange(len(ready.examples["valid"]))[:TRIED_ON]
+        trying = sum(passes(prompted(ready, "valid", rows, few)) for rows in prompts)
+        longest = max(prompts, key=lambda rows: int(ready.examples["train"].lengths[rows].sum()))
+        answering = 0.0
+        for part in ANSWERED:
+            rows = len(ready.examples[part])
+            some = np.linspace(0, rows - 1, min(COUNTED, rows)).astype(np.int64)
+            answering += passes(prompted(ready, part, longest, some)) * rows / max(1, len(some))
+        return trying + answering
 
 
 UNTOUCHED = UntouchedCandidate()
 FEW_EXAMPLES = FewExamplesCandidate()
 
 
-def told_by(run: Run) -> InContext:
+def told_by(task: Task) -> InContext:
     """How examples are put before a row."""
-    assert run.task.in_context is not None, "it competes only where there is a way"
-    return run.task.in_context
+    assert task.in_context is not None, "it competes only where there is a way"
+    return task.in_context
 
 
 def drawn(ready: Prepared) -> list[Ints]:
@@ -118,19 +131,19 @@ def draws(rows: int, seed: int) -> Iterator[Ints]:
         yield chosen
 
 
-def prompted(run: Run, part: str, shown: Ints, rows: Ints) -> Examples:
+def prompted(ready: Prepared, part: str, shown: Ints, rows: Ints) -> Examples:
     """Some rows of a part with training rows before them."""
-    ready, how = run.ready, told_by(run)
-    before = inputs_of(run, "train", shown)
+    task = ready.rows.task
+    how, before = told_by(task), inputs_of(ready, "train", shown)
     alone = ready.examples[part].select(rows)
     room = ready.long.limit - longest_of(ready.examples["train"], shown)
     # A row that would be cut with them is asked without: of a cut one the model would not see the question.
     asked = [
         how.before(before, row) if length <= room else row
-        for row, length in zip(inputs_of(run, part, rows), with_answers(alone).tolist(), strict=True)
+        for row, length in zip(inputs_of(ready, part, rows), with_answers(alone).tolist(), strict=True)
     ]
     examples, _ = ready.rows.form.read(ready.base.reader, asked, alone.targets, ready.long.way)
-    return how.of_row_alone(run.task.asked(part, examples), alone)
+    return how.of_row_alone(task.asked(part, examples), alone)
 
 
 def longest_of(examples: Examples, shown: Ints) -> int:
@@ -146,13 +159,13 @@ def with_answers(examples: Examples) -> Ints:
     return found
 
 
-def inputs_of(run: Run, part: str, rows: Ints) -> list[Any]:
+def inputs_of(ready: Prepared, part: str, rows: Ints) -> list[Any]:
     """Some rows of a part, as their form makes them."""
-    numbers: Ints = getattr(run.ready.rows.split, part)
-    return run.ready.rows.inputs(numbers[rows])
+    numbers: Ints = getattr(ready.rows.split, part)
+    return ready.rows.inputs(numbers[rows])
 
 
-def table_rows(run: Run, rows: Ints) -> list[int]:
-    """Numbers of training rows in the table."""
-    found: list[int] = run.ready.rows.split.train[rows].tolist()
-    return found
+def places_of(run: Run, rows: Ints) -> list[str]:
+    """Where training rows stand in the user's files."""
+    table = run.ready.rows.table
+    return [str(table.place(number)) for number in run.ready.rows.split.train[rows].tolist()]

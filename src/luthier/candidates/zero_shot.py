@@ -43,7 +43,9 @@ class ZeroShotCandidate(Candidate):
 
     def forecast(self, ready: Prepared, passes: Passes) -> float:
         how = ready.rows.task.zero_shot
-        return sum(passes(part) for part in ANSWERED) if how is not None and how.as_it_is else 0.0
+        if how is None or not how.as_it_is:
+            return 0.0
+        return sum(passes(ready.examples[part]) for part in ANSWERED)
 
 
 ZERO_SHOT = ZeroShotCandidate()

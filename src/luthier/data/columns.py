@@ -413,12 +413,15 @@ def not_found(table: Table, facts: Sequence[Facts], role: str) -> DataError:
             "Luthier has no task for that: it learns one label, or several, of a whole image. Write a file of rows with 'image' "
             "and 'label', or a folder of images for each label."
         )
+    texts = [one.name for one in facts if pa.types.is_string(one.kind) and one.wordy > 0.5]
     if len(table.names) == 1:
+        on_and_on = (
+            "; to have a language model read on in such texts, name --task adaptation" if texts else ""
+        )
         return DataError(
             f"{table.files[0]}: no column looks like the {role}, as {shorten(table.names[0])!r} is the only one. "
-            "Add a column for it."
+            f"Add a column for it{on_and_on}."
         )
-    texts = [one.name for one in facts if pa.types.is_string(one.kind) and one.wordy > 0.5]
     if role == "label" and len(texts) == len(table.names) == TRIPLET:
         first, second, third = map(spelt, texts)
         return DataError(

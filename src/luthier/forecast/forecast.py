@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from luthier.batches.examples import Examples
 from luthier.batches.order import by_length
 from luthier.candidates import competing
 from luthier.candidates.run import ANSWERED, HELD_OUT
@@ -19,12 +20,15 @@ from luthier.forecast.timing import (
     Held,
     Looks,
     Timed,
+    bytes_of_model,
     ease,
     leaving_no_trace,
     resident_bytes,
+    room_for_copy,
     time_looks,
     time_steps,
 )
+from luthier.forecast.writing import WritingCost, time_writing, written_bytes
 from luthier.machine import Load, available_bytes, peak_bytes
 from luthier.prepare.prepare import Prepared
 from luthier.report.forecast_words import busy_words, time_in_words
@@ -64,6 +68,8 @@ class Forecast:
     """Seconds of all where every step takes as long as the slowest of those that were timed."""
     others: float = 0.0
     """Share of the processor that other processes took meanwhile."""
+    recomputes: bool = False
+    """Whether it only fits where blocks compute their activations again on the way back."""
 
     @property
     def total(self) -> float:
@@ -110,21 +116,24 @@ class Forecast:
         return f"at most {time_in_words(seconds)}{busy}"
 
 
-def forecast(ready: Prepared, elapsed: float, briefly: float | None = None) -> Forecast | None:
+def forecast(
+    ready: Prepared, elapsed: float, briefly: float | None = None, spend: bool = False
+) -> Forecast | None:
     """Compute a little on a copy of the model, and tell what all of it takes; `ready` and all dice stay as they are.
 
     elapsed: seconds the command has taken so far.  briefly: None is told of a run shorter than so many seconds, and the
-    forecast of a longer one takes 3 % of it at the most.  Raises PlanError where this machine has too little memory, with
-    settings that would fit.
+    forecast of a longer one takes 3 % of it at the most.  spend: whether nobody needs the model afterwards, so that it may take
+    the steps itself where there is no room for a copy; else None is told then.  Raises PlanError where this machine has too
+    little memory, with settings that would fit.
     """
     begin, load = time.perf_counter(), Load.now()
     before = peak_bytes()
     if ready.plan.train.method == "probe":
         with leaving_no_trace():
-            looks = time_looks(ready)
+            costs = Costs(ready, time_looks(ready), {})
         seconds = {
             "prepare": elapsed,
-            **frozen_seconds(ready, looks),
+            **frozen_seconds(costs),
         }
         parts = {"frozen": frozen_bytes(ready)}
         peak, others = max(before, parts["frozen"]), load.others_since()
@@ -135,25 +144,31 @@ def forecast(ready: Prepared, elapsed: float, briefly: float | None = None) -> F
         return found
     if briefly is not None and operations(ready) / FAST < briefly / 3:
         return None
+    copies = room_for_copy(ready)
+    if not copies and not spend:
+        return None
     with leaving_no_trace():
-        return of_training(ready, elapsed, briefly, begin, before, load)
+        return of_training(ready, elapsed, briefly, begin, before, load, copies)
 
 
-def refuse_what_does_not_fit(ready: Prepared) -> None:
+def refuse_what_does_not_fit(ready: Prepared) -> bool:
     """One step of the middle size, and what follows from it of the largest. Raises PlanError as `forecast` does, in a part of the
-    time: for who is to know before anything is written, and foretells later."""
-    if operations(ready) / FAST < TINY_SECONDS / 3:
-        return
+    time: for who is to know before anything is written, and foretells later. Returns whether it fits only where blocks compute
+    their activations again."""
+    if operations(ready) / FAST < TINY_SECONDS / 3 or not room_for_copy(ready):
+        return False
     before = peak_bytes()
     with leaving_no_trace():
-        memory, stages = opened(ready)
+        memory, stages = opened(ready, copies=True)
         time_steps(memory.bench, stages[0], (0.5,), memory.held, lambda place, tokens: place == 0, rounds=0)
         memory.check(before)
+        return memory.recomputes
 
 
-def opened(ready: Prepared) -> tuple[Memory, list[Stage]]:
-    """A copy of the model that is ready to take steps, with what its run holds; and the run's stages, the dearest first."""
-    bench = Bench.of(ready)
+def opened(ready: Prepared, copies: bool) -> tuple[Memory, list[Stage]]:
+    """A model that is ready to take steps, a copy or the run's own, with what its run holds; and the run's stages, the dearest
+    first."""
+    bench = Bench.of(ready, copies)
     shelf = shelf_for(bench.ready, bench.unfreezing, math.ceil(bench.settings.epochs), bench.prefix)
     plan = outline(bench.ready, bench.unfreezing, bench.settings, set(shelf.depths))
     memory = Memory(bench, plan, shelf, Held(resident_bytes(), resident_bytes()))
@@ -161,12 +176,18 @@ def opened(ready: Prepared) -> tuple[Memory, list[Stage]]:
 
 
 def of_training(
-    ready: Prepared, elapsed: float, briefly: float | None, begin: float, before: int, load: Load
+    ready: Prepared,
+    elapsed: float,
+    briefly: float | None,
+    begin: float,
+    before: int,
+    load: Load,
+    copies: bool,
 ) -> Forecast | None:
-    """`forecast` where layers train."""
-    memory, stages = opened(ready)
+    """`forecast` where layers train. copies: whether a copy of the model takes the steps."""
+    memory, stages = opened(ready, copies)
     bench, plan, shelf = memory.bench, memory.plan, memory.shelf
-    setting_up = time.perf_counter() - begin + 2 * bench.copied / DISK
+    setting_up = time.perf_counter() - begin + 2 * bytes_of_model(ready) / DISK
 
     def bearable(place: int, tokens: int) -> bool:
         memory.check(before)
@@ -192,25 +213,26 @@ def of_training(
         quantiles = (0.5, 1.0, 0.1, 0.8, 0.3, 0.9, 0.2) if stage == 0 else (0.5, 0.9)
         found = time_steps(bench, stages[stage], quantiles, memory.held, wanted, until)
         timed.steps[stages[stage].depth] = found
-    looks = time_looks(ready)
+    costs = Costs(ready, time_looks(ready), time_writing(ready))
     dearest, others = timed.of(stages[0].depth), load.others_since()
     disturbed = dearest.spread > DISTURBED_SPREAD or others > DISTURBED_SHARE
     by = ease(bench, stages[0], dearest, memory.held) if disturbed else 1.0
     timed = Timed({depth: steps.eased(by) for depth, steps in timed.steps.items()})
-    looks = {name: look.eased(by) for name, look in looks.items()}
-    training = train_seconds(bench, plan, shelf, timed, looks)
-    frozen = frozen_seconds(ready, looks)
+    costs = costs.eased(by)
+    training = train_seconds(bench, plan, shelf, timed, costs)
+    frozen = frozen_seconds(costs)
     scoring = frozen.pop("score")
     parts = memory.parts()
-    exact = {part: looks["exact"].again.of(passes(ready, part)) for part in HELD_OUT}
-    scored = sum(one.forecast(ready, exact.__getitem__) for one in competing(ready, trains=True))
+    scored = sum(one.forecast(ready, costs.answers) for one in competing(ready, trains=True))
+    drift = costs.reading(ready.examples["valid"]) if ready.rows.task.probe is not None else 0.0
     seconds = {
         "prepare": elapsed,
         **frozen,
         "train": setting_up + training + scored,
-        "score": scoring + exact["test"] + exact["valid"],
+        "score": scoring + costs.answers(ready.examples["test"]) + drift,
         "forecast": 0.0 if expected < TINY_SECONDS else time.perf_counter() - begin,
     }
+    parts["writing"] = max(0, written_bytes(ready) - parts["activations"])  # never both at once
     peak = max(before, sum(parts.values()), frozen_bytes(ready) - bench.copied)
     memory.check(before)
     ladder, named = bench.unfreezing.ladder, dict(bench.ready.model.named_parameters())
@@ -218,7 +240,7 @@ def of_training(
     rungs = tuple(rungs_of(bench.unfreezing, bench.settings))
     slowest = sum(budgeted(ready, seconds | {"train": seconds["train"] * dearest.spread / by}).values())
     planned = budgeted(ready, seconds)
-    return Forecast(planned, peak, parts, plan, rungs, idle, ladder.note, slowest, others)
+    return Forecast(planned, peak, parts, plan, rungs, idle, ladder.note, slowest, others, memory.recomputes)
 
 
 def budgeted(ready: Prepared, seconds: dict[str, float]) -> dict[str, float]:
@@ -242,21 +264,57 @@ def operations(ready: Prepared) -> float:
     return 6 * weights * (ready.examples["train"].amount * (ready.plan.train.epochs or 0.0) + made)
 
 
-def frozen_seconds(ready: Prepared, looks: dict[str, Looks]) -> dict[str, float]:
+@dataclass(frozen=True)
+class Costs:
+    """What a model's answers to rows cost: reading these, and writing where something is written."""
+
+    ready: Prepared
+    looks: dict[str, Looks]
+    writing: dict[str, WritingCost]
+    """By precision, as `looks`; nothing where nothing is written."""
+
+    def eased(self, by: float) -> "Costs":
+        """As they would be if all took `by` times as long."""
+        looks = {name: look.eased(by) for name, look in self.looks.items()}
+        return Costs(self.ready, looks, {name: cost.eased(by) for name, cost in self.writing.items()})
+
+    def reading(self, examples: Examples, precision: str = "exact") -> float:
+        """Seconds of one pass over some rows."""
+        sizes = sizes_of(examples, by_length(examples.lengths, examples.budget))
+        return self.looks[precision].again.of(sizes)
+
+    def answers(self, examples: Examples, precision: str = "exact", untouched: bool = False) -> float:
+        """Seconds of a model's answers to some rows, which are as long as the right ones; those of a model that is `untouched`,
+        as nobody told it how to end, of as many tokens as they may have."""
+        writing, reading = self.ready.rows.task.writing(examples), self.reading(examples, precision)
+        if writing is None or not self.writing:
+            return reading
+        lengths = np.full(len(writing.prompts), writing.most) if untouched else writing.usual
+        return reading + self.writing[precision].seconds(writing, lengths)
+
+    def first_answers(self, examples: Examples) -> float:
+        """Seconds of the answers of the model as it came."""
+        return self.answers(examples, untouched=True)
+
+    def own_answers(self) -> float:
+        """Seconds of the answers that a model learns from itself, in all rounds."""
+        how, plan = self.ready.rows.task.checkable, self.ready.plan.train
+        if how is None or not self.writing:
+            return 0.0
+        writing = how.writing(self.ready.examples["train"])
+        each = self.writing["exact"].seconds(writing, writing.usual)
+        return plan.rounds * plan.samples * each
+
+
+def frozen_seconds(costs: Costs) -> dict[str, float]:
     """Features, the candidates that train no layers, scores and writing: what every method does."""
-
-    def exact(part: str) -> float:
-        return looks["exact"].again.of(passes(ready, part))
-
-    cheap = sum(one.forecast(ready, exact) for one in competing(ready, trains=False))
-    of_all_parts = looks["fast"].first.of(passes(ready, "train")) + sum(exact(part) for part in HELD_OUT)
+    ready, looks = costs.ready, costs.looks
+    cheap = sum(one.forecast(ready, costs.first_answers) for one in competing(ready, trains=False))
+    of_all_parts = looks["fast"].first.of(passes(ready, "train"))
+    of_all_parts += sum(costs.reading(ready.examples[part]) for part in HELD_OUT)
     features = 0.0
     if ready.rows.task.probe is not None:  # nobody else looks at frozen features
-        features = of_all_parts
-        features += sum(
-            looks["exact"].again.of(sizes_of(texts, by_length(texts.lengths, texts.budget)))
-            for texts in compared(ready, ANSWERED).values()
-        )
+        features = of_all_parts + sum(costs.reading(texts) for texts in compared(ready, ANSWERED).values())
     reference = {} if ready.rows.task.reference is None else {"reference": of_all_parts}
     return {**reference, "features": features, "probe": cheap, "score": score_seconds(ready) + FINISH_SECONDS}
 
@@ -264,8 +322,11 @@ def frozen_seconds(ready: Prepared, looks: dict[str, Looks]) -> dict[str, float]
 def score_seconds(ready: Prepared) -> float:
     """The intervals of every candidate, on validation and on test rows, and of two differences."""
     task, valid = ready.rows.task, ready.examples["valid"]
-    logits = np.random.default_rng(0).standard_normal((valid.units, ready.model.outputs)).astype(np.float32)
-    answers = task.answer(task.of_logits(logits, valid), Calibration(), valid)
+    answers: Any = task.flawless(valid.targets)
+    if not ready.model.writes:
+        dice = np.random.default_rng(0)
+        logits = dice.standard_normal((valid.units, ready.model.outputs)).astype(np.float32)
+        answers = task.answer(task.of_logits(logits, valid), Calibration(), valid)
     begin = time.perf_counter()
     task.scores(answers, valid.targets, 0)
     one = time.perf_counter() - begin
@@ -284,17 +345,31 @@ def made_seconds(bench: Bench, plan: Outline, timed: Timed) -> float:
     return steps.micro.of(sizes) / (1 - replayed) + steps.end * count + steps.compiling * sizes.shapes
 
 
-def train_seconds(bench: Bench, plan: Outline, shelf: Shelf, timed: Timed, looks: dict[str, Looks]) -> float:
-    """All steps and validations, and the pass that records what is replayed."""
+def rounds_seconds(bench: Bench, plan: Outline, timed: Timed, costs: Costs) -> float:
+    """The rounds in which a model learns from its own answers: these, and an epoch of each round but the last."""
     ready = bench.ready
+    if ready.rows.task.checkable is None:
+        return 0.0
+    stage = min(plan.stages, key=lambda one: one.depth)
+    sizes, steps = sizes_of(ready.examples["train"], stage.micros), timed.of(stage.depth)
+    every = steps.micro.of(sizes) / stage.share + steps.end * stage.steps
+    epochs = ready.plan.train.epochs or 1.0
+    return costs.own_answers() + (ready.plan.train.rounds - 1) * every / epochs
+
+
+def train_seconds(bench: Bench, plan: Outline, shelf: Shelf, timed: Timed, costs: Costs) -> float:
+    """All steps and validations, and the pass that records what is replayed."""
+    ready, looks = bench.ready, costs.looks
     top = len(bench.unfreezing.ladder.rungs) - 1
-    valid = looks["fast"].again.of(passes(ready, "valid"))
-    total = 0.0
+    read = costs.reading(ready.examples["valid"], "fast")
+    written = costs.answers(ready.examples["valid"], "fast") - read  # with all layers, replayed or not
+    total = rounds_seconds(bench, plan, timed, costs)
     for stage in plan.stages:
         sizes, steps = sizes_of(ready.examples["train"], stage.micros), timed.of(stage.depth)
         total += steps.micro.of(sizes) / stage.share + steps.end * stage.steps
         total += steps.compiling * sizes.shapes
-        total += stage.validations * valid * (1 - stage.depth / (top + 1) if stage.replayed else 1.0)
+        own = 1 - stage.depth / (top + 1) if stage.replayed else 1.0
+        total += stage.validations * (read * own + written)
     total += made_seconds(bench, plan, timed)
     if ready.plan.train.lr == "find":
         total *= 1 + STEPS_OF_A_RATE_TEST / plan.steps

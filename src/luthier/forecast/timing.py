@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -15,12 +16,13 @@ import torch
 from luthier.arrays import Array, Ints
 from luthier.batches.examples import Examples, Variation
 from luthier.batches.order import by_length
-from luthier.candidates.tuned.settings import design_of, settings_of, unfreezing_of, weighted
+from luthier.candidates.tuned.settings import design_of, micro_tokens_of, settings_of, unfreezing_of, weighted
 from luthier.devices import with_threads
 from luthier.forecast.outline import Sizes, Stage, sizes_of
-from luthier.machine import peak_bytes
+from luthier.machine import available_bytes, peak_bytes
 from luthier.models.kernels.dropout import DICE
 from luthier.models.ladder.prefix import Prefix, States
+from luthier.models.ladder.recompute import recompute
 from luthier.models.lora import add_adapters
 from luthier.models.master_weights import MasterWeights
 from luthier.prepare.prepare import Prepared
@@ -33,8 +35,18 @@ LONG_SECONDS = 0.5
 """A step that takes longer is timed again only as far as the time allows, but for the middle one."""
 VERY_LONG_SECONDS = 30.0
 """Nor is the middle one then, whose tries tell what all others should take."""
+GRADIENT_AND_MOMENTS = 3
+"""Numbers that training holds for each weight, beside the weight itself."""
 ROUNDS = 4
 """How often each size is timed again, at the most. In rounds: a busy moment does not fall on all tries of a size."""
+
+
+class Sized(Protocol):
+    """Batches, by what their time is a sum of."""
+
+    def terms(self) -> Array:
+        """(batches, terms)"""
+        ...
 
 
 @dataclass(frozen=True)
@@ -44,7 +56,7 @@ class Cost:
     terms: Array
 
     @staticmethod
-    def fit(sizes: Sizes, seconds: list[float]) -> "Cost":
+    def fit(sizes: Sized, seconds: list[float]) -> "Cost":
         """Least squares of the relative error: a small batch counts as much as a large one."""
         from scipy.optimize import nnls
 
@@ -53,7 +65,7 @@ class Cost:
         found, _ = nnls(share / scale, np.ones(len(seconds)))
         return Cost(found / scale)
 
-    def of(self, sizes: Sizes) -> float:
+    def of(self, sizes: Sized) -> float:
         """Seconds of all batches together."""
         return float((sizes.terms() @ self.terms).sum())
 
@@ -138,19 +150,37 @@ def time_looks(ready: Prepared) -> dict[str, Looks]:
 
 def look(ready: Prepared, examples: Examples, rows: Ints) -> float:
     """Seconds of a batch of the frozen pass."""
-    ready.model.eval()
+    model = ready.model.eval()
     begin = time.perf_counter()
     with torch.inference_mode():
-        ready.model.features(examples.batch(rows).to(ready.device.torch)).cpu()
+        batch = examples.batch(rows).to(ready.device.torch)
+        # A language model's output layer is no small part of it, and what it says of rows is not made of their features.
+        (model(batch) if model.writes else model.features(batch)).cpu()
     return time.perf_counter() - begin
 
 
 # Training
 
 
+def bytes_of_model(ready: Prepared) -> int:
+    """Bytes of a model, in all the precisions that it is held in; what several parts of it share counts once."""
+    held = [*ready.model.parameters(), *ready.model.buffers()]
+    held += [*ready.masters.exact.values(), *ready.masters.fast.values()]
+    return sum({tensor.data_ptr(): tensor.nbytes for tensor in held}.values())
+
+
+def room_for_copy(ready: Prepared) -> bool:
+    """Whether a copy of the model can stand beside it and take steps, with the gradients and moments of what trains."""
+    whole = bytes_of_model(ready)
+    adapted = design_of(ready.plan.train) is not None
+    trained = 0 if adapted else GRADIENT_AND_MOMENTS * whole
+    return whole + trained <= available_bytes()
+
+
 @dataclass
 class Bench:
-    """A copy of the model that takes real steps, and leaves the real one as it is."""
+    """A copy of the model that takes real steps, and leaves the real one as it is; or that one itself, where nobody needs it any
+    more and there is no room for a copy."""
 
     ready: Prepared
     unfreezing: LadderUnfreezing
@@ -158,11 +188,15 @@ class Bench:
     task: Task
     prefix: Prefix
     weights: Weights
+    copies: bool = True
 
     @staticmethod
-    def of(ready: Prepared) -> "Bench":
-        model = copy.deepcopy(ready.model)
-        masters = MasterWeights(model.body, ready.device.dtype)
+    def of(ready: Prepared, copies: bool = True) -> "Bench":
+        """copies: whether `ready` stays as it is."""
+        model, masters = ready.model, ready.masters
+        if copies:
+            model = copy.deepcopy(ready.model)
+            masters = MasterWeights(model.body, ready.device.dtype)
         copied = replace(ready, model=model, masters=masters)
         plan, design = ready.plan.train, design_of(ready.plan.train)
         if design is not None:
@@ -171,20 +205,19 @@ class Bench:
             masters.adopt(model.body)
         unfreezing, settings = (
             unfreezing_of(copied, design is not None),
-            settings_of(plan, ready.plan.run.micro_tokens),
+            settings_of(plan, micro_tokens_of(ready.plan.run, ready.rows.task)),
         )
+        if ready.plan.run.recompute == "on":
+            recompute(model, unfreezing.ladder)
         model.prefix = prefix = Prefix(model, unfreezing.ladder)
         parts = unfreezing.parts(int(np.ceil(settings.epochs)))
         weights = Weights(model, parts, masters, settings.weight_decay, pull=plan.l2_sp, ema=plan.ema)
-        return Bench(copied, unfreezing, settings, weighted(copied), prefix, weights)
+        return Bench(copied, unfreezing, settings, weighted(copied), prefix, weights, copies)
 
     @property
     def copied(self) -> int:
         """Bytes of the copy, which the run itself will not have."""
-        ready = self.ready
-        held = [*ready.model.parameters(), *ready.model.buffers()]
-        held += [*ready.masters.exact.values(), *ready.masters.fast.values()]
-        return sum({tensor.data_ptr(): tensor.nbytes for tensor in held}.values())
+        return bytes_of_model(self.ready) if self.copies else 0
 
     def step(
         self, examples: Examples, rows: Ints, epoch: int, clock: Callable[[], float] = time.perf_counter

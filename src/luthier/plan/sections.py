@@ -289,6 +289,9 @@ class RunPlan(Section):
     """CPU threads. Another number gives other roundings: it is recorded with the run."""
     micro_tokens: Positive = 16_384
     """Padded tokens that go through the model at once; a larger step is cut into micro-batches, to the same gradient."""
+    recompute: Literal["auto", "on", "off"] = "auto"
+    """Whether what blocks have computed is computed again on the way back and not kept (activation checkpointing), to the same
+    gradient: less memory for about a third more time. auto: where training would not fit into memory otherwise."""
     save_every: Duration | None = None
     """Time between two saved states of training, as 30s or 5m. Left out: as often as 3 % of the time allows."""
     cache: Name | None = None

@@ -34,7 +34,12 @@ from luthier.prepare.fitting import Fit, fitting
 from luthier.prepare.idle_settings import refuse_what_has_no_effect
 from luthier.prepare.memo import Memo
 from luthier.prepare.pairs import how_pairs_are_read
-from luthier.prepare.refusals import refuse_more_than_is_read, refuse_too_many_blocks, refuse_unknown_checks
+from luthier.prepare.refusals import (
+    refuse_more_than_is_read,
+    refuse_recomputing,
+    refuse_too_many_blocks,
+    refuse_unknown_checks,
+)
 from luthier.prepare.resolve import Guess, Resolved, Start, made_wanted, resolve
 from luthier.prepare.rows import Rows, look_over, understand
 from luthier.prepare.rows_read import RowsRead, read_rows
@@ -163,6 +168,8 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
         made=0 if first is None else len(first),
     )
     resolved = resolve(plan, rows, device, start)
+    resolved = replace(resolved, plan=recomputing_as_recorded(resolved.plan, out))
+    refuse_recomputing(resolved.plan, model, ladder)
     more = []
     if plan.model.name != asked.model.name:
         more.append(Guess("model.name", plan.model.name, f"for a {rows.form.thing}, as none was named"))
@@ -287,6 +294,14 @@ def default_folder(plan: Plan, stands_on: list[object]) -> Path:
     """The default folder, runs/<name of the data>-<hash>: the same command finds the same folder again."""
     name = Path(plan.data.path).name.split(".")[0]
     return Path("runs") / f"{name}-{hash_json([plan.identity(), *stands_on])[:8]}"
+
+
+def recomputing_as_recorded(plan: Plan, out: Path) -> Plan:
+    """The plan as an earlier command found that it fits into memory, where this one leaves that open."""
+    if plan.run.recompute != "auto" or not (out / "plan.toml").is_file():
+        return plan
+    found = read_plan(out / "plan.toml").get("run.recompute")
+    return plan if found is None else plan.with_settings({"run.recompute": found})
 
 
 def as_recorded(device: Device, plan: Plan, out: Path) -> Device:

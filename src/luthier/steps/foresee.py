@@ -15,10 +15,14 @@ def foresee(plan: Plan) -> dict[str, Any]:
     begin = time.monotonic()
     ready = prepare(plan)
     folder = ready.place.folder()
-    found = forecast(ready, time.monotonic() - begin)
+    found = forecast(ready, time.monotonic() - begin, spend=True)
     assert found is not None, "it is asked for in full"
     train = ready.examples["train"]
     notes = statements(ready)
+    if found.recomputes:
+        notes.append(
+            "What blocks have computed is computed again on the way back, as it would not all fit into memory."
+        )
     if plan.data.warm_up is not None:
         notes.append(
             f"Before that {plan.data.warm_up} is learnt from: `luthier plan {plan.data.warm_up}` foretells it."

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from luthier.folder.model_record import FILE as MODEL_RECORD
 from luthier.folder.model_record import doubts
 from luthier.folder.run_folder import RunFolder, refuse_in_use
 from luthier.forecast.forecast import TINY_SECONDS, forecast, refuse_what_does_not_fit
+from luthier.forecast.timing import room_for_copy
 from luthier.models.hub.find import what_opening_takes
 from luthier.plan.plan import Plan
 from luthier.prepare.data_files import read_files
@@ -123,13 +125,34 @@ def foretold(run: Run, foretold_from: float) -> Iterator[Event]:
     if ready.plan.train.method == "probe" or RunFolder.key_record(run.folder.path) is not None:
         return
     if may_be_spared(ready) and foretold_from > 0:
-        refuse_what_does_not_fit(ready)
         run.outlook.foretold_from = foretold_from
+        if refuse_what_does_not_fit(ready):
+            yield recomputing(run)
         return
     found = forecast(ready, run.clock(), briefly=foretold_from)
     if found is not None:
+        if found.recomputes:
+            yield recomputing(run)
         run.outlook.step_seconds = found.step_seconds
         yield Noted(f"This takes {found.words()}. `luthier plan` tells of what.", run.clock())
+    elif not room_for_copy(ready):
+        yield Noted(
+            "How long this takes is not foretold: steps are tried on a copy of the model, for which there is no room in memory. "
+            "`luthier plan` foretells it without one.",
+            run.clock(),
+        )
+
+
+def recomputing(run: Run) -> Noted:
+    """Let blocks compute their activations again, which is recorded with the plan, and say so."""
+    ready = run.ready
+    plan = ready.plan.with_settings({"run.recompute": "on"})
+    run.ready = replace(ready, resolved=replace(ready.resolved, plan=plan))
+    return Noted(
+        "What blocks have computed is computed again on the way back, as it would not all fit into memory: the same result, in "
+        "about a third more time. --recompute off keeps it.",
+        run.clock(),
+    )
 
 
 def doubts_of(ready: Prepared, folder: RunFolder) -> Iterator[str]:
@@ -222,6 +245,8 @@ def foretell(run: Run, shortest: float) -> Iterator[Event]:
         yield Noted(str(error), run.clock(), warning=True)
         return
     if found is not None:
+        if found.recomputes:
+            yield recomputing(run)
         run.outlook.step_seconds = found.step_seconds
         yield Noted(
             f"What is left takes {found.words_after_the_probe()}. `luthier plan` tells of what.", run.clock()

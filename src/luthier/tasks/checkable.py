@@ -9,6 +9,7 @@ from luthier.batches.examples import Examples
 from luthier.devices import Device
 from luthier.forms.form import Form
 from luthier.models.headed import HeadedModel
+from luthier.tasks.writing import Writing
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,10 @@ class Checkable(ABC):
     @abstractmethod
     def drawn(self, model: HeadedModel, examples: Examples, how: Sampled, device: Device) -> list[list[str]]:
         """Some answers to each row."""
+
+    @abstractmethod
+    def writing(self, examples: Examples) -> Writing:
+        """What is written where one answer to each row is drawn."""
 
     @abstractmethod
     def passes(self, answer: str, right: Any) -> bool:

@@ -81,6 +81,11 @@ class Weights:
         """How many numbers train, without sparse embeddings, of which a token uses one row."""
         return sum(flat.master.numel() for flat in self.flat)
 
+    @property
+    def bytes(self) -> int:
+        """Bytes of what trains, without sparse embeddings."""
+        return sum(int(flat.master.nbytes) for flat in self.flat)
+
     def begin(self) -> None:
         """Begin a step: whatever goes backwards from now on adds to its gradient."""
         for flat in self.flat:
@@ -182,7 +187,7 @@ class Weights:
 
         found: dict[str, Tensor] = {}
         for at, flat in enumerate(self.flat):
-            found[f"slab {at}"] = held(flat.master.data) if moments else flat.computed()
+            found[f"slab {at}"] = held(flat.master.data if moments else flat.computed())
             if moments and flat.average is not None:
                 found[f"slab {at} average"] = held(flat.average)
             known = self.optimizer.state.get(flat.master, {}) if moments and self.optimizer else {}

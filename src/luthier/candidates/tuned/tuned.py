@@ -30,6 +30,7 @@ from luthier.candidates.tuned.verified import forget_weights, learn_verified
 from luthier.candidates.tuned.verified import recall as recall_verified
 from luthier.compare.fitted import Fitted, Weights
 from luthier.events import Event, Noted, Started, Stopped
+from luthier.models.ladder.recompute import recompute
 from luthier.models.ladder.trainable import reinitialise
 from luthier.models.lora import add_adapters
 from luthier.prepare.prepare import Prepared
@@ -100,7 +101,7 @@ class TunedCandidate(Candidate):
         return Fitted(self.name, self.words, run.watch.training, outputs, weights=weights)
 
     def forecast(self, ready: Prepared, passes: Passes) -> float:
-        return sum(passes(part) for part in SCORED)
+        return sum(passes(ready.examples[part]) for part in SCORED)
 
 
 TUNED = TunedCandidate()
@@ -143,6 +144,8 @@ def follow(run: Run, settings: TrainSettings) -> Generator[Event, None, Prefixes
         adapters = add_adapters(ready.model.body, blocks, design, run.plan.run.seed)
         ready.masters.adopt(ready.model.body)
     unfreezing = unfreezing_of(ready, adapters is not None)
+    if run.plan.run.recompute == "on":
+        recompute(ready.model, unfreezing.ladder)
     start_head(run)
     if run.plan.train.reinit:
         reinitialise(ready.model, unfreezing.ladder, run.plan.train.reinit, run.plan.run.seed)

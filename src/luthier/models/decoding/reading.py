@@ -17,6 +17,7 @@ from luthier.arrays import Ints
 from luthier.batches.order import by_length
 from luthier.models.decoding.beginnings import Ids, Level, levels_of
 from luthier.models.kernels.attention import NAME
+from luthier.models.kernels.packed_attention import NAME as PACKED
 
 if TYPE_CHECKING:  # slots are a cache of transformers, which is imported only where a model is at hand
     from luthier.models.decoding.slots import Sight
@@ -194,7 +195,7 @@ def can_slot(model: Any) -> bool:
     if not can_cache(model) or not {"position_ids", "attention_mask"} <= takes(model):
         return False
     known = getattr(model, "_supports_attention_backend", False)
-    if not known or model.config._attn_implementation not in ("eager", "sdpa", NAME):
+    if not known or model.config._attn_implementation not in ("eager", "sdpa", NAME, PACKED):
         return False
     kinds = {type(layer) for layer in DynamicCache(config=model.config).layers}
     if not kinds <= {DynamicLayer, DynamicSlidingWindowLayer}:

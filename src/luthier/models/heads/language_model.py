@@ -229,7 +229,7 @@ class LanguageHead(Head[LanguageModel, Conversations]):
             eos_token_id=ends[0] if len(ends) == 1 else ends,
             bos_token_id=tokenizer.bos_token_id,
             pad_token_id=reader.texts.pad,
-            **settings,
+            **{"max_new_tokens": reader.most, **settings},
         )
         with changed(body.config, {"use_cache": True}):
             body.save_pretrained(folder)

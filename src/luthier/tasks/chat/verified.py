@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from luthier.batches.conversations import ASSISTANT, Conversation
 from luthier.batches.examples import Examples
 from luthier.batches.sequences import Sequences
@@ -14,6 +16,7 @@ from luthier.models.headed import HeadedModel
 from luthier.models.heads.language_model import LanguageModel
 from luthier.scores.verifiers import verifier
 from luthier.tasks.checkable import Checkable, Sampled
+from luthier.tasks.writing import Writing
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,13 @@ class Verified(Checkable):
         # One that was cut off at its length is no answer, whatever stands in it.
         texts = [writer.spell(one.ids) if one.finish == "stop" else "" for one in found]
         return [texts[at : at + how.answers] for at in range(0, len(texts), how.answers)]
+
+    def writing(self, examples: Examples) -> Writing:
+        assert isinstance(examples, Sequences), "conversations are sequences"
+        assert examples.writer is not None, "answers are to be written"
+        rows = np.arange(len(examples))
+        prompts = tuple(tuple(examples.prompt(row).tolist()) for row in rows.tolist())
+        return Writing(prompts, examples.answers(rows), self.most or examples.writer.most)
 
     def passes(self, answer: str, right: Any) -> bool:
         return bool(answer) and verifier(self.name, self.pattern)(answer, str(right))

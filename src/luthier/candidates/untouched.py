@@ -91,7 +91,7 @@ class FewExamplesCandidate(Candidate):
         return Prompted(rows, score, run.task.mean_loss(outputs, examples))
 
     def forecast(self, ready: Prepared, passes: Passes) -> float:
-        """Of many rows evenly spread ones stand for all, as the prompts have to be made first."""
+        """Evenly spread rows stand for all where there are many, as the prompts have to be made first."""
         prompts = drawn(ready)
         few = np.arange(len(ready.examples["valid"]))[:TRIED_ON]
         trying = sum(passes(prompted(ready, "valid", rows, few)) for rows in prompts)

@@ -197,11 +197,7 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
 def with_model(plan: Plan, rows: Rows) -> Plan:
     """The plan with the model that suits its rows, where the user names none."""
     named = "name" in plan.model.model_fields_set
-    return (
-        plan
-        if named or rows.form.model == plan.model.name
-        else plan.with_settings({"model.name": rows.form.model})
-    )
+    return plan if named else plan.with_settings({"model.name": rows.form.model})
 
 
 def having_read(rows: Rows, read: RowsRead) -> tuple[Rows, Task]:

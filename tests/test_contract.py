@@ -17,6 +17,7 @@ from torch import Tensor
 
 from command import luthier
 from luthier.arrays import Ints
+from luthier.batches.examples import Examples
 from luthier.candidates.records import ScoredRecord
 from luthier.data.read import read
 from luthier.events import Event, Noted, Stepped, Work
@@ -26,7 +27,7 @@ from luthier.models.ladder.policies import AllRungs
 from luthier.models.quiet import quiet
 from luthier.models.readers.texts import Texts
 from luthier.plan.plan import Plan
-from luthier.prepare.prepare import prepare
+from luthier.prepare.prepare import Prepared, prepare
 from luthier.scores.metrics import METRICS
 from luthier.session.runs import plan_of
 from luthier.steps import tune
@@ -361,6 +362,7 @@ CASES: dict[str, Case] = {
         None,
         {"reward_accuracy"},
         model=small_llama,
+        settings={"beta": 0.5},
     ),
     "preference, by a model that scores": Case(
         lambda path: preferences_to_score(path / "rows.jsonl"),
@@ -504,6 +506,16 @@ def test_a_run_killed_in_training_ends_with_the_same_bytes_as_one_never_killed(
 # In parts
 
 
+def compared(ready: Prepared) -> Examples:
+    """The training rows, with what the untouched model says of them where the loss compares with that."""
+    task, examples = ready.rows.task, ready.examples["train"]
+    if task.reference is None:
+        return examples
+    told = list(task.reference.told(task, ready.model, examples, ready.device))
+    order = np.argsort(np.concatenate([rows for rows, _ in told]))
+    return task.reference.given(task, examples, np.concatenate([values for _, values in told])[order])
+
+
 def gradients(plan: Plan, micro_tokens: int) -> tuple[dict[str, Tensor], float, int]:
     """The gradients of the first step, dropout and all, by weight; its loss; and how many parts it took."""
     ready = prepare(plan)
@@ -519,11 +531,12 @@ def gradients(plan: Plan, micro_tokens: int) -> tuple[dict[str, Tensor], float, 
                 kept[part.name] = (gradient / weight).clone()
 
     state.weights.step = keep  # type: ignore[method-assign]
+    examples = compared(ready)
     body: Any = ready.model.body
     inner = getattr(body, "base_model", body)  # all that a language model's own head asks of its body
     inner.register_forward_hook(lambda *_: parts.append(1))
     train_settings = make_settings(batch_rows=12, epochs=1e-3, max_norm=math.inf, micro_tokens=micro_tokens)
-    lesson = Lesson(ready.rows.task, ready.examples["train"], lambda: (0.0, 0.0))
+    lesson = Lesson(ready.rows.task, examples, lambda: (0.0, 0.0))
     events = train(state, lesson, train_settings, unfreezing, cpu(), lambda: 0.0)
     losses = [event.loss for event in events if isinstance(event, Stepped)]
     return kept, losses[0], len(parts)
@@ -807,8 +820,9 @@ def as_told(home: Home, folder: ModelFolder) -> None:
     if (
         home.name == "preference"
     ):  # the model was told of answers, and is asked for one, or for a score of one
-        scores = [line["score"] for line in found] if home.case.plain_logits else []
-        assert scores == pytest.approx([row["rewards"]["chosen"] for row in rows][: len(scores)], abs=1e-4)
+        if home.case.plain_logits is not None:
+            scores = [line["score"] for line in found]
+            assert scores == pytest.approx([row["rewards"]["chosen"] for row in rows], abs=1e-4)
         return
     for row, answer in zip(rows, again, strict=True):
         if row["prediction"] is None:  # of texts that are compared their nearness is told, not their vectors

@@ -174,7 +174,7 @@ def test_a_model_comes_to_prefer_the_better_answers(
 ) -> None:
     if data == "judged" and objective != "kto":
         pytest.skip("judged answers are no pairs")
-    changed = {**BEHAVIOUR[objective], **({"beta": 1.0} if objective == "orpo" else {}), "epochs": 8}
+    changed = {**BEHAVIOUR[objective], "epochs": 8}
 
     record = run(plan_for(home, tmp_path / "run", data, **changed)).scorecard.record
 

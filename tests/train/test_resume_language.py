@@ -27,6 +27,12 @@ METHODS: dict[str, dict[str, Any]] = {
     "chat full": {"train.method": "full", "run.micro_tokens": 200},
     "chat full in bf16": {"train.method": "full", "run.precision": "bf16"},
     "chat lora": {"train.method": "lora:2"},
+    "chat dora": {
+        "train.method": "lora:2",
+        "train.adapter": "dora",
+        "train.adapter_b_rate": 4.0,
+        "run.recompute": "on",
+    },
     "chat top": {"train.method": "top:1", "run.micro_tokens": 200},
     "adaptation full": {"task.name": "adaptation", "train.method": "full"},
     "adaptation lora": {"task.name": "adaptation", "train.method": "lora:2"},

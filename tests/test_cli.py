@@ -109,7 +109,7 @@ def test_help_lists_the_commands_each_with_its_sentence(monkeypatch: pytest.Monk
 def test_help_of_tune_lists_a_flag_for_every_field_with_the_fields_own_words(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "400")
+    monkeypatch.setenv("COLUMNS", "800")
     lines = [line.strip("│ ") for line in luthier("tune", "--help").out.splitlines()]
     told = {line.split()[0]: line for line in lines if line}
 

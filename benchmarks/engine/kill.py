@@ -34,11 +34,12 @@ sys.path.insert(0, str(TESTS))
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch: threads would not be forked
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
+from kills import outcome, run
 from luthier.plan.plan import Plan
 from luthier.session.runs import plan_of
 from tiny import TINY, conversations_jsonl, messages_csv, write_jsonl
 from tiny_llamas import byte_level, llama
-from train.test_resume import METHODS, outcome, plan_for, run
+from train.test_resume import METHODS, plan_for
 
 SECTION, LANGUAGE_SECTION = "Kills", "Kills of language models"
 LONG = {"epochs": 12, "patience": 100, "save_every": "0.02s"}

@@ -449,6 +449,11 @@ def predict(
             f"{found.unanswered:,} of {len(found):,} rows have nothing to read: their answer is null.",
             file=sys.stderr,
         )
+    if found.beyond:
+        print(
+            f"{found.beyond:,} of {len(found):,} rows are longer than the model reads: their answer is null.",
+            file=sys.stderr,
+        )
     lines = found.lines()
     if out is None:
         sys.stdout.write(lines)

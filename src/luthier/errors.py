@@ -4,7 +4,8 @@
     ├── InputError            the request or the data is wrong; nothing was written      exit code 2
     │   ├── PlanError         a setting: unknown key, wrong type, settings that clash
     │   ├── DataError         a file of rows: its place, its encoding, its columns, its labels
-    │   │   └── StopFinding   a check found what makes a run useless
+    │   │   ├── StopFinding   a check found what makes a run useless
+    │   │   └── RowsError     rows that a model cannot read, by their numbers: whoever knows their places names them
     │   ├── ModelError        a folder of weights: missing, truncated, unsafe, of no use for the task
     │   └── RunError          a run's folder: of another plan, unfinished, not a run at all
     │       └── NewerRecord   a record of a version that only a newer luthier knows
@@ -17,7 +18,7 @@ A message says what was found, where (file, row, column, key), what was expected
 """
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from luthier.terminal import plain
@@ -52,6 +53,20 @@ class StopFinding(DataError):
     def __init__(self, message: str, finding: Any) -> None:
         super().__init__(message)
         self.finding = finding
+
+
+class RowsError(DataError):
+    """Some of the rows that were given cannot be read. `rows` holds their numbers, for whoever knows where these stand."""
+
+    def __init__(self, said: str, rows: Sequence[int], remedy: str) -> None:
+        super().__init__(f"{said} {remedy}".rstrip())
+        self.said, self.rows, self.remedy = said, tuple(rows), remedy
+
+    def named(self, place: Callable[[int], object], most: int = 3) -> DataError:
+        """The same with the places of the first rows."""
+        places = [str(place(row)) for row in self.rows[:most]]
+        more = f" and {len(self.rows) - most:,} more" if len(self.rows) > most else ""
+        return DataError(f"{'; '.join(places)}{more}: {self.said} {self.remedy}".rstrip())
 
 
 class ModelError(InputError):

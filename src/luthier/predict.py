@@ -94,6 +94,8 @@ class Predictions(Sequence[dict[str, Any]]):
     """The key of the answer in each row."""
     unanswered: int = 0
     """Rows that had nothing to read, whose answer is null."""
+    beyond: int = 0
+    """Rows that were longer than the model reads, with no room for an answer, whose answer is null."""
 
     @property
     def labels(self) -> list[Any]:

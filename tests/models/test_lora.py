@@ -143,10 +143,10 @@ def test_adapters_that_are_read_back_otherwise_than_they_trained_are_not_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, adapters = adapted(Design(3))
-    folder, save = tmp_path / "adapter", save_file
+    folder = tmp_path / "adapter"
 
     def damaged(tensors: dict[str, Tensor], *rest: Any, **more: Any) -> None:
-        save({name: tensor.clone().zero_() for name, tensor in tensors.items()}, *rest, **more)
+        save_file({name: tensor.clone().zero_() for name, tensor in tensors.items()}, *rest, **more)
 
     monkeypatch.setattr(lora, "save_file", damaged)
     with pytest.raises(WorldError) as error:
@@ -176,6 +176,29 @@ def test_where_the_frozen_weights_are_in_bf16_adapters_learn_in_fp32() -> None:
     assert {flat.master.dtype for flat in weights.flat} == {torch.float32}
     assert {flat.gradient.dtype for flat in weights.flat} == {torch.float32}
     assert weights.count < sum(weight.numel() for weight in model.parameters()) / 4
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_computed_exactly_after_merging_is_computed_with_the_merged_weights(
+    kind: str, dtype: torch.dtype
+) -> None:
+    model = body()
+    masters = MasterWeights(model, dtype)
+    adapters = add_adapters(model, BLOCKS, Design(3, kind), seed=0)
+    masters.adopt(model)
+    for name, weight in model.named_parameters():
+        if is_adapter(name):
+            weight.data += 0.2 * torch.randn_like(weight)
+    adapters.merge()
+    merged = logits(model)
+
+    masters.reread()
+
+    with masters.reporting():
+        assert torch.equal(logits(model), merged)
+    with masters.training():
+        torch.testing.assert_close(logits(model).float(), merged, rtol=0.1, atol=0.05)
 
 
 def test_the_rate_of_b_is_that_of_a_times_a_number() -> None:

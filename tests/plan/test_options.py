@@ -181,6 +181,7 @@ APART = {
     "train.flip": "test_settings_of_images_change_the_weights",
     "train.mix": "test_settings_of_images_change_the_weights",
     "train.batch_norm": "test_settings_of_images_change_the_weights",
+    "run.recompute": "tests/models/test_recompute.py",
     "run.cache_gb": "test_no_room_in_the_cache_means_no_states",
     "run.save_every": "test_states_are_saved_as_often_as_asked",
 }

@@ -95,6 +95,7 @@ EVERYTHING: dict[str, Any] = {
     "run.precision": "fp32",
     "run.threads": 2,
     "run.micro_tokens": 4096,
+    "run.recompute": "on",
     "run.save_every": "5m",
     "run.cache": "activations",
     "run.cache_gb": 2.5,
@@ -493,7 +494,7 @@ def test_what_names_no_column_by_its_role_is_refused(columns: Any) -> None:
 
 NAMES = (
     "data.path", "data.valid", "data.test", "data.images", "model.name", "model.base",
-    "run.out", "data.allow", "data.warm_up", "run.budget", "run.save_every", "run.cache", "run.cache_gb",
+    "run.out", "data.allow", "data.warm_up", "run.budget", "run.recompute", "run.save_every", "run.cache", "run.cache_gb",
 )  # fmt: skip
 """Settings that do not decide the result: what files and folders hold counts, not what they are called."""
 

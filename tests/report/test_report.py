@@ -70,6 +70,20 @@ SCORECARD: dict[str, Any] = {
     "left_out": {"empty": 3, "single": 1},
     "scatter": [[1.0, 1.5], [2.0, 1.8], [4.0, 3.6]],
     "answers": {"right": 3, "wrong": 1},
+    "written": {"rows": 40, "cut_at_length": 2, "most_tokens": 64},
+    "samples": [
+        {
+            "file": "chats.jsonl",
+            "line": 7,
+            "text": EVIL,
+            "right": EVIL,
+            "answers": {
+                "tuned": {"text": f"{EVIL}\nand more", "finish": "length"},
+                "untouched": {"text": EVIL, "finish": "stop"},
+            },
+        }
+    ],
+    "system": f"Be short. {EVIL}",
     "long": {"rows": 12, "tokens": 3400, "limit": 256, "way": "cut"},
     "warnings": ["Few rows."],
     "versions": {"torch": "2.10.0"},

@@ -19,6 +19,7 @@ from luthier.events import Work, result_of
 from luthier.folder.model_folder import ModelFolder, load
 from luthier.folder.model_record import FILE
 from luthier.forms.preference_form import PreferenceForm
+from luthier.models.hub.gguf_folder import Origin
 from luthier.models.readers.speaker import Speaker
 from luthier.session import chat
 from luthier.steps.talk import HALF, Said, Talk
@@ -77,6 +78,24 @@ def test_the_systems_turn_of_the_run_comes_first(folder: ModelFolder) -> None:
 
     assert read.startswith(f"<|im_start|>system\n{SYSTEM}<|im_end|>\n<|im_start|>user\nHello there")
     assert f"It is told first: {SYSTEM!r}." in talk.about()
+
+
+def test_weights_that_come_from_few_bits_are_named_so(
+    folder: ModelFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    talk = Talk(folder)
+    monkeypatch.setitem(vars(folder.folder), "origin", Origin((("Q4_1", 0.79), ("Q8_0", 0.21))))
+
+    assert (
+        "tuned for chat (full); its weights come from 4 bits (GGUF: Q4_1 79 %, Q8_0 21 %). It" in talk.about()
+    )
+
+
+def test_a_models_folder_alone_is_talked_to(folder: ModelFolder) -> None:
+    alone = Talk(ModelFolder(folder.path / "model"))
+
+    assert "tuned for chat. It" in alone.about()
+    assert result_of(alone.answer("Hello there")) == result_of(Talk(folder).answer("Hello there"))
 
 
 def test_special_text_that_somebody_writes_is_text(folder: ModelFolder) -> None:
@@ -141,11 +160,11 @@ def test_a_conversation_that_fills_the_context_is_refused_and_not_kept(folder: M
     talk = Talk(folder)
 
     with pytest.raises(DataError) as caught:
-        result_of(talk.answer("very " * 400 + "long"))
+        result_of(talk.answer("very " * 800 + "long"))
 
-    count = len(talk.speaker.prompt([{"role": "user", "content": "very " * 400 + "long"}]))
+    count = len(talk.speaker.prompt([{"role": "user", "content": "very " * 800 + "long"}]))
     assert str(caught.value) == (
-        f"The conversation has {count:,} tokens, and the model reads and writes 512 together: there is no room for an answer. "
+        f"The conversation has {count:,} tokens, and the model reads and writes 2,048 together: there is no room for an answer. "
         "Begin another conversation with /new."
     )
     assert talk.turns == []
@@ -230,7 +249,7 @@ def test_lines_of_a_program_are_answered_as_they_are(
 def test_at_a_terminal_the_model_is_named_first_and_the_end_of_input_ends_it(
     folder: ModelFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    typed(monkeypatch, "Hello there\n/new\n" + "very " * 400 + "\n", keyboard=True)
+    typed(monkeypatch, "Hello there\n/new\n" + "very " * 800 + "\n", keyboard=True)
 
     ended = command("chat", folder.path)
 

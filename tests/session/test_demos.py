@@ -10,7 +10,7 @@ from command import luthier as command
 from luthier.errors import PlanError
 from luthier.folder.scorecard import Scorecard
 from luthier.plan.plan import Plan
-from luthier.session import demos, runs
+from luthier.session import demos
 from tiny_llamas import byte_level, llama
 
 ROWS = 30
@@ -25,7 +25,6 @@ def test_the_demo_of_conversations_ends_with_scores_answers_and_the_time_of_each
     model = llama(tmp_path / "tiny", byte_level(), max_position_embeddings=1024, initializer_range=0.05)
     monkeypatch.setattr(demos, "HERE", tmp_path)
     monkeypatch.setattr(demos, "MODEL", str(model))
-    monkeypatch.setattr(demos, "run_plan", lambda plan, foretold_from: runs.run_plan(plan))
 
     ended = command("demo", "chat", "--out", tmp_path / "run")
 

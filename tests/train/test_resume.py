@@ -1,13 +1,10 @@
 """A run killed by SIGKILL, wherever that is, ends after `luthier resume` in the same bytes as one never killed."""
 
-import hashlib
 import json
 import math
 import os
 import re
 import shutil
-import signal
-import traceback
 from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
@@ -18,6 +15,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from command import luthier
+from kills import at_call, at_step, die, kill_in, outcome, run
 from luthier import files
 from luthier.candidates import features, probe
 from luthier.candidates.tuned import prefixes, tuned
@@ -69,34 +67,6 @@ def plan_for(name: str, folder: Path, out: Path, **changed: Any) -> Plan:
     return Plan.build(places | {key: value for key, value in settings.items() if value is not None})
 
 
-def run(plan: Plan, look: Callable[[Event], None] = lambda event: None) -> list[Event]:
-    """All events of a run, each shown to `look` as it comes."""
-    events = []
-    for event in tune.tune(plan):
-        events.append(event)
-        look(event)
-    return events
-
-
-def outcome(out: Path) -> dict[str, Any]:
-    """All that two equal runs have in common: hashes of weights, the scorecard without costs, the answers."""
-    found: dict[str, Any] = {
-        str(file.relative_to(out)): hashlib.sha256(file.read_bytes()).hexdigest()
-        for file in sorted([*out.glob("model/**/*.safetensors"), *out.glob("predictions/*")])
-    }
-    card = untimed(json.loads((out / "scorecard.json").read_text()))
-    del card["cost"], card["sha256"]  # of a record with times in it
-    card["worth"]["words"] = re.sub(r"for [\d,]+ more seconds", "", card["worth"]["words"])
-    return found | {"scorecard": card}
-
-
-def untimed(record: Any) -> Any:
-    """A record without what it says of time."""
-    if isinstance(record, dict):
-        return {key: untimed(value) for key, value in record.items() if key != "seconds"}
-    return [untimed(value) for value in record] if isinstance(record, list) else record
-
-
 def events_of(out: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (out / "events.jsonl").read_bytes().splitlines()]
 
@@ -114,46 +84,6 @@ def saved_steps(out: Path) -> list[int]:
 
 
 # How a run is killed
-
-
-def die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def killed(act: Callable[[], object]) -> None:
-    """Do something in a child process, in which it is killed."""
-    child = os.fork()
-    if child == 0:
-        os.environ["TOKENIZERS_PARALLELISM"] = "false"  # its threads were not forked
-        try:
-            act()
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(1)
-    _, status = os.waitpid(child, 0)
-    assert os.WIFSIGNALED(status), "the child lived to its end"
-    assert os.WTERMSIG(status) == signal.SIGKILL
-
-
-def at_call(place: Any, name: str, number: int, after: bool = False) -> Callable[[], None]:
-    """Whoever calls this function for the `number`th time dies, before it or after it."""
-
-    def arm() -> None:
-        real, calls = getattr(place, name), iter(range(1, 10**9))
-
-        def deadly(*args: Any, **named: Any) -> Any:
-            last = next(calls) == number
-            if last and not after:
-                die()
-            found = real(*args, **named)
-            if last:
-                die()
-            return found
-
-        setattr(place, name, deadly)
-
-    return arm
 
 
 def at_batch(number: int) -> Callable[[], None]:
@@ -188,11 +118,6 @@ def in_a_second_micro_batch() -> None:
         begin(self)
 
     Classification.loss, Weights.begin = deadly, counted  # type: ignore[method-assign]
-
-
-def at_step(number: int) -> Callable[[Event], None]:
-    """Death when the loop yields a step."""
-    return lambda event: die() if isinstance(event, Stepped) and event.step == number else None
 
 
 PLACES: dict[str, tuple[str, Callable[[], None]]] = {
@@ -245,16 +170,6 @@ def undisturbed(home: Path) -> Callable[[str], dict[str, Any]]:
     return outcome_of
 
 
-def kill_in(
-    plan: Plan, arm: Callable[[], None] = lambda: None, look: Callable[[Event], None] = lambda event: None
-) -> None:
-    def act() -> None:
-        arm()
-        run(plan, look)
-
-    killed(act)
-
-
 def go_on(plan: Plan) -> None:
     """`luthier resume`, or where it has no plan yet, as it says, the command of the run again."""
     out = Path(str(plan.run.out))
@@ -296,6 +211,25 @@ def test_a_run_killed_at_step_9_and_again_at_step_16_ends_with_the_same_bytes(
 
     assert "Going on from step 15, which was saved." in notes(tmp_path / "run")
     assert outcome(tmp_path / "run") == undisturbed(name)
+
+
+@pytest.mark.parametrize("name", ["full", "averaged", "lora"])
+def test_where_the_best_weights_lie_on_disk_a_killed_run_ends_with_the_same_bytes(
+    name: str,
+    tmp_path: Path,
+    home: Path,
+    undisturbed: Callable[[str], dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    expected = undisturbed(name)
+    monkeypatch.setattr(checkpoints, "LARGE", 1)
+    plan = plan_for(name, home, tmp_path / "run")
+
+    kill_in(plan, look=at_step(9))
+    assert (tmp_path / "run" / "state" / "training" / "best.safetensors").is_file()
+    go_on(plan)
+
+    assert outcome(tmp_path / "run") == expected
 
 
 def test_what_a_tuned_model_answered_before_a_kill_is_not_computed_again(
@@ -985,5 +919,5 @@ def test_memory_that_runs_out_with_a_single_row_ends_the_run(
 
     assert str(caught.value) == (
         "step 1: memory ran out with a single row at a time. "
-        "Use a smaller model, shorter texts (--long cut), or --method probe."
+        "Try --recompute on, a smaller model, shorter texts (--long cut), or --method probe."
     )

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from luthier.arrays import Array, Ints
@@ -95,6 +96,11 @@ class Examples(ABC):
     def varies(self) -> bool:
         """Whether a row differs from epoch to epoch in training."""
         return False
+
+    @property
+    def untaught(self) -> Ints:
+        """The rows of which a model learns nothing, however they are labelled."""
+        return np.zeros(0, np.int64)
 
     @property
     def units(self) -> int:

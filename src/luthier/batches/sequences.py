@@ -72,14 +72,24 @@ class Sequences(FlatExamples):
     def computed(self) -> Ints:
         """(sequences,) tokens of each that a state is computed of: all but the last one that is learnt."""
         lengths = np.diff(self.ends)
-        learns = np.add.reduceat(np.append(self.trained, False).astype(np.int64), self.ends[:-1]) > 0
-        found: Ints = lengths - learns
+        found: Ints = lengths - (sums_of(self.trained.astype(np.int64), self.ends) > 0)
         return found
 
     @property
     def lengths(self) -> Ints:
         """(rows,) tokens of each row that a state is computed of where nothing is shared."""
-        found: Ints = np.add.reduceat(self.computed, self.first_part[:-1]) if len(self) else self.computed
+        return sums_of(self.computed, self.first_part)
+
+    @property
+    def untaught(self) -> Ints:
+        """The rows in one of whose sequences nothing is learnt, or that have none; of rows that get a score as a whole, none."""
+        if not self.trained.any():
+            return np.zeros(0, np.int64)
+        learnt = sums_of(self.trained.astype(np.int64), self.ends) > 0
+        sequences = np.diff(self.first_part)
+        found: Ints = np.flatnonzero(
+            (sequences == 0) | (sums_of(learnt.astype(np.int64), self.first_part) < sequences)
+        )
         return found
 
     @property
@@ -191,6 +201,17 @@ class Sequences(FlatExamples):
             tokens=int((self.ends[parts + 1] - self.ends[parts]).sum()),
             packed=packed,
         )
+
+
+def sums_of(numbers: Ints, ends: Ints) -> Ints:
+    """(stretches,) the sum of each stretch of some numbers, which may be empty. ends: (stretches + 1,) where each begins.
+
+    >>> sums_of(np.array([1, 2, 3]), np.array([0, 2, 2, 3])).tolist()
+    [3, 0, 3]
+    """
+    upto = np.concatenate([[0], np.cumsum(numbers)])
+    found: Ints = upto[ends[1:]] - upto[ends[:-1]]
+    return found
 
 
 def learnable(targets: np.ndarray[Any, np.dtype[Any]]) -> torch.Tensor:

@@ -59,9 +59,11 @@ class ClozeRecord(VersionedRecord):
 
 
 class RoundRecord(VersionedRecord):
-    """What a model itself answered to the training rows in a round, before it was checked."""
+    """What a model itself answered to the training rows in a round, before it was checked; or that it has learnt from them."""
 
     answers: list[list[str]]
+    seconds: float = 0.0
+    """What that took."""
 
 
 class RateTestRecord(VersionedRecord):

@@ -20,6 +20,8 @@ from luthier.tasks.task import Task
 
 COUNTS = (3, 3, 8)
 """Examples in each of the prompts that are tried."""
+AROUND = 4
+"""Tokens at the end of a row, at the most, that no state is computed of where it stands alone."""
 TRIED_ON = 24
 """Validation rows on which prompts are compared, at the most."""
 COUNTED = 500
@@ -80,7 +82,7 @@ class FewExamplesCandidate(Candidate):
         for part in ANSWERED:
             examples = prompted(run.ready, part, best.rows, np.arange(len(run.ready.examples[part])))
             outputs[part] = run.task.infer(run.ready.model, examples, run.ready.device)
-        run.tuning["few_examples"] = {"rows": table_rows(run, best.rows)}
+        run.tuning["few_examples"] = {"rows": places_of(run, best.rows)}
         return Fitted(self.name, self.words, run.clock() - begin, outputs)
 
     def tried(self, run: Run, rows: Ints, few: Ints) -> Prompted:
@@ -91,7 +93,7 @@ class FewExamplesCandidate(Candidate):
         return Prompted(rows, score, run.task.mean_loss(outputs, examples))
 
     def forecast(self, ready: Prepared, passes: Passes) -> float:
-        """Evenly spread rows stand for all where there are many, as the prompts have to be made first."""
+        """Evenly spread rows stand for many, as the prompts have to be made before they are counted."""
         prompts = drawn(ready)
         few = np.arange(len(ready.examples["valid"]))[:TRIED_ON]
         trying = sum(passes(prompted(ready, "valid", rows, few)) for rows in prompts)
@@ -116,9 +118,9 @@ def told_by(task: Task) -> InContext:
 
 def drawn(ready: Prepared) -> list[Ints]:
     """Training rows for each prompt that is tried: those that leave three quarters of the context to what is asked."""
-    lengths = ready.examples["train"].lengths
-    found = list(draws(len(lengths), ready.plan.run.seed))
-    return [rows for rows in found if len(rows) and lengths[rows].sum() <= ready.long.limit // 4]
+    own = ready.examples["train"]
+    found = list(draws(len(own), ready.plan.run.seed))
+    return [rows for rows in found if len(rows) and longest_of(own, rows) <= ready.long.limit // 4]
 
 
 def draws(rows: int, seed: int) -> Iterator[Ints]:
@@ -132,10 +134,22 @@ def prompted(ready: Prepared, part: str, shown: Ints, rows: Ints) -> Examples:
     """Some rows of a part with training rows before them."""
     task = ready.rows.task
     how, before = told_by(task), inputs_of(ready, "train", shown)
-    asked = [how.before(before, row) for row in inputs_of(ready, part, rows)]
     alone = ready.examples[part].select(rows)
+    room = ready.long.limit - longest_of(ready.examples["train"], shown)
+    # A row that would be cut with them is asked without: of a cut one the model would not see the question.
+    asked = [
+        how.before(before, row) if length <= room else row
+        for row, length in zip(
+            inputs_of(ready, part, rows), (how.lengths(alone) + AROUND).tolist(), strict=True
+        )
+    ]
     examples, _ = ready.rows.form.read(ready.base.reader, asked, alone.targets, ready.long.way)
     return how.of_row_alone(task.asked(part, examples), alone)
+
+
+def longest_of(examples: Examples, shown: Ints) -> int:
+    """Tokens that some rows take before another, at the most."""
+    return int((examples.lengths[shown] + AROUND).sum())
 
 
 def inputs_of(ready: Prepared, part: str, rows: Ints) -> list[Any]:
@@ -144,7 +158,7 @@ def inputs_of(ready: Prepared, part: str, rows: Ints) -> list[Any]:
     return ready.rows.inputs(numbers[rows])
 
 
-def table_rows(run: Run, rows: Ints) -> list[int]:
-    """Numbers of training rows in the table."""
-    found: list[int] = run.ready.rows.split.train[rows].tolist()
-    return found
+def places_of(run: Run, rows: Ints) -> list[str]:
+    """Where training rows stand in the user's files."""
+    table = run.ready.rows.table
+    return [str(table.place(number)) for number in run.ready.rows.split.train[rows].tolist()]

@@ -16,6 +16,8 @@ from luthier.doctor.evidence import with_features
 from luthier.doctor.reader import Reader
 from luthier.errors import Interrupted, StopFinding
 from luthier.events import Advanced, Ended, Event, Noted, Started
+from luthier.models.hub.find import what_opening_takes
+from luthier.plan.named_columns import column_flag
 from luthier.plan.plan import Plan
 from luthier.prepare.prepare import with_model
 from luthier.prepare.refusals import refuse_unknown_checks
@@ -84,14 +86,18 @@ def check(plan: Plan, stop: Callable[[], bool] = lambda: False) -> Generator[Eve
     except StopFinding as error:
         return Checkup((error.finding,), None, None, (), clock())
     notes = [*rows.table.guesses]
-    notes += [f"{role}: {why}; --{role.replace('_', '-')} corrects it" for role, why in rows.guesses.items()]
+    notes += [f"{role}: {why}; {flag_of(role, rows)} corrects it" for role, why in rows.guesses.items()]
     notes += rows.told
     review = Review.read(review_path(plan.data.path, plan.run.out), rows.labels)
     settled = review.settled(rows.evidence) if rows.labels else np.zeros(0, np.int64)
     if len(settled):
         notes.append(f"{review.path}: {len(settled):,} labels are confirmed there and not doubted again.")
     evidence = replace(rows.evidence, judged=Judged(settled, review.complete))
+    plan = with_model(plan, rows)
     if plan.model.name != NO_MODEL:
+        takes = what_opening_takes(plan.model.name)
+        if takes is not None:
+            yield Noted(takes, clock())
         evidence, more = yield from through_model(plan, rows, evidence, clock, stop)
         notes += more
     else:
@@ -107,6 +113,11 @@ def check(plan: Plan, stop: Callable[[], bool] = lambda: False) -> Generator[Eve
     for note in notes:
         yield Noted(note, clock())
     return Checkup(ranked(found), rows, evidence, tuple(notes), clock(), tuple(plan.data.allow))
+
+
+def flag_of(role: str, rows: Rows) -> str:
+    """The flag that says otherwise than was guessed."""
+    return column_flag(role, "NAME") if role in rows.columns else f"--{role.replace('_', '-')}"
 
 
 def through_model(

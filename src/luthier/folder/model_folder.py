@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from luthier.batches.examples import Examples
 from luthier.devices import Device, choose
-from luthier.errors import InputError, RunError, listing
+from luthier.errors import InputError, RowsError, RunError, listing
 from luthier.files import refuse_link_away, refuse_links_away
 from luthier.folder.artefacts import run_inside
 from luthier.folder.model_record import FILE, MEND, ModelRecord, doubts, tell
@@ -102,21 +102,34 @@ class ModelFolder:
         """Calibrated answers for rows, in their order: texts, pairs of texts, and so on, as the task reads them; or JSON objects
         of these, whose keys are the roles of the columns."""
         given = [rows] if isinstance(rows, str) else list(rows)
-        return self.answers(self.form.given(given))
+        try:
+            return self.answers(self.form.given(given))
+        except RowsError as error:
+            raise error.named("row {}".format) from error
 
     def answers(self, rows: Sequence[Any]) -> Predictions:
         """Calibrated answers for rows as the task itself makes them of a table; none for one that has nothing to read."""
-        full = [row for row in rows if not self.form.blank(row)]
-        found = self.answered(full) if full else Predictions((), self.task.answer_key)
+        read = [at for at, row in enumerate(rows) if not self.form.blank(row)]
+        beyond = {read[at] for at in self.too_long(rows, read)}
+        full = [at for at in read if at not in beyond]
+        found = self.answered([rows[at] for at in full]) if full else Predictions((), self.task.answer_key)
         if len(full) == len(rows):
             return found
         none = dict.fromkeys(found.rows[0] if full else (self.task.answer_key,))
-        rest = iter(found.rows)
+        by_row = dict(zip(full, found.rows, strict=True))
         return Predictions(
-            tuple(none if self.form.blank(row) else next(rest) for row in rows),
+            tuple(by_row.get(at, none) for at in range(len(rows))),
             self.task.answer_key,
-            unanswered=len(rows) - len(full),
+            unanswered=len(rows) - len(read),
+            beyond=len(beyond),
         )
+
+    def too_long(self, rows: Sequence[Any], read: Sequence[int]) -> list[int]:
+        """Which of the rows that are read leave no room for an answer. Raises RowsError with numbers of all rows."""
+        try:
+            return self.form.too_long(self.reader, [rows[at] for at in read])
+        except RowsError as error:
+            raise RowsError(error.said, [read[at] for at in error.rows], error.remedy) from error
 
     def answered(self, rows: Sequence[Any]) -> Predictions:
         examples = self.examples(rows)

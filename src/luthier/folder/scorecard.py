@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from luthier.errors import RunError, listing
 from luthier.folder.artefacts import run_inside
@@ -129,6 +129,37 @@ class LongTexts(Record):
     way: str | None = None
 
 
+class WrittenTexts(Record):
+    """Texts that a language model wrote to the test rows."""
+
+    rows: Finite | None = None
+    cut_at_length: Finite | None = None
+    most_tokens: Finite | None = None
+
+
+class SampleAnswer(Record):
+    """What a candidate wrote to a row."""
+
+    text: str | None = None
+    finish: str | None = None
+
+
+class Sample(Record):
+    """A test row with what is right and what candidates wrote, the one that is kept first."""
+
+    text: str | None = None
+    file: str | None = None
+    line: int | None = None
+    right: str | None = None
+    answers: dict[str, SampleAnswer] = Field(default_factory=dict)
+
+
+class FewExamples(Record):
+    """The training rows that stood in the prompt of the untouched model, by their places."""
+
+    rows: list[str]
+
+
 class RateTest(Record):
     """The range test of the learning rate."""
 
@@ -148,6 +179,7 @@ class Tuning(Record):
     """Settings that moved the weights, and how training went."""
 
     rate_test: RateTest | None = None
+    few_examples: FewExamples | None = None
 
 
 class ScorecardRecord(VersionedRecord):
@@ -172,6 +204,10 @@ class ScorecardRecord(VersionedRecord):
     reliability: dict[str, list[Bin]] | None = None
     scatter: list[list[float]] | None = None
     answers: dict[str, int] | None = None
+    written: WrittenTexts | None = None
+    samples: list[Sample] | None = None
+    system: str | None = None
+    speaks: bool | None = None
     labels: list[str] | None = None
     multi_label: bool | None = None
     per_class: list[ClassScores] | None = None

@@ -68,6 +68,8 @@ class Forecast:
     """Seconds of all where every step takes as long as the slowest of those that were timed."""
     others: float = 0.0
     """Share of the processor that other processes took meanwhile."""
+    recomputes: bool = False
+    """Whether it only fits where blocks compute their activations again on the way back."""
 
     @property
     def total(self) -> float:
@@ -149,16 +151,18 @@ def forecast(
         return of_training(ready, elapsed, briefly, begin, before, load, copies)
 
 
-def refuse_what_does_not_fit(ready: Prepared) -> None:
+def refuse_what_does_not_fit(ready: Prepared) -> bool:
     """One step of the middle size, and what follows from it of the largest. Raises PlanError as `forecast` does, in a part of the
-    time: for who is to know before anything is written, and foretells later."""
+    time: for who is to know before anything is written, and foretells later. Returns whether it fits only where blocks compute
+    their activations again."""
     if operations(ready) / FAST < TINY_SECONDS / 3 or not room_for_copy(ready):
-        return
+        return False
     before = peak_bytes()
     with leaving_no_trace():
         memory, stages = opened(ready, copies=True)
         time_steps(memory.bench, stages[0], (0.5,), memory.held, lambda place, tokens: place == 0, rounds=0)
         memory.check(before)
+        return memory.recomputes
 
 
 def opened(ready: Prepared, copies: bool) -> tuple[Memory, list[Stage]]:
@@ -236,7 +240,7 @@ def of_training(
     rungs = tuple(rungs_of(bench.unfreezing, bench.settings))
     slowest = sum(budgeted(ready, seconds | {"train": seconds["train"] * dearest.spread / by}).values())
     planned = budgeted(ready, seconds)
-    return Forecast(planned, peak, parts, plan, rungs, idle, ladder.note, slowest, others)
+    return Forecast(planned, peak, parts, plan, rungs, idle, ladder.note, slowest, others, memory.recomputes)
 
 
 def budgeted(ready: Prepared, seconds: dict[str, float]) -> dict[str, float]:

@@ -15,11 +15,15 @@ from luthier.forecast.outline import Outline, passes, rungs_of, sizes_of
 from luthier.forecast.timing import Bench, Held, resident_bytes
 from luthier.machine import available_bytes
 from luthier.models.kernels.dropout import DICE
+from luthier.models.ladder.recompute import can_recompute, recompute
 from luthier.plan.method import Lora, Top, parse_method
 from luthier.prepare.prepare import Prepared
+from luthier.train.checkpoints import LARGE
 from luthier.train.probe.probe import MOST_ROWS
 from luthier.train.weights import Weights
 
+OUTSIDE = 0.25
+"""Share of a micro-batch's activations that lies outside of blocks or is gone when the next one computes, as seen on llamas."""
 FINISH_BYTES = 30_000_000
 """Bytes that the libraries take that draw the report."""
 STEP_OF_TOKENS = 256
@@ -62,6 +66,13 @@ class Memory:
     plan: Outline
     shelf: Shelf
     held: Held
+    kept: int | None = None
+    """Bytes of the activations of the largest micro-batch with all of them kept, where they were found not to fit."""
+
+    @property
+    def recomputes(self) -> bool:
+        """Whether activations are to be computed again on the way back, as they would not fit otherwise."""
+        return self.kept is not None
 
     @property
     def largest(self) -> int:
@@ -78,7 +89,16 @@ class Memory:
         held = self.held
         if not held.tokens:
             return 0
+        if self.kept is not None:
+            return self.of_recomputing(self.kept) * tokens // self.largest
         return max(0, held.most - held.before - self.moments) * tokens // held.tokens
+
+    def of_recomputing(self, kept: int) -> int:
+        """Bytes of the largest micro-batch's activations where blocks compute theirs again: the inputs of all, one block's with
+        their gradients, and what lies outside of blocks. kept: bytes where all are kept."""
+        ready, blocks = self.bench.ready, len(self.bench.unfreezing.ladder.blocks)
+        inputs = blocks * self.largest * ready.model.state_width * ready.device.dtype.itemsize
+        return min(kept, inputs + 2 * kept // max(1, blocks) + int(OUTSIDE * kept))
 
     @cached_property
     def known(self) -> dict[str, int]:
@@ -88,11 +108,11 @@ class Memory:
         # One stage's kernels serve the next.
         micros = [rows for stage in self.plan.stages for rows in stage.micros]
         shapes = sizes_of(ready.examples["train"], micros).shapes
-        copies = 2 if self.plan.validations > 1 else 1  # a new best is copied while the old one is held
+        on_disk = weights.bytes >= LARGE
         return {
             "moments": self.moments
             + sum(table_bytes(weights, at, rows) for at in range(len(weights.sparse))),
-            "best": copies * best_bytes(weights, rows),
+            "best": 0 if on_disk else best_bytes(weights, rows),
             "features": feature_bytes(ready),
             "states": len(self.shelf.depths) * self.shelf.bytes_each,
             "compiled": compiled_bytes(ready, shapes),
@@ -110,8 +130,17 @@ class Memory:
             return
         room = available_bytes() + resident_bytes()
         peak = max(before, sum(self.parts().values()))
+        if peak > room and not self.recomputes and self.may_recompute("auto"):
+            self.kept = self.activations(self.largest)
+            recompute(self.bench.ready.model, self.bench.unfreezing.ladder)
+            peak = max(before, sum(self.parts().values()))
         if peak > room:
             raise too_large(peak, room, self.mends(room))
+
+    def may_recompute(self, asked: str) -> bool:
+        """Whether blocks can compute their activations again, and the plan says so of it."""
+        ready = self.bench.ready
+        return ready.plan.run.recompute == asked and can_recompute(ready.model, self.bench.unfreezing.ladder)
 
     def mends(self, room: int) -> list[str]:
         """Settings with which the run would fit."""
@@ -123,6 +152,8 @@ class Memory:
         )
         if int(ready.examples["train"].lengths.max()) <= tokens < self.largest:
             found.append(f"--micro-tokens {tokens}")
+        if self.may_recompute("off") and fixed + self.of_recomputing(parts["activations"]) <= room:
+            found.append("--recompute on")
         blocks = next((count for count in self.fewer() if self.of_top(count) <= room), None)
         if blocks is not None:
             found.append(f"--method top:{blocks}")
@@ -179,7 +210,7 @@ def table_bytes(weights: Weights, at: int, rows: Ints) -> int:
 def best_bytes(weights: Weights, rows: Ints) -> int:
     """Bytes of a copy of all weights that move."""
     tables = sum(len(rows) * table.master.shape[1] * 4 for table in weights.sparse)
-    return sum(int(flat.master.nbytes) for flat in weights.flat) + tables
+    return sum(flat.computed().nbytes for flat in weights.flat) + tables
 
 
 def dropout_bytes(bench: Bench, plan: Outline) -> int:

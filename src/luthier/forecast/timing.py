@@ -22,6 +22,7 @@ from luthier.forecast.outline import Sizes, Stage, sizes_of
 from luthier.machine import available_bytes, peak_bytes
 from luthier.models.kernels.dropout import DICE
 from luthier.models.ladder.prefix import Prefix, States
+from luthier.models.ladder.recompute import recompute
 from luthier.models.lora import add_adapters
 from luthier.models.master_weights import MasterWeights
 from luthier.prepare.prepare import Prepared
@@ -206,6 +207,8 @@ class Bench:
             unfreezing_of(copied, design is not None),
             settings_of(plan, micro_tokens_of(ready.plan.run, ready.rows.task)),
         )
+        if ready.plan.run.recompute == "on":
+            recompute(model, unfreezing.ladder)
         model.prefix = prefix = Prefix(model, unfreezing.ladder)
         parts = unfreezing.parts(int(np.ceil(settings.epochs)))
         weights = Weights(model, parts, masters, settings.weight_decay, pull=plan.l2_sp, ema=plan.ema)

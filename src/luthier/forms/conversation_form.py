@@ -96,6 +96,10 @@ class ConversationForm(Form):
     def blank(self, row: Any) -> bool:
         return is_silent(row)
 
+    def too_long(self, reader: Any, rows: Sequence[Any]) -> list[int]:
+        lengths = reader.lengths_of_prompts([with_system(row, self.system) for row in rows])
+        return [at for at, length in enumerate(lengths.tolist()) if length >= reader.limit]
+
     def shown(self, table: Table, columns: Columns) -> list[str]:
         return [shown_conversation(one) for one in conversations_of(table, columns)]
 

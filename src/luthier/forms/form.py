@@ -107,6 +107,10 @@ class Form(ABC):
     def blank(self, row: Any) -> bool:
         """Whether there is nothing to read in a row, so that `predict` has no answer to it."""
 
+    def too_long(self, reader: Any, rows: Sequence[Any]) -> list[int]:
+        """Numbers of the rows that leave no room for an answer, so that `predict` has none to them. reader: what `open` gave."""
+        return []
+
     def columns_to_answer(
         self, table: Table, named: Mapping[str, str | None], known: Columns
     ) -> dict[str, str]:

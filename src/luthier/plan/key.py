@@ -24,11 +24,12 @@ FIRST = {
 BESIDE = {
     "data": "path valid test allow warm_up images",
     "model": "name base",
-    "run": "out budget save_every cache cache_gb",
+    "run": "out budget recompute save_every cache cache_gb",
     "search": "workers storage on",
 }
 """By section the settings that decide no result, and are part of no key: names of files and folders, whose contents count, where
-the run is written or takes place, how long it may take, what is saved on the way, which findings are passed over."""
+the run is written or takes place, how long it may take, what is saved or computed again on the way, which findings are passed
+over."""
 
 
 def deciding(name: str, section: Section) -> dict[str, Any]:

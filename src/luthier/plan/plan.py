@@ -202,6 +202,7 @@ TUNING_ALONE = (
     ),
     *(("train", key) for key in ADAPTERS_ALONE),
     *(("model", key) for key in ("dropout", "body_dropout")),
+    ("run", "recompute"),
     ("run", "save_every"),
 )
 """Settings without effect on the probe."""

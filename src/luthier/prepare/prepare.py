@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from luthier import devices, seeds
-from luthier.arrays import Ints
 from luthier.batches.examples import Examples
 from luthier.checks import TOKENS, examine, ranked
-from luthier.checks.finding import Evidence, Finding, Judged, Tokens
+from luthier.checks.finding import Evidence, Finding, Judged
 from luthier.checks.review import Review, review_path
 from luthier.data.row_facts import no_rows
 from luthier.data.split import PARTS
@@ -34,9 +33,15 @@ from luthier.prepare.fitting import Fit, fitting
 from luthier.prepare.idle_settings import refuse_what_has_no_effect
 from luthier.prepare.memo import Memo
 from luthier.prepare.pairs import how_pairs_are_read
-from luthier.prepare.refusals import refuse_more_than_is_read, refuse_too_many_blocks, refuse_unknown_checks
+from luthier.prepare.refusals import (
+    refuse_more_than_is_read,
+    refuse_recomputing,
+    refuse_too_many_blocks,
+    refuse_unknown_checks,
+)
 from luthier.prepare.resolve import Guess, Resolved, Start, made_wanted, resolve
 from luthier.prepare.rows import Rows, look_over, understand
+from luthier.prepare.rows_read import RowsRead, read_rows
 from luthier.tasks import form_of
 from luthier.tasks.task import Task
 from luthier.train.recipe import recipe_for
@@ -118,22 +123,6 @@ class Prepared:
         return replace(self, model=model, masters=MasterWeights(model.body, self.device.dtype), ladder=ladder)
 
 
-@dataclass(frozen=True)
-class RowsRead:
-    """All rows as the model reads them, part after part."""
-
-    numbers: Ints
-    """Numbers of the table's rows."""
-    examples: Examples
-    long: Long
-
-    @property
-    def tokens(self) -> Tokens:
-        """What checks may look at of them."""
-        long = self.long
-        return Tokens(self.numbers, long.lengths, long.unknown, long.limit, long.way)
-
-
 def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
     """Open and check all that the plan names; raise InputError for what cannot be used.
 
@@ -153,7 +142,8 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
     task = rows.task
     refuse_what_has_no_effect(plan, task)
     way = task.long if plan.data.long == "auto" else plan.data.long
-    read = memo.call(read_rows, rows, base, way)
+    # Of the rows before it was known how pairs are read: settings that only then count share them.
+    read = memo.call(read_rows, understood, base, rows.form, way)
     refuse_more_than_is_read(plan, read.long.limit)
     rows, task = having_read(rows, read)
     fit = fitting(plan, base.folder, device) if HEADS[task.head].writes else Fit(plan)
@@ -179,13 +169,15 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
         made=0 if first is None else len(first),
     )
     resolved = resolve(plan, rows, device, start)
+    resolved = replace(resolved, plan=recomputing_as_recorded(resolved.plan, out))
+    refuse_recomputing(resolved.plan, model, ladder)
     more = []
     if plan.model.name != asked.model.name:
         more.append(Guess("model.name", plan.model.name, f"for a {rows.form.thing}, as none was named"))
     if fit.why is not None:
         more.append(Guess("train.method", plan.train.method, fit.why))
     resolved = replace(resolved, guesses=(*more, *resolved.guesses))
-    evidence, found = memo.call(looked_into, plan.data.path, understood, read)
+    evidence, found = memo.call(looked_into, plan.data.path, read)
     return Prepared(
         resolved=resolved,
         rows=rows,
@@ -196,7 +188,7 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
         examples=by_part(resolved.plan, rows, read.examples),
         made=first,
         long=read.long,
-        checked=Checked(ranked([*findings, *found]), evidence, checking),
+        checked=Checked(ranked([*findings, *read.left_out, *found]), evidence, checking),
         device=device,
         place=place_of(resolved.plan, out, rows, stands_on),
     )
@@ -208,17 +200,13 @@ def with_model(plan: Plan, rows: Rows) -> Plan:
     return plan if named else plan.with_settings({"model.name": rows.form.model})
 
 
-def read_rows(rows: Rows, base: Base, way: str) -> RowsRead:
-    """The rows of all parts as the model reads them. way: what is done with what is too long, as `Form.read` takes it."""
-    numbers = np.concatenate([getattr(rows.split, part) for part in PARTS])
-    examples, long = rows.form.read(base.reader, rows.inputs(numbers), rows.targets(numbers), way)
-    return RowsRead(numbers, examples, long)
-
-
 def having_read(rows: Rows, read: RowsRead) -> tuple[Rows, Task]:
-    """The rows with their task, once it has seen the training rows as the model reads them."""
+    """The rows that are learnt from, with their task, once it has seen the training rows as the model reads them."""
+    rows = read.rows if read.left_out else rows
     own = read.examples.select(np.arange(len(rows.split.train)))
     task = rows.task.having_read(own)
+    if task is rows.task:  # shared with the other runs over these rows
+        return rows, task
     return replace(rows, understood=replace(rows.understood, task=task)), task
 
 
@@ -263,11 +251,12 @@ def made_of_texts(count: int, rows: Rows, base: Base, seed: int) -> Examples | N
     return examples
 
 
-def looked_into(data: str, rows: Rows, read: RowsRead) -> tuple[Evidence, Sequence[Finding]]:
+def looked_into(data: str, read: RowsRead) -> tuple[Evidence, Sequence[Finding]]:
     """What checks may look at now that the rows are tokens, and what those of tokens find.
 
     data: the file that the rows are from, beside which a person has judged some of them.
     """
+    rows = read.rows
     review = Review.read(review_path(data), rows.labels)
     settled = review.settled(rows.evidence) if rows.labels else no_rows()
     evidence = replace(rows.evidence, judged=Judged(settled, review.complete), tokens=read.tokens)
@@ -302,6 +291,14 @@ def default_folder(plan: Plan, stands_on: list[object]) -> Path:
     """The default folder, runs/<name of the data>-<hash>: the same command finds the same folder again."""
     name = Path(plan.data.path).name.split(".")[0]
     return Path("runs") / f"{name}-{hash_json([plan.identity(), *stands_on])[:8]}"
+
+
+def recomputing_as_recorded(plan: Plan, out: Path) -> Plan:
+    """The plan as an earlier command found that it fits into memory, where this one leaves that open."""
+    if plan.run.recompute != "auto" or not (out / "plan.toml").is_file():
+        return plan
+    found = read_plan(out / "plan.toml").get("run.recompute")
+    return plan if found is None else plan.with_settings({"run.recompute": found})
 
 
 def as_recorded(device: Device, plan: Plan, out: Path) -> Device:

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 
+from torch import nn
+
 from luthier.checks import CHECKS
 from luthier.data.split import Split
 from luthier.errors import DataError, PlanError, did_you_mean, listing
 from luthier.models.ladder.ladder import Ladder
+from luthier.models.ladder.recompute import can_recompute
 from luthier.plan.method import Top, parse_method
 from luthier.plan.plan import Plan
 from luthier.tasks import form_of
@@ -89,6 +92,15 @@ def refuse_more_than_is_read(plan: Plan, limit: int) -> None:
         raise PlanError(
             f"task.max_tokens: {most:,} leave no room for what is asked, as {plan.model.name} reads and writes {limit:,} tokens "
             "together. Choose fewer."
+        )
+
+
+def refuse_recomputing(plan: Plan, model: nn.Module, ladder: Ladder) -> None:
+    """Raise PlanError where blocks are to compute their activations again and are not made for that."""
+    if plan.run.recompute == "on" and not can_recompute(model, ladder):
+        raise PlanError(
+            f"run.recompute: the blocks of {plan.model.name} cannot compute again on the way back. Leave it out, or make "
+            "micro-batches smaller: --micro-tokens 4096."
         )
 
 

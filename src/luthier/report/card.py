@@ -33,6 +33,9 @@ DATASET_TYPES = {
 }
 """The name under which `datasets.load_dataset` reads a kind of file."""
 
+WRITES = "text-generation"
+"""The hub's name of what models do that write texts."""
+
 WEAKEST = 3
 """How many of the classes with the lowest F1 are named among the limits."""
 
@@ -67,7 +70,7 @@ def metadata(records: Records) -> dict[str, Any]:
     task = scorecard.task
     held: dict[str, Any] = {
         "library_name": scorecard.model_format,
-        "pipeline_tag": task,
+        "pipeline_tag": WRITES if usage.talks(scorecard) else task,
         "tags": ["luthier", *[tag for tag in (task, scorecard.chosen) if tag]],
         "base_model": hub_name(scorecard.model or ""),
         "metrics": list(dict.fromkeys(hub_metric(name)[0] for name in records.scores)),
@@ -88,7 +91,7 @@ def evaluation(records: Records) -> dict[str, Any]:
             metric: dict[str, Any] = {"type": kind, "value": value, "name": numbers.shown(key).title}
             metrics.append(metric | ({"args": arguments} if arguments else {}))
     return {
-        "task": {"type": str(records.scorecard.task)},
+        "task": {"type": WRITES if usage.talks(records.scorecard) else str(records.scorecard.task)},
         "dataset": {
             "name": records.dataset or "local rows",
             "type": kinds.pop() if len(kinds) == 1 else "local",
@@ -160,6 +163,8 @@ def making(records: Records) -> str:
     told += [f"Left out: {plain(', '.join(out))}."] if out else []
     seed = scorecard.seed
     told += [f"Seed {plain(seed)}."] if seed is not None else []
+    told += [plain(first)] if (first := sentences.system_words(scorecard.system)) else []
+    told += [plain(shown)] if (shown := sentences.examples_words(scorecard.tuning)) else []
     listed = [table(("Part", "What it is for", "Rows"), counts, texts=2)] if counts else []
     return "\n\n".join([" ".join(told), *listed])
 
@@ -212,6 +217,8 @@ def limits(records: Records) -> Iterator[str]:
         yield f"Its confidence is off by {100 * after:.1f} points on average."
     if long := sentences.long_words(records.scorecard.long):
         yield long
+    if written := sentences.written_words(records.scorecard.written):
+        yield written
     yield from records.scorecard.warnings or []
 
 

@@ -158,8 +158,14 @@ def use(records: Records) -> Html:
             tag(
                 "p",
                 "Or a whole file at once: ",
-                tag("code", "luthier predict path/to/run rows.csv --out answers.jsonl"),
+                tag(
+                    "code",
+                    f"luthier predict path/to/run {usage.rows_of(records.scorecard)} --out answers.jsonl",
+                ),
             ),
+            tag("p", "Or talk to it: ", tag("code", "luthier chat path/to/run"))
+            if usage.talks(records.scorecard)
+            else "",
             join([tag("h3", f"With {library} alone"), code(plain)]) if plain else "",
         ]
     )

@@ -15,6 +15,7 @@ from luthier.report.records import Records, read_records
 from luthier.report.rows import data, findings, findings_table
 from luthier.report.run_records import FindingRecord
 from luthier.report.verdict import verdict
+from luthier.report.written import written
 
 SECTIONS: dict[str, Callable[[Records], Html]] = {
     "Verdict": verdict,
@@ -24,6 +25,7 @@ SECTIONS: dict[str, Callable[[Records], Html]] = {
     "Training": training,
     "Estimates": estimates,
     "Answers": answered,
+    "Written answers": written,
     "Classes": classes,
     "Confusions": confusion,
     "Calibration": calibration,

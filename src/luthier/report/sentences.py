@@ -5,7 +5,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from luthier.folder.scorecard import CalibrationScores, LongTexts, ScorecardRecord, Verdict, Worth
+from luthier.folder.scorecard import (
+    CalibrationScores,
+    LongTexts,
+    ScorecardRecord,
+    Tuning,
+    Verdict,
+    Worth,
+    WrittenTexts,
+)
 from luthier.report.numbers import Shown, count, duration, number, shown
 
 
@@ -27,6 +35,11 @@ CANDIDATES = {
         "the sentence of the text that has most of the question's words: nothing learnt",
     ),
     "zero-shot": Kind("the zero-shot model", "the model as it was: it has learnt from no label"),
+    "untouched": Kind("the untouched model", "the model as it came, asked as the tuned one is"),
+    "few-examples": Kind(
+        "the untouched model with examples in its prompt",
+        "the model as it came, with the best few training rows before what it is asked",
+    ),
     "probe": Kind("the probe", "a linear head on frozen features"),
     "tuned": Kind("the tuned model", "the model's own weights, tuned"),
 }
@@ -187,6 +200,36 @@ def long_words(long: LongTexts | None) -> str:
     if long.way == "windows":
         return f"{longer}: they were read in windows, so nothing of them was lost."
     return f"{longer}."
+
+
+def written_words(written: WrittenTexts | None) -> str:
+    """How many answers were written, and how many of them the model did not end; empty where none were."""
+    rows = None if written is None else number(written.rows)
+    if written is None or not rows:
+        return ""
+    most = f" of {count(written.most_tokens, 'token')}" if number(written.most_tokens) is not None else ""
+    cut_off = number(written.cut_at_length) or 0
+    told = f"{count(rows, 'answer')} to test rows {are(rows)} written"
+    if not cut_off:
+        return f"{told}; each was ended by the model itself."
+    return f"{told}, of which {count(cut_off)} {are(cut_off)} cut off at the length{most}."
+
+
+def are(found: float) -> str:
+    return "was" if found == 1 else "were"
+
+
+def system_words(system: str | None) -> str:
+    """What the model is told first; empty where that is nothing."""
+    return f"It is told first, where a conversation has no such turn: {system}" if system else ""
+
+
+def examples_words(tuning: Tuning | None) -> str:
+    """Which training rows stood in the untouched model's prompt; empty where none did."""
+    examples = None if tuning is None else tuning.few_examples
+    if examples is None or not examples.rows:
+        return ""
+    return f"The examples in the untouched model's prompt: {'; '.join(examples.rows)}."
 
 
 def numbers_of(value: object) -> str:

@@ -1,5 +1,8 @@
 """Code that loads the tuned model, with luthier and without it: for the report and for the model card."""
 
+import json
+from collections.abc import Callable
+
 from luthier.folder.scorecard import ScorecardRecord
 from luthier.report.numbers import number
 
@@ -8,6 +11,9 @@ GIVEN = {
     "question-answering": '[("a question?", "The text that may answer it.")]',
     "image-classification": '["photo.jpg"]',
     "embedding": '["a text to be placed"]',
+    "chat": '[[{"role": "user", "content": "a question?"}]]',
+    "preference": '[[{"role": "user", "content": "a question?"}]]',
+    "adaptation": '["a text to be read"]',
 }
 """An example of what `predict` takes, by task."""
 
@@ -24,6 +30,16 @@ model.predict({rows})
 """
 
 
+def talks(scorecard: ScorecardRecord) -> bool:
+    """Whether the model writes texts, so that one can talk to it."""
+    return scorecard.task in WRITING and scorecard.speaks is not False
+
+
+def rows_of(scorecard: ScorecardRecord) -> str:
+    """The name of a file of rows to answer."""
+    return "rows.jsonl" if talks(scorecard) else "rows.csv"
+
+
 def reads_pairs(scorecard: ScorecardRecord) -> bool:
     """Whether a row is two texts with one answer. Scorecards of older versions do not say so."""
     return (scorecard.reads or scorecard.task) in ("pair", "apart", "pair-classification")
@@ -38,6 +54,8 @@ from transformers import pipeline
 
 {PIPELINES[task].format(folder=folder)}
 """
+    if task in WRITING:
+        return (WRITING[task] if talks(scorecard) else for_rewards)(folder, scorecard.system)
     if task == "embedding":
         return f'''\
 from sentence_transformers import SentenceTransformer
@@ -58,6 +76,72 @@ print(SentenceTransformer("{folder}").encode(["a text to be placed"]))
         texts = '[("one text", "another text")]' if pooled else '["one text"], ["another text"]'
     return chosen(folder, texts, ending(scorecard))
 
+
+def for_turns(folder: str, system: str | None) -> str:
+    """An answer to a conversation: how it ends and how long it may be is said by the folder's generation_config.json."""
+    first = "" if system is None else f"    {turn('system', system)},\n"
+    return f"""\
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+folder = "{folder}"
+tokenizer = AutoTokenizer.from_pretrained(folder)
+model = AutoModelForCausalLM.from_pretrained(folder).eval()
+
+turns = [
+{first}    {turn("user", "a question?")},
+]
+prompt = tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_dict=True, return_tensors="pt")
+written = model.generate(**prompt)[0, prompt["input_ids"].shape[1] :]
+print(tokenizer.decode(written, skip_special_tokens=True))
+"""
+
+
+def for_rewards(folder: str, system: str | None) -> str:
+    """The reward of an answer to a conversation."""
+    first = "" if system is None else f"    {turn('system', system)},\n"
+    return f"""\
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+folder = "{folder}"
+tokenizer = AutoTokenizer.from_pretrained(folder)
+model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+
+turns = [
+{first}    {turn("user", "a question?")},
+    {turn("assistant", "an answer")},
+]
+row = tokenizer.apply_chat_template(turns, return_dict=True, return_tensors="pt")
+with torch.inference_mode():
+    print(float(model(**row).logits))
+"""
+
+
+def turn(role: str, content: str) -> str:
+    """A turn as Python and JSON both write it."""
+    return json.dumps({"role": role, "content": content}, ensure_ascii=False)
+
+
+def for_beginnings(folder: str, system: str | None) -> str:
+    """How a text goes on. system: a text has no turns."""
+    return f"""\
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+folder = "{folder}"
+tokenizer = AutoTokenizer.from_pretrained(folder)
+model = AutoModelForCausalLM.from_pretrained(folder).eval()
+
+beginning = tokenizer("The beginning of a text", return_tensors="pt", return_token_type_ids=False)
+print(tokenizer.decode(model.generate(**beginning, max_new_tokens=50)[0], skip_special_tokens=True))
+"""
+
+
+WRITING: dict[str, Callable[[str, str | None], str]] = {
+    "chat": for_turns,
+    "preference": for_turns,
+    "adaptation": for_beginnings,
+}
+"""By task the code of a model that writes texts, of its folder and of what it is told first."""
 
 PIPELINES = {
     "token-classification": 'find = pipeline("token-classification", "{folder}", aggregation_strategy="simple")\n'
@@ -91,6 +175,11 @@ def openers(scorecard: ScorecardRecord, folder: str) -> list[tuple[str, str]]:
             (f'pipeline("text-classification", "{folder}")', "refused, as by every class of transformers: none of them pools as "
              "this model does, and the head would be a random one."),
             (f'AutoModel.from_pretrained("{folder}/0_Transformer")', "the body without the head."),
+        ]  # fmt: skip
+    if talks(scorecard):
+        return [
+            (f'AutoModelForCausalLM.from_pretrained("{folder}")', "the logits of the next token, and `generate`."),
+            (f'pipeline("text-generation", "{folder}")', "what it writes; give it `do_sample=False`, else it draws its tokens."),
         ]  # fmt: skip
     opened = OWN_CLASSES.get(task, "AutoModelForSequenceClassification")
     found = [(f'{opened}.from_pretrained("{folder}")', "the logits.")]

@@ -10,7 +10,7 @@ from luthier.data.missing import without_marks
 from luthier.data.read import read
 from luthier.data.table import Table
 from luthier.data.writing import Writing
-from luthier.errors import DataError, PlanError, did_you_mean, listing
+from luthier.errors import DataError, PlanError, RowsError, did_you_mean, listing
 from luthier.folder.model_folder import ModelFolder
 from luthier.plan.named_columns import column_flag
 from luthier.predict import Predictions
@@ -56,7 +56,10 @@ def answer_file(
             check(table, name, role)
     texts = [name for role, name in columns.items() if form.roles[role].text]
     table, _ = without_marks(table, texts, (), folder.model_record.missing)
-    return folder.answers(form.inputs(table, columns))
+    try:
+        return folder.answers(form.inputs(table, columns))
+    except RowsError as error:
+        raise error.named(table.place) from error
 
 
 def check_column(data: Path, table: Table, role: str, name: str) -> None:

@@ -151,7 +151,10 @@ def make_scorecard(run: Run, kept: Fitted, forgetting: dict[str, Any]) -> dict[s
         "worth": worth(run),
         **trust(run, kept),
         "forgetting": forgetting,
+        "speaks": task.speaks,
+        "system": task.system,
         **task.details(answers, targets),
+        "samples": samples(run, kept),
         "long": {
             "rows": ready.long.rows,
             "tokens": ready.long.tokens,
@@ -174,6 +177,19 @@ def make_scorecard(run: Run, kept: Fitted, forgetting: dict[str, Any]) -> dict[s
         },
         "versions": {name: version(name) for name in VERSIONS},
     }
+
+
+def samples(run: Run, kept: Fitted) -> list[dict[str, Any]]:
+    """Some test rows with what candidates answered to them, where a person is to look at that, and where they stand."""
+    rows, numbers = run.ready.rows, run.ready.rows.split.test
+    others = {one.name: one.answers["test"] for one in run.candidates if one is not kept}
+    found = run.task.samples({kept.name: kept.answers["test"], **others}, run.targets("test"))
+    chosen = numbers[[one.pop("at") for one in found]]
+    places = [rows.table.place(int(number)) for number in chosen]
+    return [
+        {"file": place.file, "line": place.line, "text": text, **one}
+        for place, text, one in zip(places, rows.texts(chosen), found, strict=True)
+    ]
 
 
 def trust(run: Run, kept: Fitted) -> dict[str, Any]:

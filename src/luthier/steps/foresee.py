@@ -19,6 +19,10 @@ def foresee(plan: Plan) -> dict[str, Any]:
     assert found is not None, "it is asked for in full"
     train = ready.examples["train"]
     notes = statements(ready)
+    if found.recomputes:
+        notes.append(
+            "What blocks have computed is computed again on the way back, as it would not all fit into memory."
+        )
     if plan.data.warm_up is not None:
         notes.append(
             f"Before that {plan.data.warm_up} is learnt from: `luthier plan {plan.data.warm_up}` foretells it."

@@ -8,7 +8,6 @@ from luthier.batches.conversations import ASSISTANT, Turn
 from luthier.errors import DataError, InputError, PlanError
 from luthier.folder.model_folder import ModelFolder
 from luthier.models.generation import Decoding, Dialogue
-from luthier.models.heads import HEADS
 
 CUT_SHORT = "interrupted"
 """How an answer ended that somebody asked to stop."""
@@ -39,7 +38,7 @@ class Talk:
 
         Raises PlanError for a model that writes no texts.
         """
-        speaker = folder.form.speaker(folder.reader) if HEADS[folder.task.head].writes else None
+        speaker = folder.form.speaker(folder.reader) if folder.task.speaks else None
         if speaker is None:
             raise PlanError(
                 f"{folder.path}: was tuned for {folder.kind.name} and writes no texts, so one cannot talk to it. "

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,7 +22,8 @@ from luthier.models.hub.find import what_opening_takes
 from luthier.plan.plan import Plan
 from luthier.prepare.data_files import read_files
 from luthier.prepare.memo import Memo
-from luthier.prepare.prepare import Prepared, prepare
+from luthier.prepare.prepare import Prepared, prepare, with_model
+from luthier.prepare.rows import understand
 from luthier.prepare.task_columns import kind_of
 from luthier.report.understood_words import understood_words
 from luthier.steps.choosing import cheap_candidates, dear_candidates, decide
@@ -57,7 +59,7 @@ def tune(
 
     try:
         yield Started("prepare", clock())
-        takes = what_opening_takes(plan.model.name)
+        takes = what_opening_takes(model_of(plan, memo))
         if takes is not None:
             yield Noted(takes, clock())
         ready = prepare(plan, memo)
@@ -65,6 +67,13 @@ def tune(
         return (yield from tuned(ready, memo, stop, clock, foretold_from))
     except KeyboardInterrupt:
         raise cut_off(where) from None
+
+
+def model_of(plan: Plan, memo: Memo) -> str:
+    """The model that a plan's rows are learnt by. Raises InputError for rows that cannot be understood."""
+    if "name" in plan.model.model_fields_set:
+        return plan.model.name
+    return with_model(plan, memo.call(understand, plan.of_rows())).model.name
 
 
 def cut_off(where: Path | None) -> Interrupted:
@@ -116,11 +125,14 @@ def foretold(run: Run, foretold_from: float) -> Iterator[Event]:
     if ready.plan.train.method == "probe" or RunFolder.key_record(run.folder.path) is not None:
         return
     if may_be_spared(ready) and foretold_from > 0:
-        refuse_what_does_not_fit(ready)
         run.outlook.foretold_from = foretold_from
+        if refuse_what_does_not_fit(ready):
+            yield recomputing(run)
         return
     found = forecast(ready, run.clock(), briefly=foretold_from)
     if found is not None:
+        if found.recomputes:
+            yield recomputing(run)
         run.outlook.step_seconds = found.step_seconds
         yield Noted(f"This takes {found.words()}. `luthier plan` tells of what.", run.clock())
     elif not room_for_copy(ready):
@@ -129,6 +141,18 @@ def foretold(run: Run, foretold_from: float) -> Iterator[Event]:
             "`luthier plan` foretells it without one.",
             run.clock(),
         )
+
+
+def recomputing(run: Run) -> Noted:
+    """Let blocks compute their activations again, which is recorded with the plan, and say so."""
+    ready = run.ready
+    plan = ready.plan.with_settings({"run.recompute": "on"})
+    run.ready = replace(ready, resolved=replace(ready.resolved, plan=plan))
+    return Noted(
+        "What blocks have computed is computed again on the way back, as it would not all fit into memory: the same result, in "
+        "about a third more time. --recompute off keeps it.",
+        run.clock(),
+    )
 
 
 def doubts_of(ready: Prepared, folder: RunFolder) -> Iterator[str]:
@@ -221,6 +245,8 @@ def foretell(run: Run, shortest: float) -> Iterator[Event]:
         yield Noted(str(error), run.clock(), warning=True)
         return
     if found is not None:
+        if found.recomputes:
+            yield recomputing(run)
         run.outlook.step_seconds = found.step_seconds
         yield Noted(
             f"What is left takes {found.words_after_the_probe()}. `luthier plan` tells of what.", run.clock()

@@ -7,6 +7,7 @@ from typing import Any
 
 from luthier.batches.examples import Examples
 from luthier.devices import Device
+from luthier.forms.form import Form
 from luthier.models.headed import HeadedModel
 from luthier.tasks.writing import Writing
 
@@ -35,6 +36,10 @@ class Checkable(ABC):
     @abstractmethod
     def passes(self, answer: str, right: Any) -> bool:
         """Whether an answer is as good as the right one. right: an entry of the targets."""
+
+    @abstractmethod
+    def form(self, form: Form) -> Form:
+        """How rows with answers of the model's own are read: of these alone something is learnt."""
 
     @abstractmethod
     def answered(self, row: Any, answer: str) -> Any:

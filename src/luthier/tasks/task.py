@@ -99,6 +99,8 @@ class Task(ABC, Generic[Out, Ans]):
     """The key of the answer in a line of `predict`."""
     speaks: ClassVar[bool] = False
     """Whether a model answers before it has learnt, so that a tuned one has to be better: a language model does."""
+    system: str | None = None
+    """What is said in a first turn to conversations that have no such turn; None where nothing is."""
     long: ClassVar[str] = "cut"
     """What is done with texts beyond the model's limit where nobody says otherwise."""
 
@@ -257,6 +259,13 @@ class Task(ABC, Generic[Out, Ans]):
     @abstractmethod
     def details(self, answers: Ans, targets: Array) -> dict[str, Any]:
         """What the report shows beyond the metrics, as JSON."""
+
+    def samples(self, answers: Mapping[str, Ans], targets: Array) -> list[dict[str, Any]]:
+        """Some rows with what is right and what candidates answered, for a person to look at; none where scores say enough.
+
+        answers: by the name of a candidate, the one that is kept first.
+        """
+        return []
 
     def measure(self, answers: Ans, targets: Array) -> Measure:
         """The task's own metric, as it was measured."""

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from luthier.errors import InputError, NewerRecord, WorldError
-from luthier.files import clear, open_file, whole_folder, write_text
+from luthier.files import clear, open_file, whole_file, whole_folder, write_text
 from luthier.hashes import hash_file
 from luthier.records import Count, Finite, Record, VersionedRecord, checked, stamped
 from luthier.train.state import State
@@ -22,6 +22,8 @@ SHARE = 0.03
 """Largest share of a run's time that saving may take."""
 KEPT = 2
 """How many of the newest states stay: if the last one is damaged, the one before it serves."""
+LARGE = 256e6
+"""Bytes of the weights that train from which on those of the best validation lie on disk, and take no memory."""
 NOW, BEST = "now.safetensors", "best.safetensors"
 
 
@@ -74,6 +76,8 @@ class Checkpoints:
         self.saved_at, self.cost = clock(), 0.0
         self.damaged: list[str] = []
         """Sentences on the states that were found damaged."""
+        self.best_kept = False
+        """Whether the file of the best weights beside the states is the one that this training has."""
         self.decisions: list[dict[str, Any]] = []
         if os.path.lexists(folder) and not folder.is_dir():
             self.damaged.append(f"{folder}: is no folder; training begins anew.")
@@ -102,6 +106,18 @@ class Checkpoints:
             self.folder / "decisions.json", sealed(stamped({"decisions": self.decisions}, DecisionsRecord))
         )
 
+    def shelve(self, state: State) -> None:
+        """Let the weights of a state's best validation lie on disk, where they are large."""
+        if state.weights.bytes >= LARGE:
+            state.shelf = self.keep_best
+
+    def keep_best(self, best: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Write the weights of the best validation beside the states; returns them as they lie there, read when they are used."""
+        with whole_file(self.folder / BEST) as path:
+            save_file(best, path)
+        self.best_kept = True
+        return load_file(self.folder / BEST)
+
     def due(self) -> bool:
         """Whether it is time to save."""
         pause = max(self.cost / self.share, 1.0) if self.every is None else self.every
@@ -124,7 +140,8 @@ class Checkpoints:
                 if digest is not None and linked(self.path(older[-1]) / BEST, folder / BEST):
                     sums[BEST] = digest  # as it was written: damage since then is not to be believed
                 elif best:
-                    save_file(best, folder / BEST)
+                    if not (self.best_kept and linked(self.folder / BEST, folder / BEST)):
+                        save_file(best, folder / BEST)
                     sums[BEST] = hash_file(folder / BEST)
                 told = sealed(stamped({**numbers, "files": sums}, StateRecord))
                 (folder / "state.json").write_text(told, encoding="utf-8")
@@ -144,6 +161,7 @@ class Checkpoints:
             found = self.read(step)
             if found is not None:
                 state.load(*found)
+                self.best_kept = False
                 return step
             self.drop([step])
         if at_most is not None:

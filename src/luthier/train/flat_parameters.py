@@ -128,8 +128,8 @@ class FlatParameters:
             self.refresh()
 
     def computed(self) -> Tensor:
-        """A copy of the weights as the model computes with them: rounded, where training is in less than their precision."""
-        return self.master.data.clone() if self.working is None else self.working.to(self.master.dtype)
+        """The weights as the model computes with them: rounded, where training is in less than their precision."""
+        return self.master.data if self.working is None else self.working
 
     def refresh(self) -> None:
         """Carry the masters into the copies the model computes with."""

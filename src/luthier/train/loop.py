@@ -116,8 +116,10 @@ def train(
     entered, varied = -1, Variation(seed, 0)
     why = "epochs"
     looked = clock()
-    if checkpoints is not None and not checkpoints.steps():
-        checkpoints.save(state)  # to which every run can go back
+    if checkpoints is not None:
+        checkpoints.shelve(state)
+        if not checkpoints.steps():
+            checkpoints.save(state)  # to which every run can go back
 
     while state.step < steps:
         if state.best_score >= ending.ceiling:
@@ -304,7 +306,7 @@ def smaller(
     if checkpoints is None or len(examples.cut(rows, lengths, micro_tokens)) == len(rows):
         raise WorldError(
             f"step {state.step + 1}: memory ran out with a single row at a time. "
-            "Use a smaller model, shorter texts (--long cut), or --method probe."
+            "Try --recompute on, a smaller model, shorter texts (--long cut), or --method probe."
         ) from error
     half = min(micro_tokens, widest) // 2
     checkpoints.decide(step=state.step, micro_tokens=half)

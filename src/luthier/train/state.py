@@ -1,6 +1,6 @@
 """Everything that changes during training, in one object."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +30,8 @@ class State:
     validations_since_best: int = 0
     best: dict[str, Tensor] = field(default_factory=dict)
     """The weights of the best validation; empty before the first."""
+    shelf: Callable[[dict[str, Tensor]], dict[str, Tensor]] | None = None
+    """Writes the weights of the best validation to disk, and gives them as they lie there; None: they stay in memory."""
 
     def remember(self, score: float, loss: float) -> bool:
         """Take note of a validation; True when it is the best so far. Among equal scores the lower loss is better.
@@ -40,13 +42,20 @@ class State:
         if better:
             self.best_step, self.best_score, self.best_loss = self.step, score, loss
             self.validations_since_best = 0
-            self.best = self.weights.save(moments=False)
+            self.best = {}  # its memory is free before the next ones take theirs
+            if self.shelf is None:
+                self.best = self.weights.save(moments=False)
+            else:
+                self.best = self.shelf(self.weights.save(moments=False, lent=True))
         else:
             self.validations_since_best += 1
         return better
 
     def restore_best(self) -> None:
-        """Go back to the weights of the best validation."""
+        """Go back to the weights of the best validation. Where they lie on disk, nothing trains on from here: the memory that
+        AdamW's moments took is theirs."""
+        if self.best and self.shelf is not None:
+            self.weights.forget_moments()
         if self.best:
             self.weights.load(self.best)
 

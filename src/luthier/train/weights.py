@@ -81,6 +81,11 @@ class Weights:
         """How many numbers train, without sparse embeddings, of which a token uses one row."""
         return sum(flat.master.numel() for flat in self.flat)
 
+    @property
+    def bytes(self) -> int:
+        """Bytes of what trains, without sparse embeddings."""
+        return sum(int(flat.master.nbytes) for flat in self.flat)
+
     def begin(self) -> None:
         """Begin a step: whatever goes backwards from now on adds to its gradient."""
         for flat in self.flat:
@@ -93,6 +98,11 @@ class Weights:
         handles = [*(flat.handles for flat in self.flat), *(sparse.handles for sparse in self.sparse)]
         for handle in itertools.chain.from_iterable(handles):
             handle.remove()
+
+    def forget_moments(self) -> None:
+        """Free what only further steps would need."""
+        if self.optimizer is not None:
+            self.optimizer.state.clear()
 
     def norm(self, weight: float) -> float:
         """Norm of the gradient of the step's mean loss, over the parameters that move."""
@@ -182,7 +192,7 @@ class Weights:
 
         found: dict[str, Tensor] = {}
         for at, flat in enumerate(self.flat):
-            found[f"slab {at}"] = held(flat.master.data) if moments else flat.computed()
+            found[f"slab {at}"] = held(flat.master.data if moments else flat.computed())
             if moments and flat.average is not None:
                 found[f"slab {at} average"] = held(flat.average)
             known = self.optimizer.state.get(flat.master, {}) if moments and self.optimizer else {}

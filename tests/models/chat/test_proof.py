@@ -66,7 +66,7 @@ def test_a_proof_tells_rows_that_teach_nothing_are_cut_do_not_end_or_lose_someth
         (
             [row(12, 3)],
             "none of the 10 would be learnt. All 3 tokens of answers stand behind the 10 tokens that the model is given. "
-            "Raise the limit, or shorten the prompts.",
+            "Shorten the prompts, or name a model with --model that reads more.",
         ),
         (
             [row(9, 0, False, ("unlocated",))],

@@ -62,7 +62,7 @@ def test_the_message_on_a_template_that_reaches_outside_says_what_it_reached_for
         opened("{{ ''.__class__.__mro__ }}" + ENDED)
 
     assert str(error.value) == (
-        "The chat template reaches outside of its sandbox (access to attribute '__class__' of 'str' object is unsafe.), as no "
+        "The chat template reaches outside of its sandbox (access to attribute '__class__' of 'str' object is unsafe), as no "
         "honest template does. Do not use this model, or give it another template."
     )
 

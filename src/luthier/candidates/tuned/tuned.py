@@ -26,9 +26,11 @@ from luthier.candidates.tuned.settings import (
     unfreezing_of,
     weighted,
 )
-from luthier.candidates.tuned.verified import learn_verified
+from luthier.candidates.tuned.verified import forget_weights, learn_verified
+from luthier.candidates.tuned.verified import recall as recall_verified
 from luthier.compare.fitted import Fitted, Weights
 from luthier.events import Event, Noted, Started, Stopped
+from luthier.models.ladder.recompute import recompute
 from luthier.models.ladder.trainable import reinitialise
 from luthier.models.lora import add_adapters
 from luthier.prepare.prepare import Prepared
@@ -74,6 +76,7 @@ class TunedCandidate(Candidate):
             prefixes = yield from follow(run, settings)
         # There is no record where time was over, or somebody stopped it, in the midst of cloze questions.
         tuned = run.tuning.get("tuned", {"tokens": 0, "seconds": 0.0, "why": "interrupted"})
+        recall_verified(run)
         before = recall(run)  # what was learnt before the user's own rows costs time too
         run.watch.tokens = tuned["tokens"] + before.get("tokens", 0)
         run.watch.training = tuned["seconds"] + before.get("seconds", 0.0)
@@ -87,6 +90,7 @@ class TunedCandidate(Candidate):
             return None  # Stopped before the first validation: nothing is known of these weights, and the probe stays.
         if ended:
             run.folder.arrays_path(CLOZE).unlink(missing_ok=True)  # the record of it stays
+            forget_weights(run)
         outputs = found_again(run) if saved is not None else None
         if outputs is None:
             outputs = {part: scored(run, part, prefixes) for part in SCORED}
@@ -140,6 +144,8 @@ def follow(run: Run, settings: TrainSettings) -> Generator[Event, None, Prefixes
         adapters = add_adapters(ready.model.body, blocks, design, run.plan.run.seed)
         ready.masters.adopt(ready.model.body)
     unfreezing = unfreezing_of(ready, adapters is not None)
+    if run.plan.run.recompute == "on":
+        recompute(ready.model, unfreezing.ladder)
     start_head(run)
     if run.plan.train.reinit:
         reinitialise(ready.model, unfreezing.ladder, run.plan.train.reinit, run.plan.run.seed)
@@ -196,6 +202,7 @@ def follow(run: Run, settings: TrainSettings) -> Generator[Event, None, Prefixes
     if adapters is not None and state.best:
         adapters.write(run.folder.path / "adapter", run.plan.model.name)
         adapters.merge()
+        ready.masters.reread()
     return prefixes if state.best else None
 
 

@@ -14,7 +14,7 @@ from luthier import seeds
 from luthier.batches.examples import Examples
 from luthier.candidates.records import RoundRecord
 from luthier.candidates.run import Run
-from luthier.errors import PlanError
+from luthier.errors import WorldError
 from luthier.events import Advanced, Event, Noted, Started, Stepped, Stopped, Validated
 from luthier.prepare.prepare import Prepared
 from luthier.tasks.checkable import Checkable, Sampled, passing
@@ -26,6 +26,8 @@ from luthier.train.weights import Weights
 NAME = "verified"
 """The key of the scorecard, and the beginning of the artefacts' names."""
 TEMPERATURE = 0.8
+AT_ONCE = 64
+"""Prompts that are answered before what was written is saved, and a wish to stop is granted."""
 MOST = 0.5
 """Where more than this share of the prompts have no answer that passes, or only such, there is nothing to learn in a round."""
 
@@ -60,44 +62,101 @@ def learn_verified(
 ) -> Generator[Event, None, bool]:
     """Let the model answer and learn from what passes, all rounds but the last, whose rows then are the training rows.
 
-    Returns whether training goes on: not where somebody asked to stop. Raises PlanError where nothing that passes was found.
+    Returns whether training goes on: not where somebody asked to stop. Raises WorldError where no answer passes in the first
+    round. Where none does in a later one, the rows are those of the round before.
     """
     how, rounds = run.task.checkable, run.plan.train.rounds
     if how is None:
         return True
     shares: list[float] = []
+    rows: Examples | None = None
     for number in range(1, rounds + 1):
-        found = yield from answered(run, how, number)
+        found = yield from answered(run, how, number, over)
+        if found is None:
+            return False
         shares.append(found.share)
         run.tuning[NAME] = {"rounds": number, "passed": shares}
         yield Noted(found.words(number), run.clock())
         if not any(found.kept):
-            raise PlanError(
-                f"--verify: none of the model's own answers passes in round {number}, so there is nothing to learn from. Leave "
-                "--verify out, so that it learns from the right answers, or begin with a model that has learnt some: --model RUN."
-            )
+            if rows is None:
+                raise WorldError(nothing_passes(run, found))
+            yield Noted(f"Training goes on with the answers of round {number - 1}.", run.clock())
+            break
         rows = rows_of(run.ready, how, found.kept)
-        if number == rounds or not found.teaches:
-            if number < rounds:
-                yield Noted(f"Most prompts teach nothing more: round {number} is the last.", run.clock())
-            run.ready = replace(run.ready, examples={**run.ready.examples, "train": rows})
-            return True
-        if not (yield from learnt(run, rows, settings, unfreezing, over, number)):
+        if number < rounds and not found.teaches:
+            yield Noted(f"Most prompts teach nothing more: round {number} is the last.", run.clock())
+            break
+        if number < rounds and not (yield from learnt(run, rows, settings, unfreezing, over, number)):
             return False
+    assert rows is not None, "there is a round, and its rows"
+    run.ready = replace(run.ready, examples={**run.ready.examples, "train": rows})
     return True
 
 
-def answered(run: Run, how: Checkable, number: int) -> Generator[Event, None, Round]:
-    """The model's own answers to the training rows in a round, as they were drawn or as an earlier command left them."""
+def nothing_passes(run: Run, found: Round) -> str:
+    """What to tell where a model has nothing to learn from: how good it is, and what else there is to do."""
+    untouched = next((one for one in run.candidates if one.name == "untouched"), None)
+    score = (
+        ""
+        if untouched is None
+        else f" It has {run.task.metric} {untouched.scores['valid'].value:.3f} on validation."
+    )
+    return (
+        f"--verify: none of the answers that the model wrote to {len(found.kept):,} prompts passes, so it has nothing to learn "
+        f"from and stays as it was.{score} Leave --verify out, so that it learns from the right answers, or begin with a model "
+        "that has learnt some: --model RUN."
+    )
+
+
+def recall(run: Run) -> None:
+    """Take note, for the scorecard, of the shares of an earlier command."""
+    how, examples = run.task.checkable, run.ready.examples["train"]
+    if how is None or NAME in run.tuning:
+        return
+    shares: list[float] = []
+    while (known := run.folder.record(f"{NAME}-answers-{len(shares) + 1}", RoundRecord)) is not None:
+        shares.append(round_of(how, known.answers, list(examples.targets[: len(known.answers)])).share)
+    run.tuning[NAME] = {"rounds": len(shares), "passed": shares}
+
+
+def forget_weights(run: Run) -> None:
+    """Drop what rounds came to, once training has gone on from there to its end; their records stay."""
+    for number in range(1, run.plan.train.rounds):
+        run.folder.arrays_path(f"{NAME}-{number}").unlink(missing_ok=True)
+
+
+def answered(
+    run: Run, how: Checkable, number: int, over: Callable[[], str]
+) -> Generator[Event, None, Round | None]:
+    """The model's own answers to the training rows in a round; those that an earlier command left are not drawn anew.
+
+    Where time is over the round consists of the prompts that were answered by then. None where somebody asked to stop.
+    """
     name = f"{NAME}-answers-{number}"
     known, examples = run.folder.record(name, RoundRecord), run.ready.examples["train"]
-    if known is None:
+    answers = [] if known is None else list(known.answers)
+    if len(answers) < len(examples):
         yield Started(NAME, run.clock(), len(examples))
-        drawing = Sampled(run.plan.train.samples, TEMPERATURE, seeds.derive(run.plan.run.seed, NAME, number))
-        answers = how.drawn(run.ready.model, examples, drawing, run.ready.device)
-        known = RoundRecord(answers=answers)
-        run.folder.save(name, {}, known)
-    return round_of(how, known.answers, list(examples.targets))
+    before = 0.0 if known is None else known.seconds
+    take_note(run, before)
+    begin = run.clock()
+    while len(answers) < len(examples):
+        if run.stop():
+            return None
+        if answers and over():
+            break
+        at = np.arange(len(answers), min(len(answers) + AT_ONCE, len(examples)))
+        seed = seeds.derive(run.plan.run.seed, NAME, number, int(at[0]))
+        drawing = Sampled(run.plan.train.samples, TEMPERATURE, seed)
+        answers += how.drawn(run.ready.model, examples.select(at), drawing, run.ready.device)
+        run.folder.save(name, {}, RoundRecord(answers=answers, seconds=before + run.clock() - begin))
+        yield Advanced(len(answers), run.clock())
+    return round_of(how, answers, list(examples.targets[: len(answers)]))
+
+
+def take_note(run: Run, seconds: float) -> None:
+    """Count what an earlier command took."""
+    run.watch.earlier["train"] = run.watch.earlier.get("train", 0.0) + seconds
 
 
 def round_of(how: Checkable, answers: Sequence[Sequence[str]], rights: Sequence[object]) -> Round:
@@ -112,12 +171,12 @@ def round_of(how: Checkable, answers: Sequence[Sequence[str]], rights: Sequence[
 
 
 def rows_of(ready: Prepared, how: Checkable, kept: Sequence[Sequence[str]]) -> Examples:
-    """The training rows with the answers that passed in the place of the right ones, a row for each."""
-    inputs = ready.rows.inputs(ready.rows.split.train)
+    """The training rows with the answers that passed in the place of the right ones, a row for each. kept: of the first rows."""
+    inputs = ready.rows.inputs(ready.rows.split.train[: len(kept)])
     rows = [how.answered(row, answer) for row, own in zip(inputs, kept, strict=True) for answer in own]
     targets = np.empty(len(rows), object)
     targets[:] = [answer for own in kept for answer in own]
-    examples, _ = ready.rows.form.read(ready.base.reader, rows, targets, ready.long.way)
+    examples, _ = how.form(ready.rows.form).read(ready.base.reader, rows, targets, ready.long.way)
     return ready.rows.task.asked("train", examples)
 
 
@@ -136,10 +195,15 @@ def learnt(
     if saved is not None:
         ready.model.load_state_dict({key: torch.from_numpy(array) for key, array in saved[0].items()})
         ready.masters.refresh()
+        checkpoints.forget()
+        take_note(run, saved[1].seconds)
         return True
     weights = Weights(ready.model, unfreezing.parts(1), ready.masters, settings.weight_decay)
     state = State(ready.model, weights)
-    checkpoints.load(state)
+    if checkpoints.load(state) is not None:
+        take_note(run, state.seconds)
+    for words in checkpoints.damaged:
+        yield Noted(words, run.clock(), warning=True)
     own = replace(settings, epochs=1.0, validations=1)
     lesson = Lesson(
         run.task, rows, lambda: (0.0, 0.0), seeds.derive(run.plan.run.seed, NAME, number), name=NAME
@@ -156,10 +220,9 @@ def learnt(
             elif not isinstance(event, Validated):
                 yield event
     state.weights.release()
-    run.watch.earlier["train"] = run.watch.earlier.get("train", 0.0) + state.seconds
     if why == "interrupted":
         return False
     arrays = {key: tensor.cpu().numpy() for key, tensor in ready.model.state_dict().items()}
-    run.folder.save(name, arrays, RoundRecord(answers=[]))
+    run.folder.save(name, arrays, RoundRecord(answers=[], seconds=state.seconds))
     checkpoints.forget()
     return True

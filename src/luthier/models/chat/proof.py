@@ -122,7 +122,7 @@ def refuse_nothing_learnt(proof: Proof) -> None:
     elif proof.lost_trained:
         reason = (
             f"All {proof.lost_trained:,} tokens of answers stand behind the {proof.limit:,} tokens that the model is given. "
-            "Raise the limit, or shorten the prompts."
+            "Shorten the prompts, or name a model with --model that reads more."
         )
     elif proof.remarks.get("unlocated"):
         reason = (
@@ -136,17 +136,21 @@ def refuse_nothing_learnt(proof: Proof) -> None:
 
 def stops(proof: Proof, most: float = MOST) -> list[str]:
     """What speaks against training on these rows: one sentence for each kind of trouble that more than a share of rows have."""
+    return [
+        f"{len(found):,} of {proof.rows:,} rows ({len(found) / proof.rows:.0%}) {trouble}; at most {most:.0%} may."
+        for trouble, found in troubles_of(proof, most).items()
+    ]
+
+
+def troubles_of(proof: Proof, most: float = MOST) -> dict[str, tuple[int, ...]]:
+    """The rows of each kind of trouble that more than a share of the rows have."""
     troubles = {
         "teach nothing": proof.untaught,
         f"are longer than {proof.limit:,} tokens and lose their end": proof.cut,
         "have an answer whose end is not learnt": tuple(sorted({*proof.unended} - {*proof.cut})),
         **{f"lose something: {REMARKS[one]}": proof.remarks.get(one, ()) for one in USELESS},
     }
-    return [
-        f"{len(found):,} of {proof.rows:,} rows ({len(found) / proof.rows:.0%}) {trouble}; at most {most:.0%} may."
-        for trouble, found in troubles.items()
-        if proof.rows and len(found) > most * proof.rows
-    ]
+    return {trouble: found for trouble, found in troubles.items() if len(found) > most * proof.rows}
 
 
 def rows(found: Sequence[int]) -> str:

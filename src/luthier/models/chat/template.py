@@ -67,12 +67,12 @@ class ChatTemplate:
             )
         except SecurityError as error:
             raise ModelError(
-                f"The chat template reaches outside of its sandbox ({first_line(error)}), as no honest template does. "
-                "Do not use this model, or give it another template."
+                f"The chat template reaches outside of its sandbox ({first_line(error).rstrip('.')}), as no honest template "
+                "does. Do not use this model, or give it another template."
             ) from error
         except TemplateSyntaxError as error:
             raise ModelError(
-                f"The chat template cannot be read: line {error.lineno}, {first_line(error)}. "
+                f"The chat template cannot be read: line {error.lineno}, {first_line(error).rstrip('.')}. "
                 "Correct it in the model's folder, or give it another template."
             ) from error
         except Exception as error:  # A template is a program of somebody else's: it may fail in any way.

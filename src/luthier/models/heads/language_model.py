@@ -21,7 +21,7 @@ from luthier.models.hub.inspect import Folder
 from luthier.models.hub.pretrained import few_tokens, folder_config, pretrained
 from luthier.models.kernels.packed_attention import LAYOUT, use_packed_attention
 from luthier.models.kernels.token_loss import logits_of, token_log_probabilities
-from luthier.models.readers.conversations import Conversations
+from luthier.models.readers.conversations import Conversations, refuse_encoders
 from luthier.models.readers.images import Preparation
 from luthier.models.readers.write_tokenizer import write_tokenizer
 
@@ -180,19 +180,6 @@ def few_sequences(config: Any) -> Batch:
     return few.batch(np.arange(3)).to(torch.device("cpu"))
 
 
-def refuse_encoders(folder: Folder) -> None:
-    """Raise ModelError for a model that reads whole texts, and writes none."""
-    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as WRITERS
-    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as READERS
-
-    encoder = folder.family in READERS or folder.family not in WRITERS
-    if encoder or folder.config.get("is_encoder_decoder"):
-        raise ModelError(
-            f"{folder.path}: {folder.family} reads texts and writes none, and these rows want answers that are written. Name a "
-            "causal language model with --model, such as SmolLM2-135M-Instruct."
-        )
-
-
 def refuse_other_outputs(folder: Folder, body: Any) -> None:
     """Raise ModelError for a model that makes more of its output layer's products than probabilities."""
     few = few_tokens(body.config)
@@ -242,7 +229,7 @@ class LanguageHead(Head[LanguageModel, Conversations]):
             eos_token_id=ends[0] if len(ends) == 1 else ends,
             bos_token_id=tokenizer.bos_token_id,
             pad_token_id=reader.texts.pad,
-            **settings,
+            **{"max_new_tokens": reader.most, **settings},
         )
         with changed(body.config, {"use_cache": True}):
             body.save_pretrained(folder)

@@ -12,12 +12,12 @@ from luthier.batches.examples import Batch
 from luthier.errors import ModelError
 from luthier.models.headed import HeadedModel, at_least_fp32
 from luthier.models.heads.head import Head, Saved, Wanted
-from luthier.models.heads.language_model import pack, refuse_encoders, states_of
+from luthier.models.heads.language_model import pack, states_of
 from luthier.models.heads.own_class import write_own_class
 from luthier.models.hub.inspect import Folder
 from luthier.models.hub.pretrained import folder_config, has_head, head_is_missing, pretrained
 from luthier.models.quiet import quiet
-from luthier.models.readers.conversations import Conversations
+from luthier.models.readers.conversations import Conversations, refuse_encoders
 from luthier.models.readers.images import Preparation
 from luthier.models.readers.write_tokenizer import write_tokenizer
 

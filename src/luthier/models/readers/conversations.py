@@ -8,12 +8,12 @@ import numpy as np
 from luthier.arrays import Array, Ints
 from luthier.batches.conversations import Conversation
 from luthier.batches.sequences import Sequences, Writer
-from luthier.errors import DataError
+from luthier.errors import DataError, ModelError, RowsError
 from luthier.models.chat.defaults import DEFAULTS
 from luthier.models.chat.locate import Learnt
-from luthier.models.chat.proof import prove, refuse_nothing_learnt, stops
+from luthier.models.chat.proof import Proof, prove, refuse_nothing_learnt, stops, troubles_of
 from luthier.models.chat.rendered import Rendered
-from luthier.models.chat.renderer import open_renderer
+from luthier.models.chat.renderer import Renderer, open_renderer
 from luthier.models.hub.inspect import Folder
 from luthier.models.hub.json_file import read_object
 from luthier.models.readers.texts import Long, Texts
@@ -29,13 +29,12 @@ class Conversations:
 
     def __init__(self, folder: Folder, chats: bool = True) -> None:
         """Raises ModelError for a tokenizer or a template that cannot be used. chats: whether conversations are learnt."""
+        refuse_encoders(folder)
         self.chats = chats
         self.texts = Texts(folder)
         said = read_object(folder.path / GENERATION)
         ends = said.get("eos_token_id", [])
-        self.renderer = open_renderer(
-            self.texts.tokenizer, stops=[ends] if isinstance(ends, int) else ends or []
-        )
+        self.renderer = renderer_of(folder, self.texts, [ends] if isinstance(ends, int) else ends or [])
         most = said.get("max_new_tokens")
         self.most: int = most if isinstance(most, int) and most > 0 else TOKENS
         """Tokens of an answer at the most."""
@@ -98,7 +97,7 @@ class Conversations:
         them is learnt.  Raises DataError where `way` is `refuse` and a conversation is too long, and where a tenth of them or
         more teach nothing.
         """
-        prompts = np.array([len(ids) for ids in self.renderer.prompts(rows)], np.int64)
+        prompts = self.lengths_of_prompts(rows)
         rendered = self.rendered(rows, learnt)
         return self.laid_out(rows, rendered, prompts, targets, Way(way, learnt, scored))
 
@@ -107,8 +106,12 @@ class Conversations:
     ) -> tuple[Sequences, Long]:
         """As `examples`, of rows that are several conversations each, of which the last turn of the assistant is learnt."""
         flat = [one for row in rows for one in row]
-        found, long = self.examples(flat, np.zeros(len(flat)), way, "last", scored)
         first = np.concatenate([[0], np.cumsum([len(row) for row in rows], dtype=np.int64)])
+        try:
+            found, long = self.examples(flat, np.zeros(len(flat)), way, "last", scored)
+        except RowsError as error:
+            own = np.searchsorted(first, error.rows, side="right") - 1
+            raise RowsError(error.said, list(dict.fromkeys(own.tolist())), error.remedy) from error
         longest = np.maximum.reduceat(long.lengths, first[:-1]) if len(rows) else long.lengths
         unknown = np.maximum.reduceat(long.unknown, first[:-1]) if len(rows) else long.unknown
         together = replace(found, first_part=first, prompts=found.prompts[first[:-1]], targets=targets)
@@ -155,6 +158,16 @@ class Conversations:
         )
         return examples, long
 
+    def lengths_of_prompts(self, rows: Sequence[Conversation]) -> Ints:
+        """(rows,) tokens before the answers. Raises RowsError for conversations that the template refuses."""
+        try:
+            return np.array([len(ids) for ids in self.renderer.prompts(rows)], np.int64)
+        except DataError as error:
+            refused = self.renderer.refusals(rows)
+            if not refused:
+                raise
+            raise RowsError(next(iter(refused.values())), list(refused), "") from error
+
     def refuse_long(self, lengths: Sequence[int]) -> None:
         """Raise DataError for rows of more tokens than the model reads."""
         beyond = [length - self.limit for length in lengths if length > self.limit]
@@ -173,19 +186,14 @@ class Conversations:
         way: "Way",
     ) -> tuple[Sequences, Long]:
         """Rendered rows side by side, once it is proved that they teach something. prompts: (rows,) tokens before the answers."""
-        answered = [one for one, row in zip(rendered, rows, strict=True) if row.answer is not None]
-        proof = prove(answered, self.renderer.end, self.limit)
+        answered = [at for at, row in enumerate(rows) if row.answer is not None]
+        proof = prove([rendered[at] for at in answered], self.renderer.end, self.limit)
         if answered:
             refuse_nothing_learnt(proof)
         lengths = np.array([len(one.ids) for one in rendered], np.int64)
         if way.long == "refuse":
             self.refuse_long(lengths.tolist())
-        doubts = stops(proof)
-        if doubts:
-            raise DataError(
-                f"{' '.join(doubts)} Shorten the prompts, or name a model with --model that reads more, or whose chat template "
-                "writes all of it down."
-            )
+        refuse_troubles(proof, answered)
         parts = (
             self.wholes(rows, rendered)
             if way.scored
@@ -202,8 +210,9 @@ class Conversations:
             writer=self.writer,
         )
         beyond = np.maximum(lengths - self.limit, 0)
-        told = [*self.renderer.told, *(proof.words() if answered else [])]
-        first = next((row for row in rows if row.answer is not None), None)
+        teaching = [] if way.scored else [row for row in rows if row.answer is not None]
+        told = [*self.renderer.told, *(proof.words() if teaching else [])]
+        first = next(iter(teaching), None)
         if first is not None:
             told.append(
                 f"A row as the model reads it, [[what is learnt]] marked: {self.marked(first, way.learnt)!r}"
@@ -244,6 +253,39 @@ class Conversations:
             return ids, [False] * len(ids)
         end = len(trained) - trained[::-1].index(True)
         return ids[:end], trained[:end]
+
+
+def renderer_of(folder: Folder, texts: Texts, stops: Sequence[int]) -> Renderer:
+    """The renderer of a folder's tokenizer and template. Raises ModelError that names the folder."""
+    try:
+        return open_renderer(texts.tokenizer, stops=stops)
+    except ModelError as error:
+        raise ModelError(f"{folder.path}: {error}") from error
+
+
+def refuse_encoders(folder: Folder) -> None:
+    """Raise ModelError for a model that reads whole texts, and writes none."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as WRITERS
+    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as READERS
+
+    encoder = folder.family in READERS or folder.family not in WRITERS
+    if encoder or folder.config.get("is_encoder_decoder"):
+        raise ModelError(
+            f"{folder.path}: {folder.family} reads texts and writes none, and these rows want a model that writes. Name a "
+            "causal language model with --model, such as SmolLM2-135M-Instruct."
+        )
+
+
+def refuse_troubles(proof: Proof, answered: Sequence[int]) -> None:
+    """Raise RowsError where more rows than may be are of no use. answered: numbers of the rows that were proved."""
+    doubts = stops(proof)
+    if doubts:
+        rows = sorted({answered[at] for found in troubles_of(proof).values() for at in found})
+        raise RowsError(
+            " ".join(doubts),
+            rows,
+            "Shorten the prompts, or name a model with --model that reads more, or whose chat template writes all of it down.",
+        )
 
 
 @dataclass(frozen=True)

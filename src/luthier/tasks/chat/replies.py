@@ -80,9 +80,17 @@ class Replies(Answers):
         return Replies(self.spoken.select(rows))
 
 
+def written_by_row(written: Written) -> dict[int, dict[str, Any]]:
+    """What was written, by the number of its row, as `predict` gives it."""
+    return {
+        row: {"text": text, "finish": "stop" if stopped else "length"}
+        for row, text, stopped in zip(
+            written.rows.tolist(), written.texts, written.stopped.tolist(), strict=True
+        )
+    }
+
+
 def written_lines(written: Written, rows: int) -> list[dict[str, Any]]:
     """What was written to each row, as `predict` gives it; null where nothing was asked for."""
-    found: list[dict[str, Any]] = [{"text": None, "finish": None} for _ in range(rows)]
-    for row, text, stopped in zip(written.rows, written.texts, written.stopped, strict=True):
-        found[row] = {"text": text, "finish": "stop" if stopped else "length"}
-    return found
+    found = written_by_row(written)
+    return [found.get(row, {"text": None, "finish": None}) for row in range(rows)]

@@ -21,7 +21,7 @@ from luthier.scores.metrics import Generated
 from luthier.scores.verifiers import VERIFIERS
 from luthier.tasks.calibration import Calibration
 from luthier.tasks.chat.in_context import Demonstrations
-from luthier.tasks.chat.replies import Replies, Spoken, Written, written_lines
+from luthier.tasks.chat.replies import Replies, Spoken, Written, written_by_row, written_lines
 from luthier.tasks.chat.verified import Verified
 from luthier.tasks.checkable import Checkable
 from luthier.tasks.in_context import InContext
@@ -167,22 +167,27 @@ class Chat(Task[Spoken, Replies]):
         return tuple(dict.fromkeys((self.metric, *self.written, *LIKENESSES, *BY_LIKELIHOOD)))
 
     def details(self, answers: Replies, targets: Array) -> dict[str, Any]:
-        """Answers that were cut at their length, and some beside the right ones."""
+        """How many answers were written, and how many of them were cut at their length."""
         written = answers.spoken.written
-        samples = [
-            {"right": str(targets[row]), "written": text, "finish": "stop" if stopped else "length"}
-            for row, text, stopped in zip(
-                written.rows[:SHOWN].tolist(), written.texts, written.stopped.tolist(), strict=False
-            )
-        ]
         return {
             "written": {
                 "rows": len(written.rows),
                 "cut_at_length": int((written.stopped == 0).sum()),
                 "most_tokens": self.most,
-                "samples": samples,
             }
         }
+
+    def samples(self, answers: Mapping[str, Replies], targets: Array) -> list[dict[str, Any]]:
+        by_row = {name: written_by_row(one.spoken.written) for name, one in answers.items()}
+        kept = next(iter(by_row.values()))
+        return [
+            {
+                "at": row,
+                "right": str(targets[row]),
+                "answers": {name: texts[row] for name, texts in by_row.items() if row in texts},
+            }
+            for row in list(kept)[:SHOWN]
+        ]
 
     def to_json(self) -> dict[str, Any]:
         return {

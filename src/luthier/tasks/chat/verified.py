@@ -9,6 +9,8 @@ from luthier.batches.conversations import ASSISTANT, Conversation
 from luthier.batches.examples import Examples
 from luthier.batches.sequences import Sequences
 from luthier.devices import Device
+from luthier.forms.conversation_form import ConversationForm
+from luthier.forms.form import Form
 from luthier.models.generation import Decoding, write
 from luthier.models.headed import HeadedModel
 from luthier.models.heads.language_model import LanguageModel
@@ -55,6 +57,11 @@ class Verified(Checkable):
 
     def passes(self, answer: str, right: Any) -> bool:
         return bool(answer) and verifier(self.name, self.pattern)(answer, str(right))
+
+    def form(self, form: Form) -> Form:
+        """Earlier turns of the assistant are the data's, and not learnt either."""
+        assert isinstance(form, ConversationForm), "a chat task's rows are conversations"
+        return replace(form, turns="last")
 
     def answered(self, row: Conversation, answer: str) -> Conversation:
         return replace(row.prompt, turns=(*row.prompt.turns, {"role": ASSISTANT, "content": answer}))

@@ -44,7 +44,6 @@ COMPARED = {
         2,
         "a folder is opened below tasks, and its last layers are a head but for two of them",
     ),
-    "prepare/idle_settings.py": (1, "an objective of preferences, which the plan calls as a head is called"),
     "report/quality.py": (1, A_PAGE),
     "report/usage.py": (9, A_PAGE),
     "steps/answer.py": (1, "the one role whose column may be several that are read as one"),

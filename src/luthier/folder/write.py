@@ -9,7 +9,6 @@ from torch import nn
 from luthier.errors import InputError, WorldError
 from luthier.files import whole_folder
 from luthier.folder.model_record import CARD, FILE, ModelRecord, sealed_record_of
-from luthier.forms import FORMS
 from luthier.models.headed import HeadedModel
 from luthier.models.heads import HEADS
 from luthier.models.heads.head import Saved
@@ -18,7 +17,7 @@ from luthier.models.hub.inspect import inspect_folder
 from luthier.models.load import reload_model
 from luthier.models.quiet import quiet
 from luthier.models.readers.reading import Reader, preparation_of
-from luthier.tasks import TASKS
+from luthier.tasks import TASKS, form_of
 from luthier.tasks.task import Task
 
 AGAIN = "The disk or a library is at fault: give the same command again, and report it if it ends the same."
@@ -70,8 +69,8 @@ def reopen(
     """
     task = task_of(record)
     try:
-        found = inspect_folder(str(folder), folder, FORMS[task.reads].files)
-        own = FORMS[task.reads].open(found)
+        found = inspect_folder(str(folder), folder, form_of(task).files)
+        own = form_of(task).open(found)
         saved = Saved(task.head, task.outputs, record.pooling, record.hidden)
         again = reload_model(found, saved, preparation_of(own))
     except InputError as error:

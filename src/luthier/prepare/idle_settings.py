@@ -10,7 +10,7 @@ from luthier.models.heads import HEADS
 from luthier.plan.method import Lora, Thaw, parse_method
 from luthier.plan.plan import ADAPTERS_ALONE, Plan, is_set
 from luthier.prepare.pairs import ways_to_read
-from luthier.tasks import TASKS
+from luthier.tasks import form_of
 from luthier.tasks.task import Task
 
 
@@ -48,7 +48,7 @@ class Setting:
 
 def refuse_what_has_no_effect(plan: Plan, task: Task) -> None:
     """Raise PlanError for settings that this task's loss or rows know nothing of: the first ones that have the same words."""
-    case = Case(plan, task, TASKS[task.name].form(task))
+    case = Case(plan, task, form_of(task))
     for words, settings in groupby(SETTINGS, key=lambda one: one.words):
         idle = [one.key for one in settings if one.idle(case)]
         if idle:

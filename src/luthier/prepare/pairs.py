@@ -14,7 +14,7 @@ from luthier.predict import features_of
 from luthier.prepare.base import Base
 from luthier.prepare.rows import Rows
 from luthier.scores.regression import spearman
-from luthier.tasks import TASKS
+from luthier.tasks import TASKS, form_of
 from luthier.tasks.regression import cosines
 from luthier.tasks.task import Task
 
@@ -72,7 +72,7 @@ def read_apart(rows: Rows, why: str) -> Rows:
 
 def ways_to_read(task: Task) -> dict[str, str]:
     """By value of `model.pair`, the forms in which a task can read the two texts of a row; none where a row is no two texts."""
-    if FORMS[task.reads].pair is None:
+    if form_of(task).pair is None:
         return {}
     return {pair: name for name in TASKS[task.name].forms if (pair := FORMS[name].pair) is not None}
 

@@ -10,9 +10,9 @@ from luthier.data.composed import parts_of
 from luthier.data.split_column import NONE, PARTS, SplitColumn, find_split, numbers_folds
 from luthier.data.table import Table
 from luthier.errors import PlanError
-from luthier.forms import FORMS
 from luthier.plan.plan import Plan
 from luthier.prepare.understanding import LeftOut
+from luthier.tasks import form_of
 from luthier.tasks.kind import Roles, Understood
 
 
@@ -80,7 +80,7 @@ def without_set_aside(found: Understood, table: Table, own: SplitColumn | None) 
 def left_out_by(found: Understood, table: Table, own: SplitColumn | None) -> LeftOut:
     """How many rows are not used, by reason."""
     without = found.unusable
-    thing = FORMS[found.task.reads].thing
+    thing = form_of(found.task).thing
     unparted = 0 if own is None else int(np.sum(own.part_of < 0))
     faults = {
         f"no {thing}": len(without.empty_input),

@@ -17,7 +17,6 @@ from luthier.data.row_facts import no_rows
 from luthier.data.split import PARTS
 from luthier.devices import Device
 from luthier.folder.run_folder import RunFolder
-from luthier.forms import FORMS
 from luthier.forms.form import Variety
 from luthier.hashes import hash_json
 from luthier.models.headed import HeadedModel
@@ -43,6 +42,7 @@ from luthier.prepare.refusals import (
 from luthier.prepare.resolve import Guess, Resolved, Start, made_wanted, resolve
 from luthier.prepare.rows import Rows, look_over, understand
 from luthier.prepare.rows_read import RowsRead, read_rows
+from luthier.tasks import form_of
 from luthier.tasks.task import Task
 from luthier.train.recipe import recipe_for
 
@@ -268,7 +268,7 @@ def wanted(plan: Plan, task: Task) -> Wanted:
     return Wanted(
         outputs=task.outputs,
         head=task.head,
-        own_pooling=FORMS[task.reads].own_pooling,
+        own_pooling=form_of(task).own_pooling,
         pooling=plan.model.pooling,
         hidden=plan.model.hidden,
         dropout=plan.model.dropout,
@@ -279,7 +279,7 @@ def wanted(plan: Plan, task: Task) -> Wanted:
 
 def windows(examples: Examples, task: Task) -> float:
     """Parts of a row that training reads, on average, where each part is learnt from by itself."""
-    return 1.0 if task.probe is not None else FORMS[task.reads].thinned(examples).parts_of_a_row
+    return 1.0 if task.probe is not None else form_of(task).thinned(examples).parts_of_a_row
 
 
 def variety_of(plan: Plan, task: Task) -> Variety:

@@ -7,11 +7,11 @@ from torch import nn
 from luthier.checks import CHECKS
 from luthier.data.split import Split
 from luthier.errors import DataError, PlanError, did_you_mean, listing
-from luthier.forms import FORMS
 from luthier.models.ladder.ladder import Ladder
 from luthier.models.ladder.recompute import can_recompute
 from luthier.plan.method import Top, parse_method
 from luthier.plan.plan import Plan
+from luthier.tasks import form_of
 from luthier.tasks.kind import Roles, Understood
 
 STOPPING = ("leaks", "left-out", "garbage")
@@ -53,7 +53,7 @@ def refuse_empty_parts(plan: Plan, split: Split, found: Understood, roles: Roles
 
 def unusable_words(found: Understood, roles: Roles, part: str) -> str:
     """What the rows of a part lack, with how many of them lack it."""
-    thing = FORMS[found.task.reads].thing
+    thing = form_of(found.task).thing
     without = found.unusable
     reasons = (
         (without.empty_label, ("has no label", "have no label")),

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from luthier.devices import Device
 from luthier.errors import PlanError
-from luthier.forms import FORMS
 from luthier.models.headed import HeadedModel
 from luthier.models.heads import HEADS
 from luthier.models.ladder.ladder import Ladder
@@ -13,6 +12,7 @@ from luthier.plan.named_columns import COLUMNS, column_settings
 from luthier.plan.plan import Plan, flag
 from luthier.prepare.idle_settings import no_cloze_with
 from luthier.prepare.rows import Rows
+from luthier.tasks import form_of
 from luthier.tasks.task import Task
 from luthier.train.recipe import Recipe
 
@@ -152,7 +152,7 @@ def of_training(plan: Plan, task: Task, start: Start) -> list[Guess]:
         Guess("train.warmup", recipe.warmup, why),
         Guess("train.patience", patience * plan.train.validations, why_patience),
     ]
-    if "train.augment" in FORMS[task.reads].effects:
+    if "train.augment" in form_of(task).effects:
         guesses.append(Guess("train.augment", "light", "enough for most small sets"))
     if start.model.writes:  # whose output layer came with it
         return guesses

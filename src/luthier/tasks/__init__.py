@@ -1,5 +1,6 @@
 """The tasks there are. A new one is a file, a row here, and a page in docs/tasks."""
 
+from luthier.forms.form import Form
 from luthier.tasks.adaptation.task import ADAPTATION
 from luthier.tasks.chat.kind import CHAT
 from luthier.tasks.classification.image import IMAGE_CLASSIFICATION
@@ -10,6 +11,7 @@ from luthier.tasks.kind import Kind
 from luthier.tasks.preference.kind import PREFERENCE
 from luthier.tasks.question_answering.kind import QUESTION_ANSWERING
 from luthier.tasks.regression import REGRESSION
+from luthier.tasks.task import Task
 from luthier.tasks.token_classification.kind import TOKEN_CLASSIFICATION
 
 TASKS: dict[str, Kind] = {
@@ -27,3 +29,8 @@ TASKS: dict[str, Kind] = {
         ADAPTATION,
     )
 }
+
+
+def form_of(task: Task) -> Form:
+    """What the rows of a task are made of, as that task reads them."""
+    return TASKS[task.name].form(task)

@@ -12,11 +12,15 @@ import torch
 
 from command import luthier
 from kills import run
+from luthier.batches.examples import Examples
+from luthier.batches.sequences import Sequences
 from luthier.errors import DataError, WorldError
 from luthier.events import Noted
 from luthier.folder.model_folder import ModelFolder, load
 from luthier.models.heads.language_model import LanguageHead
 from luthier.models.quiet import quiet
+from luthier.models.readers.conversations import Conversations
+from luthier.models.readers.reading import Reader
 from luthier.prepare.prepare import prepare
 from luthier.tasks.chat.in_context import Demonstrations
 from tiny import write_json
@@ -149,23 +153,34 @@ def test_a_row_is_answered_the_same_however_it_is_given_and_whatever_answer_it_h
     assert chat.predict([row]).rows == chat.predict("Say amber and birch.").rows
 
 
+def prompt_of(folder: ModelFolder, *turns: Any) -> str:
+    """What the model reads of a row before it answers."""
+    examples = folder.examples([folder.form.row(list(turns), "row 0")])
+    return decoded(folder.reader, sequences(examples).prompt(0))
+
+
+def sequences(examples: Examples) -> Sequences:
+    assert isinstance(examples, Sequences)
+    return examples
+
+
+def decoded(reader: Reader, ids: Any) -> str:
+    assert isinstance(reader, Conversations)
+    return str(reader.texts.tokenizer.decode(ids))
+
+
 def test_only_the_last_answer_is_written_anew_and_earlier_ones_are_seen(chat: ModelFolder) -> None:
     earlier = [ASKED, turn("assistant", "amber birch"), turn("user", "Say dune and ember.")]
     other = [ASKED, turn("assistant", "frost heath grove"), turn("user", "Say dune and ember.")]
 
-    given = [chat.form.row(row, "row 0") for row in (earlier, other)]
-    first, second = (chat.examples([row]).prompt(0).tolist() for row in given)
-
-    assert first != second
+    assert prompt_of(chat, *earlier) != prompt_of(chat, *other)
     assert chat.predict([[*earlier, turn("assistant", "x")]]).rows == chat.predict([earlier]).rows
 
 
 def test_a_system_turn_of_a_row_s_own_is_read(chat: ModelFolder) -> None:
     system = turn("system", "Answer at length, and in French.")
 
-    (prompt,) = (chat.examples([chat.form.row([system, ASKED], "row 0")]).prompt(0).tolist(),)
-
-    assert "Answer at length, and in French." in chat.reader.texts.tokenizer.decode(prompt)
+    assert "Answer at length, and in French." in prompt_of(chat, system, ASKED)
 
 
 def test_what_is_said_in_place_of_a_missing_system_turn_is_said_by_predict_too(tmp_path: Path) -> None:
@@ -173,13 +188,8 @@ def test_what_is_said_in_place_of_a_missing_system_turn_is_said_by_predict_too(t
     run(plan_of_chat(rows, chatting(tmp_path / "llama"), tmp_path / "run", **{"task.system": "Two words."}))
     folder = load(tmp_path / "run")
 
-    def read(*turns: Any) -> str:
-        prompt = folder.examples([folder.form.row(list(turns), "row 0")]).prompt(0)
-        text: str = folder.reader.texts.tokenizer.decode(prompt)
-        return text
-
-    assert read(ASKED).count("Two words.") == 1
-    assert "Two words." not in read(turn("system", "Three."), ASKED)
+    assert prompt_of(folder, ASKED).count("Two words.") == 1
+    assert "Two words." not in prompt_of(folder, turn("system", "Three."), ASKED)
 
 
 def test_lines_keep_the_order_of_a_file_and_rows_without_a_question_are_null(
@@ -263,11 +273,12 @@ def test_of_several_turns_those_are_learnt_that_are_asked_for(
     plan = plan_of_chat(
         write_rows(tmp_path / "a.jsonl", rows), model, tmp_path / "run", **{"task.turns": turns}
     )
-    examples = prepare(plan).examples["train"]
+    ready = prepare(plan)
+    examples = sequences(ready.examples["train"])
 
     own = examples.ids[examples.trained & (np.arange(examples.ends[-1]) < examples.ends[1])]
 
-    assert prepare(plan).base.reader.texts.tokenizer.decode(own).split("<|im_end|>")[:-1] == learnt
+    assert decoded(ready.base.reader, own).split("<|im_end|>")[:-1] == learnt
 
 
 def test_examples_stand_only_before_rows_that_are_not_cut_with_them(
@@ -279,9 +290,12 @@ def test_examples_stand_only_before_rows_that_are_not_cut_with_them(
     rows = write_rows(tmp_path / "a.jsonl", filled)
     seen: list[Any] = []
     before = Demonstrations.before
-    monkeypatch.setattr(
-        Demonstrations, "before", lambda self, shown, row: seen.append(row) or before(self, shown, row)
-    )
+
+    def watched(self: Demonstrations, shown: Any, row: Any) -> Any:
+        seen.append(row)
+        return before(self, shown, row)
+
+    monkeypatch.setattr(Demonstrations, "before", watched)
 
     events = run(
         plan_of_chat(rows, chatting(tmp_path / "llama", max_position_embeddings=384), tmp_path / "run")

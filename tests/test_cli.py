@@ -109,7 +109,7 @@ def test_help_lists_the_commands_each_with_its_sentence(monkeypatch: pytest.Monk
 def test_help_of_tune_lists_a_flag_for_every_field_with_the_fields_own_words(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "400")
+    monkeypatch.setenv("COLUMNS", "600")
     lines = [line.strip("│ ") for line in luthier("tune", "--help").out.splitlines()]
     told = {line.split()[0]: line for line in lines if line}
 
@@ -272,7 +272,8 @@ def test_values_that_cannot_be_searched_end_it_with_2_and_nothing_written(here: 
         (
             "tune x.csv --lr -1 --metric acc --budget soon",
             "task.metric: 'acc' is not a choice. Expected 'auto', 'accuracy', 'macro_f1', 'f1', 'exact_match', "
-            "'spearman', 'pearson', 'r2', 'mrr' or 'recall_at_10'.\n"
+            "'spearman', 'pearson', 'r2', 'mrr', 'recall_at_10', 'contains', 'regex_match', 'number_match', 'json_match', "
+            "'rouge_l', 'chrf', 'loss', 'perplexity' or 'reward_accuracy'.\n"
             "train.lr: '-1' does not fit. Expected a number greater than 0 or 'find'.\n"
             "run.budget: 'soon' does not fit. Expected a number above zero with s, m or h, as in 90s, 10m or 1.5h.",
         ),

@@ -98,6 +98,36 @@ def write_jsonl(path: Path, rows: Sequence[dict[str, Any]]) -> Path:
     return path
 
 
+def preferred(rows: int, seed: int = 0) -> list[dict[str, str]]:
+    """Prompts with two answers, of which the kind one is chosen, whichever is longer."""
+    random, kind, rude = np.random.default_rng(seed), ("please", "gladly", "sorry"), ("no", "never", "hardly")
+    found = []
+    for text, _ in messages(rows, seed):
+        both = [
+            " ".join(
+                random.permutation([*random.choice(how, 2), *random.choice(PLAIN, random.integers(1, 5))])
+            )
+            for how in (kind, rude)
+        ]
+        found.append({"prompt": text, "chosen": both[0], "rejected": both[1]})
+    return found
+
+
+def preferences_jsonl(path: Path, rows: int, seed: int = 0) -> Path:
+    """`preferred` as lines of JSON."""
+    return write_jsonl(path, preferred(rows, seed))
+
+
+def judged_jsonl(path: Path, rows: int, seed: int = 0) -> Path:
+    """Prompts with one answer each, which a label judges; a third of them are good."""
+    found = []
+    for at, row in enumerate(preferred(rows, seed)):
+        good = at % 3 == 0
+        answer = row["chosen" if good else "rejected"]
+        found.append({"prompt": row["prompt"], "completion": answer, "label": good})
+    return write_jsonl(path, found)
+
+
 def pairs_jsonl(path: Path, rows: int, seed: int = 0) -> Path:
     """Two texts a row; what the second one is about decides between two labels."""
     first, second = messages(rows, seed + 1), messages(rows, seed, labels=2)

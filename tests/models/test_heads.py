@@ -76,6 +76,7 @@ CASES = {
     "vector": Case(with_dense, "texts", outputs=0),
     "cosine": Case(with_dense, "apart", outputs=1),
     "language": Case(lambda path: llama(path, byte_level()), "conversation", outputs=1),
+    "score": Case(lambda path: llama(path, byte_level()), "conversation", outputs=1),
     "both": Case(TINY["bert"], "text"),
 }
 

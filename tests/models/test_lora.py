@@ -178,6 +178,29 @@ def test_where_the_frozen_weights_are_in_bf16_adapters_learn_in_fp32() -> None:
     assert weights.count < sum(weight.numel() for weight in model.parameters()) / 4
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_computed_exactly_after_merging_is_computed_with_the_merged_weights(
+    kind: str, dtype: torch.dtype
+) -> None:
+    model = body()
+    masters = MasterWeights(model, dtype)
+    adapters = add_adapters(model, BLOCKS, Design(3, kind), seed=0)
+    masters.adopt(model)
+    for name, weight in model.named_parameters():
+        if is_adapter(name):
+            weight.data += 0.2 * torch.randn_like(weight)
+    adapters.merge()
+    merged = logits(model)
+
+    masters.reread()
+
+    with masters.reporting():
+        assert torch.equal(logits(model), merged)
+    with masters.training():
+        torch.testing.assert_close(logits(model).float(), merged, rtol=0.1, atol=0.05)
+
+
 def test_the_rate_of_b_is_that_of_a_times_a_number() -> None:
     names = [name for name, _ in adapted(Design(3, "dora"))[0].named_parameters() if is_adapter(name)]
     rates = {name.split(".lora_")[1].split(".")[0]: b_rate(name, 16.0) for name in names}

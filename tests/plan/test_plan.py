@@ -130,8 +130,20 @@ def test_the_data_alone_make_a_plan() -> None:
     assert Plan.build({"data.path": "rows.csv"}).settings() == {
         key: value
         for key, info in fields().items()
-        if (value := "rows.csv" if key == "data.path" else info.default) is not None
+        if key != "model.name" and (value := "rows.csv" if key == "data.path" else info.default) is not None
     } | {"model.hidden": [], "data.allow": [], "data.missing": []}
+
+
+def test_a_model_that_nobody_named_is_written_down_nowhere_as_the_rows_say_which_one_serves(
+    tmp_path: Path,
+) -> None:
+    unnamed, named = (
+        Plan.build({"data": "rows.csv", **more}) for more in ({}, {"model": "all-MiniLM-L6-v2"})
+    )
+
+    assert "name" not in saved(unnamed, tmp_path).with_settings({"lr": 1e-3}).model.model_fields_set
+    assert "name" in saved(named, tmp_path).with_settings({"lr": 1e-3}).model.model_fields_set
+    assert unnamed.identity() == named.identity()
 
 
 def test_a_plan_holds_what_it_was_built_from() -> None:

@@ -18,7 +18,7 @@ from luthier.report import sentences, usage
 from luthier.report.card import model_card
 from luthier.report.page import page
 from luthier.report.records import Records, read_records
-from luthier.report.written import side_by_side
+from luthier.report.written import LONGEST_ASKED, asked, side_by_side
 from tiny_llamas import byte_level
 
 Runs = Callable[[str], Path]
@@ -109,8 +109,18 @@ def test_what_was_written_is_no_markup_and_one_that_was_cut_says_so() -> None:
 
     assert "<script>" not in shown
     assert "<i>" not in shown
-    assert shown.count("&lt;script&gt;\n&lt;/td&gt;") == 2  # its lines stay
+    assert shown.count("&lt;script&gt;\n&lt;/td&gt;") == 3  # lines stay
     assert shown.count("cut off at its length") == 1
+
+
+def test_of_what_is_asked_the_end_is_shown_without_the_right_answer() -> None:
+    text = f"system: {'rule ' * 200}\nuser: Where is it?\nassistant: On its way."
+
+    shown = asked(Sample(text=text, right="On its way."))
+
+    assert shown.startswith("\u2026")
+    assert shown.endswith("rule \nuser: Where is it?")
+    assert len(shown) <= LONGEST_ASKED + 1
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ from luthier.events import Work, result_of
 from luthier.folder.model_folder import ModelFolder, load
 from luthier.folder.model_record import FILE
 from luthier.forms.preference_form import PreferenceForm
+from luthier.models.hub.gguf_folder import Origin
 from luthier.models.readers.speaker import Speaker
 from luthier.session import chat
 from luthier.steps.talk import HALF, Said, Talk
@@ -77,6 +78,24 @@ def test_the_systems_turn_of_the_run_comes_first(folder: ModelFolder) -> None:
 
     assert read.startswith(f"<|im_start|>system\n{SYSTEM}<|im_end|>\n<|im_start|>user\nHello there")
     assert f"It is told first: {SYSTEM!r}." in talk.about()
+
+
+def test_weights_that_come_from_few_bits_are_named_so(
+    folder: ModelFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    talk = Talk(folder)
+    monkeypatch.setitem(vars(folder.folder), "origin", Origin((("Q4_1", 0.79), ("Q8_0", 0.21))))
+
+    assert (
+        "tuned for chat (full); its weights come from 4 bits (GGUF: Q4_1 79 %, Q8_0 21 %). It" in talk.about()
+    )
+
+
+def test_a_models_folder_alone_is_talked_to(folder: ModelFolder) -> None:
+    alone = Talk(ModelFolder(folder.path / "model"))
+
+    assert "tuned for chat. It" in alone.about()
+    assert result_of(alone.answer("Hello there")) == result_of(Talk(folder).answer("Hello there"))
 
 
 def test_special_text_that_somebody_writes_is_text(folder: ModelFolder) -> None:

@@ -188,7 +188,7 @@ def model_of(case: Case) -> HeadedModel:
 
 def plain_of(case: Case) -> tuple[Any, Any]:
     """The model that learns, and the one that it is compared with, by transformers alone."""
-    reward = case.task.head == "reward"
+    reward = case.task.head == "score"
     learns = randomised(AutoModelForSequenceClassification if reward else AutoModelForCausalLM)
     return learns, randomised(AutoModelForCausalLM, seed=0)
 

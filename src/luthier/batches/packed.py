@@ -128,7 +128,7 @@ def predictions_of(tree: Tree, sequences: Sequence[Ints], trained: Sequence[Ints
 
 
 def predictions_after(at: Sequence[Ints], wanted: Sequence[Ints]) -> Predictions:
-    """Of each sequence, the tokens of the tree after which something is predicted, and what."""
+    """Predictions by sequence. at: the tokens of the tree after which something is predicted in each.  wanted: what."""
     pairs = np.stack([np.concatenate(at), np.concatenate(wanted)]) if at else np.zeros((2, 0), np.int64)
     unique, pair = np.unique(pairs, axis=1, return_inverse=True)
     sequence = np.repeat(np.arange(len(at)), [len(places) for places in at])

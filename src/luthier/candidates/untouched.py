@@ -9,7 +9,6 @@ import numpy as np
 from luthier import seeds
 from luthier.arrays import Ints
 from luthier.batches.examples import Examples
-from luthier.batches.sequences import Sequences
 from luthier.candidates.candidate import Candidate, Passes
 from luthier.candidates.run import ANSWERED, Run
 from luthier.compare.fitted import Fitted
@@ -94,7 +93,7 @@ class FewExamplesCandidate(Candidate):
         return Prompted(rows, score, run.task.mean_loss(outputs, examples))
 
     def forecast(self, ready: Prepared, passes: Passes) -> float:
-        """Of many rows evenly spread ones stand for all, as the prompts have to be made first."""
+        """Evenly spread rows stand for many, as the prompts have to be made before they are counted."""
         prompts = drawn(ready)
         few = np.arange(len(ready.examples["valid"]))[:TRIED_ON]
         trying = sum(passes(prompted(ready, "valid", rows, few)) for rows in prompts)
@@ -140,7 +139,9 @@ def prompted(ready: Prepared, part: str, shown: Ints, rows: Ints) -> Examples:
     # A row that would be cut with them is asked without: of a cut one the model would not see the question.
     asked = [
         how.before(before, row) if length <= room else row
-        for row, length in zip(inputs_of(ready, part, rows), with_answers(alone).tolist(), strict=True)
+        for row, length in zip(
+            inputs_of(ready, part, rows), (how.lengths(alone) + AROUND).tolist(), strict=True
+        )
     ]
     examples, _ = ready.rows.form.read(ready.base.reader, asked, alone.targets, ready.long.way)
     return how.of_row_alone(task.asked(part, examples), alone)
@@ -149,14 +150,6 @@ def prompted(ready: Prepared, part: str, shown: Ints, rows: Ints) -> Examples:
 def longest_of(examples: Examples, shown: Ints) -> int:
     """Tokens that some rows take before another, at the most."""
     return int((examples.lengths[shown] + AROUND).sum())
-
-
-def with_answers(examples: Examples) -> Ints:
-    """(rows,) tokens of a row with an answer that is as long as answers may be."""
-    assert isinstance(examples, Sequences), "a language model reads sequences"
-    most = 0 if examples.writer is None else examples.writer.most
-    found: Ints = np.maximum(examples.lengths + AROUND, examples.prompts + most)
-    return found
 
 
 def inputs_of(ready: Prepared, part: str, rows: Ints) -> list[Any]:

@@ -54,7 +54,7 @@ class Checkup:
         """The plan with the guesses about its rows filled in, for `tune` to go on with; without the model `none`."""
         guessed = {} if self.rows is None else self.rows.settings()
         asked = plan.settings()
-        if asked["model.name"] == NO_MODEL:
+        if asked.get("model.name") == NO_MODEL:
             del asked["model.name"]
         return Plan.build({**asked, **guessed})
 
@@ -124,12 +124,12 @@ def through_model(
     plan: Plan, rows: Rows, evidence: Evidence, clock: Callable[[], float], stop: Callable[[], bool]
 ) -> Generator[Event, None, tuple[Evidence, list[str]]]:
     """The evidence with what tokenizer, frozen model and probe make of the rows, or of a random part of them."""
-    reader = Reader.of(plan, rows)
+    reader = Reader.of(with_model(plan, rows), rows)
     chosen = drawn(evidence.used, plan.run.seed)
     notes = []
     way = rows.task.long if plan.data.long == "auto" else plan.data.long
     examples, long = reader.form.read(reader.reader, rows.inputs(chosen), rows.targets(chosen), way)
-    fits = np.cumsum(np.minimum(long.lengths, long.limit)) <= MOST_TOKENS
+    fits = np.cumsum(np.minimum(long.lengths, long.limit)) <= reader.most_tokens(MOST_TOKENS)
     fits[:1] = True
     tokens = Tokens(chosen, long.lengths, long.unknown, long.limit, long.way)
     few, examples = chosen[fits], examples.select(np.flatnonzero(fits))

@@ -28,6 +28,9 @@ from luthier.prepare.base import Base
 from luthier.prepare.pairs import how_pairs_are_read
 from luthier.prepare.rows import Rows
 
+SMALL = 23e6
+"""Weights of a small encoder."""
+
 
 @dataclass(frozen=True)
 class Reader:
@@ -58,6 +61,13 @@ class Reader:
         )
         model = load_model(folder, asked, preparation_of(base.reader)).to(device.torch)
         return Reader(base.reader, model, device, form)
+
+    def most_tokens(self, most: int) -> int:
+        """The tokens that it may read of `most`: a language model so many as take the time of a small encoder."""
+        if not self.model.writes:
+            return most
+        weights = sum(weight.numel() for weight in self.model.parameters())
+        return round(most * min(1.0, SMALL / weights))
 
     def features(
         self, examples: Examples, clock: Callable[[], float], stop: Callable[[], bool]

@@ -22,6 +22,8 @@ from luthier.train.checkpoints import LARGE
 from luthier.train.probe.probe import MOST_ROWS
 from luthier.train.weights import Weights
 
+OUTSIDE = 0.25
+"""Share of a micro-batch's activations that lies outside of blocks or is gone when the next one computes, as seen on llamas."""
 FINISH_BYTES = 30_000_000
 """Bytes that the libraries take that draw the report."""
 STEP_OF_TOKENS = 256
@@ -92,11 +94,11 @@ class Memory:
         return max(0, held.most - held.before - self.moments) * tokens // held.tokens
 
     def of_recomputing(self, kept: int) -> int:
-        """Bytes of the largest micro-batch's activations where blocks compute theirs again: those of one block, and the inputs of
-        all. kept: bytes where all are kept."""
+        """Bytes of the largest micro-batch's activations where blocks compute theirs again: the inputs of all, one block's with
+        their gradients, and what lies outside of blocks. kept: bytes where all are kept."""
         ready, blocks = self.bench.ready, len(self.bench.unfreezing.ladder.blocks)
         inputs = blocks * self.largest * ready.model.state_width * ready.device.dtype.itemsize
-        return min(kept, kept // max(1, blocks) + inputs)
+        return min(kept, inputs + 2 * kept // max(1, blocks) + int(OUTSIDE * kept))
 
     @cached_property
     def known(self) -> dict[str, int]:

@@ -43,6 +43,14 @@ class MasterWeights:
                 self.weights[name] = weight
                 self.hold(weight, self.dtype == weight.dtype)
 
+    def reread(self) -> None:
+        """Take in exact weights that now stand in the place of those that were known, such as merged ones."""
+        for key, weight in self.by_id().items():
+            if self.fast[key] is self.exact[key]:
+                self.fast[key] = weight.data
+            self.exact[key] = weight.data
+        self.refresh()
+
     def refresh(self) -> None:
         """Carry exact weights that were changed from outside into the copies for training."""
         for key, exact in self.exact.items():

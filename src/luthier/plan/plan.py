@@ -113,16 +113,25 @@ class Plan(Section):
         return Plan.build({**self.settings(), **settings})
 
     def settings(self) -> dict[str, Any]:
-        """Every setting that has a value, keyed `section.field`."""
+        """Every setting that has a value, keyed `section.field`; the model only where it was named, as it is for the rows to say
+        which one serves where none was."""
         return {
             f"{section}.{field}": value
-            for section, fields in self.model_dump(mode="json", exclude_none=True).items()
+            for section, fields in self.told().items()
             for field, value in fields.items()
         }
 
+    def told(self) -> dict[str, dict[str, Any]]:
+        """What `settings` tells, by section."""
+        found: dict[str, dict[str, Any]] = self.model_dump(mode="json", exclude_none=True)
+        if "name" not in self.model.model_fields_set:
+            del found["model"]["name"]
+        return found
+
     def to_toml(self) -> str:
         """The plan as TOML. `run.out` stays out: a plan says what, not where to."""
-        told = self.model_dump(mode="json", exclude_none=True, exclude={"run": {"out"}})
+        told = self.told()
+        told["run"].pop("out", None)
         return tomli_w.dumps(stamped(told, PlanFile))
 
     def identity(self) -> str:

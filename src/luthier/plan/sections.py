@@ -156,9 +156,10 @@ class TaskPlan(Section):
     """Whether a row has one label or a list of them (a list in JSON, a|b in CSV)."""
     metric: Annotated[str, AfterValidator(checked_metric)] = "auto"
     """The score that chooses between candidates, stops training and decides the verdict: of labels accuracy or macro_f1, of
-    numbers spearman, pearson or r2, of entities f1, of answers f1 or exact_match, of what belongs together mrr or recall_at_10.
-    Of written answers exact_match, contains, regex_match, number_match, json_match, rouge_l, chrf, or without writing any loss or
-    perplexity; of preferences reward_accuracy. The first of these when not given, of written answers the one that suits them."""
+    numbers spearman, pearson or r2, of entities f1, of answers f1 or exact_match, of what belongs together mrr or recall_at_10,
+    of texts that are written exact_match, contains, regex_match, number_match, json_match, rouge_l, chrf, loss or perplexity,
+    of preferred answers reward_accuracy. When not given, the first of these, and of texts that are written the one that suits
+    the right answers."""
     language: Annotated[str, AfterValidator(checked_language)] = "en"
     """Language of texts and answers, as ISO 639-1 names it: in which spelling two answers count as the same."""
     turns: Literal["answers", "last", "all"] = "answers"
@@ -175,8 +176,8 @@ class TaskPlan(Section):
     objective: Literal["auto", "dpo", "orpo", "kto", "reward"] = "auto"
     """How a preference is learnt: dpo, orpo and kto tune the model that answers, reward makes one that scores answers. auto: dpo
     of pairs of answers, kto of answers that a label judges."""
-    beta: Annotated[float, Gt(0)] = 0.1
-    """How much a preference counts: beta of dpo and kto, lambda of orpo."""
+    beta: Annotated[float, Gt(0)] | None = None
+    """How much a preference counts: beta of dpo and kto, 0.1 when left out; lambda of orpo, 1 when left out."""
 
 
 class ModelPlan(Section):

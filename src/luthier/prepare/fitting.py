@@ -11,9 +11,9 @@ from luthier.machine import available_bytes
 from luthier.models.hub.inspect import Folder
 from luthier.plan.plan import Plan
 
-FULL, FROZEN = 20, 4
-"""Bytes for each weight: where it trains, in fp32 the weight, its gradient, AdamW's two moments and the best state so far; where
-it stands still, the weight alone."""
+FULL, FROZEN = 16, 4
+"""Bytes for each weight: where it trains, in fp32 the weight, its gradient and AdamW's two moments, as the best state lies on the
+disk; where it stands still, the weight alone."""
 COPY = 2
 """Bytes more for each weight where training computes in bf16."""
 ADAPTED = 0.02

@@ -142,9 +142,10 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
     task = rows.task
     refuse_what_has_no_effect(plan, task)
     way = task.long if plan.data.long == "auto" else plan.data.long
-    read = memo.call(read_rows, rows, base, way)
+    # Of the rows before it was known how pairs are read: settings that only then count share them.
+    read = memo.call(read_rows, understood, base, rows.form, way)
     refuse_more_than_is_read(plan, read.long.limit)
-    rows, task = having_read(read)
+    rows, task = having_read(rows, read)
     fit = fitting(plan, base.folder, device) if HEADS[task.head].writes else Fit(plan)
     plan = fit.plan
     model = load_model(base.folder, wanted(plan, task), preparation_of(base.reader)).to(device.torch)
@@ -196,16 +197,12 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
 def with_model(plan: Plan, rows: Rows) -> Plan:
     """The plan with the model that suits its rows, where the user names none."""
     named = "name" in plan.model.model_fields_set
-    return (
-        plan
-        if named or rows.form.model == plan.model.name
-        else plan.with_settings({"model.name": rows.form.model})
-    )
+    return plan if named else plan.with_settings({"model.name": rows.form.model})
 
 
-def having_read(read: RowsRead) -> tuple[Rows, Task]:
-    """The rows with their task, once it has seen the training rows as the model reads them."""
-    rows = read.rows
+def having_read(rows: Rows, read: RowsRead) -> tuple[Rows, Task]:
+    """The rows that are learnt from, with their task, once it has seen the training rows as the model reads them."""
+    rows = read.rows if read.left_out else rows
     own = read.examples.select(np.arange(len(rows.split.train)))
     task = rows.task.having_read(own)
     if task is rows.task:  # shared with the other runs over these rows

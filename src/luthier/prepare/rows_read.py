@@ -12,6 +12,7 @@ from luthier.checks.finding import Finding, LeftOut, Tokens
 from luthier.data.row_facts import Unusable
 from luthier.data.split import PARTS, Split
 from luthier.errors import DataError, RowsError
+from luthier.forms.form import Form
 from luthier.models.readers.texts import Long
 from luthier.prepare.base import Base
 from luthier.prepare.rows import Rows
@@ -39,14 +40,15 @@ class RowsRead:
         return Tokens(self.numbers, long.lengths, long.unknown, long.limit, long.way)
 
 
-def read_rows(rows: Rows, base: Base, way: str) -> RowsRead:
-    """The rows of all parts as the model reads them. way: what is done with what is too long, as `Form.read` takes it.
+def read_rows(rows: Rows, base: Base, form: Form, way: str) -> RowsRead:
+    """The rows of all parts as the model reads them. form: how it reads them.  way: what is done with what is too long, as
+    `Form.read` takes it.
 
     Raises DataError that names the rows which cannot be read.
     """
     numbers = np.concatenate([getattr(rows.split, part) for part in PARTS])
     try:
-        examples, long = rows.form.read(base.reader, rows.inputs(numbers), rows.targets(numbers), way)
+        examples, long = form.read(base.reader, rows.inputs(numbers), rows.targets(numbers), way)
     except RowsError as error:
         table_rows = sorted(numbers[list(error.rows)].tolist())
         raise RowsError(error.said, table_rows, error.remedy).named(rows.table.place) from error

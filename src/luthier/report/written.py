@@ -7,6 +7,8 @@ from luthier.report.records import Records
 
 SHOWN_AT_ONCE = 8
 """Samples that are shown without being asked for."""
+LONGEST_ASKED = 300
+"""Characters of what is asked that are shown at the most."""
 LONGEST = 600
 """Characters of an answer that are shown at the most."""
 
@@ -31,13 +33,23 @@ def side_by_side(caption: str, samples: list[Sample]) -> Html:
     columns = [Column(title, wide=True) for title in ("Asked", "Right", *names)]
     rows = [
         (
-            with_note(sentences.cut(one.text or "", LONGEST), place(one)),
+            with_note(tag("span.written", asked(one)), place(one)),
             answer(one.right or ""),
             *[one_of(one.answers.get(name)) for name in names],
         )
         for one in samples
     ]
     return table(caption, columns, rows)
+
+
+def asked(sample: Sample) -> str:
+    """The end of what came before the answer: what is asked last stands there, and an instruction of all rows further up.
+
+    >>> asked(Sample(text="user: Hello\\nassistant: Hi", right="Hi"))
+    'user: Hello'
+    """
+    before = (sample.text or "").removesuffix(f"\nassistant: {sample.right}")
+    return before if len(before) <= LONGEST_ASKED else f"\u2026{before[-LONGEST_ASKED:].lstrip()}"
 
 
 def one_of(said: SampleAnswer | None) -> Html:

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
+from luthier.arrays import Ints
 from luthier.batches.examples import Examples
 
 
@@ -13,6 +14,10 @@ class InContext(ABC):
     @abstractmethod
     def before(self, shown: Sequence[Any], row: Any) -> Any:
         """A row with some training rows before it, as a row of the same form."""
+
+    @abstractmethod
+    def lengths(self, alone: Examples) -> Ints:
+        """(rows,) tokens that rows without others before them take, with an answer that is as long as answers may be."""
 
     @abstractmethod
     def of_row_alone(self, examples: Examples, alone: Examples) -> Examples:

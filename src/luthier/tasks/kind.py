@@ -51,8 +51,8 @@ class Wishes:
     answering: Answering = Answering()
     objective: str = "auto"
     """What is made small where one answer is preferred to another."""
-    beta: float = 0.1
-    """How much that preference counts."""
+    beta: float | None = None
+    """How much that preference counts, where the user says it."""
 
 
 @dataclass(frozen=True)

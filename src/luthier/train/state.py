@@ -52,7 +52,10 @@ class State:
         return better
 
     def restore_best(self) -> None:
-        """Go back to the weights of the best validation."""
+        """Go back to the weights of the best validation. Where they lie on disk, nothing trains on from here: the memory that
+        AdamW's moments took is theirs."""
+        if self.best and self.shelf is not None:
+            self.weights.forget_moments()
         if self.best:
             self.weights.load(self.best)
 

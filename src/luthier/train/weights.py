@@ -99,6 +99,11 @@ class Weights:
         for handle in itertools.chain.from_iterable(handles):
             handle.remove()
 
+    def forget_moments(self) -> None:
+        """Free what only further steps would need."""
+        if self.optimizer is not None:
+            self.optimizer.state.clear()
+
     def norm(self, weight: float) -> float:
         """Norm of the gradient of the step's mean loss, over the parameters that move."""
         for flat in self.flat:

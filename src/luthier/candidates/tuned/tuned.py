@@ -202,6 +202,7 @@ def follow(run: Run, settings: TrainSettings) -> Generator[Event, None, Prefixes
     if adapters is not None and state.best:
         adapters.write(run.folder.path / "adapter", run.plan.model.name)
         adapters.merge()
+        ready.masters.reread()
     return prefixes if state.best else None
 
 

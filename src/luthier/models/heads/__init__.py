@@ -19,6 +19,6 @@ HEADS: dict[str, Head[Any, Any]] = {
     "vector": VectorHead(),
     "cosine": CosineHead(),
     "language": LanguageHead(),
-    "reward": RewardHead(),
+    "score": RewardHead(),
 }
 """By a task's `head`. Each takes the models that it built or opened itself, and the reader of their folder."""

@@ -210,8 +210,9 @@ class Conversations:
             writer=self.writer,
         )
         beyond = np.maximum(lengths - self.limit, 0)
-        told = [*self.renderer.told, *(proof.words() if answered else [])]
-        first = next((row for row in rows if row.answer is not None), None)
+        teaching = [] if way.scored else [row for row in rows if row.answer is not None]
+        told = [*self.renderer.told, *(proof.words() if teaching else [])]
+        first = next(iter(teaching), None)
         if first is not None:
             told.append(
                 f"A row as the model reads it, [[what is learnt]] marked: {self.marked(first, way.learnt)!r}"

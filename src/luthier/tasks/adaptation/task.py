@@ -20,7 +20,7 @@ from luthier.models.heads.language_model import LanguageModel
 from luthier.scores.metrics import Generated, judging
 from luthier.tasks.calibration import Calibration
 from luthier.tasks.chat.replies import Replies, Spoken
-from luthier.tasks.chat.task import BY_LIKELIHOOD, losses_of, nothing_written
+from luthier.tasks.chat.task import BY_LIKELIHOOD, firmness_of_loss, losses_of, nothing_written
 from luthier.tasks.classification.labelled import refuse_nothing_left
 from luthier.tasks.kind import Kind, Roles, Understood, Wishes
 from luthier.tasks.metric import chosen_metric
@@ -52,6 +52,9 @@ class Adaptation(Task[Spoken, Replies]):
     @property
     def config_labels(self) -> dict[str, Any]:
         return {}
+
+    def firmness(self, rows: int) -> str:
+        return firmness_of_loss(rows)
 
     def loss(self, model: Model, batch: Batch) -> Loss:
         found = model(batch)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from luthier.arrays import Ints
 from luthier.batches.conversations import Conversation
 from luthier.batches.examples import Examples
 from luthier.batches.sequences import Sequences
@@ -20,6 +21,12 @@ class Demonstrations(InContext):
         earlier = [turn for one in shown for turn in one.turns if turn["role"] != "system"]
         rest = [turn for turn in row.turns if turn["role"] != "system"]
         return replace(row, turns=(*own, *earlier, *rest))
+
+    def lengths(self, alone: Examples) -> Ints:
+        assert isinstance(alone, Sequences), "conversations are sequences"
+        most = 0 if alone.writer is None else alone.writer.most
+        found: Ints = np.maximum(alone.lengths, alone.prompts + most)
+        return found
 
     def of_row_alone(self, examples: Examples, alone: Examples) -> Examples:
         """As many tokens at the end of each row are learnt as in the row alone: those of its own answers."""

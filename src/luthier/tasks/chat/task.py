@@ -86,6 +86,9 @@ class Chat(Task[Spoken, Replies]):
         """Scores of what is written, beside its likeness to the right answer."""
         return (self.metric,) if self.metric in VERIFIERS else ()
 
+    def firmness(self, rows: int) -> str:
+        return firmness_of_loss(rows) if self.metric in BY_LIKELIHOOD else super().firmness(rows)
+
     def having_read(self, examples: Examples) -> "Chat":
         assert isinstance(examples, Sequences), "conversations are sequences"
         if self.most is not None or not len(examples):
@@ -202,6 +205,16 @@ class Chat(Task[Spoken, Replies]):
     def from_json(record: dict[str, Any]) -> "Chat":
         told = ChatRecord.model_validate(record)
         return Chat(told.metric, told.pattern, told.learnt, told.most, told.verify, told.system)
+
+
+def firmness_of_loss(rows: int) -> str:
+    """How well a mean loss of so many rows is known, in words.
+
+    >>> firmness_of_loss(16)
+    'where the losses of rows differ by a third of their mean, it would be known to about 16 % either way'
+    """
+    margin = 100 * 1.96 / 3 / max(1, rows) ** 0.5
+    return f"where the losses of rows differ by a third of their mean, it would be known to about {margin:.0f} % either way"
 
 
 @torch.inference_mode()

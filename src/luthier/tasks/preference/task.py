@@ -63,7 +63,7 @@ class Preference(Task[Likelihoods, Rewards]):
 
     @property
     def head(self) -> str:  # type: ignore[override]
-        return "reward" if self.scores_answers else "language"
+        return "score" if self.scores_answers else "language"
 
     @property
     def scores_answers(self) -> bool:

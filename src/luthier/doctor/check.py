@@ -124,7 +124,7 @@ def through_model(
     plan: Plan, rows: Rows, evidence: Evidence, clock: Callable[[], float], stop: Callable[[], bool]
 ) -> Generator[Event, None, tuple[Evidence, list[str]]]:
     """The evidence with what tokenizer, frozen model and probe make of the rows, or of a random part of them."""
-    reader = Reader.of(with_model(plan, rows), rows)
+    reader = Reader.of(plan, rows)
     chosen = drawn(evidence.used, plan.run.seed)
     notes = []
     way = rows.task.long if plan.data.long == "auto" else plan.data.long

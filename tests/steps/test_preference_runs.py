@@ -3,8 +3,6 @@
 import gzip
 import hashlib
 import json
-import os
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
+import kills
 from luthier.errors import DataError, Interrupted
 from luthier.events import Advanced, Event, Noted, Started, Stepped, Work
 from luthier.folder.model_folder import ModelFolder
@@ -70,16 +69,13 @@ def run(plan: Plan) -> ModelFolder:
 
 def killed(plan: Plan, when: Callable[[Event], bool]) -> None:
     """A run in a process of its own, which is killed at an event."""
-    child = os.fork()
-    if not child:  # whatever happens, it never comes back into the tests
-        try:
-            for event in tune(plan):
-                if when(event):
-                    os.kill(os.getpid(), signal.SIGKILL)
-        finally:
-            os._exit(1)
-    _, status = os.waitpid(child, 0)
-    assert os.WIFSIGNALED(status), "it ended before"
+
+    def act() -> None:
+        for event in tune(plan):
+            if when(event):
+                kills.die()
+
+    kills.killed(act)
 
 
 def outcome(out: Path) -> dict[str, str]:

@@ -77,8 +77,9 @@ class Forecast:
 
     @property
     def step_seconds(self) -> float | None:
-        """What a step takes, validations and all; None where steps differ, as more and more layers move."""
-        if self.outline is None or len(self.outline.stages) != 1:
+        """What a step takes, validations and all; None where steps differ, as more and more layers move, and where time is over
+        before the first of them."""
+        if self.outline is None or len(self.outline.stages) != 1 or not self.seconds["train"]:
             return None
         return self.seconds["train"] / self.outline.steps
 

@@ -22,7 +22,7 @@ COUNTS = (3, 3, 8)
 """Examples in each of the prompts that are tried."""
 AROUND = 4
 """Tokens at the end of a row, at the most, that no state is computed of where it stands alone."""
-TRIED_ON = 24
+TRIED_ON = 16
 """Validation rows on which prompts are compared, at the most."""
 COUNTED = 500
 """Rows of a part whose prompts are made to be counted, at the most."""

@@ -4,7 +4,7 @@ import io
 import json
 import os
 import signal
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -271,6 +271,15 @@ def test_a_number_of_tokens_that_is_none_is_refused(most: str, folder: ModelFold
     )  # fmt: skip
 
 
+@pytest.fixture
+def heeding_ctrl_c() -> Iterator[None]:
+    """Ctrl-C acts as in a terminal: what a shell has put into the background ignores it from its start."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeding_ctrl_c")
 def test_ctrl_c_ends_the_answer_and_a_second_one_the_command(
     folder: ModelFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

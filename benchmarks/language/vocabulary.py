@@ -55,6 +55,10 @@ def measured(way: str, tokens: int) -> dict[str, Any]:
         token_log_probabilities(states[:8], weight, None, wanted[:8]).sum().backward()
     else:
         plain(states[:8], weight, wanted[:8]).backward()
+    assert states.grad is not None
+    assert weight.grad is not None
+    states.grad.zero_()
+    weight.grad.zero_()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     begin = time.perf_counter()
     loss = (
@@ -65,7 +69,6 @@ def measured(way: str, tokens: int) -> dict[str, Any]:
     loss.backward()
     seconds = time.perf_counter() - begin
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    assert states.grad is not None
     return {
         "loss": float(loss.detach()),
         "gradient": float(states.grad.norm()),

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
+from luthier.arrays import Array, Ints
 from luthier.data.table import Table
 from luthier.forms.form import Columns
 from luthier.tasks import TASKS
@@ -33,24 +34,16 @@ class Choice(VerseJudging):
     reads: ClassVar[str] = "preference"  # type: ignore[misc]
 
 
-def understood(task: VerseJudging, found: chat.LanguageRows) -> Understood:
-    return Understood(
-        task=task,
-        usable=found.usable,
-        unusable=found.unusable,
-        answers=found.answers,
-        keys=found.keys,
-        targets=lambda rows: np.zeros(len(rows), np.int64),
-        repairs=found.repairs,
-    )
+def nothing(rows: Ints) -> Array:
+    return np.zeros(len(rows), np.int64)
 
 
 def chats(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> Understood:
-    return understood(Talk(), chat.conversation_rows(table, columns))
+    return chat.conversation_rows(table, columns).understood(Talk(), nothing)
 
 
 def choices(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> Understood:
-    return understood(Choice(), preference.preference_rows(table, columns))
+    return preference.preference_rows(table, columns).understood(Choice(), nothing)
 
 
 CHAT = Kind("chat", (), ("conversation",), chat.find, chats, restore, chat.claims)

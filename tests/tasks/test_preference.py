@@ -214,7 +214,7 @@ def test_an_objective_and_its_gradient_are_those_of_each_answer_alone(name: str)
 
     expected = by_formula(case, learns, before)
     expected.backward()
-    assert float(loss.total.detach() / loss.weight) == pytest.approx(float(expected), abs=1e-9)
+    assert float(loss.total.detach() / loss.weight) == pytest.approx(float(expected.detach()), abs=1e-9)
     assert_alike(gradients(model), gradients(learns))
     outputs = case.task.infer(model, examples, cpu())
     assert case.task.mean_loss(outputs, examples) == pytest.approx(float(expected), abs=1e-9)

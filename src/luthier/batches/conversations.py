@@ -25,6 +25,12 @@ class Conversation:
         return replace(self, turns=self.turns[:-1]) if answered else self
 
     @property
+    def answered(self) -> "Conversation":
+        """The conversation up to the assistant's last turn, as nobody answers what follows it; as it is where there is none."""
+        at = [number for number, turn in enumerate(self.turns) if turn["role"] == ASSISTANT]
+        return replace(self, turns=self.turns[: at[-1] + 1]) if at else self
+
+    @property
     def answer(self) -> str | None:
         """The text of the assistant's turn that the conversation ends with; None where it ends with another's."""
         if not self.turns or self.turns[-1]["role"] != ASSISTANT:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from luthier.arrays import Array, Ints
-from luthier.batches.conversations import ASSISTANT, Conversation, Turn
+from luthier.batches.conversations import Conversation, Turn
 from luthier.batches.examples import Examples
 from luthier.data.conversations.cells import as_text
 from luthier.data.conversations.fault import Fault
@@ -71,7 +71,7 @@ class ConversationForm(Form):
 
     def learnt(self, row: Conversation) -> Conversation:
         """Up to the assistant's last turn: what follows it is answered by nobody."""
-        return up_to_answer(row)
+        return row.answered
 
     def asked(self, row: Conversation) -> Conversation:
         return row.prompt
@@ -125,12 +125,6 @@ def with_system(row: Conversation, system: str | None) -> Conversation:
     if system is None or (row.turns and row.turns[0]["role"] == "system"):
         return row
     return replace(row, turns=({"role": "system", "content": system}, *row.turns))
-
-
-def up_to_answer(row: Conversation) -> Conversation:
-    """A conversation up to the last turn of the assistant; as it is where there is none."""
-    at = [number for number, turn in enumerate(row.turns) if turn["role"] == ASSISTANT]
-    return replace(row, turns=row.turns[: at[-1] + 1]) if at else row
 
 
 def whole(table: Table, made: Sequence[Made], rows: Ints | None) -> list[Any]:

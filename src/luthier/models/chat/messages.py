@@ -73,11 +73,6 @@ def has_other_parts(turn: Turn) -> bool:
     )
 
 
-def names_called(turn: Turn) -> list[str]:
-    """The names of the tools that a turn calls."""
-    return [name_of(call) for call in turn.get("tool_calls") or ()]
-
-
 def name_of(tool: Mapping[str, Any]) -> str:
     """The name of a tool or of a call, which may lie under `function`.
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from luthier.arrays import Array, Ints
-from luthier.batches.examples import Batch, Examples
+from luthier.batches.examples import Examples
 from luthier.batches.sequences import Sequences
 from luthier.data.columns import ColumnGuess, check, find_text
 from luthier.data.row_facts import KnownAnswers, Unusable
@@ -18,36 +18,28 @@ from luthier.forms.form import Columns
 from luthier.models.headed import HeadedModel
 from luthier.models.heads.language_model import LanguageModel
 from luthier.scores.metrics import Generated, judging
-from luthier.tasks.calibration import Calibration
+from luthier.tasks.chat.likelihood import BY_LIKELIHOOD, LikelihoodTask, firmness_of_loss
 from luthier.tasks.chat.replies import Replies, Spoken
-from luthier.tasks.chat.task import BY_LIKELIHOOD, firmness_of_loss, losses_of, nothing_written
+from luthier.tasks.chat.task import losses_of, nothing_written
 from luthier.tasks.classification.labelled import refuse_nothing_left
 from luthier.tasks.kind import Kind, Roles, Understood, Wishes
 from luthier.tasks.metric import chosen_metric
 from luthier.tasks.records import TaskRecord
-from luthier.tasks.task import Learning, Loss, Model, Task
 from luthier.tasks.texts import has_content
 
 NAME = "adaptation"
 
 
 @dataclass(frozen=True)
-class Adaptation(Task[Spoken, Replies]):
+class Adaptation(LikelihoodTask):
     """A row is a text; there is nothing to answer. Targets are zeros."""
 
     metric: str = "loss"
 
     name: ClassVar[str] = NAME  # type: ignore[misc]
     reads: ClassVar[str] = "document"  # type: ignore[misc]
-    head: ClassVar[str] = "language"
-    outputs: ClassVar[int] = 1  # type: ignore[misc]
     answer_key: ClassVar[str] = "loss"
     long: ClassVar[str] = "windows"
-    speaks: ClassVar[bool] = True
-
-    @property
-    def learning(self) -> Learning:
-        return Learning(micro_tokens=1_024)
 
     @property
     def config_labels(self) -> dict[str, Any]:
@@ -56,28 +48,10 @@ class Adaptation(Task[Spoken, Replies]):
     def firmness(self, rows: int) -> str:
         return firmness_of_loss(rows)
 
-    def loss(self, model: Model, batch: Batch) -> Loss:
-        found = model(batch)
-        return Loss(-found.sum(), len(found))
-
-    def mean_loss(self, outputs: Spoken, examples: Examples) -> float:
-        return float(outputs.losses.sum() / max(1, outputs.counts.sum()))
-
     def infer(self, model: HeadedModel, examples: Examples, device: Device) -> Spoken:
         assert isinstance(model, LanguageModel), "a language model reads"
         assert isinstance(examples, Sequences), "texts are sequences"
         return Spoken(*losses_of(model, examples, device), nothing_written())
-
-    def of_logits(self, values: Array, examples: Examples) -> Spoken:
-        raise NotImplementedError("how well a language model reads is no logits of rows")
-
-    def read_outputs(
-        self, arrays: Mapping[str, Array], record: Mapping[str, Any], examples: Examples
-    ) -> Spoken:
-        return Spoken.read(arrays, record)
-
-    def answer(self, outputs: Spoken, calibration: Calibration, examples: Examples) -> Replies:
-        return Replies(outputs)
 
     def lines(self, answers: Replies, sources: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """The mean surprise at a token of each text, in nats, and how many tokens it has."""

@@ -1,18 +1,19 @@
 """Chat: rows are conversations, and the assistant's turns are to be written."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from luthier.arrays import Array, Ints
 from luthier.batches.conversations import Conversation
 from luthier.data.conversations.cells import as_text
-from luthier.data.conversations.reading import conversations_of
 from luthier.data.table import Table
 from luthier.forms.conversation_form import ConversationForm
 from luthier.forms.form import Columns, Form
 from luthier.scores.metrics import judging
 from luthier.scores.which_match import which_match
 from luthier.tasks.chat.patterns import refuse_patterns
-from luthier.tasks.chat.rows import claims, conversation_rows, find, up_to_answer
+from luthier.tasks.chat.rows import claims, conversation_rows, find
 from luthier.tasks.chat.task import NAME, Chat
 from luthier.tasks.kind import Kind, Roles, Understood, Wishes
 from luthier.tasks.metric import chosen_metric
@@ -21,7 +22,7 @@ from luthier.tasks.task import Task
 
 def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> Understood:
     found = conversation_rows(table, columns)
-    rights = answers_of(table, columns)
+    rights = answers_of(found.made)
     metric, told = wishes.metric, tuple[str, ...]()
     if metric == "auto":
         suited = which_match([rights[row] for row in roles.rows(found.usable, "train")] or [""])
@@ -39,31 +40,20 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
     def targets(rows: Ints) -> Array:
         return rights[rows]
 
-    return Understood(
-        task=task,
-        usable=found.usable,
-        unusable=found.unusable,
-        answers=found.answers,
-        keys=found.keys,
-        targets=targets,
-        repairs=found.repairs,
-        told=told,
-    )
+    return found.understood(task, targets, told)
 
 
-def answers_of(table: Table, columns: Columns) -> Array:
-    """(rows,) the text of the assistant's last turn in each row; empty where a row has none, or calls tools."""
-    found = np.empty(len(table), object)
-    found[:] = [
-        answer_of(one) if isinstance(one, Conversation) else "" for one in conversations_of(table, columns)
-    ]
+def answers_of(rows: Sequence[object]) -> Array:
+    """(rows,) the text of the assistant's last turn in each row; empty where a row is none to learn from."""
+    found = np.empty(len(rows), object)
+    found[:] = [answer_of(one) if isinstance(one, Conversation) else "" for one in rows]
     return found
 
 
 def answer_of(one: Conversation) -> str:
     """The assistant's last turn, with the tools that it calls as they are written down."""
-    ended = up_to_answer(one)
-    return (ended.answer or as_text(ended.turns[-1:])) if ended.turns else ""
+    ended = one.answered
+    return ended.answer or as_text(ended.turns[-1:])
 
 
 def form_of(task: Task) -> Form:

@@ -2,12 +2,12 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from luthier.arrays import Ints
+from luthier.arrays import Array, Ints
 from luthier.batches.conversations import ASSISTANT, Conversation
 from luthier.data.conversations.cells import as_text
 from luthier.data.conversations.claims import claims_conversation
@@ -20,6 +20,8 @@ from luthier.data.split import key_of
 from luthier.data.table import Table
 from luthier.errors import DataError
 from luthier.forms.form import Columns
+from luthier.tasks.kind import Understood
+from luthier.tasks.task import Task
 
 MOST_STRANGE = 0.1
 """Largest share of rows with an unknown speaker; where there are more, the user is asked who is who."""
@@ -37,7 +39,24 @@ class LanguageRows:
     keys: Ints
     """(table rows,) equal for rows with the same prompt and tools."""
     answers: KnownAnswers
+    made: Sequence[object]
+    """(table rows,) each row as it is learnt from, or the Fault that makes it none."""
     repairs: Mapping[str, Ints] = field(default_factory=dict)
+
+    def understood(
+        self, task: Task, targets: Callable[[Ints], Array], told: tuple[str, ...] = ()
+    ) -> Understood:
+        """These rows as rows of a task. targets: what is learnt from some of them.  told: what was taken for likely."""
+        return Understood(
+            task=task,
+            usable=self.usable,
+            unusable=self.unusable,
+            answers=self.answers,
+            keys=self.keys,
+            targets=targets,
+            repairs=self.repairs,
+            told=told,
+        )
 
 
 def conversation_rows(table: Table, columns: Columns) -> LanguageRows:
@@ -80,20 +99,14 @@ def check_conversation(one: Conversation) -> None:
         raise Fault(NO_MESSAGES, "nothing stands before the answer")
 
 
-def up_to_answer(one: Conversation) -> Conversation:
-    """A conversation that ends with the last turn of the assistant; what follows it is answered by nobody."""
-    last = max((number for number, turn in enumerate(one.turns) if turn["role"] == ASSISTANT), default=-1)
-    return Conversation(one.turns[: last + 1], one.tools)
-
-
 def before_answer(one: Conversation) -> Conversation:
     """What stands before the last turn of the assistant."""
-    return up_to_answer(one).prompt
+    return one.answered.prompt
 
 
 def last_answer(one: Conversation) -> Sequence[Mapping[str, object]]:
     """The last turn of the assistant, in a list; nothing where there is none."""
-    return up_to_answer(one).turns[-1:]
+    return one.answered.turns[-1:]
 
 
 def as_prompt(one: Conversation) -> str:
@@ -126,6 +139,7 @@ def language_rows(
         ),
         keys=keys_of(asked),
         answers=KnownAnswers(label_sets=keys_of(answers), strata=np.zeros(len(table), np.int64)),
+        made=made,
         repairs=repairs,
     )
 

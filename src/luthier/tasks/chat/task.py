@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from luthier.arrays import Array, Floats, Ints
-from luthier.batches.examples import Batch, Examples
+from luthier.batches.examples import Examples
 from luthier.batches.sequences import Sequences, Writer
 from luthier.devices import Device
 from luthier.models.chat.locate import Learnt
@@ -19,19 +19,16 @@ from luthier.predict import over_rows
 from luthier.scores.generated import LIKENESSES, text_scores
 from luthier.scores.metrics import Generated
 from luthier.scores.verifiers import VERIFIERS
-from luthier.tasks.calibration import Calibration
 from luthier.tasks.chat.in_context import Demonstrations
+from luthier.tasks.chat.likelihood import BY_LIKELIHOOD, LikelihoodTask, firmness_of_loss
 from luthier.tasks.chat.replies import Replies, Spoken, Written, written_by_row, written_lines
 from luthier.tasks.chat.verified import Verified
 from luthier.tasks.checkable import Checkable
 from luthier.tasks.in_context import InContext
 from luthier.tasks.records import ChatRecord
-from luthier.tasks.task import Learning, Loss, Model, Task
 from luthier.tasks.writing import Writing
 
 NAME = "chat"
-BY_LIKELIHOOD = ("loss", "perplexity")
-"""Metrics for which nothing is written."""
 VALIDATED = 200
 """Rows of the validation part whose answers are written at the most."""
 SHOWN = 20
@@ -42,7 +39,7 @@ FEWEST = 16
 
 
 @dataclass(frozen=True)
-class Chat(Task[Spoken, Replies]):
+class Chat(LikelihoodTask):
     """A row is a conversation that ends with the assistant's turn. Targets are (rows,) the texts of these turns."""
 
     metric: str = "loss"
@@ -59,14 +56,7 @@ class Chat(Task[Spoken, Replies]):
 
     name: ClassVar[str] = NAME  # type: ignore[misc]
     reads: ClassVar[str] = "conversation"  # type: ignore[misc]
-    head: ClassVar[str] = "language"
-    outputs: ClassVar[int] = 1  # type: ignore[misc]
     answer_key: ClassVar[str] = "text"
-    speaks: ClassVar[bool] = True
-
-    @property
-    def learning(self) -> Learning:
-        return Learning(micro_tokens=1_024)
 
     @property
     def checkable(self) -> Checkable | None:
@@ -113,15 +103,6 @@ class Chat(Task[Spoken, Replies]):
         prompts = tuple(tuple(examples.prompt(row).tolist()) for row in rows.tolist())
         return Writing(prompts, examples.answers(rows), writer.most)
 
-    # Learning
-
-    def loss(self, model: Model, batch: Batch) -> Loss:
-        found = model(batch)
-        return Loss(-found.sum(), len(found))
-
-    def mean_loss(self, outputs: Spoken, examples: Examples) -> float:
-        return float(outputs.losses.sum() / max(1, outputs.counts.sum()))
-
     # Answering
 
     def infer(self, model: HeadedModel, examples: Examples, device: Device) -> Spoken:
@@ -129,17 +110,6 @@ class Chat(Task[Spoken, Replies]):
         assert isinstance(examples, Sequences), "conversations are sequences"
         losses, counts = losses_of(model, examples, device)
         return Spoken(losses, counts, written_to(model, examples, device))
-
-    def of_logits(self, values: Array, examples: Examples) -> Spoken:
-        raise NotImplementedError("a language model's answers are no logits of rows")
-
-    def read_outputs(
-        self, arrays: Mapping[str, Array], record: Mapping[str, Any], examples: Examples
-    ) -> Spoken:
-        return Spoken.read(arrays, record)
-
-    def answer(self, outputs: Spoken, calibration: Calibration, examples: Examples) -> Replies:
-        return Replies(outputs)
 
     def lines(self, answers: Replies, sources: Sequence[Any] = ()) -> list[dict[str, Any]]:
         return written_lines(answers.spoken.written, len(answers))
@@ -205,16 +175,6 @@ class Chat(Task[Spoken, Replies]):
     def from_json(record: dict[str, Any]) -> "Chat":
         told = ChatRecord.model_validate(record)
         return Chat(told.metric, told.pattern, told.learnt, told.most, told.verify, told.system)
-
-
-def firmness_of_loss(rows: int) -> str:
-    """How well a mean loss of so many rows is known, in words.
-
-    >>> firmness_of_loss(16)
-    'where the losses of rows differ by a third of their mean, it would be known to about 16 % either way'
-    """
-    margin = 100 * 1.96 / 3 / max(1, rows) ** 0.5
-    return f"where the losses of rows differ by a third of their mean, it would be known to about {margin:.0f} % either way"
 
 
 @torch.inference_mode()

@@ -36,15 +36,7 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
         unknown = np.zeros((len(numbers), task.sequences))
         return np.column_stack([unknown, rows.answers.strata[numbers]]) if judged else unknown
 
-    return Understood(
-        task=task,
-        usable=rows.usable,
-        unusable=rows.unusable,
-        answers=rows.answers,
-        keys=rows.keys,
-        targets=targets,
-        repairs=rows.repairs,
-    )
+    return rows.understood(task, targets)
 
 
 def objective_of(table: Table, wished: str, judged: bool) -> str:

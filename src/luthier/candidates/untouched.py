@@ -13,6 +13,7 @@ from luthier.candidates.candidate import Candidate, Passes
 from luthier.candidates.run import ANSWERED, Run
 from luthier.compare.fitted import Fitted
 from luthier.events import Event, Noted
+from luthier.models.generation import doubt_of
 from luthier.prepare.prepare import Prepared
 from luthier.tasks.calibration import Calibration
 from luthier.tasks.in_context import InContext
@@ -38,7 +39,10 @@ class UntouchedCandidate(Candidate):
         return "" if ready.rows.task.speaks else f"only a tuned model does {ready.rows.task.name}"
 
     def fit(self, run: Run) -> Generator[Event, None, Fitted | None]:
-        yield from ()  # a generator, as every `fit` is
+        writes = run.task.writing(run.ready.examples["test"]) is not None
+        doubt = doubt_of(run.ready.model.body) if writes else ""
+        if doubt:
+            yield Noted(doubt, run.clock(), warning=True)
         begin = run.clock()
         outputs = {part: run.task.untouched(run.infer(run.ready.model, part)) for part in ANSWERED}
         return Fitted(self.name, self.words, run.clock() - begin, outputs)

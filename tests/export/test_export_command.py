@@ -2,13 +2,18 @@
 
 import importlib.util
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from command import luthier
+from luthier.folder.model_folder import ModelFolder
 from luthier.folder.model_record import FILE, ModelRecord, sealed_record_of
+from luthier.session.runs import plan_of
+from luthier.steps.export import asked_of, held_out
 from luthier.tasks.calibration import Calibration
 from luthier.tasks.classification.task import Classification
 from tiny_llamas import byte_level, llama
@@ -50,6 +55,49 @@ def test_a_run_is_exported_into_its_own_folder_and_the_comparison_is_printed(run
     assert (run / "export" / "mail-F16.gguf").is_file()
     assert ended.out.startswith(f"{run}/export/mail-F16.gguf   gguf, F16, 0.2 MB\n")
     assert "  5 of 5 greedy answers are the original's, token by token (luthier's own messages)" in ended.out
+
+
+@pytest.mark.parametrize("task", ["chat", "preference", "adaptation"])
+def test_a_runs_own_held_out_rows_are_asked(
+    task: str, language_run: Callable[[str], Path], tmp_path: Path
+) -> None:
+    ended = luthier("export", language_run(task), "--format", "gguf", "--out", tmp_path / "m.gguf", "--quiet")
+
+    assert ended.code == 0, ended.err
+    assert "greedy answers are the original's, token by token (the run's held-out rows)" in ended.out
+
+
+def test_rows_of_which_all_is_learnt_are_asked_by_their_first_half(
+    language_run: Callable[[str], Path],
+) -> None:
+    run = language_run("adaptation")
+
+    rows = held_out(plan_of(run), ModelFolder(run))
+
+    ids = rows.sequence(0)
+    assert asked_of(rows, 0) == ids[: min(64, len(ids)) // 2].tolist()
+
+
+def test_rows_that_have_changed_since_the_run_are_not_asked_and_that_is_told(
+    language_run: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(language_run("chat").parent, folder)
+    shutil.rmtree(folder / "run" / "state", ignore_errors=True)
+    (folder / "run" / "plan.toml").write_text(
+        (folder / "run" / "plan.toml").read_text().replace(str(language_run("chat").parent), str(folder))
+    )
+    with open(folder / "chat.jsonl", "a", encoding="utf-8") as file:
+        file.write((folder / "chat.jsonl").read_text().splitlines()[0].replace("Hello", "Hullo") + "\n")
+
+    ended = luthier("export", folder / "run", "--format", "gguf")
+
+    assert ended.code == 0, ended.err
+    assert (
+        f"The run's held-out rows are not asked: {folder}/chat.jsonl: holds other rows than when the run was made."
+        in ended.err
+    )
+    assert "(luthier's own messages)" in ended.out
 
 
 def test_type_and_file_may_be_named_and_json_is_the_last_line(run: Path, tmp_path: Path) -> None:

@@ -7,8 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from luthier.models.generation import STOP, Decoding, write
+
 NEAREST = 8
 """The likeliest next tokens of the original that are remembered at each place of an answer, with their logits."""
+
+TOGETHER = 25
+"""Prompts that are answered between two looks at whether the user wants to stop."""
 
 
 @dataclass(frozen=True)
@@ -45,27 +50,16 @@ def original_answers(
     model: Any, prompts: Sequence[Sequence[int]], ends: Sequence[int], most: int
 ) -> Iterator[Answer]:
     """Yield the greedy answer to each prompt: up to an end token, which belongs to it, or `most` tokens."""
-    for prompt in prompts:
-        answer = generated(model, prompt, ends, most)
-        logits = answer_logits(model, prompt, answer)
-        best = logits.topk(min(NEAREST, logits.shape[1]))
-        yield Answer(tuple(prompt), tuple(answer), best.indices, best.values)
-
-
-def generated(model: Any, prompt: Sequence[int], ends: Sequence[int], most: int) -> list[int]:
-    """Return the tokens that a model says after a prompt, each the likeliest."""
-    given = torch.tensor([list(prompt)])
-    with torch.no_grad():
-        found = model.generate(
-            given,
-            attention_mask=torch.ones_like(given),
-            do_sample=False,
-            max_new_tokens=most,
-            eos_token_id=list(ends) or None,
-            pad_token_id=next(iter(ends), 0),
-        )
-    tokens: list[int] = found[0, given.shape[1] :].tolist()
-    return tokens
+    how = Decoding(frozenset(ends), most)
+    for begin in range(0, len(prompts), TOGETHER):
+        some = prompts[begin : begin + TOGETHER]
+        for prompt, written in zip(some, write(model, some, how, torch.device("cpu")), strict=True):
+            ended = written.finish == STOP
+            logits = answer_logits(model, prompt, [*written.ids, *ends[:ended]])
+            # Which of several ends it was is told by the logits it was chosen from.
+            tokens = (*written.ids, int(logits[-1].argmax())) if ended else written.ids
+            best = logits.topk(min(NEAREST, logits.shape[1]))
+            yield Answer(tuple(prompt), tokens, best.indices, best.values)
 
 
 def answer_logits(model: Any, prompt: Sequence[int], answer: Sequence[int]) -> Tensor:

@@ -2,22 +2,30 @@
 
 import csv
 import os
+import time
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import luthier
-from luthier.errors import ModelError, PlanError, did_you_mean, listing
-from luthier.events import Doubted, Event
+from luthier.batches.sequences import Sequences
+from luthier.errors import DataError, InputError, ModelError, PlanError, did_you_mean, listing
+from luthier.events import Doubted, Event, Noted
 from luthier.export import EXPORTERS
 from luthier.export.export_record import FileRecord
 from luthier.export.exporter import Exporter
 from luthier.export.exporting import MOST_PROMPTS, Order, Prompts, default_file, export
 from luthier.export.original import Original
 from luthier.folder.model_folder import ModelFolder
+from luthier.plan.plan import Plan
+from luthier.prepare.rows import understand
+from luthier.report.run_records import TableRecord, read_optional
 
 MESSAGES = Path(luthier.__file__).parent / "demo" / "messages_test.csv"
+
+MOST_OF_TEXT = 64
+"""Tokens of a text without an answer of which the first half is asked."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +40,12 @@ class Exported:
 
 
 def export_run(
-    run: Path, format: str, kind: str | None, out: Path | None, stop: Callable[[], bool]
+    run: Path, plan: Plan | None, format: str, kind: str | None, out: Path | None, stop: Callable[[], bool]
 ) -> Generator[Event, None, Exported]:
     """Write a run's model in a format, compared with the original before it is called done.
 
-    kind: number type of the weights; the format's default where it is None.  out: the file; one in RUN/export/ where it is None.
+    plan: of the run, whose held-out rows both are asked; luthier's own messages where it is None.  kind: number type of the
+    weights; the format's default where it is None.  out: the file; one in RUN/export/ where it is None.
 
     Raises PlanError for a format or a type that is none, RunError where there is no run, ModelError for a model that the format
     does not hold, WorldError where a library is missing or the file is not the model.
@@ -57,7 +66,8 @@ def export_run(
         yield Doubted(doubt, 0.0)
     path = out or default_file(home_of(found), kind, exporter.ending)
     order = Order(format, kind, path, name_of(found))
-    record = yield from export(exporter, original, order, prompts_for(original.tokenizer), stop)
+    prompts = yield from prompts_for(found, plan, original)
+    record = yield from export(exporter, original, order, prompts, stop)
     return Exported(path, record)
 
 
@@ -111,12 +121,41 @@ def name_of(found: ModelFolder) -> str:
     return f"{Path(found.model_record.base).name}, tuned by luthier"
 
 
-def prompts_for(tokenizer: Any) -> Prompts:
-    """Return what the exported model and the original are asked: luthier's own messages, as a user's turn where the model has a
-    chat template."""
+def prompts_for(found: ModelFolder, plan: Plan | None, original: Original) -> Generator[Event, None, Prompts]:
+    """Return what the exported model and the original are asked: the run's held-out rows where they are still there as they were,
+    else luthier's own messages, as a user's turn where the model has a chat template."""
+    if plan is not None and found.task.speaks:
+        begin = time.monotonic()
+        try:
+            rows = held_out(plan, found)
+        except InputError as error:
+            yield Noted(f"The run's held-out rows are not asked: {error}", time.monotonic() - begin)
+        else:
+            return Prompts([asked_of(rows, row) for row in range(len(rows))], "the run's held-out rows")
     with open(MESSAGES, encoding="utf-8", newline="") as file:
         texts = [row["text"] for row in csv.DictReader(file)][:MOST_PROMPTS]
-    return Prompts(list(prompted(tokenizer, texts)), "luthier's own messages")
+    return Prompts(list(prompted(original.tokenizer, texts)), "luthier's own messages")
+
+
+def held_out(plan: Plan, found: ModelFolder) -> Sequences:
+    """Return the first rows of a run's test part as its model reads them when it is asked.
+
+    Raises InputError where the files cannot be read, or have changed since the run.
+    """
+    rows = understand(plan)
+    recorded = read_optional(found.path / "table.json", TableRecord, within=found.path)
+    if recorded is None or recorded.fingerprint != rows.table.fingerprint:
+        raise DataError(f"{plan.data.path}: holds other rows than when the run was made.")
+    return cast(Sequences, found.examples(rows.inputs(rows.split.test[:MOST_PROMPTS])))
+
+
+def asked_of(rows: Sequences, row: int) -> list[int]:
+    """Return the tokens that stand before a row's answer; of a text that has none, as all of it is learnt, the first half."""
+    asked: list[int] = rows.prompt(row).tolist()
+    if len(asked) > 1:
+        return asked
+    text: list[int] = rows.sequence(int(rows.first_part[row]))[:MOST_OF_TEXT].tolist()
+    return text[: max(1, len(text) // 2)]
 
 
 def prompted(tokenizer: Any, texts: Iterable[str]) -> Iterable[list[int]]:

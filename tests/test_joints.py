@@ -24,7 +24,7 @@ A_LAYOUT = (
 A_PAGE = "a page is made of a scorecard, perhaps an old one, without anything that computes"
 
 COMPARED = {
-    "cli.py": (1, "a command that is short for a task refuses every other one"),
+    "cli/examples.py": (1, "a command that is short for a task refuses every other one"),
     "data/annotations/answers.py": (1, A_LAYOUT),
     "data/annotations/argilla.py": (1, A_COLUMN),
     "data/annotations/label_studio.py": (1, A_LAYOUT),

@@ -29,7 +29,7 @@ def known_flags() -> set[str]:
     found = {flag(key) for key in fields()} | {
         f"--{name.replace('_', '-')}" for name in SearchPlan.model_fields
     }
-    for path in [SOURCE / "cli.py"]:
+    for path in (SOURCE / "cli").glob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         found |= {one for text in strings(tree) for one in FLAG.findall(text) if text.startswith("--")}
         for node in ast.walk(tree):

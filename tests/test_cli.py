@@ -245,7 +245,7 @@ def test_values_that_cannot_be_searched_end_it_with_2_and_nothing_written(here: 
         (
             "tunne x.csv",
             'Unknown command "tunne". Did you mean "tune"? '
-            "Available commands: plan, check, suggest, tune, adapt, search, resume, predict, ... "
+            "Available commands: plan, check, suggest, tune, adapt, search, resume, demo, ... "
             "`luthier --help` lists what there is.",
         ),
         (

@@ -1,6 +1,8 @@
 """Supervised tuning of SmolLM2-135M-Instruct on a CPU: luthier beside TRL, with the same rows, rate, batches, epochs and start.
 
-Both models are then scored alike: loss of the right answers by luthier's reader, exact match by transformers' own `generate`.
+Both models are then scored alike by transformers alone: loss of the right answers, and exact match of those that `generate`
+writes. *Beyond*: memory of the process at its peak, its weights, gradients and moments apart. Tokens are those of the rows, as
+TRL counts them; luthier does not read the last two of each, which teach nothing.
 """
 
 import argparse
@@ -16,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -106,7 +109,7 @@ def main() -> None:
         for name in wanted.sets.split(","):
             for tool in wanted.tools.split(","):
                 found = measured(wanted, name, tool)
-                print(json.dumps(found))
+                print(json.dumps({key: value for key, value in found.items() if key != "rows"}))
                 known[f"{name} {tool} {wanted.precision}"] = found
                 if not wanted.rows:
                     write(known)
@@ -211,7 +214,7 @@ def scored(model: Path, rows: list[dict[str, Any]], exact: bool) -> dict[str, An
 
     tokenizer = AutoTokenizer.from_pretrained(model, padding_side="left")
     loaded = AutoModelForCausalLM.from_pretrained(model, dtype="float32").eval()
-    total, count, right = 0.0, 0, 0
+    losses, counts, right = [], [], []
     begin = time.perf_counter()
     with torch.inference_mode():
         for row in rows:
@@ -222,8 +225,8 @@ def scored(model: Path, rows: list[dict[str, Any]], exact: bool) -> dict[str, An
             end = len(whole) - 1  # the line break after the end of the turn is not learnt
             logits = loaded(torch.tensor([whole[:end]])).logits[0, len(prompt) - 1 : -1].log_softmax(-1)
             wanted = torch.tensor(whole[len(prompt) : end])
-            total -= float(logits.gather(1, wanted[:, None]).sum())
-            count += len(wanted)
+            losses.append(-float(logits.gather(1, wanted[:, None]).sum()))
+            counts.append(len(wanted))
         if exact:
             for at in range(0, len(rows), 16):
                 some = rows[at : at + 16]
@@ -234,13 +237,14 @@ def scored(model: Path, rows: list[dict[str, Any]], exact: bool) -> dict[str, An
                 width = inputs["input_ids"].shape[1]
                 found = loaded.generate(**inputs, max_new_tokens=16, do_sample=False)[:, width:]
                 texts = tokenizer.batch_decode(found, skip_special_tokens=True)
-                right += sum(
+                right += [
                     text.strip() == row["messages"][-1]["content"]
                     for text, row in zip(texts, some, strict=True)
-                )
+                ]
     return {
-        "loss": total / count,
-        "exact_match": right / len(rows) if exact else None,
+        "loss": sum(losses) / sum(counts),
+        "exact_match": sum(right) / len(rows) if exact else None,
+        "rows": {"losses": losses, "tokens": counts, "right": right},
         "scoring_seconds": time.perf_counter() - begin,
     }
 
@@ -271,10 +275,29 @@ def beyond(found: dict[str, Any]) -> float:
     return float(found["peak_bytes"] - 16 * sum(weight.numel() for weight in sizes)) / 1e9
 
 
+def interval(ours: dict[str, Any], theirs: dict[str, Any], what: str) -> str:
+    """How far luthier's score lies above TRL's, with the 95 % interval of a bootstrap over the rows, paired."""
+    drawn = np.random.default_rng(0).integers(
+        0, len(ours["rows"]["tokens"]), (10_000, len(ours["rows"]["tokens"]))
+    )
+
+    def scores(found: dict[str, Any]) -> Any:
+        each = np.array(found["rows"][what], float)[drawn].sum(1)
+        return each / (
+            np.array(found["rows"]["tokens"])[drawn].sum(1) if what == "losses" else drawn.shape[1]
+        )
+
+    middle = (
+        (ours["loss"] - theirs["loss"]) if what == "losses" else ours["exact_match"] - theirs["exact_match"]
+    )
+    low, high = np.quantile(scores(ours) - scores(theirs), (0.025, 0.975))
+    return f"{middle:+.3f} ({low:+.3f} to {high:+.3f})"
+
+
 def table(known: dict[str, dict[str, Any]]) -> str:
     """Every set with both tools beside each other, and their ratio."""
-    heads = ("set", "precision", "tokens/s luthier", "TRL", "ratio", "wanted", "loss luthier", "TRL", "exact luthier", "TRL",
-             "GB beyond luthier", "TRL")  # fmt: skip
+    heads = ("set", "precision", "tokens/s luthier", "TRL", "ratio", "wanted", "loss luthier", "TRL", "difference",
+             "exact luthier", "TRL", "difference", "GB beyond luthier", "TRL")  # fmt: skip
     lines = [f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
     for name, chosen in SETS.items():
         for precision in ("fp32", "bf16"):
@@ -283,9 +306,11 @@ def table(known: dict[str, dict[str, Any]]) -> str:
                 continue
             ratio = ours["tokens_per_second"] / theirs["tokens_per_second"]
             exact = [f"{one['exact_match']:.3f}" if chosen.exact else "" for one in (ours, theirs)]
+            exact.append(interval(ours, theirs, "right") if chosen.exact else "")
             lines.append(
                 f"| {name} | {precision} | {ours['tokens_per_second']:.0f} | {theirs['tokens_per_second']:.0f} | {ratio:.1f} | "
-                f"{chosen.wanted:.0f} | {ours['loss']:.4f} | {theirs['loss']:.4f} | {exact[0]} | {exact[1]} | "
+                f"{chosen.wanted:.0f} | {ours['loss']:.4f} | {theirs['loss']:.4f} | "
+                f"{interval(ours, theirs, 'losses')} | {' | '.join(exact)} | "
                 f"{beyond(ours):.1f} | {beyond(theirs):.1f} |"
             )
     machines = {one["machine"] for one in known.values()}

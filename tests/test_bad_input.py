@@ -238,8 +238,8 @@ def test_rows_that_nothing_can_be_learnt_from_are_refused(
 
 def test_too_few_rows_are_refused(refusal: Callable[..., str]) -> None:
     assert refusal(csv([(text, label) for text, label in messages(6, labels=2)])) == (
-        "rows.csv: 6 rows with text and label are too few to learn from and to test on. "
-        "Expected at least 8; a useful result starts near 20 per label."
+        "rows.csv: 6 rows that can be used are too few to learn from and to test on. "
+        "Expected at least 8; a useful result starts near 20 rows, or 20 of each label where there are labels."
     )
 
 

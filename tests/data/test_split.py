@@ -219,8 +219,8 @@ def test_seven_rows_are_too_few() -> None:
         split([0, 0, 0, 0, 1, 1, 1])
 
     assert str(caught.value) == (
-        "7 rows with text and label are too few to learn from and to test on. "
-        "Expected at least 8; a useful result starts near 20 per label."
+        "7 rows that can be used are too few to learn from and to test on. "
+        "Expected at least 8; a useful result starts near 20 rows, or 20 of each label where there are labels."
     )
 
 

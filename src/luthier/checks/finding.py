@@ -54,6 +54,10 @@ class Tokens:
     """The most tokens of a row that the model reads."""
     way: str
     """What is done with texts longer than `limit`: `cut` or `windows`."""
+    windows: bool = True
+    """Whether such rows could be read in windows."""
+    thing: str = "text"
+    """What a row is called."""
 
 
 @dataclass(frozen=True)

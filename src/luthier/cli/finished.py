@@ -150,10 +150,23 @@ def chat(
 
 
 @app.command
-def verdict(run: Annotated[str, Parameter(help="Folder of a finished run.")], /) -> int:
-    """Exit code 0: ship. Exit code 3: not better than its baseline beyond noise."""
-    from luthier.folder.scorecard import Scorecard
+def verdict(
+    run: Annotated[str, Parameter(help="Folder of a finished run.")],
+    /,
+    *,
+    require: Annotated[
+        str | None,
+        Parameter(
+            help="What the run has to come to on its test rows, as in accuracy=0.9,ece=0.05,forgetting=0.02: at least of metrics "
+            "that are better when higher, at most of others."
+        ),
+    ] = None,
+    junit: Annotated[str | None, Parameter(help="JUnit XML file to write, for a build server.")] = None,
+) -> int:
+    """Exit code 0: ship. Exit code 3: not better than its baseline beyond noise, or a condition fails."""
+    from luthier.session.verdicts import verdict_on
 
-    scorecard = Scorecard.read(Path(run))
-    print(scorecard.words)
-    return 0 if scorecard.ship else 3
+    found = verdict_on(Path(run), require, None if junit is None else Path(junit))
+    for one in found:
+        print(one.words)
+    return 0 if all(one.holds for one in found) else 3

@@ -82,8 +82,8 @@ def split_rows(
     own = by_role["train"]
     if len(own) < FEWEST_ROWS:
         raise DataError(
-            f"{len(own)} rows with text and label are too few to learn from and to test on. "
-            f"Expected at least {FEWEST_ROWS}; a useful result starts near 20 per label."
+            f"{len(own)} rows that can be used are too few to learn from and to test on. "
+            f"Expected at least {FEWEST_ROWS}; a useful result starts near 20 rows, or 20 of each label where there are labels."
         )
     wanted = {part: getattr(shares, part) for part in ("test", "valid") if part not in by_role}
     pieces = deal(own, strata, groups, wanted, seed, "split") if wanted else {"train": own}

@@ -108,6 +108,8 @@ class Forgetting(Record):
     """How far the model has moved."""
 
     feature_cosine: float | None = None
+    kl_to_base: float | None = None
+    """Divergence of the tuned model's outputs from the pre-trained one's on the validation rows, in nats."""
     words: str | None = None
 
 

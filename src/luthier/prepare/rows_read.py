@@ -36,8 +36,9 @@ class RowsRead:
     @property
     def tokens(self) -> Tokens:
         """What checks may look at of them."""
-        long = self.long
-        return Tokens(self.numbers, long.lengths, long.unknown, long.limit, long.way)
+        long, form = self.long, self.rows.form
+        windows = "data.long=windows" in form.effects
+        return Tokens(self.numbers, long.lengths, long.unknown, long.limit, long.way, windows, form.thing)
 
 
 def read_rows(rows: Rows, base: Base, form: Form, way: str) -> RowsRead:

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from luthier.batches.order import POOL, by_length, cut_by_budget, epoch_order, steps_per_epoch
+from luthier.batches.sequences import Sequences
 from luthier.batches.text_examples import TextExamples
 
 PAD = 99
@@ -226,3 +227,21 @@ def test_no_rows_are_no_trouble() -> None:
     assert len(examples) == 0
     assert len(examples.lengths) == 0
     assert by_length(examples.lengths, 10) == []
+
+
+def test_rows_that_are_packed_are_not_brought_together_by_length() -> None:
+    """Nothing of them is padded, and texts of one length are often of one kind: a step is to be mixed."""
+    lengths = np.repeat(np.arange(2, 34), 8)
+    packed = Sequences(
+        ids=np.zeros(int(lengths.sum()), np.int32),
+        trained=np.ones(int(lengths.sum()), bool),
+        ends=np.concatenate([[0], np.cumsum(lengths)]),
+        first_part=np.arange(len(lengths) + 1),
+        prompts=np.ones(len(lengths), np.int64),
+        targets=np.zeros(len(lengths)),
+    )
+
+    spreads = [np.ptp(lengths[step]) for step in epoch_order(packed.padded_lengths, 16, 0, 0)]
+
+    assert min(spreads) > 8
+    assert max(np.ptp(lengths[step]) for step in epoch_order(lengths, 16, 0, 0)) == 1

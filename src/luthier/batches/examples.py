@@ -78,6 +78,12 @@ class Examples(ABC):
         """(rows,) what each row adds to a batch: its padded tokens, or as much for an image."""
 
     @property
+    def padded_lengths(self) -> Ints:
+        """(rows,) lengths by which a step brings rows together, so that little of it is padding; all alike where nothing is
+        padded: rows that are like each other in length are like each other in what they teach, and a step is to be mixed."""
+        return self.lengths
+
+    @property
     @abstractmethod
     def amount(self) -> int:
         """How often a weight is used in a pass over all rows: the number of tokens, or its equal for images."""

@@ -81,6 +81,10 @@ class Sequences(FlatExamples):
         return sums_of(self.computed, self.first_part)
 
     @property
+    def padded_lengths(self) -> Ints:
+        return np.ones(len(self), np.int64)
+
+    @property
     def untaught(self) -> Ints:
         """The rows in one of whose sequences nothing is learnt, or that have none; of rows that get a score as a whole, none."""
         if not self.trained.any():

@@ -90,7 +90,8 @@ def outline(
         found = stages.get(depth) or Stage(epoch, depth, depth in replayed, 0, 0, [], 1.0)
         micros = []
         if epoch < listed or not found.micros:
-            order = epoch_order(lengths, settings.batch_rows, ready.plan.run.seed, epoch, groups_of(ready))
+            seed, groups = ready.plan.run.seed, groups_of(ready)
+            order = epoch_order(examples.padded_lengths, settings.batch_rows, seed, epoch, groups)
             for chosen in order[: end - begin]:
                 micros += examples.cut(chosen, lengths, settings.micro_tokens)
         held = found.steps * found.share + (end - begin if micros else 0)
@@ -110,7 +111,7 @@ def made_micros(ready: Prepared, settings: TrainSettings) -> tuple[int, list[Int
     if examples is None:
         return 0, []
     own = settings_of_cloze(ready, settings)
-    order = epoch_order(examples.lengths, own.batch_rows, seed_of_cloze(ready), 0)
+    order = epoch_order(examples.padded_lengths, own.batch_rows, seed_of_cloze(ready), 0)
     return len(order), [
         part for one in order for part in examples.cut(one, examples.lengths, own.micro_tokens)
     ]

@@ -64,9 +64,8 @@ def find_rate(
     unfreezing.enter(0)
     for step in range(STEPS):
         epoch, place = divmod(step, per_epoch)
-        rows = epoch_order(examples.lengths, settings.batch_rows, seeds.derive(seed, "rate test"), epoch)[
-            place
-        ]
+        own = seeds.derive(seed, "rate test")
+        rows = epoch_order(examples.padded_lengths, settings.batch_rows, own, epoch)[place]
         rate = LOWEST * (HIGHEST / LOWEST) ** (step / (STEPS - 1))
         loss, weight = 0.0, 0.0
         state.weights.begin()

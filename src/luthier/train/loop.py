@@ -130,7 +130,7 @@ def train(
             break
         epoch, place = divmod(state.step, per_epoch)
         if epoch != entered:
-            order = epoch_order(lengths, settings.batch_rows, seed, epoch, lesson.groups)
+            order = epoch_order(examples.padded_lengths, settings.batch_rows, seed, epoch, lesson.groups)
             unfreezing.enter(epoch)
             entered, varied = epoch, Variation(seed, epoch)
         decided = decisions_at(state.step, checkpoints)

@@ -1,7 +1,8 @@
 """Supervised tuning of SmolLM2-135M-Instruct on a CPU: luthier beside TRL, with the same rows, rate, batches, epochs and start.
 
 Both models are then scored alike by transformers alone: loss of the right answers, and exact match of those that `generate`
-writes. *Beyond*: memory of the process at its peak, its weights, gradients and moments apart. Tokens are those of the rows, as
+writes. Scores of several seeds stand with
+commas: so few steps depend on the order of the rows. *Beyond*: memory of the process at its peak, its weights, gradients and moments apart. Tokens are those of the rows, as
 TRL counts them; luthier does not read the last two of each, which teach nothing.
 """
 
@@ -16,6 +17,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import numpy as np
@@ -100,6 +102,9 @@ def main() -> None:
     )
     parser.add_argument("--sets", default=",".join(SETS))
     parser.add_argument("--tools", default="luthier,trl")
+    parser.add_argument(
+        "--seeds", default="0", help="seeds of the order of rows; all that were measured are in the table"
+    )
     parser.add_argument("--rows", type=int, help="so few training rows: a smoke run, which writes nothing")
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     parser.add_argument("--table-only", action="store_true")
@@ -108,16 +113,17 @@ def main() -> None:
     if not wanted.table_only:
         for name in wanted.sets.split(","):
             for tool in wanted.tools.split(","):
-                found = measured(wanted, name, tool)
-                print(json.dumps({key: value for key, value in found.items() if key != "rows"}))
-                known[f"{name} {tool} {wanted.precision}"] = found
-                if not wanted.rows:
-                    write(known)
+                for seed in map(int, wanted.seeds.split(",")):
+                    found = measured(wanted, name, tool, seed)
+                    print(json.dumps({key: value for key, value in found.items() if key != "rows"}))
+                    known[f"{name} {tool} {wanted.precision} {seed}"] = found
+                    if not wanted.rows:
+                        write(known)
     if not wanted.rows:
         write_section(NAME, table(known))
 
 
-def measured(wanted: argparse.Namespace, name: str, tool: str) -> dict[str, Any]:
+def measured(wanted: argparse.Namespace, name: str, tool: str, seed: int) -> dict[str, Any]:
     """One tuning in a process of its own, and what its model comes to."""
     chosen = SETS[name]
     with tempfile.TemporaryDirectory() as folder:
@@ -130,7 +136,7 @@ def measured(wanted: argparse.Namespace, name: str, tool: str) -> dict[str, Any]
             )
         base = base_model()
         if tool == "trl":
-            flags = ["--bf16"] if wanted.precision == "bf16" else []
+            flags = ["--seed", str(seed), *(["--bf16"] if wanted.precision == "bf16" else [])]
             line = [
                 wanted.trl,
                 str(Path(__file__).with_name("rivals.py")),
@@ -143,7 +149,7 @@ def measured(wanted: argparse.Namespace, name: str, tool: str) -> dict[str, Any]
             )
             cost = json.loads(out.stdout.strip().splitlines()[-1])
         else:
-            cost = luthier(own, base, wanted.precision)
+            cost = luthier(own, base, wanted.precision, seed)
         return {
             "set": name,
             "tool": tool,
@@ -154,7 +160,7 @@ def measured(wanted: argparse.Namespace, name: str, tool: str) -> dict[str, Any]
         }
 
 
-def luthier(own: Path, base: Path, precision: str) -> dict[str, Any]:
+def luthier(own: Path, base: Path, precision: str, seed: int) -> dict[str, Any]:
     """Full tuning by luthier, its validation apart: tokens of all rows, as TRL counts them, by the seconds of the steps."""
     line = [
         str(Path(sys.executable).with_name("luthier")),
@@ -186,6 +192,8 @@ def luthier(own: Path, base: Path, precision: str) -> dict[str, Any]:
         precision,
         "--allow",
         "leaks,copies",
+        "--seed",
+        str(seed),
     ]
     subprocess.run([*line, "--out", str(own / "run"), "--json", "--quiet"], check=True, capture_output=True)
     events = [json.loads(one) for one in (own / "run" / "events.jsonl").read_text().splitlines()]
@@ -275,46 +283,55 @@ def beyond(found: dict[str, Any]) -> float:
     return float(found["peak_bytes"] - 16 * sum(weight.numel() for weight in sizes)) / 1e9
 
 
-def interval(ours: dict[str, Any], theirs: dict[str, Any], what: str) -> str:
-    """How far luthier's score lies above TRL's, with the 95 % interval of a bootstrap over the rows, paired."""
-    drawn = np.random.default_rng(0).integers(
-        0, len(ours["rows"]["tokens"]), (10_000, len(ours["rows"]["tokens"]))
-    )
-
-    def scores(found: dict[str, Any]) -> Any:
-        each = np.array(found["rows"][what], float)[drawn].sum(1)
-        return each / (
-            np.array(found["rows"]["tokens"])[drawn].sum(1) if what == "losses" else drawn.shape[1]
-        )
-
-    middle = (
-        (ours["loss"] - theirs["loss"]) if what == "losses" else ours["exact_match"] - theirs["exact_match"]
-    )
-    low, high = np.quantile(scores(ours) - scores(theirs), (0.025, 0.975))
-    return f"{middle:+.3f} ({low:+.3f} to {high:+.3f})"
-
-
 def table(known: dict[str, dict[str, Any]]) -> str:
-    """Every set with both tools beside each other, and their ratio."""
+    """Every set with both tools beside each other; scores of each seed, and their means' difference."""
     heads = ("set", "precision", "tokens/s luthier", "TRL", "ratio", "wanted", "loss luthier", "TRL", "difference",
              "exact luthier", "TRL", "difference", "GB beyond luthier", "TRL")  # fmt: skip
     lines = [f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
     for name, chosen in SETS.items():
         for precision in ("fp32", "bf16"):
-            ours, theirs = (known.get(f"{name} {tool} {precision}") for tool in ("luthier", "trl"))
-            if ours is None or theirs is None:
+            ours, theirs = (of_all_seeds(known, f"{name} {tool} {precision} ") for tool in ("luthier", "trl"))
+            if not ours or not theirs:
                 continue
-            ratio = ours["tokens_per_second"] / theirs["tokens_per_second"]
-            exact = [f"{one['exact_match']:.3f}" if chosen.exact else "" for one in (ours, theirs)]
-            exact.append(interval(ours, theirs, "right") if chosen.exact else "")
-            lines.append(
-                f"| {name} | {precision} | {ours['tokens_per_second']:.0f} | {theirs['tokens_per_second']:.0f} | {ratio:.1f} | "
-                f"{chosen.wanted:.0f} | {ours['loss']:.4f} | {theirs['loss']:.4f} | "
-                f"{interval(ours, theirs, 'losses')} | {' | '.join(exact)} | "
-                f"{beyond(ours):.1f} | {beyond(theirs):.1f} |"
-            )
+            speeds = [mean(one["tokens_per_second"] for one in found) for found in (ours, theirs)]
+            cells = [
+                name,
+                precision,
+                *(f"{speed:.0f}" for speed in speeds),
+                f"{speeds[0] / speeds[1]:.1f}",
+                f"{chosen.wanted:.0f}",
+            ]
+            cells += [*compared(ours, theirs, "loss", "losses")]
+            cells += [*compared(ours, theirs, "exact_match", "right")] if chosen.exact else ["", "", ""]
+            cells += [f"{max(map(beyond, found)):.1f}" for found in (ours, theirs)]
+            lines.append(f"| {' | '.join(cells)} |")
     machines = {one["machine"] for one in known.values()}
     return "\n".join([__doc__ or "", *lines, "", *(f"Machine: {one}" for one in sorted(machines))])
+
+
+def of_all_seeds(known: dict[str, dict[str, Any]], begin: str) -> list[dict[str, Any]]:
+    return [one for key, one in known.items() if key.startswith(begin)]
+
+
+def compared(
+    ours: list[dict[str, Any]], theirs: list[dict[str, Any]], score: str, rows: str
+) -> tuple[str, str, str]:
+    """A score of both for each seed; how far luthier's mean lies above TRL's, with the 95 % interval of a bootstrap, paired by
+    row, that draws seeds too."""
+    dice = np.random.default_rng(0)
+    tokens = np.array(ours[0]["rows"]["tokens"], float)
+    drawn = dice.integers(0, len(tokens), (4_000, len(tokens)))
+    weight = tokens[drawn].sum(1) if rows == "losses" else np.full(len(drawn), len(tokens))
+
+    def means(found: list[dict[str, Any]]) -> Any:
+        each = np.array([one["rows"][rows] for one in found], float)
+        seeds = dice.integers(0, len(found), (len(drawn), len(found)))
+        return np.array([each[own].mean(0)[at].sum() for own, at in zip(seeds, drawn, strict=True)]) / weight
+
+    low, high = np.quantile(means(ours) - means(theirs), (0.025, 0.975))
+    middle = mean(one[score] for one in ours) - mean(one[score] for one in theirs)
+    shown = [", ".join(f"{one[score]:.3f}" for one in found) for found in (ours, theirs)]
+    return shown[0], shown[1], f"{middle:+.3f} ({low:+.3f} to {high:+.3f})"
 
 
 if __name__ == "__main__":

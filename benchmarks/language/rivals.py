@@ -22,6 +22,7 @@ def main() -> None:
     parser.add_argument(
         "--length", type=int, default=512, help="tokens of a packed row, where texts are read"
     )
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--bf16", action="store_true")
     print(json.dumps(tuned(parser.parse_args())))
 
@@ -71,7 +72,7 @@ def shared(wanted: argparse.Namespace) -> dict[str, Any]:
         "save_strategy": "no",
         "logging_strategy": "no",
         "report_to": [],
-        "seed": 0,
+        "seed": wanted.seed,
     }
 
 

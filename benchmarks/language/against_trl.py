@@ -1,9 +1,9 @@
 """Supervised tuning of SmolLM2-135M-Instruct on a CPU: luthier beside TRL, with the same rows, rate, batches, epochs and start.
 
 Both models are then scored alike by transformers alone: loss of the right answers, and exact match of those that `generate`
-writes. Scores of several seeds stand with
-commas: so few steps depend on the order of the rows. *Beyond*: memory of the process at its peak, its weights, gradients and moments apart. Tokens are those of the rows, as
-TRL counts them; luthier does not read the last two of each, which teach nothing.
+writes. Scores of several seeds stand with commas: so few steps depend on the order of the rows. *Beyond*: memory of the process
+at its peak, its weights, gradients and moments apart. Tokens are those of the rows, as TRL counts them; luthier does not read
+the last two of each, which teach nothing.
 """
 
 import argparse

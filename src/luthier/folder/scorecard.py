@@ -51,6 +51,14 @@ class CandidateScores(Record):
     test_high: float | None = None
 
 
+class ClusterCounts(Record):
+    """What rows share, and into how many clusters they fall by it."""
+
+    by: list[str]
+    test: int
+    valid: int | None = None
+
+
 class Verdict(Record):
     """Whether the chosen candidate is better than what is to be beaten."""
 
@@ -60,6 +68,8 @@ class Verdict(Record):
     low: float | None = None
     high: float | None = None
     words: str | None = None
+    outcome: str | None = None
+    detectable: float | None = None
 
 
 class Worth(Record):
@@ -71,6 +81,8 @@ class Worth(Record):
     low: float | None = None
     high: float | None = None
     words: str | None = None
+    outcome: str | None = None
+    detectable: float | None = None
 
 
 class CalibrationScores(Record):
@@ -197,6 +209,7 @@ class ScorecardRecord(VersionedRecord):
     seed: int | None = None
     rows: dict[str, int] | None = None
     left_out: dict[str, int] | None = None
+    clusters: ClusterCounts | None = None
     candidates: list[CandidateScores] | None = None
     verdict: Verdict | None = None
     worth: Worth | None = None

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from luthier.candidates.run import standard_error
 from luthier.devices import available_cores
 from luthier.events import Event, Named, Noted
 from luthier.files import whole_folder
@@ -143,7 +142,7 @@ def field_of(search: Search, done: Sequence[Tried], known: dict[int, dict[int, f
 def chosen(search: Search) -> tuple[Choice, dict[str, object]]:
     """The trial to end with, and what search.json tells of the choice."""
     task, seed = search.ready.rows.task, search.plan.run.seed
-    targets = search.ready.examples["valid"].targets
+    targets, clusters = search.ready.examples["valid"].targets, search.ready.rows.clusters("valid")
     done = different(search.adviser.tried())
     known = {one.number: scores_of(search, one) for one in done}
     answers = {one.number: answers_on_validation(search, one) for one in done}
@@ -159,7 +158,8 @@ def chosen(search: Search) -> tuple[Choice, dict[str, object]]:
     ]
 
     def error(best: Entrant, other: Entrant) -> float:
-        return standard_error(task, best.answers, other.answers, targets, seed)
+        ours, theirs = (task.measure(one.answers, targets, clusters) for one in (best, other))
+        return ours.standard_error(theirs, seed)
 
     choice = name(entrants, error, task.metric)
     top = best_of_entrants(entrants, task.metric)
@@ -167,7 +167,7 @@ def chosen(search: Search) -> tuple[Choice, dict[str, object]]:
     noise = chance(
         [list(scores.values()) for scores in known.values()], float(np.median(errors)) if errors else 0.0
     )
-    expected = corrected(task, list(answers.values()), targets, seed)
+    expected = corrected(task, list(answers.values()), targets, seed, clusters)
     told: dict[str, object] = {
         "recipe": next((one.score for one in entrants if one.number == 0), None),
         "spread": spread_words([one.score or 0.0 for one in done], noise, task.metric),

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from luthier.arrays import Array
 from luthier.candidates.run import Run
 from luthier.compare.choice import (
     COMPARING,
@@ -21,6 +20,7 @@ from luthier.compare.choice import (
     worth_words,
 )
 from luthier.compare.fitted import PRETRAINED, Fitted
+from luthier.compare.outcome import measured
 from luthier.devices import with_threads
 from luthier.events import Event, Started
 from luthier.files import whole_folder, write_bytes, write_json, write_text
@@ -132,7 +132,7 @@ def make_scorecard(run: Run, kept: Fitted, forgetting: dict[str, Any]) -> dict[s
     """scorecard.json, as docs/scorecard.md describes it."""
     ready, task, plan = run.ready, run.task, run.plan
     answers, targets = kept.answers["test"], run.targets("test")
-    scores = task.scores(answers, targets, plan.run.seed)
+    scores = task.scores(answers, targets, plan.run.seed, run.clusters("test"))
     watch = run.watch
     seconds = {**watch.took, "total": run.clock() + sum(watch.earlier.values())}
     return {
@@ -143,6 +143,7 @@ def make_scorecard(run: Run, kept: Fitted, forgetting: dict[str, Any]) -> dict[s
         "seed": plan.run.seed,
         "rows": ready.rows.split.sizes(),
         "left_out": ready.rows.left_out,
+        "clusters": ready.rows.shared.to_json(ready.rows.split),
         "metric": task.metric,
         "test": {name: estimate.to_json() for name, estimate in scores.items()},
         "candidates": [candidate_record(candidate) for candidate in run.candidates],
@@ -228,13 +229,13 @@ def verdict(run: Run, kept: Fitted) -> dict[str, Any]:
     """Whether the chosen candidate is better on the test rows, beyond noise, than those that are there to be beaten."""
     others = [candidate for candidate in run.candidates if candidate.to_beat]
     against = best_on_validation(others, run.task.metric)
-    gap = difference(run, kept, against)
+    gap = run.difference(kept, against, "test")
     ship = gap.low > 0
     words = verdict_words(kept, against, run.task.metric, gap, ship, spared=bool(run.outlook.spared))
     how = run.task.zero_shot
     if not ship and how is not None and how.compares and against.name == "zero-shot":
         words += f" {COMPARING}"
-    return {"ship": ship, "against": against.name, **gap.to_json(), "words": words}
+    return {"ship": ship, "against": against.name, **measured(gap), "words": words}
 
 
 def worth(run: Run) -> dict[str, Any]:
@@ -243,13 +244,8 @@ def worth(run: Run) -> dict[str, Any]:
     if cheaper is None:
         words = f"There is nothing cheaper than {dearer.name} to compare it with."
         return {"dearer": dearer.name, "cheaper": None, "words": words}
-    gap = difference(run, dearer, cheaper)
+    gap = run.difference(dearer, cheaper, "test")
     words = worth_words(dearer, cheaper, run.task.metric, gap)
     if cheaper.name == "probe" and cheaper is run.kept:
         words += f" {MORE_ROWS}"
-    return {"dearer": dearer.name, "cheaper": cheaper.name, **gap.to_json(), "words": words}
-
-
-def difference(run: Run, ours: Fitted, theirs: Fitted) -> Any:
-    targets: Array = run.targets("test")
-    return run.task.difference(ours.answers["test"], theirs.answers["test"], targets, run.plan.run.seed)
+    return {"dearer": dearer.name, "cheaper": cheaper.name, **measured(gap), "words": words}

@@ -28,8 +28,7 @@ def why_spared(run: Run) -> str:
     if kept is None:
         kept, _ = choose(run.learnt, run.standard_error, run.task.metric)
         reason = f"and even {top:.4f}, all rows right, would be no better beyond noise"
-        answers = flawless.answers["valid"], kept.answers["valid"]
-        if not negligible(run.task.difference(*answers, targets, run.plan.run.seed)):
+        if not negligible(run.difference(flawless, kept, "valid")):
             return ""
     score = kept.scores["valid"].value
     told = f"No layers are trained: the {run.task.metric} of {kept.name} on the {len(targets):,} validation rows is {score:.4f}"

@@ -155,7 +155,8 @@ class TokenClassification(Task[Logits, Tags]):
 
     def evidence(self, answers: Tags, targets: Array) -> Tagged:
         right = (answers.tags == flat(targets)).astype(np.float64)
-        return Tagged(self.counts(answers, targets), right)
+        rows = np.repeat(np.arange(len(targets)), [len(tags) for tags in targets])
+        return Tagged(self.counts(answers, targets), right, rows)
 
     def reported(self, targets: Array) -> tuple[str, ...]:
         return ("f1", "precision", "recall", "accuracy")

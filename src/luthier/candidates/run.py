@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from luthier.arrays import Array, Ints
-from luthier.compare.choice import best_on_validation
-from luthier.compare.fitted import PRETRAINED, Fitted
+from luthier.comparing.choice import best_on_validation
+from luthier.comparing.fitted import PRETRAINED, Fitted
 from luthier.errors import Interrupted, WorldError
 from luthier.folder.artefacts import Artefacts
 from luthier.folder.model_record import ModelRecord, SavedModelRecord

@@ -58,8 +58,7 @@ class Clusters:
 
     def sums(self, values: Floats) -> NDArray[np.float64]:
         """(clusters,) the sum over the rows of each. values: (rows,)."""
-        found: NDArray[np.float64] = np.bincount(self.of, np.asarray(values, np.float64), self.count)
-        return found
+        return np.bincount(self.of, np.asarray(values, np.float64), self.count).astype(np.float64)
 
     @property
     def alike(self) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from luthier.candidates.run import Run
-from luthier.compare.choice import (
+from luthier.comparing.choice import (
     COMPARING,
     MORE_ROWS,
     best_on_validation,
@@ -19,8 +19,8 @@ from luthier.compare.choice import (
     verdict_words,
     worth_words,
 )
-from luthier.compare.fitted import PRETRAINED, Fitted
-from luthier.compare.outcome import measured
+from luthier.comparing.fitted import PRETRAINED, Fitted
+from luthier.comparing.outcome import measured
 from luthier.devices import with_threads
 from luthier.events import Event, Started
 from luthier.files import whole_folder, write_bytes, write_json, write_text
@@ -112,8 +112,11 @@ def prediction_lines(run: Run, candidate: Fitted, part: str) -> str:
     numbers, sources = getattr(rows.split, part), run.sources(part)
     answers = task.lines(candidate.answers[part], sources)
     known = task.known(run.targets(part), sources)
+    more = beside_answers(run, candidate, part)
     lines = []
-    for number, text, right, answer in zip(numbers, rows.texts(numbers), known, answers, strict=True):
+    for number, text, right, answer, others in zip(
+        numbers, rows.texts(numbers), known, answers, more, strict=True
+    ):
         place = rows.table.place(int(number))
         record = {
             "row": int(number),
@@ -123,9 +126,22 @@ def prediction_lines(run: Run, candidate: Fitted, part: str) -> str:
             "label": right,
             "prediction": answer.pop(task.answer_key),
             **answer,
+            **others,
         }
         lines.append(json.dumps(record, ensure_ascii=False) + "\n")
     return "".join(lines)
+
+
+def beside_answers(run: Run, candidate: Fitted, part: str) -> list[dict[str, Any]]:
+    """What each line holds beside the answer, so that another run can be compared with this one: the number of its cluster, where
+    rows share something, and what the task's metrics need."""
+    recorded, clusters, answers = run.task.recorded, run.clusters(part), candidate.answers[part]
+    more: list[dict[str, Any]] = [{} for _ in range(len(answers))]
+    if recorded is not None:
+        more = recorded.more(answers, run.targets(part))
+    if clusters is None:
+        return more
+    return [{**one, "cluster": int(cluster)} for one, cluster in zip(more, clusters, strict=True)]
 
 
 def make_scorecard(run: Run, kept: Fitted, forgetting: dict[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from luthier.tasks.in_context import InContext
 from luthier.tasks.made_rows import MadeRows
 from luthier.tasks.outputs import PLAIN, Logits, Outputs
 from luthier.tasks.probing import Probing
+from luthier.tasks.recorded import Recorded
 from luthier.tasks.reference import Reference
 from luthier.tasks.writing import Writing
 from luthier.tasks.zero_shot import ZeroShot
@@ -152,6 +153,11 @@ class Task(ABC, Generic[Out, Ans]):
 
     def writing(self, examples: Examples) -> Writing | None:
         """What is written to some rows where a model answers them; None where nothing is."""
+        return None
+
+    @property
+    def recorded(self) -> Recorded[Ans] | None:
+        """How the lines of predictions/ tell what its metrics need; None where they do not, so that runs cannot be compared."""
         return None
 
     @property

@@ -4,8 +4,8 @@ import math
 from collections.abc import Callable, Sequence
 from itertools import takewhile
 
-from luthier.compare.fitted import Fitted
-from luthier.compare.outcome import BETTER, SAME, WORSE, gained, interval, outcome, seen, written
+from luthier.comparing.fitted import Fitted
+from luthier.comparing.outcome import BETTER, SAME, WORSE, gained, interval, outcome, seen, written
 from luthier.scores.intervals import Difference
 from luthier.scores.metrics import metric_named
 

@@ -9,8 +9,8 @@ from sklearn.dummy import DummyClassifier
 from torch.nn import functional
 
 from luthier.candidates import CANDIDATES
-from luthier.compare.choice import choose, next_cheaper, verdict_words, worth_words
-from luthier.compare.fitted import Fitted
+from luthier.comparing.choice import choose, next_cheaper, verdict_words, worth_words
+from luthier.comparing.fitted import Fitted
 from luthier.scores.intervals import Difference, Estimate, paired_standard_error
 from luthier.scores.measures import PerRow
 from luthier.scores.metrics import METRICS, Metric

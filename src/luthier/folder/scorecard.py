@@ -59,6 +59,24 @@ class ClusterCounts(Record):
     valid: int | None = None
 
 
+class Spread(Record):
+    """A score over seeds."""
+
+    mean: float
+    sd: float | None = None
+    values: list[float]
+
+
+class SeedScores(Record):
+    """Scores of the same plan on several seeds, of which this run is the one that is kept."""
+
+    n: int
+    test: Spread
+    valid: Spread | None = None
+    seeds: list[int] | None = None
+    kept: int | None = None
+
+
 class Verdict(Record):
     """Whether the chosen candidate is better than what is to be beaten."""
 
@@ -207,6 +225,7 @@ class ScorecardRecord(VersionedRecord):
     model_format: str | None = None
     language: str | None = None
     seed: int | None = None
+    seeds: SeedScores | None = None
     rows: dict[str, int] | None = None
     left_out: dict[str, int] | None = None
     clusters: ClusterCounts | None = None

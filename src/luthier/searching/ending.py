@@ -1,16 +1,13 @@
 """How a search ends: one of its trials is named, its test rows are opened, the folder is completed."""
 
-import os
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 
 from luthier.devices import available_cores
 from luthier.events import Event, Named, Noted
-from luthier.files import whole_folder
+from luthier.files import link_or_copy, whole_folder
 from luthier.folder.run_folder import LOCK, RunFolder
 from luthier.prepare.prepare import prepare
 from luthier.report.search_page import write_search_page
@@ -107,17 +104,6 @@ def whole_weights(search: Search, number: int) -> bool:
         (folder / "state" / "tuned.json").is_file()
         for folder in (search.folder.trial(number), search.folder.best)
     )
-
-
-def link_or_copy(source: Path, target: Path) -> None:
-    """Give a large file a second name, as it is only ever replaced whole; copy the log, which grows, and where links fail."""
-    try:
-        if source.suffix == ".safetensors":
-            os.link(source, target)
-            return
-    except OSError:
-        pass  # another file system: it is copied
-    shutil.copyfile(source, target)
 
 
 @dataclass(frozen=True)

@@ -95,6 +95,7 @@ def test_help_lists_the_commands_each_with_its_sentence(monkeypatch: pytest.Monk
     for line in (
         "adapt        Let a language model go on reading in the texts of DATA, before it is tuned or for itself: tune --task",
         "chat         Talk to a tuned language model, which keeps the conversation.",
+        "compare      Whether RUN_A is better than RUN_B, worse, or no different as far as the same test rows can tell.",
         "demo         The main job on embedded messages and a packaged model, offline: about a minute for text, ten at the most",
         "plan         What tune would do with DATA, how long it would take and how much memory: trains nothing, writes nothing.",
         "predict      One JSON line per row, in row order, with calibrated probabilities.",

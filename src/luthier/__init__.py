@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from luthier.folder.model_folder import ModelFolder, load
     from luthier.plan.plan import Plan
     from luthier.predict import Predictions
+    from luthier.session.comparing import compare
     from luthier.session.runs import check, tune
     from luthier.session.searches import search
 
@@ -40,6 +41,7 @@ __all__ = [
     "RunError",
     "WorldError",
     "check",
+    "compare",
     "load",
     "search",
     "tune",
@@ -51,6 +53,7 @@ HOMES = {
     "Plan": "luthier.plan.plan",
     "Predictions": "luthier.predict",
     "check": "luthier.session.runs",
+    "compare": "luthier.session.comparing",
     "search": "luthier.session.searches",
     "tune": "luthier.session.runs",
 }

@@ -347,3 +347,14 @@ def sync_folder(folder: Path) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Give a large file a second name, as it is only ever replaced whole; copy the log, which grows, and where links fail."""
+    try:
+        if source.suffix == ".safetensors":
+            os.link(source, target)
+            return
+    except OSError:
+        pass  # another file system: it is copied
+    shutil.copyfile(source, target)

@@ -12,7 +12,7 @@ import torch
 from luthier.candidates import CANDIDATES, competing
 from luthier.candidates.candidate import Candidate, Passes
 from luthier.candidates.run import HELD_OUT, Mode, Run, Watch
-from luthier.compare.fitted import Fitted, Weights
+from luthier.comparing.fitted import Fitted, Weights
 from luthier.events import Event, Stepped, result_of
 from luthier.folder.model_folder import ModelFolder
 from luthier.models.headed import new_head

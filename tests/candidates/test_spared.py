@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from luthier.compare.choice import beyond_reach, choose
-from luthier.compare.fitted import Fitted
+from luthier.comparing.choice import beyond_reach, choose
+from luthier.comparing.fitted import Fitted
 from luthier.errors import Interrupted
 from luthier.events import Event, Noted, Stepped, Stopped, Validated, Work
 from luthier.folder.model_folder import ModelFolder

@@ -19,6 +19,7 @@ from luthier.scores.intervals import (
     mean_of,
     paired_bootstrap,
     paired_bootstrap_of,
+    paired_proportions,
     paired_standard_error,
     proportion,
     wilson,
@@ -51,8 +52,8 @@ def test_a_95_percent_interval_covers_the_true_mean_about_95_times_in_100(
     random: np.random.Generator,
 ) -> None:
     covered = 0
-    for seed in range(300):
-        found = proportion((random.random(120) < 0.8).astype(float), draws=300, seed=seed)
+    for _ in range(300):
+        found = proportion((random.random(120) < 0.8).astype(float))
         covered += found.low <= 0.8 <= found.high
 
     assert 0.90 < covered / 300 < 0.98
@@ -134,15 +135,18 @@ def test_wilson_is_that_of_scipy(successes: int, rows: int, confidence: float) -
 
 def test_accuracy_of_rows_all_right_has_the_interval_of_wilson_and_not_a_point() -> None:
     assert bootstrap(mean_of(np.ones(30)), 30, seed=0) == Estimate(1.0, 1.0, 1.0)
-    assert proportion(np.ones(30), seed=0) == wilson(30, 30)
-    assert proportion(np.zeros(30), seed=0) == wilson(0, 30)
-    assert proportion(np.ones(1), seed=0) == wilson(1, 1)
+    assert proportion(np.ones(30)) == wilson(30, 30)
+    assert proportion(np.zeros(30)) == wilson(0, 30)
+    assert proportion(np.ones(1)) == wilson(1, 1)
 
 
-def test_accuracy_of_rows_some_right_has_the_interval_of_the_bootstrap(random: np.random.Generator) -> None:
-    right = (random.random(400) < 0.9).astype(float)
+def test_accuracy_of_many_rows_has_about_the_interval_of_the_bootstrap(random: np.random.Generator) -> None:
+    right = (random.random(2000) < 0.9).astype(float)
 
-    assert proportion(right, seed=0) == bootstrap(mean_of(right), 400, seed=0)
+    drawn = bootstrap(mean_of(right), 2000, draws=4000, seed=0)
+
+    assert proportion(right) == wilson(int(right.sum()), 2000)
+    assert proportion(right).to_json() == pytest.approx(drawn.to_json(), abs=0.002)
 
 
 def test_one_row_is_its_own_interval() -> None:
@@ -203,9 +207,10 @@ def test_a_difference_on_fewer_than_six_rows_is_never_beyond_noise(differing: in
     assert (stats.binomtest(differing, differing).pvalue < 0.05) == beyond
 
     means = paired_bootstrap(first, second, seed=0)
-    same = paired_bootstrap_of(mean_of(first), mean_of(second), 100, differing=differing, seed=0)
+    shares = paired_proportions(first, second, seed=0)
+    same = paired_bootstrap_of(mean_of(first), mean_of(second), first != second, seed=0)
 
-    assert excludes_zero(means) == excludes_zero(same) == beyond
+    assert excludes_zero(means) == excludes_zero(same) == excludes_zero(shares) == beyond
     assert (same.value, same.low, same.high) == pytest.approx((means.value, means.low, means.high))
 
 
@@ -222,8 +227,7 @@ def test_macro_f1_of_two_candidates_is_compared_on_the_same_resamples(random: np
     found = paired_bootstrap_of(
         resampled_macro_f1(labels, good, 3),
         resampled_macro_f1(labels, poor, 3),
-        300,
-        differing=int(np.count_nonzero(good != poor)),
+        good != poor,
         seed=0,
     )
 

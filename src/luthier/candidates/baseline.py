@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from luthier.candidates.candidate import Candidate
 from luthier.candidates.run import ANSWERED, Run
-from luthier.compare.fitted import Fitted
+from luthier.comparing.fitted import Fitted
 from luthier.events import Event
 from luthier.prepare.prepare import Prepared
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator
 
 from luthier.batches.examples import Examples
 from luthier.candidates.run import Run
-from luthier.compare.fitted import Fitted
+from luthier.comparing.fitted import Fitted
 from luthier.events import Event
 from luthier.prepare.prepare import Prepared
 
@@ -16,7 +16,7 @@ Passes = Callable[[Examples], float]
 class Candidate(ABC):
     """A way to come to answers: a row of CANDIDATES.
 
-    Each run asks all of them, from cheap to dear, and keeps the one that validation favours (compare/choice.py).
+    Each run asks all of them, from cheap to dear, and keeps the one that validation favours (comparing/choice.py).
     """
 
     name: str

@@ -10,7 +10,7 @@ from luthier.arrays import Array
 from luthier.candidates.candidate import Candidate, Passes
 from luthier.candidates.records import ProbeRecord
 from luthier.candidates.run import HELD_OUT, Run
-from luthier.compare.fitted import Fitted, Weights
+from luthier.comparing.fitted import Fitted, Weights
 from luthier.devices import with_threads
 from luthier.events import Event
 from luthier.models.headed import new_head

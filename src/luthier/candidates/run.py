@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from luthier.arrays import Array
-from luthier.compare.choice import best_on_validation
-from luthier.compare.fitted import PRETRAINED, Fitted
+from luthier.arrays import Array, Ints
+from luthier.comparing.choice import best_on_validation
+from luthier.comparing.fitted import PRETRAINED, Fitted
 from luthier.errors import Interrupted, WorldError
 from luthier.folder.artefacts import Artefacts
 from luthier.folder.model_record import ModelRecord, SavedModelRecord
@@ -20,7 +20,7 @@ from luthier.plan.duration import seconds_of
 from luthier.plan.plan import Plan
 from luthier.prepare.prepare import Prepared
 from luthier.records import Record
-from luthier.tasks.answers import Answers
+from luthier.scores.intervals import Difference
 from luthier.tasks.calibration import Calibration
 from luthier.tasks.outputs import Outputs
 from luthier.tasks.task import Task
@@ -126,6 +126,10 @@ class Run:
     def targets(self, part: str) -> Array:
         return self.ready.examples[part].targets
 
+    def clusters(self, part: str) -> Ints | None:
+        """(rows of the part,) equal where they share something; None where none do."""
+        return self.ready.rows.clusters(part)
+
     def sources(self, part: str) -> Sequence[Any]:
         """What the task needs to put its answers in the user's terms."""
         found = self.ready.examples[part].sources
@@ -185,12 +189,23 @@ class Run:
         task, examples = self.task, self.ready.examples[part]
         answers = task.answer(fitted.outputs[part], fitted.calibration, examples)
         fitted.answers[part] = answers
-        fitted.scores[part] = task.scores(answers, self.targets(part), self.plan.run.seed)[task.metric]
+        clusters = self.clusters(part)
+        fitted.scores[part] = task.scores(answers, self.targets(part), self.plan.run.seed, clusters)[
+            task.metric
+        ]
 
     def standard_error(self, ours: Fitted, theirs: Fitted) -> float:
         """The standard error of the difference of two candidates' scores on the validation rows."""
         answers = ours.answers["valid"], theirs.answers["valid"]
-        return standard_error(self.task, *answers, self.targets("valid"), self.plan.run.seed)
+        measures = [self.task.measure(one, self.targets("valid"), self.clusters("valid")) for one in answers]
+        return measures[0].standard_error(measures[1], self.plan.run.seed)
+
+    def difference(self, ours: Fitted, theirs: Fitted, part: str) -> Difference:
+        """How much better our answers to the rows of a part are than theirs."""
+        answers = ours.answers[part], theirs.answers[part]
+        return self.task.difference(
+            *answers, self.targets(part), self.plan.run.seed, groups=self.clusters(part)
+        )
 
     # What is kept
 
@@ -245,8 +260,3 @@ class Run:
             f"{self.task.metric} {self.kept.scores['valid']} on the validation rows. "
             f"`luthier resume {where}` goes on from the last saved step."
         )
-
-
-def standard_error(task: Task, ours: Answers, theirs: Answers, targets: Array, seed: int) -> float:
-    """The standard error of the difference between the scores of two sets of answers to the same rows."""
-    return task.measure(ours, targets).standard_error(task.measure(theirs, targets), seed)

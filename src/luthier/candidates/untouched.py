@@ -11,7 +11,7 @@ from luthier.arrays import Ints
 from luthier.batches.examples import Examples
 from luthier.candidates.candidate import Candidate, Passes
 from luthier.candidates.run import ANSWERED, Run
-from luthier.compare.fitted import Fitted
+from luthier.comparing.fitted import Fitted
 from luthier.events import Event, Noted
 from luthier.models.generation import doubt_of
 from luthier.prepare.prepare import Prepared

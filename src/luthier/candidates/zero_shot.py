@@ -8,7 +8,7 @@ from luthier.arrays import Array
 from luthier.batches.examples import Examples
 from luthier.candidates.candidate import Candidate, Passes
 from luthier.candidates.run import ANSWERED, Run
-from luthier.compare.fitted import Fitted, Weights
+from luthier.comparing.fitted import Fitted, Weights
 from luthier.events import Event
 from luthier.models.headed import HeadedModel
 from luthier.models.heads.classifier import encoder_of

@@ -136,13 +136,28 @@ app.command(
 )  # fmt: skip
 
 
-@app.command(name="tune")
-@planned
-def tune(plan: Plan, as_json: bool, quiet: bool) -> None:
+def tune(plan: Plan, as_json: bool, quiet: bool, seeds: str | None) -> None:
     """Adapt a pre-trained model to the examples in DATA: the main job."""
-    from luthier.session.runs import run_plan
+    from luthier.session.runs import run_plan, run_seeds
 
-    show(run_plan(plan, quiet), as_json)
+    if seeds is None:
+        show(run_plan(plan, quiet), as_json)
+        return
+    if not (seeds.isdigit() and int(seeds) > 0):
+        raise PlanError(f"--seeds {seeds}: expected how many seeds to run, as in --seeds 5.")
+    show(run_seeds(plan, int(seeds), quiet), as_json)
+
+
+app.command(
+    planned(
+        tune,
+        (
+            option("seeds", "--seeds", str, "On how many seeds to tune, from --seed on, over the same split: mean and spread are "
+                   "told, and the best by validation is kept."),
+        ),
+    ),
+    name="tune",
+)  # fmt: skip
 
 
 READING = "adaptation"

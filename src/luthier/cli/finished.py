@@ -150,6 +150,23 @@ def chat(
 
 
 @app.command
+def compare(
+    run_a: Annotated[str, Parameter(help="Folder of a finished run or search.")],
+    run_b: Annotated[str, Parameter(help="Folder of another one, tested on the same rows.")],
+    /,
+    *,
+    json: Annotated[
+        bool, Parameter(help="Last line of standard output: the result as one JSON object.", negative=())
+    ] = False,
+) -> None:
+    """Whether RUN_A is better than RUN_B, worse, or no different as far as the same test rows can tell."""
+    from luthier.session.comparing import compare as compare_two
+
+    found = compare_two(run_a, run_b)
+    print(json_line(found.to_json()) if json else found.words)
+
+
+@app.command
 def verdict(
     run: Annotated[str, Parameter(help="Folder of a finished run.")],
     /,

@@ -51,6 +51,32 @@ class CandidateScores(Record):
     test_high: float | None = None
 
 
+class ClusterCounts(Record):
+    """What rows share, and into how many clusters they fall by it."""
+
+    by: list[str]
+    test: int
+    valid: int | None = None
+
+
+class Spread(Record):
+    """A score over seeds."""
+
+    mean: float
+    sd: float | None = None
+    values: list[float]
+
+
+class SeedScores(Record):
+    """Scores of the same plan on several seeds, of which this run is the one that is kept."""
+
+    n: int
+    test: Spread
+    valid: Spread | None = None
+    seeds: list[int] | None = None
+    kept: int | None = None
+
+
 class Verdict(Record):
     """Whether the chosen candidate is better than what is to be beaten."""
 
@@ -60,6 +86,8 @@ class Verdict(Record):
     low: float | None = None
     high: float | None = None
     words: str | None = None
+    outcome: str | None = None
+    detectable: float | None = None
 
 
 class Worth(Record):
@@ -71,6 +99,8 @@ class Worth(Record):
     low: float | None = None
     high: float | None = None
     words: str | None = None
+    outcome: str | None = None
+    detectable: float | None = None
 
 
 class CalibrationScores(Record):
@@ -197,8 +227,10 @@ class ScorecardRecord(VersionedRecord):
     model_format: str | None = None
     language: str | None = None
     seed: int | None = None
+    seeds: SeedScores | None = None
     rows: dict[str, int] | None = None
     left_out: dict[str, int] | None = None
+    clusters: ClusterCounts | None = None
     candidates: list[CandidateScores] | None = None
     verdict: Verdict | None = None
     worth: Worth | None = None

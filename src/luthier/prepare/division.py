@@ -11,6 +11,7 @@ from luthier.data.table import Table
 from luthier.errors import DataError
 from luthier.plan.plan import Plan
 from luthier.plan.sections import DataPlan
+from luthier.prepare.clusters import SharedRows
 from luthier.prepare.refusals import refuse_empty_parts
 from luthier.prepare.small_parts import small_parts
 from luthier.tasks.calibration import FEWEST
@@ -47,7 +48,8 @@ def divide(plan: Plan, found: Understood, table: Table, roles: Roles) -> Divisio
     except DataError as error:  # It knows row numbers only; the user knows the file.
         raise DataError(f"{plan.data.path}: {error}{alone_words(len(found.unusable.single))}") from None
     refuse_empty_parts(plan, split, found, roles)
-    split = replace(split, warnings=small_parts(split, found))
+    few = SharedRows.of_rows(found, plan.data.group, groups).warnings(split.test)
+    split = replace(split, warnings=(*small_parts(split, found), *few))
     found = replace(found, task=found.task.having_seen(found.targets(split.train)))
     return Division(found, split, groups)
 

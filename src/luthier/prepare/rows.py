@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from luthier.forms.form import Form
 from luthier.hashes import hash_json
 from luthier.plan.named_columns import column_settings
 from luthier.plan.plan import Plan
+from luthier.prepare.clusters import SharedRows
 from luthier.prepare.data_files import read_files
 from luthier.prepare.division import Division, divide
 from luthier.prepare.parts import (
@@ -101,6 +103,16 @@ class Rows:
 
     def targets(self, rows: Ints) -> Array:
         return self.understood.targets(rows)
+
+    @cached_property
+    def shared(self) -> SharedRows:
+        """Which of the rows share something, as the split keeps them on one side."""
+        parts = self.evidence.parts
+        return SharedRows.of_rows(self.understood, parts.group, parts.named_groups)
+
+    def clusters(self, part: str) -> Ints | None:
+        """(rows of the part,) equal where they share something; None where none do."""
+        return self.shared.among(getattr(self.split, part))
 
     def settings(self) -> dict[str, Any]:
         """How the data were understood, as settings of a plan that would say the same."""

@@ -2,18 +2,20 @@
 
 Either each row has its share by itself and the metric is their mean (`PerRow`), or it is of all rows together (`OfAll`). Either
 may have been measured on some of the rows only (`OfSome`). Whatever asks for values, intervals and differences needs to know no
-more of a metric than that.
+more of a metric than that. Where rows share something, as questions on one text do, a measure is told so once (`clustered`).
 """
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from statistics import NormalDist
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from luthier.arrays import Floats, Ints
+from luthier.scores.clusters import Clusters
 from luthier.scores.intervals import (
     Difference,
     Estimate,
@@ -22,12 +24,14 @@ from luthier.scores.intervals import (
     mean_of,
     paired_bootstrap,
     paired_bootstrap_of,
+    paired_proportions,
     paired_standard_error,
+    percentiles,
     proportion,
 )
 
-NORMAL = 1.96
-"""Standard deviations to either side of a normal variable that hold 95 % of it."""
+CONFIDENCE = 0.95
+"""Confidence of the intervals."""
 
 
 class Measure(ABC):
@@ -43,6 +47,10 @@ class Measure(ABC):
         """The metric of some of the rows, by their places."""
 
     @abstractmethod
+    def clustered(self, groups: Ints) -> Self:
+        """The same metric, of rows that share something. groups: (rows,) equal where they do."""
+
+    @abstractmethod
     def estimate(self, seed: int) -> Estimate:
         """The value with its 95 % interval."""
 
@@ -50,20 +58,23 @@ class Measure(ABC):
     def minus(self, other: Any, seed: int) -> Difference:
         """How much higher this is than the same metric of another candidate's answers to the same rows, and the interval."""
 
+    @abstractmethod
     def standard_error(self, other: Any, seed: int) -> float:
         """Standard error of the difference between the two candidates' metrics."""
-        gap = self.minus(other, seed)
-        return (gap.high - gap.low) / (2 * NORMAL)
 
 
 @dataclass(frozen=True)
 class PerRow(Measure):
-    """A metric that is the mean of one value per row, such as accuracy."""
+    """A metric that is the mean of one value per row, such as accuracy; or of one per word, question or the like of a row."""
 
     values: Floats
-    """(rows,) the value of each row."""
+    """(units,) the value of each row, or of each of its units."""
     share: bool = False
     """Whether each value is 1 or 0: the interval of a share stays honest where all rows are alike."""
+    rows: Ints | None = None
+    """(units,) the place of the row that each unit is of; None where there is a unit for each row, in their order."""
+    groups: Ints | None = None
+    """(units,) equal where units share something; None where they share nothing but their row."""
 
     @property
     def value(self) -> float:
@@ -72,16 +83,31 @@ class PerRow(Measure):
     def of(self, rows: Ints) -> float:
         return float(self.values[rows].mean())
 
+    def clustered(self, groups: Ints) -> "PerRow":
+        return replace(self, groups=groups if self.rows is None else groups[self.rows])
+
+    @property
+    def together(self) -> Ints | None:
+        """(units,) equal where units share something, be it their row; None where none do."""
+        return self.rows if self.groups is None else self.groups
+
     def estimate(self, seed: int) -> Estimate:
         if self.share:
-            return proportion(self.values, seed=seed)
-        return bootstrap(mean_of(self.values), len(self.values), seed=seed)
+            return proportion(self.values, groups=self.together, confidence=CONFIDENCE)
+        return bootstrap(
+            mean_of(self.values),
+            len(self.values),
+            groups=self.together,
+            confidence=CONFIDENCE,
+            seed=seed,
+        )
 
     def minus(self, other: "PerRow", seed: int) -> Difference:
-        return paired_bootstrap(self.values, other.values, seed=seed)
+        how = paired_proportions if self.share and other.share else paired_bootstrap
+        return how(self.values, other.values, groups=self.together, confidence=CONFIDENCE, seed=seed)
 
     def standard_error(self, other: "PerRow", seed: int) -> float:
-        return paired_standard_error(self.values, other.values)
+        return paired_standard_error(self.values, other.values, self.together)
 
 
 @dataclass(frozen=True)
@@ -91,6 +117,8 @@ class OfAll(Measure):
     statistic: Statistic
     answers: NDArray[Any]
     """(rows, ...) by which two candidates are told to answer a row alike."""
+    groups: Ints | None = None
+    """(rows,) equal where rows share something; None where none do."""
 
     @property
     def value(self) -> float:
@@ -99,15 +127,31 @@ class OfAll(Measure):
     def of(self, rows: Ints) -> float:
         return float(self.statistic(rows[None])[0])
 
+    def clustered(self, groups: Ints) -> "OfAll":
+        return replace(self, groups=groups)
+
     def estimate(self, seed: int) -> Estimate:
-        return bootstrap(self.statistic, len(self.answers), seed=seed)
+        return bootstrap(
+            self.statistic, len(self.answers), groups=self.groups, confidence=CONFIDENCE, seed=seed
+        )
 
     def minus(self, other: "OfAll", seed: int) -> Difference:
         unlike = self.answers != other.answers
-        differing = int(unlike.reshape(len(unlike), -1).any(axis=1).sum())
         return paired_bootstrap_of(
-            self.statistic, other.statistic, len(self.answers), differing=differing, seed=seed
+            self.statistic,
+            other.statistic,
+            unlike.reshape(len(unlike), -1).any(axis=1),
+            groups=self.groups,
+            confidence=CONFIDENCE,
+            seed=seed,
         )
+
+    def standard_error(self, other: "OfAll", seed: int) -> float:
+        """Half the interval of the difference, in standard errors."""
+        gap, clusters = self.minus(other, seed), Clusters.of_rows(self.groups, len(self.answers))
+        _, upper = percentiles(clusters.count, CONFIDENCE)
+        reach = NormalDist().inv_cdf(upper) if upper < 1 else math.inf
+        return (gap.high - gap.low) / (2 * reach) if math.isfinite(reach) else math.inf
 
 
 @dataclass(frozen=True)
@@ -128,6 +172,9 @@ class OfSome(Measure):
         found = np.searchsorted(self.places, rows)
         measured = self.places[np.minimum(found, len(self.places) - 1)] == rows
         return self.measure.of(found[measured]) if measured.any() else math.nan
+
+    def clustered(self, groups: Ints) -> "OfSome":
+        return replace(self, measure=self.measure.clustered(groups[self.places]))
 
     def estimate(self, seed: int) -> Estimate:
         return self.measure.estimate(seed)

@@ -116,6 +116,8 @@ class Tagged:
     """(rows, types, 3) entities that are right, predicted and true, as `entities.counts_per_row` counts them."""
     right: Floats
     """(words,) 1 where the tag is right, else 0."""
+    rows: Ints | None = None
+    """(words,) the place of the row that each word is of; None where each is of a row of its own."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +175,12 @@ class Preferred:
 
 
 def accuracy(found: Classified | Tagged) -> Measure:
-    return PerRow(found.right, share=True)
+    return PerRow(found.right, share=True, rows=found.rows if isinstance(found, Tagged) else None)
+
+
+def answered(found: Answered, values: Floats, those: NDArray[np.bool_], share: bool = False) -> Measure:
+    """The mean over some of the questions. values: (rows,).  those: (rows,) which."""
+    return PerRow(values[those], share=share, rows=np.flatnonzero(those))
 
 
 def macro_f1(found: Classified) -> Measure:
@@ -349,14 +356,14 @@ METRICS: dict[str, Metric] = {
     "answerable_f1": Metric(
         "F1 of questions with an answer",
         "word by word",
-        {QUESTIONS: lambda found: PerRow(found.f1[found.answerable])},
+        {QUESTIONS: lambda found: answered(found, found.f1, found.answerable)},
         percent=True,
         inside="F1 of questions with an answer",
     ),
     "unanswerable_accuracy": Metric(
         "Questions without an answer",
         "the share that is left unanswered",
-        {QUESTIONS: lambda found: PerRow(found.exact[~found.answerable], share=True)},
+        {QUESTIONS: lambda found: answered(found, found.exact, ~found.answerable, share=True)},
         percent=True,
     ),
     "mrr": Metric(

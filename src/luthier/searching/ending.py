@@ -1,17 +1,13 @@
 """How a search ends: one of its trials is named, its test rows are opened, the folder is completed."""
 
-import os
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 
-from luthier.candidates.run import standard_error
 from luthier.devices import available_cores
 from luthier.events import Event, Named, Noted
-from luthier.files import whole_folder
+from luthier.files import link_or_copy, whole_folder
 from luthier.folder.run_folder import LOCK, RunFolder
 from luthier.prepare.prepare import prepare
 from luthier.report.search_page import write_search_page
@@ -110,17 +106,6 @@ def whole_weights(search: Search, number: int) -> bool:
     )
 
 
-def link_or_copy(source: Path, target: Path) -> None:
-    """Give a large file a second name, as it is only ever replaced whole; copy the log, which grows, and where links fail."""
-    try:
-        if source.suffix == ".safetensors":
-            os.link(source, target)
-            return
-    except OSError:
-        pass  # another file system: it is copied
-    shutil.copyfile(source, target)
-
-
 @dataclass(frozen=True)
 class Field:
     """The trials among which one is named, and the seeds on which they are compared."""
@@ -143,7 +128,7 @@ def field_of(search: Search, done: Sequence[Tried], known: dict[int, dict[int, f
 def chosen(search: Search) -> tuple[Choice, dict[str, object]]:
     """The trial to end with, and what search.json tells of the choice."""
     task, seed = search.ready.rows.task, search.plan.run.seed
-    targets = search.ready.examples["valid"].targets
+    targets, clusters = search.ready.examples["valid"].targets, search.ready.rows.clusters("valid")
     done = different(search.adviser.tried())
     known = {one.number: scores_of(search, one) for one in done}
     answers = {one.number: answers_on_validation(search, one) for one in done}
@@ -159,7 +144,8 @@ def chosen(search: Search) -> tuple[Choice, dict[str, object]]:
     ]
 
     def error(best: Entrant, other: Entrant) -> float:
-        return standard_error(task, best.answers, other.answers, targets, seed)
+        ours, theirs = (task.measure(one.answers, targets, clusters) for one in (best, other))
+        return ours.standard_error(theirs, seed)
 
     choice = name(entrants, error, task.metric)
     top = best_of_entrants(entrants, task.metric)
@@ -167,7 +153,7 @@ def chosen(search: Search) -> tuple[Choice, dict[str, object]]:
     noise = chance(
         [list(scores.values()) for scores in known.values()], float(np.median(errors)) if errors else 0.0
     )
-    expected = corrected(task, list(answers.values()), targets, seed)
+    expected = corrected(task, list(answers.values()), targets, seed, clusters)
     told: dict[str, object] = {
         "recipe": next((one.score for one in entrants if one.number == 0), None),
         "spread": spread_words([one.score or 0.0 for one in done], noise, task.metric),

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from luthier import seeds
-from luthier.arrays import Array
+from luthier.arrays import Array, Ints
+from luthier.scores.clusters import Clusters
 from luthier.scores.intervals import Estimate
 from luthier.scores.metrics import metric_named
 from luthier.tasks.answers import Answers
@@ -99,7 +100,12 @@ def spread_words(scores: Sequence[float], noise: float, metric: str) -> str:
 
 
 def corrected(
-    task: Task, answers: Sequence[Answers], targets: Array, seed: int, draws: int = DRAWS
+    task: Task,
+    answers: Sequence[Answers],
+    targets: Array,
+    seed: int,
+    groups: Ints | None = None,
+    draws: int = DRAWS,
 ) -> Estimate | None:
     """The score to expect on new rows of whichever trial validation favours, with a 95 % interval.
 
@@ -108,15 +114,16 @@ def corrected(
     doi:10.1007/s10994-018-5714-4, algorithm 5). The interval is that of a third of the rows, so rather too wide. None
     where too few rows are left out, or a row has no score without the others.
 
-    answers: those of each finished trial to all validation rows.
+    answers: those of each finished trial to all validation rows.  groups: (rows,) equal where rows share something, which are
+    drawn together.
     """
     rows = len(targets)
     if not len(answers) or task.learning.compares_rows or 0.3 * rows < ENOUGH_OUTSIDE:
         return None
     dice, found = seeds.generator(seed, "corrected"), []
-    measures = [task.measure(said, targets) for said in answers]
+    measures, clusters = [task.measure(said, targets) for said in answers], Clusters.of_rows(groups, rows)
     for _ in range(draws):
-        inside = dice.integers(rows, size=rows)
+        inside = clusters.sample(dice)
         outside = np.setdiff1d(np.arange(rows), inside)
         if len(outside) < ENOUGH_OUTSIDE:
             continue

@@ -17,18 +17,21 @@ from luthier.plan.places import NAMED, found_again
 from luthier.plan.plan import Plan, read_plan
 from luthier.session.out import refuse_unwritable
 from luthier.session.shown import shown
+from luthier.steps import seeds as several
 from luthier.steps import tune as steps
 from luthier.steps.foresee import foresee
 
 
-def tune(data: str, *, quiet: bool = False, **settings: Any) -> ModelFolder:
+def tune(data: str, *, quiet: bool = False, seeds: int = 1, **settings: Any) -> ModelFolder:
     """Adapt a pre-trained model to the examples in a file.
 
     Keywords are the plan's fields, by their name or as `section__field`: `model="all-MiniLM-L6-v2"`, `lr=1e-4`,
-    `train__epochs=3`. Raises InputError for a wrong request or wrong data, before anything is written.
+    `train__epochs=3`. seeds: on how many seeds it is tuned; the best by validation is kept. Raises InputError for a wrong request
+    or wrong data, before anything is written.
     """
     named = {key.replace("__", "."): value for key, value in settings.items()}
-    return run_plan(Plan.build({"data.path": str(data), **named}), quiet)
+    plan = Plan.build({"data.path": str(data), **named})
+    return run_plan(plan, quiet) if seeds == 1 else run_seeds(plan, seeds, quiet)
 
 
 def plan_record(plan: Plan) -> dict[str, Any]:
@@ -81,3 +84,24 @@ def run_plan(plan: Plan, quiet: bool = False, foretold_from: float = TINY_SECOND
     """Run a plan to its end, showing progress; Ctrl-C is granted at the next safe point. foretold_from: as `tune` takes it."""
     refuse_unwritable(plan.run.out)
     return shown(lambda stop: steps.tune(plan, stop, foretold_from=foretold_from), quiet)
+
+
+def run_seeds(plan: Plan, count: int, quiet: bool = False) -> ModelFolder:
+    """Run a plan on several seeds, showing progress."""
+    if count < 1:
+        raise PlanError(f"--seeds {count}: expected how many seeds to run, as in --seeds 5.")
+    if plan.data.warm_up is not None:
+        raise PlanError(
+            "data.warm_up: every seed would warm up anew. Tune on the warm-up file once, and give --seeds with --model RUN."
+        )
+    refuse_unwritable(plan.run.out)
+    return shown(lambda stop: several.tune_seeds(plan, count, stop), quiet)
+
+
+def resume_seeds(out: Path, quiet: bool = False) -> ModelFolder | None:
+    """Go on with runs on several seeds; None where a folder is of none such."""
+    record = several.record_of(out)
+    if record is None:
+        return None
+    plan = plan_of(out / several.SEEDS).with_settings({"run.out": str(out)})
+    return run_seeds(plan, record.count, quiet)

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from luthier.candidates import CANDIDATES, competing
 from luthier.candidates.candidate import Candidate
 from luthier.candidates.run import Run
-from luthier.compare.choice import choose
-from luthier.compare.fitted import Fitted
+from luthier.comparing.choice import choose
+from luthier.comparing.fitted import Fitted
 from luthier.errors import WorldError
 from luthier.events import CandidateReady, Chose, Event, Started
 

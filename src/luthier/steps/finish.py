@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from luthier.arrays import Array
 from luthier.candidates.run import Run
-from luthier.compare.choice import (
+from luthier.comparing.choice import (
     COMPARING,
     MORE_ROWS,
     best_on_validation,
@@ -20,7 +19,8 @@ from luthier.compare.choice import (
     verdict_words,
     worth_words,
 )
-from luthier.compare.fitted import PRETRAINED, Fitted
+from luthier.comparing.fitted import PRETRAINED, Fitted
+from luthier.comparing.outcome import measured
 from luthier.devices import with_threads
 from luthier.events import Event, Started
 from luthier.files import whole_folder, write_bytes, write_json, write_text
@@ -112,8 +112,11 @@ def prediction_lines(run: Run, candidate: Fitted, part: str) -> str:
     numbers, sources = getattr(rows.split, part), run.sources(part)
     answers = task.lines(candidate.answers[part], sources)
     known = task.known(run.targets(part), sources)
+    more = beside_answers(run, candidate, part)
     lines = []
-    for number, text, right, answer in zip(numbers, rows.texts(numbers), known, answers, strict=True):
+    for number, text, right, answer, others in zip(
+        numbers, rows.texts(numbers), known, answers, more, strict=True
+    ):
         place = rows.table.place(int(number))
         record = {
             "row": int(number),
@@ -123,16 +126,29 @@ def prediction_lines(run: Run, candidate: Fitted, part: str) -> str:
             "label": right,
             "prediction": answer.pop(task.answer_key),
             **answer,
+            **others,
         }
         lines.append(json.dumps(record, ensure_ascii=False) + "\n")
     return "".join(lines)
+
+
+def beside_answers(run: Run, candidate: Fitted, part: str) -> list[dict[str, Any]]:
+    """What each line holds beside the answer, so that another run can be compared with this one: the number of its cluster, where
+    rows share something, and what the task's metrics need."""
+    recorded, clusters, answers = run.task.recorded, run.clusters(part), candidate.answers[part]
+    more: list[dict[str, Any]] = [{} for _ in range(len(answers))]
+    if recorded is not None:
+        more = recorded.more(answers, run.targets(part))
+    if clusters is None:
+        return more
+    return [{**one, "cluster": int(cluster)} for one, cluster in zip(more, clusters, strict=True)]
 
 
 def make_scorecard(run: Run, kept: Fitted, forgetting: dict[str, Any]) -> dict[str, Any]:
     """scorecard.json, as docs/scorecard.md describes it."""
     ready, task, plan = run.ready, run.task, run.plan
     answers, targets = kept.answers["test"], run.targets("test")
-    scores = task.scores(answers, targets, plan.run.seed)
+    scores = task.scores(answers, targets, plan.run.seed, run.clusters("test"))
     watch = run.watch
     seconds = {**watch.took, "total": run.clock() + sum(watch.earlier.values())}
     return {
@@ -143,6 +159,7 @@ def make_scorecard(run: Run, kept: Fitted, forgetting: dict[str, Any]) -> dict[s
         "seed": plan.run.seed,
         "rows": ready.rows.split.sizes(),
         "left_out": ready.rows.left_out,
+        "clusters": ready.rows.shared.to_json(ready.rows.split),
         "metric": task.metric,
         "test": {name: estimate.to_json() for name, estimate in scores.items()},
         "candidates": [candidate_record(candidate) for candidate in run.candidates],
@@ -228,13 +245,13 @@ def verdict(run: Run, kept: Fitted) -> dict[str, Any]:
     """Whether the chosen candidate is better on the test rows, beyond noise, than those that are there to be beaten."""
     others = [candidate for candidate in run.candidates if candidate.to_beat]
     against = best_on_validation(others, run.task.metric)
-    gap = difference(run, kept, against)
+    gap = run.difference(kept, against, "test")
     ship = gap.low > 0
     words = verdict_words(kept, against, run.task.metric, gap, ship, spared=bool(run.outlook.spared))
     how = run.task.zero_shot
     if not ship and how is not None and how.compares and against.name == "zero-shot":
         words += f" {COMPARING}"
-    return {"ship": ship, "against": against.name, **gap.to_json(), "words": words}
+    return {"ship": ship, "against": against.name, **measured(gap), "words": words}
 
 
 def worth(run: Run) -> dict[str, Any]:
@@ -243,13 +260,8 @@ def worth(run: Run) -> dict[str, Any]:
     if cheaper is None:
         words = f"There is nothing cheaper than {dearer.name} to compare it with."
         return {"dearer": dearer.name, "cheaper": None, "words": words}
-    gap = difference(run, dearer, cheaper)
+    gap = run.difference(dearer, cheaper, "test")
     words = worth_words(dearer, cheaper, run.task.metric, gap)
     if cheaper.name == "probe" and cheaper is run.kept:
         words += f" {MORE_ROWS}"
-    return {"dearer": dearer.name, "cheaper": cheaper.name, **gap.to_json(), "words": words}
-
-
-def difference(run: Run, ours: Fitted, theirs: Fitted) -> Any:
-    targets: Array = run.targets("test")
-    return run.task.difference(ours.answers["test"], theirs.answers["test"], targets, run.plan.run.seed)
+    return {"dearer": dearer.name, "cheaper": cheaper.name, **measured(gap), "words": words}

@@ -2,8 +2,8 @@
 
 from luthier.candidates.ceiling import ROUNDING, best_score
 from luthier.candidates.run import Run
-from luthier.compare.choice import beyond_reach, choose
-from luthier.compare.fitted import Fitted
+from luthier.comparing.choice import beyond_reach, choose
+from luthier.comparing.fitted import Fitted
 from luthier.scores.intervals import Difference, Estimate
 
 NEGLIGIBLE = 0.02
@@ -14,8 +14,8 @@ def why_spared(run: Run) -> str:
     """Why training is left out, in words; empty where it is not: a method was named, nothing that could be kept is there yet, or
     a dearer candidate could win.
 
-    It cannot where the rule of the choice (compare/choice.py) would keep a cheaper one even beside a model with every validation
-    row right, or where that model's lead would be negligible and within noise.
+    It cannot where the rule of the choice (comparing/choice.py) would keep a cheaper one even beside a model with every
+    validation row right, or where that model's lead would be negligible and within noise.
     """
     if run.plan.train.method != "auto" or not run.learnt:
         return ""
@@ -28,8 +28,7 @@ def why_spared(run: Run) -> str:
     if kept is None:
         kept, _ = choose(run.learnt, run.standard_error, run.task.metric)
         reason = f"and even {top:.4f}, all rows right, would be no better beyond noise"
-        answers = flawless.answers["valid"], kept.answers["valid"]
-        if not negligible(run.task.difference(*answers, targets, run.plan.run.seed)):
+        if not negligible(run.difference(flawless, kept, "valid")):
             return ""
     score = kept.scores["valid"].value
     told = f"No layers are trained: the {run.task.metric} of {kept.name} on the {len(targets):,} validation rows is {score:.4f}"

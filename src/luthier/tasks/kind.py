@@ -88,6 +88,8 @@ class Understood:
     """What is learnt from some rows."""
     groups: tuple[Ints, ...] = ()
     """(rows,) each: equal for rows that must stay on one side of a split."""
+    groups_by: tuple[str, ...] = ()
+    """What the rows of each of `groups` share, in words such as "questions on one text"."""
     images: ImageFacts | None = None
     """What was seen of the images, where rows are images."""
     repairs: Mapping[str, Ints] = field(default_factory=dict)

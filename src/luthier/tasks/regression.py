@@ -30,6 +30,7 @@ from luthier.tasks.metric import chosen_metric
 from luthier.tasks.number_column import equal_numbers, numbers, strata_of, told_of_numbers
 from luthier.tasks.outputs import Logits
 from luthier.tasks.probing import Probing
+from luthier.tasks.recorded import Line, Recorded
 from luthier.tasks.records import RegressionRecord
 from luthier.tasks.task import Baseline, Loss, Model, Task
 from luthier.tasks.texts import (
@@ -99,6 +100,10 @@ class Regression(Task[Logits, Numbers]):
     @property
     def calibrating(self) -> Calibrating[Logits, Numbers]:
         return Intervals(self)
+
+    @property
+    def recorded(self) -> Recorded[Numbers]:
+        return RecordedNumbers()
 
     @property
     def baselines(self) -> Mapping[str, Baseline]:
@@ -216,6 +221,14 @@ class ProbedNumbers(Probing):
 
     def fit_score(self, values: Array, learnt: Array) -> float:
         return regression.pearson(learnt, values[:, 0])
+
+
+class RecordedNumbers(Recorded[Numbers]):
+    """Numbers as they stand."""
+
+    def evidence(self, lines: Sequence[Line]) -> Estimated:
+        targets, predicted = ([float(line[key]) for line in lines] for key in ("label", "prediction"))
+        return Estimated(np.array(targets), np.array(predicted))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Generic, Protocol
 
 from torch import Tensor, nn
 
-from luthier.arrays import Array
+from luthier.arrays import Array, Ints
 from luthier.batches.examples import Batch, Examples
 from luthier.devices import Device
 from luthier.models.headed import HeadedModel
@@ -22,6 +22,7 @@ from luthier.tasks.in_context import InContext
 from luthier.tasks.made_rows import MadeRows
 from luthier.tasks.outputs import PLAIN, Logits, Outputs
 from luthier.tasks.probing import Probing
+from luthier.tasks.recorded import Recorded
 from luthier.tasks.reference import Reference
 from luthier.tasks.writing import Writing
 from luthier.tasks.zero_shot import ZeroShot
@@ -155,6 +156,11 @@ class Task(ABC, Generic[Out, Ans]):
         return None
 
     @property
+    def recorded(self) -> Recorded[Ans] | None:
+        """How the lines of predictions/ tell what its metrics need; None where they do not, so that runs cannot be compared."""
+        return None
+
+    @property
     def made_rows(self) -> MadeRows | None:
         """Rows that can be made of the training rows' texts, to learn from first; None where none can."""
         return None
@@ -267,9 +273,14 @@ class Task(ABC, Generic[Out, Ans]):
         """
         return []
 
-    def measure(self, answers: Ans, targets: Array) -> Measure:
+    def measures(self, names: Sequence[str], evidence: Any, groups: Ints | None = None) -> dict[str, Measure]:
+        """Metrics by name, as they were measured. groups: (rows,) equal where rows share something; None where none do."""
+        found = {name: METRICS[name].measures[self.name](evidence) for name in names}
+        return found if groups is None else {name: one.clustered(groups) for name, one in found.items()}
+
+    def measure(self, answers: Ans, targets: Array, groups: Ints | None = None) -> Measure:
         """The task's own metric, as it was measured."""
-        return METRICS[self.metric].measures[self.name](self.evidence(answers, targets))
+        return self.measures([self.metric], self.evidence(answers, targets), groups)[self.metric]
 
     def score(self, answers: Ans, targets: Array) -> float:
         """The value of the task's own metric."""
@@ -279,15 +290,18 @@ class Task(ABC, Generic[Out, Ans]):
         """A value of the task's own metric as all that compares takes it: higher is better."""
         return METRICS[self.metric].goodness(score)
 
-    def scores(self, answers: Ans, targets: Array, seed: int) -> dict[str, Estimate]:
+    def scores(
+        self, answers: Ans, targets: Array, seed: int, groups: Ints | None = None
+    ) -> dict[str, Estimate]:
         """Every metric of the scorecard, with its interval."""
-        found = self.evidence(answers, targets)
-        measures = {name: METRICS[name].measures[self.name](found) for name in self.reported(targets)}
-        return {name: measure.estimate(seed) for name, measure in measures.items()}
+        found = self.measures(self.reported(targets), self.evidence(answers, targets), groups)
+        return {name: measure.estimate(seed) for name, measure in found.items()}
 
-    def difference(self, ours: Ans, theirs: Ans, targets: Array, seed: int) -> Difference:
+    def difference(
+        self, ours: Ans, theirs: Ans, targets: Array, seed: int, groups: Ints | None = None
+    ) -> Difference:
         """How much better our answers are than theirs, by the metric, on the same rows."""
-        higher = self.measure(ours, targets).minus(self.measure(theirs, targets), seed)
+        higher = self.measure(ours, targets, groups).minus(self.measure(theirs, targets, groups), seed)
         return higher if METRICS[self.metric].higher else -higher
 
     @abstractmethod

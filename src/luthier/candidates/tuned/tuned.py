@@ -28,7 +28,7 @@ from luthier.candidates.tuned.settings import (
 )
 from luthier.candidates.tuned.verified import forget_weights, learn_verified
 from luthier.candidates.tuned.verified import recall as recall_verified
-from luthier.compare.fitted import Fitted, Weights
+from luthier.comparing.fitted import Fitted, Weights
 from luthier.events import Event, Noted, Started, Stopped
 from luthier.models.ladder.recompute import recompute
 from luthier.models.ladder.trainable import reinitialise

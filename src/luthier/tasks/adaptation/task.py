@@ -19,11 +19,13 @@ from luthier.models.headed import HeadedModel
 from luthier.models.heads.language_model import LanguageModel
 from luthier.scores.metrics import Generated, judging
 from luthier.tasks.chat.likelihood import BY_LIKELIHOOD, LikelihoodTask, firmness_of_loss
+from luthier.tasks.chat.recorded import RecordedTexts
 from luthier.tasks.chat.replies import Replies, Spoken
 from luthier.tasks.chat.task import losses_of, nothing_written
 from luthier.tasks.classification.labelled import refuse_nothing_left
 from luthier.tasks.kind import Kind, Roles, Understood, Wishes
 from luthier.tasks.metric import chosen_metric
+from luthier.tasks.recorded import Recorded
 from luthier.tasks.records import TaskRecord
 from luthier.tasks.texts import has_content
 
@@ -40,6 +42,10 @@ class Adaptation(LikelihoodTask):
     reads: ClassVar[str] = "document"  # type: ignore[misc]
     answer_key: ClassVar[str] = "loss"
     long: ClassVar[str] = "windows"
+
+    @property
+    def recorded(self) -> Recorded[Replies]:
+        return RecordedTexts(self.metric)
 
     @property
     def config_labels(self) -> dict[str, Any]:

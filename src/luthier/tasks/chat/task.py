@@ -21,10 +21,12 @@ from luthier.scores.metrics import Generated
 from luthier.scores.verifiers import VERIFIERS
 from luthier.tasks.chat.in_context import Demonstrations
 from luthier.tasks.chat.likelihood import BY_LIKELIHOOD, LikelihoodTask, firmness_of_loss
+from luthier.tasks.chat.recorded import RecordedTexts
 from luthier.tasks.chat.replies import Replies, Spoken, Written, written_by_row, written_lines
 from luthier.tasks.chat.verified import Verified
 from luthier.tasks.checkable import Checkable
 from luthier.tasks.in_context import InContext
+from luthier.tasks.recorded import Recorded
 from luthier.tasks.records import ChatRecord
 from luthier.tasks.writing import Writing
 
@@ -61,6 +63,10 @@ class Chat(LikelihoodTask):
     @property
     def checkable(self) -> Checkable | None:
         return None if self.verify is None else Verified(self.verify, self.pattern, self.most)
+
+    @property
+    def recorded(self) -> Recorded[Replies]:
+        return RecordedTexts(self.metric, self.written, self.pattern)
 
     @property
     def in_context(self) -> InContext:

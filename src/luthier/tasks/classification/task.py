@@ -27,6 +27,7 @@ from luthier.tasks.classification.labels import balanced_weights, names_of
 from luthier.tasks.config_labels import labelled
 from luthier.tasks.outputs import Logits
 from luthier.tasks.probing import Probing
+from luthier.tasks.recorded import Line, Recorded
 from luthier.tasks.records import ClassificationRecord
 from luthier.tasks.task import Baseline, Loss, Model, Task, Weighting
 from luthier.tasks.zero_shot import Seen, ZeroShot
@@ -77,6 +78,10 @@ class Classification(Task[Logits, Labels]):
     @property
     def weighting(self) -> Weighting:
         return WeightedLabels(self)
+
+    @property
+    def recorded(self) -> Recorded[Labels]:
+        return RecordedLabels(self)
 
     @property
     def baselines(self) -> Mapping[str, Baseline]:
@@ -285,6 +290,25 @@ class WeightedLabels(Weighting):
     def weighted(self, smoothing: float, balanced: bool, targets: Array) -> Classification:
         weights = balanced_weights(targets, self.task.outputs) if balanced else ()
         return replace(self.task, label_smoothing=smoothing, label_weights=weights)
+
+
+@dataclass(frozen=True)
+class RecordedLabels(Recorded[Labels]):
+    """Labels by their names, and the probabilities of all of them."""
+
+    task: Classification
+
+    def beside(self, other: Classification) -> "RecordedLabels":
+        return RecordedLabels(
+            replace(self.task, labels=tuple(dict.fromkeys((*self.task.labels, *other.labels))))
+        )
+
+    def evidence(self, lines: Sequence[Line]) -> Classified:
+        targets, predicted = (
+            self.task.targets([line[key] for line in lines]) for key in ("label", "prediction")
+        )
+        sure = [[line["probabilities"].get(label, 0.0) for label in self.task.labels] for line in lines]
+        return Classified(targets, predicted, self.task.outputs, np.array(sure, np.float64))
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from luthier.tasks.answers import Answers
 from luthier.tasks.baselines import unit
 from luthier.tasks.calibration import Calibration
 from luthier.tasks.outputs import Logits
+from luthier.tasks.recorded import Line, Recorded
 from luthier.tasks.records import EmbeddingRecord
 from luthier.tasks.task import Learning, Loss, Model, Task
 from luthier.tasks.zero_shot import AsItIs, ZeroShot
@@ -66,6 +67,10 @@ class Embedding(Task[Logits, Vectors]):
     head: ClassVar[str] = "vector"
     outputs: ClassVar[int] = 0  # type: ignore[misc]  # as wide as the model's own vectors
     answer_key: ClassVar[str] = "vector"
+
+    @property
+    def recorded(self) -> Recorded[Vectors]:
+        return RecordedNearness(self)
 
     @property
     def zero_shot(self) -> ZeroShot:
@@ -159,6 +164,28 @@ class Embedding(Task[Logits, Vectors]):
     def from_json(record: dict[str, Any]) -> "Embedding":
         told = EmbeddingRecord.model_validate(record)
         return Embedding(told.goal, told.metric, told.low, told.high)
+
+
+@dataclass(frozen=True)
+class RecordedNearness(Recorded[Vectors]):
+    """How near the texts of a row are; or the rank of what belongs to it, which hangs on all the other rows."""
+
+    task: Embedding
+
+    @property
+    def ranked(self) -> bool:
+        return self.task.goal != "scores"
+
+    def more(self, answers: Vectors, targets: Array) -> list[dict[str, Any]]:
+        if not self.ranked:
+            return super().more(answers, targets)
+        return [{"rank": int(rank)} for rank in self.task.ranks(answers.values, targets)]
+
+    def evidence(self, lines: Sequence[Line]) -> Estimated | Retrieved:
+        if self.ranked:
+            return Retrieved(np.array([line["rank"] for line in lines], np.int64))
+        targets, near = ([float(line[key]) for line in lines] for key in ("label", "similarity"))
+        return Estimated(np.array(targets), np.array(near))
 
 
 def belonging(texts: Tensor, numbers: Tensor) -> Tensor:

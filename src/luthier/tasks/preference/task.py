@@ -25,6 +25,7 @@ from luthier.tasks.preference.lengths import BY_LENGTH, by_length, lengths_of
 from luthier.tasks.preference.objectives import bradley_terry, dpo, drift_of, kto, orpo, weights_of
 from luthier.tasks.preference.rewards import Likelihoods, Rewards
 from luthier.tasks.preference.sums import sums_of
+from luthier.tasks.recorded import Line, Recorded
 from luthier.tasks.records import PreferenceRecord
 from luthier.tasks.reference import Reference
 from luthier.tasks.task import Baseline, Learning, Loss, Model, Task
@@ -102,6 +103,10 @@ class Preference(Task[Likelihoods, Rewards]):
     def config_labels(self) -> dict[str, Any]:
         """A score is a number; of a model that writes nothing is to be said."""
         return number() if self.scores_answers else {}
+
+    @property
+    def recorded(self) -> Recorded[Rewards]:
+        return RecordedRewards(self.judged)
 
     @property
     def baselines(self) -> Mapping[str, Baseline]:
@@ -257,3 +262,17 @@ class Preference(Task[Likelihoods, Rewards]):
         told = PreferenceRecord.model_validate(record)
         good, bad = told.weights
         return Preference(told.objective, told.beta, told.metric, told.system, told.judged, (good, bad))
+
+
+@dataclass(frozen=True)
+class RecordedRewards(Recorded[Rewards]):
+    """The rewards of both answers, or the score of one that was judged."""
+
+    judged: bool
+
+    def evidence(self, lines: Sequence[Line]) -> Preferred:
+        if self.judged:
+            scores = np.array([float(line["score"]) for line in lines])
+            return Preferred(scores, np.array([line["label"] == GOOD for line in lines]))
+        pairs = [line["rewards"] for line in lines]
+        return Preferred(np.array([float(one["chosen"]) - float(one["rejected"]) for one in pairs]))

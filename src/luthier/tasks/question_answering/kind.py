@@ -112,6 +112,7 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
         ),
         targets=targets,
         groups=(np.array([key_of(one) for one in contexts], np.int64),),
+        groups_by=("questions on one text",),
         repairs={what: np.array(rows, np.int64) for what, rows in repairs.items()},
     )
 

@@ -36,6 +36,7 @@ from luthier.tasks.question_answering.spans import (
     said_of,
     tokens_of,
 )
+from luthier.tasks.recorded import Line, Recorded
 from luthier.tasks.records import AnswerRecord
 from luthier.tasks.task import Baseline, Learning, Loss, Model, Task
 
@@ -72,6 +73,10 @@ class QuestionAnswering(Task[Logits, Spans]):
     @property
     def calibrating(self) -> Calibrating[Logits, Spans]:
         return CalibratedSpans(self)
+
+    @property
+    def recorded(self) -> Recorded[Spans]:
+        return RecordedSpans(self.language)
 
     @property
     def baselines(self) -> Mapping[str, Baseline]:
@@ -274,6 +279,18 @@ class CalibratedSpans(Calibrating[Logits, Spans]):
                 "after": bins_of(after),
             },
         }
+
+
+@dataclass(frozen=True)
+class RecordedSpans(Recorded[Spans]):
+    """The text of each answer, and the texts that are right."""
+
+    language: str
+
+    def evidence(self, lines: Sequence[Line]) -> Answered:
+        right = [tuple(line["label"]) for line in lines]
+        exact, f1 = scores_of.per_row([line["prediction"] for line in lines], right, self.language).T
+        return Answered(exact, f1, np.array([bool(texts) for texts in right]))
 
 
 class ClozeRows(MadeRows):

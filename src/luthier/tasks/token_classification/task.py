@@ -1,7 +1,7 @@
 """Tags as answers: entities, slots and the like, found in a row of words."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,6 +22,7 @@ from luthier.tasks.classification.task import bins_of
 from luthier.tasks.config_labels import labelled
 from luthier.tasks.outputs import Logits
 from luthier.tasks.probing import Probing
+from luthier.tasks.recorded import Line, Recorded
 from luthier.tasks.records import TagsRecord
 from luthier.tasks.task import Baseline, Learning, Loss, Model, Task
 from luthier.tasks.token_classification.iob2 import best_tags
@@ -81,6 +82,10 @@ class TokenClassification(Task[Logits, Tags]):
     @property
     def calibrating(self) -> Calibrating[Logits, Tags]:
         return CalibratedTags(self)
+
+    @property
+    def recorded(self) -> Recorded[Tags]:
+        return RecordedEntities(self)
 
     @property
     def baselines(self) -> Mapping[str, Baseline]:
@@ -155,7 +160,8 @@ class TokenClassification(Task[Logits, Tags]):
 
     def evidence(self, answers: Tags, targets: Array) -> Tagged:
         right = (answers.tags == flat(targets)).astype(np.float64)
-        return Tagged(self.counts(answers, targets), right)
+        rows = np.repeat(np.arange(len(targets)), [len(tags) for tags in targets])
+        return Tagged(self.counts(answers, targets), right, rows)
 
     def reported(self, targets: Array) -> tuple[str, ...]:
         return ("f1", "precision", "recall", "accuracy")
@@ -230,6 +236,31 @@ class ProbedTags(Probing):
         right = int(((said == learnt) & (learnt > 0)).sum())
         named = int((said > 0).sum() + (learnt > 0).sum())
         return 2 * right / named if named else 0.0
+
+
+@dataclass(frozen=True)
+class RecordedEntities(Recorded[Tags]):
+    """Entities by their places in the row's text; of single words nothing is told."""
+
+    task: TokenClassification
+
+    def beside(self, other: TokenClassification) -> "RecordedEntities":
+        return RecordedEntities(
+            replace(self.task, types=tuple(dict.fromkeys((*self.task.types, *other.types))))
+        )
+
+    def evidence(self, lines: Sequence[Line]) -> Tagged:
+        number = {kind: at for at, kind in enumerate(self.task.types)}
+        counts = np.zeros((len(lines), len(number), 3), np.int64)
+        for row, line in enumerate(lines):
+            found, true = (
+                {(one["start"], one["end"], one["label"]) for one in line[key]}
+                for key in ("prediction", "label")
+            )
+            for at, some in enumerate((found & true, found, true)):
+                for *_, kind in some:
+                    counts[row, number[kind], at] += 1
+        return Tagged(counts, np.zeros(0), np.zeros(0, np.int64))
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ import math
 from collections.abc import Callable, Sequence
 from itertools import takewhile
 
-from luthier.compare.fitted import Fitted
+from luthier.comparing.fitted import Fitted
+from luthier.comparing.outcome import BETTER, SAME, WORSE, gained, interval, outcome, seen, written
 from luthier.scores.intervals import Difference
 from luthier.scores.metrics import metric_named
 
@@ -101,11 +102,11 @@ def verdict_words(
             f"Do not ship it yet. By {called} the {ours.name} model is no different from {theirs.words}: "
             f"{mine} on the test rows. More rows to learn from, or better labels, may tell."
         )
-    if gap.high < 0:
+    if outcome(gap) == WORSE:
         return f"Do not ship it. The {ours.name} model is worse than {theirs.words}, beyond noise: {measured}"
     return (
-        f"Do not ship it yet. The {ours.name} model is not better than {theirs.words} beyond noise: {measured} "
-        "More test rows, or better labels, may tell."
+        f"Do not ship it yet. Between the {ours.name} model and {theirs.words} there is {SAME}: {measured} "
+        f"{seen(metric, gap)} More test rows, or better labels, may tell."
     )
 
 
@@ -114,45 +115,15 @@ def worth_words(dearer: Fitted, cheaper: Fitted, metric: str, gap: Difference) -
     cost = f"for {dearer.seconds:,.0f} more seconds ({interval(metric, gap)})."
     known = metric_named(metric)
     gain = f"{gained(metric, gap.value)} {'of' if known.higher else 'in'} {known.words}"
-    if gap.low > 0:
+    if outcome(gap) == BETTER:
         over = "over" if known.higher else "than"
         return f"The {dearer.name} model is worth its time: {gain} {over} {cheaper.words}, {cost}"
-    if gap.high < 0:
+    if outcome(gap) == WORSE:
         against = "against" if known.higher else "than"
         return f"The {dearer.name} model is not worth its time: {gain} {against} {cheaper.words}, {cost}"
-    return f"The {dearer.name} model is no different from {cheaper.words} beyond noise: {gain}, {cost}"
+    same = f"Between the {dearer.name} model and {cheaper.words} there is {SAME}: {gain}, {cost}"
+    return same if gap.low == gap.high else f"{same} {seen(metric, gap)}"
 
 
 MORE_ROWS = "The probe has learnt from the validation and calibration rows too, the tuned model has not."
 """What the comparison of the two ends with where the probe was kept, and solved for once more."""
-
-
-def interval(metric: str, gap: Difference) -> str:
-    return f"95 % interval {signed(metric, gap.low)} to {signed(metric, gap.high)}"
-
-
-def written(metric: str, value: float) -> str:
-    """
-    >>> written("accuracy", 0.891), written("spearman", 0.8214)
-    ('89.1 %', '0.821')
-    """
-    return f"{100 * value:.1f} %" if metric_named(metric).percent else f"{value:.3f}"
-
-
-def signed(metric: str, value: float, unit: str = "") -> str:
-    """How much better, as a number with its sign; in words where lower values are better, as a sign would say the contrary.
-
-    >>> signed("accuracy", 0.0312), signed("log_loss", 0.0312), signed("log_loss", -0.2)
-    ('+3.1', '0.031 better', '0.200 worse')
-    """
-    known = metric_named(metric)
-    size = (f"{100 * value:+.1f}" if known.percent else f"{value:+.3f}") + unit
-    return size if known.higher else f"{size[1:]} {'worse' if value < 0 else 'better'}"
-
-
-def gained(metric: str, value: float) -> str:
-    """
-    >>> gained("accuracy", 0.0312), gained("spearman", 0.0312)
-    ('+3.1 points', '+0.031')
-    """
-    return signed(metric, value, " points" if metric_named(metric).percent else "")

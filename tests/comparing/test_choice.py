@@ -9,8 +9,8 @@ from sklearn.dummy import DummyClassifier
 from torch.nn import functional
 
 from luthier.candidates import CANDIDATES
-from luthier.compare.choice import choose, next_cheaper, verdict_words, worth_words
-from luthier.compare.fitted import Fitted
+from luthier.comparing.choice import choose, next_cheaper, verdict_words, worth_words
+from luthier.comparing.fitted import Fitted
 from luthier.scores.intervals import Difference, Estimate, paired_standard_error
 from luthier.scores.measures import PerRow
 from luthier.scores.metrics import METRICS, Metric
@@ -145,8 +145,9 @@ def test_the_verdict_not_to_ship_yet() -> None:
     gap = Difference(0.012, -0.01, 0.034)
 
     assert verdict_words(scored("probe", 0.512), scored("majority", 0.5), "macro_f1", gap, ship=False) == (
-        "Do not ship it yet. The probe model is not better than always answering the most frequent label beyond noise: "
-        "51.2 % against 50.0 % macro F1 on the test rows, +1.2 points (95 % interval -1.0 to +3.4). "
+        "Do not ship it yet. Between the probe model and always answering the most frequent label there is no difference that "
+        "this test can see: 51.2 % against 50.0 % macro F1 on the test rows, +1.2 points (95 % interval -1.0 to +3.4). "
+        "A test like this one finds a true difference of 3.1 points 8 times in 10. "
         "More test rows, or better labels, may tell."
     )
 
@@ -186,8 +187,9 @@ def test_the_verdict_on_a_model_that_is_worse() -> None:
         ),
         (
             Difference(0.001, -0.01, 0.012),
-            "The tuned model is no different from the probe beyond noise: +0.1 points of accuracy, "
-            "for 1,204 more seconds (95 % interval -1.0 to +1.2).",
+            "Between the tuned model and the probe there is no difference that this test can see: +0.1 points of accuracy, "
+            "for 1,204 more seconds (95 % interval -1.0 to +1.2). "
+            "A test like this one finds a true difference of 1.6 points 8 times in 10.",
         ),
     ],
 )

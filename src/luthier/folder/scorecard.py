@@ -79,6 +79,11 @@ class CalibrationScores(Record):
     temperature: Positive | None = None
     ece_before: float | None = None
     ece_after: float | None = None
+    kept: bool | None = None
+    gain: float | None = None
+    noise: float | None = None
+    folds: int | None = None
+    rows: Finite | None = None
     wanted: float | None = None
     margin: float | None = None
     coverage: float | None = None

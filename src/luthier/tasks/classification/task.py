@@ -18,6 +18,7 @@ from luthier.scores.calibration import (
     fit_platt_per_label,
     fit_temperature,
 )
+from luthier.scores.calibration_gain import platt_gain, temperature_gain
 from luthier.scores.metrics import Classified
 from luthier.scores.thresholds import Thresholds, apply_thresholds, best_thresholds
 from luthier.tasks.answers import Answers
@@ -162,7 +163,7 @@ class Classification(Task[Logits, Labels]):
 
     def reported(self, targets: Array) -> tuple[str, ...]:
         several = ("micro_f1",) if self.many else ()
-        return ("accuracy", "macro_f1", *several, "log_loss", "brier")
+        return ("accuracy", "macro_f1", *several, "log_loss", "brier", "ece")
 
     def details(self, answers: Labels, targets: Array) -> dict[str, Any]:
         if self.many:
@@ -228,7 +229,8 @@ class ProbedLabels(Probing):
 
 @dataclass(frozen=True)
 class CalibratedLabels(Calibrating[Logits, Labels]):
-    """One temperature (Guo et al. 2017, arXiv:1706.04599), or with `many` a line per label (Platt 1999)."""
+    """One temperature (Guo et al. 2017, arXiv:1706.04599), or with `many` a line per label (Platt 1999); none where they do not
+    help (scores/calibration_gain.py)."""
 
     task: Classification
 
@@ -237,9 +239,10 @@ class CalibratedLabels(Calibrating[Logits, Labels]):
         if len(logits) < self.fewest:
             return Calibration()
         if not self.task.many:
-            return Calibration(temperature=fit_temperature(logits, targets))
+            fitted = Calibration(temperature=fit_temperature(logits, targets))
+            return fitted.only_where(temperature_gain(logits, targets))
         platt = fit_platt_per_label(logits, targets)
-        return Calibration(scale=platt.scale, bias=platt.bias)
+        return Calibration(scale=platt.scale, bias=platt.bias).only_where(platt_gain(logits, targets))
 
     def decide(self, calibration: Calibration, outputs: Logits, examples: Examples) -> Calibration:
         """With `many`, each label's threshold of the highest F1; else nothing is to be decided."""
@@ -257,6 +260,7 @@ class CalibratedLabels(Calibrating[Logits, Labels]):
                 "temperature": calibration.temperature,
                 "ece_before": self.error(before, targets),
                 "ece_after": self.error(after, targets),
+                **calibration.gain_record(),
             },
             "reliability": {
                 "before": self.reliability(before, targets),

@@ -56,7 +56,7 @@ def test_an_overconfident_model_is_mended_and_a_calibrated_one_is_left_alone() -
 
 
 def test_over_twenty_small_sets_what_is_kept_is_no_worse_than_nothing_beyond_noise() -> None:
-    """Of twenty tests at two standard errors, one fails by chance."""
+    """One of twenty tests at two standard errors fails by chance."""
     gained, worse = [], []
     for at in range(20):
         rows, sharper = (50, 100, 200, 300)[at % 4], (1.0, 1.2, 1.5, 2.5, 0.7)[at % 5]

@@ -36,6 +36,8 @@ from luthier.tasks.texts import (
     input_keys,
     read_columns,
 )
+from luthier.tasks.trusted_numbers import TrustedNumbers
+from luthier.tasks.trusting import Trusting
 from luthier.tasks.zero_shot import Seen, ZeroShot
 
 NAME = "regression"
@@ -99,6 +101,10 @@ class Regression(Task[Logits, Numbers]):
     @property
     def calibrating(self) -> Calibrating[Logits, Numbers]:
         return Intervals(self)
+
+    @property
+    def trusting(self) -> Trusting[Logits, Numbers]:
+        return TrustedNumbers()
 
     @property
     def baselines(self) -> Mapping[str, Baseline]:

@@ -25,11 +25,13 @@ from luthier.tasks.answers import Answers
 from luthier.tasks.baselines import majority_logits, nearest_logits, readable
 from luthier.tasks.calibration import Calibrating, Calibration
 from luthier.tasks.classification.labels import balanced_weights, names_of
+from luthier.tasks.classification.trusted import TrustedLabels
 from luthier.tasks.config_labels import labelled
 from luthier.tasks.outputs import Logits
 from luthier.tasks.probing import Probing
 from luthier.tasks.records import ClassificationRecord
 from luthier.tasks.task import Baseline, Loss, Model, Task, Weighting
+from luthier.tasks.trusting import Trusting
 from luthier.tasks.zero_shot import Seen, ZeroShot
 
 
@@ -74,6 +76,10 @@ class Classification(Task[Logits, Labels]):
     @property
     def calibrating(self) -> Calibrating[Logits, Labels]:
         return CalibratedLabels(self)
+
+    @property
+    def trusting(self) -> Trusting[Logits, Labels]:
+        return TrustedLabels(self)
 
     @property
     def weighting(self) -> Weighting:

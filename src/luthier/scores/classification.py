@@ -238,8 +238,9 @@ def resampled_gaps(sure: Floats, right: NDArray[np.bool_], row: Ints, bins: int)
     each = len(row) / rows
 
     def statistic(drawn: Ints) -> NDArray[np.float64]:
-        values: NDArray[np.float64] = np.abs(gaps[drawn].sum(axis=1)).sum(axis=-1)
-        return values / (each * drawn.shape[1])
+        sums: NDArray[np.float64] = np.abs(gaps[drawn].sum(axis=1)).sum(axis=-1)
+        means: NDArray[np.float64] = sums / (each * drawn.shape[1])
+        return means
 
     return statistic
 

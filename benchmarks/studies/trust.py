@@ -7,7 +7,8 @@ random again and again into 500 calibration rows and the rest, on which the prom
 streams of banking77. For calibration, probes of four sets learn from half of some rows, with a weak penalty, so that some are far
 too sure; the log loss with and without a temperature is compared on rows of their own.
 
-About four minutes for the features of 25,000 short texts on two idle cores, three for the rest. `--rows 2000 --splits 20` tries it out.
+About four minutes for the features of 25,000 short texts on two idle cores, three for the rest. `--rows 2000 --splits 20` tries
+it out.
 """
 
 import argparse
@@ -158,8 +159,8 @@ def alarm_words(known: Set, other: Array, learnt: int, splits: int) -> str:
     told = float((p_values(usual[:CALIBRATION], strange) <= 0.01).mean())
     within = np.mean(np.array(rows) <= WITHIN)
     return (
-        f"Of single rows {100 * np.mean(rates):.2f} % are called unlike by mistake, and of SST-2's {100 * told:.1f} % rightly. Of "
-        f"{splits} clean streams of {STREAM:,} rows {clean} raise the alarm. With {100 * MIXED:.0f} % of SST-2 mixed in, it is "
+        f"Of single rows {100 * np.mean(rates):.2f} % are called unlike by mistake, and of SST-2's {100 * told:.1f} % rightly. "
+        f"Of {splits} clean streams of {STREAM:,} rows {clean} raise the alarm. With {100 * MIXED:.0f} % of SST-2 mixed in, it is "
         f"raised within {np.median(rows):.0f} rows in half of the streams, within {WITHIN} rows in {100 * within:.1f} % of them, "
         f"and after {max(rows):,} at the latest."
     )
@@ -232,8 +233,8 @@ def section(data: Path, most: int, splits: int) -> str:
             "",
             alarm_words(known, sets["sst2"].features, learnt, splits),
             "",
-            f"A temperature, over {len(SMALL)} sets with {SIZES[0]} to {SIZES[-1]} calibration rows, of probes that are about right "
-            "and of probes that are too sure; *worse*: by more than two standard errors on the new rows:",
+            f"A temperature, over {len(SMALL)} sets with {SIZES[0]} to {SIZES[-1]} calibration rows, of probes that are about "
+            "right and of probes that are too sure; *worse*: by more than two standard errors on the new rows:",
             "",
             "| temperature | cases | log loss gained, mean | lost at worst | worse | calibration error, points |",
             "| --- | ---: | ---: | ---: | ---: | ---: |",

@@ -282,13 +282,13 @@ CASES: dict[str, Case] = {
         lambda path: messages_csv(path / "rows.csv", 80),
         texts_of,
         logits_of_texts,
-        {"accuracy", "macro_f1", "log_loss", "brier"},
+        {"accuracy", "macro_f1", "log_loss", "brier", "ece"},
     ),
     "pair-classification": Case(
         lambda path: pairs_jsonl(path / "rows.jsonl", 80),
         pairs_of,
         logits_of_pairs,
-        {"accuracy", "macro_f1", "log_loss", "brier"},
+        {"accuracy", "macro_f1", "log_loss", "brier", "ece"},
     ),
     "regression": Case(
         lambda path: numbers_jsonl(path / "rows.jsonl", 80),
@@ -321,7 +321,7 @@ CASES: dict[str, Case] = {
         lambda path: images_folder(path / "rows", 72),
         images_of,
         logits_of_images,
-        {"accuracy", "macro_f1", "log_loss", "brier"},
+        {"accuracy", "macro_f1", "log_loss", "brier", "ece"},
         model=TINY_IMAGES["resnet"],
     ),
     "embedding": Case(

@@ -43,6 +43,18 @@ def logits_of(model: HeadedModel, examples: Examples, device: Device, tokens: in
     return found
 
 
+@torch.inference_mode()
+def logits_and_features_of(model: HeadedModel, examples: Examples, device: Device) -> tuple[Array, Array]:
+    """(rows, outputs) and (rows, width) in row order, of a model that answers row by row."""
+    logits = np.zeros((len(examples), model.outputs), np.float32)
+    features = np.zeros((len(examples), model.width), np.float32)
+    model.eval()
+    for batch in over_rows(examples, device):
+        answered, read = model.answer_with_features(batch)
+        logits[batch.rows], features[batch.rows] = answered.cpu().numpy(), read.cpu().numpy()
+    return logits, features
+
+
 def features_of(
     model: HeadedModel, examples: Examples, device: Device, tokens: int | None = None, by_unit: bool = False
 ) -> Iterator[tuple[Batch, Ints, Array]]:
@@ -96,6 +108,8 @@ class Predictions(Sequence[dict[str, Any]]):
     """Rows that had nothing to read, whose answer is null."""
     beyond: int = 0
     """Rows that were longer than the model reads, with no room for an answer, whose answer is null."""
+    told: tuple[str, ...] = ()
+    """Sentences on what was asked to be promised of the answers, for who reads standard error."""
 
     @property
     def labels(self) -> list[Any]:

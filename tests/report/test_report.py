@@ -66,6 +66,17 @@ SCORECARD: dict[str, Any] = {
         ]
         for side in ("before", "after")
     },
+    "trust": {
+        "part": "calibration",
+        "rows": 500,
+        "certainty": 0.95,
+        "limits": [
+            {"error": 0.01, "above": None, "answered": 0.0, "test_answered": 0.0, "test_wrong": None},
+            {"error": 0.05, "above": 0.83, "answered": 0.7, "test_answered": 0.72, "test_wrong": 0.031},
+        ],
+        "sets": {"wanted": 0.9, "coverage": 0.91, "mean_size": 1.21, "by_label": True, "single": 0.8},
+        "alarm": {"level": 0.01, "stream": 0.01, "rows": 1000, "references": 500, "test_unlike": 0.012},
+    },
     "tuning": {"lr": 1e-4, "batch_rows": 16, "epochs": 2, "tuned": {"steps": 3, "why": "patience"}},
     "left_out": {"empty": 3, "single": 1},
     "scatter": [[1.0, 1.5], [2.0, 1.8], [4.0, 3.6]],

@@ -85,7 +85,7 @@ def test_the_scorecard_has_the_contracts_keys(finished: tuple[ModelFolder, list[
 
     assert record["task"] == "text-classification"
     assert sum(record["rows"].values()) == 240
-    assert set(record["test"]) == {"accuracy", "macro_f1", "log_loss", "brier"}
+    assert set(record["test"]) == {"accuracy", "macro_f1", "log_loss", "brier", "ece"}
     assert [one["name"] for one in record["candidates"]] == ["majority", "zero-shot", "probe", "tuned"]
     assert record["chosen"] in ("probe", "tuned")
     assert set(record["verdict"]) == {"ship", "against", "difference", "low", "high", "words"}
@@ -341,7 +341,7 @@ def test_several_labels_per_row_are_found_learnt_and_given_as_lists(
 
     record = folder.scorecard.record
     assert record["multi_label"] is True
-    assert set(record["test"]) == {"accuracy", "macro_f1", "micro_f1", "log_loss", "brier"}
+    assert set(record["test"]) == {"accuracy", "macro_f1", "micro_f1", "log_loss", "brier", "ece"}
     assert record["test"]["macro_f1"]["value"] > 0.7
     assert all(
         isinstance(label, list) for label in folder.predict(["The courier has the parcel", "A refund"]).labels

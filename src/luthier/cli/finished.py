@@ -51,6 +51,14 @@ class HowWritten:
     images: Annotated[str | None, Parameter(help=fields()["data.images"].description)] = None
 
 
+def share_of(error: str | None) -> float | None:
+    """The limit of error that was named. Raises PlanError for what is no number."""
+    try:
+        return None if error is None else float(error)
+    except ValueError:
+        raise PlanError(f"--error {error}: expected a share between 0 and 1, as in --error 0.05.") from None
+
+
 @app.command
 def predict(
     run: Annotated[str, Parameter(help="Folder of a run, or its model folder.")],
@@ -60,6 +68,12 @@ def predict(
     /,
     *,
     out: Annotated[str | None, Parameter(help="File to write; standard output without it.")] = None,
+    error: Annotated[
+        str | None,
+        Parameter(
+            help="Largest share of wrong answers: 0.05 leaves rows to a person so that at most 5 % of the others are wrong."
+        ),
+    ] = None,
     columns: ReadColumns = ReadColumns(),
     written: HowWritten = HowWritten(),
 ) -> None:
@@ -71,10 +85,10 @@ def predict(
     from luthier.steps.answer import answer_file
 
     refuse_unwritable_file(out)
-    named = columns.by_role()  # before anything is opened
+    named, limit = columns.by_role(), share_of(error)  # before anything is opened
     writing = Writing(written.encoding, written.delimiter, written.quoting)
     images = None if written.images is None else Path(written.images)
-    found = answer_file(load(run), Path(data), named, writing, images)
+    found = answer_file(load(run), Path(data), named, writing, images, limit)
     if found.unanswered:
         print(
             f"{found.unanswered:,} of {len(found):,} rows have nothing to read: their answer is null.",
@@ -85,6 +99,8 @@ def predict(
             f"{found.beyond:,} of {len(found):,} rows are longer than the model reads: their answer is null.",
             file=sys.stderr,
         )
+    for words in found.told:
+        print(words, file=sys.stderr)
     lines = found.lines()
     if out is None:
         sys.stdout.write(lines)

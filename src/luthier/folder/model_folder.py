@@ -11,18 +11,19 @@ from pydantic import ValidationError
 
 from luthier.batches.examples import Examples
 from luthier.devices import Device, choose
-from luthier.errors import InputError, RowsError, RunError, listing
+from luthier.errors import InputError, PlanError, RowsError, RunError, listing
 from luthier.files import refuse_link_away, refuse_links_away
 from luthier.folder.artefacts import run_inside
 from luthier.folder.model_record import FILE, MEND, ModelRecord, doubts, tell
 from luthier.folder.scorecard import Scorecard
+from luthier.folder.trust import Trust, read_trust, referred, stream_words
 from luthier.forms.form import Form
 from luthier.models.headed import HeadedModel
 from luthier.models.heads.head import Saved
 from luthier.models.hub.inspect import Folder, inspect_folder
 from luthier.models.load import reload_model
 from luthier.models.readers.reading import Reader, preparation_of
-from luthier.predict import Predictions, logits_of
+from luthier.predict import Predictions, logits_and_features_of, logits_of
 from luthier.records import complaint, read_json, spelt
 from luthier.tasks import TASKS
 from luthier.tasks.kind import Kind
@@ -98,30 +99,42 @@ class ModelFolder:
         """(units, outputs) uncalibrated, in fp32: what the saved model gives in its own library."""
         return logits_of(self.model.to(self.device.torch), self.examples(rows), self.device)
 
-    def predict(self, rows: Sequence[Any] | str) -> Predictions:
+    def predict(self, rows: Sequence[Any] | str, error: float | None = None) -> Predictions:
         """Calibrated answers for rows, in their order: texts, pairs of texts, and so on, as the task reads them; or JSON objects
-        of these, whose keys are the roles of the columns."""
+        of these, whose keys are the roles of the columns.
+
+        error: the largest share of wrong answers that is allowed: a row that cannot be answered so has none, and the reason
+        under `refer` (docs/trust.md).
+        """
         given = [rows] if isinstance(rows, str) else list(rows)
+        self.refuse_promise(error)
         try:
-            return self.answers(self.form.given(given))
+            return self.answers(self.form.given(given), error)
         except RowsError as error:
             raise error.named("row {}".format) from error
 
-    def answers(self, rows: Sequence[Any]) -> Predictions:
-        """Calibrated answers for rows as the task itself makes them of a table; none for one that has nothing to read."""
+    def answers(self, rows: Sequence[Any], error: float | None = None) -> Predictions:
+        """Calibrated answers for rows as the task itself makes them of a table; none for one that has nothing to read. error: as
+        `predict` takes it."""
         read = [at for at, row in enumerate(rows) if not self.form.blank(row)]
         beyond = {read[at] for at in self.too_long(rows, read)}
         full = [at for at in read if at not in beyond]
-        found = self.answered([rows[at] for at in full]) if full else Predictions((), self.task.answer_key)
+        found = Predictions((), self.task.answer_key)
+        if full and error is None:
+            found = self.answered([rows[at] for at in full])
+        elif full and error is not None:
+            found = self.trusted([rows[at] for at in full], full, error)
         if len(full) == len(rows):
             return found
         none = dict.fromkeys(found.rows[0] if full else (self.task.answer_key,))
+        none |= {} if error is None else {"refer": "empty"}
         by_row = dict(zip(full, found.rows, strict=True))
         return Predictions(
             tuple(by_row.get(at, none) for at in range(len(rows))),
             self.task.answer_key,
             unanswered=len(rows) - len(read),
             beyond=len(beyond),
+            told=found.told,
         )
 
     def too_long(self, rows: Sequence[Any], read: Sequence[int]) -> list[int]:
@@ -137,6 +150,47 @@ class ModelFolder:
         answers = self.task.answer(outputs, self.model_record.calibration, examples)
         sources = [] if examples.sources is None else list(examples.sources)
         return Predictions(tuple(self.task.lines(answers, sources)), self.task.answer_key)
+
+    @cached_property
+    def trust(self) -> Trust:
+        """What single answers are promised by. Raises RunError where there is nothing of that."""
+        if self.model_record.trust is None:
+            raise RunError(
+                f"{self.model_path / FILE}: holds nothing by which an error could be promised: an older luthier wrote it, or "
+                "there were no rows to calibrate on. Tune again, or leave --error out."
+            )
+        return read_trust(self.model_path)
+
+    def refuse_promise(self, error: float | None) -> None:
+        """Raise PlanError for a limit of error that is none, or that this task promises nothing at; RunError where the model does
+        not keep what it takes."""
+        if error is None:
+            return
+        if self.task.trusting is None:
+            raise PlanError(
+                f"--error: {self.kind.name} promises nothing of single answers. Leave it out; labels and numbers have it."
+            )
+        if not 0 < error < 1:
+            raise PlanError(
+                f"--error {error:g}: expected a share between 0 and 1, as in --error 0.05: at most 5 % of what is answered may "
+                "be wrong."
+            )
+        assert self.trust is not None, "it is there, or that was said"
+
+    def trusted(self, rows: Sequence[Any], numbers: Sequence[int], error: float) -> Predictions:
+        """Answers where at most a share of them is wrong. numbers: (rows,) the number of each row for who reads the answers."""
+        how, trust, task = self.task.trusting, self.trust, self.task
+        assert how is not None, "it was asked before"
+        examples, model = self.examples(rows), self.model.to(self.device.torch)
+        logits, features = logits_and_features_of(model, examples, self.device)
+        outputs = task.of_logits(logits, examples)
+        answers = task.answer(outputs, self.model_record.calibration, examples)
+        promise = how.promise(trust.known, outputs, answers, error)
+        p = None if trust.alarm is None else trust.alarm.p_values(features)
+        lines = referred(task.lines(answers), task.answer_key, promise, p)
+        words = "" if trust.alarm is None else stream_words(trust.alarm, features, numbers)
+        told = (*promise.told, *([words] if words else []))
+        return Predictions(tuple(lines), task.answer_key, told=told)
 
     def __repr__(self) -> str:
         try:

@@ -13,7 +13,9 @@ from luthier.errors import RunError
 from luthier.hashes import hash_file
 from luthier.records import (
     VERSION,
+    Count,
     Name,
+    Record,
     VersionedRecord,
     checked,
     complaint,
@@ -29,6 +31,7 @@ CARD = "README.md"
 """The one file of a model's folder that anybody may edit."""
 DECIDING = (".safetensors", ".json", ".txt", ".model", ".jinja")
 """Endings of files that decide what a model computes."""
+Share = Annotated[float, Ge(0), Le(1)]
 MEND = "Delete it and give the command of the run again."
 
 
@@ -36,6 +39,25 @@ def with_luthier(record: dict[str, Any]) -> dict[str, Any]:
     """Return the record with luthier's own version under `luthier`: it stood under `version`, which is the format's now."""
     others = {key: value for key, value in record.items() if key != VERSION}
     return {**others, "luthier": record[VERSION]} if VERSION in record else others
+
+
+class AlarmRecord(Record):
+    """How rows are told that are unlike the training rows."""
+
+    level: Share
+    stream: Share
+    rows: Count
+    references: Count
+
+
+class TrustRecord(Record):
+    """What a model promises of single answers rests on; the arrays lie beside luthier.json."""
+
+    part: Name
+    rows: Count
+    learnt_since: bool = False
+    certainty: Share | None = None
+    alarm: AlarmRecord | None = None
 
 
 class SavedModelRecord(VersionedRecord):
@@ -55,6 +77,7 @@ class SavedModelRecord(VersionedRecord):
     luthier: str
     missing: list[str] = Field(default_factory=list)
     files: dict[str, str] | None = None
+    trust: TrustRecord | None = None
 
     @classmethod
     def version_in(cls, value: Mapping[str, Any]) -> Any:
@@ -85,6 +108,8 @@ class ModelRecord:
     """Version of the luthier that wrote the model."""
     missing: tuple[str, ...] = ()
     """Words that mean nothing in a text, as `--missing` named them; none: those that programs write."""
+    trust: dict[str, Any] | None = None
+    """What it promises of single answers (folder/trust.py); None where it promises nothing."""
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "calibration": self.calibration.to_json(), "form": form_of(self.pooling)}

@@ -109,9 +109,64 @@ class CalibrationScores(Record):
     temperature: Positive | None = None
     ece_before: float | None = None
     ece_after: float | None = None
+    kept: bool | None = None
+    gain: float | None = None
+    noise: float | None = None
+    folds: int | None = None
+    rows: Finite | None = None
     wanted: float | None = None
     margin: float | None = None
     coverage: float | None = None
+
+
+class LimitScores(Record):
+    """What is answered at a limit of error, on the calibration rows and on the test rows."""
+
+    error: Finite
+    answered: Finite
+    above: Finite | None = None
+    test_answered: Finite | None = None
+    test_wrong: Finite | None = None
+
+
+class SetScores(Record):
+    """Sets of labels on the test rows."""
+
+    wanted: Finite
+    coverage: Finite
+    mean_size: Finite
+    by_label: bool = False
+    single: Finite | None = None
+
+
+class IntervalScores(Record):
+    """Intervals around numbers on the test rows."""
+
+    wanted: Finite
+    margin: Finite
+    coverage: Finite
+
+
+class AlarmScores(Record):
+    """The alarm for rows that are unlike the training rows."""
+
+    level: Finite
+    stream: Finite
+    rows: Finite
+    test_unlike: Finite | None = None
+
+
+class TrustScores(Record):
+    """What is promised of single answers."""
+
+    part: str | None = None
+    rows: Finite | None = None
+    learnt_since: bool = False
+    certainty: Finite | None = None
+    limits: list[LimitScores] | None = None
+    sets: SetScores | None = None
+    intervals: list[IntervalScores] | None = None
+    alarm: AlarmScores | None = None
 
 
 class Bin(Record):
@@ -236,6 +291,7 @@ class ScorecardRecord(VersionedRecord):
     worth: Worth | None = None
     calibration: CalibrationScores | None = None
     reliability: dict[str, list[Bin]] | None = None
+    trust: TrustScores | None = None
     scatter: list[list[float]] | None = None
     answers: dict[str, int] | None = None
     written: WrittenTexts | None = None

@@ -68,6 +68,10 @@ class HeadedModel(nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         """Logits in fp32 or finer: (rows, outputs), or (parts, tokens, outputs) token by token."""
 
+    def answer_with_features(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Logits and feature vectors of a batch, as `forward` and `features` give them."""
+        return self(batch), self.features(batch)
+
 
 def at_least_fp32(values: Tensor) -> Tensor:
     """The tensor in fp32 or finer: sums over tokens and windows are too coarse in bf16."""

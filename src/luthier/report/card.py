@@ -14,6 +14,7 @@ from luthier import terminal
 from luthier.report import numbers, sentences, usage
 from luthier.report.records import Records
 from luthier.report.rows import LEFT_OUT, PARTS
+from luthier.report.trust_words import trust_words
 from luthier.scores.metrics import metric_named
 
 HUB_NAMES = {
@@ -47,6 +48,7 @@ def model_card(records: Records) -> str:
         "How it was made": making(records),
         "Results": results(records),
         "Calibration": plain(sentences.calibration_words(records.scorecard.calibration)),
+        "Trust": bullets(trust_words(records.scorecard.trust)),
         "Limits": bullets(limits(records)),
         "How to use it": use(records),
     }

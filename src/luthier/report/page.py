@@ -14,6 +14,7 @@ from luthier.report.quality import answered, calibration, classes, confusion, es
 from luthier.report.records import Records, read_records
 from luthier.report.rows import data, findings, findings_table
 from luthier.report.run_records import FindingRecord
+from luthier.report.trust import trust
 from luthier.report.verdict import verdict
 from luthier.report.written import written
 
@@ -29,6 +30,7 @@ SECTIONS: dict[str, Callable[[Records], Html]] = {
     "Classes": classes,
     "Confusions": confusion,
     "Calibration": calibration,
+    "Trust": trust,
     "Mistakes": mistakes,
     "Cost": cost,
     "How it was made": provenance,

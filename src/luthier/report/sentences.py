@@ -237,6 +237,20 @@ def numbers_of(value: object) -> str:
     return "–" if found is None else f"{found:.3g}"
 
 
+def not_kept_words(calibration: CalibrationScores) -> str:
+    """Why the probabilities stay the model's own though a calibration was tried."""
+    rows = number(calibration.rows)
+    on = "the calibration rows" if rows is None else count(rows, "calibration row")
+    gain, noise = number(calibration.gain) or 0.0, number(calibration.noise) or 0.0
+    held = f"In cross-validation ({calibration.folds or 10} folds) on {on}"
+    if gain <= 0:
+        does = f"calibrating made the log loss of held-out rows no better ({gain:+.4f} nats)"
+    else:
+        within = f"which is within its standard error of {noise:.4f}"
+        does = f"calibrating made the log loss of held-out rows better by {gain:.4f} nats, {within}"
+    return f"{held}, {does}: so the probabilities are the model's own."
+
+
 def calibration_words(calibration: CalibrationScores | None) -> str:
     """What calibration did; empty where it was not measured."""
     if calibration is None:
@@ -256,6 +270,8 @@ def calibration_words(calibration: CalibrationScores | None) -> str:
     by = f", after the logits were divided by the temperature {temperature:.3g}" if fitted else ""
     gap = f"{100 * after:.1f} points on average"
     told = f"The gap between how sure the model says it is and how often it is right is {gap}{by}"
+    if calibration.kept is False:
+        return f"{told}. {not_kept_words(calibration)}"
     if abs(before - after) < 5e-4:
         return f"{told}. It was the same before."
     if after < before:

@@ -91,11 +91,10 @@ class Reliability:
         """
         assert len(confidence) > 0, "no decision to judge"
         confidence = np.asarray(confidence, np.float64)
-        inner_edges = np.linspace(0, 1, bins + 1)[1:-1]
-        bin_of = np.searchsorted(inner_edges, confidence, side="left")
-        counts = np.bincount(bin_of, minlength=bins)
-        sure = np.bincount(bin_of, confidence, bins)
-        hits = np.bincount(bin_of, right, bins)
+        bin_of_each = bin_of(confidence, bins)
+        counts = np.bincount(bin_of_each, minlength=bins)
+        sure = np.bincount(bin_of_each, confidence, bins)
+        hits = np.bincount(bin_of_each, right, bins)
         return Reliability(
             tuple(counts.tolist()), tuple(_share(sure, counts).tolist()), tuple(_share(hits, counts).tolist())
         )
@@ -219,6 +218,37 @@ def expected_calibration_error(probabilities: Floats, labels: Ints, bins: int = 
     0.25
     """
     return reliability(probabilities, labels, bins).expected_calibration_error
+
+
+def resampled_ece(probabilities: Floats, labels: Ints, bins: int = 15) -> Statistic:
+    """The expected calibration error as a statistic over resampled rows, for `intervals.bootstrap`."""
+    predicted = probabilities.argmax(axis=1)
+    return resampled_gaps(probabilities.max(axis=1), predicted == labels, np.arange(len(labels)), bins)
+
+
+def resampled_gaps(sure: Floats, right: NDArray[np.bool_], row: Ints, bins: int) -> Statistic:
+    """The mean gap between confidence and accuracy as a statistic over resampled rows.
+
+    sure, right: (decisions,) as `Reliability.of` takes them.  row: (decisions,) the row that each belongs to, from 0.
+    """
+    rows = int(row.max()) + 1
+    # In each bin the gap is the sum of confidence less right answers: one number a row and bin.
+    places = row * bins + bin_of(sure, bins)
+    gaps = np.bincount(places, np.asarray(sure, np.float64) - right, rows * bins).reshape(rows, bins)
+    each = len(row) / rows
+
+    def statistic(drawn: Ints) -> NDArray[np.float64]:
+        sums: NDArray[np.float64] = np.abs(gaps[drawn].sum(axis=1)).sum(axis=-1)
+        means: NDArray[np.float64] = sums / (each * drawn.shape[1])
+        return means
+
+    return statistic
+
+
+def bin_of(sure: Floats, bins: int) -> NDArray[np.intp]:
+    """(decisions,) the bin of each confidence; one on an edge belongs to the lower bin."""
+    inner_edges = np.linspace(0, 1, bins + 1)[1:-1]
+    return np.searchsorted(inner_edges, np.asarray(sure, np.float64), side="left")
 
 
 def reliability(probabilities: Floats, labels: Ints, bins: int = 15) -> Reliability:

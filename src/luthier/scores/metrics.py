@@ -206,6 +206,12 @@ def brier(found: Classified) -> Measure:
     return PerRow(how(found.probabilities, found.targets))
 
 
+def ece(found: Classified) -> Measure:
+    how = multilabel.resampled_ece if found.many else classification.resampled_ece
+    assert found.probabilities is not None, "a calibration is of probabilities"
+    return OfAll(how(found.probabilities, found.targets), found.probabilities)
+
+
 def loss(found: Generated) -> Measure:
     return OfAll(generated.resampled_loss(found.losses, found.tokens), found.losses)
 
@@ -456,7 +462,12 @@ METRICS: dict[str, Metric] = {
         judges=(PREFERENCE,),
         percent=True,
     ),
-    "ece": Metric("Calibration error", "the mean gap between confidence and accuracy", {}, higher=False),
+    "ece": Metric(
+        "Calibration error",
+        "the mean gap between confidence and accuracy",
+        of_classes(ece),
+        higher=False,
+    ),
 }
 """The metrics, by their name in the scorecard and on the command line."""
 

@@ -12,7 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from luthier.arrays import Bools, Floats, Ints
-from luthier.scores.classification import SMALLEST_PROBABILITY, ClassScore, Counts, Reliability
+from luthier.scores.classification import (
+    SMALLEST_PROBABILITY,
+    ClassScore,
+    Counts,
+    Reliability,
+    resampled_gaps,
+)
 from luthier.scores.intervals import Statistic
 
 
@@ -102,6 +108,13 @@ def expected_calibration_error(probabilities: Floats, truth: Bools | Ints, bins:
     model knows to be absent, pull it towards 0.
     """
     return reliability(probabilities, truth, bins).expected_calibration_error
+
+
+def resampled_ece(probabilities: Floats, truth: Bools | Ints, bins: int = 15) -> Statistic:
+    """The expected calibration error as a statistic over resampled rows, for `intervals.bootstrap`."""
+    _check(truth, probabilities)
+    row = np.repeat(np.arange(len(truth)), truth.shape[1])
+    return resampled_gaps(probabilities.ravel(), np.asarray(truth, bool).ravel(), row, bins)
 
 
 def reliability(probabilities: Floats, truth: Bools | Ints, bins: int = 15) -> Reliability:

@@ -4,12 +4,11 @@ Shapes: truth and predicted (rows,), finite, in the unit of the column. What end
 metric of that name is the mean of; `intervals` takes it.
 """
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
 from luthier.arrays import Floats, Ints
+from luthier.scores.conformal import conformal_bound
 from luthier.scores.intervals import Statistic, mean_of
 
 
@@ -108,12 +107,7 @@ def conformal_margin(truth: Floats | Ints, predicted: Floats | Ints, coverage: f
     8.0
     """
     assert 0 < coverage < 1, f"coverage {coverage} is not a share"
-    distances = mae_per_row(truth, predicted)
-    # The small number takes back rounding: 100 * 0.55 is above 55.
-    place = math.ceil((len(distances) + 1) * coverage - 1e-9)
-    if place > len(distances):
-        return math.inf
-    return float(np.partition(distances, place - 1)[place - 1])
+    return conformal_bound(mae_per_row(truth, predicted), 1 - coverage)
 
 
 def coverage(truth: Floats | Ints, low: Floats | Ints, high: Floats | Ints) -> float:

@@ -24,14 +24,17 @@ def answer_file(
     named: Mapping[str, str | None],
     writing: Writing = Writing(),  # noqa: B008  it is frozen
     images: Path | None = None,
+    error: float | None = None,
 ) -> Predictions:
     """Answers for all rows, in their order.
 
     named: columns by role, where they are not called as in the run.  writing: how the file is written, where that is not to
     be found.  images: folder of the images that the file names, where they do not lie beside it.
+    error: the largest share of wrong answers that is allowed.
 
     Raises DataError for rows that cannot be read, PlanError for a column that this model has no use for.
     """
+    folder.refuse_promise(error)
     form, known = folder.form, folder.model_record.columns
     wanted = [role for role, told in form.roles.items() if told.predicts]
     for role, name in named.items():
@@ -57,7 +60,7 @@ def answer_file(
     texts = [name for role, name in columns.items() if form.roles[role].text]
     table, _ = without_marks(table, texts, (), folder.model_record.missing)
     try:
-        return folder.answers(form.inputs(table, columns))
+        return folder.answers(form.inputs(table, columns), error)
     except RowsError as error:
         raise error.named(table.place) from error
 

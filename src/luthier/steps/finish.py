@@ -35,6 +35,7 @@ from luthier.report.card import model_card
 from luthier.report.page import write_report
 from luthier.report.records import AUGMENTED, read_records
 from luthier.report.run_records import SplitRecord, TableRecord, write_findings
+from luthier.steps.trusted import add_trust, open_test
 from luthier.tasks.calibration import Calibration
 
 VERSIONS = ("luthier", "torch", "transformers", "tokenizers", "scipy", "numpy")
@@ -62,19 +63,22 @@ def score_and_write(run: Run) -> Iterator[Event]:
     yield Started("score", run.clock())
     assert run.kept is not None, "a candidate was chosen before"
     with with_threads(run.mode.wide):
+        tested = open_test(run, run.kept)
         for candidate in run.candidates:
             if "test" not in candidate.outputs:
                 assert candidate.weights is not None, "what has no model answers all parts at once"
                 assert candidate.weights.head is None, "so does what has a head of its own"
                 candidate.outputs["test"] = run.infer(run.model_of(candidate), "test")
             run.answer(candidate, "test")
+        trusted = add_trust(run, run.kept, tested)
         forgetting = drift(run, run.kept)
     with whole_folder(run.folder.path / "predictions") as folder:
         for part in ("valid", "test"):
             (folder / f"{part}.jsonl").write_text(prediction_lines(run, run.kept, part), encoding="utf-8")
     path = run.folder.path
     write_json(
-        path / "scorecard.json", sealed(stamped(make_scorecard(run, run.kept, forgetting), ScorecardRecord))
+        path / "scorecard.json",
+        sealed(stamped({**make_scorecard(run, run.kept, forgetting), **trusted}, ScorecardRecord)),
     )
     card = model_card(read_records(path))
     write_text(path / "model" / "README.md", card)

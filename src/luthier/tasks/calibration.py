@@ -2,13 +2,14 @@
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Generic
 
 from typing_extensions import TypeVar
 
 from luthier.arrays import Array
 from luthier.batches.examples import Examples
+from luthier.scores.calibration_gain import FOLDS, Gain
 from luthier.tasks.answers import Answers
 from luthier.tasks.outputs import Outputs
 from luthier.tasks.records import CalibrationRecord
@@ -34,6 +35,21 @@ class Calibration:
     """Several labels per row: probability from which a label counts as present."""
     margin: float = math.inf
     """Half the width of the interval around an estimated number; infinite where it is not known."""
+    gain: float | None = None
+    """By how much the fitted calibration lowered the log loss of rows that it was not fitted on, in nats; it is kept only where
+    that is more than `noise`. None where it was not tried."""
+    noise: float | None = None
+    """The standard error of `gain`."""
+
+    def only_where(self, gain: Gain) -> "Calibration":
+        """This calibration where it helps, else a plain one; with what it gained."""
+        return replace(self if gain.helps else Calibration(), gain=gain.value, noise=gain.error)
+
+    def gain_record(self) -> dict[str, Any]:
+        """Keys of the scorecard on whether it helps; none where that was not tried."""
+        if self.gain is None or self.noise is None:
+            return {}
+        return {"kept": self.gain > self.noise, "gain": self.gain, "noise": self.noise, "folds": FOLDS}
 
     def to_json(self) -> dict[str, Any]:
         margin = None if math.isinf(self.margin) else self.margin  # JSON knows no infinity
@@ -44,7 +60,7 @@ class Calibration:
         told = CalibrationRecord.model_validate(record)
         margin = math.inf if told.margin is None else told.margin
         lists = tuple(told.scale), tuple(told.bias), tuple(told.thresholds)
-        return Calibration(told.temperature, *lists, margin)
+        return Calibration(told.temperature, *lists, margin, told.gain, told.noise)
 
 
 class Calibrating(ABC, Generic[Out, Ans]):

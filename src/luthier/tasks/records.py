@@ -93,6 +93,8 @@ class CalibrationRecord(Record):
     bias: list[Finite]
     thresholds: list[Finite]
     margin: Finite | None
+    gain: Finite | None = None
+    noise: Finite | None = None
 
     @model_validator(mode="after")
     def pairs(self) -> Self:

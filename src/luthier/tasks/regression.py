@@ -37,6 +37,8 @@ from luthier.tasks.texts import (
     input_keys,
     read_columns,
 )
+from luthier.tasks.trusted_numbers import TrustedNumbers
+from luthier.tasks.trusting import Trusting
 from luthier.tasks.zero_shot import Seen, ZeroShot
 
 NAME = "regression"
@@ -104,6 +106,10 @@ class Regression(Task[Logits, Numbers]):
     @property
     def recorded(self) -> Recorded[Numbers]:
         return RecordedNumbers()
+
+    @property
+    def trusting(self) -> Trusting[Logits, Numbers]:
+        return TrustedNumbers()
 
     @property
     def baselines(self) -> Mapping[str, Baseline]:

@@ -24,6 +24,7 @@ from luthier.tasks.outputs import PLAIN, Logits, Outputs
 from luthier.tasks.probing import Probing
 from luthier.tasks.recorded import Recorded
 from luthier.tasks.reference import Reference
+from luthier.tasks.trusting import Trusting
 from luthier.tasks.writing import Writing
 from luthier.tasks.zero_shot import ZeroShot
 
@@ -115,6 +116,11 @@ class Task(ABC, Generic[Out, Ans]):
     @property
     def calibrating(self) -> Calibrating[Out, Ans] | None:
         """How its answers are calibrated; None where there is nothing to calibrate."""
+        return None
+
+    @property
+    def trusting(self) -> Trusting[Out, Ans] | None:
+        """What it promises of single answers at a limit of error; None where it promises nothing."""
         return None
 
     @property

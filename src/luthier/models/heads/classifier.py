@@ -61,6 +61,11 @@ class Classifier(HeadedModel):
         """(rows, labels) logits in fp32 or finer; the mean over a row's windows."""
         return mean_of_parts(at_least_fp32(self.head(self.part_features(batch))), batch)
 
+    def answer_with_features(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        features = self.part_features(batch)
+        logits = mean_of_parts(at_least_fp32(self.head(features)), batch)
+        return logits, mean_of_parts(features, batch)
+
 
 def encoder_of(model: HeadedModel, pooling: str) -> Classifier:
     """The same body as an encoder of single texts, pooled as its folder declares: it shares all weights."""

@@ -57,6 +57,10 @@ class ImageModel(HeadedModel):
         logits: Tensor = at_least_fp32(self.head(self.features(batch)))
         return logits
 
+    def answer_with_features(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        features = self.features(batch)
+        return at_least_fp32(self.head(features)), features
+
 
 @dataclass(frozen=True)
 class ImageHead(Head[ImageModel, ImageReader]):

@@ -18,18 +18,21 @@ from luthier.scores.calibration import (
     fit_platt_per_label,
     fit_temperature,
 )
+from luthier.scores.calibration_gain import platt_gain, temperature_gain
 from luthier.scores.metrics import Classified
 from luthier.scores.thresholds import Thresholds, apply_thresholds, best_thresholds
 from luthier.tasks.answers import Answers
 from luthier.tasks.baselines import majority_logits, nearest_logits, readable
 from luthier.tasks.calibration import Calibrating, Calibration
 from luthier.tasks.classification.labels import balanced_weights, names_of
+from luthier.tasks.classification.trusted import TrustedLabels
 from luthier.tasks.config_labels import labelled
 from luthier.tasks.outputs import Logits
 from luthier.tasks.probing import Probing
 from luthier.tasks.recorded import Line, Recorded
 from luthier.tasks.records import ClassificationRecord
 from luthier.tasks.task import Baseline, Loss, Model, Task, Weighting
+from luthier.tasks.trusting import Trusting
 from luthier.tasks.zero_shot import Seen, ZeroShot
 
 
@@ -74,6 +77,10 @@ class Classification(Task[Logits, Labels]):
     @property
     def calibrating(self) -> Calibrating[Logits, Labels]:
         return CalibratedLabels(self)
+
+    @property
+    def trusting(self) -> Trusting[Logits, Labels]:
+        return TrustedLabels(self)
 
     @property
     def weighting(self) -> Weighting:
@@ -167,7 +174,7 @@ class Classification(Task[Logits, Labels]):
 
     def reported(self, targets: Array) -> tuple[str, ...]:
         several = ("micro_f1",) if self.many else ()
-        return ("accuracy", "macro_f1", *several, "log_loss", "brier")
+        return ("accuracy", "macro_f1", *several, "log_loss", "brier", "ece")
 
     def details(self, answers: Labels, targets: Array) -> dict[str, Any]:
         if self.many:
@@ -233,7 +240,8 @@ class ProbedLabels(Probing):
 
 @dataclass(frozen=True)
 class CalibratedLabels(Calibrating[Logits, Labels]):
-    """One temperature (Guo et al. 2017, arXiv:1706.04599), or with `many` a line per label (Platt 1999)."""
+    """One temperature (Guo et al. 2017, arXiv:1706.04599), or with `many` a line per label (Platt 1999); none where they do not
+    help (scores/calibration_gain.py)."""
 
     task: Classification
 
@@ -242,9 +250,10 @@ class CalibratedLabels(Calibrating[Logits, Labels]):
         if len(logits) < self.fewest:
             return Calibration()
         if not self.task.many:
-            return Calibration(temperature=fit_temperature(logits, targets))
+            fitted = Calibration(temperature=fit_temperature(logits, targets))
+            return fitted.only_where(temperature_gain(logits, targets))
         platt = fit_platt_per_label(logits, targets)
-        return Calibration(scale=platt.scale, bias=platt.bias)
+        return Calibration(scale=platt.scale, bias=platt.bias).only_where(platt_gain(logits, targets))
 
     def decide(self, calibration: Calibration, outputs: Logits, examples: Examples) -> Calibration:
         """With `many`, each label's threshold of the highest F1; else nothing is to be decided."""
@@ -262,6 +271,7 @@ class CalibratedLabels(Calibrating[Logits, Labels]):
                 "temperature": calibration.temperature,
                 "ece_before": self.error(before, targets),
                 "ece_after": self.error(after, targets),
+                **calibration.gain_record(),
             },
             "reliability": {
                 "before": self.reliability(before, targets),

@@ -15,6 +15,7 @@ from luthier.batches.word_rows import Words
 from luthier.data.tags import spans_of
 from luthier.scores import classification, entities
 from luthier.scores.calibration import apply_temperature, fit_temperature
+from luthier.scores.calibration_gain import temperature_gain
 from luthier.scores.metrics import Tagged
 from luthier.tasks.answers import Answers
 from luthier.tasks.calibration import Calibrating, Calibration
@@ -265,7 +266,7 @@ class RecordedEntities(Recorded[Tags]):
 
 @dataclass(frozen=True)
 class CalibratedTags(Calibrating[Logits, Tags]):
-    """One temperature over all words."""
+    """One temperature over all words; none where it does not help (scores/calibration_gain.py)."""
 
     task: TokenClassification
 
@@ -274,7 +275,10 @@ class CalibratedTags(Calibrating[Logits, Tags]):
     def fit(self, outputs: Logits, examples: Examples) -> Calibration:
         if len(examples) < self.fewest:
             return Calibration()
-        return Calibration(temperature=fit_temperature(outputs.values, flat(examples.targets)))
+        tags = flat(examples.targets)
+        row = np.repeat(np.arange(len(examples)), np.diff(ends_of(examples.targets)))
+        fitted = Calibration(temperature=fit_temperature(outputs.values, tags))
+        return fitted.only_where(temperature_gain(outputs.values, tags, row))
 
     def trust(
         self, plain: Tags, calibrated: Tags, targets: Array, calibration: Calibration
@@ -284,7 +288,8 @@ class CalibratedTags(Calibrating[Logits, Tags]):
         bins = [bins_of(classification.reliability(one, tags, 15)) for one in both]
         return {
             "calibration": {
-                "temperature": calibration.temperature, "ece_before": before, "ece_after": after, "of": "words"
+                "temperature": calibration.temperature, "ece_before": before, "ece_after": after, "of": "words",
+                **calibration.gain_record(),
             },
             "reliability": {"before": bins[0], "after": bins[1]},
         }  # fmt: skip

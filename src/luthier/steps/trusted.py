@@ -1,0 +1,123 @@
+"""What the model that is kept may be trusted with: measured on rows that it has not learnt from, and written beside it."""
+
+from typing import Any
+
+import numpy as np
+
+from luthier import seeds
+from luthier.arrays import Array, Bools, Floats
+from luthier.batches.examples import Examples
+from luthier.candidates.run import Run
+from luthier.compare.fitted import PRETRAINED, Fitted
+from luthier.folder.trust import Trust, alarm_of, write_trust
+from luthier.predict import features_of, logits_and_features_of
+from luthier.scores.stream import THRESHOLD
+from luthier.scores.unlike import LEVEL, MOST
+from luthier.tasks.trusting import Trusting
+
+USUAL = 1_000
+"""The most held-out rows that tell how unlike rows of the usual kind are: those that calibrate, then those of validation."""
+
+
+def open_test(run: Run, kept: Fitted) -> Array | None:
+    """What the kept model gives for the test rows, where it was not asked yet, and their features; None where nothing is made of
+    them. Logits are those of `Run.infer`: both come from one pass."""
+    if run.task.trusting is None:
+        return None
+    if frozen(run, kept):
+        return run.features["test"]
+    examples = run.ready.examples["test"]
+    logits, features = logits_and_features_of(run.model_of(kept), examples, run.ready.device)
+    kept.outputs.setdefault("test", run.task.of_logits(logits, examples))
+    return features
+
+
+def add_trust(run: Run, kept: Fitted, tested: Array | None) -> dict[str, Any]:
+    """Write beside the kept model what it needs to say which of its answers may be trusted; return the scorecard's `trust`.
+
+    tested: features of the test rows, as `open_test` gave them.  Nothing where the task promises nothing, or without rows.
+    """
+    how, part = run.task.trusting, run.ready.rows.split.calibrates
+    if how is None or tested is None or not part or not len(run.targets(part)):
+        return {}
+    trust = trust_of(run, kept, how, part)
+    p = None if trust.alarm is None else trust.alarm.p_values(tested)
+    targets = run.targets("test")
+    told: dict[str, Any] = {
+        "part": part,
+        "rows": len(run.targets(part)),
+        "learnt_since": kept.weights is not None and kept.name == "probe",
+        **how.measured(
+            trust.known, kept.outputs["test"], kept.answers["test"], targets, unlike_rows(p, len(targets))
+        ),
+        "alarm": alarm_record(trust, p),
+    }
+    write_trust(run.folder.path / "model", trust, {key: told[key] for key in told if key in KEPT})
+    return {"trust": told}
+
+
+KEPT = ("part", "rows", "learnt_since", "certainty", "alarm")
+"""Keys of the scorecard's `trust` that luthier.json has too; the rest is measured on the test rows."""
+
+
+def trust_of(run: Run, kept: Fitted, how: Trusting[Any, Any], part: str) -> Trust:
+    """What the kept model showed on held-out rows. part: the one that calibrates."""
+    targets, examples = run.targets(part), run.ready.examples
+    rows = sample(len(examples["train"]), MOST)
+    labels = how.labels(run.targets("train")[rows])
+    usual = np.concatenate([features_at(run, kept, *one) for one in usual_rows(run, part)])
+    alarm = alarm_of(features_at(run, kept, "train", rows), labels, usual)
+    p = None if alarm is None else alarm.own(len(targets))
+    outputs = kept.outputs[part]
+    answers = run.task.answer(outputs, kept.calibration, examples[part])
+    return Trust(how.known(outputs, answers, targets, unlike_rows(p, len(targets))), alarm)
+
+
+def usual_rows(run: Run, part: str) -> list[tuple[str, Array]]:
+    """The held-out rows of the usual kind, by part: all those that calibrate, and those of validation as far as there is room."""
+    own = len(run.targets(part))
+    found = [(part, np.arange(own))]
+    if part != "valid":
+        found.append(("valid", sample(len(run.targets("valid")), max(0, USUAL - own))))
+    return found
+
+
+def sample(rows: int, most: int) -> Array:
+    """Some of so many rows, at most `most`, drawn at random and in their order."""
+    return np.sort(seeds.generator(0, "trust").permutation(rows)[:most])
+
+
+def frozen(run: Run, kept: Fitted) -> bool:
+    """Whether the features of the kept model are those that were computed before anything was learnt."""
+    assert kept.weights is not None, "it has a model"
+    return kept.weights.body == PRETRAINED and "test" in run.features
+
+
+def features_at(run: Run, kept: Fitted, part: str, rows: Array) -> Array:
+    """(rows, width) features of some rows of a part, as the kept model has them."""
+    if frozen(run, kept):
+        return run.features[part][rows]
+    examples: Examples = run.ready.examples[part].select(rows)
+    model = run.model_of(kept)
+    found = np.zeros((len(rows), model.width), np.float32)
+    for _, where, features in features_of(model, examples, run.ready.device):
+        found[where] = features
+    return found
+
+
+def unlike_rows(p: Floats | None, rows: int) -> Bools:
+    """(rows,) which rows are called unlike."""
+    return np.zeros(rows, bool) if p is None else p <= LEVEL
+
+
+def alarm_record(trust: Trust, p: Floats | None) -> dict[str, Any] | None:
+    """What the scorecard tells of the alarm; None where there is none. p: p-values of the test rows."""
+    if trust.alarm is None or p is None:
+        return None
+    return {
+        "level": LEVEL,
+        "stream": 1 / THRESHOLD,
+        "rows": len(trust.alarm.usual),
+        "references": len(trust.alarm.detector.reference),
+        "test_unlike": float((p <= LEVEL).mean()),
+    }

@@ -49,6 +49,9 @@ class CandidateScores(Record):
     valid_high: float | None = None
     test_low: float | None = None
     test_high: float | None = None
+    rows_per_second: Finite | None = None
+    bytes: int | None = None
+    rows_to_reach: int | None = None
 
 
 class Verdict(Record):
@@ -197,7 +200,9 @@ class ScorecardRecord(VersionedRecord):
     seed: int | None = None
     rows: dict[str, int] | None = None
     left_out: dict[str, int] | None = None
+    in_short: str | None = None
     candidates: list[CandidateScores] | None = None
+    reaching: str | None = None
     verdict: Verdict | None = None
     worth: Worth | None = None
     calibration: CalibrationScores | None = None

@@ -14,6 +14,14 @@ CHOICE = (
 )
 
 
+COSTS: dict[str, Callable[[CandidateScores], str]] = {
+    "Rows/s": lambda one: "" if one.rows_per_second is None else numbers.count(one.rows_per_second),
+    "Size": lambda one: "" if one.bytes is None else numbers.memory(one.bytes),
+    "Rows to reach": lambda one: "" if one.rows_to_reach is None else numbers.count(one.rows_to_reach),
+}
+"""What being better costs, by the title of its column; empty where it was not measured."""
+
+
 def verdict(records: Records) -> Html:
     scorecard = records.scorecard
     metric = numbers.shown(scorecard.metric)
@@ -25,6 +33,7 @@ def verdict(records: Records) -> Html:
     return join(
         [
             tag(headline, sentences.headline(scorecard)),
+            tag("p.lead", scorecard.in_short) if scorecard.in_short else "",
             tag("p.lead", sentences.verdict_words(scorecard)),
             figures(records),
             *[tag("p", tag("strong", question), " ", told) for question, told in explained.items() if told],
@@ -65,13 +74,16 @@ def between(show: Callable[[object, object], str], part: Score | Verdict | Worth
 def candidates(records: Records) -> Html:
     scorecard = records.scorecard
     metric, chosen = numbers.shown(scorecard.metric), scorecard.chosen
-    columns = [Column("Candidate"), *[Column(title, number=True) for title in ("Validation", "Test", "Time")]]
+    costs = {title: show for title, show in COSTS.items() if any(map(show, records.candidates))}
+    titles = ("Validation", "Test", "Time", *costs)
+    columns = [Column("Candidate"), *[Column(title, number=True) for title in titles]]
     rows = [
         (
             name_of(candidate, chosen),
             metric.show(candidate.valid),
             with_interval(candidate, metric),
             numbers.duration(candidate.seconds),
+            *[show(candidate) or numbers.NOTHING for show in costs.values()],
         )
         for candidate in records.candidates
     ]
@@ -83,6 +95,7 @@ def candidates(records: Records) -> Html:
             tag("h3", "From cheap to dear"),
             tag("p", CHOICE) if scorecard.method == "auto" else "",
             beside(picture(drawn, caption), listed),
+            tag("p", scorecard.reaching) if scorecard.reaching and "Rows to reach" in costs else "",
         ]
     )
 

@@ -99,14 +99,14 @@ def operations(card: dict[str, Any], parameters: float) -> dict[str, float]:
 def section(cells: Sequence[Cell]) -> str:
     words = (
         "Accuracy on the test rows in hundredths; *seconds* of each candidate, those of the probe with the frozen pass over all "
-        "rows; *EFLOP*: 10^18 floating-point operations of learning, 6 x parameters x tokens where all layers train, 2 x where "
+        "rows; *TFLOP*: 10^12 floating-point operations of learning, 6 x parameters x tokens where all layers train, 2 x where "
         "tokens are only read (arXiv:2001.08361, section 2.1), the table of words counted among the parameters. From scratch: "
         "the same architecture, random weights, the same number of steps at five times the rate (docs/candidates.md). Seed 0, "
         "all-MiniLM-L6-v2.\n\n![accuracy by training rows](../docs/scratch.svg)"
     )
     titles = [f"{told}: {what}" for told, _, _ in SHOWN.values() for what in ("accuracy", "seconds")]
     lines = [
-        f"| set | rows | {' | '.join(titles)} | EFLOP: tuned | from scratch | probe | others |",
+        f"| set | rows | {' | '.join(titles)} | TFLOP: tuned | from scratch | probe | others |",
         "| --- |" + " ---: |" * (len(titles) + 5),
     ]
     for one in sorted(cells, key=lambda cell: (CHOSEN.index(cell.set), cell.share)):
@@ -115,7 +115,7 @@ def section(cells: Sequence[Cell]) -> str:
             for name in SHOWN
             for value in (f"{100 * one.scores[name]:.1f}", f"{one.seconds[name]:,.0f}")
         ]
-        work = [f"{one.operations[name] / 1e18:.4f}" for name in ("tuned", "scratch", "probe")]
+        work = [f"{one.operations[name] / 1e12:,.1f}" for name in ("tuned", "scratch", "probe")]
         lines.append(
             f"| {one.set} | {one.rows:,} ({one.share} %) | {' | '.join(numbers + work)} | {100 * one.others:.0f} % |"
         )

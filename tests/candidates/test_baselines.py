@@ -14,7 +14,7 @@ from luthier.candidates.by_hand import HandMadeCandidate
 from luthier.compare.fitted import Fitted, Footprint, tried_rows
 from luthier.compare.in_short import Compared, Reach, short_words
 from luthier.errors import PlanError
-from luthier.events import Stepped, result_of
+from luthier.events import Noted, Stepped, result_of
 from luthier.folder.model_folder import ModelFolder
 from luthier.models.ladder.trainable import randomise
 from luthier.plan.plan import Plan
@@ -113,7 +113,9 @@ def test_a_run_is_told_where_only_some_of_the_rows_are_learnt_from(
     monkeypatch.setattr("luthier.candidates.tf_idf.MOST_ROWS", 20)
     run = run_of(small("text-classification", tmp_path))
 
-    told = [event.text for event in features_and_probe(run) if "learns from" in getattr(event, "text", "")]
+    events = list(features_and_probe(run))
+
+    told = [event.text for event in events if isinstance(event, Noted) and "learns from" in event.text]
 
     assert told == [
         f"A linear model of word counts (TF-IDF) learns from 20 of {len(run.targets('train'))} training rows, drawn at random."

@@ -1,5 +1,7 @@
 """Texts as weighted n-grams: the numbers of scikit-learn, and of a closed form; and the linear model on them."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -20,8 +22,9 @@ TEXTS = [
 ]
 
 
-def dense(features: object) -> np.ndarray:
-    return features.toarray()  # type: ignore[attr-defined,no-any-return]
+def dense(features: Any) -> np.ndarray:
+    found: np.ndarray = features.toarray()
+    return found
 
 
 def by_scikit_learn(texts: list[str], spelled: bool) -> np.ndarray:
@@ -106,7 +109,7 @@ def test_two_texts_are_known_by_what_they_share_and_by_their_cosines() -> None:
 # The linear model
 
 
-def rows_of(classes: int) -> tuple[object, np.ndarray]:
+def rows_of(classes: int) -> tuple[Any, np.ndarray]:
     dice = np.random.default_rng(0)
     words = [f"word{at}" for at in range(30)]
     labels = dice.integers(0, classes, 120)
@@ -121,7 +124,7 @@ def test_the_logits_of_sparse_rows_are_those_of_scikit_learn(classes: int) -> No
     weight, bias = Regression(features, labels, classes).solve(10.0, 1e-7)
 
     theirs = LogisticRegression(C=10.0, tol=1e-8, max_iter=5_000).fit(features, labels)
-    chances = np.exp(features @ weight.T + bias)  # type: ignore[operator]
+    chances = np.exp(features @ weight.T + bias)
     assert chances / chances.sum(1, keepdims=True) == pytest.approx(theirs.predict_proba(features), abs=1e-4)
 
 
@@ -132,7 +135,7 @@ def test_numbers_on_sparse_rows_are_those_of_scikit_learn() -> None:
     weight, bias = Regression(features, numbers, 1).solve(2.0, 1e-8)
 
     theirs = Ridge(alpha=1 / 2.0).fit(dense(features), numbers)
-    assert (features @ weight.T + bias)[:, 0] == pytest.approx(theirs.predict(dense(features)), abs=1e-4)  # type: ignore[operator]
+    assert (features @ weight.T + bias)[:, 0] == pytest.approx(theirs.predict(dense(features)), abs=1e-4)
 
 
 def test_sparse_rows_teach_what_the_same_rows_teach_in_full() -> None:

@@ -14,10 +14,11 @@ CHOICE = (
 )
 
 
+REACH = "Rows to reach"
 COSTS: dict[str, Callable[[CandidateScores], str]] = {
     "Rows/s": lambda one: "" if one.rows_per_second is None else numbers.count(one.rows_per_second),
     "Size": lambda one: "" if one.bytes is None else numbers.memory(one.bytes),
-    "Rows to reach": lambda one: "" if one.rows_to_reach is None else numbers.count(one.rows_to_reach),
+    REACH: lambda one: "" if one.rows_to_reach is None else numbers.count(one.rows_to_reach),
 }
 """What being better costs, by the title of its column; empty where it was not measured."""
 
@@ -74,16 +75,13 @@ def between(show: Callable[[object, object], str], part: Score | Verdict | Worth
 def candidates(records: Records) -> Html:
     scorecard = records.scorecard
     metric, chosen = numbers.shown(scorecard.metric), scorecard.chosen
-    costs = {title: show for title, show in COSTS.items() if any(map(show, records.candidates))}
-    titles = ("Validation", "Test", "Time", *costs)
-    columns = [Column("Candidate"), *[Column(title, number=True) for title in titles]]
+    columns = [Column("Candidate"), *[Column(title, number=True) for title in ("Validation", "Test", "Time")]]
     rows = [
         (
             name_of(candidate, chosen),
             metric.show(candidate.valid),
             with_interval(candidate, metric),
             numbers.duration(candidate.seconds),
-            *[show(candidate) or numbers.NOTHING for show in costs.values()],
         )
         for candidate in records.candidates
     ]
@@ -95,9 +93,24 @@ def candidates(records: Records) -> Html:
             tag("h3", "From cheap to dear"),
             tag("p", CHOICE) if scorecard.method == "auto" else "",
             beside(picture(drawn, caption), listed),
-            tag("p", scorecard.reaching) if scorecard.reaching and "Rows to reach" in costs else "",
+            price(records),
         ]
     )
+
+
+def price(records: Records) -> Html:
+    """What being better costs, candidate by candidate; nothing where it was not measured."""
+    metric, reaching = numbers.shown(records.scorecard.metric), records.scorecard.reaching
+    shown = {title: show for title, show in COSTS.items() if any(map(show, records.candidates))}
+    if not shown:
+        return Html("")
+    columns = [Column("Candidate"), *[Column(title, number=True) for title in ("Test", *shown)]]
+    rows = [
+        (one.name, metric.show(one.test), *[show(one) or numbers.NOTHING for show in shown.values()])
+        for one in records.candidates
+    ]
+    told = tag("p", reaching) if reaching and REACH in shown else ""
+    return join([table("What being better costs: answers a second, and place on disk", columns, rows), told])
 
 
 def name_of(candidate: CandidateScores, chosen: str) -> Html:

@@ -68,8 +68,6 @@ class HandMadeCandidate(Candidate):
         assert how is not None, "it competes only where there is a way"
         with with_threads(run.mode.wide):
             found = self.learn(run, how)
-            if len(found.rows) < len(examples["train"]):
-                yield Noted(few_rows(self.words, len(found.rows), len(examples["train"])), run.clock())
             outputs, seconds = {}, 0.0
             for part in HELD_OUT:
                 started = run.clock()
@@ -78,19 +76,22 @@ class HandMadeCandidate(Candidate):
                 seconds = run.clock() - started  # at last those of the test rows
             took = run.clock() - begin
             few = tried_rows(len(examples["test"]))
-            asked, own, targets = (
-                found.describe("test", few),
-                found.features,
-                run.targets("train")[found.rows],
-            )
+            asked, targets = found.describe("test", few), how.to_learn(run.targets("train")[found.rows])
 
             def again(rows: Ints) -> Array:
-                return found.with_rows(own[rows], how.to_learn(targets[rows])).logits(asked)
+                return found.with_rows(found.features[rows], targets[rows]).logits(asked)
 
             smaller = with_fewer(again, how, examples["test"].select(few), len(found.rows), run.plan.run.seed)
+        if len(found.rows) < len(examples["train"]):
+            yield Noted(few_rows(self.words, len(found.rows), len(examples["train"])), run.clock())
         nbytes = found.nbytes + 4 * (found.head.weight.size + found.head.bias.size)
         footprint = Footprint(
-            seconds, False, nbytes, with_model=False, learnt=len(found.rows), smaller=smaller
+            seconds,
+            asks_model=False,
+            bytes=nbytes,
+            with_model=False,
+            learnt=len(found.rows),
+            smaller=smaller,
         )
         return Fitted(self.name, self.words, took, {**outputs}, footprint=footprint)
 

@@ -39,7 +39,8 @@ def outcome(out: Path) -> dict[str, Any]:
 def untimed(record: Any) -> Any:
     """A record without what it says of time."""
     if isinstance(record, dict):
-        return {key: untimed(value) for key, value in record.items() if key != "seconds"}
+        timed = ("seconds", "rows_per_second")
+        return {key: untimed(value) for key, value in record.items() if key not in timed}
     return [untimed(value) for value in record] if isinstance(record, list) else record
 
 

@@ -31,6 +31,7 @@ TITLES = {
     "probe": "Baselines and probe",
     "check": "Checking rows",
     "cloze": "Cloze questions",
+    "scratch": "Training from scratch",
     "verified": "The model's own answers",
     "train": "Training",
     "score": "Scoring and writing",

@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 import torch
 
+from early_runs import run_of, small
 from luthier.candidates import CANDIDATES, competing
 from luthier.candidates.candidate import Candidate, Passes
-from luthier.candidates.run import HELD_OUT, Mode, Run, Watch
+from luthier.candidates.run import HELD_OUT, Run
 from luthier.comparing.fitted import Fitted, Weights
 from luthier.events import Event, Stepped, result_of
 from luthier.folder.model_folder import ModelFolder
 from luthier.models.headed import new_head
 from luthier.plan.plan import Plan
-from luthier.prepare.prepare import Prepared, prepare
+from luthier.prepare.prepare import Prepared
 from luthier.records import VersionedRecord
 from luthier.session.runs import plan_of
 from luthier.steps.choosing import add
@@ -109,30 +110,15 @@ def with_toys() -> Iterator[None]:
 # What every candidate keeps to
 
 
-def run_of(plan: Plan) -> Run:
-    """A run on its way, before anything was computed."""
-    ready = prepare(plan)
-    folder = ready.place.folder()
-    run = Run(ready, folder, folder, Watch(lambda: 0.0), Mode())
-    folder.begin({})
-    return run
-
-
-def small(task: str, path: Path, **changed: Any) -> Plan:
-    """A short run of a task on a tiny model."""
-    case = CASES[task]
-    places = {"data.path": str(case.data(path)), "model.name": str(case.model(path / "model"))}
-    quick = {"run.out": str(path / "run"), "run.precision": "fp32", "run.threads": 1, "train.epochs": 1}
-    return Plan.build(places | quick | case.settings | {"epochs": 1} | changed)
-
-
 @pytest.mark.parametrize("name", [*CANDIDATES, *TOYS])
 def test_a_candidate_stands_under_its_own_name_and_is_called_by_words(name: str, with_toys: None) -> None:
     candidate = CANDIDATES[name]
 
     assert candidate.name == name
     assert candidate.words
-    assert not (candidate.trains and candidate.to_beat), "what is trained is not there to be beaten"
+    assert not (candidate.trains and candidate.to_beat and candidate.counts), (
+        "what is trained is not what a model must beat"
+    )
 
 
 @pytest.mark.parametrize("task", CASES)
@@ -201,7 +187,7 @@ def test_a_candidate_of_ones_own_competes_is_told_of_and_may_win(with_toys: None
 
     folder: ModelFolder = result_of(tune(Plan.build(plan.settings() | {"train.head": "fresh"})))
 
-    assert names_of(folder) == ["majority", "zero-shot", "nearest-mean", "tuned"]
+    assert names_of(folder) == ["majority", "tf-idf", "zero-shot", "neighbours", "nearest-mean", "tuned"]
     assert folder.scorecard.chosen == "nearest-mean"
     assert "nearest-mean" in (folder.path / "report.html").read_text()
     rows = [

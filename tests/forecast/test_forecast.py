@@ -15,9 +15,10 @@ from luthier.batches.order import steps_per_epoch
 from luthier.candidates.tuned.prefixes import Shelf, shelf_for
 from luthier.errors import PlanError
 from luthier.events import CandidateReady, Noted, Stepped, Validated
-from luthier.forecast.forecast import forecast
+from luthier.forecast.forecast import SAVING, Costs, forecast, scratch_seconds
+from luthier.forecast.forecast import opened as opened_to_train
 from luthier.forecast.outline import Sizes, sizes_of
-from luthier.forecast.timing import Bench, Cost, Tries, resident_bytes
+from luthier.forecast.timing import Bench, Cost, Looks, Steps, Timed, Tries, resident_bytes
 from luthier.machine import Load, available_bytes
 from luthier.plan.plan import Plan
 from luthier.prepare.prepare import prepare
@@ -150,6 +151,22 @@ def test_tune_tells_the_forecast_of_a_long_run_and_ends_with_the_same_bytes(
     assert notes[0].startswith("This takes at most ")
     assert notes[0].endswith(" GB of memory. `luthier plan` tells of what.")
     assert weights(told.path) == weights(quiet.path)
+
+
+@pytest.mark.parametrize(("method", "dearer"), [("full", 1.0), ("top:1", 2.0)])
+def test_the_model_from_scratch_is_foretold_as_so_many_steps_in_which_all_layers_move(
+    plan: Callable[..., Plan], method: str, dearer: float
+) -> None:
+    """With steps of a second each: of two blocks both move, in place of one."""
+    ready = prepare(plan(method=method, lr=0.003, epochs=3, batch_rows=8, scratch="on"))
+    memory, stages = opened_to_train(ready, copies=True)
+    a_second, nothing = Cost(np.array([1.0, 0.0, 0.0])), Cost(np.zeros(3))
+    timed = Timed({stage.depth: Steps(a_second, end=0.0, compiling=0.0) for stage in stages})
+    costs = Costs(ready, dict.fromkeys(("fast", "exact"), Looks(nothing, nothing)), {})
+
+    found = scratch_seconds(memory.bench, memory.plan, timed, costs)
+
+    assert found == pytest.approx(SAVING * memory.plan.steps * dearer, rel=0.05)
 
 
 def test_states_that_an_earlier_run_left_are_not_counted_again(plan: Callable[..., Plan]) -> None:

@@ -73,7 +73,7 @@ def look(place: Path, out: str, **changed: Any) -> Seen:
     cost = scorecard.pop("cost")
     return {
         "weights": [hash_file(path) for path in sorted((folder / "model").rglob("*.safetensors"))],
-        "scorecard": re.sub(r'"seconds": [\d.e-]+', "", json.dumps(scorecard)),
+        "scorecard": re.sub(r'"(seconds|rows_per_second)": [\d.e-]+', "", json.dumps(scorecard)),
         "table": (folder / "table.json").read_text(),
         "split": (folder / "split.json").read_text(),
         "machine": scorecard["machine"],
@@ -133,6 +133,7 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     "train.head": ({"train__head": "fresh"}, WEIGHTS),
     "train.validations": ({"train__validations": 4}, "validations"),
     "train.patience": ({"train__patience": 1, "train__epochs": 30, "train__lr": 1e-6}, "stopped"),
+    "compare.scratch": ({"compare__scratch": "on"}, SCORECARD),
     "run.out": ({}, "out"),
     "run.seed": ({"run__seed": 1}, WEIGHTS),
     "run.budget": ({"run__budget": "1s"}, "refused or stopped"),

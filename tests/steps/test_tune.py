@@ -86,7 +86,9 @@ def test_the_scorecard_has_the_contracts_keys(finished: tuple[ModelFolder, list[
     assert record["task"] == "text-classification"
     assert sum(record["rows"].values()) == 240
     assert set(record["test"]) == {"accuracy", "macro_f1", "log_loss", "brier", "ece"}
-    assert [one["name"] for one in record["candidates"]] == ["majority", "zero-shot", "probe", "tuned"]
+    assert [one["name"] for one in record["candidates"]] == [
+        "majority", "tf-idf", "zero-shot", "neighbours", "probe", "tuned"
+    ]  # fmt: skip
     assert record["chosen"] in ("probe", "tuned")
     assert set(record["verdict"]) == {"ship", "against", "difference", "low", "high", "words"}
     assert set(record["worth"]) == {"dearer", "cheaper", "difference", "low", "high", "words"}
@@ -94,7 +96,9 @@ def test_the_scorecard_has_the_contracts_keys(finished: tuple[ModelFolder, list[
     assert set(record["calibration"]) >= {"temperature", "ece_before", "ece_after"}
     assert set(record["cost"]["seconds"]) == {"read", "check", "load", "features", "probe", "train", "total"}
     assert record["cost"]["peak_bytes"] > 1e8
-    assert record["verdict"]["ship"] is True
+    assert (record["verdict"]["ship"], record["verdict"]["against"]) == (False, "tf-idf"), (
+        "a word tells the label"
+    )
 
 
 def test_the_words_of_the_messages_are_learnt(finished: tuple[ModelFolder, list[Event]]) -> None:
@@ -313,7 +317,7 @@ def test_the_probe_alone_is_asked_for(tmp_path: Path, bert: Path) -> None:
 
     assert folder.scorecard.chosen == "probe"
     assert not any(isinstance(event, (Stepped, Validated)) for event in events)
-    assert folder.scorecard.record["worth"]["cheaper"] in ("majority", "zero-shot")
+    assert folder.scorecard.record["worth"]["cheaper"] in ("majority", "tf-idf", "zero-shot")
 
 
 def test_a_method_that_is_named_is_kept_even_where_the_cheaper_one_is_as_good(

@@ -1,11 +1,15 @@
 """The candidates there are, from cheap to dear. A new one is a file and a row here."""
 
 from luthier.candidates.candidate import Candidate
+from luthier.candidates.colours import COLOURS
 from luthier.candidates.length import LENGTH
 from luthier.candidates.lookup import LOOKUP
 from luthier.candidates.majority import MAJORITY, MEAN, NOTHING
+from luthier.candidates.neighbours import NEIGHBOURS
 from luthier.candidates.overlap import OVERLAP
 from luthier.candidates.probe import PROBE
+from luthier.candidates.scratch import SCRATCH
+from luthier.candidates.tf_idf import TF_IDF
 from luthier.candidates.tuned.tuned import TUNED
 from luthier.candidates.untouched import FEW_EXAMPLES, UNTOUCHED
 from luthier.candidates.zero_shot import ZERO_SHOT
@@ -20,11 +24,15 @@ CANDIDATES: dict[str, Candidate] = {
         LOOKUP,
         OVERLAP,
         LENGTH,
+        TF_IDF,
+        COLOURS,
         ZERO_SHOT,
         UNTOUCHED,
         FEW_EXAMPLES,
+        NEIGHBOURS,
         PROBE,
         TUNED,
+        SCRATCH,
     )
 }
 

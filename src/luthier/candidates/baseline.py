@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from luthier.candidates.candidate import Candidate
 from luthier.candidates.run import ANSWERED, Run
-from luthier.comparing.fitted import Fitted
+from luthier.comparing.fitted import Fitted, Footprint
 from luthier.events import Event
 from luthier.prepare.prepare import Prepared
 
@@ -16,6 +16,8 @@ class BaselineCandidate(Candidate):
 
     name: str
     words: str
+    bytes_of_label: int | None = 0
+    """Bytes of what it knows of each label; None where it knows something else, which is not counted."""
 
     def why_not(self, ready: Prepared) -> str:
         task = ready.rows.task
@@ -25,5 +27,11 @@ class BaselineCandidate(Candidate):
         yield from ()  # a generator, as every `fit` is
         baseline, begin = run.task.baselines[self.name], run.clock()
         examples = run.ready.examples
-        outputs = {part: baseline(examples["train"], examples[part]) for part in ANSWERED}
-        return Fitted(self.name, self.words, run.clock() - begin, outputs)
+        outputs, seconds = {}, 0.0
+        for part in ANSWERED:
+            started = run.clock()
+            outputs[part] = baseline(examples["train"], examples[part])
+            seconds = run.clock() - started  # at last those of the test rows
+        known = None if self.bytes_of_label is None else self.bytes_of_label * run.task.outputs
+        footprint = Footprint(seconds, asks_model=False, bytes=known, with_model=False)
+        return Fitted(self.name, self.words, run.clock() - begin, outputs, footprint=footprint)

@@ -23,9 +23,18 @@ class Candidate(ABC):
     words: str
     """What it is, as a sentence calls it."""
     to_beat: bool = True
-    """Whether it is there to be beaten: nothing is trained for it, so it is not calibrated either."""
+    """Whether it is there to be beaten, and never kept."""
+    counts: bool = True
+    """Whether the verdict and what tuning was worth compare with it; else it is only shown."""
+    in_trials: bool = True
+    """Whether a trial of a search needs it, or may have it as it costs nothing: what is only compared with is left out there."""
     trains: bool = False
     """Whether it trains layers of the body: it is dear then, and left out where it could not be kept."""
+
+    @property
+    def learns(self) -> bool:
+        """Whether it learns from labels, so that it is calibrated as what may be kept."""
+        return not self.to_beat
 
     @abstractmethod
     def why_not(self, ready: Prepared) -> str:

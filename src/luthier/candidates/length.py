@@ -2,4 +2,4 @@
 
 from luthier.candidates.baseline import BaselineCandidate
 
-LENGTH = BaselineCandidate("length", "preferring answers by their length alone")
+LENGTH = BaselineCandidate("length", "preferring answers by their length alone", bytes_of_label=None)

@@ -2,4 +2,4 @@
 
 from luthier.candidates.baseline import BaselineCandidate
 
-LOOKUP = BaselineCandidate("lookup", "looking up the entities of the training rows")
+LOOKUP = BaselineCandidate("lookup", "looking up the entities of the training rows", bytes_of_label=None)

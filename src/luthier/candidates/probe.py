@@ -6,17 +6,19 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from luthier.arrays import Array
+from luthier import seeds
+from luthier.arrays import Array, Ints
 from luthier.candidates.candidate import Candidate, Passes
+from luthier.candidates.fewer_rows import with_fewer
 from luthier.candidates.records import ProbeRecord
 from luthier.candidates.run import HELD_OUT, Run
-from luthier.comparing.fitted import Fitted, Weights
+from luthier.comparing.fitted import Fitted, Footprint, Weights, tried_rows
 from luthier.devices import with_threads
 from luthier.events import Event
 from luthier.models.headed import new_head
 from luthier.prepare.prepare import Prepared
 from luthier.tasks.probing import Probing
-from luthier.train.probe.probe import Probe, fit_probe, probe_seconds, solve_probe
+from luthier.train.probe.probe import MOST_ROWS, Probe, fit_probe, probe_seconds, solve_probe
 
 LEARNT_AT_LAST = ("train", "valid", "calibration")
 """Parts that the probe is solved for with once it is chosen."""
@@ -43,7 +45,10 @@ class ProbeCandidate(Candidate):
             part: how.answered(probe.logits(how.read(run.features[part])), run.ready.examples[part])
             for part in HELD_OUT
         }
-        return Fitted(self.name, self.words, seconds, {**outputs}, weights=Weights(head=head_of(probe)))
+        weights = Weights(head=head_of(probe))
+        return Fitted(
+            self.name, self.words, seconds, {**outputs}, weights=weights, footprint=footprint_of(run, probe)
+        )
 
     def settle(self, run: Run, fitted: Fitted) -> None:
         """Solve for the probe that is kept once more, with the rows that were held out to choose and to calibrate: there is
@@ -90,6 +95,24 @@ def fit_or_reuse(run: Run, how: Probing, targets: Array) -> Probe:
     record = ProbeRecord.of(probe_record(probe) | {"seconds": run.clock() - begin})
     run.shared.save(artefact(run), {"weight": probe.weight, "bias": probe.bias}, record)
     return probe
+
+
+def footprint_of(run: Run, probe: Probe) -> Footprint:
+    """What the probe would come to with fewer rows; where answers are of words, or in a trial of a search, nobody asks."""
+    how, train, test = probing(run), run.ready.examples["train"], run.ready.examples["test"]
+    if train.tokens is not None or not run.mode.writes_model:
+        return Footprint()
+    seed, few = run.plan.run.seed, tried_rows(len(test))
+    chosen = seeds.generator(seed, "fewer rows").permutation(len(train))[:MOST_ROWS]
+    features, targets = how.read(run.features["train"][chosen]), how.to_learn(run.targets("train"))[chosen]
+    asked = how.read(run.features["test"][few])
+
+    def again(rows: Ints) -> Array:
+        return solve_probe(features[rows], targets[rows], how.outputs, probe.strength).logits(asked)
+
+    with with_threads(run.mode.wide):
+        smaller = with_fewer(again, how, test.select(few), len(chosen), seed)
+    return Footprint(learnt=len(train), smaller=smaller)
 
 
 def artefact(run: Run) -> str:

@@ -66,6 +66,19 @@ class RoundRecord(VersionedRecord):
     """What that took."""
 
 
+class ScratchRecord(VersionedRecord):
+    """Beside what the model that was trained from scratch gives for the rows of some parts."""
+
+    steps: Count
+    best_step: Count
+    why: str
+    tokens: Count
+    seconds: Finite
+    lr: Positive
+    outputs: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """By part, what `Outputs.record` gave."""
+
+
 class RateTestRecord(VersionedRecord):
     """What the range test of the learning rate saw."""
 

@@ -178,7 +178,7 @@ class Run:
         """Calibrate a candidate if it learnt from labels, and score it on the validation rows."""
         how, examples = self.task.calibrating, self.ready.examples
         part = self.ready.rows.split.calibrates
-        if how is not None and not fitted.to_beat:
+        if how is not None and fitted.learns:
             plain = how.fit(fitted.outputs[part], examples[part]) if part else Calibration()
             fitted.calibration = how.decide(plain, fitted.outputs["valid"], examples["valid"])
         self.answer(fitted, "valid")

@@ -11,7 +11,7 @@ from luthier.arrays import Ints
 from luthier.batches.examples import Examples
 from luthier.candidates.candidate import Candidate, Passes
 from luthier.candidates.run import ANSWERED, Run
-from luthier.comparing.fitted import Fitted
+from luthier.comparing.fitted import Fitted, Footprint
 from luthier.events import Event, Noted
 from luthier.models.generation import doubt_of
 from luthier.prepare.prepare import Prepared
@@ -44,8 +44,13 @@ class UntouchedCandidate(Candidate):
         if doubt:
             yield Noted(doubt, run.clock(), warning=True)
         begin = run.clock()
-        outputs = {part: run.task.untouched(run.infer(run.ready.model, part)) for part in ANSWERED}
-        return Fitted(self.name, self.words, run.clock() - begin, outputs)
+        outputs, seconds = {}, 0.0
+        for part in ANSWERED:
+            started = run.clock()
+            outputs[part] = run.task.untouched(run.infer(run.ready.model, part))
+            seconds = run.clock() - started  # at last those of the test rows
+        footprint = Footprint(seconds, asks_model=False)
+        return Fitted(self.name, self.words, run.clock() - begin, outputs, footprint=footprint)
 
     def forecast(self, ready: Prepared, passes: Passes) -> float:
         return sum(passes(ready.examples[part]) for part in ANSWERED)
@@ -82,12 +87,15 @@ class FewExamplesCandidate(Candidate):
             f"{len(tried)} prompts with examples were compared on {len(few):,} validation rows; the best has {len(best.rows)}.",
             run.clock(),
         )
-        outputs = {}
+        outputs, seconds = {}, 0.0
         for part in ANSWERED:
+            started = run.clock()
             examples = prompted(run.ready, part, best.rows, np.arange(len(run.ready.examples[part])))
             outputs[part] = run.task.infer(run.ready.model, examples, run.ready.device)
+            seconds = run.clock() - started  # at last those of the test rows
         run.tuning["few_examples"] = {"rows": places_of(run, best.rows)}
-        return Fitted(self.name, self.words, run.clock() - begin, outputs)
+        footprint = Footprint(seconds, asks_model=False)
+        return Fitted(self.name, self.words, run.clock() - begin, outputs, footprint=footprint)
 
     def tried(self, run: Run, rows: Ints, few: Ints) -> Prompted:
         """What some examples come to on a few validation rows."""

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass, field
 
+import numpy as np
 from torch import nn
 
+from luthier.arrays import Ints
 from luthier.scores.intervals import Estimate
 from luthier.tasks.answers import Answers
 from luthier.tasks.calibration import Calibration
@@ -25,6 +27,43 @@ class Weights:
     """Widths of the layers between the features and the last one."""
 
 
+@dataclass(frozen=True)
+class Smaller:
+    """What a candidate would give for some test rows if it had learnt from fewer rows."""
+
+    learnt: int
+    """Training rows that it learnt from."""
+    outputs: Outputs
+    """What it gives for the test rows that `tried_rows` names."""
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What it takes to be answered by a candidate, and what it would come to if it had learnt from fewer rows."""
+
+    seconds: float = 0.0
+    """Seconds in which it answered the test rows, beside a pass of the model over them."""
+    asks_model: bool = True
+    """Whether such a pass comes first, as its answers are made of what the model gives."""
+    bytes: int | None = 0
+    """Bytes on disk of what it knows beside a model; None where that was not counted."""
+    with_model: bool = True
+    """Whether a model is on disk too."""
+    learnt: int = 0
+    """Training rows that it learnt from, where it is known what it would come to with fewer."""
+    smaller: tuple[Smaller, ...] = ()
+    """What it would come to with fewer."""
+
+
+MOST_TRIED = 5_000
+"""Test rows that are answered by candidates which learnt from fewer rows, at the most."""
+
+
+def tried_rows(rows: int) -> Ints:
+    """The numbers of those of so many test rows, evenly spread."""
+    return np.linspace(0, rows - 1, min(rows, MOST_TRIED)).astype(np.int64)
+
+
 @dataclass
 class Fitted:
     """A candidate that has learnt what it could: what it gives, what that cost, and the weights that can be kept of it.
@@ -41,7 +80,11 @@ class Fitted:
     outputs: dict[str, Outputs]
     """What it gives for the rows of each part."""
     to_beat: bool = True
-    """Whether it is there to be beaten, as nothing was trained for it."""
+    """Whether it is there to be beaten, and never kept."""
+    counts: bool = True
+    """Whether the verdict and what tuning was worth compare with it; else it is only shown."""
+    learns: bool = False
+    """Whether it learnt from labels, so that it is calibrated."""
     weights: Weights | None = None
     """What can be kept of it; None where there is no model."""
     calibration: Calibration = field(default_factory=Calibration)
@@ -49,3 +92,4 @@ class Fitted:
     """What it answers, calibrated, on `valid` and `test`."""
     scores: dict[str, Estimate] = field(default_factory=dict)
     """The task's metric on `valid` and `test`."""
+    footprint: Footprint = Footprint()

@@ -49,6 +49,9 @@ class CandidateScores(Record):
     valid_high: float | None = None
     test_low: float | None = None
     test_high: float | None = None
+    rows_per_second: Finite | None = None
+    bytes: int | None = None
+    rows_to_reach: int | None = None
 
 
 class ClusterCounts(Record):
@@ -286,7 +289,9 @@ class ScorecardRecord(VersionedRecord):
     rows: dict[str, int] | None = None
     left_out: dict[str, int] | None = None
     clusters: ClusterCounts | None = None
+    in_short: str | None = None
     candidates: list[CandidateScores] | None = None
+    reaching: str | None = None
     verdict: Verdict | None = None
     worth: Worth | None = None
     calibration: CalibrationScores | None = None

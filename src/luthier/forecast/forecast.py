@@ -2,7 +2,7 @@
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from luthier.batches.order import by_length
 from luthier.candidates import competing
 from luthier.candidates.run import ANSWERED, HELD_OUT
 from luthier.candidates.tuned.prefixes import Shelf, shelf_for
+from luthier.candidates.tuned.settings import every
 from luthier.candidates.zero_shot import compared
 from luthier.forecast.memory import Memory, frozen_bytes, too_large
 from luthier.forecast.outline import Outline, Stage, made_micros, outline, passes, rungs_of, sizes_of
@@ -30,6 +31,7 @@ from luthier.forecast.timing import (
 )
 from luthier.forecast.writing import WritingCost, time_writing, written_bytes
 from luthier.machine import Load, available_bytes, peak_bytes
+from luthier.models.ladder.policies import AllRungs
 from luthier.prepare.prepare import Prepared
 from luthier.report.forecast_words import busy_words, time_in_words
 from luthier.tasks.calibration import Calibration
@@ -220,7 +222,7 @@ def of_training(
     by = ease(bench, stages[0], dearest, memory.held) if disturbed else 1.0
     timed = Timed({depth: steps.eased(by) for depth, steps in timed.steps.items()})
     costs = costs.eased(by)
-    training = train_seconds(bench, plan, shelf, timed, costs)
+    training = train_seconds(bench, plan, shelf, timed, costs) + scratch_seconds(bench, plan, timed, costs)
     frozen = frozen_seconds(costs)
     scoring = frozen.pop("score")
     parts = memory.parts()
@@ -356,6 +358,21 @@ def rounds_seconds(bench: Bench, plan: Outline, timed: Timed, costs: Costs) -> f
     every = steps.micro.of(sizes) / stage.share + steps.end * stage.steps
     epochs = ready.plan.train.epochs or 1.0
     return costs.own_answers() + (ready.plan.train.rounds - 1) * every / epochs
+
+
+def scratch_seconds(bench: Bench, plan: Outline, timed: Timed, costs: Costs) -> float:
+    """The steps of the same architecture from random weights, where it is asked for: as many as those that were timed, with all
+    layers moving."""
+    ready, epochs = bench.ready, bench.settings.epochs
+    if ready.plan.compare.scratch == "off":
+        return 0.0
+    whole = replace(bench.unfreezing, policy=AllRungs(), inside=every)
+    dearer = whole.operations(epochs) / max(1.0, bench.unfreezing.operations(epochs))
+    total = plan.validations * costs.reading(ready.examples["valid"], "fast")
+    for stage in plan.stages:
+        sizes, steps = sizes_of(ready.examples["train"], stage.micros), timed.of(stage.depth)
+        total += dearer * (steps.micro.of(sizes) / stage.share + steps.end * stage.steps)
+    return total * SAVING
 
 
 def train_seconds(bench: Bench, plan: Outline, shelf: Shelf, timed: Timed, costs: Costs) -> float:

@@ -76,6 +76,10 @@ class Form(ABC):
     """Whether equal rows may well have different answers, none of which is wrong, as a question to an assistant has many."""
     shows_words: ClassVar[bool] = True
     """Whether the text that is shown of a row says what is in it, which the name of an image does not."""
+    of_texts: ClassVar[bool] = False
+    """Whether a row is nothing but the texts that `texts` gives, so that it can be answered by their words."""
+    of_pixels: ClassVar[bool] = False
+    """Whether a batch of rows holds pixels, so that it can be answered by their colours."""
     file_role: ClassVar[str | None] = None
     """The role whose column may name a file for each row; None where rows are in no files of their own."""
 
@@ -130,6 +134,10 @@ class Form(ABC):
             self.from_json(value, f"row {at}") if isinstance(value, Mapping) else self.row(value, f"row {at}")
             for at, value in enumerate(values)
         ]
+
+    def texts(self, row: Any) -> tuple[str, ...]:
+        """The texts of a row, where it is made of nothing else."""
+        return ()
 
     def learnt(self, row: Any) -> Any:
         """A row as it is learnt from: without what teaches nothing."""

@@ -24,6 +24,7 @@ class PairForm(Form):
     effects: ClassVar[frozenset[str]] = frozenset({"data.long", "model.hidden", "model.dropout"})
     own_pooling: ClassVar[bool] = True
     pair: ClassVar[str | None] = "cross-encoder"
+    of_texts: ClassVar[bool] = True
 
     def open(self, folder: Folder) -> Texts:
         return Texts(folder)
@@ -42,6 +43,9 @@ class PairForm(Form):
 
     def blank(self, row: Any) -> bool:
         return is_blank(row)
+
+    def texts(self, row: Any) -> tuple[str, ...]:
+        return tuple(row)
 
     def shown(self, table: Table, columns: Columns) -> list[str]:
         return joined(table, columns)

@@ -23,6 +23,8 @@ class TextForm(Form):
         {"data.long", "data.long=windows", "model.pooling", "model.hidden", "model.dropout"}
     )
 
+    of_texts: ClassVar[bool] = True
+
     def open(self, folder: Folder) -> Texts:
         return Texts(folder)
 
@@ -40,6 +42,9 @@ class TextForm(Form):
 
     def blank(self, row: Any) -> bool:
         return is_blank(row)
+
+    def texts(self, row: Any) -> tuple[str, ...]:
+        return (row,)
 
 
 def one_text(value: Any, place: str) -> str:

@@ -20,7 +20,7 @@ from luthier.plan.key import FIRST, deciding
 from luthier.plan.method import Lora, Top, parse_method
 from luthier.plan.named_columns import OWN
 from luthier.plan.section import Section
-from luthier.plan.sections import DataPlan, ModelPlan, RunPlan, TaskPlan, TrainPlan
+from luthier.plan.sections import ComparePlan, DataPlan, ModelPlan, RunPlan, TaskPlan, TrainPlan
 from luthier.records import VERSION, VersionedRecord, migrated, stamped
 
 
@@ -31,6 +31,7 @@ class Plan(Section):
     task: TaskPlan = TaskPlan()
     model: ModelPlan = ModelPlan()
     train: TrainPlan = TrainPlan()
+    compare: ComparePlan = ComparePlan()
     run: RunPlan = RunPlan()
 
     @staticmethod
@@ -202,6 +203,7 @@ TUNING_ALONE = (
     ),
     *(("train", key) for key in ADAPTERS_ALONE),
     *(("model", key) for key in ("dropout", "body_dropout")),
+    ("compare", "scratch"),
     ("run", "recompute"),
     ("run", "save_every"),
 )

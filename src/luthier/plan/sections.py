@@ -272,6 +272,14 @@ class TrainPlan(Section):
     two at the least."""
 
 
+class ComparePlan(Section):
+    """With what the result is compared, beside what costs seconds."""
+
+    scratch: Literal["off", "on"] = "off"
+    """Whether the same architecture is trained from random weights too, in as many steps, to show what pre-training is worth. It
+    takes about as long as tuning all layers, and is never kept."""
+
+
 class RunPlan(Section):
     """Where, how long, on what."""
 

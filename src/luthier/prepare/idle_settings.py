@@ -97,6 +97,11 @@ def has_new_layers(case: Case) -> bool:
     return HEADS[case.task.head].new
 
 
+def can_begin_anew(case: Case) -> bool:
+    """Not so what writes: no run reads enough text to learn a language from."""
+    return not HEADS[case.task.head].writes
+
+
 def verifies(case: Case) -> bool:
     return case.plan.task.verify is not None
 
@@ -132,6 +137,12 @@ SETTINGS: tuple[Setting, ...] = (
         "train.reinit",
         ": with {task} the blocks would have to learn to write anew, which takes far more text than any run reads. Leave it out.",
         has_new_layers,
+    ),
+    Setting(
+        "compare.scratch",
+        ": with {task} a model from random weights would have to learn the language first, which takes far more text than any "
+        "run reads. Leave it out.",
+        can_begin_anew,
     ),
     Setting("task.turns", NOTHING_WRITTEN),
     Setting("task.system", NOTHING_WRITTEN),

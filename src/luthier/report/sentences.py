@@ -30,6 +30,18 @@ CANDIDATES = {
     "mean": Kind("the mean", "always says the mean of the training rows"),
     "nothing": Kind("saying nothing", "never finds anything"),
     "lookup": Kind("looking up", "the entities of the training rows, found again word for word"),
+    "tf-idf": Kind(
+        "TF-IDF", "words and pieces of words, counted, under a linear model: no pre-trained model"
+    ),
+    "colours": Kind("colours and edges", "their histograms under a linear model: no pre-trained model"),
+    "neighbours": Kind(
+        "the nearest neighbours",
+        "the labels of the training rows nearest by frozen features; shown, not counted",
+    ),
+    "scratch": Kind(
+        "the model from scratch",
+        "the same architecture from random weights, in as many steps; shown, not counted",
+    ),
     "overlap": Kind(
         "the nearest sentence",
         "the sentence of the text that has most of the question's words: nothing learnt",

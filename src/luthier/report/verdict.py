@@ -14,6 +14,15 @@ CHOICE = (
 )
 
 
+REACH = "Rows to reach"
+COSTS: dict[str, Callable[[CandidateScores], str]] = {
+    "Rows/s": lambda one: "" if one.rows_per_second is None else numbers.count(one.rows_per_second),
+    "Size": lambda one: "" if one.bytes is None else numbers.memory(one.bytes),
+    REACH: lambda one: "" if one.rows_to_reach is None else numbers.count(one.rows_to_reach),
+}
+"""What being better costs, by the title of its column; empty where it was not measured."""
+
+
 def verdict(records: Records) -> Html:
     scorecard = records.scorecard
     metric = numbers.shown(scorecard.metric)
@@ -25,6 +34,7 @@ def verdict(records: Records) -> Html:
     return join(
         [
             tag(headline, sentences.headline(scorecard)),
+            tag("p.lead", scorecard.in_short) if scorecard.in_short else "",
             tag("p.lead", sentences.verdict_words(scorecard)),
             figures(records),
             *[tag("p", tag("strong", question), " ", told) for question, told in explained.items() if told],
@@ -83,8 +93,24 @@ def candidates(records: Records) -> Html:
             tag("h3", "From cheap to dear"),
             tag("p", CHOICE) if scorecard.method == "auto" else "",
             beside(picture(drawn, caption), listed),
+            price(records),
         ]
     )
+
+
+def price(records: Records) -> Html:
+    """What being better costs, candidate by candidate; nothing where it was not measured."""
+    metric, reaching = numbers.shown(records.scorecard.metric), records.scorecard.reaching
+    shown = {title: show for title, show in COSTS.items() if any(map(show, records.candidates))}
+    if not shown:
+        return Html("")
+    columns = [Column("Candidate"), *[Column(title, number=True) for title in ("Test", *shown)]]
+    rows = [
+        (one.name, metric.show(one.test), *[show(one) or numbers.NOTHING for show in shown.values()])
+        for one in records.candidates
+    ]
+    told = tag("p", reaching) if reaching and REACH in shown else ""
+    return join([table("What being better costs: answers a second, and place on disk", columns, rows), told])
 
 
 def name_of(candidate: CandidateScores, chosen: str) -> Html:

@@ -14,16 +14,21 @@ from luthier.events import CandidateReady, Chose, Event, Started
 def cheap_candidates(run: Run) -> Iterator[Event]:
     """The candidates that leave the body as it is. As soon as one of them has a model it is saved: from here on there is one."""
     yield Started("probe", run.clock())
-    for candidate in competing(run.ready, trains=False):
+    for candidate in wanted(run, trains=False):
         yield from add(run, candidate)
 
 
 def dear_candidates(run: Run) -> Iterator[Event]:
     """The candidates that train layers."""
-    for candidate in competing(run.ready, trains=True):
+    for candidate in wanted(run, trains=True):
         yield from add(run, candidate)
         if run.stop():
             return  # the next one would take the model that this one has in memory alone
+
+
+def wanted(run: Run, trains: bool) -> list[Candidate]:
+    """The candidates that compete, but for those that a trial of a search has no use for."""
+    return [one for one in competing(run.ready, trains) if one.in_trials or run.mode.writes_model]
 
 
 def add(run: Run, candidate: Candidate) -> Iterator[Event]:
@@ -31,7 +36,7 @@ def add(run: Run, candidate: Candidate) -> Iterator[Event]:
     fitted = yield from candidate.fit(run)
     if fitted is None:
         return
-    fitted.to_beat = candidate.to_beat
+    fitted.to_beat, fitted.counts, fitted.learns = candidate.to_beat, candidate.counts, candidate.learns
     run.add(fitted)
     score = fitted.scores["valid"].value
     yield CandidateReady(fitted.name, run.task.metric, score, fitted.seconds, run.clock())

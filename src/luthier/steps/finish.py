@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from luthier.candidates.run import Run
+from luthier.candidates.scratch import NAME as SCRATCH
 from luthier.comparing.choice import (
     COMPARING,
     MORE_ROWS,
@@ -19,7 +20,8 @@ from luthier.comparing.choice import (
     verdict_words,
     worth_words,
 )
-from luthier.comparing.fitted import PRETRAINED, Fitted
+from luthier.comparing.fitted import PRETRAINED, Fitted, Footprint
+from luthier.comparing.in_short import Compared, Reach, short_words
 from luthier.comparing.outcome import measured
 from luthier.devices import with_threads
 from luthier.events import Event, Started
@@ -35,6 +37,7 @@ from luthier.report.card import model_card
 from luthier.report.page import write_report
 from luthier.report.records import AUGMENTED, read_records
 from luthier.report.run_records import SplitRecord, TableRecord, write_findings
+from luthier.steps.footprints import RESTS_ON, Costs, costs_of
 from luthier.steps.trusted import add_trust, open_test
 from luthier.tasks.calibration import Calibration
 
@@ -68,9 +71,13 @@ def score_and_write(run: Run) -> Iterator[Event]:
             if "test" not in candidate.outputs:
                 assert candidate.weights is not None, "what has no model answers all parts at once"
                 assert candidate.weights.head is None, "so does what has a head of its own"
-                candidate.outputs["test"] = run.infer(run.model_of(candidate), "test")
+                model, began = run.model_of(candidate), run.clock()
+                candidate.outputs["test"] = run.infer(model, "test")
+                if model.writes:  # as long as its answers are: that of others is measured on a few rows
+                    candidate.footprint = Footprint(run.clock() - began, asks_model=False)
             run.answer(candidate, "test")
         trusted = add_trust(run, run.kept, tested)
+        costs = costs_of(run, run.learnt[-1])
         forgetting = drift(run, run.kept)
     with whole_folder(run.folder.path / "predictions") as folder:
         for part in ("valid", "test"):
@@ -78,14 +85,14 @@ def score_and_write(run: Run) -> Iterator[Event]:
     path = run.folder.path
     write_json(
         path / "scorecard.json",
-        sealed(stamped({**make_scorecard(run, run.kept, forgetting), **trusted}, ScorecardRecord)),
+        sealed(stamped({**make_scorecard(run, run.kept, forgetting, costs), **trusted}, ScorecardRecord)),
     )
     card = model_card(read_records(path))
     write_text(path / "model" / "README.md", card)
     write_text(path / "README.md", card)
     write_report(path)  # last: a run counts as finished once its report stands
     moved = {one.weights.body for one in run.candidates if one.weights is not None} - {PRETRAINED}
-    for name in ("scored", *sorted(moved)):
+    for name in ("scored", SCRATCH, *sorted(moved)):
         run.folder.forget(name)
 
 
@@ -148,7 +155,9 @@ def beside_answers(run: Run, candidate: Fitted, part: str) -> list[dict[str, Any
     return [{**one, "cluster": int(cluster)} for one, cluster in zip(more, clusters, strict=True)]
 
 
-def make_scorecard(run: Run, kept: Fitted, forgetting: dict[str, Any]) -> dict[str, Any]:
+def make_scorecard(
+    run: Run, kept: Fitted, forgetting: dict[str, Any], costs: Mapping[str, Costs]
+) -> dict[str, Any]:
     """scorecard.json, as docs/scorecard.md describes it."""
     ready, task, plan = run.ready, run.task, run.plan
     answers, targets = kept.answers["test"], run.targets("test")
@@ -166,7 +175,9 @@ def make_scorecard(run: Run, kept: Fitted, forgetting: dict[str, Any]) -> dict[s
         "clusters": ready.rows.shared.to_json(ready.rows.split),
         "metric": task.metric,
         "test": {name: estimate.to_json() for name, estimate in scores.items()},
-        "candidates": [candidate_record(candidate) for candidate in run.candidates],
+        "in_short": in_short(run, costs),
+        "candidates": [candidate_record(one) | costs[one.name].to_json() for one in run.candidates],
+        "reaching": RESTS_ON.format(dearest=run.learnt[-1].name),
         "chosen": kept.name,
         "verdict": verdict(run, kept),
         "worth": worth(run),
@@ -247,20 +258,27 @@ def tuning_settings(run: Run) -> dict[str, Any]:
 
 def verdict(run: Run, kept: Fitted) -> dict[str, Any]:
     """Whether the chosen candidate is better on the test rows, beyond noise, than those that are there to be beaten."""
-    others = [candidate for candidate in run.candidates if candidate.to_beat]
+    others = [candidate for candidate in run.candidates if candidate.to_beat and candidate.counts]
     against = best_on_validation(others, run.task.metric)
     gap = run.difference(kept, against, "test")
     ship = gap.low > 0
     words = verdict_words(kept, against, run.task.metric, gap, ship, spared=bool(run.outlook.spared))
     how = run.task.zero_shot
-    if not ship and how is not None and how.compares and against.name == "zero-shot":
+    if not ship and how is not None and how.compares and no_worse(run, "zero-shot", kept):
         words += f" {COMPARING}"
     return {"ship": ship, "against": against.name, **measured(gap), "words": words}
 
 
+def no_worse(run: Run, name: str, kept: Fitted) -> bool:
+    """Whether a candidate has at least the validation score of the one that is kept."""
+    found = [one for one in run.candidates if one.name == name]
+    return any(best_on_validation([one, kept], run.task.metric) is one for one in found)
+
+
 def worth(run: Run) -> dict[str, Any]:
     """The dearest candidate against a cheaper one: what its time bought."""
-    dearer, cheaper = run.candidates[-1], next_cheaper(run.candidates, run.task.metric)
+    counted = [candidate for candidate in run.candidates if candidate.counts]
+    dearer, cheaper = counted[-1], next_cheaper(counted, run.task.metric)
     if cheaper is None:
         words = f"There is nothing cheaper than {dearer.name} to compare it with."
         return {"dearer": dearer.name, "cheaper": None, "words": words}
@@ -269,3 +287,19 @@ def worth(run: Run) -> dict[str, Any]:
     if cheaper.name == "probe" and cheaper is run.kept:
         words += f" {MORE_ROWS}"
     return {"dearer": dearer.name, "cheaper": cheaper.name, **measured(gap), "words": words}
+
+
+def in_short(run: Run, costs: Mapping[str, Costs]) -> str:
+    """The run in one sentence."""
+    counted = [one for one in run.candidates if one.counts]
+    dearest, cheaper = counted[-1], next_cheaper(counted, run.task.metric)
+    if cheaper is None:
+        return ""
+    to_beat = [one for one in counted if one.to_beat]
+    least = best_on_validation(to_beat, run.task.metric) if to_beat else cheaper
+    rival = best_on_validation([cheaper, least], run.task.metric)
+    other = least if rival is cheaper else cheaper
+    reach = Reach(costs[rival.name].rows_to_reach, rival.footprint.learnt)
+    tuned = dearest.weights is not None and dearest.weights.body != PRETRAINED
+    found = Compared(dearest, rival, other, run.difference(dearest, rival, "test"))
+    return short_words(found, run.task.metric, reach, tuned)

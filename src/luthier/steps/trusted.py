@@ -8,7 +8,7 @@ from luthier import seeds
 from luthier.arrays import Array, Bools, Floats
 from luthier.batches.examples import Examples
 from luthier.candidates.run import Run
-from luthier.compare.fitted import PRETRAINED, Fitted
+from luthier.comparing.fitted import PRETRAINED, Fitted
 from luthier.folder.trust import Trust, alarm_of, write_trust
 from luthier.predict import features_of, logits_and_features_of
 from luthier.scores.stream import THRESHOLD

@@ -36,6 +36,17 @@ def reinitialise(model: nn.Module, ladder: Ladder, blocks: int, seed: int) -> No
             draw(model, path)
 
 
+def randomise(model: nn.Module, seed: int) -> None:
+    """Give the whole body fresh weights, as its architecture draws them; a head that was put on it is fresh already."""
+    torch.manual_seed(seeds.derive(seed, "from scratch"))
+    paths = [path for path, _ in model.named_modules() if path.split(".")[0] == "body"]
+    for path in reversed(paths):
+        draw(model, path)
+        module = model.get_submodule(path)
+        if isinstance(module, nn.modules.batchnorm._NormBase):
+            module.reset_running_stats()
+
+
 def modules_of(model: nn.Module, ladder: Ladder, rung: Rung) -> list[str]:
     """Paths of the modules whose weights are all on a rung (or idle), outer ones first."""
     mine, others = set(rung.parameters), {name for other in ladder.rungs for name in other.parameters}

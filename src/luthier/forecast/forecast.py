@@ -13,6 +13,7 @@ from luthier.candidates import competing
 from luthier.candidates.run import ANSWERED, HELD_OUT
 from luthier.candidates.tuned.prefixes import Shelf, shelf_for
 from luthier.candidates.zero_shot import compared
+from luthier.forecast.keeping import keeping_bytes, keeping_seconds
 from luthier.forecast.memory import Memory, frozen_bytes, too_large
 from luthier.forecast.outline import Outline, Stage, made_micros, outline, passes, rungs_of, sizes_of
 from luthier.forecast.timing import (
@@ -225,15 +226,17 @@ def of_training(
     scoring = frozen.pop("score")
     parts = memory.parts()
     scored = sum(one.forecast(ready, costs.answers) for one in competing(ready, trains=True))
-    drift = costs.reading(ready.examples["valid"]) if ready.rows.task.probe is not None else 0.0
+    keeping = keeping_seconds(ready, costs.reading, costs.answers)
     seconds = {
         "prepare": elapsed,
         **frozen,
-        "train": setting_up + training + scored,
-        "score": scoring + costs.answers(ready.examples["test"]) + drift,
+        "train": setting_up + training + scored + keeping["train"],
+        "score": scoring + costs.answers(ready.examples["test"]) + keeping["score"],
         "forecast": 0.0 if expected < TINY_SECONDS else time.perf_counter() - begin,
     }
     parts["writing"] = max(0, written_bytes(ready) - parts["activations"])  # never both at once
+    freed = sum(parts[name] for name in ("moments", "best", "activations", "writing"))
+    parts["keeping"] = max(0, keeping_bytes(ready) - freed)  # training is over by then
     peak = max(before, sum(parts.values()), frozen_bytes(ready) - bench.copied)
     memory.check(before)
     ladder, named = bench.unfreezing.ladder, dict(bench.ready.model.named_parameters())

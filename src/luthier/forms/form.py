@@ -76,6 +76,8 @@ class Form(ABC):
     """Whether equal rows may well have different answers, none of which is wrong, as a question to an assistant has many."""
     shows_words: ClassVar[bool] = True
     """Whether the text that is shown of a row says what is in it, which the name of an image does not."""
+    reads_texts: ClassVar[bool] = True
+    """Whether its models read texts, so that general ones tell what they have forgotten."""
     file_role: ClassVar[str | None] = None
     """The role whose column may name a file for each row; None where rows are in no files of their own."""
 

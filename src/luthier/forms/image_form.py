@@ -45,6 +45,7 @@ class ImageForm(Form):
     a_thing: ClassVar[str] = "an image"
     files: ClassVar[ReaderFiles] = PROCESSOR
     shows_words: ClassVar[bool] = False
+    reads_texts: ClassVar[bool] = False
     file_role: ClassVar[str | None] = "image"
 
     def open(self, folder: Folder) -> ImageReader:

@@ -198,10 +198,11 @@ TUNING_ALONE = (
     ),
     *(
         ("train", key)
-        for key in ("max_norm", "head", "validations", "l2_sp", "ema", "cloze", "rounds", "samples")
+        for key in ("max_norm", "head", "validations", "keep", "l2_sp", "ema", "cloze", "rounds", "samples")
     ),
     *(("train", key) for key in ADAPTERS_ALONE),
     *(("model", key) for key in ("dropout", "body_dropout")),
+    ("data", "general"),
     ("run", "recompute"),
     ("run", "save_every"),
 )

@@ -106,6 +106,14 @@ def weighs_preferences(case: Case) -> bool:
     return case.plan.task.objective != "reward"
 
 
+def reads_texts(case: Case) -> bool:
+    return case.form.reads_texts
+
+
+def measures(case: Case) -> bool:
+    return case.plan.train.keep != "off"
+
+
 def reads_pieces_of_rows(case: Case) -> bool:
     """Not so what is read as a whole because what is learnt of it stands at its end."""
     return not HEADS[case.task.head].writes or "data.long=windows" in case.form.effects
@@ -149,6 +157,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("train.label_smoothing", NO_LABELS, learns_labels),
     Setting("train.balance", NO_LABELS, learns_labels),
     Setting("task.labels_per_row", NO_LABELS, learns_labels),
+    Setting("data.general", ": no effect with {task}, which reads no texts. Leave it out.", reads_texts),
+    Setting("data.general", ": no effect with --keep off, by which nothing is measured. Leave it out.", measures),
     Setting("train.augment", NO_IMAGES),
     Setting("train.flip", NO_IMAGES),
     Setting("train.mix", NO_IMAGES),

@@ -10,6 +10,9 @@ import torch
 from luthier.batches.order import steps_per_epoch
 from luthier.candidates.candidate import Candidate, Passes
 from luthier.candidates.ceiling import ceiling
+from luthier.candidates.keeping.impression import Comparison
+from luthier.candidates.keeping.sweep import NAME as KEPT
+from luthier.candidates.keeping.sweep import keep_strongly, looks_after_training
 from luthier.candidates.probe import last_layer
 from luthier.candidates.records import RateTestRecord, ScoredRecord, TunedRecord
 from luthier.candidates.run import Run
@@ -59,6 +62,9 @@ class TunedCandidate(Candidate):
 
     def fit(self, run: Run) -> Generator[Event, None, Fitted | None]:
         """Train what the method says, from a small head, and keep the state that is best on the validation rows."""
+        keep = run.plan.train.keep
+        if keep == "strong" or (keep == "measure" and run.mode.writes_model):
+            Comparison(run)  # what the base makes of a few rows is kept while its weights are at hand
         run.begin_training(self.name)
         ready, micro_tokens = run.ready, micro_tokens_of(run.plan.run, run.task)
         settings = settings_of(run.plan.train, micro_tokens)
@@ -91,13 +97,16 @@ class TunedCandidate(Candidate):
         if ended:
             run.folder.arrays_path(CLOZE).unlink(missing_ok=True)  # the record of it stays
             forget_weights(run)
+        strongly = ended and keep == "strong"
+        if strongly:
+            yield from keep_strongly(run)
         outputs = found_again(run) if saved is not None else None
         if outputs is None:
             outputs = {part: scored(run, part, prefixes) for part in SCORED}
             if ended:
                 arrays, record = to_arrays(outputs)
                 run.folder.save("scored", arrays, ScoredRecord(outputs=record))
-        weights = Weights(self.name, hidden=run.plan.model.hidden)
+        weights = Weights(KEPT if strongly else self.name, hidden=run.plan.model.hidden)
         return Fitted(self.name, self.words, run.watch.training, outputs, weights=weights)
 
     def forecast(self, ready: Prepared, passes: Passes) -> float:
@@ -149,7 +158,7 @@ def follow(run: Run, settings: TrainSettings) -> Generator[Event, None, Prefixes
     start_head(run)
     if run.plan.train.reinit:
         reinitialise(ready.model, unfreezing.ladder, run.plan.train.reinit, run.plan.run.seed)
-    budget = Budget(run)
+    budget = Budget(run, looks_after_training(run.plan.train))
     if not (yield from learn_cloze(run, settings, unfreezing, budget.over)):
         return None
     if not (yield from learn_verified(run, settings, unfreezing, budget.over)):

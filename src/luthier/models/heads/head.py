@@ -12,6 +12,7 @@ from luthier import seeds
 from luthier.models.headed import HeadedModel, new_head
 from luthier.models.heads.dense import linears_of
 from luthier.models.hub.inspect import Folder
+from luthier.models.knowledge import Knowledge, Neighbours
 from luthier.models.readers.images import Preparation
 
 ModelT = TypeVar("ModelT", bound=HeadedModel)
@@ -94,3 +95,7 @@ class Head(ABC, Generic[ModelT, ReaderT]):
     def saved_weights(self, model: ModelT, head: nn.Sequential) -> nn.Module:
         """The modules whose weights `save` writes: a model that is opened again has the same."""
         return nn.ModuleList([model.body, *(layer for layer, _ in linears_of(head))])
+
+    def knowledge(self, folder: Folder, model: ModelT) -> Knowledge:
+        """What a model that `build` made of a folder said before it was tuned, by which it is told how much it forgot."""
+        return Neighbours()

@@ -33,6 +33,7 @@ TITLES = {
     "cloze": "Cloze questions",
     "verified": "The model's own answers",
     "train": "Training",
+    "kept": "Between base and tuned",
     "score": "Scoring and writing",
     "search": "Trials",
     "seeds": "The best few on other seeds",

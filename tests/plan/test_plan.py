@@ -89,6 +89,8 @@ EVERYTHING: dict[str, Any] = {
     "train.balance": "rows",
     "train.keep": "strong",
     "train.l2_sp": 0.01,
+    "train.distill": 0.5,
+    "train.replay": 0.1,
     "train.ema": 0.99,
     "run.out": "runs/mine",
     "run.seed": 7,

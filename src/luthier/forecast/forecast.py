@@ -10,6 +10,7 @@ import numpy as np
 from luthier.batches.examples import Examples
 from luthier.batches.order import by_length
 from luthier.candidates import competing
+from luthier.candidates.keeping.training import replay_of
 from luthier.candidates.run import ANSWERED, HELD_OUT
 from luthier.candidates.tuned.prefixes import Shelf, shelf_for
 from luthier.candidates.zero_shot import compared
@@ -367,11 +368,14 @@ def train_seconds(bench: Bench, plan: Outline, shelf: Shelf, timed: Timed, costs
     top = len(bench.unfreezing.ladder.rungs) - 1
     read = costs.reading(ready.examples["valid"], "fast")
     written = costs.answers(ready.examples["valid"], "fast") - read  # with all layers, replayed or not
-    total = rounds_seconds(bench, plan, timed, costs)
+    total, replay = rounds_seconds(bench, plan, timed, costs), replay_of(ready)
     for stage in plan.stages:
         sizes, steps = sizes_of(ready.examples["train"], stage.micros), timed.of(stage.depth)
         total += steps.micro.of(sizes) / stage.share + steps.end * stage.steps
         total += steps.compiling * sizes.shapes
+        if replay is not None:
+            few = replay.of_step(0, bench.settings.micro_tokens)
+            total += steps.micro.of(sizes_of(replay.examples, few)) * stage.steps
         own = 1 - stage.depth / (top + 1) if stage.replayed else 1.0
         total += stage.validations * (read * own + written)
     total += made_seconds(bench, plan, timed)

@@ -257,6 +257,13 @@ class TrainPlan(Section):
     good on the validation rows; off: it is not measured."""
     l2_sp: Annotated[float, Ge(0)] = 0.0
     """Strength of a pull of the weights towards the pre-trained ones (Li et al. 2018, arXiv:1802.01483)."""
+    distill: Annotated[float, Ge(0)] = 0.0
+    """Strength of a pull of what the model makes of the training rows towards what the base made of them: of what its own head
+    says of them (arXiv:1606.09282), or of their features where it had none (arXiv:2308.13320). 0: none; 1 counts as much as the
+    task."""
+    replay: Annotated[float, Ge(0), Lt(1)] = 0.0
+    """General texts of --general that are learnt in each step, as a share of its rows, where texts are written: 0.1 adds a text
+    to ten rows. 0: none."""
     ema: Annotated[float, Ge(0), Lt(1)] = 0.0
     """Decay of a moving average of the weights, which then is what is validated and kept; 0: none."""
     weight_decay: Annotated[float, Ge(0), Lt(1)] | None = None

@@ -1,6 +1,7 @@
 """General rows, which have nothing to do with the task: what a model should still be able to read once it is tuned."""
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,18 @@ class General:
 
 def read_general(file: str | None) -> General:
     """The general texts of a file, or luthier's own where none is named. Raises DataError for a file that has none."""
-    table = read(OWN if file is None else Path(file), Writing())
+    return own() if file is None else general_of(Path(file), None)
+
+
+@cache
+def own() -> General:
+    """The sentences that come with luthier."""
+    return general_of(OWN, "200 general sentences of luthier's own")
+
+
+def general_of(path: Path, words: str | None) -> General:
+    """The general texts of a file. words: what they are called; None: by their number and the file's name."""
+    table = read(path, Writing())
     names = {normal(name): name for name in reversed(table.names)}
     label = next((names[name] for name in LABELS if name in names), None)
     text = text_column(table, names.get("text"), label)
@@ -56,9 +68,7 @@ def read_general(file: str | None) -> General:
     known = None if label is None else table.texts(label, rows)
     numbers = {name: at for at, name in enumerate(sorted(set(known or [])))}
     return General(
-        words="200 general sentences of luthier's own"
-        if file is None
-        else f"{len(rows):,} texts of {table.files[0].name}",
+        words=words or f"{len(rows):,} texts of {path.name}",
         texts=tuple(table.texts(text, rows)),
         labels=None if known is None or len(numbers) < 2 else tuple(numbers[name] for name in known),
         fingerprint=table.fingerprint,

@@ -111,7 +111,15 @@ def reads_texts(case: Case) -> bool:
 
 
 def measures(case: Case) -> bool:
-    return case.plan.train.keep != "off"
+    return case.plan.train.keep != "off" or case.plan.train.replay > 0
+
+
+def distils(case: Case) -> bool:
+    return case.task.probe is not None and HEADS[case.task.head].reads_features
+
+
+def replays(case: Case) -> bool:
+    return case.task.replays
 
 
 def reads_pieces_of_rows(case: Case) -> bool:
@@ -159,6 +167,19 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("task.labels_per_row", NO_LABELS, learns_labels),
     Setting("data.general", ": no effect with {task}, which reads no texts. Leave it out.", reads_texts),
     Setting("data.general", ": no effect with --keep off, by which nothing is measured. Leave it out.", measures),
+    Setting(
+        "train.distill", ": no effect with {task}, of whose rows nothing is known that the base made of them. Leave it out.",
+        distils,
+    ),
+    Setting(
+        "train.distill", ": with --mix an image is none that the base has seen. Leave one of the two out.",
+        lambda case: case.plan.train.mix == "none",
+    ),
+    Setting("train.replay", ": no effect with {task}, which learns nothing from texts alone. Leave it out.", replays),
+    Setting(
+        "train.replay", ": no effect without --general, whose texts are learnt. Leave it out, or name a file.",
+        lambda case: case.plan.data.general is not None,
+    ),
     Setting("train.augment", NO_IMAGES),
     Setting("train.flip", NO_IMAGES),
     Setting("train.mix", NO_IMAGES),

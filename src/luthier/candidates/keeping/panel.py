@@ -61,6 +61,8 @@ def panel_of(ready: Prepared, knowledge: Knowledge) -> Panel:
     chosen = np.zeros(0, np.int64)
     if texts is not None:
         order = seeds.generator(seed, "general").permutation(len(texts))
+        if ready.plan.train.replay:
+            order = order[: len(texts) // 2]  # what is learnt on the way is not asked for afterwards
         chosen = drawn(texts.lengths, room / 2 / LOOKS_AT_GENERAL, 0, order)
         fewest = FEWEST_READ if knowledge.reads_on else FEWEST_OF_A_TOPIC * general.topics
         told = knowledge.reads_on or general.topics > 1

@@ -13,6 +13,7 @@ from luthier.candidates.ceiling import ceiling
 from luthier.candidates.keeping.impression import Comparison
 from luthier.candidates.keeping.sweep import NAME as KEPT
 from luthier.candidates.keeping.sweep import keep_strongly, looks_after_training
+from luthier.candidates.keeping.training import distillation, replay_of
 from luthier.candidates.probe import last_layer
 from luthier.candidates.records import RateTestRecord, ScoredRecord, TunedRecord
 from luthier.candidates.run import Run
@@ -191,14 +192,17 @@ def follow(run: Run, settings: TrainSettings) -> Generator[Event, None, Prefixes
             outputs = run.infer(ready.model, "valid")
         return validated(run, outputs)
 
-    with ready.masters.training():
+    with ready.masters.training(), distillation(run) as distilled:
         if plan.lr == "find":
             test = rate_test(run, state, settings, unfreezing)
             settings = replace(settings, lr=test.lr)
             run.tuning["rate_test"] = test.to_json()
             yield Noted(test.words(), run.clock())
         seed, groups = run.plan.run.seed, groups_of(ready)
-        lesson = Lesson(weighted(ready), ready.examples["train"], validate, seed, groups)
+        lesson = Lesson(
+            weighted(ready), ready.examples["train"], validate, seed, groups,
+            beside=None if distilled is None else distilled.loss, replay=replay_of(ready),
+        )  # fmt: skip
         ending = Ending(budget.over, run.stop, ceiling(run))
         for event in train(state, lesson, settings, unfreezing, ready.device, run.clock, ending, checkpoints):
             if isinstance(event, Stopped):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -86,6 +86,8 @@ def pool(states: Tensor, mask: Tensor, pooling: str) -> Tensor:
 class RowHead(Head[Classifier, Texts]):
     """One answer for a whole row of text: saved as the architecture's own classification class, or as modules of
     sentence-transformers where token states are pooled here."""
+
+    reads_features: ClassVar[bool] = True
 
     def build(self, folder: Folder, wanted: Wanted, preparation: Preparation | None) -> Classifier:
         """With `pooling` "auto" token states are pooled as the folder declares, else as the architecture's own

@@ -69,6 +69,8 @@ class Head(ABC, Generic[ModelT, ReaderT]):
     """Whether its models are language models, tuned as such."""
     new: ClassVar[bool] = True
     """Whether its models begin with layers above the body that no pre-training has seen."""
+    reads_features: ClassVar[bool] = False
+    """Whether what its layers read is the features of a row, which can be compared with those of the base."""
     untrained: ClassVar[str] = "row"
     """The key in `HEADS` of the model whose features stand for whole rows where no layer is trained, as in `luthier check`."""
 

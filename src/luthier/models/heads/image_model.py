@@ -65,6 +65,7 @@ class ImageHead(Head[ImageModel, ImageReader]):
 
     start: ClassVar[str] = "probe"
     """A fresh head would pull about all layers of a network for images."""
+    reads_features: ClassVar[bool] = True
     untrained: ClassVar[str] = "image"
 
     def build(self, folder: Folder, wanted: Wanted, preparation: Preparation | None) -> ImageModel:

@@ -52,7 +52,7 @@ class Measured:
     score: float | None
     """Test accuracy on SST-2; None of the base."""
     right: list[int]
-    """Of each test row of SST-2, 1 where the answer was right."""
+    """1 for each test row of SST-2 whose answer was right, else 0."""
     kl: float | None
     """KL to the base, where it was measured."""
     steps: int

@@ -17,8 +17,11 @@ from luthier.candidates.keeping import sweep
 from luthier.candidates.keeping.forgetting import told_by_probe
 from luthier.candidates.keeping.panel import FEWEST, SHARE, drawn, panel_of, room_of
 from luthier.candidates.keeping.sweep import LOOKS, Tried, least_forgetful, within_noise, words_of
+from luthier.candidates.run import Mode, Watch
 from luthier.candidates.tuned import tuned
+from luthier.candidates.tuned.budget import Budget
 from luthier.errors import DataError, PlanError
+from luthier.forecast.keeping import keeping_bytes, keeping_seconds
 from luthier.models.knowledge import Neighbours
 from luthier.models.ladder.interpolation import SWEPT, TUNED_WHOLE, Point
 from luthier.models.lora import SCALED, WEIGHTS, scale_written
@@ -361,6 +364,49 @@ def test_general_texts_are_refused_where_nothing_is_measured(
         str(error.value)
         == "data.general: no effect with --keep off, by which nothing is measured. Leave it out."
     )
+
+
+# What it takes
+
+
+def test_training_ends_in_time_for_the_models_that_are_tried_after_it() -> None:
+    """100 s in all: 5 to write, 12 to score twelve rows of a second each, and two models that answer the ten validation rows."""
+    fake: Any = SimpleNamespace(
+        plan=SimpleNamespace(budget_seconds=100.0),
+        mode=Mode(),
+        watch=Watch(lambda: 0.0, took={"features": 0.0}),
+        ready=SimpleNamespace(examples={"valid": range(10), "calibration": range(1), "test": range(1)}),
+    )
+    budget = Budget(fake, validations=2)
+    fake.clock = iter([0.0, 10.0]).__next__
+    with budget.timed():
+        pass
+
+    def over(seconds: float) -> str:
+        fake.clock = lambda: seconds
+        return budget.over()
+
+    assert [over(62.0), over(64.0)] == ["", "budget"]
+
+
+def test_what_measuring_and_keeping_take_is_foretold(home: Path, sentence_bert: Path) -> None:
+    def foretold(keep: str) -> dict[str, float]:
+        ready = prepare(plan_for(home, sentence_bert, train__keep=keep))
+        return keeping_seconds(ready, lambda rows: float(len(rows)), lambda rows: 10.0 * len(rows))
+
+    rows = 12  # all validation rows, as the run is short
+    assert foretold("off") == {"train": 0.0, "score": 0.0}
+    assert foretold("measure") == {"train": rows, "score": 2 * rows}
+    assert foretold("strong") == {"train": rows + LOOKS * (10 * rows + rows), "score": 2 * rows}
+
+
+def test_keeping_holds_two_more_models_and_measuring_none(home: Path, sentence_bert: Path) -> None:
+    strong, measure = (
+        prepare(plan_for(home, sentence_bert, train__keep=keep)) for keep in ("strong", "measure")
+    )
+    weights = sum(weight.numel() for weight in strong.model.parameters())
+
+    assert (keeping_bytes(strong), keeping_bytes(measure)) == (8 * weights, 0)
 
 
 def test_the_points_are_many_enough_for_a_curve() -> None:

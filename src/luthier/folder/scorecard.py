@@ -134,6 +134,7 @@ class Forgetting(Record):
     drift: list[RungDrift] | None = None
     general: GeneralTexts | None = None
     feature_cosine: float | None = None
+    seconds: Finite | None = None
     words: str | None = None
 
 

@@ -36,6 +36,11 @@ class Knowledge(ABC):
     reads_on: ClassVar[bool] = False
     """Whether the model says how likely a text is, so that general texts tell of it without labels."""
 
+    @property
+    def old_head(self) -> nn.Linear | None:
+        """The last layer that the base had; None where it had none that gives a distribution."""
+        return None
+
     @abstractmethod
     def of_base(self, model: HeadedModel, batch: Batch) -> dict[str, Tensor]:
         """What the base says of a batch, unit after unit: what is kept of it."""
@@ -54,13 +59,13 @@ class Knowledge(ABC):
 
 
 class Neighbours(Knowledge):
-    """Of a body without outputs of its own: which of the other rows is a row's neighbour, by the cosines of their features.
+    """A body without outputs of its own: which of the other rows is a row's neighbour, by the cosines of their features.
 
     That is no distribution the model was ever trained to give. It holds all that who compares vectors would see, and nothing of
     turns or scales that no head would (scores/divergence.py has the sources).
     """
 
-    words = "which other validation row is nearest (the model has no outputs of its own)"
+    words = "which other validation row is nearest by its features"
 
     def of_base(self, model: HeadedModel, batch: Batch) -> dict[str, Tensor]:
         return {"features": model.features(batch)}
@@ -73,11 +78,15 @@ class Neighbours(Knowledge):
 
 
 class OwnLabels(Knowledge):
-    """Of a classifier: its own labels, by the last layer that its folder has, whatever head has taken its place since."""
+    """A classifier: its own labels, by the last layer that its folder has, whatever head has taken its place since."""
 
     def __init__(self, layer: nn.Linear) -> None:
         self.layer = layer
         self.words = f"the {layer.out_features:,} labels of its own head"
+
+    @property
+    def old_head(self) -> nn.Linear:
+        return self.layer
 
     def logs(self, model: HeadedModel, batch: Batch) -> Tensor:
         features = model.features(batch)
@@ -94,7 +103,7 @@ class OwnLabels(Knowledge):
 
 
 class NextTokens(Knowledge):
-    """Of a language model: the next token, wherever one is learnt.
+    """A language model: the next token, wherever one is learnt.
 
     The base's likeliest tokens are told apart, all others are one outcome: taking outcomes together makes no KL larger (Cover and
     Thomas, "Elements of Information Theory", theorem 2.8.1), and of such a distribution little is left to them.

@@ -25,6 +25,7 @@ def forgetting(run: Run, kept: Fitted) -> dict[str, Any]:
         return {"kl_to_base": 0.0, **cosine, "words": words}
     if run.plan.train.keep == "off":
         return {"words": "How much the model forgot was not measured, as --keep off asks for."}
+    begin = run.clock()
     comparison, model = Comparison(run), run.model_of(kept)
     now = comparison.of(model)
     kl = comparison.mean_of(now.said["other"])
@@ -36,7 +37,8 @@ def forgetting(run: Run, kept: Fitted) -> dict[str, Any]:
     }
     found |= of_general(comparison, now, run.plan.run.seed)
     found |= cosine_of(run, comparison, model)
-    return found | {"words": words_of(found)}
+    seconds = comparison.seconds + run.clock() - begin
+    return found | {"seconds": round(seconds, 3), "words": words_of(found)}
 
 
 def drift_of(base: Impression, now: Impression) -> list[dict[str, Any]]:

@@ -60,15 +60,17 @@ class Comparison:
         ready = run.ready
         self.run, self.knowledge = run, knowledge_of(ready)
         self.panel = panel_of(ready, self.knowledge)
-        self.base = found_again(run, self.panel) or self.of_base()
+        self.base, self.seconds = found_again(run, self.panel) or self.of_base()
+        """What the base made of the panel, and the seconds that this took."""
 
-    def of_base(self) -> Impression:
+    def of_base(self) -> tuple[Impression, float]:
         run = self.run
         begin, model = run.clock(), run.pretrained()
         with with_threads(run.mode.wide):
             found = impression_of(model, self.panel, self.knowledge, run.ready.ladder, run.ready.device)
-        run.folder.save(NAME, found.arrays(), ImpressionRecord(seconds=run.clock() - begin))
-        return found
+        seconds = run.clock() - begin
+        run.folder.save(NAME, found.arrays(), ImpressionRecord(seconds=seconds))
+        return found, seconds
 
     def of(self, model: HeadedModel) -> Impression:
         """What another body makes of the panel."""
@@ -88,15 +90,16 @@ class Comparison:
         return float(found.mean()) if len(found) else 0.0
 
 
-def found_again(run: Run, panel: Panel) -> Impression | None:
-    """What an earlier command kept of the base; None where there is nothing, or it is of other rows."""
+def found_again(run: Run, panel: Panel) -> tuple[Impression, float] | None:
+    """What an earlier command kept of the base, and what that took; None where there is nothing, or it is of other rows."""
     saved = run.folder.saved(NAME, ImpressionRecord)
     if saved is None:
         return None
     found = Impression.of(saved[0])
     texts = 0 if found.general is None else len(found.general)
     rows = {len(values) for values in found.rungs.values()}
-    return found if rows <= {len(panel.rows)} and texts == len(panel.chosen) else None
+    same = rows <= {len(panel.rows)} and texts == len(panel.chosen)
+    return (found, saved[1].seconds) if same else None
 
 
 @torch.inference_mode()

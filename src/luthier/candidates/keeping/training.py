@@ -7,7 +7,6 @@ import numpy as np
 
 from luthier.candidates.keeping.panel import knowledge_of, panel_of
 from luthier.candidates.run import Run
-from luthier.models.knowledge import OwnLabels
 from luthier.prepare.prepare import Prepared
 from luthier.train.distillation import Distillation
 from luthier.train.replay import Replay
@@ -20,8 +19,7 @@ def distillation(run: Run) -> Iterator[Distillation | None]:
     if not strength:
         yield None
         return
-    says = knowledge_of(run.ready)
-    found = Distillation(run.features["train"], strength, says.layer if isinstance(says, OwnLabels) else None)
+    found = Distillation(run.features["train"], strength, knowledge_of(run.ready).old_head)
     with found.listening(run.ready.model):
         yield found
 

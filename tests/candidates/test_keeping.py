@@ -262,7 +262,7 @@ def test_words_tell_what_was_kept_and_what_that_gave_back() -> None:
         "weights have 0.9000, and a KL to the base of 0.05 nats where they have 0.2."
     )
     assert words_of({"points": points, "kept": 0, "metric": "accuracy"}).endswith(
-        "The tuned weights are kept whole: none of these models forgets less."
+        "The tuned weights are kept whole: none that is as good forgets less."
     )
 
 

@@ -16,6 +16,8 @@ from luthier.predict import features_of
 from luthier.scores.divergence import linear_cka
 from luthier.train.probe.probe import cross_validate, standardised
 
+TOO_FEW = "General texts were not looked at: the run is too short for enough of them, or they have no labels."
+
 
 def forgetting(run: Run, kept: Fitted) -> dict[str, Any]:
     """The scorecard's `forgetting`, of the candidate that is kept."""
@@ -38,7 +40,10 @@ def forgetting(run: Run, kept: Fitted) -> dict[str, Any]:
     found |= of_general(comparison, now, run.plan.run.seed)
     found |= cosine_of(run, comparison, model)
     seconds = comparison.seconds + run.clock() - begin
-    return found | {"seconds": round(seconds, 3), "words": words_of(found)}
+    words = words_of(found)
+    if comparison.panel.texts is None and run.ready.rows.form.reads_texts:
+        words += f" {TOO_FEW}"
+    return found | {"seconds": round(seconds, 3), "words": words}
 
 
 def drift_of(base: Impression, now: Impression) -> list[dict[str, Any]]:

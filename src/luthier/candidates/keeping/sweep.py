@@ -193,10 +193,10 @@ def words_of(record: Mapping[str, Any]) -> str:
     near = sum(point["near"] for point in points)
     told = (
         f"Of {len(points)} models between the base and the tuned one {near} are within one standard error of the best on the "
-        f"validation rows. "
+        "validation rows. "
     )
     if record["kept"] == 0:
-        return f"{told}The tuned weights are kept whole: none of these models forgets less."
+        return f"{told}The tuned weights are kept whole: none that is as good forgets less."
     point = Point(kept["way"], kept["alpha"])
     return (
         f"{told}Kept is {point.words}: {metric} {kept['score']:.4f} where the tuned weights have {whole['score']:.4f}, and a KL "

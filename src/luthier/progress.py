@@ -34,6 +34,7 @@ TITLES = {
     "scratch": "Training from scratch",
     "verified": "The model's own answers",
     "train": "Training",
+    "kept": "Between base and tuned",
     "score": "Scoring and writing",
     "search": "Trials",
     "seeds": "The best few on other seeds",

@@ -35,6 +35,7 @@ EVERYTHING: dict[str, Any] = {
     "data.decimal": "comma",
     "data.missing": ["NA", "-"],
     "data.images": "photos",
+    "data.general": "news.csv",
     "data.valid_share": 0.25,
     "data.test_share": 0.3,
     "data.calibration_share": 0.0,
@@ -86,7 +87,10 @@ EVERYTHING: dict[str, Any] = {
     "train.batch_norm": "live",
     "train.label_smoothing": 0.1,
     "train.balance": "rows",
+    "train.keep": "strong",
     "train.l2_sp": 0.01,
+    "train.distill": 0.5,
+    "train.replay": 0.1,
     "train.ema": 0.99,
     "run.out": "runs/mine",
     "run.seed": 7,
@@ -493,7 +497,7 @@ def test_what_names_no_column_by_its_role_is_refused(columns: Any) -> None:
 
 
 NAMES = (
-    "data.path", "data.valid", "data.test", "data.images", "model.name", "model.base",
+    "data.path", "data.valid", "data.test", "data.images", "data.general", "model.name", "model.base",
     "run.out", "data.allow", "data.warm_up", "run.budget", "run.recompute", "run.save_every", "run.cache", "run.cache_gb",
 )  # fmt: skip
 """Settings that do not decide the result: what files and folders hold counts, not what they are called."""

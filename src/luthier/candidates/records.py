@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from luthier.records import Count, Finite, Positive, VersionedRecord
+from luthier.records import Count, Finite, Positive, Record, VersionedRecord
 from luthier.tasks.records import CalibrationRecord
 
 
@@ -17,6 +17,32 @@ class FeaturesRecord(VersionedRecord):
 class ReferenceRecord(VersionedRecord):
     """Beside what the untouched model says of the rows."""
 
+    seconds: Finite
+
+
+class ImpressionRecord(VersionedRecord):
+    """Beside what the base made of the rows on which it is compared with the tuned model."""
+
+    seconds: Finite
+
+
+class PointRecord(Record):
+    """A point between the base and the tuned weights."""
+
+    way: str
+    alpha: Finite
+    score: float
+    kl: Finite
+    near: bool
+    """Whether its score is within one paired standard error of the best."""
+
+
+class KeepingRecord(VersionedRecord):
+    """Beside the weights that were kept of those between the base and the tuned ones."""
+
+    points: list[PointRecord]
+    kept: Count
+    """Which of the points was kept."""
     seconds: Finite
 
 

@@ -150,6 +150,12 @@ class Run:
             self.ready = self.ready.renewed()
         self.holder = name
 
+    def pretrained(self) -> HeadedModel:
+        """The model as it came: the one in memory as long as nobody has moved its body, else opened once more."""
+        if self.holder == PRETRAINED:
+            return self.ready.model
+        return self.ready.untrained().to(self.ready.device.torch)
+
     def model_of(self, fitted: Fitted) -> HeadedModel:
         """The model of a candidate: the one in memory where it has this body, else opened from disk."""
         assert fitted.weights is not None, "it has a model"

@@ -192,13 +192,65 @@ class ClassScores(Record):
     support: Finite | None = None
 
 
-class Forgetting(Record):
-    """How far the model has moved."""
+class RungDrift(Record):
+    """How alike the states of a rung still are."""
 
-    feature_cosine: float | None = None
+    rung: str
+    cka: float
+
+
+class GeneralTexts(Record):
+    """How well general texts are read before and after."""
+
+    texts: str | None = None
+    rows: Finite | None = None
+    probe_before: float | None = None
+    probe_after: float | None = None
+    change: float | None = None
+    low: float | None = None
+    high: float | None = None
+    perplexity_before: float | None = None
+    perplexity_after: float | None = None
+
+
+class Forgetting(Record):
+    """How far the model has moved from its base, and what that cost."""
+
     kl_to_base: float | None = None
-    """Divergence of the tuned model's outputs from the pre-trained one's on the validation rows, in nats."""
+    over: str | None = None
+    rows: Finite | None = None
+    drift: list[RungDrift] | None = None
+    general: GeneralTexts | None = None
+    feature_cosine: float | None = None
+    seconds: Finite | None = None
     words: str | None = None
+
+
+class KeepingPoint(Record):
+    """A model between the base and the tuned one."""
+
+    way: str
+    alpha: float
+    score: float
+    kl: float
+    near: bool | None = None
+
+
+class Keeping(Record):
+    """The models between the base and the tuned one, and which of them was kept."""
+
+    points: list[KeepingPoint]
+    kept: int
+    metric: str | None = None
+    seconds: Finite | None = None
+    words: str | None = None
+
+    @model_validator(mode="after")
+    def fits_together(self) -> Self:
+        """Raises ValueError where the one that was kept is none of them."""
+        if not 0 <= self.kept < len(self.points):
+            raise ValueError("'kept' is to be the number of one of the points")
+        return self
 
 
 class Cost(Record):
@@ -308,6 +360,7 @@ class ScorecardRecord(VersionedRecord):
     per_class: list[ClassScores] | None = None
     confusion: list[list[int]] | None = None
     forgetting: Forgetting | None = None
+    keeping: Keeping | None = None
     long: LongTexts | None = None
     tuning: Tuning | None = None
     warnings: list[str] | None = None

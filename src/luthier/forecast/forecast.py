@@ -10,10 +10,12 @@ import numpy as np
 from luthier.batches.examples import Examples
 from luthier.batches.order import by_length
 from luthier.candidates import competing
+from luthier.candidates.keeping.training import replay_of
 from luthier.candidates.run import ANSWERED, HELD_OUT
 from luthier.candidates.tuned.prefixes import Shelf, shelf_for
 from luthier.candidates.tuned.settings import every
 from luthier.candidates.zero_shot import compared
+from luthier.forecast.keeping import keeping_bytes, keeping_seconds
 from luthier.forecast.memory import Memory, frozen_bytes, too_large
 from luthier.forecast.outline import Outline, Stage, made_micros, outline, passes, rungs_of, sizes_of
 from luthier.forecast.timing import (
@@ -227,15 +229,17 @@ def of_training(
     scoring = frozen.pop("score")
     parts = memory.parts()
     scored = sum(one.forecast(ready, costs.answers) for one in competing(ready, trains=True))
-    drift = costs.reading(ready.examples["valid"]) if ready.rows.task.probe is not None else 0.0
+    keeping = keeping_seconds(ready, costs.reading, costs.answers)
     seconds = {
         "prepare": elapsed,
         **frozen,
-        "train": setting_up + training + scored,
-        "score": scoring + costs.answers(ready.examples["test"]) + drift,
+        "train": setting_up + training + scored + keeping["train"],
+        "score": scoring + costs.answers(ready.examples["test"]) + keeping["score"],
         "forecast": 0.0 if expected < TINY_SECONDS else time.perf_counter() - begin,
     }
     parts["writing"] = max(0, written_bytes(ready) - parts["activations"])  # never both at once
+    freed = sum(parts[name] for name in ("moments", "best", "activations", "writing"))
+    parts["keeping"] = max(0, keeping_bytes(ready) - freed)  # training is over by then
     peak = max(before, sum(parts.values()), frozen_bytes(ready) - bench.copied)
     memory.check(before)
     ladder, named = bench.unfreezing.ladder, dict(bench.ready.model.named_parameters())
@@ -381,11 +385,14 @@ def train_seconds(bench: Bench, plan: Outline, shelf: Shelf, timed: Timed, costs
     top = len(bench.unfreezing.ladder.rungs) - 1
     read = costs.reading(ready.examples["valid"], "fast")
     written = costs.answers(ready.examples["valid"], "fast") - read  # with all layers, replayed or not
-    total = rounds_seconds(bench, plan, timed, costs)
+    total, replay = rounds_seconds(bench, plan, timed, costs), replay_of(ready)
     for stage in plan.stages:
         sizes, steps = sizes_of(ready.examples["train"], stage.micros), timed.of(stage.depth)
         total += steps.micro.of(sizes) / stage.share + steps.end * stage.steps
         total += steps.compiling * sizes.shapes
+        if replay is not None:
+            few = replay.of_step(0, bench.settings.micro_tokens)
+            total += steps.micro.of(sizes_of(replay.examples, few)) * stage.steps
         own = 1 - stage.depth / (top + 1) if stage.replayed else 1.0
         total += stage.validations * (read * own + written)
     total += made_seconds(bench, plan, timed)

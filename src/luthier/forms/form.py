@@ -80,6 +80,8 @@ class Form(ABC):
     """Whether a row is nothing but the texts that `texts` gives, so that it can be answered by their words."""
     of_pixels: ClassVar[bool] = False
     """Whether a batch of rows holds pixels, so that it can be answered by their colours."""
+    reads_texts: ClassVar[bool] = True
+    """Whether its models read texts, so that general ones tell what they have forgotten."""
     file_role: ClassVar[str | None] = None
     """The role whose column may name a file for each row; None where rows are in no files of their own."""
 

@@ -46,6 +46,7 @@ class ImageForm(Form):
     files: ClassVar[ReaderFiles] = PROCESSOR
     shows_words: ClassVar[bool] = False
     of_pixels: ClassVar[bool] = True
+    reads_texts: ClassVar[bool] = False
     file_role: ClassVar[str | None] = "image"
 
     def open(self, folder: Folder) -> ImageReader:

@@ -1,17 +1,18 @@
 """LoRA: small matrices beside frozen ones (Hu et al. 2021, arXiv:2106.09685), by way of PEFT, the only file that knows it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from luthier import seeds
 from luthier.errors import PlanError, WorldError
-from luthier.files import whole_folder
+from luthier.files import whole_file, whole_folder
 
 ALPHA = 2
 """LoRA's alpha as a multiple of the rank, where nobody says it: what the adapters add is scaled by alpha / rank."""
@@ -19,6 +20,12 @@ ALPHA_BY_ROOT = 8.0
 """rsLoRA's alpha where nobody says it, whatever the rank: what the adapters add is scaled by alpha / sqrt(rank), at rank 16 as
 LoRA's."""
 WEIGHTS = "adapter_model.safetensors"
+OUTSIDE = "base_model.model."
+"""What the name of a weight begins with in PEFT's files."""
+SCALED = "luthier_scaled"
+"""The note in an adapter's file that it adds only a share of what training came to."""
+LINEAR = ("lora", "rslora")
+"""Kinds of which a scaled B adds a scaled update; DoRA's is none of that kind."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,24 @@ class Adapters:
     def merge(self) -> None:
         """Add the adapters to the weights they stand beside, and leave the body's modules as they were before."""
         self.tuner.merge_and_unload()
+
+
+def scale_written(folder: Path, scale_of: Callable[[str], float]) -> None:
+    """Let a written adapter add only a share of what it added. Asked again it stays as it is: it says that it was scaled.
+
+    scale_of: the share, by the name in the body of the weight that the adapter stands beside.
+    """
+    path = folder / WEIGHTS
+    with safe_open(path, framework="pt") as file:
+        if SCALED in (file.metadata() or {}):
+            return
+    tensors = load_file(path)
+    for name, weight in tensors.items():
+        if is_b(name):
+            beside = name.removeprefix(OUTSIDE).partition(".lora_B.")[0]
+            tensors[name] = weight * scale_of(f"{beside}.weight")
+    with whole_file(path) as part:
+        save_file(tensors, part, metadata={"format": "pt", SCALED: "yes"})
 
 
 def prove(found: dict[str, Tensor], trained: dict[str, Tensor], folder: Path) -> None:
@@ -139,4 +164,4 @@ def name_in_file(name: str) -> str:
     short = name.replace(".default.", ".")
     if ".lora_magnitude_vector." in name:
         short = short.removesuffix(".weight")
-    return "base_model.model." + short
+    return OUTSIDE + short

@@ -199,11 +199,24 @@ TUNING_ALONE = (
     ),
     *(
         ("train", key)
-        for key in ("max_norm", "head", "validations", "l2_sp", "ema", "cloze", "rounds", "samples")
+        for key in (
+            "max_norm",
+            "head",
+            "validations",
+            "keep",
+            "l2_sp",
+            "distill",
+            "replay",
+            "ema",
+            "cloze",
+            "rounds",
+            "samples",
+        )
     ),
     *(("train", key) for key in ADAPTERS_ALONE),
     *(("model", key) for key in ("dropout", "body_dropout")),
     ("compare", "scratch"),
+    ("data", "general"),
     ("run", "recompute"),
     ("run", "save_every"),
 )

@@ -111,6 +111,22 @@ def weighs_preferences(case: Case) -> bool:
     return case.plan.task.objective != "reward"
 
 
+def reads_texts(case: Case) -> bool:
+    return case.form.reads_texts
+
+
+def measures(case: Case) -> bool:
+    return case.plan.train.keep != "off" or case.plan.train.replay > 0
+
+
+def distils(case: Case) -> bool:
+    return case.task.probe is not None and HEADS[case.task.head].reads_features
+
+
+def replays(case: Case) -> bool:
+    return case.task.replays
+
+
 def reads_pieces_of_rows(case: Case) -> bool:
     """Not so what is read as a whole because what is learnt of it stands at its end."""
     return not HEADS[case.task.head].writes or "data.long=windows" in case.form.effects
@@ -160,6 +176,21 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("train.label_smoothing", NO_LABELS, learns_labels),
     Setting("train.balance", NO_LABELS, learns_labels),
     Setting("task.labels_per_row", NO_LABELS, learns_labels),
+    Setting("data.general", ": no effect with {task}, which reads no texts. Leave it out.", reads_texts),
+    Setting("data.general", ": no effect with --keep off, by which nothing is measured. Leave it out.", measures),
+    Setting(
+        "train.distill", ": no effect with {task}, of whose rows nothing is known that the base made of them. Leave it out.",
+        distils,
+    ),
+    Setting(
+        "train.distill", ": with --mix an image is none that the base has seen. Leave one of the two out.",
+        lambda case: case.plan.train.mix == "none",
+    ),
+    Setting("train.replay", ": no effect with {task}, which learns nothing from texts alone. Leave it out.", replays),
+    Setting(
+        "train.replay", ": no effect without --general, whose texts are learnt. Leave it out, or name a file.",
+        lambda case: case.plan.data.general is not None,
+    ),
     Setting("train.augment", NO_IMAGES),
     Setting("train.flip", NO_IMAGES),
     Setting("train.mix", NO_IMAGES),

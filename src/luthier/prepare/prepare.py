@@ -30,6 +30,7 @@ from luthier.models.readers.texts import Long
 from luthier.plan.plan import Plan, read_plan
 from luthier.prepare.base import Base, base_of
 from luthier.prepare.fitting import Fit, fitting
+from luthier.prepare.general import read_general
 from luthier.prepare.idle_settings import refuse_what_has_no_effect
 from luthier.prepare.memo import Memo
 from luthier.prepare.pairs import how_pairs_are_read
@@ -155,6 +156,8 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
     parameters = sum(weight.numel() for weight in model.parameters())
     recipe = recipe_for(base.folder.family, parameters, model.writes)
     stands_on: list[object] = [rows.fingerprint, rows.split.sizes(), base.fingerprint]
+    if plan.data.general is not None:
+        stands_on.append(memo.call(read_general, plan.data.general).fingerprint)
     out = Path(plan.run.out or default_folder(plan, stands_on))
     device = as_recorded(device, plan, out)
     questions = made_wanted(plan, rows, recipe, model)

@@ -49,6 +49,7 @@ def model_card(records: Records) -> str:
         "Results": results(records),
         "Calibration": plain(sentences.calibration_words(records.scorecard.calibration)),
         "Trust": bullets(trust_words(records.scorecard.trust)),
+        "What it forgot": plain(" ".join(forgot(records))),
         "Limits": bullets(limits(records)),
         "How to use it": use(records),
     }
@@ -196,6 +197,13 @@ def results(records: Records) -> str:
             *[plain(worth) for worth in [sentences.worth_words(scorecard)] if worth],
         ]
     )
+
+
+def forgot(records: Records) -> Iterator[str]:
+    """What tuning made the model forget, and what was given back of it."""
+    for told in (records.scorecard.forgetting, records.scorecard.keeping):
+        if told is not None and told.words:
+            yield told.words
 
 
 def limits(records: Records) -> Iterator[str]:

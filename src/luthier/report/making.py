@@ -133,11 +133,12 @@ def provenance(records: Records) -> Html:
 
 def forgetting(records: Records) -> Html:
     """What tuning left of the pre-trained model: in words where there are any, else in numbers."""
-    measured = records.scorecard.forgetting
+    measured, keeping = records.scorecard.forgetting, records.scorecard.keeping
     if measured is None or not measured.to_json():
         return Html("")
     if measured.words:
-        return join([tag("h3", "What it forgot"), tag("p", measured.words)])
+        kept = tag("p", keeping.words) if keeping is not None and keeping.words else ""
+        return join([tag("h3", "What it forgot"), tag("p", measured.words), kept])
     rows = [(name.replace("_", " "), numbers.setting(value)) for name, value in measured.to_json().items()]
     columns = [Column("Measure"), Column("Value", number=True)]
     return join([tag("h3", "What it forgot"), table("Distance to the pre-trained model", columns, rows)])

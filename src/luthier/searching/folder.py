@@ -289,7 +289,7 @@ class SearchFolder:
         state = folder / "state"
         for path in (folder / "model", state / "training", state / "training-cloze", folder / "adapter"):
             shutil.rmtree(path, ignore_errors=True)
-        for name in ("tuned", "scored", "cloze"):
+        for name in ("tuned", "kept", "base", "scored", "cloze"):
             for ending in ("json", "safetensors"):
                 (state / f"{name}.{ending}").unlink(missing_ok=True)
 

@@ -7,9 +7,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
+from luthier.candidates.keeping.forgetting import forgetting
+from luthier.candidates.keeping.impression import NAME as BASE
 from luthier.candidates.run import Run
 from luthier.candidates.scratch import NAME as SCRATCH
 from luthier.comparing.choice import (
@@ -30,7 +31,6 @@ from luthier.folder.model_record import form_of
 from luthier.folder.scorecard import ScorecardRecord
 from luthier.machine import peak_bytes
 from luthier.plan.places import placed
-from luthier.predict import features_of
 from luthier.prepare.prepare import Prepared
 from luthier.records import sealed, stamped
 from luthier.report.card import model_card
@@ -78,43 +78,23 @@ def score_and_write(run: Run) -> Iterator[Event]:
             run.answer(candidate, "test")
         trusted = add_trust(run, run.kept, tested)
         costs = costs_of(run, run.learnt[-1])
-        forgetting = drift(run, run.kept)
+        forgot = forgetting(run, run.kept)
     with whole_folder(run.folder.path / "predictions") as folder:
         for part in ("valid", "test"):
             (folder / f"{part}.jsonl").write_text(prediction_lines(run, run.kept, part), encoding="utf-8")
     path = run.folder.path
     write_json(
         path / "scorecard.json",
-        sealed(stamped({**make_scorecard(run, run.kept, forgetting, costs), **trusted}, ScorecardRecord)),
+        sealed(stamped({**make_scorecard(run, run.kept, forgot, costs), **trusted}, ScorecardRecord)),
     )
     card = model_card(read_records(path))
     write_text(path / "model" / "README.md", card)
     write_text(path / "README.md", card)
     write_report(path)  # last: a run counts as finished once its report stands
-    moved = {one.weights.body for one in run.candidates if one.weights is not None} - {PRETRAINED}
-    for name in ("scored", SCRATCH, *sorted(moved)):
+    trained = [one for one in run.candidates if one.weights is not None and one.weights.body != PRETRAINED]
+    bodies = {name for one in trained if one.weights is not None for name in (one.name, one.weights.body)}
+    for name in ("scored", BASE, SCRATCH, *sorted(bodies)):
         run.folder.forget(name)
-
-
-def drift(run: Run, kept: Fitted) -> dict[str, Any]:
-    """How far the features of the validation rows moved from the pre-trained model's: 1 is not at all."""
-    if not run.features:
-        return {"words": "How far the model has moved was not measured: its frozen features were not needed."}
-    if kept.weights is not None and kept.weights.body == PRETRAINED:
-        return {
-            "feature_cosine": 1.0,
-            "words": "The body is the pre-trained model's own: nothing was forgotten.",
-        }
-    valid, model = run.ready.examples["valid"], run.model_of(kept)
-    now = np.zeros_like(run.features["valid"])
-    by_unit = valid.tokens is not None
-    for _, where, features in features_of(model, valid, run.ready.device, by_unit=by_unit):
-        now[where] = features
-    before = run.features["valid"]
-    lengths = np.linalg.norm(now, axis=1) * np.linalg.norm(before, axis=1)
-    cosine = float(np.mean((now * before).sum(axis=1) / np.maximum(lengths, 1e-12)))
-    words = f"On the validation rows the tuned features have a mean cosine of {cosine:.2f} with the pre-trained ones."
-    return {"feature_cosine": cosine, "words": words}
 
 
 def prediction_lines(run: Run, candidate: Fitted, part: str) -> str:
@@ -156,7 +136,7 @@ def beside_answers(run: Run, candidate: Fitted, part: str) -> list[dict[str, Any
 
 
 def make_scorecard(
-    run: Run, kept: Fitted, forgetting: dict[str, Any], costs: Mapping[str, Costs]
+    run: Run, kept: Fitted, forgot: dict[str, Any], costs: Mapping[str, Costs]
 ) -> dict[str, Any]:
     """scorecard.json, as docs/scorecard.md describes it."""
     ready, task, plan = run.ready, run.task, run.plan
@@ -164,6 +144,8 @@ def make_scorecard(
     scores = task.scores(answers, targets, plan.run.seed, run.clusters("test"))
     watch = run.watch
     seconds = {**watch.took, "total": run.clock() + sum(watch.earlier.values())}
+    tuning = {**tuning_settings(run), **run.tuning}
+    keeping = tuning.pop("keeping", None)
     return {
         "task": task.name,
         "reads": task.reads,
@@ -182,7 +164,8 @@ def make_scorecard(
         "verdict": verdict(run, kept),
         "worth": worth(run),
         **trust(run, kept),
-        "forgetting": forgetting,
+        "forgetting": forgot,
+        "keeping": keeping,
         "speaks": task.speaks,
         "system": task.system,
         **task.details(answers, targets),
@@ -193,7 +176,7 @@ def make_scorecard(
             "limit": ready.long.limit,
             "way": ready.long.way,
         },
-        "tuning": {**tuning_settings(run), **run.tuning},
+        "tuning": tuning,
         "warnings": [*ready.base.folder.told, *ready.rows.split.warnings],
         "model_format": form_of(ready.model.pooling),
         "cost": {

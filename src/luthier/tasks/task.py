@@ -101,6 +101,8 @@ class Task(ABC, Generic[Out, Ans]):
     """The key of the answer in a line of `predict`."""
     speaks: ClassVar[bool] = False
     """Whether a model answers before it has learnt, so that a tuned one has to be better: a language model does."""
+    replays: ClassVar[bool] = False
+    """Whether it learns from texts alone, so that general ones can be learnt beside its own rows."""
     system: str | None = None
     """What is said in a first turn to conversations that have no such turn; None where nothing is."""
     long: ClassVar[str] = "cut"

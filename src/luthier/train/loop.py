@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
+from torch import Tensor
 
 from luthier import seeds
 from luthier.arrays import Ints
-from luthier.batches.examples import Examples, Variation
+from luthier.batches.examples import Batch, Examples, Variation
 from luthier.batches.order import epoch_order, steps_per_epoch
 from luthier.devices import Device
 from luthier.errors import WorldError
@@ -18,6 +19,7 @@ from luthier.events import Event, Noted, Stepped, Stopped, Validated, WentBack
 from luthier.models.kernels.dropout import DICE
 from luthier.tasks.task import Task
 from luthier.train.checkpoints import Checkpoints
+from luthier.train.replay import Replay
 from luthier.train.schedule import multiplier
 from luthier.train.state import State
 
@@ -73,6 +75,10 @@ class Lesson:
     """(rows,) labels from which rows are drawn alike often; None: every row once an epoch."""
     name: str = "tuned"
     """The candidate that is trained, as events call it."""
+    beside: Callable[[Batch], Tensor] | None = None
+    """What is added to the loss of a batch that has just gone through the model, summed over its rows; None: nothing."""
+    replay: Replay | None = None
+    """General rows that are learnt in each step too; None: none."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +162,16 @@ def train(
                 DICE.throw(seed, state.step, batch)
                 torch.manual_seed(seeds.derive(seed, "torch", state.step, part))
                 found = task.loss(state.model, batch)
+                total = found.total if lesson.beside is None else found.total + lesson.beside(batch)
+                total.backward()
+                loss += float(total.detach())
+                weight += found.weight
+                tokens += batch.tokens
+            for part, batch in enumerate(replayed(lesson.replay, state.step, micro_tokens)):
+                batch = batch.to(device.torch)
+                DICE.throw(seeds.derive(seed, "replay"), state.step, batch)
+                torch.manual_seed(seeds.derive(seed, "replay", "torch", state.step, part))
+                found = task.loss(state.model, batch)
                 found.total.backward()
                 loss += float(found.total.detach())
                 weight += found.weight
@@ -206,6 +222,13 @@ def train(
     DICE.keys = None
     state.restore_best()
     yield Stopped(name, state.step, why, state.best_step, clock())
+
+
+def replayed(replay: Replay | None, step: int, micro_tokens: int) -> Iterator[Batch]:
+    """The batches of general rows of a step."""
+    if replay is not None:
+        for rows in replay.of_step(step, micro_tokens):
+            yield replay.examples.batch(rows)
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ class Budget:
     """When training must end for the whole command to keep its time: all rows but those of train are scored after it, of a
     search's trial only those that it is scored and calibrated on."""
 
-    def __init__(self, run: Run) -> None:
-        self.run = run
+    def __init__(self, run: Run, validations: int = 0) -> None:
+        """validations: how often the validation rows are answered after training, beside being scored."""
+        self.run, self.validations = run, validations
         self.longest = 0.0
         """Seconds of a validation."""
 
@@ -39,5 +40,6 @@ class Budget:
         if not run.mode.writes_model:
             frozen *= held / max(1, sum(len(rows) for rows in examples.values()))
         scoring = max(1.5 * frozen, self.longest * held / max(1, len(examples["valid"])))
+        scoring += self.validations * self.longest
         writing = WRITING if run.mode.writes_model else WRITING_OF_TRIAL
         return "budget" if run.clock() > run.plan.budget_seconds - scoring - writing else ""

@@ -109,7 +109,7 @@ def shelf_for(
     passed = stages(unfreezing.policy, below, epochs)
     depths = [depth for depth in passed if depth >= 2]
     texts = {part: flat for part, one in ready.examples.items() if (flat := one.flat) is not None}
-    if not depths or limit == 0:
+    if not depths or limit == 0 or train.replay:  # of general rows no states are kept
         return Shelf(cache, {}, 0, ())
     if not texts or ready.examples["train"].varies:
         note = "Training rows are varied in each epoch, so frozen layers are computed anew in each."

@@ -10,6 +10,10 @@ import torch
 from luthier.batches.order import steps_per_epoch
 from luthier.candidates.candidate import Candidate, Passes
 from luthier.candidates.ceiling import ceiling
+from luthier.candidates.keeping.impression import Comparison
+from luthier.candidates.keeping.sweep import NAME as KEPT
+from luthier.candidates.keeping.sweep import keep_strongly, looks_after_training
+from luthier.candidates.keeping.training import distillation, replay_of
 from luthier.candidates.probe import last_layer
 from luthier.candidates.records import RateTestRecord, ScoredRecord, TunedRecord
 from luthier.candidates.run import Run
@@ -59,6 +63,9 @@ class TunedCandidate(Candidate):
 
     def fit(self, run: Run) -> Generator[Event, None, Fitted | None]:
         """Train what the method says, from a small head, and keep the state that is best on the validation rows."""
+        keep = run.plan.train.keep
+        if keep == "strong" or (keep == "measure" and run.mode.writes_model):
+            Comparison(run)  # what the base makes of a few rows is kept while its weights are at hand
         run.begin_training(self.name)
         ready, micro_tokens = run.ready, micro_tokens_of(run.plan.run, run.task)
         settings = settings_of(run.plan.train, micro_tokens)
@@ -91,13 +98,16 @@ class TunedCandidate(Candidate):
         if ended:
             run.folder.arrays_path(CLOZE).unlink(missing_ok=True)  # the record of it stays
             forget_weights(run)
+        strongly = ended and keep == "strong"
+        if strongly:
+            yield from keep_strongly(run)
         outputs = found_again(run) if saved is not None else None
         if outputs is None:
             outputs = {part: scored(run, part, prefixes) for part in SCORED}
             if ended:
                 arrays, record = to_arrays(outputs)
                 run.folder.save("scored", arrays, ScoredRecord(outputs=record))
-        weights = Weights(self.name, hidden=run.plan.model.hidden)
+        weights = Weights(KEPT if strongly else self.name, hidden=run.plan.model.hidden)
         return Fitted(self.name, self.words, run.watch.training, outputs, weights=weights)
 
     def forecast(self, ready: Prepared, passes: Passes) -> float:
@@ -149,7 +159,7 @@ def follow(run: Run, settings: TrainSettings) -> Generator[Event, None, Prefixes
     start_head(run)
     if run.plan.train.reinit:
         reinitialise(ready.model, unfreezing.ladder, run.plan.train.reinit, run.plan.run.seed)
-    budget = Budget(run)
+    budget = Budget(run, looks_after_training(run.plan.train))
     if not (yield from learn_cloze(run, settings, unfreezing, budget.over)):
         return None
     if not (yield from learn_verified(run, settings, unfreezing, budget.over)):
@@ -182,14 +192,17 @@ def follow(run: Run, settings: TrainSettings) -> Generator[Event, None, Prefixes
             outputs = run.infer(ready.model, "valid")
         return validated(run, outputs)
 
-    with ready.masters.training():
+    with ready.masters.training(), distillation(run) as distilled:
         if plan.lr == "find":
             test = rate_test(run, state, settings, unfreezing)
             settings = replace(settings, lr=test.lr)
             run.tuning["rate_test"] = test.to_json()
             yield Noted(test.words(), run.clock())
         seed, groups = run.plan.run.seed, groups_of(ready)
-        lesson = Lesson(weighted(ready), ready.examples["train"], validate, seed, groups)
+        lesson = Lesson(
+            weighted(ready), ready.examples["train"], validate, seed, groups,
+            beside=None if distilled is None else distilled.loss, replay=replay_of(ready),
+        )  # fmt: skip
         ending = Ending(budget.over, run.stop, ceiling(run))
         for event in train(state, lesson, settings, unfreezing, ready.device, run.clock, ending, checkpoints):
             if isinstance(event, Stopped):

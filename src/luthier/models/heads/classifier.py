@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
 from luthier.batches.examples import Batch
 from luthier.models.headed import HeadedModel, at_least_fp32, mean_of_parts
 from luthier.models.heads.head import Head, Saved, Wanted
-from luthier.models.heads.own_class import head_of, write_own_class
+from luthier.models.heads.own_class import head_of, knowledge_of, write_own_class
 from luthier.models.heads.sentence_modules import (
     INNER,
     read_dense_head,
@@ -24,6 +24,7 @@ from luthier.models.hub.pretrained import (
     refuse_encoder_decoder,
     silence_head_dropout,
 )
+from luthier.models.knowledge import Knowledge
 from luthier.models.readers.images import Preparation
 from luthier.models.readers.texts import Texts
 from luthier.models.readers.write_tokenizer import write_tokenizer
@@ -91,6 +92,8 @@ class RowHead(Head[Classifier, Texts]):
     """One answer for a whole row of text: saved as the architecture's own classification class, or as modules of
     sentence-transformers where token states are pooled here."""
 
+    reads_features: ClassVar[bool] = True
+
     def build(self, folder: Folder, wanted: Wanted, preparation: Preparation | None) -> Classifier:
         """With `pooling` "auto" token states are pooled as the folder declares, else as the architecture's own
         classification class does it."""
@@ -124,6 +127,9 @@ class RowHead(Head[Classifier, Texts]):
         write_sentence_modules(folder, INNER, model, head, normalised=False, texts=reader)
         write_what_it_is(folder, model.state_width, settings)
         write_tokenizer(folder / INNER, reader, reader.limit, lower_case=False)
+
+    def knowledge(self, folder: Folder, model: Classifier) -> Knowledge:
+        return knowledge_of(folder, model.last_name, model.width)
 
 
 def pooling_for(folder: Folder, wanted: Wanted) -> str | None:

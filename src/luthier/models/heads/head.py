@@ -12,6 +12,7 @@ from luthier import seeds
 from luthier.models.headed import HeadedModel, new_head
 from luthier.models.heads.dense import linears_of
 from luthier.models.hub.inspect import Folder
+from luthier.models.knowledge import Knowledge, Neighbours
 from luthier.models.readers.images import Preparation
 
 ModelT = TypeVar("ModelT", bound=HeadedModel)
@@ -68,6 +69,8 @@ class Head(ABC, Generic[ModelT, ReaderT]):
     """Whether its models are language models, tuned as such."""
     new: ClassVar[bool] = True
     """Whether its models begin with layers above the body that no pre-training has seen."""
+    reads_features: ClassVar[bool] = False
+    """Whether what its layers read is the features of a row, which can be compared with those of the base."""
     untrained: ClassVar[str] = "row"
     """The key in `HEADS` of the model whose features stand for whole rows where no layer is trained, as in `luthier check`."""
 
@@ -94,3 +97,7 @@ class Head(ABC, Generic[ModelT, ReaderT]):
     def saved_weights(self, model: ModelT, head: nn.Sequential) -> nn.Module:
         """The modules whose weights `save` writes: a model that is opened again has the same."""
         return nn.ModuleList([model.body, *(layer for layer, _ in linears_of(head))])
+
+    def knowledge(self, folder: Folder, model: ModelT) -> Knowledge:
+        """What a model that `build` made of a folder said before it was tuned, by which it is told how much it forgot."""
+        return Neighbours()

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from luthier.batches.examples import Batch
 from luthier.models.headed import HeadedModel, at_least_fp32
 from luthier.models.heads.head import Head, Saved, Wanted
-from luthier.models.heads.own_class import head_of, write_own_class
+from luthier.models.heads.own_class import head_of, knowledge_of, write_own_class
 from luthier.models.hub.inspect import Folder
 from luthier.models.hub.pretrained import (
     IMAGE_CLASS,
@@ -21,6 +21,7 @@ from luthier.models.hub.pretrained import (
     telling_library_errors,
 )
 from luthier.models.kernels.convolutions import fold_norms
+from luthier.models.knowledge import Knowledge
 from luthier.models.readers.images import ImageReader, Preparation
 
 
@@ -68,6 +69,7 @@ class ImageHead(Head[ImageModel, ImageReader]):
 
     start: ClassVar[str] = "probe"
     """A fresh head would pull about all layers of a network for images."""
+    reads_features: ClassVar[bool] = True
     untrained: ClassVar[str] = "image"
 
     def build(self, folder: Folder, wanted: Wanted, preparation: Preparation | None) -> ImageModel:
@@ -93,6 +95,9 @@ class ImageHead(Head[ImageModel, ImageReader]):
     ) -> None:
         write_own_class(folder, model.body, model.last_name, head, settings)
         reader.processor.save_pretrained(folder)
+
+    def knowledge(self, folder: Folder, model: ImageModel) -> Knowledge:
+        return knowledge_of(folder, model.last_name, model.width)
 
 
 def made_fast(folder: Folder, model: ImageModel) -> ImageModel:

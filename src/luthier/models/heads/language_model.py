@@ -21,6 +21,7 @@ from luthier.models.hub.inspect import Folder
 from luthier.models.hub.pretrained import few_tokens, folder_config, pretrained
 from luthier.models.kernels.packed_attention import LAYOUT, use_packed_attention
 from luthier.models.kernels.token_loss import logits_of, token_log_probabilities
+from luthier.models.knowledge import Knowledge, NextTokens
 from luthier.models.readers.conversations import Conversations, refuse_encoders
 from luthier.models.readers.images import Preparation
 from luthier.models.readers.write_tokenizer import write_tokenizer
@@ -239,3 +240,6 @@ class LanguageHead(Head[LanguageModel, Conversations]):
 
     def saved_weights(self, model: LanguageModel, head: nn.Sequential) -> nn.Module:
         return model.body
+
+    def knowledge(self, folder: Folder, model: LanguageModel) -> Knowledge:
+        return NextTokens()

@@ -5,11 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from luthier.models.headed import new_head
 from luthier.models.hub.inspect import Folder
 from luthier.models.hub.pretrained import has_head, head_is_missing
+from luthier.models.hub.weight_files import read_weights
+from luthier.models.knowledge import Knowledge, Neighbours, OwnLabels
 
 
 def head_of(folder: Folder, last_name: str, last: nn.Linear) -> nn.Sequential:
@@ -45,3 +48,19 @@ def changed(config: Any, settings: dict[str, Any]) -> Iterator[None]:
     finally:
         for name, value in before.items():
             setattr(config, name, value)
+
+
+def knowledge_of(folder: Folder, last_name: str | None, width: int) -> Knowledge:
+    """What a classifier said by the last layer that its folder holds; by its features alone where that gives no distribution
+    over labels. last_name: where the body had that layer.  width: numbers that the layer reads.
+    """
+    shape = folder.tensors.get(f"{last_name}.weight", ())
+    many = folder.config.get("problem_type") == "multi_label_classification"
+    if last_name is None or len(shape) != 2 or shape[0] < 2 or shape[1] != width or many:
+        return Neighbours()
+    weights = read_weights(folder.weights)
+    layer = nn.Linear(shape[1], shape[0])
+    with torch.no_grad():
+        layer.weight.copy_(weights[f"{last_name}.weight"])
+        layer.bias.copy_(weights.get(f"{last_name}.bias", torch.zeros(shape[0])))
+    return OwnLabels(layer)

@@ -158,6 +158,10 @@ class Conversations:
         )
         return examples, long
 
+    def general(self, texts: Sequence[str]) -> Sequences:
+        """Texts that belong to no task, of which each token is predicted, cut at the limit."""
+        return self.passages(texts, np.zeros(len(texts), np.int64), "cut")[0]
+
     def lengths_of_prompts(self, rows: Sequence[Conversation]) -> Ints:
         """(rows,) tokens before the answers. Raises RowsError for conversations that the template refuses."""
         try:

@@ -106,6 +106,10 @@ class ImageReader:
         """What reads texts: nobody here."""
         return
 
+    def general(self, texts: Sequence[str]) -> None:
+        """Texts that belong to no task: they are read by nobody here."""
+        return
+
     def reads_as(self, other: object) -> bool:
         """Whether another reader prepares images alike."""
         return isinstance(other, ImageReader) and other.preparation == self.preparation

@@ -214,6 +214,10 @@ class Texts:
         counts = np.array(whole, np.int64), np.array(unknown, np.int64)
         return examples, Long(self.limit, len(too_long), beyond, way, *counts)
 
+    def general(self, texts: Sequence[str]) -> TextExamples:
+        """Texts that belong to no task, cut at the limit."""
+        return self.examples(texts, np.zeros(len(texts), np.int64))[0]
+
     def sets(
         self, rows: Sequence[Sequence[str]], targets: Array, way: str = "cut", by_part: bool = True
     ) -> tuple[TextExamples, Long]:

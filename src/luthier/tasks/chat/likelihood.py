@@ -22,6 +22,7 @@ class LikelihoodTask(Task[Spoken, Replies], ABC):
     head: ClassVar[str] = "language"
     outputs: ClassVar[int] = 1  # type: ignore[misc]
     speaks: ClassVar[bool] = True
+    replays: ClassVar[bool] = True
 
     @property
     def learning(self) -> Learning:

@@ -1,0 +1,143 @@
+"""How much a tuned model forgot: of what it said, of what it made of rows rung by rung, and of what can be read from it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from luthier.arrays import Array, Bools, Ints
+from luthier.batches.tokens import runs
+from luthier.candidates.keeping.impression import Comparison, Impression
+from luthier.candidates.run import Run
+from luthier.compare.fitted import PRETRAINED, Fitted
+from luthier.devices import with_threads
+from luthier.models.headed import HeadedModel
+from luthier.predict import features_of
+from luthier.scores.divergence import linear_cka
+from luthier.train.probe.probe import cross_validate, standardised
+
+TOO_FEW = "General texts were not looked at: the run is too short for enough of them, or they have no labels."
+
+
+def forgetting(run: Run, kept: Fitted) -> dict[str, Any]:
+    """The scorecard's `forgetting`, of the candidate that is kept."""
+    if kept.weights is not None and kept.weights.body == PRETRAINED:
+        cosine = {"feature_cosine": 1.0} if run.features else {}
+        words = "The body is the pre-trained model's own: nothing was forgotten."
+        return {"kl_to_base": 0.0, **cosine, "words": words}
+    if run.plan.train.keep == "off":
+        return {"words": "How much the model forgot was not measured, as --keep off asks for."}
+    begin = run.clock()
+    comparison, model = Comparison(run), run.model_of(kept)
+    now = comparison.of(model)
+    kl = comparison.mean_of(now.said["other"])
+    found: dict[str, Any] = {
+        "kl_to_base": kl,
+        "over": comparison.knowledge.words,
+        "rows": len(comparison.panel.rows),
+        "drift": drift_of(comparison.base, now),
+    }
+    found |= of_general(comparison, now, run.plan.run.seed)
+    found |= cosine_of(run, comparison, model)
+    seconds = comparison.seconds + run.clock() - begin
+    words = words_of(found)
+    if comparison.panel.texts is None and run.ready.rows.form.reads_texts:
+        words += f" {TOO_FEW}"
+    return found | {"seconds": round(seconds, 3), "words": words}
+
+
+def drift_of(base: Impression, now: Impression) -> list[dict[str, Any]]:
+    """By rung, the embeddings first, how alike its states still are: linear CKA, 1 where nothing has moved."""
+    return [
+        {"rung": name, "cka": linear_cka(base.rungs[name], states)}
+        for name, states in now.rungs.items()
+        if name in base.rungs
+    ]
+
+
+def of_general(comparison: Comparison, now: Impression, seed: int) -> dict[str, Any]:
+    """How well general texts are read before and after: their perplexity, or the share of them whose topic a probe tells."""
+    panel, before, after = comparison.panel, comparison.base.general, now.general
+    if before is None or after is None:
+        return {}
+    told: dict[str, Any] = {"texts": panel.general.words, "rows": len(panel.chosen)}
+    if comparison.knowledge.reads_on:
+        return {
+            "general": told | {"perplexity_before": perplexity(before), "perplexity_after": perplexity(after)}
+        }
+    labels = np.unique(panel.general.targets[panel.chosen], return_inverse=True)[1]
+    right = [told_by_probe(features, labels, seed) for features in (before, after)]
+    gap = right[1].astype(np.float64) - right[0]
+    margin = 1.96 * float(gap.std(ddof=1)) / len(gap) ** 0.5
+    change = float(gap.mean())
+    return {
+        "general": told
+        | {
+            "probe_before": float(right[0].mean()),
+            "probe_after": float(right[1].mean()),
+            "change": change,
+            "low": change - margin,
+            "high": change + margin,
+        }
+    }
+
+
+def perplexity(surprises: Array) -> float:
+    """exp of the mean surprise at a token. surprises: (rows, 2) sums in nats, and numbers of tokens."""
+    return float(np.exp(surprises[:, 0].sum() / surprises[:, 1].sum()))
+
+
+def told_by_probe(features: Array, labels: Ints, seed: int) -> Bools:
+    """(rows,) whether a linear probe that did not see a row tells its label right, at the strength that does it best.
+
+    The folds follow from the seed and the number of rows alone, so that two models are judged row by row on the same ones.
+    """
+
+    def accuracy(logits: Array, targets: Array) -> float:
+        return float((logits.argmax(1) == targets).mean())
+
+    scaled, _, _ = standardised(features)
+    held = cross_validate(scaled, labels, int(labels.max()) + 1, accuracy, seed)
+    best = max(held.logits, key=held.score)
+    found: Bools = held.logits[best].argmax(1) == held.targets
+    return found
+
+
+def cosine_of(run: Run, comparison: Comparison, model: HeadedModel) -> dict[str, Any]:
+    """The mean cosine between tuned and pre-trained features of the panel's validation rows; nothing where nobody needed frozen
+    features."""
+    if not run.features:
+        return {}
+    panel, ends = comparison.panel, run.ready.examples["valid"].unit_ends
+    units = panel.rows if ends is None else runs(ends[panel.rows], ends[panel.rows + 1] - ends[panel.rows])
+    before = run.features["valid"][units]
+    now, by_unit = np.zeros_like(before), panel.valid.tokens is not None
+    with with_threads(run.mode.wide):
+        for _, where, features in features_of(model, panel.valid, run.ready.device, by_unit=by_unit):
+            now[where] = features
+    lengths = np.linalg.norm(now, axis=1) * np.linalg.norm(before, axis=1)
+    return {"feature_cosine": float(np.mean((now * before).sum(axis=1) / np.maximum(lengths, 1e-12)))}
+
+
+def words_of(found: Mapping[str, Any]) -> str:
+    """What was measured, in words."""
+    told = (
+        f"On {found['rows']:,} validation rows the tuned model is {found['kl_to_base']:.4g} nats (KL) from the base in its "
+        f"distribution over {found['over']}."
+    )
+    if found["drift"]:
+        moved = min(found["drift"], key=lambda one: one["cka"])
+        told += f" What moved most is {moved['rung']}, whose states have a CKA of {moved['cka']:.2f} with the base's."
+    general = found.get("general")
+    if general is None:
+        return told
+    if "perplexity_before" in general:
+        return (
+            f"{told} Its perplexity on {general['texts']} was {general['perplexity_before']:.1f} before and is "
+            f"{general['perplexity_after']:.1f} now."
+        )
+    return (
+        f"{told} A linear probe on its features tells the topic of {general['rows']:,} of {general['texts']} right in "
+        f"{100 * general['probe_after']:.1f} %, on the base's in {100 * general['probe_before']:.1f} % (a change of "
+        f"{100 * general['change']:+.1f} points, 95 % interval {100 * general['low']:+.1f} to {100 * general['high']:+.1f})."
+    )

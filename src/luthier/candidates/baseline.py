@@ -16,6 +16,7 @@ class BaselineCandidate(Candidate):
 
     name: str
     words: str
+    beside_judged = "rows"
 
     def why_not(self, ready: Prepared) -> str:
         task = ready.rows.task

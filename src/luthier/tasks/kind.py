@@ -12,6 +12,7 @@ from luthier.data.table import Table
 from luthier.forms import FORMS
 from luthier.forms.form import Columns, Form, Role
 from luthier.models.chat.locate import Learnt
+from luthier.models.hub.tuned_head import TunedHead
 from luthier.tasks.task import Task
 
 LABEL = "label"
@@ -53,6 +54,9 @@ class Wishes:
     """What is made small where one answer is preferred to another."""
     beta: float | None = None
     """How much that preference counts, where the user says it."""
+    finished: Task | None = None
+    """The task of a finished model, where rows are only asked of it: its labels count, and no row is left out because nothing
+    could be learnt from it. None where rows are to be learnt from."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,16 @@ class Understood:
 
 
 @dataclass(frozen=True)
+class Finished:
+    """The task of a model that was tuned elsewhere."""
+
+    task: Task
+    order: tuple[int | None, ...] | None = None
+    """For each output of the task, the number of the model's output that gives it, or None where the model has no such; None
+    where they are in the same order."""
+
+
+@dataclass(frozen=True)
 class Kind:
     """A kind of task, a row of TASKS: what it is before it has seen the data."""
 
@@ -114,6 +128,9 @@ class Kind:
     claims: Callable[[Table], str | None] | None = None
     """Whether a table can only be for this task, and why, in words; None where it cannot, or may be for others too
     (tasks/guess.py)."""
+    of_head: Callable[[TunedHead], Finished | None] | None = None
+    """The task of a model that was tuned elsewhere, by its head; None where such a head does another task. Raises ModelError for
+    a head that would do this task if the names of its outputs told which is which."""
     own_form: Callable[[Task], Form] | None = None
     """What rows are made of where the name that a task gives does not say all of it; None: the form of that name."""
     numbers: bool = False

@@ -18,6 +18,7 @@ from luthier.data.row_facts import KnownAnswers, Unusable
 from luthier.data.table import Table
 from luthier.data.text_pairs import guess_pair, pair_by_name
 from luthier.forms.form import Columns
+from luthier.models.hub.tuned_head import ROWS, TunedHead
 from luthier.scores import regression
 from luthier.scores.metrics import Estimated, judging
 from luthier.tasks.answers import Answers
@@ -25,7 +26,7 @@ from luthier.tasks.baselines import unit
 from luthier.tasks.calibration import Calibrating, Calibration
 from luthier.tasks.classification.labelled import refuse_nothing_left, useless
 from luthier.tasks.config_labels import number
-from luthier.tasks.kind import Kind, Roles, Understood, Wishes
+from luthier.tasks.kind import Finished, Kind, Roles, Understood, Wishes
 from luthier.tasks.metric import chosen_metric
 from luthier.tasks.number_column import equal_numbers, numbers, strata_of, told_of_numbers
 from luthier.tasks.outputs import Logits
@@ -284,9 +285,11 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
     has_label = np.isfinite(values)
     has_input: Bools = np.logical_and.reduce([there for _, there in read.values()])
     refuse_nothing_left(table, {**read, "label": (label, has_label)})
+    if wishes.finished is not None:  # which reads an empty text too
+        has_input = np.ones(len(table), bool)
     usable = np.flatnonzero(has_input & has_label)
     own = values[roles.rows(usable, "train")]
-    if len(own) and own.min() == own.max():
+    if wishes.finished is None and len(own) and own.min() == own.max():
         raise useless(
             "one-label",
             len(own),
@@ -296,6 +299,8 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
     mean, spread = (float(own.mean()), float(own.std())) if len(own) else (0.0, 1.0)
     reads = "pair" if "text2" in columns else "text"
     task = Regression(mean, spread, chosen_metric(wishes.metric, judging(NAME), NAME), reads)
+    if isinstance(wishes.finished, Regression):
+        task = replace(wishes.finished, reads=wishes.finished.reads if reads == "pair" else reads)
 
     def targets(rows: Ints) -> Array:
         return values[rows].astype(np.float32)
@@ -311,6 +316,11 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
     )
 
 
+def of_head(head: TunedHead) -> Finished | None:
+    """A number in the user's units, as the head gives it, of one text or two: the rows say which."""
+    return Finished(Regression(reads="pair")) if head.kind == ROWS and head.number else None
+
+
 REGRESSION = Kind(
     name=NAME,
     example=(
@@ -322,5 +332,6 @@ REGRESSION = Kind(
     find=find,
     understand=understand,
     restore=Regression.from_json,
+    of_head=of_head,
     numbers=True,
 )

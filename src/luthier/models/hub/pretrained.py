@@ -28,12 +28,18 @@ PARTS_A_TENSOR = 10
 
 
 def has_head(folder: Folder, name: str, layer: nn.Linear) -> bool:
-    """Whether a folder's weights hold a last layer of this shape."""
-    return folder.tensors.get(f"{name}.weight") == tuple(layer.weight.shape)
+    """Whether the weights of a folder, or of its adapter, hold a last layer of this shape."""
+    own = {} if folder.adapter is None else folder.adapter.heads
+    return tuple(layer.weight.shape) in (own.get(f"{name}.weight"), folder.tensors.get(f"{name}.weight"))
 
 
 def head_is_missing(folder: Folder, what: str, layer: nn.Linear) -> ModelError:
     """The error for a saved model without its head, which would answer at random."""
+    if not (folder.home / "luthier.json").is_file():
+        return ModelError(
+            f"{folder.place}: {what} is not there with the {layer.out_features} x {layer.in_features} weights that config.json "
+            "asks for: the model's head is missing. Save the whole model again, by save_pretrained of the class that was tuned."
+        )
     return ModelError(
         f"{folder.home}: {what} is not there with the {layer.out_features} x {layer.in_features} weights that "
         "luthier.json asks for. The folder was changed after luthier wrote it: copy it again from the run."

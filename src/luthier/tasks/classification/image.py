@@ -27,9 +27,11 @@ from luthier.data.split import key_of
 from luthier.data.table import Table
 from luthier.errors import DataError, listing
 from luthier.forms.form import Columns
+from luthier.models.hub.tuned_head import IMAGES, TunedHead
+from luthier.tasks.classification.finished import classes_of
 from luthier.tasks.classification.labelled import labelled_rows
 from luthier.tasks.classification.task import Classification
-from luthier.tasks.kind import Kind, Roles, Understood, Wishes
+from luthier.tasks.kind import Finished, Kind, Roles, Understood, Wishes
 from luthier.tasks.task import Task
 
 NAME = "image-classification"
@@ -145,6 +147,11 @@ def restore(record: dict[str, Any]) -> Task:
     return under_image_head(Classification.from_json(record))
 
 
+def of_head(head: TunedHead) -> Finished | None:
+    found = classes_of(head, IMAGES, NAME, "image")
+    return None if found is None else Finished(under_image_head(found.task))
+
+
 def refuse_amounts(table: Table, label: str, wishes: Wishes) -> None:
     """Raise DataError for numbers to be estimated, which no task learns from images, unless the user named the task."""
     if wishes.task_named or wishes.labels_per_row != "auto" or not holds_numbers(table, label):
@@ -180,4 +187,5 @@ IMAGE_CLASSIFICATION = Kind(
     find=find,
     understand=understand,
     restore=restore,
+    of_head=of_head,
 )

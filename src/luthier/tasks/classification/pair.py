@@ -6,9 +6,11 @@ from luthier.data.columns import ColumnGuess
 from luthier.data.table import Table
 from luthier.data.text_pairs import guess_pair
 from luthier.forms.form import Columns
+from luthier.models.hub.tuned_head import ROWS, TunedHead
+from luthier.tasks.classification.finished import classes_of
 from luthier.tasks.classification.labelled import labelled_rows
 from luthier.tasks.classification.task import Classification
-from luthier.tasks.kind import Kind, Roles, Understood, Wishes
+from luthier.tasks.kind import Finished, Kind, Roles, Understood, Wishes
 from luthier.tasks.texts import input_keys, read_columns
 
 NAME = "pair-classification"
@@ -34,6 +36,10 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
     return labelled_rows(table, NAME, "pair", read, columns["label"], keys, roles, wishes)
 
 
+def of_head(head: TunedHead) -> Finished | None:
+    return classes_of(head, ROWS, NAME, "pair")
+
+
 PAIR_CLASSIFICATION = Kind(
     name=NAME,
     example=(
@@ -45,4 +51,5 @@ PAIR_CLASSIFICATION = Kind(
     find=find,
     understand=understand,
     restore=Classification.from_json,
+    of_head=of_head,
 )

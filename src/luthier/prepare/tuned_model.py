@@ -1,0 +1,128 @@
+"""A model that was tuned already, opened before its rows are: the tasks that its head can do, and how it is read."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from luthier.errors import PlanError, listing
+from luthier.folder.model_folder import ModelFolder
+from luthier.folder.model_record import FILE as MODEL_RECORD
+from luthier.models.headed import HeadedModel
+from luthier.models.heads.head import Saved
+from luthier.models.hub.adapter import signs_in
+from luthier.models.hub.find import find_model
+from luthier.models.hub.inspect import PROCESSOR, TOKENIZER, Folder, ReaderFiles, inspect_folder
+from luthier.models.hub.tuned_head import tuned_head
+from luthier.models.load import reload_model
+from luthier.models.readers.reading import Reader, preparation_of
+from luthier.tasks import TASKS
+from luthier.tasks.calibration import Calibration
+from luthier.tasks.kind import Finished
+from luthier.tasks.task import Task
+
+EITHER = ReaderFiles((*TOKENIZER.names, *PROCESSOR.names), TOKENIZER.missing)
+"""What any model's folder must hold, before it is known whether it reads texts or images."""
+NEVER = -1e4
+"""The logit of an output that a model does not have."""
+
+
+@dataclass(frozen=True)
+class TunedModel:
+    """A model that was tuned already."""
+
+    folder: Folder
+    finished: Mapping[str, Finished]
+    """By the names of tasks, what it does of them: of its head several may be true."""
+    words: str
+    """What it is, as a sentence calls it."""
+    outputs: int | None = None
+    """Numbers that its head gives; None: as many as the task asks for."""
+    run: ModelFolder | None = None
+    """The folder that luthier wrote; None where another library wrote it."""
+
+    @staticmethod
+    def of(name: str, base: str | None, names: tuple[str, ...]) -> "TunedModel":
+        """Open a model. base: the model that an adapter was made for.  names: of its outputs, where the user says them.
+
+        Raises ModelError for a folder without a model, or whose model has no head that was tuned.
+        """
+        path = find_model(name)
+        if os.path.lexists(path / MODEL_RECORD):
+            return of_luthier(ModelFolder(Path(os.path.expanduser(name))), names)
+        folder = inspect_folder(name, path, EITHER, base if signs_in(path) else None)
+        head = tuned_head(folder)
+        if names:
+            head = head.renamed(names, name)
+        found = {
+            kind.name: done
+            for kind in TASKS.values()
+            if kind.of_head is not None and (done := kind.of_head(head)) is not None
+        }
+        return TunedModel(folder, found, head.words, len(head.names) or None)
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """The calibration that it brings along; None where it brings none."""
+        return None if self.run is None else self.run.model_record.calibration
+
+    @property
+    def long(self) -> str | None:
+        """What is done with texts beyond its limit, where it says so: `cut` or `windows`."""
+        return None if self.run is None else self.run.model_record.long
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """The columns that it was tuned on, by role, where it says so."""
+        return {} if self.run is None else self.run.model_record.columns
+
+    def model(self, task: Task, reader: Reader) -> HeadedModel:
+        """The weights, under their own head. Raises ModelError where they do not hold it."""
+        if self.run is not None:
+            return self.run.model
+        saved = Saved(task.head, self.outputs or task.outputs, None, ())
+        found = reload_model(self.folder, saved, preparation_of(reader))
+        order = self.finished[task.name].order
+        if order is not None:
+            found.head = in_order(found.head, order)
+        return found.eval()
+
+
+def of_luthier(run: ModelFolder, names: tuple[str, ...]) -> TunedModel:
+    """A model that luthier saved. Raises PlanError for what judging it would take more for than the model itself."""
+    task = run.task
+    if names:
+        raise PlanError("--label-names: a run knows the names of its labels. Leave it out.")
+    if task.reference is not None:
+        raise PlanError(
+            f"{run.path}: its task is {task.name}, whose scores compare it with the model that it was made of, and that is not "
+            "judged. The scorecard of the run has them."
+        )
+    return TunedModel(run.folder, {task.name: Finished(task)}, f"a run of {task.name}", run=run)
+
+
+def in_order(head: nn.Sequential, order: tuple[int | None, ...]) -> nn.Sequential:
+    """A head whose outputs come in another order; one that it does not have is never the likeliest."""
+    *below, last = head
+    assert isinstance(last, nn.Linear), "a head ends with a linear layer"
+    made = nn.Linear(last.in_features, len(order))
+    with torch.no_grad():
+        made.weight.zero_()
+        made.bias.fill_(NEVER)
+        for here, there in enumerate(order):
+            if there is not None:
+                made.weight[here] = last.weight[there]
+                made.bias[here] = last.bias[there]
+    return nn.Sequential(*below, made)
+
+
+def refuse_other_task(tuned: TunedModel, task: str, name: str) -> None:
+    """Raise PlanError for a task that a model does not do."""
+    if task not in tuned.finished:
+        raise PlanError(
+            f"--task {task}: {name} is {tuned.words}, which does {listing(tuned.finished)}. Leave --task out, or name another "
+            "model."
+        )

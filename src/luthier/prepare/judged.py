@@ -137,7 +137,7 @@ def kind_for(plan: Plan, table: Table, tuned: TunedModel) -> tuple[Kind, str]:
         try:
             TASKS[name].find(table, asked)
         except DataError as error:
-            refused = error
+            refused = refused or error  # that of the task that is the likeliest
         else:
             return TASKS[name], f"as the model is {tuned.words}"
     assert refused is not None, "a model does some task"

@@ -4,11 +4,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
-from luthier.errors import PlanError, listing
+from luthier.errors import ModelError, PlanError, listing
 from luthier.folder.model_folder import ModelFolder
 from luthier.folder.model_record import FILE as MODEL_RECORD
 from luthier.models.headed import HeadedModel
@@ -19,10 +20,10 @@ from luthier.models.hub.inspect import PROCESSOR, TOKENIZER, Folder, ReaderFiles
 from luthier.models.hub.tuned_head import tuned_head
 from luthier.models.load import reload_model
 from luthier.models.readers.reading import Reader, preparation_of
-from luthier.tasks import TASKS
 from luthier.tasks.calibration import Calibration
 from luthier.tasks.kind import Finished
 from luthier.tasks.task import Task
+from luthier.tasks.tuned import tasks_of
 
 EITHER = ReaderFiles((*TOKENIZER.names, *PROCESSOR.names), TOKENIZER.missing)
 """What any model's folder must hold, before it is known whether it reads texts or images."""
@@ -57,12 +58,7 @@ class TunedModel:
         head = tuned_head(folder)
         if names:
             head = head.renamed(names, name)
-        found = {
-            kind.name: done
-            for kind in TASKS.values()
-            if kind.of_head is not None and (done := kind.of_head(head)) is not None
-        }
-        return TunedModel(folder, found, head.words, len(head.names) or None)
+        return TunedModel(folder, tasks_of(head), head.words, len(head.names) or None)
 
     @property
     def calibration(self) -> Calibration | None:
@@ -85,6 +81,7 @@ class TunedModel:
             return self.run.model
         saved = Saved(task.head, self.outputs or task.outputs, None, ())
         found = reload_model(self.folder, saved, preparation_of(reader))
+        refuse_drawn_layers(self.folder, found)
         order = self.finished[task.name].order
         if order is not None:
             found.head = in_order(found.head, order)
@@ -102,6 +99,24 @@ def of_luthier(run: ModelFolder, names: tuple[str, ...]) -> TunedModel:
             "judged. The scorecard of the run has them."
         )
     return TunedModel(run.folder, {task.name: Finished(task)}, f"a run of {task.name}", run=run)
+
+
+def refuse_drawn_layers(folder: Folder, model: HeadedModel) -> None:
+    """Raise ModelError for an adapter below whose head lie layers that neither it nor its base has, such as a pooler: they would
+    be drawn at random, and were when it was tuned."""
+    if folder.adapter is None:
+        return
+    body: Any = model.body
+    prefix = f"{body.base_model_prefix}."
+    known = {*folder.tensors, *folder.adapter.heads}
+    known |= {prefix + name for name in known} | {name.removeprefix(prefix) for name in known}
+    drawn = [name for name, _ in body.named_parameters() if name not in known]
+    if drawn:
+        raise ModelError(
+            f"{folder.adapter.path}: neither the adapter nor its base has {listing(drawn, 2)}, so nobody knows what it was tuned "
+            "with. Name the model that it was made for, with all its layers; or merge it where it was tuned, with PEFT's "
+            "merge_and_unload(), and give the merged model's folder."
+        )
 
 
 def in_order(head: nn.Sequential, order: tuple[int | None, ...]) -> nn.Sequential:

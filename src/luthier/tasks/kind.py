@@ -12,7 +12,6 @@ from luthier.data.table import Table
 from luthier.forms import FORMS
 from luthier.forms.form import Columns, Form, Role
 from luthier.models.chat.locate import Learnt
-from luthier.models.hub.tuned_head import TunedHead
 from luthier.tasks.task import Task
 
 LABEL = "label"
@@ -128,9 +127,6 @@ class Kind:
     claims: Callable[[Table], str | None] | None = None
     """Whether a table can only be for this task, and why, in words; None where it cannot, or may be for others too
     (tasks/guess.py)."""
-    of_head: Callable[[TunedHead], Finished | None] | None = None
-    """The task of a model that was tuned elsewhere, by its head; None where such a head does another task. Raises ModelError for
-    a head that would do this task if the names of its outputs told which is which."""
     own_form: Callable[[Task], Form] | None = None
     """What rows are made of where the name that a task gives does not say all of it; None: the form of that name."""
     numbers: bool = False

@@ -332,6 +332,5 @@ REGRESSION = Kind(
     find=find,
     understand=understand,
     restore=Regression.from_json,
-    of_head=of_head,
     numbers=True,
 )

@@ -130,5 +130,4 @@ ADAPTATION = Kind(
     find=find,
     understand=understand,
     restore=Adaptation.from_json,
-    of_head=of_head,
 )

@@ -93,7 +93,6 @@ CHAT = Kind(
     find=find,
     understand=understand,
     restore=Chat.from_json,
-    of_head=of_head,
     claims=claims,
     own_form=form_of,
 )

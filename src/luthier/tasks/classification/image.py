@@ -187,5 +187,4 @@ IMAGE_CLASSIFICATION = Kind(
     find=find,
     understand=understand,
     restore=restore,
-    of_head=of_head,
 )

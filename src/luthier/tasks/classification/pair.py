@@ -51,5 +51,4 @@ PAIR_CLASSIFICATION = Kind(
     find=find,
     understand=understand,
     restore=Classification.from_json,
-    of_head=of_head,
 )

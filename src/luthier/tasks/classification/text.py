@@ -39,7 +39,6 @@ TEXT_CLASSIFICATION = Kind(
     find=find,
     understand=understand,
     restore=Classification.from_json,
-    of_head=of_head,
     tells_other_texts=True,
     suggests=True,
 )

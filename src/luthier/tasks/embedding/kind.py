@@ -185,5 +185,4 @@ EMBEDDING = Kind(
     find=find,
     understand=understand,
     restore=Embedding.from_json,
-    of_head=of_head,
 )

@@ -140,6 +140,5 @@ QUESTION_ANSWERING = Kind(
     find=find,
     understand=understand,
     restore=QuestionAnswering.from_json,
-    of_head=of_head,
     warms_up=True,
 )  # fmt: skip

@@ -273,6 +273,5 @@ TOKEN_CLASSIFICATION = Kind(
     find=find,
     understand=understand,
     restore=TokenClassification.from_json,
-    of_head=of_head,
     own_form=words_as_split,
 )

@@ -165,8 +165,8 @@ def test_a_label_that_the_model_does_not_give_is_refused_with_what_mends_it(
 
     assert refused(model, data, "--out", out) == (
         f"{data}: the label 'prais' of the rows is none that the model gives; it gives 'praise', 'refund', 'broken', "
-        "'delivery'. Did you mean 'praise'? Name the model's labels as the rows have them, in the model's order, with --label-names a,b,c; or "
-        "leave these rows out."
+        "'delivery'. Did you mean 'praise'? Name the model's labels as the rows have them, in the model's order, with "
+        "--label-names a,b,c; or leave these rows out."
     )
     assert not out.exists()
 
@@ -196,6 +196,28 @@ def test_long_texts_are_cut_as_the_tokenizer_cuts_them_and_counted(model: Path, 
     assert (found["long"]["rows"], found["long"]["way"]) == (1, "cut")
 
 
+def test_words_that_stand_for_nothing_are_texts_like_any_other_as_another_library_reads_them(
+    model: Path, tmp_path: Path
+) -> None:
+    rows = [{"text": text, "label": label} for text, label in messages(12)] + [
+        {"text": "N/A", "label": "praise"}
+    ]
+
+    found = judged(model, write_jsonl(tmp_path / "rows.jsonl", rows), tmp_path / "out")
+
+    expected = logits_of(model, ["N/A"]).softmax(-1).numpy()[0]
+    np.testing.assert_allclose(
+        list(lines(tmp_path / "out")[-1]["probabilities"].values()), expected, atol=2e-6
+    )
+    assert found["rows"]["test"] == 13
+
+
+def test_a_metric_that_the_task_does_not_have_is_refused(model: Path, data: Path) -> None:
+    assert refused(model, data, "--metric", "mrr").startswith(
+        "task.metric: 'mrr' is no metric of text-classification."
+    )
+
+
 # What learns from rows
 
 
@@ -212,6 +234,28 @@ def test_with_rows_to_learn_from_nothing_is_cross_fitted(model: Path, data: Path
         10 / 41
     )  # refund: two labels are the most frequent of 30 rows in turn
     assert "Baselines and temperature learn from the 30 rows of --train." in found["judged"]["understood"]
+    assert [line["row"] for line in lines(tmp_path / "out")] == list(range(41))
+    assert {line["file"] for line in lines(tmp_path / "out")} == {"rows.csv"}
+
+
+def test_rows_that_stand_among_those_to_learn_from_are_told(model: Path, data: Path, tmp_path: Path) -> None:
+    judged(model, data, tmp_path / "out", "--train", data)
+
+    findings = json.loads((tmp_path / "out" / "findings.json").read_text())
+    assert [(one["check"], one["count"]) for one in findings] == [("leaks", 41)]
+
+
+def test_without_json_the_candidates_and_the_verdict_are_told(
+    model: Path, data: Path, tmp_path: Path
+) -> None:
+    ended = luthier("judge", model, data, "--out", tmp_path / "out")
+
+    assert ended.code == 0
+    assert "tuned      accuracy" in ended.out
+    assert "<- judged" in ended.out
+    assert "Ship it" in ended.out or "Do not ship it" in ended.out
+    assert "The model is BertForSequenceClassification with 4 labels." in ended.err
+    assert "task.name = text-classification" in ended.err
 
 
 def test_what_learns_is_never_asked_a_row_that_it_has_learnt_from(model: Path, data: Path) -> None:

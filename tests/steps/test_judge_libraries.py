@@ -13,6 +13,7 @@ from torch import nn
 from judgements import judged, lines, refused
 from luthier.models.quiet import quiet
 from tiny import likened_jsonl, messages, messages_csv, queries_jsonl
+from tiny_llamas import byte_level, llama
 from tuned_elsewhere import rows_model
 
 LABELS = ("praise", "refund", "broken", "delivery")
@@ -125,6 +126,47 @@ def test_an_adapter_of_peft_has_the_probabilities_that_peft_gives(
 
     given = [[line["probabilities"][label] for label in LABELS] for line in lines(tmp_path / "out")]
     np.testing.assert_allclose(given, expected, atol=2e-5)
+    assert found["task"] == "text-classification"
+
+
+@pytest.mark.parametrize("adapted", [False, True])
+def test_a_decoder_that_answers_from_its_last_token_gives_what_transformers_and_peft_give(
+    adapted: bool, tmp_path: Path
+) -> None:
+    from peft import LoraConfig, PeftModel, get_peft_model
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    base, folder, tokenizer = tmp_path / "llama", tmp_path / "tuned", byte_level()
+    tokenizer.pad_token = "<|endoftext|>"
+    llama(base, tokenizer, initializer_range=0.1)
+    tokenizer.save_pretrained(base)
+    with quiet(), torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(3)
+        whole = AutoModelForSequenceClassification.from_pretrained(
+            base, num_labels=4, id2label=dict(enumerate(LABELS))
+        )
+        if adapted:
+            tuned = get_peft_model(
+                whole, LoraConfig(r=2, target_modules=["q_proj", "v_proj"], task_type="SEQ_CLS")
+            )
+            for name, weight in tuned.named_parameters():
+                if "lora_" in name or "modules_to_save" in name:
+                    nn.init.normal_(weight, std=0.3)
+            tuned.save_pretrained(str(folder))
+            again = AutoModelForSequenceClassification.from_pretrained(base, num_labels=4)
+            model: Any = PeftModel.from_pretrained(again, str(folder)).eval()
+        else:
+            whole.save_pretrained(folder)
+            tokenizer.save_pretrained(folder)
+            model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+        reader = AutoTokenizer.from_pretrained(base)
+        logits = [model(**reader(text, return_tensors="pt")).logits[0] for text, _ in messages(20)]
+    more = ("--base", base, "--label-names", ",".join(LABELS)) if adapted else ()
+
+    found = judged(folder, messages_csv(tmp_path / "rows.csv", 20), tmp_path / "out", *more)
+
+    given = [[line["probabilities"][label] for label in LABELS] for line in lines(tmp_path / "out")]
+    np.testing.assert_allclose(given, torch.stack(logits).softmax(-1).numpy(), atol=5e-5)
     assert found["task"] == "text-classification"
 
 

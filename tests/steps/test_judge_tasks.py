@@ -214,7 +214,7 @@ def test_texts_are_as_likely_as_transformers_finds_them(tmp_path: Path) -> None:
         )
         losses, counts = [], []
         for line in lines(tmp_path / "out"):
-            ids = torch.tensor([tokenizer(line["text"]).input_ids])
+            ids = torch.tensor([[*tokenizer(line["text"]).input_ids, tokenizer.eos_token_id]])
             logits = whole(input_ids=ids).logits[0, :-1]
             losses.append(float(functional.cross_entropy(logits, ids[0, 1:], reduction="mean")))
             counts.append(ids.shape[1] - 1)
@@ -223,8 +223,25 @@ def test_texts_are_as_likely_as_transformers_finds_them(tmp_path: Path) -> None:
     assert found["test"]["perplexity"]["value"] == pytest.approx(
         np.exp(found["test"]["loss"]["value"]), rel=1e-6
     )
-    assert found["test"]["loss"]["value"] == pytest.approx(np.average(losses, weights=counts), rel=0.02)
+    assert found["test"]["loss"]["value"] == pytest.approx(np.average(losses, weights=counts), rel=1e-5)
     assert found["verdict"]["ship"] is False  # it is no better than itself
+
+
+def test_a_gguf_file_is_judged_as_the_language_model_that_it_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tiny_gguf import tiny_llama, write_gguf
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    write_gguf(tmp_path / "tiny.gguf", tiny_llama(max_position_embeddings=512))
+
+    found = judged(tmp_path / "tiny.gguf", documents_jsonl(tmp_path / "texts.jsonl", 8), tmp_path / "out")
+
+    assert (found["task"], found["rows"]["test"]) == ("adaptation", 8)
+    assert found["test"]["perplexity"]["value"] == pytest.approx(
+        np.exp(found["test"]["loss"]["value"]), rel=1e-6
+    )
+    assert "nothing to compare that with" in found["verdict"]["words"]
 
 
 def test_a_conversation_is_answered_by_a_model_that_was_tuned_elsewhere(tmp_path: Path) -> None:

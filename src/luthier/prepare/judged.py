@@ -11,6 +11,8 @@ import numpy as np
 from luthier import devices
 from luthier.arrays import Ints
 from luthier.batches.examples import Examples
+from luthier.checks import TABLE, examine, ranked
+from luthier.checks.finding import Finding
 from luthier.data.row_facts import no_rows
 from luthier.data.split import PARTS, Split
 from luthier.data.split_column import NONE
@@ -32,13 +34,17 @@ from luthier.prepare.rows import Given, Reading, Rows, understood_as, wishes_of
 from luthier.prepare.rows_read import RowsRead, read_rows
 from luthier.prepare.task_columns import asked_columns, needed_columns
 from luthier.prepare.tuned_model import TunedModel, refuse_other_task
+from luthier.scores.metrics import judging
 from luthier.tasks import TASKS
 from luthier.tasks.guess import guess_kind
 from luthier.tasks.kind import Kind, Roles, Understood
+from luthier.tasks.metric import chosen_metric
 from luthier.tasks.task import Task
 
 FEWEST_ROWS = 5
 """Rows that are judged at the least: as many as there are folds."""
+LOOKED_FOR = ("leaks", "contradictions")
+"""Checks of rows that are only asked: which stand in `--train` too, and which have labels that cannot both be right."""
 SOME = 32
 """Rows without their labels by which a base that was never tuned knows what is near, at the most."""
 
@@ -77,7 +83,7 @@ def open_judged(plan: Plan, request: Request) -> Judged:
     """Open a model and the rows that it is judged on. Raises InputError for what cannot be used; writes nothing."""
     begin = time.monotonic()
     tuned = TunedModel.of(plan.model.name, request.base, request.names)
-    given = given_to_judge(plan, request.train)
+    given = given_to_judge(plan, request.train, as_they_stand=tuned.run is None and not plan.data.missing)
     plan = as_tuned(plan, tuned, given.first)
     kind, why = kind_for(plan, given.first, tuned)
     finished = with_wishes(plan, tuned.finished[kind.name].task)
@@ -97,15 +103,18 @@ def open_judged(plan: Plan, request: Request) -> Judged:
     return Judged(placed(ready, request), tuned)
 
 
-def given_to_judge(plan: Plan, train: str | None) -> Given:
-    """The files, every row of the data a test row whatever parts its file names. Raises DataError for what cannot be read."""
+def given_to_judge(plan: Plan, train: str | None, as_they_stand: bool) -> Given:
+    """The files, every row of the data a test row whatever parts its file names. Raises DataError for what cannot be read.
+
+    The rows that are judged come first, so that they have the numbers that they have in their file.
+    """
     whole = plan.with_settings({"data.split_column": NONE})
     asked = Given.of(whole)
-    if train is None:
-        return Given({"test": one(asked.read)}, {"test": one(asked.tables)}, None, asked=True)
-    learnt = Given.of(whole.with_settings({"data.path": train}))
-    read = {"train": one(learnt.read), "test": one(asked.read)}
-    return Given(read, {"train": one(learnt.tables), "test": one(asked.tables)}, None, asked=True)
+    read, tables = {"test": one(asked.read)}, {"test": one(asked.tables)}
+    if train is not None:
+        learnt = Given.of(whole.with_settings({"data.path": train}))
+        read, tables = read | {"train": one(learnt.read)}, tables | {"train": one(learnt.tables)}
+    return Given(read, tables, None, asked=True, as_they_stand=as_they_stand)
 
 
 def one(tables: Mapping[str, Table]) -> Table:
@@ -119,7 +128,10 @@ def as_tuned(plan: Plan, tuned: TunedModel, table: Table) -> Plan:
     known = {
         role: name for role, name in tuned.columns.items() if asked.get(role) is None and name in table.names
     }
-    return plan.with_settings(column_settings(known)) if known else plan
+    settings = column_settings(known)
+    if tuned.run is not None and not plan.data.missing:
+        settings["data.missing"] = list(tuned.run.model_record.missing)
+    return plan.with_settings(settings)
 
 
 def kind_for(plan: Plan, table: Table, tuned: TunedModel) -> tuple[Kind, str]:
@@ -163,7 +175,7 @@ def with_wishes(plan: Plan, task: Task) -> Task:
     """A finished model's task with what the user says of it: the metric, and whether rows have one label or many."""
     changes: dict[str, Any] = {}
     if plan.task.metric != "auto":
-        changes["metric"] = plan.task.metric
+        changes["metric"] = chosen_metric(plan.task.metric, judging(task.name), task.name)
     if plan.task.labels_per_row != "auto" and task.labels_per_row is not None:
         changes["many"] = plan.task.labels_per_row == "many"
     return replace(task, **changes) if changes else task  # type: ignore[type-var]  # tasks are frozen dataclasses
@@ -198,7 +210,12 @@ def prepared(plan: Plan, rows: Rows, read: RowsRead, base: Base, model: HeadedMo
     """Rows and model as the steps of a run take them."""
     device = devices.choose(plan.run.device, "fp32", plan.run.threads)
     asked = plan.settings()
-    guesses = [guess for guess in of_rows(rows) if asked.get(guess.key) in (None, "auto")]
+    guesses = [
+        guess
+        for guess in of_rows(rows)
+        if asked.get(guess.key) in (None, "auto")
+        and guess.key != "data.long"  # which a run may say otherwise
+    ]
     model = model.to(device.torch)
     return Prepared(
         resolved=Resolved(plan, tuple(guesses)),
@@ -210,10 +227,15 @@ def prepared(plan: Plan, rows: Rows, read: RowsRead, base: Base, model: HeadedMo
         examples=by_part(rows, read.examples),
         made=None,
         long=read.long,
-        checked=Checked(read.left_out, rows.evidence, 0.0),
+        checked=Checked(found_in(rows, read), rows.evidence, 0.0),
         device=device,
         place=Place(Path(), "", ()),
     )
+
+
+def found_in(rows: Rows, read: RowsRead) -> tuple[Finding, ...]:
+    """What is wrong with the rows, as far as it makes their score say less; nothing of it stops anybody."""
+    return ranked([*examine(rows.evidence, {name: TABLE[name] for name in LOOKED_FOR}), *read.left_out])
 
 
 def by_part(rows: Rows, examples: Examples) -> dict[str, Examples]:
@@ -246,7 +268,12 @@ def of_base(ready: Prepared, name: str) -> Prepared:
             f"--base {name}: cannot read {len(rows.split.test) - len(read.rows.split.test):,} of the rows that the judged model "
             "reads, so the two cannot be compared. Leave --base out."
         )
-    model = load_model(base.folder, wanted(ready.plan, rows.task), preparation_of(base.reader))
+    asked = wanted(ready.plan, rows.task)
+    if (
+        base.folder.pooling is None
+    ):  # what an architecture's own class has above its body may be drawn at random
+        asked = replace(asked, pooling="mean", own_pooling=False)
+    model = load_model(base.folder, asked, preparation_of(base.reader))
     made = prepared(ready.plan, rows, read, base, model)
     return replace(with_some_valid(made), place=ready.place)
 

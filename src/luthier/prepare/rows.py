@@ -127,6 +127,8 @@ class Given:
     own_split: SplitColumn | None
     asked: bool = False
     """Whether the rows are only asked of a finished model, so that those of every table but `train` are test rows."""
+    as_they_stand: bool = False
+    """Whether a text such as nan or N/A is one like any other, as for a library that knows no words for nothing."""
 
     @staticmethod
     def of(plan: Plan) -> "Given":
@@ -138,13 +140,13 @@ class Given:
 
     @property
     def first(self) -> Table:
-        """The table that is learnt from, or the only one, whose columns the others have too."""
-        return self.tables["train"] if "train" in self.tables else self.tables["test"]
+        """The table that is learnt from, or is asked, whose columns the others have too."""
+        return self.tables["test" if self.asked else "train"]
 
     @property
     def first_read(self) -> Table:
         """The first table as it was read."""
-        return self.read["train"] if "train" in self.read else self.read["test"]
+        return self.read["test" if self.asked else "train"]
 
     @property
     def roles(self) -> Roles:
@@ -210,7 +212,7 @@ def joined(plan: Plan, given: Given, kind: Kind, columns: Mapping[str, str]) -> 
     names = needed_names(plan, columns)
     whole = Table.join(with_columns(tables, [*names, *shared_columns(tables, besides=names)]))
     roles = kind.roles
-    texts = [name for role, name in columns.items() if roles[role].text]
+    texts = [name for role, name in columns.items() if roles[role].text and not given.as_they_stand]
     return without_marks(whole, texts, [label] if label else [], plan.data.missing, numbers=kind.numbers)
 
 

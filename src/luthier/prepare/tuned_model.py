@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +80,7 @@ class TunedModel:
         if self.run is not None:
             return self.run.model
         saved = Saved(task.head, self.outputs or task.outputs, None, ())
-        found = reload_model(self.folder, saved, preparation_of(reader))
+        found = reload_model(with_padding(self.folder, reader), saved, preparation_of(reader))
         refuse_drawn_layers(self.folder, found)
         order = self.finished[task.name].order
         if order is not None:
@@ -99,6 +99,14 @@ def of_luthier(run: ModelFolder, names: tuple[str, ...]) -> TunedModel:
             "judged. The scorecard of the run has them."
         )
     return TunedModel(run.folder, {task.name: Finished(task)}, f"a run of {task.name}", run=run)
+
+
+def with_padding(folder: Folder, reader: Reader) -> Folder:
+    """A folder whose settings say which token pads: a decoder that answers from a text's last token finds it so. An adapter's
+    base may not say it, as whoever tunes one gives it that setting on the way."""
+    if reader.texts is None or folder.config.get("pad_token_id") is not None:
+        return folder
+    return replace(folder, config={**folder.config, "pad_token_id": reader.texts.pad})
 
 
 def refuse_drawn_layers(folder: Folder, model: HeadedModel) -> None:
@@ -130,7 +138,7 @@ def in_order(head: nn.Sequential, order: tuple[int | None, ...]) -> nn.Sequentia
         for here, there in enumerate(order):
             if there is not None:
                 made.weight[here] = last.weight[there]
-                made.bias[here] = last.bias[there]
+                made.bias[here] = 0.0 if last.bias is None else last.bias[there]
     return nn.Sequential(*below, made)
 
 

@@ -30,6 +30,7 @@ from luthier.prepare.judged import Judged, Request, learning_from, of_base, open
 from luthier.prepare.prepare import Prepared
 from luthier.records import sealed, stamped
 from luthier.report.page import write_report
+from luthier.report.run_records import write_findings
 from luthier.steps.finish import VERSIONS, make_scorecard, prediction_lines, write_rows
 from luthier.steps.judged_trust import judged_trust
 from luthier.tasks.calibration import Calibration
@@ -83,7 +84,13 @@ def judge(
     folder = ready.place.folder()
     yield Ended("prepare", clock(), clock())
     yield from (Noted(text, clock()) for text in judged.told)
-    base = None if request.base is None else of_base(ready, request.base)
+    yield from (Noted(one.message, clock(), warning=True) for one in ready.checked.findings)
+    base = None
+    if request.base is not None and beside("base", ready):
+        base = of_base(ready, request.base)
+    elif request.base is not None and judged.tuned.folder.adapter is None:
+        words = f"An untuned model has no answers of {ready.rows.task.name}: --base is not compared with."
+        yield Noted(words, clock(), warning=True)
     took = {"read": ready.rows.seconds, "load": clock() - ready.rows.seconds}
     with tempfile.TemporaryDirectory() as scratch:
         run = Run(ready, folder, Artefacts(Path(scratch)), Watch(clock, took), Mode(stop))
@@ -118,7 +125,8 @@ def asked(work: Judging) -> Iterator[Event]:
     yield from ()  # a generator, as every step is
     run, begin = work.run, work.run.clock()
     parts = [part for part in ("train", "test") if len(run.ready.examples[part])]
-    wanted = parts if run.task.calibrating is not None else ["test"]
+    calibrates = run.task.calibrating is not None and work.judged.tuned.calibration is None
+    wanted = parts if calibrates else ["test"]
     outputs = {part: run.infer(run.ready.model, part) for part in wanted}
     fitted = Fitted("tuned", WORDS, run.clock() - begin, outputs, to_beat=False)
     how, own = run.task.calibrating, work.judged.tuned.calibration
@@ -186,11 +194,7 @@ def with_base(work: Judging, ready: Prepared) -> Iterator[Event]:
         begin = run.clock()
         yield from compute_features(part)
         part.watch.took["features"] = run.clock() - begin
-    wanted = beside("base", ready)
-    if not wanted:
-        words = f"An untuned model has no answers of {run.task.name}, so the base is not compared with."
-        yield Noted(words, run.clock())
-    for candidate in wanted:
+    for candidate in beside("base", ready):
         fitted = yield from candidate.fit(part)
         if fitted is not None:
             fitted.weights = None
@@ -233,6 +237,7 @@ def write_verdict(work: Judging, folder: RunFolder) -> None:
     assert run.kept is not None, "the model was asked before"
     folder.begin({name: version(name) for name in VERSIONS})
     write_rows(path, run.ready)
+    write_findings(path, [finding.to_json() for finding in run.ready.checked.findings])
     with whole_folder(path / "predictions") as inside:
         (inside / "test.jsonl").write_text(prediction_lines(run, run.kept, "test"), encoding="utf-8")
     write_json(path / "scorecard.json", sealed(stamped(judged_scorecard(work, run.kept), ScorecardRecord)))

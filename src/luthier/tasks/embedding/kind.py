@@ -151,8 +151,9 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
         labels = read_labels(table.values(columns["label"]), "one")
         has_label = labels.there
         refuse_nothing_left(table, {**read, "label": (columns["label"], has_label)})
-        usable, single = without_single_labels(np.flatnonzero(has_input & has_label), labels, roles.of)
+        usable, single = np.flatnonzero(has_input & has_label), np.zeros(0, np.int64)
         if wishes.finished is None:
+            usable, single = without_single_labels(usable, labels, roles.of)
             refuse_useless_labels(table, columns["label"], usable, single, labels, roles)
         goal, strata, sets, names = "labels", labels.set_of, labels.set_of, labels.sets
         made = labels.set_of.astype(np.int64)

@@ -342,7 +342,11 @@ def test_a_task_that_the_model_does_not_do_is_refused(model: Path, data: Path) -
 def test_data_without_labels_are_refused(model: Path, tmp_path: Path) -> None:
     rows = write_jsonl(tmp_path / "rows.jsonl", [{"text": text} for text, _ in messages(9)])
 
-    assert "--label" in refused(model, rows, "--out", tmp_path / "out")
+    told = refused(model, rows, "--out", tmp_path / "out")
+
+    assert told.startswith(
+        f"{rows}: no column looks like the label, as 'text' is the only one. Add a column for it"
+    )
     assert not (tmp_path / "out").exists()
 
 

@@ -93,6 +93,24 @@ def test_a_model_of_sentence_transformers_has_the_correlation_that_its_evaluator
     assert "--base MODEL names the model that it was made of" in found["verdict"]["words"]
 
 
+def test_a_cross_encoder_gives_the_numbers_that_it_predicts(tmp_path: Path) -> None:
+    from sentence_transformers import CrossEncoder
+
+    data = likened_jsonl(tmp_path / "pairs.jsonl", 20)
+    rows = [json.loads(line) for line in data.read_text().splitlines()]
+    with quiet():
+        model = CrossEncoder(str(rows_model(tmp_path / "start", ("LABEL_0",))), device="cpu")
+        model.save_pretrained(str(tmp_path / "saved"))
+        expected = model.predict([(row["sentence1"], row["sentence2"]) for row in rows])
+
+    found = judged(tmp_path / "saved", data, tmp_path / "verdict")
+
+    assert found["task"] == "regression"
+    np.testing.assert_allclose(
+        [line["prediction"] for line in lines(tmp_path / "verdict")], expected, atol=1e-5
+    )
+
+
 def test_vectors_are_compared_with_those_of_the_model_that_they_were_tuned_from(
     sentence_bert: Path, with_dense: Path, tmp_path: Path
 ) -> None:

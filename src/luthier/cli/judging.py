@@ -35,11 +35,26 @@ HELP = {
     "run.seed": "Seed of the folds and the intervals. [0]",
 }
 """Their help, where it is not that of a run."""
-OWN = {
-    "train": "File whose rows baselines and temperature learn from. Without it they are cross-fitted on DATA, in 5 folds.",
-    "base": "The model that this one was made of, to be compared with; an adapter is added to it.",
-    "label_names": "What the model's outputs are called, in its order, as in negative,neutral,positive.",
-}
+TRAIN = option(
+    "train",
+    "--train",
+    str,
+    "File whose rows baselines and temperature learn from. Without it they are cross-fitted on DATA, in 5 "
+    "folds.",
+)
+BASE = option(
+    "base",
+    "--base",
+    str,
+    "The model that this one was made of, to be compared with; an adapter is added to it.",
+)
+LABEL_NAMES = option(
+    "label_names",
+    "--label-names",
+    str,
+    "What the model's outputs are called, in its order, as in negative,neutral,positive.",
+)
+OWN = (TRAIN, BASE, LABEL_NAMES)
 
 
 def judging() -> Any:
@@ -48,7 +63,7 @@ def judging() -> Any:
     parameters = [
         positional("model", "A folder of transformers, sentence-transformers or PEFT, a GGUF file, a run, or a hub name."),
         positional("data", str(fields()["data.path"].description)),
-        *(option(name, "--" + name.replace("_", "-"), str, text) for name, text in OWN.items()),
+        *OWN,
         *(option(name, flag(key), list[str] if key == COLUMNS else str, help_of(key)) for name, key in names.items()),
         option("json", "--json", bool, "Last line of standard output: the scorecard as one JSON object."),
         option("quiet", "--quiet", bool, "No progress."),
@@ -61,7 +76,7 @@ def judging() -> Any:
         if COLUMNS in settings:
             settings[COLUMNS] = named_columns(settings[COLUMNS])
         plan = Plan.build({**settings, "data.path": data, "model.name": model})
-        own = {name: given.get(name) for name in OWN}
+        own = {one.name: given.get(one.name) for one in OWN}
         judge(plan, own, as_json=bool(given.get("json")), quiet=bool(given.get("quiet")))
 
     command.__annotations__ = {}  # Those of the signature count, which have the help.

@@ -37,7 +37,7 @@ from luthier.prepare.tuned_model import TunedModel, refuse_other_task
 from luthier.scores.metrics import judging
 from luthier.tasks import TASKS
 from luthier.tasks.guess import guess_kind
-from luthier.tasks.kind import Kind, Roles, Understood
+from luthier.tasks.kind import Kind, Roles, Understood, Wishes
 from luthier.tasks.metric import chosen_metric
 from luthier.tasks.task import Task
 
@@ -86,14 +86,10 @@ def open_judged(plan: Plan, request: Request) -> Judged:
     given = given_to_judge(plan, request.train, as_they_stand=tuned.run is None and not plan.data.missing)
     plan = as_tuned(plan, tuned, given.first)
     kind, why = kind_for(plan, given.first, tuned)
-    finished = with_wishes(plan, tuned.finished[kind.name].task)
-    wishes = replace(wishes_of(plan, kind), finished=finished, task_named=True)
-    if finished.labels_per_row is not None:
-        wishes = replace(wishes, labels_per_row=finished.labels_per_row)
-    if tuned.run is not None:
-        wishes = replace(wishes, metric=finished.metric)
-    guess = needed_columns(plan, given.first, kind)
-    rows = understood_as(plan, given, Reading(kind, why, guess, wishes, all_asked), begin)
+    how = Reading(
+        kind, why, needed_columns(plan, given.first, kind), wishes_for(plan, kind, tuned), all_asked
+    )
+    rows = understood_as(plan, given, how, begin)
     base = Base(tuned.folder, rows.form.open(tuned.folder))
     way = plan.data.long if plan.data.long != "auto" else tuned.long or rows.task.long
     read = read_rows(rows, base, rows.form, way)
@@ -169,6 +165,15 @@ def guessed_kind(plan: Plan, table: Table) -> tuple[str, str]:
     except DataError:  # the model may tell what its rows alone do not
         return "", ""
     return kind.name, why
+
+
+def wishes_for(plan: Plan, kind: Kind, tuned: TunedModel) -> Wishes:
+    """What the task is told of the model that does it already."""
+    finished = with_wishes(plan, tuned.finished[kind.name].task)
+    found = replace(wishes_of(plan, kind), finished=finished, task_named=True)
+    if finished.labels_per_row is not None:
+        found = replace(found, labels_per_row=finished.labels_per_row)
+    return found if tuned.run is None else replace(found, metric=finished.metric)
 
 
 def with_wishes(plan: Plan, task: Task) -> Task:

@@ -63,6 +63,12 @@ def parts(records: Records) -> Html:
     if calibrates != "calibration":
         known.pop("calibration", None)
         uses["valid"] += f", and {PARTS['calibration']}" if calibrates == "valid" else ""
+    if records.scorecard.judged is not None:
+        known = {name: size for name, size in known.items() if size}
+        uses |= {
+            "train": "what baselines and the temperature learn from",
+            "test": "every row that was judged",
+        }
     if not known:
         return Html("")
     total = sum(known.values()) or 1

@@ -127,7 +127,8 @@ def asked(work: Judging) -> Iterator[Event]:
     parts = [part for part in ("train", "test") if len(run.ready.examples[part])]
     calibrates = run.task.calibrating is not None and work.judged.tuned.calibration is None
     wanted = parts if calibrates else ["test"]
-    outputs = {part: run.infer(run.ready.model, part) for part in wanted}
+    after = work.judged.tuned.finished[run.task.name].after or (lambda outputs: outputs)
+    outputs = {part: after(run.infer(run.ready.model, part)) for part in wanted}
     fitted = Fitted("tuned", WORDS, run.clock() - begin, outputs, to_beat=False)
     how, own = run.task.calibrating, work.judged.tuned.calibration
     plain = Calibration() if how is None else how.unchanged(run.ready.examples["test"])

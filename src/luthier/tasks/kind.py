@@ -104,6 +104,8 @@ class Finished:
     """The task of a model that was tuned elsewhere."""
 
     task: Task
+    after: Callable[[Any], Any] | None = None
+    """What its own library makes of the Outputs before they are answers; None where they are answers as they are."""
     order: tuple[int | None, ...] | None = None
     """For each output of the task, the number of the model's output that gives it, or None where the model has no such; None
     where they are in the same order."""

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from scipy.special import expit
 from torch import nn
 from torch.nn import functional
 
@@ -318,7 +319,14 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
 
 def of_head(head: TunedHead) -> Finished | None:
     """A number in the user's units, as the head gives it, of one text or two: the rows say which."""
-    return Finished(Regression(reads="pair")) if head.kind == ROWS and head.number else None
+    if head.kind != ROWS or not head.number:
+        return None
+    return Finished(Regression(reads="pair"), after=squeezed if head.squeezed else None)
+
+
+def squeezed(outputs: Logits) -> Logits:
+    """Numbers brought to between 0 and 1."""
+    return replace(outputs, values=np.asarray(expit(outputs.values), np.float32))
 
 
 REGRESSION = Kind(

@@ -26,6 +26,10 @@ OF_ADAPTERS = {
     "FEATURE_EXTRACTION": VECTORS,
 }
 """The kind of head by the `task_type` of PEFT."""
+SIGMOID, IDENTITY = "torch.nn.modules.activation.Sigmoid", "torch.nn.modules.linear.Identity"
+"""Functions behind the number of a CrossEncoder, as sentence-transformers spells them."""
+OLDER_ACTIVATION = "sbert_ce_default_activation_function"
+"""The setting that named them before sentence-transformers 4."""
 SEVERAL, NUMBER = "multi_label_classification", "regression"
 """Values of `problem_type` that say that a row may have several labels, or is answered by a number."""
 
@@ -42,6 +46,8 @@ class TunedHead:
     """The names of its outputs, in their order; empty where they have none."""
     problem: str | None = None
     """The `problem_type` of transformers."""
+    squeezed: bool = False
+    """Whether its one number is brought to between 0 and 1 by a sigmoid, as a CrossEncoder of sentence-transformers does it."""
 
     @property
     def several(self) -> bool:
@@ -78,7 +84,9 @@ def tuned_head(folder: Folder) -> TunedHead:
             f"luthier tune DATA --model {folder.name}"
         )
     names = names_in(folder.config) if kind in (ROWS, TOKENS, IMAGES) else ()
-    return TunedHead(kind, with_labels(named, names), names, problem_in(folder.config))
+    return TunedHead(
+        kind, with_labels(named, names), names, problem_in(folder.config), squeezed=squeezes(folder, names)
+    )
 
 
 def class_of(folder: Folder) -> str:
@@ -109,6 +117,21 @@ def names_in(config: dict[str, Any]) -> tuple[str, ...]:
         return tuple(str(numbered[key]) for key in sorted(numbered, key=int))
     count = config.get("num_labels", 2)
     return unnamed(count if isinstance(count, int) else 2)
+
+
+def squeezes(folder: Folder, names: tuple[str, ...]) -> bool:
+    """Whether sentence-transformers saved a model of one output, and brings its number to between 0 and 1: what it does where its
+    settings name no other function. Raises ModelError for a function that is not known."""
+    own, older = folder.config.get("sentence_transformers"), folder.config.get(OLDER_ACTIVATION)
+    if len(names) != 1 or not (isinstance(own, dict) or older):
+        return False
+    asked = (own or {}).get("activation_fn", older) or SIGMOID
+    if asked not in (SIGMOID, IDENTITY):
+        raise ModelError(
+            f"{folder.path / 'config.json'}: puts {str(asked)[:80]!r} behind the model's number, which luthier does not know and "
+            f"will not import. Known are {listing([SIGMOID, IDENTITY])}."
+        )
+    return bool(asked == SIGMOID)
 
 
 def unnamed(count: int) -> tuple[str, ...]:

@@ -162,7 +162,7 @@ def of_head(head: TunedHead) -> Finished | None:
         )
     task = TokenClassification(types, judging(NAME)[0], strict=False)
     number = {name: at for at, name in enumerate(head.names)}
-    return Finished(task, tuple(number.get(tag) for tag in task.tags))
+    return Finished(task, order=tuple(number.get(tag) for tag in task.tags))
 
 
 def tags_of(

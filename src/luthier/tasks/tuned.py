@@ -13,15 +13,15 @@ from luthier.tasks.question_answering import kind as question_answering
 from luthier.tasks.token_classification import kind as token_classification
 
 OF_HEAD: dict[str, Callable[[TunedHead], Finished | None]] = {
-    text.NAME: text.of_head,
-    pair.NAME: pair.of_head,
-    regression.NAME: regression.of_head,
-    token_classification.NAME: token_classification.of_head,
-    question_answering.NAME: question_answering.of_head,
-    embedding.NAME: embedding.of_head,
-    image.NAME: image.of_head,
-    chat.NAME: chat.of_head,
-    adaptation.NAME: adaptation.of_head,
+    "text-classification": text.of_head,
+    "pair-classification": pair.of_head,
+    "regression": regression.of_head,
+    "token-classification": token_classification.of_head,
+    "question-answering": question_answering.of_head,
+    "embedding": embedding.of_head,
+    "image-classification": image.of_head,
+    "chat": chat.of_head,
+    "adaptation": adaptation.of_head,
 }
 """By the name of a task. Each gives None where such a head does another task, and raises ModelError for one that would do this
 task if the names of its outputs told which is which."""

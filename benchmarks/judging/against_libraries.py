@@ -1,8 +1,8 @@
 """Whether `luthier judge` counts what the library counts that tuned a model: transformers' Trainer, sentence-transformers, PEFT.
 
-all-MiniLM-L6-v2 is tuned for two epochs: by Trainer on SST-2, by PEFT (LoRA, through Trainer) on TREC, as a SentenceTransformer on
-STS-B (the squared error of cosines). Each library counts its score on the test file; `luthier judge` is given the model's folder and
-the same file.
+all-MiniLM-L6-v2 is tuned for two epochs: by Trainer on SST-2, by PEFT (LoRA, through Trainer) on TREC, as a SentenceTransformer
+on STS-B (the squared error of cosines). Each library counts its score on the test file; `luthier judge` is given the model's
+folder and the same file.
 """
 
 import argparse

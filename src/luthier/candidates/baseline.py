@@ -18,6 +18,7 @@ class BaselineCandidate(Candidate):
     words: str
     bytes_of_label: int | None = 0
     """Bytes of what it knows of each label; None where it knows something else, which is not counted."""
+    beside_judged = "rows"
 
     def why_not(self, ready: Prepared) -> str:
         task = ready.rows.task

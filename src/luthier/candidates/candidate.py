@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
+from typing import Literal
 
 from luthier.batches.examples import Examples
 from luthier.candidates.run import Run
@@ -30,6 +31,9 @@ class Candidate(ABC):
     """Whether a trial of a search needs it, or may have it as it costs nothing: what is only compared with is left out there."""
     trains: bool = False
     """Whether it trains layers of the body: it is dear then, and left out where it could not be kept."""
+    beside_judged: Literal["", "rows", "base"] = ""
+    """What it takes to stand beside a model that was tuned elsewhere (steps/judge.py): `rows` to learn from, or the untrained
+    `base` and no rows; empty where it cannot."""
 
     @property
     def learns(self) -> bool:

@@ -34,6 +34,7 @@ class UntouchedCandidate(Candidate):
 
     name = "untouched"
     words = "the untouched model"
+    beside_judged = "base"
 
     def why_not(self, ready: Prepared) -> str:
         return "" if ready.rows.task.speaks else f"only a tuned model does {ready.rows.task.name}"

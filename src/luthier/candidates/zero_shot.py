@@ -24,6 +24,7 @@ class ZeroShotCandidate(Candidate):
 
     name = "zero-shot"
     words = "the untrained model"
+    beside_judged = "base"
 
     def why_not(self, ready: Prepared) -> str:
         known = ready.rows.task.zero_shot is not None

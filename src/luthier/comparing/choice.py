@@ -110,6 +110,15 @@ def verdict_words(
     )
 
 
+def nothing_to_beat(ours: Fitted, metric: str) -> str:
+    """The verdict where no candidate stands beside the one that is judged, so that nobody can say what its score is worth."""
+    mine = written(metric, ours.scores["test"].value)
+    return (
+        f"Do not ship it yet. The {ours.name} model comes to {mine} {metric_named(metric).words} on the test rows, and there is "
+        "nothing to compare that with. --base MODEL names the model that it was made of."
+    )
+
+
 def worth_words(dearer: Fitted, cheaper: Fitted, metric: str, gap: Difference) -> str:
     """Whether the dearest candidate was worth its time."""
     cost = f"for {dearer.seconds:,.0f} more seconds ({interval(metric, gap)})."

@@ -324,6 +324,14 @@ class Tuning(Record):
     few_examples: FewExamples | None = None
 
 
+class Judging(Record):
+    """How a model that was tuned elsewhere was judged."""
+
+    what: str | None = None
+    understood: list[str] | None = None
+    folds: Finite | None = None
+
+
 class ScorecardRecord(VersionedRecord):
     """scorecard.json, as docs/scorecard.md describes it."""
 
@@ -361,6 +369,8 @@ class ScorecardRecord(VersionedRecord):
     confusion: list[list[int]] | None = None
     forgetting: Forgetting | None = None
     keeping: Keeping | None = None
+    judged: Judging | None = None
+    valid_from: str | None = None
     long: LongTexts | None = None
     tuning: Tuning | None = None
     warnings: list[str] | None = None

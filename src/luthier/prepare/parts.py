@@ -54,6 +54,12 @@ def roles_of(tables: Mapping[str, Table], own: SplitColumn | None) -> Roles:
     return Roles(own.parts, numbers[own.part_of], own.name)
 
 
+def asked_roles(tables: Mapping[str, Table]) -> Roles:
+    """As `roles_of`, where every row of a table that is not called `train` is a test row."""
+    sizes = [len(table) for table in tables.values()]
+    return Roles(("train", "test"), np.repeat([int(name != "train") for name in tables], sizes))
+
+
 def without_set_aside(found: Understood, table: Table, own: SplitColumn | None) -> Understood:
     """What is understood, without rows that the annotator put aside or that name no part; nobody counts these as empty."""
     out = [*table.layout.set_aside.values(), *([] if own is None else [np.flatnonzero(own.part_of < 0)])]

@@ -1,7 +1,7 @@
 """From the plan's files to rows that a task understands: read, named, counted, split, checked. Nothing is written."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,7 +12,7 @@ import pyarrow as pa
 from luthier.arrays import Array, Ints
 from luthier.checks import TABLE, examine
 from luthier.checks.finding import Columns, Evidence, Finding, LeftOut, Parts
-from luthier.data.columns import texts_beside
+from luthier.data.columns import ColumnGuess, texts_beside
 from luthier.data.composed import parts_of, with_marks
 from luthier.data.missing import without_marks
 from luthier.data.split import Split
@@ -27,6 +27,7 @@ from luthier.prepare.clusters import SharedRows
 from luthier.prepare.data_files import read_files
 from luthier.prepare.division import Division, divide
 from luthier.prepare.parts import (
+    asked_roles,
     folds_told,
     left_out_by,
     parted,
@@ -136,6 +137,10 @@ class Given:
     tables: Mapping[str, Table]
     """Tables by part, with the columns that the user makes of several, and without a column that divides the rows."""
     own_split: SplitColumn | None
+    asked: bool = False
+    """Whether the rows are only asked of a finished model, so that those of every table but `train` are test rows."""
+    as_they_stand: bool = False
+    """Whether a text such as nan or N/A is one like any other, as for a library that knows no words for nothing."""
 
     @staticmethod
     def of(plan: Plan) -> "Given":
@@ -147,12 +152,29 @@ class Given:
 
     @property
     def first(self) -> Table:
-        """The table that is learnt from, whose columns the others have too."""
-        return self.tables["train"]
+        """The table that is learnt from, or is asked, whose columns the others have too."""
+        return self.tables["test" if self.asked else "train"]
+
+    @property
+    def first_read(self) -> Table:
+        """The first table as it was read."""
+        return self.read["test" if self.asked else "train"]
 
     @property
     def roles(self) -> Roles:
-        return roles_of(self.tables, self.own_split)
+        return asked_roles(self.tables) if self.asked else roles_of(self.tables, self.own_split)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the plan's files are to be understood: their task, columns, and what divides their rows."""
+
+    kind: Kind
+    why: str
+    """Why it is this task."""
+    guess: ColumnGuess
+    wishes: Wishes
+    divide: Callable[[Plan, Understood, Table, Roles], Division]
 
 
 def understand(plan: Plan) -> Rows:
@@ -160,25 +182,30 @@ def understand(plan: Plan) -> Rows:
     begin = time.monotonic()
     given = Given.of(plan)
     kind, why, guess = kind_and_columns(plan, given.first)
-    columns = guess.columns
+    return understood_as(plan, given, Reading(kind, why, guess, wishes_of(plan, kind), divide), begin)
+
+
+def understood_as(plan: Plan, given: Given, how: Reading, begin: float) -> Rows:
+    """The rows of the plan's files, as a task sees them. begin: when reading began, by the monotonic clock."""
+    kind, columns = how.kind, how.guess.columns
     whole, told = joined(plan, given, kind, columns)
     table = whole.with_columns(whole.columns.select(needed_names(plan, columns)))
-    found = kind.understand(table, columns, given.roles, wishes_of(plan, kind))
-    division = divide(plan, without_set_aside(found, table, given.own_split), table, given.roles)
+    found = kind.understand(table, columns, given.roles, how.wishes)
+    division = how.divide(plan, without_set_aside(found, table, given.own_split), table, given.roles)
     understanding = understanding_of(plan, given, columns, whole, division)
     whole, text = with_shown(whole, kind.form(division.understood.task), columns)
     return Rows(
         table=table,
         kind=kind,
         columns=columns,
-        guesses={"task": why, **guess.reasons, **split_reason(given.own_split)},
+        guesses={"task": how.why, **how.guess.reasons, **split_reason(given.own_split)},
         understood=division.understood,
         split=division.split,
         left_out=left_out_of(division.understood, understanding, given.own_split),
         evidence=evidence_of(given, columns, whole, text, division, understanding, plan.data.group),
         understanding=understanding,
         told=(*told, *folds_told(given.first, understanding.unread), *division.understood.told),
-        composed=tuple(name for name in columns.values() if parts_of(given.read["train"], name)),
+        composed=tuple(name for name in columns.values() if parts_of(given.first_read, name)),
         seconds=time.monotonic() - begin,
     )
 
@@ -197,7 +224,7 @@ def joined(plan: Plan, given: Given, kind: Kind, columns: Mapping[str, str]) -> 
     names = needed_names(plan, columns)
     whole = Table.join(with_columns(tables, [*names, *shared_columns(tables, besides=names)]))
     roles = kind.roles
-    texts = [name for role, name in columns.items() if roles[role].text]
+    texts = [name for role, name in columns.items() if roles[role].text and not given.as_they_stand]
     return without_marks(whole, texts, [label] if label else [], plan.data.missing, numbers=kind.numbers)
 
 
@@ -231,7 +258,7 @@ def understanding_of(
         table=whole,
         split=division.split,
         by=split_words(plan, given.tables, own_split),
-        unread=unread(given.read["train"], columns, serving),
+        unread=unread(given.first_read, columns, serving),
     )
 
 
@@ -270,7 +297,7 @@ def evidence_of(
             text=text,
             label=columns.get("label", columns.get("text2", "")),
             used=frozenset(columns.values()),
-            within=frozenset(parts_in(given.read["train"], columns)),
+            within=frozenset(parts_in(given.first_read, columns)),
             other_texts=tuple(other_texts(given, TASKS[understanding.task], columns)),
         ),
         parts=Parts(
@@ -290,7 +317,7 @@ def other_texts(given: Given, kind: Kind, columns: Mapping[str, str]) -> list[st
     if not kind.tells_other_texts:
         return []
     return texts_beside(
-        given.first, columns["text"], [*columns.values(), *parts_in(given.read["train"], columns)]
+        given.first, columns["text"], [*columns.values(), *parts_in(given.first_read, columns)]
     )
 
 

@@ -11,8 +11,13 @@ from luthier.report.markup import Html
 from luthier.report.numbers import Shown, decimals, duration, number
 
 
-def candidate_dots(candidates: Sequence[CandidateScores], chosen: str, metric: Shown) -> Html:
-    """A row per candidate: its test score as a dot with its interval, its validation score as an open one."""
+def candidate_dots(
+    candidates: Sequence[CandidateScores], chosen: str, metric: Shown, validated: bool = True
+) -> Html:
+    """A row per candidate: its test score as a dot with its interval, its validation score as an open one.
+
+    validated: whether there are validation scores of their own.
+    """
 
     def draw(figure: Any) -> None:
         axes = figure.add_subplot()
@@ -22,12 +27,13 @@ def candidate_dots(candidates: Sequence[CandidateScores], chosen: str, metric: S
             low, high = number(candidate.test_low), number(candidate.test_high)
             if low is not None and high is not None:
                 axes.plot([low, high], [place, place], color=colour, linewidth=2, solid_capstyle="butt")
-            if valid is not None:
+            if validated and valid is not None:
                 axes.plot([valid], [place + 0.27], "o", color=PAPER, markeredgecolor=MUTED, markersize=6)
             if test is not None:
                 axes.plot([test], [place], "o", color=colour, markersize=8)
         axes.plot([], [], "o-", color=INK, markersize=8, linewidth=2, label="test, with its 95 % interval")
-        axes.plot([], [], "o", color=PAPER, markeredgecolor=MUTED, markersize=6, label="validation")
+        if validated:
+            axes.plot([], [], "o", color=PAPER, markeredgecolor=MUTED, markersize=6, label="validation")
         axes.set_yticks(
             range(len(candidates)), [short(candidate.name) for candidate in candidates], color=INK
         )

@@ -150,6 +150,8 @@ def the_plan(plan: str) -> Html:
 
 
 def use(records: Records) -> Html:
+    if records.scorecard.judged is not None:
+        return Html("")  # a model that was tuned elsewhere is used as before
     plain = usage.without_luthier(records.scorecard, "path/to/run/model")
     library = records.scorecard.model_format
     return join(

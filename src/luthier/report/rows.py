@@ -30,7 +30,13 @@ SEVERITIES = ("stop", "warn", "note")
 
 
 def data(records: Records) -> Html:
-    return join([source(records), parts(records), left_out(records), warnings(records)])
+    return join([source(records), understood(records), parts(records), left_out(records), warnings(records)])
+
+
+def understood(records: Records) -> Html:
+    """How a model that was tuned elsewhere, and the rows that it was asked, were understood."""
+    judged = records.scorecard.judged
+    return bullets("How model and rows were understood", [] if judged is None else judged.understood or [])
 
 
 def source(records: Records) -> Html:
@@ -57,6 +63,12 @@ def parts(records: Records) -> Html:
     if calibrates != "calibration":
         known.pop("calibration", None)
         uses["valid"] += f", and {PARTS['calibration']}" if calibrates == "valid" else ""
+    if records.scorecard.judged is not None:
+        known = {name: size for name, size in known.items() if size}
+        uses |= {
+            "train": "what baselines and the temperature learn from",
+            "test": "every row that was judged",
+        }
     if not known:
         return Html("")
     total = sum(known.values()) or 1

@@ -102,7 +102,8 @@ def label_of(value: object) -> str:
 def test_rows(scorecard: ScorecardRecord) -> str:
     """How many rows the scores were measured on."""
     rows = (scorecard.rows or {}).get("test")
-    return "the test rows" if number(rows) is None else count(rows, "unseen test row")
+    seen = "test row" if scorecard.judged is not None else "unseen test row"  # who knows what it was tuned on
+    return "the test rows" if number(rows) is None else count(rows, seen)
 
 
 HEADLINE = re.compile(r"(Ship it|Do not ship it( yet)?)\.\s")

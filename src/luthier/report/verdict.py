@@ -75,18 +75,21 @@ def between(show: Callable[[object, object], str], part: Score | Verdict | Worth
 def candidates(records: Records) -> Html:
     scorecard = records.scorecard
     metric, chosen = numbers.shown(scorecard.metric), scorecard.chosen
-    columns = [Column("Candidate"), *[Column(title, number=True) for title in ("Validation", "Test", "Time")]]
+    validated = scorecard.valid_from is None
+    titles = (*(["Validation"] if validated else []), "Test", "Time")
+    columns = [Column("Candidate"), *[Column(title, number=True) for title in titles]]
     rows = [
         (
             name_of(candidate, chosen),
-            metric.show(candidate.valid),
+            *([metric.show(candidate.valid)] if validated else []),
             with_interval(candidate, metric),
             numbers.duration(candidate.seconds),
         )
         for candidate in records.candidates
     ]
-    drawn = candidate_dots(records.candidates, chosen, metric)
-    caption = f"{metric.title} of each candidate: the filled dot on test, the open one on validation."
+    drawn = candidate_dots(records.candidates, chosen, metric, validated)
+    dots = ": the filled dot on test, the open one on validation" if validated else ""
+    caption = f"{metric.title} of each candidate{dots}."
     listed = table("The same in numbers; below each test score its 95 % interval", columns, rows)
     return join(
         [

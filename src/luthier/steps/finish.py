@@ -18,6 +18,7 @@ from luthier.comparing.choice import (
     MORE_ROWS,
     best_on_validation,
     next_cheaper,
+    nothing_to_beat,
     verdict_words,
     worth_words,
 )
@@ -46,19 +47,24 @@ VERSIONS = ("luthier", "torch", "transformers", "tokenizers", "scipy", "numpy")
 
 def write_records(folder: Path, ready: Prepared) -> None:
     """What is known before training: the plan, the table, the split, the findings."""
-    rows, table = ready.rows, ready.rows.table
     write_text(folder / "plan.toml", placed(ready.plan, folder).to_toml())
-    files = [{"name": file.name, "rows": len(table.rows_of_file(at))} for at, file in enumerate(table.files)]
-    about = {"files": files, "rows": len(table), "columns": table.names, **rows.columns}
-    write_json(folder / "table.json", stamped({**about, "fingerprint": table.fingerprint}, TableRecord))
-    split = {**rows.split.to_json(), "seed": ready.plan.split_seed}
-    write_json(folder / "split.json", stamped(split, SplitRecord))
+    write_rows(folder, ready)
     write_findings(folder, [finding.to_json() for finding in ready.checked.findings])
     pixels = ready.examples["train"].sheet(ready.plan.run.seed)
     if pixels is not None:
         sheet = io.BytesIO()
         Image.fromarray(pixels).save(sheet, "JPEG", quality=85)
         write_bytes(folder / AUGMENTED, sheet.getvalue())
+
+
+def write_rows(folder: Path, ready: Prepared) -> None:
+    """Where the rows came from, and how they are divided."""
+    rows, table = ready.rows, ready.rows.table
+    files = [{"name": file.name, "rows": len(table.rows_of_file(at))} for at, file in enumerate(table.files)]
+    about = {"files": files, "rows": len(table), "columns": table.names, **rows.columns}
+    write_json(folder / "table.json", stamped({**about, "fingerprint": table.fingerprint}, TableRecord))
+    split = {**rows.split.to_json(), "seed": ready.plan.split_seed}
+    write_json(folder / "split.json", stamped(split, SplitRecord))
 
 
 def score_and_write(run: Run) -> Iterator[Event]:
@@ -242,6 +248,8 @@ def tuning_settings(run: Run) -> dict[str, Any]:
 def verdict(run: Run, kept: Fitted) -> dict[str, Any]:
     """Whether the chosen candidate is better on the test rows, beyond noise, than those that are there to be beaten."""
     others = [candidate for candidate in run.candidates if candidate.to_beat and candidate.counts]
+    if not others:
+        return {"ship": False, "words": nothing_to_beat(kept, run.task.metric)}
     against = best_on_validation(others, run.task.metric)
     gap = run.difference(kept, against, "test")
     ship = gap.low > 0

@@ -79,6 +79,10 @@ class Calibrating(ABC, Generic[Out, Ans]):
     def fit(self, outputs: Out, examples: Examples) -> Calibration:
         """The calibration that some rows of known answers give; a plain one where they are too few."""
 
+    def unchanged(self, examples: Examples) -> Calibration:
+        """What leaves answers to some rows as the model's own library gives them."""
+        return Calibration()
+
     def decide(self, calibration: Calibration, outputs: Out, examples: Examples) -> Calibration:
         """The calibration with what is decided on the validation rows, such as thresholds."""
         return calibration

@@ -53,6 +53,9 @@ class Wishes:
     """What is made small where one answer is preferred to another."""
     beta: float | None = None
     """How much that preference counts, where the user says it."""
+    finished: Task | None = None
+    """The task of a finished model, where rows are only asked of it: its labels count, and no row is left out because nothing
+    could be learnt from it. None where rows are to be learnt from."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,18 @@ class Understood:
     """What was mended on the way, in words that follow "rows have", and the numbers of the rows."""
     told: tuple[str, ...] = ()
     """What was taken for likely of the rows, each with the flag that corrects it."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The task of a model that was tuned elsewhere."""
+
+    task: Task
+    after: Callable[[Any], Any] | None = None
+    """What its own library makes of the Outputs before they are answers; None where they are answers as they are."""
+    order: tuple[int | None, ...] | None = None
+    """For each output of the task, the number of the model's output that gives it, or None where the model has no such; None
+    where they are in the same order."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from scipy.special import expit
 from torch import nn
 from torch.nn import functional
 
@@ -18,6 +19,7 @@ from luthier.data.row_facts import KnownAnswers, Unusable
 from luthier.data.table import Table
 from luthier.data.text_pairs import guess_pair, pair_by_name
 from luthier.forms.form import Columns
+from luthier.models.hub.tuned_head import ROWS, TunedHead
 from luthier.scores import regression
 from luthier.scores.metrics import Estimated, judging
 from luthier.tasks.answers import Answers
@@ -25,7 +27,7 @@ from luthier.tasks.baselines import unit
 from luthier.tasks.calibration import Calibrating, Calibration
 from luthier.tasks.classification.labelled import refuse_nothing_left, useless
 from luthier.tasks.config_labels import number
-from luthier.tasks.kind import Kind, Roles, Understood, Wishes
+from luthier.tasks.kind import Finished, Kind, Roles, Understood, Wishes
 from luthier.tasks.metric import chosen_metric
 from luthier.tasks.number_column import equal_numbers, numbers, strata_of, told_of_numbers
 from luthier.tasks.outputs import Logits
@@ -303,9 +305,11 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
     has_label = np.isfinite(values)
     has_input: Bools = np.logical_and.reduce([there for _, there in read.values()])
     refuse_nothing_left(table, {**read, "label": (label, has_label)})
+    if wishes.finished is not None:  # which reads an empty text too
+        has_input = np.ones(len(table), bool)
     usable = np.flatnonzero(has_input & has_label)
     own = values[roles.rows(usable, "train")]
-    if len(own) and own.min() == own.max():
+    if wishes.finished is None and len(own) and own.min() == own.max():
         raise useless(
             "one-label",
             len(own),
@@ -315,6 +319,8 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
     mean, spread = (float(own.mean()), float(own.std())) if len(own) else (0.0, 1.0)
     reads = "pair" if "text2" in columns else "text"
     task = Regression(mean, spread, chosen_metric(wishes.metric, judging(NAME), NAME), reads)
+    if isinstance(wishes.finished, Regression):
+        task = replace(wishes.finished, reads=wishes.finished.reads if reads == "pair" else reads)
 
     def targets(rows: Ints) -> Array:
         return values[rows].astype(np.float32)
@@ -328,6 +334,18 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
         targets=targets,
         told=told_of_numbers(label, found),
     )
+
+
+def of_head(head: TunedHead) -> Finished | None:
+    """A number in the user's units, as the head gives it, of one text or two: the rows say which."""
+    if head.kind != ROWS or not head.number:
+        return None
+    return Finished(Regression(reads="pair"), after=squeezed if head.squeezed else None)
+
+
+def squeezed(outputs: Logits) -> Logits:
+    """Numbers brought to between 0 and 1."""
+    return replace(outputs, values=np.asarray(expit(outputs.values), np.float32))
 
 
 REGRESSION = Kind(

@@ -108,7 +108,7 @@ class RowHead(Head[Classifier, Texts]):
 
     def reopen(self, folder: Folder, saved: Saved, preparation: Preparation | None) -> Classifier:
         if saved.pooling is None:
-            body, last_name, last = own_class(folder, saved.outputs)
+            body, last_name, last = own_class(folder, saved.outputs, tuned=True)
             return Classifier(body, None, head_of(folder, last_name, last), last_name)
         body = pretrained(folder, "AutoModel", folder_config(folder, None))
         return Classifier(

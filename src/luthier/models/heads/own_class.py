@@ -20,6 +20,8 @@ def head_of(folder: Folder, last_name: str, last: nn.Linear) -> nn.Sequential:
     if not has_head(folder, last_name, last):
         raise head_is_missing(folder, f"{last_name}.weight", last)
     head = new_head(last.in_features, (), last.out_features, 0.0)
+    if last.bias is None:
+        head[-1] = nn.Linear(last.in_features, last.out_features, bias=False)
     head[-1].load_state_dict(last.state_dict())
     return head
 

@@ -64,6 +64,17 @@ class Adapter:
     alphas: tuple[tuple[str, float], ...]
     """Alphas that differ from `alpha`: endings of layers' names, and the alpha of those layers."""
     tensors: dict[str, tuple[int, ...]]
+    task_type: str | None = None
+    """What PEFT says that it was tuned for, such as `SEQ_CLS`."""
+
+    @property
+    def heads(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of the tensors that are no pairs of low rank, such as those of a head, by their names in the model."""
+        return {
+            name.removeprefix(BEFORE): shape
+            for name, shape in self.tensors.items()
+            if not LOW_RANK.fullmatch(name)
+        }
 
     def alpha_of(self, layer: str) -> float:
         """
@@ -81,7 +92,7 @@ def adapter_of(path: Path, base: str | None) -> Adapter | None:
     base: what the user calls the model that it was made for.  Raises ModelError where that is missing, where full weights lie
     beside the adapter, and for what is no plain adapter of low rank.
     """
-    signs = [name for name in (CONFIG, WEIGHTS, "adapter_model.bin") if os.path.lexists(path / name)]
+    signs = signs_in(path)
     if not signs:
         return None
     whole = [file.name for file in files_of(path) if file.parent == path and holds_whole_model(file.name)]
@@ -105,6 +116,11 @@ def adapter_of(path: Path, base: str | None) -> Adapter | None:
             f"{path}: is an adapter, which is nothing without the model it was made for{told}. Name that model with --base."
         )
     return checked_adapter(path, config)
+
+
+def signs_in(path: Path) -> list[str]:
+    """The files of a folder that show that it holds an adapter; none where it holds none."""
+    return [name for name in (CONFIG, WEIGHTS, "adapter_model.bin") if os.path.lexists(path / name)]
 
 
 def holds_whole_model(name: str) -> bool:
@@ -150,6 +166,7 @@ def checked_adapter(path: Path, config: dict[str, Any]) -> Adapter:
         config.get("use_rslora") is True,
         tuple(zip(alphas, others, strict=True)),
         shapes_of(path),
+        task_type if isinstance(task_type := config.get("task_type"), str) else None,
     )
 
 
@@ -199,6 +216,7 @@ def merge_adapter(model: Any, adapter: Adapter) -> None:
     tensors = read_weights((adapter.path / WEIGHTS,))
     refuse_not_finite(adapter.path / WEIGHTS, tensors.items())
     layers = fitting_layers(model, adapter)
+    take_heads(model, adapter, tensors)
     ranks = {layer: len(tensors[f"{own}.lora_A.weight"]) for own, layer in layers.items()}
     config = LoraConfig(
         target_modules=list(layers.values()),
@@ -218,6 +236,15 @@ def merge_adapter(model: Any, adapter: Adapter) -> None:
     tuner.merge_and_unload()
 
 
+def take_heads(model: Any, adapter: Adapter, tensors: dict[str, torch.Tensor]) -> None:
+    """Give a model the layers above its body that an adapter has of its own, where it has such layers: a head for other labels is
+    a new one."""
+    state = model.state_dict()
+    found = {name: tensors[BEFORE + name] for name, shape in adapter.heads.items()
+             if name in state and tuple(state[name].shape) == shape}  # fmt: skip
+    model.load_state_dict(found, strict=False)
+
+
 def fitting_layers(model: Any, adapter: Adapter) -> dict[str, str]:
     """The linear layers of a model by what an adapter calls them. Raises ModelError for those that it lacks."""
     file, prefix = adapter.path / WEIGHTS, model.base_model_prefix + "."
@@ -234,7 +261,7 @@ def fitting_layers(model: Any, adapter: Adapter) -> dict[str, str]:
                     "alone. Merge it "
                     "with PEFT, merge_and_unload(), and give the merged model's folder."
                 )
-            continue  # a head, which is replaced anyway
+            continue  # a head, which is taken as it is (`take_heads`)
         layer = matched[1].removeprefix(BEFORE)
         spellings = layer, prefix + layer, layer.removeprefix(prefix)
         here = next((spelt for spelt in spellings if spelt in inside), None)

@@ -28,12 +28,18 @@ PARTS_A_TENSOR = 10
 
 
 def has_head(folder: Folder, name: str, layer: nn.Linear) -> bool:
-    """Whether a folder's weights hold a last layer of this shape."""
-    return folder.tensors.get(f"{name}.weight") == tuple(layer.weight.shape)
+    """Whether the weights of a folder, or of its adapter, hold a last layer of this shape."""
+    own = {} if folder.adapter is None else folder.adapter.heads
+    return tuple(layer.weight.shape) in (own.get(f"{name}.weight"), folder.tensors.get(f"{name}.weight"))
 
 
 def head_is_missing(folder: Folder, what: str, layer: nn.Linear) -> ModelError:
     """The error for a saved model without its head, which would answer at random."""
+    if not (folder.home / "luthier.json").is_file():
+        return ModelError(
+            f"{folder.place}: {what} is not there with the {layer.out_features} x {layer.in_features} weights that config.json "
+            "asks for: the model's head is missing. Save the whole model again, by save_pretrained of the class that was tuned."
+        )
     return ModelError(
         f"{folder.home}: {what} is not there with the {layer.out_features} x {layer.in_features} weights that "
         "luthier.json asks for. The folder was changed after luthier wrote it: copy it again from the run."
@@ -45,11 +51,15 @@ def own_class(
     labels: int,
     body_dropout: float | None = None,
     auto_class: str = "AutoModelForSequenceClassification",
+    tuned: bool = False,
 ) -> tuple[Any, str, nn.Linear]:
-    """The architecture's own classification model with its last layer taken out; that layer, and its name."""
+    """The architecture's own classification model with its last layer taken out; that layer, and its name.
+
+    tuned: whether it answers already, as a decoder may from its last token, and is not to be tuned here.
+    """
     config = folder_config(folder, labels, body_dropout)
     body = pretrained(folder, auto_class, config)
-    name, last = last_linear(body, labels, folder)
+    name, last = last_linear(body, labels, folder, tuned)
     body.set_submodule(name, nn.Identity())
     return body, name, last
 
@@ -271,8 +281,9 @@ def check_nothing_missing(folder: Folder, model: Any, missing: set[str]) -> None
         )
 
 
-def last_linear(model: Any, labels: int, folder: Folder) -> tuple[str, nn.Linear]:
-    """The layer above the pre-trained body that gives the logits, with its name."""
+def last_linear(model: Any, labels: int, folder: Folder, tuned: bool = False) -> tuple[str, nn.Linear]:
+    """The layer above the pre-trained body that gives the logits, with its name. tuned: whether it may be one that reads the last
+    token, which transformers finds by the token that pads."""
     kind, below = type(model).__name__, model.base_model_prefix + "."
     found = [
         (name, module)
@@ -282,7 +293,8 @@ def last_linear(model: Any, labels: int, folder: Folder) -> tuple[str, nn.Linear
     if not found or found[-1][1].out_features != labels:
         raise ModelError(f"{folder.place}: luthier finds no last linear layer in {kind}. Use --pooling mean.")
     # Decoders (whose last layer has no bias) and XLNet: with padding at the right, their last token is padding.
-    if found[-1][1].bias is None or getattr(model.config, "summary_type", None) == "last":
+    decoder = found[-1][1].bias is None and not tuned
+    if decoder or getattr(model.config, "summary_type", None) == "last":
         raise ModelError(
             f"{folder.place}: {kind} takes its answer from the last token, which luthier does not. Use --pooling mean."
         )

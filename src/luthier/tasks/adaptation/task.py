@@ -17,13 +17,14 @@ from luthier.devices import Device
 from luthier.forms.form import Columns
 from luthier.models.headed import HeadedModel
 from luthier.models.heads.language_model import LanguageModel
+from luthier.models.hub.tuned_head import WRITES, TunedHead
 from luthier.scores.metrics import Generated, judging
 from luthier.tasks.chat.likelihood import BY_LIKELIHOOD, LikelihoodTask, firmness_of_loss
 from luthier.tasks.chat.recorded import RecordedTexts
 from luthier.tasks.chat.replies import Replies, Spoken
 from luthier.tasks.chat.task import losses_of, nothing_written
 from luthier.tasks.classification.labelled import refuse_nothing_left
-from luthier.tasks.kind import Kind, Roles, Understood, Wishes
+from luthier.tasks.kind import Finished, Kind, Roles, Understood, Wishes
 from luthier.tasks.metric import chosen_metric
 from luthier.tasks.recorded import Recorded
 from luthier.tasks.records import TaskRecord
@@ -118,6 +119,10 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
         keys=text_keys(table, name),
         targets=targets,
     )
+
+
+def of_head(head: TunedHead) -> Finished | None:
+    return Finished(Adaptation()) if head.kind == WRITES else None
 
 
 ADAPTATION = Kind(

@@ -27,9 +27,11 @@ from luthier.data.split import key_of
 from luthier.data.table import Table
 from luthier.errors import DataError, listing
 from luthier.forms.form import Columns
+from luthier.models.hub.tuned_head import IMAGES, TunedHead
+from luthier.tasks.classification.finished import classes_of
 from luthier.tasks.classification.labelled import labelled_rows
 from luthier.tasks.classification.task import Classification
-from luthier.tasks.kind import Kind, Roles, Understood, Wishes
+from luthier.tasks.kind import Finished, Kind, Roles, Understood, Wishes
 from luthier.tasks.task import Task
 
 NAME = "image-classification"
@@ -143,6 +145,11 @@ def under_image_head(task: Task) -> Task:
 
 def restore(record: dict[str, Any]) -> Task:
     return under_image_head(Classification.from_json(record))
+
+
+def of_head(head: TunedHead) -> Finished | None:
+    found = classes_of(head, IMAGES, NAME, "image")
+    return None if found is None else Finished(under_image_head(found.task))
 
 
 def refuse_amounts(table: Table, label: str, wishes: Wishes) -> None:

@@ -13,6 +13,7 @@ from luthier.data.row_facts import KnownAnswers, Unusable
 from luthier.data.table import Table
 from luthier.errors import DataError, StopFinding, did_you_mean, listing
 from luthier.scores.metrics import judging
+from luthier.tasks.classification.finished import asked_rows
 from luthier.tasks.classification.label_cells import most_in_a_row
 from luthier.tasks.classification.label_column import (
     LabelColumn,
@@ -65,6 +66,8 @@ def labelled_rows(
     has_label = labels.there
     refuse_nothing_left(table, {**read, "label": (label, has_label)})
     has_input = np.logical_and.reduce([there for _, there in read.values()])
+    if wishes.finished is not None:
+        return asked_rows(table, labels, has_input, keys, wishes.finished)
     usable, single = without_single_labels(np.flatnonzero(has_input & has_label), labels, roles.of)
     refuse_useless_labels(table, label, usable, single, labels, roles)
     known = in_order(labels.names(usable))

@@ -6,9 +6,11 @@ from luthier.data.columns import ColumnGuess
 from luthier.data.table import Table
 from luthier.data.text_pairs import guess_pair
 from luthier.forms.form import Columns
+from luthier.models.hub.tuned_head import ROWS, TunedHead
+from luthier.tasks.classification.finished import classes_of
 from luthier.tasks.classification.labelled import labelled_rows
 from luthier.tasks.classification.task import Classification
-from luthier.tasks.kind import Kind, Roles, Understood, Wishes
+from luthier.tasks.kind import Finished, Kind, Roles, Understood, Wishes
 from luthier.tasks.texts import input_keys, read_columns
 
 NAME = "pair-classification"
@@ -32,6 +34,10 @@ def find(table: Table, asked: Mapping[str, str | None]) -> ColumnGuess:
 def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> Understood:
     read, keys = read_columns(table, columns), input_keys(table, columns)
     return labelled_rows(table, NAME, "pair", read, columns["label"], keys, roles, wishes)
+
+
+def of_head(head: TunedHead) -> Finished | None:
+    return classes_of(head, ROWS, NAME, "pair")
 
 
 PAIR_CLASSIFICATION = Kind(

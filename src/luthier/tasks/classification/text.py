@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from luthier.data.columns import ColumnGuess, guess_text_and_label
 from luthier.data.table import Table
 from luthier.forms.form import Columns
+from luthier.models.hub.tuned_head import ROWS, TunedHead
+from luthier.tasks.classification.finished import classes_of
 from luthier.tasks.classification.labelled import labelled_rows
 from luthier.tasks.classification.task import Classification
-from luthier.tasks.kind import Kind, Roles, Understood, Wishes
+from luthier.tasks.kind import Finished, Kind, Roles, Understood, Wishes
 from luthier.tasks.texts import input_keys, read_columns
 
 NAME = "text-classification"
@@ -20,6 +22,10 @@ def find(table: Table, asked: Mapping[str, str | None]) -> ColumnGuess:
 def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> Understood:
     read, keys = read_columns(table, columns), input_keys(table, columns)
     return labelled_rows(table, NAME, "text", read, columns["label"], keys, roles, wishes)
+
+
+def of_head(head: TunedHead) -> Finished | None:
+    return classes_of(head, ROWS, NAME, "text")
 
 
 TEXT_CLASSIFICATION = Kind(

@@ -15,11 +15,12 @@ from luthier.data.text_pairs import guess_pair, pair_by_name
 from luthier.errors import DataError
 from luthier.forms import FORMS
 from luthier.forms.form import Columns
+from luthier.models.hub.tuned_head import VECTORS, TunedHead
 from luthier.scores.metrics import judging
 from luthier.tasks.classification.label_column import read_labels, without_single_labels
 from luthier.tasks.classification.labelled import refuse_nothing_left, refuse_useless_labels
 from luthier.tasks.embedding.task import NAME, REPORTED, Embedding
-from luthier.tasks.kind import Kind, Roles, Understood, Wishes
+from luthier.tasks.kind import Finished, Kind, Roles, Understood, Wishes
 from luthier.tasks.metric import chosen_metric
 from luthier.tasks.number_column import equal_numbers, numbers, strata_of
 from luthier.tasks.texts import has_content
@@ -117,6 +118,8 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
         if role in ("text", "text2", "negative")
     }
     has_input = np.logical_and.reduce([there for _, there in read.values()])
+    if wishes.finished is not None:  # which reads an empty text too
+        has_input = np.ones(len(table), bool)
     keys = np.array([key_of(" | ".join(row)) for row in FORMS["texts"].inputs(table, columns)], np.int64)
     rows = len(table)
     everything = np.ones(rows, bool)
@@ -148,8 +151,10 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
         labels = read_labels(table.values(columns["label"]), "one")
         has_label = labels.there
         refuse_nothing_left(table, {**read, "label": (columns["label"], has_label)})
-        usable, single = without_single_labels(np.flatnonzero(has_input & has_label), labels, roles.of)
-        refuse_useless_labels(table, columns["label"], usable, single, labels, roles)
+        usable, single = np.flatnonzero(has_input & has_label), np.zeros(0, np.int64)
+        if wishes.finished is None:
+            usable, single = without_single_labels(usable, labels, roles.of)
+            refuse_useless_labels(table, columns["label"], usable, single, labels, roles)
         goal, strata, sets, names = "labels", labels.set_of, labels.set_of, labels.sets
         made = labels.set_of.astype(np.int64)
     told = REPORTED[goal]
@@ -164,6 +169,11 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
         groups=groups,
         groups_by=("rows with one second text",) * len(groups),
     )
+
+
+def of_head(head: TunedHead) -> Finished | None:
+    """Vectors, judged by what the rows say of them: scores, pairs or labels."""
+    return Finished(Embedding("pairs", REPORTED["pairs"][0])) if head.kind == VECTORS else None
 
 
 EMBEDDING = Kind(

@@ -15,9 +15,10 @@ from luthier.data.split import key_of
 from luthier.data.table import Table
 from luthier.errors import DataError, listing
 from luthier.forms.form import Columns
+from luthier.models.hub.tuned_head import SPANS, TunedHead
 from luthier.scores.metrics import judging
 from luthier.tasks.classification.labelled import refuse_nothing_left
-from luthier.tasks.kind import Kind, Roles, Understood, Wishes
+from luthier.tasks.kind import Finished, Kind, Roles, Understood, Wishes
 from luthier.tasks.metric import chosen_metric
 from luthier.tasks.question_answering.task import NAME, QuestionAnswering
 from luthier.tasks.texts import has_content
@@ -87,6 +88,8 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
             golds[row] = Gold(found.texts, found.starts)
     usable = np.array(sorted(golds), np.int64)
     task = QuestionAnswering(chosen_metric(wishes.metric, judging(NAME), NAME), wishes.language)
+    if isinstance(wishes.finished, QuestionAnswering):
+        task = wishes.finished
 
     def targets(rows: Ints) -> Array:
         made = np.empty(len(rows), object)
@@ -115,6 +118,10 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
         groups_by=("questions on one text",),
         repairs={what: np.array(rows, np.int64) for what, rows in repairs.items()},
     )
+
+
+def of_head(head: TunedHead) -> Finished | None:
+    return Finished(QuestionAnswering()) if head.kind == SPANS else None
 
 
 CONTEXT = (

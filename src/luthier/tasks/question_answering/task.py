@@ -244,6 +244,10 @@ class CalibratedSpans(Calibrating[Logits, Spans]):
         platt = fit_platt_per_label(scores, np.array([right, silent], bool).T)
         return Calibration(scale=platt.scale, bias=platt.bias)
 
+    def unchanged(self, examples: Examples) -> Calibration:
+        """As for SQuAD 1.1, where every question has an answer, so that one is always given; else as for SQuAD 2.0."""
+        return Calibration(thresholds=(FAR,)) if answerable(examples.targets).all() else Calibration()
+
     def decide(self, calibration: Calibration, outputs: Logits, examples: Examples) -> Calibration:
         """The margin from which on nothing is answered, best on these rows (SQuAD 2.0's evaluate-v2.0.py)."""
         if len(examples) == 0:

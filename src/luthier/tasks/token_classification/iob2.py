@@ -53,3 +53,23 @@ def best_tags(probabilities: Array, ends: Array, tags: tuple[str, ...]) -> Array
             found[first[live] + step] = tag[live]
             tag = np.where(live, came_from[step][np.arange(len(rows)), tag], tag)
     return found
+
+
+def begun(numbers: Array, ends: Array, tags: tuple[str, ...]) -> Array:
+    """Tags, (words,), in which an I- that goes on with nothing, or with an entity of another type, is a B-.
+
+    >>> begun(np.array([2, 2, 0, 2]), np.array([0, 3, 4]), ("O", "B-x", "I-x")).tolist()
+    [1, 2, 0, 1]
+    """
+    inside = np.array([tag.startswith("I-") for tag in tags])[numbers]
+    types = {kind: at for at, kind in enumerate(dict.fromkeys(tag[2:] for tag in tags))}
+    kinds = np.array([types[tag[2:]] for tag in tags])[numbers]
+    before = np.concatenate([[-1], kinds[:-1]]) if len(kinds) else kinds
+    first = np.zeros(len(numbers), bool)
+    first[ends[:-1][np.diff(ends) > 0]] = True
+    alone = inside & (first | (before != kinds))
+    begins = np.array(
+        [tags.index(f"B-{tag[2:]}") if tag.startswith("I-") else at for at, tag in enumerate(tags)]
+    )
+    found: Array = np.where(alone, begins[numbers], numbers)
+    return found

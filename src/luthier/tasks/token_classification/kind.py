@@ -3,6 +3,7 @@
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,13 +18,15 @@ from luthier.data.row_facts import KnownAnswers, Unusable
 from luthier.data.split import key_of
 from luthier.data.table import Table
 from luthier.data.tags import parts, scheme_of, tags_of_spans, to_iob2
-from luthier.errors import DataError, did_you_mean, listing
+from luthier.errors import DataError, ModelError, did_you_mean, listing
 from luthier.forms.form import Columns, Form
 from luthier.forms.words_form import WordsForm, holds_lists
+from luthier.models.hub.tuned_head import TOKENS, TunedHead
 from luthier.scores.metrics import judging
 from luthier.tasks.classification.labelled import refuse_nothing_left, useless
 from luthier.tasks.classification.labels import in_order
-from luthier.tasks.kind import Kind, Roles, Understood, Wishes
+from luthier.tasks.kind import Finished, Kind, Roles, Understood, Wishes
+from luthier.tasks.matching import match_labels
 from luthier.tasks.metric import chosen_metric
 from luthier.tasks.task import Task
 from luthier.tasks.token_classification.task import NAME, TokenClassification
@@ -85,6 +88,9 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
     tagged = tags_of(table, columns, rows, values, usable, repairs)
     own = roles.rows(usable, "train")
     types = in_order({tag[2:] for row in own.tolist() for tag in tagged[row] if tag != "O"})
+    told: tuple[str, ...] = ()
+    if wishes.finished is not None:
+        types, tagged, told = as_types_of(wishes.finished, tagged, str(table.files[0]))
     if not types:
         raise useless(
             "one-label",
@@ -97,8 +103,11 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
         chosen_metric(wishes.metric, judging(NAME), NAME),
         blanks and not holds_lists(table, columns["text"]),
     )
+    if isinstance(wishes.finished, TokenClassification):
+        task = replace(wishes.finished, blanks=task.blanks)
     number = {tag: at for at, tag in enumerate(task.tags)}
-    refuse_unknown_types(table, roles, usable, tagged, set(types))
+    if wishes.finished is None:
+        refuse_unknown_types(table, roles, usable, tagged, set(types))
     numbers = {row: np.array([number[tag] for tag in tagged[row]], np.int16) for row in usable.tolist()}
 
     def targets(chosen: Ints) -> Array:
@@ -118,7 +127,42 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
         keys=np.array([key_of(row.text) for row in rows], np.int64),
         targets=targets,
         repairs={what: np.array(found, np.int64) for what, found in repairs.items()},
+        told=told,
     )
+
+
+def as_types_of(
+    finished: Task, tagged: dict[int, list[str]], place: str
+) -> tuple[tuple[str, ...], dict[int, list[str]], tuple[str, ...]]:
+    """The types of a finished model's entities, the rows' tags with these types, and what was taken for what.
+
+    Raises DataError for a type that the model does not have. place: where the rows stand, for the message.
+    """
+    there = {tag[2:] for tags in tagged.values() for tag in tags if tag != "O"}
+    matched = match_labels(there, finished.known_labels, place)
+    spelt = {
+        row: [tag[:2] + matched.to_model.get(tag[2:], "") for tag in tags] for row, tags in tagged.items()
+    }
+    return finished.known_labels, spelt, matched.told()
+
+
+def of_head(head: TunedHead) -> Finished | None:
+    """The entities of a head, by the names of its outputs. Raises ModelError for names that are no tags with B- and I-."""
+    if head.kind != TOKENS:
+        return None
+    marked = [parts(name) for name in head.names]
+    strange = [
+        name for name, found in zip(head.names, marked, strict=True) if found is None or found[0] not in "BIO"
+    ]
+    types = tuple(dict.fromkeys(found[1] for found in marked if found is not None and found[1]))
+    if strange or not types:
+        raise ModelError(
+            f"{head.words}: its outputs are called {listing(strange or head.names)}, and expected are O, and B- or I- with a "
+            "type, such as B-LOC. Where they mean that, name them so, in the model's order: --label-names O,B-LOC,I-LOC"
+        )
+    task = TokenClassification(types, judging(NAME)[0], strict=False)
+    number = {name: at for at, name in enumerate(head.names)}
+    return Finished(task, order=tuple(number.get(tag) for tag in task.tags))
 
 
 def tags_of(

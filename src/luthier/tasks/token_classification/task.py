@@ -26,7 +26,7 @@ from luthier.tasks.probing import Probing
 from luthier.tasks.recorded import Line, Recorded
 from luthier.tasks.records import TagsRecord
 from luthier.tasks.task import Baseline, Learning, Loss, Model, Task
-from luthier.tasks.token_classification.iob2 import best_tags
+from luthier.tasks.token_classification.iob2 import begun, best_tags
 from luthier.tasks.token_classification.lookup import glossary_of, looked_up
 
 NAME = "token-classification"
@@ -69,6 +69,9 @@ class TokenClassification(Task[Logits, Tags]):
     metric: str = "f1"
     blanks: bool = False
     """Whether the words of a text are what stands between its blanks; else signs are words of their own."""
+    strict: bool = True
+    """Whether only tags that may follow each other are answered. Else each word has its likeliest tag, and an I- that goes on
+    with nothing begins an entity: so seqeval counts, if nobody asks for its strict mode, what a model of transformers answers."""
 
     name: ClassVar[str] = NAME  # type: ignore[misc]
     reads: ClassVar[str] = "words"  # type: ignore[misc]
@@ -147,9 +150,9 @@ class TokenClassification(Task[Logits, Tags]):
     def answer(self, outputs: Logits, calibration: Calibration, examples: Examples) -> Tags:
         probabilities = apply_temperature(outputs.values, calibration.temperature)
         assert examples.unit_ends is not None, "words are units"
-        return Tags(
-            probabilities, best_tags(probabilities, examples.unit_ends, self.tags), examples.unit_ends
-        )
+        ends = examples.unit_ends
+        tags = best_tags(probabilities, ends, self.tags) if self.strict else probabilities.argmax(axis=1)
+        return Tags(probabilities, tags, ends)
 
     def flawless(self, targets: Array) -> Tags:
         tags = flat(targets)
@@ -157,7 +160,10 @@ class TokenClassification(Task[Logits, Tags]):
 
     def counts(self, answers: Tags, targets: Array) -> Array:
         """(rows, types, 3) entities: right, predicted, true."""
-        return entities.counts_per_row(flat(targets), answers.tags, ends_of(targets), self.tags)
+        tags, ends = answers.tags, ends_of(targets)
+        if not self.strict:
+            tags = begun(tags, ends, self.tags)
+        return entities.counts_per_row(flat(targets), tags, ends, self.tags)
 
     def evidence(self, answers: Tags, targets: Array) -> Tagged:
         right = (answers.tags == flat(targets)).astype(np.float64)
@@ -193,6 +199,8 @@ class TokenClassification(Task[Logits, Tags]):
     def entities(self, words: Words, tags: Array, sure: Array | None = None) -> list[dict[str, Any]]:
         """Entities of a row, as JSON."""
         found = []
+        if not self.strict:
+            tags = begun(tags, np.array([0, len(tags)]), self.tags)
         for first, end, kind in spans_of([self.tags[tag] for tag in tags]):
             start, stop = words.places[first][0], words.places[end - 1][1]
             one = {"start": start, "end": stop, "label": kind, "text": words.text[start:stop]}

@@ -1,0 +1,267 @@
+"""The verdict for a model that was tuned elsewhere: it is asked every row, and compared with what costs next to nothing."""
+
+import tempfile
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from luthier import seeds
+from luthier.arrays import Ints
+from luthier.candidates import CANDIDATES
+from luthier.candidates.candidate import Candidate
+from luthier.candidates.features import compute_features
+from luthier.candidates.run import Mode, Run, Watch
+from luthier.compare.fitted import Fitted
+from luthier.data.split import joined_groups
+from luthier.errors import Interrupted
+from luthier.events import Ended, Event, Noted, Started
+from luthier.files import whole_folder, write_json
+from luthier.folder.artefacts import Artefacts
+from luthier.folder.run_folder import RunFolder
+from luthier.folder.scorecard import ScorecardRecord
+from luthier.models.hub.find import what_opening_takes
+from luthier.plan.plan import Plan
+from luthier.prepare.judged import Judged, Request, learning_from, of_base, open_judged
+from luthier.prepare.prepare import Prepared
+from luthier.records import sealed, stamped
+from luthier.report.page import write_report
+from luthier.report.run_records import write_findings
+from luthier.steps.finish import VERSIONS, make_scorecard, prediction_lines, write_rows
+from luthier.steps.judged_trust import judged_trust
+from luthier.tasks.calibration import Calibration
+from luthier.tasks.outputs import Outputs
+
+FOLDS = 5
+"""Parts of the rows: what learns is asked each part after it has learnt from the others."""
+METHOD = "judge"
+"""What stands as the method in the scorecard of a model that was tuned elsewhere."""
+WORDS = "the judged model"
+NOT_MEASURED = {"words": "What the model has forgotten was not measured: it was asked these rows alone."}
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Rows to learn from, and rows that are asked then: places among all rows, those of `--train` first."""
+
+    learnt: Ints
+    asked: Ints
+
+
+@dataclass
+class Judging:
+    """A model that is being judged: its run, and how what learns from rows comes to them."""
+
+    judged: Judged
+    run: Run
+    folds: Sequence[Fold]
+    base: Prepared | None
+    """The same rows, as the model reads them that the judged one was made of; None where none is named."""
+
+
+def judge(
+    plan: Plan, request: Request, stop: Callable[[], bool] = lambda: False
+) -> Generator[Event, None, Path]:
+    """Judge a model on every row of a plan's data; yield what happens, return the folder with the verdict.
+
+    Raises InputError before anything is written, Interrupted when `stop()` has turned true, and then nothing was written.
+    """
+    begin = time.monotonic()
+
+    def clock() -> float:
+        return time.monotonic() - begin
+
+    yield Started("prepare", clock())
+    takes = what_opening_takes(plan.model.name)
+    if takes is not None:
+        yield Noted(takes, clock())
+    judged = open_judged(plan, request)
+    ready = judged.ready
+    folder = ready.place.folder()
+    yield Ended("prepare", clock(), clock())
+    yield from (Noted(text, clock()) for text in judged.told)
+    yield from (Noted(one.message, clock(), warning=True) for one in ready.checked.findings)
+    base = None
+    if request.base is not None and beside("base", ready):
+        base = of_base(ready, request.base)
+    elif request.base is not None and judged.tuned.folder.adapter is None:
+        words = f"An untuned model has no answers of {ready.rows.task.name}: --base is not compared with."
+        yield Noted(words, clock(), warning=True)
+    took = {"read": ready.rows.seconds, "load": clock() - ready.rows.seconds}
+    with tempfile.TemporaryDirectory() as scratch:
+        run = Run(ready, folder, Artefacts(Path(scratch)), Watch(clock, took), Mode(stop))
+        work = Judging(judged, run, folds_of(ready), base)
+        yield Noted(told_of_learning(work), clock())
+        yield from timed(run, "score", asked(work))
+        yield from timed(run, "baselines", compared(work))
+    refuse_to_go_on(run)
+    with folder.alone():
+        write_verdict(work, folder)
+    return folder.path
+
+
+def timed(run: Run, name: str, step: Iterator[Event]) -> Iterator[Event]:
+    """A step and its time; a wish to stop is granted between steps."""
+    refuse_to_go_on(run)
+    begin = run.clock()
+    yield Started(name, begin)
+    yield from step
+    run.watch.took[name] = run.clock() - begin
+    yield Ended(name, run.clock(), run.watch.took[name])
+
+
+def refuse_to_go_on(run: Run) -> None:
+    """Raise Interrupted where somebody wants to stop."""
+    if run.stop():
+        raise Interrupted("Interrupted, before anything was written. Give the command again.")
+
+
+def asked(work: Judging) -> Iterator[Event]:
+    """What the model itself answers, as its own library would give it, or with the calibration that a run brings along."""
+    yield from ()  # a generator, as every step is
+    run, begin = work.run, work.run.clock()
+    parts = [part for part in ("train", "test") if len(run.ready.examples[part])]
+    calibrates = run.task.calibrating is not None and work.judged.tuned.calibration is None
+    wanted = parts if calibrates else ["test"]
+    after = work.judged.tuned.finished[run.task.name].after or (lambda outputs: outputs)
+    outputs = {part: after(run.infer(run.ready.model, part)) for part in wanted}
+    fitted = Fitted("tuned", WORDS, run.clock() - begin, outputs, to_beat=False)
+    how, own = run.task.calibrating, work.judged.tuned.calibration
+    plain = Calibration() if how is None else how.unchanged(run.ready.examples["test"])
+    fitted.calibration = plain if own is None else own
+    run.kept = scored(run, fitted)
+
+
+def scored(run: Run, fitted: Fitted) -> Fitted:
+    """With its answers to the test rows, whose score stands for that of validation rows too: there are none."""
+    run.answer(fitted, "test")
+    fitted.scores["valid"] = fitted.scores["test"]
+    return fitted
+
+
+def compared(work: Judging) -> Iterator[Event]:
+    """The candidates that stand beside the model, and the model itself, the last."""
+    run = work.run
+    assert run.kept is not None, "the model was asked before"
+    for candidate in beside("rows", run.ready):
+        fitted = yield from learnt(work, candidate)
+        if fitted is not None:
+            run.candidates.append(scored(run, fitted))
+    if work.base is not None:
+        yield from with_base(work, work.base)
+    run.candidates.append(run.kept)
+
+
+def beside(what: str, ready: Prepared) -> list[Candidate]:
+    """The candidates that take so much to stand beside a judged model."""
+    return [one for one in CANDIDATES.values() if one.beside_judged == what and not one.why_not(ready)]
+
+
+def learnt(work: Judging, candidate: Candidate) -> Generator[Event, None, Fitted | None]:
+    """A candidate that learns from rows, asked each row by one that has not learnt from it; None where nothing came of it."""
+    run, found, seconds, words = work.run, [], 0.0, candidate.words
+    for fold in work.folds:
+        part = replace(run, ready=learning_from(run.ready, fold.learnt, fold.asked), candidates=[], kept=None)
+        fitted = yield from candidate.fit(part)
+        if fitted is None:
+            return None
+        found.append(fitted.outputs["test"])
+        seconds, words = seconds + fitted.seconds, fitted.words
+    return Fitted(candidate.name, words, seconds, {"test": put_together(work, found)}) if found else None
+
+
+def put_together(work: Judging, found: Sequence[Outputs]) -> Outputs:
+    """What was given for the rows of each fold, as one, in the order of the rows."""
+    run, before = work.run, len(work.run.ready.rows.split.train)
+    order = np.concatenate([fold.asked for fold in work.folds]) - before
+    arrays = {name: np.concatenate([one.arrays()[name] for one in found]) for name in found[0].arrays()}
+    whole: Outputs = run.task.read_outputs(
+        arrays, found[0].record(), run.ready.examples["test"].select(order)
+    )
+    return whole.select(np.argsort(order))
+
+
+def with_base(work: Judging, ready: Prepared) -> Iterator[Event]:
+    """What the model that the judged one was made of answers, without having learnt anything of the rows."""
+    run, how = work.run, work.run.task.zero_shot
+    part = replace(
+        run, ready=ready, candidates=[], kept=None, features={}, watch=Watch(run.clock), mode=Mode()
+    )
+    if how is not None and not how.as_it_is:
+        begin = run.clock()
+        yield from compute_features(part)
+        part.watch.took["features"] = run.clock() - begin
+    for candidate in beside("base", ready):
+        fitted = yield from candidate.fit(part)
+        if fitted is not None:
+            fitted.weights = None
+            run.candidates.append(scored(run, fitted))
+
+
+def folds_of(ready: Prepared) -> tuple[Fold, ...]:
+    """The training rows for all rows, where there are any; else each fifth of the rows for the others, rows that are alike or of
+    one group in the same. None where all rows are alike."""
+    rows = ready.rows
+    train, test = rows.split.train, rows.split.test
+    if len(train):
+        return (Fold(np.arange(len(train)), len(train) + np.arange(len(test))),)
+    named = rows.evidence.parts.named_groups
+    keys = [rows.evidence.keys, *rows.evidence.parts.groups, *([] if named is None else [named])]
+    units, unit_of = np.unique(joined_groups(*keys)[test], return_inverse=True)
+    if len(units) < 2:
+        return ()
+    order = seeds.generator(ready.plan.run.seed, "folds").permutation(len(units))
+    fold_of = (order % min(FOLDS, len(units)))[unit_of]
+    return tuple(
+        Fold(np.flatnonzero(fold_of != at), np.flatnonzero(fold_of == at)) for at in np.unique(fold_of)
+    )
+
+
+def told_of_learning(work: Judging) -> str:
+    """From what baselines and temperature learn, in words."""
+    count = len(work.run.ready.rows.split.train)
+    if count:
+        return f"Baselines and temperature learn from the {count:,} rows of --train."
+    return (
+        f"Baselines and temperature are cross-fitted on the rows themselves, in {len(work.folds)} folds, each asked after "
+        "learning from the others; --train FILE names rows to learn from."
+    )
+
+
+def write_verdict(work: Judging, folder: RunFolder) -> None:
+    """Scorecard, predictions and report. Whatever stood there before gives way."""
+    run, path = work.run, folder.path
+    assert run.kept is not None, "the model was asked before"
+    folder.begin({name: version(name) for name in VERSIONS})
+    write_rows(path, run.ready)
+    write_findings(path, [finding.to_json() for finding in run.ready.checked.findings])
+    with whole_folder(path / "predictions") as inside:
+        (inside / "test.jsonl").write_text(prediction_lines(run, run.kept, "test"), encoding="utf-8")
+    write_json(path / "scorecard.json", sealed(stamped(judged_scorecard(work, run.kept), ScorecardRecord)))
+    write_report(path)
+
+
+def judged_scorecard(work: Judging, kept: Fitted) -> dict[str, Any]:
+    """scorecard.json of a judged model: as of a run, with what a run alone has in its place."""
+    run = work.run
+    own: Mapping[str, Any] = {
+        "method": METHOD,
+        "worth": {
+            "dearer": kept.name,
+            "cheaper": None,
+            "words": "What tuning took is not known: it was done elsewhere.",
+        },
+        "valid_from": "test",
+        "judged": {
+            "what": work.judged.tuned.words,
+            "understood": [*work.judged.told, told_of_learning(work)],
+            "folds": 0 if len(run.ready.rows.split.train) else len(work.folds),
+        },
+        "tuning": {},
+        **judged_trust(run, kept, work.judged.tuned, [(fold.learnt, fold.asked) for fold in work.folds]),
+    }
+    return {**make_scorecard(run, kept, NOT_MEASURED), **own}

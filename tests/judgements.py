@@ -1,0 +1,27 @@
+"""`luthier judge` in tests: a scorecard, the lines of predictions, the message of a refusal."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from command import luthier
+
+
+def judged(model: Path, data: Path, out: Path, *more: object) -> dict[str, Any]:
+    """The scorecard of a model."""
+    ended = luthier("judge", model, data, "--out", out, "--json", "--quiet", *more)
+    assert ended.code == 0, ended.err
+    found: dict[str, Any] = json.loads(ended.out.splitlines()[-1])
+    return found
+
+
+def refused(*words: object) -> str:
+    """The message of a judgement that cannot be made."""
+    ended = luthier("judge", *words, "--quiet")
+    assert ended.code == 2, ended.err + ended.out
+    return ended.err.strip()
+
+
+def lines(out: Path) -> list[dict[str, Any]]:
+    """What was answered to each row."""
+    return [json.loads(line) for line in (out / "predictions" / "test.jsonl").read_text().splitlines()]

@@ -1,7 +1,7 @@
 """How often do two candidates that are equally good count as different, and how often is a true difference found?
 
     python benchmarks/studies/false_alarms.py
-    python benchmarks/studies/false_alarms.py --probes ../shared/data/trec --model ../shared/models/all-MiniLM-L6-v2
+    python benchmarks/studies/false_alarms.py --probes ../shared/data/trec
 
 The first draws pairs of answers in numpy and exchanges them at random, so that neither of a pair is better: row by row, or
 cluster by cluster where five rows share a text and are answered alike. It needs no model, and a few minutes of one core. The

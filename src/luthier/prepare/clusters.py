@@ -55,9 +55,9 @@ class SharedRows:
         return {"by": by, **counts}
 
     def warnings(self, rows: Ints) -> tuple[str, ...]:
-        """A sentence where the test rows are of few clusters."""
+        """A sentence where the test rows are of few clusters, each of several rows; that rows are few is told elsewhere."""
         count, by = len(np.unique(self.of[rows])), " and ".join(self.reasons(rows))
-        if not by or count >= FEW:
+        if count >= FEW or 2 * count > len(rows):
             return ()
         told = f"The test rows are of {count} clusters only ({by} go together), so that intervals are wide"
         if count < FEWEST:

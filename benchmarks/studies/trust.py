@@ -160,8 +160,8 @@ def alarm_words(known: Set, other: Array, learnt: int, splits: int) -> str:
     within = np.mean(np.array(rows) <= WITHIN)
     return (
         f"Of single rows {100 * np.mean(rates):.2f} % are called unlike by mistake, and of SST-2's {100 * told:.1f} % rightly. "
-        f"Of {splits} clean streams of {STREAM:,} rows {clean} raise the alarm. With {100 * MIXED:.0f} % of SST-2 in it, it is "
-        f"raised within {np.median(rows):.0f} rows in half of the streams, within {WITHIN} rows in {100 * within:.1f} % of them, "
+        f"Of {splits} clean streams of {STREAM:,} rows {clean} raise the alarm. With {100 * MIXED:.0f} % of SST-2 mixed in, it "
+        f"is raised within {np.median(rows):.0f} rows in half of the streams, within {WITHIN} in {100 * within:.1f} % of them, "
         f"and after {max(rows):,} at the latest."
     )
 

@@ -216,9 +216,8 @@ def test_what_is_kept_is_the_same_again() -> None:
     assert trust.alarm is not None
     assert again.alarm is not None
     assert again.known["distance"].tolist() == [0, 1, 2]
-    assert (
-        again.alarm.p_values(known_cloud(5, 2)).tolist() == trust.alarm.p_values(known_cloud(5, 2)).tolist()
-    )
+    assert again.alarm.scores(known_cloud(5, 2)).tolist() == trust.alarm.scores(known_cloud(5, 2)).tolist()
+    assert again.alarm.own(10).tolist() == trust.alarm.own(10).tolist()
 
 
 def test_too_few_rows_of_the_usual_kind_give_no_alarm() -> None:
@@ -248,9 +247,9 @@ def test_a_row_that_is_unlike_is_so_called_however_sure_its_answer_is() -> None:
 def test_a_stream_of_another_kind_is_told_with_the_number_of_the_row() -> None:
     detector = Detector.fitted(known_cloud(80, 0), None)
     alarm = Alarm(detector, detector.scores(known_cloud(120, 1)))
-    strange = -known_cloud(30, 2)
+    strange, usual = alarm.scores(-known_cloud(30, 2)), alarm.scores(known_cloud(30, 3))
 
     words = stream_words(alarm, strange, range(1_000, 1_030))
 
     assert words.startswith("These rows are not of the kind that the model has learnt from: at row 1,00")
-    assert stream_words(alarm, known_cloud(30, 3), range(30)) == ""
+    assert stream_words(alarm, usual, range(30)) == ""

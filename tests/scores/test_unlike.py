@@ -100,11 +100,25 @@ def test_the_evidence_is_that_of_a_game_that_is_written_out_and_no_bet_gains_on_
     known = np.arange(30.0)
     bets = np.array(BETS)
 
-    after_one = [0.5 + 0.5 * np.mean(bets * (place / 31) ** (bets - 1)) for place in range(1, 32)]
+    # The mean of e p^(e-1) over p from (place - 1) / 31 to place / 31.
+    after_one = [
+        0.5 + 0.5 * np.mean(31 * ((place / 31) ** bets - ((place - 1) / 31) ** bets))
+        for place in range(1, 32)
+    ]
     found = [evidence_of(known, np.array([30.5 - place])).highest for place in range(1, 32)]
 
     assert found == pytest.approx(np.maximum(after_one, 1.0))
-    assert np.mean(after_one) <= 1
+    assert np.mean(after_one) == pytest.approx(1)
+
+
+def test_a_row_like_others_shares_their_places() -> None:
+    """Whatever the order of equals would have been, the bet is the mean over all of them."""
+    one, equals = np.array([5.0]), np.repeat([4.0, 5.0, 6.0], [10, 4, 0])
+    bets = np.array(BETS)
+
+    apart = [0.5 + 0.5 * np.mean(15 * (((at + 1) / 15) ** bets - (at / 15) ** bets)) for at in range(5)]
+
+    assert evidence_of(equals, one).highest == pytest.approx(np.mean(apart))
 
 
 @pytest.mark.parametrize("before", [0, 1_000])

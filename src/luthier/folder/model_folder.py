@@ -186,11 +186,13 @@ class ModelFolder:
         outputs = task.of_logits(logits, examples)
         answers = task.answer(outputs, self.model_record.calibration, examples)
         promise = how.promise(trust.known, outputs, answers, error)
-        p = None if trust.alarm is None else trust.alarm.p_values(features)
-        lines = referred(task.lines(answers), task.answer_key, promise, p)
-        words = "" if trust.alarm is None else stream_words(trust.alarm, features, numbers)
-        told = (*promise.told, *([words] if words else []))
-        return Predictions(tuple(lines), task.answer_key, told=told)
+        lines, told, p = task.lines(answers), list(promise.told), None
+        if trust.alarm is not None:
+            scores = trust.alarm.scores(features)
+            p = trust.alarm.p_values(scores)
+            told += filter(None, [stream_words(trust.alarm, scores, numbers)])
+        rows = referred(lines, task.answer_key, promise, p)
+        return Predictions(tuple(rows), task.answer_key, told=tuple(told))
 
     def __repr__(self) -> str:
         try:

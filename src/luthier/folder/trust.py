@@ -34,9 +34,13 @@ class Alarm:
     usual: Floats
     """(rows,) scores of rows of the usual kind, from which nothing was learnt: those that calibrate come first."""
 
-    def p_values(self, features: Floats) -> Floats:
+    def scores(self, features: Floats) -> Floats:
+        """(rows,) the higher, the more a row is unlike."""
+        return self.detector.scores(features)
+
+    def p_values(self, scores: Floats) -> Floats:
         """(rows,) how likely a row of the usual kind is to be as unlike as each of these."""
-        return p_values(self.usual, self.detector.scores(features))
+        return p_values(self.usual, scores)
 
     def own(self, rows: int) -> Floats:
         """(rows,) the p-values of the rows that calibrate."""
@@ -131,12 +135,12 @@ def referred(
     return found
 
 
-def stream_words(alarm: Alarm, features: Floats, numbers: Sequence[int]) -> str:
+def stream_words(alarm: Alarm, scores: Floats, numbers: Sequence[int]) -> str:
     """What is to be said of a stream of rows that are of another kind; empty where they are not.
 
-    numbers: (rows,) the number that each row has for who reads the answers.
+    scores: (rows,) how unlike each is.  numbers: (rows,) the number that each row has for who reads the answers.
     """
-    found = evidence_of(alarm.usual, alarm.detector.scores(features))
+    found = evidence_of(alarm.usual, scores)
     if found.alarm is None:
         return ""
     return (

@@ -238,8 +238,12 @@ def resampled_gaps(sure: Floats, right: NDArray[np.bool_], row: Ints, bins: int)
     each = len(row) / rows
 
     def statistic(drawn: Ints) -> NDArray[np.float64]:
-        sums: NDArray[np.float64] = np.abs(gaps[drawn].sum(axis=1)).sum(axis=-1)
-        means: NDArray[np.float64] = sums / (each * drawn.shape[1])
+        draws = len(drawn)
+        block_of_draw = np.arange(draws)[:, None] * rows
+        times_drawn = np.bincount((drawn + block_of_draw).ravel(), minlength=draws * rows).astype(np.float64)
+        # Not `@`: that wakes the threads of BLAS, which on busy cores wait 50 times as long for one another.
+        sums = np.einsum("dr,rb->db", times_drawn.reshape(draws, rows), gaps)
+        means: NDArray[np.float64] = np.abs(sums).sum(axis=1) / (each * drawn.shape[1])
         return means
 
     return statistic

@@ -1,6 +1,6 @@
 """Whether a stream of rows is of another kind than the calibration rows: a conformal test martingale."""
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,8 +31,9 @@ def evidence_of(known: Floats, scores: Floats) -> Evidence:
     known: scores of the calibration rows.  scores: (rows,) of the stream, in its order; the higher, the more unlike.
 
     Vovk, Gammerman and Shafer 2005, "Algorithmic learning in a random world", section 7.1: each row's p-value is taken among all
-    rows before it, those of the stream too; so those of a stream of the usual kind are independent, each at most p with a
-    probability of p, and no bet on small ones gains. (P-values against the calibration rows alone are not independent: in a
+    rows before it, those of the stream too; so those of a stream of the usual kind are independent and uniform, and no bet on
+    small ones gains. A p-value is known up to the places that a row shares with its equals: the bet is averaged over these, which
+    needs no dice. (P-values against the calibration rows alone are not independent: in a
     long stream their common error would raise the alarm.) Of the capital a part is bet from the first row on and the rest bit by
     bit later, so that a change in the midst of a stream is seen too: a mixture of the martingales e p^(e-1) over e and over when
     they begin.
@@ -43,11 +44,13 @@ def evidence_of(known: Floats, scores: Floats) -> Evidence:
     reserve = 1.0
     highest, alarm = 1.0, None
     for row, score in enumerate(np.asarray(scores, np.float64).tolist()):
-        p = (len(bag) - bisect_left(bag, score) + 1) / (len(bag) + 1)
+        above, total = len(bag) - bisect_right(bag, score), len(bag) + 1
+        places = total - bisect_left(bag, score) - above
         insort(bag, score)
         begun = reserve / (2 * (row + 1))
         reserve -= begun
-        capital = (capital + begun / len(BETS)) * exponents * p ** (exponents - 1)
+        share = ((above + places) / total) ** exponents - (above / total) ** exponents
+        capital = (capital + begun / len(BETS)) * share * total / places
         total = reserve + float(capital.sum())
         highest = max(highest, total)
         if alarm is None and total >= THRESHOLD:

@@ -41,7 +41,7 @@ def add_trust(run: Run, kept: Fitted, tested: Array | None) -> dict[str, Any]:
     if how is None or tested is None or not part or not len(run.targets(part)):
         return {}
     trust = trust_of(run, kept, how, part)
-    p = None if trust.alarm is None else trust.alarm.p_values(tested)
+    p = None if trust.alarm is None else trust.alarm.p_values(trust.alarm.scores(tested))
     targets = run.targets("test")
     told: dict[str, Any] = {
         "part": part,
@@ -77,9 +77,8 @@ def usual_rows(run: Run, part: str) -> list[tuple[str, Array]]:
     """The held-out rows of the usual kind, by part: all those that calibrate, and those of validation as far as there is room."""
     own = len(run.targets(part))
     found = [(part, np.arange(own))]
-    if part != "valid":
-        found.append(("valid", sample(len(run.targets("valid")), max(0, USUAL - own))))
-    return found
+    more = sample(len(run.targets("valid")), max(0, USUAL - own))
+    return [*found, ("valid", more)] if part != "valid" and len(more) else found
 
 
 def sample(rows: int, most: int) -> Array:

@@ -91,7 +91,8 @@ class TrustedLabels(Trusting["Logits", "Labels"]):
     def right(self, answers: "Labels", targets: Array) -> Bools:
         """(rows,) whether the whole answer is right."""
         same: Bools = answers.chosen == targets
-        return same.all(axis=1) if self.task.many else same
+        whole: Bools = same.all(axis=1) if self.task.many else same
+        return whole
 
     def sets(self, known: Mapping[str, Array], error: float) -> LabelSets | None:
         return LabelSets.fitted(known["of_truth"], known["label"], self.task.outputs, error)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,14 @@ def test_the_scorecard_says_what_was_judged_and_against_what(
     assert found["verdict"]["against"] == "majority"
     assert found["calibration"]["part"] == "test"
     assert found["calibration"]["ece_before"] > 0
+
+
+def test_the_majority_is_that_of_the_rows_themselves_and_not_the_label_that_a_fold_has_least_of(
+    card: tuple[dict[str, Any], Path],
+) -> None:
+    majority = next(one for one in card[0]["candidates"] if one["name"] == "majority")
+
+    assert majority["test"] == pytest.approx(11 / 41)
 
 
 def test_a_folder_of_a_verdict_has_a_report_and_no_model_and_verdict_tells_of_it(
@@ -263,7 +272,9 @@ def test_what_learns_is_never_asked_a_row_that_it_has_learnt_from(model: Path, d
 
     folds = folds_of(ready)
 
-    texts = [text for text, _ in messages(41)]
+    texts, labels = zip(*messages(41), strict=True)
+    for fold in folds:
+        assert {Counter(labels[at] for at in fold.asked)[name] for name in LABELS} <= {2, 3}
     assert sorted(np.concatenate([fold.asked for fold in folds]).tolist()) == list(range(41))
     for fold in folds:
         assert not {texts[at] for at in fold.learnt} & {texts[at] for at in fold.asked}

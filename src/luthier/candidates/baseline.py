@@ -3,7 +3,7 @@
 from collections.abc import Generator
 from dataclasses import dataclass
 
-from luthier.candidates.candidate import Candidate
+from luthier.candidates.candidate import Beside, Candidate
 from luthier.candidates.run import ANSWERED, Run
 from luthier.compare.fitted import Fitted
 from luthier.events import Event
@@ -16,7 +16,7 @@ class BaselineCandidate(Candidate):
 
     name: str
     words: str
-    beside_judged = "rows"
+    beside_judged: Beside = "rows"
 
     def why_not(self, ready: Prepared) -> str:
         task = ready.rows.task

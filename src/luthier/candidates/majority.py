@@ -2,6 +2,6 @@
 
 from luthier.candidates.baseline import BaselineCandidate
 
-MAJORITY = BaselineCandidate("majority", "always answering the most frequent label")
-MEAN = BaselineCandidate("mean", "always answering the mean")
-NOTHING = BaselineCandidate("nothing", "never answering")
+MAJORITY = BaselineCandidate("majority", "always answering the most frequent label", "answers")
+MEAN = BaselineCandidate("mean", "always answering the mean", "answers")
+NOTHING = BaselineCandidate("nothing", "never answering", "answers")

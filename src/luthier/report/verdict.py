@@ -70,7 +70,7 @@ def candidates(records: Records) -> Html:
     columns = [Column("Candidate"), *[Column(title, number=True) for title in titles]]
     rows = [
         (
-            name_of(candidate, chosen),
+            name_of(candidate, chosen, "kept" if scorecard.judged is None else "judged"),
             *([metric.show(candidate.valid)] if validated else []),
             with_interval(candidate, metric),
             numbers.duration(candidate.seconds),
@@ -90,9 +90,9 @@ def candidates(records: Records) -> Html:
     )
 
 
-def name_of(candidate: CandidateScores, chosen: str) -> Html:
+def name_of(candidate: CandidateScores, chosen: str, mark: str) -> Html:
     name = candidate.name
-    kept = tag("span.mark", "kept") if name == chosen else ""
+    kept = tag("span.mark", mark) if name == chosen else ""
     kind = sentences.CANDIDATES.get(name)
     return with_note(join([name, " ", kept]), kind.meaning if kind else "")
 

@@ -119,7 +119,7 @@ def test_the_same_command_again_gives_the_same_scores(
 def test_a_label_that_occurs_once_and_an_empty_text_count_and_only_rows_without_a_label_are_left_out(
     model: Path, tmp_path: Path
 ) -> None:
-    rows = [{"text": text, "label": label} for text, label in messages(12, labels=2)]
+    rows: list[dict[str, Any]] = [{"text": text, "label": label} for text, label in messages(12, labels=2)]
     rows += [{"text": "", "label": "praise"}, {"text": "about my order", "label": None}]
     texts = [row["text"] for row in rows[:-1]]
     right = [LABELS.index(row["label"]) for row in rows[:-1]]

@@ -28,6 +28,7 @@ from luthier.models.hub.find import find_model
 NAME = "Judged"
 LUTHIER = str(Path(sys.executable).with_name("luthier"))
 EPOCHS, BATCH, RATE = 2, 32, 5e-5
+SIDES = ("sentence1", "sentence2")
 
 
 def main() -> None:
@@ -120,18 +121,17 @@ def by_sentence_transformers(own: Path, data: Path, most: int | None) -> tuple[f
     optimizer = torch.optim.AdamW(model.parameters(), RATE)
     for step in range(EPOCHS * -(-len(train) // BATCH)):
         few = [train[(step * BATCH + at) % len(train)] for at in range(BATCH)]
-        one, other = (
-            model(model.preprocess([row[side] for row in few]))["sentence_embedding"]
-            for side in ("sentence1", "sentence2")
+        near, far = (
+            model(model.preprocess([row[side] for row in few]))["sentence_embedding"] for side in SIDES
         )
         wanted = torch.tensor([float(row["score"]) / 5 for row in few])
-        torch.nn.functional.mse_loss(torch.cosine_similarity(one, other), wanted).backward()
+        torch.nn.functional.mse_loss(torch.cosine_similarity(near, far), wanted).backward()
         optimizer.step()
         optimizer.zero_grad()
     model.eval().save_pretrained(str(own / "model"))
-    columns = ([row[key] for row in test] for key in ("sentence1", "sentence2"))
+    one, other = ([row[side] for row in test] for side in SIDES)
     scores = [float(row["score"]) for row in test]
-    counted = EmbeddingSimilarityEvaluator(*columns, scores)(model)["spearman_cosine"]
+    counted = EmbeddingSimilarityEvaluator(one, other, scores)(model)["spearman_cosine"]
     return counted, judged(own, written(own / "test.jsonl", test), [], "spearman")
 
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,14 @@ def test_the_scorecard_says_what_was_judged_and_against_what(
     assert found["calibration"]["ece_before"] > 0
 
 
+def test_the_majority_is_that_of_the_rows_themselves_and_not_the_label_that_a_fold_has_least_of(
+    card: tuple[dict[str, Any], Path],
+) -> None:
+    majority = next(one for one in card[0]["candidates"] if one["name"] == "majority")
+
+    assert majority["test"] == pytest.approx(11 / 41)
+
+
 def test_a_folder_of_a_verdict_has_a_report_and_no_model_and_verdict_tells_of_it(
     card: tuple[dict[str, Any], Path],
 ) -> None:
@@ -110,7 +119,7 @@ def test_the_same_command_again_gives_the_same_scores(
 def test_a_label_that_occurs_once_and_an_empty_text_count_and_only_rows_without_a_label_are_left_out(
     model: Path, tmp_path: Path
 ) -> None:
-    rows = [{"text": text, "label": label} for text, label in messages(12, labels=2)]
+    rows: list[dict[str, Any]] = [{"text": text, "label": label} for text, label in messages(12, labels=2)]
     rows += [{"text": "", "label": "praise"}, {"text": "about my order", "label": None}]
     texts = [row["text"] for row in rows[:-1]]
     right = [LABELS.index(row["label"]) for row in rows[:-1]]
@@ -263,7 +272,9 @@ def test_what_learns_is_never_asked_a_row_that_it_has_learnt_from(model: Path, d
 
     folds = folds_of(ready)
 
-    texts = [text for text, _ in messages(41)]
+    texts, labels = zip(*messages(41), strict=True)
+    for fold in folds:
+        assert {Counter(labels[at] for at in fold.asked)[name] for name in LABELS} <= {2, 3}
     assert sorted(np.concatenate([fold.asked for fold in folds]).tolist()) == list(range(41))
     for fold in folds:
         assert not {texts[at] for at in fold.learnt} & {texts[at] for at in fold.asked}

@@ -3,7 +3,7 @@
 from collections.abc import Generator
 from dataclasses import dataclass
 
-from luthier.candidates.candidate import Candidate
+from luthier.candidates.candidate import Beside, Candidate
 from luthier.candidates.run import ANSWERED, Run
 from luthier.comparing.fitted import Fitted, Footprint
 from luthier.events import Event
@@ -18,7 +18,7 @@ class BaselineCandidate(Candidate):
     words: str
     bytes_of_label: int | None = 0
     """Bytes of what it knows of each label; None where it knows something else, which is not counted."""
-    beside_judged = "rows"
+    beside_judged: Beside = "rows"
 
     def why_not(self, ready: Prepared) -> str:
         task = ready.rows.task

@@ -14,6 +14,11 @@ Passes = Callable[[Examples], float]
 """Seconds in which a model gives what it gives for some rows, in fp32."""
 
 
+Beside = Literal["", "answers", "rows", "base"]
+"""What a candidate takes to stand beside a model that was tuned elsewhere: the `answers` of rows, to be counted; `rows` to learn
+from; or the untrained `base`, and no rows. Empty where it cannot stand there."""
+
+
 class Candidate(ABC):
     """A way to come to answers: a row of CANDIDATES.
 
@@ -31,9 +36,8 @@ class Candidate(ABC):
     """Whether a trial of a search needs it, or may have it as it costs nothing: what is only compared with is left out there."""
     trains: bool = False
     """Whether it trains layers of the body: it is dear then, and left out where it could not be kept."""
-    beside_judged: Literal["", "rows", "base"] = ""
-    """What it takes to stand beside a model that was tuned elsewhere (steps/judge.py): `rows` to learn from, or the untrained
-    `base` and no rows; empty where it cannot."""
+    beside_judged: Beside = ""
+    """What it takes to stand beside a model that was tuned elsewhere (steps/judge.py)."""
 
     @property
     def learns(self) -> bool:

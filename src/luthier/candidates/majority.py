@@ -2,6 +2,6 @@
 
 from luthier.candidates.baseline import BaselineCandidate
 
-MAJORITY = BaselineCandidate("majority", "always answering the most frequent label", bytes_of_label=4)
-MEAN = BaselineCandidate("mean", "always answering the mean", bytes_of_label=4)
-NOTHING = BaselineCandidate("nothing", "never answering")
+MAJORITY = BaselineCandidate("majority", "always answering the most frequent label", 4, "answers")
+MEAN = BaselineCandidate("mean", "always answering the mean", 4, "answers")
+NOTHING = BaselineCandidate("nothing", "never answering", 0, "answers")

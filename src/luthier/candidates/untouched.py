@@ -9,7 +9,7 @@ import numpy as np
 from luthier import seeds
 from luthier.arrays import Ints
 from luthier.batches.examples import Examples
-from luthier.candidates.candidate import Candidate, Passes
+from luthier.candidates.candidate import Beside, Candidate, Passes
 from luthier.candidates.run import ANSWERED, Run
 from luthier.comparing.fitted import Fitted, Footprint
 from luthier.events import Event, Noted
@@ -34,7 +34,7 @@ class UntouchedCandidate(Candidate):
 
     name = "untouched"
     words = "the untouched model"
-    beside_judged = "base"
+    beside_judged: Beside = "base"
 
     def why_not(self, ready: Prepared) -> str:
         return "" if ready.rows.task.speaks else f"only a tuned model does {ready.rows.task.name}"

@@ -6,7 +6,7 @@ import numpy as np
 
 from luthier.arrays import Array
 from luthier.batches.examples import Examples
-from luthier.candidates.candidate import Candidate, Passes
+from luthier.candidates.candidate import Beside, Candidate, Passes
 from luthier.candidates.run import ANSWERED, Run
 from luthier.comparing.fitted import Fitted, Weights
 from luthier.events import Event
@@ -24,7 +24,7 @@ class ZeroShotCandidate(Candidate):
 
     name = "zero-shot"
     words = "the untrained model"
-    beside_judged = "base"
+    beside_judged: Beside = "base"
 
     def why_not(self, ready: Prepared) -> str:
         known = ready.rows.task.zero_shot is not None

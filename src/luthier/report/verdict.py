@@ -80,7 +80,7 @@ def candidates(records: Records) -> Html:
     columns = [Column("Candidate"), *[Column(title, number=True) for title in titles]]
     rows = [
         (
-            name_of(candidate, chosen),
+            name_of(candidate, chosen, "kept" if scorecard.judged is None else "judged"),
             *([metric.show(candidate.valid)] if validated else []),
             with_interval(candidate, metric),
             numbers.duration(candidate.seconds),
@@ -116,9 +116,9 @@ def price(records: Records) -> Html:
     return join([table("What being better costs: answers a second, and place on disk", columns, rows), told])
 
 
-def name_of(candidate: CandidateScores, chosen: str) -> Html:
+def name_of(candidate: CandidateScores, chosen: str, mark: str) -> Html:
     name = candidate.name
-    kept = tag("span.mark", "kept") if name == chosen else ""
+    kept = tag("span.mark", mark) if name == chosen else ""
     kind = sentences.CANDIDATES.get(name)
     return with_note(join([name, " ", kept]), kind.meaning if kind else "")
 

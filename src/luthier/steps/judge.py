@@ -20,7 +20,7 @@ from luthier.compare.fitted import Fitted
 from luthier.data.split import joined_groups
 from luthier.errors import Interrupted
 from luthier.events import Ended, Event, Noted, Started
-from luthier.files import whole_folder, write_json
+from luthier.files import clear, whole_folder, write_json
 from luthier.folder.artefacts import Artefacts
 from luthier.folder.run_folder import RunFolder
 from luthier.folder.scorecard import ScorecardRecord
@@ -147,8 +147,9 @@ def compared(work: Judging) -> Iterator[Event]:
     """The candidates that stand beside the model, and the model itself, the last."""
     run = work.run
     assert run.kept is not None, "the model was asked before"
-    for candidate in beside("rows", run.ready):
-        fitted = yield from learnt(work, candidate)
+    for candidate in [*beside("answers", run.ready), *beside("rows", run.ready)]:
+        folds = work.folds if candidate.beside_judged == "rows" else (counting_fold(run.ready),)
+        fitted = yield from learnt(run, candidate, folds)
         if fitted is not None:
             run.candidates.append(scored(run, fitted))
     if work.base is not None:
@@ -161,23 +162,24 @@ def beside(what: str, ready: Prepared) -> list[Candidate]:
     return [one for one in CANDIDATES.values() if one.beside_judged == what and not one.why_not(ready)]
 
 
-def learnt(work: Judging, candidate: Candidate) -> Generator[Event, None, Fitted | None]:
-    """A candidate that learns from rows, asked each row by one that has not learnt from it; None where nothing came of it."""
-    run, found, seconds, words = work.run, [], 0.0, candidate.words
-    for fold in work.folds:
+def learnt(run: Run, candidate: Candidate, folds: Sequence[Fold]) -> Generator[Event, None, Fitted | None]:
+    """A candidate that has learnt from the rows of each fold, and was asked the others; None where nothing came of it."""
+    found, seconds, words = [], 0.0, candidate.words
+    for fold in folds:
         part = replace(run, ready=learning_from(run.ready, fold.learnt, fold.asked), candidates=[], kept=None)
         fitted = yield from candidate.fit(part)
         if fitted is None:
             return None
         found.append(fitted.outputs["test"])
         seconds, words = seconds + fitted.seconds, fitted.words
-    return Fitted(candidate.name, words, seconds, {"test": put_together(work, found)}) if found else None
+    return (
+        Fitted(candidate.name, words, seconds, {"test": put_together(run, folds, found)}) if found else None
+    )
 
 
-def put_together(work: Judging, found: Sequence[Outputs]) -> Outputs:
+def put_together(run: Run, folds: Sequence[Fold], found: Sequence[Outputs]) -> Outputs:
     """What was given for the rows of each fold, as one, in the order of the rows."""
-    run, before = work.run, len(work.run.ready.rows.split.train)
-    order = np.concatenate([fold.asked for fold in work.folds]) - before
+    order = np.concatenate([fold.asked for fold in folds]) - len(run.ready.rows.split.train)
     arrays = {name: np.concatenate([one.arrays()[name] for one in found]) for name in found[0].arrays()}
     whole: Outputs = run.task.read_outputs(
         arrays, found[0].record(), run.ready.examples["test"].select(order)
@@ -203,22 +205,33 @@ def with_base(work: Judging, ready: Prepared) -> Iterator[Event]:
 
 
 def folds_of(ready: Prepared) -> tuple[Fold, ...]:
-    """The training rows for all rows, where there are any; else each fifth of the rows for the others, rows that are alike or of
-    one group in the same. None where all rows are alike."""
+    """The training rows for all rows, where there are any; else each fifth of the rows for the others, with its share of every
+    label, and rows that are alike or of one group in the same. None where all rows are alike."""
     rows = ready.rows
     train, test = rows.split.train, rows.split.test
     if len(train):
         return (Fold(np.arange(len(train)), len(train) + np.arange(len(test))),)
     named = rows.evidence.parts.named_groups
     keys = [rows.evidence.keys, *rows.evidence.parts.groups, *([] if named is None else [named])]
-    units, unit_of = np.unique(joined_groups(*keys)[test], return_inverse=True)
+    units, first, unit_of = np.unique(joined_groups(*keys)[test], return_index=True, return_inverse=True)
     if len(units) < 2:
         return ()
-    order = seeds.generator(ready.plan.run.seed, "folds").permutation(len(units))
-    fold_of = (order % min(FOLDS, len(units)))[unit_of]
+    by_chance = seeds.generator(ready.plan.run.seed, "folds").permutation(len(units))
+    dealt = np.lexsort((by_chance, rows.evidence.answers.strata[test][first]))
+    fold_of_unit = np.empty(len(units), np.int64)
+    fold_of_unit[dealt] = np.arange(len(units)) % min(FOLDS, len(units))
+    fold_of = fold_of_unit[unit_of]
     return tuple(
         Fold(np.flatnonzero(fold_of != at), np.flatnonzero(fold_of == at)) for at in np.unique(fold_of)
     )
+
+
+def counting_fold(ready: Prepared) -> Fold:
+    """The rows whose answers are counted: those of `--train`, else all that are judged. In folds, the most frequent label of the
+    others would be the one that the rows which are asked have least of, so that nobody could do worse."""
+    train, test = ready.rows.split.train, ready.rows.split.test
+    own = len(train) + np.arange(len(test))
+    return Fold(np.arange(len(train)) if len(train) else own, own)
 
 
 def told_of_learning(work: Judging) -> str:
@@ -238,7 +251,11 @@ def write_verdict(work: Judging, folder: RunFolder) -> None:
     assert run.kept is not None, "the model was asked before"
     folder.begin({name: version(name) for name in VERSIONS})
     write_rows(path, run.ready)
-    write_findings(path, [finding.to_json() for finding in run.ready.checked.findings])
+    findings = [finding.to_json() for finding in run.ready.checked.findings]
+    if findings:
+        write_findings(path, findings)
+    else:  # few checks were asked: that they found nothing says little
+        clear(path / "findings.json")
     with whole_folder(path / "predictions") as inside:
         (inside / "test.jsonl").write_text(prediction_lines(run, run.kept, "test"), encoding="utf-8")
     write_json(path / "scorecard.json", sealed(stamped(judged_scorecard(work, run.kept), ScorecardRecord)))

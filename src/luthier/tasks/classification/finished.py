@@ -41,7 +41,7 @@ def asked_rows(table: Table, labels: LabelColumn, has_input: Bools, keys: Ints, 
         unusable=Unusable(broken, np.flatnonzero(~labels.there)),
         answers=KnownAnswers(
             label_sets=labels.set_of,
-            strata=np.zeros(len(table), np.int64),
+            strata=labels.set_of,
             set_names=labels.sets,
             labels=task.labels,
         ),

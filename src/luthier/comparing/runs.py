@@ -27,7 +27,7 @@ SAME_ROWS = (
     "both the same --test FILE."
 )
 SEED = 0
-"""Of the resamples: two runs have no seed in common."""
+"""The seed of the resamples: two runs need have none in common."""
 Place = tuple[str, int, int]
 """The name of a file, a line of it, and which of the rows there, from 0 on."""
 

@@ -14,7 +14,7 @@ from luthier.arrays import Floats
 
 ENUMERATED = 12
 """The most clusters whose exchanges are all gone through; of more some are drawn."""
-DRAWN = 9_999
+DRAWN = 1_999
 """Exchanges that are drawn (Davison and Hinkley 1997, "Bootstrap Methods and their Application", section 4.2.5)."""
 MANY = 400
 """From so many clusters on that are answered differently the sum is normal, and the interval alone decides."""

@@ -86,7 +86,8 @@ def test_distillation_adds_the_gradient_of_its_formula(old: Any, micro_tokens: i
         else:
             logs = (old(features) / 2).log_softmax(1)
             apart = 4 * nn.functional.kl_div(logs, (old(before) / 2).softmax(1), reduction="none").sum(1)
-        return task + 0.7 * apart.mean()
+        total: Tensor = task + 0.7 * apart.mean()
+        return total
 
     model.eval()
     expected = plain_gradient(model, loss)

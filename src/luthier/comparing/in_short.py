@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from luthier.comparing.choice import written
 from luthier.comparing.fitted import Fitted
+from luthier.comparing.outcome import written
 from luthier.scores.intervals import Difference
 from luthier.scores.learning_curve import FARTHEST
 from luthier.scores.metrics import metric_named

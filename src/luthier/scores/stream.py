@@ -42,7 +42,8 @@ def evidence_of(known: Floats, scores: Floats) -> Evidence:
     exponents = np.array(BETS)
     capital: NDArray[np.float64] = np.zeros(len(BETS))
     reserve = 1.0
-    highest, alarm = 1.0, None
+    highest: float = 1.0
+    alarm: int | None = None
     for row, score in enumerate(np.asarray(scores, np.float64).tolist()):
         above, total = len(bag) - bisect_right(bag, score), len(bag) + 1
         places = total - bisect_left(bag, score) - above

@@ -91,7 +91,12 @@ def score_and_write(run: Run) -> Iterator[Event]:
     path = run.folder.path
     write_json(
         path / "scorecard.json",
-        sealed(stamped({**make_scorecard(run, run.kept, forgot, costs), **trusted}, ScorecardRecord)),
+        sealed(
+            stamped(
+                {**make_scorecard(run, run.kept, forgot), **what_it_costs(run, costs), **trusted},
+                ScorecardRecord,
+            )
+        ),
     )
     card = model_card(read_records(path))
     write_text(path / "model" / "README.md", card)
@@ -141,10 +146,8 @@ def beside_answers(run: Run, candidate: Fitted, part: str) -> list[dict[str, Any
     return [{**one, "cluster": int(cluster)} for one, cluster in zip(more, clusters, strict=True)]
 
 
-def make_scorecard(
-    run: Run, kept: Fitted, forgot: dict[str, Any], costs: Mapping[str, Costs]
-) -> dict[str, Any]:
-    """scorecard.json, as docs/scorecard.md describes it."""
+def make_scorecard(run: Run, kept: Fitted, forgot: dict[str, Any]) -> dict[str, Any]:
+    """scorecard.json, as docs/scorecard.md describes it, but for what being better costs."""
     ready, task, plan = run.ready, run.task, run.plan
     answers, targets = kept.answers["test"], run.targets("test")
     scores = task.scores(answers, targets, plan.run.seed, run.clusters("test"))
@@ -163,9 +166,7 @@ def make_scorecard(
         "clusters": ready.rows.shared.to_json(ready.rows.split),
         "metric": task.metric,
         "test": {name: estimate.to_json() for name, estimate in scores.items()},
-        "in_short": in_short(run, costs),
-        "candidates": [candidate_record(one) | costs[one.name].to_json() for one in run.candidates],
-        "reaching": RESTS_ON.format(dearest=run.learnt[-1].name),
+        "candidates": [candidate_record(one) for one in run.candidates],
         "chosen": kept.name,
         "verdict": verdict(run, kept),
         "worth": worth(run),
@@ -278,6 +279,15 @@ def worth(run: Run) -> dict[str, Any]:
     if cheaper.name == "probe" and cheaper is run.kept:
         words += f" {MORE_ROWS}"
     return {"dearer": dearer.name, "cheaper": cheaper.name, **measured(gap), "words": words}
+
+
+def what_it_costs(run: Run, costs: Mapping[str, Costs]) -> dict[str, Any]:
+    """Keys of the scorecard that tell what being better costs."""
+    return {
+        "in_short": in_short(run, costs),
+        "candidates": [candidate_record(one) | costs[one.name].to_json() for one in run.candidates],
+        "reaching": RESTS_ON.format(dearest=run.learnt[-1].name),
+    }
 
 
 def in_short(run: Run, costs: Mapping[str, Costs]) -> str:

@@ -16,7 +16,7 @@ from luthier.candidates import CANDIDATES
 from luthier.candidates.candidate import Candidate
 from luthier.candidates.features import compute_features
 from luthier.candidates.run import Mode, Run, Watch
-from luthier.compare.fitted import Fitted
+from luthier.comparing.fitted import Fitted
 from luthier.data.split import joined_groups
 from luthier.errors import Interrupted
 from luthier.events import Ended, Event, Noted, Started

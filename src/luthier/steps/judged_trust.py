@@ -9,7 +9,7 @@ import numpy as np
 from luthier.arrays import Ints
 from luthier.batches.examples import Examples
 from luthier.candidates.run import Run
-from luthier.compare.fitted import Fitted
+from luthier.comparing.fitted import Fitted
 from luthier.prepare.tuned_model import TunedModel
 from luthier.tasks.calibration import Calibrating, Calibration
 from luthier.tasks.outputs import Outputs

@@ -9,7 +9,7 @@ from luthier.arrays import Array, Bools, Ints
 from luthier.batches.tokens import runs
 from luthier.candidates.keeping.impression import Comparison, Impression
 from luthier.candidates.run import Run
-from luthier.compare.fitted import PRETRAINED, Fitted
+from luthier.comparing.fitted import PRETRAINED, Fitted
 from luthier.devices import with_threads
 from luthier.models.headed import HeadedModel
 from luthier.predict import features_of

@@ -15,7 +15,7 @@ from torch import Tensor
 from luthier.candidates.keeping.impression import Comparison
 from luthier.candidates.probe import last_layer
 from luthier.candidates.records import KeepingRecord
-from luthier.candidates.run import Run, standard_error
+from luthier.candidates.run import Run
 from luthier.events import Advanced, Event, Noted, Started
 from luthier.files import clear
 from luthier.models.headed import HeadedModel
@@ -160,13 +160,14 @@ def tried_at(run: Run, comparison: Comparison, point: Point) -> Tried:
 def within_noise(run: Run, tried: Sequence[Tried]) -> list[bool]:
     """Which points are within one standard error of the best on validation, of the difference on the same rows."""
     task, targets, seed = run.task, run.targets("valid"), run.plan.run.seed
+    measures = {id(one): task.measure(one.answers, targets, run.clusters("valid")) for one in tried}
     best = max(tried, key=lambda one: task.goodness(one.score))
 
     def near(one: Tried) -> bool:
         if one is best:
             return True
         gap = task.goodness(best.score) - task.goodness(one.score)
-        error = standard_error(task, best.answers, one.answers, targets, seed)
+        error = measures[id(best)].standard_error(measures[id(one)], seed)
         return gap <= error or math.isclose(gap, error)  # of shares the two are often equal but for rounding
 
     return [near(one) for one in tried]

@@ -44,13 +44,13 @@ def evidence_of(known: Floats, scores: Floats) -> Evidence:
     reserve = 1.0
     highest, alarm = 1.0, None
     for row, score in enumerate(np.asarray(scores, np.float64).tolist()):
-        above, total = len(bag) - bisect_right(bag, score), len(bag) + 1
-        places = total - bisect_left(bag, score) - above
+        above, all_places = len(bag) - bisect_right(bag, score), len(bag) + 1
+        places = all_places - bisect_left(bag, score) - above
         insort(bag, score)
         begun = reserve / (2 * (row + 1))
         reserve -= begun
-        share = ((above + places) / total) ** exponents - (above / total) ** exponents
-        capital = (capital + begun / len(BETS)) * share * total / places
+        share = ((above + places) / all_places) ** exponents - (above / all_places) ** exponents
+        capital = (capital + begun / len(BETS)) * share * all_places / places
         total = reserve + float(capital.sum())
         highest = max(highest, total)
         if alarm is None and total >= THRESHOLD:

@@ -20,7 +20,7 @@ class Evidence:
     """What a stream of rows has shown."""
 
     highest: float
-    """The most evidence at any row that its rows are of another kind: the odds at which a fair bet would have paid."""
+    """The most evidence, at any row up to the alarm, that its rows are of another kind: the odds that a fair game has reached."""
     alarm: int | None
     """The number of the row, from 0, at which it first reached THRESHOLD; None where it never did."""
 
@@ -42,18 +42,19 @@ def evidence_of(known: Floats, scores: Floats) -> Evidence:
     exponents = np.array(BETS)
     capital: NDArray[np.float64] = np.zeros(len(BETS))
     reserve = 1.0
-    highest: float = 1.0
-    alarm: int | None = None
+    highest = 1.0
     for row, score in enumerate(np.asarray(scores, np.float64).tolist()):
-        above, total = len(bag) - bisect_right(bag, score), len(bag) + 1
-        places = total - bisect_left(bag, score) - above
+        above, all_places = len(bag) - bisect_right(bag, score), len(bag) + 1
+        places = all_places - bisect_left(bag, score) - above
         insort(bag, score)
         begun = reserve / (2 * (row + 1))
         reserve -= begun
-        share = ((above + places) / total) ** exponents - (above / total) ** exponents
-        capital = (capital + begun / len(BETS)) * share * total / places
+        share = ((above + places) / all_places) ** exponents - (above / all_places) ** exponents
+        capital = (capital + begun / len(BETS)) * share * all_places / places
         total = reserve + float(capital.sum())
         highest = max(highest, total)
-        if alarm is None and total >= THRESHOLD:
-            alarm = row
-    return Evidence(highest, alarm)
+        if total >= THRESHOLD:
+            return Evidence(
+                highest, row
+            )  # it is shown: going on, the odds would only leave what a float can hold
+    return Evidence(highest, None)

@@ -91,8 +91,7 @@ class TrustedLabels(Trusting["Logits", "Labels"]):
     def right(self, answers: "Labels", targets: Array) -> Bools:
         """(rows,) whether the whole answer is right."""
         same: Bools = answers.chosen == targets
-        whole: Bools = same.all(axis=1) if self.task.many else same
-        return whole
+        return np.all(same, axis=1) if self.task.many else same
 
     def sets(self, known: Mapping[str, Array], error: float) -> LabelSets | None:
         return LabelSets.fitted(known["of_truth"], known["label"], self.task.outputs, error)

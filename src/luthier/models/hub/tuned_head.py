@@ -6,6 +6,7 @@ from typing import Any
 from luthier.errors import ModelError, listing
 from luthier.models.hub.adapter import CONFIG, Adapter
 from luthier.models.hub.inspect import Folder
+from luthier.models.hub.json_file import read_object
 
 ROWS, TOKENS, SPANS, IMAGES, WRITES, VECTORS = (
     "ForSequenceClassification",
@@ -28,6 +29,8 @@ OF_ADAPTERS = {
 """The kind of head by the `task_type` of PEFT."""
 SIGMOID, IDENTITY = "torch.nn.modules.activation.Sigmoid", "torch.nn.modules.linear.Identity"
 """Functions behind the number of a CrossEncoder, as sentence-transformers spells them."""
+CROSS_ENCODER = "config_sentence_transformers.json"
+"""The file in which newer versions of sentence-transformers name them; with older ones they stand in config.json."""
 OLDER_ACTIVATION = "sbert_ce_default_activation_function"
 """The setting that named them before sentence-transformers 4."""
 SEVERAL, NUMBER = "multi_label_classification", "regression"
@@ -122,10 +125,11 @@ def names_in(config: dict[str, Any]) -> tuple[str, ...]:
 def squeezes(folder: Folder, names: tuple[str, ...]) -> bool:
     """Whether sentence-transformers saved a model of one output, and brings its number to between 0 and 1: what it does where its
     settings name no other function. Raises ModelError for a function that is not known."""
-    own, older = folder.config.get("sentence_transformers"), folder.config.get(OLDER_ACTIVATION)
-    if len(names) != 1 or not (isinstance(own, dict) or older):
+    newer, own = read_object(folder.home / CROSS_ENCODER), folder.config.get("sentence_transformers")
+    older = folder.config.get(OLDER_ACTIVATION)
+    if len(names) != 1 or not (newer or isinstance(own, dict) or older):
         return False
-    asked = (own or {}).get("activation_fn", older) or SIGMOID
+    asked = newer.get("activation_fn") or (own or {}).get("activation_fn") or older or SIGMOID
     if asked not in (SIGMOID, IDENTITY):
         raise ModelError(
             f"{folder.path / 'config.json'}: puts {str(asked)[:80]!r} behind the model's number, which luthier does not know and "

@@ -42,6 +42,6 @@ def tuned(task: str, folder: Path) -> Path:
     """The run of a tiny model that was tuned for a task."""
     folder.mkdir(parents=True, exist_ok=True)
     model = llama(folder / "model", byte_level(), max_position_embeddings=2048, initializer_range=0.05)
-    given = {"model": str(model), "out": str(folder / "run"), "method": "full", "epochs": 1}
+    given: dict[str, Any] = {"model": str(model), "out": str(folder / "run"), "method": "full", "epochs": 1}
     run = luthier.tune(str(write_rows(task, folder / f"{task}.jsonl")), quiet=True, **given, **SETTINGS[task])
     return run.path

@@ -102,7 +102,7 @@ def test_help_lists_the_commands_each_with_its_sentence(monkeypatch: pytest.Monk
         "report       Write report.html anew from the records of a run or a search.",
         "search       Try settings of a plan by grid, random or Bayesian search, and end with the best, tested, in OUT/best.",
         "tune         Adapt a pre-trained model to the examples in DATA: the main job.",
-        "verdict      Exit code 0: ship. Exit code 3: not better than its baseline beyond noise.",
+        "verdict      Exit code 0: ship. Exit code 3: not better than its baseline beyond noise, or a condition fails.",
     ):
         assert line in ended.out
 

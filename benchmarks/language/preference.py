@@ -111,7 +111,8 @@ def luthier(own: Path, objective: str) -> dict[str, Any]:
 
 
 def log_probabilities(model: Path, rows: list[dict[str, Any]]) -> list[dict[str, tuple[float, int]]]:
-    """Of both answers of each row the sum of its tokens' log-probabilities, the end of the turn among them, and their number."""
+    """Return for both answers of each row the sum of the log-probabilities of their tokens, the turn's end included, and how many
+    tokens that are."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(model)
@@ -137,7 +138,7 @@ def log_probabilities(model: Path, rows: list[dict[str, Any]]) -> list[dict[str,
 def right_of(
     found: list[dict[str, tuple[float, int]]], before: list[dict[str, tuple[float, int]]] | None
 ) -> list[float]:
-    """Of each pair, 1 where the chosen answer has the higher reward, 0.5 where both are equal."""
+    """Return 1 for each pair whose chosen answer has the higher reward, 0.5 where both are equal."""
     rewards = []
     for at, row in enumerate(found):
         if before is None:

@@ -215,7 +215,8 @@ def halves(data: Probed, pairs: int, rows: int | None) -> str:
     """How often two probes that learnt from disjoint halves count as different on the same test rows."""
     from luthier.train.probe.probe import solve_probe
 
-    outputs, told, gaps = int(data.targets.max()) + 1, 0, []
+    outputs, told = int(data.targets.max()) + 1, 0
+    gaps: list[float] = []
     most = min(len(data.targets), rows or len(data.targets))
     for pair in range(pairs):
         order = seeds.generator(0, "halves", pair).permutation(len(data.targets))[:most]

@@ -235,12 +235,13 @@ def test_of_those_that_are_near_the_one_with_the_smallest_divergence_is_kept_and
     assert least_forgetful(points, [True, False, True, True]) == 2
 
 
-def test_near_is_within_one_standard_error_of_the_best_of_the_difference_on_the_same_rows(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(sweep, "standard_error", lambda task, best, other, targets, seed: 0.02)
+def test_near_is_within_one_standard_error_of_the_best_of_the_difference_on_the_same_rows() -> None:
+    measure = SimpleNamespace(standard_error=lambda other, seed: 0.02)
     fake: Any = SimpleNamespace(
-        task=SimpleNamespace(goodness=lambda score: -score),
+        task=SimpleNamespace(
+            goodness=lambda score: -score, measure=lambda answers, targets, clusters: measure
+        ),
+        clusters=lambda part: None,
         targets=lambda part: np.zeros(1),
         plan=SimpleNamespace(run=SimpleNamespace(seed=0)),
     )

@@ -284,7 +284,7 @@ def test_ctrl_c_in_a_round_saves_what_is_there_and_the_run_goes_on_to_the_same_b
 def test_a_budget_that_ends_among_the_answers_ends_the_run_without_a_model(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verified, "AT_ONCE", 16)
+    monkeypatch.setattr(verified, "AT_ONCE", 32)
     monkeypatch.setattr(Budget, "over", lambda self: "budget")
 
     with pytest.raises(WorldError) as error:
@@ -293,4 +293,4 @@ def test_a_budget_that_ends_among_the_answers_ends_the_run_without_a_model(
     assert str(error.value) == (
         "Time was over before the first validation, so there is no model yet. Give it more: --budget, or fewer --epochs."
     )
-    assert len(answers_of(tmp_path / "run", 1)) == 16
+    assert len(answers_of(tmp_path / "run", 1)) == 32

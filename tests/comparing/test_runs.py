@@ -209,7 +209,11 @@ def test_runs_of_two_tasks_and_what_is_no_run_are_refused(here: Path) -> None:
 NEAR = {"label": 3.5, "prediction": None, "similarity": 0.9}
 GOLD = [{"start": 0, "end": 4, "label": "PER", "text": "Anna"}]
 OF_TASKS: dict[str, tuple[Any, dict[str, Any], dict[str, Any]]] = {
-    "text-classification": (TASK, *answers(["yes", "yes"], ["yes", "no"])),
+    "text-classification": (
+        TASK,
+        {"label": "yes", "prediction": "yes", "probabilities": {"yes": 1.0}},
+        {"label": "yes", "prediction": "no", "probabilities": {"no": 1.0}},
+    ),
     "regression": (
         Regression(metric="r2"),
         {"label": 1.0, "prediction": 1.1},
@@ -312,7 +316,8 @@ def test_what_a_line_holds_more_gives_the_metrics_again() -> None:
     nothing = Written(np.zeros(0, np.int64), (), np.zeros(0, np.int64))
     spoken = Replies(Spoken(random.random(9), random.integers(1, 5, 9), nothing))
 
-    for judged, said, targets in ((task, vectors, numbers), (Adaptation(), spoken, np.zeros(9))):
+    cases: list[tuple[Any, Any, Any]] = [(task, vectors, numbers), (Adaptation(), spoken, np.zeros(9))]
+    for judged, said, targets in cases:
         more = judged.recorded.more(said, targets)
         again = judged.measures([judged.metric], judged.recorded.evidence(more))[judged.metric]
         assert again.value == pytest.approx(judged.score(said, targets))
@@ -321,10 +326,11 @@ def test_what_a_line_holds_more_gives_the_metrics_again() -> None:
 def test_what_a_line_of_predict_holds_gives_the_metrics_again() -> None:
     labels, rewards = np.array([0, 1, 1]), Rewards(np.array([[0.2, 0.1], [0.1, 0.4], [0.3, 0.3]]))
     sure = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]])
-    for task, said, targets in (
+    cases: list[tuple[Any, Any, Any]] = [
         (TASK, Labels(sure, sure.argmax(1)), labels),
         (Preference(), rewards, np.zeros((3, 2))),
-    ):
+    ]
+    for task, said, targets in cases:
         lines: list[dict[str, Any]] = [
             {**line, "label": right, "prediction": line[task.answer_key]}
             for line, right in zip(task.lines(said), task.known(targets), strict=True)

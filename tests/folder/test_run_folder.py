@@ -131,7 +131,7 @@ def test_files_that_came_and_went_are_told_and_the_card_may_be_edited(run: Path)
 
 @pytest.mark.parametrize("command", ["verdict", "report"])
 @pytest.mark.parametrize(
-    "value", [{"seed": 1}, {"verdict": {"ship": False}}, {"test": {"accuracy": {"value": 1.0}}}]
+    "value", [{"seed": 1}, {"verdict": {"words": "Ship it."}}, {"test": {"accuracy": {"value": 1.0}}}]
 )
 def test_a_changed_scorecard_is_refused(command: str, value: dict[str, Any], run: Path) -> None:
     changed(**value)(run / "scorecard.json")

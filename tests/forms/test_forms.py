@@ -5,6 +5,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -159,7 +160,7 @@ def test_a_form_of_its_own_reads_rows(of_verses: Kind, tmp_path: Path) -> None:
 
 def test_a_form_of_its_own_is_learnt_from_saved_and_predicted(of_verses: Kind, tmp_path: Path) -> None:
     data, model = verses(tmp_path / "rows.jsonl", 60), TINY["bert"](tmp_path / "bert")
-    settings = {"task": "text-classification", "columns": {"verse": "lines"}, "epochs": 1, "device": "cpu",
+    settings: dict[str, Any] = {"task": "text-classification", "columns": {"verse": "lines"}, "epochs": 1, "device": "cpu",
                 "precision": "fp32", "allow": ["near-copies"]}  # fmt: skip
 
     run = tune(str(data), quiet=True, model=str(model), out=str(tmp_path / "run"), **settings)

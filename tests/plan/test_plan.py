@@ -88,6 +88,7 @@ EVERYTHING: dict[str, Any] = {
     "train.label_smoothing": 0.1,
     "train.balance": "rows",
     "train.keep": "strong",
+    "compare.scratch": "on",
     "train.l2_sp": 0.01,
     "train.distill": 0.5,
     "train.replay": 0.1,

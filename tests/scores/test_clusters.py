@@ -20,7 +20,7 @@ from luthier.scores.intervals import (
     proportion,
     wilson,
 )
-from luthier.scores.measures import OfAll, OfSome, PerRow
+from luthier.scores.measures import Measure, OfAll, OfSome, PerRow
 from luthier.scores.metrics import METRICS, Tagged
 from luthier.scores.multiple import holm
 from luthier.scores.shares import tango_ends, wilson_ends
@@ -205,7 +205,7 @@ def test_a_true_difference_of_two_points_is_found_in_two_thousand_rows() -> None
     random, found = np.random.default_rng(5), 0
     for _ in range(100):
         gap = random.choice([1.0, -1.0, 0.0], 2000, p=[0.05, 0.03, 0.92])
-        found += paired_proportions(gap > 0, gap < 0, seed=0).low > 0
+        found += paired_proportions(np.maximum(gap, 0), np.maximum(-gap, 0), seed=0).low > 0
 
     assert found >= 80
 
@@ -214,11 +214,11 @@ def test_a_difference_says_how_small_a_one_it_could_have_seen() -> None:
     """A true difference of so much is found in about 8 of 10 cases."""
     random = np.random.default_rng(6)
     tried = random.choice([1.0, -1.0, 0.0], 1000, p=[0.06, 0.06, 0.88])
-    smallest = paired_proportions(tried > 0, tried < 0, seed=0).detectable
+    smallest = paired_proportions(np.maximum(tried, 0), np.maximum(-tried, 0), seed=0).detectable
 
     better, worse = 0.06 + smallest / 2, 0.06 - smallest / 2
     gaps = random.choice([1.0, -1.0, 0.0], (200, 1000), p=[better, worse, 0.88])
-    found = [paired_proportions(gap > 0, gap < 0, seed=0).low > 0 for gap in gaps]
+    found = [paired_proportions(np.maximum(gap, 0), np.maximum(-gap, 0), seed=0).low > 0 for gap in gaps]
 
     assert 0.7 < np.mean(found) < 0.9
 
@@ -228,10 +228,10 @@ def test_macro_f1_is_compared_on_the_same_clusters(random: np.random.Generator) 
     good, poor = (
         np.where(np.repeat(random.random(60) < share, 5), labels, (labels + 1) % 3) for share in (0.8, 0.7)
     )
-    statistics = [resampled_macro_f1(labels, each, 3) for each in (good, poor)]
+    first, second = (resampled_macro_f1(labels, each, 3) for each in (good, poor))
 
-    alone = paired_bootstrap_of(*statistics, good != poor, seed=0)
-    together = paired_bootstrap_of(*statistics, good != poor, groups=in_fives(300), seed=0)
+    alone = paired_bootstrap_of(first, second, good != poor, seed=0)
+    together = paired_bootstrap_of(first, second, good != poor, groups=in_fives(300), seed=0)
 
     assert together.value == alone.value
     assert together.high - together.low > 1.8 * (alone.high - alone.low)
@@ -250,11 +250,12 @@ def test_clusters_that_are_answered_differently_count_and_not_their_rows() -> No
 def test_every_measure_can_be_told_what_its_rows_share(random: np.random.Generator) -> None:
     scores, others = random.random((2, 100)).repeat(5, axis=1)
     places = np.arange(0, 500, 2)
-    for ours, theirs in (
+    pairs: tuple[tuple[Measure, Measure], ...] = (
         (PerRow(scores), PerRow(others)),
         (OfAll(mean_of(scores), scores), OfAll(mean_of(others), others)),
         (OfSome(PerRow(scores[places]), places), OfSome(PerRow(others[places]), places)),
-    ):
+    )
+    for ours, theirs in pairs:
         groups = in_fives(500)
         wider, plain = ours.clustered(groups), ours.estimate(0)
 

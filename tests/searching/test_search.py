@@ -25,7 +25,6 @@ from safetensors.numpy import load_file, save_file
 import luthier
 import luthier.session.runs
 from luthier import predict
-from luthier.candidates.run import Run
 from luthier.errors import DataError, DiskError, Interrupted, PlanError, RunError, WorldError
 from luthier.events import Advanced, Event, Noted, Started, Stepped, TrialBegan, TrialEnded, Validated
 from luthier.interrupts import StopWish
@@ -41,6 +40,7 @@ from luthier.searching.folder import SearchFolder
 from luthier.searching.records import SearchKey, Settled, SpentNote
 from luthier.searching.samplers import Adviser, Tried
 from luthier.searching.worker import worked
+from luthier.steps import finish, trusted
 from luthier.steps.trial import trial as run_trial
 from searches import VARY, events_of, finished, scores
 from tiny import likened_jsonl
@@ -677,14 +677,13 @@ def test_what_learns_nothing_takes_all_cores_as_long_as_nobody_else_needs_them(
     for module in (opening, ending):
         monkeypatch.setattr(module, "available_cores", lambda: 2)
     met: dict[str, set[int]] = {"frozen": set(), "step": set(), "test": set()}
-    plain = Run.infer
+    plain = trusted.open_test
 
-    def infer(run: Run, model: Any, part: str) -> Any:
-        if part == "test":
-            met["test"].add(torch.get_num_threads())
-        return plain(run, model, part)
+    def open_test(*given: Any) -> Any:
+        met["test"].add(torch.get_num_threads())
+        return plain(*given)
 
-    monkeypatch.setattr(Run, "infer", infer)
+    monkeypatch.setattr(finish, "open_test", open_test)
     folder = begun(settings={"run.threads": threads}, trials=2)
     for number, event in events_of(folder, alone=True):
         if number == 0 and isinstance(event, Advanced):

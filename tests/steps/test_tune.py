@@ -90,8 +90,9 @@ def test_the_scorecard_has_the_contracts_keys(finished: tuple[ModelFolder, list[
         "majority", "tf-idf", "zero-shot", "neighbours", "probe", "tuned"
     ]  # fmt: skip
     assert record["chosen"] in ("probe", "tuned")
-    assert set(record["verdict"]) == {"ship", "against", "difference", "low", "high", "words"}
-    assert set(record["worth"]) == {"dearer", "cheaper", "difference", "low", "high", "words"}
+    compared = {"difference", "low", "high", "outcome", "detectable", "words"}
+    assert set(record["verdict"]) == {"ship", "against", *compared}
+    assert set(record["worth"]) == {"dearer", "cheaper", *compared}
     assert (record["worth"]["dearer"], record["worth"]["cheaper"]) == ("tuned", "probe")
     assert set(record["calibration"]) >= {"temperature", "ece_before", "ece_after"}
     assert set(record["cost"]["seconds"]) == {"read", "check", "load", "features", "probe", "train", "total"}

@@ -30,8 +30,8 @@ class Point:
         >>> from luthier.models.ladder.ladder import Rung
         >>> blocks = Ladder(tuple(Rung(name, name if "block" in name else None, ()) for name in
         ...     ("embeddings", "block 0", "block 1", "block 2", "head")))
-        >>> Point("lines", 0.2).scales(blocks)
-        (0.2, 0.2, 0.6, 1.0, 1.0)
+        >>> Point("lines", 0.5).scales(blocks)
+        (0.5, 0.5, 0.75, 1.0, 1.0)
         """
         if self.way == "wise-ft":
             return (self.alpha,) * len(ladder.rungs)

@@ -20,6 +20,8 @@ LONGEST = (
     "test_search_ending.py",
     "test_demo.py",
     "test_contract.py",
+    "test_resume.py",
+    "test_resume_language.py",
 )
 """Files that take longest: they begin first, so that no process works on one of them when the others have ended."""
 

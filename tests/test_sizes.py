@@ -18,7 +18,7 @@ SECTION = "a section of the plan: each field is a setting"
 WIDE_CLASSES = {
     "folder.model_record.SavedModelRecord": RECORD,
     "folder.run_records.EventRecord": RECORD,
-    "folder.scorecard.ScorecardRecord": RECORD,
+    "folder.scorecard_records.ScorecardRecord": RECORD,
     "report.search_records.SearchRecord": RECORD,
     "plan.sections.DataPlan": SECTION,
     "plan.sections.TrainPlan": SECTION,

@@ -15,7 +15,7 @@ from luthier.comparing.runs import compare_runs
 from luthier.errors import RunError
 from luthier.files import write_json
 from luthier.folder.model_record import ModelRecord, SavedModelRecord
-from luthier.folder.scorecard import ScorecardRecord
+from luthier.folder.scorecard_records import ScorecardRecord
 from luthier.records import sealed, stamped
 from luthier.scores.intervals import paired_proportions
 from luthier.tasks import TASKS

@@ -13,7 +13,7 @@ import pytest
 
 from language_runs import SYSTEM
 from luthier.folder.model_folder import load
-from luthier.folder.scorecard import Sample, SampleAnswer, ScorecardRecord
+from luthier.folder.scorecard_records import Sample, SampleAnswer, ScorecardRecord
 from luthier.report import sentences, usage
 from luthier.report.card import model_card
 from luthier.report.page import page

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from luthier.errors import RunError
-from luthier.folder.scorecard import ScorecardRecord
+from luthier.folder.scorecard_records import ScorecardRecord
 from luthier.report import search_pictures
 from luthier.report.markup import Html
 from luthier.report.search_page import search_page, write_search_page

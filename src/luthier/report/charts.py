@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from luthier.folder.run_records import EventRecord
-from luthier.folder.scorecard import Bin, CandidateScores, RateTest
+from luthier.folder.scorecard_records import Bin, CandidateScores, RateTest
 from luthier.report.drawing import ACCENT, INK, MUTED, PAPER, WIDTH, drawing, short
 from luthier.report.markup import Html
 from luthier.report.numbers import Shown, decimals, duration, number

@@ -1,6 +1,6 @@
 """The report's sections on how the model was made: training, cost, provenance; and how to use it."""
 
-from luthier.folder.scorecard import Cost, RateTest
+from luthier.folder.scorecard_records import Cost, RateTest
 from luthier.report import numbers, sentences, usage
 from luthier.report.charts import rate_curve, time_bars, training_curves
 from luthier.report.markup import (

@@ -1,6 +1,6 @@
 """The report's sections on the answers to the test rows: per class, confusions, calibration, the surest mistakes."""
 
-from luthier.folder.scorecard import Bin
+from luthier.folder.scorecard_records import Bin
 from luthier.report import numbers, sentences
 from luthier.report.charts import heat_map, reliability_diagram, scatter
 from luthier.report.markup import Column, Html, beside, details, join, picture, table, tag, with_note

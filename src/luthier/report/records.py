@@ -10,7 +10,8 @@ from typing import Any
 from luthier.errors import RunError
 from luthier.files import open_file
 from luthier.folder.run_records import EventRecord
-from luthier.folder.scorecard import CandidateScores, Score, Scorecard, ScorecardRecord, read_scorecard
+from luthier.folder.scorecard import Scorecard, read_scorecard
+from luthier.folder.scorecard_records import CandidateScores, Score, ScorecardRecord
 from luthier.records import LARGEST, read_lines
 from luthier.report.run_records import (
     FileRecord,

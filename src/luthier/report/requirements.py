@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from luthier.errors import PlanError, did_you_mean, listing
-from luthier.folder.scorecard import ScorecardRecord
+from luthier.folder.scorecard_records import ScorecardRecord
 from luthier.scores.metrics import METRICS
 
 ECE, FORGETTING = "ece", "forgetting"

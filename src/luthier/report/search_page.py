@@ -7,7 +7,7 @@ from typing import Any
 
 from luthier.errors import RunError
 from luthier.files import refuse_link_away, write_bytes
-from luthier.folder.scorecard import ScorecardRecord
+from luthier.folder.scorecard_records import ScorecardRecord
 from luthier.report import numbers, sentences
 from luthier.report.markup import (
     Column,

@@ -1,6 +1,6 @@
 """The outcome of a search, as text."""
 
-from luthier.folder.scorecard import ScorecardRecord
+from luthier.folder.scorecard_records import ScorecardRecord
 from luthier.report.numbers import shown
 from luthier.report.search_page import STATES, named_of, ranked, values_of
 from luthier.report.search_records import SearchRecord

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from luthier.folder.scorecard import (
+from luthier.folder.scorecard_records import (
     CalibrationScores,
     LongTexts,
     ScorecardRecord,

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 
-from luthier.folder.scorecard import ScorecardRecord
+from luthier.folder.scorecard_records import ScorecardRecord
 from luthier.report.numbers import number
 
 GIVEN = {

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from luthier.folder.scorecard import CandidateScores, Score, Verdict, Worth
+from luthier.folder.scorecard_records import CandidateScores, Score, Verdict, Worth
 from luthier.report import numbers, sentences
 from luthier.report.charts import candidate_dots
 from luthier.report.markup import Column, Html, beside, join, picture, table, tag, with_note

@@ -1,6 +1,6 @@
 """The report's section on what a language model wrote: how much, how it ended, and some of it beside what others wrote."""
 
-from luthier.folder.scorecard import Sample, SampleAnswer
+from luthier.folder.scorecard_records import Sample, SampleAnswer
 from luthier.report import numbers, sentences
 from luthier.report.markup import Column, Html, details, join, table, tag, with_note
 from luthier.report.records import Records

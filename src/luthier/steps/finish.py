@@ -29,7 +29,7 @@ from luthier.devices import with_threads
 from luthier.events import Event, Started
 from luthier.files import whole_folder, write_bytes, write_json, write_text
 from luthier.folder.model_record import form_of
-from luthier.folder.scorecard import ScorecardRecord
+from luthier.folder.scorecard_records import ScorecardRecord
 from luthier.machine import peak_bytes
 from luthier.plan.places import placed
 from luthier.prepare.prepare import Prepared

@@ -23,7 +23,7 @@ from luthier.events import Ended, Event, Noted, Started
 from luthier.files import clear, whole_folder, write_json
 from luthier.folder.artefacts import Artefacts
 from luthier.folder.run_folder import RunFolder
-from luthier.folder.scorecard import ScorecardRecord
+from luthier.folder.scorecard_records import ScorecardRecord
 from luthier.models.hub.find import what_opening_takes
 from luthier.plan.plan import Plan
 from luthier.prepare.judged import Judged, Request, learning_from, of_base, open_judged

@@ -18,7 +18,8 @@ from luthier.files import link_or_copy, whole_folder, write_json, write_text
 from luthier.folder.model_folder import ModelFolder
 from luthier.folder.run_folder import FOLDERS, LOCK
 from luthier.folder.scorecard import FILE as SCORECARD
-from luthier.folder.scorecard import Scorecard, ScorecardRecord
+from luthier.folder.scorecard import Scorecard
+from luthier.folder.scorecard_records import ScorecardRecord
 from luthier.hashes import hash_json
 from luthier.plan.duration import seconds_of
 from luthier.plan.places import placed

@@ -1,6 +1,7 @@
 """Packed batches of sequences: losses and gradients are those of each sequence alone, however they lie in a batch."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -193,6 +194,16 @@ def test_micro_batches_hold_so_many_tokens_and_count_a_shared_beginning_once() -
         [1],
         [2, 4],
     ]
+
+
+def test_micro_batches_count_what_the_answers_of_a_row_begin_with_once() -> None:
+    one, other = [(*range(1, 9), 20 + n, 21) for n in (0, 5)], [(*range(30, 38), 20 + n, 22) for n in (0, 5)]
+    alone = sequences_of([*one, *other])
+    pairs = replace(alone, first_part=np.array([0, 2, 4]), prompts=np.array([8, 8]), targets=np.zeros((2, 2)))
+
+    assert (pairs.lengths.tolist(), pairs.shared.tolist()) == ([18, 18], [8, 8])
+    assert [rows.tolist() for rows in pairs.cut(np.arange(2), pairs.lengths, 20)] == [[0, 1]]
+    assert pairs.batch(np.arange(2)).inputs["input_ids"].shape[1] == 20
 
 
 def test_features_are_the_mean_of_a_rows_states() -> None:

@@ -4,7 +4,7 @@
 
 They are written into the folder COMMIT beside this file, and stay as they are from then on: `tests/test_witnesses.py` opens
 them with the luthier of today. Make new ones whenever the format of a record changes, by the last version that wrote the old one.
-Rows and models are those of `tests/tiny.py`, smaller; rows/ holds the rows of all versions.
+Rows and models are those of `tests/tiny.py` and `tests/tiny_chats.py`, smaller; rows/ holds the rows of all versions.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 import tiny  # noqa: E402 — the tests' own
+import tiny_chats  # noqa: E402
 from luthier.records import SEAL, sealed  # noqa: E402
 
 START = "import sys; from luthier.cli import main; main()"
@@ -60,6 +61,9 @@ CASES = {
     "questions": Case("questions.jsonl", options=("--method", "full", "--cloze", "0")),
     "vectors": Case("vectors.jsonl", "sentence_bert"),
     "images": Case("images", "resnet"),
+    "talk": Case("talk.jsonl", "llama"),
+    "preferred": Case("preferred.jsonl", "llama"),
+    "reading": Case("reading.jsonl", "llama", options=("--method", "full", "--task", "adaptation")),
     "search": Case(
         "text.csv", options=("--method", "full", "--sampler", "random", "--trials", "2", "--vary", "train.lr=1e-3..3e-2 log")
     ),
@@ -75,6 +79,9 @@ def write_rows(folder: Path) -> None:
     tiny.tagged_jsonl(folder / "words.jsonl", 60)
     tiny.questions_jsonl(folder / "questions.jsonl", 40)
     tiny.queries_jsonl(folder / "vectors.jsonl", 60)
+    tiny.conversations_jsonl(folder / "talk.jsonl", 40)
+    tiny.preferences_jsonl(folder / "preferred.jsonl", 40)
+    tiny.documents_jsonl(folder / "reading.jsonl", 40)
     write_images(folder / "images")
 
 
@@ -100,6 +107,7 @@ def write_models(folder: Path) -> None:
     tiny.bert(folder / "bert")
     tiny.sentence_bert(folder / "sentence_bert")
     tiny.TINY_IMAGES["resnet"](folder / "resnet")
+    tiny_chats.chatting(folder / "llama", **SMALLER)
 
 
 def make(name: str, python: str, home: Path, out: Path) -> None:

@@ -80,6 +80,16 @@ class Sequences(FlatExamples):
         """(rows,) tokens of each row that a state is computed of where nothing is shared."""
         return sums_of(self.computed, self.first_part)
 
+    @cached_property
+    def shared(self) -> Ints:
+        """(rows,) tokens among `lengths` with which later sequences of a row begin as its first one does."""
+        found = np.zeros(len(self), np.int64)
+        for row in np.flatnonzero(np.diff(self.first_part) > 1).tolist():
+            first, *others = range(int(self.first_part[row]), int(self.first_part[row + 1]))
+            whole = self.sequence(first)
+            found[row] = sum(common(whole, self.sequence(part)) for part in others)
+        return found
+
     @property
     def padded_lengths(self) -> Ints:
         return np.ones(len(self), np.int64)
@@ -105,11 +115,11 @@ class Sequences(FlatExamples):
         return self
 
     def cut(self, rows: Ints, lengths: Ints, tokens: int) -> list[Ints]:
-        """Rows in their order, in runs of at most so many tokens; what a whole run begins with counts once."""
+        """Rows in their order, in runs of at most so many tokens; what a row, or a whole run, begins with counts once."""
         found: list[Ints] = []
         begin, size, shared = 0, 0, 0
         for at, row in enumerate(rows.tolist()):
-            own = int(lengths[row])
+            own = int(lengths[row]) - (int(self.shared[row]) if self.shares else 0)
             alike = min(shared, self.alike(int(rows[begin]), row)) if at > begin else self.shares * own
             if at > begin and size + own - (at - begin) * alike > tokens:
                 found.append(rows[begin:at])

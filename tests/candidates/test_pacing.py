@@ -46,6 +46,16 @@ def test_a_resumed_training_counts_from_where_it_goes_on() -> None:
     assert [note.text for note in said] == ["Steps take 0.5 s, not 10 s: 40 s of training are left at most."]
 
 
+def test_a_budget_that_ends_training_first_is_told_with_the_step_that_it_reaches() -> None:
+    pacing = Pacing(1.0, 126, end=lambda: 150.0)
+
+    said = notes(pacing, [3.5 * step for step in range(40)])
+
+    assert [note.text for note in said] == [
+        "Steps take 3.5 s, not 1 s: 1 min 20 s of training are left at most. The budget ends it at about step 43 of 126."
+    ]
+
+
 def test_where_nothing_was_foretold_nothing_is_put_right() -> None:
     assert notes(Pacing(None, 1000), [9.0 * step for step in range(100)]) == []
 

@@ -1,5 +1,7 @@
 """What a step is foretold to take, which training is measured by once it runs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -15,6 +17,10 @@ def forecast(train: float, stages: int = 1) -> Forecast:
 
 def test_a_step_takes_its_share_of_training() -> None:
     assert forecast(25.0).step_seconds == pytest.approx(2.5)
+
+
+def test_a_budget_that_leaves_time_for_half_of_the_steps_makes_none_of_them_quicker() -> None:
+    assert replace(forecast(12.5), unbounded=25.0).step_seconds == pytest.approx(2.5)
 
 
 def test_no_pace_is_foretold_where_time_is_over_before_the_first_step() -> None:

@@ -74,6 +74,8 @@ class Forecast:
     """Share of the processor that other processes took meanwhile."""
     recomputes: bool = False
     """Whether it only fits where blocks compute their activations again on the way back."""
+    unbounded: float | None = None
+    """Seconds of all steps of training, also of those for which a budget leaves no time; None: as in `seconds`."""
 
     @property
     def total(self) -> float:
@@ -81,11 +83,11 @@ class Forecast:
 
     @property
     def step_seconds(self) -> float | None:
-        """What a step takes, validations and all; None where steps differ, as more and more layers move, and where time is over
-        before the first of them."""
+        """What a step takes, validations and all, whether or not a budget leaves time for every one of them; None where steps
+        differ, as more and more layers move, and where time is over before the first of them."""
         if self.outline is None or len(self.outline.stages) != 1 or not self.seconds["train"]:
             return None
-        return self.seconds["train"] / self.outline.steps
+        return (self.unbounded or self.seconds["train"]) / self.outline.steps
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -247,7 +249,19 @@ def of_training(
     rungs = tuple(rungs_of(bench.unfreezing, bench.settings))
     slowest = sum(budgeted(ready, seconds | {"train": seconds["train"] * dearest.spread / by}).values())
     planned = budgeted(ready, seconds)
-    return Forecast(planned, peak, parts, plan, rungs, idle, ladder.note, slowest, others, memory.recomputes)
+    return Forecast(
+        planned,
+        peak,
+        parts,
+        plan,
+        rungs,
+        idle,
+        ladder.note,
+        slowest,
+        others,
+        memory.recomputes,
+        seconds["train"],
+    )
 
 
 def budgeted(ready: Prepared, seconds: dict[str, float]) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """When training must end for the whole command to keep its time."""
 
 import contextlib
+import math
 from collections.abc import Iterator
 
 from luthier.candidates.run import HELD_OUT, Run
@@ -30,11 +31,15 @@ class Budget:
 
     def over(self) -> str:
         """Why training is to end where it is, as `Stopped` tells it; empty: it goes on."""
-        run, examples = self.run, self.run.ready.examples
-        if run.mode.enough():
+        if self.run.mode.enough():
             return "enough"
+        return "budget" if self.run.clock() > self.end() else ""
+
+    def end(self) -> float:
+        """The second of the run in which no further step may begin; infinite without a budget."""
+        run, examples = self.run, self.run.ready.examples
         if run.plan.budget_seconds is None:
-            return ""
+            return math.inf
         held = sum(len(examples[part]) for part in (HELD_OUT if run.mode.writes_model else SCORED))
         frozen = run.watch.took["features"]  # of all rows; a trial's end looks at few of them
         if not run.mode.writes_model:
@@ -42,4 +47,4 @@ class Budget:
         scoring = max(1.5 * frozen, self.longest * held / max(1, len(examples["valid"])))
         scoring += self.validations * self.longest
         writing = WRITING if run.mode.writes_model else WRITING_OF_TRIAL
-        return "budget" if run.clock() > run.plan.budget_seconds - scoring - writing else ""
+        return run.plan.budget_seconds - scoring - writing

@@ -1,6 +1,7 @@
 """What was foretold of a training, put right by its real steps."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from luthier.events import Event, Noted, Stepped
@@ -22,6 +23,8 @@ class Pacing:
     """Seconds of a step, validations and all; None: nothing was told, and nothing is put right."""
     steps: int
     """Number of steps of the whole training."""
+    end: Callable[[], float] = lambda: math.inf
+    """The second of the run in which no further step may begin, as there is a budget."""
     look_at: int = FIRST_LOOK
     seen: int = 0
     since: Stepped | None = None
@@ -41,9 +44,14 @@ class Pacing:
         pace = taken / (event.step - self.since.step)
         self.look_at, self.since = 2 * self.seen, event
         if max(pace / self.told, self.told / pace) >= OFF:
-            left = time_in_words(pace * (self.steps - event.step))
+            left, ends = pace * (self.steps - event.step), self.end() - event.seconds
+            budget = ""
+            if ends < left:
+                reached = event.step + int(ends / pace)
+                budget = f" The budget ends it at about step {reached:,} of {self.steps:,}."
+            left_words = time_in_words(max(0.0, min(left, ends)))
             yield Noted(
-                f"Steps take {pace:.2g} s, not {self.told:.2g} s: {left} of training are left at most.",
+                f"Steps take {pace:.2g} s, not {self.told:.2g} s: {left_words} of training are left at most.{budget}",
                 event.seconds,
             )
             self.told = pace

@@ -185,7 +185,7 @@ def follow(run: Run, settings: TrainSettings) -> Generator[Event, None, Prefixes
         run.watch.earlier["train"] = run.watch.earlier.get("train", 0.0) + state.seconds
         yield Noted(f"Going on from step {resumed:,}, which was saved.", run.clock())
 
-    pacing = Pacing(run.outlook.step_seconds, settings.steps(len(ready.examples["train"])))
+    pacing = Pacing(run.outlook.step_seconds, settings.steps(len(ready.examples["train"])), end=budget.end)
 
     def validate() -> tuple[float, float]:
         with prefixes.serving("valid"), budget.timed():

@@ -17,8 +17,9 @@ from luthier.session.runs import run_plan
 HERE = Path(luthier.__file__).parent / "demo"
 MODEL = PACKAGED_CHAT
 """The language model that is tuned."""
-CHAT_SECONDS = 600.0
-"""Seconds that the demo of conversations takes at the most, with the opening of the model, on two cores without bf16."""
+CHAT_SECONDS = 900.0
+"""Seconds that the demo of conversations takes at the most, with the opening of the model. Two cores with bf16 take seven minutes;
+without, ten minutes end training after 91 of 126 steps, which costs some ten points (docs/demo-chat.md)."""
 FEWEST_SECONDS = 60.0
 """Seconds that are left to its run, however long the opening took."""
 TEXTS = (

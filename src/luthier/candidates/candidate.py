@@ -36,6 +36,8 @@ class Candidate(ABC):
     """Whether a trial of a search needs it, or may have it as it costs nothing: what is only compared with is left out there."""
     trains: bool = False
     """Whether it trains layers of the body: it is dear then, and left out where it could not be kept."""
+    is_shown: bool = False
+    """Whether it sees right answers before it gives its own, which are about as long then; the untaught may never end."""
     beside_judged: Beside = ""
     """What it takes to stand beside a model that was tuned elsewhere (steps/judge.py)."""
 

@@ -73,6 +73,7 @@ class FewExamplesCandidate(Candidate):
 
     name = "few-examples"
     words = "the untouched model with examples in its prompt"
+    is_shown = True
 
     def why_not(self, ready: Prepared) -> str:
         if ready.rows.task.in_context is None:

@@ -330,7 +330,10 @@ class Costs:
 def frozen_seconds(costs: Costs) -> dict[str, float]:
     """Features, the candidates that train no layers, scores and writing: what every method does."""
     ready, looks = costs.ready, costs.looks
-    cheap = sum(one.forecast(ready, costs.first_answers) for one in competing(ready, trains=False))
+    cheap = sum(
+        one.forecast(ready, costs.answers if one.is_shown else costs.first_answers)
+        for one in competing(ready, trains=False)
+    )
     of_all_parts = looks["fast"].first.of(passes(ready, "train"))
     of_all_parts += sum(costs.reading(ready.examples[part]) for part in HELD_OUT)
     features = 0.0

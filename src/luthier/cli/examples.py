@@ -245,6 +245,8 @@ def show(folder: Any, as_json: bool) -> None:
         )
     print(f"\n{scorecard.words}")
     print(scorecard.record["worth"]["words"])
+    if scorecard.looks_words:
+        print(scorecard.looks_words)
     print(f"\n{folder.path}/report.html   the report\n{folder.path}/model         the model")
 
 

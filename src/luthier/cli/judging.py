@@ -128,7 +128,10 @@ def show(path: Path, scorecard: Any) -> None:
     for candidate in scorecard.record["candidates"]:
         mark = "  <- judged" if candidate["name"] == scorecard.chosen else ""
         print(f"  {candidate['name']:<{width}} {scorecard.metric} {candidate['test']:.3f}{mark}")
-    print(f"\n{scorecard.words}\n\n{path}/report.html   the report")
+    print(f"\n{scorecard.words}")
+    if scorecard.looks_words:
+        print(scorecard.looks_words)
+    print(f"\n{path}/report.html   the report")
 
 
 app.command(judging(), name="judge")

@@ -1,6 +1,6 @@
 """The records that scorecard.json is made of, as docs/scorecard.md describes it, checked when they are read."""
 
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 
@@ -307,6 +307,18 @@ class Judging(Record):
     what: str | None = None
     understood: list[str] | None = None
     folds: Finite | None = None
+    task: dict[str, Any] | None = None
+    """The task as luthier.json has it, by which runs are compared. The task itself checks it."""
+
+
+class Looks(Record):
+    """How many other models were scored on the same test rows before."""
+
+    contents: Name
+    rows: int
+    earlier: int | None = None
+    too_good: float | None = None
+    words: str | None = None
 
 
 class ScorecardRecord(VersionedRecord):
@@ -348,6 +360,7 @@ class ScorecardRecord(VersionedRecord):
     keeping: Keeping | None = None
     judged: Judging | None = None
     valid_from: str | None = None
+    looks: Looks | None = None
     long: LongTexts | None = None
     tuning: Tuning | None = None
     warnings: list[str] | None = None
@@ -371,6 +384,11 @@ class ScorecardRecord(VersionedRecord):
     def ship(self) -> bool:
         """Whether the chosen candidate is better, beyond noise, than the best for which nothing was trained."""
         return self.verdict is not None and self.verdict.ship
+
+    @property
+    def looks_words(self) -> str:
+        """What is told where other models were scored on the same test rows before; empty where none was."""
+        return (self.looks.words if self.looks is not None else None) or ""
 
     @property
     def verdict_words(self) -> str:

@@ -33,6 +33,7 @@ from luthier.report.page import write_report
 from luthier.report.run_records import write_findings
 from luthier.steps.finish import VERSIONS, make_scorecard, prediction_lines, write_rows
 from luthier.steps.judged_trust import judged_trust
+from luthier.steps.looks import Look, look_of, told
 from luthier.tasks.calibration import Calibration
 from luthier.tasks.outputs import Outputs
 
@@ -100,7 +101,9 @@ def judge(
         yield from timed(run, "baselines", compared(work))
     refuse_to_go_on(run)
     with folder.alone():
-        write_verdict(work, folder)
+        look = look_of(ready.rows, folder.key)
+        yield from told(look, clock())
+        write_verdict(work, folder, look)
     return folder.path
 
 
@@ -245,7 +248,7 @@ def told_of_learning(work: Judging) -> str:
     )
 
 
-def write_verdict(work: Judging, folder: RunFolder) -> None:
+def write_verdict(work: Judging, folder: RunFolder, look: Look) -> None:
     """Scorecard, predictions and report. Whatever stood there before gives way."""
     run, path = work.run, folder.path
     assert run.kept is not None, "the model was asked before"
@@ -258,11 +261,13 @@ def write_verdict(work: Judging, folder: RunFolder) -> None:
         clear(path / "findings.json")
     with whole_folder(path / "predictions") as inside:
         (inside / "test.jsonl").write_text(prediction_lines(run, run.kept, "test"), encoding="utf-8")
-    write_json(path / "scorecard.json", sealed(stamped(judged_scorecard(work, run.kept), ScorecardRecord)))
+    write_json(
+        path / "scorecard.json", sealed(stamped(judged_scorecard(work, run.kept, look), ScorecardRecord))
+    )
     write_report(path)
 
 
-def judged_scorecard(work: Judging, kept: Fitted) -> dict[str, Any]:
+def judged_scorecard(work: Judging, kept: Fitted, look: Look) -> dict[str, Any]:
     """scorecard.json of a judged model: as of a run, with what a run alone has in its place."""
     run = work.run
     own: Mapping[str, Any] = {
@@ -277,8 +282,10 @@ def judged_scorecard(work: Judging, kept: Fitted) -> dict[str, Any]:
             "what": work.judged.tuned.words,
             "understood": [*work.judged.told, told_of_learning(work)],
             "folds": 0 if len(run.ready.rows.split.train) else len(work.folds),
+            "task": run.task.to_json(),
         },
         "tuning": {},
+        "looks": look.to_json(run.task.metric, kept.scores["test"]),
         **judged_trust(run, kept, work.judged.tuned, [(fold.learnt, fold.asked) for fold in work.folds]),
     }
     return {**make_scorecard(run, kept, NOT_MEASURED), **own}

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, log_loss
 
+import luthier as face
 from command import luthier
 from judgements import judged, lines, refused
+from luthier.errors import PlanError
 from luthier.plan.plan import Plan
 from luthier.prepare.judged import Request, learning_from, open_judged
 from luthier.scores.classification import Reliability
@@ -111,6 +113,27 @@ def test_the_same_command_again_gives_the_same_scores(
         "candidates": 0,
         "sha256": 0,
     }
+
+
+def test_python_gives_the_same_verdict_as_an_object_that_can_be_compared(
+    card: tuple[dict[str, Any], Path], model: Path, data: Path, tmp_path: Path
+) -> None:
+    found, out = card
+
+    again = face.judge(model, data, out=str(tmp_path / "verdict"), quiet=True)
+
+    assert again.path == tmp_path / "verdict"
+    assert again.scorecard.test["accuracy"].to_json() == found["test"]["accuracy"]
+    assert (again.ship, again.words) == (found["verdict"]["ship"], found["verdict"]["words"])
+    assert repr(again) == f"Judgement({str(again.path)!r}, accuracy {again.scorecard.test['accuracy']})"
+    assert face.compare(again, out).outcome == "no difference that this test can see"
+
+
+def test_a_setting_that_has_no_effect_on_a_model_that_is_asked_is_refused(model: Path, data: Path) -> None:
+    with pytest.raises(PlanError) as refusal:
+        face.judge(model, data, lr=1e-4, label="label")
+
+    assert str(refusal.value) == "'train.lr': no effect on a model that is only asked. Leave it out."
 
 
 # Rows and labels

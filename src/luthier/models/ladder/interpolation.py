@@ -15,10 +15,9 @@ class Point:
 
     `wise-ft`: all weights go `alpha` of the way (Wortsman et al. 2021, arXiv:2109.01903, eq. 1).  `lines`: the lowest block goes
     `alpha` of the way, the uppermost all of it, those between in equal steps: LiNeS (Wang et al. 2024, arXiv:2410.17146), which
-    scales the update of block l of L by alpha + beta (l - 1) / (L - 1). Of the paper is that line. Here beta is 1 - alpha, so that
-    the uppermost block stays as it was tuned and one number is left to sweep. What lies above the blocks goes with the uppermost
-    one, and the head stays whole, as both are the task's own; the authors' code gives alpha to all that is in no block, where a
-    zero-shot head is shared by all tasks.
+    scales the update of block l of L by alpha + beta (l - 1) / (L - 1). Ours are beta = 1 - alpha, so that the uppermost block
+    stays as it was tuned and one number is left to sweep, and what becomes of tensors in no block: published implementations
+    scale them by alpha, and here those above the blocks go with the uppermost one and the head goes whole: they are the task's.
     """
 
     way: str

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 from sklearn.metrics import accuracy_score, log_loss
 
 import luthier as face
@@ -68,13 +69,24 @@ def test_the_scorecard_says_what_was_judged_and_against_what(
     found, _ = card
 
     assert (found["task"], found["method"], found["chosen"]) == ("text-classification", "judge", "tuned")
-    assert [one["name"] for one in found["candidates"]][-1] == "tuned"
-    assert {one["name"] for one in found["candidates"]} >= {"majority", "tuned"}
+    assert [one["name"] for one in found["candidates"]] == ["majority", "tf-idf", "tuned"]
     assert all(one["valid"] == one["test"] for one in found["candidates"])
     assert (found["valid_from"], found["judged"]["folds"]) == ("test", 5)
-    assert found["verdict"]["against"] == "majority"
+    assert found["verdict"]["against"] == "tf-idf"
     assert found["calibration"]["part"] == "test"
     assert found["calibration"]["ece_before"] > 0
+
+
+def test_the_scorecard_says_how_fast_and_how_large_the_model_and_what_it_is_compared_with_are(
+    card: tuple[dict[str, Any], Path], model: Path
+) -> None:
+    found = {one["name"]: one for one in card[0]["candidates"]}
+    weights = load_file(model / "model.safetensors")
+
+    assert all(one["rows_per_second"] > 0 for one in found.values())
+    assert found["tuned"]["bytes"] == sum(tensor.nbytes for tensor in weights.values())
+    assert found["majority"]["bytes"] < found["tf-idf"]["bytes"]
+    assert "Rows/s" in (card[1] / "report.html").read_text()
 
 
 def test_the_majority_is_that_of_the_rows_themselves_and_not_the_label_that_a_fold_has_least_of(
@@ -328,7 +340,7 @@ def test_the_model_that_it_was_made_of_is_compared_with_where_it_is_named(
     found = judged(model, data, tmp_path / "out", "--base", sentence_bert)
 
     assert [one["name"] for one in found["candidates"]][-2:] == ["zero-shot", "tuned"]
-    assert found["verdict"]["against"] in ("majority", "zero-shot")
+    assert found["verdict"]["against"] in ("majority", "tf-idf", "zero-shot")
     assert not (tmp_path / "out" / "state" / "features.json").exists()
 
 

@@ -31,6 +31,7 @@ from luthier.forecast.timing import (
     time_looks,
     time_steps,
 )
+from luthier.forecast.trusting import trusting_seconds
 from luthier.forecast.writing import WritingCost, time_writing, written_bytes
 from luthier.machine import Load, available_bytes, peak_bytes
 from luthier.models.ladder.policies import AllRungs
@@ -230,11 +231,12 @@ def of_training(
     parts = memory.parts()
     scored = sum(one.forecast(ready, costs.answers) for one in competing(ready, trains=True))
     keeping = keeping_seconds(ready, costs.reading, costs.answers)
+    trusting = trusting_seconds(ready, costs.reading)
     seconds = {
         "prepare": elapsed,
         **frozen,
         "train": setting_up + training + scored + keeping["train"],
-        "score": scoring + costs.answers(ready.examples["test"]) + keeping["score"],
+        "score": scoring + costs.answers(ready.examples["test"]) + keeping["score"] + trusting,
         "forecast": 0.0 if expected < TINY_SECONDS else time.perf_counter() - begin,
     }
     parts["writing"] = max(0, written_bytes(ready) - parts["activations"])  # never both at once

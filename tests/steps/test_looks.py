@@ -85,10 +85,11 @@ def test_a_run_that_goes_on_after_a_kill_is_told_what_it_was_told_before(
 ) -> None:
     some = rows(messages(20, seed=1))
     look_of(some, KEYS[0])
+    run = run_of(some, tmp_path / "run", KEYS[1])
 
-    before = opened(run_of(some, tmp_path / "run", KEYS[1]))
+    before = opened(run)
     shutil.rmtree(cache_folder() / NAME)  # which anybody may
-    after = opened(run_of(some, tmp_path / "run", KEYS[1]))
+    after = opened(run)
 
     assert before == after
     assert before.earlier == 1

@@ -1,6 +1,7 @@
 """Tiny models, built once a session: tests read their folders and never write into them."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 import tiny
+from luthier.files import cache_folder
 from luthier.plan.plan import Plan
 from luthier.plan.search import SearchPlan
 from luthier.searching.folder import SearchFolder
@@ -47,6 +49,26 @@ def one_core() -> Iterator[None]:
         torch.set_num_threads(1)
         yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """What luthier keeps for its user lies elsewhere in tests, but for GGUF files that were opened and what was measured of the
+    machine, which take long and come out the same."""
+    users, home = cache_folder(), tmp_path_factory.mktemp("cache")
+    (home / "luthier").mkdir()
+    for name in ("gguf", "machine"):
+        if (users / name).is_dir():
+            (home / "luthier" / name).symlink_to(users / name)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(home))
+        yield home / "luthier"
+
+
+@pytest.fixture(autouse=True)
+def rows_that_nobody_has_seen(own_cache: Path) -> None:
+    """No test finds its rows worn out by the models of another one."""
+    shutil.rmtree(own_cache / "looks", ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -77,7 +77,7 @@ def test_no_file_imports_from_a_floor_above_its_own_or_from_a_neighbour() -> Non
 def test_the_public_names_are_these_and_all_can_be_had() -> None:
     assert luthier.__all__ == [
         "DataError", "InputError", "Interrupted", "LuthierError", "ModelError", "ModelFolder", "Plan", "PlanError",
-        "Predictions", "RunError", "WorldError", "check", "compare", "load", "search", "tune",
+        "Predictions", "RunError", "WorldError", "check", "compare", "judge", "load", "search", "tune",
     ]  # fmt: skip
     assert all(getattr(luthier, name) is not None for name in luthier.__all__)
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from luthier.plan.plan import Plan
     from luthier.predict import Predictions
     from luthier.session.comparing import compare
+    from luthier.session.judging import judge
     from luthier.session.runs import check, tune
     from luthier.session.searches import search
 
@@ -42,6 +43,7 @@ __all__ = [
     "WorldError",
     "check",
     "compare",
+    "judge",
     "load",
     "search",
     "tune",
@@ -54,6 +56,7 @@ HOMES = {
     "Predictions": "luthier.predict",
     "check": "luthier.session.runs",
     "compare": "luthier.session.comparing",
+    "judge": "luthier.session.judging",
     "search": "luthier.session.searches",
     "tune": "luthier.session.runs",
 }

@@ -11,6 +11,7 @@ from early_runs import run_of, small
 from kills import at_call, kill_in, outcome
 from luthier.candidates import CANDIDATES, competing, scratch
 from luthier.candidates.by_hand import HandMadeCandidate
+from luthier.candidates.tf_idf import TF_IDF
 from luthier.comparing.fitted import Fitted, Footprint, tried_rows
 from luthier.comparing.in_short import Compared, Reach, short_words
 from luthier.errors import PlanError
@@ -110,7 +111,7 @@ def test_a_candidate_says_what_it_would_come_to_with_fewer_rows(tmp_path: Path) 
 def test_a_run_is_told_where_only_some_of_the_rows_are_learnt_from(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("luthier.candidates.tf_idf.MOST_ROWS", 20)
+    monkeypatch.setattr(TF_IDF, "most_rows", 20)
     run = run_of(small("text-classification", tmp_path))
 
     events = list(features_and_probe(run))

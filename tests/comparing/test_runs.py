@@ -1,16 +1,19 @@
 """Two finished runs on the same test rows: which is better, and what is refused."""
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from sklearn import metrics
 
 import luthier
+from command import luthier as command
 from luthier.comparing.runs import compare_runs
 from luthier.errors import RunError
 from luthier.files import write_json
@@ -43,12 +46,12 @@ def a_run(
     lines: Sequence[Mapping[str, Any]],
     task: Any = TASK,
     file: str = "reviews.csv",
-    clusters: Mapping[str, Any] | None = None,
+    **more: Any,
 ) -> Path:
     """The folder of a finished run with such predictions; each line of its own in the file."""
     card = {
         "task": task.name, "metric": task.metric, "test": {task.metric: {"value": 0.5}}, "chosen": "probe",
-        "verdict": {"ship": True}, "clusters": clusters,
+        "verdict": {"ship": True}, **more,
     }  # fmt: skip
     for folder in ("model", "predictions"):
         (path / folder).mkdir(parents=True)
@@ -196,6 +199,14 @@ def test_a_row_whose_label_has_changed_is_named(here: Path) -> None:
         luthier.compare("a", "b")
 
 
+def test_a_row_whose_name_and_label_are_the_same_and_whose_contents_are_not_is_refused(here: Path) -> None:
+    for name in "ab":
+        a_run(here / name, of_right(np.ones(3, bool)), looks={"contents": name, "rows": 3})
+
+    with pytest.raises(RunError, match="have the same names and labels, but what is read of them differs"):
+        luthier.compare("a", "b")
+
+
 def test_runs_of_two_tasks_and_what_is_no_run_are_refused(here: Path) -> None:
     a_run(here / "a", of_right(np.ones(3, bool)))
     a_run(here / "b", [{"label": 1.0, "prediction": 2.0}] * 3, Regression())
@@ -339,3 +350,70 @@ def test_what_a_line_of_predict_holds_gives_the_metrics_again() -> None:
         for name in task.reported(targets):
             again = task.measures([name], found)[name].value
             assert again == pytest.approx(task.scores(said, targets, 0)[name].value)
+
+
+# A baseline
+
+
+def test_a_run_that_is_not_worse_than_its_baseline_ends_with_0_and_one_that_is_with_3(here: Path) -> None:
+    a_run(here / "new", of_right(np.arange(100) < 70))
+    a_run(here / "old", of_right(np.arange(100) < 90))
+    a_run(here / "near", of_right(np.arange(100) < 72))
+
+    worse = command("verdict", "new", "--baseline", "old", "--junit", "verdict.xml")
+    same, better = (
+        command("verdict", "new", "--baseline", "near"),
+        command("verdict", "old", "--baseline", "new"),
+    )
+
+    assert (worse.code, same.code, better.code) == (3, 0, 0)
+    assert (
+        worse.out.splitlines()[1]
+        == f"{luthier.compare('new', 'old').words} Not worse was asked for, so it fails."
+    )
+    assert same.out.splitlines()[1] == luthier.compare("new", "near").words
+    suite = ElementTree.parse("verdict.xml").getroot()[0]
+    assert [case.get("name") for case in suite] == ["ship", "baseline"]
+    assert (suite.get("failures"), suite[1][0].tag) == ("1", "failure")
+
+
+def test_a_baseline_of_other_rows_another_task_other_labels_or_another_metric_is_refused(here: Path) -> None:
+    right = of_right(np.ones(20, bool))
+    a_run(here / "new", right)
+    a_run(here / "fewer", right[:10])
+    a_run(here / "number", [{"label": 1.0, "prediction": 2.0}] * 20, Regression())
+    a_run(here / "maybe", right, replace(TASK, labels=("maybe", "no", "yes")))
+    a_run(here / "macro", right, replace(TASK, metric="macro_f1"))
+
+    ended = {
+        name: command("verdict", "new", "--baseline", name) for name in ("fewer", "number", "maybe", "macro")
+    }
+
+    assert {one.code for one in ended.values()} == {2}
+    assert {one.out for one in ended.values()} == {""}
+    assert ended["fewer"].err.startswith("new was tested on 20 rows of reviews.csv, and fewer on 10 rows of")
+    assert ended["number"].err.startswith("new is a run of text-classification, and number one of regression")
+    assert ended["maybe"].err == (
+        "new and maybe do not know the same labels: 'maybe' only in maybe. Tune both on the same labels; `luthier compare` "
+        "compares them as they are.\n"
+    )
+    assert ended["macro"].err == (
+        "new chose by accuracy, and macro by macro_f1: a run is held against one of the same metric. Give the command of either "
+        "run again with the other's --metric; `luthier compare` compares them by accuracy.\n"
+    )
+
+
+def test_models_that_were_judged_are_compared_too(here: Path) -> None:
+    judged = {"what": "a model", "task": TASK.to_json()}
+    a_run(here / "old", of_right(np.arange(100) < 70))
+    for name in ("judged", "unknown"):
+        told = judged if name == "judged" else {"what": "a model"}
+        a_run(here / name, of_right(np.arange(100) < 90), judged=told)
+        shutil.rmtree(here / name / "model")
+
+    assert luthier.compare("judged", "old").outcome == "better"
+    assert command("verdict", "old", "--baseline", "judged").code == 3
+    with pytest.raises(
+        RunError, match=r"unknown/scorecard\.json: does not tell the task, which an older luthier did not"
+    ):
+        luthier.compare("unknown", "old")

@@ -15,10 +15,12 @@ from luthier.batches.order import steps_per_epoch
 from luthier.candidates.tuned.prefixes import Shelf, shelf_for
 from luthier.errors import PlanError
 from luthier.events import CandidateReady, Noted, Stepped, Validated
-from luthier.forecast.forecast import SAVING, Costs, forecast, scratch_seconds
+from luthier.forecast.costs import SAVING, Costs, scratch_seconds
+from luthier.forecast.forecast import forecast
 from luthier.forecast.forecast import opened as opened_to_train
+from luthier.forecast.looks import Cost, Looks
 from luthier.forecast.outline import Sizes, sizes_of
-from luthier.forecast.timing import Bench, Cost, Looks, Steps, Timed, Tries, resident_bytes
+from luthier.forecast.timing import Bench, Steps, Timed, Tries, resident_bytes
 from luthier.machine import Load, available_bytes
 from luthier.plan.plan import Plan
 from luthier.prepare.prepare import prepare

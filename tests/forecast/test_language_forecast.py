@@ -11,8 +11,10 @@ from torch import nn
 from luthier.candidates.tuned.settings import micro_tokens_of
 from luthier.errors import PlanError
 from luthier.events import Noted, Stepped, Validated
-from luthier.forecast.forecast import Costs, forecast
-from luthier.forecast.timing import Bench, Cost, Looks
+from luthier.forecast.costs import Costs
+from luthier.forecast.forecast import forecast
+from luthier.forecast.looks import Cost, Looks
+from luthier.forecast.timing import Bench
 from luthier.forecast.writing import WritingCost, amounts_of, written_bytes
 from luthier.models.generation import SLOTTED, Decoding, way_of, write
 from luthier.plan.plan import Plan

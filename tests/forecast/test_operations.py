@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from luthier.candidates.tuned.settings import unfreezing_of
+from luthier.forecast.trusting import trusting_seconds
 from luthier.models.lora import Design, add_adapters, is_adapter
 from luthier.plan.plan import Plan
 from luthier.prepare.prepare import Prepared, prepare
@@ -59,3 +60,12 @@ def test_adapters_pass_through_the_whole_body(ready: Callable[[str], Prepared]) 
     found = unfreezing_of(made, adapted=True).operations(1.0)
     assert adapters > 0
     assert found == 4 * body + 6 * (adapters + head)
+
+
+def test_the_rows_by_which_the_alarm_knows_what_is_unlike_are_counted(
+    ready: Callable[[str], Prepared],
+) -> None:
+    made = ready("full")
+    held = [len(made.examples[part]) for part in dict.fromkeys((made.rows.split.calibrates, "valid"))]
+
+    assert trusting_seconds(made, len) == len(made.examples["train"]) + sum(held)

@@ -71,6 +71,7 @@ def look(place: Path, out: str, **changed: Any) -> Seen:
         return {"refused": str(error)}
     scorecard = json.loads((folder / "scorecard.json").read_text())
     cost = scorecard.pop("cost")
+    del scorecard["looks"]  # what other runs have seen
     return {
         "weights": [hash_file(path) for path in sorted((folder / "model").rglob("*.safetensors"))],
         "scorecard": re.sub(r'"(seconds|rows_per_second)": [\d.e-]+', "", json.dumps(scorecard)),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from luthier.folder.scorecard_records import TrustScores
+from luthier.folder.trust_scores import TrustScores
 from luthier.report.trust_words import trust_words
 
 LIMITS: list[dict[str, Any]] = [

@@ -12,7 +12,8 @@ from luthier import seeds
 from luthier.scores import classification, multilabel
 from luthier.scores.calibration import apply_temperature, fit_temperature, sigmoid, softmax
 from luthier.scores.calibration_gain import FOLDS, Gain, platt_gain, temperature_gain
-from luthier.scores.metrics import METRICS, Classified
+from luthier.scores.evidence import Classified
+from luthier.scores.metrics import METRICS
 from luthier.tasks.calibration import Calibration
 
 

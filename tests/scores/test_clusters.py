@@ -8,6 +8,7 @@ from scipy import optimize, stats
 
 from luthier.scores.classification import resampled_macro_f1
 from luthier.scores.clusters import Clusters, student
+from luthier.scores.evidence import Tagged
 from luthier.scores.exchange import exchange_test
 from luthier.scores.intervals import (
     Difference,
@@ -21,7 +22,7 @@ from luthier.scores.intervals import (
     wilson,
 )
 from luthier.scores.measures import Measure, OfAll, OfSome, PerRow
-from luthier.scores.metrics import METRICS, Tagged
+from luthier.scores.metrics import METRICS
 from luthier.scores.multiple import holm
 from luthier.scores.shares import tango_ends, wilson_ends
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from luthier.scores.chrf import chrf, chrf_counts, chrf_of
+from luthier.scores.evidence import Generated, Preferred
 from luthier.scores.generated import TEXT_SCORES, resampled_loss, resampled_perplexity, text_scores
 from luthier.scores.measures import OfSome, PerRow
-from luthier.scores.metrics import ADAPTATION, CHAT, METRICS, PREFERENCE, Generated, Preferred
+from luthier.scores.metrics import ADAPTATION, CHAT, METRICS, PREFERENCE
 from luthier.scores.rouge import common_subsequence, rouge_l, words
 
 EVERY = np.arange(3)[None]

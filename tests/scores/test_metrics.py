@@ -8,8 +8,9 @@ import pytest
 
 from luthier.plan.plan import fields
 from luthier.report.numbers import shown
+from luthier.scores.evidence import Estimated
 from luthier.scores.measures import OfAll, PerRow
-from luthier.scores.metrics import ADAPTATION, CHAT, METRICS, PREFERENCE, Estimated, judging, metric_named
+from luthier.scores.metrics import ADAPTATION, CHAT, METRICS, PREFERENCE, judging, metric_named
 from luthier.tasks import TASKS
 
 

@@ -9,10 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 from sklearn.metrics import accuracy_score, log_loss
 
+import luthier as face
 from command import luthier
 from judgements import judged, lines, refused
+from luthier.errors import PlanError
 from luthier.plan.plan import Plan
 from luthier.prepare.judged import Request, learning_from, open_judged
 from luthier.scores.classification import Reliability
@@ -66,13 +69,24 @@ def test_the_scorecard_says_what_was_judged_and_against_what(
     found, _ = card
 
     assert (found["task"], found["method"], found["chosen"]) == ("text-classification", "judge", "tuned")
-    assert [one["name"] for one in found["candidates"]][-1] == "tuned"
-    assert {one["name"] for one in found["candidates"]} >= {"majority", "tuned"}
+    assert [one["name"] for one in found["candidates"]] == ["majority", "tf-idf", "tuned"]
     assert all(one["valid"] == one["test"] for one in found["candidates"])
     assert (found["valid_from"], found["judged"]["folds"]) == ("test", 5)
-    assert found["verdict"]["against"] == "majority"
+    assert found["verdict"]["against"] == "tf-idf"
     assert found["calibration"]["part"] == "test"
     assert found["calibration"]["ece_before"] > 0
+
+
+def test_the_scorecard_says_how_fast_and_how_large_the_model_and_what_it_is_compared_with_are(
+    card: tuple[dict[str, Any], Path], model: Path
+) -> None:
+    found = {one["name"]: one for one in card[0]["candidates"]}
+    weights = load_file(model / "model.safetensors")
+
+    assert all(one["rows_per_second"] > 0 for one in found.values())
+    assert found["tuned"]["bytes"] == sum(tensor.nbytes for tensor in weights.values())
+    assert found["majority"]["bytes"] < found["tf-idf"]["bytes"]
+    assert "Rows/s" in (card[1] / "report.html").read_text()
 
 
 def test_the_majority_is_that_of_the_rows_themselves_and_not_the_label_that_a_fold_has_least_of(
@@ -111,6 +125,27 @@ def test_the_same_command_again_gives_the_same_scores(
         "candidates": 0,
         "sha256": 0,
     }
+
+
+def test_python_gives_the_same_verdict_as_an_object_that_can_be_compared(
+    card: tuple[dict[str, Any], Path], model: Path, data: Path, tmp_path: Path
+) -> None:
+    found, out = card
+
+    again = face.judge(model, data, out=str(tmp_path / "verdict"), quiet=True)
+
+    assert again.path == tmp_path / "verdict"
+    assert again.scorecard.test["accuracy"].to_json() == found["test"]["accuracy"]
+    assert (again.ship, again.words) == (found["verdict"]["ship"], found["verdict"]["words"])
+    assert repr(again) == f"Judgement({str(again.path)!r}, accuracy {again.scorecard.test['accuracy']})"
+    assert face.compare(again, out).outcome == "no difference that this test can see"
+
+
+def test_a_setting_that_has_no_effect_on_a_model_that_is_asked_is_refused(model: Path, data: Path) -> None:
+    with pytest.raises(PlanError) as refusal:
+        face.judge(model, data, lr=1e-4, label="label")
+
+    assert str(refusal.value) == "'train.lr': no effect on a model that is only asked. Leave it out."
 
 
 # Rows and labels
@@ -305,7 +340,7 @@ def test_the_model_that_it_was_made_of_is_compared_with_where_it_is_named(
     found = judged(model, data, tmp_path / "out", "--base", sentence_bert)
 
     assert [one["name"] for one in found["candidates"]][-2:] == ["zero-shot", "tuned"]
-    assert found["verdict"]["against"] in ("majority", "zero-shot")
+    assert found["verdict"]["against"] in ("majority", "tf-idf", "zero-shot")
     assert not (tmp_path / "out" / "state" / "features.json").exists()
 
 

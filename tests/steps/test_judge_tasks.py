@@ -37,6 +37,10 @@ def rows_of(data: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in data.read_text().splitlines()]
 
 
+def compared(found: dict[str, Any]) -> list[str]:
+    return [one["name"] for one in found["candidates"]]
+
+
 def test_of_two_texts_and_several_labels_the_probabilities_are_those_of_transformers(tmp_path: Path) -> None:
     model, data = (
         rows_model(tmp_path / "m", ("contradicts", "follows")),
@@ -66,6 +70,7 @@ def test_where_rows_may_have_several_labels_each_counts_from_a_half_on(tmp_path:
     chosen = logits_of(model, texts).sigmoid().numpy() > 0.5
     right = np.array([[label in own for label in labels] for own in tagged])
     assert (found["multi_label"], found["task"]) == (True, "text-classification")
+    assert compared(found) == ["majority", "tf-idf", "tuned"]
     assert found["test"]["macro_f1"]["value"] == pytest.approx(
         f1_score(right, chosen, average="macro", zero_division=0)
     )
@@ -86,6 +91,7 @@ def test_numbers_are_those_of_transformers_and_come_with_intervals_of_other_rows
     right = np.array([row["score"] for row in rows_of(data)])
     np.testing.assert_allclose([line["prediction"] for line in lines(tmp_path / "out")], expected, atol=1e-5)
     assert found["task"] == "regression"
+    assert compared(found) == ["mean", "tf-idf", "tuned"]
     assert found["test"]["mae"]["value"] == pytest.approx(np.abs(expected - right).mean(), abs=1e-4)
     assert 0.5 < found["calibration"]["coverage"] <= 1
     assert found["calibration"]["folds"] == 5
@@ -191,6 +197,7 @@ def test_an_image_has_the_label_that_transformers_gives_it(tmp_path: Path) -> No
 
     processor = AutoImageProcessor.from_pretrained(model)
     assert (found["task"], config["model_type"]) == ("image-classification", "vit")
+    assert compared(found) == ["majority", "colours", "tuned"]
     for line in lines(tmp_path / "out"):
         with quiet(), torch.no_grad():
             pixels = processor(Image.open(data / line["text"]).convert("RGB"), return_tensors="pt")

@@ -318,9 +318,23 @@ def test_of_more_columns_the_first_and_the_last_are_read_and_what_was_passed_ove
     assert table.guesses == (
         "a.conll: of 4 columns the first is read as the token, the last as the tag; "
         "a copy with only the right two corrects it.",
-        "a.conll: 2 -DOCSTART- lines passed over.",
+        "a.conll: 2 -DOCSTART- lines begin documents, which the column 'document' numbers; --group document keeps the sentences "
+        "of one together, and counts them as one cluster.",
         "a.conll: 3 comments passed over (they begin with # and a space); a tab after it makes # a token.",
     )
+
+
+def test_sentences_know_their_document_where_a_file_has_several(conll: Callable[..., Table]) -> None:
+    first = conll("-DOCSTART- O\n\nEU B-ORG\n\nhere O\n\n-DOCSTART- O\n\nPeter B-PER\n")
+    other = conll("-DOCSTART- O\n\nMary B-PER\n\n-DOCSTART- O\n\nPeter B-PER\n")
+    single = conll("-DOCSTART- O\n\nEU B-ORG\n\nhere O\n")
+
+    own, theirs = first.values("document"), other.values("document")
+
+    assert (own[0] == own[1], len(set(own))) == (True, 2)
+    assert own[0] not in theirs
+    assert single.names == ["tokens", "tags"]
+    assert single.guesses == ("a.conll: 1 -DOCSTART- line passed over.",)
 
 
 def test_between_tabs_a_token_may_hold_spaces_and_a_hash_may_be_a_token(conll: Callable[..., Table]) -> None:

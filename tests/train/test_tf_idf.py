@@ -1,14 +1,17 @@
 """Texts as weighted n-grams: the numbers of scikit-learn, and of a closed form; and the linear model on them."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
 
+from luthier.candidates.by_hand import in_units
 from luthier.train.probe import tf_idf
-from luthier.train.probe.probe import Regression
+from luthier.train.probe.probe import Regression, solve_sparse
 from luthier.train.probe.tf_idf import WORD, Terms, TfIdf
 
 TEXTS = [
@@ -146,3 +149,15 @@ def test_sparse_rows_teach_what_the_same_rows_teach_in_full() -> None:
 
     assert sparse[0] == pytest.approx(full[0], abs=1e-4)
     assert sparse[1] == pytest.approx(full[1], abs=1e-4)
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(1e-4, 0.0), (1e5, 3e5)])
+def test_numbers_are_learnt_alike_in_whatever_units(scale: float, shift: float) -> None:
+    features = csr_matrix(np.random.default_rng(0).random((40, 6)))
+    numbers = np.asarray(features.sum(axis=1)).ravel().astype(np.float32)
+    solve = partial(solve_sparse, outputs=1, strength=10.0)
+
+    plain, other = (in_units(solve, features, one) for one in (numbers, scale * numbers + np.float32(shift)))
+
+    expected = plain.logits(features.toarray()) * scale + shift
+    np.testing.assert_allclose(other.logits(features.toarray()), expected, rtol=1e-3, atol=1e-3 * scale)

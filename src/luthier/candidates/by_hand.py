@@ -2,44 +2,59 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from luthier import seeds
 from luthier.arrays import Array, Ints
-from luthier.candidates.candidate import Candidate, Passes
+from luthier.candidates.candidate import Beside, Candidate, Passes
 from luthier.candidates.fewer_rows import with_fewer
 from luthier.candidates.run import HELD_OUT, Run
-from luthier.comparing.fitted import Fitted, Footprint, tried_rows
+from luthier.comparing.fitted import Fitted, Footprint, Smaller, tried_rows
 from luthier.devices import with_threads
 from luthier.events import Event, Noted
 from luthier.prepare.prepare import Prepared
 from luthier.tasks.probing import Probing
 from luthier.train.probe.probe import Probe
 
+Describe = Callable[[str, Ints], Any]
+"""(n, width) the features of some rows of a part, an array or sparse."""
+Solve = Callable[[Any, Array], Probe]
+"""The linear model of some rows, from their features and targets."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """Features made by hand."""
+
+    rows: Ints
+    """The training rows that are learnt from, in random order."""
+    features: Any
+    """(rows, width) those of these rows, an array or sparse."""
+    describe: Describe
+    nbytes: int
+    """Bytes of what makes the features."""
+
 
 @dataclass(frozen=True)
 class Learnt:
     """A linear model on features made by hand."""
 
-    rows: Ints
-    """The training rows that it learnt from, in random order."""
-    features: Any
-    """(rows, width) those of these rows, an array or sparse."""
+    made: Made
+    targets: Array
+    """(rows, ...) what was learnt of the rows."""
     head: Probe
-    describe: Callable[[str, Ints], Any]
-    """(n, width) the features of some rows of a part."""
-    nbytes: int
-    """Bytes of what makes the features."""
-    with_rows: Callable[[Any, Array], Probe]
-    """The head that fewer rows would have taught."""
+    solve: Solve
+    """How fewer rows would have been learnt from."""
 
     def values(self, part: str, rows: Ints) -> Array:
         """(n, outputs) of some rows of a part."""
         if not len(rows):
             return np.zeros((0, len(self.head.bias)), np.float32)
-        return self.head.logits(self.describe(part, rows))
+        return self.head.logits(self.made.describe(part, rows))
 
 
 class HandMadeCandidate(Candidate):
@@ -48,6 +63,9 @@ class HandMadeCandidate(Candidate):
     to_beat = True
     learns = True
     in_trials = False
+    beside_judged: Beside = "rows"
+    most_rows: int
+    """Training rows that are looked at, at the most."""
 
     def why_not(self, ready: Prepared) -> str:
         task = ready.rows.task
@@ -60,8 +78,21 @@ class HandMadeCandidate(Candidate):
         """Why it makes no features of such rows, in words; empty where it does."""
 
     @abstractmethod
+    def make(self, run: Run, order: Ints, outputs: int) -> Made:
+        """The features of the training rows, or of the first of them. order: the rows, at random."""
+
+    @abstractmethod
+    def solver(self, features: Any, targets: Array, how: Probing, seed: int) -> Solve:
+        """How a linear model is solved for, at the strength that cross-validation chose on these rows."""
+
     def learn(self, run: Run, how: Probing) -> Learnt:
         """Learn from the training rows."""
+        seed = run.plan.run.seed
+        order = seeds.generator(seed, self.name).permutation(len(run.ready.examples["train"]))
+        made = self.make(run, order[: self.most_rows], how.outputs)
+        targets = how.to_learn(run.targets("train")[made.rows])
+        solve = partial(in_units, self.solver(made.features, standard(targets)[0], how, seed))
+        return Learnt(made, targets, solve(made.features, targets), solve)
 
     def fit(self, run: Run) -> Generator[Event, None, Fitted | None]:
         how, begin, examples = run.task.probe, run.clock(), run.ready.examples
@@ -69,34 +100,60 @@ class HandMadeCandidate(Candidate):
         with with_threads(run.mode.wide):
             found = self.learn(run, how)
             outputs, seconds = {}, 0.0
-            for part in HELD_OUT:
+            for part in ("test",) if run.mode.only_test else HELD_OUT:
                 started = run.clock()
                 values = found.values(part, np.arange(len(examples[part])))
                 outputs[part] = how.answered(values, examples[part])
                 seconds = run.clock() - started  # at last those of the test rows
             took = run.clock() - begin
-            few = tried_rows(len(examples["test"]))
-            asked, targets = found.describe("test", few), how.to_learn(run.targets("train")[found.rows])
-
-            def again(rows: Ints) -> Array:
-                return found.with_rows(found.features[rows], targets[rows]).logits(asked)
-
-            smaller = with_fewer(again, how, examples["test"].select(few), len(found.rows), run.plan.run.seed)
-        if len(found.rows) < len(examples["train"]):
-            yield Noted(few_rows(self.words, len(found.rows), len(examples["train"])), run.clock())
-        nbytes = found.nbytes + 4 * (found.head.weight.size + found.head.bias.size)
+            smaller = () if run.mode.only_test else self.smaller(run, how, found)
+        learnt = len(found.made.rows)
+        if learnt < len(examples["train"]):
+            yield Noted(few_rows(self.words, learnt, len(examples["train"])), run.clock())
+        nbytes = found.made.nbytes + 4 * (found.head.weight.size + found.head.bias.size)
         footprint = Footprint(
             seconds,
             asks_model=False,
             bytes=nbytes,
             with_model=False,
-            learnt=len(found.rows),
+            learnt=learnt,
             smaller=smaller,
         )
         return Fitted(self.name, self.words, took, {**outputs}, footprint=footprint)
 
+    def smaller(self, run: Run, how: Probing, found: Learnt) -> tuple[Smaller, ...]:
+        """What it would come to with fewer rows."""
+        few, made = tried_rows(len(run.ready.examples["test"])), found.made
+        asked = made.describe("test", few)
+
+        def again(rows: Ints) -> Array:
+            return found.solve(made.features[rows], found.targets[rows]).logits(asked)
+
+        examples = run.ready.examples["test"].select(few)
+        return with_fewer(again, how, examples, len(made.rows), run.plan.run.seed)
+
     def forecast(self, ready: Prepared, passes: Passes) -> float:
         return MOST_SECONDS * min(1.0, len(ready.examples["train"]) / 10_000)
+
+
+def standard(targets: Array) -> tuple[Array, float, float]:
+    """Numbers with mean 0 and standard deviation 1, whatever their units, and the mean and deviation that they had; classes and
+    marks as they are."""
+    if targets.ndim > 1 or not np.issubdtype(targets.dtype, np.floating):
+        return targets, 0.0, 1.0
+    centre, spread = float(targets.mean(dtype=np.float64)), float(targets.std(dtype=np.float64)) or 1.0
+    return ((targets - centre) / spread).astype(targets.dtype), centre, spread
+
+
+def in_units(solve: Solve, features: Any, targets: Array) -> Probe:
+    """The linear model in the targets' own units, solved for in standard ones: when solving stops depends on their size."""
+    scaled, centre, spread = standard(targets)
+    found = solve(features, scaled)
+    return replace(
+        found,
+        weight=found.weight * np.float32(spread),
+        bias=(found.bias * spread + centre).astype(np.float32),
+    )
 
 
 MOST_SECONDS = 20.0

@@ -5,18 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from luthier import seeds
 from luthier.arrays import Array, Ints
 from luthier.batches.examples import Examples
-from luthier.candidates.by_hand import HandMadeCandidate, Learnt, in_pieces
+from luthier.candidates.by_hand import HandMadeCandidate, Made, Solve, in_pieces
 from luthier.candidates.run import Run
 from luthier.prepare.prepare import Prepared
 from luthier.tasks.probing import Probing
 from luthier.train.probe.colours import histograms
-from luthier.train.probe.probe import fit_probe, solve_probe
+from luthier.train.probe.probe import solve_probe, strength_for
 
-MOST_ROWS = 10_000
-"""Training images that are looked at, at the most."""
 AT_ONCE = 64
 """Images that are held decoded at once."""
 
@@ -26,22 +23,22 @@ class ColoursCandidate(HandMadeCandidate):
 
     name = "colours"
     words = "a linear model of colours and edges"
+    most_rows = 10_000
 
     def why_not_rows(self, ready: Prepared) -> str:
         return "" if ready.rows.form.of_pixels else "rows are no images"
 
-    def learn(self, run: Run, how: Probing) -> Learnt:
-        seed, outputs = run.plan.run.seed, how.outputs
-        order = seeds.generator(seed, "colours").permutation(len(run.ready.examples["train"]))[:MOST_ROWS]
+    def make(self, run: Run, order: Ints, outputs: int) -> Made:
         examples = run.ready.examples
 
         def describe(part: str, rows: Ints) -> Any:
             return seen(examples[part], rows)
 
-        features, targets = describe("train", order), how.to_learn(run.targets("train")[order])
-        head = fit_probe(features, targets, outputs, how.fit_score, seed)
-        with_rows = partial(solve_probe, outputs=outputs, strength=head.strength)
-        return Learnt(order, features, head, describe, 0, with_rows)
+        return Made(order, describe("train", order), describe, nbytes=0)
+
+    def solver(self, features: Any, targets: Array, how: Probing, seed: int) -> Solve:
+        strength, _ = strength_for(features, targets, how.outputs, how.fit_score, seed)
+        return partial(solve_probe, outputs=how.outputs, strength=strength)
 
 
 COLOURS = ColoursCandidate()

@@ -63,6 +63,9 @@ class Mode:
     """Whether training is to end where it is: the best state so far is wanted, and no better one is expected."""
     writes_model: bool = True
     """Whether the best model so far is written; a trial's is not, only the one that its search names."""
+    only_test: bool = False
+    """Whether candidates are asked the test rows alone, beside a model that was tuned elsewhere, and not how their scores would
+    grow with rows."""
     wide: int | None = None
     """CPU threads for work outside of training: frozen passes, the probe, the test. None: as many as training has."""
 

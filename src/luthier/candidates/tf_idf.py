@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from luthier import seeds
-from luthier.arrays import Ints
-from luthier.candidates.by_hand import HandMadeCandidate, Learnt
+from luthier.arrays import Array, Ints
+from luthier.candidates.by_hand import HandMadeCandidate, Made, Solve
 from luthier.candidates.run import Run
 from luthier.prepare.prepare import Prepared
 from luthier.tasks.probing import Probing
@@ -18,8 +17,6 @@ STRENGTHS = (0.1, 1.0, 10.0, 100.0)
 """Inverse strengths of the L2 penalty tried (scikit-learn's C), from strong to weak, on rows of length 1."""
 USUAL = 10.0
 """The strength where rows are too few to try others."""
-MOST_ROWS = 50_000
-"""Training rows that are looked at, at the most."""
 MOST_FEATURES, MOST_WEIGHTS = 100_000, 3_000_000
 """N-grams of a kind, and weights of all labels together, at the most: the solver holds twenty numbers for each."""
 MOST_PRODUCTS, PRODUCTS_TRIED, FEWEST_TRIED = 150_000_000, 5_000_000, 600
@@ -32,13 +29,12 @@ class TfIdfCandidate(HandMadeCandidate):
 
     name = "tf-idf"
     words = "a linear model of word counts (TF-IDF)"
+    most_rows = 50_000
 
     def why_not_rows(self, ready: Prepared) -> str:
         return "" if ready.rows.form.of_texts else "rows are not made of texts alone"
 
-    def learn(self, run: Run, how: Probing) -> Learnt:
-        seed, outputs = run.plan.run.seed, how.outputs
-        order = seeds.generator(seed, "tf-idf").permutation(len(run.ready.examples["train"]))[:MOST_ROWS]
+    def make(self, run: Run, order: Ints, outputs: int) -> Made:
         texts = texts_of(run.ready, "train", order)
         fits = np.cumsum([sum(map(len, row)) for row in texts]) <= MOST_CHARACTERS
         fits[:1] = True
@@ -46,17 +42,17 @@ class TfIdfCandidate(HandMadeCandidate):
         bags = TfIdf.of(texts, min(MOST_FEATURES, max(1, MOST_WEIGHTS // outputs)))
         features = bags.features(texts)
         kept = most_rows(features, outputs, MOST_PRODUCTS)
-        rows, features = order[:kept], features[:kept]
-        targets = how.to_learn(run.targets("train")[rows])
-        tried = max(FEWEST_TRIED, most_rows(features, outputs, PRODUCTS_TRIED))
-        held = cross_validate(features, targets, outputs, how.fit_score, seed, STRENGTHS, tried)
-        strength = max(held.logits, key=held.score) if held.logits else USUAL
 
         def describe(part: str, numbers: Ints) -> Any:
             return bags.features(texts_of(run.ready, part, numbers))
 
-        with_rows = partial(solve_sparse, outputs=outputs, strength=strength)
-        return Learnt(rows, features, with_rows(features, targets), describe, bags.nbytes, with_rows)
+        return Made(order[:kept], features[:kept], describe, bags.nbytes)
+
+    def solver(self, features: Any, targets: Array, how: Probing, seed: int) -> Solve:
+        tried = max(FEWEST_TRIED, most_rows(features, how.outputs, PRODUCTS_TRIED))
+        held = cross_validate(features, targets, how.outputs, how.fit_score, seed, STRENGTHS, tried)
+        strength = max(held.logits, key=held.score) if held.logits else USUAL
+        return partial(solve_sparse, outputs=how.outputs, strength=strength)
 
 
 TF_IDF = TfIdfCandidate()

@@ -204,7 +204,10 @@ def show_search(found: Any, as_json: bool) -> None:
     from luthier.folder.scorecard import Scorecard
     from luthier.report.search_words import search_words
 
-    print(search_words(found.told, Scorecard.read(found.path).card))
+    scorecard = Scorecard.read(found.path)
+    print(search_words(found.told, scorecard.card))
+    if scorecard.looks_words:
+        print(scorecard.looks_words)
     print(f"\n{found.path}/report.html        the report\n{found.path}/best/model         the model")
 
 
@@ -245,6 +248,8 @@ def show(folder: Any, as_json: bool) -> None:
         )
     print(f"\n{scorecard.words}")
     print(scorecard.record["worth"]["words"])
+    if scorecard.looks_words:
+        print(scorecard.looks_words)
     print(f"\n{folder.path}/report.html   the report\n{folder.path}/model         the model")
 
 

@@ -194,12 +194,19 @@ def verdict(
             "that are better when higher, at most of others."
         ),
     ] = None,
+    baseline: Annotated[
+        str | None,
+        Parameter(
+            help="Folder of a finished run, which RUN may not be worse than beyond noise, on the same test rows."
+        ),
+    ] = None,
     junit: Annotated[str | None, Parameter(help="JUnit XML file to write, for a build server.")] = None,
 ) -> int:
     """Exit code 0: ship. Exit code 3: not better than its baseline beyond noise, or a condition fails."""
     from luthier.session.verdicts import verdict_on
 
-    found = verdict_on(Path(run), require, None if junit is None else Path(junit))
+    other, file = (None if named is None else Path(named) for named in (baseline, junit))
+    found = verdict_on(Path(run), require, other, file)
     for one in found:
         print(one.words)
     return 0 if all(one.holds for one in found) else 3

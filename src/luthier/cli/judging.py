@@ -9,25 +9,11 @@ from cyclopts import Parameter
 from luthier.cli.app import app
 from luthier.cli.planned import described, option
 from luthier.errors import PlanError
+from luthier.plan.asked import ASKED
 from luthier.plan.named_columns import COLUMNS, columns_by_role
 from luthier.plan.plan import Plan, fields, flag
 from luthier.terminal import json_line
 
-KEYS = (
-    *(
-        "data.text",
-        "data.text2",
-        "data.question",
-        "data.negative",
-        "data.image",
-        "data.label",
-        "data.columns",
-    ),
-    *("data.group", "data.encoding", "data.delimiter", "data.quoting", "data.decimal", "data.missing"),
-    *("data.images", "data.long", "task.name", "task.labels_per_row", "task.metric", "task.language"),
-    *("task.max_tokens", "task.pattern", "task.system", "run.out", "run.seed", "run.device", "run.threads"),
-)
-"""The settings of a plan that say something of rows that are only asked."""
 HELP = {
     "data.group": "Column whose equal values belong together (a user, a document): they are in the same fold.",
     "task.name": "What the model does, where that does not follow from its folder and the rows.",
@@ -59,7 +45,7 @@ OWN = (TRAIN, BASE, LABEL_NAMES)
 
 def judging() -> Any:
     """The command, with the settings above as its flags."""
-    names = {key.replace(".", "_"): key for key in KEYS}
+    names = {key.replace(".", "_"): key for key in ASKED}
     parameters = [
         positional("model", "A folder of transformers, sentence-transformers or PEFT, a GGUF file, a run, or a hub name."),
         positional("data", str(fields()["data.path"].description)),
@@ -108,17 +94,15 @@ def named_columns(named: list[str]) -> dict[str, str]:
 def judge(plan: Plan, own: dict[str, str | None], as_json: bool, quiet: bool) -> None:
     """The whole verdict for a MODEL that was tuned elsewhere, on every row of DATA: its scores as its own library counts them,
     compared with cheap baselines. Nothing else is trained. Exit code 0 whatever it finds; `luthier verdict RUN` then tells."""
-    from luthier.folder.scorecard import Scorecard
     from luthier.prepare.judged import Request
     from luthier.session.judging import judge_model
 
     names = tuple(name.strip() for name in (own["label_names"] or "").split(",") if name.strip())
-    path = judge_model(plan, Request(own["train"], own["base"], names), quiet)
-    scorecard = Scorecard.read(path)
+    found = judge_model(plan, Request(own["train"], own["base"], names), quiet)
     if as_json:
-        print(json_line({"run": str(path), **scorecard.record}))
+        print(json_line({"run": str(found.path), **found.scorecard.record}))
         return
-    show(path, scorecard)
+    show(found.path, found.scorecard)
 
 
 def show(path: Path, scorecard: Any) -> None:
@@ -128,7 +112,10 @@ def show(path: Path, scorecard: Any) -> None:
     for candidate in scorecard.record["candidates"]:
         mark = "  <- judged" if candidate["name"] == scorecard.chosen else ""
         print(f"  {candidate['name']:<{width}} {scorecard.metric} {candidate['test']:.3f}{mark}")
-    print(f"\n{scorecard.words}\n\n{path}/report.html   the report")
+    print(f"\n{scorecard.words}")
+    if scorecard.looks_words:
+        print(scorecard.looks_words)
+    print(f"\n{path}/report.html   the report")
 
 
 app.command(judging(), name="judge")

@@ -12,9 +12,10 @@ import numpy as np
 from luthier.arrays import Ints
 from luthier.comparing.outcome import SAME, gained, interval, measured, outcome, seen, written
 from luthier.data.split import joined_groups
-from luthier.errors import RunError
+from luthier.errors import RunError, listing
 from luthier.files import open_file
-from luthier.folder.model_folder import ModelFolder
+from luthier.folder.artefacts import run_inside
+from luthier.folder.model_folder import ModelFolder, task_told
 from luthier.folder.scorecard import Scorecard
 from luthier.records import VersionedRecord, read_lines
 from luthier.scores.intervals import Difference, Estimate
@@ -56,9 +57,9 @@ class Side:
 
     @staticmethod
     def of(run: Path) -> "Side":
-        """Raises RunError for what is not the folder of a finished run."""
-        scorecard, folder = Scorecard.read(run), ModelFolder(run)
-        return Side(run, scorecard, folder.task, lines_of(folder.path))
+        """Raises RunError for what is not the folder of a finished run, or of a judged model."""
+        scorecard, inside = Scorecard.read(run), run_inside(run)
+        return Side(run, scorecard, task_of(scorecard, inside), lines_of(inside))
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,25 @@ def compare_runs(first: Path, second: Path) -> Comparison:
     ours, theirs = Side.of(first), Side.of(second)
     refuse_another_task(ours, theirs)
     refuse_other_rows(ours, theirs)
+    return compared(ours, theirs)
+
+
+def compare_with_baseline(run: Path, baseline: Path) -> Comparison:
+    """How much better a run is than another one that was to learn the same.
+
+    Raises RunError as `compare_runs` does, and for runs that know other labels or chose by another metric.
+    """
+    ours, theirs = Side.of(run), Side.of(baseline)
+    refuse_another_task(ours, theirs)
+    refuse_other_labels(ours, theirs)
+    refuse_another_metric(ours, theirs)
+    refuse_other_rows(ours, theirs)
+    return compared(ours, theirs)
+
+
+def compared(ours: Side, theirs: Side) -> Comparison:
+    """How much better one side is than the other, which have the same rows."""
+    first, second = ours.path, theirs.path
     metric, recorded = ours.scorecard.metric, ours.task.recorded
     if recorded is None:
         raise RunError(
@@ -170,6 +190,19 @@ def compare_runs(first: Path, second: Path) -> Comparison:
     )
 
 
+def task_of(scorecard: Scorecard, run: Path) -> Task[Any, Any]:
+    """The task of a run, from beside its model; of a model that was judged, which is not there, from the scorecard."""
+    judged = scorecard.card.judged
+    if judged is None:
+        return ModelFolder(run).task
+    place = run / "scorecard.json"
+    if judged.task is None:
+        raise RunError(
+            f"{place}: does not tell the task, which an older luthier did not write. Give the command `luthier judge` again."
+        )
+    return task_told(judged.task, str(place))[1]
+
+
 def lines_of(run: Path) -> dict[Place, Mapping[str, Any]]:
     """What a run answers to its test rows. Raises RunError where it has not left that."""
     path = run / LINES
@@ -196,6 +229,32 @@ def refuse_another_task(ours: Side, theirs: Side) -> None:
         )
 
 
+def refuse_other_labels(ours: Side, theirs: Side) -> None:
+    """Raise RunError unless both runs know the same labels, in whatever order."""
+    mine, other = set(ours.task.known_labels), set(theirs.task.known_labels)
+    if mine == other:
+        return
+    apart = [
+        f"{listing(sorted(names))} only in {side.path}"
+        for names, side in ((mine - other, ours), (other - mine, theirs))
+        if names
+    ]
+    raise RunError(
+        f"{ours.path} and {theirs.path} do not know the same labels: {' and '.join(apart)}. Tune both on the same labels; "
+        "`luthier compare` compares them as they are."
+    )
+
+
+def refuse_another_metric(ours: Side, theirs: Side) -> None:
+    """Raise RunError unless both runs chose by the same metric."""
+    metric, other = ours.scorecard.metric, theirs.scorecard.metric
+    if metric != other:
+        raise RunError(
+            f"{ours.path} chose by {metric}, and {theirs.path} by {other}: a run is held against one of the same metric. Give "
+            f"the command of either run again with the other's --metric; `luthier compare` compares them by {metric}."
+        )
+
+
 def refuse_other_rows(ours: Side, theirs: Side) -> None:
     """Raise RunError, which says what differs, unless both runs were tested on the same rows."""
     both = ours.lines.keys() & theirs.lines.keys()
@@ -212,6 +271,18 @@ def refuse_other_rows(ours: Side, theirs: Side) -> None:
                     f"{place[0]}, line {place[1]}: the {what} is {shown(mine)} in {ours.path} and {shown(other)} in "
                     f"{theirs.path}, so the data has changed between them. {SAME_ROWS}"
                 )
+    mine, other = contents(ours), contents(theirs)
+    if mine != other and mine is not None and other is not None:
+        raise RunError(
+            f"The test rows of {ours.path} and {theirs.path} have the same names and labels, but what is read of them differs, "
+            f"such as an image's file or the text that a question is about: the data has changed between them. {SAME_ROWS}"
+        )
+
+
+def contents(side: Side) -> str | None:
+    """The hash of what a run's test rows hold; None where an older luthier did not write it."""
+    looks = side.scorecard.card.looks
+    return None if looks is None else looks.contents
 
 
 def counted(lines: Mapping[Place, Any]) -> str:

@@ -9,62 +9,11 @@ import pyarrow as pa
 from luthier.data.column_facts import Facts
 from luthier.data.column_names import normal, words_of_name
 from luthier.data.column_numbers import AMOUNTS, holds_amounts
+from luthier.data.known_names import LABEL_NAMES, NEVER_LABELS, SCORE_NAMES, SURE_TEXT_NAMES, TEXT_NAMES
 from luthier.data.marks import TICKED, marking_of
 from luthier.data.problems import shorten, spelt
 from luthier.data.table import Table
 from luthier.errors import DataError, did_you_mean, listing
-
-TEXT_NAMES = (
-    *(
-        "text",
-        "sentence",
-        "review",
-        "comment",
-        "message",
-        "tweet",
-        "utterance",
-        "question",
-        "query",
-        "content",
-    ),
-    *("body", "document", "article", "description", "abstract", "summary", "sentence1", "title"),
-)
-"""Names of columns of texts in order of preference; compared in small letters, with `_` between words."""
-SURE_TEXT_NAMES = TEXT_NAMES[:8]
-"""Names by which a column is the text even if another column has longer texts."""
-LABEL_NAMES = (
-    *(
-        "label",
-        "labels",
-        "gold_label",
-        "class",
-        "classes",
-        "category",
-        "categories",
-        "target",
-        "intent",
-        "sentiment",
-    ),
-    *("emotion", "topic", "genre", "rating", "stars", "tag", "tags"),
-)
-"""Names of columns of labels in order of preference. A column is also known by the last word of its name, or by `class` in it."""
-NEVER_LABELS = (
-    *("id", "index", "split", "fold", "lang", "language", "source", "date", "year", "url"),
-    *(
-        "doc",
-        "document",
-        "group",
-        "user",
-        "author",
-        "time",
-        "timestamp",
-        "annotator",
-        "confidence",
-        "uuid",
-        "key",
-    ),
-)
-"""Last words of names of columns whose values may repeat as those of labels do."""
 
 LONGEST_LABEL = 60
 """The most characters of labels, on average: longer values that repeat are texts that occur more than once."""
@@ -85,22 +34,6 @@ COMMA = ","
 
 SHORT = 30
 """Values that recur are names, and no texts, up to this mean number of characters."""
-
-SCORE_NAMES = (
-    *(
-        "score",
-        "similarity",
-        "similarity_score",
-        "relatedness",
-        "relatedness_score",
-        "value",
-        "target",
-        "price",
-        "label",
-    ),
-    *("gold_score", "gold", "rating", "points", "grade"),
-)
-"""Names of columns that hold a number to be learnt, in order of preference."""
 
 
 @dataclass(frozen=True)

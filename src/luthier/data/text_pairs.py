@@ -7,9 +7,6 @@ from luthier.data.column_names import normal, words_of_name
 from luthier.data.column_numbers import holds_numbers
 from luthier.data.columns import (
     COMMA,
-    LABEL_NAMES,
-    SCORE_NAMES,
-    TEXT_NAMES,
     ColumnGuess,
     ask_which,
     guess_by_name,
@@ -18,6 +15,7 @@ from luthier.data.columns import (
     names_there,
     texts_beside,
 )
+from luthier.data.known_names import LABEL_NAMES, SCORE_NAMES, TEXT_NAMES
 from luthier.data.pair_names import paired
 from luthier.data.problems import spelt
 from luthier.data.table import Table

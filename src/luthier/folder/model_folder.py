@@ -1,7 +1,7 @@
 """A finished model on disk: what `tune` returns and `load` opens."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -204,22 +204,27 @@ class ModelFolder:
         return f"ModelFolder({str(self.path)!r}, {metric} {estimate.value:.2f} ± {half:.2f})"
 
 
-def restored(record: ModelRecord, place: str) -> tuple[Kind, Task]:
-    """The task of a model. place: where it stands, for the message. Raises RunError that names the field."""
-    name = record.task.get("name")
+def task_told(told: Mapping[str, Any], place: str) -> tuple[Kind, Task]:
+    """The task that a record tells of. place: where it stands, for the message. Raises RunError that names the field."""
+    name = told.get("name")
     if not isinstance(name, str) or name not in TASKS:
         known = listing(TASKS)
         raise RunError(
             f"{place}: is damaged: 'task.name' is {spelt(name)}, and should be one of {known}. {MEND}"
         )
     try:
-        task = TASKS[name].restore(record.task)
+        return TASKS[name], TASKS[name].restore(dict(told))
     except ValidationError as error:
         raise RunError(f"{place}: is damaged: of the task {complaint(error.errors()[0])} {MEND}") from None
+
+
+def restored(record: ModelRecord, place: str) -> tuple[Kind, Task]:
+    """The task of a model. place: where it stands, for the message. Raises RunError that names the field."""
+    kind, task = task_told(record.task, place)
     lines = [len(one) for one in (record.calibration.scale, record.calibration.thresholds) if one]
     if record.task.get("many") and any(length != task.outputs for length in lines):
         raise RunError(f"{place}: is damaged: its calibration is not that of {task.outputs} labels. {MEND}")
-    return TASKS[name], task
+    return kind, task
 
 
 def load(path: str | Path) -> ModelFolder:

@@ -61,6 +61,11 @@ class Scorecard:
         """The verdict as a sentence."""
         return self.card.verdict_words
 
+    @property
+    def looks_words(self) -> str:
+        """What is told where other models were scored on the same test rows before; empty where none was."""
+        return self.card.looks_words
+
     def __repr__(self) -> str:
         return f"Scorecard({self.chosen}, {self.metric} {self.test[self.metric]})"
 

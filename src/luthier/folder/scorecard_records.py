@@ -1,9 +1,10 @@
 """The records that scorecard.json is made of, as docs/scorecard.md describes it, checked when they are read."""
 
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 
+from luthier.folder.trust_scores import TrustScores
 from luthier.records import Finite, Name, Positive, Record, VersionedRecord
 
 
@@ -97,56 +98,6 @@ class CalibrationScores(Record):
     wanted: float | None = None
     margin: float | None = None
     coverage: float | None = None
-
-
-class LimitScores(Record):
-    """What is answered at a limit of error, on the calibration rows and on the test rows."""
-
-    error: Finite
-    answered: Finite
-    above: Finite | None = None
-    test_answered: Finite | None = None
-    test_wrong: Finite | None = None
-
-
-class SetScores(Record):
-    """Sets of labels on the test rows."""
-
-    wanted: Finite
-    coverage: Finite
-    mean_size: Finite
-    by_label: bool = False
-    single: Finite | None = None
-
-
-class IntervalScores(Record):
-    """Intervals around numbers on the test rows."""
-
-    wanted: Finite
-    margin: Finite
-    coverage: Finite
-
-
-class AlarmScores(Record):
-    """The alarm for rows that are unlike the training rows."""
-
-    level: Finite
-    stream: Finite
-    rows: Finite
-    test_unlike: Finite | None = None
-
-
-class TrustScores(Record):
-    """What is promised of single answers."""
-
-    part: str | None = None
-    rows: Finite | None = None
-    learnt_since: bool = False
-    certainty: Finite | None = None
-    limits: list[LimitScores] | None = None
-    sets: SetScores | None = None
-    intervals: list[IntervalScores] | None = None
-    alarm: AlarmScores | None = None
 
 
 class Bin(Record):
@@ -307,6 +258,18 @@ class Judging(Record):
     what: str | None = None
     understood: list[str] | None = None
     folds: Finite | None = None
+    task: dict[str, Any] | None = None
+    """The task as luthier.json has it, by which runs are compared. The task itself checks it."""
+
+
+class Looks(Record):
+    """How many other models were scored on the same test rows before."""
+
+    contents: Name
+    rows: int
+    earlier: int | None = None
+    too_good: float | None = None
+    words: str | None = None
 
 
 class ScorecardRecord(VersionedRecord):
@@ -348,6 +311,7 @@ class ScorecardRecord(VersionedRecord):
     keeping: Keeping | None = None
     judged: Judging | None = None
     valid_from: str | None = None
+    looks: Looks | None = None
     long: LongTexts | None = None
     tuning: Tuning | None = None
     warnings: list[str] | None = None
@@ -371,6 +335,11 @@ class ScorecardRecord(VersionedRecord):
     def ship(self) -> bool:
         """Whether the chosen candidate is better, beyond noise, than the best for which nothing was trained."""
         return self.verdict is not None and self.verdict.ship
+
+    @property
+    def looks_words(self) -> str:
+        """What is told where other models were scored on the same test rows before; empty where none was."""
+        return (self.looks.words if self.looks is not None else None) or ""
 
     @property
     def verdict_words(self) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from luthier.arrays import Array, Ints
-from luthier.forecast.timing import LONG_SECONDS, Cost
+from luthier.forecast.looks import LONG_SECONDS, Cost
 from luthier.models.decoding.beginnings import Ids, levels_of
 from luthier.models.generation import BUDGET_TOKENS, SLOTTED, Decoding, batches, texts_of, way_of, write
 from luthier.prepare.prepare import Prepared

@@ -225,6 +225,8 @@ def limits(records: Records) -> Iterator[str]:
     after = numbers.number(calibration.ece_after if calibration else None)
     if after is not None:
         yield f"Its confidence is off by {100 * after:.1f} points on average."
+    if seen := records.scorecard.looks_words:
+        yield seen
     if long := sentences.long_words(records.scorecard.long):
         yield long
     if written := sentences.written_words(records.scorecard.written):

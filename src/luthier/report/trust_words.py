@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from luthier.folder.scorecard_records import AlarmScores, IntervalScores, LimitScores, SetScores, TrustScores
+from luthier.folder.trust_scores import AlarmScores, IntervalScores, LimitScores, SetScores, TrustScores
 from luthier.report.numbers import count
 
 

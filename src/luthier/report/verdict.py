@@ -29,6 +29,7 @@ def verdict(records: Records) -> Html:
     explained = {
         "How sure?": sentences.certainty(scorecard.verdict, metric) if records.compared else "",
         "Worth its price?": sentences.worth_words(scorecard),
+        "Seen before?": scorecard.looks_words,
     }
     headline = "p.headline.ship" if scorecard.ship else "p.headline"
     return join(

@@ -5,7 +5,8 @@ import numpy as np
 from luthier.arrays import Array, Floats
 
 NEAR = 0.05
-"""The temperature of cosines in `neighbour_logs`: that of SimCSE (Gao et al. 2021, arXiv:2104.08821, section 3)."""
+"""The temperature of cosines in `neighbour_logs`: that of SimCSE (Gao et al. 2021, arXiv:2104.08821, section 3), and of
+sentence-transformers' in-batch losses (`scale` 20), so that the softmax is what such a base was trained to give."""
 
 
 def kl_divergence(base: Array, other: Array) -> Floats:

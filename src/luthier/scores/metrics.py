@@ -5,14 +5,25 @@ A new metric is a row here. How it is counted stands in the module of `scores/` 
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from luthier.arrays import Array, Floats, Ints
-from luthier.scores import classification, entities, generated, multilabel, regression, retrieval
-from luthier.scores.measures import Measure, OfAll, OfSome, PerRow
+from luthier.scores import entities, regression, retrieval
+from luthier.scores.evidence import Classified
+from luthier.scores.measured import (
+    accuracy,
+    answered,
+    brier,
+    ece,
+    log_loss,
+    loss,
+    macro_f1,
+    micro_f1,
+    of_entities,
+    of_numbers,
+    of_texts,
+    perplexity,
+    reward_accuracy,
+)
+from luthier.scores.measures import Measure, PerRow
 
 
 @dataclass(frozen=True)
@@ -82,161 +93,6 @@ class Metric:
         return self.inside or self.title[0].lower() + self.title[1:]
 
 
-# What tasks know of their answers
-
-
-@dataclass(frozen=True)
-class Classified:
-    """Answers of a task that gives a row one class of several, or any number of them."""
-
-    targets: Array
-    """(rows,) class numbers, or (rows, classes) truth values."""
-    predicted: Array
-    """The predictions, in the shape of the targets."""
-    classes: int
-    probabilities: Floats | None = None
-    """(rows, classes) calibrated probabilities; None where there are none."""
-
-    @property
-    def many(self) -> bool:
-        return self.targets.ndim == 2
-
-    @property
-    def right(self) -> Floats:
-        """(rows,) 1 where the whole answer is right, else 0."""
-        how = multilabel.accuracy_per_row if self.many else classification.accuracy_per_row
-        return how(self.targets, self.predicted)
-
-
-@dataclass(frozen=True)
-class Tagged:
-    """Answers of a task that marks entities in rows of words."""
-
-    counts: Ints
-    """(rows, types, 3) entities that are right, predicted and true, as `entities.counts_per_row` counts them."""
-    right: Floats
-    """(words,) 1 where the tag is right, else 0."""
-    rows: Ints | None = None
-    """(words,) the place of the row that each word is of; None where each is of a row of its own."""
-
-
-@dataclass(frozen=True)
-class Estimated:
-    """Answers that are numbers, or stand for numbers."""
-
-    targets: Floats
-    """(rows,)"""
-    predicted: Floats
-    """(rows,)"""
-
-
-@dataclass(frozen=True)
-class Answered:
-    """Answers to questions, each measured by itself."""
-
-    exact: Floats
-    """(rows,) 1 where the answer is right word for word, else 0."""
-    f1: Floats
-    """(rows,) overlap with the nearest right answer, word by word."""
-    answerable: NDArray[np.bool_]
-    """(rows,) whether there is an answer."""
-
-
-@dataclass(frozen=True)
-class Retrieved:
-    """Answers of a task whose vectors should lie nearest to the vectors they belong with."""
-
-    ranks: Ints
-    """(rows,) the rank, from 1, of the first vector that belongs to each."""
-
-
-@dataclass(frozen=True)
-class Generated:
-    """Answers of a task whose model writes texts: how likely the right ones are to it, and how right those are that it wrote."""
-
-    losses: Floats
-    """(rows,) surprise at the right answer in nats, summed over its tokens."""
-    tokens: Ints
-    """(rows,) tokens of the right answer."""
-    scores: Mapping[str, Floats] = field(default_factory=dict)
-    """(generated,) how right each generated text is, by the name of the metric, as `generated.text_scores` has them."""
-    rows: Ints | None = None
-    """(generated,) the places of the rows that a text was generated for, ascending; None where that is all of them."""
-
-
-@dataclass(frozen=True)
-class Preferred:
-    """Answers of a task that is to prefer one of two answers, or good ones to bad ones."""
-
-    margins: Floats
-    """(rows,) by how much the reward of the chosen answer is higher than that of the rejected one; of a judged answer its own."""
-    good: NDArray[np.bool_] | None = None
-    """(rows,) whether a judged answer is good; None where rows are pairs."""
-
-
-def accuracy(found: Classified | Tagged) -> Measure:
-    return PerRow(found.right, share=True, rows=found.rows if isinstance(found, Tagged) else None)
-
-
-def answered(found: Answered, values: Floats, those: NDArray[np.bool_], share: bool = False) -> Measure:
-    """The mean over some of the questions. values: (rows,).  those: (rows,) which."""
-    return PerRow(values[those], share=share, rows=np.flatnonzero(those))
-
-
-def macro_f1(found: Classified) -> Measure:
-    if found.many:
-        return OfAll(multilabel.resampled_macro_f1(found.targets, found.predicted), found.predicted)
-    statistic = classification.resampled_macro_f1(found.targets, found.predicted, found.classes)
-    return OfAll(statistic, found.predicted)
-
-
-def micro_f1(found: Classified) -> Measure:
-    return OfAll(multilabel.resampled_micro_f1(found.targets, found.predicted), found.predicted)
-
-
-def log_loss(found: Classified) -> Measure:
-    how = multilabel.log_loss_per_row if found.many else classification.log_loss_per_row
-    assert found.probabilities is not None, "a loss is of probabilities"
-    return PerRow(how(found.probabilities, found.targets))
-
-
-def brier(found: Classified) -> Measure:
-    how = multilabel.brier_per_row if found.many else classification.brier_per_row
-    assert found.probabilities is not None, "a loss is of probabilities"
-    return PerRow(how(found.probabilities, found.targets))
-
-
-def ece(found: Classified) -> Measure:
-    how = multilabel.resampled_ece if found.many else classification.resampled_ece
-    assert found.probabilities is not None, "a calibration is of probabilities"
-    return OfAll(how(found.probabilities, found.targets), found.probabilities)
-
-
-def loss(found: Generated) -> Measure:
-    return OfAll(generated.resampled_loss(found.losses, found.tokens), found.losses)
-
-
-def perplexity(found: Generated) -> Measure:
-    return OfAll(generated.resampled_perplexity(found.losses, found.tokens), found.losses)
-
-
-def of_texts(name: str, share: bool = True) -> Callable[[Generated], Measure]:
-    """The mean of a score of generated texts. share: whether each is 1 or 0."""
-
-    def measured(found: Generated) -> Measure:
-        scores = PerRow(found.scores[name], share=share)
-        return scores if found.rows is None else OfSome(scores, found.rows)
-
-    return measured
-
-
-def reward_accuracy(found: Preferred) -> Measure:
-    if found.good is not None:
-        return OfAll(generated.resampled_preference(found.margins, found.good), found.margins)
-    right = generated.preferred(found.margins)
-    return PerRow(right, share=bool(np.isin(right, (0, 1)).all()))
-
-
 CLASSES = ("text-classification", "pair-classification", "image-classification")
 WORDS, NUMBERS, QUESTIONS, VECTORS = (
     "token-classification",
@@ -249,14 +105,6 @@ CHAT, PREFERENCE, ADAPTATION = "chat", "preference", "adaptation"
 
 def of_classes(how: Callable[[Classified], Measure]) -> Mapping[str, Callable[..., Measure]]:
     return dict.fromkeys(CLASSES, how)
-
-
-def of_entities(how: Callable[[Ints], Any]) -> Callable[[Tagged], Measure]:
-    return lambda found: OfAll(how(found.counts), found.counts)
-
-
-def of_numbers(how: Callable[[Floats, Floats], Any]) -> Callable[[Estimated], Measure]:
-    return lambda found: OfAll(how(found.targets, found.predicted), found.predicted)
 
 
 SPEARMAN, PEARSON = of_numbers(regression.resampled_spearman), of_numbers(regression.resampled_pearson)

@@ -38,6 +38,7 @@ from luthier.report.card import model_card
 from luthier.report.page import write_report
 from luthier.report.records import AUGMENTED, read_records
 from luthier.report.run_records import SplitRecord, TableRecord, write_findings
+from luthier.steps import looks
 from luthier.steps.footprints import RESTS_ON, Costs, costs_of
 from luthier.steps.trusted import add_trust, open_test
 from luthier.tasks.calibration import Calibration
@@ -71,6 +72,8 @@ def score_and_write(run: Run) -> Iterator[Event]:
     """Open the test part, score every candidate on it, and write all that a finished run leaves."""
     yield Started("score", run.clock())
     assert run.kept is not None, "a candidate was chosen before"
+    look = looks.opened(run)
+    yield from looks.told(look, run.clock())
     with with_threads(run.mode.wide):
         tested = open_test(run, run.kept)
         for candidate in run.candidates:
@@ -93,7 +96,12 @@ def score_and_write(run: Run) -> Iterator[Event]:
         path / "scorecard.json",
         sealed(
             stamped(
-                {**make_scorecard(run, run.kept, forgot), **what_it_costs(run, costs), **trusted},
+                {
+                    **make_scorecard(run, run.kept, forgot),
+                    **what_it_costs(run, costs),
+                    **trusted,
+                    "looks": look.to_json(run.task.metric, run.kept.scores["test"]),
+                },
                 ScorecardRecord,
             )
         ),
@@ -104,7 +112,7 @@ def score_and_write(run: Run) -> Iterator[Event]:
     write_report(path)  # last: a run counts as finished once its report stands
     trained = [one for one in run.candidates if one.weights is not None and one.weights.body != PRETRAINED]
     bodies = {name for one in trained if one.weights is not None for name in (one.name, one.weights.body)}
-    for name in ("scored", BASE, SCRATCH, *sorted(bodies)):
+    for name in ("scored", looks.NAME, BASE, SCRATCH, *sorted(bodies)):
         run.folder.forget(name)
 
 

@@ -3,7 +3,7 @@
 import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from luthier.candidates import CANDIDATES
 from luthier.candidates.candidate import Candidate
 from luthier.candidates.features import compute_features
 from luthier.candidates.run import Mode, Run, Watch
-from luthier.comparing.fitted import Fitted
+from luthier.comparing.fitted import Fitted, Footprint
 from luthier.data.split import joined_groups
 from luthier.errors import Interrupted
 from luthier.events import Ended, Event, Noted, Started
@@ -31,8 +31,10 @@ from luthier.prepare.prepare import Prepared
 from luthier.records import sealed, stamped
 from luthier.report.page import write_report
 from luthier.report.run_records import write_findings
-from luthier.steps.finish import VERSIONS, make_scorecard, prediction_lines, write_rows
+from luthier.steps.finish import VERSIONS, candidate_record, make_scorecard, prediction_lines, write_rows
+from luthier.steps.footprints import Costs, costs_of
 from luthier.steps.judged_trust import judged_trust
+from luthier.steps.looks import Look, look_of, told
 from luthier.tasks.calibration import Calibration
 from luthier.tasks.outputs import Outputs
 
@@ -61,6 +63,8 @@ class Judging:
     folds: Sequence[Fold]
     base: Prepared | None
     """The same rows, as the model reads them that the judged one was made of; None where none is named."""
+    costs: dict[str, Costs] = field(default_factory=dict)
+    """What being answered by each candidate costs, by its name."""
 
 
 def judge(
@@ -93,14 +97,16 @@ def judge(
         yield Noted(words, clock(), warning=True)
     took = {"read": ready.rows.seconds, "load": clock() - ready.rows.seconds}
     with tempfile.TemporaryDirectory() as scratch:
-        run = Run(ready, folder, Artefacts(Path(scratch)), Watch(clock, took), Mode(stop))
+        run = Run(ready, folder, Artefacts(Path(scratch)), Watch(clock, took), Mode(stop, only_test=True))
         work = Judging(judged, run, folds_of(ready), base)
         yield Noted(told_of_learning(work), clock())
         yield from timed(run, "score", asked(work))
         yield from timed(run, "baselines", compared(work))
     refuse_to_go_on(run)
     with folder.alone():
-        write_verdict(work, folder)
+        look = look_of(ready.rows, folder.key)
+        yield from told(look, clock())
+        write_verdict(work, folder, look)
     return folder.path
 
 
@@ -128,8 +134,14 @@ def asked(work: Judging) -> Iterator[Event]:
     calibrates = run.task.calibrating is not None and work.judged.tuned.calibration is None
     wanted = parts if calibrates else ["test"]
     after = work.judged.tuned.finished[run.task.name].after or (lambda outputs: outputs)
-    outputs = {part: after(run.infer(run.ready.model, part)) for part in wanted}
+    outputs, seconds = {}, 0.0
+    for part in wanted:
+        started = run.clock()
+        outputs[part] = after(run.infer(run.ready.model, part))
+        seconds = run.clock() - started  # at last those of the test rows
     fitted = Fitted("tuned", WORDS, run.clock() - begin, outputs, to_beat=False)
+    if run.ready.model.writes:  # as long as its answers are: that of others is measured on a few rows
+        fitted.footprint = Footprint(seconds, asks_model=False)
     how, own = run.task.calibrating, work.judged.tuned.calibration
     plain = Calibration() if how is None else how.unchanged(run.ready.examples["test"])
     fitted.calibration = plain if own is None else own
@@ -152,9 +164,11 @@ def compared(work: Judging) -> Iterator[Event]:
         fitted = yield from learnt(run, candidate, folds)
         if fitted is not None:
             run.candidates.append(scored(run, fitted))
+    own = replace(run, candidates=[*run.candidates, run.kept])
     if work.base is not None:
         yield from with_base(work, work.base)
     run.candidates.append(run.kept)
+    work.costs |= costs_of(own, run.kept)
 
 
 def beside(what: str, ready: Prepared) -> list[Candidate]:
@@ -165,6 +179,7 @@ def beside(what: str, ready: Prepared) -> list[Candidate]:
 def learnt(run: Run, candidate: Candidate, folds: Sequence[Fold]) -> Generator[Event, None, Fitted | None]:
     """A candidate that has learnt from the rows of each fold, and was asked the others; None where nothing came of it."""
     found, seconds, words = [], 0.0, candidate.words
+    footprint = Footprint(asks_model=False, with_model=False)
     for fold in folds:
         part = replace(run, ready=learning_from(run.ready, fold.learnt, fold.asked), candidates=[], kept=None)
         fitted = yield from candidate.fit(part)
@@ -172,9 +187,12 @@ def learnt(run: Run, candidate: Candidate, folds: Sequence[Fold]) -> Generator[E
             return None
         found.append(fitted.outputs["test"])
         seconds, words = seconds + fitted.seconds, fitted.words
-    return (
-        Fitted(candidate.name, words, seconds, {"test": put_together(run, folds, found)}) if found else None
-    )
+        own = fitted.footprint
+        footprint = replace(footprint, seconds=footprint.seconds + own.seconds, bytes=own.bytes)
+    if not found:
+        return None
+    outputs = {"test": put_together(run, folds, found)}
+    return Fitted(candidate.name, words, seconds, outputs, footprint=footprint)
 
 
 def put_together(run: Run, folds: Sequence[Fold], found: Sequence[Outputs]) -> Outputs:
@@ -201,7 +219,9 @@ def with_base(work: Judging, ready: Prepared) -> Iterator[Event]:
         fitted = yield from candidate.fit(part)
         if fitted is not None:
             fitted.weights = None
-            run.candidates.append(scored(run, fitted))
+            part.candidates.append(scored(run, fitted))
+    run.candidates += part.candidates
+    work.costs |= costs_of(part, part.candidates[-1]) if part.candidates else {}
 
 
 def folds_of(ready: Prepared) -> tuple[Fold, ...]:
@@ -245,7 +265,7 @@ def told_of_learning(work: Judging) -> str:
     )
 
 
-def write_verdict(work: Judging, folder: RunFolder) -> None:
+def write_verdict(work: Judging, folder: RunFolder, look: Look) -> None:
     """Scorecard, predictions and report. Whatever stood there before gives way."""
     run, path = work.run, folder.path
     assert run.kept is not None, "the model was asked before"
@@ -258,11 +278,13 @@ def write_verdict(work: Judging, folder: RunFolder) -> None:
         clear(path / "findings.json")
     with whole_folder(path / "predictions") as inside:
         (inside / "test.jsonl").write_text(prediction_lines(run, run.kept, "test"), encoding="utf-8")
-    write_json(path / "scorecard.json", sealed(stamped(judged_scorecard(work, run.kept), ScorecardRecord)))
+    write_json(
+        path / "scorecard.json", sealed(stamped(judged_scorecard(work, run.kept, look), ScorecardRecord))
+    )
     write_report(path)
 
 
-def judged_scorecard(work: Judging, kept: Fitted) -> dict[str, Any]:
+def judged_scorecard(work: Judging, kept: Fitted, look: Look) -> dict[str, Any]:
     """scorecard.json of a judged model: as of a run, with what a run alone has in its place."""
     run = work.run
     own: Mapping[str, Any] = {
@@ -273,12 +295,15 @@ def judged_scorecard(work: Judging, kept: Fitted) -> dict[str, Any]:
             "words": "What tuning took is not known: it was done elsewhere.",
         },
         "valid_from": "test",
+        "candidates": [candidate_record(one) | work.costs[one.name].to_json() for one in run.candidates],
         "judged": {
             "what": work.judged.tuned.words,
             "understood": [*work.judged.told, told_of_learning(work)],
             "folds": 0 if len(run.ready.rows.split.train) else len(work.folds),
+            "task": run.task.to_json(),
         },
         "tuning": {},
+        "looks": look.to_json(run.task.metric, kept.scores["test"]),
         **judged_trust(run, kept, work.judged.tuned, [(fold.learnt, fold.asked) for fold in work.folds]),
     }
     return {**make_scorecard(run, kept, NOT_MEASURED), **own}

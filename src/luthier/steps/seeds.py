@@ -195,7 +195,12 @@ def keep(kept: Seeded, runs: Sequence[Seeded], out: Path) -> None:
         if path.is_file() and path.name not in (SCORECARD, REPORT):
             shutil.copyfile(path, out / path.name)
     record = {key: value for key, value in kept.scorecard.record.items() if key != SEAL}
-    write_json(out / SCORECARD, sealed(stamped({**record, "seeds": told(kept, runs)}, ScorecardRecord)))
+    record |= {"seeds": told(kept, runs)}
+    if (
+        "looks" in runs[0].scorecard.record
+    ):  # The other seeds are no earlier looks: the choice among them was made by validation.
+        record["looks"] = runs[0].scorecard.record["looks"]
+    write_json(out / SCORECARD, sealed(stamped(record, ScorecardRecord)))
     write_report(out)
 
 

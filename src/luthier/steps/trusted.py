@@ -4,19 +4,16 @@ from typing import Any
 
 import numpy as np
 
-from luthier import seeds
 from luthier.arrays import Array, Bools, Floats
 from luthier.batches.examples import Examples
 from luthier.candidates.run import Run
 from luthier.comparing.fitted import PRETRAINED, Fitted
 from luthier.folder.trust import Trust, alarm_of, write_trust
 from luthier.predict import features_of, logits_and_features_of
+from luthier.prepare.trust_rows import reference_rows, usual_rows
 from luthier.scores.stream import THRESHOLD
-from luthier.scores.unlike import LEVEL, MOST
+from luthier.scores.unlike import LEVEL
 from luthier.tasks.trusting import Trusting
-
-USUAL = 1_000
-"""The most held-out rows that tell how unlike rows of the usual kind are: those that calibrate, then those of validation."""
 
 
 def open_test(run: Run, kept: Fitted) -> Array | None:
@@ -63,27 +60,14 @@ KEPT = ("part", "rows", "learnt_since", "certainty", "alarm")
 def trust_of(run: Run, kept: Fitted, how: Trusting[Any, Any], part: str) -> Trust:
     """What the kept model showed on held-out rows. part: the one that calibrates."""
     targets, examples = run.targets(part), run.ready.examples
-    rows = sample(len(examples["train"]), MOST)
+    rows = reference_rows(run.ready)
     labels = how.labels(run.targets("train")[rows])
-    usual = np.concatenate([features_at(run, kept, *one) for one in usual_rows(run, part)])
+    usual = np.concatenate([features_at(run, kept, *one) for one in usual_rows(run.ready)])
     alarm = alarm_of(features_at(run, kept, "train", rows), labels, usual)
     p = None if alarm is None else alarm.own(len(targets))
     outputs = kept.outputs[part]
     answers = run.task.answer(outputs, kept.calibration, examples[part])
     return Trust(how.known(outputs, answers, targets, unlike_rows(p, len(targets))), alarm)
-
-
-def usual_rows(run: Run, part: str) -> list[tuple[str, Array]]:
-    """The held-out rows of the usual kind, by part: all those that calibrate, and those of validation as far as there is room."""
-    own = len(run.targets(part))
-    found = [(part, np.arange(own))]
-    more = sample(len(run.targets("valid")), max(0, USUAL - own))
-    return [*found, ("valid", more)] if part != "valid" and len(more) else found
-
-
-def sample(rows: int, most: int) -> Array:
-    """Some of so many rows, at most `most`, drawn at random and in their order."""
-    return np.sort(seeds.generator(0, "trust").permutation(rows)[:most])
 
 
 def frozen(run: Run, kept: Fitted) -> bool:

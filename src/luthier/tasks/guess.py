@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from luthier.data.annotations.multiple_choice import refuse_choices
 from luthier.data.column_names import normal
 from luthier.data.column_numbers import holds_numbers, lists_numbers
-from luthier.data.columns import SCORE_NAMES, guess_text_and_label, names_there
+from luthier.data.columns import guess_text_and_label, names_there
 from luthier.data.conversations.claims import claims_preference
 from luthier.data.conversations.naming import turns_column
+from luthier.data.known_names import SCORE_NAMES
 from luthier.data.table import Table
 from luthier.data.text_pairs import guess_pair, pair_by_name, refuse_two_targets, refuse_two_texts
 from luthier.errors import DataError

@@ -14,14 +14,16 @@ from torch.nn import functional
 
 from luthier.arrays import Array, Bools, Ints
 from luthier.batches.examples import Batch, Examples
-from luthier.data.columns import SCORE_NAMES, ColumnGuess, guess_text_and_label
+from luthier.data.columns import ColumnGuess, guess_text_and_label
+from luthier.data.known_names import SCORE_NAMES
 from luthier.data.row_facts import KnownAnswers, Unusable
 from luthier.data.table import Table
 from luthier.data.text_pairs import guess_pair, pair_by_name
 from luthier.forms.form import Columns
 from luthier.models.hub.tuned_head import ROWS, TunedHead
 from luthier.scores import regression
-from luthier.scores.metrics import Estimated, judging
+from luthier.scores.evidence import Estimated
+from luthier.scores.metrics import judging
 from luthier.tasks.answers import Answers
 from luthier.tasks.baselines import unit
 from luthier.tasks.calibration import Calibrating, Calibration

@@ -19,7 +19,7 @@ from luthier.data.annotations.literals import looks_like_literal
 from luthier.data.annotations.spans import holds_spans
 from luthier.data.annotations.telling import named, noted, remade
 from luthier.data.column_names import normal
-from luthier.data.columns import LABEL_NAMES, TEXT_NAMES
+from luthier.data.known_names import LABEL_NAMES, TEXT_NAMES
 from luthier.data.problems import counted
 from luthier.data.table import Table
 

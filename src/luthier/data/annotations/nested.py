@@ -6,7 +6,8 @@ from luthier.data.annotations.cells import field_type, is_text, objects, replace
 from luthier.data.annotations.spans import keys_of
 from luthier.data.annotations.telling import named, remade
 from luthier.data.column_names import normal
-from luthier.data.columns import LABEL_NAMES, TEXT_NAMES, can_be
+from luthier.data.columns import can_be
+from luthier.data.known_names import LABEL_NAMES, TEXT_NAMES
 from luthier.data.table import Table
 
 LEVELS = 4

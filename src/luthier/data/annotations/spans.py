@@ -11,7 +11,7 @@ from luthier.data.annotations.cells import head, is_text, objects, replaced, sni
 from luthier.data.annotations.span_places import AS_IS, Places, RawSpan, Reading, find_reading
 from luthier.data.annotations.telling import named, noted, remade
 from luthier.data.column_names import normal
-from luthier.data.columns import TEXT_NAMES
+from luthier.data.known_names import TEXT_NAMES
 from luthier.data.problems import counted, shorten
 from luthier.data.table import Table
 from luthier.errors import DataError

@@ -1,6 +1,7 @@
 """Columns of tokens and tags, as in CoNLL's shared tasks: a token a line, a blank line between sentences."""
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from luthier.data.problems import Problems, counted, shorten
 from luthier.data.table import Table
 from luthier.errors import DataError
 
-SCHEMA = pa.schema({"tokens": pa.list_(pa.string()), "tags": pa.list_(pa.string())})
+SCHEMA = pa.schema({"tokens": pa.list_(pa.string()), "tags": pa.list_(pa.string()), "document": pa.string()})
 
 LONG_SENTENCE = 500
 """A file with a single sentence of more tokens than this is taken for one whose blank lines are missing."""
@@ -27,7 +28,7 @@ EXPECTED = (
 
 def read_conll(path: Path, encoding: str | None) -> Table:
     """The sentences of a file as rows, with `tokens` and `tags`: of several columns the first and the last, or those that
-    hold words and tags.
+    hold words and tags. Where lines say that documents begin, a column `document` tells which one a sentence is of.
 
     The line of a row is that of its first token. What a tag may be is for `tags` to say.
     """
@@ -42,7 +43,8 @@ def read_conll(path: Path, encoding: str | None) -> Table:
             ]
             spill.write(arrays, SCHEMA, [line for line, _, _ in batch])
         seen.refuse_faults()
-        return replace(spill.table(), guesses=(*file.guesses, *seen.guesses(spill.rows)))
+        table = replace(spill.table(), guesses=(*file.guesses, *seen.guesses(spill.rows)))
+    return table if seen.parted else table.with_columns(table.columns.drop_columns("document"))
 
 
 @dataclass
@@ -57,6 +59,11 @@ class Seen:
     documents: int = 0
     comments: int = 0
     faults: Problems = field(default_factory=Problems)
+
+    @property
+    def parted(self) -> bool:
+        """Whether the file says of which of several documents its sentences are."""
+        return self.documents > 1
 
     def token_and_tag(self, number: int, line: str) -> tuple[str, str] | None:
         """Token and tag of a line; None, and noted, when it is faulty."""
@@ -108,7 +115,12 @@ class Seen:
             yield (
                 f"{self.path}: of {self.columns.width} columns {which}{why}; a copy with only the right two corrects it."
             )
-        if self.documents:
+        if self.parted:
+            yield (
+                f"{self.path}: {self.documents:,} {DOCUMENT} lines begin documents, which the column 'document' numbers; "
+                "--group document keeps the sentences of one together, and counts them as one cluster."
+            )
+        elif self.documents:
             yield f"{self.path}: {counted(self.documents, f'{DOCUMENT} line')} passed over."
         if self.comments:
             yield (
@@ -124,17 +136,20 @@ class Seen:
 
 def sentences(file: TextFile, seen: Seen) -> Iterator[Row]:
     """Each sentence with the line of its first token; faulty lines are left out, and noted in `seen`."""
-    begin, held = 0, 0
+    begin, held, document = 0, 0, ""
     tokens: list[str] = []
     tags: list[str] = []
     with file.open() as lines:
         for number, ended in enumerate(lines, start=1):
             line = ended.rstrip("\r\n")
             if is_blank(line):
-                seen.documents += bool(line.strip())
                 if tokens:
-                    yield begin, {"tokens": tokens, "tags": tags}, held
+                    document = document or named(seen.documents, tokens)
+                    yield begin, {"tokens": tokens, "tags": tags, "document": document}, held
                 tokens, tags, held = [], [], 0
+                if line.strip():
+                    seen.documents += 1
+                    document = ""
                 continue
             if seen.columns.is_comment(line):
                 seen.comments += 1
@@ -146,4 +161,18 @@ def sentences(file: TextFile, seen: Seen) -> Iterator[Row]:
                 tags.append(found[1])
                 held += len(line)
     if tokens:
-        yield begin, {"tokens": tokens, "tags": tags}, held
+        yield (
+            begin,
+            {"tokens": tokens, "tags": tags, "document": document or named(seen.documents, tokens)},
+            held,
+        )
+
+
+def named(number: int, tokens: Sequence[str]) -> str:
+    """The name of a document: its number in its file and a hash of its first sentence, as the first document of one file is not
+    that of another.
+
+    >>> named(3, ["EU", "rejects"]) != named(3, ["Peter"])
+    True
+    """
+    return f"{number} ({hashlib.blake2b(' '.join(tokens).encode('utf-8', 'surrogatepass'), digest_size=4).hexdigest()})"

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from luthier.data.column_names import normal
-from luthier.data.columns import LABEL_NAMES, NEVER_LABELS, TEXT_NAMES
 from luthier.data.formats.csv_rows import Row
 from luthier.data.formats.names import check_names
 from luthier.data.formats.quoting import is_number
+from luthier.data.known_names import LABEL_NAMES, NEVER_LABELS, TEXT_NAMES
 from luthier.data.marks import mark_of
 from luthier.data.problems import shorten
 from luthier.errors import DataError, listing

@@ -7,7 +7,6 @@ from itertools import islice
 from pathlib import Path
 
 from luthier.data.column_names import normal
-from luthier.data.columns import LABEL_NAMES, TEXT_NAMES
 from luthier.data.formats.conll import read_conll
 from luthier.data.formats.conll_columns import holds_numbered_tokens
 from luthier.data.formats.csv_rows import long_values
@@ -19,6 +18,7 @@ from luthier.data.formats.json_objects import NotAnObject, parse_object
 from luthier.data.formats.json_rows import Row, table_of
 from luthier.data.formats.other_forms import refuse_no_table
 from luthier.data.formats.text_files import TextFile
+from luthier.data.known_names import LABEL_NAMES, TEXT_NAMES
 from luthier.data.problems import counted, shorten
 from luthier.data.table import Table
 from luthier.data.tags import parts

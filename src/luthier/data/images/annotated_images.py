@@ -9,13 +9,13 @@ import pyarrow as pa
 
 from luthier.arrays import Ints
 from luthier.data.column_names import normal
-from luthier.data.columns import LABEL_NAMES
 from luthier.data.composed import COMMA
 from luthier.data.images.box_formats import not_read
 from luthier.data.images.columns import column_of_names
 from luthier.data.images.folder import IMAGE, with_images_in
 from luthier.data.images.names import steps_of
 from luthier.data.images.parts import PARTS
+from luthier.data.known_names import LABEL_NAMES
 from luthier.data.layout import Layout
 from luthier.data.problems import counted
 from luthier.data.table import Table

@@ -2,8 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,20 +11,24 @@ import pyarrow as pa
 from luthier.data.formats.other_forms import refuse_pointer
 from luthier.data.formats.row_files import TABLES, ending, names_in, read_file
 from luthier.data.images.annotated_images import annotated
-from luthier.data.images.archives import ARCHIVE_ENDINGS, archive_entries
+from luthier.data.images.archives import ARCHIVE_ENDINGS
 from luthier.data.images.box_formats import TECHNICAL, boxes_beside, not_read
-from luthier.data.images.names import IMAGE_ENDINGS
+from luthier.data.images.listing import (
+    EXPECTED,
+    Listing,
+    entries_of,
+    guesses,
+    is_image,
+    is_left_behind,
+    sort_out,
+)
 from luthier.data.images.parts import PARTS
-from luthier.data.problems import Problems, counted, shorten
+from luthier.data.problems import Problems, counted
 from luthier.data.raw_bytes import no_file, telling_read_errors
 from luthier.data.table import Table
 from luthier.data.writing import Writing
 from luthier.errors import DataError, did_you_mean, listing
 
-SYSTEM_FILES = frozenset(("__MACOSX", "Thumbs.db", "desktop.ini"))
-"""Files that operating systems leave behind. These, and names that begin with a dot, are passed over."""
-DEEPEST = 6
-"""The most levels of folders: more is no image set, but a disk."""
 MOST_LOOKED_AT = 100_000
 """The most files and folders that are looked at to see whether there is an image among them."""
 NAMES_OF_LABELS = (
@@ -39,28 +42,6 @@ NAMES_OF_LABELS = (
     "idx_to_class",
 )
 """Names, without ending, of files in which people write down what numbers of classes stand for."""
-TELLING = frozenset(
-    (
-        *(".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".xml", ".txt", ".names", ".labels"),
-        *(".yaml", ".yml", ".tfrecord", ".record"),
-    )
-)
-"""Endings of files beside images that may describe the images."""
-EXPECTED = "Expected class/file, a folder for each label, or split/class/file with splits called train, valid and test."
-
-
-@dataclass
-class Listing:
-    """The files of a set of images, by their paths with slashes from the set's own folder or the archive's root."""
-
-    images: list[str]
-    """The images, in the order of their paths."""
-    others: Counter[str]
-    """Files that are no images, by their ending, or by what they are instead of a file."""
-    beside: list[str]
-    """Those of `others` that may describe the images: tables and the like, in order."""
-    bare: list[str]
-    """Folders without an image in or below them."""
 
 
 def is_image_set(path: Path) -> bool:
@@ -206,94 +187,6 @@ def check_place(path: Path) -> None:
             f"{path}: is no set of images. Expected a folder, or a file that ends in {', '.join(ARCHIVE_ENDINGS)}."
         )
     refuse_pointer(path)
-
-
-# What there is
-
-
-def entries_of(path: Path) -> Iterator[tuple[str, str]]:
-    """Everything below a folder or in an archive: names, folders with a slash at the end, and for each what it is instead of a
-    file, if it is none."""
-    return names_below(path) if path.is_dir() else archive_entries(path)
-
-
-def names_below(folder: Path, inside: str = "", around: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
-    """The files below a folder; folders too, with a slash at the end. Links are followed, but for those that lead in a circle.
-
-    around: the folders that it lies in, without links.
-    """
-    if len(around) > DEEPEST:
-        raise DataError(f"{folder}: lies more than {DEEPEST} folders deep. {EXPECTED}")
-    around = (*around, os.path.realpath(folder))
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            name = inside + entry.name
-            if is_left_behind(entry.name):
-                continue
-            if entry.is_symlink() and not os.path.exists(entry.path):
-                yield name, ""  # It is missed where it is to be read, by its name.
-            elif entry.is_dir():
-                if entry.is_symlink() and os.path.realpath(entry.path) in around:
-                    yield name, "a link to a folder that it lies in"
-                    continue
-                yield f"{name}/", ""
-                yield from names_below(folder / entry.name, f"{name}/", around)
-            else:
-                yield name, "" if entry.is_file() else "a pipe or a device"
-
-
-def sort_out(entries: Iterable[tuple[str, str]]) -> Listing:
-    """Which names are images, which are other files, and which folders hold no image."""
-    images, folders, beside = [], set(), []
-    others: Counter[str] = Counter()
-    for name, instead in entries:
-        steps = name.split("/")
-        if any(map(is_left_behind, steps)):
-            continue
-        if len(steps) > DEEPEST + 2:
-            raise DataError(f"{shorten(name)}: lies more than {DEEPEST} folders deep. {EXPECTED}")
-        kind = os.path.splitext(name)[1].lower()
-        if name.endswith("/"):
-            folders.add(name.rstrip("/"))
-        elif instead:
-            others[instead] += 1
-        elif kind in IMAGE_ENDINGS:
-            images.append(name)
-        else:
-            others[kind or "no ending"] += 1
-            if kind in TELLING:
-                beside.append(name)
-    filled: set[str] = set()
-    for folder in {name.rpartition("/")[0] for name in images}:
-        while folder and folder not in filled:
-            filled.add(folder)
-            folder = folder.rpartition("/")[0]
-    return Listing(sorted(images), others, sorted(beside), sorted(folders - filled - {""}))
-
-
-def is_image(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in IMAGE_ENDINGS
-
-
-def is_left_behind(name: str) -> bool:
-    return name.startswith(".") or name in SYSTEM_FILES
-
-
-def guesses(path: Path, found: Listing) -> tuple[str, ...]:
-    """Sentences on what was passed over."""
-    said = []
-    if found.others:
-        kinds = ", ".join(f"{kind}: {count:,}" for kind, count in found.others.most_common(8))
-        said.append(
-            f"{path}: {counted(found.others.total(), 'file')} passed over ({kinds}); images end in "
-            f"{', '.join(sorted(IMAGE_ENDINGS))}."
-        )
-    if found.bare:
-        said.append(f"{path}: {counted(len(found.bare), 'folder')} without an image: {listing(found.bare)}.")
-    return tuple(said)
-
-
-# What it means
 
 
 def folders_around(steps: Collection[Sequence[str]]) -> int:

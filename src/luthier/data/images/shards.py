@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from luthier.data.formats.row_files import ending, read_file
-from luthier.data.images.files import names_below
+from luthier.data.images.listing import names_below
 from luthier.data.images.names import IMAGE_ENDINGS
 from luthier.data.images.parts import PARTS
 from luthier.data.problems import counted, shorten

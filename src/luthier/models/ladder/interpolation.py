@@ -14,9 +14,10 @@ class Point:
     """Where a model stands between the base and what was tuned from it.
 
     `wise-ft`: all weights go `alpha` of the way (Wortsman et al. 2021, arXiv:2109.01903, eq. 1).  `lines`: the lowest block goes
-    `alpha` of the way, the uppermost all of it, those between in equal steps: LiNeS (Wang et al. 2024, arXiv:2410.17146), whose
-    scale of block l of L is alpha + beta (l - 1) / (L - 1), with beta = 1 - alpha, so that what is nearest to the task's own
-    answers stays as it was tuned.
+    `alpha` of the way, the uppermost all of it, those between in equal steps: LiNeS (Wang et al. 2024, arXiv:2410.17146), which
+    scales the update of block l of L by alpha + beta (l - 1) / (L - 1). Ours are beta = 1 - alpha, so that the uppermost block
+    stays as it was tuned and one number is left to sweep, and what becomes of tensors in no block: published implementations
+    scale them by alpha, and here those above the blocks go with the uppermost one and the head goes whole: they are the task's.
     """
 
     way: str

@@ -18,7 +18,8 @@ from luthier.forms.form import Columns
 from luthier.models.headed import HeadedModel
 from luthier.models.heads.language_model import LanguageModel
 from luthier.models.hub.tuned_head import WRITES, TunedHead
-from luthier.scores.metrics import Generated, judging
+from luthier.scores.evidence import Generated
+from luthier.scores.metrics import judging
 from luthier.tasks.chat.likelihood import BY_LIKELIHOOD, LikelihoodTask, firmness_of_loss
 from luthier.tasks.chat.recorded import RecordedTexts
 from luthier.tasks.chat.replies import Replies, Spoken

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from luthier.arrays import Array
+from luthier.scores.evidence import Generated
 from luthier.scores.generated import LIKENESSES, text_scores
-from luthier.scores.metrics import Generated
 from luthier.tasks.chat.likelihood import BY_LIKELIHOOD
 from luthier.tasks.chat.replies import Replies
 from luthier.tasks.recorded import Line, Recorded

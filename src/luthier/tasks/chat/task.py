@@ -16,8 +16,8 @@ from luthier.models.generation import Decoding, write
 from luthier.models.headed import HeadedModel
 from luthier.models.heads.language_model import LanguageModel
 from luthier.predict import over_rows
+from luthier.scores.evidence import Generated
 from luthier.scores.generated import LIKENESSES, text_scores
-from luthier.scores.metrics import Generated
 from luthier.scores.verifiers import VERIFIERS
 from luthier.tasks.chat.in_context import Demonstrations
 from luthier.tasks.chat.likelihood import BY_LIKELIHOOD, LikelihoodTask, firmness_of_loss

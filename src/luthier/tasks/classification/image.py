@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from luthier.arrays import Ints
 from luthier.data.column_numbers import holds_numbers
-from luthier.data.columns import LABEL_NAMES, ColumnGuess, check, guess_by_name, label_beside
+from luthier.data.columns import ColumnGuess, check, guess_by_name, label_beside
 from luthier.data.composed import parts_of
 from luthier.data.images.box_formats import INSTEAD, box_columns
 from luthier.data.images.columns import (
@@ -21,6 +21,7 @@ from luthier.data.images.columns import (
 )
 from luthier.data.images.facts import ImageFacts, image_facts
 from luthier.data.images.source import ImageSource
+from luthier.data.known_names import LABEL_NAMES
 from luthier.data.numerals import plain_number
 from luthier.data.problems import shorten
 from luthier.data.split import key_of

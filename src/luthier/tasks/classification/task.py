@@ -19,7 +19,7 @@ from luthier.scores.calibration import (
     fit_temperature,
 )
 from luthier.scores.calibration_gain import platt_gain, temperature_gain
-from luthier.scores.metrics import Classified
+from luthier.scores.evidence import Classified
 from luthier.scores.thresholds import Thresholds, apply_thresholds, best_thresholds
 from luthier.tasks.answers import Answers
 from luthier.tasks.baselines import majority_logits, nearest_logits, readable

@@ -7,7 +7,8 @@ import numpy as np
 from luthier.arrays import Array, Ints
 from luthier.data.column_names import normal
 from luthier.data.column_numbers import holds_numbers
-from luthier.data.columns import SCORE_NAMES, ColumnGuess, guess_by_name, guess_text_and_label, names_there
+from luthier.data.columns import ColumnGuess, guess_by_name, guess_text_and_label, names_there
+from luthier.data.known_names import SCORE_NAMES
 from luthier.data.row_facts import KnownAnswers, Unusable
 from luthier.data.split import key_of
 from luthier.data.table import Table

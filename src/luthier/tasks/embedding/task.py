@@ -12,7 +12,7 @@ from torch.nn import functional
 from luthier.arrays import Array, Ints
 from luthier.batches.examples import Batch, Examples
 from luthier.scores import retrieval
-from luthier.scores.metrics import Estimated, Retrieved
+from luthier.scores.evidence import Estimated, Retrieved
 from luthier.tasks.answers import Answers
 from luthier.tasks.baselines import unit
 from luthier.tasks.calibration import Calibration

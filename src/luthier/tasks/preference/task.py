@@ -15,7 +15,7 @@ from luthier.devices import Device
 from luthier.models.headed import HeadedModel
 from luthier.models.heads.language_model import LanguageModel
 from luthier.predict import over_rows
-from luthier.scores.metrics import Preferred
+from luthier.scores.evidence import Preferred
 from luthier.tasks.calibration import Calibration
 from luthier.tasks.chat.replies import written_lines
 from luthier.tasks.chat.task import written_to

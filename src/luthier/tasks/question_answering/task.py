@@ -19,7 +19,7 @@ from luthier.models.readers.texts import Texts
 from luthier.scores import answers as scores_of
 from luthier.scores.calibration import fit_platt_per_label
 from luthier.scores.classification import Reliability
-from luthier.scores.metrics import Answered
+from luthier.scores.evidence import Answered
 from luthier.tasks.calibration import Calibrating, Calibration
 from luthier.tasks.classification.task import bins_of
 from luthier.tasks.made_rows import MadeRows

@@ -16,7 +16,7 @@ from luthier.data.tags import spans_of
 from luthier.scores import classification, entities
 from luthier.scores.calibration import apply_temperature, fit_temperature
 from luthier.scores.calibration_gain import temperature_gain
-from luthier.scores.metrics import Tagged
+from luthier.scores.evidence import Tagged
 from luthier.tasks.answers import Answers
 from luthier.tasks.calibration import Calibrating, Calibration
 from luthier.tasks.classification.task import bins_of

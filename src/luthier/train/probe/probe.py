@@ -70,15 +70,20 @@ def fit_probe(
     Features are standardised first, so that one strength means the same for every model, and the standardisation is
     folded back into the weights.
     """
+    strength, scores = strength_for(features, targets, outputs, score, seed)
+    return replace(solve_probe(features, targets, outputs, strength), cross_validated=scores)
+
+
+def strength_for(
+    features: Array, targets: Array, outputs: int, score: Score, seed: int
+) -> tuple[float, dict[float, float]]:
+    """The strength that cross-validation chooses, and the score of each that was tried. Shapes as in `fit_probe`."""
     if features.shape[1] == 1:
-        return solve_probe(
-            features, targets, outputs, STRENGTHS[-1]
-        )  # a line through one number does not overfit
+        return STRENGTHS[-1], {}  # a line through one number does not overfit
     scaled, _, _ = standardised(features)
     held = cross_validate(scaled, targets, outputs, score, seed)
     strength = held.strongest_within_noise() if held.logits else STRENGTHS[1]
-    scores = {tried: held.score(tried) for tried in held.logits}
-    return replace(solve_probe(features, targets, outputs, strength), cross_validated=scores)
+    return strength, {tried: held.score(tried) for tried in held.logits}
 
 
 def solve_probe(features: Array, targets: Array, outputs: int, strength: float) -> Probe:

@@ -206,7 +206,7 @@ def with_base(work: Judging, ready: Prepared) -> Iterator[Event]:
 
 def folds_of(ready: Prepared) -> tuple[Fold, ...]:
     """The training rows for all rows, where there are any; else each fifth of the rows for the others, with its share of every
-    label, and rows that are alike or of one group in the same. None where all rows are alike."""
+    label, and rows that are alike or of one group in the same. No folds where all rows are alike."""
     rows = ready.rows
     train, test = rows.split.train, rows.split.test
     if len(train):
@@ -239,6 +239,11 @@ def told_of_learning(work: Judging) -> str:
     count = len(work.run.ready.rows.split.train)
     if count:
         return f"Baselines and temperature learn from the {count:,} rows of --train."
+    if not work.folds:
+        return (
+            "All rows are alike, so that none can be held out of another: no baseline learns, and the temperature is fitted on the "
+            "rows that it is shown for. --train FILE names rows to learn from."
+        )
     return (
         f"Baselines and temperature are cross-fitted on the rows themselves, in {len(work.folds)} folds, each asked after "
         "learning from the others; --train FILE names rows to learn from."

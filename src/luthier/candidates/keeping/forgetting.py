@@ -14,6 +14,7 @@ from luthier.devices import with_threads
 from luthier.models.headed import HeadedModel
 from luthier.predict import features_of
 from luthier.scores.divergence import linear_cka
+from luthier.scores.intervals import paired_proportions
 from luthier.train.probe.probe import cross_validate, standardised
 
 TOO_FEW = "General texts were not looked at: the run is too short for enough of them, or they have no labels."
@@ -66,20 +67,12 @@ def of_general(comparison: Comparison, now: Impression, seed: int) -> dict[str, 
             "general": told | {"perplexity_before": perplexity(before), "perplexity_after": perplexity(after)}
         }
     labels = np.unique(panel.general.targets[panel.chosen], return_inverse=True)[1]
-    right = [told_by_probe(features, labels, seed) for features in (before, after)]
-    gap = right[1].astype(np.float64) - right[0]
-    margin = 1.96 * float(gap.std(ddof=1)) / len(gap) ** 0.5
-    change = float(gap.mean())
-    return {
-        "general": told
-        | {
-            "probe_before": float(right[0].mean()),
-            "probe_after": float(right[1].mean()),
-            "change": change,
-            "low": change - margin,
-            "high": change + margin,
-        }
-    }
+    was_right, is_right = (
+        told_by_probe(features, labels, seed).astype(np.float64) for features in (before, after)
+    )
+    change = paired_proportions(is_right, was_right, seed=seed)
+    probed = {"probe_before": float(was_right.mean()), "probe_after": float(is_right.mean())}
+    return {"general": told | probed | {"change": change.value, "low": change.low, "high": change.high}}
 
 
 def perplexity(surprises: Array) -> float:

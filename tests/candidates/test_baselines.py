@@ -14,7 +14,7 @@ from luthier.candidates.by_hand import HandMadeCandidate
 from luthier.comparing.fitted import Fitted, Footprint, tried_rows
 from luthier.comparing.in_short import Compared, Reach, short_words
 from luthier.errors import PlanError
-from luthier.events import Noted, Stepped, result_of
+from luthier.events import Noted, Stepped, Work, result_of
 from luthier.folder.model_folder import ModelFolder
 from luthier.models.ladder.trainable import randomise
 from luthier.plan.plan import Plan
@@ -215,6 +215,16 @@ def test_a_run_that_is_killed_while_it_learns_from_scratch_ends_in_the_same_byte
     result_of(tune(killed))
 
     assert outcome(tmp_path / "killed") == outcome(tmp_path / "run")
+
+
+def test_a_model_from_scratch_that_has_no_time_left_is_told_of(tmp_path: Path) -> None:
+    run = run_of(plan_for(tmp_path, **{"compare.scratch": "on"}))
+    run.mode = replace(run.mode, enough=lambda: True)
+
+    work = Work(scratch.SCRATCH.fit(run))
+    told = [event.text for event in work if isinstance(event, Noted)]
+
+    assert (work.result, told) == (None, [scratch.TOO_LATE])
 
 
 def test_what_cannot_be_trained_from_scratch_is_refused(tmp_path: Path) -> None:

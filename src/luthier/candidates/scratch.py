@@ -78,8 +78,8 @@ SCRATCH = ScratchCandidate()
 FOLDER = "training-scratch"
 """The name of the folder of its saved states."""
 TOO_LATE = (
-    "Time was over before the model from scratch was validated once, so it is not among the candidates. Give it more: --budget, or "
-    "fewer --epochs."
+    "Time was over before the model from scratch was validated once, so it is not among the candidates. Give it more: "
+    "--budget, or fewer --epochs."
 )
 
 

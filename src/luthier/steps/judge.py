@@ -241,8 +241,8 @@ def told_of_learning(work: Judging) -> str:
         return f"Baselines and temperature learn from the {count:,} rows of --train."
     if not work.folds:
         return (
-            "All rows are alike, so that none can be held out of another: no baseline learns, and the temperature is fitted on the "
-            "rows that it is shown for. --train FILE names rows to learn from."
+            "All rows are alike, so that none can be held out of another: no baseline learns, and the temperature is fitted on "
+            "the rows that it is shown for. --train FILE names rows to learn from."
         )
     return (
         f"Baselines and temperature are cross-fitted on the rows themselves, in {len(work.folds)} folds, each asked after "

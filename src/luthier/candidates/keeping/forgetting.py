@@ -7,7 +7,7 @@ import numpy as np
 
 from luthier.arrays import Array, Bools, Ints
 from luthier.batches.tokens import runs
-from luthier.candidates.keeping.impression import Comparison, Impression
+from luthier.candidates.keeping.impression import BesideBase, Impression
 from luthier.candidates.run import Run
 from luthier.comparing.fitted import PRETRAINED, Fitted
 from luthier.devices import with_threads
@@ -29,7 +29,7 @@ def forgetting(run: Run, kept: Fitted) -> dict[str, Any]:
     if run.plan.train.keep == "off":
         return {"words": "How much the model forgot was not measured, as --keep off asks for."}
     begin = run.clock()
-    comparison, model = Comparison(run), run.model_of(kept)
+    comparison, model = BesideBase(run), run.model_of(kept)
     now = comparison.of(model)
     kl = comparison.mean_of(now.said["other"])
     found: dict[str, Any] = {
@@ -56,7 +56,7 @@ def drift_of(base: Impression, now: Impression) -> list[dict[str, Any]]:
     ]
 
 
-def of_general(comparison: Comparison, now: Impression, seed: int) -> dict[str, Any]:
+def of_general(comparison: BesideBase, now: Impression, seed: int) -> dict[str, Any]:
     """How well general texts are read before and after: their perplexity, or the share of them whose topic a probe tells."""
     panel, before, after = comparison.panel, comparison.base.general, now.general
     if before is None or after is None:
@@ -96,7 +96,7 @@ def told_by_probe(features: Array, labels: Ints, seed: int) -> Bools:
     return found
 
 
-def cosine_of(run: Run, comparison: Comparison, model: HeadedModel) -> dict[str, Any]:
+def cosine_of(run: Run, comparison: BesideBase, model: HeadedModel) -> dict[str, Any]:
     """The mean cosine between tuned and pre-trained features of the panel's validation rows; nothing where nobody needed frozen
     features."""
     if not run.features:

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from luthier.arrays import Array, Ints
-from luthier.candidates.candidate import Candidate, Passes
+from luthier.candidates.candidate import Candidate, Passes, timed_answers
 from luthier.candidates.fewer_rows import with_fewer
 from luthier.candidates.run import HELD_OUT, Run
 from luthier.comparing.fitted import Fitted, Footprint, tried_rows
 from luthier.devices import with_threads
 from luthier.events import Event, Noted
 from luthier.prepare.prepare import Prepared
+from luthier.tasks.outputs import Outputs
 from luthier.tasks.probing import Probing
 from luthier.train.probe.probe import Probe
 
@@ -68,12 +69,11 @@ class HandMadeCandidate(Candidate):
         assert how is not None, "it competes only where there is a way"
         with with_threads(run.mode.wide):
             found = self.learn(run, how)
-            outputs, seconds = {}, 0.0
-            for part in HELD_OUT:
-                started = run.clock()
-                values = found.values(part, np.arange(len(examples[part])))
-                outputs[part] = how.answered(values, examples[part])
-                seconds = run.clock() - started  # at last those of the test rows
+
+            def answer(part: str) -> Outputs:
+                return how.answered(found.values(part, np.arange(len(examples[part]))), examples[part])
+
+            outputs, seconds = timed_answers(run, HELD_OUT, answer)
             took = run.clock() - begin
             few = tried_rows(len(examples["test"]))
             asked, targets = found.describe("test", few), how.to_learn(run.targets("train")[found.rows])
@@ -93,7 +93,7 @@ class HandMadeCandidate(Candidate):
             learnt=len(found.rows),
             smaller=smaller,
         )
-        return Fitted(self.name, self.words, took, {**outputs}, footprint=footprint)
+        return Fitted(self.name, self.words, took, outputs, footprint=footprint)
 
     def forecast(self, ready: Prepared, passes: Passes) -> float:
         return MOST_SECONDS * min(1.0, len(ready.examples["train"]) / 10_000)

@@ -9,7 +9,7 @@ import numpy as np
 from luthier import seeds
 from luthier.arrays import Ints
 from luthier.batches.examples import Examples
-from luthier.candidates.candidate import Beside, Candidate, Passes
+from luthier.candidates.candidate import Beside, Candidate, Passes, timed_answers
 from luthier.candidates.run import ANSWERED, Run
 from luthier.comparing.fitted import Fitted, Footprint
 from luthier.events import Event, Noted
@@ -17,6 +17,7 @@ from luthier.models.generation import doubt_of
 from luthier.prepare.prepare import Prepared
 from luthier.tasks.calibration import Calibration
 from luthier.tasks.in_context import InContext
+from luthier.tasks.outputs import Outputs
 from luthier.tasks.task import Task
 
 COUNTS = (3, 3, 8)
@@ -45,11 +46,9 @@ class UntouchedCandidate(Candidate):
         if doubt:
             yield Noted(doubt, run.clock(), warning=True)
         begin = run.clock()
-        outputs, seconds = {}, 0.0
-        for part in ANSWERED:
-            started = run.clock()
-            outputs[part] = run.task.untouched(run.infer(run.ready.model, part))
-            seconds = run.clock() - started  # at last those of the test rows
+        outputs, seconds = timed_answers(
+            run, ANSWERED, lambda part: run.task.untouched(run.infer(run.ready.model, part))
+        )
         footprint = Footprint(seconds, asks_model=False)
         return Fitted(self.name, self.words, run.clock() - begin, outputs, footprint=footprint)
 
@@ -88,12 +87,13 @@ class FewExamplesCandidate(Candidate):
             f"{len(tried)} prompts with examples were compared on {len(few):,} validation rows; the best has {len(best.rows)}.",
             run.clock(),
         )
-        outputs, seconds = {}, 0.0
-        for part in ANSWERED:
-            started = run.clock()
+
+        def answer(part: str) -> Outputs:
             examples = prompted(run.ready, part, best.rows, np.arange(len(run.ready.examples[part])))
-            outputs[part] = run.task.infer(run.ready.model, examples, run.ready.device)
-            seconds = run.clock() - started  # at last those of the test rows
+            given: Outputs = run.task.infer(run.ready.model, examples, run.ready.device)
+            return given
+
+        outputs, seconds = timed_answers(run, ANSWERED, answer)
         run.tuning["few_examples"] = {"rows": places_of(run, best.rows)}
         footprint = Footprint(seconds, asks_model=False)
         return Fitted(self.name, self.words, run.clock() - begin, outputs, footprint=footprint)

@@ -34,7 +34,7 @@ class Candidate(ABC):
     counts: bool = True
     """Whether the verdict and what tuning was worth compare with it; else it is only shown."""
     in_trials: bool = True
-    """Whether a trial of a search needs it, or may have it as it costs nothing: what is only compared with is left out there."""
+    """Whether it takes part in the trials of a search. What is only compared with, and costs something, is left out there."""
     trains: bool = False
     """Whether it trains layers of the body: it is dear then, and left out where it could not be kept."""
     beside_judged: Beside = ""

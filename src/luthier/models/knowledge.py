@@ -61,8 +61,9 @@ class Knowledge(ABC):
 class Neighbours(Knowledge):
     """A body without outputs of its own: which of the other rows is a row's neighbour, by the cosines of their features.
 
-    That is no distribution the model was ever trained to give. It holds all that who compares vectors would see, and nothing of
-    turns or scales that no head would (scores/divergence.py has the sources).
+    The model was never trained to give such a distribution. It changes with all that a comparison of vectors would see, and does
+    not change where all features are rotated or scaled, which makes no difference to a head (scores/divergence.py has the
+    sources).
     """
 
     words = "which other validation row is nearest by its features"

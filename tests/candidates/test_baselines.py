@@ -263,6 +263,12 @@ def scored(name: str, value: float, footprint: Footprint | None = None) -> Fitte
             "counts (TF-IDF) to 80.0 %; the probe would not get there with 4 times its 6,420 training rows.",
         ),
         (
+            Difference(0.08, 0.06, 0.1),
+            Reach(6_000, 6_420),
+            "Tuning was worth it: 89.2 % accuracy on the test rows, where the probe comes to 81.2 % and a linear model of word "
+            "counts (TF-IDF) to 80.0 %.",
+        ),
+        (
             Difference(0.0, -0.1, 0.1),
             Reach(None, 6_420),
             "Whether tuning was worth it these rows cannot tell: 89.2 % accuracy on the test rows, where the probe comes to "

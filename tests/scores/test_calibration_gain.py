@@ -12,6 +12,7 @@ from luthier import seeds
 from luthier.scores import classification, multilabel
 from luthier.scores.calibration import apply_temperature, fit_temperature, sigmoid, softmax
 from luthier.scores.calibration_gain import FOLDS, Gain, platt_gain, temperature_gain
+from luthier.scores.measures import Measure
 from luthier.scores.metrics import METRICS, Classified
 from luthier.tasks.calibration import Calibration
 
@@ -138,3 +139,23 @@ def test_the_calibration_error_as_a_metric_is_that_of_the_diagram_on_any_rows(ma
     )
     estimate = measure.estimate(seed=0)
     assert estimate.low <= estimate.value <= estimate.high
+
+
+@pytest.mark.parametrize(("sharper", "least"), [(1.0, 0.7), (2.5, 0.9)])
+def test_the_interval_of_a_calibration_error_holds_the_true_one_though_few_rows_raise_it(
+    sharper: float, least: float
+) -> None:
+    """Of a calibrated model the true error is nothing, and all that few rows show is chance. The intervals of percentiles, which
+    add as much chance again, would hold it in none of these draws."""
+    true = ece_of(*drawn(200_000, seed=99, sharper=sharper)).value if sharper != 1 else 0.0
+
+    found = [ece_of(*drawn(200, seed, sharper)).estimate(seed) for seed in range(20)]
+
+    assert np.mean([one.low <= true <= one.high for one in found]) >= least
+
+
+def ece_of(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> Measure:
+    probabilities = softmax(logits)
+    return METRICS["ece"].measures["text-classification"](
+        Classified(labels, probabilities.argmax(axis=1), 5, probabilities)
+    )

@@ -1,4 +1,4 @@
-"""Linear models on features that are made by hand, without any pre-trained model: what is left of tuning when they do as well."""
+"""Linear models on features that are made by hand, without any pre-trained model: where they do as well, tuning was in vain."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Generator, Sequence

@@ -32,7 +32,7 @@ class Knowledge(ABC):
     words: str
     """What the distributions are over, after "in its distribution over"."""
     most_tokens: ClassVar[int | None] = None
-    """Tokens of rows of which it is asked at the most; None: as many as there are."""
+    """The most tokens of rows that are looked at; None: no limit."""
     reads_on: ClassVar[bool] = False
     """Whether the model says how likely a text is, so that general texts tell of it without labels."""
 

@@ -137,7 +137,8 @@ def asked(work: Judging) -> Iterator[Event]:
 
 
 def scored(run: Run, fitted: Fitted) -> Fitted:
-    """With its answers to the test rows, whose score stands for that of validation rows too: there are none."""
+    """The candidate with its answers to the test rows. Their score stands in the place of a validation score too, as there are no
+    validation rows."""
     run.answer(fitted, "test")
     fitted.scores["valid"] = fitted.scores["test"]
     return fitted
@@ -158,7 +159,7 @@ def compared(work: Judging) -> Iterator[Event]:
 
 
 def beside(what: str, ready: Prepared) -> list[Candidate]:
-    """The candidates that take so much to stand beside a judged model."""
+    """The candidates that are compared with a judged model, of those that need `what` for it (`Candidate.beside_judged`)."""
     return [one for one in CANDIDATES.values() if one.beside_judged == what and not one.why_not(ready)]
 
 

@@ -1,4 +1,4 @@
-"""How much a tuned model forgot: of what it said, of what it made of rows rung by rung, and of what can be read from it."""
+"""How much a tuned model forgot: its outputs, its states rung by rung, and what a probe reads in them, beside the base's."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -97,8 +97,8 @@ def told_by_probe(features: Array, labels: Ints, seed: int) -> Bools:
 
 
 def cosine_of(run: Run, comparison: BesideBase, model: HeadedModel) -> dict[str, Any]:
-    """The mean cosine between tuned and pre-trained features of the panel's validation rows; nothing where nobody needed frozen
-    features."""
+    """The mean cosine between tuned and pre-trained features of the panel's validation rows; nothing where no candidate needed
+    the latter, so that there are none."""
     if not run.features:
         return {}
     panel, ends = comparison.panel, run.ready.examples["valid"].unit_ends

@@ -54,7 +54,7 @@ class Tried:
 
 @dataclass(frozen=True)
 class Ends:
-    """The weights between which a model is looked for, by name; what stands under several names is there once."""
+    """The base's weights and the tuned ones, by name: between them a model is looked for. What has several names is held once."""
 
     base: Mapping[str, Tensor]
     tuned: Mapping[str, Tensor]

@@ -24,6 +24,12 @@ LONGEST = (
     "test_contract.py",
     "test_resume.py",
     "test_resume_language.py",
+    "test_options.py",
+    "test_prefix.py",
+    "test_baselines.py",
+    "test_preference_runs.py",
+    "test_language_runs.py",
+    "test_hostile.py",
 )
 """Files that take longest: they begin first, so that no process works on one of them when the others have ended."""
 

@@ -30,11 +30,16 @@ def outcome(out: Path) -> dict[str, Any]:
         str(file.relative_to(out)): hashlib.sha256(file.read_bytes()).hexdigest()
         for file in sorted([*out.glob("model/**/*.safetensors"), *out.glob("predictions/*")])
     }
-    card = untimed(json.loads((out / "scorecard.json").read_text()))
+    return found | {"scorecard": card_of(out)}
+
+
+def card_of(out: Path) -> dict[str, Any]:
+    """The scorecard without what two equal runs do not have in common."""
+    card: dict[str, Any] = untimed(json.loads((out / "scorecard.json").read_text()))
     del card["cost"], card["sha256"]  # of a record with times in it
     del card["looks"]  # what other runs have seen
     card["worth"]["words"] = re.sub(r"for [\d,]+ more seconds", "", card["worth"]["words"])
-    return found | {"scorecard": card}
+    return card
 
 
 def untimed(record: Any) -> Any:

@@ -442,6 +442,12 @@ def finished(home: Home) -> Finished:
     return run(home.plan(home.path / "run"))
 
 
+@pytest.fixture(scope="module")
+def ready(home: Home, finished: Finished) -> Prepared:
+    """The rows and the model of the finished run, before anything is learnt: to be read, and not to be trained."""
+    return prepare(home.plan(home.path / "run"))
+
+
 def killed(plan: Plan, step: int) -> None:
     """A run that is left where it stands, as one that is killed: nothing more is asked of it."""
     for event in tune.tune(plan):
@@ -542,9 +548,11 @@ def gradients(plan: Plan, micro_tokens: int) -> tuple[dict[str, Tensor], float, 
     return kept, losses[0], len(parts)
 
 
-def test_a_step_in_micro_batches_has_the_gradient_of_the_step_whole(home: Home, tmp_path: Path) -> None:
+def test_a_step_in_micro_batches_has_the_gradient_of_the_step_whole(
+    home: Home, ready: Prepared, tmp_path: Path
+) -> None:
     plan = home.plan(tmp_path / "run")
-    longest = int(prepare(plan).examples["train"].lengths.max())
+    longest = int(ready.examples["train"].lengths.max())
 
     whole_step, loss, one = gradients(plan, 10**9)
     in_parts, same_loss, several = gradients(plan, 3 * longest)
@@ -560,12 +568,12 @@ def test_a_step_in_micro_batches_has_the_gradient_of_the_step_whole(home: Home, 
 # Scored
 
 
-def test_the_score_of_some_rows_is_that_of_them_alone(home: Home, finished: Finished) -> None:
+def test_the_score_of_some_rows_is_that_of_them_alone(finished: Finished, ready: Prepared) -> None:
     folder, task = finished.folder, finished.folder.task
     if task.learning.compares_rows:
         pytest.skip("how near a row's own match is depends on which others there are")
     part = "test" if task.speaks else "train"  # to training rows nothing is written
-    examples, plain = prepare(home.plan(home.path / "run")).examples[part], Calibration()
+    examples, plain = ready.examples[part], Calibration()
 
     def answers(rows: Ints) -> Answers:
         some = examples.select(rows)
@@ -581,10 +589,10 @@ def test_the_score_of_some_rows_is_that_of_them_alone(home: Home, finished: Fini
 
 
 def test_outputs_and_answers_are_selected_by_row_and_outputs_come_back_from_disk(
-    home: Home, finished: Finished, tmp_path: Path
+    finished: Finished, ready: Prepared, tmp_path: Path
 ) -> None:
     folder, task, plain = finished.folder, finished.folder.task, Calibration()
-    examples, rows = prepare(home.plan(home.path / "run")).examples["valid"], np.array([2, 0, 1, 2])
+    examples, rows = ready.examples["valid"], np.array([2, 0, 1, 2])
     model = folder.model.to(folder.device.torch)
     whole, some = (task.infer(model, of, folder.device) for of in (examples, examples.select(rows)))
 
@@ -608,10 +616,10 @@ def test_outputs_and_answers_are_selected_by_row_and_outputs_come_back_from_disk
 
 
 def test_answers_that_are_all_right_have_the_highest_score_and_are_compared_with_a_model_s(
-    home: Home, finished: Finished
+    finished: Finished, ready: Prepared
 ) -> None:
     folder, task = finished.folder, finished.folder.task
-    valid, plain = prepare(home.plan(home.path / "run")).examples["valid"], Calibration()
+    valid, plain = ready.examples["valid"], Calibration()
     outputs = task.infer(folder.model.to(folder.device.torch), valid, folder.device)
     answers = task.answer(outputs, plain, valid)
 

@@ -15,7 +15,7 @@ from luthier.candidates.tf_idf import TF_IDF
 from luthier.comparing.fitted import Fitted, Footprint, tried_rows
 from luthier.comparing.in_short import Compared, Reach, short_words
 from luthier.errors import PlanError
-from luthier.events import Noted, Stepped, result_of
+from luthier.events import Noted, Stepped, Work, result_of
 from luthier.folder.model_folder import ModelFolder
 from luthier.models.ladder.trainable import randomise
 from luthier.plan.plan import Plan
@@ -218,6 +218,16 @@ def test_a_run_that_is_killed_while_it_learns_from_scratch_ends_in_the_same_byte
     assert outcome(tmp_path / "killed") == outcome(tmp_path / "run")
 
 
+def test_a_model_from_scratch_that_has_no_time_left_is_told_of(tmp_path: Path) -> None:
+    run = run_of(plan_for(tmp_path, **{"compare.scratch": "on"}))
+    run.mode = replace(run.mode, enough=lambda: True)
+
+    work = Work(scratch.SCRATCH.fit(run))
+    told = [event.text for event in work if isinstance(event, Noted)]
+
+    assert (work.result, told) == (None, [scratch.TOO_LATE])
+
+
 def test_what_cannot_be_trained_from_scratch_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PlanError) as refused:
         prepare(small("chat", tmp_path, **{"compare.scratch": "on"}))
@@ -252,6 +262,12 @@ def scored(name: str, value: float, footprint: Footprint | None = None) -> Fitte
             Reach(None, 6_420),
             "Tuning was worth it: 89.2 % accuracy on the test rows, where the probe comes to 81.2 % and a linear model of word "
             "counts (TF-IDF) to 80.0 %; the probe would not get there with 4 times its 6,420 training rows.",
+        ),
+        (
+            Difference(0.08, 0.06, 0.1),
+            Reach(6_000, 6_420),
+            "Tuning was worth it: 89.2 % accuracy on the test rows, where the probe comes to 81.2 % and a linear model of word "
+            "counts (TF-IDF) to 80.0 %.",
         ),
         (
             Difference(0.0, -0.1, 0.1),

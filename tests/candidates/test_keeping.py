@@ -259,8 +259,8 @@ def test_words_tell_what_was_kept_and_what_that_gave_back() -> None:
 
     assert words_of({"points": points, "kept": 1, "metric": "accuracy"}) == (
         "Of 2 models between the base and the tuned one 2 are within one standard error of the best on the validation rows. "
-        "Kept is 25 % of the lowest block's update rising to all of the uppermost's (LiNeS): accuracy 0.8952 where the tuned "
-        "weights have 0.9000, and a KL to the base of 0.05 nats where they have 0.2."
+        "The one that is kept has 25 % of the lowest block's update rising to all of the uppermost's (LiNeS): 89.5 % accuracy "
+        "where the tuned weights have 90.0 % accuracy, and a KL to the base of 0.05 nats where they have 0.2."
     )
     assert words_of({"points": points, "kept": 0, "metric": "accuracy"}).endswith(
         "The tuned weights are kept whole: none that is as good forgets less."

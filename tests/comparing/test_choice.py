@@ -177,18 +177,18 @@ def test_the_verdict_on_a_model_that_is_worse() -> None:
     [
         (
             Difference(0.08, 0.063, 0.097),
-            "The tuned model is worth its time: +8.0 points of accuracy over the probe, "
-            "for 1,204 more seconds (95 % interval +6.3 to +9.7).",
+            "The tuned model is worth its time: +8.0 points of accuracy over the probe "
+            "(95 % interval +6.3 to +9.7), for 1,204 more seconds.",
         ),
         (
             Difference(-0.02, -0.03, -0.01),
-            "The tuned model is not worth its time: -2.0 points of accuracy against the probe, "
-            "for 1,204 more seconds (95 % interval -3.0 to -1.0).",
+            "The tuned model is not worth its time: -2.0 points of accuracy against the probe "
+            "(95 % interval -3.0 to -1.0), for 1,204 more seconds.",
         ),
         (
             Difference(0.001, -0.01, 0.012),
-            "Between the tuned model and the probe there is no difference that this test can see: +0.1 points of accuracy, "
-            "for 1,204 more seconds (95 % interval -1.0 to +1.2). "
+            "Between the tuned model and the probe there is no difference that this test can see: +0.1 points of accuracy "
+            "(95 % interval -1.0 to +1.2), for 1,204 more seconds. "
             "A test like this one finds a true difference of 1.6 points 8 times in 10.",
         ),
     ],
@@ -292,11 +292,11 @@ def test_a_verdict_on_a_loss_says_which_is_better_in_words() -> None:
         "rows, 0.300 better (95 % interval 0.200 better to 0.400 better)."
     )
     assert worth_words(*scores, "log_loss", gap) == (
-        "The tuned model is worth its time: 0.300 better in log loss than the untrained model, for 9 more seconds (95 % "
-        "interval 0.200 better to 0.400 better)."
+        "The tuned model is worth its time: 0.300 better in log loss than the untrained model (95 % interval 0.200 "
+        "better to 0.400 better), for 9 more seconds."
     )
     assert worth_words(*scores, "log_loss", -gap).startswith(
-        "The tuned model is not worth its time: 0.300 worse in log loss than the untrained model, for"
+        "The tuned model is not worth its time: 0.300 worse in log loss than the untrained model (95 % interval"
     )
 
 

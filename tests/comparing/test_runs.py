@@ -217,7 +217,6 @@ def test_runs_of_two_tasks_and_what_is_no_run_are_refused(here: Path) -> None:
         luthier.compare("a", "nowhere")
 
 
-NEAR = {"label": 3.5, "prediction": None, "similarity": 0.9}
 GOLD = [{"start": 0, "end": 4, "label": "PER", "text": "Anna"}]
 OF_TASKS: dict[str, tuple[Any, dict[str, Any], dict[str, Any]]] = {
     "text-classification": (
@@ -248,8 +247,8 @@ OF_TASKS: dict[str, tuple[Any, dict[str, Any], dict[str, Any]]] = {
     ),
     "preference": (
         Preference(),
-        {"label": "chosen", "rewards": {"chosen": 0.2, "rejected": 0.1}},
-        {"label": "chosen", "rewards": {"chosen": 0.1, "rejected": 0.3}},
+        {"label": "chosen", "prediction": "chosen", "rewards": {"chosen": 0.2, "rejected": 0.1}},
+        {"label": "chosen", "prediction": "rejected", "rewards": {"chosen": 0.1, "rejected": 0.3}},
     ),
     "adaptation": (
         Adaptation(),
@@ -276,9 +275,17 @@ def test_runs_of_every_task_are_compared_by_its_own_metric(name: str, here: Path
 
     found = luthier.compare("a", "b")
 
-    assert (found.metric, found.outcome) == (task.metric, "better")
+    assert (found.metric, found.outcome, found.differing) == (task.metric, "better", 30)
     assert luthier.compare("b", "a").outcome == "worse"
     assert found.scores[0].value == pytest.approx(task_score(name), abs=0.01)
+
+
+def test_entities_are_answered_alike_however_sure_a_model_is_of_them(here: Path) -> None:
+    for name, sure in (("a", 0.9), ("b", 0.6)):
+        lines = [{"label": GOLD, "prediction": [{**GOLD[0], "probability": sure}]}] * 8
+        a_run(here / name, lines, TokenClassification(("PER",)))
+
+    assert luthier.compare("a", "b").differing == 0
 
 
 def task_score(name: str) -> float:

@@ -1,7 +1,6 @@
 """Every option of the plan changes something that can be seen: one test goes through all of them."""
 
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,8 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cut_short import DIVIDED, LEARNT, until
+from kills import card_of
 from luthier.batches.passages import Gold
 from luthier.errors import LuthierError
+from luthier.folder.trust import ARRAYS
 from luthier.hashes import hash_file
 from luthier.plan.plan import Plan, fields
 from luthier.prepare.data_files import read_files
@@ -53,8 +55,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def look(place: Path, out: str, **changed: Any) -> Seen:
-    """Run a plan; what a user sees of it: the folder's records, the weights, the messages."""
+def look(place: Path, out: str, step: str = "", **changed: Any) -> Seen:
+    """Run a plan; what a user sees of it: the folder's records, the weights, the messages. step: the one at whose beginning it is
+    left, when not all of this is there yet; none: it runs to its end."""
     settings: dict[str, Any] = {
         "data.path": place / "rows.csv", "data.text": "text", "data.label": "label", "data.long": "cut",
         "model.name": place / "bert", "train.method": "full", "train.epochs": 2, "train.batch_rows": 8,
@@ -65,26 +68,29 @@ def look(place: Path, out: str, **changed: Any) -> Seen:
     settings = {key: value for key, value in settings.items() if value is not None}
     events: list[str] = []
     folder = Path(settings["run.out"])
+    plan = Plan.build(settings)
     try:
-        events.extend(event.line() for event in tune(Plan.build(settings)))
+        events.extend(event.line() for event in (until(step, plan) if step else tune(plan)))
     except LuthierError as error:
         return {"refused": str(error)}
-    scorecard = json.loads((folder / "scorecard.json").read_text())
-    cost = scorecard.pop("cost")
-    del scorecard["looks"]  # what other runs have seen
+    weights = [path for path in sorted((folder / "model").rglob("*.safetensors")) if path.name != ARRAYS]
+    stopped = [told for told in map(json.loads, events) if told["event"] == "stopped"]
     return {
-        "weights": [hash_file(path) for path in sorted((folder / "model").rglob("*.safetensors"))],
-        "scorecard": re.sub(r'"(seconds|rows_per_second)": [\d.e-]+', "", json.dumps(scorecard)),
+        **({} if step else scored(folder)),
+        "weights": [hash_file(path) for path in weights],
         "table": (folder / "table.json").read_text(),
         "split": (folder / "split.json").read_text(),
-        "machine": scorecard["machine"],
-        "tokens": cost["tokens"],
         "validations": sum('"event": "validated"' in event for event in events),
-        "stopped": [event for event in events if '"event": "stopped"' in event][-1:],
-        "kinds": sorted({json.loads(event)["event"] for event in events}),
+        "stopped": [(told["step"], told["why"]) for told in stopped],
         "cached": sorted(path.name for path in Path(settings["run.cache"]).glob("*.states")),
         "out": folder.name,
     }
+
+
+def scored(folder: Path) -> Seen:
+    """What is seen of a finished run's scorecard."""
+    card = card_of(folder)
+    return {"scorecard": json.dumps(card), "machine": card["machine"]}
 
 
 @pytest.fixture(scope="module")
@@ -92,12 +98,22 @@ def plain(place: Path) -> Seen:
     return look(place, "plain")
 
 
-WEIGHTS, SCORECARD, SPLIT = "weights", "scorecard", "split"
+WEIGHTS, SCORECARD, SPLIT, TABLE = "weights", "scorecard", "split", "table"
+THERE_AT = {
+    TABLE: DIVIDED,
+    SPLIT: DIVIDED,
+    WEIGHTS: LEARNT,
+    "validations": LEARNT,
+    "stopped": LEARNT,
+    "cached": LEARNT,
+    "out": DIVIDED,
+}
+"""The step at whose beginning something is there to be seen; all else when a run has ended."""
 
 CHANGES: dict[str, tuple[dict[str, Any], str]] = {
-    "data.path": ({"data__path": "held.csv"}, "table"),
-    "data.valid": ({"data__valid": "held.csv"}, "table"),
-    "data.test": ({"data__test": "held.csv"}, "table"),
+    "data.path": ({"data__path": "held.csv"}, TABLE),
+    "data.valid": ({"data__valid": "held.csv"}, TABLE),
+    "data.test": ({"data__test": "held.csv"}, TABLE),
     "data.text": ({"data__text": "other"}, WEIGHTS),
     "data.label": ({"data__label": "kind"}, SCORECARD),
     "data.group": ({"data__group": "person"}, SPLIT),
@@ -196,6 +212,13 @@ APART = {
 FILES = ("data__path", "data__valid", "data__test", "model__name", "run__cache")
 
 
+def test_the_same_plan_looks_the_same_again(place: Path, plain: Seen) -> None:
+    """Or a change would be seen whatever was changed."""
+    again = look(place, "again")
+
+    assert {name: value for name, value in again.items() if value != plain[name]} == {"out": "again"}
+
+
 def test_no_field_is_forgotten_here() -> None:
     assert sorted({*CHANGES, *APART}) == sorted(fields())
 
@@ -205,20 +228,22 @@ def test_every_option_changes_something_that_can_be_seen(key: str, place: Path, 
     changed, what = CHANGES[key]
     settings = {name: place / value if name in FILES else value for name, value in changed.items()}
 
-    found = look(place, f"changed-{key}", **settings)
+    found = look(place, f"changed-{key}", THERE_AT.get(what, ""), **settings)
 
     if what == "refused":
         assert "refused" not in plain
         assert found["refused"]
     elif what == "refused or stopped":
-        assert found.get("refused") or '"why": "budget"' in found["stopped"][0]
+        assert found.get("refused") or found["stopped"][-1][1] == "budget"
     else:
         assert found[what] != plain[what]
 
 
 def test_no_room_in_the_cache_means_no_states(place: Path) -> None:
-    with_room = look(place, "room", train__method="top:1", run__cache=place / "cache-room")
-    without = look(place, "no-room", train__method="top:1", run__cache=place / "cache-none", run__cache_gb=0)
+    with_room = look(place, "room", LEARNT, train__method="top:1", run__cache=place / "cache-room")
+    without = look(
+        place, "no-room", LEARNT, train__method="top:1", run__cache=place / "cache-none", run__cache_gb=0
+    )
 
     assert len(with_room["cached"]) == 2, "one of the training rows, one of the validation rows"
     assert without["cached"] == []
@@ -235,9 +260,9 @@ def test_states_are_saved_as_often_as_asked(place: Path, monkeypatch: pytest.Mon
         save(self, state, back_to)
 
     monkeypatch.setattr(Checkpoints, "save", watched)
-    seldom = look(place, "seldom", run__save_every="1h")
+    seldom = look(place, "seldom", LEARNT, run__save_every="1h")
     often_from = len(saved)
-    often = look(place, "often", run__save_every="0.001s")
+    often = look(place, "often", LEARNT, run__save_every="0.001s")
 
     assert saved[:often_from] == [0]
     assert len(saved) - often_from > 5
@@ -260,20 +285,31 @@ IMAGES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("key", IMAGES)
-def test_settings_of_images_change_the_weights(key: str, images: Path) -> None:
-    def weights(**changed: Any) -> list[str]:
-        settings: dict[str, Any] = {
-            "data.path": images / "photos", "model.name": images / "mobilenet", "train.method": "full",
-            "train.epochs": 1, "train.lr": 1e-3, "run.precision": "fp32", "run.out": images / f"run-{len(changed)}-{key}",
-        }  # fmt: skip
-        settings |= {name.replace("__", "."): value for name, value in changed.items()}
-        list(tune(Plan.build(settings)))
-        return [
-            hash_file(path) for path in sorted((Path(settings["run.out"]) / "model").rglob("*.safetensors"))
-        ]
+def image_weights(images: Path, out: str, **changed: Any) -> list[str]:
+    """The hashes of the weights of a model that was tuned on images."""
+    settings: dict[str, Any] = {
+        "data.path": images / "photos", "model.name": images / "mobilenet", "train.method": "full",
+        "train.epochs": 1, "train.lr": 1e-3, "run.precision": "fp32", "run.out": images / out,
+    }  # fmt: skip
+    settings |= {name.replace("__", "."): value for name, value in changed.items()}
+    for _ in until(LEARNT, Plan.build(settings)):
+        pass
+    return [hash_file(path) for path in sorted((images / out / "model").rglob("*.safetensors"))]
 
-    assert weights() != weights(**IMAGES[key])
+
+@pytest.fixture(scope="module")
+def plain_image_weights(images: Path) -> list[str]:
+    return image_weights(images, "plain")
+
+
+@pytest.mark.parametrize("key", IMAGES)
+def test_settings_of_images_change_the_weights(
+    key: str, images: Path, plain_image_weights: list[str]
+) -> None:
+    found = image_weights(images, f"run-{key}", **IMAGES[key])
+
+    assert found
+    assert found != plain_image_weights
 
 
 @pytest.fixture(scope="module")
@@ -295,8 +331,8 @@ def talks(tmp_path_factory: pytest.TempPathFactory) -> Path:
 ROLES = ("user", "assistant") * 2
 
 
-def chat(talks: Path, data: str, **changed: Any) -> Seen:
-    """What is seen of a run over conversations."""
+def chat(talks: Path, data: str, step: str = "", **changed: Any) -> Seen:
+    """What is seen of a run over conversations. step: as `look` takes it."""
     quick = {
         "task__name": "chat",
         "data__text": None,
@@ -304,9 +340,13 @@ def chat(talks: Path, data: str, **changed: Any) -> Seen:
         "model__name": talks / "llama",
         "train__epochs": 1,
     }
-    return look(
-        talks, f"run-{len(list(talks.glob('run-*')))}", **{**quick, "data__path": talks / data, **changed}
-    )
+    out = f"run-{len(list(talks.glob('run-*')))}"
+    return look(talks, out, step, **{**quick, "data__path": talks / data, **changed})
+
+
+@pytest.fixture(scope="module")
+def plain_chat(talks: Path) -> Seen:
+    return chat(talks, "long.jsonl")
 
 
 @pytest.mark.parametrize(
@@ -319,8 +359,10 @@ def chat(talks: Path, data: str, **changed: Any) -> Seen:
         ({"task__metric": "regex_match", "task__pattern": "e"}, SCORECARD),
     ],
 )
-def test_settings_of_chat_change_what_is_learnt(changed: dict[str, Any], what: str, talks: Path) -> None:
-    assert chat(talks, "long.jsonl", **changed)[what] != chat(talks, "long.jsonl")[what]
+def test_settings_of_chat_change_what_is_learnt(
+    changed: dict[str, Any], what: str, talks: Path, plain_chat: Seen
+) -> None:
+    assert chat(talks, "long.jsonl", THERE_AT.get(what, ""), **changed)[what] != plain_chat[what]
 
 
 def test_a_model_that_learns_from_its_own_answers_learns_other_things(talks: Path) -> None:

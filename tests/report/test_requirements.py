@@ -9,6 +9,7 @@ import pytest
 
 from command import luthier
 from luthier.records import sealed
+from luthier.report.requirements import Outcome, junit
 
 CARD: dict[str, Any] = {
     "metric": "accuracy",
@@ -89,3 +90,11 @@ def test_a_build_server_gets_a_test_case_for_each(run: Path, tmp_path: Path) -> 
     failure = suite[1].find("failure")
     assert failure is not None
     assert failure.get("message") == "Accuracy is 0.900: at least 0.95 was asked for, so it fails."
+
+
+def test_the_name_of_a_folder_that_xml_cannot_hold_is_written_as_python_writes_it() -> None:
+    told = junit("runs/a\x1bb\udcff", [Outcome("ship", True, "Ship it.")])
+
+    case = ElementTree.fromstring(told.encode())[0][0]
+
+    assert case.get("classname") == r"runs/a\x1bb\udcff"

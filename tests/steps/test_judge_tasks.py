@@ -97,6 +97,16 @@ def test_numbers_are_those_of_transformers_and_come_with_intervals_of_other_rows
     assert found["calibration"]["folds"] == 5
 
 
+def test_no_coverage_is_told_where_each_fold_has_too_few_rows_for_an_interval(tmp_path: Path) -> None:
+    """Ten rows are enough for an interval that holds 90 %, and the eight that a fold learns from are not."""
+    model = rows_model(tmp_path / "m", ("LABEL_0",), problem_type="regression")
+
+    found = judged(model, numbers_jsonl(tmp_path / "rows.jsonl", 10), tmp_path / "out")
+
+    assert found["calibration"]["margin"] > 0
+    assert found["calibration"]["coverage"] is None
+
+
 def test_entities_are_those_that_seqeval_counts_whatever_the_order_of_the_tags(tmp_path: Path) -> None:
     names = [
         "I-refund",

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from cut_short import LEARNT, until
 from luthier.candidates.records import OutcomeRecord
 from luthier.candidates.tuned.prefixes import Prefixes
 from luthier.events import Noted, Stepped
@@ -24,7 +25,6 @@ from luthier.plan.plan import Plan
 from luthier.predict import features_of, logits_of
 from luthier.prepare.memo import Memo
 from luthier.steps.trial import OUTCOME, trial
-from luthier.steps.tune import tune
 from luthier.tasks.records import CalibrationRecord
 from luthier.train import prefix_cache
 from luthier.train.loop import Lesson, train
@@ -128,7 +128,7 @@ def test_a_lost_cache_is_computed_again_to_the_same_bytes(tmp_path: Path, bert: 
             "data.path": data, "model.name": bert, "train.method": "top:1", "train.epochs": 1, "run.device": "cpu",
             "run.precision": "fp32", "run.out": tmp_path / out, "run.cache": tmp_path / "cache",
         }  # fmt: skip
-        list(tune(Plan.build(settings)))
+        list(until(LEARNT, Plan.build(settings)))
         return tmp_path / out / "model"
 
     def files() -> dict[str, str]:
@@ -153,7 +153,7 @@ def thawed(home: Path, bert: Path, name: str, cache: str, step: int | None = Non
         "run.precision": "fp32", "run.threads": 1, "run.out": home / name, "run.cache": home / cache, "train.batch_rows": 8,
         "train.lr": 1e-2, "run.save_every": "0.001s", **more,
     }  # fmt: skip
-    for event in tune(Plan.build(settings)):
+    for event in until(LEARNT, Plan.build(settings)):
         if isinstance(event, Stepped) and event.step == step:
             return ""
     assert step is None, "it ended before"
@@ -166,16 +166,25 @@ def tuned_run(home: Path, bert: Path, cache: Path, name: str) -> tuple[str, list
         "data.path": home / "m.csv", "model.name": bert, "train.method": "top:1", "train.epochs": 1, "run.device": "cpu",
         "run.precision": "fp32", "run.threads": 1, "run.out": home / name, "run.cache": cache,
     }  # fmt: skip
-    notes = [event.text for event in tune(Plan.build(settings)) if isinstance(event, Noted)]
+    notes = [event.text for event in until(LEARNT, Plan.build(settings)) if isinstance(event, Noted)]
     return hash_file(home / name / "model" / "model.safetensors"), notes
+
+
+@pytest.fixture(scope="module")
+def cached(tmp_path_factory: pytest.TempPathFactory, bert: Path) -> tuple[Path, str]:
+    """A folder with rows and the cache of a run over them, and the hash of that run's weights."""
+    home = tmp_path_factory.mktemp("cached")
+    messages_csv(home / "m.csv", 80)
+    return home, tuned_run(home, bert, home / "cache", "first")[0]
 
 
 @pytest.mark.parametrize("damage", ["a bit", "half", "a folder", "a pipe", "another record", "no hash"])
 def test_a_damaged_cache_is_told_and_computed_again_to_the_same_bytes(
-    damage: str, tmp_path: Path, bert: Path
+    damage: str, tmp_path: Path, bert: Path, cached: tuple[Path, str]
 ) -> None:
-    messages_csv(tmp_path / "m.csv", 80)
-    first = tuned_run(tmp_path, bert, tmp_path / "cache", "first")[0]
+    home, first = cached
+    shutil.copyfile(home / "m.csv", tmp_path / "m.csv")
+    shutil.copytree(home / "cache", tmp_path / "cache")
     for states in (tmp_path / "cache").glob("*.states"):
         record = states.with_suffix(".json")
         if damage == "a bit":

@@ -721,9 +721,8 @@ def test_of_two_commands_that_begin_together_one_is_refused(tmp_path: Path, home
 # Losses that are no numbers
 
 
-@pytest.fixture
-def no_number(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, int, int], None]:
-    """Let the loss of a step be no number until the rate was halved so often: a function of the state, as a real one."""
+def spoiling(patch: pytest.MonkeyPatch) -> Callable[[Path, int, int], None]:
+    """Lets the loss of a step be no number until the rate was halved so often: a function of the state, as a real one."""
     now = {"step": 0}
     throw, loss = DICE.throw, Classification.loss
 
@@ -739,10 +738,25 @@ def no_number(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, int, int], Non
                 found.total.data.fill_(math.nan)
             return found
 
-        monkeypatch.setattr(DICE, "throw", thrown)
-        monkeypatch.setattr(Classification, "loss", spoilt)
+        patch.setattr(DICE, "throw", thrown)
+        patch.setattr(Classification, "loss", spoilt)
 
     return install
+
+
+@pytest.fixture
+def no_number(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, int, int], None]:
+    return spoiling(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def went_back(home: Path) -> dict[str, Any]:
+    """The outcome of a run that went back once, from step 11, and was never killed."""
+    out = home / "undisturbed" / "back"
+    with pytest.MonkeyPatch.context() as patch:
+        spoiling(patch)(out, 11, 1)
+        run(plan_for("full", home, out))
+    return outcome(out)
 
 
 def test_a_loss_that_is_no_number_takes_the_run_back_to_the_last_validation_at_half_the_rate(
@@ -797,27 +811,27 @@ WAYS_BACK: dict[str, tuple[Callable[[], None], Callable[[Event], None]]] = {
 @pytest.mark.parametrize("moment", WAYS_BACK)
 @pytest.mark.parametrize("save_every", ["0.001s", "1h"])
 def test_a_run_that_goes_back_and_is_killed_ends_with_the_same_bytes(
-    save_every: str, moment: str, tmp_path: Path, home: Path, no_number: Callable[[Path, int, int], None]
+    save_every: str,
+    moment: str,
+    tmp_path: Path,
+    home: Path,
+    went_back: dict[str, Any],
+    no_number: Callable[[Path, int, int], None],
 ) -> None:
     plan = plan_for("full", home, tmp_path / "run", save_every=save_every)
-    undisturbed = plan_for("full", home, tmp_path / "undisturbed")
-    no_number(tmp_path / "undisturbed", 11, 1)
-    run(undisturbed)
     no_number(tmp_path / "run", 11, 1)
 
     kill_in(plan, *WAYS_BACK[moment])
     go_on(plan)
 
-    assert outcome(tmp_path / "run") == outcome(tmp_path / "undisturbed")
+    assert outcome(tmp_path / "run") == went_back
 
 
 def test_damaged_decisions_are_told_and_training_begins_anew(
-    tmp_path: Path, home: Path, no_number: Callable[[Path, int, int], None]
+    tmp_path: Path, home: Path, went_back: dict[str, Any], no_number: Callable[[Path, int, int], None]
 ) -> None:
     decided = tmp_path / "run" / "state" / "training" / "decisions.json"
     plan = plan_for("full", home, tmp_path / "run")
-    no_number(tmp_path / "undisturbed", 11, 1)
-    run(plan_for("full", home, tmp_path / "undisturbed"))
     no_number(tmp_path / "run", 11, 1)
     kill_in(plan, at_call(Weights, "step", 14))
     flip(decided)
@@ -825,7 +839,7 @@ def test_damaged_decisions_are_told_and_training_begins_anew(
     go_on(plan)
 
     assert f"{decided}: is damaged; training begins anew." in notes(tmp_path / "run", warnings=True)
-    assert outcome(tmp_path / "run") == outcome(tmp_path / "undisturbed")
+    assert outcome(tmp_path / "run") == went_back
 
 
 def test_a_way_back_to_states_that_are_all_damaged_is_told(

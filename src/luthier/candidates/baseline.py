@@ -3,7 +3,7 @@
 from collections.abc import Generator
 from dataclasses import dataclass
 
-from luthier.candidates.candidate import Beside, Candidate
+from luthier.candidates.candidate import Beside, Candidate, timed_answers
 from luthier.candidates.run import ANSWERED, Run
 from luthier.comparing.fitted import Fitted, Footprint
 from luthier.events import Event
@@ -28,11 +28,9 @@ class BaselineCandidate(Candidate):
         yield from ()  # a generator, as every `fit` is
         baseline, begin = run.task.baselines[self.name], run.clock()
         examples = run.ready.examples
-        outputs, seconds = {}, 0.0
-        for part in ANSWERED:
-            started = run.clock()
-            outputs[part] = baseline(examples["train"], examples[part])
-            seconds = run.clock() - started  # at last those of the test rows
+        outputs, seconds = timed_answers(
+            run, ANSWERED, lambda part: baseline(examples["train"], examples[part])
+        )
         known = None if self.bytes_of_label is None else self.bytes_of_label * run.task.outputs
         footprint = Footprint(seconds, asks_model=False, bytes=known, with_model=False)
         return Fitted(self.name, self.words, run.clock() - begin, outputs, footprint=footprint)

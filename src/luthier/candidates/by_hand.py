@@ -1,4 +1,4 @@
-"""Linear models on features that are made by hand, without any pre-trained model: what is left of tuning when they do as well."""
+"""Linear models on features that are made by hand, without any pre-trained model: where they do as well, tuning was in vain."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Generator, Sequence
@@ -10,13 +10,14 @@ import numpy as np
 
 from luthier import seeds
 from luthier.arrays import Array, Ints
-from luthier.candidates.candidate import Beside, Candidate, Passes
+from luthier.candidates.candidate import Beside, Candidate, Passes, timed_answers
 from luthier.candidates.fewer_rows import with_fewer
 from luthier.candidates.run import HELD_OUT, Run
 from luthier.comparing.fitted import Fitted, Footprint, Smaller, tried_rows
 from luthier.devices import with_threads
 from luthier.events import Event, Noted
 from luthier.prepare.prepare import Prepared
+from luthier.tasks.outputs import Outputs
 from luthier.tasks.probing import Probing
 from luthier.train.probe.probe import Probe
 
@@ -99,12 +100,11 @@ class HandMadeCandidate(Candidate):
         assert how is not None, "it competes only where there is a way"
         with with_threads(run.mode.wide):
             found = self.learn(run, how)
-            outputs, seconds = {}, 0.0
-            for part in ("test",) if run.mode.only_test else HELD_OUT:
-                started = run.clock()
-                values = found.values(part, np.arange(len(examples[part])))
-                outputs[part] = how.answered(values, examples[part])
-                seconds = run.clock() - started  # at last those of the test rows
+
+            def answer(part: str) -> Outputs:
+                return how.answered(found.values(part, np.arange(len(examples[part]))), examples[part])
+
+            outputs, seconds = timed_answers(run, ("test",) if run.mode.only_test else HELD_OUT, answer)
             took = run.clock() - begin
             smaller = () if run.mode.only_test else self.smaller(run, how, found)
         learnt = len(found.made.rows)
@@ -119,7 +119,7 @@ class HandMadeCandidate(Candidate):
             learnt=learnt,
             smaller=smaller,
         )
-        return Fitted(self.name, self.words, took, {**outputs}, footprint=footprint)
+        return Fitted(self.name, self.words, took, outputs, footprint=footprint)
 
     def smaller(self, run: Run, how: Probing, found: Learnt) -> tuple[Smaller, ...]:
         """What it would come to with fewer rows."""

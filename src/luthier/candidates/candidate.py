@@ -1,7 +1,7 @@
 """What every candidate is asked: whether it competes, what it comes to, and what that takes."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from typing import Literal
 
 from luthier.batches.examples import Examples
@@ -9,6 +9,7 @@ from luthier.candidates.run import Run
 from luthier.comparing.fitted import Fitted
 from luthier.events import Event
 from luthier.prepare.prepare import Prepared
+from luthier.tasks.outputs import Outputs
 
 Passes = Callable[[Examples], float]
 """Seconds in which a model gives what it gives for some rows, in fp32."""
@@ -33,7 +34,7 @@ class Candidate(ABC):
     counts: bool = True
     """Whether the verdict and what tuning was worth compare with it; else it is only shown."""
     in_trials: bool = True
-    """Whether a trial of a search needs it, or may have it as it costs nothing: what is only compared with is left out there."""
+    """Whether it takes part in the trials of a search. What is only compared with, and costs something, is left out there."""
     trains: bool = False
     """Whether it trains layers of the body: it is dear then, and left out where it could not be kept."""
     is_shown: bool = False
@@ -62,3 +63,19 @@ class Candidate(ABC):
     def forecast(self, ready: Prepared, passes: Passes) -> float:
         """Seconds that `fit` takes at the most, but for steps of training, which forecast/ tries out."""
         return 0.0
+
+
+def timed_answers(
+    run: Run, parts: Iterable[str], answer: Callable[[str], Outputs]
+) -> tuple[dict[str, Outputs], float]:
+    """What a candidate gives for the rows of each part, and the seconds that those of the test took.
+
+    answer: from the name of a part to what is given for its rows.
+    """
+    outputs: dict[str, Outputs] = {}
+    seconds: dict[str, float] = {}
+    for part in parts:
+        began = run.clock()
+        outputs[part] = answer(part)
+        seconds[part] = run.clock() - began
+    return outputs, seconds["test"]

@@ -8,13 +8,14 @@ import numpy as np
 from luthier import seeds
 from luthier.arrays import Array, Ints
 from luthier.candidates.by_hand import few_rows
-from luthier.candidates.candidate import Candidate
+from luthier.candidates.candidate import Candidate, timed_answers
 from luthier.candidates.fewer_rows import with_fewer
 from luthier.candidates.run import HELD_OUT, Run
 from luthier.comparing.fitted import Fitted, Footprint, tried_rows
 from luthier.devices import with_threads
 from luthier.events import Event, Noted
 from luthier.prepare.prepare import Prepared
+from luthier.tasks.outputs import Outputs
 from luthier.tasks.probing import Probing
 from luthier.train.probe.neighbours import COUNTS, Neighbours, nearest, unit_length
 
@@ -53,11 +54,11 @@ class NeighboursCandidate(Candidate):
         with with_threads(run.mode.wide):
             vectors = unit_length(run.features["train"][order])
             found = chosen(vectors, how.to_learn(run.targets("train"))[order], how)
-            outputs, seconds = {}, 0.0
-            for part in HELD_OUT:
-                started = run.clock()
-                outputs[part] = how.answered(found.values(run.features[part]), examples[part])
-                seconds = run.clock() - started  # at last those of the test rows
+
+            def answer(part: str) -> Outputs:
+                return how.answered(found.values(run.features[part]), examples[part])
+
+            outputs, seconds = timed_answers(run, HELD_OUT, answer)
             took = run.clock() - begin
             few = tried_rows(len(examples["test"]))
             asked = run.features["test"][few]
@@ -69,7 +70,7 @@ class NeighboursCandidate(Candidate):
         run.tuning[self.name] = {"neighbours": found.count}
         nbytes = found.vectors.nbytes + found.targets.nbytes
         footprint = Footprint(seconds, bytes=nbytes, learnt=len(order), smaller=smaller)
-        return Fitted(self.name, self.words, took, {**outputs}, footprint=footprint)
+        return Fitted(self.name, self.words, took, outputs, footprint=footprint)
 
 
 NEIGHBOURS = NeighboursCandidate()

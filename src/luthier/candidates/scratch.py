@@ -77,6 +77,10 @@ class ScratchCandidate(Candidate):
 SCRATCH = ScratchCandidate()
 FOLDER = "training-scratch"
 """The name of the folder of its saved states."""
+TOO_LATE = (
+    "Time was over before the model from scratch was validated once, so it is not among the candidates. Give it more: "
+    "--budget, or fewer --epochs."
+)
 
 
 def learn(run: Run) -> Generator[Event, None, tuple[ScratchRecord, dict[str, Outputs]] | None]:
@@ -118,7 +122,10 @@ def learn(run: Run) -> Generator[Event, None, tuple[ScratchRecord, dict[str, Out
                 yield from told(event)
     state.weights.release()
     assert ended is not None, "the loop says how it ended"
-    if ended.why == "interrupted" or not state.best:
+    if ended.why == "interrupted":
+        return None
+    if not state.best:
+        yield Noted(TOO_LATE, run.clock(), warning=True)
         return None
     outputs = {part: run.infer(ready.model, part) for part in HELD_OUT}
     arrays, by_part = to_arrays(outputs)

@@ -20,8 +20,8 @@ USUAL = 10.0
 MOST_FEATURES, MOST_WEIGHTS = 100_000, 3_000_000
 """N-grams of a kind, and weights of all labels together, at the most: the solver holds twenty numbers for each."""
 MOST_PRODUCTS, PRODUCTS_TRIED, FEWEST_TRIED = 150_000_000, 5_000_000, 600
-"""Products of a feature that is not zero with a label: in each evaluation of the loss at the end, and where strengths are tried;
-and the fewest rows that they are tried on."""
+"""The most features that are not zero, times labels, in one evaluation of the loss: at the end, and where strengths are tried;
+and the fewest rows on which strengths are tried."""
 
 
 class TfIdfCandidate(HandMadeCandidate):

@@ -9,7 +9,7 @@ import numpy as np
 from luthier import seeds
 from luthier.arrays import Ints
 from luthier.batches.examples import Examples
-from luthier.candidates.candidate import Beside, Candidate, Passes
+from luthier.candidates.candidate import Beside, Candidate, Passes, timed_answers
 from luthier.candidates.run import ANSWERED, Run
 from luthier.comparing.fitted import Fitted, Footprint
 from luthier.events import Event, Noted
@@ -17,6 +17,7 @@ from luthier.models.generation import doubt_of
 from luthier.prepare.prepare import Prepared
 from luthier.tasks.calibration import Calibration
 from luthier.tasks.in_context import InContext
+from luthier.tasks.outputs import Outputs
 from luthier.tasks.task import Task
 
 COUNTS = (3, 3, 8)
@@ -45,11 +46,9 @@ class UntouchedCandidate(Candidate):
         if doubt:
             yield Noted(doubt, run.clock(), warning=True)
         begin = run.clock()
-        outputs, seconds = {}, 0.0
-        for part in ANSWERED:
-            started = run.clock()
-            outputs[part] = run.task.untouched(run.infer(run.ready.model, part))
-            seconds = run.clock() - started  # at last those of the test rows
+        outputs, seconds = timed_answers(
+            run, ANSWERED, lambda part: run.task.untouched(run.infer(run.ready.model, part))
+        )
         footprint = Footprint(seconds, asks_model=False)
         return Fitted(self.name, self.words, run.clock() - begin, outputs, footprint=footprint)
 
@@ -78,28 +77,29 @@ class FewExamplesCandidate(Candidate):
     def why_not(self, ready: Prepared) -> str:
         if ready.rows.task.in_context is None:
             return f"{ready.rows.task.name} is not shown by examples"
-        return "" if drawn(ready) else "no example fits before what is asked"
+        return "" if fitting_prompts(ready) else "no example fits before what is asked"
 
     def fit(self, run: Run) -> Generator[Event, None, Fitted | None]:
         begin = run.clock()
         few = np.arange(len(run.ready.examples["valid"]))[:TRIED_ON]
-        tried = [self.tried(run, rows, few) for rows in drawn(run.ready)]
+        tried = [self.scored(run, rows, few) for rows in fitting_prompts(run.ready)]
         best = max(tried, key=lambda one: (run.task.goodness(one.score), -one.loss))
         yield Noted(
             f"{len(tried)} prompts with examples were compared on {len(few):,} validation rows; the best has {len(best.rows)}.",
             run.clock(),
         )
-        outputs, seconds = {}, 0.0
-        for part in ANSWERED:
-            started = run.clock()
+
+        def answer(part: str) -> Outputs:
             examples = prompted(run.ready, part, best.rows, np.arange(len(run.ready.examples[part])))
-            outputs[part] = run.task.infer(run.ready.model, examples, run.ready.device)
-            seconds = run.clock() - started  # at last those of the test rows
+            given: Outputs = run.task.infer(run.ready.model, examples, run.ready.device)
+            return given
+
+        outputs, seconds = timed_answers(run, ANSWERED, answer)
         run.tuning["few_examples"] = {"rows": places_of(run, best.rows)}
         footprint = Footprint(seconds, asks_model=False)
         return Fitted(self.name, self.words, run.clock() - begin, outputs, footprint=footprint)
 
-    def tried(self, run: Run, rows: Ints, few: Ints) -> Prompted:
+    def scored(self, run: Run, rows: Ints, few: Ints) -> Prompted:
         """What some examples come to on a few validation rows."""
         examples = prompted(run.ready, "valid", rows, few)
         outputs = run.task.infer(run.ready.model, examples, run.ready.device)
@@ -108,7 +108,7 @@ class FewExamplesCandidate(Candidate):
 
     def forecast(self, ready: Prepared, passes: Passes) -> float:
         """Evenly spread rows stand for many, as the prompts have to be made before they are counted."""
-        prompts = drawn(ready)
+        prompts = fitting_prompts(ready)
         few = np.arange(len(ready.examples["valid"]))[:TRIED_ON]
         trying = sum(passes(prompted(ready, "valid", rows, few)) for rows in prompts)
         longest = max(prompts, key=lambda rows: int(ready.examples["train"].lengths[rows].sum()))
@@ -124,20 +124,20 @@ UNTOUCHED = UntouchedCandidate()
 FEW_EXAMPLES = FewExamplesCandidate()
 
 
-def told_by(task: Task) -> InContext:
+def in_context_of(task: Task) -> InContext:
     """How examples are put before a row."""
     assert task.in_context is not None, "it competes only where there is a way"
     return task.in_context
 
 
-def drawn(ready: Prepared) -> list[Ints]:
+def fitting_prompts(ready: Prepared) -> list[Ints]:
     """Training rows for each prompt that is tried: those that leave three quarters of the context to what is asked."""
     own = ready.examples["train"]
-    found = list(draws(len(own), ready.plan.run.seed))
+    found = list(example_sets(len(own), ready.plan.run.seed))
     return [rows for rows in found if len(rows) and longest_of(own, rows) <= ready.long.limit // 4]
 
 
-def draws(rows: int, seed: int) -> Iterator[Ints]:
+def example_sets(rows: int, seed: int) -> Iterator[Ints]:
     """Numbers of training rows, one set for each prompt."""
     for at, count in enumerate(COUNTS):
         chosen: Ints = seeds.generator(seed, "examples", at).permutation(rows)[:count]
@@ -147,7 +147,7 @@ def draws(rows: int, seed: int) -> Iterator[Ints]:
 def prompted(ready: Prepared, part: str, shown: Ints, rows: Ints) -> Examples:
     """Some rows of a part with training rows before them."""
     task = ready.rows.task
-    how, before = told_by(task), inputs_of(ready, "train", shown)
+    how, before = in_context_of(task), inputs_of(ready, "train", shown)
     alone = ready.examples[part].select(rows)
     room = ready.long.limit - longest_of(ready.examples["train"], shown)
     # A row that would be cut with them is asked without: of a cut one the model would not see the question.

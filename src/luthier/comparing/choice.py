@@ -121,16 +121,18 @@ def nothing_to_beat(ours: Fitted, metric: str) -> str:
 
 def worth_words(dearer: Fitted, cheaper: Fitted, metric: str, gap: Difference) -> str:
     """Whether the dearest candidate was worth its time."""
-    cost = f"for {dearer.seconds:,.0f} more seconds ({interval(metric, gap)})."
+    ends, cost = f"({interval(metric, gap)})", f"for {dearer.seconds:,.0f} more seconds."
     known = metric_named(metric)
     gain = f"{gained(metric, gap.value)} {'of' if known.higher else 'in'} {known.words}"
     if outcome(gap) == BETTER:
         over = "over" if known.higher else "than"
-        return f"The {dearer.name} model is worth its time: {gain} {over} {cheaper.words}, {cost}"
+        return f"The {dearer.name} model is worth its time: {gain} {over} {cheaper.words} {ends}, {cost}"
     if outcome(gap) == WORSE:
         against = "against" if known.higher else "than"
-        return f"The {dearer.name} model is not worth its time: {gain} {against} {cheaper.words}, {cost}"
-    same = f"Between the {dearer.name} model and {cheaper.words} there is {SAME}: {gain}, {cost}"
+        return (
+            f"The {dearer.name} model is not worth its time: {gain} {against} {cheaper.words} {ends}, {cost}"
+        )
+    same = f"Between the {dearer.name} model and {cheaper.words} there is {SAME}: {gain} {ends}, {cost}"
     return same if gap.low == gap.high else f"{same} {seen(metric, gap)}"
 
 

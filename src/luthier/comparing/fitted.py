@@ -39,7 +39,7 @@ class Smaller:
 
 @dataclass(frozen=True)
 class Footprint:
-    """What it takes to be answered by a candidate, and what it would come to if it had learnt from fewer rows."""
+    """What the answers of a candidate cost, and what it would give if it had learnt from fewer rows."""
 
     seconds: float = 0.0
     """Seconds in which it answered the test rows, beside a pass of the model over them."""
@@ -50,9 +50,9 @@ class Footprint:
     with_model: bool = True
     """Whether a model is on disk too."""
     learnt: int = 0
-    """Training rows that it learnt from, where it is known what it would come to with fewer."""
+    """Training rows that it learnt from; none where it was not tried with fewer."""
     smaller: tuple[Smaller, ...] = ()
-    """What it would come to with fewer."""
+    """What it would give with fewer."""
 
 
 MOST_TRIED = 5_000

@@ -53,11 +53,14 @@ def beginning(gap: Difference, tuned: bool, dearest: Fitted) -> str:
 
 
 def reach_words(found: Compared, reach: Reach) -> str:
-    """What the rival would take to come as far; empty where it has, or where nothing is known of it."""
+    """What the rival would take to come as far; empty where it has, or where nothing is known of it: neither is where its curve
+    says that it should have come as far with the rows it had."""
     if found.gap.low <= 0 or not reach.learnt:
         return ""
     if reach.rows is None:
         return f"; {found.rival.words} would not get there with {FARTHEST:g} times its {reach.learnt:,} training rows"
+    if reach.rows <= reach.learnt:
+        return ""
     return f"; {found.rival.words} would take about {reach.rows:,} training rows for that, in place of {reach.learnt:,}"
 
 

@@ -168,6 +168,7 @@ def compared(ours: Side, theirs: Side) -> Comparison:
         if why:
             raise RunError(f"{first} and {second} cannot be compared by {metric}. {why}")
         evidence = [recorded.evidence(some) for some in lines]
+        said = [list(map(recorded.answer, some)) for some in lines]
     except KeyError as error:
         raise RunError(
             f"{first} and {second}: a line of {LINES} lacks {error}, which an older luthier did not write. Give the commands of "
@@ -183,7 +184,7 @@ def compared(ours: Side, theirs: Side) -> Comparison:
         scores=(mine.estimate(SEED), other.estimate(SEED)),
         gap=gap if METRICS[metric].higher else -gap,
         rows=len(places),
-        differing=sum(one["prediction"] != two["prediction"] for one, two in zip(*lines, strict=True)),
+        differing=sum(one != two for one, two in zip(*said, strict=True)),
         clusters=len(places) if clusters is None else len(np.unique(clusters)),
         by=tuple(dict.fromkeys(reason for side in (ours, theirs) for reason in reasons(side))),
         notes=tuple(notes(ours, theirs)),

@@ -110,8 +110,8 @@ class ModelFolder:
         self.refuse_promise(error)
         try:
             return self.answers(self.form.given(given), error)
-        except RowsError as error:
-            raise error.named("row {}".format) from error
+        except RowsError as refused:
+            raise refused.named("row {}".format) from refused
 
     def answers(self, rows: Sequence[Any], error: float | None = None) -> Predictions:
         """Calibrated answers for rows as the task itself makes them of a table; none for one that has nothing to read. error: as

@@ -1,4 +1,4 @@
-"""Text of a decoder: many prompts at once, in batches that nothing of a result depends on, or one, token by token."""
+"""Text written by a decoder: to many prompts at once, where no text depends on its batch, or to one, token by token."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace

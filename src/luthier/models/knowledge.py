@@ -32,7 +32,7 @@ class Knowledge(ABC):
     words: str
     """What the distributions are over, after "in its distribution over"."""
     most_tokens: ClassVar[int | None] = None
-    """Tokens of rows of which it is asked at the most; None: as many as there are."""
+    """The most tokens of rows that are looked at; None: no limit."""
     reads_on: ClassVar[bool] = False
     """Whether the model says how likely a text is, so that general texts tell of it without labels."""
 
@@ -61,8 +61,9 @@ class Knowledge(ABC):
 class Neighbours(Knowledge):
     """A body without outputs of its own: which of the other rows is a row's neighbour, by the cosines of their features.
 
-    That is no distribution the model was ever trained to give. It holds all that who compares vectors would see, and nothing of
-    turns or scales that no head would (scores/divergence.py has the sources).
+    The model was never trained to give such a distribution. It changes with all that a comparison of vectors would see, and does
+    not change where all features are rotated or scaled, which makes no difference to a head (scores/divergence.py has the
+    sources).
     """
 
     words = "which other validation row is nearest by its features"

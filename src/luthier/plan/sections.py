@@ -252,18 +252,18 @@ class TrainPlan(Section):
     balance: Literal["none", "loss", "rows"] = "none"
     """Rare labels count more: by the weight of their loss, or by being drawn as often as the others."""
     keep: Literal["off", "measure", "strong"] = "measure"
-    """What the model knew before. measure: how much of it was forgotten is told; strong: of the models between the base and the
-    tuned one (WiSE-FT, arXiv:2109.01903, and LiNeS, arXiv:2410.17146) the one that forgot least is kept, of those that are as
-    good on the validation rows; off: it is not measured."""
+    """How much of what the model knew before is kept. measure: the report tells how much was forgotten; strong: of the models
+    between the base and the tuned one (WiSE-FT, arXiv:2109.01903, and LiNeS, arXiv:2410.17146) that are as good on the
+    validation rows, the one that forgot least is kept; off: nothing is measured."""
     l2_sp: Annotated[float, Ge(0)] = 0.0
     """Strength of a pull of the weights towards the pre-trained ones (Li et al. 2018, arXiv:1802.01483)."""
     distill: Annotated[float, Ge(0)] = 0.0
-    """Strength of a pull of what the model makes of the training rows towards what the base made of them: of what its own head
-    says of them (arXiv:1606.09282), or of their features where it had none (arXiv:2308.13320). 0: none; 1 counts as much as the
-    task."""
+    """Strength of distillation towards the base: on the training rows the model is pulled to the probabilities that the base's
+    own head gives (arXiv:1606.09282), or to the base's features where it has no head (arXiv:2308.13320). 0: none; 1 counts as
+    much as the task."""
     replay: Annotated[float, Ge(0), Lt(1)] = 0.0
-    """General texts of --general that are learnt in each step, as a share of its rows, where texts are written: 0.1 adds a text
-    to ten rows. 0: none."""
+    """Texts of --general that are learnt in each step beside its rows, as a share of these, by chat and adaptation: 0.1 adds one
+    text to ten rows. 0: none."""
     ema: Annotated[float, Ge(0), Lt(1)] = 0.0
     """Decay of a moving average of the weights, which then is what is validated and kept; 0: none."""
     weight_decay: Annotated[float, Ge(0), Lt(1)] | None = None

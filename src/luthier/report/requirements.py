@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from luthier.errors import PlanError, did_you_mean, listing
 from luthier.folder.scorecard_records import ScorecardRecord
 from luthier.scores.metrics import METRICS
+from luthier.terminal import plain
 
 ECE, FORGETTING = "ece", "forgetting"
 
@@ -117,7 +118,8 @@ def junit(run: str, found: list[Outcome]) -> str:
         "testsuite", name="luthier verdict", tests=str(len(found)), failures=str(failed), errors="0"
     )
     for one in found:
-        case = Xml.SubElement(suite, "testcase", classname=run, name=one.name)
+        # XML has no way to write a control character, and the name of a folder may hold some.
+        case = Xml.SubElement(suite, "testcase", classname=plain(run), name=one.name)
         if one.holds:
             Xml.SubElement(case, "system-out").text = one.words
         else:

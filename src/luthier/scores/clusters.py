@@ -61,8 +61,9 @@ class Clusters:
         return np.bincount(self.of, np.asarray(values, np.float64), self.count).astype(np.float64)
 
     @property
-    def alike(self) -> float:
-        """What the variance of a mean is multiplied by where the rows of a cluster are wholly alike."""
+    def largest_effect(self) -> float:
+        """The design effect where all rows of a cluster have one value: by how much the variance of a mean is larger then than
+        that of independent rows."""
         return float(np.square(self.sizes).sum() / max(1, len(self.of)))
 
     def variance_of_mean(self, values: Floats) -> float:

@@ -118,10 +118,12 @@ def bootstrap(
     draws: int = 1000,
     confidence: float = 0.95,
     seed: int,
+    basic: bool = False,
 ) -> Estimate:
     """The statistic of the rows as they are, with the percentile interval of it over resampled rows.
 
-    groups: (rows,) equal where rows share something: these are drawn together.
+    groups: (rows,) equal where rows share something: these are drawn together.  basic: whether the basic interval takes the place
+    of that of percentiles (`_interval`).
     Efron and Tibshirani 1993, "An Introduction to the Bootstrap", section 13.3. Such intervals are too narrow for few rows or
     clusters, so the percentiles are those further out that Student's distribution asks for (`percentiles`); of one row or cluster
     the interval is the value itself, which says nothing. For a share of right answers use `proportion`. An interval that misses
@@ -130,7 +132,7 @@ def bootstrap(
     >>> print(bootstrap(mean_of(np.array([1.0, 2.0, 3.0, 4.0])), rows=4, seed=0))
     2.500 (1.000 to 3.970)
     """
-    return Estimate(*_interval(statistic, Clusters.of_rows(groups, rows), draws, confidence, seed))
+    return Estimate(*_interval(statistic, Clusters.of_rows(groups, rows), draws, confidence, seed, basic))
 
 
 def percentiles(clusters: int, confidence: float) -> tuple[float, float]:
@@ -228,10 +230,12 @@ def paired_bootstrap_of(
     draws: int = 1000,
     confidence: float = 0.95,
     seed: int,
+    basic: bool = False,
 ) -> Difference:
     """First minus second of a metric that is no mean over rows, such as macro F1, on the same resamples.
 
     differing: (rows,) whether the two candidates answer a row differently.  groups: (rows,) equal where rows share something.
+    basic: as `bootstrap` takes it.
     If the clusters that are answered differently are so few that even all of them in favour of one would be no evidence (fewer
     than 6, at 95 %), the interval is widened to reach zero. The bootstrap alone does not see this: four rows of any number, all
     in favour, leave zero outside its interval, while four coins fall alike 1 time in 8.
@@ -241,7 +245,7 @@ def paired_bootstrap_of(
         return first(drawn) - second(drawn)
 
     clusters = Clusters.of_rows(groups, len(differing))
-    found = Difference(*_interval(gap, clusters, draws, confidence, seed))
+    found = Difference(*_interval(gap, clusters, draws, confidence, seed, basic))
     return _reach_zero_if_few_differ(
         found, int(np.count_nonzero(clusters.sums(differing.astype(np.float64)))), confidence
     )
@@ -288,15 +292,21 @@ def _gap(first_per_row: Floats, second_per_row: Floats) -> NDArray[np.float64]:
 
 
 def _interval(
-    statistic: Statistic, clusters: Clusters, draws: int, confidence: float, seed: int
+    statistic: Statistic, clusters: Clusters, draws: int, confidence: float, seed: int, basic: bool = False
 ) -> tuple[float, float, float]:
-    """The value, and the low and high end of its interval."""
+    """The value, and the low and high end of its interval.
+
+    basic: whether the percentiles are mirrored at the value (Davison and Hinkley 1997, "Bootstrap Methods and their
+    Application", eq. 5.6), which takes back what resampling adds to a statistic: the rows have added as much to it already.
+    """
     rows = len(clusters.of)
     assert rows > 0, "no row to resample"
     assert 0 < confidence < 1, f"confidence {confidence} is not a share"
     value = float(statistic(np.arange(rows)[None, :])[0])
     values = np.concatenate([statistic(drawn) for drawn in clusters.resamples(draws, seed)])
     low, high = np.quantile(values, percentiles(clusters.count, confidence))
+    if basic:
+        low, high = 2 * value - high, 2 * value - low
     return value, min(value, float(low)), max(value, float(high))
 
 

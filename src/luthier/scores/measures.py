@@ -119,6 +119,9 @@ class OfAll(Measure):
     """(rows, ...) by which two candidates are told to answer a row alike."""
     groups: Ints | None = None
     """(rows,) equal where rows share something; None where none do."""
+    of_gaps: bool = False
+    """Whether it is a mean of absolute gaps. It is never negative, and the fewer the rows, the larger it is by chance alone; in
+    resampled rows there is twice as much of chance, so that their percentiles lie too high."""
 
     @property
     def value(self) -> float:
@@ -131,9 +134,15 @@ class OfAll(Measure):
         return replace(self, groups=groups)
 
     def estimate(self, seed: int) -> Estimate:
-        return bootstrap(
-            self.statistic, len(self.answers), groups=self.groups, confidence=CONFIDENCE, seed=seed
+        found = bootstrap(
+            self.statistic,
+            len(self.answers),
+            groups=self.groups,
+            confidence=CONFIDENCE,
+            seed=seed,
+            basic=self.of_gaps,
         )
+        return replace(found, low=max(0.0, found.low)) if self.of_gaps else found
 
     def minus(self, other: "OfAll", seed: int) -> Difference:
         unlike = self.answers != other.answers
@@ -144,6 +153,7 @@ class OfAll(Measure):
             groups=self.groups,
             confidence=CONFIDENCE,
             seed=seed,
+            basic=self.of_gaps,
         )
 
     def standard_error(self, other: "OfAll", seed: int) -> float:

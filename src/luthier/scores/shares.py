@@ -86,7 +86,11 @@ def effective_rows(clusters: Clusters, effect: float, confidence: float) -> floa
 def design_effect(values: Floats, clusters: Clusters) -> float:
     """By how much the variance of the rows' mean is larger than if all were independent, at least 1. values: (rows,)."""
     alone = float(np.var(values)) / max(1, len(values) - 1)
-    return max(1.0, clusters.variance_of_mean(values) / alone) if alone > 0 else max(1.0, clusters.alike)
+    return (
+        max(1.0, clusters.variance_of_mean(values) / alone)
+        if alone > 0
+        else max(1.0, clusters.largest_effect)
+    )
 
 
 def share(right: Floats, clusters: Clusters, confidence: float = 0.95) -> tuple[float, float, float]:
@@ -100,7 +104,7 @@ def share(right: Floats, clusters: Clusters, confidence: float = 0.95) -> tuple[
     """
     value, effect = float(np.mean(right)), 1.0
     if not clusters.single:
-        extra = max(1, round(clusters.alike))
+        extra = max(1, round(clusters.largest_effect))
         added = np.repeat([clusters.count, clusters.count + 1], extra)
         wider = Clusters(np.concatenate([clusters.of, added]), clusters.count + 2)
         effect = design_effect(np.concatenate([right, added - clusters.count]), wider)

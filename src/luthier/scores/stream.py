@@ -54,7 +54,6 @@ def evidence_of(known: Floats, scores: Floats) -> Evidence:
         total = reserve + float(capital.sum())
         highest = max(highest, total)
         if total >= THRESHOLD:
-            return Evidence(
-                highest, row
-            )  # it is shown: going on, the odds would only leave what a float can hold
+            # It is shown: going on, the odds would only leave what a float can hold.
+            return Evidence(highest, row)
     return Evidence(highest, None)

@@ -68,6 +68,7 @@ class Detector:
 
     @property
     def gaussian(self) -> tuple[Array, Array, Array, Array]:
+        """What the distance to the labels' centres is computed from."""
         return self.centre, self.directions, self.centres, self.inner
 
     def arrays(self) -> dict[str, Array]:

@@ -61,8 +61,8 @@ def answer_file(
     table, _ = without_marks(table, texts, (), folder.model_record.missing)
     try:
         return folder.answers(form.inputs(table, columns), error)
-    except RowsError as error:
-        raise error.named(table.place) from error
+    except RowsError as refused:
+        raise refused.named(table.place) from refused
 
 
 def check_column(data: Path, table: Table, role: str, name: str) -> None:

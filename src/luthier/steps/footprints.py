@@ -21,7 +21,7 @@ FIRST, MOST = 8, 256
 
 @dataclass(frozen=True)
 class Costs:
-    """What it takes to be answered by a candidate, and by how much it is behind."""
+    """What the answers of a candidate cost, and how many rows it would take to be as good as the dearest."""
 
     rows_per_second: float | None
     """Test rows that it answers in a second, from rows as they stand; None where there are none."""

@@ -149,7 +149,8 @@ def asked(work: Judging) -> Iterator[Event]:
 
 
 def scored(run: Run, fitted: Fitted) -> Fitted:
-    """With its answers to the test rows, whose score stands for that of validation rows too: there are none."""
+    """The candidate with its answers to the test rows. Their score stands in the place of a validation score too, as there are no
+    validation rows."""
     run.answer(fitted, "test")
     fitted.scores["valid"] = fitted.scores["test"]
     return fitted
@@ -172,7 +173,7 @@ def compared(work: Judging) -> Iterator[Event]:
 
 
 def beside(what: str, ready: Prepared) -> list[Candidate]:
-    """The candidates that take so much to stand beside a judged model."""
+    """The candidates that are compared with a judged model, of those that need `what` for it (`Candidate.beside_judged`)."""
     return [one for one in CANDIDATES.values() if one.beside_judged == what and not one.why_not(ready)]
 
 
@@ -226,7 +227,7 @@ def with_base(work: Judging, ready: Prepared) -> Iterator[Event]:
 
 def folds_of(ready: Prepared) -> tuple[Fold, ...]:
     """The training rows for all rows, where there are any; else each fifth of the rows for the others, with its share of every
-    label, and rows that are alike or of one group in the same. None where all rows are alike."""
+    label, and rows that are alike or of one group in the same. No folds where all rows are alike."""
     rows = ready.rows
     train, test = rows.split.train, rows.split.test
     if len(train):
@@ -259,6 +260,11 @@ def told_of_learning(work: Judging) -> str:
     count = len(work.run.ready.rows.split.train)
     if count:
         return f"Baselines and temperature learn from the {count:,} rows of --train."
+    if not work.folds:
+        return (
+            "All rows are alike, so that none can be held out of another: no baseline learns, and the temperature is fitted on "
+            "the rows that it is shown for. --train FILE names rows to learn from."
+        )
     return (
         f"Baselines and temperature are cross-fitted on the rows themselves, in {len(work.folds)} folds, each asked after "
         "learning from the others; --train FILE names rows to learn from."

@@ -86,11 +86,23 @@ def cross_fitted(
         found["calibration"]["ece_after"] = calibration_error(after)
     if whole["calibration"].get("coverage") is not None:
         held = [(rows, part["calibration"]["coverage"]) for rows, part in parts]
-        known = [(rows, share) for rows, share in held if share is not None]
-        found["calibration"]["coverage"] = float(
-            np.average([share for _, share in known], weights=[rows for rows, _ in known])
-        )
+        found["calibration"]["coverage"] = mean_share(held)
     return found
+
+
+def mean_share(held: Sequence[tuple[int, float | None]]) -> float | None:
+    """The share of the rows that intervals hold, over the folds that have intervals; None where none has, as the rows of a fold
+    are fewer than all of them.
+
+    held: by fold, how many rows were asked, and the share of them.
+
+    >>> mean_share([(3, 1.0), (1, 0.0), (2, None)]), mean_share([(2, None)])
+    (0.75, None)
+    """
+    known = [(rows, share) for rows, share in held if share is not None]
+    if not known:
+        return None
+    return sum(rows * share for rows, share in known) / sum(rows for rows, _ in known)
 
 
 def pooled(diagrams: Sequence[Sequence[Mapping[str, float]]]) -> list[dict[str, float]]:

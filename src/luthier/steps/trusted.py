@@ -17,8 +17,8 @@ from luthier.tasks.trusting import Trusting
 
 
 def open_test(run: Run, kept: Fitted) -> Array | None:
-    """What the kept model gives for the test rows, where it was not asked yet, and their features; None where nothing is made of
-    them. Logits are those of `Run.infer`: both come from one pass."""
+    """The kept model's features of the test rows; None where the task promises nothing. Where the model was not asked these rows
+    before, its logits are kept too, as both come from one pass: they are those of `Run.infer`."""
     if run.task.trusting is None:
         return None
     if frozen(run, kept):

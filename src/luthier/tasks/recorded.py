@@ -25,6 +25,10 @@ class Recorded(ABC, Generic[Ans]):
         """What the measures of METRICS take for this task. Raises KeyError for lines that lack what an older luthier did not
         write."""
 
+    def answer(self, line: Line) -> Any:
+        """By what two runs are told to answer a row alike. Raises KeyError as `evidence` does."""
+        return line["prediction"]
+
     def beside(self, other: Any) -> "Recorded[Ans]":
         """The same for two runs, of which the other's task may know more labels, or in another order."""
         return self

@@ -1,4 +1,4 @@
-"""How much a tuned model forgot: of what it said, of what it made of rows rung by rung, and of what can be read from it."""
+"""How much a tuned model forgot: its outputs, its states rung by rung, and what a probe reads in them, beside the base's."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,13 +7,14 @@ import numpy as np
 
 from luthier.arrays import Array, Bools, Ints
 from luthier.batches.tokens import runs
-from luthier.candidates.keeping.impression import Comparison, Impression
+from luthier.candidates.keeping.impression import BesideBase, Impression
 from luthier.candidates.run import Run
 from luthier.comparing.fitted import PRETRAINED, Fitted
 from luthier.devices import with_threads
 from luthier.models.headed import HeadedModel
 from luthier.predict import features_of
 from luthier.scores.divergence import linear_cka
+from luthier.scores.intervals import paired_proportions
 from luthier.train.probe.probe import cross_validate, standardised
 
 TOO_FEW = "General texts were not looked at: the run is too short for enough of them, or they have no labels."
@@ -28,7 +29,7 @@ def forgetting(run: Run, kept: Fitted) -> dict[str, Any]:
     if run.plan.train.keep == "off":
         return {"words": "How much the model forgot was not measured, as --keep off asks for."}
     begin = run.clock()
-    comparison, model = Comparison(run), run.model_of(kept)
+    comparison, model = BesideBase(run), run.model_of(kept)
     now = comparison.of(model)
     kl = comparison.mean_of(now.said["other"])
     found: dict[str, Any] = {
@@ -55,7 +56,7 @@ def drift_of(base: Impression, now: Impression) -> list[dict[str, Any]]:
     ]
 
 
-def of_general(comparison: Comparison, now: Impression, seed: int) -> dict[str, Any]:
+def of_general(comparison: BesideBase, now: Impression, seed: int) -> dict[str, Any]:
     """How well general texts are read before and after: their perplexity, or the share of them whose topic a probe tells."""
     panel, before, after = comparison.panel, comparison.base.general, now.general
     if before is None or after is None:
@@ -66,20 +67,12 @@ def of_general(comparison: Comparison, now: Impression, seed: int) -> dict[str, 
             "general": told | {"perplexity_before": perplexity(before), "perplexity_after": perplexity(after)}
         }
     labels = np.unique(panel.general.targets[panel.chosen], return_inverse=True)[1]
-    right = [told_by_probe(features, labels, seed) for features in (before, after)]
-    gap = right[1].astype(np.float64) - right[0]
-    margin = 1.96 * float(gap.std(ddof=1)) / len(gap) ** 0.5
-    change = float(gap.mean())
-    return {
-        "general": told
-        | {
-            "probe_before": float(right[0].mean()),
-            "probe_after": float(right[1].mean()),
-            "change": change,
-            "low": change - margin,
-            "high": change + margin,
-        }
-    }
+    was_right, is_right = (
+        told_by_probe(features, labels, seed).astype(np.float64) for features in (before, after)
+    )
+    change = paired_proportions(is_right, was_right, seed=seed)
+    probed = {"probe_before": float(was_right.mean()), "probe_after": float(is_right.mean())}
+    return {"general": told | probed | {"change": change.value, "low": change.low, "high": change.high}}
 
 
 def perplexity(surprises: Array) -> float:
@@ -103,9 +96,9 @@ def told_by_probe(features: Array, labels: Ints, seed: int) -> Bools:
     return found
 
 
-def cosine_of(run: Run, comparison: Comparison, model: HeadedModel) -> dict[str, Any]:
-    """The mean cosine between tuned and pre-trained features of the panel's validation rows; nothing where nobody needed frozen
-    features."""
+def cosine_of(run: Run, comparison: BesideBase, model: HeadedModel) -> dict[str, Any]:
+    """The mean cosine between tuned and pre-trained features of the panel's validation rows; nothing where no candidate needed
+    the latter, so that there are none."""
     if not run.features:
         return {}
     panel, ends = comparison.panel, run.ready.examples["valid"].unit_ends

@@ -52,8 +52,8 @@ class Impression:
         return Impression(said, arrays[UNITS], rungs, arrays.get(GENERAL))
 
 
-class Comparison:
-    """A run's panel, and what its base made of it."""
+class BesideBase:
+    """A run's panel with what its base made of it, beside which other bodies are looked at."""
 
     def __init__(self, run: Run) -> None:
         """Opens the base once more where its weights are in no model here, and its impression in no file."""

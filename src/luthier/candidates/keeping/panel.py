@@ -18,8 +18,7 @@ then it is a tenth."""
 BACK = 3
 """A training step computes so many times what a look at its rows does: the way back costs twice the way there."""
 LOOKS, LOOKS_AT_GENERAL = 3, 2
-"""How often the rows of a panel go through a model: the base, the tuned one, and once more for the
-cosine of features."""
+"""How often the rows of a panel go through a model: the base, the tuned one, and once more for the cosine of features."""
 MOST = 512
 """The most validation rows that are looked at, and the most general ones."""
 FEWEST = 16

@@ -12,10 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from luthier.candidates.keeping.impression import Comparison
+from luthier.candidates.keeping.impression import BesideBase
 from luthier.candidates.probe import last_layer
 from luthier.candidates.records import KeepingRecord
 from luthier.candidates.run import Run
+from luthier.comparing.outcome import written
 from luthier.events import Advanced, Event, Noted, Started
 from luthier.files import clear
 from luthier.models.headed import HeadedModel
@@ -23,6 +24,7 @@ from luthier.models.ladder.interpolation import SWEPT, TUNED_WHOLE, Point, inter
 from luthier.models.ladder.ladder import Ladder
 from luthier.models.lora import LINEAR, scale_written
 from luthier.plan.sections import TrainPlan
+from luthier.scores.metrics import metric_named
 from luthier.tasks.answers import Answers
 from luthier.tasks.calibration import Calibration
 
@@ -52,7 +54,7 @@ class Tried:
 
 @dataclass(frozen=True)
 class Ends:
-    """The weights between which a model is looked for, by name; what stands under several names is there once."""
+    """The base's weights and the tuned ones, by name: between them a model is looked for. What has several names is held once."""
 
     base: Mapping[str, Tensor]
     tuned: Mapping[str, Tensor]
@@ -85,7 +87,7 @@ def swept(run: Run) -> Generator[Event, None, KeepingRecord]:
     """Try all points, leave the model at the one that is kept, and save it."""
     begin, model, ladder = run.clock(), run.ready.model, run.ready.ladder
     yield Started(NAME, begin, LOOKS)
-    ends, comparison = ends_of(run), Comparison(run)
+    ends, comparison = ends_of(run), BesideBase(run)
     tried: list[Tried] = []
     for point in (TUNED_WHOLE, *SWEPT):
         put(model, ends.at(point, ladder))
@@ -148,7 +150,7 @@ def ends_of(run: Run) -> Ends:
     return Ends({name: tuned[name] if name in same else base[name] for name in tuned}, tuned)
 
 
-def tried_at(run: Run, comparison: Comparison, point: Point) -> Tried:
+def tried_at(run: Run, comparison: BesideBase, point: Point) -> Tried:
     """What the model in memory comes to on the validation rows, uncalibrated."""
     task, valid = run.task, run.ready.examples["valid"]
     outputs, plain = run.infer(run.ready.model, "valid"), Calibration()
@@ -190,7 +192,7 @@ def record_of(tried: Sequence[Tried], near: Sequence[bool], kept: int) -> dict[s
 def words_of(record: Mapping[str, Any]) -> str:
     """What was kept, in words."""
     points = record["points"]
-    whole, kept, metric = points[0], points[record["kept"]], record["metric"]
+    whole, kept = points[0], points[record["kept"]]
     near = sum(point["near"] for point in points)
     told = (
         f"Of {len(points)} models between the base and the tuned one {near} are within one standard error of the best on the "
@@ -198,8 +200,9 @@ def words_of(record: Mapping[str, Any]) -> str:
     )
     if record["kept"] == 0:
         return f"{told}The tuned weights are kept whole: none that is as good forgets less."
-    point = Point(kept["way"], kept["alpha"])
+    metric, point = record["metric"], Point(kept["way"], kept["alpha"])
+    here, there = (f"{written(metric, one['score'])} {metric_named(metric).words}" for one in (kept, whole))
     return (
-        f"{told}Kept is {point.words}: {metric} {kept['score']:.4f} where the tuned weights have {whole['score']:.4f}, and a KL "
-        f"to the base of {kept['kl']:.4g} nats where they have {whole['kl']:.4g}."
+        f"{told}The one that is kept has {point.words}: {here} where the tuned weights have {there}, and a KL to the base of "
+        f"{kept['kl']:.4g} nats where they have {whole['kl']:.4g}."
     )

@@ -10,7 +10,7 @@ import torch
 from luthier.batches.order import steps_per_epoch
 from luthier.candidates.candidate import Candidate, Passes
 from luthier.candidates.ceiling import ceiling
-from luthier.candidates.keeping.impression import Comparison
+from luthier.candidates.keeping.impression import BesideBase
 from luthier.candidates.keeping.sweep import NAME as KEPT
 from luthier.candidates.keeping.sweep import keep_strongly, looks_after_training
 from luthier.candidates.keeping.training import distillation, replay_of
@@ -65,7 +65,7 @@ class TunedCandidate(Candidate):
         """Train what the method says, from a small head, and keep the state that is best on the validation rows."""
         keep = run.plan.train.keep
         if keep == "strong" or (keep == "measure" and run.mode.writes_model):
-            Comparison(run)  # what the base makes of a few rows is kept while its weights are at hand
+            BesideBase(run)  # what the base makes of a few rows is kept while its weights are at hand
         run.begin_training(self.name)
         ready, micro_tokens = run.ready, micro_tokens_of(run.plan.run, run.task)
         settings = settings_of(run.plan.train, micro_tokens)

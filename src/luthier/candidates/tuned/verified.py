@@ -60,7 +60,8 @@ class Round:
 def learn_verified(
     run: Run, settings: TrainSettings, unfreezing: LadderUnfreezing, over: Callable[[], str]
 ) -> Generator[Event, None, bool]:
-    """Let the model answer and learn from what passes, all rounds but the last, whose rows then are the training rows.
+    """Let the model answer the training rows and learn from the answers that pass, round after round. Those of the last round
+    take the place of the training rows.
 
     Returns whether training goes on: not where somebody asked to stop. Raises WorldError where no answer passes in the first
     round. Where none does in a later one, the rows are those of the round before.

@@ -42,6 +42,9 @@ class RecordedTexts(Recorded[Replies]):
         scores = text_scores(texts, right, (*self.written, *LIKENESSES), self.pattern)
         return Generated(losses, tokens, scores, np.array(rows, np.int64))
 
+    def answer(self, line: Line) -> Any:
+        return line["loss" if self.metric in BY_LIKELIHOOD else "prediction"]
+
     def unlike(self, ours: Sequence[Line], theirs: Sequence[Line]) -> str:
         if self.metric not in BY_LIKELIHOOD:
             return self.unlike_places(places(ours), places(theirs))

@@ -187,6 +187,9 @@ class RecordedNearness(Recorded[Vectors]):
         targets, near = ([float(line[key]) for line in lines] for key in ("label", "similarity"))
         return Estimated(np.array(targets), np.array(near))
 
+    def answer(self, line: Line) -> Any:
+        return line["rank" if self.ranked else "similarity"]
+
 
 def belonging(texts: Tensor, numbers: Tensor) -> Tensor:
     """Cross-entropy, summed over rows, of which second text a first one belongs to, among all of the step and the third ones.

@@ -276,3 +276,6 @@ class RecordedRewards(Recorded[Rewards]):
             return Preferred(scores, np.array([line["label"] == GOOD for line in lines]))
         pairs = [line["rewards"] for line in lines]
         return Preferred(np.array([float(one["chosen"]) - float(one["rejected"]) for one in pairs]))
+
+    def answer(self, line: Line) -> Any:
+        return line["score" if self.judged else "prediction"]

@@ -262,14 +262,19 @@ class RecordedEntities(Recorded[Tags]):
         number = {kind: at for at, kind in enumerate(self.task.types)}
         counts = np.zeros((len(lines), len(number), 3), np.int64)
         for row, line in enumerate(lines):
-            found, true = (
-                {(one["start"], one["end"], one["label"]) for one in line[key]}
-                for key in ("prediction", "label")
-            )
+            found, true = (entities_of(line[key]) for key in ("prediction", "label"))
             for at, some in enumerate((found & true, found, true)):
                 for *_, kind in some:
                     counts[row, number[kind], at] += 1
         return Tagged(counts, np.zeros(0), np.zeros(0, np.int64))
+
+    def answer(self, line: Line) -> Any:
+        return entities_of(line["prediction"])
+
+
+def entities_of(told: Sequence[Mapping[str, Any]]) -> set[tuple[int, int, str]]:
+    """Entities without how sure the model is of them: where each begins and ends, and its type."""
+    return {(one["start"], one["end"], one["label"]) for one in told}
 
 
 @dataclass(frozen=True)

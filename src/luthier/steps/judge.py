@@ -33,6 +33,7 @@ from luthier.report.page import write_report
 from luthier.report.run_records import write_findings
 from luthier.steps.finish import VERSIONS, make_scorecard, prediction_lines, write_rows
 from luthier.steps.judged_trust import judged_trust
+from luthier.steps.sliced import slices_record
 from luthier.tasks.calibration import Calibration
 from luthier.tasks.outputs import Outputs
 
@@ -279,6 +280,7 @@ def judged_scorecard(work: Judging, kept: Fitted) -> dict[str, Any]:
             "folds": 0 if len(run.ready.rows.split.train) else len(work.folds),
         },
         "tuning": {},
+        "slices": slices_record(run, kept),
         **judged_trust(run, kept, work.judged.tuned, [(fold.learnt, fold.asked) for fold in work.folds]),
     }
     return {**make_scorecard(run, kept, NOT_MEASURED), **own}

@@ -4,15 +4,15 @@ from typing import Any
 
 import numpy as np
 
-from luthier import seeds
 from luthier.arrays import Array, Bools, Floats
 from luthier.batches.examples import Examples
 from luthier.candidates.run import Run
-from luthier.comparing.fitted import PRETRAINED, Fitted
+from luthier.comparing.fitted import Fitted
 from luthier.folder.trust import Trust, alarm_of, write_trust
 from luthier.predict import features_of, logits_and_features_of
 from luthier.scores.stream import THRESHOLD
-from luthier.scores.unlike import LEVEL, MOST
+from luthier.scores.unlike import LEVEL
+from luthier.steps.seen import Seen, frozen, sample
 from luthier.tasks.trusting import Trusting
 
 USUAL = 1_000
@@ -32,15 +32,16 @@ def open_test(run: Run, kept: Fitted) -> Array | None:
     return features
 
 
-def add_trust(run: Run, kept: Fitted, tested: Array | None) -> dict[str, Any]:
+def add_trust(run: Run, kept: Fitted, tested: Array | None, seen: Seen) -> dict[str, Any]:
     """Write beside the kept model what it needs to say which of its answers may be trusted; return the scorecard's `trust`.
 
-    tested: features of the test rows, as `open_test` gave them.  Nothing where the task promises nothing, or without rows.
+    tested: features of the test rows, as `open_test` gave them.  seen: training rows, as the kept model sees them.  Nothing where
+    the task promises nothing, or without rows.
     """
     how, part = run.task.trusting, run.ready.rows.split.calibrates
     if how is None or tested is None or not part or not len(run.targets(part)):
         return {}
-    trust = trust_of(run, kept, how, part)
+    trust = trust_of(run, kept, how, part, seen)
     p = None if trust.alarm is None else trust.alarm.p_values(trust.alarm.scores(tested))
     targets = run.targets("test")
     told: dict[str, Any] = {
@@ -60,13 +61,13 @@ KEPT = ("part", "rows", "learnt_since", "certainty", "alarm")
 """Keys of the scorecard's `trust` that luthier.json has too; the rest is measured on the test rows."""
 
 
-def trust_of(run: Run, kept: Fitted, how: Trusting[Any, Any], part: str) -> Trust:
-    """What the kept model showed on held-out rows. part: the one that calibrates."""
+def trust_of(run: Run, kept: Fitted, how: Trusting[Any, Any], part: str, seen: Seen) -> Trust:
+    """What the kept model showed on held-out rows. part: the one that calibrates.  seen: training rows, as it sees them."""
     targets, examples = run.targets(part), run.ready.examples
-    rows = sample(len(examples["train"]), MOST)
-    labels = how.labels(run.targets("train")[rows])
+    assert seen.features is not None, "what promises anything has features of rows"
+    labels = how.labels(run.targets("train")[seen.rows])
     usual = np.concatenate([features_at(run, kept, *one) for one in usual_rows(run, part)])
-    alarm = alarm_of(features_at(run, kept, "train", rows), labels, usual)
+    alarm = alarm_of(seen.features, labels, usual)
     p = None if alarm is None else alarm.own(len(targets))
     outputs = kept.outputs[part]
     answers = run.task.answer(outputs, kept.calibration, examples[part])
@@ -79,17 +80,6 @@ def usual_rows(run: Run, part: str) -> list[tuple[str, Array]]:
     found = [(part, np.arange(own))]
     more = sample(len(run.targets("valid")), max(0, USUAL - own))
     return [*found, ("valid", more)] if part != "valid" and len(more) else found
-
-
-def sample(rows: int, most: int) -> Array:
-    """Some of so many rows, at most `most`, drawn at random and in their order."""
-    return np.sort(seeds.generator(0, "trust").permutation(rows)[:most])
-
-
-def frozen(run: Run, kept: Fitted) -> bool:
-    """Whether the features of the kept model are those that were computed before anything was learnt."""
-    assert kept.weights is not None, "it has a model"
-    return kept.weights.body == PRETRAINED and "test" in run.features
 
 
 def features_at(run: Run, kept: Fitted, part: str, rows: Array) -> Array:

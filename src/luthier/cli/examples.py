@@ -231,6 +231,8 @@ def resume(
 
 def show(folder: Any, as_json: bool) -> None:
     """What a finished run ends with."""
+    from luthier.report.closing_words import closing_words
+
     scorecard = folder.scorecard
     if as_json:
         print(json_line({"run": str(folder.path), **scorecard.record}))
@@ -245,6 +247,8 @@ def show(folder: Any, as_json: bool) -> None:
         )
     print(f"\n{scorecard.words}")
     print(scorecard.record["worth"]["words"])
+    for words in closing_words(scorecard.card):
+        print(words)
     print(f"\n{folder.path}/report.html   the report\n{folder.path}/model         the model")
 
 

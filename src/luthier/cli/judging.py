@@ -123,12 +123,17 @@ def judge(plan: Plan, own: dict[str, str | None], as_json: bool, quiet: bool) ->
 
 def show(path: Path, scorecard: Any) -> None:
     """What a judgement ends with."""
+    from luthier.report.closing_words import closing_words
+
     print()
     width = max(10, *(len(candidate["name"]) for candidate in scorecard.record["candidates"]))
     for candidate in scorecard.record["candidates"]:
         mark = "  <- judged" if candidate["name"] == scorecard.chosen else ""
         print(f"  {candidate['name']:<{width}} {scorecard.metric} {candidate['test']:.3f}{mark}")
-    print(f"\n{scorecard.words}\n\n{path}/report.html   the report")
+    print(f"\n{scorecard.words}")
+    for words in closing_words(scorecard.card):
+        print(words)
+    print(f"\n{path}/report.html   the report")
 
 
 app.command(judging(), name="judge")

@@ -23,6 +23,8 @@ from luthier.scores.unlike import unit_length
 ARRAYS = "nearest.safetensors"
 """The file of a model's folder that holds them."""
 FEATURES = "features"
+NEAREST = "nearest"
+"""What is asked for, and the key of a line that tells of them."""
 SHOWN = 3
 """Training rows that are shown for a row."""
 DECIMALS = 4

@@ -95,6 +95,6 @@ def heat(records: Records) -> Html:
             records.heat,
             "Mistaken images, each beside the same with the regions coloured that its answer rests on",
         ),
-        "The surest mistakes, one a line: the image, and the same with its regions coloured, warm where they speak for the answer "
-        "and cold where they speak against it.",
+        "The surest mistakes, each on a line: the image, then with its regions coloured, warm where they speak for the answer, "
+        "cold where they speak against it.",
     )

@@ -50,7 +50,7 @@ class TextForm(Form):
 
     def occluded(self, row: Any) -> list[tuple[Piece, Any]]:
         found = pieces_of([row])
-        return [(piece, *without([row], piece)) for piece in found] if len(found) > 1 else []
+        return [(piece, without([row], piece)[0]) for piece in found] if len(found) > 1 else []
 
 
 def one_text(value: Any, place: str) -> str:

@@ -17,8 +17,10 @@ from luthier.scores.clusters import Clusters
 from luthier.scores.intervals import Difference, Statistic
 from luthier.scores.shares import HALVINGS, share
 
-DRAWS = 200
+FEWEST_DRAWS, MOST_DRAWS = 50, 200
 """Resamples that a standard error takes (Efron and Tibshirani 1993, "An Introduction to the Bootstrap", section 6.4)."""
+NUMBERS = 4_000_000
+"""Row numbers that are drawn for a standard error, where that gives enough resamples."""
 LEAST = 1e-12
 """The smallest p-value that is told apart from none."""
 
@@ -123,7 +125,8 @@ def statistics_apart(
     values, variances = [], []
     for number, (statistic, own) in enumerate(zip((ours, theirs), clusters, strict=True)):
         values.append(float(statistic(np.arange(len(own.of))[None, :])[0]))
-        drawn = own.resamples(DRAWS, seeds.derive(seed, "apart", number))
+        draws = max(FEWEST_DRAWS, min(MOST_DRAWS, NUMBERS // max(1, len(own.of))))
+        drawn = own.resamples(draws, seeds.derive(seed, "apart", number))
         found = np.concatenate([statistic(rows) for rows in drawn])
         found = found[np.isfinite(found)]
         # The variance of a resample is smaller by (n - 1) / n, as in `intervals.percentiles`.

@@ -67,9 +67,9 @@ def measure_of(run: Run, name: str, answers: Any, targets: Any, groups: Any) -> 
 
 
 def course_record(run: Run) -> dict[str, Any] | None:
-    """How training went; None where no layers were trained."""
+    """How training went; None where no layers were trained, or training ended before its first validation."""
     told = run.tuning.get(TUNED)
-    if not told:
+    if not told or not told["best_step"]:
         return None
     train, rows = run.plan.train, len(run.ready.examples["train"])
     per_epoch = steps_per_epoch(rows, train.batch_rows)

@@ -50,8 +50,10 @@ def of_probe(run: Run, kept: Fitted, rows: Ints) -> Outputs | None:
     how, probe = run.task.probe, run.probe
     if how is None or probe is None or kept.weights is None or kept.weights.head is None:
         return None
-    values = probe.logits(how.read(run.features["train"]))
-    return how.answered(values, run.ready.examples["train"]).select(rows)
+    examples, features = run.ready.examples["train"], run.features["train"]
+    if examples.tokens is not None:  # features are of words
+        return how.answered(probe.logits(how.read(features)), examples).select(rows)
+    return how.answered(probe.logits(how.read(features[rows])), examples.select(rows))
 
 
 def sample(rows: int, most: int) -> Array:

@@ -48,7 +48,7 @@ def shares_apart(ours: Floats, theirs: Floats, clusters: Both, confidence: float
 
     The interval is Newcombe's, from Wilson's intervals of both (1998, "Interval estimation for the difference between independent
     proportions", Statistics in Medicine 17, method 10), each of as many rows as its clusters are worth. The p-value is that of
-    Fisher's exact test where rows share nothing, else the largest level at which that interval leaves zero out.
+    Fisher's exact test where rows share nothing, else the level at which that interval reaches zero.
     """
     gap = newcombe(ours, theirs, clusters, confidence)
     if all(one.single for one in clusters):

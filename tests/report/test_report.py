@@ -77,6 +77,69 @@ SCORECARD: dict[str, Any] = {
         "sets": {"wanted": 0.9, "coverage": 0.91, "mean_size": 1.21, "by_label": True, "single": 0.8},
         "alarm": {"level": 0.01, "stream": 0.01, "rows": 1000, "references": 500, "test_unlike": 0.012},
     },
+    "slices": {
+        "metric": "accuracy",
+        "slices": [
+            {
+                "by": "channel",
+                "name": EVIL,
+                "rows": 43,
+                "value": 0.71,
+                "low": 0.56,
+                "high": 0.83,
+                "difference": -0.14,
+                "difference_low": -0.25,
+                "difference_high": -0.04,
+                "p": 0.0004,
+                "p_holm": 0.009,
+                "differs": True,
+            }
+        ],
+    },
+    "mistakes": {
+        "wrong": 2,
+        "known": 1000,
+        "unit": "in log-odds",
+        "surest": [
+            {
+                "row": 1,
+                "file": "reviews.csv",
+                "line": 2,
+                "text": EVIL,
+                "label": EVIL,
+                "prediction": "neg",
+                "confidence": 0.97,
+                "nearest": [
+                    {"row": 8, "file": "r.csv", "line": 9, "text": EVIL, "label": EVIL, "likeness": 0.9}
+                ],
+                "pieces": [{"text": 0, "start": 1, "end": 7, "words": EVIL, "weight": -1.25}],
+            }
+        ],
+    },
+    "overfitting": {
+        "gap": {
+            "metric": "accuracy",
+            "train": {"rows": 872, "value": 0.97, "low": 0.96, "high": 0.98},
+            "valid": {"rows": 872, "value": 0.889, "low": 0.87, "high": 0.91},
+            "difference": 0.081,
+            "low": 0.05,
+            "high": 0.11,
+        },
+        "course": {
+            "candidate": "tuned",
+            "steps": 3,
+            "planned": 4,
+            "best_step": 2,
+            "why": "patience",
+            "epochs": 1.5,
+            "planned_epochs": 2,
+            "best_epoch": 1.0,
+            "curve": [
+                {"step": 2, "epoch": 1.0, "score": 0.88, "loss": 0.3, "train_loss": 0.75, "best": True}
+            ],
+        },
+        "claim": None,
+    },
     "tuning": {"lr": 1e-4, "batch_rows": 16, "epochs": 2, "tuned": {"steps": 3, "why": "patience"}},
     "left_out": {"empty": 3, "single": 1},
     "scatter": [[1.0, 1.5], [2.0, 1.8], [4.0, 3.6]],

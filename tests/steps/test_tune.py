@@ -102,6 +102,31 @@ def test_the_scorecard_has_the_contracts_keys(finished: tuple[ModelFolder, list[
     )
 
 
+def test_the_course_of_training_and_what_validation_can_show_are_told(
+    finished: tuple[ModelFolder, list[Event]],
+) -> None:
+    folder, events = finished
+    record = folder.scorecard.record
+    found, (stopped,) = record["overfitting"], [one for one in events if isinstance(one, Stopped)]
+
+    course, curve = found["course"], found["course"]["curve"]
+    assert (course["steps"], course["best_step"], course["why"]) == (
+        stopped.step,
+        stopped.best_step,
+        stopped.why,
+    )
+    assert course["planned"] == 4 * -(-record["rows"]["train"] // 8)
+    validations = [one for one in events if isinstance(one, Validated)]
+    assert [(one["step"], one["score"], one["loss"]) for one in curve] == [
+        (one.step, one.score, one.loss) for one in validations
+    ]
+    losses = [one.loss for one in events if isinstance(one, Stepped) and one.step <= curve[0]["step"]]
+    assert curve[0]["train_loss"] == pytest.approx(sum(losses) / len(losses))
+    assert (found["claim"]["dearer"], found["claim"]["cheaper"]) == ("tuned", "probe")
+    assert found["claim"]["rows"] == record["rows"]["valid"]
+    assert found["gap"]["train"]["rows"] == record["rows"]["valid"]
+
+
 def test_the_words_of_the_messages_are_learnt(finished: tuple[ModelFolder, list[Event]]) -> None:
     folder = finished[0]
     assert folder.scorecard.test["accuracy"].value > 0.9

@@ -234,6 +234,8 @@ def resume(
 
 def show(folder: Any, as_json: bool) -> None:
     """What a finished run ends with."""
+    from luthier.report.closing_words import closing_words
+
     scorecard = folder.scorecard
     if as_json:
         print(json_line({"run": str(folder.path), **scorecard.record}))
@@ -250,6 +252,8 @@ def show(folder: Any, as_json: bool) -> None:
     print(scorecard.record["worth"]["words"])
     if scorecard.looks_words:
         print(scorecard.looks_words)
+    for words in closing_words(scorecard.card):
+        print(words)
     print(f"\n{folder.path}/report.html   the report\n{folder.path}/model         the model")
 
 

@@ -74,6 +74,13 @@ def predict(
             help="Largest share of wrong answers: 0.05 leaves rows to a person so that at most 5 % of the others are wrong."
         ),
     ] = None,
+    explain: Annotated[
+        str | None,
+        Parameter(
+            help="What each answer comes with, as in nearest,words: the training rows most like the row, and the words that the "
+            "answer rests on; of images nearest,regions."
+        ),
+    ] = None,
     columns: ReadColumns = ReadColumns(),
     written: HowWritten = HowWritten(),
 ) -> None:
@@ -86,9 +93,10 @@ def predict(
 
     refuse_unwritable_file(out)
     named, limit = columns.by_role(), share_of(error)  # before anything is opened
+    wanted = [name.strip() for name in (explain or "").split(",") if name.strip()]
     writing = Writing(written.encoding, written.delimiter, written.quoting)
     images = None if written.images is None else Path(written.images)
-    found = answer_file(load(run), Path(data), named, writing, images, limit)
+    found = answer_file(load(run), Path(data), named, writing, images, limit, wanted)
     if found.unanswered:
         print(
             f"{found.unanswered:,} of {len(found):,} rows have nothing to read: their answer is null.",

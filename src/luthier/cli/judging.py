@@ -107,6 +107,8 @@ def judge(plan: Plan, own: dict[str, str | None], as_json: bool, quiet: bool) ->
 
 def show(path: Path, scorecard: Any) -> None:
     """What a judgement ends with."""
+    from luthier.report.closing_words import closing_words
+
     print()
     width = max(10, *(len(candidate["name"]) for candidate in scorecard.record["candidates"]))
     for candidate in scorecard.record["candidates"]:
@@ -115,6 +117,8 @@ def show(path: Path, scorecard: Any) -> None:
     print(f"\n{scorecard.words}")
     if scorecard.looks_words:
         print(scorecard.looks_words)
+    for words in closing_words(scorecard.card):
+        print(words)
     print(f"\n{path}/report.html   the report")
 
 

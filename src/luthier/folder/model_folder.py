@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ from pydantic import ValidationError
 
 from luthier.batches.examples import Examples
 from luthier.devices import Device, choose
-from luthier.errors import InputError, PlanError, RowsError, RunError, listing
+from luthier.errors import InputError, PlanError, RowsError, RunError, did_you_mean, listing
 from luthier.files import refuse_link_away, refuse_links_away
 from luthier.folder.artefacts import run_inside
 from luthier.folder.model_record import FILE, MEND, ModelRecord, doubts, tell
+from luthier.folder.nearest import NEAREST, TrainingRows, read_nearest
 from luthier.folder.scorecard import Scorecard
 from luthier.folder.trust import Trust, read_trust, referred, stream_words
 from luthier.forms.form import Form
@@ -23,10 +25,11 @@ from luthier.models.heads.head import Saved
 from luthier.models.hub.inspect import Folder, inspect_folder
 from luthier.models.load import reload_model
 from luthier.models.readers.reading import Reader, preparation_of
-from luthier.predict import Predictions, logits_and_features_of, logits_of
+from luthier.predict import Predictions, features_of, logits_and_features_of, logits_of
 from luthier.records import complaint, read_json, spelt
 from luthier.tasks import TASKS
 from luthier.tasks.kind import Kind
+from luthier.tasks.occlusion import Asked, weighed
 from luthier.tasks.task import Task
 
 
@@ -99,23 +102,28 @@ class ModelFolder:
         """(units, outputs) uncalibrated, in fp32: what the saved model gives in its own library."""
         return logits_of(self.model.to(self.device.torch), self.examples(rows), self.device)
 
-    def predict(self, rows: Sequence[Any] | str, error: float | None = None) -> Predictions:
+    def predict(
+        self, rows: Sequence[Any] | str, error: float | None = None, explain: Sequence[str] = ()
+    ) -> Predictions:
         """Calibrated answers for rows, in their order: texts, pairs of texts, and so on, as the task reads them; or JSON objects
         of these, whose keys are the roles of the columns.
 
         error: the largest share of wrong answers that is allowed: a row that cannot be answered so has none, and the reason
-        under `refer` (docs/trust.md).
+        under `refer` (docs/trust.md).  explain: what each answer comes with, `nearest` and `words` or `regions` (docs/slices.md).
         """
         given = [rows] if isinstance(rows, str) else list(rows)
         self.refuse_promise(error)
+        self.refuse_explaining(explain)
         try:
-            return self.answers(self.form.given(given), error)
+            return self.answers(self.form.given(given), error, explain)
         except RowsError as refused:
             raise refused.named("row {}".format) from refused
 
-    def answers(self, rows: Sequence[Any], error: float | None = None) -> Predictions:
-        """Calibrated answers for rows as the task itself makes them of a table; none for one that has nothing to read. error: as
-        `predict` takes it."""
+    def answers(
+        self, rows: Sequence[Any], error: float | None = None, explain: Sequence[str] = ()
+    ) -> Predictions:
+        """Calibrated answers for rows as the task itself makes them of a table; none for one that has nothing to read. error and
+        explain: as `predict` takes them."""
         read = [at for at, row in enumerate(rows) if not self.form.blank(row)]
         beyond = {read[at] for at in self.too_long(rows, read)}
         full = [at for at in read if at not in beyond]
@@ -124,6 +132,8 @@ class ModelFolder:
             found = self.answered([rows[at] for at in full])
         elif full and error is not None:
             found = self.trusted([rows[at] for at in full], full, error)
+        if full and explain:
+            found = self.explained(found, [rows[at] for at in full], explain)
         if len(full) == len(rows):
             return found
         none = dict.fromkeys(found.rows[0] if full else (self.task.answer_key,))
@@ -150,6 +160,55 @@ class ModelFolder:
         answers = self.task.answer(outputs, self.model_record.calibration, examples)
         sources = [] if examples.sources is None else list(examples.sources)
         return Predictions(tuple(self.task.lines(answers, sources)), self.task.answer_key)
+
+    @property
+    def explanations(self) -> tuple[str, ...]:
+        """What an answer may come with, so that a person sees what it rests on; none where the task has nothing of that."""
+        near = [] if self.task.trusting is None else [NEAREST]
+        pieces = None if self.task.explaining is None else self.form.pieces
+        return (*near, *([] if pieces is None else [pieces]))
+
+    def refuse_explaining(self, explain: Sequence[str]) -> None:
+        """Raise PlanError for an explanation that this model has none of, RunError where it does not keep what it takes."""
+        if explain and not self.explanations:
+            raise PlanError(
+                f"--explain: answers of {self.kind.name} are not explained. Leave it out; labels and numbers have it."
+            )
+        for name in explain:
+            if name not in self.explanations:
+                raise PlanError(
+                    f"--explain {name}: there is no such explanation of {self.kind.name}.{did_you_mean(name, self.explanations)} "
+                    f"There is {listing(self.explanations)}."
+                )
+        if NEAREST in explain:
+            assert self.training_rows is not None, "they are there, or that was said"
+
+    @cached_property
+    def training_rows(self) -> TrainingRows:
+        """Training rows to compare with. Raises RunError where there are none."""
+        return read_nearest(self.model_path)
+
+    def explained(self, found: Predictions, rows: Sequence[Any], explain: Sequence[str]) -> Predictions:
+        """Answers, each with what was asked for beside it."""
+        model, more = self.model.to(self.device.torch), [dict(one) for one in found.rows]
+        if NEAREST in explain:
+            features = np.zeros((len(rows), model.width), np.float32)
+            for _, where, read in features_of(model, self.examples(rows), self.device):
+                features[where] = read
+            for line, near in zip(more, self.training_rows.nearest(features), strict=True):
+                line[NEAREST] = [self.training_rows.told(one) for one in near]
+        pieces = self.form.pieces
+        if pieces is not None and pieces in explain:
+            asked = Asked(
+                self.task,
+                self.form,
+                self.model_record.calibration,
+                self.examples,
+                lambda examples: self.task.infer(model, examples, self.device),
+            )
+            for line, own in zip(more, weighed(asked, rows), strict=True):
+                line[pieces] = [one.to_json() for one in own]
+        return replace(found, rows=tuple(more))
 
     @cached_property
     def trust(self) -> Trust:

@@ -26,7 +26,7 @@ from luthier.records import read_lines, read_sealed, write_sealed
 TRAINING = ("stepped", "validated", "wentback")
 """Events that only a step of training tells, which is not taken twice."""
 FILES = ("plan.toml", "table.json", "split.json", "findings.json", "events.jsonl", "scorecard.json", "report.html", "README.md",
-         "augmented.jpg", "state/key.json", "state/lock")  # fmt: skip
+         "augmented.jpg", "mistakes.jpg", "state/key.json", "state/lock")  # fmt: skip
 FOLDERS = ("state", "model", "predictions", "adapter")
 LOCK = "lock"
 """In `state`: locked by the command that is at work in the folder."""

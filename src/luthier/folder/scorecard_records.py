@@ -4,6 +4,7 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
+from luthier.folder.looked_into_records import Mistakes, Overfitting, Slices
 from luthier.folder.trust_scores import TrustScores
 from luthier.records import Finite, Name, Positive, Record, VersionedRecord
 
@@ -309,6 +310,9 @@ class ScorecardRecord(VersionedRecord):
     confusion: list[list[int]] | None = None
     forgetting: Forgetting | None = None
     keeping: Keeping | None = None
+    slices: Slices | None = None
+    mistakes: Mistakes | None = None
+    overfitting: Overfitting | None = None
     judged: Judging | None = None
     valid_from: str | None = None
     looks: Looks | None = None

@@ -1,6 +1,5 @@
 """What a finished model keeps of rows that it has not learnt from, and how it is applied: which answers may be trusted."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,14 +7,13 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 
 from luthier.arrays import Array, Bools, Floats
 from luthier.errors import RunError
-from luthier.files import refuse_link_away, whole_file, write_json
-from luthier.folder.model_record import FILE, MEND, SavedModelRecord
-from luthier.hashes import hash_file
-from luthier.records import read_json, sealed, stamped
+from luthier.files import refuse_link_away
+from luthier.folder.beside import write_beside
+from luthier.folder.model_record import MEND
 from luthier.scores.stream import THRESHOLD, evidence_of
 from luthier.scores.unlike import FEWEST, LEVEL, Detector, own_p_values, p_values
 from luthier.tasks.trusting import Promise
@@ -94,13 +92,7 @@ def alarm_of(learnt: Floats, labels: Array | None, usual: Floats) -> Alarm | Non
 
 def write_trust(folder: Path, trust: Trust, told: Mapping[str, Any]) -> None:
     """Add what is kept to a finished model's folder. told: what luthier.json says of it, under `trust`."""
-    record = read_json(folder / FILE, mend=MEND)
-    arrays = {name: np.ascontiguousarray(array) for name, array in trust.arrays().items()}
-    with whole_file(folder / ARRAYS) as part:
-        save_file(arrays, part)
-    files = {**record["files"], ARRAYS: hash_file(folder / ARRAYS)}
-    whole = {**record, "trust": told, "files": dict(sorted(files.items()))}
-    write_json(folder / FILE, sealed(stamped(json.loads(json.dumps(whole)), SavedModelRecord)))
+    write_beside(folder, ARRAYS, trust.arrays(), {"trust": told})
 
 
 def read_trust(folder: Path) -> Trust:

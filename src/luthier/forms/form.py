@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from PIL import Image
+
 from luthier.arrays import Array, Ints
 from luthier.batches.examples import Examples
 from luthier.data.table import Table
 from luthier.errors import DataError
+from luthier.forms.pieces import Piece
 from luthier.models.hub.inspect import TOKENIZER, Folder, ReaderFiles
 from luthier.models.readers.reading import Reader
 from luthier.models.readers.speaker import Speaker
@@ -85,6 +88,9 @@ class Form(ABC):
     file_role: ClassVar[str | None] = None
     """The role whose column may name a file for each row; None where rows are in no files of their own."""
 
+    pieces: ClassVar[str | None] = None
+    """What the pieces are called that can be left out of a row; None where none can."""
+
     @abstractmethod
     def open(self, folder: Folder) -> Reader:
         """What brings rows into the form of a folder's model. Raises ModelError where the folder lacks it."""
@@ -148,6 +154,14 @@ class Form(ABC):
     def asked(self, row: Any) -> Any:
         """A row as it is asked for an answer: without an answer that it may have."""
         return row
+
+    def occluded(self, row: Any) -> list[tuple[Piece, Any]]:
+        """The pieces of a row, in their order, each with the row without it; none where there are none, or a single one."""
+        return []
+
+    def heat_map(self, row: Any, weights: Sequence[float]) -> Image.Image | None:
+        """A picture of what the pieces of a row do; None where they are words. weights: of the pieces, in their order."""
+        return None
 
     def speaker(self, reader: Any) -> Speaker | None:
         """How one talks to a model that was tuned on such rows; None where no language model is."""

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
+from PIL import Image
 
 from luthier.arrays import Array, Ints
 from luthier.batches.augment import Augment
@@ -20,6 +21,7 @@ from luthier.data.images.source import ImageSource
 from luthier.data.table import Table
 from luthier.errors import DataError
 from luthier.forms.form import Columns, Form, Role, Variety
+from luthier.forms.pieces import CoveredImage, Piece, heat_of, regions
 from luthier.models.hub.inspect import PROCESSOR, Folder, ReaderFiles
 from luthier.models.readers.images import ImageReader
 from luthier.models.readers.texts import Long
@@ -48,6 +50,7 @@ class ImageForm(Form):
     of_pixels: ClassVar[bool] = True
     reads_texts: ClassVar[bool] = False
     file_role: ClassVar[str | None] = "image"
+    pieces: ClassVar[str | None] = "regions"
 
     def open(self, folder: Folder) -> ImageReader:
         return ImageReader(folder)
@@ -80,6 +83,13 @@ class ImageForm(Form):
 
     def blank(self, row: Any) -> bool:
         return bool(row.missing)
+
+    def occluded(self, row: Any) -> list[tuple[Piece, Any]]:
+        image = row.open()
+        return [(region, CoveredImage(image, region)) for region in regions()]
+
+    def heat_map(self, row: Any, weights: Sequence[float]) -> Image.Image:
+        return heat_of(row.open(), weights)
 
     def shown(self, table: Table, columns: Columns) -> list[str]:
         """The names of the images."""

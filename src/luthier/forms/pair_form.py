@@ -9,6 +9,7 @@ from luthier.batches.examples import Examples
 from luthier.data.table import Table
 from luthier.errors import DataError
 from luthier.forms.form import Columns, Form, Role, is_blank, texts_in
+from luthier.forms.pieces import Piece, pieces_of, without
 from luthier.models.hub.inspect import Folder
 from luthier.models.readers.texts import Long, Texts
 
@@ -25,6 +26,7 @@ class PairForm(Form):
     own_pooling: ClassVar[bool] = True
     pair: ClassVar[str | None] = "cross-encoder"
     of_texts: ClassVar[bool] = True
+    pieces: ClassVar[str | None] = "words"
 
     def open(self, folder: Folder) -> Texts:
         return Texts(folder)
@@ -46,6 +48,10 @@ class PairForm(Form):
 
     def texts(self, row: Any) -> tuple[str, ...]:
         return tuple(row)
+
+    def occluded(self, row: Any) -> list[tuple[Piece, Any]]:
+        found = pieces_of(row)
+        return [(piece, without(row, piece)) for piece in found] if len(found) > 1 else []
 
     def shown(self, table: Table, columns: Columns) -> list[str]:
         return joined(table, columns)

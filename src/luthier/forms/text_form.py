@@ -9,6 +9,7 @@ from luthier.batches.examples import Examples
 from luthier.data.table import Table
 from luthier.errors import DataError
 from luthier.forms.form import Columns, Form, Role, is_blank, texts_in
+from luthier.forms.pieces import Piece, pieces_of, without
 from luthier.models.hub.inspect import Folder
 from luthier.models.readers.texts import Long, Texts
 
@@ -24,6 +25,7 @@ class TextForm(Form):
     )
 
     of_texts: ClassVar[bool] = True
+    pieces: ClassVar[str | None] = "words"
 
     def open(self, folder: Folder) -> Texts:
         return Texts(folder)
@@ -45,6 +47,10 @@ class TextForm(Form):
 
     def texts(self, row: Any) -> tuple[str, ...]:
         return (row,)
+
+    def occluded(self, row: Any) -> list[tuple[Piece, Any]]:
+        found = pieces_of([row])
+        return [(piece, without([row], piece)[0]) for piece in found] if len(found) > 1 else []
 
 
 def one_text(value: Any, place: str) -> str:

@@ -12,8 +12,10 @@ from typing import Any
 
 from luthier import terminal
 from luthier.report import numbers, sentences, usage
+from luthier.report.overfitting_words import overfitting_words
 from luthier.report.records import Records
 from luthier.report.rows import LEFT_OUT, PARTS
+from luthier.report.slices_words import slices_words
 from luthier.report.trust_words import trust_words
 from luthier.scores.metrics import metric_named
 
@@ -49,6 +51,8 @@ def model_card(records: Records) -> str:
         "Results": results(records),
         "Calibration": plain(sentences.calibration_words(records.scorecard.calibration)),
         "Trust": bullets(trust_words(records.scorecard.trust)),
+        "Slices": bullets(slices_words(records.scorecard.slices)),
+        "Overfitting": bullets(overfitting_words(records.scorecard.overfitting, records.scorecard.metric)),
         "What it forgot": plain(" ".join(forgot(records))),
         "Limits": bullets(limits(records)),
         "How to use it": use(records),

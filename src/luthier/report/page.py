@@ -8,12 +8,15 @@ from pathlib import Path
 from luthier.files import write_bytes
 from luthier.folder.run_folder import refuse_strange
 from luthier.report import sentences as sentences
+from luthier.report.explained import explained
 from luthier.report.making import cost, provenance, training, use
 from luthier.report.markup import Html, join, safe
+from luthier.report.overfitting import overfitting
 from luthier.report.quality import answered, calibration, classes, confusion, estimates, mistakes, scores
 from luthier.report.records import Records, read_records
 from luthier.report.rows import data, findings, findings_table
 from luthier.report.run_records import FindingRecord
+from luthier.report.slices import slices
 from luthier.report.trust import trust
 from luthier.report.verdict import verdict
 from luthier.report.written import written
@@ -24,14 +27,17 @@ SECTIONS: dict[str, Callable[[Records], Html]] = {
     "Data": data,
     "Findings": findings,
     "Training": training,
+    "Overfitting": overfitting,
     "Estimates": estimates,
     "Answers": answered,
     "Written answers": written,
     "Classes": classes,
     "Confusions": confusion,
+    "Slices": slices,
     "Calibration": calibration,
     "Trust": trust,
     "Mistakes": mistakes,
+    "Mistakes explained": explained,
     "Cost": cost,
     "How it was made": provenance,
     "How to use it": use,

@@ -34,6 +34,8 @@ MEND = "`luthier tune DATA` makes it; a run that was interrupted is finished by 
 
 AUGMENTED = "augmented.jpg"
 """The name of the picture of some training images as training saw them."""
+HEAT = "mistakes.jpg"
+"""The name of the picture of which regions of images mistakes rest on."""
 MISTAKES = 20
 """The most wrong answers that are kept of `predictions/test.jsonl`."""
 
@@ -66,6 +68,8 @@ class Records:
     """Number of wrong answers among the test rows; None without predictions."""
     augmented: bytes | None
     """The bytes of a JPEG of varied training images; None where images were not varied in training."""
+    heat: bytes | None = None
+    """The bytes of a JPEG of the images that were mistaken, and the regions that this rests on; None where rows are no images."""
 
     @property
     def dataset(self) -> str | None:
@@ -105,7 +109,7 @@ def read_records(run: Path) -> Records:
     scorecard = whole.card
     steps, validations = read_curves(run, scorecard.chosen)
     mistakes, wrong = read_mistakes(run, scorecard.language or "en")
-    plan, augmented = read_bytes(run / "plan.toml", run), read_bytes(run / AUGMENTED, run)
+    plan = read_bytes(run / "plan.toml", run)
     return Records(
         scorecard=scorecard,
         tuning=whole.record.get("tuning") or {},
@@ -117,7 +121,8 @@ def read_records(run: Path) -> Records:
         validations=validations,
         mistakes=mistakes,
         wrong=wrong,
-        augmented=augmented,
+        augmented=read_bytes(run / AUGMENTED, run),
+        heat=read_bytes(run / HEAT, run),
     )
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from luthier.arrays import Floats, Ints
+from luthier.scores.apart import Apart, means_apart, shares_apart, statistics_apart
 from luthier.scores.clusters import Clusters
 from luthier.scores.intervals import (
     Difference,
@@ -47,6 +48,15 @@ class Measure(ABC):
         """The metric of some of the rows, by their places."""
 
     @abstractmethod
+    def among(self, rows: Ints) -> Self:
+        """The same metric of some of the rows, as it was measured beside all of them. rows: their places, ascending."""
+
+    @property
+    @abstractmethod
+    def clusters(self) -> Clusters:
+        """Which of the values that it is made of go together."""
+
+    @abstractmethod
     def clustered(self, groups: Ints) -> Self:
         """The same metric, of rows that share something. groups: (rows,) equal where they do."""
 
@@ -61,6 +71,10 @@ class Measure(ABC):
     @abstractmethod
     def standard_error(self, other: Any, seed: int) -> float:
         """Standard error of the difference between the two candidates' metrics."""
+
+    @abstractmethod
+    def apart(self, other: Any, seed: int) -> Apart:
+        """How much higher this is than the same metric of other rows."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +96,23 @@ class PerRow(Measure):
 
     def of(self, rows: Ints) -> float:
         return float(self.values[rows].mean())
+
+    def among(self, rows: Ints) -> "PerRow":
+        if self.rows is None:
+            return replace(
+                self, values=self.values[rows], groups=None if self.groups is None else self.groups[rows]
+            )
+        own = np.isin(self.rows, rows)
+        return replace(
+            self,
+            values=self.values[own],
+            rows=np.searchsorted(rows, self.rows[own]),
+            groups=None if self.groups is None else self.groups[own],
+        )
+
+    @property
+    def clusters(self) -> Clusters:
+        return Clusters.of_rows(self.together, len(self.values))
 
     def clustered(self, groups: Ints) -> "PerRow":
         return replace(self, groups=groups if self.rows is None else groups[self.rows])
@@ -109,6 +140,10 @@ class PerRow(Measure):
     def standard_error(self, other: "PerRow", seed: int) -> float:
         return paired_standard_error(self.values, other.values, self.together)
 
+    def apart(self, other: "PerRow", seed: int) -> Apart:
+        how = shares_apart if self.share and other.share else means_apart
+        return how(self.values, other.values, (self.clusters, other.clusters), CONFIDENCE)
+
 
 @dataclass(frozen=True)
 class OfAll(Measure):
@@ -129,6 +164,17 @@ class OfAll(Measure):
 
     def of(self, rows: Ints) -> float:
         return float(self.statistic(rows[None])[0])
+
+    def among(self, rows: Ints) -> "OfAll":
+        return OfAll(
+            lambda drawn: self.statistic(rows[drawn]),
+            self.answers[rows],
+            None if self.groups is None else self.groups[rows],
+        )
+
+    @property
+    def clusters(self) -> Clusters:
+        return Clusters.of_rows(self.groups, len(self.answers))
 
     def clustered(self, groups: Ints) -> "OfAll":
         return replace(self, groups=groups)
@@ -163,6 +209,10 @@ class OfAll(Measure):
         reach = NormalDist().inv_cdf(upper) if upper < 1 else math.inf
         return (gap.high - gap.low) / (2 * reach) if math.isfinite(reach) else math.inf
 
+    def apart(self, other: "OfAll", seed: int) -> Apart:
+        both = (self.clusters, other.clusters)
+        return statistics_apart(self.statistic, other.statistic, both, CONFIDENCE, seed)
+
 
 @dataclass(frozen=True)
 class OfSome(Measure):
@@ -183,6 +233,14 @@ class OfSome(Measure):
         measured = self.places[np.minimum(found, len(self.places) - 1)] == rows
         return self.measure.of(found[measured]) if measured.any() else math.nan
 
+    def among(self, rows: Ints) -> "OfSome":
+        measured = np.flatnonzero(np.isin(self.places, rows))
+        return OfSome(self.measure.among(measured), np.searchsorted(rows, self.places[measured]))
+
+    @property
+    def clusters(self) -> Clusters:
+        return self.measure.clusters
+
     def clustered(self, groups: Ints) -> "OfSome":
         return replace(self, measure=self.measure.clustered(groups[self.places]))
 
@@ -194,6 +252,9 @@ class OfSome(Measure):
 
     def standard_error(self, other: "OfSome", seed: int) -> float:
         return self.measure.standard_error(self.alike(other), seed)
+
+    def apart(self, other: "OfSome", seed: int) -> Apart:
+        return self.measure.apart(other.measure, seed)
 
     def alike(self, other: "OfSome") -> Measure:
         """The other candidate's metric of the same rows."""

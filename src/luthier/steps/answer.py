@@ -1,6 +1,6 @@
 """`luthier predict`: a finished model over the rows of a file, or over the images of a folder."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from luthier.data.columns import check
@@ -25,16 +25,18 @@ def answer_file(
     writing: Writing = Writing(),  # noqa: B008  it is frozen
     images: Path | None = None,
     error: float | None = None,
+    explain: Sequence[str] = (),
 ) -> Predictions:
     """Answers for all rows, in their order.
 
     named: columns by role, where they are not called as in the run.  writing: how the file is written, where that is not to
     be found.  images: folder of the images that the file names, where they do not lie beside it.
-    error: the largest share of wrong answers that is allowed.
+    error: the largest share of wrong answers that is allowed.  explain: what each answer comes with.
 
     Raises DataError for rows that cannot be read, PlanError for a column that this model has no use for.
     """
     folder.refuse_promise(error)
+    folder.refuse_explaining(explain)
     form, known = folder.form, folder.model_record.columns
     wanted = [role for role, told in form.roles.items() if told.predicts]
     for role, name in named.items():
@@ -60,7 +62,7 @@ def answer_file(
     texts = [name for role, name in columns.items() if form.roles[role].text]
     table, _ = without_marks(table, texts, (), folder.model_record.missing)
     try:
-        return folder.answers(form.inputs(table, columns), error)
+        return folder.answers(form.inputs(table, columns), error, explain)
     except RowsError as refused:
         raise refused.named(table.place) from refused
 

@@ -40,6 +40,10 @@ from luthier.report.records import AUGMENTED, read_records
 from luthier.report.run_records import SplitRecord, TableRecord, write_findings
 from luthier.steps import looks
 from luthier.steps.footprints import RESTS_ON, Costs, costs_of
+from luthier.steps.mistaken import mistakes_record, write_training_rows
+from luthier.steps.overfitted import overfitting_record
+from luthier.steps.seen import training_rows_seen
+from luthier.steps.sliced import slices_record
 from luthier.steps.trusted import add_trust, open_test
 from luthier.tasks.calibration import Calibration
 
@@ -85,30 +89,32 @@ def score_and_write(run: Run) -> Iterator[Event]:
                 if model.writes:  # as long as its answers are: that of others is measured on a few rows
                     candidate.footprint = Footprint(run.clock() - began, asks_model=False)
             run.answer(candidate, "test")
-        trusted = add_trust(run, run.kept, tested)
+        seen = training_rows_seen(run, run.kept)
+        trusted = add_trust(run, run.kept, tested, seen)
+        write_training_rows(run, seen, run.folder.path / "model")
         costs = costs_of(run, run.learnt[-1])
         forgot = forgetting(run, run.kept)
     with whole_folder(run.folder.path / "predictions") as folder:
         for part in ("valid", "test"):
             (folder / f"{part}.jsonl").write_text(prediction_lines(run, run.kept, part), encoding="utf-8")
     path = run.folder.path
-    write_json(
-        path / "scorecard.json",
-        sealed(
-            stamped(
-                {
-                    **make_scorecard(run, run.kept, forgot),
-                    **what_it_costs(run, costs),
-                    **trusted,
-                    "looks": look.to_json(run.task.metric, run.kept.scores["test"]),
-                },
-                ScorecardRecord,
-            )
-        ),
-    )
-    card = model_card(read_records(path))
-    write_text(path / "model" / "README.md", card)
-    write_text(path / "README.md", card)
+    with with_threads(run.mode.wide):
+        looked_into = {
+            "slices": slices_record(run, run.kept),
+            "mistakes": mistakes_record(run, run.kept, tested, seen),
+            "overfitting": overfitting_record(run, run.kept, seen),
+        }
+    card = {
+        **make_scorecard(run, run.kept, forgot),
+        **what_it_costs(run, costs),
+        **trusted,
+        **looked_into,
+        "looks": look.to_json(run.task.metric, run.kept.scores["test"]),
+    }
+    write_json(path / "scorecard.json", sealed(stamped(card, ScorecardRecord)))
+    readme = model_card(read_records(path))
+    write_text(path / "model" / "README.md", readme)
+    write_text(path / "README.md", readme)
     write_report(path)  # last: a run counts as finished once its report stands
     trained = [one for one in run.candidates if one.weights is not None and one.weights.body != PRETRAINED]
     bodies = {name for one in trained if one.weights is not None for name in (one.name, one.weights.body)}

@@ -35,6 +35,7 @@ from luthier.steps.finish import VERSIONS, candidate_record, make_scorecard, pre
 from luthier.steps.footprints import Costs, costs_of
 from luthier.steps.judged_trust import judged_trust
 from luthier.steps.looks import Look, look_of, told
+from luthier.steps.sliced import slices_record
 from luthier.tasks.calibration import Calibration
 from luthier.tasks.outputs import Outputs
 
@@ -310,6 +311,7 @@ def judged_scorecard(work: Judging, kept: Fitted, look: Look) -> dict[str, Any]:
         },
         "tuning": {},
         "looks": look.to_json(run.task.metric, kept.scores["test"]),
+        "slices": slices_record(run, kept),
         **judged_trust(run, kept, work.judged.tuned, [(fold.learnt, fold.asked) for fold in work.folds]),
     }
     return {**make_scorecard(run, kept, NOT_MEASURED), **own}

@@ -7,12 +7,13 @@ import numpy as np
 from luthier.arrays import Array, Bools, Floats
 from luthier.batches.examples import Examples
 from luthier.candidates.run import Run
-from luthier.comparing.fitted import PRETRAINED, Fitted
+from luthier.comparing.fitted import Fitted
 from luthier.folder.trust import Trust, alarm_of, write_trust
 from luthier.predict import features_of, logits_and_features_of
-from luthier.prepare.trust_rows import reference_rows, usual_rows
+from luthier.prepare.trust_rows import usual_rows
 from luthier.scores.stream import THRESHOLD
 from luthier.scores.unlike import LEVEL
+from luthier.steps.seen import Seen, frozen
 from luthier.tasks.trusting import Trusting
 
 
@@ -29,15 +30,16 @@ def open_test(run: Run, kept: Fitted) -> Array | None:
     return features
 
 
-def add_trust(run: Run, kept: Fitted, tested: Array | None) -> dict[str, Any]:
+def add_trust(run: Run, kept: Fitted, tested: Array | None, seen: Seen) -> dict[str, Any]:
     """Write beside the kept model what it needs to say which of its answers may be trusted; return the scorecard's `trust`.
 
-    tested: features of the test rows, as `open_test` gave them.  Nothing where the task promises nothing, or without rows.
+    tested: features of the test rows, as `open_test` gave them.  seen: training rows, as the kept model sees them.  Nothing where
+    the task promises nothing, or without rows.
     """
     how, part = run.task.trusting, run.ready.rows.split.calibrates
     if how is None or tested is None or not part or not len(run.targets(part)):
         return {}
-    trust = trust_of(run, kept, how, part)
+    trust = trust_of(run, kept, how, part, seen)
     p = None if trust.alarm is None else trust.alarm.p_values(trust.alarm.scores(tested))
     targets = run.targets("test")
     told: dict[str, Any] = {
@@ -57,23 +59,17 @@ KEPT = ("part", "rows", "learnt_since", "certainty", "alarm")
 """Keys of the scorecard's `trust` that luthier.json has too; the rest is measured on the test rows."""
 
 
-def trust_of(run: Run, kept: Fitted, how: Trusting[Any, Any], part: str) -> Trust:
-    """What the kept model showed on held-out rows. part: the one that calibrates."""
+def trust_of(run: Run, kept: Fitted, how: Trusting[Any, Any], part: str, seen: Seen) -> Trust:
+    """What the kept model showed on held-out rows. part: the one that calibrates.  seen: training rows, as it sees them."""
     targets, examples = run.targets(part), run.ready.examples
-    rows = reference_rows(run.ready)
-    labels = how.labels(run.targets("train")[rows])
+    assert seen.features is not None, "what promises anything has features of rows"
+    labels = how.labels(run.targets("train")[seen.rows])
     usual = np.concatenate([features_at(run, kept, *one) for one in usual_rows(run.ready)])
-    alarm = alarm_of(features_at(run, kept, "train", rows), labels, usual)
+    alarm = alarm_of(seen.features, labels, usual)
     p = None if alarm is None else alarm.own(len(targets))
     outputs = kept.outputs[part]
     answers = run.task.answer(outputs, kept.calibration, examples[part])
     return Trust(how.known(outputs, answers, targets, unlike_rows(p, len(targets))), alarm)
-
-
-def frozen(run: Run, kept: Fitted) -> bool:
-    """Whether the features of the kept model are those that were computed before anything was learnt."""
-    assert kept.weights is not None, "it has a model"
-    return kept.weights.body == PRETRAINED and "test" in run.features
 
 
 def features_at(run: Run, kept: Fitted, part: str, rows: Array) -> Array:

@@ -29,6 +29,7 @@ from luthier.tasks.baselines import unit
 from luthier.tasks.calibration import Calibrating, Calibration
 from luthier.tasks.classification.labelled import refuse_nothing_left, useless
 from luthier.tasks.config_labels import number
+from luthier.tasks.explaining import Explaining
 from luthier.tasks.kind import Finished, Kind, Roles, Understood, Wishes
 from luthier.tasks.metric import chosen_metric
 from luthier.tasks.number_column import equal_numbers, numbers, strata_of, told_of_numbers
@@ -114,6 +115,15 @@ class Regression(Task[Logits, Numbers]):
     @property
     def trusting(self) -> Trusting[Logits, Numbers]:
         return TrustedNumbers()
+
+    @property
+    def explaining(self) -> Explaining[Logits, Numbers]:
+        return ExplainedNumbers(self)
+
+    @property
+    def slice_metric(self) -> str:
+        """A correlation is lower wherever numbers lie close together, however well they are met."""
+        return "mae"
 
     @property
     def baselines(self) -> Mapping[str, Baseline]:
@@ -231,6 +241,20 @@ class ProbedNumbers(Probing):
 
     def fit_score(self, values: Array, learnt: Array) -> float:
         return regression.pearson(learnt, values[:, 0])
+
+
+@dataclass(frozen=True)
+class ExplainedNumbers(Explaining[Logits, Numbers]):
+    """The number itself, in the user's units."""
+
+    task: Regression
+    unit: ClassVar[str] = "of the number"
+
+    def said(self, answers: Numbers) -> Ints:
+        return np.zeros(len(answers), np.int64)
+
+    def support(self, outputs: Logits, said: Ints) -> Array:
+        return self.task.values(outputs)
 
 
 class RecordedNumbers(Recorded[Numbers]):

@@ -18,6 +18,7 @@ from luthier.scores.metrics import METRICS
 from luthier.tasks.calibration import Ans, Calibrating, Calibration, Out
 from luthier.tasks.checkable import Checkable
 from luthier.tasks.config_labels import unnamed
+from luthier.tasks.explaining import Explaining
 from luthier.tasks.in_context import InContext
 from luthier.tasks.made_rows import MadeRows
 from luthier.tasks.outputs import PLAIN, Logits, Outputs
@@ -126,6 +127,11 @@ class Task(ABC, Generic[Out, Ans]):
         return None
 
     @property
+    def explaining(self) -> Explaining[Out, Ans] | None:
+        """How much speaks for an answer, so that it can be told which pieces of a row it rests on; None where nothing says so."""
+        return None
+
+    @property
     def weighting(self) -> Weighting | None:
         """How its training loss is smoothed and weighted; None where it knows neither."""
         return None
@@ -203,6 +209,16 @@ class Task(ABC, Generic[Out, Ans]):
     def config_labels(self) -> dict[str, Any]:
         """What config.json says of the answers, as transformers spells it (tasks/config_labels.py)."""
         return unnamed(self.outputs)
+
+    @property
+    def slice_metric(self) -> str:
+        """The metric by which slices of the test rows are compared: its own, unless that depends on what is in a slice."""
+        return self.metric
+
+    @property
+    def gap_metric(self) -> str | None:
+        """The metric by which training rows are compared with validation rows; None where their number decides its value."""
+        return self.metric
 
     def having_seen(self, targets: Array) -> "Task[Out, Ans]":
         """The task, with what it takes from the targets of the training rows alone."""

@@ -82,6 +82,11 @@ class Chat(LikelihoodTask):
         """Scores of what is written, beside its likeness to the right answer."""
         return (self.metric,) if self.metric in VERIFIERS else ()
 
+    @property
+    def gap_metric(self) -> str:
+        """Nothing is written to training rows: it would take as long as all that is written to the test rows."""
+        return self.metric if self.metric in BY_LIKELIHOOD else "loss"
+
     def firmness(self, rows: int) -> str:
         return firmness_of_loss(rows) if self.metric in BY_LIKELIHOOD else super().firmness(rows)
 

@@ -24,9 +24,11 @@ from luthier.scores.thresholds import Thresholds, apply_thresholds, best_thresho
 from luthier.tasks.answers import Answers
 from luthier.tasks.baselines import majority_logits, nearest_logits, readable
 from luthier.tasks.calibration import Calibrating, Calibration
+from luthier.tasks.classification.explained import ExplainedLabels
 from luthier.tasks.classification.labels import balanced_weights, names_of
 from luthier.tasks.classification.trusted import TrustedLabels
 from luthier.tasks.config_labels import labelled
+from luthier.tasks.explaining import Explaining
 from luthier.tasks.outputs import Logits
 from luthier.tasks.probing import Probing
 from luthier.tasks.recorded import Line, Recorded
@@ -81,6 +83,15 @@ class Classification(Task[Logits, Labels]):
     @property
     def trusting(self) -> Trusting[Logits, Labels]:
         return TrustedLabels(self)
+
+    @property
+    def explaining(self) -> Explaining[Logits, Labels]:
+        return ExplainedLabels(self.many)
+
+    @property
+    def slice_metric(self) -> str:
+        """Of a few rows some labels are missing, so that a mean over labels says how many are."""
+        return self.metric if self.metric in ("log_loss", "brier") else "accuracy"
 
     @property
     def weighting(self) -> Weighting:

@@ -77,6 +77,11 @@ class Embedding(Task[Logits, Vectors]):
         return AsItIs()
 
     @property
+    def gap_metric(self) -> str | None:
+        """A rank depends on how many there are to be found among."""
+        return self.metric if self.goal == "scores" else None
+
+    @property
     def learning(self) -> Learning:
         """Rows per step: a row is told from the other rows of its step, so that more of them teach more."""
         told_apart = self.goal != "scores"

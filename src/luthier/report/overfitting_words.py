@@ -1,0 +1,93 @@
+"""Sentences on overfitting: the gap between training and validation rows, where training ended, what validation can show."""
+
+from collections.abc import Iterator
+
+from luthier.folder.looked_into_records import Claim, Course, CurvePoint, Gap, Overfitting
+from luthier.report.numbers import Shown, count, decimals, shown
+from luthier.report.sentences import called, sentence
+
+ENDED = {
+    "epochs": "",
+    "patience": ", as validation no longer improved",
+    "ceiling": ", as no score can be better",
+    "budget": ", as its time was over",
+    "enough": ", as it was told to",
+}
+"""Why training ended, by the event's word."""
+
+
+def overfitting_words(found: Overfitting | None, metric: str) -> Iterator[str]:
+    """A sentence or two on each; none where nothing was measured. metric: the one that chose."""
+    if found is None:
+        return
+    if found.gap is not None:
+        yield gap_words(found.gap)
+    if found.course is not None:
+        yield course_words(found.course, shown(metric))
+    if found.claim is not None and found.claim.too_small:
+        yield claim_words(found.claim, shown(metric))
+
+
+def gap_words(gap: Gap) -> str:
+    metric = shown(gap.metric)
+    scores = (
+        f"On {count(gap.train.rows, 'row')} that it has learnt from the kept model comes to {metric.show(gap.train.value)} "
+        f"{metric.inside}, on {count(gap.valid.rows, 'validation row')} to {metric.show(gap.valid.value)}"
+    )
+    size = metric.show_difference(abs(gap.difference), signed=False)
+    ends = f"95 % interval {metric.show_difference_range(gap.low, gap.high)}"
+    if gap.low is not None and gap.low > 0:
+        return f"{scores}: a gap of {size} ({ends}). So much of it is learnt by heart."
+    if gap.high is not None and gap.high < 0:
+        return f"{scores}: {size} better on rows that it has not learnt from ({ends}). Those may be easier."
+    return f"{scores}: {size} apart ({ends}), which is no gap that these rows can show."
+
+
+def course_words(course: Course, metric: Shown) -> str:
+    """How long training was, which state was taken, and what that saved."""
+    ran = f"{epochs(course.epochs)} of {epochs(course.planned_epochs)} epochs"
+    why, taken = ENDED.get(course.why or "", ""), epochs(course.best_epoch)
+    told = f"Training ran {ran}{why}; the state after {taken} is the one that was taken."
+    saved = saved_words(course, metric)
+    return f"{told} {saved}" if saved else told
+
+
+def epochs(value: float | None) -> str:
+    """
+    >>> epochs(3.0), epochs(1.8333), epochs(None)
+    ('3', '1.8', '–')
+    """
+    return "–" if value is None else f"{value:.1f}".removesuffix(".0")
+
+
+def saved_words(course: Course, metric: Shown) -> str:
+    """What taking the best state saved beside the last one; empty where nothing is known of either."""
+    best = next((one for one in course.curve if one.step == course.best_step), None)
+    if best is None or best.score is None:
+        return ""
+    last = course.curve[-1]
+    if last.step <= best.step:
+        full = course.why == "epochs"
+        return "The last validation was the best: longer training may give more." if full else ""
+    ended = f"At the end {metric.inside} on validation rows was {at(last, metric)}, there it was {at(best, metric)}"
+    left = course.planned - course.steps
+    spared = f"; {count(left, 'step')} of the plan were not taken" if left > 0 else ""
+    return f"{ended}{spared}."
+
+
+def at(point: CurvePoint, metric: Shown) -> str:
+    """A validation in numbers."""
+    loss = "" if point.loss is None else f" (loss {decimals(point.loss)})"
+    return f"{metric.show(point.score)}{loss}"
+
+
+def claim_words(claim: Claim, metric: Shown) -> str:
+    """What is said where validation is too small for the difference that it shows."""
+    ends = metric.show_difference_range(claim.low, claim.high)
+    dearer, cheaper = sentence(called(claim.dearer)), called(claim.cheaper)
+    found, seen = (metric.show_difference(one, signed=False) for one in (claim.difference, claim.detectable))
+    return (
+        f"{dearer} is {found} better than {cheaper} on {count(claim.rows, 'validation row')} (95 % interval {ends}), but so few "
+        f"find a true difference of {seen} 8 times in 10: validation is too small to see what it claims. More validation rows "
+        "tell (--valid-share)."
+    )

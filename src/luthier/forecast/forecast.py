@@ -10,7 +10,7 @@ from luthier.candidates.tuned.prefixes import shelf_for
 from luthier.forecast.costs import Costs, frozen_seconds, scratch_seconds, train_seconds
 from luthier.forecast.keeping import keeping_bytes, keeping_seconds
 from luthier.forecast.looks import leaving_no_trace, time_looks
-from luthier.forecast.memory import Memory, frozen_bytes, too_large
+from luthier.forecast.memory import Memory, frozen_bytes, saving_bytes, too_large
 from luthier.forecast.outline import Outline, Stage, made_micros, outline, rungs_of, sizes_of
 from luthier.forecast.timing import (
     Bench,
@@ -228,6 +228,7 @@ def of_training(
     parts["writing"] = max(0, written_bytes(ready) - parts["activations"])  # never both at once
     freed = sum(parts[name] for name in ("moments", "best", "activations", "writing"))
     parts["keeping"] = max(0, keeping_bytes(ready) - freed)  # training is over by then
+    parts["saving"] = max(0, saving_bytes(ready) - freed - parts["keeping"])
     peak = max(before, sum(parts.values()), frozen_bytes(ready) - bench.copied)
     memory.check(before)
     ladder, named = bench.unfreezing.ladder, dict(bench.ready.model.named_parameters())

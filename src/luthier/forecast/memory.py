@@ -10,6 +10,7 @@ from torch import nn
 from luthier.arrays import Ints
 from luthier.batches.examples import Examples
 from luthier.candidates.tuned.prefixes import Shelf
+from luthier.candidates.tuned.settings import design_of
 from luthier.errors import PlanError
 from luthier.forecast.outline import Outline, passes, rungs_of, sizes_of
 from luthier.forecast.timing import Bench, Held, resident_bytes
@@ -26,6 +27,8 @@ OUTSIDE = 0.25
 """Share of a micro-batch's activations that lies outside of blocks or is gone when the next one computes, as seen on llamas."""
 FINISH_BYTES = 30_000_000
 """Bytes that the libraries take that draw the report."""
+LARGE_MODEL = 256_000_000
+"""Bytes of fp32 weights from which on it counts that a model is opened again once it is written."""
 STEP_OF_TOKENS = 256
 """A number of tokens that a message offers is rounded to a multiple of this."""
 COMPILED, COMPILED_BYTES = 1_024, 650_000
@@ -192,6 +195,16 @@ class Memory:
             "states": max(parts["states"], states * ready.device.dtype.itemsize),
         }
         return sum(parts.values())
+
+
+def saving_bytes(ready: Prepared) -> int:
+    """Bytes that writing the finished model adds: it is opened again beside the one in memory, and weights into which adapters
+    were merged are new, while those that were read still are mapped. Nothing for a small model, as `compiled_bytes` counts more
+    than that too much."""
+    whole = sum(4 * weight.numel() for weight in ready.model.parameters())
+    if whole < LARGE_MODEL:
+        return 0
+    return whole if design_of(ready.plan.train) is None else 2 * whole
 
 
 def vocabulary(examples: Examples) -> Ints:

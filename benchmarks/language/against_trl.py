@@ -30,6 +30,8 @@ from benchmarks.harness.places import DATA, OUT
 from benchmarks.harness.results import write_section
 
 NAME = "Language models beside TRL"
+HELD = 16
+"""Rows that luthier validates on once an epoch, after those that are learnt."""
 KINDS = "abbreviation, entity, description, human, location or number"
 LONG = (
     "You sort questions by what their answers are. Read the question below with care, think about what kind of thing would "
@@ -128,11 +130,14 @@ def measured(wanted: argparse.Namespace, name: str, tool: str, seed: int) -> dic
     chosen = SETS[name]
     with tempfile.TemporaryDirectory() as folder:
         own = Path(folder)
-        rows = {"train": chosen.rows(wanted.data, "train", wanted.rows or chosen.train)}
+        count = wanted.rows or chosen.train
+        found = chosen.rows(wanted.data, "train", count + HELD)
+        # luthier validates and answers rows that are none of those that both models are scored on.
+        rows = {"train": found[:count], "valid": found[count:]}
         rows["test"] = chosen.rows(wanted.data, "test", chosen.test)
-        for part, found in rows.items():
+        for part, some in rows.items():
             (own / f"{part}.jsonl").write_text(
-                "".join(json.dumps(row) + "\n" for row in found), encoding="utf-8"
+                "".join(json.dumps(row) + "\n" for row in some), encoding="utf-8"
             )
         base = base_model()
         if tool == "trl":
@@ -167,11 +172,11 @@ def luthier(own: Path, base: Path, precision: str, seed: int) -> dict[str, Any]:
         "tune",
         str(own / "train.jsonl"),
         "--test",
-        str(own / "test.jsonl"),
+        str(own / "valid.jsonl"),
     ]
     line += [
         "--valid",
-        str(own / "test.jsonl"),
+        str(own / "valid.jsonl"),
         "--model",
         str(base),
         "--method",

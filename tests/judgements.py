@@ -4,12 +4,18 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from command import luthier
+from luthier.candidates.by_hand import HandMadeCandidate
 
 
-def judged(model: Path, data: Path, out: Path, *more: object) -> dict[str, Any]:
-    """The scorecard of a model."""
-    ended = luthier("judge", model, data, "--out", out, "--json", "--quiet", *more)
+def judged(model: Path, data: Path, out: Path, *more: object, by_hand: bool = False) -> dict[str, Any]:
+    """The scorecard of a model. by_hand: whether tf-idf and colours are cross-fitted beside it, which takes most of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not by_hand:
+            patch.setattr(HandMadeCandidate, "beside_judged", "")
+        ended = luthier("judge", model, data, "--out", out, "--json", "--quiet", *more)
     assert ended.code == 0, ended.err
     found: dict[str, Any] = json.loads(ended.out.splitlines()[-1])
     return found

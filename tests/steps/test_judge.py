@@ -42,7 +42,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def card(model: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
     out = tmp_path_factory.mktemp("judged") / "verdict"
-    return judged(model, data, out), out
+    return judged(model, data, out, by_hand=True), out
 
 
 def test_every_row_is_a_test_row_and_its_probabilities_are_those_of_transformers(
@@ -117,7 +117,7 @@ def test_the_same_command_again_gives_the_same_scores(
 ) -> None:
     found, out = card
 
-    again = judged(model, data, out)
+    again = judged(model, data, out, by_hand=True)
 
     assert {**again, "cost": 0, "candidates": 0, "sha256": 0} == {
         **found,

@@ -65,7 +65,7 @@ def test_where_rows_may_have_several_labels_each_counts_from_a_half_on(tmp_path:
         tmp_path / "r.jsonl", [{"text": t, "labels": own} for t, own in zip(texts, tagged, strict=True)]
     )
 
-    found = judged(model, data, tmp_path / "out")
+    found = judged(model, data, tmp_path / "out", by_hand=True)
 
     chosen = logits_of(model, texts).sigmoid().numpy() > 0.5
     right = np.array([[label in own for label in labels] for own in tagged])
@@ -85,7 +85,7 @@ def test_numbers_are_those_of_transformers_and_come_with_intervals_of_other_rows
     data = make(tmp_path / "rows.jsonl", 30)
     texts = [row["text"] if "text" in row else (row["sentence1"], row["sentence2"]) for row in rows_of(data)]
 
-    found = judged(model, data, tmp_path / "out")
+    found = judged(model, data, tmp_path / "out", by_hand=True)
 
     expected = logits_of(model, texts)[:, 0].numpy()
     right = np.array([row["score"] for row in rows_of(data)])
@@ -203,7 +203,7 @@ def test_an_image_has_the_label_that_transformers_gives_it(tmp_path: Path) -> No
         own.save_pretrained(model)
     data = images_folder(tmp_path / "images", 18)
 
-    found = judged(model, data, tmp_path / "out")
+    found = judged(model, data, tmp_path / "out", by_hand=True)
 
     processor = AutoImageProcessor.from_pretrained(model)
     assert (found["task"], config["model_type"]) == ("image-classification", "vit")

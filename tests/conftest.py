@@ -32,6 +32,25 @@ LONGEST = (
 """Files that take longest: they begin first, so that no process works on one of them when the others have ended."""
 
 
+NOT_LOOKED_AT = (
+    "test_bad_chat.py",
+    "test_beside.py",
+    "test_keeping.py",
+    "test_language_runs.py",
+    "test_lora.py",
+    "test_options.py",
+    "test_prefix.py",
+    "test_preference_runs.py",
+    "test_recompute.py",
+    "test_resume.py",
+    "test_resume_language.py",
+    "test_seeds.py",
+    "test_trust.py",
+    "test_verified.py",
+)
+"""Files with many runs, of whose reports nobody looks at the pictures."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     place = {name: at for at, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path.name, len(place)))
@@ -53,6 +72,22 @@ def one_core() -> Iterator[None]:
         torch.set_num_threads(1)
         yield
     torch.set_num_threads(before)
+
+
+def unrendered(figure: Any, target: Any, **how: Any) -> None:
+    """What `Figure.savefig` does without looking at what was drawn."""
+    target.write('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"></svg>')
+
+
+@pytest.fixture(scope="module", autouse=True)
+def pictures(request: pytest.FixtureRequest) -> Iterator[None]:
+    """To lay out the pictures of its report takes a third of a short run: it is left out where nobody looks at them."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.path.name in NOT_LOOKED_AT:
+            from matplotlib.figure import Figure
+
+            patch.setattr(Figure, "savefig", unrendered)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -32,23 +32,17 @@ LONGEST = (
 """Files that take longest: they begin first, so that no process works on one of them when the others have ended."""
 
 
-NOT_LOOKED_AT = (
-    "test_bad_chat.py",
-    "test_beside.py",
-    "test_keeping.py",
-    "test_language_runs.py",
-    "test_lora.py",
-    "test_options.py",
-    "test_prefix.py",
-    "test_preference_runs.py",
-    "test_recompute.py",
-    "test_resume.py",
-    "test_resume_language.py",
-    "test_seeds.py",
-    "test_trust.py",
-    "test_verified.py",
+DRAWN = (
+    "test_contract.py",
+    "test_demo.py",
+    "test_image_task.py",
+    "test_judge_tasks.py",
+    "test_remedies.py",
+    "test_toy_task.py",
+    "test_tune.py",
+    "test_witnesses.py",
 )
-"""Files with many runs, of whose reports nobody looks at the pictures."""
+"""Files beside those of tests/report whose runs draw the pictures of their reports: they have one of each kind."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -82,10 +76,10 @@ def unrendered(figure: Any, target: Any, **how: Any) -> None:
 @pytest.fixture(scope="module", autouse=True)
 def pictures(request: pytest.FixtureRequest) -> Iterator[None]:
     """To lay out the pictures of its report takes a third of a short run: it is left out where nobody looks at them."""
-    with pytest.MonkeyPatch.context() as patch:
-        if request.path.name in NOT_LOOKED_AT:
-            from matplotlib.figure import Figure
+    from matplotlib.figure import Figure
 
+    with pytest.MonkeyPatch.context() as patch:
+        if request.path.parent.name != "report" and request.path.name not in DRAWN:
             patch.setattr(Figure, "savefig", unrendered)
         yield
 

@@ -34,6 +34,19 @@ LONGEST = (
 """Files that take longest: they begin first, so that no process works on one of them when the others have ended."""
 
 
+DRAWN = (
+    "test_contract.py",
+    "test_demo.py",
+    "test_image_task.py",
+    "test_judge_tasks.py",
+    "test_remedies.py",
+    "test_toy_task.py",
+    "test_tune.py",
+    "test_witnesses.py",
+)
+"""Files beside those of tests/report whose runs draw the pictures of their reports: they have one of each kind."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     place = {name: at for at, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path.name, len(place)))
@@ -75,6 +88,22 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def rows_that_nobody_has_seen(own_cache: Path) -> None:
     """No test finds its rows worn out by the models of another one."""
     shutil.rmtree(own_cache / "looks", ignore_errors=True)
+
+
+def unrendered(figure: Any, target: Any, **how: Any) -> None:
+    """What `Figure.savefig` does without looking at what was drawn."""
+    target.write('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"></svg>')
+
+
+@pytest.fixture(scope="module", autouse=True)
+def pictures(request: pytest.FixtureRequest) -> Iterator[None]:
+    """To lay out the pictures of its report takes a third of a short run: it is left out where nobody looks at them."""
+    from matplotlib.figure import Figure
+
+    with pytest.MonkeyPatch.context() as patch:
+        if request.path.parent.name != "report" and request.path.name not in DRAWN:
+            patch.setattr(Figure, "savefig", unrendered)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ from luthier.models.ladder.trainable import randomise
 from luthier.plan.plan import Plan
 from luthier.prepare.prepare import prepare
 from luthier.scores.intervals import Difference, Estimate
-from luthier.scores.learning_curve import Curve, rows_needed
+from luthier.scores.learning_curve import Curve, likely_rows, rows_needed
 from luthier.steps.footprints import bytes_on_disk, rows_per_second
 from luthier.steps.tune import features_and_probe, tune
 from tiny import TINY, TINY_IMAGES, images_folder, messages_csv, opened, write_jsonl
@@ -312,6 +312,9 @@ def test_who_asks_the_model_takes_its_time_and_its_place_too() -> None:
 def test_the_rows_that_a_score_takes_follow_from_the_learning_curve() -> None:
     """A curve whose error halves with each doubling of the rows reaches a quarter of its last error with four times the rows."""
     sizes = np.array([100.0, 200.0, 400.0, 800.0])
-    needed = rows_needed(Curve(sizes, 1 - 40 / sizes, np.full(4, 1e6)), 1 - 40 / 3_000, 800)
+    curve = Curve(sizes, 1 - 40 / sizes, np.full(4, 1e6))
+
+    needed = rows_needed(curve, 1 - 40 / 3_000, 800)
 
     assert needed.middle == pytest.approx(3_000, rel=0.1)
+    assert likely_rows(curve, 1 - 40 / 3_000, 800) == needed.middle

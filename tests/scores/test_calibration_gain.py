@@ -142,17 +142,17 @@ def test_the_calibration_error_as_a_metric_is_that_of_the_diagram_on_any_rows(ma
     assert estimate.low <= estimate.value <= estimate.high
 
 
-@pytest.mark.parametrize(("sharper", "least"), [(1.0, 0.5), (2.5, 0.9)])
+@pytest.mark.parametrize("sharper", [1.0, 1.5, 2.5])
 def test_the_interval_of_a_calibration_error_holds_the_true_one_though_few_rows_raise_it(
-    sharper: float, least: float
+    sharper: float,
 ) -> None:
-    """The true error of a calibrated model is nothing; what few rows show is chance. Percentiles, which add as much chance
-    again, would hold it in none of these draws; mirrored ones do in 6 of 10, as nothing can lie below zero."""
+    """Of a calibrated model the true error is nothing, and all that few rows show is chance. Percentiles, which add as much
+    chance again, would hold it in none of these draws."""
     true = ece_of(*drawn(200_000, seed=99, sharper=sharper)).value if sharper != 1 else 0.0
 
     found = [ece_of(*drawn(200, seed, sharper)).estimate(seed) for seed in range(20)]
 
-    assert np.mean([one.low <= true <= one.high for one in found]) >= least
+    assert np.mean([one.low <= true <= one.high for one in found]) >= 0.9
 
 
 def ece_of(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> Measure:

@@ -220,33 +220,48 @@ def expected_calibration_error(probabilities: Floats, labels: Ints, bins: int = 
     return reliability(probabilities, labels, bins).expected_calibration_error
 
 
-def resampled_ece(probabilities: Floats, labels: Ints, bins: int = 15) -> Statistic:
-    """The expected calibration error as a statistic over resampled rows, for `intervals.bootstrap`."""
-    predicted = probabilities.argmax(axis=1)
-    return resampled_gaps(probabilities.max(axis=1), predicted == labels, np.arange(len(labels)), bins)
+@dataclass(frozen=True)
+class ResampledGaps:
+    """The gaps between confidence and accuracy, bin by bin, over resampled rows."""
 
+    sums: NDArray[np.float64]
+    """(rows, bins) what the decisions of each row add to the gap of each bin: confidence less right answers."""
+    decisions: float
+    """Decisions of a row, on average."""
 
-def resampled_gaps(sure: Floats, right: NDArray[np.bool_], row: Ints, bins: int) -> Statistic:
-    """The mean gap between confidence and accuracy as a statistic over resampled rows.
+    @staticmethod
+    def of(sure: Floats, right: NDArray[np.bool_], row: Ints, bins: int) -> "ResampledGaps":
+        """sure, right: (decisions,) as `Reliability.of` takes them.  row: (decisions,) the row that each belongs to, from 0."""
+        rows = int(row.max()) + 1
+        places = row * bins + bin_of(sure, bins)
+        sums = np.bincount(places, np.asarray(sure, np.float64) - right, rows * bins).reshape(rows, bins)
+        return ResampledGaps(sums, len(row) / rows)
 
-    sure, right: (decisions,) as `Reliability.of` takes them.  row: (decisions,) the row that each belongs to, from 0.
-    """
-    rows = int(row.max()) + 1
-    # In each bin the gap is the sum of confidence less right answers: one number a row and bin.
-    places = row * bins + bin_of(sure, bins)
-    gaps = np.bincount(places, np.asarray(sure, np.float64) - right, rows * bins).reshape(rows, bins)
-    each = len(row) / rows
-
-    def statistic(drawn: Ints) -> NDArray[np.float64]:
-        draws = len(drawn)
+    def gaps(self, drawn: Ints) -> NDArray[np.float64]:
+        """(draws, bins) the gap of each bin, weighted by its size. drawn: (draws, rows)."""
+        draws, rows = len(drawn), len(self.sums)
         block_of_draw = np.arange(draws)[:, None] * rows
         times_drawn = np.bincount((drawn + block_of_draw).ravel(), minlength=draws * rows).astype(np.float64)
         # Not `@`: that wakes the threads of BLAS, which on busy cores wait 50 times as long for one another.
-        sums = np.einsum("dr,rb->db", times_drawn.reshape(draws, rows), gaps)
-        means: NDArray[np.float64] = np.abs(sums).sum(axis=1) / (each * drawn.shape[1])
-        return means
+        found: NDArray[np.float64] = np.einsum("dr,rb->db", times_drawn.reshape(draws, rows), self.sums)
+        return found / (self.decisions * drawn.shape[1])
 
-    return statistic
+    def error(self, drawn: Ints) -> NDArray[np.float64]:
+        """(draws,) the expected calibration error, for `intervals.bootstrap`."""
+        error: NDArray[np.float64] = np.abs(self.gaps(drawn)).sum(axis=1)
+        return error
+
+    def shift(self, drawn: Ints) -> NDArray[np.float64]:
+        """(draws,) how far the gaps of resampled rows lie from those of the rows themselves, in all bins together."""
+        own = self.gaps(np.arange(len(self.sums))[None])
+        shift: NDArray[np.float64] = np.abs(self.gaps(drawn) - own).sum(axis=1)
+        return shift
+
+
+def resampled_ece(probabilities: Floats, labels: Ints, bins: int = 15) -> ResampledGaps:
+    """The expected calibration error over resampled rows."""
+    predicted = probabilities.argmax(axis=1)
+    return ResampledGaps.of(probabilities.max(axis=1), predicted == labels, np.arange(len(labels)), bins)
 
 
 def bin_of(sure: Floats, bins: int) -> NDArray[np.intp]:

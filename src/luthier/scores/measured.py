@@ -47,7 +47,8 @@ def brier(found: Classified) -> Measure:
 def ece(found: Classified) -> Measure:
     how = multilabel.resampled_ece if found.many else classification.resampled_ece
     assert found.probabilities is not None, "a calibration is of probabilities"
-    return OfAll(how(found.probabilities, found.targets), found.probabilities, of_gaps=True)
+    gaps = how(found.probabilities, found.targets)
+    return OfAll(gaps.error, found.probabilities, shift=gaps.shift)
 
 
 def loss(found: Generated) -> Measure:

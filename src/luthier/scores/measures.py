@@ -154,9 +154,10 @@ class OfAll(Measure):
     """(rows, ...) by which two candidates are told to answer a row alike."""
     groups: Ints | None = None
     """(rows,) equal where rows share something; None where none do."""
-    of_gaps: bool = False
-    """Whether it is a mean of absolute gaps. It is never negative, and the fewer the rows, the larger it is by chance alone; in
-    resampled rows there is twice as much of chance, so that their percentiles lie too high."""
+    shift: Statistic | None = None
+    """How far the gaps of resampled rows lie from those of the rows themselves, where the statistic is a sum of absolute gaps: it
+    is further off in no case. Such a sum has more of chance in it the fewer the rows are, and in resampled rows twice as much, so
+    that their percentiles lie too high. None where resampling moves the statistic to no side."""
 
     @property
     def value(self) -> float:
@@ -180,15 +181,18 @@ class OfAll(Measure):
         return replace(self, groups=groups)
 
     def estimate(self, seed: int) -> Estimate:
-        found = bootstrap(
-            self.statistic,
-            len(self.answers),
-            groups=self.groups,
-            confidence=CONFIDENCE,
-            seed=seed,
-            basic=self.of_gaps,
+        if self.shift is None:
+            return self.bootstrapped(self.statistic, seed)
+        found, reach = (
+            self.bootstrapped(self.statistic, seed, basic=True),
+            self.bootstrapped(self.shift, seed),
         )
-        return replace(found, low=max(0.0, found.low)) if self.of_gaps else found
+        return replace(found, low=max(0.0, found.value - reach.high))
+
+    def bootstrapped(self, statistic: Statistic, seed: int, basic: bool = False) -> Estimate:
+        """A statistic of these rows with its interval."""
+        rows = len(self.answers)
+        return bootstrap(statistic, rows, groups=self.groups, confidence=CONFIDENCE, seed=seed, basic=basic)
 
     def minus(self, other: "OfAll", seed: int) -> Difference:
         unlike = self.answers != other.answers
@@ -199,7 +203,7 @@ class OfAll(Measure):
             groups=self.groups,
             confidence=CONFIDENCE,
             seed=seed,
-            basic=self.of_gaps,
+            basic=self.shift is not None,
         )
 
     def standard_error(self, other: "OfAll", seed: int) -> float:

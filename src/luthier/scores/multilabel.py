@@ -17,7 +17,7 @@ from luthier.scores.classification import (
     ClassScore,
     Counts,
     Reliability,
-    resampled_gaps,
+    ResampledGaps,
 )
 from luthier.scores.intervals import Statistic
 
@@ -110,11 +110,11 @@ def expected_calibration_error(probabilities: Floats, truth: Bools | Ints, bins:
     return reliability(probabilities, truth, bins).expected_calibration_error
 
 
-def resampled_ece(probabilities: Floats, truth: Bools | Ints, bins: int = 15) -> Statistic:
-    """The expected calibration error as a statistic over resampled rows, for `intervals.bootstrap`."""
+def resampled_ece(probabilities: Floats, truth: Bools | Ints, bins: int = 15) -> ResampledGaps:
+    """The expected calibration error over resampled rows."""
     _check(truth, probabilities)
     row = np.repeat(np.arange(len(truth)), truth.shape[1])
-    return resampled_gaps(probabilities.ravel(), np.asarray(truth, bool).ravel(), row, bins)
+    return ResampledGaps.of(probabilities.ravel(), np.asarray(truth, bool).ravel(), row, bins)
 
 
 def reliability(probabilities: Floats, truth: Bools | Ints, bins: int = 15) -> Reliability:

@@ -10,7 +10,7 @@ from luthier.arrays import Ints
 from luthier.candidates.run import Run
 from luthier.comparing.fitted import Fitted, tried_rows
 from luthier.models.heads import HEADS
-from luthier.scores.learning_curve import FARTHEST, Curve, rows_needed
+from luthier.scores.learning_curve import FARTHEST, Curve, likely_rows
 from luthier.scores.metrics import metric_named
 
 LONG_ENOUGH = 0.3
@@ -111,7 +111,7 @@ def rows_to_reach(run: Run, one: Fitted, dearest: Fitted) -> int | None:
     if curve is None or one is dearest:
         return None
     at_hand = int(curve.rows[-1])
-    needed = rows_needed(curve, score_on_tried(run, dearest), at_hand).middle
+    needed = likely_rows(curve, score_on_tried(run, dearest), at_hand)
     return math.ceil(needed) if needed <= FARTHEST * at_hand else None
 
 

@@ -11,7 +11,7 @@ from luthier.cli.planned import described, option
 from luthier.errors import PlanError
 from luthier.plan.named_columns import COLUMNS, columns_by_role
 from luthier.plan.plan import Plan, fields, flag
-from luthier.terminal import json_line
+from luthier.terminal import json_line, plain
 
 KEYS = (
     *(
@@ -132,7 +132,7 @@ def show(path: Path, scorecard: Any) -> None:
         print(f"  {candidate['name']:<{width}} {scorecard.metric} {candidate['test']:.3f}{mark}")
     print(f"\n{scorecard.words}")
     for words in closing_words(scorecard.card):
-        print(words)
+        print(plain(words))
     print(f"\n{path}/report.html   the report")
 
 

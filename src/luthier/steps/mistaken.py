@@ -161,6 +161,8 @@ def passes(run: Run) -> float:
     """How often the run has read all its rows at least: for their features or scores, once more for what is told of them, and
     three times in each epoch of training, as the way back takes twice as long as the way there."""
     steps = run.tuning.get("tuned", {}).get("steps", 0)
+    if not steps:  # and perhaps no plan of any
+        return 2.0
     return 2 + 3 * steps / steps_per_epoch(len(run.ready.examples["train"]), run.plan.train.batch_rows)
 
 

@@ -202,7 +202,7 @@ def test_an_explanation_that_there_is_not_is_refused_with_those_that_there_are()
         package.load(WITNESSES / "questions").predict([{"question": "a", "context": "b"}], explain=["words"])
 
     assert str(strange.value) == (
-        "--explain word: there is no such explanation of text-classification. Did you mean 'words'? There is nearest and words."
+        "--explain word: there is no such explanation of text-classification. Did you mean 'words'? There is 'nearest', 'words'."
     )
     assert str(other.value) == (
         "--explain: answers of question-answering are not explained. Leave it out; labels and numbers have it."
@@ -275,7 +275,10 @@ def test_of_a_long_curve_the_first_the_last_and_the_best_are_kept() -> None:
 
 
 @pytest.mark.slow
-def test_mistaken_images_are_drawn_with_the_regions_that_the_answer_rests_on(tmp_path: Path) -> None:
+def test_mistaken_images_are_drawn_with_the_regions_that_the_answer_rests_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("luthier.steps.mistaken.SHARE", 1.0)
     photos = images_folder(tmp_path / "photos", 90)
     for at, path in enumerate(sorted(photos.glob("*/*.png"))):
         if at % 3 == 0:  # any label

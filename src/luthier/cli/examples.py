@@ -11,7 +11,7 @@ from luthier.cli.planned import described, option, planned
 from luthier.errors import PlanError, did_you_mean, listing
 from luthier.plan.plan import Plan
 from luthier.plan.search import SECTION, SearchPlan
-from luthier.terminal import json_line
+from luthier.terminal import json_line, plain
 
 WRITE_PLAN = option(
     "write_plan", "--write-plan", str, "Keep what was guessed in a plan file (TOML), to correct there and go on with: "
@@ -253,7 +253,7 @@ def show(folder: Any, as_json: bool) -> None:
     if scorecard.looks_words:
         print(scorecard.looks_words)
     for words in closing_words(scorecard.card):
-        print(words)
+        print(plain(words))
     print(f"\n{folder.path}/report.html   the report\n{folder.path}/model         the model")
 
 

@@ -12,7 +12,7 @@ from luthier.errors import PlanError
 from luthier.plan.asked import ASKED
 from luthier.plan.named_columns import COLUMNS, columns_by_role
 from luthier.plan.plan import Plan, fields, flag
-from luthier.terminal import json_line
+from luthier.terminal import json_line, plain
 
 HELP = {
     "data.group": "Column whose equal values belong together (a user, a document): they are in the same fold.",
@@ -118,7 +118,7 @@ def show(path: Path, scorecard: Any) -> None:
     if scorecard.looks_words:
         print(scorecard.looks_words)
     for words in closing_words(scorecard.card):
-        print(words)
+        print(plain(words))
     print(f"\n{path}/report.html   the report")
 
 

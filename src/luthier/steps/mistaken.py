@@ -11,6 +11,7 @@ from PIL import Image
 
 from luthier.arrays import Array
 from luthier.batches.examples import Examples
+from luthier.batches.order import steps_per_epoch
 from luthier.candidates.run import Run
 from luthier.comparing.fitted import PRETRAINED, Fitted
 from luthier.files import clear, write_bytes
@@ -26,8 +27,8 @@ MOST_CHARACTERS = 120
 """Characters that the scorecard shows of a text."""
 MOST_WEIGHED = 8
 """The most mistakes whose pieces are weighed, the surest first."""
-SHARE = 0.1
-"""What weighing may read, as a share of one pass over all rows of the run: each row of the run is read more than twice."""
+SHARE = 0.03
+"""What weighing may read, as a share of what the run has read."""
 
 
 def mistakes_record(run: Run, kept: Fitted, tested: Array | None, seen: Seen) -> dict[str, Any] | None:
@@ -148,12 +149,21 @@ def write_heat(run: Run, places: Sequence[int], rest_on: Sequence[Sequence[Weigh
 
 
 def affordable(run: Run, rows: Sequence[Any], places: Sequence[int]) -> int:
-    """How many of some rows are weighed: as many as are read, piece by piece, in a small share of a pass over all rows."""
+    """How many of some rows are weighed: as many as are read, piece by piece, in a small share of what the run has read."""
     ready = run.ready
-    whole = sum(float(examples.lengths.sum()) for examples in ready.examples.values())
+    whole = passes(run) * sum(float(examples.lengths.sum()) for examples in ready.examples.values())
     lengths = ready.examples["test"].lengths[np.array(places[: len(rows)])]
     pieces = np.array([1 + len(ready.rows.form.occluded(row)) for row in rows])
     return int(np.searchsorted(np.cumsum(pieces * lengths), SHARE * whole, side="right"))
+
+
+def passes(run: Run) -> float:
+    """How often the run has read all its rows at least: for their features or scores, once more for what is told of them, and
+    three times in each epoch of training, as the way back takes twice as long as the way there."""
+    steps = run.tuning.get("tuned", {}).get("steps", 0)
+    if not steps:  # and perhaps no plan of any
+        return 2.0
+    return 2 + 3 * steps / steps_per_epoch(len(run.ready.examples["train"]), run.plan.train.batch_rows)
 
 
 def given(run: Run, kept: Fitted, examples: Examples) -> Outputs:

@@ -90,7 +90,7 @@ class Classification(Task[Logits, Labels]):
 
     @property
     def slice_metric(self) -> str:
-        """Of a few rows some labels are missing, so that a mean over labels says how many are."""
+        """Accuracy in the place of a mean over labels: in a few rows some labels are missing, and the mean says how many."""
         return self.metric if self.metric in ("log_loss", "brier") else "accuracy"
 
     @property

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from luthier.files import write_bytes
 from luthier.folder.run_folder import refuse_strange
-from luthier.report import sentences as sentences
+from luthier.report import sentences
+from luthier.report.forgetting import forgetting
 from luthier.report.making import cost, provenance, training, use
-from luthier.report.markup import Html, join, safe
+from luthier.report.markup import Html, join, safe, tag
 from luthier.report.quality import answered, calibration, classes, confusion, estimates, mistakes, scores
 from luthier.report.records import Records, read_records
 from luthier.report.rows import data, findings, findings_table
@@ -21,22 +22,23 @@ from luthier.report.written import written
 SECTIONS: dict[str, Callable[[Records], Html]] = {
     "Verdict": verdict,
     "Scores": scores,
-    "Data": data,
-    "Findings": findings,
+    "Forgetting": forgetting,
+    "Trust": trust,
+    "Calibration": calibration,
+    "Cost": cost,
     "Training": training,
     "Estimates": estimates,
     "Answers": answered,
     "Written answers": written,
     "Classes": classes,
     "Confusions": confusion,
-    "Calibration": calibration,
-    "Trust": trust,
     "Mistakes": mistakes,
-    "Cost": cost,
+    "Data": data,
+    "Findings": findings,
     "How it was made": provenance,
     "How to use it": use,
 }
-"""The sections in their order. One that has nothing to say is left out."""
+"""The sections in the order in which they are asked for. One that has nothing to say is left out."""
 UNBROKEN = re.compile(r"(?<=\d) (?=%)")
 """The space in "80 %", where no line may end."""
 
@@ -67,9 +69,9 @@ def write_check_page(folder: Path, name: str, findings: Sequence[FindingRecord])
 
 
 def document(title: str, kicker: str, name: str, bodies: Mapping[str, Html]) -> str:
-    """A page of sections, with nothing loaded from elsewhere."""
-    links = join(Html(f'<li><a href="#{anchor(title)}">{safe(title)}</a></li>') for title in bodies)
-    sections = UNBROKEN.sub("\u00a0", join(section(title, body) for title, body in bodies.items()))
+    """A page of sections, with nothing loaded from elsewhere. The first says it all; below it the others are listed."""
+    first, *others = (section(one, body) for one, body in bodies.items())
+    parts = UNBROKEN.sub("\u00a0", join([first, contents(list(bodies)[1:]), *others]))
     style = resources.files("luthier.report").joinpath("style.css").read_text(encoding="utf-8")
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -85,20 +87,27 @@ def document(title: str, kicker: str, name: str, bodies: Mapping[str, Html]) -> 
 <header>
 <p class="kicker">{safe(kicker)}</p>
 <h1>{safe(name)}</h1>
-<nav aria-label="Sections"><ul>{links}</ul></nav>
 </header>
 <main>
-{sections}</main>
+{parts}</main>
 <footer><p>Written by luthier from the records beside this file. It loads nothing from elsewhere.</p></footer>
 </body>
 </html>
 """
 
 
+def contents(titles: Sequence[str]) -> Html:
+    """Links to the sections."""
+    links = join(Html(f'<li><a href="#{anchor(title)}">{safe(title)}</a></li>') for title in titles)
+    return Html(f'<nav aria-label="Sections"><ul>{links}</ul></nav>\n') if links else links
+
+
 def section(title: str, body: Html) -> Html:
+    """A section: its title, which stands in the margin of a wide page, and what it holds."""
     name = anchor(title)
     head = f'<h2 id="{name}-title">{safe(title)}</h2>'
-    return Html(f'<section id="{name}" aria-labelledby="{name}-title">{head}{body}</section>\n')
+    inside = tag("div.body", body)
+    return Html(f'<section id="{name}" aria-labelledby="{name}-title">{head}{inside}</section>\n')
 
 
 def anchor(title: str) -> str:

@@ -14,7 +14,11 @@ from typing import Any, Literal
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FAULTS = Path(__file__).with_name("faults.js")
-COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
+SAMPLES = Path(__file__).with_name("samples.js")
+CONTRAST = "color-contrast"
+ALL_BUT_CONTRAST = {"resultTypes": ["violations"], "rules": {CONTRAST: {"enabled": False}}}
+CONTRAST_ALONE = {"resultTypes": ["violations"], "runOnly": {"type": "rule", "values": [CONTRAST]}}
+"""The one rule that takes seconds is asked of one text of each look: samples.js marks them."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,8 @@ class Browser:
         from axe_playwright_python.sync_playwright import Axe
 
         self.thread, self.playwright, self.chromium = thread, playwright, chromium
-        self.axe, self.faults_of = Axe(), FAULTS.read_text(encoding="utf-8")
+        self.axe = Axe().axe_script
+        self.faults_of, self.sampled = (file.read_text(encoding="utf-8") for file in (FAULTS, SAMPLES))
 
     @staticmethod
     def start(thread: ThreadPoolExecutor, executable: str) -> "Browser":
@@ -92,6 +97,7 @@ class Browser:
         )
         page.on("pageerror", lambda error: found.append(f"error: {error}"))
         page.goto(address)
+        page.evaluate(self.axe)
         for look in LOOKS:
             page.set_viewport_size({"width": look.width, "height": 900})
             page.emulate_media(media=look.media, color_scheme=look.scheme)
@@ -101,10 +107,17 @@ class Browser:
 
     def seen(self, page: Any, look: Look) -> list[str]:
         """What is wrong in one look. In the dark nothing but the colours is another."""
-        dark = look.scheme == "dark"
-        broken = [] if dark else page.evaluate(self.faults_of, look.media == "print")
-        told = self.axe.run(page, options=COLOURS if dark else {"resultTypes": ["violations"]})
-        return [*broken, *map(in_words, told.response["violations"])]
+        found: list[str] = []
+        if look.scheme == "light":
+            found += page.evaluate(self.faults_of, look.media == "print")
+            found += self.rules_broken(page, None, ALL_BUT_CONTRAST)
+        page.evaluate(self.sampled)
+        return found + self.rules_broken(page, "[data-sample]", CONTRAST_ALONE)
+
+    def rules_broken(self, page: Any, within: str | None, options: dict[str, Any]) -> list[str]:
+        """The rules of axe-core that do not hold."""
+        told = page.evaluate("([within, options]) => axe.run(within ?? document, options)", [within, options])
+        return [in_words(one) for one in told["violations"]]
 
 
 def foreign(url: str, address: str) -> bool:

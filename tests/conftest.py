@@ -90,6 +90,8 @@ def browser() -> Iterator[Browser]:
     executable = chromium()
     if executable is None:
         pytest.skip("There is no Chromium to look at the page with: apt-get install chromium")
+    for package in ("playwright.sync_api", "axe_playwright_python.sync_playwright"):
+        pytest.importorskip(package, reason="There is no Playwright to look at the page with: make install")
     with opened(executable) as one:
         yield one
 

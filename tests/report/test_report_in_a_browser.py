@@ -45,7 +45,7 @@ def test_a_scorecard_alone_makes_a_page_without_holes(tmp_path: Path, browser: B
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("count", [7, 25, 40])
+@pytest.mark.parametrize("count", [7, 40])
 def test_names_that_are_long_break_no_table_and_no_picture(
     count: int, tmp_path: Path, browser: Browser
 ) -> None:
@@ -90,7 +90,7 @@ BROKEN = {
     "<p style='width: 3000px'>wide</p>": "pixels wide",
     "<p style='width: 3em; overflow: hidden; white-space: nowrap'>no one reads the end</p>": "wider than its box",
     "<p style='position: absolute; left: -9em'>half of it is beyond</p>": "beyond the page",
-    "<p>below</p><p style='margin-top: -2.4em'>above</p>": 'covered by "below"',
+    "<p>below</p><p style='margin-top: -2.4em'>above</p>": 'covered by "above"',
     "<svg role=img aria-label=a width=99 height=30><text x=80 y=20>a long label</text></svg>": "cut by its picture",
     "<svg role=img aria-label=a width=99 height=30></svg>": "nothing drawn",
     "<p style='color: #999'>pale</p>": "color-contrast",

@@ -60,12 +60,13 @@ class Axis:
     def row(self, test: float | None, ends: tuple[float, float] | None, valid: float | None) -> Html:
         """The grid, the interval as a line, the test score as a dot and, below it, that on validation as a ring."""
         parts = [line("grid", self.place(tick), self.place(tick), "0", "100%") for tick in self.ticks]
+        middle = "50%" if valid is None else "42%"
         if ends is not None:
-            parts.append(line("span", self.place(ends[0]), self.place(ends[1]), "42%", "42%"))
+            parts.append(line("span", self.place(ends[0]), self.place(ends[1]), middle, middle))
         if valid is not None:
-            parts.append(Html(f'<circle class="ring" cx="{self.place(valid)}" cy="82%" r="3"/>'))
+            parts.append(Html(f'<circle class="ring" cx="{self.place(valid)}" cy="80%" r="3"/>'))
         if test is not None:
-            parts.append(Html(f'<circle class="dot" cx="{self.place(test)}" cy="42%" r="4.5"/>'))
+            parts.append(Html(f'<circle class="dot" cx="{self.place(test)}" cy="{middle}" r="4.5"/>'))
         return join(parts)
 
 
@@ -95,4 +96,4 @@ def drawn(axis: Axis, kept: bool, *scores: object) -> Html:
     )
     ends = None if low is None or high is None else (low, high)
     marks = axis.row(test, ends, valid)
-    return Html(f'<svg aria-hidden="true" class="row{" kept" * kept}" height="30">{marks}</svg>')
+    return Html(f'<svg aria-hidden="true" class="row{" kept" * kept}">{marks}</svg>')

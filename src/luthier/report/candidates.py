@@ -39,10 +39,10 @@ def candidates(records: Records) -> Html:
         return Html("")
     metric, validated = numbers.shown(scorecard.metric), scorecard.valid_from is None
     axis, costs = Axis.of(drawn_values(found, validated)), measured_costs(found)
-    titles = (*(["Validation"] if validated else []), "Test", *costs)
+    titles = ("Test", *(["Validation"] if validated else []), *costs)
     columns = [
         Column("Candidate"),
-        Column(join(["Drawn", axis.head(metric)]), drawn=True),
+        Column(join([metric.title, axis.head(metric)]), drawn=True),
         *[Column(title, number=True) for title in titles],
     ]
     mark = "kept" if scorecard.judged is None else "judged"
@@ -54,8 +54,8 @@ def candidates(records: Records) -> Html:
                 one.name == scorecard.chosen,
                 *(one.test, one.test_low, one.test_high, one.valid if validated else None),
             ),
-            *([scored(metric, one.valid, one.valid_low, one.valid_high)] if validated else []),
             scored(metric, one.test, one.test_low, one.test_high),
+            *([scored(metric, one.valid, one.valid_low, one.valid_high)] if validated else []),
             *[show(one) for show in costs.values()],
         )
         for one in found
@@ -73,7 +73,7 @@ def candidates(records: Records) -> Html:
 def caption(metric: numbers.Shown, validated: bool) -> str:
     drawing = "the dot is the score on the test rows, the line its 95 % interval"
     ring = ", the ring the score on validation" if validated else ""
-    return f"{metric.title} of each candidate with 95 % intervals, and what it costs. Drawn: {drawing}{ring}."
+    return f"{metric.title} of each candidate with 95 % intervals, and what it costs: {drawing}{ring}."
 
 
 def drawn_values(found: list[CandidateScores], validated: bool) -> Iterator[float]:

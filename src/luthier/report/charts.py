@@ -238,6 +238,7 @@ def reliability_diagram(before: Sequence[Bin], after: Sequence[Bin], alone: bool
         grid[1][0].yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         grid[1][0].xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
         figure.align_ylabels(grid[:, 0])
+        figure.get_layout_engine().set(wspace=0.15)
 
     told = "Share answered right against confidence, before and after calibration; the dashed line is perfect"
     return drawing("reliability", told, 360, draw)
@@ -251,7 +252,7 @@ def time_bars(seconds: Sequence[tuple[str, float]]) -> Html:
         longest = max(value for _, value in seconds)
         for place, (_, value) in enumerate(seconds):
             colour = ACCENT if value == longest else MUTED
-            axes.barh(place, value, 0.5, color=colour, linewidth=0)
+            axes.barh(place, value, 0.5, color=colour, alpha=1 if value == longest else 0.6, linewidth=0)
             axes.text(value + longest * 0.015, place, duration(value), color=INK, va="center")
         axes.set_yticks(range(len(seconds)), [short(name) for name, _ in seconds], color=INK)
         axes.set_ylim(len(seconds) - 0.5, -0.5)

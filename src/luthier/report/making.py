@@ -73,10 +73,11 @@ def losses(records: Records) -> Html:
 def counted(value: object) -> str:
     """The value of a setting of training; all of its whole numbers are counts.
 
-    >>> counted(10845712), counted(0.0001)
-    ('10,845,712', '0.0001')
+    >>> counted(10845712), counted(63901482.0), counted(0.0001)
+    ('10,845,712', '63,901,482', '0.0001')
     """
-    return numbers.count(value) if type(value) is int else numbers.setting(value)
+    whole = type(value) is int or (type(value) is float and value.is_integer())
+    return numbers.count(value) if whole else numbers.setting(value)
 
 
 def rate_table(test: RateTest) -> Html:

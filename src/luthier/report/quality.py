@@ -2,6 +2,7 @@
 
 from luthier.folder.scorecard_records import Bin, ClassScores
 from luthier.report import numbers, sentences
+from luthier.report.axis import Axis, drawn
 from luthier.report.charts import heat_map, reliability_diagram, scatter
 from luthier.report.markup import Column, Html, beside, details, join, picture, table, tag, with_note
 from luthier.report.records import Mistake, Records
@@ -13,6 +14,9 @@ MOST_CLASSES = 25
 """The most classes of a heat map: with more, the most frequent confusions are listed instead."""
 
 MOST_CONFUSIONS = 20
+
+LONGEST_HEAD = 24
+"""The most characters of a label above a column; whole it stands before its row."""
 
 
 def scores(records: Records) -> Html:
@@ -33,45 +37,56 @@ def classes(records: Records) -> Html:
     if not measured:
         return Html("")
     weakest_first = sorted(measured, key=lambda one: numbers.number(one.f1) or 0.0)
-    columns = [
-        Column("Label"),
-        *[Column(name, number=True) for name in ("Precision", "Recall", "F1", "Rows")],
-    ]
     counted = records.alone and bool(records.scorecard.confusion or records.scorecard.multi_label)
-    rows = [class_row(one, counted) for one in weakest_first]
-    told = " The lines below are 95 % intervals." if counted else ""
-    if len(rows) <= MOST_CLASSES:
-        return table(f"Each class on the test rows, the weakest first.{told}", columns, rows)
-    whole = details(f"All {len(rows)} classes", table("Each class, the weakest first", columns, rows))
-    return join([table(f"The ten weakest classes.{told}", columns, rows[:10]), whole])
+    told = " with 95 % intervals" if counted else ""
+    if len(weakest_first) <= MOST_CLASSES:
+        return class_table(f"Each class on the test rows{told}, the weakest first", weakest_first, counted)
+    whole = class_table("Each class, the weakest first", weakest_first, counted)
+    few = class_table(f"The ten weakest classes{told}", weakest_first[:10], counted)
+    return join([few, details(f"All {len(measured)} classes", whole)])
 
 
-def class_row(one: ClassScores, counted: bool) -> tuple[object, ...]:
-    """A class, with intervals where its rows can be counted one by one."""
+def class_table(caption: str, found: list[ClassScores], counted: bool) -> Html:
+    """The scores of some classes. counted: whether their rows can be counted one by one, so that they have intervals."""
+    axis = Axis(0.0, 1.0, (0.0, 0.25, 0.5, 0.75, 1.0))
+    scores = [Column(name, number=True) for name in ("Precision", "Recall", "F1", "Rows")]
+    drawing = [Column(join(["F1", axis.head(numbers.shown("f1"))]), drawn=True)] if counted else []
+    rows = [class_row(one, counted, axis) for one in found]
+    return table(caption, [Column("Label"), *drawing, *scores], rows)
+
+
+def class_row(one: ClassScores, counted: bool, axis: Axis) -> tuple[object, ...]:
+    """A class, with its F1 drawn where it has an interval."""
     values = (one.precision, one.recall, one.f1)
-    spans = class_spans(one) if counted else ("", "", "")
-    cells = [with_note(numbers.three(value), span) for value, span in zip(values, spans, strict=True)]
-    return one.label, *cells, numbers.count(one.support)
+    spans = class_spans(one) if counted else (None, None, None)
+    cells = [with_span(*pair) for pair in zip(values, spans, strict=True)]
+    drawing = [drawn(axis, False, one.f1, *(spans[2] or (None, None)), None)] if counted else []
+    return one.label, *drawing, *cells, numbers.count(one.support)
 
 
-def class_spans(one: ClassScores) -> tuple[str, str, str]:
+Span = tuple[float, float] | None
+"""The ends of an interval; None where there is none."""
+
+
+def with_span(value: float | None, span: Span) -> Html:
+    told = "" if span is None else f"{numbers.decimals(span[0])} to {numbers.decimals(span[1])}"
+    return with_note(numbers.three(value), told)
+
+
+def class_spans(one: ClassScores) -> tuple[Span, Span, Span]:
     """The 95 % score intervals of precision, recall and F1: shares of the rows answered so, of the rows that are so, and of both.
 
     F1 is 2 J / (1 + J), where J is the share of right ones among all rows that are of the class or answered so.
     """
     precision, recall, rows = (numbers.number(value) for value in (one.precision, one.recall, one.support))
     if not rows or recall is None:
-        return "", "", ""
+        return None, None, None
     right = recall * rows
     said = right / precision if precision else 0.0
     either = rows + said - right
-    f1 = [2 * end / (1 + end) for end in wilson_ends(right / either, either, 0.95)]
+    low, high = wilson_ends(right / either, either, 0.95)
     of_said = wilson_ends(precision, said, 0.95) if precision and said else None
-    spans = (of_said, wilson_ends(recall, rows, 0.95), (f1[0], f1[1]))
-    precision_span, recall_span, f1_span = (
-        f"{numbers.decimals(span[0])} to {numbers.decimals(span[1])}" if span else "" for span in spans
-    )
-    return precision_span, recall_span, f1_span
+    return of_said, wilson_ends(recall, rows, 0.95), (2 * low / (1 + low), 2 * high / (1 + high))
 
 
 def confusion(records: Records) -> Html:
@@ -82,7 +97,10 @@ def confusion(records: Records) -> Html:
     if len(labels) > MOST_CLASSES:
         told = f"A map of {len(labels)} classes cannot be read; these are the most frequent confusions."
         return join([tag("p", told), frequent(labels, counts, records.alone)])
-    columns = [Column("Given \\ answered"), *[Column(label, number=True) for label in labels]]
+    columns = [
+        Column("Given \\ answered"),
+        *[Column(sentences.cut(label, LONGEST_HEAD), number=True) for label in labels],
+    ]
     rows = [(label, *map(numbers.count, row)) for label, row in zip(labels, counts, strict=True)]
     listed = table("Test rows by given label (rows) and answer (columns)", columns, rows)
     caption = "Given labels by answers. The fuller the colour, the larger its share of the row."

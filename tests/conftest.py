@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import tiny
+from browser import Browser, chromium, opened
 from luthier.files import cache_folder
 from luthier.plan.plan import Plan
 from luthier.plan.search import SearchPlan
@@ -138,6 +139,18 @@ def sentence_bert(tiny_model: Callable[[str], Path]) -> Path:
 def with_dense(tmp_path: Path) -> Path:
     """A sentence encoder with layers above its pooling, which a test may change."""
     return tiny.with_dense(tmp_path / "with_dense")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A browser to look at pages with. Skips where there is none."""
+    executable = chromium()
+    if executable is None:
+        pytest.skip("There is no Chromium to look at the page with: apt-get install chromium")
+    for package in ("playwright.sync_api", "axe_playwright_python.sync_playwright"):
+        pytest.importorskip(package, reason="There is no Playwright to look at the page with: make install")
+    with opened(executable) as one:
+        yield one
 
 
 @pytest.fixture(scope="session")

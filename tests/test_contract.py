@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from browser import Browser
 from command import luthier
 from luthier.arrays import Ints
 from luthier.batches.examples import Examples
@@ -886,6 +887,12 @@ def test_a_run_leaves_a_scorecard_with_intervals_a_report_and_a_card(home: Home,
     assert "<h1" in (out / "report.html").read_text()
     assert home.name in (out / "README.md").read_text()
     assert (out / "model" / "README.md").read_text() == (out / "README.md").read_text()
+
+
+def test_its_report_is_whole_and_readable_on_every_screen_and_on_paper(
+    finished: Finished, browser: Browser
+) -> None:
+    assert browser.faults(finished.folder.path / "report.html") == []
 
 
 def test_few_rows_are_not_set_aside_to_calibrate(finished: Finished) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from luthier.errors import RunError
-from luthier.report import charts, drawing
+from luthier.report import charts, drawing, forgetting_pictures
 from luthier.report.card import model_card
 from luthier.report.markup import Html
 from luthier.report.page import SECTIONS, write_report
@@ -44,7 +44,21 @@ SCORECARD: dict[str, Any] = {
     "verdict": {"ship": True, "against": "zero-shot", "difference": 0.242, "low": 0.219, "high": 0.265},
     "worth": {"dearer": "tuned", "cheaper": "probe", "difference": 0.08, "low": 0.063, "high": 0.097},
     "calibration": {"temperature": 1.31, "ece_before": 0.041, "ece_after": 0.012},
-    "forgetting": {"feature_cosine": 0.97, "words": "Little was forgotten."},
+    "forgetting": {
+        "kl_to_base": 0.04,
+        "rows": 512,
+        "feature_cosine": 0.97,
+        "drift": [{"rung": "embeddings", "cka": 0.999}, {"rung": "block 0", "cka": 0.8}],
+        "general": {
+            "rows": 200,
+            "probe_before": 0.85,
+            "probe_after": 0.8,
+            "change": -0.05,
+            "low": -0.1,
+            "high": 0.0,
+        },
+        "words": "Little was forgotten.",
+    },
     "machine": {"device": "cpu", "precision": "fp32"},
     "cost": {
         "seconds": {"read": 0.2, "train": 61.0, "total": 81.4},
@@ -158,6 +172,23 @@ SCORECARD: dict[str, Any] = {
         }
     ],
     "system": f"Be short. {EVIL}",
+    "seeds": {
+        "n": 2,
+        "seeds": [0, 1],
+        "kept": 0,
+        "valid": {"mean": 0.885, "sd": 0.004, "values": [0.889, 0.881]},
+        "test": {"mean": 0.89, "sd": 0.003, "values": [0.892, 0.888]},
+    },
+    "keeping": {
+        "points": [
+            {"way": "wise-ft", "alpha": 1.0, "score": 0.889, "kl": 0.2, "near": True},
+            {"way": "wise-ft", "alpha": 0.5, "score": 0.887, "kl": 0.05, "near": True},
+            {"way": "lines", "alpha": 0.0, "score": 0.81, "kl": 0.01, "near": False},
+        ],
+        "kept": 1,
+        "metric": "accuracy",
+        "words": "Kept is half of it.",
+    },
     "long": {"rows": 12, "tokens": 3400, "limit": 256, "way": "cut"},
     "warnings": ["Few rows."],
     "versions": {"torch": "2.10.0"},
@@ -248,7 +279,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the drawing out, where a test is not about it."""
-    monkeypatch.setattr(charts, "drawing", lambda *_: Html("<svg></svg>"))
+    for module in (charts, forgetting_pictures):
+        monkeypatch.setattr(module, "drawing", lambda *_: Html("<svg></svg>"))
 
 
 class Tags(HTMLParser):
@@ -323,16 +355,18 @@ def test_the_page_is_well_formed_and_its_ids_are_unique_and_found(page: str) -> 
     assert tags.open == []
     ids = Counter(held["id"] for _, held in tags.found if "id" in held)
     assert max(ids.values()) == 1
-    named = re.findall(r'(?:href="#|url\(#|aria-labelledby=")([^")]+)', page)
+    named = re.findall(r'(?:href="#|url\(#|aria-labelledby="|aria-describedby=")([^")]+)', page)
     assert named
     assert set(named) <= set(ids)
 
 
 def test_pictures_have_a_description_tables_a_caption_and_rows_a_head(page: str) -> None:
     tags = Tags(page).found
-    pictures = [held for tag, held in tags if tag == "svg"]
-    assert len(pictures) == 6
-    assert all(held["role"] == "img" and held["aria-label"] for held in pictures)
+    pictures = [held for tag, held in tags if tag == "svg" and held.get("aria-hidden") != "true"]
+    ids = {held["id"] for _, held in tags if "id" in held}
+    assert len(pictures) == 7
+    assert all(held["role"] == "img" for held in pictures)
+    assert all({held["aria-labelledby"], held["aria-describedby"]} <= ids for held in pictures)
     count = Counter(tag for tag, _ in tags)
     assert count["table"] == count["caption"] == count["thead"]
     assert all(held.get("scope") in ("col", "row") for tag, held in tags if tag == "th")
@@ -658,6 +692,61 @@ def test_the_code_without_luthier_compiles_and_calibrates(
     compile(with_luthier, "with luthier", "exec")
     assert "import luthier" not in plain
     assert ("logits.sigmoid()" if multi_label else "(logits / 1.31).softmax(dim=-1)") in plain
+
+
+def test_rows_that_share_something_and_other_seeds_are_told_where_the_score_is(
+    tmp_path: Path, no_pictures: None
+) -> None:
+    clusters = {"by": ["questions on one text"], "test": 40, "valid": 20}
+    run = make_run(tmp_path / "run", clusters=clusters)
+    page, card = report_of(run), model_card(read_records(run))
+
+    for words in (
+        "The 1,821 test rows fall into 40 clusters (questions on one text). Whole clusters are drawn for every interval",
+        "Over 2 seeds the accuracy on the test rows is 89.0 % on average, with a standard deviation of 0.3 points, "
+        "from 88.8 to 89.2 %. Seed 0, the best on validation, is kept.",
+    ):
+        assert words in page
+        assert words in card
+    assert "89.0 % ± 0.3 points" in page
+
+
+def test_shares_of_rows_that_share_something_have_no_interval_of_single_rows(
+    tmp_path: Path, no_pictures: None
+) -> None:
+    alone = report_of(make_run(tmp_path / "alone"))
+    shared = report_of(make_run(tmp_path / "shared", clusters={"by": ["copies of one row"], "test": 900}))
+
+    row = '<td class="number">0.900<small>0.872 to 0.923</small></td>'  # Wilson, of 540 rows that were answered so
+    assert row in alone
+    assert row not in shared
+
+
+def test_what_being_better_costs_stands_beside_the_score(tmp_path: Path, no_pictures: None) -> None:
+    found = [
+        {**one, "rows_per_second": 139.0, "bytes": 90863644, "rows_to_reach": None}
+        for one in SCORECARD["candidates"]
+    ]
+    run = make_run(tmp_path / "run", candidates=found)
+
+    assert "| probe | 81.2 % | 79.4 to 83.0 % | 9.9 s | 139 | 86.7 MiB |" in model_card(read_records(run))
+    told = report_of(run)
+    assert '<td class="number">9.9 s</td><td class="number">139</td><td class="number">86.7 MiB</td>' in told
+    assert "Rows to reach" not in told
+
+
+def test_the_key_figures_are_score_gain_forgotten_trusted_spent(page: str) -> None:
+    told = page.partition('<dl class="figures">')[2].partition("</dl>")[0]
+
+    assert re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", told) == [
+        ("Accuracy", "89.2 %"),
+        ("Against zero-shot", "+24.2 points"),
+        ("Tuned against probe", "+8.0 points"),
+        ("On what it knew before", "−5.0 points"),
+        ("May be trusted alone", "70 % of rows"),
+        ("Time spent", "1 min 21 s"),
+    ]
+    assert "95 % interval 87.8 to 90.6 %; on 1,821 unseen test rows" in told
 
 
 def test_a_model_that_is_kept_as_it_was_is_not_compared_with_itself(

@@ -83,7 +83,11 @@ def test_every_seed_has_a_run_over_the_same_rows_and_the_folder_is_that_of_the_b
     assert splits[0] == splits[1] == splits[2]
     assert read_plan(folder.path / "plan.toml")["run.seed"] == told["kept"]
     assert folder.predict(["the guitar is broken"]).rows
-    assert (folder.path / "report.html").is_file()
+    page = (folder.path / "report.html").read_text(encoding="utf-8").replace("\u00a0", " ")
+    cards = [(folder.path / place).read_text(encoding="utf-8") for place in ("README.md", "model/README.md")]
+    for text in (page, *cards):
+        assert "Over 3 seeds the accuracy on the test rows is" in text
+    assert "Over 3 seeds" not in (kept / "model" / "README.md").read_text(encoding="utf-8")
     assert (folder.path / "predictions" / "test.jsonl").read_bytes() == (
         kept / "predictions" / "test.jsonl"
     ).read_bytes()

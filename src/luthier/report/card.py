@@ -12,8 +12,10 @@ from typing import Any
 
 from luthier import terminal
 from luthier.report import numbers, sentences, usage
+from luthier.report.candidates import REACH, measured_costs
 from luthier.report.overfitting_words import overfitting_words
 from luthier.report.records import Records
+from luthier.report.repeated import cluster_words, seed_words
 from luthier.report.rows import LEFT_OUT, PARTS
 from luthier.report.slices_words import slices_words
 from luthier.report.trust_words import trust_words
@@ -178,7 +180,7 @@ def making(records: Records) -> str:
 
 def results(records: Records) -> str:
     scorecard = records.scorecard
-    metric = numbers.shown(scorecard.metric)
+    metric, costs = numbers.shown(scorecard.metric), measured_costs(records.candidates)
     scores = [
         (known.title, known.show(score.value), known.show_range(score.low, score.high))
         for known, score in ((numbers.shown(name), score) for name, score in records.scores.items())
@@ -188,17 +190,20 @@ def results(records: Records) -> str:
             f"{one.name} (this model)" if one.name == scorecard.chosen else one.name,
             metric.show(one.test),
             metric.show_range(one.test_low, one.test_high),
-            numbers.duration(one.seconds),
+            *[show(one) for show in costs.values()],
         )
         for one in records.candidates
     ]
+    told = (cluster_words(scorecard), seed_words(scorecard))
+    reaching = scorecard.reaching if REACH in costs else None
     return "\n\n".join(
         [
             f"On {sentences.test_rows(scorecard)}, with 95 % intervals:",
             table(("Metric", "Value", "95 % interval"), scores),
+            *[plain(words) for words in told if words],
             "Beside what is cheaper, on the same rows:",
-            table(("Candidate", metric.title, "95 % interval", "Time"), candidates),
-            *[plain(worth) for worth in [sentences.worth_words(scorecard)] if worth],
+            table(("Candidate", metric.title, "95 % interval", *costs), candidates),
+            *[plain(words) for words in (reaching, sentences.worth_words(scorecard)) if words],
         ]
     )
 

@@ -5,50 +5,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from luthier.folder.run_records import EventRecord
-from luthier.folder.scorecard_records import Bin, CandidateScores, RateTest
-from luthier.report.drawing import ACCENT, INK, MUTED, PAPER, WIDTH, drawing, short
+from luthier.folder.scorecard_records import Bin, RateTest
+from luthier.report.drawing import ACCENT, INK, MUTED, PAPER, WIDTH, bare, drawing, percents, short
 from luthier.report.markup import Html
 from luthier.report.numbers import Shown, decimals, duration, number
-
-
-def candidate_dots(
-    candidates: Sequence[CandidateScores], chosen: str, metric: Shown, validated: bool = True
-) -> Html:
-    """A row per candidate: its test score as a dot with its interval, its validation score as an open one.
-
-    validated: whether there are validation scores of their own.
-    """
-
-    def draw(figure: Any) -> None:
-        axes = figure.add_subplot()
-        for place, candidate in enumerate(candidates):
-            colour = ACCENT if candidate.name == chosen else INK
-            test, valid = number(candidate.test), number(candidate.valid)
-            low, high = number(candidate.test_low), number(candidate.test_high)
-            if low is not None and high is not None:
-                axes.plot([low, high], [place, place], color=colour, linewidth=2, solid_capstyle="butt")
-            if validated and valid is not None:
-                axes.plot([valid], [place + 0.27], "o", color=PAPER, markeredgecolor=MUTED, markersize=6)
-            if test is not None:
-                axes.plot([test], [place], "o", color=colour, markersize=8)
-        axes.plot([], [], "o-", color=INK, markersize=8, linewidth=2, label="test, with its 95 % interval")
-        if validated:
-            axes.plot([], [], "o", color=PAPER, markeredgecolor=MUTED, markersize=6, label="validation")
-        axes.set_yticks(
-            range(len(candidates)), [short(candidate.name) for candidate in candidates], color=INK
-        )
-        axes.set_ylim(len(candidates) - 0.4, -0.6)
-        axes.margins(x=0.06)
-        axes.xaxis.set_major_formatter(
-            lambda value, _: f"{100 * value:.3g} %" if metric.percent else f"{value:.3g}"
-        )
-        axes.grid(axis="x")
-        axes.tick_params(length=0, pad=6)
-        axes.spines[["left", "bottom"]].set_visible(False)
-        figure.legend(loc="outside upper left", ncols=2, handletextpad=0.5)
-
-    told = "; ".join(f"{candidate.name} {metric.show(candidate.test)}" for candidate in candidates)
-    return drawing("candidates", f"{metric.title} on the test rows: {told}", 90 + 42 * len(candidates), draw)
+from luthier.scores.shares import wilson_ends
 
 
 def training_curves(steps: Sequence[EventRecord], validations: Sequence[EventRecord], metric: Shown) -> Html:
@@ -66,9 +27,7 @@ def training_curves(steps: Sequence[EventRecord], validations: Sequence[EventRec
         if rates:
             draw_rates(panels[-1], rates)
         for panel in panels:
-            panel.grid(axis="y")
-            panel.tick_params(length=0, pad=6)
-            panel.spines[["left", "bottom"]].set_visible(False)
+            bare(panel)
             panel.yaxis.label.set(rotation=0, ha="left", va="bottom")
             panel.yaxis.set_label_coords(0, 1.03)
         figure.get_layout_engine().set(hspace=0.1)
@@ -120,9 +79,7 @@ def draw_scores(axes: Any, scores: list[tuple[EventRecord, float]], metric: Show
             markersize=8 if kept else 6,
         )
     axes.margins(y=0.25)
-    axes.yaxis.set_major_formatter(
-        lambda value, _: f"{100 * value:.3g} %" if metric.percent else f"{value:.3g}"
-    )
+    axes.yaxis.set_major_formatter(percents(metric))
     axes.set_ylabel(f"{metric.inside} on validation", color=INK)
     axes.locator_params(axis="y", nbins=3)
 
@@ -234,8 +191,11 @@ def heat_map(labels: Sequence[str], confusion: Sequence[Sequence[float]]) -> Htm
     return drawing("confusion", told, min(WIDTH, 150 + 60 * size), draw)
 
 
-def reliability_diagram(before: Sequence[Bin], after: Sequence[Bin]) -> Html:
-    """Accuracy against confidence before and after calibration, with the rows per bin below."""
+def reliability_diagram(before: Sequence[Bin], after: Sequence[Bin], alone: bool = False) -> Html:
+    """Accuracy against confidence before and after calibration, with the rows per bin below.
+
+    alone: whether each row stands by itself, so that the intervals of the bins have a closed form and are drawn.
+    """
     halves = [(title, bins) for title, bins in (("before", before), ("after", after)) if bins]
 
     def draw(figure: Any) -> None:
@@ -253,6 +213,10 @@ def reliability_diagram(before: Sequence[Bin], after: Sequence[Bin]) -> Html:
                 linewidth=1.5,
                 markersize=6,
             )
+            for one in filled if alone else []:
+                assert one.accuracy is not None
+                low, high = wilson_ends(one.accuracy, one.count or 0, 0.95)
+                top.plot([one.confidence] * 2, [low, high], color=MUTED, linewidth=1, zorder=1)
             top.set_title(f"{title} calibration", size=13, loc="left", color=INK)
             top.set_xlim(0, 1)
             top.set_xticks([0, 0.5, 1])
@@ -274,6 +238,7 @@ def reliability_diagram(before: Sequence[Bin], after: Sequence[Bin]) -> Html:
         grid[1][0].yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         grid[1][0].xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
         figure.align_ylabels(grid[:, 0])
+        figure.get_layout_engine().set(wspace=0.15)
 
     told = "Share answered right against confidence, before and after calibration; the dashed line is perfect"
     return drawing("reliability", told, 360, draw)
@@ -287,7 +252,7 @@ def time_bars(seconds: Sequence[tuple[str, float]]) -> Html:
         longest = max(value for _, value in seconds)
         for place, (_, value) in enumerate(seconds):
             colour = ACCENT if value == longest else MUTED
-            axes.barh(place, value, 0.5, color=colour, linewidth=0)
+            axes.barh(place, value, 0.5, color=colour, alpha=1 if value == longest else 0.6, linewidth=0)
             axes.text(value + longest * 0.015, place, duration(value), color=INK, va="center")
         axes.set_yticks(range(len(seconds)), [short(name) for name, _ in seconds], color=INK)
         axes.set_ylim(len(seconds) - 0.5, -0.5)
@@ -312,8 +277,6 @@ def scatter(points: Sequence[Sequence[float]], said: str) -> Html:
         axes.plot(truth, answers, "o", color=ACCENT, markersize=3.5, alpha=0.5, markeredgewidth=0)
         axes.set_xlabel("truth")
         axes.set_ylabel(said)
-        axes.grid()
-        axes.tick_params(length=0, pad=6)
-        axes.spines[["left", "bottom"]].set_visible(False)
+        bare(axes, "both")
 
     return drawing("scatter", f"{said} against truth, {len(points)} test rows", 320, draw)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from luthier.report.markup import Html, safe
+from luthier.report.numbers import Shown
 from luthier.report.sentences import cut
 
 COLOURS = {
@@ -48,14 +49,15 @@ STYLE: Any = {
     "legend.labelcolor": MUTED,
 }
 
-WIDTH = 480
+WIDTH = 440
 """Width of a picture in pixels: not more, so that letters stay readable when a phone shrinks it."""
 
 
 def drawing(
     name: str, description: str, height: float, draw: Callable[[Any], None], width: float = WIDTH
 ) -> Html:
-    """The picture that `draw` paints on a matplotlib Figure, as `<svg>`. `name` keeps the ids of one page apart."""
+    """The picture that `draw` paints on a matplotlib Figure, as `<svg>`. `name` is its title for who does not see it, and keeps
+    the ids of one page apart; `description` says what is seen."""
     from matplotlib import style
     from matplotlib.figure import Figure
 
@@ -83,9 +85,10 @@ def inline(text: str, name: str, description: str, width: float) -> Html:
     box = root.get("viewBox", "")
     body = "".join(ET.tostring(child, encoding="unicode") for child in root)
     body = re.sub(r"\s*\n\s*", "\n", body)
-    label = safe(description)
+    title = safe(name.capitalize().replace("-", " "))
     return Html(
-        f'<svg role="img" aria-label="{label}" viewBox="{box}" width="{width:g}">{body.strip()}</svg>'
+        f'<svg role="img" aria-labelledby="{name}-named" aria-describedby="{name}-told" viewBox="{box}" width="{width:g}">'
+        f'<title id="{name}-named">{title}</title><desc id="{name}-told">{safe(description)}</desc>{body.strip()}</svg>'
     )
 
 
@@ -100,6 +103,18 @@ def attribute(key: str, value: str, name: str) -> str:
     if key == "d":
         return re.sub(r"\d+\.\d{3,}", lambda match: f"{float(match[0]):.2f}", value.replace("\n", ""))
     return value.replace("#", f"#{name}-") if key in ("href", "clip-path") else value
+
+
+def bare(axes: Any, grid: str = "y") -> None:
+    """Leave nothing of the frame but a grid: what is drawn is looked at, and not its box."""
+    axes.grid(axis=grid)
+    axes.tick_params(length=0, pad=6)
+    axes.spines[["left", "bottom"]].set_visible(False)
+
+
+def percents(metric: Shown) -> Callable[[float, int], str]:
+    """How the numbers of an axis are written, along which a metric is drawn."""
+    return lambda value, _: metric.tick(value)
 
 
 def short(label: object, most: int = 22) -> str:

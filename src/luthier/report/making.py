@@ -2,7 +2,7 @@
 
 from luthier.folder.scorecard_records import Cost, RateTest
 from luthier.report import numbers, sentences, usage
-from luthier.report.charts import rate_curve, time_bars, training_curves
+from luthier.report.charts import rate_curve, smooth, time_bars, training_curves
 from luthier.report.markup import (
     Column,
     Html,
@@ -19,6 +19,9 @@ from luthier.report.markup import (
 )
 from luthier.report.records import Records
 
+LOSSES = 16
+"""The most steps of which the loss is told as a number."""
+
 
 def training(records: Records) -> Html:
     parts = [facts((name, counted(value)) for name, value in sentences.settings(records.tuning))]
@@ -28,7 +31,7 @@ def training(records: Records) -> Html:
             training_curves(records.steps, records.validations, metric),
             "Loss of each step and smoothed; diamonds are validations, the filled dot is the best one.",
         )
-        parts.append(beside(drawn, validations(records)) if records.validations else drawn)
+        parts.append(beside(drawn, join([validations(records), losses(records)])))
     tuning = records.scorecard.tuning
     test = None if tuning is None else tuning.rate_test
     if test is not None and test.rates:
@@ -49,13 +52,32 @@ def training(records: Records) -> Html:
     return join(parts)
 
 
+def losses(records: Records) -> Html:
+    """The smoothed loss at some of the steps, for who does not see the curve."""
+    points = [
+        (float(one.at), loss) for one in records.steps if (loss := numbers.number(one.loss)) is not None
+    ]
+    if not points:
+        return Html("")
+    last = len(points) - 1
+    shown = sorted({round(part * last / (LOSSES - 1)) for part in range(LOSSES)})
+    rates = {float(one.at): one.lr for one in records.steps}
+    columns = [Column(title, number=True) for title in ("Step", "Loss, smoothed", "Learning rate")]
+    rows = [
+        (numbers.count(at), numbers.decimals(loss), numbers.three_digits(rates[at]))
+        for at, loss in (smooth(points)[place] for place in shown)
+    ]
+    return details("Loss and rate in numbers", table("Some of the steps", columns, rows))
+
+
 def counted(value: object) -> str:
     """The value of a setting of training; all of its whole numbers are counts.
 
-    >>> counted(10845712), counted(0.0001)
-    ('10,845,712', '0.0001')
+    >>> counted(10845712), counted(63901482.0), counted(0.0001)
+    ('10,845,712', '63,901,482', '0.0001')
     """
-    return numbers.count(value) if type(value) is int else numbers.setting(value)
+    whole = type(value) is int or (type(value) is float and value.is_integer())
+    return numbers.count(value) if whole else numbers.setting(value)
 
 
 def rate_table(test: RateTest) -> Html:
@@ -65,6 +87,8 @@ def rate_table(test: RateTest) -> Html:
 
 
 def validations(records: Records) -> Html:
+    if not records.validations:
+        return Html("")
     metric = numbers.shown(records.validations[0].metric or records.scorecard.metric)
     columns = [
         *[Column(title, number=True) for title in ("Step", "Epoch", metric.title, "Loss")],
@@ -76,7 +100,7 @@ def validations(records: Records) -> Html:
             f"{epoch:.2f}" if (epoch := numbers.number(one.epoch)) is not None else numbers.NOTHING,
             metric.show(one.score),
             numbers.three(one.loss),
-            "best so far" if one.best else "",
+            "best so far" if one.best else numbers.NOTHING,
         )
         for one in records.validations
     ]
@@ -121,27 +145,9 @@ def provenance(records: Records) -> Html:
     told["Fingerprint of the data"] = records.table.fingerprint if records.table else None
     shown = [(name, value) for name, value in told.items() if value is not None]
     versions = [(name, numbers.setting(version)) for name, version in (scorecard.versions or {}).items()]
-    return join(
-        [
-            facts((name, tag("code", numbers.setting(value))) for name, value in shown),
-            table("Versions", [Column("Part"), Column("Version")], versions) if versions else "",
-            the_plan(records.plan) if records.plan else "",
-            forgetting(records),
-        ]
-    )
-
-
-def forgetting(records: Records) -> Html:
-    """What tuning left of the pre-trained model: in words where there are any, else in numbers."""
-    measured, keeping = records.scorecard.forgetting, records.scorecard.keeping
-    if measured is None or not measured.to_json():
-        return Html("")
-    if measured.words:
-        kept = tag("p", keeping.words) if keeping is not None and keeping.words else ""
-        return join([tag("h3", "What it forgot"), tag("p", measured.words), kept])
-    rows = [(name.replace("_", " "), numbers.setting(value)) for name, value in measured.to_json().items()]
-    columns = [Column("Measure"), Column("Value", number=True)]
-    return join([tag("h3", "What it forgot"), table("Distance to the pre-trained model", columns, rows)])
+    listed = table("Versions", [Column("Part"), Column("Version")], versions) if versions else Html("")
+    told = facts((name, tag("code", numbers.setting(value))) for name, value in shown)
+    return beside(join([told, the_plan(records.plan) if records.plan else ""]), listed)
 
 
 def the_plan(plan: str) -> Html:
@@ -154,7 +160,7 @@ def use(records: Records) -> Html:
         return Html("")  # a model that was tuned elsewhere is used as before
     plain = usage.without_luthier(records.scorecard, "path/to/run/model")
     library = records.scorecard.model_format
-    return join(
+    ours = join(
         [
             tag("h3", "With luthier"),
             code(usage.with_luthier("path/to/run", records.scorecard)),
@@ -169,6 +175,6 @@ def use(records: Records) -> Html:
             tag("p", "Or talk to it: ", tag("code", "luthier chat path/to/run"))
             if usage.talks(records.scorecard)
             else "",
-            join([tag("h3", f"With {library} alone"), code(plain)]) if plain else "",
         ]
     )
+    return beside(ours, join([tag("h3", f"With {library} alone"), code(plain)]) if plain else Html(""))

@@ -40,19 +40,23 @@ def tag(name: str, *children: object) -> Html:
 class Column:
     """A column of a table: numbers stand at the right, in figures of one width."""
 
-    title: str
+    title: object
     number: bool = False
     wide: bool = False
     """Whether the column holds running text, and may take the width that is left."""
+    drawn: bool = False
+    """Whether its cells are drawn, on one axis for all rows."""
 
 
-def table(caption: object, columns: Sequence[Column], rows: Iterable[Sequence[object]]) -> Html:
-    """A table whose first column names its rows. It scrolls sideways by itself where the screen is narrow."""
+def table(caption: str, columns: Sequence[Column], rows: Iterable[Sequence[object]]) -> Html:
+    """A table whose first column names its rows. It scrolls sideways by itself where the screen is narrow: with the keyboard too,
+    for which it can be focused and has a name."""
     head = join(Html(f'<th scope="col"{css(column)}>{safe(column.title)}</th>') for column in columns)
     body = join(tag("tr", join(map(cell, columns, row, (True, *[False] * len(columns))))) for row in rows)
-    room = "scroll full" if any(column.wide for column in columns) else "scroll"
+    room = "scroll full" if any(column.wide or column.drawn for column in columns) else "scroll"
     return Html(
-        f'<div class="{room}"><table><caption>{safe(caption)}</caption><thead><tr>{head}</tr></thead>'
+        f'<div class="{room}" role="group" aria-label="{safe(caption)}" tabindex="0">'
+        f"<table><caption>{safe(caption)}</caption><thead><tr>{head}</tr></thead>"
         f"<tbody>{body}</tbody></table></div>\n"
     )
 
@@ -64,7 +68,7 @@ def cell(column: Column, value: object, heads_row: bool) -> Html:
 
 
 def css(column: Column) -> str:
-    names = ["number"] * column.number + ["wide"] * column.wide
+    names = ["number"] * column.number + ["wide"] * column.wide + ["drawn"] * column.drawn
     return f' class="{" ".join(names)}"' if names else ""
 
 
@@ -92,6 +96,11 @@ def facts(pairs: Iterable[tuple[object, object]]) -> Html:
     return tag("dl.facts", groups) if groups else groups
 
 
+def figures(shown: Iterable[tuple[object, object, object]]) -> Html:
+    """The few numbers to remember, large: what each is, its value, and what belongs to it."""
+    return tag("dl.figures", *[tag("div", *map(tag, ("dt", "dd", "dd"), group)) for group in shown])
+
+
 def picture(image: Html, caption: object) -> Html:
     return tag("figure", image, tag("figcaption", caption))
 
@@ -102,10 +111,12 @@ def photo(jpeg: bytes, alt: str) -> Html:
     return Html(f'<img alt="{safe(alt)}" src="data:image/jpeg;base64,{data}">')
 
 
-def beside(left: Html, right: Html) -> Html:
-    """A picture and its numbers: side by side where there is room."""
-    return tag("div.beside", left, tag("div", right))
+def beside(*parts: Html) -> Html:
+    """Words, pictures and tables that belong together: side by side where there is room. One that is empty takes none."""
+    held = [tag("div", part) for part in parts if part]
+    return tag("div.beside", *held) if len(held) > 1 else join(parts)
 
 
 def code(text: str) -> Html:
-    return tag("pre", tag("code", text))
+    """Lines of code. Long ones scroll, with the keyboard too."""
+    return Html(f'<pre tabindex="0">{tag("code", text)}</pre>')

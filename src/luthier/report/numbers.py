@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from luthier.scores.metrics import Metric, metric_named
+from luthier.scores.shares import wilson_ends
 
 NOTHING = "–"
 """The sign that stands where a number was not measured."""
@@ -42,6 +43,14 @@ class Shown:
         if found is None:
             return NOTHING
         return f"{100 * found:.1f} %" if self.percent else decimals(found)
+
+    def tick(self, value: float) -> str:
+        """A score as it stands at an axis: no longer than it has to be.
+
+        >>> shown("accuracy").tick(0.5), shown("loss").tick(0.125)
+        ('50 %', '0.125')
+        """
+        return f"{100 * value:.3g} %" if self.percent else f"{value:.3g}"
 
     def show_range(self, low: object, high: object) -> str:
         """Both ends of an interval.
@@ -132,6 +141,19 @@ def share(value: object) -> str:
     return f"{100 * found:.2f} %" if 0 < found < 0.001 else f"{100 * found:.1f} %"
 
 
+def share_range(share: object, rows: object) -> str:
+    """The 95 % score interval of a share of so many rows, which are independent (`scores/shares.py`).
+
+    >>> share_range(0.9, 20), share_range(None, 20)
+    ('69.9 to 97.2 %', '–')
+    """
+    found, size = number(share), number(rows)
+    if found is None or not size:
+        return NOTHING
+    low, high = wilson_ends(found, size, 0.95)
+    return f"{100 * low:.1f} to {100 * high:.1f} %"
+
+
 def duration(seconds: object) -> str:
     """A time as people say it.
 
@@ -167,6 +189,16 @@ def memory(size: object) -> str:
         if found < 1024:
             return f"{found:.1f} {unit}"
     return f"{found / 1024:.1f} TiB"
+
+
+def three_digits(value: object) -> str:
+    """A number of any size to three digits.
+
+    >>> three_digits(0.00034567), three_digits(12.0)
+    ('0.000346', '12')
+    """
+    found = number(value)
+    return NOTHING if found is None else f"{found:.3g}"
 
 
 def setting(value: object) -> str:

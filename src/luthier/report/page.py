@@ -7,10 +7,11 @@ from pathlib import Path
 
 from luthier.files import write_bytes
 from luthier.folder.run_folder import refuse_strange
-from luthier.report import sentences as sentences
+from luthier.report import sentences
 from luthier.report.explained import explained
+from luthier.report.forgetting import forgetting
 from luthier.report.making import cost, provenance, training, use
-from luthier.report.markup import Html, join, safe
+from luthier.report.markup import Html, join, safe, tag
 from luthier.report.overfitting import overfitting
 from luthier.report.quality import answered, calibration, classes, confusion, estimates, mistakes, scores
 from luthier.report.records import Records, read_records
@@ -24,8 +25,10 @@ from luthier.report.written import written
 SECTIONS: dict[str, Callable[[Records], Html]] = {
     "Verdict": verdict,
     "Scores": scores,
-    "Data": data,
-    "Findings": findings,
+    "Forgetting": forgetting,
+    "Trust": trust,
+    "Calibration": calibration,
+    "Cost": cost,
     "Training": training,
     "Overfitting": overfitting,
     "Estimates": estimates,
@@ -34,15 +37,14 @@ SECTIONS: dict[str, Callable[[Records], Html]] = {
     "Classes": classes,
     "Confusions": confusion,
     "Slices": slices,
-    "Calibration": calibration,
-    "Trust": trust,
     "Mistakes": mistakes,
     "Mistakes explained": explained,
-    "Cost": cost,
+    "Data": data,
+    "Findings": findings,
     "How it was made": provenance,
     "How to use it": use,
 }
-"""The sections in their order. One that has nothing to say is left out."""
+"""The sections in the order in which they are asked for. One that has nothing to say is left out."""
 UNBROKEN = re.compile(r"(?<=\d) (?=%)")
 """The space in "80 %", where no line may end."""
 
@@ -73,9 +75,9 @@ def write_check_page(folder: Path, name: str, findings: Sequence[FindingRecord])
 
 
 def document(title: str, kicker: str, name: str, bodies: Mapping[str, Html]) -> str:
-    """A page of sections, with nothing loaded from elsewhere."""
-    links = join(Html(f'<li><a href="#{anchor(title)}">{safe(title)}</a></li>') for title in bodies)
-    sections = UNBROKEN.sub("\u00a0", join(section(title, body) for title, body in bodies.items()))
+    """A page of sections, with nothing loaded from elsewhere. The first says it all; below it the others are listed."""
+    first, *others = (section(one, body) for one, body in bodies.items())
+    parts = UNBROKEN.sub("\u00a0", join([first, contents(list(bodies)[1:]), *others]))
     style = resources.files("luthier.report").joinpath("style.css").read_text(encoding="utf-8")
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -91,20 +93,27 @@ def document(title: str, kicker: str, name: str, bodies: Mapping[str, Html]) -> 
 <header>
 <p class="kicker">{safe(kicker)}</p>
 <h1>{safe(name)}</h1>
-<nav aria-label="Sections"><ul>{links}</ul></nav>
 </header>
 <main>
-{sections}</main>
+{parts}</main>
 <footer><p>Written by luthier from the records beside this file. It loads nothing from elsewhere.</p></footer>
 </body>
 </html>
 """
 
 
+def contents(titles: Sequence[str]) -> Html:
+    """Links to the sections."""
+    links = join(Html(f'<li><a href="#{anchor(title)}">{safe(title)}</a></li>') for title in titles)
+    return Html(f'<nav aria-label="Sections"><ul>{links}</ul></nav>\n') if links else links
+
+
 def section(title: str, body: Html) -> Html:
+    """A section: its title, which stands in the margin of a wide page, and what it holds."""
     name = anchor(title)
     head = f'<h2 id="{name}-title">{safe(title)}</h2>'
-    return Html(f'<section id="{name}" aria-labelledby="{name}-title">{head}{body}</section>\n')
+    inside = tag("div.body", body)
+    return Html(f'<section id="{name}" aria-labelledby="{name}-title">{head}{inside}</section>\n')
 
 
 def anchor(title: str) -> str:

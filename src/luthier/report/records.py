@@ -97,6 +97,11 @@ class Records:
         return self.scorecard.test
 
     @property
+    def alone(self) -> bool:
+        """Whether each test row stands by itself, so that the interval of a share of some of them has a closed form."""
+        return self.scorecard.clusters is None
+
+    @property
     def compared(self) -> bool:
         """Whether the verdict compares two models: one that was kept as it was has nothing to beat."""
         verdict = self.scorecard.verdict

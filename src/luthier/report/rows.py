@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from luthier.report import numbers, sentences
-from luthier.report.markup import Column, Html, details, facts, join, table, tag, with_note
+from luthier.report.markup import Column, Html, beside, details, facts, join, table, tag, with_note
 from luthier.report.records import Records, Row
 from luthier.report.run_records import FindingRecord, SplitRecord
 
@@ -30,7 +30,8 @@ SEVERITIES = ("stop", "warn", "note")
 
 
 def data(records: Records) -> Html:
-    return join([source(records), understood(records), parts(records), left_out(records), warnings(records)])
+    held = join([source(records), parts(records)])
+    return beside(held, join([understood(records), left_out(records), warnings(records)]))
 
 
 def understood(records: Records) -> Html:

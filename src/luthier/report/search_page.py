@@ -1,7 +1,6 @@
 """The `report.html` of a search: one page that needs nothing else, written from search.json and the winner's scorecard."""
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from luthier.report.markup import (
     beside,
     code,
     facts,
+    figures,
     join,
     picture,
     safe,
@@ -69,7 +69,7 @@ def search_page(record: SearchRecord, scorecard: ScorecardRecord) -> str:
     metric = numbers.shown(record.metric, scorecard.task or "")
     bodies = {
         "Outcome": outcome(record, scorecard, metric),
-        "Trials": join([trials(record, metric), lines(record, metric)]),
+        "Trials": beside(trials(record, metric), lines(record, metric)),
         "History": time_line(record, metric),
         "Importance": importance(record),
         "Learning curves": curves(record, metric),
@@ -131,21 +131,19 @@ def outcome(record: SearchRecord, scorecard: ScorecardRecord, metric: Shown) -> 
     return join(told)
 
 
-def figures(shown: Sequence[tuple[str, str, str]]) -> Html:
-    """The few numbers to remember."""
-    groups = [tag("div", tag("dt", title), tag("dd", value), tag("dd", note)) for title, value, note in shown]
-    return tag("dl.figures", *groups)
-
-
 def seeds_table(record: SearchRecord, metric: Shown) -> Html:
     """Scores of the best few on each seed."""
     seeds = record.seeds or {}
     if not seeds:
         return Html("")
     most = max(map(len, seeds.values()))
-    columns = [Column("trial"), *[Column(f"seed +{at}" if at else "seed", number=True) for at in range(most)]]
+    columns = [Column("Trial"), *[Column(f"Seed +{at}" if at else "Seed", number=True) for at in range(most)]]
     rows = [
-        [f"trial {number}", *[metric.show(score) for score in scores], *[""] * (most - len(scores))]
+        [
+            f"trial {number}",
+            *[metric.show(score) for score in scores],
+            *[numbers.NOTHING] * (most - len(scores)),
+        ]
         for number, scores in seeds.items()
     ]
     return table("The best few on other seeds", columns, rows)
@@ -156,18 +154,18 @@ def trials(record: SearchRecord, metric: Shown) -> Html:
     named, ordered = named_of(record).number, ranked(record)
     keys = list(dict.fromkeys(key for one in record.trials for key in one.values))
     columns = [
-        Column("trial"),
+        Column("Trial"),
         *[Column(key.split(".")[1], number=True) for key in keys],
-        Column(metric.inside, number=True),
-        Column("outcome"),
-        Column("seconds", number=True),
+        Column(metric.title, number=True),
+        Column("Outcome"),
+        Column("Seconds", number=True),
     ]
     rows = []
     for one in ordered:
         name = f"{one.number}{' (recipe)' if one.number == 0 else ''}"
         told = STATES[one.state] + (f": {one.words}" if one.words else "")
-        seconds = "" if number(one.seconds) is None else f"{one.seconds:.0f}"
-        cells: list[object] = [name, *[written(one.values.get(key, "")) for key in keys]]
+        seconds = numbers.NOTHING if number(one.seconds) is None else f"{one.seconds:.0f}"
+        cells: list[object] = [name, *[written(one.values.get(key, numbers.NOTHING)) for key in keys]]
         cells += [metric.show(one.score), told, seconds]
         rows.append([tag("strong", cell) for cell in cells] if one.number == named else cells)
     return table_or_details("Trials, the best on validation first", columns, rows, most=40)
@@ -196,7 +194,7 @@ def time_line(record: SearchRecord, metric: Shown) -> Html:
         return Html("")
     image = history(record.trials, named_of(record).number, metric)
     drawn = picture(image, "Each trial when it ended, and the best so far. The named one is large.")
-    columns = [Column(name, number=True) for name in ("minutes", "trial", metric.inside, "best so far")]
+    columns = [Column(name, number=True) for name in ("Minutes", "Trial", metric.title, "Best so far")]
     rows: list[list[object]] = []
     best: float | None = None
     for one in done:
@@ -214,9 +212,9 @@ def importance(record: SearchRecord) -> Html:
     rows = [[key, f"{100 * value:.0f} %", f"{100 * low:.0f} to {100 * high:.0f} %"]
             for key, (value, low, high) in sorted(shares.items(), key=lambda pair: -pair[1][0])]  # fmt: skip
     columns = [
-        Column("setting"),
-        Column("importance", number=True),
-        Column("of 80 % of resamples", number=True),
+        Column("Setting"),
+        Column("Importance", number=True),
+        Column("Of 80 % of resamples", number=True),
     ]
     told = (
         "Share of what makes the better trials differ from all (PED-ANOVA); "
@@ -231,7 +229,7 @@ def curves(record: SearchRecord, metric: Shown) -> Html:
         return Html("")
     image = learning_curves(record.trials, named_of(record).number, metric)
     told = "Scores while the trials learnt; a triangle is where one was ended. The named one is thick."
-    columns = [Column("trial", number=True), Column(f"{metric.inside} at each validation", wide=True)]
+    columns = [Column("Trial", number=True), Column(f"{metric.title} at each validation", wide=True)]
     rows = [[one.number, ", ".join(metric.show(score) for _, score in points_of(one))] for one in learnt]
     return beside(picture(image, told), table_or_details("In numbers", columns, rows))
 

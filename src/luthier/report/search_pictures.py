@@ -4,23 +4,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from luthier.report.drawing import ACCENT, INK, MUTED, PAPER, drawing, short
+from luthier.report.drawing import ACCENT, INK, MUTED, PAPER, bare, drawing, percents, short
 from luthier.report.markup import Html
 from luthier.report.numbers import Shown, number
 from luthier.report.search_records import TrialRecord
 
 DECADES = 20.0
 """Numbers are drawn on a logarithmic axis where the largest is so many times the smallest."""
-
-
-def bare(axes: Any, grid: str = "y") -> None:
-    axes.grid(axis=grid)
-    axes.tick_params(length=0, pad=6)
-    axes.spines[["left", "bottom"]].set_visible(False)
-
-
-def percent(metric: Shown) -> Any:
-    return lambda value, _: f"{100 * value:.3g} %" if metric.percent else f"{value:.3g}"
 
 
 def as_they_ended(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
@@ -66,7 +56,7 @@ def history(trials: Sequence[TrialRecord], named: int, metric: Shown) -> Html:
                 axes.plot([one.minutes], [one.scored], "o", color=ACCENT, markersize=9)
         axes.set_xlabel("minutes since the search began")
         axes.set_title(f"{metric.inside} on validation", color=INK, size=13, loc="left", pad=12)
-        axes.yaxis.set_major_formatter(percent(metric))
+        axes.yaxis.set_major_formatter(percents(metric))
         axes.margins(y=0.1)
         bare(axes)
         figure.legend(loc="outside lower left", ncols=3, handletextpad=0.5)
@@ -178,7 +168,7 @@ def learning_curves(trials: Sequence[TrialRecord], named: int, metric: Shown) ->
             )
         axes.set_xlabel("validations")
         axes.set_title(f"{metric.inside} on validation", color=INK, size=13, loc="left", pad=12)
-        axes.yaxis.set_major_formatter(percent(metric))
+        axes.yaxis.set_major_formatter(percents(metric))
         axes.xaxis.get_major_locator().set_params(integer=True)
         bare(axes)
 

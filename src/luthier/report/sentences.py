@@ -14,7 +14,7 @@ from luthier.folder.scorecard_records import (
     Worth,
     WrittenTexts,
 )
-from luthier.report.numbers import Shown, count, duration, number, shown
+from luthier.report.numbers import Shown, count, duration, number, shown, three_digits
 
 
 @dataclass(frozen=True)
@@ -245,11 +245,6 @@ def examples_words(tuning: Tuning | None) -> str:
     return f"The examples in the untouched model's prompt: {'; '.join(examples.rows)}."
 
 
-def numbers_of(value: object) -> str:
-    found = number(value)
-    return "–" if found is None else f"{found:.3g}"
-
-
 def not_kept_words(calibration: CalibrationScores) -> str:
     """Why the probabilities stay the model's own though a calibration was tried."""
     rows = number(calibration.rows)
@@ -270,7 +265,7 @@ def calibration_words(calibration: CalibrationScores | None) -> str:
         return ""
     wanted, covered = number(calibration.wanted), number(calibration.coverage)
     if wanted is not None and covered is not None:
-        margin = numbers_of(calibration.margin)
+        margin = three_digits(calibration.margin)
         return (
             f"Each estimate has an interval of {margin} either way, made to hold the truth in {100 * wanted:.0f} % of the "
             f"rows. On the test rows it holds it in {100 * covered:.1f} %."

@@ -33,7 +33,7 @@ def side_by_side(caption: str, samples: list[Sample]) -> Html:
     columns = [Column(title, wide=True) for title in ("Asked", "Right", *names)]
     rows = [
         (
-            with_note(tag("span.written", asked(one)), place(one)),
+            with_note(tag("span.written", asked(one) or numbers.NOTHING), place(one)),
             answer(one.right or ""),
             *[one_of(one.answers.get(name)) for name in names],
         )
@@ -61,6 +61,8 @@ def one_of(said: SampleAnswer | None) -> Html:
 
 def answer(text: str) -> Html:
     """An answer with the lines that it has."""
+    if not text.strip():
+        return tag("small", "no word")
     return tag("span.written", text if len(text) <= LONGEST else f"{text[:LONGEST]}\u2026")
 
 

@@ -26,7 +26,9 @@ from luthier.plan.places import placed
 from luthier.plan.plan import Plan
 from luthier.prepare.memo import Memo
 from luthier.records import SEAL, VersionedRecord, read_sealed, sealed, stamped, write_sealed
+from luthier.report.card import model_card
 from luthier.report.page import write_report
+from luthier.report.records import read_records
 from luthier.scores.metrics import metric_named
 from luthier.steps.tune import tune
 
@@ -183,7 +185,7 @@ def words_of(kept: Seeded, runs: Sequence[Seeded]) -> str:
 
 
 def keep(kept: Seeded, runs: Sequence[Seeded], out: Path) -> None:
-    """Make OUT the folder of the kept run, with all seeds in its scorecard. Its report comes last, as that of any run does."""
+    """Make OUT the folder of the kept run, with all seeds in its scorecard and card. Its report comes last, as any run's."""
     for name in FOLDERS:
         if (kept.path / name).is_dir():
             with whole_folder(out / name) as part:
@@ -196,11 +198,13 @@ def keep(kept: Seeded, runs: Sequence[Seeded], out: Path) -> None:
             shutil.copyfile(path, out / path.name)
     record = {key: value for key, value in kept.scorecard.record.items() if key != SEAL}
     record |= {"seeds": told(kept, runs)}
-    if (
-        "looks" in runs[0].scorecard.record
-    ):  # The other seeds are no earlier looks: the choice among them was made by validation.
+    # The other seeds are no earlier looks: the choice among them was made by validation.
+    if "looks" in runs[0].scorecard.record:
         record["looks"] = runs[0].scorecard.record["looks"]
     write_json(out / SCORECARD, sealed(stamped(record, ScorecardRecord)))
+    card = model_card(read_records(out))
+    for folder in (out / "model", out):
+        write_text(folder / "README.md", card)
     write_report(out)
 
 

@@ -368,7 +368,7 @@ def test_settings_of_chat_change_what_is_learnt(
 def test_a_model_that_learns_from_its_own_answers_learns_other_things(talks: Path) -> None:
     """Begun with one that has learnt to answer at all."""
     tuned = chat(talks, "short.jsonl", train__epochs=8, train__lr=3e-3)
-    on = {
+    on: dict[str, Any] = {
         "model__name": talks / str(tuned["out"]),
         "task__verify": "exact_match",
         "task__metric": "exact_match",
@@ -376,7 +376,7 @@ def test_a_model_that_learns_from_its_own_answers_learns_other_things(talks: Pat
 
     plain, verified, one_round, more = (
         chat(talks, "short.jsonl", **{"model__name": on["model__name"], **more})
-        for more in ({}, on, {**on, "train__rounds": 1}, {**on, "train__samples": 9})
+        for more in ({}, on, on | {"train__rounds": 1}, on | {"train__samples": 9})
     )
 
     assert len({str(one[WEIGHTS]) for one in (plain, verified, more)}) == 3

@@ -1,5 +1,8 @@
 """Two samples beside each other: shares, means and other statistics, of rows that share something or nothing."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -139,7 +142,7 @@ def test_a_metric_among_some_rows_is_the_metric_of_those_rows(name: str, grouped
 
     measured = 10 if name == "some" else 30
     assert part.clusters.count == (measured if not grouped or name == "some" else 15)
-    expected = {
+    expected: dict[str, Callable[[], Any]] = {
         "words": lambda: np.mean(whole.values[18:108]),  # type: ignore[attr-defined]
         "some": lambda: whole.of(rows),
     }

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator
 
-from luthier.folder.scorecard_records import Forgetting, Score, TrustScores, Verdict, Worth
+from luthier.folder.scorecard_records import Forgetting, Score, Verdict, Worth
+from luthier.folder.trust_scores import TrustScores
 from luthier.report import numbers, sentences
 from luthier.report.markup import Html, figures
 from luthier.report.records import Records

@@ -1,6 +1,6 @@
 """The report's section on which answers may be trusted: a table of limits of error, sets, the alarm."""
 
-from luthier.folder.scorecard_records import LimitScores
+from luthier.folder.trust_scores import LimitScores
 from luthier.report import numbers
 from luthier.report.markup import Column, Html, beside, join, table, tag, with_note
 from luthier.report.records import Records

@@ -163,7 +163,10 @@ def passes(run: Run) -> float:
     steps = run.tuning.get("tuned", {}).get("steps", 0)
     if not steps:  # and perhaps no plan of any
         return 2.0
-    return 2 + 3 * steps / steps_per_epoch(len(run.ready.examples["train"]), run.plan.train.batch_rows)
+    batch_rows = run.plan.train.batch_rows
+    assert batch_rows is not None, "the recipe gave it before a step was taken"
+    epochs: float = steps / steps_per_epoch(len(run.ready.examples["train"]), batch_rows)
+    return 2 + 3 * epochs
 
 
 def given(run: Run, kept: Fitted, examples: Examples) -> Outputs:

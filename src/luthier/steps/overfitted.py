@@ -10,10 +10,11 @@ from luthier.candidates.run import Run
 from luthier.comparing.choice import next_cheaper
 from luthier.comparing.fitted import Fitted
 from luthier.comparing.outcome import measured
+from luthier.prepare.trust_rows import sample
 from luthier.scores.measures import Measure
 from luthier.scores.metrics import metric_named
 from luthier.scores.slices import FEWEST
-from luthier.steps.seen import Seen, sample
+from luthier.steps.seen import Seen
 
 TUNED = "tuned"
 """The candidate whose course is told: the one that trains layers, and may be kept."""
@@ -72,6 +73,8 @@ def course_record(run: Run) -> dict[str, Any] | None:
     if not told or not told["best_step"]:
         return None
     train, rows = run.plan.train, len(run.ready.examples["train"])
+    assert train.batch_rows is not None, "the recipe gave it before a step was taken"
+    assert train.epochs is not None, "the recipe gave it before a step was taken"
     per_epoch = steps_per_epoch(rows, train.batch_rows)
     curve = curve_of(run.folder.events())
     return {

@@ -135,7 +135,7 @@ def test_the_words_that_a_mistake_rests_on_weigh_what_leaving_them_out_changes(
     assert told
 
     one = told[0]
-    text, label = texts[one["row"]], folder.task.labels.index(one["prediction"])
+    text, label = texts[one["row"]], folder.task.known_labels.index(one["prediction"])
     for piece in one["pieces"]:
         less = text[: piece["start"]] + text[piece["end"] + (text[piece["end"]] == " ") :]
         whole, without = folder.logits([text, less]).astype(float)

@@ -164,7 +164,9 @@ def passes(run: Run) -> float:
     steps = run.tuning.get("tuned", {}).get("steps", 0)
     if not steps or run.plan.budget_seconds is not None:
         return 2.0
-    return 2 + 3 * steps / steps_per_epoch(len(run.ready.examples["train"]), run.plan.train.batch_rows)
+    rows, batch_rows = len(run.ready.examples["train"]), run.plan.train.batch_rows
+    assert batch_rows is not None, "a plan of training has nothing left open"
+    return 2 + 3 * float(steps) / steps_per_epoch(rows, batch_rows)
 
 
 def given(run: Run, kept: Fitted, examples: Examples) -> Outputs:

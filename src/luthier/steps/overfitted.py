@@ -72,6 +72,8 @@ def course_record(run: Run) -> dict[str, Any] | None:
     if not told or not told["best_step"]:
         return None
     train, rows = run.plan.train, len(run.ready.examples["train"])
+    assert train.batch_rows is not None, "a plan of training has nothing left open"
+    assert train.epochs is not None, "nor this"
     per_epoch = steps_per_epoch(rows, train.batch_rows)
     curve = curve_of(run.folder.events())
     return {

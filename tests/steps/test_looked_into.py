@@ -209,10 +209,19 @@ def test_an_explanation_that_there_is_not_is_refused_with_those_that_there_are()
     )
 
 
-def test_an_older_model_has_its_words() -> None:
-    found = package.load(WITNESSES / "text").predict(["the parcel was lovely"], explain=["words"])
+@pytest.mark.parametrize(
+    ("name", "row", "pieces"),
+    [
+        ("text", "the parcel was lovely", [(0, "the"), (0, "parcel"), (0, "was"), (0, "lovely")]),
+        ("number", "parcel lovely", [(0, "parcel"), (0, "lovely")]),
+        ("pair", ("a parcel", "refund"), [(0, "a"), (0, "parcel"), (1, "refund")]),
+    ],
+)
+def test_an_older_model_has_its_words(name: str, row: Any, pieces: list[tuple[int, str]]) -> None:
+    found = package.load(WITNESSES / name).predict([row], explain="words")
 
-    assert [one["words"] for one in found[0]["words"]] == ["the", "parcel", "was", "lovely"]
+    assert [(one["text"], one["words"]) for one in found[0]["words"]] == pieces
+    assert all(np.isfinite(one["weight"]) for one in found[0]["words"])
 
 
 # Overfitting

@@ -1,8 +1,5 @@
 """Two samples beside each other: shares, means and other statistics, of rows that share something or nothing."""
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import pytest
 from scipy import stats
@@ -142,11 +139,9 @@ def test_a_metric_among_some_rows_is_the_metric_of_those_rows(name: str, grouped
 
     measured = 10 if name == "some" else 30
     assert part.clusters.count == (measured if not grouped or name == "some" else 15)
-    expected: dict[str, Callable[[], Any]] = {
-        "words": lambda: np.mean(whole.values[18:108]),  # type: ignore[attr-defined]
-        "some": lambda: whole.of(rows),
-    }
-    assert part.value == pytest.approx(expected.get(name, lambda: whole.of(rows))())
+    words = isinstance(whole, PerRow) and whole.rows is not None
+    own = whole.values[18:108].mean() if isinstance(whole, PerRow) and words else whole.of(rows)
+    assert part.value == pytest.approx(own)
     found = part.apart(whole.among(np.setdiff1d(np.arange(60), rows)), seed=0)
     assert found.gap.low < found.gap.value < found.gap.high
     assert 0 < found.p <= 1

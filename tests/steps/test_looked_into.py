@@ -135,7 +135,7 @@ def test_the_words_that_a_mistake_rests_on_weigh_what_leaving_them_out_changes(
     assert told
 
     one = told[0]
-    text, label = texts[one["row"]], list(folder.task.to_json()["labels"]).index(one["prediction"])
+    text, label = texts[one["row"]], folder.task.known_labels.index(one["prediction"])
     for piece in one["pieces"]:
         less = text[: piece["start"]] + text[piece["end"] + (text[piece["end"]] == " ") :]
         whole, without = folder.logits([text, less]).astype(float)
@@ -209,10 +209,19 @@ def test_an_explanation_that_there_is_not_is_refused_with_those_that_there_are()
     )
 
 
-def test_an_older_model_has_its_words() -> None:
-    found = package.load(WITNESSES / "text").predict(["the parcel was lovely"], explain=["words"])
+@pytest.mark.parametrize(
+    ("name", "row", "pieces"),
+    [
+        ("text", "the parcel was lovely", [(0, "the"), (0, "parcel"), (0, "was"), (0, "lovely")]),
+        ("number", "parcel lovely", [(0, "parcel"), (0, "lovely")]),
+        ("pair", ("a parcel", "refund"), [(0, "a"), (0, "parcel"), (1, "refund")]),
+    ],
+)
+def test_an_older_model_has_its_words(name: str, row: Any, pieces: list[tuple[int, str]]) -> None:
+    found = package.load(WITNESSES / name).predict([row], explain="words")
 
-    assert [one["words"] for one in found[0]["words"]] == ["the", "parcel", "was", "lovely"]
+    assert [(one["text"], one["words"]) for one in found[0]["words"]] == pieces
+    assert all(np.isfinite(one["weight"]) for one in found[0]["words"])
 
 
 # Overfitting

@@ -87,16 +87,17 @@ def predict(
     """One JSON line per row, in row order, with calibrated probabilities."""
     from luthier.data.writing import Writing
     from luthier.files import write_text
-    from luthier.folder.model_folder import load
+    from luthier.folder.model_folder import explanations_named, load
     from luthier.session.out import refuse_unwritable_file
     from luthier.steps.answer import answer_file
 
     refuse_unwritable_file(out)
     named, limit = columns.by_role(), share_of(error)  # before anything is opened
-    wanted = [name.strip() for name in (explain or "").split(",") if name.strip()]
     writing = Writing(written.encoding, written.delimiter, written.quoting)
     images = None if written.images is None else Path(written.images)
-    found = answer_file(load(run), Path(data), named, writing, images, limit, wanted)
+    found = answer_file(
+        load(run), Path(data), named, writing, images, limit, explanations_named(explain or "")
+    )
     if found.unanswered:
         print(
             f"{found.unanswered:,} of {len(found):,} rows have nothing to read: their answer is null.",

@@ -103,7 +103,7 @@ class ModelFolder:
         return logits_of(self.model.to(self.device.torch), self.examples(rows), self.device)
 
     def predict(
-        self, rows: Sequence[Any] | str, error: float | None = None, explain: Sequence[str] = ()
+        self, rows: Sequence[Any] | str, error: float | None = None, explain: Sequence[str] | str = ()
     ) -> Predictions:
         """Calibrated answers for rows, in their order: texts, pairs of texts, and so on, as the task reads them; or JSON objects
         of these, whose keys are the roles of the columns.
@@ -112,10 +112,11 @@ class ModelFolder:
         under `refer` (docs/trust.md).  explain: what each answer comes with, `nearest` and `words` or `regions` (docs/slices.md).
         """
         given = [rows] if isinstance(rows, str) else list(rows)
+        wanted = explanations_named(explain)
         self.refuse_promise(error)
-        self.refuse_explaining(explain)
+        self.refuse_explaining(wanted)
         try:
-            return self.answers(self.form.given(given), error, explain)
+            return self.answers(self.form.given(given), error, wanted)
         except RowsError as refused:
             raise refused.named("row {}".format) from refused
 
@@ -261,6 +262,16 @@ class ModelFolder:
         estimate = self.scorecard.test[metric]
         half = (estimate.high - estimate.low) / 2
         return f"ModelFolder({str(self.path)!r}, {metric} {estimate.value:.2f} ± {half:.2f})"
+
+
+def explanations_named(given: Sequence[str] | str) -> list[str]:
+    """The names of explanations, however they are given.
+
+    >>> explanations_named("nearest, words"), explanations_named(["words"])
+    (['nearest', 'words'], ['words'])
+    """
+    names = given.split(",") if isinstance(given, str) else given
+    return [name.strip() for name in names if name.strip()]
 
 
 def task_told(told: Mapping[str, Any], place: str) -> tuple[Kind, Task]:

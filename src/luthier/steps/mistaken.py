@@ -159,14 +159,14 @@ def affordable(run: Run, rows: Sequence[Any], places: Sequence[int]) -> int:
 
 def passes(run: Run) -> float:
     """How often the run has read all its rows at least: for their features or scores, once more for what is told of them, and
-    three times in each epoch of training, as the way back takes twice as long as the way there."""
+    three times in each epoch of training, as the way back takes twice as long as the way there. Where the whole command has a
+    time to keep, as if nothing had been trained: when training ended, little was left."""
     steps = run.tuning.get("tuned", {}).get("steps", 0)
-    if not steps:  # and perhaps no plan of any
+    if not steps or run.plan.budget_seconds is not None:
         return 2.0
-    batch_rows = run.plan.train.batch_rows
-    assert batch_rows is not None, "the recipe gave it before a step was taken"
-    epochs: float = steps / steps_per_epoch(len(run.ready.examples["train"]), batch_rows)
-    return 2 + 3 * epochs
+    rows, batch_rows = len(run.ready.examples["train"]), run.plan.train.batch_rows
+    assert batch_rows is not None, "a plan of training has nothing left open"
+    return 2 + 3 * float(steps) / steps_per_epoch(rows, batch_rows)
 
 
 def given(run: Run, kept: Fitted, examples: Examples) -> Outputs:

@@ -276,8 +276,8 @@ def refuse_other_rows(ours: Side, theirs: Side) -> None:
     if mine != other and mine is not None and other is not None:
         raise RunError(
             f"The test rows of {ours.path} and {theirs.path} have the same names and labels, but what is read of them differs, "
-            f"such as an image's file or the text that a question is about: the data has changed, or other columns were "
-            f"read. {SAME_ROWS}"
+            "such as an image's file or the text that a question is about: the data has changed between them, or other columns "
+            f"were read. {SAME_ROWS}"
         )
 
 

@@ -375,7 +375,7 @@ def test_a_model_that_learns_from_its_own_answers_learns_other_things(talks: Pat
     }
 
     plain, verified, one_round, more = (
-        chat(talks, "short.jsonl", **{"model__name": on["model__name"], **more})
+        chat(talks, "short.jsonl", "", **{"model__name": on["model__name"], **more})
         for more in ({}, on, {**on, "train__rounds": 1}, {**on, "train__samples": 9})
     )
 

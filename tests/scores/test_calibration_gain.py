@@ -146,8 +146,8 @@ def test_the_calibration_error_as_a_metric_is_that_of_the_diagram_on_any_rows(ma
 def test_the_interval_of_a_calibration_error_holds_the_true_one_though_few_rows_raise_it(
     sharper: float,
 ) -> None:
-    """Of a calibrated model the true error is nothing, and all that few rows show is chance. Percentiles, which add as much
-    chance again, would hold it in none of these draws."""
+    """A calibrated model has no error, and all that few rows show of one is chance. Percentiles, which add as much chance again,
+    would hold the zero in none of these draws."""
     true = ece_of(*drawn(200_000, seed=99, sharper=sharper)).value if sharper != 1 else 0.0
 
     found = [ece_of(*drawn(200, seed, sharper)).estimate(seed) for seed in range(20)]

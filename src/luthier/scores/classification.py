@@ -234,7 +234,7 @@ class ResampledGaps:
         """sure, right: (decisions,) as `Reliability.of` takes them.  row: (decisions,) the row that each belongs to, from 0."""
         rows = int(row.max()) + 1
         places = row * bins + bin_of(sure, bins)
-        sums = np.bincount(places, sure - right, rows * bins).astype(np.float64, copy=False)
+        sums = np.bincount(places, np.asarray(sure, np.float64) - right, rows * bins).astype(np.float64)
         return ResampledGaps(sums.reshape(rows, bins), len(row) / rows)
 
     def gaps(self, drawn: Ints) -> NDArray[np.float64]:
@@ -243,9 +243,9 @@ class ResampledGaps:
         block_of_draw = np.arange(draws)[:, None] * rows
         times_drawn = np.bincount((drawn + block_of_draw).ravel(), minlength=draws * rows).astype(np.float64)
         # Not `@`: that wakes the threads of BLAS, which on busy cores wait 50 times as long for one another.
-        found: NDArray[np.float64] = np.einsum("dr,rb->db", times_drawn.reshape(draws, rows), self.sums)
-        found /= self.decisions * drawn.shape[1]
-        return found
+        sums: NDArray[np.float64] = np.einsum("dr,rb->db", times_drawn.reshape(draws, rows), self.sums)
+        gaps: NDArray[np.float64] = sums / (self.decisions * drawn.shape[1])
+        return gaps
 
     def error(self, drawn: Ints) -> NDArray[np.float64]:
         """(draws,) the expected calibration error, for `intervals.bootstrap`."""

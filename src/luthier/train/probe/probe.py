@@ -3,11 +3,12 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 from torch.nn import functional
 
 from luthier import seeds
@@ -233,7 +234,7 @@ class Regression:
         if self.outputs == 2 and self.targets.ndim == 1:
             penalty *= 2  # Two opposite rows of weights share what scikit-learn's one row bears alone.
         # numpy's and torch's threads would wait for each other, busily: five times slower on two cores.
-        with threadpool_limits(1, user_api="blas"):
+        with linear_algebra().limit(limits=1, user_api="blas"):
             options = {"gtol": tolerance, "ftol": 0.0, "maxiter": 500, "maxfun": 1000}
             end = minimize(self.loss, self.at, (penalty,), "L-BFGS-B", jac=True, options=options)
         self.at = end.x
@@ -270,6 +271,12 @@ class Regression:
         error /= len(error)
         slope = torch.cat([self.rows.gathered(error) + penalty * weight, error.sum(0)[:, None]], 1)
         return float(mean + penalty / 2 * weight.square().sum()), slope.flatten().numpy()
+
+
+@cache
+def linear_algebra() -> ThreadpoolController:
+    """The libraries of this process that compute on threads of their own: looked for once, which takes as long as a short fit."""
+    return ThreadpoolController()
 
 
 LOSSES = 300

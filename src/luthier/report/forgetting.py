@@ -37,8 +37,14 @@ def general_rows(general: GeneralTexts) -> list[tuple[str, str, str]]:
     if numbers.number(general.change) is not None:
         shown = numbers.shown("accuracy")
         return [
-            ("Probe on general texts, before", shown.show(general.probe_before), numbers.NOTHING),
-            ("after", shown.show(general.probe_after), numbers.NOTHING),
+            *[
+                (
+                    f"Probe on general texts, {when}",
+                    shown.show(share),
+                    numbers.share_range(share, general.rows),
+                )
+                for when, share in (("before", general.probe_before), ("after", general.probe_after))
+            ],
             (
                 "Change",
                 shown.show_difference(general.change),

@@ -114,6 +114,7 @@ def test_whoever_looks_sees_what_is_wrong(tmp_path: Path, browser: Browser) -> N
     assert [fault for fault in BROKEN.values() if not any(fault in one for one in found)] == []
 
 
+@pytest.mark.slow
 def test_a_report_of_100_000_rows_is_no_larger_than_one_of_few(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
     lines = [json.dumps(answer("neg", 0.5 + at % 1000 / 2000)) for at in range(1000)] * 100

@@ -32,6 +32,7 @@ def training_curves(steps: Sequence[EventRecord], validations: Sequence[EventRec
             panel.yaxis.set_label_coords(0, 1.03)
         figure.get_layout_engine().set(hspace=0.1)
         panels[-1].set_xlabel("step")
+        panels[-1].xaxis.get_major_locator().set_params(integer=True)
 
     first, last = (losses[0][1], smooth(losses)[-1][1]) if losses else (0.0, 0.0)
     best = metric.metric.best(score for _, score in scores) if scores else None
@@ -268,13 +269,14 @@ def time_bars(seconds: Sequence[tuple[str, float]]) -> Html:
 def scatter(points: Sequence[Sequence[float]], said: str) -> Html:
     """What is said of rows against what is true of them."""
     truth, answers = [point[0] for point in points], [point[1] for point in points]
+    size = 3.5 if len(points) > 100 else 6
 
     def draw(figure: Any) -> None:
         axes = figure.add_subplot()
         if said == "estimate":
             ends = [min(truth), max(truth)]
             axes.plot(ends, ends, "--", color=MUTED, linewidth=1)
-        axes.plot(truth, answers, "o", color=ACCENT, markersize=3.5, alpha=0.5, markeredgewidth=0)
+        axes.plot(truth, answers, "o", color=ACCENT, markersize=size, alpha=0.5, markeredgewidth=0)
         axes.set_xlabel("truth")
         axes.set_ylabel(said)
         bare(axes, "both")

@@ -24,7 +24,7 @@ def distances(measured: Forgetting) -> Html:
     """What was measured, in numbers."""
     rows: list[tuple[str, str, str]] = []
     if numbers.number(measured.kl_to_base) is not None:
-        rows.append(("KL to the base", f"{measured.kl_to_base:.3g} nats", numbers.NOTHING))
+        rows.append(("KL to the base", numbers.nats(measured.kl_to_base), numbers.NOTHING))
     if numbers.number(measured.feature_cosine) is not None:
         rows.append(("Cosine of the features", numbers.three(measured.feature_cosine), numbers.NOTHING))
     rows += general_rows(measured.general) if measured.general is not None else []
@@ -37,8 +37,14 @@ def general_rows(general: GeneralTexts) -> list[tuple[str, str, str]]:
     if numbers.number(general.change) is not None:
         shown = numbers.shown("accuracy")
         return [
-            ("Probe on general texts, before", shown.show(general.probe_before), numbers.NOTHING),
-            ("after", shown.show(general.probe_after), numbers.NOTHING),
+            *[
+                (
+                    f"Probe on general texts, {when}",
+                    shown.show(share),
+                    numbers.share_range(share, general.rows),
+                )
+                for when, share in (("before", general.probe_before), ("after", general.probe_after))
+            ],
             (
                 "Change",
                 shown.show_difference(general.change),
@@ -79,7 +85,7 @@ def kept_points(keeping: Keeping | None, metric_name: str) -> Html:
         (
             "as it was tuned" if one.alpha == 1 else WAYS.get(one.way, one.way),
             f"{one.alpha:.2f}",
-            f"{one.kl:.3g}",
+            numbers.nats(one.kl),
             metric.show(one.score),
             "kept" if at == keeping.kept else "as good as the best" if one.near else numbers.NOTHING,
         )

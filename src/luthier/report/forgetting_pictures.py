@@ -61,6 +61,7 @@ def keeping_curve(keeping: Keeping, metric: Shown) -> Html:
         axes.set_xlabel("KL to the base, nats")
         axes.set_ylabel(f"{metric.inside} on validation")
         axes.margins(x=0.08, y=0.12)
+        axes.locator_params(nbins=5)
         axes.yaxis.set_major_formatter(percents(metric))
         bare(axes, "both")
         figure.legend(loc="outside upper left", ncols=len(ways), handletextpad=0.3)

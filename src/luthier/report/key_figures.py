@@ -71,7 +71,7 @@ def forgotten(found: Forgetting | None) -> Iterator[Figure]:
     elif kl is not None:
         yield (
             "Forgotten",
-            f"{kl:.3g} nats",
+            numbers.nats(kl),
             f"KL to the base, on {numbers.count(found.rows, 'validation row')}",
         )
 

@@ -146,8 +146,8 @@ def provenance(records: Records) -> Html:
     shown = [(name, value) for name, value in told.items() if value is not None]
     versions = [(name, numbers.setting(version)) for name, version in (scorecard.versions or {}).items()]
     listed = table("Versions", [Column("Part"), Column("Version")], versions) if versions else Html("")
-    made_from = facts((name, tag("code", numbers.setting(value))) for name, value in shown)
-    return beside(join([made_from, the_plan(records.plan) if records.plan else ""]), listed)
+    names = facts((name, tag("code", numbers.setting(value))) for name, value in shown)
+    return beside(join([names, the_plan(records.plan) if records.plan else ""]), listed)
 
 
 def the_plan(plan: str) -> Html:

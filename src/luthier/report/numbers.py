@@ -50,7 +50,8 @@ class Shown:
         >>> shown("accuracy").tick(0.5), shown("loss").tick(0.125)
         ('50 %', '0.125')
         """
-        return f"{100 * value:.3g} %" if self.percent else f"{value:.3g}"
+        told = f"{100 * value:.3g} %" if self.percent else f"{value:.3g}"
+        return told.replace("-", "−", 1) if value < 0 else told
 
     def show_range(self, low: object, high: object) -> str:
         """Both ends of an interval.
@@ -141,6 +142,18 @@ def share(value: object) -> str:
     return f"{100 * found:.2f} %" if 0 < found < 0.001 else f"{100 * found:.1f} %"
 
 
+def nats(value: object) -> str:
+    """A divergence, to three digits where it is worth telling.
+
+    >>> nats(0.5807), nats(8.7e-5), nats(0.0)
+    ('0.581 nats', '< 0.001 nats', '0 nats')
+    """
+    found = number(value)
+    if found is None:
+        return NOTHING
+    return "< 0.001 nats" if 0 < found < 0.001 else f"{found:.3g} nats"
+
+
 def share_range(share: object, rows: object) -> str:
     """The 95 % score interval of a share of so many rows, which are independent (`scores/shares.py`).
 
@@ -157,14 +170,14 @@ def share_range(share: object, rows: object) -> str:
 def duration(seconds: object) -> str:
     """A time as people say it.
 
-    >>> duration(9.94), duration(81.4), duration(3720), duration(0.04)
-    ('9.9 s', '1 min 21 s', '1 h 02 min', '0.04 s')
+    >>> duration(9.94), duration(81.4), duration(3720), duration(0.04), duration(0.001)
+    ('9.9 s', '1 min 21 s', '1 h 02 min', '0.04 s', '< 0.01 s')
     """
     found = number(seconds)
     if found is None:
         return NOTHING
     if found < 0.995:
-        return f"{found:.2f} s" if found else "0 s"
+        return f"{found:.2f} s" if found >= 0.005 else "< 0.01 s" if found else "0 s"
     if found < 59.95:
         return f"{found:.1f} s"
     whole = round(found)

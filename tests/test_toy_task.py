@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 import test_contract as contract
 from luthier.forms import FORMS
 from luthier.models.heads import HEADS
+from luthier.prepare.prepare import Prepared, prepare
 from luthier.scores.metrics import METRICS
 from luthier.tasks import TASKS
 from test_contract import Case, Finished, Home, run
@@ -73,6 +74,11 @@ def home(registered: None, tmp_path_factory: pytest.TempPathFactory) -> Home:
 @pytest.fixture(scope="module")
 def finished(home: Home) -> Finished:
     return run(home.plan(home.path / "run"))
+
+
+@pytest.fixture(scope="module")
+def ready(home: Home, finished: Finished) -> Prepared:
+    return prepare(home.plan(home.path / "run"))
 
 
 OF_EVERY_TASK = {

@@ -43,7 +43,7 @@ def test_the_demo_of_conversations_ends_with_scores_answers_and_the_time_of_each
     assert ended.out.endswith(f"\nluthier chat {tmp_path / 'run'}   asks it more\n")
 
 
-def test_the_demo_of_conversations_has_what_the_opening_of_its_model_leaves_of_ten_minutes(
+def test_the_demo_of_conversations_has_what_the_opening_of_its_model_leaves_of_fifteen_minutes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[Plan] = []
@@ -52,7 +52,7 @@ def test_the_demo_of_conversations_has_what_the_opening_of_its_model_leaves_of_t
         asked.append(plan)
         raise KeyboardInterrupt
 
-    clock = iter([0.0, 45.0, 0.0, 700.0])
+    clock = iter([0.0, 45.0, 0.0, 1_000.0])
     monkeypatch.setattr(demos, "run_plan", run_plan)
     monkeypatch.setattr(demos, "find_model", lambda name: Path(name))
     monkeypatch.setattr(demos, "what_opening_takes", lambda name: f"{name} is opened.")
@@ -62,7 +62,7 @@ def test_the_demo_of_conversations_has_what_the_opening_of_its_model_leaves_of_t
 
     assert (first.code, second.code) == (130, 130)
     assert first.err == "SmolLM2-135M-Instruct is opened.\nInterrupted.\n"
-    assert [plan.run.budget for plan in asked] == ["555s", "60s"]
+    assert [plan.run.budget for plan in asked] == ["855s", "60s"]
     assert asked[0].model.name == "SmolLM2-135M-Instruct"
 
 

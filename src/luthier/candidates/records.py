@@ -72,6 +72,8 @@ class TunedRecord(VersionedRecord):
     tokens: Count
     seconds: Finite
     operations: Finite
+    per_epoch: Count | None = None
+    """Steps that see each row once, of those that were learnt at last; None in records of earlier versions."""
 
 
 class ClozeRecord(VersionedRecord):

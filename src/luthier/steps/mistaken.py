@@ -11,7 +11,6 @@ from PIL import Image
 
 from luthier.arrays import Array
 from luthier.batches.examples import Examples
-from luthier.batches.order import steps_per_epoch
 from luthier.candidates.run import Run
 from luthier.comparing.fitted import PRETRAINED, Fitted
 from luthier.files import clear, write_bytes
@@ -19,7 +18,7 @@ from luthier.folder.nearest import KnownRow, TrainingRows, write_nearest
 from luthier.predict import features_of
 from luthier.report.records import HEAT, Mistake, read_mistakes
 from luthier.report.sentences import cut
-from luthier.steps.seen import Seen
+from luthier.steps.seen import Seen, per_epoch_of
 from luthier.tasks.occlusion import Asked, Weighed, weighed
 from luthier.tasks.outputs import Outputs
 
@@ -164,9 +163,7 @@ def passes(run: Run) -> float:
     steps = run.tuning.get("tuned", {}).get("steps", 0)
     if not steps or run.plan.budget_seconds is not None:
         return 2.0
-    rows, batch_rows = len(run.ready.examples["train"]), run.plan.train.batch_rows
-    assert batch_rows is not None, "a plan of training has nothing left open"
-    return 2 + 3 * float(steps) / steps_per_epoch(rows, batch_rows)
+    return 2 + 3 * float(steps) / per_epoch_of(run)
 
 
 def given(run: Run, kept: Fitted, examples: Examples) -> Outputs:

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from luthier.batches.order import steps_per_epoch
 from luthier.candidates.run import Run
 from luthier.comparing.choice import next_cheaper
 from luthier.comparing.fitted import Fitted
@@ -14,7 +13,7 @@ from luthier.prepare.trust_rows import sample
 from luthier.scores.measures import Measure
 from luthier.scores.metrics import metric_named
 from luthier.scores.slices import FEWEST
-from luthier.steps.seen import Seen
+from luthier.steps.seen import Seen, per_epoch_of
 
 TUNED = "tuned"
 """The candidate whose course is told: the one that trains layers, and may be kept."""
@@ -72,19 +71,17 @@ def course_record(run: Run) -> dict[str, Any] | None:
     told = run.tuning.get(TUNED)
     if not told or not told["best_step"]:
         return None
-    train, rows = run.plan.train, len(run.ready.examples["train"])
-    assert train.batch_rows is not None, "the recipe gave it before a step was taken"
-    assert train.epochs is not None, "the recipe gave it before a step was taken"
-    per_epoch = steps_per_epoch(rows, train.batch_rows)
+    epochs, per_epoch = run.plan.train.epochs, per_epoch_of(run)
+    assert epochs is not None, "the recipe gave it before a step was taken"
     curve = curve_of(run.folder.events())
     return {
         "candidate": TUNED,
         "steps": told["steps"],
-        "planned": max(1, int(np.ceil(train.epochs * per_epoch))),
+        "planned": max(1, int(np.ceil(epochs * per_epoch))),
         "best_step": told["best_step"],
         "why": told["why"],
         "epochs": told["steps"] / per_epoch,
-        "planned_epochs": train.epochs,
+        "planned_epochs": epochs,
         "best_epoch": told["best_step"] / per_epoch,
         "curve": thinned(curve),
     }

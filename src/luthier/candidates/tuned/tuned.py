@@ -208,7 +208,8 @@ def follow(run: Run, settings: TrainSettings) -> Generator[Event, None, Prefixes
             if isinstance(event, Stopped):
                 run.tuning["tuned"] = {"steps": event.step, "best_step": event.best_step, "why": event.why,
                                        "tokens": state.tokens, "seconds": state.seconds,
-                                       "operations": unfreezing.operations(event.step / per_epoch)}  # fmt: skip
+                                       "operations": unfreezing.operations(event.step / per_epoch),
+                                       "per_epoch": per_epoch}  # fmt: skip
             yield event
             yield from pacing.notes(event)
     prefixes.serve(0)

@@ -70,6 +70,8 @@ def pieces(one: MistakeScores, unit: str | None) -> Html:
 
 
 def nearest(rows: list[NearRow]) -> Html:
+    if not rows:
+        return Html(numbers.NOTHING)
     return tag(
         "ul", *[tag("li", with_note(sentences.cut(row.text or place(row)), about(row))) for row in rows]
     )

@@ -102,8 +102,8 @@ def thirds(values: Floats) -> list[Third]:
 
     values: (rows,); a row that has none, which is nan, is in no part.
 
-    >>> [(one.low, one.high, one.rows.tolist()) for one in thirds(np.array([3.0, 1.0, np.nan, 2.0, 2.0]))]
-    [(1.0, 1.0, [1]), (2.0, 2.0, [3, 4]), (3.0, 3.0, [0])]
+    >>> [(one.low, one.high, one.rows.tolist()) for one in thirds(np.array([3.0, 1.0, np.nan, 2.0]))]
+    [(1.0, 1.0, [1]), (2.0, 2.0, [3]), (3.0, 3.0, [0])]
     """
     known = np.flatnonzero(np.isfinite(values))
     if not len(known):

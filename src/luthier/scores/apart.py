@@ -115,7 +115,7 @@ def means_apart(ours: Floats, theirs: Floats, clusters: Both, confidence: float 
     """
     values = tuple(np.asarray(one, np.float64) for one in (ours, theirs))
     variances = [own.variance_of_mean(one) for one, own in zip(values, clusters, strict=True)]
-    return tested(float(values[0].mean() - values[1].mean()), variances, clusters, confidence)
+    return by_student(float(values[0].mean() - values[1].mean()), variances, clusters, confidence)
 
 
 def statistics_apart(
@@ -132,10 +132,10 @@ def statistics_apart(
         # The variance of a resample is smaller by (n - 1) / n, as in `intervals.percentiles`.
         wider = own.count / (own.count - 1) if own.count > 1 else math.inf
         variances.append(float(found.var(ddof=1)) * wider if len(found) > 1 else math.inf)
-    return tested(values[0] - values[1], variances, clusters, confidence)
+    return by_student(values[0] - values[1], variances, clusters, confidence)
 
 
-def tested(gap: float, variances: list[float], clusters: Both, confidence: float) -> Apart:
+def by_student(gap: float, variances: list[float], clusters: Both, confidence: float) -> Apart:
     """A difference with its interval and p-value by Student's distribution. variances: of both means."""
     from scipy.special import stdtr, stdtrit  # here, as it takes a while, and prediction does without it
 

@@ -17,6 +17,7 @@ from luthier.tasks.writing import Writing
 ROWS, TOKENS, SHORT, WHOLE = 24, 5, 8, 3
 """Rows that are written to side by side, the tokens of each, those of their prompts, and prompts that are read as they are."""
 TRIES = 3
+VERY_LONG_SECONDS = 10.0
 COUNTED = 2_000
 """Prompts that are counted; where there are more, evenly spread ones stand for all."""
 
@@ -137,10 +138,20 @@ def timed(ready: Prepared, mode: Callable[[], Any], writing: Writing) -> Writing
 
 
 def time_of(body: Any, prompts: Sequence[Ids], tokens: int, ready: Prepared) -> float:
-    """Seconds of answers that nothing but their length ends; the best of three tries, where they are quick."""
+    """Seconds of answers that nothing but their length ends; the best of a few tries, as the first one compiles its shapes. Those
+    that take very long are tried once."""
     found: list[float] = []
-    while not found or (len(found) < TRIES and found[0] < LONG_SECONDS):
+    while not found or len(found) < tries_of(found[0]):
         begin = time.perf_counter()
         write(body, prompts, Decoding(frozenset(), tokens), ready.device.torch)
         found.append(time.perf_counter() - begin)
     return min(found)
+
+
+def tries_of(seconds: float) -> int:
+    """How often answers are written whose first try took so many seconds.
+
+    >>> [tries_of(seconds) for seconds in (0.1, 2.0, 20.0)]
+    [3, 2, 1]
+    """
+    return TRIES if seconds < LONG_SECONDS else 2 if seconds < VERY_LONG_SECONDS else 1

@@ -86,6 +86,14 @@ def test_where_none_differs_it_is_told_how_many_were_looked_at_and_by_what() -> 
     assert list(slices_words(None)) == list(slices_words(Slices(metric="accuracy"))) == []
 
 
+def test_the_gap_of_a_loss_has_an_interval_of_numbers() -> None:
+    loss = {**GAP, "metric": "loss", "difference": 0.037, "low": -0.001, "high": 0.074}
+
+    (found,) = overfitting(gap=loss)
+
+    assert found.endswith("0.037 apart (95 % interval −0.001 to +0.074), which is no gap that these rows can show.")
+
+
 @pytest.mark.parametrize(
     ("low", "high", "ends"),
     [

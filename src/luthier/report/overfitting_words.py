@@ -35,12 +35,19 @@ def gap_words(gap: Gap) -> str:
         f"{metric.inside}, on {count(gap.valid.rows, 'validation row')} to {metric.show(gap.valid.value)}"
     )
     size = metric.show_difference(abs(gap.difference), signed=False)
-    ends = f"95 % interval {metric.show_difference_range(gap.low, gap.high)}"
+    ends = f"95 % interval {gap_range(gap, metric)}"
     if gap.low is not None and gap.low > 0:
         return f"{scores}: a gap of {size} ({ends}). So much of it is learnt by heart."
     if gap.high is not None and gap.high < 0:
         return f"{scores}: {size} better on rows that it has not learnt from ({ends}). Those may be easier."
     return f"{scores}: {size} apart ({ends}), which is no gap that these rows can show."
+
+
+def gap_range(gap: Gap, metric: Shown) -> str:
+    """Both ends of the interval of a gap, which is above zero where the rows that were learnt from do better."""
+    if metric.metric.higher or gap.low is None or gap.high is None:
+        return metric.show_difference_range(gap.low, gap.high)
+    return f"{gap.low:+.3f} to {gap.high:+.3f}".replace("-", "−")
 
 
 def course_words(course: Course, metric: Shown) -> str:

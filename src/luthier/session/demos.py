@@ -19,7 +19,7 @@ MODEL = PACKAGED_CHAT
 """The language model that is tuned."""
 CHAT_SECONDS = 900.0
 """Seconds that the demo of conversations takes at the most, with the opening of the model. Two cores with bf16 take half of it;
-without, ten minutes would end training after 91 of 126 steps, which costs some ten points (docs/demo-chat.md)."""
+without, ten minutes would end training after 91 of 126 steps (docs/demo-chat.md)."""
 FEWEST_SECONDS = 60.0
 """Seconds that are left to its run, however long the opening took."""
 TEXTS = (

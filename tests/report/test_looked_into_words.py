@@ -91,7 +91,9 @@ def test_the_gap_of_a_loss_has_an_interval_of_numbers() -> None:
 
     (found,) = overfitting(gap=loss)
 
-    assert found.endswith("0.037 apart (95 % interval −0.001 to +0.074), which is no gap that these rows can show.")
+    assert found.endswith(
+        "0.037 apart (95 % interval −0.001 to +0.074), which is no gap that these rows can show."
+    )
 
 
 @pytest.mark.parametrize(

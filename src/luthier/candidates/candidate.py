@@ -70,11 +70,14 @@ def timed_answers(
 ) -> tuple[dict[str, Outputs], float]:
     """What a candidate gives for the rows of each part, and the seconds that those of the test took.
 
-    answer: from the name of a part to what is given for its rows.
+    answer: from the name of a part to what is given for its rows; a language model may write for minutes, so that a wish to stop
+    is granted before each part.
     """
     outputs: dict[str, Outputs] = {}
     seconds: dict[str, float] = {}
     for part in parts:
+        if run.stop():
+            raise run.interrupted()
         began = run.clock()
         outputs[part] = answer(part)
         seconds[part] = run.clock() - began

@@ -101,6 +101,8 @@ class FewExamplesCandidate(Candidate):
 
     def scored(self, run: Run, rows: Ints, few: Ints) -> Prompted:
         """What some examples come to on a few validation rows."""
+        if run.stop():
+            raise run.interrupted()
         examples = prompted(run.ready, "valid", rows, few)
         outputs = run.task.infer(run.ready.model, examples, run.ready.device)
         score = run.task.score(run.task.answer(outputs, Calibration(), examples), examples.targets)

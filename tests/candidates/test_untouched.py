@@ -24,7 +24,7 @@ def test_a_wish_to_stop_is_granted_before_the_next_part_is_written(
     monkeypatch.setattr(Run, "infer", seen)
     plan = plan_of_chat(data, chatting(tmp_path / "llama"), tmp_path / "run")
 
-    with pytest.raises(Interrupted, match="`luthier resume .*run` goes on from what was saved"):
+    with pytest.raises(Interrupted, match=r"`luthier resume .*run` goes on from what was saved"):
         list(tune(plan, lambda: bool(written)))
 
     assert len(written) == 1

@@ -179,6 +179,17 @@ def test_it_ends_as_the_probe_does_that_was_asked_for(tmp_path: Path, bert: Path
         assert (spared.path / name).read_bytes() == (probe.path / name).read_bytes()
 
 
+def test_a_model_from_scratch_that_was_asked_for_is_said_to_be_left_out_too(
+    tmp_path: Path, bert: Path
+) -> None:
+    plan = plan_for(sure_csv(tmp_path / "rows.csv"), bert, tmp_path / "run", **{"compare.scratch": "on"})
+
+    folder, _ = run(plan)
+
+    told = folder.scorecard.record["tuning"]["not_trained"]
+    assert "Nor is anything trained from scratch, which stands beside what is tuned." in told
+
+
 def test_with_a_method_named_it_trains_to_the_end_all_the_same(tmp_path: Path, bert: Path) -> None:
     plan = plan_for(sure_csv(tmp_path / "rows.csv"), bert, tmp_path / "run", **{"train.method": "full"})
 

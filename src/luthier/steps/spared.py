@@ -34,7 +34,10 @@ def why_spared(run: Run) -> str:
     told = f"No layers are trained: the {run.task.metric} of {kept.name} on the {len(targets):,} validation rows is {score:.4f}"
     if run.task.goodness(score) >= run.task.goodness(top) - ROUNDING:
         reason = "which nothing can exceed"
-    return f"{told}, {reason}. --method full trains all the same."
+    trained = "--method full trains all the same."
+    if run.plan.compare.scratch != "off":
+        trained = f"Nor is anything trained from scratch, which stands beside what is tuned. {trained}"
+    return f"{told}, {reason}. {trained}"
 
 
 def negligible(lead: Difference) -> bool:

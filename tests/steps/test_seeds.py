@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from command import luthier
 from luthier.errors import Interrupted, PlanError, RunError
 from luthier.events import Event, Noted, Started, Work
 from luthier.folder.model_folder import ModelFolder
@@ -129,3 +130,18 @@ def test_what_cannot_be_run_on_several_seeds_is_refused(tmp_path: Path, sentence
         run(plan_for(data, sentence_bert, tmp_path / "full"), 2)
     with pytest.raises(PlanError, match="--seeds 0: expected how many seeds to run"):
         run_seeds(plan_for(data, sentence_bert, tmp_path / "run"), 0)
+
+
+def test_one_seed_is_a_run_like_any_other_on_the_command_line_too(
+    tmp_path: Path, sentence_bert: Path
+) -> None:
+    data = messages_csv(tmp_path / "rows.csv", 80)
+
+    ended = luthier(
+        "tune", data, "--model", sentence_bert, "--method", "probe", "--precision", "fp32", "--out", tmp_path / "run",
+        "--seeds", 1, "--quiet", "--allow", "near-copies,copies",
+    )  # fmt: skip
+
+    assert ended.code == 0, ended.err
+    assert not (tmp_path / "run" / "seeds").exists()
+    assert (tmp_path / "run" / "predictions" / "test.jsonl").is_file()

@@ -140,12 +140,10 @@ def tune(plan: Plan, as_json: bool, quiet: bool, seeds: str | None) -> None:
     """Adapt a pre-trained model to the examples in DATA: the main job."""
     from luthier.session.runs import run_plan, run_seeds
 
-    if seeds is None:
-        show(run_plan(plan, quiet), as_json)
-        return
-    if not (seeds.isdigit() and int(seeds) > 0):
+    if seeds is not None and not (seeds.isdigit() and int(seeds) > 0):
         raise PlanError(f"--seeds {seeds}: expected how many seeds to run, as in --seeds 5.")
-    show(run_seeds(plan, int(seeds), quiet), as_json)
+    count = int(seeds or 1)
+    show(run_plan(plan, quiet) if count == 1 else run_seeds(plan, count, quiet), as_json)
 
 
 app.command(

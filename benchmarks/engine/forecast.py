@@ -79,20 +79,24 @@ def measure(one: dict[str, Any], data: Path, seed: int) -> dict[str, Any]:
         for key, value in one.items():
             if key not in ("set", "rows"):
                 words += ["--" + key.replace("_", "-"), str(value)]
-        foretold, of_plan = command(["plan", *words], folder)
-        card, of_tune = command(["tune", *words], folder)
-        events = [json.loads(line) for line in (folder / "run" / "events.jsonl").read_text().splitlines()]
-        ended = next(event for event in reversed(events) if event["event"] == "ended")
-        return {
-            "config": one,
-            "foretold": foretold["forecast"],
-            "plan_seconds": of_plan.seconds,
-            "seconds": ended["seconds"],
-            "wall": of_tune.seconds,
-            "took": card["cost"]["seconds"],
-            "peak_bytes": of_tune.peak_bytes,
-            "others": max(of_plan.others, of_tune.others),
-        }
+        return {"config": one, **foretold_and_taken(words, folder)}
+
+
+def foretold_and_taken(words: list[str], folder: Path) -> dict[str, Any]:
+    """What `plan` foretells and `tune` then takes. words: what both are given; the run's folder is `run` in `folder`."""
+    foretold, of_plan = command(["plan", *words], folder)
+    card, of_tune = command(["tune", *words], folder)
+    events = [json.loads(line) for line in (folder / "run" / "events.jsonl").read_text().splitlines()]
+    ended = next(event for event in reversed(events) if event["event"] == "ended")
+    return {
+        "foretold": foretold["forecast"],
+        "plan_seconds": of_plan.seconds,
+        "seconds": ended["seconds"],
+        "wall": of_tune.seconds,
+        "took": card["cost"]["seconds"],
+        "peak_bytes": of_tune.peak_bytes,
+        "others": max(of_plan.others, of_tune.others),
+    }
 
 
 def table(lines: list[dict[str, Any]]) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from benchmarks.engine.forecast import LEGEND, command, table
+from benchmarks.engine.forecast import LEGEND, foretold_and_taken, table
 from benchmarks.harness.machine import describe
 from benchmarks.harness.places import DATA, OUT
 from benchmarks.harness.results import write_section
@@ -42,18 +42,7 @@ def measure(one: dict[str, Any], data: Path) -> dict[str, Any]:
             if key not in ("set", "rows"):
                 words += ["--" + key.replace("_", "-"), str(value)]
         words += ["--patience", "1000"]
-        foretold, of_plan = command(["plan", *words], folder)
-        _, of_tune = command(["tune", *words], folder)
-        events = [json.loads(line) for line in (folder / "run" / "events.jsonl").read_text().splitlines()]
-        ended = next(event for event in reversed(events) if event["event"] == "ended")
-        return {
-            "config": one,
-            "foretold": foretold["forecast"],
-            "plan_seconds": of_plan.seconds,
-            "seconds": ended["seconds"],
-            "peak_bytes": of_tune.peak_bytes,
-            "others": max(of_plan.others, of_tune.others),
-        }
+        return {"config": one, **foretold_and_taken(words, folder)}
 
 
 def main() -> None:

@@ -59,30 +59,29 @@ class SeedScores(Record):
     kept: int | None = None
 
 
-class Verdict(Record):
+class Gain(Record):
+    """How much better one candidate is than another."""
+
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    words: str | None = None
+    outcome: str | None = None
+    detectable: float | None = None
+
+
+class Verdict(Gain):
     """Whether the chosen candidate is better than what is to be beaten."""
 
     ship: bool
     against: str | None = None
-    difference: float | None = None
-    low: float | None = None
-    high: float | None = None
-    words: str | None = None
-    outcome: str | None = None
-    detectable: float | None = None
 
 
-class Worth(Record):
+class Worth(Gain):
     """What the dearest candidate's time bought."""
 
     dearer: str | None = None
     cheaper: str | None = None
-    difference: float | None = None
-    low: float | None = None
-    high: float | None = None
-    words: str | None = None
-    outcome: str | None = None
-    detectable: float | None = None
 
 
 class CalibrationScores(Record):

@@ -15,10 +15,12 @@ from luthier.candidates.run import Run
 from luthier.comparing.fitted import PRETRAINED, Fitted
 from luthier.files import clear, write_bytes
 from luthier.folder.nearest import KnownRow, TrainingRows, write_nearest
+from luthier.models.headed import HeadedModel
 from luthier.predict import features_of
 from luthier.report.records import HEAT, Mistake, read_mistakes
 from luthier.report.sentences import cut
-from luthier.steps.seen import Seen, per_epoch_of
+from luthier.steps.overfitted import per_epoch_of
+from luthier.steps.seen import Seen
 from luthier.tasks.occlusion import Asked, Weighed, weighed
 from luthier.tasks.outputs import Outputs
 
@@ -118,8 +120,9 @@ def weighed_pieces(run: Run, kept: Fitted, places: Sequence[int]) -> list[list[W
         targets = np.zeros(len(variants), np.int64)
         return ready.rows.form.read(ready.base.reader, variants, targets, ready.long.way)[0]
 
+    model = run.model_of(kept)  # once: where another one is in memory, it is opened from disk
     asked = Asked(
-        run.task, ready.rows.form, kept.calibration, read, lambda examples: given(run, kept, examples)
+        run.task, ready.rows.form, kept.calibration, read, lambda examples: given(run, kept, model, examples)
     )
     return weighed(asked, few)
 
@@ -166,9 +169,9 @@ def passes(run: Run) -> float:
     return 2 + 3 * float(steps) / per_epoch_of(run)
 
 
-def given(run: Run, kept: Fitted, examples: Examples) -> Outputs:
-    """What the kept model gives for any rows."""
-    weights, model = kept.weights, run.model_of(kept)
+def given(run: Run, kept: Fitted, model: HeadedModel, examples: Examples) -> Outputs:
+    """What the kept candidate gives for any rows. model: its own."""
+    weights = kept.weights
     assert weights is not None, "it has a model"
     if weights.head is None or weights.body != PRETRAINED:
         outputs: Outputs = run.task.infer(model, examples, run.ready.device)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from luthier.batches.order import steps_per_epoch
 from luthier.candidates.run import Run
 from luthier.comparing.choice import next_cheaper
 from luthier.comparing.fitted import Fitted
@@ -13,7 +14,7 @@ from luthier.prepare.trust_rows import sample
 from luthier.scores.measures import Measure
 from luthier.scores.metrics import metric_named
 from luthier.scores.slices import FEWEST
-from luthier.steps.seen import Seen, per_epoch_of
+from luthier.steps.seen import Seen
 
 TUNED = "tuned"
 """The candidate whose course is told: the one that trains layers, and may be kept."""
@@ -85,6 +86,15 @@ def course_record(run: Run) -> dict[str, Any] | None:
         "best_epoch": told["best_step"] / per_epoch,
         "curve": thinned(curve),
     }
+
+
+def per_epoch_of(run: Run) -> int:
+    """Steps of an epoch of the training that is over, on the rows that were learnt at last: a model that learnt from its own
+    answers had others than the user's."""
+    told: int | None = run.tuning["tuned"].get("per_epoch")
+    batch_rows = run.plan.train.batch_rows
+    assert batch_rows is not None, "the recipe gave it before a step was taken"
+    return told or steps_per_epoch(len(run.ready.examples["train"]), batch_rows)
 
 
 def curve_of(events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

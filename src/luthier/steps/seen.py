@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from luthier.arrays import Array, Ints
-from luthier.batches.order import steps_per_epoch
 from luthier.candidates.run import Run
 from luthier.comparing.fitted import PRETRAINED, Fitted
 from luthier.predict import logits_and_features_of
@@ -59,12 +58,3 @@ def frozen(run: Run, kept: Fitted) -> bool:
     """Whether the features of the kept model are those that were computed before anything was learnt."""
     assert kept.weights is not None, "it has a model"
     return kept.weights.body == PRETRAINED and "test" in run.features
-
-
-def per_epoch_of(run: Run) -> int:
-    """Steps of an epoch of the training that is over, on the rows that were learnt at last: a model that learnt from its own
-    answers had others than the user's."""
-    told: int | None = run.tuning["tuned"].get("per_epoch")
-    batch_rows = run.plan.train.batch_rows
-    assert batch_rows is not None, "the recipe gave it before a step was taken"
-    return told or steps_per_epoch(len(run.ready.examples["train"]), batch_rows)

@@ -28,7 +28,7 @@ from luthier.models.master_weights import MasterWeights
 from luthier.models.readers.reading import preparation_of
 from luthier.models.readers.texts import Long
 from luthier.plan.plan import Plan, read_plan
-from luthier.prepare.base import Base, base_of
+from luthier.prepare.base import Base, base_of, suited
 from luthier.prepare.fitting import Fit, fitting
 from luthier.prepare.general import read_general
 from luthier.prepare.idle_settings import refuse_what_has_no_effect
@@ -140,6 +140,7 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
     findings = memo.call(look_over, understood, plan.data.allow)
     checking = time.monotonic() - begin
     asked, plan = plan, with_model(plan, understood)
+    understood = memo.call(suited, understood, plan.model.name, plan.model.base)
     base = base_of(plan.model.name, understood.task.reads, plan.model.base, memo)
     of_pairs = plan.model.model_copy(update={"body_dropout": None})  # which says nothing of how they are read
     rows = memo.call(how_pairs_are_read, of_pairs, understood, base, device)

@@ -22,6 +22,7 @@ from luthier.hashes import hash_json
 from luthier.models.headed import HeadedModel
 from luthier.models.heads import HEADS
 from luthier.models.heads.head import Wanted
+from luthier.models.hub.weight_files import read_weights
 from luthier.models.ladder.ladder import Ladder, find_ladder
 from luthier.models.load import load_model
 from luthier.models.master_weights import MasterWeights
@@ -98,6 +99,8 @@ class Prepared:
     place: Place
     unlabelled: Unlabelled | None = None
     """Rows without labels, as the model reads them; None where no file of such is named."""
+    adapted: Path | None = None
+    """The body's weights once it has learnt from these rows, where that helps; None: they are the folder's."""
 
     @property
     def plan(self) -> Plan:
@@ -110,14 +113,29 @@ class Prepared:
         numbers = device.precision, device.kind, device.threads
         # An architecture's own class may have layers below the head that the folder lacks: they are drawn.
         drawn = self.plan.run.seed if self.model.pooling is None else None
-        made_by = [self.base.fingerprint, self.plan.model.pooling, self.long.way, drawn, *numbers]
+        made_by: list[object] = [
+            self.base.fingerprint,
+            self.plan.model.pooling,
+            self.long.way,
+            drawn,
+            *numbers,
+        ]
+        if self.unlabelled is not None:
+            made_by += [self.unlabelled.fingerprint, self.plan.run.seed]
         return hash_json([rows.fingerprint, rows.split.to_json(), rows.task.to_json(), *made_by])
 
     def untrained(self) -> HeadedModel:
         """The model as it was before anything was trained, opened once more."""
-        return load_model(
+        model = load_model(
             self.base.folder, wanted(self.plan, self.rows.task), preparation_of(self.base.reader)
         )
+        self.put_adapted(model)
+        return model
+
+    def put_adapted(self, model: HeadedModel) -> None:
+        """Give a model the body that has learnt from rows without labels, if there is one."""
+        if self.adapted is not None:
+            model.body.load_state_dict(read_weights((self.adapted,)))
 
     def renewed(self) -> "Prepared":
         """The same, with a model that nobody has trained yet in the place of one whose layers have moved."""

@@ -210,7 +210,7 @@ def results(records: Records) -> str:
 
 def forgot(records: Records) -> Iterator[str]:
     """What tuning made the model forget, and what was given back of it."""
-    for told in (records.scorecard.forgetting, records.scorecard.keeping):
+    for told in (records.scorecard.unlabelled, records.scorecard.forgetting, records.scorecard.keeping):
         if told is not None and told.words:
             yield told.words
 

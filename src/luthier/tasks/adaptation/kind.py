@@ -12,7 +12,7 @@ from luthier.data.images.source import ImageSource
 from luthier.data.row_facts import KnownAnswers, Unusable
 from luthier.data.split import text_keys
 from luthier.data.table import Table
-from luthier.forms.form import Columns
+from luthier.forms.form import Columns, Form
 from luthier.models.hub.inspect import Folder
 from luthier.models.hub.tuned_head import WRITES, TunedHead
 from luthier.scores.metrics import judging
@@ -108,6 +108,21 @@ def suited(task: Task, folder: Folder) -> Task:
     if folder.pooling is not None:
         return TextAdaptation(task.metric)
     return MaskedAdaptation(task.metric) if folder.family in READERS else task
+
+
+def way_for(form: Form, folder: Folder) -> Task | None:
+    """The task in which a body learns from rows without labels, before it learns from others; None where none is known for it.
+
+    A sentence encoder knows single texts again, and two texts that it reads as one are none. What writes is adapted by itself
+    (`luthier adapt`): its features for rows with labels are those of no task that it was trained for.
+    """
+    if form.of_pixels:
+        return ImageAdaptation()
+    found = suited(Adaptation(), folder)
+    texts = sum(role.text for role in form.roles.values())
+    if isinstance(found, MaskedAdaptation):
+        return None if form.side_by_side else found
+    return found if isinstance(found, TextAdaptation) and texts == 1 else None
 
 
 def restore(record: dict[str, Any]) -> Task:

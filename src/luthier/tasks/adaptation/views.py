@@ -1,7 +1,7 @@
 """Adaptation of a sentence encoder: a text is known again though words were left out of it.
 
-The changed view is that of TSDAE (Wang et al. 2021, arXiv:2104.06979, section 3.1), which has a decoder write the whole text. Here
-the text is found among the others, as in SimCSE (Gao et al. 2021, arXiv:2104.08821, section 3), which takes no decoder.
+The changed view is that of TSDAE (Wang et al. 2021, arXiv:2104.06979, section 3.1), which has a decoder write the whole text.
+Here the text is found among the others, as in SimCSE (Gao et al. 2021, arXiv:2104.08821, section 3), which takes no decoder.
 """
 
 from dataclasses import dataclass

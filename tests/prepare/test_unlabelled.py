@@ -88,7 +88,9 @@ def test_of_more_rows_than_are_read_some_are_drawn_by_the_seed(
 
     one, same, other = (understood(data, more, **{"data.split_seed": seed}) for seed in (0, 0, 1))
 
-    assert one.unlabelled is not None and same.unlabelled is not None and other.unlabelled is not None
+    assert one.unlabelled is not None
+    assert same.unlabelled is not None
+    assert other.unlabelled is not None
     assert one.unlabelled.chosen.tolist() == same.unlabelled.chosen.tolist()
     assert one.unlabelled.chosen.tolist() != other.unlabelled.chosen.tolist()
     assert (

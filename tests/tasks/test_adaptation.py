@@ -132,8 +132,9 @@ def test_a_model_that_no_longer_finds_hidden_words_is_refused_by_what_it_lacks(t
         opened(path)
 
     assert str(error.value) == (
-        f"{path}: its weights have no cls.predictions.transform.dense.weight, which finds hidden words: it was tuned for something "
-        "else since it was pre-trained. Name the model that it was made of, or one that declares its pooling, with --model."
+        f"{path}: its weights have no cls.predictions.transform.dense.weight, which finds hidden words: it was tuned for "
+        "something else since it was pre-trained. Name the model that it was made of, or one that declares its pooling, with "
+        "--model."
     )
 
 
@@ -203,11 +204,9 @@ def test_an_image_is_known_again_by_the_features_of_the_model_as_it_came(
     plain, _ = FORMS["image"].read(reader, tiny_images, np.arange(len(tiny_images)), "cut")
     reference = task.reference
     assert reference is not None
-    told = dict(
-        (int(row), values)
-        for rows, found in reference.told(task, model, plain, DEVICE)
-        for row, values in zip(rows, found, strict=True)
-    )
+    told: dict[int, Any] = {}
+    for rows, found in reference.told(task, model, plain, DEVICE):
+        told |= dict(zip(rows.tolist(), found, strict=True))
 
     examples = reference.given(task, plain, np.stack([told[row] for row in range(len(plain))]))
 

@@ -116,6 +116,9 @@ class DataPlan(Section):
     general: Name | None = None
     """File of texts that have nothing to do with the task, each with a label where one is known: how well the model still reads
     them says what it forgot. Left out: 200 sentences in eight topics that come with luthier."""
+    describe: Name | None = None
+    """File that describes labels in words (columns label and description): the untrained model compares texts with these, where
+    it would else take the labels' names. Labels are matched by name; several rows on a label are joined."""
     encoding: Name | None = None
     """Encoding of the files, as Python names it. Found when not given."""
     delimiter: Name | None = None

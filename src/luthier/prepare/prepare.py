@@ -158,6 +158,8 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
     stands_on: list[object] = [rows.fingerprint, rows.split.sizes(), base.fingerprint]
     if plan.data.general is not None:
         stands_on.append(memo.call(read_general, plan.data.general).fingerprint)
+    if plan.data.describe is not None:
+        stands_on.append(task.to_json())  # with the words that stand in the file
     out = Path(plan.run.out or default_folder(plan, stands_on))
     device = as_recorded(device, plan, out)
     questions = made_wanted(plan, rows, recipe, model)

@@ -25,6 +25,7 @@ from luthier.plan.named_columns import column_settings
 from luthier.plan.plan import Plan
 from luthier.prepare.clusters import SharedRows
 from luthier.prepare.data_files import read_files
+from luthier.prepare.descriptions import read_descriptions
 from luthier.prepare.division import Division, divide
 from luthier.prepare.parts import (
     asked_roles,
@@ -40,7 +41,7 @@ from luthier.prepare.parts import (
 from luthier.prepare.task_columns import asked_columns, composed, kind_and_columns
 from luthier.prepare.understanding import Understanding
 from luthier.tasks import TASKS
-from luthier.tasks.kind import Answering, Kind, Roles, Understood, Wishes
+from luthier.tasks.kind import Answering, FewLabels, Kind, Roles, Understood, Wishes
 from luthier.tasks.task import Task
 
 SHOWN = "luthier: shown"
@@ -242,7 +243,14 @@ def wishes_of(plan: Plan, kind: Kind) -> Wishes:
         ),
         objective=plan.task.objective,
         beta=plan.task.beta,
+        few=few_labels(plan),
     )
+
+
+def few_labels(plan: Plan) -> FewLabels:
+    """The plan's settings for labels of which few rows are there. Raises DataError for descriptions that cannot be read."""
+    described = None if plan.data.describe is None else read_descriptions(plan.data.describe)
+    return FewLabels(described)
 
 
 def understanding_of(

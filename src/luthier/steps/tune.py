@@ -10,6 +10,7 @@ from luthier.candidates import competing
 from luthier.candidates.features import compute_features
 from luthier.candidates.reference import compute_reference
 from luthier.candidates.run import Mode, Run, Watch
+from luthier.candidates.zero_shot import cut_words
 from luthier.errors import Interrupted, PlanError
 from luthier.events import Advanced, Doubted, Ended, Event, Noted, Started
 from luthier.folder.model_folder import ModelFolder
@@ -277,7 +278,7 @@ def statements(ready: Prepared) -> list[str]:
     """What the user should know before anything is trained."""
     found = [*ready.base.folder.told, *ready.rows.table.guesses, *ready.rows.told, *ready.long.told]
     found += [finding.message for finding in ready.checked.findings if finding.severity != "note"]
-    found += ready.rows.split.warnings
+    found += [*ready.rows.split.warnings, *cut_words(ready)]
     if ready.plan.train.cloze and ready.made is None:
         found.append("No sentence of the training texts is long enough to make questions of.")
     expected = ready.rows.task.expectation(len(ready.rows.split.train))

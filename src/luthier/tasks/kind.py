@@ -12,6 +12,7 @@ from luthier.data.table import Table
 from luthier.forms import FORMS
 from luthier.forms.form import Columns, Form, Role
 from luthier.models.chat.locate import Learnt
+from luthier.tasks.descriptions import Descriptions
 from luthier.tasks.task import Task
 
 LABEL = "label"
@@ -35,6 +36,14 @@ class Answering:
 
 
 @dataclass(frozen=True)
+class FewLabels:
+    """The user's wishes where few rows, or none, say what a label means."""
+
+    described: Descriptions | None = None
+    """What labels mean, in words."""
+
+
+@dataclass(frozen=True)
 class Wishes:
     """The user's wishes about what a task otherwise decides by itself."""
 
@@ -53,6 +62,7 @@ class Wishes:
     """What is made small where one answer is preferred to another."""
     beta: float | None = None
     """How much that preference counts, where the user says it."""
+    few: FewLabels = FewLabels()
     finished: Task | None = None
     """The task of a finished model, where rows are only asked of it: its labels count, and no row is left out because nothing
     could be learnt from it. None where rows are to be learnt from."""

@@ -23,6 +23,7 @@ from luthier.tasks.classification.label_column import (
 )
 from luthier.tasks.classification.labels import in_order
 from luthier.tasks.classification.task import Classification
+from luthier.tasks.descriptions import describe, told_of_names
 from luthier.tasks.kind import Roles, Understood, Wishes
 from luthier.tasks.metric import chosen_metric
 
@@ -73,7 +74,9 @@ def labelled_rows(
     known = in_order(labels.names(usable))
     refuse_numbers_taken_for_labels(table, label, known, labels.many, wishes)
     metric = chosen_metric(wishes.metric, judging(name), name)
-    task = Classification(known, labels.many, metric, name, reads)
+    described = None if wishes.few.described is None else describe(known, wishes.few.described)
+    words = () if described is None else described.words
+    task = Classification(known, labels.many, metric, name, reads, words=words)
     refuse_unknown_labels(table, roles, usable, labels)
 
     def targets(rows: Ints) -> Array:
@@ -92,7 +95,11 @@ def labelled_rows(
         ),
         keys=keys,
         targets=targets,
-        told=told_of_labels(label, known, labels, wishes),
+        told=(
+            *told_of_labels(label, known, labels, wishes),
+            *(() if described is None else described.told),
+            *(() if task.zero_shot is None else told_of_names(known, words)),
+        ),
     )
 
 

@@ -36,7 +36,7 @@ def refuse_empty_parts(plan: Plan, split: Split, found: Understood, roles: Roles
         ("valid", "validation", split.valid, plan.data.valid),
         ("test", "test", split.test, plan.data.test),
     ):
-        if len(rows):
+        if len(rows) or (found.keeps_single and part not in roles.names):
             continue
         if part in roles.names:
             where = file if file is not None else f"{plan.data.path}, {name} part"

@@ -44,6 +44,8 @@ from luthier.tasks import TASKS
 from luthier.tasks.kind import Answering, FewLabels, Kind, Roles, Understood, Wishes
 from luthier.tasks.task import Task
 
+ONE_SHOT = "one-shot"
+"""The check that the user allows where labels have a single row, and no other rows are given."""
 SHOWN = "luthier: shown"
 """The name of the column that shows a row in findings and reports, where none of the table's columns does."""
 
@@ -250,7 +252,7 @@ def wishes_of(plan: Plan, kind: Kind) -> Wishes:
 def few_labels(plan: Plan) -> FewLabels:
     """The plan's settings for labels of which few rows are there. Raises DataError for descriptions that cannot be read."""
     described = None if plan.data.describe is None else read_descriptions(plan.data.describe)
-    return FewLabels(described)
+    return FewLabels(described, ONE_SHOT in plan.data.allow)
 
 
 def understanding_of(
@@ -309,7 +311,12 @@ def evidence_of(
             other_texts=tuple(other_texts(given, TASKS[understanding.task], columns)),
         ),
         parts=Parts(
-            division.split, frozenset(given.roles.names[1:]), group, found.groups, division.named_groups
+            division.split,
+            frozenset(given.roles.names[1:]),
+            group,
+            found.groups,
+            division.named_groups,
+            found.keeps_single,
         ),
         keys=found.keys,
         answers=found.answers,

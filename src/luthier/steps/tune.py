@@ -29,8 +29,9 @@ from luthier.prepare.task_columns import kind_of
 from luthier.report.understood_words import understood_words
 from luthier.steps.choosing import cheap_candidates, dear_candidates, decide
 from luthier.steps.examination import check_features
-from luthier.steps.finish import VERSIONS, score_and_write, write_records
+from luthier.steps.finish import VERSIONS, score_and_write, tested, write_records
 from luthier.steps.spared import why_spared
+from luthier.steps.unmeasured import write_unmeasured
 from luthier.tasks import TASKS
 
 
@@ -210,7 +211,7 @@ def path(run: Run) -> Iterator[Event]:
     yield from timed(run, "check", check_features(run))
     yield from training(run)
     yield from decide(run)
-    yield from timed(run, "score", score_and_write(run))
+    yield from timed(run, "score", score_and_write(run) if tested(run) else write_unmeasured(run))
 
 
 def features_and_probe(run: Run) -> Iterator[Event]:

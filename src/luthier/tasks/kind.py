@@ -41,6 +41,8 @@ class FewLabels:
 
     described: Descriptions | None = None
     """What labels mean, in words."""
+    one_shot: bool = False
+    """Whether a label may have a single row to learn from."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,8 @@ class Understood:
     """What was mended on the way, in words that follow "rows have", and the numbers of the rows."""
     told: tuple[str, ...] = ()
     """What was taken for likely of the rows, each with the flag that corrects it."""
+    keeps_single: bool = False
+    """Whether a label may have a single row, so that the parts that nobody gave rows for may stay empty."""
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,13 @@ from luthier.data.problems import Problems
 from luthier.data.read import read
 from luthier.data.table import Table
 from luthier.errors import DataError, listing
+from luthier.plan.plan import Plan
 from luthier.tasks.classification.labels import name_of
 from luthier.tasks.descriptions import Descriptions
+from luthier.tasks.kind import FewLabels
 
+ONE_SHOT = "one-shot"
+"""The check that the user allows where labels have a single row, and no other rows are given."""
 LABELS = (*LABEL_NAMES, "label_name", "class_name", "name", "id")
 """Names of the column of labels, in order of preference."""
 WORDS = (
@@ -21,6 +25,12 @@ WORDS = (
     *("label_description", "label_text", "sentence", "details"),
 )
 """Names of the column of descriptions, in order of preference."""
+
+
+def few_labels(plan: Plan) -> FewLabels:
+    """The plan's settings for labels of which few rows are there. Raises DataError for descriptions that cannot be read."""
+    described = None if plan.data.describe is None else read_descriptions(plan.data.describe)
+    return FewLabels(described, plan.data.unlabelled is not None or ONE_SHOT in plan.data.allow)
 
 
 def read_descriptions(file: str) -> Descriptions:

@@ -25,7 +25,7 @@ from luthier.plan.named_columns import column_settings
 from luthier.plan.plan import Plan
 from luthier.prepare.clusters import SharedRows
 from luthier.prepare.data_files import read_files
-from luthier.prepare.descriptions import read_descriptions
+from luthier.prepare.descriptions import few_labels
 from luthier.prepare.division import Division, divide
 from luthier.prepare.parts import (
     asked_roles,
@@ -42,11 +42,9 @@ from luthier.prepare.task_columns import asked_columns, composed, kind_and_colum
 from luthier.prepare.understanding import Understanding
 from luthier.prepare.unlabelled import FreeRows, free_rows
 from luthier.tasks import TASKS
-from luthier.tasks.kind import Answering, FewLabels, Kind, Roles, Understood, Wishes
+from luthier.tasks.kind import Answering, Kind, Roles, Understood, Wishes
 from luthier.tasks.task import Task
 
-ONE_SHOT = "one-shot"
-"""The check that the user allows where labels have a single row, and no other rows are given."""
 SHOWN = "luthier: shown"
 """The name of the column that shows a row in findings and reports, where none of the table's columns does."""
 
@@ -260,13 +258,6 @@ def wishes_of(plan: Plan, kind: Kind) -> Wishes:
         beta=plan.task.beta,
         few=few_labels(plan),
     )
-
-
-def few_labels(plan: Plan) -> FewLabels:
-    """The plan's settings for labels of which few rows are there. Raises DataError for descriptions that cannot be read."""
-    described = None if plan.data.describe is None else read_descriptions(plan.data.describe)
-    one_shot = plan.data.unlabelled is not None or ONE_SHOT in plan.data.allow
-    return FewLabels(described, one_shot)
 
 
 def understanding_of(

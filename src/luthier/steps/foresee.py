@@ -7,7 +7,7 @@ from luthier.candidates import CANDIDATES
 from luthier.forecast.forecast import forecast
 from luthier.plan.plan import Plan, flag
 from luthier.prepare.prepare import prepare
-from luthier.steps.tune import statements
+from luthier.steps.statements import statements
 
 
 def foresee(plan: Plan) -> dict[str, Any]:

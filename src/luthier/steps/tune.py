@@ -10,7 +10,6 @@ from luthier.candidates import competing
 from luthier.candidates.features import compute_features
 from luthier.candidates.reference import compute_reference
 from luthier.candidates.run import Mode, Run, Watch
-from luthier.candidates.zero_shot import cut_words
 from luthier.errors import Interrupted, PlanError
 from luthier.events import Advanced, Doubted, Ended, Event, Noted, Started
 from luthier.folder.model_folder import ModelFolder
@@ -30,7 +29,9 @@ from luthier.report.understood_words import understood_words
 from luthier.steps.choosing import cheap_candidates, dear_candidates, decide
 from luthier.steps.examination import check_features
 from luthier.steps.finish import VERSIONS, score_and_write, tested, write_records
+from luthier.steps.named import tune_named
 from luthier.steps.spared import why_spared
+from luthier.steps.statements import statements
 from luthier.steps.unmeasured import write_unmeasured
 from luthier.tasks import TASKS
 
@@ -52,13 +53,16 @@ def tune(
     where = None if plan.run.out is None else Path(plan.run.out)
     if where is not None:
         refuse_in_use(where)
-    if plan.data.warm_up is not None:
-        plan = yield from warmed_up(plan, stop)
     begin = time.monotonic()
 
     def clock() -> float:
         return time.monotonic() - begin
 
+    if plan.data.label_names:
+        return (yield from tune_named(plan, stop, memo, clock))
+    if plan.data.warm_up is not None:
+        plan = yield from warmed_up(plan, stop)
+        begin = time.monotonic()
     try:
         yield Started("prepare", clock())
         takes = what_opening_takes(model_of(plan, memo))
@@ -273,16 +277,3 @@ def told_damage(run: Run) -> Iterator[Event]:
         for words in artefacts.damaged:
             yield Noted(words, run.clock(), warning=True)
         artefacts.damaged.clear()
-
-
-def statements(ready: Prepared) -> list[str]:
-    """What the user should know before anything is trained."""
-    found = [*ready.base.folder.told, *ready.rows.table.guesses, *ready.rows.told, *ready.long.told]
-    found += [finding.message for finding in ready.checked.findings if finding.severity != "note"]
-    found += [*ready.rows.split.warnings, *cut_words(ready)]
-    if ready.plan.train.cloze and ready.made is None:
-        found.append("No sentence of the training texts is long enough to make questions of.")
-    expected = ready.rows.task.expectation(len(ready.rows.split.train))
-    if expected is not None and not ready.model.knows:
-        found.append(expected)
-    return found

@@ -107,8 +107,8 @@ def refuse_alike(file: str, labels: Sequence[str], words: Sequence[str]) -> None
         other = first.setdefault(own.casefold(), label)
         if other != label:
             raise DataError(
-                f"{file}: {other!r} and {label!r} have the same description, which tells neither from the other. Describe what "
-                "is different."
+                f"{file}: {other!r} and {label!r} are described by the same words, {own!r}, which tell neither from the other. "
+                "Describe what is different (--describe FILE)."
             )
 
 

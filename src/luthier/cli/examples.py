@@ -239,7 +239,7 @@ def show(folder: Any, as_json: bool) -> None:
         scores = [
             f"{candidate[part]:.3f} on {words}"
             for part, words in (("valid", "validation"), ("test", "test"))
-            if candidate[part] is not None
+            if candidate[part] is not None and not (part == "valid" and scorecard.card.valid_from)
         ]
         told = f"{scorecard.metric} {', '.join(scores)}" if scores else "not measured"
         print(f"  {candidate['name']:<{width}} {told}{mark}")

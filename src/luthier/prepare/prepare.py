@@ -36,6 +36,7 @@ from luthier.prepare.memo import Memo
 from luthier.prepare.pairs import how_pairs_are_read
 from luthier.prepare.refusals import (
     refuse_more_than_is_read,
+    refuse_names_alone,
     refuse_recomputing,
     refuse_too_many_blocks,
     refuse_unknown_checks,
@@ -133,6 +134,7 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
     memo: what earlier runs of this process have opened, where this plan names the same.
     """
     memo = memo or Memo()
+    refuse_names_alone(plan)
     device = memo.call(devices.choose, plan.run.device, plan.run.precision, plan.run.threads)
     refuse_unknown_checks(plan.data.allow)
     understood = memo.call(understand, plan.of_rows())

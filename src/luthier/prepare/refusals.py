@@ -27,6 +27,15 @@ def refuse_unknown_checks(allowed: Sequence[str]) -> None:
             )
 
 
+def refuse_names_alone(plan: Plan) -> None:
+    """Raise PlanError where labels are named and no row is to be learnt from."""
+    if plan.data.label_names:
+        raise PlanError(
+            "data.label_names: nothing is learnt from names alone, so there is nothing to search for. `luthier tune` makes the "
+            "model of them."
+        )
+
+
 def refuse_empty_parts(plan: Plan, split: Split, found: Understood, roles: Roles) -> None:
     """Raise DataError where a part has no rows: nothing can be chosen or reported then.
 

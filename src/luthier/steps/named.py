@@ -1,4 +1,4 @@
-"""A run of which labels' names are known and no labelled row: the untrained model compares texts with them, and is kept as that."""
+"""A run of which labels' names are known and no labelled row: the untrained model compares texts with them, and is kept so."""
 
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -18,7 +18,7 @@ from luthier.candidates.run import Mode, Run, Watch
 from luthier.candidates.zero_shot import NAMES, compared
 from luthier.comparing.fitted import Fitted, Weights
 from luthier.devices import with_threads
-from luthier.events import CandidateReady, Chose, Ended, Event, Noted, Started
+from luthier.events import Chose, Ended, Event, Noted, Started
 from luthier.files import whole_folder
 from luthier.folder.artefacts import Artefacts
 from luthier.folder.model_folder import ModelFolder
@@ -105,7 +105,6 @@ def steps(run: Run) -> Iterator[Event]:
     if tested(run):
         yield from compared_with_counts(run)
         run.candidates.append(scored(run, fitted))
-        yield CandidateReady(NAME, run.task.metric, fitted.scores["test"].value, fitted.seconds, run.clock())
     else:
         run.candidates.append(fitted)
         yield Noted(WORDS, run.clock(), warning=True)

@@ -58,12 +58,12 @@ def tune(
     def clock() -> float:
         return time.monotonic() - begin
 
-    if plan.data.label_names:
-        return (yield from tune_named(plan, stop, memo, clock))
     if plan.data.warm_up is not None:
         plan = yield from warmed_up(plan, stop)
         begin = time.monotonic()
     try:
+        if plan.data.label_names:
+            return (yield from tune_named(plan, stop, memo, clock))
         yield Started("prepare", clock())
         takes = what_opening_takes(model_of(plan, memo))
         if takes is not None:

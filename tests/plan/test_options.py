@@ -190,6 +190,8 @@ APART = {
     "train.replay": "tests/train/test_beside.py",
     "data.images": "tests/data/test_image_folder.py",
     "data.general": "tests/candidates/test_keeping.py",
+    "data.describe": "tests/steps/test_named.py",
+    "data.label_names": "tests/steps/test_named.py",
     "train.cloze": "tests/tasks/test_question_task.py",
     "train.adapter": "tests/models/test_lora.py",
     "train.adapter_alpha": "tests/models/test_lora.py",

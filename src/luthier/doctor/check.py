@@ -121,8 +121,9 @@ def check(plan: Plan, stop: Callable[[], bool] = lambda: False) -> Generator[Eve
 
 
 def names_checked(rows: Rows, seconds: float) -> Checkup:
-    """What is known where labels are named: how rows are understood, and what those checks find that need no row to learn from."""
-    found = ranked(examine(rows.evidence, {name: CHECKS[name] for name in OF_ANSWERS}))
+    """What is known where labels are named: how rows are understood, and what checks find that need no row to learn from."""
+    checks = {name: CHECKS[name] for name in OF_ANSWERS} if len(rows.split.test) else {}
+    found = ranked(examine(rows.evidence, checks))
     notes = [
         *rows.table.guesses,
         *(f"{role}: {why}; {flag_of(role, rows)} corrects it" for role, why in rows.guesses.items()),

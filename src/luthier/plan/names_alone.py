@@ -47,11 +47,6 @@ def clashes_of_names(
         )
     if data.valid is not None:
         yield "data.valid: no effect with data.label_names, as nothing is chosen. Leave it out, or test on it: --test FILE."
-    if task.name not in ("auto", "text-classification"):
-        yield (
-            f"data.label_names with task.name {task.name!r}: texts alone are compared with names of labels. Leave out one of the "
-            "two."
-        )
     if task.labels_per_row == "many":
         yield (
             "data.label_names with task.labels_per_row 'many': names alone do not say how many of them hold. Leave one of the "

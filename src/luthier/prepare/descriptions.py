@@ -92,7 +92,7 @@ def named(table: Table, known: Sequence[str], besides: Sequence[str | None]) -> 
 
 
 def by_length(table: Table) -> tuple[str, str]:
-    """Of two columns the one with the shorter values, which are names, and the other one."""
+    """Two columns in order: the one with the shorter values, which are names, and the other one."""
     lengths = {name: sum(map(len, table.texts(name))) for name in table.names}
     first, second = table.names
     return (first, second) if lengths[first] <= lengths[second] else (second, first)

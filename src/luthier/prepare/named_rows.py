@@ -10,7 +10,7 @@ from luthier.data.read import read
 from luthier.data.row_facts import no_rows
 from luthier.data.split import Split
 from luthier.data.table import Table
-from luthier.errors import DataError
+from luthier.errors import DataError, PlanError
 from luthier.plan.plan import Plan
 from luthier.prepare.data_files import writing_of
 from luthier.prepare.descriptions import few_labels
@@ -19,9 +19,8 @@ from luthier.prepare.rows import Given, Reading, Rows, understood_as, wishes_of
 from luthier.prepare.small_parts import small_parts
 from luthier.prepare.task_columns import composed, needed_columns
 from luthier.tasks import TASKS
-from luthier.tasks.classification.named import task_of_names, without_labels
-from luthier.tasks.classification.text import NAME
-from luthier.tasks.kind import Roles, Understood
+from luthier.tasks.classification.named import without_labels
+from luthier.tasks.kind import Kind, OfNames, Roles, Understood
 
 HOW = "labels are named and no row is learnt from"
 
@@ -29,28 +28,41 @@ HOW = "labels are named and no row is learnt from"
 def named_rows(plan: Plan) -> Rows:
     """The rows, understood; none of them is learnt from. Raises DataError for what cannot be used, and for DATA with labels."""
     begin = time.monotonic()
-    kind, named = TASKS[NAME], few_labels(plan)
-    task, told = task_of_names(plan.data.label_names, named.described, plan.task.metric)
+    kind, make = kind_of_names(plan)
+    task, told = make(plan.data.label_names, few_labels(plan).described, plan.task.metric)
     plan = with_unlabelled(plan)
     wishes = replace(wishes_of(plan, kind), finished=task, labels_per_row="one", task_named=True)
     if plan.data.test is None:
         table = table_of(plan, plan.data.path, "train")
-        kind = replace(kind, understand=without_labels)
+        blind = replace(kind, understand=without_labels)
         given, guess = Given({"train": table}, {"train": table}, None), guess_text(plan, table)
     else:
-        table = table_of(plan, plan.data.test, "test")
+        table, blind = table_of(plan, plan.data.test, "test"), kind
         given = Given({"test": table}, {"test": table}, None, asked=True)
         guess = needed_columns(plan, table, kind)
     rows = understood_as(
-        plan, given, Reading(kind, "as labels are named", guess, wishes, tested_alone), begin
+        plan, given, Reading(blind, "as labels are named", guess, wishes, tested_alone), begin
     )
     split = "random" if plan.data.test is None else "files"
     return replace(
         rows,
-        kind=TASKS[NAME],
+        kind=kind,
         told=(*told, *rows.told),
         understanding=replace(rows.understanding, split=split),
     )
+
+
+def kind_of_names(plan: Plan) -> tuple[Kind, OfNames]:
+    """The task whose labels are named, and how it is made of names. Raises PlanError for one that no names make."""
+    able = {name: kind for name, kind in TASKS.items() if kind.of_names is not None}
+    name = next(iter(able)) if plan.task.name == "auto" else plan.task.name
+    make = TASKS[name].of_names
+    if make is None:
+        raise PlanError(
+            f"data.label_names: no effect with {name}, as names alone say nothing of its answers. Leave it out, or choose --task "
+            f"{next(iter(able))}."
+        )
+    return TASKS[name], make
 
 
 def with_unlabelled(plan: Plan) -> Plan:

@@ -10,7 +10,6 @@ from luthier.forms.form import Columns
 from luthier.scores.metrics import judging
 from luthier.tasks.baselines import readable
 from luthier.tasks.classification.task import Classification
-from luthier.tasks.classification.text import NAME
 from luthier.tasks.descriptions import Described, Descriptions, describe, refuse_alike, told_of_names
 from luthier.tasks.kind import Roles, Understood, Wishes
 from luthier.tasks.metric import chosen_metric
@@ -18,14 +17,15 @@ from luthier.tasks.texts import input_keys
 
 
 def task_of_names(
-    names: Sequence[str], described: Descriptions | None, metric: str
+    name: str, names: Sequence[str], described: Descriptions | None, metric: str
 ) -> tuple[Classification, tuple[str, ...]]:
-    """The task, and what is to be known of how labels were described. Raises DataError for names that nothing tells apart."""
+    """The task of some name, and what is to be known of how labels were described. Raises DataError for labels that nothing tells
+    apart."""
     found = Described((), ()) if described is None else describe(names, described)
     if described is None:
         refuse_alike("--label-names", names, [readable(name) for name in names])
     words = found.words
-    task = Classification(tuple(names), False, chosen_metric(metric, judging(NAME), NAME), NAME, words=words)
+    task = Classification(tuple(names), False, chosen_metric(metric, judging(name), name), name, words=words)
     return task, (*found.told, *told_of_names(names, words))
 
 

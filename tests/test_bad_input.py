@@ -200,7 +200,9 @@ def test_a_test_file_without_the_label_column_is_refused(refusal: Callable[..., 
         (
             [(text, f"label {row}") for row, text in enumerate(TEXTS)],
             "no two rows share a label in column 'label': it looks like an identifier. "
-            "Name the label column with --label.",
+            "Name the label column with --label. If each label has one row, as in one-shot learning, give rows of other files to "
+            "test or to validate on (--test FILE, --valid FILE), or rows without labels (--unlabelled FILE), or go on without "
+            "any: --allow one-shot.",
         ),
         (
             [(text, " ") for text in TEXTS],
@@ -239,7 +241,8 @@ def test_rows_that_nothing_can_be_learnt_from_are_refused(
 def test_too_few_rows_are_refused(refusal: Callable[..., str]) -> None:
     assert refusal(csv([(text, label) for text, label in messages(6, labels=2)])) == (
         "rows.csv: 6 rows that can be used are too few to learn from and to test on. "
-        "Expected at least 8; a useful result starts near 20 rows, or 20 of each label where there are labels."
+        "Expected at least 8; a useful result starts near 20 rows, or 20 of each label where there are labels. "
+        "With rows to test on in a file of their own (--test FILE) 2 rows do, one of each label."
     )
 
 

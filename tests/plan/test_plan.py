@@ -36,7 +36,9 @@ EVERYTHING: dict[str, Any] = {
     "data.missing": ["NA", "-"],
     "data.images": "photos",
     "data.general": "news.csv",
+    "data.describe": "words.csv",
     "data.unlabelled": "more.csv",
+    "data.label_names": [],  # goes with nothing that is learnt: tests/steps/test_named.py
     "data.valid_share": 0.25,
     "data.test_share": 0.3,
     "data.calibration_share": 0.0,
@@ -137,7 +139,7 @@ def test_the_data_alone_make_a_plan() -> None:
         key: value
         for key, info in fields().items()
         if key != "model.name" and (value := "rows.csv" if key == "data.path" else info.default) is not None
-    } | {"model.hidden": [], "data.allow": [], "data.missing": []}
+    } | {"model.hidden": [], "data.allow": [], "data.missing": [], "data.label_names": []}
 
 
 def test_a_model_that_nobody_named_is_written_down_nowhere_as_the_rows_say_which_one_serves(
@@ -499,8 +501,9 @@ def test_what_names_no_column_by_its_role_is_refused(columns: Any) -> None:
 
 
 NAMES = (
-    "data.path", "data.valid", "data.test", "data.unlabelled", "data.images", "data.general", "model.name", "model.base",
-    "run.out", "data.allow", "data.warm_up", "run.budget", "run.recompute", "run.save_every", "run.cache", "run.cache_gb",
+    "data.path", "data.valid", "data.test", "data.images", "data.general", "data.describe", "data.unlabelled", "model.name",
+    "model.base", "run.out", "data.allow", "data.warm_up", "run.budget", "run.recompute", "run.save_every", "run.cache",
+    "run.cache_gb",
 )  # fmt: skip
 """Settings that do not decide the result: what files and folders hold counts, not what they are called."""
 
@@ -511,7 +514,7 @@ def test_what_decides_the_result_is_in_the_identity_and_nothing_else(key: str) -
     without = Plan.build({"data.path": "other.csv", **{k: v for k, v in EVERYTHING.items() if k != key}})
     changed = without != plan
 
-    assert changed or key == "task.name"  # there is but one task
+    assert changed or key in ("task.name", "data.label_names")  # there is but one task, and no names here
     assert (without.identity() != plan.identity()) is (changed and key not in NAMES)
 
 

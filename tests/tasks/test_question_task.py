@@ -32,7 +32,8 @@ from luthier.prepare.prepare import Prepared, prepare
 from luthier.prepare.rows import look_over, understand
 from luthier.scores import answers as scores_of
 from luthier.searching.folder import SearchFolder
-from luthier.steps.tune import statements, tune
+from luthier.steps.statements import statements
+from luthier.steps.tune import tune
 from luthier.tasks.calibration import Calibration
 from luthier.tasks.outputs import Logits
 from luthier.tasks.question_answering.overlap import nearest_sentence

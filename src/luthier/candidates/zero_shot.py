@@ -68,6 +68,21 @@ def compared(ready: Prepared, parts: tuple[str, ...]) -> dict[str, Examples]:
     return found
 
 
+def cut_words(ready: Prepared) -> list[str]:
+    """A sentence on what describes labels at more length than the model reads; none where all of it is read."""
+    how, texts = ready.rows.task.zero_shot, ready.base.reader.texts
+    if how is None or texts is None or not how.prompts:
+        return []
+    long = texts.examples(how.prompts, blank(len(how.prompts)))[1]
+    if not long.rows:
+        return []
+    what = "label is described by a text" if long.rows == 1 else "labels are described by texts"
+    return [
+        f"{long.rows:,} {what} longer than the {long.limit:,} tokens that the model reads: zero-shot compares with the beginning "
+        "alone. Shorten the descriptions."
+    ]
+
+
 def key(part: str, side: int) -> str:
     return f"{part}, text {side + 1}"
 

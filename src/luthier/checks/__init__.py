@@ -22,6 +22,7 @@ from luthier.checks.left_out import left_out
 from luthier.checks.length import length
 from luthier.checks.near_copies import near_copies
 from luthier.checks.near_images import near_images
+from luthier.checks.one_shot import one_shot
 from luthier.checks.outliers import outliers
 from luthier.checks.personal_data import personal_data
 from luthier.checks.repairs import repairs
@@ -42,6 +43,7 @@ TABLE: dict[str, Check] = {
     "label-column": label_column,
     "label-names": label_names,
     "single-labels": single,
+    "one-shot": one_shot,
     "imbalance": imbalance,
     "label-shift": label_shift,
     "left-out": left_out,

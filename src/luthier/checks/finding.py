@@ -111,6 +111,8 @@ class Parts:
     """(table rows,) each: equal for rows that the task keeps on one side, such as questions on one text."""
     named_groups: Ints | None = None
     """(table rows,) equal where the column `group` is."""
+    keeps_single: bool = False
+    """Whether a label may have a single row to learn from."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,7 @@ class Evidence:
     def used(self) -> Ints:
         """Rows of all parts, in table order."""
         split = self.parts.split
-        return np.sort(np.concatenate([split.train, split.valid, split.calibration, split.test]))
+        return np.unique(np.concatenate([split.train, split.valid, split.calibration, split.test]))
 
     @property
     def form(self) -> Form:

@@ -45,5 +45,9 @@ def held_out(evidence: Evidence) -> list[tuple[str, Ints, Ints]]:
     learnt = np.concatenate([split.train, split.calibration])
     return [
         ("test", split.test, np.concatenate([learnt, split.valid])),
-        ("validation", split.valid, learnt),
+        (
+            "validation",
+            np.setdiff1d(split.valid, learnt),
+            learnt,
+        ),  # those that are both are told of elsewhere
     ]

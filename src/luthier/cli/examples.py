@@ -236,10 +236,13 @@ def show(folder: Any, as_json: bool) -> None:
     width = max(10, *(len(candidate["name"]) for candidate in scorecard.record["candidates"]))
     for candidate in scorecard.record["candidates"]:
         mark = "  <- kept" if candidate["name"] == scorecard.chosen else ""
-        print(
-            f"  {candidate['name']:<{width}} {scorecard.metric} {candidate['valid']:.3f} on validation, "
-            f"{candidate['test']:.3f} on test{mark}"
-        )
+        scores = [
+            f"{candidate[part]:.3f} on {words}"
+            for part, words in (("valid", "validation"), ("test", "test"))
+            if candidate[part] is not None and not (part == "valid" and scorecard.card.valid_from)
+        ]
+        told = f"{scorecard.metric} {', '.join(scores)}" if scores else "not measured"
+        print(f"  {candidate['name']:<{width}} {told}{mark}")
     print(f"\n{scorecard.words}")
     print(scorecard.record["worth"]["words"])
     if scorecard.looks_words:

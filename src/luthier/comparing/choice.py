@@ -119,6 +119,14 @@ def nothing_to_beat(ours: Fitted, metric: str) -> str:
     )
 
 
+def not_measured(ours: Fitted) -> str:
+    """The verdict where there are no test rows."""
+    return (
+        f"Do not ship it yet. There are no test rows, so nothing was measured, and nobody can say how good the {ours.name} model "
+        "is. Give rows with labels to test on: --test FILE."
+    )
+
+
 def worth_words(dearer: Fitted, cheaper: Fitted, metric: str, gap: Difference) -> str:
     """Whether the dearest candidate was worth its time."""
     ends, cost = f"({interval(metric, gap)})", f"for {dearer.seconds:,.0f} more seconds."

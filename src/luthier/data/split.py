@@ -16,6 +16,8 @@ from luthier.errors import DataError
 
 PARTS = ("train", "valid", "calibration", "test")
 FEWEST_ROWS = 8
+FEWEST_OF_FEW = 2
+"""The fewest rows to learn from where none of them has to be set aside: one of each of two labels."""
 MOST_CALIBRATION_ROWS = 500
 """The most calibration rows: one temperature needs no more."""
 
@@ -34,6 +36,11 @@ class Split:
     """The part whose rows calibrate; empty where nothing is to be calibrated."""
     warnings: tuple[str, ...] = ()
     """Sentences for the report on what its small parts mean."""
+
+    @property
+    def validates_apart(self) -> bool:
+        """Whether the validation rows are others than those that are learnt from."""
+        return not np.isin(self.valid, self.train).any()
 
     def sizes(self) -> dict[str, int]:
         return {part: len(getattr(self, part)) for part in PARTS}
@@ -57,6 +64,8 @@ class Shares:
     """The part whose rows calibrate; where that is not `calibration`, none are set aside for it."""
     fewest_to_calibrate: int = 20
     """Where fewer rows than these would be set aside, none are, and the validation rows calibrate."""
+    fewest_rows: int = FEWEST_ROWS
+    """Rows to learn from at the least."""
     asked: bool = False
     """Whether the user asked for calibration rows: then they are set aside, however few."""
 
@@ -80,10 +89,11 @@ def split_rows(
     """
     by_role = {role: rows[role_of[rows] == at] for at, role in enumerate(roles)}
     own = by_role["train"]
-    if len(own) < FEWEST_ROWS:
+    if len(own) < shares.fewest_rows:
         raise DataError(
             f"{len(own)} rows that can be used are too few to learn from and to test on. "
-            f"Expected at least {FEWEST_ROWS}; a useful result starts near 20 rows, or 20 of each label where there are labels."
+            f"Expected at least {shares.fewest_rows}; a useful result starts near 20 rows, or 20 of each label where there "
+            "are labels."
         )
     wanted = {part: getattr(shares, part) for part in ("test", "valid") if part not in by_role}
     pieces = deal(own, strata, groups, wanted, seed, "split") if wanted else {"train": own}

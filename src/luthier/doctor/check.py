@@ -19,10 +19,13 @@ from luthier.events import Advanced, Ended, Event, Noted, Started
 from luthier.models.hub.find import what_opening_takes
 from luthier.plan.named_columns import column_flag
 from luthier.plan.plan import Plan
+from luthier.prepare.named_rows import named_rows
 from luthier.prepare.prepare import with_model
 from luthier.prepare.refusals import refuse_unknown_checks
 from luthier.prepare.rows import Rows, understand
 
+OF_ANSWERS = ("contradictions", "copies")
+"""Checks that need no row to learn from."""
 NO_MODEL = "none"
 """The value of `--model` with which only rows and split are looked at."""
 MOST_ROWS = 50_000
@@ -81,6 +84,8 @@ def check(plan: Plan, stop: Callable[[], bool] = lambda: False) -> Generator[Eve
 
     yield Started("prepare", clock())
     refuse_unknown_checks(plan.data.allow)
+    if plan.data.label_names:
+        return names_checked(named_rows(plan), clock())
     try:
         rows = understand(plan)
     except StopFinding as error:
@@ -113,6 +118,21 @@ def check(plan: Plan, stop: Callable[[], bool] = lambda: False) -> Generator[Eve
     for note in notes:
         yield Noted(note, clock())
     return Checkup(ranked(found), rows, evidence, tuple(notes), clock(), tuple(plan.data.allow))
+
+
+def names_checked(rows: Rows, seconds: float) -> Checkup:
+    """What is known where labels are named: how rows are understood, and what checks find that need no row to learn from."""
+    checks = {name: CHECKS[name] for name in OF_ANSWERS} if len(rows.split.test) else {}
+    found = ranked(examine(rows.evidence, checks))
+    notes = [
+        *rows.table.guesses,
+        *(f"{role}: {why}; {flag_of(role, rows)} corrects it" for role, why in rows.guesses.items()),
+    ]
+    notes += [*rows.told, *rows.split.warnings]
+    notes.append(
+        "No row is learnt from, so only contradictions and copies were looked for, among rows to test on."
+    )
+    return Checkup(found, rows, rows.evidence, tuple(notes), seconds)
 
 
 def flag_of(role: str, rows: Rows) -> str:

@@ -259,6 +259,8 @@ class ModelFolder:
             metric = self.scorecard.metric
         except InputError:
             return f"ModelFolder({str(self.path)!r})"
+        if not self.scorecard.card.measured:
+            return f"ModelFolder({str(self.path)!r}, nothing measured)"
         estimate = self.scorecard.test[metric]
         half = (estimate.high - estimate.low) / 2
         return f"ModelFolder({str(self.path)!r}, {metric} {estimate.value:.2f} ± {half:.2f})"

@@ -67,7 +67,8 @@ class Scorecard:
         return self.card.looks_words
 
     def __repr__(self) -> str:
-        return f"Scorecard({self.chosen}, {self.metric} {self.test[self.metric]})"
+        told = f"{self.metric} {self.test[self.metric]}" if self.card.measured else "nothing measured"
+        return f"Scorecard({self.chosen}, {told})"
 
     def to_json(self) -> dict[str, Any]:
         return self.record
@@ -93,10 +94,10 @@ def read_scorecard(run: Path, needed: Sequence[str], mend: str) -> Scorecard:
     path = run / FILE
     value = read_json(path, within=run, mend=mend)
     record = migrated(value, ScorecardRecord, str(path), mend)
-    if missing := [key for key in needed if not record.get(key)]:
+    if missing := [key for key in needed if not record.get(key) and not (key == "test" and key in record)]:
         raise RunError(f"{path}: lacks {listing(missing)}. {mend}")
     found = validated(record, ScorecardRecord, str(path), mend)
-    if found.metric not in found.test:
+    if found.metric not in found.test and found.measured:
         raise RunError(f"{path}: 'test' has no value of the metric {found.metric!r}. {mend}")
     if not refuse_broken_seal(value, path, mend, ", so its numbers cannot be believed"):
         tell_unsealed(path)

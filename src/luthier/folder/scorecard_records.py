@@ -355,6 +355,11 @@ class ScorecardRecord(VersionedRecord):
         return self
 
     @property
+    def measured(self) -> bool:
+        """Whether there were test rows, so that there are scores."""
+        return bool(self.test) or (self.rows or {}).get("test") != 0
+
+    @property
     def ship(self) -> bool:
         """Whether the chosen candidate is better, beyond noise, than the best for which nothing was trained."""
         return self.verdict is not None and self.verdict.ship

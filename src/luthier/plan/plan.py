@@ -19,6 +19,7 @@ from luthier.plan.duration import seconds_of
 from luthier.plan.key import FIRST, deciding
 from luthier.plan.method import Lora, Top, parse_method
 from luthier.plan.named_columns import OWN
+from luthier.plan.names_alone import clashes_of_names, names_in
 from luthier.plan.section import Section
 from luthier.plan.sections import ComparePlan, DataPlan, ModelPlan, RunPlan, TaskPlan, TrainPlan
 from luthier.records import VERSION, VersionedRecord, migrated, stamped
@@ -76,6 +77,8 @@ class Plan(Section):
                 "leave no rows to train on. Make their sum smaller than 1."
             )
         idle = [f"{section}.{key}" for section, key in TUNING_ALONE if is_set(self, section, key)]
+        own = [f"model.{key}" for key in ("hidden",) if is_set(self, "model", key)]
+        found += clashes_of_names(data, self.task, self.train.method, idle, own)
         if self.train.method == "probe" and idle:
             found.append(
                 f"{', '.join(idle)}: no effect with train.method 'probe', which solves for its head exactly. "
@@ -264,6 +267,8 @@ def plain(section: str, field: str, value: Any) -> Any:
     """A value as TOML could hold it: a path is a text, and `256,64` a list where the field is a tuple."""
     if isinstance(value, os.PathLike):
         return os.fspath(value)
+    if isinstance(value, str) and field == "label_names":
+        return names_in(value)
     if isinstance(value, str) and get_origin(sections()[section].model_fields[field].annotation) is tuple:
         return [part for part in value.split(",") if part]
     return value

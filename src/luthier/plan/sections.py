@@ -12,6 +12,7 @@ from luthier.errors import listing
 from luthier.plan.duration import checked_duration
 from luthier.plan.method import checked_method
 from luthier.plan.named_columns import OWN, NamedColumns, by_their_fields
+from luthier.plan.names_alone import with_path
 from luthier.plan.section import Section
 
 Name = Annotated[str, MinLen(1)]
@@ -80,7 +81,7 @@ class DataPlan(Section):
     @classmethod
     def one_spelling(cls, given: Any) -> Any:
         """A column that has a field of its own is named by it, whichever way the user names it."""
-        return by_their_fields(given)
+        return by_their_fields(with_path(given))
 
     def column(self, role: str) -> str | None:
         """The column that the user names for a role."""
@@ -119,6 +120,12 @@ class DataPlan(Section):
     general: Name | None = None
     """File of texts that have nothing to do with the task, each with a label where one is known: how well the model still reads
     them says what it forgot. Left out: 200 sentences in eight topics that come with luthier."""
+    describe: Name | None = None
+    """File that describes labels in words (columns label and description): the untrained model compares texts with these, where
+    it would else take the labels' names. Labels are matched by name; several rows on a label are joined."""
+    label_names: tuple[Name, ...] = ()
+    """Labels where no row has one, as in refund,"late, or lost": the untrained model compares texts with their names, or with
+    what describes them. DATA, or --unlabelled, then holds rows without labels; --test FILE says how good the answers are."""
     encoding: Name | None = None
     """Encoding of the files, as Python names it. Found when not given."""
     delimiter: Name | None = None

@@ -57,7 +57,7 @@ class SharedRows:
     def warnings(self, rows: Ints) -> tuple[str, ...]:
         """A sentence where the test rows are of few clusters, each of several rows; that rows are few is told elsewhere."""
         count, by = len(np.unique(self.of[rows])), " and ".join(self.reasons(rows))
-        if count >= FEW or 2 * count > len(rows):
+        if not len(rows) or count >= FEW or 2 * count > len(rows):
             return ()
         told = f"The test rows are of {count} clusters only ({by} go together), so that intervals are wide"
         if count < FEWEST:

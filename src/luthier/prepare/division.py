@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from luthier.arrays import Ints
-from luthier.data.split import Shares, Split, joined_groups, split_rows
+from luthier.data.split import FEWEST_OF_FEW, Shares, Split, joined_groups, split_rows
 from luthier.data.table import Table
 from luthier.errors import DataError
 from luthier.plan.plan import Plan
@@ -34,6 +34,8 @@ def divide(plan: Plan, found: Understood, table: Table, roles: Roles) -> Divisio
     groups = None if plan.data.group is None else group_keys(table, plan.data.group)
     together = joined_groups(found.keys, *found.groups, *([] if groups is None else [groups]))
     shares = shares_of(plan.data, found.task)
+    if found.keeps_single:
+        shares = replace(shares, fewest_rows=FEWEST_OF_FEW)
     try:
         split = split_rows(
             found.usable,
@@ -46,12 +48,24 @@ def divide(plan: Plan, found: Understood, table: Table, roles: Roles) -> Divisio
             given_by(plan.data, roles),
         )
     except DataError as error:  # It knows row numbers only; the user knows the file.
-        raise DataError(f"{plan.data.path}: {error}{alone_words(len(found.unusable.single))}") from None
+        raise DataError(
+            f"{plan.data.path}: {error}{own_file_words(found)}{alone_words(len(found.unusable.single))}"
+        ) from None
+    split = with_rows_to_validate_on(split, found)
     refuse_empty_parts(plan, split, found, roles)
     few = SharedRows.of_rows(found, plan.data.group, groups).warnings(split.test)
     split = replace(split, warnings=(*small_parts(split, found), *few))
     found = replace(found, task=found.task.having_seen(found.targets(split.train)))
     return Division(found, split, groups)
+
+
+def with_rows_to_validate_on(split: Split, found: Understood) -> Split:
+    """The training rows in the place of validation rows, where labels have so few rows that none could be spared: nothing is
+    calibrated on rows that were learnt from."""
+    if len(split.valid) or not found.keeps_single:
+        return split
+    calibrates = "" if split.calibrates == "valid" else split.calibrates
+    return replace(split, valid=split.train, calibrates=calibrates)
 
 
 def given_by(data: DataPlan, roles: Roles) -> str:
@@ -72,6 +86,13 @@ def shares_of(data: DataPlan, task: Task) -> Shares:
         fewest_to_calibrate=FEWEST if how is None else how.fewest,
         asked=asked is not None,
     )
+
+
+def own_file_words(found: Understood) -> str:
+    """A sentence on what lets fewer rows do, to follow another one; empty where nothing does."""
+    if not found.answers.labels or found.keeps_single:
+        return ""
+    return f" With rows to test on in a file of their own (--test FILE) {FEWEST_OF_FEW} rows do, one of each label."
 
 
 def alone_words(rows: int) -> str:

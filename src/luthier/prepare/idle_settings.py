@@ -136,6 +136,11 @@ def reads_pieces_of_rows(case: Case) -> bool:
     return not HEADS[case.task.head].writes or "data.long=windows" in case.form.effects
 
 
+def compares_with_words(case: Case) -> bool:
+    """Whether texts are compared with the labels' names, or with what describes them."""
+    return case.task.zero_shot is not None and bool(case.task.zero_shot.prompts)
+
+
 NO_PROBE = ": {task} has no probe, as no linear head on frozen features does it. Leave it out."
 NO_LABELS = ": no effect with {task}, which learns no labels. Leave it out."
 NO_IMAGES = ": no effect with {task}, which reads no images. Leave it out."
@@ -197,6 +202,10 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "train.replay", ": no effect without --general, whose texts are learnt. Leave it out, or name a file.",
         lambda case: case.plan.data.general is not None,
+    ),
+    Setting(
+        "data.describe", ": no effect with {task}, which compares no texts with what describes labels. Leave it out.",
+        compares_with_words,
     ),
     Setting("data.unlabelled", NOTHING_WITHOUT_LABELS, learns_from_features_of_rows),
     Setting("train.augment", NO_IMAGES),

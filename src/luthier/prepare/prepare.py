@@ -37,6 +37,7 @@ from luthier.prepare.memo import Memo
 from luthier.prepare.pairs import how_pairs_are_read
 from luthier.prepare.refusals import (
     refuse_more_than_is_read,
+    refuse_names_alone,
     refuse_recomputing,
     refuse_too_many_blocks,
     refuse_unknown_checks,
@@ -151,6 +152,7 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
     memo: what earlier runs of this process have opened, where this plan names the same.
     """
     memo = memo or Memo()
+    refuse_names_alone(plan)
     device = memo.call(devices.choose, plan.run.device, plan.run.precision, plan.run.threads)
     refuse_unknown_checks(plan.data.allow)
     understood = memo.call(understand, plan.of_rows())
@@ -180,6 +182,8 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
     stands_on: list[object] = [rows.fingerprint, rows.split.sizes(), base.fingerprint]
     if plan.data.general is not None:
         stands_on.append(memo.call(read_general, plan.data.general).fingerprint)
+    if plan.data.describe is not None:
+        stands_on.append(task.to_json())  # with the words that stand in the file
     unlabelled = memo.call(read_free_rows, understood, base, rows.form, way)
     if unlabelled is not None:
         stands_on.append(unlabelled.fingerprint)

@@ -27,6 +27,15 @@ def refuse_unknown_checks(allowed: Sequence[str]) -> None:
             )
 
 
+def refuse_names_alone(plan: Plan) -> None:
+    """Raise PlanError where labels are named and no row is to be learnt from."""
+    if plan.data.label_names:
+        raise PlanError(
+            "data.label_names: nothing is learnt from names alone, so there is nothing to search for. `luthier tune` makes the "
+            "model of them."
+        )
+
+
 def refuse_empty_parts(plan: Plan, split: Split, found: Understood, roles: Roles) -> None:
     """Raise DataError where a part has no rows: nothing can be chosen or reported then.
 
@@ -36,7 +45,7 @@ def refuse_empty_parts(plan: Plan, split: Split, found: Understood, roles: Roles
         ("valid", "validation", split.valid, plan.data.valid),
         ("test", "test", split.test, plan.data.test),
     ):
-        if len(rows):
+        if len(rows) or (found.keeps_single and part not in roles.names):
             continue
         if part in roles.names:
             where = file if file is not None else f"{plan.data.path}, {name} part"

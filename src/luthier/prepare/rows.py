@@ -25,6 +25,7 @@ from luthier.plan.named_columns import column_settings
 from luthier.plan.plan import Plan
 from luthier.prepare.clusters import SharedRows
 from luthier.prepare.data_files import read_files
+from luthier.prepare.descriptions import few_labels
 from luthier.prepare.division import Division, divide
 from luthier.prepare.parts import (
     asked_roles,
@@ -255,6 +256,7 @@ def wishes_of(plan: Plan, kind: Kind) -> Wishes:
         ),
         objective=plan.task.objective,
         beta=plan.task.beta,
+        few=few_labels(plan),
     )
 
 
@@ -314,7 +316,12 @@ def evidence_of(
             other_texts=tuple(other_texts(given, TASKS[understanding.task], columns)),
         ),
         parts=Parts(
-            division.split, frozenset(given.roles.names[1:]), group, found.groups, division.named_groups
+            division.split,
+            frozenset(given.roles.names[1:]),
+            group,
+            found.groups,
+            division.named_groups,
+            found.keeps_single,
         ),
         keys=found.keys,
         answers=found.answers,

@@ -14,6 +14,16 @@ def small_parts(split: Split, found: Understood) -> tuple[str, ...]:
     """A sentence on each: few test rows, kinds of rows that have none of them, few rows to calibrate on."""
     words, task = [], found.task
     tested = len(split.test)
+    if not tested:
+        words.append(
+            "There are no test rows, so nothing is measured, and nobody can say how good the model is: --test FILE names rows to "
+            "test on."
+        )
+    if not split.validates_apart:
+        words.append(
+            "There are no rows to validate on, as labels have so few: the training rows stand in, whose scores are those of rows "
+            "that were learnt from, and nothing is calibrated. --valid FILE names rows to validate on."
+        )
     if 0 < tested < FIRM:
         words.append(
             f"The test part has {counted(tested, 'row')}: {task.firmness(tested)}. More test rows make the numbers firmer."

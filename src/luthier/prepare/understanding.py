@@ -55,6 +55,8 @@ class Understanding:
         unread: tuple[str, ...],
     ) -> "Understanding":
         parts = split.sizes()
+        if not split.validates_apart:
+            parts["valid"] = 0
         return Understanding(
             task=task.name,
             columns=dict(columns),

@@ -83,7 +83,9 @@ def metadata(records: Records) -> dict[str, Any]:
         "tags": ["luthier", *[tag for tag in (task, scorecard.chosen) if tag]],
         "base_model": hub_name(scorecard.model or ""),
         "metrics": list(dict.fromkeys(hub_metric(name)[0] for name in records.scores)),
-        "model-index": [{"name": title(records), "results": [evaluation(records)]}],
+        "model-index": [{"name": title(records), "results": [evaluation(records)]}]
+        if records.measured
+        else [],
     }
     return {key: value for key, value in held.items() if value}
 
@@ -140,7 +142,9 @@ UNITS = {
 def summary(records: Records) -> str:
     """What the model does, and whether it is good enough."""
     scorecard = records.scorecard
-    told = ["Written by luthier; every number below was measured."]
+    told = [
+        f"Written by luthier; {'every number below was' if records.measured else 'nothing was'} measured."
+    ]
     if names := records.scorecard.labels or []:
         gives = "any number" if scorecard.multi_label else "one"
         what = UNITS.get(scorecard.task or "", "a text")
@@ -182,6 +186,8 @@ def making(records: Records) -> str:
 
 def results(records: Records) -> str:
     scorecard = records.scorecard
+    if not records.measured:
+        return "Nothing was measured: there were no test rows."
     metric, costs = numbers.shown(scorecard.metric), measured_costs(records.candidates)
     scores = [
         (known.title, known.show(score.value), known.show_range(score.low, score.high))
@@ -221,7 +227,10 @@ def limits(records: Records) -> Iterator[str]:
     """Measured facts for which the model should be used with care."""
     tested = sentences.test_rows(records.scorecard)
     source = records.dataset or "one data set"
-    yield f"Measured on {tested} of {source}. On texts of another kind nothing was measured."
+    if records.measured:
+        yield f"Measured on {tested} of {source}. On texts of another kind nothing was measured."
+    else:
+        yield "How good it is was not measured."
     scores = [
         (f1, one) for one in records.scorecard.per_class or [] if (f1 := numbers.number(one.f1)) is not None
     ]

@@ -12,7 +12,7 @@ def forecast_words(record: dict[str, Any]) -> str:
         [f"! {text}" for text in record["notes"]],
         [*understood_words(record["understood"]), f"folder: {record['out']}"],
         candidates_lines(record["candidates"]),
-        rungs_table(record) if record["rungs"] else ["No layer trains: the probe's head is solved for."],
+        rungs_table(record) if record["rungs"] else [no_layer_words(record)],
         steps_lines(record),
         forecast_lines(record["forecast"]),
     ]
@@ -28,6 +28,13 @@ def candidates_lines(candidates: list[dict[str, str]]) -> list[str]:
     return [
         f"candidates, from cheap to dear: {', '.join(one['name'] for one in candidates if not one['why_not'])}"
     ]
+
+
+def no_layer_words(record: dict[str, Any]) -> str:
+    """Why there is no table of layers."""
+    probes = any(one["name"] == "probe" and not one["why_not"] for one in record["candidates"])
+    why = "the probe's head is solved for" if probes else "the head is made of the words of labels"
+    return f"No layer trains: {why}."
 
 
 def rungs_table(record: dict[str, Any]) -> list[str]:

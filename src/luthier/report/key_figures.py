@@ -16,7 +16,7 @@ Figure = tuple[str, str, str]
 def key_figures(records: Records) -> Html:
     return figures(
         [
-            the_score(records),
+            *([the_score(records)] if records.measured else []),
             *gains(records),
             *forgotten(records.scorecard.forgetting),
             *trusted(records.scorecard.trust),

@@ -22,6 +22,8 @@ LONGEST_HEAD = 24
 def scores(records: Records) -> Html:
     """Every metric of the test rows, and what the numbers rest on."""
     scorecard, rows = records.scorecard, []
+    if not records.measured:
+        return Html("")
     for name, score in records.scores.items():
         metric = numbers.shown(name, scorecard.task or "")
         interval = metric.show_range(score.low, score.high)

@@ -97,6 +97,11 @@ class Records:
         return self.scorecard.test
 
     @property
+    def measured(self) -> bool:
+        """Whether there were test rows."""
+        return self.scorecard.measured
+
+    @property
     def alone(self) -> bool:
         """Whether each test row stands by itself, so that the interval of a share of some of them has a closed form."""
         return self.scorecard.clusters is None

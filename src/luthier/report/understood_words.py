@@ -21,7 +21,10 @@ def understood_words(record: Mapping[str, Any]) -> list[str]:
     how = {"random": "drawn at random", "files": "by file", "folders": "by folder"}.get(
         record["split"], f"by {record['split']}"
     )
-    lines.append(f"{record['rows']:,} rows, parted {how}: {parts}")
+    if record["rows"]:
+        lines.append(f"{record['rows']:,} rows, parted {how}: {parts}")
+    else:
+        lines.append("0 rows with labels, none to learn from")
     if record["left_out"]:
         reasons = ", ".join(f"{count:,} {why}" for why, count in record["left_out_by"].items())
         lines.append(f"{record['left_out']:,} rows left out: {reasons}")

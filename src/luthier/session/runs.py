@@ -94,6 +94,8 @@ def run_seeds(plan: Plan, count: int, quiet: bool = False) -> ModelFolder:
         raise PlanError(
             "data.warm_up: every seed would warm up anew. Tune on the warm-up file once, and give --seeds with --model RUN."
         )
+    if plan.data.label_names:
+        raise PlanError("--seeds: no effect with data.label_names, of which nothing is learnt. Leave it out.")
     refuse_unwritable(plan.run.out)
     return shown(lambda stop: several.tune_seeds(plan, count, stop), quiet)
 

@@ -19,6 +19,7 @@ from luthier.comparing.choice import (
     MORE_ROWS,
     best_on_validation,
     next_cheaper,
+    not_measured,
     nothing_to_beat,
     verdict_words,
     worth_words,
@@ -98,7 +99,6 @@ def score_and_write(run: Run) -> Iterator[Event]:
     with whole_folder(run.folder.path / "predictions") as folder:
         for part in ("valid", "test"):
             (folder / f"{part}.jsonl").write_text(prediction_lines(run, run.kept, part), encoding="utf-8")
-    path = run.folder.path
     with with_threads(run.mode.wide):
         looked_into = {
             "slices": slices_record(run, run.kept),
@@ -112,14 +112,25 @@ def score_and_write(run: Run) -> Iterator[Event]:
         **looked_into,
         "looks": look.to_json(run.task.metric, run.kept.scores["test"]),
     }
-    write_json(path / "scorecard.json", sealed(stamped(card, ScorecardRecord)))
+    write_finished(run, card)
+    forget_training(run, "scored", looks.NAME, BASE, SCRATCH, ADAPTED)
+
+
+def write_finished(run: Run, card: Mapping[str, Any]) -> None:
+    """The scorecard, and the pages that are made of it."""
+    path = run.folder.path
+    write_json(path / "scorecard.json", sealed(stamped(dict(card), ScorecardRecord)))
     readme = model_card(read_records(path))
     write_text(path / "model" / "README.md", readme)
     write_text(path / "README.md", readme)
     write_report(path)  # last: a run counts as finished once its report stands
+
+
+def forget_training(run: Run, *others: str) -> None:
+    """Delete what only resuming needed: the bodies of candidates, and `others`."""
     trained = [one for one in run.candidates if one.weights is not None and one.weights.body != PRETRAINED]
     bodies = {name for one in trained if one.weights is not None for name in (one.name, one.weights.body)}
-    for name in ("scored", looks.NAME, BASE, SCRATCH, ADAPTED, *sorted(bodies)):
+    for name in (*others, *sorted(bodies)):
         run.folder.forget(name)
 
 
@@ -164,8 +175,6 @@ def beside_answers(run: Run, candidate: Fitted, part: str) -> list[dict[str, Any
 def make_scorecard(run: Run, kept: Fitted, forgot: dict[str, Any]) -> dict[str, Any]:
     """scorecard.json, as docs/scorecard.md describes it, but for what being better costs."""
     ready, task, plan = run.ready, run.task, run.plan
-    answers, targets = kept.answers["test"], run.targets("test")
-    scores = task.scores(answers, targets, plan.run.seed, run.clusters("test"))
     watch = run.watch
     seconds = {**watch.took, "total": run.clock() + sum(watch.earlier.values())}
     tuning = {**tuning_settings(run), **run.tuning}
@@ -180,7 +189,7 @@ def make_scorecard(run: Run, kept: Fitted, forgot: dict[str, Any]) -> dict[str, 
         "left_out": ready.rows.left_out,
         "clusters": ready.rows.shared.to_json(ready.rows.split),
         "metric": task.metric,
-        "test": {name: estimate.to_json() for name, estimate in scores.items()},
+        "test": test_scores(run, kept),
         "candidates": [candidate_record(one) for one in run.candidates],
         "chosen": kept.name,
         "verdict": verdict(run, kept),
@@ -191,8 +200,8 @@ def make_scorecard(run: Run, kept: Fitted, forgot: dict[str, Any]) -> dict[str, 
         "unlabelled": unlabelled,
         "speaks": task.speaks,
         "system": task.system,
-        **task.details(answers, targets),
-        "samples": samples(run, kept),
+        **details(run, kept),
+        "samples": samples(run, kept) if tested(run) else [],
         "long": {
             "rows": ready.long.rows,
             "tokens": ready.long.tokens,
@@ -217,6 +226,28 @@ def make_scorecard(run: Run, kept: Fitted, forgot: dict[str, Any]) -> dict[str, 
     }
 
 
+def tested(run: Run) -> bool:
+    """Whether there are test rows, so that anything is measured."""
+    return len(run.targets("test")) > 0
+
+
+def test_scores(run: Run, kept: Fitted) -> dict[str, Any]:
+    """Every metric on the test rows; none without such rows."""
+    if not tested(run):
+        return {}
+    answers, targets = kept.answers["test"], run.targets("test")
+    scores = run.task.scores(answers, targets, run.plan.run.seed, run.clusters("test"))
+    return {name: estimate.to_json() for name, estimate in scores.items()}
+
+
+def details(run: Run, kept: Fitted) -> dict[str, Any]:
+    """What the report shows of the answers to the test rows beyond scores; without such rows the labels alone."""
+    task = run.task
+    if tested(run):
+        return task.details(kept.answers["test"], run.targets("test"))
+    return {"labels": list(task.known_labels), "multi_label": task.labels_per_row == "many"}
+
+
 def samples(run: Run, kept: Fitted) -> list[dict[str, Any]]:
     """Some test rows with what candidates answered to them, where a person is to look at that, and where they stand."""
     rows, numbers = run.ready.rows, run.ready.rows.split.test
@@ -234,7 +265,7 @@ def trust(run: Run, kept: Fitted) -> dict[str, Any]:
     """How far the probabilities can be believed, with the part that they were calibrated on."""
     how, targets, part = run.task.calibrating, run.targets("test"), run.ready.rows.split.calibrates
     fitted_on = {"part": part, "rows": len(run.targets(part)) if part else 0}
-    if how is None:
+    if how is None or not tested(run):
         return {"calibration": fitted_on}
     plain = run.task.answer(kept.outputs["test"], Calibration(), run.ready.examples["test"])
     found = how.trust(plain, kept.answers["test"], targets, kept.calibration)
@@ -243,11 +274,12 @@ def trust(run: Run, kept: Fitted) -> dict[str, Any]:
 
 
 def candidate_record(candidate: Fitted) -> dict[str, Any]:
-    valid, test = candidate.scores["valid"], candidate.scores["test"]
-    return {
-        "name": candidate.name, "valid": valid.value, "valid_low": valid.low, "valid_high": valid.high,
-        "test": test.value, "test_low": test.low, "test_high": test.high, "seconds": round(candidate.seconds, 3),
-    }  # fmt: skip
+    found: dict[str, Any] = {"name": candidate.name}
+    for part in ("valid", "test"):
+        score = candidate.scores.get(part)  # None where a part has no rows
+        ends = (None, None, None) if score is None else (score.value, score.low, score.high)
+        found |= dict(zip((part, f"{part}_low", f"{part}_high"), ends, strict=True))
+    return {**found, "seconds": round(candidate.seconds, 3)}
 
 
 def tuning_settings(run: Run) -> dict[str, Any]:
@@ -265,6 +297,8 @@ def tuning_settings(run: Run) -> dict[str, Any]:
 def verdict(run: Run, kept: Fitted) -> dict[str, Any]:
     """Whether the chosen candidate is better on the test rows, beyond noise, than those that are there to be beaten."""
     others = [candidate for candidate in run.candidates if candidate.to_beat and candidate.counts]
+    if not tested(run):
+        return {"ship": False, "words": not_measured(kept)}
     if not others:
         return {"ship": False, "words": nothing_to_beat(kept, run.task.metric)}
     against = best_on_validation(others, run.task.metric)
@@ -286,6 +320,12 @@ def no_worse(run: Run, name: str, kept: Fitted) -> bool:
 def worth(run: Run) -> dict[str, Any]:
     """The dearest candidate against a cheaper one: what its time bought."""
     counted = [candidate for candidate in run.candidates if candidate.counts]
+    if not tested(run):
+        return {
+            "dearer": counted[-1].name,
+            "cheaper": None,
+            "words": "What its time was worth was not measured.",
+        }
     dearer, cheaper = counted[-1], next_cheaper(counted, run.task.metric)
     if cheaper is None:
         words = f"There is nothing cheaper than {dearer.name} to compare it with."

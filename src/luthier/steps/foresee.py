@@ -7,11 +7,14 @@ from luthier.candidates import CANDIDATES
 from luthier.forecast.forecast import forecast
 from luthier.plan.plan import Plan, flag
 from luthier.prepare.prepare import prepare
-from luthier.steps.tune import statements
+from luthier.steps.foresee_named import foresee_named
+from luthier.steps.statements import statements
 
 
 def foresee(plan: Plan) -> dict[str, Any]:
     """What `tune` would do with a plan, as JSON: nothing is trained, nothing is written. Raises InputError as `tune` does."""
+    if plan.data.label_names:
+        return foresee_named(plan)
     begin = time.monotonic()
     ready = prepare(plan)
     folder = ready.place.folder()

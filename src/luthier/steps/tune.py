@@ -7,7 +7,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 from luthier.candidates import competing
-from luthier.candidates.adapting.lesson import lessons_of
 from luthier.candidates.adapting.stage import adapt_body
 from luthier.candidates.features import compute_features
 from luthier.candidates.reference import compute_reference
@@ -30,8 +29,11 @@ from luthier.prepare.task_columns import kind_of
 from luthier.report.understood_words import understood_words
 from luthier.steps.choosing import cheap_candidates, dear_candidates, decide
 from luthier.steps.examination import check_features
-from luthier.steps.finish import VERSIONS, score_and_write, write_records
+from luthier.steps.finish import VERSIONS, score_and_write, tested, write_records
+from luthier.steps.named import tune_named
 from luthier.steps.spared import why_spared
+from luthier.steps.statements import statements
+from luthier.steps.unmeasured import write_unmeasured
 from luthier.tasks import TASKS
 
 
@@ -52,14 +54,17 @@ def tune(
     where = None if plan.run.out is None else Path(plan.run.out)
     if where is not None:
         refuse_in_use(where)
-    if plan.data.warm_up is not None:
-        plan = yield from warmed_up(plan, stop)
     begin = time.monotonic()
 
     def clock() -> float:
         return time.monotonic() - begin
 
+    if plan.data.warm_up is not None:
+        plan = yield from warmed_up(plan, stop)
+        begin = time.monotonic()
     try:
+        if plan.data.label_names:
+            return (yield from tune_named(plan, stop, memo, clock))
         yield Started("prepare", clock())
         takes = what_opening_takes(model_of(plan, memo))
         if takes is not None:
@@ -211,7 +216,7 @@ def path(run: Run) -> Iterator[Event]:
     yield from timed(run, "check", check_features(run))
     yield from training(run)
     yield from decide(run)
-    yield from timed(run, "score", score_and_write(run))
+    yield from timed(run, "score", score_and_write(run) if tested(run) else write_unmeasured(run))
 
 
 def features_and_probe(run: Run) -> Iterator[Event]:
@@ -275,19 +280,3 @@ def told_damage(run: Run) -> Iterator[Event]:
         for words in artefacts.damaged:
             yield Noted(words, run.clock(), warning=True)
         artefacts.damaged.clear()
-
-
-def statements(ready: Prepared) -> list[str]:
-    """What the user should know before anything is trained."""
-    found = [*ready.base.folder.told, *ready.rows.table.guesses, *ready.rows.told, *ready.long.told]
-    found += [finding.message for finding in ready.checked.findings if finding.severity != "note"]
-    found += ready.rows.split.warnings
-    if ready.plan.train.cloze and ready.made is None:
-        found.append("No sentence of the training texts is long enough to make questions of.")
-    if ready.unlabelled is not None and ready.rows.task.probe is not None:
-        lessons = lessons_of(ready)
-        found.append(lessons if isinstance(lessons, str) else lessons.words())
-    expected = ready.rows.task.expectation(len(ready.rows.split.train))
-    if expected is not None and not ready.model.knows:
-        found.append(expected)
-    return found

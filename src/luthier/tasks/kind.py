@@ -1,6 +1,6 @@
 """What a task is before it has seen a row: how its columns are found, how its rows are understood."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from luthier.forms import FORMS
 from luthier.forms.form import Columns, Form, Role
 from luthier.models.chat.locate import Learnt
 from luthier.models.hub.inspect import Folder
+from luthier.tasks.descriptions import Descriptions
 from luthier.tasks.task import Task
 
 LABEL = "label"
@@ -36,6 +37,16 @@ class Answering:
 
 
 @dataclass(frozen=True)
+class FewLabels:
+    """The user's wishes where few rows, or none, say what a label means."""
+
+    described: Descriptions | None = None
+    """What labels mean, in words."""
+    one_shot: bool = False
+    """Whether a label may have a single row to learn from."""
+
+
+@dataclass(frozen=True)
 class Wishes:
     """The user's wishes about what a task otherwise decides by itself."""
 
@@ -54,6 +65,7 @@ class Wishes:
     """What is made small where one answer is preferred to another."""
     beta: float | None = None
     """How much that preference counts, where the user says it."""
+    few: FewLabels = FewLabels()
     finished: Task | None = None
     """The task of a finished model, where rows are only asked of it: its labels count, and no row is left out because nothing
     could be learnt from it. None where rows are to be learnt from."""
@@ -100,6 +112,8 @@ class Understood:
     """What was mended on the way, in words that follow "rows have", and the numbers of the rows."""
     told: tuple[str, ...] = ()
     """What was taken for likely of the rows, each with the flag that corrects it."""
+    keeps_single: bool = False
+    """Whether a label may have a single row, so that the parts that nobody gave rows for may stay empty."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +126,11 @@ class Finished:
     order: tuple[int | None, ...] | None = None
     """For each output of the task, the number of the model's output that gives it, or None where the model has no such; None
     where they are in the same order."""
+
+
+OfNames = Callable[[Sequence[str], Descriptions | None, str], tuple[Task, tuple[str, ...]]]
+"""Takes names of labels, their descriptions where there are such, and the metric's name. Gives the task, and sentences on how
+labels were described. Raises DataError for names that nothing tells apart."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +153,8 @@ class Kind:
     (tasks/guess.py)."""
     own_form: Callable[[Task], Form] | None = None
     """What rows are made of where the name that a task gives does not say all of it; None: the form of that name."""
+    of_names: OfNames | None = None
+    """The task where the names of labels are known and no row; None where names alone make none."""
     numbers: bool = False
     """Whether its label is a number: a word in the label's column then stands for nothing."""
     tells_other_texts: bool = False

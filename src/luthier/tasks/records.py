@@ -53,12 +53,15 @@ class ClassificationRecord(TaskRecord):
 
     labels: Names
     many: bool
+    words: list[Name] = []  # noqa: RUF012  it is a field's default
 
     @model_validator(mode="after")
     def some(self) -> Self:
         """Raises ValueError where there is nothing to tell apart."""
         if len(self.labels) < (1 if self.many else 2):
             raise ValueError("'labels' is to name two labels or more")
+        if self.words and len(self.words) != len(self.labels):
+            raise ValueError("'words' is to have a text for each label")
         return self
 
 

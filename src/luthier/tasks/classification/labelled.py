@@ -9,7 +9,7 @@ from luthier.arrays import Array, Bools, Ints
 from luthier.checks.finding import Finding
 from luthier.data.column_numbers import lists_numbers
 from luthier.data.numerals import plain_number
-from luthier.data.row_facts import KnownAnswers, Unusable
+from luthier.data.row_facts import KnownAnswers, Unusable, no_rows
 from luthier.data.table import Table
 from luthier.errors import DataError, StopFinding, did_you_mean, listing
 from luthier.scores.metrics import judging
@@ -22,7 +22,9 @@ from luthier.tasks.classification.label_column import (
     without_single_labels,
 )
 from luthier.tasks.classification.labels import in_order
+from luthier.tasks.classification.one_shot import WAYS, keeps_single_labels
 from luthier.tasks.classification.task import Classification
+from luthier.tasks.descriptions import describe, told_of_names
 from luthier.tasks.kind import Roles, Understood, Wishes
 from luthier.tasks.metric import chosen_metric
 
@@ -68,12 +70,20 @@ def labelled_rows(
     has_input = np.logical_and.reduce([there for _, there in read.values()])
     if wishes.finished is not None:
         return asked_rows(table, labels, has_input, keys, wishes.finished)
-    usable, single = without_single_labels(np.flatnonzero(has_input & has_label), labels, roles.of)
+    usable, single, keeps = (
+        np.flatnonzero(has_input & has_label),
+        no_rows(),
+        keeps_single_labels(roles, wishes),
+    )
+    if not keeps:
+        usable, single = without_single_labels(usable, labels, roles.of)
     refuse_useless_labels(table, label, usable, single, labels, roles)
     known = in_order(labels.names(usable))
     refuse_numbers_taken_for_labels(table, label, known, labels.many, wishes)
     metric = chosen_metric(wishes.metric, judging(name), name)
-    task = Classification(known, labels.many, metric, name, reads)
+    described = None if wishes.few.described is None else describe(known, wishes.few.described)
+    words = () if described is None else described.words
+    task = Classification(known, labels.many, metric, name, reads, words=words)
     refuse_unknown_labels(table, roles, usable, labels)
 
     def targets(rows: Ints) -> Array:
@@ -92,7 +102,12 @@ def labelled_rows(
         ),
         keys=keys,
         targets=targets,
-        told=told_of_labels(label, known, labels, wishes),
+        told=(
+            *told_of_labels(label, known, labels, wishes),
+            *(() if described is None else described.told),
+            *(() if task.zero_shot is None else told_of_names(known, words)),
+        ),
+        keeps_single=keeps,
     )
 
 
@@ -190,7 +205,7 @@ def refuse_useless_labels(
             "unique-labels",
             len(single),
             f"{table.files[0]}: no two rows share a label in column {label!r}: it looks like an identifier.",
-            "Name the label column with --label.",
+            f"Name the label column with --label. {WAYS}",
         )
     sets = {labels.sets[at] for at in np.unique(labels.set_of[own])}
     if len(sets) == 1 and len(single) > len(own):

@@ -71,6 +71,8 @@ class Classification(Task[Logits, Labels]):
     """The training loss spreads this share of a target over the labels (arXiv:1512.00567, section 7)."""
     label_weights: tuple[float, ...] = ()
     """In the training loss a row counts by its label's weight. With `many`, a label that is present counts by it."""
+    words: tuple[str, ...] = ()
+    """What each label means, as a text that others are compared with; empty: the labels' names say it."""
 
     @property
     def probe(self) -> Probing:
@@ -223,12 +225,17 @@ class Classification(Task[Logits, Labels]):
 
     def to_json(self) -> dict[str, Any]:
         elsewhere = ("head", "label_smoothing", "label_weights")  # known by the kind; only of training
-        return {key: value for key, value in asdict(self).items() if key not in elsewhere}
+        told = {key: value for key, value in asdict(self).items() if key not in elsewhere}
+        if not self.words:
+            del told["words"]
+        return told
 
     @staticmethod
     def from_json(record: dict[str, Any]) -> "Classification":
         told = ClassificationRecord.model_validate(record)
-        return Classification(tuple(told.labels), told.many, told.metric, told.name, told.reads)
+        return Classification(
+            tuple(told.labels), told.many, told.metric, told.name, told.reads, words=tuple(told.words)
+        )
 
 
 @dataclass(frozen=True)
@@ -321,7 +328,7 @@ class RecordedLabels(Recorded[Labels]):
 
     def beside(self, other: Classification) -> "RecordedLabels":
         return RecordedLabels(
-            replace(self.task, labels=tuple(dict.fromkeys((*self.task.labels, *other.labels))))
+            replace(self.task, labels=tuple(dict.fromkeys((*self.task.labels, *other.labels))), words=())
         )
 
     def evidence(self, lines: Sequence[Line]) -> Classified:
@@ -334,13 +341,14 @@ class RecordedLabels(Recorded[Labels]):
 
 @dataclass(frozen=True)
 class NamedLabels(ZeroShot):
-    """Texts compared with the labels' names as words: a model that was trained on texts may know them."""
+    """Texts compared with what describes the labels, or with their names as words: a model that was trained on texts may know
+    them."""
 
     task: Classification
 
     @property
     def prompts(self) -> tuple[str, ...]:  # type: ignore[override]
-        return tuple(readable(label) for label in self.task.labels)
+        return self.task.words or tuple(readable(label) for label in self.task.labels)
 
     def outputs(self, seen: Seen) -> Logits | None:
         if seen.prompts is None or not len(seen.prompts):

@@ -1,6 +1,6 @@
 """Text classification: a text, and one label of several or any number of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from luthier.data.columns import ColumnGuess, guess_text_and_label
 from luthier.data.table import Table
@@ -8,7 +8,9 @@ from luthier.forms.form import Columns
 from luthier.models.hub.tuned_head import ROWS, TunedHead
 from luthier.tasks.classification.finished import classes_of
 from luthier.tasks.classification.labelled import labelled_rows
+from luthier.tasks.classification.named import task_of_names
 from luthier.tasks.classification.task import Classification
+from luthier.tasks.descriptions import Descriptions
 from luthier.tasks.kind import Finished, Kind, Roles, Understood, Wishes
 from luthier.tasks.texts import input_keys, read_columns
 
@@ -28,6 +30,12 @@ def of_head(head: TunedHead) -> Finished | None:
     return classes_of(head, ROWS, NAME, "text")
 
 
+def of_names(
+    names: Sequence[str], described: Descriptions | None, metric: str
+) -> tuple[Classification, tuple[str, ...]]:
+    return task_of_names(NAME, names, described, metric)
+
+
 TEXT_CLASSIFICATION = Kind(
     name=NAME,
     example=(
@@ -39,6 +47,7 @@ TEXT_CLASSIFICATION = Kind(
     find=find,
     understand=understand,
     restore=Classification.from_json,
+    of_names=of_names,
     tells_other_texts=True,
     suggests=True,
 )

@@ -2,6 +2,7 @@
 
 from luthier.candidates.candidate import Candidate
 from luthier.candidates.colours import COLOURS
+from luthier.candidates.few_shot.few_shot import FEW_SHOT
 from luthier.candidates.length import LENGTH
 from luthier.candidates.lookup import LOOKUP
 from luthier.candidates.majority import MAJORITY, MEAN, NOTHING
@@ -31,6 +32,7 @@ CANDIDATES: dict[str, Candidate] = {
         FEW_EXAMPLES,
         NEIGHBOURS,
         PROBE,
+        FEW_SHOT,
         TUNED,
         SCRATCH,
     )
@@ -40,3 +42,8 @@ CANDIDATES: dict[str, Candidate] = {
 def competing(ready: Prepared, trains: bool) -> list[Candidate]:
     """The candidates of a run, from cheap to dear: those that train layers, or the others."""
     return [one for one in CANDIDATES.values() if one.trains == trains and not one.why_not(ready)]
+
+
+def tunes(ready: Prepared) -> bool:
+    """Whether layers are tuned in steps that a plan describes, and a forecast times."""
+    return not TUNED.why_not(ready)

@@ -37,6 +37,9 @@ class Candidate(ABC):
     """Whether it takes part in the trials of a search. What is only compared with, and costs something, is left out there."""
     trains: bool = False
     """Whether it trains layers of the body: it is dear then, and left out where it could not be kept."""
+    crosses_itself: bool = False
+    """Whether its answers to validation rows are those of cross-validation where nothing is held out: it knows a shorter way, or
+    learns nothing."""
     is_shown: bool = False
     """Whether it sees right answers before it gives its own, which are about as long then; the untaught may never end."""
     beside_judged: Beside = ""

@@ -9,15 +9,18 @@ from torch import nn
 from luthier import seeds
 from luthier.arrays import Array, Ints
 from luthier.candidates.candidate import Candidate, Passes
+from luthier.candidates.crossing import folds_of
 from luthier.candidates.fewer_rows import with_fewer
 from luthier.candidates.records import ProbeRecord
 from luthier.candidates.run import HELD_OUT, Run
+from luthier.candidates.zero_shot import NAMES
 from luthier.comparing.fitted import Fitted, Footprint, Weights, tried_rows
 from luthier.devices import with_threads
 from luthier.events import Event
 from luthier.models.headed import new_head
 from luthier.prepare.prepare import Prepared
 from luthier.tasks.probing import Probing
+from luthier.train.probe.centred import fit_centred
 from luthier.train.probe.probe import MOST_ROWS, Probe, fit_probe, probe_seconds, solve_probe
 
 LEARNT_AT_LAST = ("train", "valid", "calibration")
@@ -30,6 +33,7 @@ class ProbeCandidate(Candidate):
     name = "probe"
     words = "the probe"
     to_beat = False
+    crosses_itself = True
 
     def why_not(self, ready: Prepared) -> str:
         task = ready.rows.task
@@ -38,6 +42,8 @@ class ProbeCandidate(Candidate):
     def fit(self, run: Run) -> Generator[Event, None, Fitted | None]:
         yield from ()  # a generator, as every `fit` is
         how, begin, watch = probing(run), run.clock(), run.watch
+        if pulled_to_words(run):
+            return of_few_rows(run)
         run.probe = probe = fit_or_reuse(run, how, run.targets("train"))
         seconds = watch.took["features"] + run.clock() - begin + watch.earlier.get("probe", 0.0)
         run.tuning["probe"] = probe_record(probe)
@@ -55,6 +61,9 @@ class ProbeCandidate(Candidate):
         nothing left to choose, and in a small set they are a fifth of what there is. Its validation score stays as it was."""
         how, probe = probing(run), run.probe
         assert probe is not None, "it was solved for before"
+        if pulled_to_words(run):  # it has learnt from all rows that there are
+            super().settle(run, fitted)
+            return
         features = np.concatenate([how.read(run.features[part]) for part in LEARNT_AT_LAST])
         targets = np.concatenate([how.to_learn(run.targets(part)) for part in LEARNT_AT_LAST])
         last = solve_probe(features, targets, how.outputs, probe.strength)
@@ -71,6 +80,37 @@ class ProbeCandidate(Candidate):
 
 
 PROBE = ProbeCandidate()
+
+
+def pulled_to_words(run: Run) -> bool:
+    """Whether rows are so few that the probe is pulled to what the labels' words say."""
+    return not run.ready.rows.split.validates_apart and run.task.contrasting is not None
+
+
+def of_few_rows(run: Run) -> Fitted:
+    """The probe of few rows (train/probe/centred.py), with what it gives for rows that were held out in cross-validation."""
+    how, begin, targets = probing(run), run.clock(), run.targets("train")
+    folds = folds_of(run)
+    with with_threads(run.mode.wide):
+        found = fit_centred(run.features["train"], targets, run.features.get(NAMES), how.outputs, folds)
+    seconds = run.watch.took["features"] + run.clock() - begin
+    run.probe, setting = found.probe, found.setting
+    run.tuning["probe"] = {"strength": setting.strength, "sharpness": setting.sharpness}
+    examples = run.ready.examples
+    outputs = {
+        part: how.answered(found.probe.logits(run.features[part]), examples[part]) for part in HELD_OUT
+    }
+    if found.held_out is not None and folds is not None:
+        outputs["valid"] = how.answered(found.held_out[folds >= 0].astype(np.float32), examples["valid"])
+    footprint = Footprint(learnt=len(targets))
+    return Fitted(
+        PROBE.name,
+        PROBE.words,
+        seconds,
+        {**outputs},
+        weights=Weights(head=head_of(found.probe)),
+        footprint=footprint,
+    )
 
 
 def probing(run: Run) -> Probing:

@@ -100,6 +100,16 @@ class AdaptedRecord(VersionedRecord):
     """Standard error of the difference of these two."""
 
 
+class FewShotRecord(VersionedRecord):
+    """Beside the weights of the body that brought rows of a label together, and its head."""
+
+    steps: Count
+    tokens: Count
+    seconds: Finite
+    folds: Count = 0
+    """How often it learnt once more, each time without some rows."""
+
+
 class ClozeRecord(VersionedRecord):
     """Beside the weights after the questions that were made of texts."""
 

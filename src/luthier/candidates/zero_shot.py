@@ -24,6 +24,7 @@ class ZeroShotCandidate(Candidate):
 
     name = "zero-shot"
     words = "the untrained model"
+    crosses_itself = True
     beside_judged: Beside = "base"
 
     def why_not(self, ready: Prepared) -> str:

@@ -37,10 +37,19 @@ class Split:
     warnings: tuple[str, ...] = ()
     """Sentences for the report on what its small parts mean."""
 
+    crossed: bool = False
+    """Whether nothing is held out for validation: `valid` are training rows, which are answered in cross-validation, each by what
+    did not learn from it."""
+
     @property
     def validates_apart(self) -> bool:
         """Whether the validation rows are others than those that are learnt from."""
         return not np.isin(self.valid, self.train).any()
+
+    @property
+    def learnt(self) -> tuple[str, ...]:
+        """The parts whose labels may be looked at before the test, each row in one of them."""
+        return ("train", "valid", "calibration") if self.validates_apart else ("train", "calibration")
 
     def sizes(self) -> dict[str, int]:
         return {part: len(getattr(self, part)) for part in PARTS}
@@ -49,7 +58,12 @@ class Split:
         """The record split.json: how the rows were split, and the size and a hash of each part. The rows follow from table,
         plan and seed."""
         hashes = {part: hashlib.sha256(getattr(self, part).tobytes()).hexdigest() for part in PARTS}
-        told = {"how": self.how, "warnings": list(self.warnings), "calibrates": self.calibrates}
+        told: dict[str, Any] = {
+            "how": self.how,
+            "warnings": list(self.warnings),
+            "calibrates": self.calibrates,
+        }
+        told |= {"crossed": True} if self.crossed else {}
         return {**self.sizes(), **told, "hashes": hashes}
 
 
@@ -95,7 +109,8 @@ def split_rows(
             f"Expected at least {shares.fewest_rows}; a useful result starts near 20 rows, or 20 of each label where there "
             "are labels."
         )
-    wanted = {part: getattr(shares, part) for part in ("test", "valid") if part not in by_role}
+    split_off = {part: getattr(shares, part) for part in ("test", "valid") if part not in by_role}
+    wanted = {part: share for part, share in split_off.items() if share > 0}
     pieces = deal(own, strata, groups, wanted, seed, "split") if wanted else {"train": own}
     found = {**by_role, **pieces}
     calibrates = shares.calibrates

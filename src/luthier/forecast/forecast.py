@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from luthier.candidates import competing
+from luthier.candidates import competing, tunes
 from luthier.candidates.tuned.prefixes import shelf_for
 from luthier.forecast.costs import Costs, frozen_seconds, scratch_seconds, train_seconds
 from luthier.forecast.keeping import keeping_bytes, keeping_seconds
@@ -120,13 +120,15 @@ def forecast(
     """
     begin, load = time.perf_counter(), Load.now()
     before = peak_bytes()
-    if ready.plan.train.method == "probe":
+    if not tunes(ready):
         with leaving_no_trace():
             costs = Costs(ready, time_looks(ready), {})
         seconds = {
             "prepare": elapsed,
             **frozen_seconds(costs),
         }
+        few = sum(one.forecast(ready, costs.first_answers) for one in competing(ready, trains=True))
+        seconds |= {"train": few} if few else {}
         parts = {"frozen": frozen_bytes(ready)}
         peak, others = max(before, parts["frozen"]), load.others_since()
         found = Forecast(budgeted(ready, seconds), peak, parts, others=others)

@@ -1,4 +1,4 @@
-"""Methods of training as people write them: `probe`, `top:2`, `thaw`, `lora:8`."""
+"""Methods of training as people write them: `probe`, `few-shot`, `top:2`, `thaw`, `lora:8`."""
 
 import re
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from luthier.errors import did_you_mean
 
 EXPECTED = (
-    "auto, probe, full, top:K (the head and K blocks, K from 1), thaw or thaw:E (E epochs a rung), "
+    "auto, probe, few-shot, full, top:K (the head and K blocks, K from 1), thaw or thaw:E (E epochs a rung), "
     "or lora or lora:R (rank R)"
 )
 
@@ -19,6 +19,11 @@ class Auto:
 @dataclass(frozen=True)
 class Probe:
     """Solve for a linear head on frozen features."""
+
+
+@dataclass(frozen=True)
+class FewShot:
+    """Train all layers such that rows of a label come together, then solve for a linear head."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +52,9 @@ class Lora:
     rank: int = 16
 
 
-Method = Auto | Probe | Full | Top | Thaw | Lora
+Method = Auto | Probe | FewShot | Full | Top | Thaw | Lora
 PLAIN: dict[str, Method] = {
-    "auto": Auto(), "probe": Probe(), "full": Full(), "thaw": Thaw(), "lora": Lora(),
+    "auto": Auto(), "probe": Probe(), "few-shot": FewShot(), "full": Full(), "thaw": Thaw(), "lora": Lora(),
 }  # fmt: skip
 NUMBERED: dict[str, type[Top] | type[Thaw] | type[Lora]] = {"top": Top, "thaw": Thaw, "lora": Lora}
 

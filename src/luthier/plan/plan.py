@@ -84,10 +84,21 @@ class Plan(Section):
                 f"{', '.join(idle)}: no effect with train.method 'probe', which solves for its head exactly. "
                 "Leave it out, or choose --method full."
             )
-        if self.train.method == "probe" and self.model.hidden:
+        if self.train.method in ("probe", "few-shot") and self.model.hidden:
             found.append(
-                "model.hidden has no effect with train.method 'probe', whose head is one linear layer. "
+                f"model.hidden has no effect with train.method {self.train.method!r}, whose head is one linear layer. "
                 "Leave it out, or choose --method full."
+            )
+        if self.train.method == "few-shot" and any(key not in FEW_SHOT_TOO for key in idle):
+            keys = ", ".join(key for key in idle if key not in FEW_SHOT_TOO)
+            found.append(
+                f"{keys}: no effect with train.method 'few-shot', which learns a fixed number of steps. Leave it out, or choose "
+                "--method full."
+            )
+        if self.data.validation == "crossed" and self.train.method not in CROSSED:
+            found.append(
+                f"data.validation 'crossed' with train.method {self.train.method!r}, which needs rows to stop by. Leave it "
+                "out, or choose --method few-shot."
             )
         if self.train.embeddings == "frozen" and self.train.method.startswith("top:"):
             found.append(
@@ -145,11 +156,22 @@ class Plan(Section):
 
     def of_rows(self) -> "Plan":
         """A plan of the rows and their split alone: what else is asked for is as if nobody had said it."""
-        return Plan(data=self.data.model_copy(update={"split_seed": self.split_seed}), task=self.task)
+        asked = {"split_seed": self.split_seed, "validation": self.validation}
+        return Plan(data=self.data.model_copy(update=asked), task=self.task)
 
     @property
     def split_seed(self) -> int:
         return self.run.seed if self.data.split_seed is None else self.data.split_seed
+
+    @property
+    def validation(self) -> str:
+        """How candidates are compared. Where nobody says, rows are held out for who asks for what is tuned by them: another
+        method, or settings of tuning."""
+        if self.data.validation != "auto":
+            return self.data.validation
+        tuned = any(is_set(self, section, key) for section, key in TUNING_ALONE)
+        known = self.train.method in CROSSED
+        return "auto" if known and not tuned and not self.model.hidden else "held-out"
 
     @property
     def budget_seconds(self) -> float | None:
@@ -224,6 +246,18 @@ TUNING_ALONE = (
     ("run", "save_every"),
 )
 """Settings without effect on the probe."""
+
+FEW_SHOT_TOO = (
+    "train.keep",
+    "train.max_norm",
+    "data.general",
+    "model.body_dropout",
+    "run.recompute",
+    "run.save_every",
+)
+"""Those of them that have one on the few-shot model."""
+CROSSED = ("auto", "probe", "few-shot")
+"""Methods that need no rows held out."""
 
 WHOLE_WEIGHTS = ("layer_decay", "embeddings", "reinit", "l2_sp")
 """Settings of `train` that speak of the pre-trained weights themselves, which LoRA leaves as they are."""

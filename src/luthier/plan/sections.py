@@ -145,6 +145,9 @@ class DataPlan(Section):
     """Folder of the images that a table names, where they do not lie beside it."""
     valid_share: Share = 0.1
     """Share of the rows split off for validation when no file is given for it."""
+    validation: Literal["auto", "held-out", "crossed"] = "auto"
+    """How candidates are compared: on rows that are held out, or by cross-validation over all training rows, with nothing held
+    out. Left out: crossed where rows have one label each and are few, 400 or 16 a label."""
     test_share: Share = 0.2
     """Share of the rows split off for the test when no file is given for it."""
     calibration_share: Annotated[float, Ge(0), Lt(1)] | None = None
@@ -218,9 +221,9 @@ class TrainPlan(Section):
     """How the weights are moved. What is left out comes from the recipe of the model's family."""
 
     method: Method = "auto"
-    """probe: a head on frozen features; full: all layers; top:K: the head and the last K blocks; thaw or thaw:E: the head
-    first, and one more block every E epochs; lora or lora:R: adapters of rank R beside frozen weights; auto: probe and
-    full, and the better one is kept."""
+    """probe: a head on frozen features; few-shot: rows of a label are brought together, then a head is put on; full: all layers;
+    top:K: the head and the last K blocks; thaw or thaw:E: the head first, and one more block every E epochs; lora or lora:R:
+    adapters of rank R beside frozen weights; auto: probe and full, of few rows probe and few-shot, and the better one is kept."""
     adapter: Literal["lora", "rslora", "dora"] = "lora"
     """With --method lora, how adapters are made: lora adds their product times alpha / rank, rslora times alpha / sqrt(rank)
     (arXiv:2312.03732), dora learns the length of each output's weights apart from their direction (arXiv:2402.09353)."""

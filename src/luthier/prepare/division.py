@@ -12,6 +12,7 @@ from luthier.errors import DataError
 from luthier.plan.plan import Plan
 from luthier.plan.sections import DataPlan
 from luthier.prepare.clusters import SharedRows
+from luthier.prepare.crossing import crossed, crosses, nothing_held_out
 from luthier.prepare.refusals import refuse_empty_parts
 from luthier.prepare.small_parts import small_parts
 from luthier.tasks.calibration import FEWEST
@@ -36,6 +37,9 @@ def divide(plan: Plan, found: Understood, table: Table, roles: Roles) -> Divisio
     shares = shares_of(plan.data, found.task)
     if found.keeps_single:
         shares = replace(shares, fewest_rows=FEWEST_OF_FEW)
+    crossing = crosses(plan, found, roles)
+    if crossing:
+        shares = nothing_held_out(shares)
     try:
         split = split_rows(
             found.usable,
@@ -51,6 +55,7 @@ def divide(plan: Plan, found: Understood, table: Table, roles: Roles) -> Divisio
         raise DataError(
             f"{plan.data.path}: {error}{own_file_words(found)}{alone_words(len(found.unusable.single))}"
         ) from None
+    split = crossed(split, found) if crossing else split
     split = with_rows_to_validate_on(split, found)
     refuse_empty_parts(plan, split, found, roles)
     few = SharedRows.of_rows(found, plan.data.group, groups).warnings(split.test)

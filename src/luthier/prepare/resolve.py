@@ -69,7 +69,7 @@ def resolve(plan: Plan, rows: Rows, device: Device, start: Start) -> Resolved:
             "train.balance: 'rows' draws rows by their one label, and here a row has several. Use --balance loss."
         )
     guesses = of_rows(rows)
-    if plan.train.method != "probe":
+    if tuned_by_steps(plan, rows):
         guesses += of_made(plan, start) if rows.task.made_rows is not None else []
         guesses += of_training(plan, task, start)
     guesses += of_machine(device)
@@ -86,6 +86,12 @@ def resolve(plan: Plan, rows: Rows, device: Device, start: Start) -> Resolved:
     return Resolved(filled, tuple(open_ones))
 
 
+def tuned_by_steps(plan: Plan, rows: Rows) -> bool:
+    """Whether layers are tuned in steps that a recipe describes, and rows are held out that say when to stop."""
+    method = plan.train.method
+    return method not in ("probe", "few-shot") and not (method == "auto" and rows.split.crossed)
+
+
 def of_rows(rows: Rows) -> list[Guess]:
     """Guesses that the rows alone decide."""
     task = rows.task
@@ -94,6 +100,9 @@ def of_rows(rows: Rows) -> list[Guess]:
     if "split_column" in rows.guesses:
         name = rows.understanding.split.removeprefix("column ")
         guesses.append(Guess("data.split_column", name, rows.guesses["split_column"]))
+    if rows.split.crossed:
+        why = f"{len(rows.split.train):,} training rows, of which none is held out"
+        guesses.append(Guess("data.validation", "crossed", why))
     guesses.append(Guess("task.metric", task.metric, "the task's own"))
     why_pair = rows.guesses.get("pair")
     if why_pair is not None:

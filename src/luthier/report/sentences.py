@@ -53,6 +53,9 @@ CANDIDATES = {
         "the model as it came, with the best few training rows before what it is asked",
     ),
     "probe": Kind("the probe", "a linear head on frozen features"),
+    "few-shot": Kind(
+        "the few-shot model", "rows of a label brought together in the model's own layers, then a linear head"
+    ),
     "tuned": Kind("the tuned model", "the model's own weights, tuned"),
 }
 """The candidates that luthier itself compares, by name."""

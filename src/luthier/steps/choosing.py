@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from luthier.candidates import CANDIDATES, competing
 from luthier.candidates.candidate import Candidate
+from luthier.candidates.crossing import learnt_by
 from luthier.candidates.run import Run
 from luthier.comparing.choice import choose
 from luthier.comparing.fitted import Fitted
@@ -33,7 +34,7 @@ def wanted(run: Run, trains: bool) -> list[Candidate]:
 
 def add(run: Run, candidate: Candidate) -> Iterator[Event]:
     """Let a candidate learn, score it, and tell of it."""
-    fitted = yield from candidate.fit(run)
+    fitted = yield from learnt_by(candidate, run)
     if fitted is None:
         return
     fitted.to_beat, fitted.counts, fitted.learns = candidate.to_beat, candidate.counts, candidate.learns
@@ -61,7 +62,7 @@ def chosen_of(run: Run) -> tuple[Fitted, str]:
             "Time was over before the first validation, so there is no model yet. Give it more: --budget, or fewer --epochs."
         )
     method = run.plan.train.method
-    asked = {"auto": None, "probe": "probe"}.get(method, "tuned")
+    asked = {"auto": None, "probe": "probe", "few-shot": "few-shot"}.get(method, "tuned")
     found = [fitted for fitted in learnt if fitted.name == asked]
     if found:
         return found[0], f"{method}, the method that was asked for"

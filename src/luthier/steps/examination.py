@@ -12,18 +12,19 @@ from luthier.doctor.evidence import with_features
 from luthier.events import Event, Noted
 from luthier.report.run_records import write_findings
 
-LEARNT = ("train", "valid", "calibration")
-"""Parts whose labels `tune` may look at before its end."""
-
 
 def check_features(run: Run) -> Iterator[Event]:
     """Look at all rows but those of the test, whose labels stay sealed; add what is found to the run's findings."""
     ready = run.ready
     if not run.features:
         return
-    rows = np.concatenate([getattr(ready.rows.split, part) for part in LEARNT])
-    features = np.concatenate([row_features(ready.examples[part], run.features[part]) for part in LEARNT])
-    strength = None if run.probe is None else run.probe.strength
+    split = ready.rows.split
+    rows = np.concatenate([getattr(split, part) for part in split.learnt])
+    features = np.concatenate(
+        [row_features(ready.examples[part], run.features[part]) for part in split.learnt]
+    )
+    # That of a probe which is pulled to the labels' words is none of the plain one.
+    strength = None if run.probe is None or not split.validates_apart else run.probe.strength
     evidence = with_features(ready.checked.evidence, ready.rows, rows, features, strength, run.plan.run.seed)
     found = examine(evidence, FEATURES)
     everything = ranked([*ready.checked.findings, *found])

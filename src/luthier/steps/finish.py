@@ -284,8 +284,8 @@ def candidate_record(candidate: Fitted) -> dict[str, Any]:
 
 def tuning_settings(run: Run) -> dict[str, Any]:
     """The settings that moved the weights, for who reads the scorecard alone."""
-    if run.plan.train.method == "probe":
-        return {}
+    if not any(one.name == "tuned" for one in run.candidates) and not run.outlook.spared:
+        return {}  # the others have none
     if run.outlook.spared:
         return {"not_trained": run.outlook.spared}
     train = run.plan.train
@@ -332,7 +332,7 @@ def worth(run: Run) -> dict[str, Any]:
         return {"dearer": dearer.name, "cheaper": None, "words": words}
     gap = run.difference(dearer, cheaper, "test")
     words = worth_words(dearer, cheaper, run.task.metric, gap)
-    if cheaper.name == "probe" and cheaper is run.kept:
+    if cheaper.name == "probe" and cheaper is run.kept and run.ready.rows.split.validates_apart:
         words += f" {MORE_ROWS}"
     return {"dearer": dearer.name, "cheaper": cheaper.name, **measured(gap), "words": words}
 

@@ -14,6 +14,7 @@ from luthier import seeds
 from luthier.arrays import Ints
 from luthier.candidates import CANDIDATES
 from luthier.candidates.candidate import Candidate
+from luthier.candidates.crossing import put_together
 from luthier.candidates.features import compute_features
 from luthier.candidates.run import Mode, Run, Watch
 from luthier.comparing.fitted import Fitted, Footprint
@@ -37,7 +38,6 @@ from luthier.steps.judged_trust import judged_trust
 from luthier.steps.looks import Look, look_of, told
 from luthier.steps.sliced import slices_record
 from luthier.tasks.calibration import Calibration
-from luthier.tasks.outputs import Outputs
 
 FOLDS = 5
 """Parts of the rows: what learns is asked each part after it has learnt from the others."""
@@ -193,18 +193,9 @@ def learnt(run: Run, candidate: Candidate, folds: Sequence[Fold]) -> Generator[E
         footprint = replace(footprint, seconds=footprint.seconds + own.seconds, bytes=own.bytes)
     if not found:
         return None
-    outputs = {"test": put_together(run, folds, found)}
-    return Fitted(candidate.name, words, seconds, outputs, footprint=footprint)
-
-
-def put_together(run: Run, folds: Sequence[Fold], found: Sequence[Outputs]) -> Outputs:
-    """What was given for the rows of each fold, as one, in the order of the rows."""
     order = np.concatenate([fold.asked for fold in folds]) - len(run.ready.rows.split.train)
-    arrays = {name: np.concatenate([one.arrays()[name] for one in found]) for name in found[0].arrays()}
-    whole: Outputs = run.task.read_outputs(
-        arrays, found[0].record(), run.ready.examples["test"].select(order)
-    )
-    return whole.select(np.argsort(order))
+    outputs = {"test": put_together(run.task, found, order, run.ready.examples["test"])}
+    return Fitted(candidate.name, words, seconds, outputs, footprint=footprint)
 
 
 def with_base(work: Judging, ready: Prepared) -> Iterator[Event]:

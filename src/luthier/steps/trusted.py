@@ -45,7 +45,7 @@ def add_trust(run: Run, kept: Fitted, tested: Array | None, seen: Seen) -> dict[
     told: dict[str, Any] = {
         "part": part,
         "rows": len(run.targets(part)),
-        "learnt_since": kept.weights is not None and kept.name == "probe",
+        "learnt_since": kept.name == "probe" or run.ready.rows.split.crossed,
         **how.measured(
             trust.known, kept.outputs["test"], kept.answers["test"], targets, unlike_rows(p, len(targets))
         ),
@@ -63,9 +63,11 @@ def trust_of(run: Run, kept: Fitted, how: Trusting[Any, Any], part: str, seen: S
     """What the kept model showed on held-out rows. part: the one that calibrates.  seen: training rows, as it sees them."""
     targets, examples = run.targets(part), run.ready.examples
     assert seen.features is not None, "what promises anything has features of rows"
-    labels = how.labels(run.targets("train")[seen.rows])
-    usual = np.concatenate([features_at(run, kept, *one) for one in usual_rows(run.ready)])
-    alarm = alarm_of(seen.features, labels, usual)
+    alarm = None
+    if run.ready.rows.split.validates_apart:  # rows that were learnt from are like themselves
+        labels = how.labels(run.targets("train")[seen.rows])
+        usual = np.concatenate([features_at(run, kept, *one) for one in usual_rows(run.ready)])
+        alarm = alarm_of(seen.features, labels, usual)
     p = None if alarm is None else alarm.own(len(targets))
     outputs = kept.outputs[part]
     answers = run.task.answer(outputs, kept.calibration, examples[part])

@@ -6,7 +6,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
-from luthier.candidates import competing
+from luthier.candidates import competing, tunes
 from luthier.candidates.adapting.stage import adapt_body
 from luthier.candidates.features import compute_features
 from luthier.candidates.reference import compute_reference
@@ -129,7 +129,7 @@ def tuned(
 def foretold(run: Run, foretold_from: float) -> Iterator[Event]:
     """What the run is told to take, before anything is written. Raises PlanError for what this machine has no memory for."""
     ready = run.ready
-    if ready.plan.train.method == "probe" or RunFolder.key_record(run.folder.path) is not None:
+    if not tunes(ready) or RunFolder.key_record(run.folder.path) is not None:
         return
     if may_be_spared(ready) and foretold_from > 0:
         run.outlook.foretold_from = foretold_from

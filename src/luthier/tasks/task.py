@@ -51,6 +51,22 @@ class Loss:
     """What the sum over the whole step is divided by."""
 
 
+class Taught(Protocol):
+    """What the loop asks of what is learnt: of a task, or of what a body learns before a task's head is solved for."""
+
+    @property
+    def metric(self) -> str:
+        """The score of a validation, as events call it."""
+        ...
+
+    @property
+    def learning(self) -> "Learning": ...
+
+    def loss(self, model: Any, batch: Batch) -> Loss: ...
+
+    def goodness(self, score: float) -> float: ...
+
+
 @dataclass(frozen=True)
 class Learning:
     """How training a task differs from training most others."""
@@ -73,6 +89,9 @@ class Learning:
     is for would lead too far."""
     compares_rows: bool = False
     """Whether the loss compares the rows of a step with each other: a step is then never cut outside of the model."""
+    mixes_lengths: bool = False
+    """Whether rows come into a step whatever their length: where they are few, those of like length would else meet each other
+    alone."""
 
 
 class Weighting(ABC):
@@ -121,6 +140,11 @@ class Task(ABC, Generic[Out, Ans]):
     @property
     def probe(self) -> Probing | None:
         """How a linear head on frozen features learns it; None where none can."""
+        return None
+
+    @property
+    def contrasting(self) -> Taught | None:
+        """What a body learns where rows are few, before a head is solved for; None where rows have no one label each."""
         return None
 
     @property

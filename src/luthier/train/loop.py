@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,7 +18,7 @@ from luthier.devices import Device
 from luthier.errors import WorldError
 from luthier.events import Event, Noted, Stepped, Stopped, Validated, WentBack
 from luthier.models.kernels.dropout import DICE
-from luthier.tasks.task import Task
+from luthier.tasks.task import Taught
 from luthier.train.checkpoints import Checkpoints
 from luthier.train.replay import Replay
 from luthier.train.schedule import multiplier
@@ -65,7 +66,7 @@ class Unfreezing(Protocol):
 class Lesson:
     """What is learnt: some rows, what they teach, and how it is known whether that helps."""
 
-    task: Task
+    task: Taught
     examples: Examples
     validate: Callable[[], tuple[float, float]]
     """Score and loss on rows that are not learnt from; the task knows which way its score is better."""
@@ -115,6 +116,7 @@ def train(
     """
     task, examples, seed, name = lesson.task, lesson.examples, lesson.seed, lesson.name
     rows, lengths = len(examples), examples.lengths
+    sorted_by = np.zeros(rows, np.int64) if task.learning.mixes_lengths else examples.padded_lengths
     per_epoch = steps_per_epoch(rows, settings.batch_rows)
     steps = settings.steps(rows)
     marks = validation_steps(steps, per_epoch, settings.validations)
@@ -136,7 +138,7 @@ def train(
             break
         epoch, place = divmod(state.step, per_epoch)
         if epoch != entered:
-            order = epoch_order(examples.padded_lengths, settings.batch_rows, seed, epoch, lesson.groups)
+            order = epoch_order(sorted_by, settings.batch_rows, seed, epoch, lesson.groups)
             unfreezing.enter(epoch)
             entered, varied = epoch, Variation(seed, epoch)
         decided = decisions_at(state.step, checkpoints)

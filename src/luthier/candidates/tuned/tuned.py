@@ -59,7 +59,12 @@ class TunedCandidate(Candidate):
     trains = True
 
     def why_not(self, ready: Prepared) -> str:
-        return "the probe alone was asked for" if ready.plan.train.method == "probe" else ""
+        method = ready.plan.train.method
+        if method in ("probe", "few-shot"):
+            return f"{method} was asked for"
+        if method == "auto" and ready.rows.split.crossed:
+            return "nothing is held out that would say when to stop (--validation held-out)"
+        return ""
 
     def fit(self, run: Run) -> Generator[Event, None, Fitted | None]:
         """Train what the method says, from a small head, and keep the state that is best on the validation rows."""

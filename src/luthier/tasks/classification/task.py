@@ -28,6 +28,7 @@ from luthier.tasks.classification.explained import ExplainedLabels
 from luthier.tasks.classification.labels import balanced_weights, names_of
 from luthier.tasks.classification.trusted import TrustedLabels
 from luthier.tasks.config_labels import labelled
+from luthier.tasks.contrast import Contrast
 from luthier.tasks.explaining import Explaining
 from luthier.tasks.outputs import Logits
 from luthier.tasks.probing import Probing
@@ -77,6 +78,11 @@ class Classification(Task[Logits, Labels]):
     @property
     def probe(self) -> Probing:
         return ProbedLabels(self)
+
+    @property
+    def contrasting(self) -> Contrast | None:
+        how = self.zero_shot
+        return None if self.many or how is None else Contrast()
 
     @property
     def calibrating(self) -> Calibrating[Logits, Labels]:

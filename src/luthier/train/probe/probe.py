@@ -217,9 +217,15 @@ class Regression:
     tests compare with.
     """
 
-    def __init__(self, features: Any, targets: Array, outputs: int) -> None:
-        """features: (rows, width), an array or one of scipy's sparse ones."""
+    def __init__(self, features: Any, targets: Array, outputs: int, centre: Array | None = None) -> None:
+        """features: (rows, width), an array or one of scipy's sparse ones.
+
+        centre: (outputs, width) the weights that the penalty pulls to, of dense features; None: zero.
+        """
         self.rows: Dense | Sparse = Dense(features) if isinstance(features, np.ndarray) else Sparse(features)
+        # What is solved for is the difference to the centre, whose logits stand fast.
+        self.fixed = None if centre is None else torch.from_numpy(features @ centre.T.astype(np.float64))
+        self.centre = centre
         self.numbers = targets.ndim == 1 and bool(np.issubdtype(targets.dtype, np.floating))
         marks = targets.ndim == 2 or self.numbers
         self.targets = torch.from_numpy(targets.astype(np.float64) if marks else targets)
@@ -227,7 +233,7 @@ class Regression:
         self.at = np.zeros(outputs * (features.shape[1] + 1))
 
     def solve(self, strength: float, tolerance: float) -> tuple[Array, Array]:
-        """(outputs, width) weights and (outputs,) biases that minimise the loss plus |weights|^2 / (2 strength rows)."""
+        """(outputs, width) weights and (outputs,) biases that minimise the loss plus |weights - centre|^2 / (2 strength rows)."""
         from scipy.optimize import minimize
 
         penalty = 1 / (strength * len(self.targets))
@@ -240,6 +246,8 @@ class Regression:
         self.at = end.x
         table: Array = self.at.reshape(self.outputs, -1)
         weight, bias = table[:, :-1].copy(), table[:, -1].copy()
+        if self.centre is not None:
+            weight += self.centre
         if self.targets.ndim == 2:
             rows, having = len(self.targets), self.targets.sum(0).numpy()
             always_or_never = (having == 0) | (having == rows)
@@ -253,6 +261,8 @@ class Regression:
         table = torch.from_numpy(flat).reshape(self.outputs, -1)
         weight, bias = table[:, :-1], table[:, -1]
         logits = self.rows.logits(weight, bias)
+        if self.fixed is not None:
+            logits += self.fixed
         if self.numbers:
             error = logits[:, 0:1] - self.targets[:, None]
             mean = error.square().mean() / 2

@@ -1,0 +1,106 @@
+"""A body that has brought rows of each label together, and what it then makes of rows."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from luthier.arrays import Array
+from luthier.batches.examples import Examples
+from luthier.candidates.run import Run
+from luthier.devices import with_threads
+from luthier.events import Advanced, Event, Noted, Stepped, WentBack
+from luthier.models.ladder.policies import AllRungs, FrozenEmbeddings
+from luthier.predict import features_of
+from luthier.prepare.prepare import Prepared
+from luthier.train.loop import Lesson, TrainSettings, train
+from luthier.train.recipe import recipe_for
+from luthier.train.state import State
+from luthier.train.unfreezing import LadderUnfreezing
+from luthier.train.weights import Weights
+
+NAME = "few-shot"
+"""The name of the candidate, and of its artefact."""
+ROWS, FEWEST_ROWS, TOKENS = 64, 8, 8_192
+"""Rows of a step: each is compared with each. Fewer of long texts, so that a step has about so many tokens."""
+FEWEST_STEPS, MOST_STEPS, EPOCHS = 24, 400, 3.0
+"""Steps: of few rows so many, else as many as see each row so often."""
+RATE = 2.0
+"""The learning rate as a multiple of the recipe's, as steps are few (docs/few.md)."""
+WARMUP = 0.1
+
+
+def rows_and_words(ready: Prepared) -> Examples:
+    """The training rows, and for each label what it means as a row more, so that no label is alone."""
+    how, rows = ready.rows.task.zero_shot, ready.rows
+    assert how is not None, "labels are compared with texts"
+    texts = [*rows.inputs(rows.split.train), *how.prompts]
+    targets = np.concatenate([ready.examples["train"].targets, np.arange(len(how.prompts))])
+    examples, _ = rows.form.read(ready.base.reader, texts, targets, "cut")
+    return examples
+
+
+def settings_for(ready: Prepared, examples: Examples) -> TrainSettings:
+    """How long and how fast a body learns of some rows: by the recipe of the model's family."""
+    parameters = sum(weight.numel() for weight in ready.model.parameters())
+    recipe, plan = recipe_for(ready.base.folder.family, parameters), ready.plan
+    long = int(np.sort(examples.lengths)[-ROWS:].mean()) or 1
+    batch_rows = int(np.clip(TOKENS // long, FEWEST_ROWS, ROWS))
+    per_epoch = -(-len(examples) // batch_rows)
+    steps = int(np.clip(EPOCHS * per_epoch, FEWEST_STEPS, MOST_STEPS))
+    return TrainSettings(
+        lr=RATE * recipe.lr,
+        batch_rows=batch_rows,
+        epochs=steps / per_epoch,
+        weight_decay=recipe.weight_decay,
+        warmup=WARMUP,
+        max_norm=plan.train.max_norm,
+        validations=0,  # nothing is held out to look at: the last state is the one
+        patience=1,
+        micro_tokens=plan.run.micro_tokens,
+    )
+
+
+@dataclass
+class Contrasting:
+    """A body, and how it learns of the training rows of `ready`, which has it."""
+
+    run: Run
+    ready: Prepared
+    tokens: int = 0
+    steps: int = 0
+
+    def learn(self) -> Iterator[Event]:
+        """Train to the end; the model of `ready` has learnt then."""
+        ready, task = self.ready, self.ready.rows.task.contrasting
+        assert task is not None, "rows have one label each"
+        examples = rows_and_words(ready)
+        settings = settings_for(ready, examples)
+        policy = FrozenEmbeddings(AllRungs(), len(ready.ladder.rungs) - 1)
+        unfreezing = LadderUnfreezing(ready.model, ready.ladder, policy, new_head=False)
+        parts = unfreezing.parts(1)
+        state = State(ready.model, Weights(ready.model, parts, ready.masters, settings.weight_decay))
+        lesson = Lesson(task, examples, lambda: (0.0, 0.0), self.run.plan.run.seed, name=NAME)
+        with ready.masters.training():
+            yield from train(state, lesson, settings, unfreezing, ready.device, self.run.clock)
+        state.weights.release()
+        ready.masters.refresh()
+        self.tokens, self.steps = state.tokens, state.step
+
+    def features(self, examples: Examples) -> Array:
+        """(rows, width) of some rows, in fp32."""
+        found = np.zeros((len(examples), self.ready.model.width), np.float32)
+        with self.ready.masters.reporting(), with_threads(self.run.mode.wide):
+            for _, where, features in features_of(self.ready.model, examples, self.ready.device):
+                found[where] = features
+        return found
+
+
+def shown(event: Event) -> Iterator[Event]:
+    """An event of the loop as it is told: steps are shown and not logged, as the learning curve of a run is that of the tuned
+    candidate."""
+    if isinstance(event, Stepped):
+        yield Advanced(event.step, event.seconds)
+    elif isinstance(event, WentBack):
+        words = f"A {event.what} was not finite: back to step {event.back_to} at half the rate."
+        yield Noted(words, event.seconds, warning=True)

@@ -1,0 +1,42 @@
+"""Where rows are so few that none is held out for good: candidates are compared by cross-validation over the training rows."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from luthier.data.split import Shares, Split
+from luthier.plan.plan import Plan
+from luthier.tasks.kind import Roles, Understood
+
+MOST_ROWS, MOST_PER_LABEL = 400, 16
+"""Rows, and rows a label, up to which nothing is held out where nobody says otherwise. A tenth of them are 40 rows, or one or two
+of each label: too few to choose by, and too many to learn nothing from."""
+
+
+def crosses(plan: Plan, found: Understood, roles: Roles) -> bool:
+    """Whether candidates are to be compared by cross-validation."""
+    if found.task.contrasting is None or "valid" in roles.names or plan.data.validation == "held-out":
+        return False
+    if plan.data.validation == "crossed":
+        return True
+    own = roles.rows(found.usable, "train")
+    labels = len(np.unique(found.answers.strata[own]))
+    return len(own) <= max(MOST_ROWS, MOST_PER_LABEL * labels)
+
+
+def nothing_held_out(shares: Shares) -> Shares:
+    """The shares of the rows, with none for validation; nor for calibration, which takes the rows that are answered in
+    cross-validation."""
+    calibrates = "valid" if shares.calibrates == "calibration" and not shares.asked else shares.calibrates
+    return replace(shares, valid=0.0, calibrates=calibrates)
+
+
+def crossed(split: Split, found: Understood) -> Split:
+    """The split with those training rows in the place of validation rows whose label has another row to be learnt from; as it is
+    where no label has."""
+    strata = found.answers.strata[split.train]
+    labels, counts = np.unique(strata, return_counts=True)
+    several = np.isin(strata, labels[counts > 1])
+    if several.sum() < 2:
+        return split
+    return replace(split, valid=split.train[several], crossed=True)

@@ -190,6 +190,7 @@ APART = {
     "train.replay": "tests/train/test_beside.py",
     "data.images": "tests/data/test_image_folder.py",
     "data.general": "tests/candidates/test_keeping.py",
+    "data.validation": "tests/candidates/test_few_shot.py",
     "data.unlabelled": "tests/candidates/test_adapting.py",
     "data.describe": "tests/steps/test_named.py",
     "data.label_names": "tests/steps/test_named.py",

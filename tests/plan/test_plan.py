@@ -39,6 +39,7 @@ EVERYTHING: dict[str, Any] = {
     "data.describe": "words.csv",
     "data.unlabelled": "more.csv",
     "data.label_names": [],  # goes with nothing that is learnt: tests/steps/test_named.py
+    "data.validation": "held-out",
     "data.valid_share": 0.25,
     "data.test_share": 0.3,
     "data.calibration_share": 0.0,

@@ -16,6 +16,7 @@ from luthier.candidates.scratch import NAME as SCRATCH
 from luthier.comparing.choice import (
     COMPARING,
     MORE_ROWS,
+    best_on,
     best_on_validation,
     next_cheaper,
     not_measured,
@@ -299,7 +300,9 @@ def verdict(run: Run, kept: Fitted) -> dict[str, Any]:
         return {"ship": False, "words": not_measured(kept)}
     if not others:
         return {"ship": False, "words": nothing_to_beat(kept, run.task.metric)}
-    against = best_on_validation(others, run.task.metric)
+    # Scores of rows that were learnt from say nothing: the best on the test rows is then to be beaten, which is harder.
+    part = "valid" if run.ready.rows.split.validates_apart else "test"
+    against = best_on(part, others, run.task.metric)
     gap = run.difference(kept, against, "test")
     ship = gap.low > 0
     words = verdict_words(kept, against, run.task.metric, gap, ship, spared=bool(run.outlook.spared))

@@ -192,6 +192,7 @@ APART = {
     "data.general": "tests/candidates/test_keeping.py",
     "data.describe": "tests/steps/test_named.py",
     "data.label_names": "tests/steps/test_named.py",
+    "data.unlabelled": "tests/candidates/test_adapting.py",
     "train.cloze": "tests/tasks/test_question_task.py",
     "train.adapter": "tests/models/test_lora.py",
     "train.adapter_alpha": "tests/models/test_lora.py",

@@ -9,6 +9,7 @@ from typing import Any
 
 from PIL import Image
 
+from luthier.candidates.adapting.training import NAME as ADAPTED
 from luthier.candidates.keeping.forgetting import forgetting
 from luthier.candidates.keeping.impression import NAME as BASE
 from luthier.candidates.run import Run
@@ -113,7 +114,7 @@ def score_and_write(run: Run) -> Iterator[Event]:
         "looks": look.to_json(run.task.metric, run.kept.scores["test"]),
     }
     write_finished(run, card)
-    forget_training(run, "scored", looks.NAME, BASE, SCRATCH)
+    forget_training(run)
 
 
 def write_finished(run: Run, card: Mapping[str, Any]) -> None:
@@ -126,11 +127,11 @@ def write_finished(run: Run, card: Mapping[str, Any]) -> None:
     write_report(path)  # last: a run counts as finished once its report stands
 
 
-def forget_training(run: Run, *others: str) -> None:
-    """Delete what only resuming needed: the bodies of candidates, and `others`."""
+def forget_training(run: Run) -> None:
+    """Delete what only resuming needed: the bodies of candidates, and what was noted on the way."""
     trained = [one for one in run.candidates if one.weights is not None and one.weights.body != PRETRAINED]
     bodies = {name for one in trained if one.weights is not None for name in (one.name, one.weights.body)}
-    for name in (*others, *sorted(bodies)):
+    for name in ("scored", looks.NAME, BASE, SCRATCH, ADAPTED, *sorted(bodies)):
         run.folder.forget(name)
 
 
@@ -178,7 +179,7 @@ def make_scorecard(run: Run, kept: Fitted, forgot: dict[str, Any]) -> dict[str, 
     watch = run.watch
     seconds = {**watch.took, "total": run.clock() + sum(watch.earlier.values())}
     tuning = {**tuning_settings(run), **run.tuning}
-    keeping = tuning.pop("keeping", None)
+    keeping, unlabelled = tuning.pop("keeping", None), tuning.pop("unlabelled", None)
     return {
         "task": task.name,
         "reads": task.reads,
@@ -197,6 +198,7 @@ def make_scorecard(run: Run, kept: Fitted, forgot: dict[str, Any]) -> dict[str, 
         **trust(run, kept),
         "forgetting": forgot,
         "keeping": keeping,
+        "unlabelled": unlabelled,
         "speaks": task.speaks,
         "system": task.system,
         **details(run, kept),

@@ -1,5 +1,6 @@
 """What the user should know before anything is computed."""
 
+from luthier.candidates.adapting.lesson import lessons_of
 from luthier.candidates.zero_shot import cut_words
 from luthier.prepare.prepare import Prepared
 
@@ -11,6 +12,9 @@ def statements(ready: Prepared) -> list[str]:
     found += [*ready.rows.split.warnings, *cut_words(ready)]
     if ready.plan.train.cloze and ready.made is None:
         found.append("No sentence of the training texts is long enough to make questions of.")
+    if ready.unlabelled is not None and ready.rows.task.probe is not None and len(ready.rows.split.train):
+        lessons = lessons_of(ready)
+        found.append(lessons if isinstance(lessons, str) else lessons.words())
     expected = ready.rows.task.expectation(len(ready.rows.split.train))
     if expected is not None and not ready.model.knows:
         found.append(expected)

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from luthier.candidates import competing
+from luthier.candidates.adapting.stage import adapt_body
 from luthier.candidates.features import compute_features
 from luthier.candidates.reference import compute_reference
 from luthier.candidates.run import Mode, Run, Watch
@@ -222,6 +223,8 @@ def features_and_probe(run: Run) -> Iterator[Event]:
     if run.task.reference is not None:
         yield from timed(run, "reference", compute_reference(run))
     yield from timed(run, "features", compute_features(run))
+    if run.ready.unlabelled is not None:
+        yield from timed(run, "adapt", adapt_body(run))
     yield from timed(run, "probe", cheap_candidates(run))
 
 

@@ -227,6 +227,9 @@ def test_one_row_of_each_of_two_labels_is_enough_where_test_rows_are_given(
     assert card["rows"]["test"] == 6
     assert card["test"]["accuracy"]["value"] is not None
     assert any(told.startswith("There are no rows to validate on") for told in card["warnings"])
+    beaten = [one["test"] for one in card["candidates"] if one["name"] not in ("neighbours", "probe")]
+    against = next(one for one in card["candidates"] if one["name"] == card["verdict"]["against"])
+    assert against["test"] == max(beaten), "scores of rows that were learnt from name nobody to beat"
     found = json.loads(Path("run/findings.json").read_text())
     once = next(one for one in found if one["check"] == "one-shot")
     assert once["message"] == "2 labels have a single training row, which is kept: 'delivery', 'refund'."

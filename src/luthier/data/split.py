@@ -47,6 +47,11 @@ class Split:
         return not np.isin(self.valid, self.train).any()
 
     @property
+    def validates(self) -> bool:
+        """Whether validation rows are answered by what did not learn from them, so that their scores say something."""
+        return self.crossed or self.validates_apart
+
+    @property
     def learnt(self) -> tuple[str, ...]:
         """The parts whose labels may be looked at before the test, each row in one of them."""
         return ("train", "valid", "calibration") if self.validates_apart else ("train", "calibration")

@@ -20,7 +20,8 @@ from luthier.prepare.small_parts import small_parts
 from luthier.prepare.task_columns import composed, needed_columns
 from luthier.tasks import TASKS
 from luthier.tasks.classification.named import without_labels
-from luthier.tasks.kind import Kind, OfNames, Roles, Understood
+from luthier.tasks.kind import Kind, Roles, Understood
+from luthier.tasks.named import OF_NAMES, OfNames
 
 HOW = "labels are named and no row is learnt from"
 
@@ -54,15 +55,13 @@ def named_rows(plan: Plan) -> Rows:
 
 def kind_of_names(plan: Plan) -> tuple[Kind, OfNames]:
     """The task whose labels are named, and how it is made of names. Raises PlanError for one that no names make."""
-    able = {name: kind for name, kind in TASKS.items() if kind.of_names is not None}
-    name = next(iter(able)) if plan.task.name == "auto" else plan.task.name
-    make = TASKS[name].of_names
-    if make is None:
+    name = next(iter(OF_NAMES)) if plan.task.name == "auto" else plan.task.name
+    if name not in OF_NAMES:
         raise PlanError(
             f"data.label_names: no effect with {name}, as names alone say nothing of its answers. Leave it out, or choose --task "
-            f"{next(iter(able))}."
+            f"{next(iter(OF_NAMES))}."
         )
-    return TASKS[name], make
+    return TASKS[name], OF_NAMES[name]
 
 
 def with_unlabelled(plan: Plan) -> Plan:

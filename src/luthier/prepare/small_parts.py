@@ -19,7 +19,7 @@ def small_parts(split: Split, found: Understood) -> tuple[str, ...]:
             "There are no test rows, so nothing is measured, and nobody can say how good the model is: --test FILE names rows to "
             "test on."
         )
-    if not split.validates_apart and not split.crossed:
+    if not split.validates:
         words.append(
             "There are no rows to validate on, as labels have so few: the training rows stand in, whose scores are those of rows "
             "that were learnt from, and nothing is calibrated. --valid FILE names rows to validate on."

@@ -10,6 +10,7 @@ from typing import Any
 from PIL import Image
 
 from luthier.candidates.adapting.training import NAME as ADAPTED
+from luthier.candidates.few_shot.few_shot import ANSWERS
 from luthier.candidates.keeping.forgetting import forgetting
 from luthier.candidates.keeping.impression import NAME as BASE
 from luthier.candidates.run import Run
@@ -17,6 +18,7 @@ from luthier.candidates.scratch import NAME as SCRATCH
 from luthier.comparing.choice import (
     COMPARING,
     MORE_ROWS,
+    best_on,
     best_on_validation,
     next_cheaper,
     not_measured,
@@ -113,7 +115,7 @@ def score_and_write(run: Run) -> Iterator[Event]:
         "looks": look.to_json(run.task.metric, run.kept.scores["test"]),
     }
     write_finished(run, card)
-    forget_training(run, "scored", looks.NAME, BASE, SCRATCH, ADAPTED)
+    forget_training(run)
 
 
 def write_finished(run: Run, card: Mapping[str, Any]) -> None:
@@ -126,11 +128,11 @@ def write_finished(run: Run, card: Mapping[str, Any]) -> None:
     write_report(path)  # last: a run counts as finished once its report stands
 
 
-def forget_training(run: Run, *others: str) -> None:
-    """Delete what only resuming needed: the bodies of candidates, and `others`."""
+def forget_training(run: Run) -> None:
+    """Delete what only resuming needed: the bodies of candidates, and what was noted on the way."""
     trained = [one for one in run.candidates if one.weights is not None and one.weights.body != PRETRAINED]
     bodies = {name for one in trained if one.weights is not None for name in (one.name, one.weights.body)}
-    for name in (*others, *sorted(bodies)):
+    for name in ("scored", looks.NAME, BASE, SCRATCH, ADAPTED, ANSWERS, *sorted(bodies)):
         run.folder.forget(name)
 
 
@@ -301,7 +303,9 @@ def verdict(run: Run, kept: Fitted) -> dict[str, Any]:
         return {"ship": False, "words": not_measured(kept)}
     if not others:
         return {"ship": False, "words": nothing_to_beat(kept, run.task.metric)}
-    against = best_on_validation(others, run.task.metric)
+    # Scores of rows that were learnt from say nothing: the best on the test rows is then to be beaten, which is harder.
+    part = "valid" if run.ready.rows.split.validates else "test"
+    against = best_on(part, others, run.task.metric)
     gap = run.difference(kept, against, "test")
     ship = gap.low > 0
     words = verdict_words(kept, against, run.task.metric, gap, ship, spared=bool(run.outlook.spared))

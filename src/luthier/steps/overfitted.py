@@ -37,8 +37,7 @@ def gap_record(run: Run, kept: Fitted, seen: Seen) -> dict[str, Any] | None:
     At most as many training rows as there are validation rows are taken: more would make the interval hardly narrower.
     """
     name, valid = run.task.gap_metric, len(run.targets("valid"))
-    split = run.ready.rows.split
-    if name is None or seen.outputs is None or not (split.validates_apart or split.crossed):
+    if name is None or seen.outputs is None or not run.ready.rows.split.validates:
         return None
     few = sample(len(seen.rows), valid)
     if min(len(few), valid) < FEWEST:

@@ -12,7 +12,7 @@ def statements(ready: Prepared) -> list[str]:
     found += [*ready.rows.split.warnings, *cut_words(ready)]
     if ready.plan.train.cloze and ready.made is None:
         found.append("No sentence of the training texts is long enough to make questions of.")
-    if ready.unlabelled is not None and ready.rows.task.probe is not None:
+    if ready.unlabelled is not None and ready.rows.task.probe is not None and len(ready.rows.split.train):
         lessons = lessons_of(ready)
         found.append(lessons if isinstance(lessons, str) else lessons.words())
     expected = ready.rows.task.expectation(len(ready.rows.split.train))

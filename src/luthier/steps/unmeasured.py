@@ -4,9 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from luthier.candidates.keeping.forgetting import forgetting
-from luthier.candidates.keeping.impression import NAME as BASE
 from luthier.candidates.run import Run
-from luthier.candidates.scratch import NAME as SCRATCH
 from luthier.devices import with_threads
 from luthier.events import Event, Noted, Started
 from luthier.files import whole_folder
@@ -33,4 +31,4 @@ def write_unmeasured(run: Run) -> Iterator[Event]:
             (folder / "valid.jsonl").write_text(lines, encoding="utf-8")
     card: dict[str, Any] = make_scorecard(run, run.kept, forgot)
     write_finished(run, card)
-    forget_training(run, "scored", BASE, SCRATCH)
+    forget_training(run)

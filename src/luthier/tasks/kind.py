@@ -1,6 +1,6 @@
 """What a task is before it has seen a row: how its columns are found, how its rows are understood."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -128,11 +128,6 @@ class Finished:
     where they are in the same order."""
 
 
-OfNames = Callable[[Sequence[str], Descriptions | None, str], tuple[Task, tuple[str, ...]]]
-"""Takes names of labels, their descriptions where there are such, and the metric's name. Gives the task, and sentences on how
-labels were described. Raises DataError for names that nothing tells apart."""
-
-
 @dataclass(frozen=True)
 class Kind:
     """A kind of task, a row of TASKS: what it is before it has seen the data."""
@@ -153,8 +148,6 @@ class Kind:
     (tasks/guess.py)."""
     own_form: Callable[[Task], Form] | None = None
     """What rows are made of where the name that a task gives does not say all of it; None: the form of that name."""
-    of_names: OfNames | None = None
-    """The task where the names of labels are known and no row; None where names alone make none."""
     numbers: bool = False
     """Whether its label is a number: a word in the label's column then stands for nothing."""
     tells_other_texts: bool = False

@@ -48,8 +48,8 @@ class FewShotCandidate(Candidate):
         if ready.rows.task.contrasting is None:
             return "rows have no one label each whose name is a text"
         method = ready.plan.train.method
-        if method == "auto" and ready.rows.split.validates_apart:
-            return "there are rows enough to hold some out, so that tuning is compared (--method few-shot)"
+        if method == "auto" and not ready.rows.split.crossed:
+            return "it is compared where cross-validation over few rows can tell (--method few-shot)"
         return "" if method in ("auto", NAME) else f"{method} was asked for"
 
     def fit(self, run: Run) -> Generator[Event, None, Fitted | None]:

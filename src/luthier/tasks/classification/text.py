@@ -47,7 +47,6 @@ TEXT_CLASSIFICATION = Kind(
     find=find,
     understand=understand,
     restore=Classification.from_json,
-    of_names=of_names,
     tells_other_texts=True,
     suggests=True,
 )

@@ -89,7 +89,7 @@ def resolve(plan: Plan, rows: Rows, device: Device, start: Start) -> Resolved:
 def tuned_by_steps(plan: Plan, rows: Rows) -> bool:
     """Whether layers are tuned in steps that a recipe describes, and rows are held out that say when to stop."""
     method = plan.train.method
-    return method not in ("probe", "few-shot") and not (method == "auto" and rows.split.crossed)
+    return method not in ("probe", "few-shot") and (method != "auto" or rows.split.validates_apart)
 
 
 def of_rows(rows: Rows) -> list[Guess]:

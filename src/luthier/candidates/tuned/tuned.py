@@ -62,7 +62,7 @@ class TunedCandidate(Candidate):
         method = ready.plan.train.method
         if method in ("probe", "few-shot"):
             return f"{method} was asked for"
-        if method == "auto" and ready.rows.split.crossed:
+        if method == "auto" and not ready.rows.split.validates_apart:
             return "nothing is held out that would say when to stop (--validation held-out)"
         return ""
 

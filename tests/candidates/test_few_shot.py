@@ -1,0 +1,170 @@
+"""Few rows: nothing is held out, candidates are compared by cross-validation, and what is kept has learnt from all rows."""
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from luthier.errors import Interrupted, PlanError
+from luthier.events import Chose, Event, Noted, Work
+from luthier.folder.model_folder import ModelFolder
+from luthier.hashes import hash_file
+from luthier.plan.plan import Plan
+from luthier.prepare.prepare import Prepared, prepare
+from luthier.steps import tune as steps
+
+SURE = {"delivery": "parcel", "refund": "money", "praise": "lovely"}
+OTHERS = ("the", "my", "is", "was", "it", "and", "today", "please", "order")
+
+
+def write(path: Path, count: int, seed: int) -> Path:
+    """Texts in which a word, again and again, tells the label."""
+    dice = np.random.default_rng(seed)
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(("text", "label"))
+        for row in range(count):
+            label = list(SURE)[row % len(SURE)]
+            writer.writerow((" ".join([*[SURE[label]] * 3, *dice.choice(OTHERS, 6)]), label))
+    return path
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    write(tmp_path / "rows.csv", 12, 0)
+    write(tmp_path / "test.csv", 30, 1)
+    return tmp_path
+
+
+def plan_of(home: Path, model: Path, out: str = "run", **settings: Any) -> Plan:
+    named = {
+        "data.path": str(home / "rows.csv"),
+        "data.test": str(home / "test.csv"),
+        "model.name": str(model),
+    }
+    quick = {
+        "run.out": str(home / out),
+        "run.precision": "fp32",
+        "run.threads": 1,
+        "data.allow": ("near-copies", "copies", "leaks"),
+    }
+    return Plan.build(named | quick | settings)
+
+
+def run(plan: Plan) -> tuple[ModelFolder, list[Event]]:
+    work = Work(steps.tune(plan))
+    events = list(work)
+    return work.result, events
+
+
+def parts(ready: Prepared) -> tuple[int, int, bool]:
+    split = ready.rows.split
+    return len(split.train), len(split.valid), split.crossed
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, (12, 12, True)),
+        ({"train.method": "few-shot"}, (12, 12, True)),
+        ({"train.method": "probe"}, (12, 12, True)),
+        ({"train.method": "full"}, (11, 1, False)),
+        ({"train.epochs": 2}, (11, 1, False)),
+        ({"data.validation": "held-out"}, (11, 1, False)),
+    ],
+)  # fmt: skip
+def test_of_few_rows_none_is_held_out_unless_something_is_asked_for_that_needs_some(
+    home: Path, sentence_bert: Path, settings: dict[str, Any], expected: tuple[int, int, bool]
+) -> None:
+    assert parts(prepare(plan_of(home, sentence_bert, **settings))) == expected
+
+
+def test_a_file_of_validation_rows_is_what_is_validated_on(home: Path, sentence_bert: Path) -> None:
+    ready = prepare(plan_of(home, sentence_bert, **{"data.valid": str(write(home / "valid.csv", 9, 2))}))
+    assert parts(ready) == (12, 9, False)
+
+
+def test_of_many_rows_some_are_held_out(home: Path, sentence_bert: Path) -> None:
+    write(home / "rows.csv", 450, 0)
+    assert parts(prepare(plan_of(home, sentence_bert)))[2] is False
+    assert parts(prepare(plan_of(home, sentence_bert, **{"data.validation": "crossed"})))[2] is True
+
+
+def test_it_is_said_that_none_is_held_out_with_the_flag_that_corrects_it(
+    home: Path, sentence_bert: Path
+) -> None:
+    guesses = [str(guess) for guess in prepare(plan_of(home, sentence_bert)).resolved.guesses]
+    assert (
+        "data.validation = crossed  (12 training rows, of which none is held out; --validation corrects it)"
+        in guesses
+    )
+
+
+def test_methods_that_stop_by_validation_rows_are_refused_beside_crossing() -> None:
+    with pytest.raises(PlanError) as refused:
+        Plan.build({"data.path": "rows.csv", "data.validation": "crossed", "train.method": "full"})
+    assert str(refused.value) == (
+        "data.validation 'crossed' with train.method 'full', which needs rows to stop by. Leave it out, or choose "
+        "--method few-shot."
+    )
+
+
+def test_the_few_shot_model_learns_what_it_is_shown(home: Path, sentence_bert: Path) -> None:
+    folder, events = run(plan_of(home, sentence_bert, **{"train.method": "few-shot"}))
+    card = json.loads((folder.path / "scorecard.json").read_text(encoding="utf-8"))
+    scores = {one["name"]: one["test"] for one in card["candidates"]}
+    assert card["chosen"] == "few-shot"
+    assert scores["few-shot"] > 0.8
+    assert [event.words for event in events if isinstance(event, Chose)] == [
+        "few-shot, the method that was asked for"
+    ]
+    again = folder.predict([{"text": "lovely lovely lovely order"}, {"text": "parcel parcel parcel my"}])
+    assert [line["label"] for line in again.lines] == ["praise", "delivery"]
+
+
+def test_validation_answers_are_of_what_did_not_learn_from_the_row(home: Path, sentence_bert: Path) -> None:
+    """A label that no text gives away cannot be told: learnt by heart, it would be."""
+    dice = np.random.default_rng(0)
+    with open(home / "rows.csv", "w", newline="", encoding="utf-8") as file:
+        table = [(" ".join(dice.permutation(OTHERS)[:5]), ("good", "bad")[row % 2]) for row in range(40)]
+        csv.writer(file).writerows([("text", "label"), *table])
+    with open(home / "test.csv", "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(
+            [("text", "label"), ("please the order", "good"), ("it was my order", "bad")]
+        )
+    folder, _ = run(plan_of(home, sentence_bert))
+    card = json.loads((folder.path / "scorecard.json").read_text(encoding="utf-8"))
+    valid = {one["name"]: one["valid"] for one in card["candidates"]}
+    assert card["rows"] == {"train": 40, "valid": 40, "calibration": 0, "test": 2}
+    assert all(value < 0.8 for value in valid.values())
+
+
+def test_a_run_that_was_stopped_while_it_learnt_ends_in_the_same_bytes(
+    home: Path, sentence_bert: Path
+) -> None:
+    plain = plan_of(home, sentence_bert, "plain", **{"train.method": "few-shot"})
+    run(plain)
+    stopped = plan_of(home, sentence_bert, "run", **{"train.method": "few-shot"})
+    asked = iter([False] * 40)
+    with pytest.raises(Interrupted):
+        list(steps.tune(stopped, lambda: next(asked, True)))
+    run(stopped)
+    ours, theirs = (weights_of(home / name) for name in ("run", "plain"))
+    assert ours == theirs
+
+
+def weights_of(folder: Path) -> Sequence[str]:
+    return [hash_file(path) for path in sorted((folder / "model").rglob("*.safetensors"))]
+
+
+def test_labels_of_one_row_are_answered_by_their_words_and_that_row(home: Path, sentence_bert: Path) -> None:
+    write(home / "rows.csv", 3, 0)
+    folder, events = run(plan_of(home, sentence_bert))
+    card = json.loads((folder.path / "scorecard.json").read_text(encoding="utf-8"))
+    assert card["chosen"] == "probe"
+    assert {one["name"] for one in card["candidates"]} >= {"zero-shot", "probe"}
+    assert not any(isinstance(event, Noted) and "No layers are trained" in event.text for event in events)

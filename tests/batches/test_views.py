@@ -115,7 +115,7 @@ def test_of_100_tokens_15_are_asked_for_of_which_12_are_hidden_and_2_replaced(ma
 def test_a_row_looks_alike_whenever_seed_and_epoch_are_alike(
     kind: str, masked: MaskedTexts, views: TextViews
 ) -> None:
-    examples = {"masked": masked, "views": views}[kind]
+    examples: MaskedTexts | TextViews = masked if kind == "masked" else views
     few = np.array([3, 7, 11])
 
     def seen(

@@ -30,7 +30,7 @@ BETTER, NO_BETTER = Gain(0.5, 0.8, 0.1), Gain(0.5, 0.52, 0.1)
 class Accuracy(Probing):
     """Two classes, by the share that is answered rightly."""
 
-    outputs = 2  # type: ignore[assignment]
+    outputs = 2
 
     def to_learn(self, targets: Array) -> Array:
         return targets
@@ -180,12 +180,13 @@ def test_what_trains_layers_goes_on_from_the_body_that_is_kept(
     home: Path, bert: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     finding(BETTER, monkeypatch)
-    plan = plan_of(
-        home,
-        bert,
-        "run",
-        **{"train.method": "top:1", "train.epochs": 1, "run.cache": str(home / "cache"), "train.keep": "off"},
-    )
+    trains = {
+        "train.method": "top:1",
+        "train.epochs": 1,
+        "run.cache": str(home / "cache"),
+        "train.keep": "off",
+    }
+    plan = plan_of(home, bert, "run").with_settings(trains)
 
     list(until(LEARNT, plan))
 

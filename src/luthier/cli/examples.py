@@ -159,7 +159,8 @@ READING = "adaptation"
 @app.command(name="adapt")
 @planned
 def adapt(plan: Plan, as_json: bool, quiet: bool) -> None:
-    """Let a model learn from the texts or images of DATA without labels, before it is tuned or for itself: tune --task adaptation."""
+    """Let a model learn from the texts or images of DATA without labels, before it is tuned or for itself: tune --task
+    adaptation."""
     from luthier.session.runs import run_plan
 
     if plan.task.name not in ("auto", READING):

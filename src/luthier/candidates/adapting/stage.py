@@ -7,7 +7,7 @@ from torch import Tensor
 
 from luthier.arrays import Array
 from luthier.candidates.adapting.lesson import Lessons, lessons_of
-from luthier.candidates.adapting.training import NAME, Learnt, inner, learn
+from luthier.candidates.adapting.training import CHECKPOINTS, NAME, Learnt, inner, learn
 from luthier.candidates.features import parts_read, read_features
 from luthier.candidates.records import AdaptedRecord, FeaturesRecord
 from luthier.candidates.run import Run
@@ -85,6 +85,7 @@ def adapted(run: Run, lessons: Lessons) -> Generator[Event, None, AdaptedRecord 
         words=words_of(run, learnt, gain),
     )
     run.shared.save(NAME, arrays, record)
+    run.checkpoints(CHECKPOINTS).forget()  # not before: what comes after training may be stopped too
     return record
 
 

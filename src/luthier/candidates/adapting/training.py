@@ -99,7 +99,6 @@ def learn(run: Run, lessons: Lessons) -> Generator[Event, None, Learnt | None]:
         return None
     masters.refresh()
     found = gone_back(run, lessons, model, base, held)
-    checkpoints.forget()
     return replace(found, steps=state.step, why=why, tokens=state.tokens)
 
 

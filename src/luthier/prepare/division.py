@@ -9,9 +9,11 @@ from luthier.arrays import Ints
 from luthier.data.split import Shares, Split, joined_groups, split_rows
 from luthier.data.table import Table
 from luthier.errors import DataError
+from luthier.forms.form import Columns
 from luthier.plan.plan import Plan
 from luthier.plan.sections import DataPlan
 from luthier.prepare.clusters import SharedRows
+from luthier.prepare.continued import Earlier, Usable, as_before, refuse_another_task, row_keys
 from luthier.prepare.refusals import refuse_empty_parts
 from luthier.prepare.small_parts import small_parts
 from luthier.tasks.calibration import FEWEST
@@ -29,8 +31,9 @@ class Division:
     """(table rows,) equal for rows with the same value in the column of `--group`; None where none is named."""
 
 
-def divide(plan: Plan, found: Understood, table: Table, roles: Roles) -> Division:
-    """Divide rows by the plan's shares, those that belong together on one side. Raises DataError where a part stays empty."""
+def divide(columns: Columns, plan: Plan, found: Understood, table: Table, roles: Roles) -> Division:
+    """Divide rows by the plan's shares, those that belong together on one side; those of a run that is gone on from as they were
+    divided there. Raises DataError where a part stays empty."""
     groups = None if plan.data.group is None else group_keys(table, plan.data.group)
     together = joined_groups(found.keys, *found.groups, *([] if groups is None else [groups]))
     shares = shares_of(plan.data, found.task)
@@ -47,11 +50,23 @@ def divide(plan: Plan, found: Understood, table: Table, roles: Roles) -> Divisio
         )
     except DataError as error:  # It knows row numbers only; the user knows the file.
         raise DataError(f"{plan.data.path}: {error}{alone_words(len(found.unusable.single))}") from None
+    if plan.data.continues is not None:
+        keys = row_keys(table, columns, found, found.usable)
+        usable = Usable(found.usable, keys, together[found.usable], roles.of[found.usable] == 0)
+        split, told = as_before(split, earlier_of(plan.data.continues, found), usable)
+        found = replace(found, told=(*found.told, told))
     refuse_empty_parts(plan, split, found, roles)
     few = SharedRows.of_rows(found, plan.data.group, groups).warnings(split.test)
     split = replace(split, warnings=(*small_parts(split, found), *few))
     found = replace(found, task=found.task.having_seen(found.targets(split.train)))
     return Division(found, split, groups)
+
+
+def earlier_of(name: str, found: Understood) -> Earlier:
+    """The run that is gone on from. Raises PlanError for one of another task."""
+    earlier = Earlier.of(name)
+    refuse_another_task(earlier, found.task.name)
+    return earlier
 
 
 def given_by(data: DataPlan, roles: Roles) -> str:

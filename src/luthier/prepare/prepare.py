@@ -29,6 +29,7 @@ from luthier.models.readers.reading import preparation_of
 from luthier.models.readers.texts import Long
 from luthier.plan.plan import Plan, read_plan
 from luthier.prepare.base import Base, base_of
+from luthier.prepare.continued import Earlier, refuse_another_model
 from luthier.prepare.fitting import Fit, fitting
 from luthier.prepare.general import read_general
 from luthier.prepare.idle_settings import refuse_what_has_no_effect
@@ -103,12 +104,23 @@ class Prepared:
     @property
     def features_key(self) -> str:
         """Hash of all that decides the frozen features: runs of different plans may have it in common."""
-        rows, device = self.rows, self.device
-        numbers = device.precision, device.kind, device.threads
+        rows = self.rows
+        made_by = [*self.made_by, self.device.threads]  # which decide the last digits
+        return hash_json([rows.fingerprint, rows.split.to_json(), rows.task.to_json(), *made_by])
+
+    @property
+    def made_by(self) -> list[object]:
+        """All that decides the frozen features of a row, but for their last digits, beside what is read of it."""
         # An architecture's own class may have layers below the head that the folder lacks: they are drawn.
         drawn = self.plan.run.seed if self.model.pooling is None else None
-        made_by = [self.base.fingerprint, self.plan.model.pooling, self.long.way, drawn, *numbers]
-        return hash_json([rows.fingerprint, rows.split.to_json(), rows.task.to_json(), *made_by])
+        return [
+            self.base.fingerprint,
+            self.plan.model.pooling,
+            self.long.way,
+            drawn,
+            self.device.precision,
+            self.device.kind,
+        ]
 
     def untrained(self) -> HeadedModel:
         """The model as it was before anything was trained, opened once more."""
@@ -158,6 +170,10 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
     stands_on: list[object] = [rows.fingerprint, rows.split.sizes(), base.fingerprint]
     if plan.data.general is not None:
         stands_on.append(memo.call(read_general, plan.data.general).fingerprint)
+    if plan.data.continues is not None:
+        earlier = Earlier.of(plan.data.continues)
+        refuse_another_model(earlier, plan.model.name, base)
+        stands_on.append(earlier.key)
     out = Path(plan.run.out or default_folder(plan, stands_on))
     device = as_recorded(device, plan, out)
     questions = made_wanted(plan, rows, recipe, model)

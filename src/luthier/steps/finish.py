@@ -39,6 +39,7 @@ from luthier.report.page import write_report
 from luthier.report.records import AUGMENTED, read_records
 from luthier.report.run_records import SplitRecord, TableRecord, write_findings
 from luthier.steps import looks
+from luthier.steps.continued import continued_record
 from luthier.steps.footprints import RESTS_ON, Costs, costs_of
 from luthier.steps.mistaken import mistakes_record, write_training_rows
 from luthier.steps.overfitted import overfitting_record
@@ -110,6 +111,7 @@ def score_and_write(run: Run) -> Iterator[Event]:
         **trusted,
         **looked_into,
         "looks": look.to_json(run.task.metric, run.kept.scores["test"]),
+        **continued_record(run, look),
     }
     write_json(path / "scorecard.json", sealed(stamped(card, ScorecardRecord)))
     readme = model_card(read_records(path))

@@ -118,7 +118,8 @@ def suggest(plan: Plan, as_json: bool, quiet: bool, unlabelled: str | None, n: s
         print(json_line(found.to_json()))
         return
     for row in found.rows[:5]:
-        print(f"  {row['file']}, line {row['row']}: {' '.join(row['text'].split())[:90]}")
+        content = " | ".join(str(value) for key, value in row.items() if key not in ("file", "row"))
+        print(f"  {row['file']}, line {row['row']}: {' '.join(content.split())[:90]}")
     if len(found.rows) > 5:
         print(f"  ... and {len(found.rows) - 5:,} more; each is {found.why}.")
     print(f"\n{found.csv}   to fill in\n{found.tasks}   tasks for Label Studio")
@@ -128,7 +129,8 @@ app.command(
     planned(
         suggest,
         (
-            option("unlabelled", "--unlabelled", str, "File of rows without labels, with the text column of DATA."),
+            option("unlabelled", "--unlabelled", str, "Rows without labels, in a file with the columns of DATA; or a folder of "
+                   "images."),
             option("n", "-n", str, "How many rows to suggest. [50]"),
         ),
     ),

@@ -21,6 +21,8 @@ class RowsRecord(VersionedRecord):
 
     task: Name
     base_fingerprint: Name
+    trained: str | None = None
+    """The candidate whose model was kept, where that has layers of its own; None where they are the pre-trained ones."""
 
 
 class ReadRecord(VersionedRecord):
@@ -30,11 +32,9 @@ class ReadRecord(VersionedRecord):
     """Hash of all but the rows that decides their features."""
 
 
-def save_rows(state: Artefacts, keys: Mapping[str, Ints], task: str, base_fingerprint: str) -> None:
+def save_rows(state: Artefacts, keys: Mapping[str, Ints], record: RowsRecord) -> None:
     """keys: (rows,) of each part, equal where what the rows hold is the same but for case and white space."""
-    if state.record(ROWS, RowsRecord) is None:
-        record = RowsRecord(task=task, base_fingerprint=base_fingerprint)
-        state.save(ROWS, {part: np.asarray(own, np.int64) for part, own in keys.items()}, record)
+    state.save(ROWS, {part: np.asarray(own, np.int64) for part, own in keys.items()}, record)
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,8 @@ class Earlier:
     """Its own key: what plan, data and model it was of."""
     task: str
     base_fingerprint: str
+    trained: str | None
+    """The candidate that trained the layers of its model; None where they are the pre-trained ones."""
     keys: Mapping[str, Ints]
     """(rows,) of each part, as `row_keys` makes them, in the order of the part."""
 
@@ -50,7 +52,7 @@ class Earlier:
                 "is not what was written. Give the command of that run again with a new --out, and continue that one."
             )
         keys, record = saved
-        return Earlier(path, key.key, record.task, record.base_fingerprint, keys)
+        return Earlier(path, key.key, record.task, record.base_fingerprint, record.trained, keys)
 
     @property
     def count(self) -> int:

@@ -170,8 +170,8 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
     stands_on: list[object] = [rows.fingerprint, rows.split.sizes(), base.fingerprint]
     if plan.data.general is not None:
         stands_on.append(memo.call(read_general, plan.data.general).fingerprint)
-    if plan.data.continues is not None:
-        earlier = Earlier.of(plan.data.continues)
+    earlier = None if plan.data.continues is None else Earlier.of(plan.data.continues)
+    if earlier is not None:
         refuse_another_model(earlier, plan.model.name, base)
         stands_on.append(earlier.key)
     out = Path(plan.run.out or default_folder(plan, stands_on))
@@ -185,6 +185,7 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
         declares=base.folder.pooling is not None,
         rows=len(rows.split.train),
         windows=windows(read.examples, task),
+        warm=earlier is not None and earlier.trained == "tuned",
         made=0 if first is None else len(first),
     )
     resolved = resolve(plan, rows, device, start)

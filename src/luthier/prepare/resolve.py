@@ -20,6 +20,9 @@ LORA_RATE = 10
 """LoRA's learning rate as a multiple of that of full tuning: Schulman et al. 2025, "LoRA without regret"
 (thinkingmachines.ai/blog/lora)."""
 
+WARM = 0.2
+"""Share of the usual epochs that a next round of labelling trains, from the layers that the round before has trained."""
+
 
 @dataclass(frozen=True)
 class Guess:
@@ -45,6 +48,8 @@ class Start:
     rows: int
     windows: float
     """Mean number of windows of a row, each of which is learnt from by itself."""
+    warm: bool
+    """Whether training goes on from the layers that an earlier run has trained."""
     made: int
     """Number of cloze questions that were made, of those that `made_wanted` asks for."""
 
@@ -131,6 +136,9 @@ def of_training(plan: Plan, task: Task, start: Start) -> list[Guess]:
     if new:
         times = 2 - min(1.0, start.made / recipe.rows_of_floor)
     usual_epochs = recipe.epochs_for(rows, batch_rows, times)
+    if start.warm:
+        usual_epochs = max(2, round(WARM * usual_epochs))
+        why_epochs += f", of which {WARM:.0%} are enough where an earlier round has trained"
     epochs = plan.train.epochs or usual_epochs
     patience = max(2, round(epochs / 3))  # of many short epochs two say nothing
     why_patience = f"{patience} epochs of validations"

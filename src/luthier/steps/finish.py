@@ -28,6 +28,7 @@ from luthier.comparing.outcome import measured
 from luthier.devices import with_threads
 from luthier.events import Event, Started
 from luthier.files import whole_folder, write_bytes, write_json, write_text
+from luthier.folder.known_rows import RowsRecord, save_rows
 from luthier.folder.model_record import form_of
 from luthier.folder.scorecard_records import ScorecardRecord
 from luthier.machine import peak_bytes
@@ -113,6 +114,7 @@ def score_and_write(run: Run) -> Iterator[Event]:
         "looks": look.to_json(run.task.metric, run.kept.scores["test"]),
         **continued_record(run, look),
     }
+    leave_rows(run, run.kept)
     write_json(path / "scorecard.json", sealed(stamped(card, ScorecardRecord)))
     readme = model_card(read_records(path))
     write_text(path / "model" / "README.md", readme)
@@ -122,6 +124,17 @@ def score_and_write(run: Run) -> Iterator[Event]:
     bodies = {name for one in trained if one.weights is not None for name in (one.name, one.weights.body)}
     for name in ("scored", looks.NAME, BASE, SCRATCH, *sorted(bodies)):
         run.folder.forget(name)
+
+
+def leave_rows(run: Run, kept: Fitted) -> None:
+    """Leave what a next round of labelling goes on from: which rows there were, and who trained the kept model's layers."""
+    rows, trained = run.ready.rows, kept.weights is not None and kept.weights.body != PRETRAINED
+    record = RowsRecord(
+        task=rows.task.name,
+        base_fingerprint=run.ready.base.fingerprint,
+        trained=kept.name if trained else None,
+    )
+    save_rows(run.folder, rows.keys(), record)
 
 
 def prediction_lines(run: Run, candidate: Fitted, part: str) -> str:

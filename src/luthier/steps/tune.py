@@ -12,7 +12,6 @@ from luthier.candidates.reference import compute_reference
 from luthier.candidates.run import Mode, Run, Watch
 from luthier.errors import Interrupted, PlanError
 from luthier.events import Advanced, Doubted, Ended, Event, Noted, Started
-from luthier.folder.known_rows import save_rows
 from luthier.folder.model_folder import ModelFolder
 from luthier.folder.model_record import FILE as MODEL_RECORD
 from luthier.folder.model_record import doubts
@@ -179,8 +178,6 @@ def run_steps(run: Run, opening: list[Event]) -> Iterator[Event]:
     for event in opening:
         folder.log(event)
     write_records(folder.path, run.ready)
-    rows = run.ready.rows
-    save_rows(folder, rows.keys(), rows.task.name, run.ready.base.fingerprint)
     for event in path(run):
         if not isinstance(event, Advanced):
             folder.log(event)

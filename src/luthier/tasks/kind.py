@@ -12,6 +12,7 @@ from luthier.data.table import Table
 from luthier.forms import FORMS
 from luthier.forms.form import Columns, Form, Role
 from luthier.models.chat.locate import Learnt
+from luthier.tasks.suggesting import Suggesting
 from luthier.tasks.task import Task
 
 LABEL = "label"
@@ -137,8 +138,8 @@ class Kind:
     """Whether its label is a number: a word in the label's column then stands for nothing."""
     tells_other_texts: bool = False
     """Whether columns that hold texts too, and are not read, are worth telling of."""
-    suggests: bool = False
-    """Whether `luthier suggest` can tell which rows to label next."""
+    suggests: Suggesting | None = None
+    """How `luthier suggest` tells which rows to label next; None where it cannot."""
     warms_up: bool = False
     """Whether its head means the same whatever the rows, so that other rows may be learnt from first."""
 

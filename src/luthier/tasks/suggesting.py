@@ -1,12 +1,10 @@
-"""How it is told which unlabelled rows of a kind of task are worth a label: what labels say so far, and how sure they make."""
+"""How it is told which unlabelled rows of a kind of task are worth a label: what the labels so far say."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
-from luthier.arrays import Array, Floats, Ints
+from luthier.arrays import Array, Ints
 from luthier.data.table import Table
 from luthier.forms.form import Columns, Form
 
@@ -22,7 +20,7 @@ class Labelled:
     outputs: int
     """Numbers that the head gives for each unit."""
     kinds: int
-    """Labels there are to tell apart."""
+    """Labels that there are to tell apart."""
     given: int
     """Labels that were given in all: of a row with two of them it is two."""
 
@@ -31,11 +29,11 @@ class Suggesting(ABC):
     """An optional part of a kind of task."""
 
     by_word: ClassVar[bool] = False
-    """Whether the words of a row have labels, and not the row."""
-    head: str
+    """Whether the words of a row have labels, and not the row as a whole."""
+    head: ClassVar[str] = "row"
     """The key in HEADS of the model whose features labels are told by."""
-    why: str
-    """Why a row is asked for whose label is in doubt, as in "each is WHY"."""
+    in_doubt: ClassVar[str]
+    """What is told of a row that is asked for because of doubt."""
 
     @abstractmethod
     def form(self, table: Table, columns: Columns) -> Form:
@@ -43,32 +41,4 @@ class Suggesting(ABC):
 
     @abstractmethod
     def labelled(self, table: Table, columns: Columns, labels_per_row: str) -> Labelled:
-        """The rows with labels. labels_per_row: as the plan says. Raises DataError for labels that cannot be read."""
-
-    @abstractmethod
-    def sureness(self, logits: Array) -> Floats:
-        """(units,) how sure a head is of each unit, from 0 on, by what it gives for them, (units, outputs)."""
-
-
-def margins(logits: Array) -> Floats:
-    """(units,) by how much the likeliest of several labels is likelier than the next one (Scheffer et al. 2001, "Active hidden
-    Markov models for information extraction", section 4).
-
-    >>> margins(np.array([[0.0, 0.0, -9.0], [9.0, 0.0, 0.0]])).round(2).tolist()
-    [0.0, 1.0]
-    """
-    raised = np.exp(logits - logits.max(1, keepdims=True))
-    ordered = np.sort(raised / raised.sum(1, keepdims=True), axis=1)
-    found: Floats = ordered[:, -1] - ordered[:, -2]
-    return found
-
-
-def least_margin(logits: Array) -> Floats:
-    """(units,) how far the least sure of several marks is from as likely as not (binary minimum: Brinker 2006, "On active learning
-    in multi-label classification").
-
-    >>> least_margin(np.array([[9.0, 0.0], [9.0, -9.0]])).round(2).tolist()
-    [0.0, 1.0]
-    """
-    found: Floats = np.abs(np.tanh(logits / 2)).min(1)
-    return found
+        """The rows with labels. labels_per_row: as the plan says it. Raises DataError for labels that cannot be read."""

@@ -32,6 +32,7 @@ from luthier.candidates.tuned.settings import (
 )
 from luthier.candidates.tuned.verified import forget_weights, learn_verified
 from luthier.candidates.tuned.verified import recall as recall_verified
+from luthier.candidates.tuned.warm import start_warm
 from luthier.comparing.fitted import Fitted, Weights
 from luthier.events import Event, Noted, Started, Stopped
 from luthier.models.ladder.recompute import recompute
@@ -156,7 +157,8 @@ def follow(run: Run, settings: TrainSettings) -> Generator[Event, None, Prefixes
     unfreezing = unfreezing_of(ready, adapters is not None)
     if run.plan.run.recompute == "on":
         recompute(ready.model, unfreezing.ladder)
-    start_head(run)
+    if not start_warm(run, TunedCandidate.name):
+        start_head(run)
     if run.plan.train.reinit:
         reinitialise(ready.model, unfreezing.ladder, run.plan.train.reinit, run.plan.run.seed)
     budget = Budget(run, looks_after_training(run.plan.train))

@@ -1,26 +1,28 @@
 """Which rows to label next where a row has a label, or any number of them."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from luthier.arrays import Array, Floats
+from luthier.arrays import Array
 from luthier.data.table import Table
 from luthier.forms import FORMS
 from luthier.forms.form import Columns, Form
 from luthier.tasks.classification.label_column import read_labels
 from luthier.tasks.classification.labels import in_order
-from luthier.tasks.suggesting import Labelled, Suggesting, least_margin, margins
+from luthier.tasks.suggesting import Labelled, Suggesting
 
 
 @dataclass(frozen=True)
 class SuggestingLabels(Suggesting):
     """Labels of whole rows."""
 
+    in_doubt: ClassVar[str] = "its label is in doubt"
+
     reads: str
     """What a row is made of: a key of FORMS."""
-    head: str = "row"
-    why: str = "one of which a label is in doubt"
+    head: str = "row"  # type: ignore[misc]
 
     def form(self, table: Table, columns: Columns) -> Form:
         return FORMS[self.reads]
@@ -39,14 +41,3 @@ class SuggestingLabels(Suggesting):
             for row, of in enumerate(own):
                 targets[row, of] = 1
         return Labelled(rows, targets, len(names), len(names), sum(map(len, own)))
-
-    def sureness(self, logits: Array) -> Floats:
-        return margins(logits)
-
-
-@dataclass(frozen=True)
-class SuggestingMarks(SuggestingLabels):
-    """Any number of labels for a row."""
-
-    def sureness(self, logits: Array) -> Floats:
-        return least_margin(logits)

@@ -27,6 +27,7 @@ EVERYTHING: dict[str, Any] = {
     "data.label": "topic",
     "data.warm_up": "squad.json",
     "data.columns": {"audio": "path"},
+    "data.continues": "runs/round-1",
     "data.group": "user",
     "data.encoding": "cp1252",
     "data.delimiter": ";",

@@ -5,9 +5,10 @@ is 1 in all however many there are. So by the union bound the share of loops in 
 whenever one stops and however much the looks depend on each other (an alpha-spending sequence, as in Howard et al. 2021,
 arXiv:1810.08240, section 3.1; Johari et al. 2015, arXiv:1512.04922, say what peeking does without).
 
-A test martingale would spend less where each look brought rows of its own. Here every look is at the same rows: a model that
-was unlucky on them makes the next one look better, so that the evidence of one look is not fair given the last, and the product
-of such e-values is no e-process. `tests/scores/test_many_looks.py` counts what either does.
+A test martingale, whose evidence is multiplied from look to look (Ville's inequality, arXiv:2010.09686), would spend less where
+each look brought rows of its own. Here every look is at the same rows: a model that was unlucky on them makes the next one look
+better, so that the evidence of one look is not fair given the last, and nothing bounds the product. In loops without any gain the
+plain 95 % intervals claim one in 23 of 100 cases after eight rounds, these in 2 to 3 (tests/scores/test_many_looks.py).
 """
 
 

@@ -23,13 +23,12 @@ from luthier.scores.many_looks import confidence_at
 from luthier.scores.measures import CONFIDENCE
 from luthier.scores.metrics import METRICS, metric_named
 from luthier.steps.footprints import curve_of
-from luthier.steps.looks import Look
 
 USUAL = 50
 """New labels that a round is foretold for where this one had none."""
 
 
-def continued_record(run: Run, look: Look) -> dict[str, Any]:
+def continued_record(run: Run) -> dict[str, Any]:
     """The scorecard's `continued`; nothing for a run that goes on from none. predictions/test.jsonl is there."""
     if run.plan.data.continues is None:
         return {}
@@ -38,7 +37,7 @@ def continued_record(run: Run, look: Look) -> dict[str, Any]:
     own = np.concatenate([keys[part] for part in ORDER])
     known = int(np.count_nonzero(earlier.places(own) >= 0))
     before = card.continued
-    looks = max(1 + (before.looks if before else 0), look.earlier or 0)
+    looks = 1 + (before.looks if before else 0)
     brought = what_it_brought(run, earlier, keys["test"], looks)
     forecast = next_round(run, len(own) - known)
     assert run.kept is not None, "a candidate was chosen before"

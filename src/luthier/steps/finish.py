@@ -112,7 +112,7 @@ def score_and_write(run: Run) -> Iterator[Event]:
         **trusted,
         **looked_into,
         "looks": look.to_json(run.task.metric, run.kept.scores["test"]),
-        **continued_record(run, look),
+        **continued_record(run),
     }
     leave_rows(run, run.kept)
     write_json(path / "scorecard.json", sealed(stamped(card, ScorecardRecord)))

@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -123,10 +124,10 @@ def loop(args: argparse.Namespace, name: str, seed: int, arm: str) -> Iterator[M
         folder = Path(place)
         test = written(folder / "test.csv", tests)
         labelled = written(folder / "round-1.csv", first_rows(rows, args.labels, dice))
-        settings = {"test": str(test), "seed": seed, "allow": ["leaks"], "quiet": True}
+        settings: dict[str, Any] = {"test": str(test), "seed": seed, "allow": ["leaks"]}
         before: ModelFolder | None = None
         for number in range(1, args.rounds + 1):
-            alone = tune(str(labelled), out=str(folder / f"alone-{number}"), **settings)
+            alone = tune(str(labelled), out=str(folder / f"alone-{number}"), quiet=True, **settings)
             run = alone
             if before is not None:
                 run = tune(str(labelled), out=str(folder / f"round-{number}"), continues=str(before.path), allow=["leaks"],

@@ -14,8 +14,11 @@ from luthier.candidates import features as computing
 from luthier.candidates.earlier_features import KnownFeatures
 from luthier.data.split import PARTS, Split
 from luthier.folder.known_rows import WhatWasRead
+from luthier.folder.model_folder import ModelFolder
+from luthier.folder.scorecard_records import ScorecardRecord
 from luthier.prepare.continued import Earlier, Usable, as_before
 from luthier.scores.learning_curve import Curve, likely_gain
+from luthier.steps.continued import last_trained_at
 from tiny import messages, messages_csv
 
 
@@ -99,8 +102,10 @@ def test_features_that_are_taken_over_are_those_that_would_be_computed(
     taken, computed = (
         load_file(run / "state" / "features.safetensors") for run in (second, tmp_path / "alone")
     )
-    every = [np.sort(np.concatenate([found[part] for part in PARTS]), axis=0) for found in (taken, computed)]
-    assert np.allclose(*every, atol=1e-4)
+    ours, theirs = (
+        np.sort(np.concatenate([found[part] for part in PARTS]), axis=0) for found in (taken, computed)
+    )
+    assert np.allclose(ours, theirs, atol=1e-4)
 
 
 def test_the_settings_of_the_round_before_are_kept(first: Path, second: Path) -> None:
@@ -181,6 +186,38 @@ def test_a_metric_of_all_rows_together_is_told_with_its_plain_interval(
     )
 
 
+# Training
+
+
+@pytest.mark.slow
+def test_training_goes_on_from_the_layers_that_the_round_before_has_trained(
+    tmp_path: Path, bert: Path
+) -> None:
+    rows, more = rounds_csv(tmp_path / "rows.csv", 60), rounds_csv(tmp_path / "more.csv", 60, 8)
+    trained, still = tmp_path / "trained", tmp_path / "still"
+    asked = ("--quiet", "--precision", "fp32", "--method", "full")
+    first = command("tune", rows, "--model", bert, "--epochs", 2, "--lr", 1e-3, "--out", trained, *asked)
+    assert first.code == 0, first.err
+
+    ended = command("tune", more, "--continue", trained, "--lr", 1e-12, "--epochs", 1, "--out", still, *asked)
+
+    assert ended.code == 0, ended.err
+    ours, theirs = (ModelFolder(run).model.body.state_dict() for run in (still, trained))
+    assert all(np.allclose(ours[name].numpy(), theirs[name].numpy(), atol=1e-6) for name in theirs)
+    assert "train.head = probe  (solved on the layers of the round before; --head corrects it)" in notes(
+        still
+    )
+
+
+def test_layers_are_not_trained_again_until_there_are_twice_the_rows_with_which_that_was_in_vain() -> None:
+    record = {"metric": "accuracy", "test": {}, "chosen": "probe", "rows": {"train": 40}}
+    in_vain = {**record, "candidates": [{"name": "probe"}, {"name": "tuned"}]}
+    untried = {**record, "candidates": [{"name": "probe"}]}
+
+    assert last_trained_at(ScorecardRecord.of(in_vain)) == 40
+    assert last_trained_at(ScorecardRecord.of(untried)) is None
+
+
 # What is refused
 
 
@@ -242,8 +279,8 @@ def parted(split: Split) -> dict[str, list[int]]:
 
 
 def dealt(**rows: list[int]) -> Split:
-    parts = [np.array(rows.get(part, []), np.int64) for part in PARTS]
-    return Split(*parts, how="dealt")
+    train, valid, calibration, test = (np.array(rows.get(part, []), np.int64) for part in PARTS)
+    return Split(train, valid, calibration, test, how="dealt")
 
 
 def usable(keys: list[int], together: list[int] | None = None, free: list[bool] | None = None) -> Usable:

@@ -17,6 +17,8 @@ from luthier.folder.known_rows import ROWS, RowsRecord
 from luthier.folder.run_folder import RunFolder
 from luthier.folder.scorecard import Scorecard
 from luthier.forms.form import Columns
+from luthier.plan.method import Lora, Thaw, parse_method
+from luthier.plan.plan import Plan
 from luthier.prepare.base import Base
 from luthier.tasks.kind import Understood
 
@@ -65,6 +67,19 @@ class Earlier:
         for at, part in enumerate(ORDER):
             found[np.isin(keys, self.keys[part])] = at
         return found
+
+
+TUNED = "tuned"
+"""The candidate whose training may be gone on with."""
+
+
+def trains_on(plan: Plan, earlier: Earlier | None) -> bool:
+    """Whether training begins from the layers that an earlier run has trained: not where something is to be left or pulled to the
+    pre-trained weights, such as adapters beside them."""
+    train = plan.train
+    others = bool(train.l2_sp or train.reinit or train.cloze)
+    plain = not isinstance(parse_method(train.method), Lora | Thaw)
+    return earlier is not None and earlier.trained == TUNED and plain and not others
 
 
 def row_keys(table: Table, columns: Columns, found: Understood, rows: Ints) -> Ints:
@@ -116,7 +131,8 @@ def as_before(split: Split, earlier: Earlier, usable: Usable) -> tuple[Split, st
     if calibrates in ("calibration", "valid"):
         calibrates = "calibration" if len(parts["calibration"]) else "valid"
     how = f"rows of {earlier.path} in the parts that they had there, new ones to learn from"
-    return replace(split, **parts, how=how, calibrates=calibrates), words(earlier, usable, before, part)
+    made = replace(split, **parts, how=how, calibrates=calibrates)  # type: ignore[arg-type]
+    return made, words(earlier, usable, before, part)
 
 
 def parts_of_rows(split: Split, earlier: Earlier, usable: Usable, before: Ints) -> Ints:

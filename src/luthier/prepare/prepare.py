@@ -29,7 +29,7 @@ from luthier.models.readers.reading import preparation_of
 from luthier.models.readers.texts import Long
 from luthier.plan.plan import Plan, read_plan
 from luthier.prepare.base import Base, base_of
-from luthier.prepare.continued import Earlier, refuse_another_model
+from luthier.prepare.continued import Earlier, refuse_another_model, trains_on
 from luthier.prepare.fitting import Fit, fitting
 from luthier.prepare.general import read_general
 from luthier.prepare.idle_settings import refuse_what_has_no_effect
@@ -176,7 +176,8 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
         stands_on.append(earlier.key)
     out = Path(plan.run.out or default_folder(plan, stands_on))
     device = as_recorded(device, plan, out)
-    questions = made_wanted(plan, rows, recipe, model)
+    warm = trains_on(plan, earlier)
+    questions = 0 if warm else made_wanted(plan, rows, recipe, model)
     first = memo.call(made_of_texts, questions, understood, base, plan.run.seed)
     start = Start(
         recipe=recipe,
@@ -185,7 +186,7 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
         declares=base.folder.pooling is not None,
         rows=len(rows.split.train),
         windows=windows(read.examples, task),
-        warm=earlier is not None and earlier.trained == "tuned",
+        warm=warm,
         made=0 if first is None else len(first),
     )
     resolved = resolve(plan, rows, device, start)

@@ -75,7 +75,7 @@ def resolve(plan: Plan, rows: Rows, device: Device, start: Start) -> Resolved:
         )
     guesses = of_rows(rows)
     if plan.train.method != "probe":
-        guesses += of_made(plan, start) if rows.task.made_rows is not None else []
+        guesses += of_made(plan, start) if rows.task.made_rows is not None and not start.warm else []
         guesses += of_training(plan, task, start)
     guesses += of_machine(device)
     if (
@@ -165,6 +165,8 @@ def of_training(plan: Plan, task: Task, start: Start) -> list[Guess]:
     if start.model.writes:  # whose output layer came with it
         return guesses
     new_layers = bool(plan.model.hidden or plan.train.reinit)
+    if start.warm and task.probe is not None and not new_layers:
+        return [*guesses, Guess("train.head", "probe", "solved on the layers of the round before")]
     return [
         *guesses,
         Guess("train.head", "fresh" if new_layers else usual_head(task), "docs/recipes.md"),

@@ -3,36 +3,46 @@
 from pathlib import Path
 
 import numpy as np
+from torch import nn
 
-from luthier.candidates.probe import last_layer
 from luthier.candidates.run import Run
 from luthier.folder.model_folder import ModelFolder
 from luthier.predict import features_of
-from luthier.prepare.continued import Earlier
-from luthier.train.probe.probe import STRENGTHS, solve_probe
+from luthier.prepare.continued import Earlier, trains_on
+from luthier.train.probe.probe import STRENGTHS, Probe, solve_probe
 
 
-def start_warm(run: Run, name: str) -> bool:
-    """Give the body the weights that a candidate of this name has in the run that is gone on from, and start the head from a
-    linear one on their features; whether there are any.
+def start_warm(run: Run) -> bool:
+    """Give the model the weights of the run that is gone on from, where training is to begin there; whether it is.
 
-    A new label, or one row more of an old one, is told by features that know the others already: so few steps are enough.
+    The head is taken over only where no linear head on features can be solved for: there may be new labels.
     """
     continues = run.plan.data.continues
-    if continues is None or Earlier.of(continues).trained != name:
+    if continues is None or not trains_on(run.plan, Earlier.of(continues)):
         return False
-    ready = run.ready
-    ready.model.body.load_state_dict(ModelFolder(Path(continues)).model.body.state_dict())
+    ready, before = run.ready, ModelFolder(Path(continues)).model
+    ready.model.body.load_state_dict(before.body.state_dict())
     ready.masters.refresh()
-    how, train = run.task.probe, ready.examples["train"]
-    if how is None:
-        return True
+    if run.task.probe is None and fits(ready.model.head, before.head):
+        ready.model.head.load_state_dict(before.head.state_dict())
+    return True
+
+
+def fits(ours: nn.Module, theirs: nn.Module) -> bool:
+    """Whether two heads have the same layers."""
+    return {name: one.shape for name, one in ours.state_dict().items()} == {
+        name: one.shape for name, one in theirs.state_dict().items()
+    }
+
+
+def probe_of_now(run: Run) -> Probe:
+    """A linear head on what the model makes of the training rows now, by which training starts knowing the new ones too."""
+    how, ready, train = run.task.probe, run.ready, run.ready.examples["train"]
+    assert how is not None, "a head starts from a probe where there is one"
     features = np.zeros((train.units, ready.model.width), np.float32)
     with ready.masters.reporting():
         for _, where, found in features_of(
             ready.model, train, ready.device, by_unit=train.tokens is not None
         ):
             features[where] = found
-    head = solve_probe(how.read(features), how.to_learn(train.targets), how.outputs, STRENGTHS[0])
-    head.start(last_layer(ready.model.head))
-    return True
+    return solve_probe(how.read(features), how.to_learn(train.targets), how.outputs, STRENGTHS[0])

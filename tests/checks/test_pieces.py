@@ -50,8 +50,8 @@ def test_texts_in_another_language_are_told_with_a_model_that_knows_it(
 
     assert (found.severity, found.share) == ("warn", 1.0)
     assert found.message.startswith(
-        f"The tokenizer breaks words into pieces: {found.count} texts of {found.count} looked at have more than 1.5 times as many "
-        "as general English sentences, "
+        f"The tokenizer breaks words into pieces: {found.count} texts of {found.count} looked at have more than 1.5 times "
+        "as many as general English sentences, "
     )
     assert found.matters == (
         "The model has hardly read texts in this language: its features say little of them, and texts are cut off earlier."

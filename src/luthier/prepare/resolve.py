@@ -20,8 +20,9 @@ LORA_RATE = 10
 """LoRA's learning rate as a multiple of that of full tuning: Schulman et al. 2025, "LoRA without regret"
 (thinkingmachines.ai/blog/lora)."""
 
-WARM = 0.2
-"""Share of the usual epochs that a next round of labelling trains, from the layers that the round before has trained."""
+WARM = 0.3
+"""Share of the usual epochs that a next round of labelling trains, from the layers that the round before has trained
+(docs/label-loop.md has what other shares came to)."""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from luthier.models.readers.texts import Texts
 from luthier.plan.plan import Plan
 from luthier.scores.learning_curve import rows_needed
 from luthier.train.probe.learning_curve import probe_curve, spread
-from luthier.train.probe.suggest import suggest
+from luthier.train.probe.suggest import Doubt, enough, suggest
 
 SECTION = "Labels"
 SETS = {"sst2": "sst2", "trec": "trec", "banking77": "banking77", "agnews": "agnews_7k6"}
@@ -124,9 +124,12 @@ def choices(name: str, features: Array, targets: Array, seeds: int) -> dict[str,
                 if way == "random":
                     new = free[:count]
                 else:
-                    new = free[
-                        suggest(features[learnt], targets[learnt], outputs, features[free], count).rows
-                    ]
+                    sureness = None
+                    if enough(len(learnt), outputs) and len(np.unique(targets[learnt])) > 1:
+                        sureness = Doubt.of(features[learnt], targets[learnt], outputs).sureness(
+                            features[free]
+                        )
+                    new = free[suggest(features[learnt], features[free], sureness, count).rows]
                 learnt = np.concatenate([learnt, new])
                 scores[seed, at] = accuracy(features, targets, learnt, tested)
     print(name, {way: scores.mean(0).round(3).tolist() for way, scores in found.items()}, flush=True)

@@ -86,7 +86,7 @@ def trainer(model: str, seed: int, rows: list[list[str]], known: list[Any], labe
     )  # fmt: skip
     tuning = Trainer(network, arguments, train_dataset=Rows(rows[0], known[0]), processing_class=tokenizer)
     tuning.train()
-    found: Any = tuning.predict(Rows(rows[1], known[1])).predictions  # type: ignore[arg-type]
+    found: Any = tuning.predict(Rows(rows[1], known[1])).predictions
     return accuracy(found.argmax(1), known[1])
 
 

@@ -113,8 +113,8 @@ PLANTED: dict[str, Callable[[], tuple[list[Row], list[Row] | None]]] = {
 }
 """A data set with the fault of each check of texts with labels."""
 
-PLANTED_ELSEWHERE = {"repairs", "label-shift", *IMAGES}
-"""Checks of other rows: tests/doctor/test_doctor_of_tasks.py."""
+PLANTED_ELSEWHERE = {"repairs", "label-shift", "pieces", *IMAGES}
+"""Checks of other rows: tests/doctor/test_doctor_of_tasks.py, and tests/checks/test_pieces.py."""
 
 
 def test_no_check_is_forgotten_here() -> None:

@@ -3,6 +3,7 @@
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,8 +11,8 @@ import pytest
 from command import luthier as command
 from luthier.scores.learning_curve import Curve, power_law, power_law_with_floor, rows_needed
 from luthier.train.probe.learning_curve import probe_curve, spread
-from luthier.train.probe.suggest import ENOUGH, doubtful, suggest, typical
-from tiny import messages, messages_csv
+from luthier.train.probe.suggest import ENOUGH, Doubt, doubtful, enough, least_sure, suggest, typical
+from tiny import TINY_IMAGES, images_folder, messages, messages_csv, pairs_jsonl, tagged_jsonl, write_jsonl
 
 ROWS = np.array([20.0, 40.0, 80.0, 160.0, 320.0])
 FIRM = np.full(5, 100_000.0)
@@ -119,7 +120,7 @@ def test_a_cloud_with_labels_waits_for_the_others() -> None:
     labelled = np.flatnonzero(cloud <= 1)[::20]
     free = np.setdiff1d(np.arange(len(cloud)), labelled)
 
-    rows = free[suggest(features[labelled], cloud[labelled], 2, features[free], 2).rows]
+    rows = free[suggest(features[labelled], features[free], None, 2).rows]
 
     assert set(cloud[rows]) <= {2, 3}
 
@@ -130,18 +131,38 @@ def test_with_many_labels_the_doubtful_rows_are_asked_for() -> None:
     targets = (features[:, 0] > 0).astype(np.int64)
     labelled, free = np.arange(2 * ENOUGH), np.arange(2 * ENOUGH, 600)
 
-    found = suggest(features[labelled], targets[labelled], 2, features[free], 10)
+    sureness = Doubt.of(features[labelled], targets[labelled], 2).sureness(features[free])
+    found = suggest(features[labelled], features[free], sureness, 10)
 
-    assert found.why == "its label is in doubt"
+    assert enough(len(labelled), 2)
+    assert found.by_doubt
     assert np.abs(features[free][found.rows, 0]).mean() < 0.75 * np.abs(features[free][:, 0]).mean()
     assert len(set(found.rows.tolist())) == 10
 
 
 def test_all_rows_can_be_asked_for() -> None:
-    features, cloud = clouds((5, 4))
+    features, _ = clouds((5, 4))
 
     assert sorted(typical(np.zeros((0, 16)), features, 9).tolist()) == list(range(9))
-    assert sorted(doubtful(features[:6], cloud[:6], 2, features, 9).tolist()) == list(range(9))
+    assert sorted(doubtful(np.linspace(0, 1, 9), features, 9).tolist()) == list(range(9))
+
+
+def test_of_any_number_of_labels_the_least_sure_one_counts() -> None:
+    dice = np.random.default_rng(0)
+    features = dice.standard_normal((400, 4))
+    marks = (features[:, :2] > 0).astype(np.float32)
+
+    sureness = Doubt.of(features[:200], marks[:200], 2).sureness(features[200:])
+
+    near = np.abs(features[200:, :2]).min(1)
+    assert near[np.argsort(sureness)[:20]].mean() < 0.5 * near.mean()
+
+
+def test_of_words_the_three_least_sure_tell_how_sure_a_row_is() -> None:
+    one_odd_word, several = np.array([0.0, 1.0, 1.0, 1.0]), np.array([0.2, 0.2, 0.2, 1.0])
+
+    assert least_sure(several) < least_sure(one_odd_word)
+    assert least_sure(np.zeros(0)) == 1.0
 
 
 def unlabelled(folder: Path) -> Path:
@@ -193,18 +214,110 @@ def test_the_label_to_suggest_for_is_found_as_tune_finds_it(tmp_path: Path, bert
     rows, more = tmp_path / "rows.csv", unlabelled(tmp_path)
     told = list(enumerate(text for text, _ in messages(20)))
     with open(rows, "w", encoding="utf-8", newline="") as file:
-        marks = ((text, at % 2, at % 3 == 0, at % 5 == 0) for at, text in told)
-        csv.writer(file).writerows(
-            [("text", "late", "rude", "odd"), *((text, *map(int, own)) for text, *own in marks)]
-        )
-    several = command("suggest", rows, "--unlabelled", more, "--model", bert, "--quiet")
-    with open(rows, "w", encoding="utf-8", newline="") as file:
         parted = ((text, "ab"[at % 2], ("train", "train", "test")[at % 3]) for at, text in told)
         csv.writer(file).writerows([("text", "verdict", "subset"), *parted])
-    parts = command("suggest", rows, "--unlabelled", more, "--model", bert, "--quiet")
 
-    assert several.err.startswith(f"{rows}: rows have several labels, for which no rows are suggested yet.")
-    assert parts.code == 0, parts.err
+    ended = command("suggest", rows, "--unlabelled", more, "--model", bert, "--quiet")
+
+    assert ended.code == 0, ended.err
+
+
+def test_rows_with_any_number_of_labels_are_suggested_with_a_column_for_each(
+    tmp_path: Path, bert: Path
+) -> None:
+    rows, more = tmp_path / "rows.csv", unlabelled(tmp_path)
+    with open(rows, "w", encoding="utf-8", newline="") as file:
+        marks = (
+            (text, *map(int, (at % 2, at % 3 == 0, at % 5 == 0))) for at, (text, _) in enumerate(messages(60))
+        )
+        csv.writer(file).writerows([("text", "late", "rude", "odd"), *marks])
+
+    found = suggested(rows, more, bert)
+
+    assert found["why"] == "its label is in doubt"
+    with open(found["csv"], encoding="utf-8", newline="") as file:
+        assert next(csv.reader(file)) == ["text", "late", "rude", "odd", "file", "row"]
+
+
+@pytest.mark.parametrize(
+    ("labelled", "why"),
+    [(6, "typical of texts that no label speaks of yet"), (120, "some of its words are in doubt")],
+)
+def test_texts_with_entities_are_suggested(labelled: int, why: str, tmp_path: Path, bert: Path) -> None:
+    rows = tagged_jsonl(tmp_path / "rows.jsonl", labelled)
+    others = [
+        json.loads(line)
+        for line in tagged_jsonl(tmp_path / "others.jsonl", 60, seed=5).read_text().splitlines()
+    ]
+    more = write_jsonl(tmp_path / "more.jsonl", [{"tokens": one["tokens"]} for one in others])
+
+    found = suggested(rows, more, bert)
+
+    assert found["why"] == why
+    texts = {" ".join(one["tokens"]) for one in others}
+    assert all(row["text"] in texts for row in found["rows"])
+    with open(found["csv"], encoding="utf-8", newline="") as file:
+        assert next(csv.reader(file)) == ["tokens", "tags", "file", "row"]
+
+
+def test_pairs_are_suggested_with_both_texts(tmp_path: Path, bert: Path) -> None:
+    rows = pairs_jsonl(tmp_path / "rows.jsonl", 12)
+    others = [
+        json.loads(line)
+        for line in pairs_jsonl(tmp_path / "others.jsonl", 40, seed=5).read_text().splitlines()
+    ]
+    more = write_jsonl(
+        tmp_path / "more.jsonl", [{key: one[key] for key in ("premise", "hypothesis")} for one in others]
+    )
+
+    found = suggested(rows, more, bert)
+
+    tasks = json.loads(Path(found["tasks"]).read_text())
+    pairs = {(one["premise"], one["hypothesis"]) for one in others}
+    assert {(one["data"]["premise"], one["data"]["hypothesis"]) for one in tasks} <= pairs
+    assert len(tasks) == 5
+
+
+def test_images_of_a_folder_are_suggested_by_their_paths(tmp_path: Path) -> None:
+    model = TINY_IMAGES["resnet"](tmp_path / "resnet")
+    rows = images_folder(tmp_path / "labelled", 12)
+    pool = tmp_path / "pool"
+    for at, path in enumerate(sorted(images_folder(tmp_path / "others", 30, seed=7).rglob("*.png"))):
+        pool.mkdir(exist_ok=True)
+        path.rename(pool / f"{at:02}.png")
+    known = next(iter(sorted(rows.rglob("*.png"))))
+    (pool / "known.png").write_bytes(known.read_bytes())
+
+    found = suggested(rows, pool, model)
+
+    assert found["why"] == "typical of images that no label speaks of yet"
+    assert "1 of 31 rows are empty, copies, or labelled already." in found["notes"]
+    with open(found["csv"], encoding="utf-8", newline="") as file:
+        table = list(csv.DictReader(file))
+    assert all((Path(found["csv"]).parent / row["image"]).is_file() and row["label"] == "" for row in table)
+
+
+def test_a_kind_of_task_that_cannot_says_so(tmp_path: Path, bert: Path) -> None:
+    rows = write_jsonl(
+        tmp_path / "rows.jsonl",
+        [{"text": text, "score": at / 7} for at, (text, _) in enumerate(messages(40))],
+    )
+
+    ended = command("suggest", rows, "--task", "regression", "--unlabelled", rows, "--model", bert, "--quiet")
+
+    assert ended.code == 2
+    assert ended.err == (
+        f"{rows}: is read as rows of regression, for which no rows are suggested yet. Use --task text-classification if each row "
+        "is a text with a label.\n"
+    )
+
+
+def suggested(rows: Path, more: Path, model: Path) -> dict[str, Any]:
+    """What the command tells of five suggested rows."""
+    ended = command("suggest", rows, "--unlabelled", more, "-n", 5, "--model", model, "--quiet", "--json")
+    assert ended.code == 0, ended.err
+    found: dict[str, Any] = json.loads(ended.out.splitlines()[-1])
+    return found
 
 
 def test_more_than_there_are_is_said(tmp_path: Path, bert: Path) -> None:

@@ -189,6 +189,7 @@ APART = {
     "data.missing": "tests/prepare/test_missing.py",
     "train.replay": "tests/train/test_beside.py",
     "data.images": "tests/data/test_image_folder.py",
+    "data.continues": "tests/steps/test_continued.py",
     "data.general": "tests/candidates/test_keeping.py",
     "data.validation": "tests/candidates/test_few_shot.py",
     "data.unlabelled": "tests/candidates/test_adapting.py",

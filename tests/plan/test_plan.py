@@ -27,6 +27,7 @@ EVERYTHING: dict[str, Any] = {
     "data.label": "topic",
     "data.warm_up": "squad.json",
     "data.columns": {"audio": "path"},
+    "data.continues": "runs/round-1",
     "data.group": "user",
     "data.encoding": "cp1252",
     "data.delimiter": ";",
@@ -502,9 +503,9 @@ def test_what_names_no_column_by_its_role_is_refused(columns: Any) -> None:
 
 
 NAMES = (
-    "data.path", "data.valid", "data.test", "data.images", "data.general", "data.describe", "data.unlabelled", "model.name",
-    "model.base", "run.out", "data.allow", "data.warm_up", "run.budget", "run.recompute", "run.save_every", "run.cache",
-    "run.cache_gb",
+    "data.path", "data.valid", "data.test", "data.images", "data.general", "data.describe", "data.unlabelled", "data.continues",
+    "model.name", "model.base", "run.out", "data.allow", "data.warm_up", "run.budget", "run.recompute", "run.save_every",
+    "run.cache", "run.cache_gb",
 )  # fmt: skip
 """Settings that do not decide the result: what files and folders hold counts, not what they are called."""
 

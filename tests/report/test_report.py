@@ -130,6 +130,33 @@ SCORECARD: dict[str, Any] = {
             }
         ],
     },
+    "continued": {
+        "run": "runs/round-1",
+        "round": 2,
+        "known": 9000,
+        "new": 20,
+        "looks": 1,
+        "rounds": [
+            {"run": "runs/round-1", "rows": 6400, "value": 0.88, "low": 0.87, "high": 0.89},
+            {"run": "runs/round-2", "rows": 6420, "value": 0.892, "low": 0.878, "high": 0.906},
+        ],
+        "trained_at": 6420,
+        "brought": {
+            "rows": 1821,
+            "answered_differently": 30,
+            "before": 0.88,
+            "after": 0.892,
+            "difference": 0.012,
+            "low": -0.001,
+            "high": 0.025,
+            "confidence": 0.975,
+            "any_look": True,
+            "look": 1,
+            "outcome": "no difference",
+        },
+        "forecast": {"labels": 20, "value": 0.9, "low": 0.89, "high": 0.91},
+        "words": ["The 20 new labels brought accuracy from 88.0 % to 89.2 %."],
+    },
     "overfitting": {
         "gap": {
             "metric": "accuracy",

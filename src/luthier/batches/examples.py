@@ -11,6 +11,7 @@ from luthier.arrays import Array, Ints
 from luthier.batches.order import cut_by_budget
 from luthier.batches.packed import Packed
 from luthier.batches.tokens import Tokens, runs
+from luthier.hashes import fingerprint
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,14 @@ class Examples(ABC):
     def unit_ends(self) -> Ints | None:
         """(rows + 1,) where the units of each row begin, and the last ones end; None where a row is a unit."""
         return None if self.tokens is None else self.tokens.first_unit
+
+    def fingerprints(self) -> list[bytes]:
+        """(rows,) the hash of what a model reads of each row, whatever is learnt from it: alike where features are alike."""
+        return [fingerprint(inputs.tobytes() for inputs in self.read_of(row)) for row in range(len(self))]
+
+    def read_of(self, row: int) -> list[Array]:
+        """What a model reads of a row."""
+        return [values.numpy() for _, values in sorted(self.batch(np.array([row])).inputs.items())]
 
     @abstractmethod
     def select(self, rows: Ints) -> "Examples":

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from luthier import seeds
-from luthier.arrays import Ints
+from luthier.arrays import Array, Ints
 from luthier.batches.examples import Batch, FlatExamples, Variation
 from luthier.batches.tokens import Tokens, runs
 
@@ -121,6 +121,18 @@ class TextExamples(FlatExamples):
             sources=None if self.sources is None else self.sources[rows],
             few=self.few,
         )
+
+    def read_of(self, row: int) -> list[Array]:
+        """Its token numbers, where its parts end, which text each token is of, and which tokens answer."""
+        first, last = self.first_part[row], self.first_part[row + 1]
+        begin, end = self.ends[first], self.ends[last]
+        read = [self.ids[begin:end], self.ends[first : last + 1] - begin]
+        if self.types is not None:
+            read.append(self.types[begin:end])
+        if self.tokens is not None:
+            own = slice(self.tokens.first_unit[row], self.tokens.first_unit[row + 1])
+            read.append(self.tokens.unit[own] - begin)
+        return read
 
     def places(self, rows: Ints) -> Ints:
         counts = self.first_part[rows + 1] - self.first_part[rows]

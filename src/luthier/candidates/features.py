@@ -1,21 +1,43 @@
 """One frozen pass over all rows, which the cheap candidates and the checks live on."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from luthier.arrays import Array
+from luthier.arrays import Array, Ints
 from luthier.batches.examples import Examples
+from luthier.candidates.earlier_features import KnownFeatures, rows_read, units_of
 from luthier.candidates.records import FeaturesRecord
 from luthier.candidates.run import ANSWERED, Run
 from luthier.candidates.zero_shot import compared, reader_of
 from luthier.devices import with_threads
-from luthier.events import Advanced, Event, Started
+from luthier.events import Advanced, Event, Noted, Started
+from luthier.folder.known_rows import MOST_ROWS, save_read
+from luthier.hashes import hash_json
 from luthier.predict import features_of
 
 
+@dataclass(frozen=True)
+class Begun:
+    """The features of a part, of which some may be known before anything is read."""
+
+    found: Array
+    """(units, width)"""
+    left: Ints
+    """Places of the rows that are to be read."""
+
+    @staticmethod
+    def empty(run: Run, part: str, examples: Examples) -> "Begun":
+        """With nothing known."""
+        width = reader_of(run.ready, part).width
+        return Begun(np.zeros((examples.units, width), np.float32), np.arange(len(examples)))
+
+
 def compute_features(run: Run) -> Iterator[Event]:
-    """One frozen pass over all rows: training rows in the fast precision, those that are reported on in fp32."""
+    """One frozen pass over all rows: training rows in the fast precision, those that are reported on in fp32. What the run that
+    is gone on from has read is not read again."""
     ready = run.ready
     if ready.rows.task.probe is None:
         return  # nobody would read them but checks, and long texts take minutes
@@ -26,9 +48,22 @@ def compute_features(run: Run) -> Iterator[Event]:
         yield Started("features", run.clock(), sum(len(examples) for examples in parts.values()))
         run.features, run.watch.earlier["features"] = saved[0], saved[1].seconds
         return
-    begin = run.clock()
-    run.features = yield from read_features(run, list(parts))
+    begin, earlier, reading = run.clock(), run.plan.data.continues, hash_json(ready.made_by)
+    recorded = sum(map(len, parts.values())) <= MOST_ROWS
+    rows = {part: rows_read(examples) for part, examples in parts.items()} if recorded else {}
+    begun = {part: Begun.empty(run, part, examples) for part, examples in parts.items()}
+    if earlier is not None and recorded:
+        known = KnownFeatures.of(Path(earlier), reading)
+        begun = {
+            part: Begun(own.found, known.filled(part, rows[part], own.found)) for part, own in begun.items()
+        }
+    run.features = yield from read_features(run, list(parts), begun)
+    if earlier is not None:
+        every, left = sum(map(len, parts.values())), sum(len(own.left) for own in begun.values())
+        yield Noted(words(earlier, every - left, every), run.clock())
     run.shared.save("features", run.features, FeaturesRecord(seconds=run.clock() - begin))
+    if recorded:
+        save_read(run.shared, rows, reading)
 
 
 def parts_read(run: Run) -> dict[str, Examples]:
@@ -36,24 +71,43 @@ def parts_read(run: Run) -> dict[str, Examples]:
     return {**run.ready.examples, **compared(run.ready, ANSWERED)}
 
 
-def read_features(run: Run, names: Sequence[str]) -> Generator[Event, None, dict[str, Array]]:
-    """The features of some of these rows, as the model in memory gives them now."""
-    ready, every = run.ready, parts_read(run)
+def read_features(
+    run: Run, names: Sequence[str], begun: Mapping[str, Begun] | None = None
+) -> Generator[Event, None, dict[str, Array]]:
+    """The features of some of these rows, as the model in memory gives them now. begun: what is known of all of them."""
+    every, done = parts_read(run), 0
     parts = {name: every[name] for name in names}
     yield Started("features", run.clock(), sum(len(examples) for examples in parts.values()))
-    done = 0
     made: dict[str, Array] = {}
     for part, examples in parts.items():
-        by_unit = examples.tokens is not None
-        model = reader_of(ready, part)
-        found = np.zeros((examples.units, model.width), np.float32)
-        precision = ready.masters.training() if part == "train" else ready.masters.reporting()
-        with precision, with_threads(run.mode.wide):
-            for batch, where, features in features_of(model, examples, ready.device, by_unit=by_unit):
-                found[where] = features
-                done += len(batch.rows)
-                yield Advanced(done, run.clock())
-                if run.stop():
-                    raise run.interrupted()
-        made[part] = found
+        own = Begun.empty(run, part, examples) if begun is None else begun[part]
+        done += len(examples) - len(own.left)
+        for count, where, features in read(run, part, examples, own.left):
+            own.found[where] = features
+            done += count
+            yield Advanced(done, run.clock())
+            if run.stop():
+                raise run.interrupted()
+        made[part] = own.found
     return made
+
+
+def read(run: Run, part: str, every: Examples, left: Ints) -> Iterator[tuple[int, Ints, Array]]:
+    """The features of some rows of a part, batch by batch: how many rows there are, where their features belong, and these."""
+    ready = run.ready
+    if not len(left):
+        return
+    examples, places = (
+        (every, None) if len(left) == len(every) else (every.select(left), units_of(rows_read(every), left))
+    )
+    precision = ready.masters.training() if part == "train" else ready.masters.reporting()
+    with precision, with_threads(run.mode.wide):
+        for batch, where, features in features_of(
+            reader_of(ready, part), examples, ready.device, by_unit=every.tokens is not None
+        ):
+            yield len(batch.rows), where if places is None else places[where], features
+
+
+def words(earlier: str, taken: int, rows: int) -> str:
+    """How many rows were read before."""
+    return f"Features of {taken:,} of {rows:,} texts and rows are those of {earlier}; the others went through the model."

@@ -25,6 +25,7 @@ from luthier.checks.near_images import near_images
 from luthier.checks.one_shot import one_shot
 from luthier.checks.outliers import outliers
 from luthier.checks.personal_data import personal_data
+from luthier.checks.pieces import pieces
 from luthier.checks.repairs import repairs
 from luthier.checks.shift import shift
 from luthier.checks.single import single
@@ -65,7 +66,7 @@ IMAGES: dict[str, Check] = {
 }
 """Checks that look at what was found when the images were decoded."""
 
-TOKENS: dict[str, Check] = {"length": length, "unknown-words": unknown_words}
+TOKENS: dict[str, Check] = {"length": length, "unknown-words": unknown_words, "pieces": pieces}
 """Checks that look at what a model's tokenizer makes of the texts."""
 
 FEATURES: dict[str, Check] = {"label-errors": label_errors, "outliers": outliers, "shift": shift}

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from luthier.arrays import Array, Ints
+from luthier.arrays import Array, Floats, Ints
 from luthier.data.images.facts import ImageFacts
 from luthier.data.row_facts import KnownAnswers, Unusable, no_rows
 from luthier.data.split import Split
@@ -41,6 +41,20 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class BrokenWords:
+    """Into how many pieces a tokenizer breaks words."""
+
+    rows: Ints
+    """Table rows that were looked at."""
+    pieces: Floats
+    """(rows,) tokens that a word of each becomes, on average."""
+    usual: float
+    """The median of the same over general English sentences."""
+    common: float
+    """Share of the rows' words that are the commonest English ones."""
+
+
+@dataclass(frozen=True)
 class Tokens:
     """What a model's tokenizer made of the rows."""
 
@@ -58,6 +72,8 @@ class Tokens:
     """Whether such rows could be read in windows."""
     thing: str = "text"
     """What a row is called."""
+    broken: BrokenWords | None = None
+    """How words are broken; None where nobody looked."""
 
 
 @dataclass(frozen=True)

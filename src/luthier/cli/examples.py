@@ -107,6 +107,7 @@ app.command(
 def suggest(plan: Plan, as_json: bool, quiet: bool, n: str | None) -> None:
     """Which rows of an unlabelled file to label next, given those of DATA: written as a CSV to fill in, and as tasks for
     Label Studio, beside the file or in --out."""
+    from luthier.data.annotations.suggested import FROM
     from luthier.session.runs import suggest_for
 
     if plan.data.unlabelled is None:
@@ -118,7 +119,8 @@ def suggest(plan: Plan, as_json: bool, quiet: bool, n: str | None) -> None:
         print(json_line(found.to_json()))
         return
     for row in found.rows[:5]:
-        print(f"  {row['file']}, line {row['row']}: {' '.join(row['text'].split())[:90]}")
+        content = " | ".join(str(value) for key, value in row.items() if key not in FROM)
+        print(f"  {row['file']}, line {row['row']}: {' '.join(content.split())[:90]}")
     if len(found.rows) > 5:
         print(f"  ... and {len(found.rows) - 5:,} more; each is {found.why}.")
     print(f"\n{found.csv}   to fill in\n{found.tasks}   tasks for Label Studio")

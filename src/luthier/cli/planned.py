@@ -8,6 +8,7 @@ from typing import Annotated, Any, get_args
 from cyclopts import Parameter
 
 from luthier.errors import PlanError
+from luthier.plan.continuing import with_those_of_earlier
 from luthier.plan.named_columns import COLUMNS, columns_by_role
 from luthier.plan.plan import Plan, fields, flag, read_plan
 from luthier.plan.search import parted
@@ -61,7 +62,7 @@ def planned(function: Any, more: tuple[inspect.Parameter, ...] = (), section: st
             settings, found = parted(settings)
             own = {**found, **{name: value for name, value in own.items() if value is not None}}
         shown = {"as_json": bool(given.get("json")), "quiet": bool(given.get("quiet"))}
-        return function(Plan.build(settings), **shown, **own)
+        return function(Plan.build(with_those_of_earlier(settings)), **shown, **own)
 
     command.__annotations__ = {}  # Those of the signature count, which have the help.
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

@@ -19,6 +19,7 @@ from luthier.events import Advanced, Ended, Event, Noted, Started
 from luthier.models.hub.find import what_opening_takes
 from luthier.plan.named_columns import column_flag
 from luthier.plan.plan import Plan
+from luthier.prepare.broken_words import broken_words, looked_at
 from luthier.prepare.named_rows import named_rows
 from luthier.prepare.prepare import with_model
 from luthier.prepare.refusals import refuse_unknown_checks
@@ -151,7 +152,9 @@ def through_model(
     examples, long = reader.form.read(reader.reader, rows.inputs(chosen), rows.targets(chosen), way)
     fits = np.cumsum(np.minimum(long.lengths, long.limit)) <= reader.most_tokens(MOST_TOKENS)
     fits[:1] = True
-    tokens = Tokens(chosen, long.lengths, long.unknown, long.limit, long.way)
+    few = chosen[looked_at(len(chosen))]
+    broken = broken_words(reader.reader, few, rows.texts(few))
+    tokens = Tokens(chosen, long.lengths, long.unknown, long.limit, long.way, broken=broken)
     few, examples = chosen[fits], examples.select(np.flatnonzero(fits))
     if len(few) < len(evidence.used):
         notes.append(

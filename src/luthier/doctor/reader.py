@@ -45,24 +45,17 @@ class Reader:
     @staticmethod
     def of(plan: Plan, rows: Rows | None = None) -> "Reader":
         """A model that gives the features of some rows, or of texts. Raises ModelError for a folder that cannot."""
-        device = devices.choose(plan.run.device, plan.run.precision, plan.run.threads)
-        if rows is not None:
-            rows = suited(rows, plan.model.name, plan.model.base)
-        form, head = FORMS["text"] if rows is None else rows.form, "row"
-        folder = inspect_folder(plan.model.name, find_model(plan.model.name), form.files, plan.model.base)
-        base = Base(folder, form.open(folder))
-        if rows is not None:
-            rows = how_pairs_are_read(plan.model, rows, base, device)
-            form, head = rows.form, HEADS[rows.task.head].untrained
-        asked = Wanted(
-            outputs=2,
-            head=head,
-            own_pooling=form.own_pooling,
-            pooling=plan.model.pooling,
-            seed=plan.run.seed,
-        )
-        model = load_model(folder, asked, preparation_of(base.reader)).to(device.torch)
-        return Reader(base.reader, model, device, form)
+        if rows is None:
+            return Reader.of_form(plan, FORMS["text"], "row")
+        rows = suited(rows, plan.model.name, plan.model.base)
+        device, base = device_and_base(plan, rows.form)
+        rows = how_pairs_are_read(plan.model, rows, base, device)
+        return opened(plan, rows.form, HEADS[rows.task.head].untrained, device, base)
+
+    @staticmethod
+    def of_form(plan: Plan, form: Form, head: str) -> "Reader":
+        """A model that gives the features of rows of a form, or of their words. head: a key of HEADS. Raises ModelError."""
+        return opened(plan, form, head, *device_and_base(plan, form))
 
     def most_tokens(self, most: int) -> int:
         """The tokens that it may read of `most`: a language model so many as take the time of a small encoder."""
@@ -86,3 +79,50 @@ class Reader:
                 if stop():
                     raise Interrupted("Interrupted. Nothing was written.")
         return found
+
+    def by_words(
+        self,
+        examples: Examples,
+        see: Callable[[int, Array], None],
+        clock: Callable[[], float],
+        stop: Callable[[], bool],
+    ) -> Generator[Event, None, Array]:
+        """The mean of the features of each row's words, (rows, width), in the fast precision.
+
+        see: is handed each row's number and the features of its words, (words, width), as they come: those of many rows together
+        would not fit into memory.
+        """
+        yield Started("features", clock(), len(examples))
+        means = np.zeros((len(examples), self.model.width), np.float32)
+        done, ends = 0, examples.unit_ends
+        assert ends is not None, "words have answers"
+        with MasterWeights(self.model.body, self.device.dtype).training():
+            for batch, _, made in features_of(self.model, examples, self.device, by_unit=True):
+                begin = 0
+                for row in batch.rows.tolist():
+                    own = made[begin : begin + int(ends[row + 1] - ends[row])]
+                    begin += len(own)
+                    if len(own):
+                        means[row] = own.mean(0)
+                    see(row, own)
+                done += len(batch.rows)
+                yield Advanced(done, clock())
+                if stop():
+                    raise Interrupted("Interrupted. Nothing was written.")
+        return means
+
+
+def device_and_base(plan: Plan, form: Form) -> tuple[Device, Base]:
+    """The device, and the folder of the model, for rows of a form."""
+    device = devices.choose(plan.run.device, plan.run.precision, plan.run.threads)
+    folder = inspect_folder(plan.model.name, find_model(plan.model.name), form.files, plan.model.base)
+    return device, Base(folder, form.open(folder))
+
+
+def opened(plan: Plan, form: Form, head: str, device: Device, base: Base) -> Reader:
+    """The model of a folder under a head that nobody has trained."""
+    asked = Wanted(
+        outputs=2, head=head, own_pooling=form.own_pooling, pooling=plan.model.pooling, seed=plan.run.seed
+    )
+    model = load_model(base.folder, asked, preparation_of(base.reader)).to(device.torch)
+    return Reader(base.reader, model, device, form)

@@ -1,34 +1,31 @@
 """`luthier suggest`: which unlabelled rows to label next, as a table to fill in and as tasks for Label Studio."""
 
-import json
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from luthier.arrays import Ints
-from luthier.data.annotations.suggested import FROM
-from luthier.data.composed import with_marks
-from luthier.data.formats.sheets import read_sheet, sheet
+from luthier.arrays import Array, Ints
+from luthier.batches.examples import Examples
+from luthier.data.composed import parts_of, with_marks, with_texts
 from luthier.data.missing import without_marks
-from luthier.data.split import text_keys
 from luthier.data.table import Table
 from luthier.doctor.reader import Reader
+from luthier.doctor.suggested_lists import as_csv, as_tasks, found_from, refuse_filled_in
+from luthier.doctor.unlabelled import Pool, not_yet_labelled, pool_of, texts_of
 from luthier.errors import DataError
 from luthier.events import Event, Noted, Started
 from luthier.files import write_text
-from luthier.forms import FORMS
+from luthier.forms.form import Form
 from luthier.plan.plan import Plan
 from luthier.prepare.rows import Given
 from luthier.prepare.task_columns import kind_of, needed_columns
-from luthier.prepare.unlabelled import MOST_ROWS, free_table
-from luthier.tasks.classification.label_column import read_labels
-from luthier.tasks.classification.labels import in_order
-from luthier.tasks.texts import has_content
-from luthier.train.probe.suggest import suggest
+from luthier.tasks.kind import LABEL, Kind
+from luthier.tasks.suggesting import Labelled, Suggesting
+from luthier.train.probe.suggest import Doubt, enough, least_sure, suggest
 
 
 @dataclass(frozen=True)
@@ -36,6 +33,7 @@ class Suggestions:
     """Rows to label next, the most useful first, and where they were written."""
 
     rows: tuple[dict[str, Any], ...]
+    """`file` and `row`, where each stands, and what it holds by role."""
     why: str
     csv: Path
     tasks: Path
@@ -51,6 +49,25 @@ class Suggestions:
         }
 
 
+@dataclass(frozen=True)
+class Known:
+    """The labelled rows, and how rows of their kind are suggested."""
+
+    how: Suggesting
+    pool: Pool
+    labels: Labelled
+    columns: tuple[str, ...]
+    """The columns of labels: one, or one for each label."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """The clock of a command, and whether somebody wants it to stop."""
+
+    clock: Callable[[], float]
+    stop: Callable[[], bool]
+
+
 def suggest_rows(
     plan: Plan, count: int, stop: Callable[[], bool] = lambda: False
 ) -> Generator[Event, None, Suggestions]:
@@ -59,91 +76,145 @@ def suggest_rows(
     begin = time.monotonic()
     assert plan.data.unlabelled is not None, "there is a file to choose from"
     unlabelled = Path(plan.data.unlabelled)
-
-    def clock() -> float:
-        return time.monotonic() - begin
-
-    yield Started("prepare", clock())
-    table = Given.of(plan).first
-    kind, _ = kind_of(plan, table)
-    if not kind.suggests:
-        raise DataError(
-            f"{plan.data.path}: is read as rows of {kind.name}, for which no rows are suggested yet. Use --task "
-            "text-classification if each row is a text with a label."
-        )
-    guess = needed_columns(plan, table, kind)
-    table = with_marks(table, guess.label, "--label")
-    table, told = without_marks(table, [guess.text], [guess.label], plan.data.missing)
-    others, own, cleared = free_table(plan, unlabelled, FORMS["text"], {"text": guess.text})
-    there = own["text"]
-    told = [*told, *cleared]
-    labels = read_labels(table.values(guess.label), plan.task.labels_per_row)
-    if labels.many:
-        raise DataError(
-            f"{plan.data.path}: rows have several labels, for which no rows are suggested yet. "
-            "Use --labels-per-row one if each row has one."
-        )
-    known = np.flatnonzero(has_content(table, guess.text) & labels.there)
-    names = in_order({labels.sets[at][0] for at in np.unique(labels.set_of[known])})
-    number = {name: at for at, name in enumerate(names)}
-    targets = np.array([number[labels.sets[at][0]] for at in labels.set_of[known]], np.int64)
-    free, notes = not_yet_labelled(others, there, text_keys(table, guess.text)[known], plan.run.seed)
+    work = Work(lambda: time.monotonic() - begin, stop)
+    yield Started("prepare", work.clock())
+    known, told = known_rows(plan)
+    pool, assumed = pool_of(plan, unlabelled, known.pool.form, known.pool.columns)
+    free, notes = not_yet_labelled(pool, known.pool.keys(known.labels.rows), plan.run.seed)
     if not len(free):
         raise DataError(f"{unlabelled}: every row is empty, or is labelled in {plan.data.path} already.")
     folder = Path(plan.run.out) if plan.run.out else unlabelled.parent
     stem = unlabelled.name.split(".")[0]
     paths = folder / f"{stem}.suggested.csv", folder / f"{stem}.suggested.json"
-    refuse_filled_in(paths[0], guess.label)
-    notes = [*told, *notes]
-    reader = Reader.of(plan)
-    way = "cut" if plan.data.long == "auto" else plan.data.long
-    texts = [*table.texts(guess.text, known), *others.texts(there, free)]
-    examples, _ = reader.form.read(reader.reader, texts, np.zeros(len(texts), np.int64), way)
-    features = yield from reader.features(examples, clock, stop)
-    found = suggest(features[: len(known)], targets, len(names), features[len(known) :], count)
-    chosen = free[found.rows]
-    rows = tuple(
-        {"file": place.file, "row": place.line, "text": text}
-        for place, text in zip(map(others.place, chosen), others.texts(there, chosen), strict=True)
-    )
+    refuse_filled_in(paths[0], known.columns)
+    found, by_doubt = yield from chosen(plan, known, pool, free, count, work)
+    rows = tuple(place_and_content(pool, found, unlabelled, folder))
+    notes = [*told, *assumed, *notes]
     if len(rows) < count:
         notes.append(f"{len(rows):,} rows, not {count:,}: there are no more without a label.")
     for note in notes:
-        yield Noted(note, clock())
-    write_text(paths[0], as_csv(rows, guess.text, guess.label))
-    write_text(paths[1], as_tasks(rows, guess.text))
-    return Suggestions(rows, found.why, *paths, tuple(notes))
+        yield Noted(note, work.clock())
+    write_text(paths[0], as_csv(rows, known.pool.columns, known.columns))
+    write_text(paths[1], as_tasks(rows, known.pool.columns))
+    typical = f"typical of {known.pool.form.thing}s that no label speaks of yet"
+    return Suggestions(rows, known.how.in_doubt if by_doubt else typical, *paths, tuple(notes))
 
 
-def not_yet_labelled(table: Table, text: str, known: Ints, seed: int) -> tuple[Ints, list[str]]:
-    """One row of each text that has no label yet, and sentences on what was left out."""
-    keys = text_keys(table, text)
-    _, first = np.unique(keys, return_index=True)
-    filled = has_content(table, text)
-    rows = np.sort(first[filled[first] & ~np.isin(keys[first], known)])
-    notes = []
-    if len(rows) < len(table):
-        notes.append(
-            f"{len(table) - len(rows):,} of {len(table):,} rows are empty, copies, or labelled already."
+def known_rows(plan: Plan) -> tuple[Known, list[str]]:
+    """The labelled rows, and what was assumed about them. Raises DataError for rows of a kind of which none are suggested."""
+    table = Given.of(plan).first
+    kind, _ = kind_of(plan, table)
+    if kind.suggests is None:
+        raise DataError(
+            f"{plan.data.path}: is read as rows of {kind.name}, for which no rows are suggested yet. Use --task "
+            "text-classification if each row is a text with a label."
         )
-    if len(rows) > MOST_ROWS:
-        notes.append(f"{MOST_ROWS:,} of the other {len(rows):,} were looked at, drawn at random.")
-        rows = np.sort(np.random.default_rng(seed).permutation(rows)[:MOST_ROWS])
-    return rows, notes
+    columns = needed_columns(plan, table, kind).columns
+    label = columns[LABEL]
+    form = kind.suggests.form(table, columns)
+    names = tuple(parts_of(table, label)) or (label,)
+    table, told = cleared(plan, table, kind, form, columns)
+    labels = kind.suggests.labelled(table, columns, plan.task.labels_per_row)
+    pool = Pool(table, form, {role: columns[role] for role in form.roles if role in columns})
+    labels = with_content(labels, pool)
+    return Known(kind.suggests, pool, labels, names), told
 
 
-def refuse_filled_in(path: Path, label: str) -> None:
-    """Raise DataError rather than write over labels that somebody has filled in."""
-    if path.exists() and any(row[label].strip() for row in read_sheet(path, (label,))):
-        raise DataError(f"{path}: holds labels already. Add its rows to your data, then move or delete it.")
+def cleared(
+    plan: Plan, table: Table, kind: Kind, form: Form, columns: dict[str, str]
+) -> tuple[Table, list[str]]:
+    """The table with the columns that the user makes of several, and without what stands for nothing."""
+    table = with_marks(table, columns[LABEL], "--label")
+    for name in texts_of(form, columns_of(form, columns)):
+        table = with_texts(table, name, "--text")
+    return without_marks(
+        table,
+        texts_of(form, columns_of(form, columns)),
+        [columns[LABEL]],
+        plan.data.missing,
+        numbers=kind.numbers,
+    )
 
 
-def as_csv(rows: tuple[dict[str, Any], ...], text: str, label: str) -> str:
-    """A table to fill in: its rows can be added to the data as they are."""
-    return sheet([(text, label, *FROM), *((row["text"], "", row["file"], row["row"]) for row in rows)])
+def columns_of(form: Form, columns: dict[str, str]) -> dict[str, str]:
+    """Those that rows are read from."""
+    return {role: columns[role] for role in form.roles if role in columns}
 
 
-def as_tasks(rows: tuple[dict[str, Any], ...], text: str) -> str:
-    """Tasks as Label Studio imports them: a list of objects with `data` (labelstud.io/guide/tasks)."""
-    tasks = [{"data": {text: row["text"], "file": row["file"], "row": row["row"]}} for row in rows]
-    return json.dumps(tasks, ensure_ascii=False, indent=1) + "\n"
+def with_content(labels: Labelled, pool: Pool) -> Labelled:
+    """The labelled rows without those in which there is nothing to read."""
+    there = np.isin(labels.rows, pool.filled())
+    return labels if there.all() else replace(labels, rows=labels.rows[there], targets=labels.targets[there])
+
+
+def chosen(
+    plan: Plan, known: Known, pool: Pool, free: Ints, count: int, work: Work
+) -> Generator[Event, None, tuple[Ints, bool]]:
+    """The rows to label, the most useful first, and whether their labels are in doubt. free: those that have none."""
+    labels, form = known.labels, known.pool.form
+    reader = Reader.of_form(plan, form, known.how.head)
+    way = "cut" if plan.data.long == "auto" else plan.data.long
+    inputs = [
+        *form.inputs(known.pool.table, known.pool.columns, labels.rows),
+        *form.inputs(pool.table, pool.columns, free),
+    ]
+    examples, _ = form.read(reader.reader, inputs, np.zeros(len(inputs), np.int64), way)
+    look = by_words if known.how.by_word else by_rows
+    features, sureness = yield from look(reader, examples, labels, work)
+    own = len(labels.rows)
+    found = suggest(features[:own], features[own:], sureness, count)
+    return free[found.rows], found.by_doubt
+
+
+def tells(labels: Labelled) -> bool:
+    """Whether there are labels enough to be in doubt of others."""
+    return enough(labels.given, labels.kinds) and len(labels.rows) > 1 and labels.outputs > 1
+
+
+def by_rows(
+    reader: Reader, examples: Examples, labels: Labelled, work: Work
+) -> Generator[Event, None, tuple[Array, Array | None]]:
+    """(rows, width) features, and how sure one is of each row that follows the labelled ones; None while labels are too few."""
+    features = yield from reader.features(examples, work.clock, work.stop)
+    own = len(labels.rows)
+    if not tells(labels):
+        return features, None
+    doubt = Doubt.of(features[:own], labels.targets, labels.outputs)
+    return features, doubt.sureness(features[own:])
+
+
+def by_words(
+    reader: Reader, examples: Examples, labels: Labelled, work: Work
+) -> Generator[Event, None, tuple[Array, Array | None]]:
+    """The same of rows whose words have labels: by the words that one is least sure of."""
+    own = len(labels.rows)
+    words: dict[int, Array] = {}
+
+    def keep(row: int, features: Array) -> None:
+        words[row] = features
+
+    labelled = yield from reader.by_words(examples.select(np.arange(own)), keep, work.clock, work.stop)
+    doubt = None
+    if tells(labels):
+        doubt = Doubt.of(np.concatenate([words[row] for row in range(own)]), labels.targets, labels.outputs)
+    sureness = np.ones(len(examples) - own)
+
+    def judge(row: int, features: Array) -> None:
+        if doubt is not None and len(features):
+            sureness[row] = least_sure(doubt.sureness(features))
+
+    rest = examples.select(np.arange(own, len(examples)))
+    others = yield from reader.by_words(rest, judge, work.clock, work.stop)
+    return np.concatenate([labelled, others]), None if doubt is None else sureness
+
+
+def place_and_content(pool: Pool, rows: Ints, unlabelled: Path, folder: Path) -> list[dict[str, Any]]:
+    """Where each row stands and what it holds. Images of a folder are named as the table in `folder` finds them."""
+    role = pool.form.file_role
+    found: list[dict[str, Any]] = []
+    for row, content in zip(rows.tolist(), pool.shown(rows), strict=True):
+        if role is not None and unlabelled.is_dir():
+            content[role] = found_from(content[role], unlabelled, folder)
+        place = pool.table.place(row)
+        found.append({"file": place.file, "row": place.line, **content})
+    return found

@@ -4,6 +4,7 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
+from luthier.folder.continued_records import Continued
 from luthier.folder.looked_into_records import Mistakes, Overfitting, Slices
 from luthier.folder.trust_scores import TrustScores
 from luthier.records import Finite, Name, Positive, Record, VersionedRecord
@@ -335,6 +336,7 @@ class ScorecardRecord(VersionedRecord):
     judged: Judging | None = None
     valid_from: str | None = None
     looks: Looks | None = None
+    continued: Continued | None = None
     long: LongTexts | None = None
     tuning: Tuning | None = None
     warnings: list[str] | None = None

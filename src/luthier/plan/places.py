@@ -9,6 +9,7 @@ NAMED = tuple(
     key
     for key in (
         "data.path", "data.valid", "data.test", "data.warm_up", "data.unlabelled", "data.images", "data.general", "data.describe",
+        "data.continues",
         "model.name", "model.base", "train.teacher", "run.cache",
     )
     if key in fields()

@@ -199,6 +199,9 @@ def fields() -> dict[str, FieldInfo]:
 SHORT = {"task": "task.name", "model": "model.name", "data": "data.path"}
 """Short names of some settings: `--task` is `task.name`."""
 
+SPELT = {"data.columns": "--column", "data.continues": "--continue"}
+"""Flags that are not spelt as their field: columns are named one at a time, and `continue` is a word of Python."""
+
 ADAPTERS_ALONE = ("adapter", "adapter_alpha", "adapter_b_rate")
 """Settings of `train` without effect on any method but LoRA."""
 
@@ -274,9 +277,9 @@ def flag(key: str) -> str:
     >>> flag("model.name"), flag("train.batch_rows")
     ('--model', '--batch-rows')
     """
+    if key in SPELT:
+        return SPELT[key]
     section, field = key.split(".")
-    if key == "data.columns":
-        return "--column"  # one at a time
     return "--" + (section if field == "name" else field.replace("_", "-"))
 
 

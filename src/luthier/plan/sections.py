@@ -115,6 +115,9 @@ class DataPlan(Section):
     be repeated. Guessed when not given."""
     warm_up: Name | None = None
     """File of other questions with answers, to learn from first: for question answering from few of one's own."""
+    continues: Name | None = None
+    """Finished run whose rows stand in DATA beside newly labelled ones: the next round of labelling. Its settings, the parts of
+    its rows and what its model has read of them are kept, and what the new labels brought is told."""
     group: Name | None = None
     """Column whose equal values must stay on one side of every split (a user, a document)."""
     general: Name | None = None

@@ -13,12 +13,13 @@ MOST_ROWS, MOST_PER_LABEL = 400, 16
 of each label: too few to choose by, and too many to learn nothing from."""
 
 
-def crosses(plan: Plan, found: Understood, roles: Roles) -> bool:
-    """Whether candidates are to be compared by cross-validation."""
+def crosses(plan: Plan, found: Understood, roles: Roles, held_out: bool) -> bool:
+    """Whether candidates are to be compared by cross-validation. held_out: whether a run that is gone on from has held rows out
+    for validation, which then stay so unless the plan says otherwise."""
     if found.task.contrasting is None or "valid" in roles.names or plan.data.validation == "held-out":
         return False
-    if plan.data.validation == "crossed":
-        return True
+    if plan.data.validation == "crossed" or held_out:
+        return plan.data.validation == "crossed"
     own = roles.rows(found.usable, "train")
     labels = len(np.unique(found.answers.strata[own]))
     return len(own) <= max(MOST_ROWS, MOST_PER_LABEL * labels)
@@ -33,7 +34,8 @@ def nothing_held_out(shares: Shares) -> Shares:
 
 def crossed(split: Split, found: Understood) -> Split:
     """The split with those training rows in the place of validation rows whose label has another row to be learnt from; as it is
-    where no label has."""
+    where no label has. Rows that an earlier run has held out for validation are learnt from too."""
+    split = replace(split, train=np.union1d(split.train, split.valid), valid=split.valid[:0])
     strata = found.answers.strata[split.train]
     labels, counts = np.unique(strata, return_counts=True)
     several = np.isin(strata, labels[counts > 1])

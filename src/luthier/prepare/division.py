@@ -9,9 +9,11 @@ from luthier.arrays import Ints
 from luthier.data.split import FEWEST_OF_FEW, Shares, Split, joined_groups, split_rows
 from luthier.data.table import Table
 from luthier.errors import DataError
+from luthier.forms.form import Columns
 from luthier.plan.plan import Plan
 from luthier.plan.sections import DataPlan
 from luthier.prepare.clusters import SharedRows
+from luthier.prepare.continued import Earlier, Usable, as_before, refuse_another_task, row_keys
 from luthier.prepare.crossing import crossed, crosses, nothing_held_out
 from luthier.prepare.refusals import refuse_empty_parts
 from luthier.prepare.small_parts import small_parts
@@ -30,14 +32,16 @@ class Division:
     """(table rows,) equal for rows with the same value in the column of `--group`; None where none is named."""
 
 
-def divide(plan: Plan, found: Understood, table: Table, roles: Roles) -> Division:
-    """Divide rows by the plan's shares, those that belong together on one side. Raises DataError where a part stays empty."""
+def divide(columns: Columns, plan: Plan, found: Understood, table: Table, roles: Roles) -> Division:
+    """Divide rows by the plan's shares, those that belong together on one side; those of a run that is gone on from as they were
+    divided there. Raises DataError where a part stays empty."""
     groups = None if plan.data.group is None else group_keys(table, plan.data.group)
     together = joined_groups(found.keys, *found.groups, *([] if groups is None else [groups]))
     shares = shares_of(plan.data, found.task)
     if found.keeps_single:
         shares = replace(shares, fewest_rows=FEWEST_OF_FEW)
-    crossing = crosses(plan, found, roles)
+    earlier = earlier_of(plan, found)
+    crossing = crosses(plan, found, roles, earlier is not None and earlier.held_out)
     if crossing:
         shares = nothing_held_out(shares)
     try:
@@ -55,6 +59,11 @@ def divide(plan: Plan, found: Understood, table: Table, roles: Roles) -> Divisio
         raise DataError(
             f"{plan.data.path}: {error}{own_file_words(found)}{alone_words(len(found.unusable.single))}"
         ) from None
+    if earlier is not None:
+        keys = row_keys(table, columns, found, found.usable)
+        usable = Usable(found.usable, keys, together[found.usable], roles.of[found.usable] == 0)
+        split, told = as_before(split, earlier, usable)
+        found = replace(found, told=(*found.told, told))
     split = crossed(split, found) if crossing else split
     split = with_rows_to_validate_on(split, found)
     refuse_empty_parts(plan, split, found, roles)
@@ -71,6 +80,15 @@ def with_rows_to_validate_on(split: Split, found: Understood) -> Split:
         return split
     calibrates = "" if split.calibrates == "valid" else split.calibrates
     return replace(split, valid=split.train, calibrates=calibrates)
+
+
+def earlier_of(plan: Plan, found: Understood) -> Earlier | None:
+    """The run that is gone on from; None where none is. Raises PlanError for one of another task."""
+    if plan.data.continues is None:
+        return None
+    earlier = Earlier.of(plan.data.continues)
+    refuse_another_task(earlier, found.task.name)
+    return earlier
 
 
 def given_by(data: DataPlan, roles: Roles) -> str:

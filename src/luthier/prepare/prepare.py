@@ -30,6 +30,7 @@ from luthier.models.readers.reading import preparation_of
 from luthier.models.readers.texts import Long
 from luthier.plan.plan import Plan, read_plan
 from luthier.prepare.base import Base, base_of, suited
+from luthier.prepare.continued import Earlier, refuse_another_model, trains_on
 from luthier.prepare.fitting import Fit, fitting
 from luthier.prepare.general import read_general
 from luthier.prepare.idle_settings import refuse_what_has_no_effect
@@ -110,20 +111,25 @@ class Prepared:
     @property
     def features_key(self) -> str:
         """Hash of all that decides the frozen features: runs of different plans may have it in common."""
-        rows, device = self.rows, self.device
-        numbers = device.precision, device.kind, device.threads
+        rows = self.rows
+        made_by = [*self.made_by, self.device.threads]  # which decide the last digits
+        if self.unlabelled is not None:  # beside them lie those of the body that has learnt from these rows
+            made_by += [self.unlabelled.fingerprint, self.plan.run.seed]
+        return hash_json([rows.fingerprint, rows.split.to_json(), rows.task.to_json(), *made_by])
+
+    @property
+    def made_by(self) -> list[object]:
+        """All that decides the frozen features of a row, but for their last digits, beside what is read of it."""
         # An architecture's own class may have layers below the head that the folder lacks: they are drawn.
         drawn = self.plan.run.seed if self.model.pooling is None else None
-        made_by: list[object] = [
+        return [
             self.base.fingerprint,
             self.plan.model.pooling,
             self.long.way,
             drawn,
-            *numbers,
+            self.device.precision,
+            self.device.kind,
         ]
-        if self.unlabelled is not None:
-            made_by += [self.unlabelled.fingerprint, self.plan.run.seed]
-        return hash_json([rows.fingerprint, rows.split.to_json(), rows.task.to_json(), *made_by])
 
     def untrained(self) -> HeadedModel:
         """The model as it was before anything was trained, opened once more."""
@@ -187,9 +193,14 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
     unlabelled = memo.call(read_free_rows, understood, base, rows.form, way)
     if unlabelled is not None:
         stands_on.append(unlabelled.fingerprint)
+    earlier = None if plan.data.continues is None else Earlier.of(plan.data.continues)
+    if earlier is not None:
+        refuse_another_model(earlier, plan.model.name, base)
+        stands_on.append(earlier.key)
     out = Path(plan.run.out or default_folder(plan, stands_on))
     device = as_recorded(device, plan, out)
-    questions = made_wanted(plan, rows, recipe, model)
+    warm = trains_on(plan, earlier)
+    questions = 0 if warm else made_wanted(plan, rows, recipe, model)
     first = memo.call(made_of_texts, questions, understood, base, plan.run.seed)
     start = Start(
         recipe=recipe,
@@ -198,6 +209,7 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
         declares=base.folder.pooling is not None,
         rows=len(rows.split.train),
         windows=windows(read.examples, task),
+        warm=warm,
         made=0 if first is None else len(first),
     )
     resolved = resolve(plan, rows, device, start)

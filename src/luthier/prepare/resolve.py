@@ -20,6 +20,10 @@ LORA_RATE = 10
 """LoRA's learning rate as a multiple of that of full tuning: Schulman et al. 2025, "LoRA without regret"
 (thinkingmachines.ai/blog/lora)."""
 
+WARM = 0.3
+"""Share of the usual epochs that a next round of labelling trains, from the layers that the round before has trained
+(docs/label-loop.md has what other shares came to)."""
+
 
 @dataclass(frozen=True)
 class Guess:
@@ -45,6 +49,8 @@ class Start:
     rows: int
     windows: float
     """Mean number of windows of a row, each of which is learnt from by itself."""
+    warm: bool
+    """Whether training goes on from the layers that an earlier run has trained."""
     made: int
     """Number of cloze questions that were made, of those that `made_wanted` asks for."""
 
@@ -70,7 +76,7 @@ def resolve(plan: Plan, rows: Rows, device: Device, start: Start) -> Resolved:
         )
     guesses = of_rows(rows)
     if tuned_by_steps(plan, rows):
-        guesses += of_made(plan, start) if rows.task.made_rows is not None else []
+        guesses += of_made(plan, start) if rows.task.made_rows is not None and not start.warm else []
         guesses += of_training(plan, task, start)
     guesses += of_machine(device)
     if (
@@ -142,6 +148,9 @@ def of_training(plan: Plan, task: Task, start: Start) -> list[Guess]:
     usual_epochs = recipe.epochs_for(rows, batch_rows, times)
     if task.learning.most_epochs is not None:
         usual_epochs = min(usual_epochs, task.learning.most_epochs)
+    if start.warm:
+        usual_epochs = max(2, round(WARM * usual_epochs))
+        why_epochs += f", of which {WARM:.0%} are enough where an earlier round has trained"
     epochs = plan.train.epochs or usual_epochs
     patience = max(2, round(epochs / 3))  # of many short epochs two say nothing
     why_patience = f"{patience} epochs of validations"
@@ -167,6 +176,8 @@ def of_training(plan: Plan, task: Task, start: Start) -> list[Guess]:
     if start.model.writes:  # whose output layer came with it
         return guesses
     new_layers = bool(plan.model.hidden or plan.train.reinit)
+    if start.warm and task.probe is not None and not new_layers:
+        return [*guesses, Guess("train.head", "probe", "solved on the layers of the round before")]
     return [
         *guesses,
         Guess("train.head", "fresh" if new_layers else usual_head(task), "docs/recipes.md"),

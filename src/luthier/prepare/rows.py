@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from luthier.hashes import hash_json
 from luthier.plan.named_columns import column_settings
 from luthier.plan.plan import Plan
 from luthier.prepare.clusters import SharedRows
+from luthier.prepare.continued import keys_by_part
 from luthier.prepare.data_files import read_files
 from luthier.prepare.descriptions import few_labels
 from luthier.prepare.division import Division, divide
@@ -119,6 +120,10 @@ class Rows:
         """(rows of the part,) equal where they share something; None where none do."""
         return self.shared.among(getattr(self.split, part))
 
+    def keys(self) -> dict[str, Ints]:
+        """The keys by which a next round of labelling knows the rows of each part again."""
+        return keys_by_part(self.table, self.columns, self.understood, self.split)
+
     def settings(self) -> dict[str, Any]:
         """How the data were understood, as settings of a plan that would say the same."""
         told = self.understanding
@@ -186,7 +191,8 @@ def understand(plan: Plan) -> Rows:
     begin = time.monotonic()
     given = Given.of(plan)
     kind, why, guess = kind_and_columns(plan, given.first)
-    return understood_as(plan, given, Reading(kind, why, guess, wishes_of(plan, kind), divide), begin)
+    dividing = partial(divide, guess.columns)
+    return understood_as(plan, given, Reading(kind, why, guess, wishes_of(plan, kind), dividing), begin)
 
 
 def understood_as(plan: Plan, given: Given, how: Reading, begin: float) -> Rows:

@@ -8,13 +8,14 @@ import numpy as np
 from luthier.arrays import Ints
 from luthier.batches.examples import Examples
 from luthier.checks.empty import empty
-from luthier.checks.finding import Finding, LeftOut, Tokens
+from luthier.checks.finding import BrokenWords, Finding, LeftOut, Tokens
 from luthier.data.row_facts import Unusable
 from luthier.data.split import PARTS, Split
 from luthier.errors import DataError, RowsError
 from luthier.forms.form import Form
 from luthier.models.readers.texts import Long
 from luthier.prepare.base import Base
+from luthier.prepare.broken_words import broken_words, looked_at
 from luthier.prepare.rows import Rows
 
 NOT_FOUND = "an answer that cannot be found in what the chat template writes"
@@ -32,13 +33,17 @@ class RowsRead:
     long: Long
     left_out: tuple[Finding, ...] = ()
     """What is told of the rows that are left out."""
+    broken: BrokenWords | None = None
+    """How the tokenizer breaks words."""
 
     @property
     def tokens(self) -> Tokens:
         """What checks may look at of them."""
         long, form = self.long, self.rows.form
         windows = "data.long=windows" in form.effects
-        return Tokens(self.numbers, long.lengths, long.unknown, long.limit, long.way, windows, form.thing)
+        return Tokens(
+            self.numbers, long.lengths, long.unknown, long.limit, long.way, windows, form.thing, self.broken
+        )
 
 
 def read_rows(rows: Rows, base: Base, form: Form, way: str) -> RowsRead:
@@ -53,7 +58,8 @@ def read_rows(rows: Rows, base: Base, form: Form, way: str) -> RowsRead:
     except RowsError as error:
         table_rows = sorted(numbers[list(error.rows)].tolist())
         raise RowsError(error.said, table_rows, error.remedy).named(rows.table.place) from error
-    read = RowsRead(rows, numbers, examples, long)
+    few = numbers[looked_at(len(numbers))]
+    read = RowsRead(rows, numbers, examples, long, broken=broken_words(base.reader, few, rows.texts(few)))
     return without(read, examples.untaught) if len(examples.untaught) else read
 
 
@@ -88,6 +94,7 @@ def without(read: RowsRead, untaught: Ints) -> RowsRead:
             unknown=long.unknown[kept],
         ),
         left_out=tuple(empty(evidence)),
+        broken=read.broken,
     )
 
 

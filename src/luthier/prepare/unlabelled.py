@@ -9,7 +9,7 @@ import numpy as np
 from luthier import seeds
 from luthier.arrays import Bools, Ints
 from luthier.batches.examples import Examples
-from luthier.data.columns import check
+from luthier.data.columns import check, must_exist
 from luthier.data.composed import with_texts
 from luthier.data.images.facts import ImageFacts, image_facts, looks
 from luthier.data.images.shards import holds_shards, shards_for
@@ -176,7 +176,8 @@ def free_table(plan: Plan, path: Path, form: Form, columns: Columns) -> tuple[Ta
     for role, name in wanted.items():
         table = with_texts(table, name, f"--{role}") if form.roles[role].text else table
         own[role] = name if only is None else only
-        check(table, own[role], role)
+        looked_for = must_exist if form.roles[role].nested and role != form.file_role else check
+        looked_for(table, own[role], role)
     texts = [name for role, name in own.items() if form.roles[role].text]
     table, cleared = without_marks(table, texts, (), plan.data.missing)
     return table, own, [f"{path}: {words}" for words in cleared]

@@ -13,6 +13,7 @@ from typing import Any
 from luthier import terminal
 from luthier.report import numbers, sentences, usage
 from luthier.report.candidates import REACH, measured_costs
+from luthier.report.continued import round_words
 from luthier.report.overfitting_words import overfitting_words
 from luthier.report.records import Records
 from luthier.report.repeated import cluster_words, seed_words
@@ -51,6 +52,7 @@ def model_card(records: Records) -> str:
         "Labels": labels(records),
         "How it was made": making(records),
         "Results": results(records),
+        "Labelling rounds": bullets(round_words(records.scorecard)),
         "Calibration": plain(sentences.calibration_words(records.scorecard.calibration)),
         "Trust": bullets(trust_words(records.scorecard.trust)),
         "Slices": bullets(slices_words(records.scorecard.slices)),

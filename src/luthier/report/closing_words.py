@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from luthier.folder.scorecard_records import ScorecardRecord
+from luthier.report.continued import round_words
 from luthier.report.numbers import shown
 from luthier.report.overfitting_words import claim_words, gap_words
 from luthier.report.slices_words import slices_words
@@ -12,7 +13,9 @@ MOST = 3
 
 
 def closing_words(scorecard: ScorecardRecord) -> Iterator[str]:
-    """Sentences on slices that differ, on a gap beyond noise, and on a validation part that is too small for what it claims."""
+    """Sentences on what new labels brought, on slices that differ, on a gap beyond noise, and on a validation part that is too
+    small for what it claims."""
+    yield from round_words(scorecard)
     slices, overfitting = scorecard.slices, scorecard.overfitting
     if slices is not None and any(one.differs for one in slices.slices):
         yield from list(slices_words(slices))[:MOST]

@@ -68,6 +68,37 @@ def rows_needed(curve: Curve, score: float, at_hand: int) -> RowsNeeded:
     return RowsNeeded(low, middle_of(hoped, feared, at_hand), high)
 
 
+@dataclass(frozen=True)
+class Gain:
+    """How much higher a score is likely to be with more rows: the middle, and a range."""
+
+    low: float
+    middle: float
+    high: float
+
+
+WITHIN = 1.28
+"""Standard errors on either side between which 8 of 10 values of a normal distribution lie."""
+
+
+def likely_gain(curve: Curve, now: float, then: float) -> Gain:
+    """What rows beyond those at hand are likely to bring, by the two curves of `rows_needed`: their mean, and a range that holds
+    both and the noise of the points.
+
+    now, then: numbers of rows.
+
+    >>> rows = np.array([20.0, 40.0, 80.0, 160.0])
+    >>> found = likely_gain(Curve(rows, 1 - 0.9 * rows**-0.5, np.full(4, 1e7)), 160, 320)
+    >>> round(found.middle, 3), round(0.9 * (160**-0.5 - 320**-0.5), 3)
+    (0.021, 0.021)
+    """
+    at, dice = np.array([now, then]), np.random.default_rng(0)
+    gains = [float(-np.diff(law(at))[0]) for law in (power_law(curve), power_law_with_floor(curve))]
+    shaken = [float(-np.diff(power_law(curve.shaken(dice))(at))[0]) for _ in range(DRAWS)]
+    reach = WITHIN * float(np.std(shaken))
+    return Gain(min(gains) - reach, float(np.mean(gains)), max(gains) + reach)
+
+
 def likely_rows(curve: Curve, score: float, at_hand: int) -> float:
     """The middle of `rows_needed` alone: its range takes forty times as long, a second on some machines."""
     return middle_of(*both_laws(curve, score, at_hand), at_hand)

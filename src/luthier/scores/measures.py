@@ -64,8 +64,14 @@ class Measure(ABC):
     def estimate(self, seed: int) -> Estimate:
         """The value with its 95 % interval."""
 
+    @property
     @abstractmethod
-    def minus(self, other: Any, seed: int) -> Difference:
+    def exact(self) -> bool:
+        """Whether differences are tested at any level, as they are where each row has its share: a bootstrap alone knows little
+        of what happens once in a thousand times."""
+
+    @abstractmethod
+    def minus(self, other: Any, seed: int, confidence: float = CONFIDENCE) -> Difference:
         """How much higher this is than the same metric of another candidate's answers to the same rows, and the interval."""
 
     @abstractmethod
@@ -133,9 +139,13 @@ class PerRow(Measure):
             seed=seed,
         )
 
-    def minus(self, other: "PerRow", seed: int) -> Difference:
+    @property
+    def exact(self) -> bool:
+        return True
+
+    def minus(self, other: "PerRow", seed: int, confidence: float = CONFIDENCE) -> Difference:
         how = paired_proportions if self.share and other.share else paired_bootstrap
-        return how(self.values, other.values, groups=self.together, confidence=CONFIDENCE, seed=seed)
+        return how(self.values, other.values, groups=self.together, confidence=confidence, seed=seed)
 
     def standard_error(self, other: "PerRow", seed: int) -> float:
         return paired_standard_error(self.values, other.values, self.together)
@@ -194,14 +204,18 @@ class OfAll(Measure):
         rows = len(self.answers)
         return bootstrap(statistic, rows, groups=self.groups, confidence=CONFIDENCE, seed=seed, basic=basic)
 
-    def minus(self, other: "OfAll", seed: int) -> Difference:
+    @property
+    def exact(self) -> bool:
+        return False
+
+    def minus(self, other: "OfAll", seed: int, confidence: float = CONFIDENCE) -> Difference:
         unlike = self.answers != other.answers
         return paired_bootstrap_of(
             self.statistic,
             other.statistic,
             unlike.reshape(len(unlike), -1).any(axis=1),
             groups=self.groups,
-            confidence=CONFIDENCE,
+            confidence=confidence,
             seed=seed,
             basic=self.shift is not None,
         )
@@ -251,8 +265,12 @@ class OfSome(Measure):
     def estimate(self, seed: int) -> Estimate:
         return self.measure.estimate(seed)
 
-    def minus(self, other: "OfSome", seed: int) -> Difference:
-        return self.measure.minus(self.alike(other), seed)
+    @property
+    def exact(self) -> bool:
+        return self.measure.exact
+
+    def minus(self, other: "OfSome", seed: int, confidence: float = CONFIDENCE) -> Difference:
+        return self.measure.minus(self.alike(other), seed, confidence)
 
     def standard_error(self, other: "OfSome", seed: int) -> float:
         return self.measure.standard_error(self.alike(other), seed)

@@ -13,6 +13,7 @@ from luthier.errors import PlanError, RunError
 from luthier.folder.model_folder import ModelFolder
 from luthier.folder.run_folder import RunFolder, refuse_in_use, refuse_strange
 from luthier.forecast.forecast import TINY_SECONDS
+from luthier.plan.continuing import with_those_of_earlier
 from luthier.plan.places import NAMED, found_again
 from luthier.plan.plan import Plan, read_plan
 from luthier.session.out import refuse_unwritable
@@ -30,7 +31,7 @@ def tune(data: str, *, quiet: bool = False, seeds: int = 1, **settings: Any) -> 
     or wrong data, before anything is written.
     """
     named = {key.replace("__", "."): value for key, value in settings.items()}
-    plan = Plan.build({"data.path": str(data), **named})
+    plan = Plan.build(with_those_of_earlier({"data.path": str(data), **named}))
     return run_plan(plan, quiet) if seeds == 1 else run_seeds(plan, seeds, quiet)
 
 

@@ -32,6 +32,7 @@ from luthier.comparing.outcome import measured
 from luthier.devices import with_threads
 from luthier.events import Event, Started
 from luthier.files import whole_folder, write_bytes, write_json, write_text
+from luthier.folder.known_rows import RowsRecord, save_rows
 from luthier.folder.model_record import form_of
 from luthier.folder.scorecard_records import ScorecardRecord
 from luthier.machine import peak_bytes
@@ -43,6 +44,7 @@ from luthier.report.page import write_report
 from luthier.report.records import AUGMENTED, read_records
 from luthier.report.run_records import SplitRecord, TableRecord, write_findings
 from luthier.steps import looks
+from luthier.steps.continued import continued_record
 from luthier.steps.footprints import RESTS_ON, Costs, costs_of
 from luthier.steps.mistaken import mistakes_record, write_training_rows
 from luthier.steps.overfitted import overfitting_record
@@ -113,7 +115,9 @@ def score_and_write(run: Run) -> Iterator[Event]:
         **trusted,
         **looked_into,
         "looks": look.to_json(run.task.metric, run.kept.scores["test"]),
+        **continued_record(run),
     }
+    leave_rows(run, run.kept)
     write_finished(run, card)
     forget_training(run)
 
@@ -134,6 +138,17 @@ def forget_training(run: Run) -> None:
     bodies = {name for one in trained if one.weights is not None for name in (one.name, one.weights.body)}
     for name in ("scored", looks.NAME, BASE, SCRATCH, ADAPTED, ANSWERS, *sorted(bodies)):
         run.folder.forget(name)
+
+
+def leave_rows(run: Run, kept: Fitted) -> None:
+    """Leave what a next round of labelling goes on from: which rows there were, and who trained the kept model's layers."""
+    rows, trained = run.ready.rows, kept.weights is not None and kept.weights.body != PRETRAINED
+    record = RowsRecord(
+        task=rows.task.name,
+        base_fingerprint=run.ready.base.fingerprint,
+        trained=kept.name if trained else None,
+    )
+    save_rows(run.folder, rows.keys(), record)
 
 
 def prediction_lines(run: Run, candidate: Fitted, part: str) -> str:

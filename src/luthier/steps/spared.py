@@ -1,11 +1,19 @@
 """Training that could change nothing, or nothing that could be shown, even if it ended with every validation row right."""
 
+import math
+from pathlib import Path
+
+from luthier.candidates import CANDIDATES
 from luthier.candidates.ceiling import ROUNDING, best_score
 from luthier.candidates.run import Run
 from luthier.comparing.choice import beyond_reach, choose
 from luthier.comparing.fitted import Fitted
+from luthier.folder.scorecard import Scorecard
 from luthier.scores.intervals import Difference, Estimate
+from luthier.steps.continued import last_trained_at
 
+MORE = 2.0
+"""Times the training rows with which layers were trained in vain, from which on a next round of labelling tries that again."""
 NEGLIGIBLE = 0.02
 """Largest gain in the metric that is not trained for, if the validation rows could not tell it from chance either."""
 
@@ -19,6 +27,8 @@ def why_spared(run: Run) -> str:
     """
     if run.plan.train.method != "auto" or not run.learnt:
         return ""
+    if tried := tried_before(run):
+        return tried
     targets, top = run.targets("valid"), best_score(run)
     flawless = Fitted("tuned", "the tuned", 0.0, {})
     flawless.answers["valid"] = run.task.flawless(targets)
@@ -38,6 +48,21 @@ def why_spared(run: Run) -> str:
     if run.plan.compare.scratch != "off":
         trained = f"Nor is anything trained from scratch, which stands beside what is tuned. {trained}"
     return f"{told}, {reason}. {trained}"
+
+
+def tried_before(run: Run) -> str:
+    """Why a round of labelling does not train layers again, in words; empty where it does: where it goes on from no run, where
+    what was kept had trained some, or where there are twice the rows by now with which they were last tried in vain."""
+    if run.plan.data.continues is None:
+        return ""
+    card, now = Scorecard.read(Path(run.plan.data.continues)).card, len(run.targets("train"))
+    rows = last_trained_at(card)
+    if rows is None or (card.chosen in CANDIDATES and CANDIDATES[card.chosen].trains) or now >= MORE * rows:
+        return ""
+    return (
+        f"No layers are trained: with {rows:,} training rows an earlier round did so and kept {card.chosen}. They are tried "
+        f"again from {math.ceil(MORE * rows):,} training rows on; here are {now:,}. --method full trains them all the same."
+    )
 
 
 def negligible(lead: Difference) -> bool:

@@ -22,8 +22,8 @@ from luthier.tasks.token_classification.kind import (
     SPAN_NAMES,
     TAG_NAMES,
     TOKEN_NAMES,
-    holds_spans,
 )
+from luthier.tasks.token_classification.tagged import holds_spans
 
 
 def guess_kind(

@@ -14,6 +14,7 @@ from luthier.forms.form import Columns, Form, Role
 from luthier.models.chat.locate import Learnt
 from luthier.models.hub.inspect import Folder
 from luthier.tasks.descriptions import Descriptions
+from luthier.tasks.suggesting import Suggesting
 from luthier.tasks.task import Task
 
 LABEL = "label"
@@ -152,12 +153,12 @@ class Kind:
     """Whether its label is a number: a word in the label's column then stands for nothing."""
     tells_other_texts: bool = False
     """Whether columns that hold texts too, and are not read, are worth telling of."""
-    suggests: bool = False
-    """Whether `luthier suggest` can tell which rows to label next."""
     suited: Callable[[Task, Folder], Task] | None = None
     """The task in the way in which a folder's model learns it; None: all models learn it alike."""
     labelled: bool = True
     """Whether its rows have labels: images without any may lie in folders of whatever names."""
+    suggests: Suggesting | None = None
+    """How `luthier suggest` tells which rows to label next; None where it cannot."""
     warms_up: bool = False
     """Whether its head means the same whatever the rows, so that other rows may be learnt from first."""
 

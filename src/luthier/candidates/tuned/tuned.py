@@ -32,6 +32,7 @@ from luthier.candidates.tuned.settings import (
 )
 from luthier.candidates.tuned.verified import forget_weights, learn_verified
 from luthier.candidates.tuned.verified import recall as recall_verified
+from luthier.candidates.tuned.warm import probe_of_now, start_warm
 from luthier.comparing.fitted import Fitted, Weights
 from luthier.events import Event, Noted, Started, Stopped
 from luthier.models.ladder.recompute import recompute
@@ -161,7 +162,7 @@ def follow(run: Run, settings: TrainSettings) -> Generator[Event, None, Prefixes
     unfreezing = unfreezing_of(ready, adapters is not None)
     if run.plan.run.recompute == "on":
         recompute(ready.model, unfreezing.ladder)
-    start_head(run)
+    start_head(run, warm=start_warm(run))
     if run.plan.train.reinit:
         reinitialise(ready.model, unfreezing.ladder, run.plan.train.reinit, run.plan.run.seed)
     budget = Budget(run, looks_after_training(run.plan.train, run.task))
@@ -236,9 +237,13 @@ def rate_test(run: Run, state: State, settings: TrainSettings, unfreezing: Ladde
     return found
 
 
-def start_head(run: Run) -> None:
-    """Where the head begins: new_head's small random weights, or a share of the probe's; or as it came with the model."""
+def start_head(run: Run, warm: bool) -> None:
+    """Where the head begins: new_head's small random weights, or a share of the probe's; or as it came with the model.
+
+    warm: whether the layers below are those of an earlier round, so that a probe is to be solved on them.
+    """
     share = {"auto": 0.0, "fresh": 0.0, "shrunk": SHRUNK, "probe": 1.0}[run.plan.train.head]
     if share:
-        assert run.probe is not None, "the probe comes before tuning"
-        run.probe.start(last_layer(run.ready.model.head), share)
+        probe = probe_of_now(run) if warm else run.probe
+        assert probe is not None, "the probe comes before tuning"
+        probe.start(last_layer(run.ready.model.head), share)

@@ -9,20 +9,25 @@ from luthier.data.formats.sheets import MARKED, as_written
 from luthier.data.table import Table
 
 FROM = ("file", "row")
-"""Columns after those of the text and the label: where the text stands."""
+"""Columns after those that are read and those of the labels: where the row stands."""
 
 
 def suggested(table: Table) -> Table | None:
-    """The texts and labels without the mark that keeps a spreadsheet from computing them."""
+    """What was read and the labels without the mark that keeps a spreadsheet from computing them."""
     names, columns = table.names, table.columns
-    if tuple(names[2:]) != FROM or any(field.type != pa.string() for field in columns.schema):
+    if (
+        len(names) < 4
+        or tuple(names[-2:]) != FROM
+        or any(field.type != pa.string() for field in columns.schema)
+    ):
         return None
     if not pc.all(pc.match_substring_regex(columns["row"], "^[0-9]+$")).as_py():
         return None
-    marked = [pc.match_substring_regex(columns[name], MARKED) for name in names[:2]]
+    own = names[:-2]
+    marked = [pc.match_substring_regex(columns[name], MARKED) for name in own]
     if not any(pc.any(one).as_py() for one in marked):
         return None
-    for at, name in enumerate(names[:2]):
+    for at, name in enumerate(own):
         columns = columns.set_column(
             at, as_written(name), pc.replace_substring_regex(columns[name], MARKED, r"\1")
         )

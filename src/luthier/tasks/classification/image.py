@@ -29,6 +29,7 @@ from luthier.forms.form import Columns
 from luthier.models.hub.tuned_head import IMAGES, TunedHead
 from luthier.tasks.classification.finished import classes_of
 from luthier.tasks.classification.labelled import labelled_rows
+from luthier.tasks.classification.suggesting import SuggestingLabels
 from luthier.tasks.classification.task import Classification
 from luthier.tasks.kind import Finished, Kind, Roles, Understood, Wishes
 from luthier.tasks.task import Task
@@ -173,4 +174,5 @@ IMAGE_CLASSIFICATION = Kind(
     find=find,
     understand=understand,
     restore=restore,
+    suggests=SuggestingLabels("image", "image"),
 )

@@ -9,6 +9,7 @@ from luthier.forms.form import Columns
 from luthier.models.hub.tuned_head import ROWS, TunedHead
 from luthier.tasks.classification.finished import classes_of
 from luthier.tasks.classification.labelled import labelled_rows
+from luthier.tasks.classification.suggesting import SuggestingLabels
 from luthier.tasks.classification.task import Classification
 from luthier.tasks.kind import Finished, Kind, Roles, Understood, Wishes
 from luthier.tasks.texts import input_keys, read_columns
@@ -51,4 +52,5 @@ PAIR_CLASSIFICATION = Kind(
     find=find,
     understand=understand,
     restore=Classification.from_json,
+    suggests=SuggestingLabels("pair"),
 )

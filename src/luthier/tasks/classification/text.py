@@ -9,6 +9,7 @@ from luthier.models.hub.tuned_head import ROWS, TunedHead
 from luthier.tasks.classification.finished import classes_of
 from luthier.tasks.classification.labelled import labelled_rows
 from luthier.tasks.classification.named import task_of_names
+from luthier.tasks.classification.suggesting import SuggestingLabels
 from luthier.tasks.classification.task import Classification
 from luthier.tasks.descriptions import Descriptions
 from luthier.tasks.kind import Finished, Kind, Roles, Understood, Wishes
@@ -48,5 +49,5 @@ TEXT_CLASSIFICATION = Kind(
     understand=understand,
     restore=Classification.from_json,
     tells_other_texts=True,
-    suggests=True,
+    suggests=SuggestingLabels("text"),
 )

@@ -1,0 +1,88 @@
+"""Rows without labels, from which some are chosen: read as the labelled ones are, each once, and told by what they hold."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from luthier.arrays import Ints
+from luthier.data.images.source import ImageSource
+from luthier.data.split import key_of
+from luthier.data.table import Table
+from luthier.forms.form import Columns, Form
+from luthier.plan.plan import Plan
+from luthier.prepare.unlabelled import MOST_ROWS, free_table
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Rows of a file or a folder, and what they are made of."""
+
+    table: Table
+    form: Form
+    columns: Mapping[str, str]
+    """By role, those that the form reads."""
+
+    def shown(self, rows: Ints | Sequence[int]) -> list[dict[str, str]]:
+        """What a person sees of some rows, by role: texts, or the names of images."""
+        if len(self.columns) > 1:
+            values = {
+                role: list(self.table.texts(name, np.asarray(rows))) for role, name in self.columns.items()
+            }
+        else:
+            role = next(iter(self.columns))
+            values = {role: [self.whole[row] for row in rows]}
+        return [dict(zip(values, of, strict=True)) for of in zip(*values.values(), strict=True)]
+
+    @cached_property
+    def whole(self) -> list[str]:
+        """(rows,) each as one text."""
+        shown = self.form.shown(self.table, self.columns)
+        return list(self.table.texts(next(iter(self.columns.values())))) if shown is None else shown
+
+    def filled(self) -> Ints:
+        """Numbers of the rows that hold something."""
+        inputs = self.form.inputs(self.table, self.columns)
+        return np.flatnonzero([not self.form.blank(row) for row in inputs])
+
+    def keys(self, rows: Ints) -> Ints:
+        """(rows,) equal for rows that hold the same: texts but for case and white space, images by their bytes."""
+        if self.form.file_role is None:
+            texts = (json.dumps(list(one.values()), ensure_ascii=False) for one in self.shown(rows))
+            return np.array([key_of(text) for text in texts], np.int64)
+        source = ImageSource(self.table, self.columns[self.form.file_role])
+        digests = (hashlib.sha256(source.bytes_of(int(row))).digest() for row in rows)
+        return np.array([int.from_bytes(one[:8], "big", signed=True) for one in digests], np.int64)
+
+
+def pool_of(plan: Plan, path: Path, form: Form, columns: Columns) -> tuple[Pool, list[str]]:
+    """The rows of an unlabelled file, or of a folder of images, and what was assumed about them. columns: as the labelled rows
+    call them, by role. Raises DataError for what cannot be read so."""
+    table, own, told = free_table(plan, path, form, columns)
+    return Pool(table, form, own), told
+
+
+def texts_of(form: Form, columns: Mapping[str, str]) -> list[str]:
+    """Columns of texts, in which a mark may stand for nothing."""
+    return [name for role, name in columns.items() if form.roles[role].text]
+
+
+def not_yet_labelled(pool: Pool, known: Ints, seed: int) -> tuple[Ints, list[str]]:
+    """One row of each content that has no label yet, and sentences on what was left out. known: keys of labelled rows."""
+    filled = pool.filled()
+    keys = pool.keys(filled)
+    _, first = np.unique(keys, return_index=True)
+    rows = np.sort(filled[first[~np.isin(keys[first], known)]])
+    notes = []
+    if len(rows) < len(pool.table):
+        notes.append(
+            f"{len(pool.table) - len(rows):,} of {len(pool.table):,} rows are empty, copies, or labelled already."
+        )
+    if len(rows) > MOST_ROWS:
+        notes.append(f"{MOST_ROWS:,} of the other {len(rows):,} were looked at, drawn at random.")
+        rows = np.sort(np.random.default_rng(seed).permutation(rows)[:MOST_ROWS])
+    return rows, notes

@@ -1,0 +1,359 @@
+"""A next round of labelling: rows stay in their parts, what was read is not read again, and what new labels brought is told."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from command import Ended
+from command import luthier as command
+from luthier.candidates import features as computing
+from luthier.candidates.earlier_features import KnownFeatures
+from luthier.data.split import PARTS, Split
+from luthier.folder.known_rows import WhatWasRead
+from luthier.folder.model_folder import ModelFolder
+from luthier.folder.scorecard_records import ScorecardRecord
+from luthier.prepare.continued import Earlier, Usable, as_before
+from luthier.scores.learning_curve import Curve, likely_gain
+from luthier.steps.continued import last_trained_at
+from tiny import messages, messages_csv
+
+
+def rounds_csv(path: Path, rows: int, more: int = 0) -> Path:
+    """Messages, and new ones after them."""
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("text", "label"), *messages(rows), *messages(more, seed=9)])
+    return path
+
+
+def tune(data: Path, out: Path, *more: object) -> Ended:
+    return command("tune", data, "--out", out, "--quiet", "--method", "probe", "--precision", "fp32", *more)
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory, bert: Path) -> Path:
+    """A finished run over 60 messages."""
+    home = tmp_path_factory.mktemp("loop")
+    ended = tune(rounds_csv(home / "rows.csv", 60), home / "first", "--model", bert)
+    assert ended.code == 0, ended.err
+    return home / "first"
+
+
+@pytest.fixture(scope="module")
+def second(first: Path) -> Path:
+    """The round after it, with 20 new rows."""
+    out = first.parent / "second"
+    ended = command(
+        "tune", rounds_csv(first.parent / "more.csv", 60, 20), "--continue", first, "--out", out, "--quiet"
+    )
+    assert ended.code == 0, ended.err
+    return out
+
+
+def card_of(run: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((run / "scorecard.json").read_text())
+    return found
+
+
+def asked_of(run: Path) -> list[tuple[str, Any]]:
+    lines = map(json.loads, (run / "predictions" / "test.jsonl").read_text().splitlines())
+    return [(line["text"], line["label"]) for line in lines]
+
+
+def notes(run: Path) -> list[str]:
+    events = map(json.loads, (run / "events.jsonl").read_text().splitlines())
+    return [event["text"] for event in events if event["event"] == "noted"]
+
+
+# The rows
+
+
+def test_test_rows_stay_test_rows_and_new_ones_are_learnt_from(first: Path, second: Path) -> None:
+    before, after = card_of(first)["rows"], card_of(second)["rows"]
+
+    assert asked_of(first) == asked_of(second)
+    assert after == {**before, "train": before["train"] + 20}
+    assert f"60 rows are those of {first} and stay in their parts; 20 are new and are learnt from." in notes(
+        second
+    )
+
+
+def test_only_new_rows_go_through_the_model(first: Path, second: Path) -> None:
+    assert (
+        f"Features of 64 of 84 texts and rows are those of {first}; the others went through the model."
+        in notes(second)
+    )
+
+
+@pytest.mark.slow
+def test_features_that_are_taken_over_are_those_that_would_be_computed(
+    first: Path, second: Path, tmp_path: Path
+) -> None:
+    from safetensors.numpy import load_file
+
+    alone = tune(
+        rounds_csv(tmp_path / "more.csv", 60, 20), tmp_path / "alone", "--model", card_of(first)["model"]
+    )
+
+    assert alone.code == 0, alone.err
+    taken, computed = (
+        load_file(run / "state" / "features.safetensors") for run in (second, tmp_path / "alone")
+    )
+    ours, theirs = (
+        np.sort(np.concatenate([found[part] for part in PARTS]), axis=0) for found in (taken, computed)
+    )
+    assert np.allclose(ours, theirs, atol=1e-4)
+
+
+def test_the_settings_of_the_round_before_are_kept(first: Path, second: Path) -> None:
+    for key in ("model", "method", "seed"):
+        assert card_of(second)[key] == card_of(first)[key]
+
+
+# What is told
+
+
+def test_what_the_new_labels_brought_is_told_by_a_paired_test_of_this_look(first: Path, second: Path) -> None:
+    found = card_of(second)["continued"]
+    brought = found["brought"]
+
+    assert (found["round"], found["known"], found["new"], found["looks"]) == (2, 60, 20, 1)
+    assert brought["before"] == pytest.approx(card_of(first)["test"]["accuracy"]["value"])
+    assert brought["after"] == pytest.approx(card_of(second)["test"]["accuracy"]["value"])
+    assert brought["difference"] == pytest.approx(brought["after"] - brought["before"])
+    assert (brought["confidence"], brought["any_look"], brought["rows"]) == (
+        0.975,
+        True,
+        len(asked_of(first)),
+    )
+    assert found["words"][0].startswith("The 20 new labels brought accuracy from ")
+    assert found["words"][0].endswith(
+        "It is look 1 at these rows: all such intervals together hold with 95 % confidence."
+    )
+    assert [one["rows"] for one in found["rounds"]] == [
+        card_of(run)["rows"]["train"] for run in (first, second)
+    ]
+
+
+@pytest.mark.slow
+def test_the_next_round_is_forecast_and_the_one_after_it_says_how_right_that_was(
+    first: Path, second: Path
+) -> None:
+    out = first.parent / "third"
+    with open(first.parent / "more.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    with open(first.parent / "most.csv", "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([*rows, *messages(8, seed=11)])
+
+    ended = command("tune", first.parent / "most.csv", "--continue", second, "--out", out)
+
+    found = card_of(out)["continued"]
+    foretold = card_of(second)["continued"]["forecast"]
+    assert foretold["low"] <= foretold["value"] <= foretold["high"]
+    assert (found["round"], found["looks"], foretold["labels"]) == (3, 2, 20)
+    assert found["brought"]["confidence"] == pytest.approx(1 - 0.05 / 6)
+    assert found["words"][1].startswith("The round before foretold ")
+    assert found["words"][0] in ended.out
+    assert "Labelling rounds" in (out / "report.html").read_text()
+    assert "## Labelling rounds" in (out / "README.md").read_text()
+
+
+@pytest.mark.slow
+def test_a_metric_of_all_rows_together_is_told_with_its_plain_interval(
+    first: Path, second: Path, tmp_path: Path
+) -> None:
+    ended = command(
+        "tune",
+        first.parent / "more.csv",
+        "--continue",
+        first,
+        "--out",
+        tmp_path / "f1",
+        "--quiet",
+        "--metric",
+        "macro_f1",
+    )
+
+    assert ended.code == 0, ended.err
+    found = card_of(tmp_path / "f1")["continued"]
+    assert (found["brought"]["confidence"], found["brought"]["any_look"]) == (0.95, False)
+    assert found["words"][0].endswith(
+        "It is look 1 at these rows, and this interval holds for one alone: no test of this metric is known that stays honest "
+        "over many."
+    )
+
+
+# Training
+
+
+@pytest.mark.slow
+def test_training_goes_on_from_the_layers_that_the_round_before_has_trained(
+    tmp_path: Path, bert: Path
+) -> None:
+    rows, more = rounds_csv(tmp_path / "rows.csv", 60), rounds_csv(tmp_path / "more.csv", 60, 8)
+    trained, still = tmp_path / "trained", tmp_path / "still"
+    asked = ("--quiet", "--precision", "fp32", "--method", "full")
+    first = command("tune", rows, "--model", bert, "--epochs", 2, "--lr", 1e-3, "--out", trained, *asked)
+    assert first.code == 0, first.err
+
+    ended = command("tune", more, "--continue", trained, "--lr", 1e-12, "--epochs", 1, "--out", still, *asked)
+
+    assert ended.code == 0, ended.err
+    ours, theirs = (ModelFolder(run).model.body.state_dict() for run in (still, trained))
+    assert all(np.allclose(ours[name].numpy(), theirs[name].numpy(), atol=1e-6) for name in theirs)
+    assert "train.head = probe  (solved on the layers of the round before; --head corrects it)" in notes(
+        still
+    )
+
+
+def test_layers_are_not_trained_again_until_there_are_twice_the_rows_with_which_that_was_in_vain() -> None:
+    record = {"metric": "accuracy", "test": {}, "chosen": "probe", "rows": {"train": 40}}
+    in_vain = {**record, "candidates": [{"name": "probe"}, {"name": "tuned"}]}
+    untried = {**record, "candidates": [{"name": "probe"}]}
+
+    assert last_trained_at(ScorecardRecord.of(in_vain)) == 40
+    assert last_trained_at(ScorecardRecord.of(untried)) is None
+
+
+# What is refused
+
+
+def test_another_model_is_refused_with_what_to_do(first: Path, tmp_path: Path, roberta: Path) -> None:
+    ended = command(
+        "tune",
+        first.parent / "rows.csv",
+        "--continue",
+        first,
+        "--model",
+        roberta,
+        "--out",
+        tmp_path / "run",
+        "--quiet",
+    )
+
+    assert ended.code == 2
+    assert ended.err == (
+        f"--continue {first}: began with another model than {roberta}, or its files have changed since. Leave out --model to go "
+        "on with the same one, or leave out --continue to begin anew with this one.\n"
+    )
+    assert not (tmp_path / "run").exists()
+
+
+def test_rows_of_which_none_was_there_before_are_refused(first: Path, tmp_path: Path) -> None:
+    rows = messages_csv(tmp_path / "others.csv", 40, seed=77)
+
+    ended = command("tune", rows, "--continue", first, "--out", tmp_path / "run", "--quiet")
+
+    assert ended.code == 2
+    assert ended.err == (
+        f"--continue {first}: none of its rows is among these. Give the file that it learnt from with the new rows added, or "
+        "leave out --continue to begin anew.\n"
+    )
+
+
+def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
+    ended = command(
+        "tune", messages_csv(tmp_path / "rows.csv", 40), "--continue", tmp_path / "nowhere", "--quiet"
+    )
+
+    assert ended.code == 2
+    assert ended.err == (
+        f"--continue {tmp_path / 'nowhere'}: is not the folder of a run, which holds a plan.toml. Name the run of the round "
+        "before, as in --continue runs/reviews-1a2b3c4d; without --continue, luthier tune begins anew.\n"
+    )
+
+
+# The parts of rows
+
+
+def earlier(**keys: list[int]) -> Earlier:
+    by_part = {part: np.array(keys.get(part, []), np.int64) for part in PARTS}
+    return Earlier(Path("before"), "key", "text-classification", "base", None, by_part)
+
+
+def parted(split: Split) -> dict[str, list[int]]:
+    return {part: getattr(split, part).tolist() for part in PARTS}
+
+
+def dealt(**rows: list[int]) -> Split:
+    train, valid, calibration, test = (np.array(rows.get(part, []), np.int64) for part in PARTS)
+    return Split(train, valid, calibration, test, how="dealt")
+
+
+def usable(keys: list[int], together: list[int] | None = None, free: list[bool] | None = None) -> Usable:
+    rows = np.arange(len(keys))
+    groups = rows if together is None else np.array(together)
+    return Usable(rows, np.array(keys), groups, np.array(free or [True] * len(keys)))
+
+
+def test_whatever_would_be_dealt_known_rows_stay_where_they_were() -> None:
+    before = earlier(train=[10, 11], valid=[12], test=[13])
+
+    found, told = as_before(dealt(train=[3, 4], valid=[0], test=[1, 2]), before, usable([10, 11, 12, 13, 99]))
+
+    assert parted(found) == {"train": [0, 1, 4], "valid": [2], "calibration": [], "test": [3]}
+    assert told == "4 rows are those of before and stay in their parts; 1 are new and are learnt from."
+
+
+def test_a_new_row_that_belongs_to_a_test_row_is_not_learnt_from() -> None:
+    before = earlier(train=[10], valid=[11], test=[12])
+
+    found, told = as_before(
+        dealt(train=[0, 1, 2, 3]), before, usable([10, 11, 12, 99], together=[0, 1, 2, 2])
+    )
+
+    assert parted(found)["test"] == [2, 3]
+    assert "but for 1 held out with the rows that they belong to" in told
+
+
+def test_where_the_earlier_run_validated_on_rows_by_turns_those_that_are_dealt_serve() -> None:
+    before = earlier(train=[10, 11], valid=[10, 11], test=[12])
+
+    found, _ = as_before(dealt(train=[0, 2], valid=[1, 3]), before, usable([10, 11, 12, 99]))
+
+    assert parted(found) == {"train": [0], "valid": [1, 3], "calibration": [], "test": [2]}
+
+
+def test_rows_of_a_file_of_their_own_stay_there_and_missing_ones_are_counted() -> None:
+    before = earlier(train=[10, 11], valid=[12], test=[13, 14])
+
+    found, told = as_before(
+        dealt(train=[0, 1, 2], test=[3]), before, usable([10, 11, 12, 13], free=[True, True, True, False])
+    )
+
+    assert parted(found)["test"] == [3]
+    assert told.endswith("1 of its rows are not here any more.")
+
+
+# What was read
+
+
+def test_features_are_found_by_what_was_read_and_how() -> None:
+    vectors = {"train": np.array([[1.0], [2.0], [3.0]], np.float32), "test": np.array([[9.0]], np.float32)}
+    places = {
+        ("train", b"a"): ("train", 0, 2),
+        ("train", b"b"): ("train", 2, 3),
+        ("reported", b"a"): ("test", 0, 1),
+    }
+    known, found = KnownFeatures(vectors, places), np.zeros((4, 1), np.float32)
+
+    left = known.filled("train", WhatWasRead([b"b", b"c", b"a"], np.array([0, 1, 2, 4])), found)
+
+    assert left.tolist() == [1]
+    assert found[:, 0].tolist() == [3.0, 0.0, 1.0, 2.0]
+
+
+def test_a_gain_is_foretold_between_the_two_laws_and_grows_with_rows() -> None:
+    rows = np.array([20.0, 40.0, 80.0, 160.0])
+    curve = Curve(rows, 1 - 0.9 * rows**-0.5, np.full(4, 400.0))
+
+    little, much = likely_gain(curve, 160, 180), likely_gain(curve, 160, 320)
+
+    assert 0 < little.middle < much.middle
+    assert much.low < much.middle < much.high
+    assert computing.words("runs/a", 3, 4) == (
+        "Features of 3 of 4 texts and rows are those of runs/a; the others went through the model."
+    )

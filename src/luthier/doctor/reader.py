@@ -16,12 +16,12 @@ from luthier.forms.form import Form
 from luthier.models.headed import HeadedModel
 from luthier.models.heads import HEADS
 from luthier.models.heads.head import Wanted
-from luthier.models.hub.find import find_model
 from luthier.models.hub.inspect import inspect_folder
 from luthier.models.load import load_model
 from luthier.models.master_weights import MasterWeights
 from luthier.models.readers.reading import Reader as Tokenizer
 from luthier.models.readers.reading import preparation_of
+from luthier.models.static.making import model_path
 from luthier.plan.plan import Plan
 from luthier.predict import features_of
 from luthier.prepare.base import Base
@@ -47,7 +47,7 @@ class Reader:
         """A model that gives the features of some rows, or of texts. Raises ModelError for a folder that cannot."""
         device = devices.choose(plan.run.device, plan.run.precision, plan.run.threads)
         form, head = FORMS["text"] if rows is None else rows.form, "row"
-        folder = inspect_folder(plan.model.name, find_model(plan.model.name), form.files, plan.model.base)
+        folder = inspect_folder(plan.model.name, model_path(plan.model.name), form.files, plan.model.base)
         base = Base(folder, form.open(folder))
         if rows is not None:
             rows = how_pairs_are_read(plan.model, rows, base, device)

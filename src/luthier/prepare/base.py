@@ -8,9 +8,9 @@ from pathlib import Path
 from luthier.files import refuse_link_away, refuse_links_away
 from luthier.folder.model_record import FILE as MODEL_RECORD
 from luthier.forms import FORMS
-from luthier.models.hub.find import find_model
 from luthier.models.hub.inspect import Folder, inspect_folder
 from luthier.models.readers.reading import Reader
+from luthier.models.static.making import model_path
 from luthier.prepare.memo import Memo
 
 
@@ -25,7 +25,7 @@ class Base:
     @staticmethod
     def of(name: str, reads: str, base: str | None) -> "Base":
         """Find and open a model's folder. Raises ModelError for one that cannot serve."""
-        path, named = find_model(name), Path(os.path.expanduser(name))
+        path, named = model_path(name), Path(os.path.expanduser(name))
         if os.path.lexists(
             path / MODEL_RECORD
         ):  # a run's model: what lies elsewhere is not what the run has made

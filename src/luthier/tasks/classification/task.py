@@ -26,6 +26,7 @@ from luthier.tasks.baselines import majority_logits, nearest_logits, readable
 from luthier.tasks.calibration import Calibrating, Calibration
 from luthier.tasks.classification.explained import ExplainedLabels
 from luthier.tasks.classification.labels import balanced_weights, names_of
+from luthier.tasks.classification.taught import TaughtLabels
 from luthier.tasks.classification.trusted import TrustedLabels
 from luthier.tasks.config_labels import labelled
 from luthier.tasks.explaining import Explaining
@@ -34,6 +35,7 @@ from luthier.tasks.probing import Probing
 from luthier.tasks.recorded import Line, Recorded
 from luthier.tasks.records import ClassificationRecord
 from luthier.tasks.task import Baseline, Loss, Model, Task, Weighting
+from luthier.tasks.teaching import Teaching
 from luthier.tasks.trusting import Trusting
 from luthier.tasks.zero_shot import Seen, ZeroShot
 
@@ -87,6 +89,10 @@ class Classification(Task[Logits, Labels]):
     @property
     def explaining(self) -> Explaining[Logits, Labels]:
         return ExplainedLabels(self.many)
+
+    @property
+    def teaching(self) -> Teaching[Labels]:
+        return TaughtLabels(self)
 
     @property
     def slice_metric(self) -> str:

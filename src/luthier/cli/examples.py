@@ -104,16 +104,16 @@ app.command(
 )  # fmt: skip
 
 
-def suggest(plan: Plan, as_json: bool, quiet: bool, unlabelled: str | None, n: str | None) -> None:
+def suggest(plan: Plan, as_json: bool, quiet: bool, n: str | None) -> None:
     """Which rows of an unlabelled file to label next, given those of DATA: written as a CSV to fill in, and as tasks for
     Label Studio, beside the file or in --out."""
     from luthier.session.runs import suggest_for
 
-    if not unlabelled:
+    if plan.data.unlabelled is None:
         raise PlanError("--unlabelled: name the file of rows without labels, as in --unlabelled more.csv.")
     if n is not None and not (n.isdigit() and int(n) > 0):
         raise PlanError(f"-n {n}: expected how many rows to suggest, as in -n 50.")
-    found = suggest_for(plan, Path(unlabelled), int(n or 50), quiet)
+    found = suggest_for(plan, int(n or 50), quiet)
     if as_json:
         print(json_line(found.to_json()))
         return
@@ -125,15 +125,9 @@ def suggest(plan: Plan, as_json: bool, quiet: bool, unlabelled: str | None, n: s
 
 
 app.command(
-    planned(
-        suggest,
-        (
-            option("unlabelled", "--unlabelled", str, "File of rows without labels, with the text column of DATA."),
-            option("n", "-n", str, "How many rows to suggest. [50]"),
-        ),
-    ),
+    planned(suggest, (option("n", "-n", str, "How many rows to suggest. [50]"),)),
     name="suggest",
-)  # fmt: skip
+)
 
 
 def tune(plan: Plan, as_json: bool, quiet: bool, seeds: str | None) -> None:

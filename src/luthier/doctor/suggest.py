@@ -11,28 +11,24 @@ import numpy as np
 
 from luthier.arrays import Ints
 from luthier.data.annotations.suggested import FROM
-from luthier.data.columns import check
-from luthier.data.composed import with_marks, with_texts
+from luthier.data.composed import with_marks
 from luthier.data.formats.sheets import read_sheet, sheet
 from luthier.data.missing import without_marks
-from luthier.data.read import read
 from luthier.data.split import text_keys
 from luthier.data.table import Table
 from luthier.doctor.reader import Reader
 from luthier.errors import DataError
 from luthier.events import Event, Noted, Started
 from luthier.files import write_text
+from luthier.forms import FORMS
 from luthier.plan.plan import Plan
-from luthier.prepare.data_files import writing_of
 from luthier.prepare.rows import Given
 from luthier.prepare.task_columns import kind_of, needed_columns
+from luthier.prepare.unlabelled import MOST_ROWS, free_table
 from luthier.tasks.classification.label_column import read_labels
 from luthier.tasks.classification.labels import in_order
 from luthier.tasks.texts import has_content
 from luthier.train.probe.suggest import suggest
-
-MOST_ROWS = 50_000
-"""The most unlabelled rows that are read; where there are more, they are drawn at random."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +52,13 @@ class Suggestions:
 
 
 def suggest_rows(
-    plan: Plan, unlabelled: Path, count: int, stop: Callable[[], bool] = lambda: False
+    plan: Plan, count: int, stop: Callable[[], bool] = lambda: False
 ) -> Generator[Event, None, Suggestions]:
-    """Write the rows of `unlabelled` that are most useful to label next. Raises InputError where a file cannot be used."""
+    """Write the rows of the plan's file without labels that are most useful to label next. Raises InputError where one of the
+    files cannot be used."""
     begin = time.monotonic()
+    assert plan.data.unlabelled is not None, "there is a file to choose from"
+    unlabelled = Path(plan.data.unlabelled)
 
     def clock() -> float:
         return time.monotonic() - begin
@@ -74,10 +73,10 @@ def suggest_rows(
         )
     guess = needed_columns(plan, table, kind)
     table = with_marks(table, guess.label, "--label")
-    others = with_texts(read(unlabelled, writing_of(plan.data)), guess.text, "--text")
-    check(others, guess.text, "text")
     table, told = without_marks(table, [guess.text], [guess.label], plan.data.missing)
-    others, _ = without_marks(others, [guess.text], (), plan.data.missing)
+    others, own, cleared = free_table(plan, unlabelled, FORMS["text"], {"text": guess.text})
+    there = own["text"]
+    told = [*told, *cleared]
     labels = read_labels(table.values(guess.label), plan.task.labels_per_row)
     if labels.many:
         raise DataError(
@@ -88,7 +87,7 @@ def suggest_rows(
     names = in_order({labels.sets[at][0] for at in np.unique(labels.set_of[known])})
     number = {name: at for at, name in enumerate(names)}
     targets = np.array([number[labels.sets[at][0]] for at in labels.set_of[known]], np.int64)
-    free, notes = not_yet_labelled(others, guess.text, text_keys(table, guess.text)[known], plan.run.seed)
+    free, notes = not_yet_labelled(others, there, text_keys(table, guess.text)[known], plan.run.seed)
     if not len(free):
         raise DataError(f"{unlabelled}: every row is empty, or is labelled in {plan.data.path} already.")
     folder = Path(plan.run.out) if plan.run.out else unlabelled.parent
@@ -98,14 +97,14 @@ def suggest_rows(
     notes = [*told, *notes]
     reader = Reader.of(plan)
     way = "cut" if plan.data.long == "auto" else plan.data.long
-    texts = [*table.texts(guess.text, known), *others.texts(guess.text, free)]
+    texts = [*table.texts(guess.text, known), *others.texts(there, free)]
     examples, _ = reader.form.read(reader.reader, texts, np.zeros(len(texts), np.int64), way)
     features = yield from reader.features(examples, clock, stop)
     found = suggest(features[: len(known)], targets, len(names), features[len(known) :], count)
     chosen = free[found.rows]
     rows = tuple(
         {"file": place.file, "row": place.line, "text": text}
-        for place, text in zip(map(others.place, chosen), others.texts(guess.text, chosen), strict=True)
+        for place, text in zip(map(others.place, chosen), others.texts(there, chosen), strict=True)
     )
     if len(rows) < count:
         notes.append(f"{len(rows):,} rows, not {count:,}: there are no more without a label.")

@@ -15,7 +15,7 @@ class ApartForm(PairForm):
     """Two texts a row, of which a model makes a vector each. As rows of a table or of a caller they are those of a pair."""
 
     name: ClassVar[str] = "apart"
-    effects: ClassVar[frozenset[str]] = frozenset({"data.long", "model.pooling"})
+    effects: ClassVar[frozenset[str]] = frozenset({"data.long", "model.pooling", "data.unlabelled"})
     own_pooling: ClassVar[bool] = False
     side_by_side: ClassVar[bool] = True
     pair: ClassVar[str | None] = "bi-encoder"

@@ -41,7 +41,7 @@ class ImageForm(Form):
     name: ClassVar[str] = "image"
     roles: ClassVar[Mapping[str, Role]] = {"image": Role(nested=True)}
     effects: ClassVar[frozenset[str]] = frozenset(
-        {"train.augment", "train.flip", "train.mix", "train.batch_norm", "model.dropout"}
+        {"train.augment", "train.flip", "train.mix", "train.batch_norm", "model.dropout", "data.unlabelled"}
     )
     thing: ClassVar[str] = "image"
     a_thing: ClassVar[str] = "an image"

@@ -22,7 +22,9 @@ class PairForm(Form):
 
     name: ClassVar[str] = "pair"
     roles: ClassVar[Mapping[str, Role]] = ROLES
-    effects: ClassVar[frozenset[str]] = frozenset({"data.long", "model.hidden", "model.dropout"})
+    effects: ClassVar[frozenset[str]] = frozenset(
+        {"data.long", "model.hidden", "model.dropout", "data.unlabelled"}
+    )
     own_pooling: ClassVar[bool] = True
     pair: ClassVar[str | None] = "cross-encoder"
     of_texts: ClassVar[bool] = True

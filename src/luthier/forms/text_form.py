@@ -21,7 +21,14 @@ class TextForm(Form):
     name: ClassVar[str] = "text"
     roles: ClassVar[Mapping[str, Role]] = {"text": Role(text=True)}
     effects: ClassVar[frozenset[str]] = frozenset(
-        {"data.long", "data.long=windows", "model.pooling", "model.hidden", "model.dropout"}
+        {
+            "data.long",
+            "data.long=windows",
+            "model.pooling",
+            "model.hidden",
+            "model.dropout",
+            "data.unlabelled",
+        }
     )
 
     of_texts: ClassVar[bool] = True

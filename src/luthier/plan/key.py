@@ -22,7 +22,7 @@ FIRST = {
 """By section the settings of the first runs, which are part of a key whatever their value. No setting is ever added here."""
 
 BESIDE = {
-    "data": "path valid test allow warm_up images general",
+    "data": "path valid test allow warm_up unlabelled images general",
     "model": "name base",
     "run": "out budget recompute save_every cache cache_gb",
     "search": "workers storage on",

@@ -93,6 +93,9 @@ class DataPlan(Section):
     """File with the validation rows. Without it they are split off, stratified by label."""
     test: Name | None = None
     """File with the test rows. Without it they are split off, stratified by label."""
+    unlabelled: Name | None = None
+    """File of rows without labels, with the columns of the others, or folder of images: of what the rows are made, not what they
+    mean. At most 50,000 are read; those that stand in the other rows too are left out."""
     text: Name | None = None
     """Column that holds the text, or several that are read as one, as in title,body. Guessed when not given."""
     text2: Name | None = None

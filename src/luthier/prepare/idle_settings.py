@@ -102,6 +102,10 @@ def can_begin_anew(case: Case) -> bool:
     return not HEADS[case.task.head].writes
 
 
+def learns_from_features_of_rows(case: Case) -> bool:
+    return case.task.probe is not None and "data.unlabelled" in case.form.effects
+
+
 def verifies(case: Case) -> bool:
     return case.plan.task.verify is not None
 
@@ -142,6 +146,9 @@ NOTHING_NEW = (
 NOTHING_WRITTEN = ": no effect with {task}, of which no conversations are learnt. Leave it out."
 NO_PREFERENCE = ": no effect with {task}, which learns no preferences. Leave it out."
 NO_ADAPTERS = ": no effect without adapters. Leave it out, or choose --method lora."
+NOTHING_WITHOUT_LABELS = (
+    ": no effect with {task}, which learns nothing from rows without labels. Leave it out."
+)
 AS_ASKED = ": no effect with {task} as it is asked for. Leave it out."
 
 SETTINGS: tuple[Setting, ...] = (
@@ -191,6 +198,7 @@ SETTINGS: tuple[Setting, ...] = (
         "train.replay", ": no effect without --general, whose texts are learnt. Leave it out, or name a file.",
         lambda case: case.plan.data.general is not None,
     ),
+    Setting("data.unlabelled", NOTHING_WITHOUT_LABELS, learns_from_features_of_rows),
     Setting("train.augment", NO_IMAGES),
     Setting("train.flip", NO_IMAGES),
     Setting("train.mix", NO_IMAGES),

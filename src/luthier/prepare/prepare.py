@@ -17,7 +17,7 @@ from luthier.data.row_facts import no_rows
 from luthier.data.split import PARTS
 from luthier.devices import Device
 from luthier.folder.run_folder import RunFolder
-from luthier.forms.form import Variety
+from luthier.forms.form import Form, Variety
 from luthier.hashes import hash_json
 from luthier.models.headed import HeadedModel
 from luthier.models.heads import HEADS
@@ -43,6 +43,7 @@ from luthier.prepare.refusals import (
 from luthier.prepare.resolve import Guess, Resolved, Start, made_wanted, resolve
 from luthier.prepare.rows import Rows, look_over, understand
 from luthier.prepare.rows_read import RowsRead, read_rows
+from luthier.prepare.unlabelled import Unlabelled, read_unlabelled
 from luthier.tasks import form_of
 from luthier.tasks.task import Task
 from luthier.train.recipe import recipe_for
@@ -95,6 +96,8 @@ class Prepared:
     checked: Checked
     device: Device
     place: Place
+    unlabelled: Unlabelled | None = None
+    """Rows without labels, as the model reads them; None where no file of such is named."""
 
     @property
     def plan(self) -> Plan:
@@ -158,6 +161,9 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
     stands_on: list[object] = [rows.fingerprint, rows.split.sizes(), base.fingerprint]
     if plan.data.general is not None:
         stands_on.append(memo.call(read_general, plan.data.general).fingerprint)
+    unlabelled = memo.call(read_free_rows, understood, base, rows.form, way)
+    if unlabelled is not None:
+        stands_on.append(unlabelled.fingerprint)
     out = Path(plan.run.out or default_folder(plan, stands_on))
     device = as_recorded(device, plan, out)
     questions = made_wanted(plan, rows, recipe, model)
@@ -190,6 +196,7 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
         ladder=ladder,
         examples=by_part(resolved.plan, rows, read.examples),
         made=first,
+        unlabelled=unlabelled,
         long=read.long,
         checked=Checked(ranked([*findings, *read.left_out, *found]), evidence, checking),
         device=device,
@@ -252,6 +259,11 @@ def made_of_texts(count: int, rows: Rows, base: Base, seed: int) -> Examples | N
     targets[:] = [target for _, target in chosen]
     examples, _ = rows.form.read(base.reader, [row for row, _ in chosen], targets, "windows")
     return examples
+
+
+def read_free_rows(rows: Rows, base: Base, form: Form, way: str) -> Unlabelled | None:
+    """The rows without labels as the model reads them. form, way: how it reads the others."""
+    return read_unlabelled(rows.unlabelled, form, base.reader, way)
 
 
 def looked_into(data: str, read: RowsRead) -> tuple[Evidence, Sequence[Finding]]:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -39,6 +39,7 @@ from luthier.prepare.parts import (
 )
 from luthier.prepare.task_columns import asked_columns, composed, kind_and_columns
 from luthier.prepare.understanding import Understanding
+from luthier.prepare.unlabelled import FreeRows, free_rows
 from luthier.tasks import TASKS
 from luthier.tasks.kind import Answering, Kind, Roles, Understood, Wishes
 from luthier.tasks.task import Task
@@ -71,6 +72,8 @@ class Rows:
     """Columns of the table that are made of several of the file's."""
     seconds: float
     """Seconds that reading took."""
+    unlabelled: FreeRows | None = None
+    """Rows without labels; None where no file of such is named."""
 
     @property
     def task(self) -> Task:
@@ -193,7 +196,11 @@ def understood_as(plan: Plan, given: Given, how: Reading, begin: float) -> Rows:
     found = kind.understand(table, columns, given.roles, how.wishes)
     division = how.divide(plan, without_set_aside(found, table, given.own_split), table, given.roles)
     understanding = understanding_of(plan, given, columns, whole, division)
-    whole, text = with_shown(whole, kind.form(division.understood.task), columns)
+    form, images = kind.form(division.understood.task), division.understood.images
+    free = free_rows(plan, form, table, columns, division.split, images)
+    if free is not None:
+        understanding = replace(understanding, unlabelled=free.counts.used)
+    whole, text = with_shown(whole, form, columns)
     return Rows(
         table=table,
         kind=kind,
@@ -204,9 +211,15 @@ def understood_as(plan: Plan, given: Given, how: Reading, begin: float) -> Rows:
         left_out=left_out_of(division.understood, understanding, given.own_split),
         evidence=evidence_of(given, columns, whole, text, division, understanding, plan.data.group),
         understanding=understanding,
-        told=(*told, *folds_told(given.first, understanding.unread), *division.understood.told),
+        told=(
+            *told,
+            *folds_told(given.first, understanding.unread),
+            *division.understood.told,
+            *(() if free is None else free.told),
+        ),
         composed=tuple(name for name in columns.values() if parts_of(given.first_read, name)),
         seconds=time.monotonic() - begin,
+        unlabelled=free,
     )
 
 

@@ -41,6 +41,8 @@ class Understanding:
     parts: Mapping[str, int]
     unread: tuple[str, ...]
     """Columns that nothing uses."""
+    unlabelled: int | None = None
+    """Number of rows without labels that are used; None where no file of such is named."""
 
     @staticmethod
     def of(
@@ -84,4 +86,5 @@ class Understanding:
             "split": self.split,
             "parts": dict(self.parts),
             "unread": list(self.unread),
+            **({} if self.unlabelled is None else {"unlabelled": self.unlabelled}),
         }

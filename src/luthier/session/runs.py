@@ -74,10 +74,10 @@ def check_plan(plan: Plan, quiet: bool = False) -> Checkup:
     return shown(lambda stop: checking.check(plan, stop), quiet)
 
 
-def suggest_for(plan: Plan, unlabelled: Path, count: int, quiet: bool = False) -> Suggestions:
+def suggest_for(plan: Plan, count: int, quiet: bool = False) -> Suggestions:
     """Write the rows that are most useful to label next, showing progress."""
     refuse_unwritable(plan.run.out)
-    return shown(lambda stop: suggesting.suggest_rows(plan, unlabelled, count, stop), quiet)
+    return shown(lambda stop: suggesting.suggest_rows(plan, count, stop), quiet)
 
 
 def run_plan(plan: Plan, quiet: bool = False, foretold_from: float = TINY_SECONDS) -> ModelFolder:

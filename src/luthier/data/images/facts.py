@@ -11,6 +11,7 @@ from luthier.arrays import Bools, Ints
 from luthier.data.images.decode import BrokenImage, decode
 from luthier.data.images.perceptual import SIDE, THUMB, Grey, Looks, look
 from luthier.data.images.source import ImageSource
+from luthier.data.split import key_of
 from luthier.errors import DataError
 
 BLANK = 3.0
@@ -110,4 +111,17 @@ def together(rows: Ints, found: list[Fact | str]) -> ImageFacts:
         looks=Looks(hashes, thumbs),
         contents=contents,
         converted=dict(converted.most_common()),
+    )
+
+
+def looks(facts: ImageFacts) -> Ints:
+    """(rows,) equal for images that look wholly the same; a broken one is like no other."""
+    return np.array(
+        [
+            row if reason is not None else key_of(f"{code}{thumb.tobytes().hex()}")
+            for row, (reason, code, thumb) in enumerate(
+                zip(facts.broken, facts.looks.hashes, facts.looks.thumbs, strict=True)
+            )
+        ],
+        np.int64,
     )

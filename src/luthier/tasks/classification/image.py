@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from luthier.arrays import Ints
 from luthier.data.column_numbers import holds_numbers
 from luthier.data.columns import ColumnGuess, check, guess_by_name, label_beside
 from luthier.data.composed import parts_of
@@ -19,12 +18,11 @@ from luthier.data.images.columns import (
     has_texts,
     holds_bytes,
 )
-from luthier.data.images.facts import ImageFacts, image_facts
+from luthier.data.images.facts import image_facts, looks
 from luthier.data.images.source import ImageSource
 from luthier.data.known_names import LABEL_NAMES
 from luthier.data.numerals import plain_number
 from luthier.data.problems import shorten
-from luthier.data.split import key_of
 from luthier.data.table import Table
 from luthier.errors import DataError, listing
 from luthier.forms.form import Columns
@@ -161,19 +159,6 @@ def refuse_amounts(table: Table, label: str, wishes: Wishes) -> None:
         f"{table.files[0]}: column {label!r} holds numbers of many values, and of images classes are learnt, not numbers. Write "
         f"a few classes in their place, such as low and high, or name another column with --label. --task {NAME} takes each "
         "different number for a class."
-    )
-
-
-def looks(facts: ImageFacts) -> Ints:
-    """(rows,) equal for images that look wholly the same; a broken one is like no other."""
-    return np.array(
-        [
-            row if reason is not None else key_of(f"{code}{thumb.tobytes().hex()}")
-            for row, (reason, code, thumb) in enumerate(
-                zip(facts.broken, facts.looks.hashes, facts.looks.thumbs, strict=True)
-            )
-        ],
-        np.int64,
     )
 
 

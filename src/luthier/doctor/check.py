@@ -19,9 +19,9 @@ from luthier.events import Advanced, Ended, Event, Noted, Started
 from luthier.models.hub.find import what_opening_takes
 from luthier.plan.named_columns import column_flag
 from luthier.plan.plan import Plan
-from luthier.prepare.prepare import with_model
 from luthier.prepare.refusals import refuse_unknown_checks
 from luthier.prepare.rows import Rows, understand
+from luthier.prepare.student import with_model
 
 NO_MODEL = "none"
 """The value of `--model` with which only rows and split are looked at."""

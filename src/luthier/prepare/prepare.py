@@ -43,6 +43,9 @@ from luthier.prepare.refusals import (
 from luthier.prepare.resolve import Guess, Resolved, Start, made_wanted, resolve
 from luthier.prepare.rows import Rows, look_over, understand
 from luthier.prepare.rows_read import RowsRead, read_rows
+from luthier.prepare.student import how_student_is_named, with_model
+from luthier.prepare.teacher import Teacher, teacher_of
+from luthier.prepare.teacher_rows import having_seen
 from luthier.prepare.unlabelled import Unlabelled, read_unlabelled
 from luthier.tasks import form_of
 from luthier.tasks.task import Task
@@ -98,6 +101,8 @@ class Prepared:
     place: Place
     unlabelled: Unlabelled | None = None
     """Rows without labels, as the model reads them; None where no file of such is named."""
+    teacher: Teacher | None = None
+    """The model whose answers are learnt beside the labels; None where none teaches."""
 
     @property
     def plan(self) -> Plan:
@@ -145,6 +150,7 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
     rows = memo.call(how_pairs_are_read, of_pairs, understood, base, device)
     task = rows.task
     refuse_what_has_no_effect(plan, task)
+    teacher = memo.call(teacher_of, plan.train.teacher, rows)
     way = task.long if plan.data.long == "auto" else plan.data.long
     # Of the rows before it was known how pairs are read: settings that only then count share them.
     read = memo.call(read_rows, understood, base, rows.form, way)
@@ -164,6 +170,9 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
     unlabelled = memo.call(read_free_rows, understood, base, rows.form, way)
     if unlabelled is not None:
         stands_on.append(unlabelled.fingerprint)
+    if teacher is not None:
+        teacher = having_seen(plan, teacher, rows, memo)
+        stands_on.append(teacher.fingerprint)
     out = Path(plan.run.out or default_folder(plan, stands_on))
     device = as_recorded(device, plan, out)
     questions = made_wanted(plan, rows, recipe, model)
@@ -173,7 +182,8 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
         model=model,
         ladder=ladder,
         declares=base.folder.pooling is not None,
-        rows=len(rows.split.train),
+        rows=len(rows.split.train)
+        + (0 if teacher is None or unlabelled is None else len(unlabelled.examples)),
         windows=windows(read.examples, task),
         made=0 if first is None else len(first),
     )
@@ -182,7 +192,7 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
     refuse_recomputing(resolved.plan, model, ladder)
     more = []
     if plan.model.name != asked.model.name:
-        more.append(Guess("model.name", plan.model.name, f"for a {rows.form.thing}, as none was named"))
+        more.append(Guess("model.name", plan.model.name, how_student_is_named(asked, plan, rows)))
     if fit.why is not None:
         more.append(Guess("train.method", plan.train.method, fit.why))
     resolved = replace(resolved, guesses=(*more, *resolved.guesses))
@@ -197,17 +207,12 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
         examples=by_part(resolved.plan, rows, read.examples),
         made=first,
         unlabelled=unlabelled,
+        teacher=teacher,
         long=read.long,
         checked=Checked(ranked([*findings, *read.left_out, *found]), evidence, checking),
         device=device,
         place=place_of(resolved.plan, out, rows, stands_on),
     )
-
-
-def with_model(plan: Plan, rows: Rows) -> Plan:
-    """The plan with the model that suits its rows, where the user names none."""
-    named = "name" in plan.model.model_fields_set
-    return plan if named else plan.with_settings({"model.name": rows.form.model})
 
 
 def having_read(rows: Rows, read: RowsRead) -> tuple[Rows, Task]:

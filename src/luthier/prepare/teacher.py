@@ -3,15 +3,22 @@
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from luthier.batches.examples import Examples
 from luthier.errors import PlanError, RunError
 from luthier.folder.model_folder import ModelFolder
 from luthier.hashes import hash_json
-from luthier.plan.plan import Plan
+from luthier.prepare.rows import Rows
 from luthier.tasks import form_of
 from luthier.tasks.task import Task
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a teacher has seen of the rows that its student is tested on."""
+
+    rows: int | None
+    """How many of them it learnt from, was chosen by or was calibrated on; None where that cannot be told."""
+    words: str
 
 
 @dataclass(frozen=True)
@@ -23,6 +30,7 @@ class Teacher:
     model: ModelFolder
     fingerprint: str
     """Hash of all that decides its answers."""
+    seen: Seen | None = None
 
     @property
     def task(self) -> Task:
@@ -33,19 +41,18 @@ class Teacher:
         return self.model.examples(inputs)
 
 
-def teacher_of(plan: Plan, task: Task) -> Teacher | None:
-    """The teacher that a plan names; None where it names none. task: what the student is to learn.
+def teacher_of(name: str | None, rows: Rows) -> Teacher | None:
+    """The teacher of a name; None where a plan names none. rows: what the student is to learn.
 
     Raises RunError where there is no such model, PlanError where its answers are not those of this task.
     """
-    name = plan.train.teacher
     if name is None:
         return None
     try:
         model = ModelFolder(name)
     except RunError as error:
         raise RunError(f"train.teacher: {error}") from error
-    why = why_no_teacher(model.task, task)
+    why = why_no_teacher(model.task, rows.task)
     if why:
         raise PlanError(
             f"train.teacher: {name} {why} Name a run of the same task and the same labels with --teacher, or leave it out."
@@ -62,8 +69,3 @@ def why_no_teacher(theirs: Task, ours: Task) -> str:
         return f"does {theirs.name}, of {of[theirs.name]}, and these rows are for {ours.name}, of {form_of(ours).a_thing}."
     assert ours.teaching is not None, "prepare refuses a teacher for who learns from none"
     return ours.teaching.why_not(theirs)
-
-
-def as_learnt(known: np.ndarray[Any, Any], more: int) -> np.ndarray[Any, Any]:
-    """The targets of rows with labels, and noughts for rows that have none: for who looks at sizes alone."""
-    return np.concatenate([known, np.zeros((more, *known.shape[1:]), known.dtype)])

@@ -1,6 +1,6 @@
 """Whether a teacher has seen the rows that its student is tested on: then the test would tell nothing of new rows."""
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from luthier.plan.places import NAMED, found_again
 from luthier.plan.plan import Plan, flag, read_plan
 from luthier.prepare.memo import Memo
 from luthier.prepare.rows import Rows, understand
-from luthier.prepare.teacher import Teacher
+from luthier.prepare.teacher import Seen, Teacher
 from luthier.records import read_json
 
 SPLITS = ("data.valid", "data.test", "data.valid_share", "data.test_share", "data.calibration_share", "data.group",
@@ -20,23 +20,19 @@ SPLITS = ("data.valid", "data.test", "data.valid_share", "data.test_share", "dat
 """Settings that decide how rows are parted, beside the seed."""
 
 
-@dataclass(frozen=True)
-class SeenByTeacher:
-    """How many of the test rows a teacher learnt from, was chosen by, or was calibrated on."""
-
-    rows: int | None
-    """None where that cannot be told."""
-    words: str
+def having_seen(plan: Plan, teacher: Teacher, rows: Rows, memo: Memo) -> Teacher:
+    """The teacher, with what it has seen of the test rows. Raises PlanError as `seen_by_teacher` does."""
+    return replace(teacher, seen=seen_by_teacher(plan, teacher, rows, memo))
 
 
-def seen_by_teacher(plan: Plan, teacher: Teacher, rows: Rows, memo: Memo) -> SeenByTeacher:
+def seen_by_teacher(plan: Plan, teacher: Teacher, rows: Rows, memo: Memo) -> Seen:
     """What a teacher has seen of the test rows.
 
     Raises PlanError where it has seen some, unless the plan allows leaks: a student of such a teacher looks better than it is.
     """
     theirs = rows_of(teacher, memo)
     if theirs is None:
-        return SeenByTeacher(
+        return Seen(
             None,
             f"Whether {teacher.name} learnt from the test rows cannot be told, as the rows that it learnt from are not here any "
             "more, or not as they were.",
@@ -44,16 +40,16 @@ def seen_by_teacher(plan: Plan, teacher: Teacher, rows: Rows, memo: Memo) -> See
     count = int(np.isin(keys_of(rows, rows.split.test), keys_of(theirs, learnt_by(theirs))).sum())
     whole = len(rows.split.test)
     if not count:
-        return SeenByTeacher(0, f"{teacher.name} has seen none of the {whole:,} test rows.")
+        return Seen(0, f"{teacher.name} has seen none of the {whole:,} test rows.")
     words = (
-        f"{teacher.name} learnt from {count:,} of the {whole:,} test rows, or was chosen or calibrated by them, so that scores on "
-        "them say too much"
+        f"{teacher.name} learnt from {count:,} of the {whole:,} test rows, or was chosen or calibrated by them, so that "
+        "scores on them say too much"
     )
     if "leaks" not in plan.data.allow:
         raise PlanError(
             f"train.teacher: {words}. {as_the_teacher(plan, teacher)} --allow leaks goes on in spite of it."
         )
-    return SeenByTeacher(count, f"{words}.")
+    return Seen(count, f"{words}.")
 
 
 def learnt_by(theirs: Rows) -> Ints:

@@ -8,6 +8,7 @@ from pathlib import Path
 from luthier.files import write_bytes
 from luthier.folder.run_folder import refuse_strange
 from luthier.report import sentences
+from luthier.report.distilled import distilled
 from luthier.report.explained import explained
 from luthier.report.forgetting import forgetting
 from luthier.report.making import cost, provenance, training, use
@@ -25,6 +26,7 @@ from luthier.report.written import written
 SECTIONS: dict[str, Callable[[Records], Html]] = {
     "Verdict": verdict,
     "Scores": scores,
+    "Teacher and student": distilled,
     "Forgetting": forgetting,
     "Trust": trust,
     "Calibration": calibration,

@@ -22,8 +22,9 @@ from luthier.models.hub.find import what_opening_takes
 from luthier.plan.plan import Plan
 from luthier.prepare.data_files import read_files
 from luthier.prepare.memo import Memo
-from luthier.prepare.prepare import Prepared, prepare, with_model
+from luthier.prepare.prepare import Prepared, prepare
 from luthier.prepare.rows import understand
+from luthier.prepare.student import with_model
 from luthier.prepare.task_columns import kind_of
 from luthier.report.understood_words import understood_words
 from luthier.steps.choosing import cheap_candidates, dear_candidates, decide
@@ -278,6 +279,8 @@ def statements(ready: Prepared) -> list[str]:
     found = [*ready.base.folder.told, *ready.rows.table.guesses, *ready.rows.told, *ready.long.told]
     found += [finding.message for finding in ready.checked.findings if finding.severity != "note"]
     found += ready.rows.split.warnings
+    if ready.teacher is not None and ready.teacher.seen is not None and ready.teacher.seen.rows != 0:
+        found.append(ready.teacher.seen.words)
     if ready.plan.train.cloze and ready.made is None:
         found.append("No sentence of the training texts is long enough to make questions of.")
     expected = ready.rows.task.expectation(len(ready.rows.split.train))

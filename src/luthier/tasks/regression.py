@@ -124,7 +124,7 @@ class Regression(Task[Logits, Numbers]):
 
     @property
     def teaching(self) -> Teaching[Numbers]:
-        return TaughtNumbers()
+        return TaughtNumbers(self)
 
     @property
     def slice_metric(self) -> str:

@@ -16,11 +16,16 @@ if TYPE_CHECKING:
 class TaughtNumbers(Teaching["Numbers"]):
     """Squared error towards a mean of truth and estimate has the gradient of that mean of the two errors."""
 
+    task: "Regression"
+
     def why_not(self, teacher: "Regression") -> str:
         return ""
 
     def as_ours(self, answers: "Numbers", teacher: "Regression") -> "Numbers":
         return answers
+
+    def learner(self) -> "Regression":
+        return self.task
 
     def targets(self, answers: "Numbers") -> Array:
         return answers.values.astype(np.float32)

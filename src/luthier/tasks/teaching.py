@@ -10,6 +10,10 @@ from typing import Any, Generic
 from luthier.arrays import Array
 from luthier.tasks.calibration import Ans
 
+TEMPERATURE = 2.0
+"""By which the logits of teacher and student are divided while the student learns labels: docs/distillation.md has the measurement.
+A teacher is nearly sure of rows that it has learnt itself, and what tells labels apart is in the small probabilities."""
+
 
 class Teaching(ABC, Generic[Ans]):
     """What a teacher's answers are to a student of the same task."""
@@ -24,6 +28,10 @@ class Teaching(ABC, Generic[Ans]):
     @abstractmethod
     def as_ours(self, answers: Ans, teacher: Any) -> Ans:
         """A teacher's answers in this task's terms, which may list its labels in another order."""
+
+    @abstractmethod
+    def learner(self) -> Any:
+        """The task with the training loss that `targets` and `mixed` are made for."""
 
     @abstractmethod
     def targets(self, answers: Ans) -> Array:

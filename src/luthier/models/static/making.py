@@ -16,9 +16,11 @@ from luthier.models.hub.pretrained import BARE, folder_config, pretrained, refus
 from luthier.models.readers.texts import Texts
 from luthier.models.static.table import MODULE, StaticTable
 from luthier.models.static.vectors import fewer_numbers, token_vectors, weighted
+from luthier.plan.places import MADE as MADE_OF
 from luthier.records import Name, VersionedRecord, read_sealed, sealed, stamped
 
-PREFIX = "static:"
+STATIC = "static"
+"""The name of the table that is made of a teacher."""
 ORIGIN = "luthier-static.json"
 """The file of a kept folder that says what it was made of."""
 MADE = 1
@@ -39,14 +41,14 @@ def model_path(name: str) -> Path:
 
     Raises ModelError where there is no such model or nothing can be made of it, DiskError where it cannot be kept.
     """
-    if not name.startswith(PREFIX):
+    if not name.startswith(MADE_OF):
         return find_model(name)
     return made_of(encoder_folder(name))
 
 
 def what_making_takes(name: str) -> str | None:
     """What to tell before a table is made, where that takes longer than one may wait without a word."""
-    if not name.startswith(PREFIX) or is_sound(kept_at(encoder_folder(name))):
+    if not name.startswith(MADE_OF) or is_sound(kept_at(encoder_folder(name))):
         return None
     return (
         f"{name}: each token of its vocabulary is read once, which takes a while. What comes of it is kept."
@@ -55,7 +57,7 @@ def what_making_takes(name: str) -> str | None:
 
 def encoder_folder(name: str) -> Folder:
     """The encoder that a table is to be made of. Raises ModelError for a model that is none."""
-    inner = name.removeprefix(PREFIX)
+    inner = name.removeprefix(MADE_OF)
     folder = inspect_folder(inner, find_model(inner))
     refuse_encoder_decoder(folder)
     if folder.is_table:

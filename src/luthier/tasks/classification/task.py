@@ -73,6 +73,8 @@ class Classification(Task[Logits, Labels]):
     """The training loss spreads this share of a target over the labels (arXiv:1512.00567, section 7)."""
     label_weights: tuple[float, ...] = ()
     """In the training loss a row counts by its label's weight. With `many`, a label that is present counts by it."""
+    temperature: float = 1.0
+    """In the training loss logits are divided by it: more than 1 where soft targets were softened alike (`teaching`)."""
 
     @property
     def probe(self) -> Probing:
@@ -142,20 +144,21 @@ class Classification(Task[Logits, Labels]):
 
     def loss(self, model: Model, batch: Batch) -> Loss:
         """Cross-entropy; with `many` the binary cross-entropy of each label, averaged over labels."""
-        logits, targets = model(batch), batch.targets
+        logits, targets = model(batch) / self.temperature, batch.targets
+        scale = self.temperature**2  # by which softening shrinks gradients (arXiv:1503.02531, section 2)
         weights = logits.new_tensor(self.label_weights) if self.label_weights else None
         if not self.many:
             total = functional.cross_entropy(
                 logits, targets, weights, reduction="sum", label_smoothing=self.label_smoothing
             )
             if weights is None or targets.ndim == 2:
-                return Loss(total, len(batch.rows))
-            return Loss(total, float(weights[targets].sum()))
+                return Loss(scale * total, len(batch.rows))
+            return Loss(scale * total, float(weights[targets].sum()))
         marks = targets * (1 - self.label_smoothing) + self.label_smoothing / 2
         losses = functional.binary_cross_entropy_with_logits(
             logits, marks, reduction="none", pos_weight=weights
         )
-        return Loss(losses.mean(1).sum(), len(batch.rows))
+        return Loss(scale * losses.mean(1).sum(), len(batch.rows))
 
     def mean_loss(self, outputs: Logits, examples: Examples) -> float:
         """The loss of logits that are at hand, without smoothing and weights: what validation compares."""
@@ -228,7 +231,12 @@ class Classification(Task[Logits, Labels]):
         return self.labels[int(answer)]
 
     def to_json(self) -> dict[str, Any]:
-        elsewhere = ("head", "label_smoothing", "label_weights")  # known by the kind; only of training
+        elsewhere = (
+            "head",
+            "label_smoothing",
+            "label_weights",
+            "temperature",
+        )  # known by the kind; only of training
         return {key: value for key, value in asdict(self).items() if key not in elsewhere}
 
     @staticmethod

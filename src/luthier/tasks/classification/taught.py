@@ -8,7 +8,7 @@ import numpy as np
 
 from luthier.arrays import Array
 from luthier.errors import listing
-from luthier.tasks.teaching import Teaching
+from luthier.tasks.teaching import TEMPERATURE, Teaching
 
 if TYPE_CHECKING:
     from luthier.tasks.classification.task import Classification, Labels
@@ -19,8 +19,8 @@ SHOWN = 10
 
 @dataclass(frozen=True)
 class TaughtLabels(Teaching["Labels"]):
-    """Soft targets, (rows, labels): probabilities, which cross-entropy takes as it takes a label's number; with several labels a
-    row each label's own."""
+    """Soft targets, (rows, labels): softened probabilities, which cross-entropy takes as it takes a label's number; with several
+    labels a row each label's own. The label itself is learnt at the same temperature, so that there is one loss."""
 
     task: "Classification"
 
@@ -43,13 +43,40 @@ class TaughtLabels(Teaching["Labels"]):
         chosen = answers.chosen[:, order] if self.task.many else np.argsort(order)[answers.chosen]
         return replace(answers, probabilities=probabilities, chosen=chosen)
 
+    def learner(self) -> "Classification":
+        return replace(self.task, temperature=TEMPERATURE)
+
     def targets(self, answers: "Labels") -> Array:
-        return answers.probabilities.astype(np.float32)
+        soften = softened_each if self.task.many else softened
+        found: Array = soften(answers.probabilities.astype(np.float64), TEMPERATURE).astype(np.float32)
+        return found
 
     def mixed(self, known: Array, answers: "Labels", share: float) -> Array:
         marks = known if self.task.many else np.eye(self.task.outputs, dtype=np.float32)[known]
         found: Array = share * self.targets(answers) + (1 - share) * marks.astype(np.float32)
         return found.astype(np.float32)
+
+
+def softened(probabilities: Array, temperature: float) -> Array:
+    """(rows, labels) as if the logits had been divided by the temperature: p^(1/T), brought to the sum 1.
+
+    >>> softened(np.array([[0.8, 0.2]]), 2.0).round(3).tolist()
+    [[0.667, 0.333]]
+    """
+    powers = probabilities ** (1 / temperature)
+    found: Array = powers / powers.sum(axis=1, keepdims=True)
+    return found
+
+
+def softened_each(probabilities: Array, temperature: float) -> Array:
+    """(rows, labels) as `softened`, each label by itself beside its absence.
+
+    >>> softened_each(np.array([[0.8, 0.5]]), 2.0).round(3).tolist()
+    [[0.667, 0.5]]
+    """
+    there, absent = (part ** (1 / temperature) for part in (probabilities, 1 - probabilities))
+    found: Array = there / (there + absent)
+    return found
 
 
 def only(words: str, some: Sequence[Any], others: Sequence[Any]) -> str:

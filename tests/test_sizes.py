@@ -22,6 +22,7 @@ WIDE_CLASSES = {
     "report.search_records.SearchRecord": RECORD,
     "plan.sections.DataPlan": SECTION,
     "plan.sections.TrainPlan": SECTION,
+    "prepare.prepare.Prepared": "what a run stands on, each of which is opened by itself",
 }
 """The classes with more fields, and why."""
 

@@ -91,6 +91,7 @@ EVERYTHING: dict[str, Any] = {
     "compare.scratch": "on",
     "train.l2_sp": 0.01,
     "train.distill": 0.5,
+    "train.teacher": "runs/teacher",
     "train.replay": 0.1,
     "train.ema": 0.99,
     "run.out": "runs/mine",

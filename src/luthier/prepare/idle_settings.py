@@ -206,8 +206,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("train.balance", TAUGHT, learns_labels_alone),
     Setting("train.mix", TAUGHT, learns_labels_alone),
     Setting(
-        "compare.scratch", ": a model from random weights learns from labels alone, which says nothing beside a student. Leave one "
-        "of --scratch and --teacher out.",
+        "compare.scratch", ": a model from random weights learns from labels alone, which says nothing beside a student. "
+        "Leave one of --scratch and --teacher out.",
         learns_labels_alone,
     ),
     Setting(

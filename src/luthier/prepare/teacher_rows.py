@@ -37,7 +37,9 @@ def seen_by_teacher(plan: Plan, teacher: Teacher, rows: Rows, memo: Memo) -> See
             f"Whether {teacher.name} learnt from the test rows cannot be told, as the rows that it learnt from are not here any "
             "more, or not as they were.",
         )
-    count = int(np.isin(keys_of(rows, rows.split.test), keys_of(theirs, learnt_by(theirs))).sum())
+    tested, own = keys_of(rows, rows.split.test), keys_of(rows, learnt_by(rows))
+    # What stands in the student's own rows too is a leak of the data, which its check tells of.
+    count = int((np.isin(tested, keys_of(theirs, learnt_by(theirs))) & ~np.isin(tested, own)).sum())
     whole = len(rows.split.test)
     if not count:
         return Seen(0, f"{teacher.name} has seen none of the {whole:,} test rows.")

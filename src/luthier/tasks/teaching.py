@@ -11,8 +11,9 @@ from luthier.arrays import Array
 from luthier.tasks.calibration import Ans
 
 TEMPERATURE = 2.0
-"""By which the logits of teacher and student are divided while the student learns labels: docs/distillation.md has the measurement.
-A teacher is nearly sure of rows that it has learnt itself, and what tells labels apart is in the small probabilities."""
+"""By which the logits of teacher and student are divided while the student learns labels (docs/distillation.md has the
+measurement). A teacher is nearly sure of rows that it has learnt itself: what it knows of other labels is in the small
+probabilities."""
 
 
 class Teaching(ABC, Generic[Ans]):

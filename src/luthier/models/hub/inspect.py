@@ -33,7 +33,7 @@ POOLINGS = {
 SENTENCE_MODULES = ("Transformer", "Pooling", STATIC_MODULE, "Dense", "Normalize")
 """The modules of a sentence-transformers folder that luthier knows, in the order in which they are understood; anything else may
 be code from elsewhere. A table of word vectors stands in the place of transformer and pooling."""
-FIRST_MODULES = ([], ["Transformer"], [STATIC_MODULE])
+FIRST_MODULES: tuple[list[str], ...] = ([], ["Transformer"], [STATIC_MODULE])
 
 
 @dataclass(frozen=True)

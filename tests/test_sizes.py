@@ -16,13 +16,13 @@ MOST_FIELDS = 12
 RECORD = "a record of a file: its fields are the file's keys"
 SECTION = "a section of the plan: each field is a setting"
 WIDE_CLASSES = {
+    "folder.distillation_records.Distillation": RECORD,
     "folder.model_record.SavedModelRecord": RECORD,
     "folder.run_records.EventRecord": RECORD,
     "folder.scorecard_records.ScorecardRecord": RECORD,
     "report.search_records.SearchRecord": RECORD,
     "plan.sections.DataPlan": SECTION,
     "plan.sections.TrainPlan": SECTION,
-    "prepare.prepare.Prepared": "what a run stands on, each of which is opened by itself",
 }
 """The classes with more fields, and why."""
 

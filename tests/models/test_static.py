@@ -17,7 +17,7 @@ from luthier.models.readers.texts import Texts
 from luthier.models.static import making
 from luthier.models.static.making import model_path, what_making_takes
 from luthier.models.static.vectors import fewer_numbers, likely_frequencies, weighted
-from tiny import TINY, WIDTH
+from tiny import TINY
 
 
 @pytest.fixture(scope="module")

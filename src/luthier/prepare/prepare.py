@@ -79,6 +79,18 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """What is learnt from beside the training rows and their labels."""
+
+    made: Examples | None = None
+    """Rows made of the training texts, to learn from first."""
+    unlabelled: Unlabelled | None = None
+    """Rows without labels, as the model reads them; None where no file of such is named."""
+    teacher: Teacher | None = None
+    """The model whose answers are learnt; None where none teaches."""
+
+
+@dataclass(frozen=True)
 class Prepared:
     """A run's plan, data and model, opened and checked, before anything is computed."""
 
@@ -93,20 +105,27 @@ class Prepared:
     ladder: Ladder
     examples: dict[str, Examples]
     """The tokenised rows of each part."""
-    made: Examples | None
-    """Rows made of the training texts, to learn from first."""
+    beside: Beside
     long: Long
     checked: Checked
     device: Device
     place: Place
-    unlabelled: Unlabelled | None = None
-    """Rows without labels, as the model reads them; None where no file of such is named."""
-    teacher: Teacher | None = None
-    """The model whose answers are learnt beside the labels; None where none teaches."""
 
     @property
     def plan(self) -> Plan:
         return self.resolved.plan
+
+    @property
+    def made(self) -> Examples | None:
+        return self.beside.made
+
+    @property
+    def unlabelled(self) -> Unlabelled | None:
+        return self.beside.unlabelled
+
+    @property
+    def teacher(self) -> Teacher | None:
+        return self.beside.teacher
 
     @property
     def features_key(self) -> str:
@@ -205,9 +224,7 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
         masters=MasterWeights(model.body, device.dtype),
         ladder=ladder,
         examples=by_part(resolved.plan, rows, read.examples),
-        made=first,
-        unlabelled=unlabelled,
-        teacher=teacher,
+        beside=Beside(first, unlabelled, teacher),
         long=read.long,
         checked=Checked(ranked([*findings, *read.left_out, *found]), evidence, checking),
         device=device,

@@ -12,10 +12,10 @@ from luthier.models.headed import HeadedModel, new_head
 from luthier.models.heads.dense import linears_of
 from luthier.models.hub.inspect import Folder
 from luthier.models.hub.pretrained import head_is_missing
+from luthier.models.hub.static_table import MODULE as STATIC_MODULE
+from luthier.models.hub.static_table import StaticTable
 from luthier.models.hub.weight_files import read_header, refuse_not_finite
 from luthier.models.readers.texts import Texts
-from luthier.models.static.table import MODULE as STATIC_MODULE
-from luthier.models.static.table import StaticTable
 
 INNER = "0_Transformer"
 """The body's place in a folder whose answers are more than vectors.

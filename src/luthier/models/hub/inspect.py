@@ -14,10 +14,10 @@ from luthier.models.hub.gguf_folder import Origin, made_of_gguf, origin_of
 from luthier.models.hub.json_file import read_json, read_object
 from luthier.models.hub.regular import files_of, refuse_outside
 from luthier.models.hub.settings import checked_settings, refuse_custom_code
+from luthier.models.hub.static_table import FAMILY as STATIC
+from luthier.models.hub.static_table import MODULE as STATIC_MODULE
+from luthier.models.hub.static_table import static_settings
 from luthier.models.hub.weight_files import read_shapes, weight_files
-from luthier.models.static.table import FAMILY as STATIC
-from luthier.models.static.table import MODULE as STATIC_MODULE
-from luthier.models.static.table import static_settings
 
 TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "spm.model", "spiece.model", "tokenizer.model",
               "sentencepiece.bpe.model")  # fmt: skip

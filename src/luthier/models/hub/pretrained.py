@@ -13,10 +13,10 @@ from luthier.errors import LuthierError, ModelError, first_line, listing
 from luthier.models.finite import first_not_finite
 from luthier.models.hub.adapter import merge_adapter
 from luthier.models.hub.inspect import Folder
+from luthier.models.hub.static_table import read_table, settings_of
 from luthier.models.hub.weight_files import read_weights, refuse_not_finite
 from luthier.models.kernels.attention import use_short_attention
 from luthier.models.quiet import quiet
-from luthier.models.static.table import read_table, settings_of
 
 IMAGE_CLASS = "AutoModelForImageClassification"
 BARE = "AutoModel"

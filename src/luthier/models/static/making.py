@@ -13,8 +13,8 @@ from luthier.models.hub.find import find_model
 from luthier.models.hub.gguf_folder import making
 from luthier.models.hub.inspect import Folder, inspect_folder
 from luthier.models.hub.pretrained import BARE, folder_config, pretrained, refuse_encoder_decoder
+from luthier.models.hub.static_table import MODULE, StaticTable
 from luthier.models.readers.texts import Texts
-from luthier.models.static.table import MODULE, StaticTable
 from luthier.models.static.vectors import fewer_numbers, token_vectors, weighted
 from luthier.plan.places import MADE as MADE_OF
 from luthier.records import Name, VersionedRecord, read_sealed, sealed, stamped
@@ -96,8 +96,8 @@ def write_table(encoder: Folder, place: Path) -> None:
     texts = Texts(encoder)
     if not texts.tokenizer.is_fast:
         raise ModelError(
-            f"{encoder.path}: holds no tokenizer.json, which a table of word vectors is saved with. Save it anew: "
-            "AutoTokenizer.from_pretrained(...).save_pretrained(FOLDER)"
+            f"{encoder.path}: holds no tokenizer.json, which a table of word vectors is saved with. Open its tokenizer in transformers "
+            "once and save it again, with save_pretrained."
         )
     body = pretrained(encoder, BARE, folder_config(encoder, None)).eval()
     vectors = token_vectors(body, encoder.pooling or "mean", special_tokens(texts), len(texts.tokenizer))

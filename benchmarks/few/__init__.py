@@ -1,0 +1,1 @@
+"""Few labels, and rounds of labelling."""

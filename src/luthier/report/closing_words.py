@@ -12,7 +12,9 @@ MOST = 3
 
 
 def closing_words(scorecard: ScorecardRecord) -> Iterator[str]:
-    """Sentences on slices that differ, on a gap beyond noise, and on a validation part that is too small for what it claims."""
+    """Sentences on a student beside its teacher, on slices that differ, on a gap beyond noise, and on a validation part that is too small for what it claims."""
+    if scorecard.distillation is not None:
+        yield scorecard.distillation.words
     slices, overfitting = scorecard.slices, scorecard.overfitting
     if slices is not None and any(one.differs for one in slices.slices):
         yield from list(slices_words(slices))[:MOST]

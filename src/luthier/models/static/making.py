@@ -96,8 +96,8 @@ def write_table(encoder: Folder, place: Path) -> None:
     texts = Texts(encoder)
     if not texts.tokenizer.is_fast:
         raise ModelError(
-            f"{encoder.path}: holds no tokenizer.json, which a table of word vectors is saved with. Open its tokenizer in transformers "
-            "once and save it again, with save_pretrained."
+            f"{encoder.path}: holds no tokenizer.json, which a table of word vectors is saved with. Open its tokenizer in "
+            "transformers once and save it again, with save_pretrained."
         )
     body = pretrained(encoder, BARE, folder_config(encoder, None)).eval()
     vectors = token_vectors(body, encoder.pooling or "mean", special_tokens(texts), len(texts.tokenizer))

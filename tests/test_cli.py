@@ -93,7 +93,7 @@ def test_help_lists_the_commands_each_with_its_sentence(monkeypatch: pytest.Monk
 
     assert (ended.code, ended.err) == (0, "")
     for line in (
-        "adapt        Let a language model go on reading in the texts of DATA, before it is tuned or for itself: tune --task",
+        "adapt        Let a model learn from the texts or images of DATA without labels, before it is tuned or for itself: tune",
         "chat         Talk to a tuned language model, which keeps the conversation.",
         "compare      Whether RUN_A is better than RUN_B, worse, or no different as far as the same test rows can tell.",
         "demo         The main job on embedded messages and a packaged model, offline: about a minute for text, ten at the most",
@@ -336,7 +336,7 @@ def test_adapt_refuses_another_task(planned: list[Plan]) -> None:
     ended = luthier("adapt", "x.txt", "--task", "chat")
 
     assert (ended.code, ended.err) == (
-        2, "--task chat: `luthier adapt` goes on reading texts. `luthier tune` takes every task.\n"
+        2, "--task chat: `luthier adapt` learns without labels. `luthier tune` takes every task.\n"
     )  # fmt: skip
     assert planned == []
 

@@ -191,6 +191,7 @@ APART = {
     "train.teacher": "tests/steps/test_distilled.py",
     "data.images": "tests/data/test_image_folder.py",
     "data.general": "tests/candidates/test_keeping.py",
+    "data.unlabelled": "tests/candidates/test_adapting.py",
     "train.cloze": "tests/tasks/test_question_task.py",
     "train.adapter": "tests/models/test_lora.py",
     "train.adapter_alpha": "tests/models/test_lora.py",

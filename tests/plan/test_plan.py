@@ -36,6 +36,7 @@ EVERYTHING: dict[str, Any] = {
     "data.missing": ["NA", "-"],
     "data.images": "photos",
     "data.general": "news.csv",
+    "data.unlabelled": "more.csv",
     "data.valid_share": 0.25,
     "data.test_share": 0.3,
     "data.calibration_share": 0.0,
@@ -499,7 +500,7 @@ def test_what_names_no_column_by_its_role_is_refused(columns: Any) -> None:
 
 
 NAMES = (
-    "data.path", "data.valid", "data.test", "data.images", "data.general", "model.name", "model.base",
+    "data.path", "data.valid", "data.test", "data.unlabelled", "data.images", "data.general", "model.name", "model.base",
     "run.out", "data.allow", "data.warm_up", "run.budget", "run.recompute", "run.save_every", "run.cache", "run.cache_gb",
 )  # fmt: skip
 """Settings that do not decide the result: what files and folders hold counts, not what they are called."""

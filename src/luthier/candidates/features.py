@@ -1,9 +1,11 @@
 """One frozen pass over all rows, which the cheap candidates and the checks live on."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 
 import numpy as np
 
+from luthier.arrays import Array
+from luthier.batches.examples import Examples
 from luthier.candidates.records import FeaturesRecord
 from luthier.candidates.run import ANSWERED, Run
 from luthier.candidates.zero_shot import compared, reader_of
@@ -17,14 +19,30 @@ def compute_features(run: Run) -> Iterator[Event]:
     ready = run.ready
     if ready.rows.task.probe is None:
         return  # nobody would read them but checks, and long texts take minutes
-    parts = {**ready.examples, **compared(ready, ANSWERED)}
-    yield Started("features", run.clock(), sum(len(examples) for examples in parts.values()))
+    parts = parts_read(run)
     saved = run.shared.saved("features", FeaturesRecord)
     shapes = {part: (examples.units, reader_of(ready, part).width) for part, examples in parts.items()}
     if saved is not None and {part: vectors.shape for part, vectors in saved[0].items()} == shapes:
+        yield Started("features", run.clock(), sum(len(examples) for examples in parts.values()))
         run.features, run.watch.earlier["features"] = saved[0], saved[1].seconds
         return
-    done, begin = 0, run.clock()
+    begin = run.clock()
+    run.features = yield from read_features(run, list(parts))
+    run.shared.save("features", run.features, FeaturesRecord(seconds=run.clock() - begin))
+
+
+def parts_read(run: Run) -> dict[str, Examples]:
+    """The rows that go through the frozen model, by the key of their features."""
+    return {**run.ready.examples, **compared(run.ready, ANSWERED)}
+
+
+def read_features(run: Run, names: Sequence[str]) -> Generator[Event, None, dict[str, Array]]:
+    """The features of some of these rows, as the model in memory gives them now."""
+    ready, every = run.ready, parts_read(run)
+    parts = {name: every[name] for name in names}
+    yield Started("features", run.clock(), sum(len(examples) for examples in parts.values()))
+    done = 0
+    made: dict[str, Array] = {}
     for part, examples in parts.items():
         by_unit = examples.tokens is not None
         model = reader_of(ready, part)
@@ -37,5 +55,5 @@ def compute_features(run: Run) -> Iterator[Event]:
                 yield Advanced(done, run.clock())
                 if run.stop():
                     raise run.interrupted()
-        run.features[part] = found
-    run.shared.save("features", run.features, FeaturesRecord(seconds=run.clock() - begin))
+        made[part] = found
+    return made

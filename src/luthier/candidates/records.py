@@ -82,6 +82,30 @@ class TunedRecord(VersionedRecord):
     """Steps that see each row once, of those that were learnt at last; None in records of earlier versions."""
 
 
+class AdaptedRecord(VersionedRecord):
+    """Beside the weights of a body that learnt from rows without labels, if it was kept."""
+
+    rows: Count
+    """Rows without labels."""
+    held_out: Count
+    """Those of them that said when to stop."""
+    kept: bool
+    words: str
+    steps: Count = 0
+    why: str = ""
+    tokens: Count = 0
+    seconds: Finite = 0.0
+    share: Finite = 0.0
+    """How far the weights went from the base on the way to where training ended."""
+    loss_before: Finite | None = None
+    loss_after: Finite | None = None
+    score_before: Finite | None = None
+    """Of a probe in cross-validation over the training rows; higher is better."""
+    score_after: Finite | None = None
+    error: Finite | None = None
+    """Standard error of the difference of these two."""
+
+
 class ClozeRecord(VersionedRecord):
     """Beside the weights after the questions that were made of texts."""
 

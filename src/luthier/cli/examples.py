@@ -159,12 +159,12 @@ READING = "adaptation"
 @app.command(name="adapt")
 @planned
 def adapt(plan: Plan, as_json: bool, quiet: bool) -> None:
-    """Let a language model go on reading in the texts of DATA, before it is tuned or for itself: tune --task adaptation."""
+    """Let a model learn from the texts or images of DATA without labels, before it is tuned or for itself: tune --task adaptation."""
     from luthier.session.runs import run_plan
 
     if plan.task.name not in ("auto", READING):
         raise PlanError(
-            f"--task {plan.task.name}: `luthier adapt` goes on reading texts. `luthier tune` takes every task."
+            f"--task {plan.task.name}: `luthier adapt` learns without labels. `luthier tune` takes every task."
         )
     show(run_plan(Plan.build({**plan.settings(), "task.name": READING}), quiet), as_json)
 

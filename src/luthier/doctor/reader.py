@@ -24,7 +24,7 @@ from luthier.models.readers.reading import preparation_of
 from luthier.models.static.making import model_path
 from luthier.plan.plan import Plan
 from luthier.predict import features_of
-from luthier.prepare.base import Base
+from luthier.prepare.base import Base, suited
 from luthier.prepare.pairs import how_pairs_are_read
 from luthier.prepare.rows import Rows
 
@@ -46,6 +46,8 @@ class Reader:
     def of(plan: Plan, rows: Rows | None = None) -> "Reader":
         """A model that gives the features of some rows, or of texts. Raises ModelError for a folder that cannot."""
         device = devices.choose(plan.run.device, plan.run.precision, plan.run.threads)
+        if rows is not None:
+            rows = suited(rows, plan.model.name, plan.model.base)
         form, head = FORMS["text"] if rows is None else rows.form, "row"
         folder = inspect_folder(plan.model.name, model_path(plan.model.name), form.files, plan.model.base)
         base = Base(folder, form.open(folder))

@@ -182,6 +182,25 @@ class Keeping(Record):
         return self
 
 
+class LearntUnlabelled(Record):
+    """What the body learnt from rows without labels, and whether that was kept."""
+
+    rows: int
+    kept: bool
+    held_out: int | None = None
+    steps: int | None = None
+    why: str | None = None
+    tokens: int | None = None
+    seconds: Finite | None = None
+    share: Finite | None = None
+    loss_before: Finite | None = None
+    loss_after: Finite | None = None
+    score_before: Finite | None = None
+    score_after: Finite | None = None
+    error: Finite | None = None
+    words: str | None = None
+
+
 class Cost(Record):
     """The time and memory that the run took."""
 
@@ -310,6 +329,7 @@ class ScorecardRecord(VersionedRecord):
     confusion: list[list[int]] | None = None
     forgetting: Forgetting | None = None
     keeping: Keeping | None = None
+    unlabelled: LearntUnlabelled | None = None
     slices: Slices | None = None
     mistakes: Mistakes | None = None
     overfitting: Overfitting | None = None

@@ -19,13 +19,13 @@ def keeping_seconds(ready: Prepared, reading: Seconds, answers: Seconds) -> dict
         return {"train": 0.0, "score": 0.0}
     panel = panel_of(ready, knowledge_of(ready))
     valid, texts = reading(panel.valid), 0.0 if panel.texts is None else reading(panel.texts)
-    before, tried = valid + texts, looks_after_training(ready.plan.train)
+    before, tried = valid + texts, looks_after_training(ready.plan.train, ready.rows.task)
     whole = (LOOKS * valid + LOOKS_AT_GENERAL * texts) - before
     return {"train": before + tried * (answers(ready.examples["valid"]) + valid), "score": whole}
 
 
 def keeping_bytes(ready: Prepared) -> int:
     """Bytes of the base's weights and of the tuned ones, which are held while models between them are tried."""
-    if not looks_after_training(ready.plan.train):
+    if not looks_after_training(ready.plan.train, ready.rows.task):
         return 0
     return 2 * sum(4 * weight.numel() for weight in ready.model.parameters())

@@ -5,11 +5,13 @@ from luthier.forms.conversation_form import ConversationForm
 from luthier.forms.document_form import DocumentForm
 from luthier.forms.form import Form
 from luthier.forms.image_form import ImageForm
+from luthier.forms.masked_form import MaskedForm
 from luthier.forms.pair_form import PairForm
 from luthier.forms.preference_form import PreferenceForm
 from luthier.forms.question_form import QuestionForm
 from luthier.forms.text_form import TextForm
 from luthier.forms.texts_form import TextsForm
+from luthier.forms.views_form import ViewsForm
 from luthier.forms.words_form import WordsForm
 
 FORMS: dict[str, Form] = {
@@ -23,6 +25,8 @@ FORMS: dict[str, Form] = {
         QuestionForm(),
         ImageForm(),
         DocumentForm(),
+        MaskedForm(),
+        ViewsForm(),
         ConversationForm(),
         PreferenceForm(),
     )

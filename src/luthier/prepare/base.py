@@ -1,17 +1,21 @@
 """A pre-trained model's folder, opened: what is known before its weights are."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from luthier.files import refuse_link_away, refuse_links_away
 from luthier.folder.model_record import FILE as MODEL_RECORD
 from luthier.forms import FORMS
-from luthier.models.hub.inspect import Folder, inspect_folder
+from luthier.models.hub.inspect import PROCESSOR, TOKENIZER, Folder, ReaderFiles, inspect_folder
 from luthier.models.readers.reading import Reader
 from luthier.models.static.making import model_path
 from luthier.prepare.memo import Memo
+from luthier.prepare.rows import Rows
+
+EITHER = ReaderFiles((*TOKENIZER.names, *PROCESSOR.names), TOKENIZER.missing)
+"""What any model's folder must hold, before it is known whether it reads texts or images."""
 
 
 @dataclass(frozen=True)
@@ -44,3 +48,12 @@ class Base:
 def base_of(name: str, reads: str, base: str | None, memo: Memo) -> Base:
     """A model's folder, opened once in a process. base: the model that an adapter was made for."""
     return memo.call(Base.of, name, reads, base)
+
+
+def suited(rows: Rows, name: str, base: str | None) -> Rows:
+    """The rows under their task in the way in which a model learns it. base: the model that an adapter was made for."""
+    how = rows.kind.suited
+    if how is None:
+        return rows
+    task = how(rows.task, inspect_folder(name, model_path(name), EITHER, base))
+    return rows if task is rows.task else replace(rows, understood=replace(rows.understood, task=task))

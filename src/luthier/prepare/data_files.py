@@ -5,7 +5,7 @@ from pathlib import Path
 
 from luthier.data.annotations.brat import is_brat
 from luthier.data.formats.row_files import TABLES, ending
-from luthier.data.images.files import holds_images, is_image_set, read_images
+from luthier.data.images.files import every_image, holds_images, is_image_set, read_images
 from luthier.data.images.folder import with_images_in
 from luthier.data.images.shards import holds_shards, shards_for
 from luthier.data.read import read
@@ -26,6 +26,9 @@ def read_files(plan: Plan) -> dict[str, Table]:
         if file is not None and holds_shards(Path(file)):
             found |= shards_for(part, Path(file), writing_of(plan.data))
         elif file is not None and is_image_set(Path(file)) and not looks_like_rows(Path(file)):
+            if plan.task.name in TASKS and not TASKS[plan.task.name].labelled:
+                found[part] = every_image(Path(file))
+                continue
             found |= images_for(part, Path(file), writing_of(plan.data))
         elif file is not None:
             table = read(Path(file), writing_of(plan.data))

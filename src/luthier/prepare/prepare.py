@@ -22,13 +22,14 @@ from luthier.hashes import hash_json
 from luthier.models.headed import HeadedModel
 from luthier.models.heads import HEADS
 from luthier.models.heads.head import Wanted
+from luthier.models.hub.weight_files import read_weights
 from luthier.models.ladder.ladder import Ladder, find_ladder
 from luthier.models.load import load_model
 from luthier.models.master_weights import MasterWeights
 from luthier.models.readers.reading import preparation_of
 from luthier.models.readers.texts import Long
 from luthier.plan.plan import Plan, read_plan
-from luthier.prepare.base import Base, base_of
+from luthier.prepare.base import Base, base_of, suited
 from luthier.prepare.fitting import Fit, fitting
 from luthier.prepare.general import read_general
 from luthier.prepare.idle_settings import refuse_what_has_no_effect
@@ -88,6 +89,8 @@ class Beside:
     """Rows without labels, as the model reads them; None where no file of such is named."""
     teacher: Teacher | None = None
     """The model whose answers are learnt; None where none teaches."""
+    adapted: Path | None = None
+    """The body's weights once it has learnt from the rows without labels, where that helps; None: they are the folder's."""
 
 
 @dataclass(frozen=True)
@@ -128,20 +131,39 @@ class Prepared:
         return self.beside.teacher
 
     @property
+    def adapted(self) -> Path | None:
+        return self.beside.adapted
+
+    @property
     def features_key(self) -> str:
         """Hash of all that decides the frozen features: runs of different plans may have it in common."""
         rows, device = self.rows, self.device
         numbers = device.precision, device.kind, device.threads
         # An architecture's own class may have layers below the head that the folder lacks: they are drawn.
         drawn = self.plan.run.seed if self.model.pooling is None else None
-        made_by = [self.base.fingerprint, self.plan.model.pooling, self.long.way, drawn, *numbers]
+        made_by: list[object] = [
+            self.base.fingerprint,
+            self.plan.model.pooling,
+            self.long.way,
+            drawn,
+            *numbers,
+        ]
+        if self.unlabelled is not None:
+            made_by += [self.unlabelled.fingerprint, self.plan.run.seed]
         return hash_json([rows.fingerprint, rows.split.to_json(), rows.task.to_json(), *made_by])
 
     def untrained(self) -> HeadedModel:
         """The model as it was before anything was trained, opened once more."""
-        return load_model(
+        model = load_model(
             self.base.folder, wanted(self.plan, self.rows.task), preparation_of(self.base.reader)
         )
+        self.put_adapted(model)
+        return model
+
+    def put_adapted(self, model: HeadedModel) -> None:
+        """Give a model the body that has learnt from rows without labels, if there is one."""
+        if self.adapted is not None:
+            model.body.load_state_dict(read_weights((self.adapted,)))
 
     def renewed(self) -> "Prepared":
         """The same, with a model that nobody has trained yet in the place of one whose layers have moved."""
@@ -164,6 +186,7 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
     findings = memo.call(look_over, understood, plan.data.allow)
     checking = time.monotonic() - begin
     asked, plan = plan, with_model(plan, understood)
+    understood = memo.call(suited, understood, plan.model.name, plan.model.base)
     base = base_of(plan.model.name, understood.task.reads, plan.model.base, memo)
     of_pairs = plan.model.model_copy(update={"body_dropout": None})  # which says nothing of how they are read
     rows = memo.call(how_pairs_are_read, of_pairs, understood, base, device)

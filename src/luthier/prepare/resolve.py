@@ -131,6 +131,8 @@ def of_training(plan: Plan, task: Task, start: Start) -> list[Guess]:
     if new:
         times = 2 - min(1.0, start.made / recipe.rows_of_floor)
     usual_epochs = recipe.epochs_for(rows, batch_rows, times)
+    if task.learning.most_epochs is not None:
+        usual_epochs = min(usual_epochs, task.learning.most_epochs)
     epochs = plan.train.epochs or usual_epochs
     patience = max(2, round(epochs / 3))  # of many short epochs two say nothing
     why_patience = f"{patience} epochs of validations"
@@ -140,10 +142,9 @@ def of_training(plan: Plan, task: Task, start: Start) -> list[Guess]:
         why_epochs = f"{thawing} to thaw all rungs, then as the {why}"
         why_patience = "no stop before all has thawed"
     guesses = []
-    if isinstance(method, Lora):
-        guesses.append(Guess("train.lr", recipe.lr * LORA_RATE, f"{LORA_RATE} times the {why}"))
-    else:
-        guesses.append(Guess("train.lr", recipe.lr, why))
+    times = task.learning.rate * (LORA_RATE if isinstance(method, Lora) else 1)
+    guesses.append(Guess("train.lr", recipe.lr * times, why if times == 1 else f"{times:g} times the {why}"))
+    if not isinstance(method, Lora):
         guesses.append(Guess("train.layer_decay", recipe.layer_decay, why))
     guesses += [
         Guess("train.batch_rows", usual_rows, why_rows),

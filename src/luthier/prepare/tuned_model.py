@@ -16,17 +16,16 @@ from luthier.models.headed import HeadedModel
 from luthier.models.heads.head import Saved
 from luthier.models.hub.adapter import signs_in
 from luthier.models.hub.find import find_model
-from luthier.models.hub.inspect import PROCESSOR, TOKENIZER, Folder, ReaderFiles, inspect_folder
+from luthier.models.hub.inspect import Folder, inspect_folder
 from luthier.models.hub.tuned_head import tuned_head
 from luthier.models.load import reload_model
 from luthier.models.readers.reading import Reader, preparation_of
+from luthier.prepare.base import EITHER
 from luthier.tasks.calibration import Calibration
 from luthier.tasks.kind import Finished
 from luthier.tasks.task import Task
 from luthier.tasks.tuned import tasks_of
 
-EITHER = ReaderFiles((*TOKENIZER.names, *PROCESSOR.names), TOKENIZER.missing)
-"""What any model's folder must hold, before it is known whether it reads texts or images."""
 NEVER = -1e4
 """The logit of an output that a model does not have."""
 

@@ -53,7 +53,7 @@ class Counts:
         """The rows that are not used, by the reason in words."""
         reasons = {
             "with nothing to read": self.empty,
-            "copies of others": self.copies,
+            "like a row above": self.copies,
             "also among the rows for validation, calibration or test": self.held_out,
             "also among the training rows": self.train,
             f"not drawn, as {MOST_ROWS:,} are read at the most": self.beyond,

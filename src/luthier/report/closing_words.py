@@ -12,7 +12,8 @@ MOST = 3
 
 
 def closing_words(scorecard: ScorecardRecord) -> Iterator[str]:
-    """Sentences on a student beside its teacher, on slices that differ, on a gap beyond noise, and on a validation part that is too small for what it claims."""
+    """Sentences on a student beside its teacher, on slices that differ, on a gap beyond noise, and on a validation part that is
+    too small for what it claims."""
     if scorecard.distillation is not None:
         yield scorecard.distillation.words
     slices, overfitting = scorecard.slices, scorecard.overfitting

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from luthier.folder.scorecard_records import ScorecardRecord
 from luthier.report.numbers import number
@@ -32,7 +33,12 @@ model.predict({rows})
 
 def talks(scorecard: ScorecardRecord) -> bool:
     """Whether the model writes texts, so that one can talk to it."""
-    return scorecard.task in WRITING and scorecard.speaks is not False
+    return scorecard.task in WRITING and scorecard.speaks is not False and adapted(scorecard) is None
+
+
+def adapted(scorecard: ScorecardRecord) -> "Adapted | None":
+    """The libraries' ways to a model that learnt to read texts or images and writes none; None where it is no such model."""
+    return ADAPTED.get((scorecard.task or "", scorecard.reads or ""))
 
 
 def rows_of(scorecard: ScorecardRecord) -> str:
@@ -54,6 +60,9 @@ from transformers import pipeline
 
 {PIPELINES[task].format(folder=folder)}
 """
+    own = adapted(scorecard)
+    if own is not None:
+        return own.code.format(folder=folder)
     if task in WRITING:
         return (WRITING[task] if talks(scorecard) else for_rewards)(folder, scorecard.system)
     if task == "embedding":
@@ -143,6 +152,43 @@ WRITING: dict[str, Callable[[str, str | None], str]] = {
 }
 """By task the code of a model that writes texts, of its folder and of what it is told first."""
 
+
+@dataclass(frozen=True)
+class Adapted:
+    """How the library that a model was saved for opens it."""
+
+    code: str
+    """A few lines, with {folder} for the folder."""
+    openers: tuple[tuple[str, str], ...]
+    """Calls, with {folder}, and what each gives."""
+
+
+ADAPTED = {
+    ("adaptation", "masked"): Adapted(
+        'from transformers import pipeline\n\nfind = pipeline("fill-mask", "{folder}")\n'
+        'print(find(f"a text with a {{find.tokenizer.mask_token}} word"))\n',
+        (
+            ('AutoModelForMaskedLM.from_pretrained("{folder}")', "the logits of hidden words."),
+            ('AutoModel.from_pretrained("{folder}")', "the states of the tokens."),
+        ),
+    ),
+    ("adaptation", "views"): Adapted(
+        'from sentence_transformers import SentenceTransformer\n\n'
+        'print(SentenceTransformer("{folder}").encode(["a text to be placed"]))\n',
+        (('SentenceTransformer("{folder}").encode(texts)', "the vectors."),),
+    ),
+    ("adaptation", "image"): Adapted(
+        'from transformers import pipeline\n\n'
+        'find = pipeline("image-feature-extraction", "{folder}", pool=True)\nprint(find("photo.jpg"))\n',
+        (
+            ('AutoModel.from_pretrained("{folder}")', "the features."),
+            ('AutoModelForImageClassification.from_pretrained("{folder}")', "the logits of the last layer that it came with, "
+             "which has not learnt along."),
+        ),
+    ),
+}  # fmt: skip
+"""By task and by what a row is made of."""
+
 PIPELINES = {
     "token-classification": 'find = pipeline("token-classification", "{folder}", aggregation_strategy="simple")\n'
     'print(find("a text to look through"))',
@@ -163,6 +209,9 @@ def openers(scorecard: ScorecardRecord, folder: str) -> list[tuple[str, str]]:
     """How each library opens the folder, and what it gives there. A call that is not listed may put a random head on the body."""
     task, pooled = scorecard.task or "", scorecard.model_format == "sentence-transformers"
     encode = f'SentenceTransformer("{folder}").encode(texts)'
+    own = adapted(scorecard)
+    if own is not None:
+        return [(call.format(folder=folder), gives) for call, gives in own.openers]
     if task == "embedding":
         return [
             (encode, "the vectors."),

@@ -9,6 +9,7 @@ from typing import Any
 
 from PIL import Image
 
+from luthier.candidates.adapting.training import NAME as ADAPTED
 from luthier.candidates.keeping.forgetting import forgetting
 from luthier.candidates.keeping.impression import NAME as BASE
 from luthier.candidates.run import Run
@@ -121,7 +122,7 @@ def score_and_write(run: Run) -> Iterator[Event]:
     write_report(path)  # last: a run counts as finished once its report stands
     trained = [one for one in run.candidates if one.weights is not None and one.weights.body != PRETRAINED]
     bodies = {name for one in trained if one.weights is not None for name in (one.name, one.weights.body)}
-    for name in ("scored", looks.NAME, BASE, SCRATCH, *sorted(bodies)):
+    for name in ("scored", looks.NAME, BASE, SCRATCH, ADAPTED, *sorted(bodies)):
         run.folder.forget(name)
 
 
@@ -171,7 +172,7 @@ def make_scorecard(run: Run, kept: Fitted, forgot: dict[str, Any]) -> dict[str, 
     watch = run.watch
     seconds = {**watch.took, "total": run.clock() + sum(watch.earlier.values())}
     tuning = {**tuning_settings(run), **run.tuning}
-    keeping = tuning.pop("keeping", None)
+    keeping, unlabelled = tuning.pop("keeping", None), tuning.pop("unlabelled", None)
     return {
         "task": task.name,
         "reads": task.reads,
@@ -190,6 +191,7 @@ def make_scorecard(run: Run, kept: Fitted, forgot: dict[str, Any]) -> dict[str, 
         **trust(run, kept),
         "forgetting": forgot,
         "keeping": keeping,
+        "unlabelled": unlabelled,
         "speaks": task.speaks,
         "system": task.system,
         **task.details(answers, targets),

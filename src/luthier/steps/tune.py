@@ -7,6 +7,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from luthier.candidates import competing
+from luthier.candidates.adapting.lesson import lessons_of
+from luthier.candidates.adapting.stage import adapt_body
 from luthier.candidates.features import compute_features
 from luthier.candidates.reference import compute_reference
 from luthier.candidates.run import Mode, Run, Watch
@@ -217,6 +219,8 @@ def features_and_probe(run: Run) -> Iterator[Event]:
     if run.task.reference is not None:
         yield from timed(run, "reference", compute_reference(run))
     yield from timed(run, "features", compute_features(run))
+    if run.ready.unlabelled is not None:
+        yield from timed(run, "adapt", adapt_body(run))
     yield from timed(run, "probe", cheap_candidates(run))
 
 
@@ -283,6 +287,9 @@ def statements(ready: Prepared) -> list[str]:
         found.append(ready.teacher.seen.words)
     if ready.plan.train.cloze and ready.made is None:
         found.append("No sentence of the training texts is long enough to make questions of.")
+    if ready.unlabelled is not None and ready.teacher is None and ready.rows.task.probe is not None:
+        lessons = lessons_of(ready)
+        found.append(lessons if isinstance(lessons, str) else lessons.words())
     expected = ready.rows.task.expectation(len(ready.rows.split.train))
     if expected is not None and not ready.model.knows:
         found.append(expected)

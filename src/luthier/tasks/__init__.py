@@ -1,7 +1,7 @@
 """The tasks there are. A new one is a file, a row here, and a page in docs/tasks."""
 
 from luthier.forms.form import Form
-from luthier.tasks.adaptation.task import ADAPTATION
+from luthier.tasks.adaptation.kind import ADAPTATION
 from luthier.tasks.chat.kind import CHAT
 from luthier.tasks.classification.image import IMAGE_CLASSIFICATION
 from luthier.tasks.classification.pair import PAIR_CLASSIFICATION

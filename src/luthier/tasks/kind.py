@@ -12,6 +12,7 @@ from luthier.data.table import Table
 from luthier.forms import FORMS
 from luthier.forms.form import Columns, Form, Role
 from luthier.models.chat.locate import Learnt
+from luthier.models.hub.inspect import Folder
 from luthier.tasks.task import Task
 
 LABEL = "label"
@@ -139,6 +140,10 @@ class Kind:
     """Whether columns that hold texts too, and are not read, are worth telling of."""
     suggests: bool = False
     """Whether `luthier suggest` can tell which rows to label next."""
+    suited: Callable[[Task, Folder], Task] | None = None
+    """The task in the way in which a folder's model learns it; None: all models learn it alike."""
+    labelled: bool = True
+    """Whether its rows have labels: images without any may lie in folders of whatever names."""
     warms_up: bool = False
     """Whether its head means the same whatever the rows, so that other rows may be learnt from first."""
 

@@ -42,6 +42,12 @@ class TaskRecord(Record):
     metric: Name
 
 
+class AdaptationRecord(TaskRecord):
+    """The record of a task that goes on from a model without labels."""
+
+    reads: Literal["document", "masked", "views", "image"]
+
+
 class ClassificationRecord(TaskRecord):
     """The record of a task with labels."""
 

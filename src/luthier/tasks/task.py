@@ -65,6 +65,13 @@ class Learning:
     """Rows of a training step, where the task knows better than the model's recipe."""
     micro_tokens: int | None = None
     """Tokens that go through the model at once at the most, where more are no faster and take memory; None: as the plan says."""
+    rate: float = 1.0
+    """The learning rate as a multiple of the recipe's, where labels are not what is learnt."""
+    most_epochs: int | None = None
+    """Passes over the rows at the most, where more would teach the rows themselves; None: as many as the recipe says."""
+    interpolated: bool = False
+    """Whether the model that is kept is looked for between the base and the tuned one: a loss that only stands for what the model
+    is for would lead too far."""
     compares_rows: bool = False
     """Whether the loss compares the rows of a step with each other: a step is then never cut outside of the model."""
 

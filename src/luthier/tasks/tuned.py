@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from luthier.models.hub.tuned_head import TunedHead
 from luthier.tasks import regression
-from luthier.tasks.adaptation import task as adaptation
+from luthier.tasks.adaptation import kind as adaptation
 from luthier.tasks.chat import kind as chat
 from luthier.tasks.classification import image, pair, text
 from luthier.tasks.embedding import kind as embedding

@@ -27,6 +27,7 @@ from luthier.plan.sections import TrainPlan
 from luthier.scores.metrics import metric_named
 from luthier.tasks.answers import Answers
 from luthier.tasks.calibration import Calibration
+from luthier.tasks.task import Task
 
 NAME = "kept"
 """The artefact of the weights that are kept, and the key of the body that has them."""
@@ -36,9 +37,14 @@ LOOKS = len(SWEPT) + 1
 """How many models are tried: the validation rows are answered so many times."""
 
 
-def looks_after_training(plan: TrainPlan) -> int:
+def keeps_between(plan: TrainPlan, task: Task) -> bool:
+    """Whether what is kept is looked for between the base and the tuned model: as asked for, or as the task wants it."""
+    return plan.keep == "strong" or (task.learning.interpolated and plan.keep != "off")
+
+
+def looks_after_training(plan: TrainPlan, task: Task) -> int:
     """How often the validation rows are answered once training is over, to find what is kept."""
-    return LOOKS if plan.keep == "strong" else 0
+    return LOOKS if keeps_between(plan, task) else 0
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from luthier.candidates.candidate import Candidate, Passes
 from luthier.candidates.ceiling import ceiling
 from luthier.candidates.keeping.impression import BesideBase
 from luthier.candidates.keeping.sweep import NAME as KEPT
-from luthier.candidates.keeping.sweep import keep_strongly, looks_after_training
+from luthier.candidates.keeping.sweep import keep_strongly, keeps_between, looks_after_training
 from luthier.candidates.keeping.training import distillation, replay_of
 from luthier.candidates.probe import last_layer
 from luthier.candidates.records import RateTestRecord, ScoredRecord, TunedRecord
@@ -64,8 +64,8 @@ class TunedCandidate(Candidate):
 
     def fit(self, run: Run) -> Generator[Event, None, Fitted | None]:
         """Train what the method says, from a small head, and keep the state that is best on the validation rows."""
-        keep = run.plan.train.keep
-        if keep == "strong" or (keep == "measure" and run.mode.writes_model):
+        between = keeps_between(run.plan.train, run.task)
+        if between or (run.plan.train.keep == "measure" and run.mode.writes_model):
             BesideBase(run)  # what the base makes of a few rows is kept while its weights are at hand
         run.begin_training(self.name)
         ready, micro_tokens = run.ready, micro_tokens_of(run.plan.run, run.task)
@@ -103,7 +103,7 @@ class TunedCandidate(Candidate):
         if ended:
             run.folder.arrays_path(CLOZE).unlink(missing_ok=True)  # the record of it stays
             forget_weights(run)
-        strongly = ended and keep == "strong"
+        strongly = ended and between
         if strongly:
             yield from keep_strongly(run)
         outputs = found_again(run) if saved is not None else None
@@ -164,7 +164,7 @@ def follow(run: Run, settings: TrainSettings) -> Generator[Event, None, Prefixes
     start_head(run)
     if run.plan.train.reinit:
         reinitialise(ready.model, unfreezing.ladder, run.plan.train.reinit, run.plan.run.seed)
-    budget = Budget(run, looks_after_training(run.plan.train))
+    budget = Budget(run, looks_after_training(run.plan.train, run.task))
     if not (yield from learn_cloze(run, settings, unfreezing, budget.over)):
         return None
     if not (yield from learn_verified(run, settings, unfreezing, budget.over)):

@@ -1,0 +1,1 @@
+"""The body learns from rows without labels before anything learns from those with labels."""

@@ -114,7 +114,7 @@ def pretrained(folder: Folder, auto_class: str, config: Any) -> Any:
     if folder.is_table:
         if auto_class != BARE:
             raise ModelError(
-                f"{folder.place}: is a table of word vectors, whose mean stands for a text: it answers for single texts as "
+                f"{folder.name}: is a table of word vectors, whose mean stands for a text: it answers for single texts as "
                 "a whole, and for nothing else. Name an encoder with --model."
             )
         return read_table(folder.path, folder.weights)

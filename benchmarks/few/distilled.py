@@ -133,7 +133,7 @@ def without_teacher(card: dict[str, Any], beside: Cell, others: float) -> Cell:
 def section(cells: Sequence[Cell]) -> str:
     words = (
         f"Teacher: {TEACHER}, `--method auto`. Students: tables of word vectors made of the teacher, `--method full`; *no "
-        "teacher*: a table made of the untuned encoder, which learns the labels alone. `few`: 10 rows a label, the others without "
+        "teacher*: a table made of the untuned encoder, which learns labels alone. `few`: 10 rows a label, the others without "
         "labels. *Accuracy* on the test rows in hundredths, *difference* paired, with its 95 % interval; *share*: of the "
         "teacher's accuracy; *times as fast*: rows a second beside the teacher's, both answering the same test rows in "
         f"batches, in one process. The goal is {100 * SHARE:.0f} % at {TIMES:g} times."

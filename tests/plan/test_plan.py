@@ -501,7 +501,8 @@ def test_what_names_no_column_by_its_role_is_refused(columns: Any) -> None:
 
 NAMES = (
     "data.path", "data.valid", "data.test", "data.unlabelled", "data.images", "data.general", "model.name", "model.base",
-    "train.teacher", "run.out", "data.allow", "data.warm_up", "run.budget", "run.recompute", "run.save_every", "run.cache", "run.cache_gb",
+    "train.teacher", "run.out", "data.allow", "data.warm_up",
+    "run.budget", "run.recompute", "run.save_every", "run.cache", "run.cache_gb",
 )  # fmt: skip
 """Settings that do not decide the result: what files and folders hold counts, not what they are called."""
 

@@ -16,6 +16,7 @@ MOST_FIELDS = 12
 RECORD = "a record of a file: its fields are the file's keys"
 SECTION = "a section of the plan: each field is a setting"
 WIDE_CLASSES = {
+    "folder.distillation_records.Distillation": RECORD,
     "folder.model_record.SavedModelRecord": RECORD,
     "folder.run_records.EventRecord": RECORD,
     "folder.scorecard_records.ScorecardRecord": RECORD,

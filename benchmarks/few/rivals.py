@@ -6,7 +6,6 @@
 import argparse
 import csv
 import json
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -111,4 +110,4 @@ def frozen(model: str, seed: int, rows: list[list[str]], known: list[Any], label
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -12,8 +12,8 @@ from luthier.doctor.reader import Reader
 from luthier.errors import InputError
 from luthier.events import Work
 from luthier.plan.plan import Plan
-from luthier.prepare.prepare import with_model
 from luthier.prepare.rows import understand
+from luthier.prepare.student import with_model
 from tiny import conversations_jsonl, documents_jsonl, messages, write_jsonl
 from tiny_llamas import byte_level, llama
 

@@ -22,6 +22,7 @@ from luthier.models.hub.inspect import inspect_folder
 from luthier.models.load import load_model, reload_model
 from luthier.models.quiet import quiet
 from luthier.models.readers.reading import preparation_of
+from luthier.models.static.making import model_path
 from luthier.tasks import TASKS
 from luthier.tasks.classification.task import Classification
 from luthier.tasks.classification.text import TEXT_CLASSIFICATION
@@ -70,6 +71,9 @@ class Case:
 CASES = {
     "row": Case(TINY["bert"], "text"),
     "row, pooled": Case(TINY["sentence_bert"], "text", hidden=(16,)),
+    "row, of word vectors": Case(
+        lambda path: model_path(f"static:{TINY['sentence_bert'](path)}"), "text", hidden=(16,)
+    ),
     "image": Case(TINY_IMAGES["resnet"], "image"),
     "tags": Case(TINY["bert"], "text"),
     "spans": Case(TINY["bert"], "text", outputs=2),

@@ -188,6 +188,7 @@ APART = {
     "data.decimal": "tests/data/test_numerals.py",
     "data.missing": "tests/prepare/test_missing.py",
     "train.replay": "tests/train/test_beside.py",
+    "train.teacher": "tests/steps/test_distilled.py",
     "data.images": "tests/data/test_image_folder.py",
     "data.continues": "tests/steps/test_continued.py",
     "data.general": "tests/candidates/test_keeping.py",

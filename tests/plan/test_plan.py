@@ -96,6 +96,7 @@ EVERYTHING: dict[str, Any] = {
     "compare.scratch": "on",
     "train.l2_sp": 0.01,
     "train.distill": 0.5,
+    "train.teacher": "runs/teacher",
     "train.replay": 0.1,
     "train.ema": 0.99,
     "run.out": "runs/mine",
@@ -504,8 +505,8 @@ def test_what_names_no_column_by_its_role_is_refused(columns: Any) -> None:
 
 NAMES = (
     "data.path", "data.valid", "data.test", "data.images", "data.general", "data.describe", "data.unlabelled", "data.continues",
-    "model.name", "model.base", "run.out", "data.allow", "data.warm_up", "run.budget", "run.recompute", "run.save_every",
-    "run.cache", "run.cache_gb",
+    "model.name", "model.base", "train.teacher", "run.out", "data.allow", "data.warm_up", "run.budget", "run.recompute",
+    "run.save_every", "run.cache", "run.cache_gb",
 )  # fmt: skip
 """Settings that do not decide the result: what files and folders hold counts, not what they are called."""
 

@@ -157,6 +157,28 @@ SCORECARD: dict[str, Any] = {
         "forecast": {"labels": 20, "value": 0.9, "low": 0.89, "high": 0.91},
         "words": ["The 20 new labels brought accuracy from 88.0 % to 89.2 %."],
     },
+    "distillation": {
+        "run": "runs/teacher",
+        "teacher": {"score": 0.93, "low": 0.91, "high": 0.95, "bytes": 91_000_000, "rows_per_second": 280.0},
+        "student": {
+            "score": 0.892,
+            "low": 0.878,
+            "high": 0.906,
+            "bytes": 32_000_000,
+            "rows_per_second": 29_000.0,
+        },
+        "difference": -0.038,
+        "low": -0.05,
+        "high": -0.026,
+        "share": 0.959,
+        "faster": 103.6,
+        "smaller": 2.8,
+        "rows": {"labelled": 6420, "unlabelled": 1200},
+        "teacher_share": 0.5,
+        "seen": 0,
+        "seen_words": "runs/teacher has seen none of the 1,821 test rows.",
+        "words": "The student has 95.9 % of its teacher's accuracy.",
+    },
     "overfitting": {
         "gap": {
             "metric": "accuracy",
@@ -360,6 +382,14 @@ def test_recorded_words_of_the_verdict_are_kept(tmp_path: Path, no_pictures: Non
     words = "Do not ship it yet. Label <more> rows."
     page = report_of(make_run(tmp_path / "run", verdict={"ship": False, "words": words}))
     assert '<p class="headline">Do not ship it yet.</p><p class="lead">Label &lt;more&gt; rows.</p>' in page
+
+
+def test_a_student_stands_beside_its_teacher(page: str) -> None:
+    assert "It learnt from 6,420 rows, of each 50" in page
+    assert "from 1,200 rows without a label the answer alone." in page
+    rows = re.findall(r"<th[^>]*>(teacher|student|Difference)</th>.*?</tr>", page, re.DOTALL)
+    assert rows == ["teacher", "student", "Difference"]
+    assert "runs/teacher has seen none of the 1,821 test rows." in page
 
 
 def test_every_record_has_its_section_and_every_section_its_record(page: str) -> None:

@@ -20,6 +20,12 @@ class ReferenceRecord(VersionedRecord):
     seconds: Finite
 
 
+class TeacherRecord(VersionedRecord):
+    """Beside what a teacher's model gives for the rows that are learnt from."""
+
+    seconds: Finite
+
+
 class ImpressionRecord(VersionedRecord):
     """Beside what the base made of the rows on which it is compared with the tuned model."""
 

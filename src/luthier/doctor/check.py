@@ -21,9 +21,9 @@ from luthier.plan.named_columns import column_flag
 from luthier.plan.plan import Plan
 from luthier.prepare.broken_words import broken_words, looked_at
 from luthier.prepare.named_rows import named_rows
-from luthier.prepare.prepare import with_model
 from luthier.prepare.refusals import refuse_unknown_checks
 from luthier.prepare.rows import Rows, understand
+from luthier.prepare.student import with_model
 
 OF_ANSWERS = ("contradictions", "copies")
 """Checks that need no row to learn from."""

@@ -16,17 +16,18 @@ from luthier.forms.form import Form
 from luthier.models.headed import HeadedModel
 from luthier.models.heads import HEADS
 from luthier.models.heads.head import Wanted
-from luthier.models.hub.find import find_model
 from luthier.models.hub.inspect import inspect_folder
 from luthier.models.load import load_model
 from luthier.models.master_weights import MasterWeights
 from luthier.models.readers.reading import Reader as Tokenizer
 from luthier.models.readers.reading import preparation_of
+from luthier.models.static.making import model_path
 from luthier.plan.plan import Plan
 from luthier.predict import features_of
-from luthier.prepare.base import Base, suited
+from luthier.prepare.base import Base
 from luthier.prepare.pairs import how_pairs_are_read
 from luthier.prepare.rows import Rows
+from luthier.prepare.suited import suited
 
 SMALL = 23e6
 """Weights of a small encoder."""
@@ -115,7 +116,7 @@ class Reader:
 def device_and_base(plan: Plan, form: Form) -> tuple[Device, Base]:
     """The device, and the folder of the model, for rows of a form."""
     device = devices.choose(plan.run.device, plan.run.precision, plan.run.threads)
-    folder = inspect_folder(plan.model.name, find_model(plan.model.name), form.files, plan.model.base)
+    folder = inspect_folder(plan.model.name, model_path(plan.model.name), form.files, plan.model.base)
     return device, Base(folder, form.open(folder))
 
 

@@ -5,6 +5,7 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from luthier.folder.continued_records import Continued
+from luthier.folder.distillation_records import Distillation
 from luthier.folder.looked_into_records import Mistakes, Overfitting, Slices
 from luthier.folder.trust_scores import TrustScores
 from luthier.records import Finite, Name, Positive, Record, VersionedRecord
@@ -333,6 +334,7 @@ class ScorecardRecord(VersionedRecord):
     slices: Slices | None = None
     mistakes: Mistakes | None = None
     overfitting: Overfitting | None = None
+    distillation: Distillation | None = None
     judged: Judging | None = None
     valid_from: str | None = None
     looks: Looks | None = None

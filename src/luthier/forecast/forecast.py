@@ -12,6 +12,7 @@ from luthier.forecast.keeping import keeping_bytes, keeping_seconds
 from luthier.forecast.looks import leaving_no_trace, time_looks
 from luthier.forecast.memory import Memory, frozen_bytes, saving_bytes, too_large
 from luthier.forecast.outline import Outline, Stage, made_micros, outline, rungs_of, sizes_of
+from luthier.forecast.teaching import teacher_seconds
 from luthier.forecast.timing import (
     Bench,
     Held,
@@ -188,7 +189,7 @@ def of_training(
         return place == 0
 
     rough = time_steps(bench, stages[0], (0.5,), memory.held, bearable)
-    seen = sizes_of(ready.examples["train"], stages[0].micros)
+    seen = sizes_of(bench.ready.examples["train"], stages[0].micros)
     expected = rough.micro.of(seen) / stages[0].share + rough.end * plan.steps
     if ready.made is not None:
         count, micros = made_micros(bench.ready, bench.settings)
@@ -223,7 +224,7 @@ def of_training(
     seconds = {
         "prepare": elapsed,
         **frozen,
-        "train": setting_up + training + scored + keeping["train"],
+        "train": setting_up + teacher_seconds(bench.ready) + training + scored + keeping["train"],
         "score": scoring + costs.answers(ready.examples["test"]) + keeping["score"] + trusting,
         "forecast": 0.0 if expected < TINY_SECONDS else time.perf_counter() - begin,
     }

@@ -16,6 +16,7 @@ from luthier.arrays import Ints
 from luthier.batches.examples import Examples, Variation
 from luthier.batches.order import by_length
 from luthier.candidates.tuned.settings import design_of, micro_tokens_of, settings_of, unfreezing_of, weighted
+from luthier.candidates.tuned.taught import as_many
 from luthier.devices import with_threads
 from luthier.forecast.looks import LONG_SECONDS, Cost, at_quantiles, look
 from luthier.forecast.outline import Stage, sizes_of
@@ -82,7 +83,7 @@ class Bench:
         if copies:
             model = copy.deepcopy(ready.model)
             masters = MasterWeights(model.body, ready.device.dtype)
-        copied = replace(ready, model=model, masters=masters)
+        copied = replace(as_many(ready), model=model, masters=masters)
         plan, design = ready.plan.train, design_of(ready.plan.train)
         if design is not None:
             blocks = [name.removeprefix("body.") for name in ready.ladder.blocks]

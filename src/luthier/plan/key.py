@@ -24,6 +24,7 @@ FIRST = {
 BESIDE = {
     "data": "path valid test allow warm_up unlabelled images general describe continues",
     "model": "name base",
+    "train": "teacher",
     "run": "out budget recompute save_every cache cache_gb",
     "search": "workers storage on",
 }

@@ -32,8 +32,14 @@ def placed(plan: Plan, run: Path) -> Plan:
     )
 
 
+MADE = "static:"
+"""What stands before the name of a model of which another is made (models/static/making.py)."""
+
+
 def recorded(key: str, name: str, run: Path) -> str:
     """How one file is named in a run's plan."""
+    if key in MODELS and name.startswith(MADE):
+        return MADE + recorded(key, name.removeprefix(MADE), run)
     place = os.path.abspath(os.path.expanduser(name) if key in MODELS else name)
     if key in MODELS and (name in PACKAGED_NAMES or not os.path.exists(place)):
         return name
@@ -48,6 +54,8 @@ def found_again(key: str, name: str, places: list[Path]) -> str:
     """
     if key in MODELS and name in PACKAGED_NAMES:
         return name
+    if key in MODELS and name.startswith(MADE):
+        return MADE + found_again(key, name.removeprefix(MADE), places)
     if key == "run.cache":
         return str(places[0] / name)  # it need not be there
     return next((str(place / name) for place in places if (place / name).exists()), name)

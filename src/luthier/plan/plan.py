@@ -234,6 +234,7 @@ TUNING_ALONE = (
             "keep",
             "l2_sp",
             "distill",
+            "teacher",
             "replay",
             "ema",
             "cloze",

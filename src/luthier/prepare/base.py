@@ -1,18 +1,17 @@
 """A pre-trained model's folder, opened: what is known before its weights are."""
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from luthier.files import refuse_link_away, refuse_links_away
 from luthier.folder.model_record import FILE as MODEL_RECORD
 from luthier.forms import FORMS
-from luthier.models.hub.find import find_model
 from luthier.models.hub.inspect import PROCESSOR, TOKENIZER, Folder, ReaderFiles, inspect_folder
 from luthier.models.readers.reading import Reader
+from luthier.models.static.making import model_path
 from luthier.prepare.memo import Memo
-from luthier.prepare.rows import Rows
 
 EITHER = ReaderFiles((*TOKENIZER.names, *PROCESSOR.names), TOKENIZER.missing)
 """What any model's folder must hold, before it is known whether it reads texts or images."""
@@ -29,7 +28,7 @@ class Base:
     @staticmethod
     def of(name: str, reads: str, base: str | None) -> "Base":
         """Find and open a model's folder. Raises ModelError for one that cannot serve."""
-        path, named = find_model(name), Path(os.path.expanduser(name))
+        path, named = model_path(name), Path(os.path.expanduser(name))
         if os.path.lexists(
             path / MODEL_RECORD
         ):  # a run's model: what lies elsewhere is not what the run has made
@@ -48,12 +47,3 @@ class Base:
 def base_of(name: str, reads: str, base: str | None, memo: Memo) -> Base:
     """A model's folder, opened once in a process. base: the model that an adapter was made for."""
     return memo.call(Base.of, name, reads, base)
-
-
-def suited(rows: Rows, name: str, base: str | None) -> Rows:
-    """The rows under their task in the way in which a model learns it. base: the model that an adapter was made for."""
-    how = rows.kind.suited
-    if how is None:
-        return rows
-    task = how(rows.task, inspect_folder(name, find_model(name), EITHER, base))
-    return rows if task is rows.task else replace(rows, understood=replace(rows.understood, task=task))

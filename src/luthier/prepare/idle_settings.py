@@ -127,6 +127,14 @@ def distils(case: Case) -> bool:
     return case.task.probe is not None and HEADS[case.task.head].reads_features
 
 
+def can_be_taught(case: Case) -> bool:
+    return case.task.teaching is not None
+
+
+def learns_labels_alone(case: Case) -> bool:
+    return case.plan.train.teacher is None
+
+
 def replays(case: Case) -> bool:
     return case.task.replays
 
@@ -143,6 +151,7 @@ def compares_with_words(case: Case) -> bool:
 
 NO_PROBE = ": {task} has no probe, as no linear head on frozen features does it. Leave it out."
 NO_LABELS = ": no effect with {task}, which learns no labels. Leave it out."
+TAUGHT = ": a teacher's answers are no labels, by which rows could be weighed or blended. Leave it out, or leave --teacher out."
 NO_IMAGES = ": no effect with {task}, which reads no images. Leave it out."
 A_COSINE = ": no effect with a bi-encoder, whose head reads one number, a cosine. Leave it out, or choose --pair cross-encoder."
 NOTHING_NEW = (
@@ -197,6 +206,19 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "train.distill", ": with --mix an image is none that the base has seen. Leave one of the two out.",
         lambda case: case.plan.train.mix == "none",
+    ),
+    Setting("train.teacher", ": no effect with {task}, which learns from no teacher. Leave it out.", can_be_taught),
+    Setting("train.balance", TAUGHT, learns_labels_alone),
+    Setting("train.mix", TAUGHT, learns_labels_alone),
+    Setting(
+        "compare.scratch", ": a model from random weights learns from labels alone, which says nothing beside a student. "
+        "Leave one of --scratch and --teacher out.",
+        learns_labels_alone,
+    ),
+    Setting(
+        "train.distill", ": a teacher is learnt from already, and the base's features of its rows are not there. Leave one of "
+        "--distill and --teacher out.",
+        learns_labels_alone,
     ),
     Setting("train.replay", ": no effect with {task}, which learns nothing from texts alone. Leave it out.", replays),
     Setting(

@@ -28,7 +28,7 @@ from luthier.plan.named_columns import column_settings
 from luthier.plan.plan import Plan
 from luthier.prepare.base import Base
 from luthier.prepare.division import Division, group_keys
-from luthier.prepare.prepare import Checked, Place, Prepared, wanted
+from luthier.prepare.prepare import Beside, Checked, Place, Prepared, wanted
 from luthier.prepare.resolve import Resolved, of_rows
 from luthier.prepare.rows import Given, Reading, Rows, understood_as, wishes_of
 from luthier.prepare.rows_read import RowsRead, read_rows
@@ -230,7 +230,7 @@ def prepared(plan: Plan, rows: Rows, read: RowsRead, base: Base, model: HeadedMo
         masters=MasterWeights(model.body, device.dtype),
         ladder=Ladder(()),  # nothing is trained
         examples=by_part(rows, read.examples),
-        made=None,
+        beside=Beside(),
         long=read.long,
         checked=Checked(found_in(rows, read), rows.evidence, 0.0),
         device=device,

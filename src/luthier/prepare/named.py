@@ -18,11 +18,11 @@ from luthier.prepare.prepare import (
     default_folder,
     read_free_rows,
     wanted,
-    with_model,
 )
 from luthier.prepare.resolve import Resolved
 from luthier.prepare.rows import Rows
 from luthier.prepare.rows_read import read_rows
+from luthier.prepare.student import with_model
 
 
 def prepare_named(plan: Plan, memo: Memo | None = None) -> Prepared:
@@ -41,7 +41,7 @@ def prepare_named(plan: Plan, memo: Memo | None = None) -> Prepared:
     model = load_model(base.folder, asked, preparation_of(base.reader))
     ready = prepared(plan, rows, read, base, model)
     unlabelled = read_free_rows(rows, base, rows.form, way)
-    ready = replace(ready, unlabelled=unlabelled)
+    ready = replace(ready, beside=replace(ready.beside, unlabelled=unlabelled))
     return placed(filled(ready), plan, base, rows)
 
 

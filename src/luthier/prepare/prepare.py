@@ -29,7 +29,7 @@ from luthier.models.master_weights import MasterWeights
 from luthier.models.readers.reading import preparation_of
 from luthier.models.readers.texts import Long
 from luthier.plan.plan import Plan, read_plan
-from luthier.prepare.base import Base, base_of, suited
+from luthier.prepare.base import Base, base_of
 from luthier.prepare.continued import Earlier, refuse_another_model, trains_on
 from luthier.prepare.fitting import Fit, fitting
 from luthier.prepare.general import read_general
@@ -46,6 +46,10 @@ from luthier.prepare.refusals import (
 from luthier.prepare.resolve import Guess, Resolved, Start, made_wanted, resolve
 from luthier.prepare.rows import Rows, look_over, understand
 from luthier.prepare.rows_read import RowsRead, read_rows
+from luthier.prepare.student import how_student_is_named, with_model
+from luthier.prepare.suited import suited
+from luthier.prepare.teacher import Teacher, teacher_of
+from luthier.prepare.teacher_rows import having_seen
 from luthier.prepare.unlabelled import Unlabelled, read_unlabelled
 from luthier.tasks import form_of
 from luthier.tasks.task import Task
@@ -79,6 +83,20 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """What is learnt from beside the training rows and their labels."""
+
+    made: Examples | None = None
+    """Rows made of the training texts, to learn from first."""
+    unlabelled: Unlabelled | None = None
+    """Rows without labels, as the model reads them; None where no file of such is named."""
+    teacher: Teacher | None = None
+    """The model whose answers are learnt; None where none teaches."""
+    adapted: Path | None = None
+    """The body's weights once it has learnt from the rows without labels, where that helps; None: they are the folder's."""
+
+
+@dataclass(frozen=True)
 class Prepared:
     """A run's plan, data and model, opened and checked, before anything is computed."""
 
@@ -93,20 +111,31 @@ class Prepared:
     ladder: Ladder
     examples: dict[str, Examples]
     """The tokenised rows of each part."""
-    made: Examples | None
-    """Rows made of the training texts, to learn from first."""
+    beside: Beside
     long: Long
     checked: Checked
     device: Device
     place: Place
-    unlabelled: Unlabelled | None = None
-    """Rows without labels, as the model reads them; None where no file of such is named."""
-    adapted: Path | None = None
-    """The body's weights once it has learnt from these rows, where that helps; None: they are the folder's."""
 
     @property
     def plan(self) -> Plan:
         return self.resolved.plan
+
+    @property
+    def made(self) -> Examples | None:
+        return self.beside.made
+
+    @property
+    def unlabelled(self) -> Unlabelled | None:
+        return self.beside.unlabelled
+
+    @property
+    def teacher(self) -> Teacher | None:
+        return self.beside.teacher
+
+    @property
+    def adapted(self) -> Path | None:
+        return self.beside.adapted
 
     @property
     def features_key(self) -> str:
@@ -172,6 +201,7 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
     rows = memo.call(how_pairs_are_read, of_pairs, understood, base, device)
     task = rows.task
     refuse_what_has_no_effect(plan, task)
+    teacher = memo.call(teacher_of, plan.train.teacher, rows)
     way = task.long if plan.data.long == "auto" else plan.data.long
     # Of the rows before it was known how pairs are read: settings that only then count share them.
     read = memo.call(read_rows, understood, base, rows.form, way)
@@ -197,6 +227,9 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
     if earlier is not None:
         refuse_another_model(earlier, plan.model.name, base)
         stands_on.append(earlier.key)
+    if teacher is not None:
+        teacher = having_seen(plan, teacher, rows, memo)
+        stands_on.append(teacher.fingerprint)
     out = Path(plan.run.out or default_folder(plan, stands_on))
     device = as_recorded(device, plan, out)
     warm = trains_on(plan, earlier)
@@ -207,7 +240,8 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
         model=model,
         ladder=ladder,
         declares=base.folder.pooling is not None,
-        rows=len(rows.split.train),
+        rows=len(rows.split.train)
+        + (0 if teacher is None or unlabelled is None else len(unlabelled.examples)),
         windows=windows(read.examples, task),
         warm=warm,
         made=0 if first is None else len(first),
@@ -217,7 +251,7 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
     refuse_recomputing(resolved.plan, model, ladder)
     more = []
     if plan.model.name != asked.model.name:
-        more.append(Guess("model.name", plan.model.name, f"for a {rows.form.thing}, as none was named"))
+        more.append(Guess("model.name", plan.model.name, how_student_is_named(asked, plan, rows)))
     if fit.why is not None:
         more.append(Guess("train.method", plan.train.method, fit.why))
     resolved = replace(resolved, guesses=(*more, *resolved.guesses))
@@ -230,19 +264,12 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
         masters=MasterWeights(model.body, device.dtype),
         ladder=ladder,
         examples=by_part(resolved.plan, rows, read.examples),
-        made=first,
-        unlabelled=unlabelled,
+        beside=Beside(first, unlabelled, teacher),
         long=read.long,
         checked=Checked(ranked([*findings, *read.left_out, *found]), evidence, checking),
         device=device,
         place=place_of(resolved.plan, out, rows, stands_on),
     )
-
-
-def with_model(plan: Plan, rows: Rows) -> Plan:
-    """The plan with the model that suits its rows, where the user names none."""
-    named = "name" in plan.model.model_fields_set
-    return plan if named else plan.with_settings({"model.name": rows.form.model})
 
 
 def having_read(rows: Rows, read: RowsRead) -> tuple[Rows, Task]:

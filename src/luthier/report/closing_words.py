@@ -13,8 +13,10 @@ MOST = 3
 
 
 def closing_words(scorecard: ScorecardRecord) -> Iterator[str]:
-    """Sentences on what new labels brought, on slices that differ, on a gap beyond noise, and on a validation part that is too
-    small for what it claims."""
+    """Sentences on a student beside its teacher, on what new labels brought, on slices that differ, on a gap beyond noise, and on
+    a validation part that is too small for what it claims."""
+    if scorecard.distillation is not None:
+        yield scorecard.distillation.words
     yield from round_words(scorecard)
     slices, overfitting = scorecard.slices, scorecard.overfitting
     if slices is not None and any(one.differs for one in slices.slices):

@@ -9,6 +9,7 @@ from luthier.files import write_bytes
 from luthier.folder.run_folder import refuse_strange
 from luthier.report import sentences
 from luthier.report.continued import continued
+from luthier.report.distilled import distilled
 from luthier.report.explained import explained
 from luthier.report.forgetting import forgetting
 from luthier.report.making import cost, provenance, training, use
@@ -27,6 +28,7 @@ SECTIONS: dict[str, Callable[[Records], Html]] = {
     "Verdict": verdict,
     "Scores": scores,
     "Labelling rounds": continued,
+    "Teacher and student": distilled,
     "Forgetting": forgetting,
     "Trust": trust,
     "Calibration": calibration,

@@ -45,6 +45,7 @@ from luthier.report.records import AUGMENTED, read_records
 from luthier.report.run_records import SplitRecord, TableRecord, write_findings
 from luthier.steps import looks
 from luthier.steps.continued import continued_record
+from luthier.steps.distilled import distillation_record
 from luthier.steps.footprints import RESTS_ON, Costs, costs_of
 from luthier.steps.mistaken import mistakes_record, write_training_rows
 from luthier.steps.overfitted import overfitting_record
@@ -100,6 +101,7 @@ def score_and_write(run: Run) -> Iterator[Event]:
         write_training_rows(run, seen, run.folder.path / "model")
         costs = costs_of(run, run.learnt[-1])
         forgot = forgetting(run, run.kept)
+        distilled = distillation_record(run, run.kept)
     with whole_folder(run.folder.path / "predictions") as folder:
         for part in ("valid", "test"):
             (folder / f"{part}.jsonl").write_text(prediction_lines(run, run.kept, part), encoding="utf-8")
@@ -114,6 +116,7 @@ def score_and_write(run: Run) -> Iterator[Event]:
         **what_it_costs(run, costs),
         **trusted,
         **looked_into,
+        **({} if distilled is None else {"distillation": distilled}),
         "looks": look.to_json(run.task.metric, run.kept.scores["test"]),
         **continued_record(run),
     }

@@ -10,12 +10,25 @@ def statements(ready: Prepared) -> list[str]:
     found = [*ready.base.folder.told, *ready.rows.table.guesses, *ready.rows.told, *ready.long.told]
     found += [finding.message for finding in ready.checked.findings if finding.severity != "note"]
     found += [*ready.rows.split.warnings, *cut_words(ready)]
+    if ready.teacher is not None and ready.teacher.seen is not None and ready.teacher.seen.rows != 0:
+        found.append(ready.teacher.seen.words)
     if ready.plan.train.cloze and ready.made is None:
         found.append("No sentence of the training texts is long enough to make questions of.")
-    if ready.unlabelled is not None and ready.rows.task.probe is not None and len(ready.rows.split.train):
+    if adapts(ready):
         lessons = lessons_of(ready)
         found.append(lessons if isinstance(lessons, str) else lessons.words())
     expected = ready.rows.task.expectation(len(ready.rows.split.train))
     if expected is not None and not ready.model.knows:
         found.append(expected)
     return found
+
+
+def adapts(ready: Prepared) -> bool:
+    """Whether the body may learn from rows without labels by themselves; with a teacher its answers to them are learnt."""
+    beside, learns = ready.beside, len(ready.rows.split.train) > 0
+    return (
+        beside.unlabelled is not None
+        and beside.teacher is None
+        and ready.rows.task.probe is not None
+        and learns
+    )

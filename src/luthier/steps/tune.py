@@ -23,8 +23,9 @@ from luthier.models.hub.find import what_opening_takes
 from luthier.plan.plan import Plan
 from luthier.prepare.data_files import read_files
 from luthier.prepare.memo import Memo
-from luthier.prepare.prepare import Prepared, prepare, with_model
+from luthier.prepare.prepare import Prepared, prepare
 from luthier.prepare.rows import understand
+from luthier.prepare.student import with_model
 from luthier.prepare.task_columns import kind_of
 from luthier.report.understood_words import understood_words
 from luthier.steps.choosing import cheap_candidates, dear_candidates, decide

@@ -38,6 +38,8 @@ from luthier.tasks.probing import Probing
 from luthier.tasks.recorded import Line, Recorded
 from luthier.tasks.records import RegressionRecord
 from luthier.tasks.task import Baseline, Loss, Model, Task
+from luthier.tasks.taught_numbers import TaughtNumbers
+from luthier.tasks.teaching import Teaching
 from luthier.tasks.texts import (
     input_keys,
     read_columns,
@@ -119,6 +121,10 @@ class Regression(Task[Logits, Numbers]):
     @property
     def explaining(self) -> Explaining[Logits, Numbers]:
         return ExplainedNumbers(self)
+
+    @property
+    def teaching(self) -> Teaching[Numbers]:
+        return TaughtNumbers(self)
 
     @property
     def slice_metric(self) -> str:

@@ -25,6 +25,7 @@ from luthier.tasks.outputs import PLAIN, Logits, Outputs
 from luthier.tasks.probing import Probing
 from luthier.tasks.recorded import Recorded
 from luthier.tasks.reference import Reference
+from luthier.tasks.teaching import Teaching
 from luthier.tasks.trusting import Trusting
 from luthier.tasks.writing import Writing
 from luthier.tasks.zero_shot import ZeroShot
@@ -160,6 +161,11 @@ class Task(ABC, Generic[Out, Ans]):
     @property
     def explaining(self) -> Explaining[Out, Ans] | None:
         """How much speaks for an answer, so that it can be told which pieces of a row it rests on; None where nothing says so."""
+        return None
+
+    @property
+    def teaching(self) -> Teaching[Ans] | None:
+        """How it learns from the answers of a teacher; None where it learns from none."""
         return None
 
     @property

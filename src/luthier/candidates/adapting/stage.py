@@ -22,8 +22,9 @@ FEATURES = "features-adapted"
 
 def adapt_body(run: Run) -> Iterator[Event]:
     """Let the body learn from the rows without labels, if there are any. Where it is kept, the features are its own from here on,
-    and `ready.adapted` says where its weights are."""
-    if run.ready.unlabelled is None or run.task.probe is None:
+    and `ready.adapted` says where its weights are. With a teacher it is the teacher's answers to them that are learnt, later.
+    """
+    if run.ready.unlabelled is None or run.ready.teacher is not None or run.task.probe is None:
         return
     lessons = lessons_of(run.ready)
     if isinstance(lessons, str):
@@ -108,7 +109,7 @@ def exchange(run: Run, body: dict[str, Tensor]) -> None:
 def taken(run: Run) -> Iterator[Event]:
     """Go on with the body that has read the rows: its weights, and its features of all rows."""
     path = run.shared.arrays_path(NAME)
-    run.ready = replace(run.ready, adapted=path)
+    run.ready = replace(run.ready, beside=replace(run.ready.beside, adapted=path))
     run.ready.put_adapted(run.ready.model)
     run.ready.masters.refresh()
     saved = run.shared.saved(FEATURES, FeaturesRecord)

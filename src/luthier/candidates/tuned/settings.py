@@ -99,10 +99,13 @@ def policy_of(plan: TrainPlan, ladder: Ladder) -> Policy:
 def weighted(ready: Prepared) -> Task:
     """The task with the training loss that the plan wants."""
     plan, task = ready.plan.train, ready.rows.task
-    if task.weighting is None:
-        return task  # prepare has refused settings that it does not know
-    targets = ready.examples["train"].targets
-    return task.weighting.weighted(plan.label_smoothing, plan.balance == "loss", targets)
+    if task.weighting is not None:  # else prepare has refused settings that it does not know
+        targets = ready.examples["train"].targets
+        task = task.weighting.weighted(plan.label_smoothing, plan.balance == "loss", targets)
+    if ready.teacher is not None and task.teaching is not None:
+        learner: Task = task.teaching.learner()
+        return learner
+    return task
 
 
 def groups_of(ready: Prepared) -> Ints | None:

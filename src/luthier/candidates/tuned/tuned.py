@@ -30,6 +30,7 @@ from luthier.candidates.tuned.settings import (
     unfreezing_of,
     weighted,
 )
+from luthier.candidates.tuned.taught import learn_from_teacher
 from luthier.candidates.tuned.verified import forget_weights, learn_verified
 from luthier.candidates.tuned.verified import recall as recall_verified
 from luthier.candidates.tuned.warm import probe_of_now, start_warm
@@ -86,7 +87,11 @@ class TunedCandidate(Candidate):
                 run.tuning["rate_test"] = tested[1].told()
             ready.model.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
         else:
-            prefixes = yield from follow(run, settings)
+            run.ready = yield from learn_from_teacher(run)
+            try:
+                prefixes = yield from follow(run, settings)
+            finally:
+                run.ready = replace(run.ready, examples=ready.examples)
         # There is no record where time was over, or somebody stopped it, in the midst of cloze questions.
         tuned = run.tuning.get("tuned", {"tokens": 0, "seconds": 0.0, "why": "interrupted"})
         recall_verified(run)

@@ -12,6 +12,8 @@ from luthier.models.headed import HeadedModel, new_head
 from luthier.models.heads.dense import linears_of
 from luthier.models.hub.inspect import Folder
 from luthier.models.hub.pretrained import head_is_missing
+from luthier.models.hub.static_table import MODULE as STATIC_MODULE
+from luthier.models.hub.static_table import StaticTable
 from luthier.models.hub.weight_files import read_header, refuse_not_finite
 from luthier.models.readers.texts import Texts
 
@@ -43,30 +45,23 @@ def write_sentence_modules(
 ) -> None:
     """The body, its pooling, and one dense module for each linear layer above that.
 
-    In the spelling that every version since 2.0 reads.  own: where in the folder the transformer is.  normalised: whether vectors
-    are brought to length 1.
+    In the spelling that every version since 2.0 reads; a table of word vectors in that of the versions since 3.2, which have such
+    a module.  own: where in the folder the body is.  normalised: whether vectors are brought to length 1.
     """
     body: Any = model.body
     body.save_pretrained(folder / own)
     linears = list(linears_of(layers))
-    kinds = ["Transformer", "Pooling", *["Dense"] * len(linears), *["Normalize"] * normalised]
-    paths = [own, *(f"{at}_{kind}" for at, kind in enumerate(kinds) if at)]
-    modules = [
+    lowest = [(own, STATIC_MODULE)]  # which pools too
+    files: dict[str, Any] = {}
+    if not isinstance(body, StaticTable):
+        lowest = [(own, "Transformer"), ("1_Pooling", "Pooling")]
+        files = settings_of_transformer(own, model, texts)
+    places = [*lowest, *((dense_folder(at), "Dense") for at in range(len(linears)))]
+    places += [(f"{len(linears) + 2}_Normalize", "Normalize")] * normalised
+    files["modules.json"] = [
         {"idx": at, "name": str(at), "path": path, "type": f"sentence_transformers.models.{kind}"}
-        for at, (path, kind) in enumerate(zip(paths, kinds, strict=True))
+        for at, (path, kind) in enumerate(places)
     ]
-    pooling = {"mean": "mean_tokens", "cls": "cls_token", "max": "max_tokens"}
-    files: dict[str, Any] = {
-        "modules.json": modules,
-        str(Path(own, "sentence_bert_config.json")): {
-            "max_seq_length": texts.limit,
-            "do_lower_case": texts.lower_case,
-        },
-        "1_Pooling/config.json": {
-            "word_embedding_dimension": model.state_width,
-            **{f"pooling_mode_{long}": model.pooling == short for short, long in pooling.items()},
-        },
-    }
     for at, (linear, activation) in enumerate(linears):
         files[f"{dense_folder(at)}/config.json"] = {
             "in_features": linear.in_features,
@@ -83,6 +78,21 @@ def write_sentence_modules(
             for name, tensor in linear.state_dict().items()
         }
         save_file(tensors, folder / dense_folder(at) / "model.safetensors", metadata={"format": "pt"})
+
+
+def settings_of_transformer(own: str, model: HeadedModel, texts: Texts) -> dict[str, Any]:
+    """What the modules of a transformer and its pooling are told, by file."""
+    pooling = {"mean": "mean_tokens", "cls": "cls_token", "max": "max_tokens"}
+    return {
+        str(Path(own, "sentence_bert_config.json")): {
+            "max_seq_length": texts.limit,
+            "do_lower_case": texts.lower_case,
+        },
+        "1_Pooling/config.json": {
+            "word_embedding_dimension": model.state_width,
+            **{f"pooling_mode_{long}": model.pooling == short for short, long in pooling.items()},
+        },
+    }
 
 
 def read_dense_head(folder: Folder, width: int, hidden: tuple[int, ...], outputs: int) -> nn.Sequential:

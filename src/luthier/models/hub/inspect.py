@@ -14,6 +14,9 @@ from luthier.models.hub.gguf_folder import Origin, made_of_gguf, origin_of
 from luthier.models.hub.json_file import read_json, read_object
 from luthier.models.hub.regular import files_of, refuse_outside
 from luthier.models.hub.settings import checked_settings, refuse_custom_code
+from luthier.models.hub.static_table import FAMILY as STATIC
+from luthier.models.hub.static_table import MODULE as STATIC_MODULE
+from luthier.models.hub.static_table import static_settings
 from luthier.models.hub.weight_files import read_shapes, weight_files
 
 TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "spm.model", "spiece.model", "tokenizer.model",
@@ -27,9 +30,10 @@ POOLINGS = {
     "pooling_mode_cls_token": "cls",
     "pooling_mode_max_tokens": "max",
 }
-SENTENCE_MODULES = ("Transformer", "Pooling", "Dense", "Normalize")
+SENTENCE_MODULES = ("Transformer", "Pooling", STATIC_MODULE, "Dense", "Normalize")
 """The modules of a sentence-transformers folder that luthier knows, in the order in which they are understood; anything else may
-be code from elsewhere."""
+be code from elsewhere. A table of word vectors stands in the place of transformer and pooling."""
+FIRST_MODULES: tuple[list[str], ...] = ([], ["Transformer"], [STATIC_MODULE])
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,11 @@ class Folder:
         return str(self.config["model_type"])
 
     @property
+    def is_table(self) -> bool:
+        """Whether its body is a table of word vectors, which transformers has no class for."""
+        return self.family == STATIC
+
+    @property
     def place(self) -> str:
         """What a message calls the folder: its path, or the user's name for a GGUF file, whose folder the user has never seen."""
         return self.name if made_of_gguf(self.home) else str(self.path)
@@ -142,27 +151,21 @@ def inspect_whole(name: str, path: Path, files: ReaderFiles) -> Folder:
     """As `inspect_folder`, of a folder with weights of its own."""
     modules = sentence_modules(path)
     root = path / modules[0].get("path", "") if modules else path
-    content = read_object(
-        root / "config.json",
-        missing=f"{path}: holds no config.json, so it is not a model folder of transformers. {instead_of(path)}",
-    )
-    config = checked_settings(root / "config.json", content)
+    table = bool(modules) and kind_of(modules[0]) == STATIC_MODULE
+    config = {} if table else transformers_settings(path, root)
     for file in (root / other for other in MAY_NAME_CODE):
         refuse_custom_code(file, read_object(file))
-    if not isinstance(config.get("model_type"), str):
-        raise ModelError(
-            f'{root / "config.json"}: names no model_type, so the architecture is not known. Add it, such as "bert".'
-        )
     if not any((root / file).is_file() for file in files.names):
         raise ModelError(f"{root}: {files.missing}")
     weights = weight_files(root)
     tensors = read_shapes(root, weights)
     pooling, max_tokens, lower_case = None, None, False
+    if table:
+        config, pooling = static_settings(root, tensors), "mean"
     for module in modules:
-        kind = module["type"].rsplit(".", 1)[-1]
-        if kind == "Pooling":
+        if kind_of(module) == "Pooling":
             pooling = declared_pooling(path / module["path"] / "config.json")
-    if modules and (root / "sentence_bert_config.json").is_file():
+    if modules and not table and (root / "sentence_bert_config.json").is_file():
         sentence = read_object(root / "sentence_bert_config.json")
         max_tokens, lower_case = sentence.get("max_seq_length"), bool(sentence.get("do_lower_case"))
         if max_tokens is not None and (type(max_tokens) is not int or max_tokens < 1):
@@ -177,6 +180,18 @@ def inspect_whole(name: str, path: Path, files: ReaderFiles) -> Folder:
     return Folder(
         name, root, path, config, pooling, max_tokens, lower_case, dense, normalised, tensors, tuple(weights)
     )
+
+
+def transformers_settings(path: Path, root: Path) -> dict[str, Any]:
+    """The settings of a model of transformers. path: the folder that holds it.  root: where in it the model stands."""
+    file = root / "config.json"
+    missing = f"{path}: holds no config.json, so it is not a model folder of transformers. {instead_of(path)}"
+    config = checked_settings(file, read_object(file, missing=missing))
+    if not isinstance(config.get("model_type"), str):
+        raise ModelError(
+            f'{file}: names no model_type, so the architecture is not known. Add it, such as "bert".'
+        )
+    return config
 
 
 def instead_of(path: Path) -> str:
@@ -207,25 +222,31 @@ def sentence_modules(path: Path) -> list[dict[str, Any]]:
     strange = [
         module["type"] for module in modules
         if not module["type"].startswith("sentence_transformers.")
-        or module["type"].rsplit(".", 1)[-1] not in SENTENCE_MODULES
+        or kind_of(module) not in SENTENCE_MODULES
     ]  # fmt: skip
     if strange:
         raise ModelError(
             f"{file}: asks for {listing(strange)}, which luthier does not know and will not import. "
             f"Known are {listing(sorted(SENTENCE_MODULES))} of sentence_transformers."
         )
-    kinds = [module["type"].rsplit(".", 1)[-1] for module in modules]
+    kinds = [kind_of(module) for module in modules]
     once = all(kinds.count(kind) < 2 for kind in kinds if kind != "Dense")
     if (
         kinds != sorted(kinds, key=SENTENCE_MODULES.index)
         or not once
-        or kinds[:1] not in ([], ["Transformer"])
+        or kinds[:1] not in FIRST_MODULES
+        or (STATIC_MODULE in kinds and "Transformer" in kinds)
     ):
         raise ModelError(
             f"{file}: its modules come in the order {listing(kinds, 9)}, which luthier does not know. Known is "
             f"{', '.join(SENTENCE_MODULES)}."
         )
     return modules
+
+
+def kind_of(module: dict[str, Any]) -> str:
+    """The class of a module, without where it is defined."""
+    return str(module["type"]).rsplit(".", 1)[-1]
 
 
 def is_module(entry: Any) -> bool:

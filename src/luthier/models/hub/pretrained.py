@@ -13,11 +13,14 @@ from luthier.errors import LuthierError, ModelError, first_line, listing
 from luthier.models.finite import first_not_finite
 from luthier.models.hub.adapter import merge_adapter
 from luthier.models.hub.inspect import Folder
+from luthier.models.hub.static_table import read_table, settings_of
 from luthier.models.hub.weight_files import read_weights, refuse_not_finite
 from luthier.models.kernels.attention import use_short_attention
 from luthier.models.quiet import quiet
 
 IMAGE_CLASS = "AutoModelForImageClassification"
+BARE = "AutoModel"
+"""The class of a body without anything above it."""
 MORE_TENSORS, SPARE_TENSORS = 4, 1_000
 """A model may have so many tensors for each one in the weight files, which may hold several in one; and so many more."""
 MORE_NUMBERS, SPARE_NUMBERS = 3, 50_000_000
@@ -75,8 +78,11 @@ def refuse_encoder_decoder(folder: Folder) -> None:
 
 def folder_config(folder: Folder, labels: int | None, body_dropout: float | None = None) -> Any:
     """The settings of a folder's model, of those that may be heeded (models/hub/settings.py)."""
+    from transformers import PretrainedConfig
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
+    if folder.is_table:
+        return PretrainedConfig(**settings_of(next(iter(folder.tensors.values()))))
     file = folder.path / "config.json"
     if folder.family not in CONFIG_MAPPING:
         raise ModelError(
@@ -105,6 +111,13 @@ def pretrained(folder: Folder, auto_class: str, config: Any) -> Any:
 
     transformers is given settings and weights, and no folder in which it would find more: adapters, kernels, other files.
     """
+    if folder.is_table:
+        if auto_class != BARE:
+            raise ModelError(
+                f"{folder.name}: is a table of word vectors, whose mean stands for a text: it answers for single texts as "
+                "a whole, and for nothing else. Name an encoder with --model."
+            )
+        return read_table(folder.path, folder.weights)
     skeleton = skeleton_of(folder, auto_class, config)
     check_shapes(folder, skeleton)
     attention = "eager" if "eager" in attention_ways(skeleton) and not torch.cuda.is_available() else "sdpa"

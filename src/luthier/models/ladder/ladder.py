@@ -256,12 +256,27 @@ def build(model: nn.Module, towers: Towers, seen: dict[str, Seen], output: Node)
     names = [f"{tower_name(tower, towers)}block {at}" for tower in towers for at in range(len(tower))]
     paths = [name for tower in towers for name in tower]
     blocks = [seen[path] for path in paths]
-    tops = [blocks[0].entered if blocks else None, *(block.left for block in blocks), output]
+    above = blocks[0] if blocks else head_of_a_table(model, seen)
+    tops = [None if above is None else above.entered, *(block.left for block in blocks), output]
     parameters, idle = deal_parameters(model, tops)
-    ends = [blocks[0].began if blocks else 0, *(block.ended for block in blocks)]
+    ends = [0 if above is None else above.began, *(block.ended for block in blocks)]
     modules = deal_modules(model, ends, seen)
     rungs = zip(["embeddings", *names, "head"], [None, *paths, None], parameters, modules, strict=True)
-    return Ladder(tuple(Rung(*rung) for rung in rungs), idle, note_on(towers, seen))
+    note = None if above is not None and not blocks else note_on(towers, seen)
+    return Ladder(tuple(Rung(*rung) for rung in rungs), idle, note)
+
+
+def head_of_a_table(model: nn.Module, seen: dict[str, Seen]) -> Seen | None:
+    """What stands right above the embeddings of a model that has nothing else below its head; None where it has more."""
+    body = [child for name, child in model.named_children() if name != "head"]
+    holders = [
+        module
+        for child in body
+        for module in child.modules()
+        if any(True for _ in module.parameters(recurse=False))
+    ]
+    bare = bool(holders) and all(isinstance(module, nn.Embedding) for module in holders)
+    return seen.get("head") if bare else None
 
 
 def deal_parameters(

@@ -1,11 +1,13 @@
 """Texts to token numbers, with every token that does not fit counted."""
 
 import contextlib
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from tokenizers import processors
 
 from luthier.arrays import Array
 from luthier.batches.text_examples import TextExamples
@@ -69,16 +71,12 @@ class Texts:
 
     def __init__(self, folder: Folder) -> None:
         """Raises ModelError for a tokenizer that cannot be loaded, or does not belong to the model."""
-        from transformers import AutoTokenizer
-
         self.path = folder.path
         found = checked_tokenizer(folder.path)
         self.rehearsal = Rehearsal(found) if found.strange else None
         config = folder_config(folder, None)
         with self.telling_library_errors("cannot be loaded"), quiet():
-            self.tokenizer: Any = AutoTokenizer.from_pretrained(
-                folder.path, config=config, trust_remote_code=False, local_files_only=True, use_fast=True
-            )
+            self.tokenizer: Any = opened_tokenizer(folder, config)
         if self.tokenizer.pad_token_id is None and self.tokenizer.eos_token_id is None:
             raise ModelError(
                 f"{folder.path}: its tokenizer names neither a padding nor an end token. Add pad_token to it."
@@ -300,6 +298,28 @@ class Texts:
         found: list[Any] = encoded["input_ids"]
         kinds: list[Any] = encoded.get("token_type_ids", found)
         return (found, kinds) if several else ([found], [kinds])
+
+
+def opened_tokenizer(folder: Folder, config: Any) -> Any:
+    """The tokenizer of a folder, in the class that transformers has for it; a table's is its tokenizer.json and nothing else.
+
+    A table of word vectors reads no special tokens, and what pads is left out of the mean, whichever token it is.
+    """
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+    if folder.is_table:
+        found = PreTrainedTokenizerFast(tokenizer_file=str(folder.path / FILE))
+        whole = found.backend_tokenizer
+        whole.no_truncation()
+        whole.no_padding()
+        whole.post_processor = processors.TemplateProcessing(single="$A", pair="$A $B", special_tokens=[])
+        unknown = json.loads(whole.to_str())["model"].get("unk_token")
+        found.unk_token = unknown
+        found.pad_token = unknown or found.convert_ids_to_tokens(0)
+        return found
+    return AutoTokenizer.from_pretrained(
+        folder.path, config=config, trust_remote_code=False, local_files_only=True, use_fast=True
+    )
 
 
 def columns_of(texts: Sequence[str | tuple[str, str]]) -> list[list[str]]:

@@ -119,6 +119,8 @@ def way_for(form: Form, folder: Folder) -> Task | None:
     if form.of_pixels:
         return ImageAdaptation()
     found = suited(Adaptation(), folder)
+    if folder.is_table:
+        return None  # words that its texts leave out say nothing of each other without layers
     texts = sum(role.text for role in form.roles.values())
     if isinstance(found, MaskedAdaptation):
         return None if form.side_by_side else found

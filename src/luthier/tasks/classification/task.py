@@ -26,6 +26,7 @@ from luthier.tasks.baselines import majority_logits, nearest_logits, readable
 from luthier.tasks.calibration import Calibrating, Calibration
 from luthier.tasks.classification.explained import ExplainedLabels
 from luthier.tasks.classification.labels import balanced_weights, names_of
+from luthier.tasks.classification.taught import TaughtLabels
 from luthier.tasks.classification.trusted import TrustedLabels
 from luthier.tasks.config_labels import labelled
 from luthier.tasks.contrast import Contrast
@@ -35,6 +36,7 @@ from luthier.tasks.probing import Probing
 from luthier.tasks.recorded import Line, Recorded
 from luthier.tasks.records import ClassificationRecord
 from luthier.tasks.task import Baseline, Loss, Model, Task, Weighting
+from luthier.tasks.teaching import Teaching
 from luthier.tasks.trusting import Trusting
 from luthier.tasks.zero_shot import Seen, ZeroShot
 
@@ -74,6 +76,8 @@ class Classification(Task[Logits, Labels]):
     """In the training loss a row counts by its label's weight. With `many`, a label that is present counts by it."""
     words: tuple[str, ...] = ()
     """What each label means, as a text that others are compared with; empty: the labels' names say it."""
+    temperature: float = 1.0
+    """In the training loss logits are divided by it: more than 1 where soft targets were softened alike (`teaching`)."""
 
     @property
     def probe(self) -> Probing:
@@ -95,6 +99,10 @@ class Classification(Task[Logits, Labels]):
     @property
     def explaining(self) -> Explaining[Logits, Labels]:
         return ExplainedLabels(self.many)
+
+    @property
+    def teaching(self) -> Teaching[Labels]:
+        return TaughtLabels(self)
 
     @property
     def slice_metric(self) -> str:
@@ -144,20 +152,21 @@ class Classification(Task[Logits, Labels]):
 
     def loss(self, model: Model, batch: Batch) -> Loss:
         """Cross-entropy; with `many` the binary cross-entropy of each label, averaged over labels."""
-        logits, targets = model(batch), batch.targets
+        logits, targets = model(batch) / self.temperature, batch.targets
+        scale = self.temperature**2  # by which softening shrinks gradients (arXiv:1503.02531, section 2)
         weights = logits.new_tensor(self.label_weights) if self.label_weights else None
         if not self.many:
             total = functional.cross_entropy(
                 logits, targets, weights, reduction="sum", label_smoothing=self.label_smoothing
             )
             if weights is None or targets.ndim == 2:
-                return Loss(total, len(batch.rows))
-            return Loss(total, float(weights[targets].sum()))
+                return Loss(scale * total, len(batch.rows))
+            return Loss(scale * total, float(weights[targets].sum()))
         marks = targets * (1 - self.label_smoothing) + self.label_smoothing / 2
         losses = functional.binary_cross_entropy_with_logits(
             logits, marks, reduction="none", pos_weight=weights
         )
-        return Loss(losses.mean(1).sum(), len(batch.rows))
+        return Loss(scale * losses.mean(1).sum(), len(batch.rows))
 
     def mean_loss(self, outputs: Logits, examples: Examples) -> float:
         """The loss of logits that are at hand, without smoothing and weights: what validation compares."""
@@ -230,7 +239,12 @@ class Classification(Task[Logits, Labels]):
         return self.labels[int(answer)]
 
     def to_json(self) -> dict[str, Any]:
-        elsewhere = ("head", "label_smoothing", "label_weights")  # known by the kind; only of training
+        elsewhere = (
+            "head",
+            "label_smoothing",
+            "label_weights",
+            "temperature",
+        )  # known by the kind; only of training
         told = {key: value for key, value in asdict(self).items() if key not in elsewhere}
         if not self.words:
             del told["words"]

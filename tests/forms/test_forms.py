@@ -29,7 +29,7 @@ from luthier.session.runs import tune
 from luthier.steps.answer import answer_file
 from luthier.tasks import TASKS
 from luthier.tasks.classification.labelled import labelled_rows
-from luthier.tasks.kind import Kind, Roles, Understood, Wishes
+from luthier.tasks.kind import Kind, KindParts, Roles, Understood, Wishes
 from luthier.tasks.texts import has_content
 from tiny import TINY, messages, write_jsonl
 from toy import Verse
@@ -74,7 +74,7 @@ def understand(table: Table, columns: Columns, roles: Roles, wishes: Wishes) -> 
 def of_verses(monkeypatch: pytest.MonkeyPatch) -> Kind:
     """Text classification, for this test, of verses."""
     name = "text-classification"
-    kind = replace(TASKS[name], forms=("verse",), find=find, understand=understand, tells_other_texts=False)
+    kind = replace(TASKS[name], forms=("verse",), find=find, understand=understand, parts=KindParts())
     monkeypatch.setitem(FORMS, "verse", Verse())
     monkeypatch.setitem(TASKS, name, kind)
     return kind

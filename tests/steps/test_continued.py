@@ -16,7 +16,10 @@ from luthier.data.split import PARTS, Split
 from luthier.folder.known_rows import WhatWasRead
 from luthier.folder.model_folder import ModelFolder
 from luthier.folder.scorecard_records import ScorecardRecord
+from luthier.plan.continuing import with_those_of_earlier
+from luthier.plan.plan import Plan
 from luthier.prepare.continued import Earlier, Usable, as_before
+from luthier.prepare.prepare import prepare
 from luthier.scores.learning_curve import Curve, likely_gain
 from luthier.steps.continued import last_trained_at
 from tiny import messages, messages_csv
@@ -53,6 +56,11 @@ def second(first: Path) -> Path:
     return out
 
 
+def continuing(data: Path, run: Path, **settings: Any) -> Plan:
+    """The plan of a next round."""
+    return Plan.build(with_those_of_earlier({"data.path": str(data), "data.continues": str(run), **settings}))
+
+
 def card_of(run: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((run / "scorecard.json").read_text())
     return found
@@ -75,15 +83,16 @@ def test_test_rows_stay_test_rows_and_new_ones_are_learnt_from(first: Path, seco
     before, after = card_of(first)["rows"], card_of(second)["rows"]
 
     assert asked_of(first) == asked_of(second)
-    assert after == {**before, "train": before["train"] + 20}
+    assert after == {**before, "train": before["train"] + 20, "valid": before["valid"] + 20}
     assert f"60 rows are those of {first} and stay in their parts; 20 are new and are learnt from." in notes(
         second
     )
 
 
 def test_only_new_rows_go_through_the_model(first: Path, second: Path) -> None:
+    """60 rows, four names of labels, and the training rows once more, as they are answered in cross-validation."""
     assert (
-        f"Features of 64 of 84 texts and rows are those of {first}; the others went through the model."
+        f"Features of 112 of 152 texts and rows are those of {first}; the others went through the model."
         in notes(second)
     )
 
@@ -103,7 +112,8 @@ def test_features_that_are_taken_over_are_those_that_would_be_computed(
         load_file(run / "state" / "features.safetensors") for run in (second, tmp_path / "alone")
     )
     ours, theirs = (
-        np.sort(np.concatenate([found[part] for part in PARTS]), axis=0) for found in (taken, computed)
+        np.sort(np.concatenate([found[part] for part in ("train", "test")]), axis=0)
+        for found in (taken, computed)
     )
     assert np.allclose(ours, theirs, atol=1e-4)
 
@@ -111,6 +121,47 @@ def test_features_that_are_taken_over_are_those_that_would_be_computed(
 def test_the_settings_of_the_round_before_are_kept(first: Path, second: Path) -> None:
     for key in ("model", "method", "seed"):
         assert card_of(second)[key] == card_of(first)[key]
+
+
+def test_rows_that_were_held_out_for_validation_stay_so_though_they_are_few(
+    first: Path, tmp_path: Path
+) -> None:
+    rows, out = first.parent / "rows.csv", tmp_path / "held-out"
+    assert tune(rows, out, "--model", card_of(first)["model"], "--validation", "held-out").code == 0
+
+    kept = prepare(continuing(first.parent / "more.csv", out))
+    turned = prepare(continuing(first.parent / "more.csv", out, **{"data.validation": "crossed"}))
+
+    before, split = card_of(out)["rows"], kept.rows.split
+    assert (split.crossed, len(split.valid), len(split.train)) == (
+        False,
+        before["valid"],
+        before["train"] + 20,
+    )
+    assert (turned.rows.split.crossed, len(turned.rows.split.train)) == (
+        True,
+        before["valid"] + before["train"] + 20,
+    )
+
+
+def test_layers_that_the_few_shot_model_trained_are_learnt_anew_which_is_said_once(
+    tmp_path: Path, sentence_bert: Path
+) -> None:
+    rows, more = rounds_csv(tmp_path / "rows.csv", 30), rounds_csv(tmp_path / "more.csv", 30, 6)
+    asked = ("--quiet", "--precision", "fp32", "--allow", "near-copies,copies,leaks")
+    few, again = tmp_path / "few", tmp_path / "again"
+    ended = command("tune", rows, "--model", sentence_bert, "--method", "few-shot", "--out", few, *asked)
+    assert ended.code == 0, ended.err
+
+    ended = command("tune", more, "--continue", few, "--out", again, *asked)
+
+    assert ended.code == 0, ended.err
+    card = card_of(again)
+    assert (card["chosen"], card["continued"]["new"]) == ("few-shot", 6)
+    assert [note for note in notes(again) if "few-shot" in note and "anew" in note] == [
+        f"30 rows are those of {few} and stay in their parts; 6 are new and are learnt from. What few-shot trained there is "
+        "learnt anew, from all rows."
+    ]
 
 
 # What is told
@@ -266,6 +317,20 @@ def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
     )
 
 
+def test_a_run_of_names_alone_is_no_round_to_go_on_from(first: Path, tmp_path: Path) -> None:
+    named = tmp_path / "named"
+    named.mkdir()
+    (named / "plan.toml").write_text('[data]\npath = "rows.csv"\nlabel_names = ["a", "b"]\n')
+
+    ended = command("tune", first.parent / "rows.csv", "--continue", named, "--quiet")
+
+    assert ended.code == 2
+    assert ended.err == (
+        f"--continue {named}: was made of labels' names alone, and has no labelled rows that new ones could stand beside. Leave "
+        "out --continue: the rows that are labelled now are a first round.\n"
+    )
+
+
 # The parts of rows
 
 
@@ -312,9 +377,10 @@ def test_a_new_row_that_belongs_to_a_test_row_is_not_learnt_from() -> None:
 def test_where_the_earlier_run_validated_on_rows_by_turns_those_that_are_dealt_serve() -> None:
     before = earlier(train=[10, 11], valid=[10, 11], test=[12])
 
-    found, _ = as_before(dealt(train=[0, 2], valid=[1, 3]), before, usable([10, 11, 12, 99]))
+    found, told = as_before(dealt(train=[0, 2], valid=[1, 3]), before, usable([10, 11, 12, 99]))
 
     assert parted(found) == {"train": [0], "valid": [1, 3], "calibration": [], "test": [2]}
+    assert told.endswith(". It held none out, so 1 rows that it learnt from are held out now.")
 
 
 def test_rows_of_a_file_of_their_own_stay_there_and_missing_ones_are_counted() -> None:

@@ -73,9 +73,7 @@ def without(run: Run, held: Bools) -> Run:
             "test": train[asked],
         }
     mode = replace(run.mode, writes_model=False)
-    return replace(
-        run, ready=ready, features=features, mode=mode, tuning={}, candidates=[], kept=None, fold=True
-    )
+    return replace(run, ready=ready, features=features, mode=mode, tuning={}, candidates=[], kept=None)
 
 
 def without_rows(ready: Prepared, learnt: Ints, asked: Ints) -> Prepared:

@@ -1,6 +1,6 @@
 """The probe: a linear head on the frozen features, solved for. From here on there is a model."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import numpy as np
@@ -52,8 +52,12 @@ class ProbeCandidate(Candidate):
             for part in HELD_OUT
         }
         weights = Weights(head=head_of(probe))
+
+        def solved(features: Array, targets: Array) -> Probe:
+            return solve_probe(features, targets, how.outputs, probe.strength)
+
         return Fitted(
-            self.name, self.words, seconds, {**outputs}, weights=weights, footprint=footprint_of(run, probe)
+            self.name, self.words, seconds, {**outputs}, weights=weights, footprint=footprint_of(run, solved)
         )
 
     def settle(self, run: Run, fitted: Fitted) -> None:
@@ -90,9 +94,9 @@ def pulled_to_words(run: Run) -> bool:
 def of_few_rows(run: Run) -> Fitted:
     """The probe of few rows (train/probe/centred.py), with what it gives for rows that were held out in cross-validation."""
     how, begin, targets = probing(run), run.clock(), run.targets("train")
-    folds = folds_of(run)
+    folds, words = folds_of(run), run.features.get(NAMES)
     with with_threads(run.mode.wide):
-        found = fit_centred(run.features["train"], targets, run.features.get(NAMES), how.outputs, folds)
+        found = fit_centred(run.features["train"], targets, words, how.outputs, folds)
     seconds = run.watch.took["features"] + run.clock() - begin
     run.probe, setting = found.probe, found.setting
     run.tuning["probe"] = {"strength": setting.strength, "sharpness": setting.sharpness}
@@ -102,14 +106,17 @@ def of_few_rows(run: Run) -> Fitted:
     }
     if found.held_out is not None and folds is not None:
         outputs["valid"] = how.answered(found.held_out[folds >= 0].astype(np.float32), examples["valid"])
-    footprint = Footprint(learnt=len(targets))
+
+    def solved(features: Array, targets: Array) -> Probe:
+        return fit_centred(features, targets, words, how.outputs, None, found.setting).probe
+
     return Fitted(
         PROBE.name,
         PROBE.words,
         seconds,
         {**outputs},
         weights=Weights(head=head_of(found.probe)),
-        footprint=footprint,
+        footprint=footprint_of(run, solved),
     )
 
 
@@ -137,10 +144,11 @@ def fit_or_reuse(run: Run, how: Probing, targets: Array) -> Probe:
     return probe
 
 
-def footprint_of(run: Run, probe: Probe) -> Footprint:
-    """What the probe would come to with fewer rows; where answers are of words, or in a trial of a search, nobody asks."""
+def footprint_of(run: Run, solved: Callable[[Array, Array], Probe]) -> Footprint:
+    """What the probe would come to with fewer rows; where answers are of words, there is no test, or in a trial of a search,
+    nobody asks. solved: the probe of some features, and of what is learnt there."""
     how, train, test = probing(run), run.ready.examples["train"], run.ready.examples["test"]
-    if train.tokens is not None or not run.mode.writes_model:
+    if train.tokens is not None or not run.mode.writes_model or not len(test):
         return Footprint()
     seed, few = run.plan.run.seed, tried_rows(len(test))
     chosen = seeds.generator(seed, "fewer rows").permutation(len(train))[:MOST_ROWS]
@@ -148,7 +156,7 @@ def footprint_of(run: Run, probe: Probe) -> Footprint:
     asked = how.read(run.features["test"][few])
 
     def again(rows: Ints) -> Array:
-        return solve_probe(features[rows], targets[rows], how.outputs, probe.strength).logits(asked)
+        return solved(features[rows], targets[rows]).logits(asked)
 
     with with_threads(run.mode.wide):
         smaller = with_fewer(again, how, test.select(few), len(chosen), seed)

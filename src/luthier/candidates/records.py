@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
+from luthier.folder.scorecard_records import Change, ScoreChange
 from luthier.records import Count, Finite, Positive, Record, VersionedRecord
 from luthier.tasks.records import CalibrationRecord
 
@@ -97,13 +98,10 @@ class AdaptedRecord(VersionedRecord):
     seconds: Finite = 0.0
     share: Finite = 0.0
     """How far the weights went from the base on the way to where training ended."""
-    loss_before: Finite | None = None
-    loss_after: Finite | None = None
-    score_before: Finite | None = None
-    """Of a probe in cross-validation over the training rows; higher is better."""
-    score_after: Finite | None = None
-    error: Finite | None = None
-    """Standard error of the difference of these two."""
+    loss: Change | None = None
+    """The loss on those that said when to stop."""
+    score: ScoreChange | None = None
+    """What a probe comes to in cross-validation over the training rows; higher is better."""
 
 
 class FewShotRecord(VersionedRecord):

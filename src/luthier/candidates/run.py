@@ -102,8 +102,6 @@ class Run:
     """The candidates so far, from cheap to dear."""
     kept: Fitted | None = None
     """The candidate whose model stands in model/ now."""
-    fold: bool = False
-    """Whether some training rows are left out for once, so that nothing of it is of use to another command."""
     holder: str = PRETRAINED
     """The candidate that has moved the body of `ready.model`, whose weights that model has now."""
 

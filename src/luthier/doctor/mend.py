@@ -86,9 +86,10 @@ def refuse_other_forms(plan: Plan, rows: Rows) -> None:
             f"{plan.data.path}: {rows.table.layout.why}, and its rows are made of it in another form, which cannot be corrected "
             "in it. Correct them where they were annotated, and export them anew."
         )
-    if rows.composed:
+    made = rows.assumed.composed
+    if made:
         raise DataError(
-            f"{plan.data.path}: {rows.composed[0]!r} is made of several columns, whose values cannot be corrected as one. Name "
+            f"{plan.data.path}: {made[0]!r} is made of several columns, whose values cannot be corrected as one. Name "
             "one column with --text or --label, or correct the file by hand."
         )
 

@@ -183,6 +183,20 @@ class Keeping(Record):
         return self
 
 
+class Change(Record):
+    """A number before and after the body learnt from rows without labels."""
+
+    before: Finite
+    after: Finite
+
+
+class ScoreChange(Change):
+    """A score before and after."""
+
+    error: Finite
+    """Standard error of the difference."""
+
+
 class LearntUnlabelled(Record):
     """What the body learnt from rows without labels, and whether that was kept."""
 
@@ -194,11 +208,8 @@ class LearntUnlabelled(Record):
     tokens: int | None = None
     seconds: Finite | None = None
     share: Finite | None = None
-    loss_before: Finite | None = None
-    loss_after: Finite | None = None
-    score_before: Finite | None = None
-    score_after: Finite | None = None
-    error: Finite | None = None
+    loss: Change | None = None
+    score: ScoreChange | None = None
     words: str | None = None
 
 

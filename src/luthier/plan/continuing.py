@@ -10,8 +10,9 @@ from luthier.plan.plan import full_key, read_plan
 
 KEY = "data.continues"
 """The setting that names the earlier run."""
-OWN = ("data.path", "data.warm_up", "data.allow", KEY)
-"""Settings of `data` that each run has for itself."""
+OWN = ("data.path", "data.warm_up", "data.allow", "data.validation", KEY)
+"""Settings of `data` that each run has for itself. How candidates are compared follows from how many rows there are now, and from
+whether the earlier run has held some out (prepare/crossing.py)."""
 BESIDE = ("train.method", "run.seed", "run.precision")
 """Settings of other sections than `data`, `task` and `model` that the next round goes on with."""
 
@@ -31,7 +32,13 @@ def with_those_of_earlier(settings: Mapping[str, Any]) -> dict[str, Any]:
             f"--continue {name}: is not the folder of a run, which holds a plan.toml. Name the run of the round before, as in "
             "--continue runs/reviews-1a2b3c4d; without --continue, luthier tune begins anew."
         )
-    kept = {key: value for key, value in read_plan(run / "plan.toml").items() if goes_on(key)}
+    before = read_plan(run / "plan.toml")
+    if before.get("data.label_names"):
+        raise PlanError(
+            f"--continue {name}: was made of labels' names alone, and has no labelled rows that new ones could stand beside. "
+            "Leave out --continue: the rows that are labelled now are a first round."
+        )
+    kept = {key: value for key, value in before.items() if goes_on(key)}
     for key in (key for key in NAMED if isinstance(kept.get(key), str)):
         kept[key] = found_again(key, kept[key], [run])
     return {**kept, **given}

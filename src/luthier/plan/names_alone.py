@@ -45,6 +45,8 @@ def clashes_of_names(
             f"data.label_names with data.path {data.path!r} and data.unlabelled: where labels are named nothing is learnt from "
             "DATA. Leave DATA out, or leave out data.label_names to learn from its labels."
         )
+    if data.continues is not None:
+        yield "data.continues: no effect with data.label_names, of which nothing is learnt. Leave one of the two out."
     if data.valid is not None:
         yield "data.valid: no effect with data.label_names, as nothing is chosen. Leave it out, or test on it: --test FILE."
     if task.labels_per_row == "many":

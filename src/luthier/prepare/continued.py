@@ -45,7 +45,11 @@ class Earlier:
     def of(name: str) -> "Earlier":
         """Raises RunError for a run that is not finished, or that left nothing to go on from."""
         path = run_inside(Path(name))
-        Scorecard.read(path)
+        if not Scorecard.read(path).card.test:
+            raise RunError(
+                f"--continue {name}: was not measured, as it had no test rows, so it could not be told what new labels bring. "
+                "Leave out --continue, and name rows to test on with --test FILE: the next round can go on from that run."
+            )
         key = RunFolder.key_record(path)
         saved = RunFolder(path, "" if key is None else key.key).saved(ROWS, RowsRecord)
         if key is None or saved is None:
@@ -167,8 +171,21 @@ def words(earlier: Earlier, usable: Usable, before: Ints, part: Ints) -> str:
     held = np.count_nonzero(new & (part > 0))
     if held:
         told += f", but for {held:,} held out with the rows that they belong to, or as none were before"
+    turned = (
+        (before >= 0)
+        & (before < ORDER.index("test"))
+        & (part > 0)
+        & np.isin(usable.keys, earlier.keys["train"])
+    )
+    if turned.any():
+        told += (
+            f". It held none out, so {np.count_nonzero(turned):,} rows that it learnt from are held out now"
+        )
     gone = earlier.count - len(np.unique(usable.keys[before >= 0]))
-    return f"{told}. {gone:,} of its rows are not here any more." if gone else f"{told}."
+    told += f". {gone:,} of its rows are not here any more." if gone else "."
+    if earlier.trained not in (None, TUNED):
+        told += f" What {earlier.trained} trained there is learnt anew, from all rows."
+    return told
 
 
 def refuse_none_left(earlier: Earlier, before: Ints) -> None:

@@ -48,7 +48,7 @@ def named_rows(plan: Plan) -> Rows:
     return replace(
         rows,
         kind=kind,
-        told=(*told, *rows.told),
+        assumed=replace(rows.assumed, told=(*told, *rows.told)),
         understanding=replace(rows.understanding, split=split),
     )
 

@@ -84,4 +84,4 @@ def read_as(task: Task, pair: str) -> Task:
 
 
 def with_reason(rows: Rows, why: str) -> Rows:
-    return replace(rows, guesses={**rows.guesses, "pair": why})
+    return replace(rows, assumed=replace(rows.assumed, guesses={**rows.guesses, "pair": why}))

@@ -51,6 +51,18 @@ SHOWN = "luthier: shown"
 
 
 @dataclass(frozen=True)
+class Assumed:
+    """What was assumed about the rows, beside what they say themselves."""
+
+    guesses: Mapping[str, str]
+    """Guessed settings, and the reason of each."""
+    told: tuple[str, ...]
+    """Sentences on what was assumed about the rows, each with the flag that corrects it."""
+    composed: tuple[str, ...]
+    """Columns of the table that are made of several of the file's."""
+
+
+@dataclass(frozen=True)
 class Rows:
     """The understood data: table, task, columns and split, with the findings on them."""
 
@@ -58,8 +70,6 @@ class Rows:
     kind: Kind
     columns: dict[str, str]
     """The table's columns, by their role in the task."""
-    guesses: dict[str, str]
-    """Guessed settings, and the reason of each."""
     understood: Understood
     split: Split
     left_out: dict[str, int]
@@ -68,14 +78,19 @@ class Rows:
     """All that checks may look at."""
     understanding: Understanding
     """The summary of how the data were understood, for people and programs."""
-    told: tuple[str, ...]
-    """Sentences on what was assumed about the rows, each with the flag that corrects it."""
-    composed: tuple[str, ...]
-    """Columns of the table that are made of several of the file's."""
+    assumed: Assumed
     seconds: float
     """Seconds that reading took."""
     unlabelled: FreeRows | None = None
     """Rows without labels; None where no file of such is named."""
+
+    @property
+    def guesses(self) -> Mapping[str, str]:
+        return self.assumed.guesses
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        return self.assumed.told
 
     @property
     def task(self) -> Task:
@@ -212,19 +227,21 @@ def understood_as(plan: Plan, given: Given, how: Reading, begin: float) -> Rows:
         table=table,
         kind=kind,
         columns=columns,
-        guesses={"task": how.why, **how.guess.reasons, **split_reason(given.own_split)},
         understood=division.understood,
         split=division.split,
         left_out=left_out_of(division.understood, understanding, given.own_split),
         evidence=evidence_of(given, columns, whole, text, division, understanding, plan.data.group),
         understanding=understanding,
-        told=(
-            *told,
-            *folds_told(given.first, understanding.unread),
-            *division.understood.told,
-            *(() if free is None else free.told),
+        assumed=Assumed(
+            guesses={"task": how.why, **how.guess.reasons, **split_reason(given.own_split)},
+            told=(
+                *told,
+                *folds_told(given.first, understanding.unread),
+                *division.understood.told,
+                *(() if free is None else free.told),
+            ),
+            composed=tuple(name for name in columns.values() if parts_of(given.first_read, name)),
         ),
-        composed=tuple(name for name in columns.values() if parts_of(given.first_read, name)),
         seconds=time.monotonic() - begin,
         unlabelled=free,
     )
@@ -340,7 +357,7 @@ def evidence_of(
 
 def other_texts(given: Given, kind: Kind, columns: Mapping[str, str]) -> list[str]:
     """Columns that hold texts beside the one that is classified, and are not read."""
-    if not kind.tells_other_texts:
+    if not kind.parts.tells_other_texts:
         return []
     return texts_beside(
         given.first, columns["text"], [*columns.values(), *parts_in(given.first_read, columns)]

@@ -16,7 +16,7 @@ from luthier.folder.continued_records import Brought, Continued, NextRound, Roun
 from luthier.folder.model_folder import ModelFolder
 from luthier.folder.scorecard import Scorecard
 from luthier.folder.scorecard_records import ScorecardRecord
-from luthier.prepare.continued import ORDER, Earlier
+from luthier.prepare.continued import Earlier
 from luthier.scores.intervals import Estimate
 from luthier.scores.learning_curve import likely_gain
 from luthier.scores.many_looks import confidence_at
@@ -34,7 +34,7 @@ def continued_record(run: Run) -> dict[str, Any]:
         return {}
     earlier = Earlier.of(run.plan.data.continues)
     card, keys = Scorecard.read(earlier.path).card, run.ready.rows.keys()
-    own = np.concatenate([keys[part] for part in ORDER])
+    own = np.concatenate([keys[part] for part in (*run.ready.rows.split.learnt, "test")])  # each row once
     known = int(np.count_nonzero(earlier.places(own) >= 0))
     before = card.continued
     looks = 1 + (before.looks if before else 0)

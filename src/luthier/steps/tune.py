@@ -195,8 +195,8 @@ def run_steps(run: Run, opening: list[Event]) -> Iterator[Event]:
 def warmed_up(plan: Plan, stop: Callable[[], bool]) -> Generator[Event, None, Plan]:
     """The plan that goes on from a run over its warm-up file: a run of its own, found again by whoever warms up alike."""
     kind, _ = kind_of(plan, read_files(plan)["train"])
-    if not kind.warms_up:
-        known = ", ".join(name for name, one in TASKS.items() if one.warms_up)
+    if not kind.parts.warms_up:
+        known = ", ".join(name for name, one in TASKS.items() if one.parts.warms_up)
         raise PlanError(f"data.warm_up: no effect with {kind.name}; only {known} warms up. Leave it out.")
     if plan.run.budget is not None:
         raise PlanError(

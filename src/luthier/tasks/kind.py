@@ -130,6 +130,20 @@ class Finished:
 
 
 @dataclass(frozen=True)
+class KindParts:
+    """Optional parts of a kind of task, which most have not."""
+
+    suited: Callable[[Task, Folder], Task] | None = None
+    """The task in the way in which a folder's model learns it; None: all models learn it alike."""
+    suggests: Suggesting | None = None
+    """How `luthier suggest` tells which rows to label next; None where it cannot."""
+    tells_other_texts: bool = False
+    """Whether columns that hold texts too, and are not read, are worth telling of."""
+    warms_up: bool = False
+    """Whether its head means the same whatever the rows, so that other rows may be learnt from first."""
+
+
+@dataclass(frozen=True)
 class Kind:
     """A kind of task, a row of TASKS: what it is before it has seen the data."""
 
@@ -151,16 +165,17 @@ class Kind:
     """What rows are made of where the name that a task gives does not say all of it; None: the form of that name."""
     numbers: bool = False
     """Whether its label is a number: a word in the label's column then stands for nothing."""
-    tells_other_texts: bool = False
-    """Whether columns that hold texts too, and are not read, are worth telling of."""
-    suited: Callable[[Task, Folder], Task] | None = None
-    """The task in the way in which a folder's model learns it; None: all models learn it alike."""
     labelled: bool = True
     """Whether its rows have labels: images without any may lie in folders of whatever names."""
-    suggests: Suggesting | None = None
-    """How `luthier suggest` tells which rows to label next; None where it cannot."""
-    warms_up: bool = False
-    """Whether its head means the same whatever the rows, so that other rows may be learnt from first."""
+    parts: KindParts = KindParts()
+
+    @property
+    def suited(self) -> Callable[[Task, Folder], Task] | None:
+        return self.parts.suited
+
+    @property
+    def suggests(self) -> Suggesting | None:
+        return self.parts.suggests
 
     def form(self, task: Task) -> Form:
         """What the rows of one of its tasks are made of, as that task reads them."""

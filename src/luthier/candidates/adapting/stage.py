@@ -14,6 +14,7 @@ from luthier.candidates.run import Run
 from luthier.devices import with_threads
 from luthier.errors import ModelError
 from luthier.events import Event, Noted
+from luthier.folder.scorecard_records import Change, ScoreChange
 from luthier.train.probe.better_features import Gain, gain_of
 
 FEATURES = "features-adapted"
@@ -77,11 +78,8 @@ def adapted(run: Run, lessons: Lessons) -> Generator[Event, None, AdaptedRecord 
         tokens=learnt.tokens,
         seconds=run.clock() - begin,
         share=learnt.share,
-        loss_before=learnt.before,
-        loss_after=learnt.after,
-        score_before=None if gain is None else gain.before,
-        score_after=None if gain is None else gain.after,
-        error=None if gain is None else gain.error,
+        loss=Change(before=learnt.before, after=learnt.after),
+        score=None if gain is None else ScoreChange(before=gain.before, after=gain.after, error=gain.error),
         kept=kept,
         words=words_of(run, learnt, gain),
     )

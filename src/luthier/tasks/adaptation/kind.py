@@ -23,7 +23,7 @@ from luthier.tasks.adaptation.task import Adaptation
 from luthier.tasks.adaptation.views import TextAdaptation
 from luthier.tasks.classification.image import image_column
 from luthier.tasks.classification.labelled import refuse_nothing_left
-from luthier.tasks.kind import Finished, Kind, Roles, Understood, Wishes
+from luthier.tasks.kind import Finished, Kind, KindParts, Roles, Understood, Wishes
 from luthier.tasks.metric import chosen_metric
 from luthier.tasks.records import AdaptationRecord
 from luthier.tasks.task import Task
@@ -147,6 +147,6 @@ ADAPTATION = Kind(
     find=find,
     understand=understand,
     restore=restore,
-    suited=suited,
+    parts=KindParts(suited=suited),
     labelled=False,
 )

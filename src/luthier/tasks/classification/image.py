@@ -31,7 +31,7 @@ from luthier.tasks.classification.finished import classes_of
 from luthier.tasks.classification.labelled import labelled_rows
 from luthier.tasks.classification.suggesting import SuggestingLabels
 from luthier.tasks.classification.task import Classification
-from luthier.tasks.kind import Finished, Kind, Roles, Understood, Wishes
+from luthier.tasks.kind import Finished, Kind, KindParts, Roles, Understood, Wishes
 from luthier.tasks.task import Task
 
 NAME = "image-classification"
@@ -174,5 +174,5 @@ IMAGE_CLASSIFICATION = Kind(
     find=find,
     understand=understand,
     restore=restore,
-    suggests=SuggestingLabels("image", "image"),
+    parts=KindParts(suggests=SuggestingLabels("image", "image")),
 )

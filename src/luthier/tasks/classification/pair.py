@@ -11,7 +11,7 @@ from luthier.tasks.classification.finished import classes_of
 from luthier.tasks.classification.labelled import labelled_rows
 from luthier.tasks.classification.suggesting import SuggestingLabels
 from luthier.tasks.classification.task import Classification
-from luthier.tasks.kind import Finished, Kind, Roles, Understood, Wishes
+from luthier.tasks.kind import Finished, Kind, KindParts, Roles, Understood, Wishes
 from luthier.tasks.texts import input_keys, read_columns
 
 NAME = "pair-classification"
@@ -52,5 +52,5 @@ PAIR_CLASSIFICATION = Kind(
     find=find,
     understand=understand,
     restore=Classification.from_json,
-    suggests=SuggestingLabels("pair"),
+    parts=KindParts(suggests=SuggestingLabels("pair")),
 )

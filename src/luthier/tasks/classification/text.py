@@ -12,7 +12,7 @@ from luthier.tasks.classification.named import task_of_names
 from luthier.tasks.classification.suggesting import SuggestingLabels
 from luthier.tasks.classification.task import Classification
 from luthier.tasks.descriptions import Descriptions
-from luthier.tasks.kind import Finished, Kind, Roles, Understood, Wishes
+from luthier.tasks.kind import Finished, Kind, KindParts, Roles, Understood, Wishes
 from luthier.tasks.texts import input_keys, read_columns
 
 NAME = "text-classification"
@@ -48,6 +48,5 @@ TEXT_CLASSIFICATION = Kind(
     find=find,
     understand=understand,
     restore=Classification.from_json,
-    tells_other_texts=True,
-    suggests=SuggestingLabels("text"),
+    parts=KindParts(suggests=SuggestingLabels("text"), tells_other_texts=True),
 )

@@ -18,7 +18,7 @@ from luthier.forms.form import Columns
 from luthier.models.hub.tuned_head import SPANS, TunedHead
 from luthier.scores.metrics import judging
 from luthier.tasks.classification.labelled import refuse_nothing_left
-from luthier.tasks.kind import Finished, Kind, Roles, Understood, Wishes
+from luthier.tasks.kind import Finished, Kind, KindParts, Roles, Understood, Wishes
 from luthier.tasks.metric import chosen_metric
 from luthier.tasks.question_answering.task import NAME, QuestionAnswering
 from luthier.tasks.texts import has_content
@@ -141,5 +141,5 @@ QUESTION_ANSWERING = Kind(
     find=find,
     understand=understand,
     restore=QuestionAnswering.from_json,
-    warms_up=True,
+    parts=KindParts(warms_up=True),
 )  # fmt: skip

@@ -20,7 +20,7 @@ from luthier.models.hub.tuned_head import TOKENS, TunedHead
 from luthier.scores.metrics import judging
 from luthier.tasks.classification.labelled import refuse_nothing_left, useless
 from luthier.tasks.classification.labels import in_order
-from luthier.tasks.kind import Finished, Kind, Roles, Understood, Wishes
+from luthier.tasks.kind import Finished, Kind, KindParts, Roles, Understood, Wishes
 from luthier.tasks.matching import match_labels
 from luthier.tasks.metric import chosen_metric
 from luthier.tasks.task import Task
@@ -198,5 +198,5 @@ TOKEN_CLASSIFICATION = Kind(
     understand=understand,
     restore=TokenClassification.from_json,
     own_form=words_as_split,
-    suggests=SuggestingEntities(),
+    parts=KindParts(suggests=SuggestingEntities()),
 )

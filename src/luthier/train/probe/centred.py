@@ -51,19 +51,24 @@ class Centred:
 
 
 def fit_centred(
-    features: Array, targets: Ints, words: Array | None, outputs: int, folds: Ints | None
+    features: Array,
+    targets: Ints,
+    words: Array | None,
+    outputs: int,
+    folds: Ints | None,
+    setting: Setting = USUAL,
 ) -> Centred:
     """Multinomial logistic regression with the prior that label k's weights are normal around `sharpness` times t_k, the vector
     of its words: logits = f . (w_k + a t_k), w pulled to zero (Huang et al. 2024, LP++, CVPR; CLAP, arXiv:2312.12730, eq. 9).
 
     features: (rows, width).  words: (outputs, width) features of the labels' words; None: there are none, and the pull is to
-    zero.  folds: (rows,) in which fold a row is held out, -1 where in none; None: rows are too few, and the usual setting is
+    zero.  folds: (rows,) in which fold a row is held out, -1 where in none; None: rows are too few, and `setting` is
     taken.  Weight and strength are those of the smallest log loss on held-out rows, first the one, then the other.
     """
     scale = float(np.linalg.norm(features, axis=1).mean()) or 1.0
     units = None if words is None else words / np.maximum(np.linalg.norm(words, axis=1, keepdims=True), 1e-12)
     rows = Rows(features.astype(np.float64) / scale, targets, units, outputs)
-    setting, held_out = USUAL, None
+    held_out = None
     if units is None:
         setting = Setting(0.0, setting.strength)
     if folds is not None:

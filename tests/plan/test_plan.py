@@ -272,7 +272,7 @@ def test_a_choice_that_is_none_is_told_with_those_there_are() -> None:
 
 
 METHODS = (
-    "Expected auto, probe, full, top:K (the head and K blocks, K from 1), thaw or thaw:E (E epochs a rung), "
+    "Expected auto, probe, few-shot, full, top:K (the head and K blocks, K from 1), thaw or thaw:E (E epochs a rung), "
     "or lora or lora:R (rank R)."
 )
 

@@ -193,7 +193,8 @@ def test_what_was_not_used_for_long_is_let_go_and_made_again() -> None:
 
 def prepared(data: Path, model: Path, memo: Memo, **settings: Any) -> Prepared:
     own = {"data.path": str(data), "model.name": str(model), "run.precision": "fp32", "run.threads": 1}
-    return prepare(Plan.build({**own, "data.allow": ("near-copies", "copies", "leaks"), **settings}), memo)
+    allowed = {"data.allow": ("near-copies", "copies", "leaks"), "data.validation": "held-out"}
+    return prepare(Plan.build({**own, **allowed, **settings}), memo)
 
 
 def shared(one: Prepared, other: Prepared) -> dict[str, bool]:

@@ -30,7 +30,7 @@ def warnings(folder: Path, rows: Rows, **settings: Any) -> list[str]:
 
 
 def test_few_rows_are_said_to_be_few(tmp_path: Path) -> None:
-    assert warnings(tmp_path, texts(20, label=["good", "bad"])) == [
+    assert warnings(tmp_path, texts(20, label=["good", "bad"]), **{"data.validation": "held-out"}) == [
         "The test part has 4 rows: a score of 80 % would be known to about 39 points either way. "
         "More test rows make the numbers firmer.",
         "Only 2 rows to calibrate on, which is too few: probabilities are the model's own, which are often too sure.",

@@ -147,7 +147,7 @@ def open_search(
     """
     plan, asked = folder.plans()
     own_threads = plan.run.threads is None
-    plan = plan.with_settings({"run.threads": threads_of(plan, asked), "data.split_seed": plan.split_seed})
+    plan = plan.with_settings(alike_in_trials(plan, asked))
     memo = Memo(folder.shared)
     with folder.alone("open"):
         settled = folder.settled
@@ -224,6 +224,13 @@ def refuse_another_model(search: Search, values: Mapping[str, Value]) -> None:
             f"{folder.path}: the model {name} has changed since this search began, so what is learnt from it could not be "
             "compared with trials that have ended. Put back what was there, or search anew with another --out."
         )
+
+
+def alike_in_trials(plan: Plan, asked: SearchPlan) -> dict[str, Any]:
+    """Settings that all trials have, whatever is varied: their threads, and the rows that they are scored on. Trials vary how
+    layers are tuned, so rows are held out however few there are, unless the plan says otherwise."""
+    own = {"run.threads": threads_of(plan, asked), "data.split_seed": plan.split_seed}
+    return own | ({"data.validation": "held-out"} if plan.validation == "auto" else {})
 
 
 def threads_of(plan: Plan, asked: SearchPlan) -> int:

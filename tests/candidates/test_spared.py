@@ -171,7 +171,12 @@ def test_it_ends_as_the_probe_does_that_was_asked_for(tmp_path: Path, bert: Path
     data = sure_csv(tmp_path / "rows.csv")
 
     spared, _ = run(plan_for(data, bert, tmp_path / "spared"))
-    asked = {"train.method": "probe", "train.epochs": None, "train.lr": None}
+    asked = {
+        "train.method": "probe",
+        "train.epochs": None,
+        "train.lr": None,
+        "data.validation": "held-out",
+    }
     settings = plan_for(data, bert, tmp_path / "asked").settings() | asked
     probe, _ = run(Plan.build({key: value for key, value in settings.items() if value is not None}))
 

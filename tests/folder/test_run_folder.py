@@ -25,8 +25,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory, bert: Path) -> Path:
     """A finished run, and the data beside it."""
     place = tmp_path_factory.mktemp("finished")
     data = messages_csv(place / "messages.csv", 80)
-    ended = luthier("tune", data, "--model", bert, "--method", "probe", "--out", place / "run", "--set", "run.precision=fp32",
-                    "--quiet")  # fmt: skip
+    ended = luthier("tune", data, "--model", bert, "--method", "probe", "--validation", "held-out", "--out", place / "run",
+                    "--set", "run.precision=fp32", "--quiet")  # fmt: skip
     assert ended.code == 0, ended.err
     return place / "run"
 

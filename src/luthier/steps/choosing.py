@@ -66,6 +66,12 @@ def chosen_of(run: Run) -> tuple[Fitted, str]:
     found = [fitted for fitted in learnt if fitted.name == asked]
     if found:
         return found[0], f"{method}, the method that was asked for"
+    if not run.ready.rows.split.validates:
+        best = learnt[-1]
+        return (
+            best,
+            f"{best.name}: with one row a label nothing tells candidates apart, and it is the better one on the mean",
+        )
     if run.outlook.spared:
         best, _ = choose(learnt, run.standard_error, run.task.metric)
         return (

@@ -7,6 +7,7 @@ import numpy as np
 
 from luthier.arrays import Array
 from luthier.batches.examples import Examples
+from luthier.batches.order import steps_per_epoch
 from luthier.candidates.run import Run
 from luthier.devices import with_threads
 from luthier.events import Advanced, Event, Noted, Stepped, WentBack
@@ -23,7 +24,7 @@ NAME = "few-shot"
 """The name of the candidate, and of its artefact."""
 ROWS, FEWEST_ROWS, TOKENS = 64, 8, 8_192
 """Rows of a step: each is compared with each. Fewer of long texts, so that a step has about so many tokens."""
-FEWEST_STEPS, MOST_STEPS, EPOCHS = 24, 400, 3.0
+FEWEST_STEPS, MOST_STEPS, EPOCHS = 10, 400, 3.0
 """Steps: of few rows so many, else as many as see each row so often."""
 RATE = 2.0
 """The learning rate as a multiple of the recipe's, as steps are few (docs/few.md)."""
@@ -45,8 +46,10 @@ def settings_for(ready: Prepared, examples: Examples) -> TrainSettings:
     parameters = sum(weight.numel() for weight in ready.model.parameters())
     recipe, plan = recipe_for(ready.base.folder.family, parameters), ready.plan
     long = int(np.sort(examples.lengths)[-ROWS:].mean()) or 1
-    batch_rows = int(np.clip(TOKENS // long, FEWEST_ROWS, ROWS))
-    per_epoch = -(-len(examples) // batch_rows)
+    per_epoch = steps_per_epoch(len(examples), int(np.clip(TOKENS // long, FEWEST_ROWS, ROWS)))
+    batch_rows = steps_per_epoch(
+        len(examples), per_epoch
+    )  # alike in all steps, as two rows left over teach little
     steps = int(np.clip(EPOCHS * per_epoch, FEWEST_STEPS, MOST_STEPS))
     return TrainSettings(
         lr=RATE * recipe.lr,

@@ -10,6 +10,7 @@ from luthier.arrays import Array, Ints
 from luthier.candidates.candidate import Candidate, Passes
 from luthier.candidates.crossing import folds_of, without_rows
 from luthier.candidates.few_shot.contrasted import NAME, Contrasting, rows_and_words, settings_for, shown
+from luthier.candidates.few_shot.paying import expected
 from luthier.candidates.keeping.impression import BesideBase
 from luthier.candidates.probe import last_layer
 from luthier.candidates.records import FewShotRecord, ScoredRecord
@@ -18,7 +19,7 @@ from luthier.candidates.tuned.prefixes import SCORED
 from luthier.candidates.zero_shot import NAMES, compared
 from luthier.comparing.fitted import Fitted, Weights
 from luthier.devices import with_threads
-from luthier.events import Event, Started
+from luthier.events import Event, Noted, Started
 from luthier.prepare.prepare import Prepared
 from luthier.tasks.outputs import Outputs, arrays_of, to_arrays
 from luthier.train.probe.centred import FOLDS, fit_centred
@@ -48,12 +49,18 @@ class FewShotCandidate(Candidate):
         if ready.rows.task.contrasting is None:
             return "rows have no one label each whose name is a text"
         method = ready.plan.train.method
-        if method == "auto" and not ready.rows.split.crossed:
-            return "it is compared where cross-validation over few rows can tell (--method few-shot)"
+        if method == "auto" and ready.rows.split.validates_apart:
+            return "rows are held out by which layers can be tuned (--method few-shot)"
         return "" if method in ("auto", NAME) else f"{method} was asked for"
 
     def fit(self, run: Run) -> Generator[Event, None, Fitted | None]:
         saved, answered = run.folder.saved(NAME, FewShotRecord), run.folder.saved(ANSWERS, ScoredRecord)
+        foretold = expected(run)
+        if foretold is not None:
+            run.tuning["paying"] = foretold.to_json()
+            if not foretold.pays:
+                yield Noted(foretold.words(), run.clock())
+                return None
         if saved is None or answered is None:
             if run.plan.train.keep == "measure" and run.mode.writes_model:
                 BesideBase(run)  # what the base makes of a few rows is kept while its weights are at hand

@@ -134,7 +134,7 @@ def test_the_few_shot_model_learns_what_it_is_shown(home: Path, sentence_bert: P
         "few-shot, the method that was asked for"
     ]
     again = folder.predict([{"text": "lovely lovely lovely order"}, {"text": "parcel parcel parcel my"}])
-    assert [line["label"] for line in again.lines()] == ["praise", "delivery"]
+    assert again.labels == ["praise", "delivery"]
 
 
 def test_validation_answers_are_of_what_did_not_learn_from_the_row(home: Path, sentence_bert: Path) -> None:

@@ -56,7 +56,7 @@ def choose(
 def choose_of_few(
     candidates: Sequence[Fitted], standard_error: Callable[[Fitted, Fitted], float], metric: str
 ) -> tuple[Fitted, str]:
-    """The dearest of two or more, unless a cheaper one is better in cross-validation by more than one standard error.
+    """The dearest of two or more, unless a cheaper one is better in cross-validation by more than two standard errors.
 
     The other way round than `choose`: of few rows the dearest was better on the mean wherever it was measured (docs/few.md), its
     time is spent, and its model answers as quickly. candidates, standard_error: as there.

@@ -47,9 +47,9 @@ def choice(**right: np.ndarray) -> tuple[str, str]:
 @pytest.mark.parametrize(
     ("probe", "few_shot", "chosen", "why"),
     [
-        (12, 12, "few-shot", "few-shot is no worse than probe in cross-validation, within one standard error (0.600 against 0.600)"),
-        (13, 12, "few-shot", "few-shot is no worse than probe in cross-validation, within one standard error (0.600 against 0.650)"),
-        (18, 12, "probe", "probe is better than few-shot in cross-validation, beyond one standard error (0.900 against 0.600)"),
+        (12, 12, "few-shot", "few-shot is no worse in cross-validation, beyond noise (0.600 against 0.600)"),
+        (13, 12, "few-shot", "few-shot is no worse in cross-validation, beyond noise (0.600 against 0.650)"),
+        (18, 12, "probe", "probe is better in cross-validation, beyond noise (0.900 against 0.600)"),
     ],
 )  # fmt: skip
 def test_of_few_rows_the_dearest_is_kept_unless_a_cheaper_one_is_better_beyond_noise(

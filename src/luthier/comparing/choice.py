@@ -64,15 +64,14 @@ def choose_of_few(
     *cheaper, dearest = candidates
     best = best_on_validation(cheaper, metric)
     ours, theirs = (one.scores["valid"].value for one in (dearest, best))
-    scores = f"({ours:.3f} against {theirs:.3f})"
-    if metric_named(metric).gain(theirs, ours) > standard_error(best, dearest):
+    if metric_named(metric).gain(theirs, ours) > 2 * standard_error(best, dearest):
         return (
             best,
-            f"{best.name} is better than {dearest.name} in cross-validation, beyond one standard error {scores}",
+            f"{best.name} is better in cross-validation, beyond noise ({theirs:.3f} against {ours:.3f})",
         )
     return (
         dearest,
-        f"{dearest.name} is no worse than {best.name} in cross-validation, within one standard error {scores}",
+        f"{dearest.name} is no worse in cross-validation, beyond noise ({ours:.3f} against {theirs:.3f})",
     )
 
 

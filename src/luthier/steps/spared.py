@@ -17,8 +17,10 @@ def why_spared(run: Run) -> str:
     It cannot where the rule of the choice (comparing/choice.py) would keep a cheaper one even beside a model with every
     validation row right, or where that model's lead would be negligible and within noise.
     """
-    if run.plan.train.method != "auto" or not run.learnt or not run.ready.rows.split.validates:
+    if run.plan.train.method != "auto" or not run.learnt:
         return ""
+    if not run.ready.rows.split.validates_apart:
+        return ""  # what few rows say of a candidate is weighed otherwise (candidates/few_shot/paying.py)
     targets, top = run.targets("valid"), best_score(run)
     flawless = Fitted("tuned", "the tuned", 0.0, {})
     flawless.answers["valid"] = run.task.flawless(targets)

@@ -194,3 +194,13 @@ def test_it_is_not_tried_where_the_probe_leaves_little_to_win(
 @pytest.mark.parametrize(("right", "pays"), [(0.5, True), (0.89, True), (0.95, False), (1.0, False)])
 def test_what_the_probe_has_right_says_whether_it_pays(right: float, pays: bool) -> None:
     assert paying.Paying(right, paying.MENDED * (1 - right)).pays is pays
+
+
+def test_what_would_be_over_time_is_left_out_and_told(home: Path, sentence_bert: Path) -> None:
+    write_untold(home)
+    _, events = run(plan_of(home, sentence_bert, **{"run.budget": "1s"}))
+    assert [event.name for event in events if isinstance(event, Chose)] == ["probe"]
+    assert (
+        "Time was over before the few-shot model had learnt, so it is not among the candidates. Give it more: --budget."
+        in [event.text for event in events if isinstance(event, Noted)]
+    )

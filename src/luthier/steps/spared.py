@@ -29,6 +29,8 @@ def why_spared(run: Run) -> str:
         return ""
     if tried := tried_before(run):
         return tried
+    if not run.ready.rows.split.validates_apart:
+        return ""  # what few rows say of a candidate is weighed otherwise (candidates/few_shot/paying.py)
     targets, top = run.targets("valid"), best_score(run)
     flawless = Fitted("tuned", "the tuned", 0.0, {})
     flawless.answers["valid"] = run.task.flawless(targets)

@@ -21,7 +21,7 @@ from luthier.events import Event, Noted, Started
 from luthier.files import write_text
 from luthier.forms.form import Form
 from luthier.plan.plan import Plan
-from luthier.prepare.rows import Given
+from luthier.prepare.given import Given
 from luthier.prepare.task_columns import kind_of, needed_columns
 from luthier.tasks.kind import LABEL, Kind
 from luthier.tasks.suggesting import Labelled, Suggesting

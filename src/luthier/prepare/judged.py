@@ -28,9 +28,10 @@ from luthier.plan.named_columns import column_settings
 from luthier.plan.plan import Plan
 from luthier.prepare.base import Base
 from luthier.prepare.division import Division, group_keys
+from luthier.prepare.given import Given
 from luthier.prepare.prepare import Beside, Checked, Place, Prepared, wanted
 from luthier.prepare.resolve import Resolved, of_rows
-from luthier.prepare.rows import Given, Reading, Rows, understood_as, wishes_of
+from luthier.prepare.rows import Reading, Rows, understood_as, wishes_of
 from luthier.prepare.rows_read import RowsRead, read_rows
 from luthier.prepare.task_columns import asked_columns, needed_columns
 from luthier.prepare.tuned_model import TunedModel, refuse_other_task

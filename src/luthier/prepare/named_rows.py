@@ -15,7 +15,8 @@ from luthier.plan.plan import Plan
 from luthier.prepare.data_files import writing_of
 from luthier.prepare.descriptions import few_labels
 from luthier.prepare.division import Division, group_keys
-from luthier.prepare.rows import Given, Reading, Rows, understood_as, wishes_of
+from luthier.prepare.given import Given
+from luthier.prepare.rows import Reading, Rows, understood_as, wishes_of
 from luthier.prepare.small_parts import small_parts
 from luthier.prepare.task_columns import composed, needed_columns
 from luthier.tasks import TASKS

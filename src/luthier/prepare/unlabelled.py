@@ -140,7 +140,9 @@ def free_rows(
     )
     if not len(chosen):
         reasons = ", ".join(f"{count:,} {why}" for why, count in counts.left_out.items())
-        otherwise = "leave it out" if plan.data.continues is None else "leave out --continue, which goes on with it"
+        otherwise = (
+            "leave it out" if plan.data.continues is None else "leave out --continue, which goes on with it"
+        )
         raise DataError(
             f"{file}: none of its {counts.rows:,} rows can be used; {reasons}. Name a file of other rows with --unlabelled, or "
             f"{otherwise}."

@@ -218,7 +218,7 @@ def test_a_test_file_without_the_label_column_is_refused(refusal: Callable[..., 
         ),
         (
             [("The same text.", label) for _, label in ROWS],
-            "no row is left for the validation part, because rows with the same text or the same group stay together, "
+            "no row is left for the test part, because rows with the same text or the same group stay together, "
             "and here nearly all do. Add rows that differ.",
         ),
     ],
@@ -278,7 +278,7 @@ def test_single_empty_rows_and_labels_that_occur_once_are_counted_shown_and_left
 ) -> None:
     csv([*ROWS, ("", "refund"), ("Lovely.", " "), ("What is this?", "question")])
 
-    ended = luthier("tune", "rows.csv", "--model", bert, *QUICK)
+    ended = luthier("tune", "rows.csv", "--model", bert, "--validation", "held-out", *QUICK)
 
     assert ended.code == 0
     for line in (
@@ -425,7 +425,7 @@ BROKEN: dict[str, tuple[Break, str]] = {
     "with a strange module": (
         put("modules.json", '[{"path": "", "type": "evil.Module"}]'),
         "/modules.json: asks for 'evil.Module', which luthier does not know and will not import. "
-        "Known are 'Dense', 'Normalize', 'Pooling', 'Transformer' of sentence_transformers.",
+        "Known are 'Dense', 'Normalize', 'Pooling', 'StaticEmbedding', 'Transformer' of sentence_transformers.",
     ),
     "with a nameless module": (
         put("modules.json", '[{"path": ""}]'),

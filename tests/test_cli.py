@@ -121,10 +121,10 @@ def test_help_of_tune_lists_a_flag_for_every_field_with_the_fields_own_words(
 
 
 def test_help_tells_choices_and_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "400")
+    monkeypatch.setenv("COLUMNS", "600")
     told = luthier("tune", "--help").out
 
-    assert "auto: probe and full, and the better one is kept. [auto]" in told
+    assert "auto: probe and full, of few rows probe and few-shot, and the better one is kept. [auto]" in told
     assert "to zero, or not at all. One of linear, cosine, constant. [linear]" in told
     assert "runs/<name of the data>-<hash of the plan>." in told
     assert "Share of the rows split off for the test when no file is given for it. [0.2]" in told
@@ -314,9 +314,15 @@ def test_a_misspelt_key_of_a_plan_file_is_answered_with_the_nearest_name(here: P
 # Where a setting comes from
 
 
-def test_every_flag_sets_its_field(planned: list[Plan]) -> None:
+def test_every_flag_sets_its_field(
+    planned: list[Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from plan.test_plan import EVERYTHING, typed
 
+    monkeypatch.chdir(tmp_path)
+    earlier = Path(EVERYTHING["data.continues"])
+    earlier.mkdir(parents=True)
+    (earlier / "plan.toml").write_text('[data]\npath = "rows.csv"\n')
     words = []
     for key, value in EVERYTHING.items():
         words += [typed(value)] if key == "data.path" else [flag(key), typed(value)]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from luthier.candidates.few_shot import paying
 from luthier.errors import Interrupted, PlanError
 from luthier.events import Chose, Event, Noted, Work
 from luthier.folder.model_folder import ModelFolder
@@ -31,6 +32,16 @@ def write(path: Path, count: int, seed: int) -> Path:
             label = list(SURE)[row % len(SURE)]
             writer.writerow((" ".join([*[SURE[label]] * 3, *dice.choice(OTHERS, 6)]), label))
     return path
+
+
+def write_untold(home: Path) -> None:
+    """Texts that do not give their label away."""
+    dice = np.random.default_rng(0)
+    table = [(" ".join(dice.permutation(OTHERS)[:5]), ("good", "bad")[row % 2]) for row in range(40)]
+    asked = [("please the order", "good"), ("it was my order", "bad")]
+    for name, rows in (("rows", table), ("test", asked)):
+        with open(home / f"{name}.csv", "w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([("text", "label"), *rows])
 
 
 @pytest.fixture
@@ -123,19 +134,12 @@ def test_the_few_shot_model_learns_what_it_is_shown(home: Path, sentence_bert: P
         "few-shot, the method that was asked for"
     ]
     again = folder.predict([{"text": "lovely lovely lovely order"}, {"text": "parcel parcel parcel my"}])
-    assert [line["label"] for line in again] == ["praise", "delivery"]
+    assert again.labels == ["praise", "delivery"]
 
 
 def test_validation_answers_are_of_what_did_not_learn_from_the_row(home: Path, sentence_bert: Path) -> None:
     """A label that no text gives away cannot be told: learnt by heart, it would be."""
-    dice = np.random.default_rng(0)
-    with open(home / "rows.csv", "w", newline="", encoding="utf-8") as file:
-        table = [(" ".join(dice.permutation(OTHERS)[:5]), ("good", "bad")[row % 2]) for row in range(40)]
-        csv.writer(file).writerows([("text", "label"), *table])
-    with open(home / "test.csv", "w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows(
-            [("text", "label"), ("please the order", "good"), ("it was my order", "bad")]
-        )
+    write_untold(home)
     folder, _ = run(plan_of(home, sentence_bert))
     card = json.loads((folder.path / "scorecard.json").read_text(encoding="utf-8"))
     valid = {one["name"]: one["valid"] for one in card["candidates"]}
@@ -165,6 +169,38 @@ def test_labels_of_one_row_are_answered_by_their_words_and_that_row(home: Path, 
     write(home / "rows.csv", 3, 0)
     folder, events = run(plan_of(home, sentence_bert))
     card = json.loads((folder.path / "scorecard.json").read_text(encoding="utf-8"))
-    assert card["chosen"] == "probe"
-    assert {one["name"] for one in card["candidates"]} >= {"zero-shot", "probe"}
+    assert card["chosen"] == "few-shot"
+    assert {one["name"] for one in card["candidates"]} >= {"zero-shot", "probe", "few-shot"}
     assert not any(isinstance(event, Noted) and "No layers are trained" in event.text for event in events)
+
+
+def test_it_is_not_tried_where_the_probe_leaves_little_to_win(
+    home: Path, sentence_bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_untold(home)
+    monkeypatch.setattr(paying, "MENDED", 0.0)
+    folder, events = run(plan_of(home, sentence_bert))
+    card = json.loads((folder.path / "scorecard.json").read_text(encoding="utf-8"))
+    assert "few-shot" not in {one["name"] for one in card["candidates"]}
+    share = card["tuning"]["paying"]["probe"]
+    assert card["tuning"]["paying"] == {"probe": share, "gain": 0.0, "pays": False}
+    assert any(
+        event.text.startswith("The few-shot model is not tried: in cross-validation the probe has")
+        for event in events
+        if isinstance(event, Noted)
+    )
+
+
+@pytest.mark.parametrize(("right", "pays"), [(0.5, True), (0.89, True), (0.95, False), (1.0, False)])
+def test_what_the_probe_has_right_says_whether_it_pays(right: float, pays: bool) -> None:
+    assert paying.Paying(right, paying.MENDED * (1 - right)).pays is pays
+
+
+def test_what_would_be_over_time_is_left_out_and_told(home: Path, sentence_bert: Path) -> None:
+    write_untold(home)
+    _, events = run(plan_of(home, sentence_bert, **{"run.budget": "1s"}))
+    assert [event.name for event in events if isinstance(event, Chose)] == ["probe"]
+    assert (
+        "Time was over before the few-shot model had learnt, so it is not among the candidates. Give it more: --budget."
+        in [event.text for event in events if isinstance(event, Noted)]
+    )

@@ -9,7 +9,7 @@ from sklearn.dummy import DummyClassifier
 from torch.nn import functional
 
 from luthier.candidates import CANDIDATES
-from luthier.comparing.choice import choose, next_cheaper, verdict_words, worth_words
+from luthier.comparing.choice import choose, choose_of_few, next_cheaper, verdict_words, worth_words
 from luthier.comparing.fitted import Fitted
 from luthier.scores.intervals import Difference, Estimate, paired_standard_error
 from luthier.scores.measures import PerRow
@@ -42,6 +42,26 @@ def choice(**right: np.ndarray) -> tuple[str, str]:
         "accuracy",
     )
     return chosen.name, why
+
+
+@pytest.mark.parametrize(
+    ("probe", "few_shot", "chosen", "why"),
+    [
+        (12, 12, "few-shot", "few-shot is no worse in cross-validation, beyond noise (0.600 against 0.600)"),
+        (13, 12, "few-shot", "few-shot is no worse in cross-validation, beyond noise (0.600 against 0.650)"),
+        (18, 12, "probe", "probe is better in cross-validation, beyond noise (0.900 against 0.600)"),
+    ],
+)  # fmt: skip
+def test_of_few_rows_the_dearest_is_kept_unless_a_cheaper_one_is_better_beyond_noise(
+    probe: int, few_shot: int, chosen: str, why: str
+) -> None:
+    right = {"probe": answers(20, probe), "few-shot": answers(20, few_shot)}
+    found, words = choose_of_few(
+        [candidate(name, rows) for name, rows in right.items()],
+        lambda ours, theirs: paired_standard_error(right[ours.name], right[theirs.name]),
+        "accuracy",
+    )
+    assert (found.name, words) == (chosen, why)
 
 
 def test_the_best_on_validation_is_kept() -> None:

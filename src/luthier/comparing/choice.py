@@ -53,6 +53,28 @@ def choose(
     return best, f"{best.name} is best on the validation rows ({top:.3f})"
 
 
+def choose_of_few(
+    candidates: Sequence[Fitted], standard_error: Callable[[Fitted, Fitted], float], metric: str
+) -> tuple[Fitted, str]:
+    """The dearest of two or more, unless a cheaper one is better in cross-validation by more than two standard errors.
+
+    The other way round than `choose`: of few rows the dearest was better on the mean wherever it was measured (docs/few.md), its
+    time is spent, and its model answers as quickly. candidates, standard_error: as there.
+    """
+    *cheaper, dearest = candidates
+    best = best_on_validation(cheaper, metric)
+    ours, theirs = (one.scores["valid"].value for one in (dearest, best))
+    if metric_named(metric).gain(theirs, ours) > 2 * standard_error(best, dearest):
+        return (
+            best,
+            f"{best.name} is better in cross-validation, beyond noise ({theirs:.3f} against {ours:.3f})",
+        )
+    return (
+        dearest,
+        f"{dearest.name} is no worse in cross-validation, beyond noise ({ours:.3f} against {theirs:.3f})",
+    )
+
+
 def beyond_reach(
     cheaper: Sequence[Fitted],
     flawless: Fitted,

@@ -6,7 +6,7 @@ from luthier.candidates import CANDIDATES, competing
 from luthier.candidates.candidate import Candidate
 from luthier.candidates.crossing import learnt_by
 from luthier.candidates.run import Run
-from luthier.comparing.choice import choose
+from luthier.comparing.choice import choose, choose_of_few
 from luthier.comparing.fitted import Fitted
 from luthier.errors import WorldError
 from luthier.events import CandidateReady, Chose, Event, Started
@@ -66,6 +66,12 @@ def chosen_of(run: Run) -> tuple[Fitted, str]:
     found = [fitted for fitted in learnt if fitted.name == asked]
     if found:
         return found[0], f"{method}, the method that was asked for"
+    if not run.ready.rows.split.validates:
+        best = learnt[-1]
+        return (
+            best,
+            f"{best.name}: with one row a label nothing tells candidates apart, and it is the better one on the mean",
+        )
     if run.outlook.spared:
         best, _ = choose(learnt, run.standard_error, run.task.metric)
         return (
@@ -73,10 +79,15 @@ def chosen_of(run: Run) -> tuple[Fitted, str]:
             f"{best.name}: no dearer one could be kept, or be shown to be better, with these validation rows",
         )
     if len(learnt) == 1 and run.task.baselines:
-        only = (
-            "the only one that learns"
-            if run.task.probe is None
-            else "tuning ended before its first validation"
-        )
-        return learnt[0], f"{learnt[0].name}: {only}"
-    return choose(learnt, run.standard_error, run.task.metric)
+        return learnt[0], f"{learnt[0].name}: {why_alone(run)}"
+    rule = choose_of_few if run.ready.rows.split.crossed else choose
+    return rule(learnt, run.standard_error, run.task.metric)
+
+
+def why_alone(run: Run) -> str:
+    """Why there is nothing to choose from."""
+    if run.task.probe is None:
+        return "the only one that learns"
+    if run.ready.rows.split.crossed:
+        return "no dearer one was tried"
+    return "tuning ended before its first validation"

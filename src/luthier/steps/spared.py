@@ -27,6 +27,8 @@ def why_spared(run: Run) -> str:
     """
     if run.plan.train.method != "auto" or not run.learnt:
         return ""
+    if not run.ready.rows.split.validates_apart:
+        return ""  # what few rows say of a candidate is weighed otherwise (candidates/few_shot/paying.py)
     if tried := tried_before(run):
         return tried
     targets, top = run.targets("valid"), best_score(run)

@@ -7,6 +7,7 @@ import numpy as np
 
 from luthier.arrays import Array
 from luthier.batches.examples import Examples
+from luthier.batches.order import steps_per_epoch
 from luthier.candidates.run import Run
 from luthier.devices import with_threads
 from luthier.events import Advanced, Event, Noted, Stepped, WentBack
@@ -23,10 +24,11 @@ NAME = "few-shot"
 """The name of the candidate, and of its artefact."""
 ROWS, FEWEST_ROWS, TOKENS = 64, 8, 8_192
 """Rows of a step: each is compared with each. Fewer of long texts, so that a step has about so many tokens."""
-FEWEST_STEPS, MOST_STEPS, EPOCHS = 24, 400, 3.0
+FEWEST_STEPS, MOST_STEPS, EPOCHS = 10, 400, 1.5
 """Steps: of few rows so many, else as many as see each row so often."""
-RATE = 2.0
-"""The learning rate as a multiple of the recipe's, as steps are few (docs/few.md)."""
+WAY = 12.0
+"""Steps times the learning rate, as a multiple of the recipe's: the way that weights can go. Beyond it labels that are alike are
+torn apart, and what the model knew goes with them (docs/few.md)."""
 WARMUP = 0.1
 
 
@@ -45,11 +47,13 @@ def settings_for(ready: Prepared, examples: Examples) -> TrainSettings:
     parameters = sum(weight.numel() for weight in ready.model.parameters())
     recipe, plan = recipe_for(ready.base.folder.family, parameters), ready.plan
     long = int(np.sort(examples.lengths)[-ROWS:].mean()) or 1
-    batch_rows = int(np.clip(TOKENS // long, FEWEST_ROWS, ROWS))
-    per_epoch = -(-len(examples) // batch_rows)
+    per_epoch = steps_per_epoch(len(examples), int(np.clip(TOKENS // long, FEWEST_ROWS, ROWS)))
+    batch_rows = steps_per_epoch(
+        len(examples), per_epoch
+    )  # alike in all steps, as two rows left over teach little
     steps = int(np.clip(EPOCHS * per_epoch, FEWEST_STEPS, MOST_STEPS))
     return TrainSettings(
-        lr=RATE * recipe.lr,
+        lr=WAY / steps * recipe.lr,
         batch_rows=batch_rows,
         epochs=steps / per_epoch,
         weight_decay=recipe.weight_decay,

@@ -1,6 +1,6 @@
 """The candidate of few rows: the body brings those of a label together, then a head is solved for."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,17 +8,19 @@ import torch
 
 from luthier.arrays import Array, Ints
 from luthier.candidates.candidate import Candidate, Passes
-from luthier.candidates.crossing import folds_of, without_rows
+from luthier.candidates.crossing import folds_of, put_together, without_rows
 from luthier.candidates.few_shot.contrasted import NAME, Contrasting, rows_and_words, settings_for, shown
+from luthier.candidates.few_shot.paying import expected
 from luthier.candidates.keeping.impression import BesideBase
 from luthier.candidates.probe import last_layer
 from luthier.candidates.records import FewShotRecord, ScoredRecord
 from luthier.candidates.run import Run
+from luthier.candidates.tuned.budget import Budget
 from luthier.candidates.tuned.prefixes import SCORED
 from luthier.candidates.zero_shot import NAMES, compared
 from luthier.comparing.fitted import Fitted, Weights
 from luthier.devices import with_threads
-from luthier.events import Event, Started
+from luthier.events import Event, Noted, Started
 from luthier.prepare.prepare import Prepared
 from luthier.tasks.outputs import Outputs, arrays_of, to_arrays
 from luthier.train.probe.centred import FOLDS, fit_centred
@@ -26,6 +28,7 @@ from luthier.train.probe.probe import Probe
 
 TIMES = 4.0
 """What learning from a row takes, as a multiple of reading it: there, back, and the step itself."""
+TOO_LATE = "Time was over before the few-shot model had learnt, so it is not among the candidates. Give it more: --budget."
 ANSWERS = "few-shot-scored"
 """The artefact of what it gave for the rows that it is compared on."""
 
@@ -48,12 +51,18 @@ class FewShotCandidate(Candidate):
         if ready.rows.task.contrasting is None:
             return "rows have no one label each whose name is a text"
         method = ready.plan.train.method
-        if method == "auto" and not ready.rows.split.crossed:
-            return "it is compared where cross-validation over few rows can tell (--method few-shot)"
+        if method == "auto" and ready.rows.split.validates_apart:
+            return "rows are held out by which layers can be tuned (--method few-shot)"
         return "" if method in ("auto", NAME) else f"{method} was asked for"
 
     def fit(self, run: Run) -> Generator[Event, None, Fitted | None]:
         saved, answered = run.folder.saved(NAME, FewShotRecord), run.folder.saved(ANSWERS, ScoredRecord)
+        foretold = expected(run)
+        if foretold is not None:
+            run.tuning["paying"] = foretold.to_json()
+            if not foretold.pays:
+                yield Noted(foretold.words(), run.clock())
+                return None
         if saved is None or answered is None:
             if run.plan.train.keep == "measure" and run.mode.writes_model:
                 BesideBase(run)  # what the base makes of a few rows is kept while its weights are at hand
@@ -89,24 +98,29 @@ FEW_SHOT = FewShotCandidate()
 
 
 def learnt(run: Run) -> Generator[Event, None, tuple[FewShotRecord, dict[str, Outputs]] | None]:
-    """Learn from all rows, and from all but those of each fold; None where somebody asked to stop."""
-    begin, folds = run.clock(), folds_of(run)
+    """Learn from all rows, and from all but those of each fold; None where time was over before that. Raises Interrupted where
+    somebody asked to stop."""
+    begin, folds, budget = run.clock(), folds_of(run), Budget(run)
     count = 0 if folds is None else int(folds.max()) + 1
     yield Started(NAME, begin)
     run.begin_training(NAME)
     whole = Stages(run, run.ready)
-    yield from whole.learn()
-    outputs = {part: run.infer(run.ready.model, part) for part in SCORED}
+    if not (yield from whole.learn(budget)):
+        yield Noted(TOO_LATE, run.clock(), warning=True)
+        return None
+    outputs: dict[str, Outputs] = {part: run.infer(run.ready.model, part) for part in SCORED}
     if folds is not None:
-        values = np.zeros((len(folds), run.task.outputs), np.float32)
+        found, order = [], []
         for fold in range(count):
             held = np.flatnonzero(folds == fold)
             part = Stages(run, without_rows(run.ready.renewed(), np.flatnonzero(folds != fold), held))
-            yield from part.learn()
-            values[held] = run.task.infer(
-                part.ready.model, part.ready.examples["valid"], run.ready.device
-            ).values
-        outputs["valid"] = run.task.of_logits(values[folds >= 0], run.ready.examples["valid"])
+            if not (yield from part.learn(budget)):
+                yield Noted(TOO_LATE, run.clock(), warning=True)
+                return None
+            found.append(run.task.infer(part.ready.model, part.ready.examples["valid"], run.ready.device))
+            order.append(held)
+        places = np.searchsorted(np.flatnonzero(folds >= 0), np.concatenate(order))
+        outputs["valid"] = put_together(run.task, found, places, run.ready.examples["valid"])
     record = FewShotRecord(steps=whole.steps, tokens=whole.tokens, seconds=run.clock() - begin, folds=count)
     arrays, told = to_arrays(outputs)
     run.folder.save(ANSWERS, arrays, ScoredRecord(outputs=told))
@@ -124,13 +138,16 @@ class Stages:
     steps: int = 0
     tokens: int = 0
 
-    def learn(self) -> Iterator[Event]:
-        """Bring rows of a label together, then solve for the head. Raises Interrupted where somebody asked to stop."""
+    def learn(self, budget: Budget) -> Generator[Event, None, bool]:
+        """Bring rows of a label together, then solve for the head; false where time was over before. Raises Interrupted where
+        somebody asked to stop."""
         run, ready = self.run, self.ready
         first = Contrasting(run, ready)
         for event in first.learn():
             if run.stop():
                 raise run.interrupted()
+            if budget.over():
+                return False
             yield from shown(event)
         self.steps, self.tokens = first.steps, first.tokens
         words = first.features(compared(ready, ())[NAMES])
@@ -139,3 +156,4 @@ class Stages:
         with with_threads(run.mode.wide):
             probe: Probe = fit_centred(features, targets, words, run.task.outputs, None).probe
         probe.start(last_layer(ready.model.head))
+        return True

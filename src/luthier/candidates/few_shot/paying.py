@@ -1,0 +1,46 @@
+"""Whether bringing rows of a label together is going to pay, foretold from how the probe does on rows that it did not see."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from luthier.candidates.run import Run
+
+MENDED = 0.2
+"""Share of the probe's errors that the few-shot model is expected to mend: the least over the sets on which it was measured
+(docs/few.md)."""
+WORTH = 0.02
+"""The least gain that is worth its time, as a share of the rows."""
+
+
+@dataclass(frozen=True)
+class Paying:
+    """What is expected of the few-shot candidate."""
+
+    probe: float
+    """Share of the rows that the probe answers rightly in cross-validation."""
+    gain: float
+    """By how much the few-shot model is expected to be better, at the least."""
+
+    @property
+    def pays(self) -> bool:
+        return self.gain >= WORTH
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "pays": self.pays}
+
+    def words(self) -> str:
+        """Why it is not tried."""
+        return (
+            f"The few-shot model is not tried: in cross-validation the probe has {100 * self.probe:.1f} % of the rows right, so "
+            f"that less than {100 * WORTH:.0f} points are to be won. --method few-shot tries it all the same."
+        )
+
+
+def expected(run: Run) -> Paying | None:
+    """What is expected of it; None where nobody asks: it was named, or no row was held out from the probe."""
+    if run.plan.train.method != "auto" or not run.ready.rows.split.crossed:
+        return None
+    probe = next(one for one in run.candidates if one.name == "probe")
+    evidence = run.task.evidence(probe.answers["valid"], run.targets("valid"))
+    right = run.task.measures(["accuracy"], evidence)["accuracy"].value
+    return Paying(right, MENDED * (1 - right))

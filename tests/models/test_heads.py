@@ -66,6 +66,8 @@ class Case:
     outputs: int = 3
     pooling: str = "auto"
     hidden: tuple[int, ...] = ()
+    labels: tuple[str, ...] = ("a", "b", "c")
+    """Those of its outputs; none where they stay as they came."""
 
 
 CASES = {
@@ -81,6 +83,8 @@ CASES = {
     "cosine": Case(with_dense, "apart", outputs=1),
     "language": Case(lambda path: llama(path, byte_level()), "conversation", outputs=1),
     "score": Case(lambda path: llama(path, byte_level()), "conversation", outputs=1),
+    "masked": Case(TINY["bert"], "masked", outputs=1),
+    "pixels": Case(TINY_IMAGES["resnet"], "image", outputs=0, labels=()),
     "both": Case(TINY["bert"], "text"),
 }
 
@@ -92,7 +96,7 @@ def rows_for(reads: str, folder: Path) -> list[Any]:
         return FORMS["image"].given(sorted(images_folder(folder, 8).rglob("*.png")))
     if reads == "conversation":
         return [talk(text, reply) for text, reply in zip(texts, texts[::-1], strict=True)]
-    return texts if reads == "text" else list(zip(texts, texts[::-1], strict=True))
+    return texts if reads in ("text", "masked") else list(zip(texts, texts[::-1], strict=True))
 
 
 @pytest.mark.usefixtures("both")
@@ -113,7 +117,8 @@ def test_a_model_that_is_saved_and_opened_again_gives_the_same_logits(name: str,
     (tmp_path / "saved").mkdir()
 
     with quiet():
-        HEADS[key].save(tmp_path / "saved", model, model.head, reader, labelled(("a", "b", "c")))
+        settings = labelled(case.labels) if case.labels else {}
+        HEADS[key].save(tmp_path / "saved", model, model.head, reader, settings)
     found = inspect_folder("saved", tmp_path / "saved", FORMS[case.reads].files)
     own = FORMS[case.reads].open(found)
     again = reload_model(found, Saved(key, case.outputs, model.pooling, case.hidden), preparation_of(own))

@@ -65,7 +65,8 @@ def divide(columns: Columns, plan: Plan, found: Understood, table: Table, roles:
         split, told = as_before(split, earlier, usable)
         found = replace(found, told=(*found.told, told))
     split = crossed(split, found) if crossing else split
-    split = with_rows_to_validate_on(split, found)
+    if "valid" not in roles.names:
+        split = with_rows_to_validate_on(split, found)
     refuse_empty_parts(plan, split, found, roles)
     few = SharedRows.of_rows(found, plan.data.group, groups).warnings(split.test)
     split = replace(split, warnings=(*small_parts(split, found), *few))

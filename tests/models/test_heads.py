@@ -66,8 +66,8 @@ class Case:
     outputs: int = 3
     pooling: str = "auto"
     hidden: tuple[int, ...] = ()
-    labels: bool = True
-    """Whether config.json names what is answered; of images without labels it stays as it was."""
+    labels: tuple[str, ...] = ("a", "b", "c")
+    """Those of its outputs; none where they stay as they came."""
 
 
 CASES = {
@@ -84,7 +84,7 @@ CASES = {
     "language": Case(lambda path: llama(path, byte_level()), "conversation", outputs=1),
     "score": Case(lambda path: llama(path, byte_level()), "conversation", outputs=1),
     "masked": Case(TINY["bert"], "masked", outputs=1),
-    "pixels": Case(TINY_IMAGES["resnet"], "image", outputs=0, labels=False),
+    "pixels": Case(TINY_IMAGES["resnet"], "image", outputs=0, labels=()),
     "both": Case(TINY["bert"], "text"),
 }
 
@@ -117,8 +117,8 @@ def test_a_model_that_is_saved_and_opened_again_gives_the_same_logits(name: str,
     (tmp_path / "saved").mkdir()
 
     with quiet():
-        told = labelled(("a", "b", "c")) if case.labels else {}
-        HEADS[key].save(tmp_path / "saved", model, model.head, reader, told)
+        settings = labelled(case.labels) if case.labels else {}
+        HEADS[key].save(tmp_path / "saved", model, model.head, reader, settings)
     found = inspect_folder("saved", tmp_path / "saved", FORMS[case.reads].files)
     own = FORMS[case.reads].open(found)
     again = reload_model(found, Saved(key, case.outputs, model.pooling, case.hidden), preparation_of(own))

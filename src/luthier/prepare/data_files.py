@@ -55,9 +55,7 @@ def with_its_images(plan: Plan, table: Table, column: str | None) -> Table:
     """A file's table, told where the images lie that it names, if it may be one of images."""
     asked = {role for role, name in asked_columns(plan).items() if name is not None}
     if not any(
-        kind.in_files
-        and asked <= kind.roles.keys()
-        and plan.task.name in (["auto"] * kind.labelled + [kind.name])
+        plan.task.name in ("auto", kind.name) and any(asked <= roles for roles in kind.roles_in_files)
         for kind in TASKS.values()
     ):
         return table

@@ -65,7 +65,8 @@ def divide(columns: Columns, plan: Plan, found: Understood, table: Table, roles:
         split, told = as_before(split, earlier, usable)
         found = replace(found, told=(*found.told, told))
     split = crossed(split, found) if crossing else split
-    split = with_rows_to_validate_on(split, found, roles)
+    if "valid" not in roles.names:
+        split = with_rows_to_validate_on(split, found)
     refuse_empty_parts(plan, split, found, roles)
     few = SharedRows.of_rows(found, plan.data.group, groups).warnings(split.test)
     split = replace(split, warnings=(*small_parts(split, found), *few))
@@ -73,10 +74,10 @@ def divide(columns: Columns, plan: Plan, found: Understood, table: Table, roles:
     return Division(found, split, groups)
 
 
-def with_rows_to_validate_on(split: Split, found: Understood, roles: Roles) -> Split:
-    """The training rows in the place of validation rows, where none were given and labels have so few rows that none could be
-    spared: nothing is calibrated on rows that were learnt from."""
-    if len(split.valid) or not found.keeps_single or "valid" in roles.names:
+def with_rows_to_validate_on(split: Split, found: Understood) -> Split:
+    """The training rows in the place of validation rows, where labels have so few rows that none could be spared: nothing is
+    calibrated on rows that were learnt from."""
+    if len(split.valid) or not found.keeps_single:
         return split
     calibrates = "" if split.calibrates == "valid" else split.calibrates
     return replace(split, valid=split.train, calibrates=calibrates)

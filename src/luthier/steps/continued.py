@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from luthier.arrays import Ints
-from luthier.candidates import CANDIDATES
 from luthier.candidates.run import Run
 from luthier.comparing.outcome import BETTER, SAME, UNSEEN, gained, outcome, signed, written
 from luthier.comparing.runs import lines_of
@@ -16,7 +15,7 @@ from luthier.folder.continued_records import Brought, Continued, NextRound, Roun
 from luthier.folder.model_folder import ModelFolder
 from luthier.folder.scorecard import Scorecard
 from luthier.folder.scorecard_records import ScorecardRecord
-from luthier.prepare.continued import Earlier
+from luthier.prepare.continued import TUNED, Earlier
 from luthier.scores.intervals import Estimate
 from luthier.scores.learning_curve import likely_gain
 from luthier.scores.many_looks import confidence_at
@@ -71,18 +70,16 @@ def a_round(run: str, rows: int, score: Estimate) -> Round:
 
 
 def trained_at(run: Run, card: ScorecardRecord) -> int | None:
-    """Training rows with which layers were last trained, in this round or an earlier one. card: that of the round before."""
-    if any(CANDIDATES[one.name].trains for one in run.candidates):
+    """Training rows with which layers were last tuned, in this round or an earlier one; what few-shot learns says little of that,
+    and is weighed by itself. card: that of the round before."""
+    if any(one.name == TUNED for one in run.candidates):
         return len(run.targets("train"))
     return last_trained_at(card)
 
 
 def last_trained_at(card: ScorecardRecord) -> int | None:
     """The same, as a finished round tells it."""
-    trained = [
-        one.name for one in card.candidates or [] if one.name in CANDIDATES and CANDIDATES[one.name].trains
-    ]
-    if trained:
+    if any(one.name == TUNED for one in card.candidates or []):
         return (card.rows or {}).get("train")
     return None if card.continued is None else card.continued.trained_at
 

@@ -27,10 +27,10 @@ def why_spared(run: Run) -> str:
     """
     if run.plan.train.method != "auto" or not run.learnt:
         return ""
-    if tried := tried_before(run):
-        return tried
     if not run.ready.rows.split.validates_apart:
         return ""  # what few rows say of a candidate is weighed otherwise (candidates/few_shot/paying.py)
+    if tried := tried_before(run):
+        return tried
     targets, top = run.targets("valid"), best_score(run)
     flawless = Fitted("tuned", "the tuned", 0.0, {})
     flawless.answers["valid"] = run.task.flawless(targets)

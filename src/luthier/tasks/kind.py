@@ -182,9 +182,10 @@ class Kind:
         return FORMS[task.reads] if self.own_form is None else self.own_form(task)
 
     @property
-    def in_files(self) -> bool:
-        """Whether its rows may lie in files of their own."""
-        return any(FORMS[form].file_role is not None for form in self.forms)
+    def roles_in_files(self) -> list[set[str]]:
+        """The columns of its rows where these lie in files of their own, for each form of such rows."""
+        forms = [FORMS[form] for form in self.forms]
+        return [{*form.roles, LABEL} for form in forms if form.file_role is not None]
 
     @property
     def roles(self) -> dict[str, Role]:

@@ -242,7 +242,7 @@ def test_tools_that_are_no_json_schema_are_told_by_their_row(refusal: Callable[.
     )
 
 
-@pytest.mark.parametrize("task", ["chat", "adaptation"])
+@pytest.mark.parametrize("task", ["chat"])
 def test_an_encoder_cannot_write(
     task: str, refusal: Callable[..., str], bert: Path, sentence_bert: Path
 ) -> None:

@@ -92,10 +92,7 @@ PLANTED: dict[str, Callable[[], tuple[list[Row], list[Row] | None]]] = {
         *({**row, "label": "Refund"} for row in longer("Again {at}.", CLEAN[:3]))
     ),
     "single-labels": lambda: with_rows({"text": "Where is the slip?", "label": "delivry"}),
-    "one-shot": lambda: (
-        [*CLEAN[:180], {"text": "Where is the slip?", "label": "delivry"}],
-        CLEAN[180:],
-    ),
+    "one-shot": lambda: (list({row["label"]: row for row in CLEAN[:180]}.values()), CLEAN[180:]),
     "imbalance": lambda: with_rows(
         *({**row, "label": "rare"} for row in longer("A rare wish {word}", CLEAN[:4]))
     ),

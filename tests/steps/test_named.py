@@ -264,7 +264,7 @@ def test_rows_to_validate_on_alone_choose_and_measure_nothing(place: Path, encod
     assert all(one["valid"] is not None for one in card["candidates"])
 
 
-def test_a_label_that_occurs_once_among_others_is_left_out_unless_test_rows_are_given(
+def test_a_label_that_occurs_once_among_others_is_left_out_unless_somebody_allows_it(
     place: Path, encoder: Path
 ) -> None:
     rows = [*messages(20, labels=2), ("Something lovely and great.", "praise")]
@@ -272,7 +272,7 @@ def test_a_label_that_occurs_once_among_others_is_left_out_unless_test_rows_are_
 
     left, kept = (
         done("check", "mixed.csv", "--model", "none", *more)["understood"]
-        for more in ((), ("--test", "test.csv"))
+        for more in ((), ("--allow", "one-shot"))
     )
 
     assert left["left_out_by"] == {"a label that occurs once": 1}

@@ -55,7 +55,11 @@ METHODS: dict[str, dict[str, Any]] = {
     "averaged": {"method": "full", "ema": 0.9, "l2_sp": 0.1},
     "found": {"method": "full", "lr": "find"},
     "lora": {"method": "lora:2"},
-    "probe": {"method": "probe", **dict.fromkeys(set(SETTINGS) - {"precision", "threads"})},
+    "probe": {
+        "method": "probe",
+        "validation": "held-out",
+        **dict.fromkeys(set(SETTINGS) - {"precision", "threads"}),
+    },
 }
 
 

@@ -30,7 +30,7 @@ WORDS = (
 def few_labels(plan: Plan) -> FewLabels:
     """The plan's settings for labels of which few rows are there. Raises DataError for descriptions that cannot be read."""
     described = None if plan.data.describe is None else read_descriptions(plan.data.describe)
-    return FewLabels(described, plan.data.unlabelled is not None or ONE_SHOT in plan.data.allow)
+    return FewLabels(described, ONE_SHOT in plan.data.allow, plan.data.unlabelled is not None)
 
 
 def read_descriptions(file: str) -> Descriptions:

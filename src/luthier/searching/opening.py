@@ -230,7 +230,7 @@ def alike_in_trials(plan: Plan, asked: SearchPlan) -> dict[str, Any]:
     """Settings that all trials have, whatever is varied: their threads, and the rows that they are scored on. Trials vary how
     layers are tuned, so rows are held out however few there are, unless the plan says otherwise."""
     own = {"run.threads": threads_of(plan, asked), "data.split_seed": plan.split_seed}
-    return own | ({"data.validation": "held-out"} if plan.validation == "auto" else {})
+    return own | ({"data.validation": "held-out"} if plan.data.validation == "auto" else {})
 
 
 def threads_of(plan: Plan, asked: SearchPlan) -> int:

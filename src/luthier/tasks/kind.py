@@ -44,7 +44,9 @@ class FewLabels:
     described: Descriptions | None = None
     """What labels mean, in words."""
     one_shot: bool = False
-    """Whether a label may have a single row to learn from."""
+    """Whether a label may have a single row to learn from, however many the others have."""
+    more_rows: bool = False
+    """Whether there are rows without labels beside them."""
 
 
 @dataclass(frozen=True)

@@ -70,11 +70,9 @@ def labelled_rows(
     has_input = np.logical_and.reduce([there for _, there in read.values()])
     if wishes.finished is not None:
         return asked_rows(table, labels, has_input, keys, wishes.finished)
-    usable, single, keeps = (
-        np.flatnonzero(has_input & has_label),
-        no_rows(),
-        keeps_single_labels(roles, wishes),
-    )
+    usable, single = np.flatnonzero(has_input & has_label), no_rows()
+    learnt = labels.set_of[usable[roles.of[usable] == 0]]
+    keeps = keeps_single_labels(roles, wishes, np.unique(learnt, return_counts=True)[1])
     if not keeps:
         usable, single = without_single_labels(usable, labels, roles.of)
     refuse_useless_labels(table, label, usable, single, labels, roles)

@@ -48,7 +48,28 @@ DRAWN = (
 """Files beside those of tests/report whose runs draw the pictures of their reports: they have one of each kind."""
 
 
+THOROUGH = {
+    "test_hostile.py": (),
+    "test_language_search.py": (),
+    "test_resume_language.py": (),
+    "test_search.py": (
+        "the_search_from_python",
+        "killed_again_and_again",
+        "resumed_by_the_command_line",
+        "probe_only",
+    ),
+    "test_search_ending.py": ("cut_short",),
+    "test_search_ray.py": (),
+}
+"""Files whose slow tests are left to `make test-thorough`, each with parts of the names of those that are not: a third of all the
+time, in which processes are begun and killed once more in another way."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        kept = THOROUGH.get(item.path.name)
+        if kept is not None and "slow" in item.keywords and not any(name in item.name for name in kept):
+            item.add_marker("thorough")
     place = {name: at for at, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path.name, len(place)))
 

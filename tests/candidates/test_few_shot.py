@@ -204,3 +204,32 @@ def test_what_would_be_over_time_is_left_out_and_told(home: Path, sentence_bert:
         "Time was over before the few-shot model had learnt, so it is not among the candidates. Give it more: --budget."
         in [event.text for event in events if isinstance(event, Noted)]
     )
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"train.method": "few-shot"}, "train.method: works with texts that have one label each"),
+        ({"data.validation": "crossed"}, "data.validation: works with texts that have one label each"),
+    ],
+)
+def test_rows_of_several_labels_are_not_brought_together(
+    home: Path, sentence_bert: Path, settings: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(PlanError) as refused:
+        prepare(plan_of(home, sentence_bert, **{"task.labels_per_row": "many"}, **settings))
+    assert str(refused.value).startswith(told)
+
+
+def test_crossing_is_refused_beside_rows_to_validate_on(home: Path, sentence_bert: Path) -> None:
+    valid = str(write(home / "valid.csv", 9, 2))
+    with pytest.raises(PlanError, match="rows were given to validate on"):
+        prepare(plan_of(home, sentence_bert, **{"data.valid": valid, "data.validation": "crossed"}))
+
+
+@pytest.mark.parametrize(
+    "setting", [{"run.recompute": "on"}, {"run.save_every": "5s"}, {"train.keep": "strong"}]
+)
+def test_settings_that_few_shot_does_not_read_are_refused(setting: dict[str, Any]) -> None:
+    with pytest.raises(PlanError, match="--method full"):
+        Plan.build({"data.path": "rows.csv", "train.method": "few-shot", **setting})

@@ -95,6 +95,10 @@ class Plan(Section):
                 f"{keys}: no effect with train.method 'few-shot', which learns a fixed number of steps. Leave it out, or choose "
                 "--method full."
             )
+        if self.train.method == "few-shot" and self.train.keep == "strong":
+            found.append(
+                "train.keep 'strong' looks for weights after --method full. Leave it out, or choose --method full."
+            )
         if self.data.validation == "crossed" and self.train.method not in CROSSED:
             found.append(
                 f"data.validation 'crossed' with train.method {self.train.method!r}, which needs rows to stop by. Leave it "
@@ -251,14 +255,7 @@ TUNING_ALONE = (
 )
 """Settings without effect on the probe."""
 
-FEW_SHOT_TOO = (
-    "train.keep",
-    "train.max_norm",
-    "data.general",
-    "model.body_dropout",
-    "run.recompute",
-    "run.save_every",
-)
+FEW_SHOT_TOO = ("train.keep", "train.max_norm", "data.general", "model.body_dropout")
 """Those of them that have one on the few-shot model."""
 CROSSED = ("auto", "probe", "few-shot")
 """Methods that need no rows held out."""

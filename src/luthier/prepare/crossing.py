@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from luthier.data.split import Shares, Split
+from luthier.errors import PlanError
 from luthier.plan.plan import Plan
 from luthier.tasks.kind import Roles, Understood
 
@@ -15,7 +16,13 @@ of each label: too few to choose by, and too many to learn nothing from."""
 
 def crosses(plan: Plan, found: Understood, roles: Roles, held_out: bool) -> bool:
     """Whether candidates are to be compared by cross-validation. held_out: whether a run that is gone on from has held rows out
-    for validation, which then stay so unless the plan says otherwise."""
+    for validation, which then stay so unless the plan says otherwise. Raises PlanError where crossing is asked for beside rows
+    that were given to validate on."""
+    if plan.data.validation == "crossed" and "valid" in roles.names:
+        raise PlanError(
+            "data.validation: 'crossed' answers training rows in cross-validation, and here rows were given to validate on. "
+            "Leave it out, or leave these rows out."
+        )
     if found.task.contrasting is None or "valid" in roles.names or plan.data.validation == "held-out":
         return False
     if plan.data.validation == "crossed" or held_out:

@@ -38,7 +38,8 @@ def rows_and_words(ready: Prepared) -> Examples:
     assert how is not None, "labels are compared with texts"
     texts = [*rows.inputs(rows.split.train), *how.prompts]
     targets = np.concatenate([ready.examples["train"].targets, np.arange(len(how.prompts))])
-    examples, _ = rows.form.read(ready.base.reader, texts, targets, "cut")
+    way = "windows" if ready.long.way == "windows" else "cut"  # what is cut was counted when rows were read
+    examples, _ = rows.form.read(ready.base.reader, texts, targets, way)
     return examples
 
 
@@ -48,9 +49,8 @@ def settings_for(ready: Prepared, examples: Examples) -> TrainSettings:
     recipe, plan = recipe_for(ready.base.folder.family, parameters), ready.plan
     long = int(np.sort(examples.lengths)[-ROWS:].mean()) or 1
     per_epoch = steps_per_epoch(len(examples), int(np.clip(TOKENS // long, FEWEST_ROWS, ROWS)))
-    batch_rows = steps_per_epoch(
-        len(examples), per_epoch
-    )  # alike in all steps, as two rows left over teach little
+    # Steps have as many rows as each other: two that were left over would teach little.
+    batch_rows = steps_per_epoch(len(examples), per_epoch)
     steps = int(np.clip(EPOCHS * per_epoch, FEWEST_STEPS, MOST_STEPS))
     return TrainSettings(
         lr=WAY / steps * recipe.lr,

@@ -1,5 +1,6 @@
 """What a run of a language model would take: its steps, and what is written in it."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from luthier.forecast.forecast import forecast
 from luthier.forecast.looks import Cost, Looks
 from luthier.forecast.memory import saving_bytes
 from luthier.forecast.timing import Bench
-from luthier.forecast.writing import WritingCost, amounts_of, written_bytes
+from luthier.forecast.writing import WritingCost, amounts_of, timed, written_bytes
 from luthier.models.generation import SLOTTED, Decoding, way_of, write
+from luthier.models.heads.language_model import LanguageModel
 from luthier.plan.plan import Plan
 from luthier.prepare.prepare import Prepared, prepare
 from luthier.session.runs import plan_record
@@ -193,12 +195,12 @@ def costs(ready: Prepared) -> Costs:
     """A second for each token that is read, one for each that follows another in writing, nothing for all else."""
     model: Any = ready.model
     reading, writing = Cost(np.array([0.0, 1.0, 0.0])), Cost(np.array([0.0, 0.0, 1.0, 0.0]))
-    one = WritingCost(model.body, True, writing)
+    one = WritingCost(model.body, True, writing, untouched=np.array([2, 40]))
     looks = Looks(reading, reading)
     return Costs(ready, {"fast": looks, "exact": looks}, {"fast": one, "exact": one})
 
 
-def test_right_answers_say_how_long_a_tuned_model_writes_and_the_limit_how_long_an_untouched_one(
+def test_right_answers_say_how_long_a_tuned_model_writes_and_what_was_heard_how_long_an_untouched_one(
     ready: Prepared,
 ) -> None:
     valid = ready.examples["valid"]
@@ -210,7 +212,27 @@ def test_right_answers_say_how_long_a_tuned_model_writes_and_the_limit_how_long_
 
     assert len(told.prompts) == len(valid)
     assert tuned - costs(ready).reading(valid) == told.usual.max()
-    assert untouched - costs(ready).reading(valid) == told.most == task.most > told.usual.max()
+    assert untouched - costs(ready).reading(valid) == min(40, task.most)
+
+
+def test_an_untouched_model_is_heard_until_it_ends_and_else_counts_as_writing_all_that_it_may(
+    ready: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task, model = ready.rows.task, ready.model
+    writing = task.writing(ready.examples["valid"])
+    assert isinstance(model, LanguageModel)
+    assert writing is not None
+    with model.writing() as body:
+        long = write(body, writing.prompts[:1], Decoding(frozenset(), writing.most), torch.device("cpu"))
+    ends = replace(writing, prompts=writing.prompts[:1], end=frozenset({long[0].ids[1]}))
+    first = long[0].ids.index(long[0].ids[1]) + 1
+
+    ended = timed(ready, ready.masters.reporting, ends)
+    monkeypatch.setattr("luthier.forecast.writing.HEARD", 2)
+    endless = timed(ready, ready.masters.reporting, replace(ends, end=frozenset({-1})))
+
+    assert ended.untouched.tolist() == [first]
+    assert endless.untouched.tolist() == [writing.most]
 
 
 def test_nothing_is_written_where_no_score_asks_for_it(tmp_path: Path, model: Path) -> None:

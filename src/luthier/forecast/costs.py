@@ -50,12 +50,12 @@ class Costs:
 
     def answers(self, examples: Examples, precision: str = "exact", untouched: bool = False) -> float:
         """Seconds of a model's answers to some rows, which are as long as the right ones; those of a model that is `untouched`,
-        as nobody told it how to end, of as many tokens as they may have."""
+        as nobody told it how to end, as long as a few that it was heard to write."""
         writing, reading = self.ready.rows.task.writing(examples), self.reading(examples, precision)
         if writing is None or not self.writing:
             return reading
-        lengths = np.full(len(writing.prompts), writing.most) if untouched else writing.usual
-        return reading + self.writing[precision].seconds(writing, lengths)
+        cost = self.writing[precision]
+        return reading + cost.seconds(writing, cost.first_lengths(writing) if untouched else writing.usual)
 
     def first_answers(self, examples: Examples) -> float:
         """Seconds of the answers of the model as it came."""

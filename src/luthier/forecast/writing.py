@@ -10,12 +10,14 @@ import numpy as np
 from luthier.arrays import Array, Ints
 from luthier.forecast.looks import LONG_SECONDS, Cost
 from luthier.models.decoding.beginnings import Ids, levels_of
-from luthier.models.generation import BUDGET_TOKENS, SLOTTED, Decoding, batches, texts_of, way_of, write
+from luthier.models.generation import BUDGET_TOKENS, SLOTTED, STOP, Decoding, batches, texts_of, way_of, write
 from luthier.prepare.prepare import Prepared
 from luthier.tasks.writing import Writing
 
 ROWS, TOKENS, SHORT, WHOLE = 24, 5, 8, 3
 """Rows that are written to side by side, the tokens of each, those of their prompts, and prompts that are read as they are."""
+LISTENED, HEARD = 16, 48
+"""Rows that the model as it came answers until it ends of itself, and how many tokens that is waited for."""
 TRIES = 3
 VERY_LONG_SECONDS = 10.0
 COUNTED = 2_000
@@ -53,10 +55,18 @@ class WritingCost:
     slotted: bool
     """Whether prompts of any length are read side by side, with what they share once."""
     cost: Cost
+    untouched: Ints
+    """(rows,) tokens of answers of the model as it came, to some rows: as many as they may have where none of the first tokens
+    ended it."""
 
     def eased(self, by: float) -> "WritingCost":
         """As it would be if all took `by` times as long."""
         return replace(self, cost=Cost(by * self.cost.terms))
+
+    def first_lengths(self, writing: Writing) -> Ints:
+        """(prompts,) tokens of the answers of the model as it came, which nobody told how to end: as long as those that it was
+        heard to give."""
+        return np.minimum(np.resize(self.untouched, len(writing.prompts)), writing.most)
 
     def seconds(self, writing: Writing, lengths: Ints) -> float:
         """Seconds of answers of so many tokens each."""
@@ -121,9 +131,12 @@ def time_writing(ready: Prepared) -> dict[str, WritingCost]:
 
 
 def timed(ready: Prepared, mode: Callable[[], Any], writing: Writing) -> WritingCost:
-    """The cost by a few answers: of many rows and of one, of several tokens and of one, to prompts that are short and whole."""
+    """The cost by a few answers: of many rows and of one, of several tokens and of one, to prompts that are short and whole; and
+    of some rows until the model ends them, which also tells how long such answers become."""
     short = [prompt[-SHORT:] for prompt in writing.prompts[:ROWS]]
     tries = [(short, TOKENS), (short, 1), (short[:1], TOKENS), (list(writing.prompts[:WHOLE]), 1)]
+    some = np.linspace(0, len(writing.prompts) - 1, min(LISTENED, len(writing.prompts))).astype(np.int64)
+    heard = [writing.prompts[at] for at in some]
     seconds, sizes = [], []
     model: Any = ready.model
     with mode(), model.writing() as body:
@@ -134,7 +147,15 @@ def timed(ready: Prepared, mode: Callable[[], Any], writing: Writing) -> Writing
         for prompts, tokens in tries:
             seconds.append(time_of(body, prompts, tokens, ready))
             sizes.append(amounts_of(body, slotted, prompts, [tokens] * len(prompts)))
-    return WritingCost(body, slotted, Cost.fit(Amounts.together(sizes), seconds))
+        begin = time.perf_counter()
+        answers = write(body, heard, Decoding(writing.end, min(HEARD, writing.most)), ready.device.torch)
+        seconds.append(time.perf_counter() - begin)
+    lengths = [len(one.ids) + (one.finish == STOP) for one in answers]
+    sizes.append(amounts_of(body, slotted, heard, lengths))
+    whole = [
+        length if one.finish == STOP else writing.most for one, length in zip(answers, lengths, strict=True)
+    ]
+    return WritingCost(body, slotted, Cost.fit(Amounts.together(sizes), seconds), np.array(whole))
 
 
 def time_of(body: Any, prompts: Sequence[Ids], tokens: int, ready: Prepared) -> float:

@@ -14,3 +14,5 @@ class Writing:
     """(prompts,) tokens of the right answer, the one that ends it among them."""
     most: int
     """Tokens of an answer at the most."""
+    end: frozenset[int]
+    """The tokens that end an answer."""

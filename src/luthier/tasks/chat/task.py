@@ -112,7 +112,7 @@ class Chat(LikelihoodTask):
         if writer is None:
             return None
         prompts = tuple(tuple(examples.prompt(row).tolist()) for row in rows.tolist())
-        return Writing(prompts, examples.answers(rows), writer.most)
+        return Writing(prompts, examples.answers(rows), writer.most, frozenset(writer.end))
 
     # Answering
 

@@ -53,7 +53,8 @@ class Verified(Checkable):
         assert examples.writer is not None, "answers are to be written"
         rows = np.arange(len(examples))
         prompts = tuple(tuple(examples.prompt(row).tolist()) for row in rows.tolist())
-        return Writing(prompts, examples.answers(rows), self.most or examples.writer.most)
+        writer = examples.writer
+        return Writing(prompts, examples.answers(rows), self.most or writer.most, frozenset(writer.end))
 
     def passes(self, answer: str, right: Any) -> bool:
         return bool(answer) and verifier(self.name, self.pattern)(answer, str(right))

@@ -2,14 +2,17 @@
 
     python benchmarks/few/few_labels.py --data ../shared/data --setfit SETFIT/bin/python
 
-Every tool gets the same rows, drawn by the sample's number, the same model and the same cores; a run is a process of its own, and
-its time and memory are those of the whole process. What is measured is kept at once; the same command goes on. Samples are
-taken one after the other over all cells, so that a table stands from the first on.
+Every tool gets the same rows, drawn by the sample's number, the same model and the same cores; a run is a process of its own,
+and its time and memory are those of the whole process; the time is that of the processor, as hours of benchmark may run beside
+other work. Where luthier does not try its few-shot candidate, `--method few-shot` does so in a run of its own, to see whether
+that was right. What is measured is kept at once; the same command goes on. Samples are taken one after the other over all cells,
+so that a table stands from the first on.
 """
 
 import argparse
 import csv
 import json
+import os
 import random
 import sys
 import tempfile
@@ -29,8 +32,14 @@ NAME = "Few labels"
 FILE = OUT / "few_labels.json"
 SETS = {"sst2": "sst2", "trec": "trec", "banking77": "banking77", "agnews": "agnews_7k6"}
 SIZES = (1, 2, 4, 8, 16, 64)
-SAMPLES = {"luthier": 10, "frozen": 10, "setfit": 3, "hf": 3}
-"""Tools, and how many samples of rows each is given in a cell."""
+FEW = 4
+"""Rows a label up to which the labels' words are to be worth most."""
+LONG = 60
+"""Seconds beyond which SetFit's time is compared."""
+Cell = tuple[str, int]
+"""A set, and rows a label."""
+SAMPLES = {"luthier": 10, "few-shot": 10, "frozen": 10, "setfit": 3, "hf": 3}
+"""Tools, and how many samples of rows each is given in a cell; `few-shot` is luthier made to try that."""
 
 
 def main() -> None:
@@ -56,6 +65,9 @@ def main() -> None:
                     key = f"{name} {size} {tool} {sample}"
                     if sample >= SAMPLES[tool] or (key in known and not wanted.again):
                         continue
+                    own = known.get(f"{name} {size} luthier {sample}", {})
+                    if tool == "few-shot" and tool in own.get("candidates", {}):
+                        continue
                     known[key] = measured(wanted, name, size, tool, sample)
                     print(key, json.dumps(known[key]), flush=True)
                     write_whole(FILE, json.dumps(known, indent=0) + "\n")
@@ -72,8 +84,9 @@ def measured(wanted: argparse.Namespace, name: str, size: int, tool: str, sample
         write(own / "train.csv", drawn(rows, size, sample))
         write(own / "test.csv", read(wanted.data / SETS[name] / "test.csv"))
         files = [str(own / "train.csv"), str(own / "test.csv")]
-        if tool == "luthier":
-            flags = [
+        if tool in ("luthier", "few-shot"):
+            flags = ["--method", tool] if tool == "few-shot" else []
+            flags += [
                 "--test",
                 files[1],
                 "--seed",
@@ -98,11 +111,19 @@ def measured(wanted: argparse.Namespace, name: str, size: int, tool: str, sample
                 "--seed",
                 str(sample),
             ]
+        os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
         code, cost = run_alone(command, own)
         if code:
             return {"error": last_line(own / "stderr")[:300]}
-        found = of_run(own / "run") if tool == "luthier" else json.loads(last_line(own / "stdout"))
-    taken = {"seconds": round(cost.seconds, 1), "peak": cost.peak_bytes, "others": round(cost.others, 2)}
+        found = (
+            of_run(own / "run") if tool in ("luthier", "few-shot") else json.loads(last_line(own / "stdout"))
+        )
+    taken = {
+        "seconds": round(cost.seconds, 1),
+        "cpu": round(cost.cpu_seconds, 1),
+        "peak": cost.peak_bytes,
+        "others": round(cost.others, 2),
+    }
     return {**found, **taken}
 
 
@@ -157,13 +178,13 @@ LEGEND = """\
 Mean accuracy in per cent over samples of so many rows a label (luthier and heads on frozen vectors 10, the others 3), and its
 standard deviation. Model all-MiniLM-L6-v2, one process a run. *Zero-shot*, *probe* and *few-shot* are luthier's own candidates;
 *kept*: how often the few-shot one was. *Logistic* and *neighbours*: scikit-learn on the frozen vectors. SetFit has its defaults
-up to 32 rows and `max_steps=250` beyond, as its pairs grow with the square of the rows. Seconds and peak memory: of whole
-processes, mean.
+up to 32 rows and `max_steps=250` beyond, as its pairs grow with the square of the rows. Processor seconds (of both cores; waiting
+threads sleep, OMP_WAIT_POLICY=PASSIVE, so that they tell the same beside other work) and peak memory: of whole processes, mean.
 
 {machine}"""
 HEADER = (
     "| set | rows a label | luthier | SetFit | HF Trainer | logistic | neighbours | zero-shot | probe | few-shot | kept | "
-    "seconds: luthier, SetFit, HF | GB: luthier, SetFit, HF |"
+    "processor seconds: luthier, SetFit, HF | GB: luthier, SetFit, HF |"
 )
 RULE = "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- | --- |"
 
@@ -176,20 +197,28 @@ def of(known: dict[str, Any], name: str, size: int, tool: str) -> list[dict[str,
 
 def row(known: dict[str, Any], name: str, size: int) -> str:
     ours, frozen = of(known, name, size, "luthier"), of(known, name, size, "frozen")
-    others = [of(known, name, size, tool) for tool in ("setfit", "hf")]
-    three = [ours, *others]
+    three = [ours, *(of(known, name, size, tool) for tool in ("setfit", "hf"))]
     own = [
-        shown([one["candidates"][kind] for one in ours if kind in one["candidates"]])
-        for kind in ("zero-shot", "probe", "few-shot")
+        shown(list(scores(known, name, size, kind).values())) for kind in ("zero-shot", "probe", "few-shot")
     ]
     kept = f"{sum(one['chosen'] == 'few-shot' for one in ours)} of {len(ours)}"
     cells = [
         name, str(size), *(shown([one["accuracy"] for one in runs]) for runs in (*three, frozen)),
         shown([one["neighbours"] for one in frozen]), *own, kept,
-        ", ".join(f"{mean(one['seconds'] for one in runs):.0f}" if runs else "" for runs in three),
+        ", ".join(f"{mean(one['cpu'] for one in runs):.0f}" if runs else "" for runs in three),
         ", ".join(f"{mean(one['peak'] for one in runs) / 1e9:.1f}" if runs else "" for runs in three),
     ]  # fmt: skip
     return f"| {' | '.join(cells)} |"
+
+
+def scores(known: dict[str, Any], name: str, size: int, kind: str) -> dict[int, float]:
+    """By sample, what a candidate of luthier's came to on the test rows, where it was tried."""
+    found: dict[int, float] = {}
+    for tool in ("few-shot", "luthier"):
+        for sample in range(SAMPLES[tool]):
+            run = known.get(f"{name} {size} {tool} {sample}", {})
+            found |= {sample: run["candidates"][kind]} if kind in run.get("candidates", {}) else {}
+    return found
 
 
 def shown(values: Sequence[float]) -> str:
@@ -199,26 +228,110 @@ def shown(values: Sequence[float]) -> str:
     return f"{100 * mean(values):.1f}{spread}"
 
 
-def summary(known: dict[str, Any], cells: Sequence[tuple[str, int]]) -> list[str]:
+def summary(known: dict[str, Any], cells: Sequence[Cell]) -> list[str]:
     """What the table comes to, over the cells in which both were measured."""
     told = []
-    for tool, called in (
-        ("setfit", "SetFit"),
-        ("hf", "HF Trainer"),
-        ("frozen", "logistic regression on frozen vectors"),
+    few = [cell for cell in cells if cell[1] <= FEW]
+    for tool, called, among in (
+        ("setfit", "SetFit", cells),
+        ("hf", "HF Trainer", cells),
+        ("frozen", "logistic regression on frozen vectors", cells),
+        ("frozen", f"the same with at most {FEW} rows a label", few),
     ):
-        both = [(of(known, *cell, "luthier"), of(known, *cell, tool)) for cell in cells]
-        gaps = [
-            mean(one["accuracy"] for one in ours) - mean(one["accuracy"] for one in theirs)
-            for ours, theirs in both
-            if ours and theirs
-        ]
+        gaps = [found for cell in among if (found := gap_of(known, cell, tool)) is not None]
         if gaps:
             told.append(
-                f"- luthier against {called}: {100 * mean(gaps):+.1f} points on the mean of {len(gaps)} cells, "
-                f"below it in {sum(gap < 0 for gap in gaps)}, at worst {100 * min(gaps):+.1f}."
+                f"- luthier against {called}: {100 * mean(gap for gap, _ in gaps):+.1f} points on the mean of {len(gaps)} cells, "
+                f"below it in {sum(gap < 0 for gap, _ in gaps)}, by more than two standard errors of the paired samples in "
+                f"{sum(gap < -2 * error for gap, error in gaps)}, at worst {100 * min(gaps)[0]:+.1f}."
             )
-    return told
+    return [*told, *of_zero_shot(known, cells), *of_costs(known, cells), *of_predictions(known, cells)]
+
+
+def gap_of(known: dict[str, Any], cell: Cell, tool: str) -> tuple[float, float] | None:
+    """How far luthier's mean accuracy lies above another tool's, and its standard error, from the samples that both had; the
+    means are over all samples. None where one of them has none."""
+    ours, theirs = of(known, *cell, "luthier"), of(known, *cell, tool)
+    if not ours or not theirs:
+        return None
+    both = [
+        known[f"{cell[0]} {cell[1]} luthier {at}"]["accuracy"] - known[key]["accuracy"]
+        for at in range(SAMPLES[tool])
+        if "accuracy" in known.get(key := f"{cell[0]} {cell[1]} {tool} {at}", {})
+        and "accuracy" in known.get(f"{cell[0]} {cell[1]} luthier {at}", {})
+    ]
+    return mean(one["accuracy"] for one in ours) - mean(one["accuracy"] for one in theirs), error_of(both)
+
+
+def error_of(values: Sequence[float]) -> float:
+    """Standard error of a mean; without end where a single value says nothing of it."""
+    return stdev(values) / len(values) ** 0.5 if len(values) > 1 else float("inf")
+
+
+def of_zero_shot(known: dict[str, Any], cells: Sequence[Cell]) -> list[str]:
+    """In how many cells what was kept is below luthier's own zero-shot candidate."""
+    below = []
+    for cell in cells:
+        gaps = [
+            one["accuracy"] - one["candidates"]["zero-shot"]
+            for one in of(known, *cell, "luthier")
+            if "zero-shot" in one["candidates"]
+        ]
+        if gaps and mean(gaps) < -2 * error_of(gaps):
+            below.append(f"{cell[0]} {cell[1]} ({100 * mean(gaps):+.1f})")
+    return [
+        f"- Below its own zero-shot by more than two standard errors: {', '.join(below) or 'in no cell'}."
+    ]
+
+
+def of_costs(known: dict[str, Any], cells: Sequence[Cell]) -> list[str]:
+    """Where SetFit takes more than a minute, luthier's share of its time; and where luthier has the higher peak of memory."""
+    shares, more = [], []
+    for cell in cells:
+        ours, theirs = of(known, *cell, "luthier"), of(known, *cell, "setfit")
+        if not ours or not theirs:
+            continue
+        if mean(one["seconds"] for one in theirs) > LONG:
+            share = mean(one["cpu"] for one in ours) / mean(one["cpu"] for one in theirs)
+            shares.append((share, f"{cell[0]} {cell[1]}: {share:.2f}"))
+        if mean(one["peak"] for one in ours) > mean(one["peak"] for one in theirs):
+            more.append(f"{cell[0]} {cell[1]}")
+    if not shares and not more:
+        return []
+    over = [words for share, words in sorted(shares, reverse=True) if share > 1 / 3]
+    return [
+        f"- Of the {len(shares)} cells in which SetFit takes more than {LONG} s, luthier takes at most a third of its processor "
+        f"time in {len(shares) - len(over)}{'; not in ' + ', '.join(over) if over else ''}.",
+        f"- More peak memory than SetFit: {', '.join(more) or 'in no cell'}.",
+    ]
+
+
+def of_predictions(known: dict[str, Any], cells: Sequence[Cell]) -> list[str]:
+    """How often it was foretold rightly whether few-shot pays: whether its mean gain over the probe is above a standard error."""
+    right, wrong = 0, []
+    for cell in cells:
+        tried, probe = (scores(known, *cell, kind) for kind in ("few-shot", "probe"))
+        gains = [tried[at] - probe[at] for at in tried if at in probe]
+        ours = of(known, *cell, "luthier")
+        if len(gains) < 2 or not ours:
+            continue
+        foretold = mean(foretold_of(one) for one in ours) > 0.5
+        pays = mean(gains) > error_of(gains)
+        right += foretold == pays
+        if foretold != pays:
+            wrong.append(
+                f"{cell[0]} {cell[1]} ({100 * mean(gains):+.1f}, foretold {'to pay' if foretold else 'not to'})"
+            )
+    if not right and not wrong:
+        return []
+    words = f"; not in {', '.join(wrong)}" if wrong else ""
+    return [f"- Whether few-shot pays was foretold rightly in {right} of {right + len(wrong)} cells{words}."]
+
+
+def foretold_of(run: dict[str, Any]) -> bool:
+    """Whether few-shot was expected to pay; where no row could be held out to say so, whether it was tried by rule."""
+    predicted = run["predicted"]
+    return bool(predicted["pays"]) if predicted else "few-shot" in run["candidates"]
 
 
 if __name__ == "__main__":

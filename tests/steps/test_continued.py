@@ -7,14 +7,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from scipy.special import softmax
 
 from command import Ended
 from command import luthier as command
 from luthier.candidates import features as computing
 from luthier.candidates.earlier_features import KnownFeatures
+from luthier.candidates.few_shot.contrasted import ANSWERS
+from luthier.candidates.few_shot.onward import SHARE, go_back
+from luthier.candidates.records import ScoredRecord
 from luthier.data.split import PARTS, Split
 from luthier.folder.known_rows import WhatWasRead
 from luthier.folder.model_folder import ModelFolder
+from luthier.folder.run_folder import RunFolder
 from luthier.folder.scorecard_records import ScorecardRecord
 from luthier.plan.continuing import with_those_of_earlier
 from luthier.plan.plan import Plan
@@ -144,24 +150,94 @@ def test_rows_that_were_held_out_for_validation_stay_so_though_they_are_few(
     )
 
 
-def test_layers_that_the_few_shot_model_trained_are_learnt_anew_which_is_said_once(
-    tmp_path: Path, sentence_bert: Path
+@pytest.fixture(scope="module")
+def few_rounds(tmp_path_factory: pytest.TempPathFactory, sentence_bert: Path) -> tuple[Path, Path]:
+    """Two rounds in which few-shot was asked for, the second with six rows more."""
+    home = tmp_path_factory.mktemp("few")
+    rows, more = rounds_csv(home / "rows.csv", 30), rounds_csv(home / "more.csv", 30, 6)
+    few, onward = home / "few", home / "onward"
+    ended = command("tune", rows, "--model", sentence_bert, "--method", "few-shot", "--out", few, *FEW)
+    assert ended.code == 0, ended.err
+    ended = command("tune", more, "--continue", few, "--out", onward, *FEW)
+    assert ended.code == 0, ended.err
+    return few, onward
+
+
+FEW = ("--quiet", "--precision", "fp32", "--allow", "near-copies,copies,leaks")
+
+
+def answers_of(run: Path) -> dict[int, list[float]]:
+    """What few-shot gave in turn for the training rows of a run, by their keys."""
+    earlier = Earlier.of(str(run))
+    saved = RunFolder(earlier.path, earlier.key).saved(ANSWERS, ScoredRecord)
+    assert saved is not None
+    return dict(zip(earlier.keys["valid"].tolist(), saved[0]["valid"].tolist(), strict=True))
+
+
+def test_few_shot_goes_on_from_the_round_before_with_a_part_of_the_steps(
+    few_rounds: tuple[Path, Path],
 ) -> None:
-    rows, more = rounds_csv(tmp_path / "rows.csv", 30), rounds_csv(tmp_path / "more.csv", 30, 6)
-    asked = ("--quiet", "--precision", "fp32", "--allow", "near-copies,copies,leaks")
-    few, again = tmp_path / "few", tmp_path / "again"
-    ended = command("tune", rows, "--model", sentence_bert, "--method", "few-shot", "--out", few, *asked)
-    assert ended.code == 0, ended.err
+    few, onward = (card_of(run)["tuning"]["few-shot"] for run in few_rounds)
 
-    ended = command("tune", more, "--continue", few, "--out", again, *asked)
+    assert (few["folds"], few["onward"]) == (3, False)
+    assert (onward["folds"], onward["onward"]) == (0, True)
+    assert onward["steps"] == round(SHARE * few["steps"])
+    assert (
+        f"few-shot went on from {few_rounds[0]}, with 40 % of the steps that it takes from nothing."
+        in notes(few_rounds[1])
+    )
+
+
+def test_rows_keep_the_answers_of_the_round_before_and_new_ones_are_answered_by_its_model(
+    few_rounds: tuple[Path, Path],
+) -> None:
+    """No row is answered by what has learnt from it."""
+    before, now = (answers_of(run) for run in few_rounds)
+    new = [now[key] for key in now if key not in before]
+    model = ModelFolder(few_rounds[0])
+    with open(few_rounds[0].parent / "more.csv", encoding="utf-8", newline="") as file:
+        texts = [row["text"] for row in csv.DictReader(file)][30:]
+    scores = [list(row["probabilities"].values()) for row in model.predict(texts)]
+    expected = softmax(np.array(new) / card_of(few_rounds[0])["calibration"]["temperature"], axis=1)
+
+    assert len(new) == 6
+    assert {key: now[key] for key in before} == before
+    assert np.allclose(np.sort(expected, axis=0), np.sort(np.array(scores), axis=0), atol=1e-4)
+
+
+def test_a_body_goes_back_a_part_of_the_way_before_it_goes_on(sentence_bert: Path, tmp_path: Path) -> None:
+    rows = rounds_csv(tmp_path / "rows.csv", 30)
+    ready = prepare(Plan.build({"data.path": str(rows), "model.name": str(sentence_bert)}))
+    begin = {name: one.clone() for name, one in ready.model.body.state_dict().items()}
+    with torch.no_grad():
+        for weight in ready.model.body.parameters():
+            weight.add_(1.0)
+
+    go_back(ready, begin)
+
+    moved = [weight - begin[name] for name, weight in ready.model.body.named_parameters()]
+    assert all(torch.allclose(one, torch.full_like(one, 1 - SHARE), atol=1e-6) for one in moved)
+
+
+def test_with_another_label_few_shot_learns_anew_which_is_told(
+    few_rounds: tuple[Path, Path], tmp_path: Path
+) -> None:
+    text = (few_rounds[0].parent / "more.csv").read_text(encoding="utf-8")
+    more = tmp_path / "more.csv"
+    more.write_text(
+        text + "".join(f"something else entirely {at},new one\n" for at in range(3)), encoding="utf-8"
+    )
+
+    ended = command("tune", more, "--continue", few_rounds[0], "--out", tmp_path / "again", *FEW)
 
     assert ended.code == 0, ended.err
-    card = card_of(again)
-    assert (card["chosen"], card["continued"]["new"]) == ("few-shot", 6)
-    assert [note for note in notes(again) if "few-shot" in note and "anew" in note] == [
-        f"30 rows are those of {few} and stay in their parts; 6 are new and are learnt from. What few-shot trained there is "
-        "learnt anew, from all rows."
-    ]
+    assert card_of(tmp_path / "again")["tuning"]["few-shot"]["onward"] is False
+    assert (
+        notes(tmp_path / "again").count(
+            "What few-shot trained in the round before is learnt anew, from all rows."
+        )
+        == 1
+    )
 
 
 # What is told

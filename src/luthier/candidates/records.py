@@ -112,6 +112,8 @@ class FewShotRecord(VersionedRecord):
     seconds: Finite
     folds: Count = 0
     """How often it learnt once more, each time without some rows."""
+    onward: bool = False
+    """Whether it went on from the body that the round before had trained."""
 
 
 class ClozeRecord(VersionedRecord):

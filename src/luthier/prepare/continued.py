@@ -78,8 +78,8 @@ class Earlier:
         return found
 
 
-TUNED = "tuned"
-"""The candidate whose training may be gone on with."""
+TUNED, FEW_SHOT = "tuned", "few-shot"
+"""The candidates whose training may be gone on with."""
 
 
 def trains_on(plan: Plan, earlier: Earlier | None) -> bool:
@@ -182,10 +182,7 @@ def words(earlier: Earlier, usable: Usable, before: Ints, part: Ints) -> str:
             f". It held none out, so {np.count_nonzero(turned):,} rows that it learnt from are held out now"
         )
     gone = earlier.count - len(np.unique(usable.keys[before >= 0]))
-    told += f". {gone:,} of its rows are not here any more." if gone else "."
-    if earlier.trained not in (None, TUNED):
-        told += f" What {earlier.trained} trained there is learnt anew, from all rows."
-    return told
+    return told + (f". {gone:,} of its rows are not here any more." if gone else ".")
 
 
 def refuse_none_left(earlier: Earlier, before: Ints) -> None:

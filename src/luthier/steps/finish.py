@@ -10,7 +10,6 @@ from typing import Any
 from PIL import Image
 
 from luthier.candidates.adapting.training import NAME as ADAPTED
-from luthier.candidates.few_shot.few_shot import ANSWERS
 from luthier.candidates.keeping.forgetting import forgetting
 from luthier.candidates.keeping.impression import NAME as BASE
 from luthier.candidates.run import Run
@@ -139,7 +138,7 @@ def forget_training(run: Run) -> None:
     """Delete what only resuming needed: the bodies of candidates, and what was noted on the way."""
     trained = [one for one in run.candidates if one.weights is not None and one.weights.body != PRETRAINED]
     bodies = {name for one in trained if one.weights is not None for name in (one.name, one.weights.body)}
-    for name in ("scored", looks.NAME, BASE, SCRATCH, ADAPTED, ANSWERS, *sorted(bodies)):
+    for name in ("scored", looks.NAME, BASE, SCRATCH, ADAPTED, *sorted(bodies)):
         run.folder.forget(name)
 
 

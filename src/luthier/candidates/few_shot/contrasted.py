@@ -22,6 +22,8 @@ from luthier.train.weights import Weights
 
 NAME = "few-shot"
 """The name of the candidate, and of its artefact."""
+ANSWERS = "few-shot-scored"
+"""The artefact of what it gave for the rows that it is compared on."""
 ROWS, FEWEST_ROWS, TOKENS = 64, 8, 8_192
 """Rows of a step: each is compared with each. Fewer of long texts, so that a step has about so many tokens."""
 FEWEST_STEPS, MOST_STEPS, EPOCHS = 10, 400, 1.5
@@ -43,8 +45,9 @@ def rows_and_words(ready: Prepared) -> Examples:
     return examples
 
 
-def settings_for(ready: Prepared, examples: Examples) -> TrainSettings:
-    """How long and how fast a body learns of some rows: by the recipe of the model's family."""
+def settings_for(ready: Prepared, examples: Examples, share: float = 1.0) -> TrainSettings:
+    """How long and how fast a body learns of some rows: by the recipe of the model's family. share: of the steps, each as long as
+    if all were taken."""
     parameters = sum(weight.numel() for weight in ready.model.parameters())
     recipe, plan = recipe_for(ready.base.folder.family, parameters), ready.plan
     long = int(np.sort(examples.lengths)[-ROWS:].mean()) or 1
@@ -55,7 +58,7 @@ def settings_for(ready: Prepared, examples: Examples) -> TrainSettings:
     return TrainSettings(
         lr=WAY / steps * recipe.lr,
         batch_rows=batch_rows,
-        epochs=steps / per_epoch,
+        epochs=max(1, round(share * steps)) / per_epoch,
         weight_decay=recipe.weight_decay,
         warmup=WARMUP,
         max_norm=plan.train.max_norm,
@@ -71,6 +74,8 @@ class Contrasting:
 
     run: Run
     ready: Prepared
+    share: float = 1.0
+    """Of the usual steps."""
     tokens: int = 0
     steps: int = 0
 
@@ -79,7 +84,7 @@ class Contrasting:
         ready, task = self.ready, self.ready.rows.task.contrasting
         assert task is not None, "rows have one label each"
         examples = rows_and_words(ready)
-        settings = settings_for(ready, examples)
+        settings = settings_for(ready, examples, self.share)
         policy = FrozenEmbeddings(AllRungs(), len(ready.ladder.rungs) - 1)
         unfreezing = LadderUnfreezing(ready.model, ready.ladder, policy, new_head=False)
         parts = unfreezing.parts(1)

@@ -18,13 +18,13 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.harness.machine import describe
-from benchmarks.harness.places import DATA
-from benchmarks.harness.results import write_section
+from benchmarks.harness.places import DATA, OUT
+from benchmarks.harness.results import write_section, write_whole
 
 NAME = "Reading on"
 CONTEXT, EPOCHS = 512, 3
 TOKENS_PER_STEP = 4_096
-RATES = (1e-3, 3e-3)
+FILE = OUT / "reading.json"
 
 
 def main() -> None:
@@ -34,25 +34,31 @@ def main() -> None:
     parser.add_argument(
         "--trl", default=sys.executable, help="a Python that has trl beside luthier's packages"
     )
+    parser.add_argument("--rates", default="1e-3,3e-3", help="learning rates, of both tools")
     parser.add_argument("--rows", type=int, help="so few training texts: a smoke run, which writes nothing")
     wanted = parser.parse_args()
     model = wanted.models / "stories260K"
     texts = {part: texts_of(wanted.data, part)[: wanted.rows] for part in ("train", "test")}
     texts["test"] = texts["test"][:400]
-    found: list[tuple[str, float, float | None, float | None]] = [
-        ("untouched", loss_of(model, texts["test"]), None, None)
-    ]
-    for rate in RATES:
+    known: dict[str, Any] = json.loads(FILE.read_text()) if FILE.is_file() and not wanted.rows else {}
+    if "untouched" not in known:
+        known["untouched"] = {"loss": loss_of(model, texts["test"])}
+    for rate in map(float, wanted.rates.split(",")):
         for tool in (luthier, trl):
+            key = f"{tool.__name__} {rate:g}"
+            if key in known:
+                continue
             with tempfile.TemporaryDirectory() as folder:
                 own = Path(folder)
                 for part, some in texts.items():
                     lines = "".join(json.dumps({"text": text}) + "\n" for text in some)
                     (own / f"{part}.jsonl").write_text(lines, encoding="utf-8")
                 seconds = tool(own, model, rate, wanted)
-                found.append((tool.__name__, loss_of(own / "model", texts["test"]), rate, seconds))
-                print(*found[-1])
-    text = table(found)
+                known[key] = {"loss": loss_of(own / "model", texts["test"]), "seconds": seconds}
+                print(key, known[key], flush=True)
+            if not wanted.rows:
+                write_whole(FILE, json.dumps(known, indent=1) + "\n")
+    text = table(known)
     print(text)
     if not wanted.rows:
         write_section(NAME, text)
@@ -118,7 +124,8 @@ def loss_of(model: Path, texts: list[str]) -> float:
     return total / count
 
 
-def table(found: list[tuple[str, float, float | None, float | None]]) -> str:
+def table(known: dict[str, Any]) -> str:
+    """What was measured, a line each; seconds are those of training, beside whatever else ran on the machine."""
     lines = [
         __doc__ or "",
         f"Full tuning, fp32, {EPOCHS} epochs, about {TOKENS_PER_STEP:,} tokens a step.",
@@ -126,9 +133,10 @@ def table(found: list[tuple[str, float, float | None, float | None]]) -> str:
         "| tool | learning rate | loss | perplexity | seconds |",
         "| --- | --- | --- | --- | --- |",
     ]
-    for tool, loss, rate, seconds in found:
-        told = ("", "") if rate is None or seconds is None else (f"{rate:g}", f"{seconds:.0f}")
-        lines.append(f"| {tool} | {told[0]} | {loss:.4f} | {math.exp(loss):.2f} | {told[1]} |")
+    for key, found in known.items():
+        tool, _, rate = key.partition(" ")
+        seconds = f"{found['seconds']:.0f}" if "seconds" in found else ""
+        lines.append(f"| {tool} | {rate} | {found['loss']:.4f} | {math.exp(found['loss']):.2f} | {seconds} |")
     return "\n".join([*lines, "", f"Machine: {describe()}"])
 
 

@@ -56,12 +56,18 @@ def main() -> None:
                 seconds = tool(own, model, rate, wanted)
                 known[key] = {"loss": loss_of(own / "model", texts["test"]), "seconds": seconds}
                 print(key, known[key], flush=True)
-            if not wanted.rows:
-                write_whole(FILE, json.dumps(known, indent=1) + "\n")
+            keep(known, wanted)
+    keep(known, wanted)
     text = table(known)
     print(text)
     if not wanted.rows:
         write_section(NAME, text)
+
+
+def keep(known: dict[str, Any], wanted: argparse.Namespace) -> None:
+    """Write down what was measured; nothing of a smoke run."""
+    if not wanted.rows:
+        write_whole(FILE, json.dumps(known, indent=1) + "\n")
 
 
 def texts_of(data: Path, part: str) -> list[str]:

@@ -271,7 +271,9 @@ def make_run(run: Path, **changes: Any) -> Path:
             "loss": 0.3,
         }
     ]
-    answers = [answer("neg", 0.6), answer("neg", 0.9, label="neg"), answer("neg", 0.97), answer("neg", 0.7)]
+    answers = [
+        answer("neg", 0.6, row=0), answer("neg", 0.9, label="neg", row=2), answer("neg", 0.97), answer("neg", 0.7, row=3),
+    ]  # fmt: skip
     for name, value in {
         "scorecard.json": scorecard,
         "table.json": {
@@ -302,9 +304,9 @@ def make_run(run: Path, **changes: Any) -> Path:
     return run
 
 
-def answer(prediction: str, sure: float, label: str = EVIL) -> dict[str, Any]:
+def answer(prediction: str, sure: float, label: str = EVIL, row: int = 1) -> dict[str, Any]:
     text = f"{EVIL} said {sure} times " + "and on " * 100
-    place = {"row": 1, "file": "reviews.csv", "line": 2}
+    place = {"row": row, "file": "reviews.csv", "line": 2}
     return {
         **place,
         "text": text,
@@ -473,6 +475,20 @@ def test_the_surest_mistakes_come_first_and_right_answers_not_at_all(page: str) 
     assert "Answered wrongly: 3 test rows." in told
     longest = max(re.findall(r'<th scope="row" class="wide">(.*?)<small>', told), key=len)
     assert len(longest.replace("&lt;", "<").replace("&gt;", ">").replace("&#x27;", "'")) <= 300
+
+
+def test_a_mistake_stands_once_beside_what_it_rests_on_and_the_training_rows_like_it(page: str) -> None:
+    told = page.partition('<section id="mistakes"')[2].partition("</section>")[0]
+    heads, *rows = re.findall(r"<tr>(.*?)</tr>", told, re.DOTALL)
+
+    assert re.findall(r"<th[^>]*>(.*?)</th>", heads) == [
+        "Text", "Answered", "What the answer rests on", "Training rows like it",
+    ]  # fmt: skip
+    assert page.count("<caption>The surest mistakes</caption>") == 1
+    assert len(rows) == 3
+    assert "−1.25<small>in log-odds</small>" in rows[0]
+    assert "likeness 0.900, r.csv, line 9" in rows[0]
+    assert rows[1].count("–") == 2  # of which nothing more is known
 
 
 def test_with_several_labels_a_row_the_surest_wrong_one_counts(tmp_path: Path, no_pictures: None) -> None:

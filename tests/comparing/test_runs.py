@@ -128,14 +128,20 @@ def test_a_run_is_no_different_from_itself(here: Path) -> None:
     assert found.to_json()["detectable"] is None
 
 
-def test_a_calibration_error_is_compared_with_the_difference_that_the_test_would_have_seen(here: Path) -> None:
+def test_a_calibration_error_is_compared_with_the_difference_that_the_test_would_have_seen(
+    here: Path,
+) -> None:
     dice = np.random.default_rng(0)
     sure, right = dice.uniform(0.5, 1.0, 200), dice.random(200) < 0.8
 
     def lines(shares: np.ndarray) -> list[dict[str, Any]]:
         said = np.where(right, "yes", "no").tolist()
         return [
-            {"label": "yes", "prediction": one, "probabilities": {one: p, {"yes": "no", "no": "yes"}[one]: 1 - p}}
+            {
+                "label": "yes",
+                "prediction": one,
+                "probabilities": {one: p, {"yes": "no", "no": "yes"}[one]: 1 - p},
+            }
             for one, p in zip(said, shares.tolist(), strict=True)
         ]
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from luthier.events import (
+    VALIDATED,
     Advanced,
     CandidateReady,
     Chose,
@@ -177,7 +178,8 @@ def told(event: Event) -> str | None:
                 f"Back to step {event.back_to:,}, and on with {event.rate:g} of the learning rate."
             )
         case CandidateReady():
-            return f"  {event.name:<10} {event.metric} {event.valid:.4f} on validation  ({event.took:.1f} s)"
+            where = VALIDATED[event.valid_from]
+            return f"  {event.name:<10} {event.metric} {event.valid:.4f} {where}  ({event.took:.1f} s)"
         case Stopped():
             return f"  stopped after step {event.step:,}: {WHY_STOPPED[event.why]}; best was step {event.best_step:,}"
         case Chose():

@@ -10,12 +10,16 @@ import numpy as np
 import pytest
 
 from luthier.candidates.few_shot import paying
+from luthier.candidates.records import FeaturesRecord
+from luthier.candidates.zero_shot import NAMES
 from luthier.errors import Interrupted, PlanError
-from luthier.events import Chose, Event, Noted, Work
+from luthier.events import CandidateReady, Chose, Event, Noted, Started, Work
+from luthier.folder.artefacts import Artefacts
 from luthier.folder.model_folder import ModelFolder
 from luthier.hashes import hash_file
 from luthier.plan.plan import Plan
 from luthier.prepare.prepare import Prepared, prepare
+from luthier.progress import told
 from luthier.steps import tune as steps
 
 SURE = {"delivery": "parcel", "refund": "money", "praise": "lovely"}
@@ -140,11 +144,26 @@ def test_the_few_shot_model_learns_what_it_is_shown(home: Path, sentence_bert: P
 def test_validation_answers_are_of_what_did_not_learn_from_the_row(home: Path, sentence_bert: Path) -> None:
     """A label that no text gives away cannot be told: learnt by heart, it would be."""
     write_untold(home)
-    folder, _ = run(plan_of(home, sentence_bert))
+    folder, events = run(plan_of(home, sentence_bert))
     card = json.loads((folder.path / "scorecard.json").read_text(encoding="utf-8"))
     valid = {one["name"]: one["valid"] for one in card["candidates"]}
+    lines = [told(event) or "" for event in events if isinstance(event, CandidateReady)]
+    assert card["valid_from"] == "cross-validation"
+    assert len(lines) == len(valid)
+    assert all(" in cross-validation " in line for line in lines)
     assert card["rows"] == {"train": 40, "valid": 40, "calibration": 0, "test": 2}
     assert all(value < 0.8 for value in valid.values())
+
+
+def test_rows_that_are_learnt_and_asked_are_read_once(home: Path, sentence_bert: Path) -> None:
+    folder, events = run(plan_of(home, sentence_bert, **{"train.method": "probe"}))
+    ready = prepare(plan_of(home, sentence_bert, "other", **{"train.method": "probe"}))
+    (begun,) = [event for event in events if isinstance(event, Started) and event.step_name == "features"]
+    saved = Artefacts(folder.path / "state").saved("features", FeaturesRecord)
+
+    assert begun.expects == 12 + len(ready.rows.split.test) + len(ready.rows.labels)
+    assert saved is not None
+    assert saved[0].keys() == {"train", "calibration", "test", NAMES}
 
 
 def test_a_run_that_was_stopped_while_it_learnt_ends_in_the_same_bytes(

@@ -125,6 +125,34 @@ def test_a_run_is_no_different_from_itself(here: Path) -> None:
         "Between a and a there is no difference that this test can see: 80.0 % against 80.0 % accuracy on the same 50 test rows, "
         "0 of them answered differently, +0.0 points."
     )
+    assert found.to_json()["detectable"] is None
+
+
+def test_a_calibration_error_is_compared_with_the_difference_that_the_test_would_have_seen(
+    here: Path,
+) -> None:
+    dice = np.random.default_rng(0)
+    sure, right = dice.uniform(0.5, 1.0, 200), dice.random(200) < 0.8
+
+    def lines(shares: np.ndarray) -> list[dict[str, Any]]:
+        said = np.where(right, "yes", "no").tolist()
+        return [
+            {
+                "label": "yes",
+                "prediction": one,
+                "probabilities": {one: p, {"yes": "no", "no": "yes"}[one]: 1 - p},
+            }
+            for one, p in zip(said, shares.tolist(), strict=True)
+        ]
+
+    a_run(here / "a", lines(sure), metric="ece", test={"ece": {"value": 0.1}})
+    a_run(here / "b", lines(np.sqrt(sure)), metric="ece", test={"ece": {"value": 0.1}})
+
+    found, alike = luthier.compare("a", "b").to_json(), luthier.compare("a", "a").to_json()
+
+    assert found["metric"] == "ece"
+    assert found["detectable"] == pytest.approx(1.43 * (found["high"] - found["low"]) / 2, rel=0.01)
+    assert (alike["difference"], alike["detectable"]) == (0.0, None)
 
 
 def test_rows_that_either_run_clustered_are_compared_cluster_by_cluster(here: Path) -> None:

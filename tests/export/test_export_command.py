@@ -12,6 +12,7 @@ import pytest
 from command import luthier
 from luthier.folder.model_folder import ModelFolder
 from luthier.folder.model_record import FILE, ModelRecord, sealed_record_of
+from luthier.models.static.making import model_path
 from luthier.session.runs import plan_of
 from luthier.steps.export import asked_of, held_out
 from luthier.tasks.calibration import Calibration
@@ -172,6 +173,19 @@ def test_a_run_of_an_encoder_is_refused(tmp_path: Path, tiny_model: Any) -> None
         "decoders. The folder itself opens in transformers as it is.\n",
     )
     assert not (run / "export").exists()
+
+
+def test_a_run_of_a_table_of_word_vectors_is_refused_with_the_library_that_opens_it(
+    tmp_path: Path, sentence_bert: Path
+) -> None:
+    run = run_of(
+        tmp_path / "reviews", Path(shutil.copytree(model_path(f"static:{sentence_bert}"), tmp_path / "made"))
+    )
+
+    ended = luthier("export", run, "--format", "gguf")
+
+    assert ended.code == 2
+    assert ended.err.endswith("The folder itself opens in sentence-transformers as it is.\n")
 
 
 def test_a_missing_library_is_named_with_the_extra_that_installs_it(

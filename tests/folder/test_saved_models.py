@@ -18,6 +18,7 @@ from luthier.folder.model_folder import ModelFolder
 from luthier.folder.model_record import ModelRecord
 from luthier.folder.write import write_model
 from luthier.models.quiet import quiet
+from luthier.models.static.making import model_path
 from luthier.tasks.calibration import Calibration
 from tiny import ABOUT, TINY, Opened, messages, opened, write_json
 
@@ -155,6 +156,23 @@ def test_a_model_that_an_earlier_luthier_saved_with_its_body_beside_the_modules_
     write_json(path / "modules.json", [modules[0] | {"path": ""}, *modules[1:]])
 
     assert np.array_equal(ModelFolder(path).logits(TEXTS), before)
+
+
+def test_a_table_of_word_vectors_lies_where_sentence_transformers_puts_one_and_where_an_earlier_luthier_did(
+    sentence_bert: Path, tmp_path: Path
+) -> None:
+    path = save(trained(model_path(f"static:{sentence_bert}")), tmp_path / "model")
+    before = ModelFolder(path).logits(TEXTS)
+    modules = json.loads((path / "modules.json").read_text())
+
+    assert [module["path"] for module in modules] == ["0_StaticEmbedding", "2_Dense"]
+    assert np.abs(before - plain_logits(path, TEXTS)).max() < 1e-5
+
+    shutil.move(path / "0_StaticEmbedding", path / "0_Transformer")
+    write_json(path / "modules.json", [modules[0] | {"path": "0_Transformer"}, *modules[1:]])
+
+    assert np.array_equal(ModelFolder(path).logits(TEXTS), before)
+    assert np.abs(before - plain_logits(path, TEXTS)).max() < 1e-5
 
 
 def test_a_saved_model_knows_its_labels_by_name(bert: Path, tmp_path: Path) -> None:

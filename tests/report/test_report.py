@@ -271,7 +271,9 @@ def make_run(run: Path, **changes: Any) -> Path:
             "loss": 0.3,
         }
     ]
-    answers = [answer("neg", 0.6), answer("neg", 0.9, label="neg"), answer("neg", 0.97), answer("neg", 0.7)]
+    answers = [
+        answer("neg", 0.6, row=0), answer("neg", 0.9, label="neg", row=2), answer("neg", 0.97), answer("neg", 0.7, row=3),
+    ]  # fmt: skip
     for name, value in {
         "scorecard.json": scorecard,
         "table.json": {
@@ -302,9 +304,9 @@ def make_run(run: Path, **changes: Any) -> Path:
     return run
 
 
-def answer(prediction: str, sure: float, label: str = EVIL) -> dict[str, Any]:
+def answer(prediction: str, sure: float, label: str = EVIL, row: int = 1) -> dict[str, Any]:
     text = f"{EVIL} said {sure} times " + "and on " * 100
-    place = {"row": 1, "file": "reviews.csv", "line": 2}
+    place = {"row": row, "file": "reviews.csv", "line": 2}
     return {
         **place,
         "text": text,
@@ -473,6 +475,47 @@ def test_the_surest_mistakes_come_first_and_right_answers_not_at_all(page: str) 
     assert "Answered wrongly: 3 test rows." in told
     longest = max(re.findall(r'<th scope="row" class="wide">(.*?)<small>', told), key=len)
     assert len(longest.replace("&lt;", "<").replace("&gt;", ">").replace("&#x27;", "'")) <= 300
+
+
+def test_a_mistake_stands_once_beside_what_it_rests_on_and_the_training_rows_like_it(page: str) -> None:
+    told = page.partition('<section id="mistakes"')[2].partition("</section>")[0]
+    heads, *rows = re.findall(r"<tr>(.*?)</tr>", told, re.DOTALL)
+
+    assert re.findall(r"<th[^>]*>(.*?)</th>", heads) == [
+        "Text", "Answered", "What the answer rests on", "Training rows like it",
+    ]  # fmt: skip
+    assert page.count("<caption>The surest mistakes</caption>") == 1
+    assert len(rows) == 3
+    assert "−1.25<small>in log-odds</small>" in rows[0]
+    assert "likeness 0.900, r.csv, line 9" in rows[0]
+    assert rows[1].count("–") == 2  # of which nothing more is known
+
+
+@pytest.mark.parametrize(
+    ("valid_from", "title", "of_valid"),
+    [
+        (None, "Validation", "chooses between candidates and stops training"),
+        ("cross-validation", "Cross-validation", "training rows, answered in cross-validation: no row is held out"),
+        ("train", "Training rows", "training rows, answered by what has learnt from them: no row could be spared"),
+    ],
+)  # fmt: skip
+def test_what_stands_in_the_place_of_validation_rows_is_told(
+    tmp_path: Path, no_pictures: None, valid_from: str | None, title: str, of_valid: str
+) -> None:
+    rows = {"train": 60, "valid": 60, "calibration": 0, "test": 40}
+    run = make_run(tmp_path / "run", valid_from=valid_from, rows=rows)
+    (run / "split.json").unlink()
+    page = report_of(run)
+
+    assert f">{title}</th>" in page
+    shares = re.findall(
+        r">(train|valid|test)<small>[^<]*</small></th><td[^>]*>\d+</td><td[^>]*>([^<]*)</td>", page
+    )
+    assert f"valid<small>{of_valid}</small>" in page
+    whole = 160 if valid_from is None else 100
+    assert [share.replace("\u00a0", " ") for _, share in shares] == [
+        f"{100 * 60 / whole:.1f} %", f"{100 * 60 / whole:.1f} %" if valid_from is None else "–", f"{100 * 40 / whole:.1f} %",
+    ]  # fmt: skip
 
 
 def test_with_several_labels_a_row_the_surest_wrong_one_counts(tmp_path: Path, no_pictures: None) -> None:

@@ -262,7 +262,7 @@ def test_the_answers_of_a_teacher_are_asked_for_once_and_a_killed_run_ends_in_th
 
     assert asked == []
     weights = [
-        (tmp_path / out / "model" / "0_Transformer" / "model.safetensors").read_bytes()
+        (tmp_path / out / "model" / "0_StaticEmbedding" / "model.safetensors").read_bytes()
         for out in ("whole", "killed")
     ]
     assert weights[0] == weights[1]

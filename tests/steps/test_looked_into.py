@@ -91,7 +91,9 @@ def test_what_was_found_is_told_in_report_card_and_at_the_end(run: Path) -> None
         assert "where channel is" in text.replace("\u00a0", " ")
     assert ">Slices</h2>" in report
     assert ">Overfitting</h2>" in report
-    assert ">Mistakes explained</h2>" in report
+    told = report.partition('<section id="mistakes"')[2].partition("</section>")[0]
+    assert ">Training rows like it</th>" in told
+    assert report.count("<caption>The surest mistakes</caption>") == 1
 
 
 # Mistakes

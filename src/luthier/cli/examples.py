@@ -229,6 +229,7 @@ def resume(
 
 def show(folder: Any, as_json: bool) -> None:
     """What a finished run ends with."""
+    from luthier.events import VALIDATED
     from luthier.report.closing_words import closing_words
 
     scorecard = folder.scorecard
@@ -236,13 +237,14 @@ def show(folder: Any, as_json: bool) -> None:
         print(json_line({"run": str(folder.path), **scorecard.record}))
         return
     print()
+    validated = VALIDATED.get(scorecard.card.valid_from)  # none where the test rows stood in
     width = max(10, *(len(candidate["name"]) for candidate in scorecard.record["candidates"]))
     for candidate in scorecard.record["candidates"]:
         mark = "  <- kept" if candidate["name"] == scorecard.chosen else ""
         scores = [
-            f"{candidate[part]:.3f} on {words}"
-            for part, words in (("valid", "validation"), ("test", "test"))
-            if candidate[part] is not None and not (part == "valid" and scorecard.card.valid_from)
+            f"{candidate[part]:.3f} {words}"
+            for part, words in (("valid", validated), ("test", "on test"))
+            if candidate[part] is not None and words is not None
         ]
         told = f"{scorecard.metric} {', '.join(scores)}" if scores else "not measured"
         print(f"  {candidate['name']:<{width}} {told}{mark}")

@@ -15,6 +15,7 @@ from luthier.data.table import Table
 from luthier.errors import DataError
 
 PARTS = ("train", "valid", "calibration", "test")
+CROSSED = "cross-validation"
 FEWEST_ROWS = 8
 FEWEST_OF_FEW = 2
 """The fewest rows to learn from where none of them has to be set aside: one of each of two labels."""
@@ -50,6 +51,14 @@ class Split:
     def validates(self) -> bool:
         """Whether validation rows are answered by what did not learn from them, so that their scores say something."""
         return self.crossed or self.validates_apart
+
+    @property
+    def valid_from(self) -> str | None:
+        """What stands in the place of validation rows: training rows, answered in cross-validation, or by what has learnt from
+        them (`train`); None where they are rows of their own."""
+        if self.validates_apart:
+            return None
+        return CROSSED if self.crossed else "train"
 
     @property
     def learnt(self) -> tuple[str, ...]:

@@ -112,7 +112,7 @@ class ModelRecord:
     """What it promises of single answers (folder/trust.py); None where it promises nothing."""
 
     def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "calibration": self.calibration.to_json(), "form": form_of(self.pooling)}
+        return {**asdict(self), "calibration": self.calibration.to_json(), "form": library_of(self.pooling)}
 
     @staticmethod
     def from_json(record: dict[str, Any], place: str) -> "ModelRecord":
@@ -132,7 +132,7 @@ class ModelRecord:
         return ModelRecord(**fields)
 
 
-def form_of(pooling: str | None) -> str:
+def library_of(pooling: str | None) -> str:
     """The library that loads the folder of a model with such a pooling."""
     return "transformers" if pooling is None else "sentence-transformers"
 

@@ -315,6 +315,7 @@ class ScorecardRecord(VersionedRecord):
     model: str | None = None
     method: str | None = None
     model_format: str | None = None
+    word_vectors: bool = False
     language: str | None = None
     seed: int | None = None
     seeds: SeedScores | None = None

@@ -9,11 +9,11 @@ import numpy as np
 from luthier.batches.examples import Examples
 from luthier.batches.order import by_length
 from luthier.candidates import competing
+from luthier.candidates.features import parts_read
 from luthier.candidates.keeping.training import replay_of
-from luthier.candidates.run import ANSWERED, HELD_OUT
+from luthier.candidates.run import HELD_OUT
 from luthier.candidates.tuned.prefixes import Shelf
 from luthier.candidates.tuned.settings import every
-from luthier.candidates.zero_shot import compared
 from luthier.forecast.looks import Looks
 from luthier.forecast.outline import Outline, made_micros, passes, sizes_of
 from luthier.forecast.timing import Bench, Timed
@@ -78,11 +78,13 @@ def frozen_seconds(costs: Costs) -> dict[str, float]:
         one.forecast(ready, costs.answers if one.is_shown else costs.first_answers)
         for one in competing(ready, trains=False)
     )
-    of_all_parts = looks["fast"].first.of(passes(ready, "train"))
-    of_all_parts += sum(costs.reading(ready.examples[part]) for part in HELD_OUT)
+    of_training = looks["fast"].first.of(passes(ready, "train"))
+    of_all_parts = of_training + sum(costs.reading(ready.examples[part]) for part in HELD_OUT)
     features = 0.0
     if ready.rows.task.probe is not None:  # nobody else looks at frozen features
-        features = of_all_parts + sum(costs.reading(texts) for texts in compared(ready, ANSWERED).values())
+        read = parts_read(ready)
+        features = sum(costs.reading(examples) for part, examples in read.items() if part != "train")
+        features += costs.reading(read["train"]) if ready.rows.split.crossed else of_training
     reference = {} if ready.rows.task.reference is None else {"reference": of_all_parts}
     return {**reference, "features": features, "probe": cheap, "score": score_seconds(ready) + FINISH_SECONDS}
 

@@ -2,16 +2,24 @@
 
 from collections.abc import Callable, Iterator
 
+from luthier.events import VALIDATED
 from luthier.folder.scorecard_records import CandidateScores
 from luthier.report import numbers, sentences
 from luthier.report.axis import Axis, drawn
 from luthier.report.markup import Column, Html, join, table, tag, with_note
 from luthier.report.records import Records
 
-CHOICE = (
-    "The candidate best on validation is kept, unless a cheaper one is within its standard error. "
-    "The test rows had no part in the choice."
-)
+SEALED = "The test rows had no part in the choice."
+CHOICES = {
+    None: f"The candidate best on validation is kept, unless a cheaper one is within its standard error. {SEALED}",
+    "cross-validation": "No row is held out: each training row was answered by what had not learnt from it. The dearest "
+    f"candidate is kept, unless a cheaper one is better beyond noise. {SEALED}",
+    "train": "No row could be held out, and scores on rows that were learnt from tell nothing apart: the dearest candidate is "
+    f"kept. {SEALED}",
+}
+"""How the kept candidate was chosen, by what stands in the place of validation rows (`valid_from` of the scorecard)."""
+TITLES = {None: "Validation", "cross-validation": "Cross-validation", "train": "Training rows"}
+"""The title of the validation scores, by the same."""
 
 REACH = "Rows to reach"
 COSTS: dict[str, Callable[[CandidateScores], str]] = {
@@ -37,9 +45,10 @@ def candidates(records: Records) -> Html:
     scorecard, found = records.scorecard, records.candidates
     if not found:
         return Html("")
-    metric, validated = numbers.shown(scorecard.metric), scorecard.valid_from is None
+    valid_from = scorecard.valid_from
+    metric, validated = numbers.shown(scorecard.metric), valid_from in TITLES
     axis, costs = Axis.of(drawn_values(found, validated)), measured_costs(found)
-    titles = ("Test", *(["Validation"] if validated else []), *costs)
+    titles = ("Test", *([TITLES[valid_from]] if validated else []), *costs)
     columns = [
         Column("Candidate"),
         Column(join([metric.title, axis.head(metric)]), drawn=True),
@@ -63,16 +72,17 @@ def candidates(records: Records) -> Html:
     return join(
         [
             tag("h3", "From cheap to dear"),
-            tag("p", CHOICE) if scorecard.method == "auto" else "",
-            table(caption(metric, validated), columns, rows),
+            tag("p", CHOICES[valid_from]) if scorecard.method == "auto" and validated else "",
+            table(caption(metric, VALIDATED.get(valid_from)), columns, rows),
             tag("p", scorecard.reaching) if scorecard.reaching and REACH in costs else "",
         ]
     )
 
 
-def caption(metric: numbers.Shown, validated: bool) -> str:
+def caption(metric: numbers.Shown, validated: str | None) -> str:
+    """validated: where validation scores were measured, in words; None where there are none."""
     drawing = "the dot is the score on the test rows, the line its 95 % interval"
-    ring = ", the ring the score on validation" if validated else ""
+    ring = f", the ring the score {validated}" if validated else ""
     return f"{metric.title} of each candidate with 95 % intervals, and what it costs: {drawing}{ring}."
 
 

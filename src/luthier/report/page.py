@@ -10,12 +10,12 @@ from luthier.folder.run_folder import refuse_strange
 from luthier.report import sentences
 from luthier.report.continued import continued
 from luthier.report.distilled import distilled
-from luthier.report.explained import explained
 from luthier.report.forgetting import forgetting
 from luthier.report.making import cost, provenance, training, use
 from luthier.report.markup import Html, join, safe, tag
+from luthier.report.mistakes import mistakes
 from luthier.report.overfitting import overfitting
-from luthier.report.quality import answered, calibration, classes, confusion, estimates, mistakes, scores
+from luthier.report.quality import answered, calibration, classes, confusion, estimates, scores
 from luthier.report.records import Records, read_records
 from luthier.report.rows import data, findings, findings_table
 from luthier.report.run_records import FindingRecord
@@ -42,7 +42,6 @@ SECTIONS: dict[str, Callable[[Records], Html]] = {
     "Confusions": confusion,
     "Slices": slices,
     "Mistakes": mistakes,
-    "Mistakes explained": explained,
     "Data": data,
     "Findings": findings,
     "How it was made": provenance,

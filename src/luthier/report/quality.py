@@ -1,13 +1,12 @@
-"""The report's sections on the answers to the test rows: per class, confusions, calibration, the surest mistakes."""
+"""The report's sections on the answers to the test rows: per class, confusions, calibration."""
 
 from luthier.folder.scorecard_records import Bin, ClassScores
 from luthier.report import numbers, sentences
 from luthier.report.axis import Axis, drawn
 from luthier.report.charts import heat_map, reliability_diagram, scatter
 from luthier.report.markup import Column, Html, beside, details, join, picture, table, tag, with_note
-from luthier.report.records import Mistake, Records
+from luthier.report.records import Records
 from luthier.report.repeated import cluster_words, over_seeds, seed_words
-from luthier.report.rows import place
 from luthier.scores.shares import wilson_ends
 
 MOST_CLASSES = 25
@@ -208,26 +207,3 @@ def bin_cells(one: Bin | None, alone: bool) -> tuple[str, Html]:
         return "0", Html(numbers.NOTHING)
     span = numbers.share_range(one.accuracy, one.count) if alone else ""
     return numbers.count(one.count), with_note(numbers.share(one.accuracy), span)
-
-
-def mistakes(records: Records) -> Html:
-    if records.wrong is None:
-        return Html("")
-    if not records.mistakes:
-        return tag("p", "No test row was answered wrongly.")
-    columns = [Column("Text", wide=True), Column("Answered")]
-    rows = [mistake_row(mistake) for mistake in records.mistakes]
-    told = (
-        f"Answered wrongly: {numbers.count(records.wrong, 'test row')}. Below, those it was surest about. "
-        "Where it is sure and wrong, look at the given label first."
-    )
-    return join([tag("p", told), table("The surest mistakes", columns, rows)])
-
-
-def mistake_row(mistake: Mistake) -> tuple[Html, Html]:
-    row = mistake.row
-    sure = f"{numbers.share(mistake.confidence)} sure; given: {sentences.label_of(row.get('label'))}"
-    return (
-        with_note(sentences.cut(row.get("text", "")) or numbers.NOTHING, place(row)),
-        with_note(sentences.label_of(row.get("prediction")), sure),
-    )

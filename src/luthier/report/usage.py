@@ -223,6 +223,7 @@ def openers(scorecard: ScorecardRecord, folder: str) -> list[tuple[str, str]]:
             (encode, "the vectors; the number is a line through their cosine." if apart else "the logits."),
             (f'pipeline("text-classification", "{folder}")', "refused, as by every class of transformers: none of them pools as "
              "this model does, and the head would be a random one."),
+            (f'SentenceTransformer("{folder}")[0]', "the word vectors without the head.") if scorecard.word_vectors else
             (f'AutoModel.from_pretrained("{folder}/0_Transformer")', "the body without the head."),
         ]  # fmt: skip
     if talks(scorecard):

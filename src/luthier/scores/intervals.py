@@ -67,9 +67,10 @@ class Difference:
         return f"{self.value:+.3f} ({self.low:+.3f} to {self.high:+.3f})"
 
     @property
-    def detectable(self) -> float:
+    def detectable(self) -> float | None:
         """How small a true difference such a test would find beyond noise in 8 of 10 cases: half the width of its interval,
-        times what 95 % confidence and 80 % power take together over what 95 % take, (1.96 + 0.84) / 1.96 = 1.43.
+        times what 95 % confidence and 80 % power take together over what 95 % take, (1.96 + 0.84) / 1.96 = 1.43. None where the
+        interval has no width, as that of two who answer alike: nothing shows how much rows may differ.
 
         Cohen 1988, "Statistical Power Analysis for the Behavioral Sciences", 2nd edition, section 2.4, with the standard error
         that the interval is made of.
@@ -77,6 +78,8 @@ class Difference:
         >>> round(Difference(0.010, -0.010, 0.030).detectable, 4)
         0.0286
         """
+        if self.low == self.high:
+            return None
         normal = NormalDist()
         return (self.high - self.low) / 2 * (1 + normal.inv_cdf(POWER) / normal.inv_cdf(0.975))
 

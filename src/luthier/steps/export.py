@@ -18,6 +18,7 @@ from luthier.export.exporter import Exporter
 from luthier.export.exporting import MOST_PROMPTS, Order, Prompts, default_file, export
 from luthier.export.original import Original
 from luthier.folder.model_folder import ModelFolder
+from luthier.folder.model_record import library_of
 from luthier.plan.plan import Plan
 from luthier.prepare.rows import understand
 from luthier.report.run_records import TableRecord, read_optional
@@ -59,8 +60,9 @@ def export_run(
     original = Original(found.folder)
     why_not = exporter.why_not(original)
     if why_not is not None:
+        library = library_of(found.folder.pooling)
         raise ModelError(
-            f"{found.model_path}: cannot be written as {format}: {why_not}. The folder itself opens in transformers as it is."
+            f"{found.model_path}: cannot be written as {format}: {why_not}. The folder itself opens in {library} as it is."
         )
     for doubt in found.doubts:
         yield Doubted(doubt, 0.0)

@@ -32,7 +32,7 @@ from luthier.devices import with_threads
 from luthier.events import Event, Started
 from luthier.files import whole_folder, write_bytes, write_json, write_text
 from luthier.folder.known_rows import RowsRecord, save_rows
-from luthier.folder.model_record import form_of
+from luthier.folder.model_record import library_of
 from luthier.folder.scorecard_records import ScorecardRecord
 from luthier.machine import peak_bytes
 from luthier.plan.places import placed
@@ -205,6 +205,7 @@ def make_scorecard(run: Run, kept: Fitted, forgot: dict[str, Any]) -> dict[str, 
         "method": plan.train.method,
         "seed": plan.run.seed,
         "rows": ready.rows.split.sizes(),
+        "valid_from": ready.rows.split.valid_from,
         "left_out": ready.rows.left_out,
         "clusters": ready.rows.shared.to_json(ready.rows.split),
         "metric": task.metric,
@@ -229,7 +230,8 @@ def make_scorecard(run: Run, kept: Fitted, forgot: dict[str, Any]) -> dict[str, 
         },
         "tuning": tuning,
         "warnings": [*ready.base.folder.told, *ready.rows.split.warnings],
-        "model_format": form_of(ready.model.pooling),
+        "model_format": library_of(ready.model.pooling),
+        "word_vectors": ready.base.folder.is_table,
         "cost": {
             "seconds": {name: round(value, 3) for name, value in seconds.items()},
             "peak_bytes": peak_bytes(),

@@ -149,10 +149,11 @@ def claim_record(run: Run) -> dict[str, Any] | None:
     if cheaper is None:
         return None
     gap = run.difference(dearer, cheaper, "valid")
+    seen = gap.detectable
     return {
         "dearer": dearer.name,
         "cheaper": cheaper.name,
         "rows": len(run.targets("valid")),
         **measured(gap),
-        "too_small": bool(gap.value > 0 and gap.low <= 0 and gap.value < gap.detectable),
+        "too_small": bool(gap.value > 0 and gap.low <= 0 and seen is not None and gap.value < seen),
     }

@@ -8,7 +8,7 @@ from torch import Tensor
 from luthier.arrays import Array
 from luthier.candidates.adapting.lesson import Lessons, lessons_of
 from luthier.candidates.adapting.training import CHECKPOINTS, NAME, Learnt, inner, learn
-from luthier.candidates.features import parts_read, read_features
+from luthier.candidates.features import parts_read, read_features, with_asked
 from luthier.candidates.records import AdaptedRecord, FeaturesRecord
 from luthier.candidates.run import Run
 from luthier.devices import with_threads
@@ -110,16 +110,17 @@ def taken(run: Run) -> Iterator[Event]:
     run.ready = replace(run.ready, beside=replace(run.ready.beside, adapted=path))
     run.ready.put_adapted(run.ready.model)
     run.ready.masters.refresh()
-    saved = run.shared.saved(FEATURES, FeaturesRecord)
+    saved, parts = run.shared.saved(FEATURES, FeaturesRecord), list(parts_read(run.ready))
     if saved is not None and {part: found.shape for part, found in saved[0].items()} == {
-        part: found.shape for part, found in run.features.items()
+        part: run.features[part].shape for part in parts
     }:
-        run.features = saved[0]
+        run.features = with_asked(run, saved[0])
         run.watch.earlier["adapt"] = run.watch.earlier.get("adapt", 0.0) + saved[1].seconds
         return
     begin = run.clock()
-    run.features = yield from read_features(run, list(parts_read(run)))
-    run.shared.save(FEATURES, run.features, FeaturesRecord(seconds=run.clock() - begin))
+    features = yield from read_features(run, parts)
+    run.shared.save(FEATURES, features, FeaturesRecord(seconds=run.clock() - begin))
+    run.features = with_asked(run, features)
 
 
 def words_of(run: Run, learnt: Learnt, gain: Gain | None) -> str:

@@ -11,7 +11,7 @@ from luthier.batches.examples import Batch
 from luthier.models.headed import HeadedModel, new_head
 from luthier.models.heads.head import Head, Saved, Wanted
 from luthier.models.heads.sentence_encoder import load_encoder, vectors_of, width_of
-from luthier.models.heads.sentence_modules import INNER, write_sentence_modules, write_what_it_is
+from luthier.models.heads.sentence_modules import inner, write_sentence_modules, write_what_it_is
 from luthier.models.hub.inspect import Folder
 from luthier.models.readers.images import Preparation
 from luthier.models.readers.texts import Texts
@@ -84,9 +84,9 @@ class CosineHead(Head[BiEncoder, Texts]):
     def save(
         self, folder: Path, model: BiEncoder, head: nn.Sequential, reader: Texts, settings: dict[str, Any]
     ) -> None:
-        write_sentence_modules(folder, INNER, model, model.dense, model.normalised, reader)
+        write_sentence_modules(folder, inner(model.body), model, model.dense, model.normalised, reader)
         write_what_it_is(folder, model.state_width, settings)
-        write_tokenizer(folder / INNER, reader, reader.limit, lower_case=False)
+        write_tokenizer(folder / inner(model.body), reader, reader.limit, lower_case=False)
 
     def saved_weights(self, model: BiEncoder, head: nn.Sequential) -> nn.Module:
         return nn.ModuleList([model.body, model.dense])

@@ -11,7 +11,7 @@ from luthier.models.headed import HeadedModel, at_least_fp32, mean_of_parts
 from luthier.models.heads.head import Head, Saved, Wanted
 from luthier.models.heads.own_class import head_of, knowledge_of, write_own_class
 from luthier.models.heads.sentence_modules import (
-    INNER,
+    inner,
     read_dense_head,
     write_sentence_modules,
     write_what_it_is,
@@ -124,9 +124,9 @@ class RowHead(Head[Classifier, Texts]):
             write_own_class(folder, model.body, model.last_name, head, settings)
             write_tokenizer(folder, reader, reader.limit, lower_case=True)
             return
-        write_sentence_modules(folder, INNER, model, head, normalised=False, texts=reader)
+        write_sentence_modules(folder, inner(model.body), model, head, normalised=False, texts=reader)
         write_what_it_is(folder, model.state_width, settings)
-        write_tokenizer(folder / INNER, reader, reader.limit, lower_case=False)
+        write_tokenizer(folder / inner(model.body), reader, reader.limit, lower_case=False)
 
     def knowledge(self, folder: Folder, model: Classifier) -> Knowledge:
         return knowledge_of(folder, model.last_name, model.width)

@@ -17,12 +17,15 @@ from luthier.models.hub.static_table import StaticTable
 from luthier.models.hub.weight_files import read_header, refuse_not_finite
 from luthier.models.readers.texts import Texts
 
-INNER = "0_Transformer"
-"""The body's place in a folder whose answers are more than vectors.
 
-Taken for a classifier, a body whose pooling and head are modules of sentence-transformers would answer at random: transformers
-would draw a head for it. So it lies a folder deeper, and transformers refuses the folder itself. Vectors have no head.
-"""
+def inner(body: nn.Module) -> str:
+    """The body's place in a folder whose answers are more than vectors, called as sentence-transformers calls it.
+
+    Taken for a classifier, a body whose pooling and head are modules of sentence-transformers would answer at random, as
+    transformers would draw a head for it. So it lies a folder deeper, and transformers refuses the folder itself. Vectors have no
+    head.
+    """
+    return f"0_{STATIC_MODULE if isinstance(body, StaticTable) else 'Transformer'}"
 
 
 def write_what_it_is(folder: Path, state_width: int, settings: dict[str, Any]) -> None:

@@ -1,42 +1,44 @@
-"""The report's section on what the surest mistakes may come from: the training rows like them, and what the answers rest on."""
+"""The report's section on the surest mistakes: what was answered, what that rests on, and the training rows like them."""
 
 from luthier.folder.looked_into_records import MistakeScores, NearRow, WeighedPiece
 from luthier.report import numbers, sentences
 from luthier.report.markup import Column, Html, join, photo, picture, table, tag, with_note
-from luthier.report.records import Records
+from luthier.report.records import Mistake, Records
+from luthier.report.rows import place
 
 STRONGEST = 5
 """Pieces that are named of a mistake, at the most."""
 
 
-def explained(records: Records) -> Html:
-    found = records.scorecard.mistakes
-    if found is None:
+def mistakes(records: Records) -> Html:
+    if records.wrong is None:
         return Html("")
-    shown = [one for one in found.surest if one.nearest or one.pieces]
-    if not shown:
-        return Html("")
-    near, rest = any(one.nearest for one in shown), any(words_of(one) for one in shown)
-    columns = [Column("Test row", wide=True)]
-    columns += [Column("What the answer rests on", wide=True)] * rest + [
-        Column("Training rows like it", wide=True)
-    ] * near
+    if not records.mistakes:
+        return tag("p", "No test row was answered wrongly.")
+    looked_into = records.scorecard.mistakes
+    known = {} if looked_into is None else {one.row: one for one in looked_into.surest}
+    found = [known.get(mistake.row.get("row"), MistakeScores()) for mistake in records.mistakes]
+    unit = None if looked_into is None else looked_into.unit
+    near, rest = any(one.nearest for one in found), any(words_of(one) for one in found)
+    columns = [Column("Text", wide=True), Column("Answered")]
+    columns += [Column("What the answer rests on", wide=True)] * rest
+    columns += [Column("Training rows like it", wide=True)] * near
     rows = [
-        (mistaken(one), *[pieces(one, found.unit)] * rest, *[nearest(one.nearest or [])] * near)
-        for one in shown
+        (*mistake_row(mistake), *[pieces(one, unit)] * rest, *[nearest(one.nearest or [])] * near)
+        for mistake, one in zip(records.mistakes, found, strict=True)
     ]
+    words = told(records.wrong, near, rest, None if looked_into is None else looked_into.known)
     return join(
-        [
-            *[tag("p", words) for words in told(near, rest, found.known)],
-            table("The surest mistakes, and what they may come from", columns, rows),
-            heat(records),
-        ]
+        [*[tag("p", one) for one in words], table("The surest mistakes", columns, rows), heat(records)]
     )
 
 
-def told(near: bool, rest: bool, known: int | None) -> list[str]:
-    """What the columns mean."""
-    found = []
+def told(wrong: int, near: bool, rest: bool, known: int | None) -> list[str]:
+    """How many rows were answered wrongly, and what the columns mean."""
+    found = [
+        f"Answered wrongly: {numbers.count(wrong, 'test row')}. Below, those it was surest about. "
+        "Where it is sure and wrong, look at the given label first."
+    ]
     if rest:
         found.append(
             "What an answer rests on: how much less speaks for it when these words are left out; below zero, when more does. It "
@@ -50,10 +52,13 @@ def told(near: bool, rest: bool, known: int | None) -> list[str]:
     return found
 
 
-def mistaken(one: MistakeScores) -> Html:
-    answered, given = sentences.label_of(one.prediction), sentences.label_of(one.label)
-    said = f"answered {answered} ({numbers.share(one.confidence)} sure); given: {given}"
-    return with_note(sentences.cut(one.text or f"row {one.row}"), said)
+def mistake_row(mistake: Mistake) -> tuple[Html, Html]:
+    row = mistake.row
+    sure = f"{numbers.share(mistake.confidence)} sure; given: {sentences.label_of(row.get('label'))}"
+    return (
+        with_note(sentences.cut(row.get("text", "")) or numbers.NOTHING, place(row)),
+        with_note(sentences.label_of(row.get("prediction")), sure),
+    )
 
 
 def words_of(one: MistakeScores) -> list[WeighedPiece]:
@@ -73,18 +78,18 @@ def nearest(rows: list[NearRow]) -> Html:
     if not rows:
         return Html(numbers.NOTHING)
     return tag(
-        "ul", *[tag("li", with_note(sentences.cut(row.text or place(row)), about(row))) for row in rows]
+        "ul", *[tag("li", with_note(sentences.cut(row.text or line_of(row)), about(row))) for row in rows]
     )
 
 
 def about(row: NearRow) -> str:
-    where = place(row) if row.text else ""
+    where = line_of(row) if row.text else ""
     return ", ".join(
         filter(None, [sentences.label_of(row.label), f"likeness {numbers.three(row.likeness)}", where])
     )
 
 
-def place(row: NearRow) -> str:
+def line_of(row: NearRow) -> str:
     return f"{row.file}, line {row.line}"
 
 

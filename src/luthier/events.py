@@ -179,6 +179,8 @@ class CandidateReady(Event):
     valid: float
     took: float
     seconds: float
+    valid_from: str | None = None
+    """What that score is of, as a scorecard tells it; None where rows are held out."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from luthier import seeds
 from luthier.arrays import Ints
 from luthier.data.table import Table
 from luthier.errors import DataError
+from luthier.scores.validated import CROSSED, LEARNT
 
 PARTS = ("train", "valid", "calibration", "test")
 FEWEST_ROWS = 8
@@ -50,6 +51,13 @@ class Split:
     def validates(self) -> bool:
         """Whether validation rows are answered by what did not learn from them, so that their scores say something."""
         return self.crossed or self.validates_apart
+
+    @property
+    def valid_from(self) -> str | None:
+        """What the validation scores are of, as a scorecard tells it; None where rows are held out."""
+        if self.crossed:
+            return CROSSED
+        return None if self.validates_apart else LEARNT
 
     @property
     def learnt(self) -> tuple[str, ...]:

@@ -7,11 +7,15 @@ from luthier.report import numbers, sentences
 from luthier.report.axis import Axis, drawn
 from luthier.report.markup import Column, Html, join, table, tag, with_note
 from luthier.report.records import Records
+from luthier.scores.validated import CROSSED, LEARNT, on_validation, says_something
 
-CHOICE = (
-    "The candidate best on validation is kept, unless a cheaper one is within its standard error. "
-    "The test rows had no part in the choice."
-)
+CHOICE = {
+    CROSSED: "Each training row was answered by what had not learnt from it. The dearest candidate is kept, unless a cheaper one "
+    "is better so by more than two standard errors. ",
+    LEARNT: "No rows could be held out to tell the candidates apart: the dearest is kept. ",
+}
+USUAL_CHOICE = "The candidate best on validation is kept, unless a cheaper one is within its standard error. "
+UNSEEN = "The test rows had no part in the choice."
 
 REACH = "Rows to reach"
 COSTS: dict[str, Callable[[CandidateScores], str]] = {
@@ -37,9 +41,14 @@ def candidates(records: Records) -> Html:
     scorecard, found = records.scorecard, records.candidates
     if not found:
         return Html("")
-    metric, validated = numbers.shown(scorecard.metric), scorecard.valid_from is None
+    metric, where = numbers.shown(scorecard.metric), scorecard.valid_from
+    validated = says_something(where)
     axis, costs = Axis.of(drawn_values(found, validated)), measured_costs(found)
-    titles = ("Test", *(["Validation"] if validated else []), *costs)
+    titles = (
+        "Test",
+        *(["Cross-validation" if where == CROSSED else "Validation"] if validated else []),
+        *costs,
+    )
     columns = [
         Column("Candidate"),
         Column(join([metric.title, axis.head(metric)]), drawn=True),
@@ -63,16 +72,16 @@ def candidates(records: Records) -> Html:
     return join(
         [
             tag("h3", "From cheap to dear"),
-            tag("p", CHOICE) if scorecard.method == "auto" else "",
-            table(caption(metric, validated), columns, rows),
+            tag("p", CHOICE.get(where or "", USUAL_CHOICE) + UNSEEN) if scorecard.method == "auto" else "",
+            table(caption(metric, where), columns, rows),
             tag("p", scorecard.reaching) if scorecard.reaching and REACH in costs else "",
         ]
     )
 
 
-def caption(metric: numbers.Shown, validated: bool) -> str:
+def caption(metric: numbers.Shown, valid_from: str | None) -> str:
     drawing = "the dot is the score on the test rows, the line its 95 % interval"
-    ring = ", the ring the score on validation" if validated else ""
+    ring = f", the ring the score {on_validation(valid_from)}" if says_something(valid_from) else ""
     return f"{metric.title} of each candidate with 95 % intervals, and what it costs: {drawing}{ring}."
 
 

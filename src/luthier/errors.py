@@ -141,6 +141,10 @@ def last_line(error: BaseException) -> str:
     return said.splitlines()[-1] if said else type(error).__name__
 
 
+LONGEST_NAME = 80
+"""Characters of a name in a list of them, at the most."""
+
+
 def listing(names: Iterable[object], most: int = 8) -> str:
     """Names for a message: all of them while they are few, then how many more there are.
 
@@ -149,7 +153,8 @@ def listing(names: Iterable[object], most: int = 8) -> str:
     >>> listing(range(20), most=2)
     '0, 1 and 18 more'
     """
-    shown = [repr(name) for name in names]
+    texts = (repr(name) for name in names)
+    shown = [text if len(text) <= LONGEST_NAME else f"{text[:LONGEST_NAME]}…" for text in texts]
     if len(shown) <= most:
         return ", ".join(shown)
     return f"{', '.join(shown[:most])} and {len(shown) - most:,} more"

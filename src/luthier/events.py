@@ -170,10 +170,6 @@ class Stopped(Event):
     seconds: float
 
 
-VALIDATED = {None: "on validation", "cross-validation": "in cross-validation", "train": "on training rows"}
-"""Where a validation score was measured, in words, by what stands in the place of validation rows (`Split.valid_from`)."""
-
-
 @dataclass(frozen=True)
 class CandidateReady(Event):
     """A candidate is ready: its score on the validation part."""
@@ -184,7 +180,7 @@ class CandidateReady(Event):
     took: float
     seconds: float
     valid_from: str | None = None
-    """Which rows stand in the place of validation rows, a key of `VALIDATED`; None where they are rows of their own."""
+    """What that score is of, as a scorecard tells it; None where rows are held out."""
 
 
 @dataclass(frozen=True)

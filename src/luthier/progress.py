@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from luthier.events import (
-    VALIDATED,
     Advanced,
     CandidateReady,
     Chose,
@@ -23,17 +22,20 @@ from luthier.events import (
     Validated,
     WentBack,
 )
+from luthier.scores.validated import on_validation
 from luthier.terminal import drawn_on, plain
 
 TITLES = {
     "prepare": "Reading data and model",
     "reference": "Reference log-probabilities",
     "features": "Frozen features",
+    "adapted": "Learning from rows without labels",
     "probe": "Baselines and probe",
     "check": "Checking rows",
     "cloze": "Cloze questions",
     "scratch": "Training from scratch",
     "verified": "The model's own answers",
+    "few-shot": "Bringing rows of a label together",
     "train": "Training",
     "kept": "Between base and tuned",
     "score": "Scoring and writing",
@@ -178,7 +180,7 @@ def told(event: Event) -> str | None:
                 f"Back to step {event.back_to:,}, and on with {event.rate:g} of the learning rate."
             )
         case CandidateReady():
-            where = VALIDATED[event.valid_from]
+            where = on_validation(event.valid_from)
             return f"  {event.name:<10} {event.metric} {event.valid:.4f} {where}  ({event.took:.1f} s)"
         case Stopped():
             return f"  stopped after step {event.step:,}: {WHY_STOPPED[event.why]}; best was step {event.best_step:,}"

@@ -90,6 +90,11 @@ def parts(ready: Prepared) -> tuple[int, int, bool]:
         ({"train.method": "full"}, (11, 1, False)),
         ({"train.epochs": 2}, (11, 1, False)),
         ({"data.validation": "held-out"}, (11, 1, False)),
+        ({"data.valid_share": 0.25}, (9, 3, False)),
+        ({"data.valid_share": 0.25, "train.method": "probe"}, (9, 3, False)),
+        ({"train.keep": "off"}, (12, 12, True)),
+        ({"train.keep": "off", "train.method": "few-shot"}, (12, 12, True)),
+        ({"train.keep": "strong"}, (11, 1, False)),
     ],
 )  # fmt: skip
 def test_of_few_rows_none_is_held_out_unless_something_is_asked_for_that_needs_some(
@@ -126,6 +131,49 @@ def test_methods_that_stop_by_validation_rows_are_refused_beside_crossing() -> N
         "data.validation 'crossed' with train.method 'full', which needs rows to stop by. Leave it out, or choose "
         "--method few-shot."
     )
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        (
+            {"data.valid_share": 0.2},
+            "data.valid_share with data.validation 'crossed', by which no rows are held out for validation. Leave one of the two "
+            "out.",
+        ),
+        (
+            {"train.epochs": 2, "model.hidden": (8,)},
+            "train.epochs, model.hidden: no effect with data.validation 'crossed', by which nothing is tuned that needs rows to "
+            "stop by. Leave one of the two out.",
+        ),
+    ],
+)
+def test_settings_of_what_crossing_does_without_are_refused_beside_it(
+    setting: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(PlanError) as refused:
+        Plan.build({"data.path": "rows.csv", "data.validation": "crossed", **setting})
+    assert str(refused.value) == told
+
+
+@pytest.mark.parametrize(
+    "setting", [{"train.epochs": 2}, {"model.hidden": (8,)}, {"train.label_smoothing": 0.1}]
+)
+def test_settings_of_tuning_are_refused_where_labels_have_one_row_to_learn_from(
+    home: Path, sentence_bert: Path, setting: dict[str, Any]
+) -> None:
+    """Each way that is offered is one that can be gone."""
+    write(home / "rows.csv", 3, 0)
+    with pytest.raises(PlanError) as refused:
+        prepare(plan_of(home, sentence_bert, **setting))
+    assert str(refused.value) == (
+        f"{next(iter(setting))}: no effect here. Labels have so few rows that none could be held out to say when to stop, so no "
+        "layers are tuned unasked. Leave it out, name rows to validate on (--valid FILE), or choose --method full, which stops "
+        "by the rows that it learns from."
+    )
+    prepare(plan_of(home, sentence_bert))
+    prepare(plan_of(home, sentence_bert, **setting, **{"data.valid": str(write(home / "valid.csv", 9, 2))}))
+    prepare(plan_of(home, sentence_bert, **setting, **{"train.method": "full"}))
 
 
 def test_the_few_shot_model_learns_what_it_is_shown(home: Path, sentence_bert: Path) -> None:

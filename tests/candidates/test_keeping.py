@@ -96,7 +96,7 @@ def test_a_run_tells_how_much_its_model_forgot(cards: Callable[[str], dict[str, 
     assert general["change"] == pytest.approx(general["probe_after"] - general["probe_before"])
     assert general["low"] <= general["change"] <= general["high"]
     assert (
-        "nats (KL) from the base in its distribution over which other validation row is nearest"
+        "nats (KL) from the base in its distribution over which other one of them is nearest"
         in found["words"]
     )
     assert cards("measure")["keeping"] is None

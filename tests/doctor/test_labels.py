@@ -291,7 +291,7 @@ def test_images_of_a_folder_are_suggested_by_their_paths(tmp_path: Path) -> None
     found = suggested(rows, pool, model)
 
     assert found["why"] == "typical of images that no label speaks of yet"
-    assert "1 of 31 rows are empty, copies, or labelled already." in found["notes"]
+    assert "Left out of 31 rows: 1 that is empty, a copy, or labelled already." in found["notes"]
     with open(found["csv"], encoding="utf-8", newline="") as file:
         table = list(csv.DictReader(file))
     assert all((Path(found["csv"]).parent / row["image"]).is_file() and row["label"] == "" for row in table)

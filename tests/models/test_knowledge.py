@@ -140,7 +140,7 @@ def test_an_encoder_without_outputs_of_its_own_is_known_by_its_neighbours(
     says = HEADS["row"].knowledge(folder, model)
 
     assert isinstance(says, Neighbours)
-    assert says.words == "which other validation row is nearest by its features"
+    assert says.words == "which other one of them is nearest by its features"
 
 
 # States rung by rung

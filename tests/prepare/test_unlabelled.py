@@ -75,8 +75,13 @@ def test_a_file_without_the_column_of_the_texts_is_refused(tmp_path: Path) -> No
         understood(data, more)
 
     assert str(error.value) == (
-        f"{more}: there is no column 'text'. Did you mean 'texts'? Columns: 'texts', 'other'. Name one with --text COLUMN."
+        f"{more}: there is no column 'text', by which the other rows are read. Did you mean 'texts'? Columns: 'texts', 'other'. "
+        "Give the column that name, or leave it alone in its file."
     )
+    named = understood(data, texts_csv(tmp_path / "named.csv", ["one", "two"])).unlabelled
+    alone = tmp_path / "alone.csv"
+    alone.write_text("texts\none\ntwo\n", encoding="utf-8")
+    assert [found.counts.used for found in (named, understood(data, alone).unlabelled) if found] == [2, 2]
 
 
 def test_of_more_rows_than_are_read_some_are_drawn_by_the_seed(

@@ -195,7 +195,17 @@ def test_plan_and_check_understand_names_alone(place: Path, encoder: Path) -> No
         ),
         (
             ("--label-names", NAMES),
-            "No data was named. Give the file with your examples: luthier tune reviews.csv",
+            "data.label_names: no rows were named. Give those without labels, as in --unlabelled more.csv, or those to test on, "
+            "as in --test test.csv.",
+        ),
+        (
+            ("--label-names", NAMES, "--unlabelled", "free.csv", "--validation", "held-out", "--valid-share", 0.3),
+            "data.validation, data.valid_share: no effect with data.label_names, as no rows are parted where none is learnt "
+            "from. Leave it out.",
+        ),
+        (
+            ("one.csv", "--label-names", " , ", "--test", "test.csv"),
+            "data.label_names: '' does not fit. Expected a text that is not empty.",
         ),
         (
             ("--label-names", "delivery,refund", "--test", "test.csv"),
@@ -208,6 +218,14 @@ def test_names_that_contradict_the_rest_are_refused(
     words: tuple[object, ...], told: str, place: Path, encoder: Path
 ) -> None:
     assert refusal("tune", *words, "--model", encoder, "--out", "run") == told
+
+
+def test_a_column_for_labels_that_nobody_has_filled_in_holds_none(place: Path, encoder: Path) -> None:
+    write("list.csv", [(text, "") for text, _ in messages(8, seed=3)])
+
+    found = done("plan", "list.csv", "--label-names", NAMES, "--model", encoder)
+
+    assert found["understood"]["unlabelled"] == 8
 
 
 # One row a label

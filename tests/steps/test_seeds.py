@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from command import luthier
-from luthier.errors import Interrupted, PlanError, RunError
+from luthier.errors import InputError, Interrupted, PlanError, RunError
 from luthier.events import Event, Noted, Started, Work
 from luthier.folder.model_folder import ModelFolder
 from luthier.folder.scorecard import Scorecard
@@ -145,3 +145,49 @@ def test_one_seed_is_a_run_like_any_other_on_the_command_line_too(
     assert ended.code == 0, ended.err
     assert not (tmp_path / "run" / "seeds").exists()
     assert (tmp_path / "run" / "predictions" / "test.jsonl").is_file()
+
+
+def few(path: Path, rows: int, seed: int = 0) -> Path:
+    return messages_csv(path, rows, seed=seed, labels=3)
+
+
+def test_without_test_rows_no_seeds_are_tried_and_nothing_is_written(
+    tmp_path: Path, sentence_bert: Path
+) -> None:
+    one = few(tmp_path / "one.csv", 3)
+
+    with pytest.raises(PlanError) as refused:
+        run(plan_for(one, sentence_bert, tmp_path / "run", **{"data.allow": ("one-shot",)}), 2)
+
+    assert str(refused.value) == (
+        "--seeds 2: there are no test rows, so nothing would tell how far scores depend on the seed. Name rows to test on with "
+        "--test FILE, or leave --seeds out."
+    )
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "setting", [{"data.path": "nothing.csv"}, {"model.name": "nothing/here"}, {"data.label": "nothing"}]
+)
+def test_what_no_seed_could_use_is_refused_before_anything_is_written(
+    tmp_path: Path, sentence_bert: Path, setting: dict[str, Any]
+) -> None:
+    data = few(tmp_path / "rows.csv", 30)
+
+    with pytest.raises(InputError):
+        run(plan_for(data, sentence_bert, tmp_path / "run", **setting), 2)
+
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_first_seed_is_kept_where_all_rows_are_learnt_from(tmp_path: Path, sentence_bert: Path) -> None:
+    one, test = few(tmp_path / "one.csv", 3), few(tmp_path / "test.csv", 12, seed=1)
+
+    folder, events = run(plan_for(one, sentence_bert, tmp_path / "run", **{"data.test": str(test)}), 2)
+
+    assert folder.scorecard.record["seeds"]["kept"] == 0
+    told = [event.text for event in events if isinstance(event, Noted)][-1]
+    assert told.endswith("; seed 0, the first one, as no rows are held out to choose by, is kept.")
+    assert "Seed 0, the first one, as no rows are held out to choose by, is kept." in (
+        tmp_path / "run" / "report.html"
+    ).read_text(encoding="utf-8")

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from luthier.errors import DataError
-from luthier.prepare.descriptions import read_descriptions
+from luthier.plan.plan import Plan
+from luthier.prepare.descriptions import few_labels, read_descriptions
 from luthier.tasks.classification.task import Classification
 from luthier.tasks.descriptions import Descriptions, describe, says_nothing, told_of_names
 
@@ -126,7 +127,7 @@ def test_a_label_without_a_description_keeps_its_name_and_a_strange_one_is_told(
     assert found.told == (
         "words.csv: describes 1 label of 2, whose words stand for the names.",
         "words.csv: has no description of 'card_arrival': the name stands for each.",
-        "words.csv: describes 'lost', which no row has.",
+        "words.csv: describes 'lost', which is none of the labels.",
     )
 
 
@@ -174,3 +175,36 @@ def test_names_that_say_nothing_are_told() -> None:
     assert [says_nothing(name) for name in ("class 3", "LABEL_2", "-1", "2.5", "t5", "NUM", "5 stars")] == [
         True, True, True, True, True, False, False,
     ]  # fmt: skip
+
+
+def test_a_first_line_that_describes_a_label_is_no_header(file: Callable[..., str]) -> None:
+    found = read_descriptions(file("refund,money comes back\ncard_arrival,where a card is\n"))
+
+    with pytest.raises(DataError) as error:
+        describe(CARDS, found)
+
+    assert str(error.value) == (
+        "words.csv: its first line is taken for the names of the columns, and 'refund' there is the label 'refund', which has no "
+        "description. Put a line above it: label,description"
+    )
+    mended = file("label,description\nrefund,money comes back\ncard_arrival,where a card is\n")
+    assert describe(CARDS, read_descriptions(mended)).words == ("where a card is", "money comes back")
+
+
+def test_a_label_may_be_called_as_a_column_of_labels_is(file: Callable[..., str]) -> None:
+    found = read_descriptions(file("label,description\nrefund,money comes back\n"))
+
+    assert describe(("label", "refund"), found).words == ("label", "money comes back")
+
+
+def test_the_encoding_that_the_user_names_is_that_of_the_descriptions_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("words.csv").write_bytes("label,description\nrefund,z\u0142oty\n".encode("cp1250"))
+    asked = Plan.build({"data.path": "rows.csv", "data.describe": "words.csv", "data.encoding": "cp1250"})
+
+    found = few_labels(asked).described
+
+    assert found is not None
+    assert found.rows == (("refund", "z\u0142oty"),)

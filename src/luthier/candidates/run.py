@@ -21,6 +21,7 @@ from luthier.plan.plan import Plan
 from luthier.prepare.prepare import Prepared
 from luthier.records import Record
 from luthier.scores.intervals import Difference
+from luthier.scores.validated import on_validation
 from luthier.tasks.calibration import Calibration
 from luthier.tasks.outputs import Outputs
 from luthier.tasks.task import Task
@@ -266,6 +267,6 @@ class Run:
             return Interrupted(f"Interrupted; {ready}. `luthier resume {where}` goes on from what was saved.")
         return Interrupted(
             f"Interrupted. {where}/model holds the best model so far: {self.kept.name}, "
-            f"{self.task.metric} {self.kept.scores['valid']} on the validation rows. "
+            f"{self.task.metric} {self.kept.scores['valid']} {on_validation(self.ready.rows.split.valid_from)}. "
             f"`luthier resume {where}` goes on from the last saved step."
         )

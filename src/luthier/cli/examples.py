@@ -229,22 +229,22 @@ def resume(
 
 def show(folder: Any, as_json: bool) -> None:
     """What a finished run ends with."""
-    from luthier.events import VALIDATED
     from luthier.report.closing_words import closing_words
+    from luthier.scores.validated import on_validation, says_something
 
     scorecard = folder.scorecard
     if as_json:
         print(json_line({"run": str(folder.path), **scorecard.record}))
         return
     print()
-    validated = VALIDATED.get(scorecard.card.valid_from)  # none where the test rows stood in
     width = max(10, *(len(candidate["name"]) for candidate in scorecard.record["candidates"]))
     for candidate in scorecard.record["candidates"]:
         mark = "  <- kept" if candidate["name"] == scorecard.chosen else ""
+        where = scorecard.card.valid_from
         scores = [
             f"{candidate[part]:.3f} {words}"
-            for part, words in (("valid", validated), ("test", "on test"))
-            if candidate[part] is not None and words is not None
+            for part, words in (("valid", on_validation(where)), ("test", "on test"))
+            if candidate[part] is not None and (part == "test" or says_something(where))
         ]
         told = f"{scorecard.metric} {', '.join(scores)}" if scores else "not measured"
         print(f"  {candidate['name']:<{width}} {told}{mark}")

@@ -21,14 +21,14 @@ def best_on(part: str, candidates: Sequence[Fitted], metric: str) -> Fitted:
     return max(candidates, key=lambda one: goodness(one.scores[part].value))
 
 
-def next_cheaper(candidates: Sequence[Fitted], metric: str) -> Fitted | None:
+def next_cheaper(candidates: Sequence[Fitted], metric: str, part: str = "valid") -> Fitted | None:
     """With what the dearest of some candidates is compared, from cheap to dear: the next cheaper that was trained, or the best
-    of the others where none was; None where it is alone."""
+    of the others by the rows of a part where none was; None where it is alone."""
     *others, _ = candidates
     trained = [one for one in others if not one.to_beat]
     if trained:
         return trained[-1]
-    return best_on_validation(others, metric) if others else None
+    return best_on(part, others, metric) if others else None
 
 
 def choose(

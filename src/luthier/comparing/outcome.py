@@ -35,9 +35,13 @@ def seen(metric: str, gap: Difference) -> str:
 
     >>> seen("accuracy", Difference(0.012, -0.01, 0.034))
     'A test like this one finds a true difference of 3.1 points 8 times in 10.'
+    >>> seen("accuracy", Difference(0.5, -1.0, 1.0))
+    'A test like this one is too small to find any difference 8 times in 10.'
     """
     assert gap.detectable is not None, "its interval has a width"
     known = metric_named(metric)
+    if known.percent and gap.detectable > 1:  # of shares none is larger
+        return "A test like this one is too small to find any difference 8 times in 10."
     size = f"{100 * gap.detectable:.1f} points" if known.percent else f"{gap.detectable:.3f}"
     return f"A test like this one finds a true difference of {size} 8 times in 10."
 

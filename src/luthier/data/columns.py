@@ -59,10 +59,10 @@ def guess_text_and_label(table: Table, text: str | None = None, label: str | Non
     reasons = {}
     if text is not None:
         check(table, text, "text")
-        reasons["text"] = f"column {text!r}, as named."
+        reasons["text"] = f"column {text!r}, as named"
     if label is not None:
         check(table, label, "label")
-        reasons["label"] = f"column {label!r}, as named."
+        reasons["label"] = f"column {label!r}, as named"
     if text is not None and text == label:
         raise DataError(f"{table.files[0]}: column {text!r} cannot be both text and label. Name two columns.")
     # The names of both come before the contents of either: a column called `label` is not the text.
@@ -145,7 +145,7 @@ def guess_by_name(
     for role, name in asked.items():
         if name is not None and role in known:
             check(table, name, role)
-            columns[role], reasons[role] = name, f"column {name!r}, as named."
+            columns[role], reasons[role] = name, f"column {name!r}, as named"
     for role, names in known.items():
         if role in columns:
             continue

@@ -13,9 +13,9 @@ from luthier import seeds
 from luthier.arrays import Ints
 from luthier.data.table import Table
 from luthier.errors import DataError
+from luthier.scores.validated import CROSSED, LEARNT
 
 PARTS = ("train", "valid", "calibration", "test")
-CROSSED = "cross-validation"
 FEWEST_ROWS = 8
 FEWEST_OF_FEW = 2
 """The fewest rows to learn from where none of them has to be set aside: one of each of two labels."""
@@ -54,11 +54,10 @@ class Split:
 
     @property
     def valid_from(self) -> str | None:
-        """What stands in the place of validation rows: training rows, answered in cross-validation, or by what has learnt from
-        them (`train`); None where they are rows of their own."""
-        if self.validates_apart:
-            return None
-        return CROSSED if self.crossed else "train"
+        """What the validation scores are of, as a scorecard tells it; None where rows are held out."""
+        if self.crossed:
+            return CROSSED
+        return None if self.validates_apart else LEARNT
 
     @property
     def learnt(self) -> tuple[str, ...]:

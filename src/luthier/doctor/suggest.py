@@ -12,6 +12,7 @@ from luthier.arrays import Array, Ints
 from luthier.batches.examples import Examples
 from luthier.data.composed import parts_of, with_marks, with_texts
 from luthier.data.missing import without_marks
+from luthier.data.problems import counted
 from luthier.data.table import Table
 from luthier.doctor.reader import Reader
 from luthier.doctor.suggested_lists import as_csv, as_tasks, found_from, refuse_filled_in
@@ -91,7 +92,7 @@ def suggest_rows(
     rows = tuple(place_and_content(pool, found, unlabelled, folder))
     notes = [*told, *assumed, *notes]
     if len(rows) < count:
-        notes.append(f"{len(rows):,} rows, not {count:,}: there are no more without a label.")
+        notes.append(f"{counted(len(rows), 'row')}, not {count:,}: there are no more without a label.")
     for note in notes:
         yield Noted(note, work.clock())
     write_text(paths[0], as_csv(rows, known.pool.columns, known.columns))

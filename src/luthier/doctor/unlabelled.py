@@ -11,6 +11,7 @@ import numpy as np
 
 from luthier.arrays import Ints
 from luthier.data.images.source import ImageSource
+from luthier.data.problems import counted
 from luthier.data.split import key_of
 from luthier.data.table import Table
 from luthier.forms.form import Columns, Form
@@ -78,9 +79,11 @@ def not_yet_labelled(pool: Pool, known: Ints, seed: int) -> tuple[Ints, list[str
     _, first = np.unique(keys, return_index=True)
     rows = np.sort(filled[first[~np.isin(keys[first], known)]])
     notes = []
-    if len(rows) < len(pool.table):
+    out = len(pool.table) - len(rows)
+    if out:
         notes.append(
-            f"{len(pool.table) - len(rows):,} of {len(pool.table):,} rows are empty, copies, or labelled already."
+            f"Left out of {counted(len(pool.table), 'row')}: {out:,} that {'is' if out == 1 else 'are'} empty, "
+            f"{'a copy' if out == 1 else 'copies'}, or labelled already."
         )
     if len(rows) > MOST_ROWS:
         notes.append(f"{MOST_ROWS:,} of the other {len(rows):,} were looked at, drawn at random.")

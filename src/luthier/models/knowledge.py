@@ -66,7 +66,7 @@ class Neighbours(Knowledge):
     sources).
     """
 
-    words = "which other validation row is nearest by its features"
+    words = "which other one of them is nearest by its features"
 
     def of_base(self, model: HeadedModel, batch: Batch) -> dict[str, Tensor]:
         return {"features": model.features(batch)}

@@ -4,6 +4,8 @@ import csv
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+PARTING = ("validation", "valid_share", "test_share", "calibration_share", "split_column")
+"""Settings of `data` that say how labelled rows are parted."""
 FEWEST = 2
 """Labels to choose between at the least."""
 
@@ -49,6 +51,10 @@ def clashes_of_names(
         yield "data.continues: no effect with data.label_names, of which nothing is learnt. Leave one of the two out."
     if data.valid is not None:
         yield "data.valid: no effect with data.label_names, as nothing is chosen. Leave it out, or test on it: --test FILE."
+    parted = [key for key in PARTING if getattr(data, key) != type(data).model_fields[key].default]
+    if parted:
+        keys = ", ".join(f"data.{key}" for key in parted)
+        yield f"{keys}: no effect with data.label_names, as no rows are parted where none is learnt from. Leave it out."
     if task.labels_per_row == "many":
         yield (
             "data.label_names with task.labels_per_row 'many': names alone do not say how many of them hold. Leave one of the "

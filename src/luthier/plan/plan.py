@@ -104,6 +104,16 @@ class Plan(Section):
                 f"data.validation 'crossed' with train.method {self.train.method!r}, which needs rows to stop by. Leave it "
                 "out, or choose --method few-shot."
             )
+        if self.data.validation == "crossed" and self.train.method == "auto" and self.tuning_asked:
+            found.append(
+                f"{', '.join(self.tuning_asked)}: no effect with data.validation 'crossed', by which nothing is tuned that needs "
+                "rows to stop by. Leave one of the two out."
+            )
+        if self.data.validation == "crossed" and is_set(self, "data", "valid_share"):
+            found.append(
+                "data.valid_share with data.validation 'crossed', by which no rows are held out for validation. Leave one of the "
+                "two out."
+            )
         if self.train.embeddings == "frozen" and self.train.method.startswith("top:"):
             found.append(
                 f"train.embeddings 'frozen' changes nothing with train.method {self.train.method!r}, which never trains them. "
@@ -169,13 +179,21 @@ class Plan(Section):
 
     @property
     def validation(self) -> str:
-        """How candidates are compared. Where nobody says, rows are held out for who asks for what is tuned by them: another
-        method, or settings of tuning."""
+        """How candidates are compared. Where nobody says, rows are held out for who asks for a share of them, or for what is
+        tuned by them: another method, or settings of tuning."""
         if self.data.validation != "auto":
             return self.data.validation
-        tuned = any(is_set(self, section, key) for section, key in TUNING_ALONE)
-        known = self.train.method in CROSSED
-        return "auto" if known and not tuned and not self.model.hidden else "held-out"
+        known = self.train.method in CROSSED and not is_set(self, "data", "valid_share")
+        return "auto" if known and not self.tuning_asked else "held-out"
+
+    @property
+    def tuning_asked(self) -> tuple[str, ...]:
+        """The settings that are asked for, keyed `section.field`, and count only where layers are tuned, which needs rows beside
+        those that are learnt from to stop by."""
+        idle = [f"{section}.{key}" for section, key in TUNING_ALONE if is_set(self, section, key)]
+        free = set(FEW_SHOT_TOO) - ({"train.keep"} if self.train.keep == "strong" else set())
+        hidden = ["model.hidden"] if self.model.hidden else []
+        return (*(key for key in idle if key not in free), *hidden)
 
     @property
     def budget_seconds(self) -> float | None:
@@ -303,7 +321,7 @@ def plain(section: str, field: str, value: Any) -> Any:
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     if isinstance(value, str) and field == "label_names":
-        return names_in(value)
+        return names_in(value) or ([""] if value else [])  # commas alone are told to be no name
     if isinstance(value, str) and get_origin(sections()[section].model_fields[field].annotation) is tuple:
         return [part for part in value.split(",") if part]
     return value
@@ -333,6 +351,11 @@ def complaint(error: Any, *more: Any) -> str:
     """pydantic's errors on one value as a sentence that names the setting, the value and what is expected."""
     key = ".".join(str(part) for part in error["loc"][:2])
     if error["type"] == "missing" or (key == "data.path" and error["input"] == ""):
+        if isinstance(error["input"], Mapping) and error["input"].get("label_names"):
+            return (
+                "data.label_names: no rows were named. Give those without labels, as in --unlabelled more.csv, or those to test "
+                "on, as in --test test.csv."
+            )
         return "No data was named. Give the file with your examples: luthier tune reviews.csv"
     if error["type"] == "literal_error":
         return f"{key}: {error['input']!r} is not a choice. Expected {error['ctx']['expected']}."

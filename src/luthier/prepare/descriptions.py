@@ -10,8 +10,10 @@ from luthier.data.known_names import LABEL_NAMES
 from luthier.data.problems import Problems
 from luthier.data.read import read
 from luthier.data.table import Table
+from luthier.data.writing import Writing
 from luthier.errors import DataError, listing
 from luthier.plan.plan import Plan
+from luthier.prepare.data_files import writing_of
 from luthier.tasks.classification.labels import name_of
 from luthier.tasks.descriptions import Descriptions
 from luthier.tasks.kind import FewLabels
@@ -29,13 +31,16 @@ WORDS = (
 
 def few_labels(plan: Plan) -> FewLabels:
     """The plan's settings for labels of which few rows are there. Raises DataError for descriptions that cannot be read."""
-    described = None if plan.data.describe is None else read_descriptions(plan.data.describe)
+    data = plan.data
+    described = None if data.describe is None else read_descriptions(data.describe, writing_of(data))
     return FewLabels(described, ONE_SHOT in plan.data.allow, plan.data.unlabelled is not None)
 
 
-def read_descriptions(file: str) -> Descriptions:
-    """The descriptions of a file. Raises DataError for a file that has none, or rows of which only one half is there."""
-    table = read(Path(file))
+def read_descriptions(file: str, writing: Writing = Writing()) -> Descriptions:  # noqa: B008  it is frozen
+    """The descriptions of a file. writing: how files are written, as far as the user says.
+
+    Raises DataError for a file that has none, or rows of which only one half is there."""
+    table = read(Path(file), writing)
     label, words, how = label_and_words(table)
     rows, empty, unnamed = [], Problems(), Problems()
     names = ["" if one is None else name_of(one) for one in table.values(label)]
@@ -57,7 +62,8 @@ def read_descriptions(file: str) -> Descriptions:
     told = [f"{file}: {how}"]
     if empty.count:
         told.append(f"{file}: column {words!r} is empty for {empty}.")
-    return Descriptions(file, tuple(rows), (*table.guesses, *told))
+    taken = None if normal(label) in LABELS else label
+    return Descriptions(file, tuple(rows), (*table.guesses, *told), taken)
 
 
 def label_and_words(table: Table) -> tuple[str, str, str]:

@@ -23,6 +23,7 @@ from luthier.tasks import TASKS
 from luthier.tasks.classification.named import without_labels
 from luthier.tasks.kind import Kind, Roles, Understood
 from luthier.tasks.named import OF_NAMES, OfNames
+from luthier.tasks.texts import has_content
 
 HOW = "labels are named and no row is learnt from"
 
@@ -74,13 +75,18 @@ def with_unlabelled(plan: Plan) -> Plan:
     table = table_of(plan, data.path, "train")
     label = data.label if data.test is None else label_by_name(table, table.facts(), besides=data.text)
     label = label or label_by_name(table, table.facts(), besides=data.text)
-    if label is not None:
+    if label is not None and not is_empty(table, label):
         raise DataError(
             f"{data.path}: has labels, in column {label!r}, and --label-names says that no row has one. Leave --label-names out "
             f"to learn from them; or give the file to test on, as --test {data.path}; or, if they are no labels, as --unlabelled "
             f"{data.path}."
         )
     return plan.with_settings({"data.unlabelled": data.path})
+
+
+def is_empty(table: Table, column: str) -> bool:
+    """Whether a column holds nothing, as that of a list whose labels nobody has filled in yet."""
+    return column in table.names and not has_content(table, column).any()
 
 
 def table_of(plan: Plan, file: str, part: str) -> Table:
@@ -93,7 +99,7 @@ def guess_text(plan: Plan, table: Table) -> ColumnGuess:
     name = plan.data.text
     if name is not None:
         check(table, name, "text")
-        return ColumnGuess({"text": name}, {"text": f"column {name!r}, as named."})
+        return ColumnGuess({"text": name}, {"text": f"column {name!r}, as named"})
     if len(table.names) == 1:
         return ColumnGuess({"text": table.names[0]}, {"text": f"column {table.names[0]!r}, the only one"})
     name, why = find_text(table, table.facts(), besides=None)

@@ -41,6 +41,7 @@ from luthier.prepare.refusals import (
     refuse_names_alone,
     refuse_recomputing,
     refuse_too_many_blocks,
+    refuse_tuning_without_rows_to_stop_by,
     refuse_unknown_checks,
 )
 from luthier.prepare.resolve import Guess, Resolved, Start, made_wanted, resolve
@@ -201,6 +202,7 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
     rows = memo.call(how_pairs_are_read, of_pairs, understood, base, device)
     task = rows.task
     refuse_what_has_no_effect(plan, task)
+    refuse_tuning_without_rows_to_stop_by(plan, rows.split)
     teacher = memo.call(teacher_of, plan.train.teacher, rows)
     way = task.long if plan.data.long == "auto" else plan.data.long
     # Of the rows before it was known how pairs are read: settings that only then count share them.

@@ -36,6 +36,18 @@ def refuse_names_alone(plan: Plan) -> None:
         )
 
 
+def refuse_tuning_without_rows_to_stop_by(plan: Plan, split: Split) -> None:
+    """Raise PlanError for settings of tuning where layers are tuned only if the user says so by name, as the rows that would say
+    when to stop are those that are learnt from."""
+    asked = plan.tuning_asked
+    if plan.train.method == "auto" and asked and not split.validates_apart:
+        raise PlanError(
+            f"{', '.join(asked)}: no effect here. Labels have so few rows that none could be held out to say when to stop, so no "
+            "layers are tuned unasked. Leave it out, name rows to validate on (--valid FILE), or choose --method full, which "
+            "stops by the rows that it learns from."
+        )
+
+
 def refuse_empty_parts(plan: Plan, split: Split, found: Understood, roles: Roles) -> None:
     """Raise DataError where a part has no rows: nothing can be chosen or reported then.
 

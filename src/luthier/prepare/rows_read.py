@@ -23,13 +23,14 @@ NOT_FOUND = "an answer that cannot be found in what the chat template writes"
 
 @dataclass(frozen=True)
 class RowsRead:
-    """All rows as the model reads them, part after part."""
+    """All rows as the model reads them."""
 
     rows: Rows
     """The rows, without those of which nothing would be learnt."""
     numbers: Ints
-    """Numbers of the table's rows."""
+    """Numbers of the table's rows, each once."""
     examples: Examples
+    """Those of all parts, one after the other: a row that stands in two parts is there twice."""
     long: Long
     left_out: tuple[Finding, ...] = ()
     """What is told of the rows that are left out."""
@@ -52,7 +53,8 @@ def read_rows(rows: Rows, base: Base, form: Form, way: str) -> RowsRead:
 
     Raises DataError that names the rows which cannot be read.
     """
-    numbers = np.concatenate([getattr(rows.split, part) for part in PARTS])
+    # A training row that stands in the place of a validation row too is read once, and counted once.
+    numbers = without_copies(in_parts(rows.split))
     try:
         examples, long = form.read(base.reader, rows.inputs(numbers), rows.targets(numbers), way)
     except RowsError as error:
@@ -60,7 +62,32 @@ def read_rows(rows: Rows, base: Base, form: Form, way: str) -> RowsRead:
         raise RowsError(error.said, table_rows, error.remedy).named(rows.table.place) from error
     few = numbers[looked_at(len(numbers))]
     read = RowsRead(rows, numbers, examples, long, broken=broken_words(base.reader, few, rows.texts(few)))
-    return without(read, examples.untaught) if len(examples.untaught) else read
+    return spread_to_parts(without(read, examples.untaught) if len(examples.untaught) else read)
+
+
+def in_parts(split: Split) -> Ints:
+    """Numbers of the table's rows, part after part."""
+    return np.concatenate([getattr(split, part) for part in PARTS])
+
+
+def without_copies(numbers: Ints) -> Ints:
+    """The numbers, each where it stands first.
+
+    >>> without_copies(np.array([5, 2, 7, 2, 9])).tolist()
+    [5, 2, 7, 9]
+    """
+    found: Ints = numbers[np.sort(np.unique(numbers, return_index=True)[1])]
+    return found
+
+
+def spread_to_parts(read: RowsRead) -> RowsRead:
+    """With the examples of all parts, one after the other, where some rows stand in two."""
+    wanted = in_parts(read.rows.split)
+    if len(wanted) == len(read.numbers):
+        return read
+    order = np.argsort(read.numbers)
+    places = order[np.searchsorted(read.numbers, wanted, sorter=order)]
+    return replace(read, examples=read.examples.select(places))
 
 
 def without(read: RowsRead, untaught: Ints) -> RowsRead:

@@ -15,10 +15,11 @@ from luthier.data.images.facts import ImageFacts, image_facts, looks
 from luthier.data.images.shards import holds_shards, shards_for
 from luthier.data.images.source import ImageSource
 from luthier.data.missing import without_marks
+from luthier.data.problems import shorten
 from luthier.data.read import read
 from luthier.data.split import Split
 from luthier.data.table import Table
-from luthier.errors import DataError
+from luthier.errors import DataError, did_you_mean, listing
 from luthier.forms.form import Columns, Form
 from luthier.hashes import hash_json
 from luthier.plan.plan import Plan
@@ -179,11 +180,23 @@ def free_table(plan: Plan, path: Path, form: Form, columns: Columns) -> tuple[Ta
     for role, name in wanted.items():
         table = with_texts(table, name, f"--{role}") if form.roles[role].text else table
         own[role] = name if only is None else only
+        refuse_another_column(table, own[role])
         looked_for = must_exist if form.roles[role].nested and role != form.file_role else check
         looked_for(table, own[role], role)
     texts = [name for role, name in own.items() if form.roles[role].text]
     table, cleared = without_marks(table, texts, (), plan.data.missing)
     return table, own, [f"{path}: {words}" for words in cleared]
+
+
+def refuse_another_column(table: Table, name: str) -> None:
+    """Raise DataError where rows without labels lack a column that the others are read by: naming another one would be for all
+    files."""
+    if name not in table.names:
+        raise DataError(
+            f"{table.files[0]}: there is no column {shorten(name)!r}, by which the other rows are read."
+            f"{did_you_mean(name, table.names)} Columns: {listing(table.names)}. Give the column that name, or leave it alone in "
+            "its file."
+        )
 
 
 @dataclass(frozen=True)

@@ -2,24 +2,20 @@
 
 from collections.abc import Callable, Iterator
 
-from luthier.events import VALIDATED
 from luthier.folder.scorecard_records import CandidateScores
 from luthier.report import numbers, sentences
 from luthier.report.axis import Axis, drawn
 from luthier.report.markup import Column, Html, join, table, tag, with_note
 from luthier.report.records import Records
+from luthier.scores.validated import CROSSED, LEARNT, on_validation, says_something
 
-SEALED = "The test rows had no part in the choice."
-CHOICES = {
-    None: f"The candidate best on validation is kept, unless a cheaper one is within its standard error. {SEALED}",
-    "cross-validation": "No row is held out: each training row was answered by what had not learnt from it. The dearest "
-    f"candidate is kept, unless a cheaper one is better beyond noise. {SEALED}",
-    "train": "No row could be held out, and scores on rows that were learnt from tell nothing apart: the dearest candidate is "
-    f"kept. {SEALED}",
+CHOICE = {
+    CROSSED: "Each training row was answered by what had not learnt from it. The dearest candidate is kept, unless a cheaper one "
+    "is better so by more than two standard errors. ",
+    LEARNT: "No rows could be held out to tell the candidates apart: the dearest is kept. ",
 }
-"""How the kept candidate was chosen, by what stands in the place of validation rows (`valid_from` of the scorecard)."""
-TITLES = {None: "Validation", "cross-validation": "Cross-validation", "train": "Training rows"}
-"""The title of the validation scores, by the same."""
+USUAL_CHOICE = "The candidate best on validation is kept, unless a cheaper one is within its standard error. "
+UNSEEN = "The test rows had no part in the choice."
 
 REACH = "Rows to reach"
 COSTS: dict[str, Callable[[CandidateScores], str]] = {
@@ -45,10 +41,14 @@ def candidates(records: Records) -> Html:
     scorecard, found = records.scorecard, records.candidates
     if not found:
         return Html("")
-    valid_from = scorecard.valid_from
-    metric, validated = numbers.shown(scorecard.metric), valid_from in TITLES
+    metric, where = numbers.shown(scorecard.metric), scorecard.valid_from
+    validated = says_something(where)
     axis, costs = Axis.of(drawn_values(found, validated)), measured_costs(found)
-    titles = ("Test", *([TITLES[valid_from]] if validated else []), *costs)
+    titles = (
+        "Test",
+        *(["Cross-validation" if where == CROSSED else "Validation"] if validated else []),
+        *costs,
+    )
     columns = [
         Column("Candidate"),
         Column(join([metric.title, axis.head(metric)]), drawn=True),
@@ -72,17 +72,16 @@ def candidates(records: Records) -> Html:
     return join(
         [
             tag("h3", "From cheap to dear"),
-            tag("p", CHOICES[valid_from]) if scorecard.method == "auto" and validated else "",
-            table(caption(metric, VALIDATED.get(valid_from)), columns, rows),
+            tag("p", CHOICE.get(where or "", USUAL_CHOICE) + UNSEEN) if scorecard.method == "auto" else "",
+            table(caption(metric, where), columns, rows),
             tag("p", scorecard.reaching) if scorecard.reaching and REACH in costs else "",
         ]
     )
 
 
-def caption(metric: numbers.Shown, validated: str | None) -> str:
-    """validated: where validation scores were measured, in words; None where there are none."""
+def caption(metric: numbers.Shown, valid_from: str | None) -> str:
     drawing = "the dot is the score on the test rows, the line its 95 % interval"
-    ring = f", the ring the score {validated}" if validated else ""
+    ring = f", the ring the score {on_validation(valid_from)}" if says_something(valid_from) else ""
     return f"{metric.title} of each candidate with 95 % intervals, and what it costs: {drawing}{ring}."
 
 

@@ -17,7 +17,7 @@ from luthier.report.continued import round_words
 from luthier.report.overfitting_words import overfitting_words
 from luthier.report.records import Records
 from luthier.report.repeated import cluster_words, seed_words
-from luthier.report.rows import LEFT_OUT, PARTS
+from luthier.report.rows import LEFT_OUT, uses_of_parts
 from luthier.report.slices_words import slices_words
 from luthier.report.trust_words import trust_words
 from luthier.scores.metrics import metric_named
@@ -48,15 +48,18 @@ WEAKEST = 3
 
 def model_card(records: Records) -> str:
     """README.md of the tuned model."""
+    scorecard = records.scorecard
     sections = {
         "Labels": labels(records),
         "How it was made": making(records),
         "Results": results(records),
-        "Labelling rounds": bullets(round_words(records.scorecard)),
-        "Calibration": plain(sentences.calibration_words(records.scorecard.calibration)),
-        "Trust": bullets(trust_words(records.scorecard.trust)),
-        "Slices": bullets(slices_words(records.scorecard.slices)),
-        "Overfitting": bullets(overfitting_words(records.scorecard.overfitting, records.scorecard.metric)),
+        "Labelling rounds": bullets(round_words(scorecard)),
+        "Calibration": plain(sentences.calibration_words(scorecard.calibration)),
+        "Trust": bullets(trust_words(scorecard.trust, scorecard.valid_from)),
+        "Slices": bullets(slices_words(scorecard.slices)),
+        "Overfitting": bullets(
+            overfitting_words(scorecard.overfitting, scorecard.metric, scorecard.valid_from)
+        ),
         "What it forgot": plain(" ".join(forgot(records))),
         "Limits": bullets(limits(records)),
         "How to use it": use(records),
@@ -164,8 +167,9 @@ def labels(records: Records) -> str:
 def making(records: Records) -> str:
     scorecard = records.scorecard
     chosen = sentences.called(scorecard.chosen)
-    rows = {name: numbers.count((scorecard.rows or {}).get(name)) for name in PARTS}
-    counts = [(name, PARTS[name], size) for name, size in rows.items() if size != numbers.NOTHING]
+    uses = uses_of_parts(scorecard.valid_from)
+    rows = {name: numbers.count((scorecard.rows or {}).get(name)) for name in uses}
+    counts = [(name, uses[name], size) for name, size in rows.items() if size != numbers.NOTHING]
     told = [f"Base model: {plain(scorecard.model or numbers.NOTHING)}. Kept: {plain(chosen)}."]
     named = sentences.settings(records.tuning) if scorecard.chosen == "tuned" else ()
     settings = ", ".join(f"{name.lower()} {numbers.setting(value)}" for name, value in named)

@@ -23,8 +23,8 @@ def closing_words(scorecard: ScorecardRecord) -> Iterator[str]:
         yield from list(slices_words(slices))[:MOST]
     if overfitting is None:
         return
-    gap, claim = overfitting.gap, overfitting.claim
+    gap, claim, where = overfitting.gap, overfitting.claim, scorecard.valid_from
     if gap is not None and gap.low is not None and gap.low > 0:
-        yield gap_words(gap)
+        yield gap_words(gap, where)
     if claim is not None and claim.too_small:
-        yield claim_words(claim, shown(scorecard.metric))
+        yield claim_words(claim, shown(scorecard.metric), where)

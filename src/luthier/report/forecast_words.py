@@ -32,8 +32,17 @@ def candidates_lines(candidates: list[dict[str, str]]) -> list[str]:
 
 def no_layer_words(record: dict[str, Any]) -> str:
     """Why there is no table of layers."""
-    probes = any(one["name"] == "probe" and not one["why_not"] for one in record["candidates"])
-    why = "the probe's head is solved for" if probes else "the head is made of the words of labels"
+    competing = {one["name"] for one in record["candidates"] if not one["why_not"]}
+    if "few-shot" in competing:
+        return (
+            "few-shot trains all layers but the embeddings, in a fixed number of steps; the heads of it and of the probe are "
+            "solved for."
+        )
+    why = (
+        "the probe's head is solved for"
+        if "probe" in competing
+        else "the head is made of the words of labels"
+    )
     return f"No layer trains: {why}."
 
 

@@ -8,6 +8,7 @@ from luthier.report import numbers, sentences
 from luthier.report.markup import Html, figures
 from luthier.report.records import Records
 from luthier.report.trust_words import best_limit, percent
+from luthier.scores.validated import called
 
 Figure = tuple[str, str, str]
 """What it is, its value, and what belongs to it: the interval above all."""
@@ -18,7 +19,7 @@ def key_figures(records: Records) -> Html:
         [
             *([the_score(records)] if records.measured else []),
             *gains(records),
-            *forgotten(records.scorecard.forgetting),
+            *forgotten(records.scorecard.forgetting, records.scorecard.valid_from),
             *trusted(records.scorecard.trust),
             *spent(records),
         ]
@@ -53,8 +54,8 @@ def between(show: Callable[[object, object], str], part: Score | Verdict | Worth
     return "no interval" if told == numbers.NOTHING else f"95 % interval {told}"
 
 
-def forgotten(found: Forgetting | None) -> Iterator[Figure]:
-    """What became of the general texts, else the distance to the base."""
+def forgotten(found: Forgetting | None, valid_from: str | None) -> Iterator[Figure]:
+    """What became of the general texts, else the distance to the base. valid_from: as in a scorecard."""
     if found is None:
         return
     general, kl = found.general, numbers.number(found.kl_to_base)
@@ -69,11 +70,8 @@ def forgotten(found: Forgetting | None) -> Iterator[Figure]:
     elif kl == 0:
         yield "Forgotten", "nothing", "the body is the pre-trained model's own"
     elif kl is not None:
-        yield (
-            "Forgotten",
-            numbers.nats(kl),
-            f"KL to the base, on {numbers.count(found.rows, 'validation row')}",
-        )
+        on = "" if found.rows is None else f", on {called(int(found.rows), valid_from)}"
+        yield "Forgotten", numbers.nats(kl), f"KL to the base{on}"
 
 
 def trusted(found: TrustScores | None) -> Iterator[Figure]:

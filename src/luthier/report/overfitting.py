@@ -6,6 +6,7 @@ from luthier.report.records import Records
 
 
 def overfitting(records: Records) -> Html:
-    found = records.scorecard.overfitting
-    told = [tag("p", words) for words in overfitting_words(found, records.scorecard.metric)]
+    scorecard = records.scorecard
+    words = overfitting_words(scorecard.overfitting, scorecard.metric, scorecard.valid_from)
+    told = [tag("p", one) for one in words]
     return join(told)

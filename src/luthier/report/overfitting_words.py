@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from luthier.folder.looked_into_records import Claim, Course, CurvePoint, Gap, Overfitting
 from luthier.report.numbers import Shown, count, decimals, shown
 from luthier.report.sentences import called, sentence
+from luthier.scores.validated import CROSSED, on_rows
 
 ENDED = {
     "epochs": "",
@@ -16,23 +17,24 @@ ENDED = {
 """Why training ended, by the event's word."""
 
 
-def overfitting_words(found: Overfitting | None, metric: str) -> Iterator[str]:
-    """A sentence or two on each; none where nothing was measured. metric: the one that chose."""
+def overfitting_words(found: Overfitting | None, metric: str, valid_from: str | None = None) -> Iterator[str]:
+    """A sentence or two on each; none where nothing was measured. metric: the one that chose.  valid_from: what the validation
+    rows are, as a scorecard tells it."""
     if found is None:
         return
     if found.gap is not None:
-        yield gap_words(found.gap)
+        yield gap_words(found.gap, valid_from)
     if found.course is not None:
         yield course_words(found.course, shown(metric))
     if found.claim is not None and found.claim.too_small:
-        yield claim_words(found.claim, shown(metric))
+        yield claim_words(found.claim, shown(metric), valid_from)
 
 
-def gap_words(gap: Gap) -> str:
+def gap_words(gap: Gap, valid_from: str | None = None) -> str:
     metric = shown(gap.metric)
     scores = (
         f"On {count(gap.train.rows, 'row')} that it has learnt from the kept model comes to {metric.show(gap.train.value)} "
-        f"{metric.inside}, on {count(gap.valid.rows, 'validation row')} to {metric.show(gap.valid.value)}"
+        f"{metric.inside}, {on_rows(gap.valid.rows, valid_from)} to {metric.show(gap.valid.value)}"
     )
     size = metric.show_difference(abs(gap.difference), signed=False)
     ends = f"95 % interval {gap_range(gap, metric)}"
@@ -88,13 +90,19 @@ def at(point: CurvePoint, metric: Shown) -> str:
     return f"{metric.show(point.score)}{loss}"
 
 
-def claim_words(claim: Claim, metric: Shown) -> str:
+def claim_words(claim: Claim, metric: Shown, valid_from: str | None = None) -> str:
     """What is said where validation is too small for the difference that it shows."""
     ends = metric.show_difference_range(claim.low, claim.high)
     dearer, cheaper = sentence(called(claim.dearer)), called(claim.cheaper)
     found, seen = (metric.show_difference(one, signed=False) for one in (claim.difference, claim.detectable))
+    any_one = metric.metric.percent and (claim.detectable or 0) > 1  # of shares no difference is larger
+    few = "so few find none" if any_one else f"so few find a true difference of {seen}"
+    more = (
+        "labelled rows tell"
+        if valid_from == CROSSED
+        else "validation rows tell (--valid-share, or a larger --valid FILE)"
+    )
     return (
-        f"{dearer} is {found} better than {cheaper} on {count(claim.rows, 'validation row')} (95 % interval {ends}), but so few "
-        f"find a true difference of {seen} 8 times in 10: validation is too small to see what it claims. More validation rows "
-        "tell (--valid-share)."
+        f"{dearer} is {found} better than {cheaper} {on_rows(claim.rows, valid_from)} (95 % interval {ends}), but {few} 8 "
+        f"times in 10: validation is too small to see what it claims. More {more}."
     )

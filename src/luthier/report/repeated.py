@@ -3,6 +3,7 @@
 from luthier.folder.scorecard_records import ScorecardRecord, Spread
 from luthier.report import numbers
 from luthier.report.markup import Column, Html, join, table, tag
+from luthier.scores.validated import CROSSED, best_by, says_something
 
 
 def cluster_words(scorecard: ScorecardRecord) -> str:
@@ -31,7 +32,9 @@ def seed_words(scorecard: ScorecardRecord) -> str:
         told += f", with a standard deviation of {metric.show_difference(found.test.sd, signed=False)}"
     if values:
         told += f", from {metric.show_range(min(values), max(values))}"
-    return told + ("." if found.kept is None else f". Seed {found.kept}, the best on validation, is kept.")
+    return told + (
+        "." if found.kept is None else f". Seed {found.kept}, {best_by(scorecard.valid_from)}, is kept."
+    )
 
 
 def over_seeds(scorecard: ScorecardRecord) -> Html:
@@ -41,7 +44,9 @@ def over_seeds(scorecard: ScorecardRecord) -> Html:
         return Html("")
     metric = numbers.shown(scorecard.metric)
     seeds = found.seeds or list(range(found.n))
-    parts = {"Validation": found.valid, "Test": found.test}
+    where = scorecard.valid_from
+    validation = {"Cross-validation" if where == CROSSED else "Validation": found.valid}
+    parts = {**(validation if says_something(where) else {}), "Test": found.test}
     shown = {title: spread for title, spread in parts.items() if spread is not None}
     columns = [Column("Seed"), *[Column(title, number=True) for title in shown]]
     rows: list[tuple[object, ...]] = [

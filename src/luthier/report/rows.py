@@ -6,6 +6,7 @@ from luthier.report import numbers, sentences
 from luthier.report.markup import Column, Html, beside, details, facts, join, table, tag, with_note
 from luthier.report.records import Records, Row
 from luthier.report.run_records import FindingRecord, SplitRecord
+from luthier.scores.validated import CROSSED, LEARNT
 
 ROLES = {
     "text": "Text",
@@ -22,6 +23,17 @@ PARTS = {
     "test": "scored once, at the end",
 }
 """The parts of a split, and what each is for."""
+CROSSED_USE = "moves the weights, and, answered in cross-validation, chooses between candidates"
+
+
+def uses_of_parts(valid_from: str | None) -> dict[str, str]:
+    """The parts that have rows of their own, and what each is for. valid_from: as in a scorecard; training rows that stand in the
+    place of validation rows are not counted twice."""
+    if valid_from not in (CROSSED, LEARNT):
+        return dict(PARTS)
+    own = {name: use for name, use in PARTS.items() if name != "valid"}
+    return own | ({"train": CROSSED_USE} if valid_from == CROSSED else {})
+
 
 LEFT_OUT = {"empty": "without a text or a label", "single": "of a class with one row"}
 """Why a row takes no part; other reasons are told by their key."""
@@ -58,12 +70,14 @@ def source(records: Records) -> Html:
 
 def parts(records: Records) -> Html:
     split, sizes = records.split or SplitRecord(), records.scorecard.rows or {}
-    rows = {name: sizes.get(name) if (size := split.size(name)) is None else size for name in PARTS}
+    uses = uses_of_parts(records.scorecard.valid_from)
+    rows = {name: sizes.get(name) if (size := split.size(name)) is None else size for name in uses}
     known = {name: int(found) for name, value in rows.items() if (found := numbers.number(value)) is not None}
-    uses, calibrates = dict(PARTS), split.calibrates
+    calibrates = split.calibrates
     if calibrates != "calibration":
         known.pop("calibration", None)
-        uses["valid"] += f", and {PARTS['calibration']}" if calibrates == "valid" else ""
+    if calibrates == "valid":
+        uses["valid" if "valid" in uses else "train"] += f", and {PARTS['calibration']}"
     if records.scorecard.judged is not None:
         known = {name: size for name, size in known.items() if size}
         uses |= {

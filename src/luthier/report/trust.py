@@ -11,7 +11,7 @@ def trust(records: Records) -> Html:
     found = records.scorecard.trust
     if found is None:
         return Html("")
-    told = join(tag("p", words) for words in trust_words(found))
+    told = join(tag("p", words) for words in trust_words(found, records.scorecard.valid_from))
     listed = Html("")
     if found.limits:
         columns = [

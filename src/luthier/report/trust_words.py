@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 from luthier.folder.trust_scores import AlarmScores, IntervalScores, LimitScores, SetScores, TrustScores
 from luthier.report.numbers import count
+from luthier.scores.validated import CROSSED
 
 
-def trust_words(trust: TrustScores | None) -> Iterator[str]:
-    """A sentence or two on each; none where nothing is promised."""
+def trust_words(trust: TrustScores | None, valid_from: str | None = None) -> Iterator[str]:
+    """A sentence or two on each; none where nothing is promised. valid_from: as in a scorecard."""
     if trust is None:
         return
     if trust.limits:
@@ -19,7 +20,7 @@ def trust_words(trust: TrustScores | None) -> Iterator[str]:
     if trust.alarm is not None:
         yield alarm_words(trust.alarm)
     if trust.limits or trust.sets or trust.intervals:
-        yield only_words(trust)
+        yield only_words(trust, valid_from)
 
 
 def best_limit(limits: list[LimitScores]) -> LimitScores | None:
@@ -79,13 +80,18 @@ def alarm_words(alarm: AlarmScores) -> str:
     return f"{words}. A file as a whole raises a false alarm with a probability of {percent(alarm.stream)} at most."
 
 
-def only_words(trust: TrustScores) -> str:
+def only_words(trust: TrustScores, valid_from: str | None) -> str:
     """What is not promised."""
     words = (
         "All this is promised for rows of the kind of the calibration rows, on average over draws of these, and not for any one "
         "row or sort of row."
     )
-    if trust.learnt_since:
+    if valid_from == CROSSED:
+        words += (
+            " These are the training rows, each answered by what had not learnt from it, and they chose the model too: so the "
+            "promise is not exact. The model that was kept has learnt from all of them, and the numbers on the test rows are its."
+        )
+    elif trust.learnt_since:
         words += (
             " The probe that was kept has learnt from these rows since: the promise is that of the probe before, and the numbers "
             "on the test rows are those of the one that was kept."

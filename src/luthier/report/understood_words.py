@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from luthier.data.problems import shorten
+
 LABELS_SHOWN = 8
 COLUMNS_SHOWN = 12
 
@@ -33,10 +35,21 @@ def understood_words(record: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def told_apart(name: str) -> str:
+    """A name among others with commas between them: between quotes where it could be taken for something else.
+
+    >>> [told_apart(name) for name in ("refund", "late, or lost", " late")]
+    ['refund', "'late, or lost'", "' late'"]
+    """
+    text = shorten(name)
+    plain = name.isprintable() and "," not in name and name == name.strip() and name
+    return text if plain else repr(text)
+
+
 def few(names: Sequence[str], most: int) -> str:
     """
     >>> few(["a", "b", "c"], 2)
     'a, b and 1 more'
     """
-    shown = ", ".join(names[:most])
+    shown = ", ".join(map(told_apart, names[:most]))
     return shown + (f" and {len(names) - most:,} more" if len(names) > most else "")

@@ -1,12 +1,22 @@
 """What is searched where nothing was named: what matters most for the task, around what the recipe says."""
 
 from luthier.errors import PlanError
-from luthier.plan.method import Probe, parse_method
+from luthier.plan.method import Auto, FewShot, Probe, parse_method
 from luthier.prepare.prepare import Prepared
+from luthier.prepare.resolve import tuned_by_steps
 from luthier.searching.space import Choices, Dimension, Range, Space
 
 REACH = 6.0
 """The learning rate is searched from the recipe's by this factor either way."""
+NOTHING_USUAL = {
+    Probe: ("the probe is solved for exactly", "choose --method full"),
+    FewShot: ("few-shot learns a fixed number of steps", "choose --method full"),
+    Auto: (
+        "with data.validation 'crossed' no layers are tuned that need rows to stop by",
+        "leave --validation out",
+    ),
+}
+"""By the method: why there is nothing to search that everybody would, and what else to do."""
 
 
 def default_space(ready: Prepared) -> Space:
@@ -14,13 +24,13 @@ def default_space(ready: Prepared) -> Space:
 
     Raises PlanError where the method leaves nothing to search.
     """
+    if not tuned_by_steps(ready.plan, ready.rows):
+        why, otherwise = NOTHING_USUAL[type(parse_method(ready.plan.train.method))]
+        raise PlanError(
+            f"--vary: {why}, so there is nothing usual to search. Name what to vary, as in --vary model.name=a,b, or {otherwise}."
+        )
     settled = {one.key for one in ready.resolved.guesses}
     train = ready.plan.train
-    if isinstance(parse_method(train.method), Probe):
-        raise PlanError(
-            "--vary: the probe is solved for exactly, so there is nothing usual to search. Name what to vary, as in "
-            "--vary model.name=a,b, or choose --method full."
-        )
     found: list[Dimension] = []
     if "train.lr" in settled and isinstance(train.lr, float):
         found.append(Range("train.lr", rounded(train.lr / REACH), rounded(train.lr * REACH), log=True))

@@ -153,6 +153,7 @@ def open_search(
         settled = folder.settled
         if settled is None:
             ready = prepare(plan, memo)
+            refuse_to_compare_by_learnt_rows(ready)
             resolved = ready.plan
             space = read_space(asked.vary, plan) if asked.vary else default_space(ready)
             refuse_what_the_model_refuses(space, plan, ready)
@@ -258,6 +259,15 @@ def trials_wanted(asked: SearchPlan, plan: Plan, space: Space) -> int:
     if asked.trials is not None:
         return asked.trials
     return USUAL if plan.run.budget is None else MOST
+
+
+def refuse_to_compare_by_learnt_rows(ready: Prepared) -> None:
+    """Raise PlanError where training rows stand in for validation rows: the trial that has learnt most by heart would win."""
+    if not ready.rows.split.validates:
+        raise PlanError(
+            "Labels have so few rows that none could be held out to compare trials by. Name rows to validate on with --valid "
+            "FILE, or leave the settings to `luthier tune`."
+        )
 
 
 def refuse_what_the_model_refuses(space: Space, plan: Plan, ready: Prepared) -> None:

@@ -40,8 +40,8 @@ def add(run: Run, candidate: Candidate) -> Iterator[Event]:
     fitted.to_beat, fitted.counts, fitted.learns = candidate.to_beat, candidate.counts, candidate.learns
     run.add(fitted)
     score = fitted.scores["valid"].value
-    valid_from = run.ready.rows.split.valid_from
-    yield CandidateReady(fitted.name, run.task.metric, score, fitted.seconds, run.clock(), valid_from)
+    where = run.ready.rows.split.valid_from
+    yield CandidateReady(fitted.name, run.task.metric, score, fitted.seconds, run.clock(), where)
     if fitted.weights is not None and not candidate.trains:
         run.keep_at_first(fitted)
 

@@ -116,7 +116,7 @@ def score_and_write(run: Run) -> Iterator[Event]:
         **trusted,
         **looked_into,
         **({} if distilled is None else {"distillation": distilled}),
-        "looks": look.to_json(run.task.metric, run.kept.scores["test"]),
+        "looks": look.to_json(run.task.metric, run.kept.scores["test"], run.ready.rows.split.validates),
         **continued_record(run),
     }
     leave_rows(run, run.kept)
@@ -322,9 +322,7 @@ def verdict(run: Run, kept: Fitted) -> dict[str, Any]:
         return {"ship": False, "words": not_measured(kept)}
     if not others:
         return {"ship": False, "words": nothing_to_beat(kept, run.task.metric)}
-    # Scores of rows that were learnt from say nothing: the best on the test rows is then to be beaten, which is harder.
-    part = "valid" if run.ready.rows.split.validates else "test"
-    against = best_on(part, others, run.task.metric)
+    against = best_on(telling_part(run), others, run.task.metric)
     gap = run.difference(kept, against, "test")
     ship = gap.low > 0
     words = verdict_words(kept, against, run.task.metric, gap, ship, spared=bool(run.outlook.spared))
@@ -332,6 +330,12 @@ def verdict(run: Run, kept: Fitted) -> dict[str, Any]:
     if not ship and how is not None and how.compares and no_worse(run, "zero-shot", kept):
         words += f" {COMPARING}"
     return {"ship": ship, "against": against.name, **measured(gap), "words": words}
+
+
+def telling_part(run: Run) -> str:
+    """The part by which the one of several candidates is found that another is compared with. Scores of rows that were learnt
+    from say nothing: the best on the test rows is then to be beaten, which is harder."""
+    return "valid" if run.ready.rows.split.validates else "test"
 
 
 def no_worse(run: Run, name: str, kept: Fitted) -> bool:
@@ -349,7 +353,7 @@ def worth(run: Run) -> dict[str, Any]:
             "cheaper": None,
             "words": "What its time was worth was not measured.",
         }
-    dearer, cheaper = counted[-1], next_cheaper(counted, run.task.metric)
+    dearer, cheaper = counted[-1], next_cheaper(counted, run.task.metric, telling_part(run))
     if cheaper is None:
         words = f"There is nothing cheaper than {dearer.name} to compare it with."
         return {"dearer": dearer.name, "cheaper": None, "words": words}
@@ -372,12 +376,13 @@ def what_it_costs(run: Run, costs: Mapping[str, Costs]) -> dict[str, Any]:
 def in_short(run: Run, costs: Mapping[str, Costs]) -> str:
     """The run in one sentence."""
     counted = [one for one in run.candidates if one.counts]
-    dearest, cheaper = counted[-1], next_cheaper(counted, run.task.metric)
+    part = telling_part(run)
+    dearest, cheaper = counted[-1], next_cheaper(counted, run.task.metric, part)
     if cheaper is None:
         return ""
     to_beat = [one for one in counted if one.to_beat]
-    least = best_on_validation(to_beat, run.task.metric) if to_beat else cheaper
-    rival = best_on_validation([cheaper, least], run.task.metric)
+    least = best_on(part, to_beat, run.task.metric) if to_beat else cheaper
+    rival = best_on(part, [cheaper, least], run.task.metric)
     other = least if rival is cheaper else cheaper
     reach = Reach(costs[rival.name].rows_to_reach, rival.footprint.learnt)
     tuned = dearest.weights is not None and dearest.weights.body != PRETRAINED

@@ -301,7 +301,7 @@ def judged_scorecard(work: Judging, kept: Fitted, look: Look) -> dict[str, Any]:
             "task": run.task.to_json(),
         },
         "tuning": {},
-        "looks": look.to_json(run.task.metric, kept.scores["test"]),
+        "looks": look.to_json(run.task.metric, kept.scores["test"], validates=False),
         "slices": slices_record(run, kept),
         **judged_trust(run, kept, work.judged.tuned, [(fold.learnt, fold.asked) for fold in work.folds]),
     }

@@ -54,18 +54,20 @@ class Look:
     trouble: str = ""
     """Why it could not."""
 
-    def to_json(self, metric: str, score: Estimate) -> dict[str, Any]:
-        """The key `looks` of a scorecard. score: the model's own, on these rows."""
+    def to_json(self, metric: str, score: Estimate, validates: bool = True) -> dict[str, Any]:
+        """The key `looks` of a scorecard. score: the model's own, on these rows.  validates: whether there is a validation score
+        to choose models by."""
         found: dict[str, Any] = {"contents": self.contents, "rows": self.rows, "earlier": self.earlier}
         if not self.earlier:
             return found
         bias = best_of_bias((score.high - score.low) / (2 * 1.96), self.earlier + 1)
-        found["words"] = words(self.rows, self.earlier + 1, metric, bias)
+        found["words"] = words(self.rows, self.earlier + 1, metric, bias, validates)
         return found if math.isnan(bias) else {**found, "too_good": bias}
 
 
-def words(rows: int, count: int, metric: str, bias: float) -> str:
-    """What is told from the second look on. bias: how much too good the best of so many equals looks, at the most.
+def words(rows: int, count: int, metric: str, bias: float, validates: bool = True) -> str:
+    """What is told from the second look on. bias: how much too good the best of so many equals looks, at the most.  validates:
+    as `Look.to_json` takes it.
 
     >>> words(48, 4, "accuracy", 0.0291).split(". ")[0]
     'This is the 4th model that is scored on these 48 test rows'
@@ -73,8 +75,9 @@ def words(rows: int, count: int, metric: str, bias: float) -> str:
     size = f" up to {100 * bias:.1f} points" if metric_named(metric).percent else f" up to {bias:.3f}"
     return (
         f"This is the {ordinal(count)} model that is scored on these {rows:,} test rows. The best of {count} equally good models "
-        f"looks{'' if math.isnan(bias) else size} better on them than it is, by chance alone. Choose by the validation score, or "
-        "measure the model that you choose on rows that no model was scored on."
+        f"looks{'' if math.isnan(bias) else size} better on them than it is, by chance alone. "
+        f"{'Choose by the validation score, or measure' if validates else 'Measure'} the model that you choose on rows that no "
+        "model was scored on."
     )
 
 

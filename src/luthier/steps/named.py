@@ -198,7 +198,7 @@ def write(run: Run, kept: Fitted) -> Iterator[Event]:
         card["valid_from"] = "test"
         card["candidates"] = [candidate_record(one) | costs[one.name].to_json() for one in run.candidates]
         card["slices"] = slices_record(run, kept)
-        card["looks"] = look.to_json(run.task.metric, kept.scores["test"])
+        card["looks"] = look.to_json(run.task.metric, kept.scores["test"], validates=False)
         with whole_folder(run.folder.path / "predictions") as folder:
             (folder / "test.jsonl").write_text(prediction_lines(run, kept, "test"), encoding="utf-8")
     write_finished(run, card)

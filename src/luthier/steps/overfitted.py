@@ -143,7 +143,7 @@ def claim_record(run: Run) -> dict[str, Any] | None:
     """The difference on validation rows that tuning is chosen or left for, and how small a one these rows would show; None where
     there is nothing to compare."""
     counted = [candidate for candidate in run.candidates if candidate.counts]
-    if len(counted) < 2:
+    if len(counted) < 2 or not run.ready.rows.split.validates:
         return None
     dearer, cheaper = counted[-1], next_cheaper(counted, run.task.metric)
     if cheaper is None:

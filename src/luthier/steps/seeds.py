@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from luthier.errors import Interrupted, RunError
+from luthier.errors import Interrupted, PlanError, RunError
 from luthier.events import Event, Noted
 from luthier.files import link_or_copy, whole_folder, write_json, write_text
 from luthier.folder.model_folder import ModelFolder
@@ -25,11 +25,13 @@ from luthier.plan.duration import seconds_of
 from luthier.plan.places import placed
 from luthier.plan.plan import Plan
 from luthier.prepare.memo import Memo
+from luthier.prepare.prepare import prepare
 from luthier.records import SEAL, VersionedRecord, read_sealed, sealed, stamped, write_sealed
 from luthier.report.card import model_card
 from luthier.report.page import write_report
 from luthier.report.records import read_records
 from luthier.scores.metrics import metric_named
+from luthier.scores.validated import LEARNT, best_by
 from luthier.steps.tune import tune
 
 SEEDS = "seeds"
@@ -63,6 +65,11 @@ class Seeded:
         return found
 
     @property
+    def valid_from(self) -> str | None:
+        """What that score is of, as a scorecard tells it."""
+        return self.scorecard.card.valid_from
+
+    @property
     def test(self) -> float:
         return self.scorecard.test[self.scorecard.metric].value
 
@@ -76,11 +83,14 @@ def tune_seeds(
     command, or `resume`, goes on with what an earlier one began.
     """
     out = Path(plan.run.out) if plan.run.out else default_folder(plan, count)
-    begin(out, plan, count)
+    known = found_again(out, plan, count)
     if (out / REPORT).is_file():
         yield Noted(f"{out} holds the finished runs of {count} seeds: nothing is left to do.", 0.0)
         return ModelFolder(out)
     memo, runs = Memo(out / SEEDS / "shared"), []
+    if not known:
+        refuse_what_none_could_do(plan_of_seed(plan, plan.run.seed, count, out), count, memo)
+        begin(out, plan, count)
     for at, seed in enumerate(range(plan.run.seed, plan.run.seed + count), start=1):
         yield Noted(f"Seed {seed}, {at} of {count}.", 0.0)
         where = out / SEEDS / str(seed)
@@ -109,10 +119,19 @@ def key_of(plan: Plan, count: int) -> str:
     return hash_json([plan.identity(), plan.data.path, plan.model.name if named else None, count])
 
 
-def begin(out: Path, plan: Plan, count: int) -> None:
-    """Make the folder, or find it again. Raises RunError where it holds anything else's work."""
-    record = SeedsRecord(key=key_of(placed(plan, out), count), count=count)
-    known = record_of(out)
+def refuse_what_none_could_do(first: Plan, count: int, memo: Memo) -> None:
+    """Raise InputError for what the run of no seed could use, before anything is written. first: the plan of the first seed."""
+    if not len(prepare(first, memo).rows.split.test):
+        raise PlanError(
+            f"--seeds {count}: there are no test rows, so nothing would tell how far scores depend on the seed. Name rows to "
+            "test on with --test FILE, or leave --seeds out."
+        )
+
+
+def found_again(out: Path, plan: Plan, count: int) -> bool:
+    """Whether the folder is that of these runs, begun by an earlier command. Raises RunError where it holds anything else's
+    work."""
+    record, known = SeedsRecord(key=key_of(placed(plan, out), count), count=count), record_of(out)
     if known is None and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RunError(
             f"{out}: is not empty and not the folder of runs on several seeds. Choose another folder with --out."
@@ -122,9 +141,13 @@ def begin(out: Path, plan: Plan, count: int) -> None:
             f"{out}: holds the runs of another plan or of another number of seeds, {known.count}. Choose another folder with "
             "--out, or delete this one if it is not needed."
         )
-    if known is None:
-        write_text(out / SEEDS / "plan.toml", placed(plan, out).to_toml())
-        write_sealed(out / RECORD, record)
+    return known is not None
+
+
+def begin(out: Path, plan: Plan, count: int) -> None:
+    """Make the folder."""
+    write_text(out / SEEDS / "plan.toml", placed(plan, out).to_toml())
+    write_sealed(out / RECORD, SeedsRecord(key=key_of(placed(plan, out), count), count=count))
 
 
 def record_of(out: Path) -> SeedsRecord | None:
@@ -148,7 +171,9 @@ def plan_of_seed(plan: Plan, seed: int, count: int, out: Path) -> Plan:
 
 
 def best_of(runs: Sequence[Seeded]) -> Seeded:
-    """The run with the best score on the validation rows, and the first of equals."""
+    """The run with the best score on the validation rows, and the first of equals; the first one where no row is held out."""
+    if runs[0].valid_from == LEARNT:
+        return runs[0]
     goodness = metric_named(runs[0].scorecard.metric).goodness
     return max(runs, key=lambda one: (goodness(one.valid), -one.seed))
 
@@ -180,7 +205,7 @@ def words_of(kept: Seeded, runs: Sequence[Seeded]) -> str:
     sd = "" if found["sd"] is None else f", standard deviation {found['sd']:.4f}"
     return (
         f"Over {len(runs)} seeds the {metric_named(metric).words} on the test rows is {found['mean']:.4f} on average{sd}, from "
-        f"{low:.4f} to {high:.4f}; seed {kept.seed}, the best on validation, is kept."
+        f"{low:.4f} to {high:.4f}; seed {kept.seed}, {best_by(kept.valid_from)}, is kept."
     )
 
 

@@ -26,6 +26,8 @@ class Descriptions:
     """Pairs of a label, as the file spells it, and one description of it."""
     told: tuple[str, ...] = ()
     """Sentences on how the file was read."""
+    header: str | None = None
+    """What the file's first line calls the column of labels, where that is none of the usual names."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ def describe(labels: Sequence[str], found: Descriptions) -> Described:
             by_label.setdefault(label, []).append(description)
     strange = list(dict.fromkeys(strange))
     without = [label for label in labels if label not in by_label]
+    refuse_a_row_for_header(found, without)
     refuse_slips(found.file, strange, without, labels)
     words = tuple(joined(by_label[label]) if label in by_label else readable(label) for label in labels)
     refuse_alike(found.file, labels, words)
@@ -82,6 +85,16 @@ def joined(several: Sequence[str]) -> str:
     """
     own = list(dict.fromkeys(" ".join(one.split()) for one in several))
     return " ".join(one if one.endswith(ENDS) or one is own[-1] else f"{one}." for one in own)
+
+
+def refuse_a_row_for_header(found: Descriptions, without: Sequence[str]) -> None:
+    """Raise DataError where the first line, which is taken for the columns' names, describes a label."""
+    meant = None if found.header is None else matched(found.header, without)
+    if meant is not None:
+        raise DataError(
+            f"{found.file}: its first line is taken for the names of the columns, and {found.header!r} there is the label "
+            f"{meant!r}, which has no description. Put a line above it: label,description"
+        )
 
 
 def refuse_slips(file: str, strange: Sequence[str], without: Sequence[str], labels: Sequence[str]) -> None:
@@ -120,7 +133,8 @@ def told_of(file: str, strange: Sequence[str], without: Sequence[str], labels: i
     if without:
         told.append(f"{file}: has no description of {listing(without)}: the name stands for each.")
     if strange:
-        told.append(f"{file}: describes {listing(strange)}, which no row has.")
+        none = "which is none" if len(strange) == 1 else "which are none"
+        told.append(f"{file}: describes {listing(strange)}, {none} of the labels.")
     return told
 
 

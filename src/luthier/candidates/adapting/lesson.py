@@ -9,6 +9,7 @@ from luthier import seeds
 from luthier.arrays import Ints
 from luthier.batches.examples import Examples
 from luthier.batches.order import steps_per_epoch
+from luthier.data.problems import counted
 from luthier.forms import FORMS
 from luthier.forms.form import Variety
 from luthier.models.headed import HeadedModel
@@ -19,6 +20,7 @@ from luthier.prepare.prepare import Prepared
 from luthier.tasks.adaptation.kind import way_for
 from luthier.tasks.task import Task
 from luthier.train.loop import TrainSettings
+from luthier.train.probe.probe import FOLDS
 from luthier.train.recipe import recipe_for
 
 FEWEST = 64
@@ -120,7 +122,19 @@ def lessons_of(ready: Prepared) -> Lessons | str:
         return f"The body does not learn from the rows without labels: no way is known for {family} and such rows."
     found = Lessons(ready, task)
     if found.rows < FEWEST:
+        return f"The body does not learn from {counted(found.rows, 'row')} without labels: at least {FEWEST} are wanted."
+    if not can_be_compared(ready):
         return (
-            f"The body does not learn from {found.rows:,} rows without labels: at least {FEWEST} are wanted."
+            "The body does not learn from the rows without labels: those with labels are too few to tell whether that helps, "
+            "which takes two of one label at the least."
         )
     return found
+
+
+def can_be_compared(ready: Prepared) -> bool:
+    """Whether cross-validation over the training rows could tell one body from another: some label of theirs is learnt from one
+    row and asked for by another."""
+    targets = ready.examples["train"].targets
+    if len(targets) < FOLDS:
+        return False
+    return ready.rows.task.labels_per_row != "one" or len(np.unique(targets)) < len(targets)

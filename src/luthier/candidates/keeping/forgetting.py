@@ -15,6 +15,7 @@ from luthier.models.headed import HeadedModel
 from luthier.predict import features_of
 from luthier.scores.divergence import linear_cka
 from luthier.scores.intervals import paired_proportions
+from luthier.scores.validated import called
 from luthier.train.probe.probe import cross_validate, standardised
 
 TOO_FEW = "General texts were not looked at: the run is too short for enough of them, or they have no labels."
@@ -41,7 +42,7 @@ def forgetting(run: Run, kept: Fitted) -> dict[str, Any]:
     found |= of_general(comparison, now, run.plan.run.seed)
     found |= cosine_of(run, comparison, model)
     seconds = comparison.seconds + run.clock() - begin
-    words = words_of(found)
+    words = words_of(found, run.ready.rows.split.valid_from)
     if comparison.panel.texts is None and run.ready.rows.form.reads_texts:
         words += f" {TOO_FEW}"
     return found | {"seconds": round(seconds, 3), "words": words}
@@ -112,10 +113,10 @@ def cosine_of(run: Run, comparison: BesideBase, model: HeadedModel) -> dict[str,
     return {"feature_cosine": float(np.mean((now * before).sum(axis=1) / np.maximum(lengths, 1e-12)))}
 
 
-def words_of(found: Mapping[str, Any]) -> str:
-    """What was measured, in words."""
+def words_of(found: Mapping[str, Any], valid_from: str | None) -> str:
+    """What was measured, in words. valid_from: what the validation rows are, as a scorecard tells it."""
     told = (
-        f"On {found['rows']:,} validation rows the tuned model is {found['kl_to_base']:.4g} nats (KL) from the base in its "
+        f"On {called(found['rows'], valid_from)} the tuned model is {found['kl_to_base']:.4g} nats (KL) from the base in its "
         f"distribution over {found['over']}."
     )
     if found["drift"]:

@@ -184,7 +184,7 @@ def asked_of(table: Table, asked: Mapping[str, str | None], roles: Sequence[str]
 
 def guess_of(found: Mapping[str, str], named: Mapping[str, str]) -> ColumnGuess:
     reasons = {
-        role: f"column {name!r}, {'as named.' if role in named else 'by its name'}"
+        role: f"column {name!r}, {'as named' if role in named else 'by its name'}"
         for role, name in found.items()
     }
     return ColumnGuess({role: found[role] for role in ORDER if role in found}, reasons)

@@ -42,10 +42,10 @@ def find(table: Table, asked: Mapping[str, str | None]) -> ColumnGuess:
     named, image = asked["text"], asked["image"]
     if image is not None:
         check(table, image, "image")
-        return ColumnGuess({"image": image}, {"image": f"column {image!r}, as named."})
+        return ColumnGuess({"image": image}, {"image": f"column {image!r}, as named"})
     if named is not None:
         check(table, named, "text")
-        return ColumnGuess({"text": named}, {"text": f"column {named!r}, as named."})
+        return ColumnGuess({"text": named}, {"text": f"column {named!r}, as named"})
     image = image_column(table)
     if image is not None:
         return ColumnGuess({"image": image}, {"image": f"column {image!r} holds images."})

@@ -57,7 +57,7 @@ def find(table: Table, asked: Mapping[str, str | None]) -> ColumnGuess:
             f"{table.files[0]}: column {image!r} cannot be both image and label. Name different columns."
         )
     refuse_several_rows(table, image, label)
-    named = {role: f"column {name!r}, as named." for role, name in asked.items() if name is not None}
+    named = {role: f"column {name!r}, as named" for role, name in asked.items() if name is not None}
     return ColumnGuess({"image": image, "label": label}, reasons | named)
 
 

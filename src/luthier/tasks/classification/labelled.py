@@ -9,6 +9,7 @@ from luthier.arrays import Array, Bools, Ints
 from luthier.checks.finding import Finding
 from luthier.data.column_numbers import lists_numbers
 from luthier.data.numerals import plain_number
+from luthier.data.problems import shorten
 from luthier.data.row_facts import KnownAnswers, Unusable, no_rows
 from luthier.data.table import Table
 from luthier.errors import DataError, StopFinding, did_you_mean, listing
@@ -112,9 +113,9 @@ def labelled_rows(
 def names_of_strata(known: Sequence[str], labels: LabelColumn) -> tuple[str, ...]:
     """What rows of each stratum have in common, in words that follow "rows"."""
     if not labels.many:
-        return tuple(f"have the label {one!r}" for one in known)
+        return tuple(f"have the label {shorten(one)!r}" for one in known)
     none = [] if all(labels.sets) else ["have none of the labels"]
-    return (*(f"have {one!r} as their rarest label" for one in known), *none)
+    return (*(f"have {shorten(one)!r} as their rarest label" for one in known), *none)
 
 
 def told_of_labels(label: str, known: Sequence[str], labels: LabelColumn, wishes: Wishes) -> tuple[str, ...]:

@@ -45,7 +45,7 @@ def find(table: Table, asked: Mapping[str, str | None]) -> ColumnGuess:
                 f"Columns: {listing(table.names)}."
             )
         columns[role] = found
-        reasons[role] = f"column {found!r}, {'as named.' if named else 'by its name'}"
+        reasons[role] = f"column {found!r}, {'as named' if named else 'by its name'}"
     return ColumnGuess(columns, reasons)
 
 

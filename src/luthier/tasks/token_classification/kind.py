@@ -57,7 +57,7 @@ def find(table: Table, asked: Mapping[str, str | None]) -> ColumnGuess:
             f"text with spans. Name it with --{missing} COLUMN. Columns: {listing(table.names)}."
         )
     why = {
-        role: "as named." if named else "by its name"
+        role: "as named" if named else "by its name"
         for role, named in (("text", text), ("label", asked["label"]))
     }
     columns = {"text": tokens, "label": label}

@@ -75,7 +75,7 @@ class Contrasting:
     run: Run
     ready: Prepared
     share: float = 1.0
-    """Of the usual steps."""
+    """The part of the usual steps that it takes."""
     tokens: int = 0
     steps: int = 0
 

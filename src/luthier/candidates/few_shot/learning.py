@@ -107,7 +107,7 @@ class Stages:
     run: Run
     ready: Prepared
     share: float = 1.0
-    """Of the usual steps."""
+    """The part of the usual steps that it takes."""
     steps: int = 0
     tokens: int = 0
 

@@ -29,9 +29,9 @@ class RoundBefore:
 
     run: Path
     answers: Outputs | None
-    """Of the rows below; None where rows are held out, and nothing is answered in turns."""
+    """What it gave in turns for the rows that it learnt from; None where rows are held out."""
     places: Ints
-    """(validation rows,) where the answer of each stands among them; -1 for a row that the round before has not learnt from."""
+    """(validation rows,) where the answer to each stands among these; -1 for a row that the round before has not learnt from."""
 
     def answered(self, run: Run) -> Outputs:
         """What was given for the validation rows by what had not learnt from them: known ones keep their answers, new ones are

@@ -216,6 +216,7 @@ def test_a_difference_says_how_small_a_one_it_could_have_seen() -> None:
     random = np.random.default_rng(6)
     tried = random.choice([1.0, -1.0, 0.0], 1000, p=[0.06, 0.06, 0.88])
     smallest = paired_proportions(np.maximum(tried, 0), np.maximum(-tried, 0), seed=0).detectable
+    assert smallest is not None
 
     better, worse = 0.06 + smallest / 2, 0.06 - smallest / 2
     gaps = random.choice([1.0, -1.0, 0.0], (200, 1000), p=[better, worse, 0.88])

@@ -72,7 +72,7 @@ def test_where_no_word_occurs_twice_all_of_them_count() -> None:
 
 
 def test_texts_without_a_single_word_have_no_features() -> None:
-    bags = TfIdf.of([("",), ("  ",)], most=10)
+    bags = TfIdf.of([("",), ("  ",)], most=10, features=100)
 
     assert bags.features([("",), ("never seen",)]).shape == (2, 0)
 
@@ -80,13 +80,29 @@ def test_texts_without_a_single_word_have_no_features() -> None:
 def test_much_text_is_known_by_its_words_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tf_idf, "MOST_SPELLED", 50)
 
-    assert [one.spelled for one in TfIdf.of([(text,) for text in TEXTS], most=100).terms] == [False]
-    assert [one.spelled for one in TfIdf.of([("a b",), ("a",)], most=100).terms] == [False, True]
+    assert [one.spelled for one in TfIdf.of([(text,) for text in TEXTS], most=100, features=1_000).terms] == [
+        False
+    ]
+    assert [one.spelled for one in TfIdf.of([("a b",), ("a",)], most=100, features=1_000).terms] == [
+        False,
+        True,
+    ]
+
+
+@pytest.mark.parametrize("sides", [1, 2])
+def test_all_features_together_are_no_more_than_asked_for(sides: int) -> None:
+    rows = [(text,) * sides for text in TEXTS]
+
+    found = TfIdf.of(rows, most=100, features=16)
+
+    cosines = 2 * (sides - 1)
+    assert [len(one.places) for one in found.terms] == [8 // (1 if sides == 1 else 4)] * 2
+    assert found.features(rows).shape == (len(TEXTS), 16 + cosines)
 
 
 def test_rows_in_pieces_are_the_rows_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [(text,) for text in TEXTS]
-    bags = TfIdf.of(rows, most=100)
+    bags = TfIdf.of(rows, most=100, features=1_000)
     whole = dense(bags.features(rows))
 
     monkeypatch.setattr(tf_idf, "AT_ONCE", 2)
@@ -96,7 +112,7 @@ def test_rows_in_pieces_are_the_rows_at_once(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_two_texts_are_known_by_what_they_share_and_by_their_cosines() -> None:
     pairs = [("the neck", "the neck"), ("the neck", "a case"), ("a case", "the neck")]
-    bags = TfIdf.of(pairs, most=100)
+    bags = TfIdf.of(pairs, most=100, features=1_000)
 
     features = dense(bags.features(pairs))
 
@@ -117,7 +133,9 @@ def rows_of(classes: int) -> tuple[Any, np.ndarray]:
     words = [f"word{at}" for at in range(30)]
     labels = dice.integers(0, classes, 120)
     texts = [" ".join([words[label], *dice.choice(words, 5)]) for label in labels]
-    return TfIdf.of([(text,) for text in texts], most=1_000).features([(text,) for text in texts]), labels
+    return TfIdf.of([(text,) for text in texts], most=1_000, features=10_000).features(
+        [(text,) for text in texts]
+    ), labels
 
 
 @pytest.mark.parametrize("classes", [2, 5])

@@ -1,78 +1,30 @@
 """Texts of which some words are hidden, for a model to find: other words in each epoch."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 import numpy as np
 import torch
 
 from luthier import seeds
-from luthier.arrays import Array, Ints
-from luthier.batches.examples import Batch, Examples, Variation
-from luthier.batches.text_examples import TextExamples
+from luthier.arrays import Ints
+from luthier.batches.examples import Batch, Variation
+from luthier.batches.varied_texts import HELD_OUT, VariedTexts
 
 SHARE = 0.15
 """Share of the tokens that are asked for (Devlin et al. 2019, arXiv:1810.04805, section 3.1)."""
 HIDDEN, REPLACED = 0.8, 0.1
 """Shares of these that a mask takes the place of, and a random token; the rest stands as it is (the same section)."""
-HELD_OUT = Variation(0, -1)
-"""What decides the masks of rows that are only asked: always the same ones."""
 NOTHING = -1
 
 
 @dataclass(frozen=True)
-class MaskedTexts(Examples):
-    """Texts with whole words hidden (whole-word masking, as in Cui et al. 2019, arXiv:1906.08101, section 2.2).
+class MaskedTexts(VariedTexts):
+    """Texts with whole words hidden (whole-word masking, as in Cui et al. 2019, arXiv:1906.08101, section 2.2)."""
 
-    Which words are hidden is a function of seed, epoch and row.
-    """
-
-    texts: TextExamples
-    words: Ints
-    """(tokens,) the word of its part that each token is of; -1 where it is of none."""
     mask: int
     """Number of the token that stands for a hidden one."""
     others: Ints
     """Numbers of the tokens that may stand in the place of another one."""
-    numbers: Ints
-    """(rows,) identity of each row, which stays the same in every selection of the rows."""
-
-    tokens: ClassVar[None] = None  # type: ignore[misc]
-    sources: ClassVar[None] = None  # type: ignore[misc]
-    budget: ClassVar[int] = TextExamples.budget  # type: ignore[misc]
-
-    def __len__(self) -> int:
-        return len(self.texts)
-
-    @property
-    def targets(self) -> Array:  # type: ignore[override]
-        return self.texts.targets
-
-    @property
-    def lengths(self) -> Ints:
-        return self.texts.lengths
-
-    @property
-    def amount(self) -> int:
-        return self.texts.amount
-
-    @property
-    def parts_of_a_row(self) -> float:
-        return self.texts.parts_of_a_row
-
-    @property
-    def varies(self) -> bool:
-        return True
-
-    def select(self, rows: Ints) -> "MaskedTexts":
-        places = self.texts.places(rows)
-        return replace(
-            self, texts=self.texts.select(rows), words=self.words[places], numbers=self.numbers[rows]
-        )
-
-    def shapes(self, batches: Sequence[Ints]) -> tuple[Ints, Ints]:
-        return self.texts.shapes(batches)
 
     def batch(self, rows: Ints, variation: Variation | None = None) -> Batch:
         """Some rows with words hidden. `marks` are the numbers of the tokens that are asked for."""

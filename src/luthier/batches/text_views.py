@@ -1,6 +1,5 @@
 """Each text twice: whole, and with words left out, for a model that is to see that both are the same."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -8,10 +7,9 @@ import numpy as np
 import torch
 
 from luthier import seeds
-from luthier.arrays import Array, Bools, Ints
-from luthier.batches.examples import Batch, Examples, Variation
-from luthier.batches.masked_texts import HELD_OUT
-from luthier.batches.text_examples import TextExamples
+from luthier.arrays import Bools, Ints
+from luthier.batches.examples import Batch, Variation
+from luthier.batches.varied_texts import HELD_OUT, VariedTexts
 
 LEFT_OUT = 0.3
 """Share of the words that are left out of the second view (docs/unlabelled.md). TSDAE (arXiv:2104.06979, section 4.1) leaves out
@@ -19,59 +17,21 @@ LEFT_OUT = 0.3
 
 
 @dataclass(frozen=True)
-class TextViews(Examples):
+class TextViews(VariedTexts):
     """Texts of one part each, of which a batch holds two parts: the text with words left out, and the whole text.
 
-    Which words are left out is a function of seed, epoch and row. Dropout differs between the two parts, as in SimCSE
-    (arXiv:2104.08821, section 3).
+    Dropout differs between the two parts, as in SimCSE (arXiv:2104.08821, section 3).
     """
 
-    texts: TextExamples
-    words: Ints
-    """(tokens,) the word of its text that each token is of; -1 where it is of none."""
-    numbers: Ints
-    """(rows,) identity of each row, which stays the same in every selection of the rows."""
-
-    tokens: ClassVar[None] = None  # type: ignore[misc]
-    sources: ClassVar[None] = None  # type: ignore[misc]
-    budget: ClassVar[int] = TextExamples.budget  # type: ignore[misc]
-
-    def __len__(self) -> int:
-        return len(self.texts)
-
-    @property
-    def targets(self) -> Array:  # type: ignore[override]
-        return self.texts.targets
-
-    @property
-    def lengths(self) -> Ints:
-        return 2 * self.texts.lengths
-
-    @property
-    def amount(self) -> int:
-        return 2 * self.texts.amount
-
-    @property
-    def varies(self) -> bool:
-        return True
+    views: ClassVar[int] = 2
 
     @property
     def units(self) -> int:
-        return 2 * len(self)
+        return self.views * len(self)
 
     @property
     def unit_ends(self) -> Ints | None:
-        return 2 * np.arange(len(self) + 1)
-
-    def select(self, rows: Ints) -> "TextViews":
-        places = self.texts.places(rows)
-        return replace(
-            self, texts=self.texts.select(rows), words=self.words[places], numbers=self.numbers[rows]
-        )
-
-    def shapes(self, batches: Sequence[Ints]) -> tuple[Ints, Ints]:
-        sizes, widths = self.texts.shapes(batches)
-        return 2 * sizes, widths
+        return self.views * np.arange(len(self) + 1)
 
     def batch(self, rows: Ints, variation: Variation | None = None) -> Batch:
         """Some rows, two parts each: with words left out, then whole."""

@@ -7,7 +7,6 @@ import numpy as np
 
 from luthier import seeds
 from luthier.arrays import Array, Ints
-from luthier.candidates.by_hand import few_rows
 from luthier.candidates.candidate import Candidate, timed_answers
 from luthier.candidates.fewer_rows import with_fewer
 from luthier.candidates.run import HELD_OUT, Run
@@ -50,7 +49,9 @@ class NeighboursCandidate(Candidate):
             :MOST_STORED
         ]
         if len(order) < len(examples["train"]):
-            yield Noted(few_rows(self.words, len(order), len(examples["train"])), run.clock())
+            stored, there = f"{len(order):,}", f"{len(examples['train']):,}"
+            told = f"Neighbours are looked for among {stored} of {there} training rows, drawn at random."
+            yield Noted(told, run.clock())
         with with_threads(run.mode.wide):
             vectors = unit_length(run.features["train"][order])
             found = chosen(vectors, how.to_learn(run.targets("train"))[order], how)

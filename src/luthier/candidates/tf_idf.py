@@ -17,8 +17,8 @@ STRENGTHS = (0.1, 1.0, 10.0, 100.0)
 """Inverse strengths of the L2 penalty tried (scikit-learn's C), from strong to weak, on rows of length 1."""
 USUAL = 10.0
 """The strength where rows are too few to try others."""
-MOST_FEATURES, MOST_WEIGHTS = 100_000, 3_000_000
-"""N-grams of a kind, and weights of all labels together, at the most: the solver holds twenty numbers for each."""
+MOST_FEATURES, MOST_WEIGHTS = 100_000, 1_500_000
+"""N-grams of a kind, and weights of all features and labels together, at the most: the solver holds 300 bytes for each."""
 MOST_PRODUCTS, PRODUCTS_TRIED, FEWEST_TRIED = 150_000_000, 5_000_000, 600
 """The most features that are not zero, times labels, in one evaluation of the loss: at the end, and where strengths are tried;
 and the fewest rows on which strengths are tried."""
@@ -39,7 +39,7 @@ class TfIdfCandidate(HandMadeCandidate):
         fits = np.cumsum([sum(map(len, row)) for row in texts]) <= MOST_CHARACTERS
         fits[:1] = True
         texts = texts[: int(fits.sum())]
-        bags = TfIdf.of(texts, min(MOST_FEATURES, max(1, MOST_WEIGHTS // outputs)))
+        bags = TfIdf.of(texts, MOST_FEATURES, MOST_WEIGHTS // outputs)
         features = bags.features(texts)
         kept = most_rows(features, outputs, MOST_PRODUCTS)
 

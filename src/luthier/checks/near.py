@@ -27,8 +27,8 @@ KEPT = 256
 """The most shingles of a text that are kept: those with the smallest hashes, a fair sample of a long text."""
 CHARACTERS = 2_000
 """The most characters of a text that are looked at."""
-AT_ONCE = 4_000_000
-"""Characters hashed at once."""
+AT_ONCE = 1_000_000
+"""Characters hashed at once: some 60 bytes are held for each."""
 PAIRS_AT_ONCE = 20_000
 FACTORS = tuple(
     np.uint64((0x9E3779B97F4A7C15 * (2 * at + 1) & (2**64 - 1)) | 1) for at in range(BANDS * HASHES)

@@ -13,7 +13,7 @@ from luthier.checks.near import NEIGHBOURS, Pairs, near_pairs, sketched
 COSINE, RELATED = 0.95, 0.35
 """Two rows are near copies, too, if the cosine of their features and the resemblance of their letters are at least these: words
 in another order, one word of a short text for another. Letters must agree: some models give all texts nearly one direction."""
-AT_ONCE = 1_000
+AT_ONCE = 250
 """Rows compared with all others at once."""
 
 

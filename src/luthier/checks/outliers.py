@@ -10,6 +10,8 @@ from luthier.checks.finding import Evidence, Finding, count_of
 NEIGHBOURS = 5
 COMPARED = 10_000
 """The most rows that each row is compared with; where there are more, they are drawn at random."""
+AT_ONCE = 500
+"""Rows that are compared at once: 50 MB at the most."""
 FAR = 5.0
 """A row is an outlier when its distance lies so many spreads (robust: 1.48 times the median deviation) beyond the median."""
 
@@ -44,8 +46,9 @@ def mean_distance(features: Array) -> Array:
     others = np.random.default_rng(0).permutation(len(unit))[:COMPARED]
     found = np.zeros(len(unit))
     most = min(NEIGHBOURS, len(others) - 1)
-    for begin in range(0, len(unit), 2_000):
-        near = unit[begin : begin + 2_000] @ unit[others].T
+    theirs = unit[others].T
+    for begin in range(0, len(unit), AT_ONCE):
+        near = unit[begin : begin + AT_ONCE] @ theirs
         # The row itself, where it is among the others, is no neighbour.
         near[(begin + np.arange(len(near)))[:, None] == others] = -np.inf
         found[begin : begin + len(near)] = 1 - np.partition(near, -most, axis=1)[:, -most:].mean(1)

@@ -36,7 +36,7 @@ class MaskedForm(TextForm):
         )
         words = word_numbers(reader, rows, long.way)
         assert len(words) == len(texts.ids), "words are numbered as texts are read"
-        return MaskedTexts(texts, words, int(mask), others, np.arange(len(texts))), long
+        return MaskedTexts(texts, words, np.arange(len(texts)), int(mask), others), long
 
     def occluded(self, row: Any) -> list[Any]:
         return []

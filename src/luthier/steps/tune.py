@@ -11,6 +11,7 @@ from luthier.candidates.adapting.stage import adapt_body
 from luthier.candidates.features import compute_features
 from luthier.candidates.reference import compute_reference
 from luthier.candidates.run import Mode, Run, Watch
+from luthier.devices import release_freed_memory
 from luthier.errors import Interrupted, PlanError
 from luthier.events import Advanced, Doubted, Ended, Event, Noted, Started
 from luthier.folder.model_folder import ModelFolder
@@ -175,6 +176,7 @@ def doubts_of(ready: Prepared, folder: RunFolder) -> Iterator[str]:
 
 def run_steps(run: Run, opening: list[Event]) -> Iterator[Event]:
     """What is left to do of a run, in a folder that nobody else is at. opening: what was told before."""
+    release_freed_memory()  # what reading the rows and looking at them took
     folder, clock = run.folder, run.clock
     changed = folder.begin({name: version(name) for name in VERSIONS})
     if changed:
@@ -269,6 +271,7 @@ def timed(run: Run, name: str, step: Iterator[Event]) -> Iterator[Event]:
         raise run.interrupted()
     begin = run.clock()
     yield from step
+    release_freed_memory()
     yield from told_damage(run)
     took = run.clock() - begin
     run.watch.took[name] = run.watch.took.get(name, 0.0) + run.watch.earlier.get(name, 0.0) + took

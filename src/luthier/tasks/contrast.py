@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from luthier.batches.examples import Batch
+from luthier.models.by_length import features_by_length
 from luthier.models.headed import HeadedModel
 from luthier.tasks.task import Learning, Loss
 
@@ -30,7 +31,7 @@ class Contrast:
     def loss(self, model: HeadedModel, batch: Batch) -> Loss:
         """Targets are label numbers, (rows,)."""
         rows = len(batch.rows)
-        return Loss(rows * squared_gaps(model.features(batch), batch.targets), rows)
+        return Loss(rows * squared_gaps(features_by_length(model, batch), batch.targets), rows)
 
     def goodness(self, score: float) -> float:
         return -score

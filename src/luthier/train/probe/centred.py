@@ -67,7 +67,7 @@ def fit_centred(
     """
     scale = float(np.linalg.norm(features, axis=1).mean()) or 1.0
     units = None if words is None else words / np.maximum(np.linalg.norm(words, axis=1, keepdims=True), 1e-12)
-    rows = Rows(features.astype(np.float64) / scale, targets, units, outputs)
+    rows = Rows(np.divide(features, scale, dtype=np.float64), targets, units, outputs)
     held_out = None
     if units is None:
         setting = Setting(0.0, setting.strength)
@@ -92,7 +92,8 @@ class Rows:
     def regression(self, sharpness: float, learnt: Array | None = None) -> Regression:
         """The head of some of the rows, to be solved for; of all of them where none are named."""
         centre = None if self.words is None or not sharpness else sharpness * self.words
-        learnt = np.ones(len(self.targets), bool) if learnt is None else learnt
+        if learnt is None:  # they may be many: no copy of them
+            return Regression(self.features, self.targets, self.outputs, centre)
         return Regression(self.features[learnt], self.targets[learnt], self.outputs, centre)
 
     def held_out(self, sharpness: float, folds: Ints) -> "Callable[[float], Array]":

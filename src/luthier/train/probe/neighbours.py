@@ -8,8 +8,8 @@ from luthier.arrays import Array, Ints
 
 COUNTS = (1, 3, 5, 10, 20, 50)
 """Numbers of neighbours that are tried."""
-AT_ONCE = 1_000
-"""Rows that are compared with all stored ones at once."""
+AT_ONCE = 250
+"""Rows that are compared with all stored ones, or answered by their nearest, at once."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,9 @@ class Neighbours:
             return mean
         marks = self.targets if self.targets.ndim == 2 else np.eye(self.outputs)[self.targets]
         usual = (marks.sum(0) + 0.5) / (len(marks) + 1.0)
-        chances = (marks[places].sum(1) + usual) / (places.shape[1] + 1)
+        pieces = np.split(places, range(AT_ONCE, len(places), AT_ONCE))
+        voted = np.concatenate([marks[piece].sum(1) for piece in pieces])
+        chances = (voted + usual) / (places.shape[1] + 1)
         several = self.targets.ndim == 2
         logits: Array = np.log(chances / (1 - chances)) if several else np.log(chances)
         return logits.astype(np.float32)

@@ -22,6 +22,8 @@ LONGEST = 5_000
 MOST_CHARACTERS, MOST_SPELLED = 30_000_000, 5_000_000
 """Characters of the training texts that words are counted in, and up to which pieces of words are counted too: where there is
 so much text, words say nearly all, and pieces would take gigabytes."""
+BLOCKS_OF_TWO = 4
+"""How often an n-gram is a feature of rows of two texts: in either, in both, in one alone."""
 AT_ONCE = 20_000
 """Rows that are made features of at once."""
 
@@ -73,10 +75,13 @@ class TfIdf:
     terms: tuple[Terms, ...]
 
     @staticmethod
-    def of(rows: Texts, most: int) -> "TfIdf":
-        """What the training rows teach of words. most: of n-grams of a kind."""
+    def of(rows: Texts, most: int, features: int) -> "TfIdf":
+        """What the training rows teach of words. most: of n-grams of a kind.  features: of all that is made of them, at the most,
+        but for two cosines."""
         texts = [text[:LONGEST] for row in rows for text in row]
         kinds = (False, True) if sum(map(len, texts)) <= MOST_SPELLED else (False,)
+        made_of_each = len(kinds) * (1 if len(rows[0]) == 1 else BLOCKS_OF_TWO)
+        most = max(1, min(most, features // made_of_each))
         return TfIdf(tuple(Terms.of(texts, spelled, most) for spelled in kinds))
 
     def features(self, rows: Texts) -> Any:

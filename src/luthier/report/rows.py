@@ -86,17 +86,10 @@ def parts(records: Records) -> Html:
         }
     if not known:
         return Html("")
-    again = valid_rows_again(records)
-    if again is not None:
-        uses["valid"] = again
-    total = sum(size for name, size in known.items() if name != "valid" or again is None) or 1
+    total = sum(known.values()) or 1
     columns = [Column("Part"), Column("Rows", number=True), Column("Share", number=True)]
     told = [
-        (
-            with_note(name, uses[name]),
-            numbers.count(size),
-            numbers.NOTHING if name == "valid" and again is not None else numbers.share(size / total),
-        )
+        (with_note(name, uses[name]), numbers.count(size), numbers.share(size / total))
         for name, size in known.items()
     ]
     how = [sentences.sentence(split.how.rstrip("."))] if split.how else []
@@ -104,14 +97,6 @@ def parts(records: Records) -> Html:
         how.append(f"Seed {split.seed}")
     explained = tag("p", ". ".join(how) + ".") if how else ""
     return join([tag("h3", "The split"), explained, table("Rows of each part", columns, told)])
-
-
-def valid_rows_again(records: Records) -> str | None:
-    """What training rows are counted once more for, as validation rows; None where these are rows of their own."""
-    return {
-        "cross-validation": "training rows, answered in cross-validation: no row is held out",
-        "train": "training rows, answered by what has learnt from them: no row could be spared",
-    }.get(records.scorecard.valid_from or "")
 
 
 def left_out(records: Records) -> Html:

@@ -137,7 +137,7 @@ def test_a_validation_part_that_cannot_see_what_it_claims_is_warned_of() -> None
     assert overfitting(claim=CLAIM) == [
         "The tuned model is 1.6 points better than the probe on 63 validation rows (95 % interval −4.0 to +7.2 points), but so "
         "few find a true difference of 8.0 points 8 times in 10: validation is too small to see what it claims. More "
-        "validation rows tell (--valid-share)."
+        "validation rows tell (--valid-share, or a larger --valid FILE)."
     ]
     assert overfitting(claim={**CLAIM, "too_small": False}) == []
 

@@ -125,6 +125,16 @@ def refuse_recomputing(plan: Plan, model: nn.Module, ladder: Ladder) -> None:
         )
 
 
+def refuse_few_shot_without_blocks(plan: Plan, ladder: Ladder) -> None:
+    """Raise PlanError where few-shot is asked for and the model has embeddings alone, as a table of word vectors has, which
+    few-shot leaves as they are."""
+    if plan.train.method == "few-shot" and not ladder.blocks:
+        raise PlanError(
+            f"train.method: 'few-shot' moves all layers but the embeddings, and {plan.model.name} has no others. Choose --method "
+            "probe or full, or another --model."
+        )
+
+
 def refuse_too_many_blocks(plan: Plan, ladder: Ladder) -> None:
     """Raise PlanError where more blocks are asked for than the model has: that is a slip, or means `full`."""
     blocks, method = len(ladder.blocks), parse_method(plan.train.method)

@@ -72,6 +72,16 @@ def refuse_empty_parts(plan: Plan, split: Split, found: Understood, roles: Roles
         )
 
 
+def refuse_none_to_answer(plan: Plan, split: Split, found: Understood) -> None:
+    """Raise DataError where candidates are to be compared by cross-validation and each label has one training row left."""
+    if not split.crossed and not found.keeps_single:
+        raise DataError(
+            f"{plan.data.path}: each label is left with a single training row once rows are set aside for the test, so none can "
+            "be answered by what learnt from others. Add rows, name rows to test on (--test FILE), or set fewer aside "
+            "(--test-share)."
+        )
+
+
 def unusable_words(found: Understood, roles: Roles, part: str) -> str:
     """What the rows of a part lack, with how many of them lack it."""
     thing = form_of(found.task).thing

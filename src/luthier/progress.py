@@ -35,6 +35,8 @@ TITLES = {
     "cloze": "Cloze questions",
     "scratch": "Training from scratch",
     "verified": "The model's own answers",
+    "teacher": "The teacher's answers",
+    "baselines": "Baselines",
     "few-shot": "Bringing rows of a label together",
     "train": "Training",
     "kept": "Between base and tuned",

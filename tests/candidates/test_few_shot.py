@@ -12,7 +12,7 @@ import pytest
 from luthier.candidates.few_shot import paying
 from luthier.candidates.records import FeaturesRecord
 from luthier.candidates.zero_shot import NAMES
-from luthier.errors import Interrupted, PlanError
+from luthier.errors import DataError, Interrupted, PlanError
 from luthier.events import CandidateReady, Chose, Event, Noted, Started, Work
 from luthier.folder.artefacts import Artefacts
 from luthier.folder.model_folder import ModelFolder
@@ -21,6 +21,7 @@ from luthier.plan.plan import Plan
 from luthier.prepare.prepare import Prepared, prepare
 from luthier.progress import told
 from luthier.steps import tune as steps
+from tiny import messages_csv
 
 SURE = {"delivery": "parcel", "refund": "money", "praise": "lovely"}
 OTHERS = ("the", "my", "is", "was", "it", "and", "today", "please", "order")
@@ -300,3 +301,26 @@ def test_crossing_is_refused_beside_rows_to_validate_on(home: Path, sentence_ber
 def test_settings_that_few_shot_does_not_read_are_refused(setting: dict[str, Any]) -> None:
     with pytest.raises(PlanError, match="--method full"):
         Plan.build({"data.path": "rows.csv", "train.method": "few-shot", **setting})
+
+
+def test_where_a_test_part_leaves_each_label_one_row_it_is_said_so_and_what_helps(
+    home: Path, sentence_bert: Path
+) -> None:
+    messages_csv(home / "rows.csv", 8)
+    messages_csv(home / "test.csv", 12, seed=1)
+    asked = {"data.path": str(home / "rows.csv"), "model.name": str(sentence_bert), "data.test_share": 0.5}
+    plan = Plan.build({**asked, "data.allow": ("near-copies", "copies", "leaks")})
+
+    with pytest.raises(DataError) as refused:
+        prepare(plan)
+
+    assert str(refused.value) == (
+        f"{home / 'rows.csv'}: each label is left with a single training row once rows are set aside for the test, so none can "
+        "be answered by what learnt from others. Add rows, name rows to test on (--test FILE), or set fewer aside (--test-share)."
+    )
+    for helps in (
+        {"data.test_share": 0.2},
+        {"data.test": str(home / "test.csv")},
+        {"data.allow": ("one-shot", *plan.data.allow)},
+    ):
+        assert len(prepare(plan.with_settings(helps)).rows.split.train) > 0

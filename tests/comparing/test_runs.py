@@ -452,3 +452,16 @@ def test_models_that_were_judged_are_compared_too(here: Path) -> None:
         RunError, match=r"unknown/scorecard\.json: does not tell the task, which an older luthier did not"
     ):
         luthier.compare("unknown", "old")
+
+
+def test_a_run_without_test_rows_is_compared_with_none_and_what_helps_is_told(here: Path) -> None:
+    measured = a_run(here / "measured", answers(["yes", "no"], ["yes", "yes"]))
+    other = a_run(here / "other", [], test={}, rows={"train": 2, "test": 0})
+
+    for pair in ((measured, other), (other, measured)):
+        with pytest.raises(RunError) as error:
+            compare_runs(*pair)
+        assert str(error.value) == (
+            f"{other}: was not measured, as it had no test rows, so nothing tells how right its answers are. Give its command "
+            "again with rows to test on (--test FILE), into a new folder."
+        )

@@ -117,9 +117,9 @@ def test_a_limit_that_cannot_be_shown_leaves_all_rows_to_a_person_and_says_why(r
     assert found[0]["set"] is None
     assert found.told == (
         "--error 0.001: no row is answered: it takes 3,688 calibration rows at the least to show that, and this model has "
-        f"{rows}. Allow more errors, or tune again with more calibration rows (--calibration-share).",
+        f"{rows}. Allow more errors, or tune again with more calibration rows (more labelled rows, or --calibration-share).",
         f"--error 0.001: there is no set of labels: it takes 999 calibration rows at the least, and this model has {rows}. "
-        "Allow more errors, or tune again with more calibration rows (--calibration-share).",
+        "Allow more errors, or tune again with more calibration rows (more labelled rows, or --calibration-share).",
     )
 
 
@@ -164,8 +164,8 @@ def test_a_model_of_an_older_luthier_and_a_task_that_promises_nothing_are_refuse
         package.load(WITNESSES / "questions").predict([{"question": "a", "context": "b"}], error=0.1)
 
     assert str(old.value) == (
-        f"{WITNESSES / 'text' / 'model' / 'luthier.json'}: holds nothing by which an error could be promised: an older luthier "
-        "wrote it, or there were no rows to calibrate on. Tune again, or leave --error out."
+        f"{WITNESSES / 'text' / 'model' / 'luthier.json'}: holds nothing by which an error could be promised: there were no "
+        "rows to calibrate on, or to test on, or an older luthier wrote it. Tune with more labelled rows, or leave --error out."
     )
     assert str(other.value) == (
         "--error: question-answering promises nothing of single answers. Leave it out; labels and numbers have it."

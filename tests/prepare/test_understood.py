@@ -491,3 +491,12 @@ def test_lines_with_the_tag_first_are_read_as_words_and_tags(tmp_path: Path) -> 
     assert found["columns"] == {"text": "tokens", "label": "tags"}
     assert found["labels"] == ["LOC"]
     assert "number 2 is read as the token, number 1 as the tag" in check(path).err
+
+
+def test_no_column_gives_a_label_away_where_rows_are_read_without_labels(rows: Callable[..., Path]) -> None:
+    path = rows(lambda text, label, at: {"text": text, "label": label})
+
+    found = json.loads(check(path, "--task", "adaptation").out.splitlines()[-1])
+
+    assert found["understood"]["task"] == "adaptation"
+    assert [one["message"] for one in found["findings"] if one["check"] == "label-column"] == []

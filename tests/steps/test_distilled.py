@@ -268,3 +268,55 @@ def test_the_answers_of_a_teacher_are_asked_for_once_and_a_killed_run_ends_in_th
     assert weights[0] == weights[1]
     state = json.loads(next((tmp_path / "killed" / "state").glob("teacher-*.json")).read_text())
     assert {"sha256", "arrays_sha256", "seconds"} <= set(state)
+
+
+def test_a_teacher_that_is_nowhere_is_told_of_before_a_student_is_made_of_it(home: Path) -> None:
+    asked = {"data.path": home / "rows.csv", "train.teacher": home / "nowhere"}
+
+    for model in ({}, {"model.name": "static"}, {"model.name": home / "encoder"}):
+        with pytest.raises(RunError) as error:
+            list(tune(Plan.build({**asked, **model})))
+        assert str(error.value) == (
+            f"train.teacher: {home / 'nowhere'}: there is no such folder, so it is not a model that luthier saved. `luthier "
+            "tune` makes one."
+        )
+
+
+def test_a_teacher_of_names_alone_has_seen_no_test_row(home: Path, tmp_path: Path) -> None:
+    teacher, names = tmp_path / "names", sorted({label for _, label in messages(240)})
+    free, encoder = str(home / "free.csv"), str(home / "encoder")
+    package.tune(free, label_names=names, model=encoder, out=str(teacher), **QUICK)
+
+    ready = prepare(plan_of(home, **{"train.teacher": teacher}))
+
+    assert ready.teacher is not None
+    assert ready.teacher.seen is not None
+    assert ready.teacher.seen.rows == 0
+    assert ready.teacher.seen.words == (
+        f"{teacher} was made of labels' names and has seen none of the {len(ready.rows.split.test)} test rows."
+    )
+
+
+@pytest.mark.parametrize("rows", [3, 12])
+def test_a_table_of_word_vectors_learns_from_few_rows_by_its_probe(
+    home: Path, tmp_path: Path, rows: int
+) -> None:
+    """It has no layers but its embeddings, which few-shot leaves as they are."""
+    few = messages_csv(tmp_path / "few.csv", rows, labels=3)
+    test = str(messages_csv(tmp_path / "test.csv", 12, seed=1, labels=3))
+    asked: dict[str, Any] = {
+        "test": test,
+        "model": f"static:{home / 'encoder'}",
+        "allow": ("leaks",),
+        **QUICK,
+    }
+
+    run = package.tune(str(few), out=str(tmp_path / "run"), **asked)
+    with pytest.raises(PlanError) as error:
+        package.tune(str(few), out=str(tmp_path / "run"), method="few-shot", **asked)
+
+    assert [one["name"] for one in run.scorecard.record["candidates"]][-1] == run.scorecard.chosen == "probe"
+    assert str(error.value) == (
+        f"train.method: 'few-shot' moves all layers but the embeddings, and static:{home / 'encoder'} has no others. Choose "
+        "--method probe or full, or another --model."
+    )

@@ -12,7 +12,7 @@ import pytest
 import luthier as package
 from command import luthier
 from luthier.folder.model_folder import ModelFolder
-from tiny import messages, sentence_bert
+from tiny import images_folder, messages, sentence_bert
 
 NAMES = "delivery,refund,praise"
 
@@ -218,6 +218,15 @@ def test_names_that_contradict_the_rest_are_refused(
     words: tuple[object, ...], told: str, place: Path, encoder: Path
 ) -> None:
     assert refusal("tune", *words, "--model", encoder, "--out", "run") == told
+
+
+def test_names_are_compared_with_no_images(place: Path, encoder: Path) -> None:
+    images_folder(place / "photos", 6)
+
+    assert refusal("tune", "photos", "--label-names", NAMES, "--model", encoder, "--out", "run") == (
+        "data.label_names: photos holds images, and names are compared with texts. Leave it out: images in a folder for each "
+        "label are learnt from."
+    )
 
 
 def test_a_column_for_labels_that_nobody_has_filled_in_holds_none(place: Path, encoder: Path) -> None:

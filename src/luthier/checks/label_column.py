@@ -15,7 +15,9 @@ def label_column(evidence: Evidence) -> Iterator[Finding]:
     if evidence.form.answers_vary:
         return  # an answer is written, and no column tells it
     rows = evidence.used
-    _, label = np.unique(evidence.answers.label_sets[rows], return_inverse=True)
+    labels, label = np.unique(evidence.answers.label_sets[rows], return_inverse=True)
+    if len(labels) < 2:
+        return  # there is nothing to give away, as in rows that are read without labels
     for name in others(evidence):
         values = codes(evidence, name)[rows]
         found = told(values, label)

@@ -59,6 +59,11 @@ class Side:
     def of(run: Path) -> "Side":
         """Raises RunError for what is not the folder of a finished run, or of a judged model."""
         scorecard, inside = Scorecard.read(run), run_inside(run)
+        if not scorecard.card.test:
+            raise RunError(
+                f"{run}: was not measured, as it had no test rows, so nothing tells how right its answers are. Give its command "
+                "again with rows to test on (--test FILE), into a new folder."
+            )
         return Side(run, scorecard, task_of(scorecard, inside), lines_of(inside))
 
 

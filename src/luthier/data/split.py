@@ -118,7 +118,8 @@ def split_rows(
     own = by_role["train"]
     if len(own) < shares.fewest_rows:
         raise DataError(
-            f"{len(own)} rows that can be used are too few to learn from and to test on. "
+            f"{len(own):,} {'row that can be used is' if len(own) == 1 else 'rows that can be used are'} too few to learn from "
+            "and to test on. "
             f"Expected at least {shares.fewest_rows}; a useful result starts near 20 rows, or 20 of each label where there "
             "are labels."
         )

@@ -216,8 +216,8 @@ class ModelFolder:
         """What single answers are promised by. Raises RunError where there is nothing of that."""
         if self.model_record.trust is None:
             raise RunError(
-                f"{self.model_path / FILE}: holds nothing by which an error could be promised: an older luthier wrote it, or "
-                "there were no rows to calibrate on. Tune again, or leave --error out."
+                f"{self.model_path / FILE}: holds nothing by which an error could be promised: there were no rows to calibrate "
+                "on, or to test on, or an older luthier wrote it. Tune with more labelled rows, or leave --error out."
             )
         return read_trust(self.model_path)
 

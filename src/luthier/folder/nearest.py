@@ -98,8 +98,8 @@ def read_nearest(folder: Path) -> TrainingRows:
         found = KnownRows.model_validate_json(text_beside(path)).rows
     except FileNotFoundError:
         raise RunError(
-            f"{path}: is not there: an older luthier wrote the model, or its rows have no features of their own. Tune again, or "
-            "leave `nearest` out of --explain."
+            f"{path}: is not there: the model learnt from no rows, or they have no features of their own, or an older luthier "
+            "wrote it. Tune again with labelled rows, or leave `nearest` out of --explain."
         ) from None
     except ValidationError as error:
         raise RunError(f"{path}: is damaged ({complaint(error.errors()[0])}). {MEND}") from None

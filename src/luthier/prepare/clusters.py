@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from luthier.arrays import Ints
+from luthier.data.problems import counted
 from luthier.data.split import Split, joined_groups
 from luthier.tasks.kind import Understood
 
@@ -59,7 +60,7 @@ class SharedRows:
         count, by = len(np.unique(self.of[rows])), " and ".join(self.reasons(rows))
         if not len(rows) or count >= FEW or 2 * count > len(rows):
             return ()
-        told = f"The test rows are of {count} clusters only ({by} go together), so that intervals are wide"
+        told = f"The test rows are of {counted(count, 'cluster')} only ({by} go together), so that intervals are wide"
         if count < FEWEST:
             return (f"{told}; with fewer than {FEWEST} no difference can be beyond noise.",)
         return (f"{told}.",)

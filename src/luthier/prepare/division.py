@@ -15,7 +15,7 @@ from luthier.plan.sections import DataPlan
 from luthier.prepare.clusters import SharedRows
 from luthier.prepare.continued import Earlier, Usable, as_before, refuse_another_task, row_keys
 from luthier.prepare.crossing import crossed, crosses, nothing_held_out
-from luthier.prepare.refusals import refuse_empty_parts
+from luthier.prepare.refusals import refuse_empty_parts, refuse_none_to_answer
 from luthier.prepare.small_parts import small_parts
 from luthier.tasks.calibration import FEWEST
 from luthier.tasks.kind import Roles, Understood
@@ -65,6 +65,8 @@ def divide(columns: Columns, plan: Plan, found: Understood, table: Table, roles:
         split, told = as_before(split, earlier, usable)
         found = replace(found, told=(*found.told, told))
     split = crossed(split, found) if crossing else split
+    if crossing:
+        refuse_none_to_answer(plan, split, found)
     if "valid" not in roles.names:
         split = with_rows_to_validate_on(split, found)
     refuse_empty_parts(plan, split, found, roles)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from luthier.arrays import Ints
 from luthier.data.columns import ColumnGuess, check, find_text, label_by_name
+from luthier.data.images.files import holds_images
 from luthier.data.read import read
 from luthier.data.row_facts import no_rows
 from luthier.data.split import Split
@@ -90,7 +91,12 @@ def is_empty(table: Table, column: str) -> bool:
 
 
 def table_of(plan: Plan, file: str, part: str) -> Table:
-    """A file's rows, with the columns that the user makes of several."""
+    """A file's rows, with the columns that the user makes of several. Raises PlanError for images, which no name is near to."""
+    if Path(file).is_dir() and holds_images(Path(file)):
+        raise PlanError(
+            f"data.label_names: {file} holds images, and names are compared with texts. Leave it out: images in a folder for "
+            "each label are learnt from."
+        )
     return composed(plan, {part: read(Path(file), writing_of(plan.data))})[part]
 
 

@@ -37,6 +37,7 @@ from luthier.prepare.idle_settings import refuse_what_has_no_effect
 from luthier.prepare.memo import Memo
 from luthier.prepare.pairs import how_pairs_are_read
 from luthier.prepare.refusals import (
+    refuse_few_shot_without_blocks,
     refuse_more_than_is_read,
     refuse_names_alone,
     refuse_recomputing,
@@ -214,6 +215,7 @@ def prepare(plan: Plan, memo: Memo | None = None) -> Prepared:
     model = load_model(base.folder, wanted(plan, task), preparation_of(base.reader)).to(device.torch)
     few = read.examples.batch(np.zeros(1, np.int64)).to(device.torch)
     ladder = find_ladder(model, lambda: model(few))
+    refuse_few_shot_without_blocks(plan, ladder)
     refuse_too_many_blocks(plan, ladder)
     parameters = sum(weight.numel() for weight in model.parameters())
     recipe = recipe_for(base.folder.family, parameters, model.writes)

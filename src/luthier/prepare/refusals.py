@@ -72,6 +72,16 @@ def refuse_empty_parts(plan: Plan, split: Split, found: Understood, roles: Roles
         )
 
 
+def refuse_none_to_answer(plan: Plan, split: Split, found: Understood) -> None:
+    """Raise DataError where candidates are to be compared by cross-validation and each label has one training row left."""
+    if not split.crossed and not found.keeps_single:
+        raise DataError(
+            f"{plan.data.path}: each label is left with a single training row once rows are set aside for the test, so none can "
+            "be answered by what learnt from others. Add rows, name rows to test on (--test FILE), or set fewer aside "
+            "(--test-share)."
+        )
+
+
 def unusable_words(found: Understood, roles: Roles, part: str) -> str:
     """What the rows of a part lack, with how many of them lack it."""
     thing = form_of(found.task).thing
@@ -122,6 +132,16 @@ def refuse_recomputing(plan: Plan, model: nn.Module, ladder: Ladder) -> None:
         raise PlanError(
             f"run.recompute: the blocks of {plan.model.name} cannot compute again on the way back. Leave it out, or make "
             "micro-batches smaller: --micro-tokens 4096."
+        )
+
+
+def refuse_few_shot_without_blocks(plan: Plan, ladder: Ladder) -> None:
+    """Raise PlanError where few-shot is asked for and the model has embeddings alone, as a table of word vectors has, which
+    few-shot leaves as they are."""
+    if plan.train.method == "few-shot" and not ladder.blocks:
+        raise PlanError(
+            f"train.method: 'few-shot' moves all layers but the embeddings, and {plan.model.name} has no others. Choose --method "
+            "probe or full, or another --model."
         )
 
 

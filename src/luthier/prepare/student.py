@@ -5,14 +5,18 @@ from luthier.models.static.making import STATIC
 from luthier.plan.places import MADE, PACKAGED
 from luthier.plan.plan import Plan
 from luthier.prepare.rows import Rows
+from luthier.prepare.teacher import finished_teacher
 
 
 def with_model(plan: Plan, rows: Rows) -> Plan:
     """The plan with the model that suits its rows, where the user names none: with a teacher a table of word vectors made of it,
     where rows are single texts.
 
-    Raises PlanError for `static` alone where no teacher says of what the table is to be made.
+    Raises PlanError for `static` alone where no teacher says of what the table is to be made, and RunError for a teacher that is
+    none.
     """
+    if plan.train.teacher is not None:
+        finished_teacher(plan.train.teacher)
     named, teacher = "name" in plan.model.model_fields_set, plan.train.teacher
     single_texts = "model.pooling" in rows.form.effects
     if named and plan.model.name != STATIC:

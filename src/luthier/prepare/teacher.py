@@ -48,10 +48,7 @@ def teacher_of(name: str | None, rows: Rows) -> Teacher | None:
     """
     if name is None:
         return None
-    try:
-        model = ModelFolder(name)
-    except RunError as error:
-        raise RunError(f"train.teacher: {error}") from error
+    model = finished_teacher(name)
     why = why_no_teacher(model.task, rows.task)
     if why:
         raise PlanError(
@@ -60,6 +57,14 @@ def teacher_of(name: str | None, rows: Rows) -> Teacher | None:
     told = model.model_record
     decides = [model.folder.fingerprint(), told.task, told.calibration.to_json(), told.long]
     return Teacher(name, model, hash_json(decides))
+
+
+def finished_teacher(name: str) -> ModelFolder:
+    """The model of a finished run. Raises RunError where there is none."""
+    try:
+        return ModelFolder(name)
+    except RunError as error:
+        raise RunError(f"train.teacher: {error}") from error
 
 
 def why_no_teacher(theirs: Task, ours: Task) -> str:

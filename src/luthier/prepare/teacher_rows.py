@@ -30,6 +30,11 @@ def seen_by_teacher(plan: Plan, teacher: Teacher, rows: Rows, memo: Memo) -> See
 
     Raises PlanError where it has seen some, unless the plan allows leaks: a student of such a teacher looks better than it is.
     """
+    their_plan, whole = plan_of(teacher), len(rows.split.test)
+    if their_plan is not None and their_plan.data.label_names:
+        return Seen(
+            0, f"{teacher.name} was made of labels' names and has seen none of the {whole:,} test rows."
+        )
     theirs = rows_of(teacher, memo)
     if theirs is None:
         return Seen(
@@ -40,7 +45,6 @@ def seen_by_teacher(plan: Plan, teacher: Teacher, rows: Rows, memo: Memo) -> See
     tested, own = keys_of(rows, rows.split.test), keys_of(rows, learnt_by(rows))
     # What stands in the student's own rows too is a leak of the data, which its check tells of.
     count = int((np.isin(tested, keys_of(theirs, learnt_by(theirs))) & ~np.isin(tested, own)).sum())
-    whole = len(rows.split.test)
     if not count:
         return Seen(0, f"{teacher.name} has seen none of the {whole:,} test rows.")
     words = (

@@ -201,8 +201,8 @@ def words_of(record: Mapping[str, Any]) -> str:
     whole, kept = points[0], points[record["kept"]]
     near = sum(point["near"] for point in points)
     told = (
-        f"Of {len(points)} models between the base and the tuned one {near} are within one standard error of the best on the "
-        "validation rows. "
+        f"Of {len(points)} models between the base and the tuned one {near} {'is' if near == 1 else 'are'} within one standard "
+        "error of the best on the validation rows. "
     )
     if record["kept"] == 0:
         return f"{told}The tuned weights are kept whole: none that is as good forgets less."

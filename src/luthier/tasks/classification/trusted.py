@@ -126,7 +126,7 @@ def too_few_words(error: float, rows: int) -> str:
         why = f"on its {rows:,} calibration rows this model was wrong too often, however sure it was"
     return (
         f"--error {error:g}: no row is answered: {why}. Allow more errors, or tune again with more calibration rows "
-        "(--calibration-share)."
+        "(more labelled rows, or --calibration-share)."
     )
 
 
@@ -134,5 +134,6 @@ def no_set_words(error: float, rows: int) -> str:
     """Why there are no sets at a limit of error, and what to do."""
     return (
         f"--error {error:g}: there is no set of labels: it takes {fewest_rows(error):,} calibration rows at the least, and this "
-        f"model has {rows:,}. Allow more errors, or tune again with more calibration rows (--calibration-share)."
+        f"model has {rows:,}. Allow more errors, or tune again with more calibration rows (more labelled rows, or "
+        "--calibration-share)."
     )

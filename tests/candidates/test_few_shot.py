@@ -278,7 +278,10 @@ def test_what_would_be_over_time_is_left_out_and_told(home: Path, sentence_bert:
     ("settings", "told"),
     [
         ({"train.method": "few-shot"}, "train.method: works with texts that have one label each"),
-        ({"data.validation": "crossed"}, "data.validation: works with texts that have one label each"),
+        (
+            {"data.validation": "crossed"},
+            "data.validation: 'crossed' works with texts and with images that have one label each",
+        ),
     ],
 )
 def test_rows_of_several_labels_are_not_brought_together(

@@ -45,7 +45,7 @@ def test_columns_that_are_named_are_taken() -> None:
     guess = guess_text_and_label(table(text=TEXTS, label=LABELS, a=TEXTS, b=LABELS), text="a", label="b")
 
     assert (guess.text, guess.label) == ("a", "b")
-    assert guess.reasons == {"text": "column 'a', as named.", "label": "column 'b', as named."}
+    assert guess.reasons == {"text": "column 'a', as named", "label": "column 'b', as named"}
 
 
 def test_a_column_that_is_named_for_one_thing_is_not_guessed_for_the_other() -> None:

@@ -1,6 +1,7 @@
 """The candidates there are, from cheap to dear. A new one is a file and a row here."""
 
 from luthier.candidates.candidate import Candidate
+from luthier.candidates.class_means import CLASS_MEANS
 from luthier.candidates.colours import COLOURS
 from luthier.candidates.few_shot.few_shot import FEW_SHOT
 from luthier.candidates.length import LENGTH
@@ -31,6 +32,7 @@ CANDIDATES: dict[str, Candidate] = {
         UNTOUCHED,
         FEW_EXAMPLES,
         NEIGHBOURS,
+        CLASS_MEANS,
         PROBE,
         FEW_SHOT,
         TUNED,

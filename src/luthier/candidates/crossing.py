@@ -7,14 +7,14 @@ import numpy as np
 
 from luthier.arrays import Bools, Ints
 from luthier.batches.examples import Examples
-from luthier.candidates.candidate import Candidate
+from luthier.candidates.candidate import Candidate, Passes
 from luthier.candidates.run import Run
 from luthier.comparing.fitted import Fitted
 from luthier.events import Event
 from luthier.prepare.prepare import Prepared
 from luthier.tasks.outputs import Outputs
 from luthier.tasks.task import Task
-from luthier.train.probe.centred import folds_for
+from luthier.train.probe.centred import FOLDS, folds_for
 
 
 def folds_of(run: Run) -> Ints | None:
@@ -43,6 +43,12 @@ def learnt_by(candidate: Candidate, run: Run) -> Generator[Event, None, Fitted |
     places = np.searchsorted(np.flatnonzero(folds >= 0), np.concatenate(order))
     fitted.outputs["valid"] = put_together(run.task, found, places, run.ready.examples["valid"])
     return fitted
+
+
+def foretold(candidate: Candidate, ready: Prepared, passes: Passes) -> float:
+    """Seconds that `learnt_by` takes at the most, as `Candidate.forecast` tells those of `fit`."""
+    once_more = ready.rows.split.crossed and not candidate.crosses_itself
+    return candidate.forecast(ready, passes) * (1 + FOLDS * once_more)
 
 
 def silently(learning: Generator[Event, None, Fitted | None], run: Run) -> Fitted | None:

@@ -1,6 +1,7 @@
 """The probe: a linear head on the frozen features, solved for. From here on there is a model."""
 
 from collections.abc import Callable, Generator
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,16 @@ from luthier.devices import with_threads
 from luthier.events import Event
 from luthier.models.headed import new_head
 from luthier.prepare.prepare import Prepared
+from luthier.tasks.outputs import Outputs
 from luthier.tasks.probing import Probing
-from luthier.train.probe.centred import fit_centred
+from luthier.train.probe.centred import Centred, fit_centred
+from luthier.train.probe.discriminant import (
+    DISCRIMINANTS,
+    Discriminant,
+    Family,
+    discriminant_seconds,
+    fit_discriminant,
+)
 from luthier.train.probe.probe import MOST_ROWS, Probe, fit_probe, probe_seconds, solve_probe
 
 LEARNT_AT_LAST = ("train", "valid", "calibration")
@@ -42,7 +51,7 @@ class ProbeCandidate(Candidate):
     def fit(self, run: Run) -> Generator[Event, None, Fitted | None]:
         yield from ()  # a generator, as every `fit` is
         how, begin, watch = probing(run), run.clock(), run.watch
-        if pulled_to_words(run):
+        if learns_of_few(run.ready):
             return of_few_rows(run)
         run.probe = probe = fit_or_reuse(run, how, run.targets("train"))
         seconds = watch.took["features"] + run.clock() - begin + watch.earlier.get("probe", 0.0)
@@ -54,7 +63,7 @@ class ProbeCandidate(Candidate):
         weights = Weights(head=head_of(probe))
 
         def solved(features: Array, targets: Array) -> Probe:
-            return solve_probe(features, targets, how.outputs, probe.strength)
+            return solve_probe(features, targets, how.outputs, strength_of(probe))
 
         return Fitted(
             self.name, self.words, seconds, {**outputs}, weights=weights, footprint=footprint_of(run, solved)
@@ -65,20 +74,22 @@ class ProbeCandidate(Candidate):
         nothing left to choose, and in a small set they are a fifth of what there is. Its validation score stays as it was."""
         how, probe = probing(run), run.probe
         assert probe is not None, "it was solved for before"
-        if pulled_to_words(run):  # it has learnt from all rows that there are
+        if learns_of_few(run.ready):  # it has learnt from all rows that there are
             super().settle(run, fitted)
             return
         features = np.concatenate([how.read(run.features[part]) for part in LEARNT_AT_LAST])
         targets = np.concatenate([how.to_learn(run.targets(part)) for part in LEARNT_AT_LAST])
-        last = solve_probe(features, targets, how.outputs, probe.strength)
+        last = solve_probe(features, targets, how.outputs, strength_of(probe))
         test = last.logits(how.read(run.features["test"]))
         fitted.outputs["test"] = how.answered(test, run.ready.examples["test"])
         fitted.weights = Weights(head=head_of(last))
         run.keep(fitted)
 
     def forecast(self, ready: Prepared, passes: Passes) -> float:
-        how = ready.rows.task.probe
+        task, how = ready.rows.task, ready.rows.task.probe
         assert how is not None, "it competes only where there is a way"
+        if learns_of_few(ready) and task.contrasting is None:
+            return discriminant_seconds(ready.examples["train"].targets, ready.model.width, how.outputs)
         learnt = how.to_learn(ready.examples["train"].targets)
         return probe_seconds(learnt, ready.model.read_width, how.outputs)
 
@@ -86,38 +97,76 @@ class ProbeCandidate(Candidate):
 PROBE = ProbeCandidate()
 
 
-def pulled_to_words(run: Run) -> bool:
-    """Whether rows are so few that the probe is pulled to what the labels' words say."""
-    return not run.ready.rows.split.validates_apart and run.task.contrasting is not None
+def learns_of_few(ready: Prepared) -> bool:
+    """Whether rows are so few that none are held out: the probe is then another one, and has learnt from all of them at once."""
+    return not ready.rows.split.validates_apart and ready.rows.task.crosses
 
 
 def of_few_rows(run: Run) -> Fitted:
-    """The probe of few rows (train/probe/centred.py), with what it gives for rows that were held out in cross-validation."""
-    how, begin, targets = probing(run), run.clock(), run.targets("train")
-    folds, words = folds_of(run), run.features.get(NAMES)
+    """The probe of few rows, with what it gives for rows that were held out in cross-validation: pulled to the labels' words
+    (train/probe/centred.py), or a discriminant where labels are no texts that could be compared with rows
+    (train/probe/discriminant.py)."""
+    how, begin, targets, folds = probing(run), run.clock(), run.targets("train"), folds_of(run)
+    train, words = run.features["train"], run.features.get(NAMES)
+    found: Centred | Discriminant
     with with_threads(run.mode.wide):
-        found = fit_centred(run.features["train"], targets, words, how.outputs, folds)
+        if run.task.contrasting is None:
+            found = fit_discriminant(train, targets, how.outputs, folds)
+            solved = discriminant_as(replace(DISCRIMINANTS, usual=found.setting), how.outputs)
+        else:
+            found = fit_centred(train, targets, words, how.outputs, folds)
+            solved = centred_as(found, words, how.outputs)
     seconds = run.watch.took["features"] + run.clock() - begin
-    run.probe, setting = found.probe, found.setting
-    run.tuning["probe"] = {"strength": setting.strength, "sharpness": setting.sharpness}
-    examples = run.ready.examples
-    outputs = {
-        part: how.answered(found.probe.logits(run.features[part]), examples[part]) for part in HELD_OUT
-    }
-    if found.held_out is not None and folds is not None:
-        outputs["valid"] = how.answered(found.held_out[folds >= 0].astype(np.float32), examples["valid"])
-
-    def solved(features: Array, targets: Array) -> Probe:
-        return fit_centred(features, targets, words, how.outputs, None, found.setting).probe
-
+    run.probe = found.probe
+    run.tuning["probe"] = asdict(found.setting)
     return Fitted(
         PROBE.name,
         PROBE.words,
         seconds,
-        {**outputs},
+        outputs_of_few(run, found, folds),
         weights=Weights(head=head_of(found.probe)),
         footprint=footprint_of(run, solved),
     )
+
+
+Solved = Callable[[Array, Array], Probe]
+"""The probe of some features, and of what is learnt there."""
+
+
+def discriminant_as(family: Family, outputs: int) -> Solved:
+    """Discriminants of other rows in a family's usual setting."""
+
+    def solved(features: Array, targets: Array) -> Probe:
+        return fit_discriminant(features, targets, outputs, None, family).probe
+
+    return solved
+
+
+def centred_as(found: Centred, words: Array | None, outputs: int) -> Solved:
+    """Probes of other rows that are pulled to the same words as much as one that was found."""
+
+    def solved(features: Array, targets: Array) -> Probe:
+        return fit_centred(features, targets, words, outputs, None, found.setting).probe
+
+    return solved
+
+
+def outputs_of_few(run: Run, found: Centred | Discriminant, folds: Ints | None) -> dict[str, Outputs]:
+    """What a head of few rows gives for each part: for validation rows, where they are training rows, what heads gave that did
+    not see them."""
+    how, examples = probing(run), run.ready.examples
+    outputs: dict[str, Outputs] = {
+        part: how.answered(found.probe.logits(run.features[part]), examples[part]) for part in HELD_OUT
+    }
+    if found.held_out is not None and folds is not None:
+        outputs["valid"] = how.answered(found.held_out[folds >= 0].astype(np.float32), examples["valid"])
+    return outputs
+
+
+def strength_of(probe: Probe) -> float:
+    """The strength of the penalty by which a probe was solved for."""
+    assert probe.strength is not None, "it is a regression"
+    return probe.strength
 
 
 def probing(run: Run) -> Probing:
@@ -144,9 +193,9 @@ def fit_or_reuse(run: Run, how: Probing, targets: Array) -> Probe:
     return probe
 
 
-def footprint_of(run: Run, solved: Callable[[Array, Array], Probe]) -> Footprint:
+def footprint_of(run: Run, solved: Solved) -> Footprint:
     """What the probe would come to with fewer rows; where answers are of words, there is no test, or in a trial of a search,
-    nobody asks. solved: the probe of some features, and of what is learnt there."""
+    nobody asks."""
     how, train, test = probing(run), run.ready.examples["train"], run.ready.examples["test"]
     if train.tokens is not None or not run.mode.writes_model or not len(test):
         return Footprint()

@@ -9,6 +9,7 @@ import numpy as np
 from luthier.batches.examples import Examples
 from luthier.batches.order import by_length
 from luthier.candidates import competing
+from luthier.candidates.crossing import foretold
 from luthier.candidates.features import parts_read
 from luthier.candidates.keeping.training import replay_of
 from luthier.candidates.run import HELD_OUT
@@ -75,7 +76,7 @@ def frozen_seconds(costs: Costs) -> dict[str, float]:
     """Features, the candidates that train no layers, scores and writing: what every method does."""
     ready, looks = costs.ready, costs.looks
     cheap = sum(
-        one.forecast(ready, costs.answers if one.is_shown else costs.first_answers)
+        foretold(one, ready, costs.answers if one.is_shown else costs.first_answers)
         for one in competing(ready, trains=False)
     )
     of_training = looks["fast"].first.of(passes(ready, "train"))

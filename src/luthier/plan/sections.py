@@ -150,7 +150,7 @@ class DataPlan(Section):
     """Share of the rows split off for validation when no file is given for it."""
     validation: Literal["auto", "held-out", "crossed"] = "auto"
     """How candidates are compared: on rows that are held out, or by cross-validation over all training rows, with nothing held
-    out. Left out: crossed where rows have one label each and are few, 400 or 16 a label."""
+    out. Left out: crossed where texts or images have one label each and are few, 400 or 16 a label."""
     test_share: Share = 0.2
     """Share of the rows split off for the test when no file is given for it."""
     calibration_share: Annotated[float, Ge(0), Lt(1)] | None = None

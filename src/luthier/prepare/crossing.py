@@ -23,7 +23,7 @@ def crosses(plan: Plan, found: Understood, roles: Roles, held_out: bool) -> bool
             "data.validation: 'crossed' answers training rows in cross-validation, and here rows were given to validate on. "
             "Leave it out, or leave these rows out."
         )
-    if found.task.contrasting is None or "valid" in roles.names or plan.data.validation == "held-out":
+    if not found.task.crosses or "valid" in roles.names or plan.data.validation == "held-out":
         return False
     if plan.data.validation == "crossed" or held_out:
         return plan.data.validation == "crossed"

@@ -79,6 +79,10 @@ def contrasts(case: Case) -> bool:
     return case.task.contrasting is not None
 
 
+def crosses(case: Case) -> bool:
+    return case.task.crosses
+
+
 def learns_labels(case: Case) -> bool:
     return case.task.weighting is not None
 
@@ -155,6 +159,7 @@ def compares_with_words(case: Case) -> bool:
 
 NO_PROBE = ": {task} has no probe, as no linear head on frozen features does it. Leave it out."
 NO_CONTRAST = ": works with texts that have one label each, which these rows of {task} are not. Leave it out."
+NOT_CROSSED = ": 'crossed' works with texts and with images that have one label each, which these rows of {task} are not. Leave it out."
 NO_LABELS = ": no effect with {task}, which learns no labels. Leave it out."
 TAUGHT = ": a teacher's answers are no labels, by which rows could be weighed or blended. Leave it out, or leave --teacher out."
 NO_IMAGES = ": no effect with {task}, which reads no images. Leave it out."
@@ -173,7 +178,7 @@ AS_ASKED = ": no effect with {task} as it is asked for. Leave it out."
 SETTINGS: tuple[Setting, ...] = (
     Setting("train.method", NO_PROBE, probes, lambda plan: plan.train.method == "probe"),
     Setting("train.method", NO_CONTRAST, contrasts, lambda plan: plan.train.method == "few-shot"),
-    Setting("data.validation", NO_CONTRAST, contrasts, lambda plan: plan.data.validation == "crossed"),
+    Setting("data.validation", NOT_CROSSED, crosses, lambda plan: plan.data.validation == "crossed"),
     Setting("train.head", NO_PROBE, probes, lambda plan: plan.train.head in ("shrunk", "probe")),
     Setting("train.head", NOTHING_NEW, has_new_layers),
     Setting("train.head_rate", NOTHING_NEW, has_new_layers),

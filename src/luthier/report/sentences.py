@@ -38,6 +38,10 @@ CANDIDATES = {
         "the nearest neighbours",
         "the labels of the training rows nearest by frozen features; shown, not counted",
     ),
+    "class-means": Kind(
+        "the nearest class mean",
+        "the label whose training rows lie nearest on the mean, by frozen features; shown, not counted",
+    ),
     "scratch": Kind(
         "the model from scratch",
         "the same architecture from random weights, in as many steps; shown, not counted",

@@ -67,7 +67,7 @@ def chosen_of(run: Run) -> tuple[Fitted, str]:
     found = [fitted for fitted in learnt if fitted.name == asked]
     if found:
         return found[0], f"{method}, the method that was asked for"
-    if not run.ready.rows.split.validates:
+    if not run.ready.rows.split.validates and len(learnt) > 1:
         best = learnt[-1]
         return (
             best,
@@ -89,6 +89,6 @@ def why_alone(run: Run) -> str:
     """Why there is nothing to choose from."""
     if run.task.probe is None:
         return "the only one that learns"
-    if run.ready.rows.split.crossed:
+    if not run.ready.rows.split.validates_apart:
         return "no dearer one was tried"
     return "tuning ended before its first validation"

@@ -149,6 +149,11 @@ class Task(ABC, Generic[Out, Ans]):
         return None
 
     @property
+    def crosses(self) -> bool:
+        """Whether candidates can be compared by cross-validation over the training rows, and are where rows are few."""
+        return False
+
+    @property
     def calibrating(self) -> Calibrating[Out, Ans] | None:
         """How its answers are calibrated; None where there is nothing to calibrate."""
         return None

@@ -89,6 +89,11 @@ class Classification(Task[Logits, Labels]):
         return None if self.many or how is None else Contrast()
 
     @property
+    def crosses(self) -> bool:
+        """Not so pairs: what few of them are best learnt by was not measured."""
+        return not self.many and self.reads in ("text", "image")
+
+    @property
     def calibrating(self) -> Calibrating[Logits, Labels]:
         return CalibratedLabels(self)
 

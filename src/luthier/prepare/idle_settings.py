@@ -159,7 +159,10 @@ def compares_with_words(case: Case) -> bool:
 
 NO_PROBE = ": {task} has no probe, as no linear head on frozen features does it. Leave it out."
 NO_CONTRAST = ": works with texts that have one label each, which these rows of {task} are not. Leave it out."
-NOT_CROSSED = ": 'crossed' works with texts and with images that have one label each, which these rows of {task} are not. Leave it out."
+NOT_CROSSED = (
+    ": 'crossed' works with texts and with images that have one label each, which these rows of {task} are not. "
+    "Leave it out."
+)
 NO_LABELS = ": no effect with {task}, which learns no labels. Leave it out."
 TAUGHT = ": a teacher's answers are no labels, by which rows could be weighed or blended. Leave it out, or leave --teacher out."
 NO_IMAGES = ": no effect with {task}, which reads no images. Leave it out."

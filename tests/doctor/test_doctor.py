@@ -13,7 +13,7 @@ from command import luthier as command
 from luthier.checks import CHECKS, IMAGES
 from luthier.checks.finding import Finding
 from luthier.doctor.fixes import clean, masked
-from tiny import messages
+from tiny import messages, write_jsonl
 
 Row = dict[str, str]
 CLEAN = [{"text": text, "label": label} for text, label in dict(messages(240)).items()]
@@ -388,3 +388,44 @@ def test_texts_are_cleaned_of_what_nobody_wrote(text: str, cleaned: str) -> None
 )
 def test_personal_data_are_masked(text: str, hidden: str) -> None:
     assert masked(text) == hidden
+
+
+def test_what_mends_long_rows_is_something_that_they_can_be_read_by(tmp_path: Path, bert: Path) -> None:
+    """Windows are of single texts: pairs, which are read as one, are refused with them."""
+    texts = [(" ".join([text] * 20), label) for text, label in messages(30)]
+    single = write_jsonl(tmp_path / "texts.jsonl", [{"text": text, "label": label} for text, label in texts])
+    pairs = write_jsonl(
+        tmp_path / "pairs.jsonl",
+        [{"sentence1": text, "sentence2": text, "label": label} for text, label in texts],
+    )
+
+    found = {
+        file: next(
+            one["mend"]
+            for one in json.loads(
+                command("check", file, "--model", bert, "--json", "--quiet").out.splitlines()[-1]
+            )["findings"]
+            if one["check"] == "length"
+        )
+        for file in (single, pairs)
+    }
+
+    assert found == {
+        single: "--long windows reads them all; or take a model that reads more.",
+        pairs: "Shorten them, take a model that reads more, or have none cut: --long refuse stops at the first text.",
+    }
+
+
+def test_what_is_not_known_of_names_is_told_by_check(tmp_path: Path, sentence_bert: Path) -> None:
+    free = tmp_path / "free.txt"
+    free.write_text("\n".join(text for text, _ in messages(8)), encoding="utf-8")
+    words = ("check", "--label-names", "delivery,refund", "--unlabelled", free, "--model", sentence_bert)
+
+    told, refused = command(*words), command(*words, "--forecast", "0.9")
+
+    assert "No row is learnt from, so only contradictions and copies were looked for" in told.err
+    assert "There are no test rows, so nothing is measured" in told.err
+    assert (refused.code, refused.err.splitlines()[-1]) == (
+        2,
+        "--forecast tells how many labels a score takes, and where labels are named no row is learnt from. Leave it out.",
+    )

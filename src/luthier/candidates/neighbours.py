@@ -40,7 +40,10 @@ class NeighboursCandidate(Candidate):
             return f"no features of the untrained model stand for rows of {task.name}"
         if ready.examples["train"].tokens is not None:
             return "words are labelled by what stands around them, and not by those that are alike"
-        return "" if len(ready.examples["train"]) > 1 else "there is a single training row"
+        rows = len(ready.examples["train"])
+        return (
+            "" if rows > 1 else "there is a single training row" if rows else "there is no row to learn from"
+        )
 
     def fit(self, run: Run) -> Generator[Event, None, Fitted | None]:
         how, begin, examples = run.task.probe, run.clock(), run.ready.examples

@@ -86,7 +86,10 @@ def check(plan: Plan, stop: Callable[[], bool] = lambda: False) -> Generator[Eve
     yield Started("prepare", clock())
     refuse_unknown_checks(plan.data.allow)
     if plan.data.label_names:
-        return names_checked(named_rows(plan), clock())
+        checkup = names_checked(named_rows(plan), clock())
+        for note in checkup.notes:
+            yield Noted(note, clock())
+        return checkup
     try:
         rows = understand(plan)
     except StopFinding as error:
@@ -154,7 +157,9 @@ def through_model(
     fits[:1] = True
     few = chosen[looked_at(len(chosen))]
     broken = broken_words(reader.reader, few, rows.texts(few))
-    tokens = Tokens(chosen, long.lengths, long.unknown, long.limit, long.way, broken=broken)
+    windows = "data.long=windows" in reader.form.effects
+    own = (chosen, long.lengths, long.unknown)
+    tokens = Tokens(*own, long.limit, long.way, windows, reader.form.thing, broken)
     few, examples = chosen[fits], examples.select(np.flatnonzero(fits))
     if len(few) < len(evidence.used):
         notes.append(

@@ -97,6 +97,10 @@ def forecast_labels(checkup: Checkup, score: float, seed: int) -> LabelForecast:
     """Learn from growing parts of all rows on frozen features, and carry the curve on. Raises PlanError without features."""
     rows, evidence = checkup.rows, checkup.evidence
     frozen = None if evidence is None else evidence.frozen
+    if rows is not None and not len(rows.split.train):
+        raise PlanError(
+            "--forecast tells how many labels a score takes, and where labels are named no row is learnt from. Leave it out."
+        )
     if rows is None or frozen is None:
         raise PlanError("--forecast needs a model and rows that can be used: leave out --model none.")
     if len(frozen.rows) < FEWEST:

@@ -45,7 +45,9 @@ class FewShotCandidate(Candidate):
     def why_not(self, ready: Prepared) -> str:
         if ready.rows.task.contrasting is None:
             return "rows have no one label each whose name is a text"
-        if ready.ladder.rungs and not ready.ladder.blocks:
+        if not len(ready.rows.split.train):
+            return "there is no row to learn from"
+        if not ready.ladder.blocks:
             return "the model has no layers beside its embeddings, which stay as they are"
         method = ready.plan.train.method
         if method == "auto" and ready.rows.split.validates_apart:

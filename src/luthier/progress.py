@@ -29,6 +29,7 @@ TITLES = {
     "reference": "Reference log-probabilities",
     "features": "Frozen features",
     "probe": "Baselines and probe",
+    "unlabelled": "Rows without labels",
     "check": "Checking rows",
     "cloze": "Cloze questions",
     "scratch": "Training from scratch",

@@ -8,7 +8,8 @@ import numpy as np
 
 from luthier.arrays import Array, Ints
 from luthier.batches.examples import Examples
-from luthier.candidates.earlier_features import KnownFeatures, rows_read, units_of
+from luthier.candidates.earlier_features import LEARNT, KnownFeatures, rows_read, units_of
+from luthier.candidates.pool import UNLABELLED, pool_of
 from luthier.candidates.records import FeaturesRecord
 from luthier.candidates.run import ANSWERED, Run
 from luthier.candidates.zero_shot import compared, reader_of
@@ -36,8 +37,8 @@ class Begun:
 
 
 def compute_features(run: Run) -> Iterator[Event]:
-    """One frozen pass over all rows: training rows in the fast precision, those that are reported on in fp32. What the run that
-    is gone on from has read is not read again."""
+    """One frozen pass over all rows: those that are learnt from in the fast precision, those that are reported on in fp32. What
+    the run that is gone on from has read is not read again."""
     ready = run.ready
     if ready.rows.task.probe is None:
         return  # nobody would read them but checks, and long texts take minutes
@@ -68,7 +69,9 @@ def compute_features(run: Run) -> Iterator[Event]:
 
 def parts_read(run: Run) -> dict[str, Examples]:
     """The rows that go through the frozen model, by the key of their features."""
-    return {**run.ready.examples, **compared(run.ready, ANSWERED)}
+    pool = pool_of(run.ready)
+    free = {} if pool is None else {UNLABELLED: pool}
+    return {**run.ready.examples, **compared(run.ready, ANSWERED), **free}
 
 
 def read_features(
@@ -100,7 +103,7 @@ def read(run: Run, part: str, every: Examples, left: Ints) -> Iterator[tuple[int
     examples, places = (
         (every, None) if len(left) == len(every) else (every.select(left), units_of(rows_read(every), left))
     )
-    precision = ready.masters.training() if part == "train" else ready.masters.reporting()
+    precision = ready.masters.training() if part in LEARNT else ready.masters.reporting()
     with precision, with_threads(run.mode.wide):
         for batch, where, features in features_of(
             reader_of(ready, part), examples, ready.device, by_unit=every.tokens is not None

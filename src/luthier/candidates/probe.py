@@ -1,6 +1,8 @@
 """The probe: a linear head on the frozen features, solved for. From here on there is a model."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,8 @@ from luthier.arrays import Array, Ints
 from luthier.candidates.candidate import Candidate, Passes
 from luthier.candidates.crossing import folds_of
 from luthier.candidates.fewer_rows import with_fewer
+from luthier.candidates.half_labelled import kept_way, refined
+from luthier.candidates.pool import UNLABELLED, learns_from_pool
 from luthier.candidates.records import ProbeRecord
 from luthier.candidates.run import HELD_OUT, Run
 from luthier.candidates.zero_shot import NAMES
@@ -20,8 +24,9 @@ from luthier.events import Event
 from luthier.models.headed import new_head
 from luthier.prepare.prepare import Prepared
 from luthier.tasks.probing import Probing
-from luthier.train.probe.centred import fit_centred
-from luthier.train.probe.probe import MOST_ROWS, Probe, fit_probe, probe_seconds, solve_probe
+from luthier.train.probe.centred import fit_centred, solve_centred
+from luthier.train.probe.half_labelled import HalfLabelled, Solve
+from luthier.train.probe.probe import EXACT, MOST_ROWS, Probe, fit_probe, probe_seconds, solve_probe
 
 LEARNT_AT_LAST = ("train", "valid", "calibration")
 """Parts that the probe is solved for with once it is chosen."""
@@ -40,37 +45,42 @@ class ProbeCandidate(Candidate):
         return "" if task.probe is not None else f"no linear head on frozen features does {task.name}"
 
     def fit(self, run: Run) -> Generator[Event, None, Fitted | None]:
-        yield from ()  # a generator, as every `fit` is
         how, begin, watch = probing(run), run.clock(), run.watch
-        if pulled_to_words(run):
-            return of_few_rows(run)
-        run.probe = probe = fit_or_reuse(run, how, run.targets("train"))
-        seconds = watch.took["features"] + run.clock() - begin + watch.earlier.get("probe", 0.0)
-        run.tuning["probe"] = probe_record(probe)
+        plain = of_few_rows(run) if pulled_to_words(run) else of_many_rows(run)
+        solved = plain.solved
+        probe, held_out = plain.probe, plain.held_out
+        if learns_from_pool(run.ready):
+            rows = half_labelled(run, plain.solve, ("train",))
+            found = yield from refined(run, rows, how, f"{artefact(run)}-{UNLABELLED}")
+            if found is not None:
+                probe, held_out, solved = found.probe, found.held_out, partial(found.solved, rows)
+        run.probe = probe
+        examples, folds = run.ready.examples, folds_of(run)
         outputs = {
-            part: how.answered(probe.logits(how.read(run.features[part])), run.ready.examples[part])
+            part: how.answered(probe.logits(how.read(run.features[part])), examples[part])
             for part in HELD_OUT
         }
-        weights = Weights(head=head_of(probe))
-
-        def solved(features: Array, targets: Array) -> Probe:
-            return solve_probe(features, targets, how.outputs, probe.strength)
-
-        return Fitted(
-            self.name, self.words, seconds, {**outputs}, weights=weights, footprint=footprint_of(run, solved)
-        )
+        if held_out is not None and folds is not None:
+            outputs["valid"] = how.answered(held_out[folds >= 0].astype(np.float32), examples["valid"])
+        seconds = watch.took["features"] + run.clock() - begin + watch.earlier.get("probe", 0.0)
+        weights, footprint = Weights(head=head_of(probe)), footprint_of(run, solved)
+        return Fitted(self.name, self.words, seconds, {**outputs}, weights=weights, footprint=footprint)
 
     def settle(self, run: Run, fitted: Fitted) -> None:
         """Solve for the probe that is kept once more, with the rows that were held out to choose and to calibrate: there is
         nothing left to choose, and in a small set they are a fifth of what there is. Its validation score stays as it was."""
-        how, probe = probing(run), run.probe
+        how, probe, way = probing(run), run.probe, kept_way(run)
         assert probe is not None, "it was solved for before"
         if pulled_to_words(run):  # it has learnt from all rows that there are
             super().settle(run, fitted)
             return
-        features = np.concatenate([how.read(run.features[part]) for part in LEARNT_AT_LAST])
-        targets = np.concatenate([how.to_learn(run.targets(part)) for part in LEARNT_AT_LAST])
-        last = solve_probe(features, targets, how.outputs, probe.strength)
+        if way is None:
+            features = np.concatenate([how.read(run.features[part]) for part in LEARNT_AT_LAST])
+            targets = np.concatenate([how.to_learn(run.targets(part)) for part in LEARNT_AT_LAST])
+            last = solve_probe(features, targets, how.outputs, probe.strength)
+        else:
+            rows = half_labelled(run, of_strength(how, probe.strength), LEARNT_AT_LAST)
+            last = rows.probe(way.label(rows).labels)
         test = last.logits(how.read(run.features["test"]))
         fitted.outputs["test"] = how.answered(test, run.ready.examples["test"])
         fitted.weights = Weights(head=head_of(last))
@@ -91,32 +101,65 @@ def pulled_to_words(run: Run) -> bool:
     return not run.ready.rows.split.validates_apart and run.task.contrasting is not None
 
 
-def of_few_rows(run: Run) -> Fitted:
+@dataclass(frozen=True)
+class Plain:
+    """The probe of the rows with labels."""
+
+    probe: Probe
+    solve: Solve
+    """How a probe of the same strength is solved for."""
+    held_out: Array | None = None
+    """(training rows, outputs) logits of those that were held out in cross-validation, where that stands for validation."""
+
+    def solved(self, features: Array, targets: Array) -> Probe:
+        """The probe of some rows."""
+        return self.solve(features, targets, None, EXACT)
+
+
+def of_many_rows(run: Run) -> Plain:
+    """The probe whose strength cross-validation finds (train/probe/probe.py)."""
+    how = probing(run)
+    probe = fit_or_reuse(run, how, run.targets("train"))
+    run.tuning["probe"] = probe_record(probe)
+    return Plain(probe, of_strength(how, probe.strength))
+
+
+def of_few_rows(run: Run) -> Plain:
     """The probe of few rows (train/probe/centred.py), with what it gives for rows that were held out in cross-validation."""
-    how, begin, targets = probing(run), run.clock(), run.targets("train")
-    folds, words = folds_of(run), run.features.get(NAMES)
+    how, targets, words = probing(run), run.targets("train"), run.features.get(NAMES)
     with with_threads(run.mode.wide):
-        found = fit_centred(run.features["train"], targets, words, how.outputs, folds)
-    seconds = run.watch.took["features"] + run.clock() - begin
-    run.probe, setting = found.probe, found.setting
+        found = fit_centred(run.features["train"], targets, words, how.outputs, folds_of(run))
+    setting = found.setting
     run.tuning["probe"] = {"strength": setting.strength, "sharpness": setting.sharpness}
-    examples = run.ready.examples
-    outputs = {
-        part: how.answered(found.probe.logits(run.features[part]), examples[part]) for part in HELD_OUT
-    }
-    if found.held_out is not None and folds is not None:
-        outputs["valid"] = how.answered(found.held_out[folds >= 0].astype(np.float32), examples["valid"])
 
-    def solved(features: Array, targets: Array) -> Probe:
-        return fit_centred(features, targets, words, how.outputs, None, found.setting).probe
+    def solve(features: Array, targets: Ints, weights: Array | None, tolerance: float) -> Probe:
+        return solve_centred(features, targets, words, how.outputs, setting, weights, tolerance)
 
-    return Fitted(
-        PROBE.name,
-        PROBE.words,
-        seconds,
-        {**outputs},
-        weights=Weights(head=head_of(found.probe)),
-        footprint=footprint_of(run, solved),
+    return Plain(found.probe, solve, found.held_out)
+
+
+def of_strength(how: Probing, strength: float) -> Solve:
+    """How a probe of one strength is solved for."""
+
+    def solve(features: Array, targets: Ints, weights: Array | None, tolerance: float) -> Probe:
+        return solve_probe(features, targets, how.outputs, strength, weights, tolerance)
+
+    return solve
+
+
+def half_labelled(run: Run, solve: Solve, parts: Sequence[str]) -> HalfLabelled:
+    """The rows of some parts beside those without labels."""
+    how, own = probing(run), [run.clusters(part) for part in parts]
+    clusters = [one for one in own if one is not None]
+    return HalfLabelled(
+        features=np.concatenate([how.read(run.features[part]) for part in parts]),
+        targets=np.concatenate([how.to_learn(run.targets(part)) for part in parts]),
+        unlabelled=how.read(run.features[UNLABELLED]),
+        outputs=how.outputs,
+        solve=solve,
+        seed=run.plan.run.seed,
+        words=run.features.get(NAMES) if pulled_to_words(run) else None,
+        clusters=np.concatenate(clusters) if len(clusters) == len(parts) else None,
     )
 
 

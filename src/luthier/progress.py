@@ -31,6 +31,7 @@ TITLES = {
     "features": "Frozen features",
     "adapted": "Learning from rows without labels",
     "probe": "Baselines and probe",
+    "unlabelled": "Rows without labels",
     "check": "Checking rows",
     "cloze": "Cloze questions",
     "scratch": "Training from scratch",

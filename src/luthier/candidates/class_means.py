@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from luthier.candidates.candidate import Candidate, Passes
 from luthier.candidates.crossing import folds_of
-from luthier.candidates.probe import discriminant_as, footprint_of, learns_of_few, outputs_of_few, probing
+from luthier.candidates.pool import learns_of_few
+from luthier.candidates.probe import discriminant_as, footprint_of, outputs_of, probing
 from luthier.candidates.run import Run
 from luthier.comparing.fitted import Fitted
 from luthier.devices import with_threads
@@ -43,7 +44,7 @@ class ClassMeansCandidate(Candidate):
             self.name,
             self.words,
             took,
-            outputs_of_few(run, found, folds),
+            outputs_of(run, found.probe, found.held_out),
             footprint=footprint_of(run, again),
         )
 

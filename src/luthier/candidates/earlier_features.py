@@ -9,11 +9,14 @@ import numpy as np
 from luthier.arrays import Array, Ints
 from luthier.batches.examples import Examples
 from luthier.batches.tokens import runs
+from luthier.candidates.pool import UNLABELLED
 from luthier.candidates.records import FeaturesRecord
 from luthier.folder.artefacts import Artefacts, run_inside
 from luthier.folder.known_rows import READ, ReadRecord, WhatWasRead, read_in
 from luthier.folder.run_folder import RunFolder
 
+LEARNT = ("train", UNLABELLED)
+"""Features of rows that are learnt from: nothing is reported on them."""
 Place = tuple[str, int, int]
 """The features of a row: the name of the array that they are in, their first line, and the one behind the last."""
 
@@ -57,8 +60,8 @@ class KnownFeatures:
 
 
 def way(name: str) -> str:
-    """How some features are computed: training rows in the fast precision, single texts of pairs by the body alone."""
-    return "train" if name == "train" else "text" if ", text " in name else "reported"
+    """How features are computed: rows that are learnt from in the fast precision, single texts of pairs by the body alone."""
+    return "train" if name in LEARNT else "text" if ", text " in name else "reported"
 
 
 def rows_read(examples: Examples) -> WhatWasRead:

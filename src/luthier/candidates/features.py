@@ -8,7 +8,8 @@ import numpy as np
 
 from luthier.arrays import Array, Ints
 from luthier.batches.examples import Examples
-from luthier.candidates.earlier_features import KnownFeatures, rows_read, units_of
+from luthier.candidates.earlier_features import LEARNT, KnownFeatures, rows_read, units_of
+from luthier.candidates.pool import UNLABELLED, pool_of
 from luthier.candidates.records import FeaturesRecord
 from luthier.candidates.run import ANSWERED, Run
 from luthier.candidates.zero_shot import compared, reader_of
@@ -37,9 +38,9 @@ class Begun:
 
 
 def compute_features(run: Run) -> Iterator[Event]:
-    """One frozen pass over all rows: training rows in the fast precision, those that are reported on in fp32. What the run that
-    is gone on from has read is not read again; nor are training rows that are answered in cross-validation, which are read once,
-    in fp32."""
+    """One frozen pass over all rows: those that are learnt from in the fast precision, those that are reported on in fp32. What
+    the run that is gone on from has read is not read again; nor are training rows that are answered in cross-validation, which
+    are read once, in fp32."""
     ready = run.ready
     if ready.rows.task.probe is None:
         return  # nobody would read them but checks, and long texts take minutes
@@ -76,7 +77,9 @@ def parts_read(ready: Prepared) -> dict[str, Examples]:
         for part, examples in ready.examples.items()
         if part != "valid" or not ready.rows.split.crossed
     }
-    return {**own, **compared(ready, ANSWERED)}
+    pool = pool_of(ready)
+    free = {} if pool is None else {UNLABELLED: pool}
+    return {**own, **compared(ready, ANSWERED), **free}
 
 
 def with_asked(run: Run, features: dict[str, Array]) -> dict[str, Array]:
@@ -123,7 +126,7 @@ def read(run: Run, part: str, every: Examples, left: Ints) -> Iterator[tuple[int
     examples, places = (
         (every, None) if len(left) == len(every) else (every.select(left), units_of(rows_read(every), left))
     )
-    fast = part == "train" and not ready.rows.split.crossed
+    fast = part in LEARNT and not ready.rows.split.crossed
     precision = ready.masters.training() if fast else ready.masters.reporting()
     with precision, with_threads(run.mode.wide):
         for batch, where, features in features_of(

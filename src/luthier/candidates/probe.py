@@ -1,7 +1,8 @@
 """The probe: a linear head on the frozen features, solved for. From here on there is a model."""
 
-from collections.abc import Callable, Generator
-from dataclasses import asdict, replace
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from luthier.arrays import Array, Ints
 from luthier.candidates.candidate import Candidate, Passes
 from luthier.candidates.crossing import folds_of
 from luthier.candidates.fewer_rows import with_fewer
+from luthier.candidates.half_labelled import kept_way, refined
+from luthier.candidates.pool import UNLABELLED, discriminates, learns_from_pool, learns_of_few
 from luthier.candidates.records import ProbeRecord
 from luthier.candidates.run import HELD_OUT, Run
 from luthier.candidates.zero_shot import NAMES
@@ -22,7 +25,7 @@ from luthier.models.headed import new_head
 from luthier.prepare.prepare import Prepared
 from luthier.tasks.outputs import Outputs
 from luthier.tasks.probing import Probing
-from luthier.train.probe.centred import Centred, fit_centred
+from luthier.train.probe.centred import fit_centred, solve_centred
 from luthier.train.probe.discriminant import (
     DISCRIMINANTS,
     Discriminant,
@@ -30,7 +33,8 @@ from luthier.train.probe.discriminant import (
     discriminant_seconds,
     fit_discriminant,
 )
-from luthier.train.probe.probe import MOST_ROWS, Probe, fit_probe, probe_seconds, solve_probe
+from luthier.train.probe.half_labelled import HalfLabelled, Solve
+from luthier.train.probe.probe import EXACT, MOST_ROWS, Probe, fit_probe, probe_seconds, solve_probe
 
 LEARNT_AT_LAST = ("train", "valid", "calibration")
 """Parts that the probe is solved for with once it is chosen."""
@@ -49,46 +53,44 @@ class ProbeCandidate(Candidate):
         return "" if task.probe is not None else f"no linear head on frozen features does {task.name}"
 
     def fit(self, run: Run) -> Generator[Event, None, Fitted | None]:
-        yield from ()  # a generator, as every `fit` is
         how, begin, watch = probing(run), run.clock(), run.watch
-        if learns_of_few(run.ready):
-            return of_few_rows(run)
-        run.probe = probe = fit_or_reuse(run, how, run.targets("train"))
+        plain = plain_probe(run)
+        probe, held_out, solved = plain.probe, plain.held_out, plain.solved
+        if plain.solve is not None and learns_from_pool(run.ready):
+            rows = half_labelled(run, plain.solve, ("train",))
+            found = yield from refined(run, rows, how, f"{artefact(run)}-{UNLABELLED}")
+            if found is not None:
+                probe, held_out, solved = found.probe, found.held_out, partial(found.solved, rows)
+        run.probe = probe
+        outputs = outputs_of(run, probe, held_out)
         seconds = watch.took["features"] + run.clock() - begin + watch.earlier.get("probe", 0.0)
-        run.tuning["probe"] = probe_record(probe)
-        outputs = {
-            part: how.answered(probe.logits(how.read(run.features[part])), run.ready.examples[part])
-            for part in HELD_OUT
-        }
-        weights = Weights(head=head_of(probe))
-
-        def solved(features: Array, targets: Array) -> Probe:
-            return solve_probe(features, targets, how.outputs, strength_of(probe))
-
-        return Fitted(
-            self.name, self.words, seconds, {**outputs}, weights=weights, footprint=footprint_of(run, solved)
-        )
+        weights, footprint = Weights(head=head_of(probe)), footprint_of(run, solved)
+        return Fitted(self.name, self.words, seconds, outputs, weights=weights, footprint=footprint)
 
     def settle(self, run: Run, fitted: Fitted) -> None:
         """Solve for the probe that is kept once more, with the rows that were held out to choose and to calibrate: there is
         nothing left to choose, and in a small set they are a fifth of what there is. Its validation score stays as it was."""
-        how, probe = probing(run), run.probe
+        how, probe, way = probing(run), run.probe, kept_way(run)
         assert probe is not None, "it was solved for before"
         if learns_of_few(run.ready):  # it has learnt from all rows that there are
             super().settle(run, fitted)
             return
-        features = np.concatenate([how.read(run.features[part]) for part in LEARNT_AT_LAST])
-        targets = np.concatenate([how.to_learn(run.targets(part)) for part in LEARNT_AT_LAST])
-        last = solve_probe(features, targets, how.outputs, strength_of(probe))
+        if way is None:
+            features = np.concatenate([how.read(run.features[part]) for part in LEARNT_AT_LAST])
+            targets = np.concatenate([how.to_learn(run.targets(part)) for part in LEARNT_AT_LAST])
+            last = solve_probe(features, targets, how.outputs, strength_of(probe))
+        else:
+            rows = half_labelled(run, of_strength(how, strength_of(probe)), LEARNT_AT_LAST)
+            last = rows.probe(way.label(rows).labels)
         test = last.logits(how.read(run.features["test"]))
         fitted.outputs["test"] = how.answered(test, run.ready.examples["test"])
         fitted.weights = Weights(head=head_of(last))
         run.keep(fitted)
 
     def forecast(self, ready: Prepared, passes: Passes) -> float:
-        task, how = ready.rows.task, ready.rows.task.probe
+        how = ready.rows.task.probe
         assert how is not None, "it competes only where there is a way"
-        if learns_of_few(ready) and task.contrasting is None:
+        if discriminates(ready):
             return discriminant_seconds(ready.examples["train"].targets, ready.model.width, how.outputs)
         learnt = how.to_learn(ready.examples["train"].targets)
         return probe_seconds(learnt, ready.model.read_width, how.outputs)
@@ -97,40 +99,95 @@ class ProbeCandidate(Candidate):
 PROBE = ProbeCandidate()
 
 
-def learns_of_few(ready: Prepared) -> bool:
-    """Whether rows are so few that none are held out: the probe is then another one, and has learnt from all of them at once."""
-    return not ready.rows.split.validates_apart and ready.rows.task.crosses
-
-
-def of_few_rows(run: Run) -> Fitted:
-    """The probe of few rows, with what it gives for rows that were held out in cross-validation: pulled to the labels' words
-    (train/probe/centred.py), or a discriminant where labels are no texts that could be compared with rows
-    (train/probe/discriminant.py)."""
-    how, begin, targets, folds = probing(run), run.clock(), run.targets("train"), folds_of(run)
-    train, words = run.features["train"], run.features.get(NAMES)
-    found: Centred | Discriminant
-    with with_threads(run.mode.wide):
-        if run.task.contrasting is None:
-            found = fit_discriminant(train, targets, how.outputs, folds)
-            solved = discriminant_as(replace(DISCRIMINANTS, usual=found.setting), how.outputs)
-        else:
-            found = fit_centred(train, targets, words, how.outputs, folds)
-            solved = centred_as(found, words, how.outputs)
-    seconds = run.watch.took["features"] + run.clock() - begin
-    run.probe = found.probe
-    run.tuning["probe"] = asdict(found.setting)
-    return Fitted(
-        PROBE.name,
-        PROBE.words,
-        seconds,
-        outputs_of_few(run, found, folds),
-        weights=Weights(head=head_of(found.probe)),
-        footprint=footprint_of(run, solved),
-    )
-
-
 Solved = Callable[[Array, Array], Probe]
 """The probe of some features, and of what is learnt there."""
+
+
+@dataclass(frozen=True)
+class Plain:
+    """The probe of the rows with labels."""
+
+    probe: Probe
+    solved: Solved
+    """The probe of other rows, in the same setting."""
+    solve: Solve | None
+    """The same of rows that count unlike each other; None of a discriminant."""
+    held_out: Array | None = None
+    """(training rows, outputs) logits of those that were held out in cross-validation, where that stands for validation."""
+
+
+def plain_probe(run: Run) -> Plain:
+    """The probe of the rows with labels: of many rows, of few whose labels are texts, and of few others."""
+    if not learns_of_few(run.ready):
+        return of_many_rows(run)
+    with with_threads(run.mode.wide):
+        return discriminant_of_few(run) if discriminates(run.ready) else centred_of_few(run)
+
+
+def of_many_rows(run: Run) -> Plain:
+    """The probe whose strength cross-validation finds (train/probe/probe.py)."""
+    how = probing(run)
+    probe = fit_or_reuse(run, how, run.targets("train"))
+    run.tuning["probe"] = probe_record(probe)
+    solve = of_strength(how, strength_of(probe))
+    return Plain(probe, evenly(solve), solve)
+
+
+def centred_of_few(run: Run) -> Plain:
+    """The probe that is pulled to the labels' words (train/probe/centred.py)."""
+    how, targets, words = probing(run), run.targets("train"), run.features.get(NAMES)
+    found = fit_centred(run.features["train"], targets, words, how.outputs, folds_of(run))
+    run.tuning["probe"] = asdict(found.setting)
+
+    def solve(features: Array, targets: Ints, weights: Array | None, tolerance: float) -> Probe:
+        return solve_centred(features, targets, words, how.outputs, found.setting, weights, tolerance)
+
+    return Plain(found.probe, evenly(solve), solve, found.held_out)
+
+
+def discriminant_of_few(run: Run) -> Plain:
+    """A discriminant (train/probe/discriminant.py)."""
+    outputs = probing(run).outputs
+    found: Discriminant = fit_discriminant(
+        run.features["train"], run.targets("train"), outputs, folds_of(run)
+    )
+    run.tuning["probe"] = asdict(found.setting)
+    solved = discriminant_as(replace(DISCRIMINANTS, usual=found.setting), outputs)
+    return Plain(found.probe, solved, None, found.held_out)
+
+
+def of_strength(how: Probing, strength: float) -> Solve:
+    """How a probe of one strength is solved for."""
+
+    def solve(features: Array, targets: Ints, weights: Array | None, tolerance: float) -> Probe:
+        return solve_probe(features, targets, how.outputs, strength, weights, tolerance)
+
+    return solve
+
+
+def evenly(solve: Solve) -> Solved:
+    """The same where all rows count alike."""
+
+    def solved(features: Array, targets: Array) -> Probe:
+        return solve(features, targets, None, EXACT)
+
+    return solved
+
+
+def half_labelled(run: Run, solve: Solve, parts: Sequence[str]) -> HalfLabelled:
+    """The rows of some parts beside those without labels."""
+    how, own = probing(run), [run.clusters(part) for part in parts]
+    clusters = [one for one in own if one is not None]
+    return HalfLabelled(
+        features=np.concatenate([how.read(run.features[part]) for part in parts]),
+        targets=np.concatenate([how.to_learn(run.targets(part)) for part in parts]),
+        unlabelled=how.read(run.features[UNLABELLED]),
+        outputs=how.outputs,
+        solve=solve,
+        seed=run.plan.run.seed,
+        words=run.features.get(NAMES) if learns_of_few(run.ready) else None,
+        clusters=np.concatenate(clusters) if len(clusters) == len(parts) else None,
+    )
 
 
 def discriminant_as(family: Family, outputs: int) -> Solved:
@@ -142,24 +199,17 @@ def discriminant_as(family: Family, outputs: int) -> Solved:
     return solved
 
 
-def centred_as(found: Centred, words: Array | None, outputs: int) -> Solved:
-    """Probes of other rows that are pulled to the same words as much as one that was found."""
+def outputs_of(run: Run, probe: Probe, held_out: Array | None) -> dict[str, Outputs]:
+    """What a head gives for each part: for validation rows, where they are training rows, what heads gave that did not see them.
 
-    def solved(features: Array, targets: Array) -> Probe:
-        return fit_centred(features, targets, words, outputs, None, found.setting).probe
-
-    return solved
-
-
-def outputs_of_few(run: Run, found: Centred | Discriminant, folds: Ints | None) -> dict[str, Outputs]:
-    """What a head of few rows gives for each part: for validation rows, where they are training rows, what heads gave that did
-    not see them."""
-    how, examples = probing(run), run.ready.examples
+    held_out: (training rows, outputs) those, nan for rows that are always learnt.
+    """
+    how, examples, folds = probing(run), run.ready.examples, folds_of(run)
     outputs: dict[str, Outputs] = {
-        part: how.answered(found.probe.logits(run.features[part]), examples[part]) for part in HELD_OUT
+        part: how.answered(probe.logits(how.read(run.features[part])), examples[part]) for part in HELD_OUT
     }
-    if found.held_out is not None and folds is not None:
-        outputs["valid"] = how.answered(found.held_out[folds >= 0].astype(np.float32), examples["valid"])
+    if held_out is not None and folds is not None:
+        outputs["valid"] = how.answered(held_out[folds >= 0].astype(np.float32), examples["valid"])
     return outputs
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from luthier.folder.scorecard_records import Change, ScoreChange
+from luthier.folder.unlabelled_records import Change, ProbeUnlabelled, ScoreChange
 from luthier.records import Count, Finite, Positive, Record, VersionedRecord
 from luthier.tasks.records import CalibrationRecord
 
@@ -68,6 +68,12 @@ class ProbeRecord(VersionedRecord):
         for strength in scores:
             float(strength)
         return scores
+
+
+class ProbeUnlabelledRecord(VersionedRecord):
+    """Beside the weights of the probe that learnt from rows without labels too, where that is kept."""
+
+    learnt: ProbeUnlabelled
 
 
 class TunedRecord(VersionedRecord):

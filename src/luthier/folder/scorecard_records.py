@@ -8,6 +8,7 @@ from luthier.folder.continued_records import Continued
 from luthier.folder.distillation_records import Distillation
 from luthier.folder.looked_into_records import Mistakes, Overfitting, Slices
 from luthier.folder.trust_scores import TrustScores
+from luthier.folder.unlabelled_records import LearntUnlabelled
 from luthier.records import Finite, Name, Positive, Record, VersionedRecord
 
 
@@ -181,36 +182,6 @@ class Keeping(Record):
         if not 0 <= self.kept < len(self.points):
             raise ValueError("'kept' is to be the number of one of the points")
         return self
-
-
-class Change(Record):
-    """A number before and after the body learnt from rows without labels."""
-
-    before: Finite
-    after: Finite
-
-
-class ScoreChange(Change):
-    """A score before and after."""
-
-    error: Finite
-    """Standard error of the difference."""
-
-
-class LearntUnlabelled(Record):
-    """What the body learnt from rows without labels, and whether that was kept."""
-
-    rows: int
-    kept: bool
-    held_out: int | None = None
-    steps: int | None = None
-    why: str | None = None
-    tokens: int | None = None
-    seconds: Finite | None = None
-    share: Finite | None = None
-    loss: Change | None = None
-    score: ScoreChange | None = None
-    words: str | None = None
 
 
 class Cost(Record):

@@ -184,7 +184,7 @@ def making(records: Records) -> str:
     told += [f"Seed {plain(seed)}."] if seed is not None else []
     told += [plain(first)] if (first := sentences.system_words(scorecard.system)) else []
     free = scorecard.unlabelled
-    told += [plain(free.words)] if free is not None and free.words else []
+    told += [plain(words) for words in (free.sentences if free is not None else [])]
     told += [plain(shown)] if (shown := sentences.examples_words(scorecard.tuning)) else []
     listed = [table(("Part", "What it is for", "Rows"), counts, texts=2)] if counts else []
     return "\n\n".join([" ".join(told), *listed])

@@ -26,8 +26,7 @@ LOSSES = 16
 def training(records: Records) -> Html:
     parts = [facts((name, counted(value)) for name, value in sentences.settings(records.tuning))]
     free = records.scorecard.unlabelled
-    if free is not None and free.words:
-        parts.append(tag("p", free.words))
+    parts += [tag("p", words) for words in (free.sentences if free is not None else [])]
     if records.steps:
         metric = numbers.shown(records.scorecard.metric)
         drawn = picture(

@@ -1,6 +1,7 @@
 """What the user should know before anything is computed."""
 
 from luthier.candidates.adapting.lesson import lessons_of
+from luthier.candidates.pool import words_on_pool
 from luthier.candidates.zero_shot import cut_words
 from luthier.prepare.prepare import Prepared
 
@@ -17,6 +18,7 @@ def statements(ready: Prepared) -> list[str]:
     if adapts(ready):
         lessons = lessons_of(ready)
         found.append(lessons if isinstance(lessons, str) else lessons.words())
+        found += words_on_pool(ready)
     expected = ready.rows.task.expectation(len(ready.rows.split.train))
     if expected is not None and not ready.model.knows:
         found.append(expected)

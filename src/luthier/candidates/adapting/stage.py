@@ -14,7 +14,7 @@ from luthier.candidates.run import Run
 from luthier.devices import with_threads
 from luthier.errors import ModelError
 from luthier.events import Event, Noted
-from luthier.folder.scorecard_records import Change, ScoreChange
+from luthier.folder.unlabelled_records import Change, ScoreChange
 from luthier.train.probe.better_features import Gain, gain_of
 
 FEATURES = "features-adapted"

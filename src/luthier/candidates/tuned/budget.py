@@ -4,6 +4,7 @@ import contextlib
 import math
 from collections.abc import Iterator
 
+from luthier.candidates.pool import pool_of
 from luthier.candidates.run import HELD_OUT, Run
 from luthier.candidates.tuned.prefixes import SCORED
 
@@ -41,9 +42,10 @@ class Budget:
         if run.plan.budget_seconds is None:
             return math.inf
         held = sum(len(examples[part]) for part in (HELD_OUT if run.mode.writes_model else SCORED))
-        frozen = run.watch.took["features"]  # of all rows; a trial's end looks at few of them
-        if not run.mode.writes_model:
-            frozen *= held / max(1, sum(len(rows) for rows in examples.values()))
+        rows, pool = sum(map(len, examples.values())), pool_of(run.ready)
+        # Rows without labels are read once; a trial's end looks at few of the others.
+        read = rows if run.mode.writes_model else held
+        frozen = run.watch.took["features"] * read / max(1, rows + (0 if pool is None else len(pool)))
         scoring = max(1.5 * frozen, self.longest * held / max(1, len(examples["valid"])))
         scoring += self.validations * self.longest
         writing = WRITING if run.mode.writes_model else WRITING_OF_TRIAL

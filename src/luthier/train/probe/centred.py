@@ -65,18 +65,27 @@ def fit_centred(
     zero.  folds: (rows,) in which fold a row is held out, -1 where in none; None: rows are too few, and `setting` is
     taken.  Weight and strength are those of the smallest log loss on held-out rows, first the one, then the other.
     """
-    scale = float(np.linalg.norm(features, axis=1).mean()) or 1.0
-    units = None if words is None else words / np.maximum(np.linalg.norm(words, axis=1, keepdims=True), 1e-12)
-    rows = Rows(np.divide(features, scale, dtype=np.float64), targets, units, outputs)
     held_out = None
-    if units is None:
+    if words is None:
         setting = Setting(0.0, setting.strength)
     if folds is not None:
-        setting, held_out = rows.chosen(setting, folds)
-    weight, bias = rows.regression(setting.sharpness).solve(setting.strength, EXACT)
-    weight = weight / scale
-    probe = Probe(weight.astype(np.float32), bias.astype(np.float32), setting.strength, {})
-    return Centred(probe, setting, held_out)
+        setting, held_out = Rows.of(features, targets, words, outputs).chosen(setting, folds)
+    return Centred(solve_centred(features, targets, words, outputs, setting), setting, held_out)
+
+
+def solve_centred(
+    features: Array,
+    targets: Ints,
+    words: Array | None,
+    outputs: int,
+    setting: Setting,
+    weights: Array | None = None,
+    tolerance: float = EXACT,
+) -> Probe:
+    """The probe of one setting. Shapes as in `fit_centred`; weights as in `Regression`, tolerance as in its `solve`."""
+    rows = Rows.of(features, targets, words, outputs, weights)
+    weight, bias = rows.regression(setting.sharpness).solve(setting.strength, tolerance)
+    return Probe((weight / rows.scale).astype(np.float32), bias.astype(np.float32), setting.strength, {})
 
 
 @dataclass(frozen=True)
@@ -87,14 +96,31 @@ class Rows:
     """(rows, width) of length about one."""
     targets: Ints
     words: Array | None
+    """(outputs, width) of length one."""
     outputs: int
+    scale: float
+    """What the features were divided by: their mean length."""
+    weights: Array | None = None
+    """(rows,) how much each counts; None: 1 each."""
+
+    @staticmethod
+    def of(
+        features: Array, targets: Ints, words: Array | None, outputs: int, weights: Array | None = None
+    ) -> "Rows":
+        """features, words: as the model gives them."""
+        scale = float(np.linalg.norm(features, axis=1).mean()) or 1.0
+        units = (
+            None if words is None else words / np.maximum(np.linalg.norm(words, axis=1, keepdims=True), 1e-12)
+        )
+        return Rows(np.divide(features, scale, dtype=np.float64), targets, units, outputs, scale, weights)
 
     def regression(self, sharpness: float, learnt: Array | None = None) -> Regression:
         """The head of some of the rows, to be solved for; of all of them where none are named."""
         centre = None if self.words is None or not sharpness else sharpness * self.words
         if learnt is None:  # they may be many: no copy of them
-            return Regression(self.features, self.targets, self.outputs, centre)
-        return Regression(self.features[learnt], self.targets[learnt], self.outputs, centre)
+            return Regression(self.features, self.targets, self.outputs, centre, self.weights)
+        weights = None if self.weights is None else self.weights[learnt]
+        return Regression(self.features[learnt], self.targets[learnt], self.outputs, centre, weights)
 
     def held_out(self, sharpness: float, folds: Ints) -> "Callable[[float], Array]":
         """From a strength to (rows, outputs) logits of held-out rows, nan for those that never are."""

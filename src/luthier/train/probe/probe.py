@@ -87,10 +87,17 @@ def strength_for(
     return strength, {tried: held.score(tried) for tried in held.logits}
 
 
-def solve_probe(features: Array, targets: Array, outputs: int, strength: float) -> Probe:
-    """The probe of one strength. Shapes as in `fit_probe`."""
+def solve_probe(
+    features: Array,
+    targets: Array,
+    outputs: int,
+    strength: float,
+    weights: Array | None = None,
+    tolerance: float = EXACT,
+) -> Probe:
+    """The probe of one strength. Shapes as in `fit_probe`; weights as in `Regression`, tolerance as in its `solve`."""
     scaled, centre, spread = standardised(features)
-    weight, bias = Regression(scaled, targets, outputs).solve(strength, EXACT)
+    weight, bias = Regression(scaled, targets, outputs, weights=weights).solve(strength, tolerance)
     weight = weight / spread
     return Probe(weight.astype(np.float32), (bias - weight @ centre).astype(np.float32), strength, {})
 
@@ -217,10 +224,18 @@ class Regression:
     tests compare with.
     """
 
-    def __init__(self, features: Any, targets: Array, outputs: int, centre: Array | None = None) -> None:
+    def __init__(
+        self,
+        features: Any,
+        targets: Array,
+        outputs: int,
+        centre: Array | None = None,
+        weights: Array | None = None,
+    ) -> None:
         """features: (rows, width), an array or one of scipy's sparse ones.
 
         centre: (outputs, width) the weights that the penalty pulls to, of dense features; None: zero.
+        weights: (rows,) how much the loss of each row counts; None: 1 each.
         """
         self.rows: Dense | Sparse = Dense(features) if isinstance(features, np.ndarray) else Sparse(features)
         # What is solved for is the difference to the centre, whose logits stand fast.
@@ -229,14 +244,19 @@ class Regression:
         self.numbers = targets.ndim == 1 and bool(np.issubdtype(targets.dtype, np.floating))
         marks = targets.ndim == 2 or self.numbers
         self.targets = torch.from_numpy(targets.astype(np.float64) if marks else targets)
+        self.total = float(len(targets)) if weights is None else float(weights.sum())
+        self.shares = None if weights is None else torch.from_numpy(weights / self.total)
         self.outputs = outputs
         self.at = np.zeros(outputs * (features.shape[1] + 1))
 
     def solve(self, strength: float, tolerance: float) -> tuple[Array, Array]:
-        """(outputs, width) weights and (outputs,) biases that minimise the loss plus |weights - centre|^2 / (2 strength rows)."""
+        """(outputs, width) weights and (outputs,) biases that minimise the loss plus |weights - centre|^2 / (2 strength rows).
+
+        Where rows count differently, their sum stands in the place of their number.
+        """
         from scipy.optimize import minimize
 
-        penalty = 1 / (strength * len(self.targets))
+        penalty = 1 / (strength * self.total)
         if self.outputs == 2 and self.targets.ndim == 1:
             penalty *= 2  # Two opposite rows of weights share what scikit-learn's one row bears alone.
         # numpy's and torch's threads would wait for each other, busily: five times slower on two cores.
@@ -265,20 +285,23 @@ class Regression:
             logits += self.fixed
         if self.numbers:
             error = logits[:, 0:1] - self.targets[:, None]
-            mean = error.square().mean() / 2
+            losses = error.square()[:, 0] / 2
         elif self.targets.ndim == 1:
             logs = logits.log_softmax(1)
-            mean = -logs.gather(1, self.targets[:, None]).mean()
+            losses = -logs.gather(1, self.targets[:, None])[:, 0]
             error = logs.exp_()
             error[torch.arange(len(error)), self.targets] -= 1
         else:
-            mean = (
-                functional.binary_cross_entropy_with_logits(logits, self.targets, reduction="none")
-                .sum(1)
-                .mean()
+            losses = functional.binary_cross_entropy_with_logits(logits, self.targets, reduction="none").sum(
+                1
             )
             error = logits.sigmoid() - self.targets
-        error /= len(error)
+        if self.shares is None:
+            mean = losses.mean()
+            error /= len(error)
+        else:
+            mean = (self.shares * losses).sum()
+            error *= self.shares[:, None]
         slope = torch.cat([self.rows.gathered(error) + penalty * weight, error.sum(0)[:, None]], 1)
         return float(mean + penalty / 2 * weight.square().sum()), slope.flatten().numpy()
 

@@ -14,7 +14,7 @@ from luthier.candidates.candidate import Candidate, Passes
 from luthier.candidates.crossing import folds_of
 from luthier.candidates.fewer_rows import with_fewer
 from luthier.candidates.half_labelled import kept_way, refined
-from luthier.candidates.pool import UNLABELLED, learns_from_pool
+from luthier.candidates.pool import UNLABELLED, learns_from_pool, pool_of
 from luthier.candidates.records import ProbeRecord
 from luthier.candidates.run import HELD_OUT, Run
 from luthier.candidates.zero_shot import NAMES
@@ -27,6 +27,7 @@ from luthier.tasks.probing import Probing
 from luthier.train.probe.centred import fit_centred, solve_centred
 from luthier.train.probe.half_labelled import HalfLabelled, Solve
 from luthier.train.probe.probe import EXACT, MOST_ROWS, Probe, fit_probe, probe_seconds, solve_probe
+from luthier.train.probe.worth_taking import comparing_seconds
 
 LEARNT_AT_LAST = ("train", "valid", "calibration")
 """Parts that the probe is solved for with once it is chosen."""
@@ -89,8 +90,11 @@ class ProbeCandidate(Candidate):
     def forecast(self, ready: Prepared, passes: Passes) -> float:
         how = ready.rows.task.probe
         assert how is not None, "it competes only where there is a way"
-        learnt = how.to_learn(ready.examples["train"].targets)
-        return probe_seconds(learnt, ready.model.read_width, how.outputs)
+        learnt, pool = how.to_learn(ready.examples["train"].targets), pool_of(ready)
+        seconds = probe_seconds(learnt, ready.model.read_width, how.outputs)
+        if pool is None:
+            return seconds
+        return seconds + comparing_seconds(len(learnt), len(pool), ready.model.read_width, how.outputs)
 
 
 PROBE = ProbeCandidate()

@@ -9,11 +9,14 @@ import numpy as np
 from luthier.batches.examples import Examples
 from luthier.batches.order import by_length
 from luthier.candidates import competing
+from luthier.candidates.adapting.lesson import adapts
 from luthier.candidates.keeping.training import replay_of
+from luthier.candidates.pool import pool_of
 from luthier.candidates.run import ANSWERED, HELD_OUT
 from luthier.candidates.tuned.prefixes import Shelf
 from luthier.candidates.tuned.settings import every
 from luthier.candidates.zero_shot import compared
+from luthier.forecast.adapting import adapting_seconds
 from luthier.forecast.looks import Looks
 from luthier.forecast.outline import Outline, made_micros, passes, sizes_of
 from luthier.forecast.timing import Bench, Timed
@@ -72,7 +75,7 @@ class Costs:
 
 
 def frozen_seconds(costs: Costs) -> dict[str, float]:
-    """Features, the candidates that train no layers, scores and writing: what every method does."""
+    """Features, what rows without labels teach, candidates that train no layers, scores and writing: what every method does."""
     ready, looks = costs.ready, costs.looks
     cheap = sum(
         one.forecast(ready, costs.answers if one.is_shown else costs.first_answers)
@@ -80,11 +83,15 @@ def frozen_seconds(costs: Costs) -> dict[str, float]:
     )
     of_all_parts = looks["fast"].first.of(passes(ready, "train"))
     of_all_parts += sum(costs.reading(ready.examples[part]) for part in HELD_OUT)
-    features = 0.0
+    features, adapting, pool = 0.0, {}, pool_of(ready)
     if ready.rows.task.probe is not None:  # nobody else looks at frozen features
         features = of_all_parts + sum(costs.reading(texts) for texts in compared(ready, ANSWERED).values())
+        features += 0.0 if pool is None else costs.reading(pool, "fast")
+    if adapts(ready):
+        adapting = {"adapt": adapting_seconds(ready, features)}
     reference = {} if ready.rows.task.reference is None else {"reference": of_all_parts}
-    return {**reference, "features": features, "probe": cheap, "score": score_seconds(ready) + FINISH_SECONDS}
+    scoring = score_seconds(ready) + FINISH_SECONDS
+    return {**reference, "features": features, **adapting, "probe": cheap, "score": scoring}
 
 
 def score_seconds(ready: Prepared) -> float:

@@ -376,7 +376,9 @@ def test_training_ends_in_time_for_the_models_that_are_tried_after_it() -> None:
         plan=SimpleNamespace(budget_seconds=100.0),
         mode=Mode(),
         watch=Watch(lambda: 0.0, took={"features": 0.0}),
-        ready=SimpleNamespace(examples={"valid": range(10), "calibration": range(1), "test": range(1)}),
+        ready=SimpleNamespace(
+            unlabelled=None, examples={"valid": range(10), "calibration": range(1), "test": range(1)}
+        ),
     )
     budget = Budget(fake, validations=2)
     fake.clock = iter([0.0, 10.0]).__next__

@@ -71,7 +71,7 @@ def words_on_pool(ready: Prepared) -> list[str]:
         return []
     if discriminates(ready):
         return [
-            "The probe does not learn from rows without labels: that of so few rows is a discriminant, whose rows all count alike."
+            "The probe does not learn from rows without labels: that of so few rows is a discriminant, whose rows count alike."
         ]
     pool = pool_of(ready)
     if pool is None:

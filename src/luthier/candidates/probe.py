@@ -14,7 +14,7 @@ from luthier.candidates.candidate import Candidate, Passes
 from luthier.candidates.crossing import folds_of
 from luthier.candidates.fewer_rows import with_fewer
 from luthier.candidates.half_labelled import kept_way, refined
-from luthier.candidates.pool import UNLABELLED, discriminates, learns_from_pool, learns_of_few
+from luthier.candidates.pool import UNLABELLED, discriminates, learns_from_pool, learns_of_few, pool_of
 from luthier.candidates.records import ProbeRecord
 from luthier.candidates.run import HELD_OUT, Run
 from luthier.candidates.zero_shot import NAMES
@@ -35,6 +35,7 @@ from luthier.train.probe.discriminant import (
 )
 from luthier.train.probe.half_labelled import HalfLabelled, Solve
 from luthier.train.probe.probe import EXACT, MOST_ROWS, Probe, fit_probe, probe_seconds, solve_probe
+from luthier.train.probe.worth_taking import comparing_seconds
 
 LEARNT_AT_LAST = ("train", "valid", "calibration")
 """Parts that the probe is solved for with once it is chosen."""
@@ -92,8 +93,11 @@ class ProbeCandidate(Candidate):
         assert how is not None, "it competes only where there is a way"
         if discriminates(ready):
             return discriminant_seconds(ready.examples["train"].targets, ready.model.width, how.outputs)
-        learnt = how.to_learn(ready.examples["train"].targets)
-        return probe_seconds(learnt, ready.model.read_width, how.outputs)
+        learnt, pool = how.to_learn(ready.examples["train"].targets), pool_of(ready)
+        seconds = probe_seconds(learnt, ready.model.read_width, how.outputs)
+        if pool is None:
+            return seconds
+        return seconds + comparing_seconds(len(learnt), len(pool), ready.model.read_width, how.outputs)
 
 
 PROBE = ProbeCandidate()

@@ -9,12 +9,15 @@ import numpy as np
 from luthier.batches.examples import Examples
 from luthier.batches.order import by_length
 from luthier.candidates import competing
+from luthier.candidates.adapting.lesson import adapts
 from luthier.candidates.crossing import foretold
 from luthier.candidates.features import parts_read
 from luthier.candidates.keeping.training import replay_of
+from luthier.candidates.pool import UNLABELLED
 from luthier.candidates.run import HELD_OUT
 from luthier.candidates.tuned.prefixes import Shelf
 from luthier.candidates.tuned.settings import every
+from luthier.forecast.adapting import adapting_seconds
 from luthier.forecast.looks import Looks
 from luthier.forecast.outline import Outline, made_micros, passes, sizes_of
 from luthier.forecast.timing import Bench, Timed
@@ -73,7 +76,7 @@ class Costs:
 
 
 def frozen_seconds(costs: Costs) -> dict[str, float]:
-    """Features, the candidates that train no layers, scores and writing: what every method does."""
+    """Features, what rows without labels teach, candidates that train no layers, scores and writing: what every method does."""
     ready, looks = costs.ready, costs.looks
     cheap = sum(
         foretold(one, ready, costs.answers if one.is_shown else costs.first_answers)
@@ -81,13 +84,18 @@ def frozen_seconds(costs: Costs) -> dict[str, float]:
     )
     of_training = looks["fast"].first.of(passes(ready, "train"))
     of_all_parts = of_training + sum(costs.reading(ready.examples[part]) for part in HELD_OUT)
-    features = 0.0
+    features, adapting = 0.0, {}
     if ready.rows.task.probe is not None:  # nobody else looks at frozen features
-        read = parts_read(ready)
-        features = sum(costs.reading(examples) for part, examples in read.items() if part != "train")
-        features += costs.reading(read["train"]) if ready.rows.split.crossed else of_training
+        read, crossed = parts_read(ready), ready.rows.split.crossed
+        features = costs.reading(read["train"]) if crossed else of_training
+        for part, examples in read.items():
+            fast = part == UNLABELLED and not crossed
+            features += 0.0 if part == "train" else costs.reading(examples, "fast" if fast else "exact")
+    if adapts(ready):
+        adapting = {"adapt": adapting_seconds(ready, features)}
     reference = {} if ready.rows.task.reference is None else {"reference": of_all_parts}
-    return {**reference, "features": features, "probe": cheap, "score": score_seconds(ready) + FINISH_SECONDS}
+    scoring = score_seconds(ready) + FINISH_SECONDS
+    return {**reference, "features": features, **adapting, "probe": cheap, "score": scoring}
 
 
 def score_seconds(ready: Prepared) -> float:

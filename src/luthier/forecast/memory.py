@@ -9,6 +9,7 @@ from torch import nn
 
 from luthier.arrays import Ints
 from luthier.batches.examples import Examples
+from luthier.candidates.pool import pool_of
 from luthier.candidates.tuned.prefixes import Shelf
 from luthier.candidates.tuned.settings import design_of
 from luthier.errors import PlanError
@@ -39,7 +40,9 @@ def feature_bytes(ready: Prepared) -> int:
     """Bytes of the feature vectors of all rows, which stay in memory to the end."""
     if ready.rows.task.probe is None:
         return 0  # nobody looks at them
-    return sum(len(examples) for examples in ready.examples.values()) * ready.model.width * 4
+    pool = pool_of(ready)
+    rows = sum(map(len, ready.examples.values())) + (0 if pool is None else len(pool))
+    return rows * ready.model.width * 4
 
 
 def compiled_bytes(ready: Prepared, shapes: int) -> int:

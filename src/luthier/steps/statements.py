@@ -1,6 +1,6 @@
 """What the user should know before anything is computed."""
 
-from luthier.candidates.adapting.lesson import lessons_of
+from luthier.candidates.adapting.lesson import adapts, lessons_of
 from luthier.candidates.pool import words_on_pool
 from luthier.candidates.zero_shot import cut_words
 from luthier.prepare.prepare import Prepared
@@ -23,14 +23,3 @@ def statements(ready: Prepared) -> list[str]:
     if expected is not None and not ready.model.knows:
         found.append(expected)
     return found
-
-
-def adapts(ready: Prepared) -> bool:
-    """Whether the body may learn from rows without labels by themselves; with a teacher its answers to them are learnt."""
-    beside, learns = ready.beside, len(ready.rows.split.train) > 0
-    return (
-        beside.unlabelled is not None
-        and beside.teacher is None
-        and ready.rows.task.probe is not None
-        and learns
-    )

@@ -252,7 +252,7 @@ def may_be_spared(ready: Prepared) -> bool:
 def foretell(run: Run, shortest: float) -> Iterator[Event]:
     """What training is going to take, where that is worth a word; of too little memory a warning, as there is a model by now."""
     try:
-        found = forecast(run.ready, run.clock(), briefly=shortest)
+        found = forecast(still_ahead(run.ready), run.clock(), briefly=shortest)
     except PlanError as error:
         yield Noted(str(error), run.clock(), warning=True)
         return
@@ -263,6 +263,13 @@ def foretell(run: Run, shortest: float) -> Iterator[Event]:
         yield Noted(
             f"What is left takes {found.words_after_the_probe()}. `luthier plan` tells of what.", run.clock()
         )
+
+
+def still_ahead(ready: Prepared) -> Prepared:
+    """What is left to learn from once the probe is there: rows without labels have taught, unless a teacher answers them."""
+    if ready.teacher is not None:
+        return ready
+    return replace(ready, beside=replace(ready.beside, unlabelled=None))
 
 
 def timed(run: Run, name: str, step: Iterator[Event]) -> Iterator[Event]:

@@ -114,6 +114,17 @@ class Lessons:
         )
 
 
+def adapts(ready: Prepared) -> bool:
+    """Whether the body may learn from rows without labels by themselves; with a teacher its answers to them are learnt."""
+    beside, learns = ready.beside, len(ready.rows.split.train) > 0
+    return (
+        beside.unlabelled is not None
+        and beside.teacher is None
+        and ready.rows.task.probe is not None
+        and learns
+    )
+
+
 def lessons_of(ready: Prepared) -> Lessons | str:
     """How a run's body learns from rows without labels; or why it does not, in words. ready: with such rows."""
     task = way_for(ready.rows.form, ready.base.folder)

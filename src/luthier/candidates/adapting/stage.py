@@ -6,7 +6,7 @@ from dataclasses import replace
 from torch import Tensor
 
 from luthier.arrays import Array
-from luthier.candidates.adapting.lesson import Lessons, lessons_of
+from luthier.candidates.adapting.lesson import Lessons, adapts, lessons_of
 from luthier.candidates.adapting.training import CHECKPOINTS, NAME, Learnt, inner, learn
 from luthier.candidates.features import parts_read, read_features, with_asked
 from luthier.candidates.records import AdaptedRecord, FeaturesRecord
@@ -25,7 +25,7 @@ def adapt_body(run: Run) -> Iterator[Event]:
     """Let the body learn from the rows without labels, if there are any. Where it is kept, the features are its own from here on,
     and `ready.adapted` says where its weights are. With a teacher it is the teacher's answers to them that are learnt, later.
     """
-    if run.ready.unlabelled is None or run.ready.teacher is not None or run.task.probe is None:
+    if run.ready.unlabelled is None or not adapts(run.ready):
         return
     lessons = lessons_of(run.ready)
     if isinstance(lessons, str):

@@ -164,7 +164,7 @@ def test_what_is_answered_to_validation_rows_is_of_heads_that_did_not_see_them(
     run.watch.took["features"] = 0.0
     list(compute_features(run))
     kept: list[Sequence[Fold]] = []
-    faked = vars(half_module)["judged"]
+    faked: Callable[..., dict[str, Judged]] = vars(half_module)["judged"]
 
     def seen(rows: HalfLabelled, folds: Sequence[Fold], how: Probing) -> dict[str, Judged]:
         kept.append(folds)

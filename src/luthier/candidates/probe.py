@@ -63,7 +63,7 @@ class ProbeCandidate(Candidate):
         weights = Weights(head=head_of(probe))
 
         def solved(features: Array, targets: Array) -> Probe:
-            return solve_probe(features, targets, how.outputs, strength_of(probe))
+            return solve_probe(features, targets, how.outputs, probe.strength)
 
         return Fitted(
             self.name, self.words, seconds, {**outputs}, weights=weights, footprint=footprint_of(run, solved)
@@ -79,7 +79,7 @@ class ProbeCandidate(Candidate):
             return
         features = np.concatenate([how.read(run.features[part]) for part in LEARNT_AT_LAST])
         targets = np.concatenate([how.to_learn(run.targets(part)) for part in LEARNT_AT_LAST])
-        last = solve_probe(features, targets, how.outputs, strength_of(probe))
+        last = solve_probe(features, targets, how.outputs, probe.strength)
         test = last.logits(how.read(run.features["test"]))
         fitted.outputs["test"] = how.answered(test, run.ready.examples["test"])
         fitted.weights = Weights(head=head_of(last))
@@ -107,13 +107,14 @@ def of_few_rows(run: Run) -> Fitted:
     (train/probe/centred.py), or a discriminant where labels are no texts that could be compared with rows
     (train/probe/discriminant.py)."""
     how, begin, targets, folds = probing(run), run.clock(), run.targets("train"), folds_of(run)
-    train, words = run.features["train"], run.features.get(NAMES)
+    train = run.features["train"]
     found: Centred | Discriminant
     with with_threads(run.mode.wide):
         if run.task.contrasting is None:
             found = fit_discriminant(train, targets, how.outputs, folds)
             solved = discriminant_as(replace(DISCRIMINANTS, usual=found.setting), how.outputs)
         else:
+            words = run.features.get(NAMES)
             found = fit_centred(train, targets, words, how.outputs, folds)
             solved = centred_as(found, words, how.outputs)
     seconds = run.watch.took["features"] + run.clock() - begin
@@ -161,12 +162,6 @@ def outputs_of_few(run: Run, found: Centred | Discriminant, folds: Ints | None) 
     if found.held_out is not None and folds is not None:
         outputs["valid"] = how.answered(found.held_out[folds >= 0].astype(np.float32), examples["valid"])
     return outputs
-
-
-def strength_of(probe: Probe) -> float:
-    """The strength of the penalty by which a probe was solved for."""
-    assert probe.strength is not None, "it is a regression"
-    return probe.strength
 
 
 def probing(run: Run) -> Probing:

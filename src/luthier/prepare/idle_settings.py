@@ -162,7 +162,10 @@ NO_CONTRAST = (
     ": works with texts that have one label each, and not with {task} of these rows, a label of which is no text to compare "
     "with. Leave it out."
 )
-NOT_CROSSED = ": 'crossed' works with texts and with images that have one label each, and not with {task} of these rows. Leave it out."
+NOT_CROSSED = (
+    ": 'crossed' works with texts and with images that have one label each, and not with {task} of these rows. "
+    "Leave it out."
+)
 NO_LABELS = ": no effect with {task}, which learns no labels. Leave it out."
 TAUGHT = ": a teacher's answers are no labels, by which rows could be weighed or blended. Leave it out, or leave --teacher out."
 NO_IMAGES = ": no effect with {task}, which reads no images. Leave it out."

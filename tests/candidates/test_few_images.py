@@ -16,7 +16,7 @@ from luthier.candidates.crossing import folds_of, foretold
 from luthier.candidates.features import compute_features
 from luthier.candidates.run import Run
 from luthier.errors import PlanError
-from luthier.events import Chose, Event, Work
+from luthier.events import Chose, Event, Noted, Work
 from luthier.folder.model_folder import ModelFolder
 from luthier.models.quiet import quiet
 from luthier.plan.plan import Plan
@@ -216,6 +216,10 @@ def test_a_run_compares_by_cross_validation_and_keeps_what_has_learnt_from_all(
     assert card["rows"] == {"train": 36, "valid": 36, "calibration": 0, "test": 30}
     assert [one["name"] for one in card["candidates"]][-2:] == ["class-means", "probe"]
     assert [event.words for event in events if isinstance(event, Chose)] == ["probe: no dearer one was tried"]
+    assert (
+        "No layers are trained: none of the 36 training rows is held out, and nothing else would say when to stop. Where they "
+        "are unlike what the model has seen before, --method full may learn more of them."
+    ) in [event.text for event in events if isinstance(event, Noted)]
     assert card["verdict"]["against"] in ("majority", "colours"), "class means are shown, not counted"
     page = (folder.path / "report.html").read_text(encoding="utf-8")
     assert "lie nearest on the mean, by frozen features; shown, not counted" in page

@@ -585,6 +585,12 @@ REFUSED = [
      "train.flip: no effect with image-classification as it is asked for. Leave it out."),
     (IMAGE, {"data.long": "windows", "task.language": "de"},
      "data.long, task.language: no effect with image-classification as it is asked for. Leave it out."),
+    (IMAGE, {"train.method": "few-shot"},
+     "train.method: works with texts that have one label each, and not with image-classification of these rows, a label of which "
+     "is no text to compare with. Leave it out."),
+    (PAIR, {"data.validation": "crossed"},
+     "data.validation: 'crossed' works with texts and with images that have one label each, and not with pair-classification of "
+     "these rows. Leave it out."),
     (VECTORS, {"data.calibration_share": 0.1},
      "data.calibration_share: no effect with embedding, which has nothing to calibrate. Leave it out."),
     (PAIR, {"data.long": "windows"},
@@ -614,6 +620,7 @@ def test_a_setting_without_effect_is_refused(task: Task, settings: dict[str, Any
         (IMAGE, {"train.label_smoothing": 0.1, "train.balance": "loss", "task.labels_per_row": "many"}),
         (TEXT, {"model.pooling": "mean", "data.long": "windows"}),
         (TAGS, {"train.method": "probe"}),
+        (IMAGE, {"data.validation": "crossed"}),
         (NUMBER, {"train.head": "shrunk", "data.long": "windows"}),
     ],
 )

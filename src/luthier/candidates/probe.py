@@ -217,12 +217,6 @@ def outputs_of(run: Run, probe: Probe, held_out: Array | None) -> dict[str, Outp
     return outputs
 
 
-def strength_of(probe: Probe) -> float:
-    """The strength of the penalty by which a probe was solved for."""
-    assert probe.strength is not None, "it is a regression"
-    return probe.strength
-
-
 def probing(run: Run) -> Probing:
     """How the run's task is learnt by a linear head."""
     assert run.task.probe is not None, "it competes only where there is a way"

@@ -52,6 +52,16 @@ def why_spared(run: Run) -> str:
     return f"{told}, {reason}. {trained}"
 
 
+def why_untrained(run: Run) -> str:
+    """Why no candidate trains layers though no method was named, in words; empty where rows are held out, or too few for it."""
+    if run.plan.train.method != "auto" or not run.ready.rows.split.crossed:
+        return ""
+    return (
+        f"No layers are trained: none of the {len(run.targets('train')):,} training rows is held out, and nothing else would say "
+        "when to stop. Where they are unlike what the model has seen before, --method full may learn more of them."
+    )
+
+
 def tried_before(run: Run) -> str:
     """Why a round of labelling does not train layers again, in words; empty where it does: where it goes on from no run, where
     what was kept had trained some, or where there are twice the rows by now with which they were last tried in vain."""

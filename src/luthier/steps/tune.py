@@ -33,7 +33,7 @@ from luthier.steps.choosing import cheap_candidates, dear_candidates, decide
 from luthier.steps.examination import check_features
 from luthier.steps.finish import VERSIONS, score_and_write, tested, write_records
 from luthier.steps.named import tune_named
-from luthier.steps.spared import why_spared
+from luthier.steps.spared import why_spared, why_untrained
 from luthier.steps.statements import statements
 from luthier.steps.unmeasured import write_unmeasured
 from luthier.tasks import TASKS
@@ -232,8 +232,10 @@ def features_and_probe(run: Run) -> Iterator[Event]:
 
 
 def training(run: Run) -> Iterator[Event]:
-    """The dear candidates, unless the plan wants none or they could not win."""
+    """The dear candidates, unless the plan wants none, none is there for such rows, or they could not win."""
     if not competing(run.ready, trains=True):
+        if why := why_untrained(run):
+            yield Noted(why, run.clock())
         return
     run.outlook.spared = why_spared(run)
     if run.outlook.spared:

@@ -14,7 +14,7 @@ from luthier.train.probe.probe import Probe
 
 SHRINKAGES = (0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 1.0)
 """Shares tried of a covariance that is alike in all directions; with 1 nothing is whitened."""
-SHARPNESSES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
+SHARPNESSES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0)
 """Factors tried of the scores, the inverse of a temperature."""
 DOUBT = 0.5
 """What a doubling of the sharpness, or a shrinkage at the other end, must be better by in log loss over all rows, in nats: a
@@ -148,7 +148,7 @@ class Classes:
         bias = -(weights * self.means).sum(1) / 2 + frequencies * np.log(self.frequencies)
         weights = weights / self.length
         bias = bias - weights @ self.centre
-        return Probe(weights.astype(np.float32), bias.astype(np.float32), None, {})
+        return Probe(weights.astype(np.float32), bias.astype(np.float32), math.inf, {})
 
 
 @dataclass(frozen=True)

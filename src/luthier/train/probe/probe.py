@@ -36,8 +36,8 @@ class Probe:
     """(outputs, width) weights of the raw features."""
     bias: Array
     """(outputs,) biases."""
-    strength: float | None
-    """The C that cross-validation chose; None where the head is no regression, whose weights are penalised."""
+    strength: float
+    """The C that cross-validation chose; infinite where weights are not penalised, as those of a discriminant."""
     cross_validated: dict[float, float]
     """Score of each strength tried, on rows that it did not see: mean over folds."""
 

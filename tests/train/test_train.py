@@ -499,9 +499,8 @@ def blobs(random: np.random.Generator, rows: int, width: int, classes: int) -> t
     return (features * np.logspace(-1, 1, width) + 5).astype(np.float32), targets
 
 
-def direct(features: np.ndarray, targets: np.ndarray, strength: float | None) -> np.ndarray:
+def direct(features: np.ndarray, targets: np.ndarray, strength: float) -> np.ndarray:
     """Logits of scikit-learn's own logistic regression, solved to the last digit."""
-    assert strength is not None, "a probe is a regression"
     model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, tol=1e-10, max_iter=10_000))
     exact = features.astype(np.float64)
     return np.asarray(model.fit(exact, targets).decision_function(exact))

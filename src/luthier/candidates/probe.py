@@ -79,9 +79,9 @@ class ProbeCandidate(Candidate):
         if way is None:
             features = np.concatenate([how.read(run.features[part]) for part in LEARNT_AT_LAST])
             targets = np.concatenate([how.to_learn(run.targets(part)) for part in LEARNT_AT_LAST])
-            last = solve_probe(features, targets, how.outputs, strength_of(probe))
+            last = solve_probe(features, targets, how.outputs, probe.strength)
         else:
-            rows = half_labelled(run, of_strength(how, strength_of(probe)), LEARNT_AT_LAST)
+            rows = half_labelled(run, of_strength(how, probe.strength), LEARNT_AT_LAST)
             last = rows.probe(way.label(rows).labels)
         test = last.logits(how.read(run.features["test"]))
         fitted.outputs["test"] = how.answered(test, run.ready.examples["test"])
@@ -133,7 +133,7 @@ def of_many_rows(run: Run) -> Plain:
     how = probing(run)
     probe = fit_or_reuse(run, how, run.targets("train"))
     run.tuning["probe"] = probe_record(probe)
-    solve = of_strength(how, strength_of(probe))
+    solve = of_strength(how, probe.strength)
     return Plain(probe, evenly(solve), solve)
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,18 @@ from luthier.candidates.few_shot.contrasted import ANSWERS
 from luthier.candidates.few_shot.onward import SHARE, go_back
 from luthier.candidates.records import ScoredRecord
 from luthier.data.split import PARTS, Split
+from luthier.errors import DataError, PlanError, RunError
 from luthier.folder.known_rows import WhatWasRead
 from luthier.folder.model_folder import ModelFolder
 from luthier.folder.run_folder import RunFolder
 from luthier.folder.scorecard_records import ScorecardRecord
 from luthier.plan.continuing import with_those_of_earlier
-from luthier.plan.plan import Plan
+from luthier.plan.plan import Plan, read_plan
 from luthier.prepare.continued import Earlier, Usable, as_before
 from luthier.prepare.prepare import prepare
 from luthier.scores.learning_curve import Curve, likely_gain
 from luthier.steps.continued import last_trained_at
+from luthier.steps.statements import statements
 from tiny import messages, messages_csv
 
 
@@ -436,7 +439,7 @@ def test_whatever_would_be_dealt_known_rows_stay_where_they_were() -> None:
     found, told = as_before(dealt(train=[3, 4], valid=[0], test=[1, 2]), before, usable([10, 11, 12, 13, 99]))
 
     assert parted(found) == {"train": [0, 1, 4], "valid": [2], "calibration": [], "test": [3]}
-    assert told == "4 rows are those of before and stay in their parts; 1 are new and are learnt from."
+    assert told == "4 rows are those of before and stay in their parts; 1 is new and is learnt from."
 
 
 def test_a_new_row_that_belongs_to_a_test_row_is_not_learnt_from() -> None:
@@ -498,4 +501,76 @@ def test_a_gain_is_foretold_between_the_two_laws_and_grows_with_rows() -> None:
     assert much.low < much.middle < much.high
     assert computing.words("runs/a", 3, 4) == (
         "Features of 3 of 4 texts and rows are those of runs/a; the others went through the model."
+    )
+
+
+# What is missing
+
+
+def test_rows_that_were_held_out_have_to_be_there(first: Path, tmp_path: Path) -> None:
+    held = set(dict(asked_of(first)))
+    with open(tmp_path / "rest.csv", "w", newline="", encoding="utf-8") as file:
+        rest = [row for row in messages(60) if row[0] not in held]
+        csv.writer(file).writerows([("text", "label"), *rest, *messages(20, seed=9)])
+
+    with pytest.raises(DataError) as refused:
+        prepare(continuing(tmp_path / "rest.csv", first))
+
+    assert str(refused.value) == (
+        f"--continue {first}: none of its test rows is among these. Give the file that it learnt from with the new rows added, "
+        "or leave out --continue to begin anew."
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "flag"), [("data.test", "--test FILE"), ("model.name", "--model FOLDER")], ids=["test", "model"]
+)
+def test_what_a_run_goes_on_with_and_is_gone_is_named_with_its_flag(
+    first: Path, tmp_path: Path, key: str, flag: str
+) -> None:
+    shutil.copytree(first, tmp_path / "run")
+    settings = read_plan(first / "plan.toml")
+    gone = Plan.build({**settings, key: str(tmp_path / "gone")})
+    (tmp_path / "run" / "plan.toml").write_text(gone.to_toml(), encoding="utf-8")
+    rows = rounds_csv(tmp_path / "more.csv", 60, 20)
+
+    with pytest.raises(PlanError) as refused:
+        continuing(rows, tmp_path / "run")
+
+    assert str(refused.value) == (
+        f"--continue {tmp_path / 'run'}: goes on with {tmp_path / 'gone'} ({flag.split()[0]}), which is not there any more. Put "
+        f"it back, or name where it is now: {flag}."
+    )
+    named = str(rows) if key == "data.test" else settings[key]
+    assert continuing(rows, tmp_path / "run", **{key: named}).settings()[key] == named
+
+
+def test_a_run_without_its_state_is_told_as_that(first: Path, tmp_path: Path) -> None:
+    shutil.copytree(first, tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "state")
+
+    with pytest.raises(RunError) as refused:
+        prepare(continuing(rounds_csv(tmp_path / "more.csv", 60, 20), tmp_path / "run"))
+
+    assert str(refused.value).startswith(
+        f"--continue {tmp_path / 'run'}: does not tell which of its rows were test rows"
+    )
+
+
+def test_a_round_without_new_rows_says_so(first: Path, tmp_path: Path) -> None:
+    ended = command("tune", first.parent / "rows.csv", "--continue", first, "--out", tmp_path / "again")
+
+    assert f"60 rows are those of {first} and stay in their parts; none is new." in ended.err
+    assert "What has changed since brought accuracy from " in ended.out
+
+
+def test_a_teacher_that_is_left_out_of_the_next_round_is_told_of(first: Path, tmp_path: Path) -> None:
+    shutil.copytree(first, tmp_path / "run")
+    plan = tmp_path / "run" / "plan.toml"
+    plan.write_text(plan.read_text().replace("[train]\n", '[train]\nteacher = "/a/teacher"\n'))
+
+    ready = prepare(continuing(rounds_csv(tmp_path / "more.csv", 60, 20), tmp_path / "run"))
+
+    assert statements(ready)[-1] == (
+        f"{tmp_path / 'run'} learnt from the teacher /a/teacher, and this round does not: --teacher /a/teacher goes on with it."
     )

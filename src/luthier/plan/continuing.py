@@ -1,12 +1,13 @@
 """The settings of a run that another one goes on from, with newly labelled rows beside its own."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from luthier.errors import PlanError
-from luthier.plan.places import NAMED, found_again
-from luthier.plan.plan import full_key, read_plan
+from luthier.plan.places import MODELS, NAMED, found_again
+from luthier.plan.plan import flag, full_key, read_plan
 
 KEY = "data.continues"
 """The setting that names the earlier run."""
@@ -41,7 +42,20 @@ def with_those_of_earlier(settings: Mapping[str, Any]) -> dict[str, Any]:
     kept = {key: value for key, value in before.items() if goes_on(key)}
     for key in (key for key in NAMED if isinstance(kept.get(key), str)):
         kept[key] = found_again(key, kept[key], [run])
+    refuse_what_is_gone(name, {key: value for key, value in kept.items() if key not in given})
     return {**kept, **given}
+
+
+def refuse_what_is_gone(run: str, kept: Mapping[str, Any]) -> None:
+    """Raise PlanError for a file or a folder that a run goes on with and that is not there any more. kept: its settings that
+    nobody says otherwise."""
+    for key in NAMED:
+        place = kept.get(key)
+        if isinstance(place, str) and os.path.isabs(place) and not os.path.lexists(place):
+            raise PlanError(
+                f"--continue {run}: goes on with {place} ({flag(key)}), which is not there any more. Put it back, or name where "
+                f"it is now: {flag(key)} {'FOLDER' if key in MODELS else 'FILE'}."
+            )
 
 
 def goes_on(key: str) -> bool:

@@ -51,7 +51,7 @@ class Earlier:
                 "Leave out --continue, and name rows to test on with --test FILE: the next round can go on from that run."
             )
         key = RunFolder.key_record(path)
-        saved = RunFolder(path, "" if key is None else key.key).saved(ROWS, RowsRecord)
+        saved = None if key is None else RunFolder(path, key.key).saved(ROWS, RowsRecord)
         if key is None or saved is None:
             raise RunError(
                 f"--continue {name}: does not tell which of its rows were test rows, as an older luthier wrote it, or its state/ "
@@ -136,6 +136,7 @@ def as_before(split: Split, earlier: Earlier, usable: Usable) -> tuple[Split, st
         name: np.union1d(np.setdiff1d(getattr(split, name), own), own[part[usable.free] == at])
         for at, name in enumerate(ORDER)
     }
+    refuse_none_held_out(earlier, parts)
     calibrates = split.calibrates
     if calibrates in ("calibration", "valid"):
         calibrates = "calibration" if len(parts["calibration"]) else "valid"
@@ -164,10 +165,10 @@ def parts_of_rows(split: Split, earlier: Earlier, usable: Usable, before: Ints) 
 def words(earlier: Earlier, usable: Usable, before: Ints, part: Ints) -> str:
     """How many rows are known, new and gone, and where new ones went."""
     new = (before < 0) & usable.free
-    told = (
-        f"{np.count_nonzero(before >= 0):,} rows are those of {earlier.path} and stay in their parts; {np.count_nonzero(new):,} "
-        "are new and are learnt from"
-    )
+    told = f"{np.count_nonzero(before >= 0):,} rows are those of {earlier.path} and stay in their parts; "
+    told += f"{np.count_nonzero(new):,} {'is new and is' if np.count_nonzero(new) == 1 else 'are new and are'} learnt from"
+    if not new.any():
+        told = told.rpartition(";")[0] + "; none is new"
     held = np.count_nonzero(new & (part > 0))
     if held:
         told += f", but for {held:,} held out with the rows that they belong to, or as none were before"
@@ -192,6 +193,16 @@ def refuse_none_left(earlier: Earlier, before: Ints) -> None:
             f"--continue {earlier.path}: none of its rows is among these. Give the file that it learnt from with the new rows "
             "added, or leave out --continue to begin anew."
         )
+
+
+def refuse_none_held_out(earlier: Earlier, parts: Mapping[str, Ints]) -> None:
+    """Raise DataError where none of the rows is among these that the earlier run has held out for a part."""
+    for name, called in (("valid", "validation"), ("test", "test")):
+        if not len(parts[name]) and len(np.setdiff1d(earlier.keys[name], earlier.keys["train"])):
+            raise DataError(
+                f"--continue {earlier.path}: none of its {called} rows is among these. Give the file that it learnt from with "
+                "the new rows added, or leave out --continue to begin anew."
+            )
 
 
 def refuse_another_task(earlier: Earlier, task: str) -> None:

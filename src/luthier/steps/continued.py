@@ -178,7 +178,7 @@ def words(
 ) -> Iterator[str]:
     """What is told of a round, a sentence or two on each thing."""
     metric = run.task.metric
-    labels = "The new label" if new == 1 else f"The {new:,} new labels"
+    labels = "The new label" if new == 1 else f"The {new:,} new labels" if new else "What has changed since"
     if brought is None:
         yield f"What {labels[0].lower()}{labels[1:]} brought is not known: no test row has comparable answers of both rounds."
     else:

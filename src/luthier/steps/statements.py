@@ -1,8 +1,12 @@
 """What the user should know before anything is computed."""
 
+from pathlib import Path
+
 from luthier.candidates.adapting.lesson import adapts, lessons_of
 from luthier.candidates.pool import words_on_pool
 from luthier.candidates.zero_shot import cut_words
+from luthier.folder.artefacts import run_inside
+from luthier.plan.plan import read_plan
 from luthier.prepare.prepare import Prepared
 
 
@@ -15,6 +19,7 @@ def statements(ready: Prepared) -> list[str]:
         found.append(ready.teacher.seen.words)
     if ready.plan.train.cloze and ready.made is None:
         found.append("No sentence of the training texts is long enough to make questions of.")
+    found += left_teacher(ready)
     if adapts(ready):
         lessons = lessons_of(ready)
         found.append(lessons if isinstance(lessons, str) else lessons.words())
@@ -23,3 +28,16 @@ def statements(ready: Prepared) -> list[str]:
     if expected is not None and not ready.model.knows:
         found.append(expected)
     return found
+
+
+def left_teacher(ready: Prepared) -> list[str]:
+    """A sentence where the run that is gone on from had a teacher and this one has none; none elsewhere."""
+    run = ready.plan.data.continues
+    if run is None or ready.teacher is not None:
+        return []
+    teacher = read_plan(run_inside(Path(run)) / "plan.toml").get("train.teacher")
+    if teacher is None:
+        return []
+    return [
+        f"{run} learnt from the teacher {teacher}, and this round does not: --teacher {teacher} goes on with it."
+    ]

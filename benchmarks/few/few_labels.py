@@ -23,6 +23,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from benchmarks.few import rivals
 from benchmarks.harness.machine import describe
 from benchmarks.harness.places import DATA, OUT
 from benchmarks.harness.processes import LUTHIER, last_line, names_of, run_alone
@@ -169,7 +170,11 @@ def table(known: dict[str, Any]) -> str:
         {(key.split()[0], int(key.split()[1])) for key in known},
         key=lambda one: (list(SETS).index(one[0]), one[1]),
     )
-    lines = [LEGEND.format(machine=describe()), "", HEADER, RULE]
+    settings = {
+        "rate": rivals.RATE, "warmup": rivals.WARMUP, "batch_rows": rivals.BATCH_ROWS, "epochs": rivals.EPOCHS,
+        "steps": rivals.STEPS, "fewest_epochs": rivals.FEWEST_EPOCHS, "fewest_steps": rivals.FEWEST_STEPS,
+    }  # fmt: skip
+    lines = [LEGEND.format(machine=describe(), **settings), "", HEADER, RULE]
     lines += [row(known, name, size) for name, size in cells]
     return "\n".join([*lines, "", *summary(known, cells)])
 
@@ -178,8 +183,11 @@ LEGEND = """\
 Mean accuracy in per cent over samples of so many rows a label (luthier and heads on frozen vectors 10, the others 3), and its
 standard deviation. Model all-MiniLM-L6-v2, one process a run. *Zero-shot*, *probe* and *few-shot* are luthier's own candidates;
 *kept*: how often the few-shot one was. *Logistic* and *neighbours*: scikit-learn on the frozen vectors. SetFit has its defaults
-up to 32 rows and `max_steps=250` beyond, as its pairs grow with the square of the rows. Processor seconds (of both cores; waiting
-threads sleep, OMP_WAIT_POLICY=PASSIVE, so that they tell the same beside other work) and peak memory: of whole processes, mean.
+up to 32 rows and `max_steps=250` beyond, as its pairs grow with the square of the rows. *HF Trainer* tunes all layers and a
+linear head (`AutoModelForSequenceClassification`): peak learning rate {rate:g}, {warmup:.0%} warm-up, then linearly to zero,
+{batch_rows} rows a step, {epochs} epochs or as many as {steps:,} steps are, but {fewest_epochs} epochs and {fewest_steps} steps
+at the least; the last state. Processor seconds (of both cores; waiting threads sleep, OMP_WAIT_POLICY=PASSIVE, so that they
+tell the same beside other work) and peak memory: of whole processes, mean.
 
 {machine}"""
 HEADER = (

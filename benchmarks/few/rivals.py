@@ -6,12 +6,17 @@
 import argparse
 import csv
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+RATE, BATCH_ROWS, WARMUP = 5e-5, 16, 0.1
+"""HF Trainer's peak learning rate, rows of a step, and the share of the steps in which the rate rises; then it falls linearly."""
+EPOCHS, FEWEST_EPOCHS, FEWEST_STEPS, STEPS = 20, 5, 300, 1_000
+"""How long HF Trainer trains: 20 epochs, or as many as 1,000 steps are, but 5 epochs and 300 steps at the least."""
 DEFAULTS_UP_TO, MOST_STEPS = 32, 250
 """Training rows up to which SetFit has its own number of steps: it grows with the square of the rows; beyond that this one."""
 
@@ -28,6 +33,7 @@ def main() -> None:
     labels = sorted({label for _, label in train})
     rows = [[text for text, _ in part] for part in (train, test)]
     known = [np.array([labels.index(label) for _, label in part]) for part in (train, test)]
+    os.chdir(wanted.train.parent)  # where trainers may leave what they write
     begin = time.perf_counter()
     tool = {"setfit": setfit, "hf": trainer, "frozen": frozen}[wanted.tool]
     found = tool(wanted.model, wanted.seed, rows, known, len(labels))
@@ -60,7 +66,8 @@ def setfit(model: str, seed: int, rows: list[list[str]], known: list[Any], label
 
 
 def trainer(model: str, seed: int, rows: list[list[str]], known: list[Any], labels: int) -> dict[str, Any]:
-    """HF Trainer as people use it for few rows: lr 1e-4, 10 % warm-up, 16 rows a batch, 20 epochs, at least 100 steps."""
+    """transformers' Trainer as people use it: all layers and a linear head are tuned, and the last state is taken, as there are
+    no rows to stop by."""
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer, Trainer, TrainingArguments
 
@@ -77,16 +84,17 @@ def trainer(model: str, seed: int, rows: list[list[str]], known: list[Any], labe
         def __getitem__(self, at: int) -> dict[str, Any]:
             return {"input_ids": self.texts["input_ids"][at], "labels": int(self.targets[at])}
 
-    steps = max(100, min(600, 20 * -(-len(rows[0]) // 16)))
+    per_epoch = -(-len(rows[0]) // BATCH_ROWS)
+    steps = max(FEWEST_STEPS, FEWEST_EPOCHS * per_epoch, min(EPOCHS * per_epoch, STEPS))
     arguments = TrainingArguments(
-        output_dir="out", seed=seed, report_to=[], save_strategy="no", learning_rate=1e-4, warmup_steps=steps // 10,
-        max_steps=steps, per_device_train_batch_size=16, per_device_eval_batch_size=64, use_cpu=not torch.cuda.is_available(),
-        disable_tqdm=True, logging_strategy="no",
+        output_dir="out", seed=seed, report_to=[], save_strategy="no", learning_rate=RATE, warmup_steps=int(WARMUP * steps),
+        max_steps=steps, per_device_train_batch_size=BATCH_ROWS, per_device_eval_batch_size=64, disable_tqdm=True,
+        use_cpu=not torch.cuda.is_available(), logging_strategy="no",
     )  # fmt: skip
     tuning = Trainer(network, arguments, train_dataset=Rows(rows[0], known[0]), processing_class=tokenizer)
     tuning.train()
     found: Any = tuning.predict(Rows(rows[1], known[1])).predictions
-    return accuracy(found.argmax(1), known[1])
+    return accuracy(found.argmax(1), known[1]) | {"steps": steps}
 
 
 def frozen(model: str, seed: int, rows: list[list[str]], known: list[Any], labels: int) -> dict[str, Any]:

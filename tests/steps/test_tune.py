@@ -447,7 +447,9 @@ def test_training_ends_in_time_for_what_comes_after_it(features: float) -> None:
         plan=SimpleNamespace(budget_seconds=100.0),
         mode=Mode(),
         watch=Watch(lambda: 0.0, took={"features": features}),
-        ready=SimpleNamespace(examples={"valid": range(10), "calibration": range(10), "test": range(40)}),
+        ready=SimpleNamespace(
+            unlabelled=None, examples={"valid": range(10), "calibration": range(10), "test": range(40)}
+        ),
     )
     budget = Budget(run)
     if not features:

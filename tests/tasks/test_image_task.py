@@ -586,11 +586,11 @@ REFUSED = [
     (IMAGE, {"data.long": "windows", "task.language": "de"},
      "data.long, task.language: no effect with image-classification as it is asked for. Leave it out."),
     (IMAGE, {"train.method": "few-shot"},
-     "train.method: works with texts that have one label each, and not with image-classification of these rows, a label of which "
-     "is no text to compare with. Leave it out."),
+     "train.method: works with texts that have one label each, which these rows of image-classification are "
+     "not. Leave it out."),
     (PAIR, {"data.validation": "crossed"},
-     "data.validation: 'crossed' works with texts and with images that have one label each, and not with pair-classification of "
-     "these rows. Leave it out."),
+     "data.validation: 'crossed' works with texts and with images that have one label each, which these rows of "
+     "pair-classification are not. Leave it out."),
     (VECTORS, {"data.calibration_share": 0.1},
      "data.calibration_share: no effect with embedding, which has nothing to calibrate. Leave it out."),
     (PAIR, {"data.long": "windows"},

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 from luthier.candidates.candidate import Candidate, Passes
 from luthier.candidates.crossing import folds_of
+from luthier.candidates.plain_probe import discriminant_as, probing
 from luthier.candidates.pool import learns_of_few
-from luthier.candidates.probe import discriminant_as, footprint_of, outputs_of, probing
+from luthier.candidates.probe import footprint_of, outputs_of
 from luthier.candidates.run import Run
 from luthier.comparing.fitted import Fitted
 from luthier.devices import with_threads

@@ -1,9 +1,7 @@
 """The probe: a linear head on the frozen features, solved for. From here on there is a model."""
 
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Generator, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 from torch import nn
@@ -14,8 +12,8 @@ from luthier.candidates.candidate import Candidate, Passes
 from luthier.candidates.crossing import folds_of
 from luthier.candidates.fewer_rows import with_fewer
 from luthier.candidates.half_labelled import kept_way, refined
+from luthier.candidates.plain_probe import Solved, artefact, of_strength, plain_probe, probing
 from luthier.candidates.pool import UNLABELLED, discriminates, learns_from_pool, learns_of_few, pool_of
-from luthier.candidates.records import ProbeRecord
 from luthier.candidates.run import HELD_OUT, Run
 from luthier.candidates.zero_shot import NAMES
 from luthier.comparing.fitted import Fitted, Footprint, Weights, tried_rows
@@ -24,17 +22,9 @@ from luthier.events import Event
 from luthier.models.headed import new_head
 from luthier.prepare.prepare import Prepared
 from luthier.tasks.outputs import Outputs
-from luthier.tasks.probing import Probing
-from luthier.train.probe.centred import fit_centred, solve_centred
-from luthier.train.probe.discriminant import (
-    DISCRIMINANTS,
-    Discriminant,
-    Family,
-    discriminant_seconds,
-    fit_discriminant,
-)
+from luthier.train.probe.discriminant import discriminant_seconds
 from luthier.train.probe.half_labelled import HalfLabelled, Solve
-from luthier.train.probe.probe import EXACT, MOST_ROWS, Probe, fit_probe, probe_seconds, solve_probe
+from luthier.train.probe.probe import MOST_ROWS, Probe, probe_seconds, solve_probe
 from luthier.train.probe.worth_taking import comparing_seconds
 
 LEARNT_AT_LAST = ("train", "valid", "calibration")
@@ -103,81 +93,6 @@ class ProbeCandidate(Candidate):
 PROBE = ProbeCandidate()
 
 
-Solved = Callable[[Array, Array], Probe]
-"""The probe of some features, and of what is learnt there."""
-
-
-@dataclass(frozen=True)
-class Plain:
-    """The probe of the rows with labels."""
-
-    probe: Probe
-    solved: Solved
-    """The probe of other rows, in the same setting."""
-    solve: Solve | None
-    """The same of rows that count unlike each other; None of a discriminant."""
-    held_out: Array | None = None
-    """(training rows, outputs) logits of those that were held out in cross-validation, where that stands for validation."""
-
-
-def plain_probe(run: Run) -> Plain:
-    """The probe of the rows with labels: of many rows, of few whose labels are texts, and of few others."""
-    if not learns_of_few(run.ready):
-        return of_many_rows(run)
-    with with_threads(run.mode.wide):
-        return discriminant_of_few(run) if discriminates(run.ready) else centred_of_few(run)
-
-
-def of_many_rows(run: Run) -> Plain:
-    """The probe whose strength cross-validation finds (train/probe/probe.py)."""
-    how = probing(run)
-    probe = fit_or_reuse(run, how, run.targets("train"))
-    run.tuning["probe"] = probe_record(probe)
-    solve = of_strength(how, probe.strength)
-    return Plain(probe, evenly(solve), solve)
-
-
-def centred_of_few(run: Run) -> Plain:
-    """The probe that is pulled to the labels' words (train/probe/centred.py)."""
-    how, targets, words = probing(run), run.targets("train"), run.features.get(NAMES)
-    found = fit_centred(run.features["train"], targets, words, how.outputs, folds_of(run))
-    run.tuning["probe"] = asdict(found.setting)
-
-    def solve(features: Array, targets: Ints, weights: Array | None, tolerance: float) -> Probe:
-        return solve_centred(features, targets, words, how.outputs, found.setting, weights, tolerance)
-
-    return Plain(found.probe, evenly(solve), solve, found.held_out)
-
-
-def discriminant_of_few(run: Run) -> Plain:
-    """A discriminant (train/probe/discriminant.py)."""
-    outputs = probing(run).outputs
-    found: Discriminant = fit_discriminant(
-        run.features["train"], run.targets("train"), outputs, folds_of(run)
-    )
-    run.tuning["probe"] = asdict(found.setting)
-    solved = discriminant_as(replace(DISCRIMINANTS, usual=found.setting), outputs)
-    return Plain(found.probe, solved, None, found.held_out)
-
-
-def of_strength(how: Probing, strength: float) -> Solve:
-    """How a probe of one strength is solved for."""
-
-    def solve(features: Array, targets: Ints, weights: Array | None, tolerance: float) -> Probe:
-        return solve_probe(features, targets, how.outputs, strength, weights, tolerance)
-
-    return solve
-
-
-def evenly(solve: Solve) -> Solved:
-    """The same where all rows count alike."""
-
-    def solved(features: Array, targets: Array) -> Probe:
-        return solve(features, targets, None, EXACT)
-
-    return solved
-
-
 def half_labelled(run: Run, solve: Solve, parts: Sequence[str]) -> HalfLabelled:
     """The rows of some parts beside those without labels."""
     how, own = probing(run), [run.clusters(part) for part in parts]
@@ -194,15 +109,6 @@ def half_labelled(run: Run, solve: Solve, parts: Sequence[str]) -> HalfLabelled:
     )
 
 
-def discriminant_as(family: Family, outputs: int) -> Solved:
-    """Discriminants of other rows in a family's usual setting."""
-
-    def solved(features: Array, targets: Array) -> Probe:
-        return fit_discriminant(features, targets, outputs, None, family).probe
-
-    return solved
-
-
 def outputs_of(run: Run, probe: Probe, held_out: Array | None) -> dict[str, Outputs]:
     """What a head gives for each part: for validation rows, where they are training rows, what heads gave that did not see them.
 
@@ -215,30 +121,6 @@ def outputs_of(run: Run, probe: Probe, held_out: Array | None) -> dict[str, Outp
     if held_out is not None and folds is not None:
         outputs["valid"] = how.answered(held_out[folds >= 0].astype(np.float32), examples["valid"])
     return outputs
-
-
-def probing(run: Run) -> Probing:
-    """How the run's task is learnt by a linear head."""
-    assert run.task.probe is not None, "it competes only where there is a way"
-    return run.task.probe
-
-
-def fit_or_reuse(run: Run, how: Probing, targets: Array) -> Probe:
-    """The probe, solved for, or as an earlier command left it."""
-    saved = run.shared.saved(artefact(run), ProbeRecord)
-    if saved is not None and saved[0].keys() == {"weight", "bias"}:
-        arrays, known = saved
-        run.watch.earlier["probe"] = known.seconds
-        scores = {float(strength): score for strength, score in known.cross_validated.items()}
-        return Probe(arrays["weight"], arrays["bias"], known.strength, scores)
-
-    begin = run.clock()
-    to_learn, features = how.to_learn(targets), how.read(run.features["train"])
-    with with_threads(run.mode.wide):
-        probe = fit_probe(features, to_learn, how.outputs, how.fit_score, run.plan.run.seed)
-    record = ProbeRecord.of(probe_record(probe) | {"seconds": run.clock() - begin})
-    run.shared.save(artefact(run), {"weight": probe.weight, "bias": probe.bias}, record)
-    return probe
 
 
 def footprint_of(run: Run, solved: Solved) -> Footprint:
@@ -258,19 +140,6 @@ def footprint_of(run: Run, solved: Solved) -> Footprint:
     with with_threads(run.mode.wide):
         smaller = with_fewer(again, how, test.select(few), len(chosen), seed)
     return Footprint(learnt=len(train), smaller=smaller)
-
-
-def artefact(run: Run) -> str:
-    """The name of the probe's artefact. Its folds are drawn with the seed."""
-    return f"probe-{run.plan.run.seed}"
-
-
-def probe_record(probe: Probe) -> dict[str, Any]:
-    """The probe's strength and how it was found, as JSON."""
-    return {
-        "strength": probe.strength,
-        "cross_validated": {str(c): score for c, score in probe.cross_validated.items()},
-    }
 
 
 def head_of(probe: Probe) -> nn.Sequential:

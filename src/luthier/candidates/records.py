@@ -70,6 +70,22 @@ class ProbeRecord(VersionedRecord):
         return scores
 
 
+class CentredRecord(VersionedRecord):
+    """Beside the weights of the probe of few rows that is pulled to the labels' words."""
+
+    sharpness: Finite
+    strength: Positive
+    seconds: Finite
+
+
+class DiscriminantRecord(VersionedRecord):
+    """Beside the weights of the probe of few rows that is a discriminant."""
+
+    shrinkage: Finite
+    sharpness: Finite
+    seconds: Finite
+
+
 class ProbeUnlabelledRecord(VersionedRecord):
     """Beside the weights of the probe that learnt from rows without labels too, where that is kept."""
 

@@ -134,6 +134,9 @@ app.command(
 
 def tune(plan: Plan, as_json: bool, quiet: bool, seeds: str | None) -> None:
     """Adapt a pre-trained model to the examples in DATA: the main job."""
+    from luthier.session.out import refuse_place
+
+    refuse_place(plan.run.out)  # before what computes is imported, which takes seconds
     from luthier.session.runs import run_plan, run_seeds
 
     if seeds is not None and not (seeds.isdigit() and int(seeds) > 0):

@@ -10,7 +10,6 @@ from luthier.errors import RunError
 from luthier.events import Event
 from luthier.files import (
     LEFTOVER,
-    is_locked,
     locked,
     refuse_link_away,
     refuse_links_away,
@@ -20,6 +19,7 @@ from luthier.files import (
     write_text,
 )
 from luthier.folder.artefacts import Artefacts
+from luthier.folder.in_use import LOCK, in_use
 from luthier.folder.run_records import EventRecord, KeyRecord
 from luthier.records import read_lines, read_sealed, write_sealed
 
@@ -28,8 +28,6 @@ TRAINING = ("stepped", "validated", "wentback")
 FILES = ("plan.toml", "table.json", "split.json", "findings.json", "events.jsonl", "scorecard.json", "report.html", "README.md",
          "augmented.jpg", "mistakes.jpg", "state/key.json", "state/lock")  # fmt: skip
 FOLDERS = ("state", "model", "predictions", "adapter")
-LOCK = "lock"
-"""In `state`: locked by the command that is at work in the folder."""
 KEY_MEND = "Put back the file that was there, or choose another folder with --out."
 
 
@@ -147,18 +145,6 @@ def refuse_strange(run: Path) -> None:
         refuse_links_away(folder, run)
     for name in FILES:
         refuse_strange_file(run / name, run)
-
-
-def refuse_in_use(run: Path) -> None:
-    """Raise RunError where another command is at work in a folder."""
-    if is_locked(run / "state" / LOCK):
-        raise in_use(run)
-
-
-def in_use(run: Path) -> RunError:
-    return RunError(
-        f"{run}: another command is at work in this folder. Wait for its end, or choose another folder with --out."
-    )
 
 
 def hardly_begun(folder: Path) -> bool:

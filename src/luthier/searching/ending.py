@@ -8,7 +8,8 @@ import numpy as np
 from luthier.devices import available_cores
 from luthier.events import Event, Named, Noted
 from luthier.files import link_or_copy, whole_folder
-from luthier.folder.run_folder import LOCK, RunFolder
+from luthier.folder.in_use import LOCK
+from luthier.folder.run_folder import RunFolder
 from luthier.prepare.prepare import prepare
 from luthier.report.search_page import write_search_page
 from luthier.searching.folder import OF_SEARCH

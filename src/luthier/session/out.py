@@ -5,6 +5,14 @@ from pathlib import Path
 
 from luthier.errors import PlanError
 from luthier.files import why_no_folder
+from luthier.folder.in_use import refuse_in_use
+
+
+def refuse_place(out: str | None) -> None:
+    """Raise PlanError for a folder of `--out` that cannot be written, RunError where another command is at work in it."""
+    refuse_unwritable(out)
+    if out is not None:
+        refuse_in_use(Path(out))
 
 
 def refuse_unwritable(out: str | None) -> None:

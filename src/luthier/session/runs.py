@@ -10,8 +10,9 @@ from luthier.doctor import suggest as suggesting
 from luthier.doctor.check import Checkup
 from luthier.doctor.suggest import Suggestions
 from luthier.errors import PlanError, RunError
+from luthier.folder.in_use import refuse_in_use
 from luthier.folder.model_folder import ModelFolder
-from luthier.folder.run_folder import RunFolder, refuse_in_use, refuse_strange
+from luthier.folder.run_folder import RunFolder, refuse_strange
 from luthier.forecast.forecast import TINY_SECONDS
 from luthier.plan.continuing import with_those_of_earlier
 from luthier.plan.places import NAMED, found_again

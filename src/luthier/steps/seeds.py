@@ -15,8 +15,9 @@ import numpy as np
 from luthier.errors import Interrupted, PlanError, RunError
 from luthier.events import Event, Noted
 from luthier.files import link_or_copy, whole_folder, write_json, write_text
+from luthier.folder.in_use import LOCK
 from luthier.folder.model_folder import ModelFolder
-from luthier.folder.run_folder import FOLDERS, LOCK
+from luthier.folder.run_folder import FOLDERS
 from luthier.folder.scorecard import FILE as SCORECARD
 from luthier.folder.scorecard import Scorecard
 from luthier.folder.scorecard_records import ScorecardRecord

@@ -14,10 +14,11 @@ from luthier.candidates.run import Mode, Run, Watch
 from luthier.devices import release_freed_memory
 from luthier.errors import Interrupted, PlanError
 from luthier.events import Advanced, Doubted, Ended, Event, Noted, Started
+from luthier.folder.in_use import refuse_in_use
 from luthier.folder.model_folder import ModelFolder
 from luthier.folder.model_record import FILE as MODEL_RECORD
 from luthier.folder.model_record import doubts
-from luthier.folder.run_folder import RunFolder, refuse_in_use
+from luthier.folder.run_folder import RunFolder
 from luthier.forecast.forecast import TINY_SECONDS, forecast, refuse_what_does_not_fit
 from luthier.forecast.timing import room_for_copy
 from luthier.models.hub.find import what_opening_takes

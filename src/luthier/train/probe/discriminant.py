@@ -148,7 +148,12 @@ class Classes:
         bias = -(weights * self.means).sum(1) / 2 + frequencies * np.log(self.frequencies)
         weights = weights / self.length
         bias = bias - weights @ self.centre
-        return Probe(weights.astype(np.float32), bias.astype(np.float32), math.inf, {})
+        return unpenalised(weights.astype(np.float32), bias.astype(np.float32))
+
+
+def unpenalised(weight: Array, bias: Array) -> Probe:
+    """A head whose weights follow from the rows alone. weight: (outputs, width).  bias: (outputs,)"""
+    return Probe(weight, bias, math.inf, {})
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ import torch
 
 from luthier.arrays import Array, Ints
 from luthier.batches.examples import Batch, Examples
-from luthier.batches.order import by_length
 from luthier.batches.tokens import runs
 from luthier.devices import Device
 from luthier.errors import ModelError
@@ -23,7 +22,7 @@ def over_rows(examples: Examples, device: Device, tokens: int | None = None) -> 
 
     tokens: size of a batch; as the examples say where it is None.
     """
-    batches = by_length(examples.lengths, tokens or examples.budget)[::-1]
+    batches = examples.by_length(tokens)[::-1]
     for at, rows in enumerate(batches):
         # Where the cores compute, whoever decodes meanwhile makes them wait for each other: a third slower (docs/engine.md).
         if device.kind != "cpu" and at + 1 < len(batches):

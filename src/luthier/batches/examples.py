@@ -139,6 +139,11 @@ class Examples(ABC):
         """Some rows in their order, cut into batches of at most so many tokens, one row at least. lengths: those of all rows."""
         return cut_by_budget(rows, lengths, tokens)
 
+    def by_length(self, tokens: int | None = None) -> list[Ints]:
+        """All rows, shortest first, cut into batches as a frozen model reads them. tokens: as in `cut`; None: `budget`."""
+        lengths = self.lengths
+        return self.cut(np.argsort(lengths, kind="stable"), lengths, tokens or self.budget)
+
     @abstractmethod
     def batch(self, rows: Ints, variation: Variation | None = None) -> Batch:
         """Some rows, ready for a model; varied for training where rows can be."""

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from luthier.batches.examples import Examples
-from luthier.batches.order import by_length
 from luthier.candidates import competing
 from luthier.candidates.adapting.lesson import adapts
 from luthier.candidates.crossing import foretold
@@ -49,7 +48,7 @@ class Costs:
 
     def reading(self, examples: Examples, precision: str = "exact") -> float:
         """Seconds of one pass over some rows."""
-        sizes = sizes_of(examples, by_length(examples.lengths, examples.budget))
+        sizes = sizes_of(examples, examples.by_length())
         return self.looks[precision].again.of(sizes)
 
     def answers(self, examples: Examples, precision: str = "exact", untouched: bool = False) -> float:

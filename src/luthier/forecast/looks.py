@@ -11,7 +11,6 @@ import torch
 
 from luthier.arrays import Array, Ints
 from luthier.batches.examples import Examples
-from luthier.batches.order import by_length
 from luthier.forecast.outline import Sizes, sizes_of
 from luthier.models.kernels.dropout import DICE
 from luthier.prepare.prepare import Prepared
@@ -96,7 +95,7 @@ def time_looks(ready: Prepared) -> dict[str, Looks]:
     """In training's precision (`fast`) and in fp32 (`exact`), on a few real batches."""
     examples = max(ready.examples.values(), key=len)
     few = examples.select(np.arange(min(len(examples), 20_000)))
-    batches = by_length(few.lengths, few.budget)
+    batches = few.by_length()
     chosen = at_quantiles(sizes_of(few, batches), (0.5, 0.05, 0.95))
     of = sizes_of(few, [batches[at] for at in chosen])
     found: dict[str, Looks] = {}

@@ -8,7 +8,7 @@ import numpy as np
 
 from luthier.arrays import Array, Ints
 from luthier.batches.examples import Examples
-from luthier.batches.order import by_length, epoch_order, steps_per_epoch
+from luthier.batches.order import epoch_order, steps_per_epoch
 from luthier.candidates.tuned.cloze import seed_of_cloze, settings_of_cloze
 from luthier.candidates.tuned.settings import groups_of
 from luthier.prepare.prepare import Prepared
@@ -44,7 +44,7 @@ def sizes_of(examples: Examples, batches: list[Ints]) -> Sizes:
 def passes(ready: Prepared, part: str) -> Sizes:
     """The batches of one frozen pass over a part."""
     examples = ready.examples[part]
-    return sizes_of(examples, by_length(examples.lengths, examples.budget))
+    return sizes_of(examples, examples.by_length())
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ import torch
 
 from luthier.arrays import Ints
 from luthier.batches.examples import Examples, Variation
-from luthier.batches.order import by_length
 from luthier.candidates.tuned.settings import design_of, micro_tokens_of, settings_of, unfreezing_of, weighted
 from luthier.candidates.tuned.taught import as_many
 from luthier.devices import with_threads
@@ -135,7 +134,7 @@ class Bench:
         kept = torch.zeros(len(flat.ids), ready.model.state_width, dtype=ready.device.dtype)
         states = States(flat, kept)
         with ready.masters.training(), self.prefix.recording({stage.depth: states}):
-            for rows in by_length(few.lengths, few.budget):
+            for rows in few.by_length():
                 look(ready, few, rows)
         with self.prefix.replaying(stage.depth, lambda: states):
             yield

@@ -15,7 +15,6 @@ from luthier.arrays import Array, Floats, Ints
 from luthier.batches.augment import Augment
 from luthier.batches.examples import Batch, Examples, Variation
 from luthier.batches.image_examples import ImageExamples
-from luthier.batches.order import by_length
 from luthier.devices import Device
 from luthier.models.headed import HeadedModel
 from luthier.predict import features_of
@@ -58,7 +57,7 @@ class ImageAdaptation(Recognising):
             return Recognised(whole, np.zeros(len(examples)))
         varied = examples.varied(CHANGED, None, 0)
         model.eval()
-        for rows in by_length(varied.lengths, varied.budget):
+        for rows in varied.by_length():
             batch = varied.batch(rows, HELD_OUT).to(device.torch)
             changed[rows] = model.features(batch).float().cpu().numpy()
         return Recognised(whole, surprises_of(changed, examples.targets.astype(np.float32), None))

@@ -196,6 +196,13 @@ def test_micro_batches_hold_so_many_tokens_and_count_a_shared_beginning_once() -
     ]
 
 
+def test_rows_are_scored_in_batches_that_count_a_shared_beginning_once() -> None:
+    examples, alone = sequences_of(TEXTS), sequences_of(TEXTS, shares=False)
+
+    assert [rows.tolist() for rows in examples.by_length(20)] == [[3, 2], [0, 4, 1]]
+    assert [rows.tolist() for rows in alone.by_length(20)] == [[3, 2], [0, 4], [1]]
+
+
 def test_micro_batches_count_what_the_answers_of_a_row_begin_with_once() -> None:
     one, other = [(*range(1, 9), 20 + n, 21) for n in (0, 5)], [(*range(30, 38), 20 + n, 22) for n in (0, 5)]
     alone = sequences_of([*one, *other])

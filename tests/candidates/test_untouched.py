@@ -8,8 +8,8 @@ import pytest
 
 from luthier.arrays import Ints
 from luthier.batches.examples import Examples
-from luthier.candidates.run import Run
-from luthier.candidates.untouched import ANSWERED, FEW_EXAMPLES, TRIED_ON, fitting_prompts, prompted
+from luthier.candidates.run import ANSWERED, Run
+from luthier.candidates.untouched import FEW_EXAMPLES, TRIED_ON, fitting_prompts, prompted
 from luthier.errors import Interrupted
 from luthier.prepare.prepare import prepare
 from luthier.steps.tune import tune

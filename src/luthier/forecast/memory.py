@@ -11,7 +11,6 @@ from luthier.arrays import Ints
 from luthier.batches.examples import Examples
 from luthier.candidates.pool import pool_of
 from luthier.candidates.tuned.prefixes import Shelf
-from luthier.candidates.tuned.settings import design_of
 from luthier.errors import PlanError
 from luthier.forecast.outline import Outline, passes, rungs_of, sizes_of
 from luthier.forecast.timing import Bench, Held, resident_bytes
@@ -201,13 +200,11 @@ class Memory:
 
 
 def saving_bytes(ready: Prepared) -> int:
-    """Bytes that writing the finished model adds: it is opened again beside the one in memory, and weights into which adapters
-    were merged are new, while those that were read still are mapped. Nothing for a small model, as `compiled_bytes` counts more
-    than that too much."""
+    """Bytes that writing the finished model adds: it is opened again beside the one in memory. Weights into which adapters were
+    merged stand in the place of those that were read. Nothing for a small model, as `compiled_bytes` counts more than that too
+    much."""
     whole = sum(4 * weight.numel() for weight in ready.model.parameters())
-    if whole < LARGE_MODEL:
-        return 0
-    return whole if design_of(ready.plan.train) is None else 2 * whole
+    return 0 if whole < LARGE_MODEL else whole
 
 
 def vocabulary(examples: Examples) -> Ints:

@@ -17,7 +17,7 @@ from safetensors.numpy import load_file, save_file
 from command import luthier
 from kills import at_call, at_step, die, kill_in, outcome, run
 from luthier import files
-from luthier.candidates import features, probe
+from luthier.candidates import features, plain_probe
 from luthier.candidates.tuned import prefixes, tuned
 from luthier.errors import Interrupted, RunError, WorldError
 from luthier.events import Event, Noted, Started, Stepped, WentBack
@@ -129,7 +129,7 @@ PLACES: dict[str, tuple[str, Callable[[], None]]] = {
     "before the plan is written": ("full", at_call(tune, "write_records", 1)),
     "in the features": ("full", at_batch(3)),
     "between the features and their record": ("full", at_call(artefacts, "write_json", 1)),
-    "in the probe": ("full", at_call(probe, "fit_probe", 1)),
+    "in the probe": ("full", at_call(plain_probe, "fit_probe", 1)),
     "while the probe's model is written": ("full", at_call(tuned, "settings_of", 1)),
     "while frozen layers are recorded": ("top", at_call(prefixes, "record", 2)),
     "in the first saved state": ("full", at_call(checkpoints, "save_file", 1, after=True)),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from luthier.arrays import Array, Ints
 from luthier.candidates.crossing import folds_of
@@ -27,6 +27,9 @@ from luthier.train.probe.probe import EXACT, Probe, fit_probe, solve_probe
 
 HELD_OUT = "held_out"
 """The key of what a probe gave for rows that it did not see."""
+
+Kind = TypeVar("Kind", ProbeRecord, CentredRecord, DiscriminantRecord)
+"""What stands beside the weights of a probe."""
 
 Solved = Callable[[Array, Array], Probe]
 """The probe of some features, and of what is learnt there."""
@@ -65,18 +68,17 @@ def of_many_rows(run: Run) -> Plain:
 def centred_of_few(run: Run) -> Plain:
     """The probe that is pulled to the labels' words (train/probe/centred.py)."""
     how, targets, words = probing(run), run.targets("train"), run.features.get(NAMES)
-    saved = run.shared.saved(artefact(run), CentredRecord)
-    if saved is None:
+    left = left_behind(run, CentredRecord)
+    if left is None:
         begin = run.clock()
         found = fit_centred(run.features["train"], targets, words, how.outputs, folds_of(run))
         record = CentredRecord(**asdict(found.setting), seconds=run.clock() - begin)
         save(run, found.probe, record, found.held_out)
     else:
-        arrays, known = saved
+        arrays, known = left
         setting = Setting(known.sharpness, known.strength)
         probe = Probe(arrays["weight"], arrays["bias"], setting.strength, {})
         found = Centred(probe, setting, arrays.get(HELD_OUT))
-        run.watch.earlier["probe"] = known.seconds
     run.tuning["probe"] = asdict(found.setting)
 
     def solve(features: Array, targets: Ints, weights: Array | None, tolerance: float) -> Probe:
@@ -88,17 +90,16 @@ def centred_of_few(run: Run) -> Plain:
 def discriminant_of_few(run: Run) -> Plain:
     """A discriminant (train/probe/discriminant.py)."""
     outputs = probing(run).outputs
-    saved = run.shared.saved(artefact(run), DiscriminantRecord)
-    if saved is None:
+    left = left_behind(run, DiscriminantRecord)
+    if left is None:
         begin = run.clock()
         found = fit_discriminant(run.features["train"], run.targets("train"), outputs, folds_of(run))
         record = DiscriminantRecord(**asdict(found.setting), seconds=run.clock() - begin)
         save(run, found.probe, record, found.held_out)
     else:
-        arrays, known = saved
+        arrays, known = left
         probe = unpenalised(arrays["weight"], arrays["bias"])
         found = Discriminant(probe, Whitening(known.shrinkage, known.sharpness), arrays.get(HELD_OUT))
-        run.watch.earlier["probe"] = known.seconds
     run.tuning["probe"] = asdict(found.setting)
     solved = discriminant_as(replace(DISCRIMINANTS, usual=found.setting), outputs)
     return Plain(found.probe, solved, None, found.held_out)
@@ -133,10 +134,9 @@ def discriminant_as(family: Family, outputs: int) -> Solved:
 
 def fit_or_reuse(run: Run, how: Probing, targets: Array) -> Probe:
     """The probe, solved for, or as an earlier command left it."""
-    saved = run.shared.saved(artefact(run), ProbeRecord)
-    if saved is not None and saved[0].keys() == {"weight", "bias"}:
-        arrays, known = saved
-        run.watch.earlier["probe"] = known.seconds
+    left = left_behind(run, ProbeRecord)
+    if left is not None:
+        arrays, known = left
         scores = {float(strength): score for strength, score in known.cross_validated.items()}
         return Probe(arrays["weight"], arrays["bias"], known.strength, scores)
 
@@ -153,6 +153,15 @@ def probing(run: Run) -> Probing:
     """How the run's task is learnt by a linear head."""
     assert run.task.probe is not None, "it competes only where there is a way"
     return run.task.probe
+
+
+def left_behind(run: Run, kind: type[Kind]) -> tuple[dict[str, Array], Kind] | None:
+    """The probe as an earlier command has left it, whose seconds are counted then; None where it is to be solved for."""
+    saved = run.shared.saved(artefact(run), kind)
+    if saved is None or not {"weight", "bias"} <= saved[0].keys():
+        return None
+    run.watch.earlier["probe"] = saved[1].seconds
+    return saved
 
 
 def save(run: Run, probe: Probe, record: VersionedRecord, held_out: Array | None = None) -> None:

@@ -166,6 +166,9 @@ READING = "adaptation"
 def adapt(plan: Plan, as_json: bool, quiet: bool) -> None:
     """Let a model learn from the texts or images of DATA without labels, before it is tuned or for itself: tune --task
     adaptation."""
+    from luthier.session.out import refuse_place
+
+    refuse_place(plan.run.out)
     from luthier.session.runs import run_plan
 
     if plan.task.name not in ("auto", READING):

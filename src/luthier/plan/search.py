@@ -7,7 +7,7 @@ from annotated_types import Ge, Le
 from pydantic import ValidationError
 
 from luthier.errors import PlanError, did_you_mean
-from luthier.plan.plan import complaints
+from luthier.plan.complaints import complaints
 from luthier.plan.section import Section
 from luthier.plan.sections import Name, Positive
 

@@ -23,10 +23,11 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from benchmarks.harness.kept import write_records
 from benchmarks.harness.machine import cores, describe
 from benchmarks.harness.places import DATA, OUT
 from benchmarks.harness.processes import Cost, last_line, names_of, run_alone
-from benchmarks.harness.results import write_section, write_whole
+from benchmarks.harness.results import write_section
 
 SECTION = "Engine"
 WARM = 0.2
@@ -740,7 +741,7 @@ def drive() -> None:
             continue
         record = records[name, tool] = measure(name, tool, asked.data, asked.smoke)
         if not asked.smoke:
-            write_whole(asked.cache, "".join(json.dumps(asdict(one)) + "\n" for one in records.values()))
+            write_records(asked.cache, records.values())
         told = record.error or (f"{record.rate['rows_per_second']:.1f} rows/s" if record.rate else "")
         print(f"{name} · {tool}: {told}, {record.cost.seconds:.0f} s", file=sys.stderr, flush=True)
     measured = [name for name in CASES if any(case == name for case, _ in records)]

@@ -12,7 +12,6 @@ What is measured is kept cell by cell, so an interrupted benchmark goes on where
 
 import argparse
 import csv
-import json
 import random
 import sys
 import tempfile
@@ -23,10 +22,11 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from benchmarks.harness.kept import completed
 from benchmarks.harness.machine import describe
 from benchmarks.harness.places import DATA, OUT
 from benchmarks.harness.processes import luthier, names_of
-from benchmarks.harness.results import write_section, write_whole
+from benchmarks.harness.results import write_section
 from benchmarks.search.regret import SETS, Row, few, prepare, read
 
 SECTION = "Distilled into a table of word vectors"
@@ -159,11 +159,6 @@ def section(cells: Sequence[Cell]) -> str:
     return f"{machines}\n\n{words}\n\n" + "\n".join(lines)
 
 
-def load(path: Path) -> list[Cell]:
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return [Cell(**json.loads(line)) for line in lines]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -188,17 +183,16 @@ def main() -> None:
             )
         )
         return
-    found = load(asked.cache)
-    for name in asked.sets:
-        for size in asked.sizes:
-            if asked.table_only or (name, size) in {one.key for one in found}:
-                continue
-            found += measure(name, size, asked.data, asked.seed, None, [])
-            write_whole(asked.cache, "".join(json.dumps(asdict(one)) + "\n" for one in found))
-            print(f"{name}, {size}", file=sys.stderr, flush=True)
-    if not found:
-        parser.error("nothing was measured yet")
-    text = section(found)
+    cells = [(name, size) for name in asked.sets for size in asked.sizes]
+    text = section(
+        completed(
+            asked.cache,
+            Cell,
+            [] if asked.table_only else cells,
+            lambda one: one.key,
+            lambda key: measure(*key, asked.data, asked.seed, None, []),
+        )
+    )
     print(text)
     write_section(SECTION, text)
 

@@ -9,12 +9,11 @@ it the same rows are learnt from nothing. All in one process, after two rounds t
 
 import argparse
 import csv
-import json
 import statistics
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from benchmarks.harness.kept import read_records, write_records
 from benchmarks.harness.machine import describe
 from benchmarks.harness.places import DATA, OUT
 from benchmarks.harness.processes import names_of
@@ -152,12 +152,6 @@ def loop(args: argparse.Namespace, name: str, seed: int, arm: str) -> Iterator[M
             before = run
 
 
-def known() -> list[Measured]:
-    if not MEASURED.exists():
-        return []
-    return [Measured(**json.loads(line)) for line in MEASURED.read_text(encoding="utf-8").splitlines()]
-
-
 def section(found: Sequence[Measured]) -> str:
     lines = ["| set | chosen | round | labels | seconds | from nothing | share | accuracy | from nothing | loops |",
              "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]  # fmt: skip
@@ -191,13 +185,16 @@ def main() -> None:
     args = parser.parse_args()
     if not args.table_only:
         measure(args)
-    if known():
-        write_section(SECTION, section(known()))
+    known = read_records(MEASURED, Measured)
+    if known:
+        write_section(SECTION, section(known))
 
 
 def measure(args: argparse.Namespace) -> None:
     """What is not measured yet."""
-    done = {(one.set, one.seed, one.arm) for one in known() if one.round == args.rounds}
+    done = {
+        (one.set, one.seed, one.arm) for one in read_records(MEASURED, Measured) if one.round == args.rounds
+    }
     left = [
         (name, seed, arm) for seed in range(args.seeds) for name in args.sets for arm in args.arms
         if (name, seed, arm) not in done
@@ -214,8 +211,7 @@ def measure(args: argparse.Namespace) -> None:
                 f"{one.accuracy:.3f}, from nothing {one.accuracy_from_nothing:.3f}, {one.kept} kept",
                 flush=True,
             )
-        with open(MEASURED, "a", encoding="utf-8") as file:
-            file.writelines(json.dumps(asdict(one)) + "\n" for one in found)
+        write_records(MEASURED, [*read_records(MEASURED, Measured), *found])
 
 
 if __name__ == "__main__":

@@ -12,21 +12,21 @@ What is measured is kept run by run, so an interrupted benchmark goes on where i
 
 import argparse
 import csv
-import json
 import random
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from benchmarks.harness.kept import completed, read_records, write_records
 from benchmarks.harness.machine import describe
 from benchmarks.harness.places import DATA, OUT
 from benchmarks.harness.processes import Cost, luthier
-from benchmarks.harness.results import write_section, write_whole
+from benchmarks.harness.results import write_section
 
 SECTION = "Few-shot training with many rows"
 SETS = ("banking77", "trec", "sst2", "agnews_7k6")
@@ -159,11 +159,6 @@ def row_of(one: Measured) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def load(path: Path) -> list[Measured]:
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return [Measured(**json.loads(line)) for line in lines]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -179,18 +174,20 @@ def main() -> None:
     if asked.rows:
         print(section([measure(asked.rows, asked.data, asked.seed, [])]))
         return
-    found = load(asked.cache)
-    for size in [] if asked.table_only else asked.sizes:
-        if asked.again:
-            found = [one for one in found if one.rows != size]
-        if any(one.rows == size for one in found):
-            continue
-        found.append(measure(size, asked.data, asked.seed, []))
-        write_whole(asked.cache, "".join(json.dumps(asdict(one)) + "\n" for one in found))
-        print(f"{size:,} rows", file=sys.stderr, flush=True)
-    if not found:
-        parser.error("nothing was measured yet")
-    text = section(found)
+    sizes = [] if asked.table_only else asked.sizes
+    if asked.again:
+        write_records(
+            asked.cache, [one for one in read_records(asked.cache, Measured) if one.rows not in sizes]
+        )
+    text = section(
+        completed(
+            asked.cache,
+            Measured,
+            sizes,
+            lambda one: one.rows,
+            lambda size: [measure(size, asked.data, asked.seed, [])],
+        )
+    )
     print(text)
     write_section(SECTION, text)
 

@@ -20,16 +20,17 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from benchmarks.harness.kept import write_records
 from benchmarks.harness.machine import describe
 from benchmarks.harness.places import DATA, OUT
 from benchmarks.harness.processes import luthier, names_of
-from benchmarks.harness.results import write_section, write_whole
+from benchmarks.harness.results import write_section
 
 SECTION = "Zero-tuning regret"
 TRIALS = 30
@@ -297,7 +298,7 @@ def main() -> None:
             if any((one.set, one.size, one.seed, one.prune) == cell for one in found):
                 continue
             found.append(measure(name, size, asked.data, asked.seed, asked.prune))
-            write_whole(asked.cache, "".join(json.dumps(asdict(one)) + "\n" for one in found))
+            write_records(asked.cache, found)
             last = found[-1]
             print(
                 f"{name}, {size}: regret {100 * last.regret:+.1f}, {last.seconds:.0f} s",

@@ -17,15 +17,16 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from benchmarks.harness.kept import read_records, write_records
 from benchmarks.harness.machine import describe
 from benchmarks.harness.places import DATA, OUT
 from benchmarks.harness.processes import luthier
-from benchmarks.harness.results import write_section, write_whole
+from benchmarks.harness.results import write_section
 
 SECTION = "What keeping gives back"
 MODEL = "all-MiniLM-L6-v2"
@@ -198,13 +199,12 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=OUT / "keeping.jsonl", help="what was measured")
     asked = parser.parse_args()
     cache = asked.cache.with_name(f"smoke-{asked.cache.name}") if asked.rows else asked.cache
-    lines = cache.read_text(encoding="utf-8").splitlines() if cache.exists() else []
-    found = [Measured(**json.loads(line)) for line in lines]
+    found = read_records(cache, Measured)
     wanted = [("base", 0), *((keep, seed) for seed in range(asked.seeds) for keep in ("off", "strong"))]
     for keep, seed in wanted:
         if not any((one.keep, one.seed, one.rows) == (keep, seed, asked.rows) for one in found):
             found.append(measure(keep, seed, asked.rows, asked.data, asked.all.split()))
-            write_whole(cache, "".join(json.dumps(asdict(one)) + "\n" for one in found))
+            write_records(cache, found)
             print(f"{keep}, seed {seed}: {found[-1].probes}", file=sys.stderr)
     body = section([one for one in found if one.rows == asked.rows])
     print(body)

@@ -10,16 +10,16 @@ What is measured is kept cell by cell, so an interrupted benchmark goes on where
 """
 
 import argparse
-import json
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from benchmarks.harness.kept import completed
 from benchmarks.harness.machine import describe
 from benchmarks.harness.places import DATA, OUT, REPOSITORY
 from benchmarks.harness.processes import luthier, names_of
@@ -164,11 +164,6 @@ def picture(cells: Sequence[Cell]) -> str:
     )
 
 
-def load(path: Path) -> list[Cell]:
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return [Cell(**json.loads(line)) for line in lines]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -190,16 +185,14 @@ def main() -> None:
         print(section([cell]))
         print(picture([cell])[:200])
         return
-    found = load(asked.cache)
-    for share in SHARES:
-        for name in asked.sets:
-            if asked.table_only or (name, share) in {one.key for one in found}:
-                continue
-            found.append(measure(name, share, asked.data, [], None))
-            write_whole(asked.cache, "".join(json.dumps(asdict(one)) + "\n" for one in found))
-            print(f"{name}, {share} %", file=sys.stderr, flush=True)
-    if not found:
-        parser.error("nothing was measured yet")
+    cells = [(name, share) for share in SHARES for name in asked.sets]
+    found = completed(
+        asked.cache,
+        Cell,
+        [] if asked.table_only else cells,
+        lambda one: one.key,
+        lambda key: [measure(*key, asked.data, [], None)],
+    )
     text = section(found)
     print(text)
     write_section(SECTION, text)

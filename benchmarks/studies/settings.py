@@ -10,20 +10,20 @@ What is measured is kept at once, so an interrupted benchmark goes on where it s
 `--cache` names another file. The table shows the sets, sizes and changes that are asked for.
 """
 
-import json
 import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from benchmarks.harness.kept import read_records, write_records
 from benchmarks.harness.machine import describe
 from benchmarks.harness.places import OUT
 from benchmarks.harness.processes import luthier
-from benchmarks.harness.results import write_section, write_whole
+from benchmarks.harness.results import write_section
 from benchmarks.search.regret import SETS, asking, prepare
 
 SECTION = "Settings for few rows"
@@ -120,11 +120,6 @@ def with_error(values: Sequence[float]) -> str:
     return f"{statistics.mean(values):+.2f}{error}"
 
 
-def load(path: Path) -> list[Scored]:
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return [Scored(**json.loads(line)) for line in lines]
-
-
 def main() -> None:
     parser = asking(__doc__)
     parser.add_argument("--sizes", default="50", help="rows to learn from, as in 50,200")
@@ -139,7 +134,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=OUT / "settings.jsonl", help="what was measured")
     parser.add_argument("--dry", action="store_true", help="print the table, write no section")
     asked = parser.parse_args()
-    found = load(asked.cache)
+    found = read_records(asked.cache, Scored)
     shared = asked.all.split()
     for seed in range(asked.seeds):
         for size in asked.sizes.split(","):
@@ -149,7 +144,7 @@ def main() -> None:
                 if not missing:
                     continue
                 found += measure(name, size, seed, missing, asked.data, shared)
-                write_whole(asked.cache, "".join(json.dumps(asdict(one)) + "\n" for one in found))
+                write_records(asked.cache, found)
                 print(f"{name}, {size}, seed {seed}", file=sys.stderr, flush=True)
     shown = [
         one

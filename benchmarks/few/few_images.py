@@ -8,7 +8,6 @@ from the first on.
 """
 
 import argparse
-import csv
 import json
 import random
 import sys
@@ -21,6 +20,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from benchmarks.harness.labelled import Row, write_labelled
 from benchmarks.harness.machine import describe
 from benchmarks.harness.places import DATA, MODELS, OUT
 from benchmarks.harness.processes import LUTHIER, last_line, names_of, run_alone
@@ -34,7 +34,6 @@ SIZES = (1, 4, 16)
 WAYS = ("crossed", "held-out")
 MOST_TESTED = 300
 CANDIDATES = ("colours", "neighbours", "class-means", "probe", "tuned")
-Row = tuple[str, str]
 
 
 def main() -> None:
@@ -81,9 +80,11 @@ def measured(images: Path, network: Path, size: int, way: str, sample: int) -> d
     """One run on a sample of rows."""
     with tempfile.TemporaryDirectory() as folder:
         own = Path(folder)
-        write(own / "train.csv", drawn(listed(images / "train"), size, sample))
+        write_labelled(own / "train.csv", drawn(listed(images / "train"), size, sample), "image")
         tested = listed(images / "test")
-        write(own / "test.csv", random.Random(0).sample(tested, min(MOST_TESTED, len(tested))))
+        write_labelled(
+            own / "test.csv", random.Random(0).sample(tested, min(MOST_TESTED, len(tested))), "image"
+        )
         command = [
             LUTHIER,
             "tune",
@@ -123,11 +124,6 @@ def drawn(rows: Sequence[Row], size: int, sample: int) -> list[Row]:
         if seen[label] <= size:
             found.append((file, label))
     return found
-
-
-def write(path: Path, rows: Sequence[Row]) -> None:
-    with open(path, "w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([("image", "label"), *rows])
 
 
 # The table

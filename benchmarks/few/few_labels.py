@@ -10,7 +10,6 @@ so that a table stands from the first on.
 """
 
 import argparse
-import csv
 import json
 import os
 import random
@@ -24,6 +23,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.few import rivals
+from benchmarks.harness.labelled import Row, read_labelled, write_labelled
 from benchmarks.harness.machine import describe
 from benchmarks.harness.places import DATA, OUT
 from benchmarks.harness.processes import LUTHIER, last_line, names_of, run_alone
@@ -81,9 +81,9 @@ def measured(wanted: argparse.Namespace, name: str, size: int, tool: str, sample
 
     with tempfile.TemporaryDirectory() as folder:
         own = Path(folder)
-        rows = read(wanted.data / SETS[name] / "train.csv")
-        write(own / "train.csv", drawn(rows, size, sample))
-        write(own / "test.csv", read(wanted.data / SETS[name] / "test.csv"))
+        rows = read_labelled(wanted.data / SETS[name] / "train.csv")
+        write_labelled(own / "train.csv", drawn(rows, size, sample))
+        write_labelled(own / "test.csv", read_labelled(wanted.data / SETS[name] / "test.csv"))
         files = [str(own / "train.csv"), str(own / "test.csv")]
         if tool in ("luthier", "few-shot"):
             flags = ["--method", tool] if tool == "few-shot" else []
@@ -142,17 +142,7 @@ def of_run(folder: Path) -> dict[str, Any]:
     }
 
 
-def read(path: Path) -> list[tuple[str, str]]:
-    with open(path, encoding="utf-8", newline="") as file:
-        return [(row["text"], row["label"]) for row in csv.DictReader(file)]
-
-
-def write(path: Path, rows: Sequence[tuple[str, str]]) -> None:
-    with open(path, "w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([("text", "label"), *rows])
-
-
-def drawn(rows: Sequence[tuple[str, str]], size: int, sample: int) -> list[tuple[str, str]]:
+def drawn(rows: Sequence[Row], size: int, sample: int) -> list[Row]:
     """So many rows of each label, by the sample's number."""
     dice, seen, found = random.Random(sample), dict[str, int](), []
     for text, label in dice.sample(rows, len(rows)):

@@ -22,6 +22,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.harness.kept import read_records, write_records
+from benchmarks.harness.labelled import Row, read_labelled, write_labelled
 from benchmarks.harness.machine import describe
 from benchmarks.harness.places import DATA, OUT
 from benchmarks.harness.processes import names_of
@@ -38,7 +39,6 @@ ARMS = ("suggested", "random")
 MEASURED = OUT / "label_loop.jsonl"
 TESTED = 500
 POOL = 2_000
-Row = tuple[str, str]
 
 LEGEND = """\
 *Seconds*: of a round with `--continue`, of a run from nothing on the same rows, and the former as a share of the latter; without
@@ -66,17 +66,6 @@ class Measured:
     machine: str
 
 
-def rows_of(path: Path) -> list[Row]:
-    with open(path, encoding="utf-8", newline="") as file:
-        return [(row["text"], row["label"]) for row in csv.DictReader(file)]
-
-
-def written(path: Path, rows: Sequence[Row]) -> Path:
-    with open(path, "w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([("text", "label"), *rows])
-    return path
-
-
 def first_rows(pool: Sequence[Row], count: int, dice: np.random.Generator) -> list[Row]:
     """Rows at random, two of each label among them: a label that no training row has cannot be tested."""
     order = [pool[at] for at in dice.permutation(len(pool))]
@@ -92,7 +81,7 @@ def next_rows(
     arm: str, labelled: Path, pool: dict[str, str], count: int, folder: Path, seed: int
 ) -> list[Row]:
     """The next rows to be labelled, with their labels."""
-    known = {text for text, _ in rows_of(labelled)}
+    known = {text for text, _ in read_labelled(labelled)}
     free = [text for text in pool if text not in known]
     if arm == "random":
         chosen = [free[at] for at in np.random.default_rng([seed, len(known)]).permutation(len(free))[:count]]
@@ -122,14 +111,14 @@ def seconds_of(run: ModelFolder) -> float:
 def loop(args: argparse.Namespace, name: str, seed: int, arm: str) -> Iterator[Measured]:
     """The rounds of one loop."""
     home, dice = args.data / SETS[name], np.random.default_rng(seed)
-    rows, tests = rows_of(home / "train.csv"), rows_of(home / "test.csv")
+    rows, tests = read_labelled(home / "train.csv"), read_labelled(home / "test.csv")
     rows = [rows[at] for at in dice.permutation(len(rows))[:POOL]]
     tests = [tests[at] for at in dice.permutation(len(tests))[:TESTED]]
     pool = dict(rows)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        test = written(folder / "test.csv", tests)
-        labelled = written(folder / "round-1.csv", first_rows(rows, args.labels, dice))
+        test = write_labelled(folder / "test.csv", tests)
+        labelled = write_labelled(folder / "round-1.csv", first_rows(rows, args.labels, dice))
         settings: dict[str, Any] = {"test": str(test), "seed": seed, "allow": ["leaks"]}
         before: ModelFolder | None = None
         for number in range(1, args.rounds + 1):
@@ -143,12 +132,12 @@ def loop(args: argparse.Namespace, name: str, seed: int, arm: str) -> Iterator[M
             )
             score = run.scorecard.test["accuracy"].value
             yield Measured(
-                name, seed, arm, number, len(rows_of(labelled)), seconds_of(run), seconds_of(alone), score,
+                name, seed, arm, number, len(read_labelled(labelled)), seconds_of(run), seconds_of(alone), score,
                 alone.scorecard.test["accuracy"].value, run.scorecard.chosen,
                 None if told is None else bool(told["low"] <= score <= told["high"]), describe(),
             )  # fmt: skip
             more = next_rows(arm, labelled, pool, args.labels, folder, seed)
-            labelled = written(folder / f"round-{number + 1}.csv", [*rows_of(labelled), *more])
+            labelled = write_labelled(folder / f"round-{number + 1}.csv", [*read_labelled(labelled), *more])
             before = run
 
 

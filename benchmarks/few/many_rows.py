@@ -11,7 +11,6 @@ What is measured is kept run by run, so an interrupted benchmark goes on where i
 """
 
 import argparse
-import csv
 import random
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.harness.kept import completed, read_records, write_records
+from benchmarks.harness.labelled import Row, read_labelled, write_labelled
 from benchmarks.harness.machine import describe
 from benchmarks.harness.places import DATA, OUT
 from benchmarks.harness.processes import Cost, luthier
@@ -37,8 +37,6 @@ LEFT_OUT = 2
 """Words that a row lacks when it comes again."""
 STEPS = ("read", "load", "features", "probe", "check", "train", "score")
 """Steps of a run as the scorecard counts their seconds: `probe` with the baselines, `check` before and after the frozen pass."""
-
-Row = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -67,8 +65,8 @@ def measure(size: int, data: Path, seed: int, more: Sequence[str]) -> Measured:
     """One run on so many rows, in a process of its own."""
     with tempfile.TemporaryDirectory(prefix="luthier-many-") as place:
         folder = Path(place)
-        train = written(folder / "train.csv", many(of_sets(data, "train"), size, seed))
-        test = written(folder / "test.csv", of_sets(data, "test"))
+        train = write_labelled(folder / "train.csv", many(of_sets(data, "train"), size, seed))
+        test = write_labelled(folder / "test.csv", of_sets(data, "test"))
         line = ["tune", str(train), "--test", str(test), "--method", "few-shot", "--seed", str(seed)]
         # The sets have rows in common with their test rows, which is told, and is nothing to stop at here.
         line += ["--allow", "leaks", "--out", str(folder / "run"), *more]
@@ -96,11 +94,11 @@ def measured(card: dict[str, Any], cost: Cost, size: int) -> Measured:
 
 def of_sets(data: Path, part: str) -> list[Row]:
     """The rows of a part of all sets; a label is called after its set too."""
-    found = []
-    for name in SETS:
-        with open(data / name / f"{part}.csv", encoding="utf-8", newline="") as file:
-            found += [(row["text"], f"{row['label']} ({name})") for row in csv.DictReader(file)]
-    return found
+    return [
+        (text, f"{label} ({name})")
+        for name in SETS
+        for text, label in read_labelled(data / name / f"{part}.csv")
+    ]
 
 
 def many(rows: Sequence[Row], size: int, seed: int) -> list[Row]:
@@ -115,12 +113,6 @@ def many(rows: Sequence[Row], size: int, seed: int) -> list[Row]:
             words.pop(dice.randrange(len(words)))
         found.setdefault(" ".join(words), label)
     return list(found.items())[:size]
-
-
-def written(path: Path, rows: Sequence[Row]) -> Path:
-    with open(path, "w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([("text", "label"), *rows])
-    return path
 
 
 # The table

@@ -7,7 +7,6 @@ these labels is tried as `luthier tune --unlabelled` tries it, and the heads are
 """
 
 import argparse
-import csv
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from benchmarks.harness.labelled import read_labelled
 from benchmarks.harness.machine import describe
 from benchmarks.harness.places import DATA
 from benchmarks.harness.processes import names_of
@@ -109,7 +109,7 @@ def vectors_of(data: Path, kept: Path, name: str) -> Vectors:
     """The features of a set, computed or as an earlier call has left them."""
     path = kept / f"{name}.npz"
     if not path.exists():
-        parts = [read(data / SETS[name] / f"{part}.csv") for part in ("train", "test")]
+        parts = [read_labelled(data / SETS[name] / f"{part}.csv") for part in ("train", "test")]
         parts[0] = [parts[0][row] for row in np.random.default_rng(0).permutation(len(parts[0]))[:MOST]]
         labels = sorted({label for _, label in parts[0]})
         reader = Reader.of(Plan.build({"data.path": str(data / SETS[name] / "train.csv")}))
@@ -126,11 +126,6 @@ def vectors_of(data: Path, kept: Path, name: str) -> Vectors:
         )
     with np.load(path, allow_pickle=False) as arrays:
         return Vectors(**{key: arrays[key] for key in arrays})
-
-
-def read(path: Path) -> list[tuple[str, str]]:
-    with open(path, encoding="utf-8", newline="") as file:
-        return [(row["text"], row["label"]) for row in csv.DictReader(file)]
 
 
 def features_of(reader: Reader, texts: Sequence[str]) -> Array:

@@ -2,7 +2,7 @@
 
 Each model is then judged by transformers alone, by reward accuracy: the share of test pairs whose chosen answer has the higher
 reward. Of DPO and KTO the reward is the log ratio to the untouched model, of ORPO and the untouched model itself the mean
-log-probability of the answer's tokens.
+log-probability of the answer's tokens. The seconds say little where other work was done meanwhile, as when these were taken.
 """
 
 import argparse

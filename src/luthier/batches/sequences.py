@@ -149,6 +149,12 @@ class Sequences(FlatExamples):
         found: Ints = self.ends[first + 1] - self.ends[first] - self.prompts[rows]
         return found
 
+    @property
+    def longest_learnt(self) -> int:
+        """Tokens of the longest piece that is learnt without a gap: of an answer, which need not be the last one of its row."""
+        borders = np.flatnonzero(np.diff(self.trained, prepend=False, append=False))
+        return int((borders[1::2] - borders[::2]).max(initial=0))
+
     def select(self, rows: Ints) -> "Sequences":
         counts = self.first_part[rows + 1] - self.first_part[rows]
         parts = runs(self.first_part[rows], counts)

@@ -27,6 +27,8 @@ class KnownAnswers:
     that has no name."""
     labels: tuple[str, ...] = ()
     """Names of the labels that are learnt; none where answers are no labels."""
+    contrasted: str = ""
+    """Why each part of a split needs rows of every number in `strata_names`, as a sentence; empty where it does not."""
 
     def labels_of(self, row: int) -> tuple[str, ...]:
         """The labels of a row of the table."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from luthier.models.hub.end_tokens import end_tokens
 from luthier.models.hub.inspect import Folder
 from luthier.models.hub.json_file import read_object
 from luthier.models.hub.pretrained import folder_config, skeleton_of, telling_library_errors
@@ -35,10 +36,13 @@ class Original:
     @cached_property
     def end_tokens(self) -> tuple[int, ...]:
         """The tokens at which the model stops, as its generation_config.json names them, or its config.json."""
-        for settings in (read_object(self.folder.path / GENERATION), self.folder.config):
-            found = settings.get("eos_token_id")
+        for name, settings in (
+            (GENERATION, read_object(self.folder.path / GENERATION)),
+            ("config.json", self.folder.config),
+        ):
+            found = end_tokens(settings, self.folder.path / name, self.folder.config.get("vocab_size"))
             if found is not None:
-                return tuple(found) if isinstance(found, list) else (int(found),)
+                return tuple(found)
         return ()
 
     def model(self) -> Any:

@@ -15,7 +15,7 @@ from luthier.plan.sections import DataPlan
 from luthier.prepare.clusters import SharedRows
 from luthier.prepare.continued import Earlier, Usable, as_before, refuse_another_task, row_keys
 from luthier.prepare.crossing import crossed, crosses, nothing_held_out
-from luthier.prepare.refusals import refuse_empty_parts, refuse_none_to_answer
+from luthier.prepare.refusals import refuse_empty_parts, refuse_none_to_answer, refuse_one_kind
 from luthier.prepare.small_parts import small_parts
 from luthier.tasks.calibration import FEWEST
 from luthier.tasks.kind import Roles, Understood
@@ -70,6 +70,7 @@ def divide(columns: Columns, plan: Plan, found: Understood, table: Table, roles:
     if "valid" not in roles.names:
         split = with_rows_to_validate_on(split, found)
     refuse_empty_parts(plan, split, found, roles)
+    refuse_one_kind(plan, split, found)
     few = SharedRows.of_rows(found, plan.data.group, groups).warnings(split.test)
     split = replace(split, warnings=(*small_parts(split, found), *few))
     found = replace(found, task=found.task.having_seen(found.targets(split.train)))

@@ -30,6 +30,7 @@ from luthier.prepare.base import Base
 from luthier.prepare.division import Division, group_keys
 from luthier.prepare.given import Given
 from luthier.prepare.prepare import Beside, Checked, Place, Prepared, wanted
+from luthier.prepare.refusals import refuse_one_kind
 from luthier.prepare.resolve import Resolved, of_rows
 from luthier.prepare.rows import Reading, Rows, understood_as, wishes_of
 from luthier.prepare.rows_read import RowsRead, read_rows
@@ -197,6 +198,7 @@ def all_asked(plan: Plan, found: Understood, table: Table, roles: Roles) -> Divi
         )
     how = "every row was asked, nothing was split off"
     split = Split(train, no_rows(), no_rows(), test, how, calibrates="")
+    refuse_one_kind(plan, split, found)
     groups = None if plan.data.group is None else group_keys(table, plan.data.group)
     return Division(found, split, groups)
 

@@ -72,6 +72,24 @@ def refuse_empty_parts(plan: Plan, split: Split, found: Understood, roles: Roles
         )
 
 
+def refuse_one_kind(plan: Plan, split: Split, found: Understood) -> None:
+    """Raise DataError for a part whose rows are all of one kind, where a task contrasts kinds."""
+    if not found.answers.contrasted:
+        return
+    for part, name, file in (
+        ("train", "training", None),
+        ("valid", "validation", plan.data.valid),
+        ("test", "test", plan.data.test),
+    ):
+        own = found.answers.strata[getattr(split, part)]
+        for kind, words in enumerate(found.answers.strata_names):
+            if len(own) and not (own == kind).any():
+                raise DataError(
+                    f"{file or plan.data.path}: none of the {len(own):,} {name} rows {words}. {found.answers.contrasted} Add rows "
+                    f"that {words}, or name rows to test and to validate on that hold both kinds (--test FILE, --valid FILE)."
+                )
+
+
 def refuse_none_to_answer(plan: Plan, split: Split, found: Understood) -> None:
     """Raise DataError where candidates are to be compared by cross-validation and each label has one training row left."""
     if not split.crossed and not found.keeps_single:

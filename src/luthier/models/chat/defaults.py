@@ -15,7 +15,7 @@ CHATML = """\
 {{ '<|im_start|>system\\nYou can call these tools:\\n' + (tools | tojson) + '<|im_end|>\\n' }}
 {%- endif -%}
 {%- for message in messages -%}
-{{ '<|im_start|>' + message.role + '\\n' + message.content }}
+{{ '<|im_start|>' + message.role + '\\n' + (message.content or '') }}
 {%- if message.tool_calls -%}{{ called(message.tool_calls) }}{%- endif -%}
 {{ '<|im_end|>\\n' }}
 {%- endfor -%}
@@ -26,7 +26,7 @@ PLAIN = """\
 {{ 'Tools: ' + (tools | tojson) + '\\n\\n' }}
 {%- endif -%}
 {%- for message in messages -%}
-{{ (message.role | capitalize) + ':\\n' + message.content }}
+{{ (message.role | capitalize) + ':\\n' + (message.content or '') }}
 {%- if message.tool_calls -%}{{ called(message.tool_calls) }}{%- endif -%}
 {{ eos_token + '\\n\\n' if message.role == 'assistant' else '\\n\\n' }}
 {%- endfor -%}

@@ -109,6 +109,12 @@ def open_template(tokenizer: Any, wanted: str | None = None) -> ChatTemplate:
         text = default_template(tokenizer, wanted)
         return ChatTemplate(tokenizer, text, text, wanted)
     own = wanted or tokenizer.chat_template
+    texts = own.values() if isinstance(own, dict) else [own]
+    if not all(isinstance(text, str) for text in texts):
+        raise ModelError(
+            f"chat_template of tokenizer_config.json is {own!r:.80}, and a template is a text, or an object of texts by "
+            "name. Correct it in the model's folder, or take the key out: a default template is used then."
+        )
     if isinstance(own, str):
         return ChatTemplate(
             tokenizer, pin_date(own), pin_date(own), "the model's own" if wanted is None else "given"

@@ -14,6 +14,7 @@ from luthier.models.chat.locate import Learnt
 from luthier.models.chat.proof import Proof, prove, refuse_nothing_learnt, stops, troubles_of
 from luthier.models.chat.rendered import Rendered
 from luthier.models.chat.renderer import Renderer, open_renderer
+from luthier.models.hub.end_tokens import end_tokens
 from luthier.models.hub.inspect import Folder
 from luthier.models.hub.json_file import read_object
 from luthier.models.readers.texts import Long, Texts
@@ -33,8 +34,8 @@ class Conversations:
         self.chats = chats
         self.texts = Texts(folder)
         said = read_object(folder.path / GENERATION)
-        ends = said.get("eos_token_id", [])
-        self.renderer = renderer_of(folder, self.texts, [ends] if isinstance(ends, int) else ends or [])
+        ends = end_tokens(said, folder.path / GENERATION, folder.config.get("vocab_size"))
+        self.renderer = renderer_of(folder, self.texts, ends or [])
         most = said.get("max_new_tokens")
         self.most: int = most if isinstance(most, int) and most > 0 else TOKENS
         """Tokens of an answer at the most."""

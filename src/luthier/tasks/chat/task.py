@@ -94,7 +94,7 @@ class Chat(LikelihoodTask):
         assert isinstance(examples, Sequences), "conversations are sequences"
         if self.most is not None or not len(examples):
             return self
-        longest = int(examples.answers(np.arange(len(examples))).max())
+        longest = max(int(examples.answers(np.arange(len(examples))).max()), examples.longest_learnt)
         return replace(self, most=max(FEWEST, round(ROOM * longest)))
 
     def asked(self, part: str, examples: Examples) -> Examples:

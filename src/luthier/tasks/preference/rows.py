@@ -15,6 +15,7 @@ from luthier.forms.form import Columns
 from luthier.tasks.chat.rows import LanguageRows, as_prompt, language_rows
 
 claims, find = claims_preference, find_preference
+CONTRASTED = "Good answers are learnt in contrast to bad ones, and a score is how often a good one has the higher reward."
 
 
 def preference_rows(table: Table, columns: Columns) -> LanguageRows:
@@ -33,7 +34,8 @@ def preference_rows(table: Table, columns: Columns) -> LanguageRows:
         return found
     good = np.array([isinstance(one, Judged) and one.good for one in made], np.int64)
     names = "have a bad answer", "have a good answer"
-    return replace(found, answers=replace(found.answers, strata=good, strata_names=names))
+    own = replace(found.answers, strata=good, strata_names=names, contrasted=CONTRASTED)
+    return replace(found, answers=own)
 
 
 def answer_of(one: Preference | Judged) -> str:
